@@ -1,0 +1,143 @@
+"""From a source to a `Manifest`: every image opened once, bad ones set aside with their reason."""
+
+import os
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
+from pathlib import Path
+
+from pneumoscope.dataset.manifest import Entry, Label, Manifest, Split, SplitBy, is_manifest
+from pneumoscope.dataset.sources import Source, find_images
+from pneumoscope.dataset.splits import assign_splits
+from pneumoscope.errors import DatasetError, UnreadableRadiographError
+from pneumoscope.radiograph import read_radiograph
+from pneumoscope.terminal import messages, track
+
+
+def open_dataset(
+    source: Path,
+    images: Path | None = None,
+    split_by: SplitBy | None = None,
+    seed: int = 0,
+    strict: bool = False,
+) -> Manifest:
+    """Open a source, or a manifest that was written earlier.
+
+    Parameters
+    ----------
+    source
+        A folder or table (see `find_images`), or a manifest.
+    images
+        What the paths of a table or manifest are relative to.
+    split_by, seed
+        How validation is split off, by default by patient. A manifest has its splits already: the
+        seed does nothing, and asking for another ``split_by`` is an error.
+    strict
+        Stop at the first image that cannot be read instead of setting it aside.
+
+    Raises
+    ------
+    DatasetError
+        If the source cannot serve, or setting images aside leaves a class or split empty.
+    UnreadableRadiographError
+        If ``strict`` and an image cannot be read.
+    """
+    if is_manifest(source):
+        manifest = Manifest.read(source, images)
+        if split_by not in (None, manifest.split_by):
+            raise DatasetError(
+                f"{source}: it was split by {manifest.split_by}; to split by {split_by}, write a "
+                "new manifest from the source"
+            )
+        _report_set_aside(manifest.set_aside)
+        return manifest
+    return build_manifest(
+        find_images(source, images), source, split_by or SplitBy.PATIENT, seed, strict
+    )
+
+
+def build_manifest(
+    listed: Source, source: Path, split_by: SplitBy, seed: int, strict: bool
+) -> Manifest:
+    """Open every image of a source and split them.
+
+    Parameters
+    ----------
+    listed
+        What the source lists.
+    source
+        What messages call it.
+    split_by, seed, strict
+        See `open_dataset`.
+    """
+    opened = list(_open_all(listed, strict))
+    bad = [entry for entry in opened if entry.set_aside is not None]
+    good = [entry for entry in opened if entry.set_aside is None]
+    _check_not_empty(source, opened, good)
+    try:
+        split = assign_splits(good, split_by, seed)
+    except DatasetError as error:
+        raise DatasetError(f"{source}: {error}") from error
+    _check_not_empty(source, split, [entry for entry in split if entry.set_aside is None])
+    entries = tuple(sorted([*bad, *split], key=lambda entry: entry.path))
+    manifest = Manifest(listed.root, entries, split_by, seed)
+    _report_set_aside(manifest.set_aside)
+    return manifest
+
+
+def _open_all(listed: Source, strict: bool) -> list[Entry]:
+    def open_one(entry: Entry) -> Entry:
+        return _open(listed.root, entry, strict)
+
+    pool = ThreadPoolExecutor(os.cpu_count())
+    try:
+        opened = pool.map(open_one, listed.entries)
+        return list(track(opened, "Reading images", len(listed.entries)))
+    finally:
+        pool.shutdown(cancel_futures=True)
+
+
+def _open(root: Path, entry: Entry, strict: bool) -> Entry:
+    try:
+        radiograph = read_radiograph(root / entry.path)
+    except UnreadableRadiographError as error:
+        if strict:
+            raise
+        reason = str(error).removeprefix(f"{root / entry.path}: ")
+        return replace(entry, split=None, set_aside=reason)
+    declared = entry.patient_declared or radiograph.patient is not None
+    return replace(
+        entry,
+        sha256=radiograph.sha256,
+        pixel_hash=radiograph.pixel_hash(),
+        width=radiograph.width,
+        height=radiograph.height,
+        patient=entry.patient if entry.patient_declared else radiograph.patient or entry.patient,
+        patient_declared=declared,
+        synthetic=radiograph.synthetic,
+    )
+
+
+def _check_not_empty(source: Path, before: Sequence[Entry], after: Sequence[Entry]) -> None:
+    """Stop if setting images aside leaves nothing of a class, or of a split that there was."""
+    left = {(entry.split, entry.label) for entry in after}
+    for split in (None, *Split):
+        for label in Label:
+            had = [e for e in before if e.label is label and (split is None or e.split is split)]
+            if had and not any(lab is label and split in (None, s) for s, lab in left):
+                example = next((e for e in before if e.set_aside and e.label is label), had[0])
+                raise DatasetError(
+                    f"{source}: no image of the class {label.name} is left"
+                    f"{f' in the {split} split' if split else ''}; for example {example.path}: "
+                    f"{example.set_aside}. Replace the images that cannot be used"
+                )
+
+
+def _report_set_aside(entries: Sequence[Entry]) -> None:
+    if not entries:
+        return
+    messages.print(f"[yellow]{len(entries)} images set aside:[/yellow]")
+    for entry in entries[:10]:
+        messages.print(f"  {entry.path}: {entry.set_aside}", markup=False)
+    if len(entries) > 10:
+        messages.print("  ... the manifest names them all (column 'set_aside')")

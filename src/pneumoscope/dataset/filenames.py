@@ -1,0 +1,36 @@
+"""What the file names of the Kermany dataset say about patient and subtype."""
+
+import re
+from typing import NamedTuple
+
+_PNEUMONIA = re.compile(r"person(\d+)_(bacteria|virus)_")
+_NORMAL = re.compile(r"(?:NORMAL2-)?IM-(\d+)-")
+
+
+class NamedPatient(NamedTuple):
+    """Patient and subtype by the file name; None where the name does not tell."""
+
+    patient: str | None
+    subtype: str | None
+
+
+def parse_filename(name: str) -> NamedPatient:
+    """Read patient and subtype off a file name of the Kermany dataset.
+
+    Person numbers are grouped whatever the subtype, and normal numbers whatever the prefix: it is
+    not documented whether they are one person, so the conservative reading keeps them together.
+
+    Examples
+    --------
+    >>> parse_filename("person123_bacteria_456.jpeg")
+    NamedPatient(patient='person123', subtype='bacteria')
+    >>> parse_filename("NORMAL2-IM-0115-0001.jpeg")
+    NamedPatient(patient='normal115', subtype=None)
+    >>> parse_filename("chest.png")
+    NamedPatient(patient=None, subtype=None)
+    """
+    if match := _PNEUMONIA.match(name):
+        return NamedPatient(f"person{int(match[1])}", match[2])
+    if match := _NORMAL.match(name):
+        return NamedPatient(f"normal{int(match[1])}", None)
+    return NamedPatient(None, None)

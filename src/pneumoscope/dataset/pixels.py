@@ -1,0 +1,62 @@
+"""The prepared pixels of many images, decoded once."""
+
+import os
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from pneumoscope.dataset.manifest import Entry
+from pneumoscope.errors import DatasetError
+from pneumoscope.radiograph import prepare_pixels, read_radiograph
+from pneumoscope.terminal import track
+
+
+def load_pixels(root: Path, entries: Sequence[Entry], size: int) -> NDArray[np.uint8]:
+    """Decode and prepare images (see `prepare_pixels`), in parallel.
+
+    Parameters
+    ----------
+    root
+        The manifest's root.
+    entries
+        Images in use.
+    size
+        Side of the prepared square.
+
+    Returns
+    -------
+    NDArray[np.uint8]
+        Shape (n, size, size), in the order of ``entries``.
+
+    Raises
+    ------
+    DatasetError
+        If a file is not the one that the manifest describes any more.
+    UnreadableRadiographError
+        If a file has become unreadable.
+    """
+    pixels = np.empty((len(entries), size, size), np.uint8)
+
+    def load(index: int) -> None:
+        pixels[index] = _load_one(root, entries[index], size)
+
+    pool = ThreadPoolExecutor(os.cpu_count())
+    try:
+        for _ in track(pool.map(load, range(len(entries))), "Preparing pixels", len(entries)):
+            pass
+    finally:
+        pool.shutdown(cancel_futures=True)
+    return pixels
+
+
+def _load_one(root: Path, entry: Entry, size: int) -> NDArray[np.uint8]:
+    radiograph = read_radiograph(root / entry.path)
+    if radiograph.sha256 != entry.sha256:
+        raise DatasetError(
+            f"{root / entry.path}: changed since the manifest was written; write the manifest "
+            "again with 'pneumoscope data manifest'"
+        )
+    return prepare_pixels(radiograph.pixels, size)

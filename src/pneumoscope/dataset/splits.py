@@ -1,0 +1,145 @@
+"""Who is learned from, who is chosen by, who is reported on: patients, not images."""
+
+import random
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Sequence
+from dataclasses import replace
+
+from pneumoscope.dataset.manifest import Entry, Label, Split, SplitBy
+from pneumoscope.errors import DatasetError
+
+FRACTION = 0.2
+"""The part of each class that validation takes of train, and test of a source without splits."""
+
+
+def assign_splits(entries: Sequence[Entry], split_by: SplitBy, seed: int) -> list[Entry]:
+    """Give every image in use its split.
+
+    A test or validation split that the source declares is kept. Where there is none, `FRACTION` of
+    each class is drawn: grouped by patient and exact duplicate, or image by image as the notebook
+    does it.
+
+    Parameters
+    ----------
+    entries
+        Images in use, with the source's split or None.
+    split_by
+        What stays together when a part is drawn.
+    seed
+        Of the draw.
+
+    Returns
+    -------
+    list[Entry]
+        In the same order. What would leak from train into a declared split is set aside.
+
+    Raises
+    ------
+    DatasetError
+        If a class has too few patients for the parts that are needed.
+
+    Examples
+    --------
+    >>> images = [Entry(f"{label.name}/{i}.png", label) for label in Label for i in range(10)]
+    >>> split = assign_splits(images, SplitBy.PATIENT, seed=0)
+    >>> sorted(Counter(entry.split.value for entry in split).items())
+    [('test', 4), ('train', 12), ('validation', 4)]
+    """
+    split = [replace(entry, split=entry.split or Split.TRAIN) for entry in entries]
+    for wanted in (Split.TEST, Split.VALIDATION):
+        if not any(entry.split is wanted for entry in split):
+            split = _draw(split, wanted, split_by, seed)
+    return _set_leaks_aside(split) if split_by is SplitBy.PATIENT else split
+
+
+def linked_groups(entries: Iterable[Entry]) -> dict[str, str]:
+    """Join patients who share an exact duplicate.
+
+    Returns
+    -------
+    dict[str, str]
+        For each `Entry.group` the name of the group that must stay on one side.
+
+    Examples
+    --------
+    >>> linked_groups([Entry("a.png", Label.NORMAL, pixel_hash="1", patient="p1"),
+    ...                Entry("b.png", Label.NORMAL, pixel_hash="1", patient="p2")])
+    {'p1': 'p1', 'p2': 'p1'}
+    """
+    leader: dict[str, str] = {}
+    owner: dict[str | None, str] = {}
+
+    def find(group: str) -> str:
+        while leader.setdefault(group, group) != group:
+            leader[group] = group = leader[leader[group]]
+        return group
+
+    for entry in entries:
+        first = find(owner.setdefault(entry.pixel_hash or entry.path, entry.group))
+        leader[find(entry.group)] = first
+    return {group: find(group) for group in leader}
+
+
+def _draw(entries: list[Entry], wanted: Split, split_by: SplitBy, seed: int) -> list[Entry]:
+    pool = [entry for entry in entries if entry.split is Split.TRAIN]
+    joined = linked_groups(pool) if split_by is SplitBy.PATIENT else {}
+    members: dict[str, list[Entry]] = defaultdict(list)
+    for entry in pool:
+        members[joined.get(entry.group, entry.path)].append(entry)
+    sizes = {
+        group: Counter(entry.label for entry in images) for group, images in sorted(members.items())
+    }
+    drawn = _draw_groups(sizes, wanted, seed)
+    taken = {entry.path for group in drawn for entry in members[group]}
+    return [replace(entry, split=wanted) if entry.path in taken else entry for entry in entries]
+
+
+def _draw_groups(sizes: dict[str, Counter[Label]], wanted: Split, seed: int) -> list[str]:
+    for label in Label:
+        groups = sum(size[label] > 0 for size in sizes.values())
+        if groups < 2:
+            raise DatasetError(
+                f"the class {label.name} has {groups} patients to draw a {wanted} split from, and "
+                "needs at least 2; add patients, or declare the splits in a table"
+            )
+    totals: Counter[Label] = sum(sizes.values(), Counter())
+    target = {label: max(1, int(FRACTION * totals[label])) for label in Label}
+    order = list(sizes)
+    random.Random(f"{seed} {wanted}").shuffle(order)
+    drawn: list[str] = []
+    taken: Counter[Label] = Counter()
+    for group in order:
+        if all(taken[label] + n <= target[label] for label, n in sizes[group].items()):
+            drawn.append(group)
+            taken += sizes[group]
+    for label in Label:
+        if not taken[label]:  # every patient has more images than the target: take the smallest
+            group = min((g for g in order if sizes[g][label]), key=lambda g: sizes[g].total())
+            drawn.append(group)
+            taken += sizes[group]
+    return drawn
+
+
+def _set_leaks_aside(entries: list[Entry]) -> list[Entry]:
+    """Keep the declared test and validation splits whole; what repeats them leaves the earlier part."""
+    order = {Split.TEST: 0, Split.VALIDATION: 1, Split.TRAIN: 2}
+    copies: dict[str, Entry] = {}
+    patients: dict[str, Entry] = {}
+    for entry in sorted(entries, key=lambda entry: order[entry.split or Split.TRAIN]):
+        if entry.pixel_hash is not None:
+            copies.setdefault(entry.pixel_hash, entry)
+        if entry.patient is not None and entry.patient_declared:
+            patients.setdefault(entry.patient, entry)
+    return [_unless_leaking(entry, copies, patients) for entry in entries]
+
+
+def _unless_leaking(entry: Entry, copies: dict[str, Entry], patients: dict[str, Entry]) -> Entry:
+    copy = copies.get(entry.pixel_hash or "", entry)
+    if copy.split is not entry.split:
+        why = f"exact duplicate of {copy.path}, which is in the {copy.split} split"
+        return replace(entry, split=None, set_aside=why)
+    same = patients.get(entry.patient or "", entry) if entry.patient_declared else entry
+    if same.split is not entry.split:
+        why = f"its patient is also in the {same.split} split"
+        return replace(entry, split=None, set_aside=why)
+    return entry

@@ -1,0 +1,1 @@
+"""Judging predictions: tables in; metrics, intervals, a choice, figures and a report out."""

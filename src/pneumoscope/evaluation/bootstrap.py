@@ -1,0 +1,128 @@
+"""How sure the metrics are: bootstrap intervals, resampled by patient."""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import TypeAlias
+
+import numpy as np
+from numpy.typing import NDArray
+
+from pneumoscope.evaluation.metrics import METRIC_NAMES, Floats, measure, weighted_metrics
+from pneumoscope.evaluation.predictions import Predictions
+
+DRAWS = 2000
+"""Bootstrap draws unless asked otherwise."""
+
+_PERCENTILES = (2.5, 97.5)
+_CELLS_AT_ONCE = 1_000_000
+
+
+@dataclass(frozen=True, slots=True)
+class Interval:
+    """A 95 % interval, from ``low`` to ``high``."""
+
+    low: float
+    high: float
+
+
+Intervals: TypeAlias = Mapping[str, Interval | None]
+"""The interval of each metric by its name; None where there is none."""
+
+
+def bootstrap_intervals(
+    predictions: Predictions, threshold: float, draws: int = DRAWS, seed: int = 0
+) -> dict[str, Interval | None]:
+    """Return the 95 % percentile bootstrap interval of every metric.
+
+    Whole patients are drawn with replacement, and all images of a drawn patient come along:
+    images of one patient resemble each other, and drawing them singly would pretend to know
+    more than is known [1]_. A draw in which a metric is undefined is left out for that metric.
+
+    Parameters
+    ----------
+    predictions
+        The table to judge.
+    threshold
+        A probability of at least this means PNEUMONIA.
+    draws
+        Number of resamplings.
+    seed
+        The same seed gives the same intervals.
+
+    Returns
+    -------
+    dict of str to Interval or None
+        For each of `METRIC_NAMES`; None where the metric itself is undefined, and everywhere if
+        there is only one patient, from whom nothing can be said about others.
+
+    References
+    ----------
+    .. [1] Field CA, Welsh AH. Bootstrapping clustered data. J R Stat Soc B 69:369-390, 2007;
+       for the percentile interval: Efron B, Tibshirani RJ. An Introduction to the Bootstrap,
+       ch. 13, 1993.
+
+    Examples
+    --------
+    >>> table = Predictions(
+    ...     files=("a", "b", "c", "d"),
+    ...     labels=np.array([0, 0, 1, 1]),
+    ...     probabilities=np.array([0.1, 0.2, 0.8, 0.9]),
+    ...     patients=("A", "B", "C", "D"),
+    ... )
+    >>> bootstrap_intervals(table, threshold=0.5)["accuracy"]
+    Interval(low=1.0, high=1.0)
+    """
+    patient = np.unique(np.array(predictions.patients), return_inverse=True)[1]
+    if patient.max() == 0:
+        return dict.fromkeys(METRIC_NAMES)
+    chunks = [
+        weighted_metrics(predictions, threshold, weights)
+        for weights in _chunks(patient, draws, seed)
+    ]
+    return {
+        name: None if value is None else _interval(np.concatenate([part[name] for part in chunks]))
+        for name, value in measure(predictions, threshold).values().items()
+    }
+
+
+def patient_weights(patient: NDArray[np.intp], draws: int, rng: np.random.Generator) -> Floats:
+    """Draw as many patients as there are, with replacement, ``draws`` times.
+
+    Parameters
+    ----------
+    patient
+        Number of each image's patient, 0 to patients - 1, shape (n,).
+    draws
+        Number of resamplings.
+    rng
+        Where the randomness comes from.
+
+    Returns
+    -------
+    array
+        How often each image counts in each draw, float64, shape (draws, n).
+
+    Examples
+    --------
+    >>> weights = patient_weights(np.array([0, 0, 1]), 5, np.random.default_rng(0))
+    >>> bool(np.all(weights[:, 0] == weights[:, 1])), bool(np.all(weights[:, 1:].sum(axis=1) == 2))
+    (True, True)
+    """
+    patients = int(patient.max()) + 1
+    drawn = rng.integers(0, patients, size=(draws, patients))
+    rows = patients * np.arange(draws)[:, None]
+    times = np.bincount((drawn + rows).ravel(), minlength=draws * patients)
+    return times.reshape(draws, patients)[:, patient].astype(np.float64)
+
+
+def _chunks(patient: NDArray[np.intp], draws: int, seed: int) -> Iterator[Floats]:
+    # All draws of a large table at once would not fit into memory.
+    rng = np.random.default_rng(seed)
+    at_once = max(1, _CELLS_AT_ONCE // len(patient))
+    for start in range(0, draws, at_once):
+        yield patient_weights(patient, min(at_once, draws - start), rng)
+
+
+def _interval(values: Floats) -> Interval:
+    low, high = np.nanpercentile(values, _PERCENTILES)
+    return Interval(float(low), float(high))

@@ -1,0 +1,84 @@
+"""What the Mount Sinai notebook published: its models' figures, its choice, what it missed.
+
+Source: J. H. Kim, "Predicting Pneumonia with X-Ray Images for Mt. Sinai Hospital", 2023, section
+"Evaluation". Its figures are those of its 624 test images, at the threshold 0.5.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Final
+
+
+@dataclass(frozen=True, slots=True)
+class PublishedModel:
+    """One row of the notebook's table, as published: three decimals, on its test images."""
+
+    name: str
+    accuracy: float
+    precision: float
+    recall: float
+
+
+PUBLISHED_MODELS: Final = (
+    PublishedModel("model_1", 0.728, 0.699, 0.992),
+    PublishedModel("model_2", 0.792, 0.756, 0.985),
+    PublishedModel("model_3", 0.625, 0.625, 1.000),
+    PublishedModel("model_4", 0.683, 0.663, 1.000),
+    PublishedModel("model_5", 0.803, 0.763, 0.992),
+    PublishedModel("model_6", 0.755, 0.718, 1.000),
+    PublishedModel("model_7", 0.856, 0.822, 0.982),
+)
+"""The notebook's table."""
+
+PUBLISHED_CHOICE: Final = "model_5"
+"""The model the notebook chose."""
+
+PUBLISHED_FALSE_NEGATIVES: Final = (
+    "person127_bacteria_604.jpeg",
+    "person153_bacteria_726.jpeg",
+    "person154_bacteria_728.jpeg",
+)
+"""The test images with PNEUMONIA that its chosen model called NORMAL."""
+
+PUBLISHED_COUNTS: Final[Mapping[str, Mapping[str, int]]] = {
+    "train": {"NORMAL": 1080, "PNEUMONIA": 3107},
+    "validation": {"NORMAL": 269, "PNEUMONIA": 776},
+    "test": {"NORMAL": 234, "PNEUMONIA": 390},
+}
+"""Its images per split and class."""
+
+
+def is_published_data(counts: Mapping[str, Mapping[str, int]]) -> bool:
+    """Tell whether images counted per split and class can be those of the notebook.
+
+    The test images must agree, and the images of training and validation together, since the
+    notebook drew that division at random.
+
+    Parameters
+    ----------
+    counts
+        Number of images by split and class.
+
+    Returns
+    -------
+    bool
+        Whether the numbers agree.
+
+    Examples
+    --------
+    >>> is_published_data(PUBLISHED_COUNTS)
+    True
+    >>> is_published_data({"test": {"NORMAL": 10, "PNEUMONIA": 10}})
+    False
+    """
+    return _test_and_rest(counts) == _test_and_rest(PUBLISHED_COUNTS)
+
+
+def _test_and_rest(counts: Mapping[str, Mapping[str, int]]) -> list[tuple[int, int]]:
+    def number(split: str, name: str) -> int:
+        return counts.get(split, {}).get(name, 0)
+
+    return [
+        (number("test", name), number("train", name) + number("validation", name))
+        for name in ("NORMAL", "PNEUMONIA")
+    ]

@@ -1,0 +1,313 @@
+"""The report of an experiment: one HTML page that opens anywhere and prints."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from matplotlib.figure import Figure
+from numpy.typing import NDArray
+
+from pneumoscope.evaluation.bootstrap import Interval, Intervals
+from pneumoscope.evaluation.choice import Candidate
+from pneumoscope.evaluation.figures import (
+    comparison_figure,
+    confusion_figure,
+    history_figure,
+    precision_recall_figure,
+    roc_figure,
+)
+from pneumoscope.evaluation.metrics import Metrics
+from pneumoscope.evaluation.notebook import (
+    PUBLISHED_CHOICE,
+    PUBLISHED_MODELS,
+    PublishedModel,
+    is_published_data,
+)
+from pneumoscope.evaluation.predictions import Predictions
+from pneumoscope.evaluation.results import ExperimentResult, ModelResult
+from pneumoscope.page import figure_png, inline_png, render_page
+
+_FIGURE_DPI = 140
+
+
+@dataclass(frozen=True, slots=True)
+class GalleryImage:
+    """A radiograph to be shown, with what the chosen model said about it.
+
+    Parameters
+    ----------
+    file
+        Its name, as in the table of predictions.
+    probability
+        The model's probability of PNEUMONIA.
+    png
+        A small picture of it.
+    """
+
+    file: str
+    probability: float
+    png: bytes
+
+    @property
+    def source(self) -> str:
+        """The picture as the ``src`` of an ``img`` element."""
+        return inline_png(self.png)
+
+
+def render_report(
+    result: ExperimentResult,
+    false_negatives: Sequence[GalleryImage],
+    false_positives: Sequence[GalleryImage],
+) -> str:
+    """Return the report as one self-contained HTML page.
+
+    Parameters
+    ----------
+    result
+        The experiment.
+    false_negatives, false_positives
+        Pictures of the chosen model's mistakes on the test images, as many as are to be shown;
+        the lists beside them name all.
+
+    Returns
+    -------
+    str
+        HTML with every figure inline.
+    """
+    return render_page(
+        "experiment.html",
+        result=result,
+        chosen=result.chosen,
+        summary=_summary(result.chosen, result.threshold),
+        tables=_tables(result),
+        headings=_HEADINGS,
+        same_data=not result.data.synthetic and is_published_data(result.data.counts),
+        notebook_rows=_notebook_rows(result),
+        notebook_choice=PUBLISHED_CHOICE,
+        comparison=_source(_comparison(result)),
+        figures=[_ModelFigures.of(model, result.threshold) for model in result.models],
+        mistakes=_mistakes(result, false_negatives, false_positives),
+    )
+
+
+_HEADINGS = ("Accuracy", "Precision", "Recall", "Specificity", "F1", "AUC", "Average precision")
+
+
+@dataclass(frozen=True, slots=True)
+class _Cell:
+    """A figure with its interval, in words."""
+
+    value: str
+    interval: str
+
+
+@dataclass(frozen=True, slots=True)
+class _Row:
+    model: ModelResult
+    chosen: bool
+    seconds: str
+    cells: tuple[_Cell, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class _Table:
+    split: str
+    n: int
+    patients: int
+    rows: tuple[_Row, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class _NotebookRow:
+    """A model in the notebook and in ours; figures in words, a dash where there are none."""
+
+    name: str
+    theirs: tuple[str, ...]
+    ours: tuple[str, ...]
+    chosen_by_them: bool
+    chosen_by_us: bool
+
+
+@dataclass(frozen=True, slots=True)
+class _Summary:
+    """The chosen model's test figures as the first paragraph states them."""
+
+    recall: str
+    precision: str
+    n: int
+    patients: int
+    ill: int
+    missed: int
+    missed_share: str
+    ill_patients: int
+    missed_patients: int
+    healthy: int
+    alarms: int
+    alarms_share: str
+
+
+@dataclass(frozen=True, slots=True)
+class _ModelFigures:
+    model: ModelResult
+    sources: tuple[tuple[str, str], ...]
+
+    @classmethod
+    def of(cls, model: ModelResult, threshold: float) -> "_ModelFigures":
+        history, table = model.history, model.test_predictions
+        figures = {
+            "Loss by epoch": history_figure(
+                history.epoch, history.loss, history.val_loss, "Training and validation loss"
+            ),
+            "Confusion matrix": confusion_figure(model.test, "Confusion matrix, test"),
+            "ROC curve": roc_figure(table, threshold, "ROC curve, test"),
+            "Precision-recall curve": precision_recall_figure(
+                table, threshold, "Precision and recall, test"
+            ),
+        }
+        return cls(model, tuple((name, _source(figure)) for name, figure in figures.items()))
+
+
+@dataclass(frozen=True, slots=True)
+class _Mistakes:
+    """One kind of mistake: the pictures to show, and all files with their probabilities."""
+
+    title: str
+    meaning: str
+    none: str
+    images: tuple[GalleryImage, ...]
+    files: tuple[tuple[str, str], ...]
+
+
+def _summary(model: ModelResult, threshold: float) -> _Summary:
+    table, metrics = model.test_predictions, model.test
+    (tn, fp), (fn, tp) = metrics.confusion
+    return _Summary(
+        recall=_in_words(metrics.recall, model.test_intervals["recall"]),
+        precision=_in_words(metrics.precision, model.test_intervals["precision"]),
+        n=metrics.n,
+        patients=len(set(table.patients)),
+        ill=fn + tp,
+        missed=fn,
+        missed_share=_share(fn, fn + tp),
+        ill_patients=_patients(table, np.flatnonzero(table.labels == 1)),
+        missed_patients=_patients(table, table.false_negatives(threshold)),
+        healthy=tn + fp,
+        alarms=fp,
+        alarms_share=_share(fp, tn + fp),
+    )
+
+
+def _patients(table: Predictions, rows: NDArray[np.intp]) -> int:
+    return len({table.patients[row] for row in rows})
+
+
+def _tables(result: ExperimentResult) -> dict[str, _Table]:
+    return {split: _table(result, split) for split in ("test", "validation")}
+
+
+def _table(result: ExperimentResult, split: str) -> _Table:
+    predictions = _predictions(result.chosen, split)
+    rows = tuple(
+        _Row(model, model is result.chosen, _seconds(model.seconds), _cells(*_judged(model, split)))
+        for model in result.models
+    )
+    return _Table(split, len(predictions.files), len(set(predictions.patients)), rows)
+
+
+def _predictions(model: ModelResult, split: str) -> Predictions:
+    return model.test_predictions if split == "test" else model.validation_predictions
+
+
+def _judged(model: ModelResult, split: str) -> tuple[Metrics, Intervals]:
+    if split == "test":
+        return model.test, model.test_intervals
+    return model.validation, model.validation_intervals
+
+
+def _cells(metrics: Metrics, intervals: Intervals) -> tuple[_Cell, ...]:
+    return tuple(
+        _Cell(_number(value), _range(intervals[name])) for name, value in metrics.values().items()
+    )
+
+
+def _notebook_rows(result: ExperimentResult) -> list[_NotebookRow]:
+    theirs: Mapping[str, PublishedModel] = {model.name: model for model in PUBLISHED_MODELS}
+    ours = {model.name: model for model in result.models}
+    return [
+        _NotebookRow(
+            name,
+            theirs=_three(theirs.get(name)),
+            ours=_three(ours[name].test if name in ours else None),
+            chosen_by_them=name == PUBLISHED_CHOICE,
+            chosen_by_us=name == result.choice.name,
+        )
+        for name in dict.fromkeys([*theirs, *ours])
+    ]
+
+
+def _three(figures: PublishedModel | Metrics | None) -> tuple[str, ...]:
+    if figures is None:
+        return ("–",) * 3
+    return tuple(map(_number, (figures.accuracy, figures.precision, figures.recall)))
+
+
+def _comparison(result: ExperimentResult) -> Figure:
+    ours = [Candidate(m.name, m.test.precision, m.test.recall) for m in result.models]
+    theirs = [Candidate(m.name, m.precision, m.recall) for m in PUBLISHED_MODELS]
+    return comparison_figure(ours, theirs)
+
+
+def _mistakes(
+    result: ExperimentResult,
+    false_negatives: Sequence[GalleryImage],
+    false_positives: Sequence[GalleryImage],
+) -> list[_Mistakes]:
+    table = result.chosen.test_predictions
+    return [
+        _Mistakes(
+            title="False negatives",
+            meaning="Test radiographs with pneumonia that it called NORMAL.",
+            none="None: it called every test radiograph with pneumonia PNEUMONIA.",
+            images=tuple(false_negatives),
+            files=_listed(table, table.false_negatives(result.threshold)),
+        ),
+        _Mistakes(
+            title="False positives",
+            meaning="Normal test radiographs that it called PNEUMONIA.",
+            none="None: it called every normal test radiograph NORMAL.",
+            images=tuple(false_positives),
+            files=_listed(table, table.false_positives(result.threshold)),
+        ),
+    ]
+
+
+def _listed(table: Predictions, rows: NDArray[np.intp]) -> tuple[tuple[str, str], ...]:
+    return tuple((table.files[row], _number(float(table.probabilities[row]))) for row in rows)
+
+
+def _source(figure: Figure) -> str:
+    return inline_png(figure_png(figure, dpi=_FIGURE_DPI))
+
+
+def _number(value: float | None) -> str:
+    return "–" if value is None else f"{value:.3f}"
+
+
+def _range(interval: Interval | None) -> str:
+    return "" if interval is None else f"{interval.low:.3f}–{interval.high:.3f}"
+
+
+def _in_words(value: float | None, interval: Interval | None) -> str:
+    if value is None:
+        return "undefined"
+    if interval is None:
+        return _number(value)
+    return f"{value:.3f} (95 % interval {interval.low:.3f} to {interval.high:.3f})"
+
+
+def _share(part: int, whole: int) -> str:
+    return f"{part / whole:.1%}".replace("%", " %") if whole else "none"
+
+
+def _seconds(seconds: float) -> str:
+    return f"{seconds:,.0f}" if seconds >= 10 else f"{seconds:.1f}"

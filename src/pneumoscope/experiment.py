@@ -1,0 +1,204 @@
+"""The main job: models trained on one dataset, compared, and one of them chosen."""
+
+import io
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image
+
+from pneumoscope.dataset import Manifest, Split
+from pneumoscope.errors import RunError
+from pneumoscope.evaluation.bootstrap import bootstrap_intervals
+from pneumoscope.evaluation.choice import Candidate, choose
+from pneumoscope.evaluation.metrics import measure
+from pneumoscope.evaluation.predictions import Predictions
+from pneumoscope.evaluation.report import GalleryImage, render_report
+from pneumoscope.evaluation.results import (
+    DataSummary,
+    ExperimentResult,
+    History,
+    ModelResult,
+    ParameterCounts,
+    results_csv,
+    results_json,
+)
+from pneumoscope.files import write_text
+from pneumoscope.models import find_model
+from pneumoscope.models.vgg16 import load_vgg16
+from pneumoscope.radiograph import read_radiograph
+from pneumoscope.training import ExampleStore, Recipe, Run, evaluate_run, train
+from pneumoscope.training.evaluate import has_predictions, read_predictions
+
+_GALLERY = 24
+"""Images of each kind of mistake that the report shows; it lists them all."""
+
+
+def run_experiment(
+    manifest: Manifest,
+    recipes: Sequence[Recipe],
+    out: Path,
+    cache: Path,
+    *,
+    min_recall: float,
+    resume: bool = False,
+) -> ExperimentResult:
+    """Train every recipe, judge each on the test split, choose on validation, write the report.
+
+    Parameters
+    ----------
+    manifest
+        The dataset.
+    recipes
+        One per model.
+    out
+        Gets ``manifest.parquet``, ``runs/``, ``report.html``, ``results.csv``, ``results.json``.
+    cache
+        For the features of frozen layers.
+    min_recall
+        The rule's condition: the highest precision among models with at least this recall.
+    resume
+        Go on with an experiment begun earlier.
+
+    Raises
+    ------
+    RunError
+        If ``out`` is in use, or a training diverges or is interrupted.
+    """
+    _check_out(out, resume)
+    for recipe in recipes:  # a missing file of weights is said now, not after an hour
+        if find_model(recipe.model).on_vgg16:
+            load_vgg16(recipe.weights, recipe.seed)
+    manifest.write(out / "manifest.parquet")
+    store = ExampleStore(manifest, cache)
+    runs = [train(store, recipe, _run_folder(out, recipe), resume=resume) for recipe in recipes]
+    for run in runs:
+        if not has_predictions(run, Split.TEST):  # a resumed experiment reads no test split twice
+            evaluate_run(run, store)
+    result = summarise_runs(manifest, runs, min_recall)
+    _write_report(result, manifest, out)
+    return result
+
+
+def summarise_runs(manifest: Manifest, runs: Sequence[Run], min_recall: float) -> ExperimentResult:
+    """Gather what the Runs recorded, and choose one of them on validation data alone."""
+    models = tuple(_model_result(run) for run in runs)
+    candidates = [
+        Candidate(model.name, model.validation.precision, model.validation.recall)
+        for model in models
+    ]
+    return ExperimentResult(
+        data=_data_summary(manifest),
+        models=models,
+        choice=choose(candidates, min_recall),
+        threshold=runs[0].recipe.threshold,
+        notes=tuple(_notes(runs)),
+    )
+
+
+def _check_out(out: Path, resume: bool) -> None:
+    if not resume and out.exists() and (not out.is_dir() or any(out.iterdir())):
+        raise RunError(
+            f"{out}: is not empty; pass --resume to go on with the experiment in it, or choose "
+            "another --out"
+        )
+
+
+def _run_folder(out: Path, recipe: Recipe) -> Path:
+    return out / "runs" / recipe.model
+
+
+def _model_result(run: Run) -> ModelResult:
+    history = run.history()
+    threshold = run.recipe.threshold
+    validation = read_predictions(run, Split.VALIDATION)
+    test = read_predictions(run, Split.TEST)
+    total, trainable = (run.record["parameters"][name] for name in ("total", "trainable"))
+    return ModelResult(
+        name=run.recipe.model,
+        description=find_model(run.recipe.model).description,
+        parameters=ParameterCounts(total, trainable, total - trainable),
+        epochs=len(history),
+        seconds=round(sum(epoch.seconds for epoch in history), 1),
+        history=History(
+            tuple(epoch.epoch for epoch in history),
+            tuple(epoch.loss for epoch in history),
+            tuple(epoch.val_loss for epoch in history),
+        ),
+        validation_predictions=validation,
+        test_predictions=test,
+        validation=measure(validation, threshold),
+        test=measure(test, threshold),
+        validation_intervals=bootstrap_intervals(validation, threshold),
+        test_intervals=bootstrap_intervals(test, threshold),
+    )
+
+
+def _data_summary(manifest: Manifest) -> DataSummary:
+    counts = {
+        split.value: {label.name: n for label, n in classes.items()}
+        for split, classes in manifest.counts().items()
+    }
+    return DataSummary(
+        fingerprint=manifest.fingerprint,
+        counts=counts,
+        synthetic=manifest.synthetic,
+        split_by=manifest.split_by.value,
+        set_aside=len(manifest.set_aside),
+    )
+
+
+def _notes(runs: Sequence[Run]) -> list[str]:
+    """Say what the figures do not show: whose VGG16 it was, what was chosen by us."""
+    notes = []
+    on_vgg16 = [run for run in runs if "vgg16_weights" in run.record]
+    for origin in dict.fromkeys(run.record["vgg16_weights"] for run in on_vgg16):
+        names = ", ".join(run.recipe.model for run in on_vgg16)
+        notes.append(f"VGG16 beneath {names}: {origin}.")
+    passes = [
+        run.record["vgg16_pass_seconds"] for run in on_vgg16 if "vgg16_pass_seconds" in run.record
+    ]
+    if passes:
+        notes.append(
+            f"The frozen VGG16 passed over train and validation once, in {max(passes):.0f} s, "
+            "shared by its models and not part of their seconds."
+        )
+    notes += [
+        f"The L2 factor {factor:g} is a choice: the notebook's own is cut off in its text."
+        for factor in dict.fromkeys(run.recipe.l2 for run in on_vgg16)
+    ]
+    return notes
+
+
+def _write_report(result: ExperimentResult, manifest: Manifest, out: Path) -> None:
+    tested = result.chosen.test_predictions
+    missed = _gallery(manifest, tested, tested.false_negatives(result.threshold))
+    alarmed = _gallery(manifest, tested, tested.false_positives(result.threshold))
+    write_text(out / "results.csv", results_csv(result))
+    write_text(out / "results.json", results_json(result))
+    write_text(out / "report.html", render_report(result, missed, alarmed))
+
+
+def _gallery(
+    manifest: Manifest, predictions: Predictions, rows: NDArray[np.intp]
+) -> list[GalleryImage]:
+    """Picture the surest mistakes first."""
+    surest = sorted(rows, key=lambda row: -abs(predictions.probabilities[row] - 0.5))[:_GALLERY]
+    return [
+        GalleryImage(
+            predictions.files[row],
+            float(predictions.probabilities[row]),
+            _thumbnail(manifest.root / predictions.files[row]),
+        )
+        for row in surest
+    ]
+
+
+def _thumbnail(path: Path, side: int = 224) -> bytes:
+    pixels = np.rint(read_radiograph(path).pixels * 255).astype(np.uint8)
+    image = Image.fromarray(pixels)
+    image.thumbnail((side, side))
+    buffer = io.BytesIO()
+    image.save(buffer, "PNG")
+    return buffer.getvalue()

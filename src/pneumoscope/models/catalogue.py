@@ -1,0 +1,139 @@
+"""Every model by name: what it is, how it is built and how the notebook trained it."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import torch
+from torch import nn
+
+from pneumoscope.errors import RecipeError
+from pneumoscope.models import notebook
+from pneumoscope.models.layers import initialise
+from pneumoscope.models.network import Network
+from pneumoscope.models.vgg16 import vgg16_layers
+
+IMAGE_SIZE = 150
+"""Side of the square that the notebook's networks see, in pixels."""
+
+
+@dataclass(frozen=True)
+class ModelSpec:
+    """A model by name.
+
+    Parameters
+    ----------
+    name
+        As on the command line.
+    description
+        One line for people.
+    head
+        Builds the layers that learn, for an image size.
+    epochs
+        How many the notebook trains at most.
+    on_vgg16
+        Whether a frozen VGG16 comes before the head.
+    penalised
+        Layers of the head whose kernels carry the L2 penalty.
+    reduces_learning_rate
+        Whether the notebook lowers the learning rate on a plateau.
+    """
+
+    name: str
+    description: str
+    head: Callable[[int], nn.Sequential]
+    epochs: int = 10
+    on_vgg16: bool = False
+    penalised: tuple[str, ...] = ()
+    reduces_learning_rate: bool = False
+
+
+MODELS: dict[str, ModelSpec] = {
+    spec.name: spec
+    for spec in (
+        ModelSpec("model_1", "one convolution", notebook.model_1, epochs=3),
+        ModelSpec("model_2", "two convolutions, two dense layers", notebook.model_2),
+        ModelSpec("model_3", "three convolutions with batch normalisation", notebook.model_3),
+        ModelSpec(
+            "model_4",
+            "four convolutions with batch normalisation, learning-rate schedule",
+            notebook.model_4,
+            reduces_learning_rate=True,
+        ),
+        ModelSpec(
+            "model_5",
+            "frozen VGG16, one dense layer with L2",
+            notebook.model_5,
+            on_vgg16=True,
+            penalised=("dense_1",),
+            reduces_learning_rate=True,
+        ),
+        ModelSpec(
+            "model_6",
+            "frozen VGG16, batch normalisation, two dense layers with L2",
+            notebook.model_6,
+            on_vgg16=True,
+            penalised=("dense_1", "dense_2"),
+            reduces_learning_rate=True,
+        ),
+        ModelSpec(
+            "model_7",
+            "frozen VGG16, batch normalisation, three dense layers, all with L2",
+            notebook.model_7,
+            on_vgg16=True,
+            penalised=("dense_1", "dense_2", "dense_3", "output"),
+            reduces_learning_rate=True,
+        ),
+    )
+}
+
+
+def find_model(name: str) -> ModelSpec:
+    """Return the model of a name.
+
+    Raises
+    ------
+    RecipeError
+        If there is none.
+
+    Examples
+    --------
+    >>> find_model("model_4").epochs
+    10
+    """
+    if name not in MODELS:
+        raise RecipeError(f"model: '{name}' is not a model; choose one of {', '.join(MODELS)}")
+    return MODELS[name]
+
+
+def build_network(
+    spec: ModelSpec, image_size: int, seed: int, backbone: nn.Sequential | None = None
+) -> Network:
+    """Build a network with fresh weights in its head.
+
+    Parameters
+    ----------
+    spec
+        Which model.
+    image_size
+        Side of the square images.
+    seed
+        Of the initial weights.
+    backbone
+        The loaded VGG16 (see `load_vgg16`) of a model that stands on it.
+    """
+    network = Network(spec.head(image_size), backbone, spec.penalised)
+    initialise(network.head, seed)
+    return network
+
+
+def describe_network(spec: ModelSpec, image_size: int = IMAGE_SIZE) -> Network:
+    """Build a network of shapes alone: no memory, no weights, nothing to download.
+
+    Examples
+    --------
+    >>> describe_network(MODELS["model_1"]).head.output.weight.shape
+    torch.Size([1, 355216])
+    """
+    with torch.device("meta"):
+        backbone = vgg16_layers() if spec.on_vgg16 else None
+        return Network(spec.head(image_size), backbone, spec.penalised)

@@ -1,0 +1,110 @@
+"""The network type: an optional frozen backbone and a head that learns."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Self, TypeVar
+
+import torch
+from torch import Tensor, nn
+
+ModuleType = TypeVar("ModuleType", bound=nn.Module)
+
+
+class Network(nn.Module):
+    """A classifier whose backbone, if it has one, never learns.
+
+    Parameters
+    ----------
+    head
+        The layers that learn; its last layer gives one logit.
+    backbone
+        Frozen layers before the head, or None.
+    penalised
+        Names of the head's layers whose kernels carry an L2 penalty.
+    """
+
+    def __init__(
+        self,
+        head: nn.Sequential,
+        backbone: nn.Sequential | None = None,
+        penalised: Sequence[str] = (),
+    ) -> None:
+        super().__init__()
+        self.backbone = backbone
+        self.head = head
+        self.penalised = tuple(penalised)
+        if backbone is not None:
+            backbone.requires_grad_(False)
+
+    def forward(self, images: Tensor) -> Tensor:
+        """Return logits, shape (n,), for images of shape (n, 3, height, width) in [0, 1]."""
+        return self.classify(images if self.backbone is None else self.backbone(images))
+
+    def classify(self, features: Tensor) -> Tensor:
+        """Return logits, shape (n,), for what the backbone gives (images where there is none)."""
+        logits: Tensor = self.head(features)
+        return logits.squeeze(1)
+
+    def penalty(self) -> Tensor:
+        """Return the sum of squares of the penalised kernels; Keras' ``l2(1.0)``."""
+        kernels = [getattr(self.head, name).weight for name in self.penalised]
+        return torch.stack([kernel.square().sum() for kernel in kernels]).sum()
+
+    def train(self, mode: bool = True) -> Self:
+        """Set the mode of the head; the backbone stays as it is used, frozen."""
+        super().train(mode)
+        if self.backbone is not None:
+            self.backbone.eval()
+        return self
+
+
+def best_device() -> torch.device:
+    """Return the GPU if PyTorch sees one, else the processor."""
+    return torch.device("cuda" if torch.cuda.is_available() else "cpu")
+
+
+def place(module: ModuleType, device: torch.device) -> ModuleType:
+    """Move a module, its kernels laid out channels last: twice as fast here, the same numbers."""
+    module.to(device=device, memory_format=torch.channels_last)  # type: ignore[call-overload]
+    return module
+
+
+@dataclass(frozen=True, slots=True)
+class Parameters:
+    """How many numbers a network holds.
+
+    Parameters
+    ----------
+    total
+        Weights, biases and the running statistics of batch normalisation, as Keras counts them.
+    trainable
+        Those that learn.
+    """
+
+    total: int
+    trainable: int
+
+    @property
+    def non_trainable(self) -> int:
+        """Frozen weights and running statistics."""
+        return self.total - self.trainable
+
+
+def count_parameters(module: nn.Module) -> Parameters:
+    """Count parameters as Keras does: running means and variances count as not trainable.
+
+    Examples
+    --------
+    >>> count_parameters(nn.BatchNorm2d(64))
+    Parameters(total=256, trainable=128)
+    """
+    statistics = [
+        statistic
+        for layer in module.modules()
+        if isinstance(layer, nn.BatchNorm1d | nn.BatchNorm2d)
+        for statistic in (layer.running_mean, layer.running_var)
+        if statistic is not None
+    ]
+    parameters = list(module.parameters())
+    trainable = sum(p.numel() for p in parameters if p.requires_grad)
+    return Parameters(sum(p.numel() for p in [*parameters, *statistics]), trainable)

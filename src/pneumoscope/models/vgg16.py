@@ -1,0 +1,195 @@
+"""VGG16 without its top, and the files its published weights come in.
+
+Reference: Simonyan and Zisserman, "Very Deep Convolutional Networks for Large-Scale Image
+Recognition", ICLR 2015.
+"""
+
+import hashlib
+import pickle
+from collections import OrderedDict
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import h5py
+import numpy as np
+import torch
+from platformdirs import user_cache_path
+from torch import Tensor, nn
+
+from pneumoscope.download import Checksum, download
+from pneumoscope.errors import DownloadError, WeightsError
+from pneumoscope.models.layers import initialise
+
+BLOCKS = ((64, 64), (128, 128), (256, 256, 256), (512, 512, 512), (512, 512, 512))
+"""Channels of the 3x3 convolutions, block by block; each block ends in 2x2 pooling."""
+
+KERAS_FILE = "vgg16_weights_tf_dim_ordering_tf_kernels_notop.h5"
+KERAS_URL = f"https://storage.googleapis.com/tensorflow/keras-applications/vgg16/{KERAS_FILE}"
+KERAS_MD5 = "6d6bbae143d832006294945121d1f1fc"
+TORCHVISION_SHA256_PREFIX = "397923af"
+"""The start of the published file's SHA-256, which its name vgg16-397923af.pth carries."""
+
+
+@dataclass(frozen=True)
+class Backbone:
+    """A VGG16 with weights, and where they are from.
+
+    Parameters
+    ----------
+    layers
+        Maps images (n, 3, size, size) to features (n, 512, size // 32, size // 32).
+    origin
+        The weights in words, for reports.
+    digest
+        SHA-256 of the weights' values.
+    """
+
+    layers: nn.Sequential
+    origin: str
+    digest: str
+
+
+def vgg16_layers() -> nn.Sequential:
+    """Build the convolutional part of VGG16 under Keras' layer names."""
+    layers: OrderedDict[str, nn.Module] = OrderedDict()
+    channels = 3
+    for block, widths in enumerate(BLOCKS, start=1):
+        for number, width in enumerate(widths, start=1):
+            name = f"block{block}_conv{number}"
+            layers[name] = nn.Conv2d(channels, width, 3, padding=1)
+            layers[f"{name}_relu"] = nn.ReLU()
+            channels = width
+        layers[f"block{block}_pool"] = nn.MaxPool2d(2)
+    return nn.Sequential(layers)
+
+
+def default_weights_path() -> Path:
+    """Return where the Keras file is looked for, and downloaded to."""
+    return user_cache_path("pneumoscope") / "weights" / KERAS_FILE
+
+
+def load_vgg16(weights: str, seed: int) -> Backbone:
+    """Build VGG16 and fill it.
+
+    Parameters
+    ----------
+    weights
+        ``"imagenet"``: the file that Keras distributes, downloaded once. ``"none"``: random. Else
+        a path to that file, or to torchvision's state dict, whose numbers differ.
+    seed
+        Of random weights.
+
+    Raises
+    ------
+    WeightsError
+        If the file is not there and cannot be downloaded, or is not a VGG16.
+    """
+    layers = vgg16_layers()
+    if weights == "none":
+        initialise(layers, seed)
+        origin = f"random weights (--weights none, seed {seed}): VGG16 has learned nothing"
+    else:
+        path = _fetch_keras_file() if weights == "imagenet" else Path(weights)
+        origin = _fill(layers, path)
+    return Backbone(layers.eval().requires_grad_(False), origin, weights_digest(layers))
+
+
+def weights_digest(layers: nn.Module) -> str:
+    """Return the SHA-256 of a module's weights: equal weights, equal features."""
+    digest = hashlib.sha256()
+    for value in layers.state_dict().values():
+        digest.update(np.ascontiguousarray(value.numpy()).data)
+    return digest.hexdigest()
+
+
+def _fetch_keras_file() -> Path:
+    path = default_weights_path()
+    try:
+        return download(KERAS_URL, path, checksum=Checksum("md5", KERAS_MD5), what="VGG16 weights")
+    except DownloadError as error:
+        raise WeightsError(
+            f"{path}: the VGG16 weights are not there and could not be downloaded ({error}). "
+            f"On a machine with a network download {KERAS_URL} (MD5 {KERAS_MD5}) and put it at "
+            f"{path}, or pass its place with --weights PATH, or start from random weights with "
+            "--weights none"
+        ) from error
+
+
+def _fill(layers: nn.Sequential, path: Path) -> str:
+    try:
+        content = path.read_bytes()
+    except OSError as error:
+        raise WeightsError(
+            f"{path}: the VGG16 weights cannot be read ({error.strerror}); put the file "
+            f"{KERAS_FILE} there, or torchvision's vgg16-{TORCHVISION_SHA256_PREFIX}.pth, or pass "
+            "--weights none"
+        ) from error
+    if h5py.is_hdf5(path):
+        kind, read = "Keras", _read_keras
+        published = hashlib.md5(content, usedforsecurity=False).hexdigest() == KERAS_MD5
+    else:
+        kind, read = "torchvision", _read_torchvision
+        published = hashlib.sha256(content).hexdigest().startswith(TORCHVISION_SHA256_PREFIX)
+    convolutions = [layer for layer in layers if isinstance(layer, nn.Conv2d)]
+    for layer, (name, kernel, bias) in zip(convolutions, read(path), strict=True):
+        _check_shapes(path, name, layer, kernel, bias)
+        layer.weight.data.copy_(kernel)
+        layer.bias.data.copy_(bias)  # type: ignore[union-attr]
+    what = "published ImageNet weights" if published else "weights that are not the published ones"
+    return f"{kind}'s file {path.name}: {what}"
+
+
+def _names() -> Iterator[str]:
+    for block, widths in enumerate(BLOCKS, start=1):
+        for number in range(1, len(widths) + 1):
+            yield f"block{block}_conv{number}"
+
+
+def _read_keras(path: Path) -> Iterator[tuple[str, Tensor, Tensor]]:
+    """Yield kernels (out, in, row, column) and biases of a Keras weights file (HDF5)."""
+    with h5py.File(path) as file:
+        for name in _names():
+            try:
+                group = file[name]
+                kernel, bias = (
+                    np.asarray(group[weight], np.float32) for weight in group.attrs["weight_names"]
+                )
+            except (KeyError, ValueError) as error:
+                raise _not_vgg16(path, name) from error
+            if kernel.ndim != 4:
+                raise _not_vgg16(path, name)
+            yield name, torch.from_numpy(kernel).permute(3, 2, 0, 1), torch.from_numpy(bias)
+
+
+def _read_torchvision(path: Path) -> Iterator[tuple[str, Tensor, Tensor]]:
+    """Yield kernels and biases of torchvision's state dict; its classifier is left out."""
+    try:
+        state = torch.load(path, map_location="cpu", weights_only=True)
+    except (RuntimeError, pickle.UnpicklingError, EOFError, ValueError) as error:
+        raise WeightsError(
+            f"{path}: neither Keras' HDF5 file nor a PyTorch state dict of VGG16 ({error}); "
+            f"download {KERAS_URL} again"
+        ) from error
+    index = 0
+    for widths in BLOCKS:
+        for _ in widths:
+            name = f"features.{index}"
+            try:
+                yield name, state[f"{name}.weight"], state[f"{name}.bias"]
+            except (KeyError, TypeError) as error:
+                raise _not_vgg16(path, name) from error
+            index += 2  # the activation between
+        index += 1  # the pooling
+
+
+def _check_shapes(path: Path, name: str, layer: nn.Conv2d, kernel: Tensor, bias: Tensor) -> None:
+    if kernel.shape != layer.weight.shape or bias.shape != (layer.out_channels,):
+        raise _not_vgg16(path, name)
+
+
+def _not_vgg16(path: Path, name: str) -> WeightsError:
+    return WeightsError(
+        f"{path}: the layer {name} is missing or has another shape than VGG16's; "
+        f"use Keras' {KERAS_FILE} or torchvision's vgg16-{TORCHVISION_SHA256_PREFIX}.pth"
+    )

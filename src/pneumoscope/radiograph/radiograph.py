@@ -1,0 +1,50 @@
+"""The type that a decoded image becomes."""
+
+import hashlib
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+
+@dataclass(frozen=True, slots=True)
+class Radiograph:
+    """A decoded radiograph.
+
+    Parameters
+    ----------
+    pixels
+        float32, shape (height, width), range [0, 1], 0 = black.
+    sha256
+        SHA-256 of the file's bytes, in hexadecimal.
+    patient
+        Pseudonym of the patient as the image itself names it (DICOM's Patient ID, hashed), or None.
+    synthetic
+        True if the file says that it was generated and shows no patient.
+
+    Examples
+    --------
+    >>> Radiograph(np.zeros((2, 3), np.float32), sha256="").width
+    3
+    """
+
+    pixels: NDArray[np.float32]
+    sha256: str
+    patient: str | None = None
+    synthetic: bool = False
+
+    @property
+    def height(self) -> int:
+        """Rows of pixels."""
+        return int(self.pixels.shape[0])
+
+    @property
+    def width(self) -> int:
+        """Columns of pixels."""
+        return int(self.pixels.shape[1])
+
+    def pixel_hash(self) -> str:
+        """Return the SHA-256 of size and pixels: equal for files that decode to the same image."""
+        digest = hashlib.sha256(f"{self.height}x{self.width}".encode())
+        digest.update(np.ascontiguousarray(self.pixels).data)
+        return digest.hexdigest()

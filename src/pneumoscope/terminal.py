@@ -1,0 +1,33 @@
+"""What a person sees at the terminal: messages and progress bars."""
+
+from collections.abc import Iterable, Iterator
+from typing import TypeVar
+
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
+Item = TypeVar("Item")
+
+results = Console(highlight=False)
+"""Where results go: standard output."""
+
+messages = Console(stderr=True, highlight=False, soft_wrap=True)
+"""Where messages and progress go; results go to standard output."""
+
+
+def progress_bar(*columns: TextColumn) -> Progress:
+    """Return a progress bar with a count, the time left and any further columns."""
+    return Progress(
+        TextColumn("{task.description}"),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TimeRemainingColumn(),
+        *columns,
+        console=messages,
+    )
+
+
+def track(items: Iterable[Item], what: str, total: int) -> Iterator[Item]:
+    """Yield ``items`` while a progress bar named ``what`` counts them up to ``total``."""
+    with progress_bar() as bar:
+        yield from bar.track(items, total=total, description=what)

@@ -1,0 +1,140 @@
+"""What a Run's network says of validation and test images, judged and written into the Run."""
+
+import json
+from datetime import UTC, datetime
+from pathlib import Path
+
+from matplotlib.figure import Figure
+
+from pneumoscope.dataset import Split
+from pneumoscope.errors import RunError
+from pneumoscope.evaluation.bootstrap import bootstrap_intervals
+from pneumoscope.evaluation.figures import (
+    confusion_figure,
+    history_figure,
+    precision_recall_figure,
+    roc_figure,
+)
+from pneumoscope.evaluation.metrics import Metrics, measure
+from pneumoscope.evaluation.predictions import Predictions
+from pneumoscope.files import append_line, write_bytes, write_text
+from pneumoscope.models import Network, build_network, find_model
+from pneumoscope.models.vgg16 import Backbone, vgg16_layers, weights_digest
+from pneumoscope.page import figure_png
+from pneumoscope.training.examples import ExampleStore
+from pneumoscope.training.run import Run
+from pneumoscope.training.trainer import predict
+
+
+def evaluate_run(run: Run, store: ExampleStore) -> Metrics:
+    """Judge a finished Run on the test split, and note in the Run that the split was read.
+
+    Parameters
+    ----------
+    run
+        With finished weights.
+    store
+        The examples of the manifest that the Run was trained on.
+
+    Returns
+    -------
+    Metrics
+        On the test split, at the recipe's threshold.
+
+    Raises
+    ------
+    RunError
+        If the Run is not finished, or the manifest is another one.
+    """
+    if not run.finished:
+        raise RunError(
+            f"{run.folder}: its training has not finished; go on with 'pneumoscope train ... "
+            "--resume' first"
+        )
+    if run.record["manifest_fingerprint"] != store.manifest.fingerprint:
+        raise RunError(
+            f"{run.folder}: was trained on another manifest; its own is "
+            f"{run.folder / 'manifest.parquet'}"
+        )
+    network, backbone = _finished_network(run)
+    examples = store.examples(Split.TEST, run.recipe, backbone)
+    _note_reading(run, store, len(examples))
+    predictions = examples.predictions(predict(network, examples))
+    return write_evaluation(run, Split.TEST, predictions)
+
+
+def read_predictions(run: Run, split: Split) -> Predictions:
+    """Read the table of predictions that `write_evaluation` wrote."""
+    return Predictions.read(_predictions_path(run, split))
+
+
+def has_predictions(run: Run, split: Split) -> bool:
+    """Tell whether the network was asked about a split already."""
+    return _predictions_path(run, split).exists()
+
+
+def write_evaluation(run: Run, split: Split, predictions: Predictions) -> Metrics:
+    """Write predictions, metrics with intervals, and figures of one split into a Run."""
+    threshold = run.recipe.threshold
+    predictions.write(_predictions_path(run, split))
+    metrics = measure(predictions, threshold)
+    intervals = bootstrap_intervals(predictions, threshold)
+    record = metrics.to_json() | {
+        "threshold": threshold,
+        "manifest_fingerprint": run.record["manifest_fingerprint"],
+        "intervals": {
+            name: interval and [interval.low, interval.high] for name, interval in intervals.items()
+        },
+    }
+    write_text(run.folder / "metrics" / f"{split}.json", json.dumps(record, indent=2) + "\n")
+    for name, figure in _figures(run, split, predictions, metrics):
+        write_bytes(run.folder / "figures" / f"{name}.png", figure_png(figure))
+    return metrics
+
+
+def _figures(
+    run: Run, split: Split, predictions: Predictions, metrics: Metrics
+) -> list[tuple[str, Figure]]:
+    title = f"{run.recipe.model}, {split}"
+    threshold = run.recipe.threshold
+    history = run.history()
+    return [
+        (
+            "history",
+            history_figure(
+                [epoch.epoch for epoch in history],
+                [epoch.loss for epoch in history],
+                [epoch.val_loss for epoch in history],
+                run.recipe.model,
+            ),
+        ),
+        (f"{split}_confusion", confusion_figure(metrics, title)),
+        (f"{split}_roc", roc_figure(predictions, threshold, title)),
+        (
+            f"{split}_precision_recall",
+            precision_recall_figure(predictions, threshold, title),
+        ),
+    ]
+
+
+def _finished_network(run: Run) -> tuple[Network, Backbone | None]:
+    """Rebuild the network from the Run alone; the file VGG16 came from is not needed any more."""
+    spec = find_model(run.recipe.model)
+    layers = vgg16_layers() if spec.on_vgg16 else None
+    network = build_network(spec, run.recipe.image_size, run.recipe.seed, layers)
+    network.load_state_dict(run.read_weights())
+    if layers is None:
+        return network, None
+    return network, Backbone(layers, run.record["vgg16_weights"], weights_digest(layers))
+
+
+def _note_reading(run: Run, store: ExampleStore, n: int) -> None:
+    path = run.folder / "test_readings.csv"
+    if not path.exists():
+        write_text(path, "time,images,manifest_fingerprint\n")
+    time = datetime.now(UTC).isoformat(timespec="seconds")
+    append_line(path, f"{time},{n},{store.manifest.fingerprint}")
+
+
+def _predictions_path(run: Run, split: Split) -> Path:
+    return run.folder / "predictions" / f"{split}.csv"

@@ -1,0 +1,202 @@
+"""The recipe: every setting of a training, in YAML and out."""
+
+from collections.abc import Mapping, Sequence
+from enum import StrEnum
+from pathlib import Path
+from typing import Any, Self
+
+import yaml
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
+
+from pneumoscope.errors import RecipeError
+from pneumoscope.files import write_text
+from pneumoscope.models import find_model
+
+
+class _Settings(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class EarlyStopping(_Settings):
+    """Stop when the validation loss has not improved for ``patience`` epochs (Keras' rule)."""
+
+    patience: int = Field(3, ge=1)
+
+
+class ReduceOnPlateau(_Settings):
+    """Multiply the learning rate by ``factor`` on a plateau of validation loss (Keras' rule)."""
+
+    factor: float = Field(0.5, gt=0, lt=1)
+    patience: int = Field(1, ge=1)
+    min_delta: float = Field(1e-4, ge=0)
+
+
+class Augmentation(_Settings):
+    """Random changes of each training image; all off is what the notebook does."""
+
+    rotation: float = Field(0.0, ge=0, le=180, description="degrees, to either side")
+    zoom: float = Field(0.0, ge=0, lt=1, description="fraction, in or out")
+    shift: float = Field(0.0, ge=0, lt=1, description="fraction of the side, each way")
+    flip: bool = Field(False, description="mirror left and right in half the images")
+
+    @property
+    def active(self) -> bool:
+        """Whether any change is on."""
+        return bool(self.rotation or self.zoom or self.shift or self.flip)
+
+
+class ClassBalance(StrEnum):
+    """What is done about one class having more images than the other."""
+
+    NONE = "none"
+    WEIGHTED_LOSS = "weighted_loss"
+    SAMPLER = "sampler"
+
+
+class Recipe(_Settings):
+    """Every setting of a training; the defaults are Keras' and the notebook's.
+
+    Examples
+    --------
+    >>> recipe = Recipe(model="model_2", seed=7)
+    >>> Recipe.model_validate(yaml.safe_load(recipe.to_yaml())) == recipe
+    True
+    """
+
+    model: str
+    seed: int = Field(0, ge=0, description="of initial weights, order of images, dropout")
+    image_size: int = Field(150, ge=64, le=1024, description="side of the square, pixels")
+    epochs: int = Field(10, ge=1, le=10_000, description="at most")
+    batch_size: int = Field(32, ge=2, le=4096)
+    learning_rate: float = Field(1e-3, gt=0, description="Adam's")
+    adam_epsilon: float = Field(1e-7, gt=0, description="Keras' default, not PyTorch's")
+    l2: float = Field(
+        0.01,
+        ge=0,
+        description="factor of models 5 to 7; cut off in the notebook's text, so this is a choice: "
+        "the default of Keras' l2()",
+    )
+    weights: str = Field("imagenet", description="of VGG16: imagenet, none, or a path")
+    early_stopping: EarlyStopping | None = EarlyStopping()
+    reduce_on_plateau: ReduceOnPlateau | None = None
+    augmentation: Augmentation = Augmentation()
+    class_balance: ClassBalance = ClassBalance.NONE
+    threshold: float = Field(0.5, ge=0, le=1, description="called PNEUMONIA from here on")
+
+    @field_validator("model")
+    @classmethod
+    def _known(cls, name: str) -> str:
+        return find_model(name).name
+
+    def to_yaml(self) -> str:
+        """Return the recipe as YAML."""
+        return yaml.safe_dump(self.model_dump(mode="json"), sort_keys=False)
+
+    def write(self, path: Path) -> None:
+        """Write the recipe as YAML, atomically."""
+        write_text(path, self.to_yaml())
+
+    @classmethod
+    def read(cls, path: Path) -> Self:
+        """Read a recipe.
+
+        Raises
+        ------
+        RecipeError
+            If the file is not YAML, or a setting is unknown or out of range.
+        """
+        return cls._validate(_read_yaml(path), str(path))
+
+    @classmethod
+    def _validate(cls, settings: Mapping[str, Any], where: str) -> Self:
+        try:
+            return cls.model_validate(settings)
+        except ValidationError as error:
+            raise RecipeError(f"{where}: {_explain(error)}") from error
+
+
+def make_recipe(
+    model: str, file: Path | None = None, assignments: Sequence[str] = (), **settings: object
+) -> Recipe:
+    """Compose a recipe: the notebook's for the model, then a file's settings, then single ones.
+
+    Parameters
+    ----------
+    model
+        Name of the model.
+    file
+        YAML with any of the recipe's settings.
+    assignments
+        Such as ``"learning_rate=0.0005"`` or ``"augmentation.rotation=10"``, as on the command
+        line; the last wins.
+    **settings
+        Further settings by name, before ``assignments``.
+
+    Raises
+    ------
+    RecipeError
+        If a setting is unknown, out of range or cannot be read.
+
+    Examples
+    --------
+    >>> make_recipe("model_4", assignments=["augmentation.rotation=10"]).augmentation.rotation
+    10.0
+    >>> make_recipe("model_1", assignments=["speed=9"])
+    Traceback (most recent call last):
+    pneumoscope.errors.RecipeError: --set: 'speed' is not a setting; the settings are ...
+    """
+    spec = find_model(model)
+    merged: dict[str, Any] = {"epochs": spec.epochs}
+    if spec.reduces_learning_rate:
+        merged["reduce_on_plateau"] = {}
+    if file is not None:
+        merged |= _read_yaml(file)
+        if merged.setdefault("model", model) != model:
+            raise RecipeError(
+                f"{file}: the recipe is for {merged['model']}, not {model}; change its line "
+                f"'model' or ask for --model {merged['model']}"
+            )
+        Recipe._validate({"model": model, **merged}, str(file))
+    merged |= {"model": model, **settings}
+    for assignment in assignments:
+        _assign(merged, assignment)
+    return Recipe._validate(merged, "--set")
+
+
+def _assign(settings: dict[str, Any], assignment: str) -> None:
+    name, separator, text = assignment.partition("=")
+    if not separator:
+        raise RecipeError(f"--set {assignment}: write it as NAME=VALUE, such as --set epochs=5")
+    try:
+        value = yaml.safe_load(text)
+    except yaml.YAMLError as error:
+        raise RecipeError(f"--set {assignment}: the value cannot be read ({error})") from error
+    *parents, last = name.strip().split(".")
+    for parent in parents:
+        inner = settings.get(parent)
+        settings[parent] = dict(inner) if isinstance(inner, Mapping) else {}
+        settings = settings[parent]
+    # YAML reads 1e-3 as text; pydantic makes the number of it.
+    settings[last] = value
+
+
+def _read_yaml(path: Path) -> dict[str, Any]:
+    try:
+        settings = yaml.safe_load(path.read_text(encoding="utf-8"))
+    except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
+        raise RecipeError(f"{path}: cannot be read as YAML ({error}); correct the file") from error
+    if not isinstance(settings, dict):
+        raise RecipeError(f"{path}: not a recipe; write lines such as 'epochs: 5'")
+    return settings
+
+
+def _explain(error: ValidationError) -> str:
+    first = error.errors()[0]
+    name = ".".join(str(part) for part in first["loc"])
+    if first["type"] == "extra_forbidden":
+        known = ", ".join(Recipe.model_fields)
+        if "." in name:
+            inner = Recipe.model_fields[name.split(".")[0]].annotation
+            known = ", ".join(getattr(inner, "model_fields", {})) or known
+        return f"'{name}' is not a setting; the settings are {known}"
+    return f"{name}: {first['msg']} (got {first['input']!r}); correct this setting"

@@ -1,0 +1,176 @@
+"""One training from beginning to end: a Run directory that survives interruption."""
+
+import pickle
+from pathlib import Path
+
+import torch
+from rich.progress import TextColumn
+
+from pneumoscope.dataset import Split
+from pneumoscope.errors import RunError
+from pneumoscope.files import atomic_write
+from pneumoscope.models import build_network, count_parameters, find_model
+from pneumoscope.models.vgg16 import Backbone, load_vgg16
+from pneumoscope.terminal import messages, progress_bar
+from pneumoscope.training.evaluate import write_evaluation
+from pneumoscope.training.examples import ExampleStore
+from pneumoscope.training.recipe import Recipe
+from pneumoscope.training.run import Epoch, Run
+from pneumoscope.training.trainer import Trainer, predict
+
+
+def train(store: ExampleStore, recipe: Recipe, folder: Path, *, resume: bool = False) -> Run:
+    """Train a model into a Run directory.
+
+    Parameters
+    ----------
+    store
+        The dataset's examples.
+    recipe
+        The settings.
+    folder
+        The Run directory, new or, with ``resume``, begun earlier.
+    resume
+        Go on from the last finished epoch; the weights at the end are those of an uninterrupted
+        training. A finished Run is returned as it is.
+
+    Raises
+    ------
+    RunError
+        If the folder holds something else, training diverged or was interrupted.
+    StorageError
+        If the disk is full; the last finished epoch is kept.
+    WeightsError
+        If VGG16's weights are needed and missing.
+    """
+    run = _open(store, recipe, folder, resume)
+    if run.finished:
+        messages.print(f"{recipe.model}: finished before, in {folder}")
+        return run
+    on_vgg16 = find_model(recipe.model).on_vgg16
+    backbone = load_vgg16(recipe.weights, recipe.seed) if on_vgg16 else None
+    trainer = _trainer(store, recipe, backbone)
+    run = _describe(run, trainer, store, backbone)
+    _restore(run, trainer)
+    try:
+        _run_epochs(run, trainer)
+    except KeyboardInterrupt as interrupt:
+        run.log(f"interrupted after epoch {len(trainer.history)}")
+        raise RunError(
+            f"{folder}: interrupted; {len(trainer.history)} of at most {recipe.epochs} epochs are "
+            "kept. Run the same command with --resume to go on"
+        ) from interrupt
+    return _finish(run, trainer)
+
+
+def _open(store: ExampleStore, recipe: Recipe, folder: Path, resume: bool) -> Run:
+    if not resume or not (folder / "run.json").exists():
+        return Run.create(folder, recipe, store.manifest)
+    run = Run.open(folder)
+    if run.recipe != recipe:
+        changed = [
+            name
+            for name in type(recipe).model_fields
+            if getattr(run.recipe, name) != getattr(recipe, name)
+        ]
+        raise RunError(
+            f"{folder}: was begun with another recipe ({', '.join(changed)} differ); use the "
+            "settings of its recipe.yaml, or another --out"
+        )
+    if run.record["manifest_fingerprint"] != store.manifest.fingerprint:
+        raise RunError(
+            f"{folder}: was begun on other data or another split; pass the same dataset with the "
+            f"same options, or {folder / 'manifest.parquet'} itself"
+        )
+    return run
+
+
+def _trainer(store: ExampleStore, recipe: Recipe, backbone: Backbone | None) -> Trainer:
+    layers = None if backbone is None else backbone.layers
+    network = build_network(find_model(recipe.model), recipe.image_size, recipe.seed, layers)
+    learned, validated = (
+        store.examples(split, recipe, backbone) for split in (Split.TRAIN, Split.VALIDATION)
+    )
+    return Trainer(network, recipe, learned, validated)
+
+
+def _describe(run: Run, trainer: Trainer, store: ExampleStore, backbone: Backbone | None) -> Run:
+    parameters = count_parameters(trainer.network)
+    facts: dict[str, object] = {
+        "parameters": {"total": parameters.total, "trainable": parameters.trainable}
+    }
+    if backbone is not None:
+        facts["vgg16_weights"] = backbone.origin
+        if not trainer.train.are_pixels:
+            size = run.recipe.image_size
+            facts["vgg16_pass_seconds"] = store.features_seconds(size, backbone)
+    return run.note(**facts)
+
+
+def _restore(run: Run, trainer: Trainer) -> None:
+    path = run.checkpoint_path
+    if not path.exists():
+        return
+    try:
+        trainer.restore(torch.load(path, map_location=trainer.device, weights_only=True))
+    except (RuntimeError, pickle.UnpicklingError, KeyError, EOFError, OSError) as error:
+        raise RunError(
+            f"{path}: the checkpoint cannot be read ({error}); train again into another folder"
+        ) from error
+    run.log(f"resumed after epoch {len(trainer.history)}")
+
+
+def _run_epochs(run: Run, trainer: Trainer) -> None:
+    recipe = trainer.recipe
+    batches = -(-len(trainer.train) // recipe.batch_size)
+    columns = TextColumn("loss {task.fields[loss]}  val loss {task.fields[val_loss]}")
+    with progress_bar(columns) as bar:
+        done = len(trainer.history)
+        task = bar.add_task(
+            recipe.model,
+            total=recipe.epochs * batches,
+            completed=done * batches,
+            loss="-",
+            val_loss="-",
+        )
+
+        def on_batch(loss: float) -> None:
+            bar.update(task, advance=1, loss=f"{loss:.4f}")
+
+        while not trainer.finished:
+            epoch = trainer.run_epoch(on_batch)
+            _keep(run, trainer)
+            line = _epoch_line(epoch, recipe)
+            run.log(line)
+            bar.console.print(line)
+            bar.update(task, completed=epoch.epoch * batches, val_loss=f"{epoch.val_loss:.4f}")
+
+
+def _keep(run: Run, trainer: Trainer) -> None:
+    with atomic_write(run.checkpoint_path) as file:
+        torch.save(trainer.state(), file)
+    run.write_history(trainer.history)
+
+
+def _finish(run: Run, trainer: Trainer) -> Run:
+    run.write_history(trainer.history)
+    run.write_weights(trainer.network.state_dict())
+    predictions = trainer.validation.predictions(predict(trainer.network, trainer.validation))
+    write_evaluation(run, Split.VALIDATION, predictions)
+    stopped = trainer.schedule.stopped and len(trainer.history) < trainer.recipe.epochs
+    run = run.note(finished=True, stopped_early=stopped)
+    run.log("finished, stopped early" if stopped else "finished")
+    run.checkpoint_path.unlink(missing_ok=True)
+    return run
+
+
+def _epoch_line(epoch: Epoch, recipe: Recipe) -> str:
+    def show(value: float | None) -> str:
+        return "  -   " if value is None else f"{value:.4f}"
+
+    return (
+        f"{recipe.model} epoch {epoch.epoch}/{recipe.epochs}  loss {epoch.loss:.4f}  "
+        f"val loss {epoch.val_loss:.4f}  val precision {show(epoch.val_precision)}  "
+        f"val recall {show(epoch.val_recall)}  learning rate {epoch.learning_rate:.2e}  "
+        f"{epoch.seconds:.1f} s"
+    )

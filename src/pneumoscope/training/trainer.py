@@ -1,0 +1,227 @@
+"""The training loop: one epoch after another over batches, the notebook's way."""
+
+import time
+from collections.abc import Callable
+from dataclasses import asdict
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+from torch.nn import functional
+
+from pneumoscope.errors import RunError
+from pneumoscope.evaluation.metrics import measure
+from pneumoscope.models import Network, best_device, place
+from pneumoscope.training.augment import augment
+from pneumoscope.training.callbacks import Schedule
+from pneumoscope.training.examples import Examples, batches, three_channels
+from pneumoscope.training.recipe import ClassBalance, Recipe
+from pneumoscope.training.run import Epoch
+
+_PREDICT_BATCH = 128
+
+
+class Trainer:
+    """A network in training, with everything that its next epoch depends on.
+
+    All randomness of an epoch comes from the recipe's seed and the epoch's number, and the schedule
+    follows from the history, so an epoch is the same whether or not the process was interrupted
+    before it.
+
+    Parameters
+    ----------
+    network
+        With its initial weights.
+    recipe
+        The settings.
+    train, validation
+        What is learned from, and what the loss is monitored on.
+    """
+
+    def __init__(
+        self, network: Network, recipe: Recipe, train: Examples, validation: Examples
+    ) -> None:
+        self.recipe = recipe
+        self.train = train
+        self.validation = validation
+        self.device = best_device()
+        self.network = place(network, self.device)
+        self.optimizer = torch.optim.Adam(
+            self.network.head.parameters(),
+            lr=recipe.learning_rate,
+            eps=recipe.adam_epsilon,
+            fused=True,
+        )
+        self.history: list[Epoch] = []
+        self.schedule = Schedule(
+            recipe.learning_rate, recipe.early_stopping, recipe.reduce_on_plateau
+        )
+        self._class_weights = _class_weights(train.labels).to(self.device)
+
+    @property
+    def finished(self) -> bool:
+        """Whether all epochs are done or training was stopped early."""
+        return self.schedule.stopped or len(self.history) >= self.recipe.epochs
+
+    def run_epoch(self, on_batch: Callable[[float], None]) -> Epoch:
+        """Train one epoch, look at validation and let the schedule decide what comes next.
+
+        Parameters
+        ----------
+        on_batch
+            Called after each batch with the mean loss of the epoch so far.
+
+        Raises
+        ------
+        RunError
+            If the loss is not a finite number any more.
+        """
+        started = time.perf_counter()
+        number = len(self.history) + 1
+        for group in self.optimizer.param_groups:
+            group["lr"] = self.schedule.learning_rate
+        loss, confusion = self._learn(number, on_batch)
+        logits = _logits(self.network, self.validation)
+        val_loss = self._loss_of(self.validation, logits)
+        if not np.isfinite(loss + val_loss):
+            raise RunError(
+                f"epoch {number}: the loss is {loss}, on validation {val_loss}: training has "
+                "diverged; lower learning_rate and train again"
+            )
+        figures = measure(
+            self.validation.predictions(logits.sigmoid().numpy()), self.recipe.threshold
+        )
+        epoch = Epoch(
+            epoch=number,
+            loss=loss,
+            precision=_ratio(confusion[1], confusion[1] + confusion[0]),
+            recall=_ratio(confusion[1], confusion[1] + confusion[2]),
+            val_loss=val_loss,
+            val_precision=figures.precision,
+            val_recall=figures.recall,
+            val_auc=figures.auc,
+            learning_rate=self.schedule.learning_rate,
+            seconds=round(time.perf_counter() - started, 2),
+        )
+        self._append(epoch)
+        return epoch
+
+    def state(self) -> dict[str, Any]:
+        """Return what `restore` needs; the frozen backbone is not part of it."""
+        return {
+            "head": self.network.head.state_dict(),
+            "optimizer": self.optimizer.state_dict(),
+            "history": [asdict(epoch) for epoch in self.history],
+        }
+
+    def restore(self, state: dict[str, Any]) -> None:
+        """Go back to where `state` was taken."""
+        self.network.head.load_state_dict(state["head"])
+        self.optimizer.load_state_dict(state["optimizer"])
+        for row in state["history"]:
+            self._append(Epoch(**row))
+
+    def _append(self, epoch: Epoch) -> None:
+        self.history.append(epoch)
+        self.schedule.after_epoch(epoch.val_loss)
+
+    def _learn(
+        self, number: int, on_batch: Callable[[float], None]
+    ) -> tuple[float, tuple[int, int, int]]:
+        """Return the mean loss and (false positives, true positives, false negatives)."""
+        seed = [self.recipe.seed, number]
+        torch.manual_seed(int(np.random.SeedSequence(seed).generate_state(1)[0]))
+        generator = torch.Generator().manual_seed(torch.initial_seed())
+        order = self._order(np.random.default_rng(seed))
+        self.network.train()
+        total, seen = 0.0, 0
+        counts = np.zeros(4, np.int64)
+        for indices in batches(order, self.recipe.batch_size):
+            labels = torch.from_numpy(self.train.labels[indices].astype(np.float32))
+            loss, logits = self._step(indices, labels.to(self.device), generator)
+            total, seen = total + loss * len(indices), seen + len(indices)
+            called = logits.sigmoid().cpu() >= self.recipe.threshold
+            counts += np.bincount((labels * 2 + called).to(torch.int64).numpy(), minlength=4)
+            on_batch(total / seen)
+        return total / seen, (int(counts[1]), int(counts[3]), int(counts[2]))
+
+    def _step(
+        self, indices: NDArray[np.intp], labels: Tensor, generator: torch.Generator
+    ) -> tuple[float, Tensor]:
+        inputs = self.train.batch(indices, self.device)
+        if self.recipe.augmentation.active:
+            inputs = augment(inputs, self.recipe.augmentation, generator)
+        logits = _forward(self.network, inputs)
+        weights = None
+        if self.recipe.class_balance is ClassBalance.WEIGHTED_LOSS:
+            weights = self._class_weights[labels.long()]
+        loss = functional.binary_cross_entropy_with_logits(logits, labels, weights)
+        if self.network.penalised:
+            loss = loss + self.recipe.l2 * self.network.penalty()
+        self.optimizer.zero_grad()
+        loss.backward()  # type: ignore[no-untyped-call]
+        self.optimizer.step()
+        return loss.item(), logits.detach()
+
+    def _order(self, rng: np.random.Generator) -> NDArray[np.intp]:
+        n = len(self.train)
+        if self.recipe.class_balance is ClassBalance.SAMPLER:
+            share = self._class_weights.cpu().numpy()[self.train.labels]
+            return rng.choice(n, size=n, p=share / share.sum())
+        return rng.permutation(n)
+
+    def _loss_of(self, examples: Examples, logits: Tensor) -> float:
+        """Return the mean cross-entropy plus the penalty, as Keras reports it."""
+        labels = torch.from_numpy(examples.labels.astype(np.float64))
+        loss = functional.binary_cross_entropy_with_logits(logits, labels).item()
+        if self.network.penalised:
+            loss += self.recipe.l2 * self.network.penalty().item()
+        return loss
+
+
+def predict(network: Network, examples: Examples) -> NDArray[np.float64]:
+    """Return the probability of pneumonia for each example.
+
+    Parameters
+    ----------
+    network
+        On its device.
+    examples
+        Pixels, or features of the network's backbone.
+
+    Returns
+    -------
+    NDArray[np.float64]
+        Shape (n,), range [0, 1].
+    """
+    return _logits(network, examples).sigmoid().numpy()
+
+
+@torch.inference_mode()
+def _logits(network: Network, examples: Examples) -> Tensor:
+    network.eval()
+    device = next(network.parameters()).device
+    parts = [
+        _forward(network, examples.batch(indices, device)).double().cpu()
+        for indices in batches(np.arange(len(examples)), _PREDICT_BATCH)
+    ]
+    return torch.cat(parts)
+
+
+def _forward(network: Network, inputs: Tensor) -> Tensor:
+    """Pass grey images through the whole network, features through its head."""
+    grey = inputs.shape[1] == 1
+    logits: Tensor = network(three_channels(inputs)) if grey else network.classify(inputs)
+    return logits
+
+
+def _class_weights(labels: NDArray[np.int8]) -> Tensor:
+    """Weigh each class inversely to its number of images, with mean 1 over the images."""
+    counts = np.bincount(labels, minlength=2)
+    return torch.from_numpy((len(labels) / (2 * np.maximum(counts, 1))).astype(np.float32))
+
+
+def _ratio(part: int, whole: int) -> float | None:
+    return part / whole if whole else None

@@ -1,0 +1,488 @@
+"""Against a server on this machine that offers small archives built like the published ones.
+
+The real kagglehub talks to it too: its environment variable sends it to plain http, and the
+usual proxy variable brings that to the server's port.
+"""
+
+import base64
+import csv
+import hashlib
+import io
+import json
+import os
+import random
+import stat
+import struct
+import threading
+import zipfile
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from pneumoscope import download
+from pneumoscope.dataset import Split
+from pneumoscope.dataset.fetch import (
+    KAGGLE,
+    MENDELEY,
+    PNEUMONIAMNIST,
+    Archive,
+    KaggleDataset,
+    fetch_kaggle,
+    fetch_medmnist,
+    fetch_mendeley,
+)
+from pneumoscope.dataset.sources import find_images
+from pneumoscope.download import Checksum
+from pneumoscope.errors import DownloadError, StorageError
+
+IMAGES = {
+    "train/NORMAL/IM-0115-0001.jpeg": b"normal one",
+    "train/NORMAL/NORMAL2-IM-0115-0001.jpeg": b"normal two",
+    "train/PNEUMONIA/person1_bacteria_1.jpeg": b"bacteria",
+    "test/NORMAL/IM-0001-0001.jpeg": b"normal three",
+    "test/PNEUMONIA/person1_virus_6.jpeg": random.Random(0).randbytes(1_000_000),
+}
+JUNK = {
+    "__MACOSX/chest_xray/train/NORMAL/._IM-0115-0001.jpeg": b"finder",
+    "__MACOSX/._chest_xray": b"finder",
+    "chest_xray/.DS_Store": b"finder",
+    "chest_xray/train/NORMAL/._IM-0115-0001.jpeg": b"finder",
+}
+MENDELEY_FILES = {f"chest_xray/{name}": data for name, data in IMAGES.items()} | JUNK
+KAGGLE_FILES = (
+    MENDELEY_FILES
+    | {f"chest_xray/chest_xray/{name}": data + b"'s copy" for name, data in IMAGES.items()}
+    | {f"chest_xray/__MACOSX/chest_xray/{name}": b"finder" for name in IMAGES}
+)
+
+
+@dataclass
+class Site:
+    """What the server offers by path, and how Kaggle's part of it behaves."""
+
+    files: dict[str, bytes] = field(default_factory=dict)
+    kaggle_status: int = 200
+    most: int | None = None
+    digest: bytes | None = None
+    address: str = ""
+    sent: int = 0
+    ranges: list[str] = field(default_factory=list)
+
+
+class Handler(BaseHTTPRequestHandler):
+    site: Site
+
+    def do_GET(self):
+        self.serve(self.site.files.get(self.path))
+
+    def do_POST(self):
+        self.rfile.read(int(self.headers["Content-Length"]))
+        if self.site.kaggle_status != 200:
+            self.reply(self.site.kaggle_status, b"", {})
+        elif self.path.endswith("/GetDataset"):
+            answer = json.dumps({"currentVersionNumber": 2}).encode()
+            self.reply(200, answer, {"Content-Type": "application/json"})
+        else:
+            self.send_response(302)
+            self.send_header("Location", "http://localhost/archive.zip")
+            self.send_header("Content-Length", "0")
+            self.end_headers()
+
+    def serve(self, body: bytes | None):
+        if body is None:
+            return self.reply(404, b"", {})
+        headers = {"Accept-Ranges": "bytes", "ETag": '"one"', "Content-Type": "application/zip"}
+        if self.site.digest:
+            headers["x-goog-hash"] = "md5=" + base64.b64encode(self.site.digest).decode()
+        asked = self.headers.get("Range", "bytes=0-")
+        self.site.ranges.append(asked)
+        first = int(asked.removeprefix("bytes=").removesuffix("-"))
+        if first:
+            headers["Content-Range"] = f"bytes {first}-{len(body) - 1}/{len(body)}"
+        return self.reply(206 if first else 200, body[first:], headers)
+
+    def reply(self, status: int, body: bytes, headers: dict[str, str]):
+        self.send_response(status)
+        for name, value in headers.items():
+            self.send_header(name, value)
+        self.send_header("Content-Length", str(len(body)))
+        self.end_headers()
+        self.wfile.write(body[: self.site.most])
+        self.site.sent += len(body[: self.site.most])
+
+    def log_message(self, *_):
+        pass
+
+
+@pytest.fixture
+def site() -> Iterator[Site]:
+    site = Site()
+    handler = type("SiteHandler", (Handler,), {"site": site})
+    server = ThreadingHTTPServer(("127.0.0.1", 0), handler)
+    server.handle_error = lambda *_: None
+    site.address = f"http://127.0.0.1:{server.server_port}"
+    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
+    thread.start()
+    yield site
+    server.shutdown()
+    thread.join()
+    server.server_close()
+
+
+@pytest.fixture(autouse=True)
+def hurried(monkeypatch):
+    monkeypatch.setenv("no_proxy", "127.0.0.1")
+    monkeypatch.setattr(download, "_PAUSES", (0.01, 0.01, 0.01))
+
+
+def zipped(files: dict[str, bytes]) -> bytes:
+    buffer = io.BytesIO()
+    with zipfile.ZipFile(buffer, "w", zipfile.ZIP_DEFLATED) as archive:
+        for name, data in files.items():
+            archive.writestr(name, data)
+    return buffer.getvalue()
+
+
+def offer(site: Site, content: bytes, images: int = len(IMAGES), room: int = 0) -> Archive:
+    site.files["/file_downloaded"] = content
+    return Archive(f"{site.address}/file_downloaded", "ChestXRay2017.zip", images, room)
+
+
+def tree(folder: Path) -> dict[str, bytes]:
+    paths = (path for path in folder.rglob("*") if path.is_file())
+    return {path.relative_to(folder).as_posix(): path.read_bytes() for path in paths}
+
+
+def names(folder: Path) -> set[str]:
+    return {path.name for path in folder.iterdir()}
+
+
+# Mendeley
+
+
+def test_mendeley_gives_a_source_without_junk(site, tmp_path):
+    folder = fetch_mendeley(tmp_path, offer(site, zipped(MENDELEY_FILES)))
+    assert folder == tmp_path / "chest_xray"
+    assert tree(folder) == IMAGES
+    assert names(tmp_path) == {"chest_xray", "ChestXRay2017.zip"}
+    assert len(find_images(folder).entries) == len(IMAGES)
+
+
+def test_mendeley_is_not_fetched_twice(site, tmp_path):
+    archive = offer(site, zipped(MENDELEY_FILES))
+    fetch_mendeley(tmp_path, archive)
+    site.files.clear()
+    (tmp_path / "ChestXRay2017.zip").unlink()
+    assert fetch_mendeley(tmp_path, archive) == tmp_path / "chest_xray"
+
+
+def test_an_archive_put_there_by_hand_is_used(site, tmp_path):
+    archive = offer(site, zipped(MENDELEY_FILES))
+    (tmp_path / archive.name).write_bytes(site.files.pop("/file_downloaded"))
+    assert tree(fetch_mendeley(tmp_path, archive)) == IMAGES
+
+
+def test_a_folder_that_holds_something_else_is_refused_and_kept(site, tmp_path):
+    mine = tmp_path / "chest_xray" / "train" / "NORMAL" / "mine.jpeg"
+    mine.parent.mkdir(parents=True)
+    mine.write_bytes(b"mine")
+    with pytest.raises(DownloadError, match="holds 1 of the dataset's images instead of 5"):
+        fetch_mendeley(tmp_path, offer(site, zipped(MENDELEY_FILES)))
+    assert mine.read_bytes() == b"mine"
+    assert site.sent == 0
+
+
+def test_what_an_interrupted_unpacking_left_is_cleared(site, tmp_path):
+    left = tmp_path / ".chest_xray.part" / "train" / "NORMAL" / "half.jpeg"
+    left.parent.mkdir(parents=True)
+    left.touch()
+    assert tree(fetch_mendeley(tmp_path, offer(site, zipped(MENDELEY_FILES)))) == IMAGES
+    assert not (tmp_path / ".chest_xray.part").exists()
+
+
+def test_an_archive_with_too_few_images(site, tmp_path):
+    archive = offer(site, zipped(MENDELEY_FILES), images=5856)
+    with pytest.raises(DownloadError, match=r"holds 5 images where .* has 5,856") as raised:
+        fetch_mendeley(tmp_path, archive)
+    assert str(tmp_path / archive.name) in str(raised.value)
+    assert names(tmp_path) == {archive.name}
+
+
+def corrupted(content: bytes) -> bytes:
+    """Change one byte of the last image's packed data, so that its CRC-32 no longer fits."""
+    with zipfile.ZipFile(io.BytesIO(content)) as archive:
+        info = archive.getinfo("chest_xray/test/PNEUMONIA/person1_virus_6.jpeg")
+    name_length, extra_length = struct.unpack_from("<HH", content, info.header_offset + 26)
+    middle = info.header_offset + 30 + name_length + extra_length + info.compress_size // 2
+    return content[:middle] + bytes([content[middle] ^ 0xFF]) + content[middle + 1 :]
+
+
+@pytest.mark.parametrize(
+    "content", [corrupted(zipped(MENDELEY_FILES)), b"<html>Please log in</html>"]
+)
+def test_a_damaged_archive(site, tmp_path, content):
+    archive = offer(site, content)
+    with pytest.raises(DownloadError, match=r"the archive is damaged .* Delete it") as raised:
+        fetch_mendeley(tmp_path, archive)
+    assert str(tmp_path / archive.name) in str(raised.value)
+    assert names(tmp_path) == {archive.name}
+
+
+@pytest.mark.parametrize("escape", ["../outside.jpeg", "chest_xray/../../outside.jpeg", "/tmp/o"])
+def test_an_archive_that_leads_out_of_the_folder(site, tmp_path, escape):
+    destination = tmp_path / "inner"
+    archive = offer(site, zipped({**MENDELEY_FILES, escape: b"escaped"}))
+    with pytest.raises(DownloadError, match="leads out of the folder"):
+        fetch_mendeley(destination, archive)
+    assert names(destination) == {archive.name}
+    assert names(tmp_path) == {"inner"}
+
+
+def test_an_archive_with_a_link(site, tmp_path):
+    buffer = io.BytesIO(zipped(MENDELEY_FILES))
+    with zipfile.ZipFile(buffer, "a") as file:
+        link = zipfile.ZipInfo("chest_xray/train/NORMAL/link.jpeg")
+        link.external_attr = (stat.S_IFLNK | 0o777) << 16
+        file.writestr(link, "/etc/passwd")
+    archive = offer(site, buffer.getvalue(), images=len(IMAGES) + 1)
+    with pytest.raises(DownloadError, match=r"link\.jpeg', a link"):
+        fetch_mendeley(tmp_path, archive)
+    assert names(tmp_path) == {archive.name}
+
+
+def test_room_for_the_unpacked_images_is_checked_before_the_download(site, tmp_path):
+    archive = offer(site, zipped(MENDELEY_FILES), room=10**18)
+    with pytest.raises(StorageError, match=r"ChestXRay2017\.zip needs 1,000,000,000"):
+        fetch_mendeley(tmp_path, archive)
+    assert names(tmp_path) <= {"ChestXRay2017.zip.part", "ChestXRay2017.zip.part.json"}
+
+
+def test_room_for_what_the_archive_announces_is_checked_before_unpacking(site, tmp_path):
+    buffer = io.BytesIO(zipped(MENDELEY_FILES))
+    with zipfile.ZipFile(buffer, "a") as file:
+        file.writestr("chest_xray/train/NORMAL/bomb.jpeg", b"")
+        file.getinfo("chest_xray/train/NORMAL/bomb.jpeg").file_size = 10**18
+    archive = offer(site, buffer.getvalue())
+    with pytest.raises(StorageError, match=r"ChestXRay2017\.zip needs 1,000,000,000"):
+        fetch_mendeley(tmp_path, archive)
+    assert names(tmp_path) == {archive.name}
+
+
+def test_a_refusal_tells_where_to_put_the_archive(site, tmp_path):
+    archive = offer(site, b"")
+    site.files.clear()
+    with pytest.raises(DownloadError, match="404") as raised:
+        fetch_mendeley(tmp_path, archive)
+    assert archive.url in str(raised.value)
+    assert f"save the file as {tmp_path / 'ChestXRay2017.zip'}" in str(raised.value)
+
+
+# Kaggle
+
+
+@pytest.fixture
+def kaggle(site, monkeypatch, tmp_path) -> Site:
+    monkeypatch.setenv("KAGGLE_API_ENVIRONMENT", "LOCALHOST")
+    monkeypatch.setenv("http_proxy", site.address)
+    monkeypatch.setenv("no_proxy", "")
+    monkeypatch.setenv("NO_PROXY", "")
+    monkeypatch.setenv("KAGGLE_API_TOKEN", "a-token-for-tests")
+    monkeypatch.setenv("KAGGLEHUB_CACHE", str(tmp_path / "the user's own cache"))
+    site.files["http://localhost/archive.zip"] = zipped(KAGGLE_FILES)
+    return site
+
+
+@pytest.fixture
+def destination(tmp_path) -> Path:
+    return tmp_path / "data"
+
+
+SMALL = KaggleDataset("paultimothymooney/chest-xray-pneumonia", images=len(IMAGES), room=0)
+
+
+def test_kaggle_gives_one_copy_without_junk(kaggle, destination, tmp_path, capfd):
+    folder = fetch_kaggle(destination, SMALL)
+    assert folder == destination / "chest_xray"
+    assert tree(folder) == IMAGES
+    assert names(destination) == {"chest_xray"}
+    assert names(tmp_path) == {"data"}
+    assert capfd.readouterr().out == ""
+
+
+def test_kaggle_is_not_fetched_twice(kaggle, destination):
+    fetch_kaggle(destination, SMALL)
+    sent = kaggle.sent
+    assert fetch_kaggle(destination, SMALL) == destination / "chest_xray"
+    assert kaggle.sent == sent
+
+
+def test_kaggle_goes_on_where_it_broke_off(kaggle, destination):
+    kaggle.most = 1_500_000  # kagglehub writes pieces of 1 MiB
+    with pytest.raises(DownloadError, match="goes on from what has arrived"):
+        fetch_kaggle(destination, SMALL)
+    assert names(destination) == {".kagglehub"}
+    (partial,) = destination.rglob("*.archive")
+    arrived = partial.stat().st_size
+    assert 0 < arrived <= 1_500_000
+    kaggle.most = None
+    assert tree(fetch_kaggle(destination, SMALL)) == IMAGES
+    assert kaggle.ranges[-1] == f"bytes={arrived}-"
+
+
+@pytest.mark.parametrize("status", [401, 403])
+def test_kaggle_refuses_and_the_message_tells_where_a_token_goes(kaggle, destination, status):
+    kaggle.kaggle_status = status
+    with pytest.raises(DownloadError, match=str(status)) as raised:
+        fetch_kaggle(destination, SMALL)
+    message = str(raised.value)
+    assert "https://www.kaggle.com/datasets/paultimothymooney/chest-xray-pneumonia" in message
+    assert "https://www.kaggle.com/settings/api" in message
+    assert "KAGGLE_API_TOKEN" in message
+    assert "data fetch mendeley" in message
+    assert not (destination / "chest_xray").exists()
+
+
+@pytest.mark.parametrize("status", [404, 503])
+def test_kaggle_does_not_deliver(kaggle, destination, status):
+    kaggle.kaggle_status = status
+    with pytest.raises(DownloadError, match="data fetch mendeley") as raised:
+        fetch_kaggle(destination, SMALL)
+    assert str(status) in str(raised.value)
+
+
+def test_kaggle_without_network(kaggle, destination, monkeypatch):
+    monkeypatch.setenv("http_proxy", "http://127.0.0.1:9")
+    with pytest.raises(DownloadError, match="Check the network"):
+        fetch_kaggle(destination, SMALL)
+
+
+def test_kaggle_with_a_wrong_checksum(kaggle, destination):
+    kaggle.digest = hashlib.md5(b"something else").digest()
+    with pytest.raises(DownloadError, match="cannot be used"):
+        fetch_kaggle(destination, SMALL)
+    assert names(destination) == {".kagglehub"}
+
+
+def test_kaggle_with_something_that_is_no_archive(kaggle, destination):
+    kaggle.files["http://localhost/archive.zip"] = b"<html>Please log in</html>"
+    with pytest.raises(DownloadError, match=r"Delete .*\.kagglehub"):
+        fetch_kaggle(destination, SMALL)
+
+
+def test_kaggle_with_other_folders(kaggle, destination):
+    kaggle.files["http://localhost/archive.zip"] = zipped({"readme.txt": b"moved"})
+    with pytest.raises(DownloadError, match="no folder in it has train and test"):
+        fetch_kaggle(destination, SMALL)
+
+
+def test_kaggle_with_too_few_images(kaggle, destination):
+    with pytest.raises(DownloadError, match=r"holds 5 images where .* has 5,856"):
+        fetch_kaggle(destination, KaggleDataset(SMALL.handle, 5856, room=0))
+    assert not (destination / "chest_xray").exists()
+
+
+def test_kaggle_leaves_the_users_own_cache_setting(kaggle, destination, tmp_path):
+    fetch_kaggle(destination, SMALL)
+    assert os.environ["KAGGLEHUB_CACHE"] == str(tmp_path / "the user's own cache")
+
+
+def test_kaggle_checks_the_room_first(kaggle, destination):
+    with pytest.raises(StorageError, match="chest-xray-pneumonia needs 1,000,000,000"):
+        fetch_kaggle(destination, KaggleDataset(SMALL.handle, len(IMAGES), room=10**18))
+    assert kaggle.sent == 0
+
+
+# MedMNIST
+
+
+SIZES = {"train": 5, "val": 2, "test": 3}
+
+
+def medmnist_arrays() -> dict[str, np.ndarray]:
+    rng = np.random.default_rng(0)
+    arrays = {}
+    for split, n in SIZES.items():
+        arrays[f"{split}_images"] = rng.integers(0, 256, (n, 28, 28), dtype=np.uint8)
+        arrays[f"{split}_labels"] = (np.arange(n, dtype=np.uint8) % 2).reshape(n, 1)
+    return arrays
+
+
+def offer_medmnist(site: Site, arrays: dict[str, np.ndarray], images: int = 10) -> Archive:
+    buffer = io.BytesIO()
+    np.savez_compressed(buffer, **arrays)
+    content = buffer.getvalue()
+    site.files["/pneumoniamnist.npz?download=1"] = content
+    checksum = Checksum("md5", hashlib.md5(content).hexdigest())
+    url = f"{site.address}/pneumoniamnist.npz?download=1"
+    return Archive(url, "pneumoniamnist.npz", images, 0, checksum)
+
+
+def test_medmnist_becomes_a_table_with_its_splits(site, tmp_path):
+    arrays = medmnist_arrays()
+    table = fetch_medmnist(tmp_path, offer_medmnist(site, arrays))
+    assert table == tmp_path / "pneumoniamnist" / "labels.csv"
+    with table.open() as file:
+        rows = list(csv.DictReader(file))
+    assert set(rows[0]) == {"file", "label", "split"}
+    for published, split in {"train": "train", "val": "validation", "test": "test"}.items():
+        mine = [row for row in rows if row["split"] == split]
+        pixels = [np.asarray(Image.open(table.parent / row["file"])) for row in mine]
+        np.testing.assert_array_equal(np.stack(pixels), arrays[f"{published}_images"])
+        labels = ["NORMAL", "PNEUMONIA", "NORMAL", "PNEUMONIA", "NORMAL"][: len(mine)]
+        assert [row["label"] for row in mine] == labels
+
+
+def test_the_table_is_a_source(site, tmp_path):
+    entries = find_images(fetch_medmnist(tmp_path, offer_medmnist(site, medmnist_arrays()))).entries
+    assert [entry.split for entry in entries].count(Split.VALIDATION) == 2
+    assert all((tmp_path / "pneumoniamnist" / entry.path).is_file() for entry in entries)
+
+
+def test_medmnist_is_not_fetched_twice(site, tmp_path):
+    archive = offer_medmnist(site, medmnist_arrays())
+    first = fetch_medmnist(tmp_path, archive)
+    site.files.clear()
+    (tmp_path / archive.name).unlink()
+    assert fetch_medmnist(tmp_path, archive) == first
+
+
+def test_medmnist_does_not_take_the_place_of_something_else(site, tmp_path):
+    (tmp_path / "pneumoniamnist").mkdir()
+    with pytest.raises(DownloadError, match="holds 0 of the dataset's images instead of 10"):
+        fetch_medmnist(tmp_path, offer_medmnist(site, medmnist_arrays()))
+
+
+def test_a_wrong_md5_is_refused(site, tmp_path):
+    archive = offer_medmnist(site, medmnist_arrays())
+    offer_medmnist(site, {name: array[::-1] for name, array in medmnist_arrays().items()})
+    with pytest.raises(DownloadError, match=archive.checksum.digest):
+        fetch_medmnist(tmp_path, archive)
+    assert names(tmp_path) == set()
+
+
+def test_medmnist_with_another_number_of_images(site, tmp_path):
+    archive = offer_medmnist(site, medmnist_arrays(), images=5856)
+    with pytest.raises(DownloadError, match=r"holds 10 images where .* has 5,856"):
+        fetch_medmnist(tmp_path, archive)
+    assert names(tmp_path) == {archive.name}
+
+
+def test_pickled_objects_are_not_loaded(site, tmp_path):
+    arrays = medmnist_arrays()
+    arrays["train_labels"] = np.array([[print]] * 5, dtype=object)
+    with pytest.raises(DownloadError, match="not the published arrays"):
+        fetch_medmnist(tmp_path, offer_medmnist(site, arrays))
+    assert not (tmp_path / "pneumoniamnist").exists()
+
+
+def test_the_published_addresses():
+    """The dataset's page says 5,856; the address and MD5 are those of medmnist 3.0's info.py."""
+    assert {MENDELEY.images, KAGGLE.images, PNEUMONIAMNIST.images} == {5856}
+    assert MENDELEY.url.startswith("https://data.mendeley.com/public-files/datasets/rscbjbr9sj/")
+    assert PNEUMONIAMNIST.url.startswith("https://zenodo.org/records/10519652/files/")
+    assert PNEUMONIAMNIST.checksum == Checksum("md5", "d6a3c71de1b945ea11211b03746c1fe1")
