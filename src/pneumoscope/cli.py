@@ -291,6 +291,24 @@ def data_fetch(
     results.print(f"Dataset: {dataset}", soft_wrap=True)
 
 
+@data_app.command("phantoms")
+def data_phantoms(
+    out: Annotated[Path, typer.Option("--out", metavar="DIR", help="Gets the images; new.")],
+    count: Annotated[int, typer.Option(help="Images in all.")] = 600,
+    size: Annotated[int, typer.Option(help="Side in pixels.")] = 224,
+    seed: Annotated[int, typer.Option(help="Same seed, same images.")] = 0,
+) -> None:
+    """Draw synthetic chest radiographs, for trying things out; they show no patient.
+
+    Example:
+
+      pneumoscope data phantoms --out phantoms --count 600
+    """
+    from pneumoscope.dataset.phantoms import generate_phantoms
+
+    results.print(f"Phantoms: {generate_phantoms(out, count, size, seed)}", soft_wrap=True)
+
+
 @models_app.callback(invoke_without_command=True)
 def models(context: typer.Context) -> None:
     """List every model with its parameters; 'models show NAME' prints its layers.

@@ -22,7 +22,7 @@ from rich.progress import (
 )
 
 from pneumoscope.errors import DownloadError, StorageError
-from pneumoscope.files import write_text
+from pneumoscope.files import sync_folder, write_text
 from pneumoscope.terminal import messages
 
 _TIMEOUT = (10.0, 60.0)  # seconds: to connect, and between two pieces of the body
@@ -184,6 +184,7 @@ class _Transfer:
         with self.part.open("rb") as file:
             os.fsync(file.fileno())
         self.part.replace(self.destination)
+        sync_folder(self.destination.parent)
         self.note.unlink(missing_ok=True)
 
     def verify(self, path: Path) -> None:

@@ -4,7 +4,7 @@ import os
 import shutil
 import uuid
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import IO
 
@@ -51,15 +51,58 @@ def atomic_write(path: Path) -> Iterator[IO[bytes]]:
             os.fsync(file.fileno())
         temporary.replace(path)
         temporary = None
-        _sync_folder(path.parent)
+        sync_folder(path.parent)
     except OSError as error:
         raise _storage_error(path, error) from error
     finally:
         if temporary is not None:
-            temporary.unlink(missing_ok=True)
+            # Where it cannot be removed it was never made, and that must not hide the reason.
+            with suppress(OSError):
+                temporary.unlink()
 
 
-def write_bytes(path: Path, content: bytes) -> None:
+@contextmanager
+def atomic_folder(path: Path) -> Iterator[Path]:
+    """Yield a temporary folder that takes the name ``path`` when the block ends well.
+
+    Parameters
+    ----------
+    path
+        The folder to appear; nothing, or an empty folder, may be there.
+
+    Yields
+    ------
+    Path
+        The temporary folder, beside ``path``; it is removed if the block fails.
+
+    Raises
+    ------
+    StorageError
+        If the disk is full, the folder may not be written, and the like.
+
+    Examples
+    --------
+    >>> whole = getfixture("tmp_path") / "whole"
+    >>> with atomic_folder(whole) as folder:
+    ...     _ = (folder / "a.txt").write_text("a")
+    >>> [file.name for file in whole.iterdir()]
+    ['a.txt']
+    """
+    temporary = path.absolute().with_name(f".{path.name}.part")
+    try:
+        shutil.rmtree(temporary, ignore_errors=True)
+        temporary.mkdir(parents=True)
+        yield temporary
+        os.sync()  # one flush for thousands of files: the name must not reach the disk before them
+        temporary.replace(path)
+        sync_folder(temporary.parent)
+    except OSError as error:
+        raise _storage_error(path, error) from error
+    finally:
+        shutil.rmtree(temporary, ignore_errors=True)
+
+
+def write_bytes(path: Path, content: bytes | memoryview) -> None:
     """Write ``content`` to ``path`` atomically (see `atomic_write`)."""
     with atomic_write(path) as file:
         file.write(content)
@@ -85,8 +128,8 @@ def append_line(path: Path, line: str) -> None:
         raise _storage_error(path, error) from error
 
 
-def _sync_folder(folder: Path) -> None:
-    # The rename itself survives a power cut only once its folder is on the disk.
+def sync_folder(folder: Path) -> None:
+    """Bring a folder's names to the disk: only then does a rename survive a power cut."""
     handle = os.open(folder, os.O_RDONLY)
     try:
         os.fsync(handle)
@@ -95,7 +138,7 @@ def _sync_folder(folder: Path) -> None:
 
 
 def _storage_error(path: Path, error: OSError) -> StorageError:
-    existing = next((folder for folder in path.parents if folder.exists()), Path("/"))
+    existing = next((folder for folder in path.parents if os.path.exists(folder)), Path("/"))
     free = shutil.disk_usage(existing).free / 1e6
     return StorageError(
         f"{path}: cannot be written ({error.strerror or error}); {free:,.0f} MB are free there. "

@@ -70,15 +70,14 @@ def build_manifest(
     split_by, seed, strict
         See `open_dataset`.
     """
-    opened = list(_open_all(listed, strict))
+    opened = _open_all(listed, strict)
+    _check_not_empty(source, listed.entries, opened)
     bad = [entry for entry in opened if entry.set_aside is not None]
     good = [entry for entry in opened if entry.set_aside is None]
-    _check_not_empty(source, opened, good)
     try:
         split = assign_splits(good, split_by, seed)
     except DatasetError as error:
         raise DatasetError(f"{source}: {error}") from error
-    _check_not_empty(source, split, [entry for entry in split if entry.set_aside is None])
     entries = tuple(sorted([*bad, *split], key=lambda entry: entry.path))
     manifest = Manifest(listed.root, entries, split_by, seed)
     _report_set_aside(manifest.set_aside)
@@ -118,19 +117,20 @@ def _open(root: Path, entry: Entry, strict: bool) -> Entry:
     )
 
 
-def _check_not_empty(source: Path, before: Sequence[Entry], after: Sequence[Entry]) -> None:
-    """Stop if setting images aside leaves nothing of a class, or of a split that there was."""
-    left = {(entry.split, entry.label) for entry in after}
-    for split in (None, *Split):
-        for label in Label:
-            had = [e for e in before if e.label is label and (split is None or e.split is split)]
-            if had and not any(lab is label and split in (None, s) for s, lab in left):
-                example = next((e for e in before if e.set_aside and e.label is label), had[0])
-                raise DatasetError(
-                    f"{source}: no image of the class {label.name} is left"
-                    f"{f' in the {split} split' if split else ''}; for example {example.path}: "
-                    f"{example.set_aside}. Replace the images that cannot be used"
-                )
+def _check_not_empty(source: Path, listed: Sequence[Entry], opened: Sequence[Entry]) -> None:
+    """Stop if no image of a class can be read, in all or in a split that the source declares."""
+
+    def part(entry: Entry) -> tuple[Split, Label]:
+        return entry.split or Split.TRAIN, entry.label  # the undecided start in train
+
+    left = {part(was) for was, now in zip(listed, opened, strict=True) if now.set_aside is None}
+    for was, now in zip(listed, opened, strict=True):
+        if part(was) not in left:
+            where = f" in the {was.split} split" if was.split else ""
+            raise DatasetError(
+                f"{source}: no image of the class {was.label.name} is left{where}; for example "
+                f"{now.path}: {now.set_aside}. Replace the images that cannot be used"
+            )
 
 
 def _report_set_aside(entries: Sequence[Entry]) -> None:

@@ -20,7 +20,7 @@ from PIL import Image
 from pneumoscope.dataset.manifest import Label, Split
 from pneumoscope.download import Checksum, download, require_room
 from pneumoscope.errors import DownloadError, StorageError
-from pneumoscope.files import write_text
+from pneumoscope.files import atomic_folder, write_text
 from pneumoscope.terminal import messages, track
 
 _SPLITS = ("train", "val", "test")
@@ -127,7 +127,7 @@ def fetch_mendeley(destination: Path, archive: Archive = MENDELEY) -> Path:
     if folder.exists():
         return _already_there(folder, _count(folder), archive.images)
     path = _obtain(archive, destination)
-    with _appearing(folder) as temporary:
+    with atomic_folder(folder) as temporary:
         _unpack(path, temporary)
         _require_images(path, _count(temporary), archive.images)
     messages.print(f"{path} is no longer needed and may be deleted.")
@@ -166,7 +166,7 @@ def fetch_kaggle(destination: Path, dataset: KaggleDataset = KAGGLE) -> Path:
     cache = destination / ".kagglehub"
     published = _dataset_folder(_kagglehub_download(dataset.handle, cache))
     _require_images(cache, _count(published), dataset.images)
-    with _appearing(folder) as temporary:
+    with atomic_folder(folder) as temporary:
         shutil.copytree(
             published,
             temporary,
@@ -211,7 +211,7 @@ def fetch_medmnist(destination: Path, archive: Archive = PNEUMONIAMNIST) -> Path
         _already_there(folder, count, archive.images)
         return table
     path = _obtain(archive, destination)
-    with _appearing(folder) as temporary:
+    with atomic_folder(folder) as temporary:
         try:
             written = _write_medmnist(path, temporary)
         except (ValueError, KeyError, zipfile.BadZipFile) as error:
@@ -228,26 +228,6 @@ def _obtain(archive: Archive, destination: Path) -> Path:
         what=archive.name,
         room=archive.room,
     )
-
-
-@contextmanager
-def _appearing(folder: Path) -> Iterator[Path]:
-    """Yield a temporary folder that takes the name ``folder`` when the block ends well."""
-    temporary = folder.with_name(f".{folder.name}.part")
-    try:
-        shutil.rmtree(temporary, ignore_errors=True)
-        temporary.mkdir(parents=True)
-        yield temporary
-        # One flush for thousands of files: the name must not reach the disk before them.
-        os.sync()
-        temporary.rename(folder)
-    except OSError as error:
-        raise StorageError(
-            f"{folder}: cannot be written ({error.strerror or error}). Nothing half-made was "
-            "left. Free some space or choose another folder, then run the same command again."
-        ) from error
-    finally:
-        shutil.rmtree(temporary, ignore_errors=True)
 
 
 def _already_there(folder: Path, found: int, expected: int) -> Path:

@@ -3,6 +3,7 @@
 import hashlib
 import io
 import json
+import os
 from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
@@ -194,14 +195,18 @@ class Manifest:
             key.decode(): value.decode() for key, value in (table.schema.metadata or {}).items()
         }
         _check_format(path, about)
-        extras = json.loads(about["extra"])
-        manifest = cls(
-            root=_root(path, Path(about["root"]), images),
-            entries=tuple(_entry(row, extras) for row in table.to_pylist()),
-            split_by=SplitBy(about["split_by"]),
-            seed=int(about["seed"]),
-        )
-        if manifest.fingerprint != about["fingerprint"]:
+        try:
+            extras = json.loads(about["extra"])
+            manifest = cls(
+                root=_root(path, Path(about["root"]), images),
+                entries=tuple(_entry(row, extras) for row in table.to_pylist()),
+                split_by=SplitBy(about["split_by"]),
+                seed=int(about["seed"]),
+            )
+            intact = manifest.fingerprint == about["fingerprint"]
+        except (KeyError, TypeError, ValueError):  # a column, label or split that `write` has not
+            intact = False
+        if not intact:
             raise DatasetError(
                 f"{path}: its rows do not match its fingerprint, so it was changed after it was "
                 "written; write it again with 'pneumoscope data manifest'"
@@ -217,7 +222,7 @@ def is_manifest(path: Path) -> bool:
     >>> is_manifest(Path("labels.csv"))
     False
     """
-    if path.suffix.lower() != ".parquet" or not path.is_file():
+    if path.suffix.lower() != ".parquet" or not os.path.isfile(path):
         return False
     try:
         metadata = pq.read_schema(path).metadata or {}
@@ -275,4 +280,4 @@ def _check_format(path: Path, about: Mapping[str, str]) -> None:
 def _root(path: Path, recorded: Path, images: Path | None) -> Path:
     if images is not None:
         return images
-    return recorded if recorded.is_dir() else path.resolve().parent
+    return recorded if os.path.isdir(recorded) else path.resolve().parent

@@ -41,7 +41,7 @@ def load_pixels(root: Path, entries: Sequence[Entry], size: int) -> NDArray[np.u
     pixels = np.empty((len(entries), size, size), np.uint8)
 
     def load(index: int) -> None:
-        pixels[index] = _load_one(root, entries[index], size)
+        pixels[index] = load_one(root, entries[index], size)
 
     pool = ThreadPoolExecutor(os.cpu_count())
     try:
@@ -52,7 +52,16 @@ def load_pixels(root: Path, entries: Sequence[Entry], size: int) -> NDArray[np.u
     return pixels
 
 
-def _load_one(root: Path, entry: Entry, size: int) -> NDArray[np.uint8]:
+def load_one(root: Path, entry: Entry, size: int) -> NDArray[np.uint8]:
+    """Decode and prepare one image, shape (size, size), after checking that it is unchanged.
+
+    Raises
+    ------
+    DatasetError
+        If the file is not the one that the manifest describes any more.
+    UnreadableRadiographError
+        If it has become unreadable.
+    """
     radiograph = read_radiograph(root / entry.path)
     if radiograph.sha256 != entry.sha256:
         raise DatasetError(

@@ -61,7 +61,7 @@ def find_images(source: Path, images: Path | None = None) -> Source:
     DatasetError
         If nothing of that kind is there, a class is missing, or a table's row cannot be used.
     """
-    if source.is_dir():
+    if _is_folder(source):
         if images is not None:
             raise DatasetError(f"{source}: a folder has its own images; leave out --images")
         entries = tuple(_from_folder(source))
@@ -73,6 +73,16 @@ def find_images(source: Path, images: Path | None = None) -> Source:
         raise DatasetError(f"{source}: there is no such folder or file; {_LAYOUTS}")
     _check_classes(source, entries)
     return Source(root, tuple(sorted(entries, key=lambda entry: entry.path)))
+
+
+def _is_folder(source: Path) -> bool:
+    try:
+        return source.is_dir()
+    except OSError as error:
+        raise DatasetError(
+            f"{source}: cannot be reached ({error.strerror}); make the folders above it readable "
+            "(chmod +rx)"
+        ) from error
 
 
 def _from_folder(root: Path) -> Iterator[Entry]:
@@ -110,6 +120,7 @@ def _from_classes(root: Path, folder: Path, split: Split | None) -> Iterator[Ent
             )
         for path in paths:
             patient, subtype = parse_filename(path.name)
+            _check_name(path)
             relative = path.relative_to(root).as_posix()
             yield Entry(relative, label, patient=patient, subtype=subtype, split=split)
 
@@ -134,10 +145,23 @@ def _files(folder: Path) -> Iterator[Path]:
         ) from error
 
     for parent, folders, names in os.walk(folder, onerror=stop):
-        folders[:] = sorted(name for name in folders if not name.startswith("."))
+        folders[:] = sorted(
+            name for name in folders if not name.startswith(".") and name not in _JUNK
+        )
         for name in sorted(names):
             if not name.startswith(".") and name not in _JUNK:
                 yield Path(parent, name)
+
+
+def _check_name(path: Path) -> None:
+    try:
+        str(path).encode()
+    except UnicodeEncodeError as error:
+        shown = str(path).encode(errors="backslashreplace").decode()
+        raise DatasetError(
+            f"{shown}: the name is not UTF-8, so no table can hold it; rename it (convmv renames "
+            "whole folders)"
+        ) from error
 
 
 def _from_table(path: Path) -> Iterator[Entry]:
@@ -226,8 +250,8 @@ def _label(where: str, file: str, text: str | None) -> Label:
     if name in {"0", "1"}:
         return Label(int(name))
     raise DatasetError(
-        f"{where} ({file}): the label '{text or ''}' is neither NORMAL nor PNEUMONIA; correct it or "
-        "remove the row"
+        f"{where} ({file}): the label '{text or ''}' is neither NORMAL nor PNEUMONIA; correct it "
+        "or remove the row"
     )
 
 

@@ -36,7 +36,8 @@ def assign_splits(entries: Sequence[Entry], split_by: SplitBy, seed: int) -> lis
     Raises
     ------
     DatasetError
-        If a class has too few patients for the parts that are needed.
+        If a class has too few patients for the parts that are needed, or nothing of it is left
+        to train on.
 
     Examples
     --------
@@ -49,6 +50,7 @@ def assign_splits(entries: Sequence[Entry], split_by: SplitBy, seed: int) -> lis
     for wanted in (Split.TEST, Split.VALIDATION):
         if not any(entry.split is wanted for entry in split):
             split = _draw(split, wanted, split_by, seed)
+    _check_train(split)
     return _set_leaks_aside(split) if split_by is SplitBy.PATIENT else split
 
 
@@ -120,8 +122,17 @@ def _draw_groups(sizes: dict[str, Counter[Label]], wanted: Split, seed: int) -> 
     return drawn
 
 
+def _check_train(entries: Sequence[Entry]) -> None:
+    for label in Label:
+        if not any(entry.split is Split.TRAIN and entry.label is label for entry in entries):
+            raise DatasetError(
+                f"the train split has no image of the class {label.name}, and both classes are "
+                "needed to learn; add patients, or declare other splits in a table"
+            )
+
+
 def _set_leaks_aside(entries: list[Entry]) -> list[Entry]:
-    """Keep the declared test and validation splits whole; what repeats them leaves the earlier part."""
+    """Keep the declared test and validation splits whole; what repeats them is set aside."""
     order = {Split.TEST: 0, Split.VALIDATION: 1, Split.TRAIN: 2}
     copies: dict[str, Entry] = {}
     patients: dict[str, Entry] = {}
@@ -130,7 +141,19 @@ def _set_leaks_aside(entries: list[Entry]) -> list[Entry]:
             copies.setdefault(entry.pixel_hash, entry)
         if entry.patient is not None and entry.patient_declared:
             patients.setdefault(entry.patient, entry)
-    return [_unless_leaking(entry, copies, patients) for entry in entries]
+    kept = [_unless_leaking(entry, copies, patients) for entry in entries]
+    _check_not_emptied(entries, kept)
+    return kept
+
+
+def _check_not_emptied(before: Sequence[Entry], after: Sequence[Entry]) -> None:
+    left = {(entry.split, entry.label) for entry in after}
+    for was, entry in zip(before, after, strict=True):
+        if (was.split, was.label) not in left:
+            raise DatasetError(
+                f"no image of the class {was.label.name} is left in the {was.split} split; for "
+                f"example {entry.path}: {entry.set_aside}. Keep each image and patient in one split"
+            )
 
 
 def _unless_leaking(entry: Entry, copies: dict[str, Entry], patients: dict[str, Entry]) -> Entry:

@@ -40,7 +40,6 @@ def place_labels(axes: Axes, points: Sequence[tuple[str, float, float]]) -> None
     """
     # Limits are computed when first asked for; the transformation to pixels does not ask.
     axes.get_xlim()
-    axes.get_ylim()
     centres = [axes.transData.transform((x, y)) for _, x, y in points]
     scale = axes.figure.dpi / 72
     radius = _POINT_RADIUS * scale

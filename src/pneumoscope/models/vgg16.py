@@ -137,7 +137,7 @@ def _fill(layers: nn.Sequential, path: Path) -> str:
         layer.weight.data.copy_(kernel)
         layer.bias.data.copy_(bias)  # type: ignore[union-attr]
     what = "published ImageNet weights" if published else "weights that are not the published ones"
-    return f"{kind}'s file {path.name}: {what}"
+    return f"{path.name}, {kind}'s file: {what}"
 
 
 def _names() -> Iterator[str]:
@@ -148,7 +148,11 @@ def _names() -> Iterator[str]:
 
 def _read_keras(path: Path) -> Iterator[tuple[str, Tensor, Tensor]]:
     """Yield kernels (out, in, row, column) and biases of a Keras weights file (HDF5)."""
-    with h5py.File(path) as file:
+    try:
+        opened = h5py.File(path)
+    except OSError as error:
+        raise _damaged(path, error) from error
+    with opened as file:
         for name in _names():
             try:
                 group = file[name]
@@ -167,10 +171,7 @@ def _read_torchvision(path: Path) -> Iterator[tuple[str, Tensor, Tensor]]:
     try:
         state = torch.load(path, map_location="cpu", weights_only=True)
     except (RuntimeError, pickle.UnpicklingError, EOFError, ValueError) as error:
-        raise WeightsError(
-            f"{path}: neither Keras' HDF5 file nor a PyTorch state dict of VGG16 ({error}); "
-            f"download {KERAS_URL} again"
-        ) from error
+        raise _damaged(path, error) from error
     index = 0
     for widths in BLOCKS:
         for _ in widths:
@@ -186,6 +187,13 @@ def _read_torchvision(path: Path) -> Iterator[tuple[str, Tensor, Tensor]]:
 def _check_shapes(path: Path, name: str, layer: nn.Conv2d, kernel: Tensor, bias: Tensor) -> None:
     if kernel.shape != layer.weight.shape or bias.shape != (layer.out_channels,):
         raise _not_vgg16(path, name)
+
+
+def _damaged(path: Path, error: Exception) -> WeightsError:
+    return WeightsError(
+        f"{path}: neither Keras' HDF5 file nor a PyTorch state dict of VGG16, or a damaged one "
+        f"({error}); download {KERAS_URL} again"
+    )
 
 
 def _not_vgg16(path: Path, name: str) -> WeightsError:

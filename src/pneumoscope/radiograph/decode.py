@@ -36,7 +36,7 @@ def read_radiograph(path: Path) -> Radiograph:
         raise UnreadableRadiographError(
             f"{path}: permission denied; make it readable (chmod +r) or run as its owner"
         ) from error
-    except FileNotFoundError as error:
+    except (FileNotFoundError, ValueError) as error:  # a name with a NUL is a ValueError
         raise UnreadableRadiographError(
             f"{path}: there is no such file; check the table's paths or pass --images"
         ) from error

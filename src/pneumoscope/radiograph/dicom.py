@@ -53,6 +53,7 @@ def decode_dicom(content: bytes, name: str) -> tuple[NDArray[np.float32], str | 
         dataset = pydicom.dcmread(io.BytesIO(content))
         _check_object(dataset, name)
         pixels = _displayed(dataset)
+        patient = str(dataset.get("PatientID") or "")
     except UnreadableRadiographError:
         raise
     except Exception as error:  # pydicom and its plugins raise many kinds on damaged files
@@ -60,7 +61,6 @@ def decode_dicom(content: bytes, name: str) -> tuple[NDArray[np.float32], str | 
             f"{name}: the DICOM object cannot be decoded ({error}); export it again, "
             "uncompressed if possible"
         ) from error
-    patient = str(dataset.get("PatientID") or "")
     pseudonym = "dicom-" + hashlib.sha256(patient.encode()).hexdigest()[:16] if patient else None
     return pixels, pseudonym
 
@@ -68,7 +68,8 @@ def decode_dicom(content: bytes, name: str) -> tuple[NDArray[np.float32], str | 
 def _check_object(dataset: Dataset, name: str) -> None:
     if "PixelData" not in dataset:
         raise UnreadableRadiographError(
-            f"{name}: a DICOM object without an image (a report?); pass the image objects"
+            f"{name}: a DICOM object without an image (a report, or a file cut short?); "
+            "pass the image objects, or copy it from its source again"
         )
     if int(dataset.get("NumberOfFrames") or 1) > 1:
         raise UnreadableRadiographError(
@@ -90,6 +91,8 @@ def _displayed(dataset: Dataset) -> NDArray[np.float32]:
 def _stretch(values: NDArray[np.generic]) -> NDArray[np.float32]:
     numbers = values.astype(np.float64)
     low, high = numbers.min(), numbers.max()
+    if not np.isfinite(high - low):
+        raise ValueError("its rescaling or window gives no finite grey values")
     scale = 1 / (high - low) if high > low else 0.0
     stretched: NDArray[np.float32] = ((numbers - low) * scale).astype(np.float32)
     return stretched

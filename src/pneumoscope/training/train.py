@@ -1,5 +1,6 @@
 """One training from beginning to end: a Run directory that survives interruption."""
 
+import io
 import pickle
 from pathlib import Path
 
@@ -8,7 +9,7 @@ from rich.progress import TextColumn
 
 from pneumoscope.dataset import Split
 from pneumoscope.errors import RunError
-from pneumoscope.files import atomic_write
+from pneumoscope.files import write_bytes
 from pneumoscope.models import build_network, count_parameters, find_model
 from pneumoscope.models.vgg16 import Backbone, load_vgg16
 from pneumoscope.terminal import messages, progress_bar
@@ -147,8 +148,10 @@ def _run_epochs(run: Run, trainer: Trainer) -> None:
 
 
 def _keep(run: Run, trainer: Trainer) -> None:
-    with atomic_write(run.checkpoint_path) as file:
-        torch.save(trainer.state(), file)
+    # Through memory: PyTorch's own writer hides from us that a disk is full.
+    state = io.BytesIO()
+    torch.save(trainer.state(), state)
+    write_bytes(run.checkpoint_path, state.getbuffer())
     run.write_history(trainer.history)
 
 

@@ -1,0 +1,48 @@
+# make demo    the main job on generated phantoms; make demo DATA=FOLDER on real radiographs
+# make test    all tests
+# make lint    formatting, lints, types, import contracts
+
+PYTHON ?= python3
+VENV ?= .venv
+DATA ?=
+DEMO ?= demo
+
+# An absolute path keeps the recipes the same wherever VENV lies.
+BIN := $(abspath $(VENV))/bin
+
+.PHONY: demo test lint clean
+
+ifeq ($(DATA),)
+demo: $(VENV)/.train
+	test -d $(DEMO)/phantoms || $(BIN)/pneumoscope data phantoms --out $(DEMO)/phantoms --count 360
+	$(BIN)/pneumoscope experiment $(DEMO)/phantoms --out $(DEMO)/experiment --weights none --set epochs=6 --resume
+	@echo "The report: $(abspath $(DEMO))/experiment/report.html"
+else
+demo: $(VENV)/.train
+	$(BIN)/pneumoscope experiment $(DATA) --out $(DEMO)/$(notdir $(abspath $(DATA))) --weights none --resume
+	@echo "The report: $(abspath $(DEMO))/$(notdir $(abspath $(DATA)))/report.html"
+endif
+
+test: $(VENV)/.dev
+	$(BIN)/pytest
+
+lint: $(VENV)/.dev
+	$(BIN)/ruff format --check
+	$(BIN)/ruff check
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+
+clean:
+	rm -rf $(VENV)
+
+$(VENV)/bin/pip:
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "pneumoscope needs Python 3.11 or newer; name one: make PYTHON=python3.12")'
+	$(PYTHON) -m venv $(VENV)
+
+$(VENV)/.train: $(VENV)/bin/pip pyproject.toml constraints.txt
+	$(BIN)/pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable '.[train]'
+	touch $@
+
+$(VENV)/.dev: $(VENV)/bin/pip pyproject.toml constraints.txt
+	$(BIN)/pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable '.[train,dev]'
+	touch $@ $(VENV)/.train

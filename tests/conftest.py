@@ -1,0 +1,103 @@
+"""What tests share: a command line to call, small datasets, and programs that may be missing."""
+
+import os
+import shutil
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+from PIL import Image
+
+from pneumoscope import cli
+
+SHARED_DATA = Path(__file__).resolve().parents[2] / "shared" / "data"
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What a call of the command line gave."""
+
+    code: int
+    out: str
+    err: str
+
+
+@pytest.fixture(autouse=True)
+def own_cache(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Keep tests away from the user's cache of weights and features."""
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path_factory.mktemp("cache")))
+
+
+@pytest.fixture
+def pneumoscope(capfd: pytest.CaptureFixture[str]) -> Callable[..., Outcome]:
+    """Call the command line in this process: ``pneumoscope("data", "manifest", folder, ...)``."""
+
+    def call(*words: object) -> Outcome:
+        capfd.readouterr()
+        with pytest.raises(SystemExit) as stopped:
+            cli.main([str(word) for word in words])
+        captured = capfd.readouterr()
+        code = stopped.value.code
+        return Outcome(code if isinstance(code, int) else int(code is not None), *captured)
+
+    return call
+
+
+@pytest.fixture(scope="session")
+def shared_data() -> Path:
+    """Return the folder of real radiographs, which is not part of the project."""
+    if not SHARED_DATA.is_dir():
+        pytest.skip(f"the real radiographs are not there: {SHARED_DATA}")
+    return SHARED_DATA
+
+
+@pytest.fixture(scope="session")
+def require_program() -> Callable[[str], str]:
+    """Return the path of a program; without it skip, or fail where all programs must be there."""
+
+    def require(name: str) -> str:
+        if path := shutil.which(name):
+            return path
+        reason = f"the program {name} is not installed (see tests/system-packages.txt)"
+        if os.environ.get("PNEUMOSCOPE_REQUIRE_PROGRAMS"):
+            pytest.fail(reason)
+        pytest.skip(reason)
+
+    return require
+
+
+def draw_chest(rng: np.random.Generator, ill: bool, size: int = 64) -> NDArray[np.uint8]:
+    """Draw a crude chest: bright body, dark lungs, and for the ill a bright patch in one."""
+    pixels = np.full((size, size), 160.0)
+    pixels[size // 6 : -size // 6, size // 8 : 3 * size // 8] = 40
+    pixels[size // 6 : -size // 6, 5 * size // 8 : 7 * size // 8] = 40
+    if ill:
+        top = rng.integers(size // 4, size // 2)
+        pixels[top : top + size // 4, size // 8 : 3 * size // 8] = 150
+    pixels += rng.normal(0, 12, pixels.shape)
+    return pixels.clip(0, 255).astype(np.uint8)
+
+
+def write_dataset(root: Path, train: int = 24, test: int = 8, size: int = 64) -> Path:
+    """Write a small dataset in the Kaggle layout, so many images per class and split."""
+    rng = np.random.default_rng(0)
+    number = 0
+    for split, count in (("train", train), ("test", test)):
+        for label in ("NORMAL", "PNEUMONIA"):
+            folder = root / split / label
+            folder.mkdir(parents=True)
+            for _ in range(count):
+                number += 1
+                ill = label == "PNEUMONIA"
+                name = f"person{number}_virus_{number}.png" if ill else f"IM-{number:04}-0001.png"
+                Image.fromarray(draw_chest(rng, ill, size)).save(folder / name)
+    return root
+
+
+@pytest.fixture(scope="session")
+def small_dataset(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Return a small learnable dataset; nobody may write to it."""
+    return write_dataset(tmp_path_factory.mktemp("small") / "chest")

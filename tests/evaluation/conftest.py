@@ -1,0 +1,65 @@
+from collections.abc import Callable, Sequence
+
+import numpy as np
+import pytest
+
+from pneumoscope.evaluation.bootstrap import bootstrap_intervals
+from pneumoscope.evaluation.choice import Choice
+from pneumoscope.evaluation.metrics import measure
+from pneumoscope.evaluation.predictions import Predictions
+from pneumoscope.evaluation.results import (
+    DataSummary,
+    ExperimentResult,
+    History,
+    ModelResult,
+    ParameterCounts,
+)
+
+Table = Callable[..., Predictions]
+
+
+@pytest.fixture(scope="session")
+def table() -> Table:
+    """Build predictions from labels and probabilities; each image is a patient by default."""
+
+    def build(
+        labels: Sequence[int],
+        probabilities: Sequence[float],
+        patients: Sequence[str] | None = None,
+        files: Sequence[str] | None = None,
+    ) -> Predictions:
+        names = tuple(files or (f"image{row}.png" for row in range(len(labels))))
+        return Predictions(
+            names, np.array(labels), np.array(probabilities), tuple(patients or names)
+        )
+
+    return build
+
+
+@pytest.fixture(scope="session")
+def experiment(table: Table) -> Callable[..., ExperimentResult]:
+    """Build an experiment of one model whose test predictions are given."""
+
+    def build(test: Predictions, **data: object) -> ExperimentResult:
+        validation = table([0, 1, 1, 0], [0.2, 0.9, 0.7, 0.4])
+        model = ModelResult(
+            name="model_1",
+            description="one layer",
+            parameters=ParameterCounts(total=12, trainable=10, non_trainable=2),
+            epochs=2,
+            seconds=3.25,
+            history=History((1, 2), (0.7, 0.5), (0.8, 0.6)),
+            validation_predictions=validation,
+            test_predictions=test,
+            validation=measure(validation),
+            test=measure(test),
+            validation_intervals=bootstrap_intervals(validation, 0.5, draws=50),
+            test_intervals=bootstrap_intervals(test, 0.5, draws=50),
+        )
+        counts = {name: {"NORMAL": 2, "PNEUMONIA": 3} for name in ("train", "validation", "test")}
+        summary = {"fingerprint": "f00d", "counts": counts, "synthetic": False}
+        summary |= {"split_by": "patient", "set_aside": 0} | data
+        choice = Choice("model_1", qualified=True, rule="the stated rule")
+        return ExperimentResult(DataSummary(**summary), (model,), choice, 0.5, draws=50)
+
+    return build

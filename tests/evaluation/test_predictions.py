@@ -1,0 +1,111 @@
+import csv
+
+import numpy as np
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from pneumoscope.errors import PredictionsError
+from pneumoscope.evaluation.predictions import Predictions
+
+HEADER = "file,label,probability,patient\n"
+
+
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=50)
+@given(
+    rows=st.lists(
+        st.tuples(
+            st.text(st.characters(codec="utf-8", exclude_characters="\0"), min_size=1),
+            st.integers(0, 1),
+            st.floats(0, 1),
+        ),
+        min_size=1,
+    )
+)
+def test_a_written_table_reads_back_exactly(rows, tmp_path):
+    files, labels, probabilities = (tuple(column) for column in zip(*rows, strict=True))
+    before = Predictions(files, np.array(labels), np.array(probabilities), files)
+    before.write(tmp_path / "table.csv")
+    after = Predictions.read(tmp_path / "table.csv")
+    assert (after.files, after.patients) == (before.files, before.patients)
+    np.testing.assert_array_equal(after.labels, before.labels)
+    np.testing.assert_array_equal(after.probabilities, before.probabilities)
+    assert (after.labels.dtype, after.probabilities.dtype) == (np.int8, np.float64)
+
+
+def test_the_csv_is_what_the_interface_says(table, tmp_path):
+    table([0, 1], [0.1, 1 / 3], ["p", "q"], ['a,"1".png', "b.png"]).write(tmp_path / "t.csv")
+    with (tmp_path / "t.csv").open(newline="") as file:
+        assert list(csv.reader(file)) == [
+            ["file", "label", "probability", "patient"],
+            ['a,"1".png', "NORMAL", "0.1", "p"],
+            ["b.png", "PNEUMONIA", "0.3333333333333333", "q"],
+        ]
+
+
+def test_strangers_tables_with_more_columns_a_mark_and_no_patient_are_read(tmp_path):
+    path = tmp_path / "t.csv"
+    text = "age,patient,probability,label,file\r\n7,,0.25,PNEUMONIA,a.png\r\n9,q,1,NORMAL,b.png\r\n"
+    path.write_bytes(b"\xef\xbb\xbf" + text.encode())
+    read = Predictions.read(path)
+    assert (read.files, read.patients) == (("a.png", "b.png"), ("a.png", "q"))
+    assert (read.labels.tolist(), read.probabilities.tolist()) == ([1, 0], [0.25, 1.0])
+
+
+@pytest.mark.parametrize(
+    ("content", "complaint"),
+    [
+        (b"", "'file' is missing"),
+        (b"file,label,probability\na,NORMAL,0\n", "'patient' is missing"),
+        (HEADER.encode(), "no predictions"),
+        (HEADER.encode() + b"a,HEALTHY,0.5,p\n", "line 2: the label 'HEALTHY'"),
+        (HEADER.encode() + b"a,NORMAL,0.5,p\nb,NORMAL,half,p\n", "line 3: .*'half'"),
+        (HEADER.encode() + b"a,NORMAL,nan,p\n", "a: the probability nan"),
+        (HEADER.encode() + b"a,NORMAL,1.5,p\n", "a: the probability 1.5"),
+        (HEADER.encode() + b"a,NORMAL\n", "line 2: the row is incomplete"),
+        (b"\xff\xfe\x00", "decode"),
+    ],
+)
+def test_a_bad_table_is_refused_naming_file_and_place(content, complaint, tmp_path):
+    path = tmp_path / "bad.csv"
+    path.write_bytes(content)
+    with pytest.raises(PredictionsError, match=f"bad.csv: .*{complaint}"):
+        Predictions.read(path)
+
+
+def test_a_missing_file_is_named(tmp_path):
+    with pytest.raises(PredictionsError, match=r"none\.csv.*No such file"):
+        Predictions.read(tmp_path / "none.csv")
+
+
+@pytest.mark.parametrize(
+    ("files", "labels", "probabilities", "patients", "complaint"),
+    [
+        (("a",), [0, 1], [0.5], ("p",), "1 files"),
+        (("a",), [0], [0.5, 0.5], ("p",), "1 files"),
+        (("a",), [0], [0.5], (), "0 patients"),
+        ((), [], [], (), "no predictions"),
+        (("a", "b"), [0, 2], [0.5, 0.5], ("p", "q"), "b: the label 2"),
+        (("a",), [256], [0.5], ("p",), "a: the label 256"),
+        (("a",), [0], [-0.01], ("p",), "a: the probability -0.01"),
+        (("a",), [0], [np.inf], ("p",), "a: the probability inf"),
+    ],
+)
+def test_what_cannot_be_evaluated_is_refused(files, labels, probabilities, patients, complaint):
+    with pytest.raises(PredictionsError, match=complaint):
+        Predictions(files, np.array(labels), np.array(probabilities), patients)
+
+
+def test_a_table_keeps_its_own_read_only_copy():
+    probabilities = np.array([0.25])
+    made = Predictions(("a",), np.array([0]), probabilities, ("p",))
+    probabilities[0] = 0.75
+    assert made.probabilities[0] == 0.25
+    with pytest.raises(ValueError, match="read-only"):
+        made.probabilities[0] = 0.75
+
+
+def test_a_probability_at_the_threshold_is_called_pneumonia(table):
+    made = table([1, 1, 0, 0], [0.5, 0.49, 0.5, 0.49])
+    assert made.false_negatives(0.5).tolist() == [1]
+    assert made.false_positives(0.5).tolist() == [2]

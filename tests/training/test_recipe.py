@@ -1,0 +1,71 @@
+"""Recipes: the notebook's settings, YAML both ways, and messages that name the setting."""
+
+from pathlib import Path
+
+import pytest
+
+from pneumoscope.errors import RecipeError
+from pneumoscope.training import Recipe, make_recipe
+from pneumoscope.training.recipe import Augmentation, ClassBalance
+
+
+@pytest.mark.parametrize("number", range(1, 8))
+def test_reproductions_have_the_notebooks_settings(number: int) -> None:
+    recipe = make_recipe(f"model_{number}")
+    assert recipe.epochs == (3 if number == 1 else 10)
+    assert (recipe.reduce_on_plateau is not None) == (number >= 4)
+    assert (recipe.image_size, recipe.batch_size, recipe.threshold) == (150, 32, 0.5)
+    assert (recipe.learning_rate, recipe.adam_epsilon) == (1e-3, 1e-7)
+    assert recipe.early_stopping is not None
+    assert recipe.early_stopping.patience == 3
+    assert not recipe.augmentation.active
+    assert recipe.class_balance is ClassBalance.NONE
+
+
+def test_yaml_round_trip(tmp_path: Path) -> None:
+    recipe = make_recipe(
+        "model_6", assignments=["augmentation.flip=true", "early_stopping=null", "weights=none"]
+    )
+    recipe.write(tmp_path / "recipe.yaml")
+    assert Recipe.read(tmp_path / "recipe.yaml") == recipe
+    assert recipe.early_stopping is None
+
+
+def test_single_settings_come_after_the_file(tmp_path: Path) -> None:
+    file = tmp_path / "mine.yaml"
+    file.write_text("epochs: 7\nlearning_rate: 0.01\naugmentation: {zoom: 0.2, flip: true}\n")
+    recipe = make_recipe("model_2", file, ["learning_rate=1e-4", "augmentation.zoom=0.1"])
+    assert (recipe.epochs, recipe.learning_rate) == (7, 1e-4)
+    assert recipe.augmentation == Augmentation(zoom=0.1, flip=True)
+
+
+@pytest.mark.parametrize(
+    ("text", "named"),
+    [
+        ("epocs: 3\n", "epocs"),
+        ("augmentation: {rotations: 3}\n", "augmentation.rotations"),
+        ("epochs: many\n", "epochs"),
+        ("batch_size: 0\n", "batch_size"),
+        ("model: model_3\n", "model_3"),
+        ("epochs: [3\n", "YAML"),
+        ("just words\n", "recipe"),
+    ],
+)
+def test_a_bad_file_is_named_with_the_setting(tmp_path: Path, text: str, named: str) -> None:
+    file = tmp_path / "mine.yaml"
+    file.write_text(text)
+    with pytest.raises(RecipeError) as raised:
+        make_recipe("model_2", file)
+    assert str(file) in str(raised.value)
+    assert named in str(raised.value)
+
+
+def test_an_unknown_setting_is_answered_with_the_known_ones() -> None:
+    with pytest.raises(RecipeError, match=r"'augmentation\.spin'.*rotation, zoom, shift, flip"):
+        make_recipe("model_2", assignments=["augmentation.spin=3"])
+
+
+@pytest.mark.parametrize("assignment", ["epochs", "epochs=[", "epochs=-1", "threshold=2"])
+def test_a_bad_assignment_is_refused(assignment: str) -> None:
+    with pytest.raises(RecipeError, match="--set"):
+        make_recipe("model_2", assignments=[assignment])

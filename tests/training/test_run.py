@@ -1,0 +1,249 @@
+"""Run directories: what they hold, and that neither kill, full disk nor Ctrl-C loses an epoch."""
+
+import csv
+import errno
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from safetensors.torch import load_file
+
+from pneumoscope.dataset import Manifest, open_dataset
+from pneumoscope.errors import RunError, StorageError
+from pneumoscope.evaluation.metrics import measure
+from pneumoscope.evaluation.predictions import Predictions
+from pneumoscope.training import ExampleStore, Recipe, Run, evaluate_run, make_recipe, train
+from pneumoscope.training.trainer import Trainer
+
+
+def quick(model: str = "model_4", *settings: str) -> Recipe:
+    return make_recipe(model, assignments=["image_size=64", "epochs=3", "weights=none", *settings])
+
+
+@pytest.fixture
+def store(small_dataset: Path, tmp_path: Path) -> ExampleStore:
+    return ExampleStore(open_dataset(small_dataset), tmp_path / "cache")
+
+
+def test_a_run_holds_everything_that_was_used_and_given(
+    store: ExampleStore, tmp_path: Path
+) -> None:
+    run = train(store, quick("model_6"), tmp_path / "run")
+    evaluate_run(run, store)
+    folder = tmp_path / "run"
+    assert Recipe.read(folder / "recipe.yaml") == quick("model_6")
+    assert Manifest.read(folder / "manifest.parquet").fingerprint == store.manifest.fingerprint
+    record = json.loads((folder / "run.json").read_text())
+    assert record["finished"]
+    assert record["manifest_fingerprint"] == store.manifest.fingerprint
+    assert "random weights" in record["vgg16_weights"]
+    assert {"python", "device", "git_commit", "packages"} <= set(record["environment"])
+    with (folder / "history.csv").open() as file:
+        rows = list(csv.DictReader(file))
+    assert [row["epoch"] for row in rows] == ["1", "2", "3"]
+    for split, n in (("validation", 8), ("test", 16)):
+        table = Predictions.read(folder / "predictions" / f"{split}.csv")
+        assert len(table.files) == n
+        stored = json.loads((folder / "metrics" / f"{split}.json").read_text())
+        assert stored["auc"] == measure(table).auc
+        for figure in ("confusion", "roc", "precision_recall"):
+            assert (folder / "figures" / f"{split}_{figure}.png").stat().st_size > 1000
+    assert (folder / "figures" / "history.png").exists()
+    assert "epoch 3/3" in (folder / "train.log").read_text()
+    assert len(load_file(folder / "checkpoints" / "final.safetensors")) > 26
+
+
+def test_every_reading_of_the_test_split_is_recorded(store: ExampleStore, tmp_path: Path) -> None:
+    run = train(store, quick("model_1"), tmp_path / "run")
+    readings = run.folder / "test_readings.csv"
+    assert not readings.exists()
+    assert not (run.folder / "predictions" / "test.csv").exists()
+    for count in (1, 2):
+        evaluate_run(run, store)
+        rows = list(csv.DictReader(readings.open()))
+        assert len(rows) == count
+        assert rows[-1]["images"] == "16"
+
+
+def test_evaluating_again_gives_the_same_from_the_run_alone(
+    store: ExampleStore, tmp_path: Path
+) -> None:
+    run = train(store, quick("model_5"), tmp_path / "run")
+    evaluate_run(run, store)
+    first = (run.folder / "predictions" / "test.csv").read_text()
+    again = Run.open(run.folder)
+    evaluate_run(again, ExampleStore(again.manifest(), tmp_path / "another_cache"))
+    assert (run.folder / "predictions" / "test.csv").read_text() == first
+
+
+def weights(folder: Path) -> bytes:
+    return (folder / "checkpoints" / "final.safetensors").read_bytes()
+
+
+def test_killed_and_resumed_ends_with_the_weights_of_an_uninterrupted_run(
+    small_dataset: Path, tmp_path: Path
+) -> None:
+    words = [sys.executable, "-m", "pneumoscope.cli", "train", str(small_dataset)]
+    words += ["--model", "model_4", "--set", "image_size=64", "--set", "epochs=6"]
+    words += ["--set", "augmentation.rotation=5", "--set", "early_stopping=null"]
+    killed, whole = tmp_path / "killed", tmp_path / "whole"
+    process = subprocess.Popen([*words, "--out", str(killed)], stderr=subprocess.DEVNULL)
+    history = killed / "model_4" / "history.csv"
+    until = time.monotonic() + 120
+    while not history.exists() and time.monotonic() < until:
+        time.sleep(0.01)
+    process.send_signal(signal.SIGKILL)
+    assert process.wait() == -signal.SIGKILL
+    run = Run.open(killed / "model_4")
+    assert not run.finished
+    done = len(run.history())
+    assert 1 <= done < 6
+    for out, more in ((killed, ["--resume"]), (whole, [])):
+        subprocess.run([*words, "--out", str(out), *more], check=True, capture_output=True)
+    assert weights(killed / "model_4") == weights(whole / "model_4")
+    assert f"resumed after epoch {done}" in (killed / "model_4" / "train.log").read_text()
+
+    def losses(out: Path) -> list[tuple[float, float]]:
+        return [(epoch.loss, epoch.val_loss) for epoch in Run.open(out / "model_4").history()]
+
+    assert losses(killed) == losses(whole)
+
+
+def stop_in_epoch(monkeypatch: pytest.MonkeyPatch, number: int, error: BaseException) -> None:
+    """Let an error strike in the middle of an epoch."""
+    original = Trainer.run_epoch
+
+    def struck(self: Trainer, on_batch: Callable[[float], None]) -> object:
+        if len(self.history) + 1 == number:
+            raise error
+        return original(self, on_batch)
+
+    monkeypatch.setattr(Trainer, "run_epoch", struck)
+
+
+def test_interrupted_by_the_user_says_how_to_go_on(
+    store: ExampleStore, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with monkeypatch.context() as patch:
+        stop_in_epoch(patch, 2, KeyboardInterrupt())
+        with pytest.raises(RunError, match=r"1 of at most 3 epochs are kept.*--resume"):
+            train(store, quick(), tmp_path / "run")
+    run = train(store, quick(), tmp_path / "run", resume=True)
+    assert [epoch.epoch for epoch in run.history()] == [1, 2, 3]
+    train(store, quick(), tmp_path / "whole")
+    assert weights(tmp_path / "run") == weights(tmp_path / "whole")
+
+
+def test_a_full_disk_keeps_the_last_finished_epoch(
+    store: ExampleStore, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    calls = iter(range(1000))
+    original = os.fsync
+
+    def full(handle: int) -> None:
+        if "last.pt" in os.readlink(f"/proc/self/fd/{handle}") and next(calls) == 1:
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+        original(handle)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(os, "fsync", full)
+        with pytest.raises(StorageError, match=r"last\.pt.*No space left.*Free some space"):
+            train(store, quick(), tmp_path / "run")
+    assert not list(tmp_path.rglob("*.part"))
+    train(store, quick(), tmp_path / "run", resume=True)
+    train(store, quick(), tmp_path / "whole")
+    assert weights(tmp_path / "run") == weights(tmp_path / "whole")
+
+
+def test_a_disk_that_really_fills_up(
+    store: ExampleStore, tmp_path: Path, pneumoscope: Callable[..., object], small_dataset: Path
+) -> None:
+    place = tmp_path / "small_disk"
+    place.mkdir()
+    mounted = subprocess.run(
+        ["mount", "-t", "tmpfs", "-o", "size=3m", "tmpfs", str(place)], capture_output=True
+    )
+    if mounted.returncode:
+        pytest.skip("this user may not mount a small disk to fill")
+    try:
+        outcome = pneumoscope(
+            *("train", small_dataset, "--model", "model_4", "--out", place / "runs"),
+            *("--set", "image_size=64", "--set", "epochs=2"),
+        )
+        assert outcome.code == 1
+        assert "No space left" in outcome.err
+        assert "Free some space" in outcome.err
+        assert "Traceback" not in outcome.err
+        assert not list(place.rglob("*.part"))
+        assert json.loads((place / "runs/model_4/run.json").read_text())["finished"] is False
+    finally:
+        subprocess.run(["umount", str(place)], check=True)
+
+
+def test_a_folder_in_use_is_refused_and_left_alone(store: ExampleStore, tmp_path: Path) -> None:
+    (tmp_path / "run").mkdir()
+    (tmp_path / "run" / "thesis.txt").write_text("years of work")
+    with pytest.raises(RunError, match=r"run: the folder is not empty.*--resume"):
+        train(store, quick(), tmp_path / "run")
+    with pytest.raises(RunError, match="not empty"):
+        train(store, quick(), tmp_path / "run", resume=True)
+    assert [path.name for path in (tmp_path / "run").iterdir()] == ["thesis.txt"]
+
+
+def test_a_run_of_another_version_is_refused(store: ExampleStore, tmp_path: Path) -> None:
+    run = train(store, quick("model_1"), tmp_path / "run")
+    record = json.loads((run.folder / "run.json").read_text())
+    (run.folder / "run.json").write_text(json.dumps({**record, "format": 99}))
+    with pytest.raises(RunError, match=r"format 99.*reads format 1"):
+        Run.open(run.folder)
+    with pytest.raises(RunError, match="format 99"):
+        train(store, quick("model_1"), run.folder, resume=True)
+
+
+@pytest.mark.parametrize("content", ["", "{", "[]", "null"])
+def test_a_damaged_record_is_named(tmp_path: Path, content: str) -> None:
+    (tmp_path / "run.json").write_text(content)
+    with pytest.raises(RunError, match=str(tmp_path)):
+        Run.open(tmp_path)
+
+
+def test_resuming_with_other_settings_or_data_is_refused(
+    store: ExampleStore, small_dataset: Path, tmp_path: Path
+) -> None:
+    train(store, quick("model_1"), tmp_path / "run")
+    with pytest.raises(RunError, match=r"another recipe \(learning_rate differ\)"):
+        train(store, quick("model_1", "learning_rate=0.1"), tmp_path / "run", resume=True)
+    other = ExampleStore(open_dataset(small_dataset, seed=1), tmp_path / "cache")
+    with pytest.raises(RunError, match="other data or another split"):
+        train(other, quick("model_1"), tmp_path / "run", resume=True)
+
+
+def test_a_damaged_checkpoint_is_named(
+    store: ExampleStore, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with monkeypatch.context() as patch:
+        stop_in_epoch(patch, 2, KeyboardInterrupt())
+        with pytest.raises(RunError):
+            train(store, quick(), tmp_path / "run")
+    path = tmp_path / "run" / "checkpoints" / "last.pt"
+    path.write_bytes(path.read_bytes()[:1000])
+    with pytest.raises(RunError, match=r"last\.pt: the checkpoint cannot be read"):
+        train(store, quick(), tmp_path / "run", resume=True)
+
+
+def test_an_unfinished_run_is_not_evaluated(store: ExampleStore, tmp_path: Path) -> None:
+    run = Run.create(tmp_path / "run", quick(), store.manifest)
+    with pytest.raises(RunError, match="has not finished"):
+        evaluate_run(run, store)
+
+
+def test_no_patient_is_named_in_the_log(store: ExampleStore, tmp_path: Path) -> None:
+    train(store, quick("model_1"), tmp_path / "run")
+    log = (tmp_path / "run" / "train.log").read_text()
+    assert not any(entry.group in log for entry in store.manifest.entries)
