@@ -2,8 +2,11 @@
 
 import os
 import shutil
-from collections.abc import Callable
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
 from dataclasses import dataclass
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import numpy as np
@@ -67,6 +70,23 @@ def require_program() -> Callable[[str], str]:
         pytest.skip(reason)
 
     return require
+
+
+@pytest.fixture
+def start_server() -> Iterator[Callable[[type[BaseHTTPRequestHandler]], str]]:
+    """Start an HTTP server on this machine with a handler; it returns the address."""
+    with ExitStack() as stack:
+
+        def start(handler: type[BaseHTTPRequestHandler]) -> str:
+            server = stack.enter_context(ThreadingHTTPServer(("127.0.0.1", 0), handler))
+            server.handle_error = lambda *_: None  # a client that breaks off is part of a test
+            thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
+            thread.start()
+            stack.callback(thread.join)
+            stack.callback(server.shutdown)
+            return f"http://127.0.0.1:{server.server_port}"
+
+        yield start
 
 
 def draw_chest(rng: np.random.Generator, ill: bool, size: int = 64) -> NDArray[np.uint8]:

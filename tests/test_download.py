@@ -8,9 +8,9 @@ import socket
 import struct
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass, field
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from http.server import BaseHTTPRequestHandler
 from pathlib import Path
 
 import pytest
@@ -113,18 +113,10 @@ def refuses(status: int) -> Callable[[Handler], None]:
 
 
 @pytest.fixture
-def site(target) -> Iterator[Site]:
+def site(target, start_server) -> Site:
     site = Site(part=target.with_name("weights.bin.part"))
-    handler = type("SiteHandler", (Handler,), {"site": site})
-    server = ThreadingHTTPServer(("127.0.0.1", 0), handler)
-    server.handle_error = lambda *_: None
-    site.url = f"http://127.0.0.1:{server.server_port}/weights.bin"
-    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
-    thread.start()
-    yield site
-    server.shutdown()
-    thread.join()
-    server.server_close()
+    site.url = start_server(type("SiteHandler", (Handler,), {"site": site})) + "/weights.bin"
+    return site
 
 
 @pytest.fixture(autouse=True)

@@ -126,6 +126,16 @@ def test_a_manifest_or_table_one_may_not_read(folder: Path) -> None:
         assert str(caught.value).startswith(f"{path}: cannot be read")
 
 
+@pytest.mark.parametrize("name", ["m.parquet", "labels.csv"])
+def test_a_table_in_a_folder_one_may_not_enter(folder: Path, name: str) -> None:
+    table = folder / "closed" / name
+    write_text(table, "file,label\n")
+    with mode(table.parent, 0), another_user(folder), pytest.raises(DatasetError) as caught:
+        open_dataset(table)
+    assert str(caught.value).startswith(f"{table}: cannot be reached (Permission denied)")
+    assert "chmod +rx" in str(caught.value)
+
+
 def test_a_manifest_whose_images_moved_out_of_a_closed_folder(folder: Path) -> None:
     home, public = folder / "home", folder / "public"
     chest = write_images(home / "chest")

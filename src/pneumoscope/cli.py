@@ -29,7 +29,7 @@ app = typer.Typer(
 data_app = typer.Typer(
     help="Datasets: manifests, summaries, downloads, phantoms.", no_args_is_help=True
 )
-models_app = typer.Typer(help="The models: their sizes and layers.")
+models_app = typer.Typer()
 app.add_typer(data_app, name="data")
 app.add_typer(models_app, name="models")
 
@@ -420,7 +420,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     words = list(sys.argv[1:] if arguments is None else arguments)
     debug = "--debug" in words  # wherever it stands
     try:
-        app([word for word in words if word != "--debug"])
+        app([word for word in words if word != "--debug"], prog_name="pneumoscope")
     except PneumoscopeError as error:
         if debug:
             raise

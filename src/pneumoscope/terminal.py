@@ -8,7 +8,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 
 Item = TypeVar("Item")
 
-results = Console(highlight=False)
+results = Console(highlight=False, markup=False)
 """Where results go: standard output."""
 
 messages = Console(stderr=True, highlight=False, soft_wrap=True)

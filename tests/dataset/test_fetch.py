@@ -4,27 +4,20 @@ The real kagglehub talks to it too: its environment variable sends it to plain h
 usual proxy variable brings that to the server's port.
 """
 
-import base64
 import csv
 import hashlib
 import io
-import json
 import os
 import random
 import stat
 import struct
-import threading
 import zipfile
-from collections.abc import Iterator
-from dataclasses import dataclass, field
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import numpy as np
 import pytest
 from PIL import Image
 
-from pneumoscope import download
 from pneumoscope.dataset import Split
 from pneumoscope.dataset.fetch import (
     KAGGLE,
@@ -39,6 +32,8 @@ from pneumoscope.dataset.fetch import (
 from pneumoscope.dataset.sources import find_images
 from pneumoscope.download import Checksum
 from pneumoscope.errors import DownloadError, StorageError
+
+pytestmark = pytest.mark.usefixtures("hurried")
 
 IMAGES = {
     "train/NORMAL/IM-0115-0001.jpeg": b"normal one",
@@ -61,85 +56,6 @@ KAGGLE_FILES = (
 )
 
 
-@dataclass
-class Site:
-    """What the server offers by path, and how Kaggle's part of it behaves."""
-
-    files: dict[str, bytes] = field(default_factory=dict)
-    kaggle_status: int = 200
-    most: int | None = None
-    digest: bytes | None = None
-    address: str = ""
-    sent: int = 0
-    ranges: list[str] = field(default_factory=list)
-
-
-class Handler(BaseHTTPRequestHandler):
-    site: Site
-
-    def do_GET(self):
-        self.serve(self.site.files.get(self.path))
-
-    def do_POST(self):
-        self.rfile.read(int(self.headers["Content-Length"]))
-        if self.site.kaggle_status != 200:
-            self.reply(self.site.kaggle_status, b"", {})
-        elif self.path.endswith("/GetDataset"):
-            answer = json.dumps({"currentVersionNumber": 2}).encode()
-            self.reply(200, answer, {"Content-Type": "application/json"})
-        else:
-            self.send_response(302)
-            self.send_header("Location", "http://localhost/archive.zip")
-            self.send_header("Content-Length", "0")
-            self.end_headers()
-
-    def serve(self, body: bytes | None):
-        if body is None:
-            return self.reply(404, b"", {})
-        headers = {"Accept-Ranges": "bytes", "ETag": '"one"', "Content-Type": "application/zip"}
-        if self.site.digest:
-            headers["x-goog-hash"] = "md5=" + base64.b64encode(self.site.digest).decode()
-        asked = self.headers.get("Range", "bytes=0-")
-        self.site.ranges.append(asked)
-        first = int(asked.removeprefix("bytes=").removesuffix("-"))
-        if first:
-            headers["Content-Range"] = f"bytes {first}-{len(body) - 1}/{len(body)}"
-        return self.reply(206 if first else 200, body[first:], headers)
-
-    def reply(self, status: int, body: bytes, headers: dict[str, str]):
-        self.send_response(status)
-        for name, value in headers.items():
-            self.send_header(name, value)
-        self.send_header("Content-Length", str(len(body)))
-        self.end_headers()
-        self.wfile.write(body[: self.site.most])
-        self.site.sent += len(body[: self.site.most])
-
-    def log_message(self, *_):
-        pass
-
-
-@pytest.fixture
-def site() -> Iterator[Site]:
-    site = Site()
-    handler = type("SiteHandler", (Handler,), {"site": site})
-    server = ThreadingHTTPServer(("127.0.0.1", 0), handler)
-    server.handle_error = lambda *_: None
-    site.address = f"http://127.0.0.1:{server.server_port}"
-    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
-    thread.start()
-    yield site
-    server.shutdown()
-    thread.join()
-    server.server_close()
-
-
-@pytest.fixture(autouse=True)
-def hurried(monkeypatch):
-    monkeypatch.setenv("no_proxy", "127.0.0.1")
-    monkeypatch.setattr(download, "_PAUSES", (0.01, 0.01, 0.01))
-
-
 def zipped(files: dict[str, bytes]) -> bytes:
     buffer = io.BytesIO()
     with zipfile.ZipFile(buffer, "w", zipfile.ZIP_DEFLATED) as archive:
@@ -148,7 +64,7 @@ def zipped(files: dict[str, bytes]) -> bytes:
     return buffer.getvalue()
 
 
-def offer(site: Site, content: bytes, images: int = len(IMAGES), room: int = 0) -> Archive:
+def offer(site, content: bytes, images: int = len(IMAGES), room: int = 0) -> Archive:
     site.files["/file_downloaded"] = content
     return Archive(f"{site.address}/file_downloaded", "ChestXRay2017.zip", images, room)
 
@@ -286,7 +202,7 @@ def test_a_refusal_tells_where_to_put_the_archive(site, tmp_path):
 
 
 @pytest.fixture
-def kaggle(site, monkeypatch, tmp_path) -> Site:
+def kaggle(site, monkeypatch, tmp_path):
     monkeypatch.setenv("KAGGLE_API_ENVIRONMENT", "LOCALHOST")
     monkeypatch.setenv("http_proxy", site.address)
     monkeypatch.setenv("no_proxy", "")
@@ -412,7 +328,7 @@ def medmnist_arrays() -> dict[str, np.ndarray]:
     return arrays
 
 
-def offer_medmnist(site: Site, arrays: dict[str, np.ndarray], images: int = 10) -> Archive:
+def offer_medmnist(site, arrays: dict[str, np.ndarray], images: int = 10) -> Archive:
     buffer = io.BytesIO()
     np.savez_compressed(buffer, **arrays)
     content = buffer.getvalue()

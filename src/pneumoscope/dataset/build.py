@@ -136,7 +136,7 @@ def _check_not_empty(source: Path, listed: Sequence[Entry], opened: Sequence[Ent
 def _report_set_aside(entries: Sequence[Entry]) -> None:
     if not entries:
         return
-    messages.print(f"[yellow]{len(entries)} images set aside:[/yellow]")
+    messages.print(f"Images set aside: {len(entries)}", style="yellow")
     for entry in entries[:10]:
         messages.print(f"  {entry.path}: {entry.set_aside}", markup=False)
     if len(entries) > 10:

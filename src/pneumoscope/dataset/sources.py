@@ -12,6 +12,7 @@ import pyarrow.parquet as pq
 from pneumoscope.dataset.filenames import parse_filename
 from pneumoscope.dataset.manifest import RESERVED, Entry, Label, Split
 from pneumoscope.errors import DatasetError
+from pneumoscope.terminal import messages
 
 _SPLITS = {
     "train": Split.TRAIN,
@@ -88,7 +89,10 @@ def _is_folder(source: Path) -> bool:
 def _from_folder(root: Path) -> Iterator[Entry]:
     names = _folders(root)
     if "train" in names:
-        for name in ("train", "val", "test"):
+        published = ("train", "val", "test")
+        if passed_over := sorted(names.difference(published)):
+            messages.print(f"{root}: passed over {', '.join(passed_over)}", markup=False)
+        for name in published:
             split = Split.TEST if name == "test" else Split.TRAIN
             if name in names:
                 yield from _from_classes(root, root / name, split)

@@ -44,7 +44,7 @@ def assign_splits(entries: Sequence[Entry], split_by: SplitBy, seed: int) -> lis
     >>> images = [Entry(f"{label.name}/{i}.png", label) for label in Label for i in range(10)]
     >>> split = assign_splits(images, SplitBy.PATIENT, seed=0)
     >>> sorted(Counter(entry.split.value for entry in split).items())
-    [('test', 4), ('train', 12), ('validation', 4)]
+    [('test', 4), ('train', 14), ('validation', 2)]
     """
     split = [replace(entry, split=entry.split or Split.TRAIN) for entry in entries]
     for wanted in (Split.TEST, Split.VALIDATION):
@@ -101,8 +101,9 @@ def _draw_groups(sizes: dict[str, Counter[Label]], wanted: Split, seed: int) -> 
         groups = sum(size[label] > 0 for size in sizes.values())
         if groups < 2:
             raise DatasetError(
-                f"the class {label.name} has {groups} patients to draw a {wanted} split from, and "
-                "needs at least 2; add patients, or declare the splits in a table"
+                f"a {wanted} split is to be drawn, and of the class {label.name} there is {groups} "
+                "to draw from (patients, or images where none is known) and at least 2 are needed; "
+                "add patients, or declare the splits in a table"
             )
     totals: Counter[Label] = sum(sizes.values(), Counter())
     target = {label: max(1, int(FRACTION * totals[label])) for label in Label}

@@ -31,6 +31,8 @@ def read_radiograph(path: Path) -> Radiograph:
         If the file cannot be opened or is not a radiograph that can be decoded.
     """
     try:
+        if path.exists() and not path.is_file():  # a pipe would be waited for without end
+            raise UnreadableRadiographError(f"{path}: not a regular file; pass images only")
         content = path.read_bytes()
     except PermissionError as error:
         raise UnreadableRadiographError(

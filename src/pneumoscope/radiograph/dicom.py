@@ -53,7 +53,7 @@ def decode_dicom(content: bytes, name: str) -> tuple[NDArray[np.float32], str | 
         dataset = pydicom.dcmread(io.BytesIO(content))
         _check_object(dataset, name)
         pixels = _displayed(dataset)
-        patient = str(dataset.get("PatientID") or "")
+        patient = _pseudonym(dataset, name)
     except UnreadableRadiographError:
         raise
     except Exception as error:  # pydicom and its plugins raise many kinds on damaged files
@@ -61,8 +61,7 @@ def decode_dicom(content: bytes, name: str) -> tuple[NDArray[np.float32], str | 
             f"{name}: the DICOM object cannot be decoded ({error}); export it again, "
             "uncompressed if possible"
         ) from error
-    pseudonym = "dicom-" + hashlib.sha256(patient.encode()).hexdigest()[:16] if patient else None
-    return pixels, pseudonym
+    return pixels, patient
 
 
 def _check_object(dataset: Dataset, name: str) -> None:
@@ -76,6 +75,16 @@ def _check_object(dataset: Dataset, name: str) -> None:
             f"{name}: a DICOM object of several frames; export the one radiograph"
         )
     check_size(int(dataset.Rows), int(dataset.Columns), name)
+
+
+def _pseudonym(dataset: Dataset, name: str) -> str | None:
+    try:
+        patient = str(dataset.get("PatientID") or "")
+    except Exception:  # pydicom's own words would quote the identifier
+        raise UnreadableRadiographError(
+            f"{name}: the Patient ID of the DICOM object is damaged; export it again"
+        ) from None
+    return "dicom-" + hashlib.sha256(patient.encode()).hexdigest()[:16] if patient else None
 
 
 def _displayed(dataset: Dataset) -> NDArray[np.float32]:

@@ -1,0 +1,261 @@
+import hashlib
+import io
+import os
+import struct
+import zlib
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+from PIL import Image
+from PIL.PngImagePlugin import PngInfo
+
+from pneumoscope.errors import UnreadableRadiographError
+from pneumoscope.radiograph import decode_radiograph, read_radiograph
+
+GREY = np.random.default_rng(1).integers(0, 256, (13, 17), dtype=np.uint8)
+BLOBS = np.asarray(Image.fromarray(GREY).resize((170, 130), Image.Resampling.BICUBIC))
+
+
+def encode(image: Image.Image, kind: str = "PNG", **options: object) -> bytes:
+    file = io.BytesIO()
+    image.save(file, kind, **options)
+    return file.getvalue()
+
+
+def jpeg(pixels: NDArray[np.uint8] = BLOBS, **options: object) -> bytes:
+    return encode(Image.fromarray(pixels), "JPEG", **options)
+
+
+def chunk(kind: bytes, content: bytes) -> bytes:
+    """One chunk of a PNG (ISO/IEC 15948, 5.3)."""
+    check = zlib.crc32(kind + content)
+    return struct.pack(">I", len(content)) + kind + content + struct.pack(">I", check)
+
+
+def black_png(width: int, height: int) -> bytes:
+    """A complete one-bit PNG, however large, made without its pixels ever being in memory."""
+    row = 1 + (width + 7) // 8
+    rows, rest = divmod(height, 100)
+    deflate = zlib.compressobj(9, zlib.DEFLATED, -15)
+    block = deflate.compress(bytes(row * 100)) + deflate.flush(zlib.Z_FULL_FLUSH)
+    last = deflate.compress(bytes(row * rest)) + deflate.flush(zlib.Z_FINISH)
+    adler = (row * height % 65521) << 16 | 1  # of so many zeros (RFC 1950)
+    data = b"\x78\x9c" + block * rows + last + struct.pack(">I", adler)
+    header = struct.pack(">IIBBBBB", width, height, 1, 0, 0, 0, 0)
+    parts = (chunk(b"IHDR", header), chunk(b"IDAT", data), chunk(b"IEND", b""))
+    return b"\x89PNG\r\n\x1a\n" + b"".join(parts)
+
+
+def refusal(content: bytes, name: str = "chest.jpeg") -> str:
+    with pytest.raises(UnreadableRadiographError) as caught:
+        decode_radiograph(content, name)
+    message = str(caught.value)
+    assert message.startswith(f"{name}: ")
+    return message.removeprefix(f"{name}: ")
+
+
+def test_grey_of_8_bits_is_its_value_by_255() -> None:
+    every = np.arange(256, dtype=np.uint8).reshape(8, 32)
+    radiograph = decode_radiograph(encode(Image.fromarray(every)), "grey.png")
+    assert radiograph.pixels.dtype == np.float32
+    assert (radiograph.height, radiograph.width) == (8, 32)
+    np.testing.assert_array_equal(radiograph.pixels, every.astype(np.float32) / np.float32(255))
+
+
+def test_grey_of_16_bits_keeps_its_depth() -> None:
+    deep = np.array([[0, 1, 255, 256], [257, 40_000, 65_534, 65_535]], np.uint16)
+    content = encode(Image.fromarray(deep))
+    assert content[24:26] == bytes([16, 0])  # bit depth and colour type in the file
+    pixels = decode_radiograph(content, "deep.png").pixels
+    np.testing.assert_array_equal(pixels, deep.astype(np.float32) / np.float32(65535))
+    assert len(np.unique(pixels)) == 8
+
+
+def test_black_and_white() -> None:
+    bits = GREY > 127
+    pixels = decode_radiograph(encode(Image.fromarray(bits)), "bits.png").pixels
+    np.testing.assert_array_equal(pixels, bits.astype(np.float32))
+
+
+@pytest.mark.parametrize("mode", ["RGB", "RGBA", "LA"])
+def test_grey_stored_in_colour_is_the_same_grey(mode: str) -> None:
+    content = encode(Image.fromarray(GREY).convert(mode))
+    pixels = decode_radiograph(content, "colour.png").pixels
+    np.testing.assert_array_equal(pixels, GREY.astype(np.float32) / np.float32(255))
+
+
+def test_colour_becomes_luminance() -> None:
+    colours = np.random.default_rng(2).integers(0, 256, (9, 11, 3), dtype=np.uint8)
+    luminance = colours @ np.array([0.299, 0.587, 0.114]) / 255  # ITU-R BT.601
+    opaque = Image.fromarray(colours)
+    clear = opaque.copy()
+    clear.putalpha(Image.fromarray(GREY[:9, :11]))
+    for image in (opaque, clear):
+        pixels = decode_radiograph(encode(image), "colour.png").pixels
+        np.testing.assert_allclose(pixels, luminance, atol=0.6 / 255)
+
+
+def test_a_palette_is_looked_up() -> None:
+    indices = np.array([[0, 1], [2, 1]], np.uint8)
+    image = Image.fromarray(indices).convert("P")
+    image.putpalette([200, 200, 200, 10, 10, 10, 255, 0, 0])
+    pixels = decode_radiograph(encode(image), "palette.png").pixels
+    expected = np.array([[200, 10], [0.299 * 255, 10]]) / 255
+    np.testing.assert_allclose(pixels, expected, atol=0.6 / 255)
+
+
+@pytest.mark.parametrize("options", [{"quality": 75}, {"quality": 95, "progressive": True}])
+def test_jpeg_is_what_pillow_reads(options: dict[str, object]) -> None:
+    content = jpeg(**options)
+    pillow = np.asarray(Image.open(io.BytesIO(content)), np.float32) / np.float32(255)
+    np.testing.assert_array_equal(decode_radiograph(content, "chest.jpeg").pixels, pillow)
+
+
+def test_cmyk_is_read_the_right_way_up() -> None:
+    nothing = Image.new("L", BLOBS.shape[::-1], 0)
+    ink = Image.fromarray(255 - BLOBS)
+    content = encode(
+        Image.merge("CMYK", (nothing, nothing, nothing, ink)), "JPEG", quality=95, subsampling=0
+    )
+    assert Image.open(io.BytesIO(content)).mode == "CMYK"
+    pixels = decode_radiograph(content, "print.jpeg").pixels
+    assert np.abs(pixels - BLOBS / 255).mean() < 0.02
+
+
+UPRIGHT: dict[int, Callable[[NDArray[np.float32]], NDArray[np.float32]]] = {
+    1: lambda stored: stored,
+    2: np.fliplr,
+    3: lambda stored: np.rot90(stored, 2),
+    4: np.flipud,
+    5: np.transpose,
+    6: lambda stored: np.rot90(stored, -1),
+    7: lambda stored: np.rot90(stored, 2).T,
+    8: np.rot90,
+}
+"""What each orientation tag asks for (Exif 2.32, 4.6.4)."""
+
+
+@pytest.mark.parametrize("orientation", UPRIGHT)
+def test_orientation_is_applied(orientation: int) -> None:
+    exif = Image.Exif()
+    exif[0x0112] = orientation
+    plain = decode_radiograph(jpeg(), "plain.jpeg").pixels
+    turned = decode_radiograph(jpeg(exif=exif), "turned.jpeg").pixels
+    np.testing.assert_array_equal(turned, UPRIGHT[orientation](plain))
+
+
+def test_the_hash_is_of_the_file() -> None:
+    content = jpeg()
+    radiograph = decode_radiograph(content, "chest.jpeg")
+    assert radiograph.sha256 == hashlib.sha256(content).hexdigest()
+    assert radiograph.patient is None
+
+
+def test_a_generated_image_says_so() -> None:
+    note = PngInfo()
+    note.add_text("Synthetic", "drawn")
+    image = Image.fromarray(GREY)
+    assert decode_radiograph(encode(image, pnginfo=note), "phantom.png").synthetic
+    assert not decode_radiograph(encode(image), "real.png").synthetic
+
+
+@pytest.mark.parametrize("kept", [0.1, 0.5, 0.98])
+def test_a_truncated_jpeg(kept: float) -> None:
+    content = jpeg()
+    assert "damaged" in refusal(content[: int(kept * len(content))])
+
+
+@pytest.mark.parametrize("kept", [0.2, 0.5, 0.9])
+def test_a_truncated_png(kept: float) -> None:
+    content = encode(Image.fromarray(BLOBS))
+    message = refusal(content[: int(kept * len(content))], "chest.png")
+    assert "damaged" in message
+    assert "copy it from its source again" in message
+
+
+def test_a_png_with_a_wrong_checksum() -> None:
+    content = bytearray(encode(Image.fromarray(BLOBS)))
+    content[len(content) // 2] ^= 0xFF
+    assert "damaged" in refusal(bytes(content), "chest.png")
+
+
+ANIMATION = [Image.fromarray(GREY), Image.fromarray(255 - GREY)]
+
+
+NO_RADIOGRAPHS = {
+    "empty": (b"", "the file is empty; copy it from its source again"),
+    "text": (b"Ceci n'est pas une radiographie.\n", "text, not an image; export"),
+    "utf-8": ("Röntgenbild".encode(), "text, not an image; export"),
+    "gif": (encode(ANIMATION[0], "GIF"), "a GIF, perhaps animated; export"),
+    "moving-gif": (encode(ANIMATION[0], "GIF", save_all=True, append_images=ANIMATION), "a GIF"),
+    "moving-png": (
+        encode(ANIMATION[0], save_all=True, append_images=ANIMATION[1:]),
+        "an animation; export one still image",
+    ),
+    "pdf": (encode(ANIMATION[0], "PDF"), "a PDF; export the radiograph as JPEG, PNG or DICOM"),
+    "tiff": (encode(ANIMATION[0], "TIFF"), "a TIFF; export the radiograph as JPEG, PNG or DICOM"),
+    "bmp": (encode(ANIMATION[0], "BMP"), "not an image that is known here; export"),
+    "zeros": (bytes(500), "not an image that is known here; export"),
+    "jpeg-head": (jpeg()[:3], "a JPEG whose header is damaged; copy it from its source again"),
+    "png-head": (encode(ANIMATION[0])[:10], "a PNG whose header is damaged; copy it"),
+}
+
+
+@pytest.mark.parametrize("what", NO_RADIOGRAPHS)
+def test_what_is_no_radiograph(what: str) -> None:
+    content, reason = NO_RADIOGRAPHS[what]
+    assert refusal(content).startswith(reason)
+
+
+def test_the_bombs_here_are_real_images() -> None:
+    pixels = decode_radiograph(black_png(1234, 321), "black.png").pixels
+    assert pixels.shape == (321, 1234)
+    assert not pixels.any()
+
+
+@pytest.mark.filterwarnings("ignore::PIL.Image.DecompressionBombWarning")
+@pytest.mark.parametrize("side", [9_000, 10_000, 40_000])  # Pillow passes, warns, refuses
+def test_a_bomb_is_refused_by_its_header(side: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    def load(_: object) -> None:
+        pytest.fail("the pixels were decoded")
+
+    content = black_png(side, side)
+    monkeypatch.setattr("PIL.ImageFile.ImageFile.load", load)
+    message = refusal(content, "bomb.png")
+    assert "pixels" in message
+    assert "export it" in message
+
+
+def test_a_large_detector_is_no_bomb() -> None:
+    assert decode_radiograph(black_png(4_288, 3_524), "full-spine.png").width == 4_288
+
+
+def test_the_content_decides_not_the_name(tmp_path: Path) -> None:
+    path = tmp_path / "really-a-png.jpeg"
+    path.write_bytes(encode(Image.fromarray(GREY)))
+    assert read_radiograph(path).width == 17
+
+
+@pytest.mark.parametrize(
+    ("name", "reason"),
+    [
+        ("absent.png", "there is no such file; check the table's paths or pass --images"),
+        ("nul\0.png", "there is no such file"),
+        ("folder", "not a regular file"),
+        ("n" * 300, "cannot be read (File name too long)"),
+    ],
+)
+def test_a_file_that_cannot_be_opened(tmp_path: Path, name: str, reason: str) -> None:
+    (tmp_path / "folder").mkdir()
+    with pytest.raises(UnreadableRadiographError) as caught:
+        read_radiograph(tmp_path / name)
+    assert str(caught.value).startswith(f"{tmp_path / name}: {reason}")
+
+
+def test_a_pipe_is_refused_instead_of_waited_for(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "pipe.jpeg")
+    with pytest.raises(UnreadableRadiographError, match=r"pipe\.jpeg: not a regular file"):
+        read_radiograph(tmp_path / "pipe.jpeg")

@@ -1,0 +1,100 @@
+"""The command line: its help, its tables, and how errors end."""
+
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from pneumoscope import __version__, cli
+
+COMMANDS = [
+    ("experiment",),
+    ("train",),
+    ("evaluate",),
+    ("data", "manifest"),
+    ("data", "summary"),
+    ("data", "fetch"),
+    ("data", "phantoms"),
+    ("models",),
+]
+
+
+@pytest.mark.parametrize("command", COMMANDS, ids=" ".join)
+def test_every_help_has_an_example(pneumoscope: Callable, command: tuple[str, ...]) -> None:
+    outcome = pneumoscope(*command, "--help")
+    assert outcome.code == 0
+    assert "Example" in outcome.out
+    assert f"pneumoscope {' '.join(command)}" in " ".join(outcome.out.split())
+
+
+def test_version(pneumoscope: Callable) -> None:
+    assert pneumoscope("version").out.strip() == __version__
+
+
+def test_models_lists_all_with_their_parameters(pneumoscope: Callable) -> None:
+    outcome = pneumoscope("models")
+    assert outcome.code == 0
+    for number in ("355,425", "42,553,025", "9,597,697", "2,496", "14,714,688", "14,715,712"):
+        assert number in outcome.out
+
+
+def test_models_show_prints_the_layers(pneumoscope: Callable) -> None:
+    out = pneumoscope("models", "show", "model_3").out
+    assert "9,470,208" in out
+    assert "128 × 17 × 17" in out
+    assert "Not trainable: 1,216" in out
+
+
+def test_an_error_is_a_message_and_debug_shows_where_it_came_from(
+    pneumoscope: Callable,
+) -> None:
+    outcome = pneumoscope("models", "show", "model_9")
+    assert outcome.code == 1
+    assert outcome.err.startswith("Error: model: 'model_9'")
+    assert "Traceback" not in outcome.err
+    with pytest.raises(cli.PneumoscopeError):
+        cli.main(["models", "show", "model_9", "--debug"])
+
+
+def test_a_wrong_call_exits_with_2(pneumoscope: Callable) -> None:
+    outcome = pneumoscope("experiment", "--out", "somewhere")
+    assert outcome.code == 2
+    assert "SOURCE" in outcome.err
+
+
+def test_a_missing_extra_is_named(pneumoscope: Callable, monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in [name for name in sys.modules if name.startswith("pneumoscope.models")]:
+        monkeypatch.delitem(sys.modules, name)
+    monkeypatch.setitem(sys.modules, "torch", None)
+    outcome = pneumoscope("models")
+    assert outcome.code == 1
+    assert 'pip install "pneumoscope[train]"' in outcome.err
+
+
+def test_an_unexpected_error_asks_for_a_report(
+    pneumoscope: Callable, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    def broken(*_: object, **__: object) -> None:
+        raise ZeroDivisionError("a defect")
+
+    monkeypatch.setattr("pneumoscope.dataset.open_dataset", broken)
+    outcome = pneumoscope("data", "manifest", tmp_path, "--out", tmp_path / "m.parquet")
+    assert outcome.code == 1
+    assert "ZeroDivisionError: a defect" in outcome.err
+    assert "--debug" in outcome.err
+    assert "Traceback" not in outcome.err
+
+
+def test_evaluate_prints_the_metrics_of_a_run(
+    pneumoscope: Callable, small_dataset: Path, tmp_path: Path
+) -> None:
+    trained = pneumoscope(
+        *("train", small_dataset, "--model", "model_1", "--out", tmp_path),
+        *("--set", "image_size=64", "--set", "epochs=1"),
+    )
+    assert trained.code == 0, trained.err
+    outcome = pneumoscope("evaluate", tmp_path / "model_1")
+    assert outcome.code == 0
+    assert "n = 16" in outcome.out
+    assert "specificity" in outcome.out
