@@ -120,7 +120,7 @@ def _model_result(run: Run) -> ModelResult:
         description=find_model(run.recipe.model).description,
         parameters=ParameterCounts(total, trainable, total - trainable),
         epochs=len(history),
-        seconds=round(sum(epoch.seconds for epoch in history), 1),
+        seconds=round(sum(epoch.seconds for epoch in history), 3),
         history=History(
             tuple(epoch.epoch for epoch in history),
             tuple(epoch.loss for epoch in history),

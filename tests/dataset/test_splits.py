@@ -250,7 +250,9 @@ def test_a_declared_train_of_one_class(split_by: SplitBy) -> None:
 @pytest.mark.parametrize("patients", [1, 2])
 def test_too_few_patients(patients: int) -> None:
     entries = one_class_patients({NORMAL: [9] * patients, PNEUMONIA: [1] * 30})
-    with pytest.raises(DatasetError, match=r"the class NORMAL has 1 patients.* at least 2; add"):
+    with pytest.raises(
+        DatasetError, match=r"of the class NORMAL there is 1 .* at least 2 are needed; add"
+    ):
         assign_splits(entries, SplitBy.PATIENT, seed=0)
 
 
@@ -266,7 +268,7 @@ def test_patients_joined_by_copies_count_as_one() -> None:
     entries = [
         replace(entry, pixel_hash="same") if entry.label is NORMAL else entry for entry in entries
     ]
-    with pytest.raises(DatasetError, match="the class NORMAL has 1 patients"):
+    with pytest.raises(DatasetError, match="of the class NORMAL there is 1 "):
         assign_splits(entries, SplitBy.PATIENT, seed=0)
 
 

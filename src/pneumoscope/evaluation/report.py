@@ -130,7 +130,7 @@ class _NotebookRow:
 
 @dataclass(frozen=True, slots=True)
 class _Summary:
-    """The chosen model's test figures as the first paragraph states them."""
+    """The chosen model's figures as the first paragraphs state them; of the test if not named."""
 
     recall: str
     precision: str
@@ -144,6 +144,8 @@ class _Summary:
     healthy: int
     alarms: int
     alarms_share: str
+    validation_recall: str
+    validation_precision: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -194,6 +196,10 @@ def _summary(model: ModelResult, threshold: float) -> _Summary:
         healthy=tn + fp,
         alarms=fp,
         alarms_share=_share(fp, tn + fp),
+        validation_recall=_in_words(model.validation.recall, model.validation_intervals["recall"]),
+        validation_precision=_in_words(
+            model.validation.precision, model.validation_intervals["precision"]
+        ),
     )
 
 

@@ -103,7 +103,7 @@ class Trainer:
             val_recall=figures.recall,
             val_auc=figures.auc,
             learning_rate=self.schedule.learning_rate,
-            seconds=round(time.perf_counter() - started, 2),
+            seconds=round(time.perf_counter() - started, 3),
         )
         self._append(epoch)
         return epoch
