@@ -14,8 +14,8 @@ BIN := $(abspath $(VENV))/bin
 
 ifeq ($(DATA),)
 demo: $(VENV)/.train
-	test -d $(DEMO)/phantoms || $(BIN)/pneumoscope data phantoms --out $(DEMO)/phantoms --count 360
-	$(BIN)/pneumoscope experiment $(DEMO)/phantoms --out $(DEMO)/experiment --weights none --set epochs=6 --resume
+	test -d $(DEMO)/phantoms || $(BIN)/pneumoscope data phantoms --out $(DEMO)/phantoms --count 480
+	$(BIN)/pneumoscope experiment $(DEMO)/phantoms --out $(DEMO)/experiment --weights none --set epochs=8 --resume
 	@echo "The report: $(abspath $(DEMO))/experiment/report.html"
 else
 demo: $(VENV)/.train

@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from pneumoscope import __version__, cli
+from pneumoscope.training import Run
 
 COMMANDS = [
     ("experiment",),
@@ -97,4 +98,33 @@ def test_evaluate_prints_the_metrics_of_a_run(
     outcome = pneumoscope("evaluate", tmp_path / "model_1")
     assert outcome.code == 0
     assert "n = 16" in outcome.out
+    assert " to " in outcome.out  # the intervals
     assert "specificity" in outcome.out
+
+
+def test_the_seed_of_a_recipe_file_holds_unless_another_is_given(
+    pneumoscope: Callable, small_dataset: Path, tmp_path: Path
+) -> None:
+    file = tmp_path / "mine.yaml"
+    file.write_text("seed: 7\nimage_size: 64\nepochs: 1\n")
+    words = ("train", small_dataset, "--model", "model_1", "--recipe", file)
+    for out, more, seed in (("a", (), 7), ("b", ("--seed", "3"), 3)):
+        assert pneumoscope(*words, "--out", tmp_path / out, *more).code == 0
+        run = Run.open(tmp_path / out / "model_1")
+        assert run.recipe.seed == run.manifest().seed == seed
+
+
+def test_interrupted_exits_with_130(
+    pneumoscope: Callable, small_dataset: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def interrupted(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("pneumoscope.training.trainer.Trainer.run_epoch", interrupted)
+    outcome = pneumoscope(
+        *("train", small_dataset, "--model", "model_1", "--out", tmp_path),
+        *("--set", "image_size=64"),
+    )
+    assert outcome.code == 130
+    assert "--resume" in outcome.err
+    assert "Traceback" not in outcome.err

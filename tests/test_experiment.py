@@ -2,6 +2,8 @@
 
 import csv
 import json
+import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
 
@@ -100,7 +102,7 @@ def test_report_says_what_a_reader_must_know(experiment: Path) -> None:
     assert "random weights" in report
     assert "L2 factor 0.01 is a choice" in report
     assert "same patient" in report  # the notebook's leaking split
-    assert "Synthetic" not in report.split("<style>")[0]
+    assert "Synthetic phantoms" not in report
     chosen = json.loads((experiment / "results.json").read_text())["chosen"]
     assert f"{chosen} chosen of 4" in report
 
@@ -142,3 +144,80 @@ def test_the_command_line_does_it_all_on_phantoms(pneumoscope: Callable, tmp_pat
     content = json.loads((tmp_path / "out" / "results.json").read_text())
     assert content["data"]["synthetic"] is True
     assert "synthetic" in (tmp_path / "out" / "report.html").read_text().lower()
+
+
+KILLED = """
+import os, sys
+sync, left = os.fsync, int(sys.argv[1])
+def kill(handle):
+    global left
+    left -= 1
+    if left < 0:
+        os._exit(9)  # no clean-up of any kind, as after kill -9 or a power cut
+    sync(handle)
+os.fsync = kill
+from pneumoscope.cli import main
+main(sys.argv[2:])
+"""
+
+
+@pytest.fixture(scope="module")
+def words(small_dataset: Path) -> list[str]:
+    settings = [word for setting in SETTINGS for word in ("--set", setting)]
+    return ["experiment", str(small_dataset), "--model=model_1", "--model=model_5", *settings]
+
+
+def contents(folder: Path) -> dict[str, bytes]:
+    files = (path for path in sorted(folder.rglob("*")) if path.is_file())
+    return {str(path.relative_to(folder)): path.read_bytes() for path in files}
+
+
+@pytest.fixture(scope="module")
+def uninterrupted(words: list[str], tmp_path_factory: pytest.TempPathFactory) -> dict[str, bytes]:
+    out = tmp_path_factory.mktemp("whole") / "out"
+    code = [sys.executable, "-m", "pneumoscope.cli", *words, "--out", str(out)]
+    subprocess.run(code, capture_output=True, check=True)
+    return contents(out)
+
+
+@pytest.mark.parametrize("writes", [0, 3, 7, 10, 14, 20, 26, 40, 60])
+def test_killed_at_any_moment_it_resumes_to_the_same_end(
+    words: list[str],
+    uninterrupted: dict[str, bytes],
+    tmp_path: Path,
+    pneumoscope: Callable,
+    writes: int,
+) -> None:
+    out = tmp_path / "out"
+    killed = subprocess.run(
+        [sys.executable, "-c", KILLED, str(writes), *words, "--out", str(out)], capture_output=True
+    )
+    assert killed.returncode == 9
+    outcome = pneumoscope(*words, "--out", out, "--resume")
+    assert outcome.code == 0, outcome.err
+    resumed = contents(out)
+    assert set(resumed) == set(uninterrupted)  # nothing is missing, no half-written file is left
+    same = [name for name in resumed if name.endswith((".safetensors", ".png"))]
+    same += [name for name in resumed if "predictions" in name or "metrics" in name]
+    assert len(same) == 2 * (1 + 7 + 2 + 2)
+    assert [name for name in same if resumed[name] != uninterrupted[name]] == []
+
+
+def test_resuming_with_other_data_leaves_the_experiment_as_it_is(
+    experiment: Path, small_dataset: Path
+) -> None:
+    before = (experiment / "manifest.parquet").read_bytes()
+    other = open_dataset(small_dataset, split_by=SplitBy.IMAGE, seed=5)
+    with pytest.raises(RunError, match="other data or another split"):
+        run_experiment(other, recipes(), experiment, experiment.parent, min_recall=0.9, resume=True)
+    assert (experiment / "manifest.parquet").read_bytes() == before
+
+
+def test_resuming_with_fewer_models_does_not_shrink_the_report(
+    experiment: Path, small_dataset: Path
+) -> None:
+    manifest = open_dataset(small_dataset, split_by=SplitBy.IMAGE)
+    with pytest.raises(RunError, match=r"holds the Run model_\d too"):
+        run_experiment(
+            manifest, recipes()[:1], experiment, experiment.parent, min_recall=0.9, resume=True
+        )

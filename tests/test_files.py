@@ -197,3 +197,15 @@ def test_a_folder_with_something_in_it_is_not_replaced(tmp_path: Path) -> None:
         replace()
     assert names(tmp_path) == ["data"]
     assert names(tmp_path / "data") == ["mine.txt"]
+
+
+def test_what_a_killed_process_left_is_cleared_by_the_next_writing(tmp_path: Path) -> None:
+    done = subprocess.Popen(["true"])
+    done.wait()
+    left = tmp_path / f".model[1].bin.{done.pid}.part"
+    running = tmp_path / ".model[1].bin.1.part"
+    for path in (left, running):
+        path.write_bytes(b"half")
+    write_bytes(tmp_path / "model[1].bin", b"whole")
+    assert not left.exists()
+    assert running.exists()  # process 1 is alive: it may be writing

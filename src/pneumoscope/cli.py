@@ -7,15 +7,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
-from rich.table import Table
 
 import pneumoscope
-from pneumoscope.errors import PneumoscopeError
+from pneumoscope.errors import PneumoscopeError, RunInterruptedError
 from pneumoscope.terminal import messages, results
 
 if TYPE_CHECKING:
     from pneumoscope.dataset import Manifest
-    from pneumoscope.evaluation.results import ExperimentResult
     from pneumoscope.training import Recipe
 
 app = typer.Typer(
@@ -71,8 +69,14 @@ SplitByChoice = Annotated[
         "the notebook did it, which leaks.",
     ),
 ]
+SplitSeedOption = Annotated[int, typer.Option("--seed", min=0, help="Of the split.")]
 SeedOption = Annotated[
-    int, typer.Option("--seed", min=0, help="Of the split, initial weights and order of images.")
+    int | None,
+    typer.Option(
+        "--seed",
+        min=0,
+        help="Of the split, initial weights and order of images; 0, or the recipe's, if not given.",
+    ),
 ]
 StrictOption = Annotated[
     bool, typer.Option("--strict", help="Stop at the first image that cannot be read.")
@@ -133,7 +137,7 @@ def experiment(
     ] = 0.99,
     images: ImagesOption = None,
     split_by: SplitByChoice = None,
-    seed: SeedOption = 0,
+    seed: SeedOption = None,
     settings: SettingsOption = None,
     strict: StrictOption = False,
     resume: ResumeOption = False,
@@ -148,17 +152,17 @@ def experiment(
 
       pneumoscope experiment chest_xray --out quick --model model_1 --model model_4 --set epochs=2
     """
+    from pneumoscope.cli_tables import comparison_table
     from pneumoscope.experiment import run_experiment
     from pneumoscope.models import MODELS
 
     recipes = [
         _recipe(model, None, weights, seed, settings) for model in dict.fromkeys(models or MODELS)
     ]
-    manifest = _open(source, images, split_by, seed, strict)
+    manifest = _open(source, images, split_by, seed or 0, strict)
     result = run_experiment(manifest, recipes, out, _cache(), min_recall=min_recall, resume=resume)
-    results.print(_comparison(result))
-    verdict = "" if result.choice.qualified else " (no model reaches that recall)"
-    results.print(f"Chosen: {result.choice.name}, by {result.choice.rule}{verdict}")
+    results.print(comparison_table(result))
+    results.print(f"Chosen: {result.choice.name}, by the rule: {result.choice.rule}")
     results.print(f"Report: {out / 'report.html'}", soft_wrap=True)
 
 
@@ -170,7 +174,7 @@ def train(
     weights: WeightsOption = None,
     images: ImagesOption = None,
     split_by: SplitByChoice = None,
-    seed: SeedOption = 0,
+    seed: SeedOption = None,
     recipe: RecipeOption = None,
     settings: SettingsOption = None,
     strict: StrictOption = False,
@@ -189,9 +193,9 @@ def train(
     from pneumoscope import training
 
     settled = _recipe(model, recipe, weights, seed, settings)
-    store = training.ExampleStore(_open(source, images, split_by, seed, strict), _cache())
+    store = training.ExampleStore(_open(source, images, split_by, settled.seed, strict), _cache())
     run = training.train(store, settled, out / model, resume=resume)
-    training.evaluate_run(run, store)
+    training.evaluate_once(run, store)
     results.print(f"Run: {run.folder}", soft_wrap=True)
 
 
@@ -207,15 +211,11 @@ def evaluate(
       pneumoscope evaluate runs/model_4
     """
     from pneumoscope import training
+    from pneumoscope.cli_tables import metrics_table
 
     opened = training.Run.open(run)
-    metrics = training.evaluate_run(
-        opened, training.ExampleStore(opened.manifest(images), _cache())
-    )
-    table = Table("metric (test)", "value", title=f"{opened.recipe.model}, n = {metrics.n}")
-    for name, value in metrics.values().items():
-        table.add_row(name, _figure(value))
-    results.print(table)
+    training.evaluate_run(opened, training.ExampleStore(opened.manifest(images), _cache()))
+    results.print(metrics_table(opened))
 
 
 @data_app.command("manifest")
@@ -224,7 +224,7 @@ def data_manifest(
     out: Annotated[Path, typer.Option("--out", metavar="M.parquet", help="The file to write.")],
     images: ImagesOption = None,
     split_by: SplitByChoice = None,
-    seed: SeedOption = 0,
+    seed: SplitSeedOption = 0,
     strict: StrictOption = False,
 ) -> None:
     """Write the Manifest of a source: one row per image, with patient, split and hashes.
@@ -235,12 +235,11 @@ def data_manifest(
 
       pneumoscope data manifest labels.csv --images radiographs --out manifest.parquet
     """
+    from pneumoscope.cli_tables import counts_table
+
     manifest = _open(source, images, split_by, seed, strict)
     manifest.write(out)
-    table = Table("split", "NORMAL", "PNEUMONIA", title=f"split by {manifest.split_by}")
-    for split, counts in manifest.counts().items():
-        table.add_row(split, *(f"{n:,}" for n in counts.values()))
-    results.print(table)
+    results.print(counts_table(manifest))
     results.print(f"Set aside: {len(manifest.set_aside)}")
     results.print(f"Manifest: {out}", soft_wrap=True)
 
@@ -251,7 +250,7 @@ def data_summary(
     out: Annotated[Path, typer.Option("--out", metavar="DIR", help="Gets the page and figures.")],
     images: ImagesOption = None,
     split_by: SplitByChoice = None,
-    seed: SeedOption = 0,
+    seed: SplitSeedOption = 0,
     strict: StrictOption = False,
 ) -> None:
     """Look at a dataset: pictures, counts, patients, duplicates, intensities; one HTML page.
@@ -321,17 +320,9 @@ def models(context: typer.Context) -> None:
     """
     if context.invoked_subcommand is not None:
         return
-    from pneumoscope.models import MODELS, count_parameters
-    from pneumoscope.models.catalogue import describe_network
+    from pneumoscope.cli_tables import models_table
 
-    table = Table("model", "what")
-    for heading in ("parameters", "trainable", "not trainable"):
-        table.add_column(heading, justify="right")
-    for spec in MODELS.values():
-        count = count_parameters(describe_network(spec))
-        numbers = (count.total, count.trainable, count.non_trainable)
-        table.add_row(spec.name, spec.description, *(f"{number:,}" for number in numbers))
-    results.print(table)
+    results.print(models_table())
 
 
 @models_app.command("show")
@@ -339,22 +330,9 @@ def models_show(
     name: Annotated[str, typer.Argument(help="Such as model_3.")],
 ) -> None:
     """Print the layers of a model as a table, at the notebook's image size."""
-    from pneumoscope.models import count_parameters, find_model
-    from pneumoscope.models.catalogue import IMAGE_SIZE, describe_network
-    from pneumoscope.models.layer_table import layer_table
+    from pneumoscope.cli_tables import layers_table
 
-    network = describe_network(find_model(name))
-    table = Table("layer", "kind", title=name)
-    table.add_column("output (channels × height × width)", justify="right")
-    table.add_column("parameters", justify="right")
-    for row in layer_table(network, IMAGE_SIZE):
-        shape = " × ".join(str(side) for side in row.output_shape)
-        table.add_row(row.name, row.kind, shape, f"{row.parameters:,}")
-    results.print(table)
-    count = count_parameters(network)
-    results.print(f"Total parameters: {count.total:,}")
-    results.print(f"Trainable: {count.trainable:,}")
-    results.print(f"Not trainable: {count.non_trainable:,}")
+    results.print(layers_table(name))
 
 
 def _open(
@@ -368,40 +346,27 @@ def _open(
 
 
 def _recipe(
-    model: str, file: Path | None, weights: str | None, seed: int, settings: list[str] | None
+    model: str,
+    file: Path | None,
+    weights: str | None,
+    seed: int | None,
+    settings: list[str] | None,
 ) -> "Recipe":
     from pneumoscope.training import make_recipe
 
-    given: dict[str, object] = {"seed": seed}
-    if weights is not None:
-        given["weights"] = weights
-    return make_recipe(model, file, settings or (), **given)
+    given = {"seed": seed, "weights": weights}
+    return make_recipe(
+        model,
+        file,
+        settings or (),
+        **{name: value for name, value in given.items() if value is not None},
+    )
 
 
 def _cache() -> Path:
     from platformdirs import user_cache_path
 
     return user_cache_path("pneumoscope")
-
-
-def _comparison(result: "ExperimentResult") -> Table:
-    table = Table("model", title="Test split (chosen on validation)")
-    for heading in ("epochs", "seconds", "accuracy", "precision", "recall", "AUC"):
-        table.add_column(heading, justify="right")
-    for model in result.models:
-        figures = (model.test.accuracy, model.test.precision, model.test.recall, model.test.auc)
-        table.add_row(
-            model.name,
-            str(model.epochs),
-            f"{model.seconds:.0f}",
-            *(_figure(value) for value in figures),
-            style="bold" if model.name == result.choice.name else None,
-        )
-    return table
-
-
-def _figure(value: float | None) -> str:
-    return "undefined" if value is None else f"{value:.3f}"
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
@@ -421,27 +386,35 @@ def main(arguments: Sequence[str] | None = None) -> None:
     debug = "--debug" in words  # wherever it stands
     try:
         app([word for word in words if word != "--debug"], prog_name="pneumoscope")
-    except PneumoscopeError as error:
-        if debug:
-            raise
-        messages.print("[bold red]Error:[/bold red]", end=" ")
-        messages.print(str(error), markup=False)
-        raise SystemExit(1) from error
-    except ModuleNotFoundError as error:
-        if debug or (error.name or "").startswith("pneumoscope"):
-            raise
-        messages.print(
-            f"[bold red]Error:[/bold red] this command needs {error.name}, which is not installed; "
-            'run: pip install "pneumoscope\\[train]"'
-        )
-        raise SystemExit(1) from error
     except Exception as error:
         if debug:
             raise
-        messages.print("[bold red]Error:[/bold red] unexpected:", end=" ")
-        messages.print(f"{type(error).__name__}: {error}", markup=False)
-        messages.print("This is a defect of pneumoscope. Run again with --debug and report it.")
-        raise SystemExit(1) from error
+        messages.print("[bold red]Error:[/bold red]", end=" ")
+        messages.print(_explain(error), markup=False)
+        raise SystemExit(130 if isinstance(error, RunInterruptedError) else 1) from error
+
+
+def _explain(error: Exception) -> str:
+    if isinstance(error, PneumoscopeError):
+        return str(error)
+    if isinstance(error, ModuleNotFoundError) and error.name in _EXTRA_OF:
+        extra = _EXTRA_OF[error.name]
+        return (
+            f"this command needs {error.name}, which is not installed; run: "
+            f'pip install "pneumoscope[{extra}]"'
+        )
+    return (
+        f"unexpected: {type(error).__name__}: {error}\n"
+        "This is a defect of pneumoscope. Run again with --debug and report it."
+    )
+
+
+_EXTRA_OF = {
+    **dict.fromkeys(("jinja2", "matplotlib", "pyarrow"), "evaluate"),
+    **dict.fromkeys(("h5py", "kagglehub", "platformdirs", "pydantic"), "train"),
+    **dict.fromkeys(("requests", "safetensors", "torch", "yaml"), "train"),
+}
+"""The extra that brings a package."""
 
 
 if __name__ == "__main__":

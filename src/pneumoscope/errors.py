@@ -29,6 +29,10 @@ class RunError(PneumoscopeError):
     """A Run directory cannot be written, resumed or read."""
 
 
+class RunInterruptedError(RunError):
+    """The user stopped a training; what is finished of it is kept."""
+
+
 class PredictionsError(PneumoscopeError):
     """A table of predictions cannot be evaluated."""
 

@@ -28,8 +28,9 @@ from pneumoscope.files import write_text
 from pneumoscope.models import find_model
 from pneumoscope.models.vgg16 import load_vgg16
 from pneumoscope.radiograph import read_radiograph
-from pneumoscope.training import ExampleStore, Recipe, Run, evaluate_run, train
-from pneumoscope.training.evaluate import has_predictions, read_predictions
+from pneumoscope.training import ExampleStore, Recipe, Run, evaluate_once, train
+from pneumoscope.training.evaluate import read_predictions
+from pneumoscope.training.run import require_empty
 
 _GALLERY = 24
 """Images of each kind of mistake that the report shows; it lists them all."""
@@ -66,16 +67,17 @@ def run_experiment(
     RunError
         If ``out`` is in use, or a training diverges or is interrupted.
     """
-    _check_out(out, resume)
-    for recipe in recipes:  # a missing file of weights is said now, not after an hour
-        if find_model(recipe.model).on_vgg16:
-            load_vgg16(recipe.weights, recipe.seed)
+    _check_out(out, manifest, recipes, resume)
+    on_vgg16 = {
+        (recipe.weights, recipe.seed) for recipe in recipes if find_model(recipe.model).on_vgg16
+    }
+    for weights, seed in on_vgg16:  # a missing file is said now, not after an hour
+        load_vgg16(weights, seed)
     manifest.write(out / "manifest.parquet")
     store = ExampleStore(manifest, cache)
     runs = [train(store, recipe, _run_folder(out, recipe), resume=resume) for recipe in recipes]
     for run in runs:
-        if not has_predictions(run, Split.TEST):  # a resumed experiment reads no test split twice
-            evaluate_run(run, store)
+        evaluate_once(run, store)
     result = summarise_runs(manifest, runs, min_recall)
     _write_report(result, manifest, out)
     return result
@@ -93,15 +95,25 @@ def summarise_runs(manifest: Manifest, runs: Sequence[Run], min_recall: float) -
         models=models,
         choice=choose(candidates, min_recall),
         threshold=runs[0].recipe.threshold,
-        notes=tuple(_notes(runs)),
+        notes=tuple(_notes(manifest, runs)),
     )
 
 
-def _check_out(out: Path, resume: bool) -> None:
-    if not resume and out.exists() and (not out.is_dir() or any(out.iterdir())):
+def _check_out(out: Path, manifest: Manifest, recipes: Sequence[Recipe], resume: bool) -> None:
+    """Refuse before anything is written what would mix two experiments in one folder."""
+    begun = out / "manifest.parquet"
+    if not resume or not begun.exists():
+        require_empty(out)
+    elif Manifest.read(begun).fingerprint != manifest.fingerprint:
         raise RunError(
-            f"{out}: is not empty; pass --resume to go on with the experiment in it, or choose "
-            "another --out"
+            f"{out}: was begun on other data or another split; pass the same dataset with the same "
+            f"options, or {begun} itself, or another --out"
+        )
+    asked = {_run_folder(out, recipe) for recipe in recipes}
+    if others := sorted(set((out / "runs").glob("[!.]*")) - asked):
+        raise RunError(
+            f"{out}: holds the Run {others[0].name} too, which the report would lack; ask for all "
+            "of its models, or choose another --out"
         )
 
 
@@ -114,7 +126,10 @@ def _model_result(run: Run) -> ModelResult:
     threshold = run.recipe.threshold
     validation = read_predictions(run, Split.VALIDATION)
     test = read_predictions(run, Split.TEST)
-    total, trainable = (run.record["parameters"][name] for name in ("total", "trainable"))
+    parameters = run.record.parameters
+    if parameters is None:
+        raise RunError(f"{run.folder}: its training has not finished; go on with --resume")
+    total, trainable = parameters.total, parameters.trainable
     return ModelResult(
         name=run.recipe.model,
         description=find_model(run.recipe.model).description,
@@ -149,34 +164,43 @@ def _data_summary(manifest: Manifest) -> DataSummary:
     )
 
 
-def _notes(runs: Sequence[Run]) -> list[str]:
-    """Say what the figures do not show: whose VGG16 it was, what was chosen by us."""
+def _notes(manifest: Manifest, runs: Sequence[Run]) -> list[str]:
+    """Say what the figures do not show: whose VGG16 it was, what we chose, who may be whom."""
     notes = []
-    on_vgg16 = [run for run in runs if "vgg16_weights" in run.record]
-    for origin in dict.fromkeys(run.record["vgg16_weights"] for run in on_vgg16):
-        names = ", ".join(run.recipe.model for run in on_vgg16)
+    on_vgg16 = [(run.recipe.model, run.record.backbone) for run in runs if run.record.backbone]
+    for origin in dict.fromkeys(backbone.origin for _, backbone in on_vgg16):
+        names = ", ".join(name for name, backbone in on_vgg16 if backbone.origin == origin)
         notes.append(f"VGG16 beneath {names}: {origin}.")
-    passes = [
-        run.record["vgg16_pass_seconds"] for run in on_vgg16 if "vgg16_pass_seconds" in run.record
-    ]
-    if passes:
+    if passes := [backbone.pass_seconds for _, backbone in on_vgg16 if backbone.pass_seconds]:
         notes.append(
             f"The frozen VGG16 passed over train and validation once, in {max(passes):.0f} s, "
             "shared by its models and not part of their seconds."
         )
     notes += [
         f"The L2 factor {factor:g} is a choice: the notebook's own is cut off in its text."
-        for factor in dict.fromkeys(run.recipe.l2 for run in on_vgg16)
+        for factor in dict.fromkeys(run.recipe.l2 for run in runs if run.record.backbone)
     ]
+    if shared := _numbers_on_both_sides(manifest):
+        notes.append(
+            f"{shared} patient numbers in file names occur both in the test split and in train or "
+            "validation. They are probably numbering, not people; if they are people, the test "
+            "figures are too good."
+        )
     return notes
 
 
+def _numbers_on_both_sides(manifest: Manifest) -> int:
+    tested = {entry.patient for entry in manifest.of(Split.TEST)}
+    used = {e.patient for split in (Split.TRAIN, Split.VALIDATION) for e in manifest.of(split)}
+    return len((tested & used) - {None})
+
+
 def _write_report(result: ExperimentResult, manifest: Manifest, out: Path) -> None:
+    write_text(out / "results.csv", results_csv(result))
+    write_text(out / "results.json", results_json(result))
     tested = result.chosen.test_predictions
     missed = _gallery(manifest, tested, tested.false_negatives(result.threshold))
     alarmed = _gallery(manifest, tested, tested.false_positives(result.threshold))
-    write_text(out / "results.csv", results_csv(result))
-    write_text(out / "results.json", results_json(result))
     write_text(out / "report.html", render_report(result, missed, alarmed))
 
 

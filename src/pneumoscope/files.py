@@ -1,8 +1,8 @@
 """Atomic writing: a reader sees the old file or the new one, never a half."""
 
+import glob
 import os
 import shutil
-import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -44,8 +44,9 @@ def atomic_write(path: Path) -> Iterator[IO[bytes]]:
     temporary: Path | None = None
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        temporary = path.with_name(f".{path.name}.{uuid.uuid4().hex}.part")
-        with temporary.open("xb") as file:
+        _remove_abandoned(path)
+        temporary = path.with_name(f".{path.name}.{os.getpid()}.part")
+        with temporary.open("wb") as file:
             yield file
             file.flush()
             os.fsync(file.fileno())
@@ -124,6 +125,8 @@ def append_line(path: Path, line: str) -> None:
     try:
         with path.open("a", encoding="utf-8") as file:
             file.write(line + "\n")
+            file.flush()
+            os.fsync(file.fileno())
     except OSError as error:
         raise _storage_error(path, error) from error
 
@@ -135,6 +138,14 @@ def sync_folder(folder: Path) -> None:
         os.fsync(handle)
     finally:
         os.close(handle)
+
+
+def _remove_abandoned(path: Path) -> None:
+    """Remove what a process that was killed while it wrote ``path`` has left beside it."""
+    for left in path.parent.glob(f".{glob.escape(path.name)}.*.part"):
+        process = left.name.split(".")[-2]
+        if process.isdigit() and not Path("/proc", process).exists():
+            left.unlink(missing_ok=True)
 
 
 def _storage_error(path: Path, error: OSError) -> StorageError:

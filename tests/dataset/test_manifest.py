@@ -239,3 +239,17 @@ def test_the_metadata_says_how_it_was_made(manifest: Manifest, written: Path) ->
     assert about["seed"] == "7"
     assert about["fingerprint"] == manifest.fingerprint
     assert json.loads(about["extra"]) == ["age", "view"]
+
+
+def test_only_a_parquet_name_is_written(manifest: Manifest, tmp_path: Path) -> None:
+    with pytest.raises(DatasetError, match=r"name it M\.parquet"):
+        manifest.write(tmp_path / "manifest")
+    assert not (tmp_path / "manifest").exists()
+
+
+def test_another_table_is_not_replaced(manifest: Manifest, tmp_path: Path) -> None:
+    table = tmp_path / "labels.parquet"
+    table.write_bytes(b"somebody's work")
+    with pytest.raises(DatasetError, match="is there and no manifest"):
+        manifest.write(table)
+    assert table.read_bytes() == b"somebody's work"

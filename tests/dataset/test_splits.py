@@ -298,3 +298,13 @@ def test_the_notebooks_split_of_the_real_dataset(shared_data: Path) -> None:
         (TEST, NORMAL): 234,
         (TEST, PNEUMONIA): 390,
     }
+
+
+def test_a_test_split_is_drawn_by_patient_even_where_validation_is_not() -> None:
+    entries = one_class_patients({NORMAL: [4] * 20, PNEUMONIA: [4] * 20})
+    split = assign_splits(entries, SplitBy.IMAGE, seed=0)
+    tested = {entry.group for entry in split if entry.split is TEST}
+    assert tested
+    assert not tested & {entry.group for entry in split if entry.split is not TEST}
+    validated = {entry.group for entry in split if entry.split is VALIDATION}
+    assert validated & {entry.group for entry in split if entry.split is TRAIN}

@@ -37,6 +37,18 @@ PUBLISHED_LAYERS = {
     "model_7": [14_714_688, 2_048, 0, 4_194_816, 0, 131_328, 0, 32_896, 0, 129],
 }
 
+# What stands between the layers with parameters, in order: activation, dropout with its rate.
+RELU, HALF = ("ReLU", None), ("Dropout", 0.5)
+PUBLISHED_BETWEEN = {
+    "model_1": [RELU],
+    "model_2": [RELU, RELU, RELU, RELU, HALF],
+    "model_3": [RELU, RELU, RELU, RELU, ("Dropout", 0.2), RELU, ("Dropout", 0.25)],
+    "model_4": [RELU, RELU, RELU, RELU, RELU, HALF, RELU, HALF],
+    "model_5": [RELU, HALF],
+    "model_6": [RELU, HALF, RELU, HALF],
+    "model_7": [RELU, HALF, RELU, HALF, RELU, HALF],
+}
+
 # The last output shape before flattening, channels first.
 PUBLISHED_SHAPES = {
     "model_1": (16, 149, 149),
@@ -61,6 +73,22 @@ def test_layers_are_those_of_the_notebook(name: str) -> None:
     assert [row.parameters for row in rows] == PUBLISHED_LAYERS[name]
     flatten = next(index for index, row in enumerate(rows) if row.kind == "Flatten")
     assert rows[flatten - 1].output_shape == PUBLISHED_SHAPES[name]
+
+
+@pytest.mark.parametrize("name", PUBLISHED_BETWEEN)
+def test_activations_and_dropout_are_those_of_the_notebook(name: str) -> None:
+    between = [
+        (type(layer).__name__, getattr(layer, "p", None))
+        for layer in describe_network(MODELS[name]).head
+        if isinstance(layer, nn.ReLU | nn.Dropout)
+    ]
+    assert between == PUBLISHED_BETWEEN[name]
+
+
+@pytest.mark.parametrize("name", ["model_3", "model_4"])
+def test_normalisation_follows_the_activation_as_in_the_notebook(name: str) -> None:
+    names = list(dict(describe_network(MODELS[name]).head.named_children()))
+    assert names[:4] == ["conv_1", "conv_1_relu", "norm_1", "pool_1"]
 
 
 @pytest.mark.parametrize("name", PUBLISHED)

@@ -2,6 +2,7 @@
 
 import csv
 import errno
+import importlib
 import json
 import os
 import signal
@@ -15,9 +16,10 @@ import pytest
 from safetensors.torch import load_file
 
 from pneumoscope.dataset import Manifest, open_dataset
-from pneumoscope.errors import RunError, StorageError
+from pneumoscope.errors import RunError, RunInterruptedError, StorageError, WeightsError
 from pneumoscope.evaluation.metrics import measure
 from pneumoscope.evaluation.predictions import Predictions
+from pneumoscope.models.vgg16 import load_vgg16
 from pneumoscope.training import ExampleStore, Recipe, Run, evaluate_run, make_recipe, train
 from pneumoscope.training.trainer import Trainer
 
@@ -42,7 +44,8 @@ def test_a_run_holds_everything_that_was_used_and_given(
     record = json.loads((folder / "run.json").read_text())
     assert record["finished"]
     assert record["manifest_fingerprint"] == store.manifest.fingerprint
-    assert "random weights" in record["vgg16_weights"]
+    assert "random weights" in record["backbone"]["origin"]
+    assert record["backbone"]["digest"] == load_vgg16("none", 0).digest
     assert {"python", "device", "git_commit", "packages"} <= set(record["environment"])
     with (folder / "history.csv").open() as file:
         rows = list(csv.DictReader(file))
@@ -101,7 +104,7 @@ def test_killed_and_resumed_ends_with_the_weights_of_an_uninterrupted_run(
     process.send_signal(signal.SIGKILL)
     assert process.wait() == -signal.SIGKILL
     run = Run.open(killed / "model_4")
-    assert not run.finished
+    assert not run.record.finished
     done = len(run.history())
     assert 1 <= done < 6
     for out, more in ((killed, ["--resume"]), (whole, [])):
@@ -132,7 +135,7 @@ def test_interrupted_by_the_user_says_how_to_go_on(
 ) -> None:
     with monkeypatch.context() as patch:
         stop_in_epoch(patch, 2, KeyboardInterrupt())
-        with pytest.raises(RunError, match=r"1 of at most 3 epochs are kept.*--resume"):
+        with pytest.raises(RunInterruptedError, match=r"finished are kept.*--resume"):
             train(store, quick(), tmp_path / "run")
     run = train(store, quick(), tmp_path / "run", resume=True)
     assert [epoch.epoch for epoch in run.history()] == [1, 2, 3]
@@ -206,11 +209,58 @@ def test_a_run_of_another_version_is_refused(store: ExampleStore, tmp_path: Path
         train(store, quick("model_1"), run.folder, resume=True)
 
 
-@pytest.mark.parametrize("content", ["", "{", "[]", "null"])
+@pytest.mark.parametrize("content", ["", "{", "[]", "null", '{"format": 1}'])
 def test_a_damaged_record_is_named(tmp_path: Path, content: str) -> None:
     (tmp_path / "run.json").write_text(content)
     with pytest.raises(RunError, match=str(tmp_path)):
         Run.open(tmp_path)
+
+
+@pytest.mark.parametrize("damage", ["cut", "gone"])
+def test_damaged_weights_are_named(store: ExampleStore, tmp_path: Path, damage: str) -> None:
+    run = train(store, quick("model_1"), tmp_path / "run")
+    path = run.weights_path
+    path.write_bytes(path.read_bytes()[:-9])
+    if damage == "gone":
+        path.unlink()
+    with pytest.raises(RunError, match=path.name):
+        evaluate_run(run, store)
+
+
+@pytest.mark.parametrize("content", ["", "epoch,loss\n1,high\n"])
+def test_a_damaged_history_is_named(store: ExampleStore, tmp_path: Path, content: str) -> None:
+    run = train(store, quick("model_1"), tmp_path / "run")
+    (run.folder / "history.csv").write_text(content)
+    with pytest.raises(RunError, match=r"history\.csv"):
+        evaluate_run(run, store)
+
+
+def test_missing_weights_leave_nothing_in_the_way(store: ExampleStore, tmp_path: Path) -> None:
+    missing = quick("model_5").model_copy(update={"weights": str(tmp_path / "vgg16.h5")})
+    with pytest.raises(WeightsError):
+        train(store, missing, tmp_path / "run")
+    assert not (tmp_path / "run").exists()
+    train(store, quick("model_5"), tmp_path / "run")  # as the message proposes
+
+
+def test_other_weights_behind_the_same_name_are_refused_on_resuming(
+    store: ExampleStore, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with monkeypatch.context() as patch:
+        stop_in_epoch(patch, 2, KeyboardInterrupt())
+        with pytest.raises(RunInterruptedError):
+            train(store, quick("model_5"), tmp_path / "run")
+    module = importlib.import_module("pneumoscope.training.train")
+    monkeypatch.setattr(module, "load_vgg16", lambda *_: load_vgg16("none", 9))
+    with pytest.raises(RunError, match="other VGG16 weights"):
+        train(store, quick("model_5"), tmp_path / "run", resume=True)
+
+
+def test_a_file_in_the_place_of_the_run_is_refused(store: ExampleStore, tmp_path: Path) -> None:
+    (tmp_path / "run").write_text("a file")
+    with pytest.raises(RunError, match="run: the folder is not empty"):
+        train(store, quick("model_1"), tmp_path / "run")
+    assert (tmp_path / "run").read_text() == "a file"
 
 
 def test_resuming_with_other_settings_or_data_is_refused(

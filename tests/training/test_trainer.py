@@ -87,6 +87,7 @@ def test_first_step_is_adams() -> None:
     done.run_epoch(lambda loss: None)
     moved = (done.network.head.output.weight.detach() - before).abs()
     assert moved.max().item() == pytest.approx(1e-3, rel=1e-2)
+    assert done.optimizer.param_groups[0]["eps"] == 1e-7
     # epsilon 1e-7 is far below the gradients here, so nearly all move by the full step
     assert moved.median().item() == pytest.approx(1e-3, rel=1e-2)
 

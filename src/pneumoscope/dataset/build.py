@@ -49,6 +49,9 @@ def open_dataset(
                 f"{source}: it was split by {manifest.split_by}; to split by {split_by}, write a "
                 "new manifest from the source"
             )
+        if strict and manifest.set_aside:
+            first = manifest.set_aside[0]
+            raise DatasetError(f"{source}: {first.path} was set aside: {first.set_aside}")
         _report_set_aside(manifest.set_aside)
         return manifest
     return build_manifest(

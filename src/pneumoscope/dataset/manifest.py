@@ -149,9 +149,15 @@ class Manifest:
 
         Raises
         ------
+        DatasetError
+            If the name does not end in ``.parquet``, or something else than a manifest is there.
         StorageError
             If it cannot be written.
         """
+        if path.suffix.lower() != ".parquet":
+            raise DatasetError(f"{path}: a manifest is a Parquet file; name it M.parquet")
+        if path.exists() and not is_manifest(path):
+            raise DatasetError(f"{path}: is there and no manifest; choose another name for it")
         extras = sorted({name for entry in self.entries for name in entry.extra})
         rows = [_row(entry, extras) for entry in self.entries]
         about = {

@@ -16,15 +16,15 @@ def assign_splits(entries: Sequence[Entry], split_by: SplitBy, seed: int) -> lis
     """Give every image in use its split.
 
     A test or validation split that the source declares is kept. Where there is none, `FRACTION` of
-    each class is drawn: grouped by patient and exact duplicate, or image by image as the notebook
-    does it.
+    each class is drawn: grouped by patient and exact duplicate, or validation image by image as the
+    notebook does it.
 
     Parameters
     ----------
     entries
         Images in use, with the source's split or None.
     split_by
-        What stays together when a part is drawn.
+        What stays together when validation is drawn; test is always drawn by patient.
     seed
         Of the draw.
 
@@ -49,7 +49,9 @@ def assign_splits(entries: Sequence[Entry], split_by: SplitBy, seed: int) -> lis
     split = [replace(entry, split=entry.split or Split.TRAIN) for entry in entries]
     for wanted in (Split.TEST, Split.VALIDATION):
         if not any(entry.split is wanted for entry in split):
-            split = _draw(split, wanted, split_by, seed)
+            # The notebook drew validation by image; a test split that leaks reproduces nothing.
+            by = SplitBy.PATIENT if wanted is Split.TEST else split_by
+            split = _draw(split, wanted, by, seed)
     _check_train(split)
     return _set_leaks_aside(split) if split_by is SplitBy.PATIENT else split
 

@@ -79,11 +79,13 @@ def choose(candidates: Sequence[Candidate], min_recall: float = MIN_RECALL) -> C
     qualified = [model for model in candidates if _worth(model.recall) >= min_recall]
     if qualified:
         best = max(qualified, key=lambda model: (_worth(model.precision), _worth(model.recall)))
-        rule = f"highest precision among the models with a recall of at least {min_recall:g}"
     else:
         best = max(candidates, key=lambda model: (_worth(model.recall), _worth(model.precision)))
-        rule = f"highest recall, since no model reaches a recall of {min_recall:g}"
-    return Choice(best.name, bool(qualified), f"{rule}, on validation data")
+    rule = (
+        f"highest precision among the models with a recall of at least {min_recall:g}, or if there "
+        "is none the highest recall, on validation data"
+    )
+    return Choice(best.name, bool(qualified), rule)
 
 
 def _worth(figure: float | None) -> float:

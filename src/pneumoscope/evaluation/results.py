@@ -174,10 +174,11 @@ def results_csv(result: ExperimentResult) -> str:
     -------
     str
         Columns: model, chosen, split, n, each metric with its ``_low`` and ``_high``, tn, fp, fn,
-        tp, parameters, trainable, epochs, seconds.
+        tp, parameters, trainable, epochs, seconds, fingerprint of the data, synthetic.
     """
     text = io.StringIO()
-    rows = [row for model in result.models for row in _csv_rows(model, result.choice.name)]
+    about = {"fingerprint": result.data.fingerprint, "synthetic": _yes(result.data.synthetic)}
+    rows = [row | about for model in result.models for row in _csv_rows(model, result.choice.name)]
     writer = csv.DictWriter(text, fieldnames=list(rows[0]))
     writer.writeheader()
     writer.writerows(rows)
@@ -217,7 +218,7 @@ def _csv_rows(model: ModelResult, chosen: str) -> Iterator[dict[str, object]]:
         (tn, fp), (fn, tp) = metrics.confusion
         yield {
             "model": model.name,
-            "chosen": "yes" if model.name == chosen else "no",
+            "chosen": _yes(model.name == chosen),
             "split": split,
             "n": metrics.n,
             **_csv_metrics(metrics, intervals),
@@ -240,3 +241,7 @@ def _csv_metrics(metrics: Metrics, intervals: Intervals) -> dict[str, float | No
         cells[f"{name}_low"] = None if interval is None else interval.low
         cells[f"{name}_high"] = None if interval is None else interval.high
     return cells
+
+
+def _yes(fact: bool) -> str:
+    return "yes" if fact else "no"

@@ -58,9 +58,13 @@ class Network(nn.Module):
         return self
 
 
-def best_device() -> torch.device:
-    """Return the GPU if PyTorch sees one, else the processor."""
-    return torch.device("cuda" if torch.cuda.is_available() else "cpu")
+def select_device() -> torch.device:
+    """Return the GPU if PyTorch sees one, else the processor; both compute in true float32."""
+    if not torch.cuda.is_available():
+        return torch.device("cpu")
+    torch.backends.cudnn.allow_tf32 = False
+    torch.backends.cudnn.deterministic = True
+    return torch.device("cuda")
 
 
 def place(module: ModuleType, device: torch.device) -> ModuleType:

@@ -87,7 +87,8 @@ def load_vgg16(weights: str, seed: int) -> Backbone:
     """
     layers = vgg16_layers()
     if weights == "none":
-        initialise(layers, seed)
+        # Its own stream of numbers: the head is drawn from the seed itself.
+        initialise(layers, int(np.random.SeedSequence([seed, 16]).generate_state(1)[0]))
         origin = f"random weights (--weights none, seed {seed}): VGG16 has learned nothing"
     else:
         path = _fetch_keras_file() if weights == "imagenet" else Path(weights)

@@ -1,9 +1,9 @@
 """A manifest and a recipe in, a Run directory out."""
 
-from pneumoscope.training.evaluate import evaluate_run
+from pneumoscope.training.evaluate import evaluate_once, evaluate_run
 from pneumoscope.training.examples import ExampleStore
 from pneumoscope.training.recipe import Recipe, make_recipe
 from pneumoscope.training.run import Run
 from pneumoscope.training.train import train
 
-__all__ = ["ExampleStore", "Recipe", "Run", "evaluate_run", "make_recipe", "train"]
+__all__ = ["ExampleStore", "Recipe", "Run", "evaluate_once", "evaluate_run", "make_recipe", "train"]

@@ -18,8 +18,8 @@ from pneumoscope.evaluation.figures import (
 from pneumoscope.evaluation.metrics import Metrics, measure
 from pneumoscope.evaluation.predictions import Predictions
 from pneumoscope.files import append_line, write_bytes, write_text
-from pneumoscope.models import Network, build_network, find_model
-from pneumoscope.models.vgg16 import Backbone, vgg16_layers, weights_digest
+from pneumoscope.models import Network, build_network, find_model, place, select_device
+from pneumoscope.models.vgg16 import Backbone, vgg16_layers
 from pneumoscope.page import figure_png
 from pneumoscope.training.examples import ExampleStore
 from pneumoscope.training.run import Run
@@ -46,12 +46,12 @@ def evaluate_run(run: Run, store: ExampleStore) -> Metrics:
     RunError
         If the Run is not finished, or the manifest is another one.
     """
-    if not run.finished:
+    if not run.record.finished:
         raise RunError(
             f"{run.folder}: its training has not finished; go on with 'pneumoscope train ... "
             "--resume' first"
         )
-    if run.record["manifest_fingerprint"] != store.manifest.fingerprint:
+    if run.record.manifest_fingerprint != store.manifest.fingerprint:
         raise RunError(
             f"{run.folder}: was trained on another manifest; its own is "
             f"{run.folder / 'manifest.parquet'}"
@@ -68,34 +68,40 @@ def read_predictions(run: Run, split: Split) -> Predictions:
     return Predictions.read(_predictions_path(run, split))
 
 
-def has_predictions(run: Run, split: Split) -> bool:
-    """Tell whether the network was asked about a split already."""
-    return _predictions_path(run, split).exists()
+def evaluate_once(run: Run, store: ExampleStore) -> None:
+    """Judge a Run as `evaluate_run` does, unless that was done before: no split is read twice."""
+    if not _metrics_path(run, Split.TEST).exists():
+        evaluate_run(run, store)
 
 
 def write_evaluation(run: Run, split: Split, predictions: Predictions) -> Metrics:
-    """Write predictions, metrics with intervals, and figures of one split into a Run."""
+    """Write predictions, figures and metrics with intervals of one split into a Run.
+
+    The metrics come last: where they are, the rest is.
+    """
     threshold = run.recipe.threshold
     predictions.write(_predictions_path(run, split))
     metrics = measure(predictions, threshold)
     intervals = bootstrap_intervals(predictions, threshold)
     record = metrics.to_json() | {
         "threshold": threshold,
-        "manifest_fingerprint": run.record["manifest_fingerprint"],
+        "manifest_fingerprint": run.record.manifest_fingerprint,
+        "synthetic": run.record.synthetic,
         "intervals": {
             name: interval and [interval.low, interval.high] for name, interval in intervals.items()
         },
     }
-    write_text(run.folder / "metrics" / f"{split}.json", json.dumps(record, indent=2) + "\n")
     for name, figure in _figures(run, split, predictions, metrics):
         write_bytes(run.folder / "figures" / f"{name}.png", figure_png(figure))
+    write_text(_metrics_path(run, split), json.dumps(record, indent=2) + "\n")
     return metrics
 
 
 def _figures(
     run: Run, split: Split, predictions: Predictions, metrics: Metrics
 ) -> list[tuple[str, Figure]]:
-    title = f"{run.recipe.model}, {split}"
+    model = f"{run.recipe.model} (synthetic)" if run.record.synthetic else run.recipe.model
+    title = f"{model}, {split}"
     threshold = run.recipe.threshold
     history = run.history()
     return [
@@ -105,7 +111,7 @@ def _figures(
                 [epoch.epoch for epoch in history],
                 [epoch.loss for epoch in history],
                 [epoch.val_loss for epoch in history],
-                run.recipe.model,
+                model,
             ),
         ),
         (f"{split}_confusion", confusion_figure(metrics, title)),
@@ -123,9 +129,10 @@ def _finished_network(run: Run) -> tuple[Network, Backbone | None]:
     layers = vgg16_layers() if spec.on_vgg16 else None
     network = build_network(spec, run.recipe.image_size, run.recipe.seed, layers)
     network.load_state_dict(run.read_weights())
-    if layers is None:
+    place(network, select_device())
+    if layers is None or run.record.backbone is None:
         return network, None
-    return network, Backbone(layers, run.record["vgg16_weights"], weights_digest(layers))
+    return network, Backbone(layers, run.record.backbone.origin, run.record.backbone.digest)
 
 
 def _note_reading(run: Run, store: ExampleStore, n: int) -> None:
@@ -134,6 +141,10 @@ def _note_reading(run: Run, store: ExampleStore, n: int) -> None:
         write_text(path, "time,images,manifest_fingerprint\n")
     time = datetime.now(UTC).isoformat(timespec="seconds")
     append_line(path, f"{time},{n},{store.manifest.fingerprint}")
+
+
+def _metrics_path(run: Run, split: Split) -> Path:
+    return run.folder / "metrics" / f"{split}.json"
 
 
 def _predictions_path(run: Run, split: Split) -> Path:

@@ -16,7 +16,7 @@ from torch import Tensor
 from pneumoscope.dataset import Entry, Manifest, Split, load_pixels
 from pneumoscope.evaluation.predictions import Predictions
 from pneumoscope.files import atomic_write, write_text
-from pneumoscope.models import best_device, place
+from pneumoscope.models import place, select_device
 from pneumoscope.models.vgg16 import Backbone
 from pneumoscope.terminal import messages, track
 from pneumoscope.training.recipe import Recipe
@@ -70,7 +70,7 @@ class Examples:
 
 
 class ExampleStore:
-    """Gives the splits of a manifest as examples; nothing is decoded or computed twice.
+    """Gives the splits of a manifest as examples, prepared once for all models.
 
     Parameters
     ----------
@@ -103,10 +103,7 @@ class ExampleStore:
         """Return a split as the frozen backbone's output; it is computed once and kept on disk."""
         path = self._features_path(split, size, backbone)
         if not path.exists():
-            started = time.perf_counter()
             self._write_features(path, self.pixels(split, size), backbone)
-            seconds = round(time.perf_counter() - started, 1)
-            write_text(path.with_suffix(".json"), json.dumps({"seconds": seconds}))
             messages.print(f"Kept in {path}", style="dim")
         return Examples(self.manifest.of(split), np.load(path, mmap_mode="r"))
 
@@ -126,8 +123,9 @@ class ExampleStore:
 
     def _write_features(self, path: Path, pixels: Examples, backbone: Backbone) -> None:
         side = pixels.inputs.shape[1] // 32
+        started = time.perf_counter()
         header = {"descr": "<f4", "fortran_order": False, "shape": (len(pixels), 512, side, side)}
-        device = best_device()
+        device = select_device()
         layers = place(backbone.layers, device)
         starts = range(0, len(pixels), _BATCH)
         with atomic_write(path) as file, torch.inference_mode():
@@ -136,6 +134,9 @@ class ExampleStore:
                 indices = np.arange(start, min(start + _BATCH, len(pixels)))
                 output = layers(three_channels(pixels.batch(indices, device)))
                 file.write(output.cpu().contiguous().numpy().astype("<f4").tobytes())
+            seconds = round(time.perf_counter() - started, 1)
+            # Before the features appear: where they are, their duration is known.
+            write_text(path.with_suffix(".json"), json.dumps({"seconds": seconds}))
 
 
 def three_channels(grey: Tensor) -> Tensor:

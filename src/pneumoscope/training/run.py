@@ -3,22 +3,22 @@
 import csv
 import io
 import json
-import platform
-import subprocess
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, fields
 from datetime import UTC, datetime
-from importlib import metadata
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import torch
+from pydantic import BaseModel, ValidationError
+from safetensors import SafetensorError
 from safetensors.torch import load_file, save
 
 import pneumoscope
 from pneumoscope.dataset import Manifest
 from pneumoscope.errors import RunError
-from pneumoscope.files import append_line, atomic_write, write_text
+from pneumoscope.files import append_line, atomic_folder, atomic_write, write_text
+from pneumoscope.training.environment import describe_environment
 from pneumoscope.training.recipe import Recipe
 
 FORMAT = 1
@@ -57,6 +57,39 @@ class Epoch:
     seconds: float
 
 
+class ParameterRecord(BaseModel, frozen=True, extra="forbid"):
+    """How many numbers the network holds, and how many of them learned."""
+
+    total: int
+    trainable: int
+
+
+class BackboneRecord(BaseModel, frozen=True, extra="forbid"):
+    """The frozen VGG16: whose weights, their SHA-256, and the seconds of its one pass, if any."""
+
+    origin: str
+    digest: str
+    pass_seconds: float | None
+
+
+class RunRecord(BaseModel, frozen=True, extra="forbid"):
+    """What ``run.json`` says; the facts after ``environment`` come as training goes on."""
+
+    format: Literal[1] = 1
+    created: str
+    manifest_fingerprint: str
+    synthetic: bool
+    environment: dict[str, Any]
+    parameters: ParameterRecord | None = None
+    backbone: BackboneRecord | None = None
+    finished: bool = False
+    stopped_early: bool = False
+
+    def to_json(self) -> str:
+        """Return the record as the text of ``run.json``."""
+        return self.model_dump_json(indent=2) + "\n"
+
+
 @dataclass(frozen=True)
 class Run:
     """A Run directory.
@@ -68,17 +101,16 @@ class Run:
     recipe
         What was asked for.
     record
-        The contents of ``run.json``: format, manifest fingerprint, environment, parameters,
-        where VGG16's weights are from, and whether training has finished.
+        What ``run.json`` says.
     """
 
     folder: Path
     recipe: Recipe
-    record: Mapping[str, Any]
+    record: RunRecord
 
     @classmethod
     def create(cls, folder: Path, recipe: Recipe, manifest: Manifest) -> "Run":
-        """Lay out a new directory.
+        """Lay out a new directory, whole or not at all.
 
         Raises
         ------
@@ -87,21 +119,17 @@ class Run:
         StorageError
             If it cannot be written.
         """
-        if folder.exists() and any(folder.iterdir()):
-            raise RunError(
-                f"{folder}: the folder is not empty; pass --resume to go on with the Run in it, or "
-                "choose another --out"
-            )
-        record = {
-            "format": FORMAT,
-            "finished": False,
-            "created": datetime.now(UTC).isoformat(timespec="seconds"),
-            "manifest_fingerprint": manifest.fingerprint,
-            "environment": describe_environment(),
-        }
-        recipe.write(folder / "recipe.yaml")
-        manifest.write(folder / "manifest.parquet")
-        write_text(folder / "run.json", json.dumps(record, indent=2))
+        require_empty(folder)
+        record = RunRecord(
+            created=datetime.now(UTC).isoformat(timespec="seconds"),
+            manifest_fingerprint=manifest.fingerprint,
+            synthetic=manifest.synthetic,
+            environment=describe_environment(),
+        )
+        with atomic_folder(folder) as new:
+            recipe.write(new / "recipe.yaml")
+            manifest.write(new / "manifest.parquet")
+            write_text(new / "run.json", record.to_json())
         return cls(folder, recipe, record)
 
     @classmethod
@@ -115,30 +143,29 @@ class Run:
         """
         path = folder / "run.json"
         try:
-            record = json.loads(path.read_text(encoding="utf-8"))
+            content = json.loads(path.read_text(encoding="utf-8"))
         except (OSError, UnicodeDecodeError, json.JSONDecodeError) as error:
             raise RunError(
                 f"{path}: cannot be read ({error}), so {folder} is no Run; pass a folder that "
                 "'pneumoscope train' wrote"
             ) from error
-        if not isinstance(record, dict) or record.get("format") != FORMAT:
-            found = record.get("format") if isinstance(record, dict) else None
+        found = content.get("format") if isinstance(content, dict) else None
+        if found != FORMAT:
             raise RunError(
                 f"{folder}: a Run of format {found}, and this pneumoscope "
                 f"({pneumoscope.__version__}) reads format {FORMAT}; use the version that wrote "
                 "it, or train again into another folder"
             )
+        try:
+            record = RunRecord.model_validate(content)
+        except ValidationError as error:
+            raise _damaged(path, error) from error
         return cls(folder, Recipe.read(folder / "recipe.yaml"), record)
-
-    @property
-    def finished(self) -> bool:
-        """Whether training came to its end."""
-        return bool(self.record["finished"])
 
     def note(self, **facts: object) -> "Run":
         """Add facts to ``run.json`` and return the Run with them."""
-        record = {**self.record, **facts}
-        write_text(self.folder / "run.json", json.dumps(record, indent=2))
+        record = self.record.model_copy(update=facts)
+        write_text(self.folder / "run.json", record.to_json())
         return Run(self.folder, self.recipe, record)
 
     def manifest(self, images: Path | None = None) -> Manifest:
@@ -164,9 +191,22 @@ class Run:
         write_text(self.folder / "history.csv", text.getvalue())
 
     def history(self) -> list[Epoch]:
-        """Read ``history.csv``."""
-        with (self.folder / "history.csv").open(newline="", encoding="utf-8") as file:
-            return [_epoch(row) for row in csv.DictReader(file)]
+        """Read ``history.csv``.
+
+        Raises
+        ------
+        RunError
+            If it is missing or damaged.
+        """
+        path = self.folder / "history.csv"
+        try:
+            with path.open(newline="", encoding="utf-8") as file:
+                rows = csv.DictReader(file)
+                if rows.fieldnames != [field.name for field in fields(Epoch)]:
+                    raise ValueError("its columns are not those of a history")
+                return [_epoch(row) for row in rows]
+        except (OSError, ValueError, TypeError, KeyError) as error:
+            raise _damaged(path, error) from error
 
     def write_weights(self, state: Mapping[str, torch.Tensor]) -> None:
         """Write the finished network, atomically."""
@@ -185,53 +225,48 @@ class Run:
         append_line(self.folder / "train.log", f"{stamp} {line}")
 
     def read_weights(self) -> dict[str, torch.Tensor]:
-        """Read the finished network."""
-        return load_file(self.weights_path)
+        """Read the finished network.
+
+        Raises
+        ------
+        RunError
+            If the file is missing or damaged.
+        """
+        try:
+            return load_file(self.weights_path)
+        except (OSError, SafetensorError) as error:
+            raise _damaged(self.weights_path, error) from error
 
 
-def describe_environment() -> dict[str, object]:
-    """Say what a Run is computed with: versions, device, threads and source commit."""
-    gpu = torch.cuda.get_device_name() if torch.cuda.is_available() else None
-    return {
-        "pneumoscope": pneumoscope.__version__,
-        "git_commit": _git_commit(),
-        "python": platform.python_version(),
-        "platform": platform.platform(),
-        "device": gpu or _processor(),
-        "threads": torch.get_num_threads(),
-        "precision": "float32",
-        "packages": {name: metadata.version(name) for name in ("torch", "numpy", "pillow")},
-    }
+def require_empty(folder: Path) -> None:
+    """Refuse a place where something is already.
 
-
-def _git_commit() -> str | None:
-    """Return the commit of a source checkout, None for an installed package or without git."""
-    checkout = Path(__file__).resolve().parents[3]
-    if not (checkout / ".git").exists():
-        return None
+    Raises
+    ------
+    RunError
+        If it is a file, a folder with something in it (hidden files, such as a killed process
+        leaves, do not count), or cannot be looked into.
+    """
     try:
-        done = subprocess.run(
-            ["git", "-C", str(checkout), "rev-parse", "HEAD"],
-            capture_output=True,
-            text=True,
-            timeout=10,
-            check=True,
+        empty = not folder.exists() or (folder.is_dir() and not any(folder.glob("[!.]*")))
+    except OSError as error:
+        raise RunError(
+            f"{folder}: cannot be looked into ({error.strerror}); choose another --out"
+        ) from error
+    if not empty:
+        raise RunError(
+            f"{folder}: the folder is not empty; pass --resume to go on with what was begun in it, "
+            "or choose another --out"
         )
-    except (OSError, subprocess.SubprocessError):
-        return None
-    return done.stdout.strip()
-
-
-def _processor() -> str:
-    try:
-        for line in Path("/proc/cpuinfo").read_text().splitlines():
-            if line.startswith("model name"):
-                return line.partition(":")[2].strip()
-    except OSError:
-        pass
-    return platform.machine()
 
 
 def _epoch(row: Mapping[str, str]) -> Epoch:
     numbers = {name: None if text == "" else float(text) for name, text in row.items()}
     return Epoch(**{**numbers, "epoch": int(row["epoch"])})  # type: ignore[arg-type]
+
+
+def _damaged(path: Path, error: Exception) -> RunError:
+    return RunError(
+        f"{path}: missing or damaged ({error}); restore it from a copy, or train again into "
+        "another folder"
+    )

@@ -8,7 +8,7 @@ import torch
 from rich.progress import TextColumn
 
 from pneumoscope.dataset import Split
-from pneumoscope.errors import RunError
+from pneumoscope.errors import RunError, RunInterruptedError
 from pneumoscope.files import write_bytes
 from pneumoscope.models import build_network, count_parameters, find_model
 from pneumoscope.models.vgg16 import Backbone, load_vgg16
@@ -16,7 +16,7 @@ from pneumoscope.terminal import messages, progress_bar
 from pneumoscope.training.evaluate import write_evaluation
 from pneumoscope.training.examples import ExampleStore
 from pneumoscope.training.recipe import Recipe
-from pneumoscope.training.run import Epoch, Run
+from pneumoscope.training.run import BackboneRecord, Epoch, ParameterRecord, Run
 from pneumoscope.training.trainer import Trainer, predict
 
 
@@ -44,29 +44,28 @@ def train(store: ExampleStore, recipe: Recipe, folder: Path, *, resume: bool = F
     WeightsError
         If VGG16's weights are needed and missing.
     """
-    run = _open(store, recipe, folder, resume)
-    if run.finished:
-        messages.print(f"{recipe.model}: finished before, in {folder}")
-        return run
-    on_vgg16 = find_model(recipe.model).on_vgg16
+    begun = _begun(store, recipe, folder) if resume and (folder / "run.json").exists() else None
+    if begun is not None and begun.record.finished:
+        messages.print(f"{recipe.model}: finished before, in {folder}", markup=False)
+        return begun
+    on_vgg16 = find_model(recipe.model).on_vgg16  # missing weights are said before anything is made
     backbone = load_vgg16(recipe.weights, recipe.seed) if on_vgg16 else None
-    trainer = _trainer(store, recipe, backbone)
-    run = _describe(run, trainer, store, backbone)
-    _restore(run, trainer)
+    run = begun or Run.create(folder, recipe, store.manifest)
     try:
+        trainer = _trainer(store, recipe, backbone)
+        run = _describe(run, trainer, store, backbone)
+        _restore(run, trainer)
         _run_epochs(run, trainer)
+        return _finish(run, trainer)
     except KeyboardInterrupt as interrupt:
-        run.log(f"interrupted after epoch {len(trainer.history)}")
-        raise RunError(
-            f"{folder}: interrupted; {len(trainer.history)} of at most {recipe.epochs} epochs are "
-            "kept. Run the same command with --resume to go on"
+        run.log("interrupted")
+        raise RunInterruptedError(
+            f"{folder}: interrupted; the epochs that were finished are kept. Run the same command "
+            "with --resume to go on"
         ) from interrupt
-    return _finish(run, trainer)
 
 
-def _open(store: ExampleStore, recipe: Recipe, folder: Path, resume: bool) -> Run:
-    if not resume or not (folder / "run.json").exists():
-        return Run.create(folder, recipe, store.manifest)
+def _begun(store: ExampleStore, recipe: Recipe, folder: Path) -> Run:
     run = Run.open(folder)
     if run.recipe != recipe:
         changed = [
@@ -78,7 +77,7 @@ def _open(store: ExampleStore, recipe: Recipe, folder: Path, resume: bool) -> Ru
             f"{folder}: was begun with another recipe ({', '.join(changed)} differ); use the "
             "settings of its recipe.yaml, or another --out"
         )
-    if run.record["manifest_fingerprint"] != store.manifest.fingerprint:
+    if run.record.manifest_fingerprint != store.manifest.fingerprint:
         raise RunError(
             f"{folder}: was begun on other data or another split; pass the same dataset with the "
             f"same options, or {folder / 'manifest.parquet'} itself"
@@ -96,15 +95,23 @@ def _trainer(store: ExampleStore, recipe: Recipe, backbone: Backbone | None) -> 
 
 
 def _describe(run: Run, trainer: Trainer, store: ExampleStore, backbone: Backbone | None) -> Run:
-    parameters = count_parameters(trainer.network)
+    count = count_parameters(trainer.network)
     facts: dict[str, object] = {
-        "parameters": {"total": parameters.total, "trainable": parameters.trainable}
+        "parameters": ParameterRecord(total=count.total, trainable=count.trainable)
     }
     if backbone is not None:
-        facts["vgg16_weights"] = backbone.origin
+        before = run.record.backbone
+        if before is not None and before.digest != backbone.digest:
+            raise RunError(
+                f"{run.folder}: was begun on other VGG16 weights than {run.recipe.weights} now "
+                "gives; bring that file back, or train again into another --out"
+            )
+        seconds = None
         if not trainer.train.are_pixels:
-            size = run.recipe.image_size
-            facts["vgg16_pass_seconds"] = store.features_seconds(size, backbone)
+            seconds = store.features_seconds(run.recipe.image_size, backbone)
+        facts["backbone"] = BackboneRecord(
+            origin=backbone.origin, digest=backbone.digest, pass_seconds=seconds
+        )
     return run.note(**facts)
 
 
@@ -139,7 +146,10 @@ def _run_epochs(run: Run, trainer: Trainer) -> None:
             bar.update(task, advance=1, loss=f"{loss:.4f}")
 
         while not trainer.finished:
-            epoch = trainer.run_epoch(on_batch)
+            try:
+                epoch = trainer.run_epoch(on_batch)
+            except RunError as error:
+                raise RunError(f"{run.folder}, {error}") from error
             _keep(run, trainer)
             line = _epoch_line(epoch, recipe)
             run.log(line)

@@ -13,7 +13,7 @@ from torch.nn import functional
 
 from pneumoscope.errors import RunError
 from pneumoscope.evaluation.metrics import measure
-from pneumoscope.models import Network, best_device, place
+from pneumoscope.models import Network, place, select_device
 from pneumoscope.training.augment import augment
 from pneumoscope.training.callbacks import Schedule
 from pneumoscope.training.examples import Examples, batches, three_channels
@@ -46,7 +46,7 @@ class Trainer:
         self.recipe = recipe
         self.train = train
         self.validation = validation
-        self.device = best_device()
+        self.device = select_device()
         self.network = place(network, self.device)
         self.optimizer = torch.optim.Adam(
             self.network.head.parameters(),
@@ -88,7 +88,7 @@ class Trainer:
         if not np.isfinite(loss + val_loss):
             raise RunError(
                 f"epoch {number}: the loss is {loss}, on validation {val_loss}: training has "
-                "diverged; lower learning_rate and train again"
+                "diverged; lower learning_rate and train again into another --out"
             )
         figures = measure(
             self.validation.predictions(logits.sigmoid().numpy()), self.recipe.threshold
@@ -131,10 +131,12 @@ class Trainer:
         self, number: int, on_batch: Callable[[float], None]
     ) -> tuple[float, tuple[int, int, int]]:
         """Return the mean loss and (false positives, true positives, false negatives)."""
-        seed = [self.recipe.seed, number]
-        torch.manual_seed(int(np.random.SeedSequence(seed).generate_state(1)[0]))
-        generator = torch.Generator().manual_seed(torch.initial_seed())
-        order = self._order(np.random.default_rng(seed))
+        for_order, for_dropout, for_augmentation = np.random.SeedSequence(
+            [self.recipe.seed, number]
+        ).generate_state(3)
+        torch.manual_seed(int(for_dropout))
+        generator = torch.Generator().manual_seed(int(for_augmentation))
+        order = self._order(np.random.default_rng(for_order))
         self.network.train()
         total, seen = 0.0, 0
         counts = np.zeros(4, np.int64)

@@ -1,0 +1,109 @@
+"""The tables that the command line prints."""
+
+import json
+
+from rich.table import Table
+
+from pneumoscope.dataset import Manifest
+from pneumoscope.evaluation.results import ExperimentResult
+from pneumoscope.models import MODELS, count_parameters, find_model
+from pneumoscope.models.catalogue import IMAGE_SIZE, describe_network
+from pneumoscope.models.layer_table import layer_table
+from pneumoscope.training import Run
+
+
+def comparison_table(result: ExperimentResult) -> Table:
+    """Return the models with their test figures, the chosen one bold."""
+    test = result.chosen.test_predictions
+    table = Table(
+        "model",
+        title=f"Test split{_synthetic(result.data.synthetic)}",
+        caption=(
+            f"n = {len(test.files)} radiographs of {len(set(test.patients))} patients; threshold "
+            f"{result.threshold:g}; data {result.data.fingerprint[:12]}; 95 % intervals are in the "
+            "report"
+        ),
+    )
+    for heading in ("epochs", "seconds", "accuracy", "precision", "recall", "AUC"):
+        table.add_column(heading, justify="right")
+    for model in result.models:
+        figures = (model.test.accuracy, model.test.precision, model.test.recall, model.test.auc)
+        table.add_row(
+            model.name,
+            str(model.epochs),
+            f"{model.seconds:.0f}",
+            *(_figure(value) for value in figures),
+            style="bold" if model.name == result.choice.name else None,
+        )
+    return table
+
+
+def metrics_table(run: Run) -> Table:
+    """Return a Run's metrics on the test split with their intervals, as its record has them."""
+    record = json.loads((run.folder / "metrics" / "test.json").read_text(encoding="utf-8"))
+    table = Table(
+        "metric",
+        title=f"{run.recipe.model}, test split{_synthetic(run.record.synthetic)}",
+        caption=(
+            f"n = {record['n']} radiographs; threshold {record['threshold']:g}; data "
+            f"{run.record.manifest_fingerprint[:12]}"
+        ),
+    )
+    table.add_column("value", justify="right")
+    table.add_column("95 % interval by patient", justify="right")
+    for name, interval in record["intervals"].items():
+        bounds = "" if interval is None else f"{interval[0]:.3f} to {interval[1]:.3f}"
+        table.add_row(name, _figure(record[name]), bounds)
+    return table
+
+
+def counts_table(manifest: Manifest) -> Table:
+    """Return the number of images in use for each split and class."""
+    table = Table("split", title=f"Images, split by {manifest.split_by}")
+    for heading in ("NORMAL", "PNEUMONIA"):
+        table.add_column(heading, justify="right")
+    for split, counts in manifest.counts().items():
+        table.add_row(split, *(f"{n:,}" for n in counts.values()))
+    return table
+
+
+def models_table() -> Table:
+    """Return every model with its parameters."""
+    table = Table("model", "what")
+    for heading in ("parameters", "trainable", "not trainable"):
+        table.add_column(heading, justify="right")
+    for spec in MODELS.values():
+        count = count_parameters(describe_network(spec))
+        numbers = (count.total, count.trainable, count.non_trainable)
+        table.add_row(spec.name, spec.description, *(f"{number:,}" for number in numbers))
+    return table
+
+
+def layers_table(name: str) -> Table:
+    """Return the layers of a model at the notebook's image size."""
+    network = describe_network(find_model(name))
+    count = count_parameters(network)
+    table = Table(
+        "layer",
+        "kind",
+        title=name,
+        caption=(
+            f"Total parameters: {count.total:,}\nTrainable: {count.trainable:,}\n"
+            f"Not trainable: {count.non_trainable:,}"
+        ),
+        caption_justify="left",
+    )
+    table.add_column("output (channels × height × width)", justify="right")
+    table.add_column("parameters", justify="right")
+    for row in layer_table(network, IMAGE_SIZE):
+        shape = " × ".join(str(side) for side in row.output_shape)
+        table.add_row(row.name, row.kind, shape, f"{row.parameters:,}")
+    return table
+
+
+def _synthetic(fact: bool) -> str:
+    return " (synthetic images)" if fact else ""
+
+
+def _figure(value: float | None) -> str:
+    return "undefined" if value is None else f"{value:.3f}"

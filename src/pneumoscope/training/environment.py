@@ -1,0 +1,57 @@
+"""What a Run is computed with."""
+
+import platform
+import subprocess
+from importlib import metadata
+from pathlib import Path
+
+import torch
+
+import pneumoscope
+
+
+def describe_environment() -> dict[str, object]:
+    """Say what a Run is computed with: versions, device, threads and source commit."""
+    gpu = torch.cuda.get_device_name() if torch.cuda.is_available() else None
+    return {
+        "pneumoscope": pneumoscope.__version__,
+        "git_commit": _GIT_COMMIT,
+        "python": platform.python_version(),
+        "platform": platform.platform(),
+        "device": gpu or _processor(),
+        "threads": torch.get_num_threads(),
+        "precision": "float32",
+        "packages": {name: metadata.version(name) for name in ("torch", "numpy", "pillow")},
+    }
+
+
+def _git_commit() -> str | None:
+    """Return the commit of a source checkout, None for an installed package or without git."""
+    checkout = Path(__file__).resolve().parents[3]
+    if not (checkout / ".git").exists():
+        return None
+    try:
+        done = subprocess.run(
+            ["git", "-C", str(checkout), "describe", "--always", "--abbrev=40", "--dirty"],
+            capture_output=True,
+            text=True,
+            timeout=10,
+            check=True,
+        )
+    except (OSError, subprocess.SubprocessError):
+        return None
+    return done.stdout.strip()
+
+
+def _processor() -> str:
+    try:
+        for line in Path("/proc/cpuinfo").read_text().splitlines():
+            if line.startswith("model name"):
+                return line.partition(":")[2].strip()
+    except OSError:
+        pass
+    return platform.machine()
+
+
+_GIT_COMMIT = _git_commit()
+"""Asked for when the code is imported: later the checkout may hold other code than what runs."""
