@@ -1,18 +1,17 @@
-"""The tables that the command line prints."""
+"""The tables that the command line prints; each imports what it needs and no more."""
 
 import json
+from typing import TYPE_CHECKING
 
 from rich.table import Table
 
-from pneumoscope.dataset import Manifest
-from pneumoscope.evaluation.results import ExperimentResult
-from pneumoscope.models import MODELS, count_parameters, find_model
-from pneumoscope.models.catalogue import IMAGE_SIZE, describe_network
-from pneumoscope.models.layer_table import layer_table
-from pneumoscope.training import Run
+if TYPE_CHECKING:
+    from pneumoscope.dataset import Manifest
+    from pneumoscope.evaluation.results import ExperimentResult
+    from pneumoscope.training import Run
 
 
-def comparison_table(result: ExperimentResult) -> Table:
+def comparison_table(result: "ExperimentResult") -> Table:
     """Return the models with their test figures, the chosen one bold."""
     test = result.chosen.test_predictions
     table = Table(
@@ -38,7 +37,7 @@ def comparison_table(result: ExperimentResult) -> Table:
     return table
 
 
-def metrics_table(run: Run) -> Table:
+def metrics_table(run: "Run") -> Table:
     """Return a Run's metrics on the test split with their intervals, as its record has them."""
     record = json.loads((run.folder / "metrics" / "test.json").read_text(encoding="utf-8"))
     table = Table(
@@ -57,7 +56,7 @@ def metrics_table(run: Run) -> Table:
     return table
 
 
-def counts_table(manifest: Manifest) -> Table:
+def counts_table(manifest: "Manifest") -> Table:
     """Return the number of images in use for each split and class."""
     table = Table("split", title=f"Images, split by {manifest.split_by}")
     for heading in ("NORMAL", "PNEUMONIA"):
@@ -69,6 +68,9 @@ def counts_table(manifest: Manifest) -> Table:
 
 def models_table() -> Table:
     """Return every model with its parameters."""
+    from pneumoscope.models import MODELS, count_parameters
+    from pneumoscope.models.catalogue import describe_network
+
     table = Table("model", "what")
     for heading in ("parameters", "trainable", "not trainable"):
         table.add_column(heading, justify="right")
@@ -81,6 +83,10 @@ def models_table() -> Table:
 
 def layers_table(name: str) -> Table:
     """Return the layers of a model at the notebook's image size."""
+    from pneumoscope.models import count_parameters, find_model
+    from pneumoscope.models.catalogue import IMAGE_SIZE, describe_network
+    from pneumoscope.models.layer_table import layer_table
+
     network = describe_network(find_model(name))
     count = count_parameters(network)
     table = Table(

@@ -28,6 +28,7 @@ from pneumoscope.files import write_text
 from pneumoscope.models import find_model
 from pneumoscope.models.vgg16 import load_vgg16
 from pneumoscope.radiograph import read_radiograph
+from pneumoscope.terminal import messages
 from pneumoscope.training import ExampleStore, Recipe, Run, evaluate_once, train
 from pneumoscope.training.evaluate import read_predictions
 from pneumoscope.training.run import require_empty
@@ -78,8 +79,9 @@ def run_experiment(
     runs = [train(store, recipe, _run_folder(out, recipe), resume=resume) for recipe in recipes]
     for run in runs:
         evaluate_once(run, store)
-    result = summarise_runs(manifest, runs, min_recall)
-    _write_report(result, manifest, out)
+    with messages.status("Writing the report"):
+        result = summarise_runs(manifest, runs, min_recall)
+        _write_report(result, manifest, out)
     return result
 
 

@@ -19,6 +19,7 @@ from pneumoscope.evaluation.figures import (
 from pneumoscope.evaluation.metrics import Metrics
 from pneumoscope.evaluation.notebook import (
     PUBLISHED_CHOICE,
+    PUBLISHED_FALSE_NEGATIVES,
     PUBLISHED_MODELS,
     PublishedModel,
     is_published_data,
@@ -84,6 +85,7 @@ def render_report(
         same_data=not result.data.synthetic and is_published_data(result.data.counts),
         notebook_rows=_notebook_rows(result),
         notebook_choice=PUBLISHED_CHOICE,
+        notebook_missed=PUBLISHED_FALSE_NEGATIVES,
         comparison=_source(_comparison(result)),
         figures=[_ModelFigures.of(model, result.threshold) for model in result.models],
         mistakes=_mistakes(result, false_negatives, false_positives),

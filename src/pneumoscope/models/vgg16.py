@@ -110,10 +110,8 @@ def _fetch_keras_file() -> Path:
         return download(KERAS_URL, path, checksum=Checksum("md5", KERAS_MD5), what="VGG16 weights")
     except DownloadError as error:
         raise WeightsError(
-            f"{path}: the VGG16 weights are not there and could not be downloaded ({error}). "
-            f"On a machine with a network download {KERAS_URL} (MD5 {KERAS_MD5}) and put it at "
-            f"{path}, or pass its place with --weights PATH, or start from random weights with "
-            "--weights none"
+            f"{error} Wanted is {KERAS_FILE} (58 MB, MD5 {KERAS_MD5}). It may lie elsewhere too: "
+            "--weights PATH names it; --weights none starts from random weights."
         ) from error
 
 

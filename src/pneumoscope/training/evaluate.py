@@ -21,6 +21,7 @@ from pneumoscope.files import append_line, write_bytes, write_text
 from pneumoscope.models import Network, build_network, find_model, place, select_device
 from pneumoscope.models.vgg16 import Backbone, vgg16_layers
 from pneumoscope.page import figure_png
+from pneumoscope.terminal import messages
 from pneumoscope.training.examples import ExampleStore
 from pneumoscope.training.run import Run
 from pneumoscope.training.trainer import predict
@@ -59,8 +60,9 @@ def evaluate_run(run: Run, store: ExampleStore) -> Metrics:
     network, backbone = _finished_network(run)
     examples = store.examples(Split.TEST, run.recipe, backbone)
     _note_reading(run, store, len(examples))
-    predictions = examples.predictions(predict(network, examples))
-    return write_evaluation(run, Split.TEST, predictions)
+    with messages.status(f"Judging {run.recipe.model} on the test split"):
+        predictions = examples.predictions(predict(network, examples))
+        return write_evaluation(run, Split.TEST, predictions)
 
 
 def read_predictions(run: Run, split: Split) -> Predictions:
