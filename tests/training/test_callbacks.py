@@ -52,3 +52,13 @@ def test_an_improvement_smaller_than_min_delta_is_a_plateau() -> None:
 def test_not_a_number_never_counts_as_better() -> None:
     patience = Patience(epochs=2)
     assert [patience.is_over(loss) for loss in (1.0, math.nan, math.nan)] == [False, False, True]
+
+
+def test_after_a_reduction_the_patience_starts_anew() -> None:
+    # Keras with patience 2: best at epoch 1; epochs 2 and 3 use it up, then 4 and 5.
+    schedule = Schedule(1.0, None, ReduceOnPlateau(factor=0.5, patience=2))
+    rates = []
+    for _ in range(5):
+        schedule.after_epoch(1.0)
+        rates.append(schedule.learning_rate)
+    assert rates == [1.0, 1.0, 0.5, 0.5, 0.25]
