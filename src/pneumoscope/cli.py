@@ -144,8 +144,8 @@ def experiment(
 ) -> None:
     """Train the notebook's seven models, compare them and choose one: the main job.
 
-    Examples
-    --------
+    Examples:
+
       pneumoscope experiment chest_xray --out experiment
 
       pneumoscope experiment labels.csv --images radiographs --out experiment --weights none
@@ -159,7 +159,7 @@ def experiment(
     recipes = [
         _recipe(model, None, weights, seed, settings) for model in dict.fromkeys(models or MODELS)
     ]
-    manifest = _open(source, images, split_by, seed or 0, strict)
+    manifest = _open(source, images, split_by, recipes[0].seed, strict)
     result = run_experiment(manifest, recipes, out, _cache(), min_recall=min_recall, resume=resume)
     results.print(comparison_table(result))
     results.print(f"Chosen: {result.choice.name}, by the rule: {result.choice.rule}")
@@ -182,8 +182,8 @@ def train(
 ) -> None:
     """Train one model into a Run directory, and judge it.
 
-    Examples
-    --------
+    Examples:
+
       pneumoscope train manifest.parquet --model model_4 --out runs
 
       pneumoscope train chest_xray --model model_2 --out runs --set augmentation.flip=true
@@ -229,8 +229,8 @@ def data_manifest(
 ) -> None:
     """Write the Manifest of a source: one row per image, with patient, split and hashes.
 
-    Examples
-    --------
+    Examples:
+
       pneumoscope data manifest chest_xray --out manifest.parquet
 
       pneumoscope data manifest labels.csv --images radiographs --out manifest.parquet
@@ -268,12 +268,14 @@ def data_summary(
 @data_app.command("fetch")
 def data_fetch(
     publisher: Annotated[Publisher, typer.Argument(help="Where to download from.")],
-    out: Annotated[Path, typer.Option("--out", metavar="DIR", help="Gets the dataset.")],
+    out: Annotated[Path, typer.Option("--out", metavar="DIR", help="Gets the dataset.")] = Path(
+        "data"
+    ),
 ) -> None:
     """Download a dataset: 5,856 radiographs of children, or PneumoniaMNIST.
 
-    Examples
-    --------
+    Examples:
+
       pneumoscope data fetch mendeley --out data
 
       pneumoscope data fetch medmnist --out data
@@ -312,8 +314,8 @@ def data_phantoms(
 def models(context: typer.Context) -> None:
     """List every model with its parameters; 'models show NAME' prints its layers.
 
-    Examples
-    --------
+    Examples:
+
       pneumoscope models
 
       pneumoscope models show model_3
