@@ -391,8 +391,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
     except Exception as error:
         if debug:
             raise
-        messages.print("[bold red]Error:[/bold red]", end=" ")
-        messages.print(_explain(error), markup=False)
+        messages.print("Error:", style="bold red", end=" ")
+        messages.print(_explain(error))
         raise SystemExit(130 if isinstance(error, RunInterruptedError) else 1) from error
 
 

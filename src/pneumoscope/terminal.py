@@ -11,7 +11,7 @@ Item = TypeVar("Item")
 results = Console(highlight=False, markup=False)
 """Where results go: standard output."""
 
-messages = Console(stderr=True, highlight=False, soft_wrap=True)
+messages = Console(stderr=True, highlight=False, markup=False, soft_wrap=True)
 """Where messages and progress go; results go to standard output."""
 
 

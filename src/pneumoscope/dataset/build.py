@@ -1,17 +1,16 @@
 """From a source to a `Manifest`: every image opened once, bad ones set aside with their reason."""
 
-import os
 from collections.abc import Sequence
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
 
 from pneumoscope.dataset.manifest import Entry, Label, Manifest, Split, SplitBy, is_manifest
+from pneumoscope.dataset.parallel import map_parallel
 from pneumoscope.dataset.sources import Source, find_images
 from pneumoscope.dataset.splits import assign_splits
 from pneumoscope.errors import DatasetError, UnreadableRadiographError
 from pneumoscope.radiograph import read_radiograph
-from pneumoscope.terminal import messages, track
+from pneumoscope.terminal import messages
 
 
 def open_dataset(
@@ -91,12 +90,7 @@ def _open_all(listed: Source, strict: bool) -> list[Entry]:
     def open_one(entry: Entry) -> Entry:
         return _open(listed.root, entry, strict)
 
-    pool = ThreadPoolExecutor(os.cpu_count())
-    try:
-        opened = pool.map(open_one, listed.entries)
-        return list(track(opened, "Reading images", len(listed.entries)))
-    finally:
-        pool.shutdown(cancel_futures=True)
+    return map_parallel(open_one, listed.entries, "Reading images")
 
 
 def _open(root: Path, entry: Entry, strict: bool) -> Entry:
@@ -141,6 +135,6 @@ def _report_set_aside(entries: Sequence[Entry]) -> None:
         return
     messages.print(f"Images set aside: {len(entries)}", style="yellow")
     for entry in entries[:10]:
-        messages.print(f"  {entry.path}: {entry.set_aside}", markup=False)
+        messages.print(f"  {entry.path}: {entry.set_aside}")
     if len(entries) > 10:
         messages.print("  ... the manifest names them all (column 'set_aside')")

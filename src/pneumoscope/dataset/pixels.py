@@ -1,17 +1,15 @@
 """The prepared pixels of many images, decoded once."""
 
-import os
 from collections.abc import Sequence
-from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
 from pneumoscope.dataset.manifest import Entry
+from pneumoscope.dataset.parallel import map_parallel
 from pneumoscope.errors import DatasetError
 from pneumoscope.radiograph import prepare_pixels, read_radiograph
-from pneumoscope.terminal import track
 
 
 def load_pixels(root: Path, entries: Sequence[Entry], size: int) -> NDArray[np.uint8]:
@@ -43,12 +41,7 @@ def load_pixels(root: Path, entries: Sequence[Entry], size: int) -> NDArray[np.u
     def load(index: int) -> None:
         pixels[index] = load_one(root, entries[index], size)
 
-    pool = ThreadPoolExecutor(os.cpu_count())
-    try:
-        for _ in track(pool.map(load, range(len(entries))), "Preparing pixels", len(entries)):
-            pass
-    finally:
-        pool.shutdown(cancel_futures=True)
+    map_parallel(load, range(len(entries)), "Preparing pixels")
     return pixels
 
 

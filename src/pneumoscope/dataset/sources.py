@@ -91,7 +91,7 @@ def _from_folder(root: Path) -> Iterator[Entry]:
     if "train" in names:
         published = ("train", "val", "test")
         if passed_over := sorted(names.difference(published)):
-            messages.print(f"{root}: passed over {', '.join(passed_over)}", markup=False)
+            messages.print(f"{root}: passed over {', '.join(passed_over)}")
         for name in published:
             split = Split.TEST if name == "test" else Split.TRAIN
             if name in names:

@@ -1,10 +1,8 @@
 """What a dataset holds, in numbers: the figures and the page of a summary only show them."""
 
-import os
 import threading
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import TypeVar
 
@@ -12,8 +10,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pneumoscope.dataset.manifest import Entry, Label, Manifest, Split
+from pneumoscope.dataset.parallel import map_parallel
 from pneumoscope.dataset.pixels import load_one
-from pneumoscope.terminal import track
 
 SIDE = 224
 """Side in pixels of the mean image; histograms are of images prepared at this size, so that each
@@ -283,12 +281,7 @@ def _intensities(manifest: Manifest, entries: Sequence[Entry]) -> dict[Label, In
             grey[entry.label] += counted
             total[entry.label] += pixels
 
-    pool = ThreadPoolExecutor(os.cpu_count())
-    try:
-        for _ in track(pool.map(add, entries), "Measuring images", len(entries)):
-            pass
-    finally:
-        pool.shutdown(cancel_futures=True)
+    map_parallel(add, entries, "Measuring images")
     return {
         label: Intensities(
             images=images[label],

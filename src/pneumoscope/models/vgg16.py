@@ -93,10 +93,10 @@ def load_vgg16(weights: str, seed: int) -> Backbone:
     else:
         path = _fetch_keras_file() if weights == "imagenet" else Path(weights)
         origin = _fill(layers, path)
-    return Backbone(layers.eval().requires_grad_(False), origin, weights_digest(layers))
+    return Backbone(layers.eval().requires_grad_(False), origin, _weights_digest(layers))
 
 
-def weights_digest(layers: nn.Module) -> str:
+def _weights_digest(layers: nn.Module) -> str:
     """Return the SHA-256 of a module's weights: equal weights, equal features."""
     digest = hashlib.sha256()
     for value in layers.state_dict().values():

@@ -46,7 +46,7 @@ def train(store: ExampleStore, recipe: Recipe, folder: Path, *, resume: bool = F
     """
     begun = _begun(store, recipe, folder) if resume and (folder / "run.json").exists() else None
     if begun is not None and begun.record.finished:
-        messages.print(f"{recipe.model}: finished before, in {folder}", markup=False)
+        messages.print(f"{recipe.model}: finished before, in {folder}")
         return begun
     on_vgg16 = find_model(recipe.model).on_vgg16  # missing weights are said before anything is made
     backbone = load_vgg16(recipe.weights, recipe.seed) if on_vgg16 else None
