@@ -272,7 +272,7 @@ def test_interrupted_while_writing(
 @pytest.mark.parametrize(
     ("setting", "reason"),
     [
-        ("speed=9", "--set: 'speed' is not a setting; the settings are model, seed, image_size"),
+        ("speed=9", "--set: 'speed' is not a setting; the settings are model, seed, precision"),
         ("augmentation.warp=1", "--set: 'augmentation.warp' is not a setting; the settings are ro"),
         ("epochs=-3", "epochs: Input should be greater than or equal to 1 (got -3); correct"),
         ("epochs=many", "epochs: Input should be a valid integer"),

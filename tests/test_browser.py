@@ -37,6 +37,7 @@ def chromium(
 
 @pytest.fixture(scope="module")
 def pages(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
+    from pneumoscope.cache import ArrayCache
     from pneumoscope.dataset import open_dataset
     from pneumoscope.dataset.phantoms import generate_phantoms
     from pneumoscope.dataset.summary import summarise
@@ -46,7 +47,9 @@ def pages(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
     folder = tmp_path_factory.mktemp("pages")
     manifest = open_dataset(generate_phantoms(folder / "phantoms", count=40, size=64))
     recipe = make_recipe("model_1", assignments=["image_size=64", "epochs=1"])
-    run_experiment(manifest, [recipe], folder / "out", folder, min_recall=0.99)
+    run_experiment(
+        manifest, [recipe], folder / "out", ArrayCache(folder / "cache"), min_recall=0.99
+    )
     return {
         "report": folder / "out" / "report.html",
         "summary": summarise(manifest, folder / "summary"),

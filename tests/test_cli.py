@@ -18,6 +18,8 @@ COMMANDS = [
     ("data", "fetch"),
     ("data", "phantoms"),
     ("models",),
+    ("cache", "list"),
+    ("cache", "clear"),
 ]
 
 

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from pneumoscope.cache import ArrayCache
 from pneumoscope.dataset import open_dataset
 from pneumoscope.dataset.manifest import SplitBy
 from pneumoscope.errors import RunError, WeightsError
@@ -32,7 +33,7 @@ def recipes() -> list:
 def experiment(small_dataset: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     out = tmp_path_factory.mktemp("experiment") / "out"
     manifest = open_dataset(small_dataset, split_by=SplitBy.IMAGE)
-    run_experiment(manifest, recipes(), out, out.parent / "cache", min_recall=0.9)
+    run_experiment(manifest, recipes(), out, ArrayCache(out.parent / "cache"), min_recall=0.9)
     return out
 
 
@@ -111,7 +112,7 @@ def test_a_used_folder_is_refused_and_resume_reads_no_test_split_twice(
     experiment: Path, small_dataset: Path
 ) -> None:
     manifest = open_dataset(small_dataset, split_by=SplitBy.IMAGE)
-    cache = experiment.parent / "cache"
+    cache = ArrayCache(experiment.parent / "cache")
     with pytest.raises(RunError, match=r"not empty.*--resume"):
         run_experiment(manifest, recipes(), experiment, cache, min_recall=0.9)
     before = (experiment / "results.json").read_text()
@@ -127,7 +128,11 @@ def test_missing_weights_stop_before_any_training(small_dataset: Path, tmp_path:
     first = make_recipe("model_1", assignments=SETTINGS)
     with pytest.raises(WeightsError, match=r"/nowhere/vgg16\.h5"):
         run_experiment(
-            open_dataset(small_dataset), [first, wanted], tmp_path / "out", tmp_path, min_recall=0.9
+            open_dataset(small_dataset),
+            [first, wanted],
+            tmp_path / "out",
+            ArrayCache(tmp_path / "cache"),
+            min_recall=0.9,
         )
     assert not (tmp_path / "out").exists()
 
@@ -208,8 +213,9 @@ def test_resuming_with_other_data_leaves_the_experiment_as_it_is(
 ) -> None:
     before = (experiment / "manifest.parquet").read_bytes()
     other = open_dataset(small_dataset, split_by=SplitBy.IMAGE, seed=5)
+    cache = ArrayCache(experiment.parent / "cache")
     with pytest.raises(RunError, match="other data or another split"):
-        run_experiment(other, recipes(), experiment, experiment.parent, min_recall=0.9, resume=True)
+        run_experiment(other, recipes(), experiment, cache, min_recall=0.9, resume=True)
     assert (experiment / "manifest.parquet").read_bytes() == before
 
 
@@ -217,7 +223,6 @@ def test_resuming_with_fewer_models_does_not_shrink_the_report(
     experiment: Path, small_dataset: Path
 ) -> None:
     manifest = open_dataset(small_dataset, split_by=SplitBy.IMAGE)
+    cache = ArrayCache(experiment.parent / "cache")
     with pytest.raises(RunError, match=r"holds the Run model_\d too"):
-        run_experiment(
-            manifest, recipes()[:1], experiment, experiment.parent, min_recall=0.9, resume=True
-        )
+        run_experiment(manifest, recipes()[:1], experiment, cache, min_recall=0.9, resume=True)

@@ -13,6 +13,7 @@ from pneumoscope.errors import PneumoscopeError, RunInterruptedError
 from pneumoscope.terminal import messages, results
 
 if TYPE_CHECKING:
+    from pneumoscope.cache import ArrayCache
     from pneumoscope.dataset import Manifest
     from pneumoscope.training import Recipe
 
@@ -28,8 +29,12 @@ data_app = typer.Typer(
     help="Datasets: manifests, summaries, downloads, phantoms.", no_args_is_help=True
 )
 models_app = typer.Typer()
+cache_app = typer.Typer(
+    help="Prepared pixels and features of VGG16 that are kept on disk.", no_args_is_help=True
+)
 app.add_typer(data_app, name="data")
 app.add_typer(models_app, name="models")
+app.add_typer(cache_app, name="cache")
 
 
 class SplitByOption(StrEnum):
@@ -337,6 +342,45 @@ def models_show(
     results.print(layers_table(name))
 
 
+@cache_app.command("list")
+def cache_list() -> None:
+    """List what is kept, with its size and when it was last used.
+
+    Example:
+
+      pneumoscope cache list
+    """
+    from rich.filesize import decimal
+
+    from pneumoscope.cli_tables import cache_table
+
+    cache = _cache()
+    results.print(cache_table(cache))
+    total = decimal(sum(entry.bytes for entry in cache.entries()))
+    limit = decimal(int(cache.limit))
+    results.print(f"{total} of at most {limit} in {cache.folder}", soft_wrap=True)
+
+
+@cache_app.command("clear")
+def cache_clear() -> None:
+    """Remove all that is kept; it is made anew when it is needed.
+
+    Downloaded weights stay.
+
+    Example:
+
+      pneumoscope cache clear
+    """
+    from rich.filesize import decimal
+
+    cache = _cache()
+    removed = cache.clear()
+    freed = decimal(sum(entry.bytes for entry in removed))
+    results.print(f"Removed: {len(removed)}, {freed} freed in {cache.folder}", soft_wrap=True)
+    if left := len(cache.entries()):
+        results.print(f"Left: {left}, in use by another process or not yours to remove")
+
+
 def _open(
     source: Path, images: Path | None, split_by: SplitByOption | None, seed: int, strict: bool
 ) -> "Manifest":
@@ -365,10 +409,12 @@ def _recipe(
     )
 
 
-def _cache() -> Path:
+def _cache() -> "ArrayCache":
     from platformdirs import user_cache_path
 
-    return user_cache_path("pneumoscope")
+    from pneumoscope.cache import ArrayCache
+
+    return ArrayCache(user_cache_path("pneumoscope") / "arrays")
 
 
 def main(arguments: Sequence[str] | None = None) -> None:

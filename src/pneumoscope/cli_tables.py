@@ -3,9 +3,11 @@
 import json
 from typing import TYPE_CHECKING
 
+from rich.filesize import decimal
 from rich.table import Table
 
 if TYPE_CHECKING:
+    from pneumoscope.cache import ArrayCache
     from pneumoscope.dataset import Manifest
     from pneumoscope.evaluation.results import ExperimentResult
     from pneumoscope.training import Run
@@ -63,6 +65,17 @@ def counts_table(manifest: "Manifest") -> Table:
         table.add_column(heading, justify="right")
     for split, counts in manifest.counts().items():
         table.add_row(split, *(f"{n:,}" for n in counts.values()))
+    return table
+
+
+def cache_table(cache: "ArrayCache") -> Table:
+    """Return what the cache holds, the last used first."""
+    table = Table("kind", "what", title="Kept on disk")
+    for heading in ("images", "size", "last used"):
+        table.add_column(heading, justify="right")
+    for entry in cache.entries():
+        used = f"{entry.used.astimezone():%Y-%m-%d %H:%M}"
+        table.add_row(entry.kind, entry.about, f"{entry.images:,}", decimal(entry.bytes), used)
     return table
 
 

@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
+from pneumoscope.cache import ArrayCache
 from pneumoscope.dataset import Manifest, Split
 from pneumoscope.errors import RunError
 from pneumoscope.evaluation.bootstrap import bootstrap_intervals
@@ -41,7 +42,7 @@ def run_experiment(
     manifest: Manifest,
     recipes: Sequence[Recipe],
     out: Path,
-    cache: Path,
+    cache: ArrayCache,
     *,
     min_recall: float,
     resume: bool = False,
@@ -57,7 +58,7 @@ def run_experiment(
     out
         Gets ``manifest.parquet``, ``runs/``, ``report.html``, ``results.csv``, ``results.json``.
     cache
-        For the features of frozen layers.
+        Keeps pixels and the features of frozen layers.
     min_recall
         The rule's condition: the highest precision among models with at least this recall.
     resume

@@ -5,8 +5,14 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from pneumoscope.dataset import Entry, Label, load_pixels
+from pneumoscope.cache import ArrayCache
+from pneumoscope.dataset import Entry, Label, Manifest, open_pixels
+from pneumoscope.dataset.manifest import Split, SplitBy
 from pneumoscope.errors import DatasetError, UnreadableRadiographError
+
+
+def manifest_of(root: Path, entries: list[Entry]) -> Manifest:
+    return Manifest(root, tuple(entries), SplitBy.PATIENT, seed=0)
 
 
 def write_images(root: Path, count: int = 7) -> list[Entry]:
@@ -16,13 +22,21 @@ def write_images(root: Path, count: int = 7) -> list[Entry]:
         path = root / f"{number}.png"
         Image.fromarray(pixels).save(path)
         sha256 = hashlib.sha256(path.read_bytes()).hexdigest()
-        entries.append(Entry(path.name, Label.NORMAL, sha256=sha256))
+        entries.append(Entry(path.name, Label.NORMAL, sha256=sha256, split=Split.TRAIN))
     return entries
 
 
-def test_pixels_come_in_the_order_that_is_asked_for(tmp_path: Path) -> None:
+@pytest.fixture
+def cache(tmp_path: Path) -> ArrayCache:
+    return ArrayCache(tmp_path / "cache")
+
+
+def test_pixels_of_images_in_use_come_in_the_manifests_order(
+    tmp_path: Path, cache: ArrayCache
+) -> None:
     entries = write_images(tmp_path)[::-1]
-    pixels = load_pixels(tmp_path, entries, 25)
+    set_aside = Entry("absent.png", Label.NORMAL, set_aside="the file is empty")
+    pixels = open_pixels(manifest_of(tmp_path, [*entries[:3], set_aside, *entries[3:]]), 25, cache)
     assert pixels.shape == (7, 25, 25)
     assert pixels.dtype == np.uint8
     for prepared, entry in zip(pixels, entries, strict=True):
@@ -30,24 +44,50 @@ def test_pixels_come_in_the_order_that_is_asked_for(tmp_path: Path) -> None:
         np.testing.assert_array_equal(prepared, np.asarray(nearest))
 
 
-def test_no_images_are_no_pixels(tmp_path: Path) -> None:
-    assert load_pixels(tmp_path, [], 25).shape == (0, 25, 25)
+def test_images_are_decoded_once_for_each_size_and_manifest(
+    tmp_path: Path, cache: ArrayCache, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    entries = write_images(tmp_path)
+    for manifest in (manifest_of(tmp_path, entries), manifest_of(tmp_path, entries[:5])):
+        for size in (25, 30):
+            assert open_pixels(manifest, size, cache).shape == (len(manifest.entries), size, size)
+    assert len(cache.entries()) == 4
+    for entry in entries:
+        (tmp_path / entry.path).unlink()
+    again = ArrayCache(cache.folder)  # as another process opens it
+    assert open_pixels(manifest_of(tmp_path, entries), 30, again)[6].any()
+    monkeypatch.setattr("pneumoscope.radiograph.preprocess.VERSION", 99)
+    with pytest.raises(UnreadableRadiographError):  # other preprocessing, other pixels
+        open_pixels(manifest_of(tmp_path, entries), 30, again)
 
 
-def test_a_file_that_changed_since_is_refused(tmp_path: Path) -> None:
+def test_a_large_jpeg_is_prepared_from_a_smaller_one(tmp_path: Path, cache: ArrayCache) -> None:
+    """On a board of black and white, every pixel is extreme, and every mean of a block grey."""
+    board = np.indices((400, 400)).sum(0) % 2 * np.uint8(255)
+    Image.fromarray(board.astype(np.uint8)).save(tmp_path / "a.jpeg", quality=95)
+    sha256 = hashlib.sha256((tmp_path / "a.jpeg").read_bytes()).hexdigest()
+    entry = Entry("a.jpeg", Label.NORMAL, sha256=sha256, split=Split.TRAIN)
+    for size, smaller in ((50, True), (101, False)):
+        pixels = open_pixels(manifest_of(tmp_path, [entry]), size, cache)[0].astype(int)
+        assert (abs(pixels - 128) < 10).all() == smaller
+        assert (abs(pixels - 128) > 100).all() != smaller
+
+
+def test_a_file_that_changed_since_is_refused(tmp_path: Path, cache: ArrayCache) -> None:
     entries = write_images(tmp_path)
     Image.open(tmp_path / "3.png").rotate(180).save(tmp_path / "3.png")
     with pytest.raises(DatasetError) as caught:
-        load_pixels(tmp_path, entries, 25)
+        open_pixels(manifest_of(tmp_path, entries), 25, cache)
     assert str(caught.value).startswith(f"{tmp_path / '3.png'}: changed since the manifest")
     assert "pneumoscope data manifest" in str(caught.value)
+    assert cache.entries() == []
 
 
-def test_a_file_that_went_or_broke_since_is_refused(tmp_path: Path) -> None:
-    entries = write_images(tmp_path)
+def test_a_file_that_went_or_broke_since_is_refused(tmp_path: Path, cache: ArrayCache) -> None:
+    manifest = manifest_of(tmp_path, write_images(tmp_path))
     (tmp_path / "5.png").write_bytes((tmp_path / "5.png").read_bytes()[:100])
     with pytest.raises(UnreadableRadiographError, match=r"5\.png: the image is damaged"):
-        load_pixels(tmp_path, entries, 25)
+        open_pixels(manifest, 25, cache)
     (tmp_path / "5.png").unlink()
     with pytest.raises(UnreadableRadiographError, match=r"5\.png: there is no such file"):
-        load_pixels(tmp_path, entries, 25)
+        open_pixels(manifest, 25, cache)

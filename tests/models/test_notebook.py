@@ -95,7 +95,7 @@ def test_normalisation_follows_the_activation_as_in_the_notebook(name: str) -> N
 @pytest.mark.parametrize("size", [64, 97])
 def test_every_network_takes_other_image_sizes(name: str, size: int) -> None:
     network = describe_network(MODELS[name], size).eval()
-    assert network(torch.zeros(2, 3, size, size, device="meta")).shape == (2,)
+    assert network(torch.zeros(2, 1, size, size, device="meta")).shape == (2,)
 
 
 def test_kernels_are_glorot_uniform_and_biases_zero() -> None:

@@ -13,7 +13,8 @@ from PIL import Image
 from PIL.PngImagePlugin import PngInfo
 
 from pneumoscope.errors import UnreadableRadiographError
-from pneumoscope.radiograph import decode_radiograph, read_radiograph
+from pneumoscope.radiograph import decode_radiograph, prepare_pixels, read_radiograph
+from pneumoscope.radiograph.preprocess import MARGIN
 
 GREY = np.random.default_rng(1).integers(0, 256, (13, 17), dtype=np.uint8)
 BLOBS = np.asarray(Image.fromarray(GREY).resize((170, 130), Image.Resampling.BICUBIC))
@@ -125,6 +126,85 @@ def test_cmyk_is_read_the_right_way_up() -> None:
     assert np.abs(pixels - BLOBS / 255).mean() < 0.02
 
 
+SMOOTH = np.asarray(Image.fromarray(GREY).resize((680, 520), Image.Resampling.BICUBIC))
+
+
+def means(pixels: NDArray[np.float32], block: int) -> NDArray[np.float32]:
+    height, width = pixels.shape
+    return pixels.reshape(height // block, block, width // block, block).mean(axis=(1, 3))
+
+
+@pytest.mark.parametrize(
+    ("at_least", "block"),
+    [(None, 1), (261, 1), (260, 2), (131, 2), (130, 4), (65, 8), (1, 8)],
+)
+def test_a_large_jpeg_comes_as_the_means_of_its_blocks(at_least: int | None, block: int) -> None:
+    content = jpeg(SMOOTH, quality=95)
+    full = decode_radiograph(content, "large.jpeg").pixels
+    reduced = decode_radiograph(content, "large.jpeg", at_least).pixels
+    assert reduced.shape == (520 // block, 680 // block)
+    assert np.abs(reduced - means(full, block)).mean() < 0.5 / 255
+
+
+def test_a_png_keeps_its_size() -> None:
+    content = encode(Image.fromarray(SMOOTH))
+    np.testing.assert_array_equal(
+        decode_radiograph(content, "large.png", at_least=1).pixels,
+        decode_radiograph(content, "large.png").pixels,
+    )
+
+
+def test_colour_is_its_luminance_at_every_size() -> None:
+    colours = np.stack([SMOOTH, np.fliplr(SMOOTH), np.flipud(SMOOTH)], axis=-1)
+    content = jpeg(colours, quality=95)
+    full = decode_radiograph(content, "colour.jpeg").pixels
+    reduced = decode_radiograph(content, "colour.jpeg", at_least=130).pixels
+    assert np.abs(reduced - means(full, 4)).mean() < 1 / 255
+    kept = decode_radiograph(content, "colour.jpeg", at_least=261).pixels
+    np.testing.assert_array_equal(kept, full)
+
+
+def test_cmyk_is_the_right_way_up_at_every_size() -> None:
+    ink = [
+        Image.fromarray(plane) for plane in (SMOOTH, SMOOTH[::-1], SMOOTH[:, ::-1], 255 - SMOOTH)
+    ]
+    content = encode(Image.merge("CMYK", ink), "JPEG", quality=95, subsampling=0)
+    full = decode_radiograph(content, "print.jpeg").pixels
+    reduced = decode_radiograph(content, "print.jpeg", at_least=130).pixels
+    assert np.abs(reduced - means(full, 4)).mean() < 1 / 255
+
+
+def test_a_truncated_jpeg_is_refused_at_every_size() -> None:
+    content = jpeg(SMOOTH)
+    messages = []
+    for at_least in (None, 65):
+        with pytest.raises(UnreadableRadiographError, match="damaged") as caught:
+            decode_radiograph(content[: len(content) // 2], "chest.jpeg", at_least)
+        messages.append(str(caught.value))
+    assert messages[0] == messages[1]
+
+
+def test_real_originals_are_prepared_almost_as_from_full_decoding(shared_data: Path) -> None:
+    paths = sorted((shared_data / "chest_xray_original_size").rglob("*.jpeg"))
+    assert len(paths) == 48
+    differences = []
+    for path in paths:
+        full = read_radiograph(path)
+        reduced = read_radiograph(path, at_least=MARGIN * 150)
+        assert reduced.sha256 == full.sha256
+        pixels = [prepare_pixels(one.pixels, 150).astype(int) for one in (full, reduced)]
+        differences.append(np.abs(pixels[0] - pixels[1]).mean())
+    assert 0 < np.mean(differences) < 2.5  # of 255: one pixel against the mean of its block
+    assert max(differences) < 5
+
+
+def test_small_radiographs_stay_as_they_are(shared_data: Path) -> None:
+    for path in sorted((shared_data / "chest_xray" / "val").rglob("*.jpeg")):
+        np.testing.assert_array_equal(
+            read_radiograph(path, at_least=150).pixels, read_radiograph(path).pixels
+        )
+
+
 UPRIGHT: dict[int, Callable[[NDArray[np.float32]], NDArray[np.float32]]] = {
     1: lambda stored: stored,
     2: np.fliplr,
@@ -144,6 +224,10 @@ def test_orientation_is_applied(orientation: int) -> None:
     exif[0x0112] = orientation
     plain = decode_radiograph(jpeg(), "plain.jpeg").pixels
     turned = decode_radiograph(jpeg(exif=exif), "turned.jpeg").pixels
+    np.testing.assert_array_equal(turned, UPRIGHT[orientation](plain))
+    plain = decode_radiograph(jpeg(), "plain.jpeg", at_least=65).pixels
+    turned = decode_radiograph(jpeg(exif=exif), "turned.jpeg", at_least=65).pixels
+    assert plain.shape == (65, 85)
     np.testing.assert_array_equal(turned, UPRIGHT[orientation](plain))
 
 

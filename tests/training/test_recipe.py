@@ -5,6 +5,7 @@ from pathlib import Path
 import pytest
 
 from pneumoscope.errors import RecipeError
+from pneumoscope.models import Precision, fastest_precision
 from pneumoscope.training import Recipe, make_recipe
 from pneumoscope.training.recipe import Augmentation, ClassBalance
 
@@ -20,6 +21,17 @@ def test_reproductions_have_the_notebooks_settings(number: int) -> None:
     assert recipe.early_stopping.patience == 3
     assert not recipe.augmentation.active
     assert recipe.class_balance is ClassBalance.NONE
+
+
+@pytest.mark.parametrize("precision", Precision)
+def test_the_recipe_says_which_precision_was_used(precision: Precision, tmp_path: Path) -> None:
+    """Written down even where the machine chose it: another machine would choose another."""
+    chosen = make_recipe("model_2")
+    assert chosen.precision is fastest_precision()
+    assert f"precision: {chosen.precision}\n" in chosen.to_yaml()
+    asked = make_recipe("model_2", assignments=[f"precision={precision}"])
+    asked.write(tmp_path / "recipe.yaml")
+    assert Recipe.read(tmp_path / "recipe.yaml").precision is precision
 
 
 def test_yaml_round_trip(tmp_path: Path) -> None:

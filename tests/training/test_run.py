@@ -15,6 +15,7 @@ from pathlib import Path
 import pytest
 from safetensors.torch import load_file
 
+from pneumoscope.cache import ArrayCache
 from pneumoscope.dataset import Manifest, open_dataset
 from pneumoscope.errors import RunError, RunInterruptedError, StorageError, WeightsError
 from pneumoscope.evaluation.metrics import measure
@@ -30,7 +31,7 @@ def quick(model: str = "model_4", *settings: str) -> Recipe:
 
 @pytest.fixture
 def store(small_dataset: Path, tmp_path: Path) -> ExampleStore:
-    return ExampleStore(open_dataset(small_dataset), tmp_path / "cache")
+    return ExampleStore(open_dataset(small_dataset), ArrayCache(tmp_path / "cache"))
 
 
 def test_a_run_holds_everything_that_was_used_and_given(
@@ -81,7 +82,7 @@ def test_evaluating_again_gives_the_same_from_the_run_alone(
     evaluate_run(run, store)
     first = (run.folder / "predictions" / "test.csv").read_text()
     again = Run.open(run.folder)
-    evaluate_run(again, ExampleStore(again.manifest(), tmp_path / "another_cache"))
+    evaluate_run(again, ExampleStore(again.manifest(), ArrayCache(tmp_path / "another_cache")))
     assert (run.folder / "predictions" / "test.csv").read_text() == first
 
 
@@ -122,10 +123,10 @@ def stop_in_epoch(monkeypatch: pytest.MonkeyPatch, number: int, error: BaseExcep
     """Let an error strike in the middle of an epoch."""
     original = Trainer.run_epoch
 
-    def struck(self: Trainer, on_batch: Callable[[float], None]) -> object:
+    def struck(self: Trainer, on_batches: Callable[[int, float], None]) -> object:
         if len(self.history) + 1 == number:
             raise error
-        return original(self, on_batch)
+        return original(self, on_batches)
 
     monkeypatch.setattr(Trainer, "run_epoch", struck)
 
@@ -203,13 +204,13 @@ def test_a_run_of_another_version_is_refused(store: ExampleStore, tmp_path: Path
     run = train(store, quick("model_1"), tmp_path / "run")
     record = json.loads((run.folder / "run.json").read_text())
     (run.folder / "run.json").write_text(json.dumps({**record, "format": 99}))
-    with pytest.raises(RunError, match=r"format 99.*reads format 1"):
+    with pytest.raises(RunError, match=r"format 99.*reads format 2"):
         Run.open(run.folder)
     with pytest.raises(RunError, match="format 99"):
         train(store, quick("model_1"), run.folder, resume=True)
 
 
-@pytest.mark.parametrize("content", ["", "{", "[]", "null", '{"format": 1}'])
+@pytest.mark.parametrize("content", ["", "{", "[]", "null", '{"format": 2}'])
 def test_a_damaged_record_is_named(tmp_path: Path, content: str) -> None:
     (tmp_path / "run.json").write_text(content)
     with pytest.raises(RunError, match=str(tmp_path)):
@@ -269,7 +270,7 @@ def test_resuming_with_other_settings_or_data_is_refused(
     train(store, quick("model_1"), tmp_path / "run")
     with pytest.raises(RunError, match=r"another recipe \(learning_rate differ\)"):
         train(store, quick("model_1", "learning_rate=0.1"), tmp_path / "run", resume=True)
-    other = ExampleStore(open_dataset(small_dataset, seed=1), tmp_path / "cache")
+    other = ExampleStore(open_dataset(small_dataset, seed=1), ArrayCache(tmp_path / "cache"))
     with pytest.raises(RunError, match="other data or another split"):
         train(other, quick("model_1"), tmp_path / "run", resume=True)
 

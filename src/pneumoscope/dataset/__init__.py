@@ -2,6 +2,6 @@
 
 from pneumoscope.dataset.build import open_dataset
 from pneumoscope.dataset.manifest import Entry, Label, Manifest, Split
-from pneumoscope.dataset.pixels import load_pixels
+from pneumoscope.dataset.pixels import open_pixels
 
-__all__ = ["Entry", "Label", "Manifest", "Split", "load_pixels", "open_dataset"]
+__all__ = ["Entry", "Label", "Manifest", "Split", "open_dataset", "open_pixels"]

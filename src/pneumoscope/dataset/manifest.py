@@ -128,12 +128,17 @@ class Manifest:
     @property
     def synthetic(self) -> bool:
         """True if any image in use is generated."""
-        return any(entry.synthetic for entry in self.entries if entry.set_aside is None)
+        return any(entry.synthetic for entry in self.in_use)
 
     @property
     def set_aside(self) -> tuple[Entry, ...]:
         """The images that are not used, each with its reason."""
         return tuple(entry for entry in self.entries if entry.set_aside is not None)
+
+    @property
+    def in_use(self) -> tuple[Entry, ...]:
+        """The images that are not set aside, in order."""
+        return tuple(entry for entry in self.entries if entry.set_aside is None)
 
     def of(self, split: Split) -> tuple[Entry, ...]:
         """Return the images of one split that are in use, in order."""

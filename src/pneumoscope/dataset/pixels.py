@@ -1,33 +1,33 @@
 """The prepared pixels of many images, decoded once."""
 
-from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
-from pneumoscope.dataset.manifest import Entry
+from pneumoscope.cache import ArrayCache, WriteRows
+from pneumoscope.dataset.manifest import Entry, Manifest
 from pneumoscope.dataset.parallel import map_parallel
 from pneumoscope.errors import DatasetError
-from pneumoscope.radiograph import prepare_pixels, read_radiograph
+from pneumoscope.radiograph import prepare_pixels, preprocess, read_radiograph
 
 
-def load_pixels(root: Path, entries: Sequence[Entry], size: int) -> NDArray[np.uint8]:
-    """Decode and prepare images (see `prepare_pixels`), in parallel.
+def open_pixels(manifest: Manifest, size: int, cache: ArrayCache) -> NDArray[np.uint8]:
+    """Return the prepared pixels of all images in use, from the cache or made now, in parallel.
 
     Parameters
     ----------
-    root
-        The manifest's root.
-    entries
-        Images in use.
+    manifest
+        The dataset.
     size
-        Side of the prepared square.
+        Side of the prepared square (see `prepare_pixels`).
+    cache
+        Where they are kept.
 
     Returns
     -------
     NDArray[np.uint8]
-        Shape (n, size, size), in the order of ``entries``.
+        Shape (n, size, size), in the order of `Manifest.in_use`; read-only, it lies on disk.
 
     Raises
     ------
@@ -35,13 +35,25 @@ def load_pixels(root: Path, entries: Sequence[Entry], size: int) -> NDArray[np.u
         If a file is not the one that the manifest describes any more.
     UnreadableRadiographError
         If a file has become unreadable.
+    StorageError
+        If the pixels cannot be kept.
     """
-    pixels = np.empty((len(entries), size, size), np.uint8)
+    entries = manifest.in_use
 
-    def load(index: int) -> None:
-        pixels[index] = load_one(root, entries[index], size)
+    def fill(write: WriteRows) -> None:
+        def prepare(row: int) -> None:
+            write(row, load_one(manifest.root, entries[row], size)[np.newaxis])
 
-    map_parallel(load, range(len(entries)), "Preparing pixels")
+        map_parallel(prepare, range(len(entries)), "Preparing pixels")
+
+    pixels: NDArray[np.uint8] = cache.open(
+        "pixels",
+        f"{manifest.fingerprint} {size} {preprocess.VERSION}",
+        f"{size} x {size}, data {manifest.fingerprint[:12]}",
+        (len(entries), size, size),
+        np.uint8,
+        fill,
+    ).values
     return pixels
 
 
@@ -55,7 +67,7 @@ def load_one(root: Path, entry: Entry, size: int) -> NDArray[np.uint8]:
     UnreadableRadiographError
         If it has become unreadable.
     """
-    radiograph = read_radiograph(root / entry.path)
+    radiograph = read_radiograph(root / entry.path, preprocess.MARGIN * size)
     if radiograph.sha256 != entry.sha256:
         raise DatasetError(
             f"{root / entry.path}: changed since the manifest was written; write the manifest "

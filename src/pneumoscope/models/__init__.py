@@ -1,15 +1,25 @@
 """Networks: the notebook's seven and the frozen VGG16 beneath three of them."""
 
 from pneumoscope.models.catalogue import MODELS, ModelSpec, build_network, find_model
-from pneumoscope.models.network import Network, Parameters, count_parameters, place, select_device
+from pneumoscope.models.hardware import (
+    Precision,
+    computing_in,
+    fastest_precision,
+    place,
+    select_device,
+)
+from pneumoscope.models.network import Network, Parameters, count_parameters
 
 __all__ = [
     "MODELS",
     "ModelSpec",
     "Network",
     "Parameters",
+    "Precision",
     "build_network",
+    "computing_in",
     "count_parameters",
+    "fastest_precision",
     "find_model",
     "place",
     "select_device",

@@ -39,7 +39,7 @@ def layer_table(network: Network, image_size: int) -> list[LayerRow]:
         Side of the square images.
     """
     device = next(network.head.parameters()).device
-    value = torch.zeros(1, 3, image_size, image_size, device=device)
+    value = torch.zeros(1, 1, image_size, image_size, device=device)
     rows = []
     network.eval()
     if network.backbone is not None:
@@ -48,8 +48,15 @@ def layer_table(network: Network, image_size: int) -> list[LayerRow]:
     for name, layer in network.head.named_children():
         value = layer(value)
         if not isinstance(layer, nn.ReLU):
-            rows.append(_row(name, type(layer).__name__, layer, value))
+            rows.append(_row(name, _kind(layer), layer, value))
     return rows
+
+
+def _kind(layer: nn.Module) -> str:
+    """Return PyTorch's name of a layer, ours being the same layers made faster."""
+    return next(
+        kind.__name__ for kind in type(layer).__mro__ if kind.__module__.startswith("torch.")
+    )
 
 
 def _row(name: str, kind: str, layer: nn.Module, output: Tensor) -> LayerRow:

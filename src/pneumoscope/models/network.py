@@ -2,12 +2,10 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Self, TypeVar
+from typing import Self
 
 import torch
 from torch import Tensor, nn
-
-ModuleType = TypeVar("ModuleType", bound=nn.Module)
 
 
 class Network(nn.Module):
@@ -37,7 +35,7 @@ class Network(nn.Module):
             backbone.requires_grad_(False)
 
     def forward(self, images: Tensor) -> Tensor:
-        """Return logits, shape (n,), for images of shape (n, 3, height, width) in [0, 1]."""
+        """Return logits, shape (n,), for grey images (n, 1, height, width) in [0, 1]."""
         return self.classify(images if self.backbone is None else self.backbone(images))
 
     def classify(self, features: Tensor) -> Tensor:
@@ -56,21 +54,6 @@ class Network(nn.Module):
         if self.backbone is not None:
             self.backbone.eval()
         return self
-
-
-def select_device() -> torch.device:
-    """Return the GPU if PyTorch sees one, else the processor; both compute in true float32."""
-    if not torch.cuda.is_available():
-        return torch.device("cpu")
-    torch.backends.cudnn.allow_tf32 = False
-    torch.backends.cudnn.deterministic = True
-    return torch.device("cuda")
-
-
-def place(module: ModuleType, device: torch.device) -> ModuleType:
-    """Move a module, its kernels laid out channels last: twice as fast here, the same numbers."""
-    module.to(device=device, memory_format=torch.channels_last)  # type: ignore[call-overload]
-    return module
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,14 +1,16 @@
-"""The heads of the notebook's seven networks, layer for layer.
-
-Keras flattens (height, width, channel) and PyTorch (channel, height, width): the rows of the first
-dense kernel stand in another order, which changes nothing that is learned.
-"""
+"""The heads of the notebook's seven networks, layer for layer."""
 
 from collections import OrderedDict
 
 from torch import nn
 
-from pneumoscope.models.layers import batch_norm_1d, batch_norm_2d
+from pneumoscope.models.layers import (
+    DenseToOne,
+    FlattenChannelsLast,
+    GreyConv2d,
+    batch_norm_1d,
+    batch_norm_2d,
+)
 
 Layers = OrderedDict[str, nn.Module]
 
@@ -17,10 +19,10 @@ def model_1(image_size: int) -> nn.Sequential:
     """One convolution (2x2) and the output layer."""
     return nn.Sequential(
         OrderedDict(
-            conv_1=nn.Conv2d(3, 16, 2),
-            conv_1_relu=nn.ReLU(),
-            flatten=nn.Flatten(),
-            output=nn.Linear(16 * (image_size - 1) ** 2, 1),
+            conv_1=GreyConv2d(3, 16, 2),
+            conv_1_relu=nn.ReLU(inplace=True),
+            flatten=FlattenChannelsLast(),
+            output=DenseToOne(16 * (image_size - 1) ** 2, 1),
         )
     )
 
@@ -31,13 +33,13 @@ def model_2(image_size: int) -> nn.Sequential:
     return nn.Sequential(
         layers
         | OrderedDict(
-            flatten=nn.Flatten(),
+            flatten=FlattenChannelsLast(),
             dense_1=nn.Linear(64 * _side(image_size, 2) ** 2, 512),
-            dense_1_relu=nn.ReLU(),
+            dense_1_relu=nn.ReLU(inplace=True),
             dense_2=nn.Linear(512, 128),
-            dense_2_relu=nn.ReLU(),
+            dense_2_relu=nn.ReLU(inplace=True),
             dropout=nn.Dropout(0.5),
-            output=nn.Linear(128, 1),
+            output=DenseToOne(128, 1),
         )
     )
 
@@ -49,15 +51,15 @@ def model_3(image_size: int) -> nn.Sequential:
         layers
         | OrderedDict(
             norm_4=batch_norm_2d(128),
-            flatten=nn.Flatten(),
+            flatten=FlattenChannelsLast(),
             dense_1=nn.Linear(128 * _side(image_size, 3) ** 2, 256),
-            dense_1_relu=nn.ReLU(),
+            dense_1_relu=nn.ReLU(inplace=True),
             dropout_1=nn.Dropout(0.2),
             norm_5=batch_norm_1d(256),
             dense_2=nn.Linear(256, 128),
-            dense_2_relu=nn.ReLU(),
+            dense_2_relu=nn.ReLU(inplace=True),
             dropout_2=nn.Dropout(0.25),
-            output=nn.Linear(128, 1),
+            output=DenseToOne(128, 1),
         )
     )
 
@@ -68,16 +70,16 @@ def model_4(image_size: int) -> nn.Sequential:
     return nn.Sequential(
         layers
         | OrderedDict(
-            flatten=nn.Flatten(),
+            flatten=FlattenChannelsLast(),
             dense_1=nn.Linear(256 * _side(image_size, 4) ** 2, 512),
-            dense_1_relu=nn.ReLU(),
+            dense_1_relu=nn.ReLU(inplace=True),
             norm_5=batch_norm_1d(512),
             dropout_1=nn.Dropout(0.5),
             dense_2=nn.Linear(512, 256),
-            dense_2_relu=nn.ReLU(),
+            dense_2_relu=nn.ReLU(inplace=True),
             norm_6=batch_norm_1d(256),
             dropout_2=nn.Dropout(0.5),
-            output=nn.Linear(256, 1),
+            output=DenseToOne(256, 1),
         )
     )
 
@@ -101,8 +103,9 @@ def _convolutions(widths: tuple[int, ...], *, normalised: bool) -> Layers:
     layers: Layers = OrderedDict()
     channels = 3
     for number, width in enumerate(widths, start=1):
-        layers[f"conv_{number}"] = nn.Conv2d(channels, width, 3)
-        layers[f"conv_{number}_relu"] = nn.ReLU()
+        convolution = GreyConv2d if number == 1 else nn.Conv2d
+        layers[f"conv_{number}"] = convolution(channels, width, 3)
+        layers[f"conv_{number}_relu"] = nn.ReLU(inplace=True)
         if normalised:
             layers[f"norm_{number}"] = batch_norm_2d(width)
         layers[f"pool_{number}"] = nn.MaxPool2d(2)
@@ -122,12 +125,12 @@ def _vgg16_head(image_size: int, widths: tuple[int, ...], *, normalised: bool) -
     layers: Layers = OrderedDict()
     if normalised:
         layers["norm"] = batch_norm_2d(512)
-    layers["flatten"] = nn.Flatten()
+    layers["flatten"] = FlattenChannelsLast()
     features = 512 * (image_size // 32) ** 2
     for number, width in enumerate(widths, start=1):
         layers[f"dense_{number}"] = nn.Linear(features, width)
-        layers[f"dense_{number}_relu"] = nn.ReLU()
+        layers[f"dense_{number}_relu"] = nn.ReLU(inplace=True)
         layers[f"dropout_{number}"] = nn.Dropout(0.5)
         features = width
-    layers["output"] = nn.Linear(features, 1)
+    layers["output"] = DenseToOne(features, 1)
     return nn.Sequential(layers)

@@ -19,7 +19,7 @@ from torch import Tensor, nn
 
 from pneumoscope.download import Checksum, download
 from pneumoscope.errors import DownloadError, WeightsError
-from pneumoscope.models.layers import initialise
+from pneumoscope.models.layers import GreyConv2d, initialise
 
 BLOCKS = ((64, 64), (128, 128), (256, 256, 256), (512, 512, 512), (512, 512, 512))
 """Channels of the 3x3 convolutions, block by block; each block ends in 2x2 pooling."""
@@ -38,7 +38,8 @@ class Backbone:
     Parameters
     ----------
     layers
-        Maps images (n, 3, size, size) to features (n, 512, size // 32, size // 32).
+        Maps grey images (n, 1, size, size), which VGG16 sees as three equal channels, to features
+        (n, 512, size // 32, size // 32).
     origin
         The weights in words, for reports.
     digest
@@ -57,8 +58,9 @@ def vgg16_layers() -> nn.Sequential:
     for block, widths in enumerate(BLOCKS, start=1):
         for number, width in enumerate(widths, start=1):
             name = f"block{block}_conv{number}"
-            layers[name] = nn.Conv2d(channels, width, 3, padding=1)
-            layers[f"{name}_relu"] = nn.ReLU()
+            convolution = nn.Conv2d if layers else GreyConv2d
+            layers[name] = convolution(channels, width, 3, padding=1)
+            layers[f"{name}_relu"] = nn.ReLU(inplace=True)
             channels = width
         layers[f"block{block}_pool"] = nn.MaxPool2d(2)
     return nn.Sequential(layers)

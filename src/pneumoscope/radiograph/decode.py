@@ -17,13 +17,15 @@ SYNTHETIC_KEY = "Synthetic"
 """PNG text key by which a generated image says that it shows no patient."""
 
 
-def read_radiograph(path: Path) -> Radiograph:
+def read_radiograph(path: Path, at_least: int | None = None) -> Radiograph:
     """Read and decode one file.
 
     Parameters
     ----------
     path
         A JPEG, PNG or DICOM file; the content decides, not the name.
+    at_least
+        See `decode_radiograph`.
 
     Raises
     ------
@@ -46,10 +48,10 @@ def read_radiograph(path: Path) -> Radiograph:
         raise UnreadableRadiographError(
             f"{path}: cannot be read ({error.strerror}); check the disk and copy the file anew"
         ) from error
-    return decode_radiograph(content, str(path))
+    return decode_radiograph(content, str(path), at_least)
 
 
-def decode_radiograph(content: bytes, name: str) -> Radiograph:
+def decode_radiograph(content: bytes, name: str, at_least: int | None = None) -> Radiograph:
     """Decode the bytes of one JPEG, PNG or DICOM file.
 
     Colour is reduced to luminance, 16-bit grey is kept at its depth, orientation tags are applied.
@@ -60,6 +62,10 @@ def decode_radiograph(content: bytes, name: str) -> Radiograph:
         The whole file.
     name
         What messages call the file.
+    at_least
+        A JPEG may come at a half, a quarter or an eighth of its size, as long as both sides are at
+        least so many pixels long: its own transform gives the means of blocks for less work than
+        the pixels. None: at its size.
 
     Raises
     ------
@@ -83,6 +89,8 @@ def decode_radiograph(content: bytes, name: str) -> Radiograph:
         return Radiograph(pixels, sha256, patient)
     image = _open_image(content, name)
     synthetic = SYNTHETIC_KEY in image.info
+    if at_least is not None and min(image.size) >= 2 * at_least:
+        image.draft("L", (at_least, at_least))  # only JPEGs can; of colour it takes the luminance
     return Radiograph(_decode_image(image, name), sha256, synthetic=synthetic)
 
 

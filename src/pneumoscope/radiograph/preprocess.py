@@ -4,6 +4,15 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
+VERSION = 1
+"""Raise it whenever decoding or `prepare_pixels` gives other pixels: kept ones are then renewed."""
+
+MARGIN = 2
+"""Images for a square are decoded to at least so many times its side (see `read_radiograph`).
+
+Half as many would take a sixth less time, and be much further from the pixels of full decoding.
+"""
+
 
 def prepare_pixels(pixels: NDArray[np.float32], size: int) -> NDArray[np.uint8]:
     """Resize by nearest neighbour to a square and round to 8 bits.

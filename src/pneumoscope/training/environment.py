@@ -20,7 +20,6 @@ def describe_environment() -> dict[str, object]:
         "platform": platform.platform(),
         "device": gpu or _processor(),
         "threads": torch.get_num_threads(),
-        "precision": "float32",
         "packages": {name: metadata.version(name) for name in ("torch", "numpy", "pillow")},
     }
 

@@ -61,7 +61,8 @@ def evaluate_run(run: Run, store: ExampleStore) -> Metrics:
     examples = store.examples(Split.TEST, run.recipe, backbone)
     _note_reading(run, store, len(examples))
     with messages.status(f"Judging {run.recipe.model} on the test split"):
-        predictions = examples.predictions(predict(network, examples))
+        probabilities = predict(network, examples, run.recipe.precision)
+        predictions = examples.predictions(probabilities)
         return write_evaluation(run, Split.TEST, predictions)
 
 

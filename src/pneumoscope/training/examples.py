@@ -1,28 +1,28 @@
 """What a network learns from: prepared pixels, or what frozen layers make of them, once."""
 
-import hashlib
-import json
-import time
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
-from pathlib import Path
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from pneumoscope.dataset import Entry, Manifest, Split, load_pixels
+from pneumoscope.cache import ArrayCache, CachedArray, WriteRows
+from pneumoscope.dataset import Entry, Manifest, Split, open_pixels
 from pneumoscope.evaluation.predictions import Predictions
-from pneumoscope.files import atomic_write, write_text
-from pneumoscope.models import place, select_device
+from pneumoscope.models import Precision, computing_in, place, select_device
 from pneumoscope.models.vgg16 import Backbone
-from pneumoscope.terminal import messages, track
+from pneumoscope.radiograph import preprocess
+from pneumoscope.terminal import track
 from pneumoscope.training.recipe import Recipe
 
 _BATCH = 32
 """Images that pass the frozen layers together."""
+
+_UPLOAD = 1024
+"""Examples that move to a GPU together."""
 
 
 @dataclass(frozen=True)
@@ -34,12 +34,16 @@ class Examples:
     entries
         Rows of the manifest, in order.
     inputs
-        uint8 pixels (n, size, size), or float32 features of frozen layers (n, 512, side, side),
-        which may lie on disk.
+        uint8 pixels (n, size, size), or float32 features of frozen layers (n, side, side, 512),
+        which may lie on disk; other splits may have rows in it too.
+    rows
+        Which row of ``inputs`` belongs to each entry.
     """
 
     entries: tuple[Entry, ...]
     inputs: NDArray[np.uint8] | NDArray[np.float32]
+    rows: NDArray[np.intp]
+    _resident: dict[torch.device, Tensor] = field(default_factory=dict, init=False, repr=False)
 
     def __len__(self) -> int:
         return len(self.entries)
@@ -55,9 +59,26 @@ class Examples:
         return self.inputs.dtype == np.uint8
 
     def batch(self, indices: NDArray[np.intp], device: torch.device) -> Tensor:
-        """Return pixels as grey images (b, 1, size, size) in [0, 1], or features as they are."""
-        values = torch.from_numpy(self.inputs[indices]).to(device)
-        return values.unsqueeze(1) / 255 if self.are_pixels else values
+        """Return some examples on a device.
+
+        Parameters
+        ----------
+        indices
+            Of the examples, shape (b,).
+        device
+            A GPU gets all examples with the first batch, and keeps them.
+
+        Returns
+        -------
+        Tensor
+            float32: grey images (b, 1, size, size) in [0, 1], or features (b, 512, side, side),
+            channels last in memory.
+        """
+        if device.type == "cpu":
+            values = self._read(indices)
+        else:
+            values = self._on(device)[torch.from_numpy(indices).to(device)]
+        return values.unsqueeze(1) / 255 if self.are_pixels else values.permute(0, 3, 1, 2)
 
     def predictions(self, probabilities: NDArray[np.float64]) -> Predictions:
         """Join the images' files, labels and patients with what a network says of them."""
@@ -68,6 +89,20 @@ class Examples:
             patients=tuple(entry.group for entry in self.entries),
         )
 
+    def _read(self, indices: NDArray[np.intp]) -> Tensor:
+        return torch.from_numpy(self.inputs.take(self.rows[indices], axis=0))
+
+    def _on(self, device: torch.device) -> Tensor:
+        """Return all examples on a device; a few at a time pass through the host's memory."""
+        if device not in self._resident:
+            first = self._read(np.arange(0))
+            whole = torch.empty((len(self), *first.shape[1:]), dtype=first.dtype, device=device)
+            for start in range(0, len(self), _UPLOAD):
+                part = np.arange(start, min(start + _UPLOAD, len(self)))
+                whole[start : start + _UPLOAD] = self._read(part).to(device)
+            self._resident[device] = whole
+        return self._resident[device]
+
 
 class ExampleStore:
     """Gives the splits of a manifest as examples, prepared once for all models.
@@ -77,77 +112,72 @@ class ExampleStore:
     manifest
         The dataset.
     cache
-        Folder for the features of frozen layers, shared by all Runs on this machine.
+        Keeps pixels and the features of frozen layers for all Runs on this machine.
     """
 
-    def __init__(self, manifest: Manifest, cache: Path) -> None:
+    def __init__(self, manifest: Manifest, cache: ArrayCache) -> None:
         self.manifest = manifest
         self._cache = cache
-        self._pixels: dict[tuple[Split, int], Examples] = {}
 
     def examples(self, split: Split, recipe: Recipe, backbone: Backbone | None) -> Examples:
         """Return a split as a network takes it: features where the backbone can run once."""
         if backbone is None or recipe.augmentation.active:
             return self.pixels(split, recipe.image_size)
-        return self.features(split, recipe.image_size, backbone)
+        return self.features(split, recipe.image_size, backbone, recipe.precision)
 
     def pixels(self, split: Split, size: int) -> Examples:
-        """Return a split as prepared pixels; they stay in memory for the next model."""
-        if (split, size) not in self._pixels:
-            entries = self.manifest.of(split)
-            pixels = load_pixels(self.manifest.root, entries, size)
-            self._pixels[split, size] = Examples(entries, pixels)
-        return self._pixels[split, size]
+        """Return a split as prepared pixels; all splits share one file."""
+        splits = np.array([entry.split for entry in self.manifest.in_use])
+        pixels = open_pixels(self.manifest, size, self._cache)
+        return Examples(self.manifest.of(split), pixels, np.flatnonzero(splits == split))
 
-    def features(self, split: Split, size: int, backbone: Backbone) -> Examples:
-        """Return a split as the frozen backbone's output; it is computed once and kept on disk."""
-        path = self._features_path(split, size, backbone)
-        if not path.exists():
-            self._write_features(path, self.pixels(split, size), backbone)
-            messages.print(f"Kept in {path}", style="dim")
-        return Examples(self.manifest.of(split), np.load(path, mmap_mode="r"))
+    def features(
+        self, split: Split, size: int, backbone: Backbone, precision: Precision
+    ) -> Examples:
+        """Return a split as the frozen backbone's output; each split has a file of its own.
 
-    def features_seconds(self, size: int, backbone: Backbone) -> float:
+        So the backbone sees no test image before the split is judged.
+        """
+        entries = self.manifest.of(split)
+        values = self._pass(split, size, backbone, precision).values
+        return Examples(entries, values, np.arange(len(entries)))
+
+    def features_seconds(self, size: int, backbone: Backbone, precision: Precision) -> float:
         """Return how long the backbone's pass over train and validation took when it was made."""
-        paths = [
-            self._features_path(split, size, backbone).with_suffix(".json")
+        return sum(
+            self._pass(split, size, backbone, precision).seconds
             for split in (Split.TRAIN, Split.VALIDATION)
-        ]
-        return float(sum(json.loads(path.read_text())["seconds"] for path in paths))
+        )
 
-    def _features_path(self, split: Split, size: int, backbone: Backbone) -> Path:
-        key = hashlib.sha256(f"{backbone.digest} {size}".encode())
-        for entry in self.manifest.of(split):
-            key.update(f"{entry.pixel_hash}".encode())
-        return self._cache / "features" / f"vgg16-{key.hexdigest()[:32]}.npy"
-
-    def _write_features(self, path: Path, pixels: Examples, backbone: Backbone) -> None:
-        side = pixels.inputs.shape[1] // 32
-        started = time.perf_counter()
-        header = {"descr": "<f4", "fortran_order": False, "shape": (len(pixels), 512, side, side)}
-        device = select_device()
-        layers = place(backbone.layers, device)
-        starts = range(0, len(pixels), _BATCH)
-        with atomic_write(path) as file, torch.inference_mode():
-            np.lib.format.write_array_header_1_0(file, header)
-            for start in track(starts, "Frozen VGG16, batches", len(starts)):
-                indices = np.arange(start, min(start + _BATCH, len(pixels)))
-                output = layers(three_channels(pixels.batch(indices, device)))
-                file.write(output.cpu().contiguous().numpy().astype("<f4").tobytes())
-            seconds = round(time.perf_counter() - started, 1)
-            # Before the features appear: where they are, their duration is known.
-            write_text(path.with_suffix(".json"), json.dumps({"seconds": seconds}))
+    def _pass(
+        self, split: Split, size: int, backbone: Backbone, precision: Precision
+    ) -> CachedArray:
+        entries = self.manifest.of(split)
+        pixels = self.pixels(split, size)  # before the clock starts: decoding is not the pass
+        settings = f"{backbone.digest} {size} {precision} {preprocess.VERSION}"
+        side = size // 32
+        return self._cache.open(
+            "features",
+            " ".join([settings, *(str(entry.pixel_hash) for entry in entries)]),
+            f"VGG16 {backbone.digest[:12]} in {precision}, {split} at {size} x {size}, data "
+            f"{self.manifest.fingerprint[:12]}",
+            (len(entries), side, side, 512),
+            np.float32,
+            lambda write: _write_features(write, pixels, backbone, precision),
+        )
 
 
-def three_channels(grey: Tensor) -> Tensor:
-    """Repeat grey images (n, 1, height, width) as red, green and blue, as Keras loads them.
-
-    Examples
-    --------
-    >>> three_channels(torch.rand(2, 1, 8, 8)).shape
-    torch.Size([2, 3, 8, 8])
-    """
-    return grey.expand(-1, 3, -1, -1).contiguous(memory_format=torch.channels_last)
+def _write_features(
+    write: WriteRows, pixels: Examples, backbone: Backbone, precision: Precision
+) -> None:
+    device = select_device()
+    layers = place(backbone.layers, device)
+    starts = range(0, len(pixels), _BATCH)
+    with torch.inference_mode(), computing_in(precision, device):
+        for start in track(starts, "Frozen VGG16, batches", len(starts)):
+            images = pixels.batch(np.arange(start, min(start + _BATCH, len(pixels))), device)
+            features = layers(images).float().permute(0, 2, 3, 1)
+            write(start, features.cpu().numpy())
 
 
 def batches(order: NDArray[np.intp], size: int) -> Iterator[NDArray[np.intp]]:

@@ -10,7 +10,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_valida
 
 from pneumoscope.errors import RecipeError
 from pneumoscope.files import write_text
-from pneumoscope.models import find_model
+from pneumoscope.models import Precision, fastest_precision, find_model
 
 
 class _Settings(BaseModel):
@@ -54,7 +54,7 @@ class ClassBalance(StrEnum):
 
 
 class Recipe(_Settings):
-    """Every setting of a training; the defaults are Keras' and the notebook's.
+    """Every setting of a training; the defaults are Keras' and the notebook's, but for precision.
 
     Examples
     --------
@@ -65,6 +65,11 @@ class Recipe(_Settings):
 
     model: str
     seed: int = Field(0, ge=0, description="of initial weights, order of images, dropout")
+    precision: Precision = Field(
+        default_factory=fastest_precision,
+        description="of convolutions and dense layers: float32, as in the notebook, or bfloat16; "
+        "the faster on the machine where the recipe is made",
+    )
     image_size: int = Field(150, ge=64, le=1024, description="side of the square, pixels")
     epochs: int = Field(10, ge=1, le=10_000, description="at most")
     batch_size: int = Field(32, ge=2, le=4096)

@@ -108,7 +108,8 @@ def _describe(run: Run, trainer: Trainer, store: ExampleStore, backbone: Backbon
             )
         seconds = None
         if not trainer.train.are_pixels:
-            seconds = store.features_seconds(run.recipe.image_size, backbone)
+            recipe = run.recipe
+            seconds = store.features_seconds(recipe.image_size, backbone, recipe.precision)
         facts["backbone"] = BackboneRecord(
             origin=backbone.origin, digest=backbone.digest, pass_seconds=seconds
         )
@@ -142,12 +143,12 @@ def _run_epochs(run: Run, trainer: Trainer) -> None:
             val_loss="-",
         )
 
-        def on_batch(loss: float) -> None:
-            bar.update(task, advance=1, loss=f"{loss:.4f}")
+        def on_batches(done: int, loss: float) -> None:
+            bar.update(task, advance=done, loss=f"{loss:.4f}")
 
         while not trainer.finished:
             try:
-                epoch = trainer.run_epoch(on_batch)
+                epoch = trainer.run_epoch(on_batches)
             except RunError as error:
                 raise RunError(f"{run.folder}, {error}") from error
             _keep(run, trainer)
@@ -168,7 +169,8 @@ def _keep(run: Run, trainer: Trainer) -> None:
 def _finish(run: Run, trainer: Trainer) -> Run:
     run.write_history(trainer.history)
     run.write_weights(trainer.network.state_dict())
-    predictions = trainer.validation.predictions(predict(trainer.network, trainer.validation))
+    probabilities = predict(trainer.network, trainer.validation, trainer.recipe.precision)
+    predictions = trainer.validation.predictions(probabilities)
     write_evaluation(run, Split.VALIDATION, predictions)
     stopped = trainer.schedule.stopped and len(trainer.history) < trainer.recipe.epochs
     run = run.note(finished=True, stopped_early=stopped)

@@ -13,14 +13,16 @@ from torch.nn import functional
 
 from pneumoscope.errors import RunError
 from pneumoscope.evaluation.metrics import measure
-from pneumoscope.models import Network, place, select_device
+from pneumoscope.models import Network, Precision, computing_in, place, select_device
 from pneumoscope.training.augment import augment
 from pneumoscope.training.callbacks import Schedule
-from pneumoscope.training.examples import Examples, batches, three_channels
+from pneumoscope.training.examples import Examples, batches
 from pneumoscope.training.recipe import ClassBalance, Recipe
 from pneumoscope.training.run import Epoch
 
 _PREDICT_BATCH = 128
+_SHOW_EVERY = 16
+"""Batches between two looks at the loss: each waits for the device to catch up."""
 
 
 class Trainer:
@@ -65,13 +67,14 @@ class Trainer:
         """Whether all epochs are done or training was stopped early."""
         return self.schedule.stopped or len(self.history) >= self.recipe.epochs
 
-    def run_epoch(self, on_batch: Callable[[float], None]) -> Epoch:
+    def run_epoch(self, on_batches: Callable[[int, float], None]) -> Epoch:
         """Train one epoch, look at validation and let the schedule decide what comes next.
 
         Parameters
         ----------
-        on_batch
-            Called after each batch with the mean loss of the epoch so far.
+        on_batches
+            Called now and then with the number of batches done since the last call and the mean
+            loss of the epoch so far.
 
         Raises
         ------
@@ -82,8 +85,8 @@ class Trainer:
         number = len(self.history) + 1
         for group in self.optimizer.param_groups:
             group["lr"] = self.schedule.learning_rate
-        loss, confusion = self._learn(number, on_batch)
-        logits = _logits(self.network, self.validation)
+        loss, confusion = self._learn(number, on_batches)
+        logits = _logits(self.network, self.validation, self.recipe.precision)
         val_loss = self._loss_of(self.validation, logits)
         if not np.isfinite(loss + val_loss):
             raise RunError(
@@ -128,7 +131,7 @@ class Trainer:
         self.schedule.after_epoch(epoch.val_loss)
 
     def _learn(
-        self, number: int, on_batch: Callable[[float], None]
+        self, number: int, on_batches: Callable[[int, float], None]
     ) -> tuple[float, tuple[int, int, int]]:
         """Return the mean loss and (false positives, true positives, false negatives)."""
         for_order, for_dropout, for_augmentation = np.random.SeedSequence(
@@ -138,24 +141,31 @@ class Trainer:
         generator = torch.Generator().manual_seed(int(for_augmentation))
         order = self._order(np.random.default_rng(for_order))
         self.network.train()
-        total, seen = 0.0, 0
-        counts = np.zeros(4, np.int64)
-        for indices in batches(order, self.recipe.batch_size):
+        total = torch.zeros((), dtype=torch.float64, device=self.device)
+        counts = torch.zeros(4, dtype=torch.int64, device=self.device)
+        done = seen = 0
+        for done, indices in enumerate(batches(order, self.recipe.batch_size), start=1):
             labels = torch.from_numpy(self.train.labels[indices].astype(np.float32))
-            loss, logits = self._step(indices, labels.to(self.device), generator)
-            total, seen = total + loss * len(indices), seen + len(indices)
-            called = logits.sigmoid().cpu() >= self.recipe.threshold
-            counts += np.bincount((labels * 2 + called).to(torch.int64).numpy(), minlength=4)
-            on_batch(total / seen)
-        return total / seen, (int(counts[1]), int(counts[3]), int(counts[2]))
+            labels = labels.to(self.device, non_blocking=True)
+            loss, logits = self._step(indices, labels, generator)
+            called = logits.sigmoid() >= self.recipe.threshold
+            counts += torch.bincount(labels.long() * 2 + called, minlength=4)
+            total += loss * len(indices)
+            seen += len(indices)
+            if done % _SHOW_EVERY == 0:
+                on_batches(_SHOW_EVERY, total.item() / seen)
+        on_batches(done % _SHOW_EVERY, total.item() / seen)
+        _, false_positives, false_negatives, true_positives = counts.tolist()
+        return total.item() / seen, (false_positives, true_positives, false_negatives)
 
     def _step(
         self, indices: NDArray[np.intp], labels: Tensor, generator: torch.Generator
-    ) -> tuple[float, Tensor]:
+    ) -> tuple[Tensor, Tensor]:
         inputs = self.train.batch(indices, self.device)
         if self.recipe.augmentation.active:
             inputs = augment(inputs, self.recipe.augmentation, generator)
-        logits = _forward(self.network, inputs)
+        with computing_in(self.recipe.precision, self.device):
+            logits = _forward(self.network, inputs).float()
         weights = None
         if self.recipe.class_balance is ClassBalance.WEIGHTED_LOSS:
             weights = self._class_weights[labels.long()]
@@ -165,7 +175,7 @@ class Trainer:
         self.optimizer.zero_grad()
         loss.backward()  # type: ignore[no-untyped-call]
         self.optimizer.step()
-        return loss.item(), logits.detach()
+        return loss.detach(), logits.detach()
 
     def _order(self, rng: np.random.Generator) -> NDArray[np.intp]:
         n = len(self.train)
@@ -183,7 +193,7 @@ class Trainer:
         return loss
 
 
-def predict(network: Network, examples: Examples) -> NDArray[np.float64]:
+def predict(network: Network, examples: Examples, precision: Precision) -> NDArray[np.float64]:
     """Return the probability of pneumonia for each example.
 
     Parameters
@@ -192,30 +202,32 @@ def predict(network: Network, examples: Examples) -> NDArray[np.float64]:
         On its device.
     examples
         Pixels, or features of the network's backbone.
+    precision
+        That the network was trained in.
 
     Returns
     -------
     NDArray[np.float64]
         Shape (n,), range [0, 1].
     """
-    return _logits(network, examples).sigmoid().numpy()
+    return _logits(network, examples, precision).sigmoid().numpy()
 
 
 @torch.inference_mode()
-def _logits(network: Network, examples: Examples) -> Tensor:
+def _logits(network: Network, examples: Examples, precision: Precision) -> Tensor:
     network.eval()
     device = next(network.parameters()).device
-    parts = [
-        _forward(network, examples.batch(indices, device)).double().cpu()
-        for indices in batches(np.arange(len(examples)), _PREDICT_BATCH)
-    ]
-    return torch.cat(parts)
+    parts = []
+    for indices in batches(np.arange(len(examples)), _PREDICT_BATCH):
+        with computing_in(precision, device):
+            parts.append(_forward(network, examples.batch(indices, device)).double())
+    return torch.cat(parts).cpu()
 
 
 def _forward(network: Network, inputs: Tensor) -> Tensor:
     """Pass grey images through the whole network, features through its head."""
     grey = inputs.shape[1] == 1
-    logits: Tensor = network(three_channels(inputs)) if grey else network.classify(inputs)
+    logits: Tensor = network(inputs) if grey else network.classify(inputs)
     return logits
 
 

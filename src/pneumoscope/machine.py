@@ -1,0 +1,65 @@
+"""What this machine lets the process use: cores and memory, a container's limits respected."""
+
+import os
+from contextlib import suppress
+from pathlib import Path
+
+_CGROUP = Path("/sys/fs/cgroup")
+_MEMINFO = Path("/proc/meminfo")
+
+
+def usable_cores() -> int:
+    """Return the number of cores that the process may keep busy.
+
+    Programs that count the machine's cores instead start too many threads in a container with a
+    quota, and these wait for one another.
+
+    Examples
+    --------
+    >>> 1 <= usable_cores() <= os.cpu_count()
+    True
+    """
+    allowed = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
+    quota = _quota()
+    return max(1, min(allowed or 1, quota or allowed or 1))
+
+
+def free_memory() -> int | None:
+    """Return the bytes that the process can still take without swapping; None where unknown.
+
+    Examples
+    --------
+    >>> free = free_memory()
+    >>> free is None or free > 0
+    True
+    """
+    known = [free for free in (_machine_free(), _container_free()) if free is not None]
+    return min(known, default=None)
+
+
+def _quota() -> int | None:
+    """Return the cores of a container's CPU quota (cgroup v2), rounded up."""
+    with suppress(OSError, ValueError):
+        quota, period = (_CGROUP / "cpu.max").read_text().split()
+        return -(-int(quota) // int(period))
+    return None
+
+
+def _machine_free() -> int | None:
+    with suppress(OSError, ValueError):
+        for line in _MEMINFO.read_text().splitlines():
+            if line.startswith("MemAvailable:"):
+                return int(line.split()[1]) * 1024
+    return None
+
+
+def _container_free() -> int | None:
+    """Return what is left of a container's memory (cgroup v2); cached files can be dropped."""
+    with suppress(OSError, ValueError):
+        limit = int((_CGROUP / "memory.max").read_text())
+        used = int((_CGROUP / "memory.current").read_text())
+        statistics = dict(
+            line.split() for line in (_CGROUP / "memory.stat").read_text().splitlines()
+        )
+        return max(0, limit - used + int(statistics.get("inactive_file", 0)))
+    return None

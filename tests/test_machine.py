@@ -1,0 +1,49 @@
+"""What a container grants, by files as Linux writes them (kernel: Admin Guide, cgroup v2)."""
+
+from pathlib import Path
+
+import pytest
+
+from pneumoscope import machine
+from pneumoscope.machine import free_memory, usable_cores
+
+
+@pytest.fixture
+def container(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Return the folder that stands for /sys/fs/cgroup, on a machine with 64 cores and 8 GiB."""
+    (tmp_path / "meminfo").write_text("MemTotal: 16777216 kB\nMemAvailable:    8388608 kB\n")
+    monkeypatch.setattr(machine, "_CGROUP", tmp_path)
+    monkeypatch.setattr(machine, "_MEMINFO", tmp_path / "meminfo")
+    monkeypatch.setattr(machine.os, "sched_getaffinity", lambda _: set(range(64)))
+    return tmp_path
+
+
+@pytest.mark.parametrize(
+    ("quota", "cores"),
+    [("max 100000", 64), ("200000 100000", 2), ("150000 100000", 2), ("10000 100000", 1)],
+)
+def test_a_quota_bounds_the_cores(container: Path, quota: str, cores: int) -> None:
+    (container / "cpu.max").write_text(f"{quota}\n")
+    assert usable_cores() == cores
+
+
+def test_without_a_container_all_cores_of_the_process_count(container: Path) -> None:
+    assert usable_cores() == 64
+
+
+def test_memory_is_what_the_machine_has_left(container: Path) -> None:
+    assert free_memory() == 8 * 2**30
+
+
+def test_a_containers_memory_bounds_it(container: Path) -> None:
+    (container / "memory.max").write_text(f"{2**30}\n")
+    (container / "memory.current").write_text(f"{700 * 2**20}\n")
+    (container / "memory.stat").write_text(f"anon 5\ninactive_file {200 * 2**20}\n")
+    assert free_memory() == (1024 - 700 + 200) * 2**20  # cached files give way
+    (container / "memory.max").write_text("max\n")
+    assert free_memory() == 8 * 2**30
+
+
+def test_unknown_is_said_and_not_guessed(container: Path) -> None:
+    (container / "meminfo").unlink()
+    assert free_memory() is None

@@ -1,0 +1,112 @@
+"""What a network is given, against the images and the backbone one by one."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from pneumoscope.cache import ArrayCache
+from pneumoscope.dataset import Split, open_dataset
+from pneumoscope.dataset.pixels import load_one
+from pneumoscope.models import Precision
+from pneumoscope.models.vgg16 import load_vgg16
+from pneumoscope.training import ExampleStore, make_recipe
+from pneumoscope.training.examples import Examples
+
+CPU = torch.device("cpu")
+
+
+@pytest.fixture
+def cache(tmp_path: Path) -> ArrayCache:
+    return ArrayCache(tmp_path / "cache")
+
+
+@pytest.fixture
+def store(small_dataset: Path, cache: ArrayCache) -> ExampleStore:
+    return ExampleStore(open_dataset(small_dataset), cache)
+
+
+@pytest.mark.parametrize("split", Split)
+def test_a_batch_is_its_images_by_255(store: ExampleStore, split: Split) -> None:
+    examples = store.pixels(split, 70)
+    assert len(examples) == {"train": 40, "validation": 8, "test": 16}[split]
+    indices = np.array([5, 0, 5, 7])
+    batch = examples.batch(indices, CPU)
+    assert batch.shape == (4, 1, 70, 70)
+    for image, index in zip(batch, indices, strict=True):
+        entry = examples.entries[index]
+        assert entry.split is split
+        expected = load_one(store.manifest.root, entry, 70) / np.float32(255)
+        np.testing.assert_array_equal(image[0], expected)
+        assert examples.labels[index] == ("PNEUMONIA" in entry.path)
+
+
+def test_all_splits_share_one_file(store: ExampleStore, cache: ArrayCache) -> None:
+    for split in Split:
+        assert store.pixels(split, 64).inputs.shape == (64, 64, 64)
+    assert [entry.images for entry in cache.entries()] == [64]
+
+
+def test_features_are_what_the_backbone_gives(store: ExampleStore) -> None:
+    backbone = load_vgg16("none", 0)
+    features = store.features(Split.TEST, 64, backbone, Precision.FLOAT32)
+    indices = np.array([3, 15])
+    batch = features.batch(indices, CPU)
+    assert batch.shape == (2, 512, 2, 2)
+    assert batch.is_contiguous(memory_format=torch.channels_last)
+    for feature, index in zip(batch, indices, strict=True):
+        image = load_one(store.manifest.root, features.entries[index], 64)
+        alone = backbone.layers(torch.from_numpy(image)[None, None] / 255)[0]
+        np.testing.assert_allclose(feature, alone, rtol=1e-4, atol=1e-7)
+
+
+def test_features_are_computed_once_for_all_models_and_anew_for_other_weights_or_precision(
+    store: ExampleStore, cache: ArrayCache, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    passes = []
+
+    def give(write: object, pixels: Examples, *_: object) -> None:
+        passes.append(len(pixels))
+        for row in range(len(pixels)):
+            write(row, np.zeros((1, 2, 2, 512), np.float32))
+
+    monkeypatch.setattr("pneumoscope.training.examples._write_features", give)
+    backbone = load_vgg16("none", 0)
+    for model in ("model_5", "model_6", "model_7"):
+        settings = ["image_size=64", "weights=none", "precision=float32"]
+        recipe = make_recipe(model, assignments=settings)
+        for split in (Split.TRAIN, Split.VALIDATION):
+            ExampleStore(store.manifest, cache).examples(split, recipe, backbone)
+    assert passes == [40, 8]  # and the test split has not been touched
+    store.features(Split.TRAIN, 64, load_vgg16("none", 1), Precision.FLOAT32)
+    store.features(Split.TRAIN, 64, backbone, Precision.BFLOAT16)
+    assert passes == [40, 8, 40, 40]
+
+
+def test_the_seconds_of_a_pass_are_those_of_its_making(
+    store: ExampleStore, small_dataset: Path, cache: ArrayCache, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    backbone = load_vgg16("none", 0)
+    clock = iter(range(0, 1000, 10))
+    monkeypatch.setattr("pneumoscope.cache.time.perf_counter", lambda: next(clock))
+    first = store.features_seconds(64, backbone, Precision.FLOAT32)
+    later = ExampleStore(open_dataset(small_dataset), ArrayCache(cache.folder))
+    assert (
+        first == later.features_seconds(64, backbone, Precision.FLOAT32) == 20
+    )  # two passes of one tick
+
+
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="there is no GPU here")
+def test_on_a_gpu_batches_are_the_same(store: ExampleStore) -> None:
+    indices = np.array([5, 0, 5, 7])
+    backbone = load_vgg16("none", 0)
+    for examples in (
+        store.pixels(Split.VALIDATION, 64),
+        store.features(Split.VALIDATION, 64, backbone, Precision.FLOAT32),
+    ):
+        expected = examples.batch(indices, CPU)
+        for _ in range(2):
+            batch = examples.batch(indices, torch.device("cuda"))
+            assert batch.device.type == "cuda"
+            assert torch.equal(batch.cpu(), expected)
