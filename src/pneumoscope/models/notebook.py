@@ -105,10 +105,13 @@ def _convolutions(widths: tuple[int, ...], *, normalised: bool) -> Layers:
     for number, width in enumerate(widths, start=1):
         convolution = GreyConv2d if number == 1 else nn.Conv2d
         layers[f"conv_{number}"] = convolution(channels, width, 3)
-        layers[f"conv_{number}_relu"] = nn.ReLU(inplace=True)
         if normalised:
+            layers[f"conv_{number}_relu"] = nn.ReLU(inplace=True)
             layers[f"norm_{number}"] = batch_norm_2d(width)
-        layers[f"pool_{number}"] = nn.MaxPool2d(2)
+            layers[f"pool_{number}"] = nn.MaxPool2d(2)
+        else:  # the largest of four before or after ReLU is the same, and ReLU has a quarter to do
+            layers[f"pool_{number}"] = nn.MaxPool2d(2)
+            layers[f"conv_{number}_relu"] = nn.ReLU(inplace=True)
         channels = width
     return layers
 
