@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from pneumoscope import machine
-from pneumoscope.machine import free_memory, usable_cores
+from pneumoscope.machine import free_memory, held_memory, usable_cores
 
 
 @pytest.fixture
@@ -47,3 +47,9 @@ def test_a_containers_memory_bounds_it(container: Path) -> None:
 def test_unknown_is_said_and_not_guessed(container: Path) -> None:
     (container / "meminfo").unlink()
     assert free_memory() is None
+
+
+def test_mapped_files_are_not_held(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "status").write_text("VmRSS:\t  900 kB\nRssAnon:\t  300 kB\nRssFile:\t  600 kB\n")
+    monkeypatch.setattr(machine, "_STATUS", tmp_path / "status")
+    assert held_memory() == 300 * 1024

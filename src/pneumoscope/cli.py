@@ -110,6 +110,10 @@ WeightsOption = Annotated[
 ResumeOption = Annotated[
     bool, typer.Option("--resume", help="Go on from the last finished epoch of an earlier call.")
 ]
+DryRunOption = Annotated[
+    bool,
+    typer.Option("--dry-run", help="Say how long it will take and how much memory, and stop."),
+]
 
 
 @app.callback()
@@ -146,6 +150,7 @@ def experiment(
     settings: SettingsOption = None,
     strict: StrictOption = False,
     resume: ResumeOption = False,
+    dry_run: DryRunOption = False,
 ) -> None:
     """Train the notebook's seven models, compare them and choose one: the main job.
 
@@ -156,6 +161,8 @@ def experiment(
       pneumoscope experiment labels.csv --images radiographs --out experiment --weights none
 
       pneumoscope experiment chest_xray --out quick --model model_1 --model model_4 --set epochs=2
+
+      pneumoscope experiment chest_xray --out experiment --dry-run
     """
     from pneumoscope.cli_tables import comparison_table
     from pneumoscope.experiment import run_experiment
@@ -165,6 +172,9 @@ def experiment(
         _recipe(model, None, weights, seed, settings) for model in dict.fromkeys(models or MODELS)
     ]
     manifest = _open(source, images, split_by, recipes[0].seed, strict)
+    if dry_run:
+        _estimate(manifest, recipes)
+        return
     result = run_experiment(manifest, recipes, out, _cache(), min_recall=min_recall, resume=resume)
     results.print(comparison_table(result))
     results.print(f"Chosen: {result.choice.name}, by the rule: {result.choice.rule}")
@@ -184,6 +194,7 @@ def train(
     settings: SettingsOption = None,
     strict: StrictOption = False,
     resume: ResumeOption = False,
+    dry_run: DryRunOption = False,
 ) -> None:
     """Train one model into a Run directory, and judge it.
 
@@ -198,7 +209,11 @@ def train(
     from pneumoscope import training
 
     settled = _recipe(model, recipe, weights, seed, settings)
-    store = training.ExampleStore(_open(source, images, split_by, settled.seed, strict), _cache())
+    manifest = _open(source, images, split_by, settled.seed, strict)
+    if dry_run:
+        _estimate(manifest, [settled])
+        return
+    store = training.ExampleStore(manifest, _cache())
     run = training.train(store, settled, out / model, resume=resume)
     training.evaluate_once(run, store)
     results.print(f"Run: {run.folder}", soft_wrap=True)
@@ -407,6 +422,17 @@ def _recipe(
         settings or (),
         **{name: value for name, value in given.items() if value is not None},
     )
+
+
+def _estimate(manifest: "Manifest", recipes: "Sequence[Recipe]") -> None:
+    from pneumoscope.cli_tables import estimates_table
+    from pneumoscope.dataset import Split
+    from pneumoscope.training.estimate import estimate
+
+    train, validation = (len(manifest.of(split)) for split in (Split.TRAIN, Split.VALIDATION))
+    with messages.status("Timing a few steps of each model"):
+        estimates = [estimate(recipe, train, validation) for recipe in recipes]
+    results.print(estimates_table(estimates))
 
 
 def _cache() -> "ArrayCache":

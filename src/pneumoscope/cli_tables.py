@@ -1,6 +1,7 @@
 """The tables that the command line prints; each imports what it needs and no more."""
 
 import json
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from rich.filesize import decimal
@@ -11,6 +12,7 @@ if TYPE_CHECKING:
     from pneumoscope.dataset import Manifest
     from pneumoscope.evaluation.results import ExperimentResult
     from pneumoscope.training import Run
+    from pneumoscope.training.estimate import Estimate
 
 
 def comparison_table(result: "ExperimentResult") -> Table:
@@ -79,6 +81,40 @@ def cache_table(cache: "ArrayCache") -> Table:
     return table
 
 
+def estimates_table(estimates: "Sequence[Estimate]") -> Table:
+    """Return what each training will take, and all of them together."""
+    one = estimates[0]
+    total = sum(estimate.seconds for estimate in estimates)
+    frozen = max(estimate.pass_seconds for estimate in estimates)
+    table = Table(
+        "model",
+        "precision",
+        title=f"{one.train:,} images to train on, {one.validation:,} to validate",
+        caption="Timed on a few random batches. Early stopping may end a training before.",
+        show_footer=True,
+    )
+    table.columns[0].footer = "all, at most"
+    for heading, footer in (
+        ("epochs, at most", ""),
+        ("seconds an epoch", ""),
+        ("in all", _duration(total + frozen)),
+        ("memory", decimal(max(estimate.memory for estimate in estimates))),
+    ):
+        table.add_column(heading, footer, justify="right")
+    for estimate in estimates:
+        table.add_row(
+            estimate.model,
+            estimate.precision,
+            str(estimate.epochs),
+            f"{estimate.epoch_seconds:.1f}",
+            _duration(estimate.seconds),
+            decimal(estimate.memory),
+        )
+    if frozen:
+        table.add_row("VGG16's one pass", one.precision, "", "", _duration(frozen), "")
+    return table
+
+
 def models_table() -> Table:
     """Return every model with its parameters."""
     from pneumoscope.models import MODELS, count_parameters
@@ -122,6 +158,10 @@ def layers_table(name: str) -> Table:
 
 def _synthetic(fact: bool) -> str:
     return " (synthetic images)" if fact else ""
+
+
+def _duration(seconds: float) -> str:
+    return f"{seconds:.0f} s" if seconds < 90 else f"{seconds / 60:.0f} min"
 
 
 def _figure(value: float | None) -> str:

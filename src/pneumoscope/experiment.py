@@ -31,6 +31,7 @@ from pneumoscope.models.vgg16 import load_vgg16
 from pneumoscope.radiograph import read_radiograph
 from pneumoscope.terminal import messages
 from pneumoscope.training import ExampleStore, Recipe, Run, evaluate_once, train
+from pneumoscope.training.estimate import require_memory
 from pneumoscope.training.evaluate import read_predictions
 from pneumoscope.training.run import require_empty
 
@@ -66,10 +67,14 @@ def run_experiment(
 
     Raises
     ------
+    RecipeError
+        If a training does not fit into memory.
     RunError
         If ``out`` is in use, or a training diverges or is interrupted.
     """
     _check_out(out, manifest, recipes, resume)
+    for recipe in recipes:
+        require_memory(recipe)
     on_vgg16 = {
         (recipe.weights, recipe.seed) for recipe in recipes if find_model(recipe.model).on_vgg16
     }

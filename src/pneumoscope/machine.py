@@ -6,6 +6,7 @@ from pathlib import Path
 
 _CGROUP = Path("/sys/fs/cgroup")
 _MEMINFO = Path("/proc/meminfo")
+_STATUS = Path("/proc/self/status")
 
 
 def usable_cores() -> int:
@@ -37,6 +38,18 @@ def free_memory() -> int | None:
     return min(known, default=None)
 
 
+def held_memory() -> int | None:
+    """Return the bytes that the process holds itself, pages of mapped files left out.
+
+    Examples
+    --------
+    >>> held = held_memory()
+    >>> held is None or held > 1_000_000
+    True
+    """
+    return _kilobytes(_STATUS, "RssAnon:")
+
+
 def _quota() -> int | None:
     """Return the cores of a container's CPU quota (cgroup v2), rounded up."""
     with suppress(OSError, ValueError):
@@ -46,11 +59,7 @@ def _quota() -> int | None:
 
 
 def _machine_free() -> int | None:
-    with suppress(OSError, ValueError):
-        for line in _MEMINFO.read_text().splitlines():
-            if line.startswith("MemAvailable:"):
-                return int(line.split()[1]) * 1024
-    return None
+    return _kilobytes(_MEMINFO, "MemAvailable:")
 
 
 def _container_free() -> int | None:
@@ -62,4 +71,13 @@ def _container_free() -> int | None:
             line.split() for line in (_CGROUP / "memory.stat").read_text().splitlines()
         )
         return max(0, limit - used + int(statistics.get("inactive_file", 0)))
+    return None
+
+
+def _kilobytes(path: Path, name: str) -> int | None:
+    """Return a figure of one of Linux's tables, in bytes."""
+    with suppress(OSError, ValueError):
+        for line in path.read_text().splitlines():
+            if line.startswith(name):
+                return int(line.split()[1]) * 1024
     return None

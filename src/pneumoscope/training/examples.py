@@ -18,7 +18,7 @@ from pneumoscope.radiograph import preprocess
 from pneumoscope.terminal import track
 from pneumoscope.training.recipe import Recipe
 
-_BATCH = 32
+PASS_BATCH = 32
 """Images that pass the frozen layers together."""
 
 _UPLOAD = 1024
@@ -172,10 +172,10 @@ def _write_features(
 ) -> None:
     device = select_device()
     layers = place(backbone.layers, device)
-    starts = range(0, len(pixels), _BATCH)
+    starts = range(0, len(pixels), PASS_BATCH)
     with torch.inference_mode(), computing_in(precision, device):
         for start in track(starts, "Frozen VGG16, batches", len(starts)):
-            images = pixels.batch(np.arange(start, min(start + _BATCH, len(pixels))), device)
+            images = pixels.batch(np.arange(start, min(start + PASS_BATCH, len(pixels))), device)
             features = layers(images).float().permute(0, 2, 3, 1)
             write(start, features.cpu().numpy())
 

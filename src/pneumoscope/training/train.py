@@ -13,6 +13,7 @@ from pneumoscope.files import write_bytes
 from pneumoscope.models import build_network, count_parameters, find_model
 from pneumoscope.models.vgg16 import Backbone, load_vgg16
 from pneumoscope.terminal import messages, progress_bar
+from pneumoscope.training.estimate import require_memory
 from pneumoscope.training.evaluate import write_evaluation
 from pneumoscope.training.examples import ExampleStore
 from pneumoscope.training.recipe import Recipe
@@ -37,6 +38,8 @@ def train(store: ExampleStore, recipe: Recipe, folder: Path, *, resume: bool = F
 
     Raises
     ------
+    RecipeError
+        If the training does not fit into memory.
     RunError
         If the folder holds something else, training diverged or was interrupted.
     StorageError
@@ -48,6 +51,7 @@ def train(store: ExampleStore, recipe: Recipe, folder: Path, *, resume: bool = F
     if begun is not None and begun.record.finished:
         messages.print(f"{recipe.model}: finished before, in {folder}")
         return begun
+    require_memory(recipe)
     on_vgg16 = find_model(recipe.model).on_vgg16  # missing weights are said before anything is made
     backbone = load_vgg16(recipe.weights, recipe.seed) if on_vgg16 else None
     run = begun or Run.create(folder, recipe, store.manifest)

@@ -20,7 +20,7 @@ from pneumoscope.training.examples import Examples, batches
 from pneumoscope.training.recipe import ClassBalance, Recipe
 from pneumoscope.training.run import Epoch
 
-_PREDICT_BATCH = 128
+PREDICT_BATCH = 128
 _SHOW_EVERY = 16
 """Batches between two looks at the loss: each waits for the device to catch up."""
 
@@ -218,7 +218,7 @@ def _logits(network: Network, examples: Examples, precision: Precision) -> Tenso
     network.eval()
     device = next(network.parameters()).device
     parts = []
-    for indices in batches(np.arange(len(examples)), _PREDICT_BATCH):
+    for indices in batches(np.arange(len(examples)), PREDICT_BATCH):
         with computing_in(precision, device):
             parts.append(_forward(network, examples.batch(indices, device)).double())
     return torch.cat(parts).cpu()

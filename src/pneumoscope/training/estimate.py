@@ -1,0 +1,260 @@
+"""What a training will take, said before it begins: seconds by a few timed steps, and memory."""
+
+import time
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from pneumoscope.dataset import Label
+from pneumoscope.dataset.manifest import Entry
+from pneumoscope.errors import RecipeError
+from pneumoscope.machine import free_memory, held_memory
+from pneumoscope.models import (
+    Network,
+    Precision,
+    build_network,
+    computing_in,
+    find_model,
+    place,
+    select_device,
+)
+from pneumoscope.models.catalogue import describe_network
+from pneumoscope.models.vgg16 import load_vgg16
+from pneumoscope.training.examples import PASS_BATCH, Examples
+from pneumoscope.training.recipe import Recipe
+from pneumoscope.training.trainer import PREDICT_BATCH, Trainer, predict
+
+_STEPS = 4
+"""Training steps that are timed, after as many that are not."""
+
+_WIDEST = 64
+"""Channels of VGG16 at the images' own size, where its activations are largest."""
+
+_PROCESS = 450_000_000
+"""Bytes that Python, PyTorch and the rest take before anything is trained."""
+
+_LOOSE = 1.15
+"""Activations do not fill the holes that others leave."""
+
+
+@dataclass(frozen=True, slots=True)
+class Estimate:
+    """What one training will take.
+
+    Parameters
+    ----------
+    model
+        Its name.
+    train, validation
+        Images.
+    epochs
+        At most; early stopping may end before.
+    epoch_seconds
+        Of one epoch, validation included.
+    pass_seconds
+        Of the frozen layers' one pass over train and validation, unless it is kept from before.
+    memory
+        Bytes that the process will hold at its largest.
+    """
+
+    model: str
+    precision: Precision
+    train: int
+    validation: int
+    epochs: int
+    epoch_seconds: float
+    pass_seconds: float
+    memory: int
+
+    @property
+    def seconds(self) -> float:
+        """All epochs, without the pass, which models share."""
+        return self.epochs * self.epoch_seconds
+
+
+def estimate(recipe: Recipe, train: int, validation: int) -> Estimate:
+    """Time a few steps on random images; no image of the dataset is read.
+
+    Parameters
+    ----------
+    recipe
+        The settings; weights of VGG16 are not loaded, random ones take as long.
+    train, validation
+        How many images there are.
+
+    Raises
+    ------
+    RecipeError
+        If the training would not fit into memory.
+    """
+    require_memory(recipe)
+    passed = find_model(recipe.model).on_vgg16 and not recipe.augmentation.active
+    return Estimate(
+        model=recipe.model,
+        precision=recipe.precision,
+        train=train,
+        validation=validation,
+        epochs=recipe.epochs,
+        epoch_seconds=_epoch_seconds(recipe, train, validation),
+        pass_seconds=_pass_seconds(recipe) * (train + validation) if passed else 0.0,
+        memory=memory_needed(recipe),
+    )
+
+
+def require_memory(recipe: Recipe) -> None:
+    """Refuse a training that does not fit into the memory of the machine or its GPU.
+
+    Raises
+    ------
+    RecipeError
+        Naming what would fit.
+    """
+    there = _memory_there()
+    needed = memory_needed(recipe)
+    if there is None or needed <= there:
+        return
+    raise RecipeError(
+        f"{recipe.model} at image_size {recipe.image_size} and batch_size {recipe.batch_size} "
+        f"needs about {needed / 1e9:.1f} GB of memory, and {there / 1e9:.1f} GB are there; "
+        f"{_what_fits(recipe, there)}"
+    )
+
+
+def memory_needed(recipe: Recipe) -> int:
+    """Return the bytes that the process will hold at its largest, by the network's shapes.
+
+    Weights, gradients and Adam's two moments, and in bfloat16 copies of weights and gradients; what
+    each layer keeps for the way back, and three times the largest of it on that way; and, in other
+    places, since memory is not given back, twice the largest activation of a prediction. Against
+    the notebook's networks at batches of 32 and 128 it came out between 0.9 and 1.6 times the peak.
+
+    Examples
+    --------
+    >>> small, large = (Recipe(model="model_4", batch_size=size) for size in (8, 256))
+    >>> memory_needed(small) < memory_needed(large)
+    True
+    """
+    spec = find_model(recipe.model)
+    network = describe_network(spec, recipe.image_size)
+    number = 2 if recipe.precision is Precision.BFLOAT16 else 4
+    weights = sum(parameter.numel() for parameter in network.head.parameters())
+    state = weights * (16 + (4 if number == 2 else 0))
+    learning = _activations(network, recipe, recipe.batch_size, number)
+    predicting = _activations(network, recipe, PREDICT_BATCH, number)
+    passing = 0
+    if network.backbone is not None:
+        state += sum(parameter.numel() for parameter in network.backbone.parameters()) * 4
+        batch = recipe.batch_size if recipe.augmentation.active else PASS_BATCH
+        passing = 3 * batch * _WIDEST * recipe.image_size**2 * number
+    process = 0 if torch.cuda.is_available() else _PROCESS
+    return process + state + learning.kept + 3 * learning.largest + 2 * predicting.largest + passing
+
+
+@dataclass(frozen=True, slots=True)
+class _Activations:
+    kept: int
+    largest: int
+
+
+def _activations(network: Network, recipe: Recipe, batch: int, number: int) -> _Activations:
+    """Count the bytes of what a batch leaves behind in the layers that learn."""
+    sizes = []
+
+    def note(layer: nn.Module, _: object, output: Tensor) -> None:
+        if getattr(layer, "inplace", False) or isinstance(layer, nn.Flatten):
+            return
+        indices = 8 if isinstance(layer, nn.MaxPool2d) else 0  # where the largest was
+        sizes.append(output.numel() * (number + indices))
+
+    features = network.backbone is not None and not recipe.augmentation.active
+    hooks = [layer.register_forward_hook(note) for layer in network.head]
+    side = recipe.image_size
+    if features:
+        network.classify(torch.empty(batch, 512, side // 32, side // 32, device="meta"))
+    else:
+        network(torch.empty(batch, 1, side, side, device="meta"))
+    for hook in hooks:
+        hook.remove()
+    return _Activations(sum(sizes), max(sizes))
+
+
+def _memory_there() -> int | None:
+    if torch.cuda.is_available():
+        return int(torch.cuda.mem_get_info()[0])
+    free, held = free_memory(), held_memory()
+    return None if free is None or held is None else free + held
+
+
+def _what_fits(recipe: Recipe, there: int) -> str:
+    sizes = [recipe.batch_size >> halvings for halvings in range(1, recipe.batch_size.bit_length())]
+    sides = range(recipe.image_size // 32 * 32, 63, -32)
+    found = [
+        f"{name}={value}"
+        for name, values in (("batch_size", sizes), ("image_size", sides))
+        if (value := _largest(recipe, name, [v for v in values if v >= 2], there))
+    ]
+    if not found:
+        return "nothing smaller fits either: free some memory, or use a larger machine"
+    return "this fits: " + " or ".join(f"--set {setting}" for setting in found)
+
+
+def _largest(recipe: Recipe, name: str, values: list[int], there: int) -> int | None:
+    return next(
+        (v for v in values if memory_needed(recipe.model_copy(update={name: v})) <= there), None
+    )
+
+
+def _epoch_seconds(recipe: Recipe, train: int, validation: int) -> float:
+    """Time an epoch of a few random batches, twice, and stretch the second."""
+    steps = min(_STEPS, -(-train // recipe.batch_size))
+    trainer = _trainer(recipe, steps * recipe.batch_size)
+    for _ in range(2):
+        epoch = trainer.run_epoch(lambda *_: None)
+    started = time.perf_counter()
+    predict(trainer.network, trainer.validation, recipe.precision)
+    predicting = time.perf_counter() - started
+    step = max(0.0, epoch.seconds - predicting) / steps
+    return step * train / recipe.batch_size + predicting * validation / PREDICT_BATCH
+
+
+def _trainer(recipe: Recipe, images: int) -> Trainer:
+    spec = find_model(recipe.model)
+    backbone = None
+    if spec.on_vgg16:
+        backbone = load_vgg16("none", recipe.seed).layers
+    network = build_network(spec, recipe.image_size, recipe.seed, backbone)
+    features = spec.on_vgg16 and not recipe.augmentation.active
+    endless = recipe.model_copy(update={"epochs": 2, "early_stopping": None})
+    return Trainer(
+        network,
+        endless,
+        _random_examples(images, recipe.image_size, features),
+        _random_examples(PREDICT_BATCH, recipe.image_size, features),
+    )
+
+
+def _random_examples(images: int, size: int, features: bool) -> Examples:
+    rng = np.random.default_rng(0)
+    entries = tuple(Entry(str(number), Label(number % 2)) for number in range(images))
+    inputs = (
+        rng.random((images, size // 32, size // 32, 512), np.float32)
+        if features
+        else rng.integers(0, 256, (images, size, size), np.uint8)
+    )
+    return Examples(entries, inputs, np.arange(images))
+
+
+@torch.inference_mode()
+def _pass_seconds(recipe: Recipe) -> float:
+    """Return the seconds that one image takes through the frozen layers."""
+    device = select_device()
+    layers = place(load_vgg16("none", recipe.seed).layers, device)
+    images = torch.rand(PASS_BATCH, 1, recipe.image_size, recipe.image_size, device=device)
+    with computing_in(recipe.precision, device):
+        for _ in range(2):
+            started = time.perf_counter()
+            layers(images).sum().item()
+            seconds = time.perf_counter() - started
+    return seconds / PASS_BATCH
