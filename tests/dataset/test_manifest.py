@@ -74,6 +74,13 @@ def test_what_is_written_is_read(manifest: Manifest, written: Path) -> None:
     assert [path.name for path in written.parent.iterdir() if path.is_file()] == ["m.parquet"]
 
 
+@pytest.mark.parametrize("rows", [0, 1024, 2500])
+def test_any_number_of_rows_comes_back_in_order(rows: int, tmp_path: Path) -> None:
+    entries = tuple(replace(ENTRIES[n % 3], path=f"{n:04}.png") for n in range(rows))
+    Manifest(tmp_path, entries, SplitBy.IMAGE, seed=7).write(tmp_path / "many.parquet")
+    assert Manifest.read(tmp_path / "many.parquet").entries == entries
+
+
 def test_the_table_is_typed_and_readable_by_others(written: Path) -> None:
     table = pq.read_table(written)
     assert {field.name: str(field.type) for field in table.schema} == {

@@ -5,7 +5,7 @@ import io
 import json
 import os
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from enum import IntEnum, StrEnum
 from functools import cached_property
@@ -19,6 +19,9 @@ from pneumoscope.files import write_bytes
 
 FORMAT = "1"
 """Version of the Parquet file's layout."""
+
+_ROWS = 1024
+"""Rows that are dictionaries at a time: all at once would take several times the entries."""
 
 
 class Label(IntEnum):
@@ -164,7 +167,6 @@ class Manifest:
         if path.exists() and not is_manifest(path):
             raise DatasetError(f"{path}: is there and no manifest; choose another name for it")
         extras = sorted({name for entry in self.entries for name in entry.extra})
-        rows = [_row(entry, extras) for entry in self.entries]
         about = {
             "pneumoscope.manifest": FORMAT,
             "root": str(self.root.resolve()),
@@ -175,7 +177,10 @@ class Manifest:
         }
         schema = pa.schema([*_COLUMNS, *(pa.field(name, pa.string()) for name in extras)], about)
         buffer = io.BytesIO()
-        pq.write_table(pa.Table.from_pylist(rows, schema=schema), buffer)
+        with pq.ParquetWriter(buffer, schema) as writer:
+            for start in range(0, len(self.entries), _ROWS):
+                rows = [_row(entry, extras) for entry in self.entries[start : start + _ROWS]]
+                writer.write_batch(pa.RecordBatch.from_pylist(rows, schema=schema))
         write_bytes(path, buffer.getvalue())
 
     @classmethod
@@ -210,7 +215,7 @@ class Manifest:
             extras = json.loads(about["extra"])
             manifest = cls(
                 root=_root(path, Path(about["root"]), images),
-                entries=tuple(_entry(row, extras) for row in table.to_pylist()),
+                entries=tuple(_entry(row, extras) for row in _rows(table)),
                 split_by=SplitBy(about["split_by"]),
                 seed=int(about["seed"]),
             )
@@ -265,6 +270,12 @@ def _row(entry: Entry, extras: list[str]) -> dict[str, object]:
     row: dict[str, object] = {name: getattr(entry, name) for name in RESERVED}
     row["label"] = entry.label.name
     return row | {name: entry.extra.get(name) for name in extras}
+
+
+def _rows(table: pa.Table) -> Iterator[dict[str, object]]:
+    """Yield rows as dictionaries."""
+    for batch in table.to_batches(max_chunksize=_ROWS):
+        yield from batch.to_pylist()
 
 
 def _entry(row: dict[str, object], extras: list[str]) -> Entry:

@@ -1,0 +1,251 @@
+"""What the programs' results say side by side: tables and goals. No program is run here."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from statistics import fmean, median
+
+import numpy as np
+
+from benchmarks.report import Cell, Spread, Table
+from pneumoscope.evaluation.metrics import Metrics, measure
+from pneumoscope.evaluation.predictions import Predictions
+from pneumoscope.models import MODELS
+
+NOTEBOOK = "notebook"
+METRICS = ("accuracy", "precision", "recall", "auc")
+EPOCH_GOAL = 3.0
+EXPERIMENT_GOAL = 12.0
+OWN_NETWORKS = ("model_1", "model_2", "model_3", "model_4")
+"""The models without VGG16."""
+
+
+GOALS_NOTE = """\
+Ours at the precision that the recipe picks on this machine. Test accuracy: at least the notebook's
+mean over the seeds, less the wider of the two ranges."""
+
+MODELS_NOTE = """\
+An epoch is training and validation; the mean includes the first epoch. Times to the end go from the
+start of the process to the predictions on test, with decoding and VGG16's pass (ours: nothing is
+kept from before); median over the seeds. Where the notebook's program was timed for one epoch
+only, its seconds to the end are for as many epochs as ours took, and it has no metrics. Metrics:
+mean over the seeds, lowest and highest."""
+
+WHOLE_NOTE = """\
+Ours is measured from the source to the report. The notebook's is the sum of its programs at the
+first seed, the start of TensorFlow (some seconds) included in each; a model on VGG16 takes the
+seconds of model 7, with the epochs that ours took. Where model 7 was timed for one epoch only, that
+is its first, which builds the graph too."""
+
+
+@dataclass(frozen=True)
+class Task:
+    """One program to run.
+
+    Parameters
+    ----------
+    program
+        `NOTEBOOK`, or the precision that ours computes in.
+    model, seed
+        What it trains, from which random numbers.
+    epochs
+        At most; 0 for each model's own.
+    data
+        Fingerprint of the manifest.
+    """
+
+    program: str
+    model: str
+    seed: int
+    epochs: int
+    data: str
+
+
+@dataclass(frozen=True)
+class Result:
+    """What a program gave.
+
+    Parameters
+    ----------
+    task
+        What it was asked for.
+    seconds
+        From its start to its end.
+    peak_mb
+        Its largest resident memory, mapped files included.
+    epoch_seconds
+        Of each epoch, validation included.
+    labels, probabilities
+        The truth of each test image, and what the network says of it.
+    """
+
+    task: Task
+    seconds: float
+    peak_mb: float
+    epoch_seconds: Sequence[float]
+    labels: Sequence[int]
+    probabilities: Sequence[float]
+
+    def metrics(self) -> Metrics:
+        """Judge the predictions; both programs are judged by the same code."""
+        files = tuple(map(str, range(len(self.labels))))
+        return measure(
+            Predictions(files, np.array(self.labels), np.array(self.probabilities), files)
+        )
+
+    def seconds_for(self, epochs: float) -> float:
+        """Return the seconds to the end had there been so many epochs."""
+        return self.seconds + (epochs - len(self.epoch_seconds)) * fmean(self.epoch_seconds)
+
+
+@dataclass(frozen=True)
+class WholeExperiment:
+    """Ours, several models from an empty cache to the report in one process.
+
+    Parameters
+    ----------
+    task
+        What it was asked for; its model is the word experiment, and the models, joined by ``+``.
+    seconds, peak_mb
+        As of a `Result`.
+    epochs
+        That each model was trained for.
+    """
+
+    task: Task
+    seconds: float
+    peak_mb: float
+    epochs: Mapping[str, int]
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """All results.
+
+    Parameters
+    ----------
+    results
+        Of every model, program and seed.
+    experiments
+        Ours, one in each precision.
+    default
+        The precision that the recipe picks on this machine.
+    """
+
+    results: Sequence[Result]
+    experiments: Sequence[WholeExperiment]
+    default: str
+
+    def tables(self) -> list[Table]:
+        """Return the goals, the models and the whole experiment."""
+        return [
+            Table("Goals", list(self._goals()), GOALS_NOTE),
+            Table("Models", list(self._models()), MODELS_NOTE),
+            Table("The whole experiment", list(self._whole()), WHOLE_NOTE),
+        ]
+
+    def epoch_ratio(self, model: str, program: str) -> float:
+        """Return how many times faster than the notebook's an epoch is."""
+        return self._epoch_seconds(model, NOTEBOOK) / self._epoch_seconds(model, program)
+
+    def experiment_ratio(self, experiment: WholeExperiment) -> float:
+        """Return how many times faster than the notebook's the whole experiment is."""
+        return self.notebook_seconds() / experiment.seconds
+
+    def notebook_seconds(self) -> float:
+        """Return the notebook's seconds for the models of the experiment.
+
+        A model on VGG16 takes those of model 7 with as many epochs as ours trained it for.
+        """
+        epochs = next(e for e in self.experiments if e.task.program == self.default).epochs
+        first = {r.task.model: r for r in reversed(self.results) if r.task.program == NOTEBOOK}
+        return sum(
+            first[model].seconds
+            if model in OWN_NETWORKS
+            else first["model_7"].seconds_for(epochs[model])
+            for model in epochs
+        )
+
+    def _of(self, model: str, program: str) -> list[Result]:
+        return [r for r in self.results if (r.task.model, r.task.program) == (model, program)]
+
+    def _epoch_seconds(self, model: str, program: str) -> float:
+        return median(s for result in self._of(model, program) for s in result.epoch_seconds)
+
+    def _seconds_to_end(self, model: str, program: str) -> float:
+        return median(map(self._seconds, self._of(model, program)))
+
+    def _seconds(self, result: Result) -> float:
+        if not self._cut_short(result):
+            return result.seconds
+        ours = self._of(result.task.model, self.default)
+        return result.seconds_for(median(len(other.epoch_seconds) for other in ours))
+
+    def _cut_short(self, result: Result) -> bool:
+        """Tell whether it was asked for fewer epochs than ours, only to be timed."""
+        ours = self._of(result.task.model, self.default)
+        return result.task.epochs < max(other.task.epochs for other in ours)
+
+    def _models(self) -> Iterator[dict[str, Cell]]:
+        for model, program in dict.fromkeys((r.task.model, r.task.program) for r in self.results):
+            results = self._of(model, program)
+            seconds = self._seconds_to_end(model, program)
+            yield {
+                "model": model,
+                "program": label(program),
+                "s an epoch, median": self._epoch_seconds(model, program),
+                "mean": fmean(s for result in results for s in result.epoch_seconds),
+                "times faster": self.epoch_ratio(model, program),
+                "s to the end": seconds,
+                "times faster to the end": self._seconds_to_end(model, NOTEBOOK) / seconds,
+                "peak memory MB": max(result.peak_mb for result in results),
+                **{name: self._spread(results, name) for name in METRICS},
+            }
+
+    def _spread(self, results: Sequence[Result], metric: str) -> Spread | None:
+        if any(map(self._cut_short, results)):
+            return None
+        values = [getattr(result.metrics(), metric) for result in results]
+        return None if None in values else Spread.of(values)
+
+    def _whole(self) -> Iterator[dict[str, Cell]]:
+        yield _whole_row(NOTEBOOK, self.notebook_seconds(), None, 1.0)
+        for experiment in self.experiments:
+            ratio = self.experiment_ratio(experiment)
+            program = experiment.task.program
+            yield _whole_row(program, experiment.seconds, experiment.peak_mb, ratio)
+
+    def _goals(self) -> Iterator[dict[str, Cell]]:
+        models = list(dict.fromkeys(result.task.model for result in self.results))
+        for model in models:
+            if model in OWN_NETWORKS:
+                ratio = self.epoch_ratio(model, self.default)
+                yield _goal(f"{model}, an epoch: times faster", EPOCH_GOAL, ratio)
+        for experiment in self.experiments:
+            if experiment.task.program == self.default and len(experiment.epochs) == len(MODELS):
+                ratio = self.experiment_ratio(experiment)
+                yield _goal("the experiment: times faster", EXPERIMENT_GOAL, ratio)
+        for model in models:
+            theirs = self._spread(self._of(model, NOTEBOOK), "accuracy")
+            ours = self._spread(self._of(model, self.default), "accuracy")
+            if theirs is not None and ours is not None:
+                lowest = theirs.mean - max(theirs.width, ours.width)
+                yield _goal(f"{model}: test accuracy", lowest, ours.mean)
+
+
+def label(program: str) -> str:
+    """Return a program's name in the tables."""
+    return program if program == NOTEBOOK else f"ours, {program}"
+
+
+def _whole_row(program: str, seconds: float, memory: float | None, ratio: float) -> dict[str, Cell]:
+    return {
+        "program": label(program),
+        "seconds": seconds,
+        "times faster": ratio,
+        "peak memory MB": memory,
+    }
+
+
+def _goal(what: str, least: float, measured: float) -> dict[str, Cell]:
+    outcome = "met" if measured >= least else "missed"
+    return {"goal": what, "at least": least, "measured": measured, "outcome": outcome}

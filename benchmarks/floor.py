@@ -1,0 +1,187 @@
+"""How far an epoch of each model, and VGG16's pass, are above what the machine cannot undercut."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import torch
+
+from benchmarks.rates import Rates, measure_rates
+from benchmarks.report import Cell, Table, option_parser, publish
+from benchmarks.timing import FEATURES, epoch_seconds, pass_seconds
+from benchmarks.work import Cost, EpochSize, LayerWork, layers_of, learning_cost, update_bytes
+from pneumoscope.models import MODELS, ModelSpec, Precision, select_device
+from pneumoscope.models.catalogue import IMAGE_SIZE, describe_network
+from pneumoscope.models.vgg16 import vgg16_layers
+from pneumoscope.terminal import messages, track
+
+ROUNDS = 3
+PASS_BATCH = 32
+WIDTHS = {Precision.FLOAT32: 4, Precision.BFLOAT16: 2}
+"""Bytes of a number."""
+
+NOTE = """\
+The floor of a layer is the longer of its matrix operations at the matrix rate and its bytes at the
+copy rate; that of an epoch is the sum over its layers and Adam's updates. Bytes: a layer's input
+and output once forward, its input and both gradients once backward, its parameters once for each
+batch and direction. The strict floor is the matrix operations and Adam's bytes alone. A layer whose
+numbers stay in the processor's caches can be faster than its floor. Models on VGG16 learn from its
+features. An epoch is training and validation: {train:,} and {validation:,} images, timed on
+{timed:,} of them."""
+
+
+@dataclass(frozen=True)
+class Measured:
+    """One epoch, or the pass: what it must do, the least it takes, and what it took."""
+
+    what: str
+    precision: Precision
+    cost: Cost
+    floor: float
+    strict_floor: float
+    seconds: float
+
+    def row(self) -> dict[str, Cell]:
+        """Return the table's row."""
+        return {
+            "model": self.what,
+            "precision": self.precision.value,
+            "GFLOP/epoch": self.cost.operations / 1e9,
+            "GB/epoch": self.cost.bytes / 1e9,
+            "floor s": self.floor,
+            "strict floor s": self.strict_floor,
+            "measured s": self.seconds,
+            "times the floor": self.seconds / self.floor,
+        }
+
+
+def measure_model(
+    spec: ModelSpec,
+    precision: Precision,
+    rates: Rates,
+    epoch: EpochSize,
+    timed: EpochSize,
+    rounds: int,
+) -> Measured:
+    """Count one epoch of a model, and time a part of it."""
+    layers = head_layers(spec)
+    costs = [learning_cost(layer, epoch, WIDTHS[precision]) for layer in layers]
+    update = Cost(0, update_bytes(layers, epoch))
+    seconds = epoch_seconds(spec, precision, timed, rounds) * epoch.images / timed.images
+    return _measured(spec.name, precision, rates, costs, update, seconds)
+
+
+def measure_pass(
+    precision: Precision, rates: Rates, epoch: EpochSize, timed: EpochSize
+) -> Measured:
+    """Count VGG16's pass over train and validation, and time it on a part of the images."""
+    batches = -(-epoch.images // PASS_BATCH)
+    layers = backbone_layers()
+    costs = [layer.forward(epoch.images, batches, WIDTHS[precision]) for layer in layers]
+    seconds = pass_seconds(precision, timed) * epoch.images / timed.images
+    return _measured("VGG16's pass", precision, rates, costs, Cost(0, 0), seconds)
+
+
+def head_layers(spec: ModelSpec) -> list[LayerWork]:
+    """Return the layers of a model that learn; those on VGG16 begin with its features."""
+    shape = FEATURES if spec.on_vgg16 else (1, IMAGE_SIZE, IMAGE_SIZE)
+    return layers_of(describe_network(spec).head, torch.zeros(1, *shape, device="meta"))
+
+
+def backbone_layers() -> list[LayerWork]:
+    """Return the layers of VGG16, which never learn."""
+    with torch.device("meta"):
+        image = torch.zeros(1, 1, IMAGE_SIZE, IMAGE_SIZE)
+        return layers_of(vgg16_layers().requires_grad_(False), image)
+
+
+def _measured(
+    what: str,
+    precision: Precision,
+    rates: Rates,
+    costs: Sequence[Cost],
+    update: Cost,
+    seconds: float,
+) -> Measured:
+    total = sum(costs, update)
+    return Measured(
+        what=what,
+        precision=precision,
+        cost=total,
+        floor=sum(map(rates.floor, [*costs, update])),
+        strict_floor=total.operations / rates.matrix + update.bytes / rates.copy,
+        seconds=seconds,
+    )
+
+
+def _rates_table(rates: dict[Precision, Rates]) -> Table:
+    rows: list[dict[str, Cell]] = [
+        {
+            "precision": precision.value,
+            "matrix GFLOP/s": found.matrix / 1e9,
+            "copy GB/s": found.copy / 1e9,
+        }
+        for precision, found in rates.items()
+    ]
+    note = "The best of matrix products and 3x3 convolutions; a copy reads and writes."
+    return Table("Rates of the machine", rows, note)
+
+
+def _pass_table(
+    passes: Sequence[Measured], rates: dict[Precision, Rates], epoch: EpochSize
+) -> Table:
+    rows: list[dict[str, Cell]] = [
+        {
+            "precision": done.precision.value,
+            "GFLOP": done.cost.operations / epoch.images / 1e9,
+            "floor ms": done.floor / epoch.images * 1e3,
+            "measured ms": done.seconds / epoch.images * 1e3,
+            "fraction of the matrix rate": done.cost.operations
+            / done.seconds
+            / rates[done.precision].matrix,
+        }
+        for done in passes
+    ]
+    return Table("VGG16's pass, for one image", rows)
+
+
+def _timed_part(epoch: EpochSize, device: torch.device, smallest: bool) -> EpochSize:
+    """Return what is timed: all of an epoch on a GPU, some steps of it elsewhere."""
+    steps = 2 if smallest else 16 if device.type == "cpu" else epoch.steps
+    train = min(epoch.train, steps * epoch.batch)
+    return EpochSize(train, max(1, round(train * epoch.validation / epoch.train)))
+
+
+def main() -> None:
+    """Run from the command line."""
+    parser = option_parser(__doc__)
+    parser.add_argument(
+        "--images",
+        type=int,
+        nargs=2,
+        metavar=("TRAIN", "VALIDATION"),
+        default=(4187, 1045),
+        help="of an epoch (default: those of the notebook's data)",
+    )
+    given = parser.parse_args()
+    epoch = EpochSize(*given.images)
+    device = select_device()
+    timed = _timed_part(epoch, device, given.smallest)
+    rounds = 1 if given.smallest else ROUNDS
+    with messages.status("Measuring the machine's rates"):
+        rates = {
+            precision: measure_rates(device, precision, given.smallest) for precision in Precision
+        }
+    pairs = [(spec, precision) for spec in MODELS.values() for precision in Precision]
+    models = [
+        measure_model(spec, precision, rates[precision], epoch, timed, rounds)
+        for spec, precision in track(pairs, "Timing epochs", len(pairs))
+    ]
+    passes = [measure_pass(precision, rates[precision], epoch, timed) for precision in Precision]
+    note = NOTE.format(train=epoch.train, validation=epoch.validation, timed=timed.images)
+    floors = Table("Epochs", [done.row() for done in [*models, *passes]], note)
+    tables = [_rates_table(rates), floors, _pass_table(passes, rates, epoch)]
+    publish("floor", tables, given.out)
+
+
+if __name__ == "__main__":
+    main()

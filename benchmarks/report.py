@@ -1,0 +1,128 @@
+"""What every benchmark shares: its options, the machine it ran on, its tables."""
+
+import argparse
+import json
+import os
+import shlex
+import sys
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from statistics import fmean
+from typing import Any
+
+import torch
+
+from pneumoscope.files import write_text
+from pneumoscope.machine import usable_cores
+from pneumoscope.training.environment import describe_environment
+
+CHECKOUT = Path(__file__).resolve().parents[1]
+
+
+@dataclass(frozen=True)
+class Spread:
+    """A mean over seeds, with the lowest and the highest value."""
+
+    mean: float
+    low: float
+    high: float
+
+    @classmethod
+    def of(cls, values: Sequence[float]) -> "Spread":
+        """Summarise one value per seed."""
+        return cls(fmean(values), min(values), max(values))
+
+    @property
+    def width(self) -> float:
+        """From the lowest to the highest."""
+        return self.high - self.low
+
+    def __str__(self) -> str:
+        return f"{self.mean:.3f} ({self.low:.3f}–{self.high:.3f})"
+
+
+Cell = str | int | float | Spread | None
+
+
+@dataclass(frozen=True)
+class Table:
+    """Rows of measurements.
+
+    Parameters
+    ----------
+    title
+        What they measure.
+    rows
+        Values by column, the same columns in each row; None where there is nothing to say.
+    note
+        How to read the table.
+    """
+
+    title: str
+    rows: Sequence[Mapping[str, Cell]]
+    note: str = ""
+
+    def markdown(self) -> str:
+        """Return the table in Markdown, numbers to three digits."""
+        columns = list(self.rows[0])
+        lines = [columns, ["---"] * len(columns)]
+        lines += [[_show(row[column]) for column in columns] for row in self.rows]
+        table = "\n".join(f"| {' | '.join(line)} |" for line in lines)
+        return "\n\n".join(part for part in (f"## {self.title}", table, self.note) if part)
+
+
+def option_parser(description: str | None) -> argparse.ArgumentParser:
+    """Return a parser with the options that every benchmark has."""
+    parser = argparse.ArgumentParser(description=description)
+    parser.add_argument(
+        "--out",
+        type=lambda text: Path(text).resolve(),
+        default=CHECKOUT / "benchmarks" / "results",
+        help="folder that gets the tables (default: %(default)s)",
+    )
+    parser.add_argument("--smallest", action="store_true", help="see that it runs; seconds")
+    return parser
+
+
+def publish(name: str, tables: Sequence[Table], out: Path) -> None:
+    """Write ``NAME.json`` and ``NAME.md`` into a folder, and print the latter."""
+    about = {"command": shlex.join(["python", "-m", f"benchmarks.{name}", *sys.argv[1:]])}
+    about |= machine()
+    content = {"about": about, "tables": [asdict(table) for table in tables]}
+    write_text(out / f"{name}.json", json.dumps(content, indent=2) + "\n")
+    head = [f"# {name}", "\n".join(f"- {fact}: {value}" for fact, value in about.items())]
+    text = "\n\n".join([*head, *(table.markdown() for table in tables)]) + "\n"
+    write_text(out / f"{name}.md", text)
+    print(text, end="")
+
+
+def machine() -> dict[str, str]:
+    """Say what a benchmark ran on."""
+    environment: dict[str, Any] = describe_environment()
+    gpu = torch.cuda.get_device_name() if torch.cuda.is_available() else "none"
+    memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
+    return {
+        "processor": _processor(),
+        "cores": str(usable_cores()),
+        "memory": f"{memory / 2**30:.0f} GiB",
+        "GPU": gpu,
+        "torch": environment["packages"]["torch"],
+        "commit": environment["git_commit"] or "unknown",
+        "time": datetime.now(UTC).isoformat(timespec="minutes"),
+    }
+
+
+def _processor() -> str:
+    lines = Path("/proc/cpuinfo").read_text().splitlines()
+    names = [line.partition(":")[2].strip() for line in lines if line.startswith("model name")]
+    return names[0] if names else os.uname().machine
+
+
+def _show(value: Cell) -> str:
+    if value is None:
+        return "–"
+    if isinstance(value, float):
+        return f"{value:,.0f}" if abs(value) >= 100 else f"{value:.3g}"
+    return f"{value:,}" if isinstance(value, int) else str(value)

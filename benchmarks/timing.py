@@ -1,0 +1,87 @@
+"""The project's own epochs and VGG16 pass, timed on random numbers."""
+
+import time
+from collections.abc import Callable
+from pathlib import Path
+from statistics import median
+
+import numpy as np
+from numpy.typing import DTypeLike, NDArray
+
+from benchmarks.work import EpochSize
+from pneumoscope.cache import ArrayCache, CachedArray, Kind, WriteRows
+from pneumoscope.dataset import Label, Manifest, Split
+from pneumoscope.dataset.manifest import Entry, SplitBy
+from pneumoscope.models import ModelSpec, Precision, build_network
+from pneumoscope.models.catalogue import IMAGE_SIZE
+from pneumoscope.models.vgg16 import load_vgg16
+from pneumoscope.training import ExampleStore, make_recipe
+from pneumoscope.training.examples import Examples
+from pneumoscope.training.trainer import Trainer
+
+FEATURES = (512, IMAGE_SIZE // 32, IMAGE_SIZE // 32)
+"""Channels, height and width of what VGG16 gives for an image."""
+
+
+def epoch_seconds(spec: ModelSpec, precision: Precision, size: EpochSize, rounds: int) -> float:
+    """Time epochs of a model, after one to warm up; the median counts."""
+    recipe = make_recipe(spec.name, precision=precision)
+    network = build_network(spec, IMAGE_SIZE, recipe.seed)
+    train, validation = (_examples(spec, n) for n in (size.train, size.validation))
+    trainer = Trainer(network, recipe, train, validation)
+    seconds = []
+    for _ in range(rounds + 1):
+        started = time.perf_counter()
+        trainer.run_epoch(lambda *_: None)
+        seconds.append(time.perf_counter() - started)
+    return median(seconds[1:])
+
+
+def pass_seconds(precision: Precision, size: EpochSize) -> float:
+    """Time the pass of train and validation images through a random VGG16, after one to warm up."""
+    splits = [Split.TRAIN] * size.train + [Split.VALIDATION] * size.validation
+    entries = tuple(Entry(f"{i}.png", Label.NORMAL, split=split) for i, split in enumerate(splits))
+    manifest = Manifest(Path(), entries, SplitBy.IMAGE, seed=0)
+    store = ExampleStore(manifest, _NoFiles(Path()))
+    backbone = load_vgg16("none", seed=0)
+    store.features(Split.VALIDATION, IMAGE_SIZE, backbone, precision)
+    return store.features_seconds(IMAGE_SIZE, backbone, precision)
+
+
+class _NoFiles(ArrayCache):
+    """Stands where the cache does and keeps nothing: the pass is timed, not the disk."""
+
+    def open(
+        self,
+        kind: Kind,
+        key: str,
+        about: str,
+        shape: tuple[int, ...],
+        dtype: DTypeLike,
+        fill: Callable[[WriteRows], None],
+    ) -> CachedArray:
+        if kind == "pixels":
+            return CachedArray(_pixels(shape[0]), seconds=0)
+        values = np.zeros(shape, dtype)
+
+        def write(first: int, rows: NDArray[np.float32]) -> None:
+            values[first : first + len(rows)] = rows
+
+        started = time.perf_counter()
+        fill(write)
+        return CachedArray(values, time.perf_counter() - started)
+
+
+def _examples(spec: ModelSpec, n: int) -> Examples:
+    """Return examples as a model takes them: pixels, or features in VGG16's place."""
+    entries = tuple(Entry(f"{i}.png", Label(i % 2)) for i in range(n))
+    return Examples(entries, _features(n) if spec.on_vgg16 else _pixels(n), np.arange(n))
+
+
+def _pixels(n: int) -> NDArray[np.uint8]:
+    return np.random.default_rng(0).integers(0, 256, (n, IMAGE_SIZE, IMAGE_SIZE), np.uint8)
+
+
+def _features(n: int) -> NDArray[np.float32]:
+    channels, height, width = FEATURES
+    return np.random.default_rng(0).random((n, height, width, channels), np.float32)

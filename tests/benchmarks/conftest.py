@@ -1,0 +1,29 @@
+"""A benchmark called as a person calls it."""
+
+import json
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+CHECKOUT = Path(__file__).resolve().parents[2]
+
+
+@pytest.fixture(scope="session")
+def run_benchmark(tmp_path_factory: pytest.TempPathFactory) -> Callable[..., dict[str, list]]:
+    """Run a benchmark at its smallest size and return its tables' rows by title."""
+
+    def run(name: str, *words: object, out: Path | None = None) -> dict[str, list]:
+        out = out or tmp_path_factory.mktemp("out")
+        command = [sys.executable, "-m", f"benchmarks.{name}", "--smallest", "--out", out, *words]
+        done = subprocess.run(map(str, command), cwd=CHECKOUT, capture_output=True, text=True)
+        assert done.returncode == 0, done.stderr
+        assert done.stdout == (out / f"{name}.md").read_text()
+        content = json.loads((out / f"{name}.json").read_text())
+        assert f"benchmarks.{name} --smallest" in content["about"]["command"]
+        assert f"- torch: {content['about']['torch']}" in done.stdout
+        return {table["title"]: table["rows"] for table in content["tables"]}
+
+    return run

@@ -1,0 +1,124 @@
+"""The notebook's program beside ours, for real: tensorflow-cpu is installed for it."""
+
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from benchmarks.keras_environment import keras_python
+from benchmarks.programs import KERAS_PROGRAM, link_images, run_measured
+from benchmarks.training_vs_keras import COMPARED, covered
+from pneumoscope.dataset import Label, Split, open_dataset
+from pneumoscope.models import MODELS, count_parameters, fastest_precision
+from pneumoscope.models.catalogue import describe_network
+
+pytestmark = pytest.mark.timeout(1800)
+
+
+@pytest.fixture(scope="module")
+def keras_env(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Install Keras; without a registry skip, or fail where everything must be there."""
+    folder = tmp_path_factory.mktemp("keras") / "env"
+    try:
+        keras_python(folder)
+    except subprocess.CalledProcessError:
+        ask = [sys.executable, "-m", "pip", "index", "versions", "tensorflow-cpu"]
+        if subprocess.run(ask, capture_output=True).returncode == 0:
+            raise
+        reason = "pip reaches no package registry for tensorflow-cpu"
+        if os.environ.get("PNEUMOSCOPE_REQUIRE_PROGRAMS"):
+            pytest.fail(reason)
+        pytest.skip(reason)
+    return folder
+
+
+def test_both_programs_are_measured_and_judged_and_not_run_again(
+    run_benchmark: Callable, keras_env: Path, tmp_path: Path
+) -> None:
+    tables = run_benchmark("training_vs_keras", "--keras-env", keras_env, out=tmp_path)
+    precisions = list(dict.fromkeys(["float32", fastest_precision().value]))
+    programs = ["notebook", *(f"ours, {precision}" for precision in precisions)]
+    models = tables["Models"]
+    assert [(row["model"], row["program"]) for row in models] == [("model_1", p) for p in programs]
+    assert [row["program"] for row in tables["The whole experiment"]] == programs
+    assert [row["goal"].split(",")[0].split(":")[0] for row in tables["Goals"]] == ["model_1"] * 2
+    for row in models:
+        assert row["times faster"] == models[0]["s an epoch, median"] / row["s an epoch, median"]
+        assert 0 < row["s an epoch, median"] < row["s to the end"]
+        assert row["peak memory MB"] > 200
+
+    results = tmp_path / "training_vs_keras"
+    manifest = open_dataset(results / "phantoms")
+    kept = {path: path.read_bytes() for path in results.glob("*-seed0.json")}
+    assert len(kept) == len(programs) + len(precisions)  # each model's programs, each experiment
+    for content in map(json.loads, kept.values()):
+        if "labels" in content:
+            truth = sorted(entry.label for entry in manifest.of(Split.TEST))
+            assert sorted(content["labels"]) == truth
+            assert len(content["epoch_seconds"]) == content["task"]["epochs"] == 1
+            assert all(0 <= probability <= 1 for probability in content["probabilities"])
+
+    again = run_benchmark("training_vs_keras", "--keras-env", keras_env, out=tmp_path)
+    assert again == tables
+    assert {path: path.read_bytes() for path in results.glob("*-seed0.json")} == kept
+
+
+COUNT = """
+import json, keras_notebook as program
+size = (program.SIZE, program.SIZE, 3)
+print(json.dumps({
+    name: program.Sequential([program.Input(size), *build()]).count_params()
+    for name, build in program.MODELS.items()
+}))
+"""
+
+
+def test_both_programs_have_the_same_networks(keras_env: Path) -> None:
+    done = subprocess.run(
+        [keras_python(keras_env), "-c", COUNT],
+        cwd=KERAS_PROGRAM.parent,
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert json.loads(done.stdout) == {
+        name: count_parameters(describe_network(MODELS[name])).total for name in COMPARED
+    }
+
+
+def test_both_programs_see_the_same_files_and_splits(small_dataset: Path, tmp_path: Path) -> None:
+    manifest = open_dataset(small_dataset)
+    link_images(manifest, tmp_path / "links")
+    for split, folder in zip(Split, ("train", "val", "test"), strict=True):
+        for label in Label:
+            linked = [
+                path.resolve() for path in (tmp_path / "links" / folder / label.name).iterdir()
+            ]
+            wanted = [small_dataset / e.path for e in manifest.of(split) if e.label is label]
+            assert sorted(linked) == sorted(path.resolve() for path in wanted)
+
+
+def test_model_7_stands_for_all_on_vgg16() -> None:
+    assert covered(["model_2"]) == ["model_2"]
+    assert covered(["model_1", "model_7"]) == ["model_1", "model_5", "model_6", "model_7"]
+    assert covered(COMPARED) == list(MODELS)
+
+
+def test_memory_is_that_of_the_command_and_not_of_who_calls_it(tmp_path: Path) -> None:
+    ours = b"1" * 200_000_000
+    small = run_measured(["true"], tmp_path / "log", tmp_path, {})
+    assert small.peak_mb < 100 < len(ours) / 1e6
+    take = "taken = b'1' * 200_000_000"
+    large = run_measured([sys.executable, "-c", take], tmp_path / "log", tmp_path, {})
+    assert 200 < large.peak_mb < 300
+
+
+def test_a_program_that_fails_names_its_log(tmp_path: Path) -> None:
+    fail = [sys.executable, "-c", "raise SystemExit('no such image')"]
+    with pytest.raises(RuntimeError, match=r"programs\.log"):
+        run_measured(fail, tmp_path / "programs.log", tmp_path, {})
+    assert "no such image" in (tmp_path / "programs.log").read_text()
