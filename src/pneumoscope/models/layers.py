@@ -71,7 +71,8 @@ class _DotProducts(torch.autograd.Function):
         ctx.save_for_backward(features, weight.to(features.dtype))
         # Few rows at a time: as float32 they are then still in the cache when they are multiplied.
         rows = max(1, _IN_CACHE // features.shape[1])
-        with torch.autocast(features.device.type, enabled=False):
+        device = "cpu" if features.is_meta else features.device.type  # meta: shapes alone
+        with torch.autocast(device, enabled=False):
             parts = [
                 torch.mv(part.to(weight.dtype), weight[0]) for part in torch.split(features, rows)
             ]
