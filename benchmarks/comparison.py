@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from operator import itemgetter
 from statistics import fmean, median
 
 import numpy as np
@@ -186,7 +187,8 @@ class Comparison:
         return result.task.epochs < max(other.task.epochs for other in ours)
 
     def _models(self) -> Iterator[dict[str, Cell]]:
-        for model, program in dict.fromkeys((r.task.model, r.task.program) for r in self.results):
+        pairs = dict.fromkeys((r.task.model, r.task.program) for r in self.results)
+        for model, program in sorted(pairs, key=itemgetter(0)):
             results = self._of(model, program)
             seconds = self._seconds_to_end(model, program)
             yield {

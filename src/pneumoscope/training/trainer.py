@@ -217,10 +217,11 @@ def predict(network: Network, examples: Examples, precision: Precision) -> NDArr
 def _logits(network: Network, examples: Examples, precision: Precision) -> Tensor:
     network.eval()
     device = next(network.parameters()).device
-    parts = []
-    for indices in batches(np.arange(len(examples)), PREDICT_BATCH):
-        with computing_in(precision, device):
-            parts.append(_forward(network, examples.batch(indices, device)).double())
+    with computing_in(precision, device):  # around all batches: weights are rounded once
+        parts = [
+            _forward(network, examples.batch(indices, device)).double()
+            for indices in batches(np.arange(len(examples)), PREDICT_BATCH)
+        ]
     return torch.cat(parts).cpu()
 
 
