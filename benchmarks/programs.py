@@ -21,7 +21,7 @@ from pneumoscope.training.evaluate import read_predictions
 KERAS_FOLDERS = {Split.TRAIN: "train", Split.VALIDATION: "val", Split.TEST: "test"}
 KERAS_PROGRAM = CHECKOUT / "benchmarks" / "keras_notebook.py"
 MEASURED_PROCESS = CHECKOUT / "benchmarks" / "measured_process.py"
-OUR_PROGRAM = [sys.executable, "-m", "pneumoscope.cli"]
+OUR_PROGRAM = [sys.executable, "-m", "pneumoscope"]
 
 Outcome = TypeVar("Outcome", Result, WholeExperiment)
 

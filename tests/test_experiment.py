@@ -180,7 +180,7 @@ def contents(folder: Path) -> dict[str, bytes]:
 @pytest.fixture(scope="module")
 def uninterrupted(words: list[str], tmp_path_factory: pytest.TempPathFactory) -> dict[str, bytes]:
     out = tmp_path_factory.mktemp("whole") / "out"
-    code = [sys.executable, "-m", "pneumoscope.cli", *words, "--out", str(out)]
+    code = [sys.executable, "-m", "pneumoscope", *words, "--out", str(out)]
     subprocess.run(code, capture_output=True, check=True)
     return contents(out)
 

@@ -93,7 +93,7 @@ def weights(folder: Path) -> bytes:
 def test_killed_and_resumed_ends_with_the_weights_of_an_uninterrupted_run(
     small_dataset: Path, tmp_path: Path
 ) -> None:
-    words = [sys.executable, "-m", "pneumoscope.cli", "train", str(small_dataset)]
+    words = [sys.executable, "-m", "pneumoscope", "train", str(small_dataset)]
     words += ["--model", "model_4", "--set", "image_size=64", "--set", "epochs=6"]
     words += ["--set", "augmentation.rotation=5", "--set", "early_stopping=null"]
     killed, whole = tmp_path / "killed", tmp_path / "whole"

@@ -1,0 +1,5 @@
+"""``python -m pneumoscope`` is the command line."""
+
+from pneumoscope.cli import main
+
+main()

@@ -1,0 +1,169 @@
+"""Commands that learn from a dataset and judge what was learned."""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from pneumoscope.cli.options import (
+    DryRunOption,
+    ImagesOption,
+    RecipeOption,
+    ResumeOption,
+    SeedOption,
+    SettingsOption,
+    SourceArgument,
+    SplitByChoice,
+    StrictOption,
+    WeightsOption,
+    open_cache,
+    open_source,
+)
+from pneumoscope.terminal import messages, results
+
+if TYPE_CHECKING:
+    from pneumoscope.dataset import Manifest
+    from pneumoscope.training import Recipe
+
+app = typer.Typer()
+
+
+@app.command()
+def experiment(
+    source: SourceArgument,
+    out: Annotated[Path, typer.Option("--out", metavar="DIR", help="Gets Runs and report.")],
+    models: Annotated[
+        list[str] | None,
+        typer.Option("--model", metavar="NAME", help="Train only this one; repeatable."),
+    ] = None,
+    weights: WeightsOption = None,
+    min_recall: Annotated[
+        float,
+        typer.Option(
+            min=0, max=1, help="Choose the highest precision among models of at least this recall."
+        ),
+    ] = 0.99,
+    images: ImagesOption = None,
+    split_by: SplitByChoice = None,
+    seed: SeedOption = None,
+    settings: SettingsOption = None,
+    strict: StrictOption = False,
+    resume: ResumeOption = False,
+    dry_run: DryRunOption = False,
+) -> None:
+    """Train the notebook's seven models, compare them and choose one: the main job.
+
+    Examples:
+
+      pneumoscope experiment chest_xray --out experiment
+
+      pneumoscope experiment labels.csv --images radiographs --out experiment --weights none
+
+      pneumoscope experiment chest_xray --out quick --model model_1 --model model_4 --set epochs=2
+
+      pneumoscope experiment chest_xray --out experiment --dry-run
+    """
+    from pneumoscope.cli.tables import comparison_table
+    from pneumoscope.experiment import run_experiment
+    from pneumoscope.models import MODELS
+
+    recipes = [
+        _recipe(model, None, weights, seed, settings) for model in dict.fromkeys(models or MODELS)
+    ]
+    manifest = open_source(source, images, split_by, recipes[0].seed, strict)
+    if dry_run:
+        _estimate(manifest, recipes)
+        return
+    result = run_experiment(
+        manifest, recipes, out, open_cache(), min_recall=min_recall, resume=resume
+    )
+    results.print(comparison_table(result))
+    results.print(f"Chosen: {result.choice.name}, by the rule: {result.choice.rule}")
+    results.print(f"Report: {out / 'report.html'}", soft_wrap=True)
+
+
+@app.command()
+def train(
+    source: SourceArgument,
+    model: Annotated[str, typer.Option("--model", help="Its name; see 'pneumoscope models'.")],
+    out: Annotated[Path, typer.Option("--out", metavar="DIR", help="Gets the folder DIR/MODEL.")],
+    weights: WeightsOption = None,
+    images: ImagesOption = None,
+    split_by: SplitByChoice = None,
+    seed: SeedOption = None,
+    recipe: RecipeOption = None,
+    settings: SettingsOption = None,
+    strict: StrictOption = False,
+    resume: ResumeOption = False,
+    dry_run: DryRunOption = False,
+) -> None:
+    """Train one model into a Run directory, and judge it.
+
+    Examples:
+
+      pneumoscope train manifest.parquet --model model_4 --out runs
+
+      pneumoscope train chest_xray --model model_2 --out runs --set augmentation.flip=true
+
+      pneumoscope train manifest.parquet --model model_4 --out runs --resume
+    """
+    from pneumoscope import training
+
+    settled = _recipe(model, recipe, weights, seed, settings)
+    manifest = open_source(source, images, split_by, settled.seed, strict)
+    if dry_run:
+        _estimate(manifest, [settled])
+        return
+    store = training.ExampleStore(manifest, open_cache())
+    run = training.train(store, settled, out / model, resume=resume)
+    training.evaluate_once(run, store)
+    results.print(f"Run: {run.folder}", soft_wrap=True)
+
+
+@app.command()
+def evaluate(
+    run: Annotated[Path, typer.Argument(metavar="RUN", help="A Run directory.")],
+    images: ImagesOption = None,
+) -> None:
+    """Judge a finished Run on its test split; each reading is noted in the Run.
+
+    Example:
+
+      pneumoscope evaluate runs/model_4
+    """
+    from pneumoscope import training
+    from pneumoscope.cli.tables import metrics_table
+
+    opened = training.Run.open(run)
+    training.evaluate_run(opened, training.ExampleStore(opened.manifest(images), open_cache()))
+    results.print(metrics_table(opened))
+
+
+def _recipe(
+    model: str,
+    file: Path | None,
+    weights: str | None,
+    seed: int | None,
+    settings: list[str] | None,
+) -> "Recipe":
+    from pneumoscope.training import make_recipe
+
+    given = {"seed": seed, "weights": weights}
+    return make_recipe(
+        model,
+        file,
+        settings or (),
+        **{name: value for name, value in given.items() if value is not None},
+    )
+
+
+def _estimate(manifest: "Manifest", recipes: "Sequence[Recipe]") -> None:
+    from pneumoscope.cli.tables import estimates_table
+    from pneumoscope.dataset import Split
+    from pneumoscope.training.estimate import estimate
+
+    train, validation = (len(manifest.of(split)) for split in (Split.TRAIN, Split.VALIDATION))
+    with messages.status("Timing a few steps of each model"):
+        estimates = [estimate(recipe, train, validation) for recipe in recipes]
+    results.print(estimates_table(estimates))
