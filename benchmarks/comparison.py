@@ -10,7 +10,7 @@ import numpy as np
 from benchmarks.report import Cell, Spread, Table
 from pneumoscope.evaluation.metrics import Metrics, measure
 from pneumoscope.evaluation.predictions import Predictions
-from pneumoscope.models import MODELS
+from pneumoscope.models import NOTEBOOK_MODELS
 
 NOTEBOOK = "notebook"
 METRICS = ("accuracy", "precision", "recall", "auc")
@@ -223,7 +223,9 @@ class Comparison:
                 ratio = self.epoch_ratio(model, self.default)
                 yield _goal(f"{model}, an epoch: times faster", EPOCH_GOAL, ratio)
         for experiment in self.experiments:
-            if experiment.task.program == self.default and len(experiment.epochs) == len(MODELS):
+            if experiment.task.program == self.default and len(experiment.epochs) == len(
+                NOTEBOOK_MODELS
+            ):
                 ratio = self.experiment_ratio(experiment)
                 yield _goal("the experiment: times faster", EXPERIMENT_GOAL, ratio)
         for model in models:

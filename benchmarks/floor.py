@@ -9,7 +9,7 @@ from benchmarks.rates import Rates, measure_rates
 from benchmarks.report import Cell, Table, option_parser, publish
 from benchmarks.timing import FEATURES, epoch_seconds, pass_seconds
 from benchmarks.work import Cost, EpochSize, LayerWork, layers_of, learning_cost, update_bytes
-from pneumoscope.models import MODELS, ModelSpec, Precision, select_device
+from pneumoscope.models import NOTEBOOK_MODELS, ModelSpec, Precision, select_device
 from pneumoscope.models.catalogue import IMAGE_SIZE, describe_network
 from pneumoscope.models.vgg16 import vgg16_layers
 from pneumoscope.terminal import messages, track
@@ -171,7 +171,7 @@ def main() -> None:
         rates = {
             precision: measure_rates(device, precision, given.smallest) for precision in Precision
         }
-    pairs = [(spec, precision) for spec in MODELS.values() for precision in Precision]
+    pairs = [(spec, precision) for spec in NOTEBOOK_MODELS.values() for precision in Precision]
     models = [
         measure_model(spec, precision, rates[precision], epoch, timed, rounds)
         for spec, precision in track(pairs, "Timing epochs", len(pairs))

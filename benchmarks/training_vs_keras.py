@@ -13,7 +13,8 @@ from benchmarks.programs import Workplace, experiment_once, link_images, run_onc
 from benchmarks.report import option_parser, publish
 from pneumoscope.dataset import Manifest, open_dataset
 from pneumoscope.dataset.phantoms import generate_phantoms
-from pneumoscope.models import MODELS, Precision, fastest_precision
+from pneumoscope.models import NOTEBOOK_MODELS, Precision, fastest_precision
+from pneumoscope.training import make_recipe
 
 COMPARED = ("model_1", "model_2", "model_3", "model_4", "model_7")
 KERAS_SUFFIXES = {".jpeg", ".jpg", ".png"}
@@ -23,9 +24,9 @@ def tasks(given: argparse.Namespace, programs: Sequence[str], data: str) -> Iter
     """Yield what is to be run: for each seed and model the programs in turn."""
     for seed in given.seeds:
         for model in given.models:
-            spec = MODELS[model]
-            epochs = min(spec.epochs, given.epochs or spec.epochs)
-            timed_once = spec.on_vgg16 and not given.full_vgg16
+            epochs = make_recipe(model).epochs
+            epochs = min(epochs, given.epochs or epochs)
+            timed_once = NOTEBOOK_MODELS[model].on_vgg16 and not given.full_vgg16
             for program in programs:
                 if program != NOTEBOOK or not timed_once:
                     yield Task(program, model, seed, epochs, data)
@@ -41,8 +42,12 @@ def covered(models: Sequence[str]) -> list[str]:
     >>> covered(["model_1", "model_7"])
     ['model_1', 'model_5', 'model_6', 'model_7']
     """
-    on_vgg16 = any(MODELS[model].on_vgg16 for model in models)
-    return [name for name, spec in MODELS.items() if name in models or (on_vgg16 and spec.on_vgg16)]
+    on_vgg16 = any(NOTEBOOK_MODELS[model].on_vgg16 for model in models)
+    return [
+        name
+        for name, spec in NOTEBOOK_MODELS.items()
+        if name in models or (on_vgg16 and spec.on_vgg16)
+    ]
 
 
 def require_keras_can_read(manifest: Manifest) -> None:

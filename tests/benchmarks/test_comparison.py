@@ -4,7 +4,7 @@ import pytest
 
 from benchmarks.comparison import Comparison, Result, Task, WholeExperiment
 from benchmarks.report import Spread
-from pneumoscope.models import MODELS
+from pneumoscope.models import NOTEBOOK_MODELS
 
 RIGHT, WRONG = [0.1, 0.9], [0.9, 0.1]
 
@@ -91,7 +91,7 @@ def test_a_missed_goal_is_called_missed() -> None:
         for model in models
         for program, seconds, probabilities in (("notebook", 5.0, RIGHT), ("float32", 2.0, WRONG))
     ]
-    epochs = dict.fromkeys(MODELS, 1)
+    epochs = dict.fromkeys(NOTEBOOK_MODELS, 1)
     comparison = Comparison(results, [whole("float32", 9.0, epochs)], "float32")
     goals = {row["goal"]: row for row in rows(comparison, "Goals")}
     assert {row["outcome"] for row in goals.values()} == {"missed"}

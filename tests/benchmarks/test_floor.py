@@ -6,7 +6,7 @@ import pytest
 
 from benchmarks.rates import Rates
 from benchmarks.work import Cost
-from pneumoscope.models import MODELS
+from pneumoscope.models import NOTEBOOK_MODELS
 
 
 def test_the_floor_is_what_takes_longer() -> None:
@@ -19,7 +19,7 @@ def test_every_model_and_the_pass_stand_beside_their_floor(run_benchmark: Callab
     tables = run_benchmark("floor", "--images", 100, 25)
     rates = {row["precision"]: row for row in tables["Rates of the machine"]}
     rows = {(row["model"], row["precision"]): row for row in tables["Epochs"]}
-    names = [*MODELS, "VGG16's pass"]
+    names = [*NOTEBOOK_MODELS, "VGG16's pass"]
     assert set(rows) == {(name, precision) for name in names for precision in rates}
     for (name, precision), row in rows.items():
         matrix_seconds = row["GFLOP/epoch"] / rates[precision]["matrix GFLOP/s"]

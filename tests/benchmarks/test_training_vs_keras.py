@@ -13,7 +13,7 @@ from benchmarks.keras_environment import keras_python
 from benchmarks.programs import KERAS_PROGRAM, link_images, run_measured
 from benchmarks.training_vs_keras import COMPARED, covered
 from pneumoscope.dataset import Label, Split, open_dataset
-from pneumoscope.models import MODELS, count_parameters, fastest_precision
+from pneumoscope.models import NOTEBOOK_MODELS, count_parameters, fastest_precision
 from pneumoscope.models.catalogue import describe_network
 
 pytestmark = pytest.mark.timeout(1800)
@@ -86,7 +86,7 @@ def test_both_programs_have_the_same_networks(keras_env: Path) -> None:
         check=True,
     )
     assert json.loads(done.stdout) == {
-        name: count_parameters(describe_network(MODELS[name])).total for name in COMPARED
+        name: count_parameters(describe_network(NOTEBOOK_MODELS[name])).total for name in COMPARED
     }
 
 
@@ -105,7 +105,7 @@ def test_both_programs_see_the_same_files_and_splits(small_dataset: Path, tmp_pa
 def test_model_7_stands_for_all_on_vgg16() -> None:
     assert covered(["model_2"]) == ["model_2"]
     assert covered(["model_1", "model_7"]) == ["model_1", "model_5", "model_6", "model_7"]
-    assert covered(COMPARED) == list(MODELS)
+    assert covered(COMPARED) == list(NOTEBOOK_MODELS)
 
 
 def test_memory_is_that_of_the_command_and_not_of_who_calls_it(tmp_path: Path) -> None:

@@ -10,7 +10,7 @@ from torch.utils.flop_counter import FlopCounterMode
 from benchmarks.floor import backbone_layers, head_layers
 from benchmarks.timing import FEATURES
 from benchmarks.work import Cost, EpochSize, LayerWork, layers_of, learning_cost, update_bytes
-from pneumoscope.models import MODELS, build_network
+from pneumoscope.models import NOTEBOOK_MODELS, build_network
 from pneumoscope.models.catalogue import IMAGE_SIZE
 from pneumoscope.models.layers import FlattenChannelsLast, GreyConv2d
 from pneumoscope.models.vgg16 import load_vgg16
@@ -51,9 +51,9 @@ def test_an_epoch_is_training_and_validation(small: list[LayerWork]) -> None:
     assert update_bytes(small, epoch) == 3 * (52 + 34) * (4 * 4 + 3 * 4)
 
 
-@pytest.mark.parametrize("name", MODELS)
+@pytest.mark.parametrize("name", NOTEBOOK_MODELS)
 def test_operations_are_those_that_pytorch_counts(name: str) -> None:
-    spec, n = MODELS[name], 2
+    spec, n = NOTEBOOK_MODELS[name], 2
     head = build_network(spec, IMAGE_SIZE, seed=0).head
     shape = FEATURES if spec.on_vgg16 else (1, IMAGE_SIZE, IMAGE_SIZE)
     with FlopCounterMode(display=False) as counter:

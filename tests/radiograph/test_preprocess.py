@@ -6,7 +6,7 @@ import pytest
 from numpy.typing import NDArray
 from PIL import Image
 
-from pneumoscope.radiograph import decode_radiograph, prepare_pixels
+from pneumoscope.radiograph import Resampling, decode_radiograph, prepare_pixels
 
 
 def as_keras_loads(content: bytes, size: int) -> NDArray[np.uint8]:
@@ -54,3 +54,21 @@ def test_deep_grey_is_rounded_to_the_nearest_of_8_bits() -> None:
     prepared = prepare_pixels(np.repeat(deep, [2, 1], axis=0), 3)
     # 65,535 / 255 = 257 steps of 16 bits to one of 8
     np.testing.assert_array_equal(prepared, [[0, 0, 1], [0, 0, 1], [1, 156, 255]])
+
+
+@pytest.mark.parametrize("side", [192, 300, 451])
+def test_bilinear_gives_the_same_square_of_an_image_at_any_size(side: int) -> None:
+    y, x = np.mgrid[0:1:900j, 0:1:900j]
+    scene = (0.5 + 0.5 * np.sin(7 * x) * np.cos(5 * y)).astype(np.float32)
+    smaller = np.asarray(Image.fromarray(scene).resize((side, side), Image.Resampling.BOX))
+    squares = [
+        prepare_pixels(pixels, 96, Resampling.BILINEAR).astype(int) for pixels in (scene, smaller)
+    ]
+    assert np.abs(squares[0] - squares[1]).max() <= 2
+
+
+def test_bilinear_weighs_all_pixels_and_nearest_takes_one() -> None:
+    stripes = np.tile(np.array([0, 1], np.float32), (400, 200))
+    assert set(prepare_pixels(stripes, 50).ravel()) <= {0, 255}
+    inner = prepare_pixels(stripes, 50, Resampling.BILINEAR)[1:-1, 1:-1].astype(int)
+    assert np.abs(inner - 127.5).max() < 3

@@ -11,10 +11,14 @@ from pneumoscope.dataset import Split, open_dataset
 from pneumoscope.dataset.pixels import load_one
 from pneumoscope.models import Precision
 from pneumoscope.models.vgg16 import load_vgg16
-from pneumoscope.training import ExampleStore, make_recipe
+from pneumoscope.training import ExampleStore, Recipe, make_recipe
 from pneumoscope.training.examples import Examples
 
 CPU = torch.device("cpu")
+
+
+def recipe_at(size: int, precision: Precision = Precision.FLOAT32) -> Recipe:
+    return Recipe(model="model_5", image_size=size, precision=precision)
 
 
 @pytest.fixture
@@ -29,7 +33,7 @@ def store(small_dataset: Path, cache: ArrayCache) -> ExampleStore:
 
 @pytest.mark.parametrize("split", Split)
 def test_a_batch_is_its_images_by_255(store: ExampleStore, split: Split) -> None:
-    examples = store.pixels(split, 70)
+    examples = store.pixels(split, recipe_at(70))
     assert len(examples) == {"train": 40, "validation": 8, "test": 16}[split]
     indices = np.array([5, 0, 5, 7])
     batch = examples.batch(indices, CPU)
@@ -44,13 +48,13 @@ def test_a_batch_is_its_images_by_255(store: ExampleStore, split: Split) -> None
 
 def test_all_splits_share_one_file(store: ExampleStore, cache: ArrayCache) -> None:
     for split in Split:
-        assert store.pixels(split, 64).inputs.shape == (64, 64, 64)
+        assert store.pixels(split, recipe_at(64)).inputs.shape == (64, 64, 64)
     assert [entry.images for entry in cache.entries()] == [64]
 
 
 def test_features_are_what_the_backbone_gives(store: ExampleStore) -> None:
     backbone = load_vgg16("none", 0)
-    features = store.features(Split.TEST, 64, backbone, Precision.FLOAT32)
+    features = store.features(Split.TEST, recipe_at(64), backbone)
     indices = np.array([3, 15])
     batch = features.batch(indices, CPU)
     assert batch.shape == (2, 512, 2, 2)
@@ -79,8 +83,8 @@ def test_features_are_computed_once_for_all_models_and_anew_for_other_weights_or
         for split in (Split.TRAIN, Split.VALIDATION):
             ExampleStore(store.manifest, cache).examples(split, recipe, backbone)
     assert passes == [40, 8]  # and the test split has not been touched
-    store.features(Split.TRAIN, 64, load_vgg16("none", 1), Precision.FLOAT32)
-    store.features(Split.TRAIN, 64, backbone, Precision.BFLOAT16)
+    store.features(Split.TRAIN, recipe_at(64), load_vgg16("none", 1))
+    store.features(Split.TRAIN, recipe_at(64, Precision.BFLOAT16), backbone)
     assert passes == [40, 8, 40, 40]
 
 
@@ -90,11 +94,9 @@ def test_the_seconds_of_a_pass_are_those_of_its_making(
     backbone = load_vgg16("none", 0)
     clock = iter(range(0, 1000, 10))
     monkeypatch.setattr("pneumoscope.cache.time.perf_counter", lambda: next(clock))
-    first = store.features_seconds(64, backbone, Precision.FLOAT32)
+    first = store.features_seconds(recipe_at(64), backbone)
     later = ExampleStore(open_dataset(small_dataset), ArrayCache(cache.folder))
-    assert (
-        first == later.features_seconds(64, backbone, Precision.FLOAT32) == 20
-    )  # two passes of one tick
+    assert first == later.features_seconds(recipe_at(64), backbone) == 20  # two passes, one tick
 
 
 @pytest.mark.skipif(not torch.cuda.is_available(), reason="there is no GPU here")
@@ -102,8 +104,8 @@ def test_on_a_gpu_batches_are_the_same(store: ExampleStore) -> None:
     indices = np.array([5, 0, 5, 7])
     backbone = load_vgg16("none", 0)
     for examples in (
-        store.pixels(Split.VALIDATION, 64),
-        store.features(Split.VALIDATION, 64, backbone, Precision.FLOAT32),
+        store.pixels(Split.VALIDATION, recipe_at(64)),
+        store.features(Split.VALIDATION, recipe_at(64), backbone),
     ):
         expected = examples.batch(indices, CPU)
         for _ in range(2):

@@ -189,7 +189,7 @@ def test_cached_features_give_the_loss_curve_of_the_uncached_network(
         give = (
             (lambda split, b=backbone: store.examples(split, recipe, b))
             if cached
-            else (lambda split: store.pixels(split, 64))
+            else (lambda split: store.pixels(split, recipe))
         )
         network = build_network(MODELS["model_6"], 64, 0, backbone.layers)
         one = Trainer(network, recipe, give(Split.TRAIN), give(Split.VALIDATION))

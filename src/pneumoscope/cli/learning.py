@@ -66,10 +66,11 @@ def experiment(
     """
     from pneumoscope.cli.tables import comparison_table
     from pneumoscope.experiment import run_experiment
-    from pneumoscope.models import MODELS
+    from pneumoscope.models import NOTEBOOK_MODELS
 
     recipes = [
-        _recipe(model, None, weights, seed, settings) for model in dict.fromkeys(models or MODELS)
+        _recipe(model, None, weights, seed, settings)
+        for model in dict.fromkeys(models or NOTEBOOK_MODELS)
     ]
     manifest = open_source(source, images, split_by, recipes[0].seed, strict)
     if dry_run:

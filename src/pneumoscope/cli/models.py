@@ -30,7 +30,7 @@ def models(context: typer.Context) -> None:
 def show(
     name: Annotated[str, typer.Argument(help="Such as model_3.")],
 ) -> None:
-    """Print the layers of a model as a table, at the notebook's image size."""
+    """Print the layers of a model as a table, for images of its size."""
     from pneumoscope.cli.tables import layers_table
 
     results.print(layers_table(name))

@@ -131,12 +131,13 @@ def models_table() -> Table:
 
 
 def layers_table(name: str) -> Table:
-    """Return the layers of a model at the notebook's image size."""
+    """Return the layers of a model at its image size."""
     from pneumoscope.models import count_parameters, find_model
-    from pneumoscope.models.catalogue import IMAGE_SIZE, describe_network
+    from pneumoscope.models.catalogue import describe_network
     from pneumoscope.models.layer_table import layer_table
 
-    network = describe_network(find_model(name))
+    spec = find_model(name)
+    network = describe_network(spec)
     count = count_parameters(network)
     table = Table(
         "layer",
@@ -150,7 +151,7 @@ def layers_table(name: str) -> Table:
     )
     table.add_column("output (channels × height × width)", justify="right")
     table.add_column("parameters", justify="right")
-    for row in layer_table(network, IMAGE_SIZE):
+    for row in layer_table(network, spec.image_size):
         shape = " × ".join(str(side) for side in row.output_shape)
         table.add_row(row.name, row.kind, shape, f"{row.parameters:,}")
     return table

@@ -9,10 +9,15 @@ from pneumoscope.cache import ArrayCache, WriteRows
 from pneumoscope.dataset.manifest import Entry, Manifest
 from pneumoscope.dataset.parallel import map_parallel
 from pneumoscope.errors import DatasetError
-from pneumoscope.radiograph import prepare_pixels, preprocess, read_radiograph
+from pneumoscope.radiograph import Resampling, prepare_pixels, preprocess, read_radiograph
 
 
-def open_pixels(manifest: Manifest, size: int, cache: ArrayCache) -> NDArray[np.uint8]:
+def open_pixels(
+    manifest: Manifest,
+    size: int,
+    cache: ArrayCache,
+    resampling: Resampling = Resampling.NEAREST,
+) -> NDArray[np.uint8]:
     """Return the prepared pixels of all images in use, from the cache or made now, in parallel.
 
     Parameters
@@ -23,6 +28,8 @@ def open_pixels(manifest: Manifest, size: int, cache: ArrayCache) -> NDArray[np.
         Side of the prepared square (see `prepare_pixels`).
     cache
         Where they are kept.
+    resampling
+        How they are made smaller.
 
     Returns
     -------
@@ -42,14 +49,14 @@ def open_pixels(manifest: Manifest, size: int, cache: ArrayCache) -> NDArray[np.
 
     def fill(write: WriteRows) -> None:
         def prepare(row: int) -> None:
-            write(row, load_one(manifest.root, entries[row], size)[np.newaxis])
+            write(row, load_one(manifest.root, entries[row], size, resampling)[np.newaxis])
 
         map_parallel(prepare, range(len(entries)), "Preparing pixels")
 
     pixels: NDArray[np.uint8] = cache.open(
         "pixels",
-        f"{manifest.fingerprint} {size} {preprocess.VERSION}",
-        f"{size} x {size}, data {manifest.fingerprint[:12]}",
+        f"{manifest.fingerprint} {size} {resampling} {preprocess.VERSION}",
+        f"{size} x {size} {resampling}, data {manifest.fingerprint[:12]}",
         (len(entries), size, size),
         np.uint8,
         fill,
@@ -57,7 +64,9 @@ def open_pixels(manifest: Manifest, size: int, cache: ArrayCache) -> NDArray[np.
     return pixels
 
 
-def load_one(root: Path, entry: Entry, size: int) -> NDArray[np.uint8]:
+def load_one(
+    root: Path, entry: Entry, size: int, resampling: Resampling = Resampling.NEAREST
+) -> NDArray[np.uint8]:
     """Decode and prepare one image, shape (size, size), after checking that it is unchanged.
 
     Raises
@@ -73,4 +82,4 @@ def load_one(root: Path, entry: Entry, size: int) -> NDArray[np.uint8]:
             f"{root / entry.path}: changed since the manifest was written; write the manifest "
             "again with 'pneumoscope data manifest'"
         )
-    return prepare_pixels(radiograph.pixels, size)
+    return prepare_pixels(radiograph.pixels, size, resampling)

@@ -1,6 +1,12 @@
-"""Networks: the notebook's seven and the frozen VGG16 beneath three of them."""
+"""Networks: the notebook's seven, the frozen VGG16 beneath three of them, the compact one."""
 
-from pneumoscope.models.catalogue import MODELS, ModelSpec, build_network, find_model
+from pneumoscope.models.catalogue import (
+    MODELS,
+    NOTEBOOK_MODELS,
+    ModelSpec,
+    build_network,
+    find_model,
+)
 from pneumoscope.models.hardware import (
     Precision,
     computing_in,
@@ -12,6 +18,7 @@ from pneumoscope.models.network import Network, Parameters, count_parameters
 
 __all__ = [
     "MODELS",
+    "NOTEBOOK_MODELS",
     "ModelSpec",
     "Network",
     "Parameters",

@@ -1,13 +1,14 @@
 """Every model by name: what it is, how it is built and how the notebook trained it."""
 
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 
 import torch
 from torch import nn
 
 from pneumoscope.errors import RecipeError
 from pneumoscope.models import notebook
+from pneumoscope.models.compact import compact
 from pneumoscope.models.layers import initialise
 from pneumoscope.models.network import Network
 from pneumoscope.models.vgg16 import vgg16_layers
@@ -28,36 +29,42 @@ class ModelSpec:
         One line for people.
     head
         Builds the layers that learn, for an image size.
-    epochs
-        How many the notebook trains at most.
     on_vgg16
         Whether a frozen VGG16 comes before the head.
     penalised
         Layers of the head whose kernels carry the L2 penalty.
-    reduces_learning_rate
-        Whether the notebook lowers the learning rate on a plateau.
+    settings
+        In which its recipe differs from `Recipe`'s defaults.
     """
 
     name: str
     description: str
     head: Callable[[int], nn.Sequential]
-    epochs: int = 10
     on_vgg16: bool = False
     penalised: tuple[str, ...] = ()
-    reduces_learning_rate: bool = False
+    settings: Mapping[str, object] = field(default_factory=dict)
+
+    @property
+    def image_size(self) -> int:
+        """Side of the square that it sees, in pixels, unless the recipe says otherwise."""
+        size = self.settings.get("image_size", IMAGE_SIZE)
+        assert isinstance(size, int)
+        return size
 
 
-MODELS: dict[str, ModelSpec] = {
+_SCHEDULE: Mapping[str, object] = {"reduce_on_plateau": {}}
+
+NOTEBOOK_MODELS: dict[str, ModelSpec] = {
     spec.name: spec
     for spec in (
-        ModelSpec("model_1", "one convolution", notebook.model_1, epochs=3),
+        ModelSpec("model_1", "one convolution", notebook.model_1, settings={"epochs": 3}),
         ModelSpec("model_2", "two convolutions, two dense layers", notebook.model_2),
         ModelSpec("model_3", "three convolutions with batch normalisation", notebook.model_3),
         ModelSpec(
             "model_4",
             "four convolutions with batch normalisation, learning-rate schedule",
             notebook.model_4,
-            reduces_learning_rate=True,
+            settings=_SCHEDULE,
         ),
         ModelSpec(
             "model_5",
@@ -65,7 +72,7 @@ MODELS: dict[str, ModelSpec] = {
             notebook.model_5,
             on_vgg16=True,
             penalised=("dense_1",),
-            reduces_learning_rate=True,
+            settings=_SCHEDULE,
         ),
         ModelSpec(
             "model_6",
@@ -73,7 +80,7 @@ MODELS: dict[str, ModelSpec] = {
             notebook.model_6,
             on_vgg16=True,
             penalised=("dense_1", "dense_2"),
-            reduces_learning_rate=True,
+            settings=_SCHEDULE,
         ),
         ModelSpec(
             "model_7",
@@ -81,10 +88,28 @@ MODELS: dict[str, ModelSpec] = {
             notebook.model_7,
             on_vgg16=True,
             penalised=("dense_1", "dense_2", "dense_3", "output"),
-            reduces_learning_rate=True,
+            settings=_SCHEDULE,
         ),
     )
 }
+"""The notebook's seven, which an experiment compares."""
+
+COMPACT = ModelSpec(
+    "compact",
+    "small residual network with an exact heat map",
+    compact,
+    settings={
+        "image_size": 192,
+        "resampling": "bilinear",
+        "epochs": 24,
+        "early_stopping": None,
+        "reduce_on_plateau": {"patience": 2},
+        "augmentation": {"rotation": 10, "zoom": 0.15, "shift": 0.08, "flip": True},
+    },
+)
+
+MODELS: dict[str, ModelSpec] = NOTEBOOK_MODELS | {COMPACT.name: COMPACT}
+"""All that can be trained."""
 
 
 def find_model(name: str) -> ModelSpec:
@@ -97,8 +122,8 @@ def find_model(name: str) -> ModelSpec:
 
     Examples
     --------
-    >>> find_model("model_4").epochs
-    10
+    >>> find_model("model_1").settings
+    {'epochs': 3}
     """
     if name not in MODELS:
         raise RecipeError(f"model: '{name}' is not a model; choose one of {', '.join(MODELS)}")
@@ -126,7 +151,7 @@ def build_network(
     return network
 
 
-def describe_network(spec: ModelSpec, image_size: int = IMAGE_SIZE) -> Network:
+def describe_network(spec: ModelSpec, image_size: int | None = None) -> Network:
     """Build a network of shapes alone: no memory, no weights, nothing to download.
 
     Examples
@@ -136,4 +161,4 @@ def describe_network(spec: ModelSpec, image_size: int = IMAGE_SIZE) -> Network:
     """
     with torch.device("meta"):
         backbone = vgg16_layers() if spec.on_vgg16 else None
-        return Network(spec.head(image_size), backbone, spec.penalised)
+        return Network(spec.head(image_size or spec.image_size), backbone, spec.penalised)

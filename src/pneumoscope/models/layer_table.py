@@ -54,9 +54,10 @@ def layer_table(network: Network, image_size: int) -> list[LayerRow]:
 
 def _kind(layer: nn.Module) -> str:
     """Return PyTorch's name of a layer, ours being the same layers made faster."""
-    return next(
-        kind.__name__ for kind in type(layer).__mro__ if kind.__module__.startswith("torch.")
-    )
+    for kind in type(layer).__mro__:
+        if kind.__module__.startswith("torch.") and kind is not nn.Module:
+            return kind.__name__
+    return type(layer).__name__
 
 
 def _row(name: str, kind: str, layer: nn.Module, output: Tensor) -> LayerRow:

@@ -1,7 +1,7 @@
 """One image: JPEG, PNG or DICOM bytes in, a `Radiograph` out."""
 
 from pneumoscope.radiograph.decode import decode_radiograph, read_radiograph
-from pneumoscope.radiograph.preprocess import prepare_pixels
+from pneumoscope.radiograph.preprocess import Resampling, prepare_pixels
 from pneumoscope.radiograph.radiograph import Radiograph
 
-__all__ = ["Radiograph", "decode_radiograph", "prepare_pixels", "read_radiograph"]
+__all__ = ["Radiograph", "Resampling", "decode_radiograph", "prepare_pixels", "read_radiograph"]

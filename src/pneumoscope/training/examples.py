@@ -122,39 +122,35 @@ class ExampleStore:
     def examples(self, split: Split, recipe: Recipe, backbone: Backbone | None) -> Examples:
         """Return a split as a network takes it: features where the backbone can run once."""
         if backbone is None or recipe.augmentation.active:
-            return self.pixels(split, recipe.image_size)
-        return self.features(split, recipe.image_size, backbone, recipe.precision)
+            return self.pixels(split, recipe)
+        return self.features(split, recipe, backbone)
 
-    def pixels(self, split: Split, size: int) -> Examples:
+    def pixels(self, split: Split, recipe: Recipe) -> Examples:
         """Return a split as prepared pixels; all splits share one file."""
         splits = np.array([entry.split for entry in self.manifest.in_use])
-        pixels = open_pixels(self.manifest, size, self._cache)
+        pixels = open_pixels(self.manifest, recipe.image_size, self._cache, recipe.resampling)
         return Examples(self.manifest.of(split), pixels, np.flatnonzero(splits == split))
 
-    def features(
-        self, split: Split, size: int, backbone: Backbone, precision: Precision
-    ) -> Examples:
+    def features(self, split: Split, recipe: Recipe, backbone: Backbone) -> Examples:
         """Return a split as the frozen backbone's output; each split has a file of its own.
 
         So the backbone sees no test image before the split is judged.
         """
         entries = self.manifest.of(split)
-        values = self._pass(split, size, backbone, precision).values
+        values = self._pass(split, recipe, backbone).values
         return Examples(entries, values, np.arange(len(entries)))
 
-    def features_seconds(self, size: int, backbone: Backbone, precision: Precision) -> float:
+    def features_seconds(self, recipe: Recipe, backbone: Backbone) -> float:
         """Return how long the backbone's pass over train and validation took when it was made."""
         return sum(
-            self._pass(split, size, backbone, precision).seconds
-            for split in (Split.TRAIN, Split.VALIDATION)
+            self._pass(split, recipe, backbone).seconds for split in (Split.TRAIN, Split.VALIDATION)
         )
 
-    def _pass(
-        self, split: Split, size: int, backbone: Backbone, precision: Precision
-    ) -> CachedArray:
+    def _pass(self, split: Split, recipe: Recipe, backbone: Backbone) -> CachedArray:
         entries = self.manifest.of(split)
-        pixels = self.pixels(split, size)  # before the clock starts: decoding is not the pass
-        settings = f"{backbone.digest} {size} {precision} {preprocess.VERSION}"
+        size, precision = recipe.image_size, recipe.precision
+        pixels = self.pixels(split, recipe)  # before the clock starts: decoding is not the pass
+        settings = f"{backbone.digest} {size} {recipe.resampling} {precision} {preprocess.VERSION}"
         side = size // 32
         return self._cache.open(
             "features",

@@ -11,6 +11,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_valida
 from pneumoscope.errors import RecipeError
 from pneumoscope.files import write_text
 from pneumoscope.models import Precision, fastest_precision, find_model
+from pneumoscope.radiograph import Resampling
 
 
 class _Settings(BaseModel):
@@ -71,6 +72,9 @@ class Recipe(_Settings):
         "the faster on the machine where the recipe is made",
     )
     image_size: int = Field(150, ge=64, le=1024, description="side of the square, pixels")
+    resampling: Resampling = Field(
+        Resampling.NEAREST, description="to that size: nearest, as in the notebook, or bilinear"
+    )
     epochs: int = Field(10, ge=1, le=10_000, description="at most")
     batch_size: int = Field(32, ge=2, le=4096)
     learning_rate: float = Field(1e-3, gt=0, description="Adam's")
@@ -150,10 +154,7 @@ def make_recipe(
     Traceback (most recent call last):
     pneumoscope.errors.RecipeError: --set: 'speed' is not a setting; the settings are ...
     """
-    spec = find_model(model)
-    merged: dict[str, Any] = {"epochs": spec.epochs}
-    if spec.reduces_learning_rate:
-        merged["reduce_on_plateau"] = {}
+    merged: dict[str, Any] = dict(find_model(model).settings)
     if file is not None:
         merged |= _read_yaml(file)
         if merged.setdefault("model", model) != model:

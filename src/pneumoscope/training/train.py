@@ -112,8 +112,7 @@ def _describe(run: Run, trainer: Trainer, store: ExampleStore, backbone: Backbon
             )
         seconds = None
         if not trainer.train.are_pixels:
-            recipe = run.recipe
-            seconds = store.features_seconds(recipe.image_size, backbone, recipe.precision)
+            seconds = store.features_seconds(run.recipe, backbone)
         facts["backbone"] = BackboneRecord(
             origin=backbone.origin, digest=backbone.digest, pass_seconds=seconds
         )

@@ -1,0 +1,73 @@
+"""A small residual network that ends in global pooling, so that its heat map is exact."""
+
+from collections import OrderedDict
+
+import torch
+from torch import Tensor, nn
+
+from pneumoscope.models.layers import DenseToOne
+
+STEM_CHANNELS = 32
+BLOCKS = ((48, 2), (96, 2), (192, 2), (192, 1))
+"""Channels and stride of each residual block; together with the stem the sides shrink by 16."""
+
+
+class Residual(nn.Module):
+    """Two 3x3 convolutions, and the input added to what they give.
+
+    References
+    ----------
+    He et al., "Deep Residual Learning for Image Recognition", CVPR 2016.
+
+    Examples
+    --------
+    >>> Residual(8, 16, stride=2)(torch.rand(1, 8, 12, 12)).shape
+    torch.Size([1, 16, 6, 6])
+    """
+
+    def __init__(self, channels: int, out: int, stride: int) -> None:
+        super().__init__()
+        self.conv_1 = nn.Conv2d(channels, out, 3, stride, padding=1, bias=False)
+        self.norm_1 = nn.BatchNorm2d(out)
+        self.conv_2 = nn.Conv2d(out, out, 3, padding=1, bias=False)
+        self.norm_2 = nn.BatchNorm2d(out)
+        self.shortcut: nn.Module = nn.Identity()
+        if stride != 1 or channels != out:
+            self.shortcut = nn.Sequential(
+                nn.Conv2d(channels, out, 1, stride, bias=False), nn.BatchNorm2d(out)
+            )
+
+    def forward(self, features: Tensor) -> Tensor:
+        """Return (n, out, height / stride, width / stride) of (n, channels, height, width)."""
+        inner = torch.relu(self.norm_1(self.conv_1(features)))
+        return torch.relu(self.norm_2(self.conv_2(inner)) + self.shortcut(features))
+
+
+class GlobalAveragePool(nn.Module):
+    """The mean of each channel.
+
+    Examples
+    --------
+    >>> GlobalAveragePool()(torch.ones(2, 3, 4, 4)).shape
+    torch.Size([2, 3])
+    """
+
+    def forward(self, features: Tensor) -> Tensor:
+        """Return (n, channels) of (n, channels, height, width)."""
+        return features.mean((2, 3))
+
+
+def compact(image_size: int) -> nn.Sequential:
+    """Build a stem, four residual blocks, global pooling and the output layer, for any size."""
+    layers: OrderedDict[str, nn.Module] = OrderedDict(
+        conv_1=nn.Conv2d(1, STEM_CHANNELS, 3, stride=2, padding=1, bias=False),
+        norm_1=nn.BatchNorm2d(STEM_CHANNELS),
+        conv_1_relu=nn.ReLU(inplace=True),
+    )
+    channels = STEM_CHANNELS
+    for number, (out, stride) in enumerate(BLOCKS, start=1):
+        layers[f"block_{number}"] = Residual(channels, out, stride)
+        channels = out
+    layers["pool"] = GlobalAveragePool()
+    layers["output"] = DenseToOne(channels, 1)
+    return nn.Sequential(layers)
