@@ -1,0 +1,75 @@
+"""Networks as they are deployed, against the networks themselves and automatic differentiation."""
+
+import pytest
+import torch
+from torch import Tensor
+
+from pneumoscope.models import MODELS, Network, build_network
+from pneumoscope.models.deployed import Deployed, Ensemble
+from pneumoscope.models.vgg16 import load_vgg16
+
+SIZE = 64
+
+
+@pytest.fixture(scope="module")
+def pixels() -> Tensor:
+    draw = torch.Generator().manual_seed(0)
+    return torch.randint(0, 256, (3, SIZE, SIZE), dtype=torch.uint8, generator=draw)
+
+
+def network(name: str, seed: int = 0) -> Network:
+    """Build a network whose normalisations have seen something."""
+    spec = MODELS[name]
+    backbone = load_vgg16("none", seed).layers if spec.on_vgg16 else None
+    one = build_network(spec, SIZE, seed, backbone)
+    draw = torch.Generator().manual_seed(seed)
+    for layer in one.modules():
+        if isinstance(layer, torch.nn.BatchNorm1d | torch.nn.BatchNorm2d):
+            layer.running_mean.normal_(0, 0.1, generator=draw)
+            layer.running_var.uniform_(0.5, 2, generator=draw)
+            layer.weight.data.uniform_(0.5, 2, generator=draw)
+    return one.eval()
+
+
+@pytest.mark.parametrize("name", MODELS)
+def test_the_logit_is_the_network_s(name: str, pixels: Tensor) -> None:
+    one = network(name)
+    logits, _, _ = Deployed(one)(pixels)
+    torch.testing.assert_close(logits, one(pixels[:, None] / 255), rtol=1e-4, atol=1e-5)
+
+
+@pytest.mark.parametrize("name", MODELS)
+def test_the_heat_map_is_gradient_times_feature_map(name: str, pixels: Tensor) -> None:
+    deployed = Deployed(network(name))
+    maps = deployed.convolutional(pixels[:, None] / 255).requires_grad_()
+    (gradient,) = torch.autograd.grad(deployed.dense(maps).sum(), maps)
+    assert gradient.abs().sum() > 0
+    _, heatmaps, features = deployed(pixels)
+    torch.testing.assert_close(heatmaps, (gradient * maps).sum(1), rtol=1e-4, atol=1e-7)
+    torch.testing.assert_close(features, maps.detach().flatten(2).mean(2))
+
+
+def test_the_compact_network_s_heat_map_and_bias_sum_to_its_logit(pixels: Tensor) -> None:
+    one = network("compact")
+    one.head.output.bias.data.fill_(0.75)
+    logits, heatmaps, _ = Deployed(one)(pixels)
+    torch.testing.assert_close(heatmaps.sum((1, 2)) + 0.75, logits)
+
+
+def test_deploying_leaves_the_network_as_it_is() -> None:
+    one = network("model_4").train()
+    Deployed(one)
+    assert one.head.training
+    assert all(parameter.requires_grad for parameter in one.head.parameters())
+
+
+def test_an_ensemble_means_logits_and_keeps_the_sum_of_heat_maps(pixels: Tensor) -> None:
+    members = [Deployed(network("compact", 0)), Deployed(network("model_4", 1))]
+    apart = [member(pixels) for member in members]
+    logits, heatmaps, features = Ensemble(members)(pixels)
+    torch.testing.assert_close(logits, (apart[0][0] + apart[1][0]) / 2)
+    sums = [one[1].sum((1, 2)) for one in apart]
+    torch.testing.assert_close(heatmaps.sum((1, 2)), (sums[0] + sums[1]) / 2)
+    assert apart[0][1].shape[1:] == (4, 4) != apart[1][1].shape[1:] == (2, 2)
+    assert heatmaps.shape == (3, 4, 4)
+    assert features.shape == (3, 192 + 256)
