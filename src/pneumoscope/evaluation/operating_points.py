@@ -1,0 +1,170 @@
+"""Where probability becomes a finding: thresholds, and the band in which none is given."""
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from pneumoscope.errors import PredictionsError
+from pneumoscope.evaluation.metrics import Floats
+from pneumoscope.evaluation.predictions import Predictions
+
+SCREENING_RECALL = 0.99
+CONFIRM_PRECISION = 0.98
+ABSTAIN_LEVEL = 0.01
+"""At most this share of either class is to be given the other's finding, outside the band."""
+
+
+@dataclass(frozen=True, slots=True)
+class OperatingPoint:
+    """A threshold and the band around it.
+
+    Parameters
+    ----------
+    name
+        ``screening``, ``balanced`` or ``confirm``.
+    rule
+        How the threshold was chosen, in words.
+    threshold
+        A probability of at least this means PNEUMONIA.
+    low, high
+        Of the band, both included, in which no finding is sure. It holds the threshold.
+    """
+
+    name: str
+    rule: str
+    threshold: float
+    low: float
+    high: float
+
+
+def choose_operating_points(predictions: Predictions) -> tuple[OperatingPoint, ...]:
+    """Choose the three operating points, from the most sensitive to the most precise.
+
+    ``screening`` is the highest threshold whose recall is at least 0.99, ``balanced`` maximises
+    Youden's index [1]_ among thresholds not below it, ``confirm`` is the lowest, not below that,
+    whose precision is at least 0.98. Each threshold lies in the middle, as log-odds, between two
+    probabilities that were seen.
+
+    Parameters
+    ----------
+    predictions
+        On validation images of both classes, calibrated.
+
+    Raises
+    ------
+    PredictionsError
+        If a class is missing, or no threshold is precise enough.
+
+    References
+    ----------
+    .. [1] Youden WJ. Index for rating diagnostic tests. Cancer 3:32-35, 1950.
+
+    Examples
+    --------
+    >>> table = Predictions(
+    ...     files=("a", "b", "c", "d"),
+    ...     labels=np.array([0, 0, 1, 1]),
+    ...     probabilities=np.array([0.1, 0.2, 0.8, 0.9]),
+    ...     patients=("a", "b", "c", "d"),
+    ... )
+    >>> [(point.name, round(point.threshold, 3)) for point in choose_operating_points(table)]
+    [('screening', 0.5), ('balanced', 0.5), ('confirm', 0.5)]
+    """
+    labels, probabilities = predictions.labels, predictions.probabilities
+    if len(set(labels.tolist())) < 2:
+        raise PredictionsError(
+            "operating points need NORMAL and PNEUMONIA among the validation images, and one class "
+            "is missing; split the dataset anew"
+        )
+    seen, recall, specificity, precision = _rates(labels, probabilities)
+    screening = int(np.flatnonzero(recall >= SCREENING_RECALL).max())
+    balanced = screening + int(np.argmax((recall + specificity)[screening:]))
+    precise = balanced + np.flatnonzero(precision[balanced:] >= CONFIRM_PRECISION)
+    if len(precise) == 0:
+        raise PredictionsError(
+            f"no threshold reaches a precision of {CONFIRM_PRECISION} on the validation images, so "
+            "there is no operating point 'confirm'; train a better model, or with more images"
+        )
+    confirm = int(precise.min())
+    low, high = abstaining_band(labels, probabilities)
+    rules = {
+        "screening": f"highest threshold with recall >= {SCREENING_RECALL}",
+        "balanced": "highest recall + specificity (Youden)",
+        "confirm": f"lowest threshold with precision >= {CONFIRM_PRECISION}",
+    }
+    points = []
+    for (name, rule), index in zip(rules.items(), (screening, balanced, confirm), strict=True):
+        threshold = _between(seen[index - 1] if index else 0.0, seen[index])
+        points.append(
+            OperatingPoint(
+                name,
+                f"{rule}, on {len(labels)} validation images",
+                threshold,
+                min(low, threshold),
+                max(high, threshold),
+            )
+        )
+    return tuple(points)
+
+
+def abstaining_band(
+    labels: NDArray[np.int8], probabilities: Floats, level: float = ABSTAIN_LEVEL
+) -> tuple[float, float]:
+    """Return the band of probabilities for which no finding is sure, by split conformal prediction.
+
+    For new images exchangeable with these, at most ``level`` of those with PNEUMONIA get a
+    probability below ``low``, and at most ``level`` of the NORMAL ones get one above ``high``; each
+    class is counted by itself (Mondrian). With fewer than ``1 / level - 1`` images of a class
+    nothing can be promised, and the band reaches 0 or 1.
+
+    Parameters
+    ----------
+    labels
+        Shape (n,), of images that nothing was learned from.
+    probabilities
+        Shape (n,).
+    level
+        Share of a class.
+
+    Returns
+    -------
+    low, high : float
+        ``low`` above ``high`` means that there is no band: both promises hold everywhere between.
+
+    References
+    ----------
+    Vovk, Gammerman and Shafer, "Algorithmic Learning in a Random World", 2005, chapter 4.
+
+    Examples
+    --------
+    >>> abstaining_band(np.repeat([0, 1], 9), np.tile(np.arange(1, 10) / 10, 2), level=0.2)
+    (0.2, 0.8)
+    """
+    ill, healthy = np.sort(probabilities[labels == 1]), np.sort(probabilities[labels == 0])
+    below = int(np.floor(level * (len(ill) + 1)))
+    above = int(np.floor(level * (len(healthy) + 1)))
+    low = float(ill[below - 1]) if below else 0.0
+    high = float(healthy[-above]) if above else 1.0
+    return low, high
+
+
+def _rates(
+    labels: NDArray[np.int8], probabilities: Floats
+) -> tuple[Floats, Floats, Floats, Floats]:
+    """Return the distinct probabilities, ascending, and the rates with each as the threshold."""
+    seen, first = np.unique(np.sort(probabilities), return_index=True)
+    ill_below = np.append(0, np.cumsum(labels[np.argsort(probabilities)]))[first]
+    healthy_below = first - ill_below
+    ill, healthy = labels.sum(), len(labels) - labels.sum()
+    called_ill, called_healthy = ill - ill_below, healthy - healthy_below
+    precision = called_ill / (called_ill + called_healthy)
+    return seen, called_ill / ill, healthy_below / healthy, precision
+
+
+def _between(low: float, high: float) -> float:
+    """Return the middle of two probabilities as log-odds, above the first."""
+    odds = [p / (1 - p) for p in np.clip([low, high], 1e-9, 1 - 1e-9)]
+    middle = float(np.sqrt(odds[0] * odds[1]))
+    inside = middle / (1 + middle)
+    return inside if low < inside <= high else high

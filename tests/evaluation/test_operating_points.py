@@ -1,0 +1,86 @@
+"""Operating points by brute force, and the band's promise on images it has not seen."""
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from pneumoscope.errors import PredictionsError
+from pneumoscope.evaluation.metrics import measure
+from pneumoscope.evaluation.operating_points import abstaining_band, choose_operating_points
+from pneumoscope.evaluation.predictions import Predictions
+
+
+def table(labels: list[int], probabilities: list[float]) -> Predictions:
+    files = tuple(map(str, range(len(labels))))
+    return Predictions(files, np.array(labels, np.int8), np.array(probabilities), files)
+
+
+def overlapping(n: int, seed: int) -> Predictions:
+    draw = np.random.default_rng(seed)
+    labels = (draw.random(n) < 0.7).astype(np.int8)
+    logits = draw.normal(np.where(labels, 2.5, -2.5), 1.5)
+    return table(labels.tolist(), (1 / (1 + np.exp(-logits))).round(3).clip(0.001, 0.999).tolist())
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_thresholds_are_those_that_trying_each_finds(seed: int) -> None:
+    predictions = overlapping(400, seed)
+    tried = [measure(predictions, each) for each in np.unique(predictions.probabilities)]
+    screening, balanced, confirm = (
+        measure(predictions, point.threshold) for point in choose_operating_points(predictions)
+    )
+    assert screening == [one for one in tried if one.recall >= 0.99][-1]
+    stricter = tried[tried.index(screening) :]
+    assert balanced == max(stricter, key=lambda one: one.recall + one.specificity)
+    stricter = tried[tried.index(balanced) :]
+    assert confirm == next(one for one in stricter if one.precision >= 0.98)
+
+
+def test_a_threshold_lies_between_probabilities_that_were_seen() -> None:
+    predictions = overlapping(400, 0)
+    for point in choose_operating_points(predictions):
+        assert np.abs(predictions.probabilities - point.threshold).min() > 1e-5
+        assert point.low <= point.threshold <= point.high
+
+
+@given(st.lists(st.tuples(st.booleans(), st.floats(0, 1)), min_size=2, max_size=60))
+def test_stricter_points_never_lie_below_less_strict_ones(rows: list[tuple[bool, float]]) -> None:
+    predictions = table([int(ill) for ill, _ in rows], [p for _, p in rows])
+    try:
+        screening, balanced, confirm = choose_operating_points(predictions)
+    except PredictionsError:
+        return
+    assert screening.threshold <= balanced.threshold <= confirm.threshold
+    assert measure(predictions, screening.threshold).recall >= 0.99
+
+
+@pytest.mark.parametrize(
+    ("labels", "probabilities", "words"),
+    [([1, 1], [0.2, 0.9], "one class"), ([1, 0], [0.1, 0.9], "no threshold")],
+)
+def test_what_cannot_be_chosen_is_said(
+    labels: list[int], probabilities: list[float], words: str
+) -> None:
+    with pytest.raises(PredictionsError, match=words):
+        choose_operating_points(table(labels, probabilities))
+
+
+@pytest.mark.parametrize(("n", "level"), [(150, 0.1), (400, 0.05)])
+def test_new_images_fall_on_the_wrong_side_of_the_band_as_seldom_as_promised(
+    n: int, level: float
+) -> None:
+    wrong = []
+    for seed in range(300):
+        fitted, new = overlapping(n, seed), overlapping(n, 10_000 + seed)
+        low, high = abstaining_band(fitted.labels, fitted.probabilities, level)
+        ill, healthy = (new.probabilities[new.labels == label] for label in (1, 0))
+        wrong.append([(ill < low).mean(), (healthy > high).mean()])
+    mean, error = np.mean(wrong, 0), np.std(wrong, 0) / np.sqrt(300)
+    assert (mean <= level + 3 * error).all()
+    assert (mean > level - 0.03).all()  # and the band is no wider than it must be
+
+
+def test_too_few_images_promise_nothing() -> None:
+    few = table([0, 1, 1], [0.3, 0.6, 0.7])
+    assert abstaining_band(few.labels, few.probabilities) == (0.0, 1.0)
