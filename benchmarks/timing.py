@@ -44,8 +44,9 @@ def pass_seconds(precision: Precision, size: EpochSize) -> float:
     manifest = Manifest(Path(), entries, SplitBy.IMAGE, seed=0)
     store = ExampleStore(manifest, _NoFiles(Path()))
     backbone = load_vgg16("none", seed=0)
-    store.features(Split.VALIDATION, IMAGE_SIZE, backbone, precision)
-    return store.features_seconds(IMAGE_SIZE, backbone, precision)
+    recipe = make_recipe("model_5", precision=precision)
+    store.features(Split.VALIDATION, recipe, backbone)
+    return store.features_seconds(recipe, backbone)
 
 
 class _NoFiles(ArrayCache):

@@ -8,6 +8,7 @@ from contextlib import ExitStack
 from dataclasses import dataclass
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 import pytest
@@ -15,6 +16,10 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from pneumoscope import cli
+
+if TYPE_CHECKING:
+    from pneumoscope.reader import Reader
+    from pneumoscope.training import Run
 
 SHARED_DATA = Path(__file__).resolve().parents[2] / "shared" / "data"
 
@@ -121,3 +126,58 @@ def write_dataset(root: Path, train: int = 24, test: int = 8, size: int = 64) ->
 def small_dataset(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Return a small learnable dataset; nobody may write to it."""
     return write_dataset(tmp_path_factory.mktemp("small") / "chest")
+
+
+@pytest.fixture(scope="session")
+def phantom_dataset(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Return a folder of synthetic radiographs."""
+    from pneumoscope.dataset.phantoms import generate_phantoms
+
+    return generate_phantoms(tmp_path_factory.mktemp("phantoms") / "chest", count=160, size=128)
+
+
+@pytest.fixture(scope="session")
+def compact_run(phantom_dataset: Path, tmp_path_factory: pytest.TempPathFactory) -> "Run":
+    """Return a finished and judged Run of the compact network."""
+    from pneumoscope.cache import ArrayCache
+    from pneumoscope.dataset import open_dataset
+    from pneumoscope.training import ExampleStore, evaluate_run, make_recipe, train
+
+    settings = ["image_size=64", "epochs=3", "precision=float32"]
+    folder = tmp_path_factory.mktemp("run")
+    store = ExampleStore(open_dataset(phantom_dataset), ArrayCache(folder / "cache"))
+    finished = train(store, make_recipe("compact", assignments=settings), folder / "compact")
+    evaluate_run(finished, store)
+    return finished
+
+
+@pytest.fixture(scope="session")
+def exported(compact_run: "Run", tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Return the Run's bundle; nobody may write to it."""
+    from pneumoscope.cache import ArrayCache
+    from pneumoscope.training.export import export_bundle
+
+    folder = tmp_path_factory.mktemp("exported")
+    cache = ArrayCache(folder / "cache")
+    export_bundle([compact_run], folder / "bundle", cache, "phantoms", "Learned from phantoms.")
+    return folder / "bundle"
+
+
+@pytest.fixture
+def own_bundle(exported: Path, tmp_path: Path) -> Path:
+    """Return a copy of the bundle that a test may damage."""
+    return Path(shutil.copytree(exported, tmp_path / "bundle"))
+
+
+@pytest.fixture(scope="session")
+def reader(exported: Path) -> "Reader":
+    """Return a reader with that bundle."""
+    from pneumoscope.reader import load
+
+    return load(exported)
+
+
+@pytest.fixture(scope="session")
+def radiographs(phantom_dataset: Path) -> Callable[[int], list[Path]]:
+    """Return the first so many test phantoms."""
+    return lambda n: sorted((phantom_dataset / "test").rglob("*.png"))[:n]

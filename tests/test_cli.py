@@ -13,6 +13,8 @@ COMMANDS = [
     ("experiment",),
     ("train",),
     ("evaluate",),
+    ("export",),
+    ("read",),
     ("data", "manifest"),
     ("data", "summary"),
     ("data", "fetch"),

@@ -1,3 +1,26 @@
-"""Learns to see pneumonia on chest radiographs, and reports honestly how well it does."""
+"""Learns to see pneumonia on chest radiographs, and reports honestly how well it does.
+
+Examples
+--------
+>>> import pneumoscope
+>>> reader = pneumoscope.load()  # doctest: +SKIP
+>>> reader.read("chest.jpeg").probability  # doctest: +SKIP
+0.97
+"""
+
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from pneumoscope.reader import load
 
 __version__ = "0.1.0"
+__all__ = ["__version__", "load"]
+
+
+def __getattr__(name: str) -> Any:
+    """Import the reader when it is first asked for: learning and judging do without it."""
+    if name != "load":
+        raise AttributeError(f"module 'pneumoscope' has no attribute '{name}'")
+    from pneumoscope.reader import load
+
+    return load

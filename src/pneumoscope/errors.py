@@ -33,6 +33,10 @@ class RunInterruptedError(RunError):
     """The user stopped a training; what is finished of it is kept."""
 
 
+class BundleError(PneumoscopeError):
+    """A bundle is missing, damaged or of another format."""
+
+
 class PredictionsError(PneumoscopeError):
     """A table of predictions cannot be evaluated."""
 

@@ -13,7 +13,12 @@ from PIL import Image
 from PIL.PngImagePlugin import PngInfo
 
 from pneumoscope.errors import UnreadableRadiographError
-from pneumoscope.radiograph import decode_radiograph, prepare_pixels, read_radiograph
+from pneumoscope.radiograph import (
+    decode_radiograph,
+    from_array,
+    prepare_pixels,
+    read_radiograph,
+)
 from pneumoscope.radiograph.preprocess import MARGIN
 
 GREY = np.random.default_rng(1).integers(0, 256, (13, 17), dtype=np.uint8)
@@ -277,10 +282,25 @@ NO_RADIOGRAPHS = {
     "moving-gif": (encode(ANIMATION[0], "GIF", save_all=True, append_images=ANIMATION), "a GIF"),
     "moving-png": (
         encode(ANIMATION[0], save_all=True, append_images=ANIMATION[1:]),
-        "an animation; export one still image",
+        "an animation or several pages; export one still image",
     ),
-    "pdf": (encode(ANIMATION[0], "PDF"), "a PDF; export the radiograph as JPEG, PNG or DICOM"),
-    "tiff": (encode(ANIMATION[0], "TIFF"), "a TIFF; export the radiograph as JPEG, PNG or DICOM"),
+    "pages": (
+        encode(ANIMATION[0], "TIFF", save_all=True, append_images=ANIMATION[1:]),
+        "an animation or several pages; export one still image",
+    ),
+    "float-tiff": (
+        encode(Image.fromarray(GREY.astype(np.float32)), "TIFF"),
+        "grey values as floating point, of unknown range; export 8 or 16 bits",
+    ),
+    "deep-tiff": (
+        encode(Image.fromarray(GREY.astype(np.int32) * 10_000), "TIFF"),
+        "grey values of more than 16 bits; export 8 or 16",
+    ),
+    "tiff-head": (b"II*\0\x08\0", "a TIFF whose header is damaged; copy it"),
+    "pdf": (
+        encode(ANIMATION[0], "PDF"),
+        "a PDF; export the radiograph as JPEG",
+    ),
     "bmp": (encode(ANIMATION[0], "BMP"), "not an image that is known here; export"),
     "zeros": (bytes(500), "not an image that is known here; export"),
     "jpeg-head": (jpeg()[:3], "a JPEG whose header is damaged; copy it from its source again"),
@@ -292,6 +312,51 @@ NO_RADIOGRAPHS = {
 def test_what_is_no_radiograph(what: str) -> None:
     content, reason = NO_RADIOGRAPHS[what]
     assert refusal(content).startswith(reason)
+
+
+@pytest.mark.parametrize("compression", [None, "tiff_lzw", "tiff_deflate", "packbits"])
+@pytest.mark.parametrize("kind", [np.uint8, np.uint16])
+def test_a_tiff_is_read_at_its_depth(kind: type[np.integer], compression: str | None) -> None:
+    values = GREY.astype(kind) * (257 if kind is np.uint16 else 1)
+    content = encode(Image.fromarray(values), "TIFF", compression=compression)
+    np.testing.assert_allclose(decode_radiograph(content, "a.tif").pixels, GREY / 255, atol=1e-6)
+
+
+def test_how_coloured_a_picture_is() -> None:
+    grey = np.repeat(BLOBS[..., None], 3, axis=2)
+    assert decode_radiograph(encode(Image.fromarray(grey)), "grey").colourfulness == 0
+    noisy = decode_radiograph(encode(Image.fromarray(grey), "JPEG", quality=60), "noisy")
+    assert noisy.colourfulness < 0.01
+    red = grey // 2
+    red[..., 0] += 100
+    for at_least in (None, 40):
+        photo = decode_radiograph(encode(Image.fromarray(red), "JPEG"), "red", at_least)
+        assert photo.colourfulness == pytest.approx(100 / 255, rel=0.05)
+
+
+@pytest.mark.parametrize(
+    ("array", "words"),
+    [
+        (np.zeros((2, 3, 3), np.uint8), "shape (2, 3, 3)"),
+        (np.zeros((2, 3), np.int32), "an array of int32"),
+        (np.full((2, 3), 1.5), "outside of [0, 1]"),
+        (np.full((2, 3), np.nan), "outside of [0, 1]"),
+        (np.zeros((0, 3), np.uint8), "no pixels"),
+    ],
+)
+def test_an_array_that_is_no_radiograph(array: NDArray[np.generic], words: str) -> None:
+    with pytest.raises(UnreadableRadiographError) as caught:
+        from_array(array, "pixels")
+    assert str(caught.value).startswith("pixels: ")
+    assert words in str(caught.value)
+
+
+def test_a_file_of_absurd_size_is_not_read(tmp_path: Path) -> None:
+    path = tmp_path / "huge.png"
+    path.touch()
+    os.truncate(path, 600_000_000)
+    with pytest.raises(UnreadableRadiographError, match="600 MB, more than any radiograph"):
+        read_radiograph(path)
 
 
 def test_the_bombs_here_are_real_images() -> None:

@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 
 import pneumoscope
-from pneumoscope.cli import cache, data, learning, models
+from pneumoscope.cli import cache, data, learning, models, reading
 from pneumoscope.errors import PneumoscopeError, RunInterruptedError
 from pneumoscope.terminal import messages, results
 
@@ -34,6 +34,7 @@ def version() -> None:
     results.print(pneumoscope.__version__)
 
 
+app.add_typer(reading.app)
 app.add_typer(learning.app)
 app.add_typer(data.app, name="data")
 app.add_typer(models.app, name="models")
@@ -82,7 +83,7 @@ def _explain(error: Exception) -> str:
 
 _EXTRA_OF = {
     **dict.fromkeys(("jinja2", "matplotlib", "pyarrow"), "evaluate"),
-    **dict.fromkeys(("h5py", "kagglehub", "platformdirs", "pydantic"), "train"),
-    **dict.fromkeys(("requests", "safetensors", "torch", "yaml"), "train"),
+    **dict.fromkeys(("h5py", "kagglehub", "onnxscript", "platformdirs"), "train"),
+    **dict.fromkeys(("requests", "safetensors", "torch"), "train"),
 }
 """The extra that brings a package."""

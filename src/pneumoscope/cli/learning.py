@@ -1,6 +1,7 @@
 """Commands that learn from a dataset and judge what was learned."""
 
 from collections.abc import Sequence
+from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -20,6 +21,7 @@ from pneumoscope.cli.options import (
     open_cache,
     open_source,
 )
+from pneumoscope.errors import RunError
 from pneumoscope.terminal import messages, results
 
 if TYPE_CHECKING:
@@ -27,6 +29,14 @@ if TYPE_CHECKING:
     from pneumoscope.training import Recipe
 
 app = typer.Typer()
+
+
+class ExportFormat(StrEnum):
+    """What a Run is exported for."""
+
+    bundle = "bundle"
+    pytorch = "pytorch"
+    monai = "monai"
 
 
 @app.command()
@@ -139,6 +149,53 @@ def evaluate(
     opened = training.Run.open(run)
     training.evaluate_run(opened, training.ExampleStore(opened.manifest(images), open_cache()))
     results.print(metrics_table(opened))
+
+
+@app.command()
+def export(
+    runs: Annotated[
+        list[Path], typer.Argument(metavar="RUN...", help="Run directories; several: an ensemble.")
+    ],
+    out: Annotated[Path, typer.Option("--out", metavar="BUNDLE", help="Gets the bundle; new.")],
+    name: Annotated[
+        str | None, typer.Option(help="As readings carry it; the name of --out if not given.")
+    ] = None,
+    notice: Annotated[
+        str | None, typer.Option(help="What users must know before all else; shown when reading.")
+    ] = None,
+    population: Annotated[
+        str, typer.Option(help="Whose radiographs it learned from; for the model card.")
+    ] = "not stated",
+    images: ImagesOption = None,
+    form: Annotated[
+        ExportFormat, typer.Option("--format", help="The last two are for one Run.")
+    ] = ExportFormat.bundle,
+) -> None:
+    """Export a finished Run, or several as an ensemble, into a bundle that reads radiographs.
+
+    Calibration, operating points and quality gate are fitted on validation images, none on test.
+
+    Examples:
+
+      pneumoscope export runs/compact --out bundle
+
+      pneumoscope export seed0/compact seed1/compact --out ensemble
+
+      pneumoscope export runs/compact --out network --format pytorch
+    """
+    from pneumoscope import training
+    from pneumoscope.training.export import export_bundle
+    from pneumoscope.training.export_pytorch import export_monai, export_pytorch
+
+    opened = [training.Run.open(run) for run in runs]
+    if form is not ExportFormat.bundle:
+        if len(opened) > 1:
+            raise RunError(f"--format {form} takes one Run; export them one by one")
+        (export_pytorch if form is ExportFormat.pytorch else export_monai)(opened[0], out)
+        results.print(f"Network: {out}", soft_wrap=True)
+        return
+    bundle = export_bundle(opened, out, open_cache(), name or out.name, notice, population, images)
+    results.print(f"Bundle: {out}, {bundle.identity}", soft_wrap=True)
 
 
 def _recipe(

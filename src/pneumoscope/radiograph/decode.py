@@ -1,4 +1,4 @@
-"""Bytes of a JPEG, PNG or DICOM file in, a `Radiograph` or a reason why not out."""
+"""A JPEG, PNG, TIFF or DICOM file, or an array, in; a `Radiograph` or a reason why not out."""
 
 import hashlib
 import io
@@ -7,10 +7,12 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageOps, UnidentifiedImageError
+from pydicom.dataset import Dataset
 
 from pneumoscope.errors import UnreadableRadiographError
-from pneumoscope.radiograph.dicom import decode_dicom, is_dicom
-from pneumoscope.radiograph.limits import check_size
+from pneumoscope.radiograph.colour import colourfulness_of
+from pneumoscope.radiograph.dicom import DicomImage, decode_dataset, decode_dicom, is_dicom
+from pneumoscope.radiograph.limits import MAX_BYTES, check_size
 from pneumoscope.radiograph.radiograph import Radiograph
 
 SYNTHETIC_KEY = "Synthetic"
@@ -23,7 +25,7 @@ def read_radiograph(path: Path, at_least: int | None = None) -> Radiograph:
     Parameters
     ----------
     path
-        A JPEG, PNG or DICOM file; the content decides, not the name.
+        A JPEG, PNG, TIFF or DICOM file; the content decides, not the name.
     at_least
         See `decode_radiograph`.
 
@@ -35,6 +37,11 @@ def read_radiograph(path: Path, at_least: int | None = None) -> Radiograph:
     try:
         if path.exists() and not path.is_file():  # a pipe would be waited for without end
             raise UnreadableRadiographError(f"{path}: not a regular file; pass images only")
+        if path.stat().st_size > MAX_BYTES:
+            raise UnreadableRadiographError(
+                f"{path}: {path.stat().st_size / 1e6:,.0f} MB, more than any radiograph has; "
+                "export it again"
+            )
         content = path.read_bytes()
     except PermissionError as error:
         raise UnreadableRadiographError(
@@ -52,7 +59,7 @@ def read_radiograph(path: Path, at_least: int | None = None) -> Radiograph:
 
 
 def decode_radiograph(content: bytes, name: str, at_least: int | None = None) -> Radiograph:
-    """Decode the bytes of one JPEG, PNG or DICOM file.
+    """Decode the bytes of one JPEG, PNG, TIFF or DICOM file.
 
     Colour is reduced to luminance, 16-bit grey is kept at its depth, orientation tags are applied.
 
@@ -85,18 +92,89 @@ def decode_radiograph(content: bytes, name: str, at_least: int | None = None) ->
         raise UnreadableRadiographError(f"{name}: the file is empty; copy it from its source again")
     sha256 = hashlib.sha256(content).hexdigest()
     if is_dicom(content):
-        pixels, patient = decode_dicom(content, name)
-        return Radiograph(pixels, sha256, patient)
+        return _of_dicom(decode_dicom(content, name), sha256)
     image = _open_image(content, name)
     synthetic = SYNTHETIC_KEY in image.info
     if at_least is not None and min(image.size) >= 2 * at_least:
-        image.draft("L", (at_least, at_least))  # only JPEGs can; of colour it takes the luminance
-    return Radiograph(_decode_image(image, name), sha256, synthetic=synthetic)
+        image.draft(image.mode, (at_least, at_least))  # only JPEGs can
+    pixels, colourfulness = _decode_image(image, name)
+    return Radiograph(pixels, sha256, synthetic=synthetic, colourfulness=colourfulness)
+
+
+def from_dataset(dataset: Dataset, name: str) -> Radiograph:
+    """Decode an opened DICOM object; see `decode_dataset`.
+
+    Raises
+    ------
+    UnreadableRadiographError
+        If it is no radiograph that can be decoded.
+    """
+    try:
+        stored = bytes(dataset.get("PixelData") or b"")
+    except Exception:
+        stored = b""  # what is wrong with it is said below
+    return _of_dicom(decode_dataset(dataset, name), hashlib.sha256(stored).hexdigest())
+
+
+def from_array(array: NDArray[np.generic], name: str) -> Radiograph:
+    """Take pixels as they are.
+
+    Parameters
+    ----------
+    array
+        Shape (height, width), 0 = black: uint8, uint16, or floating point in [0, 1].
+    name
+        What messages call it.
+
+    Raises
+    ------
+    UnreadableRadiographError
+        If it has another shape, type or range.
+
+    Examples
+    --------
+    >>> from_array(np.array([[0, 255]], np.uint8), "two").pixels
+    array([[0., 1.]], dtype=float32)
+    """
+    if array.ndim != 2:
+        raise UnreadableRadiographError(
+            f"{name}: an array of shape {array.shape}; pass one of shape (height, width)"
+        )
+    height, width = array.shape
+    check_size(height, width, name)
+    if array.dtype in _HIGHEST:
+        pixels = (array.astype(np.float32) / _HIGHEST[array.dtype]).astype(np.float32)
+    elif np.issubdtype(array.dtype, np.floating):
+        pixels = array.astype(np.float32)
+        if not (pixels.min() >= 0 and pixels.max() <= 1):  # so written, it catches NaN too
+            raise UnreadableRadiographError(
+                f"{name}: grey values outside of [0, 1]; scale them, 0 = black"
+            )
+    else:
+        raise UnreadableRadiographError(
+            f"{name}: an array of {array.dtype}; pass uint8, uint16, or floats in [0, 1]"
+        )
+    return Radiograph(pixels, hashlib.sha256(np.ascontiguousarray(array).data).hexdigest())
+
+
+_HIGHEST = {np.dtype(np.uint8): np.float32(255), np.dtype(np.uint16): np.float32(65535)}
+
+
+def _of_dicom(image: DicomImage, sha256: str) -> Radiograph:
+    return Radiograph(
+        image.pixels,
+        sha256,
+        image.patient,
+        view=image.view,
+        laterality=image.laterality,
+        body_part=image.body_part,
+        colourfulness=image.colourfulness,
+    )
 
 
 def _open_image(content: bytes, name: str) -> Image.Image:
     try:
-        image = Image.open(io.BytesIO(content), formats=("JPEG", "PNG"))
+        image = Image.open(io.BytesIO(content), formats=("JPEG", "PNG", "TIFF"))
     except UnidentifiedImageError as error:
         raise UnreadableRadiographError(f"{name}: {_what_it_is(content)}") from error
     except Image.DecompressionBombError as error:
@@ -106,21 +184,38 @@ def _open_image(content: bytes, name: str) -> Image.Image:
     except (OSError, ValueError, SyntaxError) as error:
         raise UnreadableRadiographError(_damaged(name, error)) from error
     check_size(image.height, image.width, name)
-    if getattr(image, "is_animated", False):
-        raise UnreadableRadiographError(f"{name}: an animation; export one still image")
+    if getattr(image, "n_frames", 1) > 1:
+        raise UnreadableRadiographError(
+            f"{name}: an animation or several pages; export one still image"
+        )
     return image
 
 
-def _decode_image(image: Image.Image, name: str) -> NDArray[np.float32]:
+def _decode_image(image: Image.Image, name: str) -> tuple[NDArray[np.float32], float]:
+    """Return grey values in [0, 1] and how coloured the picture is."""
     try:
         upright = ImageOps.exif_transpose(image)
         if upright.mode.startswith("I"):  # 16-bit grey
-            return np.asarray(upright, np.float32) / np.float32(65535)
-        if upright.mode != "L":
-            upright = upright.convert("RGB").convert("L")
+            return _deep_grey(upright, name), 0.0
+        if upright.mode == "F":
+            raise UnreadableRadiographError(
+                f"{name}: grey values as floating point, of unknown range; export 8 or 16 bits"
+            )
+        if upright.mode in ("L", "1"):
+            return np.asarray(upright.convert("L"), np.float32) / np.float32(255), 0.0
+        colours = upright.convert("RGB")
+        grey = np.asarray(colours.convert("L"), np.float32) / np.float32(255)
+        few = colours.reduce(max(1, min(colours.size) // 64))
+        return grey, colourfulness_of(np.asarray(few, np.float32) / np.float32(255))
     except (OSError, ValueError, SyntaxError) as error:
         raise UnreadableRadiographError(_damaged(name, error)) from error
-    return np.asarray(upright, np.float32) / np.float32(255)
+
+
+def _deep_grey(image: Image.Image, name: str) -> NDArray[np.float32]:
+    values = np.asarray(image)
+    if values.min() < 0 or values.max() > 65535:
+        raise UnreadableRadiographError(f"{name}: grey values of more than 16 bits; export 8 or 16")
+    return (values / np.float32(65535)).astype(np.float32)
 
 
 def _damaged(name: str, error: Exception) -> str:
@@ -128,7 +223,7 @@ def _damaged(name: str, error: Exception) -> str:
 
 
 def _what_it_is(content: bytes) -> str:
-    remedy = "export the radiograph as JPEG, PNG or DICOM"
+    remedy = "export the radiograph as JPEG, PNG, TIFF or DICOM"
     if content.startswith((b"GIF87a", b"GIF89a")):
         return f"a GIF, perhaps animated; {remedy}"
     if content.startswith(b"\xff\xd8"):
@@ -136,7 +231,7 @@ def _what_it_is(content: bytes) -> str:
     if content.startswith(b"\x89PNG"):
         return "a PNG whose header is damaged; copy it from its source again"
     if content.startswith((b"II*\0", b"MM\0*")):
-        return f"a TIFF; {remedy}"
+        return "a TIFF whose header is damaged; copy it from its source again"
     if content.startswith(b"%PDF"):
         return f"a PDF; {remedy}"
     if b"\0" not in content[:4096]:

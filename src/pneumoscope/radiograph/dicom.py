@@ -1,16 +1,55 @@
-"""Pixels and patient of a single-frame DICOM radiograph."""
+"""Pixels of a single-frame DICOM radiograph, as its sender meant them to be seen."""
 
 import hashlib
 import io
+import zlib
+from dataclasses import dataclass
 
 import numpy as np
 import pydicom
 from numpy.typing import NDArray
 from pydicom.dataset import Dataset
-from pydicom.pixels.processing import apply_modality_lut, apply_voi_lut
+from pydicom.pixels.processing import apply_color_lut, apply_modality_lut, apply_voi
+from pydicom.uid import JPEGExtended12Bit
 
 from pneumoscope.errors import UnreadableRadiographError
-from pneumoscope.radiograph.limits import check_size
+from pneumoscope.radiograph.colour import colourfulness_of, luminance
+from pneumoscope.radiograph.limits import MAX_PIXELS, check_size
+
+MODALITIES = {"CR", "DX", "DR", "RG", "OT", "SC", ""}
+"""Computed and digital radiography, film digitised, and secondary captures, which may say OT."""
+
+_MOST_INFLATED = 8 * MAX_PIXELS
+"""Bytes that a deflated object may become."""
+
+_DEFLATED = b"1.2.840.10008.1.2.1.99"
+
+Floats = NDArray[np.float32]
+
+
+@dataclass(frozen=True)
+class DicomImage:
+    """What a DICOM object says of its image.
+
+    Parameters
+    ----------
+    pixels
+        float32, shape (height, width), range [0, 1], 0 = black.
+    patient
+        A pseudonym: the Patient ID's SHA-256, shortened. The identifier itself goes no further.
+    view, laterality, body_part
+        View Position, Image Laterality (or Laterality) and Body Part Examined, upper case; None
+        where the object does not say.
+    colourfulness
+        Mean absolute difference between colour channels, range [0, 1].
+    """
+
+    pixels: Floats
+    patient: str | None
+    view: str | None
+    laterality: str | None
+    body_part: str | None
+    colourfulness: float
 
 
 def is_dicom(content: bytes) -> bool:
@@ -24,11 +63,8 @@ def is_dicom(content: bytes) -> bool:
     return content[128:132] == b"DICM"
 
 
-def decode_dicom(content: bytes, name: str) -> tuple[NDArray[np.float32], str | None]:
-    """Decode one DICOM file as its sender meant it to be seen.
-
-    The modality LUT and the first VOI LUT or window are applied (PS3.3, C.11), MONOCHROME1 is
-    inverted so that 0 is black, and the range of the result is stretched to [0, 1].
+def decode_dicom(content: bytes, name: str) -> DicomImage:
+    """Decode one DICOM file; see `decode_dataset`.
 
     Parameters
     ----------
@@ -37,34 +73,93 @@ def decode_dicom(content: bytes, name: str) -> tuple[NDArray[np.float32], str | 
     name
         What messages call the file.
 
-    Returns
-    -------
-    pixels : NDArray[np.float32]
-        Shape (height, width), range [0, 1].
-    patient : str or None
-        A pseudonym: the Patient ID's SHA-256, shortened. The identifier itself goes no further.
+    Raises
+    ------
+    UnreadableRadiographError
+        Also if the object would become too large when it is inflated.
+    """
+    _check_inflation(content, name)
+    try:
+        dataset = pydicom.dcmread(io.BytesIO(content))
+    except Exception as error:  # pydicom raises many kinds on damaged files
+        raise _undecodable(name, error) from error
+    return decode_dataset(dataset, name)
+
+
+def decode_dataset(dataset: Dataset, name: str) -> DicomImage:
+    """Decode an opened DICOM object.
+
+    Modality LUT or rescaling, then the first VOI LUT or window are applied (PS3.3, C.11), and the
+    output range of window or LUT becomes [0, 1]. Without either, 8 bits are taken as they are, like
+    a JPEG, and more are stretched from their lowest to their highest, as viewers do. MONOCHROME1,
+    and Presentation LUT Shape INVERSE, are inverted so that 0 is black. Pixel padding
+    (C.7.5.1.1.2) is black and stretches nothing.
+
+    Parameters
+    ----------
+    dataset
+        With file meta information, if its pixels are compressed.
+    name
+        What messages call it.
 
     Raises
     ------
     UnreadableRadiographError
-        If the object has several frames, no pixels, or pixels that cannot be decoded.
+        If it is of another modality, has several frames or no pixels, is JPEG Extended of 12 bits,
+        or cannot be decoded.
     """
     try:
-        dataset = pydicom.dcmread(io.BytesIO(content))
         _check_object(dataset, name)
-        pixels = _displayed(dataset)
-        patient = _pseudonym(dataset, name)
+        pixels, colourfulness = _displayed(dataset)
+        return DicomImage(
+            pixels,
+            _pseudonym(dataset, name),
+            _code(dataset, "ViewPosition"),
+            _code(dataset, "ImageLaterality") or _code(dataset, "Laterality"),
+            _code(dataset, "BodyPartExamined"),
+            colourfulness,
+        )
     except UnreadableRadiographError:
         raise
     except Exception as error:  # pydicom and its plugins raise many kinds on damaged files
-        raise UnreadableRadiographError(
-            f"{name}: the DICOM object cannot be decoded ({error}); export it again, "
-            "uncompressed if possible"
-        ) from error
-    return pixels, patient
+        raise _undecodable(name, error) from error
+
+
+def _undecodable(name: str, error: Exception) -> UnreadableRadiographError:
+    return UnreadableRadiographError(
+        f"{name}: the DICOM object cannot be decoded ({error}); export it again, uncompressed if "
+        "possible"
+    )
+
+
+def _check_inflation(content: bytes, name: str) -> None:
+    """Refuse a deflated object (PS3.5, A.5) that grows without measure."""
+    meta_end = 144 + int.from_bytes(content[140:144], "little")
+    if _DEFLATED not in content[132:meta_end]:
+        return
+    inflater = zlib.decompressobj(-zlib.MAX_WBITS)
+    inflated = 0
+    chunk = content[meta_end:]
+    try:
+        while chunk and not inflater.eof:
+            inflated += len(inflater.decompress(chunk, 2**24))
+            chunk = inflater.unconsumed_tail
+            if inflated > _MOST_INFLATED:
+                raise UnreadableRadiographError(
+                    f"{name}: the deflated DICOM object becomes far larger than any radiograph; "
+                    "export it again, uncompressed"
+                )
+    except zlib.error as error:
+        raise _undecodable(name, error) from error
 
 
 def _check_object(dataset: Dataset, name: str) -> None:
+    modality = str(dataset.get("Modality") or "").strip().upper()
+    if modality not in MODALITIES:
+        raise UnreadableRadiographError(
+            f"{name}: a DICOM object of modality {modality}, not a radiograph; pass CR, DX or a "
+            "secondary capture of one"
+        )
     if "PixelData" not in dataset:
         raise UnreadableRadiographError(
             f"{name}: a DICOM object without an image (a report, or a file cut short?); "
@@ -75,6 +170,12 @@ def _check_object(dataset: Dataset, name: str) -> None:
             f"{name}: a DICOM object of several frames; export the one radiograph"
         )
     check_size(int(dataset.Rows), int(dataset.Columns), name)
+    syntax = getattr(getattr(dataset, "file_meta", None), "TransferSyntaxUID", None)
+    if syntax == JPEGExtended12Bit and int(dataset.BitsStored) > 8:
+        raise UnreadableRadiographError(
+            f"{name}: JPEG Extended of {dataset.BitsStored} bits is not supported; export it "
+            "uncompressed, or as JPEG Lossless"
+        )
 
 
 def _pseudonym(dataset: Dataset, name: str) -> str | None:
@@ -87,21 +188,85 @@ def _pseudonym(dataset: Dataset, name: str) -> str | None:
     return "dicom-" + hashlib.sha256(patient.encode()).hexdigest()[:16] if patient else None
 
 
-def _displayed(dataset: Dataset) -> NDArray[np.float32]:
+def _code(dataset: Dataset, keyword: str) -> str | None:
+    return str(dataset.get(keyword) or "").strip().upper() or None
+
+
+def _displayed(dataset: Dataset) -> tuple[Floats, float]:
     stored = dataset.pixel_array
-    if stored.ndim == 3:  # a secondary capture in colour: luminance as ITU-R BT.601 weighs it
-        return _stretch(stored @ np.array([0.299, 0.587, 0.114]))
-    shown = _stretch(apply_voi_lut(apply_modality_lut(stored, dataset), dataset))
-    if dataset.PhotometricInterpretation == "MONOCHROME1":
+    if dataset.PhotometricInterpretation == "PALETTE COLOR":
+        stored = apply_color_lut(stored, dataset)
+    if stored.ndim == 3:
+        colours = (stored / np.float32(np.iinfo(stored.dtype).max)).astype(np.float32)
+        return luminance(colours), colourfulness_of(colours)
+    stored = _without_unused_bits(stored, dataset)
+    shown, outside = _transformed(stored, dataset), _padding(stored, dataset)
+    inverse = str(dataset.get("PresentationLUTShape") or "") == "INVERSE"
+    if dataset.PhotometricInterpretation == "MONOCHROME1" or inverse:
         np.subtract(1, shown, out=shown)
-    return shown
+    if outside is not None:
+        shown[outside] = 0
+    return shown, 0.0
 
 
-def _stretch(values: NDArray[np.generic]) -> NDArray[np.float32]:
+def _without_unused_bits(stored: NDArray[np.integer], dataset: Dataset) -> NDArray[np.integer]:
+    """Clear what old devices put above the stored bits, such as overlays, keeping the sign."""
+    unused = stored.dtype.itemsize * 8 - int(dataset.BitsStored)
+    return (stored << unused) >> unused if unused > 0 else stored
+
+
+def _transformed(stored: NDArray[np.integer], dataset: Dataset) -> Floats:
+    values = apply_modality_lut(stored, dataset)
+    if "VOILUTSequence" in dataset:
+        bits = int(dataset.VOILUTSequence[0].LUTDescriptor[2])
+        return (apply_voi(values, dataset) / np.float32(2**bits - 1)).astype(np.float32)
+    if "WindowCenter" in dataset and "WindowWidth" in dataset:
+        return _window(values.astype(np.float64), dataset)
+    if values.dtype == np.uint8 and int(dataset.BitsStored) == 8:
+        return (values / np.float32(255)).astype(np.float32)
+    return _stretch(values, _padding(stored, dataset))
+
+
+def _window(values: NDArray[np.float64], dataset: Dataset) -> Floats:
+    """Apply the first window (PS3.3, C.11.2.1.2 and C.11.2.1.3)."""
+    centre, width = (_first(dataset[name].value) for name in ("WindowCenter", "WindowWidth"))
+    function = str(dataset.get("VOILUTFunction") or "LINEAR").strip().upper()
+    if width <= 0 or (function == "LINEAR" and width < 1):
+        raise ValueError(f"a window of width {width:g}")
+    if function == "SIGMOID":
+        with np.errstate(over="ignore"):
+            shown = 1 / (1 + np.exp(-4 * (values - centre) / width))
+    elif function == "LINEAR_EXACT":
+        shown = (values - centre) / width + 0.5
+    elif width == 1:
+        shown = (values > centre - 0.5).astype(np.float64)
+    else:
+        shown = (values - (centre - 0.5)) / (width - 1) + 0.5
+    if not np.isfinite(shown).all():
+        raise ValueError("its rescaling or window gives no finite grey values")
+    return np.clip(shown, 0, 1).astype(np.float32)
+
+
+def _first(value: object) -> float:
+    return float(value[0] if isinstance(value, pydicom.multival.MultiValue) else value)  # type: ignore[arg-type]
+
+
+def _padding(stored: NDArray[np.integer], dataset: Dataset) -> NDArray[np.bool_] | None:
+    """Return where a device filled up the image (PS3.3, C.7.5.1.1.2), or None."""
+    if "PixelPaddingValue" not in dataset:
+        return None
+    value = int(dataset.PixelPaddingValue)
+    limit = int(dataset.get("PixelPaddingRangeLimit", value))
+    outside: NDArray[np.bool_] = (stored >= min(value, limit)) & (stored <= max(value, limit))
+    return outside if outside.any() and not outside.all() else None
+
+
+def _stretch(values: NDArray[np.generic], outside: NDArray[np.bool_] | None) -> Floats:
     numbers = values.astype(np.float64)
-    low, high = numbers.min(), numbers.max()
+    inside = numbers if outside is None else numbers[~outside]
+    low, high = inside.min(), inside.max()
     if not np.isfinite(high - low):
         raise ValueError("its rescaling or window gives no finite grey values")
     scale = 1 / (high - low) if high > low else 0.0
-    stretched: NDArray[np.float32] = ((numbers - low) * scale).astype(np.float32)
+    stretched: Floats = np.clip((numbers - low) * scale, 0, 1).astype(np.float32)
     return stretched

@@ -5,6 +5,9 @@ from pneumoscope.errors import UnreadableRadiographError
 MAX_PIXELS = 80_000_000
 """Several times the largest digital detectors, which have about 20 million."""
 
+MAX_BYTES = 500_000_000
+"""Of a file; an uncompressed radiograph of `MAX_PIXELS` has fewer."""
+
 
 def check_size(height: int, width: int, name: str) -> None:
     """Refuse an image by its header alone.

@@ -6,8 +6,11 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-VERSION = 1
+VERSION = 2
 """Raise it whenever decoding or `prepare_pixels` gives other pixels: kept ones are then renewed."""
+
+PREPARATION = 1
+"""Raise it whenever `prepare_pixels` gives other squares: bundles made before are then refused."""
 
 MARGIN = 2
 """Images for a square are decoded to at least so many times its side (see `read_radiograph`).

@@ -21,6 +21,10 @@ class Radiograph:
         Pseudonym of the patient as the image itself names it (DICOM's Patient ID, hashed), or None.
     synthetic
         True if the file says that it was generated and shows no patient.
+    view, laterality, body_part
+        Codes such as ``PA``, ``U`` and ``CHEST``, as a DICOM file says, else None.
+    colourfulness
+        Mean difference between the largest and the smallest colour channel, range [0, 1].
 
     Examples
     --------
@@ -32,6 +36,10 @@ class Radiograph:
     sha256: str
     patient: str | None = None
     synthetic: bool = False
+    view: str | None = None
+    laterality: str | None = None
+    body_part: str | None = None
+    colourfulness: float = 0.0
 
     @property
     def height(self) -> int:

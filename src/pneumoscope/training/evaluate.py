@@ -47,17 +47,13 @@ def evaluate_run(run: Run, store: ExampleStore) -> Metrics:
     RunError
         If the Run is not finished, or the manifest is another one.
     """
-    if not run.record.finished:
-        raise RunError(
-            f"{run.folder}: its training has not finished; go on with 'pneumoscope train ... "
-            "--resume' first"
-        )
+    run.require_finished()
     if run.record.manifest_fingerprint != store.manifest.fingerprint:
         raise RunError(
             f"{run.folder}: was trained on another manifest; its own is "
             f"{run.folder / 'manifest.parquet'}"
         )
-    network, backbone = _finished_network(run)
+    network, backbone = finished_network(run)
     examples = store.examples(Split.TEST, run.recipe, backbone)
     _note_reading(run, store, len(examples))
     with messages.status(f"Judging {run.recipe.model} on the test split"):
@@ -73,8 +69,13 @@ def read_predictions(run: Run, split: Split) -> Predictions:
 
 def evaluate_once(run: Run, store: ExampleStore) -> None:
     """Judge a Run as `evaluate_run` does, unless that was done before: no split is read twice."""
-    if not _metrics_path(run, Split.TEST).exists():
+    if not is_judged(run, Split.TEST):
         evaluate_run(run, store)
+
+
+def is_judged(run: Run, split: Split) -> bool:
+    """Tell whether `write_evaluation` has finished for a split."""
+    return _metrics_path(run, split).exists()
 
 
 def write_evaluation(run: Run, split: Split, predictions: Predictions) -> Metrics:
@@ -126,8 +127,16 @@ def _figures(
     ]
 
 
-def _finished_network(run: Run) -> tuple[Network, Backbone | None]:
-    """Rebuild the network from the Run alone; the file VGG16 came from is not needed any more."""
+def finished_network(run: Run) -> tuple[Network, Backbone | None]:
+    """Rebuild a Run's network, and its backbone if it has one, on the device that computes.
+
+    The Run alone is needed; the file that VGG16 came from is not any more.
+
+    Raises
+    ------
+    RunError
+        If the weights are missing or damaged.
+    """
     spec = find_model(run.recipe.model)
     layers = vgg16_layers() if spec.on_vgg16 else None
     network = build_network(spec, run.recipe.image_size, run.recipe.seed, layers)

@@ -182,6 +182,20 @@ class Run:
         """The finished network's weights."""
         return self.folder / "checkpoints" / "final.safetensors"
 
+    def require_finished(self) -> None:
+        """Refuse a Run whose training goes on or was interrupted.
+
+        Raises
+        ------
+        RunError
+            If so.
+        """
+        if not self.record.finished:
+            raise RunError(
+                f"{self.folder}: its training has not finished; go on with 'pneumoscope train ... "
+                "--resume' first"
+            )
+
     def write_history(self, history: Sequence[Epoch]) -> None:
         """Write ``history.csv``, atomically."""
         text = io.StringIO()

@@ -1,0 +1,225 @@
+"""Reading beside Keras' ``model.predict`` and eager PyTorch, in turn, on the same files.
+
+All three run the compact network's architecture; ours also makes the heat map, hashes the file and
+passes the quality gate.
+"""
+
+import argparse
+import json
+import os
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from statistics import median
+
+import numpy as np
+
+from benchmarks.keras_environment import FOLDER, keras_python
+from benchmarks.programs import Usage, run_measured
+from benchmarks.report import CHECKOUT, Cell, Table, option_parser, publish
+from pneumoscope.machine import usable_cores
+from pneumoscope.reader import SHIPPED, Bundle
+from pneumoscope.reader.listing import list_files
+from pneumoscope.terminal import track
+
+DATA = CHECKOUT.parent / "shared" / "data"
+SOURCES = (DATA / "chest_xray" / "test", DATA / "chest_xray_original_size")
+ROUNDS = 5
+SINGLE = 20
+"""Files that are read one by one, from bytes in memory."""
+
+REPEATS = 10
+FILES = (1_000, 10_000, 100_000)
+
+WARM_NOTE = """\
+One by one: milliseconds from the bytes of a file to its probability, all rounds together. The
+folder: files a second, from the disk, in batches. Times are against Keras, the median of the
+ratios within rounds. Ours on one thread decodes and computes on a single core."""
+
+COLD_NOTE = """\
+Seconds from the shell to the end of the process, one file; median over the rounds."""
+
+MEMORY_NOTE = """\
+`pneumoscope read FOLDER --format jsonl --out FILE`, the folder's files being links to a few."""
+
+
+@dataclass(frozen=True)
+class Program:
+    """A way of reading: its name, its command before the plan, and its threads."""
+
+    name: str
+    command: tuple[str, ...]
+    threads: int
+
+
+@dataclass(frozen=True)
+class Measured:
+    """What one process measured: seconds of each single file, and of the folder."""
+
+    single: Sequence[float]
+    folder: float
+
+
+def programs(python: Path) -> list[Program]:
+    """Return what is compared; the first is what the others are measured against."""
+    stage = (sys.executable, "-m", "benchmarks.reading_stage")
+    cores = usable_cores()
+    keras = (str(python), str(CHECKOUT / "benchmarks" / "keras_reading.py"))
+    return [
+        Program("Keras", keras, cores),
+        Program("eager PyTorch", (*stage, "eager"), cores),
+        Program("ours", (*stage, "ours"), cores),
+        Program("ours, one thread", (*stage, "ours"), 1),
+    ]
+
+
+def warm(
+    source: Path, compared: Sequence[Program], bundle: Bundle, rounds: int, repeats: int
+) -> Table:
+    """Time every program on the files of a folder, in turn, round after round."""
+    files = [str(file) for file in list_files([source])]
+    results: dict[str, list[Measured]] = {program.name: [] for program in compared}
+    todo = list(compared) * rounds
+    for program in track(todo, f"Reading {source.name}", len(todo)):
+        plan = _plan(files, bundle, program, repeats)
+        with tempfile.TemporaryDirectory() as scratch:
+            out = Path(scratch) / "measured.json"
+            _run(program, plan | {"out": str(out)}, Path(scratch))
+            results[program.name].append(Measured(**json.loads(out.read_text())))
+    rows = [_row(program, results, len(files), compared[0].name) for program in compared]
+    return Table(f"Warm: {len(files)} files of {source.name}", rows, WARM_NOTE)
+
+
+def cold(source: Path, compared: Sequence[Program], bundle: Bundle, rounds: int) -> Table:
+    """Time processes that read one file and end."""
+    file = str(next(iter(list_files([source]))))
+    command = [sys.executable, "-m", "pneumoscope", "read", file, "--bundle", str(bundle.folder)]
+    calls: dict[str, Callable[[Path], None]] = {
+        program.name: _cold_call(program, _plan([file], bundle, program, 1) | {"cold": True})
+        for program in compared[:2]
+    }
+    calls["pneumoscope read"] = lambda _: _check(command)
+    seconds: dict[str, list[float]] = {name: [] for name in calls}
+    for name in track(list(calls) * rounds, "Starting", len(calls) * rounds):
+        with tempfile.TemporaryDirectory() as scratch:
+            started = time.perf_counter()
+            calls[name](Path(scratch))
+            seconds[name].append(time.perf_counter() - started)
+    rows: list[dict[str, Cell]] = [
+        {
+            "program": name,
+            "seconds": median(spent),
+            "times faster": median(
+                theirs / ours for theirs, ours in zip(seconds["Keras"], spent, strict=True)
+            ),
+        }
+        for name, spent in seconds.items()
+    ]
+    return Table("Cold: one file from the shell", rows, COLD_NOTE)
+
+
+def memory(source: Path, bundle: Bundle, counts: Sequence[int]) -> Table:
+    """Measure the peak memory of reading folders of more and more files."""
+    files = list(list_files([source]))[:SINGLE]
+    rows = []
+    for count in track(counts, "Reading folders", len(counts)):
+        with tempfile.TemporaryDirectory() as scratch:
+            usage = _read_links(files, count, Path(scratch), bundle)
+        rows.append(
+            {
+                "files": count,
+                "seconds": usage.seconds,
+                "files/s": count / usage.seconds,
+                "peak memory MB": usage.peak_mb,
+            }
+        )
+    return Table("Memory", rows, MEMORY_NOTE)
+
+
+def _read_links(files: Sequence[Path], count: int, scratch: Path, bundle: Bundle) -> Usage:
+    for number in range(count):
+        folder = scratch / "files" / f"{number // 1000:03}"
+        folder.mkdir(parents=True, exist_ok=True)
+        file = files[number % len(files)]
+        (folder / f"{number:06}{file.suffix}").symlink_to(file.resolve())
+    out = scratch / "readings.jsonl"
+    command = [sys.executable, "-m", "pneumoscope", "read", scratch / "files"]
+    command += ["--bundle", bundle.folder, "--format", "jsonl", "--out", out]
+    usage = run_measured(command, scratch / "log", scratch, {})
+    assert sum(1 for _ in out.open()) == count
+    return usage
+
+
+def _plan(
+    files: Sequence[str], bundle: Bundle, program: Program, repeats: int
+) -> dict[str, object]:
+    return {
+        "size": bundle.record.input.size,
+        "bundle": str(bundle.folder),
+        "threads": program.threads,
+        "single": files[:: max(1, len(files) // SINGLE)][:SINGLE],
+        "folder": files,
+        "repeats": repeats,
+        "cold": False,
+    }
+
+
+def _cold_call(program: Program, plan: Mapping[str, object]) -> Callable[[Path], None]:
+    return lambda scratch: _run(program, plan, scratch)
+
+
+def _run(program: Program, plan: Mapping[str, object], scratch: Path) -> None:
+    path = scratch / "plan.json"
+    path.write_text(json.dumps(plan))
+    _check([*program.command, str(path)])
+
+
+def _check(command: Sequence[str]) -> None:
+    environment = os.environ | {"TF_CPP_MIN_LOG_LEVEL": "3"}
+    done = subprocess.run(command, cwd=CHECKOUT, env=environment, capture_output=True, text=True)
+    if done.returncode:
+        raise RuntimeError(f"{' '.join(command)} failed:\n{done.stderr}")
+
+
+def _row(
+    program: Program, results: Mapping[str, Sequence[Measured]], n: int, baseline: str
+) -> dict[str, Cell]:
+    measured, theirs = results[program.name], results[baseline]
+    single = [1000 * seconds for one in measured for seconds in one.single]
+    pairs = list(zip(theirs, measured, strict=True))
+    return {
+        "program": program.name,
+        "median ms": float(np.median(single)),
+        "99th percentile ms": float(np.quantile(single, 0.99)),
+        "times faster": median(median(a.single) / median(b.single) for a, b in pairs),
+        "folder, files/s": median(n / one.folder for one in measured),
+        "folder, times faster": median(a.folder / b.folder for a, b in pairs),
+    }
+
+
+def _tables(given: argparse.Namespace) -> Iterator[Table]:
+    bundle = Bundle.open(given.bundle)
+    compared = programs(keras_python(given.keras_env))
+    rounds, repeats = (1, 1) if given.smallest else (ROUNDS, REPEATS)
+    for source in given.sources:
+        yield warm(source, compared, bundle, rounds, repeats)
+    yield cold(given.sources[0], compared, bundle, rounds)
+    yield memory(given.sources[0], bundle, (20, 60) if given.smallest else FILES)
+
+
+def main() -> None:
+    """Run from the command line."""
+    parser = option_parser(__doc__)
+    parser.add_argument("sources", type=Path, nargs="*", default=SOURCES, help="folders of images")
+    parser.add_argument("--bundle", type=Path, default=SHIPPED, help="of a compact network")
+    parser.add_argument("--keras-env", type=Path, default=FOLDER, help="default: %(default)s")
+    given = parser.parse_args()
+    publish("reading", list(_tables(given)), given.out)
+
+
+if __name__ == "__main__":
+    main()

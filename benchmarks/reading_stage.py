@@ -1,0 +1,75 @@
+"""One of our own ways of reading, in a process of its own: PROGRAM PLAN.json."""
+
+import json
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+
+def eager(plan: dict[str, Any]) -> tuple[Callable[[bytes], object], Callable[[], int]]:
+    """Read with PyTorch: the same decoding, gate left out, the network as it was trained."""
+    import torch
+
+    from pneumoscope.models import MODELS, build_network
+    from pneumoscope.radiograph import Resampling, decode_radiograph, prepare_pixels, preprocess
+
+    size = plan["size"]
+    network = build_network(MODELS["compact"], size, seed=0).eval()
+
+    def pixels(content: bytes) -> torch.Tensor:
+        radiograph = decode_radiograph(content, "image", preprocess.MARGIN * size)
+        square = prepare_pixels(radiograph.pixels, size, Resampling.BILINEAR)
+        return torch.from_numpy(square)[None] / 255
+
+    def read(content: bytes) -> float:
+        with torch.inference_mode():
+            return float(network(pixels(content)[None]).sigmoid())
+
+    def read_folder() -> int:
+        n = 0
+        with torch.inference_mode():
+            for start in range(0, len(plan["folder"]), 32):
+                paths = plan["folder"][start : start + 32]
+                batch = torch.stack([pixels(Path(path).read_bytes()) for path in paths])
+                n += len(network(batch).sigmoid())
+        return n
+
+    return read, read_folder
+
+
+def ours(plan: dict[str, Any]) -> tuple[Callable[[bytes], object], Callable[[], int]]:
+    """Read with the reader: quality gate, calibration and heat map included."""
+    from pneumoscope.reader import load
+
+    reader = load(plan["bundle"], plan["threads"])
+    return reader.read, lambda: sum(1 for _ in reader.read_many(plan["folder"]))
+
+
+PROGRAMS = {"eager": eager, "ours": ours}
+
+
+def main() -> None:
+    """Measure what the plan asks for, and write it."""
+    program, path = sys.argv[1:]
+    plan = json.loads(Path(path).read_text())
+    read, read_folder = PROGRAMS[program](plan)
+    contents = [Path(one).read_bytes() for one in plan["single"]]
+    read(contents[0])
+    if plan["cold"]:
+        return
+    single = []
+    for content in contents * plan["repeats"]:
+        started = time.perf_counter()
+        read(content)
+        single.append(time.perf_counter() - started)
+    started = time.perf_counter()
+    n = read_folder()
+    seconds = time.perf_counter() - started
+    assert n == len(plan["folder"])
+    Path(plan["out"]).write_text(json.dumps({"single": single, "folder": seconds}))
+
+
+if __name__ == "__main__":
+    main()

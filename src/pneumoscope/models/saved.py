@@ -1,0 +1,122 @@
+"""A finished network in two files that PyTorch users can open: safetensors and YAML."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+import yaml
+from safetensors import SafetensorError
+from safetensors.torch import load_file, save_file
+from torch import Tensor
+
+from pneumoscope.errors import WeightsError
+from pneumoscope.files import write_text
+from pneumoscope.models.catalogue import build_network, find_model
+from pneumoscope.models.network import Network
+from pneumoscope.models.vgg16 import vgg16_layers
+from pneumoscope.radiograph import Resampling, prepare_pixels, preprocess, read_radiograph
+
+WEIGHTS = "network.safetensors"
+SETTINGS = "network.yaml"
+
+
+@dataclass(frozen=True)
+class SavedNetwork:
+    """A network, and the pixels that it wants.
+
+    Parameters
+    ----------
+    network
+        In evaluation mode: grey images (n, 1, size, size) in [0, 1] in, logits (n,) out.
+    image_size, resampling
+        For `prepare_pixels`.
+    """
+
+    network: Network
+    image_size: int
+    resampling: Resampling
+
+    def image(self, path: Path | str) -> Tensor:
+        """Read a radiograph's file as the network wants it.
+
+        Returns
+        -------
+        Tensor
+            float32, shape (1, image_size, image_size), range [0, 1].
+
+        Raises
+        ------
+        UnreadableRadiographError
+            If it cannot be decoded.
+        """
+        radiograph = read_radiograph(Path(path), preprocess.MARGIN * self.image_size)
+        square = prepare_pixels(radiograph.pixels, self.image_size, self.resampling)
+        return torch.from_numpy(square)[None] / 255
+
+
+def save_network(saved: SavedNetwork, model: str, folder: Path) -> None:
+    """Write a network's two files into a folder.
+
+    Parameters
+    ----------
+    saved
+        What is written.
+    model
+        Its name in the catalogue.
+    folder
+        That exists.
+
+    Examples
+    --------
+    >>> import torch
+    >>> from pneumoscope.models import MODELS
+    >>> folder = getfixture("tmp_path")
+    >>> network = build_network(MODELS["compact"], 64, seed=0).eval()
+    >>> save_network(SavedNetwork(network, 64, Resampling.BILINEAR), "compact", folder)
+    >>> images = torch.rand(2, 1, 64, 64)
+    >>> bool((load_network(folder).network(images) == network(images)).all())
+    True
+    """
+    state = {name: value.contiguous() for name, value in saved.network.state_dict().items()}
+    save_file(state, folder / WEIGHTS)
+    settings = {
+        "model": model,
+        "image_size": saved.image_size,
+        "resampling": str(saved.resampling),
+        "input": "float32 (n, 1, image_size, image_size) in [0, 1], 0 = black",
+        "output": "logit (n,); positive speaks for pneumonia",
+    }
+    write_text(folder / SETTINGS, yaml.safe_dump(settings, sort_keys=False))
+
+
+def load_network(folder: Path | str) -> SavedNetwork:
+    """Open what `save_network` wrote.
+
+    Raises
+    ------
+    WeightsError
+        If a file is missing or damaged.
+    """
+    path = Path(folder)
+    try:
+        settings: Mapping[str, Any] = yaml.safe_load((path / SETTINGS).read_text(encoding="utf-8"))
+        size = int(settings["image_size"])
+        spec = find_model(settings["model"])
+        layers = vgg16_layers() if spec.on_vgg16 else None
+        network = build_network(spec, size, seed=0, backbone=layers)
+        network.load_state_dict(load_file(path / WEIGHTS))
+        resampling = Resampling(settings["resampling"])
+    except (OSError, ValueError, KeyError, TypeError, RuntimeError) as error:
+        raise _damaged(path, error) from error
+    except (yaml.YAMLError, SafetensorError) as error:
+        raise _damaged(path, error) from error
+    return SavedNetwork(network.eval(), size, resampling)
+
+
+def _damaged(folder: Path, error: Exception) -> WeightsError:
+    return WeightsError(
+        f"{folder}: {SETTINGS} or {WEIGHTS} is missing or damaged ({error}); export the network "
+        "again with 'pneumoscope export --format pytorch'"
+    )

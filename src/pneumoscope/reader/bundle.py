@@ -1,0 +1,212 @@
+"""The Bundle: a network with all that turns its logit into a reading, in one folder."""
+
+import hashlib
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+import yaml
+from pydantic import BaseModel, ConfigDict, ValidationError
+
+import pneumoscope
+from pneumoscope.errors import BundleError
+from pneumoscope.radiograph import Resampling, preprocess
+
+FORMAT = 1
+"""Version of the folder's layout."""
+
+RECORD = "bundle.yaml"
+GRAPH = "model.onnx"
+GATE = "quality_gate.npz"
+POPULATION = "population.npz"
+
+
+class _Part(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class InputContract(_Part):
+    """What the graph is given: uint8 pixels (n, size, size) from `prepare_pixels`."""
+
+    size: int
+    resampling: Resampling
+    preparation: int
+    """`preprocess.PREPARATION` with which the network learned."""
+
+
+class Member(_Part):
+    """One Run in the graph; of several, logits and heat maps are averaged."""
+
+    model: str
+    seed: int
+    precision: str
+    epochs: int
+    created: str
+
+
+class Figure(_Part):
+    """A metric with its 95 % interval, bootstrapped by patient."""
+
+    value: float | None
+    low: float | None
+    high: float | None
+
+
+class Calibration(_Part):
+    """Probability = sigmoid(logit / temperature)."""
+
+    temperature: float
+    n: int
+    fitted_on: str
+
+
+class OperatingPoint(_Part):
+    """Where probability becomes a finding.
+
+    A probability of at least ``threshold`` means pneumonia; from ``low`` to ``high``, both
+    included, the finding is uncertain. The band was made by split conformal prediction such that
+    at most ``level`` of either class lies beyond its far end, for images like those of validation.
+    """
+
+    rule: str
+    threshold: float
+    low: float
+    high: float
+    level: float
+    measured: dict[str, Figure]
+
+
+class TrainingData(_Part):
+    """What was learned from; ``population`` says whose radiographs, in words."""
+
+    population: str
+    fingerprint: str
+    train: int
+    validation: int
+    synthetic: bool
+
+
+class BundleRecord(_Part):
+    """What ``bundle.yaml`` says."""
+
+    format: Literal[1] = 1
+    name: str
+    notice: str | None
+    created: str
+    pneumoscope: str
+    members: tuple[Member, ...]
+    input: InputContract
+    calibration: Calibration
+    operating_points: dict[str, OperatingPoint]
+    population_limit: float
+    training_data: TrainingData
+    metrics: dict[str, dict[str, Figure]]
+    """By split, then metric: of the exported graph on validation, of the Runs on test."""
+    intended_use: str
+    limitations: tuple[str, ...]
+    licence: str
+    files: dict[str, str]
+    """SHA-256 of every other file."""
+
+    def to_yaml(self) -> str:
+        """Return the record as the text of ``bundle.yaml``."""
+        settings = self.model_dump(mode="json")
+        return yaml.safe_dump(settings, sort_keys=False, allow_unicode=True, width=100)
+
+
+@dataclass(frozen=True)
+class Bundle:
+    """A bundle whose files have been checked.
+
+    Parameters
+    ----------
+    folder
+        Where it lies.
+    record
+        What ``bundle.yaml`` says.
+    digest
+        SHA-256 of ``bundle.yaml``, and so of everything.
+    contents
+        The bytes of each file that a reader needs: those that were checked, not read again.
+    """
+
+    folder: Path
+    record: BundleRecord
+    digest: str
+    contents: Mapping[str, bytes]
+
+    @property
+    def identity(self) -> str:
+        """Name and the start of the digest, as readings carry them."""
+        return f"{self.record.name}@{self.digest[:12]}"
+
+    @classmethod
+    def open(cls, folder: Path) -> "Bundle":
+        """Read a bundle and check every byte of it.
+
+        Raises
+        ------
+        BundleError
+            If a file is missing or changed, or the bundle is of another format or was made for
+            another preparation of pixels.
+        """
+        text = _read(folder / RECORD, folder)
+        record = _parse(text, folder)
+        contents = {}
+        for name, sha256 in record.files.items():
+            content = _read(folder / name, folder)
+            if hashlib.sha256(content).hexdigest() != sha256:
+                raise BundleError(
+                    f"{folder / name}: changed since the bundle was made; restore the bundle from "
+                    "a copy, or export it again with 'pneumoscope export'"
+                )
+            if name in (GRAPH, GATE, POPULATION):
+                contents[name] = content
+        return cls(folder, record, hashlib.sha256(text).hexdigest(), contents)
+
+
+def _parse(text: bytes, folder: Path) -> BundleRecord:
+    path = folder / RECORD
+    try:
+        settings: Any = yaml.load(text, Loader=_FAST_LOADER)
+    except (yaml.YAMLError, UnicodeDecodeError) as error:
+        raise BundleError(f"{path}: cannot be read as YAML ({error}); {_AGAIN}") from error
+    found = settings.get("format") if isinstance(settings, dict) else None
+    if found != FORMAT:
+        raise BundleError(
+            f"{folder}: a bundle of format {found}, and this pneumoscope "
+            f"({pneumoscope.__version__}) reads format {FORMAT}; use the version that made it, or "
+            "export it again with this one"
+        )
+    try:
+        record = BundleRecord.model_validate_json(json.dumps(settings))
+    except (ValidationError, TypeError) as error:
+        raise BundleError(f"{path}: damaged ({error}); {_AGAIN}") from error
+    if record.input.preparation != preprocess.PREPARATION:
+        raise BundleError(
+            f"{folder}: its network learned from pixels prepared in another way (version "
+            f"{record.input.preparation}, here {preprocess.PREPARATION}); train and export it again"
+        )
+    unsafe = [name for name in record.files if Path(name).name != name]
+    missing = {GRAPH, GATE, POPULATION} - record.files.keys()
+    if unsafe or missing:
+        raise BundleError(
+            f"{path}: its list of files is wrong ({', '.join([*unsafe, *missing])}); {_AGAIN}"
+        )
+    return record
+
+
+def _read(path: Path, folder: Path) -> bytes:
+    try:
+        return path.read_bytes()
+    except OSError as error:
+        raise BundleError(
+            f"{path}: cannot be read ({error.strerror}), so {folder} is no whole bundle; pass a "
+            "folder that 'pneumoscope export' wrote, or restore it from a copy"
+        ) from error
+
+
+_AGAIN = "restore it from a copy, or export the bundle again with 'pneumoscope export'"
+_FAST_LOADER = getattr(yaml, "CSafeLoader", yaml.SafeLoader)

@@ -1,0 +1,259 @@
+"""The session that turns radiographs into readings."""
+
+import time
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass, replace
+from itertools import islice
+from pathlib import Path
+from typing import TypeAlias
+
+import numpy as np
+import onnxruntime
+from numpy.typing import NDArray
+from pydicom import Dataset
+
+from pneumoscope.errors import UnreadableRadiographError
+from pneumoscope.machine import usable_cores
+from pneumoscope.radiograph import (
+    Radiograph,
+    decode_radiograph,
+    from_array,
+    from_dataset,
+    prepare_pixels,
+    preprocess,
+    read_radiograph,
+)
+from pneumoscope.reader.bundle import GATE, GRAPH, POPULATION, Bundle
+from pneumoscope.reader.population import Population
+from pneumoscope.reader.quality import QualityFinding, QualityGate, Severity
+from pneumoscope.reader.reading import Reading, Status, find
+
+Source: TypeAlias = Path | str | bytes | NDArray[np.generic] | Dataset | Radiograph
+"""A file by its path, the bytes of one, its pixels, or an opened DICOM object."""
+
+BATCH = 16
+"""Radiographs that pass the network together when many are read."""
+
+_LATERAL_VIEWS = {"LL", "RL", "LAT", "LATERAL", "LLD", "RLD"}
+_CHEST = {"CHEST", "THORAX", "LUNG", "RIBS"}
+
+
+@dataclass(frozen=True)
+class Look:
+    """What the graph gives for some images.
+
+    Parameters
+    ----------
+    logits
+        float32, shape (n,).
+    heatmaps
+        float32, shape (n, rows, columns).
+    features
+        float32, shape (n, features).
+    """
+
+    logits: NDArray[np.float32]
+    heatmaps: NDArray[np.float32]
+    features: NDArray[np.float32]
+
+
+class Reader:
+    """A bundle at work.
+
+    Parameters
+    ----------
+    bundle
+        What to read with.
+    threads
+        For decoding and for the network; all cores that may be used, unless given.
+
+    Examples
+    --------
+    >>> import pneumoscope
+    >>> reader = pneumoscope.load()  # doctest: +SKIP
+    >>> reader.read("chest.jpeg").probability  # doctest: +SKIP
+    0.97
+    """
+
+    def __init__(self, bundle: Bundle, threads: int | None = None) -> None:
+        self.bundle = bundle
+        self._threads = threads or usable_cores()
+        self._session = open_graph(bundle.contents[GRAPH], self._threads)
+        self._gate = QualityGate.from_bytes(bundle.contents[GATE])
+        self._population = Population.from_bytes(bundle.contents[POPULATION])
+
+    def read(self, source: Source) -> Reading:
+        """Read one radiograph.
+
+        Parameters
+        ----------
+        source
+            A path, the bytes of a file, a 2-D array (uint8, uint16, or floats in [0, 1]), a pydicom
+            Dataset, or a decoded `Radiograph`.
+
+        Returns
+        -------
+        Reading
+            Always: what cannot be decoded is a reading with the status failed.
+        """
+        return self._conclude([self._prepare(source)])[0]
+
+    def read_many(self, sources: Iterable[Source]) -> Iterator[Reading]:
+        """Read radiographs in order, decoding in parallel; memory does not grow with their number.
+
+        Parameters
+        ----------
+        sources
+            See `read`; taken as they are needed.
+
+        Yields
+        ------
+        Reading
+            One for each source, in order.
+        """
+        with ThreadPoolExecutor(self._threads) as pool:
+            prepared = _in_order(pool, self._prepare, sources)
+            while batch := list(islice(prepared, BATCH)):
+                yield from self._conclude(batch)
+
+    def _prepare(self, source: Source) -> "_Prepared":
+        started = time.perf_counter()
+        contract = self.bundle.record.input
+        try:
+            radiograph = _decode(source, preprocess.MARGIN * contract.size)
+        except UnreadableRadiographError as error:
+            failed = Reading(Status.FAILED, self.bundle.identity, (str(error),))
+            return _Prepared(failed, None, time.perf_counter() - started)
+        quality = (
+            *_what_tags_say(radiograph),
+            *self._gate.assess(radiograph.pixels, radiograph.colourfulness),
+        )
+        rejecting = [one.message for one in quality if one.severity is Severity.REJECT]
+        reasons = rejecting or [one.message for one in quality]
+        reading = Reading(
+            Status.REJECTED if rejecting else Status.FLAGGED if quality else Status.READ,
+            self.bundle.identity,
+            tuple(reasons),
+            quality=quality,
+            view=radiograph.view,
+            laterality=radiograph.laterality,
+        )
+        pixels = None
+        if not rejecting:
+            pixels = prepare_pixels(radiograph.pixels, contract.size, contract.resampling)
+        return _Prepared(reading, pixels, time.perf_counter() - started)
+
+    def _conclude(self, batch: Sequence["_Prepared"]) -> list[Reading]:
+        """Pass those that may be read through the network."""
+        started = time.perf_counter()
+        readings = {i: one.reading for i, one in enumerate(batch)}
+        wanted = [i for i, one in enumerate(batch) if one.pixels is not None]
+        if wanted:
+            look = look_at(
+                self._session, np.stack([one.pixels for one in batch if one.pixels is not None])
+            )
+            distances = self._population.distance(look.features)
+            for row, i in enumerate(wanted):
+                readings[i] = self._judge(readings[i], look, row, float(distances[row]))
+        share = (time.perf_counter() - started) / max(1, len(wanted))
+        return [
+            replace(
+                readings[i],
+                milliseconds=1000 * (one.seconds + (share if one.pixels is not None else 0)),
+            )
+            for i, one in enumerate(batch)
+        ]
+
+    def _judge(self, reading: Reading, look: Look, row: int, distance: float) -> Reading:
+        record = self.bundle.record
+        logit = float(look.logits[row]) / record.calibration.temperature
+        probability = float(0.5 * (1 + np.tanh(0.5 * logit)))
+        reasons, status = reading.reasons, reading.status
+        if distance > record.population_limit:
+            status = Status.FLAGGED
+            reasons = (*reasons, _outside(distance, record.population_limit))
+        return replace(
+            reading,
+            status=status,
+            reasons=reasons,
+            probability=probability,
+            findings={
+                name: find(probability, point) for name, point in record.operating_points.items()
+            },
+            heatmap=look.heatmaps[row] / np.float32(record.calibration.temperature),
+        )
+
+
+@dataclass(frozen=True)
+class _Prepared:
+    """A radiograph before the network: what is known of it, and its pixels if it may be read."""
+
+    reading: Reading
+    pixels: NDArray[np.uint8] | None
+    seconds: float
+
+
+def open_graph(graph: bytes, threads: int) -> onnxruntime.InferenceSession:
+    """Open an exported graph for the processor."""
+    options = onnxruntime.SessionOptions()
+    options.intra_op_num_threads = threads
+    options.log_severity_level = 3
+    return onnxruntime.InferenceSession(graph, options, providers=["CPUExecutionProvider"])
+
+
+def look_at(session: onnxruntime.InferenceSession, pixels: NDArray[np.uint8]) -> Look:
+    """Pass prepared pixels (n, size, size) through a graph."""
+    return Look(*session.run(["logit", "heatmap", "features"], {"pixels": pixels}))
+
+
+def _decode(source: Source, at_least: int) -> Radiograph:
+    match source:
+        case Radiograph():
+            return source
+        case bytes():
+            return decode_radiograph(source, "the bytes given", at_least)
+        case Dataset():
+            return from_dataset(source, "the DICOM object given")
+        case np.ndarray():
+            return from_array(source, "the array given")
+        case _:
+            return read_radiograph(Path(source), at_least)
+
+
+def _what_tags_say(radiograph: Radiograph) -> Iterator[QualityFinding]:
+    if radiograph.view in _LATERAL_VIEWS:
+        yield QualityFinding(
+            "lateral",
+            Severity.REJECT,
+            f"the DICOM file calls it a lateral view ({radiograph.view}); only frontal views can "
+            "be read",
+        )
+    if radiograph.body_part and radiograph.body_part not in _CHEST:
+        yield QualityFinding(
+            "body_part",
+            Severity.REJECT,
+            f"the DICOM file says it shows another part of the body ({radiograph.body_part}); only "
+            "chests can be read",
+        )
+
+
+def _outside(distance: float, limit: float) -> str:
+    return (
+        f"unlike the radiographs that the network learned from (distance {distance:.1f}, usual up "
+        f"to {limit:.1f}): its probability was never measured on such images"
+    )
+
+
+def _in_order(
+    pool: ThreadPoolExecutor, prepare: Callable[[Source], _Prepared], sources: Iterable[Source]
+) -> Iterator[_Prepared]:
+    """Yield prepared radiographs in order, a few ahead of what is asked for."""
+    waiting: deque[Future[_Prepared]] = deque()
+    for source in sources:
+        waiting.append(pool.submit(prepare, source))
+        if len(waiting) >= 2 * BATCH:
+            yield waiting.popleft().result()
+    while waiting:
+        yield waiting.popleft().result()

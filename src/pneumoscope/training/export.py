@@ -1,0 +1,273 @@
+"""Finished Runs in, a Bundle out: the graph, and everything fitted on validation data."""
+
+import hashlib
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+import pneumoscope
+from pneumoscope.cache import ArrayCache
+from pneumoscope.dataset import Manifest, Split
+from pneumoscope.errors import RunError
+from pneumoscope.evaluation.bootstrap import bootstrap_intervals
+from pneumoscope.evaluation.calibration import calibrate, fit_temperature
+from pneumoscope.evaluation.metrics import measure
+from pneumoscope.evaluation.operating_points import ABSTAIN_LEVEL, choose_operating_points
+from pneumoscope.evaluation.predictions import Predictions
+from pneumoscope.files import atomic_folder, write_bytes, write_text
+from pneumoscope.machine import usable_cores
+from pneumoscope.models.deployed import Deployed, Ensemble
+from pneumoscope.radiograph import preprocess
+from pneumoscope.reader.bundle import (
+    GATE,
+    GRAPH,
+    POPULATION,
+    RECORD,
+    Bundle,
+    BundleRecord,
+    Calibration,
+    Figure,
+    InputContract,
+    Member,
+    OperatingPoint,
+    TrainingData,
+)
+from pneumoscope.reader.population import fit_population
+from pneumoscope.reader.quality import fit_gate
+from pneumoscope.reader.reader import Look, look_at, open_graph
+from pneumoscope.terminal import messages, track
+from pneumoscope.training.evaluate import finished_network, is_judged, read_predictions
+from pneumoscope.training.examples import ExampleStore
+from pneumoscope.training.graph import COMPARED, export_graph, require_agreement
+from pneumoscope.training.model_card import model_card
+from pneumoscope.training.run import Run, require_empty
+
+POPULATION_SHARE = 0.99
+"""Of the validation images that count as like the training images."""
+
+CARD = "MODEL_CARD.md"
+
+INTENDED_USE = (
+    "A second opinion on frontal chest radiographs of patients like those it learned from, for a "
+    "clinician who has looked at the radiograph. Not a diagnosis, and not a medical device."
+)
+
+LIMITATIONS = (
+    "Measured on images of the sources it learned from; other ages, hospitals and machines need a "
+    "validation of their own.",
+    "Knows pneumonia and its absence alone: other findings are not named, and may be taken for "
+    "either.",
+    "Thresholds, calibration and the uncertain band were fitted on validation images; what they "
+    "promise holds for images like those.",
+    "Lateral views and other parts of the body are refused where the DICOM file says so; from "
+    "pixels alone that was not measured.",
+)
+
+_BATCH = 32
+_FIGURES = ("auc", "average_precision")
+_FIGURES_AT_A_POINT = ("recall", "specificity", "precision", "accuracy")
+
+
+@dataclass(frozen=True)
+class _Part:
+    """Pixels of a split, its labels and files, and what the graph gives for it."""
+
+    pixels: NDArray[np.uint8]
+    table: Predictions
+    look: Look
+
+
+def export_bundle(
+    runs: Sequence[Run],
+    out: Path,
+    cache: ArrayCache,
+    name: str,
+    notice: str | None = None,
+    population: str = "not stated",
+    images: Path | None = None,
+) -> Bundle:
+    """Export Runs into one bundle.
+
+    Parameters
+    ----------
+    runs
+        Finished, trained on one manifest with images of one size; several become an ensemble.
+    out
+        The folder to appear.
+    cache
+        Holds the prepared pixels.
+    name
+        Of the bundle, as readings carry it.
+    notice
+        What a user must know before all else, such as that it is interim.
+    population
+        Whose radiographs the Runs learned from, in words.
+    images
+        What the manifest's paths are relative to.
+
+    Raises
+    ------
+    RunError
+        If a Run is not finished, the Runs do not fit together, or graph and PyTorch disagree.
+    PredictionsError
+        If validation does not allow for the operating points.
+    """
+    require_empty(out)
+    _require_alike(runs)
+    manifest = runs[0].manifest(images)
+    members = [Deployed(finished_network(run)[0].cpu()) for run in runs]
+    network = members[0] if len(members) == 1 else Ensemble(members)
+    with messages.status("Exporting the graph"):
+        graph = export_graph(network, runs[0].recipe.image_size)
+    train, validation = (
+        _look_at_split(graph, split, ExampleStore(manifest, cache), runs[0])
+        for split in (Split.TRAIN, Split.VALIDATION)
+    )
+    difference = require_agreement(network, validation.pixels[:COMPARED], validation.look)
+    messages.print(f"Graph and PyTorch differ by at most {difference:.1e} in probability")
+    learned = fit_population(train.look.features)
+    with messages.status("Fitting the quality gate"):
+        gate = fit_gate(train.pixels, validation.pixels)
+    contents = {GRAPH: graph, POPULATION: learned.to_bytes(), GATE: gate.to_bytes()}
+    temperature, calibrated = _calibrate(validation)
+    distances = learned.distance(validation.look.features)
+    record = BundleRecord(
+        name=name,
+        notice=notice,
+        created=datetime.now(UTC).isoformat(timespec="seconds"),
+        pneumoscope=pneumoscope.__version__,
+        members=tuple(map(_member, runs)),
+        input=_input_contract(runs[0]),
+        calibration=Calibration(
+            temperature=temperature, n=len(calibrated.files), fitted_on=str(Split.VALIDATION)
+        ),
+        operating_points=_operating_points(calibrated),
+        population_limit=float(np.quantile(distances, POPULATION_SHARE)),
+        training_data=_training_data(manifest, population),
+        metrics=_metrics(calibrated, runs),
+        intended_use=INTENDED_USE,
+        limitations=LIMITATIONS,
+        licence="Apache-2.0",
+        files={},
+    )
+    contents[CARD] = model_card(record).encode()
+    _write(out, record, contents)
+    return Bundle.open(out)
+
+
+def _require_alike(runs: Sequence[Run]) -> None:
+    first = runs[0]
+    for run in runs:
+        run.require_finished()
+        if run.record.manifest_fingerprint != first.record.manifest_fingerprint:
+            raise RunError(
+                f"{run.folder}: was trained on other data or another split than {first.folder}; "
+                "an ensemble's members need the same validation images"
+            )
+        if _input_contract(run) != _input_contract(first):
+            raise RunError(
+                f"{run.folder}: sees images of another size or resampling than {first.folder}; "
+                "export them into bundles of their own"
+            )
+
+
+def _look_at_split(graph: bytes, split: Split, store: ExampleStore, run: Run) -> _Part:
+    examples = store.pixels(split, run.recipe)
+    pixels = examples.inputs[examples.rows].astype(np.uint8, copy=False)
+    session = open_graph(graph, usable_cores())
+    starts = range(0, len(pixels), _BATCH)
+    looks = [
+        look_at(session, pixels[start : start + _BATCH])
+        for start in track(starts, f"Looking at {split}", len(starts))
+    ]
+    look = Look(
+        *(
+            np.concatenate([getattr(one, name) for one in looks])
+            for name in ("logits", "heatmaps", "features")
+        )
+    )
+    table = examples.predictions(calibrate(look.logits.astype(np.float64), 1.0))
+    return _Part(pixels, table, look)
+
+
+def _calibrate(validation: _Part) -> tuple[float, Predictions]:
+    """Return the temperature, and the validation images' calibrated probabilities."""
+    logits, table = validation.look.logits.astype(np.float64), validation.table
+    temperature = fit_temperature(logits, table.labels)
+    probabilities = calibrate(logits, temperature)
+    return temperature, Predictions(table.files, table.labels, probabilities, table.patients)
+
+
+def _operating_points(calibrated: Predictions) -> dict[str, OperatingPoint]:
+    return {
+        point.name: OperatingPoint(
+            rule=point.rule,
+            threshold=point.threshold,
+            low=point.low,
+            high=point.high,
+            level=ABSTAIN_LEVEL,
+            measured=_figures(calibrated, point.threshold, _FIGURES_AT_A_POINT),
+        )
+        for point in choose_operating_points(calibrated)
+    }
+
+
+def _metrics(calibrated: Predictions, runs: Sequence[Run]) -> dict[str, dict[str, Figure]]:
+    metrics = {str(Split.VALIDATION): _figures(calibrated, 0.5, _FIGURES)}
+    if len(runs) == 1 and is_judged(runs[0], Split.TEST):
+        metrics[str(Split.TEST)] = _figures(read_predictions(runs[0], Split.TEST), 0.5, _FIGURES)
+    return metrics
+
+
+def _figures(predictions: Predictions, threshold: float, names: Sequence[str]) -> dict[str, Figure]:
+    values = measure(predictions, threshold).values()
+    intervals = bootstrap_intervals(predictions, threshold)
+    return {
+        name: Figure(
+            value=values[name],
+            low=None if (interval := intervals[name]) is None else interval.low,
+            high=None if interval is None else interval.high,
+        )
+        for name in names
+    }
+
+
+def _member(run: Run) -> Member:
+    recipe = run.recipe
+    return Member(
+        model=recipe.model,
+        seed=recipe.seed,
+        precision=str(recipe.precision),
+        epochs=len(run.history()),
+        created=run.record.created,
+    )
+
+
+def _input_contract(run: Run) -> InputContract:
+    return InputContract(
+        size=run.recipe.image_size,
+        resampling=run.recipe.resampling,
+        preparation=preprocess.PREPARATION,
+    )
+
+
+def _training_data(manifest: Manifest, population: str) -> TrainingData:
+    return TrainingData(
+        population=population,
+        fingerprint=manifest.fingerprint,
+        train=len(manifest.of(Split.TRAIN)),
+        validation=len(manifest.of(Split.VALIDATION)),
+        synthetic=manifest.synthetic,
+    )
+
+
+def _write(out: Path, record: BundleRecord, contents: Mapping[str, bytes]) -> None:
+    files = {name: hashlib.sha256(content).hexdigest() for name, content in contents.items()}
+    with atomic_folder(out) as folder:
+        for name, content in contents.items():
+            write_bytes(folder / name, content)
+        write_text(folder / RECORD, record.model_copy(update={"files": files}).to_yaml())

@@ -1,0 +1,87 @@
+"""Bundles that are whole are opened, all others refused by name."""
+
+import hashlib
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+import yaml
+
+from pneumoscope.errors import BundleError
+from pneumoscope.radiograph import preprocess
+from pneumoscope.reader import Bundle
+from pneumoscope.reader.bundle import GRAPH, RECORD
+
+
+def test_a_whole_bundle_says_what_it_is(exported: Path) -> None:
+    bundle = Bundle.open(exported)
+    text = (exported / RECORD).read_bytes()
+    assert bundle.identity == f"phantoms@{hashlib.sha256(text).hexdigest()[:12]}"
+    assert bundle.record.input.size == 64
+    assert bundle.contents[GRAPH] == (exported / GRAPH).read_bytes()
+    assert bundle.record.training_data.synthetic
+    files = {path.name for path in exported.iterdir()}
+    assert set(bundle.record.files) == files - {RECORD}
+
+
+@pytest.mark.parametrize(
+    "name", ["model.onnx", "quality_gate.npz", "population.npz", "MODEL_CARD.md"]
+)
+def test_a_changed_byte_is_refused(own_bundle: Path, name: str) -> None:
+    content = bytearray((own_bundle / name).read_bytes())
+    content[len(content) // 2] ^= 1
+    (own_bundle / name).write_bytes(content)
+    with pytest.raises(BundleError, match=rf"{name}: changed .* export it again"):
+        Bundle.open(own_bundle)
+
+
+@pytest.mark.parametrize("name", [RECORD, "model.onnx", "MODEL_CARD.md"])
+def test_a_missing_file_is_refused(own_bundle: Path, name: str) -> None:
+    (own_bundle / name).unlink()
+    with pytest.raises(BundleError, match=rf"{name}: cannot be read .* restore it"):
+        Bundle.open(own_bundle)
+
+
+def set_format(record: dict) -> None:
+    record["format"] = 99
+
+
+def forget_the_graph(record: dict) -> None:
+    del record["files"][GRAPH]
+
+
+def climb_out(record: dict) -> None:
+    record["files"]["../secret"] = "0"
+
+
+def add_a_setting(record: dict) -> None:
+    record["surprise"] = 1
+
+
+def prepare_otherwise(record: dict) -> None:
+    record["input"]["preparation"] = preprocess.PREPARATION + 1
+
+
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [
+        (set_format, "format 99, and this pneumoscope .* reads format 1"),
+        (forget_the_graph, "list of files is wrong .*model.onnx"),
+        (climb_out, "list of files is wrong .*secret"),
+        (add_a_setting, "surprise"),
+        (prepare_otherwise, "prepared in another way"),
+    ],
+)
+def test_another_record_is_refused(own_bundle: Path, change: Callable, words: str) -> None:
+    record = yaml.safe_load((own_bundle / RECORD).read_text())
+    change(record)
+    (own_bundle / RECORD).write_text(yaml.safe_dump(record))
+    with pytest.raises(BundleError, match=words):
+        Bundle.open(own_bundle)
+
+
+@pytest.mark.parametrize("text", ["", "[1, 2]", "a: [", "\x00"])
+def test_what_is_no_record_is_refused(own_bundle: Path, text: str) -> None:
+    (own_bundle / RECORD).write_text(text)
+    with pytest.raises(BundleError, match="export"):
+        Bundle.open(own_bundle)

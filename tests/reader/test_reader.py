@@ -1,0 +1,180 @@
+"""Readings, against the network itself and whatever may be given to a reader."""
+
+import threading
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+
+from pneumoscope.models.deployed import Deployed
+from pneumoscope.radiograph import Radiograph, Resampling, prepare_pixels, read_radiograph
+from pneumoscope.reader import Finding, Reader, Reading, Status, load
+from pneumoscope.training import Run
+from pneumoscope.training.evaluate import finished_network, read_predictions
+
+
+def same(first: Reading, second: Reading) -> bool:
+    """Tell whether two readings differ in time alone."""
+    assert first.heatmap is not None
+    assert second.heatmap is not None
+    np.testing.assert_allclose(first.heatmap, second.heatmap, atol=1e-5)
+    return (first.status, first.reasons, first.findings) == (
+        second.status,
+        second.reasons,
+        second.findings,
+    ) and first.probability == pytest.approx(second.probability, abs=1e-6)
+
+
+def test_the_probability_is_the_network_s_calibrated(
+    reader: Reader, compact_run: Run, radiographs: Callable
+) -> None:
+    network = Deployed(finished_network(compact_run)[0].cpu())
+    temperature = reader.bundle.record.calibration.temperature
+    for path in radiographs(8):
+        pixels = prepare_pixels(read_radiograph(path).pixels, 64, Resampling.BILINEAR)
+        logits, heatmaps, _ = network(torch.from_numpy(pixels)[None])
+        reading = reader.read(path)
+        expected = torch.sigmoid(logits[0] / temperature).item()
+        assert reading.probability == pytest.approx(expected, abs=1e-5)
+        np.testing.assert_allclose(reading.heatmap, heatmaps[0] / temperature, atol=1e-4)
+        assert reading.bundle == reader.bundle.identity
+        assert reading.milliseconds > 0
+
+
+def test_readings_order_images_as_the_run_s_own_predictions(
+    reader: Reader, compact_run: Run, phantom_dataset: Path
+) -> None:
+    predictions = read_predictions(compact_run, "test")
+    readings = reader.read_many(phantom_dataset / file for file in predictions.files)
+    temperature = reader.bundle.record.calibration.temperature
+    for reading, theirs in zip(readings, predictions.probabilities, strict=True):
+        odds = reading.probability / (1 - reading.probability)
+        assert 1 / (1 + odds**-temperature) == pytest.approx(theirs, abs=1e-4)
+
+
+def test_every_kind_of_source_gives_the_same_reading(reader: Reader, radiographs: Callable) -> None:
+    (path,) = radiographs(1)
+    grey = np.asarray(Image.open(path).convert("L"))
+    sources = [str(path), path.read_bytes(), grey, grey / np.float32(255), read_radiograph(path)]
+    expected = reader.read(path)
+    assert all(same(reader.read(source), expected) for source in sources)
+
+
+def test_many_are_read_in_order_and_a_bad_one_is_one_row(
+    reader: Reader, radiographs: Callable, tmp_path: Path
+) -> None:
+    paths = radiographs(40)
+    (tmp_path / "empty.png").touch()
+    sources = [*paths[:20], tmp_path / "empty.png", *paths[20:], tmp_path / "none.png"]
+    readings = list(reader.read_many(sources))
+    assert len(readings) == len(sources)
+    for source, reading in zip(sources, readings, strict=True):
+        if source in paths:
+            assert same(reading, reader.read(source))
+        else:
+            assert reading.status is Status.FAILED
+            assert str(source) in reading.reasons[0]
+            assert reading.probability is None
+            assert not reading.findings
+
+
+def test_sources_are_taken_as_they_are_needed(reader: Reader, radiographs: Callable) -> None:
+    (path,) = radiographs(1)
+    taken = 0
+
+    def endless():
+        nonlocal taken
+        while True:
+            taken += 1
+            yield path
+
+    readings = reader.read_many(endless())
+    for _ in range(5):
+        next(readings)
+    assert taken < 200
+
+
+def test_what_is_rejected_has_no_probability(reader: Reader) -> None:
+    reading = reader.read(np.full((200, 200), 90, np.uint8))
+    assert reading.status is Status.REJECTED
+    assert "nothing to see" in reading.reasons[0]
+    assert reading.probability is None
+    assert reading.heatmap is None
+
+
+@pytest.mark.parametrize(
+    ("tags", "words"), [({"view": "LL"}, "lateral"), ({"body_part": "HAND"}, "HAND")]
+)
+def test_what_tags_rule_out_is_rejected(
+    reader: Reader, radiographs: Callable, tags: dict, words: str
+) -> None:
+    pixels = read_radiograph(radiographs(1)[0]).pixels
+    reading = reader.read(Radiograph(pixels, "", **tags))
+    assert reading.status is Status.REJECTED
+    assert words in reading.reasons[0]
+    frontal = reader.read(Radiograph(pixels, "", view="PA", laterality="U", body_part="CHEST"))
+    assert frontal.status in (Status.READ, Status.FLAGGED)
+    assert (frontal.view, frontal.laterality) == ("PA", "U")
+
+
+def test_an_image_unlike_the_training_images_is_flagged(
+    own_bundle: Path, radiographs: Callable
+) -> None:
+    import yaml
+
+    record = yaml.safe_load((own_bundle / "bundle.yaml").read_text())
+    record["population_limit"] = 0.0
+    (own_bundle / "bundle.yaml").write_text(yaml.safe_dump(record))
+    reading = load(own_bundle).read(radiographs(1)[0])
+    assert reading.status is Status.FLAGGED
+    assert any("unlike the radiographs" in reason for reason in reading.reasons)
+    assert reading.probability is not None
+
+
+def test_findings_follow_threshold_and_band(reader: Reader, radiographs: Callable) -> None:
+    for path in radiographs(10):
+        reading = reader.read(path)
+        for name, point in reader.bundle.record.operating_points.items():
+            finding = reading.findings[name]
+            if finding is Finding.UNCERTAIN:
+                assert point.low <= reading.probability <= point.high
+            else:
+                called = reading.probability >= point.threshold
+                assert finding is (Finding.PNEUMONIA if called else Finding.NORMAL)
+
+
+def test_a_reader_serves_several_threads(reader: Reader, radiographs: Callable) -> None:
+    paths = radiographs(6)
+    expected = [reader.read(path) for path in paths]
+    wrong = []
+
+    def read() -> None:
+        wrong.extend(
+            path
+            for path, one in zip(paths, expected, strict=True)
+            if not same(reader.read(path), one)
+        )
+
+    threads = [threading.Thread(target=read) for _ in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert not wrong
+
+
+def test_reading_needs_no_torch(exported: Path, radiographs: Callable) -> None:
+    import subprocess
+    import sys
+
+    code = (
+        "import sys; sys.modules['torch'] = None; import pneumoscope\n"
+        f"reading = pneumoscope.load({str(exported)!r}).read({str(radiographs(1)[0])!r})\n"
+        "assert reading.probability is not None\n"
+        "heavy = {'matplotlib', 'pyarrow', 'scipy', 'sklearn', 'onnx'} & set(sys.modules)\n"
+        "assert not heavy, heavy"
+    )
+    subprocess.run([sys.executable, "-c", code], check=True)

@@ -1,0 +1,200 @@
+"""``pneumoscope read`` and ``pneumoscope export``, as a person calls them."""
+
+import csv
+import io
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from PIL import Image
+
+from pneumoscope.reader.table import COLUMNS
+
+KEYS = [
+    "file",
+    "status",
+    "reasons",
+    "probability",
+    "finding",
+    "operating_point",
+    "threshold",
+    "heatmap",
+    "bundle",
+    "milliseconds",
+]
+
+
+@pytest.fixture
+def ward(tmp_path: Path, radiographs: Callable) -> Path:
+    """Return a folder with five radiographs, one broken file and one that is no image."""
+    folder = tmp_path / "ward"
+    (folder / "night").mkdir(parents=True)
+    for number, path in enumerate(radiographs(5)):
+        target = folder / ("night" if number % 2 else "") / f"{number}.png"
+        target.write_bytes(path.read_bytes())
+    (folder / "broken.png").write_bytes(b"\x89PNG\r\n\x1a\n" + bytes(40))
+    (folder / "notes.txt").write_text("not read")
+    return folder
+
+
+@pytest.fixture
+def read(pneumoscope: Callable, exported: Path) -> Callable:
+    return lambda *words: pneumoscope("read", *words, "--bundle", exported)
+
+
+def names(rows: list[dict]) -> list[str]:
+    return [Path(row["file"]).name for row in rows]
+
+
+def test_a_table_has_a_line_for_each_file_in_order(read: Callable, ward: Path) -> None:
+    outcome = read(ward)
+    assert outcome.code == 1  # one file failed
+    lines = outcome.out.splitlines()
+    order = ["0.png", "2.png", "4.png", "broken.png", "1.png", "3.png"]
+    assert [name for line, name in zip(lines, order, strict=True) if name in line] == order
+    assert lines[3].startswith("FAILED")
+    assert "damaged" in lines[3]
+    assert "5 read" in outcome.err or "flagged" in outcome.err
+    assert "1 failed" in outcome.err
+    assert "Learned from phantoms." in outcome.err
+
+
+def test_all_read_is_exit_code_0(read: Callable, ward: Path) -> None:
+    assert read(ward / "0.png").code == 0
+
+
+def test_json_is_one_object_for_each_file_with_the_stable_keys(read: Callable, ward: Path) -> None:
+    rows = json.loads(read(ward, "--format", "json", "--at", "confirm").out)
+    assert [list(row) for row in rows] == [KEYS] * 6
+    assert list(COLUMNS) == KEYS
+    for row in rows:
+        assert row["operating_point"] == "confirm"
+        assert row["bundle"].startswith("phantoms@")
+        assert 0 < row["threshold"] < 1
+        if row["status"] == "failed":
+            assert (row["probability"], row["finding"], row["heatmap"]) == (None, None, None)
+            assert len(row["reasons"]) == 1
+        else:
+            assert 0 <= row["probability"] <= 1
+            assert row["finding"] in ("pneumonia", "uncertain", "normal")
+    assert json.loads(read(ward / "none", "--format", "json").out)[0]["status"] == "failed"
+
+
+def test_an_empty_folder_is_an_empty_array(read: Callable, tmp_path: Path) -> None:
+    (tmp_path / "empty").mkdir()
+    outcome = read(tmp_path / "empty", "--format", "json")
+    assert (outcome.code, json.loads(outcome.out)) == (0, [])
+
+
+@pytest.mark.parametrize("form", ["json", "jsonl", "csv", "table"])
+def test_a_file_gets_what_the_terminal_gets(
+    read: Callable, ward: Path, tmp_path: Path, form: str
+) -> None:
+    out = tmp_path / "new" / f"rows.{form}"
+    assert read(ward, "--format", form, "--out", out).code == 1
+    shown = read(ward, "--format", form).out
+
+    def without_times(text: str) -> list[object]:
+        if form == "table":
+            return text.splitlines()
+        if form == "csv":
+            rows = list(csv.DictReader(io.StringIO(text)))
+        else:
+            rows = json.loads(text if form == "json" else f"[{','.join(text.splitlines())}]")
+        return [{**row, "milliseconds": 0} for row in rows]
+
+    assert without_times(out.read_text()) == without_times(shown)
+    again = read(ward, "--format", form, "--out", out)
+    assert again.code == 1
+    assert "there is a file already" in again.err
+
+
+@pytest.mark.parametrize("form", ["jsonl", "csv"])
+@pytest.mark.parametrize("cut", [0, 1, 30, 400, 900])
+def test_resume_skips_what_is_there_and_mends_a_half_line(
+    read: Callable, ward: Path, tmp_path: Path, form: str, cut: int
+) -> None:
+    whole, half = tmp_path / "whole", tmp_path / "half"
+    read(ward, "--format", form, "--out", whole)
+    content = whole.read_bytes()
+    half.write_bytes(content[: len(content) - cut])
+    assert read(ward, "--format", form, "--out", half, "--resume").code in (0, 1)
+
+    def files(path: Path) -> list[str]:
+        text = path.read_text()
+        if form == "csv":
+            return names(list(csv.DictReader(io.StringIO(text))))
+        return names([json.loads(line) for line in text.splitlines()])
+
+    assert files(half) == files(whole)
+
+
+def test_resume_of_what_is_no_table_leaves_it_alone(
+    read: Callable, ward: Path, tmp_path: Path
+) -> None:
+    mine = tmp_path / "mine.jsonl"
+    mine.write_text("dear diary\n")
+    outcome = read(ward, "--format", "jsonl", "--out", mine, "--resume")
+    assert outcome.code == 1
+    assert "no table of readings" in outcome.err
+    assert mine.read_text() == "dear diary\n"
+
+
+def test_rows_are_on_the_disk_before_the_last_file_is_read(
+    exported: Path, radiographs: Callable, tmp_path: Path
+) -> None:
+    """A kill in the middle loses no row that was written, and --resume ends with all."""
+    for number in range(3000):
+        os.link(radiographs(1)[0], tmp_path / f"{number:04}.png")
+    out = tmp_path / "rows.jsonl"
+    words = ["read", tmp_path, "--bundle", exported, "--format", "jsonl", "--out", out]
+    command = [sys.executable, "-m", "pneumoscope", *map(str, words)]
+    with subprocess.Popen(command, stderr=subprocess.DEVNULL) as process:
+        while not out.exists() or out.stat().st_size < 20_000:
+            time.sleep(0.01)
+        process.send_signal(signal.SIGKILL)
+    before = [json.loads(line) for line in out.read_bytes().splitlines()[:-1]]
+    assert 0 < len(before) < 3000
+    assert subprocess.run([*command, "--resume"], capture_output=True).returncode == 0
+    rows = [json.loads(line) for line in out.read_bytes().splitlines()]
+    assert rows[: len(before)] == before
+    assert names(rows) == [f"{number:04}.png" for number in range(3000)]
+
+
+def test_heat_maps_are_pictures_of_the_radiograph_s_size(
+    read: Callable, ward: Path, tmp_path: Path
+) -> None:
+    (ward / "night" / "0.png").write_bytes((ward / "0.png").read_bytes())
+    rows = json.loads(read(ward, "--format", "json", "--heatmaps", tmp_path / "maps").out)
+    pictures = [row["heatmap"] for row in rows if row["status"] != "failed"]
+    assert len(set(pictures)) == 6  # two files of one name have two pictures
+    for row in rows:
+        if row["heatmap"]:
+            assert Image.open(row["heatmap"]).size == Image.open(row["file"]).size
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (("--at", "certain"), "no such operating point; choose screening, balanced, confirm"),
+        (("--resume",), "--resume needs --out"),
+    ],
+)
+def test_a_wrong_call_says_what_to_do(
+    read: Callable, ward: Path, words: tuple[str, ...], message: str
+) -> None:
+    outcome = read(ward, *words)
+    assert outcome.code == 1
+    assert message in outcome.err
+
+
+def test_a_folder_that_is_no_bundle_is_refused(pneumoscope: Callable, ward: Path) -> None:
+    outcome = pneumoscope("read", ward, "--bundle", ward)
+    assert outcome.code == 1
+    assert "no whole bundle" in outcome.err

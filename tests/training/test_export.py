@@ -1,0 +1,186 @@
+"""Export: what the graph says is what PyTorch says, and all is fitted on validation alone."""
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+import yaml
+
+from pneumoscope.cache import ArrayCache
+from pneumoscope.dataset import Split
+from pneumoscope.errors import RunError
+from pneumoscope.evaluation.metrics import measure
+from pneumoscope.models import MODELS, build_network
+from pneumoscope.models.deployed import Deployed, Ensemble
+from pneumoscope.models.saved import load_network
+from pneumoscope.models.vgg16 import load_vgg16
+from pneumoscope.reader import load
+from pneumoscope.reader.reader import look_at, open_graph
+from pneumoscope.training import ExampleStore, Run
+from pneumoscope.training.evaluate import read_predictions
+from pneumoscope.training.export import export_bundle
+from pneumoscope.training.export_pytorch import export_monai, export_pytorch
+from pneumoscope.training.graph import export_graph, require_agreement
+
+N = 200
+
+
+@pytest.mark.parametrize("name", MODELS)
+def test_the_graph_gives_what_pytorch_gives(name: str, phantom_pixels: np.ndarray) -> None:
+    spec = MODELS[name]
+    backbone = load_vgg16("none", 0).layers if spec.on_vgg16 else None
+    network = build_network(spec, 64, 0, backbone)
+    with torch.no_grad():  # as if trained: logits of different images differ
+        network.head.output.weight.mul_(20)
+    deployed = Deployed(network)
+    look = look_at(open_graph(export_graph(deployed, 64), 2), phantom_pixels)
+    assert np.ptp(1 / (1 + np.exp(-look.logits))) > 1e-3
+    assert require_agreement(deployed, phantom_pixels, look) < 1e-4
+    _, heatmaps, features = deployed(torch.from_numpy(phantom_pixels[:20]))
+    scale = float(np.abs(look.heatmaps).max())
+    np.testing.assert_allclose(look.heatmaps[:20], heatmaps, atol=1e-4 * scale)
+    np.testing.assert_allclose(look.features[:20], features, rtol=1e-3, atol=1e-5)
+
+
+def test_a_graph_that_differs_is_refused(phantom_pixels: np.ndarray) -> None:
+    networks = [Deployed(build_network(MODELS["compact"], 64, seed)) for seed in (0, 1)]
+    look = look_at(open_graph(export_graph(networks[0], 64), 2), phantom_pixels)
+    with pytest.raises(RunError, match=r"differ by .* nothing was written"):
+        require_agreement(networks[1], phantom_pixels, look)
+
+
+@pytest.fixture(scope="module")
+def phantom_pixels(compact_run: Run, tmp_path_factory: pytest.TempPathFactory) -> np.ndarray:
+    store = ExampleStore(compact_run.manifest(), ArrayCache(tmp_path_factory.mktemp("cache")))
+    examples = store.pixels(Split.TRAIN, compact_run.recipe)
+    return np.resize(examples.inputs[examples.rows], (N, 64, 64))
+
+
+def test_figures_of_the_bundle_are_those_of_its_own_probabilities(
+    compact_run: Run, exported: Path
+) -> None:
+    reader = load(exported)
+    table = read_predictions(compact_run, Split.VALIDATION)
+    root = compact_run.manifest().root
+    readings = list(reader.read_many(root / file for file in table.files))
+    probabilities = np.array([reading.probability for reading in readings])
+    ours = type(table)(table.files, table.labels, probabilities, table.patients)
+    for point in reader.bundle.record.operating_points.values():
+        figures = measure(ours, point.threshold)
+        assert point.measured["recall"].value == pytest.approx(figures.recall)
+        assert point.measured["precision"].value == pytest.approx(figures.precision)
+        recall = point.measured["recall"]
+        assert recall.low <= recall.value <= recall.high
+    assert reader.bundle.record.metrics["validation"]["auc"].value == pytest.approx(
+        measure(ours).auc, abs=0.01
+    )
+    tested = measure(read_predictions(compact_run, Split.TEST))
+    assert reader.bundle.record.metrics["test"]["auc"].value == pytest.approx(tested.auc)
+
+
+def test_the_test_split_is_not_touched(
+    compact_run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked = []
+    pixels = ExampleStore.pixels
+
+    def watch(self: ExampleStore, split: Split, recipe: object) -> object:
+        asked.append(split)
+        return pixels(self, split, recipe)
+
+    monkeypatch.setattr(ExampleStore, "pixels", watch)
+    export_bundle([compact_run], tmp_path / "bundle", ArrayCache(tmp_path / "cache"), "b")
+    assert set(asked) == {Split.TRAIN, Split.VALIDATION}
+
+
+def test_an_ensemble_reads_with_the_mean_of_its_members(
+    compact_run: Run, tmp_path: Path, radiographs: Callable
+) -> None:
+    cache = ArrayCache(tmp_path / "cache")
+    single = export_bundle([compact_run], tmp_path / "one", cache, "one")
+    double = export_bundle([compact_run, compact_run], tmp_path / "two", cache, "two")
+    assert len(double.record.members) == 2
+    one, two = load(single.folder), load(double.folder)
+    for path in radiographs(4):
+        assert two.read(path).probability == pytest.approx(one.read(path).probability, abs=1e-4)
+
+
+def test_runs_that_do_not_fit_together_or_are_not_finished_are_refused(
+    compact_run: Run, tmp_path: Path
+) -> None:
+    cache = ArrayCache(tmp_path / "cache")
+    larger = compact_run.recipe.model_copy(update={"image_size": 96})
+    with pytest.raises(RunError, match="another size"):
+        export_bundle(
+            [compact_run, Run(compact_run.folder, larger, compact_run.record)],
+            tmp_path / "b",
+            cache,
+            "b",
+        )
+    elsewhere = compact_run.record.model_copy(update={"manifest_fingerprint": "0"})
+    with pytest.raises(RunError, match="other data"):
+        export_bundle(
+            [compact_run, Run(compact_run.folder, compact_run.recipe, elsewhere)],
+            tmp_path / "b",
+            cache,
+            "b",
+        )
+    begun = Run(
+        compact_run.folder,
+        compact_run.recipe,
+        compact_run.record.model_copy(update={"finished": False}),
+    )
+    for export in (export_pytorch, export_monai):
+        with pytest.raises(RunError, match="not finished"):
+            export(begun, tmp_path / "b")
+    with pytest.raises(RunError, match="not finished"):
+        export_bundle([begun], tmp_path / "b", cache, "b")
+    assert not (tmp_path / "b").exists()
+
+
+def test_pytorch_users_get_safetensors_and_yaml(compact_run: Run, tmp_path: Path) -> None:
+    export_pytorch(compact_run, tmp_path / "network")
+    assert sorted(path.name for path in (tmp_path / "network").iterdir()) == [
+        "network.safetensors",
+        "network.yaml",
+    ]
+    settings = yaml.safe_load((tmp_path / "network" / "network.yaml").read_text())
+    assert (settings["model"], settings["image_size"]) == ("compact", 64)
+    assert_predicts_as_the_run(load_network(tmp_path / "network"), compact_run)
+
+
+def test_monai_loads_and_runs_the_bundle(compact_run: Run, tmp_path: Path) -> None:
+    monai_bundle = pytest.importorskip("monai.bundle")
+    export_monai(compact_run, tmp_path / "bundle")
+    configs = tmp_path / "bundle" / "configs"
+    parser = monai_bundle.ConfigParser()
+    parser.read_config(configs / "inference.json")
+    parser.read_meta(configs / "metadata.json")
+    parser["bundle_root"] = str(tmp_path / "bundle")
+    probability = parser.get_parsed_content("probability")
+    table = read_predictions(compact_run, Split.TEST)
+    for file, expected in list(zip(table.files, table.probabilities, strict=True))[:5]:
+        assert probability(compact_run.manifest().root / file) == pytest.approx(expected, abs=1e-4)
+    metadata = json.loads((configs / "metadata.json").read_text())
+    required = {"version", "monai_version", "pytorch_version", "numpy_version", "description"}
+    assert required | {"network_data_format", "changelog", "task", "copyright"} <= set(metadata)
+
+
+def assert_predicts_as_the_run(saved: object, compact_run: Run) -> None:
+    table = read_predictions(compact_run, Split.TEST)
+    images = torch.stack([saved.image(compact_run.manifest().root / file) for file in table.files])
+    with torch.inference_mode():
+        probabilities = saved.network(images).sigmoid()
+    np.testing.assert_allclose(probabilities, table.probabilities, atol=1e-4)
+
+
+def test_an_ensemble_s_graph_is_its_own(phantom_pixels: np.ndarray) -> None:
+    members = [Deployed(build_network(MODELS[name], 64, 0)) for name in ("compact", "model_4")]
+    both = Ensemble(members)
+    look = look_at(open_graph(export_graph(both, 64), 2), phantom_pixels[:10])
+    logits, heatmaps, _ = both(torch.from_numpy(phantom_pixels[:10]))
+    np.testing.assert_allclose(look.logits, logits, atol=1e-4)
+    np.testing.assert_allclose(look.heatmaps, heatmaps, atol=1e-4)
