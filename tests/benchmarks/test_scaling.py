@@ -2,7 +2,7 @@
 
 import os
 from collections.abc import Callable
-from mmap import mmap
+from mmap import MAP_ANONYMOUS, MAP_PRIVATE, mmap
 from pathlib import Path
 
 import numpy as np
@@ -43,6 +43,7 @@ def test_pages_of_a_mapped_file_are_not_anonymous_memory(tmp_path: Path) -> None
     before = anonymous_memory(os.getpid())
     assert not mapped.any()  # every page has been read
     assert anonymous_memory(os.getpid()) - before < size / 8
-    taken = mmap(-1, size // 4)  # from the system: numpy may be given memory freed before
+    # From the system: numpy may be given memory that was freed before.
+    taken = mmap(-1, size // 4, flags=MAP_PRIVATE | MAP_ANONYMOUS)
     taken.write(b"x" * len(taken))
     assert anonymous_memory(os.getpid()) - before > len(taken) / 2
