@@ -1,6 +1,7 @@
 """The cache against damage, interruption, full disks, other processes, and its own bound."""
 
 import errno
+import fcntl
 import hashlib
 import json
 import os
@@ -349,6 +350,46 @@ def test_what_a_kill_left_is_cleared(cache: ArrayCache) -> None:
     process.kill()
     process.communicate()
     assert len(files(cache)) == 1
+    assert len(cache.clear()) == 1
+    assert list(cache.folder.iterdir()) == []
+
+
+def test_a_folder_that_went_while_its_lock_was_awaited_is_locked_anew(
+    cache: ArrayCache, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    original = fcntl.flock
+    awaited = []
+
+    def flock(handle: int, how: int) -> None:
+        if not awaited:
+            awaited.append(handle)
+            next(cache.folder.iterdir()).rmdir()  # as one does whose making has failed
+        original(handle, how)
+
+    def fill(write: WriteRows) -> None:
+        assert cache.clear() == []
+        Counted()(write)
+
+    monkeypatch.setattr(fcntl, "flock", flock)
+    np.testing.assert_array_equal(open_rows(cache, fill), ROWS)
+
+
+def test_where_locks_are_not_to_be_had_the_bound_holds_and_what_is_being_made_is_left_alone(
+    cache: ArrayCache, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def no_locks(*_: object) -> None:
+        raise OSError(errno.ENOLCK, os.strerror(errno.ENOLCK))
+
+    def fill(write: WriteRows) -> None:
+        assert [entry.about for entry in cache.clear()] == ["about a"]
+        Counted()(write)
+
+    monkeypatch.setattr(fcntl, "flock", no_locks)
+    open_rows(cache, Counted(), "a")
+    open_rows(cache, fill, "b")
+    cache.limit = 0
+    touch(cache, "c", Counted())
+    assert used(cache) == ["about c"]
     assert len(cache.clear()) == 1
     assert list(cache.folder.iterdir()) == []
 

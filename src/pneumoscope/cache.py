@@ -338,8 +338,12 @@ def _alone(folder: Path) -> Iterator[None]:
         with suppress(OSError):  # a folder that cannot be made is said when it is written to
             # Radiographs of patients: for their owner alone.
             folder.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-            folder.mkdir(exist_ok=True)
-            _wait_for_lock(stack.enter_context(_opened(folder)))
+            while True:
+                folder.mkdir(exist_ok=True)
+                handle = stack.enter_context(_opened(folder))
+                _wait_for_lock(handle)
+                if _is_at(folder, handle):
+                    break
         try:
             yield
         finally:
@@ -356,19 +360,48 @@ def _wait_for_lock(handle: int) -> None:
 
 
 def _remove(folder: Path) -> bool:
-    """Remove the cache's own files, unless a process is at work on them; tell whether they went."""
+    """Remove the cache's own files, unless a process is at work on them; tell whether they went.
+
+    Where locks are not to be had, what is whole goes, and what may be in the making stays.
+    """
     try:
         with _opened(folder) as handle:
-            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            for path in (folder / _RECORD, folder / _ARRAY, folder / _DAMAGED):
-                path.unlink(missing_ok=True)
-            for path in folder.glob(".array.*.part"):
+            locked = _lock_at_once(handle)
+            if not _is_at(folder, handle) or not (locked or (folder / _RECORD).exists()):
+                return False
+            parts = folder.glob(".array.*.part") if locked else ()
+            for path in (folder / _RECORD, folder / _ARRAY, folder / _DAMAGED, *parts):
                 path.unlink(missing_ok=True)
             with suppress(OSError):  # something else lies in it
                 folder.rmdir()
     except OSError:
         return False
     return True
+
+
+def _lock_at_once(handle: int) -> bool:
+    """Lock a folder; tell False where its file system has no locks.
+
+    Raises
+    ------
+    BlockingIOError
+        If another process holds the lock.
+    """
+    try:
+        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        raise
+    except OSError:
+        return False
+    return True
+
+
+def _is_at(folder: Path, handle: int) -> bool:
+    """Tell whether an opened folder still lies there: who had its lock may have removed it."""
+    try:
+        return os.path.samestat(os.fstat(handle), folder.stat())
+    except FileNotFoundError:
+        return False
 
 
 @contextmanager
