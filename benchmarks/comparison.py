@@ -27,9 +27,9 @@ mean over the seeds, less the wider of the two ranges."""
 MODELS_NOTE = """\
 An epoch is training and validation; the mean includes the first epoch. Times to the end go from the
 start of the process to the predictions on test, with decoding and VGG16's pass (ours: nothing is
-kept from before); median over the seeds. Where the notebook's program was timed for one epoch
-only, its seconds to the end are for as many epochs as ours took, and it has no metrics. Metrics:
-mean over the seeds, lowest and highest."""
+kept from before but the manifest, and figures with intervals are drawn); median over the seeds.
+Where the notebook's program was timed for one epoch only, its seconds to the end are for as many
+epochs as ours took, and it has no metrics. Metrics: mean over the seeds, lowest and highest."""
 
 WHOLE_NOTE = """\
 Ours is measured from the source to the report. The notebook's is the sum of its programs at the

@@ -13,9 +13,9 @@ from pneumoscope.models import NOTEBOOK_MODELS, ModelSpec, Precision, select_dev
 from pneumoscope.models.catalogue import IMAGE_SIZE, describe_network
 from pneumoscope.models.vgg16 import vgg16_layers
 from pneumoscope.terminal import messages, track
+from pneumoscope.training.examples import PASS_BATCH
 
 ROUNDS = 3
-PASS_BATCH = 32
 WIDTHS = {Precision.FLOAT32: 4, Precision.BFLOAT16: 2}
 """Bytes of a number."""
 

@@ -59,7 +59,7 @@ def require_keras_can_read(manifest: Manifest) -> None:
 
 def compare(given: argparse.Namespace) -> Comparison:
     """Run everything that has not been run before."""
-    manifest = open_dataset(given.source)
+    manifest = open_dataset(given.source, seed=given.seeds[0])
     require_keras_can_read(manifest)
     results = given.out / "training_vs_keras"
     place = Workplace(

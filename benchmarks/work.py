@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from torch import Tensor, nn
 
 from pneumoscope.models.layers import FlattenChannelsLast
+from pneumoscope.training.trainer import PREDICT_BATCH
 
 ADAM_BYTES = 28
 """A parameter's update in float32: weight, gradient and two moments read, all but one written."""
@@ -76,7 +77,7 @@ class EpochSize:
     train: int
     validation: int
     batch: int = 32
-    predict_batch: int = 128
+    predict_batch: int = PREDICT_BATCH
 
     @property
     def images(self) -> int:

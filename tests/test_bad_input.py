@@ -100,10 +100,10 @@ def spoil(folder: Path) -> dict[str, str]:
     (folder / "bomb.png").write_bytes(bomb())
     (folder / "lost.png").symlink_to(folder / "nowhere.png")
     return {
-        "moving.gif": "a GIF, perhaps animated; export the radiograph as JPEG, PNG or DICOM",
-        "moving.png": "an animation; export one still image",
+        "moving.gif": "a GIF, perhaps animated; export the radiograph as JPEG, PNG, TIFF or DICOM",
+        "moving.png": "an animation or several pages; export one still image",
         "truncated.jpeg": "the image is damaged (image file is truncated",
-        "text.jpeg": "text, not an image; export the radiograph as JPEG, PNG or DICOM",
+        "text.jpeg": "text, not an image; export the radiograph as JPEG, PNG, TIFF or DICOM",
         "empty.jpeg": "the file is empty; copy it from its source again",
         "bomb.png": "far more pixels than any radiograph has",
         "lost.png": "there is no such file",

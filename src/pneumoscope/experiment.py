@@ -74,7 +74,8 @@ def run_experiment(
     """
     _check_out(out, manifest, recipes, resume)
     for recipe in recipes:
-        require_memory(recipe)
+        if not _is_finished(_run_folder(out, recipe)):
+            require_memory(recipe)
     on_vgg16 = {
         (recipe.weights, recipe.seed) for recipe in recipes if find_model(recipe.model).on_vgg16
     }
@@ -105,6 +106,10 @@ def summarise_runs(manifest: Manifest, runs: Sequence[Run], min_recall: float) -
         threshold=runs[0].recipe.threshold,
         notes=tuple(_notes(manifest, runs)),
     )
+
+
+def _is_finished(folder: Path) -> bool:
+    return (folder / "run.json").exists() and Run.open(folder).record.finished
 
 
 def _check_out(out: Path, manifest: Manifest, recipes: Sequence[Recipe], resume: bool) -> None:

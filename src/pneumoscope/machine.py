@@ -70,7 +70,8 @@ def _container_free() -> int | None:
         statistics = dict(
             line.split() for line in (_CGROUP / "memory.stat").read_text().splitlines()
         )
-        return max(0, limit - used + int(statistics.get("inactive_file", 0)))
+        cached = sum(int(statistics.get(name, 0)) for name in ("inactive_file", "active_file"))
+        return max(0, limit - used + cached)
     return None
 
 

@@ -1,12 +1,15 @@
 """A benchmark called as a person calls it."""
 
 import json
+import os
 import subprocess
 import sys
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+
+from benchmarks.keras_environment import keras_python
 
 CHECKOUT = Path(__file__).resolve().parents[2]
 
@@ -27,3 +30,20 @@ def run_benchmark(tmp_path_factory: pytest.TempPathFactory) -> Callable[..., dic
         return {table["title"]: table["rows"] for table in content["tables"]}
 
     return run
+
+
+@pytest.fixture(scope="session")
+def keras_env(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Install Keras; without a registry skip, or fail where everything must be there."""
+    folder = tmp_path_factory.mktemp("keras") / "env"
+    try:
+        keras_python(folder)
+    except subprocess.CalledProcessError:
+        ask = [sys.executable, "-m", "pip", "index", "versions", "tensorflow-cpu"]
+        if subprocess.run(ask, capture_output=True).returncode == 0:
+            raise
+        reason = "pip reaches no package registry for tensorflow-cpu"
+        if os.environ.get("PNEUMOSCOPE_REQUIRE_PROGRAMS"):
+            pytest.fail(reason)
+        pytest.skip(reason)
+    return folder

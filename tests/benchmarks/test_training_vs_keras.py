@@ -1,7 +1,6 @@
 """The notebook's program beside ours, for real: tensorflow-cpu is installed for it."""
 
 import json
-import os
 import subprocess
 import sys
 from collections.abc import Callable
@@ -17,23 +16,6 @@ from pneumoscope.models import NOTEBOOK_MODELS, count_parameters, fastest_precis
 from pneumoscope.models.catalogue import describe_network
 
 pytestmark = pytest.mark.timeout(1800)
-
-
-@pytest.fixture(scope="module")
-def keras_env(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Install Keras; without a registry skip, or fail where everything must be there."""
-    folder = tmp_path_factory.mktemp("keras") / "env"
-    try:
-        keras_python(folder)
-    except subprocess.CalledProcessError:
-        ask = [sys.executable, "-m", "pip", "index", "versions", "tensorflow-cpu"]
-        if subprocess.run(ask, capture_output=True).returncode == 0:
-            raise
-        reason = "pip reaches no package registry for tensorflow-cpu"
-        if os.environ.get("PNEUMOSCOPE_REQUIRE_PROGRAMS"):
-            pytest.fail(reason)
-        pytest.skip(reason)
-    return folder
 
 
 def test_both_programs_are_measured_and_judged_and_not_run_again(

@@ -1,4 +1,5 @@
 import hashlib
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -91,3 +92,20 @@ def test_a_file_that_went_or_broke_since_is_refused(tmp_path: Path, cache: Array
     (tmp_path / "5.png").unlink()
     with pytest.raises(UnreadableRadiographError, match=r"5\.png: there is no such file"):
         open_pixels(manifest, 25, cache)
+
+
+def test_a_manifest_in_another_order_gets_its_own_rows(tmp_path: Path, cache: ArrayCache) -> None:
+    """The fingerprint does not tell the order of rows, as of a table that someone has sorted."""
+    entries = write_images(tmp_path)
+    forth, back = (manifest_of(tmp_path, order) for order in (entries, entries[::-1]))
+    assert forth.fingerprint == back.fingerprint
+    np.testing.assert_array_equal(open_pixels(back, 25, cache), open_pixels(forth, 25, cache)[::-1])
+
+
+def test_an_image_set_aside_by_hand_shifts_no_row(tmp_path: Path, cache: ArrayCache) -> None:
+    entries = write_images(tmp_path)
+    by_hand = replace(entries[2], set_aside="blurred")  # its split is still there
+    manifest = manifest_of(tmp_path, [*entries[:2], by_hand, *entries[3:]])
+    assert manifest.of(Split.TRAIN) == manifest.in_use
+    assert manifest.counts()[Split.TRAIN][Label.NORMAL] == 6
+    assert len(open_pixels(manifest, 25, cache)) == 6

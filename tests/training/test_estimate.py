@@ -33,6 +33,7 @@ print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024)
         ("model_2", ["precision=float32"]),
         ("model_4", ["precision=float32", "batch_size=64"]),
         ("model_7", ["precision=float32", "batch_size=256"]),
+        ("compact", ["precision=float32", "batch_size=128"]),
     ],
 )
 def test_memory_is_near_what_a_training_really_takes(model: str, settings: list[str]) -> None:

@@ -145,11 +145,11 @@ class Manifest:
 
     def of(self, split: Split) -> tuple[Entry, ...]:
         """Return the images of one split that are in use, in order."""
-        return tuple(entry for entry in self.entries if entry.split is split)
+        return tuple(entry for entry in self.in_use if entry.split is split)
 
     def counts(self) -> dict[Split, dict[Label, int]]:
         """Count the images in use for each split and class."""
-        found = Counter((entry.split, entry.label) for entry in self.entries)
+        found = Counter((entry.split, entry.label) for entry in self.in_use)
         return {split: {label: found[split, label] for label in Label} for split in Split}
 
     def write(self, path: Path) -> None:

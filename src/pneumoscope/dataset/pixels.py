@@ -47,6 +47,8 @@ def open_pixels(
     """
     entries = manifest.in_use
 
+    settings = f"{size} {resampling} {preprocess.VERSION}"
+
     def fill(write: WriteRows) -> None:
         def prepare(row: int) -> None:
             write(row, load_one(manifest.root, entries[row], size, resampling)[np.newaxis])
@@ -55,7 +57,7 @@ def open_pixels(
 
     pixels: NDArray[np.uint8] = cache.open(
         "pixels",
-        f"{manifest.fingerprint} {size} {resampling} {preprocess.VERSION}",
+        " ".join([settings, *(str(entry.sha256) for entry in entries)]),
         f"{size} x {size} {resampling}, data {manifest.fingerprint[:12]}",
         (len(entries), size, size),
         np.uint8,

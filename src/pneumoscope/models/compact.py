@@ -2,7 +2,6 @@
 
 from collections import OrderedDict
 
-import torch
 from torch import Tensor, nn
 
 from pneumoscope.models.layers import DenseToOne
@@ -31,6 +30,7 @@ class Residual(nn.Module):
         self.norm_1 = nn.BatchNorm2d(out)
         self.conv_2 = nn.Conv2d(out, out, 3, padding=1, bias=False)
         self.norm_2 = nn.BatchNorm2d(out)
+        self.relu_1, self.relu_2 = nn.ReLU(inplace=True), nn.ReLU(inplace=True)
         self.shortcut: nn.Module = nn.Identity()
         if stride != 1 or channels != out:
             self.shortcut = nn.Sequential(
@@ -39,8 +39,9 @@ class Residual(nn.Module):
 
     def forward(self, features: Tensor) -> Tensor:
         """Return (n, out, height / stride, width / stride) of (n, channels, height, width)."""
-        inner = torch.relu(self.norm_1(self.conv_1(features)))
-        return torch.relu(self.norm_2(self.conv_2(inner)) + self.shortcut(features))
+        inner = self.relu_1(self.norm_1(self.conv_1(features)))
+        result: Tensor = self.relu_2(self.norm_2(self.conv_2(inner)) + self.shortcut(features))
+        return result
 
 
 class GlobalAveragePool(nn.Module):

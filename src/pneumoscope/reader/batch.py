@@ -53,6 +53,6 @@ def picture_name(file: Path) -> str:
     Examples
     --------
     >>> picture_name(Path("/ward/chest.jpeg"))
-    'chest-48f4d0a1.png'
+    'chest-e32a329c.png'
     """
     return f"{file.stem}-{hashlib.sha256(str(file.absolute()).encode()).hexdigest()[:8]}.png"

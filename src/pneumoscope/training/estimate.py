@@ -169,7 +169,8 @@ def _activations(network: Network, recipe: Recipe, batch: int, number: int) -> _
         sizes.append(output.numel() * (number + indices))
 
     features = network.backbone is not None and not recipe.augmentation.active
-    hooks = [layer.register_forward_hook(note) for layer in network.head]
+    leaves = [layer for layer in network.head.modules() if not list(layer.children())]
+    hooks = [layer.register_forward_hook(note) for layer in leaves]
     side = recipe.image_size
     if features:
         network.classify(torch.empty(batch, 512, side // 32, side // 32, device="meta"))
@@ -182,7 +183,7 @@ def _activations(network: Network, recipe: Recipe, batch: int, number: int) -> _
 
 def _memory_there() -> int | None:
     if torch.cuda.is_available():
-        return int(torch.cuda.mem_get_info()[0])
+        return int(torch.cuda.mem_get_info()[0] + torch.cuda.memory_reserved())
     free, held = free_memory(), held_memory()
     return None if free is None or held is None else free + held
 

@@ -154,7 +154,7 @@ class ExampleStore:
         side = size // 32
         return self._cache.open(
             "features",
-            " ".join([settings, *(str(entry.pixel_hash) for entry in entries)]),
+            " ".join([settings, *(str(entry.sha256) for entry in entries)]),
             f"VGG16 {backbone.digest[:12]} in {precision}, {split} at {size} x {size}, data "
             f"{self.manifest.fingerprint[:12]}",
             (len(entries), side, side, 512),

@@ -1,0 +1,25 @@
+"""The reading benchmark, on few phantoms; tensorflow-cpu is installed for it."""
+
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+pytestmark = pytest.mark.timeout(1800)
+
+
+def test_every_program_reads_every_file(
+    run_benchmark: Callable, keras_env: Path, exported: Path, phantom_dataset: Path
+) -> None:
+    source = phantom_dataset / "test" / "NORMAL"
+    tables = run_benchmark("reading", source, "--bundle", exported, "--keras-env", keras_env)
+    warm, cold, memory = tables.values()
+    names = ["Keras", "eager PyTorch", "ours", "ours, one thread"]
+    assert [row["program"] for row in warm] == names
+    for row in warm:
+        assert 0 < row["median ms"] <= row["99th percentile ms"]
+        assert row["folder, files/s"] > 0
+    assert warm[0]["times faster"] == 1
+    assert [row["program"] for row in cold] == ["Keras", "eager PyTorch", "pneumoscope read"]
+    assert [row["files"] for row in memory] == [20, 60]
+    assert all(row["peak memory MB"] > 50 for row in memory)
