@@ -53,7 +53,7 @@ def cropped(share: float) -> Change:
             for whole, part in zip(pixels.shape, (height, width), strict=True)
         )
         part = Image.fromarray(pixels[top : top + height, left : left + width])
-        return np.asarray(part.resize(pixels.shape[::-1]))
+        return np.asarray(part.resize(pixels.shape[::-1], Image.Resampling.BILINEAR))
 
     return crop
 
@@ -61,7 +61,7 @@ def cropped(share: float) -> Change:
 def screenshot(pixels: Floats, rng: np.random.Generator) -> Floats:
     """Put the image small into a window on a desktop."""
     desktop = np.full((480, 640), rng.choice([0.1, 0.9]), np.float32)
-    small = np.asarray(Image.fromarray(pixels).resize((200, 200)))
+    small = np.asarray(Image.fromarray(pixels).resize((200, 200), Image.Resampling.BOX))
     top, left = rng.integers(20, 260), rng.integers(20, 420)
     desktop[top : top + 200, left : left + 200] = small
     desktop[:18] = 0.6
@@ -118,17 +118,22 @@ def report(bundle: Bundle, data: Path, few: bool) -> Table:
         if files:
             groups[name] = _readable(files)
     for name, change in CHANGES.items():
-        groups[f"test radiographs, {name}"] = (
-            from_array(change(one.pixels, rng), name) for one in radiographs
-        )
+        groups[f"test radiographs, {name}"] = _changed(radiographs, change, rng)
     for name, draw in DRAWINGS.items():
-        groups[name] = (from_array(draw(rng), name) for _ in range(5 if few else 100))
+        groups[name] = [from_array(draw(rng), name) for _ in range(5 if few else 100)]
     pictures = sorted(path for path in PICTURES.rglob("*") if path.suffix.lower() in SUFFIXES)
     groups["pictures of the system"] = _large(_readable(pictures[:: 50 if few else 1]))
     rows = [
         _row(name, gate, images) for name, images in track(groups.items(), "Showing", len(groups))
     ]
     return Table(f"What {bundle.identity} stops", rows, NOTE)
+
+
+def _changed(
+    radiographs: Iterable[Radiograph], change: Change, rng: np.random.Generator
+) -> Iterator[Radiograph]:
+    for one in radiographs:
+        yield from_array(change(one.pixels, rng), "a changed radiograph")
 
 
 def _readable(paths: Iterable[Path]) -> Iterator[Radiograph]:

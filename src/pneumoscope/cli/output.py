@@ -160,9 +160,12 @@ def _before(form: Format, path: Path | None, resume: bool) -> frozenset[str]:
 
 
 def _table_line(row: "Row") -> Text:
+    from pneumoscope.reader.reading import percent
+
     words, style = _WORDS[row.finding or row.status]
     line = Text(f"{words:<21}", style=style)
-    line.append("      -" if row.probability is None else f"{row.probability:7.1%}", "bold")
+    shown = "-" if row.probability is None else percent(row.probability)
+    line.append(f"{shown:>7}", "bold")
     line.append(f"  {row.file}", "default")
     if row.status == "flagged":
         line.append("  flagged:", "bold yellow")

@@ -7,7 +7,7 @@ from numpy.typing import NDArray
 from PIL import Image, ImageDraw, ImageFont
 
 from pneumoscope.radiograph import Radiograph
-from pneumoscope.reader.reading import Reading
+from pneumoscope.reader.reading import Reading, percent
 
 NOTEWORTHY = 1.0
 """Log-odds that a place must be worth, were the whole image like it, to be highlighted."""
@@ -90,8 +90,9 @@ def _write(picture: Image.Image, reading: Reading, top: float | None) -> None:
     size = max(9, min(width, height) // 24)
     font = ImageFont.load_default(size)
     draw = ImageDraw.Draw(picture)
+    assert reading.probability is not None
     doubt = " (flagged)" if reading.reasons else ""
-    _label(draw, (size // 2, size // 2), f"pneumonia {reading.probability:.1%}{doubt}", font)
+    _label(draw, (size // 2, size // 2), f"pneumonia {percent(reading.probability)}{doubt}", font)
     below = height - 2 * size
     if top is None:
         _label(draw, (size // 2, below), "nothing highlighted", font)

@@ -85,3 +85,16 @@ def find(probability: float, point: OperatingPoint) -> Finding:
     if point.low <= probability <= point.high:
         return Finding.UNCERTAIN
     return Finding.PNEUMONIA if probability >= point.threshold else Finding.NORMAL
+
+
+def percent(probability: float) -> str:
+    """Return a probability for people: never quite 0 or 100 %.
+
+    Examples
+    --------
+    >>> percent(0.0001), percent(0.1234), percent(1.0)
+    ('<0.1%', '12.3%', '>99.9%')
+    """
+    if probability < 0.001:
+        return "<0.1%"
+    return ">99.9%" if probability > 0.999 else f"{probability:.1%}"

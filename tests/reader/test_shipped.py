@@ -1,0 +1,35 @@
+"""The bundle that comes with the package."""
+
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+
+from pneumoscope import load
+from pneumoscope.reader import SHIPPED, Status
+
+
+def test_it_reads_without_being_named_and_says_that_it_is_interim(
+    pneumoscope: Callable, radiographs: Callable
+) -> None:
+    outcome = pneumoscope("read", radiographs(1)[0])
+    assert "Interim bundle" in outcome.err
+    assert outcome.code in (0, 1)  # a phantom may be rejected
+
+
+def test_it_is_small_enough_to_ship() -> None:
+    assert sum(path.stat().st_size for path in SHIPPED.iterdir()) < 15_000_000
+
+
+def test_a_real_radiograph_is_read(shared_data: Path) -> None:
+    """Images of train: the test split is for reporting."""
+    reader = load()
+    paths = sorted((shared_data / "chest_xray" / "train").rglob("*.jpeg"))[::200]
+    readings = list(reader.read_many(paths))
+    assert np.mean([reading.status in (Status.READ, Status.FLAGGED) for reading in readings]) > 0.95
+    right = [
+        (reading.probability > 0.5) == (path.parent.name == "PNEUMONIA")
+        for path, reading in zip(paths, readings, strict=True)
+        if reading.probability is not None
+    ]
+    assert np.mean(right) > 0.9
