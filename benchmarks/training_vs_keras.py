@@ -61,13 +61,13 @@ def compare(given: argparse.Namespace) -> Comparison:
     """Run everything that has not been run before."""
     manifest = open_dataset(given.source, seed=given.seeds[0])
     require_keras_can_read(manifest)
-    results = given.out / "training_vs_keras"
+    folder = given.out / "training_vs_keras"
     place = Workplace(
         source=given.source,
-        manifest=results / f"{manifest.fingerprint[:12]}.parquet",
-        images=results / manifest.fingerprint[:12],
+        manifest=folder / f"{manifest.fingerprint[:12]}.parquet",
+        images=folder / manifest.fingerprint[:12],
         python=keras_python(given.keras_env),
-        results=results,
+        results=folder,
     )
     manifest.write(place.manifest)
     link_images(manifest, place.images)
@@ -79,8 +79,9 @@ def compare(given: argparse.Namespace) -> Comparison:
     # What the goals are judged by comes first; where float32 is not the default, it comes last.
     for precision in dict.fromkeys([default, Precision.FLOAT32.value]):
         programs = [NOTEBOOK, default] if precision == default else [precision]
-        for task in tasks(given, programs, data):
-            results.append(run_once(task, place, Result, train_once))
+        results += [
+            run_once(task, place, Result, train_once) for task in tasks(given, programs, data)
+        ]
         whole = Task(precision, models, given.seeds[0], given.epochs, data)
         experiments.append(run_once(whole, place, WholeExperiment, experiment_once))
     return Comparison(results, experiments, default)
