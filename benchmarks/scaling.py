@@ -6,7 +6,6 @@ import sys
 import tempfile
 import time
 from collections.abc import Sequence
-from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -14,6 +13,7 @@ from benchmarks.report import CHECKOUT, Cell, Table, option_parser, publish
 from benchmarks.scaling_stage import STAGES
 from pneumoscope.dataset import Manifest, Split, open_dataset
 from pneumoscope.dataset.phantoms import generate_phantoms
+from pneumoscope.machine import held_memory
 from pneumoscope.terminal import track
 
 SIZES = tuple(100_000 // 4**step for step in range(4, -1, -1))
@@ -105,27 +105,12 @@ def run_stage(stage: str, size: int, manifest: Path, cache: Path) -> Measured:
     ):
         memory = 0
         while process.poll() is None:
-            memory = max(memory, anonymous_memory(process.pid))
+            memory = max(memory, held_memory(process.pid) or 0)
             time.sleep(_POLL_SECONDS)
         if process.returncode or process.stdout is None:
             said.seek(0)
             raise RuntimeError(f"{stage} of {size} images failed:\n{said.read()}")
         return Measured(stage, size, float(process.stdout.read()), memory)
-
-
-def anonymous_memory(process: int) -> int:
-    """Return the bytes of a process's anonymous memory; 0 if it has just ended.
-
-    Examples
-    --------
-    >>> anonymous_memory(os.getpid()) > 1e6
-    True
-    """
-    with suppress(OSError):
-        for line in Path(f"/proc/{process}/status").read_text().splitlines():
-            if line.startswith("RssAnon:"):
-                return int(line.split()[1]) * 1024
-    return 0
 
 
 def growth(measured: Sequence[Measured]) -> list[dict[str, Cell]]:

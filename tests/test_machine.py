@@ -1,7 +1,10 @@
 """What a container grants, by files as Linux writes them (kernel: Admin Guide, cgroup v2)."""
 
+import os
+from mmap import MAP_ANONYMOUS, MAP_PRIVATE, mmap
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from pneumoscope import machine
@@ -49,7 +52,27 @@ def test_unknown_is_said_and_not_guessed(container: Path) -> None:
     assert free_memory() is None
 
 
-def test_mapped_files_are_not_held(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    (tmp_path / "status").write_text("VmRSS:\t  900 kB\nRssAnon:\t  300 kB\nRssFile:\t  600 kB\n")
-    monkeypatch.setattr(machine, "_STATUS", tmp_path / "status")
+def test_the_line_of_anonymous_memory_is_read(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for process, held in (("self", 300), ("17", 200)):
+        (tmp_path / process).mkdir()
+        (tmp_path / process / "status").write_text(f"VmRSS:\t  900 kB\nRssAnon:\t  {held} kB\n")
+    monkeypatch.setattr(machine, "_PROCESSES", tmp_path)
     assert held_memory() == 300 * 1024
+    assert held_memory(17) == 200 * 1024
+    assert held_memory(18) is None
+
+
+def test_pages_of_a_mapped_file_are_not_held(tmp_path: Path) -> None:
+    size = 256 * 2**20
+    (tmp_path / "mapped").touch()
+    os.truncate(tmp_path / "mapped", size)
+    mapped = np.memmap(tmp_path / "mapped", np.uint8, "r")
+    before = held_memory(os.getpid())
+    assert not mapped.any()  # every page has been read
+    assert held_memory(os.getpid()) - before < size / 8
+    # From the system: numpy may be given memory that was freed before.
+    taken = mmap(-1, size // 4, flags=MAP_PRIVATE | MAP_ANONYMOUS)
+    taken.write(b"x" * len(taken))
+    assert held_memory(os.getpid()) - before > len(taken) / 2

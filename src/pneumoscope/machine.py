@@ -6,7 +6,7 @@ from pathlib import Path
 
 _CGROUP = Path("/sys/fs/cgroup")
 _MEMINFO = Path("/proc/meminfo")
-_STATUS = Path("/proc/self/status")
+_PROCESSES = Path("/proc")
 
 
 def usable_cores() -> int:
@@ -38,8 +38,15 @@ def free_memory() -> int | None:
     return min(known, default=None)
 
 
-def held_memory() -> int | None:
-    """Return the bytes that the process holds itself, pages of mapped files left out.
+def held_memory(process: int | None = None) -> int | None:
+    """Return the bytes that a process holds itself; None where unknown, as after its end.
+
+    Pages of mapped files are left out: they are dropped as soon as the room is needed.
+
+    Parameters
+    ----------
+    process
+        Its number; this process by default.
 
     Examples
     --------
@@ -47,7 +54,7 @@ def held_memory() -> int | None:
     >>> held is None or held > 1_000_000
     True
     """
-    return _kilobytes(_STATUS, "RssAnon:")
+    return _kilobytes(_PROCESSES / str(process or "self") / "status", "RssAnon:")
 
 
 def _quota() -> int | None:

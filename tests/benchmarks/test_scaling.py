@@ -1,14 +1,10 @@
 """The scaling benchmark, on few phantoms."""
 
-import os
 from collections.abc import Callable
-from mmap import MAP_ANONYMOUS, MAP_PRIVATE, mmap
-from pathlib import Path
 
-import numpy as np
 import pytest
 
-from benchmarks.scaling import Measured, anonymous_memory, growth
+from benchmarks.scaling import Measured, growth
 from benchmarks.scaling_stage import STAGES
 
 
@@ -33,17 +29,3 @@ def test_growth_is_the_slope_between_fewest_and_most() -> None:
     first = growth(measured)[0]
     assert (first["from"], first["to"], first["bytes an image"]) == (10, 40, 7)
     assert first["seconds an image, times"] == 4
-
-
-def test_pages_of_a_mapped_file_are_not_anonymous_memory(tmp_path: Path) -> None:
-    size = 256 * 2**20
-    (tmp_path / "mapped").touch()
-    os.truncate(tmp_path / "mapped", size)
-    mapped = np.memmap(tmp_path / "mapped", np.uint8, "r")
-    before = anonymous_memory(os.getpid())
-    assert not mapped.any()  # every page has been read
-    assert anonymous_memory(os.getpid()) - before < size / 8
-    # From the system: numpy may be given memory that was freed before.
-    taken = mmap(-1, size // 4, flags=MAP_PRIVATE | MAP_ANONYMOUS)
-    taken.write(b"x" * len(taken))
-    assert anonymous_memory(os.getpid()) - before > len(taken) / 2
