@@ -1,5 +1,7 @@
 """Tables of the comparison from made-up results, worked out by hand."""
 
+from dataclasses import replace
+
 import pytest
 
 from benchmarks.comparison import Comparison, Result, Task, WholeExperiment
@@ -72,6 +74,15 @@ def test_the_whole_experiment_adds_up(comparison: Comparison) -> None:
     assert notebook["seconds"] == expected
     assert float32["times faster"] == expected / 200
     assert bfloat16["times faster"] == expected / 100
+
+
+def test_an_early_stop_does_not_hide_in_the_ratio(comparison: Comparison) -> None:
+    """The notebook's model 1 took 10 s and three epochs of 52 s; ours stopped after the first."""
+    early = whole("bfloat16", 10.0, {"model_1": 1, "model_7": 2})
+    notebook, ours = rows(replace(comparison, experiments=[early]), "The whole experiment")
+    assert (notebook["epochs"], ours["epochs"]) == ("3 + 2", "1 + 2")
+    assert ours["times faster"] == pytest.approx((10 + 52 + 10 + 1200) / 10)
+    assert ours["with epochs alike"] == pytest.approx((10 + 52 / 3 + 10 + 1200) / 10)
 
 
 def test_goals_are_judged_at_the_default_precision(comparison: Comparison) -> None:

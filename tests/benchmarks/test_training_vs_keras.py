@@ -8,6 +8,8 @@ from pathlib import Path
 
 import pytest
 
+from benchmarks import training_vs_keras
+from benchmarks.comparison import Task
 from benchmarks.keras_environment import keras_python
 from benchmarks.programs import KERAS_PROGRAM, link_images, run_measured
 from benchmarks.training_vs_keras import COMPARED, covered
@@ -70,6 +72,24 @@ def test_both_programs_have_the_same_networks(keras_env: Path) -> None:
     assert json.loads(done.stdout) == {
         name: count_parameters(describe_network(NOTEBOOK_MODELS[name])).total for name in COMPARED
     }
+
+
+def test_all_programs_split_by_the_first_seed(
+    small_dataset: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Our experiment splits by its seed, and the models' programs learn from the manifest."""
+    asked: list[Task] = []
+
+    def note(task: Task, *_: object) -> None:
+        asked.append(task)
+
+    monkeypatch.setattr(training_vs_keras, "keras_python", lambda _: Path("python"))
+    monkeypatch.setattr(training_vs_keras, "run_once", note)
+    words = [str(small_dataset), "--seeds", "3", "0", "--models", "model_1", "--out", str(tmp_path)]
+    monkeypatch.setattr(sys, "argv", ["training_vs_keras", *words])
+    training_vs_keras.compare(training_vs_keras.read_options())
+    assert {task.data for task in asked} == {open_dataset(small_dataset, seed=3).fingerprint}
+    assert {task.seed for task in asked if "experiment" in task.model} == {3}
 
 
 def test_both_programs_see_the_same_files_and_splits(small_dataset: Path, tmp_path: Path) -> None:
