@@ -1,16 +1,21 @@
 """What a network is given, against the images and the backbone one by one."""
 
+import shutil
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
 import torch
+from PIL import Image
 
 from pneumoscope.cache import ArrayCache
-from pneumoscope.dataset import Split, open_dataset
+from pneumoscope.dataset import Entry, Label, Manifest, Split, open_dataset
+from pneumoscope.dataset.manifest import SplitBy
 from pneumoscope.dataset.pixels import load_one
 from pneumoscope.models import Precision
 from pneumoscope.models.vgg16 import load_vgg16
+from pneumoscope.radiograph import read_radiograph
 from pneumoscope.training import ExampleStore, Recipe, make_recipe
 from pneumoscope.training.examples import Examples
 
@@ -88,15 +93,68 @@ def test_features_are_computed_once_for_all_models_and_anew_for_other_weights_or
     assert passes == [40, 8, 40, 40]
 
 
-def test_the_seconds_of_a_pass_are_those_of_its_making(
+def test_the_seconds_of_a_pass_are_those_of_its_making_without_decoding(
     store: ExampleStore, small_dataset: Path, cache: ArrayCache, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    """Decoding takes 100 s, and each pass 10 s."""
+    clock = 0
+
+    def decode(*_: object) -> None:
+        nonlocal clock
+        clock += 100
+
+    def give(*_: object) -> None:
+        nonlocal clock
+        clock += 10
+
+    monkeypatch.setattr("pneumoscope.cache.time", SimpleNamespace(perf_counter=lambda: clock))
+    monkeypatch.setattr("pneumoscope.dataset.pixels.map_parallel", decode)
+    monkeypatch.setattr("pneumoscope.training.examples._write_features", give)
     backbone = load_vgg16("none", 0)
-    clock = iter(range(0, 1000, 10))
-    monkeypatch.setattr("pneumoscope.cache.time.perf_counter", lambda: next(clock))
-    first = store.features_seconds(recipe_at(64), backbone)
     later = ExampleStore(open_dataset(small_dataset), ArrayCache(cache.folder))
-    assert first == later.features_seconds(recipe_at(64), backbone) == 20  # two passes, one tick
+    for one in (store, later):
+        for split in (Split.TRAIN, Split.VALIDATION):
+            assert one.features(split, recipe_at(64), backbone).pass_seconds == 10
+    assert store.pixels(Split.TRAIN, recipe_at(64)).pass_seconds is None
+    assert clock == 120
+
+
+def test_kept_features_need_no_pixels(store: ExampleStore, cache: ArrayCache) -> None:
+    backbone = load_vgg16("none", 0)
+    store.features(Split.VALIDATION, recipe_at(64), backbone)
+    (pixels,) = (entry.folder for entry in cache.entries() if entry.kind == "pixels")
+    shutil.rmtree(pixels)
+    store.features(Split.VALIDATION, recipe_at(64), backbone)
+    assert [entry.kind for entry in cache.entries()] == ["features"]
+
+
+def test_a_jpeg_and_its_png_have_features_of_their_own(
+    tmp_path: Path, cache: ArrayCache, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Their pixels are the same, decoded in full, but the large JPEG is prepared from fewer."""
+    rng = np.random.default_rng(0)
+    picture = Image.fromarray(rng.integers(0, 256, (512, 512), np.uint8))
+    picture.save(tmp_path / "a.jpeg")
+    Image.open(tmp_path / "a.jpeg").save(tmp_path / "a.png")
+    given = []
+
+    def give(_: object, pixels: Examples, *__: object) -> None:
+        given.append(pixels.batch(np.arange(1), CPU))
+
+    monkeypatch.setattr("pneumoscope.training.examples._write_features", give)
+    for name in ("a.jpeg", "a.png"):
+        radiograph = read_radiograph(tmp_path / name)
+        entry = Entry(
+            name,
+            Label.NORMAL,
+            sha256=radiograph.sha256,
+            pixel_hash=radiograph.pixel_hash,
+            split=Split.TRAIN,
+        )
+        store = ExampleStore(Manifest(tmp_path, (entry,), SplitBy.IMAGE, 0), cache)
+        store.features(Split.TRAIN, recipe_at(64), load_vgg16("none", 0))
+    jpeg, png = given
+    assert not torch.equal(jpeg, png)
 
 
 @pytest.mark.skipif(not torch.cuda.is_available(), reason="there is no GPU here")

@@ -9,7 +9,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from pneumoscope.cache import ArrayCache, CachedArray, WriteRows
+from pneumoscope.cache import ArrayCache, WriteRows
 from pneumoscope.dataset import Entry, Manifest, Split, open_pixels
 from pneumoscope.evaluation.predictions import Predictions
 from pneumoscope.models import Precision, computing_in, place, select_device
@@ -38,11 +38,14 @@ class Examples:
         which may lie on disk; other splits may have rows in it too.
     rows
         Which row of ``inputs`` belongs to each entry.
+    pass_seconds
+        What the frozen layers' pass took when it was made; None for pixels.
     """
 
     entries: tuple[Entry, ...]
     inputs: NDArray[np.uint8] | NDArray[np.float32]
     rows: NDArray[np.intp]
+    pass_seconds: float | None = None
     _resident: dict[torch.device, Tensor] = field(default_factory=dict, init=False, repr=False)
 
     def __len__(self) -> int:
@@ -127,9 +130,10 @@ class ExampleStore:
 
     def pixels(self, split: Split, recipe: Recipe) -> Examples:
         """Return a split as prepared pixels; all splits share one file."""
-        splits = np.array([entry.split for entry in self.manifest.in_use])
+        in_use = self.manifest.in_use
+        rows = [row for row, entry in enumerate(in_use) if entry.split is split]
         pixels = open_pixels(self.manifest, recipe.image_size, self._cache, recipe.resampling)
-        return Examples(self.manifest.of(split), pixels, np.flatnonzero(splits == split))
+        return Examples(tuple(in_use[row] for row in rows), pixels, np.array(rows, np.intp))
 
     def features(self, split: Split, recipe: Recipe, backbone: Backbone) -> Examples:
         """Return a split as the frozen backbone's output; each split has a file of its own.
@@ -137,30 +141,23 @@ class ExampleStore:
         So the backbone sees no test image before the split is judged.
         """
         entries = self.manifest.of(split)
-        values = self._pass(split, recipe, backbone).values
-        return Examples(entries, values, np.arange(len(entries)))
-
-    def features_seconds(self, recipe: Recipe, backbone: Backbone) -> float:
-        """Return how long the backbone's pass over train and validation took when it was made."""
-        return sum(
-            self._pass(split, recipe, backbone).seconds for split in (Split.TRAIN, Split.VALIDATION)
-        )
-
-    def _pass(self, split: Split, recipe: Recipe, backbone: Backbone) -> CachedArray:
-        entries = self.manifest.of(split)
         size, precision = recipe.image_size, recipe.precision
-        pixels = self.pixels(split, recipe)  # before the clock starts: decoding is not the pass
         settings = f"{backbone.digest} {size} {recipe.resampling} {precision} {preprocess.VERSION}"
         side = size // 32
-        return self._cache.open(
+
+        def fill(write: WriteRows) -> None:
+            _write_features(write, self.pixels(split, recipe), backbone, precision)
+
+        kept = self._cache.open(
             "features",
             " ".join([settings, *(str(entry.sha256) for entry in entries)]),
             f"VGG16 {backbone.digest[:12]} in {precision}, {split} at {size} x {size}, data "
             f"{self.manifest.fingerprint[:12]}",
             (len(entries), side, side, 512),
             np.float32,
-            lambda write: _write_features(write, pixels, backbone, precision),
+            fill,
         )
+        return Examples(entries, kept.values, np.arange(len(entries)), kept.seconds)
 
 
 def _write_features(

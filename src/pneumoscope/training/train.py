@@ -57,7 +57,7 @@ def train(store: ExampleStore, recipe: Recipe, folder: Path, *, resume: bool = F
     run = begun or Run.create(folder, recipe, store.manifest)
     try:
         trainer = _trainer(store, recipe, backbone)
-        run = _describe(run, trainer, store, backbone)
+        run = _describe(run, trainer, backbone)
         _restore(run, trainer)
         _run_epochs(run, trainer)
         return _finish(run, trainer)
@@ -98,7 +98,7 @@ def _trainer(store: ExampleStore, recipe: Recipe, backbone: Backbone | None) -> 
     return Trainer(network, recipe, learned, validated)
 
 
-def _describe(run: Run, trainer: Trainer, store: ExampleStore, backbone: Backbone | None) -> Run:
+def _describe(run: Run, trainer: Trainer, backbone: Backbone | None) -> Run:
     count = count_parameters(trainer.network)
     facts: dict[str, object] = {
         "parameters": ParameterRecord(total=count.total, trainable=count.trainable)
@@ -110,11 +110,11 @@ def _describe(run: Run, trainer: Trainer, store: ExampleStore, backbone: Backbon
                 f"{run.folder}: was begun on other VGG16 weights than {run.recipe.weights} now "
                 "gives; bring that file back, or train again into another --out"
             )
-        seconds = None
-        if not trainer.train.are_pixels:
-            seconds = store.features_seconds(run.recipe, backbone)
+        passes = [examples.pass_seconds for examples in (trainer.train, trainer.validation)]
         facts["backbone"] = BackboneRecord(
-            origin=backbone.origin, digest=backbone.digest, pass_seconds=seconds
+            origin=backbone.origin,
+            digest=backbone.digest,
+            pass_seconds=None if None in passes else sum(passes),
         )
     return run.note(**facts)
 
