@@ -73,9 +73,10 @@ def run_experiment(
         If ``out`` is in use, or a training diverges or is interrupted.
     """
     _check_out(out, manifest, recipes, resume)
+    images = sum(len(manifest.of(split)) for split in (Split.TRAIN, Split.VALIDATION))
     for recipe in recipes:
         if not _is_finished(_run_folder(out, recipe)):
-            require_memory(recipe)
+            require_memory(recipe, images)
     on_vgg16 = {
         (recipe.weights, recipe.seed) for recipe in recipes if find_model(recipe.model).on_vgg16
     }

@@ -7,6 +7,7 @@ from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
+import torch
 
 from pneumoscope.errors import RecipeError
 from pneumoscope.training import estimate as module
@@ -40,7 +41,7 @@ def test_memory_is_near_what_a_training_really_takes(model: str, settings: list[
     done = subprocess.run(
         [sys.executable, "-c", PEAK, model, *settings], capture_output=True, text=True, check=True
     )
-    needed = memory_needed(make_recipe(model, assignments=settings))
+    needed = memory_needed(make_recipe(model, assignments=settings), images=0)
     assert 0.85 < needed / int(done.stdout) < 1.7
 
 
@@ -54,27 +55,55 @@ def small_machine(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_what_does_not_fit_is_refused_with_what_would(small_machine: None) -> None:
     recipe = make_recipe("model_4", assignments=["batch_size=256", "precision=float32"])
     with pytest.raises(RecipeError, match=r"needs about .* GB of memory, and 2\.2 GB") as refused:
-        require_memory(recipe)
+        require_memory(recipe, 100)
     settings = [part.split()[0].strip(",") for part in str(refused.value).split("--set ")[1:]]
     assert [setting.partition("=")[0] for setting in settings] == ["batch_size", "image_size"]
     for setting in settings:
         name, _, value = setting.partition("=")
         fits = recipe.model_copy(update={name: int(value)})
-        require_memory(fits)
+        require_memory(fits, 100)
         step = int(value) if name == "batch_size" else 32
         with pytest.raises(RecipeError):  # the next larger one does not
-            require_memory(recipe.model_copy(update={name: int(value) + step}))
+            require_memory(recipe.model_copy(update={name: int(value) + step}), 100)
 
 
 def test_nothing_fits(monkeypatch: pytest.MonkeyPatch, small_machine: None) -> None:
     monkeypatch.setattr(module, "free_memory", lambda: 1000)
     with pytest.raises(RecipeError, match="nothing smaller fits either"):
-        require_memory(make_recipe("model_4"))
+        require_memory(make_recipe("model_4"), 100)
 
 
 def test_where_memory_is_unknown_nothing_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(module, "free_memory", lambda: None)
-    require_memory(make_recipe("model_2", assignments=["image_size=1024", "batch_size=4096"]))
+    recipe = make_recipe("model_2", assignments=["image_size=1024", "batch_size=4096"])
+    require_memory(recipe, 10**9)
+
+
+@pytest.fixture
+def small_gpu(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Pretend that a GPU has 6 GB free, and 4 GB more in the hands of this process."""
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
+    monkeypatch.setattr(torch.cuda, "mem_get_info", lambda: (6_000_000_000, 80_000_000_000))
+    monkeypatch.setattr(torch.cuda, "memory_reserved", lambda: 4_000_000_000)
+
+
+@pytest.mark.parametrize(
+    ("model", "bytes_an_image"), [("model_1", 150 * 150), ("model_7", 4 * 4 * 512 * 4)]
+)
+def test_a_gpu_keeps_all_images(small_gpu: None, model: str, bytes_an_image: int) -> None:
+    recipe = make_recipe(model, assignments=["precision=float32"])
+    alone = memory_needed(recipe, 0)
+    assert memory_needed(recipe, 1000) - alone == 1000 * bytes_an_image
+    most = (10_000_000_000 - alone) // bytes_an_image  # what the process has already is there too
+    require_memory(recipe, most)
+    with pytest.raises(RecipeError, match=r"10\.0 GB are there"):
+        require_memory(recipe, most + 1)
+
+
+def test_elsewhere_images_stay_on_disk(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
+    recipe = make_recipe("model_1")
+    assert memory_needed(recipe, 0) == memory_needed(recipe, 10**9)
 
 
 def test_seconds_are_those_of_the_timed_steps(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -89,8 +89,7 @@ def estimate(recipe: Recipe, train: int, validation: int) -> Estimate:
     RecipeError
         If the training would not fit into memory.
     """
-    require_memory(recipe)
-    passed = find_model(recipe.model).on_vgg16 and not recipe.augmentation.active
+    require_memory(recipe, train + validation)
     return Estimate(
         model=recipe.model,
         precision=recipe.precision,
@@ -98,13 +97,20 @@ def estimate(recipe: Recipe, train: int, validation: int) -> Estimate:
         validation=validation,
         epochs=recipe.epochs,
         epoch_seconds=_epoch_seconds(recipe, train, validation),
-        pass_seconds=_pass_seconds(recipe) * (train + validation) if passed else 0.0,
-        memory=memory_needed(recipe),
+        pass_seconds=_pass_seconds(recipe) * (train + validation) if _passes_once(recipe) else 0.0,
+        memory=memory_needed(recipe, train + validation),
     )
 
 
-def require_memory(recipe: Recipe) -> None:
+def require_memory(recipe: Recipe, images: int) -> None:
     """Refuse a training that does not fit into the memory of the machine or its GPU.
+
+    Parameters
+    ----------
+    recipe
+        The settings.
+    images
+        Of train and validation together.
 
     Raises
     ------
@@ -112,28 +118,36 @@ def require_memory(recipe: Recipe) -> None:
         Naming what would fit.
     """
     there = _memory_there()
-    needed = memory_needed(recipe)
+    needed = memory_needed(recipe, images)
     if there is None or needed <= there:
         return
     raise RecipeError(
         f"{recipe.model} at image_size {recipe.image_size} and batch_size {recipe.batch_size} "
         f"needs about {needed / 1e9:.1f} GB of memory, and {there / 1e9:.1f} GB are there; "
-        f"{_what_fits(recipe, there)}"
+        f"{_what_fits(recipe, images, there)}"
     )
 
 
-def memory_needed(recipe: Recipe) -> int:
+def memory_needed(recipe: Recipe, images: int) -> int:
     """Return the bytes that the process will hold at its largest, by the network's shapes.
 
     Weights, gradients and Adam's two moments, and in bfloat16 copies of weights and gradients; what
     each layer keeps for the way back, and three times the largest of it on that way; and, in other
     places, since memory is not given back, twice the largest activation of a prediction. Against
     the notebook's networks at batches of 32 and 128 it came out between 0.9 and 1.6 times the peak.
+    A GPU keeps all images of train and validation, too.
+
+    Parameters
+    ----------
+    recipe
+        The settings.
+    images
+        Of train and validation together.
 
     Examples
     --------
     >>> small, large = (Recipe(model="model_4", batch_size=size) for size in (8, 256))
-    >>> memory_needed(small) < memory_needed(large)
+    >>> memory_needed(small, 100) < memory_needed(large, 100)
     True
     """
     spec = find_model(recipe.model)
@@ -148,8 +162,20 @@ def memory_needed(recipe: Recipe) -> int:
         state += sum(parameter.numel() for parameter in network.backbone.parameters()) * 4
         batch = recipe.batch_size if recipe.augmentation.active else PASS_BATCH
         passing = 5 * batch * _WIDEST * recipe.image_size**2 * number
-    process = 0 if torch.cuda.is_available() else _PROCESS
-    return process + state + learning.kept + 3 * learning.largest + 2 * predicting.largest + passing
+    kept = _resident(recipe, images) if torch.cuda.is_available() else _PROCESS
+    return kept + state + learning.kept + 3 * learning.largest + 2 * predicting.largest + passing
+
+
+def _resident(recipe: Recipe, images: int) -> int:
+    """Return the bytes of all images on a GPU: their pixels or, after the pass, their features."""
+    pixels = recipe.image_size**2
+    features = 4 * 512 * (recipe.image_size // 32) ** 2 if _passes_once(recipe) else 0
+    return images * max(pixels, features)
+
+
+def _passes_once(recipe: Recipe) -> bool:
+    """Tell whether frozen layers see each image once, and not in every epoch."""
+    return find_model(recipe.model).on_vgg16 and not recipe.augmentation.active
 
 
 @dataclass(frozen=True, slots=True)
@@ -168,11 +194,10 @@ def _activations(network: Network, recipe: Recipe, batch: int, number: int) -> _
         indices = 8 if isinstance(layer, nn.MaxPool2d) else 0  # where the largest was
         sizes.append(output.numel() * (number + indices))
 
-    features = network.backbone is not None and not recipe.augmentation.active
     leaves = [layer for layer in network.head.modules() if not list(layer.children())]
     hooks = [layer.register_forward_hook(note) for layer in leaves]
     side = recipe.image_size
-    if features:
+    if _passes_once(recipe):
         network.classify(torch.empty(batch, 512, side // 32, side // 32, device="meta"))
     else:
         network(torch.empty(batch, 1, side, side, device="meta"))
@@ -188,22 +213,23 @@ def _memory_there() -> int | None:
     return None if free is None or held is None else free + held
 
 
-def _what_fits(recipe: Recipe, there: int) -> str:
+def _what_fits(recipe: Recipe, images: int, there: int) -> str:
     sizes = [recipe.batch_size >> halvings for halvings in range(1, recipe.batch_size.bit_length())]
     sides = range(recipe.image_size // 32 * 32, 63, -32)
     found = [
         f"{name}={value}"
         for name, values in (("batch_size", sizes), ("image_size", sides))
-        if (value := _largest(recipe, name, [v for v in values if v >= 2], there))
+        if (value := _largest(recipe, images, name, [v for v in values if v >= 2], there))
     ]
     if not found:
         return "nothing smaller fits either: free some memory, or use a larger machine"
     return "this fits: " + " or ".join(f"--set {setting}" for setting in found)
 
 
-def _largest(recipe: Recipe, name: str, values: list[int], there: int) -> int | None:
+def _largest(recipe: Recipe, images: int, name: str, values: list[int], there: int) -> int | None:
+    smaller = {value: recipe.model_copy(update={name: value}) for value in values}
     return next(
-        (v for v in values if memory_needed(recipe.model_copy(update={name: v})) <= there), None
+        (value for value, made in smaller.items() if memory_needed(made, images) <= there), None
     )
 
 
@@ -226,7 +252,7 @@ def _trainer(recipe: Recipe, images: int) -> Trainer:
     if spec.on_vgg16:
         backbone = load_vgg16("none", recipe.seed).layers
     network = build_network(spec, recipe.image_size, recipe.seed, backbone)
-    features = spec.on_vgg16 and not recipe.augmentation.active
+    features = _passes_once(recipe)
     endless = recipe.model_copy(update={"epochs": 2, "early_stopping": None})
     return Trainer(
         network,

@@ -51,7 +51,8 @@ def train(store: ExampleStore, recipe: Recipe, folder: Path, *, resume: bool = F
     if begun is not None and begun.record.finished:
         messages.print(f"{recipe.model}: finished before, in {folder}")
         return begun
-    require_memory(recipe)
+    images = sum(len(store.manifest.of(split)) for split in (Split.TRAIN, Split.VALIDATION))
+    require_memory(recipe, images)
     on_vgg16 = find_model(recipe.model).on_vgg16  # missing weights are said before anything is made
     backbone = load_vgg16(recipe.weights, recipe.seed) if on_vgg16 else None
     run = begun or Run.create(folder, recipe, store.manifest)
