@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 from PIL import Image
+from scipy.stats import multivariate_normal
 
 from pneumoscope.cache import ArrayCache
 from pneumoscope.dataset import Split, open_dataset, open_pixels
@@ -136,24 +137,33 @@ def test_a_gate_is_the_same_after_writing_and_reading(
     gate: QualityGate, phantoms: dict[Split, NDArray[np.uint8]]
 ) -> None:
     content = gate.to_bytes()
-    assert len(content) < 300_000
+    assert len(content) < 500_000
     again = QualityGate.from_bytes(content)
     for image in phantoms[Split.TEST][:10] / np.float32(255):
         assert again.assess(image) == gate.assess(image)
 
 
-def test_unlikeness_is_mahalanobis_distance_in_the_fitted_model(
-    phantoms: dict[Split, NDArray[np.uint8]],
-) -> None:
-    gate = fit_gate(phantoms[Split.TRAIN], phantoms[Split.VALIDATION])
-    size = gate.mean.size
-    covariance = gate.noise * np.eye(size) + gate.axes.T @ np.diag(
-        gate.variances - gate.noise
-    ) @ gate.axes.astype(np.float64)
+def test_distance_and_density_are_those_of_the_normal_distribution(gate: QualityGate) -> None:
+    one = gate.upright
+    size = one.mean.size
+    axes = one.axes.astype(np.float64)
+    covariance = one.noise * np.eye(size) + axes.T @ np.diag(one.variances - one.noise) @ axes
     draw = np.random.default_rng(1).normal(size=size).astype(np.float32)
-    centred = (draw - gate.mean).astype(np.float64)
-    expected = np.sqrt(centred @ np.linalg.solve(covariance, centred) / size)
-    assert gate.unlikeness(draw) == pytest.approx(expected, rel=1e-3)
+    centred = (draw - one.mean).astype(np.float64)
+    square = centred @ np.linalg.solve(covariance, centred)
+    assert one.distance(draw) == pytest.approx(np.sqrt(square / size), rel=1e-3)
+    density = multivariate_normal(one.mean, covariance).logpdf(draw) + size / 2 * np.log(2 * np.pi)
+    assert one.log_density(draw) == pytest.approx(density / size, rel=1e-3)
+
+
+def test_fewer_axes_explain_less_and_leave_more_noise(gate: QualityGate) -> None:
+    coarser = gate.upright.coarser(5)
+    assert len(coarser.axes) == len(coarser.variances) == 5
+    assert coarser.noise > gate.upright.noise
+    total = [
+        one.variances.sum() + one.noise * (1024 - len(one.axes)) for one in (gate.upright, coarser)
+    ]
+    assert total[0] == pytest.approx(total[1])
 
 
 def test_real_radiographs_pass_and_changed_ones_do_not(shared_data: Path, tmp_path: Path) -> None:
@@ -164,3 +174,8 @@ def test_real_radiographs_pass_and_changed_ones_do_not(shared_data: Path, tmp_pa
     assert np.mean([rejected(gate, one) for one in others]) <= 0.01
     for change in (lambda x: 1 - x, lambda x: np.rot90(x, 2), np.rot90):
         assert np.mean([rejected(gate, change(one)) for one in others]) >= 0.95
+    corners = np.random.default_rng(2).integers(0, 49, (len(others), 2))
+    halves = [one[y : y + 48, x : x + 48] for one, (y, x) in zip(others, corners, strict=True)]
+    twice = [one.repeat(2, 0).repeat(2, 1) for one in halves]
+    assert np.mean([bool(codes(gate, one)) for one in twice]) >= 0.85
+    assert np.mean([bool(codes(gate, one)) for one in others]) <= 0.04

@@ -1,8 +1,8 @@
 """The quality gate: whether an image is a chest radiograph that the network can be shown."""
 
 import io
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass, fields
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
 from enum import StrEnum
 from typing import TypeAlias
 
@@ -29,6 +29,11 @@ NO_CHEST = 1.3
 
 _SIDE = 32
 _AXES = 60
+_CROPPED_AXES = 20
+_PARTS = (0.35, 0.75)
+"""Share of each side that a random part keeps."""
+
+_LIMITS = ("usual", "whole", "darkest", "brightest", "faintest")
 _QUANTILES = (0.005, 0.995)
 _SLACK = 1.1
 """The limits lie a tenth beyond what was seen on validation images."""
@@ -61,28 +66,17 @@ class QualityFinding:
 
 
 @dataclass(frozen=True, eq=False)
-class QualityGate:
-    """What upright training radiographs look like at 32 x 32 pixels.
-
-    They are described by probabilistic principal component analysis: a mean, the axes along which
-    they differ most, and noise. How unlike them an image is, is Mahalanobis' distance in that
-    model by the root of the number of pixels. The same distance of the image turned or inverted
-    tells that it should be.
+class Appearance:
+    """What thumbnails of one kind look like: probabilistic principal component analysis.
 
     Parameters
     ----------
     mean
         float32, shape (1024,), of thumbnails of mean 0 and standard deviation 1.
     axes, variances
-        float32, shapes (axes, 1024) and (axes,).
+        float32, shapes (axes, 1024) and (axes,): along which they differ most, most first.
     noise
         Variance along all other directions.
-    usual
-        Largest unlikeness that is not flagged.
-    darkest, brightest
-        Mean grey values, within [0, 1], between which an exposure is not flagged.
-    faintest
-        Standard deviation of grey values from which a contrast is not flagged.
 
     References
     ----------
@@ -94,7 +88,59 @@ class QualityGate:
     axes: Floats
     variances: Floats
     noise: float
+
+    def distance(self, thumbnail: Floats) -> float:
+        """Return Mahalanobis' distance by the root of the number of pixels; about 1 for its kind.
+
+        Parameters
+        ----------
+        thumbnail
+            float32, shape (1024,).
+        """
+        centred = thumbnail - self.mean
+        along = self.axes @ centred
+        beside = float(centred @ centred - along @ along)
+        square = float((along**2 / self.variances).sum()) + max(0.0, beside) / self.noise
+        return float(np.sqrt(square / centred.size))
+
+    def log_density(self, thumbnail: Floats) -> float:
+        """Return the logarithm of the density, by the number of pixels, up to a constant."""
+        size = self.mean.size
+        volume = float(np.log(self.variances).sum()) + (size - len(self.axes)) * np.log(self.noise)
+        return float(-0.5 * (self.distance(thumbnail) ** 2 + volume / size))
+
+    def coarser(self, axes: int) -> "Appearance":
+        """Return the same with fewer axes; what the others explained becomes noise."""
+        size = self.mean.size
+        rest = float(self.variances[axes:].sum()) + self.noise * (size - len(self.axes))
+        noise = rest / (size - axes)
+        return Appearance(self.mean, self.axes[:axes], self.variances[:axes], noise)
+
+
+@dataclass(frozen=True, eq=False)
+class QualityGate:
+    """What upright training radiographs look like at 32 x 32 pixels.
+
+    Parameters
+    ----------
+    upright
+        The radiographs. The distance of an image turned or inverted tells that it should be.
+    cropped
+        Random parts of them. An image more like these than like whole ones shows a part.
+    usual
+        Largest distance that is not flagged.
+    whole
+        Largest excess in log density of the parts over the whole that is not flagged.
+    darkest, brightest
+        Mean grey values, within [0, 1], between which an exposure is not flagged.
+    faintest
+        Standard deviation of grey values from which a contrast is not flagged.
+    """
+
+    upright: Appearance
+    cropped: Appearance
     usual: float
+    whole: float
     darkest: float
     brightest: float
     faintest: float
@@ -111,30 +157,34 @@ class QualityGate:
         """
         return tuple(self._findings(pixels, colourfulness))
 
-    def unlikeness(self, thumbnail: Floats) -> float:
-        """Return how unlike the training radiographs a thumbnail is; about 1 for one of them."""
-        centred = thumbnail - self.mean
-        along = self.axes @ centred
-        beside = float(centred @ centred - along @ along)
-        square = float((along**2 / self.variances).sum()) + max(0.0, beside) / self.noise
-        return float(np.sqrt(square / centred.size))
+    def croppedness(self, thumbnail: Floats) -> float:
+        """Return how much more like parts of radiographs than like whole ones a thumbnail is."""
+        whole = self.upright.coarser(len(self.cropped.axes))
+        return self.cropped.log_density(thumbnail) - whole.log_density(thumbnail)
 
     def to_bytes(self) -> bytes:
         """Return the gate as an ``.npz`` file."""
+        values = {name: getattr(self, name) for name in _LIMITS}
+        for kind in ("upright", "cropped"):
+            values |= {f"{kind}_{key}": value for key, value in vars(getattr(self, kind)).items()}
         file = io.BytesIO()
-        np.savez(file, **{field.name: getattr(self, field.name) for field in fields(self)})
+        np.savez(file, **values)
         return file.getvalue()
 
     @classmethod
     def from_bytes(cls, content: bytes) -> "QualityGate":
         """Read what `to_bytes` gave."""
         with np.load(io.BytesIO(content), allow_pickle=False) as arrays:
-            return cls(
-                arrays["mean"],
-                arrays["axes"],
-                arrays["variances"],
-                *(float(arrays[field.name]) for field in fields(cls)[3:]),
+            upright, cropped = (
+                Appearance(
+                    arrays[f"{kind}_mean"],
+                    arrays[f"{kind}_axes"],
+                    arrays[f"{kind}_variances"],
+                    float(arrays[f"{kind}_noise"]),
+                )
+                for kind in ("upright", "cropped")
             )
+            return cls(upright, cropped, *(float(arrays[name]) for name in _LIMITS))
 
     def _findings(self, pixels: Floats, colourfulness: float) -> Iterator[QualityFinding]:
         height, width = pixels.shape
@@ -156,10 +206,10 @@ class QualityGate:
         yield from self._exposure_findings(grey)
 
     def _shape_findings(self, thumbnail: Floats) -> Iterator[QualityFinding]:
-        upright = self.unlikeness(thumbnail)
+        upright = self.upright.distance(thumbnail)
         square = thumbnail.reshape(_SIDE, _SIDE)
         others = {
-            name: self.unlikeness(np.ascontiguousarray(change(square)).ravel())
+            name: self.upright.distance(np.ascontiguousarray(change(square)).ravel())
             for name, (change, _) in _CHANGES.items()
         }
         best = min(others, key=others.__getitem__)
@@ -169,6 +219,8 @@ class QualityGate:
             yield _reject(
                 "no_chest", "does not look like a frontal chest radiograph; send one, uncropped"
             )
+        elif self.croppedness(thumbnail) > self.whole:
+            yield _flag("cropped", "a part of a radiograph, or not framed as usual; send the whole")
         elif upright > self.usual:
             yield _flag("unusual", "framed or exposed unlike the radiographs it was learned from")
 
@@ -191,43 +243,48 @@ def fit_gate(train: NDArray[np.uint8], validation: NDArray[np.uint8]) -> Quality
     validation
         The same, of patients who are not in ``train``.
     """
-    thumbnails = _thumbnails(train)
-    normal = np.stack([_standardised(one) for one in thumbnails]).astype(np.float64)
-    mean = normal.mean(0)
-    axes = min(_AXES, len(normal) - 2)
-    variances, directions = np.linalg.eigh(np.cov(normal - mean, rowvar=False))
-    noise = max(float(variances[:-axes].mean()), 1e-4)
-    gate = QualityGate(
-        mean=mean.astype(np.float32),
-        axes=np.ascontiguousarray(directions[:, : -axes - 1 : -1].T).astype(np.float32),
-        variances=np.maximum(variances[: -axes - 1 : -1], noise).astype(np.float32),
-        noise=noise,
-        usual=np.inf,
-        darkest=0.0,
-        brightest=1.0,
-        faintest=0.0,
-    )
-    return _with_limits(gate, _thumbnails(validation))
-
-
-def _with_limits(gate: QualityGate, thumbnails: list[Floats]) -> QualityGate:
-    unlikeness = [gate.unlikeness(_standardised(one)) for one in thumbnails]
+    thumbnails = _thumbnails(validation)
+    upright = _appearance(_thumbnails(train), _AXES)
+    cropped = _appearance(_thumbnails(_parts(train)), _CROPPED_AXES)
+    gate = QualityGate(upright, cropped, np.inf, np.inf, 0.0, 1.0, 0.0)
+    shapes = [_standardised(one) for one in thumbnails]
+    means, contrasts = [one.mean() for one in thumbnails], [one.std() for one in thumbnails]
     low, high = _QUANTILES
-    means = [one.mean() for one in thumbnails]
-    contrasts = [one.std() for one in thumbnails]
     return QualityGate(
-        gate.mean,
-        gate.axes,
-        gate.variances,
-        gate.noise,
-        usual=_SLACK * float(np.quantile(unlikeness, high)),
+        upright,
+        cropped,
+        usual=_SLACK * float(np.quantile([upright.distance(one) for one in shapes], high)),
+        whole=float(np.quantile([gate.croppedness(one) for one in shapes], high)),
         darkest=float(np.quantile(means, low)) / _SLACK,
         brightest=1 - (1 - float(np.quantile(means, high))) / _SLACK,
         faintest=float(np.quantile(contrasts, low)) / _SLACK,
     )
 
 
-def _thumbnails(images: NDArray[np.uint8]) -> list[Floats]:
+def _appearance(thumbnails: list[Floats], axes: int) -> Appearance:
+    normal = np.stack([_standardised(one) for one in thumbnails]).astype(np.float64)
+    mean = normal.mean(0)
+    axes = min(axes, len(normal) - 2)
+    variances, directions = np.linalg.eigh(np.cov(normal - mean, rowvar=False))
+    noise = max(float(variances[:-axes].mean()), 1e-4)
+    return Appearance(
+        mean.astype(np.float32),
+        np.ascontiguousarray(directions[:, : -axes - 1 : -1].T).astype(np.float32),
+        np.maximum(variances[: -axes - 1 : -1], noise).astype(np.float32),
+        noise,
+    )
+
+
+def _parts(images: NDArray[np.uint8]) -> Iterator[NDArray[np.uint8]]:
+    """Yield random parts of images, two of each; always the same for the same images."""
+    rng = np.random.default_rng(0)
+    for image in (*images, *images):
+        side = int(rng.uniform(*_PARTS) * len(image))
+        top, left = rng.integers(0, len(image) - side + 1, 2)
+        yield image[top : top + side, left : left + side]
+
+
+def _thumbnails(images: Iterable[NDArray[np.uint8]]) -> list[Floats]:
     return [
         np.asarray(
             Image.fromarray(image.astype(np.float32) / 255).resize(
