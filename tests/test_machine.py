@@ -1,4 +1,4 @@
-"""What a container grants, by files as Linux writes them (kernel: Admin Guide, cgroup v2)."""
+"""What a container grants, by files as Linux writes them (kernel: Admin Guide, cgroups 1 and 2)."""
 
 import os
 from mmap import MAP_ANONYMOUS, MAP_PRIVATE, mmap
@@ -15,7 +15,10 @@ from pneumoscope.machine import free_memory, held_memory, usable_cores
 def container(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """Return the folder that stands for /sys/fs/cgroup, on a machine with 64 cores and 8 GiB."""
     (tmp_path / "meminfo").write_text("MemTotal: 16777216 kB\nMemAvailable:    8388608 kB\n")
+    (tmp_path / "self").mkdir()
+    (tmp_path / "self" / "cgroup").write_text("0::/\n")
     monkeypatch.setattr(machine, "_CGROUP", tmp_path)
+    monkeypatch.setattr(machine, "_PROCESSES", tmp_path)
     monkeypatch.setattr(machine, "_MEMINFO", tmp_path / "meminfo")
     monkeypatch.setattr(machine.os, "sched_getaffinity", lambda _: set(range(64)))
     return tmp_path
@@ -41,10 +44,49 @@ def test_memory_is_what_the_machine_has_left(container: Path) -> None:
 def test_a_containers_memory_bounds_it(container: Path) -> None:
     (container / "memory.max").write_text(f"{2**30}\n")
     (container / "memory.current").write_text(f"{700 * 2**20}\n")
-    (container / "memory.stat").write_text(f"anon 5\ninactive_file {200 * 2**20}\n")
+    (container / "memory.stat").write_text(
+        f"anon 5\ninactive_file {150 * 2**20}\nactive_file {50 * 2**20}\n"
+    )
     assert free_memory() == (1024 - 700 + 200) * 2**20  # cached files give way
     (container / "memory.max").write_text("max\n")
     assert free_memory() == 8 * 2**30
+
+
+def test_the_narrowest_group_around_the_process_counts(container: Path) -> None:
+    (container / "self" / "cgroup").write_text("0::/outer/inner\n")
+    for group, cores, mebibytes in (("outer", 2, 300), ("outer/inner", 3, 500), ("other", 1, 100)):
+        folder = container / group
+        folder.mkdir()
+        (folder / "cpu.max").write_text(f"{cores * 100_000} 100000\n")
+        (folder / "memory.max").write_text(f"{mebibytes * 2**20}\n")
+        (folder / "memory.current").write_text("0\n")
+        (folder / "memory.stat").write_text("anon 0\n")
+    assert usable_cores() == 2
+    assert free_memory() == 300 * 2**20
+
+
+@pytest.mark.parametrize("seen", ["docker/abc", "."])
+def test_version_1_has_a_tree_for_each_controller(container: Path, seen: str) -> None:
+    """A container often sees its own group as the root, and its path as the machine's."""
+    (container / "self" / "cgroup").write_text(
+        "7:memory:/docker/abc\n4:cpu,cpuacct:/docker/abc\n1:name=systemd:/docker/abc\n0::/system\n"
+    )
+    memory, cpu = (container / controller / seen for controller in ("memory", "cpu"))
+    memory.mkdir(parents=True)
+    (memory / "memory.limit_in_bytes").write_text(f"{2**30}\n")
+    (memory / "memory.usage_in_bytes").write_text(f"{700 * 2**20}\n")
+    (memory / "memory.stat").write_text(
+        f"inactive_file 1\ntotal_inactive_file {200 * 2**20}\ntotal_active_file 0\n"
+    )
+    cpu.mkdir(parents=True)
+    (cpu / "cpu.cfs_quota_us").write_text("350000\n")
+    (cpu / "cpu.cfs_period_us").write_text("100000\n")
+    assert free_memory() == (1024 - 700 + 200) * 2**20
+    assert usable_cores() == 4
+    (memory / "memory.limit_in_bytes").write_text("9223372036854771712\n")  # no limit
+    (cpu / "cpu.cfs_quota_us").write_text("-1\n")
+    assert free_memory() == 8 * 2**30
+    assert usable_cores() == 64
 
 
 def test_unknown_is_said_and_not_guessed(container: Path) -> None:
