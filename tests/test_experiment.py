@@ -12,10 +12,10 @@ import pytest
 from pneumoscope.cache import ArrayCache
 from pneumoscope.dataset import open_dataset
 from pneumoscope.dataset.manifest import SplitBy
-from pneumoscope.errors import RunError, WeightsError
+from pneumoscope.errors import RecipeError, RunError, WeightsError
 from pneumoscope.evaluation.predictions import Predictions
 from pneumoscope.experiment import run_experiment, summarise_runs
-from pneumoscope.training import Run, make_recipe
+from pneumoscope.training import Run, estimate, make_recipe
 
 MODELS = ("model_1", "model_4", "model_5", "model_7")
 METRICS = {
@@ -121,6 +121,18 @@ def test_a_used_folder_is_refused_and_resume_reads_no_test_split_twice(
     for model in MODELS:
         readings = (experiment / "runs" / model / "test_readings.csv").read_text().splitlines()
         assert len(readings) == 2  # the heading and one reading
+
+
+def test_what_is_finished_is_resumed_whatever_memory_is_left(
+    experiment: Path, small_dataset: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(estimate, "free_memory", lambda: 0)
+    monkeypatch.setattr(estimate, "held_memory", lambda: 0)
+    manifest = open_dataset(small_dataset, split_by=SplitBy.IMAGE)
+    cache = ArrayCache(experiment.parent / "cache")
+    run_experiment(manifest, recipes(), experiment, cache, min_recall=0.9, resume=True)
+    with pytest.raises(RecipeError, match="nothing smaller fits"):
+        run_experiment(manifest, recipes(), experiment.parent / "new", cache, min_recall=0.9)
 
 
 def test_missing_weights_stop_before_any_training(small_dataset: Path, tmp_path: Path) -> None:
