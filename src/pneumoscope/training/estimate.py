@@ -135,7 +135,8 @@ def memory_needed(recipe: Recipe, images: int) -> int:
     each layer keeps for the way back, and three times the largest of it on that way; and, in other
     places, since memory is not given back, twice the largest activation of a prediction. Against
     the notebook's networks at batches of 32 and 128 it came out between 0.9 and 1.6 times the peak,
-    against the compact network between 0.8 and 1.0. A GPU keeps all images of train and validation, too.
+    against the compact network between 0.8 and 1.0. A GPU keeps all images of train and validation,
+    too.
 
     Parameters
     ----------
