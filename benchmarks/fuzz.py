@@ -1,0 +1,182 @@
+"""Mutated radiographs against the decoders: each gives a radiograph or a reason, and soon.
+
+Files are mutated (bytes flipped, parts cut out, doubled, spliced from another, truncated) and
+decoded in worker processes of limited memory. What takes too long, crashes or raises anything but
+a PneumoscopeError is a violation, and its file is kept.
+"""
+
+import argparse
+import io
+import multiprocessing
+import resource
+import time
+import warnings
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from multiprocessing.connection import Connection
+from multiprocessing.process import BaseProcess
+from pathlib import Path
+
+import numpy as np
+from PIL import Image
+from pydicom.data import get_testdata_files
+
+from benchmarks.report import CHECKOUT, Cell, Table, option_parser, publish
+from pneumoscope.errors import PneumoscopeError
+from pneumoscope.files import write_bytes
+from pneumoscope.radiograph import decode_radiograph
+from pneumoscope.terminal import track
+
+DATA = CHECKOUT.parent / "shared" / "data"
+MUTATIONS, FEW = 20_000, 500
+SECONDS = 5.0
+MEMORY = 1_000_000_000
+"""Bytes that a worker may take beyond what it has after its imports."""
+
+_LARGEST = 300_000
+"""Bytes of a file of the corpus: larger ones would only make the run longer."""
+
+
+@dataclass(frozen=True)
+class Violation:
+    """A mutated file that was not dealt with as it must be."""
+
+    kind: str
+    content: bytes
+
+
+def corpus(seed: int) -> list[bytes]:
+    """Return real files of every format, and a drawn one of those that are not there."""
+    rng = np.random.default_rng(seed)
+    paths = [Path(path) for path in get_testdata_files("*.dcm")]
+    paths += sorted((DATA / "dicom").glob("*.dcm"))
+    for folder in ("chest_xray/train/NORMAL", "chest_xray_original_size/PNEUMONIA"):
+        found = sorted((DATA / folder).glob("*.jpeg"))
+        paths += [found[i] for i in rng.permutation(len(found))[:20]]
+    contents = [path.read_bytes() for path in paths if path.stat().st_size <= _LARGEST]
+    return contents + list(_drawn(rng))
+
+
+def _drawn(rng: np.random.Generator) -> Iterator[bytes]:
+    grey = rng.integers(0, 256, (90, 120), np.uint8)
+    for pixels in (grey, grey.astype(np.uint16) * 200, np.repeat(grey[..., None], 3, 2)):
+        kinds = ["PNG", "TIFF"] if pixels.dtype == np.uint16 else ["PNG", "TIFF", "JPEG"]
+        for kind in kinds:
+            file = io.BytesIO()
+            Image.fromarray(pixels).save(file, kind)
+            yield file.getvalue()
+
+
+def mutate(contents: Sequence[bytes], rng: np.random.Generator) -> bytes:
+    """Return one of the files with one to four mutations, most of them near its beginning."""
+    content = bytearray(contents[int(rng.integers(len(contents)))])
+    for _ in range(rng.integers(1, 5)):
+        size = len(content)
+        if size < 8:
+            break
+        place = int(size * rng.random() ** rng.integers(1, 6))
+        match rng.integers(6):
+            case 0:
+                content[place] ^= 1 << rng.integers(8)
+            case 1:
+                content[place : place + 4] = rng.choice([b"\0\0\0\0", b"\xff\xff\xff\xff", b"\x7f"])
+            case 2:
+                del content[place : place + int(rng.integers(1, 64))]
+            case 3:
+                content[place:place] = content[place : place + int(rng.integers(1, 512))]
+            case 4:
+                other = contents[int(rng.integers(len(contents)))]
+                start = int(rng.integers(len(other)))
+                content[place : place + 256] = other[start : start + 256]
+            case _:
+                del content[int(rng.integers(size)) :]
+    return bytes(content)
+
+
+def decode_all(contents: Sequence[bytes]) -> tuple[Counter[str], list[Violation]]:
+    """Decode each in a worker, and start another where one had to be stopped."""
+    outcomes: Counter[str] = Counter()
+    violations = []
+    worker: tuple[BaseProcess, Connection] | None = None
+    for content in track(contents, "Decoding", len(contents)):
+        worker = worker or _start()
+        process, pipe = worker
+        outcome = _ask(process, pipe, content)
+        outcomes[outcome] += 1
+        if outcome not in ("read", "refused"):
+            violations.append(Violation(outcome, content))
+        if not process.is_alive() or outcome == "too slow":
+            process.kill()
+            process.join()
+            worker = None
+    if worker is not None:
+        worker[0].kill()
+        worker[0].join()
+    return outcomes, violations
+
+
+def _ask(process: BaseProcess, pipe: Connection, content: bytes) -> str:
+    pipe.send_bytes(content)
+    deadline = time.monotonic() + SECONDS
+    while time.monotonic() < deadline:
+        try:
+            if pipe.poll(0.1):
+                return str(pipe.recv())
+        except EOFError:
+            pass
+        if not process.is_alive():
+            return f"crashed ({process.exitcode})"
+    return "too slow"
+
+
+def _start() -> tuple[BaseProcess, Connection]:
+    ours, theirs = multiprocessing.Pipe()
+    process = multiprocessing.get_context("fork").Process(target=_work, args=(theirs,), daemon=True)
+    process.start()
+    theirs.close()
+    return process, ours
+
+
+def _work(pipe: Connection) -> None:
+    warnings.simplefilter("ignore")
+    held = int(Path("/proc/self/statm").read_text().split()[0]) * resource.getpagesize()
+    resource.setrlimit(resource.RLIMIT_AS, (held + MEMORY, held + MEMORY))
+    while True:
+        pipe.send(_outcome(pipe.recv_bytes()))
+
+
+def _outcome(content: bytes) -> str:
+    try:
+        radiograph = decode_radiograph(content, "mutated")
+    except PneumoscopeError:
+        return "refused"
+    except BaseException as error:
+        return f"raised {type(error).__name__}"
+    if not (radiograph.pixels.min() >= 0 and radiograph.pixels.max() <= 1):
+        return "out of range"
+    return "read"
+
+
+def main() -> None:
+    """Run from the command line; the exit code is 1 if anything was violated."""
+    parser: argparse.ArgumentParser = option_parser(__doc__)
+    parser.add_argument("--mutations", type=int, default=MUTATIONS, help="default: %(default)s")
+    parser.add_argument("--seed", type=int, default=0)
+    given = parser.parse_args()
+    count = FEW if given.smallest else given.mutations
+    rng = np.random.default_rng(given.seed)
+    contents = corpus(given.seed)
+    outcomes, violations = decode_all([mutate(contents, rng) for _ in range(count)])
+    for number, violation in enumerate(violations):
+        write_bytes(given.out / "fuzz" / f"{number:03}-{violation.kind}.bin", violation.content)
+    rows: list[dict[str, Cell]] = [
+        {"outcome": outcome, "files": n} for outcome, n in outcomes.most_common()
+    ]
+    note = f"Seed {given.seed}; {len(contents)} files mutated; {len(violations)} violations."
+    publish("fuzz", [Table(f"{count} mutations", rows, note)], given.out)
+    raise SystemExit(bool(violations))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,51 @@
+"""The decoders under five hundred mutations, and the fuzzer against what it must notice."""
+
+import os
+import time
+from collections.abc import Callable
+
+import pytest
+
+from benchmarks import fuzz
+
+
+def test_every_mutation_is_read_or_refused(run_benchmark: Callable) -> None:
+    (rows,) = run_benchmark("fuzz").values()
+    assert {row["outcome"] for row in rows} <= {"read", "refused"}
+    assert sum(row["files"] for row in rows) == 500
+    assert all(row["files"] > 20 for row in rows)  # neither all destroyed nor all as they were
+
+
+def hang(*_: object) -> None:
+    time.sleep(60)
+
+
+def die(*_: object) -> None:
+    os.abort()
+
+
+def eat(*_: object) -> None:
+    bytearray(3_000_000_000)
+
+
+def stumble(*_: object) -> None:
+    raise KeyError("a defect")
+
+
+@pytest.mark.parametrize(
+    ("defect", "outcome"),
+    [
+        (hang, "too slow"),
+        (die, "crashed (-6)"),
+        (eat, "raised MemoryError"),
+        (stumble, "raised KeyError"),
+    ],
+)
+def test_violations_are_noticed_and_the_next_file_is_decoded(
+    defect: Callable, outcome: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(fuzz, "SECONDS", 1.0)
+    monkeypatch.setattr(fuzz, "decode_radiograph", defect)
+    outcomes, violations = fuzz.decode_all([b"first", b"second"])
+    assert outcomes == {outcome: 2}
+    assert [violation.content for violation in violations] == [b"first", b"second"]
