@@ -148,7 +148,7 @@ def test_a_jpeg_and_its_png_have_features_of_their_own(
             name,
             Label.NORMAL,
             sha256=radiograph.sha256,
-            pixel_hash=radiograph.pixel_hash,
+            pixel_hash=radiograph.pixel_hash(),
             split=Split.TRAIN,
         )
         store = ExampleStore(Manifest(tmp_path, (entry,), SplitBy.IMAGE, 0), cache)
