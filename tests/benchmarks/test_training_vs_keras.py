@@ -8,10 +8,10 @@ from pathlib import Path
 
 import pytest
 
-from benchmarks import training_vs_keras
+from benchmarks import programs, training_vs_keras
 from benchmarks.comparison import Task
 from benchmarks.keras_environment import keras_python
-from benchmarks.programs import KERAS_PROGRAM, link_images, run_measured
+from benchmarks.programs import KERAS_PROGRAM, Workplace, link_images, run_measured
 from benchmarks.training_vs_keras import COMPARED, covered
 from pneumoscope.dataset import Label, Split, open_dataset
 from pneumoscope.models import NOTEBOOK_MODELS, count_parameters, fastest_precision
@@ -90,6 +90,24 @@ def test_all_programs_split_by_the_first_seed(
     training_vs_keras.compare(training_vs_keras.read_options())
     assert {task.data for task in asked} == {open_dataset(small_dataset, seed=3).fingerprint}
     assert {task.seed for task in asked if "experiment" in task.model} == {3}
+
+
+def test_our_runs_keep_no_pixels_but_the_list_of_fonts(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    given: dict[str, str] = {}
+
+    def run(*words: object) -> None:
+        given.update(words[-1])
+        raise RuntimeError
+
+    monkeypatch.setattr(programs, "run_measured", run)
+    place = Workplace(tmp_path, tmp_path, tmp_path, tmp_path, results=tmp_path / "results")
+    scratch = place.results / "scratch"
+    with pytest.raises(RuntimeError):
+        programs.train_once(Task("float32", "model_1", 0, 1, "data"), place, scratch)
+    assert Path(given["XDG_CACHE_HOME"]).is_relative_to(scratch)
+    assert not Path(given["MPLCONFIGDIR"]).is_relative_to(scratch)
 
 
 def test_both_programs_see_the_same_files_and_splits(small_dataset: Path, tmp_path: Path) -> None:
