@@ -20,6 +20,7 @@ class Residual(nn.Module):
 
     Examples
     --------
+    >>> import torch
     >>> Residual(8, 16, stride=2)(torch.rand(1, 8, 12, 12)).shape
     torch.Size([1, 16, 6, 6])
     """
@@ -49,6 +50,7 @@ class GlobalAveragePool(nn.Module):
 
     Examples
     --------
+    >>> import torch
     >>> GlobalAveragePool()(torch.ones(2, 3, 4, 4)).shape
     torch.Size([2, 3])
     """

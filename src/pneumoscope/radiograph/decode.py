@@ -181,14 +181,21 @@ def _open_image(content: bytes, name: str) -> Image.Image:
         raise UnreadableRadiographError(
             f"{name}: far more pixels than any radiograph has ({error}); export it again"
         ) from error
-    except (OSError, ValueError, SyntaxError) as error:
+    except Exception as error:  # Pillow raises many kinds on damaged files
         raise UnreadableRadiographError(_damaged(name, error)) from error
     check_size(image.height, image.width, name)
-    if getattr(image, "n_frames", 1) > 1:
+    if _frames(image, name) > 1:
         raise UnreadableRadiographError(
             f"{name}: an animation or several pages; export one still image"
         )
     return image
+
+
+def _frames(image: Image.Image, name: str) -> int:
+    try:
+        return int(getattr(image, "n_frames", 1))
+    except Exception as error:
+        raise UnreadableRadiographError(_damaged(name, error)) from error
 
 
 def _decode_image(image: Image.Image, name: str) -> tuple[NDArray[np.float32], float]:
@@ -207,7 +214,9 @@ def _decode_image(image: Image.Image, name: str) -> tuple[NDArray[np.float32], f
         grey = np.asarray(colours.convert("L"), np.float32) / np.float32(255)
         few = colours.reduce(max(1, min(colours.size) // 64))
         return grey, colourfulness_of(np.asarray(few, np.float32) / np.float32(255))
-    except (OSError, ValueError, SyntaxError) as error:
+    except UnreadableRadiographError:
+        raise
+    except Exception as error:  # Pillow raises many kinds on damaged files
         raise UnreadableRadiographError(_damaged(name, error)) from error
 
 

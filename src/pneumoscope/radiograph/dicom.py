@@ -10,7 +10,8 @@ import pydicom
 from numpy.typing import NDArray
 from pydicom.dataset import Dataset
 from pydicom.pixels.processing import apply_color_lut, apply_modality_lut, apply_voi
-from pydicom.uid import JPEGExtended12Bit
+from pydicom.pixels.utils import pixel_array
+from pydicom.uid import JPEGBaseline8Bit, JPEGExtended12Bit
 
 from pneumoscope.errors import UnreadableRadiographError
 from pneumoscope.radiograph.colour import colourfulness_of, luminance
@@ -193,7 +194,7 @@ def _code(dataset: Dataset, keyword: str) -> str | None:
 
 
 def _displayed(dataset: Dataset) -> tuple[Floats, float]:
-    stored = dataset.pixel_array
+    stored = pixel_array(dataset, decoding_plugin=_decoder(dataset))
     if dataset.PhotometricInterpretation == "PALETTE COLOR":
         stored = apply_color_lut(stored, dataset)
     if stored.ndim == 3:
@@ -207,6 +208,15 @@ def _displayed(dataset: Dataset) -> tuple[Floats, float]:
     if outside is not None:
         shown[outside] = 0
     return shown, 0.0
+
+
+def _decoder(dataset: Dataset) -> str:
+    """Return the plugin of pydicom that decodes the pixels; empty: whichever comes first.
+
+    That is gdcm, which ends the process on some damaged JPEG data; Pillow raises an error.
+    """
+    syntax = getattr(getattr(dataset, "file_meta", None), "TransferSyntaxUID", None)
+    return "pillow" if syntax in (JPEGBaseline8Bit, JPEGExtended12Bit) else ""
 
 
 def _without_unused_bits(stored: NDArray[np.integer], dataset: Dataset) -> NDArray[np.integer]:
