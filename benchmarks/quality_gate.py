@@ -89,7 +89,8 @@ def cloud(rng: np.random.Generator) -> Floats:
     frequency = np.hypot(*np.meshgrid(np.fft.fftfreq(224), np.fft.fftfreq(224)))
     frequency[0, 0] = 1
     drawn = np.fft.ifft2(np.fft.fft2(rng.normal(size=(224, 224))) / frequency**1.5).real
-    return ((drawn - drawn.min()) / np.ptp(drawn)).astype(np.float32)
+    cloudy: Floats = ((drawn - drawn.min()) / np.ptp(drawn)).astype(np.float32)
+    return cloudy
 
 
 def page(rng: np.random.Generator) -> Floats:
@@ -99,7 +100,7 @@ def page(rng: np.random.Generator) -> Floats:
     letters = np.array([*"abcdefghijklmnopqrstuvwxyz    "])
     for y in range(30, 770, 18):
         draw.text((30, y), "".join(rng.choice(letters, 80)), fill=0)
-    return np.asarray(paper, np.float32) / 255
+    return np.asarray(paper, np.float32) / np.float32(255)
 
 
 DRAWINGS = {"noise": noise, "clouds": cloud, "printed pages": page}
