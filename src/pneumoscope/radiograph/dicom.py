@@ -11,7 +11,14 @@ from numpy.typing import NDArray
 from pydicom.dataset import Dataset
 from pydicom.pixels.processing import apply_color_lut, apply_modality_lut, apply_voi
 from pydicom.pixels.utils import pixel_array
-from pydicom.uid import JPEGBaseline8Bit, JPEGExtended12Bit
+from pydicom.uid import (
+    JPEG2000,
+    JPEG2000Lossless,
+    JPEGBaseline8Bit,
+    JPEGExtended12Bit,
+    JPEGLSLossless,
+    JPEGLSNearLossless,
+)
 
 from pneumoscope.errors import UnreadableRadiographError
 from pneumoscope.radiograph.colour import colourfulness_of, luminance
@@ -213,10 +220,21 @@ def _displayed(dataset: Dataset) -> tuple[Floats, float]:
 def _decoder(dataset: Dataset) -> str:
     """Return the plugin of pydicom that decodes the pixels; empty: whichever comes first.
 
-    That is gdcm, which ends the process on some damaged JPEG data; Pillow raises an error.
+    That is gdcm, which ends the process on some damaged data where others raise an error. Only it
+    reads JPEG Lossless.
     """
     syntax = getattr(getattr(dataset, "file_meta", None), "TransferSyntaxUID", None)
-    return "pillow" if syntax in (JPEGBaseline8Bit, JPEGExtended12Bit) else ""
+    return _DECODERS.get(syntax, "")
+
+
+_DECODERS: dict[str | None, str] = {
+    JPEGBaseline8Bit: "pillow",
+    JPEGExtended12Bit: "pillow",
+    JPEGLSLossless: "pyjpegls",
+    JPEGLSNearLossless: "pyjpegls",
+    JPEG2000Lossless: "pylibjpeg",
+    JPEG2000: "pylibjpeg",
+}
 
 
 def _without_unused_bits(stored: NDArray[np.integer], dataset: Dataset) -> NDArray[np.integer]:
