@@ -162,7 +162,7 @@ def memory_needed(recipe: Recipe, images: int) -> int:
     if network.backbone is not None:
         state += sum(parameter.numel() for parameter in network.backbone.parameters()) * 4
         batch = recipe.batch_size if recipe.augmentation.active else PASS_BATCH
-        passing = 5 * batch * _WIDEST * recipe.image_size**2 * number
+        passing = 6 * batch * _WIDEST * recipe.image_size**2 * number
     kept = _resident(recipe, images) if torch.cuda.is_available() else _PROCESS
     return kept + state + learning.kept + 3 * learning.largest + 2 * predicting.largest + passing
 
