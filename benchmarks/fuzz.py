@@ -1,8 +1,8 @@
-"""Mutated radiographs against the decoders: each gives a radiograph or a reason, and soon.
+"""Mutated radiographs against decoders and reader: each gives a reading or a reason, and soon.
 
-Files are mutated (bytes flipped, parts cut out, doubled, spliced from another, truncated) and
-decoded in worker processes of limited memory. What takes too long, crashes or raises anything but
-a PneumoscopeError is a violation, and its file is kept.
+Files are mutated (bytes flipped, parts cut out, doubled, spliced from another, truncated), decoded
+at full size and read, in worker processes of limited memory. What takes too long, crashes, raises
+anything but a PneumoscopeError or is decoded but not read is a violation, and its file is kept.
 """
 
 import argparse
@@ -26,6 +26,7 @@ from benchmarks.report import CHECKOUT, Cell, Table, option_parser, publish
 from pneumoscope.errors import PneumoscopeError
 from pneumoscope.files import write_bytes
 from pneumoscope.radiograph import decode_radiograph
+from pneumoscope.reader import Reader, Status, load
 from pneumoscope.terminal import track
 
 DATA = CHECKOUT.parent / "shared" / "data"
@@ -33,6 +34,10 @@ MUTATIONS, FEW = 20_000, 500
 SECONDS = 5.0
 MEMORY = 1_000_000_000
 """Bytes that a worker may take beyond what it has after its imports."""
+
+REFUSED = "refused"
+DEALT_WITH = {REFUSED, Status.READ, Status.FLAGGED, Status.REJECTED}
+"""Outcomes that are as they must be."""
 
 _LARGEST = 300_000
 """Bytes of a file of the corpus: larger ones would only make the run longer."""
@@ -94,17 +99,17 @@ def mutate(contents: Sequence[bytes], rng: np.random.Generator) -> bytes:
     return bytes(content)
 
 
-def decode_all(contents: Sequence[bytes]) -> tuple[Counter[str], list[Violation]]:
-    """Decode each in a worker, and start another where one had to be stopped."""
+def read_all(contents: Sequence[bytes]) -> tuple[Counter[str], list[Violation]]:
+    """Read each in a worker, and start another where one had to be stopped."""
     outcomes: Counter[str] = Counter()
     violations = []
     worker: tuple[BaseProcess, Connection] | None = None
-    for content in track(contents, "Decoding", len(contents)):
+    for content in track(contents, "Reading", len(contents)):
         worker = worker or _start()
         process, pipe = worker
         outcome = _ask(process, pipe, content)
         outcomes[outcome] += 1
-        if outcome not in ("read", "refused"):
+        if outcome not in DEALT_WITH:
             violations.append(Violation(outcome, content))
         if not process.is_alive() or outcome == "too slow":
             process.kill()
@@ -140,22 +145,26 @@ def _start() -> tuple[BaseProcess, Connection]:
 
 def _work(pipe: Connection) -> None:
     warnings.simplefilter("ignore")
+    reader = load(threads=1)
     held = int(Path("/proc/self/statm").read_text().split()[0]) * resource.getpagesize()
     resource.setrlimit(resource.RLIMIT_AS, (held + MEMORY, held + MEMORY))
     while True:
-        pipe.send(_outcome(pipe.recv_bytes()))
+        pipe.send(_outcome(reader, pipe.recv_bytes()))
 
 
-def _outcome(content: bytes) -> str:
+def _outcome(reader: Reader, content: bytes) -> str:
     try:
+        reading = reader.read(content)
         radiograph = decode_radiograph(content, "mutated")
     except PneumoscopeError:
-        return "refused"
+        return REFUSED
     except BaseException as error:
         return f"raised {type(error).__name__}"
     if not (radiograph.pixels.min() >= 0 and radiograph.pixels.max() <= 1):
         return "out of range"
-    return "read"
+    if reading.status is Status.FAILED:
+        return "decoded but not read"
+    return str(reading.status)
 
 
 def main() -> None:
@@ -167,7 +176,7 @@ def main() -> None:
     count = FEW if given.smallest else given.mutations
     rng = np.random.default_rng(given.seed)
     contents = corpus(given.seed)
-    outcomes, violations = decode_all([mutate(contents, rng) for _ in range(count)])
+    outcomes, violations = read_all([mutate(contents, rng) for _ in range(count)])
     for number, violation in enumerate(violations):
         write_bytes(given.out / "fuzz" / f"{number:03}-{violation.kind}.bin", violation.content)
     rows: list[dict[str, Cell]] = [

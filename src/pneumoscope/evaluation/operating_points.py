@@ -72,11 +72,7 @@ def choose_operating_points(predictions: Predictions) -> tuple[OperatingPoint, .
     [('screening', 0.5), ('balanced', 0.5), ('confirm', 0.5)]
     """
     labels, probabilities = predictions.labels, predictions.probabilities
-    if len(set(labels.tolist())) < 2:
-        raise PredictionsError(
-            "operating points need NORMAL and PNEUMONIA among the validation images, and one class "
-            "is missing; split the dataset anew"
-        )
+    require_both_classes(labels)
     seen, recall, specificity, precision = _rates(labels, probabilities)
     screening = int(np.flatnonzero(recall >= SCREENING_RECALL).max())
     balanced = screening + int(np.argmax((recall + specificity)[screening:]))
@@ -106,6 +102,21 @@ def choose_operating_points(predictions: Predictions) -> tuple[OperatingPoint, .
             )
         )
     return tuple(points)
+
+
+def require_both_classes(labels: NDArray[np.int8]) -> None:
+    """Refuse validation images of one class alone.
+
+    Raises
+    ------
+    PredictionsError
+        If NORMAL or PNEUMONIA is missing.
+    """
+    if len(set(labels.tolist())) < 2:
+        raise PredictionsError(
+            "operating points need NORMAL and PNEUMONIA among the validation images, and one class "
+            "is missing; split the dataset anew"
+        )
 
 
 def abstaining_band(

@@ -1,4 +1,4 @@
-"""Networks: the notebook's seven, the frozen VGG16 beneath three of them, the compact one."""
+"""Networks: the notebook's seven, the frozen VGG16 beneath three of them, compact, DenseNet-121."""
 
 from pneumoscope.models.catalogue import (
     MODELS,

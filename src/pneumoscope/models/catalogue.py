@@ -9,6 +9,7 @@ from torch import nn
 from pneumoscope.errors import RecipeError
 from pneumoscope.models import notebook
 from pneumoscope.models.compact import compact
+from pneumoscope.models.densenet import densenet121
 from pneumoscope.models.layers import initialise
 from pneumoscope.models.network import Network
 from pneumoscope.models.vgg16 import vgg16_layers
@@ -94,21 +95,31 @@ NOTEBOOK_MODELS: dict[str, ModelSpec] = {
 }
 """The notebook's seven, which an experiment compares."""
 
+_AUGMENTED: Mapping[str, object] = {
+    "resampling": "bilinear",
+    "epochs": 24,
+    "early_stopping": None,
+    "reduce_on_plateau": {"patience": 2},
+    "augmentation": {"rotation": 10, "zoom": 0.15, "shift": 0.08, "flip": True},
+}
+
 COMPACT = ModelSpec(
     "compact",
     "small residual network with an exact heat map",
     compact,
-    settings={
-        "image_size": 192,
-        "resampling": "bilinear",
-        "epochs": 24,
-        "early_stopping": None,
-        "reduce_on_plateau": {"patience": 2},
-        "augmentation": {"rotation": 10, "zoom": 0.15, "shift": 0.08, "flip": True},
-    },
+    settings={"image_size": 192, **_AUGMENTED},
 )
 
-MODELS: dict[str, ModelSpec] = NOTEBOOK_MODELS | {COMPACT.name: COMPACT}
+DENSENET121 = ModelSpec(
+    "densenet121",
+    "DenseNet-121 of MONAI, from random weights, with an exact heat map",
+    densenet121,
+    settings={"image_size": 224, **_AUGMENTED},
+)
+
+MODELS: dict[str, ModelSpec] = NOTEBOOK_MODELS | {
+    spec.name: spec for spec in (COMPACT, DENSENET121)
+}
 """All that can be trained."""
 
 

@@ -98,6 +98,8 @@ class BundleRecord(_Part):
     pneumoscope: str
     members: tuple[Member, ...]
     input: InputContract
+    arithmetic: Literal["float32", "int8"] = "float32"
+    """What the graph's convolutions multiply."""
     calibration: Calibration
     operating_points: dict[str, OperatingPoint]
     population_limit: float

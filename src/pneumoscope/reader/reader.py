@@ -2,8 +2,8 @@
 
 import time
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
+from collections.abc import Iterable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from itertools import islice
 from pathlib import Path
@@ -33,8 +33,8 @@ from pneumoscope.reader.reading import Reading, Status, find
 Source: TypeAlias = Path | str | bytes | NDArray[np.generic] | Dataset | Radiograph
 """A file by its path, the bytes of one, its pixels, or an opened DICOM object."""
 
-BATCH = 16
-"""Radiographs that pass the network together when many are read."""
+BATCH = 4
+"""Radiographs that a thread takes at a time when many are read."""
 
 _LATERAL_VIEWS = {"LL", "RL", "LAT", "LATERAL", "LLD", "RLD"}
 _CHEST = {"CHEST", "THORAX", "LUNG", "RIBS"}
@@ -67,7 +67,7 @@ class Reader:
     bundle
         What to read with.
     threads
-        For decoding and for the network; all cores that may be used, unless given.
+        That read when there are many radiographs; as many as cores may be used, unless given.
 
     Examples
     --------
@@ -80,7 +80,9 @@ class Reader:
     def __init__(self, bundle: Bundle, threads: int | None = None) -> None:
         self.bundle = bundle
         self._threads = threads or usable_cores()
-        self._session = open_graph(bundle.contents[GRAPH], self._threads)
+        # One thread for the graph: more gain a tenth on one radiograph, and on many they wait for
+        # each other; threads with batches of their own do not.
+        self._session = open_graph(bundle.contents[GRAPH], threads=1)
         self._gate = QualityGate.from_bytes(bundle.contents[GATE])
         self._population = Population.from_bytes(bundle.contents[POPULATION])
 
@@ -98,10 +100,10 @@ class Reader:
         Reading
             Always: what cannot be decoded is a reading with the status failed.
         """
-        return self._conclude([self._prepare(source)])[0]
+        return self._read_batch([source])[0]
 
     def read_many(self, sources: Iterable[Source]) -> Iterator[Reading]:
-        """Read radiographs in order, decoding in parallel; memory does not grow with their number.
+        """Read radiographs in order, on all threads; memory does not grow with their number.
 
         Parameters
         ----------
@@ -113,10 +115,16 @@ class Reader:
         Reading
             One for each source, in order.
         """
+        batches = _batches(sources)
         with ThreadPoolExecutor(self._threads) as pool:
-            prepared = _in_order(pool, self._prepare, sources)
-            while batch := list(islice(prepared, BATCH)):
-                yield from self._conclude(batch)
+            first = islice(batches, 2 * self._threads)
+            waiting = deque(pool.submit(self._read_batch, batch) for batch in first)
+            while waiting:
+                yield from waiting.popleft().result()
+                waiting.extend(pool.submit(self._read_batch, batch) for batch in islice(batches, 1))
+
+    def _read_batch(self, sources: Sequence[Source]) -> list[Reading]:
+        return self._conclude([self._prepare(source) for source in sources])
 
     def _prepare(self, source: Source) -> "_Prepared":
         started = time.perf_counter()
@@ -246,14 +254,7 @@ def _outside(distance: float, limit: float) -> str:
     )
 
 
-def _in_order(
-    pool: ThreadPoolExecutor, prepare: Callable[[Source], _Prepared], sources: Iterable[Source]
-) -> Iterator[_Prepared]:
-    """Yield prepared radiographs in order, a few ahead of what is asked for."""
-    waiting: deque[Future[_Prepared]] = deque()
-    for source in sources:
-        waiting.append(pool.submit(prepare, source))
-        if len(waiting) >= 2 * BATCH:
-            yield waiting.popleft().result()
-    while waiting:
-        yield waiting.popleft().result()
+def _batches(sources: Iterable[Source]) -> Iterator[list[Source]]:
+    remaining = iter(sources)
+    while batch := list(islice(remaining, BATCH)):
+        yield batch

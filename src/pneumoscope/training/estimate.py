@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 import numpy as np
 import torch
-from torch import Tensor, nn
+from torch import Tensor, UntypedStorage, nn
 
 from pneumoscope.dataset import Label
 from pneumoscope.dataset.manifest import Entry
@@ -185,26 +185,44 @@ class _Activations:
     largest: int
 
 
+@dataclass(frozen=True, slots=True)
+class _Kept:
+    """A block of memory that the way back needs; holding it keeps its name from another's use."""
+
+    storage: UntypedStorage
+    share: float
+
+    @property
+    def bytes(self) -> float:
+        return self.storage.nbytes() * self.share
+
+
 def _activations(network: Network, recipe: Recipe, batch: int, number: int) -> _Activations:
-    """Count the bytes of what a batch leaves behind in the layers that learn."""
+    """Count the bytes that a batch leaves behind for the way back, and its largest activation."""
+    kept: dict[int, _Kept] = {}
     sizes = []
 
-    def note(layer: nn.Module, _: object, output: Tensor) -> None:
-        if getattr(layer, "inplace", False) or isinstance(layer, nn.Flatten):
-            return
-        indices = 8 if isinstance(layer, nn.MaxPool2d) else 0  # where the largest was
-        sizes.append(output.numel() * (number + indices))
+    def keep(saved: Tensor) -> Tensor:
+        storage = saved.untyped_storage()
+        # Where the largest was comes as 8-byte integers, all else in the network's precision.
+        kept[storage._cdata] = _Kept(storage, 1 if saved.dtype is torch.int64 else number / 4)
+        return saved
 
-    leaves = [layer for layer in network.head.modules() if not list(layer.children())]
-    hooks = [layer.register_forward_hook(note) for layer in leaves]
+    def note(_: nn.Module, __: object, output: Tensor) -> None:
+        sizes.append(output.numel() * number)
+
+    hooks = [layer.register_forward_hook(note) for layer in network.modules()]
     side = recipe.image_size
-    if _passes_once(recipe):
-        network.classify(torch.empty(batch, 512, side // 32, side // 32, device="meta"))
-    else:
-        network(torch.empty(batch, 1, side, side, device="meta"))
+    with torch.autograd.graph.saved_tensors_hooks(keep, lambda saved: saved):
+        if _passes_once(recipe):
+            network.classify(torch.empty(batch, 512, side // 32, side // 32, device="meta"))
+        else:
+            network(torch.empty(batch, 1, side, side, device="meta"))
     for hook in hooks:
         hook.remove()
-    return _Activations(sum(sizes), max(sizes))
+    for weight in network.parameters():
+        kept.pop(weight.untyped_storage()._cdata, None)
+    return _Activations(int(sum(one.bytes for one in kept.values())), max(sizes))
 
 
 def _memory_there() -> int | None:

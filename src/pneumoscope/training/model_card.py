@@ -30,6 +30,8 @@ def _lines(record: BundleRecord) -> Iterator[str]:
         for one in record.members
     )
     yield f"Exported on {record.created} by pneumoscope {record.pneumoscope} from {members}."
+    if record.arithmetic == "int8":
+        yield "Its convolutions multiply 8-bit integers; all figures are of the graph as it is."
     yield ""
     yield "## Intended use"
     yield ""

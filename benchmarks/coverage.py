@@ -1,0 +1,169 @@
+"""How often a finding outside the uncertain band is the wrong one, against what the band promises.
+
+On a part of validation that the band was not fitted on, where the promise holds; on the test split
+and on adults of another hospital, where nothing says that it must.
+"""
+
+import argparse
+import csv
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.stats import binomtest
+
+from benchmarks.report import CHECKOUT, Cell, Table, option_parser, publish
+from pneumoscope.dataset import Entry, Label, Manifest, Split, open_dataset
+from pneumoscope.evaluation.operating_points import ABSTAIN_LEVEL, abstaining_band
+from pneumoscope.evaluation.predictions import Predictions
+from pneumoscope.reader import SHIPPED, Bundle, load
+from pneumoscope.terminal import track
+
+DATA = CHECKOUT.parent / "shared" / "data"
+SPLITS = 1000
+"""Times that validation is cut in two."""
+
+SET_ASIDE_NOTE = f"""\
+Validation images, cut in two by patient {SPLITS:,} times: the band is fitted on one part and judged
+on the other. Wrong: the share of the class with the other class's finding outside the band; mean
+over the cuts, and where the middle 95 % of them lie. Promised is at most the level. The images
+chose the learning rate's steps and nothing else."""
+
+OUTSIDE_NOTE = f"""\
+The bundle's own band around each operating point, level {ABSTAIN_LEVEL}. Wrong: as above, with the
+95 % interval of Wilson. Images that are rejected get no finding, and are left out. The promise is
+for images like those of validation; here it is looked at, not relied on."""
+
+
+def set_aside(
+    table: Predictions, level: float = ABSTAIN_LEVEL, cuts: int = SPLITS
+) -> NDArray[np.float64]:
+    """Fit the band on a random half of the patients and judge it on the others, again and again.
+
+    Parameters
+    ----------
+    table
+        Images of both classes.
+    level
+        That the band promises.
+    cuts
+        How often.
+
+    Returns
+    -------
+    NDArray[np.float64]
+        Shape (cuts, 3): share of PNEUMONIA below the band, share of NORMAL above it, and share of
+        all images in it.
+    """
+    rng = np.random.default_rng(0)
+    _, patient = np.unique(table.patients, return_inverse=True)
+    rows = []
+    for _ in range(cuts):
+        fitted = rng.random(patient.max() + 1)[patient] < 0.5
+        low, high = abstaining_band(table.labels[fitted], table.probabilities[fitted], level)
+        rows.append(_wrong(table.labels[~fitted], table.probabilities[~fitted], low, high))
+    return np.array(rows)
+
+
+def _wrong(
+    labels: NDArray[np.int8], probabilities: NDArray[np.float64], low: float, high: float
+) -> tuple[float, float, float]:
+    """Return shares as `set_aside` does; without a band between, its ends may cross."""
+    below, above = probabilities < low, probabilities > high
+    return (
+        float(below[labels == 1].mean()),
+        float(above[labels == 0].mean()),
+        float((~below & ~above).mean()),
+    )
+
+
+def _set_aside_rows(table: Predictions) -> Iterator[dict[str, Cell]]:
+    for level in (0.01, 0.02, 0.05):
+        outcomes = set_aside(table, level)
+        spread = np.quantile(outcomes, (0.025, 0.975), axis=0)
+        row: dict[str, Cell] = {"level": level}
+        for i, name in enumerate(("PNEUMONIA wrong", "NORMAL wrong", "in the band")):
+            low, high = spread[:, i]
+            row[name] = f"{outcomes[:, i].mean():.4f} ({low:.4f}–{high:.4f})"
+        yield row
+
+
+def _outside_rows(bundle: Bundle, name: str, table: Predictions) -> Iterator[dict[str, Cell]]:
+    for point, where in bundle.record.operating_points.items():
+        row: dict[str, Cell] = {"images": name, "operating point": point}
+        in_band = (table.probabilities >= where.low) & (table.probabilities <= where.high)
+        called = ~in_band & (table.probabilities >= where.threshold)
+        cleared = ~in_band & ~called
+        for label, wrong in ((Label.PNEUMONIA, cleared), (Label.NORMAL, called)):
+            of_class = table.labels == label
+            row[f"{label.name} wrong"] = _share(int(wrong[of_class].sum()), int(of_class.sum()))
+        row["in the band"] = _share(int(in_band.sum()), len(in_band))
+        yield row
+
+
+def _share(k: int, n: int) -> str:
+    if not n:
+        return "–"
+    interval = binomtest(k, n).proportion_ci(method="wilson")
+    return f"{k}/{n} = {k / n:.3f} ({interval.low:.3f}–{interval.high:.3f})"
+
+
+def _read(bundle: Bundle, root: Path, entries: Sequence[Entry]) -> Predictions:
+    """Read images with a bundle; the rejected are left out."""
+    readings = load(bundle.folder).read_many(root / entry.path for entry in entries)
+    shown = track(readings, "Reading", len(entries))
+    probabilities = [reading.probability for reading in shown]
+    pairs = [(entry, p) for entry, p in zip(entries, probabilities, strict=True) if p is not None]
+    return Predictions(
+        files=tuple(entry.path for entry, _ in pairs),
+        labels=np.array([entry.label for entry, _ in pairs], np.int8),
+        probabilities=np.array([p for _, p in pairs]),
+        patients=tuple(entry.group for entry, _ in pairs),
+    )
+
+
+def _adults(folder: Path) -> list[Entry]:
+    with (folder / "labels.csv").open(newline="") as file:
+        return [
+            Entry(row["file"], Label[row["label"]], patient=row["patient"])
+            for row in csv.DictReader(file)
+        ]
+
+
+def _require_own_split(manifest: Manifest, bundle: Bundle) -> None:
+    """Stop if validation is not what the bundle was fitted on: learned images prove nothing."""
+    if manifest.fingerprint != bundle.record.training_data.fingerprint:
+        raise SystemExit(
+            f"{manifest.root}: not the data, or not the split, that {bundle.identity} learned from"
+        )
+
+
+def _tables(given: argparse.Namespace) -> Iterator[Table]:
+    bundle = Bundle.open(given.bundle)
+    manifest = open_dataset(given.data)
+    _require_own_split(manifest, bundle)
+    validation = _read(bundle, manifest.root, manifest.of(Split.VALIDATION))
+    yield Table("Set aside from validation", list(_set_aside_rows(validation)), SET_ASIDE_NOTE)
+    parts = [("test split", _read(bundle, manifest.root, manifest.of(Split.TEST)))]
+    if given.adults.exists():
+        parts.append(("NIH adults", _read(bundle, given.adults / "images", _adults(given.adults))))
+    rows = [row for name, table in parts for row in _outside_rows(bundle, name, table)]
+    yield Table(f"Elsewhere, {bundle.identity}", rows, OUTSIDE_NOTE)
+
+
+def main() -> None:
+    """Run from the command line."""
+    parser = option_parser(__doc__)
+    parser.add_argument(
+        "data", type=Path, nargs="?", default=DATA / "chest_xray", help="default: %(default)s"
+    )
+    parser.add_argument("--bundle", type=Path, default=SHIPPED, help="whose band is judged")
+    parser.add_argument(
+        "--adults", type=Path, default=DATA / "nih_external", help="default: %(default)s"
+    )
+    publish("coverage", list(_tables(parser.parse_args())), parser.parse_args().out)
+
+
+if __name__ == "__main__":
+    main()
