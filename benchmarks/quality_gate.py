@@ -33,8 +33,8 @@ SUFFIXES = {".png", ".jpg", ".jpeg"}
 NOTE = """\
 Stopped: rejected or flagged, never silently scored. Pictures come from the system's packages
 (icons, backgrounds, manuals) and from scikit-image's, those smaller than 96 pixels left out. The
-gate was fitted on training and validation images; its constants were chosen on validation images, changed ones among
-them, and on adults of nih_mixed."""
+gate was fitted on training and validation images; its constants were chosen on validation images,
+changed ones among them, and on adults of nih_mixed."""
 
 
 def rotated(turns: int) -> Change:
