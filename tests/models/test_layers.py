@@ -1,11 +1,20 @@
 """Layers made fast: the same numbers as the plain ones."""
 
+import itertools
+
 import numpy as np
 import pytest
 import torch
 from torch import Tensor, nn
 
-from pneumoscope.models.layers import DenseToOne, FlattenChannelsLast, GreyConv2d
+from pneumoscope.models import MODELS, build_network
+from pneumoscope.models.layers import (
+    DenseToOne,
+    FlattenChannelsLast,
+    Float32BatchNorm2d,
+    Float32Linear,
+    GreyConv2d,
+)
 
 
 @pytest.mark.parametrize("padding", [0, 1])
@@ -64,6 +73,37 @@ def test_logits_that_differ_by_little_stay_apart() -> None:
     with torch.autocast("cpu", torch.bfloat16):
         one, other = layer(torch.tensor([[1.0, 1.0], [1.0, 2.0]]).bfloat16())
     assert (other - one).item() == pytest.approx(1e-4, rel=0.01)
+
+
+def test_a_float32_dense_layer_is_one_in_bfloat16_too() -> None:
+    torch.manual_seed(0)
+    layer, features = Float32Linear(300, 5), torch.rand(4, 300).bfloat16()
+    expected = nn.functional.linear(features.float(), layer.weight, layer.bias)
+    with torch.autocast("cpu", torch.bfloat16):
+        assert torch.equal(layer(features), expected)
+
+
+def test_what_a_second_normalisation_takes_away_has_no_gradient_in_bfloat16() -> None:
+    """It is zero; Adam would make full steps of what rounding leaves."""
+    head = build_network(MODELS["model_3"], 64, seed=0).head
+    torch.manual_seed(0)
+    with torch.autocast("cpu", torch.bfloat16):
+        head(torch.rand(32, 1, 64, 64)).square().mean().backward()
+    first, second = (norm.bias.grad.square().mean().sqrt() for norm in (head.norm_3, head.norm_4))
+    assert first < 1e-4 * second
+
+
+@pytest.mark.parametrize("name", MODELS)
+def test_before_a_normalisation_nothing_that_it_enlarges_is_rounded(name: str) -> None:
+    """But for convolutions, which are what bfloat16 is for."""
+    layers = [
+        layer
+        for layer in build_network(MODELS[name], 64, seed=0).head
+        if isinstance(layer, nn.Linear | nn.Conv2d | nn.BatchNorm1d | nn.BatchNorm2d)
+    ]
+    for layer, following in itertools.pairwise(layers):
+        if isinstance(following, nn.BatchNorm1d | nn.BatchNorm2d):
+            assert isinstance(layer, nn.Conv2d | Float32Linear | Float32BatchNorm2d)
 
 
 def test_flattening_has_the_order_of_keras() -> None:

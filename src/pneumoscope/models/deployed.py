@@ -10,7 +10,13 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from pneumoscope.models.compact import GlobalAveragePool
-from pneumoscope.models.layers import DenseToOne, FlattenChannelsLast, GreyConv2d
+from pneumoscope.models.layers import (
+    DenseToOne,
+    FlattenChannelsLast,
+    Float32BatchNorm2d,
+    Float32Linear,
+    GreyConv2d,
+)
 from pneumoscope.models.network import Network
 
 
@@ -141,10 +147,14 @@ def _plain_layer(layer: nn.Module) -> nn.Module:
             summed = layer.weight.sum(1, keepdim=True)
             convolution.load_state_dict({"weight": summed, "bias": layer.bias})
             return convolution
-        case DenseToOne():
-            dense = nn.Linear(layer.in_features, 1)
+        case Float32Linear() | DenseToOne():
+            dense = nn.Linear(layer.in_features, layer.out_features)
             dense.load_state_dict(layer.state_dict())
             return dense
+        case Float32BatchNorm2d():
+            norm = nn.BatchNorm2d(layer.num_features, layer.eps)
+            norm.load_state_dict(layer.state_dict())
+            return norm
     return deepcopy(layer)
 
 

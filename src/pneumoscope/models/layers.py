@@ -42,6 +42,24 @@ class FlattenChannelsLast(nn.Flatten):
         return features.permute(0, 2, 3, 1).flatten(1)
 
 
+class Float32Linear(nn.Linear):
+    """A dense layer that multiplies float32, whatever precision the features have.
+
+    For networks that normalise its output: that enlarges what rounding to bfloat16 does to units
+    that vary little, and in evaluation they say something else than in training.
+
+    Examples
+    --------
+    >>> Float32Linear(8, 2)(torch.rand(4, 8).bfloat16()).dtype
+    torch.float32
+    """
+
+    def forward(self, features: Tensor) -> Tensor:
+        """Return (n, out) of (n, features)."""
+        with _without_autocast(features):
+            return super().forward(features.to(self.weight.dtype))
+
+
 class DenseToOne(nn.Linear):
     """A dense layer with one output, which is float32 whatever precision the features have.
 
@@ -71,8 +89,7 @@ class _DotProducts(torch.autograd.Function):
         ctx.save_for_backward(features, weight.to(features.dtype))
         # Few rows at a time: as float32 they are then still in the cache when they are multiplied.
         rows = max(1, _IN_CACHE // features.shape[1])
-        device = "cpu" if features.is_meta else features.device.type  # meta: shapes alone
-        with torch.autocast(device, enabled=False):
+        with _without_autocast(features):
             parts = [
                 torch.mv(part.to(weight.dtype), weight[0]) for part in torch.split(features, rows)
             ]
@@ -85,15 +102,40 @@ class _DotProducts(torch.autograd.Function):
         return rounded * weight, rounded.t() @ features, gradient.sum(0)
 
 
+def _without_autocast(features: Tensor) -> torch.autocast:
+    device = "cpu" if features.is_meta else features.device.type  # meta: shapes alone
+    return torch.autocast(device, enabled=False)
+
+
 def _channels_last(single: Tensor) -> Tensor:
     """Lay out a one-channel tensor channels last by name too: PyTorch cannot tell from its data."""
     *_, height, width = single.shape
     return single.contiguous().as_strided(single.shape, (height * width, 1, width, 1))
 
 
-def batch_norm_2d(channels: int) -> nn.BatchNorm2d:
+class Float32BatchNorm2d(nn.BatchNorm2d):
+    """Batch normalisation that computes in float32, whatever precision the features have.
+
+    A normalisation takes away shift and scale of one before it, whose gradient is then zero. What
+    rounding to bfloat16 leaves instead of zero is more than Adam's epsilon, and Adam makes full
+    steps of it: the shifts walk about faster than the running means follow, and the network says
+    something else in evaluation than in training.
+
+    Examples
+    --------
+    >>> Float32BatchNorm2d(3)(torch.rand(2, 3, 4, 4).bfloat16()).dtype
+    torch.float32
+    """
+
+    def forward(self, features: Tensor) -> Tensor:
+        """Return features of the same shape."""
+        return super().forward(features.to(self.weight.dtype))
+
+
+def batch_norm_2d(channels: int, *, float32: bool = False) -> nn.BatchNorm2d:
     """Batch normalisation of images; Keras' momentum 0.99 is PyTorch's 0.01."""
-    return nn.BatchNorm2d(channels, eps=1e-3, momentum=0.01)
+    kind = Float32BatchNorm2d if float32 else nn.BatchNorm2d
+    return kind(channels, eps=1e-3, momentum=0.01)
 
 
 def batch_norm_1d(features: int) -> nn.BatchNorm1d:

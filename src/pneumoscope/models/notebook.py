@@ -7,6 +7,7 @@ from torch import nn
 from pneumoscope.models.layers import (
     DenseToOne,
     FlattenChannelsLast,
+    Float32Linear,
     GreyConv2d,
     batch_norm_1d,
     batch_norm_2d,
@@ -50,13 +51,14 @@ def model_3(image_size: int) -> nn.Sequential:
     return nn.Sequential(
         layers
         | OrderedDict(
-            norm_4=batch_norm_2d(128),
+            norm_3=batch_norm_2d(128, float32=True),  # in its place: another one follows it
+            norm_4=batch_norm_2d(128, float32=True),
             flatten=FlattenChannelsLast(),
-            dense_1=nn.Linear(128 * _side(image_size, 3) ** 2, 256),
+            dense_1=Float32Linear(128 * _side(image_size, 3) ** 2, 256),
             dense_1_relu=nn.ReLU(inplace=True),
             dropout_1=nn.Dropout(0.2),
             norm_5=batch_norm_1d(256),
-            dense_2=nn.Linear(256, 128),
+            dense_2=Float32Linear(256, 128),
             dense_2_relu=nn.ReLU(inplace=True),
             dropout_2=nn.Dropout(0.25),
             output=DenseToOne(128, 1),
@@ -71,11 +73,11 @@ def model_4(image_size: int) -> nn.Sequential:
         layers
         | OrderedDict(
             flatten=FlattenChannelsLast(),
-            dense_1=nn.Linear(256 * _side(image_size, 4) ** 2, 512),
+            dense_1=Float32Linear(256 * _side(image_size, 4) ** 2, 512),
             dense_1_relu=nn.ReLU(inplace=True),
             norm_5=batch_norm_1d(512),
             dropout_1=nn.Dropout(0.5),
-            dense_2=nn.Linear(512, 256),
+            dense_2=Float32Linear(512, 256),
             dense_2_relu=nn.ReLU(inplace=True),
             norm_6=batch_norm_1d(256),
             dropout_2=nn.Dropout(0.5),
