@@ -49,11 +49,12 @@ MEMORY_NOTE = """\
 
 @dataclass(frozen=True)
 class Program:
-    """A way of reading: its name, its command before the plan, and its threads."""
+    """A way of reading: its name, its command before the plan, its threads and its bundle."""
 
     name: str
     command: tuple[str, ...]
     threads: int
+    bundle: Bundle
 
 
 @dataclass(frozen=True)
@@ -64,28 +65,32 @@ class Measured:
     folder: float
 
 
-def programs(python: Path) -> list[Program]:
-    """Return what is compared; the first is what the others are measured against."""
+def programs(python: Path, bundles: Sequence[Bundle]) -> list[Program]:
+    """Return what is compared; the first is what the others are measured against.
+
+    Ours reads with each bundle, the others take the size of their images from the first.
+    """
     stage = (sys.executable, "-m", "benchmarks.reading_stage")
     cores = usable_cores()
     keras = (str(python), str(CHECKOUT / "benchmarks" / "keras_reading.py"))
-    return [
-        Program("Keras", keras, cores),
-        Program("eager PyTorch", (*stage, "eager"), cores),
-        Program("ours", (*stage, "ours"), cores),
-        Program("ours, one thread", (*stage, "ours"), 1),
+    compared = [
+        Program("Keras", keras, cores, bundles[0]),
+        Program("eager PyTorch", (*stage, "eager"), cores, bundles[0]),
     ]
+    for bundle in bundles:
+        name = f"ours, {bundle.record.name}"
+        compared.append(Program(name, (*stage, "ours"), cores, bundle))
+        compared.append(Program(f"{name}, one thread", (*stage, "ours"), 1, bundle))
+    return compared
 
 
-def warm(
-    source: Path, compared: Sequence[Program], bundle: Bundle, rounds: int, repeats: int
-) -> Table:
+def warm(source: Path, compared: Sequence[Program], rounds: int, repeats: int) -> Table:
     """Time every program on the files of a folder, in turn, round after round."""
     files = [str(file) for file in list_files([source])]
     results: dict[str, list[Measured]] = {program.name: [] for program in compared}
     todo = list(compared) * rounds
     for program in track(todo, f"Reading {source.name}", len(todo)):
-        plan = _plan(files, bundle, program, repeats)
+        plan = _plan(files, program, repeats)
         with tempfile.TemporaryDirectory() as scratch:
             out = Path(scratch) / "measured.json"
             _run(program, plan | {"out": str(out)}, Path(scratch))
@@ -99,7 +104,7 @@ def cold(source: Path, compared: Sequence[Program], bundle: Bundle, rounds: int)
     file = str(next(iter(list_files([source]))))
     command = [sys.executable, "-m", "pneumoscope", "read", file, "--bundle", str(bundle.folder)]
     calls: dict[str, Callable[[Path], None]] = {
-        program.name: _cold_call(program, _plan([file], bundle, program, 1) | {"cold": True})
+        program.name: _cold_call(program, _plan([file], program, 1) | {"cold": True})
         for program in compared[:2]
     }
     calls["pneumoscope read"] = lambda _: _check(command)
@@ -154,12 +159,10 @@ def _read_links(files: Sequence[Path], count: int, scratch: Path, bundle: Bundle
     return usage
 
 
-def _plan(
-    files: Sequence[str], bundle: Bundle, program: Program, repeats: int
-) -> dict[str, object]:
+def _plan(files: Sequence[str], program: Program, repeats: int) -> dict[str, object]:
     return {
-        "size": bundle.record.input.size,
-        "bundle": str(bundle.folder),
+        "size": program.bundle.record.input.size,
+        "bundle": str(program.bundle.folder),
         "threads": program.threads,
         "single": files[:: max(1, len(files) // SINGLE)][:SINGLE],
         "folder": files,
@@ -202,22 +205,29 @@ def _row(
 
 
 def _tables(given: argparse.Namespace) -> Iterator[Table]:
-    bundle = Bundle.open(given.bundle)
-    compared = programs(keras_python(given.keras_env))
+    bundles = [Bundle.open(folder) for folder in given.bundles]
+    compared = programs(keras_python(given.keras_env), bundles)
     rounds, repeats = (1, 1) if given.smallest else (ROUNDS, REPEATS)
     for source in given.sources:
-        yield warm(source, compared, bundle, rounds, repeats)
-    yield cold(given.sources[0], compared, bundle, rounds)
-    yield memory(given.sources[0], bundle, (20, 60) if given.smallest else FILES)
+        yield warm(source, compared, rounds, repeats)
+    yield cold(given.sources[0], compared, bundles[0], rounds)
+    yield memory(given.sources[0], bundles[0], (20, 60) if given.smallest else FILES)
 
 
 def main() -> None:
     """Run from the command line."""
     parser = option_parser(__doc__)
     parser.add_argument("sources", type=Path, nargs="*", default=SOURCES, help="folders of images")
-    parser.add_argument("--bundle", type=Path, default=SHIPPED, help="of a compact network")
+    parser.add_argument(
+        "--bundle",
+        type=Path,
+        action="append",
+        dest="bundles",
+        help="of a compact network; the shipped one if not given; repeatable",
+    )
     parser.add_argument("--keras-env", type=Path, default=FOLDER, help="default: %(default)s")
     given = parser.parse_args()
+    given.bundles = given.bundles or [SHIPPED]
     publish("reading", list(_tables(given)), given.out)
 
 
