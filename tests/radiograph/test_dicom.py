@@ -374,6 +374,14 @@ def test_several_frames_are_refused() -> None:
     assert decode(computed_radiograph(NumberOfFrames=1)).width == 10
 
 
+@pytest.mark.parametrize("copies", [2, 3, 15])
+def test_more_frames_than_the_object_says_are_refused(copies: int) -> None:
+    """As where Rows is damaged; three frames are not three colours."""
+    frames = computed_radiograph(NumberOfFrames=1)
+    frames.PixelData = STORED.tobytes() * copies
+    assert f"its pixels are {copies} x" in refusal(save(frames))
+
+
 def test_an_object_without_pixels_is_refused() -> None:
     report = computed_radiograph()
     del report.PixelData

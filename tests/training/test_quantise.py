@@ -66,6 +66,8 @@ def test_a_bundle_in_integers_reads_as_the_other(
     small = load(tmp_path / "fast")
     assert small.bundle.record.arithmetic == "int8"
     assert reader.bundle.record.arithmetic == "float32"
+    # What the Run gave on the test split, it gave in float32.
+    assert small.bundle.record.metrics.keys() == {"validation"}
     assert "8-bit integers" in (tmp_path / "fast" / "MODEL_CARD.md").read_text()
     table = read_predictions(compact_run, Split.TEST)
     paths = [compact_run.manifest().root / file for file in table.files]

@@ -202,6 +202,7 @@ def _code(dataset: Dataset, keyword: str) -> str | None:
 
 def _displayed(dataset: Dataset) -> tuple[Floats, float]:
     stored = pixel_array(dataset, decoding_plugin=_decoder(dataset))
+    _require_one_picture(stored, dataset)
     if dataset.PhotometricInterpretation == "PALETTE COLOR":
         stored = apply_color_lut(stored, dataset)
     if stored.ndim == 3:
@@ -215,6 +216,15 @@ def _displayed(dataset: Dataset) -> tuple[Floats, float]:
     if outside is not None:
         shown[outside] = 0
     return shown, 0.0
+
+
+def _require_one_picture(stored: NDArray[np.integer], dataset: Dataset) -> None:
+    """Stop where the data hold more frames than the object says, which come as one array."""
+    samples = int(dataset.SamplesPerPixel)
+    size = (int(dataset.Rows), int(dataset.Columns))
+    if stored.shape != (size if samples == 1 else (*size, samples)):
+        held = " x ".join(map(str, stored.shape))
+        raise ValueError(f"its pixels are {held} and not {size[0]} x {size[1]}, as it says")
 
 
 def _decoder(dataset: Dataset) -> str:

@@ -35,7 +35,7 @@ _WIDEST = 64
 _PROCESS = 450_000_000
 """Bytes that Python, PyTorch and the rest take before anything is trained."""
 
-_LOOSE = 1.15
+_LOOSE = 1.25
 """Activations do not fill the holes that others leave."""
 
 
@@ -164,7 +164,8 @@ def memory_needed(recipe: Recipe, images: int) -> int:
         batch = recipe.batch_size if recipe.augmentation.active else PASS_BATCH
         passing = 6 * batch * _WIDEST * recipe.image_size**2 * number
     kept = _resident(recipe, images) if torch.cuda.is_available() else _PROCESS
-    return kept + state + learning.kept + 3 * learning.largest + 2 * predicting.largest + passing
+    passed = learning.kept + 3 * learning.largest + 2 * predicting.largest
+    return kept + state + int(_LOOSE * passed) + passing
 
 
 def _resident(recipe: Recipe, images: int) -> int:

@@ -171,7 +171,7 @@ def export_bundle(
         operating_points=_operating_points(calibrated),
         population_limit=float(np.quantile(distances, POPULATION_SHARE)),
         training_data=_training_data(manifest, population),
-        metrics=_metrics(calibrated, runs),
+        metrics=_metrics(calibrated, runs, int8),
         intended_use=INTENDED_USE,
         limitations=LIMITATIONS,
         licence="Apache-2.0",
@@ -252,9 +252,12 @@ def _operating_points(calibrated: Predictions) -> dict[str, OperatingPoint]:
     }
 
 
-def _metrics(calibrated: Predictions, runs: Sequence[Run]) -> dict[str, dict[str, Figure]]:
+def _metrics(
+    calibrated: Predictions, runs: Sequence[Run], int8: bool
+) -> dict[str, dict[str, Figure]]:
     metrics = {str(Split.VALIDATION): _figures(calibrated, 0.5, _FIGURES)}
-    if len(runs) == 1 and is_judged(runs[0], Split.TEST):
+    # A Run's own figures on the test split are not those of an ensemble, nor of integers.
+    if len(runs) == 1 and not int8 and is_judged(runs[0], Split.TEST):
         metrics[str(Split.TEST)] = _figures(read_predictions(runs[0], Split.TEST), 0.5, _FIGURES)
     return metrics
 
