@@ -38,7 +38,8 @@ FILES = (1_000, 10_000, 100_000)
 WARM_NOTE = """\
 One by one: milliseconds from the bytes of a file to its probability, all rounds together. The
 folder: files a second, from the disk, in batches. Times are against Keras, the median of the
-ratios within rounds. Ours on one thread decodes and computes on a single core."""
+ratios within rounds. Ours on one thread decodes and computes on a single core; with pictures it
+also draws the heat map over the radiograph at its own size."""
 
 COLD_NOTE = """\
 Seconds from the shell to the end of the process, one file; median over the rounds."""
@@ -81,6 +82,7 @@ def programs(python: Path, bundles: Sequence[Bundle]) -> list[Program]:
         name = f"ours, {bundle.record.name}"
         compared.append(Program(name, (*stage, "ours"), cores, bundle))
         compared.append(Program(f"{name}, one thread", (*stage, "ours"), 1, bundle))
+        compared.append(Program(f"{name}, with pictures", (*stage, "pictured"), cores, bundle))
     return compared
 
 

@@ -5,6 +5,7 @@ import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 
@@ -47,7 +48,28 @@ def ours(plan: dict[str, Any]) -> tuple[Callable[[bytes], object], Callable[[], 
     return reader.read, lambda: sum(1 for _ in reader.read_many(plan["folder"]))
 
 
-PROGRAMS = {"eager": eager, "ours": ours}
+def pictured(plan: dict[str, Any]) -> tuple[Callable[[bytes], object], Callable[[], int]]:
+    """Read as `ours` does, and draw the heat map over the radiograph at its own size."""
+    from pneumoscope.radiograph import decode_radiograph
+    from pneumoscope.reader import load
+    from pneumoscope.reader.batch import read_files
+    from pneumoscope.reader.overlay import overlay
+
+    reader = load(plan["bundle"], plan["threads"])
+
+    def read(content: bytes) -> object:
+        reading = reader.read(content)
+        return reading.heatmap is not None and overlay(decode_radiograph(content, "image"), reading)
+
+    def read_folder() -> int:
+        with TemporaryDirectory() as folder:
+            files = map(Path, plan["folder"])
+            return sum(1 for _ in read_files(reader, files, "screening", Path(folder)))
+
+    return read, read_folder
+
+
+PROGRAMS = {"eager": eager, "ours": ours, "pictured": pictured}
 
 
 def main() -> None:

@@ -7,8 +7,8 @@ from numpy.typing import NDArray
 
 from pneumoscope.cache import ArrayCache, WriteRows
 from pneumoscope.dataset.manifest import Entry, Manifest
-from pneumoscope.dataset.parallel import map_parallel
 from pneumoscope.errors import DatasetError
+from pneumoscope.parallel import map_parallel
 from pneumoscope.radiograph import Resampling, prepare_pixels, preprocess, read_radiograph
 
 

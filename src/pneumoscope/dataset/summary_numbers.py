@@ -10,8 +10,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pneumoscope.dataset.manifest import Entry, Label, Manifest, Split
-from pneumoscope.dataset.parallel import map_parallel
 from pneumoscope.dataset.pixels import load_one
+from pneumoscope.parallel import map_parallel
 
 SIDE = 224
 """Side in pixels of the mean image; histograms are of images prepared at this size, so that each

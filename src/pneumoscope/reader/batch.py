@@ -6,9 +6,11 @@ from itertools import tee
 from pathlib import Path
 
 from pneumoscope.files import write_bytes
+from pneumoscope.parallel import in_order
 from pneumoscope.radiograph import read_radiograph
 from pneumoscope.reader.overlay import overlay
 from pneumoscope.reader.reader import Reader
+from pneumoscope.reader.reading import Reading
 from pneumoscope.reader.table import Row
 
 
@@ -39,12 +41,20 @@ def read_files(
         If a picture cannot be written.
     """
     files, named = tee(files)
-    for file, reading in zip(named, reader.read_many(files), strict=True):
+    read = zip(named, reader.read_many(files), strict=True)
+
+    def row(one: tuple[Path, Reading]) -> Row:
+        file, reading = one
         picture = None
         if heatmaps is not None and reading.heatmap is not None:
             picture = heatmaps / picture_name(file)
             write_bytes(picture, overlay(read_radiograph(file), reading))
-        yield Row.of(str(file), reading, reader.bundle, operating_point, picture)
+        return Row.of(str(file), reading, reader.bundle, operating_point, picture)
+
+    if heatmaps is None:
+        yield from map(row, read)
+    else:  # a picture takes longer than a reading
+        yield from in_order(row, read, reader.threads, ahead=2 * reader.threads)
 
 
 def picture_name(file: Path) -> str:

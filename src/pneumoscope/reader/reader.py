@@ -1,9 +1,7 @@
 """The session that turns radiographs into readings."""
 
 import time
-from collections import deque
 from collections.abc import Iterable, Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from itertools import islice
 from pathlib import Path
@@ -16,6 +14,7 @@ from pydicom import Dataset
 
 from pneumoscope.errors import UnreadableRadiographError
 from pneumoscope.machine import usable_cores
+from pneumoscope.parallel import in_order
 from pneumoscope.radiograph import (
     Radiograph,
     decode_radiograph,
@@ -79,7 +78,7 @@ class Reader:
 
     def __init__(self, bundle: Bundle, threads: int | None = None) -> None:
         self.bundle = bundle
-        self._threads = threads or usable_cores()
+        self.threads = threads or usable_cores()
         # One thread for the graph: more gain a tenth on one radiograph, and on many they wait for
         # each other; threads with batches of their own do not.
         self._session = open_graph(bundle.contents[GRAPH], threads=1)
@@ -115,13 +114,9 @@ class Reader:
         Reading
             One for each source, in order.
         """
-        batches = _batches(sources)
-        with ThreadPoolExecutor(self._threads) as pool:
-            first = islice(batches, 2 * self._threads)
-            waiting = deque(pool.submit(self._read_batch, batch) for batch in first)
-            while waiting:
-                yield from waiting.popleft().result()
-                waiting.extend(pool.submit(self._read_batch, batch) for batch in islice(batches, 1))
+        threads, batches = self.threads, _batches(sources)
+        for readings in in_order(self._read_batch, batches, threads, ahead=2 * threads):
+            yield from readings
 
     def _read_batch(self, sources: Sequence[Source]) -> list[Reading]:
         return self._conclude([self._prepare(source) for source in sources])

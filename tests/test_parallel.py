@@ -4,8 +4,8 @@ import time
 
 import pytest
 
-from pneumoscope.dataset import parallel
-from pneumoscope.dataset.parallel import map_parallel
+from pneumoscope import parallel
+from pneumoscope.parallel import map_parallel
 
 
 def test_results_come_in_the_order_of_the_items() -> None:
