@@ -36,7 +36,7 @@ _PROCESS = 450_000_000
 """Bytes that Python, PyTorch and the rest take before anything is trained."""
 
 _LOOSE = 1.25
-"""Activations do not fill the holes that others leave."""
+"""Times the memory of activations, which do not fill the holes that others leave."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -132,11 +132,9 @@ def memory_needed(recipe: Recipe, images: int) -> int:
     """Return the bytes that the process will hold at its largest, by the network's shapes.
 
     Weights, gradients and Adam's two moments, and in bfloat16 copies of weights and gradients; what
-    each layer keeps for the way back, and three times the largest of it on that way; and, in other
-    places, since memory is not given back, twice the largest activation of a prediction. Against
-    the notebook's networks at batches of 32 and 128 it came out between 0.9 and 1.6 times the peak,
-    against the compact network between 0.8 and 1.0. A GPU keeps all images of train and validation,
-    too.
+    autograd keeps for the way back, and three times the largest activation on that way; and, in
+    other places, since memory is not given back, three times the largest of a prediction. A GPU
+    keeps all images of train and validation, too. How near it comes: docs/training.md.
 
     Parameters
     ----------
@@ -164,7 +162,7 @@ def memory_needed(recipe: Recipe, images: int) -> int:
         batch = recipe.batch_size if recipe.augmentation.active else PASS_BATCH
         passing = 6 * batch * _WIDEST * recipe.image_size**2 * number
     kept = _resident(recipe, images) if torch.cuda.is_available() else _PROCESS
-    passed = learning.kept + 3 * learning.largest + 2 * predicting.largest
+    passed = learning.kept + 3 * (learning.largest + predicting.largest)
     return kept + state + int(_LOOSE * passed) + passing
 
 
