@@ -79,9 +79,11 @@ def _colour(picture: Image.Image, share: NDArray[np.float32]) -> Image.Image:
 
 
 def _ramp(strength: NDArray[np.floating]) -> NDArray[np.uint8]:
-    stops = np.linspace(0, 1, len(_RAMP))
-    channels = [np.interp(strength, stops, _RAMP[:, channel]) for channel in range(3)]
-    return np.stack(channels, axis=-1).astype(np.uint8)
+    stops, shades = np.linspace(0, 1, len(_RAMP)), np.linspace(0, 1, 256)
+    channels = [np.interp(shades, stops, _RAMP[:, channel]) for channel in range(3)]
+    table = np.stack(channels, axis=-1).astype(np.uint8)  # interpolating each pixel takes longer
+    colours: NDArray[np.uint8] = table[np.rint(strength * 255).astype(np.uint8)]
+    return colours
 
 
 def _write(picture: Image.Image, reading: Reading, top: float | None) -> None:
