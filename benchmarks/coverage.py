@@ -109,7 +109,7 @@ def _share(k: int, n: int) -> str:
     return f"{k}/{n} = {k / n:.3f} ({interval.low:.3f}–{interval.high:.3f})"
 
 
-def _read(bundle: Bundle, root: Path, entries: Sequence[Entry]) -> Predictions:
+def read_entries(bundle: Bundle, root: Path, entries: Sequence[Entry]) -> Predictions:
     """Read images with a bundle; the rejected are left out."""
     readings = load(bundle.folder).read_many(root / entry.path for entry in entries)
     shown = track(readings, "Reading", len(entries))
@@ -143,11 +143,13 @@ def _tables(given: argparse.Namespace) -> Iterator[Table]:
     bundle = Bundle.open(given.bundle)
     manifest = open_dataset(given.data)
     _require_own_split(manifest, bundle)
-    validation = _read(bundle, manifest.root, manifest.of(Split.VALIDATION))
+    validation = read_entries(bundle, manifest.root, manifest.of(Split.VALIDATION))
     yield Table("Set aside from validation", list(_set_aside_rows(validation)), SET_ASIDE_NOTE)
-    parts = [("test split", _read(bundle, manifest.root, manifest.of(Split.TEST)))]
+    parts = [("test split", read_entries(bundle, manifest.root, manifest.of(Split.TEST)))]
     if given.adults.exists():
-        parts.append(("NIH adults", _read(bundle, given.adults / "images", _adults(given.adults))))
+        parts.append(
+            ("NIH adults", read_entries(bundle, given.adults / "images", _adults(given.adults)))
+        )
     rows = [row for name, table in parts for row in _outside_rows(bundle, name, table)]
     yield Table(f"Elsewhere, {bundle.identity}", rows, OUTSIDE_NOTE)
 
@@ -162,7 +164,8 @@ def main() -> None:
     parser.add_argument(
         "--adults", type=Path, default=DATA / "nih_external", help="default: %(default)s"
     )
-    publish("coverage", list(_tables(parser.parse_args())), parser.parse_args().out)
+    given = parser.parse_args()
+    publish("coverage", list(_tables(given)), given.out)
 
 
 if __name__ == "__main__":

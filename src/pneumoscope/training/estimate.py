@@ -133,7 +133,7 @@ def memory_needed(recipe: Recipe, images: int) -> int:
 
     Weights, gradients and Adam's two moments, and in bfloat16 copies of weights and gradients; what
     autograd keeps for the way back, and three times the largest activation on that way; and, in
-    other places, since memory is not given back, three times the largest of a prediction. A GPU
+    other places, since memory is not given back, twice the largest of a prediction. A GPU
     keeps all images of train and validation, too. How near it comes: docs/training.md.
 
     Parameters
@@ -162,7 +162,7 @@ def memory_needed(recipe: Recipe, images: int) -> int:
         batch = recipe.batch_size if recipe.augmentation.active else PASS_BATCH
         passing = 6 * batch * _WIDEST * recipe.image_size**2 * number
     kept = _resident(recipe, images) if torch.cuda.is_available() else _PROCESS
-    passed = learning.kept + 3 * (learning.largest + predicting.largest)
+    passed = learning.kept + 3 * learning.largest + 2 * predicting.largest
     return kept + state + int(_LOOSE * passed) + passing
 
 

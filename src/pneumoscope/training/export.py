@@ -142,21 +142,22 @@ def export_bundle(
     with messages.status("Exporting the graph"):
         graph = export_graph(network, runs[0].recipe.image_size)
     store = ExampleStore(manifest, cache)
-    train, validation = (
-        _look_at_split(graph, store.pixels(split, runs[0].recipe))
-        for split in (Split.TRAIN, Split.VALIDATION)
+    learned, validated = (
+        store.pixels(split, runs[0].recipe) for split in (Split.TRAIN, Split.VALIDATION)
     )
+    validation = _look_at_split(graph, validated)
     difference = require_agreement(network, validation.pixels[:COMPARED], validation.look)
     messages.print(f"Graph and PyTorch differ by at most {difference:.1e} in probability")
     if int8:
-        graph, train, validation = _in_integers(graph, train, validation)
-    learned = fit_population(train.look.features)
+        graph, validation = _in_integers(graph, learned, validation)
+    train = _look_at_split(graph, learned)
+    population_of_train = fit_population(train.look.features)
     with messages.status("Fitting the quality gate"):
         gate = fit_gate(train.pixels, validation.pixels)
-    contents = {GRAPH: graph, POPULATION: learned.to_bytes(), GATE: gate.to_bytes()}
+    contents = {GRAPH: graph, POPULATION: population_of_train.to_bytes(), GATE: gate.to_bytes()}
     temperature = fit_temperature(validation.logits, validation.examples.labels)
     calibrated = validation.predictions(temperature)
-    distances = learned.distance(validation.look.features)
+    distances = population_of_train.distance(validation.look.features)
     record = BundleRecord(
         name=name,
         notice=notice,
@@ -198,11 +199,11 @@ def _require_alike(runs: Sequence[Run]) -> None:
             )
 
 
-def _in_integers(graph: bytes, train: _Part, validation: _Part) -> tuple[bytes, _Part, _Part]:
+def _in_integers(graph: bytes, train: Examples, validation: _Part) -> tuple[bytes, _Part]:
     """Return a graph in 8-bit integers if it is worth it, and what it gives."""
     with messages.status("Going over to 8-bit integers"):
-        small = quantise(graph, train.pixels[:: max(1, len(train.pixels) // RANGED_ON)])
-    learned, validated = (_look_at_split(small, part.examples) for part in (train, validation))
+        small = quantise(graph, _pixels(train)[:: max(1, len(train) // RANGED_ON)])
+    validated = _look_at_split(small, validation.examples)
     before, after = _auc(validation), _auc(validated)
     with messages.status("Timing both graphs"):
         times_faster = compare_speed(graph, small, validation.pixels)
@@ -211,7 +212,7 @@ def _in_integers(graph: bytes, train: _Part, validation: _Part) -> tuple[bytes, 
         f"8-bit integers: {times_faster:.2f} times faster, validation AUC {before:.4f} before and "
         f"{after:.4f} after"
     )
-    return small, learned, validated
+    return small, validated
 
 
 def _auc(part: _Part) -> float:
@@ -221,8 +222,12 @@ def _auc(part: _Part) -> float:
     return auc
 
 
+def _pixels(examples: Examples) -> NDArray[np.uint8]:
+    return examples.inputs[examples.rows].astype(np.uint8, copy=False)
+
+
 def _look_at_split(graph: bytes, examples: Examples) -> _Part:
-    pixels = examples.inputs[examples.rows].astype(np.uint8, copy=False)
+    pixels = _pixels(examples)
     session = open_graph(graph, usable_cores())
     starts = range(0, len(pixels), _BATCH)
     looks = [
