@@ -29,7 +29,8 @@ An epoch is training and validation; the mean includes the first epoch. Times to
 start of the process to the predictions on test, with decoding and VGG16's pass (ours: nothing is
 kept from before but the manifest, and figures with intervals are drawn); median over the seeds.
 Where the notebook's program was timed for one epoch only, its seconds to the end are for as many
-epochs as ours took, and it has no metrics. Metrics: mean over the seeds, lowest and highest."""
+epochs as ours took, and it has no metrics. Metrics, after as many epochs as were asked for: mean
+over the seeds, lowest and highest."""
 
 WHOLE_NOTE = """\
 Ours is measured from the source to the report. The notebook's is the sum of its programs at the
@@ -37,7 +38,7 @@ first seed, the start of TensorFlow (some seconds) included in each; a model on 
 seconds of model 7, with the epochs that ours took. Where model 7 was timed for one epoch only, that
 is its first, which builds the graph too. Epochs are those of each model in turn; an early stop of
 one program alone can decide the ratio. With epochs alike, the notebook's programs are counted for
-as many as ours took."""
+as many as ours took; so is a model that was asked for fewer epochs, to be timed."""
 
 
 @dataclass(frozen=True)
@@ -163,10 +164,13 @@ class Comparison:
 
     def _notebook_epochs(self) -> dict[str, int]:
         ours = next(e for e in self.experiments if e.task.program == self.default).epochs
-        return {
-            model: len(self._notebook_of(model).epoch_seconds) if model in OWN_NETWORKS else epochs
-            for model, epochs in ours.items()
-        }
+        return {model: self._epochs_beside(model, epochs) for model, epochs in ours.items()}
+
+    def _epochs_beside(self, model: str, ours: int) -> int:
+        """Return the notebook's own number of epochs, or ours where it was asked for fewer."""
+        result = self._notebook_of(model)
+        own = model in OWN_NETWORKS and result.task.epochs >= ours
+        return len(result.epoch_seconds) if own else ours
 
     def _notebook_seconds_for(self, epochs: Mapping[str, int]) -> float:
         return sum(self._notebook_of(model).seconds_for(count) for model, count in epochs.items())

@@ -85,6 +85,14 @@ def test_an_early_stop_does_not_hide_in_the_ratio(comparison: Comparison) -> Non
     assert ours["with epochs alike"] == pytest.approx((10 + 52 / 3 + 10 + 1200) / 10)
 
 
+def test_a_model_asked_for_fewer_epochs_is_counted_for_ours(comparison: Comparison) -> None:
+    """The notebook's model 1 took 10 s and, of ten epochs, the first three in 52 s."""
+    longer = whole("bfloat16", 10.0, {"model_1": 9})
+    notebook, ours = rows(replace(comparison, experiments=[longer]), "The whole experiment")
+    assert (notebook["epochs"], ours["epochs"]) == ("9", "9")
+    assert notebook["seconds"] == pytest.approx(10 + 9 * 52 / 3)
+
+
 def test_goals_are_judged_at_the_default_precision(comparison: Comparison) -> None:
     goals = {row["goal"]: row for row in rows(comparison, "Goals")}
     # Not the experiment's: it lacks models 2 to 4. Not model 7's accuracy: it was only timed.
