@@ -112,8 +112,9 @@ def test_goals_are_judged_at_the_default_precision(comparison: Comparison) -> No
 def test_a_missed_goal_is_called_missed() -> None:
     models = ["model_1", "model_2", "model_3", "model_4", "model_7"]
     results = [
-        result(program, model, [seconds], probabilities=probabilities)
+        result(program, model, [seconds], seed, probabilities=probabilities)
         for model in models
+        for seed in (0, 1)
         for program, seconds, probabilities in (("notebook", 5.0, RIGHT), ("float32", 2.0, WRONG))
     ]
     epochs = dict.fromkeys(NOTEBOOK_MODELS, 1)
@@ -122,3 +123,5 @@ def test_a_missed_goal_is_called_missed() -> None:
     assert {row["outcome"] for row in goals.values()} == {"missed"}
     assert goals["the experiment: times faster"]["measured"] == pytest.approx(7 * 15 / 9)
     assert len(goals) == 4 + 1 + 5
+    first_seed = replace(comparison, results=[r for r in results if r.task.seed == 0])
+    assert len(rows(first_seed, "Goals")) == 4 + 1
