@@ -1,6 +1,7 @@
 """Bundles that are whole are opened, all others refused by name."""
 
 import hashlib
+import subprocess
 from collections.abc import Callable
 from pathlib import Path
 
@@ -10,7 +11,7 @@ import yaml
 from pneumoscope.errors import BundleError
 from pneumoscope.radiograph import preprocess
 from pneumoscope.reader import Bundle
-from pneumoscope.reader.bundle import GRAPH, RECORD
+from pneumoscope.reader.bundle import CHECKSUM, GRAPH, RECORD
 
 
 def test_a_whole_bundle_says_what_it_is(exported: Path) -> None:
@@ -21,7 +22,7 @@ def test_a_whole_bundle_says_what_it_is(exported: Path) -> None:
     assert bundle.contents[GRAPH] == (exported / GRAPH).read_bytes()
     assert bundle.record.training_data.synthetic
     files = {path.name for path in exported.iterdir()}
-    assert set(bundle.record.files) == files - {RECORD}
+    assert set(bundle.record.files) == files - {RECORD, CHECKSUM}
 
 
 @pytest.mark.parametrize(
@@ -35,7 +36,19 @@ def test_a_changed_byte_is_refused(own_bundle: Path, name: str) -> None:
         Bundle.open(own_bundle)
 
 
-@pytest.mark.parametrize("name", [RECORD, "model.onnx", "MODEL_CARD.md"])
+def test_a_changed_threshold_is_refused(own_bundle: Path) -> None:
+    record = yaml.safe_load((own_bundle / RECORD).read_text())
+    record["operating_points"]["screening"]["threshold"] += 0.001
+    (own_bundle / RECORD).write_text(yaml.safe_dump(record))
+    with pytest.raises(BundleError, match=rf"{RECORD}: changed .* export it again"):
+        Bundle.open(own_bundle)
+
+
+def test_the_checksum_is_one_that_other_programs_check(own_bundle: Path) -> None:
+    subprocess.run(["sha256sum", "--check", "--strict", CHECKSUM], cwd=own_bundle, check=True)
+
+
+@pytest.mark.parametrize("name", [RECORD, CHECKSUM, "model.onnx", "MODEL_CARD.md"])
 def test_a_missing_file_is_refused(own_bundle: Path, name: str) -> None:
     (own_bundle / name).unlink()
     with pytest.raises(BundleError, match=rf"{name}: cannot be read .* restore it"):

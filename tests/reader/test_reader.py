@@ -2,6 +2,7 @@
 
 import threading
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -11,7 +12,7 @@ from PIL import Image
 
 from pneumoscope.models.deployed import Deployed
 from pneumoscope.radiograph import Radiograph, Resampling, prepare_pixels, read_radiograph
-from pneumoscope.reader import Finding, Reader, Reading, Status, load
+from pneumoscope.reader import Bundle, Finding, Reader, Reading, Status
 from pneumoscope.training import Run
 from pneumoscope.training.evaluate import finished_network, read_predictions
 
@@ -121,16 +122,14 @@ def test_what_tags_rule_out_is_rejected(
 
 
 def test_an_image_unlike_the_training_images_is_flagged(
-    own_bundle: Path, radiographs: Callable
+    exported: Path, radiographs: Callable
 ) -> None:
-    import yaml
-
-    record = yaml.safe_load((own_bundle / "bundle.yaml").read_text())
-    record["population_limit"] = 0.0
-    (own_bundle / "bundle.yaml").write_text(yaml.safe_dump(record))
-    reading = load(own_bundle).read(radiographs(1)[0])
+    bundle = Bundle.open(exported)
+    strict = bundle.record.model_copy(update={"population_limit": 0.0})
+    reading = Reader(replace(bundle, record=strict)).read(radiographs(1)[0])
     assert reading.status is Status.FLAGGED
     assert any("unlike the radiographs" in reason for reason in reading.reasons)
+    assert "unfamiliar" in [finding.code for finding in reading.quality]
     assert reading.probability is not None
 
 

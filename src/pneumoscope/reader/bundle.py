@@ -18,6 +18,9 @@ FORMAT = 1
 """Version of the folder's layout."""
 
 RECORD = "bundle.yaml"
+CHECKSUM = "bundle.yaml.sha256"
+"""Of the record, which holds those of the other files; ``sha256sum --check`` reads it."""
+
 GRAPH = "model.onnx"
 GATE = "quality_gate.npz"
 POPULATION = "population.npz"
@@ -156,17 +159,27 @@ class Bundle:
         """
         text = _read(folder / RECORD, folder)
         record = _parse(text, folder)
+        if _read(folder / CHECKSUM, folder) != checksum_of(text):
+            raise _changed(folder / RECORD)
         contents = {}
         for name, sha256 in record.files.items():
             content = _read(folder / name, folder)
             if hashlib.sha256(content).hexdigest() != sha256:
-                raise BundleError(
-                    f"{folder / name}: changed since the bundle was made; restore the bundle from "
-                    "a copy, or export it again with 'pneumoscope export'"
-                )
+                raise _changed(folder / name)
             if name in (GRAPH, GATE, POPULATION):
                 contents[name] = content
         return cls(folder, record, hashlib.sha256(text).hexdigest(), contents)
+
+
+def checksum_of(record: bytes) -> bytes:
+    """Return what the file `CHECKSUM` holds for a record.
+
+    Examples
+    --------
+    >>> checksum_of(b"")[:24]
+    b'e3b0c44298fc1c149afbf4c8'
+    """
+    return f"{hashlib.sha256(record).hexdigest()}  {RECORD}\n".encode()
 
 
 def _parse(text: bytes, folder: Path) -> BundleRecord:
@@ -208,6 +221,13 @@ def _read(path: Path, folder: Path) -> bytes:
             f"{path}: cannot be read ({error.strerror}), so {folder} is no whole bundle; pass a "
             "folder that 'pneumoscope export' wrote, or restore it from a copy"
         ) from error
+
+
+def _changed(path: Path) -> BundleError:
+    return BundleError(
+        f"{path}: changed since the bundle was made; restore the bundle from a copy, or export it "
+        "again with 'pneumoscope export'"
+    )
 
 
 _AGAIN = "restore it from a copy, or export the bundle again with 'pneumoscope export'"

@@ -27,7 +27,9 @@ class Population:
     whitening: NDArray[np.float32]
 
     def distance(self, features: NDArray[np.float32]) -> NDArray[np.float32]:
-        """Return Mahalanobis' distance by the root of the number of features, about 1 in training.
+        """Return Mahalanobis' distance by the root of the number of features.
+
+        In training its root mean square is at most 1; features that differ little count for less.
 
         Parameters
         ----------

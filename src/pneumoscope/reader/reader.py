@@ -173,14 +173,15 @@ class Reader:
         record = self.bundle.record
         logit = float(look.logits[row]) / record.calibration.temperature
         probability = float(0.5 * (1 + np.tanh(0.5 * logit)))
-        reasons, status = reading.reasons, reading.status
+        quality, status = reading.quality, reading.status
         if distance > record.population_limit:
             status = Status.FLAGGED
-            reasons = (*reasons, _outside(distance, record.population_limit))
+            quality = (*quality, _unfamiliar(distance, record.population_limit))
         return replace(
             reading,
             status=status,
-            reasons=reasons,
+            reasons=tuple(one.message for one in quality),
+            quality=quality,
             probability=probability,
             findings={
                 name: find(probability, point) for name, point in record.operating_points.items()
@@ -242,10 +243,12 @@ def _what_tags_say(radiograph: Radiograph) -> Iterator[QualityFinding]:
         )
 
 
-def _outside(distance: float, limit: float) -> str:
-    return (
-        f"unlike the radiographs that the network learned from (distance {distance:.1f}, usual up "
-        f"to {limit:.1f}): its probability was never measured on such images"
+def _unfamiliar(distance: float, limit: float) -> QualityFinding:
+    return QualityFinding(
+        "unfamiliar",
+        Severity.FLAG,
+        f"unlike the radiographs that the network learned from (distance {distance:.2f}, usual up "
+        f"to {limit:.2f}): its probability was never measured on such images",
     )
 
 

@@ -52,7 +52,7 @@ class Reading:
         float32, shape (rows, columns), over the whole radiograph: how much each place adds to the
         log-odds; None unless read or flagged.
     quality
-        What the quality gate found.
+        What the quality gate found, and whether the network saw anything like it in training.
     view, laterality
         As the DICOM file says, else None.
     milliseconds

@@ -22,11 +22,12 @@ from pneumoscope.evaluation.operating_points import (
     require_both_classes,
 )
 from pneumoscope.evaluation.predictions import Predictions
-from pneumoscope.files import atomic_folder, write_bytes, write_text
+from pneumoscope.files import atomic_folder, write_bytes
 from pneumoscope.machine import usable_cores
 from pneumoscope.models.deployed import Deployed, Ensemble
 from pneumoscope.radiograph import preprocess
 from pneumoscope.reader.bundle import (
+    CHECKSUM,
     GATE,
     GRAPH,
     POPULATION,
@@ -39,6 +40,7 @@ from pneumoscope.reader.bundle import (
     Member,
     OperatingPoint,
     TrainingData,
+    checksum_of,
 )
 from pneumoscope.reader.population import fit_population
 from pneumoscope.reader.quality import fit_gate
@@ -314,4 +316,6 @@ def _write(out: Path, record: BundleRecord, contents: Mapping[str, bytes]) -> No
     with atomic_folder(out) as folder:
         for name, content in contents.items():
             write_bytes(folder / name, content)
-        write_text(folder / RECORD, record.model_copy(update={"files": files}).to_yaml())
+        text = record.model_copy(update={"files": files}).to_yaml().encode()
+        write_bytes(folder / RECORD, text)
+        write_bytes(folder / CHECKSUM, checksum_of(text))
