@@ -78,7 +78,7 @@ def prepare_otherwise(record: dict) -> None:
 @pytest.mark.parametrize(
     ("change", "words"),
     [
-        (set_format, "format 99, and this pneumoscope .* reads format 1"),
+        (set_format, "format 99, and this pneumoscope .* reads format 2"),
         (forget_the_graph, "list of files is wrong .*model.onnx"),
         (climb_out, "list of files is wrong .*secret"),
         (add_a_setting, "surprise"),

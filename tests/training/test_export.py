@@ -9,6 +9,7 @@ import pytest
 import torch
 import yaml
 
+import pneumoscope
 from pneumoscope.cache import ArrayCache
 from pneumoscope.dataset import Split
 from pneumoscope.errors import RunError
@@ -50,6 +51,12 @@ def test_a_graph_that_differs_is_refused(phantom_pixels: np.ndarray) -> None:
     look = look_at(open_graph(export_graph(networks[0], 64), 2), phantom_pixels)
     with pytest.raises(RunError, match=r"differ by .* nothing was written"):
         require_agreement(networks[1], phantom_pixels, look)
+
+
+def test_a_graph_names_no_folder_of_the_machine_that_made_it() -> None:
+    graph = export_graph(Deployed(build_network(MODELS["compact"], 64, 0)), 64)
+    for module in (pneumoscope, torch):
+        assert str(Path(module.__file__).parent).encode() not in graph
 
 
 @pytest.fixture(scope="module")

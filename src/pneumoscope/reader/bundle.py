@@ -14,7 +14,7 @@ import pneumoscope
 from pneumoscope.errors import BundleError
 from pneumoscope.radiograph import Resampling, preprocess
 
-FORMAT = 1
+FORMAT = 2
 """Version of the folder's layout."""
 
 RECORD = "bundle.yaml"
@@ -94,7 +94,7 @@ class TrainingData(_Part):
 class BundleRecord(_Part):
     """What ``bundle.yaml`` says."""
 
-    format: Literal[1] = 1
+    format: Literal[2] = 2
     name: str
     notice: str | None
     created: str

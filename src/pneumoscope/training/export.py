@@ -42,7 +42,6 @@ from pneumoscope.reader.bundle import (
     TrainingData,
     checksum_of,
 )
-from pneumoscope.reader.population import fit_population
 from pneumoscope.reader.quality import fit_gate
 from pneumoscope.reader.reader import Look, look_at, open_graph
 from pneumoscope.terminal import messages, track
@@ -50,6 +49,7 @@ from pneumoscope.training.evaluate import finished_network, is_judged, read_pred
 from pneumoscope.training.examples import Examples, ExampleStore
 from pneumoscope.training.graph import COMPARED, export_graph, require_agreement
 from pneumoscope.training.model_card import model_card
+from pneumoscope.training.population import fit_population
 from pneumoscope.training.quantise import RANGED_ON, compare_speed, quantise, require_worth
 from pneumoscope.training.run import Run, require_empty
 
