@@ -65,7 +65,7 @@ def overlay(radiograph: Radiograph, reading: Reading) -> bytes:
         picture = _colour(picture, worth / top)
     _write(picture, reading, top if shown else None)
     file = io.BytesIO()
-    picture.save(file, "PNG", compress_level=3)
+    picture.save(file, "PNG", compress_level=1)  # 3: a tenth smaller, twice the seconds
     return file.getvalue()
 
 
