@@ -135,6 +135,66 @@ def test_resume_skips_what_is_there_and_mends_a_half_line(
     assert files(half) == files(whole)
 
 
+def test_resume_after_a_header_alone_writes_no_second(
+    read: Callable, ward: Path, tmp_path: Path
+) -> None:
+    out = tmp_path / "rows.csv"
+    out.write_text(",".join(COLUMNS) + "\n")
+    read(ward, "--format", "csv", "--out", out, "--resume")
+    assert out.read_text().count("operating_point") == 1
+
+
+@pytest.mark.parametrize("form", ["jsonl", "csv"])
+def test_resume_does_not_mix_readings_of_two_kinds(
+    read: Callable, ward: Path, tmp_path: Path, form: str
+) -> None:
+    out = tmp_path / "rows"
+    read(ward, "--format", form, "--out", out)
+    before = out.read_bytes()
+    outcome = read(ward, "--format", form, "--out", out, "--resume", "--at", "confirm")
+    assert outcome.code == 1
+    assert "readings of operating_point screening, those to come are of confirm" in outcome.err
+    assert out.read_bytes() == before
+
+
+ODD_NAMES = [b"caf\xe9.png", "line\u2028break.png".encode(), b"new\nline.png", b'a,"b.png']
+
+
+@pytest.mark.parametrize("form", ["table", "json", "jsonl", "csv"])
+def test_any_name_of_a_file_is_written_and_read_again(
+    read: Callable, radiographs: Callable, tmp_path: Path, form: str
+) -> None:
+    ward, out = tmp_path / "ward", tmp_path / "rows"
+    ward.mkdir()
+    files = [Path(os.fsdecode(os.fsencode(ward) + b"/" + name)) for name in ODD_NAMES]
+    for file in files:
+        os.link(radiographs(1)[0], file)
+    read(ward, "--format", form, "--out", out)
+    text = out.read_bytes().decode(errors="surrogateescape")
+    if form == "table":
+        assert len(text.splitlines()) == len(files)
+        return
+    if form == "csv":
+        rows = list(csv.DictReader(io.StringIO(text, newline="")))
+    else:
+        rows = json.loads(text if form == "json" else f"[{','.join(text.splitlines())}]")
+    assert {row["file"] for row in rows} == {str(file) for file in files}
+    if form != "json":
+        again = read(ward, "--format", form, "--out", out, "--resume")
+        assert "no files to read; 4 had been read before" in again.err
+
+
+def test_a_name_in_another_encoding_reaches_a_terminal_of_utf_8(
+    exported: Path, radiographs: Callable, tmp_path: Path
+) -> None:
+    os.link(radiographs(1)[0], os.fsencode(tmp_path) + b"/caf\xe9.png")
+    words = ["read", tmp_path, "--bundle", exported, "--format", "csv"]
+    command = [sys.executable, "-m", "pneumoscope", *map(str, words)]
+    strict = os.environ | {"PYTHONIOENCODING": "utf-8:strict"}
+    outcome = subprocess.run(command, capture_output=True, env=strict, check=False)
+    assert b"caf\xe9.png" in outcome.stdout
+
+
 def test_resume_of_what_is_no_table_leaves_it_alone(
     read: Callable, ward: Path, tmp_path: Path
 ) -> None:

@@ -148,7 +148,7 @@ def test_one_bad_row_without_a_split_does_not_stop_a_table(tmp_path: Path) -> No
     table = tmp_path / "labels.csv"
     table.write_text("\n".join(["file,label,split", *rows, "absent.png,NORMAL,"]))
     (absent,) = open_dataset(table).set_aside
-    assert absent.set_aside == "there is no such file; check the table's paths or pass --images"
+    assert absent.set_aside == "there is no such file; check the path, or pass --images"
 
 
 def test_copies_that_leave_a_class_without_training(chest: Path) -> None:
@@ -280,7 +280,7 @@ def test_a_table_and_its_images_apart(chest: Path, tmp_path: Path) -> None:
         path.rename(chest / path.name)
     table.write_text("\n".join(["file,label", *rows]))
     assert not open_dataset(table, chest).set_aside
-    with pytest.raises(DatasetError, match="there is no such file; check the table's paths or pas"):
+    with pytest.raises(DatasetError, match="there is no such file; check the path, or pass --im"):
         open_dataset(table)
 
 

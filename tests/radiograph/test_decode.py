@@ -391,7 +391,10 @@ def test_the_content_decides_not_the_name(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("name", "reason"),
     [
-        ("absent.png", "there is no such file; check the table's paths or pass --images"),
+        (
+            "absent.png",
+            "there is no such file; check the path, or pass --images",
+        ),
         ("nul\0.png", "there is no such file"),
         ("folder", "not a regular file"),
         ("n" * 300, "cannot be read (File name too long)"),

@@ -2,6 +2,7 @@
 
 import sys
 from collections.abc import Sequence
+from io import TextIOWrapper
 from typing import Annotated
 
 import typer
@@ -54,6 +55,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
     SystemExit
         Always: 0 if all is well, 1 after an error, 2 for a wrong call, 130 if interrupted.
     """
+    if isinstance(sys.stdout, TextIOWrapper):  # names of files may be in another encoding
+        sys.stdout.reconfigure(errors="surrogateescape")
     words = list(sys.argv[1:] if arguments is None else arguments)
     debug = "--debug" in words  # wherever it stands
     try:
@@ -84,6 +87,6 @@ def _explain(error: Exception) -> str:
 _EXTRA_OF = {
     **dict.fromkeys(("jinja2", "matplotlib", "pyarrow"), "evaluate"),
     **dict.fromkeys(("h5py", "kagglehub", "onnxscript", "platformdirs"), "train"),
-    **dict.fromkeys(("requests", "safetensors", "torch"), "train"),
+    **dict.fromkeys(("requests", "safetensors", "sklearn", "torch"), "train"),
 }
 """The extra that brings a package."""

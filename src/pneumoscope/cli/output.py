@@ -1,7 +1,7 @@
 """Where the rows of ``pneumoscope read`` go, as they come."""
 
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from enum import StrEnum
@@ -27,6 +27,9 @@ class Format(StrEnum):
     jsonl = "jsonl"
     csv = "csv"
 
+
+_NAMES = "surrogateescape"
+"""How names of files that are not UTF-8 are written: byte for byte."""
 
 _RESUMABLE = (Format.jsonl, Format.csv)
 
@@ -70,7 +73,7 @@ class Output:
         """Write what comes before the rows."""
         from pneumoscope.reader.table import COLUMNS, csv_line
 
-        if self.form is Format.csv and not self.before:
+        if self.form is Format.csv:
             self._line(csv_line(list(COLUMNS)))
         elif self.form is Format.json:
             self.stream.write("[")
@@ -105,8 +108,10 @@ class Output:
 
 
 @contextmanager
-def open_output(form: Format, path: Path | None, resume: bool) -> Iterator[Output]:
-    """Open standard output or a file for rows.
+def open_output(
+    form: Format, path: Path | None, resume: bool, like: Mapping[str, str]
+) -> Iterator[Output]:
+    """Open standard output or a file for rows; ``like`` is what all have in common, by column.
 
     Lines of JSON and CSV are on the disk as soon as they are written; a JSON array or a table
     takes its name when it is whole.
@@ -116,7 +121,7 @@ def open_output(form: Format, path: Path | None, resume: bool) -> Iterator[Outpu
     StorageError
         If the file is there already, or cannot be written or continued.
     """
-    before = _before(form, path, resume)
+    before = _before(form, path, resume, like)
     if path is None:
         output = Output(form, sys.stdout)
         output.begin()
@@ -125,9 +130,10 @@ def open_output(form: Format, path: Path | None, resume: bool) -> Iterator[Outpu
     elif form in _RESUMABLE:
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
-            with path.open("a", encoding="utf-8", newline="") as stream:
+            with path.open("a", encoding="utf-8", errors=_NAMES, newline="") as stream:
                 output = Output(form, stream, path, before)
-                output.begin()
+                if stream.tell() == 0:
+                    output.begin()
                 yield output
         except OSError as error:
             raise StorageError(
@@ -136,7 +142,7 @@ def open_output(form: Format, path: Path | None, resume: bool) -> Iterator[Outpu
             ) from error
     else:
         with atomic_write(path) as file:
-            stream = TextIOWrapper(file, "utf-8")
+            stream = TextIOWrapper(file, "utf-8", errors=_NAMES)
             output = Output(form, stream, path)
             output.begin()
             yield output
@@ -144,7 +150,9 @@ def open_output(form: Format, path: Path | None, resume: bool) -> Iterator[Outpu
             stream.detach()  # it flushes, and leaves closing to the one who opened
 
 
-def _before(form: Format, path: Path | None, resume: bool) -> frozenset[str]:
+def _before(
+    form: Format, path: Path | None, resume: bool, like: Mapping[str, str]
+) -> frozenset[str]:
     from pneumoscope.reader.table import files_in
 
     if resume and (path is None or form not in _RESUMABLE):
@@ -156,7 +164,7 @@ def _before(form: Format, path: Path | None, resume: bool) -> frozenset[str]:
             f"{path}: there is a file already; choose another --out, or pass --resume to go on "
             "with it (jsonl and csv)"
         )
-    return frozenset(files_in(path, str(form)))
+    return frozenset(files_in(path, str(form), like))
 
 
 def _table_line(row: "Row") -> Text:
@@ -166,9 +174,15 @@ def _table_line(row: "Row") -> Text:
     line = Text(f"{words:<21}", style=style)
     shown = "-" if row.probability is None else percent(row.probability)
     line.append(f"{shown:>7}", "bold")
-    line.append(f"  {row.file}", "default")
+    line.append(f"  {_printable(row.file)}", "default")
     if row.status == "flagged":
         line.append("  flagged:", "bold yellow")
     if row.reasons:
-        line.append("  " + "; ".join(row.reasons), "default" if row.finding else "dim")
+        reasons = _printable("; ".join(row.reasons))
+        line.append(f"  {reasons}", "default" if row.finding else "dim")
     return line
+
+
+def _printable(text: str) -> str:
+    """Return text that stays on its line and moves no cursor."""
+    return "".join(one if one.isprintable() else repr(one)[1:-1] for one in text)

@@ -68,7 +68,8 @@ def read(
         messages.print(notice, style="yellow")
     counts: dict[str, int] = {}
     with ExitStack() as stack:
-        output = stack.enter_context(open_output(form, out, resume))
+        like = {"bundle": reader.bundle.identity, "operating_point": at}
+        output = stack.enter_context(open_output(form, out, resume, like))
 
         def wanted() -> Iterator[Path]:
             return (file for file in list_files(paths) if str(file) not in output.before)

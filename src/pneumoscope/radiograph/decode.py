@@ -49,7 +49,7 @@ def read_radiograph(path: Path, at_least: int | None = None) -> Radiograph:
         ) from error
     except (FileNotFoundError, ValueError) as error:  # a name with a NUL is a ValueError
         raise UnreadableRadiographError(
-            f"{path}: there is no such file; check the table's paths or pass --images"
+            f"{path}: there is no such file; check the path, or pass --images"
         ) from error
     except OSError as error:
         raise UnreadableRadiographError(

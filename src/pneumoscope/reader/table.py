@@ -3,6 +3,7 @@
 import csv
 import io
 import json
+import os
 from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass, fields
 from pathlib import Path
@@ -69,14 +70,15 @@ class Row:
         )
 
     def to_json(self) -> str:
-        """Return the row as a JSON object on one line."""
-        return json.dumps(asdict(self), ensure_ascii=False)
+        """Return the row as a JSON object on one line, in ASCII: a name may be in any encoding."""
+        return json.dumps(asdict(self))
 
     def to_csv(self) -> str:
         """Return the row as a line of CSV; reasons are joined by semicolons."""
         return csv_line([_cell(getattr(self, name)) for name in COLUMNS])
 
 
+_LINE_END = "\r\n"
 COLUMNS = tuple(field.name for field in fields(Row))
 
 
@@ -89,11 +91,11 @@ def csv_line(cells: list[str]) -> str:
     '"a,b",c'
     """
     text = io.StringIO()
-    csv.writer(text, lineterminator="").writerow(cells)
-    return text.getvalue()
+    csv.writer(text, lineterminator=_LINE_END).writerow(cells)  # cells with one are quoted
+    return text.getvalue().removesuffix(_LINE_END)
 
 
-def files_in(path: Path, suffix: str) -> set[str]:
+def files_in(path: Path, suffix: str, like: Mapping[str, str]) -> set[str]:
     """Return the files that a table written before has rows of, and cut off a last half line.
 
     Parameters
@@ -102,28 +104,39 @@ def files_in(path: Path, suffix: str) -> set[str]:
         The table.
     suffix
         ``jsonl`` or ``csv``.
+    like
+        What its rows must have in common with those to come, by column.
 
     Raises
     ------
     StorageError
-        If it is not such a table.
+        If it is not such a table, or of other readings.
     """
     try:
-        with path.open("r+b") as file:
-            content = file.read()
-            whole = content.rfind(b"\n") + 1
-            file.truncate(whole)
-        return {row["file"] for row in _rows(content[:whole].decode(), suffix)}
-    except (OSError, UnicodeDecodeError, ValueError, KeyError, TypeError) as error:
+        content = path.read_bytes()
+        whole = content.rfind(b"\n") + 1
+        rows = list(_rows(content[:whole].decode(errors="surrogateescape"), suffix))
+        files = {row["file"] for row in rows}
+        others = {(name, row[name]) for row in rows for name in like if row[name] != like[name]}
+        if not others:
+            os.truncate(path, whole)
+    except (OSError, ValueError, KeyError, TypeError) as error:
         raise StorageError(
             f"{path}: cannot be continued ({error}); it is no table of readings. Choose another "
             "--out, or leave out --resume after moving it away"
         ) from error
+    if others:
+        name, value = min(others)
+        raise StorageError(
+            f"{path}: cannot be continued: it has readings of {name} {value}, those to come are of "
+            f"{like[name]}. Read as before, or choose another --out"
+        )
+    return files
 
 
 def _rows(text: str, suffix: str) -> Iterator[Mapping[str, str]]:
     if suffix == "jsonl":
-        for line in text.splitlines():
+        for line in text.split("\n")[:-1]:
             yield json.loads(line)
     else:
         yield from csv.DictReader(io.StringIO(text))
