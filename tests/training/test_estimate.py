@@ -15,8 +15,9 @@ from pneumoscope.training import make_recipe
 from pneumoscope.training.estimate import estimate, memory_needed, require_memory
 from pneumoscope.training.trainer import Trainer
 
+# Of this program alone: getrusage's peak would be that of the process that starts it, if larger.
 PEAK = """
-import resource, sys
+import sys
 from pneumoscope.training import make_recipe
 from pneumoscope.training.estimate import _pass_seconds, _trainer
 recipe = make_recipe(sys.argv[1], assignments=sys.argv[2:])
@@ -24,7 +25,8 @@ trainer = _trainer(recipe, 4 * recipe.batch_size)
 trainer.run_epoch(lambda *_: None)
 if recipe.model == "model_7":
     _pass_seconds(recipe)
-print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024)
+status = dict(line.split(":", 1) for line in open("/proc/self/status"))
+print(int(status["VmHWM"].split()[0]) * 1024)
 """
 
 
