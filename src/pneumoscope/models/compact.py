@@ -45,6 +45,27 @@ class Residual(nn.Module):
         return result
 
 
+class Standardise(nn.Module):
+    """Give each image the mean 0 and the standard deviation 1: its exposure tells nothing.
+
+    Examples
+    --------
+    >>> import torch
+    >>> bright = torch.rand(1, 1, 8, 8)
+    >>> bool(torch.allclose(Standardise()(bright), Standardise()(bright / 2 + 0.1), atol=1e-3))
+    True
+    """
+
+    def forward(self, images: Tensor) -> Tensor:
+        """Return images of the same shape; one of a single grey becomes zero."""
+        deviation = images - images.mean((2, 3), keepdim=True)
+        variance = deviation.square().mean((2, 3), keepdim=True)
+        return deviation * (variance + _LEAST_VARIANCE).rsqrt()
+
+
+_LEAST_VARIANCE = 1e-6
+
+
 class GlobalAveragePool(nn.Module):
     """The mean of each channel.
 
@@ -61,8 +82,9 @@ class GlobalAveragePool(nn.Module):
 
 
 def compact(image_size: int) -> nn.Sequential:
-    """Build a stem, four residual blocks, global pooling and the output layer, for any size."""
+    """Build the network for images of any size: a stem, four residual blocks, global pooling."""
     layers: OrderedDict[str, nn.Module] = OrderedDict(
+        standardise=Standardise(),
         conv_1=nn.Conv2d(1, STEM_CHANNELS, 3, stride=2, padding=1, bias=False),
         norm_1=nn.BatchNorm2d(STEM_CHANNELS),
         conv_1_relu=nn.ReLU(inplace=True),

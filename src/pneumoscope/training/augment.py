@@ -3,21 +3,26 @@
 import math
 
 import torch
-from torch import Tensor
+from torch import Generator, Tensor
 from torch.nn import functional
 
 from pneumoscope.training.recipe import Augmentation
 
+_ERASED = (0.08, 0.3)
+"""Sides of an erased rectangle, as fractions of the image's."""
 
-def augment(images: Tensor, settings: Augmentation, generator: torch.Generator) -> Tensor:
-    """Rotate, zoom, shift and mirror each image by its own random amounts.
 
-    What comes in from outside repeats the border, as Keras' ``fill_mode="nearest"``.
+def augment(images: Tensor, settings: Augmentation, generator: Generator) -> Tensor:
+    """Change each image by its own random amounts.
+
+    First its grey values, then its border, then rotation, zoom, shift, crop and mirroring, at last
+    what is erased. What comes in from outside repeats the border, as Keras'
+    ``fill_mode="nearest"``.
 
     Parameters
     ----------
     images
-        Shape (n, channels, height, width).
+        Shape (n, channels, height, width), range [0, 1].
     settings
         The largest amounts; each image draws uniformly up to them.
     generator
@@ -28,6 +33,10 @@ def augment(images: Tensor, settings: Augmentation, generator: torch.Generator) 
     Tensor
         Same shape and range.
 
+    References
+    ----------
+    Zhong et al., "Random Erasing Data Augmentation", AAAI 2020.
+
     Examples
     --------
     >>> images = torch.rand(2, 1, 8, 8)
@@ -35,6 +44,36 @@ def augment(images: Tensor, settings: Augmentation, generator: torch.Generator) 
     >>> torch.allclose(same, images, atol=1e-5)
     True
     """
+    if settings.gamma or settings.contrast:
+        images = _change_greys(images, settings, generator)
+    if settings.border:
+        images = _blank_border(images, settings.border, generator)
+    if settings.moves:
+        images = _move(images, settings, generator)
+    for _ in range(settings.erase):
+        images = _erase(images, generator)
+    return images
+
+
+def _change_greys(images: Tensor, settings: Augmentation, generator: Generator) -> Tensor:
+    gamma = _draw(images, settings.gamma, generator).exp()
+    contrast = 1 + _draw(images, settings.contrast, generator)
+    bent = images.clamp(min=1e-6) ** gamma
+    mean = bent.mean((1, 2, 3), keepdim=True)
+    return (mean + contrast * (bent - mean)).clamp(0, 1)
+
+
+def _blank_border(images: Tensor, deepest: float, generator: Generator) -> Tensor:
+    """Make the border of half the images one random grey, each side to its own random depth."""
+    chosen = _draw(images, 1, generator) < 0
+    left, right, top, bottom = (_draw(images, deepest, generator).abs() * chosen for _ in range(4))
+    rows, columns = _places(images)
+    inside = (rows >= top) & (rows <= 1 - bottom) & (columns >= left) & (columns <= 1 - right)
+    return torch.where(inside, images, _any_grey(images, generator))
+
+
+def _move(images: Tensor, settings: Augmentation, generator: Generator) -> Tensor:
+    """Turn, zoom, shift, crop and mirror, with one look at each pixel."""
     n = len(images)
 
     def draw(largest: float) -> Tensor:
@@ -45,8 +84,12 @@ def augment(images: Tensor, settings: Augmentation, generator: torch.Generator) 
     mirror = torch.ones(n)
     if settings.flip:
         mirror[torch.rand(n, generator=generator) < 0.5] = -1
-    cosine, sine = scale * angle.cos(), scale * angle.sin()
     shift_x, shift_y = draw(2 * settings.shift), draw(2 * settings.shift)
+    if settings.crop:
+        cut = torch.rand(n, generator=generator) * settings.crop
+        shift_x, shift_y = shift_x + cut * draw(1), shift_y + cut * draw(1)
+        scale = scale * (1 - cut)
+    cosine, sine = scale * angle.cos(), scale * angle.sin()
     matrices = torch.stack(
         [
             torch.stack([cosine * mirror, -sine, shift_x], dim=1),
@@ -58,3 +101,35 @@ def augment(images: Tensor, settings: Augmentation, generator: torch.Generator) 
         matrices.to(images.device), list(images.shape), align_corners=False
     )
     return functional.grid_sample(images, grid, padding_mode="border", align_corners=False)
+
+
+def _erase(images: Tensor, generator: Generator) -> Tensor:
+    """Make a random rectangle of each image one random grey."""
+    smallest, largest = _ERASED
+
+    def draw() -> Tensor:
+        return _draw(images, 0.5, generator) + 0.5
+
+    height, width = (smallest + (largest - smallest) * draw() for _ in range(2))
+    top, left = draw() * (1 - height), draw() * (1 - width)
+    rows, columns = _places(images)
+    erased = (rows >= top) & (rows <= top + height) & (columns >= left) & (columns <= left + width)
+    return torch.where(erased, _any_grey(images, generator), images)
+
+
+def _draw(images: Tensor, largest: float, generator: Generator) -> Tensor:
+    """Return a number between -largest and largest for each image, shape (n, 1, 1, 1)."""
+    values = (torch.rand(len(images), 1, 1, 1, generator=generator) * 2 - 1) * largest
+    return values.to(images.device)
+
+
+def _any_grey(images: Tensor, generator: Generator) -> Tensor:
+    return _draw(images, 0.5, generator) + 0.5
+
+
+def _places(images: Tensor) -> tuple[Tensor, Tensor]:
+    """Return the middle of each row and column of pixels, as fractions of the side."""
+    height, width = images.shape[2:]
+    rows = (torch.arange(height, device=images.device) + 0.5) / height
+    columns = (torch.arange(width, device=images.device) + 0.5) / width
+    return rows.view(1, 1, -1, 1), columns.view(1, 1, 1, -1)

@@ -1,4 +1,4 @@
-"""Keras' EarlyStopping and ReduceLROnPlateau on the validation loss, to the letter.
+"""The learning rate: Keras' EarlyStopping and ReduceLROnPlateau to the letter, and one cycle.
 
 PyTorch's ``ReduceLROnPlateau`` waits one epoch longer for the same patience and compares with a
 relative threshold, so it does not reproduce the notebook's learning rates.
@@ -7,7 +7,7 @@ relative threshold, so it does not reproduce the notebook's learning rates.
 import math
 from dataclasses import dataclass
 
-from pneumoscope.training.recipe import EarlyStopping, ReduceOnPlateau
+from pneumoscope.training.recipe import EarlyStopping, OneCycle, ReduceOnPlateau
 
 
 @dataclass
@@ -78,3 +78,30 @@ class Schedule:
         if self._rule is not None and self._plateau is not None and self._plateau.is_over(val_loss):
             self.learning_rate *= self._rule.factor
             self._plateau.waited = 0
+
+
+def one_cycle(rule: OneCycle, done: float) -> float:
+    """Return what the highest learning rate is multiplied by.
+
+    It rises linearly, then falls to zero as half a cosine does.
+
+    Parameters
+    ----------
+    rule
+        When it is highest.
+    done
+        Share of all batches that are done, in [0, 1].
+
+    References
+    ----------
+    Smith and Topin, "Super-Convergence: Very Fast Training of Neural Networks Using Large Learning
+    Rates", 2019; the falling part as in Loshchilov and Hutter, "SGDR", ICLR 2017.
+
+    Examples
+    --------
+    >>> [round(one_cycle(OneCycle(rise=0.2), done), 3) for done in (0, 0.1, 0.2, 0.6, 1)]
+    [0.0, 0.5, 1.0, 0.5, 0.0]
+    """
+    if done < rule.rise:
+        return done / rule.rise
+    return 0.5 * (1 + math.cos(math.pi * (done - rule.rise) / (1 - rule.rise)))

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any, Self
 
 import yaml
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
 from pneumoscope.errors import RecipeError
 from pneumoscope.files import write_text
@@ -32,6 +32,12 @@ class ReduceOnPlateau(_Settings):
     min_delta: float = Field(1e-4, ge=0)
 
 
+class OneCycle(_Settings):
+    """Let the learning rate rise for a part of the training, then fall to zero as a cosine does."""
+
+    rise: float = Field(0.2, gt=0, lt=1, description="fraction of all batches")
+
+
 class Augmentation(_Settings):
     """Random changes of each training image; all off is what the notebook does."""
 
@@ -39,11 +45,23 @@ class Augmentation(_Settings):
     zoom: float = Field(0.0, ge=0, lt=1, description="fraction, in or out")
     shift: float = Field(0.0, ge=0, lt=1, description="fraction of the side, each way")
     flip: bool = Field(False, description="mirror left and right in half the images")
+    crop: float = Field(0.0, ge=0, lt=1, description="fraction of each side cut away, anywhere")
+    gamma: float = Field(0.0, ge=0, lt=3, description="exponent of grey values: e to its power")
+    contrast: float = Field(0.0, ge=0, lt=1, description="fraction, more or less")
+    border: float = Field(
+        0.0, ge=0, lt=0.5, description="fraction of the side made one grey, in half the images"
+    )
+    erase: int = Field(0, ge=0, le=16, description="rectangles made one grey")
 
     @property
     def active(self) -> bool:
         """Whether any change is on."""
-        return bool(self.rotation or self.zoom or self.shift or self.flip)
+        return any(self.model_dump().values())
+
+    @property
+    def moves(self) -> bool:
+        """Whether any change moves pixels."""
+        return bool(self.rotation or self.zoom or self.shift or self.flip or self.crop)
 
 
 class ClassBalance(StrEnum):
@@ -77,8 +95,13 @@ class Recipe(_Settings):
     )
     epochs: int = Field(10, ge=1, le=10_000, description="at most")
     batch_size: int = Field(32, ge=2, le=4096)
-    learning_rate: float = Field(1e-3, gt=0, description="Adam's")
+    learning_rate: float = Field(1e-3, gt=0, description="Adam's; of one_cycle the highest")
     adam_epsilon: float = Field(1e-7, gt=0, description="Keras' default, not PyTorch's")
+    weight_decay: float = Field(0.0, ge=0, description="AdamW's, of kernels")
+    label_smoothing: float = Field(0.0, ge=0, lt=1, description="share of a label that is even")
+    weight_average: float = Field(
+        0.0, ge=0, lt=1, description="share of the averaged weights that each batch keeps"
+    )
     l2: float = Field(
         0.01,
         ge=0,
@@ -88,6 +111,7 @@ class Recipe(_Settings):
     weights: str = Field("imagenet", description="of VGG16: imagenet, none, or a path")
     early_stopping: EarlyStopping | None = EarlyStopping()
     reduce_on_plateau: ReduceOnPlateau | None = None
+    one_cycle: OneCycle | None = None
     augmentation: Augmentation = Augmentation()
     class_balance: ClassBalance = ClassBalance.NONE
     threshold: float = Field(0.5, ge=0, le=1, description="called PNEUMONIA from here on")
@@ -96,6 +120,15 @@ class Recipe(_Settings):
     @classmethod
     def _known(cls, name: str) -> str:
         return find_model(name).name
+
+    @model_validator(mode="after")
+    def _one_schedule(self) -> Self:
+        if self.one_cycle and (self.early_stopping or self.reduce_on_plateau):
+            raise ValueError(
+                "one_cycle plans the whole training: set early_stopping and reduce_on_plateau to "
+                "null, or one_cycle"
+            )
+        return self
 
     def to_yaml(self) -> str:
         """Return the recipe as YAML."""

@@ -126,7 +126,14 @@ def _restore(run: Run, trainer: Trainer) -> None:
         return
     try:
         trainer.restore(torch.load(path, map_location=trainer.device, weights_only=True))
-    except (RuntimeError, pickle.UnpicklingError, KeyError, EOFError, OSError) as error:
+    except (
+        RuntimeError,
+        pickle.UnpicklingError,
+        LookupError,
+        ValueError,
+        OSError,
+        EOFError,
+    ) as error:
         raise RunError(
             f"{path}: the checkpoint cannot be read ({error}); train again into another folder"
         ) from error
@@ -172,8 +179,8 @@ def _keep(run: Run, trainer: Trainer) -> None:
 
 def _finish(run: Run, trainer: Trainer) -> Run:
     run.write_history(trainer.history)
-    run.write_weights(trainer.network.state_dict())
-    probabilities = predict(trainer.network, trainer.validation, trainer.recipe.precision)
+    run.write_weights(trainer.result.state_dict())
+    probabilities = predict(trainer.result, trainer.validation, trainer.recipe.precision)
     predictions = trainer.validation.predictions(probabilities)
     write_evaluation(run, Split.VALIDATION, predictions)
     stopped = trainer.schedule.stopped and len(trainer.history) < trainer.recipe.epochs

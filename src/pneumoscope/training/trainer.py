@@ -8,14 +8,15 @@ from typing import Any
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from torch import Tensor
+from torch import Tensor, nn
 from torch.nn import functional
+from torch.optim.swa_utils import AveragedModel
 
 from pneumoscope.errors import RunError
 from pneumoscope.evaluation.metrics import measure
 from pneumoscope.models import Network, Precision, computing_in, place, select_device
 from pneumoscope.training.augment import augment
-from pneumoscope.training.callbacks import Schedule
+from pneumoscope.training.callbacks import Schedule, one_cycle
 from pneumoscope.training.examples import Examples, batches
 from pneumoscope.training.recipe import ClassBalance, Recipe
 from pneumoscope.training.run import Epoch
@@ -50,17 +51,27 @@ class Trainer:
         self.validation = validation
         self.device = select_device()
         self.network = place(network, self.device)
-        self.optimizer = torch.optim.Adam(
-            self.network.head.parameters(),
+        self.optimizer = torch.optim.AdamW(
+            _decaying(network.head, recipe.weight_decay),
             lr=recipe.learning_rate,
             eps=recipe.adam_epsilon,
             fused=True,
         )
+        self._average = _average(network.head, recipe.weight_average)
         self.history: list[Epoch] = []
         self.schedule = Schedule(
             recipe.learning_rate, recipe.early_stopping, recipe.reduce_on_plateau
         )
         self._class_weights = _class_weights(train.labels).to(self.device)
+
+    @property
+    def result(self) -> Network:
+        """The network that is judged and kept: with averaged weights, if the recipe says so."""
+        if self._average is None:
+            return self.network
+        head = self._average.module
+        assert isinstance(head, nn.Sequential)
+        return Network(head, self.network.backbone, self.network.penalised)
 
     @property
     def finished(self) -> bool:
@@ -83,10 +94,9 @@ class Trainer:
         """
         started = time.perf_counter()
         number = len(self.history) + 1
-        for group in self.optimizer.param_groups:
-            group["lr"] = self.schedule.learning_rate
+        self._set_learning_rate(self.schedule.learning_rate)
         loss, confusion = self._learn(number, on_batches)
-        logits = _logits(self.network, self.validation, self.recipe.precision)
+        logits = _logits(self.result, self.validation, self.recipe.precision)
         val_loss = self._loss_of(self.validation, logits)
         if not np.isfinite(loss + val_loss):
             raise RunError(
@@ -105,7 +115,7 @@ class Trainer:
             val_precision=figures.precision,
             val_recall=figures.recall,
             val_auc=figures.auc,
-            learning_rate=self.schedule.learning_rate,
+            learning_rate=self.optimizer.param_groups[0]["lr"],
             seconds=round(time.perf_counter() - started, 3),
         )
         self._append(epoch)
@@ -113,16 +123,19 @@ class Trainer:
 
     def state(self) -> dict[str, Any]:
         """Return what `restore` needs; the frozen backbone is not part of it."""
-        return {
+        state = {
             "head": self.network.head.state_dict(),
             "optimizer": self.optimizer.state_dict(),
             "history": [asdict(epoch) for epoch in self.history],
         }
+        return state if self._average is None else state | {"average": self._average.state_dict()}
 
     def restore(self, state: dict[str, Any]) -> None:
         """Go back to where `state` was taken."""
         self.network.head.load_state_dict(state["head"])
         self.optimizer.load_state_dict(state["optimizer"])
+        if self._average is not None:
+            self._average.load_state_dict(state["average"])
         for row in state["history"]:
             self._append(Epoch(**row))
 
@@ -145,6 +158,10 @@ class Trainer:
         counts = torch.zeros(4, dtype=torch.int64, device=self.device)
         done = seen = 0
         for done, indices in enumerate(batches(order, self.recipe.batch_size), start=1):
+            if self.recipe.one_cycle is not None:
+                share = (number - 1 + seen / len(order)) / self.recipe.epochs
+                factor = one_cycle(self.recipe.one_cycle, share)
+                self._set_learning_rate(factor * self.recipe.learning_rate)
             labels = torch.from_numpy(self.train.labels[indices].astype(np.float32))
             labels = labels.to(self.device, non_blocking=True)
             loss, logits = self._step(indices, labels, generator)
@@ -169,13 +186,21 @@ class Trainer:
         weights = None
         if self.recipe.class_balance is ClassBalance.WEIGHTED_LOSS:
             weights = self._class_weights[labels.long()]
-        loss = functional.binary_cross_entropy_with_logits(logits, labels, weights)
+        even = self.recipe.label_smoothing
+        targets = labels * (1 - even) + even / 2
+        loss = functional.binary_cross_entropy_with_logits(logits, targets, weights)
         if self.network.penalised:
             loss = loss + self.recipe.l2 * self.network.penalty()
         self.optimizer.zero_grad()
         loss.backward()  # type: ignore[no-untyped-call]
         self.optimizer.step()
+        if self._average is not None:
+            self._average.update_parameters(self.network.head)
         return loss.detach(), logits.detach()
+
+    def _set_learning_rate(self, learning_rate: float) -> None:
+        for group in self.optimizer.param_groups:
+            group["lr"] = learning_rate
 
     def _order(self, rng: np.random.Generator) -> NDArray[np.intp]:
         n = len(self.train)
@@ -189,7 +214,7 @@ class Trainer:
         labels = torch.from_numpy(examples.labels.astype(np.float64))
         loss = functional.binary_cross_entropy_with_logits(logits, labels).item()
         if self.network.penalised:
-            loss += self.recipe.l2 * self.network.penalty().item()
+            loss += self.recipe.l2 * self.result.penalty().item()
         return loss
 
 
@@ -230,6 +255,32 @@ def _forward(network: Network, inputs: Tensor) -> Tensor:
     grey = inputs.shape[1] == 1
     logits: Tensor = network(inputs) if grey else network.classify(inputs)
     return logits
+
+
+def _decaying(head: nn.Module, decay: float) -> list[dict[str, object]]:
+    """Group parameters: kernels decay, shifts, scales and biases do not."""
+    parameters = list(head.parameters())
+    return [
+        {"params": [one for one in parameters if one.ndim > 1], "weight_decay": decay},
+        {"params": [one for one in parameters if one.ndim <= 1], "weight_decay": 0.0},
+    ]
+
+
+def _average(head: nn.Module, share: float) -> AveragedModel | None:
+    """Return a running mean of weights and batch statistics; over few batches it is a plain mean.
+
+    References
+    ----------
+    Izmailov et al., "Averaging Weights Leads to Wider Optima and Better Generalization", UAI 2018.
+    """
+    if not share:
+        return None
+
+    def mix(mean: Tensor, new: Tensor, batches: Tensor | int) -> Tensor:
+        kept = min(share, int(batches) / (int(batches) + 1))
+        return mean * kept + new * (1 - kept)
+
+    return AveragedModel(head, avg_fn=mix, use_buffers=True)
 
 
 def _class_weights(labels: NDArray[np.int8]) -> Tensor:
