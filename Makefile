@@ -1,5 +1,6 @@
 # make demo    the main job on generated phantoms; make demo DATA=FOLDER on real radiographs
 # make test    all tests
+# make default-model    trains and exports what is shipped anew, and shows it beside what is shipped now
 # make lint    formatting, lints, types, import contracts
 
 PYTHON ?= python3
@@ -10,7 +11,7 @@ DEMO ?= demo
 # An absolute path keeps the recipes the same wherever VENV lies.
 BIN := $(abspath $(VENV))/bin
 
-.PHONY: demo test lint clean
+.PHONY: demo default-model test lint clean
 
 ifeq ($(DATA),)
 demo: $(VENV)/.train
@@ -22,6 +23,16 @@ demo: $(VENV)/.train
 	$(BIN)/pneumoscope experiment $(DATA) --out $(DEMO)/$(notdir $(abspath $(DATA))) --weights none --resume
 	@echo "The report: $(abspath $(DEMO))/$(notdir $(abspath $(DATA)))/report.html"
 endif
+
+RADIOGRAPHS = $(or $(DATA),../shared/data/chest_xray)
+ANEW = $(DEMO)/default-model
+
+default-model: $(VENV)/.train
+	$(BIN)/pneumoscope train $(RADIOGRAPHS) --model compact --recipe recipes/default.yaml --out $(ANEW) --resume
+	rm -rf $(ANEW)/bundle
+	$(BIN)/pneumoscope export $(ANEW)/compact --out $(ANEW)/bundle --name compact-1 \
+		--notice "$$(cat recipes/notice.txt)" --population "$$(cat recipes/population.txt)"
+	$(BIN)/pneumoscope bundles src/pneumoscope/bundles/default $(ANEW)/bundle
 
 test: $(VENV)/.dev
 	$(BIN)/pytest

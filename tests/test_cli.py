@@ -7,14 +7,17 @@ from pathlib import Path
 import pytest
 
 from pneumoscope import __version__, cli
+from pneumoscope.reader import SHIPPED, Bundle
 from pneumoscope.training import Run
 
 COMMANDS = [
     ("experiment",),
     ("train",),
+    ("tune",),
     ("evaluate",),
     ("export",),
     ("read",),
+    ("bundles",),
     ("data", "manifest"),
     ("data", "summary"),
     ("data", "fetch"),
@@ -49,6 +52,20 @@ def test_models_show_prints_the_layers(pneumoscope: Callable) -> None:
     assert "9,470,208" in out
     assert "128 × 17 × 17" in out
     assert "Not trainable: 1,216" in out
+
+
+def test_bundles_stand_side_by_side(pneumoscope: Callable, exported: Path) -> None:
+    outcome = pneumoscope("bundles", exported, exported)
+    assert outcome.code == 0
+    record = Bundle.open(exported).record
+    (auc,) = (line for line in outcome.out.splitlines() if "AUC, test" in line)
+    assert auc.count(f"{record.metrics['test']['auc'].value:.3f} (") == 2
+    assert outcome.out.count("recall, test") == 3
+    assert f"{record.operating_points['confirm'].threshold:.3f}" in outcome.out
+
+
+def test_the_shipped_bundle_is_shown_if_none_is_named(pneumoscope: Callable) -> None:
+    assert Bundle.open(SHIPPED).identity in pneumoscope("bundles").out
 
 
 def test_an_error_is_a_message_and_debug_shows_where_it_came_from(

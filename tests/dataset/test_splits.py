@@ -1,3 +1,4 @@
+import random
 from collections import Counter, defaultdict
 from collections.abc import Sequence
 from contextlib import suppress
@@ -11,7 +12,7 @@ from hypothesis import strategies as st
 from pneumoscope.dataset import Entry, Label, Split
 from pneumoscope.dataset.manifest import SplitBy
 from pneumoscope.dataset.sources import find_images
-from pneumoscope.dataset.splits import assign_splits, linked_groups
+from pneumoscope.dataset.splits import assign_splits, deal_folds, linked_groups
 from pneumoscope.errors import DatasetError
 
 NORMAL, PNEUMONIA = Label.NORMAL, Label.PNEUMONIA
@@ -308,3 +309,52 @@ def test_a_test_split_is_drawn_by_patient_even_where_validation_is_not() -> None
     assert not tested & {entry.group for entry in split if entry.split is not TEST}
     validated = {entry.group for entry in split if entry.split is VALIDATION}
     assert validated & {entry.group for entry in split if entry.split is TRAIN}
+
+
+def test_folds_hold_every_patient_once_and_leave_test_alone() -> None:
+    rng = random.Random(0)
+    entries = [
+        Entry(
+            f"{label.name}/{patient}-{image}.png",
+            label,
+            patient=f"{label.name}-{patient}",
+            pixel_hash=f"{label.name}-{patient // 2 * 2}-0" if image == 0 else None,
+            split=Split.TEST if patient < 4 else rng.choice([Split.TRAIN, Split.VALIDATION]),
+        )
+        for label, patients in ((Label.NORMAL, 30), (Label.PNEUMONIA, 90))
+        for patient in range(patients)
+        for image in range(rng.randint(1, 4))
+    ]
+    folds = deal_folds(entries, 4, seed=0)
+    held = [{entry.path for entry in fold if entry.split is Split.VALIDATION} for fold in folds]
+    assert sum(map(len, held)) == len(set.union(*held))
+    assert set.union(*held) == {e.path for e in entries if e.split is not Split.TEST}
+    by_path = {entry.path: entry for entry in entries}
+    for paths, fold in zip(held, folds, strict=True):
+        assert [e.path for e in fold] == [e.path for e in entries]
+        assert all(
+            (new.split is Split.TEST) == (old.split is Split.TEST)
+            for new, old in zip(fold, entries, strict=True)
+        )
+        patients = {by_path[path].patient for path in paths}
+        copies = {by_path[path].pixel_hash for path in paths} - {None}
+        for entry in fold:
+            if entry.split is Split.TRAIN:
+                assert entry.patient not in patients
+                assert entry.pixel_hash not in copies
+        for label in Label:
+            total = sum(e.label is label and e.split is not Split.TEST for e in entries)
+            share = sum(by_path[path].label is label for path in paths)
+            assert share == pytest.approx(total / 4, abs=0.2 * total)
+    assert deal_folds(entries, 4, seed=0) == folds
+    assert deal_folds(entries, 4, seed=1) != folds
+
+
+def test_too_few_patients_for_the_folds_is_said() -> None:
+    entries = [
+        Entry(f"{label.name}{i}.png", label, patient=f"{label.name}{i % 2}", split=Split.TRAIN)
+        for label in Label
+        for i in range(6)
+    ]
+    with pytest.raises(DatasetError, match="3 folds need 3 patients of the class NORMAL"):
+        deal_folds(entries, 3, seed=0)

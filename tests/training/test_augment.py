@@ -55,9 +55,76 @@ def test_zoom_changes_the_area_of_a_disc_within_its_bounds() -> None:
 
 
 def test_same_generator_same_images(images: Tensor) -> None:
-    settings = Augmentation(rotation=10, zoom=0.1, shift=0.1, flip=True)
+    settings = Augmentation(
+        rotation=10,
+        zoom=0.1,
+        shift=0.1,
+        flip=True,
+        crop=0.3,
+        gamma=0.4,
+        contrast=0.3,
+        border=0.1,
+        erase=2,
+    )
     first, second = (augment(images, settings, generator()) for _ in range(2))
     assert torch.equal(first, second)
     assert first.shape == images.shape
     assert first.min() >= 0
     assert first.max() <= 1
+
+
+def test_crop_shows_a_part_of_the_image_and_nothing_from_outside() -> None:
+    """On a ramp from 0 to 1 the values at the edges tell what is seen."""
+    ramp = torch.linspace(0, 1, 101).expand(300, 1, 101, 101)
+    seen = augment(ramp, Augmentation(crop=0.4), generator())[:, 0, 50]
+    left, right = seen[:, 0], seen[:, -1]
+    sides = right - left
+    assert sides.min() == pytest.approx(0.6, abs=0.02)
+    assert sides.max() == pytest.approx(1, abs=0.02)
+    assert left.min() >= 0
+    assert right.max() <= 1
+    # Wherever there is room: among the smaller crops some begin at the left, some end at the right.
+    small = sides < 0.7
+    assert left[small].min() < 0.05
+    assert right[small].max() > 0.95
+
+
+def test_gamma_bends_grey_values_to_powers_of_themselves() -> None:
+    greys = torch.full((400, 1, 4, 4), 0.5)
+    exponents = augment(greys, Augmentation(gamma=0.4), generator()).log()[:, 0, 0, 0]
+    exponents = exponents / torch.tensor(0.5).log()
+    assert exponents.log().abs().max() == pytest.approx(0.4, abs=0.01)
+    assert exponents.log().mean() == pytest.approx(0, abs=0.05)
+
+
+def test_contrast_stretches_about_the_mean() -> None:
+    halves = torch.cat([torch.full((400, 1, 4, 2), 0.4), torch.full((400, 1, 4, 2), 0.6)], dim=3)
+    changed = augment(halves, Augmentation(contrast=0.5), generator())
+    assert changed.mean((1, 2, 3)) == pytest.approx(torch.full((400,), 0.5), abs=1e-5)
+    spread = (changed[:, 0, 0, 3] - changed[:, 0, 0, 0]) / 0.2
+    assert (spread.min(), spread.max()) == pytest.approx((0.5, 1.5), abs=0.02)
+
+
+def test_border_is_one_grey_in_half_the_images_and_the_rest_is_left() -> None:
+    images = torch.rand(400, 1, 50, 50, generator=torch.Generator().manual_seed(0))
+    changed = (augment(images, Augmentation(border=0.2), generator()) != images)[:, 0]
+    assert not changed[:, 10:40, 10:40].any()
+    assert changed.any(dim=(1, 2)).float().mean() == pytest.approx(0.5, abs=0.08)
+    depths = changed[:, 25].cumprod(1).sum(1)  # along the middle row, from the left
+    assert depths.max() == 10
+    one = augment(images, Augmentation(border=0.2), generator())[:, 0]
+    for image, where in zip(one, changed, strict=True):
+        assert len(image[where].unique()) <= 1
+
+
+def test_erased_rectangles_are_of_one_grey_and_as_large_as_said() -> None:
+    images = torch.rand(400, 1, 100, 100, generator=torch.Generator().manual_seed(0))
+    changed = (augment(images, Augmentation(erase=1), generator()) != images)[:, 0]
+    heights, widths = changed.any(2).sum(1), changed.any(1).sum(1)
+    assert torch.equal(changed.sum((1, 2)), heights * widths)  # a rectangle, filled
+    for sides in (heights, widths):
+        assert 7 <= sides.min() <= 9
+        assert 28 <= sides.max() <= 31
+    assert changed.any(0).float().mean() > 0.9  # everywhere but in the very corners
+    more = (augment(images, Augmentation(erase=4), generator()) != images)[:, 0]
+    assert more.sum() > 2.5 * changed.sum()

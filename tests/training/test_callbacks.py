@@ -3,9 +3,10 @@
 import math
 
 import pytest
+import torch
 
-from pneumoscope.training.callbacks import Patience, Schedule
-from pneumoscope.training.recipe import EarlyStopping, ReduceOnPlateau
+from pneumoscope.training.callbacks import Patience, Schedule, one_cycle
+from pneumoscope.training.recipe import EarlyStopping, OneCycle, ReduceOnPlateau
 
 # val_loss by epoch as the notebook printed it, and the learning rate of each epoch.
 MODEL_4 = [2.2089, 1.4363, 1.1570, 1.5028, 1.2163, 0.5463, 1.3177, 0.2925, 1.5344, 0.1045]
@@ -62,3 +63,16 @@ def test_after_a_reduction_the_patience_starts_anew() -> None:
         schedule.after_epoch(1.0)
         rates.append(schedule.learning_rate)
     assert rates == [1.0, 1.0, 0.5, 0.5, 0.25]
+
+
+def test_one_cycle_falls_as_pytorchs_cosine_and_rises_linearly() -> None:
+    weight = torch.nn.Parameter(torch.zeros(1))
+    theirs = torch.optim.lr_scheduler.CosineAnnealingLR(torch.optim.SGD([weight], lr=1.0), T_max=75)
+    falling = []
+    for _ in range(76):
+        falling.append(theirs.get_last_lr()[0])
+        theirs.optimizer.step()
+        theirs.step()
+    ours = [one_cycle(OneCycle(rise=0.25), batch / 100) for batch in range(101)]
+    assert ours[25:] == pytest.approx(falling, abs=1e-9)
+    assert ours[:25] == pytest.approx([batch / 25 for batch in range(25)])

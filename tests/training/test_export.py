@@ -1,7 +1,9 @@
 """Export: what the graph says is what PyTorch says, and all is fitted on validation alone."""
 
 import json
+import shutil
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -14,11 +16,12 @@ from pneumoscope.cache import ArrayCache
 from pneumoscope.dataset import Split
 from pneumoscope.errors import RunError
 from pneumoscope.evaluation.metrics import measure
+from pneumoscope.evaluation.predictions import Predictions
 from pneumoscope.models import MODELS, build_network
 from pneumoscope.models.deployed import Deployed, Ensemble
 from pneumoscope.models.saved import load_network
 from pneumoscope.models.vgg16 import load_vgg16
-from pneumoscope.reader import load
+from pneumoscope.reader import Reader, load
 from pneumoscope.reader.reader import look_at, open_graph
 from pneumoscope.training import ExampleStore, Run
 from pneumoscope.training.evaluate import read_predictions
@@ -70,22 +73,44 @@ def test_figures_of_the_bundle_are_those_of_its_own_probabilities(
     compact_run: Run, exported: Path
 ) -> None:
     reader = load(exported)
-    table = read_predictions(compact_run, Split.VALIDATION)
-    root = compact_run.manifest().root
-    readings = list(reader.read_many(root / file for file in table.files))
-    probabilities = np.array([reading.probability for reading in readings])
-    ours = type(table)(table.files, table.labels, probabilities, table.patients)
+    ours = read_split(reader, compact_run, Split.VALIDATION)
+    tested = read_split(reader, compact_run, Split.TEST)
     for point in reader.bundle.record.operating_points.values():
         figures = measure(ours, point.threshold)
         assert point.measured["recall"].value == pytest.approx(figures.recall)
         assert point.measured["precision"].value == pytest.approx(figures.precision)
         recall = point.measured["recall"]
         assert recall.low <= recall.value <= recall.high
+        figures = measure(tested, point.threshold)
+        assert point.tested["recall"].value == pytest.approx(figures.recall)
+        assert point.tested["specificity"].value == pytest.approx(figures.specificity)
     assert reader.bundle.record.metrics["validation"]["auc"].value == pytest.approx(
         measure(ours).auc, abs=0.01
     )
-    tested = measure(read_predictions(compact_run, Split.TEST))
-    assert reader.bundle.record.metrics["test"]["auc"].value == pytest.approx(tested.auc)
+    auc = measure(read_predictions(compact_run, Split.TEST)).auc
+    assert reader.bundle.record.metrics["test"]["auc"].value == pytest.approx(auc)
+    card = (exported / "MODEL_CARD.md").read_text()
+    assert "on the test split, nothing of which was chosen by it" in card
+
+
+def read_split(reader: Reader, run: Run, split: Split) -> Predictions:
+    """Read the images of a split with a bundle: another way than its export took."""
+    table = read_predictions(run, split)
+    root = run.manifest().root
+    readings = list(reader.read_many(root / file for file in table.files))
+    probabilities = np.array([reading.probability for reading in readings])
+    return replace(table, probabilities=probabilities)
+
+
+def test_a_test_split_that_was_not_read_has_no_figures(compact_run: Run, tmp_path: Path) -> None:
+    unread = tmp_path / "unread"
+    shutil.copytree(compact_run.folder, unread)
+    (unread / "metrics" / "test.json").unlink()
+    cache = ArrayCache(tmp_path / "cache")
+    bundle = export_bundle([Run.open(unread)], tmp_path / "bundle", cache, "unread")
+    assert "test" not in bundle.record.metrics
+    assert not any(point.tested for point in bundle.record.operating_points.values())
+    assert "test split" not in (tmp_path / "bundle" / "MODEL_CARD.md").read_text()
 
 
 def test_the_test_split_is_not_touched(

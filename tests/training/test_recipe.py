@@ -81,3 +81,8 @@ def test_an_unknown_setting_is_answered_with_the_known_ones() -> None:
 def test_a_bad_assignment_is_refused(assignment: str) -> None:
     with pytest.raises(RecipeError, match="--set"):
         make_recipe("model_2", assignments=[assignment])
+
+
+def test_two_schedules_at_once_are_refused() -> None:
+    with pytest.raises(RecipeError, match=r"one_cycle plans the whole training.*null"):
+        make_recipe("model_4", assignments=["one_cycle.rise=0.3"])

@@ -112,6 +112,65 @@ def test_bfloat16_learns_what_float32_learns() -> None:
     assert losses["bfloat16"] != losses["float32"]
 
 
+def test_smoothed_labels_are_learned_from_and_not_judged_by() -> None:
+    """A network that always gives the logit 1; three of four labels are 1."""
+    settings = [SIZE, EXACT, "epochs=1", "learning_rate=1e-30", "label_smoothing=0.2"]
+    constant = trainer(make_recipe("model_1", assignments=settings))
+    constant.network.head.output.weight.data.zero_()
+    constant.network.head.output.bias.data.fill_(1)
+    epoch = constant.run_epoch(lambda *_: None)
+    p = 1 / (1 + np.exp(-1))
+    ill = 0.75 * 0.9 + 0.25 * 0.1
+    assert epoch.loss == pytest.approx(-(ill * np.log(p) + (1 - ill) * np.log(1 - p)), rel=1e-5)
+    assert epoch.val_loss == pytest.approx(-(0.75 * np.log(p) + 0.25 * np.log(1 - p)), rel=1e-5)
+
+
+def test_weight_decay_shrinks_kernels_alone() -> None:
+    """Where the gradient is zero, AdamW multiplies a kernel by 1 - learning rate * decay."""
+    settings = [SIZE, EXACT, "epochs=1", "batch_size=40", "learning_rate=0.01", "weight_decay=5"]
+    done = trainer(make_recipe("model_2", assignments=settings))
+    done.network.head.output.weight.data.zero_()  # so nothing before it has a gradient
+    done.network.head.dense_1.bias.data.fill_(0.5)
+    before = done.network.head.dense_1.weight.detach().clone()
+    done.run_epoch(lambda *_: None)
+    after = done.network.head.dense_1
+    torch.testing.assert_close(after.weight.detach(), before * 0.95)
+    assert (after.bias == 0.5).all()
+
+
+def test_one_cycle_begins_and_ends_at_nothing() -> None:
+    settings = [SIZE, "epochs=4", "batch_size=4", "early_stopping=null", "one_cycle={rise: 0.5}"]
+    done = trainer(make_recipe("model_1", assignments=settings))
+    rates: list[float] = []
+    done.optimizer.register_step_pre_hook(lambda *_: rates.append(_rate(done)))
+    run(done)
+    assert rates[0] == 0
+    assert rates[20] == max(rates) == pytest.approx(1e-3)
+    assert rates[-1] < 1e-5
+    assert len(rates) == 40
+
+
+def _rate(trainer: Trainer) -> float:
+    return float(trainer.optimizer.param_groups[0]["lr"])
+
+
+def test_averaged_weights_are_the_mean_of_those_after_each_batch() -> None:
+    settings = [SIZE, EXACT, "epochs=1", "batch_size=10", "weight_average=0.9"]
+    done = trainer(make_recipe("model_4", assignments=settings))
+    seen: list[torch.Tensor] = []
+    kernel = done.network.head.conv_2.weight
+    done.optimizer.register_step_post_hook(lambda *_: seen.append(kernel.detach().clone()))
+    epoch = done.run_epoch(lambda *_: None)
+    averaged = done.result.head
+    torch.testing.assert_close(averaged.conv_2.weight, torch.stack(seen).mean(0))
+    assert not torch.equal(averaged.norm_1.running_mean, done.network.head.norm_1.running_mean)
+    # Judged by the averaged network:
+    p = predict(done.result, done.validation, done.recipe.precision)
+    labels = done.validation.labels
+    expected = -np.where(labels == 1, np.log(p), np.log(1 - p)).mean()
+    assert epoch.val_loss == pytest.approx(expected, rel=1e-5)
+
+
 def test_progress_counts_every_batch() -> None:
     recipe = make_recipe("model_1", assignments=[SIZE, "epochs=1", "batch_size=2"])
     done, losses = 0, []
@@ -163,8 +222,15 @@ def test_batches_cover_everything_once_and_none_is_of_one(n: int) -> None:
     assert n == 1 or all(2 <= len(batch) <= 33 for batch in cut)
 
 
-def test_restored_state_goes_on_as_if_nothing_had_happened() -> None:
-    recipe = make_recipe("model_4", assignments=[SIZE, "epochs=3"])
+@pytest.mark.parametrize(
+    "settings",
+    [
+        [],
+        ["weight_average=0.9", "one_cycle={}", "early_stopping=null", "reduce_on_plateau=null"],
+    ],
+)
+def test_restored_state_goes_on_as_if_nothing_had_happened(settings: list[str]) -> None:
+    recipe = make_recipe("model_4", assignments=[SIZE, "epochs=3", *settings])
     whole, first, second = (trainer(recipe) for _ in range(3))
     losses = run(whole)
     first.run_epoch(lambda *_: None)
@@ -172,6 +238,8 @@ def test_restored_state_goes_on_as_if_nothing_had_happened() -> None:
     assert run(second) == losses
     for name, value in whole.network.state_dict().items():
         assert torch.equal(value, second.network.state_dict()[name])
+    for name, value in whole.result.state_dict().items():
+        assert torch.equal(value, second.result.state_dict()[name])
 
 
 def manifest_of(folder: Path) -> Manifest:

@@ -86,7 +86,7 @@ def _explain(error: Exception) -> str:
 
 _EXTRA_OF = {
     **dict.fromkeys(("jinja2", "matplotlib", "pyarrow"), "evaluate"),
-    **dict.fromkeys(("h5py", "kagglehub", "onnxscript", "platformdirs"), "train"),
-    **dict.fromkeys(("requests", "safetensors", "sklearn", "torch"), "train"),
+    **dict.fromkeys(("h5py", "kagglehub", "onnxscript", "optuna", "platformdirs"), "train"),
+    **dict.fromkeys(("requests", "safetensors", "scipy", "sklearn", "torch"), "train"),
 }
 """The extra that brings a package."""

@@ -16,12 +16,13 @@ from pneumoscope.cli.options import (
     SettingsOption,
     SourceArgument,
     SplitByChoice,
+    SplitSeedOption,
     StrictOption,
     WeightsOption,
     open_cache,
     open_source,
 )
-from pneumoscope.errors import RunError
+from pneumoscope.errors import RecipeError, RunError
 from pneumoscope.terminal import messages, results
 
 if TYPE_CHECKING:
@@ -130,6 +131,68 @@ def train(
     run = training.train(store, settled, out / model, resume=resume)
     training.evaluate_once(run, store)
     results.print(f"Run: {run.folder}", soft_wrap=True)
+
+
+@app.command()
+def tune(
+    source: SourceArgument,
+    out: Annotated[Path, typer.Option("--out", metavar="DIR", help="Gets trials, page, recipe.")],
+    budget: Annotated[str, typer.Option("--budget", metavar="TIME", help="Such as 45m or 2h.")],
+    models: Annotated[
+        list[str] | None,
+        typer.Option("--model", metavar="NAME", help="Search this one too; repeatable."),
+    ] = None,
+    folds: Annotated[int, typer.Option(min=2, max=20, help="By patient.")] = 3,
+    trials: Annotated[int | None, typer.Option(min=1, help="At most, in this call.")] = None,
+    images: ImagesOption = None,
+    seed: SplitSeedOption = 0,
+    settings: SettingsOption = None,
+    strict: StrictOption = False,
+    resume: ResumeOption = False,
+) -> None:
+    """Search for a better recipe on folds of train and validation; the test split is not read.
+
+    What --set names is not searched. Trials that look worse than the median end early.
+
+    Examples:
+
+      pneumoscope tune chest_xray --out search --budget 2h
+
+      pneumoscope tune chest_xray --out search --budget 8h --set epochs=12 --set image_size=128
+
+      pneumoscope tune chest_xray --out search --budget 2h --resume
+    """
+    from pneumoscope.training.search import Plan, Search
+    from pneumoscope.training.search_page import PAGE, write_page
+
+    seconds = _seconds(budget)
+    plan = Plan(tuple(dict.fromkeys(models or ["compact"])), tuple(settings or ()), folds, seed)
+    manifest = open_source(source, images, None, seed, strict)
+    search = Search(manifest, plan, out, open_cache(), resume=resume)
+    try:
+        search.run(seconds, trials)
+    finally:
+        write_page(search)
+    results.print(f"Page: {out / PAGE}", soft_wrap=True)
+
+
+def _seconds(text: str) -> float:
+    """Read a duration.
+
+    Examples
+    --------
+    >>> _seconds("90m"), _seconds("2h"), _seconds("1.5h"), _seconds("30s")
+    (5400.0, 7200.0, 5400.0, 30.0)
+    """
+    units = {"s": 1, "m": 60, "h": 3600, "d": 86400}
+    number, unit = text[:-1], text[-1:]
+    try:
+        seconds = float(number) * units[unit]
+    except (KeyError, ValueError):
+        seconds = 0.0
+    if not 0 < seconds < float("inf"):
+        raise RecipeError(f"--budget {text}: write a number and s, m, h or d, such as 45m or 2h")
+    return seconds
 
 
 @app.command()

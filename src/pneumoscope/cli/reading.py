@@ -1,4 +1,4 @@
-"""The command that reads radiographs."""
+"""The commands that read radiographs, and show what with."""
 
 from collections.abc import Iterator
 from contextlib import ExitStack
@@ -84,6 +84,27 @@ def read(
     _summarise(counts, output)
     if counts.keys() - {"read", "flagged"}:
         raise typer.Exit(1)
+
+
+@app.command()
+def bundles(
+    folders: Annotated[
+        list[Path] | None,
+        typer.Argument(metavar="[BUNDLE...]", help="The shipped one if none is given."),
+    ] = None,
+) -> None:
+    """Show bundles side by side: what they learned from, operating points, figures.
+
+    Examples:
+
+      pneumoscope bundles
+
+      pneumoscope bundles old new
+    """
+    from pneumoscope.cli.tables import bundles_table
+    from pneumoscope.reader import SHIPPED, Bundle
+
+    results.print(bundles_table([Bundle.open(folder) for folder in folders or [SHIPPED]]))
 
 
 def _summarise(counts: dict[str, int], output: Output) -> None:

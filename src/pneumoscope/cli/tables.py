@@ -1,7 +1,7 @@
 """The tables that the command line prints; each imports what it needs and no more."""
 
 import json
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING
 
 from rich.filesize import decimal
@@ -11,6 +11,7 @@ if TYPE_CHECKING:
     from pneumoscope.cache import ArrayCache
     from pneumoscope.dataset import Manifest
     from pneumoscope.evaluation.results import ExperimentResult
+    from pneumoscope.reader.bundle import Bundle, Figure
     from pneumoscope.training import Run
     from pneumoscope.training.estimate import Estimate
 
@@ -113,6 +114,44 @@ def estimates_table(estimates: "Sequence[Estimate]") -> Table:
     if frozen:
         table.add_row("VGG16's one pass", one.precision, "", "", _duration(frozen), "")
     return table
+
+
+def bundles_table(bundles: "Sequence[Bundle]") -> Table:
+    """Return bundles side by side: what they learned from, and their figures."""
+    table = Table("", caption="95 % intervals by patient; - is what a bundle does not say.")
+    for bundle in bundles:
+        table.add_column(bundle.identity, justify="right")
+    records = [bundle.record for bundle in bundles]
+
+    def add(what: str, values: Iterable[str]) -> None:
+        table.add_row(what, *values)
+
+    add("exported", (record.created[:10] for record in records))
+    add("learned from", (f"{record.training_data.train:,} images" for record in records))
+    add("data", (record.training_data.fingerprint[:12] for record in records))
+    table.add_section()
+    for split in ("validation", "test"):
+        figures = [record.metrics.get(split, {}) for record in records]
+        add(f"AUC, {split}", (_interval(one.get("auc")) for one in figures))
+    for point in records[0].operating_points:
+        table.add_section()
+        points = [record.operating_points.get(point) for record in records]
+        add(
+            f"{point}: threshold",
+            ("-" if one is None else f"{one.threshold:.3f}" for one in points),
+        )
+        for name in ("recall", "specificity", "precision", "accuracy"):
+            tested = [{} if one is None else one.tested for one in points]
+            add(f"{name}, test", (_interval(one.get(name)) for one in tested))
+    return table
+
+
+def _interval(figure: "Figure | None") -> str:
+    if figure is None or figure.value is None:
+        return "-"
+    if figure.low is None:
+        return f"{figure.value:.3f}"
+    return f"{figure.value:.3f} ({figure.low:.3f} to {figure.high:.3f})"
 
 
 def models_table() -> Table:

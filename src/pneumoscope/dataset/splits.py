@@ -56,6 +56,75 @@ def assign_splits(entries: Sequence[Entry], split_by: SplitBy, seed: int) -> lis
     return _set_leaks_aside(split) if split_by is SplitBy.PATIENT else split
 
 
+def deal_folds(entries: Sequence[Entry], count: int, seed: int) -> list[list[Entry]]:
+    """Deal the images of train and validation into folds, by patient and exact duplicate.
+
+    Parameters
+    ----------
+    entries
+        With their splits; test and what is set aside stay as they are.
+    count
+        How many folds.
+    seed
+        Of the order in which patients are dealt.
+
+    Returns
+    -------
+    list[list[Entry]]
+        For each fold all entries, in the same order, with that fold as validation and the others as
+        train. Each class is spread evenly, as far as its patients allow.
+
+    Raises
+    ------
+    DatasetError
+        If a class has fewer patients than there are folds.
+
+    Examples
+    --------
+    >>> images = [
+    ...     Entry(f"{label.name}/{i}.png", label, split=Split.TRAIN)
+    ...     for label in Label
+    ...     for i in range(6)
+    ... ]
+    >>> folds = deal_folds(images, 3, seed=0)
+    >>> [sum(entry.split is Split.VALIDATION for entry in fold) for fold in folds]
+    [4, 4, 4]
+    """
+    pool = [entry for entry in entries if entry.split in (Split.TRAIN, Split.VALIDATION)]
+    joined = linked_groups(pool)
+    sizes: dict[str, Counter[Label]] = defaultdict(Counter)
+    for entry in pool:
+        sizes[joined[entry.group]][entry.label] += 1
+    for label in Label:
+        patients = sum(size[label] > 0 for size in sizes.values())
+        if patients < count:
+            raise DatasetError(
+                f"{count} folds need {count} patients of the class {label.name}, and there are "
+                f"{patients}; ask for fewer folds, or add patients"
+            )
+    order = sorted(sizes)
+    random.Random(f"{seed} folds").shuffle(order)
+    order.sort(key=lambda group: -sizes[group].total())  # the large first, the small fill up
+    held: list[Counter[Label]] = [Counter() for _ in range(count)]
+    fold_of: dict[str, int] = {}
+    for group in order:
+        rarest = min(sizes[group], key=lambda label: sum(size[label] for size in sizes.values()))
+        fold_of[group] = min(range(count), key=lambda fold: held[fold][rarest])
+        held[fold_of[group]] += sizes[group]
+    return [
+        [
+            entry
+            if entry.split not in (Split.TRAIN, Split.VALIDATION)
+            else replace(
+                entry,
+                split=Split.VALIDATION if fold_of[joined[entry.group]] == fold else Split.TRAIN,
+            )
+            for entry in entries
+        ]
+        for fold in range(count)
+    ]
+
+
 def linked_groups(entries: Iterable[Entry]) -> dict[str, str]:
     """Join patients who share an exact duplicate.
 

@@ -71,6 +71,7 @@ class OperatingPoint(_Part):
     A probability of at least ``threshold`` means pneumonia; from ``low`` to ``high``, both
     included, the finding is uncertain. The band was made by split conformal prediction such that
     at most ``level`` of either class lies beyond its far end, for images like those of validation.
+    ``measured`` is on those validation images, ``tested`` on the test split, where that was read.
     """
 
     rule: str
@@ -79,6 +80,7 @@ class OperatingPoint(_Part):
     high: float
     level: float
     measured: dict[str, Figure]
+    tested: dict[str, Figure] = {}
 
 
 class TrainingData(_Part):

@@ -2,7 +2,7 @@
 
 import hashlib
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -75,6 +75,9 @@ LIMITATIONS = (
 )
 
 _BATCH = 32
+_LEAST = 1e-15
+"""Probabilities nearer to 0 or 1 have no logit in a table of numbers."""
+
 _FIGURES = ("auc", "average_precision")
 _FIGURES_AT_A_POINT = ("recall", "specificity", "precision", "accuracy")
 
@@ -159,6 +162,8 @@ def export_bundle(
     contents = {GRAPH: graph, POPULATION: population_of_train.to_bytes(), GATE: gate.to_bytes()}
     temperature = fit_temperature(validation.logits, validation.examples.labels)
     calibrated = validation.predictions(temperature)
+    # A Run's own figures on the test split are not those of an ensemble, nor of integers.
+    tested = None if len(runs) > 1 or int8 else _tested(runs[0], temperature)
     distances = population_of_train.distance(validation.look.features)
     record = BundleRecord(
         name=name,
@@ -171,10 +176,10 @@ def export_bundle(
         calibration=Calibration(
             temperature=temperature, n=len(calibrated.files), fitted_on=str(Split.VALIDATION)
         ),
-        operating_points=_operating_points(calibrated),
+        operating_points=_operating_points(calibrated, tested),
         population_limit=float(np.quantile(distances, POPULATION_SHARE)),
         training_data=_training_data(manifest, population),
-        metrics=_metrics(calibrated, runs, int8),
+        metrics=_metrics(calibrated, tested),
         intended_use=INTENDED_USE,
         limitations=LIMITATIONS,
         licence="Apache-2.0",
@@ -245,7 +250,19 @@ def _look_at_split(graph: bytes, examples: Examples) -> _Part:
     return _Part(examples, pixels, look)
 
 
-def _operating_points(calibrated: Predictions) -> dict[str, OperatingPoint]:
+def _tested(run: Run, temperature: float) -> Predictions | None:
+    """Return what the Run said of the test split, calibrated; None if that was not read yet."""
+    if not is_judged(run, Split.TEST):
+        return None
+    table = read_predictions(run, Split.TEST)
+    inside = np.clip(table.probabilities, _LEAST, 1 - _LEAST)
+    logits = np.log(inside) - np.log1p(-inside)
+    return replace(table, probabilities=calibrate(logits, temperature))
+
+
+def _operating_points(
+    calibrated: Predictions, tested: Predictions | None
+) -> dict[str, OperatingPoint]:
     return {
         point.name: OperatingPoint(
             rule=point.rule,
@@ -254,19 +271,19 @@ def _operating_points(calibrated: Predictions) -> dict[str, OperatingPoint]:
             high=point.high,
             level=ABSTAIN_LEVEL,
             measured=_figures(calibrated, point.threshold, _FIGURES_AT_A_POINT),
+            tested={} if tested is None else _figures(tested, point.threshold, _FIGURES_AT_A_POINT),
         )
         for point in choose_operating_points(calibrated)
     }
 
 
-def _metrics(
-    calibrated: Predictions, runs: Sequence[Run], int8: bool
-) -> dict[str, dict[str, Figure]]:
-    metrics = {str(Split.VALIDATION): _figures(calibrated, 0.5, _FIGURES)}
-    # A Run's own figures on the test split are not those of an ensemble, nor of integers.
-    if len(runs) == 1 and not int8 and is_judged(runs[0], Split.TEST):
-        metrics[str(Split.TEST)] = _figures(read_predictions(runs[0], Split.TEST), 0.5, _FIGURES)
-    return metrics
+def _metrics(calibrated: Predictions, tested: Predictions | None) -> dict[str, dict[str, Figure]]:
+    parts = {Split.VALIDATION: calibrated, Split.TEST: tested}
+    return {
+        str(split): _figures(part, 0.5, _FIGURES)
+        for split, part in parts.items()
+        if part is not None
+    }
 
 
 def _figures(predictions: Predictions, threshold: float, names: Sequence[str]) -> dict[str, Figure]:

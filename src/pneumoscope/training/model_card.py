@@ -1,6 +1,6 @@
 """A short model card in Markdown, written from the bundle's own record."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 
 from pneumoscope.reader.bundle import BundleRecord, Figure
 
@@ -66,18 +66,32 @@ def _lines(record: BundleRecord) -> Iterator[str]:
 
 
 def _operating_points(record: BundleRecord) -> Iterator[str]:
+    points = record.operating_points
     yield (
         "Operating points, on the validation images that they were chosen on, and so better than "
         "on new ones:"
     )
     yield ""
-    yield "| | threshold | uncertain | recall | specificity | precision | rule |"
-    yield "| --- | --- | --- | --- | --- | --- | --- |"
-    for name, point in record.operating_points.items():
-        measured = (point.measured[one] for one in ("recall", "specificity", "precision"))
-        figures = " | ".join(map(_show, measured))
+    yield f"| | threshold | uncertain | {' | '.join(_AT_A_POINT)} | rule |"
+    yield "| --- " * (4 + len(_AT_A_POINT)) + "|"
+    for name, point in points.items():
         band = f"{point.low:.3f} to {point.high:.3f}"
-        yield f"| {name} | {point.threshold:.3f} | {band} | {figures} | {point.rule} |"
+        yield f"| {name} | {point.threshold:.3f} | {band} | {_row(point.measured)} | {point.rule} |"
+    if not all(point.tested for point in points.values()):
+        return
+    yield ""
+    yield "The same thresholds on the test split, nothing of which was chosen by it:"
+    yield ""
+    yield f"| | {' | '.join(_AT_A_POINT)} |"
+    yield "| --- " * (1 + len(_AT_A_POINT)) + "|"
+    yield from (f"| {name} | {_row(point.tested)} |" for name, point in points.items())
+
+
+_AT_A_POINT = ("recall", "specificity", "precision", "accuracy")
+
+
+def _row(figures: Mapping[str, Figure]) -> str:
+    return " | ".join(_show(figures[name]) for name in _AT_A_POINT)
 
 
 def _show(figure: Figure) -> str:

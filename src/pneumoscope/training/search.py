@@ -1,0 +1,325 @@
+"""The search over recipes: trials on folds of train and validation; the test split is not read."""
+
+import csv
+import io
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from functools import cached_property
+from pathlib import Path
+from typing import Any, NoReturn
+
+import numpy as np
+import optuna
+from numpy.typing import NDArray
+from optuna.trial import FrozenTrial, Trial, TrialState
+
+from pneumoscope.cache import ArrayCache
+from pneumoscope.dataset import Manifest, Split
+from pneumoscope.dataset.splits import deal_folds
+from pneumoscope.errors import RecipeError, RunError
+from pneumoscope.evaluation.adjusted import adjusted_auc
+from pneumoscope.files import write_text
+from pneumoscope.models import build_network, find_model
+from pneumoscope.terminal import progress_bar
+from pneumoscope.training.estimate import require_memory
+from pneumoscope.training.examples import ExampleStore
+from pneumoscope.training.machines import describe_entries, machine_strata
+from pneumoscope.training.recipe import Recipe, make_recipe
+from pneumoscope.training.trainer import Trainer, predict
+
+STORAGE = "search.db"
+TRIALS = "trials.csv"
+BEST = "best.yaml"
+
+_TRIED_FIRST = 5
+"""Trials before one may be ended for being worse than the median."""
+
+
+@dataclass(frozen=True, slots=True)
+class Range:
+    """Numbers that a setting is tried with, both ends included."""
+
+    low: float
+    high: float
+    log: bool = False
+
+
+Choices = tuple[int, ...] | tuple[str, ...]
+
+SPACE: Mapping[str, Range | Choices] = {
+    "image_size": (128, 160, 192, 224),
+    "learning_rate": Range(3e-4, 5e-3, log=True),
+    "weight_decay": Range(1e-3, 0.3, log=True),
+    "label_smoothing": Range(0.0, 0.2),
+    "augmentation.crop": Range(0.0, 0.5),
+    "augmentation.border": Range(0.0, 0.25),
+    "augmentation.erase": (0, 1, 2, 4),
+    "augmentation.gamma": Range(0.0, 0.8),
+    "augmentation.contrast": Range(0.0, 0.5),
+    "augmentation.rotation": Range(0.0, 20.0),
+}
+"""What is searched, unless it is set by hand; the architecture too, if several are named."""
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What a search is about; one that is resumed must have the same.
+
+    Parameters
+    ----------
+    models
+        Among which is searched.
+    settings
+        Set by hand, such as ``"epochs=12"``; they are not searched.
+    folds
+        Into which the patients of train and validation are dealt.
+    seed
+        Of folds, trainings and sampler.
+    """
+
+    models: tuple[str, ...]
+    settings: tuple[str, ...] = ()
+    folds: int = 3
+    seed: int = 0
+
+    def recipe(self, chosen: Mapping[str, object]) -> Recipe:
+        """Return the recipe of a trial.
+
+        Raises
+        ------
+        RecipeError
+            If a setting is unknown or out of range.
+
+        Examples
+        --------
+        >>> plan = Plan(models=("compact",), settings=("epochs=4",))
+        >>> recipe = plan.recipe({"augmentation.crop": 0.25})
+        >>> recipe.epochs, recipe.augmentation.crop
+        (4, 0.25)
+        """
+        model = str(chosen.get("model", self.models[0]))
+        searched = [f"{name}={value}" for name, value in chosen.items() if name != "model"]
+        settings = [f"seed={self.seed}", *searched, *self.settings]
+        return make_recipe(model, assignments=settings)
+
+    @cached_property
+    def space(self) -> dict[str, Range | Choices]:
+        """What is left to search."""
+        by_hand = {setting.partition("=")[0].strip() for setting in self.settings}
+        space = {name: values for name, values in SPACE.items() if name not in by_hand}
+        return {"model": self.models, **space} if len(self.models) > 1 else space
+
+
+class Search:
+    """A search, kept in a folder.
+
+    Parameters
+    ----------
+    manifest
+        The dataset; its test split is left alone.
+    plan
+        What is searched.
+    out
+        Gets ``search.db``, ``trials.csv`` and ``best.yaml``, each after every trial.
+    cache
+        Keeps the prepared pixels.
+    resume
+        Go on with a search begun earlier.
+
+    Raises
+    ------
+    DatasetError
+        If there are too few patients for the folds.
+    RecipeError
+        If a setting is wrong, or leaves nothing to search.
+    RunError
+        If the folder holds another search, or one and ``resume`` is not set.
+    """
+
+    def __init__(
+        self, manifest: Manifest, plan: Plan, out: Path, cache: ArrayCache, *, resume: bool
+    ) -> None:
+        self.manifest, self.plan, self.out, self.cache = manifest, plan, out, cache
+        for model in plan.models:
+            if find_model(model).on_vgg16:
+                raise RecipeError(f"--model {model}: a frozen VGG16 is not searched; name others")
+            plan.recipe({"model": model})
+        dealt = deal_folds(manifest.entries, plan.folds, plan.seed)
+        self.folds = [replace(manifest, entries=tuple(entries)) for entries in dealt]
+        self.study = self._open(resume)
+
+    def run(self, seconds: float, trials: int | None = None) -> None:
+        """Try recipes until the time is over; the trial that it cuts short does not count.
+
+        Parameters
+        ----------
+        seconds
+            How long.
+        trials
+            At most, from now on.
+        """
+        deadline = time.monotonic() + seconds
+        made = self._how_made
+        with progress_bar() as bar:
+            task = bar.add_task("Searching", total=seconds)
+
+            def objective(trial: Trial) -> float:
+                scores: list[float] = []
+                for _ in self._train_folds(trial, made, scores):
+                    left = deadline - time.monotonic()
+                    bar.update(task, completed=seconds - max(0.0, left))
+                    if left < 0:
+                        self.study.stop()
+                        _end(trial, "the time was over")
+                trial.set_user_attr("spread", float(np.std(scores)))
+                return float(np.mean(scores))
+
+            def keep(_: optuna.Study, trial: FrozenTrial) -> None:
+                self.write()
+                bar.console.print(_line(trial))
+
+            self.study.optimize(objective, n_trials=trials, timeout=seconds, callbacks=[keep])
+
+    @property
+    def best(self) -> FrozenTrial | None:
+        """The finished trial with the highest score; None before one is finished."""
+        finished = self.study.get_trials(states=[TrialState.COMPLETE])
+        return max(finished, key=lambda trial: trial.values[0], default=None)
+
+    def write(self) -> None:
+        """Write the table of trials and the best recipe, atomically."""
+        write_text(self.out / TRIALS, trials_csv(self.study.get_trials(), list(self.plan.space)))
+        if self.best is not None:
+            write_text(self.out / BEST, self.plan.recipe(self.best.params).to_yaml())
+
+    def _train_folds(
+        self, trial: Trial, made: Mapping[str, NDArray[np.float64]], scores: list[float]
+    ) -> Iterator[None]:
+        """Train on one fold after the other, an epoch at each step; add each fold's score."""
+        chosen = {name: _suggest(trial, name, values) for name, values in self.plan.space.items()}
+        try:
+            recipe = self.plan.recipe(chosen)
+            for number, fold in enumerate(self.folds):
+                trainer = self._trainer(recipe, fold)
+                while not trainer.finished:
+                    epoch = trainer.run_epoch(lambda *_: None)
+                    trial.report(epoch.val_auc or 0.0, number * recipe.epochs + epoch.epoch)
+                    if trial.should_prune():
+                        _end(trial, "worse than the median")
+                    yield
+                scores.append(_score(trainer, made))
+        except (RecipeError, RunError) as error:  # too large for the memory, or diverged
+            _end(trial, str(error))
+
+    def _trainer(self, recipe: Recipe, fold: Manifest) -> Trainer:
+        store = ExampleStore(fold, self.cache)
+        train, validation = (
+            store.pixels(split, recipe) for split in (Split.TRAIN, Split.VALIDATION)
+        )
+        require_memory(recipe, len(train) + len(validation))
+        network = build_network(find_model(recipe.model), recipe.image_size, recipe.seed)
+        return Trainer(network, recipe, train, validation)
+
+    @cached_property
+    def _how_made(self) -> dict[str, NDArray[np.float64]]:
+        entries = [entry for entry in self.manifest.in_use if entry.split is not Split.TEST]
+        table = describe_entries(self.manifest, entries)
+        return {entry.path: row for entry, row in zip(entries, table, strict=True)}
+
+    def _open(self, resume: bool) -> optuna.Study:
+        path = self.out / STORAGE
+        if path.exists() and not resume:
+            raise RunError(
+                f"{self.out}: a search was begun there; go on with --resume, or name another --out"
+            )
+        self.out.mkdir(parents=True, exist_ok=True)
+        optuna.logging.set_verbosity(optuna.logging.WARNING)
+        study = optuna.create_study(
+            study_name="recipes",
+            storage=f"sqlite:///{path.resolve()}",
+            load_if_exists=True,
+            direction="maximize",
+            pruner=optuna.pruners.MedianPruner(n_startup_trials=_TRIED_FIRST),
+        )
+        about = self._about()
+        before = study.user_attrs or about
+        for name, value in about.items():
+            if before.get(name) != value:
+                raise RunError(
+                    f"{self.out}: was begun with other {name} ({before.get(name)}, not {value}); "
+                    "search with the same, or into another --out"
+                )
+            study.set_user_attr(name, value)
+        _try_again(study)
+        # Begun anew with the same seed it would propose again what it proposed before.
+        study.sampler = optuna.samplers.TPESampler(seed=self.plan.seed + len(study.trials))
+        return study
+
+    def _about(self) -> dict[str, Any]:
+        plan = self.plan
+        return {
+            "data": self.manifest.fingerprint,
+            "models": list(plan.models),
+            "settings": list(plan.settings),
+            "folds": plan.folds,
+            "seed": plan.seed,
+        }
+
+
+def trials_csv(trials: Sequence[FrozenTrial], names: Sequence[str]) -> str:
+    """Return trials as a table: score, spread over folds, minutes, and what was tried."""
+    text = io.StringIO()
+    writer = csv.writer(text, lineterminator="\n")
+    writer.writerow(["trial", "state", "adjusted_auc", "spread", "minutes", *names])
+    for trial in trials:
+        minutes = None if trial.duration is None else round(trial.duration.total_seconds() / 60, 2)
+        score = trial.values[0] if trial.state is TrialState.COMPLETE and trial.values else None
+        writer.writerow(
+            [
+                trial.number,
+                trial.state.name.lower(),
+                score,
+                trial.user_attrs.get("spread"),
+                minutes,
+                *(trial.params.get(name) for name in names),
+            ]
+        )
+    return text.getvalue()
+
+
+def _score(trainer: Trainer, made: Mapping[str, NDArray[np.float64]]) -> float:
+    """Return the AUC among validation images that were made alike."""
+    train, validation = trainer.train, trainer.validation
+    learned, judged = (
+        np.stack([made[entry.path] for entry in part.entries]) for part in (train, validation)
+    )
+    strata = machine_strata(learned, train.labels, judged)
+    said = predict(trainer.result, validation, trainer.recipe.precision)
+    return adjusted_auc(validation.labels, said, strata) or 0.0
+
+
+def _end(trial: Trial, why: str) -> NoReturn:
+    trial.set_user_attr("why", why)
+    raise optuna.TrialPruned(why)
+
+
+def _suggest(trial: Trial, name: str, values: Range | Choices) -> int | float | str:
+    if isinstance(values, Range):
+        return trial.suggest_float(name, values.low, values.high, log=values.log)
+    chosen = trial.suggest_categorical(name, list(values))
+    assert isinstance(chosen, int | str)
+    return chosen
+
+
+def _try_again(study: optuna.Study) -> None:
+    """Queue what was running when the process ended."""
+    for trial in study.get_trials(states=[TrialState.RUNNING]):
+        study.tell(trial.number, state=TrialState.FAIL)
+        study.enqueue_trial(trial.params)
+
+
+def _line(trial: FrozenTrial) -> str:
+    if trial.state is TrialState.COMPLETE:
+        return f"trial {trial.number}: adjusted AUC {trial.values[0]:.4f}"
+    return f"trial {trial.number}: ended early, {trial.user_attrs.get('why', trial.state.name)}"

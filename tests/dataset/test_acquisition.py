@@ -1,0 +1,74 @@
+"""How images were made, told from pictures whose borders, markers and noise are known."""
+
+import numpy as np
+import pytest
+from skimage.util import random_noise
+
+from pneumoscope.dataset.acquisition import NAMES, as_table, describe_acquisition
+
+
+@pytest.fixture
+def chest() -> np.ndarray:
+    """Return a smooth grey picture of 224 pixels: no border, no marker, no noise."""
+    rows, columns = np.mgrid[-1:1:224j, -1:1:224j]
+    return 0.3 + 0.3 * np.exp(-(rows**2 + columns**2))
+
+
+def test_a_smooth_picture_has_no_marker_and_no_noise(chest: np.ndarray) -> None:
+    made = describe_acquisition(chest)
+    assert (made.markers, made.text, made.marker_height) == (0, 0, 0)
+    assert made.collimated == 0
+    assert made.noise < 1e-3
+    assert made.dark == pytest.approx(np.quantile(chest, 0.05))
+
+
+def test_a_black_border_is_outside_the_collimated_field(chest: np.ndarray) -> None:
+    chest[:, :56] = 0.02
+    chest[200:] = 0.02
+    made = describe_acquisition(chest)
+    assert made.collimated == pytest.approx(1 - (168 / 224) * (200 / 224))
+    assert made.border_black > 0.5
+
+
+@pytest.mark.parametrize(("height", "is_text"), [(6, True), (20, False)])
+def test_a_marker_beside_the_lungs_is_found_and_measured(
+    chest: np.ndarray, height: int, is_text: bool
+) -> None:
+    chest[10 : 10 + height, 15 : 15 + height - 2] = 1
+    made = describe_acquisition(chest)
+    assert (made.markers, made.text) == (1, int(is_text))
+    assert made.marker_height == pytest.approx(height / 224, abs=1 / 224)
+
+
+def test_what_is_as_bright_amid_the_lungs_or_large_is_no_marker(chest: np.ndarray) -> None:
+    chest[100:120, 100:118] = 1
+    chest[:60, :60] = 1
+    assert describe_acquisition(chest).markers == 0
+
+
+def test_noise_grows_with_noise(chest: np.ndarray) -> None:
+    little, much = (
+        describe_acquisition(random_noise(chest, var=deviation**2, rng=0)).noise
+        for deviation in (0.01, 0.03)
+    )
+    assert much / little == pytest.approx(3, rel=0.1)
+
+
+def test_the_middle_that_is_burned_out_is_saturated(chest: np.ndarray) -> None:
+    chest[112:] = 1
+    assert describe_acquisition(chest).saturated == pytest.approx(0.5, abs=0.02)
+
+
+def test_a_table_has_a_row_for_each_image_and_a_column_for_each_name(chest: np.ndarray) -> None:
+    made = describe_acquisition(chest)
+    table = as_table([made, made])
+    assert table.shape == (2, len(NAMES))
+    assert table[0, NAMES.index("median")] == made.median
+    assert as_table([]).shape == (0, len(NAMES))
+
+
+@pytest.mark.parametrize("grey", [0.0, 1.0])
+def test_a_picture_of_one_grey_is_described_too(grey: float) -> None:
+    made = describe_acquisition(np.full((64, 96), grey))
+    assert made.collimated == 1 - grey
+    assert made.markers == 0
