@@ -23,7 +23,8 @@ def network(size):
         return layers.ReLU()(x) if act else x
 
     images = Input((size, size, 1))
-    x = convolution(images, 32, 3, 2)
+    x = layers.LayerNormalization(axis=(1, 2), center=False, scale=False, epsilon=1e-6)(images)
+    x = convolution(x, 32, 3, 2)
     for channels, stride in ((48, 2), (96, 2), (192, 2), (192, 1)):
         inner = convolution(convolution(x, channels, 3, stride), channels, 3, 1, act=False)
         same = stride == 1 and x.shape[-1] == channels

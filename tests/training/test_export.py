@@ -14,7 +14,7 @@ import yaml
 import pneumoscope
 from pneumoscope.cache import ArrayCache
 from pneumoscope.dataset import Split
-from pneumoscope.errors import RunError
+from pneumoscope.errors import RunError, WeightsError
 from pneumoscope.evaluation.metrics import measure
 from pneumoscope.evaluation.predictions import Predictions
 from pneumoscope.models import MODELS, build_network
@@ -182,6 +182,17 @@ def test_pytorch_users_get_safetensors_and_yaml(compact_run: Run, tmp_path: Path
     settings = yaml.safe_load((tmp_path / "network" / "network.yaml").read_text())
     assert (settings["model"], settings["image_size"]) == ("compact", 64)
     assert_predicts_as_the_run(load_network(tmp_path / "network"), compact_run)
+
+
+def test_a_saved_network_of_another_version_is_refused(compact_run: Run, tmp_path: Path) -> None:
+    """What it computes with the same weights may have changed."""
+    export_pytorch(compact_run, tmp_path / "network")
+    path = tmp_path / "network" / "network.yaml"
+    settings = yaml.safe_load(path.read_text())
+    for other in (settings | {"format": 1}, {k: v for k, v in settings.items() if k != "format"}):
+        path.write_text(yaml.safe_dump(other))
+        with pytest.raises(WeightsError, match=r"instead of 2.*export the network again"):
+            load_network(tmp_path / "network")
 
 
 def test_monai_loads_and_runs_the_bundle(compact_run: Run, tmp_path: Path) -> None:

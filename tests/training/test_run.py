@@ -204,13 +204,13 @@ def test_a_run_of_another_version_is_refused(store: ExampleStore, tmp_path: Path
     run = train(store, quick("model_1"), tmp_path / "run")
     record = json.loads((run.folder / "run.json").read_text())
     (run.folder / "run.json").write_text(json.dumps({**record, "format": 99}))
-    with pytest.raises(RunError, match=r"format 99.*reads format 2"):
+    with pytest.raises(RunError, match=r"format 99.*reads format 3"):
         Run.open(run.folder)
     with pytest.raises(RunError, match="format 99"):
         train(store, quick("model_1"), run.folder, resume=True)
 
 
-@pytest.mark.parametrize("content", ["", "{", "[]", "null", '{"format": 2}'])
+@pytest.mark.parametrize("content", ["", "{", "[]", "null", '{"format": 3}'])
 def test_a_damaged_record_is_named(tmp_path: Path, content: str) -> None:
     (tmp_path / "run.json").write_text(content)
     with pytest.raises(RunError, match=str(tmp_path)):

@@ -21,6 +21,9 @@ from pneumoscope.radiograph import Resampling, prepare_pixels, preprocess, read_
 WEIGHTS = "network.safetensors"
 SETTINGS = "network.yaml"
 
+FORMAT = 2
+"""Version of the two files, and of what the catalogue's networks compute with given weights."""
+
 
 @dataclass(frozen=True)
 class SavedNetwork:
@@ -82,6 +85,7 @@ def save_network(saved: SavedNetwork, model: str, folder: Path) -> None:
     state = {name: value.contiguous() for name, value in saved.network.state_dict().items()}
     save_file(state, folder / WEIGHTS)
     settings = {
+        "format": FORMAT,
         "model": model,
         "image_size": saved.image_size,
         "resampling": str(saved.resampling),
@@ -97,18 +101,20 @@ def load_network(folder: Path | str) -> SavedNetwork:
     Raises
     ------
     WeightsError
-        If a file is missing or damaged.
+        If a file is missing, damaged or of another format version.
     """
     path = Path(folder)
     try:
         settings: Mapping[str, Any] = yaml.safe_load((path / SETTINGS).read_text(encoding="utf-8"))
+        if settings.get("format") != FORMAT:
+            raise ValueError(f"format {settings.get('format')} instead of {FORMAT}")
         size = int(settings["image_size"])
         spec = find_model(settings["model"])
         layers = vgg16_layers() if spec.on_vgg16 else None
         network = build_network(spec, size, seed=0, backbone=layers)
         network.load_state_dict(load_file(path / WEIGHTS))
         resampling = Resampling(settings["resampling"])
-    except (OSError, ValueError, KeyError, TypeError, RuntimeError) as error:
+    except (OSError, ValueError, LookupError, TypeError, AttributeError, RuntimeError) as error:
         raise _damaged(path, error) from error
     except (yaml.YAMLError, SafetensorError) as error:
         raise _damaged(path, error) from error
@@ -117,6 +123,6 @@ def load_network(folder: Path | str) -> SavedNetwork:
 
 def _damaged(folder: Path, error: Exception) -> WeightsError:
     return WeightsError(
-        f"{folder}: {SETTINGS} or {WEIGHTS} is missing or damaged ({error}); export the network "
-        "again with 'pneumoscope export --format pytorch'"
+        f"{folder}: {SETTINGS} or {WEIGHTS} is missing, damaged or of another version ({error}); "
+        "export the network again with 'pneumoscope export --format pytorch'"
     )

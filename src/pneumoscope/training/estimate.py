@@ -131,10 +131,11 @@ def require_memory(recipe: Recipe, images: int) -> None:
 def memory_needed(recipe: Recipe, images: int) -> int:
     """Return the bytes that the process will hold at its largest, by the network's shapes.
 
-    Weights, gradients and Adam's two moments, and in bfloat16 copies of weights and gradients; what
-    autograd keeps for the way back, and three times the largest activation on that way; and, in
-    other places, since memory is not given back, twice the largest of a prediction. A GPU
-    keeps all images of train and validation, too. How near it comes: docs/training.md.
+    Weights, gradients and Adam's two moments, averaged weights, and in bfloat16 copies of weights
+    and gradients; what autograd keeps for the way back, and three times the largest activation on
+    that way; and, in other places, since memory is not given back, twice the largest of a
+    prediction. A GPU keeps all images of train and validation, too. How near it comes:
+    docs/training.md.
 
     Parameters
     ----------
@@ -153,7 +154,7 @@ def memory_needed(recipe: Recipe, images: int) -> int:
     network = describe_network(spec, recipe.image_size)
     number = 2 if recipe.precision is Precision.BFLOAT16 else 4
     weights = sum(parameter.numel() for parameter in network.head.parameters())
-    state = weights * (16 + (4 if number == 2 else 0))
+    state = weights * (16 + (4 if number == 2 else 0) + (4 if recipe.weight_average else 0))
     learning = _activations(network, recipe, recipe.batch_size, number)
     predicting = _activations(network, recipe, PREDICT_BATCH, number)
     passing = 0

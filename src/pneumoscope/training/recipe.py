@@ -231,6 +231,8 @@ def _read_yaml(path: Path) -> dict[str, Any]:
 
 def _explain(error: ValidationError) -> str:
     first = error.errors()[0]
+    if not first["loc"]:  # of several settings together
+        return str(first["ctx"]["error"])
     name = ".".join(str(part) for part in first["loc"])
     if first["type"] == "extra_forbidden":
         known = ", ".join(Recipe.model_fields)

@@ -21,7 +21,7 @@ from pneumoscope.files import append_line, atomic_folder, atomic_write, write_te
 from pneumoscope.training.environment import describe_environment
 from pneumoscope.training.recipe import Recipe
 
-FORMAT = 2
+FORMAT = 3
 """Version of the directory's layout."""
 
 
@@ -75,7 +75,7 @@ class BackboneRecord(BaseModel, frozen=True, extra="forbid"):
 class RunRecord(BaseModel, frozen=True, extra="forbid"):
     """What ``run.json`` says; the facts after ``environment`` come as training goes on."""
 
-    format: Literal[2] = 2
+    format: Literal[3] = 3
     created: str
     manifest_fingerprint: str
     synthetic: bool
