@@ -131,7 +131,7 @@ def _adults(folder: Path) -> list[Entry]:
         ]
 
 
-def _require_own_split(manifest: Manifest, bundle: Bundle) -> None:
+def require_own_split(manifest: Manifest, bundle: Bundle) -> None:
     """Stop if validation is not what the bundle was fitted on: learned images prove nothing."""
     if manifest.fingerprint != bundle.record.training_data.fingerprint:
         raise SystemExit(
@@ -142,7 +142,7 @@ def _require_own_split(manifest: Manifest, bundle: Bundle) -> None:
 def _tables(given: argparse.Namespace) -> Iterator[Table]:
     bundle = Bundle.open(given.bundle)
     manifest = open_dataset(given.data)
-    _require_own_split(manifest, bundle)
+    require_own_split(manifest, bundle)
     validation = read_entries(bundle, manifest.root, manifest.of(Split.VALIDATION))
     yield Table("Set aside from validation", list(_set_aside_rows(validation)), SET_ASIDE_NOTE)
     parts = [("test split", read_entries(bundle, manifest.root, manifest.of(Split.TEST)))]

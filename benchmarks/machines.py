@@ -13,12 +13,12 @@ from numpy.typing import NDArray
 from sklearn.metrics import roc_auc_score
 from sklearn.model_selection import GroupKFold, cross_val_predict
 
+from benchmarks.coverage import read_entries, require_own_split
 from benchmarks.report import CHECKOUT, Cell, Table, option_parser, publish
-from pneumoscope.dataset import Entry, Label, Split, open_dataset
+from pneumoscope.dataset import Entry, Label, Manifest, Split, open_dataset
 from pneumoscope.dataset.acquisition import NAMES
 from pneumoscope.evaluation.adjusted import adjusted_auc
-from pneumoscope.training import Run
-from pneumoscope.training.evaluate import read_predictions
+from pneumoscope.reader import SHIPPED, Bundle
 from pneumoscope.training.machines import (
     STRATA,
     describe_entries,
@@ -38,9 +38,9 @@ train, judged on validation. The split: train against test, {FOLDS} folds by pat
 
 ADJUSTED_NOTE = f"""\
 Validation images in {STRATA} strata by the probability of PNEUMONIA that their machine alone gives;
-adjusted is the mean of the strata's AUCs, weighed by their images with PNEUMONIA (Janes and Pepe
-2009). Calls: the share of NORMAL images called ill at the threshold with a recall of 0.99 on all
-validation images, among all and in the stratum whose machine speaks most for PNEUMONIA."""
+adjusted is the mean of the strata's AUCs by van Elteren's weights (see `adjusted_auc`). Called ill:
+NORMAL images at the threshold with a recall of 0.99 on validation, as a share of all and of those
+in the stratum whose machine speaks most for PNEUMONIA."""
 
 
 def _labels(entries: Sequence[Entry]) -> NDArray[np.int8]:
@@ -69,20 +69,22 @@ def told_split(
     return float(roc_auc_score(which, said[:, 1]))
 
 
-def _run_row(run: Run, entries: Sequence[Entry], strata: NDArray[np.intp]) -> dict[str, Cell]:
-    table = read_predictions(run, Split.VALIDATION)
-    if table.files != tuple(entry.path for entry in entries):
-        raise SystemExit(f"{run.folder}: was validated on other images than these")
+def _bundle_row(bundle: Bundle, manifest: Manifest, strata: dict[str, int]) -> dict[str, Cell]:
+    """Judge a bundle on the validation images that it does not reject."""
+    require_own_split(manifest, bundle)
+    table = read_entries(bundle, manifest.root, manifest.of(Split.VALIDATION))
     labels, said = table.labels, table.probabilities
+    stratum = np.array([strata[file] for file in table.files])
     threshold = float(np.quantile(said[labels == 1], 0.01, method="lower"))
-    normal, speaks = labels == 0, strata == strata.max()
+    normal, speaks = labels == 0, stratum == stratum.max()
     return {
-        "run": run.folder.name,
+        "bundle": bundle.identity,
+        "images": len(said),
         "AUC": float(roc_auc_score(labels, said)),
-        "adjusted AUC": adjusted_auc(labels, said, strata),
-        "calls, all": float((said[normal] >= threshold).mean()),
-        "calls, most like PNEUMONIA": float((said[normal & speaks] >= threshold).mean()),
-        "n": int((normal & speaks).sum()),
+        "adjusted AUC": adjusted_auc(labels, said, stratum),
+        "called ill, of all NORMAL": float((said[normal] >= threshold).mean()),
+        "of those most like PNEUMONIA": float((said[normal & speaks] >= threshold).mean()),
+        "so many": int((normal & speaks).sum()),
     }
 
 
@@ -112,22 +114,27 @@ def _tables(given: argparse.Namespace) -> Iterator[Table]:
         },
     ]
     yield Table("What that alone tells", rows, TELLS_NOTE)
-    if given.runs:
-        runs = [Run.open(folder) for folder in given.runs]
-        strata = machine_strata(made[Split.TRAIN], train, made[Split.VALIDATION])
-        compared = [_run_row(run, entries[Split.VALIDATION], strata) for run in runs]
-        yield Table("Runs, among images made alike", compared, ADJUSTED_NOTE)
+    paths = [entry.path for entry in entries[Split.VALIDATION]]
+    numbers = machine_strata(made[Split.TRAIN], train, made[Split.VALIDATION])
+    strata = dict(zip(paths, map(int, numbers), strict=True))
+    bundles = [Bundle.open(folder) for folder in given.bundles]
+    judged = [_bundle_row(bundle, manifest, strata) for bundle in bundles]
+    yield Table("Bundles, among images made alike", judged, ADJUSTED_NOTE)
 
 
 def main() -> None:
     """Run from the command line."""
     parser = option_parser(__doc__)
-    parser.add_argument("data", type=Path, nargs="?", help=f"dataset (default: {DATA})")
+    parser.add_argument("data", type=Path, nargs="?", default=DATA, help="default: %(default)s")
     parser.add_argument(
-        "--run", type=Path, action="append", dest="runs", help="trained on it; repeatable"
+        "--bundle",
+        type=Path,
+        action="append",
+        dest="bundles",
+        help="that learned from it; the shipped one if not given; repeatable",
     )
     given = parser.parse_args()
-    given.data = given.data or DATA
+    given.bundles = given.bundles or [SHIPPED]
     publish("machines", list(_tables(given)), given.out)
 
 

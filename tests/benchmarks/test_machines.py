@@ -3,15 +3,13 @@
 from collections.abc import Callable
 from pathlib import Path
 
-from pneumoscope.training import Run
+from pneumoscope.reader import Bundle
 
 
-def test_runs_are_judged_among_images_made_alike(
-    run_benchmark: Callable, compact_run: Run, phantom_dataset: Path
+def test_bundles_are_judged_among_images_made_alike(
+    run_benchmark: Callable, exported: Path, phantom_dataset: Path
 ) -> None:
-    made, told, judged = run_benchmark(
-        "machines", phantom_dataset, "--run", compact_run.folder
-    ).values()
+    made, told, judged = run_benchmark("machines", phantom_dataset, "--bundle", exported).values()
     assert [row["images"] for row in made] == [
         "train, NORMAL",
         "train, PNEUMONIA",
@@ -21,4 +19,5 @@ def test_runs_are_judged_among_images_made_alike(
     ]
     assert all(0 <= row["AUC"] <= 1 for row in told)
     (row,) = judged
+    assert row["bundle"] == Bundle.open(exported).identity
     assert 0 <= row["adjusted AUC"] <= 1

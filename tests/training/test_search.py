@@ -10,9 +10,9 @@ import pytest
 
 from pneumoscope.cache import ArrayCache
 from pneumoscope.dataset import Manifest, Split, open_dataset
-from pneumoscope.errors import RecipeError, RunError
+from pneumoscope.errors import RecipeError, RunError, RunInterruptedError
 from pneumoscope.training import Recipe
-from pneumoscope.training.search import BEST, STORAGE, TRIALS, Plan, Search
+from pneumoscope.training.search import BEST, SPACE, STORAGE, TRIALS, Plan, Range, Search
 from pneumoscope.training.search_page import PAGE, write_page
 from pneumoscope.training.trainer import Trainer
 
@@ -37,6 +37,11 @@ def done(manifest: Manifest, cache: ArrayCache, tmp_path_factory: pytest.TempPat
     search.run(seconds=600, trials=2)
     write_page(search)
     return search
+
+
+def _one(values: object) -> object:
+    """Return a value of a setting's range."""
+    return values.high if isinstance(values, Range) else values[0]
 
 
 def rows(search: Search) -> list[dict[str, str]]:
@@ -138,9 +143,36 @@ def test_what_diverges_is_a_trial_and_not_the_end(
     assert trials[0].user_attrs["why"] == "training has diverged"
 
 
+def test_an_interrupted_search_keeps_what_was_finished(
+    manifest: Manifest, cache: ArrayCache, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    search = Search(
+        manifest, Plan(("compact",), QUICK, folds=2), tmp_path / "s", cache, resume=False
+    )
+    whole, epochs = Trainer.run_epoch, iter(range(100))
+
+    def interrupted(*arguments: object) -> object:
+        if next(epochs) == 5:  # in the second trial: two folds of two epochs are the first
+            raise KeyboardInterrupt
+        return whole(*arguments)
+
+    monkeypatch.setattr(Trainer, "run_epoch", interrupted)
+    with pytest.raises(RunInterruptedError, match="--resume"):
+        search.run(seconds=600)
+    assert [row["state"] for row in rows(search)] == ["complete"]
+    assert (tmp_path / "s" / BEST).exists()
+
+
+def test_a_damaged_search_is_refused(manifest: Manifest, cache: ArrayCache, tmp_path: Path) -> None:
+    (tmp_path / STORAGE).write_text("not a database, and long enough to be looked at" * 9)
+    with pytest.raises(RunError, match=r"cannot be opened as a search.*another --out"):
+        Search(manifest, Plan(("compact",), QUICK), tmp_path, cache, resume=True)
+
+
 @pytest.mark.parametrize(
     ("models", "settings", "named"),
     [
+        (("compact",), tuple(f"{name}={_one(v)}" for name, v in SPACE.items()), "by hand"),
         (("model_7",), (), "frozen VGG16"),
         (("model_9",), (), "not a model"),
         (("compact",), ("speed=9",), "not a setting"),

@@ -1,7 +1,8 @@
 """What the pixels tell of the machine and the ward that made an image, and not of the lungs.
 
 Where that tells the classes apart, a network may learn it instead of the lungs, and validation
-images, which come from the same machines, will not notice.
+images, which come from the same machines, will not notice. So that no lung is looked at, everything
+is measured in the outermost eighth of the image.
 """
 
 from dataclasses import astuple, dataclass, fields
@@ -10,23 +11,17 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import ndimage
 
-_BORDER = 0.04
-"""Depth of the border, as a fraction of the side."""
-
-_MARGIN = 0.22
-"""Depth in which markers and text are looked for: most lie beside the lungs."""
-
-_MIDDLE = 0.2
-"""What is left out at each side where the middle is meant."""
+_MARGIN = 0.125
+"""Depth of the outermost eighth, as a fraction of the side."""
 
 _BLACK, _WHITE = 0.05, 0.98
 _COLLIMATED = 0.12
 """A row or column with nothing brighter lies outside the collimated field."""
 
-_STANDS_OUT = 0.25
+_STANDS_OUT = 0.35
 """How much brighter than all around a marker is."""
 
-_WIDEST, _SMALLEST, _TEXT = 0.14, 0.018, 0.036
+_LARGEST, _SMALLEST, _TEXT = 0.14, 0.018, 0.036
 """Heights of the tallest marker, of the smallest, and of the tallest text, as fractions."""
 
 
@@ -36,29 +31,26 @@ class Acquisition:
 
     Parameters
     ----------
-    border_grey, border_black
-        Mean of the outermost pixels, and the share of them that is black.
+    black, white
+        Shares of pixels that are so.
     collimated
         Share of the image that lies outside the collimated field.
     dark, median, bright
-        Grey values that 5, 50 and 95 % of the pixels do not exceed.
-    saturated
-        Share of white pixels.
+        Grey values that 10, 50 and 90 % of the pixels do not exceed.
     noise
-        Median of the absolute Laplacian in the middle.
+        Median of the absolute Laplacian where it is not black.
     marker_height
-        Of the tallest letter or marker beside the lungs, as a fraction of the image's height.
+        Of the tallest letter or marker, as a fraction of the image's height.
     markers, text
         How many markers there are, and how many of them are as small as burned-in text.
     """
 
-    border_grey: float
-    border_black: float
+    black: float
+    white: float
     collimated: float
     dark: float
     median: float
     bright: float
-    saturated: float
     noise: float
     marker_height: float
     markers: int
@@ -82,23 +74,22 @@ def describe_acquisition(pixels: NDArray[np.floating]) -> Acquisition:
     >>> plain = np.full((100, 100), 0.5)
     >>> plain[:, :20] = 0
     >>> made = describe_acquisition(plain)
-    >>> round(made.collimated, 2), made.median, made.markers
+    >>> round(made.collimated, 2), made.bright, made.markers
     (0.2, 0.5, 0)
     """
-    border = pixels[_edge(pixels.shape, _BORDER)]
-    dark, median, bright = np.quantile(pixels, (0.05, 0.5, 0.95))
-    heights = _marker_heights(pixels)
-    middle = pixels[~_edge(pixels.shape, _MIDDLE)]
-    laplacian = ndimage.laplace(pixels)[~_edge(pixels.shape, _MIDDLE)]
+    margin = _margin(pixels.shape)
+    greys = pixels[margin]
+    heights = _marker_heights(pixels, margin)
+    changes = np.abs(ndimage.laplace(pixels))[margin & (pixels >= _BLACK)]
+    dark, median, bright = np.quantile(greys, (0.1, 0.5, 0.9))
     return Acquisition(
-        border_grey=float(border.mean()),
-        border_black=float((border < _BLACK).mean()),
+        black=float((greys < _BLACK).mean()),
+        white=float((greys >= _WHITE).mean()),
         collimated=_collimated(pixels),
         dark=float(dark),
         median=float(median),
         bright=float(bright),
-        saturated=float((middle >= _WHITE).mean()),
-        noise=float(np.median(np.abs(laplacian))),
+        noise=float(np.median(changes)) if len(changes) else 0.0,
         marker_height=max(heights, default=0.0),
         markers=len(heights),
         text=sum(height <= _TEXT for height in heights),
@@ -110,12 +101,11 @@ def as_table(made: list[Acquisition]) -> NDArray[np.float64]:
     return np.array([astuple(one) for one in made], np.float64).reshape(-1, len(NAMES))
 
 
-def _edge(shape: tuple[int, ...], depth: float) -> NDArray[np.bool_]:
-    """Mark the pixels that are no deeper than a fraction of the side."""
-    edge = np.ones(shape, np.bool_)
-    rows, columns = (max(1, round(side * depth)) for side in shape)
-    edge[rows:-rows, columns:-columns] = False
-    return edge
+def _margin(shape: tuple[int, ...]) -> NDArray[np.bool_]:
+    margin = np.ones(shape, np.bool_)
+    rows, columns = (max(1, round(side * _MARGIN)) for side in shape)
+    margin[rows:-rows, columns:-columns] = False
+    return margin
 
 
 def _collimated(pixels: NDArray[np.floating]) -> float:
@@ -127,16 +117,20 @@ def _collimated(pixels: NDArray[np.floating]) -> float:
     return float(1 - inside)
 
 
-def _marker_heights(pixels: NDArray[np.floating]) -> list[float]:
-    """Return the heights of what is small, brighter than all around it, and beside the lungs."""
+def _marker_heights(pixels: NDArray[np.floating], margin: NDArray[np.bool_]) -> list[float]:
+    """Return the heights of what is small and brighter than all around it."""
     height, width = pixels.shape
-    tallest, widest = round(height * _WIDEST), round(width * _WIDEST)
+    tallest, widest = round(height * _LARGEST), round(width * _LARGEST)
     # A white top-hat leaves what is bright and smaller than its window.
-    standing_out = ndimage.white_tophat(pixels, size=(tallest, widest)) > _STANDS_OUT
-    found, _ = ndimage.label(standing_out & _edge(pixels.shape, _MARGIN))
-    sizes = ((rows.stop - rows.start, columns) for rows, columns in ndimage.find_objects(found))
+    found, _ = ndimage.label(
+        (ndimage.white_tophat(pixels, size=(tallest, widest)) > _STANDS_OUT) & margin
+    )
+    sizes = (
+        (rows.stop - rows.start, columns.stop - columns.start)
+        for rows, columns in ndimage.find_objects(found)
+    )
     return [
         tall / height
-        for tall, columns in sizes
-        if tall >= height * _SMALLEST and columns.stop - columns.start <= widest
+        for tall, wide in sizes
+        if height * _SMALLEST <= tall <= tallest and wide <= widest
     ]

@@ -12,8 +12,9 @@ def adjusted_auc(
     """Return the chance that an ill image gets the higher probability than a normal one like it.
 
     Alike are images of one stratum, such as those of one machine: a network that reads the machine
-    instead of the lungs gains nothing by it. It is the mean of the strata's AUCs, each weighed by
-    its images with PNEUMONIA.
+    instead of the lungs gains nothing by it. It is the mean of the strata's AUCs, weighed as van
+    Elteren weighs strata of ranks [1]_, so that one with few images of a class counts for little.
+    What else a stratum may be, see [2]_.
 
     Parameters
     ----------
@@ -31,8 +32,10 @@ def adjusted_auc(
 
     References
     ----------
-    Janes and Pepe, "Adjusting for covariate effects on classification accuracy using the
-    covariate-adjusted receiver operating characteristic curve", Biometrika 96:371-382, 2009.
+    .. [1] van Elteren, "On the combination of independent two sample tests of Wilcoxon", Bulletin
+       of the International Statistical Institute 37:351-361, 1960.
+    .. [2] Janes and Pepe, "Adjusting for covariate effects on classification accuracy using the
+       covariate-adjusted receiver operating characteristic curve", Biometrika 96:371-382, 2009.
 
     Examples
     --------
@@ -50,5 +53,6 @@ def adjusted_auc(
         if len(set(labels[chosen].tolist())) == 2:
             curve = roc_curve(labels[chosen], probabilities[chosen])
             areas.append(float(np.trapezoid(curve.y, curve.x)))
-            weights.append(int(labels[chosen].sum()))
+            ill, n = int(labels[chosen].sum()), int(chosen.sum())
+            weights.append(ill * (n - ill) / (n + 1))
     return float(np.average(areas, weights=weights)) if areas else None

@@ -53,7 +53,7 @@ from pneumoscope.training.population import fit_population
 from pneumoscope.training.quantise import RANGED_ON, compare_speed, quantise, require_worth
 from pneumoscope.training.run import Run, require_empty
 
-POPULATION_SHARE = 0.99
+POPULATION_SHARE = 0.97
 """Of the validation images that count as like the training images."""
 
 CARD = "MODEL_CARD.md"

@@ -6,7 +6,7 @@ from sklearn.cluster import KMeans
 
 from pneumoscope.reader.population import Population
 
-_SHRINKAGE = 0.05
+_SHRINKAGE = 0.001
 """Weight of the sphere against the measured covariance: features outnumber what is known."""
 
 _CLUSTERS = 64
@@ -28,7 +28,7 @@ def fit_population(features: NDArray[np.float32]) -> Population:
     >>> scattered = two_kinds + np.random.default_rng(0).normal(size=(80, 3)).astype(np.float32)
     >>> population = fit_population(scattered)
     >>> population.distance(np.float32([[5, 5, 5], [5, 5, 25], [5, 15, 5]])).round()
-    array([0., 0., 4.], dtype=float32)
+    array([0., 0., 6.], dtype=float32)
     """
     values = features.astype(np.float64)
     covariance = np.atleast_2d(np.cov(values.T))

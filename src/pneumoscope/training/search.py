@@ -13,11 +13,12 @@ import numpy as np
 import optuna
 from numpy.typing import NDArray
 from optuna.trial import FrozenTrial, Trial, TrialState
+from sqlalchemy.exc import SQLAlchemyError
 
 from pneumoscope.cache import ArrayCache
 from pneumoscope.dataset import Manifest, Split
 from pneumoscope.dataset.splits import deal_folds
-from pneumoscope.errors import RecipeError, RunError
+from pneumoscope.errors import RecipeError, RunError, RunInterruptedError
 from pneumoscope.evaluation.adjusted import adjusted_auc
 from pneumoscope.files import write_text
 from pneumoscope.models import build_network, find_model
@@ -134,7 +135,7 @@ class Search:
     RecipeError
         If a setting is wrong, or leaves nothing to search.
     RunError
-        If the folder holds another search, or one and ``resume`` is not set.
+        If the folder holds another search, a damaged one, or one and ``resume`` is not set.
     """
 
     def __init__(
@@ -145,6 +146,8 @@ class Search:
             if find_model(model).on_vgg16:
                 raise RecipeError(f"--model {model}: a frozen VGG16 is not searched; name others")
             plan.recipe({"model": model})
+        if not plan.space:
+            raise RecipeError("every setting is set by hand: leave out a --set, or use 'train'")
         dealt = deal_folds(manifest.entries, plan.folds, plan.seed)
         self.folds = [replace(manifest, entries=tuple(entries)) for entries in dealt]
         self.study = self._open(resume)
@@ -158,6 +161,11 @@ class Search:
             How long.
         trials
             At most, from now on.
+
+        Raises
+        ------
+        RunInterruptedError
+            If interrupted.
         """
         deadline = time.monotonic() + seconds
         made = self._how_made
@@ -179,7 +187,13 @@ class Search:
                 self.write()
                 bar.console.print(_line(trial))
 
-            self.study.optimize(objective, n_trials=trials, timeout=seconds, callbacks=[keep])
+            try:
+                self.study.optimize(objective, n_trials=trials, timeout=seconds, callbacks=[keep])
+            except KeyboardInterrupt as interrupt:
+                raise RunInterruptedError(
+                    f"{self.out}: interrupted; the trials that were finished are kept. Run the "
+                    "same command with --resume to go on"
+                ) from interrupt
 
     @property
     def best(self) -> FrozenTrial | None:
@@ -235,13 +249,18 @@ class Search:
             )
         self.out.mkdir(parents=True, exist_ok=True)
         optuna.logging.set_verbosity(optuna.logging.WARNING)
-        study = optuna.create_study(
-            study_name="recipes",
-            storage=f"sqlite:///{path.resolve()}",
-            load_if_exists=True,
-            direction="maximize",
-            pruner=optuna.pruners.MedianPruner(n_startup_trials=_TRIED_FIRST),
-        )
+        try:
+            study = optuna.create_study(
+                study_name="recipes",
+                storage=f"sqlite:///{path.resolve()}",
+                load_if_exists=True,
+                direction="maximize",
+                pruner=optuna.pruners.MedianPruner(n_startup_trials=_TRIED_FIRST),
+            )
+        except (SQLAlchemyError, RuntimeError) as error:  # the latter of another version of Optuna
+            raise RunError(
+                f"{path}: cannot be opened as a search ({error}); search into another --out"
+            ) from error
         about = self._about()
         before = study.user_attrs or about
         for name, value in about.items():
