@@ -27,8 +27,7 @@ SPLITS = 1000
 SET_ASIDE_NOTE = f"""\
 Validation images, cut in two by patient {SPLITS:,} times: the band is fitted on one part and judged
 on the other. Wrong: the share of the class with the other class's finding outside the band; mean
-over the cuts, and where the middle 95 % of them lie. Promised is at most the level. The images
-chose the learning rate's steps and nothing else."""
+over the cuts, and where the middle 95 % of them lie. Promised is at most the level."""
 
 OUTSIDE_NOTE = f"""\
 The bundle's own band around each operating point, level {ABSTAIN_LEVEL}. Wrong: as above, with the

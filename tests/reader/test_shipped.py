@@ -9,11 +9,12 @@ from pneumoscope import load
 from pneumoscope.reader import SHIPPED, Status
 
 
-def test_it_reads_without_being_named_and_says_that_it_is_interim(
+def test_it_reads_without_being_named_and_says_what_to_know_before_all_else(
     pneumoscope: Callable, radiographs: Callable
 ) -> None:
     outcome = pneumoscope("read", radiographs(1)[0])
-    assert "Interim bundle" in outcome.err
+    assert " ".join(load().bundle.record.notice.split()) in " ".join(outcome.err.split())
+    assert "false alarms" in outcome.err
     assert outcome.code in (0, 1)  # a phantom may be rejected
 
 
