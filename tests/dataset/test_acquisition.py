@@ -25,11 +25,12 @@ def test_a_smooth_picture_has_no_marker_and_no_noise(chest: np.ndarray) -> None:
 
 
 def test_a_black_border_is_outside_the_collimated_field(chest: np.ndarray) -> None:
-    chest[:, :56] = 0.02
+    chest[:, :20] = 0.02
     chest[200:] = 0.02
     made = describe_acquisition(chest)
-    assert made.collimated == pytest.approx(1 - (168 / 224) * (200 / 224))
-    assert made.black > 0.4
+    assert made.collimated == pytest.approx(1 - (204 / 224) * (200 / 224))
+    margin = 224**2 - 168**2
+    assert made.black == pytest.approx((20 * 224 + 24 * 204) / margin)
 
 
 @pytest.mark.parametrize(("height", "is_text"), [(6, True), (20, False)])
@@ -48,9 +49,14 @@ def test_what_is_large_is_no_marker(chest: np.ndarray) -> None:
     assert describe_acquisition(chest).markers == 0
 
 
-def test_nothing_amid_the_lungs_is_looked_at(chest: np.ndarray) -> None:
+@pytest.mark.parametrize("grey", [0.0, 0.1, 0.5, 1.0])
+def test_nothing_inside_the_outermost_eighth_is_looked_at(chest: np.ndarray, grey: float) -> None:
+    chest[10:24, 15:25] = 0.9
     before = describe_acquisition(chest)
-    chest[40:-40, 40:-40] = np.random.default_rng(0).random((144, 144))
+    assert before.markers == 1
+    chest[28:-28, 28:-28] = np.clip(
+        grey + np.random.default_rng(0).normal(scale=0.1, size=(168, 168)), 0, 1
+    )
     assert describe_acquisition(chest) == before
 
 
@@ -78,5 +84,5 @@ def test_a_table_has_a_row_for_each_image_and_a_column_for_each_name(chest: np.n
 @pytest.mark.parametrize("grey", [0.0, 1.0])
 def test_a_picture_of_one_grey_is_described_too(grey: float) -> None:
     made = describe_acquisition(np.full((64, 96), grey))
-    assert made.collimated == 1 - grey
+    assert made.collimated == pytest.approx((1 - grey) * (1 - 0.75**2))
     assert made.markers == 0

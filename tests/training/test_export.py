@@ -90,7 +90,7 @@ def test_figures_of_the_bundle_are_those_of_its_own_probabilities(
     auc = measure(read_predictions(compact_run, Split.TEST)).auc
     assert reader.bundle.record.metrics["test"]["auc"].value == pytest.approx(auc)
     card = (exported / "MODEL_CARD.md").read_text()
-    assert "on the test split, nothing of which was chosen by it" in card
+    assert "The same thresholds on the test split" in card
 
 
 def read_split(reader: Reader, run: Run, split: Split) -> Predictions:

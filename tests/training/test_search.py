@@ -3,15 +3,20 @@
 import csv
 from collections import Counter
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
 import optuna
 import pytest
 
 from pneumoscope.cache import ArrayCache
 from pneumoscope.dataset import Manifest, Split, open_dataset
-from pneumoscope.errors import RecipeError, RunError, RunInterruptedError
+from pneumoscope.errors import RecipeError, RunError, RunInterruptedError, StorageError
+from pneumoscope.models import Precision
 from pneumoscope.training import Recipe
+from pneumoscope.training import search as module
+from pneumoscope.training.examples import Examples
 from pneumoscope.training.search import BEST, SPACE, STORAGE, TRIALS, Plan, Range, Search
 from pneumoscope.training.search_page import PAGE, write_page
 from pneumoscope.training.trainer import Trainer
@@ -78,14 +83,49 @@ def test_the_page_says_what_was_tried(done: Search) -> None:
     assert page.count("data:image/png;base64,") == 2
 
 
-def test_only_train_and_validation_are_looked_at(
-    done: Search, manifest: Manifest, monkeypatch: pytest.MonkeyPatch
+def test_the_test_split_is_neither_learned_from_nor_judged(
+    manifest: Manifest, cache: ArrayCache, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     tested = {entry.path for entry in manifest.of(Split.TEST)}
     assert tested
-    assert not tested & done._how_made.keys()
-    for fold in done.folds:
-        assert {entry.path for entry in fold.of(Split.TEST)} == tested
+    seen: set[str] = set()
+    read = Examples._read
+
+    def watch(self: Examples, indices: np.ndarray) -> object:
+        seen.update(self.entries[index].path for index in indices)
+        return read(self, indices)
+
+    monkeypatch.setattr(Examples, "_read", watch)
+    plan = Plan(("compact",), (*QUICK, "augmentation.erase=1"), folds=2)
+    search = Search(manifest, plan, tmp_path / "s", cache, resume=False)
+    search.run(seconds=600, trials=1)
+    everything = {entry.path for entry in manifest.in_use}
+    assert seen == search._how_made.keys() == everything - tested
+
+
+def test_a_trial_worse_than_the_median_ends_after_its_first_fold(
+    manifest: Manifest, cache: ArrayCache, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    given = iter([0.8, 0.8] * 5 + [0.7, 0.9])
+    monkeypatch.setattr(module, "_score", lambda *_: next(given))
+    monkeypatch.setattr(Trainer, "finished", True)
+    search = Search(
+        manifest, Plan(("compact",), QUICK, folds=2), tmp_path / "s", cache, resume=False
+    )
+    search.run(seconds=600, trials=6)
+    assert [row["state"] for row in rows(search)] == ["complete"] * 5 + ["pruned"]
+    assert search.study.trials[-1].user_attrs["why"] == "worse than the median"
+    assert next(given) == 0.9  # its second fold was not trained
+
+
+def test_precision_is_settled_by_the_machine_that_begins(
+    manifest: Manifest, cache: ArrayCache, tmp_path: Path
+) -> None:
+    plan = Plan(("compact",), ("epochs=2",), folds=2, precision=Precision.BFLOAT16)
+    Search(manifest, plan, tmp_path / "s", cache, resume=False)
+    other = replace(plan, precision=Precision.FLOAT32)
+    again = Search(manifest, other, tmp_path / "s", cache, resume=True)
+    assert again.plan.recipe({}).precision is Precision.BFLOAT16
 
 
 def test_a_resumed_search_goes_on_and_takes_up_what_was_running(
@@ -123,7 +163,12 @@ def test_time_that_is_over_ends_a_trial_and_keeps_no_score(
     write_page(search)
     assert search.best is None
     assert not (tmp_path / "s" / BEST).exists()
-    assert [row["state"] for row in rows(search)] == ["pruned"]
+    assert [row["state"] for row in rows(search)] == ["fail"]
+    again = Search(manifest, search.plan, search.out, cache, resume=True)
+    again.run(seconds=600, trials=1)
+    cut_short, taken_up = rows(again)
+    assert taken_up["state"] == "complete"
+    assert taken_up["learning_rate"] == cut_short["learning_rate"]
     assert "No trial has finished" in (tmp_path / "s" / PAGE).read_text()
 
 
@@ -144,7 +189,11 @@ def test_what_diverges_is_a_trial_and_not_the_end(
 
 
 def test_an_interrupted_search_keeps_what_was_finished(
-    manifest: Manifest, cache: ArrayCache, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    manifest: Manifest,
+    cache: ArrayCache,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capfd: pytest.CaptureFixture[str],
 ) -> None:
     search = Search(
         manifest, Plan(("compact",), QUICK, folds=2), tmp_path / "s", cache, resume=False
@@ -159,8 +208,13 @@ def test_an_interrupted_search_keeps_what_was_finished(
     monkeypatch.setattr(Trainer, "run_epoch", interrupted)
     with pytest.raises(RunInterruptedError, match="--resume"):
         search.run(seconds=600)
-    assert [row["state"] for row in rows(search)] == ["complete"]
+    assert "Traceback" not in capfd.readouterr().err
     assert (tmp_path / "s" / BEST).exists()
+    again = Search(manifest, search.plan, search.out, cache, resume=True)
+    again.run(seconds=600, trials=1)
+    table = rows(again)
+    assert [row["state"] for row in table] == ["complete", "fail", "complete"]
+    assert table[2]["learning_rate"] == table[1]["learning_rate"]
 
 
 def test_a_damaged_search_is_refused(manifest: Manifest, cache: ArrayCache, tmp_path: Path) -> None:
@@ -176,6 +230,8 @@ def test_a_damaged_search_is_refused(manifest: Manifest, cache: ArrayCache, tmp_
         (("model_7",), (), "frozen VGG16"),
         (("model_9",), (), "not a model"),
         (("compact",), ("speed=9",), "not a setting"),
+        (("compact",), ("seed=5",), "--seed"),
+        (("compact",), ("model=model_7",), "--model"),
     ],
 )
 def test_wrong_plans_are_refused_before_anything_is_written(
@@ -189,6 +245,20 @@ def test_wrong_plans_are_refused_before_anything_is_written(
     with pytest.raises(RecipeError, match=named):
         Search(manifest, Plan(models, settings), tmp_path / "s", cache, resume=False)
     assert not (tmp_path / "s" / STORAGE).exists()
+
+
+def test_a_block_set_by_hand_is_not_searched() -> None:
+    plan = Plan(("compact",), ("augmentation={flip: true}",))
+    assert not [name for name in plan.space if name.startswith("augmentation")]
+    assert "learning_rate" in plan.space
+
+
+def test_a_place_that_cannot_be_written_is_named(
+    manifest: Manifest, cache: ArrayCache, tmp_path: Path
+) -> None:
+    (tmp_path / "file").write_text("")
+    with pytest.raises(StorageError, match=r"cannot be made.*another --out"):
+        Search(manifest, Plan(("compact",), QUICK), tmp_path / "file" / "s", cache, resume=False)
 
 
 def test_several_models_are_searched_among(manifest: Manifest) -> None:

@@ -16,7 +16,6 @@ from pneumoscope.cli.options import (
     SettingsOption,
     SourceArgument,
     SplitByChoice,
-    SplitSeedOption,
     StrictOption,
     WeightsOption,
     open_cache,
@@ -145,10 +144,14 @@ def tune(
     folds: Annotated[int, typer.Option(min=2, max=20, help="By patient.")] = 3,
     trials: Annotated[int | None, typer.Option(min=1, help="At most, in this call.")] = None,
     images: ImagesOption = None,
-    seed: SplitSeedOption = 0,
+    seed: Annotated[
+        int, typer.Option("--seed", min=0, help="Of the split, folds, trainings and sampler.")
+    ] = 0,
     settings: SettingsOption = None,
     strict: StrictOption = False,
-    resume: ResumeOption = False,
+    resume: Annotated[
+        bool, typer.Option("--resume", help="Go on with the search that --out holds.")
+    ] = False,
 ) -> None:
     """Search for a better recipe on folds of train and validation; the test split is not read.
 

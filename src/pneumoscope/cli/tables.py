@@ -128,12 +128,14 @@ def bundles_table(bundles: "Sequence[Bundle]") -> Table:
 
     add("exported", (record.created[:10] for record in records))
     add("learned from", (f"{record.training_data.train:,} images" for record in records))
+    add("fitted on", (f"{record.training_data.validation:,} images" for record in records))
+    add("synthetic", ("yes" if record.training_data.synthetic else "no" for record in records))
     add("data", (record.training_data.fingerprint[:12] for record in records))
     table.add_section()
     for split in ("validation", "test"):
         figures = [record.metrics.get(split, {}) for record in records]
         add(f"AUC, {split}", (_interval(one.get("auc")) for one in figures))
-    for point in records[0].operating_points:
+    for point in dict.fromkeys(name for record in records for name in record.operating_points):
         table.add_section()
         points = [record.operating_points.get(point) for record in records]
         add(

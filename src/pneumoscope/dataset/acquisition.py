@@ -34,7 +34,7 @@ class Acquisition:
     black, white
         Shares of pixels that are so.
     collimated
-        Share of the image that lies outside the collimated field.
+        Share of the image that lies outside the collimated field, as far as the margin shows.
     dark, median, bright
         Grey values that 10, 50 and 90 % of the pixels do not exceed.
     noise
@@ -72,20 +72,21 @@ def describe_acquisition(pixels: NDArray[np.floating]) -> Acquisition:
     Examples
     --------
     >>> plain = np.full((100, 100), 0.5)
-    >>> plain[:, :20] = 0
+    >>> plain[:, :10] = 0
     >>> made = describe_acquisition(plain)
     >>> round(made.collimated, 2), made.bright, made.markers
-    (0.2, 0.5, 0)
+    (0.1, 0.5, 0)
     """
     margin = _margin(pixels.shape)
     greys = pixels[margin]
-    heights = _marker_heights(pixels, margin)
-    changes = np.abs(ndimage.laplace(pixels))[margin & (pixels >= _BLACK)]
+    alone = np.where(margin, pixels, np.median(greys))
+    heights = _marker_heights(alone, margin)
+    changes = np.abs(ndimage.laplace(alone))[margin & (pixels >= _BLACK)]
     dark, median, bright = np.quantile(greys, (0.1, 0.5, 0.9))
     return Acquisition(
         black=float((greys < _BLACK).mean()),
         white=float((greys >= _WHITE).mean()),
-        collimated=_collimated(pixels),
+        collimated=_collimated(np.where(margin, pixels, 1)),
         dark=float(dark),
         median=float(median),
         bright=float(bright),
@@ -122,9 +123,8 @@ def _marker_heights(pixels: NDArray[np.floating], margin: NDArray[np.bool_]) -> 
     height, width = pixels.shape
     tallest, widest = round(height * _LARGEST), round(width * _LARGEST)
     # A white top-hat leaves what is bright and smaller than its window.
-    found, _ = ndimage.label(
-        (ndimage.white_tophat(pixels, size=(tallest, widest)) > _STANDS_OUT) & margin
-    )
+    standing_out = ndimage.white_tophat(pixels, size=(tallest, widest)) > _STANDS_OUT
+    found, _ = ndimage.label(standing_out & margin)
     sizes = (
         (rows.stop - rows.start, columns.stop - columns.start)
         for rows, columns in ndimage.find_objects(found)

@@ -107,8 +107,9 @@ def deal_folds(entries: Sequence[Entry], count: int, seed: int) -> list[list[Ent
     order.sort(key=lambda group: -sizes[group].total())  # the large first, the small fill up
     held: list[Counter[Label]] = [Counter() for _ in range(count)]
     fold_of: dict[str, int] = {}
+    totals = sum(sizes.values(), Counter[Label]())
     for group in order:
-        rarest = min(sizes[group], key=lambda label: sum(size[label] for size in sizes.values()))
+        rarest = min(sizes[group], key=lambda label: totals[label])
         fold_of[group] = min(range(count), key=lambda fold: held[fold][rarest])
         held[fold_of[group]] += sizes[group]
     return [

@@ -24,6 +24,7 @@ from pneumoscope.evaluation.operating_points import (
 from pneumoscope.evaluation.predictions import Predictions
 from pneumoscope.files import atomic_folder, write_bytes
 from pneumoscope.machine import usable_cores
+from pneumoscope.models import Precision
 from pneumoscope.models.deployed import Deployed, Ensemble
 from pneumoscope.radiograph import preprocess
 from pneumoscope.reader.bundle import (
@@ -162,7 +163,6 @@ def export_bundle(
     contents = {GRAPH: graph, POPULATION: population_of_train.to_bytes(), GATE: gate.to_bytes()}
     temperature = fit_temperature(validation.logits, validation.examples.labels)
     calibrated = validation.predictions(temperature)
-    # A Run's own figures on the test split are not those of an ensemble, nor of integers.
     tested = None if len(runs) > 1 or int8 else _tested(runs[0], temperature)
     distances = population_of_train.distance(validation.look.features)
     record = BundleRecord(
@@ -251,8 +251,12 @@ def _look_at_split(graph: bytes, examples: Examples) -> _Part:
 
 
 def _tested(run: Run, temperature: float) -> Predictions | None:
-    """Return what the Run said of the test split, calibrated; None if that was not read yet."""
-    if not is_judged(run, Split.TEST):
+    """Return what the Run said of the test split, calibrated.
+
+    None if that was not read, or was said in another precision than the graph's. Of an ensemble or
+    of integers, too, a Run's figures would be another network's.
+    """
+    if not is_judged(run, Split.TEST) or run.recipe.precision is not Precision.FLOAT32:
         return None
     table = read_predictions(run, Split.TEST)
     inside = np.clip(table.probabilities, _LEAST, 1 - _LEAST)

@@ -80,7 +80,7 @@ def _operating_points(record: BundleRecord) -> Iterator[str]:
     if not all(point.tested for point in points.values()):
         return
     yield ""
-    yield "The same thresholds on the test split, nothing of which was chosen by it:"
+    yield "The same thresholds on the test split, which had no part in fitting them:"
     yield ""
     yield f"| | {' | '.join(_AT_A_POINT)} |"
     yield "| --- " * (1 + len(_AT_A_POINT)) + "|"

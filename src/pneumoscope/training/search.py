@@ -3,25 +3,27 @@
 import csv
 import io
 import time
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
 from typing import Any, NoReturn
 
 import numpy as np
 import optuna
+import torch
 from numpy.typing import NDArray
+from optuna.exceptions import OptunaError, StorageInternalError
 from optuna.trial import FrozenTrial, Trial, TrialState
 from sqlalchemy.exc import SQLAlchemyError
 
 from pneumoscope.cache import ArrayCache
 from pneumoscope.dataset import Manifest, Split
 from pneumoscope.dataset.splits import deal_folds
-from pneumoscope.errors import RecipeError, RunError, RunInterruptedError
+from pneumoscope.errors import RecipeError, RunError, RunInterruptedError, StorageError
 from pneumoscope.evaluation.adjusted import adjusted_auc
 from pneumoscope.files import write_text
-from pneumoscope.models import build_network, find_model
+from pneumoscope.models import Precision, build_network, fastest_precision, find_model
 from pneumoscope.terminal import progress_bar
 from pneumoscope.training.estimate import require_memory
 from pneumoscope.training.examples import ExampleStore
@@ -77,12 +79,15 @@ class Plan:
         Into which the patients of train and validation are dealt.
     seed
         Of folds, trainings and sampler.
+    precision
+        Of all trials, whatever machine goes on with the search.
     """
 
     models: tuple[str, ...]
     settings: tuple[str, ...] = ()
     folds: int = 3
     seed: int = 0
+    precision: Precision = field(default_factory=fastest_precision)
 
     def recipe(self, chosen: Mapping[str, object]) -> Recipe:
         """Return the recipe of a trial.
@@ -101,15 +106,42 @@ class Plan:
         """
         model = str(chosen.get("model", self.models[0]))
         searched = [f"{name}={value}" for name, value in chosen.items() if name != "model"]
-        settings = [f"seed={self.seed}", *searched, *self.settings]
+        fixed = [f"seed={self.seed}", f"precision={self.precision}"]
+        settings = [*fixed, *searched, *self.settings]
         return make_recipe(model, assignments=settings)
 
     @cached_property
     def space(self) -> dict[str, Range | Choices]:
         """What is left to search."""
-        by_hand = {setting.partition("=")[0].strip() for setting in self.settings}
-        space = {name: values for name, values in SPACE.items() if name not in by_hand}
+        space = {
+            name: values
+            for name, values in SPACE.items()
+            if not self.by_hand & {name, name.partition(".")[0]}
+        }
         return {"model": self.models, **space} if len(self.models) > 1 else space
+
+    @property
+    def by_hand(self) -> set[str]:
+        """Names of the settings that are not searched."""
+        return {setting.partition("=")[0].strip() for setting in self.settings}
+
+    def check(self) -> None:
+        """Refuse what cannot be searched.
+
+        Raises
+        ------
+        RecipeError
+            If a model or setting is wrong, or nothing is left to search.
+        """
+        for name, option in (("seed", "--seed"), ("model", "--model")):
+            if name in self.by_hand:
+                raise RecipeError(f"--set {name}: a search has the option {option} for it")
+        for model in self.models:
+            if find_model(model).on_vgg16:
+                raise RecipeError(f"--model {model}: a frozen VGG16 is not searched; name others")
+            self.recipe({"model": model})
+        if not self.space:
+            raise RecipeError("every setting is set by hand: leave out a --set, or use 'train'")
 
 
 class Search:
@@ -141,19 +173,14 @@ class Search:
     def __init__(
         self, manifest: Manifest, plan: Plan, out: Path, cache: ArrayCache, *, resume: bool
     ) -> None:
+        plan.check()
         self.manifest, self.plan, self.out, self.cache = manifest, plan, out, cache
-        for model in plan.models:
-            if find_model(model).on_vgg16:
-                raise RecipeError(f"--model {model}: a frozen VGG16 is not searched; name others")
-            plan.recipe({"model": model})
-        if not plan.space:
-            raise RecipeError("every setting is set by hand: leave out a --set, or use 'train'")
         dealt = deal_folds(manifest.entries, plan.folds, plan.seed)
         self.folds = [replace(manifest, entries=tuple(entries)) for entries in dealt]
         self.study = self._open(resume)
 
     def run(self, seconds: float, trials: int | None = None) -> None:
-        """Try recipes until the time is over; the trial that it cuts short does not count.
+        """Try recipes until the time is over; the trial that it cuts short is the next one's first.
 
         Parameters
         ----------
@@ -166,6 +193,8 @@ class Search:
         ------
         RunInterruptedError
             If interrupted.
+        StorageError
+            If the search cannot be written.
         """
         deadline = time.monotonic() + seconds
         made = self._how_made
@@ -179,21 +208,41 @@ class Search:
                     bar.update(task, completed=seconds - max(0.0, left))
                     if left < 0:
                         self.study.stop()
-                        _end(trial, "the time was over")
+                        raise _CutShortError
                 trial.set_user_attr("spread", float(np.std(scores)))
                 return float(np.mean(scores))
 
             def keep(_: optuna.Study, trial: FrozenTrial) -> None:
+                if trial.state is TrialState.FAIL:
+                    self.study.enqueue_trial(trial.params)
                 self.write()
                 bar.console.print(_line(trial))
 
-            try:
-                self.study.optimize(objective, n_trials=trials, timeout=seconds, callbacks=[keep])
-            except KeyboardInterrupt as interrupt:
-                raise RunInterruptedError(
-                    f"{self.out}: interrupted; the trials that were finished are kept. Run the "
-                    "same command with --resume to go on"
-                ) from interrupt
+            self._optimize(objective, keep, seconds, trials)
+
+    def _optimize(
+        self,
+        objective: Callable[[Trial], float],
+        keep: Callable[[optuna.Study, FrozenTrial], None],
+        seconds: float,
+        trials: int | None,
+    ) -> None:
+        try:
+            self.study.optimize(
+                objective, trials, timeout=seconds, callbacks=[keep], catch=(_CutShortError,)
+            )
+        except KeyboardInterrupt as interrupt:
+            self.study.enqueue_trial(self.study.get_trials()[-1].params)
+            self.write()
+            raise RunInterruptedError(
+                f"{self.out}: interrupted; the trials that were finished are kept. Run the same "
+                "command with --resume to go on"
+            ) from interrupt
+        except StorageInternalError as error:
+            raise StorageError(
+                f"{self.out / STORAGE}: cannot be written ({_first_line(error.__cause__)}); make "
+                "room, or make it writable, and go on with --resume"
+            ) from error
 
     @property
     def best(self) -> FrozenTrial | None:
@@ -214,16 +263,16 @@ class Search:
         chosen = {name: _suggest(trial, name, values) for name, values in self.plan.space.items()}
         try:
             recipe = self.plan.recipe(chosen)
-            for number, fold in enumerate(self.folds):
+            for number, fold in enumerate(self.folds, start=1):
                 trainer = self._trainer(recipe, fold)
                 while not trainer.finished:
-                    epoch = trainer.run_epoch(lambda *_: None)
-                    trial.report(epoch.val_auc or 0.0, number * recipe.epochs + epoch.epoch)
-                    if trial.should_prune():
-                        _end(trial, "worse than the median")
+                    trainer.run_epoch(lambda *_: None)
                     yield
                 scores.append(_score(trainer, made))
-        except (RecipeError, RunError) as error:  # too large for the memory, or diverged
+                trial.report(float(np.mean(scores)), number)
+                if number < len(self.folds) and trial.should_prune():
+                    _end(trial, "worse than the median")
+        except (RecipeError, RunError, torch.OutOfMemoryError) as error:  # too large, or diverged
             _end(trial, str(error))
 
     def _trainer(self, recipe: Recipe, fold: Manifest) -> Trainer:
@@ -247,8 +296,13 @@ class Search:
             raise RunError(
                 f"{self.out}: a search was begun there; go on with --resume, or name another --out"
             )
-        self.out.mkdir(parents=True, exist_ok=True)
-        optuna.logging.set_verbosity(optuna.logging.WARNING)
+        try:
+            self.out.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise StorageError(
+                f"{self.out}: cannot be made ({error}); name another --out"
+            ) from error
+        optuna.logging.set_verbosity(optuna.logging.CRITICAL)  # what it would say is said here
         try:
             study = optuna.create_study(
                 study_name="recipes",
@@ -257,23 +311,29 @@ class Search:
                 direction="maximize",
                 pruner=optuna.pruners.MedianPruner(n_startup_trials=_TRIED_FIRST),
             )
-        except (SQLAlchemyError, RuntimeError) as error:  # the latter of another version of Optuna
+            self._settle(study)
+            _try_again(study)
+        except (SQLAlchemyError, OptunaError, RuntimeError) as error:
             raise RunError(
-                f"{path}: cannot be opened as a search ({error}); search into another --out"
+                f"{path}: cannot be opened as a search ({_first_line(error)}); search into another "
+                "--out"
             ) from error
-        about = self._about()
-        before = study.user_attrs or about
-        for name, value in about.items():
-            if before.get(name) != value:
+        # Begun anew with the same seed it would propose again what it proposed before.
+        study.sampler = optuna.samplers.TPESampler(seed=self.plan.seed + len(study.trials))
+        return study
+
+    def _settle(self, study: optuna.Study) -> None:
+        """Note what the search is about, or see that it is what it was begun with."""
+        before = study.user_attrs
+        if "precision" in before:
+            self.plan = replace(self.plan, precision=Precision(before["precision"]))
+        for name, value in self._about().items():
+            if before and before.get(name) != value:
                 raise RunError(
                     f"{self.out}: was begun with other {name} ({before.get(name)}, not {value}); "
                     "search with the same, or into another --out"
                 )
             study.set_user_attr(name, value)
-        _try_again(study)
-        # Begun anew with the same seed it would propose again what it proposed before.
-        study.sampler = optuna.samplers.TPESampler(seed=self.plan.seed + len(study.trials))
-        return study
 
     def _about(self) -> dict[str, Any]:
         plan = self.plan
@@ -283,6 +343,7 @@ class Search:
             "settings": list(plan.settings),
             "folds": plan.folds,
             "seed": plan.seed,
+            "precision": str(plan.precision),
         }
 
 
@@ -292,7 +353,8 @@ def trials_csv(trials: Sequence[FrozenTrial], names: Sequence[str]) -> str:
     writer = csv.writer(text, lineterminator="\n")
     writer.writerow(["trial", "state", "adjusted_auc", "spread", "minutes", *names])
     for trial in trials:
-        minutes = None if trial.duration is None else round(trial.duration.total_seconds() / 60, 2)
+        if trial.state is TrialState.WAITING:
+            continue
         score = trial.values[0] if trial.state is TrialState.COMPLETE and trial.values else None
         writer.writerow(
             [
@@ -300,11 +362,22 @@ def trials_csv(trials: Sequence[FrozenTrial], names: Sequence[str]) -> str:
                 trial.state.name.lower(),
                 score,
                 trial.user_attrs.get("spread"),
-                minutes,
+                minutes(trial),
                 *(trial.params.get(name) for name in names),
             ]
         )
     return text.getvalue()
+
+
+def minutes(trial: FrozenTrial) -> float | None:
+    """Return how long a trial took; None if nobody saw it end."""
+    if trial.state not in (TrialState.COMPLETE, TrialState.PRUNED) or trial.duration is None:
+        return None
+    return round(trial.duration.total_seconds() / 60, 2)
+
+
+class _CutShortError(Exception):
+    """The time is over, which says nothing about a trial."""
 
 
 def _score(trainer: Trainer, made: Mapping[str, NDArray[np.float64]]) -> float:
@@ -315,7 +388,10 @@ def _score(trainer: Trainer, made: Mapping[str, NDArray[np.float64]]) -> float:
     )
     strata = machine_strata(learned, train.labels, judged)
     said = predict(trainer.result, validation, trainer.recipe.precision)
-    return adjusted_auc(validation.labels, said, strata) or 0.0
+    score = adjusted_auc(validation.labels, said, strata)
+    if score is None:
+        raise RunError("borders and markers alone tell the classes apart: no images are alike")
+    return score
 
 
 def _end(trial: Trial, why: str) -> NoReturn:
@@ -338,7 +414,12 @@ def _try_again(study: optuna.Study) -> None:
         study.enqueue_trial(trial.params)
 
 
+def _first_line(error: BaseException | None) -> str:
+    """Return what an error says, without the statement of SQL that follows."""
+    return str(error).partition("\n")[0]
+
+
 def _line(trial: FrozenTrial) -> str:
     if trial.state is TrialState.COMPLETE:
         return f"trial {trial.number}: adjusted AUC {trial.values[0]:.4f}"
-    return f"trial {trial.number}: ended early, {trial.user_attrs.get('why', trial.state.name)}"
+    return f"trial {trial.number}: ended early, {trial.user_attrs.get('why', 'the time was over')}"

@@ -7,7 +7,7 @@ from optuna.trial import FrozenTrial, TrialState
 
 from pneumoscope.files import write_text
 from pneumoscope.page import figure_png, inline_png, render_page
-from pneumoscope.training.search import Range, Search
+from pneumoscope.training.search import Range, Search, minutes
 
 PAGE = "search.html"
 _COLUMNS = 4
@@ -34,7 +34,7 @@ def write_page(search: Search) -> None:
         names=list(search.plan.space),
         finished=finished,
         ended=[trial for trial in trials if trial.state is TrialState.PRUNED],
-        minutes=sum(trial.duration.total_seconds() for trial in trials if trial.duration) / 60,
+        minutes=sum(minutes(trial) or 0 for trial in trials),
         best=search.plan.recipe(search.best.params).to_yaml() if search.best else None,
         figures=figures,
     )
