@@ -43,6 +43,8 @@ def pages(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
     from pneumoscope.dataset.summary import summarise
     from pneumoscope.experiment import run_experiment
     from pneumoscope.training import make_recipe
+    from pneumoscope.training.search import Plan, Search
+    from pneumoscope.training.search_page import PAGE, write_page
 
     folder = tmp_path_factory.mktemp("pages")
     manifest = open_dataset(generate_phantoms(folder / "phantoms", count=40, size=64))
@@ -50,16 +52,21 @@ def pages(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
     run_experiment(
         manifest, [recipe], folder / "out", ArrayCache(folder / "cache"), min_recall=0.99
     )
+    plan = Plan(("compact",), ("image_size=64", "epochs=1"), folds=2)
+    search = Search(manifest, plan, folder / "search", ArrayCache(folder / "cache"), resume=False)
+    search.run(seconds=600, trials=1)
+    write_page(search)
     return {
         "report": folder / "out" / "report.html",
         "summary": summarise(manifest, folder / "summary"),
+        "search": search.out / PAGE,
     }
 
 
 @pytest.mark.parametrize("width", [390, 1280])
-@pytest.mark.parametrize("name", ["report", "summary"])
+@pytest.mark.parametrize(("name", "pictures"), [("report", 5), ("summary", 5), ("search", 2)])
 def test_page_is_whole(
-    chromium: list, pages: dict[str, Path], tmp_path: Path, name: str, width: int
+    chromium: list, pages: dict[str, Path], tmp_path: Path, name: str, pictures: int, width: int
 ) -> None:
     copy = tmp_path / "page.html"
     copy.write_text(pages[name].read_text() + PROBE)
@@ -71,7 +78,7 @@ def test_page_is_whole(
         check=True,
     )
     found = json.loads(re.search(r"<title>PROBE(\{.*?\})</title>", done.stdout)[1])
-    assert found["pictures"] >= 5
+    assert found["pictures"] >= pictures
     assert found["broken"] == 0
     assert found["requests"] == 0
     assert found["overflow"] <= 0

@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 
 from matplotlib.figure import Figure
+from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter
 from optuna.trial import FrozenTrial, TrialState
 
 from pneumoscope.files import write_text
@@ -67,7 +68,11 @@ def settings_figure(finished: Sequence[FrozenTrial], search: Search) -> Figure:
         tried = [trial.params[name] for trial in finished]
         if isinstance(values, Range):
             axes.plot(tried, scores, "o", color=_BLUE, markersize=3)
-            axes.set_xscale("log" if values.log else "linear")
+            if values.log:
+                axes.set_xscale("log")
+                axes.xaxis.set_major_locator(LogLocator(subs=(1, 3)))
+                axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
+                axes.xaxis.set_minor_formatter(NullFormatter())
         else:
             axes.plot([values.index(one) for one in tried], scores, "o", color=_BLUE, markersize=3)
             axes.set_xticks(range(len(values)), [str(one) for one in values])
