@@ -34,8 +34,9 @@ default-model: $(VENV)/.train
 		--notice "$$(cat recipes/notice.txt)" --population "$$(cat recipes/population.txt)"
 	$(BIN)/pneumoscope bundles src/pneumoscope/bundles/default $(ANEW)/bundle
 
+# Two processes of one thread each; a file's tests stay together, for what they share is made once.
 test: $(VENV)/.dev
-	$(BIN)/pytest
+	OMP_NUM_THREADS=1 $(BIN)/pytest -n 2 --dist loadfile
 
 lint: $(VENV)/.dev
 	$(BIN)/ruff format --check
