@@ -181,18 +181,20 @@ def _data_summary(manifest: Manifest) -> DataSummary:
 def _notes(manifest: Manifest, runs: Sequence[Run]) -> list[str]:
     """Say what the figures do not show: whose VGG16 it was, what we chose, who may be whom."""
     notes = []
-    on_vgg16 = [(run.recipe.model, run.record.backbone) for run in runs if run.record.backbone]
-    for origin in dict.fromkeys(backbone.origin for _, backbone in on_vgg16):
-        names = ", ".join(name for name, backbone in on_vgg16 if backbone.origin == origin)
-        notes.append(f"VGG16 beneath {names}: {origin}.")
-    if passes := [backbone.pass_seconds for _, backbone in on_vgg16 if backbone.pass_seconds]:
+    pretrained = [(run.recipe.model, run.record.backbone) for run in runs if run.record.backbone]
+    for origin in dict.fromkeys(backbone.origin for _, backbone in pretrained):
+        names = ", ".join(name for name, backbone in pretrained if backbone.origin == origin)
+        notes.append(f"Pretrained layers of {names}: {origin}.")
+    if passes := [backbone.pass_seconds for _, backbone in pretrained if backbone.pass_seconds]:
         notes.append(
             f"The frozen VGG16 passed over train and validation once, in {max(passes):.0f} s, "
             "shared by its models and not part of their seconds."
         )
     notes += [
         f"The L2 factor {factor:g} is a choice: the notebook's own is cut off in its text."
-        for factor in dict.fromkeys(run.recipe.l2 for run in runs if run.record.backbone)
+        for factor in dict.fromkeys(
+            run.recipe.l2 for run in runs if find_model(run.recipe.model).on_vgg16
+        )
     ]
     if shared := _numbers_on_both_sides(manifest):
         notes.append(

@@ -54,6 +54,37 @@ def test_zoom_changes_the_area_of_a_disc_within_its_bounds() -> None:
     assert ratio.max() / ratio.min() > 1.6
 
 
+def test_stretch_changes_the_shape_of_a_disc_and_not_its_area() -> None:
+    rows, columns = torch.meshgrid(torch.arange(65.0) - 32, torch.arange(65.0) - 32, indexing="ij")
+    disc = ((rows**2 + columns**2) < 225).float().expand(200, 1, 65, 65)
+    changed = augment(disc, Augmentation(stretch=0.4), generator())
+    assert changed.sum((1, 2, 3)) / disc[0].sum() == pytest.approx(torch.ones(200), abs=0.03)
+    width, height = (changed.mean(axis).gt(1e-6).sum(-1)[:, 0] for axis in (2, 3))
+    ratio = (width / height).log()
+    assert ratio.abs().max() == pytest.approx(0.4, abs=0.06)
+    assert ratio.mean() == pytest.approx(0, abs=0.05)
+
+
+def test_sharpness_takes_fine_detail_away_or_adds_as_much_and_leaves_what_is_coarse() -> None:
+    """A chequerboard of two pixels is all detail, a ramp has none."""
+    rows, columns = torch.meshgrid(torch.arange(32), torch.arange(32), indexing="ij")
+    board = (0.5 + 0.1 * ((rows + columns) % 2 * 2 - 1)).expand(400, 1, 32, 32)
+    changed = augment(board, Augmentation(sharpness=1), generator())[:, 0, 8:24, 8:24] - 0.5
+    share = changed.abs().mean((1, 2)) / 0.1
+    assert share.min() == pytest.approx(0, abs=0.04)
+    assert share.max() == pytest.approx(2, abs=0.04)
+    ramp = torch.linspace(0.2, 0.8, 32).expand(400, 1, 32, 32)
+    same = augment(ramp, Augmentation(sharpness=1), generator())
+    assert torch.allclose(same[..., 2:-2], ramp[..., 2:-2], atol=1e-5)
+
+
+def test_noise_has_each_image_s_own_deviation() -> None:
+    greys = torch.full((400, 1, 64, 64), 0.5)
+    deviations = (augment(greys, Augmentation(noise=0.08), generator()) - 0.5).std((1, 2, 3))
+    assert deviations.max() == pytest.approx(0.08, abs=0.005)
+    assert deviations.mean() == pytest.approx(0.04, abs=0.005)
+
+
 def test_same_generator_same_images(images: Tensor) -> None:
     settings = Augmentation(
         rotation=10,
@@ -61,6 +92,9 @@ def test_same_generator_same_images(images: Tensor) -> None:
         shift=0.1,
         flip=True,
         crop=0.3,
+        stretch=0.3,
+        sharpness=1,
+        noise=0.05,
         gamma=0.4,
         contrast=0.3,
         border=0.1,

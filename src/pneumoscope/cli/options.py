@@ -68,9 +68,9 @@ WeightsOption = Annotated[
     str | None,
     typer.Option(
         "--weights",
-        metavar="imagenet|none|PATH",
+        metavar="imagenet|none|PATH|NAME",
         help="Of VGG16: imagenet (the default; downloaded once), none (random), or a file of Keras "
-        "or torchvision.",
+        "or torchvision. Of the model hub: its name on the Hugging Face hub, or a folder.",
     ),
 ]
 ResumeOption = Annotated[

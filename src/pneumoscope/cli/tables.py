@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING
 from rich.filesize import decimal
 from rich.table import Table
 
+from pneumoscope.errors import RecipeError
+
 if TYPE_CHECKING:
     from pneumoscope.cache import ArrayCache
     from pneumoscope.dataset import Manifest
@@ -165,6 +167,9 @@ def models_table() -> Table:
     for heading in ("parameters", "trainable", "not trainable"):
         table.add_column(heading, justify="right")
     for spec in MODELS.values():
+        if spec.on_hub:
+            table.add_row(spec.name, spec.description, *3 * ["its own"])
+            continue
         count = count_parameters(describe_network(spec))
         numbers = (count.total, count.trainable, count.non_trainable)
         table.add_row(spec.name, spec.description, *(f"{number:,}" for number in numbers))
@@ -178,6 +183,8 @@ def layers_table(name: str) -> Table:
     from pneumoscope.models.layer_table import layer_table
 
     spec = find_model(name)
+    if spec.on_hub:
+        raise RecipeError(f"{name}: its layers are those of the network that --weights names")
     network = describe_network(spec)
     count = count_parameters(network)
     table = Table(

@@ -10,6 +10,7 @@ from pneumoscope.errors import RecipeError
 from pneumoscope.models import notebook
 from pneumoscope.models.compact import compact
 from pneumoscope.models.densenet import densenet121
+from pneumoscope.models.hub import FEATURES, Structure, hub_network
 from pneumoscope.models.layers import initialise
 from pneumoscope.models.network import Network
 from pneumoscope.models.vgg16 import vgg16_layers
@@ -29,9 +30,11 @@ class ModelSpec:
     description
         One line for people.
     head
-        Builds the layers that learn, for an image size.
+        Builds the layers that learn, for an image size; None of ``on_hub``.
     on_vgg16
         Whether a frozen VGG16 comes before the head.
+    on_hub
+        Whether the head is a pretrained network, built from its structure.
     penalised
         Layers of the head whose kernels carry the L2 penalty.
     settings
@@ -40,10 +43,18 @@ class ModelSpec:
 
     name: str
     description: str
-    head: Callable[[int], nn.Sequential]
+    head: Callable[[int], nn.Sequential] | None
     on_vgg16: bool = False
+    on_hub: bool = False
     penalised: tuple[str, ...] = ()
     settings: Mapping[str, object] = field(default_factory=dict)
+
+    def build(self, image_size: int, structure: Structure | None) -> nn.Sequential:
+        """Build the layers that learn."""
+        if self.head is not None:
+            return self.head(image_size)
+        assert structure is not None
+        return hub_network(structure)
 
     @property
     def image_size(self) -> int:
@@ -130,8 +141,24 @@ DENSENET121 = ModelSpec(
     settings={"image_size": 224, **_FROM_SCRATCH},
 )
 
+HUB = ModelSpec(
+    "hub",
+    "any image network of the Hugging Face hub: --weights OWNER/NAME",
+    head=None,
+    on_hub=True,
+    settings={
+        "image_size": 224,
+        **_FROM_SCRATCH,
+        "epochs": 12,
+        "learning_rate": 1e-3,
+        "head_epochs": 3,
+        "pretrained_rate": 0.1,
+        "weight_average": 0.0,
+    },
+)
+
 MODELS: dict[str, ModelSpec] = NOTEBOOK_MODELS | {
-    spec.name: spec for spec in (COMPACT, DENSENET121)
+    spec.name: spec for spec in (COMPACT, DENSENET121, HUB)
 }
 """All that can be trained."""
 
@@ -155,7 +182,11 @@ def find_model(name: str) -> ModelSpec:
 
 
 def build_network(
-    spec: ModelSpec, image_size: int, seed: int, backbone: nn.Sequential | None = None
+    spec: ModelSpec,
+    image_size: int,
+    seed: int,
+    backbone: nn.Sequential | None = None,
+    structure: Structure | None = None,
 ) -> Network:
     """Build a network with fresh weights in its head.
 
@@ -169,13 +200,18 @@ def build_network(
         Of the initial weights.
     backbone
         The loaded VGG16 (see `load_vgg16`) of a model that stands on it.
+    structure
+        Of a model of the hub; its pretrained layers are still to be filled.
     """
-    network = Network(spec.head(image_size), backbone, spec.penalised)
-    initialise(network.head, seed)
+    network = _compose(spec, image_size, backbone, structure)
+    for layer in network.fresh:
+        initialise(layer, seed)
     return network
 
 
-def describe_network(spec: ModelSpec, image_size: int | None = None) -> Network:
+def describe_network(
+    spec: ModelSpec, image_size: int | None = None, structure: Structure | None = None
+) -> Network:
     """Build a network of shapes alone: no memory, no weights, nothing to download.
 
     Examples
@@ -185,4 +221,14 @@ def describe_network(spec: ModelSpec, image_size: int | None = None) -> Network:
     """
     with torch.device("meta"):
         backbone = vgg16_layers() if spec.on_vgg16 else None
-        return Network(spec.head(image_size or spec.image_size), backbone, spec.penalised)
+        return _compose(spec, image_size or spec.image_size, backbone, structure)
+
+
+def _compose(
+    spec: ModelSpec,
+    image_size: int,
+    backbone: nn.Sequential | None,
+    structure: Structure | None,
+) -> Network:
+    head = spec.build(image_size, structure)
+    return Network(head, backbone, spec.penalised, FEATURES if spec.on_hub else None)

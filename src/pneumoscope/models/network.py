@@ -19,6 +19,8 @@ class Network(nn.Module):
         Frozen layers before the head, or None.
     penalised
         Names of the head's layers whose kernels carry an L2 penalty.
+    pretrained
+        Name of the head's layer that others have trained, or None.
     """
 
     def __init__(
@@ -26,11 +28,13 @@ class Network(nn.Module):
         head: nn.Sequential,
         backbone: nn.Sequential | None = None,
         penalised: Sequence[str] = (),
+        pretrained: str | None = None,
     ) -> None:
         super().__init__()
         self.backbone = backbone
         self.head = head
         self.penalised = tuple(penalised)
+        self.pretrained = pretrained
         if backbone is not None:
             backbone.requires_grad_(False)
 
@@ -47,6 +51,18 @@ class Network(nn.Module):
         """Return the sum of squares of the penalised kernels; Keras' ``l2(1.0)``."""
         kernels = [getattr(self.head, name).weight for name in self.penalised]
         return torch.stack([kernel.square().sum() for kernel in kernels]).sum()
+
+    @property
+    def fresh(self) -> list[nn.Module]:
+        """The parts of the head that nobody has trained before: all of it, or what follows."""
+        if self.pretrained is None:
+            return [self.head]
+        return [layer for name, layer in self.head.named_children() if name != self.pretrained]
+
+    def freeze(self, frozen: bool) -> None:
+        """Let the pretrained layers stay as they are, or learn too."""
+        if self.pretrained is not None:
+            self.head.get_submodule(self.pretrained).train(not frozen).requires_grad_(not frozen)
 
     def train(self, mode: bool = True) -> Self:
         """Set the mode of the head; the backbone stays as it is used, frozen."""

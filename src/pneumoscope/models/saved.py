@@ -14,6 +14,7 @@ from torch import Tensor
 from pneumoscope.errors import WeightsError
 from pneumoscope.files import write_text
 from pneumoscope.models.catalogue import build_network, find_model
+from pneumoscope.models.hub import Structure
 from pneumoscope.models.network import Network
 from pneumoscope.models.vgg16 import vgg16_layers
 from pneumoscope.radiograph import Resampling, prepare_pixels, preprocess, read_radiograph
@@ -35,11 +36,14 @@ class SavedNetwork:
         In evaluation mode: grey images (n, 1, size, size) in [0, 1] in, logits (n,) out.
     image_size, resampling
         For `prepare_pixels`.
+    structure
+        Of a network of the hub; None of the catalogue's own.
     """
 
     network: Network
     image_size: int
     resampling: Resampling
+    structure: Structure | None = None
 
     def image(self, path: Path | str) -> Tensor:
         """Read a radiograph's file as the network wants it.
@@ -84,7 +88,7 @@ def save_network(saved: SavedNetwork, model: str, folder: Path) -> None:
     """
     state = {name: value.contiguous() for name, value in saved.network.state_dict().items()}
     save_file(state, folder / WEIGHTS)
-    settings = {
+    settings: dict[str, Any] = {
         "format": FORMAT,
         "model": model,
         "image_size": saved.image_size,
@@ -92,6 +96,8 @@ def save_network(saved: SavedNetwork, model: str, folder: Path) -> None:
         "input": "float32 (n, 1, image_size, image_size) in [0, 1], 0 = black",
         "output": "logit (n,); positive speaks for pneumonia",
     }
+    if saved.structure is not None:
+        settings["structure"] = dict(saved.structure)
     write_text(folder / SETTINGS, yaml.safe_dump(settings, sort_keys=False))
 
 
@@ -111,14 +117,15 @@ def load_network(folder: Path | str) -> SavedNetwork:
         size = int(settings["image_size"])
         spec = find_model(settings["model"])
         layers = vgg16_layers() if spec.on_vgg16 else None
-        network = build_network(spec, size, seed=0, backbone=layers)
+        structure = settings.get("structure")
+        network = build_network(spec, size, seed=0, backbone=layers, structure=structure)
         network.load_state_dict(load_file(path / WEIGHTS))
         resampling = Resampling(settings["resampling"])
     except (OSError, ValueError, LookupError, TypeError, AttributeError, RuntimeError) as error:
         raise _damaged(path, error) from error
     except (yaml.YAMLError, SafetensorError) as error:
         raise _damaged(path, error) from error
-    return SavedNetwork(network.eval(), size, resampling)
+    return SavedNetwork(network.eval(), size, resampling, structure)
 
 
 def _damaged(folder: Path, error: Exception) -> WeightsError:

@@ -15,9 +15,9 @@ _ERASED = (0.08, 0.3)
 def augment(images: Tensor, settings: Augmentation, generator: Generator) -> Tensor:
     """Change each image by its own random amounts.
 
-    First its grey values, then its border, then rotation, zoom, shift, crop and mirroring, at last
-    what is erased. What comes in from outside repeats the border, as Keras'
-    ``fill_mode="nearest"``.
+    First its grey values, then its border, then rotation, zoom, stretch, shift, crop and mirroring,
+    then sharpness and noise, at last what is erased. What comes in from outside repeats the border,
+    as Keras' ``fill_mode="nearest"``.
 
     Parameters
     ----------
@@ -50,6 +50,10 @@ def augment(images: Tensor, settings: Augmentation, generator: Generator) -> Ten
         images = _blank_border(images, settings.border, generator)
     if settings.moves:
         images = _move(images, settings, generator)
+    if settings.sharpness:
+        images = _sharpen(images, settings.sharpness, generator)
+    if settings.noise:
+        images = _add_noise(images, settings.noise, generator)
     for _ in range(settings.erase):
         images = _erase(images, generator)
     return images
@@ -73,7 +77,7 @@ def _blank_border(images: Tensor, deepest: float, generator: Generator) -> Tenso
 
 
 def _move(images: Tensor, settings: Augmentation, generator: Generator) -> Tensor:
-    """Turn, zoom, shift, crop and mirror, with one look at each pixel."""
+    """Turn, zoom, stretch, shift, crop and mirror, with one look at each pixel."""
     n = len(images)
 
     def draw(largest: float) -> Tensor:
@@ -97,10 +101,40 @@ def _move(images: Tensor, settings: Augmentation, generator: Generator) -> Tenso
         ],
         dim=1,
     )
+    if settings.stretch:
+        ratio = draw(settings.stretch / 2).exp()
+        matrices = matrices * torch.stack([ratio, 1 / ratio], dim=1).unsqueeze(2)
     grid = functional.affine_grid(
         matrices.to(images.device), list(images.shape), align_corners=False
     )
     return functional.grid_sample(images, grid, padding_mode="border", align_corners=False)
+
+
+def _sharpen(images: Tensor, most: float, generator: Generator) -> Tensor:
+    """Take a share of the detail finer than a blurred image's away, or add as much."""
+    channels = images.shape[1]
+    weights = torch.tensor([1.0, 4, 6, 4, 1], device=images.device) / 16
+    padded = functional.pad(images, (2, 2, 2, 2), mode="replicate")
+    for shape in ((1, 1, 5, 1), (1, 1, 1, 5)):
+        kernel = weights.reshape(shape).expand(channels, -1, -1, -1)
+        padded = functional.conv2d(padded, kernel, groups=channels)
+    share = _draw(images, most, generator)
+    return (images + share * (images - padded)).clamp(0, 1)
+
+
+def _add_noise(images: Tensor, most: float, generator: Generator) -> Tensor:
+    deviation = _draw(images, most, generator)
+    # Drawn where the images are: on the CPU it would cost a GPU more than all else here.
+    noise = torch.empty_like(images).normal_(generator=_beside(images, generator))
+    return (images + deviation * noise).clamp(0, 1)
+
+
+def _beside(images: Tensor, generator: Generator) -> Generator:
+    """Return a source of randomness on the images' device that follows from the CPU's."""
+    if images.device.type == "cpu":
+        return generator
+    seed = int(torch.randint(2**62, (), generator=generator))
+    return Generator(images.device).manual_seed(seed)
 
 
 def _erase(images: Tensor, generator: Generator) -> Tensor:

@@ -2,6 +2,7 @@
 
 import time
 from dataclasses import dataclass
+from functools import cache
 
 import numpy as np
 import torch
@@ -21,6 +22,7 @@ from pneumoscope.models import (
     select_device,
 )
 from pneumoscope.models.catalogue import describe_network
+from pneumoscope.models.hub import Structure, read_structure
 from pneumoscope.models.vgg16 import load_vgg16
 from pneumoscope.training.examples import PASS_BATCH, Examples
 from pneumoscope.training.recipe import Recipe
@@ -151,7 +153,7 @@ def memory_needed(recipe: Recipe, images: int) -> int:
     True
     """
     spec = find_model(recipe.model)
-    network = describe_network(spec, recipe.image_size)
+    network = describe_network(spec, recipe.image_size, _structure(recipe))
     number = 2 if recipe.precision is Precision.BFLOAT16 else 4
     weights = sum(parameter.numel() for parameter in network.head.parameters())
     state = weights * (16 + (4 if number == 2 else 0) + (4 if recipe.weight_average else 0))
@@ -165,6 +167,16 @@ def memory_needed(recipe: Recipe, images: int) -> int:
     kept = _resident(recipe, images) if torch.cuda.is_available() else _PROCESS
     passed = learning.kept + 3 * learning.largest + 2 * predicting.largest
     return kept + state + int(_LOOSE * passed) + passing
+
+
+def _structure(recipe: Recipe) -> Structure | None:
+    return _fetched(recipe.weights) if find_model(recipe.model).on_hub else None
+
+
+@cache
+def _fetched(weights: str) -> Structure:
+    """Ask the hub once, however many settings are looked at."""
+    return read_structure(weights)
 
 
 def _resident(recipe: Recipe, images: int) -> int:
@@ -208,8 +220,9 @@ def _activations(network: Network, recipe: Recipe, batch: int, number: int) -> _
         kept[storage._cdata] = _Kept(storage, 1 if saved.dtype is torch.int64 else number / 4)
         return saved
 
-    def note(_: nn.Module, __: object, output: Tensor) -> None:
-        sizes.append(output.numel() * number)
+    def note(_: nn.Module, __: object, output: object) -> None:
+        if isinstance(output, Tensor):  # networks of the hub have layers that give more
+            sizes.append(output.numel() * number)
 
     hooks = [layer.register_forward_hook(note) for layer in network.modules()]
     side = recipe.image_size
@@ -270,9 +283,11 @@ def _trainer(recipe: Recipe, images: int) -> Trainer:
     backbone = None
     if spec.on_vgg16:
         backbone = load_vgg16("none", recipe.seed).layers
-    network = build_network(spec, recipe.image_size, recipe.seed, backbone)
+    network = build_network(spec, recipe.image_size, recipe.seed, backbone, _structure(recipe))
     features = _passes_once(recipe)
-    endless = recipe.model_copy(update={"epochs": 2, "early_stopping": None})
+    # Where pretrained layers learn after a while, the epochs are timed in which they do.
+    alone = 2 if recipe.head_epochs >= recipe.epochs else 0
+    endless = recipe.model_copy(update={"epochs": 2, "early_stopping": None, "head_epochs": alone})
     return Trainer(
         network,
         endless,

@@ -139,7 +139,8 @@ def finished_network(run: Run) -> tuple[Network, Backbone | None]:
     """
     spec = find_model(run.recipe.model)
     layers = vgg16_layers() if spec.on_vgg16 else None
-    network = build_network(spec, run.recipe.image_size, run.recipe.seed, layers)
+    recipe = run.recipe
+    network = build_network(spec, recipe.image_size, recipe.seed, layers, run.structure())
     network.load_state_dict(run.read_weights())
     place(network, select_device())
     if layers is None or run.record.backbone is None:

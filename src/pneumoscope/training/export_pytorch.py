@@ -72,7 +72,9 @@ def export_monai(run: Run, out: Path) -> None:
 def _save(run: Run, folder: Path) -> None:
     network, _ = finished_network(run)
     recipe = run.recipe
-    saved = SavedNetwork(network.cpu().eval(), recipe.image_size, recipe.resampling)
+    saved = SavedNetwork(
+        network.cpu().eval(), recipe.image_size, recipe.resampling, run.structure()
+    )
     save_network(saved, recipe.model, folder)
 
 

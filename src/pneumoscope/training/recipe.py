@@ -46,8 +46,11 @@ class Augmentation(_Settings):
     shift: float = Field(0.0, ge=0, lt=1, description="fraction of the side, each way")
     flip: bool = Field(False, description="mirror left and right in half the images")
     crop: float = Field(0.0, ge=0, lt=1, description="fraction of each side cut away, anywhere")
+    stretch: float = Field(0.0, ge=0, lt=1, description="of width against height: e to its power")
     gamma: float = Field(0.0, ge=0, lt=3, description="exponent of grey values: e to its power")
     contrast: float = Field(0.0, ge=0, lt=1, description="fraction, more or less")
+    sharpness: float = Field(0.0, ge=0, le=1, description="share of fine detail, less or more")
+    noise: float = Field(0.0, ge=0, lt=1, description="standard deviation of grey values, at most")
     border: float = Field(
         0.0, ge=0, lt=0.5, description="fraction of the side made one grey, in half the images"
     )
@@ -61,7 +64,7 @@ class Augmentation(_Settings):
     @property
     def moves(self) -> bool:
         """Whether any change moves pixels."""
-        return bool(self.rotation or self.zoom or self.shift or self.flip or self.crop)
+        return any((self.rotation, self.zoom, self.shift, self.flip, self.crop, self.stretch))
 
 
 class ClassBalance(StrEnum):
@@ -108,7 +111,12 @@ class Recipe(_Settings):
         description="factor of models 5 to 7; cut off in the notebook's text, so this is a choice: "
         "the default of Keras' l2()",
     )
-    weights: str = Field("imagenet", description="of VGG16: imagenet, none, or a path")
+    weights: str = Field(
+        "imagenet",
+        description="of VGG16: imagenet, none, or a path; of hub: a name there, or a folder",
+    )
+    head_epochs: int = Field(0, ge=0, description="first epochs, without pretrained layers of hub")
+    pretrained_rate: float = Field(1.0, gt=0, le=1, description="their share of the learning rate")
     early_stopping: EarlyStopping | None = EarlyStopping()
     reduce_on_plateau: ReduceOnPlateau | None = None
     one_cycle: OneCycle | None = None

@@ -18,6 +18,7 @@ import pneumoscope
 from pneumoscope.dataset import Manifest
 from pneumoscope.errors import RunError
 from pneumoscope.files import append_line, atomic_folder, atomic_write, write_text
+from pneumoscope.models.hub import Structure
 from pneumoscope.training.environment import describe_environment
 from pneumoscope.training.recipe import Recipe
 
@@ -65,7 +66,7 @@ class ParameterRecord(BaseModel, frozen=True, extra="forbid"):
 
 
 class BackboneRecord(BaseModel, frozen=True, extra="forbid"):
-    """The frozen VGG16: whose weights, their SHA-256, and the seconds of its one pass, if any."""
+    """What others trained: whose weights, their SHA-256, and a frozen VGG16's seconds, if any."""
 
     origin: str
     digest: str
@@ -226,6 +227,30 @@ class Run:
         """Write the finished network, atomically."""
         with atomic_write(self.weights_path) as file:
             file.write(save({name: value.contiguous() for name, value in state.items()}))
+
+    def write_structure(self, structure: Structure) -> None:
+        """Write what a network of the hub is built from, atomically."""
+        write_text(self._structure_path, json.dumps(structure, indent=2) + "\n")
+
+    def structure(self) -> Structure | None:
+        """Read what the network is built from; None if it is of the catalogue alone.
+
+        Raises
+        ------
+        RunError
+            If it is damaged.
+        """
+        if not self._structure_path.exists():
+            return None
+        try:
+            structure: Structure = json.loads(self._structure_path.read_text(encoding="utf-8"))
+        except (OSError, ValueError) as error:
+            raise _damaged(self._structure_path, error) from error
+        return structure
+
+    @property
+    def _structure_path(self) -> Path:
+        return self.folder / "structure.json"
 
     def log(self, line: str) -> None:
         """Append a line to ``train.log``.

@@ -11,6 +11,7 @@ from pneumoscope.dataset import Split
 from pneumoscope.errors import RunError, RunInterruptedError
 from pneumoscope.files import write_bytes
 from pneumoscope.models import build_network, count_parameters, find_model
+from pneumoscope.models.hub import Pretrained, load_pretrained
 from pneumoscope.models.vgg16 import Backbone, load_vgg16
 from pneumoscope.terminal import messages, progress_bar
 from pneumoscope.training.estimate import require_memory
@@ -45,7 +46,7 @@ def train(store: ExampleStore, recipe: Recipe, folder: Path, *, resume: bool = F
     StorageError
         If the disk is full; the last finished epoch is kept.
     WeightsError
-        If VGG16's weights are needed and missing.
+        If pretrained weights are needed and missing.
     """
     begun = _begun(store, recipe, folder) if resume and (folder / "run.json").exists() else None
     if begun is not None and begun.record.finished:
@@ -53,12 +54,11 @@ def train(store: ExampleStore, recipe: Recipe, folder: Path, *, resume: bool = F
         return begun
     images = sum(len(store.manifest.of(split)) for split in (Split.TRAIN, Split.VALIDATION))
     require_memory(recipe, images)
-    on_vgg16 = find_model(recipe.model).on_vgg16  # missing weights are said before anything is made
-    backbone = load_vgg16(recipe.weights, recipe.seed) if on_vgg16 else None
+    start = _start(recipe)  # missing weights are said before anything is made
     run = begun or Run.create(folder, recipe, store.manifest)
     try:
-        trainer = _trainer(store, recipe, backbone)
-        run = _describe(run, trainer, backbone)
+        trainer = _trainer(store, recipe, start)
+        run = _describe(run, trainer, start)
         _restore(run, trainer)
         _run_epochs(run, trainer)
         return _finish(run, trainer)
@@ -90,33 +90,53 @@ def _begun(store: ExampleStore, recipe: Recipe, folder: Path) -> Run:
     return run
 
 
-def _trainer(store: ExampleStore, recipe: Recipe, backbone: Backbone | None) -> Trainer:
-    layers = None if backbone is None else backbone.layers
-    network = build_network(find_model(recipe.model), recipe.image_size, recipe.seed, layers)
+def _start(recipe: Recipe) -> Backbone | Pretrained | None:
+    """Load what others have trained, if the model stands on it."""
+    spec = find_model(recipe.model)
+    if spec.on_vgg16:
+        return load_vgg16(recipe.weights, recipe.seed)
+    return load_pretrained(recipe.weights) if spec.on_hub else None
+
+
+def _trainer(store: ExampleStore, recipe: Recipe, start: Backbone | Pretrained | None) -> Trainer:
+    backbone = start if isinstance(start, Backbone) else None
+    pretrained = start if isinstance(start, Pretrained) else None
+    network = build_network(
+        find_model(recipe.model),
+        recipe.image_size,
+        recipe.seed,
+        backbone.layers if backbone else None,
+        pretrained.structure if pretrained else None,
+    )
+    if pretrained is not None:
+        pretrained.fill(network.head)
     learned, validated = (
         store.examples(split, recipe, backbone) for split in (Split.TRAIN, Split.VALIDATION)
     )
     return Trainer(network, recipe, learned, validated)
 
 
-def _describe(run: Run, trainer: Trainer, backbone: Backbone | None) -> Run:
+def _describe(run: Run, trainer: Trainer, start: Backbone | Pretrained | None) -> Run:
     count = count_parameters(trainer.network)
     facts: dict[str, object] = {
         "parameters": ParameterRecord(total=count.total, trainable=count.trainable)
     }
-    if backbone is not None:
+    if start is not None:
         before = run.record.backbone
-        if before is not None and before.digest != backbone.digest:
+        if before is not None and before.digest != start.digest:
             raise RunError(
-                f"{run.folder}: was begun on other VGG16 weights than {run.recipe.weights} now "
-                "gives; bring that file back, or train again into another --out"
+                f"{run.folder}: was begun on other pretrained weights than "
+                f"{run.recipe.weights} now gives; bring them back, or train again into another "
+                "--out"
             )
         passes = [examples.pass_seconds for examples in (trainer.train, trainer.validation)]
         facts["backbone"] = BackboneRecord(
-            origin=backbone.origin,
-            digest=backbone.digest,
+            origin=start.origin,
+            digest=start.digest,
             pass_seconds=None if None in passes else sum(passes),
         )
+    if isinstance(start, Pretrained):
+        run.write_structure(start.structure)
     return run.note(**facts)
 
 

@@ -52,7 +52,7 @@ class Trainer:
         self.device = select_device()
         self.network = place(network, self.device)
         self.optimizer = torch.optim.AdamW(
-            _decaying(network.head, recipe.weight_decay),
+            _groups(network, recipe),
             lr=recipe.learning_rate,
             eps=recipe.adam_epsilon,
             fused=True,
@@ -71,7 +71,8 @@ class Trainer:
             return self.network
         head = self._average.module
         assert isinstance(head, nn.Sequential)
-        return Network(head, self.network.backbone, self.network.penalised)
+        network = self.network
+        return Network(head, network.backbone, network.penalised, network.pretrained)
 
     @property
     def finished(self) -> bool:
@@ -154,6 +155,7 @@ class Trainer:
         generator = torch.Generator().manual_seed(int(for_augmentation))
         order = self._order(np.random.default_rng(for_order))
         self.network.train()
+        self.network.freeze(number <= self.recipe.head_epochs)
         total = torch.zeros((), dtype=torch.float64, device=self.device)
         counts = torch.zeros(4, dtype=torch.int64, device=self.device)
         done = seen = 0
@@ -200,7 +202,7 @@ class Trainer:
 
     def _set_learning_rate(self, learning_rate: float) -> None:
         for group in self.optimizer.param_groups:
-            group["lr"] = learning_rate
+            group["lr"] = learning_rate * group["share"]
 
     def _order(self, rng: np.random.Generator) -> NDArray[np.intp]:
         n = len(self.train)
@@ -257,12 +259,20 @@ def _forward(network: Network, inputs: Tensor) -> Tensor:
     return logits
 
 
-def _decaying(head: nn.Module, decay: float) -> list[dict[str, object]]:
-    """Group parameters: kernels decay, shifts, scales and biases do not."""
-    parameters = list(head.parameters())
+def _groups(network: Network, recipe: Recipe) -> list[dict[str, object]]:
+    """Group parameters: kernels decay, others do not; pretrained ones may learn more slowly."""
+    fresh = [one for layer in network.fresh for one in layer.parameters()]
+    known = {id(one) for one in fresh}
+    pretrained = [one for one in network.head.parameters() if id(one) not in known]
     return [
-        {"params": [one for one in parameters if one.ndim > 1], "weight_decay": decay},
-        {"params": [one for one in parameters if one.ndim <= 1], "weight_decay": 0.0},
+        {
+            "params": [one for one in parameters if (one.ndim > 1) is kernels],
+            "weight_decay": recipe.weight_decay if kernels else 0.0,
+            "share": share,
+        }
+        for parameters, share in ((fresh, 1.0), (pretrained, recipe.pretrained_rate))
+        for kernels in (True, False)
+        if parameters
     ]
 
 
