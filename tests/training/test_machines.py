@@ -3,8 +3,10 @@
 import numpy as np
 import pytest
 
+from pneumoscope.dataset import Entry, Label, Split
+from pneumoscope.errors import DatasetError
 from pneumoscope.evaluation.adjusted import adjusted_auc
-from pneumoscope.training.machines import STRATA, machine_strata
+from pneumoscope.training.machines import STRATA, deal_machines, machine_strata
 
 
 @pytest.fixture
@@ -47,3 +49,50 @@ def test_strata_are_about_as_large_and_what_is_alike_stays_together(
     )
     twins = machine_strata(made, labels, np.repeat(made[:1], 100, axis=0))
     assert len(set(twins.tolist())) == 1
+
+
+def made_by(machine: int, rng: np.random.Generator) -> np.ndarray:
+    return np.array([9.0 * machine, 9.0 * (machine == 1)]) + rng.normal(size=2)
+
+
+@pytest.fixture
+def ward() -> tuple[list[Entry], dict[str, np.ndarray], dict[str, int]]:
+    """Return 120 images of 60 patients by three machines; every tenth patient was at two."""
+    rng = np.random.default_rng(0)
+    entries, made, machine = [], {}, {}
+    for patient in range(60):
+        for image in range(2):
+            path = f"{patient}-{image}.png"
+            split = (Split.TEST, Split.VALIDATION)[patient] if patient < 2 else Split.TRAIN
+            entries.append(Entry(path, Label(patient % 2), patient=str(patient), split=split))
+            machine[path] = (patient + (image if patient % 10 == 0 else 0)) % 3
+            made[path] = made_by(machine[path], rng)
+    return entries, made, machine
+
+
+def test_each_machine_is_held_out_once_with_the_patients_it_saw(
+    ward: tuple[list[Entry], dict[str, np.ndarray], dict[str, int]],
+) -> None:
+    entries, made, machine = ward
+    folds = deal_machines(entries, made, 3, seed=0)
+    held_out = set()
+    for fold in folds:
+        assert [entry.path for entry in fold] == [entry.path for entry in entries]
+        split = {entry.path: entry.split for entry in fold}
+        learned = {machine[path] for path, of in split.items() if of is Split.TRAIN}
+        assert len(learned) == 2
+        held_out |= {0, 1, 2} - learned
+        patients = {of: {entry.patient for entry in fold if entry.split is of} for of in Split}
+        assert not patients[Split.TRAIN] & patients[Split.VALIDATION]
+        assert patients[Split.TEST] == {"0"}  # as it was
+        assert "1" in patients[Split.VALIDATION]
+    assert held_out == {0, 1, 2}
+
+
+def test_a_class_that_one_machine_alone_has_cannot_be_dealt(
+    ward: tuple[list[Entry], dict[str, np.ndarray], dict[str, int]],
+) -> None:
+    entries, made, machine = ward
+    alone = [entry for entry in entries if entry.label or machine[entry.path] == 0]
+    with pytest.raises(DatasetError, match="no image of the class NORMAL"):
+        deal_machines(alone, made, 3, seed=0)

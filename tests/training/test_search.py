@@ -9,17 +9,26 @@ from pathlib import Path
 import numpy as np
 import optuna
 import pytest
+from sklearn.metrics import roc_auc_score
 
 from pneumoscope.cache import ArrayCache
 from pneumoscope.dataset import Manifest, Split, open_dataset
 from pneumoscope.errors import RecipeError, RunError, RunInterruptedError, StorageError
 from pneumoscope.models import Precision
 from pneumoscope.training import Recipe
-from pneumoscope.training import search as module
 from pneumoscope.training.examples import Examples
-from pneumoscope.training.search import BEST, SPACE, STORAGE, TRIALS, Plan, Range, Search
+from pneumoscope.training.search import (
+    BEST,
+    SPACE,
+    STORAGE,
+    TRIALS,
+    HeldOut,
+    Plan,
+    Range,
+    Search,
+)
 from pneumoscope.training.search_page import PAGE, write_page
-from pneumoscope.training.trainer import Trainer
+from pneumoscope.training.trainer import Trainer, predict
 
 QUICK = ("image_size=64", "epochs=2", "precision=float32")
 
@@ -57,7 +66,7 @@ def rows(search: Search) -> list[dict[str, str]]:
 def test_every_trial_is_a_row_and_the_best_a_recipe(done: Search) -> None:
     table = rows(done)
     assert [row["state"] for row in table] == ["complete", "complete"]
-    scores = [float(row["adjusted_auc"]) for row in table]
+    scores = [float(row["score"]) for row in table]
     assert all(0 <= score <= 1 for score in scores)
     best = Recipe.read(done.out / BEST)
     chosen = table[scores.index(max(scores))]
@@ -103,11 +112,40 @@ def test_the_test_split_is_neither_learned_from_nor_judged(
     assert seen == search._how_made.keys() == everything - tested
 
 
+def test_with_machines_held_out_the_score_is_the_plain_auc_of_what_was_not_learned_from(
+    manifest: Manifest, cache: ArrayCache, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    judged: list[tuple[set[str], float]] = []
+    score = Search._score
+
+    def watch(self: Search, trainer: Trainer) -> float:
+        part = trainer.validation
+        said = predict(trainer.result, part, trainer.recipe.precision)
+        judged.append(({entry.path for entry in part.entries}, roc_auc_score(part.labels, said)))
+        assert {entry.path for entry in trainer.train.entries}.isdisjoint(judged[-1][0])
+        return score(self, trainer)
+
+    monkeypatch.setattr(Search, "_score", watch)
+    plan = Plan(("compact",), QUICK, folds=2, held_out=HeldOut.MACHINES)
+    search = Search(manifest, plan, tmp_path / "s", cache, resume=False)
+    search.run(seconds=600, trials=1)
+    validation = {entry.path for entry in manifest.of(Split.VALIDATION)}
+    assert all(paths > validation for paths, _ in judged)
+    assert search.best.values[0] == pytest.approx(np.mean([auc for _, auc in judged]))
+
+
+def test_the_first_trial_is_the_model_s_own_recipe(done: Search) -> None:
+    first = rows(done)[0]
+    assert float(first["learning_rate"]) == 2e-3
+    assert float(first["augmentation.crop"]) == 0.45
+    assert float(first["augmentation.stretch"]) == 0
+
+
 def test_a_trial_worse_than_the_median_ends_after_its_first_fold(
     manifest: Manifest, cache: ArrayCache, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     given = iter([0.8, 0.8] * 5 + [0.7, 0.9])
-    monkeypatch.setattr(module, "_score", lambda *_: next(given))
+    monkeypatch.setattr(Search, "_score", lambda *_: next(given))
     monkeypatch.setattr(Trainer, "finished", True)
     search = Search(
         manifest, Plan(("compact",), QUICK, folds=2), tmp_path / "s", cache, resume=False
@@ -227,7 +265,7 @@ def test_a_damaged_search_is_refused(manifest: Manifest, cache: ArrayCache, tmp_
     ("models", "settings", "named"),
     [
         (("compact",), tuple(f"{name}={_one(v)}" for name, v in SPACE.items()), "by hand"),
-        (("model_7",), (), "frozen VGG16"),
+        (("model_7",), (), "pretrained layers"),
         (("model_9",), (), "not a model"),
         (("compact",), ("speed=9",), "not a setting"),
         (("compact",), ("seed=5",), "--seed"),
@@ -286,7 +324,7 @@ def test_from_the_command_line(
     )
     assert outcome.code == 0, outcome.err
     assert str(tmp_path / "s" / PAGE) in outcome.out
-    assert "trial 0: adjusted AUC" in outcome.err
+    assert "trial 0: score" in outcome.err
     assert Counter(row["state"] for row in csv.DictReader((tmp_path / "s" / TRIALS).open())) == {
         "complete": 1
     }

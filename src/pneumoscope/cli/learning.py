@@ -31,6 +31,13 @@ if TYPE_CHECKING:
 app = typer.Typer()
 
 
+class HeldOutOption(StrEnum):
+    """What each fold of a search is judged on."""
+
+    patients = "patients"
+    machines = "machines"
+
+
 class ExportFormat(StrEnum):
     """What a Run is exported for."""
 
@@ -141,7 +148,13 @@ def tune(
         list[str] | None,
         typer.Option("--model", metavar="NAME", help="Search this one too; repeatable."),
     ] = None,
-    folds: Annotated[int, typer.Option(min=2, max=20, help="By patient.")] = 3,
+    folds: Annotated[int, typer.Option(min=2, max=20, help="How many.")] = 3,
+    held_out: Annotated[
+        HeldOutOption,
+        typer.Option(
+            help="What a fold is judged on: other patients, or a machine unlike the rest."
+        ),
+    ] = HeldOutOption.patients,
     trials: Annotated[int | None, typer.Option(min=1, help="At most, in this call.")] = None,
     images: ImagesOption = None,
     seed: Annotated[
@@ -164,12 +177,20 @@ def tune(
       pneumoscope tune chest_xray --out search --budget 8h --set epochs=12 --set image_size=128
 
       pneumoscope tune chest_xray --out search --budget 2h --resume
+
+      pneumoscope tune chest_xray --out machines --budget 8h --held-out machines
     """
-    from pneumoscope.training.search import Plan, Search
+    from pneumoscope.training.search import HeldOut, Plan, Search
     from pneumoscope.training.search_page import PAGE, write_page
 
     seconds = _seconds(budget)
-    plan = Plan(tuple(dict.fromkeys(models or ["compact"])), tuple(settings or ()), folds, seed)
+    plan = Plan(
+        tuple(dict.fromkeys(models or ["compact"])),
+        tuple(settings or ()),
+        folds,
+        HeldOut(held_out.value),
+        seed,
+    )
     manifest = open_source(source, images, None, seed, strict)
     search = Search(manifest, plan, out, open_cache(), resume=resume)
     try:

@@ -1,13 +1,18 @@
 """Images put together that were made alike, so that a network gains nothing by telling machines."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
 
 import numpy as np
 from numpy.typing import NDArray
+from sklearn.cluster import KMeans
 from sklearn.ensemble import HistGradientBoostingClassifier
+from sklearn.preprocessing import StandardScaler
 
-from pneumoscope.dataset import Entry, Manifest
+from pneumoscope.dataset import Entry, Label, Manifest, Split
 from pneumoscope.dataset.acquisition import Acquisition, as_table, describe_acquisition
+from pneumoscope.dataset.splits import linked_groups
+from pneumoscope.errors import DatasetError
 from pneumoscope.parallel import map_parallel
 from pneumoscope.radiograph import read_radiograph
 
@@ -79,3 +84,77 @@ def machine_strata(
     edges = np.quantile(said, np.arange(1, STRATA) / STRATA)
     strata: NDArray[np.intp] = np.searchsorted(edges, said)
     return strata
+
+
+def deal_machines(
+    entries: Sequence[Entry], made: Mapping[str, NDArray[np.float64]], count: int, seed: int
+) -> list[list[Entry]]:
+    """Hold one machine out after the other: validation then has images unlike those of train.
+
+    Machines are clusters of train and validation by how images were made.
+
+    Parameters
+    ----------
+    entries
+        With their splits; test and what is set aside stay as they are.
+    made
+        By path, how each image of train and validation was made, as `describe_entries` gives it.
+    count
+        How many machines.
+    seed
+        Of the clusters.
+
+    Returns
+    -------
+    list[list[Entry]]
+        For each machine all entries, in the same order. Validation is what it was and every image
+        of the patients whom this machine, too, made an image of; train is what is left of it.
+
+    Raises
+    ------
+    DatasetError
+        If a fold's train has no image of a class.
+
+    References
+    ----------
+    Gulrajani and Lopez-Paz, "In Search of Lost Domain Generalization", ICLR 2021: choosing with one
+    domain left out.
+
+    Examples
+    --------
+    >>> images = [
+    ...     Entry(f"{label.name}/{i}.png", label, split=Split.TRAIN)
+    ...     for label in Label
+    ...     for i in range(6)
+    ... ]
+    >>> made = {image.path: np.array([i % 2.0]) for i, image in enumerate(images)}
+    >>> folds = deal_machines(images, made, 2, seed=0)
+    >>> [sum(entry.split is Split.VALIDATION for entry in fold) for fold in folds]
+    [6, 6]
+    """
+    pool = [entry for entry in entries if entry.split in (Split.TRAIN, Split.VALIDATION)]
+    table = StandardScaler().fit_transform(np.stack([made[entry.path] for entry in pool]))
+    machine = KMeans(count, n_init=10, random_state=seed).fit_predict(table)
+    patient = linked_groups(pool)
+    folds = []
+    for number in range(count):
+        held = {
+            patient[entry.group] for entry, of in zip(pool, machine, strict=True) if of == number
+        }
+        folds.append([_held_out(entry, patient.get(entry.group) in held) for entry in entries])
+        _require_both_classes(folds[-1], count)
+    return folds
+
+
+def _held_out(entry: Entry, held: bool) -> Entry:
+    return replace(entry, split=Split.VALIDATION) if held and entry.split is Split.TRAIN else entry
+
+
+def _require_both_classes(entries: Sequence[Entry], count: int) -> None:
+    left = {entry.label for entry in entries if entry.split is Split.TRAIN}
+    for label in Label:
+        if label not in left:
+            raise DatasetError(
+                f"of {count} machines, held out one after the other, one leaves no image of the "
+                f"class {label.name} to learn from; hold out patients, or deal into more machines"
+            )

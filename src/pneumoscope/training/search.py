@@ -5,6 +5,7 @@ import io
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from enum import StrEnum
 from functools import cached_property
 from pathlib import Path
 from typing import Any, NoReturn
@@ -18,7 +19,7 @@ from optuna.trial import FrozenTrial, Trial, TrialState
 from sqlalchemy.exc import SQLAlchemyError
 
 from pneumoscope.cache import ArrayCache
-from pneumoscope.dataset import Manifest, Split
+from pneumoscope.dataset import Entry, Manifest, Split
 from pneumoscope.dataset.splits import deal_folds
 from pneumoscope.errors import RecipeError, RunError, RunInterruptedError, StorageError
 from pneumoscope.evaluation.adjusted import adjusted_auc
@@ -27,7 +28,7 @@ from pneumoscope.models import Precision, build_network, fastest_precision, find
 from pneumoscope.terminal import progress_bar
 from pneumoscope.training.estimate import require_memory
 from pneumoscope.training.examples import ExampleStore
-from pneumoscope.training.machines import describe_entries, machine_strata
+from pneumoscope.training.machines import deal_machines, describe_entries, machine_strata
 from pneumoscope.training.recipe import Recipe, make_recipe
 from pneumoscope.training.trainer import Trainer, predict
 
@@ -56,6 +57,9 @@ SPACE: Mapping[str, Range | Choices] = {
     "weight_decay": Range(1e-3, 0.3, log=True),
     "label_smoothing": Range(0.0, 0.2),
     "augmentation.crop": Range(0.0, 0.5),
+    "augmentation.stretch": Range(0.0, 0.5),
+    "augmentation.sharpness": Range(0.0, 1.0),
+    "augmentation.noise": Range(0.0, 0.1),
     "augmentation.border": Range(0.0, 0.25),
     "augmentation.erase": (0, 1, 2, 4),
     "augmentation.gamma": Range(0.0, 0.8),
@@ -63,6 +67,13 @@ SPACE: Mapping[str, Range | Choices] = {
     "augmentation.rotation": Range(0.0, 20.0),
 }
 """What is searched, unless it is set by hand; the architecture too, if several are named."""
+
+
+class HeldOut(StrEnum):
+    """What each fold of a search is judged on and does not learn from."""
+
+    PATIENTS = "patients"
+    MACHINES = "machines"
 
 
 @dataclass(frozen=True)
@@ -76,7 +87,11 @@ class Plan:
     settings
         Set by hand, such as ``"epochs=12"``; they are not searched.
     folds
-        Into which the patients of train and validation are dealt.
+        Into which the patients of train and validation, or their machines, are dealt.
+    held_out
+        With patients, a trial's score is the mean over the folds of the AUC among images made alike
+        (see `machine_strata`); with machines, of the AUC among validation and the images of a
+        machine that was not learned from (see `deal_machines`).
     seed
         Of folds, trainings and sampler.
     precision
@@ -86,6 +101,7 @@ class Plan:
     models: tuple[str, ...]
     settings: tuple[str, ...] = ()
     folds: int = 3
+    held_out: HeldOut = HeldOut.PATIENTS
     seed: int = 0
     precision: Precision = field(default_factory=fastest_precision)
 
@@ -137,8 +153,10 @@ class Plan:
             if name in self.by_hand:
                 raise RecipeError(f"--set {name}: a search has the option {option} for it")
         for model in self.models:
-            if find_model(model).on_vgg16:
-                raise RecipeError(f"--model {model}: a frozen VGG16 is not searched; name others")
+            if find_model(model).on_vgg16 or find_model(model).on_hub:
+                raise RecipeError(
+                    f"--model {model}: on pretrained layers there is no search; name others"
+                )
             self.recipe({"model": model})
         if not self.space:
             raise RecipeError("every setting is set by hand: leave out a --set, or use 'train'")
@@ -175,8 +193,7 @@ class Search:
     ) -> None:
         plan.check()
         self.manifest, self.plan, self.out, self.cache = manifest, plan, out, cache
-        dealt = deal_folds(manifest.entries, plan.folds, plan.seed)
-        self.folds = [replace(manifest, entries=tuple(entries)) for entries in dealt]
+        self.folds = [replace(manifest, entries=tuple(entries)) for entries in self._deal()]
         self.study = self._open(resume)
 
     def run(self, seconds: float, trials: int | None = None) -> None:
@@ -197,13 +214,12 @@ class Search:
             If the search cannot be written.
         """
         deadline = time.monotonic() + seconds
-        made = self._how_made
         with progress_bar() as bar:
             task = bar.add_task("Searching", total=seconds)
 
             def objective(trial: Trial) -> float:
                 scores: list[float] = []
-                for _ in self._train_folds(trial, made, scores):
+                for _ in self._train_folds(trial, scores):
                     left = deadline - time.monotonic()
                     bar.update(task, completed=seconds - max(0.0, left))
                     if left < 0:
@@ -256,9 +272,7 @@ class Search:
         if self.best is not None:
             write_text(self.out / BEST, self.plan.recipe(self.best.params).to_yaml())
 
-    def _train_folds(
-        self, trial: Trial, made: Mapping[str, NDArray[np.float64]], scores: list[float]
-    ) -> Iterator[None]:
+    def _train_folds(self, trial: Trial, scores: list[float]) -> Iterator[None]:
         """Train on one fold after the other, an epoch at each step; add each fold's score."""
         chosen = {name: _suggest(trial, name, values) for name, values in self.plan.space.items()}
         try:
@@ -268,7 +282,7 @@ class Search:
                 while not trainer.finished:
                     trainer.run_epoch(lambda *_: None)
                     yield
-                scores.append(_score(trainer, made))
+                scores.append(self._score(trainer))
                 trial.report(float(np.mean(scores)), number)
                 if number < len(self.folds) and trial.should_prune():
                     _end(trial, "worse than the median")
@@ -283,6 +297,27 @@ class Search:
         require_memory(recipe, len(train) + len(validation))
         network = build_network(find_model(recipe.model), recipe.image_size, recipe.seed)
         return Trainer(network, recipe, train, validation)
+
+    def _score(self, trainer: Trainer) -> float:
+        train, validation = trainer.train, trainer.validation
+        strata = np.zeros(len(validation), np.intp)
+        if self.plan.held_out is HeldOut.PATIENTS:
+            learned, judged = (
+                np.stack([self._how_made[entry.path] for entry in part.entries])
+                for part in (train, validation)
+            )
+            strata = machine_strata(learned, train.labels, judged)
+        said = predict(trainer.result, validation, trainer.recipe.precision)
+        score = adjusted_auc(validation.labels, said, strata)
+        if score is None:
+            raise RunError("borders and markers alone tell the classes apart: no images are alike")
+        return score
+
+    def _deal(self) -> list[list[Entry]]:
+        entries, count, seed = self.manifest.entries, self.plan.folds, self.plan.seed
+        if self.plan.held_out is HeldOut.MACHINES:
+            return deal_machines(entries, self._how_made, count, seed)
+        return deal_folds(entries, count, seed)
 
     @cached_property
     def _how_made(self) -> dict[str, NDArray[np.float64]]:
@@ -313,6 +348,8 @@ class Search:
             )
             self._settle(study)
             _try_again(study)
+            if not study.trials:
+                study.enqueue_trial(self._own())
         except (SQLAlchemyError, OptunaError, RuntimeError) as error:
             raise RunError(
                 f"{path}: cannot be opened as a search ({_first_line(error)}); search into another "
@@ -321,6 +358,13 @@ class Search:
         # Begun anew with the same seed it would propose again what it proposed before.
         study.sampler = optuna.samplers.TPESampler(seed=self.plan.seed + len(study.trials))
         return study
+
+    def _own(self) -> dict[str, Any]:
+        """Return what the first model's own recipe says, so that the best is never behind it."""
+        settings = self.plan.recipe({}).model_dump(mode="json")
+        settings |= {f"augmentation.{name}": of for name, of in settings["augmentation"].items()}
+        space = self.plan.space.items()
+        return {name: _nearest(settings[name], values) for name, values in space}
 
     def _settle(self, study: optuna.Study) -> None:
         """Note what the search is about, or see that it is what it was begun with."""
@@ -342,6 +386,7 @@ class Search:
             "models": list(plan.models),
             "settings": list(plan.settings),
             "folds": plan.folds,
+            "held_out": str(plan.held_out),
             "seed": plan.seed,
             "precision": str(plan.precision),
         }
@@ -351,7 +396,7 @@ def trials_csv(trials: Sequence[FrozenTrial], names: Sequence[str]) -> str:
     """Return trials as a table: score, spread over folds, minutes, and what was tried."""
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\n")
-    writer.writerow(["trial", "state", "adjusted_auc", "spread", "minutes", *names])
+    writer.writerow(["trial", "state", "score", "spread", "minutes", *names])
     for trial in trials:
         if trial.state is TrialState.WAITING:
             continue
@@ -380,20 +425,6 @@ class _CutShortError(Exception):
     """The time is over, which says nothing about a trial."""
 
 
-def _score(trainer: Trainer, made: Mapping[str, NDArray[np.float64]]) -> float:
-    """Return the AUC among validation images that were made alike."""
-    train, validation = trainer.train, trainer.validation
-    learned, judged = (
-        np.stack([made[entry.path] for entry in part.entries]) for part in (train, validation)
-    )
-    strata = machine_strata(learned, train.labels, judged)
-    said = predict(trainer.result, validation, trainer.recipe.precision)
-    score = adjusted_auc(validation.labels, said, strata)
-    if score is None:
-        raise RunError("borders and markers alone tell the classes apart: no images are alike")
-    return score
-
-
 def _end(trial: Trial, why: str) -> NoReturn:
     trial.set_user_attr("why", why)
     raise optuna.TrialPruned(why)
@@ -405,6 +436,13 @@ def _suggest(trial: Trial, name: str, values: Range | Choices) -> int | float | 
     chosen = trial.suggest_categorical(name, list(values))
     assert isinstance(chosen, int | str)
     return chosen
+
+
+def _nearest(value: Any, values: Range | Choices) -> Any:
+    """Return a recipe's value, or what of the search is nearest to it."""
+    if isinstance(values, Range):
+        return min(max(value, values.low), values.high)
+    return value if value in values else values[0]
 
 
 def _try_again(study: optuna.Study) -> None:
@@ -421,5 +459,5 @@ def _first_line(error: BaseException | None) -> str:
 
 def _line(trial: FrozenTrial) -> str:
     if trial.state is TrialState.COMPLETE:
-        return f"trial {trial.number}: adjusted AUC {trial.values[0]:.4f}"
+        return f"trial {trial.number}: score {trial.values[0]:.4f}"
     return f"trial {trial.number}: ended early, {trial.user_attrs.get('why', 'the time was over')}"

@@ -52,7 +52,7 @@ def progress_figure(finished: Sequence[FrozenTrial]) -> Figure:
     axes = figure.add_subplot()
     axes.plot(numbers, scores, "o", color=_BLUE, label="trial", markersize=4)
     axes.step(numbers, best, where="post", color=_ORANGE, label="best so far")
-    axes.set(xlabel="Trial", ylabel="Adjusted AUC")
+    axes.set(xlabel="Trial", ylabel="Score (AUC)")
     axes.legend(frameon=False)
     return figure
 
