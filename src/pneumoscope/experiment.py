@@ -27,13 +27,13 @@ from pneumoscope.evaluation.results import (
 )
 from pneumoscope.files import write_text
 from pneumoscope.models import find_model
-from pneumoscope.models.vgg16 import load_vgg16
 from pneumoscope.radiograph import read_radiograph
 from pneumoscope.terminal import messages
 from pneumoscope.training import ExampleStore, Recipe, Run, evaluate_once, train
 from pneumoscope.training.estimate import require_memory
 from pneumoscope.training.evaluate import read_predictions
 from pneumoscope.training.run import require_empty
+from pneumoscope.training.start import load_start, require_unseen
 
 _GALLERY = 24
 """Images of each kind of mistake that the report shows; it lists them all."""
@@ -77,11 +77,8 @@ def run_experiment(
     for recipe in recipes:
         if not _is_finished(_run_folder(out, recipe)):
             require_memory(recipe, images)
-    on_vgg16 = {
-        (recipe.weights, recipe.seed) for recipe in recipes if find_model(recipe.model).on_vgg16
-    }
-    for weights, seed in on_vgg16:  # a missing file is said now, not after an hour
-        load_vgg16(weights, seed)
+    for recipe in _differing_starts(recipes):  # what is missing is said now, not after an hour
+        require_unseen(load_start(recipe), manifest)
     manifest.write(out / "manifest.parquet")
     store = ExampleStore(manifest, cache)
     runs = [train(store, recipe, _run_folder(out, recipe), resume=resume) for recipe in recipes]
@@ -91,6 +88,17 @@ def run_experiment(
         result = summarise_runs(manifest, runs, min_recall)
         _write_report(result, manifest, out)
     return result
+
+
+def _differing_starts(recipes: Sequence[Recipe]) -> list[Recipe]:
+    """Return one recipe for each thing that is begun with: seven models share one VGG16."""
+    return list(
+        {
+            (spec.on_vgg16, spec.on_hub, recipe.weights, recipe.seed, recipe.start): recipe
+            for recipe in recipes
+            for spec in [find_model(recipe.model)]
+        }.values()
+    )
 
 
 def summarise_runs(manifest: Manifest, runs: Sequence[Run], min_recall: float) -> ExperimentResult:

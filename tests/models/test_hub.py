@@ -1,6 +1,7 @@
 """Networks of the hub: small random checkpoints in its format, and a server that speaks as it."""
 
 import json
+import shutil
 import subprocess
 import sys
 from collections.abc import Callable
@@ -21,11 +22,14 @@ from transformers import (
     SwinConfig,
     SwinModel,
     ViTConfig,
+    ViTForImageClassification,
+    ViTMAEConfig,
+    ViTMAEModel,
     ViTModel,
 )
 
 from pneumoscope.cache import ArrayCache
-from pneumoscope.dataset import open_dataset
+from pneumoscope.dataset import Entry, Label, open_dataset
 from pneumoscope.errors import RecipeError, RunError, WeightsError
 from pneumoscope.evaluation.predictions import Predictions
 from pneumoscope.models.catalogue import HUB, build_network
@@ -36,6 +40,7 @@ from pneumoscope.reader import Reader
 from pneumoscope.training import ExampleStore, Run, make_recipe, train
 from pneumoscope.training.estimate import estimate, memory_needed
 from pneumoscope.training.evaluate import finished_network
+from pneumoscope.training.examples import Examples
 from pneumoscope.training.trainer import Trainer
 
 COLOURS = {"image_mean": [0.4, 0.5, 0.6], "image_std": [0.2, 0.25, 0.3]}
@@ -301,6 +306,81 @@ def test_a_name_that_is_nothing_is_refused(
     assert outcome.code == 1
     assert f"{name}: no network can be had from it" in outcome.err
     assert not (tmp_path / "r").exists()
+
+
+def test_a_classifier_without_a_pooler_has_the_same_weights_each_time(tmp_path: Path) -> None:
+    """As google/vit-base-patch16-224: what transformers would draw anew is not used."""
+    settings = ViTConfig(**SMALL, intermediate_size=64, patch_size=16, image_size=64, num_labels=5)
+    ViTForImageClassification(settings).save_pretrained(tmp_path)
+    first, second = (load_pretrained(str(tmp_path)) for _ in range(2))
+    assert first.digest == second.digest
+    head = hub_network(first.structure)
+    first.fill(head)  # every weight, none is left over
+    assert head(torch.rand(2, 1, 64, 64)).shape == (2, 1)
+
+
+def test_half_precision_is_read_as_float32(tmp_path: Path) -> None:
+    ConvNextV2ForImageClassification(CONVNEXT).half().save_pretrained(tmp_path)
+    pretrained = load_pretrained(str(tmp_path))
+    assert {value.dtype for value in pretrained.state.values()} == {torch.float32}
+    head = hub_network(pretrained.structure)
+    pretrained.fill(head)
+    assert head(torch.rand(1, 1, 64, 64)).dtype is torch.float32
+
+
+def test_tokens_that_are_no_map_are_refused(tmp_path: Path) -> None:
+    """Masked autoencoders show a random quarter of the patches in random order."""
+    masked = ViTMAEConfig(**SMALL, intermediate_size=64, patch_size=16, image_size=224)
+    ViTMAEModel(masked).save_pretrained(tmp_path)
+    with pytest.raises(WeightsError, match="'vit_mae' cannot be built for grey images"):
+        hub_network(load_pretrained(str(tmp_path)).structure)
+
+
+@pytest.mark.parametrize(
+    ("processor", "mean"),
+    [({"do_normalize": False, **COLOURS}, [0, 0, 0]), ({}, [0.485, 0.456, 0.406])],
+)
+def test_colours_are_as_the_checkpoint_says(
+    checkpoint: Path, tmp_path: Path, processor: dict, mean: list[float]
+) -> None:
+    (tmp_path / "config.json").write_bytes((checkpoint / "config.json").read_bytes())
+    (tmp_path / "preprocessor_config.json").write_text(json.dumps(processor))
+    assert read_structure(str(tmp_path))["mean"] == mean
+
+
+def test_a_damaged_preprocessor_is_no_missing_one(checkpoint: Path, tmp_path: Path) -> None:
+    (tmp_path / "config.json").write_bytes((checkpoint / "config.json").read_bytes())
+    (tmp_path / "preprocessor_config.json").write_text("{")
+    with pytest.raises(WeightsError, match="no network can be had"):
+        read_structure(str(tmp_path))
+
+
+def test_a_run_without_its_structure_is_named(run: Run, tmp_path: Path) -> None:
+    shutil.copytree(run.folder, tmp_path / "run")
+    (tmp_path / "run" / "structure.json").unlink()
+    with pytest.raises(WeightsError, match=r"structure\.json"):
+        finished_network(Run.open(tmp_path / "run"))
+
+
+def test_averaged_weights_leave_indices_alone(tmp_path: Path) -> None:
+    """Swin looks its places up in a table of integers."""
+    made = make_recipe("hub", assignments=["weight_average=0.9", "precision=float32"])
+    SwinModel(SWIN).save_pretrained(tmp_path)
+    network = build_network(HUB, 96, 0, structure=load_pretrained(str(tmp_path)).structure)
+    entries = tuple(Entry(str(i), Label(i % 2)) for i in range(8))
+    pixels = np.random.default_rng(0).integers(0, 256, (8, 96, 96), np.uint8)
+    examples = Examples(entries, pixels, np.arange(8))
+    trainer = Trainer(network, made.model_copy(update={"batch_size": 2}), examples, examples)
+    trainer.run_epoch(lambda *_: None)
+    indices = [
+        (one, other)
+        for (name, one), (_, other) in zip(
+            network.named_buffers(), trainer.result.named_buffers(), strict=True
+        )
+        if name.endswith("relative_position_index")
+    ]
+    assert indices
+    assert all(torch.equal(one, other) for one, other in indices)
 
 
 COMMIT = "0123456789abcdef0123456789abcdef01234567"

@@ -251,9 +251,9 @@ def test_other_weights_behind_the_same_name_are_refused_on_resuming(
         stop_in_epoch(patch, 2, KeyboardInterrupt())
         with pytest.raises(RunInterruptedError):
             train(store, quick("model_5"), tmp_path / "run")
-    module = importlib.import_module("pneumoscope.training.train")
+    module = importlib.import_module("pneumoscope.training.start")
     monkeypatch.setattr(module, "load_vgg16", lambda *_: load_vgg16("none", 9))
-    with pytest.raises(RunError, match="other VGG16 weights"):
+    with pytest.raises(RunError, match="other pretrained weights"):
         train(store, quick("model_5"), tmp_path / "run", resume=True)
 
 

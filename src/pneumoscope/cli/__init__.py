@@ -88,5 +88,6 @@ _EXTRA_OF = {
     **dict.fromkeys(("jinja2", "matplotlib", "pyarrow"), "evaluate"),
     **dict.fromkeys(("h5py", "kagglehub", "onnxscript", "optuna", "platformdirs"), "train"),
     **dict.fromkeys(("requests", "safetensors", "scipy", "sklearn", "torch"), "train"),
+    **dict.fromkeys(("huggingface_hub", "transformers"), "train"),
 }
 """The extra that brings a package."""

@@ -254,6 +254,10 @@ def export(
         str, typer.Option(help="Whose radiographs it learned from; for the model card.")
     ] = "not stated",
     images: ImagesOption = None,
+    limits: Annotated[
+        list[str] | None,
+        typer.Option("--limit", help="A limit of its own, for the model card; repeatable."),
+    ] = None,
     form: Annotated[
         ExportFormat, typer.Option("--format", help="The last two are for one Run.")
     ] = ExportFormat.bundle,
@@ -293,7 +297,15 @@ def export(
         results.print(f"Network: {out}", soft_wrap=True)
         return
     bundle = export_bundle(
-        opened, out, open_cache(), name or out.name, notice, population, images, int8=int8
+        opened,
+        out,
+        open_cache(),
+        name or out.name,
+        notice,
+        population,
+        images,
+        limits or (),
+        int8=int8,
     )
     results.print(f"Bundle: {out}, {bundle.identity}", soft_wrap=True)
 

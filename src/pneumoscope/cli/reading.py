@@ -36,9 +36,9 @@ def read(
         typer.Option("--heatmaps", metavar="DIR", help="Gets a PNG for each that is read."),
     ] = None,
     bundle: Annotated[
-        Path | None,
-        typer.Option("--bundle", metavar="B", help="To read with; the shipped one if not given."),
-    ] = None,
+        str,
+        typer.Option("--bundle", metavar="B", help="To read with: a folder, default or adults."),
+    ] = "default",
     resume: Annotated[
         bool,
         typer.Option("--resume", help="Skip the files that --out (jsonl or csv) has rows of."),
@@ -55,6 +55,8 @@ def read(
       pneumoscope read ward --format csv --out readings.csv --heatmaps pictures
 
       pneumoscope read archive --format jsonl --out readings.jsonl --resume
+
+      pneumoscope read chest.dcm --bundle adults
     """
     from pneumoscope.reader import load
     from pneumoscope.reader.batch import read_files
@@ -89,8 +91,8 @@ def read(
 @app.command()
 def bundles(
     folders: Annotated[
-        list[Path] | None,
-        typer.Argument(metavar="[BUNDLE...]", help="The shipped one if none is given."),
+        list[str] | None,
+        typer.Argument(metavar="[BUNDLE...]", help="Those that come with it if none is given."),
     ] = None,
 ) -> None:
     """Show bundles side by side: what they learned from, operating points, figures.
@@ -102,9 +104,10 @@ def bundles(
       pneumoscope bundles old new
     """
     from pneumoscope.cli.tables import bundles_table
-    from pneumoscope.reader import SHIPPED, Bundle
+    from pneumoscope.reader import Bundle, find_bundle, shipped_bundles
 
-    results.print(bundles_table([Bundle.open(folder) for folder in folders or [SHIPPED]]))
+    named = folders or shipped_bundles()
+    results.print(bundles_table([Bundle.open(find_bundle(one)) for one in named]))
 
 
 def _summarise(counts: dict[str, int], output: Output) -> None:

@@ -39,12 +39,12 @@ class OperatingPoint:
 
 
 def choose_operating_points(predictions: Predictions) -> tuple[OperatingPoint, ...]:
-    """Choose the three operating points, from the most sensitive to the most precise.
+    """Choose the operating points, from the most sensitive to the most precise.
 
     ``screening`` is the highest threshold whose recall is at least 0.99, ``balanced`` maximises
     Youden's index [1]_ among thresholds not below it, ``confirm`` is the lowest, not below that,
-    whose precision is at least 0.98. Each threshold lies in the middle, as log-odds, between two
-    probabilities that were seen.
+    whose precision is at least 0.98; where none is, there is no ``confirm``. Each threshold lies in
+    the middle, as log-odds, between two probabilities that were seen.
 
     Parameters
     ----------
@@ -54,7 +54,7 @@ def choose_operating_points(predictions: Predictions) -> tuple[OperatingPoint, .
     Raises
     ------
     PredictionsError
-        If a class is missing, or no threshold is precise enough.
+        If a class is missing.
 
     References
     ----------
@@ -76,13 +76,9 @@ def choose_operating_points(predictions: Predictions) -> tuple[OperatingPoint, .
     seen, recall, specificity, precision = _rates(labels, probabilities)
     screening = int(np.flatnonzero(recall >= SCREENING_RECALL).max())
     balanced = screening + int(np.argmax((recall + specificity)[screening:]))
+    chosen = [screening, balanced]
     precise = balanced + np.flatnonzero(precision[balanced:] >= CONFIRM_PRECISION)
-    if len(precise) == 0:
-        raise PredictionsError(
-            f"no threshold reaches a precision of {CONFIRM_PRECISION} on the validation images, so "
-            "there is no operating point 'confirm'; train a better model, or with more images"
-        )
-    confirm = int(precise.min())
+    chosen += [int(precise.min())] if len(precise) else []
     low, high = abstaining_band(labels, probabilities)
     rules = {
         "screening": f"highest threshold with recall >= {SCREENING_RECALL}",
@@ -90,7 +86,7 @@ def choose_operating_points(predictions: Predictions) -> tuple[OperatingPoint, .
         "confirm": f"lowest threshold with precision >= {CONFIRM_PRECISION}",
     }
     points = []
-    for (name, rule), index in zip(rules.items(), (screening, balanced, confirm), strict=True):
+    for (name, rule), index in zip(rules.items(), chosen, strict=False):
         threshold = _between(seen[index - 1] if index else 0.0, seen[index])
         points.append(
             OperatingPoint(

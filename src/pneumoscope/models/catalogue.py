@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 import torch
 from torch import nn
 
-from pneumoscope.errors import RecipeError
+from pneumoscope.errors import RecipeError, WeightsError
 from pneumoscope.models import notebook
 from pneumoscope.models.compact import compact
 from pneumoscope.models.densenet import densenet121
@@ -53,7 +53,11 @@ class ModelSpec:
         """Build the layers that learn."""
         if self.head is not None:
             return self.head(image_size)
-        assert structure is not None
+        if structure is None:
+            raise WeightsError(
+                f"{self.name}: what its network is built from is missing (structure.json of a Run, "
+                "'structure' of an exported network); restore it from a copy, or train again"
+            )
         return hub_network(structure)
 
     @property

@@ -1,8 +1,8 @@
 """Networks of the Hugging Face hub, pretrained by others, as the start of one that learns here."""
 
-import hashlib
 import inspect
 import json
+import pickle
 from collections import OrderedDict
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -11,13 +11,15 @@ from math import isqrt
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import torch
+from huggingface_hub.errors import StrictDataclassError
+from safetensors import SafetensorError
 from torch import Tensor, nn
 
 from pneumoscope.errors import WeightsError
 from pneumoscope.models.compact import GlobalAveragePool
 from pneumoscope.models.layers import DenseToOne
+from pneumoscope.models.network import weights_digest
 
 Structure = Mapping[str, Any]
 """What a network is built from without the hub: its configuration there and its normalisation."""
@@ -27,6 +29,30 @@ FEATURES = "features"
 
 _INTERPOLATE = "interpolate_pos_encoding"
 _IMAGENET = {"mean": [0.485, 0.456, 0.406], "std": [0.229, 0.224, 0.225]}
+_PROBE = 224
+"""Side of the image on which channels and tokens are counted."""
+
+_CLASS_TOKENS = 2
+"""Of a class, and in DeiT of a teacher."""
+
+_WRONG = (
+    OSError,
+    ValueError,
+    RuntimeError,
+    ImportError,
+    LookupError,
+    TypeError,
+    AttributeError,
+    AssertionError,
+    pickle.UnpicklingError,
+    SafetensorError,
+    StrictDataclassError,
+)
+"""What transformers raises for what is missing, damaged or none for images."""
+
+_NOT_BUILT_FROM = ("auto_map", "dtype", "transformers_version", "_name_or_path")
+"""Of a configuration: whose code, how it was saved and by what; nothing that decides the layers."""
+
 _POOLER = "pooler"
 """Of weights that some architectures have beside their features, and that are not used here."""
 
@@ -81,19 +107,48 @@ class HubFeatures(nn.Module):
 
         super().__init__()
         config = AutoConfig.for_model(**structure["config"])
-        self.network = AutoModel.from_config(config)  # type: ignore[no-untyped-call]
+        built = AutoModel.from_config(config, dtype=torch.float32)  # type: ignore[no-untyped-call]
+        self.network: nn.Module = built
+        if _has_weights(getattr(self.network, _POOLER, None)):
+            self.network.pooler = None
         # Some place patches by embeddings of their training images' size, unless they are asked.
         known = inspect.signature(self.network.forward).parameters
         self._asked = {_INTERPOLATE: True} if _INTERPOLATE in known else {}
         for name in ("mean", "std"):
             values = torch.tensor(structure[name], dtype=torch.float32).view(1, -1, 1, 1)
             self.register_buffer(name, values, persistent=False)
+        self.channels, self._others = self._probe(getattr(config, "num_register_tokens", 0))
 
     def forward(self, images: Tensor) -> Tensor:
         """Return (n, channels, rows, columns) of grey images (n, 1, height, width) in [0, 1]."""
+        values = self._look(images)
+        return values if values.ndim == 4 else self._as_map(values)
+
+    def _look(self, images: Tensor) -> Tensor:
         coloured = (images - self.get_buffer("mean")) / self.get_buffer("std")
         values: Tensor = self.network(coloured, **self._asked).last_hidden_state
-        return values if values.ndim == 4 else _as_map(values)
+        return values
+
+    def _as_map(self, tokens: Tensor) -> Tensor:
+        """Arrange what a transformer says of square patches as a map, without its other tokens."""
+        patches = tokens[:, self._others :]
+        side = isqrt(patches.shape[1])
+        return patches.transpose(1, 2).reshape(len(tokens), tokens.shape[2], side, side)
+
+    @torch.no_grad()
+    def _probe(self, registers: int) -> tuple[int, int]:
+        """Return how many channels there are, and how many tokens before those of patches."""
+        self.eval()
+        image = torch.linspace(0, 1, _PROBE**2).view(1, 1, _PROBE, _PROBE)  # no patch is another
+        values, again = self._look(image), self._look(image)
+        if not (values.is_meta or torch.equal(values, again)):
+            raise ValueError("it says different things of one image, as where patches are hidden")
+        if values.ndim == 4:
+            return values.shape[1], 0
+        others = values.shape[1] - isqrt(values.shape[1]) ** 2
+        if others > _CLASS_TOKENS + registers:
+            raise ValueError(f"its {values.shape[1]} tokens are not those of square patches")
+        return values.shape[2], others
 
 
 def hub_network(structure: Structure) -> nn.Sequential:
@@ -106,11 +161,10 @@ def hub_network(structure: Structure) -> nn.Sequential:
     """
     try:
         features = HubFeatures(structure)
-        with torch.no_grad():
-            channels = features.eval()(torch.zeros(1, 1, _PROBE, _PROBE)).shape[1]
-    except (ValueError, KeyError, TypeError, AttributeError, RuntimeError, ImportError) as error:
+    except _WRONG as error:
+        kind = dict(structure.get("config", {})).get("model_type")
         raise WeightsError(
-            f"a network of the kind {structure['config'].get('model_type')!r} cannot be built for "
+            f"a network of the kind {kind!r} cannot be built for "
             f"grey images ({error}); name one that gives feature maps of images, such as "
             "facebook/convnextv2-tiny-22k-224, or install the transformers it was saved with"
         ) from error
@@ -119,14 +173,10 @@ def hub_network(structure: Structure) -> nn.Sequential:
             [
                 (FEATURES, features),
                 ("pool", GlobalAveragePool()),
-                ("output", DenseToOne(channels, 1)),
+                ("output", DenseToOne(features.channels, 1)),
             ]
         )
     )
-
-
-_PROBE = 224
-"""Side of the image on which the number of channels is counted."""
 
 
 def read_structure(weights: str) -> Structure:
@@ -143,20 +193,29 @@ def read_structure(weights: str) -> Structure:
         If it is neither, or cannot be fetched.
     """
     from transformers import AutoConfig
-    from transformers.image_processing_base import ImageProcessingMixin
+    from transformers.utils.hub import cached_file
 
     with _explained(weights):
         name, revision = _named(weights)
-        config = AutoConfig.from_pretrained(name, revision=revision)
-        try:
-            processor, _ = ImageProcessingMixin.get_image_processor_dict(name, revision=revision)
-        except OSError:  # a checkpoint may come without one
-            processor = {}
-    colours = {
-        ours: processor.get(theirs) or _IMAGENET[ours]
-        for ours, theirs in (("mean", "image_mean"), ("std", "image_std"))
-    }
-    return {"config": json.loads(config.to_json_string(use_diff=False)), **colours}
+        config = AutoConfig.from_pretrained(name, revision=revision, trust_remote_code=False)
+        file = cached_file(
+            name,
+            "preprocessor_config.json",
+            revision=revision,
+            _raise_exceptions_for_missing_entries=False,
+        )
+        colours = _colours({} if file is None else json.loads(Path(file).read_text("utf-8")))
+    settings = json.loads(config.to_json_string(use_diff=False))
+    built = {key: value for key, value in settings.items() if key not in _NOT_BUILT_FROM}
+    return {"config": built, **colours}
+
+
+def _colours(processor: Mapping[str, Any]) -> dict[str, list[float]]:
+    """Return mean and deviation of each colour, ImageNet's where a checkpoint says nothing."""
+    if not processor.get("do_normalize", True):
+        return {"mean": [0.0] * 3, "std": [1.0] * 3}
+    names = (("mean", "image_mean"), ("std", "image_std"))
+    return {ours: processor.get(theirs) or _IMAGENET[ours] for ours, theirs in names}
 
 
 def load_pretrained(weights: str) -> Pretrained:
@@ -179,16 +238,24 @@ def load_pretrained(weights: str) -> Pretrained:
     with _explained(weights):
         name, revision = _named(weights)
         loaded, told = AutoModel.from_pretrained(
-            name, revision=revision, output_loading_info=True, dtype=torch.float32
+            name,
+            revision=revision,
+            output_loading_info=True,
+            dtype=torch.float32,
+            trust_remote_code=False,
         )
-        missing = sorted(key for key in told["missing_keys"] if _POOLER not in key)
+        missing = sorted(key for key in told["missing_keys"] if not key.startswith(_POOLER))
         if missing or told["mismatched_keys"]:
             raise ValueError(f"weights are missing: {', '.join(missing[:3])}")
         file = cached_file(name, "config.json", revision=revision)
         commit = extract_commit_hash(file, None)
-    state = {f"network.{key}": value for key, value in loaded.state_dict().items()}
+    state = {
+        f"network.{key}": value
+        for key, value in loaded.state_dict().items()
+        if not key.startswith(_POOLER)
+    }
     origin = f"{name}, {f'commit {commit[:12]}' if commit else 'a folder'}"
-    return Pretrained(structure, state, origin, _digest(state))
+    return Pretrained(structure, state, origin, weights_digest(state))
 
 
 def _named(weights: str) -> tuple[str, str | None]:
@@ -203,14 +270,13 @@ def _named(weights: str) -> tuple[str, str | None]:
 
 @contextmanager
 def _explained(weights: str) -> Iterator[None]:
-    from safetensors import SafetensorError
     from transformers.utils import logging
 
     verbosity = logging.get_verbosity()
     logging.set_verbosity_error()  # type: ignore[no-untyped-call]  # what is wrong is said below
     try:
         yield
-    except (OSError, ValueError, RuntimeError, SafetensorError) as error:
+    except _WRONG as error:
         first = str(error).strip().partition("\n")[0]
         raise WeightsError(
             f"{weights}: no network can be had from it ({first}). Name a network for images as the "
@@ -221,15 +287,5 @@ def _explained(weights: str) -> Iterator[None]:
         logging.set_verbosity(verbosity)
 
 
-def _as_map(tokens: Tensor) -> Tensor:
-    """Arrange what a transformer says of square patches as a map, without its other tokens."""
-    side = isqrt(tokens.shape[1])
-    patches = tokens[:, tokens.shape[1] - side * side :]
-    return patches.transpose(1, 2).reshape(len(tokens), tokens.shape[2], side, side)
-
-
-def _digest(state: Mapping[str, Tensor]) -> str:
-    digest = hashlib.sha256()
-    for value in state.values():
-        digest.update(np.ascontiguousarray(value.numpy()).data)
-    return digest.hexdigest()
+def _has_weights(layer: nn.Module | None) -> bool:
+    return layer is not None and any(True for _ in layer.parameters())

@@ -1,9 +1,11 @@
 """The network type: an optional frozen backbone and a head that learns."""
 
-from collections.abc import Sequence
+import hashlib
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Self
 
+import numpy as np
 import torch
 from torch import Tensor, nn
 
@@ -111,3 +113,18 @@ def count_parameters(module: nn.Module) -> Parameters:
     parameters = list(module.parameters())
     trainable = sum(p.numel() for p in parameters if p.requires_grad)
     return Parameters(sum(p.numel() for p in [*parameters, *statistics]), trainable)
+
+
+def weights_digest(state: Mapping[str, Tensor]) -> str:
+    """Return the SHA-256 of weights: equal weights, equal features.
+
+    Examples
+    --------
+    >>> one, other = {"w": torch.ones(2)}, {"w": torch.zeros(2)}
+    >>> weights_digest(one) == weights_digest(other)
+    False
+    """
+    digest = hashlib.sha256()
+    for value in state.values():
+        digest.update(np.ascontiguousarray(value.numpy()).data)
+    return digest.hexdigest()

@@ -20,6 +20,7 @@ from torch import Tensor, nn
 from pneumoscope.download import Checksum, download
 from pneumoscope.errors import DownloadError, WeightsError
 from pneumoscope.models.layers import GreyConv2d, initialise
+from pneumoscope.models.network import weights_digest
 
 BLOCKS = ((64, 64), (128, 128), (256, 256, 256), (512, 512, 512), (512, 512, 512))
 """Channels of the 3x3 convolutions, block by block; each block ends in 2x2 pooling."""
@@ -95,15 +96,9 @@ def load_vgg16(weights: str, seed: int) -> Backbone:
     else:
         path = _fetch_keras_file() if weights == "imagenet" else Path(weights)
         origin = _fill(layers, path)
-    return Backbone(layers.eval().requires_grad_(False), origin, _weights_digest(layers))
-
-
-def _weights_digest(layers: nn.Module) -> str:
-    """Return the SHA-256 of a module's weights: equal weights, equal features."""
-    digest = hashlib.sha256()
-    for value in layers.state_dict().values():
-        digest.update(np.ascontiguousarray(value.numpy()).data)
-    return digest.hexdigest()
+    return Backbone(
+        layers.eval().requires_grad_(False), origin, weights_digest(layers.state_dict())
+    )
 
 
 def _fetch_keras_file() -> Path:

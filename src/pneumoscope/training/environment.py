@@ -20,7 +20,9 @@ def describe_environment() -> dict[str, object]:
         "platform": platform.platform(),
         "device": gpu or _processor(),
         "threads": torch.get_num_threads(),
-        "packages": {name: metadata.version(name) for name in ("torch", "numpy", "pillow")},
+        "packages": {
+            name: metadata.version(name) for name in ("torch", "transformers", "numpy", "pillow")
+        },
     }
 
 

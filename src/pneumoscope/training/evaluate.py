@@ -141,7 +141,14 @@ def finished_network(run: Run) -> tuple[Network, Backbone | None]:
     layers = vgg16_layers() if spec.on_vgg16 else None
     recipe = run.recipe
     network = build_network(spec, recipe.image_size, recipe.seed, layers, run.structure())
-    network.load_state_dict(run.read_weights())
+    try:
+        network.load_state_dict(run.read_weights())
+    except RuntimeError as error:
+        raise RunError(
+            f"{run.weights_path}: its weights are not those of the network that is built now "
+            f"({str(error).splitlines()[0]}); use the versions of pneumoscope and transformers "
+            "that run.json names, or train again into another folder"
+        ) from error
     place(network, select_device())
     if layers is None or run.record.backbone is None:
         return network, None

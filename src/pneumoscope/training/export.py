@@ -18,13 +18,14 @@ from pneumoscope.evaluation.calibration import calibrate, fit_temperature
 from pneumoscope.evaluation.metrics import measure
 from pneumoscope.evaluation.operating_points import (
     ABSTAIN_LEVEL,
+    CONFIRM_PRECISION,
     choose_operating_points,
     require_both_classes,
 )
 from pneumoscope.evaluation.predictions import Predictions
 from pneumoscope.files import atomic_folder, write_bytes
 from pneumoscope.machine import usable_cores
-from pneumoscope.models import Precision
+from pneumoscope.models import Precision, find_model
 from pneumoscope.models.deployed import Deployed, Ensemble
 from pneumoscope.radiograph import preprocess
 from pneumoscope.reader.bundle import (
@@ -108,6 +109,7 @@ def export_bundle(
     notice: str | None = None,
     population: str = "not stated",
     images: Path | None = None,
+    limits: Sequence[str] = (),
     *,
     int8: bool = False,
 ) -> Bundle:
@@ -129,6 +131,8 @@ def export_bundle(
         Whose radiographs the Runs learned from, in words.
     images
         What the manifest's paths are relative to.
+    limits
+        What is known of its limits besides those of every bundle, in words.
     int8
         Whether convolutions multiply 8-bit integers.
 
@@ -138,7 +142,7 @@ def export_bundle(
         If a Run is not finished, the Runs do not fit together, graph and PyTorch disagree, or
         8-bit integers are not faster here or change the validation AUC.
     PredictionsError
-        If validation does not allow for the operating points.
+        If validation has images of one class alone.
     """
     require_empty(out)
     _require_alike(runs)
@@ -181,8 +185,8 @@ def export_bundle(
         training_data=_training_data(manifest, population),
         metrics=_metrics(calibrated, tested),
         intended_use=INTENDED_USE,
-        limitations=LIMITATIONS,
-        licence="Apache-2.0",
+        limitations=(*LIMITATIONS, *limits),
+        licence=_licence(runs),
         files={},
     )
     contents[CARD] = model_card(record).encode()
@@ -267,7 +271,7 @@ def _tested(run: Run, temperature: float) -> Predictions | None:
 def _operating_points(
     calibrated: Predictions, tested: Predictions | None
 ) -> dict[str, OperatingPoint]:
-    return {
+    points = {
         point.name: OperatingPoint(
             rule=point.rule,
             threshold=point.threshold,
@@ -279,6 +283,13 @@ def _operating_points(
         )
         for point in choose_operating_points(calibrated)
     }
+    if "confirm" not in points:
+        messages.print(
+            f"No operating point 'confirm': no threshold has a precision of {CONFIRM_PRECISION} "
+            "on the validation images. Train a better model, or with more images",
+            style="yellow",
+        )
+    return points
 
 
 def _metrics(calibrated: Predictions, tested: Predictions | None) -> dict[str, dict[str, Figure]]:
@@ -320,6 +331,17 @@ def _input_contract(run: Run) -> InputContract:
         resampling=run.recipe.resampling,
         preparation=preprocess.PREPARATION,
     )
+
+
+def _licence(runs: Sequence[Run]) -> str:
+    others = {
+        run.record.backbone.origin
+        for run in runs
+        if run.record.backbone is not None and find_model(run.recipe.model).on_hub
+    }
+    if not others:
+        return "Apache-2.0"
+    return f"Apache-2.0, and that of the weights it began with: {'; '.join(sorted(others))}"
 
 
 def _training_data(manifest: Manifest, population: str) -> TrainingData:

@@ -107,13 +107,13 @@ def deal_machines(
     Returns
     -------
     list[list[Entry]]
-        For each machine all entries, in the same order. Validation is what it was and every image
-        of the patients whom this machine, too, made an image of; train is what is left of it.
+        For each machine all entries, in the same order. Validation is every image of the
+        patients who were in it or whom this machine, too, made an image of; train is the rest.
 
     Raises
     ------
     DatasetError
-        If a fold's train has no image of a class.
+        If there are too few images, or a fold's train has none of a class.
 
     References
     ----------
@@ -133,13 +133,17 @@ def deal_machines(
     [6, 6]
     """
     pool = [entry for entry in entries if entry.split in (Split.TRAIN, Split.VALIDATION)]
+    if len(pool) < count:
+        raise DatasetError(f"{count} machines need as many images at least, there are {len(pool)}")
     table = StandardScaler().fit_transform(np.stack([made[entry.path] for entry in pool]))
     machine = KMeans(count, n_init=10, random_state=seed).fit_predict(table)
     patient = linked_groups(pool)
     folds = []
     for number in range(count):
         held = {
-            patient[entry.group] for entry, of in zip(pool, machine, strict=True) if of == number
+            patient[entry.group]
+            for entry, of in zip(pool, machine, strict=True)
+            if of == number or entry.split is Split.VALIDATION
         }
         folds.append([_held_out(entry, patient.get(entry.group) in held) for entry in entries])
         _require_both_classes(folds[-1], count)

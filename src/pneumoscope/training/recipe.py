@@ -115,6 +115,9 @@ class Recipe(_Settings):
         "imagenet",
         description="of VGG16: imagenet, none, or a path; of hub: a name there, or a folder",
     )
+    start: str | None = Field(
+        None, description="a finished Run of the same model, whose weights are begun with"
+    )
     head_epochs: int = Field(0, ge=0, description="first epochs, without pretrained layers of hub")
     pretrained_rate: float = Field(1.0, gt=0, le=1, description="their share of the learning rate")
     early_stopping: EarlyStopping | None = EarlyStopping()

@@ -152,6 +152,8 @@ class Plan:
         for name, option in (("seed", "--seed"), ("model", "--model")):
             if name in self.by_hand:
                 raise RecipeError(f"--set {name}: a search has the option {option} for it")
+        if "start" in self.by_hand:
+            raise RecipeError("--set start: every trial of a search begins with fresh weights")
         for model in self.models:
             if find_model(model).on_vgg16 or find_model(model).on_hub:
                 raise RecipeError(
@@ -248,7 +250,8 @@ class Search:
                 objective, trials, timeout=seconds, callbacks=[keep], catch=(_CutShortError,)
             )
         except KeyboardInterrupt as interrupt:
-            self.study.enqueue_trial(self.study.get_trials()[-1].params)
+            begun = [t for t in self.study.get_trials() if t.state is not TrialState.WAITING]
+            self.study.enqueue_trial(begun[-1].params)
             self.write()
             raise RunInterruptedError(
                 f"{self.out}: interrupted; the trials that were finished are kept. Run the same "
@@ -360,7 +363,7 @@ class Search:
         return study
 
     def _own(self) -> dict[str, Any]:
-        """Return what the first model's own recipe says, so that the best is never behind it."""
+        """Return what of the search is nearest to the first model's own recipe: tried first."""
         settings = self.plan.recipe({}).model_dump(mode="json")
         settings |= {f"augmentation.{name}": of for name, of in settings["augmentation"].items()}
         space = self.plan.space.items()
@@ -442,7 +445,9 @@ def _nearest(value: Any, values: Range | Choices) -> Any:
     """Return a recipe's value, or what of the search is nearest to it."""
     if isinstance(values, Range):
         return min(max(value, values.low), values.high)
-    return value if value in values else values[0]
+    if value in values or isinstance(value, str):
+        return value if value in values else values[0]
+    return min(values, key=lambda one: abs(float(one) - value))
 
 
 def _try_again(study: optuna.Study) -> None:

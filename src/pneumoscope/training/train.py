@@ -10,15 +10,16 @@ from rich.progress import TextColumn
 from pneumoscope.dataset import Split
 from pneumoscope.errors import RunError, RunInterruptedError
 from pneumoscope.files import write_bytes
-from pneumoscope.models import build_network, count_parameters, find_model
-from pneumoscope.models.hub import Pretrained, load_pretrained
-from pneumoscope.models.vgg16 import Backbone, load_vgg16
+from pneumoscope.models import count_parameters
+from pneumoscope.models.hub import Pretrained
+from pneumoscope.models.vgg16 import Backbone
 from pneumoscope.terminal import messages, progress_bar
 from pneumoscope.training.estimate import require_memory
 from pneumoscope.training.evaluate import write_evaluation
 from pneumoscope.training.examples import ExampleStore
 from pneumoscope.training.recipe import Recipe
 from pneumoscope.training.run import BackboneRecord, Epoch, ParameterRecord, Run
+from pneumoscope.training.start import Start, load_start, require_unseen, started_network
 from pneumoscope.training.trainer import Trainer, predict
 
 
@@ -40,7 +41,8 @@ def train(store: ExampleStore, recipe: Recipe, folder: Path, *, resume: bool = F
     Raises
     ------
     RecipeError
-        If the training does not fit into memory.
+        If the training does not fit into memory, or begins with a Run that learned from what is
+        to be judged.
     RunError
         If the folder holds something else, training diverged or was interrupted.
     StorageError
@@ -54,7 +56,8 @@ def train(store: ExampleStore, recipe: Recipe, folder: Path, *, resume: bool = F
         return begun
     images = sum(len(store.manifest.of(split)) for split in (Split.TRAIN, Split.VALIDATION))
     require_memory(recipe, images)
-    start = _start(recipe)  # missing weights are said before anything is made
+    start = load_start(recipe)  # missing weights are said before anything is made
+    require_unseen(start, store.manifest)
     run = begun or Run.create(folder, recipe, store.manifest)
     try:
         trainer = _trainer(store, recipe, start)
@@ -90,44 +93,29 @@ def _begun(store: ExampleStore, recipe: Recipe, folder: Path) -> Run:
     return run
 
 
-def _start(recipe: Recipe) -> Backbone | Pretrained | None:
-    """Load what others have trained, if the model stands on it."""
-    spec = find_model(recipe.model)
-    if spec.on_vgg16:
-        return load_vgg16(recipe.weights, recipe.seed)
-    return load_pretrained(recipe.weights) if spec.on_hub else None
-
-
-def _trainer(store: ExampleStore, recipe: Recipe, start: Backbone | Pretrained | None) -> Trainer:
+def _trainer(store: ExampleStore, recipe: Recipe, start: Start | None) -> Trainer:
+    network = started_network(recipe, start)
     backbone = start if isinstance(start, Backbone) else None
-    pretrained = start if isinstance(start, Pretrained) else None
-    network = build_network(
-        find_model(recipe.model),
-        recipe.image_size,
-        recipe.seed,
-        backbone.layers if backbone else None,
-        pretrained.structure if pretrained else None,
-    )
-    if pretrained is not None:
-        pretrained.fill(network.head)
     learned, validated = (
         store.examples(split, recipe, backbone) for split in (Split.TRAIN, Split.VALIDATION)
     )
     return Trainer(network, recipe, learned, validated)
 
 
-def _describe(run: Run, trainer: Trainer, start: Backbone | Pretrained | None) -> Run:
+def _describe(run: Run, trainer: Trainer, start: Start | None) -> Run:
+    trainer.network.freeze(run.recipe.head_epochs >= run.recipe.epochs)
     count = count_parameters(trainer.network)
     facts: dict[str, object] = {
         "parameters": ParameterRecord(total=count.total, trainable=count.trainable)
     }
     if start is not None:
         before = run.record.backbone
-        if before is not None and before.digest != start.digest:
+        built = run.structure()
+        other = isinstance(start, Pretrained) and built not in (None, start.structure)
+        if other or (before is not None and before.digest != start.digest):
             raise RunError(
-                f"{run.folder}: was begun on other pretrained weights than "
-                f"{run.recipe.weights} now gives; bring them back, or train again into another "
-                "--out"
+                f"{run.folder}: was begun on other pretrained weights than its recipe's name now "
+                "gives; bring them back, or train again into another --out"
             )
         passes = [examples.pass_seconds for examples in (trainer.train, trainer.validation)]
         facts["backbone"] = BackboneRecord(

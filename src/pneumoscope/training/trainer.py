@@ -51,8 +51,10 @@ class Trainer:
         self.validation = validation
         self.device = select_device()
         self.network = place(network, self.device)
+        groups = _groups(network, recipe)
+        self._shares = [share for share, _ in groups]
         self.optimizer = torch.optim.AdamW(
-            _groups(network, recipe),
+            [group for _, group in groups],
             lr=recipe.learning_rate,
             eps=recipe.adam_epsilon,
             fused=True,
@@ -201,8 +203,8 @@ class Trainer:
         return loss.detach(), logits.detach()
 
     def _set_learning_rate(self, learning_rate: float) -> None:
-        for group in self.optimizer.param_groups:
-            group["lr"] = learning_rate * group["share"]
+        for group, share in zip(self.optimizer.param_groups, self._shares, strict=True):
+            group["lr"] = learning_rate * share
 
     def _order(self, rng: np.random.Generator) -> NDArray[np.intp]:
         n = len(self.train)
@@ -259,17 +261,19 @@ def _forward(network: Network, inputs: Tensor) -> Tensor:
     return logits
 
 
-def _groups(network: Network, recipe: Recipe) -> list[dict[str, object]]:
-    """Group parameters: kernels decay, others do not; pretrained ones may learn more slowly."""
+def _groups(network: Network, recipe: Recipe) -> list[tuple[float, dict[str, object]]]:
+    """Group parameters, each with its share of the learning rate: kernels decay, others do not."""
     fresh = [one for layer in network.fresh for one in layer.parameters()]
     known = {id(one) for one in fresh}
     pretrained = [one for one in network.head.parameters() if id(one) not in known]
     return [
-        {
-            "params": [one for one in parameters if (one.ndim > 1) is kernels],
-            "weight_decay": recipe.weight_decay if kernels else 0.0,
-            "share": share,
-        }
+        (
+            share,
+            {
+                "params": [one for one in parameters if (one.ndim > 1) is kernels],
+                "weight_decay": recipe.weight_decay if kernels else 0.0,
+            },
+        )
         for parameters, share in ((fresh, 1.0), (pretrained, recipe.pretrained_rate))
         for kernels in (True, False)
         if parameters
@@ -287,6 +291,8 @@ def _average(head: nn.Module, share: float) -> AveragedModel | None:
         return None
 
     def mix(mean: Tensor, new: Tensor, batches: Tensor | int) -> Tensor:
+        if not mean.is_floating_point():  # an index, not a weight
+            return new
         kept = min(share, int(batches) / (int(batches) + 1))
         return mean * kept + new * (1 - kept)
 
