@@ -1,6 +1,7 @@
 # make demo    the main job on generated phantoms; make demo DATA=FOLDER on real radiographs
 # make test    all tests
 # make default-model    trains and exports what is shipped anew, and shows it beside what is shipped now
+# make adults-model     adapts that to adults, judges it by cross-validation and exports it anew
 # make lint    formatting, lints, types, import contracts
 
 PYTHON ?= python3
@@ -11,7 +12,7 @@ DEMO ?= demo
 # An absolute path keeps the recipes the same wherever VENV lies.
 BIN := $(abspath $(VENV))/bin
 
-.PHONY: demo default-model test lint clean
+.PHONY: demo default-model adults-model test lint clean
 
 ifeq ($(DATA),)
 demo: $(VENV)/.train
@@ -27,12 +28,25 @@ endif
 RADIOGRAPHS = $(or $(DATA),../shared/data/chest_xray)
 ANEW = $(DEMO)/default-model
 
-default-model: $(VENV)/.train
-	$(BIN)/pneumoscope train $(RADIOGRAPHS) --model compact --recipe recipes/default.yaml --out $(ANEW) --resume
+# What the cards say in words; a text that is missing stops make.
+TEXTS = $(addprefix recipes/$(1)/,notice.txt limit.txt population.txt)
+
+default-model: $(VENV)/.train $(call TEXTS,default)
+	$(BIN)/pneumoscope train $(RADIOGRAPHS) --model compact --recipe recipes/default/recipe.yaml --out $(ANEW) --resume
 	rm -rf $(ANEW)/bundle
 	$(BIN)/pneumoscope export $(ANEW)/compact --out $(ANEW)/bundle --name compact-1 \
-		--notice "$$(cat recipes/notice.txt)" --population "$$(cat recipes/population.txt)"
-	$(BIN)/pneumoscope bundles src/pneumoscope/bundles/default $(ANEW)/bundle
+		--notice "$$(cat recipes/default/notice.txt)" --limit "$$(cat recipes/default/limit.txt)" \
+		--population "$$(cat recipes/default/population.txt)"
+	$(BIN)/pneumoscope bundles default $(ANEW)/bundle
+
+adults-model: default-model $(call TEXTS,adults)
+	$(BIN)/python -m benchmarks.adults --data $(dir $(abspath $(RADIOGRAPHS))) --start $(ANEW)/compact \
+		--runs $(DEMO)/adults-model --out $(DEMO)/adults-model
+	rm -rf $(DEMO)/adults-model/bundle
+	$(BIN)/pneumoscope export $(DEMO)/adults-model/last/compact --out $(DEMO)/adults-model/bundle --name adults-1 \
+		--notice "$$(cat recipes/adults/notice.txt)" --limit "$$(cat recipes/adults/limit.txt)" \
+		--population "$$(cat recipes/adults/population.txt)"
+	$(BIN)/pneumoscope bundles adults $(DEMO)/adults-model/bundle
 
 # Two processes of one thread each; a file's tests stay together, for what they share is made once.
 test: $(VENV)/.dev

@@ -1,12 +1,14 @@
 """The bundle that comes with the package."""
 
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
+import pytest
 
 from pneumoscope import load
-from pneumoscope.reader import SHIPPED, Status
+from pneumoscope.reader import BUNDLES, Bundle, Status
 
 
 def test_it_reads_without_being_named_and_says_what_to_know_before_all_else(
@@ -18,8 +20,23 @@ def test_it_reads_without_being_named_and_says_what_to_know_before_all_else(
     assert outcome.code in (0, 1)  # a phantom may be rejected
 
 
-def test_it_is_small_enough_to_ship() -> None:
-    assert sum(path.stat().st_size for path in SHIPPED.iterdir()) < 15_000_000
+@pytest.mark.parametrize("name", ["default", "adults"])
+def test_each_is_whole_and_small_enough_to_ship(name: str) -> None:
+    bundle = load(name).bundle
+    assert bundle.folder == BUNDLES / name
+    assert sum(path.stat().st_size for path in bundle.folder.iterdir()) < 15_000_000
+    assert "CC BY 4.0" in bundle.record.training_data.population
+
+
+def test_a_folder_of_the_same_name_is_meant_where_it_is_written_as_a_path(
+    exported: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    shutil.copytree(exported, tmp_path / "adults")
+    monkeypatch.chdir(tmp_path)
+    mine = Bundle.open(exported).identity
+    assert load("./adults").bundle.identity == mine
+    assert load(Path("adults")).bundle.identity == mine
+    assert load("adults").bundle.identity != mine
 
 
 def test_a_real_radiograph_is_read(shared_data: Path) -> None:
