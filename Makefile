@@ -50,7 +50,7 @@ adults-model: default-model $(call TEXTS,adults)
 
 # Two processes of one thread each; a file's tests stay together, for what they share is made once.
 test: $(VENV)/.dev
-	OMP_NUM_THREADS=1 $(BIN)/pytest -n 2 --dist loadfile
+	OMP_NUM_THREADS=1 $(BIN)/pytest -n 2 --dist loadfile --durations 20
 
 lint: $(VENV)/.dev
 	$(BIN)/ruff format --check

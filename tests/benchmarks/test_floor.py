@@ -16,7 +16,7 @@ def test_the_floor_is_what_takes_longer() -> None:
 
 
 def test_every_model_and_the_pass_stand_beside_their_floor(run_benchmark: Callable) -> None:
-    tables = run_benchmark("floor", "--images", 100, 25)
+    tables = run_benchmark("floor", "--images", 16, 4)
     rates = {row["precision"]: row for row in tables["Rates of the machine"]}
     rows = {(row["model"], row["precision"]): row for row in tables["Epochs"]}
     names = [*NOTEBOOK_MODELS, "VGG16's pass"]
@@ -36,7 +36,7 @@ def test_every_model_and_the_pass_stand_beside_their_floor(run_benchmark: Callab
         assert row["GB/epoch"] <= rows[name, "float32"]["GB/epoch"]
     for row in tables["VGG16's pass, for one image"]:
         whole = rows["VGG16's pass", row["precision"]]
-        assert row["measured ms"] == pytest.approx(whole["measured s"] / 125 * 1e3)
+        assert row["measured ms"] == pytest.approx(whole["measured s"] / 20 * 1e3)
         reached = whole["GFLOP/epoch"] / whole["measured s"]
         assert row["fraction of the matrix rate"] == pytest.approx(
             reached / rates[row["precision"]]["matrix GFLOP/s"]

@@ -37,7 +37,7 @@ from pneumoscope.models.deployed import Deployed
 from pneumoscope.models.hub import hub_network, load_pretrained, read_structure
 from pneumoscope.models.saved import load_network
 from pneumoscope.reader import Reader
-from pneumoscope.training import ExampleStore, Run, make_recipe, train
+from pneumoscope.training import ExampleStore, Recipe, Run, make_recipe, train
 from pneumoscope.training.estimate import estimate, memory_needed
 from pneumoscope.training.evaluate import finished_network
 from pneumoscope.training.examples import Examples
@@ -207,11 +207,10 @@ def test_a_run_stands_on_its_own(run: Run, store: ExampleStore, tmp_path: Path) 
     assert again.record.backbone.origin.endswith("a folder")
 
 
-def test_other_weights_in_the_same_folder_are_refused_on_resuming(
-    store: ExampleStore, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+def interrupt(
+    store: ExampleStore, made: Recipe, folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    folder = tmp_path / "checkpoint"
-    ConvNextV2ForImageClassification(CONVNEXT).save_pretrained(folder)
+    """Train, and stop after one epoch as Ctrl-C does."""
     whole = Trainer.run_epoch
 
     def stop(self: Trainer, *arguments: object) -> object:
@@ -222,7 +221,15 @@ def test_other_weights_in_the_same_folder_are_refused_on_resuming(
     with monkeypatch.context() as patch:
         patch.setattr(Trainer, "run_epoch", stop)
         with pytest.raises(RunError, match="interrupted"):
-            train(store, recipe(folder), tmp_path / "run")
+            train(store, made, folder)
+
+
+def test_other_weights_in_the_same_folder_are_refused_on_resuming(
+    store: ExampleStore, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder = tmp_path / "checkpoint"
+    ConvNextV2ForImageClassification(CONVNEXT).save_pretrained(folder)
+    interrupt(store, recipe(folder), tmp_path / "run", monkeypatch)
     ConvNextV2ForImageClassification(CONVNEXT).save_pretrained(folder)
     with pytest.raises(RunError, match="other pretrained weights"):
         train(store, recipe(folder), tmp_path / "run", resume=True)
@@ -231,17 +238,7 @@ def test_other_weights_in_the_same_folder_are_refused_on_resuming(
 def test_a_resumed_training_ends_with_the_same_weights(
     run: Run, checkpoint: Path, store: ExampleStore, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    whole = Trainer.run_epoch
-
-    def stop(self: Trainer, *arguments: object) -> object:
-        if self.history:
-            raise KeyboardInterrupt
-        return whole(self, *arguments)
-
-    with monkeypatch.context() as patch:
-        patch.setattr(Trainer, "run_epoch", stop)
-        with pytest.raises(RunError, match="interrupted"):
-            train(store, recipe(checkpoint), tmp_path / "run")
+    interrupt(store, recipe(checkpoint), tmp_path / "run", monkeypatch)
     resumed = train(store, recipe(checkpoint), tmp_path / "run", resume=True)
     expected = run.read_weights()
     assert all(torch.equal(value, expected[name]) for name, value in resumed.read_weights().items())

@@ -36,7 +36,7 @@ print(int(status["VmHWM"].split()[0]) * 1024)
         ("model_2", ["precision=float32"]),
         ("model_4", ["precision=float32", "batch_size=64"]),
         ("model_7", ["precision=float32", "batch_size=256"]),
-        ("compact", ["precision=float32", "batch_size=128"]),
+        ("compact", ["precision=float32", "batch_size=64"]),
     ],
 )
 def test_memory_is_near_what_a_training_really_takes(model: str, settings: list[str]) -> None:
