@@ -43,8 +43,9 @@ def pages(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
     from pneumoscope.dataset.summary import summarise
     from pneumoscope.experiment import run_experiment
     from pneumoscope.training import make_recipe
-    from pneumoscope.training.search import Plan, Search
+    from pneumoscope.training.search import Search
     from pneumoscope.training.search_page import PAGE, write_page
+    from pneumoscope.training.search_plan import Plan
 
     folder = tmp_path_factory.mktemp("pages")
     manifest = open_dataset(generate_phantoms(folder / "phantoms", count=40, size=64))

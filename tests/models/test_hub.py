@@ -472,7 +472,7 @@ def test_models_are_listed_with_it_and_its_layers_are_not_known(pneumoscope: Cal
 
 
 def test_it_is_not_searched() -> None:
-    from pneumoscope.training.search import Plan
+    from pneumoscope.training.search_plan import Plan
 
     with pytest.raises(RecipeError, match="pretrained"):
         Plan(("hub",)).check()

@@ -17,17 +17,9 @@ from pneumoscope.errors import RecipeError, RunError, RunInterruptedError, Stora
 from pneumoscope.models import Precision
 from pneumoscope.training import Recipe
 from pneumoscope.training.examples import Examples
-from pneumoscope.training.search import (
-    BEST,
-    SPACE,
-    STORAGE,
-    TRIALS,
-    HeldOut,
-    Plan,
-    Range,
-    Search,
-)
+from pneumoscope.training.search import BEST, STORAGE, TRIALS, Search
 from pneumoscope.training.search_page import PAGE, write_page
+from pneumoscope.training.search_plan import SPACE, HeldOut, Plan, Range
 from pneumoscope.training.trainer import Trainer, predict
 
 QUICK = ("image_size=64", "epochs=2", "precision=float32")

@@ -11,7 +11,7 @@ from pneumoscope.errors import RecipeError, RunError
 from pneumoscope.models.network import weights_digest
 from pneumoscope.training import ExampleStore, Run, make_recipe, train
 from pneumoscope.training.recipe import Recipe
-from pneumoscope.training.search import Plan
+from pneumoscope.training.search_plan import Plan
 from pneumoscope.training.start import load_start, started_network
 
 

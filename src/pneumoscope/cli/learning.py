@@ -180,8 +180,9 @@ def tune(
 
       pneumoscope tune chest_xray --out machines --budget 8h --held-out machines
     """
-    from pneumoscope.training.search import HeldOut, Plan, Search
+    from pneumoscope.training.search import Search
     from pneumoscope.training.search_page import PAGE, write_page
+    from pneumoscope.training.search_plan import HeldOut, Plan
 
     seconds = _seconds(budget)
     plan = Plan(

@@ -3,9 +3,8 @@
 import csv
 import io
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, replace
-from enum import StrEnum
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
 from functools import cached_property
 from pathlib import Path
 from typing import Any, NoReturn
@@ -24,12 +23,13 @@ from pneumoscope.dataset.splits import deal_folds
 from pneumoscope.errors import RecipeError, RunError, RunInterruptedError, StorageError
 from pneumoscope.evaluation.adjusted import adjusted_auc
 from pneumoscope.files import write_text
-from pneumoscope.models import Precision, build_network, fastest_precision, find_model
+from pneumoscope.models import Precision, build_network, find_model
 from pneumoscope.terminal import progress_bar
 from pneumoscope.training.estimate import require_memory
 from pneumoscope.training.examples import ExampleStore
 from pneumoscope.training.machines import deal_machines, describe_entries, machine_strata
-from pneumoscope.training.recipe import Recipe, make_recipe
+from pneumoscope.training.recipe import Recipe
+from pneumoscope.training.search_plan import Choices, HeldOut, Plan, Range
 from pneumoscope.training.trainer import Trainer, predict
 
 STORAGE = "search.db"
@@ -38,130 +38,6 @@ BEST = "best.yaml"
 
 _TRIED_FIRST = 5
 """Trials before one may be ended for being worse than the median."""
-
-
-@dataclass(frozen=True, slots=True)
-class Range:
-    """Numbers that a setting is tried with, both ends included."""
-
-    low: float
-    high: float
-    log: bool = False
-
-
-Choices = tuple[int, ...] | tuple[str, ...]
-
-SPACE: Mapping[str, Range | Choices] = {
-    "image_size": (128, 160, 192, 224),
-    "learning_rate": Range(3e-4, 5e-3, log=True),
-    "weight_decay": Range(1e-3, 0.3, log=True),
-    "label_smoothing": Range(0.0, 0.2),
-    "augmentation.crop": Range(0.0, 0.5),
-    "augmentation.stretch": Range(0.0, 0.5),
-    "augmentation.sharpness": Range(0.0, 1.0),
-    "augmentation.noise": Range(0.0, 0.1),
-    "augmentation.border": Range(0.0, 0.25),
-    "augmentation.erase": (0, 1, 2, 4),
-    "augmentation.gamma": Range(0.0, 0.8),
-    "augmentation.contrast": Range(0.0, 0.5),
-    "augmentation.rotation": Range(0.0, 20.0),
-}
-"""What is searched, unless it is set by hand; the architecture too, if several are named."""
-
-
-class HeldOut(StrEnum):
-    """What each fold of a search is judged on and does not learn from."""
-
-    PATIENTS = "patients"
-    MACHINES = "machines"
-
-
-@dataclass(frozen=True)
-class Plan:
-    """What a search is about; one that is resumed must have the same.
-
-    Parameters
-    ----------
-    models
-        Among which is searched.
-    settings
-        Set by hand, such as ``"epochs=12"``; they are not searched.
-    folds
-        Into which the patients of train and validation, or their machines, are dealt.
-    held_out
-        With patients, a trial's score is the mean over the folds of the AUC among images made alike
-        (see `machine_strata`); with machines, of the AUC among validation and the images of a
-        machine that was not learned from (see `deal_machines`).
-    seed
-        Of folds, trainings and sampler.
-    precision
-        Of all trials, whatever machine goes on with the search.
-    """
-
-    models: tuple[str, ...]
-    settings: tuple[str, ...] = ()
-    folds: int = 3
-    held_out: HeldOut = HeldOut.PATIENTS
-    seed: int = 0
-    precision: Precision = field(default_factory=fastest_precision)
-
-    def recipe(self, chosen: Mapping[str, object]) -> Recipe:
-        """Return the recipe of a trial.
-
-        Raises
-        ------
-        RecipeError
-            If a setting is unknown or out of range.
-
-        Examples
-        --------
-        >>> plan = Plan(models=("compact",), settings=("epochs=4",))
-        >>> recipe = plan.recipe({"augmentation.crop": 0.25})
-        >>> recipe.epochs, recipe.augmentation.crop
-        (4, 0.25)
-        """
-        model = str(chosen.get("model", self.models[0]))
-        searched = [f"{name}={value}" for name, value in chosen.items() if name != "model"]
-        fixed = [f"seed={self.seed}", f"precision={self.precision}"]
-        settings = [*fixed, *searched, *self.settings]
-        return make_recipe(model, assignments=settings)
-
-    @cached_property
-    def space(self) -> dict[str, Range | Choices]:
-        """What is left to search."""
-        space = {
-            name: values
-            for name, values in SPACE.items()
-            if not self.by_hand & {name, name.partition(".")[0]}
-        }
-        return {"model": self.models, **space} if len(self.models) > 1 else space
-
-    @property
-    def by_hand(self) -> set[str]:
-        """Names of the settings that are not searched."""
-        return {setting.partition("=")[0].strip() for setting in self.settings}
-
-    def check(self) -> None:
-        """Refuse what cannot be searched.
-
-        Raises
-        ------
-        RecipeError
-            If a model or setting is wrong, or nothing is left to search.
-        """
-        for name, option in (("seed", "--seed"), ("model", "--model")):
-            if name in self.by_hand:
-                raise RecipeError(f"--set {name}: a search has the option {option} for it")
-        if "start" in self.by_hand:
-            raise RecipeError("--set start: every trial of a search begins with fresh weights")
-        for model in self.models:
-            if find_model(model).on_vgg16 or find_model(model).on_hub:
-                raise RecipeError(
-                    f"--model {model}: on pretrained layers there is no search; name others"
-                )
-            self.recipe({"model": model})
-        if not self.space:
-            raise RecipeError("every setting is set by hand: leave out a --set, or use 'train'")
 
 
 class Search:
@@ -352,7 +228,7 @@ class Search:
             self._settle(study)
             _try_again(study)
             if not study.trials:
-                study.enqueue_trial(self._own())
+                study.enqueue_trial(self.plan.own)
         except (SQLAlchemyError, OptunaError, RuntimeError) as error:
             raise RunError(
                 f"{path}: cannot be opened as a search ({_first_line(error)}); search into another "
@@ -361,13 +237,6 @@ class Search:
         # Begun anew with the same seed it would propose again what it proposed before.
         study.sampler = optuna.samplers.TPESampler(seed=self.plan.seed + len(study.trials))
         return study
-
-    def _own(self) -> dict[str, Any]:
-        """Return what of the search is nearest to the first model's own recipe: tried first."""
-        settings = self.plan.recipe({}).model_dump(mode="json")
-        settings |= {f"augmentation.{name}": of for name, of in settings["augmentation"].items()}
-        space = self.plan.space.items()
-        return {name: _nearest(settings[name], values) for name, values in space}
 
     def _settle(self, study: optuna.Study) -> None:
         """Note what the search is about, or see that it is what it was begun with."""
@@ -439,15 +308,6 @@ def _suggest(trial: Trial, name: str, values: Range | Choices) -> int | float | 
     chosen = trial.suggest_categorical(name, list(values))
     assert isinstance(chosen, int | str)
     return chosen
-
-
-def _nearest(value: Any, values: Range | Choices) -> Any:
-    """Return a recipe's value, or what of the search is nearest to it."""
-    if isinstance(values, Range):
-        return min(max(value, values.low), values.high)
-    if value in values or isinstance(value, str):
-        return value if value in values else values[0]
-    return min(values, key=lambda one: abs(float(one) - value))
 
 
 def _try_again(study: optuna.Study) -> None:

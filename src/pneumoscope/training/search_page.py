@@ -8,7 +8,8 @@ from optuna.trial import FrozenTrial, TrialState
 
 from pneumoscope.files import write_text
 from pneumoscope.page import figure_png, inline_png, render_page
-from pneumoscope.training.search import Range, Search, minutes
+from pneumoscope.training.search import Search, minutes
+from pneumoscope.training.search_plan import Range
 
 PAGE = "search.html"
 _COLUMNS = 4
