@@ -5,7 +5,8 @@ import pytest
 import sklearn.metrics as reference
 
 from pneumoscope.evaluation import bootstrap
-from pneumoscope.evaluation.bootstrap import Interval, bootstrap_intervals, patient_weights
+from pneumoscope.evaluation.bootstrap import bootstrap_intervals, patient_weights
+from pneumoscope.evaluation.intervals import Interval
 from pneumoscope.evaluation.metrics import METRIC_NAMES
 
 

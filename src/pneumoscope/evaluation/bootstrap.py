@@ -1,12 +1,11 @@
 """How sure the metrics are: bootstrap intervals, resampled by patient."""
 
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
-from typing import TypeAlias
+from collections.abc import Iterator
 
 import numpy as np
 from numpy.typing import NDArray
 
+from pneumoscope.evaluation.intervals import Interval
 from pneumoscope.evaluation.metrics import METRIC_NAMES, Floats, measure, weighted_metrics
 from pneumoscope.evaluation.predictions import Predictions
 
@@ -15,18 +14,6 @@ DRAWS = 2000
 
 _PERCENTILES = (2.5, 97.5)
 _CELLS_AT_ONCE = 1_000_000
-
-
-@dataclass(frozen=True, slots=True)
-class Interval:
-    """A 95 % interval, from ``low`` to ``high``."""
-
-    low: float
-    high: float
-
-
-Intervals: TypeAlias = Mapping[str, Interval | None]
-"""The interval of each metric by its name; None where there is none."""
 
 
 def bootstrap_intervals(

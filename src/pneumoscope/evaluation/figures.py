@@ -1,7 +1,4 @@
-"""The figures of a report; each is a `matplotlib.figure.Figure` of its own, and nothing global.
-
-Colours are those of Okabe and Ito, which remain distinct in the common forms of colour blindness.
-"""
+"""The figures of one model's predictions, and of several models beside the notebook's."""
 
 from collections.abc import Sequence
 from statistics import fmean
@@ -19,13 +16,18 @@ from pneumoscope.evaluation.metrics import (
     precision_recall_curve,
     roc_curve,
 )
+from pneumoscope.evaluation.panels import (
+    BLUE,
+    GREY,
+    ORANGE,
+    PALETTE,
+    mark_operating_point,
+    panel,
+    say_undefined,
+    style,
+    unit_panel,
+)
 from pneumoscope.evaluation.predictions import CLASS_NAMES, Predictions
-
-PALETTE = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000")
-"""One colour per model, in order, starting again after the seventh."""
-
-_BLUE, _ORANGE, _GREY = "#0072B2", "#D55E00", "#6B7480"
-_SIZE = (4.8, 3.9)
 
 
 def history_figure(
@@ -47,9 +49,9 @@ def history_figure(
     Figure
         One panel.
     """
-    figure, axes = _panel(title)
-    axes.plot(epochs, loss, "o-", color=_BLUE, label="training", markersize=4)
-    axes.plot(epochs, val_loss, "s--", color=_ORANGE, label="validation", markersize=4)
+    figure, axes = panel(title)
+    axes.plot(epochs, loss, "o-", color=BLUE, label="training", markersize=4)
+    axes.plot(epochs, val_loss, "s--", color=ORANGE, label="validation", markersize=4)
     axes.set(xlabel="Epoch", ylabel="Loss", ylim=(0, None))
     axes.xaxis.set_major_locator(MaxNLocator(integer=True, min_n_ticks=1))
     axes.legend(frameon=False)
@@ -71,7 +73,7 @@ def confusion_figure(metrics: Metrics, title: str) -> Figure:
     Figure
         One panel; a darker cell is a larger share of its row.
     """
-    figure, axes = _panel(title)
+    figure, axes = panel(title)
     counts = np.array(metrics.confusion)
     shares = counts / np.maximum(counts.sum(axis=1, keepdims=True), 1)
     axes.imshow(shares, cmap="Blues", vmin=0, vmax=1.15)
@@ -105,16 +107,16 @@ def roc_figure(predictions: Predictions, threshold: float, title: str) -> Figure
     Figure
         Recall against the false positive rate.
     """
-    figure, axes = _unit_panel(title)
+    figure, axes = unit_panel(title)
     axes.set(xlabel="False positive rate (1 − specificity)", ylabel="Recall (sensitivity)")
     metrics = measure(predictions, threshold)
     if metrics.auc is None or metrics.specificity is None or metrics.recall is None:
-        _say_undefined(axes)
+        say_undefined(axes)
         return figure
     curve = roc_curve(predictions.labels, predictions.probabilities)
-    axes.plot((0, 1), (0, 1), ":", color=_GREY, label="chance")
-    axes.plot(curve.x, curve.y, color=_BLUE, label=f"AUC {metrics.auc:.3f}", clip_on=False)
-    _mark_operating_point(axes, 1 - metrics.specificity, metrics.recall, threshold)
+    axes.plot((0, 1), (0, 1), ":", color=GREY, label="chance")
+    axes.plot(curve.x, curve.y, color=BLUE, label=f"AUC {metrics.auc:.3f}", clip_on=False)
+    mark_operating_point(axes, 1 - metrics.specificity, metrics.recall, threshold)
     axes.legend(frameon=False, loc="lower right")
     return figure
 
@@ -136,19 +138,19 @@ def precision_recall_figure(predictions: Predictions, threshold: float, title: s
     Figure
         The step-wise curve under which average precision is the area.
     """
-    figure, axes = _unit_panel(title)
+    figure, axes = unit_panel(title)
     axes.set(xlabel="Recall (sensitivity)", ylabel="Precision")
     metrics = measure(predictions, threshold)
     if metrics.auc is None or metrics.recall is None:
-        _say_undefined(axes)
+        say_undefined(axes)
         return figure
     curve = precision_recall_curve(predictions.labels, predictions.probabilities)
     prevalence = float(np.mean(predictions.labels))
     label = f"average precision {metrics.average_precision:.3f}"
-    axes.axhline(prevalence, ls=":", color=_GREY, label=f"share of PNEUMONIA {prevalence:.3f}")
-    axes.step(curve.x, curve.y, where="pre", color=_BLUE, label=label, clip_on=False)
+    axes.axhline(prevalence, ls=":", color=GREY, label=f"share of PNEUMONIA {prevalence:.3f}")
+    axes.step(curve.x, curve.y, where="pre", color=BLUE, label=label, clip_on=False)
     if metrics.precision is not None:
-        _mark_operating_point(axes, metrics.recall, metrics.precision, threshold)
+        mark_operating_point(axes, metrics.recall, metrics.precision, threshold)
     axes.legend(frameon=False, loc="lower left")
     return figure
 
@@ -176,7 +178,7 @@ def comparison_figure(ours: Sequence[Candidate], theirs: Sequence[Candidate]) ->
     left, right = figure.subplots(1, 2, sharex=True, sharey=True)
     panels = ((left, "The notebook's models", theirs), (right, "Ours", ours))
     for axes, title, models in panels:
-        _style(axes, title)
+        style(axes, title)
         _scatter(axes, models, colours)
         # Room at every edge, so that a name fits beside an outermost point.
         axes.margins(0.14)
@@ -199,38 +201,8 @@ def _scatter(axes: Axes, models: Sequence[Candidate], colours: dict[str, str]) -
     for name, precision, recall in drawn:
         axes.scatter(precision, recall, s=95, color=colours[name], edgecolor="white", zorder=3)
     if drawn:
-        axes.axvline(fmean(x for _, x, _ in drawn), ls="--", lw=1, color=_GREY, zorder=1)
-        axes.axhline(fmean(y for _, _, y in drawn), ls="--", lw=1, color=_GREY, zorder=1)
+        axes.axvline(fmean(x for _, x, _ in drawn), ls="--", lw=1, color=GREY, zorder=1)
+        axes.axhline(fmean(y for _, _, y in drawn), ls="--", lw=1, color=GREY, zorder=1)
     left_out = [model.name for model in models if model.name not in {name for name, *_ in drawn}]
     note = f"\nundefined: {', '.join(left_out)}" if left_out else ""
     axes.set_xlabel(f"Precision{note}")
-
-
-def _panel(title: str) -> tuple[Figure, Axes]:
-    figure = Figure(figsize=_SIZE, layout="constrained")
-    axes = figure.subplots()
-    _style(axes, title)
-    return figure, axes
-
-
-def _unit_panel(title: str) -> tuple[Figure, Axes]:
-    figure, axes = _panel(title)
-    axes.set(xlim=(0, 1), ylim=(0, 1), aspect="equal")
-    return figure, axes
-
-
-def _style(axes: Axes, title: str) -> None:
-    axes.set_title(title, loc="left", size=11, weight="bold", pad=10)
-    axes.spines[["top", "right"]].set_visible(False)
-    axes.tick_params(labelsize=9)
-
-
-def _mark_operating_point(axes: Axes, x: float, y: float, threshold: float) -> None:
-    label = f"threshold {threshold:g}"
-    axes.plot(x, y, "o", color=_ORANGE, markersize=8, label=label, clip_on=False, zorder=4)
-
-
-def _say_undefined(axes: Axes) -> None:
-    axes.text(
-        0.5, 0.5, "undefined:\nimages of one class only", ha="center", va="center", color=_GREY
-    )

@@ -7,7 +7,6 @@ import numpy as np
 from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
-from pneumoscope.evaluation.bootstrap import Interval, Intervals
 from pneumoscope.evaluation.choice import Candidate
 from pneumoscope.evaluation.figures import (
     comparison_figure,
@@ -16,6 +15,7 @@ from pneumoscope.evaluation.figures import (
     precision_recall_figure,
     roc_figure,
 )
+from pneumoscope.evaluation.intervals import Interval, Intervals
 from pneumoscope.evaluation.metrics import Metrics
 from pneumoscope.evaluation.notebook import (
     PUBLISHED_CHOICE,

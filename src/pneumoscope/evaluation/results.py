@@ -7,8 +7,9 @@ from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass
 from typing import Literal
 
-from pneumoscope.evaluation.bootstrap import DRAWS, Intervals
+from pneumoscope.evaluation.bootstrap import DRAWS
 from pneumoscope.evaluation.choice import Choice
+from pneumoscope.evaluation.intervals import Intervals
 from pneumoscope.evaluation.metrics import Metrics
 from pneumoscope.evaluation.predictions import Predictions
 

@@ -1,0 +1,72 @@
+"""Figures with their intervals: what every judgement is made of."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from math import sqrt
+from typing import TypeAlias
+
+Z = 1.959963984540054
+"""The 97.5 % point of the standard normal distribution."""
+
+
+@dataclass(frozen=True, slots=True)
+class Interval:
+    """A 95 % interval, from ``low`` to ``high``."""
+
+    low: float
+    high: float
+
+    def to_json(self) -> list[float]:
+        """Return the two ends."""
+        return [self.low, self.high]
+
+
+Intervals: TypeAlias = Mapping[str, Interval | None]
+"""The interval of each metric by its name; None where there is none."""
+
+
+@dataclass(frozen=True, slots=True)
+class Estimate:
+    """A figure with its 95 % interval; either is None where it is undefined."""
+
+    value: float | None
+    interval: Interval | None = None
+
+    def __str__(self) -> str:
+        """Return the figure as reports state it.
+
+        Examples
+        --------
+        >>> str(Estimate(0.9, Interval(0.85, 0.94))), str(Estimate(None))
+        ('0.900 (0.850 to 0.940)', 'undefined')
+        """
+        if self.value is None:
+            return "undefined"
+        if self.interval is None:
+            return f"{self.value:.3f}"
+        return f"{self.value:.3f} ({self.interval.low:.3f} to {self.interval.high:.3f})"
+
+
+def wilson(part: int, whole: int) -> Interval | None:
+    """Return Wilson's 95 % score interval of the share ``part / whole``; None of nothing.
+
+    References
+    ----------
+    Wilson EB. Probable inference, the law of succession, and statistical inference. Journal of the
+    American Statistical Association 22:209-212, 1927.
+
+    Examples
+    --------
+    >>> wilson(0, 10).high.__round__(4)
+    0.2775
+    """
+    if whole == 0:
+        return None
+    share, square = part / whole, Z * Z
+    centre = (share + square / (2 * whole)) / (1 + square / whole)
+    half = Z * sqrt(share * (1 - share) / whole + square / (4 * whole**2)) / (1 + square / whole)
+    # Exactly 0 and 1 at the ends, where rounding would leave a little beside them.
+    return Interval(
+        0.0 if part == 0 else max(0.0, centre - half),
+        1.0 if part == whole else min(1.0, centre + half),
+    )

@@ -1,0 +1,49 @@
+"""What all figures of a report share: their colours, and panels to draw in.
+
+Each is a `matplotlib.figure.Figure` of its own, and nothing global. Colours are those of Okabe and
+Ito, which remain distinct in the common forms of colour blindness.
+"""
+
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+
+PALETTE = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000")
+"""One colour per model, in order, starting again after the seventh."""
+
+BLUE, ORANGE, GREY = "#0072B2", "#D55E00", "#6B7480"
+_SIZE = (4.8, 3.9)
+
+
+def panel(title: str, size: tuple[float, float] = _SIZE) -> tuple[Figure, Axes]:
+    """Return a figure of one panel; ``size`` is width and height in inches."""
+    figure = Figure(figsize=size, layout="constrained")
+    axes = figure.subplots()
+    style(axes, title)
+    return figure, axes
+
+
+def unit_panel(title: str) -> tuple[Figure, Axes]:
+    """Return a square panel whose axes go from 0 to 1."""
+    figure, axes = panel(title)
+    axes.set(xlim=(0, 1), ylim=(0, 1), aspect="equal")
+    return figure, axes
+
+
+def style(axes: Axes, title: str) -> None:
+    """Give a panel its title and the house's plain frame."""
+    axes.set_title(title, loc="left", size=11, weight="bold", pad=10)
+    axes.spines[["top", "right"]].set_visible(False)
+    axes.tick_params(labelsize=9)
+
+
+def mark_operating_point(axes: Axes, x: float, y: float, threshold: float) -> None:
+    """Draw the point of a curve that belongs to a threshold."""
+    label = f"threshold {threshold:.3g}"
+    axes.plot(x, y, "o", color=ORANGE, markersize=8, label=label, clip_on=False, zorder=4)
+
+
+def say_undefined(axes: Axes) -> None:
+    """Say in a panel why nothing is drawn there."""
+    axes.text(
+        0.5, 0.5, "undefined:\nimages of one class only", ha="center", va="center", color=GREY
+    )
