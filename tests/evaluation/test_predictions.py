@@ -20,6 +20,7 @@ HEADER = "file,label,probability,patient\n"
             st.floats(0, 1),
         ),
         min_size=1,
+        unique_by=lambda row: row[0],
     )
 )
 def test_a_written_table_reads_back_exactly(rows, tmp_path):
@@ -52,18 +53,49 @@ def test_strangers_tables_with_more_columns_a_mark_and_no_patient_are_read(tmp_p
     assert (read.labels.tolist(), read.probabilities.tolist()) == ([1, 0], [0.25, 1.0])
 
 
+@pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "utf-16"])
+def test_spreadsheets_semicolons_decimal_commas_and_encodings_are_read(encoding, tmp_path):
+    path = tmp_path / "excel.csv"
+    text = "file;label;probability;sex\r\nä.png;PNEUMONIA;0,25;F\r\nb.png;NORMAL;1;M\r\n;;;\r\n"
+    path.write_bytes(text.encode(encoding))
+    read = Predictions.read(path)
+    assert (read.files, read.probabilities.tolist()) == (("ä.png", "b.png"), [0.25, 1.0])
+    assert read.groups == {"sex": ("F", "M")}
+
+
+def test_other_diseases_count_as_negatives_only_if_asked(tmp_path):
+    path = tmp_path / "mixed.csv"
+    path.write_text("file,label,probability\na,OTHER,0.5\nb,PNEUMONIA,0.6\n")
+    with pytest.raises(PredictionsError, match=r"line 2: .*'OTHER'.*--negative OTHER"):
+        Predictions.read(path)
+    read = Predictions.read(path, negatives=["OTHER"])
+    assert (read.labels.tolist(), read.groups) == ([0, 1], {"label": ("OTHER", "PNEUMONIA")})
+
+
+def test_rows_keep_their_groups(table):
+    made = Predictions(
+        ("a", "b"), np.array([0, 1]), np.array([0.1, 0.9]), ("p", "q"), {"s": ("F", "M")}
+    )
+    some = made.rows(np.array([False, True]))
+    assert (some.files, some.patients, some.groups) == (("b",), ("q",), {"s": ("M",)})
+    assert (some.labels.tolist(), some.probabilities.tolist()) == ([1], [0.9])
+
+
 @pytest.mark.parametrize(
     ("content", "complaint"),
     [
-        (b"", "'file' is missing"),
-        (b"file,label,probability\na,NORMAL,0\n", "'patient' is missing"),
+        (b"", "it is empty"),
+        (b"file,label\na,NORMAL\n", "'probability' is missing"),
         (HEADER.encode(), "no predictions"),
         (HEADER.encode() + b"a,HEALTHY,0.5,p\n", "line 2: the label 'HEALTHY'"),
-        (HEADER.encode() + b"a,NORMAL,0.5,p\nb,NORMAL,half,p\n", "line 3: .*'half'"),
+        (HEADER.encode() + b"a,NORMAL,0.5,p\nb,NORMAL,half,p\n", "b: .*'half'"),
         (HEADER.encode() + b"a,NORMAL,nan,p\n", "a: the probability nan"),
         (HEADER.encode() + b"a,NORMAL,1.5,p\n", "a: the probability 1.5"),
         (HEADER.encode() + b"a,NORMAL\n", "line 2: the row is incomplete"),
-        (b"\xff\xfe\x00", "decode"),
+        (HEADER.encode() + b"a,NORMAL,1,p\nb,NORMAL,1,q\na,NORMAL,1,p\n", "line 4: a is on line 2"),
+        (HEADER.encode() + b"a,,0.5,p\n", "line 2: no label"),
+        (HEADER.encode() + b"a,NORMAL,0.5,p\nM\xfcller,NORMAL,0.5,p\n", "line 3 is not UTF-8"),
+        (b"\xff\xfe\x00", "line 1 is not UTF-16"),
     ],
 )
 def test_a_bad_table_is_refused_naming_file_and_place(content, complaint, tmp_path):

@@ -85,9 +85,10 @@ def _explain(error: Exception) -> str:
 
 
 _EXTRA_OF = {
-    **dict.fromkeys(("jinja2", "matplotlib", "pyarrow"), "evaluate"),
+    **dict.fromkeys(("jinja2", "matplotlib", "pyarrow", "scipy"), "evaluate"),
+    **dict.fromkeys(("sklearn", "weasyprint"), "evaluate"),
     **dict.fromkeys(("h5py", "kagglehub", "onnxscript", "optuna", "platformdirs"), "train"),
-    **dict.fromkeys(("requests", "safetensors", "scipy", "sklearn", "torch"), "train"),
+    **dict.fromkeys(("requests", "safetensors", "torch"), "train"),
     **dict.fromkeys(("huggingface_hub", "transformers"), "train"),
 }
 """The extra that brings a package."""

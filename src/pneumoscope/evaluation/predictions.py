@@ -2,14 +2,15 @@
 
 import csv
 import io
-from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
 from pneumoscope.errors import PredictionsError
+from pneumoscope.evaluation.tables import TableRow, number, read_table
 from pneumoscope.files import write_text
 
 CLASS_NAMES = ("NORMAL", "PNEUMONIA")
@@ -37,6 +38,8 @@ class Predictions:
     patients
         Patient of each image; an image of unknown patient carries its file name here, and so
         counts as a patient of its own.
+    groups
+        Further columns by name, such as sex or scanner: what each image belongs to.
 
     Raises
     ------
@@ -55,11 +58,18 @@ class Predictions:
     labels: NDArray[np.int8]
     probabilities: NDArray[np.float64]
     patients: tuple[str, ...]
+    groups: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         labels = np.array(self.labels)
         probabilities = np.array(self.probabilities, dtype=np.float64)
         _check_lengths(self.files, labels, probabilities, self.patients)
+        for name, column in self.groups.items():
+            if len(column) != len(self.files):
+                raise PredictionsError(
+                    f"the column {name} has {len(column)} cells for {len(self.files)} files; give "
+                    "one for each image"
+                )
         _check_values(self.files, labels, probabilities)
         for name, array in (("labels", labels.astype(np.int8)), ("probabilities", probabilities)):
             array.flags.writeable = False
@@ -97,23 +107,50 @@ class Predictions:
         text = io.StringIO()
         # The line ends of RFC 4180: with others a carriage return in a file name goes unquoted.
         rows = csv.writer(text, lineterminator="\r\n")
-        rows.writerow(COLUMNS)
+        groups = {name: cells for name, cells in self.groups.items() if name not in COLUMNS}
+        rows.writerow((*COLUMNS, *groups))
         names = (CLASS_NAMES[label] for label in self.labels)
         probabilities = map(repr, self.probabilities.tolist())
-        rows.writerows(zip(self.files, names, probabilities, self.patients, strict=True))
+        rows.writerows(
+            zip(self.files, names, probabilities, self.patients, *groups.values(), strict=True)
+        )
         write_text(path, text.getvalue())
 
-    @classmethod
-    def read(cls, path: Path) -> "Predictions":
-        """Read a CSV with the columns file, label, probability and patient.
+    def rows(self, chosen: NDArray[np.intp] | NDArray[np.bool_]) -> "Predictions":
+        """Return some of the rows, by their numbers or by a mask.
 
-        Further columns are ignored. Labels are ``NORMAL`` and ``PNEUMONIA``; where the patient is
-        empty, the image counts as a patient of its own.
+        Raises
+        ------
+        PredictionsError
+            If there are none.
+        """
+        numbers = np.arange(len(self.files))[chosen]
+
+        def pick(column: tuple[str, ...]) -> tuple[str, ...]:
+            return tuple(column[row] for row in numbers)
+
+        return Predictions(
+            pick(self.files),
+            self.labels[numbers],
+            self.probabilities[numbers],
+            pick(self.patients),
+            {name: pick(column) for name, column in self.groups.items()},
+        )
+
+    @classmethod
+    def read(cls, path: Path, negatives: Sequence[str] = ()) -> "Predictions":
+        """Read a CSV with the columns file, label and probability.
+
+        Labels are ``NORMAL`` and ``PNEUMONIA``. Where the column patient is missing or empty, the
+        image counts as a patient of its own. All other columns become `groups`.
 
         Parameters
         ----------
         path
-            A table that `write` made, or anyone's with the same columns.
+            A table that `write` made, or anyone's with the same columns; see `read_table`.
+        negatives
+            Further labels that count as NORMAL, such as ``OTHER`` for other diseases; the label
+            itself is kept as the group ``label``.
 
         Returns
         -------
@@ -126,57 +163,100 @@ class Predictions:
             If the file cannot be read, lacks a column, or has a row that cannot be evaluated; the
             message names the file and the line.
         """
+        labelled = Labels.read(path, negatives, ("probability",))
+        said = zip(labelled.files, labelled.groups["probability"], strict=True)
         try:
-            with path.open(encoding="utf-8-sig", newline="") as file:
-                rows = list(_rows(file))
-            return _from_rows(rows)
-        except (OSError, UnicodeDecodeError, csv.Error, PredictionsError) as error:
-            raise PredictionsError(
-                f"{path}: not a table of predictions: {error}. It should be a CSV in UTF-8 with "
-                f"the columns {', '.join(COLUMNS)}; correct it or have it written again."
-            ) from error
+            return labelled.with_probabilities([_probability(file, text) for file, text in said])
+        except PredictionsError as error:
+            raise PredictionsError(f"{path}: {error}; correct it or write it again") from error
 
 
 @dataclass(frozen=True, slots=True)
-class _Row:
-    file: str
-    label: int
-    probability: float
-    patient: str
+class Labels:
+    """The truth about radiographs, before anybody has read them.
 
+    Parameters
+    ----------
+    files, labels, patients, groups
+        As in `Predictions`.
+    """
 
-def _rows(lines: Iterable[str]) -> Iterator[_Row]:
-    reader = csv.DictReader(lines)
-    missing = [name for name in COLUMNS if name not in (reader.fieldnames or ())]
-    if missing:
-        raise PredictionsError(f"the column {missing[0]!r} is missing")
-    for cells in reader:
+    files: tuple[str, ...]
+    labels: tuple[int, ...]
+    patients: tuple[str, ...]
+    groups: Mapping[str, tuple[str, ...]]
+
+    @classmethod
+    def read(
+        cls, path: Path, negatives: Sequence[str] = (), further: Sequence[str] = ()
+    ) -> "Labels":
+        r"""Read a CSV with the columns file and label, and those of ``further``.
+
+        See `Predictions.read` for what is accepted, and which errors are raised.
+
+        Examples
+        --------
+        >>> path = getfixture("tmp_path") / "labels.csv"
+        >>> _ = path.write_text("file,label,sex\na.png,NORMAL,F\nb.png,OTHER,M\n")
+        >>> Labels.read(path, negatives=["OTHER"]).groups
+        {'sex': ('F', 'M'), 'label': ('NORMAL', 'OTHER')}
+        """
+        rows = read_table(path, (*COLUMNS[:2], *further))
         try:
-            yield _parse(cells)
+            labels = tuple(_label(row, negatives) for row in rows)
         except PredictionsError as error:
-            raise PredictionsError(f"line {reader.line_num}: {error}") from error
+            raise PredictionsError(f"{path}: {error}") from error
+        files = tuple(row.cells["file"] for row in rows)
+        patients = tuple(row.cells.get("patient") or row.cells["file"] for row in rows)
+        if not rows:
+            raise PredictionsError(f"{path}: there are no predictions or labels; give one a line")
+        names = [name for name in rows[0].cells if name not in COLUMNS[:2]]
+        names = [name for name in names if name != "patient"] + (["label"] if negatives else [])
+        groups = {name: tuple(row.cells[name] for row in rows) for name in names}
+        return cls(files, labels, patients, groups)
+
+    def with_probabilities(
+        self, probabilities: Sequence[float], rows: Sequence[int] | None = None
+    ) -> Predictions:
+        """Return the table with what a model said, of all rows or of some.
+
+        Raises
+        ------
+        PredictionsError
+            As of `Predictions`.
+        """
+        chosen = range(len(self.files)) if rows is None else rows
+
+        def pick(column: Sequence[str]) -> tuple[str, ...]:
+            return tuple(column[row] for row in chosen)
+
+        return Predictions(
+            pick(self.files),
+            np.array([self.labels[row] for row in chosen], dtype=np.int8),
+            np.array(probabilities, dtype=np.float64),
+            pick(self.patients),
+            {name: pick(column) for name, column in self.groups.items() if name != "probability"},
+        )
 
 
-def _parse(cells: dict[str, str | None]) -> _Row:
-    file, label, probability, patient = (cells[name] for name in COLUMNS)
-    if not file or label is None or probability is None:
-        raise PredictionsError("the row is incomplete")
+def _label(row: TableRow, negatives: Sequence[str]) -> int:
+    label = row.cells["label"].strip()
+    if label in negatives:
+        return 0
     if label not in CLASS_NAMES:
-        raise PredictionsError(f"the label {label!r} is neither NORMAL nor PNEUMONIA")
+        said = f"the label {label!r} is neither NORMAL nor PNEUMONIA" if label else "no label"
+        raise PredictionsError(
+            f"line {row.line}: {said}; correct it, or if it counts as not having pneumonia, pass "
+            f"--negative {label or 'LABEL'}"
+        )
+    return CLASS_NAMES.index(label)
+
+
+def _probability(file: str, text: str) -> float:
     try:
-        number = float(probability)
+        return number(text)
     except ValueError:
-        raise PredictionsError(f"the probability {probability!r} is not a number") from None
-    return _Row(file, CLASS_NAMES.index(label), number, patient or file)
-
-
-def _from_rows(rows: list[_Row]) -> Predictions:
-    return Predictions(
-        files=tuple(row.file for row in rows),
-        labels=np.array([row.label for row in rows], dtype=np.int8),
-        probabilities=np.array([row.probability for row in rows]),
-        patients=tuple(row.patient for row in rows),
-    )
+        raise PredictionsError(f"{file}: the probability {text!r} is not a number") from None
 
 
 def _check_lengths(

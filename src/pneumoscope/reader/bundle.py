@@ -58,9 +58,10 @@ class Figure(_Part):
 
 
 class Calibration(_Part):
-    """Probability = sigmoid(logit / temperature)."""
+    """Probability = sigmoid(logit / temperature + intercept)."""
 
     temperature: float
+    intercept: float = 0.0
     n: int
     fitted_on: str
 

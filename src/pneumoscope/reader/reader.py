@@ -118,6 +118,25 @@ class Reader:
         for readings in in_order(self._read_batch, batches, threads, ahead=2 * threads):
             yield from readings
 
+    def look(self, pixels: NDArray[np.uint8]) -> Look:
+        """Pass prepared pixels through the network, unguarded: no gate looks at them.
+
+        For measuring what the network does where the gate would stop it; not for reading.
+
+        Parameters
+        ----------
+        pixels
+            uint8, shape (n, size, size), as `prepare_pixels` makes them for the bundle's input.
+        """
+        return look_at(self._session, pixels)
+
+    def probabilities(self, logits: NDArray[np.float32]) -> NDArray[np.float64]:
+        """Return the calibrated probabilities of pneumonia of what `look` gave."""
+        calibration = self.bundle.record.calibration
+        odds = logits.astype(np.float64) / calibration.temperature + calibration.intercept
+        probabilities: NDArray[np.float64] = 0.5 * (1 + np.tanh(0.5 * odds))
+        return probabilities
+
     def _read_batch(self, sources: Sequence[Source]) -> list[Reading]:
         return self._conclude([self._prepare(source) for source in sources])
 
@@ -171,8 +190,7 @@ class Reader:
 
     def _judge(self, reading: Reading, look: Look, row: int, distance: float) -> Reading:
         record = self.bundle.record
-        logit = float(look.logits[row]) / record.calibration.temperature
-        probability = float(0.5 * (1 + np.tanh(0.5 * logit)))
+        probability = float(self.probabilities(look.logits[row : row + 1])[0])
         quality, status = reading.quality, reading.status
         if distance > record.population_limit:
             status = Status.FLAGGED

@@ -1,0 +1,1 @@
+"""Judging that must read the images again: local validation, stress tests, failures."""
