@@ -1,12 +1,20 @@
-"""The pages in a real browser: every picture decodes, nothing is cut off on a phone, it prints."""
+"""The pages in a real browser: whole on a phone, light and dark, accessible, printed."""
 
+import html
 import json
 import re
 import subprocess
 from collections.abc import Callable
+from importlib import resources
 from pathlib import Path
 
 import pytest
+
+PAGES = {"report": 5, "summary": 5, "search": 2}
+"""Each page, and how many pictures it has at least."""
+
+SCHEMES = {"dark": 0, "light": 1}
+"""As Chromium numbers them."""
 
 PROBE = """
 <script>
@@ -19,6 +27,26 @@ addEventListener("load", () => {
       .filter(entry => !entry.name.startsWith("data:")).length,
     overflow: document.documentElement.scrollWidth - innerWidth,
   });
+});
+</script>
+"""
+
+AXE = """
+<script>
+addEventListener("load", async () => {
+  document.querySelectorAll("details").forEach(one => one.open = true);
+  const found = await axe.run();
+  const background = getComputedStyle(document.querySelector("main")).backgroundColor;
+  const report = document.createElement("pre");
+  report.id = "axe";
+  report.textContent = JSON.stringify({
+    background: background.match(/[0-9]+/g).map(Number),
+    checked: found.passes.map(rule => rule.id),
+    problems: found.violations.flatMap(rule => rule.nodes.map(
+      node => `${rule.id} (${rule.impact}) at ${node.target}: ${rule.help}. ${node.failureSummary}`
+    )),
+  });
+  document.body.append(report);
 });
 </script>
 """
@@ -64,25 +92,77 @@ def pages(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
     }
 
 
-@pytest.mark.parametrize("width", [390, 1280])
-@pytest.mark.parametrize(("name", "pictures"), [("report", 5), ("summary", 5), ("search", 2)])
-def test_page_is_whole(
-    chromium: list, pages: dict[str, Path], tmp_path: Path, name: str, pictures: int, width: int
-) -> None:
-    copy = tmp_path / "page.html"
-    copy.write_text(pages[name].read_text() + PROBE)
+def dump(chromium: list[str], page: Path, script: str, folder: Path) -> str:
+    """Return a page as it is after a script has run in it."""
+    copy = folder / "page.html"
+    copy.write_text(page.read_text() + script)
     done = subprocess.run(
-        [*chromium, f"--window-size={width},900", "--dump-dom", copy.as_uri()],
+        [*chromium, "--dump-dom", copy.as_uri()],
         capture_output=True,
         text=True,
         timeout=120,
         check=True,
     )
-    found = json.loads(re.search(r"<title>PROBE(\{.*?\})</title>", done.stdout)[1])
-    assert found["pictures"] >= pictures
+    return done.stdout
+
+
+@pytest.fixture(scope="module")
+def axe() -> str:
+    """Return axe-core and what runs it, to be added to a page."""
+    source = resources.files("axe_core_python") / "axe.min.js"
+    return f"<script>{source.read_text(encoding='utf-8')}</script>{AXE}"
+
+
+@pytest.mark.parametrize("width", [390, 1280])
+@pytest.mark.parametrize("name", PAGES)
+def test_page_is_whole(
+    chromium: list, pages: dict[str, Path], tmp_path: Path, name: str, width: int
+) -> None:
+    dumped = dump([*chromium, f"--window-size={width},900"], pages[name], PROBE, tmp_path)
+    found = json.loads(re.search(r"<title>PROBE(\{.*?\})</title>", dumped)[1])
+    assert found["pictures"] >= PAGES[name]
     assert found["broken"] == 0
     assert found["requests"] == 0
     assert found["overflow"] <= 0
+
+
+def axe_report(dumped: str) -> dict:
+    return json.loads(html.unescape(re.search(r'<pre id="axe">(.*?)</pre>', dumped)[1]))
+
+
+@pytest.mark.parametrize("scheme", SCHEMES)
+@pytest.mark.parametrize("width", [390, 1280])
+@pytest.mark.parametrize("name", PAGES)
+def test_page_breaks_no_rule_of_axe_core(
+    chromium: list,
+    pages: dict[str, Path],
+    axe: str,
+    tmp_path: Path,
+    name: str,
+    width: int,
+    scheme: str,
+) -> None:
+    options = [
+        f"--window-size={width},900",
+        f"--blink-settings=preferredColorScheme={SCHEMES[scheme]}",
+    ]
+    dumped = dump([*chromium, *options], pages[name], axe, tmp_path)
+    found = axe_report(dumped)
+    assert {"color-contrast", "image-alt", "page-has-heading-one"} <= set(found["checked"])
+    assert (max(found["background"]) < 80) == (scheme == "dark")
+    assert found["problems"] == []
+
+
+def test_axe_core_notices_what_is_wrong(
+    chromium: list, pages: dict[str, Path], axe: str, tmp_path: Path
+) -> None:
+    bad = tmp_path / "bad.html"
+    page = pages["search"].read_text().replace(' alt="', ' data-alt="')
+    bad.write_text(page.replace("--ink: #1c2430", "--ink: #c0c0c0"))
+    dumped = dump(chromium, bad, axe, tmp_path)
+    found = axe_report(dumped)
+    rules = {problem.split()[0] for problem in found["problems"]}
+    assert {"color-contrast", "image-alt"} <= rules
 
 
 def test_report_prints(chromium: list, pages: dict[str, Path], tmp_path: Path) -> None:

@@ -12,7 +12,7 @@ import pytest
 from pneumoscope.cache import ArrayCache
 from pneumoscope.dataset import open_dataset
 from pneumoscope.dataset.manifest import SplitBy
-from pneumoscope.errors import RecipeError, RunError, WeightsError
+from pneumoscope.errors import RecipeError, RunError, StorageError, WeightsError
 from pneumoscope.evaluation.predictions import Predictions
 from pneumoscope.experiment import run_experiment, summarise_runs
 from pneumoscope.training import Run, estimate, make_recipe
@@ -113,7 +113,7 @@ def test_a_used_folder_is_refused_and_resume_reads_no_test_split_twice(
 ) -> None:
     manifest = open_dataset(small_dataset, split_by=SplitBy.IMAGE)
     cache = ArrayCache(experiment.parent / "cache")
-    with pytest.raises(RunError, match=r"not empty.*--resume"):
+    with pytest.raises(StorageError, match=r"not empty.*--resume"):
         run_experiment(manifest, recipes(), experiment, cache, min_recall=0.9)
     before = (experiment / "results.json").read_text()
     run_experiment(manifest, recipes(), experiment, cache, min_recall=0.9, resume=True)

@@ -25,14 +25,14 @@ from pneumoscope.evaluation.results import (
     results_csv,
     results_json,
 )
-from pneumoscope.files import write_text
+from pneumoscope.files import require_empty, write_text
 from pneumoscope.models import find_model
+from pneumoscope.pdf import print_pdf
 from pneumoscope.radiograph import read_radiograph
 from pneumoscope.terminal import messages
 from pneumoscope.training import ExampleStore, Recipe, Run, evaluate_once, train
 from pneumoscope.training.estimate import require_memory
 from pneumoscope.training.evaluate import read_predictions
-from pneumoscope.training.run import require_empty
 from pneumoscope.training.start import load_start, require_unseen
 
 _GALLERY = 24
@@ -57,7 +57,8 @@ def run_experiment(
     recipes
         One per model.
     out
-        Gets ``manifest.parquet``, ``runs/``, ``report.html``, ``results.csv``, ``results.json``.
+        Gets ``manifest.parquet``, ``runs/``, ``report.html``, ``report.pdf``, ``results.csv``,
+        ``results.json``.
     cache
         Keeps pixels and the features of frozen layers.
     min_recall
@@ -125,7 +126,7 @@ def _check_out(out: Path, manifest: Manifest, recipes: Sequence[Recipe], resume:
     """Refuse before anything is written what would mix two experiments in one folder."""
     begun = out / "manifest.parquet"
     if not resume or not begun.exists():
-        require_empty(out)
+        require_empty(out, resumable=True)
     elif Manifest.read(begun).fingerprint != manifest.fingerprint:
         raise RunError(
             f"{out}: was begun on other data or another split; pass the same dataset with the same "
@@ -225,7 +226,9 @@ def _write_report(result: ExperimentResult, manifest: Manifest, out: Path) -> No
     tested = result.chosen.test_predictions
     missed = _gallery(manifest, tested, tested.false_negatives(result.threshold))
     alarmed = _gallery(manifest, tested, tested.false_positives(result.threshold))
-    write_text(out / "report.html", render_report(result, missed, alarmed))
+    page = render_report(result, missed, alarmed)
+    write_text(out / "report.html", page)
+    print_pdf(page, out / "report.pdf")
 
 
 def _gallery(

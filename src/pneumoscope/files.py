@@ -131,6 +131,33 @@ def append_line(path: Path, line: str) -> None:
         raise _storage_error(path, error) from error
 
 
+def require_empty(folder: Path, *, resumable: bool = False) -> None:
+    """Refuse a place where something is already.
+
+    Parameters
+    ----------
+    folder
+        To be written into.
+    resumable
+        Whether the command that writes it has ``--resume``.
+
+    Raises
+    ------
+    StorageError
+        If it is a file, a folder with something in it (hidden files, such as a killed process
+        leaves, do not count), or cannot be looked into.
+    """
+    try:
+        empty = not folder.exists() or (folder.is_dir() and not any(folder.glob("[!.]*")))
+    except OSError as error:
+        raise StorageError(
+            f"{folder}: cannot be looked into ({error.strerror}); choose another --out"
+        ) from error
+    if not empty:
+        going_on = "pass --resume to go on with what was begun in it, or " if resumable else ""
+        raise StorageError(f"{folder}: the folder is not empty; {going_on}choose another --out")
+
+
 def sync_folder(folder: Path) -> None:
     """Bring a folder's names to the disk: only then does a rename survive a power cut."""
     handle = os.open(folder, os.O_RDONLY)

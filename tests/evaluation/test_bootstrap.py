@@ -5,7 +5,7 @@ import pytest
 import sklearn.metrics as reference
 
 from pneumoscope.evaluation import bootstrap
-from pneumoscope.evaluation.bootstrap import bootstrap_intervals, patient_weights
+from pneumoscope.evaluation.bootstrap import bootstrap_intervals, patient_draws, patient_weights
 from pneumoscope.evaluation.intervals import Interval
 from pneumoscope.evaluation.metrics import METRIC_NAMES
 
@@ -27,6 +27,13 @@ def test_a_draw_takes_whole_patients_and_as_many_as_there_are():
     # Binomial(4, 1/4): mean 1, and no draw for a given patient with probability (3/4)^4.
     np.testing.assert_allclose(times.mean(axis=0), 1, atol=0.06)
     np.testing.assert_allclose((times == 0).mean(axis=0), 0.75**4, atol=0.03)
+
+
+def test_draws_one_after_another_are_those_that_are_made_at_once():
+    patient = np.array([0, 2, 1, 1, 2, 2, 3])
+    weights = patient_weights(patient, 50, np.random.default_rng(1))
+    draws = list(patient_draws(4, 50, np.random.default_rng(1)))
+    np.testing.assert_array_equal(weights, np.stack(draws)[:, patient])
 
 
 def test_intervals_are_those_of_a_plain_loop_over_patients(table):

@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 import pneumoscope
-from pneumoscope.cli import cache, data, learning, models, reading
+from pneumoscope.cli import cache, data, judging, learning, models, reading
 from pneumoscope.errors import PneumoscopeError, RunInterruptedError
 from pneumoscope.terminal import messages, results
 
@@ -37,6 +37,7 @@ def version() -> None:
 
 app.add_typer(reading.app)
 app.add_typer(learning.app)
+app.add_typer(judging.app)
 app.add_typer(data.app, name="data")
 app.add_typer(models.app, name="models")
 app.add_typer(cache.app, name="cache")

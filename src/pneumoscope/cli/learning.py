@@ -221,25 +221,6 @@ def _seconds(text: str) -> float:
 
 
 @app.command()
-def evaluate(
-    run: Annotated[Path, typer.Argument(metavar="RUN", help="A Run directory.")],
-    images: ImagesOption = None,
-) -> None:
-    """Judge a finished Run on its test split; each reading is noted in the Run.
-
-    Example:
-
-      pneumoscope evaluate runs/model_4
-    """
-    from pneumoscope import training
-    from pneumoscope.cli.tables import metrics_table
-
-    opened = training.Run.open(run)
-    training.evaluate_run(opened, training.ExampleStore(opened.manifest(images), open_cache()))
-    results.print(metrics_table(opened))
-
-
-@app.command()
 def export(
     runs: Annotated[
         list[Path], typer.Argument(metavar="RUN...", help="Run directories; several: an ensemble.")

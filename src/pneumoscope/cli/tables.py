@@ -12,10 +12,13 @@ from pneumoscope.errors import RecipeError
 if TYPE_CHECKING:
     from pneumoscope.cache import ArrayCache
     from pneumoscope.dataset import Manifest
+    from pneumoscope.evaluation.images.recalibrate import Recalibrated
+    from pneumoscope.evaluation.intervals import Estimate
+    from pneumoscope.evaluation.judgement import Judgement
     from pneumoscope.evaluation.results import ExperimentResult
     from pneumoscope.reader.bundle import Bundle, Figure
     from pneumoscope.training import Run
-    from pneumoscope.training.estimate import Estimate
+    from pneumoscope.training.estimate import Estimate as TrainingEstimate
 
 
 def comparison_table(result: "ExperimentResult") -> Table:
@@ -63,6 +66,62 @@ def metrics_table(run: "Run") -> Table:
     return table
 
 
+def judgements_table(judgements: "Sequence[Judgement]") -> Table:
+    """Return how well each reader does, over all thresholds and where it is read."""
+    predictions = judgements[0].subject.predictions
+    table = Table(
+        "model",
+        "read at",
+        caption=(
+            f"n = {len(predictions.files):,} radiographs of {len(set(predictions.patients)):,} "
+            f"patients, {int(predictions.labels.sum()):,} with pneumonia; 95 % intervals by patient"
+        ),
+    )
+    for heading in ("AUC", "sensitivity", "specificity", "PPV", "NPV"):
+        table.add_column(heading, justify="right")
+    for judgement in judgements:
+        for row, point in enumerate(judgement.discrimination.points):
+            figures = (point.figures[name] for name in ("sensitivity", "specificity", "ppv", "npv"))
+            table.add_row(
+                "" if row else judgement.subject.name,
+                f"{point.name}, {point.threshold:.3f}",
+                "" if row else _below(judgement.discrimination.auc),
+                *map(_below, figures),
+            )
+    return table
+
+
+def recalibration_table(before: "Bundle", made: "Recalibrated") -> Table:
+    """Return what the old and the new bundle say of the patients that were not fitted on."""
+    from pneumoscope.evaluation.metrics import measure
+
+    table = Table(
+        "bundle",
+        "operating point",
+        title="The patients that were not fitted on",
+        caption=f"n = {len(made.after.files):,} radiographs; intervals are in the new bundle",
+    )
+    for heading in ("threshold", "sensitivity", "specificity", "precision"):
+        table.add_column(heading, justify="right")
+    for bundle, predictions in ((before, made.before), (made.bundle, made.after)):
+        for name, point in bundle.record.operating_points.items():
+            found = measure(predictions, point.threshold)
+            table.add_row(
+                bundle.identity,
+                name,
+                f"{point.threshold:.3f}",
+                *map(_figure, (found.recall, found.specificity, found.precision)),
+            )
+    return table
+
+
+def _below(estimate: "Estimate") -> str:
+    from pneumoscope.evaluation.cells import cell
+
+    shown = cell(estimate)
+    return f"{shown.value}\n{shown.interval}"
+
+
 def counts_table(manifest: "Manifest") -> Table:
     """Return the number of images in use for each split and class."""
     table = Table("split", title=f"Images, split by {manifest.split_by}")
@@ -84,7 +143,7 @@ def cache_table(cache: "ArrayCache") -> Table:
     return table
 
 
-def estimates_table(estimates: "Sequence[Estimate]") -> Table:
+def estimates_table(estimates: "Sequence[TrainingEstimate]") -> Table:
     """Return what each training will take, and all of them together."""
     one = estimates[0]
     total = sum(estimate.seconds for estimate in estimates)

@@ -67,9 +67,42 @@ def bootstrap_intervals(
         for weights in _chunks(patient, draws, seed)
     ]
     return {
-        name: None if value is None else _interval(np.concatenate([part[name] for part in chunks]))
+        name: None
+        if value is None
+        else percentile_interval(np.concatenate([part[name] for part in chunks]))
         for name, value in measure(predictions, threshold).values().items()
     }
+
+
+def patient_draws(
+    patients: int, draws: int, rng: np.random.Generator
+) -> Iterator[NDArray[np.int32]]:
+    """Draw as many patients as there are, with replacement, ``draws`` times, one after another.
+
+    The draws are those of `patient_weights`.
+
+    Parameters
+    ----------
+    patients
+        How many there are.
+    draws
+        Number of resamplings.
+    rng
+        Where the randomness comes from.
+
+    Yields
+    ------
+    array
+        How often each patient counts in the draw, shape (patients,).
+
+    Examples
+    --------
+    >>> [int(times.sum()) for times in patient_draws(7, 2, np.random.default_rng(0))]
+    [7, 7]
+    """
+    for _ in range(draws):
+        drawn = rng.integers(0, patients, size=patients)
+        yield np.bincount(drawn, minlength=patients).astype(np.int32)
 
 
 def patient_weights(patient: NDArray[np.intp], draws: int, rng: np.random.Generator) -> Floats:
@@ -110,6 +143,18 @@ def _chunks(patient: NDArray[np.intp], draws: int, seed: int) -> Iterator[Floats
         yield patient_weights(patient, min(at_once, draws - start), rng)
 
 
-def _interval(values: Floats) -> Interval:
+def percentile_interval(values: Floats) -> Interval:
+    """Return the 95 % percentile interval of a figure's bootstrap draws.
+
+    Parameters
+    ----------
+    values
+        The figure in each draw; NaN where it is undefined, and left out.
+
+    Examples
+    --------
+    >>> percentile_interval(np.append(np.arange(1001) / 1000, np.nan))
+    Interval(low=0.025, high=0.975)
+    """
     low, high = np.nanpercentile(values, _PERCENTILES)
     return Interval(float(low), float(high))

@@ -7,6 +7,9 @@ from pneumoscope.evaluation.metrics import Floats
 
 _COOLEST, _HOTTEST = 0.05, 20.0
 
+_LEAST = 1e-15
+"""Probabilities nearer to 0 or 1 have no log-odds in a table of numbers."""
+
 
 def fit_temperature(logits: Floats, labels: NDArray[np.int8]) -> float:
     """Return the temperature whose probabilities, sigmoid(logit / temperature), fit labels best.
@@ -56,3 +59,16 @@ def calibrate(logits: Floats, temperature: float) -> Floats:
     # Halves of a tangent: no overflow, however large the logit.
     probabilities: Floats = 0.5 * (1 + np.tanh(0.5 * np.asarray(logits, np.float64) / temperature))
     return probabilities
+
+
+def log_odds(probabilities: Floats) -> Floats:
+    """Return log(p / (1 - p)); of 0 and 1 that of a probability just beside.
+
+    Examples
+    --------
+    >>> log_odds(np.array([0.5, 0.731, 1.0])).round(2)
+    array([ 0.  ,  1.  , 34.54])
+    """
+    inside = np.clip(probabilities, _LEAST, 1 - _LEAST)
+    odds: Floats = np.log(inside) - np.log1p(-inside)
+    return odds

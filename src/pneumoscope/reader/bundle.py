@@ -12,6 +12,7 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 
 import pneumoscope
 from pneumoscope.errors import BundleError
+from pneumoscope.files import atomic_folder, write_bytes
 from pneumoscope.radiograph import Resampling, preprocess
 
 FORMAT = 2
@@ -24,6 +25,7 @@ CHECKSUM = "bundle.yaml.sha256"
 GRAPH = "model.onnx"
 GATE = "quality_gate.npz"
 POPULATION = "population.npz"
+CARD = "MODEL_CARD.md"
 
 
 class _Part(BaseModel):
@@ -94,6 +96,15 @@ class TrainingData(_Part):
     synthetic: bool
 
 
+class Change(_Part):
+    """What was done to a bundle after it was exported: ``before`` is the bundle's identity then."""
+
+    created: str
+    pneumoscope: str
+    before: str
+    what: str
+
+
 class BundleRecord(_Part):
     """What ``bundle.yaml`` says."""
 
@@ -115,6 +126,7 @@ class BundleRecord(_Part):
     intended_use: str
     limitations: tuple[str, ...]
     licence: str
+    history: tuple[Change, ...] = ()
     files: dict[str, str]
     """SHA-256 of every other file."""
 
@@ -172,6 +184,33 @@ class Bundle:
             if name in (GRAPH, GATE, POPULATION):
                 contents[name] = content
         return cls(folder, record, hashlib.sha256(text).hexdigest(), contents)
+
+
+def write_bundle(out: Path, record: BundleRecord, contents: Mapping[str, bytes]) -> Bundle:
+    """Write a bundle, whole or not at all.
+
+    Parameters
+    ----------
+    out
+        The folder to appear; nothing, or an empty folder, may be there.
+    record
+        What it says; `BundleRecord.files` is filled in here.
+    contents
+        Every other file by its name.
+
+    Raises
+    ------
+    StorageError
+        If it cannot be written.
+    """
+    files = {name: hashlib.sha256(content).hexdigest() for name, content in contents.items()}
+    with atomic_folder(out) as folder:
+        for name, content in contents.items():
+            write_bytes(folder / name, content)
+        text = record.model_copy(update={"files": files}).to_yaml().encode()
+        write_bytes(folder / RECORD, text)
+        write_bytes(folder / CHECKSUM, checksum_of(text))
+    return Bundle.open(out)
 
 
 def checksum_of(record: bytes) -> bytes:

@@ -6,6 +6,9 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+FAMILIAR_SHARE = 0.97
+"""Of the validation images, those within a bundle's limit of what is like the training images."""
+
 
 @dataclass(frozen=True)
 class Population:

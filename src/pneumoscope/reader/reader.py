@@ -201,6 +201,7 @@ class Reader:
             reasons=tuple(one.message for one in quality),
             quality=quality,
             probability=probability,
+            distance=distance / record.population_limit,
             findings={
                 name: find(probability, point) for name, point in record.operating_points.items()
             },

@@ -53,6 +53,9 @@ class Reading:
         log-odds; None unless read or flagged.
     quality
         What the quality gate found, and whether the network saw anything like it in training.
+    distance
+        From the images that the network learned from, by the limit above which one is unfamiliar
+        (see `Population`); None unless read or flagged.
     view, laterality
         As the DICOM file says, else None.
     milliseconds
@@ -66,6 +69,7 @@ class Reading:
     findings: Mapping[str, Finding] = field(default_factory=dict)
     heatmap: NDArray[np.float32] | None = None
     quality: tuple[QualityFinding, ...] = ()
+    distance: float | None = None
     view: str | None = None
     laterality: str | None = None
     milliseconds: float = 0.0

@@ -1,7 +1,6 @@
 """Finished Runs in, a Bundle out: the graph, and everything fitted on validation data."""
 
-import hashlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -13,52 +12,40 @@ import pneumoscope
 from pneumoscope.cache import ArrayCache
 from pneumoscope.dataset import Manifest, Split
 from pneumoscope.errors import RunError
-from pneumoscope.evaluation.bootstrap import bootstrap_intervals
-from pneumoscope.evaluation.calibration import calibrate, fit_temperature
+from pneumoscope.evaluation.calibration import calibrate, fit_temperature, log_odds
+from pneumoscope.evaluation.images.record import record_metrics, record_operating_points
 from pneumoscope.evaluation.metrics import measure
-from pneumoscope.evaluation.operating_points import (
-    ABSTAIN_LEVEL,
-    CONFIRM_PRECISION,
-    choose_operating_points,
-    require_both_classes,
-)
+from pneumoscope.evaluation.operating_points import require_both_classes
 from pneumoscope.evaluation.predictions import Predictions
-from pneumoscope.files import atomic_folder, write_bytes
+from pneumoscope.files import require_empty
 from pneumoscope.machine import usable_cores
 from pneumoscope.models import Precision, find_model
 from pneumoscope.models.deployed import Deployed, Ensemble
 from pneumoscope.radiograph import preprocess
 from pneumoscope.reader.bundle import (
-    CHECKSUM,
+    CARD,
     GATE,
     GRAPH,
     POPULATION,
-    RECORD,
     Bundle,
     BundleRecord,
     Calibration,
-    Figure,
     InputContract,
     Member,
-    OperatingPoint,
     TrainingData,
-    checksum_of,
+    write_bundle,
 )
+from pneumoscope.reader.model_card import model_card
+from pneumoscope.reader.population import FAMILIAR_SHARE
 from pneumoscope.reader.quality import fit_gate
 from pneumoscope.reader.reader import Look, look_at, open_graph
 from pneumoscope.terminal import messages, track
 from pneumoscope.training.evaluate import finished_network, is_judged, read_predictions
 from pneumoscope.training.examples import Examples, ExampleStore
 from pneumoscope.training.graph import COMPARED, export_graph, require_agreement
-from pneumoscope.training.model_card import model_card
 from pneumoscope.training.population import fit_population
 from pneumoscope.training.quantise import RANGED_ON, compare_speed, quantise, require_worth
-from pneumoscope.training.run import Run, require_empty
-
-POPULATION_SHARE = 0.97
-"""Of the validation images that count as like the training images."""
-
-CARD = "MODEL_CARD.md"
+from pneumoscope.training.run import Run
 
 INTENDED_USE = (
     "A second opinion on frontal chest radiographs of patients like those it learned from, for a "
@@ -77,11 +64,6 @@ LIMITATIONS = (
 )
 
 _BATCH = 32
-_LEAST = 1e-15
-"""Probabilities nearer to 0 or 1 have no logit in a table of numbers."""
-
-_FIGURES = ("auc", "average_precision")
-_FIGURES_AT_A_POINT = ("recall", "specificity", "precision", "accuracy")
 
 
 @dataclass(frozen=True)
@@ -180,18 +162,17 @@ def export_bundle(
         calibration=Calibration(
             temperature=temperature, n=len(calibrated.files), fitted_on=str(Split.VALIDATION)
         ),
-        operating_points=_operating_points(calibrated, tested),
-        population_limit=float(np.quantile(distances, POPULATION_SHARE)),
+        operating_points=record_operating_points(calibrated, tested),
+        population_limit=float(np.quantile(distances, FAMILIAR_SHARE)),
         training_data=_training_data(manifest, population),
-        metrics=_metrics(calibrated, tested),
+        metrics=record_metrics(calibrated, tested),
         intended_use=INTENDED_USE,
         limitations=(*LIMITATIONS, *limits),
         licence=_licence(runs),
         files={},
     )
     contents[CARD] = model_card(record).encode()
-    _write(out, record, contents)
-    return Bundle.open(out)
+    return write_bundle(out, record, contents)
 
 
 def _require_alike(runs: Sequence[Run]) -> None:
@@ -263,55 +244,8 @@ def _tested(run: Run, temperature: float) -> Predictions | None:
     if not is_judged(run, Split.TEST) or run.recipe.precision is not Precision.FLOAT32:
         return None
     table = read_predictions(run, Split.TEST)
-    inside = np.clip(table.probabilities, _LEAST, 1 - _LEAST)
-    logits = np.log(inside) - np.log1p(-inside)
+    logits = log_odds(table.probabilities)
     return replace(table, probabilities=calibrate(logits, temperature))
-
-
-def _operating_points(
-    calibrated: Predictions, tested: Predictions | None
-) -> dict[str, OperatingPoint]:
-    points = {
-        point.name: OperatingPoint(
-            rule=point.rule,
-            threshold=point.threshold,
-            low=point.low,
-            high=point.high,
-            level=ABSTAIN_LEVEL,
-            measured=_figures(calibrated, point.threshold, _FIGURES_AT_A_POINT),
-            tested={} if tested is None else _figures(tested, point.threshold, _FIGURES_AT_A_POINT),
-        )
-        for point in choose_operating_points(calibrated)
-    }
-    if "confirm" not in points:
-        messages.print(
-            f"No operating point 'confirm': no threshold has a precision of {CONFIRM_PRECISION} "
-            "on the validation images. Train a better model, or with more images",
-            style="yellow",
-        )
-    return points
-
-
-def _metrics(calibrated: Predictions, tested: Predictions | None) -> dict[str, dict[str, Figure]]:
-    parts = {Split.VALIDATION: calibrated, Split.TEST: tested}
-    return {
-        str(split): _figures(part, 0.5, _FIGURES)
-        for split, part in parts.items()
-        if part is not None
-    }
-
-
-def _figures(predictions: Predictions, threshold: float, names: Sequence[str]) -> dict[str, Figure]:
-    values = measure(predictions, threshold).values()
-    intervals = bootstrap_intervals(predictions, threshold)
-    return {
-        name: Figure(
-            value=values[name],
-            low=None if (interval := intervals[name]) is None else interval.low,
-            high=None if interval is None else interval.high,
-        )
-        for name in names
-    }
 
 
 def _member(run: Run) -> Member:
@@ -352,13 +286,3 @@ def _training_data(manifest: Manifest, population: str) -> TrainingData:
         validation=len(manifest.of(Split.VALIDATION)),
         synthetic=manifest.synthetic,
     )
-
-
-def _write(out: Path, record: BundleRecord, contents: Mapping[str, bytes]) -> None:
-    files = {name: hashlib.sha256(content).hexdigest() for name, content in contents.items()}
-    with atomic_folder(out) as folder:
-        for name, content in contents.items():
-            write_bytes(folder / name, content)
-        text = record.model_copy(update={"files": files}).to_yaml().encode()
-        write_bytes(folder / RECORD, text)
-        write_bytes(folder / CHECKSUM, checksum_of(text))

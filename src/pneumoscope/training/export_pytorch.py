@@ -7,10 +7,10 @@ from pathlib import Path
 from typing import Any
 
 import pneumoscope
-from pneumoscope.files import atomic_folder, write_text
+from pneumoscope.files import atomic_folder, require_empty, write_text
 from pneumoscope.models.saved import SavedNetwork, save_network
 from pneumoscope.training.evaluate import finished_network
-from pneumoscope.training.run import Run, require_empty
+from pneumoscope.training.run import Run
 
 MONAI = "1.5.0"
 """Version of MONAI that the bundle asks for at least."""

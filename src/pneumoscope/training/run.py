@@ -17,7 +17,7 @@ from safetensors.torch import load_file, save
 import pneumoscope
 from pneumoscope.dataset import Manifest
 from pneumoscope.errors import RunError
-from pneumoscope.files import append_line, atomic_folder, atomic_write, write_text
+from pneumoscope.files import append_line, atomic_folder, atomic_write, require_empty, write_text
 from pneumoscope.models.hub import Structure
 from pneumoscope.training.environment import describe_environment
 from pneumoscope.training.recipe import Recipe
@@ -120,7 +120,7 @@ class Run:
         StorageError
             If it cannot be written.
         """
-        require_empty(folder)
+        require_empty(folder, resumable=True)
         record = RunRecord(
             created=datetime.now(UTC).isoformat(timespec="seconds"),
             manifest_fingerprint=manifest.fingerprint,
@@ -275,28 +275,6 @@ class Run:
             return load_file(self.weights_path)
         except (OSError, SafetensorError) as error:
             raise _damaged(self.weights_path, error) from error
-
-
-def require_empty(folder: Path) -> None:
-    """Refuse a place where something is already.
-
-    Raises
-    ------
-    RunError
-        If it is a file, a folder with something in it (hidden files, such as a killed process
-        leaves, do not count), or cannot be looked into.
-    """
-    try:
-        empty = not folder.exists() or (folder.is_dir() and not any(folder.glob("[!.]*")))
-    except OSError as error:
-        raise RunError(
-            f"{folder}: cannot be looked into ({error.strerror}); choose another --out"
-        ) from error
-    if not empty:
-        raise RunError(
-            f"{folder}: the folder is not empty; pass --resume to go on with what was begun in it, "
-            "or choose another --out"
-        )
 
 
 def _epoch(row: Mapping[str, str]) -> Epoch:

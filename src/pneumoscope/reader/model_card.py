@@ -37,6 +37,10 @@ def _lines(record: BundleRecord) -> Iterator[str]:
     yield ""
     yield record.intended_use
     yield ""
+    yield "## Factors"
+    yield ""
+    yield "Age, sex, view, machine and hospital may change how well it works; see the limits."
+    yield ""
     yield "## Limits"
     yield ""
     yield from (f"- {limit}" for limit in record.limitations)
@@ -54,6 +58,10 @@ def _lines(record: BundleRecord) -> Iterator[str]:
     yield "## Figures"
     yield ""
     yield "With 95 % intervals, bootstrapped by patient."
+    yield (
+        f"Probabilities are calibrated on {record.calibration.n:,} images "
+        f"({record.calibration.fitted_on})."
+    )
     yield ""
     yield "| split | AUC | average precision |"
     yield "| --- | --- | --- |"
@@ -62,6 +70,15 @@ def _lines(record: BundleRecord) -> Iterator[str]:
     yield ""
     yield from _operating_points(record)
     yield ""
+    yield "## Ethical considerations"
+    yield ""
+    yield "A missed pneumonia harms; so does a false alarm. A clinician decides, not the network."
+    yield ""
+    if record.history:
+        yield "## History"
+        yield ""
+        yield from (f"- {one.created}: {one.before}: {one.what}" for one in record.history)
+        yield ""
     yield f"Licence: {record.licence}"
 
 

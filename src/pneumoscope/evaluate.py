@@ -1,0 +1,179 @@
+"""Evaluation: Runs, bundles and tables of predictions, judged side by side by one ruler."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from pneumoscope.cache import ArrayCache
+from pneumoscope.dataset import Manifest, Split
+from pneumoscope.dataset.manifest import Entry
+from pneumoscope.errors import PredictionsError
+from pneumoscope.evaluation.evidence import Evidence, evidence_json
+from pneumoscope.evaluation.evidence_page import render_evidence
+from pneumoscope.evaluation.images.inspection import (
+    Inspection,
+    TrainingImages,
+    inspect,
+    inspection_json,
+)
+from pneumoscope.evaluation.images.inspection_view import view_inspection
+from pneumoscope.evaluation.images.local import LocalReadings, read_labelled
+from pneumoscope.evaluation.judgement import Subject
+from pneumoscope.evaluation.predictions import CLASS_NAMES, Labels, Predictions
+from pneumoscope.files import write_text
+from pneumoscope.pdf import print_pdf
+from pneumoscope.reader import Reader
+
+if TYPE_CHECKING:
+    from pneumoscope.training import Run
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Read:
+    """A bundle as a subject, with the images that it read for it."""
+
+    subject: Subject
+    reader: Reader
+    local: LocalReadings
+    training: TrainingImages | None
+
+
+def subject_of_run(run: "Run", cache: ArrayCache, images: Path | None = None) -> Subject:
+    """Return a finished Run on its test split; that it was read is noted in the Run.
+
+    A split that the Run was judged on before is not read again.
+
+    Raises
+    ------
+    RunError
+        If the Run is not finished, or its images are missing.
+    """
+    from pneumoscope.training import ExampleStore, evaluate_once
+    from pneumoscope.training.evaluate import read_predictions
+
+    manifest = run.manifest(images)
+    evaluate_once(run, ExampleStore(manifest, cache))
+    threshold = run.recipe.threshold
+    return Subject(
+        run.folder.name,
+        f"the Run {run.folder.name} ({run.recipe.model}, seed {run.recipe.seed}) on the test split "
+        f"of the data {manifest.fingerprint[:12]}",
+        _with_groups(read_predictions(run, Split.TEST), manifest),
+        {f"threshold {threshold:g}": threshold},
+        read_predictions(run, Split.VALIDATION),
+    )
+
+
+def subject_of_table(
+    path: Path, thresholds: Mapping[str, float], negatives: Sequence[str] = ()
+) -> Subject:
+    """Return anyone's table of predictions as a subject.
+
+    Raises
+    ------
+    PredictionsError
+        See `Predictions.read`.
+    """
+    predictions = Predictions.read(path, negatives)
+    return Subject(path.stem, f"the table {path.name}", predictions, thresholds)
+
+
+def subject_of_bundle(reader: Reader, manifest: Manifest) -> Read:
+    """Read the test split of a dataset with a bundle.
+
+    Its validation images are read too if they are those that the bundle was fitted on, and the
+    training images are kept for comparison.
+
+    Raises
+    ------
+    PredictionsError
+        If the dataset has no test split, or none of it can be read.
+    """
+    entries = manifest.of(Split.TEST)
+    if not entries:
+        raise PredictionsError(
+            f"{manifest.root}: has no test split, so there is nothing to report on; pass a folder "
+            "with one, or judge labelled images with 'pneumoscope validate'"
+        )
+    local = read_labelled(reader, labels_of(entries), manifest.root)
+    record = reader.bundle.record
+    known = record.training_data.fingerprint == manifest.fingerprint
+    validation = None
+    if known:
+        of_validation = labels_of(manifest.of(Split.VALIDATION))
+        validation = read_labelled(reader, of_validation, manifest.root).predictions
+    subject = Subject(
+        record.name,
+        f"the bundle {reader.bundle.identity} on the test split of the data "
+        f"{manifest.fingerprint[:12]}",
+        local.predictions,
+        {name: point.threshold for name, point in record.operating_points.items()},
+        validation,
+    )
+    learned = manifest.of(Split.TRAIN)
+    training = TrainingImages(
+        tuple(manifest.root / entry.path for entry in learned),
+        tuple(int(entry.label) for entry in learned),
+    )
+    return Read(subject, reader, local, training if learned else None)
+
+
+def labels_of(entries: Sequence[Entry]) -> Labels:
+    """Return what a manifest says of some of its images."""
+    columns = dict.fromkeys(name for entry in entries for name in entry.extra)
+    groups = {name: tuple(entry.extra.get(name) or "" for entry in entries) for name in columns}
+    if any(entry.subtype for entry in entries):
+        groups["subtype"] = tuple(_subtype(entry) for entry in entries)
+    return Labels(
+        tuple(entry.path for entry in entries),
+        tuple(int(entry.label) for entry in entries),
+        tuple(entry.group for entry in entries),
+        groups,
+    )
+
+
+def inspect_read(read: Read) -> Inspection:
+    """Look at the images again: what changes of them do, and where the bundle fails."""
+    return inspect(
+        read.reader,
+        read.local.paths,
+        read.subject.predictions,
+        read.subject.threshold,
+        read.training,
+    )
+
+
+def write_evidence(
+    evidence: Evidence, out: Path, notes: Sequence[str], inspection: Inspection | None
+) -> None:
+    """Write ``report.html``, ``report.pdf``, ``evaluation.json`` and the tables of predictions.
+
+    Raises
+    ------
+    StorageError
+        If something cannot be written.
+    """
+    for judgement in evidence.judgements:
+        subject = judgement.subject
+        subject.predictions.write(out / "predictions" / f"{subject.name}.csv")
+    extra = {
+        "notes": list(notes),
+        "inspection": None if inspection is None else inspection_json(inspection),
+    }
+    write_text(out / "evaluation.json", evidence_json(evidence, extra))
+    page = render_evidence(
+        evidence, notes, None if inspection is None else view_inspection(inspection)
+    )
+    write_text(out / "report.html", page)
+    print_pdf(page, out / "report.pdf")
+
+
+def _with_groups(predictions: Predictions, manifest: Manifest) -> Predictions:
+    entries = {entry.path: entry for entry in manifest.of(Split.TEST)}
+    groups = labels_of([entries[file] for file in predictions.files]).groups
+    return replace(predictions, groups=groups)
+
+
+def _subtype(entry: Entry) -> str:
+    return entry.subtype or CLASS_NAMES[entry.label].lower()

@@ -1,0 +1,168 @@
+"""A reader inspected on images: robustness, shortcuts, failures, and images met in training."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from pneumoscope.evaluation.images.failures import Failure, Failures, find_failures
+from pneumoscope.evaluation.images.neighbours import Duplicate, FeatureIndex, near_duplicates
+from pneumoscope.evaluation.images.robustness import RobustnessCurve, robustness
+from pneumoscope.evaluation.images.shortcuts import ShortcutTable, shortcut_verdict, shortcuts
+from pneumoscope.evaluation.judgement_json import with_intervals
+from pneumoscope.evaluation.predictions import CLASS_NAMES, Predictions
+from pneumoscope.reader import Reader
+
+
+@dataclass(frozen=True, slots=True)
+class TrainingImages:
+    """What a network learned from, with 0 or 1 for each."""
+
+    files: tuple[Path, ...]
+    labels: tuple[int, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Inspection:
+    """What was seen by looking at the images again.
+
+    Parameters
+    ----------
+    robustness, shortcuts, failures
+        See the modules of these names; no shortcuts where none of the images could be read.
+    duplicates
+        Judged images that are, or nearly are, among the training images; None if those are not
+        known.
+    """
+
+    robustness: tuple[RobustnessCurve, ...]
+    shortcuts: ShortcutTable | None
+    failures: Failures
+    duplicates: tuple[Duplicate, ...] | None
+
+
+def inspect(
+    reader: Reader,
+    files: Sequence[Path],
+    predictions: Predictions,
+    threshold: float,
+    training: TrainingImages | None = None,
+) -> Inspection:
+    """Look at images again: changed, with parts taken away, and where they were judged wrongly.
+
+    Parameters
+    ----------
+    reader
+        Whose predictions they are.
+    files
+        Where the images of ``predictions`` are, in the same order.
+    predictions
+        Of the reader.
+    threshold
+        At which it is read.
+    training
+        What it learned from, for the nearest of those to each failure.
+    """
+    known = None if training is None else FeatureIndex.build(reader, *_columns(training))
+    return Inspection(
+        robustness(reader, files, predictions, threshold),
+        shortcuts(reader, files, predictions, threshold),
+        find_failures(reader, files, predictions, threshold, known=known),
+        None if training is None else near_duplicates(files, training.files),
+    )
+
+
+def _columns(training: TrainingImages) -> tuple[Sequence[Path], Sequence[int]]:
+    return training.files, training.labels
+
+
+def inspection_json(inspection: Inspection) -> dict[str, Any]:
+    """Return an inspection as a JSON object, without its pictures."""
+    failures = inspection.failures
+    return {
+        "robustness": [_curve(curve) for curve in inspection.robustness],
+        "shortcuts": None if inspection.shortcuts is None else _shortcuts(inspection.shortcuts),
+        "failures": {
+            "threshold": failures.threshold,
+            "missed": failures.missed,
+            "false_alarms": failures.false_alarms,
+            "worst_false_negatives": [_failure(one) for one in failures.false_negatives],
+            "worst_false_positives": [_failure(one) for one in failures.false_positives],
+        },
+        "duplicates_of_training": (
+            None
+            if inspection.duplicates is None
+            else [
+                {
+                    "file": str(one.first),
+                    "training": str(one.second),
+                    "exact": one.exact,
+                    "correlation": one.correlation,
+                }
+                for one in inspection.duplicates
+            ]
+        ),
+    }
+
+
+def _curve(curve: RobustnessCurve) -> dict[str, Any]:
+    return {
+        "name": curve.name,
+        "unit": curve.unit,
+        "n": curve.n,
+        "positives": curve.positives,
+        "points": [
+            {
+                "strength": point.strength,
+                "change": point.change,
+                **with_intervals(
+                    {
+                        "auc": point.auc,
+                        "sensitivity": point.sensitivity,
+                        "specificity": point.specificity,
+                        "rejected": point.rejected,
+                    }
+                ),
+            }
+            for point in curve.points
+        ],
+    }
+
+
+def _shortcuts(table: ShortcutTable) -> dict[str, Any]:
+    return {
+        "verdict": shortcut_verdict(table),
+        "n": table.n,
+        "positives": table.positives,
+        "conditions": [
+            {
+                "condition": str(row.condition),
+                "mean_ill": row.mean_ill,
+                "mean_healthy": row.mean_healthy,
+                **with_intervals(
+                    {
+                        "auc": row.auc,
+                        "sensitivity": row.sensitivity,
+                        "specificity": row.specificity,
+                    }
+                ),
+            }
+            for row in table.rows
+        ],
+    }
+
+
+def _failure(failure: Failure) -> dict[str, Any]:
+    return {
+        "file": failure.file,
+        "label": CLASS_NAMES[failure.label],
+        "probability": failure.probability,
+        "nearest_training": [
+            {
+                "file": str(one.neighbour.file),
+                "label": CLASS_NAMES[one.neighbour.label],
+                "distance": one.neighbour.distance,
+            }
+            for one in failure.neighbours
+        ],
+    }

@@ -1,0 +1,78 @@
+"""The report of a local validation: one HTML page that opens anywhere and prints."""
+
+from pneumoscope.evaluation.cells import Cell, cell, number
+from pneumoscope.evaluation.evidence_page import plain_summary
+from pneumoscope.evaluation.images.inspection_view import view_inspection
+from pneumoscope.evaluation.images.local import LocalReadings
+from pneumoscope.evaluation.images.validation import PopulationComparison, Validation
+from pneumoscope.evaluation.judgement_view import Row, TableView, view
+from pneumoscope.evaluation.verdict import Criterion, Verdict
+from pneumoscope.page import render_page
+
+
+def render_validation(validation: Validation) -> str:
+    """Return a validation as one self-contained HTML page."""
+    local = validation.local
+    return render_page(
+        "validate.html",
+        validation=validation,
+        verdict=validation.verdict,
+        summary=plain_summary(validation.judgement),
+        criteria=_criteria(validation.verdict),
+        population=_population(validation.population),
+        rejected=_rejected(local) if local.rejected else None,
+        unlabelled=(
+            f"{len(local.unlabelled):,} files of the folder have no label and were not looked at; "
+            f"the first: {', '.join(local.unlabelled[:3])}."
+        ),
+        view=view(validation.judgement),
+        inspection=(
+            None if validation.inspection is None else view_inspection(validation.inspection)
+        ),
+    )
+
+
+def _criteria(verdict: Verdict) -> TableView:
+    rows = tuple(
+        (_name(one), cell(one.estimate), _limits(one), str(one.state)) for one in verdict.criteria
+    )
+    return TableView(
+        "What was asked, and what was found", ("Criterion", "Found", "Asked", "State"), rows
+    )
+
+
+def _name(criterion: Criterion) -> str:
+    return f"{criterion.name}, threshold fitted here" if criterion.recalibrated else criterion.name
+
+
+def _limits(criterion: Criterion) -> str:
+    if criterion.high is None:
+        return f"≥ {criterion.low:g}"
+    return f"{criterion.low:g} to {criterion.high:g}"
+
+
+def _population(found: PopulationComparison) -> TableView:
+    low, middle, high = found.distances
+    rows: list[Row] = [
+        ("Radiographs that were not read", cell(found.rejected), "–"),
+        ("Unfamiliar: beyond the limit", cell(found.unfamiliar), number(found.expected)),
+        (
+            "Distance by the limit: median",
+            Cell(number(middle), f"quartiles {number(low)} to {number(high)}"),
+            "below 1",
+        ),
+        *(
+            (f"Quality gate: {code}", f"{count:,} radiographs", "–")
+            for code, count in sorted(found.quality.items())
+        ),
+    ]
+    return TableView(
+        "These radiographs beside those of its own validation",
+        ("", "Here (Wilson's interval)", "Its own validation"),
+        tuple(rows),
+    )
+
+
+def _rejected(local: LocalReadings) -> TableView:
+    rows = tuple((one.file, one.status, "; ".join(one.reasons)) for one in local.rejected)
+    return TableView("Not read", ("File", "Status", "Why"), rows)

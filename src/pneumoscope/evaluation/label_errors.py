@@ -1,0 +1,89 @@
+"""Images whose label is probably wrong, found by confident learning."""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from pneumoscope.evaluation.predictions import Predictions
+
+
+@dataclass(frozen=True, slots=True)
+class LabelErrorCandidate:
+    """An image whose label a person should look at again.
+
+    Parameters
+    ----------
+    file
+        Which image.
+    label
+        The label it was given, 0 or 1.
+    probability
+        Of PNEUMONIA, as predicted.
+    score
+        Probability of the label it was given, in [0, 1]: the lower, the likelier an error.
+    """
+
+    file: str
+    label: int
+    probability: float
+    score: float
+
+
+def label_error_candidates(
+    predictions: Predictions, limit: int = 50
+) -> tuple[LabelErrorCandidate, ...]:
+    """Return the images whose label is probably wrong, the likeliest errors first.
+
+    An image belongs confidently to a class if its probability of that class is at least the mean
+    of that probability among the images so labelled; of two such classes to the likelier. A
+    candidate is an image that belongs confidently to the class that is not its label [1]_. They are
+    ranked by the probability of the given label; with two classes the paper's normalised margin
+    gives the same order. A candidate is a question to a person, not a correction: hard images that
+    are rightly labelled are among them.
+
+    Parameters
+    ----------
+    predictions
+        Of a model that has not learned from these images, such as test or cross-validated
+        predictions; a model repeats the wrong labels that it was taught.
+    limit
+        At most this many are returned.
+
+    Returns
+    -------
+    tuple of LabelErrorCandidate
+        Empty if all images have one label.
+
+    References
+    ----------
+    .. [1] Northcutt CG, Jiang L, Chuang IL. Confident learning: estimating uncertainty in dataset
+       labels. Journal of Artificial Intelligence Research 70:1373-1411, 2021.
+
+    Examples
+    --------
+    >>> table = Predictions(
+    ...     files=("a", "b", "c", "d"),
+    ...     labels=np.array([0, 0, 1, 1]),
+    ...     probabilities=np.array([0.125, 0.875, 0.75, 0.875]),
+    ...     patients=("a", "b", "c", "d"),
+    ... )
+    >>> label_error_candidates(table)
+    (LabelErrorCandidate(file='b', label=0, probability=0.875, score=0.125),)
+    """
+    labels, ill = predictions.labels, predictions.probabilities
+    if len(np.unique(labels)) < 2:
+        return ()
+    by_class = np.stack([1 - ill, ill])
+    means = np.array([by_class[label, labels == label].mean() for label in (0, 1)])
+    # Means of equal numbers round, and those numbers are to reach their own mean.
+    confident = by_class >= means[:, None] - 1e-12
+    likelier = np.where(confident, by_class, -1.0).argmax(axis=0)
+    suspected = confident.any(axis=0) & (likelier != labels)
+    score = by_class[labels, np.arange(len(labels))]
+    ranked = sorted(np.flatnonzero(suspected).tolist(), key=lambda row: float(score[row]))
+    return tuple(
+        LabelErrorCandidate(
+            predictions.files[row], int(labels[row]), float(ill[row]), float(score[row])
+        )
+        for row in ranked[:limit]
+    )

@@ -1,0 +1,44 @@
+"""The decision curve, drawn."""
+
+import numpy as np
+from matplotlib.figure import Figure
+
+from pneumoscope.evaluation.panels import BLUE, GREY, ORANGE, panel
+from pneumoscope.evaluation.usefulness import DecisionCurve
+
+_SIZE = (4.8, 4.6)
+
+
+def decision_curve_figure(curve: DecisionCurve, title: str) -> Figure:
+    """Draw the net benefit of a model, of referring everyone and of referring nobody.
+
+    Parameters
+    ----------
+    curve
+        What is drawn.
+    title
+        Heading of the figure.
+
+    Returns
+    -------
+    Figure
+        One panel. It ends a little below zero: what does more harm than referring nobody is not
+        worth the room.
+    """
+    figure, axes = panel(title, _SIZE)
+    axes.fill_between(
+        curve.thresholds, curve.low, curve.high, color=BLUE, alpha=0.2, lw=0, label="95 % interval"
+    )
+    axes.plot(curve.thresholds, curve.model, color=BLUE, label="refer by the model")
+    axes.plot(curve.thresholds, curve.treat_all, "--", color=ORANGE, label="refer everyone")
+    axes.axhline(0, ls=":", color=GREY, label="refer nobody")
+    top = float(np.nanmax([curve.model.max(), curve.treat_all.max(), np.max(curve.high), 0.01]))
+    axes.set(
+        xlabel="Probability from which one would refer",
+        ylabel="Net benefit (true positives per image)",
+        xlim=(0, 1),
+        ylim=(-0.15 * top, 1.05 * top),
+    )
+    # Below the panel: inside, it would cover the curve of some model.
+    figure.legend(frameon=False, loc="outside lower center", ncols=2)
+    return figure
