@@ -1,7 +1,6 @@
 """Pages as PDF: whole, the same each time, from nothing but the page, and a reason where none."""
 
 import re
-import sys
 import zlib
 from collections.abc import Callable
 from http.server import BaseHTTPRequestHandler
@@ -9,9 +8,12 @@ from pathlib import Path
 
 import pytest
 from matplotlib.figure import Figure
+from PIL import Image
 
+from pneumoscope.errors import UnreadableRadiographError
 from pneumoscope.page import figure_png, inline_png, render_page
 from pneumoscope.pdf import PdfError, write_pdf
+from pneumoscope.radiograph import read_radiograph
 
 PNG = figure_png(Figure(figsize=(1, 1)))
 PICTURE = inline_png(PNG)
@@ -72,23 +74,33 @@ def test_nothing_outside_the_page_is_read(
     assert pictures((tmp_path / "page.pdf").read_bytes()) == 0
 
 
-def test_without_weasyprint_the_reason_says_what_to_install(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize(
+    ("failure", "reason"),
+    [
+        ("ImportError('no such package')", r"report\.pdf was not written: WeasyPrint.*pip install"),
+        ("OSError('no pango')", r"Pango is not installed.*libpango-1\.0-0 libpangoft2"),
+        ("ValueError('a defect')", r"WeasyPrint failed \(ValueError: a defect\).*browser"),
+    ],
+)
+def test_where_none_can_be_printed_the_reason_says_what_to_do(
+    failure: str, reason: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setitem(sys.modules, "weasyprint", None)
-    with pytest.raises(PdfError, match=r"report\.pdf was not written: WeasyPrint.*pip install"):
-        write_pdf("<p>text", tmp_path / "report.pdf")
-
-
-def test_without_pango_the_reason_names_the_packages(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    (tmp_path / "weasyprint.py").write_text("raise OSError('cannot load library pango')")
-    monkeypatch.delitem(sys.modules, "weasyprint", raising=False)
-    monkeypatch.syspath_prepend(tmp_path)
-    with pytest.raises(PdfError, match=r"Pango is not installed.*libpango-1\.0-0 libpangoft2"):
+    (tmp_path / "weasyprint.py").write_text(f"raise {failure}")
+    monkeypatch.setenv("PYTHONPATH", str(tmp_path))
+    with pytest.raises(PdfError, match=reason):
         write_pdf("<p>text", tmp_path / "report.pdf")
     assert not (tmp_path / "report.pdf").exists()
+
+
+def test_a_truncated_radiograph_is_refused_after_a_pdf_was_printed(
+    page: str, tmp_path: Path
+) -> None:
+    # WeasyPrint has Pillow accept such images, in the whole process that imports it.
+    write_pdf(page, tmp_path / "page.pdf")
+    Image.radial_gradient("L").save(tmp_path / "whole.jpeg")
+    (tmp_path / "half.jpeg").write_bytes((tmp_path / "whole.jpeg").read_bytes()[:-500])
+    with pytest.raises(UnreadableRadiographError, match="truncated"):
+        read_radiograph(tmp_path / "half.jpeg")
 
 
 def test_many_pictures_in_a_gallery_break_over_pages(tmp_path: Path) -> None:

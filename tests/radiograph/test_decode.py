@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from numpy.typing import NDArray
-from PIL import Image
+from PIL import Image, ImageFile
 from PIL.PngImagePlugin import PngInfo
 
 from pneumoscope.errors import UnreadableRadiographError
@@ -411,3 +411,11 @@ def test_a_pipe_is_refused_instead_of_waited_for(tmp_path: Path) -> None:
     os.mkfifo(tmp_path / "pipe.jpeg")
     with pytest.raises(UnreadableRadiographError, match=r"pipe\.jpeg: not a regular file"):
         read_radiograph(tmp_path / "pipe.jpeg")
+
+
+def test_a_truncated_image_is_refused_even_where_the_process_would_let_pillow_accept_it(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(ImageFile, "LOAD_TRUNCATED_IMAGES", True)
+    with pytest.raises(UnreadableRadiographError, match="truncated"):
+        decode_radiograph(jpeg()[:-300], "half")

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image, ImageOps, UnidentifiedImageError
+from PIL import Image, ImageFile, ImageOps, UnidentifiedImageError
 from pydicom.dataset import Dataset
 
 from pneumoscope.errors import UnreadableRadiographError
@@ -173,6 +173,8 @@ def _of_dicom(image: DicomImage, sha256: str) -> Radiograph:
 
 
 def _open_image(content: bytes, name: str) -> Image.Image:
+    # Other libraries of the process may have turned it on; half a lung is no radiograph.
+    ImageFile.LOAD_TRUNCATED_IMAGES = False
     try:
         image = Image.open(io.BytesIO(content), formats=("JPEG", "PNG", "TIFF"))
     except UnidentifiedImageError as error:
