@@ -7,10 +7,16 @@ import subprocess
 from collections.abc import Callable
 from importlib import resources
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 
-PAGES = {"report": 5, "summary": 5, "search": 2}
+from pneumoscope import cli
+
+if TYPE_CHECKING:
+    from pneumoscope.training import Run
+
+PAGES = {"report": 5, "summary": 5, "search": 2, "evaluation": 9, "validation": 6}
 """Each page, and how many pictures it has at least."""
 
 SCHEMES = {"dark": 0, "light": 1}
@@ -64,7 +70,12 @@ def chromium(
 
 
 @pytest.fixture(scope="module")
-def pages(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
+def pages(
+    tmp_path_factory: pytest.TempPathFactory,
+    phantom_dataset: Path,
+    compact_run: "Run",
+    exported: Path,
+) -> dict[str, Path]:
     from pneumoscope.cache import ArrayCache
     from pneumoscope.dataset import open_dataset
     from pneumoscope.dataset.phantoms import generate_phantoms
@@ -85,11 +96,34 @@ def pages(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
     search = Search(manifest, plan, folder / "search", ArrayCache(folder / "cache"), resume=False)
     search.run(seconds=600, trials=1)
     write_page(search)
+    judge_pages(folder, phantom_dataset, compact_run, exported)
     return {
         "report": folder / "out" / "report.html",
         "summary": summarise(manifest, folder / "summary"),
         "search": search.out / PAGE,
+        "evaluation": folder / "evaluation" / "report.html",
+        "validation": folder / "validation" / "report.html",
     }
+
+
+def judge_pages(folder: Path, phantoms: Path, run: "Run", bundle: Path) -> None:
+    """Write the reports of an evaluation, of a bundle and a Run, and of a local validation."""
+    images = sorted(phantoms.glob("test/*/*.png"))
+    ward, labels = folder / "ward", folder / "labels.csv"
+    ward.mkdir()
+    lines = [f"{image.name},{image.parent.name},{n % 2}" for n, image in enumerate(images)]
+    labels.write_text("\n".join(["file,label,sex", *lines]))
+    for image in images:
+        (ward / image.name).write_bytes(image.read_bytes())
+    (ward / "unlabelled.png").write_bytes(images[0].read_bytes())
+    validate = ["validate", "--bundle", bundle, "--labels", labels, "--images", ward]
+    commands = (
+        ["evaluate", bundle, run.folder, "--data", phantoms, "--out", folder / "evaluation"],
+        [*validate, "--out", folder / "validation"],
+    )
+    for words in commands:
+        with pytest.raises(SystemExit, match="0"):
+            cli.main([*map(str, words), "--draws", "100"])
 
 
 def dump(chromium: list[str], page: Path, script: str, folder: Path) -> str:
@@ -130,8 +164,7 @@ def axe_report(dumped: str) -> dict:
     return json.loads(html.unescape(re.search(r'<pre id="axe">(.*?)</pre>', dumped)[1]))
 
 
-@pytest.mark.parametrize("scheme", SCHEMES)
-@pytest.mark.parametrize("width", [390, 1280])
+@pytest.mark.parametrize(("width", "scheme"), [(390, "dark"), (1280, "light")])
 @pytest.mark.parametrize("name", PAGES)
 def test_page_breaks_no_rule_of_axe_core(
     chromium: list,

@@ -23,7 +23,8 @@ from pneumoscope.evaluation.judgement import Subject
 from pneumoscope.evaluation.predictions import CLASS_NAMES, Labels, Predictions
 from pneumoscope.files import write_text
 from pneumoscope.pdf import print_pdf
-from pneumoscope.reader import Reader
+from pneumoscope.reader import Reader, find_bundle, load
+from pneumoscope.reader.bundle import RECORD
 
 if TYPE_CHECKING:
     from pneumoscope.training import Run
@@ -31,12 +32,70 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Read:
-    """A bundle as a subject, with the images that it read for it."""
+    """What a bundle read, and what it learned from where that is known."""
 
-    subject: Subject
     reader: Reader
     local: LocalReadings
     training: TrainingImages | None
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Source:
+    """Someone to be judged: a Run, a bundle (then with what it read) or a table."""
+
+    subject: Subject
+    read: Read | None = None
+    run: "Run | None" = None
+
+
+def open_judged(
+    name: str,
+    cache: ArrayCache,
+    manifest: Manifest | None,
+    images: Path | None,
+    thresholds: Mapping[str, float],
+    negatives: Sequence[str],
+) -> Source:
+    """Open a Run folder, a bundle or a table of predictions, and have it read what it must.
+
+    Parameters
+    ----------
+    name
+        A path, or the name of a bundle that comes with the package.
+    cache
+        Of prepared pixels, for Runs.
+    manifest
+        Whose test split a bundle reads.
+    images
+        What the paths of a Run's manifest are relative to.
+    thresholds
+        Operating points of a table.
+    negatives
+        Labels of a table that count as not having pneumonia.
+
+    Raises
+    ------
+    PredictionsError
+        If a bundle is to be judged and there is no dataset, or a table cannot be judged.
+    """
+    if is_bundle(name):
+        if manifest is None:
+            raise PredictionsError(
+                f"{name}: a bundle reads images; pass --data with a dataset that has a test "
+                "split, or use 'pneumoscope validate' for labelled images of your own"
+            )
+        return judged_bundle(load(name), manifest)
+    if Path(name).is_dir():
+        from pneumoscope.training import Run
+
+        run = Run.open(Path(name))
+        return Source(subject_of_run(run, cache, images), run=run)
+    return Source(subject_of_table(Path(name), thresholds, negatives))
+
+
+def is_bundle(name: str) -> bool:
+    """Tell whether something is a bundle, by its record."""
+    return (find_bundle(name) / RECORD).exists()
 
 
 def subject_of_run(run: "Run", cache: ArrayCache, images: Path | None = None) -> Subject:
@@ -79,7 +138,7 @@ def subject_of_table(
     return Subject(path.stem, f"the table {path.name}", predictions, thresholds)
 
 
-def subject_of_bundle(reader: Reader, manifest: Manifest) -> Read:
+def judged_bundle(reader: Reader, manifest: Manifest) -> Source:
     """Read the test split of a dataset with a bundle.
 
     Its validation images are read too if they are those that the bundle was fitted on, and the
@@ -116,7 +175,7 @@ def subject_of_bundle(reader: Reader, manifest: Manifest) -> Read:
         tuple(manifest.root / entry.path for entry in learned),
         tuple(int(entry.label) for entry in learned),
     )
-    return Read(subject, reader, local, training if learned else None)
+    return Source(subject, Read(reader, local, training if learned else None))
 
 
 def labels_of(entries: Sequence[Entry]) -> Labels:
@@ -133,32 +192,38 @@ def labels_of(entries: Sequence[Entry]) -> Labels:
     )
 
 
-def inspect_read(read: Read) -> Inspection:
-    """Look at the images again: what changes of them do, and where the bundle fails."""
+def inspect_source(source: Source) -> Inspection | None:
+    """Look at a bundle's images again; None of a Run or a table, which have none at hand."""
+    if source.read is None:
+        return None
+    read, subject = source.read, source.subject
     return inspect(
-        read.reader,
-        read.local.paths,
-        read.subject.predictions,
-        read.subject.threshold,
-        read.training,
+        read.reader, read.local.paths, subject.predictions, subject.threshold, read.training
     )
 
 
 def write_evidence(
-    evidence: Evidence, out: Path, notes: Sequence[str], inspection: Inspection | None
+    evidence: Evidence, sources: Sequence[Source], out: Path, inspection: Inspection | None
 ) -> None:
-    """Write ``report.html``, ``report.pdf``, ``evaluation.json`` and the tables of predictions.
+    """Write ``report.html``, ``report.pdf``, ``evaluation.json``, and what is of each source.
+
+    That is its table of predictions, and of a Run its model card, datasheet and CLAIM checklist.
 
     Raises
     ------
     StorageError
         If something cannot be written.
     """
-    for judgement in evidence.judgements:
-        subject = judgement.subject
+    for source in sources:
+        subject = source.subject
         subject.predictions.write(out / "predictions" / f"{subject.name}.csv")
+        if source.run is not None:
+            from pneumoscope.training.documents import write_documents
+
+            write_documents(source.run, out / "documents" / subject.name)
+    notes = _notes(sources)
     extra = {
-        "notes": list(notes),
+        "notes": notes,
         "inspection": None if inspection is None else inspection_json(inspection),
     }
     write_text(out / "evaluation.json", evidence_json(evidence, extra))
@@ -167,6 +232,25 @@ def write_evidence(
     )
     write_text(out / "report.html", page)
     print_pdf(page, out / "report.pdf")
+
+
+def _notes(sources: Sequence[Source]) -> list[str]:
+    """Say what the figures do not show: images that were not read, and synthetic ones."""
+    notes = []
+    for source in sources:
+        name = source.subject.name
+        if source.run is not None and source.run.record.synthetic:
+            notes.append(f"{name} learned from synthetic images and was judged on such.")
+        if source.read is None:
+            continue
+        if source.read.reader.bundle.record.training_data.synthetic:
+            notes.append(f"{name} learned from synthetic images, not patients.")
+        if rejected := source.read.local.rejected:
+            notes.append(
+                f"{name} did not read {len(rejected):,} of the images; they are in none of its "
+                f"figures. The first: {rejected[0].file}: {'; '.join(rejected[0].reasons)}."
+            )
+    return notes
 
 
 def _with_groups(predictions: Predictions, manifest: Manifest) -> Predictions:

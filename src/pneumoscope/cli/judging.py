@@ -11,9 +11,7 @@ from pneumoscope.errors import PredictionsError
 from pneumoscope.terminal import messages, results
 
 if TYPE_CHECKING:
-    from pneumoscope.evaluate import Read
     from pneumoscope.evaluation.images.local import LocalReadings
-    from pneumoscope.evaluation.judgement import Judgement, Subject
 
 app = typer.Typer()
 
@@ -96,24 +94,30 @@ def evaluate(
 
       pneumoscope evaluate theirs.csv ours.csv --threshold 0.3 --prevalence 0.1 --out compared
     """
+    from pneumoscope.cli.tables import judgements_table
+
     if out is None:
         _judge_run(sources, images)
         return
-    from pneumoscope.evaluate import inspect_read, write_evidence
+    from pneumoscope.evaluate import inspect_source, open_judged, write_evidence
     from pneumoscope.evaluation.discrimination import PREVALENCES
     from pneumoscope.evaluation.evidence import weigh
     from pneumoscope.files import require_empty
 
     require_empty(out)
-    points, asked = _points(thresholds or []), prevalences or list(PREVALENCES)
+    points, asked = _points(thresholds or ["0.5"]), prevalences or list(PREVALENCES)
     _require_prevalences(asked)
-    found = [_subject(source, data, images, points, negatives or []) for source in sources]
-    evidence = weigh([one[0] for one in found], asked, min_recall, draws)
-    read = next((one for subject, one in found if one and subject is evidence.main.subject), None)
-    inspection = None if read is None or quick else inspect_read(read)
+    manifest = None if data is None else open_source(data, images, None, 0, False)
+    judged = [
+        open_judged(source, open_cache(), manifest, images, points, negatives or ())
+        for source in sources
+    ]
+    evidence = weigh([one.subject for one in judged], asked, min_recall, draws)
+    main = next(one for one in judged if one.subject is evidence.main.subject)
+    inspection = None if quick else inspect_source(main)
     with messages.status("Writing the report"):
-        write_evidence(evidence, out, _notes([one for _, one in found if one]), inspection)
-    _show_judgements(evidence.judgements)
+        write_evidence(evidence, judged, out, inspection)
+    results.print(judgements_table(evidence.judgements))
     results.print(f"Report: {out / 'report.html'}", soft_wrap=True)
 
 
@@ -149,6 +153,7 @@ def validate(
       pneumoscope validate --bundle adults --labels labels.csv --images images --negative OTHER \
 --out adults-here --json
     """
+    from pneumoscope.cli.tables import judgements_table
     from pneumoscope.evaluation.images.validation import validate as validate_bundle
     from pneumoscope.evaluation.images.validation_json import validation_json
     from pneumoscope.evaluation.images.validation_report import write_validation
@@ -168,7 +173,7 @@ def validate(
     if as_json:
         results.print(validation_json(found), end="", soft_wrap=True)
         return
-    _show_judgements([found.judgement])
+    results.print(judgements_table([found.judgement]))
     _say_rejected(found.local)
     results.print(f"Verdict: {found.verdict.answer}", style="bold")
     for reason in found.verdict.reasons:
@@ -224,49 +229,18 @@ def _judge_run(sources: Sequence[str], images: Path | None) -> None:
     """Judge one Run on its test split, into the Run itself."""
     from pneumoscope import training
     from pneumoscope.cli.tables import metrics_table
+    from pneumoscope.evaluate import is_bundle
 
-    if len(sources) > 1 or _is_bundle(sources[0]) or Path(sources[0]).is_file():
+    if len(sources) > 1 or is_bundle(sources[0]) or Path(sources[0]).is_file():
         raise PredictionsError("pass --out DIR too: bundles, tables and comparisons need a folder")
     opened = training.Run.open(Path(sources[0]))
     training.evaluate_run(opened, training.ExampleStore(opened.manifest(images), open_cache()))
     results.print(metrics_table(opened))
 
 
-def _is_bundle(source: str) -> bool:
-    from pneumoscope.reader import find_bundle
-    from pneumoscope.reader.bundle import RECORD
-
-    return (find_bundle(source) / RECORD).exists()
-
-
-def _subject(
-    source: str,
-    data: Path | None,
-    images: Path | None,
-    thresholds: dict[str, float],
-    negatives: Sequence[str],
-) -> "tuple[Subject, Read | None]":
-    from pneumoscope.evaluate import subject_of_bundle, subject_of_run, subject_of_table
-    from pneumoscope.reader import load
-
-    if _is_bundle(source):
-        if data is None:
-            raise PredictionsError(
-                f"{source}: a bundle reads images; pass --data with a dataset that has a test "
-                "split, or use 'pneumoscope validate' for labelled images of your own"
-            )
-        read = subject_of_bundle(load(source), open_source(data, images, None, 0, False))
-        return read.subject, read
-    if Path(source).is_dir():
-        from pneumoscope.training import Run
-
-        return subject_of_run(Run.open(Path(source)), open_cache(), images), None
-    return subject_of_table(Path(source), thresholds, negatives), None
-
-
 def _points(texts: Sequence[str]) -> dict[str, float]:
     points = {}
-    for text in texts or ["0.5"]:
+    for text in texts:
         name, _, given = text.rpartition("=")
         try:
             threshold = float(given)
@@ -286,21 +260,6 @@ def _require_prevalences(prevalences: Sequence[float]) -> None:
             raise PredictionsError(f"--prevalence {one:g}: write a share between 0 and 1: 0.05")
 
 
-def _notes(read: "Sequence[Read]") -> list[str]:
-    notes = []
-    for one in read:
-        record = one.reader.bundle.record
-        if record.training_data.synthetic:
-            notes.append(f"{record.name} learned from synthetic images, not patients.")
-        if one.local.rejected:
-            notes.append(
-                f"{record.name} did not read {len(one.local.rejected):,} of the images; they are "
-                f"in none of its figures. The first: {one.local.rejected[0].file}: "
-                f"{'; '.join(one.local.rejected[0].reasons)}."
-            )
-    return notes
-
-
 def _say_rejected(local: "LocalReadings") -> None:
     if local.rejected:
         first = local.rejected[0]
@@ -315,9 +274,3 @@ def _say_rejected(local: "LocalReadings") -> None:
             f"{local.unlabelled[0]}",
             style="yellow",
         )
-
-
-def _show_judgements(judgements: "Sequence[Judgement]") -> None:
-    from pneumoscope.cli.tables import judgements_table
-
-    results.print(judgements_table(judgements))
