@@ -96,12 +96,15 @@ def _outside_rows(bundle: Bundle, name: str, table: Predictions) -> Iterator[dic
         cleared = ~in_band & ~called
         for label, wrong in ((Label.PNEUMONIA, cleared), (Label.NORMAL, called)):
             of_class = table.labels == label
-            row[f"{label.name} wrong"] = _share(int(wrong[of_class].sum()), int(of_class.sum()))
-        row["in the band"] = _share(int(in_band.sum()), len(in_band))
+            row[f"{label.name} wrong"] = share_in_words(
+                int(wrong[of_class].sum()), int(of_class.sum())
+            )
+        row["in the band"] = share_in_words(int(in_band.sum()), len(in_band))
         yield row
 
 
-def _share(k: int, n: int) -> str:
+def share_in_words(k: int, n: int) -> str:
+    """Return k of n as a share with Wilson's interval."""
     if not n:
         return "–"
     interval = binomtest(k, n).proportion_ci(method="wilson")

@@ -12,11 +12,12 @@ import numpy as np
 from numpy.typing import NDArray
 from sklearn.model_selection import GroupKFold, cross_val_predict
 
-from benchmarks.coverage import read_entries, require_own_split
+from benchmarks.coverage import read_entries, require_own_split, share_in_words
 from benchmarks.report import CHECKOUT, Cell, Table, option_parser, publish
-from pneumoscope.dataset import Entry, Label, Manifest, Split, open_dataset
+from pneumoscope.dataset import Entry, Label, Split, open_dataset
 from pneumoscope.dataset.acquisition import NAMES
 from pneumoscope.evaluation.adjusted import adjusted_auc
+from pneumoscope.evaluation.predictions import Predictions
 from pneumoscope.reader import SHIPPED, Bundle
 from pneumoscope.training.machines import (
     STRATA,
@@ -43,6 +44,11 @@ Validation images in {STRATA} strata by the probability of PNEUMONIA that their 
 adjusted is the mean of the strata's AUCs by van Elteren's weights (see `adjusted_auc`). Called ill:
 NORMAL images at the threshold with a recall of 0.99 on validation, as a share of all and of those
 in the stratum whose machine speaks most for PNEUMONIA."""
+
+
+POINTS_NOTE = """\
+The same validation images and strata, the machines that speak least for PNEUMONIA first: recall and
+specificity at each operating point, counted, with Wilson's interval."""
 
 
 def _labels(entries: Sequence[Entry]) -> NDArray[np.int8]:
@@ -96,12 +102,9 @@ def _auc(labels: NDArray[np.int8], said: NDArray[np.float64]) -> float | None:
     return adjusted_auc(labels, said, np.zeros(len(labels), np.intp))
 
 
-def _bundle_row(bundle: Bundle, manifest: Manifest, strata: dict[str, int]) -> dict[str, Cell]:
+def _bundle_row(bundle: Bundle, table: Predictions, stratum: NDArray[np.intp]) -> dict[str, Cell]:
     """Judge a bundle on the validation images that it does not reject."""
-    require_own_split(manifest, bundle)
-    table = read_entries(bundle, manifest.root, manifest.of(Split.VALIDATION))
     labels, said = table.labels, table.probabilities
-    stratum = np.array([strata[file] for file in table.files])
     threshold = float(np.quantile(said[labels == 1], 0.01, method="lower"))
     normal, speaks = labels == 0, stratum == stratum.max()
     return {
@@ -115,6 +118,29 @@ def _bundle_row(bundle: Bundle, manifest: Manifest, strata: dict[str, int]) -> d
         "of those most like PNEUMONIA": float((said[normal & speaks] >= threshold).mean()),
         "so many": int((normal & speaks).sum()),
     }
+
+
+def point_rows(
+    bundle: Bundle, table: Predictions, stratum: NDArray[np.intp]
+) -> Iterator[dict[str, Cell]]:
+    """Judge each operating point within each stratum."""
+    for name, point in bundle.record.operating_points.items():
+        called = table.probabilities >= point.threshold
+        for number in np.unique(stratum):
+            ill, normal = (table.labels == label for label in (1, 0))
+            inside = stratum == number
+            yield {
+                "bundle": bundle.identity,
+                "operating point": name,
+                "stratum": int(number) + 1,
+                "recall": counted_share(called[ill & inside]),
+                "specificity": counted_share(~called[normal & inside]),
+            }
+
+
+def counted_share(hits: NDArray[np.bool_]) -> str:
+    """Return how many of some are hits, with Wilson's interval."""
+    return share_in_words(int(hits.sum()), len(hits))
 
 
 def _tables(given: argparse.Namespace) -> Iterator[Table]:
@@ -152,9 +178,15 @@ def _tables(given: argparse.Namespace) -> Iterator[Table]:
     paths = [entry.path for entry in entries[Split.VALIDATION]]
     numbers = machine_strata(made[Split.TRAIN], train, made[Split.VALIDATION])
     strata = dict(zip(paths, map(int, numbers), strict=True))
-    bundles = [Bundle.open(folder) for folder in given.bundles]
-    judged = [_bundle_row(bundle, manifest, strata) for bundle in bundles]
+    judged, points = [], list[dict[str, Cell]]()
+    for bundle in map(Bundle.open, given.bundles):
+        require_own_split(manifest, bundle)
+        table = read_entries(bundle, manifest.root, entries[Split.VALIDATION])
+        stratum = np.array([strata[file] for file in table.files])
+        judged.append(_bundle_row(bundle, table, stratum))
+        points += point_rows(bundle, table, stratum)
     yield Table("Bundles, among images made alike", judged, ADJUSTED_NOTE)
+    yield Table("Operating points, by machine", points, POINTS_NOTE)
 
 
 def main() -> None:

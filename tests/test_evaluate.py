@@ -68,7 +68,7 @@ def test_a_run_is_judged_into_a_folder_with_its_documents_and_its_record_notes_i
     assert outcome.code == 0, outcome.err
     assert (compact_run.folder / "test_readings.csv").read_text() == before  # it was judged before
     found = json.loads((out / "evaluation.json").read_text())["models"][0]
-    assert found["recalibrated"]["fitted_on"].endswith("validation images")
+    assert found["recalibrated"]["how"].endswith("validation images")
     for name in ("MODEL_CARD.md", "DATASHEET.md", "CLAIM.md"):
         assert (out / "documents" / "compact" / name).exists()
     assert "synthetic" in (out / "report.html").read_text()

@@ -141,7 +141,7 @@ def subject_of_table(
 def judged_bundle(reader: Reader, manifest: Manifest) -> Source:
     """Read the test split of a dataset with a bundle.
 
-    Its validation images are read too if they are those that the bundle was fitted on, and the
+    If it is the dataset that the bundle learned from, its validation images are read too, and the
     training images are kept for comparison.
 
     Raises
@@ -175,7 +175,7 @@ def judged_bundle(reader: Reader, manifest: Manifest) -> Source:
         tuple(manifest.root / entry.path for entry in learned),
         tuple(int(entry.label) for entry in learned),
     )
-    return Source(subject, Read(reader, local, training if learned else None))
+    return Source(subject, Read(reader, local, training if known and learned else None))
 
 
 def labels_of(entries: Sequence[Entry]) -> Labels:
@@ -239,6 +239,11 @@ def _notes(sources: Sequence[Source]) -> list[str]:
     notes = []
     for source in sources:
         name = source.subject.name
+        if source.read is not None and source.read.training is None:
+            notes.append(
+                f"These are not the data that {name} learned from, as far as its record tells; "
+                "whether some of these images were among them is not known."
+            )
         if source.run is not None and source.run.record.synthetic:
             notes.append(f"{name} learned from synthetic images and was judged on such.")
         if source.read is None:

@@ -13,7 +13,9 @@ from pneumoscope.reader import Bundle
 def test_bundles_are_judged_among_images_made_alike(
     run_benchmark: Callable, exported: Path, phantom_dataset: Path
 ) -> None:
-    made, told, judged = run_benchmark("machines", phantom_dataset, "--bundle", exported).values()
+    made, told, judged, points = run_benchmark(
+        "machines", phantom_dataset, "--bundle", exported
+    ).values()
     assert [row["images"] for row in made] == [
         "train, NORMAL",
         "train, PNEUMONIA",
@@ -25,6 +27,14 @@ def test_bundles_are_judged_among_images_made_alike(
     (row,) = judged
     assert row["bundle"] == Bundle.open(exported).identity
     assert set(row) >= {"AUC", "adjusted AUC"}
+    names = {point["operating point"] for point in points}
+    assert names == set(Bundle.open(exported).record.operating_points)
+    # Strata share out all images that were read.
+    screening = [point for point in points if point["operating point"] == "screening"]
+    counts = [
+        point[one].split(" = ")[0] for point in screening for one in ("recall", "specificity")
+    ]
+    assert sum(int(count.split("/")[1]) for count in counts if "/" in count) == row["images"]
 
 
 def test_intervals_are_those_of_patients() -> None:

@@ -222,6 +222,8 @@ def recalibrate(
     _say_rejected(local)
     made = recalibrate_bundle(reader.bundle, local.predictions, out, population, share, seed)
     results.print(recalibration_table(reader.bundle, made))
+    if warning := made.found_less(reader.bundle):
+        messages.print(warning, style="yellow")
     results.print(f"Bundle: {out}, {made.bundle.identity}", soft_wrap=True)
 
 

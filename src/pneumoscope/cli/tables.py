@@ -93,24 +93,23 @@ def judgements_table(judgements: "Sequence[Judgement]") -> Table:
 
 def recalibration_table(before: "Bundle", made: "Recalibrated") -> Table:
     """Return what the old and the new bundle say of the patients that were not fitted on."""
-    from pneumoscope.evaluation.metrics import measure
+    from pneumoscope.evaluation.discrimination import discriminate
 
     table = Table(
         "bundle",
         "operating point",
         title="The patients that were not fitted on",
-        caption=f"n = {len(made.after.files):,} radiographs; intervals are in the new bundle",
+        caption=f"n = {len(made.after.files):,} radiographs; 95 % intervals by patient",
     )
-    for heading in ("threshold", "sensitivity", "specificity", "precision"):
+    for heading in ("threshold", "sensitivity", "specificity", "PPV"):
         table.add_column(heading, justify="right")
     for bundle, predictions in ((before, made.before), (made.bundle, made.after)):
-        for name, point in bundle.record.operating_points.items():
-            found = measure(predictions, point.threshold)
+        points = bundle.record.operating_points
+        found = discriminate(predictions, {name: one.threshold for name, one in points.items()})
+        for point in found.points:
+            figures = (point.figures[name] for name in ("sensitivity", "specificity", "ppv"))
             table.add_row(
-                bundle.identity,
-                name,
-                f"{point.threshold:.3f}",
-                *map(_figure, (found.recall, found.specificity, found.precision)),
+                bundle.identity, point.name, f"{point.threshold:.3f}", *map(_below, figures)
             )
     return table
 

@@ -1,9 +1,11 @@
 """One or several readers on the same images: each judged, all compared, one chosen."""
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
+
+import numpy as np
 
 from pneumoscope.errors import PredictionsError
 from pneumoscope.evaluation.bootstrap import DRAWS
@@ -16,6 +18,9 @@ from pneumoscope.evaluation.judgement_json import judgement_json, with_intervals
 from pneumoscope.evaluation.metrics import measure
 from pneumoscope.evaluation.predictions import Predictions
 from pneumoscope.terminal import track
+
+_ALIKE = 0.95
+"""Share of each table's images that all must have, for the rest to be left out of comparisons."""
 
 SCHEMA = 1
 """Of the JSON; it changes only when a reader of the old one would misread the new."""
@@ -30,14 +35,17 @@ class Evidence:
     judgements
         One for each, in the order given.
     pairs
-        Every two of them compared.
+        Every two of them compared, on the images that all of them have.
+    compared
+        How many those are.
     choice, stability
         The one chosen on validation images, and how often another would be on a resample; None of
-        a single reader, or where validation predictions are not known of all.
+        a single reader, or where validation predictions of the same images are not known of all.
     """
 
     judgements: tuple[Judgement, ...]
     pairs: tuple[Pair, ...]
+    compared: int
     choice: Choice | None
     stability: ChoiceStability | None
 
@@ -80,13 +88,30 @@ def weigh(
             "can tell them apart"
         )
     # Before the long work: what cannot be compared is refused at once.
-    pairs = compare_models({one.name: (one.predictions, one.threshold) for one in subjects})
+    shared = _shared({one.name: one.predictions for one in subjects})
+    pairs = compare_models({one.name: (shared[one.name], one.threshold) for one in subjects})
     judgements = tuple(
         judge(subject, prevalences, draws, seed)
         for subject in track(subjects, "Judging", len(subjects))
     )
     choice, stability = _chosen(subjects, min_recall, seed)
-    return Evidence(judgements, pairs, choice, stability)
+    compared = len(next(iter(shared.values())).files)
+    return Evidence(judgements, pairs, compared, choice, stability)
+
+
+def _shared(tables: Mapping[str, Predictions]) -> dict[str, Predictions]:
+    """Return the rows of the images that all tables have, where each lacks at most a few.
+
+    A bundle rejects an image now and then, and the others are compared all the same; tables of
+    different images are returned as they are, for the comparison to refuse.
+    """
+    common = set.intersection(*(set(table.files) for table in tables.values()))
+    if any(len(common) < _ALIKE * len(table.files) for table in tables.values()):
+        return dict(tables)
+    return {
+        name: table.rows(np.array([file in common for file in table.files]))
+        for name, table in tables.items()
+    }
 
 
 def _chosen(
@@ -96,6 +121,9 @@ def _chosen(
         one.name: one.validation for one in subjects if one.validation is not None
     }
     if len(subjects) < 2 or len(validations) < len(subjects):
+        return None, None
+    validations = _shared(validations)
+    if len({frozenset(table.files) for table in validations.values()}) > 1:
         return None, None
     thresholds = {one.name: one.threshold for one in subjects}
     candidates = []
@@ -122,6 +150,7 @@ def evidence_json(evidence: Evidence, extra: dict[str, Any] | None = None) -> st
     content = {
         "schema": SCHEMA,
         "models": [judgement_json(one) for one in evidence.judgements],
+        "compared": evidence.compared,
         "comparisons": [_pair(pair) for pair in evidence.pairs],
         "choice": None if choice is None else asdict(choice),
         "choice_stability": None if stability is None else asdict(stability),

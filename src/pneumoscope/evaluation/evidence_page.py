@@ -31,11 +31,11 @@ def render_evidence(
     return render_page(
         "evaluate.html",
         evidence=evidence,
-        summary=plain_summary(evidence.main),
+        summary=(*plain_summary(evidence.main), *_against_others(evidence)),
         notes=notes,
         ranking=ranking if several else None,
         forest=_forest(evidence, ranking) if several else None,
-        comparisons=_comparisons(evidence.pairs) if evidence.pairs else None,
+        comparisons=_comparisons(evidence.pairs, evidence.compared) if evidence.pairs else None,
         stability=None if evidence.stability is None else _stability(evidence.stability),
         views=[view(judgement) for judgement in evidence.judgements],
         inspection=inspection,
@@ -49,9 +49,10 @@ def plain_summary(judgement: Judgement) -> tuple[str, ...]:
     n, patients = len(predictions.files), len(set(predictions.patients))
     ill = int(predictions.labels.sum())
     (tn, fp), (fn, tp) = point.confusion
+    stated = predictions.patients != predictions.files
+    whose = f"{patients:,} patients" if stated else "patients who are not stated"
     sentences = [
-        f"{subject.name} was judged on {n:,} radiographs of {patients:,} patients, "
-        f"{ill:,} of them with pneumonia.",
+        f"{subject.name} was judged on {n:,} radiographs of {whose}, {ill:,} with pneumonia.",
         f"Of two radiographs, one with pneumonia and one without, it gives the one with pneumonia "
         f"the higher probability {_times(found.auc.value)} (AUC {found.auc}).",
         f"Read at {point.name} (from a probability of {point.threshold:.3f} on), it missed {fn:,} "
@@ -64,6 +65,17 @@ def plain_summary(judgement: Judgement) -> tuple[str, ...]:
             f"right with a chance of {figures['ppv']}, and an all-clear with {figures['npv']}."
         )
     return tuple(sentences)
+
+
+def _against_others(evidence: Evidence) -> list[str]:
+    """Say of the model that the summary is about how it stands beside each other one."""
+    name = evidence.main.subject.name
+    return [
+        f"On the same images, the AUC of {pair.first} less that of {pair.second} is "
+        f"{pair.auc.difference}."
+        for pair in evidence.pairs
+        if name in (pair.first, pair.second)
+    ]
 
 
 def _times(share: float | None) -> str:
@@ -81,7 +93,7 @@ def _forest(evidence: Evidence, ranking: TableView) -> FigureView:
     )
 
 
-def _comparisons(pairs: Sequence[Pair]) -> TableView:
+def _comparisons(pairs: Sequence[Pair], compared: int) -> TableView:
     rows = tuple(
         (
             f"{pair.first} and {pair.second}",
@@ -96,7 +108,7 @@ def _comparisons(pairs: Sequence[Pair]) -> TableView:
         for pair in pairs
     )
     return TableView(
-        f"Every two models on the same images, corrected for {len(pairs)} comparisons (Holm)",
+        f"Every two models on the same {compared:,} images; p corrected for their number (Holm)",
         ("Models", "Difference of AUC", "p, DeLong", "Right only by one", "p, McNemar"),
         rows,
     )

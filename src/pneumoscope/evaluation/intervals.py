@@ -47,6 +47,29 @@ class Estimate:
         return f"{self.value:.3f} ({self.interval.low:.3f} to {self.interval.high:.3f})"
 
 
+def never_certain(estimate: Estimate, patients: int) -> Estimate:
+    """Give an estimate of exactly 0 or 1 Wilson's interval of so many patients.
+
+    A bootstrap of images that are all alike never draws another, and so would call a handful
+    certain. For an AUC, of the smaller class, that is cautious.
+
+    Parameters
+    ----------
+    estimate
+        A share, or an AUC, with its bootstrap interval.
+    patients
+        That it rests on.
+
+    Examples
+    --------
+    >>> str(never_certain(Estimate(1.0, Interval(1.0, 1.0)), 16))
+    '1.000 (0.806 to 1.000)'
+    """
+    if estimate.value not in (0.0, 1.0):
+        return estimate
+    return Estimate(estimate.value, wilson(round(estimate.value * patients), patients))
+
+
 def wilson(part: int, whole: int) -> Interval | None:
     """Return Wilson's 95 % score interval of the share ``part / whole``; None of nothing.
 

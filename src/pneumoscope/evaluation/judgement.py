@@ -58,9 +58,9 @@ class Judgement:
     Parameters
     ----------
     calibration, recalibrated
-        As it is, and once recalibrated.
+        As it is, and once recalibrated; None where that cannot be fitted.
     recalibrated_on
-        What recalibration was fitted on, in words.
+        What recalibration was fitted on, or why it could not be, in words.
     usefulness
         By prevalence, and among these images.
     """
@@ -68,7 +68,7 @@ class Judgement:
     subject: Subject
     discrimination: Discrimination
     calibration: Reliability
-    recalibrated: Reliability
+    recalibrated: Reliability | None
     recalibrated_on: str
     usefulness: Mapping[float, tuple[PerThousand, ...]]
     decisions: DecisionCurve
@@ -112,7 +112,7 @@ def judge(
         subject,
         discrimination,
         assess_calibration(predictions),
-        assess_calibration(recalibrated),
+        None if recalibrated is None else assess_calibration(recalibrated),
         recalibrated_on,
         {prevalence: usefulness_table(rates, prevalence) for prevalence in prevalences},
         decision_curve(predictions, seed=seed),
@@ -132,17 +132,20 @@ def _require_both_classes(subject: Subject) -> None:
             )
 
 
-def _recalibrated(subject: Subject, seed: int) -> tuple[Predictions, str]:
+def _recalibrated(subject: Subject, seed: int) -> tuple[Predictions | None, str]:
     predictions, validation = subject.predictions, subject.validation
     odds = log_odds(predictions.probabilities)
-    if validation is not None and len(set(validation.labels.tolist())) == 2:
-        fitted = fit_recalibration(log_odds(validation.probabilities), validation.labels)
-        return (
-            replace(predictions, probabilities=fitted.apply(odds)),
-            f"{len(validation.files):,} validation images",
-        )
-    probabilities = cross_fitted(odds, predictions.labels, predictions.patients, seed=seed)
-    return replace(predictions, probabilities=probabilities), "other patients of these images"
+    try:
+        if validation is not None and len(set(validation.labels.tolist())) == 2:
+            fitted = fit_recalibration(log_odds(validation.probabilities), validation.labels)
+            probabilities = fitted.apply(odds)
+            said = f"fitted on {len(validation.files):,} validation images"
+        else:
+            probabilities = cross_fitted(odds, predictions.labels, predictions.patients, seed=seed)
+            said = "fitted on the other patients of these images, in folds"
+    except PredictionsError as error:
+        return None, f"could not be fitted: {error}"
+    return replace(predictions, probabilities=probabilities), said
 
 
 def _value(estimate: object) -> float:

@@ -5,6 +5,7 @@ from dataclasses import asdict
 from typing import Any
 
 from pneumoscope.evaluation.discrimination import Discrimination, PointFigures
+from pneumoscope.evaluation.fingerprint import fingerprint
 from pneumoscope.evaluation.intervals import Estimate, Interval
 from pneumoscope.evaluation.judgement import Judgement
 from pneumoscope.evaluation.predictions import CLASS_NAMES
@@ -26,12 +27,14 @@ def judgement_json(judgement: Judgement) -> dict[str, Any]:
         "n": len(predictions.files),
         "positives": int(predictions.labels.sum()),
         "patients": len(set(predictions.patients)),
+        "patients_stated": predictions.patients != predictions.files,
+        "fingerprint": fingerprint(predictions),
         **_discrimination(judgement.discrimination),
         "operating_points": [_point(point) for point in judgement.discrimination.points],
         "calibration": _calibration(judgement.calibration),
         "recalibrated": {
-            "fitted_on": judgement.recalibrated_on,
-            **_calibration(judgement.recalibrated),
+            "how": judgement.recalibrated_on,
+            **({} if judgement.recalibrated is None else _calibration(judgement.recalibrated)),
         },
         "usefulness": [asdict(row) for rows in judgement.usefulness.values() for row in rows],
         "decision_curve": {

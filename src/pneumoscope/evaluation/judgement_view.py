@@ -1,6 +1,6 @@
 """A judgement as a page shows it: tables in words, figures as pictures with their data."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TypeAlias
 
@@ -59,7 +59,7 @@ class JudgementView:
     name: str
     source: str
     ranking: TableView
-    points: TableView
+    points: tuple[TableView, ...]
     prevalence: TableView
     usefulness: tuple[TableView, ...]
     curves: tuple[FigureView, ...]
@@ -82,7 +82,7 @@ def view(judgement: Judgement) -> JudgementView:
         name,
         subject.source,
         ranking_table([judgement]),
-        _points_table(name, found.points),
+        (_points_table(name, found.points, _FIRST), _points_table(name, found.points, _SECOND)),
         _prevalence_table(name, found.points),
         tuple(_usefulness_tables(judgement)),
         tuple(_curves(judgement)),
@@ -116,35 +116,37 @@ def _ranking(found: Discrimination) -> tuple[Cell, ...]:
     return tuple(cell(one) for one in figures)
 
 
-_AT_A_POINT = {
-    "sensitivity": "Sensitivity",
-    "specificity": "Specificity",
-    "ppv": "PPV",
-    "npv": "NPV",
+_FIRST = {"sensitivity": "Sensitivity", "specificity": "Specificity", "ppv": "PPV", "npv": "NPV"}
+_SECOND = {
     "lr_positive": "LR+",
     "lr_negative": "LR−",
     "f1": "F1",
-    "mcc": "MCC",
+    "mcc": "Matthews' correlation",
     "accuracy": "Accuracy",
 }
 
 
-def _points_table(name: str, points: Sequence[PointFigures]) -> TableView:
+def _points_table(
+    name: str, points: Sequence[PointFigures], figures: Mapping[str, str]
+) -> TableView:
     rows: list[Row] = []
     for point in points:
         (tn, fp), (fn, tp) = point.confusion
+        counts: Row = (
+            Cell(f"{tp:,} found", f"{fn:,} missed"),
+            Cell(f"{tn:,} cleared", f"{fp:,} false alarms"),
+        )
         rows.append(
             (
                 Cell(point.name, f"from {point.threshold:.3f}"),
-                Cell(f"{tp:,} found", f"{fn:,} missed"),
-                Cell(f"{tn:,} cleared", f"{fp:,} false alarms"),
-                *(cell(point.figures[one]) for one in _AT_A_POINT),
+                *(counts if figures is _FIRST else ()),
+                *(cell(point.figures[one]) for one in figures),
             )
         )
+    counted = ("With pneumonia", "Without") if figures is _FIRST else ()
+    what = "Operating points" if figures is _FIRST else "Further figures at the operating points"
     return TableView(
-        f"Operating points of {name}",
-        ("Operating point", "Ill", "Healthy", *_AT_A_POINT.values()),
-        tuple(rows),
+        f"{what} of {name}", ("Operating point", *counted, *figures.values()), tuple(rows)
     )
 
 
@@ -222,20 +224,30 @@ def _curve_table(curve: Curve, headings: tuple[str, str]) -> TableView:
 
 
 def _calibration_table(judgement: Judgement) -> TableView:
-    before, after = judgement.calibration, judgement.recalibrated
-    names = {
-        "Slope (1 is ideal)": (before.slope, after.slope),
-        "Calibration in the large (0 is ideal)": (before.intercept, after.intercept),
-        "Brier score": (before.brier, after.brier),
-        "Expected calibration error": (Estimate(before.ece), Estimate(after.ece)),
-        "Brier: reliability": (Estimate(before.reliability), Estimate(after.reliability)),
-        "Brier: resolution": (Estimate(before.resolution), Estimate(after.resolution)),
-        "Brier: uncertainty": (Estimate(before.uncertainty), Estimate(after.uncertainty)),
-    }
-    rows = tuple((name, cell(was), cell(then)) for name, (was, then) in names.items())
-    return TableView(
-        f"Calibration of {judgement.subject.name}", ("", "As it is", "Recalibrated"), rows
-    )
+    columns = [_calibration_cells(judgement.calibration)]
+    headings = ["", "As it is"]
+    if judgement.recalibrated is not None:
+        columns.append(_calibration_cells(judgement.recalibrated))
+        headings.append("Recalibrated")
+    rows = tuple(zip(_CALIBRATION_ROWS, *columns, strict=True))
+    return TableView(f"Calibration of {judgement.subject.name}", tuple(headings), rows)
+
+
+_CALIBRATION_ROWS = (
+    "Slope (1 is ideal)",
+    "Calibration in the large (0 is ideal)",
+    "Brier score (0 is ideal)",
+    "Expected calibration error",
+    "Brier: what calibration could save",
+    "Brier: what telling apart saves",
+    "Brier: of the share of pneumonia alone",
+)
+
+
+def _calibration_cells(found: Reliability) -> tuple[Cell, ...]:
+    plain = (found.ece, found.reliability, found.resolution, found.uncertainty)
+    estimates = (found.slope, found.intercept, found.brier, *map(Estimate, plain))
+    return tuple(cell(one) for one in estimates)
 
 
 def _reliability(judgement: Judgement) -> FigureView:

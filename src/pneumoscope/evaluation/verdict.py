@@ -1,12 +1,20 @@
 """The verdict of a local validation: whether a reader may be relied on here, by a stated rule."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from math import ceil
 
 from pneumoscope.errors import PredictionsError
 from pneumoscope.evaluation.intervals import Estimate
+
+FEWEST = 20
+"""Patients of a class with fewer than which nothing is decided."""
+
+_LASTING = ("auc", "rejected")
+"""Criteria that no recalibration mends."""
+
+_CALIBRATION = ("slope", "intercept")
 
 _MOST = 1_000_000
 """Images beyond which no sample is called practical."""
@@ -37,6 +45,8 @@ class Requirements:
     ----------
     auc, sensitivity, specificity
         The least, within [0, 1].
+    rejected
+        The greatest share of radiographs that is not read.
     slope
         Least and greatest calibration slope.
     intercept
@@ -51,6 +61,7 @@ class Requirements:
     auc: float = 0.90
     sensitivity: float = 0.95
     specificity: float = 0.80
+    rejected: float = 0.10
     slope: tuple[float, float] = (0.5, 2.0)
     intercept: float = 1.0
 
@@ -97,25 +108,29 @@ class Criterion:
             return State.FAILED
         return State.MET if low <= interval.low and interval.high <= high else State.UNDECIDED
 
+    def heads_for(self) -> State:
+        """Return what it would become if the figure stayed and its interval shrank."""
+        value = self.estimate.value
+        limits = (self.low, self.high)
+        if value is None or value in limits:
+            return State.UNDECIDED
+        low, high = self.low, self.high
+        inside = (low is None or value > low) and (high is None or value < high)
+        return State.MET if inside else State.FAILED
+
     def factor_needed(self) -> float | None:
         """Return how many times as many images would settle an undecided criterion.
 
-        The interval's arm towards the limit shrinks with the root of the number of patients, and
-        the figure is taken to stay where it is. None where the figure lies on the limit or is
-        undefined.
+        An interval's longer arm is taken for both, since one that ends at 0 or 1 is cut short; it
+        shrinks with the root of the number of patients. None where the figure lies on a limit or
+        has no interval.
         """
         value, interval = self.estimate.value, self.estimate.interval
-        if value is None or interval is None:
+        if value is None or interval is None or self.heads_for() is State.UNDECIDED:
             return None
-        factors = []
-        for limit in (self.low, self.high):
-            if limit is None or not interval.low <= limit <= interval.high:
-                continue
-            arm = interval.high - value if limit > value else value - interval.low
-            if limit == value:
-                return None
-            factors.append((arm / abs(limit - value)) ** 2)
-        return max(factors, default=1.0)
+        arm = max(interval.high - value, value - interval.low)
+        distances = [abs(limit - value) for limit in (self.low, self.high) if limit is not None]
+        return max(1.0, (arm / min(distances)) ** 2)
 
 
 @dataclass(frozen=True, slots=True)
@@ -145,16 +160,20 @@ class Verdict:
     sample: int | None
 
 
-def decide(criteria: Sequence[Criterion], n: int, requirements: Requirements) -> Verdict:
+def decide(
+    criteria: Sequence[Criterion], n: int, patients: tuple[int, int], requirements: Requirements
+) -> Verdict:
     """Conclude from the criteria.
 
     Parameters
     ----------
     criteria
-        Named ``auc``, ``sensitivity``, ``specificity``, ``slope`` and ``intercept`` as the reader
-        is, and ``sensitivity`` and ``specificity`` recalibrated.
+        ``auc``, ``rejected``, ``sensitivity``, ``specificity``, ``slope`` and ``intercept`` as the
+        reader is, and where it could be had ``sensitivity`` and ``specificity`` recalibrated.
     n
         Images that they were measured on.
+    patients
+        With and without pneumonia; with fewer than `FEWEST` of either nothing is decided.
     requirements
         Whose limits the criteria carry.
 
@@ -162,39 +181,72 @@ def decide(criteria: Sequence[Criterion], n: int, requirements: Requirements) ->
     --------
     >>> from pneumoscope.evaluation.intervals import Interval
     >>> poor = Criterion("auc", False, Estimate(0.5, Interval(0.45, 0.55)), low=0.9)
-    >>> decide([poor], 500, Requirements()).answer.value
+    >>> decide([poor], 500, (100, 100), Requirements()).answer.value
     'not fit'
     """
+    answer = _answer(criteria) if min(patients) >= FEWEST else Answer.UNDECIDED
+    reasons = [_words(one) for one in _decisive(criteria, answer)]
+    sample = None
+    if min(patients) < FEWEST:
+        reasons.insert(0, f"fewer than {FEWEST} patients with or without pneumonia: too few to say")
+        sample = ceil(n * FEWEST / max(1, min(patients)))
+    elif answer is Answer.UNDECIDED:
+        sample = _sample(criteria, n)
+    return Verdict(answer, tuple(reasons), _rule(requirements), tuple(criteria), sample)
+
+
+def _answer(criteria: Sequence[Criterion]) -> Answer:
     as_it_is = [one for one in criteria if not one.recalibrated]
-    ranking = [one for one in as_it_is if one.name == "auc"]
-    after = ranking + [one for one in criteria if one.recalibrated]
-    if _all(as_it_is, State.MET):
-        answer, decisive = Answer.FIT, as_it_is
-    elif any(one.recalibrated for one in criteria) and _all(after, State.MET):
-        answer, decisive = Answer.AFTER_RECALIBRATION, [*as_it_is, *after]
-    elif _any(after, State.FAILED):
-        answer, decisive = Answer.NOT_FIT, after
-    else:
-        answer, decisive = Answer.UNDECIDED, [one for one in after if one.state is State.UNDECIDED]
-    reasons = tuple(_words(one) for one in dict.fromkeys(decisive) if one.state is not State.MET)
-    sample = _sample(decisive, n) if answer is Answer.UNDECIDED else None
-    return Verdict(answer, reasons, _rule(requirements), tuple(criteria), sample)
+    refitted = {one.name: one for one in criteria if one.recalibrated}
+    open_ones = [one for one in as_it_is if one.state is not State.MET]
+    if not open_ones:
+        return Answer.FIT
+    if any(_is_beyond_mending(one, refitted) for one in as_it_is):
+        return Answer.NOT_FIT
+    # What cannot be computed says nothing for or against, and is no ground to recalibrate.
+    grounds = [one for one in open_ones if one.estimate.interval is not None]
+    lasting = [one for one in as_it_is if one.name in _LASTING]
+    settled = all(one.state is State.MET for one in (*lasting, *refitted.values()))
+    if refitted and settled and grounds:
+        return Answer.AFTER_RECALIBRATION
+    return Answer.UNDECIDED
 
 
-def _all(criteria: Sequence[Criterion], state: State) -> bool:
-    return all(one.state is state for one in criteria)
+def _is_beyond_mending(criterion: Criterion, refitted: Mapping[str, Criterion]) -> bool:
+    if criterion.state is not State.FAILED:
+        return False
+    if criterion.name in _LASTING:
+        return True
+    if criterion.name in _CALIBRATION:
+        return False
+    return criterion.name not in refitted or refitted[criterion.name].state is State.FAILED
 
 
-def _any(criteria: Sequence[Criterion], state: State) -> bool:
-    return any(one.state is state for one in criteria)
+def _decisive(criteria: Sequence[Criterion], answer: Answer) -> list[Criterion]:
+    """Return the criteria that are named as reasons."""
+    refitted = {one.name: one for one in criteria if one.recalibrated}
+    if answer is Answer.NOT_FIT:
+        names = {one.name for one in criteria if _is_beyond_mending(one, refitted)}
+        return [one for one in criteria if one.name in names]
+    if answer is Answer.AFTER_RECALIBRATION:
+        return [one for one in criteria if one.state is not State.MET and not one.recalibrated]
+    return [one for one in criteria if one.state is not State.MET]
 
 
 def _sample(criteria: Sequence[Criterion], n: int) -> int | None:
-    factors = [one.factor_needed() for one in criteria]
-    if not factors or any(factor is None for factor in factors):
+    """Return the images after which one criterion would fail for good, or all be met."""
+    undecided = [one for one in criteria if one.state is State.UNDECIDED]
+    lasting = [one for one in undecided if one.name in _LASTING]
+    failing = [one.factor_needed() for one in lasting if one.heads_for() is State.FAILED]
+    factors = [one.factor_needed() for one in undecided]
+    if failing:
+        factor = min((one for one in failing if one is not None), default=None)
+    else:
+        known = [one for one in factors if one is not None]
+        factor = max(known) if known and len(known) == len(factors) else None
+    if factor is None or n * factor > _MOST:
         return None
-    wanted = ceil(n * max(factor for factor in factors if factor is not None))
-    return wanted if wanted <= _MOST else None
+    return ceil(n * factor)
 
 
 def _words(criterion: Criterion) -> str:
@@ -203,9 +255,24 @@ def _words(criterion: Criterion) -> str:
         for word, limit in (("at least", criterion.low), ("at most", criterion.high))
         if limit is not None
     ]
-    stage = " after recalibration" if criterion.recalibrated else ""
-    said = "is not" if criterion.state is State.FAILED else "may or may not be"
-    return f"{criterion.name}{stage}: {criterion.estimate} {said} {' and '.join(limits)}"
+    name = _TERMS.get(criterion.name, criterion.name)
+    stage = " with calibration and threshold fitted here" if criterion.recalibrated else ""
+    if criterion.estimate.interval is None:
+        return f"{name}{stage}: cannot be computed on these images"
+    said = {
+        State.FAILED: "is not",
+        State.UNDECIDED: "may or may not be",
+        State.MET: "is",
+    }[criterion.state]
+    return f"{name}{stage}: {criterion.estimate} {said} {' and '.join(limits)}"
+
+
+_TERMS = {
+    "auc": "AUC",
+    "rejected": "share of radiographs that was not read",
+    "slope": "calibration slope",
+    "intercept": "calibration in the large",
+}
 
 
 def _rule(asked: Requirements) -> str:
@@ -213,10 +280,12 @@ def _rule(asked: Requirements) -> str:
     return (
         f"Fit: the whole 95 % intervals, by patient, keep an AUC of at least {asked.auc:g} and, at "
         f"the operating point, a sensitivity of at least {asked.sensitivity:g} and a specificity "
-        f"of at least {asked.specificity:g}, with a calibration slope from {least:g} to "
-        f"{greatest:g} and calibration in the large within {asked.intercept:g} of 0 in log-odds. "
-        "Fit after recalibration: not that, but AUC, and sensitivity and specificity with "
-        "calibration and threshold fitted anew on other patients of these (five folds), keep "
-        "their limits. Not fit: one of those three, so recalibrated, breaks its limit with its "
-        "whole interval. Undecided: none of these."
+        f"of at least {asked.specificity:g}, with at most {asked.rejected:.0%} of radiographs not "
+        f"read, a calibration slope from {least:g} to {greatest:g} and calibration in the large "
+        f"within {asked.intercept:g} of 0 in log-odds. Fit after recalibration: not that, but AUC "
+        "and the share not read, and sensitivity and specificity with calibration and threshold "
+        "fitted anew on other patients of these (five folds), keep their limits. Not fit: AUC or "
+        "the share not read breaks its limit with its whole interval, or sensitivity or "
+        "specificity does so both as it is and fitted anew. Undecided: none of these, or fewer "
+        f"than {FEWEST} patients of either class."
     )

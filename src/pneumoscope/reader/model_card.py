@@ -50,8 +50,8 @@ def _lines(record: BundleRecord) -> Iterator[str]:
     yield f"Population: {data.population}."
     yield ""
     yield (
-        f"Trained on {data.train:,} images and fitted on {data.validation:,} validation images of "
-        f"the manifest `{data.fingerprint[:12]}`; split by patient unless the manifest says "
+        f"Trained on {data.train:,} images and {_fitted(record)} {data.validation:,} "
+        f"validation images of the manifest `{data.fingerprint[:12]}`; split by patient unless the manifest says "
         "otherwise."
     )
     yield ""
@@ -80,6 +80,10 @@ def _lines(record: BundleRecord) -> Iterator[str]:
         yield from (f"- {one.created}: {one.before}: {one.what}" for one in record.history)
         yield ""
     yield f"Licence: {record.licence}"
+
+
+def _fitted(record: BundleRecord) -> str:
+    return "first fitted (see History for what came after) on" if record.history else "fitted on"
 
 
 def _operating_points(record: BundleRecord) -> Iterator[str]:

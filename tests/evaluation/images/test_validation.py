@@ -116,12 +116,12 @@ def test_the_verdict_is_of_the_point_asked_for_and_of_stricter_wishes_not_fit(
     validation, reader, ward, phantom_dataset
 ):
     names = [(one.name, one.recalibrated) for one in validation.verdict.criteria]
-    assert names[:5] == [
-        (n, False) for n in ("auc", "sensitivity", "specificity", "slope", "intercept")
+    assert names[:6] == [
+        (n, False) for n in ("auc", "rejected", "sensitivity", "specificity", "slope", "intercept")
     ]
     point = validation.judgement.discrimination.points[0]
     assert point.name == "balanced"
-    assert validation.verdict.criteria[1].estimate == point.figures["sensitivity"]
+    assert validation.verdict.criteria[2].estimate == point.figures["sensitivity"]
     with pytest.raises(PredictionsError, match=r"--at any: .* screening, balanced"):
         validate(reader, Labels.read(ward), phantom_dataset, "any")
 
@@ -162,7 +162,7 @@ def test_recalibration_writes_a_bundle_whose_probabilities_are_the_fitted_ones(
     assert "phantoms of a ward" in card
     fitted = set(local.predictions.patients) - set(made.after.patients)
     assert len(fitted) == pytest.approx(len(set(local.predictions.patients)) / 2, abs=2)
-    twice = recalibrate(new.bundle, made.after, tmp_path / "newer", "again", 0.5, seed=1)
+    twice = recalibrate(new.bundle, local.predictions, tmp_path / "newer", "again", 0.5, seed=1)
     assert [one.before for one in twice.bundle.record.history] == [
         old.identity,
         new.bundle.identity,
@@ -175,7 +175,7 @@ def test_recalibration_refuses_what_it_cannot_mend(exported, local, tmp_path):
     with pytest.raises(PredictionsError, match="no calibration mends that"):
         recalibrate(bundle, turned, tmp_path / "new", "x", 0.5, seed=0)
     ill = local.predictions.rows(local.predictions.labels == 1)
-    with pytest.raises(PredictionsError, match="of one class alone"):
+    with pytest.raises(PredictionsError, match="at least 10 of each are needed"):
         recalibrate(bundle, ill, tmp_path / "new", "x", 0.5, seed=0)
     assert not (tmp_path / "new").exists()
 

@@ -10,7 +10,10 @@ from numpy.typing import NDArray
 import pneumoscope
 from pneumoscope.errors import PredictionsError
 from pneumoscope.evaluation.calibration import log_odds
+from pneumoscope.evaluation.fingerprint import fingerprint
 from pneumoscope.evaluation.images.record import record_metrics, record_operating_points
+from pneumoscope.evaluation.images.validation import patients_by_class
+from pneumoscope.evaluation.metrics import measure
 from pneumoscope.evaluation.predictions import Predictions
 from pneumoscope.evaluation.recalibration import Recalibration, fit_recalibration
 from pneumoscope.reader.bundle import (
@@ -22,6 +25,9 @@ from pneumoscope.reader.bundle import (
     write_bundle,
 )
 from pneumoscope.reader.model_card import model_card
+
+FEWEST = 10
+"""Patients of a class with fewer than which neither part is fitted on or tested."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -42,6 +48,21 @@ class Recalibrated:
     recalibration: Recalibration
     before: Predictions
     after: Predictions
+
+    def found_less(self, old: Bundle) -> str | None:
+        """Say at which operating point the new bundle finds less of the ill; None if nowhere."""
+        for name, point in self.bundle.record.operating_points.items():
+            if name not in old.record.operating_points:
+                continue
+            before = measure(self.before, old.record.operating_points[name].threshold).recall
+            after = measure(self.after, point.threshold).recall
+            if before is not None and after is not None and after < before:
+                return (
+                    f"At {name} the new bundle finds {after:.1%} of pneumonia in the patients that "
+                    f"it was not fitted on, where the old one finds {before:.1%}. Look at what is "
+                    "gained for it before anyone reads with it"
+                )
+        return None
 
 
 def recalibrate(
@@ -67,11 +88,12 @@ def recalibrate(
     Raises
     ------
     PredictionsError
-        If either part has one class alone, or the bundle's order is the wrong way round here.
+        If either part has fewer than `FEWEST` patients of a class, or the bundle's order is the
+        wrong way round here.
     """
     fitting = _drawn_patients(local, share, seed)
     fitted, tested = local.rows(fitting), local.rows(~fitting)
-    _require_both(fitted, tested)
+    _require_enough(fitted, tested)
     recalibration = fit_recalibration(log_odds(fitted.probabilities), fitted.labels)
     if recalibration.slope <= 0:
         raise PredictionsError(
@@ -84,7 +106,12 @@ def recalibrate(
         return replace(part, probabilities=recalibration.apply(log_odds(part.probabilities)))
 
     after = apply(tested)
-    record = _new_record(bundle, recalibration, apply(fitted), after, population)
+    drawn = f"{share:g} of the patients, seed {seed}, of the predictions {fingerprint(local)[:12]}"
+    about = (
+        f"{len(fitted.files)} radiographs of {len(set(fitted.patients))} patients "
+        f"({int(fitted.labels.sum())} with pneumonia): {population}"
+    )
+    record = _new_record(bundle, recalibration, apply(fitted), after, (about, drawn))
     contents = {name: (bundle.folder / name).read_bytes() for name in bundle.record.files}
     contents[CARD] = model_card(record).encode()
     return Recalibrated(write_bundle(out, record, contents), recalibration, tested, after)
@@ -102,13 +129,14 @@ def _drawn_patients(local: Predictions, share: float, seed: int) -> NDArray[np.b
     return np.array([patient in chosen for patient in local.patients])
 
 
-def _require_both(fitted: Predictions, tested: Predictions) -> None:
+def _require_enough(fitted: Predictions, tested: Predictions) -> None:
     for name, part in (("to fit on", fitted), ("to test", tested)):
-        if len(set(part.labels.tolist())) < 2:
+        ill, healthy = patients_by_class(part)
+        if min(ill, healthy) < FEWEST:
             raise PredictionsError(
-                f"the patients drawn {name} have radiographs of one class alone "
-                f"({len(part.files)} of them); bring more labelled radiographs of both, or choose "
-                "another --share"
+                f"the patients drawn {name} are {ill} with and {healthy} without pneumonia, and "
+                f"at least {FEWEST} of each are needed (a hundred are better); bring more labelled "
+                "radiographs, or choose another --share"
             )
 
 
@@ -117,26 +145,27 @@ def _new_record(
     recalibration: Recalibration,
     fitted: Predictions,
     tested: Predictions,
-    population: str,
+    said: tuple[str, str],
 ) -> BundleRecord:
     old = bundle.record
+    about, drawn = said
     now = datetime.now(UTC).isoformat(timespec="seconds")
-    about = (
-        f"{len(fitted.files)} radiographs of {len(set(fitted.patients))} patients "
-        f"({int(fitted.labels.sum())} with pneumonia): {population}"
-    )
     change = Change(
         created=now,
         pneumoscope=pneumoscope.__version__,
         before=bundle.identity,
         what=(
-            f"calibration and operating points fitted on {about}; log-odds times "
+            f"calibration and operating points fitted on {about} ({drawn}); log-odds times "
             f"{recalibration.slope:.4g} plus {recalibration.intercept:.4g}"
         ),
     )
     return old.model_copy(
         update={
             "created": now,
+            "notice": (
+                f"Recalibrated on {about}; its figures are of that place alone."
+                + (f" Before that: {old.notice}" if old.notice else "")
+            ),
             "pneumoscope": pneumoscope.__version__,
             "calibration": Calibration(
                 temperature=old.calibration.temperature / recalibration.slope,

@@ -131,25 +131,39 @@ def validate(
         {name: points[name].threshold for name in order},
     )
     judgement = judge(subject, draws=draws, seed=seed)
-    criteria = (*_as_it_is(judgement, asked), *_recalibrated(subject, at, asked, draws, seed))
+    population = _compare_population(local)
+    criteria = (
+        *_as_it_is(judgement, population, asked),
+        *_recalibrated(subject, at, asked, draws, seed),
+    )
     return Validation(
         reader.bundle.identity,
         reader.bundle.record,
         at,
         local,
-        _compare_population(local),
+        population,
         judgement,
-        decide(criteria, len(local.paths), asked),
+        decide(criteria, len(local.paths), patients_by_class(local.predictions), asked),
         inspect(reader, local.paths, local.predictions, subject.threshold) if inspected else None,
     )
 
 
-def _as_it_is(judgement: Judgement, asked: Requirements) -> tuple[Criterion, ...]:
+def patients_by_class(predictions: Predictions) -> tuple[int, int]:
+    """Return how many patients have an image with, and one without pneumonia."""
+    patients = np.array(predictions.patients)
+    ill, healthy = (len(set(patients[predictions.labels == label])) for label in (1, 0))
+    return ill, healthy
+
+
+def _as_it_is(
+    judgement: Judgement, population: PopulationComparison, asked: Requirements
+) -> tuple[Criterion, ...]:
     figures = judgement.discrimination.points[0].figures
     calibration = judgement.calibration
     least, greatest = asked.slope
     return (
         Criterion("auc", False, judgement.discrimination.auc, low=asked.auc),
+        Criterion("rejected", False, population.rejected, high=asked.rejected),
         Criterion("sensitivity", False, figures["sensitivity"], low=asked.sensitivity),
         Criterion("specificity", False, figures["specificity"], low=asked.specificity),
         Criterion("slope", False, calibration.slope, low=least, high=greatest),

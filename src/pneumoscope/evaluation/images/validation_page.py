@@ -18,6 +18,7 @@ def render_validation(validation: Validation) -> str:
         validation=validation,
         verdict=validation.verdict,
         summary=plain_summary(validation.judgement),
+        context=_context(validation),
         criteria=_criteria(validation.verdict),
         population=_population(validation.population),
         rejected=_rejected(local) if local.rejected else None,
@@ -29,6 +30,20 @@ def render_validation(validation: Validation) -> str:
         inspection=(
             None if validation.inspection is None else view_inspection(validation.inspection)
         ),
+    )
+
+
+def _context(validation: Validation) -> tuple[str, ...]:
+    """Say whom the bundle is for, and how many of these radiographs it is not for."""
+    found, local = validation.population, validation.local
+    total = len(local.paths) + len(local.rejected)
+    return (
+        f"It learned from: {validation.record.training_data.population}. Of these radiographs "
+        f"{found.unfamiliar} are unlike those, where {number(found.expected)} are among its own.",
+        f"{len(local.rejected):,} of {total:,} radiographs were not read, and are in none of these "
+        "figures.",
+        "If it learned from any of these radiographs, the figures are too good. Its record cannot "
+        "tell: make sure that it has not seen them.",
     )
 
 
@@ -48,6 +63,8 @@ def _name(criterion: Criterion) -> str:
 def _limits(criterion: Criterion) -> str:
     if criterion.high is None:
         return f"≥ {criterion.low:g}"
+    if criterion.low is None:
+        return f"≤ {criterion.high:g}"
     return f"{criterion.low:g} to {criterion.high:g}"
 
 
