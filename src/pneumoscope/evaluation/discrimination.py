@@ -1,14 +1,15 @@
 """How well predictions tell PNEUMONIA from NORMAL, every figure with its interval."""
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
+from numpy.typing import NDArray
 
 from pneumoscope.errors import PredictionsError
 from pneumoscope.evaluation.bootstrap import DRAWS, patient_draws, percentile_interval
 from pneumoscope.evaluation.delong import delong
-from pneumoscope.evaluation.intervals import Estimate, Interval, wilson
+from pneumoscope.evaluation.intervals import Estimate, Interval, never_certain, wilson
 from pneumoscope.evaluation.metrics import Floats
 from pneumoscope.evaluation.predictions import Predictions
 from pneumoscope.evaluation.ranking import Ranking
@@ -32,6 +33,7 @@ POINT_NAMES = (
 PREVALENCES = (0.05, 0.20, 0.60)
 """At which predictive values are given unless asked otherwise."""
 
+_ROUNDING = 1e-9
 _LONG = 100_000_000
 """Images times draws from which on it takes seconds, and progress is shown."""
 
@@ -106,7 +108,9 @@ def discriminate(
 
     All intervals but DeLong's and Wilson's come out of the same bootstrap draws of patients, those
     of `bootstrap_intervals`; a draw in which a figure is undefined is left out for that figure.
-    Undefined figures, and the intervals of a single patient, are None.
+    Undefined figures, and the intervals of a single patient, are None. Where no draw can differ,
+    because all images are judged alike, sensitivity and the like have Wilson's interval of the
+    patients behind them, and other figures none; see `never_certain`.
 
     Parameters
     ----------
@@ -142,7 +146,7 @@ def discriminate(
     ... )
     >>> judged = discriminate(table, {"balanced": 0.5})
     >>> str(judged.auc), judged.points[0].confusion
-    ('1.000 (1.000 to 1.000)', ((1, 1), (0, 2)))
+    ('1.000 (0.342 to 1.000)', ((1, 1), (0, 2)))
     >>> str(judged.points[0].figures["specificity"])
     '0.500 (0.000 to 1.000)'
     """
@@ -164,7 +168,66 @@ def discriminate(
         )
     )
     by_delong = delong(predictions.labels, predictions.probabilities)
-    return Discrimination(auc, by_delong, average_precision, partial_auc, points, draws)
+    fewest = min(_patients(predictions, predictions.labels == label) for label in (0, 1))
+    return Discrimination(
+        never_certain(auc, fewest),
+        never_certain(by_delong, fewest),
+        _without_width(average_precision),
+        _without_width(partial_auc),
+        tuple(_never_certain(point, predictions) for point in points),
+        draws,
+    )
+
+
+def _patients(predictions: Predictions, rows: NDArray[np.bool_]) -> int:
+    return len({predictions.patients[row] for row in np.flatnonzero(rows)})
+
+
+def _without_width(estimate: Estimate) -> Estimate:
+    """Take away an interval that no draw could widen: it would look like certainty."""
+    interval = estimate.interval
+    if interval is not None and interval.high - interval.low < _ROUNDING:
+        return Estimate(estimate.value)
+    return estimate
+
+
+def _never_certain(point: PointFigures, predictions: Predictions) -> PointFigures:
+    """Give the shares of a point that are 0 or 1 Wilson's interval of the patients behind them."""
+    ill, called = predictions.labels == 1, predictions.probabilities >= point.threshold
+    behind = {"sensitivity": ill, "specificity": ~ill, "ppv": called, "npv": ~called}
+    behind["accuracy"] = np.ones_like(ill)
+    figures = {
+        name: never_certain(estimate, _patients(predictions, behind[name]))
+        if name in behind
+        else _without_width(estimate)
+        for name, estimate in point.figures.items()
+    }
+    at_prevalence = {
+        prevalence: _widened(values, figures, prevalence)
+        for prevalence, values in point.at_prevalence.items()
+    }
+    return replace(point, figures=figures, at_prevalence=at_prevalence)
+
+
+def _widened(
+    values: Mapping[str, Estimate], figures: Mapping[str, Estimate], prevalence: float
+) -> dict[str, Estimate]:
+    """Let a predictive value of 1 fall as far as what it follows from may."""
+    sensitivity, specificity = figures["sensitivity"], figures["specificity"]
+    if sensitivity.interval is None or specificity.interval is None:
+        return dict(values)
+    found, cleared = (np.array([one.value or 0.0]) for one in (sensitivity, specificity))
+    fewer_found = np.array([sensitivity.interval.low])
+    fewer_cleared = np.array([specificity.interval.low])
+    worst = {
+        "ppv": _predictive(found, fewer_cleared, prevalence)["ppv"].value,
+        "npv": _predictive(fewer_found, cleared, prevalence)["npv"].value,
+    }
+    widened = dict(values)
+    for name, low in worst.items():
+        if values[name].value == 1.0 and low is not None:
+            widened[name] = Estimate(1.0, Interval(low, 1.0))
+    return widened
 
 
 def _draw(ranking: Ranking, patients: int, images: int, draws: int, seed: int) -> Floats:

@@ -65,7 +65,7 @@ def never_certain(estimate: Estimate, patients: int) -> Estimate:
     >>> str(never_certain(Estimate(1.0, Interval(1.0, 1.0)), 16))
     '1.000 (0.806 to 1.000)'
     """
-    if estimate.value not in (0.0, 1.0):
+    if estimate.interval is None or estimate.value not in (0.0, 1.0):
         return estimate
     return Estimate(estimate.value, wilson(round(estimate.value * patients), patients))
 

@@ -2,6 +2,8 @@
 
 import csv
 import io
+import re
+import shlex
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -15,6 +17,12 @@ from pneumoscope.files import write_text
 
 CLASS_NAMES = ("NORMAL", "PNEUMONIA")
 """Names of the labels 0 and 1."""
+
+_WRITTEN = {"normal": 0, "0": 0, "pneumonia": 1, "1": 1}
+"""Labels as tables have them, in small letters."""
+
+_LIKE_POSITIVES = re.compile(r"pneumonia|positive|^(yes|true|1)", re.IGNORECASE)
+"""Other labels that must not be taken for negatives."""
 
 COLUMNS = ("file", "label", "probability", "patient")
 """Header of a table of predictions."""
@@ -86,6 +94,8 @@ class Predictions:
     def write(self, path: Path) -> None:
         """Write the table as CSV, atomically; `read` gives back exactly the same values.
 
+        Only blanks around names and cells are lost.
+
         Parameters
         ----------
         path
@@ -141,16 +151,17 @@ class Predictions:
     def read(cls, path: Path, negatives: Sequence[str] = ()) -> "Predictions":
         """Read a CSV with the columns file, label and probability.
 
-        Labels are ``NORMAL`` and ``PNEUMONIA``. Where the column patient is missing or empty, the
-        image counts as a patient of its own. All other columns become `groups`.
+        Labels are ``NORMAL`` or 0 and ``PNEUMONIA`` or 1, in capitals or not. Where the column
+        patient is missing or empty, the image counts as a patient of its own. All other columns
+        become `groups`.
 
         Parameters
         ----------
         path
             A table that `write` made, or anyone's with the same columns; see `read_table`.
         negatives
-            Further labels that count as NORMAL, such as ``OTHER`` for other diseases; the label
-            itself is kept as the group ``label``.
+            Further labels that count as NORMAL, such as ``OTHER`` for other diseases, in capitals
+            or not; the label itself is kept as the group ``label``.
 
         Returns
         -------
@@ -240,16 +251,21 @@ class Labels:
 
 
 def _label(row: TableRow, negatives: Sequence[str]) -> int:
-    label = row.cells["label"].strip()
-    if label in negatives:
+    label = row.cells["label"]
+    small = label.casefold()
+    if small in {other.strip().casefold() for other in negatives}:
         return 0
-    if label not in CLASS_NAMES:
-        said = f"the label {label!r} is neither NORMAL nor PNEUMONIA" if label else "no label"
-        raise PredictionsError(
-            f"line {row.line}: {said}; correct it, or if it counts as not having pneumonia, pass "
-            f"--negative {label or 'LABEL'}"
-        )
-    return CLASS_NAMES.index(label)
+    if small in _WRITTEN:
+        return _WRITTEN[small]
+    said = f"the label {label!r} is not known" if label else "no label"
+    hint = (
+        f", or if it counts as not having pneumonia, pass --negative {shlex.quote(label)}"
+        if label and not _LIKE_POSITIVES.search(label)
+        else ""
+    )
+    raise PredictionsError(
+        f"line {row.line}: {said}; write NORMAL or 0, or PNEUMONIA or 1, in capitals or not{hint}"
+    )
 
 
 def _probability(file: str, text: str) -> float:

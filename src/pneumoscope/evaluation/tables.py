@@ -2,6 +2,7 @@
 
 import csv
 import io
+import posixpath
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,7 +15,7 @@ _DELIMITERS = (",", ";", "\t")
 
 @dataclass(frozen=True, slots=True)
 class TableRow:
-    """One row: the line of the file on which it ends, and its cells by column."""
+    """One row: the line of the file on which it ends, and its cells by column, without blanks."""
 
     line: int
     cells: Mapping[str, str]
@@ -24,7 +25,9 @@ def read_table(path: Path, columns: Sequence[str]) -> list[TableRow]:
     r"""Read a CSV with at least ``columns``, and one row for each file.
 
     Cells are separated by commas, semicolons (Excel's in many countries, where a number may have a
-    decimal comma) or tabs; the text is UTF-8, or UTF-16 with its mark.
+    decimal comma) or tabs; blanks around them are left out. The text is UTF-8, or UTF-16 with its
+    mark. Names that differ only in how the way to the file is written are of one file: ``a.png``,
+    ``./a.png``, and ``x\..\a.png``.
 
     Parameters
     ----------
@@ -100,7 +103,8 @@ def _rows(text: str, columns: Sequence[str]) -> Iterator[TableRow]:
             raise PredictionsError(f"the column {name!r} is missing")
     if twice := [name for name in header if header.count(name) > 1]:
         raise PredictionsError(f"the column {twice[0]!r} is there twice")
-    for cells in reader:
+    for row in reader:
+        cells = [cell.strip() for cell in row]
         if not any(cells):
             continue
         if len(cells) != len(header):
@@ -112,11 +116,13 @@ def _rows(text: str, columns: Sequence[str]) -> Iterator[TableRow]:
 
 
 def _refuse_repeated(rows: Sequence[TableRow], column: str) -> None:
-    seen: dict[str, int] = {}
+    seen: dict[str, TableRow] = {}
     for row in rows:
         file = row.cells[column]
         if not file:
             raise PredictionsError(f"line {row.line}: the row is incomplete: no {column} is named")
-        if file in seen:
-            raise PredictionsError(f"line {row.line}: {file} is on line {seen[file]} already")
-        seen[file] = row.line
+        first = seen.setdefault(posixpath.normpath(file.replace("\\", "/")), row)
+        if first is not row:
+            name = first.cells[column]
+            written = "" if name == file else f", written {name}"
+            raise PredictionsError(f"line {row.line}: {file} is on line {first.line} already{written}")

@@ -51,8 +51,8 @@ def _lines(record: BundleRecord) -> Iterator[str]:
     yield ""
     yield (
         f"Trained on {data.train:,} images and {_fitted(record)} {data.validation:,} "
-        f"validation images of the manifest `{data.fingerprint[:12]}`; split by patient unless the manifest says "
-        "otherwise."
+        f"validation images of the manifest `{data.fingerprint[:12]}`; split by patient unless the "
+        "manifest says otherwise."
     )
     yield ""
     yield "## Figures"

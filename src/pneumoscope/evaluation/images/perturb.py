@@ -14,7 +14,7 @@ Floats: TypeAlias = NDArray[np.float32]
 Change: TypeAlias = Callable[[Floats, float, np.random.Generator], Floats]
 
 _GRAIN = 256
-"""Pixels a side at which the strength of noise is stated."""
+"""Grains of noise a side, however many pixels there are."""
 
 _FINEST = 512
 """Pixels a side from which halvings of the resolution are counted."""
@@ -88,11 +88,12 @@ def _blur(pixels: Floats, percent: float, _: np.random.Generator) -> Floats:
 
 
 def _noise(pixels: Floats, percent: float, rng: np.random.Generator) -> Floats:
-    # Of independent pixels the mean of k varies by the root of k less: so that a large image and
-    # a small one are alike once the network's square is made of them, a large one has more.
-    deviation = percent / 100 * np.sqrt(pixels.size) / _GRAIN
-    noise = rng.standard_normal(pixels.shape, np.float32)
-    changed: Floats = pixels + np.float32(deviation) * noise
+    # Noise of single pixels would have to be stronger in larger images, where more of them make a
+    # pixel of the network's square; and the stronger it is, the more is cut off at black and white.
+    grains = Image.fromarray(rng.standard_normal((_GRAIN, _GRAIN), np.float32))
+    height, width = pixels.shape
+    noise = np.asarray(grains.resize((width, height), Image.Resampling.BOX))
+    changed: Floats = pixels + np.float32(percent / 100) * noise
     return changed
 
 
@@ -127,7 +128,7 @@ PERTURBATIONS = (
     Perturbation("contrast", "% more", (-75, -50, -25, 0, 25, 50, 100), _contrast),
     Perturbation("blur", "sigma in % of the side", (0, 0.25, 0.5, 1, 2), _blur),
     Perturbation(
-        "noise", f"SD in % of white, at {_GRAIN} pixels a side", (0, 2, 5, 10, 20), _noise
+        "noise", f"SD in % of white, {_GRAIN} grains a side", (0, 2, 5, 10, 20), _noise
     ),
     Perturbation("JPEG quality", "quality below 100", (0, 25, 50, 75, 90, 95), _jpeg),
     Perturbation("rotation", "degrees clockwise", (-20, -10, -5, 0, 5, 10, 20), _rotation),
