@@ -80,7 +80,7 @@ def test_figures_agree_with_scikit_learn(rows, threshold):
     average = reference.average_precision_score(labels, probabilities)
     assert got.average_precision.value == pytest.approx(average)
     assert got.partial_auc.value == pytest.approx(partial_auc(labels, probabilities))
-    assert got.auc_delong == delong(labels, probabilities)
+    assert got.auc_delong.value == delong(labels, probabilities).value
     (point,) = got.points
     matrix = reference.confusion_matrix(labels, probabilities >= threshold)
     assert np.array_equal(point.confusion, matrix)
@@ -259,7 +259,8 @@ def test_a_handful_without_error_is_not_called_certain(table):
         assert point.figures[name].interval.low == pytest.approx(low), name
     assert got.auc.interval.low == got.auc_delong.interval.low == pytest.approx(healthy)
     assert got.average_precision.interval is None
-    assert point.figures["mcc"] == Estimate(1.0)
+    assert point.figures["mcc"].value == pytest.approx(1.0)
+    assert point.figures["mcc"].interval is None
     npv, ppv = (point.at_prevalence[0.1][name].interval.low for name in ("npv", "ppv"))
     assert npv == pytest.approx(0.9 / (0.9 + 0.1 * (1 - ill)))
     assert ppv == pytest.approx(0.1 / (0.1 + 0.9 * (1 - healthy)))
