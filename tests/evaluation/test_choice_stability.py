@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 
 from pneumoscope.errors import PredictionsError
-from pneumoscope.evaluation import choice_stability as module
+from pneumoscope.evaluation import bootstrap
 from pneumoscope.evaluation.bootstrap import patient_weights
 from pneumoscope.evaluation.choice import Candidate, choose
 from pneumoscope.evaluation.choice_stability import choice_stability
@@ -96,9 +96,9 @@ def test_the_order_of_rows_does_not_matter(models):
 def test_the_seed_decides_and_chunks_do_not_matter(models, monkeypatch):
     first = choice_stability(models, 0.5, 0.85, draws=250, seed=1)
     assert first != choice_stability(models, 0.5, 0.85, draws=250, seed=2)
-    monkeypatch.setattr(module, "_CELLS_AT_ONCE", 60 * 250)
+    monkeypatch.setattr(bootstrap, "_CELLS_AT_ONCE", 60 * 250)
     assert choice_stability(models, 0.5, 0.85, draws=250, seed=1) == first
-    monkeypatch.setattr(module, "_CELLS_AT_ONCE", 60 * 7)
+    monkeypatch.setattr(bootstrap, "_CELLS_AT_ONCE", 60 * 7)
     in_chunks = choice_stability(models, 0.5, 0.85, draws=250, seed=1)
     assert sum(in_chunks.shares.values()) == pytest.approx(1.0)
 

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from statsmodels.stats.proportion import proportion_confint
 
 from pneumoscope.errors import PredictionsError
-from pneumoscope.evaluation import discrimination
+from pneumoscope.evaluation import bootstrap
 from pneumoscope.evaluation.bootstrap import bootstrap_intervals
 from pneumoscope.evaluation.delong import delong
 from pneumoscope.evaluation.discrimination import POINT_NAMES, PREVALENCES, discriminate
@@ -136,7 +136,7 @@ def test_the_seed_decides_and_the_number_of_threads_does_not(table, monkeypatch)
     made = table(*clustered(40, seed=2))
     got = []
     for threads in (1, 2, 5):
-        monkeypatch.setattr(discrimination, "usable_cores", lambda threads=threads: threads)
+        monkeypatch.setattr(bootstrap, "usable_cores", lambda threads=threads: threads)
         got.append(discriminate(made, POINTS, draws=200, seed=1))
     assert got[0] == got[1] == got[2]
     assert discriminate(made, POINTS, draws=200, seed=2).auc != got[0].auc
@@ -239,11 +239,11 @@ def test_progress_is_shown_only_where_it_takes_long(table, monkeypatch):
         shown.append((what, total))
         return items
 
-    monkeypatch.setattr(discrimination, "track", watched)
+    monkeypatch.setattr(bootstrap, "track", watched)
     made = table(*clustered(10, seed=1))
     discriminate(made, {}, draws=7)
     assert shown == []
-    monkeypatch.setattr(discrimination, "_LONG", 7 * len(made.files))
+    monkeypatch.setattr(bootstrap, "_LONG", 7 * len(made.files))
     discriminate(made, {}, draws=7)
     assert shown == [("Resampling", 7)]
 

@@ -1,8 +1,12 @@
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from matplotlib.figure import Figure
+from matplotlib.text import Text
 
 from pneumoscope.evaluation.choice import Candidate
+from pneumoscope.evaluation.comparison_figures import forest_figure
 from pneumoscope.evaluation.figures import (
     comparison_figure,
     confusion_figure,
@@ -10,8 +14,15 @@ from pneumoscope.evaluation.figures import (
     precision_recall_figure,
     roc_figure,
 )
+from pneumoscope.evaluation.intervals import Estimate, Interval
 from pneumoscope.evaluation.metrics import measure
 from pneumoscope.evaluation.notebook import PUBLISHED_MODELS
+from pneumoscope.evaluation.reliability import assess_calibration
+from pneumoscope.evaluation.reliability_figures import reliability_figure
+from pneumoscope.evaluation.subgroup_figures import subgroup_figure
+from pneumoscope.evaluation.subgroups import subgroup_table
+from pneumoscope.evaluation.usefulness import decision_curve
+from pneumoscope.evaluation.usefulness_figures import decision_curve_figure
 
 THEIRS = [Candidate(model.name, model.precision, model.recall) for model in PUBLISHED_MODELS]
 
@@ -116,3 +127,42 @@ def test_a_model_without_precision_is_named_below_and_not_drawn():
 def test_no_model_with_figures_leaves_an_empty_panel():
     figure = comparison_figure([Candidate("b", None, 0.0)], THEIRS)
     assert "undefined: b" in words(figure)
+
+
+@pytest.mark.parametrize("name", ["A$_{$", "a$_{b$", "from $5 to $6", r"\frac", "$$"])
+@pytest.mark.parametrize(
+    "draw",
+    [
+        lambda made, name: history_figure((1,), (0.9,), (0.8,), name),
+        lambda made, name: confusion_figure(measure(made), name),
+        lambda made, name: roc_figure(made, 0.5, name),
+        lambda made, name: precision_recall_figure(made, 0.5, name),
+        lambda made, name: comparison_figure([Candidate(name, 0.8, 0.9)], THEIRS),
+        lambda made, name: comparison_figure([Candidate(name, None, 0.9)], THEIRS),
+        lambda made, name: forest_figure([(name, Estimate(0.9))], name, name),
+        lambda made, name: reliability_figure(assess_calibration(made), None, name),
+        lambda made, name: decision_curve_figure(decision_curve(made, draws=5), name),
+        lambda made, name: subgroup_figure(
+            subgroup_table(replace(made, groups={name: (name, "x") * 30}), 0.5, draws=5),
+            Estimate(0.8, Interval(0.7, 0.9)),
+        ),
+    ],
+    ids=[
+        "history",
+        "confusion",
+        "roc",
+        "precision and recall",
+        "comparison",
+        "comparison, undefined",
+        "forest",
+        "reliability",
+        "decision curve",
+        "subgroups",
+    ],
+)
+def test_a_name_is_written_as_it_is_and_not_as_a_formula(draw, name, table):
+    figure = draw(table([1, 0, 1, 0, 0, 1] * 10, [0.9, 0.8, 0.6, 0.2, 0.1, 0.4] * 10), name)
+    figure.canvas.draw()
+    written = [text for text in figure.findobj(Text) if name in text.get_text()]
+    assert written
+    assert not any(text.get_parse_math() for text in written)

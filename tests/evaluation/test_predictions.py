@@ -1,4 +1,5 @@
 import csv
+import posixpath
 
 import numpy as np
 import pytest
@@ -8,6 +9,12 @@ from hypothesis import strategies as st
 from pneumoscope.errors import PredictionsError
 from pneumoscope.evaluation.predictions import Predictions
 
+
+def place(file: str) -> str:
+    """Return which file a name means."""
+    return posixpath.normpath(file.replace("\\", "/"))
+
+
 HEADER = "file,label,probability,patient\n"
 
 
@@ -15,12 +22,14 @@ HEADER = "file,label,probability,patient\n"
 @given(
     rows=st.lists(
         st.tuples(
-            st.text(st.characters(codec="utf-8", exclude_characters="\0"), min_size=1),
+            st.text(st.characters(codec="utf-8", exclude_characters="\0"), min_size=1)
+            .map(str.strip)
+            .filter(bool),
             st.integers(0, 1),
             st.floats(0, 1),
         ),
         min_size=1,
-        unique_by=lambda row: row[0],
+        unique_by=lambda row: place(row[0]),
     )
 )
 def test_a_written_table_reads_back_exactly(rows, tmp_path):
@@ -70,6 +79,58 @@ def test_other_diseases_count_as_negatives_only_if_asked(tmp_path):
         Predictions.read(path)
     read = Predictions.read(path, negatives=["OTHER"])
     assert (read.labels.tolist(), read.groups) == ([0, 1], {"label": ("OTHER", "PNEUMONIA")})
+
+
+@pytest.mark.parametrize(
+    ("written", "label"),
+    [
+        ("NORMAL", 0),
+        ("normal", 0),
+        ("Normal", 0),
+        ("0", 0),
+        ("PNEUMONIA", 1),
+        ("Pneumonia", 1),
+        ("pneumonia ", 1),
+        ("1", 1),
+    ],
+)
+def test_labels_are_read_as_spreadsheets_have_them(written, label, tmp_path):
+    path = tmp_path / "t.csv"
+    path.write_text(f"file,label,probability\na,{written},0.5\n")
+    read = Predictions.read(path)
+    assert read.labels.tolist() == [label]
+    read.write(tmp_path / "again.csv")
+    again = (tmp_path / "again.csv").read_text()
+    assert again.splitlines()[1] == f"a,{['NORMAL', 'PNEUMONIA'][label]},0.5,a"
+
+
+def test_a_label_of_negatives_is_known_in_any_case(tmp_path):
+    path = tmp_path / "t.csv"
+    path.write_text("file,label,probability\na,Other,0.5\nb,1,0.6\n")
+    read = Predictions.read(path, negatives=["OTHER "])
+    assert (read.labels.tolist(), read.groups) == ([0, 1], {"label": ("Other", "1")})
+
+
+@pytest.mark.parametrize("label", ["covid", "Other disease", "2"])
+def test_an_unknown_label_may_be_a_negative(label, tmp_path):
+    path = tmp_path / "t.csv"
+    path.write_text(f"file,label,probability\na,{label},0.5\n")
+    with pytest.raises(PredictionsError, match="NORMAL or 0, or PNEUMONIA or 1") as refused:
+        Predictions.read(path)
+    shown = f"'{label}'" if " " in label else label
+    assert f"--negative {shown}" in str(refused.value)
+
+
+@pytest.mark.parametrize(
+    "label",
+    ["Pneumonia_bacteria", "viral pneumonia", "POSITIVE", "Positive (viral)", "Yes", "1.0", "TRUE"],
+)
+def test_what_looks_ill_is_never_offered_as_a_negative(label, tmp_path):
+    path = tmp_path / "t.csv"
+    path.write_text(f"file,label,probability\na,{label},0.5\n")
+    with pytest.raises(PredictionsError, match="NORMAL or 0, or PNEUMONIA or 1") as refused:
+        Predictions.read(path)
+    assert "--negative" not in str(refused.value)
 
 
 def test_rows_keep_their_groups(table):

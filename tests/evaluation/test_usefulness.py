@@ -7,6 +7,8 @@ import pytest
 from matplotlib.figure import Figure
 
 from pneumoscope.errors import PredictionsError
+from pneumoscope.evaluation.discrimination import discriminate
+from pneumoscope.evaluation.intervals import Estimate, Interval
 from pneumoscope.evaluation.usefulness import (
     decision_curve,
     per_thousand,
@@ -106,7 +108,7 @@ def test_the_seed_decides_and_one_patient_has_no_band(table):
     np.testing.assert_array_equal(one.low, decision_curve(made, draws=50, seed=1).low)
     assert not np.array_equal(one.low, decision_curve(made, draws=50, seed=2).low)
     alone = decision_curve(table(labels, probabilities, ["p"] * 40), draws=50)
-    assert np.all(np.isnan([alone.low, alone.high]))
+    assert (alone.low, alone.high) == (None, None)
     np.testing.assert_array_equal(alone.model, one.model)
 
 
@@ -125,18 +127,55 @@ def test_many_images_take_little_time(table):
 
 def test_a_thousand_patients_are_those_counted_by_hand():
     # 150 ill, of whom four in five are found; 850 healthy, of whom 85 are called ill.
-    row = per_thousand("ours", sensitivity=0.8, specificity=0.9, prevalence=0.15)
-    counted = (row.found, row.missed, row.needless, row.followups, row.followups_avoided)
-    assert counted == pytest.approx((120, 30, 85, 205, 795))
+    row = per_thousand("ours", Estimate(0.8), Estimate(0.9), prevalence=0.15)
+    figures = (row.found, row.missed, row.needless, row.followups, row.followups_avoided)
+    assert [each.value for each in figures] == pytest.approx([120, 30, 85, 205, 795])
+    assert {each.interval for each in figures} == {None}
     assert (row.name, row.prevalence) == ("ours", 0.15)
 
 
+def test_missed_and_needless_have_the_intervals_of_what_they_follow_from():
+    # Of 200 ill, between 60 and 90 in 100 are found; of 800 healthy, 95 to 99 in 100 are cleared.
+    found, cleared = Estimate(0.8, Interval(0.6, 0.9)), Estimate(0.98, Interval(0.95, 0.99))
+    row = per_thousand("ours", found, cleared, prevalence=0.2)
+    for estimate, value, ends in (
+        (row.found, 160, (120, 180)),
+        (row.missed, 40, (20, 80)),
+        (row.needless, 16, (8, 40)),
+    ):
+        got = (estimate.value, estimate.interval.low, estimate.interval.high)
+        assert got == pytest.approx((value, *ends))
+    assert (row.followups.interval, row.followups_avoided.interval) == (None, None)
+
+
+def test_the_interval_of_missed_is_that_of_the_draws(table):
+    # Percentiles of what is missed in each draw, counted in a loop over patients.
+    labels, probabilities = rows_of(90, seed=6)
+    made = table(labels, probabilities, [f"p{row // 3}" for row in range(90)])
+    point = discriminate(made, {"balanced": 0.4}, draws=1500).points[0].figures
+    row = per_thousand("ours", point["sensitivity"], point["specificity"], prevalence=0.3)
+    rng, missed = np.random.default_rng(8), []
+    for _ in range(1500):
+        drawn = (3 * rng.integers(0, 30, 30)[:, None] + np.arange(3)).ravel()
+        ill = labels[drawn] == 1
+        missed.append(300 * np.mean(probabilities[drawn][ill] < 0.4))
+    low, high = np.percentile(missed, [2.5, 97.5])
+    assert (row.missed.interval.low, row.missed.interval.high) == pytest.approx((low, high), abs=7)
+
+
 @pytest.mark.parametrize(
-    "shares", [(1.2, 0.5, 0.1), (0.5, -0.1, 0.1), (0.5, 0.5, 5), (np.nan, 0.5, 0.5)]
+    ("sensitivity", "specificity", "prevalence", "message"),
+    [
+        (1.2, 0.5, 0.1, "sensitivity 1.2 is not between 0 and 1"),
+        (0.5, -0.1, 0.1, "specificity -0.1 is not between 0 and 1"),
+        (0.5, 0.5, 5, "prevalence 5 is not between 0 and 1"),
+        (np.nan, 0.5, 0.5, "sensitivity nan is not between 0 and 1"),
+        (0.5, None, 0.5, "specificity is undefined"),
+    ],
 )
-def test_shares_beyond_zero_and_one_are_refused(shares):
-    with pytest.raises(PredictionsError, match="not between 0 and 1"):
-        per_thousand("ours", *shares)
+def test_shares_beyond_zero_and_one_are_refused(sensitivity, specificity, prevalence, message):
+    with pytest.raises(PredictionsError, match=message):
+        per_thousand("ours", Estimate(sensitivity), Estimate(specificity), prevalence)
 
 
 def test_the_notebooks_model_is_the_only_one_that_rounds_to_what_it_published():
@@ -155,14 +194,22 @@ def test_the_notebooks_model_is_the_only_one_that_rounds_to_what_it_published():
 
 
 def test_the_table_starts_with_everyone_and_the_notebook():
-    rows = usefulness_table({"screening": (0.99, 0.8), "confirm": (0.7, 0.99)}, prevalence=0.625)
+    points = {
+        "screening": (Estimate(0.99, Interval(0.9, 1.0)), Estimate(0.8, Interval(0.7, 0.9))),
+        "confirm": (Estimate(0.7), Estimate(0.99)),
+    }
+    rows = usefulness_table(points, prevalence=0.625)
     names = [row.name for row in rows]
     assert names == ["refer everyone", "the notebook's model_5", "screening", "confirm"]
     everyone, notebook, screening, _ = rows
-    assert (everyone.missed, everyone.followups, everyone.followups_avoided) == (0, 1000, 0)
+    # Exact, and without an interval.
+    assert (everyone.missed, everyone.followups) == (Estimate(0.0), Estimate(1000.0))
+    assert everyone.followups_avoided == Estimate(0.0)
     # At the prevalence of its own test images, of its 624: 3 missed, 507 called.
-    assert (notebook.missed, notebook.followups) == pytest.approx((3 / 0.624, 507 / 0.624))
-    assert screening.needless == pytest.approx(75)
+    assert notebook.missed == Estimate(pytest.approx(3 / 0.624))
+    assert notebook.followups == Estimate(pytest.approx(507 / 0.624))
+    assert screening.needless.value == pytest.approx(75)
+    assert screening.needless.interval.high == pytest.approx(112.5)
 
 
 def written(figure: Figure) -> list:
@@ -180,6 +227,7 @@ def written(figure: Figure) -> list:
 def test_the_figure_shows_the_three_ways_to_decide_and_hides_no_words(patients, table):
     curve = decision_curve(table(*rows_of(60, seed=5), patients), draws=50)
     figure = decision_curve_figure(curve, "Decision curve of the default bundle")
+    assert (len(figure.axes[0].collections) == 1) == (patients is None)
     model, everyone, nobody = figure.axes[0].lines
     np.testing.assert_array_equal(model.get_ydata(), curve.model)
     np.testing.assert_array_equal(everyone.get_ydata(), curve.treat_all)

@@ -67,28 +67,33 @@ def metrics_table(run: "Run") -> Table:
 
 
 def judgements_table(judgements: "Sequence[Judgement]") -> Table:
-    """Return how well each reader does, over all thresholds and where it is read."""
+    """Return how well a reader does at each operating point, or several where each is read."""
     predictions = judgements[0].subject.predictions
+    stated = predictions.patients != predictions.files
+    patients = f"{len(set(predictions.patients)):,} patients" if stated else "patients not stated"
+    several = len(judgements) > 1
+    first = judgements[0]
     table = Table(
-        "model",
-        "read at",
+        "model, read at" if several else "operating point",
+        title=None if several else f"{first.subject.name}: AUC {first.discrimination.auc}",
         caption=(
-            f"n = {len(predictions.files):,} radiographs of {len(set(predictions.patients)):,} "
-            f"patients, {int(predictions.labels.sum()):,} with pneumonia; 95 % intervals by patient"
+            f"n = {len(predictions.files):,} radiographs, {int(predictions.labels.sum()):,} with "
+            f"pneumonia; {patients}; 95 % intervals"
         ),
     )
-    for heading in ("AUC", "sensitivity", "specificity", "PPV", "NPV"):
-        table.add_column(heading, justify="right")
+    names = ("sensitivity", "specificity") if several else ("sensitivity", "specificity", *_VALUES)
+    for heading in ("AUC", *names) if several else names:
+        table.add_column(heading.upper() if heading in _VALUES else heading, justify="right")
     for judgement in judgements:
-        for row, point in enumerate(judgement.discrimination.points):
-            figures = (point.figures[name] for name in ("sensitivity", "specificity", "ppv", "npv"))
-            table.add_row(
-                "" if row else judgement.subject.name,
-                f"{point.name}, {point.threshold:.3f}",
-                "" if row else _below(judgement.discrimination.auc),
-                *map(_below, figures),
-            )
+        found = judgement.discrimination
+        for point in found.points[:1] if several else found.points:
+            row = f"{judgement.subject.name}\n{point.name}" if several else point.name
+            figures = ([found.auc] if several else []) + [point.figures[name] for name in names]
+            table.add_row(f"{row}, {point.threshold:.3f}", *map(_below, figures))
     return table
+
+
+_VALUES = ("ppv", "npv")
 
 
 def recalibration_table(before: "Bundle", made: "Recalibrated") -> Table:
@@ -118,7 +123,7 @@ def _below(estimate: "Estimate") -> str:
     from pneumoscope.evaluation.cells import cell
 
     shown = cell(estimate)
-    return f"{shown.value}\n{shown.interval}"
+    return f"{shown.value}\n{shown.interval.replace(' to ', '–')}"
 
 
 def counts_table(manifest: "Manifest") -> Table:

@@ -1,6 +1,6 @@
 """How sure the metrics are: bootstrap intervals, resampled by patient."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator
 
 import numpy as np
 from numpy.typing import NDArray
@@ -8,12 +8,17 @@ from numpy.typing import NDArray
 from pneumoscope.evaluation.intervals import Interval
 from pneumoscope.evaluation.metrics import METRIC_NAMES, Floats, measure, weighted_metrics
 from pneumoscope.evaluation.predictions import Predictions
+from pneumoscope.machine import usable_cores
+from pneumoscope.parallel import in_order
+from pneumoscope.terminal import track
 
 DRAWS = 2000
 """Bootstrap draws unless asked otherwise."""
 
 _PERCENTILES = (2.5, 97.5)
 _CELLS_AT_ONCE = 1_000_000
+_LONG = 100_000_000
+"""Images times draws from which on it takes seconds, and progress is shown."""
 
 
 def bootstrap_intervals(
@@ -64,7 +69,7 @@ def bootstrap_intervals(
         return dict.fromkeys(METRIC_NAMES)
     chunks = [
         weighted_metrics(predictions, threshold, weights)
-        for weights in _chunks(patient, draws, seed)
+        for weights in weight_chunks(patient, draws, seed)
     ]
     return {
         name: None
@@ -135,12 +140,77 @@ def patient_weights(patient: NDArray[np.intp], draws: int, rng: np.random.Genera
     return times.reshape(draws, patients)[:, patient].astype(np.float64)
 
 
-def _chunks(patient: NDArray[np.intp], draws: int, seed: int) -> Iterator[Floats]:
-    # All draws of a large table at once would not fit into memory.
+def weight_chunks(patient: NDArray[np.intp], draws: int, seed: int) -> Iterator[Floats]:
+    """Draw as `patient_weights` does, a part of the draws at a time.
+
+    All draws of a large table at once would not fit into memory.
+
+    Parameters
+    ----------
+    patient
+        Number of each image's patient, 0 to patients - 1, shape (n,).
+    draws
+        Number of resamplings.
+    seed
+        The same seed gives the same draws.
+
+    Yields
+    ------
+    array
+        How often each image counts in each draw of the part, float64, shape (draws of the part, n).
+
+    Examples
+    --------
+    >>> [weights.shape for weights in weight_chunks(np.arange(400_000), 5, seed=0)]
+    [(2, 400000), (2, 400000), (1, 400000)]
+    """
     rng = np.random.default_rng(seed)
     at_once = max(1, _CELLS_AT_ONCE // len(patient))
     for start in range(0, draws, at_once):
         yield patient_weights(patient, min(at_once, draws - start), rng)
+
+
+def resample(
+    figures: Callable[[NDArray[np.int32]], Floats],
+    patient: NDArray[np.intp],
+    draws: int,
+    seed: int,
+) -> Floats:
+    """Return figures of a table as it is and, below them, of each bootstrap draw of its patients.
+
+    Parameters
+    ----------
+    figures
+        Gives the figures where each patient counts some number of times, shape (patients,); safe
+        to be called by several threads.
+    patient
+        Number of each image's patient, 0 to patients - 1, shape (n,).
+    draws
+        Number of resamplings, those of `patient_draws`.
+    seed
+        The same seed gives the same draws, on any number of cores.
+
+    Returns
+    -------
+    array
+        Shape (1 + draws, ...); of a single patient, who says nothing about others, (1, ...).
+
+    Examples
+    --------
+    >>> def images(times):
+    ...     return times[[0, 0, 1]].sum(dtype=np.float64)
+    >>> resample(images, np.array([0, 0, 1]), draws=4, seed=0)
+    array([3., 2., 3., 4., 4.])
+    """
+    patients = int(patient.max()) + 1
+    rows: Iterable[Floats] = ()
+    if patients > 1:
+        times = patient_draws(patients, draws, np.random.default_rng(seed))
+        threads = usable_cores()
+        rows = in_order(figures, times, threads, ahead=4 * threads)
+        if draws * len(patient) >= _LONG:
+            rows = track(rows, "Resampling", draws)
+    return np.stack([figures(np.ones(patients, np.int32)), *rows])
 
 
 def percentile_interval(values: Floats) -> Interval:

@@ -7,13 +7,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pneumoscope.errors import PredictionsError
-from pneumoscope.evaluation.bootstrap import patient_weights
+from pneumoscope.evaluation.bootstrap import weight_chunks
 from pneumoscope.evaluation.choice import MIN_RECALL, Candidate, choose
 from pneumoscope.evaluation.comparison import aligned
 from pneumoscope.evaluation.metrics import Floats, measure, weighted_metrics
 from pneumoscope.evaluation.predictions import Predictions
-
-_CELLS_AT_ONCE = 1_000_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,11 +88,8 @@ def choice_stability(
         [Candidate(name, each.precision, each.recall) for name, each in metrics.items()], min_recall
     ).name
     patient = _shared_patients(tables)
-    rng = np.random.default_rng(seed)
-    at_once = max(1, _CELLS_AT_ONCE // len(patient))
     counts = np.zeros(len(tables), dtype=np.int64)
-    for start in range(0, draws, at_once):
-        weights = patient_weights(patient, min(at_once, draws - start), rng)
+    for weights in weight_chunks(patient, draws, seed):
         drawn = [weighted_metrics(tables[name], thresholds[name], weights) for name in tables]
         places = _chosen_in_each(
             [each["precision"] for each in drawn], [each["recall"] for each in drawn], min_recall

@@ -40,7 +40,7 @@ def forest_figure(rows: Sequence[tuple[str, Estimate]], title: str, label: str) 
     ['0.900']
     """
     figure, axes = forest_panel(len(rows), title)
-    axes.set_xlabel(f"{label}, with 95 % interval")
+    axes.set_xlabel(f"{label}, with 95 % interval", parse_math=False)
     draw_forest(axes, [(name, estimate, str(estimate)) for name, estimate in rows])
     return figure
 
@@ -72,7 +72,8 @@ def draw_forest(axes: Axes, rows: Sequence[tuple[str, Estimate | None, str]]) ->
         (axes, [name for name, *_ in rows]),
         (right, [words for *_, words in rows]),
     ):
-        side.set_yticks(range(len(rows)), texts, size=_FONT_SIZE)
+        # A name is text, whatever dollars are in it.
+        side.set_yticks(range(len(rows)), texts, size=_FONT_SIZE, parse_math=False)
         side.set_ylim(len(rows) - 0.4, -0.6)
         side.tick_params(axis="y", length=0)
         side.spines[["left", "top", "right"]].set_visible(False)

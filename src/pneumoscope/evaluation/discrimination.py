@@ -1,21 +1,18 @@
 """How well predictions tell PNEUMONIA from NORMAL, every figure with its interval."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
 
 from pneumoscope.errors import PredictionsError
-from pneumoscope.evaluation.bootstrap import DRAWS, patient_draws, percentile_interval
+from pneumoscope.evaluation.bootstrap import DRAWS, percentile_interval, resample
 from pneumoscope.evaluation.delong import delong
 from pneumoscope.evaluation.intervals import Estimate, Interval, never_certain, wilson
 from pneumoscope.evaluation.metrics import Floats
 from pneumoscope.evaluation.predictions import Predictions
 from pneumoscope.evaluation.ranking import Ranking
-from pneumoscope.machine import usable_cores
-from pneumoscope.parallel import in_order
-from pneumoscope.terminal import track
 
 POINT_NAMES = (
     "sensitivity",
@@ -34,8 +31,6 @@ PREVALENCES = (0.05, 0.20, 0.60)
 """At which predictive values are given unless asked otherwise."""
 
 _ROUNDING = 1e-9
-_LONG = 100_000_000
-"""Images times draws from which on it takes seconds, and progress is shown."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -159,7 +154,7 @@ def discriminate(
     ranking = Ranking.of(
         predictions.labels, predictions.probabilities, patient, tuple(thresholds.values())
     )
-    drawn = _draw(ranking, int(patient.max()) + 1, len(patient), draws, seed)
+    drawn = resample(ranking.figures, patient, draws, seed)
     auc, average_precision, partial_auc = (_estimate(figure) for figure in drawn[:, :3].T)
     points = tuple(
         _point(name, threshold, drawn[:, start : start + 4].T, prevalences)
@@ -228,19 +223,6 @@ def _widened(
         if values[name].value == 1.0 and low is not None:
             widened[name] = Estimate(1.0, Interval(low, 1.0))
     return widened
-
-
-def _draw(ranking: Ranking, patients: int, images: int, draws: int, seed: int) -> Floats:
-    """Return what `Ranking.figures` says of the table itself, and below it of each draw."""
-    rows: Iterable[Floats] = ()
-    # One patient says nothing about others.
-    if patients > 1:
-        times = patient_draws(patients, draws, np.random.default_rng(seed))
-        threads = usable_cores()
-        rows = in_order(ranking.figures, times, threads, ahead=4 * threads)
-        if draws * images >= _LONG:
-            rows = track(rows, "Resampling", draws)
-    return np.stack([ranking.figures(np.ones(patients, np.int32)), *rows])
 
 
 def _point(

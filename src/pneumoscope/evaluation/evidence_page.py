@@ -8,8 +8,12 @@ from pneumoscope.evaluation.comparison import Pair
 from pneumoscope.evaluation.comparison_figures import forest_figure
 from pneumoscope.evaluation.evidence import Evidence
 from pneumoscope.evaluation.judgement import Judgement
-from pneumoscope.evaluation.judgement_view import FigureView, TableView, ranking_table, view
+from pneumoscope.evaluation.judgement_view import ranking_table, view
+from pneumoscope.evaluation.views import FigureView, TableView
 from pneumoscope.page import render_page
+
+_SUMMED_UP = 3
+"""Models up to which the summary says how they differ."""
 
 
 def render_evidence(
@@ -70,6 +74,8 @@ def plain_summary(judgement: Judgement) -> tuple[str, ...]:
 def _against_others(evidence: Evidence) -> list[str]:
     """Say of the model that the summary is about how it stands beside each other one."""
     name = evidence.main.subject.name
+    if len(evidence.judgements) > _SUMMED_UP:
+        return []  # a table says it better
     return [
         f"On the same images, the AUC of {pair.first} less that of {pair.second} is "
         f"{pair.auc.difference}."
@@ -85,7 +91,7 @@ def _times(share: float | None) -> str:
 def _forest(evidence: Evidence, ranking: TableView) -> FigureView:
     rows = [(one.subject.name, one.discrimination.auc) for one in evidence.judgements]
     return FigureView.of(
-        forest_figure(rows, "AUC of each model", "AUC with its 95 % interval"),
+        forest_figure(rows, "AUC of each model", "AUC"),
         "AUC of each model",
         "AUC with its 95 % interval by patient. Overlapping intervals do not tell whether two "
         "models differ on the same images: the comparison below does.",

@@ -205,4 +205,4 @@ def _scatter(axes: Axes, models: Sequence[Candidate], colours: dict[str, str]) -
         axes.axhline(fmean(y for _, _, y in drawn), ls="--", lw=1, color=GREY, zorder=1)
     left_out = [model.name for model in models if model.name not in {name for name, *_ in drawn}]
     note = f"\nundefined: {', '.join(left_out)}" if left_out else ""
-    axes.set_xlabel(f"Precision{note}")
+    axes.set_xlabel(f"Precision{note}", parse_math=False)

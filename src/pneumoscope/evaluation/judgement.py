@@ -7,7 +7,7 @@ from pneumoscope.errors import PredictionsError
 from pneumoscope.evaluation.bootstrap import DRAWS
 from pneumoscope.evaluation.calibration import log_odds
 from pneumoscope.evaluation.discrimination import PREVALENCES, Discrimination, discriminate
-from pneumoscope.evaluation.label_errors import LabelErrorCandidate, label_error_candidates
+from pneumoscope.evaluation.label_errors import LabelErrors, label_error_candidates
 from pneumoscope.evaluation.predictions import Predictions
 from pneumoscope.evaluation.recalibration import cross_fitted, fit_recalibration
 from pneumoscope.evaluation.reliability import Reliability, assess_calibration
@@ -73,7 +73,7 @@ class Judgement:
     usefulness: Mapping[float, tuple[PerThousand, ...]]
     decisions: DecisionCurve
     subgroups: SubgroupTable
-    label_errors: tuple[LabelErrorCandidate, ...]
+    label_errors: LabelErrors
 
 
 def judge(
@@ -105,7 +105,7 @@ def judge(
     discrimination = discriminate(predictions, subject.thresholds, prevalences, draws, seed)
     recalibrated, recalibrated_on = _recalibrated(subject, seed)
     rates = {
-        point.name: (_value(point.figures["sensitivity"]), _value(point.figures["specificity"]))
+        point.name: (point.figures["sensitivity"], point.figures["specificity"])
         for point in discrimination.points
     }
     return Judgement(
@@ -146,9 +146,3 @@ def _recalibrated(subject: Subject, seed: int) -> tuple[Predictions | None, str]
     except PredictionsError as error:
         return None, f"could not be fitted: {error}"
     return replace(predictions, probabilities=probabilities), said
-
-
-def _value(estimate: object) -> float:
-    value = getattr(estimate, "value", None)
-    assert isinstance(value, float)  # both classes are there
-    return value

@@ -2,15 +2,18 @@
 
 from collections.abc import Mapping
 from dataclasses import asdict
+from math import isfinite
 from typing import Any
 
 from pneumoscope.evaluation.discrimination import Discrimination, PointFigures
 from pneumoscope.evaluation.fingerprint import fingerprint
 from pneumoscope.evaluation.intervals import Estimate, Interval
 from pneumoscope.evaluation.judgement import Judgement
+from pneumoscope.evaluation.metrics import Floats
 from pneumoscope.evaluation.predictions import CLASS_NAMES
 from pneumoscope.evaluation.reliability import Reliability
 from pneumoscope.evaluation.subgroups import Subgroup
+from pneumoscope.evaluation.usefulness import PerThousand
 
 
 def judgement_json(judgement: Judgement) -> dict[str, Any]:
@@ -36,9 +39,11 @@ def judgement_json(judgement: Judgement) -> dict[str, Any]:
             "how": judgement.recalibrated_on,
             **({} if judgement.recalibrated is None else _calibration(judgement.recalibrated)),
         },
-        "usefulness": [asdict(row) for rows in judgement.usefulness.values() for row in rows],
+        "usefulness": [
+            _per_thousand(row) for rows in judgement.usefulness.values() for row in rows
+        ],
         "decision_curve": {
-            name: getattr(judgement.decisions, name).tolist()
+            name: _numbers(getattr(judgement.decisions, name))
             for name in ("thresholds", "model", "treat_all", "low", "high")
         },
         "subgroups": [_subgroup(group) for group in judgement.subgroups.groups],
@@ -50,8 +55,9 @@ def judgement_json(judgement: Judgement) -> dict[str, Any]:
                 "probability": one.probability,
                 "score": one.score,
             }
-            for one in judgement.label_errors
+            for one in judgement.label_errors.candidates
         ],
+        "label_errors_total": judgement.label_errors.total,
     }
 
 
@@ -68,6 +74,12 @@ def with_intervals(figures: Mapping[str, Estimate]) -> dict[str, float | list[fl
         content[name] = estimate.value
         content[f"{name}_ci"] = _ends(estimate.interval)
     return content
+
+
+def _numbers(values: Floats | None) -> list[float | None] | None:
+    if values is None:
+        return None
+    return [value if isfinite(value) else None for value in values.tolist()]
 
 
 def _ends(interval: Interval | None) -> list[float] | None:
@@ -102,6 +114,17 @@ def _point(point: PointFigures) -> dict[str, Any]:
     }
 
 
+def _per_thousand(row: PerThousand) -> dict[str, Any]:
+    figures = {
+        "found": row.found,
+        "missed": row.missed,
+        "followups": row.followups,
+        "followups_avoided": row.followups_avoided,
+        "needless": row.needless,
+    }
+    return {"name": row.name, "prevalence": row.prevalence, **with_intervals(figures)}
+
+
 def _calibration(found: Reliability) -> dict[str, Any]:
     figures = {"slope": found.slope, "intercept": found.intercept, "brier": found.brier}
     return {
@@ -121,6 +144,8 @@ def _subgroup(group: Subgroup) -> dict[str, Any]:
         "sensitivity": group.sensitivity,
         "specificity": group.specificity,
         "auc_gap": group.auc_gap,
+        "sensitivity_gap": group.sensitivity_gap,
+        "specificity_gap": group.specificity_gap,
     }
     return {
         "column": group.column,

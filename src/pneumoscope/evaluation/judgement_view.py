@@ -2,54 +2,23 @@
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import TypeAlias
-
-from matplotlib.figure import Figure
 
 from pneumoscope.evaluation.cells import Cell, cell, number, percent, span
 from pneumoscope.evaluation.discrimination import Discrimination, PointFigures
 from pneumoscope.evaluation.figures import precision_recall_figure, roc_figure
-from pneumoscope.evaluation.intervals import Estimate
+from pneumoscope.evaluation.intervals import Estimate, Interval
 from pneumoscope.evaluation.judgement import Judgement
 from pneumoscope.evaluation.metrics import Curve, precision_recall_curve, roc_curve
 from pneumoscope.evaluation.reliability import Reliability
 from pneumoscope.evaluation.reliability_figures import reliability_figure
 from pneumoscope.evaluation.subgroup_figures import subgroup_figure
 from pneumoscope.evaluation.subgroups import TOO_FEW, Subgroup
+from pneumoscope.evaluation.usefulness import DecisionCurve
 from pneumoscope.evaluation.usefulness_figures import decision_curve_figure
-from pneumoscope.page import figure_png, inline_png
+from pneumoscope.evaluation.views import FigureView, Row, TableView
 
-Row: TypeAlias = tuple[str | Cell, ...]
-
-_DPI = 130
 _CURVE_POINTS = 60
 """Of a curve that a table under a figure lists; the JSON has what all follow from."""
-
-
-@dataclass(frozen=True, slots=True)
-class TableView:
-    """A table: its caption, headings and rows."""
-
-    caption: str
-    headings: tuple[str, ...]
-    rows: tuple[Row, ...]
-
-
-@dataclass(frozen=True, slots=True)
-class FigureView:
-    """A picture, what it is in a few words, what it says, and its data."""
-
-    src: str
-    alt: str
-    caption: str
-    headings: tuple[str, ...]
-    rows: tuple[Row, ...]
-
-    @classmethod
-    def of(cls, figure: Figure, alt: str, caption: str, data: TableView) -> "FigureView":
-        """Draw a figure."""
-        source = inline_png(figure_png(figure, dpi=_DPI))
-        return cls(source, alt, caption, data.headings, data.rows)
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,6 +40,7 @@ class JudgementView:
     subgroup_figure: FigureView | None
     left_out: tuple[str, ...]
     label_errors: TableView | None
+    label_errors_total: int
 
 
 def view(judgement: Judgement) -> JudgementView:
@@ -93,7 +63,8 @@ def view(judgement: Judgement) -> JudgementView:
         _subgroup_table(name, groups) if groups else None,
         _subgroup_figure(judgement) if _drawable(groups) else None,
         tuple(f"{name} ({why})" for name, why in judgement.subgroups.left_out.items()),
-        _label_errors(judgement) if judgement.label_errors else None,
+        _label_errors(judgement) if judgement.label_errors.candidates else None,
+        judgement.label_errors.total,
     )
 
 
@@ -178,7 +149,7 @@ def _usefulness_tables(judgement: Judgement) -> Iterator[TableView]:
                 (
                     row.name,
                     *(
-                        f"{value:.0f}"
+                        _count(value)
                         for value in (
                             row.found,
                             row.missed,
@@ -191,6 +162,16 @@ def _usefulness_tables(judgement: Judgement) -> Iterator[TableView]:
                 for row in rows
             ),
         )
+
+
+def _count(estimate: Estimate) -> Cell:
+    """Return a number of patients, whole."""
+    if estimate.value is None:
+        return Cell("–")
+    ends = estimate.interval
+    return Cell(
+        f"{estimate.value:.0f}", "" if ends is None else f"{ends.low:.0f} to {ends.high:.0f}"
+    )
 
 
 def _curves(judgement: Judgement) -> Iterator[FigureView]:
@@ -282,10 +263,7 @@ def _decisions(judgement: Judgement) -> FigureView:
     rows = tuple(
         (
             f"{curve.thresholds[i]:.2f}",
-            Cell(
-                number(float(curve.model[i])),
-                f"{number(float(curve.low[i]))} to {number(float(curve.high[i]))}",
-            ),
+            Cell(number(float(curve.model[i])), _band(curve, i)),
             number(float(curve.treat_all[i])),
             "0",
         )
@@ -300,30 +278,37 @@ def _decisions(judgement: Judgement) -> FigureView:
     )
 
 
+def _band(curve: DecisionCurve, place: int) -> str:
+    if curve.low is None or curve.high is None:
+        return ""
+    return span(Interval(float(curve.low[place]), float(curve.high[place])))
+
+
+_OF_A_GROUP = {"auc": "AUC", "sensitivity": "Sensitivity", "specificity": "Specificity"}
+
+
 def _subgroup_table(name: str, groups: Sequence[Subgroup]) -> TableView:
     return TableView(
-        f"Subgroups of {name}; “too few” is fewer than {TOO_FEW} images",
-        (
-            "Subgroup",
-            "Images",
-            "With pneumonia",
-            "AUC",
-            "AUC against the rest",
-            "Sensitivity",
-            "Specificity",
-        ),
+        f"Subgroups of {name}; “too few” is fewer than {TOO_FEW} images; gap is to the rest",
+        ("Subgroup", "Images", *(f"{one} (gap)" for one in _OF_A_GROUP.values())),
         tuple(_subgroup_row(group) for group in groups),
     )
 
 
 def _subgroup_row(group: Subgroup) -> Row:
     against = f"against {group.against}" if group.against else ""
-    cells = [
-        Cell("too few", "") if name in group.too_few else cell(getattr(group, name))
-        for name in ("auc", "auc_gap", "sensitivity", "specificity")
-    ]
-    title = Cell(f"{group.column}: {group.value}", against)
-    return (title, f"{group.n:,}", f"{group.positives:,}", *cells)
+    counts = Cell(f"{group.n:,}", f"{group.positives:,} with pneumonia")
+    cells = [_with_gap(group, name) for name in _OF_A_GROUP]
+    return (Cell(f"{group.column}: {group.value}", against), counts, *cells)
+
+
+def _with_gap(group: Subgroup, name: str) -> Cell:
+    if name in group.too_few:
+        return Cell("too few")
+    found, gap = cell(getattr(group, name)), cell(getattr(group, f"{name}_gap"))
+    if f"{name}_gap" in group.too_few or gap.value == "–":
+        return found
+    return Cell(found.value, f"{found.interval}; gap {gap.value}, {gap.interval}")
 
 
 def _drawable(groups: Sequence[Subgroup]) -> bool:
@@ -344,7 +329,7 @@ def _subgroup_figure(judgement: Judgement) -> FigureView:
 def _label_errors(judgement: Judgement) -> TableView:
     rows = tuple(
         (one.file, ("NORMAL", "PNEUMONIA")[one.label], number(one.probability), number(one.score))
-        for one in judgement.label_errors
+        for one in judgement.label_errors.candidates
     )
     return TableView(
         f"Labels that may be wrong, by {judgement.subject.name}",

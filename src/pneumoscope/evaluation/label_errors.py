@@ -29,9 +29,23 @@ class LabelErrorCandidate:
     score: float
 
 
-def label_error_candidates(
-    predictions: Predictions, limit: int = 50
-) -> tuple[LabelErrorCandidate, ...]:
+@dataclass(frozen=True, slots=True)
+class LabelErrors:
+    """The labels that are probably wrong.
+
+    Parameters
+    ----------
+    candidates
+        The likeliest errors, from the likeliest on.
+    total
+        How many candidates there are, with those that are not among ``candidates``.
+    """
+
+    candidates: tuple[LabelErrorCandidate, ...]
+    total: int
+
+
+def label_error_candidates(predictions: Predictions, limit: int = 50) -> LabelErrors:
     """Return the images whose label is probably wrong, the likeliest errors first.
 
     An image belongs confidently to a class if its probability of that class is at least the mean
@@ -47,12 +61,12 @@ def label_error_candidates(
         Of a model that has not learned from these images, such as test or cross-validated
         predictions; a model repeats the wrong labels that it was taught.
     limit
-        At most this many are returned.
+        At most this many are returned; all are counted.
 
     Returns
     -------
-    tuple of LabelErrorCandidate
-        Empty if all images have one label.
+    LabelErrors
+        None if all images have one label.
 
     References
     ----------
@@ -67,12 +81,13 @@ def label_error_candidates(
     ...     probabilities=np.array([0.125, 0.875, 0.75, 0.875]),
     ...     patients=("a", "b", "c", "d"),
     ... )
-    >>> label_error_candidates(table)
-    (LabelErrorCandidate(file='b', label=0, probability=0.875, score=0.125),)
+    >>> found = label_error_candidates(table)
+    >>> found.total, found.candidates[0]
+    (1, LabelErrorCandidate(file='b', label=0, probability=0.875, score=0.125))
     """
     labels, ill = predictions.labels, predictions.probabilities
     if len(np.unique(labels)) < 2:
-        return ()
+        return LabelErrors((), 0)
     by_class = np.stack([1 - ill, ill])
     means = np.array([by_class[label, labels == label].mean() for label in (0, 1)])
     # Means of equal numbers round, and those numbers are to reach their own mean.
@@ -81,9 +96,10 @@ def label_error_candidates(
     suspected = confident.any(axis=0) & (likelier != labels)
     score = by_class[labels, np.arange(len(labels))]
     ranked = sorted(np.flatnonzero(suspected).tolist(), key=lambda row: float(score[row]))
-    return tuple(
+    likeliest = (
         LabelErrorCandidate(
             predictions.files[row], int(labels[row]), float(ill[row]), float(score[row])
         )
         for row in ranked[:limit]
     )
+    return LabelErrors(tuple(likeliest), len(ranked))

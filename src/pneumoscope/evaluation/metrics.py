@@ -148,11 +148,11 @@ def weighted_metrics(
     tn, fp, fn, tp = _confusions(predictions, threshold, weights)
     hits, alarms = _cumulative(predictions.labels, predictions.probabilities, weights)
     return {
-        "accuracy": _ratio(tp + tn, tp + tn + fp + fn),
-        "precision": _ratio(tp, tp + fp),
-        "recall": _ratio(tp, tp + fn),
-        "specificity": _ratio(tn, tn + fp),
-        "f1": _ratio(2 * tp, 2 * tp + fp + fn),
+        "accuracy": ratio(tp + tn, tp + tn + fp + fn),
+        "precision": ratio(tp, tp + fp),
+        "recall": ratio(tp, tp + fn),
+        "specificity": ratio(tn, tn + fp),
+        "f1": ratio(2 * tp, 2 * tp + fp + fn),
         "auc": _auc(hits, alarms),
         "average_precision": _average_precision(hits, alarms),
     }
@@ -181,7 +181,7 @@ def roc_curve(labels: NDArray[np.int8], probabilities: Floats) -> Curve:
     """
     hits, alarms = _cumulative(labels, probabilities, np.ones((1, len(labels))))
     hits, alarms = np.insert(hits[0], 0, 0.0), np.insert(alarms[0], 0, 0.0)
-    return Curve(_ratio(alarms, alarms[-1:]), _ratio(hits, hits[-1:]))
+    return Curve(ratio(alarms, alarms[-1:]), ratio(hits, hits[-1:]))
 
 
 def precision_recall_curve(labels: NDArray[np.int8], probabilities: Floats) -> Curve:
@@ -206,7 +206,7 @@ def precision_recall_curve(labels: NDArray[np.int8], probabilities: Floats) -> C
     ([0.0, 1.0], [1.0, 0.5])
     """
     hits, alarms = _cumulative(labels, probabilities, np.ones((1, len(labels))))
-    recall, precision = _ratio(hits[0], hits[0, -1:]), _ratio(hits[0], hits[0] + alarms[0])
+    recall, precision = ratio(hits[0], hits[0, -1:]), ratio(hits[0], hits[0] + alarms[0])
     return Curve(np.insert(recall, 0, 0.0), np.insert(precision, 0, 1.0))
 
 
@@ -240,17 +240,24 @@ def _auc(hits: Floats, alarms: Floats) -> Floats:
     gained = np.diff(alarms, axis=1, prepend=0.0)
     before = np.concatenate([np.zeros_like(hits[:, :1]), hits[:, :-1]], axis=1)
     area = np.sum(gained * (before + hits) / 2, axis=1)
-    return _ratio(area, hits[:, -1] * alarms[:, -1])
+    return ratio(area, hits[:, -1] * alarms[:, -1])
 
 
 def _average_precision(hits: Floats, alarms: Floats) -> Floats:
     gained = np.diff(hits, axis=1, prepend=0.0)
     # Before the first image of any weight there is no precision, and nothing gained either.
-    precision = np.nan_to_num(_ratio(hits, hits + alarms))
-    return _ratio(np.sum(gained * precision, axis=1), hits[:, -1])
+    precision = np.nan_to_num(ratio(hits, hits + alarms))
+    return ratio(np.sum(gained * precision, axis=1), hits[:, -1])
 
 
-def _ratio(part: Floats, whole: Floats) -> Floats:
-    ratio: Floats = np.full(part.shape, np.nan)
-    np.divide(part, whole, out=ratio, where=whole > 0)
-    return ratio
+def ratio(part: Floats, whole: Floats) -> Floats:
+    """Return ``part / whole``, NaN where the whole is 0.
+
+    Examples
+    --------
+    >>> ratio(np.array([1.0, 0.0]), np.array([4.0, 0.0]))
+    array([0.25,  nan])
+    """
+    shares: Floats = np.full(part.shape, np.nan)
+    np.divide(part, whole, out=shares, where=whole > 0)
+    return shares

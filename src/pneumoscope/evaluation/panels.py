@@ -30,8 +30,8 @@ def unit_panel(title: str) -> tuple[Figure, Axes]:
 
 
 def style(axes: Axes, title: str) -> None:
-    """Give a panel its title and the house's plain frame."""
-    axes.set_title(title, loc="left", size=11, weight="bold", pad=10)
+    """Give a panel its title, written as it is, and the house's plain frame."""
+    axes.set_title(title, loc="left", size=11, weight="bold", pad=10, parse_math=False)
     axes.spines[["top", "right"]].set_visible(False)
     axes.tick_params(labelsize=9)
 

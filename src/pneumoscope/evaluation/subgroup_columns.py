@@ -1,6 +1,7 @@
 """Which subgroups a table's columns make: categories, lists of findings, age bands, quartiles."""
 
-from collections.abc import Mapping, Sequence
+import re
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 from math import isfinite, nan
@@ -12,7 +13,7 @@ from pneumoscope.evaluation.metrics import Floats
 from pneumoscope.evaluation.tables import number
 
 NOT_STATED = "not stated"
-"""The subgroup of the images whose cell is empty, or whose age cannot be."""
+"""The subgroup of the images whose cell is empty, or no number or age among such."""
 
 MOST_VALUES = 30
 """A column with more distinct values than this tells images apart, not groups of them."""
@@ -21,6 +22,9 @@ _CATEGORIES = 12
 _SEPARATOR = "|"
 _AGES = (0, 5, 18, 40, 60, 80)
 _OLDEST = 120
+_MOSTLY = 0.9
+_DICOM_AGE = re.compile(r"([0-9]{3})([YMWD])")
+_PER_YEAR = {"Y": 1.0, "M": 12.0, "W": 365.25 / 7, "D": 365.25}
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -45,9 +49,11 @@ def memberships(
 ) -> tuple[tuple[Membership, ...], dict[str, str]]:
     """Return the subgroups of all columns, and why the other columns have none.
 
-    The column ``age``, in years, is cut into the bands 0-4, 5-17, 18-39, 40-59, 60-79 and 80+; an
-    age below 0 or above 120 stands for none in many tables, and counts as not stated. Another
-    column of numbers with more than 12 distinct ones is cut at its quartiles. A cell such as
+    The column ``age``, in years or as DICOM writes ages (``045Y``, ``006M``, ``012W``, ``010D``),
+    is cut into the bands 0-4, 5-17, 18-39, 40-59, 60-79 and 80+; an age below 0 or above 120 stands
+    for none in many tables, and counts as not stated. Another column of numbers with more than 12
+    distinct ones is cut at its quartiles. In both, where 9 in 10 of the cells that are not empty
+    say a number, what the others say, such as ``unknown``, counts as not stated. A cell such as
     ``Effusion|Mass`` puts its image into several subgroups. Left out are columns with more than 30
     values, and those with one value only.
 
@@ -88,22 +94,36 @@ def memberships(
 
 
 def _rows_by_value(column: str, cells: Sequence[str]) -> dict[str, NDArray[np.bool_]]:
-    numbers = _numbers(cells)
-    if numbers is not None and column.strip().casefold() == "age":
-        return _age_bands(numbers)
+    if column.strip().casefold() == "age":
+        ages = _numbers(cells, _age)
+        return _categories(cells) if ages is None else _age_bands(ages)
+    numbers = _numbers(cells, number)
     if numbers is not None and len(np.unique(numbers[~np.isnan(numbers)])) > _CATEGORIES:
         return _quartiles(numbers)
     return _categories(cells)
 
 
-def _numbers(cells: Sequence[str]) -> Floats | None:
-    """Return the cells as numbers, NaN where empty; None if one of them is not a number."""
+def _numbers(cells: Sequence[str], read: Callable[[str], float]) -> Floats | None:
+    """Return the cells as numbers, NaN where one says none; None if too few of them say one."""
+    said_by = {cell: _number(cell, read) for cell in set(cells)}
+    numbers = np.array([said_by[cell] for cell in cells])
+    stated = sum(map(bool, cells))
+    said = int(np.isfinite(numbers).sum())
+    return numbers if said and said >= _MOSTLY * stated else None
+
+
+def _number(cell: str, read: Callable[[str], float]) -> float:
     try:
-        numbers = [number(cell) if cell else nan for cell in cells]
+        value = read(cell)
     except ValueError:
-        return None
-    stated = [value for value, cell in zip(numbers, cells, strict=True) if cell]
-    return np.array(numbers) if stated and all(map(isfinite, stated)) else None
+        return nan
+    return value if isfinite(value) else nan
+
+
+def _age(cell: str) -> float:
+    """Return an age in years; that of DICOM's value representation AS counts in its unit."""
+    written = _DICOM_AGE.fullmatch(cell)
+    return int(written[1]) / _PER_YEAR[written[2]] if written else number(cell)
 
 
 def _age_bands(ages: Floats) -> dict[str, NDArray[np.bool_]]:

@@ -125,4 +125,6 @@ def _refuse_repeated(rows: Sequence[TableRow], column: str) -> None:
         if first is not row:
             name = first.cells[column]
             written = "" if name == file else f", written {name}"
-            raise PredictionsError(f"line {row.line}: {file} is on line {first.line} already{written}")
+            raise PredictionsError(
+                f"line {row.line}: {file} is on line {first.line} already{written}"
+            )

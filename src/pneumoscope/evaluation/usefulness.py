@@ -1,18 +1,16 @@
 """Is reading with a model worth it: decision curves, and what happens to 1,000 patients."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
 
 from pneumoscope.errors import PredictionsError
-from pneumoscope.evaluation.bootstrap import patient_weights
+from pneumoscope.evaluation.bootstrap import weight_chunks
+from pneumoscope.evaluation.intervals import Estimate, Interval
 from pneumoscope.evaluation.metrics import Floats
 from pneumoscope.evaluation.notebook import PUBLISHED_CHOICE, PUBLISHED_COUNTS, PUBLISHED_MODELS
 from pneumoscope.evaluation.predictions import Predictions
-
-_CELLS_AT_ONCE = 1_000_000
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -31,15 +29,15 @@ class DecisionCurve:
     treat_all
         Net benefit of referring everyone, shape (m,).
     low, high
-        Ends of the 95 % bootstrap interval of ``model`` at each threshold, shape (m,); NaN with
-        one patient only.
+        Ends of the 95 % bootstrap interval of ``model`` at each threshold, shape (m,); None with
+        one patient only, who says nothing about others.
     """
 
     thresholds: Floats
     model: Floats
     treat_all: Floats
-    low: Floats
-    high: Floats
+    low: Floats | None
+    high: Floats | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,22 +51,23 @@ class PerThousand:
     prevalence
         Share of the patients that is ill.
     found, missed
-        Ill patients referred, and not referred.
+        Ill patients referred, and not referred; their intervals are that of the sensitivity.
     followups
-        Patients referred.
+        Patients referred. They follow from sensitivity and specificity together, whose two
+        intervals do not tell theirs, so they have none.
     followups_avoided
-        Patients not referred: what is saved against referring everyone.
+        Patients not referred: what is saved against referring everyone. Without interval likewise.
     needless
-        Healthy patients referred.
+        Healthy patients referred; its interval is that of the specificity.
     """
 
     name: str
     prevalence: float
-    found: float
-    missed: float
-    followups: float
-    followups_avoided: float
-    needless: float
+    found: Estimate
+    missed: Estimate
+    followups: Estimate
+    followups_avoided: Estimate
+    needless: Estimate
 
 
 def decision_curve(
@@ -128,14 +127,14 @@ def decision_curve(
     # What each image adds at each threshold; net benefits are means of it.
     gains = np.where(called, np.where(ill, 1.0, -odds), 0.0)
     prevalence = float(ill.mean())
-    low, high = _band(gains, predictions.patients, draws, seed)
-    return DecisionCurve(
-        chosen, gains.mean(axis=0), prevalence - (1 - prevalence) * odds, low, high
-    )
+    everyone = prevalence - (1 - prevalence) * odds
+    band = _band(gains, predictions.patients, draws, seed)
+    low, high = (None, None) if band is None else band
+    return DecisionCurve(chosen, gains.mean(axis=0), everyone, low, high)
 
 
 def per_thousand(
-    name: str, sensitivity: float, specificity: float, prevalence: float
+    name: str, sensitivity: Estimate, specificity: Estimate, prevalence: float
 ) -> PerThousand:
     """Return what a test does to 1,000 patients.
 
@@ -144,36 +143,53 @@ def per_thousand(
     name
         Of the test.
     sensitivity, specificity
-        Shares of the ill and of the healthy that it gets right.
+        Shares of the ill and of the healthy that it gets right, with their intervals.
     prevalence
-        Share of the patients that is ill.
+        Share of the patients that is ill, taken as known.
 
     Raises
     ------
     PredictionsError
-        If one of the three is not within [0, 1].
+        If one of the three is undefined or not within [0, 1].
 
     Examples
     --------
-    >>> row = per_thousand("ours", sensitivity=0.9, specificity=0.75, prevalence=0.2)
-    >>> row.found, row.missed, row.needless, row.followups_avoided
-    (180.0, 20.0, 200.0, 620.0)
+    >>> found = Estimate(0.9, Interval(0.75, 0.95))
+    >>> row = per_thousand("ours", found, Estimate(0.75), prevalence=0.2)
+    >>> str(row.missed), row.needless.value, row.followups_avoided.value
+    ('20.000 (10.000 to 50.000)', 200.0, 620.0)
     """
-    shares = {"sensitivity": sensitivity, "specificity": specificity, "prevalence": prevalence}
-    for what, share in shares.items():
-        if not 0 <= share <= 1:
-            raise PredictionsError(f"{name}: the {what} {share} is not between 0 and 1; correct it")
-    ill, healthy = 1000 * prevalence, 1000 * (1 - prevalence)
-    found, cleared = ill * sensitivity, healthy * specificity
+    ill = 1000 * _share(name, "prevalence", prevalence)
+    healthy = 1000 - ill
+    found = ill * _share(name, "sensitivity", sensitivity.value)
+    cleared = healthy * _share(name, "specificity", specificity.value)
     return PerThousand(
         name=name,
         prevalence=prevalence,
-        found=found,
-        missed=ill - found,
-        followups=found + healthy - cleared,
-        followups_avoided=ill - found + cleared,
-        needless=healthy - cleared,
+        found=Estimate(found, _of(ill, sensitivity.interval)),
+        missed=Estimate(ill - found, _of(ill, _others(sensitivity.interval))),
+        followups=Estimate(found + healthy - cleared),
+        followups_avoided=Estimate(ill - found + cleared),
+        needless=Estimate(healthy - cleared, _of(healthy, _others(specificity.interval))),
     )
+
+
+def _share(name: str, what: str, value: float | None) -> float:
+    if value is None:
+        raise PredictionsError(
+            f"{name}: the {what} is undefined; judge it on images of both classes"
+        )
+    if not 0 <= value <= 1:
+        raise PredictionsError(f"{name}: the {what} {value} is not between 0 and 1; correct it")
+    return value
+
+
+def _of(patients: float, share: Interval | None) -> Interval | None:
+    return None if share is None else Interval(patients * share.low, patients * share.high)
+
+
+def _others(share: Interval | None) -> Interval | None:
+    return None if share is None else Interval(1 - share.high, 1 - share.low)
 
 
 def published_operating_point() -> tuple[float, float]:
@@ -197,60 +213,56 @@ def published_operating_point() -> tuple[float, float]:
 
 
 def usefulness_table(
-    points: Mapping[str, tuple[float, float]], prevalence: float
+    points: Mapping[str, tuple[Estimate, Estimate]], prevalence: float
 ) -> tuple[PerThousand, ...]:
     """Return operating points beside referring everyone and the notebook's chosen model.
 
     Parameters
     ----------
     points
-        Sensitivity and specificity by name.
+        Sensitivity and specificity by name, with their intervals.
     prevalence
         Share of the patients that is ill.
 
     Returns
     -------
     tuple of PerThousand
-        Referring everyone, the notebook's model, then ``points`` in their order.
+        Referring everyone and the notebook's model, both without intervals, then ``points`` in
+        their order.
 
     Raises
     ------
     PredictionsError
-        If a share is not within [0, 1].
+        If a share is undefined or not within [0, 1].
 
     Examples
     --------
-    >>> for row in usefulness_table({"screening": (0.99, 0.9)}, prevalence=0.2):
-    ...     print(f"{row.name}: {row.missed:.0f} missed, {row.followups:.0f} follow-ups")
-    refer everyone: 0 missed, 1000 follow-ups
-    the notebook's model_5: 2 missed, 609 follow-ups
-    screening: 2 missed, 278 follow-ups
+    >>> points = {"screening": (Estimate(0.99), Estimate(0.9))}
+    >>> for row in usefulness_table(points, prevalence=0.2):
+    ...     print(f"{row.name}: {row.missed.value:.0f} missed, {row.followups.value:.0f} referred")
+    refer everyone: 0 missed, 1000 referred
+    the notebook's model_5: 2 missed, 609 referred
+    screening: 2 missed, 278 referred
     """
+    sensitivity, specificity = map(Estimate, published_operating_point())
     rivals = {
-        "refer everyone": (1.0, 0.0),
-        f"the notebook's {PUBLISHED_CHOICE}": published_operating_point(),
+        "refer everyone": (Estimate(1.0), Estimate(0.0)),
+        f"the notebook's {PUBLISHED_CHOICE}": (sensitivity, specificity),
     }
     return tuple(
-        per_thousand(name, sensitivity, specificity, prevalence)
-        for name, (sensitivity, specificity) in (*rivals.items(), *points.items())
+        per_thousand(name, *shares, prevalence)
+        for name, shares in (*rivals.items(), *points.items())
     )
 
 
-def _band(gains: Floats, patients: tuple[str, ...], draws: int, seed: int) -> tuple[Floats, Floats]:
+def _band(gains: Floats, patients: tuple[str, ...], draws: int, seed: int) -> Floats | None:
+    """Return the lower and the upper ends, shape (2, m); None of one patient."""
     patient = np.unique(np.array(patients), return_inverse=True)[1]
     if patient.max() == 0:
-        undefined = np.full(gains.shape[1], np.nan)
-        return undefined, undefined
+        return None
     drawn = [
         weights @ gains / weights.sum(axis=1, keepdims=True)
-        for weights in _chunks(patient, draws, np.random.default_rng(seed))
+        for weights in weight_chunks(patient, draws, seed)
     ]
-    low, high = np.percentile(np.concatenate(drawn), (2.5, 97.5), axis=0)
-    return low, high
-
-
-def _chunks(patient: NDArray[np.intp], draws: int, rng: np.random.Generator) -> Iterator[Floats]:
-    # All draws of a large table at once would not fit into memory.
-    at_once = max(1, _CELLS_AT_ONCE // len(patient))
-    for start in range(0, draws, at_once):
-        yield patient_weights(patient, min(at_once, draws - start), rng)
+    ends: Floats = np.percentile(np.concatenate(drawn), (2.5, 97.5), axis=0)
+    return ends

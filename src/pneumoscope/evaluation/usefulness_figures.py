@@ -1,6 +1,5 @@
 """The decision curve, drawn."""
 
-import numpy as np
 from matplotlib.figure import Figure
 
 from pneumoscope.evaluation.panels import BLUE, GREY, ORANGE, panel
@@ -26,13 +25,15 @@ def decision_curve_figure(curve: DecisionCurve, title: str) -> Figure:
         worth the room.
     """
     figure, axes = panel(title, _SIZE)
-    axes.fill_between(
-        curve.thresholds, curve.low, curve.high, color=BLUE, alpha=0.2, lw=0, label="95 % interval"
-    )
+    highest = [0.01, curve.model.max(), curve.treat_all.max()]
+    if curve.low is not None and curve.high is not None:
+        band = (curve.thresholds, curve.low, curve.high)
+        axes.fill_between(*band, color=BLUE, alpha=0.2, lw=0, label="95 % interval")
+        highest.append(curve.high.max())
     axes.plot(curve.thresholds, curve.model, color=BLUE, label="refer by the model")
     axes.plot(curve.thresholds, curve.treat_all, "--", color=ORANGE, label="refer everyone")
     axes.axhline(0, ls=":", color=GREY, label="refer nobody")
-    top = float(np.nanmax([curve.model.max(), curve.treat_all.max(), np.max(curve.high), 0.01]))
+    top = float(max(highest))
     axes.set(
         xlabel="Probability from which one would refer",
         ylabel="Net benefit (true positives per image)",

@@ -255,7 +255,7 @@ def _words(criterion: Criterion) -> str:
         for word, limit in (("at least", criterion.low), ("at most", criterion.high))
         if limit is not None
     ]
-    name = _TERMS.get(criterion.name, criterion.name)
+    name = TERMS.get(criterion.name, criterion.name)
     stage = " with calibration and threshold fitted here" if criterion.recalibrated else ""
     if criterion.estimate.interval is None:
         return f"{name}{stage}: cannot be computed on these images"
@@ -267,12 +267,13 @@ def _words(criterion: Criterion) -> str:
     return f"{name}{stage}: {criterion.estimate} {said} {' and '.join(limits)}"
 
 
-_TERMS = {
+TERMS = {
     "auc": "AUC",
     "rejected": "share of radiographs that was not read",
     "slope": "calibration slope",
     "intercept": "calibration in the large",
 }
+"""What reports call the criteria, where that is not their name."""
 
 
 def _rule(asked: Requirements) -> str:

@@ -1,5 +1,7 @@
 """Figures of stress tests say what the tables say."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from matplotlib.figure import Figure
@@ -52,6 +54,13 @@ def test_lines_and_band_are_the_curve_s() -> None:
     (band,) = axes.collections
     heights = np.concatenate([path.vertices[:, 1] for path in band.get_paths()])
     assert (heights.min(), heights.max()) == pytest.approx((0.5, 1.0))
+
+
+def test_dollars_in_names_are_dollars() -> None:
+    axes = robustness_figure([replace(curve("dose $x^", [0.9]), unit="$ and $_")]).axes[0]
+    axes.figure.draw_without_rendering()
+    for text, shown in ((axes._left_title, "dose $x^"), (axes.xaxis.label, "$ and $_")):
+        assert text._preprocess_math(text.get_text()) == (shown, False)
 
 
 def table(auc: Estimate, examples: int) -> ShortcutTable:

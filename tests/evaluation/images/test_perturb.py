@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+from PIL import Image
 from skimage.exposure import adjust_gamma
 from skimage.filters import gaussian
 from skimage.metrics import peak_signal_noise_ratio
@@ -83,6 +84,19 @@ def test_noise_is_as_strong_in_the_network_s_square_whatever_the_size(side: int)
     blocks = changed("noise", 10, grey).reshape(64, side // 64, 64, side // 64).mean((1, 3))
     # The mean of 4 x 4 pixels at 256 a side: a quarter of the stated deviation.
     assert blocks.std() == pytest.approx(0.1 / 4, rel=0.05)
+
+
+@pytest.mark.parametrize("grey", [0.1, 0.2, 0.5, 0.95])
+@pytest.mark.parametrize("percent", [2, 10, 20])
+def test_noise_darkens_and_brightens_all_sizes_alike(grey: float, percent: float) -> None:
+    reduced = []
+    for shape in ((256, 256), (1024, 1024), (2048, 2048), (700, 1300)):
+        noisy = changed("noise", percent, np.full(shape, grey, np.float32))
+        reduced.append(Image.fromarray(noisy).resize((256, 256), Image.Resampling.BOX))
+    means = [np.mean(one) for one in reduced]
+    deviations = [np.std(one) for one in reduced]
+    assert np.ptp(means) < 0.001
+    assert np.ptp(deviations) < 0.03 * deviations[0]
 
 
 def test_noise_is_that_of_its_seed() -> None:

@@ -60,12 +60,13 @@ def draw(rng: np.random.Generator, opacity: bool, marker: bool) -> np.ndarray:
     return (pixels + rng.normal(0, 8, pixels.shape)).clip(0, 255).astype(np.uint8)
 
 
-def write(folder: Path, ill_have: str, count: int = 24) -> tuple[list[Path], Predictions]:
+def write(folder: Path, ill_have: str, count: int = 44) -> tuple[list[Path], Predictions]:
+    """Write images, half of them ill; of each class one looks like the other."""
     rng = np.random.default_rng(0)
     labels = np.arange(count) % 2
     files = []
     for number, label in enumerate(labels):
-        has = {ill_have: bool(label)}
+        has = {ill_have: bool(label) != (number < 2)}
         pixels = draw(rng, has.get("opacity", False), has.get("marker", False))
         files.append(folder / f"{number}.png")
         Image.fromarray(pixels).save(files[-1])
@@ -92,19 +93,19 @@ def auc(table: ShortcutTable, condition: Condition) -> float:
 
 
 def test_a_reader_of_the_marker_is_found_out(marked: ShortcutTable) -> None:
-    assert auc(marked, Condition.UNCHANGED) == 1.0
-    assert auc(marked, Condition.LUNGS_MASKED) == 1.0
-    assert auc(marked, Condition.BORDER_ONLY) == 1.0
+    # Of 22 x 22 pairs 21 x 21 are ranked rightly, and 21 + 21 nearly tie.
+    for with_marker in (Condition.UNCHANGED, Condition.LUNGS_MASKED, Condition.BORDER_ONLY):
+        assert 21 * 21 / 22**2 <= auc(marked, with_marker) <= (21 * 21 + 42) / 22**2
     for without_marker in (Condition.BORDER_BLANKED, Condition.LUNGS_ONLY, Condition.OUTLINE):
         assert 0.2 < auc(marked, without_marker) < 0.8
     words = shortcut_verdict(marked)
     assert words.count("a shortcut.") == 2
-    assert "24 images, 12 of them ill" in words
+    assert "44 images, 22 of them ill" in words
 
 
 def test_a_reader_of_lungs_has_no_shortcut(opaque: ShortcutTable) -> None:
     for with_lungs in (Condition.UNCHANGED, Condition.BORDER_BLANKED, Condition.LUNGS_ONLY):
-        assert auc(opaque, with_lungs) == 1.0
+        assert 21 * 21 / 22**2 <= auc(opaque, with_lungs) <= (21 * 21 + 42) / 22**2
     for without in (Condition.LUNGS_MASKED, Condition.BORDER_ONLY):
         assert opaque.row(without).auc.interval.low <= 0.5
     assert shortcut_verdict(opaque).count("no sign") == 2
@@ -173,6 +174,36 @@ def test_a_reader_that_tells_nothing_apart_is_not_acquitted(opaque: ShortcutTabl
     assert "no sign" not in words
 
 
+@pytest.mark.parametrize("condition", [Condition.LUNGS_MASKED, Condition.BORDER_ONLY])
+@pytest.mark.parametrize("value", [0.0, 1.0])
+def test_an_interval_without_width_says_too_little(
+    opaque: ShortcutTable, condition: Condition, value: float
+) -> None:
+    certain = Estimate(value, Interval(value, value))
+    rows = [replace(row, auc=certain) if row.condition is condition else row for row in opaque.rows]
+    words = shortcut_verdict(replace(opaque, rows=tuple(rows)))
+    assert words.count("too few to say") == 1
+    assert words.count("no sign") == 1
+    assert "a shortcut." not in words
+    outline = [
+        replace(row, auc=certain) if row.condition is Condition.OUTLINE else row
+        for row in opaque.rows
+    ]
+    words = shortcut_verdict(replace(opaque, rows=tuple(outline)))
+    assert "shape of the lungs" not in words
+
+
+@pytest.mark.parametrize(
+    ("positives", "enough"), [(19, False), (20, True), (24, True), (25, False)]
+)
+def test_few_images_of_a_class_say_nothing(
+    marked: ShortcutTable, positives: int, enough: bool
+) -> None:
+    words = shortcut_verdict(replace(marked, n=44, positives=positives))
+    assert ("a shortcut." in words) == enough
+    assert ("too few to say" in words) != enough
+
+
 def test_one_class_and_unreadable_files_are_borne(shipped: Reader, tmp_path: Path) -> None:
     files, predictions = write(tmp_path, "marker", count=6)
     rows = np.flatnonzero(predictions.labels == 1)
@@ -182,5 +213,5 @@ def test_one_class_and_unreadable_files_are_borne(shipped: Reader, tmp_path: Pat
     assert (table.n, table.positives, table.unreadable) == (2, 2, 1)
     assert table.row(Condition.UNCHANGED).mean_healthy is None
     assert len(table.row(Condition.UNCHANGED).examples) == 1
-    assert "undefined" in shortcut_verdict(table)
+    assert "too few to say" in shortcut_verdict(table)
     assert shortcuts(reader, [tmp_path / "gone.png"] * 3, predictions.rows(rows), 0.5) is None

@@ -59,7 +59,7 @@ def _draw_curve(axes: Axes, curve: RobustnessCurve) -> None:
     high = [np.nan if band is None else band.high for band in bands]
     axes.fill_between(strengths, low, high, color=BLUE, alpha=0.18, lw=0)
     axes.set(ylim=(0, 1))
-    axes.set_xlabel(curve.unit, size=9)
+    axes.set_xlabel(curve.unit, size=9, parse_math=False)
 
 
 def _number(value: float | None) -> float:

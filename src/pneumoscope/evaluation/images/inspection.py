@@ -1,12 +1,12 @@
 """A reader inspected on images: robustness, shortcuts, failures, and images met in training."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
 from pneumoscope.evaluation.images.failures import Failure, Failures, find_failures
-from pneumoscope.evaluation.images.neighbours import Duplicate, FeatureIndex, near_duplicates
+from pneumoscope.evaluation.images.neighbours import FeatureIndex, near_duplicates
 from pneumoscope.evaluation.images.robustness import RobustnessCurve, robustness
 from pneumoscope.evaluation.images.shortcuts import ShortcutTable, shortcut_verdict, shortcuts
 from pneumoscope.evaluation.judgement_json import with_intervals
@@ -23,6 +23,28 @@ class TrainingImages:
 
 
 @dataclass(frozen=True, slots=True)
+class MetInTraining:
+    """A judged image that is, or nearly is, a training image.
+
+    Parameters
+    ----------
+    file
+        As the predictions name it.
+    training
+        The training image, by `short_name`.
+    exact
+        True if both decode to the same pixels.
+    correlation
+        Of their grey values at 64 x 64 pixels.
+    """
+
+    file: str
+    training: str
+    exact: bool
+    correlation: float
+
+
+@dataclass(frozen=True, slots=True)
 class Inspection:
     """What was seen by looking at the images again.
 
@@ -31,14 +53,14 @@ class Inspection:
     robustness, shortcuts, failures
         See the modules of these names; no shortcuts where none of the images could be read.
     duplicates
-        Judged images that are, or nearly are, among the training images; None if those are not
-        known.
+        Judged images that are, or nearly are, among the training images, exact ones first; None if
+        those are not known.
     """
 
     robustness: tuple[RobustnessCurve, ...]
     shortcuts: ShortcutTable | None
     failures: Failures
-    duplicates: tuple[Duplicate, ...] | None
+    duplicates: tuple[MetInTraining, ...] | None
 
 
 def inspect(
@@ -68,7 +90,28 @@ def inspect(
         robustness(reader, files, predictions, threshold),
         shortcuts(reader, files, predictions, threshold),
         find_failures(reader, files, predictions, threshold, known=known),
-        None if training is None else near_duplicates(files, training.files),
+        None if training is None else _met(files, predictions, training),
+    )
+
+
+def short_name(path: Path) -> str:
+    """Return the last three parts of a path: what says which image it is, and not where it lies.
+
+    Examples
+    --------
+    >>> short_name(Path("/data/chest/train/NORMAL/a.png")), short_name(Path("/a.png"))
+    ('train/NORMAL/a.png', 'a.png')
+    """
+    return "/".join(path.relative_to(path.anchor).parts[-3:])
+
+
+def _met(
+    files: Sequence[Path], predictions: Predictions, training: TrainingImages
+) -> tuple[MetInTraining, ...]:
+    names = dict(zip(files, predictions.files, strict=True))
+    return tuple(
+        MetInTraining(names[one.first], short_name(one.second), one.exact, one.correlation)
+        for one in near_duplicates(files, training.files)
     )
 
 
@@ -92,15 +135,7 @@ def inspection_json(inspection: Inspection) -> dict[str, Any]:
         "duplicates_of_training": (
             None
             if inspection.duplicates is None
-            else [
-                {
-                    "file": str(one.first),
-                    "training": str(one.second),
-                    "exact": one.exact,
-                    "correlation": one.correlation,
-                }
-                for one in inspection.duplicates
-            ]
+            else [asdict(one) for one in inspection.duplicates]
         ),
     }
 
@@ -111,6 +146,7 @@ def _curve(curve: RobustnessCurve) -> dict[str, Any]:
         "unit": curve.unit,
         "n": curve.n,
         "positives": curve.positives,
+        "unreadable": curve.unreadable,
         "points": [
             {
                 "strength": point.strength,
@@ -134,6 +170,13 @@ def _shortcuts(table: ShortcutTable) -> dict[str, Any]:
         "verdict": shortcut_verdict(table),
         "n": table.n,
         "positives": table.positives,
+        "unreadable": table.unreadable,
+        **with_intervals(
+            {
+                "lungs_found_ill": table.lungs_found_ill,
+                "lungs_found_healthy": table.lungs_found_healthy,
+            }
+        ),
         "conditions": [
             {
                 "condition": str(row.condition),
@@ -159,7 +202,7 @@ def _failure(failure: Failure) -> dict[str, Any]:
         "probability": failure.probability,
         "nearest_training": [
             {
-                "file": str(one.neighbour.file),
+                "file": short_name(one.neighbour.file),
                 "label": CLASS_NAMES[one.neighbour.label],
                 "distance": one.neighbour.distance,
             }

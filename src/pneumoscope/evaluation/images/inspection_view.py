@@ -6,13 +6,14 @@ from dataclasses import dataclass
 from pneumoscope.evaluation.cells import Cell, cell, number
 from pneumoscope.evaluation.images.failures import Failure
 from pneumoscope.evaluation.images.image_figures import robustness_figure, shortcut_figure
-from pneumoscope.evaluation.images.inspection import Inspection
-from pneumoscope.evaluation.images.neighbours import Duplicate
+from pneumoscope.evaluation.images.inspection import Inspection, MetInTraining, short_name
 from pneumoscope.evaluation.images.robustness import RobustnessCurve
 from pneumoscope.evaluation.images.shortcuts import ShortcutTable, shortcut_verdict
-from pneumoscope.evaluation.judgement_view import FigureView, TableView
 from pneumoscope.evaluation.predictions import CLASS_NAMES
+from pneumoscope.evaluation.views import FigureView, TableView
 from pneumoscope.page import inline_png
+
+_INTERVALS = "Intervals are of 95 %, by image: DeLong's of AUCs, Wilson's of all other shares."
 
 _LISTED = 50
 """Duplicates that the page lists; the JSON has all."""
@@ -50,9 +51,12 @@ class GalleryView:
 
 @dataclass(frozen=True, slots=True)
 class InspectionView:
-    """Everything that a page says of an inspection."""
+    """Everything that a page says of an inspection.
 
-    robustness: FigureView
+    ``duplicates_known`` tells whether the training images are at hand; if not, none is spoken of.
+    """
+
+    robustness: FigureView | None
     shortcuts: FigureView | None
     shortcut_verdict: str
     galleries: tuple[GalleryView, ...]
@@ -63,16 +67,9 @@ class InspectionView:
 def view_inspection(inspection: Inspection) -> InspectionView:
     """Return an inspection in words and pictures."""
     failures = inspection.failures
-    table = inspection.shortcuts
+    table, curves = inspection.shortcuts, inspection.robustness
     return InspectionView(
-        FigureView.of(
-            robustness_figure(inspection.robustness),
-            "Robustness against changes of the image",
-            "What becomes of AUC, sensitivity and specificity as images are changed more and more; "
-            f"{inspection.robustness[0].n:,} images. The quality gate would stop some of them "
-            "before they are read.",
-            _robustness_table(inspection.robustness),
-        ),
+        _robustness_figure(curves) if curves else None,
         None if table is None else _shortcut_figure(table),
         "" if table is None else shortcut_verdict(table),
         (
@@ -94,12 +91,31 @@ def view_inspection(inspection: Inspection) -> InspectionView:
     )
 
 
+def _robustness_figure(curves: Sequence[RobustnessCurve]) -> FigureView:
+    first = curves[0]
+    return FigureView.of(
+        robustness_figure(curves),
+        "Robustness against changes of the image",
+        "What becomes of AUC, sensitivity and specificity as images are changed more and more; "
+        f"{first.n:,} images. The quality gate would stop some of them before they are read. "
+        f"{_INTERVALS}{_unreadable(first.unreadable)}",
+        _robustness_table(curves),
+    )
+
+
+def _unreadable(count: int) -> str:
+    return f" {count:,} more could not be read and are left out." if count else ""
+
+
 def _shortcut_figure(table: ShortcutTable) -> FigureView:
     return FigureView.of(
         shortcut_figure(table),
         "What is read besides the lungs",
         f"{table.n:,} images of which a part was taken away. Lung fields are found by an "
-        "approximation, not by a segmentation network.",
+        "approximation, not by a segmentation network: both lungs were seen in a share of "
+        f"{table.lungs_found_ill} of the images with pneumonia and {table.lungs_found_healthy} of "
+        f"those without; in the others an ellipse stands for each lung that was not. {_INTERVALS}"
+        f"{_unreadable(table.unreadable)}",
         _shortcut_table(table),
     )
 
@@ -148,18 +164,20 @@ def _failure(failure: Failure) -> FailureView:
         inline_png(failure.heatmap_png),
         tuple(
             NeighbourView(
-                inline_png(one.png), one.neighbour.file.name, CLASS_NAMES[one.neighbour.label]
+                inline_png(one.png),
+                short_name(one.neighbour.file),
+                CLASS_NAMES[one.neighbour.label],
             )
             for one in failure.neighbours
         ),
     )
 
 
-def _duplicates(duplicates: Sequence[Duplicate]) -> TableView:
+def _duplicates(duplicates: Sequence[MetInTraining]) -> TableView:
     rows = tuple(
         (
-            one.first.name,
-            one.second.name,
+            one.file,
+            one.training,
             "the same pixels" if one.exact else f"correlation {one.correlation:.4f}",
         )
         for one in duplicates[:_LISTED]

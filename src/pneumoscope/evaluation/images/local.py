@@ -1,15 +1,17 @@
 """A hospital's own radiographs, read with a bundle beside their labels."""
 
+import hashlib
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
 from pneumoscope.errors import PredictionsError
-from pneumoscope.evaluation.predictions import Labels, Predictions
+from pneumoscope.evaluation.predictions import CLASS_NAMES, Labels, Predictions
+from pneumoscope.parallel import map_parallel
 from pneumoscope.reader import Reader, Reading, Status
 from pneumoscope.reader.listing import list_files
 from pneumoscope.terminal import track
@@ -37,7 +39,9 @@ class LocalReadings:
     paths
         Of the radiographs that were read, in the order of `predictions`.
     predictions
-        Those that were read or flagged; whether is the group ``reading``.
+        Those that were read or flagged; whether is the group ``reading``, or ``reading status``
+        where the labels have a column ``reading`` of their own. Patients of whom the same file is
+        there count as one.
     distances
         From what the network learned from, by the bundle's limit, float64, shape (n,); above 1 an
         image is unfamiliar.
@@ -47,6 +51,8 @@ class LocalReadings:
         How many radiographs each finding of the quality gate was made on, by its code.
     unlabelled
         Files of the folder that no label names.
+    copies
+        Those among the files that were read whose bytes are those of an earlier one.
     """
 
     paths: tuple[Path, ...]
@@ -55,6 +61,7 @@ class LocalReadings:
     rejected: tuple[Rejected, ...]
     quality: Mapping[str, int]
     unlabelled: tuple[str, ...]
+    copies: int
 
 
 def read_labelled(reader: Reader, labels: Labels, folder: Path) -> LocalReadings:
@@ -72,15 +79,17 @@ def read_labelled(reader: Reader, labels: Labels, folder: Path) -> LocalReadings
     Raises
     ------
     PredictionsError
-        If a labelled file is not there, or none could be read.
+        If a labelled file is not there, two labels are of one file or of copies that differ in
+        their labels, or none could be read.
     """
     _require_files(labels, folder)
     paths = [folder / file for file in labels.files]
+    _refuse_same_file(labels, paths)
     readings = list(track(reader.read_many(paths), "Reading", len(paths)))
     rows = [row for row, one in enumerate(readings) if one.status in READ_OR_FLAGGED]
     rejected = tuple(
-        Rejected(file, str(one.status), one.reasons)
-        for file, one in zip(labels.files, readings, strict=True)
+        Rejected(file, str(one.status), _without_place(one.reasons, path))
+        for file, path, one in zip(labels.files, paths, readings, strict=True)
         if one.status not in READ_OR_FLAGGED
     )
     if not rows:
@@ -90,13 +99,18 @@ def read_labelled(reader: Reader, labels: Labels, folder: Path) -> LocalReadings
         )
     read = [readings[row] for row in rows]
     predictions = labels.with_probabilities([_known(one.probability) for one in read], rows)
+    read_paths = tuple(paths[row] for row in rows)
+    contents = map_parallel(_digest, read_paths, "Looking for copies")
+    _refuse_other_labels(predictions, contents, folder)
+    patients = _join_patients(predictions.patients, contents)
     return LocalReadings(
-        tuple(paths[row] for row in rows),
-        _with_status(predictions, read),
+        read_paths,
+        _with_status(replace(predictions, patients=patients), read),
         np.array([_known(one.distance) for one in read]),
         rejected,
         Counter(finding.code for one in readings for finding in one.quality),
         _unlabelled(paths, folder),
+        len(contents) - len(set(contents)),
     )
 
 
@@ -106,14 +120,56 @@ def _known(value: float | None) -> float:
 
 
 def _with_status(predictions: Predictions, read: Sequence[Reading]) -> Predictions:
-    groups = dict(predictions.groups) | {"reading": tuple(str(one.status) for one in read)}
-    return Predictions(
-        predictions.files,
-        predictions.labels,
-        predictions.probabilities,
-        predictions.patients,
-        groups,
-    )
+    name = "reading"
+    while name in predictions.groups:
+        name += " status"
+    status = tuple(str(one.status) for one in read)
+    return replace(predictions, groups={**predictions.groups, name: status})
+
+
+def _without_place(reasons: Sequence[str], path: Path) -> tuple[str, ...]:
+    """Return reasons without where the file lies, which is nothing for a report."""
+    return tuple(reason.removeprefix(f"{path}: ") for reason in reasons)
+
+
+def _digest(path: Path) -> str:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def _refuse_same_file(labels: Labels, paths: Sequence[Path]) -> None:
+    first: dict[Path, str] = {}
+    for file, path in zip(labels.files, paths, strict=True):
+        known = first.setdefault(path.resolve(), file)
+        if known != file:
+            raise PredictionsError(f"{path}: is the same file as {known}; take one of the rows out")
+
+
+def _refuse_other_labels(predictions: Predictions, contents: Sequence[str], folder: Path) -> None:
+    first: dict[str, int] = {}
+    for row, content in enumerate(contents):
+        known = first.setdefault(content, row)
+        label, other = (CLASS_NAMES[predictions.labels[one]] for one in (row, known))
+        if label != other:
+            raise PredictionsError(
+                f"{folder}: {predictions.files[known]} ({other}) and {predictions.files[row]} "
+                f"({label}) are the same file, byte by byte; correct a label, or take both out"
+            )
+
+
+def _join_patients(patients: Sequence[str], contents: Sequence[str]) -> tuple[str, ...]:
+    """Return the patients, those of whom the same file is there as one, by the first's name."""
+    leader: dict[str, str] = {}
+    owner: dict[str, str] = {}
+
+    def find(patient: str) -> str:
+        while leader.setdefault(patient, patient) != patient:
+            patient = leader[patient]
+        return patient
+
+    for patient, content in zip(patients, contents, strict=True):
+        leader[find(patient)] = find(owner.setdefault(content, patient))
+    return tuple(find(patient) for patient in patients)
 
 
 def _require_files(labels: Labels, folder: Path) -> None:

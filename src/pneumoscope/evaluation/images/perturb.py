@@ -92,7 +92,7 @@ def _noise(pixels: Floats, percent: float, rng: np.random.Generator) -> Floats:
     # pixel of the network's square; and the stronger it is, the more is cut off at black and white.
     grains = Image.fromarray(rng.standard_normal((_GRAIN, _GRAIN), np.float32))
     height, width = pixels.shape
-    noise = np.asarray(grains.resize((width, height), Image.Resampling.BOX))
+    noise: Floats = np.asarray(grains.resize((width, height), Image.Resampling.BOX))
     changed: Floats = pixels + np.float32(percent / 100) * noise
     return changed
 
@@ -127,9 +127,7 @@ PERTURBATIONS = (
     Perturbation("exposure", "doublings of gamma", (-1, -0.5, -0.25, 0, 0.25, 0.5, 1), _exposure),
     Perturbation("contrast", "% more", (-75, -50, -25, 0, 25, 50, 100), _contrast),
     Perturbation("blur", "sigma in % of the side", (0, 0.25, 0.5, 1, 2), _blur),
-    Perturbation(
-        "noise", f"SD in % of white, {_GRAIN} grains a side", (0, 2, 5, 10, 20), _noise
-    ),
+    Perturbation("noise", f"SD in % of white, {_GRAIN} grains a side", (0, 2, 5, 10, 20), _noise),
     Perturbation("JPEG quality", "quality below 100", (0, 25, 50, 75, 90, 95), _jpeg),
     Perturbation("rotation", "degrees clockwise", (-20, -10, -5, 0, 5, 10, 20), _rotation),
     Perturbation("crop", "% of each side cut off", (0, 5, 10, 20, 30), _crop),

@@ -33,6 +33,9 @@ Pixels: TypeAlias = NDArray[np.float32]
 WELL_ABOVE_CHANCE = 0.6
 """Where the whole interval of an AUC lies above it without lungs, there is a shortcut."""
 
+FEWEST = 20
+"""Images of each class below which nothing is concluded."""
+
 _PICTURE = 192
 _INSIDE, _OUTSIDE = 0.3, 0.6
 """Grey values of the lungs' outline."""
@@ -293,8 +296,14 @@ def shortcut_verdict(table: ShortcutTable) -> str:
     lies above `WELL_ABOVE_CHANCE` with the lungs masked or only the border left, it reads something
     else; if it lies above 0.5, perhaps; otherwise nothing is seen of it in these images. What the
     outline of the mask gives alone may be the lungs' shape, and is said beside it. Where the
-    unchanged images are not told apart either, nothing can be concluded.
+    unchanged images are not told apart either, nothing can be concluded; nor with fewer than
+    `FEWEST` images of a class, nor where an AUC of exactly 0 or 1 has an interval without width.
     """
+    if min(table.positives, table.n - table.positives) < FEWEST:
+        return (
+            f"{table.n:,} images, {table.positives:,} of them ill: too few to say what the network "
+            f"reads besides the lungs. It takes at least {FEWEST} with and without pneumonia."
+        )
     unchanged = table.row(Condition.UNCHANGED).auc
     if unchanged.interval is None or unchanged.interval.low <= 0.5:
         return (
@@ -307,7 +316,7 @@ def shortcut_verdict(table: ShortcutTable) -> str:
         for condition in (Condition.LUNGS_MASKED, Condition.BORDER_ONLY)
     ]
     outline = table.row(Condition.OUTLINE).auc
-    if outline.interval is not None and outline.interval.low > 0.5:
+    if (_low(outline) or 0) > 0.5:
         parts.append(
             f"The outline of the lungs' mask alone gives an AUC of {outline}: a part of what "
             "remains with the lungs masked may be the shape of the lungs."
@@ -321,14 +330,21 @@ def shortcut_verdict(table: ShortcutTable) -> str:
 
 def _without_lungs(row: ShortcutRow) -> str:
     said = f"With {row.condition}" if row.condition is Condition.LUNGS_MASKED else "From the border"
-    if row.auc.interval is None:
-        return f"{said}: undefined, with images of one class only."
-    low = row.auc.interval.low
+    low = _low(row.auc)
     found = (
-        "the network reads something besides the lungs: a shortcut"
+        "too few to say, for its interval has no width"
+        if low is None
+        else "the network reads something besides the lungs: a shortcut"
         if low > WELL_ABOVE_CHANCE
         else "the network may read something besides the lungs"
         if low > 0.5
         else "no sign that the network reads anything besides the lungs"
     )
     return f"{said}, the AUC is {row.auc}: {found}."
+
+
+def _low(auc: Estimate) -> float | None:
+    """Return the lower end of an interval; None without one or without width."""
+    if auc.interval is None or auc.interval.low == auc.interval.high:
+        return None
+    return auc.interval.low

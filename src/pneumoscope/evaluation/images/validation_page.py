@@ -5,8 +5,9 @@ from pneumoscope.evaluation.evidence_page import plain_summary
 from pneumoscope.evaluation.images.inspection_view import view_inspection
 from pneumoscope.evaluation.images.local import LocalReadings
 from pneumoscope.evaluation.images.validation import PopulationComparison, Validation
-from pneumoscope.evaluation.judgement_view import Row, TableView, view
-from pneumoscope.evaluation.verdict import Criterion, Verdict
+from pneumoscope.evaluation.judgement_view import view
+from pneumoscope.evaluation.verdict import TERMS, Criterion, Verdict
+from pneumoscope.evaluation.views import Row, TableView
 from pneumoscope.page import render_page
 
 
@@ -57,7 +58,8 @@ def _criteria(verdict: Verdict) -> TableView:
 
 
 def _name(criterion: Criterion) -> str:
-    return f"{criterion.name}, threshold fitted here" if criterion.recalibrated else criterion.name
+    name = TERMS.get(criterion.name, criterion.name)
+    return f"{name}, threshold fitted here" if criterion.recalibrated else name
 
 
 def _limits(criterion: Criterion) -> str:
