@@ -103,11 +103,16 @@ def test_validation_and_recalibration_of_a_ward(
     labels.write_text("\n".join(["file,label", *lines]))
     words = ("--bundle", exported, "--labels", labels, "--images", phantom_dataset)
     out = tmp_path / "validation"
-    outcome = pneumoscope("validate", *words, "--out", out, "--quick", "--draws", 100, "--json")
+    outcome = pneumoscope(
+        *("validate", *words, "--out", out, "--quick", "--draws", 100, "--json"),
+        *("--prevalence", 0.1),
+    )
     assert outcome.code == 0, outcome.err
     printed = json.loads(outcome.out)
     assert printed == json.loads((out / "validation.json").read_text())
     assert printed["inspection"] is None
+    point = printed["operating_points"][0]
+    assert [one["prevalence"] for one in point["at_prevalence"]] == [0.1]
     assert {"verdict", "n", "positives", "auc", "auc_ci", "rejected"} <= printed.keys()
     assert (
         "files have no label"
@@ -134,6 +139,10 @@ def test_validation_and_recalibration_of_a_ward(
         (("evaluate", "1.csv", "--out", "out", "--threshold", "high"), "--threshold high: write"),
         (("evaluate", "1.csv", "--out", "out", "--threshold", "2"), "--threshold 2: write"),
         (("evaluate", "1.csv", "--out", "out", "--prevalence", "5"), "--prevalence 5: write"),
+        (
+            ("validate", "--labels", "1.csv", "--images", ".", "--out", "o", "--prevalence", "2"),
+            "--prevalence 2: write",
+        ),
         (("evaluate", "1.csv", "1.csv", "--out", "out"), "two of the readers are called 1"),
         (("evaluate", "1.csv", "other.csv", "--out", "out"), "label"),
         (("evaluate", "ill.csv", "--out", "out"), "all 4 images have one label"),

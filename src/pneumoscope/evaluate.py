@@ -247,6 +247,11 @@ def _notes(sources: Sequence[Source]) -> list[str]:
         if source.run is not None and source.run.record.synthetic:
             notes.append(f"{name} learned from synthetic images and was judged on such.")
         if source.read is None:
+            if source.run is not None:
+                notes.append(
+                    f"Robustness, shortcuts and failures are looked at for bundles: export {name} "
+                    "and evaluate the bundle with --data."
+                )
             continue
         if source.read.reader.bundle.record.training_data.synthetic:
             notes.append(f"{name} learned from synthetic images, not patients.")

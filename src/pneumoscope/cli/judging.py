@@ -23,6 +23,10 @@ NegativeOption = Annotated[
         help="A label that counts as not having pneumonia, such as OTHER; repeatable.",
     ),
 ]
+PrevalenceOption = Annotated[
+    list[float] | None,
+    typer.Option("--prevalence", help="For PPV and NPV, such as 0.05; repeatable."),
+]
 DrawsOption = Annotated[int, typer.Option(min=100, help="Of the bootstrap.")]
 LabelsOption = Annotated[
     Path,
@@ -70,10 +74,7 @@ def evaluate(
         ),
     ] = None,
     negatives: NegativeOption = None,
-    prevalences: Annotated[
-        list[float] | None,
-        typer.Option("--prevalence", help="For PPV and NPV, such as 0.05; repeatable."),
-    ] = None,
+    prevalences: PrevalenceOption = None,
     min_recall: Annotated[
         float, typer.Option(min=0, max=1, help="Of the rule that chooses one of several Runs.")
     ] = 0.99,
@@ -100,13 +101,11 @@ def evaluate(
         _judge_run(sources, images)
         return
     from pneumoscope.evaluate import inspect_source, open_judged, write_evidence
-    from pneumoscope.evaluation.discrimination import PREVALENCES
     from pneumoscope.evaluation.evidence import weigh
     from pneumoscope.files import require_empty
 
     require_empty(out)
-    points, asked = _points(thresholds or ["0.5"]), prevalences or list(PREVALENCES)
-    _require_prevalences(asked)
+    points, asked = _points(thresholds or ["0.5"]), _prevalences(prevalences)
     manifest = None if data is None else open_source(data, images, None, 0, False)
     judged = [
         open_judged(source, open_cache(), manifest, images, points, negatives or ())
@@ -135,6 +134,7 @@ def validate(
     min_auc: Annotated[float, typer.Option(help="That you ask for.")] = 0.90,
     min_sensitivity: Annotated[float, typer.Option(help="That you ask for.")] = 0.95,
     min_specificity: Annotated[float, typer.Option(help="That you ask for.")] = 0.80,
+    prevalences: PrevalenceOption = None,
     draws: DrawsOption = 2000,
     quick: QuickOption = False,
     as_json: Annotated[
@@ -166,7 +166,14 @@ def validate(
     asked = Requirements(min_auc, min_sensitivity, min_specificity)
     table = Labels.read(labels, negatives or ())
     found = validate_bundle(
-        load(bundle), table, images, at, asked, draws=draws, inspected=not quick
+        load(bundle),
+        table,
+        images,
+        at,
+        asked,
+        prevalences=_prevalences(prevalences),
+        draws=draws,
+        inspected=not quick,
     )
     with messages.status("Writing the report"):
         write_validation(found, out)
@@ -256,10 +263,13 @@ def _points(texts: Sequence[str]) -> dict[str, float]:
     return points
 
 
-def _require_prevalences(prevalences: Sequence[float]) -> None:
-    for one in prevalences:
+def _prevalences(given: Sequence[float] | None) -> list[float]:
+    from pneumoscope.evaluation.discrimination import PREVALENCES
+
+    for one in given or ():
         if not 0 < one < 1:
             raise PredictionsError(f"--prevalence {one:g}: write a share between 0 and 1: 0.05")
+    return list(given or PREVALENCES)
 
 
 def _say_rejected(local: "LocalReadings") -> None:

@@ -175,7 +175,8 @@ def _fractions(
     cleared = weighed.cleared.take(members.healthy).sum()
     ill_wins = weighed.ill_wins.take(members.ill).sum()
     healthy_losses = weighed.healthy_losses.take(members.healthy).sum()
-    among_them = its_ill @ members.pairs.beaten(its_healthy)
+    # Not the product @: its library starts threads of its own, and those here would wait for them.
+    among_them = (its_ill * members.pairs.beaten(its_healthy)).sum()
     wins, rivals = among_them, (ill, healthy)
     if not len(members.healthy):
         wins, rivals = ill_wins, (ill, all_healthy)

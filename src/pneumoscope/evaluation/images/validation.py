@@ -1,6 +1,6 @@
 """Local validation: a bundle on a hospital's own radiographs, and the verdict."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -9,7 +9,7 @@ from sklearn.model_selection import StratifiedGroupKFold
 
 from pneumoscope.errors import PredictionsError
 from pneumoscope.evaluation.bootstrap import DRAWS
-from pneumoscope.evaluation.discrimination import discriminate
+from pneumoscope.evaluation.discrimination import PREVALENCES, discriminate
 from pneumoscope.evaluation.images.inspection import Inspection, inspect
 from pneumoscope.evaluation.images.local import LocalReadings, read_labelled
 from pneumoscope.evaluation.intervals import Estimate, wilson
@@ -87,6 +87,7 @@ def validate(
     at: str = "screening",
     requirements: Requirements | None = None,
     *,
+    prevalences: Sequence[float] = PREVALENCES,
     draws: int = DRAWS,
     seed: int = 0,
     inspected: bool = True,
@@ -105,6 +106,8 @@ def validate(
         The operating point at which they are to be read.
     requirements
         Of the hospital; the defaults if None.
+    prevalences
+        At which predictive values and consequences are stated, each within (0, 1).
     draws, seed
         Of the bootstrap.
     inspected
@@ -130,7 +133,7 @@ def validate(
         local.predictions,
         {name: points[name].threshold for name in order},
     )
-    judgement = judge(subject, draws=draws, seed=seed)
+    judgement = judge(subject, prevalences, draws, seed)
     population = _compare_population(local)
     criteria = (
         *_as_it_is(judgement, population, asked),
