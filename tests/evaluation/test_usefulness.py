@@ -112,6 +112,11 @@ def test_the_seed_decides_and_one_patient_has_no_band(table):
     np.testing.assert_array_equal(alone.model, one.model)
 
 
+def test_a_probability_of_exactly_the_threshold_is_called(table):
+    got = decision_curve(table([0, 1, 1], [0.3, 0.3, 0.2]), np.array([0.3]), draws=2)
+    assert got.model[0] == pytest.approx(1 / 3 - 1 / 3 * 3 / 7)
+
+
 @pytest.mark.parametrize("threshold", [0.0, 1.0, -0.2, np.nan])
 def test_thresholds_that_are_no_trade_are_refused(threshold, table):
     with pytest.raises(PredictionsError, match="not above 0 and below 1"):

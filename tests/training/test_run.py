@@ -193,9 +193,9 @@ def test_a_disk_that_really_fills_up(
 def test_a_folder_in_use_is_refused_and_left_alone(store: ExampleStore, tmp_path: Path) -> None:
     (tmp_path / "run").mkdir()
     (tmp_path / "run" / "thesis.txt").write_text("years of work")
-    with pytest.raises(RunError, match=r"run: the folder is not empty.*--resume"):
+    with pytest.raises(StorageError, match=r"run: the folder is not empty.*--resume"):
         train(store, quick(), tmp_path / "run")
-    with pytest.raises(RunError, match="not empty"):
+    with pytest.raises(StorageError, match="not empty"):
         train(store, quick(), tmp_path / "run", resume=True)
     assert [path.name for path in (tmp_path / "run").iterdir()] == ["thesis.txt"]
 
@@ -259,7 +259,7 @@ def test_other_weights_behind_the_same_name_are_refused_on_resuming(
 
 def test_a_file_in_the_place_of_the_run_is_refused(store: ExampleStore, tmp_path: Path) -> None:
     (tmp_path / "run").write_text("a file")
-    with pytest.raises(RunError, match="run: the folder is not empty"):
+    with pytest.raises(StorageError, match="run: the folder is not empty"):
         train(store, quick("model_1"), tmp_path / "run")
     assert (tmp_path / "run").read_text() == "a file"
 

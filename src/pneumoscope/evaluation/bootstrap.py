@@ -1,6 +1,7 @@
 """How sure the metrics are: bootstrap intervals, resampled by patient."""
 
 from collections.abc import Callable, Iterable, Iterator
+from typing import TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -11,6 +12,8 @@ from pneumoscope.evaluation.predictions import Predictions
 from pneumoscope.machine import usable_cores
 from pneumoscope.parallel import in_order
 from pneumoscope.terminal import track
+
+Number = TypeVar("Number", np.float64, np.int32)
 
 DRAWS = 2000
 """Bootstrap draws unless asked otherwise."""
@@ -171,11 +174,11 @@ def weight_chunks(patient: NDArray[np.intp], draws: int, seed: int) -> Iterator[
 
 
 def resample(
-    figures: Callable[[NDArray[np.int32]], Floats],
+    figures: Callable[[NDArray[np.int32]], NDArray[Number]],
     patient: NDArray[np.intp],
     draws: int,
     seed: int,
-) -> Floats:
+) -> NDArray[Number]:
     """Return figures of a table as it is and, below them, of each bootstrap draw of its patients.
 
     Parameters
@@ -203,7 +206,7 @@ def resample(
     array([3., 2., 3., 4., 4.])
     """
     patients = int(patient.max()) + 1
-    rows: Iterable[Floats] = ()
+    rows: Iterable[NDArray[Number]] = ()
     if patients > 1:
         times = patient_draws(patients, draws, np.random.default_rng(seed))
         threads = usable_cores()

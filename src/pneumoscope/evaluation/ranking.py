@@ -81,15 +81,40 @@ class Ranking:
         >>> ranking.figures(np.array([1, 1, 3], np.int32)).tolist()[:2]
         [0.75, 0.95]
         """
+        ill, healthy = self._from_the_top(times)
+        areas = _areas(ill[self.ends].astype(np.float64), healthy[self.ends].astype(np.float64))
+        return np.concatenate([areas, self._confusions(ill, healthy).ravel()])
+
+    def confusions(self, times: NDArray[np.int32]) -> NDArray[np.int32]:
+        """Return tn, fp, fn and tp of each operating point, shape (points, 4).
+
+        Parameters
+        ----------
+        times
+            How often each patient counts, shape (patients,).
+
+        Examples
+        --------
+        >>> ranking = Ranking.of(
+        ...     np.array([0, 1, 1], np.int8), np.array([0.5, 0.4, 0.8]), np.array([0, 1, 2]), [0.6]
+        ... )
+        >>> ranking.confusions(np.array([1, 1, 3], np.int32)).tolist()
+        [[1, 0, 1, 3]]
+        """
+        return self._confusions(*self._from_the_top(times))
+
+    def _from_the_top(self, times: NDArray[np.int32]) -> NDArray[np.int32]:
+        """Return how many ill and healthy images the first 0, 1, ... of all are, (2, n + 1)."""
         weights = times.take(self.patient)
-        everyone, ill = np.zeros((2, len(weights) + 1), np.int32)
-        np.cumsum(weights, out=everyone[1:])
+        ill, healthy = counts = np.zeros((2, len(weights) + 1), np.int32)
         np.cumsum(weights * self.ill, out=ill[1:])
-        tp, fp = ill[self.called], (everyone - ill)[self.called]
-        tn, fn = everyone[-1] - ill[-1] - fp, ill[-1] - tp
-        hits = ill[self.ends].astype(np.float64)
-        alarms = everyone[self.ends] - hits
-        return np.concatenate([_areas(hits, alarms), np.stack([tn, fp, fn, tp], axis=1).ravel()])
+        np.cumsum(weights, out=healthy[1:])
+        healthy -= ill
+        return counts
+
+    def _confusions(self, ill: NDArray[np.int32], healthy: NDArray[np.int32]) -> NDArray[np.int32]:
+        tp, fp = ill[self.called], healthy[self.called]
+        return np.stack([healthy[-1] - fp, fp, ill[-1] - tp, tp], axis=1)
 
 
 def _areas(hits: Floats, alarms: Floats) -> tuple[float, float, float]:

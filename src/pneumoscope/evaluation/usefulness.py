@@ -4,13 +4,15 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
+from numpy.typing import NDArray
 
 from pneumoscope.errors import PredictionsError
-from pneumoscope.evaluation.bootstrap import weight_chunks
+from pneumoscope.evaluation.bootstrap import resample
 from pneumoscope.evaluation.intervals import Estimate, Interval
 from pneumoscope.evaluation.metrics import Floats
 from pneumoscope.evaluation.notebook import PUBLISHED_CHOICE, PUBLISHED_COUNTS, PUBLISHED_MODELS
 from pneumoscope.evaluation.predictions import Predictions
+from pneumoscope.evaluation.ranking import Ranking
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -121,16 +123,23 @@ def decision_curve(
         raise PredictionsError(
             "a threshold of the decision curve is not above 0 and below 1; give probabilities"
         )
-    odds = chosen / (1 - chosen)
-    ill = (predictions.labels == 1)[:, None]
-    called = predictions.probabilities[:, None] >= chosen
-    # What each image adds at each threshold; net benefits are means of it.
-    gains = np.where(called, np.where(ill, 1.0, -odds), 0.0)
-    prevalence = float(ill.mean())
-    everyone = prevalence - (1 - prevalence) * odds
-    band = _band(gains, predictions.patients, draws, seed)
-    low, high = (None, None) if band is None else band
-    return DecisionCurve(chosen, gains.mean(axis=0), everyone, low, high)
+    patient = np.unique(np.array(predictions.patients), return_inverse=True)[1]
+    ranking = Ranking.of(predictions.labels, predictions.probabilities, patient, chosen.tolist())
+    drawn = resample(ranking.confusions, patient, draws, seed)
+    benefits = _net_benefits(drawn, chosen)
+    low, high = None, None
+    if len(benefits) > 1:
+        low, high = np.percentile(benefits[1:], (2.5, 97.5), axis=0)
+    prevalence = float(np.mean(predictions.labels == 1))
+    everyone = prevalence - (1 - prevalence) * chosen / (1 - chosen)
+    return DecisionCurve(chosen, benefits[0], everyone, low, high)
+
+
+def _net_benefits(confusions: NDArray[np.int32], thresholds: Floats) -> Floats:
+    """Return net benefits, shape (tables, m), of tn, fp, fn and tp, shape (tables, m, 4)."""
+    fp, tp = confusions[..., 1], confusions[..., 3]
+    benefits: Floats = (tp - fp * thresholds / (1 - thresholds)) / confusions.sum(axis=-1)
+    return benefits
 
 
 def per_thousand(
@@ -253,16 +262,3 @@ def usefulness_table(
         per_thousand(name, *shares, prevalence)
         for name, shares in (*rivals.items(), *points.items())
     )
-
-
-def _band(gains: Floats, patients: tuple[str, ...], draws: int, seed: int) -> Floats | None:
-    """Return the lower and the upper ends, shape (2, m); None of one patient."""
-    patient = np.unique(np.array(patients), return_inverse=True)[1]
-    if patient.max() == 0:
-        return None
-    drawn = [
-        weights @ gains / weights.sum(axis=1, keepdims=True)
-        for weights in weight_chunks(patient, draws, seed)
-    ]
-    ends: Floats = np.percentile(np.concatenate(drawn), (2.5, 97.5), axis=0)
-    return ends

@@ -35,6 +35,9 @@ Source: TypeAlias = Path | str | bytes | NDArray[np.generic] | Dataset | Radiogr
 BATCH = 4
 """Radiographs that a thread takes at a time when many are read."""
 
+_LEAST_LIMIT = 1e-9
+"""Of what is familiar: in a bundle whose limit is 0 nothing is, and that is no division."""
+
 _LATERAL_VIEWS = {"LL", "RL", "LAT", "LATERAL", "LLD", "RLD"}
 _CHEST = {"CHEST", "THORAX", "LUNG", "RIBS"}
 
@@ -201,7 +204,7 @@ class Reader:
             reasons=tuple(one.message for one in quality),
             quality=quality,
             probability=probability,
-            distance=distance / record.population_limit,
+            distance=distance / max(record.population_limit, _LEAST_LIMIT),
             findings={
                 name: find(probability, point) for name, point in record.operating_points.items()
             },
