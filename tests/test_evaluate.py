@@ -28,7 +28,9 @@ def write_table(path: Path, seed: int, skill: float, labels: Sequence[int] | Non
     return path
 
 
-def test_strangers_tables_are_judged_compared_and_reported(pneumoscope: Call, tmp_path: Path):
+def test_strangers_tables_are_judged_compared_and_reported(
+    pneumoscope: Call, tmp_path: Path, request: pytest.FixtureRequest
+):
     tables = [write_table(tmp_path / f"{n}.csv", n, skill) for n, skill in ((1, 1.0), (2, 4.0))]
     out = tmp_path / "out"
     outcome = pneumoscope(
@@ -56,6 +58,7 @@ def test_strangers_tables_are_judged_compared_and_reported(pneumoscope: Call, tm
     assert found["choice"] is None
     page = (out / "report.html").read_text()
     assert "No model is chosen here" in page
+    request.getfixturevalue("pango")  # the rest holds without it
     assert (out / "report.pdf").read_bytes().startswith(b"%PDF-")
 
 

@@ -15,6 +15,8 @@ from pneumoscope.page import figure_png, inline_png, render_page
 from pneumoscope.pdf import PdfError, write_pdf
 from pneumoscope.radiograph import read_radiograph
 
+pytestmark = pytest.mark.usefixtures("pango")
+
 PNG = figure_png(Figure(figsize=(1, 1)))
 PICTURE = inline_png(PNG)
 

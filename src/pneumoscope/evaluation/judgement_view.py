@@ -9,6 +9,7 @@ from pneumoscope.evaluation.figures import precision_recall_figure, roc_figure
 from pneumoscope.evaluation.intervals import Estimate, Interval
 from pneumoscope.evaluation.judgement import Judgement
 from pneumoscope.evaluation.metrics import Curve, precision_recall_curve, roc_curve
+from pneumoscope.evaluation.predictions import CLASS_NAMES
 from pneumoscope.evaluation.reliability import Reliability
 from pneumoscope.evaluation.reliability_figures import reliability_figure
 from pneumoscope.evaluation.subgroup_figures import subgroup_figure
@@ -18,7 +19,7 @@ from pneumoscope.evaluation.usefulness_figures import decision_curve_figure
 from pneumoscope.evaluation.views import FigureView, Row, TableView
 
 _CURVE_POINTS = 60
-"""Of a curve that a table under a figure lists; the JSON has what all follow from."""
+"""Of a curve that a table under a figure lists; all follow from the table of predictions."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -328,7 +329,7 @@ def _subgroup_figure(judgement: Judgement) -> FigureView:
 
 def _label_errors(judgement: Judgement) -> TableView:
     rows = tuple(
-        (one.file, ("NORMAL", "PNEUMONIA")[one.label], number(one.probability), number(one.score))
+        (one.file, CLASS_NAMES[one.label], number(one.probability), number(one.score))
         for one in judgement.label_errors.candidates
     )
     return TableView(

@@ -112,8 +112,7 @@ def recalibrate(
         f"({int(fitted.labels.sum())} with pneumonia): {population}"
     )
     record = _new_record(bundle, recalibration, apply(fitted), after, (about, drawn))
-    contents = {name: (bundle.folder / name).read_bytes() for name in bundle.record.files}
-    contents[CARD] = model_card(record).encode()
+    contents = {**bundle.contents, CARD: model_card(record).encode()}
     return Recalibrated(write_bundle(out, record, contents), recalibration, tested, after)
 
 
