@@ -66,10 +66,10 @@ def lung_fields(pixels: Floats) -> LungFields:
 
     It is an approximation. On eighteen radiographs, twelve of children and six of adults, it looked
     right in sixteen, four of these with some of the neck or armpit, and in two it left out much of
-    a whitened lung; its constants were chosen on the same ones, so expect somewhat less; the children's are of the
-    test split of the notebook's data, looked at without labels. Ellipses
-    are needed more often for the ill (a fifth of 61 children with pneumonia, none of as many
-    without), so that the mask's outline itself tells of the disease; `shortcuts` measures how much.
+    a whitened lung. Its constants were chosen on the same ones, of which the children's are of the
+    test split of the notebook's data, looked at without labels: expect somewhat less. Ellipses are
+    needed more often for the ill (a fifth of 61 children with pneumonia, none of as many without),
+    so that the mask's outline itself tells of the disease; `shortcuts` measures how much.
 
     Parameters
     ----------
