@@ -63,3 +63,22 @@ def experiment(table: Table) -> Callable[..., ExperimentResult]:
         return ExperimentResult(DataSummary(**summary), (model,), choice, 0.5, draws=50)
 
     return build
+
+
+@pytest.fixture(scope="session")
+def drawn() -> Table:
+    """Draw predictions of random images; a patient's resemble each other, columns are groups."""
+
+    def build(
+        count: int, seed: int, images_per_patient: int = 1, **groups: Sequence[str]
+    ) -> Predictions:
+        rng = np.random.default_rng(seed)
+        labels = rng.integers(0, 2, count)
+        own = np.repeat(rng.normal(0, 0.2, count), images_per_patient)[:count]
+        scores = np.clip(0.3 + 0.3 * labels + own + rng.normal(0, 0.15, count), 0, 1).round(2)
+        files = tuple(f"image{row}.png" for row in range(count))
+        patients = tuple(f"p{row // images_per_patient}" for row in range(count))
+        columns = {name: tuple(column) for name, column in groups.items()}
+        return Predictions(files, labels, scores, patients, columns)
+
+    return build

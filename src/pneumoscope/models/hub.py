@@ -139,7 +139,10 @@ class HubFeatures(nn.Module):
     def _probe(self, registers: int) -> tuple[int, int]:
         """Return how many channels there are, and how many tokens before those of patches."""
         self.eval()
-        image = torch.linspace(0, 1, _PROBE**2).view(1, 1, _PROBE, _PROBE)  # no patch is another
+        # The device is named: once it has loaded a checkpoint, transformers lets no context choose
+        # it for linspace, and shapes alone would be mixed with values. No patch is another's.
+        place = self.get_buffer("mean").device
+        image = torch.linspace(0, 1, _PROBE**2, device=place).view(1, 1, _PROBE, _PROBE)
         values, again = self._look(image), self._look(image)
         if not (values.is_meta or torch.equal(values, again)):
             raise ValueError("it says different things of one image, as where patches are hidden")
