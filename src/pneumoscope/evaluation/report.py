@@ -7,6 +7,7 @@ import numpy as np
 from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
+from pneumoscope.evaluation.cells import Cell, number, span
 from pneumoscope.evaluation.choice import Candidate
 from pneumoscope.evaluation.figures import (
     comparison_figure,
@@ -96,19 +97,11 @@ _HEADINGS = ("Accuracy", "Precision", "Recall", "Specificity", "F1", "AUC", "Ave
 
 
 @dataclass(frozen=True, slots=True)
-class _Cell:
-    """A figure with its interval, in words."""
-
-    value: str
-    interval: str
-
-
-@dataclass(frozen=True, slots=True)
 class _Row:
     model: ModelResult
     chosen: bool
     seconds: str
-    cells: tuple[_Cell, ...]
+    cells: tuple[Cell, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -232,9 +225,9 @@ def _judged(model: ModelResult, split: str) -> tuple[Metrics, Intervals]:
     return model.validation, model.validation_intervals
 
 
-def _cells(metrics: Metrics, intervals: Intervals) -> tuple[_Cell, ...]:
+def _cells(metrics: Metrics, intervals: Intervals) -> tuple[Cell, ...]:
     return tuple(
-        _Cell(_number(value), _range(intervals[name])) for name, value in metrics.values().items()
+        Cell(number(value), span(intervals[name])) for name, value in metrics.values().items()
     )
 
 
@@ -256,7 +249,7 @@ def _notebook_rows(result: ExperimentResult) -> list[_NotebookRow]:
 def _three(figures: PublishedModel | Metrics | None) -> tuple[str, ...]:
     if figures is None:
         return ("–",) * 3
-    return tuple(map(_number, (figures.accuracy, figures.precision, figures.recall)))
+    return tuple(map(number, (figures.accuracy, figures.precision, figures.recall)))
 
 
 def _comparison(result: ExperimentResult) -> Figure:
@@ -290,26 +283,18 @@ def _mistakes(
 
 
 def _listed(table: Predictions, rows: NDArray[np.intp]) -> tuple[tuple[str, str], ...]:
-    return tuple((table.files[row], _number(float(table.probabilities[row]))) for row in rows)
+    return tuple((table.files[row], number(float(table.probabilities[row]))) for row in rows)
 
 
 def _source(figure: Figure) -> str:
     return inline_png(figure_png(figure, dpi=_FIGURE_DPI))
 
 
-def _number(value: float | None) -> str:
-    return "–" if value is None else f"{value:.3f}"
-
-
-def _range(interval: Interval | None) -> str:
-    return "" if interval is None else f"{interval.low:.3f}–{interval.high:.3f}"
-
-
 def _in_words(value: float | None, interval: Interval | None) -> str:
     if value is None:
         return "undefined"
     if interval is None:
-        return _number(value)
+        return number(value)
     return f"{value:.3f} (95 % interval {interval.low:.3f} to {interval.high:.3f})"
 
 

@@ -162,6 +162,7 @@ class Reader:
             self.bundle.identity,
             tuple(reasons),
             quality=quality,
+            sha256=radiograph.sha256,
             view=radiograph.view,
             laterality=radiograph.laterality,
         )

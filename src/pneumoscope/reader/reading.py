@@ -53,6 +53,8 @@ class Reading:
         log-odds; None unless read or flagged.
     quality
         What the quality gate found, and whether the network saw anything like it in training.
+    sha256
+        Of the file's bytes, or of the pixels given; None if it failed.
     distance
         From the images that the network learned from, by the limit above which one is unfamiliar
         (see `Population`); None unless read or flagged.
@@ -69,6 +71,7 @@ class Reading:
     findings: Mapping[str, Finding] = field(default_factory=dict)
     heatmap: NDArray[np.float32] | None = None
     quality: tuple[QualityFinding, ...] = ()
+    sha256: str | None = None
     distance: float | None = None
     view: str | None = None
     laterality: str | None = None

@@ -1,22 +1,23 @@
 """A hospital's own radiographs, read with a bundle beside their labels."""
 
-import hashlib
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 
 from pneumoscope.errors import PredictionsError
 from pneumoscope.evaluation.predictions import CLASS_NAMES, Labels, Predictions
-from pneumoscope.parallel import map_parallel
 from pneumoscope.reader import Reader, Reading, Status
 from pneumoscope.reader.listing import list_files
 from pneumoscope.terminal import track
 
 READ_OR_FLAGGED = (Status.READ, Status.FLAGGED)
+_Value = TypeVar("_Value")
+
 _NAMED = 5
 """Missing files that a message names."""
 
@@ -100,7 +101,7 @@ def read_labelled(reader: Reader, labels: Labels, folder: Path) -> LocalReadings
     read = [readings[row] for row in rows]
     predictions = labels.with_probabilities([_known(one.probability) for one in read], rows)
     read_paths = tuple(paths[row] for row in rows)
-    contents = map_parallel(_digest, read_paths, "Looking for copies")
+    contents = [_known(one.sha256) for one in read]
     _refuse_other_labels(predictions, contents, folder)
     patients = _join_patients(predictions.patients, contents)
     return LocalReadings(
@@ -114,7 +115,7 @@ def read_labelled(reader: Reader, labels: Labels, folder: Path) -> LocalReadings
     )
 
 
-def _known(value: float | None) -> float:
+def _known(value: _Value | None) -> _Value:
     assert value is not None  # of what was read or flagged
     return value
 
@@ -130,11 +131,6 @@ def _with_status(predictions: Predictions, read: Sequence[Reading]) -> Predictio
 def _without_place(reasons: Sequence[str], path: Path) -> tuple[str, ...]:
     """Return reasons without where the file lies, which is nothing for a report."""
     return tuple(reason.removeprefix(f"{path}: ") for reason in reasons)
-
-
-def _digest(path: Path) -> str:
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def _refuse_same_file(labels: Labels, paths: Sequence[Path]) -> None:
