@@ -15,8 +15,8 @@ from pneumoscope.evaluation.images.inspection import (
     Inspection,
     TrainingImages,
     inspect,
-    inspection_json,
 )
+from pneumoscope.evaluation.images.inspection_json import inspection_json
 from pneumoscope.evaluation.images.inspection_view import view_inspection
 from pneumoscope.evaluation.images.local import LocalReadings, read_labelled
 from pneumoscope.evaluation.judgement import Subject

@@ -8,7 +8,8 @@ from pneumoscope.evaluation.comparison import Pair
 from pneumoscope.evaluation.comparison_figures import forest_figure
 from pneumoscope.evaluation.evidence import Evidence
 from pneumoscope.evaluation.judgement import Judgement
-from pneumoscope.evaluation.judgement_view import ranking_table, view
+from pneumoscope.evaluation.judgement_tables import ranking_table
+from pneumoscope.evaluation.judgement_view import view
 from pneumoscope.evaluation.views import FigureView, TableView
 from pneumoscope.page import render_page
 

@@ -14,8 +14,8 @@ from pneumoscope.evaluation.images.inspection import (
     Inspection,
     TrainingImages,
     inspect,
-    inspection_json,
 )
+from pneumoscope.evaluation.images.inspection_json import inspection_json
 from pneumoscope.evaluation.images.inspection_view import InspectionView, view_inspection
 from pneumoscope.evaluation.predictions import Predictions
 from pneumoscope.reader import load

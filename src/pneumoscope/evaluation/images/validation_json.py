@@ -4,7 +4,7 @@ import json
 from dataclasses import asdict
 from typing import Any
 
-from pneumoscope.evaluation.images.inspection import inspection_json
+from pneumoscope.evaluation.images.inspection_json import inspection_json
 from pneumoscope.evaluation.images.validation import Validation
 from pneumoscope.evaluation.judgement_json import judgement_json, with_intervals
 
