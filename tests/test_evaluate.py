@@ -2,6 +2,8 @@
 
 import csv
 import json
+import subprocess
+import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
@@ -60,6 +62,43 @@ def test_strangers_tables_are_judged_compared_and_reported(
     assert "No model is chosen here" in page
     request.getfixturevalue("pango")  # the rest holds without it
     assert (out / "report.pdf").read_bytes().startswith(b"%PDF-")
+
+
+WITHOUT_LEARNING = """
+import sys
+class Missing:
+    def find_spec(self, name, path=None, target=None):
+        if name in ("torch", "platformdirs", "monai", "optuna", "transformers"):
+            raise ModuleNotFoundError(f"No module named {name!r}", name=name)
+sys.meta_path.insert(0, Missing())
+from pneumoscope.cli import main
+main(sys.argv[1:])
+"""
+
+
+@pytest.mark.parametrize("command", ["evaluate", "validate"])
+def test_judging_needs_nothing_that_learns(
+    command: str, phantom_dataset: Path, exported: Path, tmp_path: Path
+):
+    if command == "evaluate":
+        words = [write_table(tmp_path / "theirs.csv", 1, 1.0)]
+    else:
+        images = sorted(phantom_dataset.glob("test/*/*.png"))
+        lines = [f"{image.relative_to(phantom_dataset)},{image.parent.name}" for image in images]
+        (tmp_path / "labels.csv").write_text("\n".join(["file,label", *lines]))
+        words = ["--labels", tmp_path / "labels.csv", "--images", phantom_dataset]
+        words += ["--bundle", exported, "--quick"]
+    done = subprocess.run(
+        [
+            *(sys.executable, "-c", WITHOUT_LEARNING, command),
+            *map(str, words),
+            *("--out", str(tmp_path / "out"), "--draws", "100"),
+        ],
+        capture_output=True,
+        text=True,
+    )
+    assert done.returncode == 0, done.stderr
+    assert (tmp_path / "out" / "report.html").exists()
 
 
 def test_a_run_is_judged_into_a_folder_with_its_documents_and_its_record_notes_it(

@@ -1,6 +1,6 @@
 """Evaluation: Runs, bundles and tables of predictions, judged side by side by one ruler."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -50,7 +50,7 @@ class Source:
 
 def open_judged(
     name: str,
-    cache: ArrayCache,
+    open_cache: Callable[[], ArrayCache],
     manifest: Manifest | None,
     images: Path | None,
     thresholds: Mapping[str, float],
@@ -62,8 +62,8 @@ def open_judged(
     ----------
     name
         A path, or the name of a bundle that comes with the package.
-    cache
-        Of prepared pixels, for Runs.
+    open_cache
+        Opens that of prepared pixels; asked for Runs alone, for only they need what learns.
     manifest
         Whose test split a bundle reads.
     images
@@ -89,7 +89,7 @@ def open_judged(
         from pneumoscope.training import Run
 
         run = Run.open(Path(name))
-        return Source(subject_of_run(run, cache, images), run=run)
+        return Source(subject_of_run(run, open_cache(), images), run=run)
     return Source(subject_of_table(Path(name), thresholds, negatives))
 
 

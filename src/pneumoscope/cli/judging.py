@@ -108,7 +108,7 @@ def evaluate(
     points, asked = _points(thresholds or ["0.5"]), _prevalences(prevalences)
     manifest = None if data is None else open_source(data, images, None, 0, False)
     judged = [
-        open_judged(source, open_cache(), manifest, images, points, negatives or ())
+        open_judged(source, open_cache, manifest, images, points, negatives or ())
         for source in sources
     ]
     evidence = weigh([one.subject for one in judged], asked, min_recall, draws)
