@@ -107,6 +107,24 @@ def test_the_notebooks_table_stands_beside_ours_with_a_caveat(page):
     assert "Not the same data. The numbers of images differ" in text
 
 
+def test_every_figure_of_a_model_stands_there_as_data(page):
+    text = text_of(page)
+    # By hand: 0.9, 0.8 ill; 0.7 healthy; 0.3 healthy; 0.2, 0.1 ill.
+    assert (
+        "Data: ROC curve of model_1, test False positive rate Recall 0.000 0.000 0.000 0.250 "
+        "0.000 0.500 0.500 0.500 1.000 0.500 1.000 0.750 1.000 1.000"
+    ) in text
+    assert (
+        "Data: Precision-recall curve of model_1, test Recall Precision 0.000 1.000 0.250 1.000 "
+        "0.500 1.000 0.500 0.667 0.500 0.500 0.750 0.600 1.000 0.667"
+    ) in text
+    assert "Data: Loss of model_1 by epoch Epoch Training Validation 1 " in text
+    assert (
+        "Data: Confusion matrix of model_1, test In truth Called NORMAL Called PNEUMONIA "
+        "NORMAL 1 1 PNEUMONIA 2 2"
+    ) in text
+
+
 def test_real_patients_split_by_patient_need_no_warning(page):
     assert "Synthetic phantoms" not in page
     assert "Split by image" not in page

@@ -150,22 +150,30 @@ def test_missed_and_needless_have_the_intervals_of_what_they_follow_from():
     ):
         got = (estimate.value, estimate.interval.low, estimate.interval.high)
         assert got == pytest.approx((value, *ends))
-    assert (row.followups.interval, row.followups_avoided.interval) == (None, None)
+    # 160 and 16 of those referred may be 40 fewer or 20 more, and 8 fewer or 24 more.
+    ends = (176 - np.hypot(40, 8), 176 + np.hypot(20, 24))
+    got = row.followups.interval
+    assert (row.followups.value, got.low, got.high) == pytest.approx((176, *ends))
+    got = row.followups_avoided.interval
+    assert (got.low, got.high) == pytest.approx((1000 - ends[1], 1000 - ends[0]))
 
 
-def test_the_interval_of_missed_is_that_of_the_draws(table):
-    # Percentiles of what is missed in each draw, counted in a loop over patients.
+def test_intervals_are_those_of_the_draws(table):
+    # Percentiles of what is missed and referred in each draw, counted in a loop over patients.
     labels, probabilities = rows_of(90, seed=6)
     made = table(labels, probabilities, [f"p{row // 3}" for row in range(90)])
     point = discriminate(made, {"balanced": 0.4}, draws=1500).points[0].figures
     row = per_thousand("ours", point["sensitivity"], point["specificity"], prevalence=0.3)
-    rng, missed = np.random.default_rng(8), []
+    rng, missed, referred = np.random.default_rng(8), [], []
     for _ in range(1500):
         drawn = (3 * rng.integers(0, 30, 30)[:, None] + np.arange(3)).ravel()
         ill = labels[drawn] == 1
         missed.append(300 * np.mean(probabilities[drawn][ill] < 0.4))
-    low, high = np.percentile(missed, [2.5, 97.5])
-    assert (row.missed.interval.low, row.missed.interval.high) == pytest.approx((low, high), abs=7)
+        needless = 700 * np.mean(probabilities[drawn][~ill] >= 0.4)
+        referred.append(300 - missed[-1] + needless)
+    for found, drawn in ((row.missed, missed), (row.followups, referred)):
+        ends = np.percentile(drawn, [2.5, 97.5])
+        assert (found.interval.low, found.interval.high) == pytest.approx(ends, abs=9)
 
 
 @pytest.mark.parametrize(

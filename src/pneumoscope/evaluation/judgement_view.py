@@ -17,16 +17,13 @@ from pneumoscope.evaluation.judgement_tables import (
     subgroups_table,
     usefulness_tables,
 )
-from pneumoscope.evaluation.metrics import Curve, precision_recall_curve, roc_curve
+from pneumoscope.evaluation.metrics import precision_recall_curve, roc_curve
 from pneumoscope.evaluation.reliability_figures import reliability_figure
 from pneumoscope.evaluation.subgroup_figures import subgroup_figure
 from pneumoscope.evaluation.subgroups import Subgroup
 from pneumoscope.evaluation.usefulness import DecisionCurve
 from pneumoscope.evaluation.usefulness_figures import decision_curve_figure
 from pneumoscope.evaluation.views import FigureView, TableView
-
-_CURVE_POINTS = 60
-"""Of a curve that a table under a figure lists; all follow from the table of predictions."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,7 +80,7 @@ def _curves(judgement: Judgement) -> Iterator[FigureView]:
         roc_figure(predictions, threshold, f"ROC curve, {name}"),
         f"ROC curve of {name}",
         "Sensitivity against the share of healthy patients called ill, at every threshold.",
-        _curve_table(
+        TableView.of_curve(
             roc_curve(predictions.labels, predictions.probabilities),
             ("False positive rate", "Sensitivity"),
         ),
@@ -92,18 +89,11 @@ def _curves(judgement: Judgement) -> Iterator[FigureView]:
         precision_recall_figure(predictions, threshold, f"Precision and recall, {name}"),
         f"Precision-recall curve of {name}",
         "How many of those called ill are ill, against how many of the ill are found.",
-        _curve_table(
+        TableView.of_curve(
             precision_recall_curve(predictions.labels, predictions.probabilities),
             ("Recall", "Precision"),
         ),
     )
-
-
-def _curve_table(curve: Curve, headings: tuple[str, str]) -> TableView:
-    step = max(1, len(curve.x) // _CURVE_POINTS)
-    places = sorted({*range(0, len(curve.x), step), len(curve.x) - 1})
-    rows = tuple((number(float(curve.x[i])), number(float(curve.y[i]))) for i in places)
-    return TableView("", headings, rows)
 
 
 def _reliability(judgement: Judgement) -> FigureView:

@@ -17,7 +17,7 @@ from pneumoscope.evaluation.figures import (
     roc_figure,
 )
 from pneumoscope.evaluation.intervals import Interval, Intervals
-from pneumoscope.evaluation.metrics import Metrics
+from pneumoscope.evaluation.metrics import Metrics, precision_recall_curve, roc_curve
 from pneumoscope.evaluation.notebook import (
     PUBLISHED_CHOICE,
     PUBLISHED_FALSE_NEGATIVES,
@@ -25,11 +25,12 @@ from pneumoscope.evaluation.notebook import (
     PublishedModel,
     is_published_data,
 )
-from pneumoscope.evaluation.predictions import Predictions
-from pneumoscope.evaluation.results import ExperimentResult, ModelResult
+from pneumoscope.evaluation.predictions import CLASS_NAMES, Predictions
+from pneumoscope.evaluation.results import ExperimentResult, History, ModelResult
+from pneumoscope.evaluation.views import FigureView, TableView
 from pneumoscope.page import figure_png, inline_png, render_page
 
-_FIGURE_DPI = 140
+_COMPARISON_DPI = 140
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,8 +88,8 @@ def render_report(
         notebook_rows=_notebook_rows(result),
         notebook_choice=PUBLISHED_CHOICE,
         notebook_missed=PUBLISHED_FALSE_NEGATIVES,
-        comparison=_source(_comparison(result)),
-        figures=[_ModelFigures.of(model, result.threshold) for model in result.models],
+        comparison=inline_png(figure_png(_comparison(result), dpi=_COMPARISON_DPI)),
+        figures=[(model, _figures(model, result.threshold)) for model in result.models],
         mistakes=_mistakes(result, false_negatives, false_positives),
     )
 
@@ -141,27 +142,6 @@ class _Summary:
     alarms_share: str
     validation_recall: str
     validation_precision: str
-
-
-@dataclass(frozen=True, slots=True)
-class _ModelFigures:
-    model: ModelResult
-    sources: tuple[tuple[str, str], ...]
-
-    @classmethod
-    def of(cls, model: ModelResult, threshold: float) -> "_ModelFigures":
-        history, table = model.history, model.test_predictions
-        figures = {
-            "Loss by epoch": history_figure(
-                history.epoch, history.loss, history.val_loss, "Training and validation loss"
-            ),
-            "Confusion matrix": confusion_figure(model.test, "Confusion matrix, test"),
-            "ROC curve": roc_figure(table, threshold, "ROC curve, test"),
-            "Precision-recall curve": precision_recall_figure(
-                table, threshold, "Precision and recall, test"
-            ),
-        }
-        return cls(model, tuple((name, _source(figure)) for name, figure in figures.items()))
 
 
 @dataclass(frozen=True, slots=True)
@@ -258,6 +238,60 @@ def _comparison(result: ExperimentResult) -> Figure:
     return comparison_figure(ours, theirs)
 
 
+def _figures(model: ModelResult, threshold: float) -> tuple[FigureView, ...]:
+    history, table = model.history, model.test_predictions
+    return (
+        FigureView.of(
+            history_figure(
+                history.epoch, history.loss, history.val_loss, "Training and validation loss"
+            ),
+            f"Loss of {model.name} by epoch",
+            "Where the two part, it learns its training images by heart.",
+            _losses(history),
+        ),
+        FigureView.of(
+            confusion_figure(model.test, "Confusion matrix, test"),
+            f"Confusion matrix of {model.name}, test",
+            "What the test radiographs are, and what they were called.",
+            _confusion(model.test),
+        ),
+        FigureView.of(
+            roc_figure(table, threshold, "ROC curve, test"),
+            f"ROC curve of {model.name}, test",
+            "Sensitivity against the share of healthy patients called ill, at every threshold.",
+            TableView.of_curve(
+                roc_curve(table.labels, table.probabilities), ("False positive rate", "Recall")
+            ),
+        ),
+        FigureView.of(
+            precision_recall_figure(table, threshold, "Precision and recall, test"),
+            f"Precision-recall curve of {model.name}, test",
+            "How many of those called ill are ill, against how many of the ill are found.",
+            TableView.of_curve(
+                precision_recall_curve(table.labels, table.probabilities), ("Recall", "Precision")
+            ),
+        ),
+    )
+
+
+def _losses(history: History) -> TableView:
+    rows = zip(history.epoch, history.loss, history.val_loss, strict=True)
+    return TableView(
+        "",
+        ("Epoch", "Training", "Validation"),
+        tuple((str(epoch), f"{loss:.4f}", f"{val_loss:.4f}") for epoch, loss, val_loss in rows),
+    )
+
+
+def _confusion(metrics: Metrics) -> TableView:
+    rows = zip(CLASS_NAMES, metrics.confusion, strict=True)
+    return TableView(
+        "",
+        ("In truth", *(f"Called {name}" for name in CLASS_NAMES)),
+        tuple((name, *(f"{count:,}" for count in counts)) for name, counts in rows),
+    )
+
+
 def _mistakes(
     result: ExperimentResult,
     false_negatives: Sequence[GalleryImage],
@@ -284,10 +318,6 @@ def _mistakes(
 
 def _listed(table: Predictions, rows: NDArray[np.intp]) -> tuple[tuple[str, str], ...]:
     return tuple((table.files[row], number(float(table.probabilities[row]))) for row in rows)
-
-
-def _source(figure: Figure) -> str:
-    return inline_png(figure_png(figure, dpi=_FIGURE_DPI))
 
 
 def _in_words(value: float | None, interval: Interval | None) -> str:

@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 
 from pneumoscope.errors import PredictionsError
 from pneumoscope.evaluation.bootstrap import resample
-from pneumoscope.evaluation.intervals import Estimate, Interval
+from pneumoscope.evaluation.intervals import Estimate, Interval, weighted_sum
 from pneumoscope.evaluation.metrics import Floats
 from pneumoscope.evaluation.notebook import PUBLISHED_CHOICE, PUBLISHED_COUNTS, PUBLISHED_MODELS
 from pneumoscope.evaluation.predictions import Predictions
@@ -55,10 +55,10 @@ class PerThousand:
     found, missed
         Ill patients referred, and not referred; their intervals are that of the sensitivity.
     followups
-        Patients referred. They follow from sensitivity and specificity together, whose two
-        intervals do not tell theirs, so they have none.
+        Patients referred; its interval is put together from those of sensitivity and specificity
+        (see `weighted_sum`).
     followups_avoided
-        Patients not referred: what is saved against referring everyone. Without interval likewise.
+        Patients not referred: what is saved against referring everyone.
     needless
         Healthy patients referred; its interval is that of the specificity.
     """
@@ -172,13 +172,16 @@ def per_thousand(
     healthy = 1000 - ill
     found = ill * _share(name, "sensitivity", sensitivity.value)
     cleared = healthy * _share(name, "specificity", specificity.value)
+    everyone = Estimate(1.0, Interval(1.0, 1.0))
+    referred = [(ill, sensitivity), (healthy, everyone), (-healthy, specificity)]
+    spared = [(ill, everyone), (-ill, sensitivity), (healthy, specificity)]
     return PerThousand(
         name=name,
         prevalence=prevalence,
         found=Estimate(found, _of(ill, sensitivity.interval)),
         missed=Estimate(ill - found, _of(ill, _others(sensitivity.interval))),
-        followups=Estimate(found + healthy - cleared),
-        followups_avoided=Estimate(ill - found + cleared),
+        followups=weighted_sum(referred),
+        followups_avoided=weighted_sum(spared),
         needless=Estimate(healthy - cleared, _of(healthy, _others(specificity.interval))),
     )
 

@@ -3,14 +3,19 @@
 from dataclasses import dataclass
 from typing import TypeAlias
 
+import numpy as np
 from matplotlib.figure import Figure
 
-from pneumoscope.evaluation.cells import Cell
+from pneumoscope.evaluation.cells import Cell, number
+from pneumoscope.evaluation.metrics import Curve
 from pneumoscope.page import figure_png, inline_png
 
 Row: TypeAlias = tuple[str | Cell, ...]
 
 _DPI = 130
+
+_CURVE_POINTS = 60
+"""Of a curve that a table under a figure lists; all follow from the table of predictions."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,6 +25,16 @@ class TableView:
     caption: str
     headings: tuple[str, ...]
     rows: tuple[Row, ...]
+
+    @classmethod
+    def of_curve(cls, curve: Curve, headings: tuple[str, str]) -> "TableView":
+        """List points of a curve, evenly along it, its ends among them; a dash if there is none."""
+        if not (np.isfinite(curve.x).all() and np.isfinite(curve.y).all()):
+            return cls("", headings, (("–", "–"),))
+        step = max(1, len(curve.x) // _CURVE_POINTS)
+        places = sorted({*range(0, len(curve.x), step), len(curve.x) - 1})
+        rows = tuple((number(float(curve.x[i])), number(float(curve.y[i]))) for i in places)
+        return cls("", headings, rows)
 
 
 @dataclass(frozen=True, slots=True)

@@ -45,6 +45,7 @@ def validation_json(validation: Validation) -> str:
         **judgement_json(validation.judgement),
         "rejected": [asdict(one) for one in local.rejected],
         "unlabelled": list(local.unlabelled),
+        "copies": local.copies,
         "population": {
             **with_intervals(shares),
             "unfamiliar_expected": population.expected,

@@ -43,8 +43,19 @@ def _context(validation: Validation) -> tuple[str, ...]:
         f"{found.unfamiliar} are unlike those, where {number(found.expected)} are among its own.",
         f"{len(local.rejected):,} of {total:,} radiographs were not read, and are in none of these "
         "figures.",
+        *_copies(local.copies),
         "If it learned from any of these radiographs, the figures are too good. Its record cannot "
         "tell: make sure that it has not seen them.",
+    )
+
+
+def _copies(count: int) -> tuple[str, ...]:
+    if not count:
+        return ()
+    them = "radiograph has" if count == 1 else "radiographs have"
+    return (
+        f"{count:,} {them} the same content as another one under another name; such count as of "
+        "one patient.",
     )
 
 
