@@ -10,7 +10,6 @@ from pneumoscope.dataset import Manifest, Split
 from pneumoscope.dataset.manifest import Entry
 from pneumoscope.errors import PredictionsError
 from pneumoscope.evaluation.evidence import Evidence, evidence_json
-from pneumoscope.evaluation.evidence_page import render_evidence
 from pneumoscope.evaluation.images.inspection import (
     Inspection,
     TrainingImages,
@@ -20,6 +19,7 @@ from pneumoscope.evaluation.images.inspection_json import inspection_json
 from pneumoscope.evaluation.images.inspection_view import view_inspection
 from pneumoscope.evaluation.images.local import LocalReadings, read_labelled
 from pneumoscope.evaluation.judgement import Subject
+from pneumoscope.evaluation.pages.evidence import render_evidence
 from pneumoscope.evaluation.predictions import CLASS_NAMES, Labels, Predictions
 from pneumoscope.files import write_text
 from pneumoscope.pdf import print_pdf

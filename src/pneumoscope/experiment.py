@@ -14,8 +14,8 @@ from pneumoscope.errors import RunError
 from pneumoscope.evaluation.bootstrap import bootstrap_intervals
 from pneumoscope.evaluation.choice import Candidate, choose
 from pneumoscope.evaluation.metrics import measure
+from pneumoscope.evaluation.pages.experiment import GalleryImage, render_report
 from pneumoscope.evaluation.predictions import Predictions
-from pneumoscope.evaluation.report import GalleryImage, render_report
 from pneumoscope.evaluation.results import (
     DataSummary,
     ExperimentResult,

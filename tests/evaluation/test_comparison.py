@@ -8,8 +8,8 @@ from statsmodels.stats.multitest import multipletests
 
 from pneumoscope.errors import PredictionsError
 from pneumoscope.evaluation.comparison import McNemar, aligned, compare_models, holm, mcnemar
-from pneumoscope.evaluation.comparison_figures import forest_figure
 from pneumoscope.evaluation.delong import compare_aucs
+from pneumoscope.evaluation.figures.comparison import forest_figure
 from pneumoscope.evaluation.intervals import Estimate, Interval
 
 

@@ -6,9 +6,9 @@ import sklearn.metrics
 import statsmodels.api as sm
 from matplotlib.figure import Figure
 
+from pneumoscope.evaluation.figures.reliability import reliability_figure
 from pneumoscope.evaluation.intervals import wilson
 from pneumoscope.evaluation.reliability import CLIP, assess_calibration
-from pneumoscope.evaluation.reliability_figures import reliability_figure
 
 
 def drawn(

@@ -8,6 +8,7 @@ from matplotlib.figure import Figure
 
 from pneumoscope.errors import PredictionsError
 from pneumoscope.evaluation.discrimination import discriminate
+from pneumoscope.evaluation.figures.usefulness import decision_curve_figure
 from pneumoscope.evaluation.intervals import Estimate, Interval
 from pneumoscope.evaluation.usefulness import (
     decision_curve,
@@ -15,7 +16,6 @@ from pneumoscope.evaluation.usefulness import (
     published_operating_point,
     usefulness_table,
 )
-from pneumoscope.evaluation.usefulness_figures import decision_curve_figure
 
 
 def test_family_history_gives_the_net_benefits_that_dcurves_prints(table):

@@ -120,7 +120,7 @@ def recalibration_table(before: "Bundle", made: "Recalibrated") -> Table:
 
 
 def _below(estimate: "Estimate") -> str:
-    from pneumoscope.evaluation.cells import cell
+    from pneumoscope.evaluation.pages.cells import cell
 
     shown = cell(estimate)
     return f"{shown.value}\n{shown.interval.replace(' to ', '–')}"

@@ -9,7 +9,7 @@ from matplotlib.figure import Figure
 from pneumoscope.dataset import Split
 from pneumoscope.errors import RunError
 from pneumoscope.evaluation.bootstrap import bootstrap_intervals
-from pneumoscope.evaluation.figures import (
+from pneumoscope.evaluation.figures.predictions import (
     confusion_figure,
     history_figure,
     precision_recall_figure,

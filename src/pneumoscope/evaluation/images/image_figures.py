@@ -8,10 +8,10 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from PIL import Image
 
+from pneumoscope.evaluation.figures.panels import BLUE, GREY, ORANGE, PALETTE, style
 from pneumoscope.evaluation.images.robustness import RobustnessCurve, RobustnessPoint
 from pneumoscope.evaluation.images.shortcuts import ShortcutRow, ShortcutTable
 from pneumoscope.evaluation.intervals import Estimate
-from pneumoscope.evaluation.panels import BLUE, GREY, ORANGE, PALETTE, style
 
 _COLUMNS = 4
 _GREEN = PALETTE[2]

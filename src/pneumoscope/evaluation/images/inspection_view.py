@@ -3,14 +3,14 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from pneumoscope.evaluation.cells import Cell, cell, number
 from pneumoscope.evaluation.images.failures import Failure
 from pneumoscope.evaluation.images.image_figures import robustness_figure, shortcut_figure
 from pneumoscope.evaluation.images.inspection import Inspection, MetInTraining, short_name
 from pneumoscope.evaluation.images.robustness import RobustnessCurve
 from pneumoscope.evaluation.images.shortcuts import ShortcutTable, shortcut_verdict
+from pneumoscope.evaluation.pages.cells import Cell, cell, number
+from pneumoscope.evaluation.pages.views import FigureView, TableView
 from pneumoscope.evaluation.predictions import CLASS_NAMES
-from pneumoscope.evaluation.views import FigureView, TableView
 from pneumoscope.page import inline_png
 
 _INTERVALS = "Intervals are of 95 %, by image: DeLong's of AUCs, Wilson's of all other shares."

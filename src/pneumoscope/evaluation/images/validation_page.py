@@ -1,13 +1,13 @@
 """The report of a local validation: one HTML page that opens anywhere and prints."""
 
-from pneumoscope.evaluation.cells import Cell, cell, number
-from pneumoscope.evaluation.evidence_page import plain_summary
 from pneumoscope.evaluation.images.inspection_view import view_inspection
 from pneumoscope.evaluation.images.local import LocalReadings
 from pneumoscope.evaluation.images.validation import PopulationComparison, Validation
-from pneumoscope.evaluation.judgement_view import view
+from pneumoscope.evaluation.pages.cells import Cell, cell, number
+from pneumoscope.evaluation.pages.evidence import plain_summary
+from pneumoscope.evaluation.pages.judgement import view
+from pneumoscope.evaluation.pages.views import Row, TableView
 from pneumoscope.evaluation.verdict import TERMS, Criterion, Verdict
-from pneumoscope.evaluation.views import Row, TableView
 from pneumoscope.page import render_page
 
 

@@ -7,9 +7,8 @@ import numpy as np
 from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
-from pneumoscope.evaluation.cells import Cell, number, span
 from pneumoscope.evaluation.choice import Candidate
-from pneumoscope.evaluation.figures import (
+from pneumoscope.evaluation.figures.predictions import (
     comparison_figure,
     confusion_figure,
     history_figure,
@@ -25,9 +24,10 @@ from pneumoscope.evaluation.notebook import (
     PublishedModel,
     is_published_data,
 )
+from pneumoscope.evaluation.pages.cells import Cell, number, span
+from pneumoscope.evaluation.pages.views import FigureView, TableView
 from pneumoscope.evaluation.predictions import CLASS_NAMES, Predictions
 from pneumoscope.evaluation.results import ExperimentResult, History, ModelResult
-from pneumoscope.evaluation.views import FigureView, TableView
 from pneumoscope.page import figure_png, inline_png, render_page
 
 _COMPARISON_DPI = 140

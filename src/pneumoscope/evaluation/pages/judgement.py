@@ -3,11 +3,15 @@
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
-from pneumoscope.evaluation.cells import Cell, number, span
-from pneumoscope.evaluation.figures import precision_recall_figure, roc_figure
+from pneumoscope.evaluation.figures.predictions import precision_recall_figure, roc_figure
+from pneumoscope.evaluation.figures.reliability import reliability_figure
+from pneumoscope.evaluation.figures.subgroups import subgroup_figure
+from pneumoscope.evaluation.figures.usefulness import decision_curve_figure
 from pneumoscope.evaluation.intervals import Interval
 from pneumoscope.evaluation.judgement import Judgement
-from pneumoscope.evaluation.judgement_tables import (
+from pneumoscope.evaluation.metrics import precision_recall_curve, roc_curve
+from pneumoscope.evaluation.pages.cells import Cell, number, span
+from pneumoscope.evaluation.pages.judgement_tables import (
     bin_rows,
     calibration_table,
     label_errors_table,
@@ -17,13 +21,9 @@ from pneumoscope.evaluation.judgement_tables import (
     subgroups_table,
     usefulness_tables,
 )
-from pneumoscope.evaluation.metrics import precision_recall_curve, roc_curve
-from pneumoscope.evaluation.reliability_figures import reliability_figure
-from pneumoscope.evaluation.subgroup_figures import subgroup_figure
+from pneumoscope.evaluation.pages.views import FigureView, TableView
 from pneumoscope.evaluation.subgroups import Subgroup
 from pneumoscope.evaluation.usefulness import DecisionCurve
-from pneumoscope.evaluation.usefulness_figures import decision_curve_figure
-from pneumoscope.evaluation.views import FigureView, TableView
 
 
 @dataclass(frozen=True, slots=True)

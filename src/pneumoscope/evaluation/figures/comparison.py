@@ -5,8 +5,8 @@ from collections.abc import Sequence
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
+from pneumoscope.evaluation.figures.panels import BLUE, GREY, panel
 from pneumoscope.evaluation.intervals import Estimate
-from pneumoscope.evaluation.panels import BLUE, GREY, panel
 
 _WIDTH, _ROW_HEIGHT, _FRAME_HEIGHT = 7.2, 0.3, 1.1
 _FONT_SIZE = 9

@@ -6,23 +6,23 @@ from matplotlib.figure import Figure
 from matplotlib.text import Text
 
 from pneumoscope.evaluation.choice import Candidate
-from pneumoscope.evaluation.comparison_figures import forest_figure
-from pneumoscope.evaluation.figures import (
+from pneumoscope.evaluation.figures.comparison import forest_figure
+from pneumoscope.evaluation.figures.predictions import (
     comparison_figure,
     confusion_figure,
     history_figure,
     precision_recall_figure,
     roc_figure,
 )
+from pneumoscope.evaluation.figures.reliability import reliability_figure
+from pneumoscope.evaluation.figures.subgroups import subgroup_figure
+from pneumoscope.evaluation.figures.usefulness import decision_curve_figure
 from pneumoscope.evaluation.intervals import Estimate, Interval
 from pneumoscope.evaluation.metrics import measure
 from pneumoscope.evaluation.notebook import PUBLISHED_MODELS
 from pneumoscope.evaluation.reliability import assess_calibration
-from pneumoscope.evaluation.reliability_figures import reliability_figure
-from pneumoscope.evaluation.subgroup_figures import subgroup_figure
 from pneumoscope.evaluation.subgroups import subgroup_table
 from pneumoscope.evaluation.usefulness import decision_curve
-from pneumoscope.evaluation.usefulness_figures import decision_curve_figure
 
 THEIRS = [Candidate(model.name, model.precision, model.recall) for model in PUBLISHED_MODELS]
 

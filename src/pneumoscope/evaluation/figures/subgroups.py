@@ -4,9 +4,9 @@ from itertools import groupby
 
 from matplotlib.figure import Figure
 
-from pneumoscope.evaluation.comparison_figures import draw_forest, forest_panel
+from pneumoscope.evaluation.figures.comparison import draw_forest, forest_panel
+from pneumoscope.evaluation.figures.panels import ORANGE
 from pneumoscope.evaluation.intervals import Estimate
-from pneumoscope.evaluation.panels import ORANGE
 from pneumoscope.evaluation.subgroups import Subgroup, SubgroupTable
 
 

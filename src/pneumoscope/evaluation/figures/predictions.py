@@ -9,14 +9,8 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
 from pneumoscope.evaluation.choice import Candidate
-from pneumoscope.evaluation.labelling import place_labels
-from pneumoscope.evaluation.metrics import (
-    Metrics,
-    measure,
-    precision_recall_curve,
-    roc_curve,
-)
-from pneumoscope.evaluation.panels import (
+from pneumoscope.evaluation.figures.labelling import place_labels
+from pneumoscope.evaluation.figures.panels import (
     BLUE,
     GREY,
     ORANGE,
@@ -26,6 +20,12 @@ from pneumoscope.evaluation.panels import (
     say_undefined,
     style,
     unit_panel,
+)
+from pneumoscope.evaluation.metrics import (
+    Metrics,
+    measure,
+    precision_recall_curve,
+    roc_curve,
 )
 from pneumoscope.evaluation.predictions import CLASS_NAMES, Predictions
 

@@ -2,15 +2,15 @@
 
 from collections.abc import Sequence
 
-from pneumoscope.evaluation.cells import Cell, cell, number, percent
 from pneumoscope.evaluation.choice_stability import ChoiceStability
 from pneumoscope.evaluation.comparison import Pair
-from pneumoscope.evaluation.comparison_figures import forest_figure
 from pneumoscope.evaluation.evidence import Evidence
+from pneumoscope.evaluation.figures.comparison import forest_figure
 from pneumoscope.evaluation.judgement import Judgement
-from pneumoscope.evaluation.judgement_tables import ranking_table
-from pneumoscope.evaluation.judgement_view import view
-from pneumoscope.evaluation.views import FigureView, TableView
+from pneumoscope.evaluation.pages.cells import Cell, cell, number, percent
+from pneumoscope.evaluation.pages.judgement import view
+from pneumoscope.evaluation.pages.judgement_tables import ranking_table
+from pneumoscope.evaluation.pages.views import FigureView, TableView
 from pneumoscope.page import render_page
 
 _SUMMED_UP = 3

@@ -2,8 +2,8 @@
 
 from dataclasses import replace
 
+from pneumoscope.evaluation.figures.subgroups import subgroup_figure
 from pneumoscope.evaluation.intervals import Estimate, Interval
-from pneumoscope.evaluation.subgroup_figures import subgroup_figure
 from pneumoscope.evaluation.subgroups import SubgroupTable, subgroup_table
 
 

@@ -2,7 +2,7 @@
 
 from matplotlib.figure import Figure
 
-from pneumoscope.evaluation.panels import BLUE, GREY, ORANGE, panel
+from pneumoscope.evaluation.figures.panels import BLUE, GREY, ORANGE, panel
 from pneumoscope.evaluation.usefulness import DecisionCurve
 
 _SIZE = (4.8, 4.6)

@@ -6,8 +6,8 @@ from typing import TypeAlias
 import numpy as np
 from matplotlib.figure import Figure
 
-from pneumoscope.evaluation.cells import Cell, number
 from pneumoscope.evaluation.metrics import Curve
+from pneumoscope.evaluation.pages.cells import Cell, number
 from pneumoscope.page import figure_png, inline_png
 
 Row: TypeAlias = tuple[str | Cell, ...]

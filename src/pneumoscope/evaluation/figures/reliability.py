@@ -4,8 +4,8 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
+from pneumoscope.evaluation.figures.panels import BLUE, GREY, ORANGE, style
 from pneumoscope.evaluation.intervals import Estimate
-from pneumoscope.evaluation.panels import BLUE, GREY, ORANGE, style
 from pneumoscope.evaluation.reliability import Reliability
 
 _SIZE = (4.8, 6.2)

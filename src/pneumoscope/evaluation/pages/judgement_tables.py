@@ -2,14 +2,14 @@
 
 from collections.abc import Iterator, Mapping, Sequence
 
-from pneumoscope.evaluation.cells import Cell, cell, number, percent, span
 from pneumoscope.evaluation.discrimination import Discrimination, PointFigures
 from pneumoscope.evaluation.intervals import Estimate
 from pneumoscope.evaluation.judgement import Judgement
+from pneumoscope.evaluation.pages.cells import Cell, cell, number, percent, span
+from pneumoscope.evaluation.pages.views import Row, TableView
 from pneumoscope.evaluation.predictions import CLASS_NAMES
 from pneumoscope.evaluation.reliability import Reliability
 from pneumoscope.evaluation.subgroups import TOO_FEW, Subgroup
-from pneumoscope.evaluation.views import Row, TableView
 
 
 def ranking_table(judgements: Sequence[Judgement]) -> TableView:

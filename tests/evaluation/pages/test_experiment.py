@@ -5,7 +5,7 @@ from html.parser import HTMLParser
 import pytest
 from matplotlib.figure import Figure
 
-from pneumoscope.evaluation.report import GalleryImage, render_report
+from pneumoscope.evaluation.pages.experiment import GalleryImage, render_report
 from pneumoscope.page import figure_png
 
 HOSTILE = "<script>alert('x')</script>&\"" + "long" * 60 + ".png"

@@ -1,0 +1,1 @@
+"""What is drawn: figures of predictions, calibration, usefulness, subgroups and comparisons."""

@@ -1,0 +1,1 @@
+"""What is written: judgements and experiments as tables in words and self-contained pages."""
