@@ -6,7 +6,12 @@ import pytest
 from pneumoscope.dataset import Entry, Label, Split
 from pneumoscope.errors import DatasetError
 from pneumoscope.evaluation.adjusted import adjusted_auc
-from pneumoscope.training.machines import STRATA, deal_machines, machine_strata
+from pneumoscope.training.machines import (
+    STRATA,
+    deal_machines,
+    machine_strata,
+    machine_weights,
+)
 
 
 @pytest.fixture
@@ -49,6 +54,46 @@ def test_strata_are_about_as_large_and_what_is_alike_stays_together(
     )
     twins = machine_strata(made, labels, np.repeat(made[:1], 100, axis=0))
     assert len(set(twins.tolist())) == 1
+
+
+def test_weighted_images_tell_nothing_by_their_machine(
+    hospital: tuple[np.ndarray, np.ndarray],
+) -> None:
+    made, labels = hospital
+    weights = machine_weights(made, labels, [f"p{row // 2}" for row in range(len(labels))])
+    fifths = np.minimum((made[:, 0] * 5).astype(int), 4)
+    plain = [np.mean(labels[fifths == fifth]) for fifth in range(5)]
+    evened = [
+        np.average(labels[fifths == fifth], weights=weights[fifths == fifth]) for fifth in range(5)
+    ]
+    assert (plain[0], plain[4]) == (pytest.approx(0.1, abs=0.04), pytest.approx(0.9, abs=0.04))
+    assert evened == pytest.approx([np.mean(labels)] * 5, abs=0.12)
+    # The true weights, of labels drawn with the probability of the border.
+    middle = np.abs(made[:, 0] - 0.5) < 0.3
+    true = np.where(
+        labels == 1, np.mean(labels) / made[:, 0], np.mean(1 - labels) / (1 - made[:, 0])
+    )
+    assert np.corrcoef(weights[middle], true[middle])[0, 1] > 0.9
+
+
+def test_a_patient_who_was_learned_from_does_not_weigh_itself(
+    hospital: tuple[np.ndarray, np.ndarray],
+) -> None:
+    # Everyone alone knows their label by heart; a fold that saw it would call it certain.
+    labels = hospital[1][:400]
+    made = np.random.default_rng(3).random((400, 1))
+    weights = machine_weights(
+        np.repeat(made, 8, axis=0),
+        np.repeat(labels, 8),
+        np.repeat(np.arange(400), 8).astype(str).tolist(),
+    )
+    assert weights.mean() == pytest.approx(1, abs=0.15)
+
+
+def test_too_few_patients_of_a_class_are_named() -> None:
+    labels = np.array([0, 0, 0, 0, 1, 1, 1, 1, 1], np.int8)
+    with pytest.raises(DatasetError, match="5 patients of the class NORMAL"):
+        machine_weights(np.zeros((9, 1)), labels, [str(row) for row in range(9)])
 
 
 def made_by(machine: int, rng: np.random.Generator) -> np.ndarray:

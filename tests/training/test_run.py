@@ -63,6 +63,23 @@ def test_a_run_holds_everything_that_was_used_and_given(
     assert len(load_file(folder / "checkpoints" / "final.safetensors")) > 26
 
 
+@pytest.mark.parametrize("balance", ["sampler", "machines"])
+def test_images_are_drawn_unevenly_if_the_recipe_says_so(
+    balance: str, store: ExampleStore, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    trainers: list[Trainer] = []
+    monkeypatch.setattr(
+        Trainer, "finished", property(lambda self: bool(trainers.append(self)) or True)
+    )
+    train(store, quick("model_1", f"class_balance={balance}"), tmp_path / "run")
+    learned, weights = trainers[0].train, trainers[0]._weights
+    assert weights is not None
+    assert weights.shape == (len(learned),)
+    if balance == "sampler":
+        ill = learned.labels == 1
+        assert weights[ill].sum() == pytest.approx(weights[~ill].sum())
+
+
 def test_every_reading_of_the_test_split_is_recorded(store: ExampleStore, tmp_path: Path) -> None:
     run = train(store, quick("model_1"), tmp_path / "run")
     readings = run.folder / "test_readings.csv"

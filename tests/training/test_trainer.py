@@ -31,9 +31,9 @@ def examples(n: int = 40, size: int = 64) -> Examples:
     return Examples(entries, pixels.astype(np.uint8), np.arange(n))
 
 
-def trainer(recipe: Recipe, n: int = 40) -> Trainer:
+def trainer(recipe: Recipe, n: int = 40, weights: np.ndarray | None = None) -> Trainer:
     network = build_network(MODELS[recipe.model], recipe.image_size, recipe.seed)
-    return Trainer(network, recipe, examples(n), examples(n))
+    return Trainer(network, recipe, examples(n), examples(n), weights)
 
 
 def run(trainer: Trainer) -> list[float]:
@@ -201,11 +201,15 @@ def test_weighted_loss_gives_both_classes_the_same_say() -> None:
     assert gradients == [pytest.approx(0, abs=1e-6)]  # unweighted it would be -0.25
 
 
-def test_sampler_draws_both_classes_equally() -> None:
-    recipe = make_recipe("model_1", assignments=[SIZE, "class_balance=sampler"])
-    drawn = trainer(recipe, n=2000)._order(np.random.default_rng(0))
-    share = examples(2000).labels[drawn].mean()
-    assert share == pytest.approx(0.5, abs=0.05)
+def test_images_are_drawn_as_often_as_their_weights_say() -> None:
+    recipe = make_recipe("model_1", assignments=[SIZE])
+    weights = np.repeat([0.0, 1.0, 3.0], [500, 500, 1000])
+    weighted = trainer(recipe, n=2000, weights=weights)
+    drawn = np.bincount(weighted._order(np.random.default_rng(0)), minlength=2000)
+    thirds = [
+        drawn[part].sum() / 2000 for part in (slice(500), slice(500, 1000), slice(1000, None))
+    ]
+    assert thirds == [0, pytest.approx(1 / 7, abs=0.03), pytest.approx(6 / 7, abs=0.03)]
 
 
 def test_divergence_stops_with_the_remedy() -> None:

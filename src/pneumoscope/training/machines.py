@@ -7,6 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 from sklearn.cluster import KMeans
 from sklearn.ensemble import HistGradientBoostingClassifier
+from sklearn.model_selection import StratifiedGroupKFold, cross_val_predict
 from sklearn.preprocessing import StandardScaler
 
 from pneumoscope.dataset import Entry, Label, Manifest, Split
@@ -17,6 +18,10 @@ from pneumoscope.parallel import map_parallel
 from pneumoscope.radiograph import read_radiograph
 
 STRATA = 5
+
+_FOLDS = 5
+_WEIGHTS = (0.1, 10.0)
+"""The least and the most that an image may count for, where others count for 1."""
 
 
 def describe_entries(manifest: Manifest, entries: Sequence[Entry]) -> NDArray[np.float64]:
@@ -84,6 +89,65 @@ def machine_strata(
     edges = np.quantile(said, np.arange(1, STRATA) / STRATA)
     strata: NDArray[np.intp] = np.searchsorted(edges, said)
     return strata
+
+
+def machine_weights(
+    made: NDArray[np.float64], labels: NDArray[np.int8], patients: Sequence[str]
+) -> NDArray[np.float64]:
+    """Weigh training images so that how they were made says nothing of the label any more.
+
+    Each weighs the share of its class over the probability of it given how the image was made
+    (stabilised inverse probability weights [1]_), as told by folds that did not learn from its
+    patient. Weights are cut off where few images would count for many [2]_.
+
+    Parameters
+    ----------
+    made
+        How each image was made, shape (n, columns).
+    labels
+        Of the images, shape (n,).
+    patients
+        Of the images, n of them.
+
+    Returns
+    -------
+    NDArray[np.float64]
+        Shape (n,), from 0.1 to 10.
+
+    Raises
+    ------
+    DatasetError
+        If a class has fewer patients than there are folds.
+
+    References
+    ----------
+    .. [1] Robins, Hernan and Brumback, "Marginal structural models and causal inference in
+       epidemiology", Epidemiology 11:550-560, 2000.
+    .. [2] Cole and Hernan, "Constructing inverse probability weights for marginal structural
+       models", American Journal of Epidemiology 168:656-664, 2008.
+
+    Examples
+    --------
+    >>> rng = np.random.default_rng(0)
+    >>> border, labels = rng.random(1000), (rng.random(1000) < 0.5).astype(np.int8)
+    >>> weights = machine_weights(border.reshape(-1, 1), labels, [str(i) for i in range(1000)])
+    >>> bool(0.8 < weights.mean() < 1.2)  # nothing to even out
+    True
+    """
+    for label in Label:
+        if len({p for p, y in zip(patients, labels, strict=True) if y == label}) < _FOLDS:
+            raise DatasetError(
+                f"class_balance=machines needs {_FOLDS} patients of the class {label.name} at "
+                "least to learn from; use class_balance=sampler, or more images"
+            )
+    folds = StratifiedGroupKFold(_FOLDS, shuffle=True, random_state=0)
+    said = cross_val_predict(
+        machine_classifier(), made, labels, groups=patients, cv=folds, method="predict_proba"
+    )
+    rows = np.arange(len(labels))
+    share = np.bincount(labels, minlength=2) / len(labels)
+    weights: NDArray[np.float64] = np.clip(share[labels] / said[rows, labels], *_WEIGHTS)
+    return weights
 
 
 def deal_machines(

@@ -68,11 +68,12 @@ class Augmentation(_Settings):
 
 
 class ClassBalance(StrEnum):
-    """What is done about one class having more images than the other."""
+    """What is done about one class having more images than the other, in all or of a machine."""
 
     NONE = "none"
     WEIGHTED_LOSS = "weighted_loss"
     SAMPLER = "sampler"
+    MACHINES = "machines"
 
 
 class Recipe(_Settings):

@@ -4,7 +4,9 @@ import io
 import pickle
 from pathlib import Path
 
+import numpy as np
 import torch
+from numpy.typing import NDArray
 from rich.progress import TextColumn
 
 from pneumoscope.dataset import Split
@@ -16,11 +18,12 @@ from pneumoscope.models.vgg16 import Backbone
 from pneumoscope.terminal import messages, progress_bar
 from pneumoscope.training.estimate import require_memory
 from pneumoscope.training.evaluate import write_evaluation
-from pneumoscope.training.examples import ExampleStore
-from pneumoscope.training.recipe import Recipe
+from pneumoscope.training.examples import Examples, ExampleStore
+from pneumoscope.training.machines import describe_entries, machine_weights
+from pneumoscope.training.recipe import ClassBalance, Recipe
 from pneumoscope.training.run import BackboneRecord, Epoch, ParameterRecord, Run
 from pneumoscope.training.start import Start, load_start, require_unseen, started_network
-from pneumoscope.training.trainer import Trainer, predict
+from pneumoscope.training.trainer import Trainer, class_weights, predict
 
 
 def train(store: ExampleStore, recipe: Recipe, folder: Path, *, resume: bool = False) -> Run:
@@ -99,7 +102,19 @@ def _trainer(store: ExampleStore, recipe: Recipe, start: Start | None) -> Traine
     learned, validated = (
         store.examples(split, recipe, backbone) for split in (Split.TRAIN, Split.VALIDATION)
     )
-    return Trainer(network, recipe, learned, validated)
+    return Trainer(network, recipe, learned, validated, _weights(store, recipe, learned))
+
+
+def _weights(store: ExampleStore, recipe: Recipe, learned: Examples) -> NDArray[np.float64] | None:
+    """Return how often each training image is drawn, in relation to the others."""
+    match recipe.class_balance:
+        case ClassBalance.SAMPLER:
+            return class_weights(learned.labels)[learned.labels]
+        case ClassBalance.MACHINES:
+            made = describe_entries(store.manifest, learned.entries)
+            patients = [entry.group for entry in learned.entries]
+            return machine_weights(made, learned.labels, patients)
+    return None
 
 
 def _describe(run: Run, trainer: Trainer, start: Start | None) -> Run:

@@ -41,12 +41,21 @@ class Trainer:
         The settings.
     train, validation
         What is learned from, and what the loss is monitored on.
+    weights
+        How often each of ``train`` is drawn, in relation to the others, shape (n,); None for each
+        once an epoch.
     """
 
     def __init__(
-        self, network: Network, recipe: Recipe, train: Examples, validation: Examples
+        self,
+        network: Network,
+        recipe: Recipe,
+        train: Examples,
+        validation: Examples,
+        weights: NDArray[np.float64] | None = None,
     ) -> None:
         self.recipe = recipe
+        self._weights = weights
         self.train = train
         self.validation = validation
         self.device = select_device()
@@ -64,7 +73,8 @@ class Trainer:
         self.schedule = Schedule(
             recipe.learning_rate, recipe.early_stopping, recipe.reduce_on_plateau
         )
-        self._class_weights = _class_weights(train.labels).to(self.device)
+        weights = class_weights(train.labels).astype(np.float32)
+        self._class_weights = torch.from_numpy(weights).to(self.device)
 
     @property
     def result(self) -> Network:
@@ -208,10 +218,9 @@ class Trainer:
 
     def _order(self, rng: np.random.Generator) -> NDArray[np.intp]:
         n = len(self.train)
-        if self.recipe.class_balance is ClassBalance.SAMPLER:
-            share = self._class_weights.cpu().numpy()[self.train.labels]
-            return rng.choice(n, size=n, p=share / share.sum())
-        return rng.permutation(n)
+        if self._weights is None:
+            return rng.permutation(n)
+        return rng.choice(n, size=n, p=self._weights / self._weights.sum())
 
     def _loss_of(self, examples: Examples, logits: Tensor) -> float:
         """Return the mean cross-entropy plus the penalty, as Keras reports it."""
@@ -299,10 +308,17 @@ def _average(head: nn.Module, share: float) -> AveragedModel | None:
     return AveragedModel(head, avg_fn=mix, use_buffers=True)
 
 
-def _class_weights(labels: NDArray[np.int8]) -> Tensor:
-    """Weigh each class inversely to its number of images, with mean 1 over the images."""
+def class_weights(labels: NDArray[np.int8]) -> NDArray[np.float64]:
+    """Weigh each class inversely to its number of images, with mean 1 over the images.
+
+    Examples
+    --------
+    >>> class_weights(np.array([0, 1, 1, 1], np.int8)).round(2).tolist()
+    [2.0, 0.67]
+    """
     counts = np.bincount(labels, minlength=2)
-    return torch.from_numpy((len(labels) / (2 * np.maximum(counts, 1))).astype(np.float32))
+    weights: NDArray[np.float64] = len(labels) / (2 * np.maximum(counts, 1))
+    return weights
 
 
 def _ratio(part: int, whole: int) -> float | None:
