@@ -43,3 +43,7 @@ class PredictionsError(PneumoscopeError):
 
 class StorageError(PneumoscopeError):
     """Something could not be written; what was there before is untouched."""
+
+
+class ClinicError(PneumoscopeError):
+    """The clinic's server cannot start, or cannot do what it was asked for."""

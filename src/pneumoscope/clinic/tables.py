@@ -1,0 +1,277 @@
+"""What the clinic's database holds: one class for each table."""
+
+from datetime import UTC, date, datetime
+from enum import StrEnum
+from typing import Any
+from uuid import uuid4
+
+from sqlalchemy import (
+    JSON,
+    CheckConstraint,
+    Dialect,
+    ForeignKey,
+    Index,
+    MetaData,
+    String,
+    Text,
+    UniqueConstraint,
+)
+from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column, relationship
+from sqlalchemy.types import DateTime, TypeDecorator
+
+
+class UtcDateTime(TypeDecorator[datetime]):
+    """A moment; SQLite forgets its time zone, so all are stored in UTC and returned with it."""
+
+    impl = DateTime(timezone=True)
+    cache_ok = True
+
+    def process_bind_param(self, value: datetime | None, dialect: Dialect) -> datetime | None:
+        """Return the moment in UTC."""
+        return None if value is None else value.astimezone(UTC)
+
+    def process_result_value(self, value: datetime | None, dialect: Dialect) -> datetime | None:
+        """Return the moment with its time zone."""
+        if value is None or value.tzinfo is not None:
+            return value
+        return value.replace(tzinfo=UTC)
+
+
+class Table(DeclarativeBase):
+    """Root of all tables; constraints have names, so that migrations can change them."""
+
+    metadata = MetaData(
+        naming_convention={
+            "ix": "ix_%(column_0_label)s",
+            "uq": "uq_%(table_name)s_%(column_0_name)s",
+            "ck": "ck_%(table_name)s_%(constraint_name)s",
+            "fk": "fk_%(table_name)s_%(column_0_name)s",
+            "pk": "pk_%(table_name)s",
+        }
+    )
+    type_annotation_map = {datetime: UtcDateTime, dict[str, Any]: JSON, list[Any]: JSON}  # noqa: RUF012
+
+
+def new_id() -> str:
+    """Return an identifier that tells nothing of whom it stands for.
+
+    Examples
+    --------
+    >>> len(new_id()), new_id() == new_id()
+    (32, False)
+    """
+    return uuid4().hex
+
+
+ID = String(32)
+HASH = String(64)
+
+
+class StudyStatus(StrEnum):
+    """How far a study has come: ``read`` by the network, ``reviewed`` by a person."""
+
+    NEW = "new"
+    READ = "read"
+    REVIEWED = "reviewed"
+
+
+class Site(Table):
+    """A place whose readings are shown or hidden together; in shadow mode they are hidden."""
+
+    __tablename__ = "site"
+
+    id: Mapped[str] = mapped_column(ID, primary_key=True, default=new_id)
+    name: Mapped[str] = mapped_column(String(100), unique=True)
+    displayed: Mapped[bool] = mapped_column(default=False)
+
+
+class Study(Table):
+    """A patient's examination."""
+
+    __tablename__ = "study"
+    __table_args__ = (UniqueConstraint("site_id", "study_uid"),)
+
+    id: Mapped[str] = mapped_column(ID, primary_key=True, default=new_id)
+    site_id: Mapped[str] = mapped_column(ForeignKey("site.id"))
+    study_uid: Mapped[str | None] = mapped_column(String(64))
+    """As DICOM has it; None of files that have none, each of which is a study of its own."""
+    accession: Mapped[str | None] = mapped_column(String(64))
+    patient_id: Mapped[str | None] = mapped_column(String(64), index=True)
+    patient_name: Mapped[str | None] = mapped_column(String(255))
+    birth_date: Mapped[date | None]
+    sex: Mapped[str | None] = mapped_column(String(16))
+    acquired: Mapped[datetime | None]
+    received: Mapped[datetime] = mapped_column(index=True)
+    status: Mapped[StudyStatus] = mapped_column(String(16), default=StudyStatus.NEW, index=True)
+    urgency: Mapped[float | None] = mapped_column(index=True)
+    """The highest probability of its images; None until one is read."""
+
+    site: Mapped[Site] = relationship()
+    images: Mapped[list["Image"]] = relationship(back_populates="study", order_by="Image.received")
+
+
+class Image(Table):
+    """One radiograph as it came; its bytes lie in the file store under their SHA-256."""
+
+    __tablename__ = "image"
+    __table_args__ = (Index("ix_image_job", "job_id", "id"),)
+
+    id: Mapped[str] = mapped_column(ID, primary_key=True, default=new_id)
+    study_id: Mapped[str] = mapped_column(ForeignKey("study.id"), index=True)
+    job_id: Mapped[str | None] = mapped_column(ForeignKey("job.id"))
+    sha256: Mapped[str] = mapped_column(HASH, index=True)
+    name: Mapped[str] = mapped_column(String(255))
+    media_type: Mapped[str] = mapped_column(String(64))
+    size: Mapped[int]
+    sop_uid: Mapped[str | None] = mapped_column(String(64))
+    received: Mapped[datetime]
+
+    study: Mapped[Study] = relationship(back_populates="images")
+    reading: Mapped["StoredReading | None"] = relationship(back_populates="image")
+
+
+class Job(Table):
+    """Images that were handed in together."""
+
+    __tablename__ = "job"
+
+    id: Mapped[str] = mapped_column(ID, primary_key=True, default=new_id)
+    created: Mapped[datetime]
+    created_by: Mapped[str] = mapped_column(ID)
+
+
+class Task(Table):
+    """An image that waits to be read; it goes in the transaction that stores its reading."""
+
+    __tablename__ = "task"
+    __table_args__ = (Index("ix_task_waiting", "available", "queued"),)
+
+    image_id: Mapped[str] = mapped_column(ForeignKey("image.id"), primary_key=True)
+    queued: Mapped[datetime]
+    available: Mapped[datetime]
+    """From when on it may be taken: at once, after a lease has run out, or after a failure."""
+    owner: Mapped[str | None] = mapped_column(String(64))
+    """Who took it last: only that worker may store its reading."""
+    attempts: Mapped[int] = mapped_column(default=0)
+
+
+class StoredReading(Table):
+    """What the reader said of an image: exactly one for each."""
+
+    __tablename__ = "reading"
+    __table_args__ = (
+        CheckConstraint("probability >= 0 AND probability <= 1", name="probability_is_one"),
+    )
+
+    id: Mapped[str] = mapped_column(ID, primary_key=True, default=new_id)
+    image_id: Mapped[str] = mapped_column(ForeignKey("image.id"), unique=True)
+    created: Mapped[datetime] = mapped_column(index=True)
+    bundle: Mapped[str] = mapped_column(String(200))
+    status: Mapped[str] = mapped_column(String(16), index=True)
+    operating_point: Mapped[str] = mapped_column(String(32))
+    finding: Mapped[str | None] = mapped_column(String(16))
+    probability: Mapped[float | None]
+    findings: Mapped[dict[str, Any]]
+    """By the name of the operating point."""
+    reasons: Mapped[list[Any]]
+    quality: Mapped[list[Any]]
+    distance: Mapped[float | None]
+    view: Mapped[str | None] = mapped_column(String(16))
+    laterality: Mapped[str | None] = mapped_column(String(16))
+    heatmap_sha256: Mapped[str | None] = mapped_column(HASH)
+    milliseconds: Mapped[float]
+
+    image: Mapped[Image] = relationship(back_populates="reading")
+
+
+class HandedIn(Table):
+    """What was answered to a request with an idempotency key, so that its repeat gets the same."""
+
+    __tablename__ = "handed_in"
+
+    user_id: Mapped[str] = mapped_column(ID, primary_key=True)
+    key: Mapped[str] = mapped_column(String(255), primary_key=True)
+    digest: Mapped[str] = mapped_column(HASH)
+    """Of what was handed in: the same key with something else is a mistake."""
+    job_id: Mapped[str] = mapped_column(ForeignKey("job.id"))
+    created: Mapped[datetime] = mapped_column(index=True)
+
+
+class User(Table):
+    """A person, or another program, that may sign in."""
+
+    __tablename__ = "user_account"
+
+    id: Mapped[str] = mapped_column(ID, primary_key=True, default=new_id)
+    name: Mapped[str] = mapped_column(String(100), unique=True)
+    role: Mapped[str] = mapped_column(String(16))
+    password_hash: Mapped[str | None] = mapped_column(String(255))
+    """Of argon2; None of those who sign in elsewhere, or by token alone."""
+    active: Mapped[bool] = mapped_column(default=True)
+    failures: Mapped[int] = mapped_column(default=0)
+    """Wrong passwords in a row."""
+    locked_until: Mapped[datetime | None]
+    created: Mapped[datetime]
+
+
+class UserSession(Table):
+    """A browser that is signed in; the token itself is in its cookie alone."""
+
+    __tablename__ = "user_session"
+
+    token_sha256: Mapped[str] = mapped_column(HASH, primary_key=True)
+    user_id: Mapped[str] = mapped_column(ForeignKey("user_account.id"), index=True)
+    csrf: Mapped[str] = mapped_column(String(64))
+    created: Mapped[datetime]
+    last_seen: Mapped[datetime]
+
+
+class ApiToken(Table):
+    """A token with which a program signs in; the token itself is shown once and not kept."""
+
+    __tablename__ = "api_token"
+
+    id: Mapped[str] = mapped_column(ID, primary_key=True, default=new_id)
+    token_sha256: Mapped[str] = mapped_column(HASH, unique=True)
+    user_id: Mapped[str] = mapped_column(ForeignKey("user_account.id"), index=True)
+    name: Mapped[str] = mapped_column(String(100))
+    created: Mapped[datetime]
+    expires: Mapped[datetime | None]
+    revoked: Mapped[datetime | None]
+
+
+class SetupLink(Table):
+    """The one-time link with which the first administrator is made."""
+
+    __tablename__ = "setup_link"
+
+    token_sha256: Mapped[str] = mapped_column(HASH, primary_key=True)
+    created: Mapped[datetime]
+    used: Mapped[datetime | None]
+
+
+class AuditEntry(Table):
+    """Who did what, when, to what; each entry seals the one before it."""
+
+    __tablename__ = "audit_entry"
+
+    number: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)
+    time: Mapped[datetime]
+    actor: Mapped[str] = mapped_column(String(100))
+    action: Mapped[str] = mapped_column(String(64), index=True)
+    object: Mapped[str] = mapped_column(String(255), index=True)
+    detail: Mapped[str] = mapped_column(Text)
+    """JSON as it was sealed, letter for letter."""
+    before: Mapped[str] = mapped_column(HASH)
+    """Seal of the entry before it."""
+    seal: Mapped[str] = mapped_column(HASH)
+
+
+class AuditHead(Table):
+    """The last entry of the audit trail: one row, locked by who adds to it."""
+
+    __tablename__ = "audit_head"
+
+    id: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)
+    number: Mapped[int]
+    seal: Mapped[str] = mapped_column(HASH)
