@@ -3,6 +3,7 @@
 import hashlib
 import io
 import zlib
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -92,6 +93,32 @@ def decode_dicom(content: bytes, name: str) -> DicomImage:
     except Exception as error:  # pydicom raises many kinds on damaged files
         raise _undecodable(name, error) from error
     return decode_dataset(dataset, name)
+
+
+def read_header(content: bytes, name: str, keywords: Sequence[str]) -> Dataset:
+    """Read some elements of one DICOM file, and no pixels.
+
+    Parameters
+    ----------
+    content
+        The whole file.
+    name
+        What messages call the file.
+    keywords
+        Of the elements, as the standard names them.
+
+    Raises
+    ------
+    UnreadableRadiographError
+        If the file is damaged, or would become too large when it is inflated.
+    """
+    _check_inflation(content, name)
+    try:
+        return pydicom.dcmread(
+            io.BytesIO(content), stop_before_pixels=True, specific_tags=list(keywords)
+        )
+    except Exception as error:  # pydicom raises many kinds on damaged files
+        raise _undecodable(name, error) from error
 
 
 def decode_dataset(dataset: Dataset, name: str) -> DicomImage:

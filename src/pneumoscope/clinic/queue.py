@@ -1,0 +1,108 @@
+"""The durable queue: images that wait to be read, taken by lease, in the clinic's own database."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from sqlalchemy import delete, select, update
+from sqlalchemy.orm import Session
+
+from pneumoscope.clinic.tables import Task
+
+LEASE = timedelta(minutes=2)
+"""How long a worker may take to read what it took; then another one may take it."""
+
+MOST_ATTEMPTS = 3
+"""An image that ended so many workers is not given to a further one."""
+
+
+@dataclass(frozen=True, slots=True)
+class Lease:
+    """An image that a worker has taken, for how many times it has been taken by now."""
+
+    image_id: str
+    attempts: int
+
+
+def enqueue(session: Session, image_id: str, now: datetime) -> None:
+    """Have an image read; it becomes visible with the transaction that it came in."""
+    session.add(Task(image_id=image_id, queued=now, available=now))
+
+
+def take(session: Session, owner: str, most: int, now: datetime) -> list[Lease]:
+    """Take images that wait, those that came first first, and no other worker takes them.
+
+    An image whose reading did not come to an end, because its worker was killed or by the image
+    itself, comes back after `LEASE` and is then given alone, so that it takes no other with it.
+
+    Parameters
+    ----------
+    session
+        In a transaction of its own, which is to be kept before the images are read.
+    owner
+        Name of the worker, unlike that of any other.
+    most
+        How many at most.
+    now
+        The moment.
+
+    Returns
+    -------
+    list of Lease
+        None if nothing waits.
+
+    Notes
+    -----
+    The end of the lease is a visibility timeout, as Amazon's SQS calls it. SKIP LOCKED is what the
+    manual of PostgreSQL names for queues; SQLite, which has one writer at a time, needs none.
+    """
+    return _take(session, owner, 1, now, again=True) or _take(
+        session, owner, most, now, again=False
+    )
+
+
+def _take(session: Session, owner: str, most: int, now: datetime, *, again: bool) -> list[Lease]:
+    before = Task.attempts > 0 if again else Task.attempts == 0
+    waiting = (
+        select(Task.image_id)
+        .where(Task.available <= now, before)
+        .order_by(Task.queued, Task.image_id)
+        .limit(most)
+        .with_for_update(skip_locked=True)
+        .cte("waiting")
+    )
+    taken = session.execute(
+        update(Task)
+        .where(Task.image_id.in_(select(waiting.c.image_id)))
+        .values(owner=owner, available=now + LEASE, attempts=Task.attempts + 1)
+        .returning(Task.image_id, Task.attempts)
+        .execution_options(synchronize_session=False)
+    )
+    return [Lease(image_id, attempts) for image_id, attempts in taken]
+
+
+def finish(session: Session, image_id: str, owner: str) -> bool:
+    """Take an image off the queue, in the transaction that stores its reading.
+
+    Returns
+    -------
+    bool
+        False if it is not the owner's any more: then the reading is another's to store.
+    """
+    done = session.execute(
+        delete(Task)
+        .where(Task.image_id == image_id, Task.owner == owner)
+        .returning(Task.image_id)
+        .execution_options(synchronize_session=False)
+    )
+    return done.first() is not None
+
+
+def give_back(session: Session, image_ids: Sequence[str], owner: str, now: datetime) -> None:
+    """Give images back that were taken and not begun with, as if they had never been taken."""
+    session.execute(
+        update(Task)
+        .where(Task.image_id.in_(image_ids), Task.owner == owner)
+        .values(owner=None, available=now, attempts=Task.attempts - 1)
+        .execution_options(synchronize_session=False)
+    )

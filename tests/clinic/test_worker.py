@@ -1,0 +1,211 @@
+import io
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image as Picture
+from sqlalchemy import func, select
+
+from pneumoscope.clinic import queue
+from pneumoscope.clinic.database import Database
+from pneumoscope.clinic.intake import Origin, Upload, accept
+from pneumoscope.clinic.store import FileStore
+from pneumoscope.clinic.tables import Image, Job, Site, StoredReading, Study, StudyStatus, Task
+from pneumoscope.clinic.worker import Worker
+from pneumoscope.dataset.phantoms import generate_phantoms
+from pneumoscope.reader import Reader, load
+
+
+@pytest.fixture(scope="module")
+def reader() -> Reader:
+    return load(threads=1)
+
+
+@pytest.fixture(scope="module")
+def phantoms(tmp_path_factory: pytest.TempPathFactory) -> list[bytes]:
+    folder = tmp_path_factory.mktemp("phantoms")
+    generate_phantoms(folder / "made", count=30, size=224)
+    return [path.read_bytes() for path in sorted(folder.rglob("*.png"))][:6]
+
+
+@pytest.fixture
+def store(tmp_path: Path) -> FileStore:
+    return FileStore(tmp_path / "files")
+
+
+def hand_in(
+    database: Database, store: FileStore, files: list[bytes], study_uid: str | None = None
+) -> list[str]:
+    now = datetime.now(UTC)
+    with database.writing() as session:
+        site = session.scalar(select(Site)) or Site(name="Ward", displayed=True)
+        job = Job(created=now, created_by="someone")
+        session.add_all([site, job])
+        session.flush()
+        return [
+            accept(
+                session,
+                store,
+                Upload(f"{i}.png", io.BytesIO(file), Origin(study_uid=study_uid)),
+                site,
+                job,
+                now,
+            ).id
+            for i, file in enumerate(files)
+        ]
+
+
+def drain(worker: Worker) -> int:
+    read = 0
+    while part := worker.step():
+        read += part
+    return read
+
+
+def test_every_image_gets_the_readers_reading(
+    database: Database, store: FileStore, reader: Reader, phantoms: list[bytes]
+) -> None:
+    images = hand_in(database, store, phantoms)
+    assert drain(Worker(database, store, reader, "screening", "a")) == len(phantoms)
+    with database.reading() as session:
+        assert session.scalar(select(func.count()).select_from(Task)) == 0
+        for image_id, content in zip(images, phantoms, strict=True):
+            image = session.get_one(Image, image_id)
+            kept, alone = image.reading, reader.read(content)
+            assert kept is not None
+            assert (kept.status, kept.probability) == (alone.status, alone.probability)
+            assert kept.finding == (alone.findings["screening"] if alone.findings else None)
+            assert kept.bundle == reader.bundle.identity
+            if alone.heatmap is not None:
+                heatmap = np.load(io.BytesIO(store.read(kept.heatmap_sha256)))
+                np.testing.assert_array_equal(heatmap, alone.heatmap)
+                assert image.study.urgency == alone.probability
+            assert image.study.status == StudyStatus.READ
+
+
+def test_a_study_is_read_when_all_its_images_are_and_new_when_one_more_comes(
+    database: Database, store: FileStore, reader: Reader, phantoms: list[bytes]
+) -> None:
+    hand_in(database, store, phantoms[:2], study_uid="1.2.3")
+    hand_in(database, store, phantoms[2:3], study_uid="1.2.4")
+
+    def states() -> list[str]:
+        with database.reading() as session:
+            return list(session.scalars(select(Study.status).order_by(Study.study_uid)))
+
+    assert states() == ["new", "new"]
+    drain(Worker(database, store, reader, "screening", "a"))
+    assert states() == ["read", "read"]
+    hand_in(database, store, phantoms[3:4], study_uid="1.2.3")
+    assert states() == ["new", "read"]
+    with database.reading() as session:
+        urgency, probabilities = (
+            session.scalar(select(Study.urgency).where(Study.study_uid == "1.2.3")),
+            session.scalars(
+                select(StoredReading.probability)
+                .join(Image)
+                .join(Study)
+                .where(Study.study_uid == "1.2.3")
+            ).all(),
+        )
+    known = [one for one in probabilities if one is not None]
+    assert urgency == (max(known) if known else None)
+
+
+def test_what_cannot_be_decoded_is_a_reading_with_a_reason(
+    database: Database, store: FileStore, reader: Reader
+) -> None:
+    hand_in(database, store, [b"\x89PNG\r\n\x1a\n" + b"broken" * 40])
+    drain(Worker(database, store, reader, "screening", "a"))
+    with database.reading() as session:
+        kept = session.scalars(select(StoredReading)).one()
+    assert (kept.status, kept.probability, kept.finding) == ("failed", None, None)
+    assert kept.reasons
+
+
+def test_a_damaged_file_is_not_read_as_another(
+    database: Database, store: FileStore, reader: Reader, phantoms: list[bytes]
+) -> None:
+    hand_in(database, store, phantoms[:1])
+    with database.reading() as session:
+        path = store.path(session.scalars(select(Image.sha256)).one())
+    path.write_bytes(phantoms[1])
+    drain(Worker(database, store, reader, "screening", "a"))
+    with database.reading() as session:
+        kept = session.scalars(select(StoredReading)).one()
+    assert kept.status == "failed"
+    assert "damaged" in kept.reasons[0]
+
+
+def test_a_worker_that_lost_its_lease_stores_nothing(
+    database: Database, store: FileStore, reader: Reader, phantoms: list[bytes]
+) -> None:
+    (image,) = hand_in(database, store, phantoms[:1])
+    slow = Worker(database, store, reader, "screening", "slow")
+    read = slow._read
+
+    def read_slowly(lease: queue.Lease) -> object:
+        with database.writing() as session:
+            late = datetime.now(UTC) + queue.LEASE + timedelta(seconds=1)
+            (again,) = queue.take(session, "quick", 1, late)
+        Worker(database, store, reader, "screening", "quick")._keep(again.image_id, read(lease))
+        return read(lease)
+
+    slow._read = read_slowly  # type: ignore[method-assign, assignment]
+    slow.step()
+    with database.reading() as session:
+        assert session.scalar(select(func.count()).select_from(StoredReading)) == 1
+        assert session.get_one(Image, image).reading is not None
+
+
+def test_an_image_that_stops_the_program_is_given_up_and_takes_no_other_with_it(
+    database: Database,
+    store: FileStore,
+    reader: Reader,
+    phantoms: list[bytes],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    poison, *others = hand_in(database, store, phantoms[:3])
+    poisonous = phantoms[0]
+    plain = reader.read
+    monkeypatch.setattr(queue, "LEASE", timedelta(0))
+
+    def read(content: bytes) -> object:
+        if content == poisonous:
+            raise SystemExit(9)
+        return plain(content)
+
+    monkeypatch.setattr(reader, "read", read)
+    worker = Worker(database, store, reader, "screening", "a")
+    stops = 0
+    for _ in range(20):
+        try:
+            if not worker.step():
+                break
+        except SystemExit:
+            stops += 1
+    assert stops == queue.MOST_ATTEMPTS
+    with database.reading() as session:
+        given_up = session.get_one(Image, poison).reading
+        assert given_up is not None
+        assert given_up.status == "failed"
+        assert "stopped the program 3 times" in given_up.reasons[0]
+        for other in others:
+            kept = session.get_one(Image, other).reading
+            assert kept is not None
+            assert kept.status != "failed"
+
+
+def picture(shade: int) -> bytes:
+    content = io.BytesIO()
+    Picture.new("L", (64, 64), shade).save(content, "PNG")
+    return content.getvalue()
+
+
+def test_the_same_bytes_twice_are_two_images_and_one_file(
+    database: Database, store: FileStore, reader: Reader
+) -> None:
+    hand_in(database, store, [picture(9), picture(9)])
+    assert drain(Worker(database, store, reader, "screening", "a")) == 2
+    assert len([path for path in store.folder.rglob("*") if path.is_file()]) == 1
