@@ -8,9 +8,14 @@ from collections.abc import Iterator
 from pathlib import Path
 from uuid import uuid4
 
+import psycopg
 import pytest
 
 from pneumoscope.clinic.database import Database
+from pneumoscope.dataset.phantoms import generate_phantoms
+from pneumoscope.reader import Reader, load
+
+from .running import Server, start
 
 
 def _programs() -> Path | None:
@@ -68,19 +73,18 @@ def _run(command: list[object]) -> None:
 
 
 @pytest.fixture(params=["sqlite", "postgresql"])
-def url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
-    """Return the URL of an empty database."""
+def url(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str]:
+    """Yield the URL of an empty database."""
     if request.param == "sqlite":
-        return f"sqlite:///{tmp_path}/clinic.db"
+        yield f"sqlite:///{tmp_path}/clinic.db"
+        return
     server: str = request.getfixturevalue("postgres")
     name = f"clinic_{uuid4().hex}"
-    import psycopg
-
-    with psycopg.connect(
-        server.format(name="postgres").replace("+psycopg", ""), autocommit=True
-    ) as connection:
-        connection.execute(f'CREATE DATABASE "{name}"')
-    return server.format(name=name)
+    ours = server.format(name="postgres").replace("+psycopg", "")
+    with psycopg.connect(ours, autocommit=True) as connection:
+        connection.execute(f"CREATE DATABASE {name}")
+        yield server.format(name=name)
+        connection.execute(f"DROP DATABASE {name} WITH (FORCE)")
 
 
 @pytest.fixture
@@ -89,3 +93,25 @@ def database(url: str) -> Iterator[Database]:
     opened = Database(url)
     yield opened
     opened.close()
+
+
+@pytest.fixture(scope="session")
+def reader() -> Reader:
+    """Return the reader with the bundle that comes with the package."""
+    return load(threads=1)
+
+
+@pytest.fixture(scope="session")
+def phantoms(tmp_path_factory: pytest.TempPathFactory) -> list[bytes]:
+    """Return six radiographs that are none, as PNG; the reader flags them."""
+    folder = tmp_path_factory.mktemp("phantoms") / "made"
+    generate_phantoms(folder, count=30, size=224)
+    return [path.read_bytes() for path in sorted(folder.rglob("*.png"))][:6]
+
+
+@pytest.fixture
+def server(tmp_path: Path) -> Iterator[Server]:
+    running = start(tmp_path / "clinic")
+    yield running
+    running.process.kill()
+    running.process.wait()

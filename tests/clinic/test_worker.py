@@ -9,24 +9,11 @@ from sqlalchemy import func, select
 
 from pneumoscope.clinic import queue
 from pneumoscope.clinic.database import Database
-from pneumoscope.clinic.intake import Origin, Upload, accept
+from pneumoscope.clinic.intake import Origin, Upload, accept, keep
 from pneumoscope.clinic.store import FileStore
 from pneumoscope.clinic.tables import Image, Job, Site, StoredReading, Study, StudyStatus, Task
 from pneumoscope.clinic.worker import Worker
-from pneumoscope.dataset.phantoms import generate_phantoms
-from pneumoscope.reader import Reader, load
-
-
-@pytest.fixture(scope="module")
-def reader() -> Reader:
-    return load(threads=1)
-
-
-@pytest.fixture(scope="module")
-def phantoms(tmp_path_factory: pytest.TempPathFactory) -> list[bytes]:
-    folder = tmp_path_factory.mktemp("phantoms")
-    generate_phantoms(folder / "made", count=30, size=224)
-    return [path.read_bytes() for path in sorted(folder.rglob("*.png"))][:6]
+from pneumoscope.reader import Reader
 
 
 @pytest.fixture
@@ -38,22 +25,14 @@ def hand_in(
     database: Database, store: FileStore, files: list[bytes], study_uid: str | None = None
 ) -> list[str]:
     now = datetime.now(UTC)
+    origin = Origin(study_uid=study_uid)
+    kept = [keep(store, Upload(f"{i}.png", io.BytesIO(one), origin)) for i, one in enumerate(files)]
     with database.writing() as session:
         site = session.scalar(select(Site)) or Site(name="Ward", displayed=True)
         job = Job(created=now, created_by="someone")
         session.add_all([site, job])
         session.flush()
-        return [
-            accept(
-                session,
-                store,
-                Upload(f"{i}.png", io.BytesIO(file), Origin(study_uid=study_uid)),
-                site,
-                job,
-                now,
-            ).id
-            for i, file in enumerate(files)
-        ]
+        return [accept(session, one, site, job, now).id for one in kept]
 
 
 def drain(worker: Worker) -> int:

@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 import pneumoscope
-from pneumoscope.cli import cache, data, judging, learning, models, reading
+from pneumoscope.cli import cache, clinic, data, judging, learning, models, reading
 from pneumoscope.errors import PneumoscopeError, RunInterruptedError
 from pneumoscope.terminal import messages, results
 
@@ -38,6 +38,7 @@ def version() -> None:
 app.add_typer(reading.app)
 app.add_typer(learning.app)
 app.add_typer(judging.app)
+app.add_typer(clinic.app)
 app.add_typer(data.app, name="data")
 app.add_typer(models.app, name="models")
 app.add_typer(cache.app, name="cache")
@@ -91,5 +92,7 @@ _EXTRA_OF = {
     **dict.fromkeys(("h5py", "kagglehub", "onnxscript", "optuna", "platformdirs"), "train"),
     **dict.fromkeys(("requests", "safetensors", "torch"), "train"),
     **dict.fromkeys(("huggingface_hub", "transformers"), "train"),
+    **dict.fromkeys(("alembic", "argon2", "fastapi", "fhir", "limits"), "clinic"),
+    **dict.fromkeys(("psycopg", "python_multipart", "sqlalchemy", "uvicorn"), "clinic"),
 }
 """The extra that brings a package."""

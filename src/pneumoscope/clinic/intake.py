@@ -2,7 +2,7 @@
 
 import io
 from dataclasses import dataclass, field
-from datetime import UTC, date, datetime
+from datetime import date, datetime
 from typing import BinaryIO
 
 from pydicom import Dataset
@@ -93,27 +93,19 @@ def media_type(beginning: bytes) -> str:
     raise UnreadableRadiographError("not a radiograph: send a DICOM, JPEG, PNG or TIFF file")
 
 
-def accept(
-    session: Session, store: FileStore, upload: Upload, site: Site, job: Job, now: datetime
-) -> Image:
-    """Keep a radiograph and have it read.
+@dataclass(frozen=True, slots=True)
+class Kept:
+    """A file whose bytes are on the disk, and what is known of it."""
 
-    Its bytes are on the disk before the transaction can end, so no image is ever without them.
+    name: str
+    sha256: str
+    media_type: str
+    size: int
+    origin: Origin
 
-    Parameters
-    ----------
-    session
-        In a transaction; when it is kept, the image will be read, whatever happens.
-    store
-        Gets the bytes.
-    upload
-        What came.
-    site
-        Where from.
-    job
-        That it was handed in with.
-    now
-        The moment.
+
+def keep(store: FileStore, upload: Upload) -> Kept:
+    """Look at a file and keep its bytes, before any transaction: a disk is slow.
 
     Raises
     ------
@@ -127,15 +119,34 @@ def accept(
     upload.content.seek(0)
     origin = _origin_of_dicom(upload.content.read()) if kind == DICOM else upload.origin
     upload.content.seek(0)
-    sha256 = store.put(upload.content)
+    return Kept(_last_part(upload.name), store.put(upload.content), kind, size, origin)
+
+
+def accept(session: Session, kept: Kept, site: Site, job: Job, now: datetime) -> Image:
+    """Enter a radiograph into its study and have it read.
+
+    Parameters
+    ----------
+    session
+        In a transaction; when it is kept, the image will be read, whatever happens.
+    kept
+        The radiograph.
+    site
+        Where from.
+    job
+        That it was handed in with.
+    now
+        The moment.
+    """
+    origin = kept.origin
     study = _study_of(session, origin, site, now)
     image = Image(
         study_id=study.id,
         job_id=job.id,
-        sha256=sha256,
-        name=_last_part(upload.name),
-        media_type=kind,
-        size=size,
+        sha256=kept.sha256,
+        name=kept.name,
+        media_type=kept.media_type,
+        size=kept.size,
         sop_uid=origin.sop_uid,
         received=now,
     )
@@ -188,7 +199,8 @@ def _origin_of_dicom(content: bytes) -> Origin:
 
 
 def _text(header: Dataset, tag: str, most: int) -> str | None:
-    return str(header.get(tag) or "").strip()[:most] or None
+    # PostgreSQL cannot keep NUL, with which some machines fill their texts up.
+    return str(header.get(tag) or "").replace("\x00", "").strip()[:most] or None
 
 
 def _date(header: Dataset, tag: str) -> date | None:
@@ -200,15 +212,15 @@ def _date(header: Dataset, tag: str) -> date | None:
 
 
 def _acquired(header: Dataset) -> datetime | None:
-    """Return when it was taken; without a time zone in the file, as if that were UTC."""
+    """Return when it was taken; without a time zone in the file, in that of this machine."""
     try:
         moment = DT(str(header.get("AcquisitionDateTime") or ""))
         if moment is not None:
-            return moment if moment.tzinfo else moment.replace(tzinfo=UTC)
+            return moment.astimezone()
         day, time = _date(header, "AcquisitionDate"), TM(str(header.get("AcquisitionTime") or ""))
     except ValueError:
         return None
-    return None if day is None or time is None else datetime.combine(day, time, UTC)
+    return None if day is None or time is None else datetime.combine(day, time).astimezone()
 
 
 def _last_part(name: str) -> str:

@@ -29,6 +29,12 @@ def enqueue(session: Session, image_id: str, now: datetime) -> None:
     session.add(Task(image_id=image_id, queued=now, available=now))
 
 
+def waits(session: Session, now: datetime) -> bool:
+    """Tell whether there is anything to take."""
+    waiting = select(Task.image_id).where(Task.available <= now).limit(1)
+    return session.scalar(waiting) is not None
+
+
 def take(session: Session, owner: str, most: int, now: datetime) -> list[Lease]:
     """Take images that wait, those that came first first, and no other worker takes them.
 

@@ -275,3 +275,20 @@ class AuditHead(Table):
     id: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)
     number: Mapped[int]
     seal: Mapped[str] = mapped_column(HASH)
+
+
+class Judgement(Table):
+    """What a person says of a reading; a changed mind is a further version, and none is lost."""
+
+    __tablename__ = "judgement"
+    __table_args__ = (UniqueConstraint("image_id", "user_id", "version"),)
+
+    id: Mapped[str] = mapped_column(ID, primary_key=True, default=new_id)
+    image_id: Mapped[str] = mapped_column(ForeignKey("image.id"), index=True)
+    user_id: Mapped[str] = mapped_column(ForeignKey("user_account.id"), index=True)
+    version: Mapped[int]
+    answer: Mapped[str] = mapped_column(String(16))
+    truth: Mapped[str | None] = mapped_column(String(16))
+    reason: Mapped[str | None] = mapped_column(String(32))
+    text: Mapped[str | None] = mapped_column(Text)
+    created: Mapped[datetime] = mapped_column(index=True)

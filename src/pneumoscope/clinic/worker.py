@@ -9,7 +9,7 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from pneumoscope.clinic.database import Database
-from pneumoscope.clinic.queue import MOST_ATTEMPTS, Lease, finish, give_back, take
+from pneumoscope.clinic.queue import MOST_ATTEMPTS, Lease, finish, give_back, take, waits
 from pneumoscope.clinic.store import FileStore
 from pneumoscope.clinic.tables import Image, StoredReading, Study, StudyStatus, Task
 from pneumoscope.errors import StorageError
@@ -47,6 +47,9 @@ class Worker:
         A process that is killed at any moment has stored the reading of an image or not; if not,
         another takes the image when the lease has run out.
         """
+        with self._database.reading() as session:  # which hinders no writer
+            if not waits(session, datetime.now(UTC)):
+                return 0
         with self._database.writing() as session:
             leases = take(session, self._name, BATCH, datetime.now(UTC))
         for number, lease in enumerate(leases, start=1):

@@ -10,7 +10,8 @@ from typing import Any
 from sqlalchemy import ColumnElement, and_, case, func, or_, select
 from sqlalchemy.orm import Session, selectinload
 
-from pneumoscope.clinic.tables import Image, Site, StoredReading, Study, StudyStatus
+from pneumoscope.clinic.judgements import Answer, standing
+from pneumoscope.clinic.tables import Image, Judgement, Site, StoredReading, Study, StudyStatus
 from pneumoscope.errors import ClinicError
 
 _UNREAD = -1.0
@@ -27,12 +28,16 @@ class Wanted:
         Of the studies, or None for all.
     rejected
         Only studies with an image that was rejected or failed.
+    disputed
+        Only studies with a reading that somebody does not agree with, or is not sure of: the queue
+        of what is to be reviewed.
     search
         A part of the patient's identifier or name, or of the accession number.
     """
 
     status: StudyStatus | None = None
     rejected: bool = False
+    disputed: bool = False
     search: str | None = None
 
 
@@ -101,6 +106,11 @@ def _conditions(wanted: Wanted, hidden: bool) -> list[ColumnElement[bool]]:
         conditions.append(Study.images.any(Image.reading.has(refused)))
         if hidden:
             conditions.append(Site.displayed.is_(True))
+    if wanted.disputed:
+        doubts = standing().where(Judgement.answer != Answer.AGREE).subquery()
+        conditions.append(Study.images.any(Image.id.in_(select(doubts.c.image_id))))
+        if hidden:
+            conditions.append(Site.displayed.is_(True))
     if wanted.search:
         columns = (Study.patient_id, Study.patient_name, Study.accession)
         conditions.append(
@@ -127,7 +137,7 @@ def _encode(at: float, received: datetime, study_id: str) -> str:
 def _decode(cursor: str) -> tuple[float, datetime, str]:
     try:
         at, received, study_id = json.loads(base64.urlsafe_b64decode(cursor.encode()))
-        return float(at), _moment(received), str(study_id)
+        return float(at), _moment(received), bytes.fromhex(study_id).hex()
     except (ValueError, TypeError, binascii.Error) as error:
         raise ClinicError("the cursor is not one that was given here; begin without one") from error
 

@@ -1,0 +1,255 @@
+"""Accounts: who may use the clinic, in which role, and signing in with a password."""
+
+import unicodedata
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from enum import StrEnum
+
+from sqlalchemy import delete, select, update
+from sqlalchemy.exc import IntegrityError
+from sqlalchemy.orm import Session
+
+from pneumoscope.clinic.passwords import check_password, hash_password, is_outdated, matches
+from pneumoscope.clinic.tables import ApiToken, User, UserSession
+from pneumoscope.errors import ClinicError
+
+WRONG_IN_A_ROW = 5
+"""So many wrong passwords lock an account, and so many more lock it again."""
+
+LOCKED_FOR = timedelta(minutes=15)
+
+_LONGEST_NAME = 100
+
+
+class Role(StrEnum):
+    """What a user may do; ``service`` is another program, which has API tokens alone."""
+
+    CLINICIAN = "clinician"
+    REVIEWER = "reviewer"
+    ADMINISTRATOR = "administrator"
+    SERVICE = "service"
+
+
+@dataclass(frozen=True)
+class Actor:
+    """Who does something: a user that has proved who they are."""
+
+    user_id: str
+    name: str
+    role: Role
+
+
+def actor_of(user: User) -> Actor:
+    """Return the user as the one who acts."""
+    return Actor(user.id, user.name, Role(user.role))
+
+
+def create_user(
+    session: Session, name: str, role: Role, password: str | None, now: datetime
+) -> Actor:
+    """Add a user.
+
+    Parameters
+    ----------
+    session
+        In a transaction that writes.
+    name
+        To sign in with; kept in lower case, so that ``Anna`` and ``ANNA`` are the same.
+    role
+        What the user may do.
+    password
+        None for those who sign in elsewhere, or by token alone.
+    now
+        With a time zone.
+
+    Raises
+    ------
+    ClinicError
+        If the name is taken or is none, or the password is easily guessed.
+
+    Examples
+    --------
+    >>> from datetime import UTC
+    >>> from pneumoscope.clinic.database import Database
+    >>> database = Database(f"sqlite:///{getfixture('tmp_path')}/clinic.db")
+    >>> with database.writing() as session:
+    ...     anna = create_user(session, "Anna", Role.REVIEWER, None, datetime.now(UTC))
+    ...     set_role(session, anna.user_id, Role.CLINICIAN)
+    ...     set_password(session, anna.user_id, "four words and a number 7")
+    >>> with database.reading() as session:
+    ...     print([(user.name, user.role) for user in users(session)])
+    [('anna', 'clinician')]
+    """
+    name = _kept_name(name)
+    if not _can_be_a_name(name):
+        raise ClinicError(
+            f"the user's name is empty, longer than {_LONGEST_NAME} characters, or has some that "
+            "cannot be seen; choose another"
+        )
+    user = User(name=name, role=role, created=now)
+    if password is not None:
+        check_password(password, name)
+        user.password_hash = hash_password(password)
+    try:
+        with session.begin_nested():
+            session.add(user)
+    except IntegrityError as error:
+        raise ClinicError("there is a user of this name; choose another name") from error
+    return actor_of(user)
+
+
+def users(session: Session) -> Sequence[User]:
+    """Return all users by name, also those that are not active."""
+    return session.scalars(select(User).order_by(User.name)).all()
+
+
+def set_password(session: Session, user_id: str, password: str) -> None:
+    """Give a user another password, which ends the user's sessions and lock-out.
+
+    Raises
+    ------
+    ClinicError
+        If there is no such user, or the password is easily guessed.
+    """
+    user = _user(session, user_id)
+    check_password(password, user.name)
+    user.password_hash = hash_password(password)
+    user.failures, user.locked_until = 0, None
+    end_sessions(session, user_id)
+
+
+def set_role(session: Session, user_id: str, role: Role) -> None:
+    """Give a user another role, which holds from the user's next request on.
+
+    Raises
+    ------
+    ClinicError
+        If there is no such user, or nobody would be left to administer.
+    """
+    if role is not Role.ADMINISTRATOR:
+        _keep_an_administrator(session, but=user_id)
+    _user(session, user_id).role = role
+
+
+def deactivate(session: Session, user_id: str, now: datetime) -> None:
+    """Let a user in no more: the sessions end, the API tokens are revoked, what was done stays.
+
+    Raises
+    ------
+    ClinicError
+        If there is no such user, or nobody would be left to administer.
+
+    Examples
+    --------
+    >>> from datetime import UTC
+    >>> from pneumoscope.clinic.database import Database
+    >>> database = Database(f"sqlite:///{getfixture('tmp_path')}/clinic.db")
+    >>> with database.writing() as session:
+    ...     anna = create_user(session, "anna", Role.ADMINISTRATOR, None, datetime.now(UTC))
+    ...     deactivate(session, anna.user_id, datetime.now(UTC))
+    Traceback (most recent call last):
+    pneumoscope.errors.ClinicError: this is the last administrator; make another user one first
+    """
+    _keep_an_administrator(session, but=user_id)
+    _user(session, user_id).active = False
+    end_sessions(session, user_id)
+    session.execute(
+        update(ApiToken)
+        .where(ApiToken.user_id == user_id, ApiToken.revoked.is_(None))
+        .values(revoked=now)
+    )
+
+
+def end_sessions(session: Session, user_id: str) -> None:
+    """Sign a user out of every browser."""
+    session.execute(delete(UserSession).where(UserSession.user_id == user_id))
+
+
+def sign_in(session: Session, name: str, password: str, now: datetime) -> Actor | None:
+    """Return who it is, or None; which of name, password and account is wrong stays unsaid.
+
+    An unknown name, a wrong password, a locked account and one that is not active take the same
+    work. Five wrong passwords in a row lock an account for 15 minutes.
+
+    Parameters
+    ----------
+    session
+        In a transaction that is to be kept in either case: it counts the wrong passwords.
+    name, password
+        As they were typed.
+    now
+        With a time zone.
+
+    Examples
+    --------
+    >>> from datetime import UTC
+    >>> from pneumoscope.clinic.database import Database
+    >>> database = Database(f"sqlite:///{getfixture('tmp_path')}/clinic.db")
+    >>> now = datetime.now(UTC)
+    >>> with database.writing() as session:
+    ...     _ = create_user(session, "anna", Role.CLINICIAN, "four words and a number 7", now)
+    >>> with database.writing() as session:
+    ...     print(sign_in(session, "anna", "five words and a number 7", now))
+    ...     print(sign_in(session, "Anna", "four words and a number 7", now).name)
+    None
+    anna
+    """
+    user = _by_name(session, name)
+    right = matches(password, user.password_hash if user else None)
+    if user is None or not user.active or _is_locked(user, now):
+        return None
+    if not right:
+        _count_wrong_password(user, now)
+        return None
+    user.failures, user.locked_until = 0, None
+    if user.password_hash is None or is_outdated(user.password_hash):
+        user.password_hash = hash_password(password)
+    return actor_of(user)
+
+
+def _kept_name(name: str) -> str:
+    """Return the one form of a name that may be written in several."""
+    folded = unicodedata.normalize("NFKC", name).casefold()
+    return " ".join(unicodedata.normalize("NFKC", folded).split())
+
+
+def _can_be_a_name(name: str) -> bool:
+    return 0 < len(name) <= _LONGEST_NAME and name.isprintable()
+
+
+def _user(session: Session, user_id: str) -> User:
+    user = session.get(User, user_id)
+    if user is None:
+        raise ClinicError("there is no user of this identifier; look it up in the list of users")
+    return user
+
+
+def _by_name(session: Session, name: str) -> User | None:
+    name = _kept_name(name)
+    if not _can_be_a_name(name):  # PostgreSQL would refuse the question itself
+        return None
+    # Locked, so that many wrong passwords at the same time are counted one by one.
+    return session.scalars(select(User).where(User.name == name).with_for_update()).one_or_none()
+
+
+def _is_locked(user: User, now: datetime) -> bool:
+    return user.locked_until is not None and now < user.locked_until
+
+
+def _count_wrong_password(user: User, now: datetime) -> None:
+    user.failures += 1
+    if user.failures % WRONG_IN_A_ROW == 0:
+        user.locked_until = now + LOCKED_FOR
+
+
+def _keep_an_administrator(session: Session, *, but: str) -> None:
+    """Refuse to lose the last one; locked, so that two cannot remove each other at once."""
+    administrators = session.scalars(
+        select(User.id)
+        .where(User.role == Role.ADMINISTRATOR, User.active)
+        .order_by(User.id)
+        .with_for_update()
+    ).all()
+    if administrators == [but]:
+        raise ClinicError("this is the last administrator; make another user one first")

@@ -1,0 +1,223 @@
+"""What administrators do: users, their tokens, and sites."""
+
+from datetime import UTC, datetime
+from http import HTTPStatus
+from typing import Annotated
+
+from fastapi import APIRouter
+from pydantic import BaseModel, Field
+from sqlalchemy import select
+from sqlalchemy.orm import Session
+
+from pneumoscope.clinic import accounts, audit, credentials
+from pneumoscope.clinic.accounts import Role
+from pneumoscope.clinic.api.inputs import Identifier, Text
+from pneumoscope.clinic.api.problems import ProblemError
+from pneumoscope.clinic.api.security import Administrator, TheClinic
+from pneumoscope.clinic.tables import Site, User
+
+router = APIRouter(prefix="/v1", tags=["administration"])
+
+_Name = Annotated[Text, Field(min_length=1, max_length=100)]
+
+
+class NewUser(BaseModel):
+    """A user to be made; without a password one who signs in by token alone."""
+
+    name: _Name
+    role: Role
+    password: Annotated[str | None, Field(max_length=256)] = None
+
+
+class Change(BaseModel):
+    """What is to be changed of a user; what is null stays."""
+
+    role: Role | None = None
+    password: Annotated[str | None, Field(max_length=256)] = None
+    active: Annotated[bool | None, Field(description="false ends sessions and tokens")] = None
+
+
+class UserView(BaseModel):
+    """A user."""
+
+    id: str
+    name: str
+    role: Role
+    active: bool
+    created: datetime
+
+
+class NewToken(BaseModel):
+    """An API token to be issued."""
+
+    name: _Name
+    days: Annotated[int, Field(ge=1, le=credentials.MOST_DAYS)] = 90
+
+
+class TokenView(BaseModel):
+    """An API token; ``token`` is shown once, when it is issued."""
+
+    id: str
+    name: str
+    expires: datetime | None
+    revoked: datetime | None
+    token: str | None = None
+
+
+class NewSite(BaseModel):
+    """A site to be made; its readings are hidden from those who treat, until they are displayed."""
+
+    name: _Name
+
+
+class Display(BaseModel):
+    """Whether readings of a site are shown to those who treat."""
+
+    displayed: bool
+
+
+class SiteView(BaseModel):
+    """A site."""
+
+    id: str
+    name: str
+    displayed: bool
+
+
+@router.get("/users")
+def users(clinic: TheClinic, _: Administrator) -> list[UserView]:
+    """List the users."""
+    with clinic.database.reading() as session:
+        return [_user_view(user) for user in accounts.users(session)]
+
+
+@router.post("/users", status_code=HTTPStatus.CREATED)
+def make_user(clinic: TheClinic, administrator: Administrator, new: NewUser) -> UserView:
+    """Make a user."""
+    now = datetime.now(UTC)
+    with clinic.database.writing() as session:
+        actor = accounts.create_user(session, new.name, new.role, new.password, now)
+        shown = _user_view(session.get_one(User, actor.user_id))
+        detail = {"role": new.role}
+        audit.record(session, administrator.name, "make user", f"user {shown.id}", detail, now)
+        return shown
+
+
+@router.patch("/users/{user_id}")
+def change_user(
+    clinic: TheClinic, administrator: Administrator, user_id: Identifier, change: Change
+) -> UserView:
+    """Change a user's role or password, or take the account away."""
+    now = datetime.now(UTC)
+    with clinic.database.writing() as session:
+        user = _user(session, user_id)
+        if change.active and not user.active:
+            raise ProblemError(
+                HTTPStatus.CONFLICT, "an account that was taken away stays so; make a new one"
+            )
+        if change.role is not None:
+            accounts.set_role(session, user_id, change.role)
+        if change.password is not None:
+            accounts.set_password(session, user_id, change.password)
+        if change.active is False:
+            accounts.deactivate(session, user_id, now)
+        session.flush()
+        session.refresh(user)
+        shown = _user_view(user)
+        changed = change.model_dump(exclude_none=True, exclude={"password"})
+        detail = {"changed": changed, "password": change.password is not None}
+        audit.record(session, administrator.name, "change user", f"user {user_id}", detail, now)
+        return shown
+
+
+@router.get("/users/{user_id}/tokens")
+def tokens(clinic: TheClinic, _: Administrator, user_id: Identifier) -> list[TokenView]:
+    """List a user's API tokens, the newest first, also those that do not hold any more."""
+    with clinic.database.reading() as session:
+        _user(session, user_id)
+        return [
+            TokenView(id=one.id, name=one.name, expires=one.expires, revoked=one.revoked)
+            for one in credentials.tokens_of(session, user_id)
+        ]
+
+
+@router.post("/users/{user_id}/tokens", status_code=HTTPStatus.CREATED)
+def issue_token(
+    clinic: TheClinic, administrator: Administrator, user_id: Identifier, new: NewToken
+) -> TokenView:
+    """Issue an API token for a user."""
+    now = datetime.now(UTC)
+    with clinic.database.writing() as session:
+        _user(session, user_id)
+        token_id, token = credentials.issue_token(session, user_id, new.name, now, new.days)
+        session.flush()
+        kept = next(one for one in credentials.tokens_of(session, user_id) if one.id == token_id)
+        shown = TokenView(
+            id=token_id, name=kept.name, expires=kept.expires, revoked=None, token=token
+        )
+        detail = {"user": user_id, "days": new.days}
+        audit.record(session, administrator.name, "issue token", f"token {token_id}", detail, now)
+        return shown
+
+
+@router.delete("/tokens/{token_id}", status_code=HTTPStatus.NO_CONTENT)
+def revoke_token(clinic: TheClinic, administrator: Administrator, token_id: Identifier) -> None:
+    """Revoke an API token."""
+    now = datetime.now(UTC)
+    with clinic.database.writing() as session:
+        credentials.revoke_token(session, token_id, now)
+        audit.record(session, administrator.name, "revoke token", f"token {token_id}", {}, now)
+
+
+@router.get("/sites")
+def sites(clinic: TheClinic, _: Administrator) -> list[SiteView]:
+    """List the sites."""
+    with clinic.database.reading() as session:
+        return [_site_view(site) for site in session.scalars(select(Site).order_by(Site.name))]
+
+
+@router.post("/sites", status_code=HTTPStatus.CREATED)
+def make_site(clinic: TheClinic, administrator: Administrator, new: NewSite) -> SiteView:
+    """Make a site, in shadow mode."""
+    now = datetime.now(UTC)
+    with clinic.database.writing() as session:
+        if session.scalar(select(Site).where(Site.name == new.name)) is not None:
+            raise ProblemError(HTTPStatus.CONFLICT, "there is a site of this name; take another")
+        site = Site(name=new.name)
+        session.add(site)
+        session.flush()
+        audit.record(session, administrator.name, "make site", f"site {site.id}", {}, now)
+        return _site_view(site)
+
+
+@router.patch("/sites/{site_id}")
+def display_site(
+    clinic: TheClinic, administrator: Administrator, site_id: Identifier, display: Display
+) -> SiteView:
+    """Show a site's readings to those who treat, or hide them."""
+    now = datetime.now(UTC)
+    with clinic.database.writing() as session:
+        site = session.get(Site, site_id)
+        if site is None:
+            raise ProblemError(HTTPStatus.NOT_FOUND, "there is no such site")
+        site.displayed = display.displayed
+        detail = {"displayed": display.displayed}
+        audit.record(session, administrator.name, "display site", f"site {site_id}", detail, now)
+        return _site_view(site)
+
+
+def _user(session: Session, user_id: str) -> User:
+    user = session.get(User, user_id)
+    if user is None:
+        raise ProblemError(HTTPStatus.NOT_FOUND, "there is no such user")
+    return user
+
+
+def _user_view(user: User) -> UserView:
+    return UserView(
+        id=user.id, name=user.name, role=Role(user.role), active=user.active, created=user.created
+    )
+
+
+def _site_view(site: Site) -> SiteView:
+    return SiteView(id=site.id, name=site.name, displayed=site.displayed)

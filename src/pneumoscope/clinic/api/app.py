@@ -1,0 +1,54 @@
+"""The clinic's application: all routes, guarded."""
+
+from fastapi import FastAPI
+from sqlalchemy import select
+
+import pneumoscope
+from pneumoscope.clinic.api import administration, judgements, readings, sessions, studies
+from pneumoscope.clinic.api.guards import LimitBody, TellBrowsers
+from pneumoscope.clinic.api.problems import answer_errors
+from pneumoscope.clinic.api.security import TheClinic
+from pneumoscope.clinic.settings import Clinic
+from pneumoscope.clinic.tables import Site
+
+ABOUT = """\
+Radiographs in, readings out. A reading is a second opinion by software on radiographs of patients
+like those it learned from: not a diagnosis, and not a medical device.
+
+Sign in with an API token (`Authorization: Bearer pns_...`). Errors are `application/problem+json`.
+"""
+
+
+def create_app(clinic: Clinic) -> FastAPI:
+    """Return the application of a clinic.
+
+    Parameters
+    ----------
+    clinic
+        Open; whoever opened it closes it.
+    """
+    # Its pages of documentation would load scripts from elsewhere; the description itself is there.
+    app = FastAPI(
+        title="pneumoscope",
+        version=pneumoscope.__version__,
+        description=ABOUT,
+        openapi_url="/v1/openapi.json",
+        docs_url=None,
+        redoc_url=None,
+    )
+    app.state.clinic = clinic
+    app.state.tries = sessions.new_tries()
+    answer_errors(app)
+    for part in (sessions, readings, studies, judgements, administration):
+        app.include_router(part.router)
+    app.add_api_route("/health", _health, tags=["health"])
+    app.add_middleware(LimitBody, most_bytes=clinic.settings.most_bytes)
+    app.add_middleware(TellBrowsers)
+    return app
+
+
+def _health(clinic: TheClinic) -> dict[str, str]:
+    """Say that the server runs and reaches its database; asks nobody to sign in."""
+    with clinic.database.reading() as session:
+        session.execute(select(Site.id).limit(1))
+    return {"status": "ok", "version": pneumoscope.__version__}

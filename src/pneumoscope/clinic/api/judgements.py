@@ -1,0 +1,84 @@
+"""What people say of readings."""
+
+from datetime import UTC, datetime
+from http import HTTPStatus
+from typing import Annotated
+
+from fastapi import APIRouter, Depends
+from pydantic import BaseModel, ConfigDict, Field
+
+from pneumoscope.clinic import audit
+from pneumoscope.clinic.accounts import Actor, Role
+from pneumoscope.clinic.api.inputs import Identifier, Text
+from pneumoscope.clinic.api.problems import ProblemError
+from pneumoscope.clinic.api.security import TheClinic, may, require_shown
+from pneumoscope.clinic.judgements import Answer, Opinion, Reason, Truth, history, judge
+from pneumoscope.clinic.tables import Image, Judgement
+
+router = APIRouter(prefix="/v1", tags=["judgements"])
+
+Person = Annotated[Actor, Depends(may(Role.CLINICIAN, Role.REVIEWER, Role.ADMINISTRATOR))]
+
+
+class NewJudgement(BaseModel):
+    """An opinion; ``truth`` is needed where the finding is uncertain or the image was not read."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    answer: Answer
+    truth: Truth | None = None
+    reason: Reason | None = None
+    text: Annotated[Text | None, Field(max_length=4000)] = None
+
+    def opinion(self) -> Opinion:
+        """Return it as it is kept."""
+        return Opinion(self.answer, self.truth, self.reason, self.text)
+
+
+class JudgementView(BaseModel):
+    """What somebody said, in which version."""
+
+    user: str
+    version: int
+    answer: Answer
+    truth: Truth | None
+    reason: Reason | None
+    text: str | None
+    created: datetime
+
+    @classmethod
+    def of(cls, judgement: Judgement) -> "JudgementView":
+        """Show a judgement."""
+        named = {name: getattr(judgement, name) for name in cls.model_fields if name != "user"}
+        return cls(user=judgement.user_id, **named)
+
+
+@router.post("/images/{image_id}/judgements", status_code=HTTPStatus.CREATED)
+def give(
+    clinic: TheClinic, actor: Person, image_id: Identifier, given: NewJudgement
+) -> JudgementView:
+    """Say whether a reading is right; once more to change one's mind."""
+    now = datetime.now(UTC)
+    with clinic.database.writing() as session:
+        image = session.get(Image, image_id)
+        if image is None:
+            raise ProblemError(HTTPStatus.NOT_FOUND, "there is no such image")
+        require_shown(image.study, actor)
+        kept = JudgementView.of(judge(session, actor, image, given.opinion(), now))
+        detail = {"version": kept.version, "answer": kept.answer}
+        audit.record(session, actor.name, "judge", f"image {image_id}", detail, now)
+        return kept
+
+
+@router.get("/images/{image_id}/judgements")
+def given(clinic: TheClinic, actor: Person, image_id: Identifier) -> list[JudgementView]:
+    """Return all that was ever said of an image's reading, the first first."""
+    with clinic.database.writing() as session:
+        image = session.get(Image, image_id)
+        if image is None:
+            raise ProblemError(HTTPStatus.NOT_FOUND, "there is no such image")
+        require_shown(image.study, actor)
+        said = [JudgementView.of(one) for one in history(session, image_id)]
+        now = datetime.now(UTC)
+        audit.record(session, actor.name, "see judgements", f"image {image_id}", {}, now)
+        return said

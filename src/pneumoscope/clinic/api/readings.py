@@ -1,0 +1,216 @@
+"""Radiographs handed in, and what the reader says of them."""
+
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from hashlib import sha256
+from http import HTTPStatus
+from typing import Annotated
+
+from fastapi import APIRouter, File, Form, Header, Query, UploadFile
+from sqlalchemy import func, select
+from sqlalchemy.exc import IntegrityError
+from sqlalchemy.orm import Session
+
+from pneumoscope.clinic import audit
+from pneumoscope.clinic.accounts import Actor
+from pneumoscope.clinic.api.described import Described
+from pneumoscope.clinic.api.inputs import Identifier, Text
+from pneumoscope.clinic.api.problems import ProblemError
+from pneumoscope.clinic.api.security import Anyone, TheClinic, sees_hidden_readings
+from pneumoscope.clinic.api.views import AcceptedView, ImagePage, ImageView, JobView, RefusedView
+from pneumoscope.clinic.intake import Kept, Upload, accept, keep
+from pneumoscope.clinic.settings import Clinic
+from pneumoscope.clinic.tables import HandedIn, Image, Job, Site, StoredReading, Task
+from pneumoscope.errors import UnreadableRadiographError
+
+MOST_FILES = 1000
+DEFAULT_SITE = "default"
+
+router = APIRouter(prefix="/v1", tags=["readings"])
+
+
+@router.post("/readings", status_code=HTTPStatus.ACCEPTED)
+def hand_in(
+    clinic: TheClinic,
+    actor: Anyone,
+    files: Annotated[list[UploadFile], File(max_length=MOST_FILES)],
+    about: Annotated[str, Form(description="JSON; see the schema Described")] = "{}",
+    site: Annotated[Text, Form(max_length=100)] = DEFAULT_SITE,
+    idempotency_key: Annotated[Text | None, Header(max_length=255)] = None,
+) -> AcceptedView:
+    """Hand in radiographs, one or many; each is read soon, and the answer does not wait for it.
+
+    With an Idempotency-Key, sending the same once more gives the same answer and reads nothing
+    twice: retry as often as the network asks for.
+    """
+    origin = _described(about).origin()
+    kept: list[Kept] = []
+    refused: list[RefusedView] = []
+    for file in files:
+        try:
+            kept.append(keep(clinic.store, Upload(file.filename or "", file.file, origin)))
+        except UnreadableRadiographError as error:
+            refused.append(RefusedView(name=file.filename or "", reason=str(error)))
+    if not kept:
+        raise ProblemError(
+            HTTPStatus.UNSUPPORTED_MEDIA_TYPE,
+            "; ".join(f"{one.name}: {one.reason}" for one in refused[:3]),
+        )
+    order = _Order(actor, site, kept, idempotency_key)
+    try:
+        return _entered(clinic, order, refused)
+    except IntegrityError:  # the same key, or the same study, came at the same moment
+        return _entered(clinic, order, refused)
+
+
+@dataclass(frozen=True, slots=True)
+class _Order:
+    """What one request hands in."""
+
+    actor: Actor
+    site: str
+    kept: Sequence[Kept]
+    key: str | None
+
+    @property
+    def digest(self) -> str:
+        """Two requests of one key must agree in it."""
+        what = [self.site, *([one.name, one.sha256] for one in self.kept)]
+        return sha256(json.dumps(what).encode()).hexdigest()
+
+
+def _described(about: str) -> Described:
+    try:
+        return Described.model_validate_json(about)
+    except ValueError as error:
+        raise ProblemError(
+            HTTPStatus.UNPROCESSABLE_ENTITY,
+            "the field 'about' is not JSON as the schema Described has it",
+        ) from error
+
+
+def _entered(clinic: Clinic, order: _Order, refused: list[RefusedView]) -> AcceptedView:
+    sees_hidden = sees_hidden_readings(order.actor)
+    with clinic.database.writing() as session:
+        images = _before(session, order)
+        if images is None:
+            images = _enter(session, order)
+        return AcceptedView(
+            job=images[0].job_id or "",
+            images=[ImageView.of(image, sees_hidden=sees_hidden) for image in images],
+            refused=refused,
+        )
+
+
+def _before(session: Session, order: _Order) -> list[Image] | None:
+    """Return what the same request got before, if there was one."""
+    if order.key is None:
+        return None
+    known = session.get(HandedIn, (order.actor.user_id, order.key))
+    if known is None:
+        return None
+    if known.digest != order.digest:
+        raise ProblemError(
+            HTTPStatus.UNPROCESSABLE_ENTITY,
+            "this Idempotency-Key was used for other files; take a new one for each request",
+        )
+    places = {(kept.name, kept.sha256): place for place, kept in enumerate(order.kept)}
+    images = session.scalars(select(Image).where(Image.job_id == known.job_id))
+    return sorted(images, key=lambda image: places[image.name, image.sha256])
+
+
+def _enter(session: Session, order: _Order) -> list[Image]:
+    now = datetime.now(UTC)
+    site = session.scalar(select(Site).where(Site.name == order.site))
+    if site is None:
+        raise ProblemError(
+            HTTPStatus.UNPROCESSABLE_ENTITY, "there is no such site; an administrator can make it"
+        )
+    job = Job(created=now, created_by=order.actor.user_id)
+    session.add(job)
+    session.flush()
+    if order.key is not None:
+        session.add(
+            HandedIn(
+                user_id=order.actor.user_id,
+                key=order.key,
+                digest=order.digest,
+                job_id=job.id,
+                created=now,
+            )
+        )
+    images = [accept(session, kept, site, job, now) for kept in order.kept]
+    session.flush()
+    audit.record(
+        session, order.actor.name, "hand in", f"job {job.id}", {"images": len(images)}, now
+    )
+    return images
+
+
+@router.get("/jobs/{job_id}")
+def job(clinic: TheClinic, actor: Anyone, job_id: Identifier) -> JobView:
+    """Say how far the files of one request have come."""
+    with clinic.database.reading() as session:
+        found = _own_job(session, actor, job_id)
+        of_job = Image.job_id == found.id
+        images = session.scalar(select(func.count()).select_from(Image).where(of_job)) or 0
+        waiting = (
+            session.scalar(select(func.count()).select_from(Task).join(Image).where(of_job)) or 0
+        )
+        statuses = session.execute(
+            select(StoredReading.status, func.count())
+            .join(Image)
+            .where(of_job)
+            .group_by(StoredReading.status)
+        ).all()
+        return JobView(
+            id=found.id,
+            created=found.created,
+            images=images,
+            waiting=waiting,
+            by_status=dict(statuses),
+        )
+
+
+@router.get("/jobs/{job_id}/images")
+def job_images(
+    clinic: TheClinic,
+    actor: Anyone,
+    job_id: Identifier,
+    after: Annotated[str, Query(pattern="^[0-9a-f]*$", max_length=32)] = "",
+    limit: Annotated[int, Query(ge=1, le=200)] = 50,
+) -> ImagePage:
+    """Return the images of one request with their readings, a page at a time."""
+    sees_hidden = sees_hidden_readings(actor)
+    with clinic.database.reading() as session:
+        _own_job(session, actor, job_id)
+        images = session.scalars(
+            select(Image)
+            .where(Image.job_id == job_id, Image.id > after)
+            .order_by(Image.id)
+            .limit(limit + 1)
+        ).all()
+        shown = [ImageView.of(image, sees_hidden=sees_hidden) for image in images[:limit]]
+        return ImagePage(images=shown, next=shown[-1].id if len(images) > limit else None)
+
+
+@router.get("/readings/{image_id}")
+def reading(clinic: TheClinic, actor: Anyone, image_id: Identifier) -> ImageView:
+    """Return an image with its reading, or that it still waits."""
+    with clinic.database.writing() as session:
+        image = session.get(Image, image_id)
+        if image is None:
+            raise ProblemError(HTTPStatus.NOT_FOUND, "there is no such image")
+        shown = ImageView.of(image, sees_hidden=sees_hidden_readings(actor))
+        audit.record(session, actor.name, "see reading", f"image {image_id}", {}, datetime.now(UTC))
+        return shown
+
+
+def _own_job(session: Session, actor: Actor, job_id: str) -> Job:
+    """Return a job of the actor's: others' are as if they were not."""
+    found = session.get(Job, job_id)
+    if found is None or found.created_by != actor.user_id:
+        raise ProblemError(HTTPStatus.NOT_FOUND, "there is no such job of yours")
+    return found

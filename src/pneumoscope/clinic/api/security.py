@@ -1,0 +1,115 @@
+"""Who sends a request, and whether that role may do what it asks for."""
+
+import hmac
+from collections.abc import Callable
+from datetime import UTC, datetime
+from http import HTTPStatus
+from typing import Annotated
+
+from fastapi import Depends, Request
+
+from pneumoscope.clinic.accounts import Actor, Role
+from pneumoscope.clinic.api.problems import ProblemError
+from pneumoscope.clinic.credentials import actor_of_session, actor_of_token, touch
+from pneumoscope.clinic.settings import Clinic
+from pneumoscope.clinic.tables import Study
+
+COOKIE = "__Host-pneumoscope"
+CSRF_HEADER = "X-CSRF-Token"
+
+_SAFE = {"GET", "HEAD", "OPTIONS"}
+_CHALLENGE = {"WWW-Authenticate": "Bearer"}
+
+
+def clinic_of(request: Request) -> Clinic:
+    """Return the clinic that the server was started with."""
+    clinic: Clinic = request.app.state.clinic
+    return clinic
+
+
+def signed_in(request: Request) -> Actor:
+    """Return who sends a request, by its API token or its browser's session.
+
+    Raises
+    ------
+    ProblemError
+        401 if nobody is signed in; 403 if a browser would change something without the header that
+        no other site can send.
+    """
+    clinic, now = clinic_of(request), datetime.now(UTC)
+    authorization = request.headers.get("authorization")
+    if authorization is not None:
+        return _by_token(clinic, authorization, now)
+    token = request.cookies.get(COOKIE)
+    if token is None:
+        raise ProblemError(HTTPStatus.UNAUTHORIZED, "sign in first", _CHALLENGE)
+    with clinic.database.reading() as session:
+        found = actor_of_session(session, token, now)
+    if found is None:
+        raise ProblemError(HTTPStatus.UNAUTHORIZED, "signed out; sign in again", _CHALLENGE)
+    if request.method not in _SAFE:
+        sent = request.headers.get(CSRF_HEADER, "")
+        if not hmac.compare_digest(sent.encode(), found.csrf.encode()):
+            raise ProblemError(
+                HTTPStatus.FORBIDDEN, f"the header {CSRF_HEADER} is missing or of another session"
+            )
+    if found.touch_due:
+        with clinic.database.writing() as session:
+            touch(session, token, now)
+    return found.actor
+
+
+def _by_token(clinic: Clinic, authorization: str, now: datetime) -> Actor:
+    scheme, _, token = authorization.partition(" ")
+    actor = None
+    if scheme.lower() == "bearer":
+        with clinic.database.reading() as session:
+            actor = actor_of_token(session, token.strip(), now)
+    if actor is None:
+        raise ProblemError(
+            HTTPStatus.UNAUTHORIZED, "this token does not hold; ask for a new one", _CHALLENGE
+        )
+    return actor
+
+
+def may(*roles: Role) -> Callable[[Actor], Actor]:
+    """Return what lets some roles pass and stops all others with 403."""
+
+    def allowed(actor: Annotated[Actor, Depends(signed_in)]) -> Actor:
+        if actor.role not in roles:
+            raise ProblemError(
+                HTTPStatus.FORBIDDEN, f"a {actor.role} may not do this; ask an administrator"
+            )
+        return actor
+
+    return allowed
+
+
+def sees_hidden_readings(actor: Actor) -> bool:
+    """Whether someone sees readings of sites in shadow mode: who watches over it, not who treats.
+
+    Examples
+    --------
+    >>> [sees_hidden_readings(Actor("", "", role)) for role in Role]
+    [False, True, True, False]
+    """
+    return actor.role in (Role.REVIEWER, Role.ADMINISTRATOR)
+
+
+def require_shown(study: Study, actor: Actor) -> None:
+    """Stop who may not see a study's readings.
+
+    Raises
+    ------
+    ProblemError
+        403 while its site is in shadow mode, for those who treat.
+    """
+    if not (study.site.displayed or sees_hidden_readings(actor)):
+        raise ProblemError(
+            HTTPStatus.FORBIDDEN, "readings of this site are not shown yet; it is in shadow mode"
+        )
+
+
+Anyone = Annotated[Actor, Depends(signed_in)]
+Administrator = Annotated[Actor, Depends(may(Role.ADMINISTRATOR))]
+TheClinic = Annotated[Clinic, Depends(clinic_of)]

@@ -1,0 +1,131 @@
+"""Signing in and out, and the first start."""
+
+from datetime import UTC, datetime
+from http import HTTPStatus
+from typing import Annotated
+
+from fastapi import APIRouter, Depends, Request, Response
+from limits import RateLimitItemPerMinute
+from limits.storage import MemoryStorage
+from limits.strategies import MovingWindowRateLimiter
+from pydantic import BaseModel, Field
+
+from pneumoscope.clinic import audit
+from pneumoscope.clinic.accounts import sign_in
+from pneumoscope.clinic.api.problems import ProblemError
+from pneumoscope.clinic.api.security import COOKIE, Anyone, TheClinic
+from pneumoscope.clinic.credentials import actor_of_session, close_session, open_session
+from pneumoscope.clinic.settings import Clinic
+from pneumoscope.clinic.setup_link import complete_setup
+
+TRIES = RateLimitItemPerMinute(20)
+"""To sign in or set up, from one address: more than a person needs, fewer than a guesser."""
+
+router = APIRouter(prefix="/v1", tags=["sessions"])
+
+
+def slowly(request: Request) -> None:
+    """Stop an address that tries too often.
+
+    Raises
+    ------
+    ProblemError
+        429, and after how many seconds to try again.
+    """
+    tries: MovingWindowRateLimiter = request.app.state.tries
+    address = request.client.host if request.client else "unknown"
+    if not tries.hit(TRIES, address):
+        again = max(
+            1, round(tries.get_window_stats(TRIES, address).reset_time - _now().timestamp())
+        )
+        raise ProblemError(
+            HTTPStatus.TOO_MANY_REQUESTS,
+            f"too many tries; try again in {again} seconds",
+            {"Retry-After": str(again)},
+        )
+
+
+def new_tries() -> MovingWindowRateLimiter:
+    """Return the counter of tries of one server."""
+    return MovingWindowRateLimiter(MemoryStorage())
+
+
+class Credentials(BaseModel):
+    """A name and its password."""
+
+    name: Annotated[str, Field(max_length=100)]
+    password: Annotated[str, Field(max_length=256)]
+
+
+class FirstAccount(Credentials):
+    """The first administrator, with the token of the setup link."""
+
+    token: Annotated[str, Field(max_length=100)]
+
+
+class SignedInView(BaseModel):
+    """Who is signed in; ``csrf`` goes into the header X-CSRF-Token, and is null with a token."""
+
+    name: str
+    role: str
+    csrf: str | None
+
+
+@router.post("/setup", status_code=HTTPStatus.CREATED, dependencies=[Depends(slowly)])
+def set_up(clinic: TheClinic, first: FirstAccount) -> SignedInView:
+    """Make the first administrator, with the link that the server printed when it first started."""
+    now = _now()
+    with clinic.database.writing() as session:
+        actor = complete_setup(session, first.token, first.name, first.password, now)
+        audit.record(session, actor.name, "set up", f"user {actor.user_id}", {}, now)
+    return SignedInView(name=actor.name, role=actor.role, csrf=None)
+
+
+@router.post("/session", dependencies=[Depends(slowly)])
+def open_(clinic: TheClinic, credentials: Credentials, response: Response) -> SignedInView:
+    """Sign a browser in."""
+    now = _now()
+    with clinic.database.writing() as session:  # kept also if it fails: tries are counted
+        actor = sign_in(session, credentials.name, credentials.password, now)
+        if actor is None:
+            audit.record(session, "unknown", "fail to sign in", "session", {}, now)
+            token = csrf = None
+        else:
+            token, csrf = open_session(session, actor, now)
+            audit.record(session, actor.name, "sign in", f"user {actor.user_id}", {}, now)
+    if actor is None or token is None:
+        raise ProblemError(
+            HTTPStatus.UNAUTHORIZED,
+            "name or password is wrong, or the account is locked for a while after too many tries",
+        )
+    response.set_cookie(COOKIE, token, secure=True, httponly=True, samesite="strict", path="/")
+    return SignedInView(name=actor.name, role=actor.role, csrf=csrf)
+
+
+@router.get("/session")
+def who(clinic: TheClinic, actor: Anyone, request: Request) -> SignedInView:
+    """Say who is signed in."""
+    return SignedInView(name=actor.name, role=actor.role, csrf=_csrf(clinic, request))
+
+
+@router.delete("/session", status_code=HTTPStatus.NO_CONTENT)
+def close(clinic: TheClinic, actor: Anyone, request: Request, response: Response) -> None:
+    """Sign a browser out."""
+    with clinic.database.writing() as session:
+        if token := request.cookies.get(COOKIE):
+            close_session(session, token)
+        audit.record(session, actor.name, "sign out", f"user {actor.user_id}", {}, _now())
+    response.delete_cookie(COOKIE, secure=True, httponly=True, samesite="strict", path="/")
+
+
+def _csrf(clinic: Clinic, request: Request) -> str | None:
+    token = request.cookies.get(COOKIE)
+    if token is None or "authorization" in request.headers:
+        return None
+    with clinic.database.reading() as session:
+        found = actor_of_session(session, token, _now())
+    return None if found is None else found.csrf
+
+
+def _now() -> datetime:
+    return datetime.now(UTC)

@@ -1,0 +1,116 @@
+"""Passwords: which are good enough, and how they are kept."""
+
+import unicodedata
+
+from argon2 import PasswordHasher
+from argon2.exceptions import VerifyMismatchError
+
+from pneumoscope.errors import ClinicError
+
+SHORTEST = 15
+"""Characters of a password that is the only factor (NIST SP 800-63B-4, 3.1.1.2)."""
+
+LONGEST = 256
+
+_FEWEST_DIFFERENT = 5
+_SHORTEST_NAME = 3
+"""A shorter name is in too many good passwords to say anything."""
+
+_HASHER = PasswordHasher()
+
+
+def check_password(password: str, name: str) -> None:
+    """Refuse a password that is easily guessed; which kinds of character it has is free.
+
+    Parameters
+    ----------
+    password
+        As the user chose it.
+    name
+        Of the user, which must not be in it.
+
+    Raises
+    ------
+    ClinicError
+        If it is too short or too long, has the name in it, or repeats a few characters.
+
+    References
+    ----------
+    NIST SP 800-63B-4, Digital Identity Guidelines: Authentication and Authenticator Management,
+    2025, section 3.1.1.2.
+
+    Examples
+    --------
+    >>> check_password("four words and a number 7", "anna")
+    >>> check_password("Anna is my own name", "anna")
+    Traceback (most recent call last):
+    pneumoscope.errors.ClinicError: the password has the user's name in it; leave the name out
+    """
+    if not SHORTEST <= len(_normal(password)) <= LONGEST:
+        raise ClinicError(
+            f"the password is too short or too long; choose one of {SHORTEST} to {LONGEST} "
+            "characters, for example four or five words"
+        )
+    if len(set(_folded(password))) < _FEWEST_DIFFERENT:
+        raise ClinicError(
+            "the password repeats a few characters; choose one with at least "
+            f"{_FEWEST_DIFFERENT} different ones"
+        )
+    if len(name) >= _SHORTEST_NAME and _folded(name) in _folded(password):
+        raise ClinicError("the password has the user's name in it; leave the name out")
+
+
+def hash_password(password: str) -> str:
+    """Return what to keep of a password: its argon2id hash, with salt and parameters.
+
+    References
+    ----------
+    RFC 9106, Argon2 Memory-Hard Function for Password Hashing and Proof-of-Work Applications,
+    2021; the parameters are those of section 4 for little memory, the default of argon2-cffi.
+
+    Examples
+    --------
+    >>> hash_password("four words and a number 7")[:31]
+    '$argon2id$v=19$m=65536,t=3,p=4$'
+    """
+    return _HASHER.hash(_normal(password))
+
+
+def matches(password: str, password_hash: str | None) -> bool:
+    """Return whether a password is the one that was kept; where none was, the work is the same.
+
+    Examples
+    --------
+    >>> kept = hash_password("four words and a number 7")
+    >>> matches("four words and a number 7", kept), matches("five words", kept)
+    (True, False)
+    >>> matches("four words and a number 7", None)
+    False
+    """
+    if password_hash is None:
+        hash_password(password)  # as long as it takes to compare with a hash
+        return False
+    try:
+        return _HASHER.verify(password_hash, _normal(password))
+    except VerifyMismatchError:
+        return False
+
+
+def is_outdated(password_hash: str) -> bool:
+    """Return whether a hash has other parameters than a new one would have.
+
+    Examples
+    --------
+    >>> is_outdated(hash_password("four words and a number 7"))
+    False
+    """
+    return _HASHER.check_needs_rehash(password_hash)
+
+
+def _normal(password: str) -> str:
+    """Return the same characters for the same text, whichever keyboard it was typed on."""
+    return unicodedata.normalize("NFC", password)
+
+
+def _folded(text: str) -> str:
+    return unicodedata.normalize("NFKC", text).casefold()

@@ -1,0 +1,140 @@
+"""A clinic's server: the application, and the workers that read what it takes in."""
+
+import logging
+import multiprocessing
+import os
+import signal
+import socket
+import threading
+from contextlib import ExitStack
+from datetime import UTC, datetime
+from multiprocessing.process import BaseProcess
+from uuid import uuid4
+
+import uvicorn
+from sqlalchemy import select
+
+from pneumoscope.clinic.api.app import create_app
+from pneumoscope.clinic.api.readings import DEFAULT_SITE
+from pneumoscope.clinic.settings import Clinic, Settings
+from pneumoscope.clinic.setup_link import setup_token
+from pneumoscope.clinic.tables import Site
+from pneumoscope.clinic.worker import Worker
+from pneumoscope.errors import ClinicError
+from pneumoscope.reader import load
+from pneumoscope.terminal import results
+
+_IDLE = 0.2
+"""Seconds between two looks at an empty queue."""
+
+_RESTART = 1.0
+"""Seconds between two looks at whether all workers live."""
+
+log = logging.getLogger(__name__)
+
+
+def serve(settings: Settings, host: str, port: int, workers: int) -> None:
+    """Serve until the process is told to end.
+
+    Parameters
+    ----------
+    settings
+        Of the clinic.
+    host, port
+        Where to listen.
+    workers
+        Processes that read.
+
+    Raises
+    ------
+    ClinicError
+        If the data cannot be opened or the port is taken.
+    """
+    with ExitStack() as stack:
+        clinic = Clinic.open(settings)
+        stack.callback(clinic.close)
+        listener = stack.enter_context(_listen(host, port))
+        address = f"http://{host}:{listener.getsockname()[1]}"
+        _greet(clinic, address)
+        stack.callback(_Workers(settings, workers).stop)
+        server = uvicorn.Server(
+            uvicorn.Config(create_app(clinic), access_log=False, server_header=False)
+        )
+        server.run([listener])
+
+
+def prepare(clinic: Clinic) -> str | None:
+    """Make the default site at the first start; return the setup token while there is no user."""
+    with clinic.database.writing() as session:
+        if session.scalar(select(Site).limit(1)) is None:
+            session.add(Site(name=DEFAULT_SITE))
+        return setup_token(session, datetime.now(UTC))
+
+
+def run_worker(settings: Settings) -> None:
+    """Read what waits, until told to end or the server is gone; the target of a process."""
+    stop = threading.Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, lambda *_: stop.set())
+    clinic = Clinic.open(settings)
+    name = f"{socket.gethostname()[:32]}-{os.getpid()}-{uuid4().hex[:8]}"
+    reader = load(settings.bundle, threads=1)
+    worker = Worker(clinic.database, clinic.store, reader, settings.operating_point, name)
+    server = multiprocessing.parent_process()
+    while not stop.is_set() and (server is None or server.is_alive()):
+        if not worker.step():
+            stop.wait(_IDLE)
+    clinic.close()
+
+
+class _Workers:
+    """Processes that read; one that ends is replaced."""
+
+    def __init__(self, settings: Settings, count: int) -> None:
+        self._settings = settings
+        self._context = multiprocessing.get_context("spawn")
+        self._processes = [self._start() for _ in range(count)]
+        self._stopping = threading.Event()
+        self._watch = threading.Thread(target=self._replace, daemon=True)
+        self._watch.start()
+
+    def stop(self) -> None:
+        """End all of them; what they are reading they read to its end."""
+        self._stopping.set()
+        self._watch.join()
+        for process in self._processes:
+            process.terminate()
+        for process in self._processes:
+            process.join()
+
+    def _start(self) -> BaseProcess:
+        process = self._context.Process(target=run_worker, args=(self._settings,), daemon=True)
+        process.start()
+        return process
+
+    def _replace(self) -> None:
+        while not self._stopping.wait(_RESTART):
+            for place, process in enumerate(self._processes):
+                if not process.is_alive():
+                    log.error("a worker ended (%s); another is started", process.exitcode)
+                    self._processes[place] = self._start()
+
+
+def _listen(host: str, port: int) -> socket.socket:
+    try:
+        return socket.create_server((host, port))
+    except OSError as error:
+        raise ClinicError(
+            f"{host}:{port}: cannot be listened on ({error.strerror}); choose another --port or "
+            "--host, or end the server that has it"
+        ) from error
+
+
+def _greet(clinic: Clinic, address: str) -> None:
+    token = prepare(clinic)
+    results.print(f"pneumoscope is served at {address}", soft_wrap=True)
+    if token is not None:
+        results.print(
+            f"First start. Make the first administrator within 24 hours, with this token:\n{token}",
+            soft_wrap=True,
+        )

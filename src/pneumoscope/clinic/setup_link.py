@@ -1,0 +1,62 @@
+"""The one-time link with which the first administrator is made: there is no default password."""
+
+from datetime import datetime, timedelta
+
+from sqlalchemy import delete, select
+from sqlalchemy.orm import Session
+
+from pneumoscope.clinic.accounts import Actor, Role, create_user
+from pneumoscope.clinic.credentials import digest, new_token
+from pneumoscope.clinic.tables import SetupLink, User
+from pneumoscope.errors import ClinicError
+
+VALID_FOR = timedelta(hours=24)
+
+
+def setup_token(session: Session, now: datetime) -> str | None:
+    """Return the token of a new setup link, which replaces any older; None once there are users.
+
+    Examples
+    --------
+    >>> from datetime import UTC
+    >>> from pneumoscope.clinic.database import Database
+    >>> database = Database(f"sqlite:///{getfixture('tmp_path')}/clinic.db")
+    >>> now = datetime.now(UTC)
+    >>> with database.writing() as session:
+    ...     token = setup_token(session, now)
+    ...     first = complete_setup(session, token, "Anna", "four words and a number 7", now)
+    ...     print(first.name, first.role, setup_token(session, now))
+    anna administrator None
+    """
+    if _has_users(session):
+        return None
+    session.execute(delete(SetupLink))
+    token = new_token()
+    session.add(SetupLink(token_sha256=digest(token), created=now))
+    return token
+
+
+def complete_setup(session: Session, token: str, name: str, password: str, now: datetime) -> Actor:
+    """Make the first administrator with the token of a setup link, which is then used up.
+
+    Raises
+    ------
+    ClinicError
+        If the link does not hold (any more), or the name or password will not do.
+    """
+    # All links are locked, so that two that are followed at once do not both see no user.
+    links = session.scalars(
+        select(SetupLink).order_by(SetupLink.token_sha256).with_for_update()
+    ).all()
+    link = next((one for one in links if one.token_sha256 == digest(token)), None)
+    if link is None or link.used or now >= link.created + VALID_FOR or _has_users(session):
+        raise ClinicError(
+            "this setup link does not hold: it works once, for 24 hours, while there is no user; "
+            "start the server again for a new one, or ask an administrator for an account"
+        )
+    link.used = now
+    return create_user(session, name, Role.ADMINISTRATOR, password, now)
+
+
+def _has_users(session: Session) -> bool:
+    return session.scalars(select(User.id).limit(1)).first() is not None

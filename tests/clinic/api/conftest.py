@@ -1,0 +1,75 @@
+"""A clinic with one user of each role, and a client for each."""
+
+from collections.abc import Callable, Iterator
+from datetime import UTC, datetime
+from pathlib import Path
+
+import pytest
+from fastapi.testclient import TestClient
+from sqlalchemy import select
+
+from pneumoscope.clinic.accounts import Role, create_user, users
+from pneumoscope.clinic.api.app import create_app
+from pneumoscope.clinic.credentials import issue_token
+from pneumoscope.clinic.serve import prepare
+from pneumoscope.clinic.settings import Clinic, Settings
+from pneumoscope.clinic.tables import Site
+from pneumoscope.clinic.worker import Worker
+from pneumoscope.reader import Reader
+
+PASSWORD = "correct horse battery staple"
+
+
+@pytest.fixture
+def clinic(url: str, tmp_path: Path) -> Iterator[Clinic]:
+    """Yield a clinic whose only site is displayed; the users are called as their roles."""
+    opened = Clinic.open(Settings(tmp_path / "data", url, most_bytes=2_000_000))
+    prepare(opened)
+    now = datetime.now(UTC)
+    with opened.database.writing() as session:
+        session.scalars(select(Site)).one().displayed = True
+        for role in Role:  # a password takes long to hash, as it shall
+            password = PASSWORD if role is Role.CLINICIAN else None
+            create_user(session, f"a {role}", role, password, now)
+    yield opened
+    opened.close()
+
+
+@pytest.fixture
+def anonymous(clinic: Clinic) -> TestClient:
+    """Return a client that has not signed in; a defect of the server is an answer, as outside."""
+    return TestClient(
+        create_app(clinic), base_url="https://clinic.test", raise_server_exceptions=False
+    )
+
+
+@pytest.fixture
+def as_(clinic: Clinic, anonymous: TestClient) -> Callable[[Role], TestClient]:
+    """Return what gives a client with the API token of a role."""
+
+    def client(role: Role) -> TestClient:
+        now = datetime.now(UTC)
+        with clinic.database.writing() as session:
+            user = next(one for one in users(session) if one.role == role)
+            _, token = issue_token(session, user.id, "test", now, 1)
+        made = TestClient(
+            anonymous.app, base_url="https://clinic.test", raise_server_exceptions=False
+        )
+        made.headers["Authorization"] = f"Bearer {token}"
+        return made
+
+    return client
+
+
+@pytest.fixture
+def read_all(clinic: Clinic, reader: Reader) -> Callable[[], int]:
+    """Return what reads everything that waits, as the workers would."""
+    worker = Worker(clinic.database, clinic.store, reader, "screening", "test")
+
+    def drain() -> int:
+        done = 0
+        while part := worker.step():
+            done += part
+        return done
+
+    return drain

@@ -1,0 +1,223 @@
+"""Every route against every role: who may, and that all others may not."""
+
+import re
+from collections.abc import Callable
+
+import pytest
+from fastapi.testclient import TestClient
+from sqlalchemy import select
+
+from pneumoscope.clinic.accounts import Role
+from pneumoscope.clinic.api.security import COOKIE
+from pneumoscope.clinic.settings import Clinic
+from pneumoscope.clinic.tables import AuditEntry
+
+from .conftest import PASSWORD
+
+As = Callable[[Role], TestClient]
+
+OPEN = {("POST", "/v1/setup"), ("POST", "/v1/session"), ("GET", "/health")}
+EVERYONE = {
+    ("GET", "/v1/session"),
+    ("DELETE", "/v1/session"),
+    ("POST", "/v1/readings"),
+    ("GET", "/v1/readings/{image_id}"),
+    ("GET", "/v1/jobs/{job_id}"),
+    ("GET", "/v1/jobs/{job_id}/images"),
+    ("POST", "/v1/studies/search"),
+    ("GET", "/v1/studies/{study_id}"),
+    ("GET", "/v1/studies/{study_id}/report"),
+    ("GET", "/v1/images/{image_id}/file"),
+    ("GET", "/v1/images/{image_id}/heatmap"),
+}
+PEOPLE = {
+    ("GET", "/v1/images/{image_id}/judgements"),
+    ("POST", "/v1/images/{image_id}/judgements"),
+}
+ADMINISTRATORS = {
+    ("GET", "/v1/users"),
+    ("POST", "/v1/users"),
+    ("PATCH", "/v1/users/{user_id}"),
+    ("GET", "/v1/users/{user_id}/tokens"),
+    ("POST", "/v1/users/{user_id}/tokens"),
+    ("DELETE", "/v1/tokens/{token_id}"),
+    ("GET", "/v1/sites"),
+    ("POST", "/v1/sites"),
+    ("PATCH", "/v1/sites/{site_id}"),
+}
+
+
+def routes(client: TestClient) -> set[tuple[str, str]]:
+    paths = client.get("/v1/openapi.json").json()["paths"]
+    return {(method.upper(), path) for path, methods in paths.items() for method in methods}
+
+
+def ask(client: TestClient, method: str, path: str) -> int:
+    filled = re.sub(r"{\w+}", "0" * 32, path)
+    return client.request(method, filled, json={} if method != "GET" else None).status_code
+
+
+def test_the_matrix_names_every_route(anonymous: TestClient) -> None:
+    assert routes(anonymous) == OPEN | EVERYONE | PEOPLE | ADMINISTRATORS
+
+
+def test_who_is_not_signed_in_gets_nothing(anonymous: TestClient) -> None:
+    for method, path in EVERYONE | PEOPLE | ADMINISTRATORS:
+        assert ask(anonymous, method, path) == 401, (method, path)
+    for method, path in OPEN:
+        assert ask(anonymous, method, path) in (200, 422), (method, path)
+
+
+def test_everyone_may_do_what_is_everyones(as_: As) -> None:
+    for role in Role:
+        for method, path in sorted(EVERYONE):
+            assert ask(as_(role), method, path) not in (401, 403), (role, method, path)
+
+
+def test_programs_do_not_judge(as_: As) -> None:
+    for role in Role:
+        for method, path in sorted(PEOPLE):
+            refused = ask(as_(role), method, path) == 403
+            assert refused is (role is Role.SERVICE), (role, method, path)
+
+
+def test_administration_is_for_administrators_alone(as_: As) -> None:
+    for role in Role:
+        client = as_(role)
+        for method, path in sorted(ADMINISTRATORS):
+            status = ask(client, method, path)
+            if role is Role.ADMINISTRATOR:
+                assert status not in (401, 403), (method, path)
+            else:
+                assert status == 403, (role, method, path)
+
+
+@pytest.mark.parametrize(
+    "header", [b"Bearer", b"Bearer pns_nothing", b"Basic YTpi", b"", b"Bearer \xc3\xa9"]
+)
+def test_tokens_that_do_not_hold(anonymous: TestClient, header: bytes) -> None:
+    answer = anonymous.get("/v1/session", headers={b"Authorization": header})
+    assert answer.status_code == 401
+    assert answer.headers["www-authenticate"] == "Bearer"
+
+
+def sign_in(client: TestClient, name: str = "a clinician", password: str = PASSWORD) -> dict:
+    answer = client.post("/v1/session", json={"name": name, "password": password})
+    assert answer.status_code == 200, answer.text
+    return answer.json()
+
+
+def test_a_browser_signs_in_and_out(anonymous: TestClient) -> None:
+    signed = sign_in(anonymous)
+    assert (signed["name"], signed["role"]) == ("a clinician", "clinician")
+    cookie = next(iter(anonymous.cookies.jar))
+    assert (cookie.name, cookie.secure, cookie.path) == (COOKIE, True, "/")
+    assert cookie.has_nonstandard_attr("HttpOnly")
+    assert cookie.get_nonstandard_attr("SameSite") == "strict"
+    assert anonymous.get("/v1/session").json() == signed
+    out = anonymous.delete("/v1/session", headers={"X-CSRF-Token": signed["csrf"]})
+    assert out.status_code == 204
+    anonymous.cookies.set(COOKIE, cookie.value or "")
+    assert anonymous.get("/v1/session").status_code == 401
+
+
+def test_another_site_cannot_act_with_a_browsers_cookie(anonymous: TestClient) -> None:
+    signed = sign_in(anonymous)
+    for sent in ({}, {"X-CSRF-Token": "guessed"}, {"X-CSRF-Token": ""}):
+        answer = anonymous.post("/v1/studies/search", json={}, headers=sent)
+        assert answer.status_code == 403
+    csrf = {"X-CSRF-Token": signed["csrf"]}
+    assert anonymous.post("/v1/studies/search", json={}, headers=csrf).status_code == 200
+
+
+def test_wrong_passwords_are_counted_and_the_account_locks(
+    anonymous: TestClient, clinic: Clinic
+) -> None:
+    for name in ["a clinician"] * 5 + ["nobody"]:
+        wrong = {"name": name, "password": "not the password at all"}
+        answer = anonymous.post("/v1/session", json=wrong)
+        assert answer.status_code == 401
+        assert "locked" in answer.json()["detail"]  # the same words, whatever is wrong
+    right = {"name": "a clinician", "password": PASSWORD}
+    assert anonymous.post("/v1/session", json=right).status_code == 401
+    with clinic.database.reading() as session:
+        actions = session.scalars(select(AuditEntry.action)).all()
+    assert actions.count("fail to sign in") == 7
+
+
+def test_one_address_cannot_try_without_end(anonymous: TestClient) -> None:
+    wrong = {"name": "nobody", "password": "x"}
+    statuses = [anonymous.post("/v1/session", json=wrong).status_code for _ in range(22)]
+    assert statuses == [401] * 20 + [429] * 2
+    answer = anonymous.post("/v1/session", json=wrong)
+    assert 1 <= int(answer.headers["retry-after"]) <= 60
+
+
+def test_what_happens_is_in_the_trail_and_no_password_is(as_: As, clinic: Clinic) -> None:
+    administrator = as_(Role.ADMINISTRATOR)
+    new = {"name": "Berta", "role": "clinician", "password": "a word of mine and 9 more"}
+    user = administrator.post("/v1/users", json=new).json()
+    administrator.patch(f"/v1/users/{user['id']}", json={"password": "another one of hers 99"})
+    token = administrator.post(f"/v1/users/{user['id']}/tokens", json={"name": "x"}).json()
+    assert administrator.delete(f"/v1/tokens/{token['id']}").status_code == 204
+    with clinic.database.reading() as session:
+        entries = session.scalars(select(AuditEntry).order_by(AuditEntry.number)).all()
+    assert [entry.action for entry in entries] == [
+        "make user",
+        "change user",
+        "issue token",
+        "revoke token",
+    ]
+    written = " ".join(entry.detail for entry in entries)
+    for secret in ("mine and 9", "hers 99", token["token"]):
+        assert secret not in written
+
+
+def test_an_account_taken_away_is_signed_out_at_once(as_: As, anonymous: TestClient) -> None:
+    administrator = as_(Role.ADMINISTRATOR)
+    sign_in(anonymous)
+    service = as_(Role.CLINICIAN)
+    users = administrator.get("/v1/users").json()
+    clinician = next(user for user in users if user["role"] == "clinician")
+    taken = administrator.patch(f"/v1/users/{clinician['id']}", json={"active": False})
+    assert taken.json()["active"] is False
+    assert service.get("/v1/session").status_code == 401
+    assert anonymous.get("/v1/session").status_code == 401
+    again = administrator.patch(f"/v1/users/{clinician['id']}", json={"active": True})
+    assert again.status_code == 409
+
+
+def test_the_last_administrator_stays(as_: As) -> None:
+    administrator = as_(Role.ADMINISTRATOR)
+    me = next(u for u in administrator.get("/v1/users").json() if u["role"] == "administrator")
+    for change in ({"active": False}, {"role": "clinician"}):
+        answer = administrator.patch(f"/v1/users/{me['id']}", json=change)
+        assert answer.status_code == 400
+        assert "administrator" in answer.json()["detail"]
+
+
+def test_letters_that_a_database_cannot_keep_are_refused(as_: As) -> None:
+    administrator = as_(Role.ADMINISTRATOR)
+    for path in ("/v1/studies/%00", "/v1/readings/" + "g" * 32, "/v1/users/..%2f/tokens"):
+        assert administrator.get(path).status_code in (404, 422), path
+    for path, body in [
+        ("/v1/studies/search", {"text": "a\x00"}),
+        ("/v1/users", {"name": "a\x00", "role": "service"}),
+        ("/v1/sites", {"name": "\x00"}),
+    ]:
+        assert administrator.post(path, json=body).status_code == 422, path
+
+
+def test_errors_never_repeat_what_was_sent(anonymous: TestClient) -> None:
+    answer = anonymous.post("/v1/session", json={"name": ["SECRET"], "password": 7})
+    assert answer.status_code == 422
+    assert answer.headers["content-type"] == "application/problem+json"
+    assert "SECRET" not in answer.text
+
+
+def test_every_answer_tells_browsers_the_rules(anonymous: TestClient) -> None:
+    for path in ("/health", "/v1/session", "/nowhere", "/v1/openapi.json"):
+        headers = anonymous.get(path).headers
+        assert "frame-ancestors 'none'" in headers["content-security-policy"]
+        assert headers["cache-control"] == "no-store"
+        assert headers["x-content-type-options"] == "nosniff"

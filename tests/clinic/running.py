@@ -1,0 +1,79 @@
+"""A server of our own, as a person starts it."""
+
+import os
+import re
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+import httpx
+
+PATIENCE = 90
+
+
+@dataclass
+class Server:
+    """A running `pneumoscope serve`, and what it said when it started."""
+
+    process: subprocess.Popen[str]
+    data: Path
+    address: str
+    setup: str | None
+
+    @property
+    def workers(self) -> list[int]:
+        """Processes of its workers, found by their command lines."""
+        children = Path(f"/proc/{self.process.pid}/task/{self.process.pid}/children")
+        lines = {int(p): Path(f"/proc/{p}/cmdline") for p in children.read_text().split()}
+        return [pid for pid, line in lines.items() if b"spawn_main" in line.read_bytes()]
+
+
+def start(data: Path, *, first: bool = True) -> Server:
+    command = [sys.executable, "-m", "pneumoscope", "serve", "--data", str(data), "--port", "0"]
+    process = subprocess.Popen(
+        [*command, "--workers", "1"],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.DEVNULL,
+        text=True,
+        env=os.environ | {"PYTHONUNBUFFERED": "1"},
+    )
+    assert process.stdout is not None
+    address = re.search(r"http://\S+", process.stdout.readline())
+    assert address is not None
+    setup = None
+    if first:
+        assert "First start" in process.stdout.readline()
+        setup = process.stdout.readline().strip()
+    server = Server(process, data, address[0], setup)
+    wait_until(lambda: _answers(server))
+    return server
+
+
+def _answers(server: Server) -> bool:
+    try:
+        return httpx.get(f"{server.address}/health").json()["status"] == "ok"
+    except httpx.TransportError:
+        return False
+
+
+def wait_until(holds: Callable[[], bool]) -> None:
+    deadline = time.monotonic() + PATIENCE
+    while not holds():
+        assert time.monotonic() < deadline
+        time.sleep(0.1)
+
+
+def sign_in(server: Server) -> httpx.Client:
+    """Make the first administrator and sign a browser in as them."""
+    client = httpx.Client(base_url=server.address, timeout=60)
+    account = {"name": "first", "password": "four words and a number 7"}
+    client.post("/v1/setup", json=account | {"token": server.setup}).raise_for_status()
+    signed = client.post("/v1/session", json=account)
+    signed.raise_for_status()
+    # Over plain HTTP, which only a browser on the same machine takes for safe.
+    client.headers["Cookie"] = signed.headers["set-cookie"].split(";")[0]
+    client.headers["X-CSRF-Token"] = signed.json()["csrf"]
+    return client

@@ -1,0 +1,434 @@
+import json
+import re
+from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta, timezone
+from typing import Any
+from xml.etree import ElementTree
+
+import pytest
+from fhir.resources.R4B.bundle import Bundle
+
+from pneumoscope.clinic.fhir import diagnostic_report
+from pneumoscope.clinic.tables import Image, StoredReading, Study, StudyStatus
+from pneumoscope.errors import ClinicError
+
+HL7 = "http://terminology.hl7.org/CodeSystem"
+OURS = "https://pneumoscope.org/fhir/CodeSystem/reading"
+ISSUED = datetime(2026, 1, 2, 9, 30, tzinfo=UTC)
+NAME = "Featherstonehaugh"
+HOSTILE = "<script>alert('x')</script> & \"]]>\x00\x1b\ud800 end"
+
+# What is used of R4 (4.0.1), as its pages define it: "!" marks what is required, "*" what repeats.
+ELEMENTS = {
+    "Bundle": "resourceType!:code type!:code timestamp:instant entry*:entry",
+    "entry": "fullUrl:uri resource:Resource",
+    "DiagnosticReport": (
+        "resourceType!:code id:id text:Narrative identifier*:Identifier basedOn*:Reference "
+        "status!:code category*:CodeableConcept code!:CodeableConcept subject:Reference "
+        "effectiveDateTime:dateTime issued:instant result*:Reference imagingStudy*:Reference "
+        "conclusion:string conclusionCode*:CodeableConcept"
+    ),
+    "Observation": (
+        "resourceType!:code id:id text:Narrative identifier*:Identifier status!:code "
+        "category*:CodeableConcept code!:CodeableConcept subject:Reference "
+        "effectiveDateTime:dateTime issued:instant valueQuantity:Quantity "
+        "dataAbsentReason:CodeableConcept interpretation*:CodeableConcept note*:Annotation "
+        "bodySite:CodeableConcept device:Reference"
+    ),
+    "Narrative": "status!:code div!:xhtml",
+    "Identifier": "type:CodeableConcept system:uri value:string",
+    "Reference": "reference:string type:uri identifier:Identifier display:string",
+    "CodeableConcept": "coding*:Coding text:string",
+    "Coding": "system:uri code:code display:string",
+    "Quantity": "value:decimal system:uri code:code",
+    "Annotation": "text!:markdown",
+}
+PRIMITIVES = {
+    "code": r"[^\s]+(\s[^\s]+)*",
+    "dateTime": r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?(Z|[+-]\d\d:\d\d)",
+    "decimal": r"-?(0|[1-9][0-9]*)(\.[0-9]+)?([eE][+-]?[0-9]+)?",
+    "id": r"[A-Za-z0-9\-.]{1,64}",
+    "instant": r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?(Z|[+-]\d\d:\d\d)",
+    "markdown": r"[\r\n\t\x20-\uD7FF\uE000-\U0010FFFF]+",
+    "string": r"[\r\n\t\x20-\uD7FF\uE000-\U0010FFFF]+",
+    "uri": r"\S+",
+    "xhtml": r"<div xmlns=\"http://www.w3.org/1999/xhtml\">.+</div>",
+}
+REPORT_STATUS = (
+    "registered partial preliminary final amended corrected appended cancelled entered-in-error "
+    "unknown"
+)
+OBSERVATION_STATUS = (
+    "registered preliminary final amended corrected cancelled entered-in-error unknown"
+)
+CODES = {
+    "Bundle.type": "document message transaction transaction-response batch batch-response history "
+    "searchset collection",
+    "DiagnosticReport.status": REPORT_STATUS,
+    "Observation.status": OBSERVATION_STATUS,
+    "Narrative.status": "generated extensions additional empty",
+}
+# The value sets that R4 binds; of LOINC and SNOMED CT, which are bound whole, what we may use.
+VALUE_SETS = {
+    "DiagnosticReport.category": (
+        f"{HL7}/v2-0074",
+        "AU BG BLB CG CH CP CT CTH CUS EC EN GE HM ICU IMM LAB MB MCB MYC NMR NMS NRS OSL OT OTH "
+        "OUS PF PHR PHY PT RAD RC RT RUS RX SP SR TX VR VUS XRC",
+    ),
+    "DiagnosticReport.code": ("http://loinc.org", "30745-4"),
+    "DiagnosticReport.conclusionCode": ("http://snomed.info/sct", "233604007"),
+    "Observation.category": (
+        f"{HL7}/observation-category",
+        "social-history vital-signs imaging laboratory procedure survey exam therapy activity",
+    ),
+    "Observation.code": (OURS, "pneumonia-probability"),  # an example binding: any system will do
+    "Observation.bodySite": ("http://snomed.info/sct", "39607008"),
+    "Observation.dataAbsentReason": (
+        f"{HL7}/data-absent-reason",
+        "unknown asked-unknown temp-unknown not-asked asked-declined masked not-applicable "
+        "unsupported as-text error not-a-number negative-infinity positive-infinity not-performed "
+        "not-permitted",
+    ),
+    "Observation.interpretation": (
+        f"{HL7}/v3-ObservationInterpretation",
+        "CAR B D U W < > IE A AA HH LL H HU L LU N I NCL NS R SYN-R S SDD SYN-S EX HX LX IND E NEG "
+        "ND POS DET EXP UNE NR RR WR",
+    ),
+    "Identifier.type": (
+        f"{HL7}/v2-0203",
+        "DL PPN BRN MR MCN EN TAX NIIP PRN MD DR ACSN UDI SNO SB PLAC FILL JHN",
+    ),
+}
+DISPLAYS = {
+    "RAD": "Radiology",
+    "LP29684-5": "Radiology",
+    "30745-4": "XR Chest Views",
+    "233604007": "Pneumonia",
+    "39607008": "Lung structure",
+    "imaging": "Imaging",
+    "ACSN": "Accession ID",
+    "POS": "Positive",
+    "NEG": "Negative",
+    "IND": "Indeterminate",
+    "temp-unknown": "Temporarily Unknown",
+    "not-performed": "Not Performed",
+    "error": "Error",
+    "pneumonia-probability": "Probability of pneumonia",
+}
+TARGETS = {
+    "DiagnosticReport.basedOn": {"CarePlan", "MedicationRequest", "ServiceRequest"},
+    "DiagnosticReport.subject": {"Patient", "Group", "Device", "Location"},
+    "DiagnosticReport.result": {"Observation"},
+    "DiagnosticReport.imagingStudy": {"ImagingStudy"},
+    "Observation.subject": {"Patient", "Group", "Device", "Location"},
+    "Observation.device": {"Device", "DeviceMetric"},
+}
+
+
+def reading(finding: str | None = "pneumonia", **fields: Any) -> StoredReading:
+    known = {
+        "created": datetime(2026, 1, 2, 9, 15, tzinfo=UTC),
+        "bundle": "compact-1@0123456789ab",
+        "status": "read" if finding else "rejected",
+        "probability": {"pneumonia": 0.97, "uncertain": 0.4, "normal": 0.02}.get(finding or ""),
+        "findings": {"screening": finding} if finding else {},
+        "reasons": [],
+        "quality": [],
+    }
+    return StoredReading(**known | fields)
+
+
+def study(*readings: StoredReading | None, **fields: Any) -> Study:
+    images = [
+        Image(id=f"{number:032x}", name=f"{NAME}.dcm", sop_uid=f"1.2.3.{number}", reading=one)
+        for number, one in enumerate(readings, start=1)
+    ]
+    known = {
+        "id": "f" * 32,
+        "study_uid": "1.2.826.0.1.3680043.8.498.1",
+        "accession": "A-1",
+        "patient_id": "P-0815",
+        "patient_name": f"{NAME}^Jane",
+        "acquired": datetime(2026, 1, 2, 10, 0, tzinfo=timezone(timedelta(hours=1))),
+        "status": StudyStatus.READ,
+    }
+    return Study(images=images, **known | fields)
+
+
+def quality(message: str, severity: str) -> dict[str, str]:
+    return {"code": "any", "severity": severity, "message": message}
+
+
+def flagged(message: str = "very dark") -> StoredReading:
+    return reading(status="flagged", reasons=[message], quality=[quality(message, "flag")])
+
+
+def rejected(message: str = "upside down", **fields: Any) -> StoredReading:
+    return reading(None, reasons=[message], quality=[quality(message, "reject")], **fields)
+
+
+def failed(**fields: Any) -> StoredReading:
+    return reading(None, status="failed", reasons=[f"damaged near '{NAME}'"], **fields)
+
+
+STUDIES = {
+    "pneumonia": lambda: study(reading("pneumonia")),
+    "uncertain": lambda: study(reading("uncertain")),
+    "normal": lambda: study(reading("normal")),
+    "flagged": lambda: study(flagged()),
+    "rejected": lambda: study(rejected()),
+    "failed": lambda: study(failed()),
+    "waiting": lambda: study(None),
+    "several": lambda: study(reading("normal"), rejected(), reading("pneumonia"), None),
+    "empty": lambda: study(),
+    "anonymous": lambda: study(
+        reading(), patient_id=None, accession="", study_uid=None, acquired=None
+    ),
+    "hostile": lambda: study(
+        flagged(HOSTILE), rejected(HOSTILE), patient_id=HOSTILE, accession=HOSTILE
+    ),
+}
+each_study = pytest.mark.parametrize("name", STUDIES)
+
+
+def resources(of: Study, point: str = "screening") -> list[dict[str, Any]]:
+    bundle = json.loads(diagnostic_report(of, point, ISSUED))
+    return [entry["resource"] for entry in bundle["entry"]]
+
+
+def walk(kind: str, value: dict[str, Any]) -> Iterator[tuple[str, str, Any]]:
+    """Yield path, type and value of every element, and check that R4 knows it there."""
+    kind = value["resourceType"] if kind == "Resource" else kind
+    known = dict(one.split(":") for one in ELEMENTS[kind].split())
+    names = {name.rstrip("!*"): (name, of) for name, of in known.items()}
+    assert value.keys() <= names.keys()
+    assert value.keys() >= {name for name, (marked, _) in names.items() if "!" in marked}
+    for name, content in value.items():
+        marked, of = names[name]
+        assert isinstance(content, list) == ("*" in marked)
+        assert content not in ([], {}, "")
+        for one in content if "*" in marked else [content]:
+            yield f"{kind}.{name}", of, one
+            if isinstance(one, dict):
+                yield from walk(of, one)
+
+
+def elements(of: Study) -> list[tuple[str, str, Any]]:
+    return list(walk("Bundle", json.loads(diagnostic_report(of, "screening", ISSUED))))
+
+
+@each_study
+def test_all_that_is_said_is_an_element_of_r4_in_its_format(name: str) -> None:
+    for path, kind, value in elements(STUDIES[name]()):
+        if kind in PRIMITIVES:
+            assert re.fullmatch(PRIMITIVES[kind], str(value), re.DOTALL), path
+
+
+@each_study
+def test_every_code_is_in_the_value_set_that_r4_binds_and_has_its_meaning(name: str) -> None:
+    for path, kind, value in elements(STUDIES[name]()):
+        if path in CODES:
+            assert value in CODES[path].split()
+        if kind == "CodeableConcept":
+            system, codes = VALUE_SETS[path]
+            bound = [one["code"] for one in value["coding"] if one["system"] == system]
+            assert len(bound) == 1
+            assert bound[0] in codes.split()
+        if kind == "Coding":
+            assert value["display"] == DISPLAYS[value["code"]]
+        if kind == "Quantity":
+            assert (value["system"], value["code"]) == ("http://unitsofmeasure.org", "1")
+
+
+def test_us_core_finds_the_report_by_its_category() -> None:
+    report, _ = resources(study(reading()))
+    assert {"system": "http://loinc.org", "code": "LP29684-5", "display": "Radiology"} in report[
+        "category"
+    ][0]["coding"]
+
+
+@each_study
+def test_references_lead_to_entries_of_the_bundle_or_name_what_r4_allows(name: str) -> None:
+    bundle = json.loads(diagnostic_report(STUDIES[name](), "screening", ISSUED))
+    entries = {entry["fullUrl"]: entry["resource"] for entry in bundle["entry"]}
+    assert len(entries) == len(bundle["entry"])
+    assert all(url == f"urn:uuid:{resource['id']}" for url, resource in entries.items())
+    for path, kind, value in walk("Bundle", bundle):
+        if kind == "Reference" and "reference" in value:
+            assert entries[value["reference"]]["resourceType"] in TARGETS[path]
+        elif kind == "Reference":
+            assert value["type"] in TARGETS[path]
+            assert "identifier" in value or "display" in value
+    report, *observations = bundle["entry"]
+    referred = [one["reference"] for one in report["resource"].get("result", [])]
+    assert referred == [one["fullUrl"] for one in observations]
+
+
+@each_study
+def test_a_value_or_the_reason_why_there_is_none_is_said(name: str) -> None:
+    for observation in resources(STUDIES[name]())[1:]:
+        assert ("valueQuantity" in observation) != ("dataAbsentReason" in observation)
+        assert ("valueQuantity" in observation) == ("interpretation" in observation)
+
+
+@each_study
+def test_the_models_read_what_they_wrote(name: str) -> None:
+    text = diagnostic_report(STUDIES[name](), "screening", ISSUED)
+    assert json.loads(Bundle.model_validate_json(text).model_dump_json()) == json.loads(text)
+
+
+@each_study
+def test_the_patients_name_is_nowhere(name: str) -> None:
+    assert NAME not in diagnostic_report(STUDIES[name](), "screening", ISSUED)
+
+
+@each_study
+def test_every_resource_has_a_text_that_is_plain_xhtml(name: str) -> None:
+    for resource in resources(STUDIES[name]()):
+        div = ElementTree.fromstring(resource["text"]["div"])
+        assert {one.tag.rpartition("}")[2] for one in div.iter()} == {"div", "p"}
+        assert "not a diagnosis" in "".join(div.itertext())
+
+
+def test_hostile_words_are_shown_as_words() -> None:
+    report, *observations = resources(STUDIES["hostile"]())
+    shown = "".join(ElementTree.fromstring(report["text"]["div"]).itertext())
+    assert shown.count("<script>alert('x')</script> & \"]]>") == 2
+    for observation in observations:
+        assert all("<" not in note["text"] for note in observation["note"])
+        assert "&lt;script&gt;" in observation["note"][-1]["text"]
+
+
+@pytest.mark.parametrize(
+    ("finding", "code", "words"),
+    [
+        ("pneumonia", "POS", "pneumonia suspected at the operating point screening"),
+        ("uncertain", "IND", "uncertain at the operating point screening"),
+        ("normal", "NEG", "no sign of pneumonia at the operating point screening"),
+    ],
+)
+def test_a_finding_is_said_in_code_and_in_words(finding: str, code: str, words: str) -> None:
+    report, observation = resources(study(reading(finding)))
+    interpretation = observation["interpretation"][0]
+    assert interpretation["coding"][0]["code"] == code
+    assert interpretation["text"] == words
+    assert words in report["conclusion"]
+    assert ("conclusionCode" in report) == (finding == "pneumonia")
+    assert "not a diagnosis" in report["conclusion"]
+
+
+@pytest.mark.parametrize("probability", [0.0, 1e-7, 1e-6, 0.123456789, 0.9999999, 1.0])
+def test_a_probability_is_a_number_from_0_to_1(probability: float) -> None:
+    _, observation = resources(study(reading(probability=probability)))
+    value = observation["valueQuantity"]["value"]
+    assert isinstance(value, float | int)
+    assert 0 <= value <= 1
+    assert value == pytest.approx(probability, abs=1e-6)
+
+
+def test_the_conclusion_has_the_probability_and_the_reasons_for_doubt() -> None:
+    report, observation = resources(study(flagged("very dark")))
+    assert "probability 97.0%; reasons for doubt: very dark" in report["conclusion"]
+    assert [one["text"] for one in observation["note"]] == [
+        "SOP Instance UID 1.2.3.1",
+        "very dark",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("one", "reason", "words"),
+    [
+        (rejected("upside down", probability=0.9), "not-performed", "not read: upside down"),
+        (failed(probability=0.9), "error", "not read: reading it failed"),
+        (None, "temp-unknown", "not read yet"),
+    ],
+)
+def test_without_a_reading_there_is_no_probability_but_a_reason(
+    one: StoredReading | None, reason: str, words: str
+) -> None:
+    report, observation = resources(study(one))
+    assert observation["dataAbsentReason"]["coding"][0]["code"] == reason
+    assert words in report["conclusion"]
+    assert "valueQuantity" not in observation
+    assert "conclusionCode" not in report
+    assert "probability" not in report["conclusion"]
+
+
+def test_what_the_quality_gate_found_beside_the_reason_is_noted_too() -> None:
+    found = [quality("upside down", "reject"), quality("very dark", "flag")]
+    _, observation = resources(study(reading(None, reasons=["upside down"], quality=found)))
+    assert [one["text"] for one in observation["note"][1:]] == ["upside down", "very dark"]
+
+
+def test_each_image_of_several_has_its_observation_and_its_sentence() -> None:
+    report, *observations = resources(study(reading("normal"), rejected(), reading("pneumonia")))
+    assert [one["id"][-1] for one in observations] == ["1", "2", "3"]
+    assert re.search(
+        "Image 1 of 3: no sign of pneumonia.+2 of 3: not read.+3 of 3: pneumonia suspected",
+        report["conclusion"],
+    )
+    assert report["conclusionCode"][0]["coding"][0]["code"] == "233604007"
+
+
+def test_findings_are_those_of_the_operating_point_asked_for() -> None:
+    both = reading(findings={"screening": "pneumonia", "confirm": "normal"})
+    _, observation = resources(study(both), "confirm")
+    assert observation["interpretation"][0]["coding"][0]["code"] == "NEG"
+
+
+def test_an_operating_point_that_the_bundle_lacks_is_refused_with_those_it_has() -> None:
+    with pytest.raises(ClinicError, match=r"'confirm'.*screening"):
+        diagnostic_report(study(reading()), "confirm", ISSUED)
+
+
+@pytest.mark.parametrize("status", StudyStatus)
+def test_a_reading_stays_unverified_whatever_happened_to_the_study(status: StudyStatus) -> None:
+    report, observation = resources(study(reading(), status=status))
+    assert (report["status"], observation["status"]) == ("partial", "preliminary")
+
+
+def test_a_report_is_registered_until_an_image_is_read() -> None:
+    assert [one["status"] for one in resources(study(None, None))] == ["registered"] * 3
+    mixed = [one["status"] for one in resources(study(None, rejected()))]
+    assert mixed == ["partial", "registered", "preliminary"]
+
+
+def test_patient_order_and_study_are_named_by_their_identifiers() -> None:
+    report, observation = resources(study(reading()))
+    assert report["subject"] == {"type": "Patient", "identifier": {"value": "P-0815"}}
+    assert observation["subject"] == report["subject"]
+    assert report["basedOn"][0]["identifier"]["value"] == "A-1"
+    assert report["imagingStudy"][0]["identifier"] == {
+        "system": "urn:dicom:uid",
+        "value": "urn:oid:1.2.826.0.1.3680043.8.498.1",
+    }
+    assert observation["device"]["display"].endswith("compact-1@0123456789ab")
+
+
+def test_what_is_not_known_is_left_out() -> None:
+    report, observation = resources(STUDIES["anonymous"]())
+    unknown = {"subject", "basedOn", "imagingStudy", "effectiveDateTime"}
+    assert not unknown & (report.keys() | observation.keys())
+
+
+def test_moments_are_those_of_exposure_reading_and_report() -> None:
+    report, observation = resources(study(reading()))
+    assert datetime.fromisoformat(report["issued"]) == ISSUED
+    assert datetime.fromisoformat(observation["issued"]) == datetime(2026, 1, 2, 9, 15, tzinfo=UTC)
+    for one in (report, observation):
+        exposure = datetime.fromisoformat(one["effectiveDateTime"])
+        assert exposure == datetime(2026, 1, 2, 9, 0, tzinfo=UTC)
+
+
+def test_a_moment_without_a_time_zone_is_refused() -> None:
+    with pytest.raises(ValueError, match="timezone"):
+        diagnostic_report(study(reading()), "screening", datetime(2026, 1, 2))
+    with pytest.raises(ValueError, match="timezone"):
+        diagnostic_report(study(reading(), acquired=datetime(2026, 1, 2)), "screening", ISSUED)
+
+
+def test_a_report_made_again_differs_only_in_when_it_was_issued() -> None:
+    first = diagnostic_report(study(reading()), "screening", ISSUED)
+    later = diagnostic_report(study(reading()), "screening", ISSUED + timedelta(days=1))
+    assert first != later
+    assert first == later.replace("2026-01-03T09:30:00Z", "2026-01-02T09:30:00Z")

@@ -1,0 +1,92 @@
+"""The real server: its processes, over a real port."""
+
+import os
+import signal
+import sqlite3
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import httpx
+
+from .running import PATIENCE, Server, sign_in, start, wait_until
+
+
+def hand_in(client: httpx.Client, content: bytes) -> str:
+    answer = client.post("/v1/readings", files=[("files", ("a.png", content, "image/png"))])
+    answer.raise_for_status()
+    return str(answer.json()["images"][0]["id"])
+
+
+def state(client: httpx.Client, image: str) -> str:
+    return str(client.get(f"/v1/readings/{image}").json()["state"])
+
+
+def test_from_the_first_start_to_a_reading_and_to_the_end(
+    server: Server, phantoms: list[bytes]
+) -> None:
+    client = sign_in(server)
+    again = client.post(
+        "/v1/setup",
+        json={"name": "second", "password": "four words and a number 8", "token": server.setup},
+    )
+    assert again.status_code == 400  # the token works once
+    image = hand_in(client, phantoms[0])
+    wait_until(lambda: state(client, image) == "done")
+    server.process.send_signal(signal.SIGTERM)
+    assert server.process.wait(PATIENCE) in (0, -signal.SIGTERM)
+
+
+def test_killed_at_any_moment_nothing_accepted_is_lost_and_nothing_read_twice(
+    server: Server, phantoms: list[bytes]
+) -> None:
+    client = sign_in(server)
+    images = [hand_in(client, content) for content in phantoms[:3]]
+    for worker in server.workers:
+        os.kill(worker, signal.SIGKILL)
+    images += [hand_in(client, content) for content in phantoms[3:5]]
+    server.process.kill()
+    server.process.wait()
+    cookie = {name: client.headers[name] for name in ("Cookie", "X-CSRF-Token")}
+
+    restarted = start(server.data, first=False)
+    try:
+        with httpx.Client(base_url=restarted.address, headers=cookie, timeout=60) as other:
+            # What was taken by the killed worker comes back when its lease has run out.
+            deadline = time.monotonic() + 200
+            while any(state(other, image) != "done" for image in images):
+                assert time.monotonic() < deadline
+                time.sleep(0.5)
+    finally:
+        restarted.process.kill()
+        restarted.process.wait()
+
+
+def test_a_port_that_is_taken_is_named(server: Server, tmp_path: Path) -> None:
+    port = server.address.rsplit(":", 1)[1]
+    command = [sys.executable, "-m", "pneumoscope", "serve", "--data", str(tmp_path / "other")]
+    second = subprocess.run([*command, "--port", port], capture_output=True, text=True)
+    assert second.returncode == 1
+    assert f":{port}: cannot be listened on" in second.stderr
+
+
+def test_the_trail_of_a_server_verifies_and_a_change_is_found(
+    server: Server, phantoms: list[bytes]
+) -> None:
+    hand_in(sign_in(server), phantoms[0])
+    verify = [sys.executable, "-m", "pneumoscope", "audit", "verify", "--data", str(server.data)]
+    said = subprocess.run(verify, capture_output=True, text=True)
+    assert (said.returncode, "3 entries, unbroken" in said.stdout) == (0, True), said.stdout
+    with sqlite3.connect(server.data / "clinic.db") as connection:
+        connection.execute("UPDATE audit_entry SET actor = 'nobody' WHERE number = 2")
+    said = subprocess.run(verify, capture_output=True, text=True)
+    assert (said.returncode, "Broken at entry 2" in said.stdout) == (1, True)
+
+
+def test_a_folder_without_a_clinic_is_named(tmp_path: Path) -> None:
+    verify = [sys.executable, "-m", "pneumoscope", "audit", "verify", "--data", str(tmp_path)]
+    said = subprocess.run(verify, capture_output=True, text=True)
+    assert said.returncode == 1
+    assert "holds no clinic" in said.stderr
+    assert list(tmp_path.iterdir()) == []
