@@ -93,6 +93,8 @@ _EXTRA_OF = {
     **dict.fromkeys(("requests", "safetensors", "torch"), "train"),
     **dict.fromkeys(("huggingface_hub", "transformers"), "train"),
     **dict.fromkeys(("alembic", "argon2", "fastapi", "fhir", "limits"), "clinic"),
-    **dict.fromkeys(("psycopg", "python_multipart", "sqlalchemy", "uvicorn"), "clinic"),
+    **dict.fromkeys(
+        ("prometheus_client", "psycopg", "python_multipart", "sqlalchemy", "uvicorn"), "clinic"
+    ),
 }
 """The extra that brings a package."""

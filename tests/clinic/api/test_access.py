@@ -34,6 +34,7 @@ PEOPLE = {
     ("GET", "/v1/images/{image_id}/judgements"),
     ("POST", "/v1/images/{image_id}/judgements"),
 }
+KEEPERS = {("GET", "/metrics")}
 ADMINISTRATORS = {
     ("GET", "/v1/users"),
     ("POST", "/v1/users"),
@@ -58,11 +59,11 @@ def ask(client: TestClient, method: str, path: str) -> int:
 
 
 def test_the_matrix_names_every_route(anonymous: TestClient) -> None:
-    assert routes(anonymous) == OPEN | EVERYONE | PEOPLE | ADMINISTRATORS
+    assert routes(anonymous) == OPEN | EVERYONE | PEOPLE | KEEPERS | ADMINISTRATORS
 
 
 def test_who_is_not_signed_in_gets_nothing(anonymous: TestClient) -> None:
-    for method, path in EVERYONE | PEOPLE | ADMINISTRATORS:
+    for method, path in EVERYONE | PEOPLE | KEEPERS | ADMINISTRATORS:
         assert ask(anonymous, method, path) == 401, (method, path)
     for method, path in OPEN:
         assert ask(anonymous, method, path) in (200, 422), (method, path)
@@ -79,6 +80,12 @@ def test_programs_do_not_judge(as_: As) -> None:
         for method, path in sorted(PEOPLE):
             refused = ask(as_(role), method, path) == 403
             assert refused is (role is Role.SERVICE), (role, method, path)
+
+
+def test_figures_are_for_who_keeps_the_server_running(as_: As) -> None:
+    for role in Role:
+        allowed = role in (Role.ADMINISTRATOR, Role.SERVICE)
+        assert as_(role).get("/metrics").status_code == (200 if allowed else 403)
 
 
 def test_administration_is_for_administrators_alone(as_: As) -> None:

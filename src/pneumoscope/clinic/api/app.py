@@ -4,7 +4,14 @@ from fastapi import FastAPI
 from sqlalchemy import select
 
 import pneumoscope
-from pneumoscope.clinic.api import administration, judgements, readings, sessions, studies
+from pneumoscope.clinic.api import (
+    administration,
+    judgements,
+    monitoring,
+    readings,
+    sessions,
+    studies,
+)
 from pneumoscope.clinic.api.guards import LimitBody, TellBrowsers
 from pneumoscope.clinic.api.problems import answer_errors
 from pneumoscope.clinic.api.security import TheClinic
@@ -39,7 +46,7 @@ def create_app(clinic: Clinic) -> FastAPI:
     app.state.clinic = clinic
     app.state.tries = sessions.new_tries()
     answer_errors(app)
-    for part in (sessions, readings, studies, judgements, administration):
+    for part in (sessions, readings, studies, judgements, administration, monitoring):
         app.include_router(part.router)
     app.add_api_route("/health", _health, tags=["health"])
     app.add_middleware(LimitBody, most_bytes=clinic.settings.most_bytes)
