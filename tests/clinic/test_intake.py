@@ -29,7 +29,7 @@ def dicom(syntax: str = ExplicitVRLittleEndian, **tags: object) -> bytes:
     for tag, value in tags.items():
         setattr(made, tag, value)
     content = io.BytesIO()
-    pydicom.dcmwrite(content, made)
+    pydicom.dcmwrite(content, made, enforce_file_format=True)
     return content.getvalue()
 
 

@@ -246,6 +246,8 @@ def test_a_deflated_object_is_read_and_a_deflated_bomb_refused() -> None:
     packer = zlib.compressobj(9, zlib.DEFLATED, -zlib.MAX_WBITS)
     bomb = b"".join(packer.compress(bytes(2**24)) for _ in range(50)) + packer.flush()
     assert "far larger than any radiograph" in refusal(content[:start] + bomb)
+    # One that does not state how long its beginning is, which readers can do without.
+    assert "far larger than any radiograph" in refusal(content[:132] + content[144:start] + bomb)
 
 
 def test_an_opened_object_is_read_as_its_file() -> None:

@@ -10,10 +10,16 @@ import numpy as np
 import pydicom
 from numpy.typing import NDArray
 from pydicom.dataset import Dataset
+from pydicom.filereader import (
+    _read_command_set_elements,
+    _read_file_meta_info,
+    read_preamble,
+)
 from pydicom.pixels.processing import apply_color_lut, apply_modality_lut, apply_voi
 from pydicom.pixels.utils import pixel_array
 from pydicom.uid import (
     JPEG2000,
+    DeflatedExplicitVRLittleEndian,
     JPEG2000Lossless,
     JPEGBaseline8Bit,
     JPEGExtended12Bit,
@@ -30,8 +36,6 @@ MODALITIES = {"CR", "DX", "DR", "RG", "OT", "SC", ""}
 
 _MOST_INFLATED = 8 * MAX_PIXELS
 """Bytes that a deflated object may become."""
-
-_DEFLATED = b"1.2.840.10008.1.2.1.99"
 
 Floats = NDArray[np.float32]
 
@@ -169,12 +173,18 @@ def _undecodable(name: str, error: Exception) -> UnreadableRadiographError:
 
 def _check_inflation(content: bytes, name: str) -> None:
     """Refuse a deflated object (PS3.5, A.5) that grows without measure."""
-    meta_end = 144 + int.from_bytes(content[140:144], "little")
-    if _DEFLATED not in content[132:meta_end]:
+    file = io.BytesIO(content)
+    try:  # as pydicom finds the beginning of what it inflates: a file need not state it
+        read_preamble(file, force=False)
+        meta = _read_file_meta_info(file)
+        _read_command_set_elements(file)
+    except Exception as error:
+        raise _undecodable(name, error) from error
+    if meta.get("TransferSyntaxUID") != DeflatedExplicitVRLittleEndian:
         return
     inflater = zlib.decompressobj(-zlib.MAX_WBITS)
     inflated = 0
-    chunk = content[meta_end:]
+    chunk = file.read()
     try:
         while chunk and not inflater.eof:
             inflated += len(inflater.decompress(chunk, 2**24))
