@@ -109,8 +109,11 @@ def test_a_run_is_judged_into_a_folder_with_its_documents_and_its_record_notes_i
     outcome = pneumoscope("evaluate", compact_run.folder, "--out", out, "--draws", 100)
     assert outcome.code == 0, outcome.err
     assert (compact_run.folder / "test_readings.csv").read_text() == before  # it was judged before
-    found = json.loads((out / "evaluation.json").read_text())["models"][0]
+    evidence = json.loads((out / "evaluation.json").read_text())
+    (found,) = evidence["models"]
     assert found["recalibrated"]["how"].endswith("validation images")
+    told = [note for note in evidence["notes"] if "looked at for bundles" in note]
+    assert [compact_run.folder.name in note for note in told] == [True]  # all Runs in one note
     for name in ("MODEL_CARD.md", "DATASHEET.md", "CLAIM.md"):
         assert (out / "documents" / "compact" / name).exists()
     assert "synthetic" in (out / "report.html").read_text()

@@ -247,11 +247,6 @@ def _notes(sources: Sequence[Source]) -> list[str]:
         if source.run is not None and source.run.record.synthetic:
             notes.append(f"{name} learned from synthetic images and was judged on such.")
         if source.read is None:
-            if source.run is not None:
-                notes.append(
-                    f"Robustness, shortcuts and failures are looked at for bundles: export {name} "
-                    "and evaluate the bundle with --data."
-                )
             continue
         if source.read.reader.bundle.record.training_data.synthetic:
             notes.append(f"{name} learned from synthetic images, not patients.")
@@ -260,6 +255,11 @@ def _notes(sources: Sequence[Source]) -> list[str]:
                 f"{name} did not read {len(rejected):,} of the images; they are in none of its "
                 f"figures. The first: {rejected[0].file}: {'; '.join(rejected[0].reasons)}."
             )
+    if runs := [source.subject.name for source in sources if source.run is not None]:
+        notes.append(
+            "Robustness, shortcuts and failures are looked at for bundles: to see those of "
+            f"{', '.join(runs)}, export a Run and evaluate the bundle with --data."
+        )
     return notes
 
 
