@@ -129,6 +129,20 @@ def test_labels_are_what_all_agree_on(database: Database, ward: tuple[Actor, Act
     assert told(database) == {"a": "PNEUMONIA", "b": "NORMAL", "c": "NORMAL"}
 
 
+def test_a_file_that_came_twice_has_one_label_or_none(
+    database: Database, ward: tuple[Actor, Actor]
+) -> None:
+    with database.writing() as session:
+        again = session.scalars(select(Image).where(Image.name == "b")).one()
+        again.sha256 = "a" * 64
+    say(database, ward[0], "a", Opinion(Answer.UNCERTAIN, Truth.NORMAL))
+    say(database, ward[0], "b", Opinion(Answer.UNCERTAIN, Truth.NORMAL))
+    with database.reading() as session:
+        assert [label.sha256[0] for label in labels(session)] == ["a"]
+    say(database, ward[0], "b", Opinion(Answer.UNCERTAIN, Truth.PNEUMONIA), 2)
+    assert told(database) == {}
+
+
 def test_a_patients_studies_have_one_name_that_says_nothing(
     database: Database, ward: tuple[Actor, Actor]
 ) -> None:

@@ -115,6 +115,7 @@ def test_a_damaged_file_is_not_read_as_another(
         kept = session.scalars(select(StoredReading)).one()
     assert kept.status == "failed"
     assert "damaged" in kept.reasons[0]
+    assert str(store.folder) not in kept.reasons[0]  # which is nothing for who reads it
 
 
 def test_a_worker_that_lost_its_lease_stores_nothing(

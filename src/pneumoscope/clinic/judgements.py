@@ -147,8 +147,9 @@ def truth_of(judgement: Judgement, finding: str | None) -> Truth | None:
 
 
 def labels(session: Session) -> Iterator[Label]:
-    """Yield every image on whose truth all agree who judged it, and who say it.
+    """Yield every file on whose truth all agree who judged it, and who say it.
 
+    A file that came twice is one, so that it has one label or none.
     Where people contradict each other nothing can be learned; such images are to be reviewed.
     """
     names = _first_studies(session)
@@ -164,7 +165,7 @@ def labels(session: Session) -> Iterator[Label]:
     for judgement, image, finding, study in rows:
         truth = truth_of(judgement, finding)
         if truth is not None:
-            told.setdefault(image.id, (image, study, set()))[2].add(truth)
+            told.setdefault(image.sha256, (image, study, set()))[2].add(truth)
     for image, study, truths in told.values():
         if len(truths) == 1:
             yield Label(image.sha256, truths.pop(), names.get(_patient(study), study.id))

@@ -1,6 +1,7 @@
 """A worker: takes images off the queue, reads them and stores what the reader says, each once."""
 
 import io
+import logging
 from collections.abc import Sequence
 from datetime import UTC, datetime
 
@@ -15,6 +16,8 @@ from pneumoscope.clinic.tables import Image, StoredReading, Study, StudyStatus, 
 from pneumoscope.errors import StorageError
 from pneumoscope.reader import Reader, Reading, Status
 from pneumoscope.reader.reader import BATCH
+
+log = logging.getLogger(__name__)
 
 
 class Worker:
@@ -69,7 +72,8 @@ class Worker:
         try:
             content = self._store.read(sha256)
         except StorageError as error:
-            return self._failed(str(error))
+            log.error("%s", error)
+            return self._failed("its file is missing or damaged here; send it again")
         return self._reader.read(content)
 
     def _failed(self, reason: str) -> Reading:

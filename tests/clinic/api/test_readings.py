@@ -95,6 +95,9 @@ def test_the_same_request_twice_is_read_once(
     other = service.post("/v1/readings", files=files(phantoms[2]), headers=key)
     assert other.status_code == 422
     assert "Idempotency-Key" in other.json()["detail"]
+    about = {"about": '{"patient_id": "P-2"}'}
+    described = service.post("/v1/readings", files=files(*phantoms[:2]), data=about, headers=key)
+    assert described.status_code == 422  # the same files, said to be another patient's
     someone_else = as_(Role.REVIEWER).post("/v1/readings", files=files(phantoms[2]), headers=key)
     assert someone_else.status_code == 202
 

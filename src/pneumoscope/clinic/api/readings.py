@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from hashlib import sha256
 from http import HTTPStatus
@@ -77,8 +77,8 @@ class _Order:
     @property
     def digest(self) -> str:
         """Two requests of one key must agree in it."""
-        what = [self.site, *([one.name, one.sha256] for one in self.kept)]
-        return sha256(json.dumps(what).encode()).hexdigest()
+        what = [self.site, *([one.name, one.sha256, asdict(one.origin)] for one in self.kept)]
+        return sha256(json.dumps(what, default=str).encode()).hexdigest()
 
 
 def _described(about: str) -> Described:

@@ -23,12 +23,10 @@ from pneumoscope.clinic.api.security import (
     sees_hidden_readings,
 )
 from pneumoscope.clinic.api.views import StudyPage, StudyView
-from pneumoscope.clinic.fhir import diagnostic_report
+from pneumoscope.clinic.fhir import MEDIA_TYPE, diagnostic_report
 from pneumoscope.clinic.settings import Clinic
 from pneumoscope.clinic.tables import Image, Study, StudyStatus
 from pneumoscope.clinic.worklist import Wanted, worklist
-
-FHIR = "application/fhir+json"
 
 router = APIRouter(prefix="/v1", tags=["worklist"])
 
@@ -78,7 +76,7 @@ def report(clinic: TheClinic, actor: Anyone, study_id: Identifier) -> Response:
         require_shown(found, actor)
         text = diagnostic_report(found, clinic.settings.operating_point, now)
         _seen(session, actor, "export report", f"study {study_id}")
-    return Response(text, media_type=FHIR)
+    return Response(text, media_type=MEDIA_TYPE)
 
 
 @router.get("/images/{image_id}/file", response_class=Response)
