@@ -13,7 +13,7 @@ from pneumoscope.models import NOTEBOOK_MODELS, ModelSpec, Precision, select_dev
 from pneumoscope.models.catalogue import IMAGE_SIZE, describe_network
 from pneumoscope.models.vgg16 import vgg16_layers
 from pneumoscope.terminal import messages, track
-from pneumoscope.training.examples import PASS_BATCH
+from pneumoscope.training.examples import pass_batch
 
 ROUNDS = 3
 WIDTHS = {Precision.FLOAT32: 4, Precision.BFLOAT16: 2}
@@ -74,7 +74,7 @@ def measure_pass(
     precision: Precision, rates: Rates, epoch: EpochSize, timed: EpochSize
 ) -> Measured:
     """Count VGG16's pass over train and validation, and time it on a part of the images."""
-    batches = -(-epoch.images // PASS_BATCH)
+    batches = -(-epoch.images // pass_batch())
     layers = backbone_layers()
     costs = [layer.forward(epoch.images, batches, WIDTHS[precision]) for layer in layers]
     seconds = pass_seconds(precision, timed) * epoch.images / timed.images

@@ -14,6 +14,7 @@ from sklearn.model_selection import GroupKFold, cross_val_predict
 
 from benchmarks.coverage import read_entries, require_own_split, share_in_words
 from benchmarks.report import CHECKOUT, Cell, Table, option_parser, publish
+from pneumoscope.cli.options import open_cache
 from pneumoscope.dataset import Entry, Label, Split, open_dataset
 from pneumoscope.dataset.acquisition import NAMES
 from pneumoscope.evaluation.adjusted import adjusted_auc
@@ -146,7 +147,7 @@ def counted_share(hits: NDArray[np.bool_]) -> str:
 def _tables(given: argparse.Namespace) -> Iterator[Table]:
     manifest = open_dataset(given.data)
     entries = {split: manifest.of(split) for split in Split}
-    made = {split: describe_entries(manifest, entries[split]) for split in Split}
+    made = {split: describe_entries(manifest, entries[split], open_cache()) for split in Split}
     train, validation = _labels(entries[Split.TRAIN]), _labels(entries[Split.VALIDATION])
     parts = {
         f"{split}, {label.name}": made[split][_labels(entries[split]) == label]

@@ -21,7 +21,7 @@ from pneumoscope.errors import StorageError
 from pneumoscope.files import atomic_write, write_text
 from pneumoscope.terminal import messages
 
-Kind = Literal["pixels", "features"]
+Kind = Literal["pixels", "features", "acquisitions"]
 
 WriteRows = Callable[[int, NDArray[Any]], None]
 """Takes the index of a first row, and rows; several threads may call it at once."""
@@ -30,7 +30,7 @@ LIMIT = 20e9
 """Bytes that the arrays may take together."""
 
 _FORMAT = 1
-_FOLDER = re.compile(r"(pixels|features)-[0-9a-f]{32}")
+_FOLDER = re.compile(r"(pixels|features|acquisitions)-[0-9a-f]{32}")
 _ARRAY, _RECORD, _DAMAGED = "array.npy", "array.json", "array.damaged"
 _DAMAGE = (OSError, EOFError, ValueError, KeyError, TypeError)
 """What reading a damaged array or record raises."""

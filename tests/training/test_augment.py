@@ -4,7 +4,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from pneumoscope.training.augment import augment
+from pneumoscope.training.augment import augment, mix
 from pneumoscope.training.recipe import Augmentation
 
 
@@ -162,3 +162,15 @@ def test_erased_rectangles_are_of_one_grey_and_as_large_as_said() -> None:
     assert changed.any(0).float().mean() > 0.9  # everywhere but in the very corners
     more = (augment(images, Augmentation(erase=4), generator()) != images)[:, 0]
     assert more.sum() > 2.5 * changed.sum()
+
+
+def test_a_blend_takes_as_much_of_the_next_image_as_of_its_label() -> None:
+    numbers = torch.tensor([0.0, 1.0, 0.25, 0.75]).view(4, 1, 1, 1)
+    labels = torch.tensor([0.0, 1.0, 1.0, 0.0])
+    mixed, targets = mix(numbers, labels, 0.5, generator())
+    following = torch.tensor([3, 0, 1, 2])  # whose turn it is in the batch
+    share = (mixed.view(4) - numbers.view(4)) / (numbers.view(4)[following] - numbers.view(4))
+    assert ((share > 0) & (share <= 0.5)).all()
+    assert len(set(share.tolist())) == 4
+    expected = labels + share * (labels[following] - labels)
+    torch.testing.assert_close(targets, expected)

@@ -1,14 +1,21 @@
 """Strata of images made alike, on machines that are made up."""
 
+import shutil
+from pathlib import Path
+
 import numpy as np
 import pytest
 
-from pneumoscope.dataset import Entry, Label, Split
-from pneumoscope.errors import DatasetError
+from pneumoscope.cache import ArrayCache
+from pneumoscope.dataset import Entry, Label, Split, acquisition, open_dataset
+from pneumoscope.dataset.acquisition import as_table, describe_acquisition
+from pneumoscope.errors import DatasetError, PneumoscopeError
 from pneumoscope.evaluation.adjusted import adjusted_auc
+from pneumoscope.radiograph import read_radiograph
 from pneumoscope.training.machines import (
     STRATA,
     deal_machines,
+    describe_entries,
     machine_strata,
     machine_weights,
 )
@@ -141,3 +148,28 @@ def test_a_class_that_one_machine_alone_has_cannot_be_dealt(
     alone = [entry for entry in entries if entry.label or machine[entry.path] == 0]
     with pytest.raises(DatasetError, match="no image of the class NORMAL"):
         deal_machines(alone, made, 3, seed=0)
+
+
+def test_images_are_looked_at_once(phantom_dataset: Path, tmp_path: Path) -> None:
+    folder = shutil.copytree(phantom_dataset, tmp_path / "data")
+    manifest, cache = open_dataset(folder, seed=0), ArrayCache(tmp_path / "cache")
+    entries = manifest.of(Split.TRAIN)[:5]
+    expected = as_table(
+        [describe_acquisition(read_radiograph(folder / entry.path).pixels) for entry in entries]
+    )
+    np.testing.assert_array_equal(describe_entries(manifest, entries, cache), expected)
+    shutil.rmtree(folder)
+    np.testing.assert_array_equal(describe_entries(manifest, entries, cache), expected)
+    with pytest.raises(PneumoscopeError):
+        describe_entries(manifest, entries[:4], cache)  # other images are another table
+
+
+def test_what_was_described_otherwise_is_described_anew(
+    phantom_dataset: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    manifest, cache = open_dataset(phantom_dataset, seed=0), ArrayCache(tmp_path)
+    entries = manifest.of(Split.TRAIN)[:2]
+    describe_entries(manifest, entries, cache)
+    monkeypatch.setattr(acquisition, "VERSION", acquisition.VERSION + 1)
+    describe_entries(manifest, entries, cache)
+    assert len(cache.entries()) == 2

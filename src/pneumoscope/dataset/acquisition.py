@@ -57,6 +57,9 @@ class Acquisition:
     text: int
 
 
+VERSION = 1
+"""Of what is described and how: raised when the numbers of an image change."""
+
 NAMES = tuple(field.name for field in fields(Acquisition))
 """Of the columns of `as_table`."""
 

@@ -44,6 +44,7 @@ def augment(images: Tensor, settings: Augmentation, generator: Generator) -> Ten
     >>> torch.allclose(same, images, atol=1e-5)
     True
     """
+    generator = _beside(images, generator)
     if settings.gamma or settings.contrast:
         images = _change_greys(images, settings, generator)
     if settings.border:
@@ -57,6 +58,39 @@ def augment(images: Tensor, settings: Augmentation, generator: Generator) -> Ten
     for _ in range(settings.erase):
         images = _erase(images, generator)
     return images
+
+
+def mix(images: Tensor, labels: Tensor, most: float, generator: Generator) -> tuple[Tensor, Tensor]:
+    """Blend each image of a batch, and its label, with the next one's.
+
+    Parameters
+    ----------
+    images
+        Shape (n, channels, height, width).
+    labels
+        Shape (n,), range [0, 1].
+    most
+        Largest share of the other image; each draws uniformly up to it.
+    generator
+        Source of the randomness, on the CPU.
+
+    References
+    ----------
+    Zhang et al., "mixup: Beyond Empirical Risk Minimization", ICLR 2018; there the share follows a
+    beta distribution.
+
+    Examples
+    --------
+    >>> images, labels = torch.tensor([0.0, 1.0]).view(2, 1, 1, 1), torch.tensor([0.0, 1.0])
+    >>> mixed, shares = mix(images, labels, 0.5, torch.Generator().manual_seed(0))
+    >>> bool((mixed.view(2) == shares).all()), bool((0 < shares[0]) and (shares[1] < 1))
+    (True, True)
+    """
+    share = _draw(images, most, _beside(images, generator)).abs()
+    return (
+        torch.lerp(images, images.roll(1, 0), share),
+        torch.lerp(labels, labels.roll(1, 0), share.view(-1)),
+    )
 
 
 def _change_greys(images: Tensor, settings: Augmentation, generator: Generator) -> Tensor:
@@ -78,19 +112,18 @@ def _blank_border(images: Tensor, deepest: float, generator: Generator) -> Tenso
 
 def _move(images: Tensor, settings: Augmentation, generator: Generator) -> Tensor:
     """Turn, zoom, stretch, shift, crop and mirror, with one look at each pixel."""
-    n = len(images)
 
     def draw(largest: float) -> Tensor:
-        return (torch.rand(n, generator=generator) * 2 - 1) * largest
+        return _draw(images, largest, generator).view(-1)
 
     angle = draw(math.radians(settings.rotation))
     scale = 1 + draw(settings.zoom)
-    mirror = torch.ones(n)
+    mirror = torch.ones_like(angle)
     if settings.flip:
-        mirror[torch.rand(n, generator=generator) < 0.5] = -1
+        mirror = torch.where(draw(1) < 0, -1.0, 1.0)
     shift_x, shift_y = draw(2 * settings.shift), draw(2 * settings.shift)
     if settings.crop:
-        cut = torch.rand(n, generator=generator) * settings.crop
+        cut = draw(settings.crop).abs()
         shift_x, shift_y = shift_x + cut * draw(1), shift_y + cut * draw(1)
         scale = scale * (1 - cut)
     cosine, sine = scale * angle.cos(), scale * angle.sin()
@@ -104,9 +137,7 @@ def _move(images: Tensor, settings: Augmentation, generator: Generator) -> Tenso
     if settings.stretch:
         ratio = draw(settings.stretch / 2).exp()
         matrices = matrices * torch.stack([ratio, 1 / ratio], dim=1).unsqueeze(2)
-    grid = functional.affine_grid(
-        matrices.to(images.device), list(images.shape), align_corners=False
-    )
+    grid = functional.affine_grid(matrices, list(images.shape), align_corners=False)
     return functional.grid_sample(images, grid, padding_mode="border", align_corners=False)
 
 
@@ -124,13 +155,15 @@ def _sharpen(images: Tensor, most: float, generator: Generator) -> Tensor:
 
 def _add_noise(images: Tensor, most: float, generator: Generator) -> Tensor:
     deviation = _draw(images, most, generator)
-    # Drawn where the images are: on the CPU it would cost a GPU more than all else here.
-    noise = torch.empty_like(images).normal_(generator=_beside(images, generator))
+    noise = torch.empty_like(images).normal_(generator=generator)
     return (images + deviation * noise).clamp(0, 1)
 
 
 def _beside(images: Tensor, generator: Generator) -> Generator:
-    """Return a source of randomness on the images' device that follows from the CPU's."""
+    """Return a source of randomness on the images' device that follows from the CPU's.
+
+    Numbers drawn on the CPU and moved would each make a GPU wait.
+    """
     if images.device.type == "cpu":
         return generator
     seed = int(torch.randint(2**62, (), generator=generator))
@@ -153,8 +186,8 @@ def _erase(images: Tensor, generator: Generator) -> Tensor:
 
 def _draw(images: Tensor, largest: float, generator: Generator) -> Tensor:
     """Return a number between -largest and largest for each image, shape (n, 1, 1, 1)."""
-    values = (torch.rand(len(images), 1, 1, 1, generator=generator) * 2 - 1) * largest
-    return values.to(images.device)
+    shape = (len(images), 1, 1, 1)
+    return (torch.rand(shape, generator=generator, device=images.device) * 2 - 1) * largest
 
 
 def _any_grey(images: Tensor, generator: Generator) -> Tensor:

@@ -24,7 +24,7 @@ from pneumoscope.models import (
 from pneumoscope.models.catalogue import describe_network
 from pneumoscope.models.hub import Structure, read_structure
 from pneumoscope.models.vgg16 import load_vgg16
-from pneumoscope.training.examples import PASS_BATCH, Examples
+from pneumoscope.training.examples import Examples, pass_batch
 from pneumoscope.training.recipe import Recipe
 from pneumoscope.training.trainer import PREDICT_BATCH, Trainer, predict
 
@@ -162,7 +162,7 @@ def memory_needed(recipe: Recipe, images: int) -> int:
     passing = 0
     if network.backbone is not None:
         state += sum(parameter.numel() for parameter in network.backbone.parameters()) * 4
-        batch = recipe.batch_size if recipe.augmentation.active else PASS_BATCH
+        batch = recipe.batch_size if recipe.augmentation.active else pass_batch()
         passing = 6 * batch * _WIDEST * recipe.image_size**2 * number
     kept = _resident(recipe, images) if torch.cuda.is_available() else _PROCESS
     passed = learning.kept + 3 * learning.largest + 2 * predicting.largest
@@ -312,10 +312,10 @@ def _pass_seconds(recipe: Recipe) -> float:
     """Return the seconds that one image takes through the frozen layers."""
     device = select_device()
     layers = place(load_vgg16("none", recipe.seed).layers, device)
-    images = torch.rand(PASS_BATCH, 1, recipe.image_size, recipe.image_size, device=device)
+    images = torch.rand(pass_batch(), 1, recipe.image_size, recipe.image_size, device=device)
     with computing_in(recipe.precision, device):
         for _ in range(2):
             started = time.perf_counter()
             layers(images).sum().item()
             seconds = time.perf_counter() - started
-    return seconds / PASS_BATCH
+    return seconds / pass_batch()

@@ -18,9 +18,6 @@ from pneumoscope.radiograph import preprocess
 from pneumoscope.terminal import track
 from pneumoscope.training.recipe import Recipe
 
-PASS_BATCH = 32
-"""Images that pass the frozen layers together."""
-
 _UPLOAD = 1024
 """Examples that move to a GPU together."""
 
@@ -80,7 +77,7 @@ class Examples:
         if device.type == "cpu":
             values = self._read(indices)
         else:
-            values = self._on(device)[torch.from_numpy(indices).to(device)]
+            values = self._on(device)[torch.from_numpy(indices).to(device, non_blocking=True)]
         return values.unsqueeze(1) / 255 if self.are_pixels else values.permute(0, 3, 1, 2)
 
     def predictions(self, probabilities: NDArray[np.float64]) -> Predictions:
@@ -120,7 +117,7 @@ class ExampleStore:
 
     def __init__(self, manifest: Manifest, cache: ArrayCache) -> None:
         self.manifest = manifest
-        self._cache = cache
+        self.cache = cache
 
     def examples(self, split: Split, recipe: Recipe, backbone: Backbone | None) -> Examples:
         """Return a split as a network takes it: features where the backbone can run once."""
@@ -132,7 +129,7 @@ class ExampleStore:
         """Return a split as prepared pixels; all splits share one file."""
         in_use = self.manifest.in_use
         rows = [row for row, entry in enumerate(in_use) if entry.split is split]
-        pixels = open_pixels(self.manifest, recipe.image_size, self._cache, recipe.resampling)
+        pixels = open_pixels(self.manifest, recipe.image_size, self.cache, recipe.resampling)
         return Examples(tuple(in_use[row] for row in rows), pixels, np.array(rows, np.intp))
 
     def features(self, split: Split, recipe: Recipe, backbone: Backbone) -> Examples:
@@ -148,7 +145,7 @@ class ExampleStore:
         def fill(write: WriteRows) -> None:
             _write_features(write, self.pixels(split, recipe), backbone, precision)
 
-        kept = self._cache.open(
+        kept = self.cache.open(
             "features",
             " ".join([settings, *(str(entry.sha256) for entry in entries)]),
             f"VGG16 {backbone.digest[:12]} in {precision}, {split} at {size} x {size}, data "
@@ -160,17 +157,38 @@ class ExampleStore:
         return Examples(entries, kept.values, np.arange(len(entries)), kept.seconds)
 
 
+def pass_batch() -> int:
+    """Return how many images pass the frozen layers together: a GPU needs many to be busy."""
+    return 128 if torch.cuda.is_available() else 32
+
+
 def _write_features(
     write: WriteRows, pixels: Examples, backbone: Backbone, precision: Precision
 ) -> None:
     device = select_device()
     layers = place(backbone.layers, device)
-    starts = range(0, len(pixels), PASS_BATCH)
-    with torch.inference_mode(), computing_in(precision, device):
+    size = pass_batch()
+    starts = range(0, len(pixels), size)
+
+    def passed() -> Iterator[tuple[int, Tensor]]:
         for start in track(starts, "Frozen VGG16, batches", len(starts)):
-            images = pixels.batch(np.arange(start, min(start + PASS_BATCH, len(pixels))), device)
-            features = layers(images).float().permute(0, 2, 3, 1)
+            images = pixels.batch(np.arange(start, min(start + size, len(pixels))), device)
+            yield start, layers(images).float().permute(0, 2, 3, 1)
+
+    with torch.inference_mode(), computing_in(precision, device):
+        for start, features in _one_behind(passed()):
             write(start, features.cpu().numpy())
+
+
+def _one_behind(items: Iterator[tuple[int, Tensor]]) -> Iterator[tuple[int, Tensor]]:
+    """Yield each item when the next has been begun: a GPU computes it while this one is written."""
+    before = None
+    for item in items:
+        if before is not None:
+            yield before
+        before = item
+    if before is not None:
+        yield before
 
 
 def batches(order: NDArray[np.intp], size: int) -> Iterator[NDArray[np.intp]]:

@@ -10,7 +10,8 @@ from sklearn.ensemble import HistGradientBoostingClassifier
 from sklearn.model_selection import StratifiedGroupKFold, cross_val_predict
 from sklearn.preprocessing import StandardScaler
 
-from pneumoscope.dataset import Entry, Label, Manifest, Split
+from pneumoscope.cache import ArrayCache, WriteRows
+from pneumoscope.dataset import Entry, Label, Manifest, Split, acquisition
 from pneumoscope.dataset.acquisition import Acquisition, as_table, describe_acquisition
 from pneumoscope.dataset.splits import linked_groups
 from pneumoscope.errors import DatasetError
@@ -24,8 +25,10 @@ _WEIGHTS = (0.1, 10.0)
 """The least and the most that an image may count for, where others count for 1."""
 
 
-def describe_entries(manifest: Manifest, entries: Sequence[Entry]) -> NDArray[np.float64]:
-    """Describe how each image was made.
+def describe_entries(
+    manifest: Manifest, entries: Sequence[Entry], cache: ArrayCache
+) -> NDArray[np.float64]:
+    """Describe how each image was made, or return what was kept of that.
 
     Returns
     -------
@@ -36,12 +39,25 @@ def describe_entries(manifest: Manifest, entries: Sequence[Entry]) -> NDArray[np
     ------
     UnreadableRadiographError
         If a file has become unreadable.
+    StorageError
+        If the table cannot be kept.
     """
 
     def describe(entry: Entry) -> Acquisition:
         return describe_acquisition(read_radiograph(manifest.root / entry.path).pixels)
 
-    return as_table(map_parallel(describe, entries, "Looking at borders and markers"))
+    def fill(write: WriteRows) -> None:
+        write(0, as_table(map_parallel(describe, entries, "Looking at borders and markers")))
+
+    table: NDArray[np.float64] = cache.open(
+        "acquisitions",
+        " ".join([str(acquisition.VERSION), *(str(entry.sha256) for entry in entries)]),
+        f"how images were made, data {manifest.fingerprint[:12]}",
+        (len(entries), len(acquisition.NAMES)),
+        np.float64,
+        fill,
+    ).values
+    return table
 
 
 def machine_classifier() -> HistGradientBoostingClassifier:

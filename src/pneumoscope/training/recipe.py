@@ -55,6 +55,9 @@ class Augmentation(_Settings):
         0.0, ge=0, lt=0.5, description="fraction of the side made one grey, in half the images"
     )
     erase: int = Field(0, ge=0, le=16, description="rectangles made one grey")
+    mix: float = Field(
+        0.0, ge=0, le=0.5, description="share of another image blended in, with its label, at most"
+    )
 
     @property
     def active(self) -> bool:

@@ -201,7 +201,7 @@ class Search:
     @cached_property
     def _how_made(self) -> dict[str, NDArray[np.float64]]:
         entries = [entry for entry in self.manifest.in_use if entry.split is not Split.TEST]
-        table = describe_entries(self.manifest, entries)
+        table = describe_entries(self.manifest, entries, self.cache)
         return {entry.path: row for entry, row in zip(entries, table, strict=True)}
 
     def _open(self, resume: bool) -> optuna.Study:

@@ -111,7 +111,7 @@ def _weights(store: ExampleStore, recipe: Recipe, learned: Examples) -> NDArray[
         case ClassBalance.SAMPLER:
             return class_weights(learned.labels)[learned.labels]
         case ClassBalance.MACHINES:
-            made = describe_entries(store.manifest, learned.entries)
+            made = describe_entries(store.manifest, learned.entries, store.cache)
             patients = [entry.group for entry in learned.entries]
             return machine_weights(made, learned.labels, patients)
     return None

@@ -10,15 +10,16 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 from torch.nn import functional
-from torch.optim.swa_utils import AveragedModel
 
 from pneumoscope.errors import RunError
 from pneumoscope.evaluation.metrics import measure
 from pneumoscope.models import Network, Precision, computing_in, place, select_device
-from pneumoscope.training.augment import augment
+from pneumoscope.training.augment import augment, mix
+from pneumoscope.training.average import WeightAverage
 from pneumoscope.training.callbacks import Schedule, one_cycle
 from pneumoscope.training.examples import Examples, batches
 from pneumoscope.training.recipe import ClassBalance, Recipe
+from pneumoscope.training.recorded import RecordedStep
 from pneumoscope.training.run import Epoch
 
 PREDICT_BATCH = 128
@@ -62,13 +63,18 @@ class Trainer:
         self.network = place(network, self.device)
         groups = _groups(network, recipe)
         self._shares = [share for share, _ in groups]
+        on_gpu = self.device.type == "cuda"
+        for _, group in groups:
+            # What a recorded step reads must be a tensor, one for each group.
+            rate = recipe.learning_rate
+            group["lr"] = torch.tensor(rate, device=self.device) if on_gpu else rate
         self.optimizer = torch.optim.AdamW(
-            [group for _, group in groups],
-            lr=recipe.learning_rate,
-            eps=recipe.adam_epsilon,
-            fused=True,
+            [group for _, group in groups], eps=recipe.adam_epsilon, fused=True, capturable=on_gpu
         )
-        self._average = _average(network.head, recipe.weight_average)
+        self._average: WeightAverage | None = None
+        if recipe.weight_average:
+            self._average = WeightAverage(network.head, recipe.weight_average)
+        self._recorded: tuple[bool, RecordedStep] | None = None
         self.history: list[Epoch] = []
         self.schedule = Schedule(
             recipe.learning_rate, recipe.early_stopping, recipe.reduce_on_plateau
@@ -81,7 +87,7 @@ class Trainer:
         """The network that is judged and kept: with averaged weights, if the recipe says so."""
         if self._average is None:
             return self.network
-        head = self._average.module
+        head = self._average.network
         assert isinstance(head, nn.Sequential)
         network = self.network
         return Network(head, network.backbone, network.penalised, network.pretrained)
@@ -128,7 +134,7 @@ class Trainer:
             val_precision=figures.precision,
             val_recall=figures.recall,
             val_auc=figures.auc,
-            learning_rate=self.optimizer.param_groups[0]["lr"],
+            learning_rate=float(self.optimizer.param_groups[0]["lr"]),
             seconds=round(time.perf_counter() - started, 3),
         )
         self._append(epoch)
@@ -167,39 +173,48 @@ class Trainer:
         generator = torch.Generator().manual_seed(int(for_augmentation))
         order = self._order(np.random.default_rng(for_order))
         self.network.train()
-        self.network.freeze(number <= self.recipe.head_epochs)
+        step = self._recorded_step(frozen=number <= self.recipe.head_epochs)
+        labels = torch.from_numpy(self.train.labels[order].astype(np.float32)).to(self.device)
         total = torch.zeros((), dtype=torch.float64, device=self.device)
-        counts = torch.zeros(4, dtype=torch.int64, device=self.device)
+        said: list[Tensor] = []
         done = seen = 0
         for done, indices in enumerate(batches(order, self.recipe.batch_size), start=1):
             if self.recipe.one_cycle is not None:
                 share = (number - 1 + seen / len(order)) / self.recipe.epochs
                 factor = one_cycle(self.recipe.one_cycle, share)
                 self._set_learning_rate(factor * self.recipe.learning_rate)
-            labels = torch.from_numpy(self.train.labels[indices].astype(np.float32))
-            labels = labels.to(self.device, non_blocking=True)
-            loss, logits = self._step(indices, labels, generator)
-            called = logits.sigmoid() >= self.recipe.threshold
-            counts += torch.bincount(labels.long() * 2 + called, minlength=4)
+            inputs = self.train.batch(indices, self.device)
+            targets = labels[seen : seen + len(indices)]
+            if self.recipe.augmentation.active:
+                inputs = augment(inputs, self.recipe.augmentation, generator)
+            if self.recipe.augmentation.mix:
+                inputs, targets = mix(inputs, targets, self.recipe.augmentation.mix, generator)
+            loss, logits = step(inputs, targets)
+            if self._average is not None:
+                self._average.update(self.network.head)
+            said.append(logits)
             total += loss * len(indices)
             seen += len(indices)
             if done % _SHOW_EVERY == 0:
                 on_batches(_SHOW_EVERY, total.item() / seen)
         on_batches(done % _SHOW_EVERY, total.item() / seen)
-        _, false_positives, false_negatives, true_positives = counts.tolist()
-        return total.item() / seen, (false_positives, true_positives, false_negatives)
+        called = (torch.cat(said).sigmoid() >= self.recipe.threshold).cpu().numpy()
+        return total.item() / seen, _mistakes(self.train.labels[order], called)
 
-    def _step(
-        self, indices: NDArray[np.intp], labels: Tensor, generator: torch.Generator
-    ) -> tuple[Tensor, Tensor]:
-        inputs = self.train.batch(indices, self.device)
-        if self.recipe.augmentation.active:
-            inputs = augment(inputs, self.recipe.augmentation, generator)
+    def _recorded_step(self, *, frozen: bool) -> RecordedStep:
+        """Return the step, recorded anew when other layers begin to learn."""
+        self.network.freeze(frozen)
+        if self._recorded is None or self._recorded[0] is not frozen:
+            self._recorded = frozen, RecordedStep(self._step)
+        return self._recorded[1]
+
+    def _step(self, inputs: Tensor, labels: Tensor) -> tuple[Tensor, Tensor]:
+        """Learn from one batch, with labels of shape (b,) in [0, 1]; return its loss and logits."""
         with computing_in(self.recipe.precision, self.device):
             logits = _forward(self.network, inputs).float()
         weights = None
         if self.recipe.class_balance is ClassBalance.WEIGHTED_LOSS:
-            weights = self._class_weights[labels.long()]
+            weights = torch.lerp(self._class_weights[0], self._class_weights[1], labels)
         even = self.recipe.label_smoothing
         targets = labels * (1 - even) + even / 2
         loss = functional.binary_cross_entropy_with_logits(logits, targets, weights)
@@ -208,13 +223,14 @@ class Trainer:
         self.optimizer.zero_grad()
         loss.backward()  # type: ignore[no-untyped-call]
         self.optimizer.step()
-        if self._average is not None:
-            self._average.update_parameters(self.network.head)
         return loss.detach(), logits.detach()
 
     def _set_learning_rate(self, learning_rate: float) -> None:
         for group, share in zip(self.optimizer.param_groups, self._shares, strict=True):
-            group["lr"] = learning_rate * share
+            if isinstance(group["lr"], Tensor):
+                group["lr"].fill_(learning_rate * share)
+            else:
+                group["lr"] = learning_rate * share
 
     def _order(self, rng: np.random.Generator) -> NDArray[np.intp]:
         n = len(self.train)
@@ -289,25 +305,6 @@ def _groups(network: Network, recipe: Recipe) -> list[tuple[float, dict[str, obj
     ]
 
 
-def _average(head: nn.Module, share: float) -> AveragedModel | None:
-    """Return a running mean of weights and batch statistics; over few batches it is a plain mean.
-
-    References
-    ----------
-    Izmailov et al., "Averaging Weights Leads to Wider Optima and Better Generalization", UAI 2018.
-    """
-    if not share:
-        return None
-
-    def mix(mean: Tensor, new: Tensor, batches: Tensor | int) -> Tensor:
-        if not mean.is_floating_point():  # an index, not a weight
-            return new
-        kept = min(share, int(batches) / (int(batches) + 1))
-        return mean * kept + new * (1 - kept)
-
-    return AveragedModel(head, avg_fn=mix, use_buffers=True)
-
-
 def class_weights(labels: NDArray[np.int8]) -> NDArray[np.float64]:
     """Weigh each class inversely to its number of images, with mean 1 over the images.
 
@@ -319,6 +316,13 @@ def class_weights(labels: NDArray[np.int8]) -> NDArray[np.float64]:
     counts = np.bincount(labels, minlength=2)
     weights: NDArray[np.float64] = len(labels) / (2 * np.maximum(counts, 1))
     return weights
+
+
+def _mistakes(labels: NDArray[np.int8], called: NDArray[np.bool_]) -> tuple[int, int, int]:
+    """Return (false positives, true positives, false negatives)."""
+    counts = np.bincount(labels * 2 + called, minlength=4).tolist()
+    _, false_positives, false_negatives, true_positives = counts
+    return false_positives, true_positives, false_negatives
 
 
 def _ratio(part: int, whole: int) -> float | None:
