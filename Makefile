@@ -34,7 +34,7 @@ TEXTS = $(addprefix recipes/$(1)/,notice.txt limit.txt population.txt)
 default-model: $(VENV)/.train $(call TEXTS,default)
 	$(BIN)/pneumoscope train $(RADIOGRAPHS) --model compact --recipe recipes/default/recipe.yaml --out $(ANEW) --resume
 	rm -rf $(ANEW)/bundle
-	$(BIN)/pneumoscope export $(ANEW)/compact --out $(ANEW)/bundle --name compact-2 \
+	$(BIN)/pneumoscope export $(ANEW)/compact --out $(ANEW)/bundle --name compact-3 \
 		--notice "$$(cat recipes/default/notice.txt)" --limit "$$(cat recipes/default/limit.txt)" \
 		--population "$$(cat recipes/default/population.txt)"
 	$(BIN)/pneumoscope bundles default $(ANEW)/bundle
