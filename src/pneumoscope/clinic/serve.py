@@ -7,6 +7,7 @@ import signal
 import socket
 import threading
 from contextlib import ExitStack
+from dataclasses import replace
 from datetime import UTC, datetime
 from multiprocessing.process import BaseProcess
 from uuid import uuid4
@@ -56,7 +57,8 @@ def serve(settings: Settings, host: str, port: int, workers: int) -> None:
         listener = stack.enter_context(_listen(host, port))
         address = f"http://{host}:{listener.getsockname()[1]}"
         _greet(clinic, address)
-        stack.callback(_Workers(settings, workers).stop)
+        without_secret = replace(settings, sign_on=None)
+        stack.callback(_Workers(without_secret, workers).stop)
         server = uvicorn.Server(
             uvicorn.Config(create_app(clinic), access_log=False, server_header=False)
         )

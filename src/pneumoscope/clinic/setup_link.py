@@ -14,7 +14,7 @@ VALID_FOR = timedelta(hours=24)
 
 
 def setup_token(session: Session, now: datetime) -> str | None:
-    """Return the token of a new setup link, which replaces any older; None once there are users.
+    """Return the token of a new setup link, which replaces any older; None if it is not needed.
 
     Examples
     --------
@@ -28,7 +28,7 @@ def setup_token(session: Session, now: datetime) -> str | None:
     ...     print(first.name, first.role, setup_token(session, now))
     anna administrator None
     """
-    if _has_users(session):
+    if _has_administrator(session):
         return None
     session.execute(delete(SetupLink))
     token = new_token()
@@ -44,19 +44,21 @@ def complete_setup(session: Session, token: str, name: str, password: str, now: 
     ClinicError
         If the link does not hold (any more), or the name or password will not do.
     """
-    # All links are locked, so that two that are followed at once do not both see no user.
+    # All links are locked, so that two that are followed at once do not both see no administrator.
     links = session.scalars(
         select(SetupLink).order_by(SetupLink.token_sha256).with_for_update()
     ).all()
     link = next((one for one in links if one.token_sha256 == digest(token)), None)
-    if link is None or link.used or now >= link.created + VALID_FOR or _has_users(session):
+    if link is None or link.used or now >= link.created + VALID_FOR or _has_administrator(session):
         raise ClinicError(
-            "this setup link does not hold: it works once, for 24 hours, while there is no user; "
-            "start the server again for a new one, or ask an administrator for an account"
+            "this setup link does not hold: it works once, for 24 hours, while there is no "
+            "administrator; start the server again for a new one, or ask one for an account"
         )
     link.used = now
     return create_user(session, name, Role.ADMINISTRATOR, password, now)
 
 
-def _has_users(session: Session) -> bool:
-    return session.scalars(select(User.id).limit(1)).first() is not None
+def _has_administrator(session: Session) -> bool:
+    """Tell whether anybody administers; others may have come by the single sign-on before."""
+    administrator = select(User.id).where(User.role == Role.ADMINISTRATOR).limit(1)
+    return session.scalars(administrator).first() is not None

@@ -226,6 +226,30 @@ class UserSession(Table):
     last_seen: Mapped[datetime]
 
 
+class SignOnTry(Table):
+    """A browser that was sent to the single sign-on and has not come back."""
+
+    __tablename__ = "sign_on_try"
+
+    state_sha256: Mapped[str] = mapped_column(HASH, primary_key=True)
+    browser_sha256: Mapped[str] = mapped_column(HASH)
+    """Of what is in its cookie: nobody else's browser can end this try."""
+    nonce: Mapped[str] = mapped_column(String(64))
+    verifier: Mapped[str] = mapped_column(String(64))
+    created: Mapped[datetime] = mapped_column(index=True)
+
+
+class Identity(Table):
+    """As whom the single sign-on knows a user: names may change there, these do not."""
+
+    __tablename__ = "identity"
+
+    issuer: Mapped[str] = mapped_column(String(255), primary_key=True)
+    subject: Mapped[str] = mapped_column(String(255), primary_key=True)
+    user_id: Mapped[str] = mapped_column(ForeignKey("user_account.id"), unique=True)
+    created: Mapped[datetime]
+
+
 class ApiToken(Table):
     """A token with which a program signs in; the token itself is shown once and not kept."""
 
