@@ -63,6 +63,18 @@ def test_killed_at_any_moment_nothing_accepted_is_lost_and_nothing_read_twice(
         restarted.process.wait()
 
 
+def test_a_server_ends_though_somebody_listens(server: Server) -> None:
+    client = sign_in(server)
+    with client.stream("GET", "/v1/events") as stream:
+        lines = stream.iter_lines()
+        assert next(lines) == "event: worklist"
+        began = time.monotonic()
+        server.process.send_signal(signal.SIGTERM)
+        assert [line for line in lines if line.startswith("event")] == []
+        assert server.process.wait(PATIENCE) in (0, -signal.SIGTERM)
+    assert time.monotonic() - began < 30
+
+
 def test_a_port_that_is_taken_is_named(server: Server, tmp_path: Path) -> None:
     port = server.address.rsplit(":", 1)[1]
     command = [sys.executable, "-m", "pneumoscope", "serve", "--data", str(tmp_path / "other")]

@@ -17,6 +17,7 @@ from sqlalchemy import select
 
 from pneumoscope.clinic.api.app import create_app
 from pneumoscope.clinic.api.readings import DEFAULT_SITE
+from pneumoscope.clinic.listeners import Listeners
 from pneumoscope.clinic.settings import Clinic, Settings
 from pneumoscope.clinic.setup_link import setup_token
 from pneumoscope.clinic.tables import Site
@@ -59,9 +60,9 @@ def serve(settings: Settings, host: str, port: int, workers: int) -> None:
         _greet(clinic, address)
         without_secret = replace(settings, sign_on=None)
         stack.callback(_Workers(without_secret, workers).stop)
-        server = uvicorn.Server(
-            uvicorn.Config(create_app(clinic), access_log=False, server_header=False)
-        )
+        app = create_app(clinic)
+        server = _Server(uvicorn.Config(app, access_log=False, server_header=False))
+        server.listeners = app.state.listeners
         server.run([listener])
 
 
@@ -87,6 +88,16 @@ def run_worker(settings: Settings) -> None:
         if not worker.step():
             stop.wait(_IDLE)
     clinic.close()
+
+
+class _Server(uvicorn.Server):
+    """Ends live updates when it is told to end: it waits for what is open."""
+
+    listeners: Listeners
+
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        self.listeners.close()
+        await super().shutdown(sockets)
 
 
 class _Workers:

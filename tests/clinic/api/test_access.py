@@ -7,6 +7,7 @@ import pytest
 from fastapi.testclient import TestClient
 from sqlalchemy import select
 
+from pneumoscope.clinic import listeners
 from pneumoscope.clinic.accounts import Role
 from pneumoscope.clinic.api.security import COOKIE
 from pneumoscope.clinic.settings import Clinic
@@ -37,6 +38,7 @@ EVERYONE = {
     ("GET", "/v1/images/{image_id}/heatmap"),
 }
 PEOPLE = {
+    ("GET", "/v1/events"),
     ("GET", "/v1/images/{image_id}/judgements"),
     ("POST", "/v1/images/{image_id}/judgements"),
 }
@@ -52,6 +54,12 @@ ADMINISTRATORS = {
     ("POST", "/v1/sites"),
     ("PATCH", "/v1/sites/{site_id}"),
 }
+
+
+@pytest.fixture(autouse=True)
+def _short_events(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Live updates end before this client would wait for their end."""
+    monkeypatch.setattr(listeners, "LONGEST", 0.0)
 
 
 def routes(client: TestClient) -> set[tuple[str, str]]:
@@ -87,7 +95,7 @@ def test_everyone_may_do_what_is_everyones(as_: As) -> None:
             assert ask(as_(role), method, path) not in (401, 403), (role, method, path)
 
 
-def test_programs_do_not_judge(as_: As) -> None:
+def test_programs_do_not_judge_nor_watch(as_: As) -> None:
     for role in Role:
         for method, path in sorted(PEOPLE):
             refused = ask(as_(role), method, path) == 403

@@ -4,20 +4,17 @@ from datetime import UTC, datetime
 from http import HTTPStatus
 from typing import Annotated
 
-from fastapi import APIRouter, Depends
+from fastapi import APIRouter
 from pydantic import BaseModel, ConfigDict, Field
 
 from pneumoscope.clinic import audit
-from pneumoscope.clinic.accounts import Actor, Role
 from pneumoscope.clinic.api.inputs import Identifier, Text
 from pneumoscope.clinic.api.problems import ProblemError
-from pneumoscope.clinic.api.security import TheClinic, may, require_shown
+from pneumoscope.clinic.api.security import Person, TheClinic, require_shown
 from pneumoscope.clinic.judgements import Answer, Opinion, Reason, Truth, history, judge
 from pneumoscope.clinic.tables import Image, Judgement
 
 router = APIRouter(prefix="/v1", tags=["judgements"])
-
-Person = Annotated[Actor, Depends(may(Role.CLINICIAN, Role.REVIEWER, Role.ADMINISTRATOR))]
 
 
 class NewJudgement(BaseModel):

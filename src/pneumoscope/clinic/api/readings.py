@@ -20,6 +20,7 @@ from pneumoscope.clinic.api.inputs import Identifier, Text
 from pneumoscope.clinic.api.problems import ProblemError
 from pneumoscope.clinic.api.security import Anyone, TheClinic, sees_hidden_readings
 from pneumoscope.clinic.api.views import AcceptedView, ImagePage, ImageView, JobView, RefusedView
+from pneumoscope.clinic.changes import arrived
 from pneumoscope.clinic.intake import Kept, Upload, accept, keep
 from pneumoscope.clinic.settings import Clinic
 from pneumoscope.clinic.tables import HandedIn, Image, Job, Site, StoredReading, Task
@@ -143,6 +144,7 @@ def _enter(session: Session, order: _Order) -> list[Image]:
         )
     images = [accept(session, kept, site, job, now) for kept in order.kept]
     session.flush()
+    arrived(session, site.id)
     audit.record(
         session, order.actor.name, "hand in", f"job {job.id}", {"images": len(images)}, now
     )

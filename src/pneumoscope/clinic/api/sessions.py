@@ -13,9 +13,8 @@ from pydantic import BaseModel, Field
 from pneumoscope.clinic import audit
 from pneumoscope.clinic.accounts import sign_in
 from pneumoscope.clinic.api.problems import ProblemError
-from pneumoscope.clinic.api.security import COOKIE, Anyone, TheClinic
-from pneumoscope.clinic.credentials import actor_of_session, close_session, open_session
-from pneumoscope.clinic.settings import Clinic
+from pneumoscope.clinic.api.security import COOKIE, Anyone, TheCaller, TheClinic
+from pneumoscope.clinic.credentials import close_session, open_session
 from pneumoscope.clinic.setup_link import complete_setup
 
 TRIES = RateLimitItemPerMinute(20)
@@ -103,9 +102,9 @@ def open_(clinic: TheClinic, credentials: Credentials, response: Response) -> Si
 
 
 @router.get("/session")
-def who(clinic: TheClinic, actor: Anyone, request: Request) -> SignedInView:
+def who(actor: Anyone, caller: TheCaller) -> SignedInView:
     """Say who is signed in."""
-    return SignedInView(name=actor.name, role=actor.role, csrf=_csrf(clinic, request))
+    return SignedInView(name=actor.name, role=actor.role, csrf=caller.csrf)
 
 
 @router.delete("/session", status_code=HTTPStatus.NO_CONTENT)
@@ -116,15 +115,6 @@ def close(clinic: TheClinic, actor: Anyone, request: Request, response: Response
             close_session(session, token)
         audit.record(session, actor.name, "sign out", f"user {actor.user_id}", {}, _now())
     response.delete_cookie(COOKIE, secure=True, httponly=True, samesite="strict", path="/")
-
-
-def _csrf(clinic: Clinic, request: Request) -> str | None:
-    token = request.cookies.get(COOKIE)
-    if token is None or "authorization" in request.headers:
-        return None
-    with clinic.database.reading() as session:
-        found = actor_of_session(session, token, _now())
-    return None if found is None else found.csrf
 
 
 def _now() -> datetime:

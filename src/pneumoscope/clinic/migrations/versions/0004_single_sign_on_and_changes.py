@@ -1,4 +1,4 @@
-"""Single sign-on."""
+"""Single sign-on, and what changed of worklists."""
 
 import sqlalchemy as sa
 from alembic import op
@@ -32,9 +32,15 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("issuer", "subject", name=op.f("pk_identity")),
         sa.UniqueConstraint("user_id", name=op.f("uq_identity_user_id")),
     )
+    for name in ("arrivals", "outcomes"):
+        with op.batch_alter_table("site", schema=None) as batch_op:
+            batch_op.add_column(sa.Column(name, sa.Integer(), nullable=False, server_default="0"))
 
 
 def downgrade() -> None:
+    for name in ("arrivals", "outcomes"):
+        with op.batch_alter_table("site", schema=None) as batch_op:
+            batch_op.drop_column(name)
     op.drop_table("identity")
     with op.batch_alter_table("sign_on_try", schema=None) as batch_op:
         batch_op.drop_index(batch_op.f("ix_sign_on_try_created"))
