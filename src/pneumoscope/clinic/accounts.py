@@ -11,7 +11,7 @@ from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
 from pneumoscope.clinic.passwords import check_password, hash_password, is_outdated, matches
-from pneumoscope.clinic.tables import ApiToken, User, UserSession
+from pneumoscope.clinic.tables import ApiToken, Site, User, UserSession
 from pneumoscope.errors import ClinicError
 
 WRONG_IN_A_ROW = 5
@@ -89,7 +89,7 @@ def create_user(
         )
     user = User(name=name, role=role, created=now)
     if password is not None:
-        check_password(password, name)
+        check_password(password, name, _site_names(session))
         user.password_hash = hash_password(password)
     try:
         with session.begin_nested():
@@ -113,7 +113,7 @@ def set_password(session: Session, user_id: str, password: str) -> None:
         If there is no such user, or the password is easily guessed.
     """
     user = _user(session, user_id)
-    check_password(password, user.name)
+    check_password(password, user.name, _site_names(session))
     user.password_hash = hash_password(password)
     user.failures, user.locked_until = 0, None
     end_sessions(session, user_id)
@@ -216,6 +216,10 @@ def _kept_name(name: str) -> str:
 
 def _can_be_a_name(name: str) -> bool:
     return 0 < len(name) <= _LONGEST_NAME and name.isprintable()
+
+
+def _site_names(session: Session) -> Sequence[str]:
+    return session.scalars(select(Site.name)).all()
 
 
 def _user(session: Session, user_id: str) -> User:
