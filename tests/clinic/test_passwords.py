@@ -1,4 +1,10 @@
 import random
+import threading
+import time
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
+from unittest.mock import patch
 
 import argon2
 import pytest
@@ -116,3 +122,34 @@ def test_a_password_matches_however_its_accents_are_typed() -> None:
 def test_a_hash_of_fewer_rounds_is_outdated() -> None:
     assert is_outdated(argon2.PasswordHasher(time_cost=1).hash("correct horse battery"))
     assert not is_outdated(argon2.PasswordHasher().hash("correct horse battery"))
+
+
+def test_no_more_than_four_are_hashed_at_once() -> None:
+    running, most = 0, 0
+    counting = threading.Lock()
+    hash_, verify = argon2.PasswordHasher.hash, argon2.PasswordHasher.verify
+
+    def counted(call: Callable[..., Any]) -> Callable[..., Any]:
+        def counts(*given: object) -> object:
+            nonlocal running, most
+            with counting:
+                running += 1
+                most = max(most, running)
+            time.sleep(0.05)  # so that they meet
+            try:
+                return call(*given)
+            finally:
+                with counting:
+                    running -= 1
+
+        return counts
+
+    kept = hash_password("correct horse battery")
+    with (
+        patch.object(argon2.PasswordHasher, "hash", counted(hash_)),
+        patch.object(argon2.PasswordHasher, "verify", counted(verify)),
+        ThreadPoolExecutor(12) as pool,
+    ):
+        assert all(pool.map(lambda _: matches("correct horse battery", kept), range(6)))
+        list(pool.map(hash_password, ["correct horse battery"] * 6))
+    assert most == 4

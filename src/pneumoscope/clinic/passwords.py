@@ -3,6 +3,7 @@
 import threading
 import unicodedata
 from collections.abc import Iterable
+from typing import NewType
 
 from argon2 import PasswordHasher
 from argon2.exceptions import VerifyMismatchError
@@ -27,7 +28,13 @@ _ENOUGH_TO_SEE = 72
 
 _OURS = ("pneumoscope", "pneumonia", "radiology", "radiograph", "clinic", "hospital")
 
+PasswordHash = NewType("PasswordHash", str)
+"""What is kept of a password, so that nobody keeps the password itself by mistake."""
+
 _HASHER = PasswordHasher()
+_HASHING = threading.BoundedSemaphore(4)
+"""Each hash takes 64 MiB and four threads: many who sign in at once take turns."""
+
 _ESTIMATES = threading.Lock()
 """The estimator keeps the words of a call where the next one would find them."""
 
@@ -109,8 +116,10 @@ def _words(names: Iterable[str]) -> list[str]:
     return list(dict.fromkeys(tried))
 
 
-def hash_password(password: str) -> str:
+def hash_password(password: str) -> PasswordHash:
     """Return what to keep of a password: its argon2id hash, with salt and parameters.
+
+    It takes a tenth of a second, so it does not belong into a transaction that writes.
 
     References
     ----------
@@ -122,11 +131,14 @@ def hash_password(password: str) -> str:
     >>> hash_password("four words and a number 7")[:31]
     '$argon2id$v=19$m=65536,t=3,p=4$'
     """
-    return _HASHER.hash(_normal(password))
+    with _HASHING:
+        return PasswordHash(_HASHER.hash(_normal(password)))
 
 
 def matches(password: str, password_hash: str | None) -> bool:
     """Return whether a password is the one that was kept; where none was, the work is the same.
+
+    It takes as long as `hash_password`.
 
     Examples
     --------
@@ -140,7 +152,8 @@ def matches(password: str, password_hash: str | None) -> bool:
         hash_password(password)  # as long as it takes to compare with a hash
         return False
     try:
-        return _HASHER.verify(password_hash, _normal(password))
+        with _HASHING:
+            return _HASHER.verify(password_hash, _normal(password))
     except VerifyMismatchError:
         return False
 

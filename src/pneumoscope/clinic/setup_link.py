@@ -7,6 +7,7 @@ from sqlalchemy.orm import Session
 
 from pneumoscope.clinic.accounts import Actor, Role, create_user
 from pneumoscope.clinic.credentials import digest, new_token
+from pneumoscope.clinic.passwords import PasswordHash
 from pneumoscope.clinic.tables import SetupLink, User
 from pneumoscope.errors import ClinicError
 
@@ -19,12 +20,15 @@ def setup_token(session: Session, now: datetime) -> str | None:
     Examples
     --------
     >>> from datetime import UTC
+    >>> from pneumoscope.clinic.accounts import new_password
     >>> from pneumoscope.clinic.database import Database
     >>> database = Database(f"sqlite:///{getfixture('tmp_path')}/clinic.db")
     >>> now = datetime.now(UTC)
     >>> with database.writing() as session:
     ...     token = setup_token(session, now)
-    ...     first = complete_setup(session, token, "Anna", "four words and a number 7", now)
+    >>> password = new_password(database, "Anna", "four words and a number 7")
+    >>> with database.writing() as session:
+    ...     first = complete_setup(session, token, "Anna", password, now)
     ...     print(first.name, first.role, setup_token(session, now))
     anna administrator None
     """
@@ -36,13 +40,15 @@ def setup_token(session: Session, now: datetime) -> str | None:
     return token
 
 
-def complete_setup(session: Session, token: str, name: str, password: str, now: datetime) -> Actor:
+def complete_setup(
+    session: Session, token: str, name: str, password: PasswordHash, now: datetime
+) -> Actor:
     """Make the first administrator with the token of a setup link, which is then used up.
 
     Raises
     ------
     ClinicError
-        If the link does not hold (any more), or the name or password will not do.
+        If the link does not hold (any more), or the name will not do.
     """
     # All links are locked, so that two that are followed at once do not both see no administrator.
     links = session.scalars(

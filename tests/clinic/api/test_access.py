@@ -2,16 +2,21 @@
 
 import re
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from datetime import UTC, datetime
+from threading import Barrier
+from typing import Any
 
 import pytest
+from argon2 import PasswordHasher
 from fastapi.testclient import TestClient
 from sqlalchemy import select
 
-from pneumoscope.clinic import listeners
+from pneumoscope.clinic import audit, listeners
 from pneumoscope.clinic.accounts import Role
 from pneumoscope.clinic.api.security import COOKIE
 from pneumoscope.clinic.settings import Clinic
-from pneumoscope.clinic.tables import AuditEntry
+from pneumoscope.clinic.tables import AuditEntry, User
 
 from .conftest import PASSWORD
 
@@ -178,6 +183,50 @@ def test_one_address_cannot_try_without_end(anonymous: TestClient) -> None:
     assert statuses == [401] * 20 + [429] * 2
     answer = anonymous.post("/v1/session", json=wrong)
     assert 1 <= int(answer.headers["retry-after"]) <= 60
+
+
+def test_many_at_once_from_one_address_are_no_more(anonymous: TestClient) -> None:
+    wrong = {"name": "nobody", "password": "x"}
+    barrier = Barrier(30)
+
+    def attempt(_: int) -> int:
+        barrier.wait()
+        return anonymous.post("/v1/session", json=wrong).status_code
+
+    with ThreadPoolExecutor(30) as pool:
+        statuses = list(pool.map(attempt, range(30)))
+    assert sorted(statuses) == [401] * 20 + [429] * 10
+
+
+def test_others_write_while_a_password_is_hashed(
+    anonymous: TestClient, as_: As, clinic: Clinic, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    administrator, hashed = as_(Role.ADMINISTRATOR), 0
+
+    def writing(original: Callable[..., Any]) -> Callable[..., Any]:
+        def hash_while_another_writes(*given: object) -> object:
+            nonlocal hashed
+            hashed += 1
+            with clinic.database.writing() as session:  # would wait for a transaction, for ever
+                for user in session.scalars(select(User).with_for_update(nowait=True)):
+                    user.failures = user.failures
+                audit.record(session, "another", "write", "x", {}, datetime.now(UTC))
+            return original(*given)
+
+        return hash_while_another_writes
+
+    for name in ("hash", "verify"):
+        monkeypatch.setattr(PasswordHasher, name, writing(getattr(PasswordHasher, name)))
+    sign_in(anonymous)
+    for wrong in ({"name": "a clinician", "password": "x"}, {"name": "x", "password": "x"}):
+        assert anonymous.post("/v1/session", json=wrong).status_code == 401
+    new = {"name": "Berta", "role": "clinician", "password": "a word of mine and 9 more"}
+    user = administrator.post("/v1/users", json=new).json()["id"]
+    change = {"password": "another one of hers 99"}
+    assert administrator.patch(f"/v1/users/{user}", json=change).status_code == 200
+    first = {"name": "x", "password": "a word of mine and 9 more", "token": "x"}
+    assert anonymous.post("/v1/setup", json=first).status_code == 400
+    assert hashed == 6
 
 
 def test_what_happens_is_in_the_trail_and_no_password_is(as_: As, clinic: Clinic) -> None:

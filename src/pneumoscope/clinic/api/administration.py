@@ -95,8 +95,11 @@ def users(clinic: TheClinic, _: Administrator) -> list[UserView]:
 def make_user(clinic: TheClinic, administrator: Administrator, new: NewUser) -> UserView:
     """Make a user."""
     now = datetime.now(UTC)
+    password = None
+    if new.password is not None:
+        password = accounts.new_password(clinic.database, new.name, new.password)
     with clinic.database.writing() as session:
-        actor = accounts.create_user(session, new.name, new.role, new.password, now)
+        actor = accounts.create_user(session, new.name, new.role, password, now)
         shown = _user_view(session.get_one(User, actor.user_id))
         detail = {"role": new.role}
         audit.record(session, administrator.name, "make user", f"user {shown.id}", detail, now)
@@ -109,6 +112,11 @@ def change_user(
 ) -> UserView:
     """Change a user's role or password, or take the account away."""
     now = datetime.now(UTC)
+    password = None
+    if change.password is not None:
+        with clinic.database.reading() as session:
+            name = _user(session, user_id).name
+        password = accounts.new_password(clinic.database, name, change.password)
     with clinic.database.writing() as session:
         user = _user(session, user_id)
         if change.active and not user.active:
@@ -117,8 +125,8 @@ def change_user(
             )
         if change.role is not None:
             accounts.set_role(session, user_id, change.role)
-        if change.password is not None:
-            accounts.set_password(session, user_id, change.password)
+        if password is not None:
+            accounts.set_password(session, user_id, password)
         if change.active is False:
             accounts.deactivate(session, user_id, now)
         session.flush()

@@ -11,11 +11,12 @@ from limits.strategies import MovingWindowRateLimiter
 from pydantic import BaseModel, Field
 
 from pneumoscope.clinic import audit
-from pneumoscope.clinic.accounts import sign_in
+from pneumoscope.clinic.accounts import new_password
 from pneumoscope.clinic.api.problems import ProblemError
 from pneumoscope.clinic.api.security import COOKIE, Anyone, TheCaller, TheClinic
 from pneumoscope.clinic.credentials import close_session, open_session
 from pneumoscope.clinic.setup_link import complete_setup
+from pneumoscope.clinic.sign_in import compare, sign_in
 
 TRIES = RateLimitItemPerMinute(20)
 """To sign in or set up, from one address: more than a person needs, fewer than a guesser."""
@@ -74,8 +75,9 @@ class SignedInView(BaseModel):
 def set_up(clinic: TheClinic, first: FirstAccount) -> SignedInView:
     """Make the first administrator, with the link that the server printed when it first started."""
     now = _now()
+    password = new_password(clinic.database, first.name, first.password)
     with clinic.database.writing() as session:
-        actor = complete_setup(session, first.token, first.name, first.password, now)
+        actor = complete_setup(session, first.token, first.name, password, now)
         audit.record(session, actor.name, "set up", f"user {actor.user_id}", {}, now)
     return SignedInView(name=actor.name, role=actor.role, csrf=None)
 
@@ -83,9 +85,10 @@ def set_up(clinic: TheClinic, first: FirstAccount) -> SignedInView:
 @router.post("/session", dependencies=[Depends(slowly)])
 def open_(clinic: TheClinic, credentials: Credentials, response: Response) -> SignedInView:
     """Sign a browser in."""
+    compared = compare(clinic.database, credentials.name, credentials.password)
     now = _now()
     with clinic.database.writing() as session:  # kept also if it fails: tries are counted
-        actor = sign_in(session, credentials.name, credentials.password, now)
+        actor = sign_in(session, compared, now)
         if actor is None:
             audit.record(session, "unknown", "fail to sign in", "session", {}, now)
             token = csrf = None
