@@ -7,11 +7,11 @@ from typing import Annotated
 from fastapi import APIRouter
 from pydantic import BaseModel, Field
 from sqlalchemy import select
-from sqlalchemy.orm import Session
 
 from pneumoscope.clinic import accounts, audit, credentials
 from pneumoscope.clinic.accounts import Role
 from pneumoscope.clinic.api.inputs import Identifier, Text
+from pneumoscope.clinic.api.lookup import existing
 from pneumoscope.clinic.api.problems import ProblemError
 from pneumoscope.clinic.api.security import Administrator, TheClinic
 from pneumoscope.clinic.tables import Site, User
@@ -115,10 +115,10 @@ def change_user(
     password = None
     if change.password is not None:
         with clinic.database.reading() as session:
-            name = _user(session, user_id).name
+            name = existing(session, User, user_id).name
         password = accounts.new_password(clinic.database, name, change.password)
     with clinic.database.writing() as session:
-        user = _user(session, user_id)
+        user = existing(session, User, user_id)
         if change.active and not user.active:
             raise ProblemError(
                 HTTPStatus.CONFLICT, "an account that was taken away stays so; make a new one"
@@ -142,7 +142,7 @@ def change_user(
 def tokens(clinic: TheClinic, _: Administrator, user_id: Identifier) -> list[TokenView]:
     """List a user's API tokens, the newest first, also those that do not hold any more."""
     with clinic.database.reading() as session:
-        _user(session, user_id)
+        existing(session, User, user_id)
         return [
             TokenView(id=one.id, name=one.name, expires=one.expires, revoked=one.revoked)
             for one in credentials.tokens_of(session, user_id)
@@ -156,7 +156,7 @@ def issue_token(
     """Issue an API token for a user."""
     now = datetime.now(UTC)
     with clinic.database.writing() as session:
-        _user(session, user_id)
+        existing(session, User, user_id)
         token_id, token = credentials.issue_token(session, user_id, new.name, now, new.days)
         session.flush()
         kept = next(one for one in credentials.tokens_of(session, user_id) if one.id == token_id)
@@ -205,20 +205,11 @@ def display_site(
     """Show a site's readings to those who treat, or hide them."""
     now = datetime.now(UTC)
     with clinic.database.writing() as session:
-        site = session.get(Site, site_id)
-        if site is None:
-            raise ProblemError(HTTPStatus.NOT_FOUND, "there is no such site")
+        site = existing(session, Site, site_id)
         site.displayed = display.displayed
         detail = {"displayed": display.displayed}
         audit.record(session, administrator.name, "display site", f"site {site_id}", detail, now)
         return _site_view(site)
-
-
-def _user(session: Session, user_id: str) -> User:
-    user = session.get(User, user_id)
-    if user is None:
-        raise ProblemError(HTTPStatus.NOT_FOUND, "there is no such user")
-    return user
 
 
 def _user_view(user: User) -> UserView:
