@@ -18,6 +18,7 @@ from sqlalchemy import select
 from pneumoscope.clinic.api.app import create_app
 from pneumoscope.clinic.api.readings import DEFAULT_SITE
 from pneumoscope.clinic.listeners import Listeners
+from pneumoscope.clinic.protocol import PatientProtocol
 from pneumoscope.clinic.settings import Clinic, Settings
 from pneumoscope.clinic.setup_link import setup_token
 from pneumoscope.clinic.tables import Site
@@ -61,7 +62,9 @@ def serve(settings: Settings, host: str, port: int, workers: int) -> None:
         without_secret = replace(settings, sign_on=None)
         stack.callback(_Workers(without_secret, workers).stop)
         app = create_app(clinic)
-        server = _Server(uvicorn.Config(app, access_log=False, server_header=False))
+        server = _Server(
+            uvicorn.Config(app, http=PatientProtocol, access_log=False, server_header=False)
+        )
         server.listeners = app.state.listeners
         server.run([listener])
 
