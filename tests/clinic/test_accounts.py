@@ -18,12 +18,14 @@ from pneumoscope.clinic.accounts import (
     _kept_name,
     create_user,
     deactivate,
+    new_password,
     set_password,
     set_role,
-    sign_in,
     users,
 )
 from pneumoscope.clinic.database import Database
+from pneumoscope.clinic.passwords import PasswordHash
+from pneumoscope.clinic.sign_in import compare, sign_in
 from pneumoscope.clinic.tables import User
 from pneumoscope.errors import ClinicError
 
@@ -35,13 +37,21 @@ WRONG = "incorrect horse battery"
 def _add(
     database: Database, name: str, role: Role = Role.CLINICIAN, password: str | None = None
 ) -> Actor:
+    kept = None if password is None else new_password(database, name, password)
     with database.writing() as session:
-        return create_user(session, name, role, password, NOW)
+        return create_user(session, name, role, kept, NOW)
 
 
 def _sign_in(database: Database, name: str, password: str, now: datetime = NOW) -> Actor | None:
+    compared = compare(database, name, password)
     with database.writing() as session:
-        return sign_in(session, name, password, now)
+        return sign_in(session, compared, now)
+
+
+def _set_password(database: Database, actor: Actor, password: str) -> None:
+    kept = new_password(database, actor.name, password)
+    with database.writing() as session:
+        set_password(session, actor.user_id, kept)
 
 
 def _stored(database: Database, actor: Actor) -> User:
@@ -151,6 +161,53 @@ def test_wrong_passwords_at_the_same_time_are_all_counted(database: Database) ->
     assert _stored(database, anna).failures == 4
 
 
+def test_of_right_and_wrong_ones_at_the_same_time_five_wrong_ones_lock(
+    database: Database,
+) -> None:
+    anna = _add(database, "anna", password=RIGHT)
+    _at_once(8, lambda: _sign_in(database, "anna", WRONG))
+    stored = _stored(database, anna)
+    assert stored.failures == 5  # the others came to a locked account
+    assert stored.locked_until == NOW + timedelta(minutes=15)
+
+
+def test_a_right_password_that_was_compared_before_the_lock_does_not_open_it(
+    database: Database,
+) -> None:
+    anna = _add(database, "anna", password=RIGHT)
+    compared = compare(database, "anna", RIGHT)
+    for _ in range(5):
+        _sign_in(database, "anna", WRONG)
+    with database.writing() as session:
+        assert sign_in(session, compared, NOW) is None
+        assert sign_in(session, compared, NOW + timedelta(minutes=15)) == anna
+
+
+def test_a_password_that_is_changed_while_it_is_compared_signs_nobody_in(
+    database: Database,
+) -> None:
+    anna = _add(database, "anna", password=RIGHT)
+    right, wrong = compare(database, "anna", RIGHT), compare(database, "anna", WRONG)
+    _set_password(database, anna, "quite another set of words")
+    with database.writing() as session:
+        assert sign_in(session, right, NOW) is None
+        assert sign_in(session, wrong, NOW) is None
+    assert _stored(database, anna).failures == 0  # nothing of the new one was guessed at
+
+
+def test_who_is_deactivated_while_the_password_is_compared_is_out(database: Database) -> None:
+    anna = _add(database, "anna", password=RIGHT)
+    compared = compare(database, "anna", RIGHT)
+    with database.writing() as session:
+        deactivate(session, anna.user_id, NOW)
+        assert sign_in(session, compared, NOW) is None
+
+
+def test_what_was_compared_shows_no_hash(database: Database) -> None:
+    _add(database, "anna", password=RIGHT)
+    assert "argon2" not in repr(compare(database, "anna", RIGHT))
+
+
 def test_every_sign_in_that_fails_takes_one_hash(
     database: Database,
 ) -> None:
@@ -205,8 +262,7 @@ def test_a_new_password_ends_sessions_and_lock_out(database: Database) -> None:
         of_another, _ = credentials.open_session(session, ben, NOW)
     for _ in range(5):
         _sign_in(database, "anna", WRONG)
-    with database.writing() as session:
-        set_password(session, anna.user_id, "quite another set of words")
+    _set_password(database, anna, "quite another set of words")
     assert _sign_in(database, "anna", RIGHT) is None
     assert _sign_in(database, "anna", "quite another set of words") == anna
     with database.reading() as session:
@@ -216,8 +272,8 @@ def test_a_new_password_ends_sessions_and_lock_out(database: Database) -> None:
 
 def test_a_new_password_has_to_be_good(database: Database) -> None:
     anna = _add(database, "anna", password=RIGHT)
-    with database.writing() as session, pytest.raises(ClinicError, match="name"):
-        set_password(session, anna.user_id, "anna, only longer than 15")
+    with pytest.raises(ClinicError, match="name"):
+        _set_password(database, anna, "anna, only longer than 15")
     assert _sign_in(database, "anna", RIGHT) == anna
 
 
@@ -290,6 +346,6 @@ def test_nobody_is_not_changed(database: Database) -> None:
         with pytest.raises(ClinicError, match="no user"):
             set_role(session, "0" * 32, Role.CLINICIAN)
         with pytest.raises(ClinicError, match="no user"):
-            set_password(session, "0" * 32, RIGHT)
+            set_password(session, "0" * 32, PasswordHash("$argon2id$"))
         with pytest.raises(ClinicError, match="no user"):
             deactivate(session, "0" * 32, NOW)

@@ -8,7 +8,8 @@ from sqlalchemy import create_engine, select
 from sqlalchemy.exc import IntegrityError
 
 from pneumoscope.clinic.database import Database
-from pneumoscope.clinic.tables import Image, Job, Site, Table
+from pneumoscope.clinic.table import Table
+from pneumoscope.clinic.tables import Image, Job, Site
 from pneumoscope.errors import ClinicError
 
 

@@ -2,6 +2,7 @@
 
 import os
 import signal
+import socket
 import sqlite3
 import subprocess
 import sys
@@ -61,6 +62,40 @@ def test_killed_at_any_moment_nothing_accepted_is_lost_and_nothing_read_twice(
     finally:
         restarted.process.kill()
         restarted.process.wait()
+
+
+def test_a_server_ends_though_somebody_listens(server: Server) -> None:
+    client = sign_in(server)
+    with client.stream("GET", "/v1/events") as stream:
+        lines = stream.iter_lines()
+        assert next(lines) == "event: worklist"
+        began = time.monotonic()
+        server.process.send_signal(signal.SIGTERM)
+        assert [line for line in lines if line.startswith("event")] == []
+        assert server.process.wait(PATIENCE) in (0, -signal.SIGTERM)
+    assert time.monotonic() - began < 30
+
+
+def test_a_server_does_not_wait_for_headers_that_trickle(server: Server) -> None:
+    host, port = server.address.removeprefix("http://").split(":")
+    with socket.create_connection((host, int(port))) as slow:
+        slow.sendall(b"GET /health HTTP/1.1\r\nHost: x\r\nX: ")
+        slow.settimeout(1)
+        began = time.monotonic()
+        while not closed(slow, b"x"):
+            assert time.monotonic() - began < 30
+        assert time.monotonic() - began > 5
+
+
+def closed(connection: socket.socket, more: bytes) -> bool:
+    """Send a little more; tell whether there is nobody any more."""
+    try:
+        connection.sendall(more)
+        return connection.recv(100) == b""
+    except TimeoutError:
+        return False
+    except ConnectionError:
+        return True
 
 
 def test_a_port_that_is_taken_is_named(server: Server, tmp_path: Path) -> None:

@@ -13,6 +13,8 @@ from pneumoscope.terminal import results
 if TYPE_CHECKING:
     from pneumoscope.clinic.database import Database
 
+_SSO = "The hospital's single sign-on (OpenID Connect)"
+
 app = typer.Typer()
 audit = typer.Typer(help="The trail of who did what.", no_args_is_help=True)
 app.add_typer(audit, name="audit")
@@ -48,6 +50,44 @@ def serve(
         int | None,
         typer.Option("--workers", min=1, help="Processes that read; one for each core."),
     ] = None,
+    issuer: Annotated[
+        str | None,
+        typer.Option("--oidc-issuer", metavar="URL", help="Its address.", rich_help_panel=_SSO),
+    ] = None,
+    client: Annotated[
+        str | None,
+        typer.Option(
+            "--oidc-client", metavar="ID", help="As what it knows this one.", rich_help_panel=_SSO
+        ),
+    ] = None,
+    secret: Annotated[
+        Path | None,
+        typer.Option(
+            "--oidc-secret-file",
+            metavar="FILE",
+            help="Has the client secret; if not given, the environment's PNEUMOSCOPE_OIDC_SECRET.",
+            rich_help_panel=_SSO,
+        ),
+    ] = None,
+    claim: Annotated[
+        str,
+        typer.Option("--oidc-claim", help="Of the ID token, tells roles.", rich_help_panel=_SSO),
+    ] = "groups",
+    roles: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--oidc-role",
+            metavar="VALUE=ROLE",
+            help="What the claim holds for a role; several times, the first that it holds counts.",
+            rich_help_panel=_SSO,
+        ),
+    ] = None,
+    address: Annotated[
+        str | None,
+        typer.Option(
+            "--address", metavar="URL", help="Where browsers reach this.", rich_help_panel=_SSO
+        ),
+    ] = None,
 ) -> None:
     """Serve the clinic's API: radiographs in, readings out, with accounts and an audit trail.
 
@@ -59,12 +99,17 @@ def serve(
       pneumoscope serve --data clinic
 
       pneumoscope serve --data clinic --database postgresql+psycopg://clinic@db/clinic --workers 4
+
+      pneumoscope serve --data clinic --address https://clinic.hospital.example
+      --oidc-issuer https://login.hospital.example --oidc-client pneumoscope
+      --oidc-secret-file /run/secrets/oidc --oidc-role radiologists=reviewer
     """
     from pneumoscope.clinic.serve import serve as serve_clinic
-    from pneumoscope.clinic.settings import Settings
+    from pneumoscope.clinic.settings import Settings, SignOn
     from pneumoscope.machine import usable_cores
 
-    settings = Settings(data, database, bundle, at)
+    sign_on = issuer and SignOn.given(issuer, client, secret, address, claim, roles or [])
+    settings = Settings(data, database, bundle, at, sign_on=sign_on or None)
     serve_clinic(settings, host, port, workers or usable_cores())
 
 

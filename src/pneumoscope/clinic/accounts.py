@@ -1,23 +1,19 @@
-"""Accounts: who may use the clinic, in which role, and signing in with a password."""
+"""Accounts: who may use the clinic, and in which role."""
 
 import unicodedata
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import datetime
 from enum import StrEnum
 
 from sqlalchemy import delete, select, update
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
-from pneumoscope.clinic.passwords import check_password, hash_password, is_outdated, matches
-from pneumoscope.clinic.tables import ApiToken, User, UserSession
+from pneumoscope.clinic.database import Database
+from pneumoscope.clinic.passwords import PasswordHash, check_password, hash_password
+from pneumoscope.clinic.tables import ApiToken, Site, User, UserSession
 from pneumoscope.errors import ClinicError
-
-WRONG_IN_A_ROW = 5
-"""So many wrong passwords lock an account, and so many more lock it again."""
-
-LOCKED_FOR = timedelta(minutes=15)
 
 _LONGEST_NAME = 100
 
@@ -45,8 +41,22 @@ def actor_of(user: User) -> Actor:
     return Actor(user.id, user.name, Role(user.role))
 
 
+def new_password(database: Database, name: str, password: str) -> PasswordHash:
+    """Return what to keep of a new password of a user; before the transaction that keeps it.
+
+    Raises
+    ------
+    ClinicError
+        If the password is easily guessed.
+    """
+    with database.reading() as session:
+        sites = session.scalars(select(Site.name)).all()
+    check_password(password, _kept_name(name), sites)
+    return hash_password(password)
+
+
 def create_user(
-    session: Session, name: str, role: Role, password: str | None, now: datetime
+    session: Session, name: str, role: Role, password: PasswordHash | None, now: datetime
 ) -> Actor:
     """Add a user.
 
@@ -59,24 +69,25 @@ def create_user(
     role
         What the user may do.
     password
-        None for those who sign in elsewhere, or by token alone.
+        Of `new_password`; None for those who sign in elsewhere, or by token alone.
     now
         With a time zone.
 
     Raises
     ------
     ClinicError
-        If the name is taken or is none, or the password is easily guessed.
+        If the name is taken or is none.
 
     Examples
     --------
     >>> from datetime import UTC
     >>> from pneumoscope.clinic.database import Database
     >>> database = Database(f"sqlite:///{getfixture('tmp_path')}/clinic.db")
+    >>> password = new_password(database, "Anna", "four words and a number 7")
     >>> with database.writing() as session:
     ...     anna = create_user(session, "Anna", Role.REVIEWER, None, datetime.now(UTC))
     ...     set_role(session, anna.user_id, Role.CLINICIAN)
-    ...     set_password(session, anna.user_id, "four words and a number 7")
+    ...     set_password(session, anna.user_id, password)
     >>> with database.reading() as session:
     ...     print([(user.name, user.role) for user in users(session)])
     [('anna', 'clinician')]
@@ -87,10 +98,7 @@ def create_user(
             f"the user's name is empty, longer than {_LONGEST_NAME} characters, or has some that "
             "cannot be seen; choose another"
         )
-    user = User(name=name, role=role, created=now)
-    if password is not None:
-        check_password(password, name)
-        user.password_hash = hash_password(password)
+    user = User(name=name, role=role, password_hash=password, created=now)
     try:
         with session.begin_nested():
             session.add(user)
@@ -104,17 +112,16 @@ def users(session: Session) -> Sequence[User]:
     return session.scalars(select(User).order_by(User.name)).all()
 
 
-def set_password(session: Session, user_id: str, password: str) -> None:
-    """Give a user another password, which ends the user's sessions and lock-out.
+def set_password(session: Session, user_id: str, password: PasswordHash) -> None:
+    """Give a user another password, of `new_password`: it ends the user's sessions and lock-out.
 
     Raises
     ------
     ClinicError
-        If there is no such user, or the password is easily guessed.
+        If there is no such user.
     """
     user = _user(session, user_id)
-    check_password(password, user.name)
-    user.password_hash = hash_password(password)
+    user.password_hash = password
     user.failures, user.locked_until = 0, None
     end_sessions(session, user_id)
 
@@ -166,46 +173,13 @@ def end_sessions(session: Session, user_id: str) -> None:
     session.execute(delete(UserSession).where(UserSession.user_id == user_id))
 
 
-def sign_in(session: Session, name: str, password: str, now: datetime) -> Actor | None:
-    """Return who it is, or None; which of name, password and account is wrong stays unsaid.
-
-    An unknown name, a wrong password, a locked account and one that is not active take the same
-    work. Five wrong passwords in a row lock an account for 15 minutes.
-
-    Parameters
-    ----------
-    session
-        In a transaction that is to be kept in either case: it counts the wrong passwords.
-    name, password
-        As they were typed.
-    now
-        With a time zone.
-
-    Examples
-    --------
-    >>> from datetime import UTC
-    >>> from pneumoscope.clinic.database import Database
-    >>> database = Database(f"sqlite:///{getfixture('tmp_path')}/clinic.db")
-    >>> now = datetime.now(UTC)
-    >>> with database.writing() as session:
-    ...     _ = create_user(session, "anna", Role.CLINICIAN, "four words and a number 7", now)
-    >>> with database.writing() as session:
-    ...     print(sign_in(session, "anna", "five words and a number 7", now))
-    ...     print(sign_in(session, "Anna", "four words and a number 7", now).name)
-    None
-    anna
-    """
-    user = _by_name(session, name)
-    right = matches(password, user.password_hash if user else None)
-    if user is None or not user.active or _is_locked(user, now):
+def by_name(session: Session, name: str, *, lock: bool = False) -> User | None:
+    """Return the user of a name, however it is written; locked for the transaction on demand."""
+    name = _kept_name(name)
+    if not _can_be_a_name(name):  # PostgreSQL would refuse the question itself
         return None
-    if not right:
-        _count_wrong_password(user, now)
-        return None
-    user.failures, user.locked_until = 0, None
-    if user.password_hash is None or is_outdated(user.password_hash):
-        user.password_hash = hash_password(password)
-    return actor_of(user)
+    wanted = select(User).where(User.name == name)
+    return session.scalars(wanted.with_for_update() if lock else wanted).one_or_none()
 
 
 def _kept_name(name: str) -> str:
@@ -223,24 +197,6 @@ def _user(session: Session, user_id: str) -> User:
     if user is None:
         raise ClinicError("there is no user of this identifier; look it up in the list of users")
     return user
-
-
-def _by_name(session: Session, name: str) -> User | None:
-    name = _kept_name(name)
-    if not _can_be_a_name(name):  # PostgreSQL would refuse the question itself
-        return None
-    # Locked, so that many wrong passwords at the same time are counted one by one.
-    return session.scalars(select(User).where(User.name == name).with_for_update()).one_or_none()
-
-
-def _is_locked(user: User, now: datetime) -> bool:
-    return user.locked_until is not None and now < user.locked_until
-
-
-def _count_wrong_password(user: User, now: datetime) -> None:
-    user.failures += 1
-    if user.failures % WRONG_IN_A_ROW == 0:
-        user.locked_until = now + LOCKED_FOR
 
 
 def _keep_an_administrator(session: Session, *, but: str) -> None:

@@ -4,7 +4,7 @@ Both are 256 random bits of which only the SHA-256 is kept: who reads the databa
 """
 
 import secrets
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from hashlib import sha256
@@ -13,7 +13,8 @@ from sqlalchemy import ColumnElement, and_, delete, not_, select, update
 from sqlalchemy.orm import Session
 
 from pneumoscope.clinic.accounts import Actor, actor_of
-from pneumoscope.clinic.tables import ApiToken, User, UserSession, new_id
+from pneumoscope.clinic.table import new_id
+from pneumoscope.clinic.tables import ApiToken, User, UserSession
 from pneumoscope.errors import ClinicError
 
 UNUSED_FOR = timedelta(minutes=15)
@@ -197,14 +198,54 @@ def actor_of_token(session: Session, token: str, now: datetime) -> Actor | None:
     user = session.scalars(
         select(User)
         .join(ApiToken, ApiToken.user_id == User.id)
-        .where(
-            ApiToken.token_sha256 == digest(token),
-            ApiToken.revoked.is_(None),
-            ApiToken.expires > now,
-            User.active,
-        )
+        .where(ApiToken.token_sha256 == digest(token), User.active, _is_valid(now))
     ).one_or_none()
     return actor_of(user) if user else None
+
+
+def holders(session: Session, digests: Collection[str], now: datetime) -> dict[str, Actor]:
+    """Return who is signed in by which of many sessions and API tokens, those that still hold.
+
+    Parameters
+    ----------
+    session
+        To look with.
+    digests
+        Of the tokens, as `digest` gives them.
+    now
+        With a time zone.
+
+    Examples
+    --------
+    >>> from datetime import UTC
+    >>> from pneumoscope.clinic.accounts import Role, create_user
+    >>> from pneumoscope.clinic.database import Database
+    >>> database = Database(f"sqlite:///{getfixture('tmp_path')}/clinic.db")
+    >>> now = datetime.now(UTC)
+    >>> with database.writing() as session:
+    ...     anna = create_user(session, "anna", Role.CLINICIAN, None, now)
+    ...     cookie, _ = open_session(session, anna, now)
+    ...     _, token = issue_token(session, anna.user_id, "script", now, days=1)
+    ...     session.flush()
+    ...     found = holders(session, [digest(one) for one in (cookie, token, "other")], now)
+    ...     print(found == {digest(cookie): anna, digest(token): anna})
+    True
+    """
+    by_session = (
+        select(UserSession.token_sha256, User)
+        .join(User, UserSession.user_id == User.id)
+        .where(UserSession.token_sha256.in_(digests), User.active, _holds(now))
+    )
+    by_token = (
+        select(ApiToken.token_sha256, User)
+        .join(User, ApiToken.user_id == User.id)
+        .where(ApiToken.token_sha256.in_(digests), User.active, _is_valid(now))
+    )
+    return {
+        proof: actor_of(user)
+        for statement in (by_session, by_token)
+        for proof, user in session.execute(statement)
+    }
 
 
 def revoke_token(session: Session, token_id: str, now: datetime) -> None:
@@ -232,3 +273,7 @@ def tokens_of(session: Session, user_id: str) -> Sequence[ApiToken]:
 
 def _holds(now: datetime) -> ColumnElement[bool]:
     return and_(UserSession.last_seen > now - UNUSED_FOR, UserSession.created > now - IN_ALL)
+
+
+def _is_valid(now: datetime) -> ColumnElement[bool]:
+    return and_(ApiToken.revoked.is_(None), ApiToken.expires > now)

@@ -128,7 +128,8 @@ def accept(session: Session, kept: Kept, site: Site, job: Job, now: datetime) ->
     Parameters
     ----------
     session
-        In a transaction; when it is kept, the image will be read, whatever happens.
+        In a transaction; when it is kept, the image will be read, whatever happens. At its end
+        belongs `pneumoscope.clinic.changes.arrived`, once for all images.
     kept
         The radiograph.
     site

@@ -9,6 +9,7 @@ from sqlalchemy import Select, func, select
 from sqlalchemy.orm import Session, aliased
 
 from pneumoscope.clinic.accounts import Actor
+from pneumoscope.clinic.changes import came_out
 from pneumoscope.clinic.tables import Image, Judgement, StoredReading, Study, StudyStatus
 from pneumoscope.errors import ClinicError
 from pneumoscope.reader import Finding
@@ -103,6 +104,7 @@ def judge(
     session.flush()
     if all(history(session, one.id) for one in image.study.images):
         image.study.status = StudyStatus.REVIEWED
+    came_out(session, image.study.site_id)
     return kept
 
 

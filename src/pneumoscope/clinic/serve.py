@@ -7,6 +7,7 @@ import signal
 import socket
 import threading
 from contextlib import ExitStack
+from dataclasses import replace
 from datetime import UTC, datetime
 from multiprocessing.process import BaseProcess
 from uuid import uuid4
@@ -16,6 +17,8 @@ from sqlalchemy import select
 
 from pneumoscope.clinic.api.app import create_app
 from pneumoscope.clinic.api.readings import DEFAULT_SITE
+from pneumoscope.clinic.listeners import Listeners
+from pneumoscope.clinic.protocol import PatientProtocol
 from pneumoscope.clinic.settings import Clinic, Settings
 from pneumoscope.clinic.setup_link import setup_token
 from pneumoscope.clinic.tables import Site
@@ -56,10 +59,13 @@ def serve(settings: Settings, host: str, port: int, workers: int) -> None:
         listener = stack.enter_context(_listen(host, port))
         address = f"http://{host}:{listener.getsockname()[1]}"
         _greet(clinic, address)
-        stack.callback(_Workers(settings, workers).stop)
-        server = uvicorn.Server(
-            uvicorn.Config(create_app(clinic), access_log=False, server_header=False)
+        without_secret = replace(settings, sign_on=None)
+        stack.callback(_Workers(without_secret, workers).stop)
+        app = create_app(clinic)
+        server = _Server(
+            uvicorn.Config(app, http=PatientProtocol, access_log=False, server_header=False)
         )
+        server.listeners = app.state.listeners
         server.run([listener])
 
 
@@ -85,6 +91,16 @@ def run_worker(settings: Settings) -> None:
         if not worker.step():
             stop.wait(_IDLE)
     clinic.close()
+
+
+class _Server(uvicorn.Server):
+    """Ends live updates when it is told to end: it waits for what is open."""
+
+    listeners: Listeners
+
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        self.listeners.close()
+        await super().shutdown(sockets)
 
 
 class _Workers:

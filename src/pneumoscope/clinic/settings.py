@@ -1,12 +1,106 @@
 """What a clinic's server is started with, and what its parts share."""
 
-from dataclasses import dataclass
+import os
+from collections.abc import Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 
+from authlib.common.security import is_secure_transport
+
+from pneumoscope.clinic.accounts import Role
 from pneumoscope.clinic.database import Database
 from pneumoscope.clinic.store import FileStore
 from pneumoscope.errors import ClinicError
 from pneumoscope.reader import Bundle, find_bundle
+
+SECRET_VARIABLE = "PNEUMOSCOPE_OIDC_SECRET"
+"""The environment's variable with the client secret, where no file has it."""
+
+
+@dataclass(frozen=True, slots=True)
+class SignOn:
+    """The hospital's single sign-on, by OpenID Connect.
+
+    Parameters
+    ----------
+    issuer
+        Its address, as its own discovery document has it.
+    client_id, client_secret
+        That it knows this clinic by.
+    address
+        Of this clinic, as browsers reach it.
+    claim
+        Of the ID token: a text, or a list of them, that tells the role.
+    roles
+        What the claim has to hold for which role; the first that it holds counts.
+    """
+
+    issuer: str
+    client_id: str
+    client_secret: str = field(repr=False)
+    address: str
+    claim: str
+    roles: tuple[tuple[str, Role], ...]
+
+    @classmethod
+    def given(
+        cls,
+        issuer: str,
+        client_id: str | None,
+        secret_file: Path | None,
+        address: str | None,
+        claim: str,
+        roles: Sequence[str],
+    ) -> "SignOn":
+        """Put together what a person gave; each of ``roles`` as VALUE=ROLE.
+
+        Raises
+        ------
+        ClinicError
+            If something is missing, or addresses are not safe to use.
+
+        Examples
+        --------
+        >>> secret = getfixture("tmp_path") / "secret"
+        >>> _ = secret.write_text("s3cret")
+        >>> issuer, clinic = "https://login.example", "https://clinic.example"
+        >>> given = SignOn.given(issuer, "us", secret, clinic, "groups", ["doctors=clinician"])
+        >>> given.roles
+        (('doctors', <Role.CLINICIAN: 'clinician'>),)
+        """
+        if not (client_id and address and roles):
+            raise ClinicError(
+                "single sign-on is not complete; give --oidc-issuer, --oidc-client, --oidc-role "
+                "and --address"
+            )
+        for name, url in (("--oidc-issuer", issuer), ("--address", address)):
+            if not is_secure_transport(url):
+                raise ClinicError(f"{name} {url}: is not safe; give an address of https://")
+        mapped = tuple(_mapped(one) for one in roles)
+        return cls(issuer, client_id, _secret(secret_file), address.rstrip("/"), claim, mapped)
+
+
+def _mapped(given: str) -> tuple[str, Role]:
+    value, _, role = given.rpartition("=")
+    if not value or role not in set(Role) - {Role.SERVICE}:
+        raise ClinicError(
+            f"--oidc-role {given}: is not VALUE=ROLE; the role is clinician, reviewer or "
+            "administrator"
+        )
+    return value, Role(role)
+
+
+def _secret(file: Path | None) -> str:
+    try:
+        secret = os.environ.get(SECRET_VARIABLE, "") if file is None else file.read_text("utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        raise ClinicError(f"{file}: the client secret cannot be read from it; see to it") from error
+    if not secret.strip():
+        raise ClinicError(
+            f"there is no client secret; put it into a file and give --oidc-secret-file, or into "
+            f"the environment's {SECRET_VARIABLE}"
+        )
+    return secret.strip()
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,6 +119,8 @@ class Settings:
         At which findings are made.
     most_bytes
         Of one request: larger ones are refused before they are kept.
+    sign_on
+        The hospital's single sign-on; None if people sign in with passwords alone.
     """
 
     data: Path
@@ -32,6 +128,7 @@ class Settings:
     bundle: str = "default"
     operating_point: str = "screening"
     most_bytes: int = 500_000_000
+    sign_on: SignOn | None = None
 
     @property
     def database_url(self) -> str:

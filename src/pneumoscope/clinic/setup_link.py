@@ -7,6 +7,7 @@ from sqlalchemy.orm import Session
 
 from pneumoscope.clinic.accounts import Actor, Role, create_user
 from pneumoscope.clinic.credentials import digest, new_token
+from pneumoscope.clinic.passwords import PasswordHash
 from pneumoscope.clinic.tables import SetupLink, User
 from pneumoscope.errors import ClinicError
 
@@ -14,21 +15,24 @@ VALID_FOR = timedelta(hours=24)
 
 
 def setup_token(session: Session, now: datetime) -> str | None:
-    """Return the token of a new setup link, which replaces any older; None once there are users.
+    """Return the token of a new setup link, which replaces any older; None if it is not needed.
 
     Examples
     --------
     >>> from datetime import UTC
+    >>> from pneumoscope.clinic.accounts import new_password
     >>> from pneumoscope.clinic.database import Database
     >>> database = Database(f"sqlite:///{getfixture('tmp_path')}/clinic.db")
     >>> now = datetime.now(UTC)
     >>> with database.writing() as session:
     ...     token = setup_token(session, now)
-    ...     first = complete_setup(session, token, "Anna", "four words and a number 7", now)
+    >>> password = new_password(database, "Anna", "four words and a number 7")
+    >>> with database.writing() as session:
+    ...     first = complete_setup(session, token, "Anna", password, now)
     ...     print(first.name, first.role, setup_token(session, now))
     anna administrator None
     """
-    if _has_users(session):
+    if _has_administrator(session):
         return None
     session.execute(delete(SetupLink))
     token = new_token()
@@ -36,27 +40,31 @@ def setup_token(session: Session, now: datetime) -> str | None:
     return token
 
 
-def complete_setup(session: Session, token: str, name: str, password: str, now: datetime) -> Actor:
+def complete_setup(
+    session: Session, token: str, name: str, password: PasswordHash, now: datetime
+) -> Actor:
     """Make the first administrator with the token of a setup link, which is then used up.
 
     Raises
     ------
     ClinicError
-        If the link does not hold (any more), or the name or password will not do.
+        If the link does not hold (any more), or the name will not do.
     """
-    # All links are locked, so that two that are followed at once do not both see no user.
+    # All links are locked, so that two that are followed at once do not both see no administrator.
     links = session.scalars(
         select(SetupLink).order_by(SetupLink.token_sha256).with_for_update()
     ).all()
     link = next((one for one in links if one.token_sha256 == digest(token)), None)
-    if link is None or link.used or now >= link.created + VALID_FOR or _has_users(session):
+    if link is None or link.used or now >= link.created + VALID_FOR or _has_administrator(session):
         raise ClinicError(
-            "this setup link does not hold: it works once, for 24 hours, while there is no user; "
-            "start the server again for a new one, or ask an administrator for an account"
+            "this setup link does not hold: it works once, for 24 hours, while there is no "
+            "administrator; start the server again for a new one, or ask one for an account"
         )
     link.used = now
     return create_user(session, name, Role.ADMINISTRATOR, password, now)
 
 
-def _has_users(session: Session) -> bool:
-    return session.scalars(select(User.id).limit(1)).first() is not None
+def _has_administrator(session: Session) -> bool:
+    """Tell whether anybody administers; others may have come by the single sign-on before."""
+    administrator = select(User.id).where(User.role == Role.ADMINISTRATOR).limit(1)
+    return session.scalars(administrator).first() is not None

@@ -1,70 +1,13 @@
 """What the clinic's database holds: one class for each table."""
 
-from datetime import UTC, date, datetime
+from datetime import date, datetime
 from enum import StrEnum
 from typing import Any
-from uuid import uuid4
 
-from sqlalchemy import (
-    JSON,
-    CheckConstraint,
-    Dialect,
-    ForeignKey,
-    Index,
-    MetaData,
-    String,
-    Text,
-    UniqueConstraint,
-)
-from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column, relationship
-from sqlalchemy.types import DateTime, TypeDecorator
+from sqlalchemy import CheckConstraint, ForeignKey, Index, String, Text, UniqueConstraint
+from sqlalchemy.orm import Mapped, mapped_column, relationship
 
-
-class UtcDateTime(TypeDecorator[datetime]):
-    """A moment; SQLite forgets its time zone, so all are stored in UTC and returned with it."""
-
-    impl = DateTime(timezone=True)
-    cache_ok = True
-
-    def process_bind_param(self, value: datetime | None, dialect: Dialect) -> datetime | None:
-        """Return the moment in UTC."""
-        return None if value is None else value.astimezone(UTC)
-
-    def process_result_value(self, value: datetime | None, dialect: Dialect) -> datetime | None:
-        """Return the moment with its time zone."""
-        if value is None or value.tzinfo is not None:
-            return value
-        return value.replace(tzinfo=UTC)
-
-
-class Table(DeclarativeBase):
-    """Root of all tables; constraints have names, so that migrations can change them."""
-
-    metadata = MetaData(
-        naming_convention={
-            "ix": "ix_%(column_0_label)s",
-            "uq": "uq_%(table_name)s_%(column_0_name)s",
-            "ck": "ck_%(table_name)s_%(constraint_name)s",
-            "fk": "fk_%(table_name)s_%(column_0_name)s",
-            "pk": "pk_%(table_name)s",
-        }
-    )
-    type_annotation_map = {datetime: UtcDateTime, dict[str, Any]: JSON, list[Any]: JSON}  # noqa: RUF012
-
-
-def new_id() -> str:
-    """Return an identifier that tells nothing of whom it stands for.
-
-    Examples
-    --------
-    >>> len(new_id()), new_id() == new_id()
-    (32, False)
-    """
-    return uuid4().hex
-
-
-ID = String(32)
-HASH = String(64)
+from pneumoscope.clinic.table import HASH, ID, Table, new_id
 
 
 class StudyStatus(StrEnum):
@@ -83,6 +26,10 @@ class Site(Table):
     id: Mapped[str] = mapped_column(ID, primary_key=True, default=new_id)
     name: Mapped[str] = mapped_column(String(100), unique=True)
     displayed: Mapped[bool] = mapped_column(default=False)
+    arrivals: Mapped[int] = mapped_column(default=0)
+    """Counts what changes its worklist for everybody: images that came."""
+    outcomes: Mapped[int] = mapped_column(default=0)
+    """Counts what changes it for those who see its readings: readings and judgements."""
 
 
 class Study(Table):
@@ -224,6 +171,30 @@ class UserSession(Table):
     csrf: Mapped[str] = mapped_column(String(64))
     created: Mapped[datetime]
     last_seen: Mapped[datetime]
+
+
+class SignOnTry(Table):
+    """A browser that was sent to the single sign-on and has not come back."""
+
+    __tablename__ = "sign_on_try"
+
+    state_sha256: Mapped[str] = mapped_column(HASH, primary_key=True)
+    browser_sha256: Mapped[str] = mapped_column(HASH)
+    """Of what is in its cookie: nobody else's browser can end this try."""
+    nonce: Mapped[str] = mapped_column(String(64))
+    verifier: Mapped[str] = mapped_column(String(64))
+    created: Mapped[datetime] = mapped_column(index=True)
+
+
+class Identity(Table):
+    """As whom the single sign-on knows a user: names may change there, these do not."""
+
+    __tablename__ = "identity"
+
+    issuer: Mapped[str] = mapped_column(String(255), primary_key=True)
+    subject: Mapped[str] = mapped_column(String(255), primary_key=True)
+    user_id: Mapped[str] = mapped_column(ForeignKey("user_account.id"), unique=True)
+    created: Mapped[datetime]
 
 
 class ApiToken(Table):

@@ -9,6 +9,7 @@ import numpy as np
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
+from pneumoscope.clinic.changes import came_out
 from pneumoscope.clinic.database import Database
 from pneumoscope.clinic.queue import MOST_ATTEMPTS, Lease, finish, give_back, take, waits
 from pneumoscope.clinic.store import FileStore
@@ -135,3 +136,4 @@ def _update_study(session: Session, image_id: str, reading: Reading) -> None:
     )
     if waiting is None and study.status == StudyStatus.NEW:
         study.status = StudyStatus.READ
+    came_out(session, study.site_id)

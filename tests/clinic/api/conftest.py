@@ -8,7 +8,7 @@ import pytest
 from fastapi.testclient import TestClient
 from sqlalchemy import select
 
-from pneumoscope.clinic.accounts import Role, create_user, users
+from pneumoscope.clinic.accounts import Role, create_user, new_password, users
 from pneumoscope.clinic.api.app import create_app
 from pneumoscope.clinic.credentials import issue_token
 from pneumoscope.clinic.serve import prepare
@@ -26,11 +26,13 @@ def clinic(url: str, tmp_path: Path) -> Iterator[Clinic]:
     opened = Clinic.open(Settings(tmp_path / "data", url, most_bytes=2_000_000))
     prepare(opened)
     now = datetime.now(UTC)
+    password = new_password(opened.database, "a clinician", PASSWORD)
     with opened.database.writing() as session:
         session.scalars(select(Site)).one().displayed = True
-        for role in Role:  # a password takes long to hash, as it shall
-            password = PASSWORD if role is Role.CLINICIAN else None
-            create_user(session, f"a {role}", role, password, now)
+        for role in Role:
+            create_user(
+                session, f"a {role}", role, password if role is Role.CLINICIAN else None, now
+            )
     yield opened
     opened.close()
 

@@ -7,11 +7,11 @@ from typing import Annotated
 from fastapi import APIRouter
 from pydantic import BaseModel, Field
 from sqlalchemy import select
-from sqlalchemy.orm import Session
 
 from pneumoscope.clinic import accounts, audit, credentials
 from pneumoscope.clinic.accounts import Role
 from pneumoscope.clinic.api.inputs import Identifier, Text
+from pneumoscope.clinic.api.lookup import existing
 from pneumoscope.clinic.api.problems import ProblemError
 from pneumoscope.clinic.api.security import Administrator, TheClinic
 from pneumoscope.clinic.tables import Site, User
@@ -95,8 +95,11 @@ def users(clinic: TheClinic, _: Administrator) -> list[UserView]:
 def make_user(clinic: TheClinic, administrator: Administrator, new: NewUser) -> UserView:
     """Make a user."""
     now = datetime.now(UTC)
+    password = None
+    if new.password is not None:
+        password = accounts.new_password(clinic.database, new.name, new.password)
     with clinic.database.writing() as session:
-        actor = accounts.create_user(session, new.name, new.role, new.password, now)
+        actor = accounts.create_user(session, new.name, new.role, password, now)
         shown = _user_view(session.get_one(User, actor.user_id))
         detail = {"role": new.role}
         audit.record(session, administrator.name, "make user", f"user {shown.id}", detail, now)
@@ -109,16 +112,21 @@ def change_user(
 ) -> UserView:
     """Change a user's role or password, or take the account away."""
     now = datetime.now(UTC)
+    password = None
+    if change.password is not None:
+        with clinic.database.reading() as session:
+            name = existing(session, User, user_id).name
+        password = accounts.new_password(clinic.database, name, change.password)
     with clinic.database.writing() as session:
-        user = _user(session, user_id)
+        user = existing(session, User, user_id)
         if change.active and not user.active:
             raise ProblemError(
                 HTTPStatus.CONFLICT, "an account that was taken away stays so; make a new one"
             )
         if change.role is not None:
             accounts.set_role(session, user_id, change.role)
-        if change.password is not None:
-            accounts.set_password(session, user_id, change.password)
+        if password is not None:
+            accounts.set_password(session, user_id, password)
         if change.active is False:
             accounts.deactivate(session, user_id, now)
         session.flush()
@@ -134,7 +142,7 @@ def change_user(
 def tokens(clinic: TheClinic, _: Administrator, user_id: Identifier) -> list[TokenView]:
     """List a user's API tokens, the newest first, also those that do not hold any more."""
     with clinic.database.reading() as session:
-        _user(session, user_id)
+        existing(session, User, user_id)
         return [
             TokenView(id=one.id, name=one.name, expires=one.expires, revoked=one.revoked)
             for one in credentials.tokens_of(session, user_id)
@@ -148,7 +156,7 @@ def issue_token(
     """Issue an API token for a user."""
     now = datetime.now(UTC)
     with clinic.database.writing() as session:
-        _user(session, user_id)
+        existing(session, User, user_id)
         token_id, token = credentials.issue_token(session, user_id, new.name, now, new.days)
         session.flush()
         kept = next(one for one in credentials.tokens_of(session, user_id) if one.id == token_id)
@@ -197,20 +205,11 @@ def display_site(
     """Show a site's readings to those who treat, or hide them."""
     now = datetime.now(UTC)
     with clinic.database.writing() as session:
-        site = session.get(Site, site_id)
-        if site is None:
-            raise ProblemError(HTTPStatus.NOT_FOUND, "there is no such site")
+        site = existing(session, Site, site_id)
         site.displayed = display.displayed
         detail = {"displayed": display.displayed}
         audit.record(session, administrator.name, "display site", f"site {site_id}", detail, now)
         return _site_view(site)
-
-
-def _user(session: Session, user_id: str) -> User:
-    user = session.get(User, user_id)
-    if user is None:
-        raise ProblemError(HTTPStatus.NOT_FOUND, "there is no such user")
-    return user
 
 
 def _user_view(user: User) -> UserView:

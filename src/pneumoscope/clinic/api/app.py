@@ -6,15 +6,19 @@ from sqlalchemy import select
 import pneumoscope
 from pneumoscope.clinic.api import (
     administration,
+    events,
     judgements,
     monitoring,
     readings,
     sessions,
+    sign_on,
     studies,
 )
 from pneumoscope.clinic.api.guards import LimitBody, TellBrowsers
 from pneumoscope.clinic.api.problems import answer_errors
-from pneumoscope.clinic.api.security import TheClinic
+from pneumoscope.clinic.api.security import TheClinic, sees_hidden_readings
+from pneumoscope.clinic.listeners import Listeners
+from pneumoscope.clinic.oidc import Provider
 from pneumoscope.clinic.settings import Clinic
 from pneumoscope.clinic.tables import Site
 
@@ -45,8 +49,20 @@ def create_app(clinic: Clinic) -> FastAPI:
     )
     app.state.clinic = clinic
     app.state.tries = sessions.new_tries()
+    app.state.listeners = Listeners(clinic.database, sees_hidden_readings)
+    app.state.provider = clinic.settings.sign_on and Provider(clinic.settings.sign_on)
     answer_errors(app)
-    for part in (sessions, readings, studies, judgements, administration, monitoring):
+    parts = (
+        sessions,
+        sign_on,
+        readings,
+        studies,
+        judgements,
+        events,
+        administration,
+        monitoring,
+    )
+    for part in parts:
         app.include_router(part.router)
     app.add_api_route("/health", _health, tags=["health"])
     app.add_middleware(LimitBody, most_bytes=clinic.settings.most_bytes)

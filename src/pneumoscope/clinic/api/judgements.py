@@ -4,20 +4,17 @@ from datetime import UTC, datetime
 from http import HTTPStatus
 from typing import Annotated
 
-from fastapi import APIRouter, Depends
+from fastapi import APIRouter
 from pydantic import BaseModel, ConfigDict, Field
 
 from pneumoscope.clinic import audit
-from pneumoscope.clinic.accounts import Actor, Role
 from pneumoscope.clinic.api.inputs import Identifier, Text
-from pneumoscope.clinic.api.problems import ProblemError
-from pneumoscope.clinic.api.security import TheClinic, may, require_shown
+from pneumoscope.clinic.api.lookup import existing
+from pneumoscope.clinic.api.security import Person, TheClinic, require_shown
 from pneumoscope.clinic.judgements import Answer, Opinion, Reason, Truth, history, judge
 from pneumoscope.clinic.tables import Image, Judgement
 
 router = APIRouter(prefix="/v1", tags=["judgements"])
-
-Person = Annotated[Actor, Depends(may(Role.CLINICIAN, Role.REVIEWER, Role.ADMINISTRATOR))]
 
 
 class NewJudgement(BaseModel):
@@ -60,9 +57,7 @@ def give(
     """Say whether a reading is right; once more to change one's mind."""
     now = datetime.now(UTC)
     with clinic.database.writing() as session:
-        image = session.get(Image, image_id)
-        if image is None:
-            raise ProblemError(HTTPStatus.NOT_FOUND, "there is no such image")
+        image = existing(session, Image, image_id)
         require_shown(image.study, actor)
         kept = JudgementView.of(judge(session, actor, image, given.opinion(), now))
         detail = {"version": kept.version, "answer": kept.answer}
@@ -74,9 +69,7 @@ def give(
 def given(clinic: TheClinic, actor: Person, image_id: Identifier) -> list[JudgementView]:
     """Return all that was ever said of an image's reading, the first first."""
     with clinic.database.writing() as session:
-        image = session.get(Image, image_id)
-        if image is None:
-            raise ProblemError(HTTPStatus.NOT_FOUND, "there is no such image")
+        image = existing(session, Image, image_id)
         require_shown(image.study, actor)
         said = [JudgementView.of(one) for one in history(session, image_id)]
         now = datetime.now(UTC)

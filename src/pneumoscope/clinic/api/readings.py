@@ -17,9 +17,11 @@ from pneumoscope.clinic import audit
 from pneumoscope.clinic.accounts import Actor
 from pneumoscope.clinic.api.described import Described
 from pneumoscope.clinic.api.inputs import Identifier, Text
+from pneumoscope.clinic.api.lookup import existing
 from pneumoscope.clinic.api.problems import ProblemError
 from pneumoscope.clinic.api.security import Anyone, TheClinic, sees_hidden_readings
 from pneumoscope.clinic.api.views import AcceptedView, ImagePage, ImageView, JobView, RefusedView
+from pneumoscope.clinic.changes import arrived
 from pneumoscope.clinic.intake import Kept, Upload, accept, keep
 from pneumoscope.clinic.settings import Clinic
 from pneumoscope.clinic.tables import HandedIn, Image, Job, Site, StoredReading, Task
@@ -143,6 +145,7 @@ def _enter(session: Session, order: _Order) -> list[Image]:
         )
     images = [accept(session, kept, site, job, now) for kept in order.kept]
     session.flush()
+    arrived(session, site.id)
     audit.record(
         session, order.actor.name, "hand in", f"job {job.id}", {"images": len(images)}, now
     )
@@ -200,9 +203,7 @@ def job_images(
 def reading(clinic: TheClinic, actor: Anyone, image_id: Identifier) -> ImageView:
     """Return an image with its reading, or that it still waits."""
     with clinic.database.writing() as session:
-        image = session.get(Image, image_id)
-        if image is None:
-            raise ProblemError(HTTPStatus.NOT_FOUND, "there is no such image")
+        image = existing(session, Image, image_id)
         shown = ImageView.of(image, sees_hidden=sees_hidden_readings(actor))
         audit.record(session, actor.name, "see reading", f"image {image_id}", {}, datetime.now(UTC))
         return shown

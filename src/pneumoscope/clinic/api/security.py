@@ -1,7 +1,8 @@
 """Who sends a request, and whether that role may do what it asks for."""
 
 import hmac
-from collections.abc import Callable
+from collections.abc import Callable, Container
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from http import HTTPStatus
 from typing import Annotated
@@ -10,12 +11,14 @@ from fastapi import Depends, Request
 
 from pneumoscope.clinic.accounts import Actor, Role
 from pneumoscope.clinic.api.problems import ProblemError
-from pneumoscope.clinic.credentials import actor_of_session, actor_of_token, touch
+from pneumoscope.clinic.credentials import actor_of_session, actor_of_token, digest, touch
 from pneumoscope.clinic.settings import Clinic
 from pneumoscope.clinic.tables import Study
 
 COOKIE = "__Host-pneumoscope"
 CSRF_HEADER = "X-CSRF-Token"
+
+PEOPLE = (Role.CLINICIAN, Role.REVIEWER, Role.ADMINISTRATOR)
 
 _SAFE = {"GET", "HEAD", "OPTIONS"}
 _CHALLENGE = {"WWW-Authenticate": "Bearer"}
@@ -27,7 +30,19 @@ def clinic_of(request: Request) -> Clinic:
     return clinic
 
 
-def signed_in(request: Request) -> Actor:
+@dataclass(frozen=True, slots=True)
+class Caller:
+    """Who sends a request, and by what."""
+
+    actor: Actor
+    proof: str
+    """Digest of the session's or API token: what is long open must look whether it still holds."""
+    csrf: str | None = None
+    """Of a browser's session."""
+    touch_due: bool = False
+
+
+def identified(request: Request) -> Caller:
     """Return who sends a request, by its API token or its browser's session.
 
     Raises
@@ -53,36 +68,56 @@ def signed_in(request: Request) -> Actor:
             raise ProblemError(
                 HTTPStatus.FORBIDDEN, f"the header {CSRF_HEADER} is missing or of another session"
             )
-    if found.touch_due:
-        with clinic.database.writing() as session:
-            touch(session, token, now)
-    return found.actor
+    return Caller(found.actor, digest(token), found.csrf, found.touch_due)
 
 
-def _by_token(clinic: Clinic, authorization: str, now: datetime) -> Actor:
+def _by_token(clinic: Clinic, authorization: str, now: datetime) -> Caller:
     scheme, _, token = authorization.partition(" ")
+    token = token.strip()
     actor = None
     if scheme.lower() == "bearer":
         with clinic.database.reading() as session:
-            actor = actor_of_token(session, token.strip(), now)
+            actor = actor_of_token(session, token, now)
     if actor is None:
         raise ProblemError(
             HTTPStatus.UNAUTHORIZED, "this token does not hold; ask for a new one", _CHALLENGE
         )
-    return actor
+    return Caller(actor, digest(token))
+
+
+TheCaller = Annotated[Caller, Depends(identified)]
+
+
+def signed_in(request: Request, caller: TheCaller) -> Actor:
+    """Return who sends a request, and write down that their session was used."""
+    if caller.touch_due:
+        with clinic_of(request).database.writing() as session:
+            touch(session, request.cookies[COOKIE], datetime.now(UTC))
+    return caller.actor
 
 
 def may(*roles: Role) -> Callable[[Actor], Actor]:
     """Return what lets some roles pass and stops all others with 403."""
 
     def allowed(actor: Annotated[Actor, Depends(signed_in)]) -> Actor:
-        if actor.role not in roles:
-            raise ProblemError(
-                HTTPStatus.FORBIDDEN, f"a {actor.role} may not do this; ask an administrator"
-            )
+        require_role(actor, roles)
         return actor
 
     return allowed
+
+
+def require_role(actor: Actor, roles: Container[Role]) -> None:
+    """Stop who has none of some roles.
+
+    Raises
+    ------
+    ProblemError
+        403.
+    """
+    if actor.role not in roles:
+        raise ProblemError(
+            HTTPStatus.FORBIDDEN, f"a {actor.role} may not do this; ask an administrator"
+        )
 
 
 def sees_hidden_readings(actor: Actor) -> bool:
@@ -111,5 +146,6 @@ def require_shown(study: Study, actor: Actor) -> None:
 
 
 Anyone = Annotated[Actor, Depends(signed_in)]
+Person = Annotated[Actor, Depends(may(*PEOPLE))]
 Administrator = Annotated[Actor, Depends(may(Role.ADMINISTRATOR))]
 TheClinic = Annotated[Clinic, Depends(clinic_of)]

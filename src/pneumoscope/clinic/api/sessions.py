@@ -11,12 +11,12 @@ from limits.strategies import MovingWindowRateLimiter
 from pydantic import BaseModel, Field
 
 from pneumoscope.clinic import audit
-from pneumoscope.clinic.accounts import sign_in
+from pneumoscope.clinic.accounts import new_password
 from pneumoscope.clinic.api.problems import ProblemError
-from pneumoscope.clinic.api.security import COOKIE, Anyone, TheClinic
-from pneumoscope.clinic.credentials import actor_of_session, close_session, open_session
-from pneumoscope.clinic.settings import Clinic
+from pneumoscope.clinic.api.security import COOKIE, Anyone, TheCaller, TheClinic
+from pneumoscope.clinic.credentials import close_session, open_session
 from pneumoscope.clinic.setup_link import complete_setup
+from pneumoscope.clinic.sign_in import compare, sign_in
 
 TRIES = RateLimitItemPerMinute(20)
 """To sign in or set up, from one address: more than a person needs, fewer than a guesser."""
@@ -75,8 +75,9 @@ class SignedInView(BaseModel):
 def set_up(clinic: TheClinic, first: FirstAccount) -> SignedInView:
     """Make the first administrator, with the link that the server printed when it first started."""
     now = _now()
+    password = new_password(clinic.database, first.name, first.password)
     with clinic.database.writing() as session:
-        actor = complete_setup(session, first.token, first.name, first.password, now)
+        actor = complete_setup(session, first.token, first.name, password, now)
         audit.record(session, actor.name, "set up", f"user {actor.user_id}", {}, now)
     return SignedInView(name=actor.name, role=actor.role, csrf=None)
 
@@ -84,9 +85,10 @@ def set_up(clinic: TheClinic, first: FirstAccount) -> SignedInView:
 @router.post("/session", dependencies=[Depends(slowly)])
 def open_(clinic: TheClinic, credentials: Credentials, response: Response) -> SignedInView:
     """Sign a browser in."""
+    compared = compare(clinic.database, credentials.name, credentials.password)
     now = _now()
     with clinic.database.writing() as session:  # kept also if it fails: tries are counted
-        actor = sign_in(session, credentials.name, credentials.password, now)
+        actor = sign_in(session, compared, now)
         if actor is None:
             audit.record(session, "unknown", "fail to sign in", "session", {}, now)
             token = csrf = None
@@ -103,9 +105,9 @@ def open_(clinic: TheClinic, credentials: Credentials, response: Response) -> Si
 
 
 @router.get("/session")
-def who(clinic: TheClinic, actor: Anyone, request: Request) -> SignedInView:
+def who(actor: Anyone, caller: TheCaller) -> SignedInView:
     """Say who is signed in."""
-    return SignedInView(name=actor.name, role=actor.role, csrf=_csrf(clinic, request))
+    return SignedInView(name=actor.name, role=actor.role, csrf=caller.csrf)
 
 
 @router.delete("/session", status_code=HTTPStatus.NO_CONTENT)
@@ -116,15 +118,6 @@ def close(clinic: TheClinic, actor: Anyone, request: Request, response: Response
             close_session(session, token)
         audit.record(session, actor.name, "sign out", f"user {actor.user_id}", {}, _now())
     response.delete_cookie(COOKIE, secure=True, httponly=True, samesite="strict", path="/")
-
-
-def _csrf(clinic: Clinic, request: Request) -> str | None:
-    token = request.cookies.get(COOKIE)
-    if token is None or "authorization" in request.headers:
-        return None
-    with clinic.database.reading() as session:
-        found = actor_of_session(session, token, _now())
-    return None if found is None else found.csrf
 
 
 def _now() -> datetime:

@@ -15,6 +15,7 @@ from sqlalchemy.orm import Session
 from pneumoscope.clinic import audit
 from pneumoscope.clinic.accounts import Actor
 from pneumoscope.clinic.api.inputs import Identifier, Text
+from pneumoscope.clinic.api.lookup import existing
 from pneumoscope.clinic.api.problems import ProblemError
 from pneumoscope.clinic.api.security import (
     Anyone,
@@ -61,7 +62,7 @@ def search(clinic: TheClinic, actor: Anyone, wanted: Search) -> StudyPage:
 def study(clinic: TheClinic, actor: Anyone, study_id: Identifier) -> StudyView:
     """Return a study with its images and readings."""
     with clinic.database.writing() as session:
-        found = _study(session, study_id)
+        found = existing(session, Study, study_id)
         shown = StudyView.of(found, sees_hidden=sees_hidden_readings(actor))
         _seen(session, actor, "see study", f"study {study_id}")
         return shown
@@ -72,7 +73,7 @@ def report(clinic: TheClinic, actor: Anyone, study_id: Identifier) -> Response:
     """Return a study's readings as a FHIR R4 DiagnosticReport."""
     now = datetime.now(UTC)
     with clinic.database.writing() as session:
-        found = _study(session, study_id)
+        found = existing(session, Study, study_id)
         require_shown(found, actor)
         text = diagnostic_report(found, clinic.settings.operating_point, now)
         _seen(session, actor, "export report", f"study {study_id}")
@@ -107,21 +108,12 @@ def _seen_image(
     clinic: Clinic, actor: Actor, action: str, image_id: str, *, reading: bool = False
 ) -> Image:
     with clinic.database.writing() as session:
-        image = session.get(Image, image_id)
-        if image is None:
-            raise ProblemError(HTTPStatus.NOT_FOUND, "there is no such image")
+        image = existing(session, Image, image_id)
         if reading:
             require_shown(image.study, actor)
             _ = image.reading  # loaded while there is a session
         _seen(session, actor, action, f"image {image_id}")
         return image
-
-
-def _study(session: Session, study_id: str) -> Study:
-    found = session.get(Study, study_id)
-    if found is None:
-        raise ProblemError(HTTPStatus.NOT_FOUND, "there is no such study")
-    return found
 
 
 def _seen(session: Session, actor: Actor, action: str, what: str) -> None:

@@ -5,7 +5,8 @@ from typing import Any, Literal
 from alembic import context
 from alembic.autogenerate.api import AutogenContext
 
-from pneumoscope.clinic.tables import Table, UtcDateTime
+from pneumoscope.clinic import tables  # noqa: F401 (the metadata are of these)
+from pneumoscope.clinic.table import Table, UtcDateTime
 
 
 def _render(kind: str, item: Any, _context: AutogenContext) -> str | Literal[False]:

@@ -1,0 +1,106 @@
+"""Signing in with a password: compared outside of transactions, counted in them."""
+
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+
+from sqlalchemy.orm import Session
+
+from pneumoscope.clinic.accounts import Actor, actor_of, by_name
+from pneumoscope.clinic.database import Database
+from pneumoscope.clinic.passwords import PasswordHash, hash_password, is_outdated, matches
+from pneumoscope.clinic.tables import User
+
+WRONG_IN_A_ROW = 5
+"""So many wrong passwords lock an account, and so many more lock it again."""
+
+LOCKED_FOR = timedelta(minutes=15)
+
+
+@dataclass(frozen=True, slots=True)
+class Compared:
+    """A password that was compared with what is kept of a user's."""
+
+    name: str
+    against: str | None = field(repr=False)
+    """What was kept at that moment."""
+    right: bool
+    renewed: PasswordHash | None = field(repr=False)
+    """What is to be kept instead, if its parameters are outdated."""
+
+
+def compare(database: Database, name: str, password: str) -> Compared:
+    """Compare a password, before the transaction that signs in: others write meanwhile.
+
+    An unknown name, a wrong password, a locked account and one that is not active take the same
+    work.
+
+    Parameters
+    ----------
+    database
+        With the users.
+    name, password
+        As they were typed.
+    """
+    with database.reading() as session:
+        user = by_name(session, name)
+    kept = user.password_hash if user else None
+    right = matches(password, kept)
+    renew = right and kept is not None and is_outdated(kept)
+    return Compared(name, kept, right, hash_password(password) if renew else None)
+
+
+def sign_in(session: Session, compared: Compared, now: datetime) -> Actor | None:
+    """Return who it is, or None; which of name, password and account is wrong stays unsaid.
+
+    Five wrong passwords in a row lock an account for 15 minutes: of those that were compared
+    at once with a right one, that counts which comes here before the fifth wrong one. A password
+    that was changed after it was compared signs nobody in.
+
+    Parameters
+    ----------
+    session
+        In a transaction that is to be kept in either case: it counts the wrong passwords.
+    compared
+        The password.
+    now
+        With a time zone.
+
+    Examples
+    --------
+    >>> from datetime import UTC
+    >>> from pneumoscope.clinic.accounts import Role, create_user, new_password
+    >>> from pneumoscope.clinic.database import Database
+    >>> database = Database(f"sqlite:///{getfixture('tmp_path')}/clinic.db")
+    >>> now = datetime.now(UTC)
+    >>> password = new_password(database, "anna", "four words and a number 7")
+    >>> with database.writing() as session:
+    ...     _ = create_user(session, "anna", Role.CLINICIAN, password, now)
+    >>> for typed in ("five words and a number 7", "four words and a number 7"):
+    ...     compared = compare(database, "Anna", typed)
+    ...     with database.writing() as session:
+    ...         print(sign_in(session, compared, now))
+    None
+    Actor(user_id='...', name='anna', role=<Role.CLINICIAN: 'clinician'>)
+    """
+    # Locked, so that many wrong passwords at the same time are counted one by one.
+    user = by_name(session, compared.name, lock=True)
+    if user is None or not user.active or _is_locked(user, now):
+        return None
+    if user.password_hash != compared.against:
+        return None
+    if not compared.right:
+        _count_wrong_password(user, now)
+        return None
+    user.failures, user.locked_until = 0, None
+    user.password_hash = compared.renewed or user.password_hash
+    return actor_of(user)
+
+
+def _is_locked(user: User, now: datetime) -> bool:
+    return user.locked_until is not None and now < user.locked_until
+
+
+def _count_wrong_password(user: User, now: datetime) -> None:
+    user.failures += 1
+    if user.failures % WRONG_IN_A_ROW == 0:
+        user.locked_until = now + LOCKED_FOR
