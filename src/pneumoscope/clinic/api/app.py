@@ -7,7 +7,10 @@ import pneumoscope
 from pneumoscope.clinic.api import (
     administration,
     judgements,
+    model,
     monitoring,
+    page,
+    pictures,
     readings,
     sessions,
     studies,
@@ -46,8 +49,12 @@ def create_app(clinic: Clinic) -> FastAPI:
     app.state.clinic = clinic
     app.state.tries = sessions.new_tries()
     answer_errors(app)
-    for part in (sessions, readings, studies, judgements, administration, monitoring):
+    for part in (
+        *(sessions, readings, studies, pictures, judgements, model, administration, monitoring),
+        page,
+    ):
         app.include_router(part.router)
+    app.mount("/assets", page.Assets())
     app.add_api_route("/health", _health, tags=["health"])
     app.add_middleware(LimitBody, most_bytes=clinic.settings.most_bytes)
     app.add_middleware(TellBrowsers)

@@ -1,0 +1,93 @@
+// Who is signed in, and which page is shown.
+
+import { lazy, type ReactNode, Suspense, useCallback, useEffect, useState } from "react";
+import * as clinic from "./api/clinic.ts";
+import { keepCsrf, Problem, whenSignedOut } from "./api/http.ts";
+import type { SignedIn } from "./api/types.ts";
+import { SetUp } from "./entrance/set-up.tsx";
+import { SignIn } from "./entrance/sign-in.tsx";
+import { whenLeft } from "./shell/attention.ts";
+import { Header } from "./shell/header.tsx";
+import { go, Link, usePath } from "./shell/router.tsx";
+import { Worklist } from "./worklist/worklist.tsx";
+
+const StudyPage = lazy(() => import("./study/study.tsx"));
+const Upload = lazy(() => import("./upload/upload.tsx"));
+const Administration = lazy(() => import("./administration/administration.tsx"));
+
+export function App() {
+  const path = usePath();
+  const [who, setWho] = useState<SignedIn | null>();
+  const [notice, setNotice] = useState("");
+
+  const enter = useCallback((signedIn: SignedIn | null, said = "") => {
+    keepCsrf(signedIn?.csrf ?? null);
+    setNotice(said);
+    setWho(signedIn);
+  }, []);
+
+  useEffect(() => {
+    clinic.whoIsSignedIn().then(enter, (error) => {
+      enter(null, error instanceof Problem && error.status === 401 ? "" : String(error.message));
+    });
+  }, [enter]);
+
+  useEffect(() => {
+    if (!who) {
+      return;
+    }
+    const leave = () => enter(null, "You were signed out because nobody used the page.");
+    whenSignedOut(leave);
+    return whenLeft(() => void clinic.signOut().finally(leave));
+  }, [who, enter]);
+
+  if (path === "/setup") {
+    return <SetUp done={() => go("/")} />;
+  }
+  if (who === undefined) {
+    return null;
+  }
+  if (who === null) {
+    return <SignIn notice={notice} entered={enter} />;
+  }
+  return (
+    <>
+      <a className="skip" href="#main">
+        Skip to the content
+      </a>
+      <Header
+        who={who}
+        path={path}
+        signOut={() => {
+          void clinic.signOut().finally(() => {
+            enter(null);
+            go("/");
+          });
+        }}
+      />
+      <Suspense fallback={<main id="main" aria-busy="true" />}>{page(path, who)}</Suspense>
+    </>
+  );
+}
+
+function page(path: string, who: SignedIn): ReactNode {
+  const study = path.match(/^\/studies\/([0-9a-f]{32})$/)?.[1];
+  if (study !== undefined) {
+    return <StudyPage key={study} id={study} who={who} />;
+  }
+  switch (path) {
+    case "/":
+      return <Worklist />;
+    case "/upload":
+      return <Upload />;
+    case "/administration":
+      return <Administration who={who} />;
+    default:
+      return (
+        <main id="main" className="narrow">
+          <h1>There is no such page</h1>
+          <Link href="/">To the worklist</Link>
+        </main>
+      );
+  }
+}
