@@ -1,3 +1,4 @@
+import { fileURLToPath } from "node:url";
 import { defineConfig } from "vite";
 
 export default defineConfig({
@@ -8,6 +9,9 @@ export default defineConfig({
     assetsInlineLimit: 0,
     // The viewer, with Cornerstone3D in it, is loaded when a study is opened.
     chunkSizeWarningLimit: 4000,
+  },
+  resolve: {
+    alias: { xmlbuilder2: fileURLToPath(new URL("src/viewer/no-xml.ts", import.meta.url)) },
   },
   server: { proxy: { "/v1": "http://127.0.0.1:8000" } },
 });

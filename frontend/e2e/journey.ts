@@ -137,7 +137,7 @@ async function useWorklist(page: Page) {
   await page.getByText("No such studies").waitFor();
   await page.getByRole("radio", { name: "All" }).check({ force: true });
   await search(page, task.batches[0]?.patient["Patient identifier"] ?? "");
-  await page.getByText("2 studies").waitFor();
+  await page.getByText("2 studies,").waitFor();
 }
 
 async function search(page: Page, text: string) {
@@ -234,7 +234,7 @@ async function findDisputed(page: Page) {
   await page.getByRole("searchbox").fill("");
   await page.keyboard.press("Escape");
   await page.getByRole("checkbox", { name: "Disputed" }).check({ force: true });
-  await page.getByText("1 studies").waitFor();
+  await page.getByText("1 study,").waitFor();
   await page.locator("tr.study .chip.reviewed").waitFor();
 }
 

@@ -7,6 +7,7 @@ import type { SignedIn } from "./api/types.ts";
 import { SetUp } from "./entrance/set-up.tsx";
 import { SignIn } from "./entrance/sign-in.tsx";
 import { whenLeft } from "./shell/attention.ts";
+import { Failure } from "./shell/failure.tsx";
 import { Header } from "./shell/header.tsx";
 import { go, Link, usePath } from "./shell/router.tsx";
 import { Worklist } from "./worklist/worklist.tsx";
@@ -65,7 +66,9 @@ export function App() {
           });
         }}
       />
-      <Suspense fallback={<main id="main" aria-busy="true" />}>{page(path, who)}</Suspense>
+      <Failure key={path}>
+        <Suspense fallback={<main id="main" aria-busy="true" />}>{page(path, who)}</Suspense>
+      </Failure>
     </>
   );
 }

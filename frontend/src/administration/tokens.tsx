@@ -12,10 +12,12 @@ export function Tokens({ user }: { user: User }) {
 
   function issue(event: FormEvent<HTMLFormElement>) {
     event.preventDefault();
-    const given = new FormData(event.currentTarget);
+    const form = event.currentTarget;
+    const given = new FormData(form);
     act(async () => {
       const days = Number(given.get("days"));
       setIssued(await clinic.issueToken(user.id, String(given.get("name")), days));
+      form.reset();
     });
   }
 

@@ -2,6 +2,7 @@ import { type FormEvent, useState } from "react";
 import * as clinic from "../api/clinic.ts";
 import type { Role, SignedIn, User } from "../api/types.ts";
 import { useLoaded } from "../shell/use-loaded.ts";
+import { NewPassword } from "./new-password.tsx";
 import { Tokens } from "./tokens.tsx";
 import { useAction } from "./use-action.ts";
 
@@ -96,14 +97,8 @@ interface RowProps {
 }
 
 function UserRow({ user, self, act, open, toggle }: RowProps) {
-  function setPassword() {
-    const password = prompt(`A new password for ${user.name}, 15 characters or more`);
-    if (password) {
-      act(() => clinic.changeUser(user.id, { password }));
-    }
-  }
-  function takeAway() {
-    if (confirm(`Take the account of ${user.name} away? It cannot be given back.`)) {
+  function deactivate() {
+    if (confirm(`Deactivate the account of ${user.name}? It cannot be given back.`)) {
       act(() => clinic.changeUser(user.id, { active: false }));
     }
   }
@@ -129,17 +124,15 @@ function UserRow({ user, self, act, open, toggle }: RowProps) {
         <td className="actions">
           {user.active ? (
             <>
-              <button type="button" onClick={setPassword}>
-                New password
-              </button>
+              <NewPassword user={user} act={act} />
               {!self && (
-                <button type="button" onClick={takeAway}>
-                  Take away
+                <button type="button" onClick={deactivate}>
+                  Deactivate
                 </button>
               )}
             </>
           ) : (
-            "taken away"
+            "deactivated"
           )}
         </td>
         <td>

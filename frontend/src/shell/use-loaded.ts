@@ -11,7 +11,6 @@ export function useLoaded<T>(load: () => Promise<T>): Loaded<T> {
   const [value, setValue] = useState<T>();
   const [error, setError] = useState("");
   const [turn, setTurn] = useState(0);
-  // biome-ignore lint/correctness/useExhaustiveDependencies: a further turn loads anew
   useEffect(() => {
     let late = false;
     load().then(

@@ -113,7 +113,7 @@ export function Worklist() {
       </table>
       {page?.studies.length === 0 && <Empty search={search} />}
       <p className="foot" aria-live="polite">
-        {page && `${page.studies.length}${page.next ? " of more" : ""} studies, most urgent first`}
+        {page && `${page.next ? "The first " : ""}${counted(page)}, most urgent first`}
         {page?.next && (
           <button type="button" onClick={() => void more()}>
             Show more
@@ -122,6 +122,10 @@ export function Worklist() {
       </p>
     </main>
   );
+}
+
+function counted({ studies }: StudyPage): string {
+  return studies.length === 1 ? "1 study" : `${studies.length} studies`;
 }
 
 function Empty({ search }: { search: Search }) {
