@@ -23,7 +23,7 @@ const ANSWERS: [Answer, string, string][] = [
 ];
 
 const TRUTHS: [Truth | "", string][] = [
-  ["", "as the answer says"],
+  ["", "as answered"],
   ["PNEUMONIA", "pneumonia"],
   ["NORMAL", "no pneumonia"],
 ];

@@ -81,8 +81,8 @@ function Scale({ probability, point }: { probability: number; point: OperatingPo
       </svg>
       <i style={{ left: at(probability) }} aria-hidden="true" />
       <p>
-        Pneumonia from {percent(point.threshold)}; uncertain from {percent(point.low)} to{" "}
-        {percent(point.high)}.
+        The threshold is {percent(point.threshold)}; from {percent(point.low)} to{" "}
+        {percent(point.high)} the finding is uncertain.
       </p>
     </div>
   );
@@ -119,7 +119,7 @@ function Legend({ layer }: { layer: Layer }) {
   }
   return (
     <div className="legend">
-      <p>Heat map: what speaks for pneumonia, in log-odds if all were like the place</p>
+      <p>Heat map: what speaks for pneumonia, in log-odds, were all of it like the place</p>
       <div className="ramp" aria-hidden="true" />
       <p className="ends">
         <span>{low.toFixed(1)}</span>

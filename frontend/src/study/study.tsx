@@ -3,7 +3,7 @@
 import { useCallback, useEffect, useRef, useState } from "react";
 import * as clinic from "../api/clinic.ts";
 import { watchWorklist } from "../api/live.ts";
-import type { SignedIn, Study } from "../api/types.ts";
+import type { Image, SignedIn, Study } from "../api/types.ts";
 import { moment, patientName } from "../shell/format.ts";
 import { useKeys } from "../shell/keys.tsx";
 import { go, Link } from "../shell/router.tsx";
@@ -25,6 +25,12 @@ export default function StudyPage({ id, who }: { id: string; who: SignedIn }) {
   const waiting = study?.images.some((one) => one.state === "waiting") ?? false;
   useEffect(() => (waiting ? watchWorklist(reload) : undefined), [waiting, reload]);
   useEffect(() => forgetImages, []);
+  useEffect(() => {
+    document.documentElement.dataset.room = "dark"; // also the bar above, on a light screen
+    return () => {
+      delete document.documentElement.dataset.room;
+    };
+  }, []);
 
   const step = (by: number) => {
     const next = neighbour(id, by);
@@ -50,6 +56,11 @@ export default function StudyPage({ id, who }: { id: string; who: SignedIn }) {
   );
 }
 
+const STEPS: [number, string][] = [
+  [-1, "Study before"],
+  [1, "Next study"],
+];
+
 interface OpenedProps {
   study: Study;
   who: SignedIn;
@@ -70,23 +81,20 @@ function Opened({ study, who, changed, step }: OpenedProps) {
   const { value: priors = [] } = useLoaded(useCallback(() => priorsOf(study), [study]));
 
   const image = study.images[at] ?? study.images[0];
-  const before = prior?.images[0];
+  const before = prior?.images.find((one) => sameView(one, image)) ?? prior?.images[0];
   const layer = useLayer(image, mapped);
   const layerBefore = useLayer(before, mapped);
 
-  function choose(chosen: Tool) {
-    setTool(chosen);
-    chooseTool(chosen);
-  }
+  useEffect(() => chooseTool(tool), [tool]);
   function reset() {
     setInverted(false);
     main.current?.reset();
     side.current?.reset();
   }
   useKeys([
-    { keys: ["w"], does: "window by dragging", action: () => choose("window") },
-    { keys: ["z"], does: "zoom by dragging", action: () => choose("zoom") },
-    { keys: ["p"], does: "pan by dragging", action: () => choose("pan") },
+    { keys: ["w"], does: "window by dragging", action: () => setTool("window") },
+    { keys: ["z"], does: "zoom by dragging", action: () => setTool("zoom") },
+    { keys: ["p"], does: "pan by dragging", action: () => setTool("pan") },
     { keys: ["i"], does: "invert", action: () => setInverted((on) => !on) },
     { keys: ["h"], does: "heat map", action: () => setMapped((on) => !on) },
     { keys: ["r"], does: "reset the view", action: reset },
@@ -112,17 +120,22 @@ function Opened({ study, who, changed, step }: OpenedProps) {
         <h1>{patientName(study.patient)}</h1>
         <p>{subject(study)}</p>
         <p className="steps">
-          <button type="button" className="quiet" onClick={() => step(-1)}>
-            Study before
-          </button>
-          <button type="button" className="quiet" onClick={() => step(1)}>
-            Next study
-          </button>
+          {STEPS.map(([by, name]) => (
+            <button
+              key={name}
+              type="button"
+              className="quiet"
+              disabled={neighbour(study.id, by) === undefined}
+              onClick={() => step(by)}
+            >
+              {name}
+            </button>
+          ))}
         </p>
       </header>
       <Toolbar
         tool={tool}
-        choose={choose}
+        choose={setTool}
         inverted={inverted}
         invert={() => setInverted(!inverted)}
         reset={reset}
@@ -167,6 +180,10 @@ function Opened({ study, who, changed, step }: OpenedProps) {
       </aside>
     </>
   );
+}
+
+function sameView(one: Image, other: Image | undefined): boolean {
+  return one.reading?.view === other?.reading?.view;
 }
 
 function subject({ patient, accession, site, acquired, received }: Study): string {

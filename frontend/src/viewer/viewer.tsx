@@ -52,7 +52,14 @@ export function Viewer({ name, caption, image, inverted, layer, opacity, handle 
     };
     place.addEventListener(Enums.Events.IMAGE_RENDERED, draw);
     place.addEventListener("contextmenu", (event) => event.preventDefault()); // zooms instead
-    const sized = new ResizeObserver(() => engine.resize(true, true));
+    const sized = new ResizeObserver(() => {
+      const moved = viewport.current !== null && isMoved(viewport.current);
+      engine.resize(true, true);
+      if (!moved) {
+        viewport.current?.resetCamera();
+        viewport.current?.render();
+      }
+    });
     sized.observe(place);
     return () => {
       sized.disconnect();
@@ -118,6 +125,12 @@ export function Viewer({ name, caption, image, inverted, layer, opacity, handle 
       )}
     </figure>
   );
+}
+
+/** Whether a person chose a part of the radiograph; if not, all of it is to be seen. */
+function isMoved(viewport: Types.IStackViewport): boolean {
+  const [right, down] = viewport.getPan();
+  return Math.abs(viewport.getZoom() - 1) > 0.01 || Math.hypot(right, down) > 1;
 }
 
 /** The window and the enlargement, as radiographers write them. */
