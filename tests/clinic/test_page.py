@@ -82,7 +82,7 @@ def travel(
             pytest.fail(reason)
         pytest.skip(reason)
 
-    def go(files: list[Path], pictures: str | None = None) -> dict[str, Any]:
+    def go(files: list[Path], studies: int, pictures: str | None = None) -> dict[str, Any]:
         refused = tmp_path / "letter.pdf"
         refused.write_bytes(b"%PDF-1.7 no radiograph")
         task = {
@@ -91,6 +91,7 @@ def travel(
             "pictures": pictures,
             "setup": f"{server.address}/setup#{server.setup}",
             "batches": batches(files),
+            "studies": studies,
             "refused": str(refused),
             "report": str(tmp_path / "report.json"),
             "viewer": {name: str(tmp_path / f"{name}.png") for name in ("plain", "inverted")},
@@ -132,10 +133,10 @@ def check(found: dict[str, Any], files: list[Path]) -> None:
 def test_the_whole_journey_with_phantoms(
     travel: Callable[..., dict[str, Any]], phantom_files: list[Path]
 ) -> None:
-    check(travel(phantom_files, PICTURES), phantom_files)
+    check(travel(phantom_files, 10, PICTURES), phantom_files)
 
 
 def test_the_whole_journey_with_radiographs(
     travel: Callable[..., dict[str, Any]], real_files: list[Path]
 ) -> None:
-    check(travel(real_files), real_files)
+    check(travel(real_files, 9), real_files)  # two DICOM files are of one study

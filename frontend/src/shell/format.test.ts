@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import test from "node:test";
-import { ago, patientName, percent } from "./format.ts";
+import { ago, identifier, patientName, percent } from "./format.ts";
 
 test("a probability is never quite nothing or all, as the reader's pictures write it", () => {
   assert.deepEqual([0.0001, 0.1234, 1].map(percent), ["<0.1%", "12.3%", ">99.9%"]);
@@ -22,4 +22,10 @@ test("names of DICOM are written as people write them", () => {
   assert.equal(named("Doe", "P-1"), "Doe");
   assert.equal(named("^^^^", "P-1"), "P-1");
   assert.equal(named(null, null), "Unknown patient");
+});
+
+test("an identifier is not written twice", () => {
+  const told = (name: string | null) =>
+    identifier({ name, id: "P-1", birth_date: null, sex: null });
+  assert.deepEqual([told("Doe^Jane"), told("P-1"), told(null)], ["P-1", null, null]);
 });

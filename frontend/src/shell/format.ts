@@ -35,6 +35,11 @@ export function patientName(patient: Patient): string {
   return [family, given].filter(Boolean).join(", ") || patient.id || "Unknown patient";
 }
 
+/** The patient's identifier, where it does not stand in the place of the name. */
+export function identifier(patient: Patient): string | null {
+  return patient.id === patientName(patient) ? null : patient.id;
+}
+
 export function bytes(size: number): string {
   return size < 1e6 ? `${Math.ceil(size / 1e3)} kB` : `${(size / 1e6).toFixed(1)} MB`;
 }

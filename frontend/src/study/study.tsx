@@ -4,7 +4,7 @@ import { useCallback, useEffect, useRef, useState } from "react";
 import * as clinic from "../api/clinic.ts";
 import { watchWorklist } from "../api/live.ts";
 import type { Image, SignedIn, Study } from "../api/types.ts";
-import { moment, patientName } from "../shell/format.ts";
+import { foremost, identifier, moment, patientName } from "../shell/format.ts";
 import { useKeys } from "../shell/keys.tsx";
 import { go, Link } from "../shell/router.tsx";
 import { useLoaded } from "../shell/use-loaded.ts";
@@ -69,7 +69,7 @@ interface OpenedProps {
 }
 
 function Opened({ study, who, changed, step }: OpenedProps) {
-  const [at, setAt] = useState(0);
+  const [at, setAt] = useState(() => study.images.indexOf(foremost(study) as Image));
   const [tool, setTool] = useState<Tool>("window");
   const [inverted, setInverted] = useState(false);
   const [mapped, setMapped] = useState(false);
@@ -82,6 +82,7 @@ function Opened({ study, who, changed, step }: OpenedProps) {
 
   const image = study.images[at] ?? study.images[0];
   const before = prior?.images.find((one) => sameView(one, image)) ?? prior?.images[0];
+  const mapAvailable = image?.reading?.has_heatmap ?? false;
   const layer = useLayer(image, mapped);
   const layerBefore = useLayer(before, mapped);
 
@@ -96,7 +97,7 @@ function Opened({ study, who, changed, step }: OpenedProps) {
     { keys: ["z"], does: "zoom by dragging", action: () => setTool("zoom") },
     { keys: ["p"], does: "pan by dragging", action: () => setTool("pan") },
     { keys: ["i"], does: "invert", action: () => setInverted((on) => !on) },
-    { keys: ["h"], does: "heat map", action: () => setMapped((on) => !on) },
+    { keys: ["h"], does: "heat map", action: () => setMapped((on) => mapAvailable && !on) },
     { keys: ["r"], does: "reset the view", action: reset },
     {
       keys: ["c"],
@@ -139,8 +140,8 @@ function Opened({ study, who, changed, step }: OpenedProps) {
         inverted={inverted}
         invert={() => setInverted(!inverted)}
         reset={reset}
-        mapped={mapped}
-        mapAvailable={image.reading?.has_heatmap ?? false}
+        mapped={mapped && mapAvailable}
+        mapAvailable={mapAvailable}
         map={() => setMapped(!mapped)}
         opacity={opacity}
         setOpacity={setOpacity}
@@ -150,8 +151,8 @@ function Opened({ study, who, changed, step }: OpenedProps) {
       />
       <section className={prior ? "views two" : "views"} aria-label="Radiographs">
         <ImageTabs images={study.images} at={at} choose={setAt} />
-        {image.state === "waiting" ? (
-          <p className="empty">This radiograph waits to be read; it is shown after that.</p>
+        {notShown(image) ? (
+          <p className="empty">{notShown(image)}</p>
         ) : (
           <Viewer
             {...shared}
@@ -182,6 +183,14 @@ function Opened({ study, who, changed, step }: OpenedProps) {
   );
 }
 
+/** Why an image cannot be shown; null if it can. */
+function notShown({ state, reading }: Image): string | null {
+  if (state === "waiting") {
+    return "This radiograph waits to be read; it is shown after that.";
+  }
+  return reading?.status === "failed" ? "This file cannot be decoded; send it again." : null;
+}
+
 function sameView(one: Image, other: Image | undefined): boolean {
   return one.reading?.view === other?.reading?.view;
 }
@@ -189,6 +198,6 @@ function sameView(one: Image, other: Image | undefined): boolean {
 function subject({ patient, accession, site, acquired, received }: Study): string {
   const when = acquired ? `taken ${moment(acquired)}` : `received ${moment(received)}`;
   const number = accession && `accession ${accession}`;
-  const known = [patient.name && patient.id, patient.birth_date, patient.sex, number];
+  const known = [identifier(patient), patient.birth_date, patient.sex, number];
   return [...known, when, site !== "default" && site].filter(Boolean).join(" · ");
 }

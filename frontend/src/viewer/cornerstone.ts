@@ -79,6 +79,22 @@ export function leaveTools(viewport: string): void {
   ToolGroupManager.getToolGroup(GROUP)?.removeViewports(renderingEngine().id, viewport);
 }
 
+/** Take new sizes of places; what was not moved shows all of its radiograph again. */
+export function resizeAll(): void {
+  const all = renderingEngine().getViewports() as Types.IStackViewport[];
+  const unmoved = all.filter((one) => !isMoved(one));
+  renderingEngine().resize(true, true);
+  for (const viewport of unmoved) {
+    viewport.resetCamera();
+    viewport.render();
+  }
+}
+
+function isMoved(viewport: Types.IStackViewport): boolean {
+  const [right, down] = viewport.getPan();
+  return Math.abs(viewport.getZoom() - 1) > 0.01 || Math.hypot(right, down) > 1;
+}
+
 /** Return Cornerstone's identifier of an image whose grey values are loaded, all of them. */
 export async function loadImage(id: string): Promise<string> {
   const imageId = `clinic:${id}`;

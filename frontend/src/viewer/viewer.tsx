@@ -2,7 +2,7 @@
 
 import { Enums, type Types } from "@cornerstonejs/core";
 import { type RefObject, useEffect, useRef, useState } from "react";
-import { joinTools, leaveTools, loadImage, renderingEngine } from "./cornerstone.ts";
+import { joinTools, leaveTools, loadImage, renderingEngine, resizeAll } from "./cornerstone.ts";
 import { drawLayer } from "./layer.ts";
 
 export interface Handle {
@@ -52,14 +52,7 @@ export function Viewer({ name, caption, image, inverted, layer, opacity, handle 
     };
     place.addEventListener(Enums.Events.IMAGE_RENDERED, draw);
     place.addEventListener("contextmenu", (event) => event.preventDefault()); // zooms instead
-    const sized = new ResizeObserver(() => {
-      const moved = viewport.current !== null && isMoved(viewport.current);
-      engine.resize(true, true);
-      if (!moved) {
-        viewport.current?.resetCamera();
-        viewport.current?.render();
-      }
-    });
+    const sized = new ResizeObserver(resizeAll);
     sized.observe(place);
     return () => {
       sized.disconnect();
@@ -125,12 +118,6 @@ export function Viewer({ name, caption, image, inverted, layer, opacity, handle 
       )}
     </figure>
   );
-}
-
-/** Whether a person chose a part of the radiograph; if not, all of it is to be seen. */
-function isMoved(viewport: Types.IStackViewport): boolean {
-  const [right, down] = viewport.getPan();
-  return Math.abs(viewport.getZoom() - 1) > 0.01 || Math.hypot(right, down) > 1;
 }
 
 /** The window and the enlargement, as radiographers write them. */

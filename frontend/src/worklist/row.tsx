@@ -1,12 +1,12 @@
 import type { Study } from "../api/types.ts";
-import { ago, foremost, moment, patientName, percent } from "../shell/format.ts";
+import { ago, foremost, identifier, moment, patientName, percent } from "../shell/format.ts";
 import { Link } from "../shell/router.tsx";
 
 const STATUS = { new: "New", read: "Read", reviewed: "Reviewed" };
 
 export function Row({ study }: { study: Study }) {
   const { patient } = study;
-  const known = [patient.name && patient.id, patient.birth_date, patient.sex].filter(Boolean);
+  const known = [identifier(patient), patient.birth_date, patient.sex].filter(Boolean).join(" · ");
   return (
     <tr className={`study ${study.status}`}>
       <td className="urgency">
@@ -14,7 +14,7 @@ export function Row({ study }: { study: Study }) {
       </td>
       <th scope="row" className="patient">
         <Link href={`/studies/${study.id}`}>{patientName(patient)}</Link>
-        <small>{known.join(" · ")}</small>
+        <small>{known || study.images[0]?.name}</small>
       </th>
       <td className="accession">{study.accession}</td>
       <td className="remarks">{remarks(study)}</td>
