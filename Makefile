@@ -81,7 +81,7 @@ wheel: $(VENV)/.dev web
 	$(BIN)/pip wheel --quiet --disable-pip-version-check --no-deps --wheel-dir dist .
 
 clean:
-	rm -rf $(VENV)
+	rm -rf $(VENV) frontend/node_modules src/pneumoscope/clinic/web
 
 $(VENV)/bin/pip:
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "pneumoscope needs Python 3.11 or newer; name one: make PYTHON=python3.12")'

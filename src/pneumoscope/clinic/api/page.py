@@ -49,5 +49,6 @@ class Assets(StaticFiles):
     async def get_response(self, path: str, scope: Scope) -> Response:
         """Return a file, to be kept by the browser."""
         response = await super().get_response(path, scope)
-        response.headers["Cache-Control"] = FOR_EVER
+        if response.status_code == HTTPStatus.OK:
+            response.headers["Cache-Control"] = FOR_EVER
         return response
