@@ -7,6 +7,7 @@ export default defineConfig({
     emptyOutDir: true,
     // The page's Content-Security-Policy lets in files of this server alone, no data: addresses.
     assetsInlineLimit: 0,
+    license: { fileName: "licences.md" }, // of what is bundled
     // The viewer, with Cornerstone3D in it, is loaded when a study is opened.
     chunkSizeWarningLimit: 4000,
   },
