@@ -9,6 +9,7 @@ import { useKeys } from "../shell/keys.tsx";
 import { go, Link } from "../shell/router.tsx";
 import { useLoaded } from "../shell/use-loaded.ts";
 import "../style/study.css";
+import "../style/viewer.css";
 import { chooseTool, forgetImages, type Tool } from "../viewer/cornerstone.ts";
 import { type Handle, Viewer } from "../viewer/viewer.tsx";
 import { neighbour } from "../worklist/order.ts";
