@@ -43,6 +43,8 @@ try {
   await signOut(page);
   await workInShadow(page);
   await signOut(page);
+  await page.reload();
+  await page.getByRole("heading", { name: "Sign in" }).waitFor();
 } catch (error) {
   await page.screenshot({ path: `${task.report}.failed.png` });
   throw error;
@@ -241,13 +243,14 @@ async function findDisputed(page: Page) {
 async function signOut(page: Page) {
   await page.getByRole("button", { name: "Sign out" }).click();
   await page.getByRole("heading", { name: "Sign in" }).waitFor();
-  await page.reload();
-  await page.getByRole("heading", { name: "Sign in" }).waitFor();
+  const left = await page.locator("body").textContent();
+  assert.ok(!left?.includes("Phantom"), "a patient stays on the screen");
 }
 
 /** A clinician of a site in shadow mode sees radiographs, and no readings. */
 async function workInShadow(page: Page) {
   await signIn(page, BERTA);
+  await page.getByText(`${task.studies} studies,`).waitFor(); // not what anna had filtered
   assert.equal(await page.getByRole("link", { name: "Administration" }).count(), 0);
   await page.getByText("hidden").first().waitFor();
   assert.equal(await page.locator("meter").count(), 0);

@@ -10,6 +10,7 @@ import { whenLeft } from "./shell/attention.ts";
 import { Failure } from "./shell/failure.tsx";
 import { Header } from "./shell/header.tsx";
 import { go, Link, usePath } from "./shell/router.tsx";
+import { forgetWorklist } from "./worklist/memory.ts";
 import { Worklist } from "./worklist/worklist.tsx";
 
 const StudyPage = lazy(() => import("./study/study.tsx"));
@@ -23,24 +24,38 @@ export function App() {
 
   const enter = useCallback((signedIn: SignedIn | null, said = "") => {
     keepCsrf(signedIn?.csrf ?? null);
+    forgetWorklist();
     setNotice(said);
     setWho(signedIn);
   }, []);
 
+  const leave = useCallback(
+    (said: string) => {
+      setWho(undefined); // no page is shown, and none asks any more
+      whenSignedOut(() => {});
+      clinic.signOut().then(
+        () => enter(null, said),
+        (problem: Error) =>
+          enter(null, isSignedOut(problem) ? said : `Perhaps not signed out: ${problem.message}`),
+      );
+    },
+    [enter],
+  );
+
   useEffect(() => {
-    clinic.whoIsSignedIn().then(enter, (error) => {
-      enter(null, error instanceof Problem && error.status === 401 ? "" : String(error.message));
-    });
+    clinic
+      .whoIsSignedIn()
+      .then(enter, (problem: Error) => enter(null, isSignedOut(problem) ? "" : problem.message));
   }, [enter]);
 
   useEffect(() => {
     if (!who) {
       return;
     }
-    const leave = () => enter(null, "You were signed out because nobody used the page.");
-    whenSignedOut(leave);
-    return whenLeft(() => void clinic.signOut().finally(leave));
-  }, [who, enter]);
+    const unused = "You were signed out because nobody used the page.";
+    whenSignedOut(() => enter(null, unused));
+    return whenLeft(() => leave(unused));
+  }, [who, enter, leave]);
 
   if (path === "/setup") {
     return <SetUp done={() => go("/")} />;
@@ -60,10 +75,8 @@ export function App() {
         who={who}
         path={path}
         signOut={() => {
-          void clinic.signOut().finally(() => {
-            enter(null);
-            go("/");
-          });
+          leave("");
+          go("/");
         }}
       />
       <Failure key={path}>
@@ -71,6 +84,10 @@ export function App() {
       </Failure>
     </>
   );
+}
+
+function isSignedOut(problem: Error): boolean {
+  return problem instanceof Problem && problem.status === 401;
 }
 
 function page(path: string, who: SignedIn): ReactNode {

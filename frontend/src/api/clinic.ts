@@ -1,6 +1,6 @@
 // The server's routes, one function each. What names a patient goes in a body, never in an address.
 
-import { json, request } from "./http.ts";
+import { allAnswered, json, request } from "./http.ts";
 import type {
   Highlights,
   ImagePage,
@@ -20,7 +20,10 @@ import type {
 export const whoIsSignedIn = () => json<SignedIn>("GET", "/v1/session");
 export const signIn = (name: string, password: string) =>
   json<SignedIn>("POST", "/v1/session", { name, password });
-export const signOut = () => request("DELETE", "/v1/session");
+export const signOut = async () => {
+  await allAnswered(); // what still comes would be told that nobody is signed in
+  await request("DELETE", "/v1/session");
+};
 export const setUp = (token: string, name: string, password: string) =>
   json<SignedIn>("POST", "/v1/setup", { token, name, password });
 

@@ -39,7 +39,20 @@ export function problemOf(status: number, text: string): Problem {
   }
 }
 
-export async function request(method: string, path: string, body?: unknown): Promise<Response> {
+const unanswered = new Set<Promise<Response>>();
+
+/** Wait until nothing that was asked before is under way any more. */
+export async function allAnswered(): Promise<void> {
+  await Promise.allSettled(unanswered);
+}
+
+export function request(method: string, path: string, body?: unknown): Promise<Response> {
+  const answer = ask(method, path, body).finally(() => unanswered.delete(answer));
+  unanswered.add(answer);
+  return answer;
+}
+
+async function ask(method: string, path: string, body?: unknown): Promise<Response> {
   let response: Response;
   try {
     response = await fetch(path, {

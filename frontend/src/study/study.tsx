@@ -12,7 +12,7 @@ import "../style/study.css";
 import "../style/viewer.css";
 import { chooseTool, forgetImages, type Tool } from "../viewer/cornerstone.ts";
 import { type Handle, Viewer } from "../viewer/viewer.tsx";
-import { neighbour } from "../worklist/order.ts";
+import { neighbour } from "../worklist/memory.ts";
 import { ImageTabs } from "./image-tabs.tsx";
 import { Judgements } from "./judgements.tsx";
 import { Limits } from "./limits.tsx";

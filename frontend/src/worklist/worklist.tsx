@@ -7,19 +7,14 @@ import type { Search, StudyPage } from "../api/types.ts";
 import { useKeys } from "../shell/keys.tsx";
 import { go } from "../shell/router.tsx";
 import { Filters } from "./filters.tsx";
-import { rememberOrder } from "./order.ts";
+import { EVERYTHING, lastSearch, rememberOrder, rememberSearch } from "./memory.ts";
 import { Row } from "./row.tsx";
 
 const PAGE = 50;
 const MOST = 200; // that the server gives at once
 
-const EVERYTHING: Search = { status: null, rejected: false, disputed: false, text: null };
-
-/** What was asked for last, so that one comes back from a study to the same list. */
-let lastSearch = EVERYTHING;
-
 export function Worklist() {
-  const [search, setSearch] = useState(lastSearch);
+  const [search, setSearch] = useState(lastSearch());
   const [page, setPage] = useState<StudyPage>();
   const [error, setError] = useState("");
   const list = useRef<HTMLTableSectionElement>(null);
@@ -43,7 +38,7 @@ export function Worklist() {
   }, [search]);
 
   useEffect(() => {
-    lastSearch = search;
+    rememberSearch(search);
     shown.current = PAGE;
     void load();
     // Beyond what one request gives, a list that is being scrolled stays as it is.
