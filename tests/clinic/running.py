@@ -45,8 +45,9 @@ def start(data: Path, *, first: bool = True) -> Server:
     assert address is not None
     setup = None
     if first:
-        assert "First start" in process.stdout.readline()
-        setup = process.stdout.readline().strip()
+        while "First start" not in (line := process.stdout.readline()):
+            assert line
+        setup = process.stdout.readline().strip().split("#")[1]
     server = Server(process, data, address[0], setup)
     wait_until(lambda: _answers(server))
     return server

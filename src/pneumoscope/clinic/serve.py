@@ -16,6 +16,7 @@ import uvicorn
 from sqlalchemy import select
 
 from pneumoscope.clinic.api.app import create_app
+from pneumoscope.clinic.api.page import is_built
 from pneumoscope.clinic.api.readings import DEFAULT_SITE
 from pneumoscope.clinic.listeners import Listeners
 from pneumoscope.clinic.protocol import PatientProtocol
@@ -149,8 +150,12 @@ def _listen(host: str, port: int) -> socket.socket:
 def _greet(clinic: Clinic, address: str) -> None:
     token = prepare(clinic)
     results.print(f"pneumoscope is served at {address}", soft_wrap=True)
+    if not is_built():
+        results.print("It was installed without its web page: the API is under /v1.")
     if token is not None:
+        # After the '#', so that it is in no log: browsers keep that part to themselves.
         results.print(
-            f"First start. Make the first administrator within 24 hours, with this token:\n{token}",
+            "First start. Make the first administrator within 24 hours, at this address (what "
+            f"follows the # is the token for POST /v1/setup):\n{address}/setup#{token}",
             soft_wrap=True,
         )

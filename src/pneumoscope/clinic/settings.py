@@ -138,9 +138,10 @@ class Settings:
 
 @dataclass(frozen=True, slots=True)
 class Clinic:
-    """What the parts of a server share: its settings, its database and its files."""
+    """What the parts of a server share: its settings, its bundle, its database and its files."""
 
     settings: Settings
+    bundle: Bundle
     database: Database
     store: FileStore
 
@@ -155,7 +156,8 @@ class Clinic:
         BundleError
             If the bundle is missing or damaged.
         """
-        points = Bundle.open(find_bundle(settings.bundle)).record.operating_points
+        bundle = Bundle.open(find_bundle(settings.bundle))
+        points = bundle.record.operating_points
         if settings.operating_point not in points:
             raise ClinicError(
                 f"--at {settings.operating_point}: the bundle has no such operating point; choose "
@@ -168,7 +170,8 @@ class Clinic:
                 f"{settings.data}: cannot be made ({error.strerror}); name a folder that may be "
                 "written to"
             ) from error
-        return cls(settings, Database(settings.database_url), FileStore(settings.data / "files"))
+        database = Database(settings.database_url)
+        return cls(settings, bundle, database, FileStore(settings.data / "files"))
 
     def close(self) -> None:
         """Close the database."""

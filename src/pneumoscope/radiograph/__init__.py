@@ -6,15 +6,18 @@ from pneumoscope.radiograph.decode import (
     from_dataset,
     read_radiograph,
 )
+from pneumoscope.radiograph.original import Original, original_values
 from pneumoscope.radiograph.preprocess import Resampling, prepare_pixels
 from pneumoscope.radiograph.radiograph import Radiograph
 
 __all__ = [
+    "Original",
     "Radiograph",
     "Resampling",
     "decode_radiograph",
     "from_array",
     "from_dataset",
+    "original_values",
     "prepare_pixels",
     "read_radiograph",
 ]

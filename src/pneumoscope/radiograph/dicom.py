@@ -91,12 +91,29 @@ def decode_dicom(content: bytes, name: str) -> DicomImage:
     UnreadableRadiographError
         Also if the object would become too large when it is inflated.
     """
+    return decode_dataset(open_dicom(content, name), name)
+
+
+def open_dicom(content: bytes, name: str) -> Dataset:
+    """Open one DICOM file, its pixels not yet decoded.
+
+    Parameters
+    ----------
+    content
+        The whole file.
+    name
+        What messages call the file.
+
+    Raises
+    ------
+    UnreadableRadiographError
+        If the file is damaged, or would become too large when it is inflated.
+    """
     _check_inflation(content, name)
     try:
-        dataset = pydicom.dcmread(io.BytesIO(content))
+        return pydicom.dcmread(io.BytesIO(content))
     except Exception as error:  # pydicom raises many kinds on damaged files
         raise _undecodable(name, error) from error
-    return decode_dataset(dataset, name)
 
 
 def read_header(content: bytes, name: str, keywords: Sequence[str]) -> Dataset:

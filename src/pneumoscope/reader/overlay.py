@@ -1,6 +1,7 @@
 """A heat map over its radiograph, as a picture for people."""
 
 import io
+from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,6 +17,9 @@ _SHOWN_FROM = 0.25
 """Share of the scale beneath which a place stays as it is."""
 
 _OPACITY = 0.55
+_LAYER = (512, 512)
+"""Pixels of a layer of its own, enough for what is as smooth as a heat map."""
+
 _RAMP = np.array([[255, 221, 87], [255, 127, 14], [214, 39, 40]], np.float32)
 """Yellow, orange, red."""
 
@@ -36,6 +40,51 @@ def highlights(heatmap: NDArray[np.float32]) -> bool:
     True
     """
     return bool(heatmap.max() * heatmap.size >= NOTEWORTHY)
+
+
+@dataclass(frozen=True, slots=True)
+class Highlights:
+    """What speaks for pneumonia, as a layer that a screen lays over a radiograph.
+
+    Parameters
+    ----------
+    png
+        With transparency; over the whole radiograph, whatever its size.
+    low, high
+        Log-odds, were the whole image like the place, of the faintest and the strongest colour.
+    """
+
+    png: bytes
+    low: float
+    high: float
+
+
+def highlight(heatmap: NDArray[np.float32]) -> Highlights | None:
+    """Colour a heat map as `overlay` does; None if nothing speaks for pneumonia enough.
+
+    Parameters
+    ----------
+    heatmap
+        Log-odds that each place adds, shape (rows, columns).
+
+    Examples
+    --------
+    >>> layer = highlight(np.float32([[0.0, 0.5], [0.0, 0.0]]))
+    >>> layer.low, layer.high
+    (0.5, 2.0)
+    >>> highlight(np.float32([[0.0, 0.2], [0.0, 0.0]])) is None
+    True
+    """
+    if not highlights(heatmap):
+        return None
+    worth = heatmap * heatmap.size
+    top = float(worth.max())
+    colours, opacity = _colours(worth / top, _LAYER)
+    picture = Image.fromarray(colours)
+    picture.putalpha(Image.fromarray(np.rint(255 * opacity).astype(np.uint8)))
+    file = io.BytesIO()
+    picture.save(file, "PNG")
+    return Highlights(file.getvalue(), _SHOWN_FROM * top, top)
 
 
 def overlay(radiograph: Radiograph, reading: Reading) -> bytes:
@@ -71,11 +120,18 @@ def overlay(radiograph: Radiograph, reading: Reading) -> bytes:
 
 def _colour(picture: Image.Image, share: NDArray[np.float32]) -> Image.Image:
     """Lay colours over a picture where ``share``, of 1 at most, is large."""
-    fine = Image.fromarray(share.astype(np.float32)).resize(picture.size, Image.Resampling.BICUBIC)
+    colours, opacity = _colours(share, picture.size)
+    mask = np.rint(255 * _OPACITY * opacity).astype(np.uint8)
+    return Image.composite(Image.fromarray(colours), picture, Image.fromarray(mask))
+
+
+def _colours(
+    share: NDArray[np.float32], size: tuple[int, int]
+) -> tuple[NDArray[np.uint8], NDArray[np.float32]]:
+    """Return colours for each pixel of a picture, and how much of them is to be seen, to 1."""
+    fine = Image.fromarray(share.astype(np.float32)).resize(size, Image.Resampling.BICUBIC)
     strength = np.clip((np.asarray(fine) - _SHOWN_FROM) / (1 - _SHOWN_FROM), 0, 1)
-    opacity = np.rint(255 * _OPACITY * np.sqrt(strength)).astype(np.uint8)
-    colours = Image.fromarray(_ramp(strength))
-    return Image.composite(colours, picture, Image.fromarray(opacity))
+    return _ramp(strength), np.sqrt(strength)
 
 
 def _ramp(strength: NDArray[np.floating]) -> NDArray[np.uint8]:

@@ -41,6 +41,9 @@ EVERYONE = {
     ("GET", "/v1/studies/{study_id}/report"),
     ("GET", "/v1/images/{image_id}/file"),
     ("GET", "/v1/images/{image_id}/heatmap"),
+    ("GET", "/v1/images/{image_id}/highlights"),
+    ("GET", "/v1/images/{image_id}/pixels"),
+    ("GET", "/v1/model"),
 }
 PEOPLE = {
     ("GET", "/v1/events"),

@@ -62,9 +62,9 @@ def test_one_bad_file_among_many_is_named_and_the_rest_goes_on(
     sent = files(phantoms[0], b"%PDF-1.7 no radiograph", phantoms[1])
     answer = service.post("/v1/readings", files=sent).json()
     assert [image["name"] for image in answer["images"]] == ["0.png", "2.png"]
-    assert [(one["name"], "DICOM, JPEG" in one["reason"]) for one in answer["refused"]] == [
-        ("1.png", True)
-    ]
+    (refused,) = answer["refused"]
+    assert (refused["name"], refused["place"]) == ("1.png", 1)
+    assert "DICOM, JPEG" in refused["reason"]
     assert read_all() == 2
 
 
@@ -73,6 +73,7 @@ def test_nothing_but_bad_files_is_an_error_and_keeps_nothing(as_: As, clinic: Cl
     assert answer.status_code == 415
     assert answer.headers["content-type"] == "application/problem+json"
     assert "0.png" in answer.json()["detail"]
+    assert [one["place"] for one in answer.json()["refused"]] == [0, 1]
     assert not [path for path in clinic.store.folder.rglob("*") if path.is_file()]
 
 

@@ -8,7 +8,10 @@ from pneumoscope.clinic.api import (
     administration,
     events,
     judgements,
+    model,
     monitoring,
+    page,
+    pictures,
     readings,
     sessions,
     sign_on,
@@ -57,13 +60,17 @@ def create_app(clinic: Clinic) -> FastAPI:
         sign_on,
         readings,
         studies,
+        pictures,
         judgements,
+        model,
         events,
         administration,
         monitoring,
+        page,
     )
     for part in parts:
         app.include_router(part.router)
+    app.mount("/assets", page.Assets())
     app.add_api_route("/health", _health, tags=["health"])
     app.add_middleware(LimitBody, most_bytes=clinic.settings.most_bytes)
     app.add_middleware(TellBrowsers)

@@ -12,7 +12,7 @@ from pneumoscope.clinic.api.inputs import Identifier, Text
 from pneumoscope.clinic.api.lookup import existing
 from pneumoscope.clinic.api.security import Person, TheClinic, require_shown
 from pneumoscope.clinic.judgements import Answer, Opinion, Reason, Truth, history, judge
-from pneumoscope.clinic.tables import Image, Judgement
+from pneumoscope.clinic.tables import Image, Judgement, User
 
 router = APIRouter(prefix="/v1", tags=["judgements"])
 
@@ -36,6 +36,7 @@ class JudgementView(BaseModel):
     """What somebody said, in which version."""
 
     user: str
+    name: str
     version: int
     answer: Answer
     truth: Truth | None
@@ -44,10 +45,13 @@ class JudgementView(BaseModel):
     created: datetime
 
     @classmethod
-    def of(cls, judgement: Judgement) -> "JudgementView":
-        """Show a judgement."""
-        named = {name: getattr(judgement, name) for name in cls.model_fields if name != "user"}
-        return cls(user=judgement.user_id, **named)
+    def of(cls, judgement: Judgement, user: User) -> "JudgementView":
+        """Show a judgement of a user."""
+        said = {one: getattr(judgement, one) for one in cls.model_fields if one not in _WHO}
+        return cls(user=user.id, name=user.name, **said)
+
+
+_WHO = {"user", "name"}
 
 
 @router.post("/images/{image_id}/judgements", status_code=HTTPStatus.CREATED)
@@ -59,7 +63,8 @@ def give(
     with clinic.database.writing() as session:
         image = existing(session, Image, image_id)
         require_shown(image.study, actor)
-        kept = JudgementView.of(judge(session, actor, image, given.opinion(), now))
+        user = session.get_one(User, actor.user_id)
+        kept = JudgementView.of(judge(session, actor, image, given.opinion(), now), user)
         detail = {"version": kept.version, "answer": kept.answer}
         audit.record(session, actor.name, "judge", f"image {image_id}", detail, now)
         return kept
@@ -71,7 +76,10 @@ def given(clinic: TheClinic, actor: Person, image_id: Identifier) -> list[Judgem
     with clinic.database.writing() as session:
         image = existing(session, Image, image_id)
         require_shown(image.study, actor)
-        said = [JudgementView.of(one) for one in history(session, image_id)]
+        said = [
+            JudgementView.of(one, session.get_one(User, one.user_id))
+            for one in history(session, image_id)
+        ]
         now = datetime.now(UTC)
         audit.record(session, actor.name, "see judgements", f"image {image_id}", {}, now)
         return said

@@ -28,15 +28,22 @@ class ProblemError(Exception):
         What is wrong and what to do.
     headers
         Of the answer.
+    more
+        Members of the problem besides those of every problem.
     """
 
     def __init__(
-        self, status: HTTPStatus, detail: str, headers: Mapping[str, str] | None = None
+        self,
+        status: HTTPStatus,
+        detail: str,
+        headers: Mapping[str, str] | None = None,
+        **more: Any,
     ) -> None:
         super().__init__(detail)
         self.status = status
         self.detail = detail
         self.headers = headers
+        self.more = more
 
 
 def problem(
@@ -59,7 +66,7 @@ def answer_errors(app: FastAPI) -> None:
 
     @app.exception_handler(ProblemError)
     def _problem(_request: Request, error: ProblemError) -> JSONResponse:
-        return problem(error.status, error.detail, error.headers)
+        return problem(error.status, error.detail, error.headers, **error.more)
 
     @app.exception_handler(RequestValidationError)
     def _invalid(_request: Request, error: RequestValidationError) -> JSONResponse:

@@ -50,15 +50,17 @@ def hand_in(
     origin = _described(about).origin()
     kept: list[Kept] = []
     refused: list[RefusedView] = []
-    for file in files:
+    for place, file in enumerate(files):
+        name = file.filename or ""
         try:
-            kept.append(keep(clinic.store, Upload(file.filename or "", file.file, origin)))
+            kept.append(keep(clinic.store, Upload(name, file.file, origin)))
         except UnreadableRadiographError as error:
-            refused.append(RefusedView(name=file.filename or "", reason=str(error)))
+            refused.append(RefusedView(name=name, place=place, reason=str(error)))
     if not kept:
         raise ProblemError(
             HTTPStatus.UNSUPPORTED_MEDIA_TYPE,
             "; ".join(f"{one.name}: {one.reason}" for one in refused[:3]),
+            refused=[one.model_dump() for one in refused],
         )
     order = _Order(actor, site, kept, idempotency_key)
     try:

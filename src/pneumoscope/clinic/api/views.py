@@ -131,9 +131,10 @@ class StudyPage(BaseModel):
 
 
 class RefusedView(BaseModel):
-    """A file that was not accepted."""
+    """A file that was not accepted; ``place`` is its place in the request, from 0."""
 
     name: str
+    place: int
     reason: str
 
 

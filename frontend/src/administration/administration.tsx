@@ -1,0 +1,22 @@
+// What administrators do: users, their tokens, and sites.
+
+import type { SignedIn } from "../api/types.ts";
+import "../style/administration.css";
+import { Sites } from "./sites.tsx";
+import { Users } from "./users.tsx";
+
+export default function Administration({ who }: { who: SignedIn }) {
+  return (
+    <main id="main" className="administration">
+      <h1>Administration</h1>
+      {who.role === "administrator" ? (
+        <>
+          <Users who={who} />
+          <Sites />
+        </>
+      ) : (
+        <p className="empty">This page is for administrators.</p>
+      )}
+    </main>
+  );
+}

@@ -1,0 +1,61 @@
+// The server's routes, one function each. What names a patient goes in a body, never in an address.
+
+import { allAnswered, json, request } from "./http.ts";
+import type {
+  Highlights,
+  ImagePage,
+  Judgement,
+  Model,
+  Opinion,
+  Role,
+  Search,
+  SignedIn,
+  Site,
+  Study,
+  StudyPage,
+  Token,
+  User,
+} from "./types.ts";
+
+export const whoIsSignedIn = () => json<SignedIn>("GET", "/v1/session");
+export const signIn = (name: string, password: string) =>
+  json<SignedIn>("POST", "/v1/session", { name, password });
+export const signOut = async () => {
+  await allAnswered(); // what still comes would be told that nobody is signed in
+  await request("DELETE", "/v1/session");
+};
+export const setUp = (token: string, name: string, password: string) =>
+  json<SignedIn>("POST", "/v1/setup", { token, name, password });
+
+export const searchStudies = (search: Search, cursor: string | null, limit: number) =>
+  json<StudyPage>("POST", "/v1/studies/search", { ...search, cursor, limit });
+export const study = (id: string) => json<Study>("GET", `/v1/studies/${id}`);
+export const jobImages = (job: string, after: string) =>
+  json<ImagePage>("GET", `/v1/jobs/${job}/images?limit=200&after=${after}`);
+export const model = () => json<Model>("GET", "/v1/model");
+
+export const highlights = (image: string) =>
+  json<Highlights>("GET", `/v1/images/${image}/highlights`);
+export const pixels = async (image: string) =>
+  (await request("GET", `/v1/images/${image}/pixels`)).arrayBuffer();
+
+export const judgements = (image: string) =>
+  json<Judgement[]>("GET", `/v1/images/${image}/judgements`);
+export const judge = (image: string, opinion: Opinion) =>
+  json<Judgement>("POST", `/v1/images/${image}/judgements`, opinion);
+
+export const users = () => json<User[]>("GET", "/v1/users");
+export const makeUser = (name: string, role: Role, password: string | null) =>
+  json<User>("POST", "/v1/users", { name, role, password });
+export const changeUser = (
+  id: string,
+  change: { role?: Role; password?: string; active?: boolean },
+) => json<User>("PATCH", `/v1/users/${id}`, change);
+export const tokens = (user: string) => json<Token[]>("GET", `/v1/users/${user}/tokens`);
+export const issueToken = (user: string, name: string, days: number) =>
+  json<Token>("POST", `/v1/users/${user}/tokens`, { name, days });
+export const revokeToken = (id: string) => request("DELETE", `/v1/tokens/${id}`);
+export const sites = () => json<Site[]>("GET", "/v1/sites");
+export const makeSite = (name: string) => json<Site>("POST", "/v1/sites", { name });
+export const displaySite = (id: string, displayed: boolean) =>
+  json<Site>("PATCH", `/v1/sites/${id}`, { displayed });

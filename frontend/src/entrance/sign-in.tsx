@@ -1,0 +1,41 @@
+import { type FormEvent, useState } from "react";
+import * as clinic from "../api/clinic.ts";
+import type { SignedIn } from "../api/types.ts";
+import { Entrance } from "./entrance.tsx";
+
+interface Props {
+  notice: string;
+  entered: (who: SignedIn) => void;
+}
+
+export function SignIn({ notice, entered }: Props) {
+  const [error, setError] = useState("");
+
+  async function submit(event: FormEvent<HTMLFormElement>) {
+    event.preventDefault();
+    const given = new FormData(event.currentTarget);
+    try {
+      entered(await clinic.signIn(String(given.get("name")), String(given.get("password"))));
+    } catch (problem) {
+      setError((problem as Error).message);
+    }
+  }
+
+  return (
+    <Entrance heading="Sign in" error={error || notice}>
+      <form onSubmit={submit}>
+        <label>
+          Name
+          <input name="name" required autoComplete="username" />
+        </label>
+        <label>
+          Password
+          <input name="password" type="password" required autoComplete="current-password" />
+        </label>
+        <button type="submit" className="main">
+          Sign in
+        </button>
+      </form>
+    </Entrance>
+  );
+}

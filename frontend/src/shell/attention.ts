@@ -1,0 +1,29 @@
+// Whether somebody sits before the screen: patients are not shown to an empty chair.
+
+const LEFT_AFTER = 15 * 60_000; // as the server's sessions (credentials.UNUSED_FOR)
+const PERHAPS_LEFT_AFTER = 5 * 60_000;
+
+let last = Date.now();
+for (const sign of ["pointerdown", "pointermove", "keydown", "wheel", "touchstart"]) {
+  addEventListener(
+    sign,
+    () => {
+      last = Date.now();
+    },
+    { passive: true, capture: true },
+  );
+}
+
+export function isAttended(): boolean {
+  return Date.now() - last < PERHAPS_LEFT_AFTER;
+}
+
+/** Call `left` once nobody has touched the page for as long as a session may be unused. */
+export function whenLeft(left: () => void): () => void {
+  const timer = setInterval(() => {
+    if (Date.now() - last >= LEFT_AFTER) {
+      left();
+    }
+  }, 10_000);
+  return () => clearInterval(timer);
+}

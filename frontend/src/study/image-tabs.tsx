@@ -1,0 +1,29 @@
+import type { Image } from "../api/types.ts";
+
+interface Props {
+  images: Image[];
+  at: number;
+  choose: (at: number) => void;
+}
+
+/** The images of a study, where it has several. */
+export function ImageTabs({ images, at, choose }: Props) {
+  if (images.length < 2) {
+    return null;
+  }
+  return (
+    <nav className="images" aria-label="Images of the study">
+      {images.map((image, place) => (
+        <button
+          key={image.id}
+          type="button"
+          aria-pressed={place === at}
+          onClick={() => choose(place)}
+        >
+          {place + 1} {[image.reading?.view, image.reading?.laterality].filter(Boolean).join(" ")}
+          <small>{image.name}</small>
+        </button>
+      ))}
+    </nav>
+  );
+}

@@ -1,0 +1,183 @@
+// What people say of a reading: an answer, why, and every version of it.
+
+import { type FormEvent, useCallback, useRef, useState } from "react";
+import { flushSync } from "react-dom";
+import * as clinic from "../api/clinic.ts";
+import {
+  type Answer,
+  type Image,
+  type Judgement,
+  REASONS,
+  type Reason,
+  type SignedIn,
+  type Truth,
+} from "../api/types.ts";
+import { moment } from "../shell/format.ts";
+import { useKeys } from "../shell/keys.tsx";
+import { useLoaded } from "../shell/use-loaded.ts";
+
+const ANSWERS: [Answer, string, string][] = [
+  ["agree", "Agree", "a"],
+  ["disagree", "Disagree", "d"],
+  ["uncertain", "Not sure", "n"],
+];
+
+const TRUTHS: [Truth | "", string][] = [
+  ["", "as answered"],
+  ["PNEUMONIA", "pneumonia"],
+  ["NORMAL", "no pneumonia"],
+];
+
+interface Props {
+  image: Image;
+  who: SignedIn;
+  changed: () => void;
+}
+
+export function Judgements({ image, who, changed }: Props) {
+  const { value, error, reload } = useLoaded(
+    useCallback(() => clinic.judgements(image.id), [image.id]),
+  );
+  const mine = value?.findLast((one) => one.name === who.name);
+  return (
+    <section className="judgement" aria-labelledby="judgement-heading">
+      <h2 id="judgement-heading">Your judgement</h2>
+      {error && <p className="problem">{error}</p>}
+      {value && (
+        <Form
+          key={mine?.version ?? 0}
+          image={image}
+          mine={mine}
+          saved={() => {
+            reload();
+            changed();
+          }}
+        />
+      )}
+      {value && value.length > 0 && <History all={value} />}
+    </section>
+  );
+}
+
+interface FormProps {
+  image: Image;
+  mine: Judgement | undefined;
+  saved: () => void;
+}
+
+function Form({ image, mine, saved }: FormProps) {
+  const [answer, setAnswer] = useState<Answer | null>(mine?.answer ?? null);
+  const [changing, setChanging] = useState(false);
+  const [error, setError] = useState("");
+  const save = useRef<HTMLButtonElement>(null);
+
+  function choose(chosen: Answer) {
+    setAnswer(chosen);
+    setChanging(true);
+  }
+  useKeys(
+    ANSWERS.map(([chosen, name, key]) => ({
+      keys: [key],
+      does: `${name.toLowerCase()} (Enter saves)`,
+      action: () => {
+        flushSync(() => choose(chosen));
+        save.current?.focus();
+      },
+    })),
+  );
+
+  async function submit(event: FormEvent<HTMLFormElement>) {
+    event.preventDefault();
+    const given = new FormData(event.currentTarget);
+    const text = (name: string) => String(given.get(name) ?? "").trim() || null;
+    if (answer === null) {
+      return;
+    }
+    try {
+      const opinion = {
+        answer,
+        truth: text("truth") as Truth | null,
+        reason: text("reason") as Reason | null,
+        text: text("text"),
+      };
+      await clinic.judge(image.id, opinion);
+      saved();
+    } catch (problem) {
+      setError((problem as Error).message);
+    }
+  }
+
+  return (
+    <form onSubmit={submit} onChange={() => setChanging(true)}>
+      <fieldset className="answers">
+        <legend className="hidden">Do you agree with the finding?</legend>
+        {ANSWERS.map(([chosen, name, key]) => (
+          <label key={chosen} className={chosen}>
+            <input
+              type="radio"
+              name="answer"
+              value={chosen}
+              checked={answer === chosen}
+              onChange={() => choose(chosen)}
+            />
+            <span>
+              {name} <kbd>{key}</kbd>
+            </span>
+          </label>
+        ))}
+      </fieldset>
+      <div className="more" hidden={answer === null}>
+        <label>
+          Reason
+          <select name="reason" defaultValue={mine?.reason ?? ""}>
+            <option value="">none</option>
+            {REASONS.map((one) => (
+              <option key={one}>{one}</option>
+            ))}
+          </select>
+        </label>
+        <label>
+          It shows
+          <select name="truth" defaultValue={mine?.truth ?? ""}>
+            {TRUTHS.map(([truth, name]) => (
+              <option key={truth} value={truth}>
+                {name}
+              </option>
+            ))}
+          </select>
+        </label>
+        <label className="wide">
+          In your words
+          <textarea name="text" rows={2} maxLength={4000} defaultValue={mine?.text ?? ""} />
+        </label>
+        {error && (
+          <p role="alert" className="problem">
+            {error}
+          </p>
+        )}
+        <button ref={save} type="submit" className="main" disabled={!changing}>
+          {mine ? (changing ? "Save the change" : "Saved") : "Save"}
+        </button>
+      </div>
+    </form>
+  );
+}
+
+function History({ all }: { all: Judgement[] }) {
+  return (
+    <details className="history" open={all.length < 4}>
+      <summary>All that was said ({all.length})</summary>
+      <ol>
+        {all.toReversed().map((one) => (
+          <li key={`${one.user} ${one.version}`}>
+            <b className={one.answer}>{ANSWERS.find(([answer]) => answer === one.answer)?.[1]}</b>{" "}
+            {one.name}, version {one.version}, {moment(one.created)}
+            {[one.reason, one.truth?.toLowerCase(), one.text].filter(Boolean).map((said) => (
+              <span key={said}> · {said}</span>
+            ))}
+          </li>
+        ))}
+      </ol>
+    </details>
+  );
+}

@@ -1,0 +1,18 @@
+import { fileURLToPath } from "node:url";
+import { defineConfig } from "vite";
+
+export default defineConfig({
+  build: {
+    outDir: "../src/pneumoscope/clinic/web",
+    emptyOutDir: true,
+    // The page's Content-Security-Policy lets in files of this server alone, no data: addresses.
+    assetsInlineLimit: 0,
+    license: { fileName: "licences.md" }, // of what is bundled
+    // The viewer, with Cornerstone3D in it, is loaded when a study is opened.
+    chunkSizeWarningLimit: 4000,
+  },
+  resolve: {
+    alias: { xmlbuilder2: fileURLToPath(new URL("src/viewer/no-xml.ts", import.meta.url)) },
+  },
+  server: { proxy: { "/v1": "http://127.0.0.1:8000" } },
+});
