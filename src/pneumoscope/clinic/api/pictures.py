@@ -14,6 +14,7 @@ from sqlalchemy.orm import Session
 from pneumoscope.clinic import audit
 from pneumoscope.clinic.accounts import Actor
 from pneumoscope.clinic.api.inputs import Identifier
+from pneumoscope.clinic.api.lookup import existing
 from pneumoscope.clinic.api.problems import ProblemError
 from pneumoscope.clinic.api.security import Anyone, TheClinic, require_shown
 from pneumoscope.clinic.tables import Image
@@ -38,7 +39,7 @@ class HighlightsView(BaseModel):
 def pixels(clinic: TheClinic, actor: Anyone, image_id: Identifier) -> Response:
     """Return an image's grey values, as stored, in a PGM whose comment gives the file's window."""
     with clinic.database.writing() as session:
-        image = _image(session, image_id)
+        image = existing(session, Image, image_id)
         # A worker has decoded it and lives; what stops a process must not stop the server.
         if image.reading is None:
             raise ProblemError(
@@ -57,7 +58,7 @@ def pixels(clinic: TheClinic, actor: Anyone, image_id: Identifier) -> Response:
 def highlights(clinic: TheClinic, actor: Anyone, image_id: Identifier) -> HighlightsView:
     """Return an image's heat map as a PNG to be laid over it, and the log-odds of its colours."""
     with clinic.database.writing() as session:
-        image = _image(session, image_id)
+        image = existing(session, Image, image_id)
         require_shown(image.study, actor)
         if image.reading is None or image.reading.heatmap_sha256 is None:
             raise ProblemError(HTTPStatus.NOT_FOUND, "this image has no heat map")
@@ -67,13 +68,6 @@ def highlights(clinic: TheClinic, actor: Anyone, image_id: Identifier) -> Highli
     if found is None:
         return HighlightsView(png=None, low=None, high=None)
     return HighlightsView(png=base64.b64encode(found.png), low=found.low, high=found.high)
-
-
-def _image(session: Session, image_id: str) -> Image:
-    image = session.get(Image, image_id)
-    if image is None:
-        raise ProblemError(HTTPStatus.NOT_FOUND, "there is no such image")
-    return image
 
 
 def _seen(session: Session, actor: Actor, action: str, image_id: str) -> None:
