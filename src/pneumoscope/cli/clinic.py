@@ -108,8 +108,8 @@ def serve(
     from pneumoscope.clinic.settings import Settings, SignOn
     from pneumoscope.machine import usable_cores
 
-    sign_on = issuer and SignOn.given(issuer, client, secret, address, claim, roles or [])
-    settings = Settings(data, database, bundle, at, sign_on=sign_on or None)
+    sign_on = SignOn.given(issuer, client, secret, address, claim, roles or [])
+    settings = Settings(data, database, bundle, at, sign_on=sign_on)
     serve_clinic(settings, host, port, workers or usable_cores())
 
 
