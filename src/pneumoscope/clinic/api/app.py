@@ -6,6 +6,7 @@ from sqlalchemy import select
 import pneumoscope
 from pneumoscope.clinic.api import (
     administration,
+    exports,
     judgements,
     monitoring,
     readings,
@@ -46,7 +47,7 @@ def create_app(clinic: Clinic) -> FastAPI:
     app.state.clinic = clinic
     app.state.tries = sessions.new_tries()
     answer_errors(app)
-    for part in (sessions, readings, studies, judgements, administration, monitoring):
+    for part in (sessions, readings, studies, judgements, exports, administration, monitoring):
         app.include_router(part.router)
     app.add_api_route("/health", _health, tags=["health"])
     app.add_middleware(LimitBody, most_bytes=clinic.settings.most_bytes)

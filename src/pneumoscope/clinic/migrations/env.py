@@ -5,6 +5,7 @@ from typing import Any, Literal
 from alembic import context
 from alembic.autogenerate.api import AutogenContext
 
+from pneumoscope.clinic.privacy import tables as _privacy  # noqa: F401 (its tables are Table's too)
 from pneumoscope.clinic.tables import Table, UtcDateTime
 
 
