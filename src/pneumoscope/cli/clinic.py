@@ -4,7 +4,7 @@ import getpass
 import os
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
-from datetime import datetime
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -173,6 +173,36 @@ def export_studies(
     results.print(
         f"{done.images:,} images of {done.studies:,} studies: {out}; {done.refused:,} are refused, "
         "and images.csv says why",
+        soft_wrap=True,
+    )
+
+
+@app.command()
+def purge(
+    data: _Data,
+    database: _Database = None,
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="Say what would go, and change nothing.")
+    ] = False,
+) -> None:
+    """Purge what has been kept as long as an administrator decided; the server does so every day.
+
+    Until somebody decides (PUT /v1/retention), everything is kept for ever. Readings, judgements
+    and the audit trail stay.
+
+    Examples:
+
+      pneumoscope purge --data clinic --dry-run
+    """
+    from pneumoscope.clinic.privacy.purge import purge_due
+    from pneumoscope.clinic.store import FileStore
+
+    with _opened(data, database) as opened:
+        now = datetime.now(UTC)
+        done = purge_due(opened, FileStore(data / "files"), _who(), now, dry_run=dry_run)
+    results.print(
+        f"{'Would be purged' if dry_run else 'Purged'}: {done.studies:,} studies with all that "
+        f"says whose they are, the files of {done.pixels:,} more",
         soft_wrap=True,
     )
 

@@ -98,7 +98,7 @@ def _urgency(hidden: bool) -> ColumnElement[float]:
 
 
 def _conditions(wanted: Wanted, hidden: bool) -> list[ColumnElement[bool]]:
-    conditions: list[ColumnElement[bool]] = []
+    conditions: list[ColumnElement[bool]] = [Study.purged.is_(None)]
     if wanted.status is not None:
         conditions.append(Study.status == wanted.status)
     if wanted.rejected:

@@ -46,6 +46,9 @@ ADMINISTRATORS = {
     ("GET", "/v1/sites"),
     ("POST", "/v1/sites"),
     ("PATCH", "/v1/sites/{site_id}"),
+    ("GET", "/v1/retention"),
+    ("PUT", "/v1/retention"),
+    ("POST", "/v1/patients/purge"),
 }
 
 

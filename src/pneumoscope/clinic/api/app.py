@@ -10,6 +10,7 @@ from pneumoscope.clinic.api import (
     judgements,
     monitoring,
     readings,
+    retention,
     sessions,
     studies,
 )
@@ -47,7 +48,16 @@ def create_app(clinic: Clinic) -> FastAPI:
     app.state.clinic = clinic
     app.state.tries = sessions.new_tries()
     answer_errors(app)
-    for part in (sessions, readings, studies, judgements, exports, administration, monitoring):
+    for part in (
+        sessions,
+        readings,
+        studies,
+        judgements,
+        exports,
+        retention,
+        administration,
+        monitoring,
+    ):
         app.include_router(part.router)
     app.add_api_route("/health", _health, tags=["health"])
     app.add_middleware(LimitBody, most_bytes=clinic.settings.most_bytes)

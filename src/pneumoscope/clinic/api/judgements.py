@@ -11,7 +11,7 @@ from pneumoscope.clinic import audit
 from pneumoscope.clinic.accounts import Actor, Role
 from pneumoscope.clinic.api.inputs import Identifier, Text
 from pneumoscope.clinic.api.problems import ProblemError
-from pneumoscope.clinic.api.security import TheClinic, may, require_shown
+from pneumoscope.clinic.api.security import TheClinic, may, require_kept, require_shown
 from pneumoscope.clinic.judgements import Answer, Opinion, Reason, Truth, history, judge
 from pneumoscope.clinic.tables import Image, Judgement
 
@@ -64,6 +64,7 @@ def give(
         if image is None:
             raise ProblemError(HTTPStatus.NOT_FOUND, "there is no such image")
         require_shown(image.study, actor)
+        require_kept(image.purged)
         kept = JudgementView.of(judge(session, actor, image, given.opinion(), now))
         detail = {"version": kept.version, "answer": kept.answer}
         audit.record(session, actor.name, "judge", f"image {image_id}", detail, now)

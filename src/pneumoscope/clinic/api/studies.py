@@ -19,6 +19,7 @@ from pneumoscope.clinic.api.problems import ProblemError
 from pneumoscope.clinic.api.security import (
     Anyone,
     TheClinic,
+    require_kept,
     require_shown,
     sees_hidden_readings,
 )
@@ -27,6 +28,7 @@ from pneumoscope.clinic.fhir import MEDIA_TYPE, diagnostic_report
 from pneumoscope.clinic.settings import Clinic
 from pneumoscope.clinic.tables import Image, Study, StudyStatus
 from pneumoscope.clinic.worklist import Wanted, worklist
+from pneumoscope.errors import StorageError
 
 router = APIRouter(prefix="/v1", tags=["worklist"])
 
@@ -74,6 +76,7 @@ def report(clinic: TheClinic, actor: Anyone, study_id: Identifier) -> Response:
     with clinic.database.writing() as session:
         found = _study(session, study_id)
         require_shown(found, actor)
+        require_kept(found.purged)
         text = diagnostic_report(found, clinic.settings.operating_point, now)
         _seen(session, actor, "export report", f"study {study_id}")
     return Response(text, media_type=MEDIA_TYPE)
@@ -84,7 +87,7 @@ def file(clinic: TheClinic, actor: Anyone, image_id: Identifier) -> Response:
     """Return an image's file, byte for byte as it came."""
     image = _seen_image(clinic, actor, "see file", image_id)
     return Response(
-        clinic.store.read(image.sha256),
+        _content(clinic, image, image.sha256),
         media_type=image.media_type,
         headers={"Content-Disposition": "attachment"},
     )
@@ -97,7 +100,7 @@ def heatmap(clinic: TheClinic, actor: Anyone, image_id: Identifier) -> Response:
     stored = image.reading
     if stored is None or stored.heatmap_sha256 is None:
         raise ProblemError(HTTPStatus.NOT_FOUND, "this image has no heat map")
-    values = np.load(io.BytesIO(clinic.store.read(stored.heatmap_sha256)))
+    values = np.load(io.BytesIO(_content(clinic, image, stored.heatmap_sha256)))
     content = io.BytesIO()
     Picture.fromarray(values).save(content, "TIFF")
     return Response(content.getvalue(), media_type="image/tiff")
@@ -113,8 +116,18 @@ def _seen_image(
         if reading:
             require_shown(image.study, actor)
             _ = image.reading  # loaded while there is a session
+        require_kept(image.purged)
         _seen(session, actor, action, f"image {image_id}")
         return image
+
+
+def _content(clinic: Clinic, image: Image, sha256: str) -> bytes:
+    try:
+        return clinic.store.read(sha256)
+    except StorageError:
+        with clinic.database.reading() as session:  # purged meanwhile?
+            require_kept(session.get_one(Image, image.id).purged)
+        raise
 
 
 def _study(session: Session, study_id: str) -> Study:

@@ -52,6 +52,7 @@ class ImageView(BaseModel):
     size: int
     sha256: str
     received: datetime
+    purged: datetime | None
     state: Literal["waiting", "done"]
     withheld: bool
     reading: ReadingView | None
@@ -69,6 +70,7 @@ class ImageView(BaseModel):
             size=image.size,
             sha256=image.sha256,
             received=image.received,
+            purged=image.purged,
             state="waiting" if reading is None else "done",
             withheld=withheld,
             reading=None if withheld or reading is None else ReadingView.of(reading),
@@ -94,6 +96,7 @@ class StudyView(BaseModel):
     patient: PatientView
     acquired: datetime | None
     received: datetime
+    purged: datetime | None
     status: str
     probability: float | None
     withheld: bool
@@ -116,6 +119,7 @@ class StudyView(BaseModel):
             ),
             acquired=study.acquired,
             received=study.received,
+            purged=study.purged,
             status=study.status,
             probability=None if withheld else study.urgency,
             withheld=withheld,

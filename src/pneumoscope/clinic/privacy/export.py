@@ -193,7 +193,9 @@ def _images(study: Study, pseudonyms: Pseudonyms) -> Iterator[_Found]:
     for image in study.images:
         reading = image.reading
         why_not = None
-        if reading is None:
+        if image.purged is not None:
+            why_not = "was purged"
+        elif reading is None:
             why_not = "was not read yet"
         elif reading.status == "failed":
             why_not = "could not be read"

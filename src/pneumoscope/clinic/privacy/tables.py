@@ -7,7 +7,7 @@ from sqlalchemy import String, select
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Mapped, Session, mapped_column
 
-from pneumoscope.clinic.tables import Table
+from pneumoscope.clinic.tables import HASH, Table
 
 _THE_ONE = 1
 
@@ -20,6 +20,18 @@ class Installation(Table):
     id: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)
     secret: Mapped[str] = mapped_column(String(64))
     """256 random bits, of which pseudonyms are made; who has it can tell who they stand for."""
+    pixels_days: Mapped[int | None]
+    studies_days: Mapped[int | None]
+    """How many days after a study's last change its files, and all that says whose it is, are
+    purged; None for never."""
+
+
+class UnwantedFile(Table):
+    """A file that a purged image had: it goes unless another image has it too."""
+
+    __tablename__ = "unwanted_file"
+
+    sha256: Mapped[str] = mapped_column(HASH, primary_key=True)
 
 
 def installation(session: Session) -> Installation:
