@@ -3,6 +3,7 @@
 import base64
 import binascii
 import json
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -90,6 +91,36 @@ def worklist(
         study, at = rows[limit - 1]
         following = _encode(at, study.received, study.id)
     return Page(tuple(study for study, _ in rows[:limit]), following)
+
+
+def priors(session: Session, study: Study, limit: int) -> Sequence[Study]:
+    """Return the other studies of a study's patient at its site, the newest first.
+
+    A study is as old as its images, or where the files do not say when they were taken, as when it
+    came. Of a patient without an identifier no other study is known.
+
+    Parameters
+    ----------
+    session
+        To look with.
+    study
+        That they are compared with.
+    limit
+        How many at most.
+    """
+    if study.patient_id is None:
+        return []
+    return session.scalars(
+        select(Study)
+        .where(
+            Study.site_id == study.site_id,
+            Study.patient_id == study.patient_id,
+            Study.id != study.id,
+        )
+        .order_by(func.coalesce(Study.acquired, Study.received).desc(), Study.id)
+        .limit(limit)
+        .options(selectinload(Study.images).selectinload(Image.reading), selectinload(Study.site))
+    ).all()
 
 
 def _urgency(hidden: bool) -> ColumnElement[float]:

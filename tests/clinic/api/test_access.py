@@ -27,6 +27,7 @@ EVERYONE = {
     ("POST", "/v1/studies/search"),
     ("GET", "/v1/studies/{study_id}"),
     ("GET", "/v1/studies/{study_id}/report"),
+    ("GET", "/v1/studies/{study_id}/priors"),
     ("GET", "/v1/images/{image_id}/file"),
     ("GET", "/v1/images/{image_id}/heatmap"),
 }

@@ -6,7 +6,7 @@ from http import HTTPStatus
 from typing import Annotated
 
 import numpy as np
-from fastapi import APIRouter
+from fastapi import APIRouter, Query
 from fastapi.responses import Response
 from PIL import Image as Picture
 from pydantic import BaseModel, ConfigDict, Field
@@ -27,7 +27,7 @@ from pneumoscope.clinic.api.views import StudyPage, StudyView
 from pneumoscope.clinic.fhir import MEDIA_TYPE, diagnostic_report
 from pneumoscope.clinic.settings import Clinic
 from pneumoscope.clinic.tables import Image, Study, StudyStatus
-from pneumoscope.clinic.worklist import Wanted, worklist
+from pneumoscope.clinic.worklist import Wanted, priors, worklist
 from pneumoscope.errors import StorageError
 
 router = APIRouter(prefix="/v1", tags=["worklist"])
@@ -66,6 +66,23 @@ def study(clinic: TheClinic, actor: Anyone, study_id: Identifier) -> StudyView:
         found = _study(session, study_id)
         shown = StudyView.of(found, sees_hidden=sees_hidden_readings(actor))
         _seen(session, actor, "see study", f"study {study_id}")
+        return shown
+
+
+@router.get("/studies/{study_id}/priors")
+def study_priors(
+    clinic: TheClinic,
+    actor: Anyone,
+    study_id: Identifier,
+    limit: Annotated[int, Query(ge=1, le=200)] = 50,
+) -> list[StudyView]:
+    """Return the other studies of the same patient at the same site, the newest first."""
+    sees_hidden = sees_hidden_readings(actor)
+    with clinic.database.writing() as session:
+        found = priors(session, _study(session, study_id), limit)
+        shown = [StudyView.of(one, sees_hidden=sees_hidden) for one in found]
+        seen = [one.id for one in shown]
+        _seen(session, actor, "see priors", f"study {study_id}", studies=seen)
         return shown
 
 
@@ -137,5 +154,5 @@ def _study(session: Session, study_id: str) -> Study:
     return found
 
 
-def _seen(session: Session, actor: Actor, action: str, what: str) -> None:
-    audit.record(session, actor.name, action, what, {}, datetime.now(UTC))
+def _seen(session: Session, actor: Actor, action: str, what: str, **detail: object) -> None:
+    audit.record(session, actor.name, action, what, detail, datetime.now(UTC))
