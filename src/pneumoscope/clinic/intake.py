@@ -24,6 +24,9 @@ _BEGINNINGS = {
     b"II*\x00": "image/tiff",
     b"MM\x00*": "image/tiff",
 }
+MEDIA_TYPES = (DICOM, *dict.fromkeys(_BEGINNINGS.values()))
+"""Of what is taken in."""
+
 _TAGS = (
     "SpecificCharacterSet",
     "AccessionNumber",

@@ -5,7 +5,7 @@ import binascii
 import json
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Any
 
 from sqlalchemy import ColumnElement, and_, case, func, or_, select
@@ -169,7 +169,7 @@ def _decode(cursor: str) -> tuple[float, datetime, str]:
     try:
         at, received, study_id = json.loads(base64.urlsafe_b64decode(cursor.encode()))
         return float(at), _moment(received), bytes.fromhex(study_id).hex()
-    except (ValueError, TypeError, binascii.Error) as error:
+    except (ValueError, TypeError, OverflowError, binascii.Error) as error:
         raise ClinicError("the cursor is not one that was given here; begin without one") from error
 
 
@@ -177,4 +177,4 @@ def _moment(text: Any) -> datetime:
     moment = datetime.fromisoformat(text)
     if moment.tzinfo is None:
         raise ValueError("no time zone")
-    return moment
+    return moment.astimezone(UTC)

@@ -15,7 +15,7 @@ from pneumoscope.clinic.api import (
     studies,
 )
 from pneumoscope.clinic.api.guards import LimitBody, TellBrowsers
-from pneumoscope.clinic.api.problems import answer_errors
+from pneumoscope.clinic.api.problems import PROBLEMS, answer_errors, describe_errors
 from pneumoscope.clinic.api.security import TheClinic
 from pneumoscope.clinic.settings import Clinic
 from pneumoscope.clinic.tables import Site
@@ -44,7 +44,9 @@ def create_app(clinic: Clinic) -> FastAPI:
         openapi_url="/v1/openapi.json",
         docs_url=None,
         redoc_url=None,
+        responses=PROBLEMS,
     )
+    describe_errors(app)
     app.state.clinic = clinic
     app.state.tries = sessions.new_tries()
     answer_errors(app)

@@ -7,10 +7,12 @@ from typing import IO, Annotated
 
 from fastapi import APIRouter, Depends
 from fastapi.responses import StreamingResponse
-from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field
 
 from pneumoscope.clinic.accounts import Actor, Role
+from pneumoscope.clinic.api.inputs import Moment
 from pneumoscope.clinic.api.security import TheClinic, may
+from pneumoscope.clinic.api.views import answers_with
 from pneumoscope.clinic.privacy.export import Wanted, export_studies, into_zip
 from pneumoscope.clinic.tables import StudyStatus
 
@@ -27,8 +29,8 @@ class NewExport(BaseModel):
     model_config = ConfigDict(extra="forbid")
 
     status: StudyStatus | None = None
-    since: AwareDatetime | None = None
-    until: AwareDatetime | None = None
+    since: Moment | None = None
+    until: Moment | None = None
     judged: Annotated[bool, Field(description="only studies of which an image was judged")] = False
     shift_dates: Annotated[
         bool, Field(description="keep dates, moved by as many days for all of a patient")
@@ -41,7 +43,9 @@ class NewExport(BaseModel):
     ] = False
 
 
-@router.post("/exports", response_class=StreamingResponse)
+@router.post(
+    "/exports", response_class=StreamingResponse, responses=answers_with("application/zip")
+)
 def export(clinic: TheClinic, actor: Overseer, new: NewExport) -> StreamingResponse:
     """Return studies as a ZIP of de-identified files, with tables of what was read and judged.
 

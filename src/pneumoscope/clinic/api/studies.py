@@ -23,8 +23,9 @@ from pneumoscope.clinic.api.security import (
     require_shown,
     sees_hidden_readings,
 )
-from pneumoscope.clinic.api.views import StudyPage, StudyView
+from pneumoscope.clinic.api.views import StudyPage, StudyView, answers_with
 from pneumoscope.clinic.fhir import MEDIA_TYPE, diagnostic_report
+from pneumoscope.clinic.intake import MEDIA_TYPES
 from pneumoscope.clinic.settings import Clinic
 from pneumoscope.clinic.tables import Image, Study, StudyStatus
 from pneumoscope.clinic.worklist import Wanted, priors, worklist
@@ -42,7 +43,7 @@ class Search(BaseModel):
     rejected: bool = False
     disputed: bool = False
     text: Annotated[Text | None, Field(max_length=64)] = None
-    cursor: Annotated[str | None, Field(max_length=500)] = None
+    cursor: Annotated[Text | None, Field(max_length=500)] = None
     limit: Annotated[int, Field(ge=1, le=200)] = 50
 
 
@@ -86,7 +87,13 @@ def study_priors(
         return shown
 
 
-@router.get("/studies/{study_id}/report", response_class=Response)
+@router.get(
+    "/studies/{study_id}/report",
+    response_class=Response,
+    responses={
+        200: {"description": "A Bundle", "content": {MEDIA_TYPE: {"schema": {"type": "object"}}}}
+    },
+)
 def report(clinic: TheClinic, actor: Anyone, study_id: Identifier) -> Response:
     """Return a study's readings as a FHIR R4 DiagnosticReport."""
     now = datetime.now(UTC)
@@ -99,7 +106,9 @@ def report(clinic: TheClinic, actor: Anyone, study_id: Identifier) -> Response:
     return Response(text, media_type=MEDIA_TYPE)
 
 
-@router.get("/images/{image_id}/file", response_class=Response)
+@router.get(
+    "/images/{image_id}/file", response_class=Response, responses=answers_with(*MEDIA_TYPES)
+)
 def file(clinic: TheClinic, actor: Anyone, image_id: Identifier) -> Response:
     """Return an image's file, byte for byte as it came."""
     image = _seen_image(clinic, actor, "see file", image_id)
@@ -110,7 +119,9 @@ def file(clinic: TheClinic, actor: Anyone, image_id: Identifier) -> Response:
     )
 
 
-@router.get("/images/{image_id}/heatmap", response_class=Response)
+@router.get(
+    "/images/{image_id}/heatmap", response_class=Response, responses=answers_with("image/tiff")
+)
 def heatmap(clinic: TheClinic, actor: Anyone, image_id: Identifier) -> Response:
     """Return an image's heat map: log-odds of each place, in a TIFF of 32-bit floats."""
     image = _seen_image(clinic, actor, "see heat map", image_id, reading=True)

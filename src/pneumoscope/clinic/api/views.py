@@ -1,11 +1,23 @@
 """What the API says: the shapes of its answers, and how they are made from the tables."""
 
 from datetime import date, datetime
-from typing import Literal
+from typing import Any, Literal
 
 from pydantic import BaseModel
 
 from pneumoscope.clinic.tables import Image, StoredReading, Study
+
+
+def answers_with(*media_types: str) -> dict[int | str, dict[str, Any]]:
+    """Describe a route whose answer is a file.
+
+    Examples
+    --------
+    >>> answers_with("image/tiff")[200]["content"]
+    {'image/tiff': {'schema': {'type': 'string', 'format': 'binary'}}}
+    """
+    schema = {"schema": {"type": "string", "format": "binary"}}
+    return {200: {"description": "The file", "content": dict.fromkeys(media_types, schema)}}
 
 
 class QualityView(BaseModel):
