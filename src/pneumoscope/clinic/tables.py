@@ -52,6 +52,8 @@ class Study(Table):
     status: Mapped[StudyStatus] = mapped_column(String(16), default=StudyStatus.NEW, index=True)
     urgency: Mapped[float | None] = mapped_column(index=True)
     """The highest probability of its images; None until one is read."""
+    purged: Mapped[datetime | None]
+    """When all that says whose it is was taken away."""
 
     site: Mapped[Site] = relationship()
     images: Mapped[list["Image"]] = relationship(back_populates="study", order_by="Image.received")
@@ -72,6 +74,8 @@ class Image(Table):
     size: Mapped[int]
     sop_uid: Mapped[str | None] = mapped_column(String(64))
     received: Mapped[datetime]
+    purged: Mapped[datetime | None]
+    """When its file was taken away."""
 
     study: Mapped[Study] = relationship(back_populates="images")
     reading: Mapped["StoredReading | None"] = relationship(back_populates="image")

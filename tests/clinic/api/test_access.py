@@ -39,6 +39,7 @@ EVERYONE = {
     ("POST", "/v1/studies/search"),
     ("GET", "/v1/studies/{study_id}"),
     ("GET", "/v1/studies/{study_id}/report"),
+    ("GET", "/v1/studies/{study_id}/priors"),
     ("GET", "/v1/images/{image_id}/file"),
     ("GET", "/v1/images/{image_id}/heatmap"),
     ("GET", "/v1/images/{image_id}/highlights"),
@@ -51,6 +52,7 @@ PEOPLE = {
     ("POST", "/v1/images/{image_id}/judgements"),
 }
 KEEPERS = {("GET", "/metrics")}
+OVERSEERS = {("POST", "/v1/exports")}
 ADMINISTRATORS = {
     ("GET", "/v1/users"),
     ("POST", "/v1/users"),
@@ -61,6 +63,9 @@ ADMINISTRATORS = {
     ("GET", "/v1/sites"),
     ("POST", "/v1/sites"),
     ("PATCH", "/v1/sites/{site_id}"),
+    ("GET", "/v1/retention"),
+    ("PUT", "/v1/retention"),
+    ("POST", "/v1/patients/purge"),
 }
 
 
@@ -81,11 +86,12 @@ def ask(client: TestClient, method: str, path: str) -> int:
 
 
 def test_the_matrix_names_every_route(anonymous: TestClient) -> None:
-    assert routes(anonymous) == OPEN | EVERYONE | PEOPLE | KEEPERS | ADMINISTRATORS
+    named = OPEN | EVERYONE | PEOPLE | KEEPERS | OVERSEERS | ADMINISTRATORS
+    assert routes(anonymous) == named
 
 
 def test_who_is_not_signed_in_gets_nothing(anonymous: TestClient) -> None:
-    for method, path in EVERYONE | PEOPLE | KEEPERS | ADMINISTRATORS:
+    for method, path in EVERYONE | PEOPLE | KEEPERS | OVERSEERS | ADMINISTRATORS:
         assert ask(anonymous, method, path) == 401, (method, path)
 
 
@@ -114,6 +120,13 @@ def test_figures_are_for_who_keeps_the_server_running(as_: As) -> None:
     for role in Role:
         allowed = role in (Role.ADMINISTRATOR, Role.SERVICE)
         assert as_(role).get("/metrics").status_code == (200 if allowed else 403)
+
+
+def test_taking_studies_out_is_for_who_watches_over_them(as_: As) -> None:
+    for role in Role:
+        allowed = role in (Role.REVIEWER, Role.ADMINISTRATOR)
+        for method, path in sorted(OVERSEERS):
+            assert (ask(as_(role), method, path) == 403) is not allowed, (role, method, path)
 
 
 def test_administration_is_for_administrators_alone(as_: As) -> None:
