@@ -57,7 +57,7 @@ def test_purged_files_are_gone_and_what_was_read_is_not(
     clinician = as_(Role.CLINICIAN)
     as_(Role.ADMINISTRATOR).put("/v1/retention", json={"pixels_days": 365, "studies_days": None})
     purge(clinic)
-    for path in ("file", "heatmap"):
+    for path in ("file", "heatmap", "pixels", "highlights"):
         answer = clinician.get(f"/v1/images/{image['id']}/{path}")
         assert answer.status_code == 410
         assert "purged" in answer.json()["detail"]

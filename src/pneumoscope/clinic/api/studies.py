@@ -1,14 +1,10 @@
-"""The worklist and its studies, their files, heat maps and reports."""
+"""The worklist and its studies, their priors and reports."""
 
-import io
 from datetime import UTC, datetime
-from http import HTTPStatus
 from typing import Annotated
 
-import numpy as np
 from fastapi import APIRouter, Query
 from fastapi.responses import Response
-from PIL import Image as Picture
 from pydantic import BaseModel, ConfigDict, Field
 from sqlalchemy.orm import Session
 
@@ -16,7 +12,6 @@ from pneumoscope.clinic import audit
 from pneumoscope.clinic.accounts import Actor
 from pneumoscope.clinic.api.inputs import Identifier, Text
 from pneumoscope.clinic.api.lookup import existing
-from pneumoscope.clinic.api.problems import ProblemError
 from pneumoscope.clinic.api.security import (
     Anyone,
     TheClinic,
@@ -24,13 +19,10 @@ from pneumoscope.clinic.api.security import (
     require_shown,
     sees_hidden_readings,
 )
-from pneumoscope.clinic.api.views import StudyPage, StudyView, answers_with
+from pneumoscope.clinic.api.views import StudyPage, StudyView
 from pneumoscope.clinic.fhir import MEDIA_TYPE, diagnostic_report
-from pneumoscope.clinic.intake import MEDIA_TYPES
-from pneumoscope.clinic.settings import Clinic
-from pneumoscope.clinic.tables import Image, Study, StudyStatus
+from pneumoscope.clinic.tables import Study, StudyStatus
 from pneumoscope.clinic.worklist import Wanted, priors, worklist
-from pneumoscope.errors import StorageError
 
 router = APIRouter(prefix="/v1", tags=["worklist"])
 
@@ -105,56 +97,6 @@ def report(clinic: TheClinic, actor: Anyone, study_id: Identifier) -> Response:
         text = diagnostic_report(found, clinic.settings.operating_point, now)
         _seen(session, actor, "export report", f"study {study_id}")
     return Response(text, media_type=MEDIA_TYPE)
-
-
-@router.get(
-    "/images/{image_id}/file", response_class=Response, responses=answers_with(*MEDIA_TYPES)
-)
-def file(clinic: TheClinic, actor: Anyone, image_id: Identifier) -> Response:
-    """Return an image's file, byte for byte as it came."""
-    image = _seen_image(clinic, actor, "see file", image_id)
-    return Response(
-        _content(clinic, image, image.sha256),
-        media_type=image.media_type,
-        headers={"Content-Disposition": "attachment"},
-    )
-
-
-@router.get(
-    "/images/{image_id}/heatmap", response_class=Response, responses=answers_with("image/tiff")
-)
-def heatmap(clinic: TheClinic, actor: Anyone, image_id: Identifier) -> Response:
-    """Return an image's heat map: log-odds of each place, in a TIFF of 32-bit floats."""
-    image = _seen_image(clinic, actor, "see heat map", image_id, reading=True)
-    stored = image.reading
-    if stored is None or stored.heatmap_sha256 is None:
-        raise ProblemError(HTTPStatus.NOT_FOUND, "this image has no heat map")
-    values = np.load(io.BytesIO(_content(clinic, image, stored.heatmap_sha256)))
-    content = io.BytesIO()
-    Picture.fromarray(values).save(content, "TIFF")
-    return Response(content.getvalue(), media_type="image/tiff")
-
-
-def _seen_image(
-    clinic: Clinic, actor: Actor, action: str, image_id: str, *, reading: bool = False
-) -> Image:
-    with clinic.database.writing() as session:
-        image = existing(session, Image, image_id)
-        if reading:
-            require_shown(image.study, actor)
-            _ = image.reading  # loaded while there is a session
-        require_kept(image.purged)
-        _seen(session, actor, action, f"image {image_id}")
-        return image
-
-
-def _content(clinic: Clinic, image: Image, sha256: str) -> bytes:
-    try:
-        return clinic.store.read(sha256)
-    except StorageError:
-        with clinic.database.reading() as session:  # purged meanwhile?
-            require_kept(session.get_one(Image, image.id).purged)
-        raise
 
 
 def _seen(session: Session, actor: Actor, action: str, what: str, **detail: object) -> None:
