@@ -16,6 +16,7 @@ from sqlalchemy import select
 
 from pneumoscope.clinic.api.app import create_app
 from pneumoscope.clinic.api.readings import DEFAULT_SITE
+from pneumoscope.clinic.monitoring.watch import Watch
 from pneumoscope.clinic.settings import Clinic, Settings
 from pneumoscope.clinic.setup_link import setup_token
 from pneumoscope.clinic.tables import Site
@@ -57,6 +58,9 @@ def serve(settings: Settings, host: str, port: int, workers: int) -> None:
         address = f"http://{host}:{listener.getsockname()[1]}"
         _greet(clinic, address)
         stack.callback(_Workers(settings, workers).stop)
+        watch = Watch(clinic)
+        watch.start()
+        stack.callback(watch.stop)
         server = uvicorn.Server(
             uvicorn.Config(create_app(clinic), access_log=False, server_header=False)
         )

@@ -34,6 +34,12 @@ PEOPLE = {
     ("GET", "/v1/images/{image_id}/judgements"),
     ("POST", "/v1/images/{image_id}/judgements"),
 }
+WATCHERS = {
+    ("GET", "/v1/monitoring"),
+    ("GET", "/v1/monitoring/report"),
+    ("GET", "/v1/monitoring/alerts"),
+    ("POST", "/v1/monitoring/look"),
+}
 KEEPERS = {("GET", "/metrics")}
 ADMINISTRATORS = {
     ("GET", "/v1/users"),
@@ -45,6 +51,7 @@ ADMINISTRATORS = {
     ("GET", "/v1/sites"),
     ("POST", "/v1/sites"),
     ("PATCH", "/v1/sites/{site_id}"),
+    ("POST", "/v1/monitoring/alerts/{alert_id}/acknowledgement"),
 }
 
 
@@ -59,11 +66,11 @@ def ask(client: TestClient, method: str, path: str) -> int:
 
 
 def test_the_matrix_names_every_route(anonymous: TestClient) -> None:
-    assert routes(anonymous) == OPEN | EVERYONE | PEOPLE | KEEPERS | ADMINISTRATORS
+    assert routes(anonymous) == OPEN | EVERYONE | PEOPLE | WATCHERS | KEEPERS | ADMINISTRATORS
 
 
 def test_who_is_not_signed_in_gets_nothing(anonymous: TestClient) -> None:
-    for method, path in EVERYONE | PEOPLE | KEEPERS | ADMINISTRATORS:
+    for method, path in EVERYONE | PEOPLE | WATCHERS | KEEPERS | ADMINISTRATORS:
         assert ask(anonymous, method, path) == 401, (method, path)
     for method, path in OPEN:
         assert ask(anonymous, method, path) in (200, 422), (method, path)
@@ -80,6 +87,14 @@ def test_programs_do_not_judge(as_: As) -> None:
         for method, path in sorted(PEOPLE):
             refused = ask(as_(role), method, path) == 403
             assert refused is (role is Role.SERVICE), (role, method, path)
+
+
+def test_monitoring_is_for_who_answers_for_the_readings(as_: As) -> None:
+    for role in Role:
+        client = as_(role)
+        for method, path in sorted(WATCHERS):
+            allowed = role in (Role.REVIEWER, Role.ADMINISTRATOR)
+            assert ask(client, method, path) == (200 if allowed else 403), (role, method, path)
 
 
 def test_figures_are_for_who_keeps_the_server_running(as_: As) -> None:
