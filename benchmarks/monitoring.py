@@ -11,8 +11,16 @@ from numpy.typing import NDArray
 
 from benchmarks.report import Cell, Table, option_parser, publish
 from pneumoscope.clinic.monitoring.alerts import Concern, Rule
-from pneumoscope.clinic.monitoring.rules import LEVEL, LOOKS, WINDOW, YEARLY, Outcome, convincing
-from pneumoscope.evaluation.drift import LARGE, compare
+from pneumoscope.clinic.monitoring.rules import (
+    BEFORE,
+    LEVEL,
+    LOOKS,
+    WINDOW,
+    YEARLY,
+    Outcome,
+    convincing,
+)
+from pneumoscope.evaluation.drift import LARGE, Band, Shift, compare
 from pneumoscope.evaluation.intervals import Interval, wilson
 from pneumoscope.evaluation.verification import Stratum, corrected
 from pneumoscope.terminal import track
@@ -30,19 +38,26 @@ ALIKE = 0.5
 SHIFTS = (0.25, 0.5, 1.0)
 """Of one statistic, in its standard deviations."""
 
+PAST = (1 + BEFORE) * WINDOW
+"""Days that a look goes back."""
+
+MOST = 90
+"""Days within which a drift should be seen."""
+
 _CONCERN = Concern(Rule.DRIFT, None, "", "")
 
 FALSE_NOTE = f"""\
-{YEARS} years each. Each year has a reference of its own ({REFERENCE} patients) and so many new
-patients a day from the same population, {STATISTICS} statistics each (normal, correlated by
-{ALIKE}); each of {LOOKS} daily looks is at the last {WINDOW} days, as in the server. False: years
-in which any look raises any alert, with Wilson's 95 % interval; promised is at most {YEARLY:.0%}.
-Without correction: the same at p <= 0.05 in any statistic. Index alone: years in which any
-stability index exceeds {LARGE}, whatever the test says."""
+Each year has a reference of its own ({REFERENCE} patients) and so many new patients a day from the
+same population, {STATISTICS} statistics each (normal, correlated by {ALIKE}); each of {LOOKS} daily
+looks compares the last {WINDOW} days with the reference (drift) and with the {BEFORE * WINDOW} days
+before (change), as the server does. False: years in which any look raises any alert, with Wilson's
+95 % interval; promised is at most {YEARLY:.0%}. Without correction: years with any p <= 0.05
+against the reference. Index alone: years in which any stability index exceeds {LARGE},
+whatever the test says."""
 
-SEEN_NOTE = """\
+SEEN_NOTE = f"""\
 One statistic shifts by so many of its standard deviations on a day, and stays so. Days until the
-alert: median over years, and what 90 % do not exceed; none: more than 90 days."""
+alert: median over years, and what 90 % do not exceed; none: more than {MOST} days."""
 
 COVERAGE_NOTE = f"""\
 {SETS:,} simulated clinics each, by the method of Begg and Greenes in two strata. Known: the shares
@@ -57,47 +72,54 @@ def patients(rng: np.random.Generator, count: int) -> NDArray[np.float64]:
 
 
 def false_alarms(per_day: int, years: int) -> tuple[int, int, int]:
-    """Count years with a false alarm: by the rule, at 0.05 uncorrected, by the index alone."""
+    """Count years with a false alarm: by the rules, at 0.05 uncorrected, by the index alone."""
     rng = np.random.default_rng(per_day)
     counts = np.zeros(3, np.intp)
     for _ in track(range(years), f"{per_day} a day", years):
-        reference, seen = (
-            patients(rng, REFERENCE),
-            patients(rng, (LOOKS + WINDOW) * per_day),
-        )
-        counts += np.any([_look(seen, reference, day, per_day) for day in range(LOOKS)], axis=0)
-    rule, uncorrected, index = counts.tolist()
-    return rule, uncorrected, index
+        reference, seen = patients(rng, REFERENCE), patients(rng, (PAST + LOOKS) * per_day)
+        looks = [_look(seen, reference, day, per_day) for day in range(1, LOOKS + 1)]
+        counts += np.any([_alarms(*one) for one in looks], axis=0)
+    rules, uncorrected, index = counts.tolist()
+    return rules, uncorrected, index
+
+
+def days_until_seen(per_day: int, shift: float, years: int) -> NDArray[np.float64]:
+    """Return after how many days each drift was seen; infinity if not within `MOST`."""
+    rng = np.random.default_rng(per_day)
+    found = np.full(years, np.inf)
+    for year in range(years):
+        reference, seen = patients(rng, REFERENCE), patients(rng, (PAST + MOST) * per_day)
+        seen[0, PAST * per_day :] += shift
+        for day in range(1, MOST + 1):
+            if _alarms(*_look(seen, reference, day, per_day))[0]:
+                found[year] = day
+                break
+    return found
 
 
 def _look(
     seen: NDArray[np.float64], reference: NDArray[np.float64], day: int, per_day: int
-) -> tuple[bool, bool, bool]:
-    window = seen[:, day * per_day : (day + WINDOW) * per_day]
-    shifts = [one for one in map(compare, window, reference) if one is not None]
-    return (
-        bool(convincing([Outcome(one.p, _CONCERN) for one in shifts])),
-        any(one.p <= 0.05 for one in shifts),
-        any(one.index > LARGE for one in shifts),
+) -> tuple[list[Shift], list[Shift]]:
+    """Compare the window that ends after so many days: with the reference, with what was before."""
+    first, middle, end = (at * per_day for at in (day, day + PAST - WINDOW, day + PAST))
+    before, window = seen[:, first:middle], seen[:, middle:end]
+    drifts, changes = (
+        [one for one in map(compare, window, other) if one is not None]
+        for other in (reference, before)
     )
+    return drifts, changes
 
 
-def days_until_seen(per_day: int, shift: float, years: int) -> NDArray[np.float64]:
-    """Return after how many days each drift was seen; infinity if not within 90."""
-    rng = np.random.default_rng(per_day)
-    most = 90
-    found = np.full(years, np.inf)
-    for year in range(years):
-        reference, seen = (
-            patients(rng, REFERENCE),
-            patients(rng, (WINDOW + most) * per_day),
-        )
-        seen[0, WINDOW * per_day :] += shift
-        for day in range(1, most + 1):
-            if _look(seen, reference, day, per_day)[0]:
-                found[year] = day
-                break
-    return found
+def _alarms(drifts: list[Shift], changes: list[Shift]) -> tuple[bool, bool, bool]:
+    """Tell of a look whether it raises an alert: by the rules, uncorrected, by the index alone."""
+    outcomes = [Outcome(one.p, _CONCERN) for one in drifts] + [
+        Outcome(one.p, None if one.band is Band.SMALL else _CONCERN) for one in changes
+    ]
+    return (
+        bool(convincing(outcomes)),
+        any(one.p <= 0.05 for one in drifts),
+        any(one.index > LARGE for one in drifts),
+    )
 
 
 def _false_rows(years: int) -> Iterator[dict[str, Cell]]:

@@ -48,14 +48,18 @@ def test_where_nothing_has_changed_no_alert_begins(simulated: Simulated) -> None
 
 
 def test_a_drift_is_raised_once_and_ends_when_it_is_over(simulated: Simulated) -> None:
+    def drifts(days: float) -> list[tuple[str, str, bool]]:
+        found = look_at(simulated, NOW + days * DAY)
+        return [one for one in found if one[0] != "change"]  # which the end of a drift is, too
+
+    drift, ended = ("large drift", "brightness", True), ("large drift", "brightness", False)
     simulated.run(28, 1, 8, change=brighter(0.08))
-    drift = ("large drift", "brightness", True)
-    assert look_at(simulated) == [drift]
-    assert look_at(simulated, NOW + timedelta(hours=3)) == [drift]
+    assert drifts(0) == [drift]
+    assert drifts(0.1) == [drift]
     simulated.run(-1, -30, 8)
-    assert look_at(simulated, NOW + 31 * DAY) == [("large drift", "brightness", False)]
+    assert drifts(31) == [ended]
     simulated.run(-31, -60, 8, change=brighter(0.08))
-    assert look_at(simulated, NOW + 61 * DAY) == [("large drift", "brightness", False), drift]
+    assert drifts(61) == [ended, drift]
 
 
 def test_a_drift_is_of_the_site_that_has_it(simulated: Simulated) -> None:
@@ -66,6 +70,27 @@ def test_a_drift_is_of_the_site_that_has_it(simulated: Simulated) -> None:
         (alert,) = session.scalars(select(Alert))
     assert alert.site_id == simulated.site("West")
     assert "brightness" in alert.message
+
+
+def test_a_clinic_unlike_the_bundles_population_still_learns_of_a_change(
+    simulated: Simulated,
+) -> None:
+    simulated.run(112, 29, 5, change=brighter(0.15))
+    simulated.run(28, 1, 8, change=brighter(0.05))
+    drift, change = ("large drift", "brightness", True), ("change", "brightness", True)
+    assert sorted(look_at(simulated)) == [change, drift]
+    simulated.run(-1, -112, 5, change=brighter(0.05))
+    assert ("change", "brightness", False) in look_at(simulated, NOW + 113 * DAY)
+
+
+def test_patients_who_come_again_are_no_change(simulated: Simulated) -> None:
+    simulated.run(112, 29, 3)
+    simulated.run(28, 1, 6, change=brighter(0.2))
+    with simulated.database.writing() as session:
+        studies = session.scalars(select(Study).order_by(Study.received)).all()
+        for new, old in zip(studies[252:], studies, strict=False):
+            new.patient_id = old.patient_id
+    assert {rule for rule, *_ in look_at(simulated)} == {"large drift"}
 
 
 def test_of_a_few_patients_no_drift_is_said(simulated: Simulated) -> None:

@@ -22,6 +22,7 @@ class Rule(StrEnum):
     QUEUE = "queue"
     DRIFT = "drift"
     LARGE_DRIFT = "large drift"
+    CHANGE = "change"
     UNREAD = "unread"
     AGREEMENT = "agreement"
 

@@ -11,6 +11,7 @@ from pneumoscope.clinic.monitoring.observations import Observation, one_of_each_
 from pneumoscope.clinic.monitoring.reference import STATISTICS, Reference
 from pneumoscope.evaluation.drift import Shift, compare
 from pneumoscope.evaluation.intervals import Estimate, wilson
+from pneumoscope.evaluation.metrics import Floats
 
 
 @dataclass(frozen=True, slots=True)
@@ -145,16 +146,18 @@ def unread_share(patients: Sequence[Observation]) -> Share:
 
 def shifts(observations: Sequence[Observation], reference: Reference) -> dict[str, Shift]:
     """Compare the statistics of some images, one of each patient, with a reference."""
-    read = [one for one in observations if one.bundle == reference.bundle]
-    patients = list(one_of_each_patient(read))
-    compared = {
-        name: compare(
-            np.array([one.values[name] for one in patients if name in one.values]),
-            reference.values[name],
-        )
+    samples = values_of_patients(observations, reference.bundle)
+    compared = {name: compare(samples[name], reference.values[name]) for name in STATISTICS}
+    return {name: shift for name, shift in compared.items() if shift is not None}
+
+
+def values_of_patients(observations: Sequence[Observation], bundle: str) -> dict[str, Floats]:
+    """Return each statistic of what a bundle read, of one image a patient."""
+    patients = list(one_of_each_patient(one for one in observations if one.bundle == bundle))
+    return {
+        name: np.array([one.values[name] for one in patients if name in one.values], np.float64)
         for name in STATISTICS
     }
-    return {name: shift for name, shift in compared.items() if shift is not None}
 
 
 def _spread(seconds: Sequence[float]) -> Spread | None:

@@ -13,7 +13,13 @@ from pneumoscope.clinic.monitoring.alerts import Concern, Rule, settle
 from pneumoscope.clinic.monitoring.observations import Observation, observe, one_of_each_patient
 from pneumoscope.clinic.monitoring.opinions import Said, agreement, opinions
 from pneumoscope.clinic.monitoring.overview import Yardstick
-from pneumoscope.clinic.monitoring.periods import Days, Share, shifts, unread_share
+from pneumoscope.clinic.monitoring.periods import (
+    Days,
+    Share,
+    shifts,
+    unread_share,
+    values_of_patients,
+)
 from pneumoscope.clinic.monitoring.reference import Reference
 from pneumoscope.clinic.tables import Site, Task
 from pneumoscope.evaluation.drift import Band, holm
@@ -110,9 +116,11 @@ def _tests(session: Session, yardstick: Yardstick, now: datetime) -> Iterator[Ou
     for site in session.scalars(select(Site.id).order_by(Site.id)).all():
         seen = observe(session, earlier.begin, last.end, site)
         now_seen = [one for one in seen if one.created >= last.begin]
+        before_seen = [one for one in seen if one.created < last.begin]
         if yardstick.reference is not None:
             yield from drift_tests(site, now_seen, yardstick.reference)
-        yield unread_test(site, now_seen, [one for one in seen if one.created < last.begin])
+        yield from change_tests(site, now_seen, before_seen, yardstick.bundle)
+        yield unread_test(site, now_seen, before_seen)
         yield agreement_test(site, last, earlier, opinions(session, yardstick.bundle, site))
 
 
@@ -127,6 +135,24 @@ def drift_tests(
         )
         rule = Rule.LARGE_DRIFT if shift.band is Band.LARGE else Rule.DRIFT
         yield Outcome(shift.p, Concern(rule, site, name, message))
+
+
+def change_tests(
+    site: str, last: Sequence[Observation], earlier: Sequence[Observation], bundle: str
+) -> Iterator[Outcome]:
+    """Test each statistic of a site's new patients against those that came before them."""
+    known = {one.patient for one in earlier}
+    new = [one for one in last if one.patient not in known]
+    before = Reference(bundle, values_of_patients(earlier, bundle))
+    for name, shift in shifts(new, before).items():
+        message = (
+            f"the distribution of {name} is not what it was in the {BEFORE * WINDOW} days before: "
+            f"stability index {shift.index:.2f}, distance {shift.distance:.2f}, "
+            f"{shift.patients} patients"
+        )
+        concern = Concern(Rule.CHANGE, site, name, message)
+        # Among very many patients a change of no importance is no chance either.
+        yield Outcome(shift.p, None if shift.band is Band.SMALL else concern)
 
 
 def unread_test(site: str, last: Sequence[Observation], earlier: Sequence[Observation]) -> Outcome:
