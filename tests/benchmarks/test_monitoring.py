@@ -27,6 +27,7 @@ def test_patients_statistics_are_correlated() -> None:
 
 def test_every_clinic_is_a_row(run_benchmark: Callable) -> None:
     false, seen, coverage = run_benchmark("monitoring").values()
-    assert [row["patients a day"] for row in false] == [3, 10, 30]
+    assert [row["patients a day"] for row in false] == ["3", "10", "30", "all"]
+    assert false[-1]["years"] == 6
     assert len(seen) == 9
     assert all(0.5 < row["held, sensitivity"] <= 1 for row in coverage)

@@ -5,10 +5,12 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from scipy.stats import hypergeom
 from sqlalchemy import select
 
 from pneumoscope.clinic.database import Database
 from pneumoscope.clinic.monitoring.alerts import Rule, acknowledge
+from pneumoscope.clinic.monitoring.observations import Observation
 from pneumoscope.clinic.monitoring.prometheus import metrics
 from pneumoscope.clinic.monitoring.rules import (
     LEVEL,
@@ -18,6 +20,7 @@ from pneumoscope.clinic.monitoring.rules import (
     convincing,
     look,
     look_at_queue,
+    unread_test,
 )
 from pneumoscope.clinic.monitoring.watch import Watch
 from pneumoscope.clinic.settings import Clinic, Settings
@@ -103,6 +106,40 @@ def test_a_jump_of_what_is_rejected(simulated: Simulated, after: float, begins: 
     simulated.run(112, 29, 6, rejected=0.05)
     simulated.run(28, 1, 10, rejected=after)
     assert look_at(simulated) == ([("unread", "", True)] if begins else [])
+
+
+def seen(patients: int, rejected: int) -> list[Observation]:
+    """Return so many patients' images, some of them rejected."""
+    return [
+        Observation(
+            image=str(number),
+            sha256=str(number),
+            site="site",
+            patient=("site", str(number)),
+            created=NOW,
+            waited=1.0,
+            milliseconds=1.0,
+            bundle="bundle",
+            status="rejected" if number < rejected else "read",
+            finding=None,
+            codes=(),
+            values={},
+        )
+        for number in range(patients)
+    ]
+
+
+def test_a_jump_is_tested_by_the_tail_of_the_hypergeometric_distribution() -> None:
+    found = unread_test("site", seen(250, 40), seen(700, 30))
+    assert found.p == pytest.approx(hypergeom(950, 70, 250).sf(39))
+    assert found.concern is not None
+    assert "40 of 250, before 30 of 700" in found.concern.message
+
+
+def test_a_jump_that_is_no_chance_but_small_is_none() -> None:
+    found = unread_test("site", seen(20_000, 1400), seen(60_000, 3000))
+    assert found.p < LEVEL / 100
+    assert found.concern is None
 
 
 def test_less_that_is_rejected_is_no_jump(simulated: Simulated) -> None:
