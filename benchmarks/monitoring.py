@@ -7,7 +7,6 @@ does; and judged patients whose truth is known.
 from collections.abc import Iterator
 
 import numpy as np
-from numpy.typing import NDArray
 
 from benchmarks.report import Cell, Table, option_parser, publish
 from pneumoscope.clinic.monitoring.alerts import Concern, Rule
@@ -20,12 +19,13 @@ from pneumoscope.clinic.monitoring.rules import (
     Outcome,
     convincing,
 )
-from pneumoscope.evaluation.drift import LARGE, Band, Shift, compare
+from pneumoscope.evaluation.drift import BINS, LARGE, Band, compare, stability_index
 from pneumoscope.evaluation.intervals import Interval, wilson
+from pneumoscope.evaluation.metrics import Floats
 from pneumoscope.evaluation.verification import Stratum, corrected
 from pneumoscope.terminal import track
 
-YEARS = 40
+YEARS = 200
 """For each number of patients a day."""
 
 SETS = 1000
@@ -67,10 +67,66 @@ of those called ill, and of the others, whose truth somebody said. Held: how oft
 holds the truth."""
 
 
-def patients(rng: np.random.Generator, count: int) -> NDArray[np.float64]:
+def patients(rng: np.random.Generator, count: int) -> Floats:
     """Draw patients' statistics, shape (statistics, count)."""
     shared = rng.normal(0, np.sqrt(ALIKE), count)
     return shared + rng.normal(0, np.sqrt(1 - ALIKE), (STATISTICS, count))
+
+
+class Year:
+    """A simulated year of a clinic, and the reference of its bundle.
+
+    Parameters
+    ----------
+    rng
+        Where the randomness comes from.
+    per_day
+        New patients.
+    days
+        That are looked at; what a look goes back comes before them.
+    """
+
+    def __init__(self, rng: np.random.Generator, per_day: int, days: int) -> None:
+        self.per_day = per_day
+        self.reference = np.sort(patients(rng, REFERENCE))
+        self.seen = patients(rng, (PAST + days) * per_day)
+
+    def windows(self, day: int) -> tuple[Floats, Floats]:
+        """Return what is looked at after so many days, and what came before it."""
+        first, middle, end = (at * self.per_day for at in (day, day + PAST - WINDOW, day + PAST))
+        return self.seen[:, first:middle], self.seen[:, middle:end]
+
+    def raises(self, day: int) -> bool:
+        """Tell whether a look raises an alert by the server's rules."""
+        before, window = self.windows(day)
+        drifts, changes = (
+            [one for one in map(compare, window, other) if one is not None]
+            for other in (self.reference, before)
+        )
+        outcomes = [Outcome(one.p, _CONCERN) for one in drifts] + [
+            Outcome(one.p, None if one.band is Band.SMALL else _CONCERN) for one in changes
+        ]
+        return bool(convincing(outcomes))
+
+    def might_raise(self, day: int) -> bool:
+        """Tell of most looks, soon, that they raise no alert.
+
+        An alert needs an exact p that is smaller than the level by as much as there are tests; here
+        the asymptotic one is compared with the whole level.
+        """
+        before, window = self.windows(day)
+        return min(smallest_p(window, self.reference), smallest_p(window, before)) <= LEVEL
+
+
+def smallest_p(window: Floats, other: Floats) -> float:
+    """Return the smallest asymptotic p of the two-sample test over the statistics."""
+    n, m = window.shape[1], other.shape[1]
+    steps = np.arange(n) / n
+    distance = 0.0
+    for sample, values in zip(np.sort(window), np.sort(other), strict=True):
+        below = np.searchsorted(values, sample) / m
+        distance = max(distance, (below - steps).max(), (steps + 1 / n - below).max())
+    return float(2 * np.exp(-2 * n * m / (n + m) * distance**2))
 
 
 def false_alarms(per_day: int, years: int) -> tuple[int, int, int]:
@@ -78,57 +134,53 @@ def false_alarms(per_day: int, years: int) -> tuple[int, int, int]:
     rng = np.random.default_rng(per_day)
     counts = np.zeros(3, np.intp)
     for _ in track(range(years), f"{per_day} a day", years):
-        reference, seen = patients(rng, REFERENCE), patients(rng, (PAST + LOOKS) * per_day)
-        looks = [_look(seen, reference, day, per_day) for day in range(1, LOOKS + 1)]
-        counts += np.any([_alarms(*one) for one in looks], axis=0)
+        year = Year(rng, per_day, LOOKS)
+        counts += [
+            any(year.might_raise(day) and year.raises(day) for day in range(1, LOOKS + 1)),
+            any(
+                smallest_p(year.windows(day)[1], year.reference) <= 0.05
+                for day in range(1, LOOKS + 1)
+            ),
+            any(_large(year, day) for day in range(1, LOOKS + 1)),
+        ]
     rules, uncorrected, index = counts.tolist()
     return rules, uncorrected, index
 
 
-def days_until_seen(per_day: int, shift: float, years: int) -> NDArray[np.float64]:
+def _large(year: Year, day: int) -> bool:
+    """Tell whether any stability index is large, as `compare` has it."""
+    tenths = np.arange(1, BINS) / BINS
+    for sample, other in zip(year.windows(day)[1], year.reference, strict=True):
+        edges = other[(tenths * len(other)).astype(np.intp)]
+        found, expected = (
+            np.bincount(np.searchsorted(edges, values), minlength=BINS)
+            for values in (sample, other)
+        )
+        if stability_index(found, expected) > LARGE:
+            return True
+    return False
+
+
+def days_until_seen(per_day: int, shift: float, years: int) -> Floats:
     """Return after how many days each drift was seen; infinity if not within `MOST`."""
     rng = np.random.default_rng(per_day)
     found = np.full(years, np.inf)
-    for year in range(years):
-        reference, seen = patients(rng, REFERENCE), patients(rng, (PAST + MOST) * per_day)
-        seen[0, PAST * per_day :] += shift
+    for number in range(years):
+        year = Year(rng, per_day, MOST)
+        year.seen[0, PAST * per_day :] += shift
         for day in range(1, MOST + 1):
-            if _alarms(*_look(seen, reference, day, per_day))[0]:
-                found[year] = day
+            if year.might_raise(day) and year.raises(day):
+                found[number] = day
                 break
     return found
 
 
-def _look(
-    seen: NDArray[np.float64], reference: NDArray[np.float64], day: int, per_day: int
-) -> tuple[list[Shift], list[Shift]]:
-    """Compare the window that ends after so many days: with the reference, with what was before."""
-    first, middle, end = (at * per_day for at in (day, day + PAST - WINDOW, day + PAST))
-    before, window = seen[:, first:middle], seen[:, middle:end]
-    drifts, changes = (
-        [one for one in map(compare, window, other) if one is not None]
-        for other in (reference, before)
-    )
-    return drifts, changes
-
-
-def _alarms(drifts: list[Shift], changes: list[Shift]) -> tuple[bool, bool, bool]:
-    """Tell of a look whether it raises an alert: by the rules, uncorrected, by the index alone."""
-    outcomes = [Outcome(one.p, _CONCERN) for one in drifts] + [
-        Outcome(one.p, None if one.band is Band.SMALL else _CONCERN) for one in changes
-    ]
-    return (
-        bool(convincing(outcomes)),
-        any(one.p <= 0.05 for one in drifts),
-        any(one.index > LARGE for one in drifts),
-    )
-
-
 def _false_rows(years: int) -> Iterator[dict[str, Cell]]:
     counts = {str(per_day): false_alarms(per_day, years) for per_day in PER_DAY}
-    totals = {name: (years, *found) for name, found in counts.items()}
-    totals["all"] = tuple(map(sum, zip(*totals.values(), strict=True)))
-    for name, (looked, rules, uncorrected, index) in totals.items():
+    rules, uncorrected, index = (sum(each) for each in zip(*counts.values(), strict=True))
+    counts["all"] = (rules, uncorrected, index)
+    for name, (rules, uncorrected, index) in counts.items():
+        looked = years * (len(PER_DAY) if name == "all" else 1)
         around = wilson(rules, looked)
         yield {
             "patients a day": name,
