@@ -12,10 +12,13 @@ import psycopg
 import pytest
 
 from pneumoscope.clinic.database import Database
+from pneumoscope.clinic.monitoring.overview import Yardstick
+from pneumoscope.clinic.settings import Settings
 from pneumoscope.dataset.phantoms import generate_phantoms
 from pneumoscope.reader import Reader, load
 
 from .running import Server, start
+from .simulated import Simulated
 
 
 def _programs() -> Path | None:
@@ -115,3 +118,15 @@ def server(tmp_path: Path) -> Iterator[Server]:
     yield running
     running.process.kill()
     running.process.wait()
+
+
+@pytest.fixture(scope="session")
+def yardstick() -> Yardstick:
+    """Return what readings of the bundle that comes with the package are held against."""
+    return Yardstick.of(Settings(Path()))
+
+
+@pytest.fixture
+def simulated(database: Database, yardstick: Yardstick) -> Simulated:
+    """Return an empty clinic to be filled with patients."""
+    return Simulated(database, yardstick)

@@ -1,4 +1,5 @@
 import io
+from dataclasses import asdict
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -58,6 +59,8 @@ def test_every_image_gets_the_readers_reading(
             assert (kept.status, kept.probability) == (alone.status, alone.probability)
             assert kept.finding == (alone.findings["screening"] if alone.findings else None)
             assert kept.bundle == reader.bundle.identity
+            assert alone.inputs is not None
+            assert kept.inputs == asdict(alone.inputs)
             if alone.heatmap is not None:
                 heatmap = np.load(io.BytesIO(store.read(kept.heatmap_sha256)))
                 np.testing.assert_array_equal(heatmap, alone.heatmap)
@@ -102,6 +105,7 @@ def test_what_cannot_be_decoded_is_a_reading_with_a_reason(
     with database.reading() as session:
         kept = session.scalars(select(StoredReading)).one()
     assert (kept.status, kept.probability, kept.finding) == ("failed", None, None)
+    assert kept.inputs is None
     assert kept.reasons
 
 

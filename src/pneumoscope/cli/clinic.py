@@ -261,6 +261,40 @@ def _who() -> str:
     return f"{name} at the command line"
 
 
+@app.command()
+def reference(
+    source: Annotated[
+        Path,
+        typer.Argument(metavar="SOURCE", help="What the bundle learned from: folder or manifest."),
+    ],
+    out: Annotated[
+        Path,
+        typer.Option("--out", metavar="DIR", help="Gets the file: the clinic's DATA/references."),
+    ],
+    bundle: Annotated[
+        str, typer.Option("--bundle", metavar="B", help="A folder, default or adults.")
+    ] = "default",
+    images: Annotated[
+        Path | None,
+        typer.Option("--images", metavar="DIR", help="What a table's paths are relative to."),
+    ] = None,
+) -> None:
+    """Describe the patients a bundle was validated on, for a clinic to compare its own with.
+
+    Reads one validation image of each. The bundles that come with the package have theirs.
+
+    Examples:
+
+      pneumoscope reference radiographs --bundle bundles/wards --out clinic/references
+    """
+    from pneumoscope.clinic.monitoring.reference import make_reference
+    from pneumoscope.dataset import open_dataset
+    from pneumoscope.reader import load
+
+    made = make_reference(load(bundle), open_dataset(source, images))
+    results.print(f"{made.patients:,} patients: {made.write(out)}", soft_wrap=True)
+
+
 @contextmanager
 def _opened(data: Path, database: str | None) -> "Iterator[Database]":
     from pneumoscope.clinic.database import Database

@@ -19,6 +19,7 @@ from pneumoscope.clinic.api.app import create_app
 from pneumoscope.clinic.api.page import is_built
 from pneumoscope.clinic.api.readings import DEFAULT_SITE
 from pneumoscope.clinic.listeners import Listeners
+from pneumoscope.clinic.monitoring.watch import Watch
 from pneumoscope.clinic.privacy.purge import purge_due
 from pneumoscope.clinic.protocol import PatientProtocol
 from pneumoscope.clinic.settings import Clinic, Settings
@@ -67,6 +68,9 @@ def serve(settings: Settings, host: str, port: int, workers: int) -> None:
         without_secret = replace(settings, sign_on=None)
         stack.callback(_Workers(without_secret, workers).stop)
         stack.callback(_Purger(clinic).stop)
+        watch = Watch(clinic)
+        watch.start()
+        stack.callback(watch.stop)
         app = create_app(clinic)
         server = _Server(
             uvicorn.Config(app, http=PatientProtocol, access_log=False, server_header=False)

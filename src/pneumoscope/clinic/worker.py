@@ -3,6 +3,7 @@
 import io
 import logging
 from collections.abc import Sequence
+from dataclasses import asdict
 from datetime import UTC, datetime
 from typing import BinaryIO
 
@@ -122,6 +123,7 @@ def _stored(
         distance=reading.distance,
         view=reading.view,
         laterality=reading.laterality,
+        inputs=None if reading.inputs is None else asdict(reading.inputs),
         heatmap_sha256=heatmap,
         milliseconds=reading.milliseconds,
     )

@@ -51,6 +51,12 @@ PEOPLE = {
     ("GET", "/v1/images/{image_id}/judgements"),
     ("POST", "/v1/images/{image_id}/judgements"),
 }
+WATCHERS = {
+    ("GET", "/v1/monitoring"),
+    ("GET", "/v1/monitoring/report"),
+    ("GET", "/v1/monitoring/alerts"),
+    ("POST", "/v1/monitoring/look"),
+}
 KEEPERS = {("GET", "/metrics")}
 OVERSEERS = {("POST", "/v1/exports")}
 ADMINISTRATORS = {
@@ -66,6 +72,7 @@ ADMINISTRATORS = {
     ("GET", "/v1/retention"),
     ("PUT", "/v1/retention"),
     ("POST", "/v1/patients/purge"),
+    ("POST", "/v1/monitoring/alerts/{alert_id}/acknowledgement"),
 }
 
 
@@ -86,12 +93,12 @@ def ask(client: TestClient, method: str, path: str) -> int:
 
 
 def test_the_matrix_names_every_route(anonymous: TestClient) -> None:
-    named = OPEN | EVERYONE | PEOPLE | KEEPERS | OVERSEERS | ADMINISTRATORS
+    named = OPEN | EVERYONE | PEOPLE | KEEPERS | WATCHERS | OVERSEERS | ADMINISTRATORS
     assert routes(anonymous) == named
 
 
 def test_who_is_not_signed_in_gets_nothing(anonymous: TestClient) -> None:
-    for method, path in EVERYONE | PEOPLE | KEEPERS | OVERSEERS | ADMINISTRATORS:
+    for method, path in EVERYONE | PEOPLE | KEEPERS | WATCHERS | OVERSEERS | ADMINISTRATORS:
         assert ask(anonymous, method, path) == 401, (method, path)
 
 
@@ -114,6 +121,14 @@ def test_programs_do_not_judge_nor_watch(as_: As) -> None:
         for method, path in sorted(PEOPLE):
             refused = ask(as_(role), method, path) == 403
             assert refused is (role is Role.SERVICE), (role, method, path)
+
+
+def test_monitoring_is_for_who_answers_for_the_readings(as_: As) -> None:
+    for role in Role:
+        client = as_(role)
+        for method, path in sorted(WATCHERS):
+            allowed = role in (Role.REVIEWER, Role.ADMINISTRATOR)
+            assert ask(client, method, path) == (200 if allowed else 403), (role, method, path)
 
 
 def test_figures_are_for_who_keeps_the_server_running(as_: As) -> None:
