@@ -15,7 +15,7 @@ from pneumoscope.clinic.database import Database
 from pneumoscope.clinic.monitoring.overview import Yardstick
 from pneumoscope.clinic.settings import Settings
 from pneumoscope.dataset.phantoms import generate_phantoms
-from pneumoscope.reader import Reader, load
+from pneumoscope.reader import Bundle, Reader, find_bundle, load
 
 from .running import Server, start
 from .simulated import Simulated
@@ -123,7 +123,7 @@ def server(tmp_path: Path) -> Iterator[Server]:
 @pytest.fixture(scope="session")
 def yardstick() -> Yardstick:
     """Return what readings of the bundle that comes with the package are held against."""
-    return Yardstick.of(Settings(Path()))
+    return Yardstick.of(Bundle.open(find_bundle("default")), Settings(Path()))
 
 
 @pytest.fixture

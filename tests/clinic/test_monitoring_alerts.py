@@ -28,6 +28,7 @@ from pneumoscope.clinic.store import FileStore
 from pneumoscope.clinic.tables import Alert, AuditEntry, Image, Study, Task
 from pneumoscope.errors import ClinicError
 from pneumoscope.evaluation.drift import compare
+from pneumoscope.reader import Bundle, find_bundle
 
 from .simulated import NOW, Simulated, brighter
 
@@ -238,7 +239,8 @@ def test_a_look_finds_what_is_not_there_as_seldom_as_it_says() -> None:
 def test_the_server_looks_at_all_once_a_day(simulated: Simulated, tmp_path: Path) -> None:
     simulated.run(28, 1, 8, change=brighter(0.08))
     settings = Settings(tmp_path)
-    watch = Watch(Clinic(settings, simulated.database, FileStore(tmp_path / "files")))
+    bundle = Bundle.open(find_bundle(settings.bundle))
+    watch = Watch(Clinic(settings, bundle, simulated.database, FileStore(tmp_path / "files")))
     watch.step(NOW)
     assert kept(simulated.database) == [("large drift", "brightness", True)]
     with simulated.database.writing() as session:

@@ -24,7 +24,7 @@ from pneumoscope.clinic.tables import Image, Judgement, StoredReading, Study
 from pneumoscope.dataset import open_dataset
 from pneumoscope.errors import ClinicError
 from pneumoscope.evaluation.drift import Band
-from pneumoscope.reader import Bundle, Reader, shipped_bundles
+from pneumoscope.reader import Bundle, Reader, find_bundle, shipped_bundles
 
 from .simulated import NOW, Simulated, brighter
 
@@ -227,7 +227,7 @@ def test_an_empty_clinic_has_figures_too(simulated: Simulated) -> None:
 
 def test_every_shipped_bundle_has_its_reference() -> None:
     for name in shipped_bundles():
-        found = Yardstick.of(Settings(Path(), bundle=name)).reference
+        found = Yardstick.of(Bundle.open(find_bundle(name)), Settings(Path())).reference
         assert found is not None
         for statistic in STATISTICS:
             values = found.values[statistic]

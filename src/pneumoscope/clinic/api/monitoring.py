@@ -105,7 +105,7 @@ def listed(clinic: TheClinic, _: Watcher) -> list[AlertView]:
 def look_now(clinic: TheClinic, watcher: Watcher) -> list[AlertView]:
     """Look now instead of waiting for the look of the day; return the alerts that stand."""
     now = datetime.now(UTC)
-    look(clinic.database, Yardstick.of(clinic.settings), now)
+    look(clinic.database, Yardstick.of(clinic.bundle, clinic.settings), now)
     with clinic.database.writing() as session:
         audit.record(session, watcher.name, "look at monitoring", "monitoring", {}, now)
         return [AlertView.of(one) for one in alerts(session, _MOST) if one.ended is None]
@@ -128,7 +128,7 @@ def _overview(clinic: Clinic, asked: Asked) -> tuple[Overview, str]:
         site = None if asked.site is None else session.get(Site, asked.site)
         if asked.site is not None and site is None:
             raise ProblemError(HTTPStatus.NOT_FOUND, "there is no such site")
-        yardstick = Yardstick.of(clinic.settings)
+        yardstick = Yardstick.of(clinic.bundle, clinic.settings)
         found = overview(session, yardstick, asked, datetime.now(UTC))
         return found, "all sites" if site is None else site.name
 

@@ -18,7 +18,7 @@ from pneumoscope.clinic.monitoring.periods import Days, Period, summarise
 from pneumoscope.clinic.monitoring.reference import Reference, find_reference
 from pneumoscope.clinic.settings import Settings
 from pneumoscope.evaluation.drift import holm
-from pneumoscope.reader import Bundle, find_bundle
+from pneumoscope.reader import Bundle
 from pneumoscope.reader.bundle import OperatingPoint
 
 _WEEK = 7
@@ -34,21 +34,19 @@ class Yardstick:
     reference: Reference | None
 
     @classmethod
-    def of(cls, settings: Settings) -> "Yardstick":
+    def of(cls, bundle: Bundle, settings: Settings) -> "Yardstick":
         """Return what a clinic reads with.
 
         Raises
         ------
-        BundleError
-            If the bundle is missing or damaged.
         ClinicError
             If the reference of the bundle is damaged.
         """
-        bundle = Bundle.open(find_bundle(settings.bundle))
+        name = settings.operating_point
         return cls(
             bundle.identity,
-            settings.operating_point,
-            bundle.record.operating_points[settings.operating_point],
+            name,
+            bundle.record.operating_points[name],
             find_reference(bundle.identity, settings.data),
         )
 

@@ -44,7 +44,9 @@ class Watch:
         if today == self._looked:
             look_at_queue(self._clinic.database, now)
         else:
-            look(self._clinic.database, Yardstick.of(self._clinic.settings), now)
+            look(
+                self._clinic.database, Yardstick.of(self._clinic.bundle, self._clinic.settings), now
+            )
             self._looked = today
 
     def _run(self) -> None:
