@@ -3,9 +3,8 @@ from itertools import pairwise
 import numpy as np
 import pytest
 from scipy.stats import entropy, norm
-from statsmodels.stats.multitest import multipletests
 
-from pneumoscope.evaluation.drift import LEAST, Band, compare, holm, stability_index
+from pneumoscope.evaluation.drift import LEAST, Band, compare, stability_index
 
 RNG = np.random.default_rng(0)
 REFERENCE = RNG.normal(size=568)
@@ -81,12 +80,3 @@ def test_of_too_few_and_of_one_value_nothing_is_said() -> None:
     assert compare(REFERENCE, enough[1:]) is None
     assert compare(enough, np.ones(100)) is None
     assert compare(np.empty(0), np.empty(0)) is None
-
-
-def test_holms_adjustment_is_that_of_statsmodels() -> None:
-    for count in (1, 2, 9):
-        p = dict(enumerate(RNG.random(count) ** 3))
-        expected = multipletests(list(p.values()), method="holm")[1]
-        adjusted = holm(p)
-        assert [adjusted[place] for place in p] == pytest.approx(list(expected))
-    assert holm({}) == {}

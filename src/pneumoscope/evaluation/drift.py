@@ -1,17 +1,13 @@
 """Whether a sample comes from the population of another: how far apart, and whether by chance."""
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 from scipy.stats import ks_2samp
 
 from pneumoscope.evaluation.metrics import Floats
-
-Name = TypeVar("Name")
 
 BINS = 10
 MODERATE, LARGE = 0.1, 0.25
@@ -129,35 +125,6 @@ def stability_index(found: NDArray[np.intp], expected: NDArray[np.intp]) -> floa
     """
     p, q = ((counts + 0.5) / (counts.sum() + 0.5 * len(counts)) for counts in (found, expected))
     return float(((p - q) * np.log(p / q)).sum())
-
-
-def holm(p: Mapping[Name, float]) -> dict[Name, float]:
-    """Return p-values adjusted for their number.
-
-    Where nothing is to be found, any of them is below a level in at most that share of families,
-    whatever the tests have to do with each other.
-
-    Parameters
-    ----------
-    p
-        Of the tests of one family.
-
-    References
-    ----------
-    Holm S. A simple sequentially rejective multiple test procedure. Scandinavian Journal of
-    Statistics 6:65-70, 1979.
-
-    Examples
-    --------
-    >>> holm({"a": 0.01, "b": 0.04, "c": 0.03})
-    {'a': 0.03, 'c': 0.06, 'b': 0.06}
-    """
-    adjusted: dict[Name, float] = {}
-    largest = 0.0
-    for place, name in enumerate(sorted(p, key=p.__getitem__)):
-        largest = max(largest, min(1.0, (len(p) - place) * p[name]))
-        adjusted[name] = largest
-    return adjusted
 
 
 def _counts(values: Floats, edges: Floats) -> NDArray[np.intp]:

@@ -17,7 +17,7 @@ from pneumoscope.clinic.monitoring.opinions import (
 from pneumoscope.clinic.monitoring.periods import Days, Period, summarise
 from pneumoscope.clinic.monitoring.reference import Reference, find_reference
 from pneumoscope.clinic.settings import Settings
-from pneumoscope.evaluation.drift import holm
+from pneumoscope.evaluation.comparison import holm
 from pneumoscope.reader import Bundle
 from pneumoscope.reader.bundle import OperatingPoint
 
@@ -124,6 +124,7 @@ def overview(session: Session, yardstick: Yardstick, asked: Asked, now: datetime
     said = opinions(session, yardstick.bundle, asked.site)
     reference = yardstick.reference
     periods = tuple(summarise(days, seen, reference) for days in windows)
+    last = periods[-1].shifts
     weeks = max(1, asked.days * asked.windows // _WEEK)
     return Overview(
         made=now,
@@ -132,7 +133,7 @@ def overview(session: Session, yardstick: Yardstick, asked: Asked, now: datetime
         operating_point=yardstick.name,
         reference_patients=None if reference is None else reference.patients,
         periods=periods,
-        adjusted=holm({name: shift.p for name, shift in periods[-1].shifts.items()}),
+        adjusted=dict(zip(last, holm([shift.p for shift in last.values()]), strict=True)),
         agreement=tuple(
             agreement(Days.before(now, _WEEK, back), said) for back in reversed(range(weeks))
         ),

@@ -22,7 +22,8 @@ from pneumoscope.clinic.monitoring.periods import (
 )
 from pneumoscope.clinic.monitoring.reference import Reference
 from pneumoscope.clinic.tables import Site, Task
-from pneumoscope.evaluation.drift import Band, holm
+from pneumoscope.evaluation.comparison import holm
+from pneumoscope.evaluation.drift import Band
 
 YEARLY = 0.05
 """Chance of any false alarm of the rules that test something, in a year in which all is well."""
@@ -101,11 +102,11 @@ def convincing(tests: Sequence[Outcome]) -> list[Concern]:
     year of daily looks with at most `YEARLY` (Holm within a look, Bonferroni over looks), whatever
     the tests and the looks have to do with each other.
     """
-    adjusted = holm({place: test.p for place, test in enumerate(tests)})
+    adjusted = holm([test.p for test in tests])
     return [
         test.concern
-        for place, test in enumerate(tests)
-        if adjusted[place] <= LEVEL and test.concern is not None
+        for test, p in zip(tests, adjusted, strict=True)
+        if p <= LEVEL and test.concern is not None
     ]
 
 
