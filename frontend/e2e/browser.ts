@@ -7,10 +7,11 @@ import { type Browser, chromium, type Page } from "playwright-core";
 const DESKTOP = { width: 1440, height: 900 };
 const PHONE = { width: 390, height: 844 };
 
-/** What a browser calls errors: nobody is signed in at first, and one file is no radiograph. */
+/** What a browser calls errors: nobody is signed in at first, and what the journey has go wrong. */
 const EXPECTED = [
   ["/v1/session", "401"],
   ["/v1/readings", "415"],
+  ["/v1/events", "429"],
 ] as const;
 
 export interface Settings {

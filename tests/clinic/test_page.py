@@ -29,6 +29,7 @@ PAGES = [
     "sign-in",
     "administration",
     "upload",
+    "stale",
     "worklist",
     "keys",
     "study",
@@ -48,15 +49,15 @@ PATIENTS = [
 def phantom_files(tmp_path_factory: pytest.TempPathFactory) -> list[Path]:
     folder = generate_phantoms(tmp_path_factory.mktemp("page") / "phantoms", count=40, size=512)
     ill = sorted(folder.rglob("*PNEUMONIA*/*.png"))
-    return ill[:4] + sorted(folder.rglob("*NORMAL*/*.png"))[:6]
+    return ill[:4] + sorted(folder.rglob("*NORMAL*/*.png"))[:7]
 
 
 @pytest.fixture(scope="module")
 def real_files(shared_data: Path) -> list[Path]:
     children = shared_data / "chest_xray_original_size"
     ill = sorted((children / "PNEUMONIA").iterdir())[:5]
-    well = sorted((children / "NORMAL").iterdir())[:2]
-    return [*ill, *well, *sorted((shared_data / "dicom").glob("*.dcm"))]
+    well = sorted((children / "NORMAL").iterdir())[:3]
+    return [*ill, *well[:2], *sorted((shared_data / "dicom").glob("*.dcm")), well[2]]
 
 
 def batches(files: list[Path]) -> list[dict[str, Any]]:
@@ -74,7 +75,7 @@ def batches(files: list[Path]) -> list[dict[str, Any]]:
 def travel(
     server: Server, tmp_path: Path, require_program: Callable[[str], str]
 ) -> Callable[[list[Path]], dict[str, Any]]:
-    """Return what makes the journey with ten radiographs, and gives what was seen on it."""
+    """Return what makes the journey with eleven radiographs, and gives what was seen on it."""
     chromium = require_program("chromium")
     if not (is_built() and (FRONTEND / "node_modules" / "playwright-core").is_dir()):
         reason = "the web page is not built (make web)"
@@ -90,7 +91,8 @@ def travel(
             "axe": str(resources.files("axe_core_python") / "axe.min.js"),
             "pictures": pictures,
             "setup": f"{server.address}/setup#{server.setup}",
-            "batches": batches(files),
+            "batches": batches(files[:-1]),
+            "later": str(files[-1]),
             "studies": studies,
             "refused": str(refused),
             "report": str(tmp_path / "report.json"),
