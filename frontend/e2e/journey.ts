@@ -1,7 +1,7 @@
 // From the first start to the last sign out, as people do it. Driven by tests/clinic/test_page.py.
 
 import assert from "node:assert/strict";
-import { openAsBlob, writeFileSync } from "node:fs";
+import { openAsBlob } from "node:fs";
 import type { Page } from "playwright-core";
 import { type Settings, Witness } from "./browser.ts";
 
@@ -20,7 +20,6 @@ interface Task extends Settings {
   later: string;
   /** A file that is no radiograph. */
   refused: string;
-  report: string;
   /** Where pictures of the viewer go, which the test compares with the radiograph. */
   viewer: { plain: string; inverted: string };
 }
@@ -33,7 +32,7 @@ const witness = await Witness.open(task);
 const { page } = witness;
 const seen: Record<string, string> = {};
 
-try {
+await witness.follow(async () => {
   await setUp(page);
   await signIn(page, ANNA);
   await makeClinician(page);
@@ -49,14 +48,7 @@ try {
   await signOut(page);
   await page.reload();
   await page.getByRole("heading", { name: "Sign in" }).waitFor();
-} catch (error) {
-  await page.screenshot({ path: `${task.report}.failed.png` });
-  throw error;
-} finally {
-  const { complaints, violations, looked } = witness;
-  writeFileSync(task.report, JSON.stringify({ complaints, violations, looked, seen }));
-  await witness.close();
-}
+}, seen);
 
 async function setUp(page: Page) {
   await page.goto(task.setup);

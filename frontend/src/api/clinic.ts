@@ -18,6 +18,7 @@ import type {
 } from "./types.ts";
 
 export const whoIsSignedIn = () => json<SignedIn>("GET", "/v1/session");
+export const singleSignOn = () => json<{ offered: boolean }>("GET", "/v1/oidc");
 export const signIn = (name: string, password: string) =>
   json<SignedIn>("POST", "/v1/session", { name, password });
 export const signOut = async () => {

@@ -56,6 +56,14 @@ def test_what_the_page_loads_is_kept_for_ever(browser: TestClient) -> None:
     assert (missing.status_code, missing.headers["cache-control"]) == (404, "no-store")
 
 
+def test_pages_without_a_script_have_the_pages_style_and_icon(built: Path) -> None:
+    assert page.links() == ""
+    icon, style = '<link rel="icon" href="/assets/a.svg">', '<link rel="stylesheet" href="/a.css">'
+    script = '<script type="module" src="/assets/a.js"></script>'
+    (built / "index.html").write_text(f"<head>{icon}{script}\n{style}</head>")
+    assert page.links() == icon + style
+
+
 @pytest.mark.parametrize("path", ["../secret.txt", "..%2fsecret.txt", "%2e%2e/secret.txt"])
 def test_nothing_but_the_pages_files_is_served(browser: TestClient, path: str) -> None:
     assert browser.get(f"/assets/{path}").status_code == 404

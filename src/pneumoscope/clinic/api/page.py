@@ -1,5 +1,6 @@
 """The web page: its files, as `make web` builds them from frontend/ into this package."""
 
+import re
 from http import HTTPStatus
 from pathlib import Path
 
@@ -21,6 +22,12 @@ router = APIRouter(include_in_schema=False)
 def is_built() -> bool:
     """Whether the page is there; the API is, in any case."""
     return (WEB / "index.html").is_file()
+
+
+def links() -> str:
+    """Return the elements that load the page's style and icon, for pages without a script."""
+    index = (WEB / "index.html").read_text() if is_built() else ""
+    return "".join(re.findall('<link rel="(?:stylesheet|icon)"[^>]*>', index))
 
 
 # What the page shows at an address it decides itself; an address elsewhere is an error of ours.
