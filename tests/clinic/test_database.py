@@ -8,6 +8,7 @@ from sqlalchemy import create_engine, select
 from sqlalchemy.exc import IntegrityError
 
 from pneumoscope.clinic.database import Database
+from pneumoscope.clinic.privacy import tables as _privacy  # noqa: F401 (its tables are Table's too)
 from pneumoscope.clinic.table import Table
 from pneumoscope.clinic.tables import Image, Job, Site
 from pneumoscope.errors import ClinicError

@@ -125,3 +125,25 @@ def test_a_folder_without_a_clinic_is_named(tmp_path: Path) -> None:
     assert said.returncode == 1
     assert "holds no clinic" in said.stderr
     assert list(tmp_path.iterdir()) == []
+
+
+def test_the_server_purges_when_it_starts(server: Server, phantoms: list[bytes]) -> None:
+    client = sign_in(server)
+    image = hand_in(client, phantoms[0])
+    wait_until(lambda: state(client, image) == "done")
+    client.put("/v1/retention", json={"pixels_days": 30, "studies_days": None}).raise_for_status()
+    server.process.kill()
+    server.process.wait()
+    with sqlite3.connect(server.data / "clinic.db") as connection:
+        for table, column in [("study", "received"), ("image", "received"), ("reading", "created")]:
+            connection.execute(f"UPDATE {table} SET {column} = '2020-01-01 00:00:00.000000'")
+
+    restarted = start(server.data, first=False)
+    try:
+        cookie = {name: client.headers[name] for name in ("Cookie", "X-CSRF-Token")}
+        with httpx.Client(base_url=restarted.address, headers=cookie, timeout=60) as other:
+            wait_until(lambda: other.get(f"/v1/images/{image}/file").status_code == 410)
+            assert state(other, image) == "done"
+    finally:
+        restarted.process.kill()
+        restarted.process.wait()

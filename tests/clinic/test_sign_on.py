@@ -9,6 +9,7 @@ from threading import Barrier
 import pytest
 from sqlalchemy import select
 
+from pneumoscope import cli
 from pneumoscope.clinic.accounts import Role
 from pneumoscope.clinic.database import Database
 from pneumoscope.clinic.oidc import Person
@@ -96,7 +97,22 @@ def secret(tmp_path: Path) -> Path:
 
 
 def given(secret: Path | None, issuer: str = ISSUER, role: str = "a=b=reviewer") -> SignOn:
-    return SignOn.given(issuer, "us", secret, "https://clinic.example/", "groups", [role])
+    made = SignOn.given(issuer, "us", secret, "https://clinic.example/", "groups", [role])
+    assert made is not None
+    return made
+
+
+def test_who_gives_nothing_has_no_single_sign_on() -> None:
+    assert SignOn.given(None, None, None, None, "groups", []) is None
+
+
+def test_what_is_given_without_an_issuer_is_not_passed_over(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with pytest.raises(SystemExit, match="1"):
+        cli.main(["serve", "--data", str(tmp_path / "clinic"), "--oidc-client", "us"])
+    assert "single sign-on is not complete" in " ".join(capsys.readouterr().err.split())
+    assert not (tmp_path / "clinic").exists()
 
 
 def test_a_secret_comes_from_a_file_or_the_environment_and_is_not_shown(

@@ -1,4 +1,5 @@
 import io
+from dataclasses import asdict
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -10,6 +11,8 @@ from sqlalchemy import func, select
 from pneumoscope.clinic import queue
 from pneumoscope.clinic.database import Database
 from pneumoscope.clinic.intake import Origin, Upload, accept, keep
+from pneumoscope.clinic.privacy.purge import purge_due
+from pneumoscope.clinic.privacy.retention import Retention, keep_for
 from pneumoscope.clinic.store import FileStore
 from pneumoscope.clinic.tables import Image, Job, Site, StoredReading, Study, StudyStatus, Task
 from pneumoscope.clinic.worker import Worker
@@ -56,6 +59,8 @@ def test_every_image_gets_the_readers_reading(
             assert (kept.status, kept.probability) == (alone.status, alone.probability)
             assert kept.finding == (alone.findings["screening"] if alone.findings else None)
             assert kept.bundle == reader.bundle.identity
+            assert alone.inputs is not None
+            assert kept.inputs == asdict(alone.inputs)
             if alone.heatmap is not None:
                 heatmap = np.load(io.BytesIO(store.read(kept.heatmap_sha256)))
                 np.testing.assert_array_equal(heatmap, alone.heatmap)
@@ -100,6 +105,7 @@ def test_what_cannot_be_decoded_is_a_reading_with_a_reason(
     with database.reading() as session:
         kept = session.scalars(select(StoredReading)).one()
     assert (kept.status, kept.probability, kept.finding) == ("failed", None, None)
+    assert kept.inputs is None
     assert kept.reasons
 
 
@@ -189,3 +195,33 @@ def test_the_same_bytes_twice_are_two_images_and_one_file(
     hand_in(database, store, [picture(9), picture(9)])
     assert drain(Worker(database, store, reader, "screening", "a")) == 2
     assert len([path for path in store.folder.rglob("*") if path.is_file()]) == 1
+
+
+def test_a_heat_map_that_is_purged_before_its_reading_is_stored_is_written_again(
+    database: Database,
+    store: FileStore,
+    reader: Reader,
+    phantoms: list[bytes],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    hand_in(database, store, phantoms[:1], study_uid="1.2.3")
+    worker = Worker(database, store, reader, "screening", "a")
+    assert drain(worker) == 1
+    (again,) = hand_in(database, store, phantoms[:1], study_uid="1.2.4")
+    with database.writing() as session:
+        keep_for(session, Retention(pixels_days=1))
+    put = FileStore.put
+
+    def put_and_purge(self: FileStore, content: io.BytesIO) -> str:
+        sha256 = put(self, content)
+        monkeypatch.undo()
+        purge_due(database, store, "the server", datetime.now(UTC) + timedelta(days=2))
+        assert not store.path(sha256).exists()
+        return sha256
+
+    monkeypatch.setattr(FileStore, "put", put_and_purge)
+    assert drain(worker) == 1
+    with database.reading() as session:
+        reading = session.get_one(Image, again).reading
+        assert reading is not None
+        assert store.read(reading.heatmap_sha256 or "")

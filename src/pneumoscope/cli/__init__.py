@@ -92,7 +92,9 @@ _EXTRA_OF = {
     **dict.fromkeys(("h5py", "kagglehub", "onnxscript", "optuna", "platformdirs"), "train"),
     **dict.fromkeys(("requests", "safetensors", "torch"), "train"),
     **dict.fromkeys(("huggingface_hub", "transformers"), "train"),
-    **dict.fromkeys(("alembic", "argon2", "fastapi", "fhir", "limits"), "clinic"),
+    **dict.fromkeys(
+        ("alembic", "argon2", "dicomanonymizer", "fastapi", "fhir", "limits"), "clinic"
+    ),
     **dict.fromkeys(
         ("prometheus_client", "psycopg", "python_multipart", "sqlalchemy", "uvicorn"), "clinic"
     ),

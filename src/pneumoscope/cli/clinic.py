@@ -1,7 +1,10 @@
 """The commands of a clinic's server."""
 
+import getpass
+import os
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -30,6 +33,8 @@ _Database = Annotated[
         help="postgresql+psycopg://USER@HOST/NAME; a file of SQLite in --data if not given.",
     ),
 ]
+
+_DAYS = ["%Y-%m-%d"]
 
 
 @app.command()
@@ -108,8 +113,8 @@ def serve(
     from pneumoscope.clinic.settings import Settings, SignOn
     from pneumoscope.machine import usable_cores
 
-    sign_on = issuer and SignOn.given(issuer, client, secret, address, claim, roles or [])
-    settings = Settings(data, database, bundle, at, sign_on=sign_on or None)
+    sign_on = SignOn.given(issuer, client, secret, address, claim, roles or [])
+    settings = Settings(data, database, bundle, at, sign_on=sign_on)
     serve_clinic(settings, host, port, workers or usable_cores())
 
 
@@ -143,6 +148,151 @@ def labels(
         ]
     write_text(out, "\n".join(["file,label,patient", *rows]) + "\n")
     results.print(f"{len(rows):,} labels: {out}", soft_wrap=True)
+
+
+@app.command("export-studies")
+def export_studies(
+    data: _Data,
+    out: Annotated[
+        Path, typer.Option("--out", metavar="FOLDER|FILE.zip", help="Gets the export; new.")
+    ],
+    database: _Database = None,
+    status: Annotated[
+        str | None, typer.Option("--status", metavar="new|read|reviewed", help="Of the studies.")
+    ] = None,
+    since: Annotated[
+        datetime | None, typer.Option("--since", formats=_DAYS, help="First day of arrival.")
+    ] = None,
+    until: Annotated[
+        datetime | None, typer.Option("--until", formats=_DAYS, help="The day after the last.")
+    ] = None,
+    judged: Annotated[bool, typer.Option("--judged", help="Only what somebody judged.")] = False,
+    shift_dates: Annotated[
+        bool, typer.Option("--shift-dates", help="Keep dates, moved by as many days per patient.")
+    ] = False,
+    linked: Annotated[
+        bool, typer.Option("--linked", help="The same pseudonyms in all exports so made.")
+    ] = False,
+    burned_in: Annotated[
+        bool, typer.Option("--burned-in", help="Also images on which there may be text.")
+    ] = False,
+) -> None:
+    """Write studies without who they are of: DICOM de-identified by PS3.15, pictures as bare PNG.
+
+    images.csv has a row for each image, with the reason where it must not leave; labels.csv is what
+    was judged. Text that is burned into pixels is not removed: look at what is exported.
+
+    Examples:
+
+      pneumoscope export-studies --data clinic --out export --judged
+
+      pneumoscope export-studies --data clinic --out 2026.zip --since 2026-01-01 --shift-dates
+
+      pneumoscope validate --labels export/labels.csv --out validation
+    """
+    from pneumoscope.clinic.privacy.export import Wanted, into_folder, into_zip
+    from pneumoscope.clinic.privacy.export import export_studies as export
+    from pneumoscope.clinic.store import FileStore
+    from pneumoscope.clinic.tables import StudyStatus
+    from pneumoscope.files import atomic_folder, atomic_write, require_empty
+
+    if status is not None and status not in set(StudyStatus):
+        raise ClinicError(f"--status {status}: choose one of {', '.join(StudyStatus)}")
+    require_empty(out)
+    wanted = Wanted(
+        StudyStatus(status) if status else None,
+        None if since is None else since.astimezone(),
+        None if until is None else until.astimezone(),
+        judged=judged,
+        shift_dates=shift_dates,
+        linked=linked,
+        burned_in=burned_in,
+    )
+    with _opened(data, database) as opened, ExitStack() as stack:
+        if out.suffix.lower() == ".zip":
+            archive, write = into_zip(stack.enter_context(atomic_write(out)))
+            stack.enter_context(archive)
+        else:
+            write = into_folder(stack.enter_context(atomic_folder(out)))
+        done = export(opened, FileStore(data / "files"), wanted, _who(), write)
+    results.print(
+        f"{done.images:,} images of {done.studies:,} studies: {out}; {done.refused:,} are refused, "
+        "and images.csv says why",
+        soft_wrap=True,
+    )
+
+
+@app.command()
+def purge(
+    data: _Data,
+    database: _Database = None,
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="Say what would go, and change nothing.")
+    ] = False,
+) -> None:
+    """Purge what has been kept as long as an administrator decided; the server does so every day.
+
+    Until somebody decides (PUT /v1/retention), everything is kept for ever. Readings, judgements
+    and the audit trail stay.
+
+    Examples:
+
+      pneumoscope purge --data clinic --dry-run
+    """
+    from pneumoscope.clinic.privacy.purge import purge_due
+    from pneumoscope.clinic.store import FileStore
+
+    with _opened(data, database) as opened:
+        now = datetime.now(UTC)
+        done = purge_due(opened, FileStore(data / "files"), _who(), now, dry_run=dry_run)
+    results.print(
+        f"{'Would be purged' if dry_run else 'Purged'}: {done.studies:,} studies with all that "
+        f"says whose they are, the files of {done.pixels:,} more",
+        soft_wrap=True,
+    )
+
+
+def _who() -> str:
+    """Name the person at the terminal for the audit trail."""
+    try:
+        name = getpass.getuser()
+    except (KeyError, OSError):  # in a container that has no such user
+        name = f"user {os.getuid()}"
+    return f"{name} at the command line"
+
+
+@app.command()
+def reference(
+    source: Annotated[
+        Path,
+        typer.Argument(metavar="SOURCE", help="What the bundle learned from: folder or manifest."),
+    ],
+    out: Annotated[
+        Path,
+        typer.Option("--out", metavar="DIR", help="Gets the file: the clinic's DATA/references."),
+    ],
+    bundle: Annotated[
+        str, typer.Option("--bundle", metavar="B", help="A folder, default or adults.")
+    ] = "default",
+    images: Annotated[
+        Path | None,
+        typer.Option("--images", metavar="DIR", help="What a table's paths are relative to."),
+    ] = None,
+) -> None:
+    """Describe the patients a bundle was validated on, for a clinic to compare its own with.
+
+    Reads one validation image of each. The bundles that come with the package have theirs.
+
+    Examples:
+
+      pneumoscope reference radiographs --bundle bundles/wards --out clinic/references
+    """
+    from pneumoscope.clinic.monitoring.reference import make_reference
+    from pneumoscope.dataset import open_dataset
+    from pneumoscope.reader import load
+
+    made = make_reference(load(bundle), open_dataset(source, images))
+    results.print(f"{made.patients:,} patients: {made.write(out)}", soft_wrap=True)
 
 
 @contextmanager

@@ -2,13 +2,14 @@
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
 from alembic import command
 from alembic.config import Config
 from alembic.util import CommandError
-from sqlalchemy import Connection, Engine, create_engine, event, make_url
+from sqlalchemy import Connection, Engine, create_engine, event, func, make_url, select
 from sqlalchemy.exc import ArgumentError, DBAPIError, NoSuchModuleError
 from sqlalchemy.orm import Session
 
@@ -94,6 +95,27 @@ class Database:
                 ) from error
 
 
+def lock(session: Session, name: str) -> None:
+    """Wait until no other transaction holds a name, and hold it to the end of this one.
+
+    Parameters
+    ----------
+    session
+        In a transaction that writes.
+    name
+        Of whatever is to be kept from being changed by two at a time.
+
+    Notes
+    -----
+    Advisory locks of PostgreSQL, whose keys are numbers of 64 bits: two names may, once in a blue
+    moon, wait for each other. SQLite has one transaction at a time that writes, from its BEGIN on.
+    """
+    connection = session.connection()  # begins, if nothing has been asked yet
+    if connection.dialect.name == "postgresql":
+        key = int.from_bytes(sha256(name.encode()).digest()[:8], signed=True)
+        connection.execute(select(func.pg_advisory_xact_lock(key)))
+
+
 def _connect_arguments(url: str) -> dict[str, Any]:
     return {"timeout": _PATIENCE} if make_url(url).get_backend_name() == "sqlite" else {}
 
@@ -104,7 +126,12 @@ def _set_up_sqlite(engine: Engine) -> None:
     @event.listens_for(engine, "connect")
     def _connect(connection: Any, _record: object) -> None:
         connection.isolation_level = None  # transactions begin below, not when the driver likes
-        for pragma in ("journal_mode=WAL", "synchronous=FULL", "foreign_keys=ON"):
+        for pragma in (
+            "journal_mode=WAL",
+            "synchronous=FULL",
+            "foreign_keys=ON",
+            "secure_delete=ON",  # what is purged does not stay in free space
+        ):
             connection.execute(f"PRAGMA {pragma}")
 
     @event.listens_for(engine, "begin")

@@ -24,6 +24,9 @@ _BEGINNINGS = {
     b"II*\x00": "image/tiff",
     b"MM\x00*": "image/tiff",
 }
+MEDIA_TYPES = (DICOM, *dict.fromkeys(_BEGINNINGS.values()))
+"""Of what is taken in."""
+
 _TAGS = (
     "SpecificCharacterSet",
     "AccessionNumber",
@@ -102,6 +105,8 @@ class Kept:
     media_type: str
     size: int
     origin: Origin
+    content: BinaryIO = field(repr=False)
+    """Its bytes once more, should the file be purged before it is entered."""
 
 
 def keep(store: FileStore, upload: Upload) -> Kept:
@@ -119,11 +124,12 @@ def keep(store: FileStore, upload: Upload) -> Kept:
     upload.content.seek(0)
     origin = _origin_of_dicom(upload.content.read()) if kind == DICOM else upload.origin
     upload.content.seek(0)
-    return Kept(_last_part(upload.name), store.put(upload.content), kind, size, origin)
+    sha256 = store.put(upload.content)
+    return Kept(_last_part(upload.name), sha256, kind, size, origin, upload.content)
 
 
 def accept(session: Session, kept: Kept, site: Site, job: Job, now: datetime) -> Image:
-    """Enter a radiograph into its study and have it read.
+    """Enter a radiograph that is held (see `hold`) into its study and have it read.
 
     Parameters
     ----------

@@ -79,12 +79,14 @@ def judge(
     Raises
     ------
     ClinicError
-        If the image was not read yet.
+        If the image was not read yet, or was purged.
     """
     if image.reading is None:
         raise ClinicError("this image was not read yet; judge it when it has a reading")
     # Locked: of two opinions that one person sends at once, one is the later.
-    session.execute(select(Image.id).where(Image.id == image.id).with_for_update())
+    session.refresh(image, with_for_update=True)
+    if image.purged is not None:
+        raise ClinicError("this image was purged; what nobody can see cannot be judged")
     last = session.scalar(
         select(func.max(Judgement.version)).where(
             Judgement.image_id == image.id, Judgement.user_id == actor.user_id
@@ -160,6 +162,7 @@ def labels(session: Session) -> Iterator[Label]:
         .join(Image, Image.id == Judgement.image_id)
         .join(StoredReading, StoredReading.image_id == Image.id)
         .join(Study, Study.id == Image.study_id)
+        .where(Image.purged.is_(None))
         .add_columns(Image, StoredReading.finding, Study)
         .order_by(Image.received, Image.id)
     )

@@ -19,6 +19,8 @@ from pneumoscope.clinic.api.app import create_app
 from pneumoscope.clinic.api.page import is_built
 from pneumoscope.clinic.api.readings import DEFAULT_SITE
 from pneumoscope.clinic.listeners import Listeners
+from pneumoscope.clinic.monitoring.watch import Watch
+from pneumoscope.clinic.privacy.purge import purge_due
 from pneumoscope.clinic.protocol import PatientProtocol
 from pneumoscope.clinic.settings import Clinic, Settings
 from pneumoscope.clinic.setup_link import setup_token
@@ -33,6 +35,9 @@ _IDLE = 0.2
 
 _RESTART = 1.0
 """Seconds between two looks at whether all workers live."""
+
+_DAY = 24 * 60 * 60.0
+"""Seconds between two looks at what is to be purged."""
 
 log = logging.getLogger(__name__)
 
@@ -62,6 +67,10 @@ def serve(settings: Settings, host: str, port: int, workers: int) -> None:
         _greet(clinic, address)
         without_secret = replace(settings, sign_on=None)
         stack.callback(_Workers(without_secret, workers).stop)
+        stack.callback(_Purger(clinic).stop)
+        watch = Watch(clinic)
+        watch.start()
+        stack.callback(watch.stop)
         app = create_app(clinic)
         server = _Server(
             uvicorn.Config(app, http=PatientProtocol, access_log=False, server_header=False)
@@ -135,6 +144,32 @@ class _Workers:
                 if not process.is_alive():
                     log.error("a worker ended (%s); another is started", process.exitcode)
                     self._processes[place] = self._start()
+
+
+class _Purger:
+    """Purges what is due, at the start and every day."""
+
+    def __init__(self, clinic: Clinic) -> None:
+        self._clinic = clinic
+        self._stopping = threading.Event()
+        self._thread = threading.Thread(target=self._run, daemon=True)
+        self._thread.start()
+
+    def stop(self) -> None:
+        """End; what is being purged is purged to its end."""
+        self._stopping.set()
+        self._thread.join()
+
+    def _run(self) -> None:
+        while True:
+            try:
+                now = datetime.now(UTC)
+                done = purge_due(self._clinic.database, self._clinic.store, "the server", now)
+                log.info("purged: %s", done)
+            except Exception as error:  # whatever it is, tomorrow is another day
+                log.error("purging failed: %s", type(error).__name__)
+            if self._stopping.wait(_DAY):
+                return
 
 
 def _listen(host: str, port: int) -> socket.socket:

@@ -45,14 +45,14 @@ class SignOn:
     @classmethod
     def given(
         cls,
-        issuer: str,
+        issuer: str | None,
         client_id: str | None,
         secret_file: Path | None,
         address: str | None,
         claim: str,
         roles: Sequence[str],
-    ) -> "SignOn":
-        """Put together what a person gave; each of ``roles`` as VALUE=ROLE.
+    ) -> "SignOn | None":
+        """Put together what a person gave, each of ``roles`` as VALUE=ROLE; None if it is nothing.
 
         Raises
         ------
@@ -68,7 +68,9 @@ class SignOn:
         >>> given.roles
         (('doctors', <Role.CLINICIAN: 'clinician'>),)
         """
-        if not (client_id and address and roles):
+        if not (issuer or client_id or secret_file or address or roles):
+            return None
+        if not (issuer and client_id and address and roles):
             raise ClinicError(
                 "single sign-on is not complete; give --oidc-issuer, --oidc-client, --oidc-role "
                 "and --address"

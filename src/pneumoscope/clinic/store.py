@@ -87,6 +87,25 @@ class FileStore:
             )
         return content
 
+    def remove(self, sha256: str) -> None:
+        """Remove what is there; it is no error if nothing is.
+
+        Raises
+        ------
+        StorageError
+            If it cannot be removed.
+        """
+        path = self.path(sha256)
+        try:
+            path.unlink(missing_ok=True)
+            if path.parent.exists():
+                sync_folder(path.parent)
+        except OSError as error:
+            raise StorageError(
+                f"{path}: cannot be removed ({error.strerror}); see who may write there, and run "
+                "pneumoscope purge again"
+            ) from error
+
     def path(self, sha256: str) -> Path:
         """Return where the content of a SHA-256 lies, or would lie."""
         return self.folder / sha256[:2] / sha256

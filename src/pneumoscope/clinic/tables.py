@@ -52,6 +52,8 @@ class Study(Table):
     status: Mapped[StudyStatus] = mapped_column(String(16), default=StudyStatus.NEW, index=True)
     urgency: Mapped[float | None] = mapped_column(index=True)
     """The highest probability of its images; None until one is read."""
+    purged: Mapped[datetime | None]
+    """When all that says whose it is was taken away."""
 
     site: Mapped[Site] = relationship()
     images: Mapped[list["Image"]] = relationship(back_populates="study", order_by="Image.received")
@@ -72,6 +74,8 @@ class Image(Table):
     size: Mapped[int]
     sop_uid: Mapped[str | None] = mapped_column(String(64))
     received: Mapped[datetime]
+    purged: Mapped[datetime | None]
+    """When its file was taken away."""
 
     study: Mapped[Study] = relationship(back_populates="images")
     reading: Mapped["StoredReading | None"] = relationship(back_populates="image")
@@ -125,6 +129,9 @@ class StoredReading(Table):
     distance: Mapped[float | None]
     view: Mapped[str | None] = mapped_column(String(16))
     laterality: Mapped[str | None] = mapped_column(String(16))
+    inputs: Mapped[dict[str, Any] | None]
+    """What the image is like, by the name of the statistic; None if it failed, or was read by a
+    version that did not measure it."""
     heatmap_sha256: Mapped[str | None] = mapped_column(HASH)
     milliseconds: Mapped[float]
 
@@ -263,3 +270,25 @@ class Judgement(Table):
     reason: Mapped[str | None] = mapped_column(String(32))
     text: Mapped[str | None] = mapped_column(Text)
     created: Mapped[datetime] = mapped_column(index=True)
+
+
+class Alert(Table):
+    """Something that somebody should look at: one row from its beginning to its end."""
+
+    __tablename__ = "alert"
+    __table_args__ = (Index("ix_alert_began", "began", "id"),)
+
+    id: Mapped[str] = mapped_column(ID, primary_key=True, default=new_id)
+    rule: Mapped[str] = mapped_column(String(32))
+    site_id: Mapped[str | None] = mapped_column(ForeignKey("site.id"))
+    """None of what concerns the whole server."""
+    subject: Mapped[str] = mapped_column(String(32))
+    """The statistic it is about; empty where the rule says it all."""
+    message: Mapped[str] = mapped_column(String(500))
+    """What was found when it began."""
+    began: Mapped[datetime]
+    ended: Mapped[datetime | None] = mapped_column(index=True)
+    acknowledged: Mapped[datetime | None]
+    acknowledged_by: Mapped[str | None] = mapped_column(String(100))
+
+    site: Mapped[Site | None] = relationship()

@@ -3,7 +3,9 @@
 import io
 import logging
 from collections.abc import Sequence
+from dataclasses import asdict
 from datetime import UTC, datetime
+from typing import BinaryIO
 
 import numpy as np
 from sqlalchemy import select
@@ -11,6 +13,7 @@ from sqlalchemy.orm import Session
 
 from pneumoscope.clinic.changes import came_out
 from pneumoscope.clinic.database import Database
+from pneumoscope.clinic.holding import hold
 from pneumoscope.clinic.queue import MOST_ATTEMPTS, Lease, finish, give_back, take, waits
 from pneumoscope.clinic.store import FileStore
 from pneumoscope.clinic.tables import Image, StoredReading, Study, StudyStatus, Task
@@ -81,14 +84,16 @@ class Worker:
         return Reading(Status.FAILED, self._reader.bundle.identity, (reason,))
 
     def _keep(self, image_id: str, reading: Reading) -> None:
-        heatmap = None
+        files: dict[str, BinaryIO] = {}
         if reading.heatmap is not None:
             content = io.BytesIO()
             np.save(content, reading.heatmap)
             content.seek(0)
-            heatmap = self._store.put(content)
+            files = {self._store.put(content): content}
         now = datetime.now(UTC)
         with self._database.writing() as session:
+            hold(session, self._store, files)
+            heatmap = next(iter(files), None)
             if finish(session, image_id, self._name):
                 session.add(_stored(image_id, reading, self._point, heatmap, now))
                 _update_study(session, image_id, reading)
@@ -118,6 +123,7 @@ def _stored(
         distance=reading.distance,
         view=reading.view,
         laterality=reading.laterality,
+        inputs=None if reading.inputs is None else asdict(reading.inputs),
         heatmap_sha256=heatmap,
         milliseconds=reading.milliseconds,
     )

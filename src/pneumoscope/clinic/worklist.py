@@ -3,8 +3,9 @@
 import base64
 import binascii
 import json
+from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Any
 
 from sqlalchemy import ColumnElement, and_, case, func, or_, select
@@ -92,13 +93,43 @@ def worklist(
     return Page(tuple(study for study, _ in rows[:limit]), following)
 
 
+def priors(session: Session, study: Study, limit: int) -> Sequence[Study]:
+    """Return the other studies of a study's patient at its site, the newest first.
+
+    A study is as old as its images, or where the files do not say when they were taken, as when it
+    came. Of a patient without an identifier no other study is known.
+
+    Parameters
+    ----------
+    session
+        To look with.
+    study
+        That they are compared with.
+    limit
+        How many at most.
+    """
+    if study.patient_id is None:
+        return []
+    return session.scalars(
+        select(Study)
+        .where(
+            Study.site_id == study.site_id,
+            Study.patient_id == study.patient_id,
+            Study.id != study.id,
+        )
+        .order_by(func.coalesce(Study.acquired, Study.received).desc(), Study.id)
+        .limit(limit)
+        .options(selectinload(Study.images).selectinload(Image.reading), selectinload(Study.site))
+    ).all()
+
+
 def _urgency(hidden: bool) -> ColumnElement[float]:
     known = func.coalesce(Study.urgency, _UNREAD)
     return case((Site.displayed, known), else_=_UNREAD) if hidden else known
 
 
 def _conditions(wanted: Wanted, hidden: bool) -> list[ColumnElement[bool]]:
-    conditions: list[ColumnElement[bool]] = []
+    conditions: list[ColumnElement[bool]] = [Study.purged.is_(None)]
     if wanted.status is not None:
         conditions.append(Study.status == wanted.status)
     if wanted.rejected:
@@ -138,7 +169,7 @@ def _decode(cursor: str) -> tuple[float, datetime, str]:
     try:
         at, received, study_id = json.loads(base64.urlsafe_b64decode(cursor.encode()))
         return float(at), _moment(received), bytes.fromhex(study_id).hex()
-    except (ValueError, TypeError, binascii.Error) as error:
+    except (ValueError, TypeError, OverflowError, binascii.Error) as error:
         raise ClinicError("the cursor is not one that was given here; begin without one") from error
 
 
@@ -146,4 +177,4 @@ def _moment(text: Any) -> datetime:
     moment = datetime.fromisoformat(text)
     if moment.tzinfo is None:
         raise ValueError("no time zone")
-    return moment
+    return moment.astimezone(UTC)

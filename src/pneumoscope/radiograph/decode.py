@@ -101,6 +101,45 @@ def decode_radiograph(content: bytes, name: str, at_least: int | None = None) ->
     return Radiograph(pixels, sha256, synthetic=synthetic, colourfulness=colourfulness)
 
 
+def picture_values(content: bytes, name: str) -> NDArray[np.uint8] | NDArray[np.uint16]:
+    """Return the values of one JPEG, PNG or TIFF file, upright, and nothing else that it says.
+
+    Parameters
+    ----------
+    content
+        The whole file.
+    name
+        What messages call the file.
+
+    Returns
+    -------
+    ndarray
+        uint8 or uint16 of shape (height, width), or uint8 of shape (height, width, 3) of colours.
+
+    Raises
+    ------
+    UnreadableRadiographError
+        As `decode_radiograph`.
+
+    Examples
+    --------
+    >>> picture = io.BytesIO()
+    >>> Image.new("L", (2, 1), color=51).save(picture, "PNG")
+    >>> picture_values(picture.getvalue(), "grey.png")
+    array([[51, 51]], dtype=uint8)
+    """
+    image = _open_image(content, name)
+    try:
+        upright = ImageOps.exif_transpose(image)
+        if upright.mode.startswith("I"):  # 16-bit grey
+            return np.rint(_deep_grey(upright, name) * 65535).astype(np.uint16)
+        return np.asarray(upright.convert("L" if upright.mode in ("L", "1") else "RGB"))
+    except UnreadableRadiographError:
+        raise
+    except Exception as error:  # Pillow raises many kinds on damaged files
+        raise UnreadableRadiographError(_damaged(name, error)) from error
+
+
 def from_dataset(dataset: Dataset, name: str) -> Radiograph:
     """Decode an opened DICOM object; see `decode_dataset`.
 

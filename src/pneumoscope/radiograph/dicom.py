@@ -181,6 +181,31 @@ def decode_dataset(dataset: Dataset, name: str) -> DicomImage:
         raise _undecodable(name, error) from error
 
 
+def stored_pixels(dataset: Dataset) -> NDArray[np.integer]:
+    """Decode an opened DICOM object's pixels, and do nothing more to them.
+
+    Parameters
+    ----------
+    dataset
+        With file meta information, if its pixels are compressed.
+
+    Returns
+    -------
+    ndarray
+        Shape (height, width), or (height, width, 3) of colours, which are RGB. Bits above those
+        that are stored, where old devices put overlays, are cleared.
+
+    Raises
+    ------
+    ValueError
+        If it holds more than one picture. Also pydicom and its plugins raise many kinds of errors
+        on damaged data.
+    """
+    stored = pixel_array(dataset, decoding_plugin=_decoder(dataset))
+    _require_one_picture(stored, dataset)
+    return stored if stored.ndim == 3 else _without_unused_bits(stored, dataset)
+
+
 def _undecodable(name: str, error: Exception) -> UnreadableRadiographError:
     return UnreadableRadiographError(
         f"{name}: the DICOM object cannot be decoded ({error}); export it again, uncompressed if "
@@ -255,14 +280,12 @@ def _code(dataset: Dataset, keyword: str) -> str | None:
 
 
 def _displayed(dataset: Dataset) -> tuple[Floats, float]:
-    stored = pixel_array(dataset, decoding_plugin=_decoder(dataset))
-    _require_one_picture(stored, dataset)
+    stored = stored_pixels(dataset)
     if dataset.PhotometricInterpretation == "PALETTE COLOR":
         stored = apply_color_lut(stored, dataset)
     if stored.ndim == 3:
         colours = (stored / np.float32(np.iinfo(stored.dtype).max)).astype(np.float32)
         return luminance(colours), colourfulness_of(colours)
-    stored = _without_unused_bits(stored, dataset)
     shown, outside = _transformed(stored, dataset), _padding(stored, dataset)
     inverse = str(dataset.get("PresentationLUTShape") or "") == "INVERSE"
     if dataset.PhotometricInterpretation == "MONOCHROME1" or inverse:

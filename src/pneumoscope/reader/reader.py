@@ -25,6 +25,7 @@ from pneumoscope.radiograph import (
     read_radiograph,
 )
 from pneumoscope.reader.bundle import GATE, GRAPH, POPULATION, Bundle
+from pneumoscope.reader.inputs import describe_input
 from pneumoscope.reader.population import Population
 from pneumoscope.reader.quality import QualityFinding, QualityGate, Severity
 from pneumoscope.reader.reading import Reading, Status, find
@@ -157,6 +158,7 @@ class Reader:
         )
         rejecting = [one.message for one in quality if one.severity is Severity.REJECT]
         reasons = rejecting or [one.message for one in quality]
+        pixels = prepare_pixels(radiograph.pixels, contract.size, contract.resampling)
         reading = Reading(
             Status.REJECTED if rejecting else Status.FLAGGED if quality else Status.READ,
             self.bundle.identity,
@@ -165,11 +167,9 @@ class Reader:
             sha256=radiograph.sha256,
             view=radiograph.view,
             laterality=radiograph.laterality,
+            inputs=describe_input(pixels, radiograph.width, radiograph.height),
         )
-        pixels = None
-        if not rejecting:
-            pixels = prepare_pixels(radiograph.pixels, contract.size, contract.resampling)
-        return _Prepared(reading, pixels, time.perf_counter() - started)
+        return _Prepared(reading, None if rejecting else pixels, time.perf_counter() - started)
 
     def _conclude(self, batch: Sequence["_Prepared"]) -> list[Reading]:
         """Pass those that may be read through the network."""

@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pneumoscope.reader.bundle import OperatingPoint
+from pneumoscope.reader.inputs import InputStatistics
 from pneumoscope.reader.quality import QualityFinding
 
 
@@ -60,6 +61,8 @@ class Reading:
         (see `Population`); None unless read or flagged.
     view, laterality
         As the DICOM file says, else None.
+    inputs
+        What the image is like, also if it was rejected; None if it failed.
     milliseconds
         From bytes to reading; in a batch its share of the network's time.
     """
@@ -75,6 +78,7 @@ class Reading:
     distance: float | None = None
     view: str | None = None
     laterality: str | None = None
+    inputs: InputStatistics | None = None
     milliseconds: float = 0.0
 
 

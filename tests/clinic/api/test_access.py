@@ -40,6 +40,7 @@ EVERYONE = {
     ("POST", "/v1/studies/search"),
     ("GET", "/v1/studies/{study_id}"),
     ("GET", "/v1/studies/{study_id}/report"),
+    ("GET", "/v1/studies/{study_id}/priors"),
     ("GET", "/v1/images/{image_id}/file"),
     ("GET", "/v1/images/{image_id}/heatmap"),
     ("GET", "/v1/images/{image_id}/highlights"),
@@ -51,7 +52,14 @@ PEOPLE = {
     ("GET", "/v1/images/{image_id}/judgements"),
     ("POST", "/v1/images/{image_id}/judgements"),
 }
+WATCHERS = {
+    ("GET", "/v1/monitoring"),
+    ("GET", "/v1/monitoring/report"),
+    ("GET", "/v1/monitoring/alerts"),
+    ("POST", "/v1/monitoring/look"),
+}
 KEEPERS = {("GET", "/metrics")}
+OVERSEERS = {("POST", "/v1/exports")}
 ADMINISTRATORS = {
     ("GET", "/v1/users"),
     ("POST", "/v1/users"),
@@ -62,6 +70,10 @@ ADMINISTRATORS = {
     ("GET", "/v1/sites"),
     ("POST", "/v1/sites"),
     ("PATCH", "/v1/sites/{site_id}"),
+    ("GET", "/v1/retention"),
+    ("PUT", "/v1/retention"),
+    ("POST", "/v1/patients/purge"),
+    ("POST", "/v1/monitoring/alerts/{alert_id}/acknowledgement"),
 }
 
 
@@ -82,11 +94,12 @@ def ask(client: TestClient, method: str, path: str) -> int:
 
 
 def test_the_matrix_names_every_route(anonymous: TestClient) -> None:
-    assert routes(anonymous) == OPEN | EVERYONE | PEOPLE | KEEPERS | ADMINISTRATORS
+    named = OPEN | EVERYONE | PEOPLE | KEEPERS | WATCHERS | OVERSEERS | ADMINISTRATORS
+    assert routes(anonymous) == named
 
 
 def test_who_is_not_signed_in_gets_nothing(anonymous: TestClient) -> None:
-    for method, path in EVERYONE | PEOPLE | KEEPERS | ADMINISTRATORS:
+    for method, path in EVERYONE | PEOPLE | KEEPERS | WATCHERS | OVERSEERS | ADMINISTRATORS:
         assert ask(anonymous, method, path) == 401, (method, path)
 
 
@@ -115,10 +128,25 @@ def test_programs_do_not_judge_nor_watch(as_: As) -> None:
             assert refused is (role is Role.SERVICE), (role, method, path)
 
 
+def test_monitoring_is_for_who_answers_for_the_readings(as_: As) -> None:
+    for role in Role:
+        client = as_(role)
+        for method, path in sorted(WATCHERS):
+            allowed = role in (Role.REVIEWER, Role.ADMINISTRATOR)
+            assert ask(client, method, path) == (200 if allowed else 403), (role, method, path)
+
+
 def test_figures_are_for_who_keeps_the_server_running(as_: As) -> None:
     for role in Role:
         allowed = role in (Role.ADMINISTRATOR, Role.SERVICE)
         assert as_(role).get("/metrics").status_code == (200 if allowed else 403)
+
+
+def test_taking_studies_out_is_for_who_watches_over_them(as_: As) -> None:
+    for role in Role:
+        allowed = role in (Role.REVIEWER, Role.ADMINISTRATOR)
+        for method, path in sorted(OVERSEERS):
+            assert (ask(as_(role), method, path) == 403) is not allowed, (role, method, path)
 
 
 def test_administration_is_for_administrators_alone(as_: As) -> None:

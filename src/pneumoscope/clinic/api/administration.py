@@ -26,14 +26,14 @@ class NewUser(BaseModel):
 
     name: _Name
     role: Role
-    password: Annotated[str | None, Field(max_length=256)] = None
+    password: Annotated[Text | None, Field(max_length=256)] = None
 
 
 class Change(BaseModel):
     """What is to be changed of a user; what is null stays."""
 
     role: Role | None = None
-    password: Annotated[str | None, Field(max_length=256)] = None
+    password: Annotated[Text | None, Field(max_length=256)] = None
     active: Annotated[bool | None, Field(description="false ends sessions and tokens")] = None
 
 

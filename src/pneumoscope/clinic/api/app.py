@@ -7,18 +7,20 @@ import pneumoscope
 from pneumoscope.clinic.api import (
     administration,
     events,
+    exports,
     judgements,
     model,
     monitoring,
     page,
     pictures,
     readings,
+    retention,
     sessions,
     sign_on,
     studies,
 )
 from pneumoscope.clinic.api.guards import LimitBody, TellBrowsers
-from pneumoscope.clinic.api.problems import answer_errors
+from pneumoscope.clinic.api.problems import PROBLEMS, answer_errors, describe_errors
 from pneumoscope.clinic.api.security import TheClinic, sees_hidden_readings
 from pneumoscope.clinic.listeners import Listeners
 from pneumoscope.clinic.oidc import Provider
@@ -49,7 +51,9 @@ def create_app(clinic: Clinic) -> FastAPI:
         openapi_url="/v1/openapi.json",
         docs_url=None,
         redoc_url=None,
+        responses=PROBLEMS,
     )
+    describe_errors(app)
     app.state.clinic = clinic
     app.state.tries = sessions.new_tries()
     app.state.listeners = Listeners(clinic.database, sees_hidden_readings)
@@ -64,6 +68,8 @@ def create_app(clinic: Clinic) -> FastAPI:
         judgements,
         model,
         events,
+        exports,
+        retention,
         administration,
         monitoring,
         page,

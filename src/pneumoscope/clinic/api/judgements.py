@@ -10,7 +10,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from pneumoscope.clinic import audit
 from pneumoscope.clinic.api.inputs import Identifier, Text
 from pneumoscope.clinic.api.lookup import existing
-from pneumoscope.clinic.api.security import Person, TheClinic, require_shown
+from pneumoscope.clinic.api.security import Person, TheClinic, require_kept, require_shown
 from pneumoscope.clinic.judgements import Answer, Opinion, Reason, Truth, history, judge
 from pneumoscope.clinic.tables import Image, Judgement, User
 
@@ -63,6 +63,7 @@ def give(
     with clinic.database.writing() as session:
         image = existing(session, Image, image_id)
         require_shown(image.study, actor)
+        require_kept(image.purged)
         user = session.get_one(User, actor.user_id)
         kept = JudgementView.of(judge(session, actor, image, given.opinion(), now), user)
         detail = {"version": kept.version, "answer": kept.answer}

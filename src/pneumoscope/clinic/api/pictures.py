@@ -1,4 +1,4 @@
-"""What a screen draws of an image: its grey values, and what the reader highlights."""
+"""What is to be had of an image: its file, its grey values, and what the reader highlights."""
 
 import base64
 import io
@@ -8,15 +8,21 @@ from http import HTTPStatus
 import numpy as np
 from fastapi import APIRouter
 from fastapi.responses import Response
+from numpy.typing import NDArray
+from PIL import Image as Picture
 from pydantic import Base64Bytes, BaseModel
-from sqlalchemy.orm import Session
 
 from pneumoscope.clinic import audit
 from pneumoscope.clinic.accounts import Actor
 from pneumoscope.clinic.api.inputs import Identifier
+from pneumoscope.clinic.api.lookup import existing
 from pneumoscope.clinic.api.problems import ProblemError
-from pneumoscope.clinic.api.security import Anyone, TheClinic, require_shown
+from pneumoscope.clinic.api.security import Anyone, TheClinic, require_kept, require_shown
+from pneumoscope.clinic.api.views import answers_with
+from pneumoscope.clinic.intake import MEDIA_TYPES
+from pneumoscope.clinic.settings import Clinic
 from pneumoscope.clinic.tables import Image
+from pneumoscope.errors import StorageError
 from pneumoscope.radiograph import original_values
 from pneumoscope.reader import Status
 from pneumoscope.reader.overlay import highlight
@@ -34,47 +40,81 @@ class HighlightsView(BaseModel):
     high: float | None
 
 
-@router.get("/images/{image_id}/pixels", response_class=Response)
+@router.get(
+    "/images/{image_id}/file", response_class=Response, responses=answers_with(*MEDIA_TYPES)
+)
+def file(clinic: TheClinic, actor: Anyone, image_id: Identifier) -> Response:
+    """Return an image's file, byte for byte as it came."""
+    image = _seen_image(clinic, actor, "see file", image_id)
+    return Response(
+        _content(clinic, image, image.sha256),
+        media_type=image.media_type,
+        headers={"Content-Disposition": "attachment"},
+    )
+
+
+@router.get(
+    "/images/{image_id}/heatmap", response_class=Response, responses=answers_with("image/tiff")
+)
+def heatmap(clinic: TheClinic, actor: Anyone, image_id: Identifier) -> Response:
+    """Return an image's heat map: log-odds of each place, in a TIFF of 32-bit floats."""
+    content = io.BytesIO()
+    Picture.fromarray(_heatmap(clinic, actor, image_id)).save(content, "TIFF")
+    return Response(content.getvalue(), media_type="image/tiff")
+
+
+@router.get("/images/{image_id}/pixels", response_class=Response, responses=answers_with(GREY_MAP))
 def pixels(clinic: TheClinic, actor: Anyone, image_id: Identifier) -> Response:
     """Return an image's grey values, as stored, in a PGM whose comment gives the file's window."""
-    with clinic.database.writing() as session:
-        image = _image(session, image_id)
-        # A worker has decoded it and lives; what stops a process must not stop the server.
-        if image.reading is None:
-            raise ProblemError(
-                HTTPStatus.CONFLICT, "this image waits to be read; it can be shown after that"
-            )
-        if image.reading.status == Status.FAILED:
-            raise ProblemError(HTTPStatus.CONFLICT, "this image cannot be decoded; send it again")
-        sha256 = image.sha256
-        _seen(session, actor, "see pixels", image_id)
-    return Response(
-        original_values(clinic.store.read(sha256), image_id).to_pgm(), 200, None, GREY_MAP
-    )
+    image = _seen_image(clinic, actor, "see pixels", image_id)
+    # A worker has decoded it and lives; what stops a process must not stop the server.
+    if image.reading is None:
+        raise ProblemError(
+            HTTPStatus.CONFLICT, "this image waits to be read; it can be shown after that"
+        )
+    if image.reading.status == Status.FAILED:
+        raise ProblemError(HTTPStatus.CONFLICT, "this image cannot be decoded; send it again")
+    content = _content(clinic, image, image.sha256)
+    return Response(original_values(content, image_id).to_pgm(), media_type=GREY_MAP)
 
 
 @router.get("/images/{image_id}/highlights")
 def highlights(clinic: TheClinic, actor: Anyone, image_id: Identifier) -> HighlightsView:
     """Return an image's heat map as a PNG to be laid over it, and the log-odds of its colours."""
-    with clinic.database.writing() as session:
-        image = _image(session, image_id)
-        require_shown(image.study, actor)
-        if image.reading is None or image.reading.heatmap_sha256 is None:
-            raise ProblemError(HTTPStatus.NOT_FOUND, "this image has no heat map")
-        sha256 = image.reading.heatmap_sha256
-        _seen(session, actor, "see heat map", image_id)
-    found = highlight(np.load(io.BytesIO(clinic.store.read(sha256))))
+    found = highlight(_heatmap(clinic, actor, image_id))
     if found is None:
         return HighlightsView(png=None, low=None, high=None)
     return HighlightsView(png=base64.b64encode(found.png), low=found.low, high=found.high)
 
 
-def _image(session: Session, image_id: str) -> Image:
-    image = session.get(Image, image_id)
-    if image is None:
-        raise ProblemError(HTTPStatus.NOT_FOUND, "there is no such image")
-    return image
+def _heatmap(clinic: Clinic, actor: Actor, image_id: str) -> NDArray[np.float32]:
+    image = _seen_image(clinic, actor, "see heat map", image_id, reading=True)
+    stored = image.reading
+    if stored is None or stored.heatmap_sha256 is None:
+        raise ProblemError(HTTPStatus.NOT_FOUND, "this image has no heat map")
+    values: NDArray[np.float32] = np.load(
+        io.BytesIO(_content(clinic, image, stored.heatmap_sha256))
+    )
+    return values
 
 
-def _seen(session: Session, actor: Actor, action: str, image_id: str) -> None:
-    audit.record(session, actor.name, action, f"image {image_id}", {}, datetime.now(UTC))
+def _seen_image(
+    clinic: Clinic, actor: Actor, action: str, image_id: str, *, reading: bool = False
+) -> Image:
+    with clinic.database.writing() as session:
+        image = existing(session, Image, image_id)
+        if reading:
+            require_shown(image.study, actor)
+        require_kept(image.purged)
+        _ = image.reading  # loaded while there is a session
+        audit.record(session, actor.name, action, f"image {image_id}", {}, datetime.now(UTC))
+        return image
+
+
+def _content(clinic: Clinic, image: Image, sha256: str) -> bytes:
+    try:
+        return clinic.store.read(sha256)
+    except StorageError:
+        with clinic.database.reading() as session:  # purged meanwhile?
+            require_kept(session.get_one(Image, image.id).purged)
+        raise

@@ -8,13 +8,33 @@ from typing import Any
 from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
+from pydantic import BaseModel
 from starlette.exceptions import HTTPException
 
 from pneumoscope.errors import PneumoscopeError, StorageError, UnreadableRadiographError
 
 PROBLEM = "application/problem+json"
 
+PROBLEMS: dict[int | str, dict[str, Any]] = {
+    kind: {
+        "description": what,
+        "content": {PROBLEM: {"schema": {"$ref": "#/components/schemas/Problem"}}},
+    }
+    for kind, what in (("4XX", "What is wrong and what to do"), ("5XX", "The server is at fault"))
+}
+"""The errors of every route, for its description."""
+
 log = logging.getLogger(__name__)
+
+
+class Problem(BaseModel):
+    """What is wrong and what to do (RFC 9457)."""
+
+    type: str
+    title: str
+    status: int
+    detail: str
+    errors: list[dict[str, str]] = []
 
 
 class ProblemError(Exception):
@@ -59,6 +79,19 @@ def problem(
     """
     body = {"type": "about:blank", "title": status.phrase, "status": status, "detail": detail}
     return JSONResponse(body | more, status, headers, PROBLEM)
+
+
+def describe_errors(app: FastAPI) -> None:
+    """Have an application's description know what `PROBLEMS` refer to."""
+    describe = app.openapi
+
+    def openapi() -> dict[str, Any]:
+        description = describe()
+        schemas = description.setdefault("components", {}).setdefault("schemas", {})
+        schemas["Problem"] = Problem.model_json_schema()
+        return description
+
+    app.openapi = openapi  # type: ignore[method-assign]
 
 
 def answer_errors(app: FastAPI) -> None:

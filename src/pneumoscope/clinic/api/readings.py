@@ -22,8 +22,10 @@ from pneumoscope.clinic.api.problems import ProblemError
 from pneumoscope.clinic.api.security import Anyone, TheClinic, sees_hidden_readings
 from pneumoscope.clinic.api.views import AcceptedView, ImagePage, ImageView, JobView, RefusedView
 from pneumoscope.clinic.changes import arrived
+from pneumoscope.clinic.holding import hold
 from pneumoscope.clinic.intake import Kept, Upload, accept, keep
 from pneumoscope.clinic.settings import Clinic
+from pneumoscope.clinic.store import FileStore
 from pneumoscope.clinic.tables import HandedIn, Image, Job, Site, StoredReading, Task
 from pneumoscope.errors import UnreadableRadiographError
 
@@ -79,6 +81,11 @@ class _Order:
     key: str | None
 
     @property
+    def sorted_by_study(self) -> list[tuple[int, Kept]]:
+        """In the one order in which studies are locked, so that no two wait in a circle."""
+        return sorted(enumerate(self.kept), key=lambda one: one[1].origin.study_uid or "")
+
+    @property
     def digest(self) -> str:
         """Two requests of one key must agree in it."""
         what = [self.site, *([one.name, one.sha256, asdict(one.origin)] for one in self.kept)]
@@ -100,7 +107,7 @@ def _entered(clinic: Clinic, order: _Order, refused: list[RefusedView]) -> Accep
     with clinic.database.writing() as session:
         images = _before(session, order)
         if images is None:
-            images = _enter(session, order)
+            images = _enter(session, clinic.store, order)
         return AcceptedView(
             job=images[0].job_id or "",
             images=[ImageView.of(image, sees_hidden=sees_hidden) for image in images],
@@ -125,7 +132,8 @@ def _before(session: Session, order: _Order) -> list[Image] | None:
     return sorted(images, key=lambda image: places[image.name, image.sha256])
 
 
-def _enter(session: Session, order: _Order) -> list[Image]:
+def _enter(session: Session, store: FileStore, order: _Order) -> list[Image]:
+    hold(session, store, {one.sha256: one.content for one in order.kept})
     now = datetime.now(UTC)
     site = session.scalar(select(Site).where(Site.name == order.site))
     if site is None:
@@ -145,7 +153,10 @@ def _enter(session: Session, order: _Order) -> list[Image]:
                 created=now,
             )
         )
-    images = [accept(session, kept, site, job, now) for kept in order.kept]
+    entered = {
+        place: accept(session, kept, site, job, now) for place, kept in order.sorted_by_study
+    }
+    images = [entered[place] for place in range(len(order.kept))]
     session.flush()
     arrived(session, site.id)
     audit.record(

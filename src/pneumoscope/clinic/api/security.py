@@ -145,6 +145,20 @@ def require_shown(study: Study, actor: Actor) -> None:
         )
 
 
+def require_kept(purged: datetime | None) -> None:
+    """Stop who asks for what was purged.
+
+    Raises
+    ------
+    ProblemError
+        410, with the day.
+    """
+    if purged is not None:
+        raise ProblemError(
+            HTTPStatus.GONE, f"this was purged on {purged:%Y-%m-%d} and is not to be had any more"
+        )
+
+
 Anyone = Annotated[Actor, Depends(signed_in)]
 Person = Annotated[Actor, Depends(may(*PEOPLE))]
 Administrator = Annotated[Actor, Depends(may(Role.ADMINISTRATOR))]

@@ -12,6 +12,7 @@ from pydantic import BaseModel, Field
 
 from pneumoscope.clinic import audit
 from pneumoscope.clinic.accounts import new_password
+from pneumoscope.clinic.api.inputs import Text
 from pneumoscope.clinic.api.problems import ProblemError
 from pneumoscope.clinic.api.security import COOKIE, Anyone, TheCaller, TheClinic
 from pneumoscope.clinic.credentials import close_session, open_session
@@ -53,14 +54,14 @@ def new_tries() -> MovingWindowRateLimiter:
 class Credentials(BaseModel):
     """A name and its password."""
 
-    name: Annotated[str, Field(max_length=100)]
-    password: Annotated[str, Field(max_length=256)]
+    name: Annotated[Text, Field(max_length=100)]
+    password: Annotated[Text, Field(max_length=256)]
 
 
 class FirstAccount(Credentials):
     """The first administrator, with the token of the setup link."""
 
-    token: Annotated[str, Field(max_length=100)]
+    token: Annotated[Text, Field(max_length=100)]
 
 
 class SignedInView(BaseModel):

@@ -1,14 +1,10 @@
-"""The worklist and its studies, their files, heat maps and reports."""
+"""The worklist and its studies, their priors and reports."""
 
-import io
 from datetime import UTC, datetime
-from http import HTTPStatus
 from typing import Annotated
 
-import numpy as np
-from fastapi import APIRouter
+from fastapi import APIRouter, Query
 from fastapi.responses import Response
-from PIL import Image as Picture
 from pydantic import BaseModel, ConfigDict, Field
 from sqlalchemy.orm import Session
 
@@ -16,18 +12,17 @@ from pneumoscope.clinic import audit
 from pneumoscope.clinic.accounts import Actor
 from pneumoscope.clinic.api.inputs import Identifier, Text
 from pneumoscope.clinic.api.lookup import existing
-from pneumoscope.clinic.api.problems import ProblemError
 from pneumoscope.clinic.api.security import (
     Anyone,
     TheClinic,
+    require_kept,
     require_shown,
     sees_hidden_readings,
 )
 from pneumoscope.clinic.api.views import StudyPage, StudyView
 from pneumoscope.clinic.fhir import MEDIA_TYPE, diagnostic_report
-from pneumoscope.clinic.settings import Clinic
-from pneumoscope.clinic.tables import Image, Study, StudyStatus
-from pneumoscope.clinic.worklist import Wanted, worklist
+from pneumoscope.clinic.tables import Study, StudyStatus
+from pneumoscope.clinic.worklist import Wanted, priors, worklist
 
 router = APIRouter(prefix="/v1", tags=["worklist"])
 
@@ -41,7 +36,7 @@ class Search(BaseModel):
     rejected: bool = False
     disputed: bool = False
     text: Annotated[Text | None, Field(max_length=64)] = None
-    cursor: Annotated[str | None, Field(max_length=500)] = None
+    cursor: Annotated[Text | None, Field(max_length=500)] = None
     limit: Annotated[int, Field(ge=1, le=200)] = 50
 
 
@@ -68,53 +63,41 @@ def study(clinic: TheClinic, actor: Anyone, study_id: Identifier) -> StudyView:
         return shown
 
 
-@router.get("/studies/{study_id}/report", response_class=Response)
+@router.get("/studies/{study_id}/priors")
+def study_priors(
+    clinic: TheClinic,
+    actor: Anyone,
+    study_id: Identifier,
+    limit: Annotated[int, Query(ge=1, le=200)] = 50,
+) -> list[StudyView]:
+    """Return the other studies of the same patient at the same site, the newest first."""
+    sees_hidden = sees_hidden_readings(actor)
+    with clinic.database.writing() as session:
+        found = priors(session, existing(session, Study, study_id), limit)
+        shown = [StudyView.of(one, sees_hidden=sees_hidden) for one in found]
+        seen = [one.id for one in shown]
+        _seen(session, actor, "see priors", f"study {study_id}", studies=seen)
+        return shown
+
+
+@router.get(
+    "/studies/{study_id}/report",
+    response_class=Response,
+    responses={
+        200: {"description": "A Bundle", "content": {MEDIA_TYPE: {"schema": {"type": "object"}}}}
+    },
+)
 def report(clinic: TheClinic, actor: Anyone, study_id: Identifier) -> Response:
     """Return a study's readings as a FHIR R4 DiagnosticReport."""
     now = datetime.now(UTC)
     with clinic.database.writing() as session:
         found = existing(session, Study, study_id)
         require_shown(found, actor)
+        require_kept(found.purged)
         text = diagnostic_report(found, clinic.settings.operating_point, now)
         _seen(session, actor, "export report", f"study {study_id}")
     return Response(text, media_type=MEDIA_TYPE)
 
 
-@router.get("/images/{image_id}/file", response_class=Response)
-def file(clinic: TheClinic, actor: Anyone, image_id: Identifier) -> Response:
-    """Return an image's file, byte for byte as it came."""
-    image = _seen_image(clinic, actor, "see file", image_id)
-    return Response(
-        clinic.store.read(image.sha256),
-        media_type=image.media_type,
-        headers={"Content-Disposition": "attachment"},
-    )
-
-
-@router.get("/images/{image_id}/heatmap", response_class=Response)
-def heatmap(clinic: TheClinic, actor: Anyone, image_id: Identifier) -> Response:
-    """Return an image's heat map: log-odds of each place, in a TIFF of 32-bit floats."""
-    image = _seen_image(clinic, actor, "see heat map", image_id, reading=True)
-    stored = image.reading
-    if stored is None or stored.heatmap_sha256 is None:
-        raise ProblemError(HTTPStatus.NOT_FOUND, "this image has no heat map")
-    values = np.load(io.BytesIO(clinic.store.read(stored.heatmap_sha256)))
-    content = io.BytesIO()
-    Picture.fromarray(values).save(content, "TIFF")
-    return Response(content.getvalue(), media_type="image/tiff")
-
-
-def _seen_image(
-    clinic: Clinic, actor: Actor, action: str, image_id: str, *, reading: bool = False
-) -> Image:
-    with clinic.database.writing() as session:
-        image = existing(session, Image, image_id)
-        if reading:
-            require_shown(image.study, actor)
-            _ = image.reading  # loaded while there is a session
-        _seen(session, actor, action, f"image {image_id}")
-        return image
-
-
-def _seen(session: Session, actor: Actor, action: str, what: str) -> None:
-    audit.record(session, actor.name, action, what, {}, datetime.now(UTC))
+def _seen(session: Session, actor: Actor, action: str, what: str, **detail: object) -> None:
+    audit.record(session, actor.name, action, what, detail, datetime.now(UTC))

@@ -1,11 +1,23 @@
 """What the API says: the shapes of its answers, and how they are made from the tables."""
 
 from datetime import date, datetime
-from typing import Literal
+from typing import Any, Literal
 
 from pydantic import BaseModel
 
 from pneumoscope.clinic.tables import Image, StoredReading, Study
+
+
+def answers_with(*media_types: str) -> dict[int | str, dict[str, Any]]:
+    """Describe a route whose answer is a file.
+
+    Examples
+    --------
+    >>> answers_with("image/tiff")[200]["content"]
+    {'image/tiff': {'schema': {'type': 'string', 'format': 'binary'}}}
+    """
+    schema = {"schema": {"type": "string", "format": "binary"}}
+    return {200: {"description": "The file", "content": dict.fromkeys(media_types, schema)}}
 
 
 class QualityView(BaseModel):
@@ -52,6 +64,7 @@ class ImageView(BaseModel):
     size: int
     sha256: str
     received: datetime
+    purged: datetime | None
     state: Literal["waiting", "done"]
     withheld: bool
     reading: ReadingView | None
@@ -69,6 +82,7 @@ class ImageView(BaseModel):
             size=image.size,
             sha256=image.sha256,
             received=image.received,
+            purged=image.purged,
             state="waiting" if reading is None else "done",
             withheld=withheld,
             reading=None if withheld or reading is None else ReadingView.of(reading),
@@ -94,6 +108,7 @@ class StudyView(BaseModel):
     patient: PatientView
     acquired: datetime | None
     received: datetime
+    purged: datetime | None
     status: str
     probability: float | None
     withheld: bool
@@ -116,6 +131,7 @@ class StudyView(BaseModel):
             ),
             acquired=study.acquired,
             received=study.received,
+            purged=study.purged,
             status=study.status,
             probability=None if withheld else study.urgency,
             withheld=withheld,

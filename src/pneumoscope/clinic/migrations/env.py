@@ -6,6 +6,7 @@ from alembic import context
 from alembic.autogenerate.api import AutogenContext
 
 from pneumoscope.clinic import tables  # noqa: F401 (the metadata are of these)
+from pneumoscope.clinic.privacy import tables as _privacy  # noqa: F401 (its tables are Table's too)
 from pneumoscope.clinic.table import Table, UtcDateTime
 
 

@@ -7,12 +7,13 @@ from prometheus_client import CollectorRegistry, generate_latest
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, SummaryMetricFamily
 from prometheus_client.metrics_core import Metric
 from prometheus_client.registry import Collector
-from sqlalchemy import func, select
+from sqlalchemy import case, func, select
 from sqlalchemy.orm import Session
 
 from pneumoscope.clinic.database import Database
 from pneumoscope.clinic.judgements import standing
-from pneumoscope.clinic.tables import StoredReading, Task
+from pneumoscope.clinic.monitoring.alerts import Rule
+from pneumoscope.clinic.tables import Alert, StoredReading, Task
 
 
 def metrics(database: Database) -> bytes:
@@ -38,6 +39,7 @@ class _Figures(Collector):
             yield from _queue(session)
             yield from _readings(session)
             yield _judgements(session)
+            yield _alerts(session)
 
 
 def _queue(session: Session) -> Iterator[Metric]:
@@ -78,3 +80,20 @@ def _judgements(session: Session) -> Metric:
     for answer, count in session.execute(select(now.c.answer, func.count()).group_by(now.c.answer)):
         answers.add_metric([answer], count)
     return answers
+
+
+def _alerts(session: Session) -> Metric:
+    standing = dict.fromkeys(((rule, known) for rule in Rule for known in ("no", "yes")), 0)
+    acknowledged = case((Alert.acknowledged.is_(None), "no"), else_="yes")
+    for rule, known, count in session.execute(
+        select(Alert.rule, acknowledged, func.count())
+        .where(Alert.ended.is_(None))
+        .group_by(Alert.rule, acknowledged)
+    ):
+        standing[Rule(rule), known] = count
+    gauge = GaugeMetricFamily(
+        "pneumoscope_alerts", "Alerts that stand.", labels=["rule", "acknowledged"]
+    )
+    for labels, count in standing.items():
+        gauge.add_metric(labels, count)
+    return gauge

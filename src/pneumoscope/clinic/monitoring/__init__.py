@@ -1,0 +1,1 @@
+"""What a running clinic is watched by: figures, comparisons, alerts."""

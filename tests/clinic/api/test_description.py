@@ -1,0 +1,148 @@
+"""The API against its own description: requests made of /v1/openapi.json, and what they get."""
+
+import base64
+import json
+from collections.abc import Callable
+
+import jsonschema_rs
+import pytest
+import schemathesis
+from fastapi.testclient import TestClient
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from schemathesis.checks import not_a_server_error
+from schemathesis.specs.openapi.checks import (
+    content_type_conformance,
+    response_headers_conformance,
+    response_schema_conformance,
+    status_code_conformance,
+    unsupported_method,
+)
+from sqlalchemy import select
+
+from pneumoscope.clinic.accounts import Role
+from pneumoscope.clinic.settings import Clinic
+from pneumoscope.clinic.tables import User
+
+As = Callable[[Role], TestClient]
+
+FEW, MANY = 8, 400
+MODES = (schemathesis.GenerationMode.POSITIVE, schemathesis.GenerationMode.NEGATIVE)
+CHECKS = [
+    not_a_server_error,
+    status_code_conformance,
+    content_type_conformance,
+    response_headers_conformance,
+    response_schema_conformance,
+    unsupported_method,
+]
+
+
+@pytest.fixture
+def known(
+    clinic: Clinic, as_: As, phantoms: list[bytes], read_all: Callable[[], int]
+) -> dict[str, str]:
+    """Return identifiers of things that are there, by the names that paths give them."""
+    sent = [("files", ("a.png", phantoms[0], "image/png"))]
+    about = json.dumps({"patient_id": "P-1", "birth_date": "1957-11-03"})
+    service = as_(Role.SERVICE)
+    made = service.post("/v1/readings", files=sent, data={"about": about}).json()
+    read_all()
+    administrator = as_(Role.ADMINISTRATOR)
+    site = administrator.get("/v1/sites").json()[0]["id"]
+    with clinic.database.reading() as session:
+        user = session.scalars(select(User.id).where(User.role == Role.SERVICE)).one()
+    return {
+        "image_id": made["images"][0]["id"],
+        "study_id": made["images"][0]["study"],
+        "job_id": made["job"],
+        "site_id": site,
+        "user_id": user,
+    }
+
+
+@pytest.mark.parametrize("role", [None, Role.CLINICIAN, Role.ADMINISTRATOR])
+@pytest.mark.parametrize(
+    "examples",
+    [
+        settings(max_examples=FEW, derandomize=True),
+        pytest.param(settings(max_examples=MANY), marks=pytest.mark.thorough),
+    ],
+    ids=["few", "many"],
+)
+def test_what_is_described_is_what_is_answered(
+    role: Role | None,
+    examples: settings,
+    anonymous: TestClient,
+    as_: As,
+    known: dict[str, str],
+    subtests: pytest.Subtests,
+) -> None:
+    client = anonymous if role is None else as_(role)
+    description = schemathesis.openapi.from_asgi("/v1/openapi.json", anonymous.app)
+    problem = anonymous.get("/v1/openapi.json").json()["components"]["schemas"]["Problem"]
+    for operation in description.get_all_operations():
+
+        @settings(examples, deadline=None, suppress_health_check=list(HealthCheck))
+        @given(st.one_of(*(operation.ok().as_strategy(generation_mode=one) for one in MODES)))
+        def ask(case: schemathesis.Case) -> None:
+            for name, value in (case.path_parameters or {}).items():  # half of what is there
+                if name in known and isinstance(value, str) and value[-1:] < "8":
+                    case.path_parameters[name] = known[name]
+            answer = case.call(headers=dict(client.headers))
+            case.validate_response(answer, checks=CHECKS)
+            if answer.status_code >= 400:
+                assert answer.headers["content-type"] == ["application/problem+json"]
+                jsonschema_rs.validate(problem, answer.json())
+                assert answer.json()["status"] == answer.status_code
+
+        with subtests.test(operation.ok().label):
+            ask()
+
+
+def cursor(*parts: object) -> str:
+    return base64.urlsafe_b64encode(json.dumps(parts).encode()).decode()
+
+
+@pytest.mark.parametrize(
+    ("path", "body"),
+    [
+        ("/v1/session", r'{"name": "\ud800", "password": "x"}'),
+        ("/v1/session", r'{"name": "a\u0000", "password": "\u0000"}'),
+        ("/v1/session", r'{"name": "a", "password": "\udfff"}'),
+        (
+            "/v1/users",
+            r'{"name": "a", "role": "clinician", "password": "\ud800 and 20 words"}',
+        ),
+        ("/v1/sites", r'{"name": "\ud800"}'),
+        ("/v1/studies/search", r'{"text": "\ud800"}'),
+        ("/v1/studies/search", r'{"cursor": "\ud800"}'),
+        ("/v1/patients/purge", r'{"patient_id": "\u0000"}'),
+        ("/v1/exports", '{"since": "0001-01-01T00:00:00+14:00"}'),
+        ("/v1/exports", '{"until": "9999-12-31T23:59:59-14:00"}'),
+    ],
+)
+def test_what_no_database_holds_is_refused(as_: As, path: str, body: str) -> None:
+    json_body = {"Content-Type": "application/json"}
+    answer = as_(Role.ADMINISTRATOR).post(path, content=body, headers=json_body)
+    assert answer.status_code == 422, answer.text
+
+
+def test_cursors_that_lead_out_of_time_are_none_of_ours(as_: As) -> None:
+    for made in (
+        cursor(0.5, "0001-01-01T00:00:00+14:00", "00"),
+        cursor(10**300, "2026-01-01T00:00:00", "00"),
+        cursor(10**350, "2026-01-01T00:00:00+00:00", "00"),
+    ):
+        answer = as_(Role.REVIEWER).post("/v1/studies/search", json={"cursor": made[:500]})
+        assert answer.status_code == 400, answer.text
+
+
+def test_a_files_name_that_is_no_text_is_no_fault(as_: As) -> None:
+    body = (
+        b'--x\r\nContent-Disposition: form-data; name="files"; filename="\xff\xfe.png"\r\n'
+        b"Content-Type: image/png\r\n\r\nnothing\r\n--x--\r\n"
+    )
+    multipart = {"Content-Type": "multipart/form-data; boundary=x"}
+    answer = as_(Role.SERVICE).post("/v1/readings", content=body, headers=multipart)
+    assert answer.status_code in (400, 415), answer.text

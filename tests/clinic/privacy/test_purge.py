@@ -1,0 +1,384 @@
+import io
+import random
+import threading
+import time
+from concurrent.futures import ThreadPoolExecutor
+from datetime import UTC, date, datetime, timedelta
+from pathlib import Path
+
+import pytest
+from sqlalchemy import func, select
+
+from pneumoscope.clinic import queue
+from pneumoscope.clinic.accounts import Role, create_user
+from pneumoscope.clinic.audit import verify
+from pneumoscope.clinic.database import Database
+from pneumoscope.clinic.holding import hold
+from pneumoscope.clinic.intake import Kept, Origin, Upload, accept, keep
+from pneumoscope.clinic.judgements import Answer, Opinion, judge
+from pneumoscope.clinic.privacy import purge as purge_module
+from pneumoscope.clinic.privacy.purge import (
+    Purged,
+    purge_due,
+    purge_patient,
+    remove_unwanted,
+)
+from pneumoscope.clinic.privacy.retention import Retention, keep_for
+from pneumoscope.clinic.privacy.tables import UnwantedFile
+from pneumoscope.clinic.store import FileStore
+from pneumoscope.clinic.tables import (
+    AuditEntry,
+    HandedIn,
+    Image,
+    Job,
+    Judgement,
+    Site,
+    StoredReading,
+    Study,
+    StudyStatus,
+    Task,
+)
+from pneumoscope.errors import ClinicError
+
+START = datetime(2026, 1, 1, 8, tzinfo=UTC)
+DAY = timedelta(days=1)
+PNG = b"\x89PNG\r\n\x1a\n"
+SECRETS = ("SECRET-ID", "SECRET-NAME", "SECRET-ACC", "1.2.3.4711", "SECRET-FILE", "SECRET-TEXT")
+
+
+@pytest.fixture
+def store(tmp_path: Path) -> FileStore:
+    return FileStore(tmp_path / "files")
+
+
+def upload(content: bytes, number: int = 0, patient: str = "SECRET-ID") -> Upload:
+    origin = Origin(
+        study_uid=f"1.2.3.4711.{number}",
+        accession="SECRET-ACC",
+        patient_id=patient,
+        patient_name="SECRET-NAME",
+        birth_date=date(1957, 11, 3),
+        sex="F",
+        acquired=START,
+    )
+    return Upload("SECRET-FILE.png", io.BytesIO(PNG + content), origin)
+
+
+def enter(database: Database, store: FileStore, kept: Kept, now: datetime = START) -> str:
+    with database.writing() as session:
+        hold(session, store, {kept.sha256: kept.content})
+        site = session.scalar(select(Site)) or Site(name="Ward")
+        job = Job(created=now, created_by="someone")
+        session.add_all([site, job])
+        session.flush()
+        session.add(HandedIn(user_id="x", key=job.id, digest="d", job_id=job.id, created=now))
+        return accept(session, kept, site, job, now).id
+
+
+def read(database: Database, store: FileStore, image_id: str, heatmap: bytes = b"heat") -> None:
+    """Store a reading, as a worker would."""
+    content = io.BytesIO(heatmap)
+    sha256 = store.put(content)
+    with database.writing() as session:
+        hold(session, store, {sha256: content})
+        image = session.get_one(Image, image_id)
+        session.delete(session.get_one(Task, image_id))
+        session.add(
+            StoredReading(
+                image_id=image_id,
+                created=image.received,
+                bundle="b",
+                status="read",
+                operating_point="screening",
+                finding="pneumonia",
+                probability=0.5,
+                findings={},
+                reasons=["of SECRET-FILE"],
+                quality=[],
+                heatmap_sha256=sha256,
+                milliseconds=1.0,
+            )
+        )
+        image.study.status = StudyStatus.READ
+
+
+def add(database: Database, store: FileStore, content: bytes, number: int = 0, day: int = 0) -> str:
+    kept = keep(store, upload(content, number))
+    image_id = enter(database, store, kept, START + day * DAY)
+    read(database, store, image_id)
+    return image_id
+
+
+def decide(database: Database, pixels: int | None = None, studies: int | None = None) -> None:
+    with database.writing() as session:
+        keep_for(session, Retention(pixels, studies))
+
+
+def purge(database: Database, store: FileStore, day: int, *, dry_run: bool = False) -> Purged:
+    return purge_due(database, store, "the server", START + day * DAY, dry_run=dry_run)
+
+
+def files(store: FileStore) -> list[bytes]:
+    return sorted(path.read_bytes() for path in store.folder.rglob("*") if path.is_file())
+
+
+def test_everything_is_kept_for_ever_unless_somebody_decides(
+    database: Database, store: FileStore
+) -> None:
+    add(database, store, b"a")
+    assert purge(database, store, 100_000) == Purged(0, 0)
+    assert files(store) == sorted([PNG + b"a", b"heat"])
+
+
+def test_files_go_after_their_time_and_the_rest_stays(database: Database, store: FileStore) -> None:
+    image_id = add(database, store, b"a")
+    decide(database, pixels=30)
+    assert purge(database, store, 30) == Purged(0, 0)
+    assert purge(database, store, 31, dry_run=True) == Purged(1, 0)
+    assert len(files(store)) == 2
+    assert purge(database, store, 31) == Purged(1, 0)
+    assert files(store) == []
+    assert purge(database, store, 32) == Purged(0, 0)
+    with database.reading() as session:
+        image = session.get_one(Image, image_id)
+        assert image.purged == START + 31 * DAY
+        assert image.study.purged is None
+        assert image.study.patient_id == "SECRET-ID"
+        assert image.reading is not None
+        assert image.reading.heatmap_sha256 is None
+        assert session.scalars(select(HandedIn)).all() == []
+        assert session.scalars(select(UnwantedFile)).all() == []
+
+
+def test_a_purged_study_says_nothing_of_whom_it_is_of(
+    database: Database, store: FileStore, url: str, tmp_path: Path
+) -> None:
+    image_id = add(database, store, b"a")
+    with database.writing() as session:
+        anna = create_user(session, "anna", Role.REVIEWER, None, START)
+        image = session.get_one(Image, image_id)
+        judge(session, anna, image, Opinion(Answer.DISAGREE, text="SECRET-TEXT"), START)
+    decide(database, pixels=5, studies=10)
+    assert purge(database, store, 40, dry_run=True) == Purged(0, 1)
+    assert purge(database, store, 40) == Purged(0, 1)
+    with database.reading() as session:
+        study = session.scalars(select(Study)).one()
+        (judgement,) = session.scalars(select(Judgement))
+        rows = [study, *study.images, study.images[0].reading, judgement]
+        told = repr([{k: v for k, v in vars(row).items() if k[0] != "_"} for row in rows])
+        assert (judgement.answer, judgement.text) == ("disagree", None)
+        assert verify(session).broken is None
+        assert verify(session).entries == 1
+    assert not [secret for secret in SECRETS if secret in told]
+    assert (study.birth_date, study.sex, study.acquired) == (None, None, None)
+    assert study.status == StudyStatus.REVIEWED
+    database.close()
+    if url.startswith("sqlite"):  # nor in what it no longer uses of its file
+        content = b"".join(path.read_bytes() for path in tmp_path.glob("clinic.db*"))
+        assert not [secret for secret in SECRETS if secret.encode() in content]
+
+
+def test_the_time_counts_from_the_last_change(database: Database, store: FileStore) -> None:
+    first = add(database, store, b"a", day=0)
+    add(database, store, b"b", day=20)  # of the same study
+    decide(database, studies=30)
+    assert purge(database, store, 45) == Purged(0, 0)
+    with database.writing() as session:
+        anna = create_user(session, "anna", Role.REVIEWER, None, START)
+        image = session.get_one(Image, first)
+        judge(session, anna, image, Opinion(Answer.AGREE), START + 40 * DAY)
+    assert purge(database, store, 69) == Purged(0, 0)
+    assert len(files(store)) == 3
+    assert purge(database, store, 71) == Purged(0, 1)
+    assert files(store) == []
+
+
+def test_what_waits_to_be_read_is_not_purged(database: Database, store: FileStore) -> None:
+    image_id = enter(database, store, keep(store, upload(b"a")))
+    with database.writing() as session:
+        queue.take(session, "a worker", 1, START)
+    decide(database, pixels=1, studies=1)
+    assert purge(database, store, 1000) == Purged(0, 0)
+    with database.reading() as session:
+        site_id = session.scalars(select(Site.id)).one()
+    with pytest.raises(ClinicError, match="waits"):
+        purge_patient(database, store, site_id, "SECRET-ID", "anna")
+    assert files(store) == [PNG + b"a"]
+    read(database, store, image_id)
+    assert purge(database, store, 1000) == Purged(0, 1)
+
+
+def test_a_file_goes_with_the_last_image_that_has_it(database: Database, store: FileStore) -> None:
+    add(database, store, b"same", number=1, day=0)
+    add(database, store, b"same", number=2, day=10)
+    decide(database, pixels=30)
+    assert purge(database, store, 35) == Purged(1, 0)
+    assert files(store) == sorted([PNG + b"same", b"heat"])
+    assert purge(database, store, 45) == Purged(1, 0)
+    assert files(store) == []
+
+
+def test_one_patient_is_purged_on_request(database: Database, store: FileStore) -> None:
+    for number in range(2):
+        add(database, store, b"%d" % number, number=number)
+    other = keep(store, upload(b"other", number=7, patient="another"))
+    read(database, store, enter(database, store, other), b"other heat")
+    with database.reading() as session:
+        site_id = session.scalars(select(Site.id)).one()
+    assert purge_patient(database, store, "0" * 32, "SECRET-ID", "anna") == 0
+    assert purge_patient(database, store, site_id, "SECRET-ID", "anna") == 2
+    assert purge_patient(database, store, site_id, "SECRET-ID", "anna") == 0
+    assert files(store) == sorted([PNG + b"other", b"other heat"])
+    with database.reading() as session:
+        entries = session.scalars(select(AuditEntry)).all()
+        assert session.scalars(select(Study.patient_id)).all().count("another") == 1
+    assert [(one.actor, one.action) for one in entries] == [("anna", "purge study")] * 2
+    assert "SECRET" not in "".join(one.object + one.detail for one in entries)
+
+
+def test_a_further_image_of_a_purged_study_begins_a_new_one(
+    database: Database, store: FileStore
+) -> None:
+    add(database, store, b"a")
+    decide(database, studies=30)
+    purge(database, store, 40)
+    add(database, store, b"a", day=41)
+    with database.reading() as session:
+        studies = session.scalars(select(Study).order_by(Study.received)).all()
+        assert [study.purged is None for study in studies] == [False, True]
+    assert len(files(store)) == 2
+
+
+def test_what_was_purged_cannot_be_judged(database: Database, store: FileStore) -> None:
+    image_id = add(database, store, b"a")
+    decide(database, pixels=1)
+    with database.writing() as session:
+        anna = create_user(session, "anna", Role.REVIEWER, None, START)
+    purge(database, store, 40)
+    with pytest.raises(ClinicError, match="purged"), database.writing() as session:
+        judge(session, anna, session.get_one(Image, image_id), Opinion(Answer.AGREE), START)
+
+
+def test_a_purge_that_was_interrupted_is_brought_to_its_end(
+    database: Database, store: FileStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    add(database, store, b"a")
+    decide(database, pixels=1)
+    with monkeypatch.context() as patched:
+        patched.setattr(FileStore, "remove", lambda *_: (_ for _ in ()).throw(KeyboardInterrupt))
+        with pytest.raises(KeyboardInterrupt):
+            purge(database, store, 40)
+    assert len(files(store)) == 2
+    assert purge(database, store, 40) == Purged(0, 0)
+    assert files(store) == []
+
+
+def test_a_file_that_is_purged_after_it_was_kept_is_written_again(
+    database: Database, store: FileStore
+) -> None:
+    add(database, store, b"a", number=1)
+    decide(database, pixels=1)
+    kept = keep(store, upload(b"a", number=2))  # it is there already, and left alone
+    purge(database, store, 40)
+    assert files(store) == []
+    enter(database, store, kept)
+    assert files(store) == [PNG + b"a"]
+
+
+def test_an_image_that_is_entered_while_its_file_is_removed_gets_it_again(
+    database: Database, store: FileStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    add(database, store, b"a", number=1)
+    decide(database, pixels=1)
+    kept = keep(store, upload(b"a", number=2))
+    removing = threading.Event()
+    remove = FileStore.remove
+
+    def slowly(self: FileStore, sha256: str) -> None:
+        if sha256 == kept.sha256:
+            removing.set()
+            time.sleep(0.5)  # in which the other enters, if nothing stops it
+        remove(self, sha256)
+
+    monkeypatch.setattr(FileStore, "remove", slowly)
+    with ThreadPoolExecutor() as threads:
+        purged = threads.submit(purge, database, store, 40)
+        assert removing.wait(30)
+        enter(database, store, kept)
+        purged.result()
+    assert files(store) == [PNG + b"a"]
+
+
+def test_a_file_of_an_image_that_is_being_entered_is_not_removed(
+    database: Database, store: FileStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    add(database, store, b"a", number=1)
+    decide(database, pixels=1)
+    with monkeypatch.context() as patched:
+        patched.setattr(purge_module, "remove_unwanted", lambda *_: None)
+        purge(database, store, 40)
+    kept = keep(store, upload(b"a", number=2))
+    with ThreadPoolExecutor() as threads:
+        with database.writing() as session:
+            hold(session, store, {kept.sha256: kept.content})
+            removed = threads.submit(remove_unwanted, database, store)
+            time.sleep(0.5)  # in which the other removes, if nothing stops it
+            job = Job(created=START, created_by="someone")
+            session.add(job)
+            session.flush()
+            accept(session, kept, session.scalars(select(Site)).one(), job, START)
+        removed.result()
+    assert files(store) == [PNG + b"a"]
+
+
+def test_no_image_ever_loses_its_file_to_a_purge(database: Database, store: FileStore) -> None:
+    """Four hand in the same three files, over and over, while others purge all there is."""
+    with database.writing() as session:
+        site = Site(name="Ward")
+        session.add(site)
+        session.flush()
+        site_id = site.id
+    done = threading.Event()
+    numbers = iter(range(10**6))
+    lock = threading.Lock()
+
+    def hand_in(seed: int) -> None:
+        chance = random.Random(seed)
+        for _ in range(15):
+            with lock:
+                number = next(numbers)
+            content = b"%d" % chance.randrange(3)
+            kept = keep(store, upload(content, number, f"P-{chance.randrange(2)}"))
+            time.sleep(chance.random() / 100)
+            image_id = enter(database, store, kept)
+            read(database, store, image_id, b"heat of " + content)
+
+    def purge_all(seed: int) -> int:
+        chance, count = random.Random(seed), 0
+        while not done.is_set():
+            try:
+                patient = f"P-{chance.randrange(2)}"
+                count += purge_patient(database, store, site_id, patient, "anna")
+            except ClinicError:
+                remove_unwanted(database, store)
+            time.sleep(0.001)
+        return count
+
+    with ThreadPoolExecutor(8) as threads:
+        purging = [threads.submit(purge_all, seed) for seed in range(2)]
+        for handing in [threads.submit(hand_in, seed) for seed in range(4)]:
+            handing.result()
+        done.set()
+        assert sum(one.result() for one in purging) > 0
+    with database.reading() as session:
+        kept_images = session.scalars(select(Image).where(Image.purged.is_(None))).all()
+        for image in kept_images:
+            assert store.read(image.sha256)
+            assert image.reading is not None
+            assert store.read(image.reading.heatmap_sha256 or "")
+        assert session.scalar(select(func.count()).select_from(Image)) == 60
+    for patient in range(2):
+        purge_patient(database, store, site_id, f"P-{patient}", "anna")
+    assert files(store) == []
+    with database.reading() as session:
+        assert verify(session).broken is None

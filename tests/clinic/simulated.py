@@ -1,0 +1,126 @@
+"""A simulated clinic: readings of patients drawn from a population, and what people say of them."""
+
+from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
+from uuid import UUID
+
+import numpy as np
+from sqlalchemy import select
+
+from pneumoscope.clinic.accounts import Role, create_user
+from pneumoscope.clinic.database import Database
+from pneumoscope.clinic.judgements import Answer
+from pneumoscope.clinic.monitoring.overview import Yardstick
+from pneumoscope.clinic.monitoring.reference import STATISTICS
+from pneumoscope.clinic.tables import Image, Judgement, Site, StoredReading, Study, User
+from pneumoscope.reader.reading import find
+
+NOW = datetime(2026, 11, 25, 9, 30, tzinfo=UTC)
+
+Change = Callable[[dict[str, float]], dict[str, float]]
+"""What is different about a patient's statistics."""
+
+
+def as_they_were(values: dict[str, float]) -> dict[str, float]:
+    return values
+
+
+def brighter(by: float) -> Change:
+    return lambda values: values | {"brightness": values["brightness"] + by}
+
+
+class Simulated:
+    """Fills a database; the same seed gives the same clinic."""
+
+    def __init__(self, database: Database, yardstick: Yardstick, seed: int = 0) -> None:
+        self.database = database
+        self.yardstick = yardstick
+        self.now = NOW
+        self._rng = np.random.default_rng(seed)
+
+    def site(self, name: str) -> str:
+        """Return the identifier of a site, made if need be with somebody who judges there."""
+        with self.database.writing() as session:
+            found = session.scalar(select(Site).where(Site.name == name))
+            if found is None:
+                found = Site(id=self._id(), name=name, displayed=True)
+                session.add(found)
+                create_user(session, f"judge of {name}".lower(), Role.CLINICIAN, None, NOW)
+            return found.id
+
+    def run(
+        self,
+        first: int,
+        last: int,
+        patients: int,
+        site: str = "Ward",
+        change: Change = as_they_were,
+        rejected: float = 0.05,
+        judged: float = 0.0,
+        agree: float = 0.9,
+        bundle: str | None = None,
+    ) -> None:
+        """Have patients come each day, from ``first`` days ago to ``last`` days ago."""
+        site_id = self.site(site)
+        with self.database.writing() as session:
+            judge = session.scalars(
+                select(User).where(User.name == f"judge of {site}".lower())
+            ).one()
+            for back in range(first, last - 1, -1):
+                day = self.now - timedelta(back)
+                for _ in range(patients):
+                    refused = self._rng.random() < rejected
+                    image = self._image(site_id, day, refused, change)
+                    if bundle is not None:
+                        image.reading.bundle = bundle
+                    session.add(image)
+                    if not refused and self._rng.random() < judged:
+                        session.flush()
+                        session.add(self._judgement(image, judge, day, agree))
+
+    def _image(self, site: str, day: datetime, refused: bool, change: Change) -> Image:
+        reference, point = self.yardstick.reference, self.yardstick.point
+        values = change(
+            {name: float(self._rng.choice(reference.values[name])) for name in STATISTICS}
+        )
+        probability, distance = values.pop("probability"), values.pop("distance")
+        received = day - timedelta(seconds=float(self._rng.gamma(2, 4)))
+        image = Image(
+            id=self._id(),
+            study=Study(id=self._id(), site_id=site, patient_id=self._id(), received=received),
+            sha256=self._id() * 2,
+            name="a.dcm",
+            media_type="application/dicom",
+            size=1,
+            received=received,
+        )
+        image.reading = StoredReading(
+            id=self._id(),
+            created=day,
+            bundle=self.yardstick.bundle,
+            status="rejected" if refused else "read",
+            operating_point=self.yardstick.name,
+            finding=None if refused else str(find(probability, point)),
+            probability=None if refused else probability,
+            findings={},
+            reasons=[],
+            quality=[{"code": "lateral", "severity": "reject", "message": ""}] if refused else [],
+            distance=None if refused else distance,
+            inputs=values,
+            milliseconds=float(self._rng.gamma(9, 6)),
+        )
+        return image
+
+    def _judgement(self, image: Image, judge: User, day: datetime, agree: float) -> Judgement:
+        answer = Answer.AGREE if self._rng.random() < agree else Answer.DISAGREE
+        return Judgement(
+            id=self._id(),
+            image_id=image.id,
+            user_id=judge.id,
+            version=1,
+            answer=answer,
+            created=day + timedelta(hours=1),
+        )
+
+    def _id(self) -> str:
+        return UUID(bytes=self._rng.bytes(16)).hex
