@@ -17,6 +17,7 @@ import { Worklist } from "./worklist/worklist.tsx";
 
 const StudyPage = lazy(() => import("./study/study.tsx"));
 const Upload = lazy(() => import("./upload/upload.tsx"));
+const Monitoring = lazy(() => import("./monitoring/monitoring.tsx"));
 const Administration = lazy(() => import("./administration/administration.tsx"));
 
 export function App() {
@@ -108,6 +109,8 @@ function page(path: string, who: SignedIn): ReactNode {
       return <Worklist />;
     case "/upload":
       return <Upload />;
+    case "/monitoring":
+      return <Monitoring who={who} />;
     case "/administration":
       return <Administration who={who} />;
     default:

@@ -37,7 +37,14 @@ def browser(built: Path, clinic: Clinic) -> TestClient:
 def test_the_page_is_served_at_its_addresses_and_asked_for_anew(
     built: Path, browser: TestClient
 ) -> None:
-    for path in ("/", "/setup", "/upload", "/administration", f"/studies/{'0' * 32}"):
+    for path in (
+        "/",
+        "/setup",
+        "/upload",
+        "/monitoring",
+        "/administration",
+        f"/studies/{'0' * 32}",
+    ):
         answer = browser.get(path)
         assert answer.text == (built / "index.html").read_text(), path
         assert answer.headers["cache-control"] == "no-cache"

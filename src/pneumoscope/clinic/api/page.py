@@ -35,6 +35,7 @@ def links() -> str:
 @router.get("/setup")
 @router.get("/upload")
 @router.get("/studies/{study_id}")
+@router.get("/monitoring")
 @router.get("/administration")
 def page() -> FileResponse:
     """Return the page, which holds nothing of any patient."""
