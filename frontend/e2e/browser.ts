@@ -1,16 +1,18 @@
 // A browser for the tests: what it complains of is kept, axe-core looks at each page.
 
-import { readFileSync } from "node:fs";
+import { readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { type Browser, chromium, type Page } from "playwright-core";
 
 const DESKTOP = { width: 1440, height: 900 };
 const PHONE = { width: 390, height: 844 };
 
-/** What a browser calls errors: nobody is signed in at first, and one file is no radiograph. */
+/** What a browser calls errors: nobody is signed in at first, and what the journey has go wrong. */
 const EXPECTED = [
   ["/v1/session", "401"],
   ["/v1/readings", "415"],
+  ["/v1/events", "429"],
+  ["/v1/oidc/callback", "400"],
 ] as const;
 
 export interface Settings {
@@ -18,6 +20,7 @@ export interface Settings {
   axe: string;
   /** Where screenshots go; none are made without it. */
   pictures: string | null;
+  report: string;
 }
 
 interface Violation {
@@ -41,7 +44,7 @@ export class Witness {
     page.on("console", (message) => {
       const { url } = message.location();
       const expected = EXPECTED.some(
-        ([end, status]) => url.endsWith(end) && message.text().includes(status),
+        ([path, status]) => URL.parse(url)?.pathname === path && message.text().includes(status),
       );
       if (message.type() === "error" && !expected) {
         this.complaints.push(`${message.text()} (${url})`);
@@ -49,7 +52,7 @@ export class Witness {
     });
     page.on("pageerror", (error) => this.complaints.push(`thrown: ${error.message}`));
     page.on("request", (request) => {
-      if (!/^(http:\/\/127\.0\.0\.1:|blob:)/.test(request.url())) {
+      if (!/^(http:\/\/(127\.0\.0\.1|localhost):|blob:)/.test(request.url())) {
         this.complaints.push(`asked elsewhere: ${request.url()}`);
       }
     });
@@ -65,8 +68,19 @@ export class Witness {
     return new Witness(browser, await context.newPage(), settings);
   }
 
-  close(): Promise<void> {
-    return this.browser.close();
+  /** Make a journey, and write down what was noticed on it. */
+  async follow(journey: () => Promise<void>, seen: Record<string, string> = {}): Promise<void> {
+    const { complaints, violations, looked } = this;
+    try {
+      await journey();
+    } catch (error) {
+      await this.page.screenshot({ path: `${this.settings.report}.failed.png` });
+      throw error;
+    } finally {
+      const report = JSON.stringify({ complaints, violations, looked, seen });
+      writeFileSync(this.settings.report, report);
+      await this.browser.close();
+    }
   }
 
   /** Look at a page on a desktop and a phone, dark and light, with axe-core and a camera. */

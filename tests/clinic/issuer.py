@@ -131,7 +131,9 @@ def _handler(issuer: Issuer) -> type[BaseHTTPRequestHandler]:
             issuer.fetched.append(path)
             if path == "/authorize" and issuer.has_page:
                 back = escape(issuer.authorize(_flat(url.query)))
-                self._send(200, f'<meta http-equiv="refresh" content="0;url={back}">', "text/html")
+                icon = '<link rel="icon" href="data:,">'  # else browsers ask for one
+                refresh = f'<meta http-equiv="refresh" content="0;url={back}">'
+                self._send(200, icon + refresh, "text/html")
             elif path == "/authorize":
                 self.send_response(302)
                 self.send_header("Location", issuer.authorize(_flat(url.query)))

@@ -18,6 +18,7 @@ import type {
 } from "./types.ts";
 
 export const whoIsSignedIn = () => json<SignedIn>("GET", "/v1/session");
+export const singleSignOn = () => json<{ offered: boolean }>("GET", "/v1/oidc");
 export const signIn = (name: string, password: string) =>
   json<SignedIn>("POST", "/v1/session", { name, password });
 export const signOut = async () => {
@@ -30,6 +31,8 @@ export const setUp = (token: string, name: string, password: string) =>
 export const searchStudies = (search: Search, cursor: string | null, limit: number) =>
   json<StudyPage>("POST", "/v1/studies/search", { ...search, cursor, limit });
 export const study = (id: string) => json<Study>("GET", `/v1/studies/${id}`);
+/** The patient's other studies at the same site, the newest first; none of an unknown patient. */
+export const priors = (study: string) => json<Study[]>("GET", `/v1/studies/${study}/priors`);
 export const jobImages = (job: string, after: string) =>
   json<ImagePage>("GET", `/v1/jobs/${job}/images?limit=200&after=${after}`);
 export const model = () => json<Model>("GET", "/v1/model");

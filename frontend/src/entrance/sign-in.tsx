@@ -1,6 +1,7 @@
 import { type FormEvent, useState } from "react";
 import * as clinic from "../api/clinic.ts";
 import type { SignedIn } from "../api/types.ts";
+import { useLoaded } from "../shell/use-loaded.ts";
 import { Entrance } from "./entrance.tsx";
 
 interface Props {
@@ -10,6 +11,7 @@ interface Props {
 
 export function SignIn({ notice, entered }: Props) {
   const [error, setError] = useState("");
+  const { value: single } = useLoaded(clinic.singleSignOn);
 
   async function submit(event: FormEvent<HTMLFormElement>) {
     event.preventDefault();
@@ -23,6 +25,14 @@ export function SignIn({ notice, entered }: Props) {
 
   return (
     <Entrance heading="Sign in" error={error || notice}>
+      {single?.offered && (
+        <>
+          <a className="button main" href="/v1/oidc/login">
+            Sign in with the hospital's account
+          </a>
+          <p className="small">Or with a name and a password of this server:</p>
+        </>
+      )}
       <form onSubmit={submit}>
         <label>
           Name

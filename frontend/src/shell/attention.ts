@@ -1,7 +1,6 @@
 // Whether somebody sits before the screen: patients are not shown to an empty chair.
 
 const LEFT_AFTER = 15 * 60_000; // as the server's sessions (credentials.UNUSED_FOR)
-const PERHAPS_LEFT_AFTER = 5 * 60_000;
 
 let last = Date.now();
 for (const sign of ["pointerdown", "pointermove", "keydown", "wheel", "touchstart"]) {
@@ -12,10 +11,6 @@ for (const sign of ["pointerdown", "pointermove", "keydown", "wheel", "touchstar
     },
     { passive: true, capture: true },
   );
-}
-
-export function isAttended(): boolean {
-  return Date.now() - last < PERHAPS_LEFT_AFTER;
 }
 
 /** Call `left` once nobody has touched the page for as long as a session may be unused. */

@@ -40,6 +40,11 @@ export function identifier(patient: Patient): string | null {
   return patient.id === patientName(patient) ? null : patient.id;
 }
 
+/** When a study was made, or came if its files do not say. */
+export function taken(study: Study): string {
+  return study.acquired ?? study.received;
+}
+
 export function bytes(size: number): string {
   return size < 1e6 ? `${Math.ceil(size / 1e3)} kB` : `${(size / 1e6).toFixed(1)} MB`;
 }

@@ -12,6 +12,7 @@ interface Place {
 const PLACES: Place[] = [
   { href: "/", name: "Worklist" },
   { href: "/upload", name: "Upload" },
+  { href: "/monitoring", name: "Monitoring", roles: ["reviewer", "administrator"] },
   { href: "/administration", name: "Administration", roles: ["administrator"] },
 ];
 

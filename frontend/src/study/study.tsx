@@ -4,7 +4,7 @@ import { useCallback, useEffect, useRef, useState } from "react";
 import * as clinic from "../api/clinic.ts";
 import { watchWorklist } from "../api/live.ts";
 import type { Image, SignedIn, Study } from "../api/types.ts";
-import { foremost, identifier, moment, patientName } from "../shell/format.ts";
+import { foremost, identifier, moment, patientName, taken } from "../shell/format.ts";
 import { useKeys } from "../shell/keys.tsx";
 import { go, Link } from "../shell/router.tsx";
 import { useLoaded } from "../shell/use-loaded.ts";
@@ -16,7 +16,6 @@ import { neighbour } from "../worklist/memory.ts";
 import { ImageTabs } from "./image-tabs.tsx";
 import { Judgements } from "./judgements.tsx";
 import { Limits } from "./limits.tsx";
-import { priorsOf, taken } from "./priors.ts";
 import { ReadingPanel } from "./reading.tsx";
 import { Toolbar } from "./toolbar.tsx";
 import { useLayer } from "./use-layer.ts";
@@ -79,7 +78,7 @@ function Opened({ study, who, changed, step }: OpenedProps) {
   const main = useRef<Handle>(null);
   const side = useRef<Handle>(null);
   const { value: model } = useLoaded(clinic.model);
-  const { value: priors = [] } = useLoaded(useCallback(() => priorsOf(study), [study]));
+  const { value: priors = [] } = useLoaded(useCallback(() => clinic.priors(study.id), [study.id]));
 
   const image = study.images[at] ?? study.images[0];
   const before = prior?.images.find((one) => sameView(one, image)) ?? prior?.images[0];

@@ -1,7 +1,6 @@
 import type { Study } from "../api/types.ts";
-import { moment } from "../shell/format.ts";
+import { moment, taken } from "../shell/format.ts";
 import type { Tool } from "../viewer/cornerstone.ts";
-import { taken } from "./priors.ts";
 
 interface Props {
   tool: Tool;

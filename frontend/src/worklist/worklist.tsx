@@ -42,10 +42,10 @@ export function Worklist() {
     shown.current = PAGE;
     void load();
     // Beyond what one request gives, a list that is being scrolled stays as it is.
-    const stop = watchWorklist(() => shown.current <= MOST && void load());
+    const forget = watchWorklist(() => shown.current <= MOST && void load());
     return () => {
       latest.current += 1;
-      stop();
+      forget();
     };
   }, [search, load]);
 

@@ -11,11 +11,14 @@ from sqlalchemy import select
 from pneumoscope.clinic.accounts import Role, create_user, new_password, users
 from pneumoscope.clinic.api.app import create_app
 from pneumoscope.clinic.credentials import issue_token
+from pneumoscope.clinic.monitoring.overview import Yardstick
 from pneumoscope.clinic.serve import prepare
 from pneumoscope.clinic.settings import Clinic, Settings
 from pneumoscope.clinic.tables import Site
 from pneumoscope.clinic.worker import Worker
 from pneumoscope.reader import Reader
+
+from ..simulated import Simulated, brighter
 
 PASSWORD = "correct horse battery staple"
 
@@ -75,3 +78,13 @@ def read_all(clinic: Clinic, reader: Reader) -> Callable[[], int]:
         return done
 
     return drain
+
+
+@pytest.fixture
+def busy(clinic: Clinic, yardstick: Yardstick) -> Simulated:
+    """Return a clinic whose radiographs have become brighter, as of now."""
+    filled = Simulated(clinic.database, yardstick)
+    filled.now = datetime.now(UTC)
+    filled.run(56, 29, 8, judged=0.3)
+    filled.run(28, 1, 8, change=brighter(0.08), judged=0.3)
+    return filled

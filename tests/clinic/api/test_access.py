@@ -25,6 +25,7 @@ As = Callable[[Role], TestClient]
 OPEN = {
     ("POST", "/v1/setup"),
     ("POST", "/v1/session"),
+    ("GET", "/v1/oidc"),
     ("GET", "/v1/oidc/login"),
     ("GET", "/v1/oidc/callback"),
     ("GET", "/health"),
@@ -106,8 +107,12 @@ def test_what_is_open_is_so_for_all(anonymous: TestClient, as_: As) -> None:
     for client in (anonymous, *map(as_, Role)):
         for method, path in OPEN:
             # Without a single sign-on those two answer that there is none.
-            wanted = 404 if "oidc" in path else 200 if method == "GET" else 422
+            wanted = 404 if "/oidc/" in path else 200 if method == "GET" else 422
             assert ask(client, method, path) == wanted, (method, path)
+
+
+def test_no_single_sign_on_is_offered_where_there_is_none(anonymous: TestClient) -> None:
+    assert anonymous.get("/v1/oidc").json() == {"offered": False}
 
 
 def test_everyone_may_do_what_is_everyones(as_: As) -> None:

@@ -2,7 +2,6 @@ import base64
 import hashlib
 import re
 from collections.abc import Callable
-from datetime import UTC, datetime
 
 import pytest
 from fastapi.testclient import TestClient
@@ -10,11 +9,10 @@ from prometheus_client.parser import text_string_to_metric_families
 from sqlalchemy import select
 
 from pneumoscope.clinic.accounts import Role
-from pneumoscope.clinic.monitoring.overview import Yardstick
 from pneumoscope.clinic.settings import Clinic
 from pneumoscope.clinic.tables import AuditEntry, Study
 
-from ..simulated import Simulated, brighter
+from ..simulated import Simulated
 
 As = Callable[[Role], TestClient]
 
@@ -64,16 +62,6 @@ def test_figures_name_nobody(as_: As, phantoms: list[bytes]) -> None:
     )
     text = service.get("/metrics").text
     assert not [word for word in ("Okafor", "P-77", "Ada", "service") if word in text]
-
-
-@pytest.fixture
-def busy(clinic: Clinic, yardstick: Yardstick) -> Simulated:
-    """Return a clinic whose radiographs have become brighter, as of now."""
-    filled = Simulated(clinic.database, yardstick)
-    filled.now = datetime.now(UTC)
-    filled.run(56, 29, 8, judged=0.3)
-    filled.run(28, 1, 8, change=brighter(0.08), judged=0.3)
-    return filled
 
 
 def test_the_figures_over_http(as_: As, busy: Simulated) -> None:

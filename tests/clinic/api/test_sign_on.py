@@ -102,6 +102,12 @@ def test_the_first_sign_in_makes_an_account_and_a_session(
     assert browser.post("/v1/studies/search", json={}, headers=csrf).status_code == 200
 
 
+def test_who_is_about_to_sign_in_is_told_that_there_is_a_single_sign_on(
+    browser: TestClient,
+) -> None:
+    assert browser.get("/v1/oidc").json() == {"offered": True}
+
+
 def test_the_cookies_are_as_safe_as_they_can_be(browser: TestClient) -> None:
     gone = browser.get("/v1/oidc/login")
     words = {word.strip().lower() for word in gone.headers["set-cookie"].split(";")}

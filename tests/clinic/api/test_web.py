@@ -37,7 +37,14 @@ def browser(built: Path, clinic: Clinic) -> TestClient:
 def test_the_page_is_served_at_its_addresses_and_asked_for_anew(
     built: Path, browser: TestClient
 ) -> None:
-    for path in ("/", "/setup", "/upload", "/administration", f"/studies/{'0' * 32}"):
+    for path in (
+        "/",
+        "/setup",
+        "/upload",
+        "/monitoring",
+        "/administration",
+        f"/studies/{'0' * 32}",
+    ):
         answer = browser.get(path)
         assert answer.text == (built / "index.html").read_text(), path
         assert answer.headers["cache-control"] == "no-cache"
@@ -54,6 +61,14 @@ def test_what_the_page_loads_is_kept_for_ever(browser: TestClient) -> None:
     assert answer.headers["content-type"].startswith("text/javascript")
     missing = browser.get("/assets/index-c3d4.js")
     assert (missing.status_code, missing.headers["cache-control"]) == (404, "no-store")
+
+
+def test_pages_without_a_script_have_the_pages_style_and_icon(built: Path) -> None:
+    assert page.links() == ""
+    icon, style = '<link rel="icon" href="/assets/a.svg">', '<link rel="stylesheet" href="/a.css">'
+    script = '<script type="module" src="/assets/a.js"></script>'
+    (built / "index.html").write_text(f"<head>{icon}{script}\n{style}</head>")
+    assert page.links() == icon + style
 
 
 @pytest.mark.parametrize("path", ["../secret.txt", "..%2fsecret.txt", "%2e%2e/secret.txt"])

@@ -1,5 +1,6 @@
 """The web page: its files, as `make web` builds them from frontend/ into this package."""
 
+import re
 from http import HTTPStatus
 from pathlib import Path
 
@@ -23,11 +24,18 @@ def is_built() -> bool:
     return (WEB / "index.html").is_file()
 
 
+def links() -> str:
+    """Return the elements that load the page's style and icon, for pages without a script."""
+    index = (WEB / "index.html").read_text() if is_built() else ""
+    return "".join(re.findall('<link rel="(?:stylesheet|icon)"[^>]*>', index))
+
+
 # What the page shows at an address it decides itself; an address elsewhere is an error of ours.
 @router.get("/")
 @router.get("/setup")
 @router.get("/upload")
 @router.get("/studies/{study_id}")
+@router.get("/monitoring")
 @router.get("/administration")
 def page() -> FileResponse:
     """Return the page, which holds nothing of any patient."""

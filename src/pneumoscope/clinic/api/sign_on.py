@@ -7,8 +7,10 @@ from typing import Annotated
 
 from fastapi import APIRouter, Depends, Query, Request, Response
 from fastapi.responses import HTMLResponse, RedirectResponse
+from pydantic import BaseModel
 
 from pneumoscope.clinic import audit
+from pneumoscope.clinic.api.page import links
 from pneumoscope.clinic.api.problems import ProblemError
 from pneumoscope.clinic.api.security import COOKIE, TheClinic
 from pneumoscope.clinic.api.sessions import slowly
@@ -43,6 +45,18 @@ def provider_of(request: Request) -> Provider:
 
 
 TheProvider = Annotated[Provider, Depends(provider_of)]
+
+
+class SingleSignOn(BaseModel):
+    """Whether the server has a single sign-on."""
+
+    offered: bool
+
+
+@router.get("")
+def single_sign_on(request: Request) -> SingleSignOn:
+    """Tell whoever is about to sign in whether there is a single sign-on."""
+    return SingleSignOn(offered=request.app.state.provider is not None)
 
 
 @router.get("/login", response_class=HTMLResponse, dependencies=[Depends(slowly)])
@@ -131,8 +145,9 @@ def _signed_in(token: str) -> HTMLResponse:
 
 def _page(title: str, text: str, status: HTTPStatus, head: str = "") -> HTMLResponse:
     return HTMLResponse(
-        f'<!doctype html><html lang="en"><head><meta charset="utf-8">{head}'
+        f'<!doctype html><html lang="en"><head><meta charset="utf-8">{head}{links()}'
         '<meta name="viewport" content="width=device-width"><title>pneumoscope</title></head>'
-        f'<body><h1>{title}</h1><p>{escape(text)}</p><p><a href="/">Continue</a></p></body></html>',
+        f'<body><main class="entrance"><p class="mark">pneumoscope</p><h1>{title}</h1>'
+        f'<p>{escape(text)}</p><p><a href="/">Continue</a></p></main></body></html>',
         status,
     )
