@@ -76,7 +76,8 @@ class Reference:
                 return cls(str(arrays["bundle"]), values)
         except (OSError, ValueError, KeyError, EOFError) as error:
             raise ClinicError(
-                f"references/{path.name}: no reference that can be read; make it again with 'pneumoscope reference'"
+                f"references/{path.name}: no reference that can be read; make it again with "
+                "'pneumoscope reference'"
             ) from error
 
 
