@@ -62,12 +62,16 @@ async function readFigures() {
       .allTextContents();
   seen.brightness = (await row("brightness")).join(" | ");
   seen.corrected = (await row("Corrected for who was judged")).join(" | ");
-  const heights = await page
-    .locator(".plot")
-    .first()
-    .locator(".series-0 rect")
-    .evaluateAll((bars) => bars.map((bar) => Number(bar.getAttribute("height"))));
-  seen.heights = JSON.stringify(heights);
+  const plot = page.locator(".plot").first();
+  const places = (what: string, name: string) =>
+    plot
+      .locator(what)
+      .evaluateAll((all, name) => all.map((one) => Number(one.getAttribute(name))), name);
+  seen.bars = JSON.stringify(await places(".series-0 rect", "y"));
+  seen.axis = JSON.stringify(await places(".grid", "y1"));
+  seen.ticks = JSON.stringify(
+    (await plot.locator("g:has(> .grid) text").allTextContents()).map(Number),
+  );
   await page.getByText("The figures").first().click();
   seen.windows = (await page.locator(".windows").first().locator("td").allTextContents()).join("|");
 }
