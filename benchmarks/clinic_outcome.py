@@ -1,0 +1,118 @@
+"""What became of the radiographs that a clinic's server accepted: asked of it, and looked up."""
+
+import asyncio
+import time
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass
+from hashlib import sha256
+from pathlib import Path
+
+import httpx
+from sqlalchemy import func, select
+
+from benchmarks.report import Cell
+from pneumoscope.clinic.database import Database
+from pneumoscope.clinic.tables import Image, StoredReading, Task
+
+_LOOK_EVERY = 1.0
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """How many radiographs were accepted, and what is known of them."""
+
+    accepted: int
+    by_api: int
+    """Jobs that have their one image, with its reading, as the API says."""
+    once: int
+    """Files that the database has in one image with one reading."""
+    images: int
+    readings: int
+    waiting: int
+    failed: int
+    """Readings that say that the image could not be read."""
+    drain: float
+    """Readings a second between the first and the last."""
+
+    @property
+    def complete(self) -> bool:
+        """Whether each has exactly one reading and there is nothing else."""
+        counts = {self.accepted, self.by_api, self.once, self.images, self.readings}
+        return len(counts) == 1 and self.waiting == self.failed == 0
+
+    def row(self) -> dict[str, Cell]:
+        """Return it as a row of a table."""
+        return {
+            "accepted": self.accepted,
+            "one reading, by the API": self.by_api,
+            "one reading, in the database": self.once,
+            "images": self.images,
+            "readings": self.readings,
+            "still waiting": self.waiting,
+            "failed": self.failed,
+        }
+
+
+async def drained(database: Database, patience: float) -> float:
+    """Wait until nothing waits to be read; return the seconds that took.
+
+    Raises
+    ------
+    TimeoutError
+        If it takes longer than the patience.
+    """
+    began = time.monotonic()
+    async with asyncio.timeout(patience):
+        while await asyncio.to_thread(_waiting, database):
+            await asyncio.sleep(_LOOK_EVERY)
+    return time.monotonic() - began
+
+
+async def outcome(
+    database: Database, client: httpx.AsyncClient, jobs: Mapping[Path, str]
+) -> Outcome:
+    """Find out what became of files, by the jobs that they were accepted as."""
+    by_api = 0
+    for job in jobs.values():
+        images = (await client.get(f"/v1/jobs/{job}/images")).raise_for_status().json()["images"]
+        by_api += [image["reading"] is not None for image in images] == [True]
+    digests = [sha256(file.read_bytes()).hexdigest() for file in jobs]
+    with database.reading() as session:
+        found = session.execute(
+            select(Image.sha256, StoredReading.id).outerjoin(
+                StoredReading, StoredReading.image_id == Image.id
+            )
+        ).all()
+        failed = select(func.count()).where(StoredReading.status == "failed")
+        first, last = session.execute(
+            select(func.min(StoredReading.created), func.max(StoredReading.created))
+        ).one()
+        return Outcome(
+            accepted=len(jobs),
+            by_api=by_api,
+            once=_once(digests, [(digest, reading) for digest, reading in found]),
+            images=session.scalar(select(func.count()).select_from(Image)) or 0,
+            readings=session.scalar(select(func.count()).select_from(StoredReading)) or 0,
+            waiting=_waiting(database),
+            failed=session.scalar(failed) or 0,
+            drain=(len(found) - 1) / max((last - first).total_seconds(), 1e-9),
+        )
+
+
+def _once(digests: Collection[str], found: Sequence[tuple[str, str | None]]) -> int:
+    """Count the files that have one image, with one reading.
+
+    Examples
+    --------
+    >>> _once(["a", "b", "c", "d"], [("a", "1"), ("b", None), ("d", "2"), ("d", "3")])
+    1
+    """
+    readings: dict[str, list[str | None]] = {digest: [] for digest in digests}
+    for digest, reading in found:
+        readings[digest].append(reading)
+    return sum(len(one) == 1 and one[0] is not None for one in readings.values())
+
+
+def _waiting(database: Database) -> int:
+    with database.reading() as session:
+        return session.scalar(select(func.count()).select_from(Task)) or 0

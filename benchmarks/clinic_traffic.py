@@ -1,0 +1,168 @@
+"""What a hospital asks of the clinic's server: radiographs that come, clinicians who look."""
+
+import asyncio
+import json
+import random
+import time
+from collections import Counter, defaultdict
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import httpx
+
+THINK = (2.0, 8.0)
+"""Seconds between two steps of a clinician."""
+
+_JUDGED = 0.25
+"""Share of the studies looked at that are judged."""
+
+_TEXTS = ("00", "123", "nobody", "somebody")
+_PAUSE = 0.2
+"""Seconds before what was not answered is sent again."""
+
+
+@dataclass
+class Requests:
+    """What was asked: seconds to each answer by kind, and what went wrong."""
+
+    seconds: dict[str, list[float]] = field(default_factory=lambda: defaultdict(list))
+    faults: Counter[str] = field(default_factory=Counter)
+
+    @contextmanager
+    def timed(self, kind: str) -> Iterator[None]:
+        """Time what is done inside; what breaks off is a fault and no time."""
+        began = time.perf_counter()
+        try:
+            yield
+        except httpx.HTTPError:
+            self.faults[kind] += 1
+            raise
+        self.seconds[kind].append(time.perf_counter() - began)
+
+
+@dataclass
+class Arrivals:
+    """Radiographs that come, each in a request of its own, sent again until it is accepted.
+
+    Parameters
+    ----------
+    files
+        To be sent.
+    requests
+        Gets what was asked.
+    """
+
+    files: Sequence[Path]
+    requests: Requests
+    jobs: dict[Path, str] = field(default_factory=dict)
+    """Of what is accepted."""
+
+    async def send(
+        self, client: httpx.AsyncClient, senders: int, until: asyncio.Task[None] | None = None
+    ) -> None:
+        """Send all files, some at a time, each as soon as the one before is accepted.
+
+        Parameters
+        ----------
+        client
+            That is signed in.
+        senders
+            How many are on their way at once.
+        until
+            When it is done, no further file is begun with.
+        """
+        waiting = (file for file in self.files if until is None or not until.done())
+        await asyncio.gather(*(self._send_some(client, waiting) for _ in range(senders)))
+
+    async def _send_some(self, client: httpx.AsyncClient, waiting: Iterator[Path]) -> None:
+        for file in waiting:
+            while file not in self.jobs:
+                try:
+                    self.jobs[file] = await self._send_one(client, file)
+                except httpx.HTTPError:
+                    await asyncio.sleep(_PAUSE)
+
+    async def _send_one(self, client: httpx.AsyncClient, file: Path) -> str:
+        part = {"files": (file.name, file.read_bytes(), "image/jpeg")}
+        about = {"patient_id": file.stem, "patient_name": f"Nobody^{file.stem}"}
+        with self.requests.timed("hand in"):
+            answer = await client.post(
+                "/v1/readings",
+                files=part,
+                data={"about": json.dumps(about)},
+                headers={"Idempotency-Key": file.name},
+            )
+            answer.raise_for_status()
+        job: str = answer.json()["job"]
+        return job
+
+
+@dataclass
+class Clinician:
+    """Somebody who goes through the worklist, opens studies and judges some of them.
+
+    Parameters
+    ----------
+    client
+        That is signed in.
+    requests
+        Gets what was asked.
+    rng
+        Decides what is looked at, and for how long.
+    think
+        Seconds between two steps, the fewest and the most.
+    """
+
+    client: httpx.AsyncClient
+    requests: Requests
+    rng: random.Random
+    think: tuple[float, float] = THINK
+
+    async def browse(self) -> None:
+        """Go on until cancelled; what is not answered is left, as a person does."""
+        while True:
+            await asyncio.sleep(self.rng.uniform(*self.think))
+            try:
+                studies = await self._search()
+                if studies:
+                    await asyncio.sleep(self.rng.uniform(*self.think))
+                    await self._look_at(self.rng.choice(studies)["id"])
+            except httpx.HTTPError:
+                continue
+
+    async def _search(self) -> list[dict[str, Any]]:
+        wanted: dict[str, object] = self.rng.choice(
+            [{}, {}, {}, {"status": "read"}, {"disputed": True}, {"rejected": True}]
+        )
+        if self.rng.random() < 1 / 4:
+            wanted = {"text": self.rng.choice(_TEXTS)}
+        answer = await self._ask("worklist", "POST", "/v1/studies/search", wanted)
+        studies: list[dict[str, Any]] = answer.json()["studies"]
+        return studies
+
+    async def _look_at(self, study_id: str) -> None:
+        study = (await self._ask("study", "GET", f"/v1/studies/{study_id}")).json()
+        image = study["images"][0]
+        if image["reading"] is None or image["reading"]["status"] == "failed":
+            return
+        address = f"/v1/images/{image['id']}"
+        asked = [self._ask("pixels", "GET", f"{address}/pixels")]
+        asked += [self._ask("judgements", "GET", f"{address}/judgements")]
+        if image["reading"]["has_heatmap"]:
+            asked += [self._ask("heat map", "GET", f"{address}/highlights")]
+        await asyncio.gather(*asked)
+        if self.rng.random() < _JUDGED:
+            await asyncio.sleep(self.rng.uniform(*self.think))
+            said = {"answer": self.rng.choice(["agree", "disagree", "uncertain"])}
+            await self._ask("judge", "POST", f"{address}/judgements", said)
+
+    async def _ask(
+        self, kind: str, method: str, path: str, said: Mapping[str, object] | None = None
+    ) -> httpx.Response:
+        with self.requests.timed(kind):
+            answer = await self.client.request(method, path, json=said)
+            answer.raise_for_status()
+        return answer
