@@ -9,8 +9,6 @@ from contextlib import AsyncExitStack
 from dataclasses import dataclass, field
 from pathlib import Path
 
-import httpx
-
 from benchmarks.clinic_outcome import Outcome, drained, outcome
 from benchmarks.clinic_radiographs import distinct_radiographs
 from benchmarks.clinic_server import (
@@ -21,7 +19,7 @@ from benchmarks.clinic_server import (
     clinic_server,
     kill_worker,
 )
-from benchmarks.clinic_traffic import Arrivals, Clinician, Requests
+from benchmarks.clinic_traffic import Arrivals, Clinician, Requests, connect
 from benchmarks.report import Cell, Table, option_parser, publish
 from pneumoscope.clinic.database import Database
 from pneumoscope.clinic.queue import LEASE
@@ -31,7 +29,6 @@ BETWEEN = (0.5, 3.0)
 """Seconds of load between a kill, or the restart after it, and the next."""
 
 _SENDERS = 2
-_ANSWER = 30.0
 _THINK = (0.2, 1.0)
 _PATIENCE = 3600.0
 
@@ -80,9 +77,7 @@ async def under_fire(
     killer = Killer(server, random.Random(kills))
     async with AsyncExitStack() as stack:
         sender, *clients = [
-            await stack.enter_async_context(
-                httpx.AsyncClient(base_url=server.address, headers=headers, timeout=_ANSWER)
-            )
+            await stack.enter_async_context(connect(server.address, headers))
             for headers in (people.sender, *people.clinicians)
         ]
         browsing = [

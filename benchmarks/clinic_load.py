@@ -3,6 +3,7 @@
 import argparse
 import asyncio
 import multiprocessing
+import os
 import random
 import tempfile
 import time
@@ -18,7 +19,7 @@ import numpy as np
 from benchmarks.clinic_outcome import Outcome, drained, outcome
 from benchmarks.clinic_radiographs import distinct_radiographs
 from benchmarks.clinic_server import DATABASES, ClinicServer, People, admit, clinic_server
-from benchmarks.clinic_traffic import THINK, Arrivals, Clinician, Requests
+from benchmarks.clinic_traffic import THINK, Arrivals, Clinician, Requests, connect
 from benchmarks.report import Cell, Table, option_parser, publish
 from pneumoscope.clinic.database import Database
 from pneumoscope.machine import usable_cores
@@ -27,9 +28,11 @@ from pneumoscope.reader import load
 SENDERS = 4
 """Radiographs on their way at once; each sender begins with the next when one is accepted."""
 
+ALONE = 1_000
+"""Files that the reader alone is timed on, the first of those that are sent."""
+
 SMALLEST_THINK = (0.05, 0.2)
 _PATIENCE = 7200.0
-_ANSWER = 60.0
 
 LOST_NOTE = """\
 Each radiograph is a request of its own. Accepted: answered 202. By the API: its job has one image,
@@ -43,8 +46,9 @@ Required: the 95th percentile under 300 ms. Faults: answers of errors, and none.
 
 DRAIN_NOTE = """\
 Images a second. Read: from the first reading that was stored to the last, while clinicians browse.
-The reader alone: as many processes of one thread as there are workers, on the same files, in this
-run, before the server was started; no server, database or clinicians took their share then."""
+The reader alone: as many processes of one thread as there are workers, on the same files (the first
+1,000), in this run, before the server was started; nothing else of this run took its share then. Others' load: processes
+that wanted a core in the minute before the run began; the machine was idle if that is near 0."""
 
 MEMORY_NOTE = "The largest resident memory (VmHWM) in MB of the server and of one of its workers."
 
@@ -91,9 +95,7 @@ async def put_under_load(
     async with AsyncExitStack() as stack:
 
         async def client(headers: dict[str, str]) -> httpx.AsyncClient:
-            return await stack.enter_async_context(
-                httpx.AsyncClient(base_url=server.address, headers=headers, timeout=_ANSWER)
-            )
+            return await stack.enter_async_context(connect(server.address, headers))
 
         sender = await client(people.sender)
         clinicians = [
@@ -114,7 +116,7 @@ async def put_under_load(
         )
 
 
-def tables(load: Load, alone: float, workers: int) -> list[Table]:
+def tables(load: Load, alone: float, workers: int, others: float) -> list[Table]:
     """Return what was measured."""
     pages = [
         _percentiles(kind, seconds, load.requests.faults[kind])
@@ -127,6 +129,7 @@ def tables(load: Load, alone: float, workers: int) -> list[Table]:
             "read": load.outcome.drain,
             "the reader alone": alone,
             "ratio": load.outcome.drain / alone,
+            "others' load": others,
         }
     ]
     peaks: list[dict[str, Cell]] = [{"server": load.peaks[0], "worker": load.peaks[1]}]
@@ -157,9 +160,10 @@ def measure(
     think: tuple[float, float],
 ) -> list[Table]:
     """Start a server on a database of a kind, put it under load, and stop it."""
+    others = os.getloadavg()[0]
     with tempfile.TemporaryDirectory() as scratch:
         files = distinct_radiographs(source, Path(scratch) / "files", images)
-        alone = reader_rate(files, workers)
+        alone = reader_rate(files[:ALONE], workers)
         clinic = Path(scratch) / "clinic"
         clinic.mkdir()
         with clinic_server(kind, clinic, workers) as server:
@@ -172,7 +176,7 @@ def measure(
             server.audit()
     if not load.outcome.complete:
         raise RuntimeError(f"not every radiograph has one reading: {load.outcome}")
-    return tables(load, alone, workers)
+    return tables(load, alone, workers, others)
 
 
 def options() -> argparse.ArgumentParser:

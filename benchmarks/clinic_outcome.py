@@ -2,7 +2,7 @@
 
 import asyncio
 import time
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from hashlib import sha256
 from pathlib import Path
@@ -15,6 +15,7 @@ from pneumoscope.clinic.database import Database
 from pneumoscope.clinic.tables import Image, StoredReading, Task
 
 _LOOK_EVERY = 1.0
+_AT_ONCE = 8
 
 
 @dataclass(frozen=True)
@@ -72,10 +73,8 @@ async def outcome(
     database: Database, client: httpx.AsyncClient, jobs: Mapping[Path, str]
 ) -> Outcome:
     """Find out what became of files, by the jobs that they were accepted as."""
-    by_api = 0
-    for job in jobs.values():
-        images = (await client.get(f"/v1/jobs/{job}/images")).raise_for_status().json()["images"]
-        by_api += [image["reading"] is not None for image in images] == [True]
+    asking = iter(jobs.values())
+    by_api = sum(await asyncio.gather(*(_read_jobs(client, asking) for _ in range(_AT_ONCE))))
     digests = [sha256(file.read_bytes()).hexdigest() for file in jobs]
     with database.reading() as session:
         found = session.execute(
@@ -97,6 +96,15 @@ async def outcome(
             failed=session.scalar(failed) or 0,
             drain=(len(found) - 1) / max((last - first).total_seconds(), 1e-9),
         )
+
+
+async def _read_jobs(client: httpx.AsyncClient, jobs: Iterator[str]) -> int:
+    """Count the jobs that have one image, with a reading."""
+    read = 0
+    for job in jobs:
+        answer = (await client.get(f"/v1/jobs/{job}/images")).raise_for_status()
+        read += [image["reading"] is not None for image in answer.json()["images"]] == [True]
+    return read
 
 
 def _once(digests: Collection[str], found: Sequence[tuple[str, str | None]]) -> int:

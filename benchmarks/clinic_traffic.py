@@ -23,6 +23,16 @@ _TEXTS = ("00", "123", "nobody", "somebody")
 _PAUSE = 0.2
 """Seconds before what was not answered is sent again."""
 
+_ANSWER = 60.0
+_KEPT_OPEN = 4.0
+"""Seconds that a client keeps a connection for: fewer than the server, which ends it after five."""
+
+
+def connect(address: str, headers: dict[str, str]) -> httpx.AsyncClient:
+    """Return a client of a server, with what it sends along each time."""
+    limits = httpx.Limits(keepalive_expiry=_KEPT_OPEN)
+    return httpx.AsyncClient(base_url=address, headers=headers, timeout=_ANSWER, limits=limits)
+
 
 @dataclass
 class Requests:
