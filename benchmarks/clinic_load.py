@@ -47,8 +47,9 @@ Required: the 95th percentile under 300 ms. Faults: answers of errors, and none.
 DRAIN_NOTE = """\
 Images a second. Read: from the first reading that was stored to the last, while clinicians browse.
 The reader alone: as many processes of one thread as there are workers, on the same files (the first
-1,000), in this run, before the server was started; nothing else of this run took its share then. Others' load: processes
-that wanted a core in the minute before the run began; the machine was idle if that is near 0."""
+1,000), in this run, before the server was started; nothing else of this run took its share then.
+Others' load: how many processes wanted a core in the minute before the run began, near 0 if the
+machine was idle."""
 
 MEMORY_NOTE = "The largest resident memory (VmHWM) in MB of the server and of one of its workers."
 
