@@ -84,7 +84,7 @@ async def under_fire(
             asyncio.create_task(Clinician(one, requests, random.Random(seed), _THINK).browse())
             for seed, one in enumerate(clients)
         ]
-        arrivals = Arrivals(files, requests)
+        arrivals = Arrivals(files, 1, requests)
         killing = asyncio.create_task(killer.kill(kills))
         await arrivals.send(sender, _SENDERS, until=killing)
         await killing

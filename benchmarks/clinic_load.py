@@ -16,7 +16,7 @@ from pathlib import Path
 import httpx
 import numpy as np
 
-from benchmarks.clinic_outcome import Outcome, drained, outcome
+from benchmarks.clinic_outcome import LOOK_EVERY, Outcome, drained, outcome, waiting
 from benchmarks.clinic_radiographs import distinct_radiographs
 from benchmarks.clinic_server import DATABASES, ClinicServer, People, admit, clinic_server
 from benchmarks.clinic_traffic import THINK, Arrivals, Clinician, Requests, connect
@@ -26,7 +26,10 @@ from pneumoscope.machine import usable_cores
 from pneumoscope.reader import load
 
 SENDERS = 4
-"""Radiographs on their way at once; each sender begins with the next when one is accepted."""
+"""Requests on their way at once; each sender begins with the next when one is accepted."""
+
+TOGETHER = 10
+"""Radiographs in a request: a department's archive sends several, and the queue has to fill."""
 
 ALONE = 1_000
 """Files that the reader alone is timed on, the first of those that are sent."""
@@ -35,8 +38,8 @@ SMALLEST_THINK = (0.05, 0.2)
 _PATIENCE = 7200.0
 
 LOST_NOTE = """\
-Each radiograph is a request of its own. Accepted: answered 202. By the API: its job has one image,
-with a reading. In the database: its SHA-256 has one image, with one reading."""
+Ten radiographs in a request. Accepted: answered 202. By the API: images of the jobs that have a
+reading. In the database: files whose SHA-256 has one image, with one reading."""
 
 PAGES_NOTE = """\
 Milliseconds from the request to the whole answer, as the load generator sees them, which runs on
@@ -45,7 +48,8 @@ the same cores as the server and its workers. A clinician searches the worklist 
 Required: the 95th percentile under 300 ms. Faults: answers of errors, and none."""
 
 DRAIN_NOTE = """\
-Images a second. Read: from the first reading that was stored to the last, while clinicians browse.
+Images a second, and how many waited. Read: from the first reading stored to the last, while
+clinicians browse; it is no more than what was accepted unless many waited.
 The reader alone: as many processes of one thread as there are workers, on the same files (the first
 1,000), in this run, before the server was started; nothing else of this run took its share then.
 Others' load: how many processes wanted a core in the minute before the run began, near 0 if the
@@ -62,6 +66,8 @@ class Load:
     outcome: Outcome
     sent: float
     """Seconds until all radiographs were accepted."""
+    longest: int
+    """Images that waited at once, at most."""
     peaks: tuple[float, float]
 
 
@@ -104,17 +110,25 @@ async def put_under_load(
             for number, headers in enumerate(people.clinicians)
         ]
         browsing = [asyncio.create_task(one.browse()) for one in clinicians]
-        arrivals = Arrivals(files, requests)
+        arrivals = Arrivals(files, TOGETHER, requests)
         began = time.monotonic()
+        longest: list[int] = []
+        browsing.append(asyncio.create_task(_watch(database, longest)))
         await arrivals.send(sender, SENDERS)
         sent = time.monotonic() - began
         await drained(database, _PATIENCE)
         for task in browsing:
             task.cancel()
         await asyncio.gather(*browsing, return_exceptions=True)
-        return Load(
-            requests, await outcome(database, sender, arrivals.jobs), sent, server.peaks_mb()
-        )
+        found = await outcome(database, sender, arrivals.jobs)
+        return Load(requests, found, sent, max(longest), server.peaks_mb())
+
+
+async def _watch(database: Database, lengths: list[int]) -> None:
+    """Note again and again how many images wait."""
+    while True:
+        lengths.append(await asyncio.to_thread(waiting, database))
+        await asyncio.sleep(LOOK_EVERY)
 
 
 def tables(load: Load, alone: float, workers: int, others: float) -> list[Table]:
@@ -127,6 +141,7 @@ def tables(load: Load, alone: float, workers: int, others: float) -> list[Table]
         {
             "workers": workers,
             "accepted": load.outcome.accepted / load.sent,
+            "waited at most": load.longest,
             "read": load.outcome.drain,
             "the reader alone": alone,
             "ratio": load.outcome.drain / alone,

@@ -1,7 +1,6 @@
 """What became of the radiographs that a clinic's server accepted: asked of it, and looked up."""
 
 import asyncio
-import time
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from hashlib import sha256
@@ -14,7 +13,9 @@ from benchmarks.report import Cell
 from pneumoscope.clinic.database import Database
 from pneumoscope.clinic.tables import Image, StoredReading, Task
 
-_LOOK_EVERY = 1.0
+LOOK_EVERY = 1.0
+"""Seconds between two looks at the queue."""
+
 _AT_ONCE = 8
 
 
@@ -24,7 +25,7 @@ class Outcome:
 
     accepted: int
     by_api: int
-    """Jobs that have their one image, with its reading, as the API says."""
+    """Images of their jobs that have a reading, as the API says."""
     once: int
     """Files that the database has in one image with one reading."""
     images: int
@@ -54,28 +55,27 @@ class Outcome:
         }
 
 
-async def drained(database: Database, patience: float) -> float:
-    """Wait until nothing waits to be read; return the seconds that took.
+async def drained(database: Database, patience: float) -> None:
+    """Wait until nothing waits to be read.
 
     Raises
     ------
     TimeoutError
         If it takes longer than the patience.
     """
-    began = time.monotonic()
     async with asyncio.timeout(patience):
-        while await asyncio.to_thread(_waiting, database):
-            await asyncio.sleep(_LOOK_EVERY)
-    return time.monotonic() - began
+        while await asyncio.to_thread(waiting, database):
+            await asyncio.sleep(LOOK_EVERY)
 
 
 async def outcome(
-    database: Database, client: httpx.AsyncClient, jobs: Mapping[Path, str]
+    database: Database, client: httpx.AsyncClient, jobs: Mapping[str, Sequence[Path]]
 ) -> Outcome:
     """Find out what became of files, by the jobs that they were accepted as."""
-    asking = iter(jobs.values())
+    asking = iter(jobs)
+    files = [file for sent in jobs.values() for file in sent]
     by_api = sum(await asyncio.gather(*(_read_jobs(client, asking) for _ in range(_AT_ONCE))))
-    digests = [sha256(file.read_bytes()).hexdigest() for file in jobs]
+    digests = [sha256(file.read_bytes()).hexdigest() for file in files]
     with database.reading() as session:
         found = session.execute(
             select(Image.sha256, StoredReading.id).outerjoin(
@@ -87,23 +87,23 @@ async def outcome(
             select(func.min(StoredReading.created), func.max(StoredReading.created))
         ).one()
         return Outcome(
-            accepted=len(jobs),
+            accepted=len(files),
             by_api=by_api,
             once=_once(digests, [(digest, reading) for digest, reading in found]),
             images=session.scalar(select(func.count()).select_from(Image)) or 0,
             readings=session.scalar(select(func.count()).select_from(StoredReading)) or 0,
-            waiting=_waiting(database),
+            waiting=waiting(database),
             failed=session.scalar(failed) or 0,
             drain=(len(found) - 1) / max((last - first).total_seconds(), 1e-9),
         )
 
 
 async def _read_jobs(client: httpx.AsyncClient, jobs: Iterator[str]) -> int:
-    """Count the jobs that have one image, with a reading."""
+    """Count the images of jobs, of a page at most each, that have a reading."""
     read = 0
     for job in jobs:
         answer = (await client.get(f"/v1/jobs/{job}/images")).raise_for_status()
-        read += [image["reading"] is not None for image in answer.json()["images"]] == [True]
+        read += sum(image["reading"] is not None for image in answer.json()["images"])
     return read
 
 
@@ -121,6 +121,7 @@ def _once(digests: Collection[str], found: Sequence[tuple[str, str | None]]) -> 
     return sum(len(one) == 1 and one[0] is not None for one in readings.values())
 
 
-def _waiting(database: Database) -> int:
+def waiting(database: Database) -> int:
+    """Return how many images wait to be read."""
     with database.reading() as session:
         return session.scalar(select(func.count()).select_from(Task)) or 0

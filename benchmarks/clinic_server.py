@@ -96,8 +96,8 @@ class ClinicServer:
 
     def worker_ids(self) -> list[int]:
         """Return its workers' processes as they are now."""
-        server = self._running().pid
-        children = Path(f"/proc/{server}/task/{server}/children").read_text().split()
+        threads = Path(f"/proc/{self._running().pid}/task").glob("*/children")  # each has its own
+        children = [one for thread in threads for one in thread.read_text().split()]
         return [int(one) for one in children if b"spawn_main" in _command_line(one)]
 
     def peaks_mb(self) -> tuple[float, float]:
@@ -178,6 +178,12 @@ def admit(database: Database, clinicians: int) -> People:
     return People(headers, {"Authorization": f"Bearer {token}"})
 
 
+def kill_worker(process: int) -> None:
+    """End a worker with SIGKILL, if it has not ended meanwhile."""
+    with suppress(ProcessLookupError):
+        os.kill(process, signal.SIGKILL)
+
+
 def _free_port() -> int:
     with socket.create_server(("127.0.0.1", 0)) as free:
         port: int = free.getsockname()[1]
@@ -195,9 +201,3 @@ def _peak_mb(process: int) -> float:
     lines = Path(f"/proc/{process}/status").read_text().splitlines()
     kibibytes = next(line.split()[1] for line in lines if line.startswith("VmHWM"))
     return int(kibibytes) * 1024 / 1e6
-
-
-def kill_worker(process: int) -> None:
-    """End a worker with SIGKILL, if it has not ended meanwhile."""
-    with suppress(ProcessLookupError):
-        os.kill(process, signal.SIGKILL)

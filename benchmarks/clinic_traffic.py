@@ -55,55 +55,68 @@ class Requests:
 
 @dataclass
 class Arrivals:
-    """Radiographs that come, each in a request of its own, sent again until it is accepted.
+    """Radiographs that come, some in each request, which is sent again until it is accepted.
 
     Parameters
     ----------
     files
         To be sent.
+    together
+        How many of them in a request.
     requests
         Gets what was asked.
     """
 
     files: Sequence[Path]
+    together: int
     requests: Requests
-    jobs: dict[Path, str] = field(default_factory=dict)
-    """Of what is accepted."""
+    jobs: dict[str, Sequence[Path]] = field(default_factory=dict)
+    """What was accepted, by its job."""
 
     async def send(
         self, client: httpx.AsyncClient, senders: int, until: asyncio.Task[None] | None = None
     ) -> None:
-        """Send all files, some at a time, each as soon as the one before is accepted.
+        """Send all files, each request as soon as the one before is accepted.
 
         Parameters
         ----------
         client
             That is signed in.
         senders
-            How many are on their way at once.
+            How many requests are on their way at once.
         until
-            When it is done, no further file is begun with.
+            When it is done, no further one is begun with.
         """
-        waiting = (file for file in self.files if until is None or not until.done())
+        starts = range(0, len(self.files), self.together)
+        waiting = (
+            self.files[start : start + self.together]
+            for start in starts
+            if until is None or not until.done()
+        )
         await asyncio.gather(*(self._send_some(client, waiting) for _ in range(senders)))
 
-    async def _send_some(self, client: httpx.AsyncClient, waiting: Iterator[Path]) -> None:
-        for file in waiting:
-            while file not in self.jobs:
+    async def _send_some(
+        self, client: httpx.AsyncClient, waiting: Iterator[Sequence[Path]]
+    ) -> None:
+        for files in waiting:
+            job = None
+            while job is None:
                 try:
-                    self.jobs[file] = await self._send_one(client, file)
+                    job = await self._send_one(client, files)
                 except httpx.HTTPError:
                     await asyncio.sleep(_PAUSE)
+            self.jobs[job] = files
 
-    async def _send_one(self, client: httpx.AsyncClient, file: Path) -> str:
-        part = {"files": (file.name, file.read_bytes(), "image/jpeg")}
-        about = {"patient_id": file.stem, "patient_name": f"Nobody^{file.stem}"}
+    async def _send_one(self, client: httpx.AsyncClient, files: Sequence[Path]) -> str:
+        parts = [("files", (file.name, file.read_bytes(), "image/jpeg")) for file in files]
+        key = files[0].stem
+        about = {"patient_id": key, "patient_name": f"Nobody^{key}"}
         with self.requests.timed("hand in"):
             answer = await client.post(
                 "/v1/readings",
-                files=part,
+                files=parts,
                 data={"about": json.dumps(about)},
-                headers={"Idempotency-Key": file.name},
+                headers={"Idempotency-Key": key},
             )
             answer.raise_for_status()
         job: str = answer.json()["job"]
