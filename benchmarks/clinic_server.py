@@ -1,0 +1,203 @@
+"""A clinic's server under test: the real processes, people who are signed in, its database."""
+
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack, contextmanager, suppress
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from pathlib import Path
+
+import httpx
+
+from benchmarks.postgres import make_database, postgres_server, programs
+from pneumoscope.clinic.accounts import Role, create_user
+from pneumoscope.clinic.api.readings import DEFAULT_SITE
+from pneumoscope.clinic.api.security import COOKIE, CSRF_HEADER
+from pneumoscope.clinic.credentials import issue_token, open_session
+from pneumoscope.clinic.database import Database
+from pneumoscope.clinic.tables import Site
+
+DATABASES = ("sqlite", "postgresql")
+
+_PATIENCE = 120.0
+"""Seconds that a server may take to answer after its start."""
+
+
+@dataclass(frozen=True)
+class People:
+    """What those who use the server send along: a browser's headers each, and a program's."""
+
+    clinicians: Sequence[dict[str, str]]
+    sender: dict[str, str]
+
+
+@dataclass
+class ClinicServer:
+    """`pneumoscope serve` on a port that stays the same when it is started again.
+
+    Parameters
+    ----------
+    data
+        Folder of the clinic.
+    database_url
+        Of SQLAlchemy.
+    workers
+        Processes that read.
+    """
+
+    data: Path
+    database_url: str
+    workers: int
+    _port: int = field(default_factory=lambda: _free_port())
+    _process: subprocess.Popen[bytes] | None = None
+
+    @property
+    def address(self) -> str:
+        """Where it is served."""
+        return f"http://127.0.0.1:{self._port}"
+
+    def start(self) -> None:
+        """Start it, and return when it answers.
+
+        Raises
+        ------
+        RuntimeError
+            If it does not.
+        """
+        command = [sys.executable, "-m", "pneumoscope", "serve", "--data", str(self.data)]
+        command += ["--database", self.database_url, "--port", str(self._port)]
+        command += ["--workers", str(self.workers)]
+        with (self.data / "server.log").open("ab") as said:
+            self._process = subprocess.Popen(command, stdout=said, stderr=said)
+        deadline = time.monotonic() + _PATIENCE
+        while time.monotonic() < deadline:
+            with suppress(httpx.TransportError):
+                if httpx.get(f"{self.address}/health").is_success:
+                    return
+            time.sleep(0.1)
+        raise RuntimeError(f"the server does not answer; {self.data}/server.log has what it said")
+
+    def kill(self) -> None:
+        """End the server's own process with SIGKILL; its workers see that and end."""
+        process = self._running()
+        process.kill()
+        process.wait()
+
+    def stop(self) -> None:
+        """Tell the server to end, and wait for it."""
+        process = self._running()
+        process.send_signal(signal.SIGTERM)
+        process.wait(_PATIENCE)
+
+    def worker_ids(self) -> list[int]:
+        """Return its workers' processes as they are now."""
+        threads = Path(f"/proc/{self._running().pid}/task").glob("*/children")  # each has its own
+        children = [one for thread in threads for one in thread.read_text().split()]
+        return [int(one) for one in children if b"spawn_main" in _command_line(one)]
+
+    def peaks_mb(self) -> tuple[float, float]:
+        """Return the largest resident memory of the server and of its largest worker so far."""
+        workers = [_peak_mb(one) for one in self.worker_ids()]
+        return _peak_mb(self._running().pid), max(workers)
+
+    def audit(self) -> str:
+        """Return what ``pneumoscope audit verify`` says.
+
+        Raises
+        ------
+        RuntimeError
+            If the trail is broken.
+        """
+        command = [sys.executable, "-m", "pneumoscope", "audit", "verify", "--data", str(self.data)]
+        done = subprocess.run(
+            [*command, "--database", self.database_url], capture_output=True, text=True
+        )
+        if done.returncode:
+            raise RuntimeError(done.stdout + done.stderr)
+        return done.stdout.strip()
+
+    def _running(self) -> subprocess.Popen[bytes]:
+        if self._process is None:
+            raise RuntimeError("the server was not started")
+        return self._process
+
+
+@contextmanager
+def clinic_server(kind: str, folder: Path, workers: int) -> Iterator[ClinicServer]:
+    """Yield a server that is not started, with an empty database of a kind; kill it in the end.
+
+    Parameters
+    ----------
+    kind
+        One of `DATABASES`.
+    folder
+        Gets the clinic's data.
+    workers
+        Processes that read.
+
+    Raises
+    ------
+    RuntimeError
+        If PostgreSQL is not installed.
+    """
+    with ExitStack() as stack:
+        url = f"sqlite:///{folder / 'clinic.db'}"
+        if kind == "postgresql":
+            installed = programs()
+            if installed is None:
+                raise RuntimeError("PostgreSQL is not installed (Debian: postgresql)")
+            url = make_database(
+                stack.enter_context(postgres_server(installed, durable=True)), "clinic"
+            )
+        server = ClinicServer(folder, url, workers)
+        try:
+            yield server
+        finally:
+            if server._process is not None:
+                server.kill()
+
+
+def admit(database: Database, clinicians: int) -> People:
+    """Make a displayed site, clinicians who are signed in, and a program with a token."""
+    now = datetime.now(UTC)
+    with database.writing() as session:
+        session.add(Site(name=DEFAULT_SITE, displayed=True))
+        headers = []
+        for number in range(clinicians):
+            actor = create_user(session, f"clinician {number}", Role.CLINICIAN, None, now)
+            token, csrf = open_session(session, actor, now)
+            headers.append({"Cookie": f"{COOKIE}={token}", CSRF_HEADER: csrf})
+        program = create_user(session, "archive", Role.SERVICE, None, now)
+        session.flush()
+        _, token = issue_token(session, program.user_id, "archive", now, days=1)
+    return People(headers, {"Authorization": f"Bearer {token}"})
+
+
+def kill_worker(process: int) -> None:
+    """End a worker with SIGKILL, if it has not ended meanwhile."""
+    with suppress(ProcessLookupError):
+        os.kill(process, signal.SIGKILL)
+
+
+def _free_port() -> int:
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        port: int = free.getsockname()[1]
+        return port
+
+
+def _command_line(process: str) -> bytes:
+    try:
+        return Path(f"/proc/{process}/cmdline").read_bytes()
+    except OSError:  # it has ended meanwhile
+        return b""
+
+
+def _peak_mb(process: int) -> float:
+    lines = Path(f"/proc/{process}/status").read_text().splitlines()
+    kibibytes = next(line.split()[1] for line in lines if line.startswith("VmHWM"))
+    return int(kibibytes) * 1024 / 1e6
