@@ -51,13 +51,15 @@ def test_a_turn_ends_with_an_error_and_with_its_process(tmp_path: Path) -> None:
     with subprocess.Popen(
         [sys.executable, "-c", HOLDS, str(database)], stdout=subprocess.PIPE
     ) as other:
-        assert other.stdout is not None
-        assert other.stdout.readline() == b"taken\n"
-        got = threading.Event()
-        waiting = threading.Thread(target=lambda: enter(turns, got))
-        waiting.start()
-        assert not got.wait(0.3)
-        os.kill(other.pid, signal.SIGKILL)
+        try:
+            assert other.stdout is not None
+            assert other.stdout.readline() == b"taken\n"
+            got = threading.Event()
+            waiting = threading.Thread(target=lambda: enter(turns, got))
+            waiting.start()
+            assert not got.wait(0.3)
+        finally:
+            os.kill(other.pid, signal.SIGKILL)
         assert got.wait(30)
         waiting.join()
 
@@ -80,6 +82,7 @@ def test_who_reads_waits_for_no_writer_however_many_wait(database: Database) -> 
     with ThreadPoolExecutor(30) as pool:  # more than the connections that a pool keeps by default
         writers = [pool.submit(write, number) for number in range(20)]
         assert hold.wait(30)
+        time.sleep(1)  # for the others to come to where they wait
         began = time.monotonic()
         with database.reading() as session:
             assert session.query(Site).count() == 0
