@@ -24,7 +24,7 @@ from pneumoscope.clinic.tables import Site
 
 DATABASES = ("sqlite", "postgresql")
 
-_PATIENCE = 120.0
+_PATIENCE = 600.0
 """Seconds that a server may take to answer after its start."""
 
 
@@ -80,7 +80,8 @@ class ClinicServer:
                 if httpx.get(f"{self.address}/health").is_success:
                     return
             time.sleep(0.1)
-        raise RuntimeError(f"the server does not answer; {self.data}/server.log has what it said")
+        said = (self.data / "server.log").read_text().splitlines()[-1:]
+        raise RuntimeError(f"the server does not answer; it said last: {said}")
 
     def kill(self) -> None:
         """End the server's own process with SIGKILL; its workers see that and end."""
