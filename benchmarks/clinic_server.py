@@ -80,8 +80,8 @@ class ClinicServer:
                 if httpx.get(f"{self.address}/health").is_success:
                     return
             time.sleep(0.1)
-        said = (self.data / "server.log").read_text().splitlines()[-1:]
-        raise RuntimeError(f"the server does not answer; it said last: {said}")
+        last = (self.data / "server.log").read_text().splitlines()[-1:]
+        raise RuntimeError(f"the server does not answer; it said last: {last}")
 
     def kill(self) -> None:
         """End the server's own process with SIGKILL; its workers see that and end."""

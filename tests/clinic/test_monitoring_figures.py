@@ -246,10 +246,11 @@ def test_a_clinics_own_reference_comes_before_the_shipped_one(
     np.testing.assert_array_equal(found.values["noise"], np.arange(70.0))
 
 
-def test_a_damaged_reference_is_named(tmp_path: Path, yardstick: Yardstick) -> None:
-    folder = tmp_path / "references"
-    folder.mkdir()
-    (folder / f"{yardstick.bundle}.npz").write_bytes(b"damaged")
+@pytest.mark.parametrize("length", [0, 5, 200, 5000])
+def test_a_damaged_reference_is_named(tmp_path: Path, yardstick: Yardstick, length: int) -> None:
+    assert yardstick.reference is not None
+    path = yardstick.reference.write(tmp_path / "references")
+    path.write_bytes(path.read_bytes()[:length])
     with pytest.raises(ClinicError, match=r"npz: no reference .*'pneumoscope reference'"):
         find_reference(yardstick.bundle, tmp_path)
 

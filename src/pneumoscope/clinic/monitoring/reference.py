@@ -5,6 +5,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 from typing import Any
+from zipfile import BadZipFile
 
 import numpy as np
 
@@ -74,10 +75,10 @@ class Reference:
             with np.load(path, allow_pickle=False) as arrays:
                 values = {name: arrays[name] for name in STATISTICS}
                 return cls(str(arrays["bundle"]), values)
-        except (OSError, ValueError, KeyError, EOFError) as error:
+        except (OSError, ValueError, KeyError, EOFError, BadZipFile) as error:
             raise ClinicError(
-                f"references/{path.name}: no reference that can be read; make it again with "
-                "'pneumoscope reference'"
+                f"references/{path.name}: no reference that can be read; make it again "
+                "with 'pneumoscope reference'"
             ) from error
 
 
