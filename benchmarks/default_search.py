@@ -21,6 +21,7 @@ from benchmarks.shifted import SHIFTS, pooled_auc, shift_all
 from pneumoscope.cli.options import open_cache
 from pneumoscope.dataset import Manifest, Split, open_dataset
 from pneumoscope.dataset.phantoms import generate_phantoms
+from pneumoscope.evaluation.calibration import log_odds
 from pneumoscope.terminal import messages
 from pneumoscope.training import ExampleStore, Recipe, make_recipe, train
 from pneumoscope.training.evaluate import finished_network
@@ -165,8 +166,7 @@ def together(judged: Sequence[Judged]) -> list[dict[str, Cell]]:
     """Return what the chosen candidate's seeds are worth together, by the mean of log-odds."""
     rows: list[dict[str, Cell]] = []
     for count in range(1, len(judged) + 1):
-        odds = [np.log(one.probabilities / (1 - one.probabilities)) for one in judged[:count]]
-        mean = np.mean(odds, axis=0)
+        mean = np.mean([log_odds(one.probabilities) for one in judged[:count]], axis=0)
         rows.append({"networks": count, "pooled AUC": f"{pooled_auc(judged[0].labels, mean):.4f}"})
     return rows
 

@@ -5,6 +5,7 @@ import io
 import zlib
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import pydicom
@@ -109,11 +110,7 @@ def open_dicom(content: bytes, name: str) -> Dataset:
     UnreadableRadiographError
         If the file is damaged, or would become too large when it is inflated.
     """
-    _check_inflation(content, name)
-    try:
-        return pydicom.dcmread(io.BytesIO(content))
-    except Exception as error:  # pydicom raises many kinds on damaged files
-        raise _undecodable(name, error) from error
+    return _read(content, name)
 
 
 def read_header(content: bytes, name: str, keywords: Sequence[str]) -> Dataset:
@@ -133,11 +130,13 @@ def read_header(content: bytes, name: str, keywords: Sequence[str]) -> Dataset:
     UnreadableRadiographError
         If the file is damaged, or would become too large when it is inflated.
     """
+    return _read(content, name, stop_before_pixels=True, specific_tags=list(keywords))
+
+
+def _read(content: bytes, name: str, **options: Any) -> Dataset:
     _check_inflation(content, name)
     try:
-        return pydicom.dcmread(
-            io.BytesIO(content), stop_before_pixels=True, specific_tags=list(keywords)
-        )
+        return pydicom.dcmread(io.BytesIO(content), **options)
     except Exception as error:  # pydicom raises many kinds on damaged files
         raise _undecodable(name, error) from error
 
