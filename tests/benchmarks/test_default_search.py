@@ -1,8 +1,10 @@
 """The search for the default's recipe, and the validation images that it chooses by."""
 
 from collections.abc import Callable
+from pathlib import Path
 
 import numpy as np
+import pytest
 
 from benchmarks.default_search import CANDIDATES, read_candidates
 from benchmarks.shifted import SHIFTS, pooled_auc, shift_all
@@ -27,8 +29,9 @@ def test_finalists_are_trained_with_every_seed_and_the_best_on_average_is_chosen
     assert both["networks"] == 2
 
 
-def test_every_candidate_is_a_recipe() -> None:
-    for settings in read_candidates(CANDIDATES, []).values():
+@pytest.mark.parametrize("file", sorted(CANDIDATES.parent.glob("default_search*.yaml")))
+def test_every_candidate_is_a_recipe(file: Path) -> None:
+    for settings in read_candidates(file, []).values():
         make_recipe("compact", assignments=settings)
 
 

@@ -1,7 +1,9 @@
 """Augmentation against pictures whose changed form is known beforehand."""
 
+import numpy as np
 import pytest
 import torch
+from skimage.exposure import match_histograms
 from torch import Tensor
 
 from pneumoscope.training.augment import augment, mix
@@ -95,9 +97,11 @@ def test_same_generator_same_images(images: Tensor) -> None:
         stretch=0.3,
         sharpness=1,
         noise=0.05,
+        tones=1,
         gamma=0.4,
         contrast=0.3,
         border=0.1,
+        frame=0.1,
         erase=2,
     )
     first, second = (augment(images, settings, generator()) for _ in range(2))
@@ -151,6 +155,35 @@ def test_border_is_one_grey_in_half_the_images_and_the_rest_is_left() -> None:
         assert len(image[where].unique()) <= 1
 
 
+def test_frame_is_another_image_s_in_half_the_images_and_the_rest_is_left() -> None:
+    images = torch.rand(400, 1, 50, 50, generator=torch.Generator().manual_seed(0))
+    framed = augment(images, Augmentation(frame=0.2), generator())
+    changed = framed != images
+    assert torch.equal(framed[changed], images.roll(1, 0)[changed])
+    assert not changed[:, :, 10:40, 10:40].any()
+    assert changed.any(3).any(2).float().mean() == pytest.approx(0.5, abs=0.08)
+    assert changed[:, 0, 25].cumprod(1).sum(1).max() == 10  # along the middle row, from the left
+
+
+def test_tones_go_the_way_to_the_greys_that_histogram_matching_gives() -> None:
+    """The whole of that way by scikit-image; each image goes a share of it."""
+    rng = np.random.default_rng(0)
+    greys = rng.beta([[[1]], [[2]], [[5]], [[1]]], [[[4]], [[2]], [[1]], [[1]]], (4, 96, 96))
+    images = torch.from_numpy((greys * 255).round() / 255).float().unsqueeze(1)
+    whole = np.stack(
+        [match_histograms(images[i, 0].numpy(), images[i - 1, 0].numpy()) for i in range(4)]
+    )
+    changed = augment(images, Augmentation(tones=1), generator())[:, 0]
+    shares = []
+    for image, matched, is_now in zip(images[:, 0], torch.from_numpy(whole), changed, strict=True):
+        way = (matched - image).flatten()
+        share = float(((is_now - image).flatten() @ way) / (way @ way))
+        assert (image + share * (matched - image) - is_now).abs().max() < 0.02
+        shares.append(share)
+    assert 0 < min(shares) < max(shares) <= 1.01
+    assert augment(images, Augmentation(tones=1e-6), generator()).allclose(images, atol=1e-5)
+
+
 def test_erased_rectangles_are_of_one_grey_and_as_large_as_said() -> None:
     images = torch.rand(400, 1, 100, 100, generator=torch.Generator().manual_seed(0))
     changed = (augment(images, Augmentation(erase=1), generator()) != images)[:, 0]
@@ -166,11 +199,11 @@ def test_erased_rectangles_are_of_one_grey_and_as_large_as_said() -> None:
 
 def test_a_blend_takes_as_much_of_the_next_image_as_of_its_label() -> None:
     numbers = torch.tensor([0.0, 1.0, 0.25, 0.75]).view(4, 1, 1, 1)
-    labels = torch.tensor([0.0, 1.0, 1.0, 0.0])
+    labels = torch.tensor([[0.0, 1.0, 1.0, 0.0], [1.0, 0.0, 0.5, 0.0]]).t()
     mixed, targets = mix(numbers, labels, 0.5, generator())
     following = torch.tensor([3, 0, 1, 2])  # whose turn it is in the batch
     share = (mixed.view(4) - numbers.view(4)) / (numbers.view(4)[following] - numbers.view(4))
     assert ((share > 0) & (share <= 0.5)).all()
     assert len(set(share.tolist())) == 4
-    expected = labels + share * (labels[following] - labels)
+    expected = labels + share[:, None] * (labels[following] - labels)
     torch.testing.assert_close(targets, expected)

@@ -27,7 +27,11 @@ def examples(n: int = 40, size: int = 64) -> Examples:
     rng = np.random.default_rng(0)
     labels = [Label(i % 4 > 0) for i in range(n)]  # one NORMAL for three PNEUMONIA
     pixels = np.stack([rng.integers(0, 100, (size, size)) + 120 * label for label in labels])
-    entries = tuple(Entry(f"{i}.png", label) for i, label in enumerate(labels))
+    kinds = [(None, "virus", "bacteria")[label and 1 + i % 2] for i, label in enumerate(labels)]
+    entries = tuple(
+        Entry(f"{i}.png", label, subtype=kind)
+        for i, (label, kind) in enumerate(zip(labels, kinds, strict=True))
+    )
     return Examples(entries, pixels.astype(np.uint8), np.arange(n))
 
 
@@ -231,6 +235,7 @@ def test_batches_cover_everything_once_and_none_is_of_one(n: int) -> None:
     [
         [],
         ["weight_average=0.9", "one_cycle={}", "early_stopping=null", "reduce_on_plateau=null"],
+        ["subtype_weight=0.5"],
     ],
 )
 def test_restored_state_goes_on_as_if_nothing_had_happened(settings: list[str]) -> None:

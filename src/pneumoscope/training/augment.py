@@ -11,13 +11,16 @@ from pneumoscope.training.recipe import Augmentation
 _ERASED = (0.08, 0.3)
 """Sides of an erased rectangle, as fractions of the image's."""
 
+_WHITE = 255
+
 
 def augment(images: Tensor, settings: Augmentation, generator: Generator) -> Tensor:
     """Change each image by its own random amounts.
 
-    First its grey values, then its border, then rotation, zoom, stretch, shift, crop and mirroring,
-    then sharpness and noise, at last what is erased. What comes in from outside repeats the border,
-    as Keras' ``fill_mode="nearest"``.
+    First its grey values, then its frame and border, then rotation, zoom, stretch, shift, crop and
+    mirroring, then sharpness and noise, at last what is erased. What comes in from outside repeats
+    the border, as Keras' ``fill_mode="nearest"``. What is taken from another image, its greys or
+    its frame, is taken from the one before in the batch, as it came in.
 
     Parameters
     ----------
@@ -35,7 +38,8 @@ def augment(images: Tensor, settings: Augmentation, generator: Generator) -> Ten
 
     References
     ----------
-    Zhong et al., "Random Erasing Data Augmentation", AAAI 2020.
+    Zhong et al., "Random Erasing Data Augmentation", AAAI 2020. Gonzalez and Woods, "Digital Image
+    Processing", section "Histogram matching (specification)".
 
     Examples
     --------
@@ -45,8 +49,13 @@ def augment(images: Tensor, settings: Augmentation, generator: Generator) -> Ten
     True
     """
     generator = _beside(images, generator)
+    others = images.roll(1, 0)
+    if settings.tones:
+        images = _take_tones(images, others, settings.tones, generator)
     if settings.gamma or settings.contrast:
         images = _change_greys(images, settings, generator)
+    if settings.frame:
+        images = _take_frame(images, others, settings.frame, generator)
     if settings.border:
         images = _blank_border(images, settings.border, generator)
     if settings.moves:
@@ -68,7 +77,7 @@ def mix(images: Tensor, labels: Tensor, most: float, generator: Generator) -> tu
     images
         Shape (n, channels, height, width).
     labels
-        Shape (n,), range [0, 1].
+        Shape (n, k), range [0, 1].
     most
         Largest share of the other image; each draws uniformly up to it.
     generator
@@ -81,16 +90,38 @@ def mix(images: Tensor, labels: Tensor, most: float, generator: Generator) -> tu
 
     Examples
     --------
-    >>> images, labels = torch.tensor([0.0, 1.0]).view(2, 1, 1, 1), torch.tensor([0.0, 1.0])
+    >>> images, labels = torch.tensor([0.0, 1.0]).view(2, 1, 1, 1), torch.tensor([[0.0], [1.0]])
     >>> mixed, shares = mix(images, labels, 0.5, torch.Generator().manual_seed(0))
-    >>> bool((mixed.view(2) == shares).all()), bool((0 < shares[0]) and (shares[1] < 1))
+    >>> bool((mixed.view(2, 1) == shares).all()), bool((0 < shares[0]) and (shares[1] < 1))
     (True, True)
     """
     share = _draw(images, most, _beside(images, generator)).abs()
     return (
         torch.lerp(images, images.roll(1, 0), share),
-        torch.lerp(labels, labels.roll(1, 0), share.view(-1)),
+        torch.lerp(labels, labels.roll(1, 0), share.view(-1, 1)),
     )
+
+
+def _take_tones(images: Tensor, others: Tensor, most: float, generator: Generator) -> Tensor:
+    """Go a share of the way to where each image's greys are spread as another image's are."""
+    levels = (images * _WHITE).round().long().flatten(1)
+    greys = _matched(_cumulated(levels), _cumulated((others * _WHITE).round().long().flatten(1)))
+    matched = greys.gather(1, levels).view_as(images)
+    return torch.lerp(images, matched, _draw(images, most, generator).abs())
+
+
+def _cumulated(levels: Tensor) -> Tensor:
+    """Return how many pixels are at most as bright as each grey, shape (n, 256)."""
+    counts = torch.zeros(len(levels), _WHITE + 1, device=levels.device)
+    # Whole numbers: their sums are the same in any order.
+    return counts.scatter_add_(1, levels, torch.ones_like(levels, dtype=counts.dtype)).cumsum(1)
+
+
+def _matched(cumulated: Tensor, others: Tensor) -> Tensor:
+    """Return the grey of the same rank among another image's pixels, for each grey, in [0, 1]."""
+    counts = cumulated.diff(dim=1, prepend=torch.zeros_like(cumulated[:, :1]))
+    ranks = cumulated - counts / 2
+    return torch.searchsorted(others, ranks).clamp(max=_WHITE) / _WHITE
 
 
 def _change_greys(images: Tensor, settings: Augmentation, generator: Generator) -> Tensor:
@@ -101,13 +132,23 @@ def _change_greys(images: Tensor, settings: Augmentation, generator: Generator) 
     return (mean + contrast * (bent - mean)).clamp(0, 1)
 
 
+def _take_frame(images: Tensor, others: Tensor, deepest: float, generator: Generator) -> Tensor:
+    """Put half the images into the border of another image."""
+    return torch.where(_within(images, deepest, generator), images, others)
+
+
 def _blank_border(images: Tensor, deepest: float, generator: Generator) -> Tensor:
-    """Make the border of half the images one random grey, each side to its own random depth."""
+    """Make the border of half the images one random grey."""
+    within = _within(images, deepest, generator)
+    return torch.where(within, images, _any_grey(images, generator))
+
+
+def _within(images: Tensor, deepest: float, generator: Generator) -> Tensor:
+    """Return what is not border: of half the images all, else each side to a depth of its own."""
     chosen = _draw(images, 1, generator) < 0
     left, right, top, bottom = (_draw(images, deepest, generator).abs() * chosen for _ in range(4))
     rows, columns = _places(images)
-    inside = (rows >= top) & (rows <= 1 - bottom) & (columns >= left) & (columns <= 1 - right)
-    return torch.where(inside, images, _any_grey(images, generator))
+    return (rows >= top) & (rows <= 1 - bottom) & (columns >= left) & (columns <= 1 - right)
 
 
 def _move(images: Tensor, settings: Augmentation, generator: Generator) -> Tensor:

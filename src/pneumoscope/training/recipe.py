@@ -47,12 +47,18 @@ class Augmentation(_Settings):
     flip: bool = Field(False, description="mirror left and right in half the images")
     crop: float = Field(0.0, ge=0, lt=1, description="fraction of each side cut away, anywhere")
     stretch: float = Field(0.0, ge=0, lt=1, description="of width against height: e to its power")
+    tones: float = Field(
+        0.0, ge=0, le=1, description="share of the way to another image's grey values, at most"
+    )
     gamma: float = Field(0.0, ge=0, lt=3, description="exponent of grey values: e to its power")
     contrast: float = Field(0.0, ge=0, lt=1, description="fraction, more or less")
     sharpness: float = Field(0.0, ge=0, le=1, description="share of fine detail, less or more")
     noise: float = Field(0.0, ge=0, lt=1, description="standard deviation of grey values, at most")
     border: float = Field(
         0.0, ge=0, lt=0.5, description="fraction of the side made one grey, in half the images"
+    )
+    frame: float = Field(
+        0.0, ge=0, lt=0.5, description="fraction of the side taken from another, in half the images"
     )
     erase: int = Field(0, ge=0, le=16, description="rectangles made one grey")
     mix: float = Field(
@@ -106,6 +112,9 @@ class Recipe(_Settings):
     adam_epsilon: float = Field(1e-7, gt=0, description="Keras' default, not PyTorch's")
     weight_decay: float = Field(0.0, ge=0, description="AdamW's, of kernels")
     label_smoothing: float = Field(0.0, ge=0, lt=1, description="share of a label that is even")
+    subtype_weight: float = Field(
+        0.0, ge=0, description="of telling viral from bacterial, a second task while training"
+    )
     weight_average: float = Field(
         0.0, ge=0, lt=1, description="share of the averaged weights that each batch keeps"
     )
@@ -135,6 +144,15 @@ class Recipe(_Settings):
     @classmethod
     def _known(cls, name: str) -> str:
         return find_model(name).name
+
+    @model_validator(mode="after")
+    def _subtypes_from_pixels(self) -> Self:
+        if self.subtype_weight and find_model(self.model).on_vgg16:
+            raise ValueError(
+                f"subtype_weight is for networks that learn whole, and {self.model} has frozen "
+                "layers; set it to 0, or train another model"
+            )
+        return self
 
     @model_validator(mode="after")
     def _one_schedule(self) -> Self:

@@ -21,6 +21,7 @@ from pneumoscope.training.examples import Examples, batches
 from pneumoscope.training.recipe import ClassBalance, Recipe
 from pneumoscope.training.recorded import RecordedStep
 from pneumoscope.training.run import Epoch
+from pneumoscope.training.subtypes import SubtypeTask, viral_shares
 
 PREDICT_BATCH = 128
 _SHOW_EVERY = 16
@@ -61,7 +62,10 @@ class Trainer:
         self.validation = validation
         self.device = select_device()
         self.network = place(network, self.device)
-        groups = _groups(network, recipe)
+        self._subtypes: SubtypeTask | None = None
+        if recipe.subtype_weight:
+            self._subtypes = SubtypeTask(network).to(self.device)
+        groups = _groups(network, recipe, self._subtypes)
         self._shares = [share for share, _ in groups]
         on_gpu = self.device.type == "cuda"
         for _, group in groups:
@@ -147,7 +151,11 @@ class Trainer:
             "optimizer": self.optimizer.state_dict(),
             "history": [asdict(epoch) for epoch in self.history],
         }
-        return state if self._average is None else state | {"average": self._average.state_dict()}
+        if self._average is not None:
+            state["average"] = self._average.state_dict()
+        if self._subtypes is not None:
+            state["subtypes"] = self._subtypes.state_dict()
+        return state
 
     def restore(self, state: dict[str, Any]) -> None:
         """Go back to where `state` was taken."""
@@ -155,6 +163,8 @@ class Trainer:
         self.optimizer.load_state_dict(state["optimizer"])
         if self._average is not None:
             self._average.load_state_dict(state["average"])
+        if self._subtypes is not None:
+            self._subtypes.load_state_dict(state["subtypes"])
         for row in state["history"]:
             self._append(Epoch(**row))
 
@@ -174,7 +184,7 @@ class Trainer:
         order = self._order(np.random.default_rng(for_order))
         self.network.train()
         step = self._recorded_step(frozen=number <= self.recipe.head_epochs)
-        labels = torch.from_numpy(self.train.labels[order].astype(np.float32)).to(self.device)
+        labels = self._targets(order)
         total = torch.zeros((), dtype=torch.float64, device=self.device)
         said: list[Tensor] = []
         done = seen = 0
@@ -201,6 +211,13 @@ class Trainer:
         called = (torch.cat(said).sigmoid() >= self.recipe.threshold).cpu().numpy()
         return total.item() / seen, _mistakes(self.train.labels[order], called)
 
+    def _targets(self, order: NDArray[np.intp]) -> Tensor:
+        """Return labels, shape (n, 1), or with the share of each that is viral, (n, 2)."""
+        columns = [torch.from_numpy(self.train.labels.astype(np.float32))]
+        if self._subtypes is not None:
+            columns.append(viral_shares(self.train.entries))
+        return torch.stack(columns, 1)[torch.from_numpy(order)].to(self.device)
+
     def _recorded_step(self, *, frozen: bool) -> RecordedStep:
         """Return the step, recorded anew when other layers begin to learn."""
         self.network.freeze(frozen)
@@ -208,16 +225,23 @@ class Trainer:
             self._recorded = frozen, RecordedStep(self._step)
         return self._recorded[1]
 
-    def _step(self, inputs: Tensor, labels: Tensor) -> tuple[Tensor, Tensor]:
-        """Learn from one batch, with labels of shape (b,) in [0, 1]; return its loss and logits."""
+    def _step(self, inputs: Tensor, targets: Tensor) -> tuple[Tensor, Tensor]:
+        """Learn from one batch, with targets as `_targets` gives them; return loss and logits."""
         with computing_in(self.recipe.precision, self.device):
-            logits = _forward(self.network, inputs).float()
+            if self._subtypes is None:
+                logits = _forward(self.network, inputs)
+            else:
+                logits, viral = self._subtypes(inputs)
+        logits, labels = logits.float(), targets[:, 0]
         weights = None
         if self.recipe.class_balance is ClassBalance.WEIGHTED_LOSS:
             weights = torch.lerp(self._class_weights[0], self._class_weights[1], labels)
         even = self.recipe.label_smoothing
-        targets = labels * (1 - even) + even / 2
-        loss = functional.binary_cross_entropy_with_logits(logits, targets, weights)
+        smoothed = labels * (1 - even) + even / 2
+        loss = functional.binary_cross_entropy_with_logits(logits, smoothed, weights)
+        if self._subtypes is not None:
+            second = self._subtypes.loss(viral.float(), targets[:, 1], labels)
+            loss = loss + self.recipe.subtype_weight * second
         if self.network.penalised:
             loss = loss + self.recipe.l2 * self.network.penalty()
         self.optimizer.zero_grad()
@@ -286,9 +310,12 @@ def _forward(network: Network, inputs: Tensor) -> Tensor:
     return logits
 
 
-def _groups(network: Network, recipe: Recipe) -> list[tuple[float, dict[str, object]]]:
+def _groups(
+    network: Network, recipe: Recipe, subtypes: SubtypeTask | None
+) -> list[tuple[float, dict[str, object]]]:
     """Group parameters, each with its share of the learning rate: kernels decay, others do not."""
-    fresh = [one for layer in network.fresh for one in layer.parameters()]
+    layers = [*network.fresh, *([] if subtypes is None else [subtypes])]
+    fresh = [one for layer in layers for one in layer.parameters()]
     known = {id(one) for one in fresh}
     pretrained = [one for one in network.head.parameters() if id(one) not in known]
     return [

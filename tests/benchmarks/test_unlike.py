@@ -1,0 +1,33 @@
+"""Telling the test split from the rest: by split alone, patients whole, no label read."""
+
+from collections.abc import Callable
+from pathlib import Path
+
+from benchmarks.unlike import write_splits_as_labels
+from pneumoscope.dataset import Entry, Label, Manifest, Split, open_dataset
+from pneumoscope.dataset.manifest import SplitBy
+
+
+def test_the_split_is_the_label_and_patients_stay_together(
+    small_dataset: Path, tmp_path: Path
+) -> None:
+    images = open_dataset(small_dataset).in_use
+    splits = [Split.TEST if row % 3 == 0 else Split.TRAIN for row in range(len(images))]
+    entries = tuple(
+        Entry(image.path, Label.NORMAL, patient=str(row // 3), split=split, sha256=image.sha256)
+        for row, (image, split) in enumerate(zip(images, splits, strict=True))
+    )
+    table = tmp_path / "splits.csv"
+    write_splits_as_labels(Manifest(small_dataset, entries, SplitBy.PATIENT, 0), table)
+    dealt = open_dataset(table, small_dataset).in_use
+    assert [entry.label for entry in dealt] == [Label(split is Split.TEST) for split in splits]
+    held = {entry.patient for entry in dealt if entry.split is Split.VALIDATION}
+    learned = {entry.patient for entry in dealt if entry.split is Split.TRAIN}
+    assert held
+    assert learned
+    assert not held & learned
+
+
+def test_it_runs(run_benchmark: Callable) -> None:
+    (row,) = run_benchmark("unlike")["Telling the test split from the rest"]
+    assert row["of the test split"] + row["others"] > 5
