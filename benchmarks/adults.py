@@ -302,7 +302,7 @@ def _tables(given: argparse.Namespace) -> Iterator[Table]:
         adults, children = adults[::8], children[::20]
     fold = deal(adults)
     settings = ["image_size=64", "epochs=1"] if given.smallest else []
-    recipe = make_recipe("compact", RECIPE, [*settings, f"start={given.start}"])
+    recipe = make_recipe("compact", given.recipe, [*settings, f"start={given.start}"])
     runs = [
         train_on(
             list(fold_rows(children, adults, fold, held)),
@@ -316,7 +316,8 @@ def _tables(given: argparse.Namespace) -> Iterator[Table]:
     yield Table("Adults never seen", list(never_seen(before, judged)), NEVER_SEEN_NOTE)
     yield Table("Children", [_children_row(start, runs)], CHILDREN_NOTE)
     yield Table("Adults without pneumonia", list(diseases(judged)), DISEASES_NOTE)
-    train_on(list(last_rows(children, adults, fold)), given.data, recipe, given.runs / "last")
+    if not given.only_folds:
+        train_on(list(last_rows(children, adults, fold)), given.data, recipe, given.runs / "last")
 
 
 def main() -> None:
@@ -331,6 +332,10 @@ def main() -> None:
     )
     parser.add_argument(
         "--runs", type=Path, required=True, help="gets the trainings; what is there goes on"
+    )
+    parser.add_argument("--recipe", type=Path, default=RECIPE, help="default: %(default)s")
+    parser.add_argument(
+        "--only-folds", action="store_true", help="without the last training: to compare recipes"
     )
     given = parser.parse_args()
     publish("adults", list(_tables(given)), given.out)
