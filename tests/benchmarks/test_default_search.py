@@ -6,8 +6,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from benchmarks.default_search import CANDIDATES, read_candidates
-from benchmarks.shifted import SHIFTS, pooled_auc, shift_all
+from benchmarks.default_search import CANDIDATES, pooled_auc, read_candidates
 from pneumoscope.training import make_recipe
 
 
@@ -33,19 +32,6 @@ def test_finalists_are_trained_with_every_seed_and_the_best_on_average_is_chosen
 def test_every_candidate_is_a_recipe(file: Path) -> None:
     for settings in read_candidates(file, []).values():
         make_recipe("compact", assignments=settings)
-
-
-def test_shifts_keep_the_middle_and_take_the_border_of_the_other_class() -> None:
-    rng = np.random.default_rng(0)
-    labels = np.array([0, 0, 1, 1], np.int8)
-    pixels = rng.integers(0, 100, (4, 160, 160), np.uint8)
-    pixels[labels == 1] += 100
-    shifted = dict(zip(SHIFTS, shift_all(pixels, labels), strict=True))
-    np.testing.assert_array_equal(shifted["unchanged"], pixels)
-    framed = shifted["border of the other class"]
-    np.testing.assert_array_equal(framed[:, 20:-20, 20:-20], pixels[:, 20:-20, 20:-20])
-    assert ((framed[:, :20] >= 100) == (labels == 0)[:, None, None]).all()
-    assert all(np.any(images != pixels) for name, images in shifted.items() if name != "unchanged")
 
 
 def test_answers_that_move_with_the_machine_are_found_out() -> None:

@@ -1,5 +1,7 @@
 """Operating points by brute force, and the band's promise on images it has not seen."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from hypothesis import given
@@ -54,6 +56,42 @@ def test_stricter_points_never_lie_below_less_strict_ones(rows: list[tuple[bool,
     thresholds = [point.threshold for point in points]
     assert thresholds == sorted(thresholds)
     assert measure(predictions, thresholds[0]).recall >= 0.99
+
+
+def _youden(tables: list[Predictions], threshold: float) -> float:
+    figures = [measure(one, threshold) for one in tables]
+    return float(np.mean([one.recall + one.specificity for one in figures]))
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_of_several_tables_the_promises_hold_in_each_and_no_better_threshold_does(
+    seed: int,
+) -> None:
+    first = overlapping(400, seed)
+    odds = np.log(first.probabilities) - np.log1p(-first.probabilities)
+    tables = [
+        replace(first, probabilities=1 / (1 + np.exp(-(odds * steep + moved))))
+        for steep, moved in ((1, 0), (0.7, 0.8), (1.2, -0.9))
+    ]
+    screening, balanced, confirm = choose_operating_points(*tables)
+    at = {
+        point: [measure(one, point.threshold) for one in tables] for point in (screening, confirm)
+    }
+    assert min(one.recall for one in at[screening]) >= 0.99
+    assert min(one.precision for one in at[confirm]) >= 0.98
+    seen = np.unique(np.concatenate([one.probabilities for one in tables]))
+    higher = seen[seen > screening.threshold][1]  # the first gives the same answers
+    assert min(measure(one, higher).recall for one in tables) < 0.99
+    between = seen[(seen > balanced.threshold) & (seen < confirm.threshold)]
+    for each in between[:-1:5]:
+        assert min(measure(one, each).precision for one in tables) < 0.98
+    assert _youden(tables, balanced.threshold) == pytest.approx(
+        max(_youden(tables, each) for each in seen[seen > screening.threshold])
+    )
+    bands = [abstaining_band(one.labels, one.probabilities) for one in tables]
+    assert screening.low <= min(low for low, _ in bands)
+    assert balanced.high >= max(high for _, high in bands)
+    assert "400 validation images as they are and as 2 other machines" in screening.rule
 
 
 def test_one_class_alone_is_refused() -> None:

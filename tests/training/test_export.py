@@ -15,6 +15,8 @@ import pneumoscope
 from pneumoscope.cache import ArrayCache
 from pneumoscope.dataset import Split
 from pneumoscope.errors import RunError, WeightsError
+from pneumoscope.evaluation.calibration import calibrate
+from pneumoscope.evaluation.images.shifted import shift_images
 from pneumoscope.evaluation.metrics import measure
 from pneumoscope.evaluation.predictions import Predictions
 from pneumoscope.models import MODELS, build_network
@@ -129,6 +131,39 @@ def test_the_test_split_is_not_touched(
     monkeypatch.setattr(ExampleStore, "pixels", watch)
     export_bundle([compact_run], tmp_path / "bundle", ArrayCache(tmp_path / "cache"), "b")
     assert set(asked) == {Split.TRAIN, Split.VALIDATION}
+
+
+def test_points_hold_in_every_shift(compact_run: Run, exported: Path) -> None:
+    reader = load(exported)
+    points = reader.bundle.record.operating_points
+    store = ExampleStore(compact_run.manifest(), ArrayCache(exported.parent / "cache"))
+    examples = store.pixels(Split.VALIDATION, compact_run.recipe)
+    pixels = examples.inputs[examples.rows].astype(np.uint8)
+    temperature = reader.bundle.record.calibration.temperature
+    for _, shifted in [("as they are", pixels), *shift_images(pixels, examples.labels)]:
+        said = calibrate(reader.look(shifted).logits, temperature)
+        figures = measure(examples.predictions(said), points["screening"].threshold)
+        assert figures.recall >= 0.99
+        assert (said[examples.labels == 1] < points["screening"].low).mean() <= 0.01
+        assert (said[examples.labels == 0] > points["screening"].high).mean() <= 0.01
+    assert "8 other machines" in points["screening"].rule
+
+
+def test_half_the_weights_are_half_the_file_and_read_nearly_alike(
+    compact_run: Run, exported: Path, tmp_path: Path, phantom_pixels: np.ndarray
+) -> None:
+    cache = ArrayCache(tmp_path / "cache")
+    bundle = export_bundle([compact_run], tmp_path / "half", cache, "half", half=True)
+    sizes = [(folder / "model.onnx").stat().st_size for folder in (exported, tmp_path / "half")]
+    assert sizes[1] < 0.52 * sizes[0]
+    assert bundle.record.weights == "float16"
+    assert not bundle.record.metrics.get("test")  # the Run's figures are those of other weights
+    assert "kept in 16 bits" in (tmp_path / "half" / "MODEL_CARD.md").read_text()
+    looks = [load(folder).look(phantom_pixels[:20]) for folder in (exported, tmp_path / "half")]
+    np.testing.assert_allclose(looks[0].logits, looks[1].logits, atol=0.01)
+    np.testing.assert_allclose(looks[0].heatmaps, looks[1].heatmaps, atol=0.01)
+    with pytest.raises(RunError, match="smaller still"):
+        export_bundle([compact_run], tmp_path / "both", cache, "both", half=True, int8=True)
 
 
 def test_an_ensemble_reads_with_the_mean_of_its_members(

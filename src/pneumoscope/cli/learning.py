@@ -250,6 +250,9 @@ def export(
             help="Multiply 8-bit integers; refused unless faster here and as good on validation.",
         ),
     ] = False,
+    half: Annotated[
+        bool, typer.Option("--half", help="Keep weights in 16 bits: half the file, as fast.")
+    ] = False,
 ) -> None:
     """Export a finished Run, or several as an ensemble, into a bundle that reads radiographs.
 
@@ -259,7 +262,7 @@ def export(
 
       pneumoscope export runs/compact --out bundle
 
-      pneumoscope export seed0/compact seed1/compact --out ensemble
+      pneumoscope export seed0/compact seed1/compact --out ensemble --half
 
       pneumoscope export runs/compact --out fast --int8
 
@@ -273,8 +276,10 @@ def export(
     if form is not ExportFormat.bundle:
         if len(opened) > 1:
             raise RunError(f"--format {form} takes one Run; export them one by one")
-        if int8:
-            raise RunError(f"--format {form} has the weights as they are; --int8 is for bundles")
+        if int8 or half:
+            raise RunError(
+                f"--format {form} has the weights as they are; --int8 and --half are for bundles"
+            )
         (export_pytorch if form is ExportFormat.pytorch else export_monai)(opened[0], out)
         results.print(f"Network: {out}", soft_wrap=True)
         return
@@ -288,6 +293,7 @@ def export(
         images,
         limits or (),
         int8=int8,
+        half=half,
     )
     results.print(f"Bundle: {out}, {bundle.identity}", soft_wrap=True)
 

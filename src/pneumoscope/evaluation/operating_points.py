@@ -1,5 +1,6 @@
 """Where probability becomes a finding: thresholds, and the band in which none is given."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -38,7 +39,7 @@ class OperatingPoint:
     high: float
 
 
-def choose_operating_points(predictions: Predictions) -> tuple[OperatingPoint, ...]:
+def choose_operating_points(*tables: Predictions) -> tuple[OperatingPoint, ...]:
     """Choose the operating points, from the most sensitive to the most precise.
 
     ``screening`` is the highest threshold whose recall is at least 0.99, ``balanced`` maximises
@@ -46,10 +47,15 @@ def choose_operating_points(predictions: Predictions) -> tuple[OperatingPoint, .
     whose precision is at least 0.98; where none is, there is no ``confirm``. Each threshold lies in
     the middle, as log-odds, between two probabilities that were seen.
 
+    Of several tables, each promise is kept in every one: recall, precision and band by the worst
+    of them, as is prudent where it is not known which one new images will be like [2]_. Youden's
+    index is the mean of theirs.
+
     Parameters
     ----------
-    predictions
-        On validation images of both classes, calibrated.
+    *tables
+        Validation images of both classes, calibrated; or the same images several times, as
+        different machines might have made them.
 
     Raises
     ------
@@ -59,27 +65,37 @@ def choose_operating_points(predictions: Predictions) -> tuple[OperatingPoint, .
     References
     ----------
     .. [1] Youden WJ. Index for rating diagnostic tests. Cancer 3:32-35, 1950.
+    .. [2] Sagawa et al., "Distributionally Robust Neural Networks for Group Shifts", ICLR 2020,
+       there of losses.
 
     Examples
     --------
-    >>> table = Predictions(
-    ...     files=("a", "b", "c", "d"),
-    ...     labels=np.array([0, 0, 1, 1]),
-    ...     probabilities=np.array([0.1, 0.2, 0.8, 0.9]),
-    ...     patients=("a", "b", "c", "d"),
-    ... )
-    >>> [(point.name, round(point.threshold, 3)) for point in choose_operating_points(table)]
+    >>> def table(*probabilities: float) -> Predictions:
+    ...     return Predictions(
+    ...         files=("a", "b", "c", "d"),
+    ...         labels=np.array([0, 0, 1, 1]),
+    ...         probabilities=np.array(probabilities),
+    ...         patients=("a", "b", "c", "d"),
+    ...     )
+    >>> plain, darker = table(0.1, 0.2, 0.8, 0.9), table(0.1, 0.2, 0.4, 0.9)
+    >>> [(point.name, round(point.threshold, 3)) for point in choose_operating_points(plain)]
     [('screening', 0.5), ('balanced', 0.5), ('confirm', 0.5)]
+    >>> round(choose_operating_points(plain, darker)[0].threshold, 3)
+    0.29
     """
-    labels, probabilities = predictions.labels, predictions.probabilities
-    require_both_classes(labels)
-    seen, recall, specificity, precision = _rates(labels, probabilities)
+    for table in tables:
+        require_both_classes(table.labels)
+    seen = np.unique(np.concatenate([table.probabilities for table in tables]))
+    rates = np.stack([_rates(table.labels, table.probabilities, seen) for table in tables])
+    recall, precision = rates[:, 0].min(0), rates[:, 2].min(0)
+    youden = (rates[:, 0] + rates[:, 1]).mean(0)
     screening = int(np.flatnonzero(recall >= SCREENING_RECALL).max())
-    balanced = screening + int(np.argmax((recall + specificity)[screening:]))
+    balanced = screening + int(np.argmax(youden[screening:]))
     chosen = [screening, balanced]
     precise = balanced + np.flatnonzero(precision[balanced:] >= CONFIRM_PRECISION)
     chosen += [int(precise.min())] if len(precise) else []
-    low, high = abstaining_band(labels, probabilities)
+    bands = [abstaining_band(table.labels, table.probabilities) for table in tables]
+    low, high = min(low for low, _ in bands), max(high for _, high in bands)
     rules = {
         "screening": f"highest threshold with recall >= {SCREENING_RECALL}",
         "balanced": "highest recall + specificity (Youden)",
@@ -91,13 +107,20 @@ def choose_operating_points(predictions: Predictions) -> tuple[OperatingPoint, .
         points.append(
             OperatingPoint(
                 name,
-                f"{rule}, on {len(labels)} validation images",
+                f"{rule}, on {_in_words(tables)}",
                 threshold,
                 min(low, threshold),
                 max(high, threshold),
             )
         )
     return tuple(points)
+
+
+def _in_words(tables: Sequence[Predictions]) -> str:
+    images = f"{len(tables[0].files)} validation images"
+    if len(tables) == 1:
+        return images
+    return f"{images} as they are and as {len(tables) - 1} other machines might have made them"
 
 
 def require_both_classes(labels: NDArray[np.int8]) -> None:
@@ -156,17 +179,17 @@ def abstaining_band(
     return low, high
 
 
-def _rates(
-    labels: NDArray[np.int8], probabilities: Floats
-) -> tuple[Floats, Floats, Floats, Floats]:
-    """Return the distinct probabilities, ascending, and the rates with each as the threshold."""
-    seen, first = np.unique(np.sort(probabilities), return_index=True)
-    ill_below = np.append(0, np.cumsum(labels[np.argsort(probabilities)]))[first]
-    healthy_below = first - ill_below
-    ill, healthy = labels.sum(), len(labels) - labels.sum()
-    called_ill, called_healthy = ill - ill_below, healthy - healthy_below
-    precision = called_ill / (called_ill + called_healthy)
-    return seen, called_ill / ill, healthy_below / healthy, precision
+def _rates(labels: NDArray[np.int8], probabilities: Floats, thresholds: Floats) -> Floats:
+    """Return recall, specificity and precision at each threshold, shape (3, n).
+
+    Where nothing is called ill, nothing is called so wrongly: the precision is 1.
+    """
+    ill, healthy = (np.sort(probabilities[labels == label]) for label in (1, 0))
+    healthy_below = np.searchsorted(healthy, thresholds)
+    called_ill = len(ill) - np.searchsorted(ill, thresholds)
+    called = called_ill + len(healthy) - healthy_below
+    precision = np.where(called, called_ill / np.maximum(called, 1), 1.0)
+    return np.stack([called_ill / len(ill), healthy_below / len(healthy), precision])
 
 
 def _between(low: float, high: float) -> float:

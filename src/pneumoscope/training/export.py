@@ -14,6 +14,7 @@ from pneumoscope.dataset import Manifest, Split
 from pneumoscope.errors import RunError
 from pneumoscope.evaluation.calibration import calibrate, fit_temperature, log_odds
 from pneumoscope.evaluation.images.record import record_metrics, record_operating_points
+from pneumoscope.evaluation.images.shifted import shift_images
 from pneumoscope.evaluation.metrics import measure
 from pneumoscope.evaluation.operating_points import require_both_classes
 from pneumoscope.evaluation.predictions import Predictions
@@ -43,6 +44,7 @@ from pneumoscope.terminal import messages, track
 from pneumoscope.training.evaluate import finished_network, is_judged, read_predictions
 from pneumoscope.training.examples import Examples, ExampleStore
 from pneumoscope.training.graph import COMPARED, export_graph, require_agreement
+from pneumoscope.training.halve import halve, require_alike
 from pneumoscope.training.population import fit_population
 from pneumoscope.training.quantise import RANGED_ON, compare_speed, quantise, require_worth
 from pneumoscope.training.run import Run
@@ -94,6 +96,7 @@ def export_bundle(
     limits: Sequence[str] = (),
     *,
     int8: bool = False,
+    half: bool = False,
 ) -> Bundle:
     """Export Runs into one bundle.
 
@@ -117,17 +120,22 @@ def export_bundle(
         What is known of its limits besides those of every bundle, in words.
     int8
         Whether convolutions multiply 8-bit integers.
+    half
+        Whether weights are kept in 16 bits.
 
     Raises
     ------
     RunError
-        If a Run is not finished, the Runs do not fit together, graph and PyTorch disagree, or
-        8-bit integers are not faster here or change the validation AUC.
+        If a Run is not finished, the Runs do not fit together, graph and PyTorch disagree, 8-bit
+        integers are not faster here or change the validation AUC, 16 bits change probabilities, or
+        both are asked for.
     PredictionsError
         If validation has images of one class alone.
     """
     require_empty(out)
     _require_alike(runs)
+    if int8 and half:
+        raise RunError("--half is for weights of 32 bits; in 8-bit integers they are smaller still")
     manifest = runs[0].manifest(images)
     members = [Deployed(finished_network(run)[0].cpu()) for run in runs]
     network = members[0] if len(members) == 1 else Ensemble(members)
@@ -142,14 +150,23 @@ def export_bundle(
     messages.print(f"Graph and PyTorch differ by at most {difference:.1e} in probability")
     if int8:
         graph, validation = _in_integers(graph, learned, validation)
+    if half:
+        graph, validation = _in_half(graph, validation)
     train = _look_at_split(graph, learned)
     population_of_train = fit_population(train.look.features)
     with messages.status("Fitting the quality gate"):
         gate = fit_gate(train.pixels, validation.pixels)
     contents = {GRAPH: graph, POPULATION: population_of_train.to_bytes(), GATE: gate.to_bytes()}
-    temperature = fit_temperature(validation.logits, validation.examples.labels)
+    shifts = _look_at_shifts(graph, validation)
+    labels = validation.examples.labels
+    temperature = fit_temperature(
+        np.concatenate([validation.logits, *shifts]), np.tile(labels, 1 + len(shifts))
+    )
     calibrated = validation.predictions(temperature)
-    tested = None if len(runs) > 1 or int8 else _tested(runs[0], temperature)
+    shifted = [
+        replace(calibrated, probabilities=calibrate(logits, temperature)) for logits in shifts
+    ]
+    tested = None if len(runs) > 1 or int8 or half else _tested(runs[0], temperature)
     distances = population_of_train.distance(validation.look.features)
     record = BundleRecord(
         name=name,
@@ -159,10 +176,13 @@ def export_bundle(
         members=tuple(map(_member, runs)),
         input=_input_contract(runs[0]),
         arithmetic="int8" if int8 else "float32",
+        weights="float16" if half else "float32",
         calibration=Calibration(
-            temperature=temperature, n=len(calibrated.files), fitted_on=str(Split.VALIDATION)
+            temperature=temperature,
+            n=len(calibrated.files),
+            fitted_on=f"{Split.VALIDATION}, as it is and in {len(shifts)} shifts",
         ),
-        operating_points=record_operating_points(calibrated, tested),
+        operating_points=record_operating_points(calibrated, tested, shifted),
         population_limit=float(np.quantile(distances, FAMILIAR_SHARE)),
         training_data=_training_data(manifest, population),
         metrics=record_metrics(calibrated, tested),
@@ -207,6 +227,16 @@ def _in_integers(graph: bytes, train: Examples, validation: _Part) -> tuple[byte
     return small, validated
 
 
+def _in_half(graph: bytes, validation: _Part) -> tuple[bytes, _Part]:
+    """Return a graph with weights of 16 bits, and what it gives."""
+    small = halve(graph)
+    validated = _look_at_split(small, validation.examples)
+    exact, halved = (calibrate(part.logits, 1.0) for part in (validation, validated))
+    difference = require_alike(exact, halved)
+    messages.print(f"Weights of 16 bits: probabilities change by at most {difference:.1e}")
+    return small, validated
+
+
 def _auc(part: _Part) -> float:
     require_both_classes(part.examples.labels)
     auc = measure(part.predictions(1.0)).auc
@@ -220,26 +250,38 @@ def _pixels(examples: Examples) -> NDArray[np.uint8]:
 
 def _look_at_split(graph: bytes, examples: Examples) -> _Part:
     pixels = _pixels(examples)
+    return _Part(examples, pixels, _look(graph, pixels, f"Looking at {examples.entries[0].split}"))
+
+
+def _look_at_shifts(graph: bytes, validation: _Part) -> list[NDArray[np.float64]]:
+    """Return the logits of validation images as other machines might have made them."""
+    require_both_classes(validation.examples.labels)
+    return [
+        _look(graph, pixels, f"Looking at validation, {name}").logits.astype(np.float64)
+        for name, pixels in shift_images(validation.pixels, validation.examples.labels)
+    ]
+
+
+def _look(graph: bytes, pixels: NDArray[np.uint8], doing: str) -> Look:
     session = open_graph(graph, usable_cores())
     starts = range(0, len(pixels), _BATCH)
     looks = [
         look_at(session, pixels[start : start + _BATCH])
-        for start in track(starts, f"Looking at {examples.entries[0].split}", len(starts))
+        for start in track(starts, doing, len(starts))
     ]
-    look = Look(
+    return Look(
         *(
             np.concatenate([getattr(one, name) for one in looks])
             for name in ("logits", "heatmaps", "features")
         )
     )
-    return _Part(examples, pixels, look)
 
 
 def _tested(run: Run, temperature: float) -> Predictions | None:
     """Return what the Run said of the test split, calibrated.
 
-    None if that was not read, or was said in another precision than the graph's. Of an ensemble or
-    of integers, too, a Run's figures would be another network's.
+    None if that was not read, or was said in another precision than the graph's. Of an ensemble, of
+    integers or of weights of 16 bits, too, a Run's figures would be another network's.
     """
     if not is_judged(run, Split.TEST) or run.recipe.precision is not Precision.FLOAT32:
         return None

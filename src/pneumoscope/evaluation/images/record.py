@@ -18,16 +18,19 @@ _FIGURES_AT_A_POINT = ("recall", "specificity", "precision", "accuracy")
 
 
 def record_operating_points(
-    calibrated: Predictions, tested: Predictions | None
+    calibrated: Predictions, tested: Predictions | None, shifted: Sequence[Predictions] = ()
 ) -> dict[str, OperatingPoint]:
     """Choose operating points, and measure them where they were chosen and on a test.
 
     Parameters
     ----------
     calibrated
-        Of validation images of both classes: the points are chosen on these.
+        Of validation images of both classes: the points are chosen and measured on these.
     tested
         Of images that had no part in it, or None.
+    shifted
+        Of the same validation images as other machines might have made them: the points are to
+        hold there too.
 
     Raises
     ------
@@ -44,7 +47,7 @@ def record_operating_points(
             measured=_figures(calibrated, point.threshold, _FIGURES_AT_A_POINT),
             tested={} if tested is None else _figures(tested, point.threshold, _FIGURES_AT_A_POINT),
         )
-        for point in choose_operating_points(calibrated)
+        for point in choose_operating_points(calibrated, *shifted)
     }
     if "confirm" not in points:
         messages.print(

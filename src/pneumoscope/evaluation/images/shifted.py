@@ -1,11 +1,10 @@
-"""Validation images as other machines might have made them: harder than validation is by itself."""
+"""Images as other machines might have made them: harder than a validation split is by itself."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from functools import partial
 
 import numpy as np
 from numpy.typing import NDArray
-from sklearn.metrics import roc_auc_score
 
 from pneumoscope.evaluation.images.masks import BORDER
 from pneumoscope.evaluation.images.perturb import PERTURBATIONS
@@ -34,7 +33,6 @@ def _bordered(image: Pixels, other: Pixels, _: int) -> Pixels:
 
 
 SHIFTS: Mapping[str, Shift] = {
-    "unchanged": lambda image, _, __: image,
     "gamma halved": partial(_perturbed, "exposure", -1),
     "gamma doubled": partial(_perturbed, "exposure", 1),
     "contrast halved": partial(_perturbed, "contrast", -50),
@@ -44,10 +42,11 @@ SHIFTS: Mapping[str, Shift] = {
     "a fifth cropped": partial(_perturbed, "crop", 20),
     "border of the other class": _bordered,
 }
+"""Ways in which an image might have been made, besides the way it was."""
 
 
-def shift_all(pixels: Pixels, labels: NDArray[np.int8]) -> NDArray[np.uint8]:
-    """Return every image in every shift.
+def shift_images(pixels: Pixels, labels: NDArray[np.int8]) -> Iterator[tuple[str, Pixels]]:
+    """Yield all images in one shift after the other.
 
     Parameters
     ----------
@@ -56,44 +55,30 @@ def shift_all(pixels: Pixels, labels: NDArray[np.int8]) -> NDArray[np.uint8]:
     labels
         Shape (n,); both classes occur.
 
-    Returns
-    -------
+    Yields
+    ------
+    str
+        Name of the shift, in the order of `SHIFTS`.
     NDArray[np.uint8]
-        Shape (shifts, n, size, size), in the order of `SHIFTS`.
-    """
-    partners = _partners(labels)
-    shifted = np.empty((len(SHIFTS), *pixels.shape), np.uint8)
-
-    def shift(row: int) -> None:
-        for place, change in enumerate(SHIFTS.values()):
-            shifted[place, row] = change(pixels[row], pixels[partners[row]], row)
-
-    map_parallel(shift, range(len(pixels)), "Shifting validation images")
-    return shifted
-
-
-def pooled_auc(labels: NDArray[np.int8], probabilities: NDArray[np.float64]) -> float:
-    """Return the AUC among all images in all shifts together.
-
-    That an image of one machine is ranked against one of another is what makes it hard: a network
-    whose answers move with the machine loses here even if it ranks each machine's images well.
-
-    Parameters
-    ----------
-    labels
-        Shape (n,).
-    probabilities
-        Shape (shifts, n).
+        Shape (n, size, size).
 
     Examples
     --------
-    >>> labels = np.array([0, 1], np.int8)
-    >>> pooled_auc(labels, np.array([[0.1, 0.9], [0.4, 0.6]]))
-    1.0
-    >>> pooled_auc(labels, np.array([[0.1, 0.4], [0.6, 0.9]]))
-    0.75
+    >>> pixels, labels = np.zeros((2, 64, 64), np.uint8), np.array([0, 1], np.int8)
+    >>> pixels[1] = 200
+    >>> shifted = dict(shift_images(pixels, labels))
+    >>> shifted["border of the other class"][:, [0, 32], 32].tolist()
+    [[200, 0], [0, 200]]
     """
-    return float(roc_auc_score(np.tile(labels, len(probabilities)), probabilities.ravel()))
+    partners = _partners(labels)
+    for name, change in SHIFTS.items():
+        shifted = np.empty_like(pixels)
+
+        def shift(row: int, change: Shift = change, shifted: Pixels = shifted) -> None:
+            shifted[row] = change(pixels[row], pixels[partners[row]], row)
+
+        map_parallel(shift, range(len(pixels)), f"Images with {name}")
+        yield name, shifted
 
 
 def _partners(labels: NDArray[np.int8]) -> NDArray[np.intp]:
