@@ -21,6 +21,7 @@ from benchmarks.report import CHECKOUT, Cell, Table, option_parser, publish
 from pneumoscope.cli.options import open_cache
 from pneumoscope.dataset import Split, open_dataset
 from pneumoscope.evaluation.adjusted import adjusted_auc
+from pneumoscope.evaluation.predictions import Predictions
 from pneumoscope.training import ExampleStore, Recipe, Run, make_recipe, train
 from pneumoscope.training.evaluate import evaluate_once, finished_network, read_predictions
 from pneumoscope.training.trainer import predict
@@ -32,6 +33,9 @@ RECIPE = CHECKOUT / "recipes" / "adults" / "recipe.yaml"
 FOLDS = 5
 SHARE = 3
 """Of so many children who are learned from, one is learned from again."""
+
+OUT_OF_FOLD = "out_of_fold.csv"
+"""What each adult was said to have by the training that had left the patient out."""
 
 SENSITIVITY = 0.8
 COLUMNS = ("file", "label", "patient", "split", "source", "view", "findings")
@@ -170,17 +174,17 @@ def fold_rows(
 
 
 def last_rows(
-    children: Sequence[Mapping[str, str]], adults: Sequence[Adult], fold: NDArray[np.intp]
+    children: Sequence[Mapping[str, str]], adults: Sequence[Adult]
 ) -> Iterator[Mapping[str, str]]:
-    """Yield the last table: thresholds are fitted on a fold of adults, children are judged."""
+    """Yield the last table: all adults are learned from, children watch and are judged."""
     for row in children:
         if row["split"] == Split.TEST.value:
             # The same numbers in file names of train are other children: see docs/data.md.
             yield {**row, "patient": f"{row['patient']} of test"}
-        elif row["split"] == Split.TRAIN.value:
+        else:
             yield row
-    for adult, number in zip(adults, fold, strict=True):
-        yield adult.row(Split.VALIDATION if number == 0 else Split.TRAIN)
+    for adult in adults:
+        yield adult.row(Split.TRAIN)
 
 
 @dataclass(frozen=True)
@@ -217,6 +221,16 @@ def judge_before(start: Run, runs: Sequence[Run], data: Path) -> list[Judged]:
             for entry, probability in zip(examples.entries, said, strict=True)
         ]
     return judged
+
+
+def as_predictions(judged: Sequence[Judged]) -> Predictions:
+    """Return the out-of-fold probabilities as a table."""
+    return Predictions(
+        files=tuple(one.adult.file for one in judged),
+        labels=np.array([one.adult.ill for one in judged], np.int8),
+        probabilities=np.array([one.probability for one in judged]),
+        patients=tuple(one.adult.patient for one in judged),
+    )
 
 
 _AGAINST: Mapping[str, Callable[[Adult], bool]] = {
@@ -316,8 +330,9 @@ def _tables(given: argparse.Namespace) -> Iterator[Table]:
     yield Table("Adults never seen", list(never_seen(before, judged)), NEVER_SEEN_NOTE)
     yield Table("Children", [_children_row(start, runs)], CHILDREN_NOTE)
     yield Table("Adults without pneumonia", list(diseases(judged)), DISEASES_NOTE)
+    as_predictions(judged).write(given.runs / OUT_OF_FOLD)
     if not given.only_folds:
-        train_on(list(last_rows(children, adults, fold)), given.data, recipe, given.runs / "last")
+        train_on(list(last_rows(children, adults)), given.data, recipe, given.runs / "last")
 
 
 def main() -> None:

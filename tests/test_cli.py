@@ -61,6 +61,9 @@ def test_bundles_stand_side_by_side(pneumoscope: Callable, exported: Path) -> No
     (auc,) = (line for line in outcome.out.splitlines() if "AUC, test" in line)
     assert auc.count(f"{record.metrics['test']['auc'].value:.3f} (") == 2
     assert outcome.out.count("recall, test") == 3
+    specificity = record.operating_points["confirm"].measured["specificity"]
+    rows = [line for line in outcome.out.splitlines() if "specificity, as fitted" in line]
+    assert rows[2].count(f"{specificity.value:.3f} (") == 2
     assert f"{record.operating_points['confirm'].threshold:.3f}" in outcome.out
 
 

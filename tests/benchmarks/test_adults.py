@@ -69,10 +69,11 @@ def test_a_fold_is_judged_on_whom_it_did_not_learn_from(ward: list[Adult]) -> No
     judged = {row["file"] for row in rows if row["split"] == "test"}
     assert judged == {adult.file for adult, n in zip(ward, fold, strict=True) if n == 2}
     assert [row["file"] for row in rows if row["split"] == "validation"] == ["validation.png"]
-    last = list(last_rows(CHILDREN, ward, fold))
+    last = list(last_rows(CHILDREN, ward))
     assert [row["file"] for row in last if row["split"] == "test"] == ["test.png"]
-    fitted = {row["file"] for row in last if row["split"] == "validation"}
-    assert fitted == {adult.file for adult, n in zip(ward, fold, strict=True) if n == 0}
+    assert [row["file"] for row in last if row["split"] == "validation"] == ["validation.png"]
+    learned = {row["file"] for row in last if row["split"] == "train"}
+    assert learned == {"train.png"} | {adult.file for adult in ward}
 
 
 def test_figures_of_a_reader_who_knows_masses_and_nothing_else(ward: list[Adult]) -> None:
@@ -125,7 +126,7 @@ def test_the_folders_are_read_whole(shared_data: Path, start: Run, tmp_path: Pat
     learned = [row for row in children if row["split"] == "train"]
     assert len(learned) == pytest.approx(len(start.manifest().of(Split.TRAIN)) / 3, rel=0.1)
     assert sum(row["split"] == "test" for row in children) == 624
-    rows = list(last_rows(children, found, deal(found)))
+    rows = list(last_rows(children, found))
     write_table(rows, tmp_path / "labels.csv")
     assert not open_dataset(tmp_path / "labels.csv", shared_data).set_aside
 
@@ -143,6 +144,8 @@ def test_it_runs(
     words = [str(word) for option in folders.items() for word in option]
     monkeypatch.setattr("sys.argv", ["adults", "--smallest", *words])
     main()
+    held = Predictions.read(tmp_path / "runs" / "out_of_fold.csv")
+    assert set(held.files) == {adult.file for adult in read_adults(shared_data)[::8]}
     tables = json.loads((tmp_path / "out" / "adults.json").read_text())["tables"]
     assert [table["title"] for table in tables] == [
         "Adults never seen",

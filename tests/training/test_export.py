@@ -166,6 +166,28 @@ def test_half_the_weights_are_half_the_file_and_read_nearly_alike(
         export_bundle([compact_run], tmp_path / "both", cache, "both", half=True, int8=True)
 
 
+def test_what_learned_from_all_is_fitted_on_cross_validated_predictions(
+    compact_run: Run, tmp_path: Path
+) -> None:
+    """Log-odds twice as sure as the truth: the temperature is 2."""
+    rng = np.random.default_rng(0)
+    truth = rng.uniform(0.05, 0.95, 4000)
+    odds = 2 * np.log(truth / (1 - truth))
+    files = tuple(f"{row}.png" for row in range(4000))
+    table = Predictions(
+        files, (rng.random(4000) < truth).astype(np.int8), 1 / (1 + np.exp(-odds)), files
+    )
+    cache = ArrayCache(tmp_path / "cache")
+    bundle = export_bundle([compact_run], tmp_path / "all", cache, "all", fit_on=table)
+    record = bundle.record
+    assert record.calibration.temperature == pytest.approx(2, abs=0.15)
+    assert (record.calibration.n, record.calibration.fitted_on) == (4000, "cross-validation")
+    assert list(record.metrics) == ["cross-validation", "validation", "test"]
+    expected = measure(table).auc
+    assert record.metrics["cross-validation"]["auc"].value == pytest.approx(expected)
+    assert record.operating_points["screening"].measured["recall"].value >= 0.99
+
+
 def test_an_ensemble_reads_with_the_mean_of_its_members(
     compact_run: Run, tmp_path: Path, radiographs: Callable
 ) -> None:

@@ -253,6 +253,15 @@ def export(
     half: Annotated[
         bool, typer.Option("--half", help="Keep weights in 16 bits: half the file, as fast.")
     ] = False,
+    fit_on: Annotated[
+        Path | None,
+        typer.Option(
+            "--fit-on",
+            metavar="PREDICTIONS.csv",
+            help="Cross-validated predictions to fit calibration and operating points on, instead "
+            "of the validation split.",
+        ),
+    ] = None,
 ) -> None:
     """Export a finished Run, or several as an ensemble, into a bundle that reads radiographs.
 
@@ -269,6 +278,7 @@ def export(
       pneumoscope export runs/compact --out network --format pytorch
     """
     from pneumoscope import training
+    from pneumoscope.evaluation.predictions import Predictions
     from pneumoscope.training.export import export_bundle
     from pneumoscope.training.export_pytorch import export_monai, export_pytorch
 
@@ -276,9 +286,10 @@ def export(
     if form is not ExportFormat.bundle:
         if len(opened) > 1:
             raise RunError(f"--format {form} takes one Run; export them one by one")
-        if int8 or half:
+        if int8 or half or fit_on is not None:
             raise RunError(
-                f"--format {form} has the weights as they are; --int8 and --half are for bundles"
+                f"--format {form} has the weights as they are, and nothing is fitted; --int8, "
+                "--half and --fit-on are for bundles"
             )
         (export_pytorch if form is ExportFormat.pytorch else export_monai)(opened[0], out)
         results.print(f"Network: {out}", soft_wrap=True)
@@ -294,6 +305,7 @@ def export(
         limits or (),
         int8=int8,
         half=half,
+        fit_on=None if fit_on is None else Predictions.read(fit_on),
     )
     results.print(f"Bundle: {out}, {bundle.identity}", soft_wrap=True)
 

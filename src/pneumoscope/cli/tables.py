@@ -193,11 +193,11 @@ def bundles_table(bundles: "Sequence[Bundle]") -> Table:
 
     add("exported", (record.created[:10] for record in records))
     add("learned from", (f"{record.training_data.train:,} images" for record in records))
-    add("fitted on", (f"{record.training_data.validation:,} images" for record in records))
+    add("fitted on", (f"{record.calibration.n:,} images" for record in records))
     add("synthetic", ("yes" if record.training_data.synthetic else "no" for record in records))
     add("data", (record.training_data.fingerprint[:12] for record in records))
     table.add_section()
-    for split in ("validation", "test"):
+    for split in dict.fromkeys(split for record in records for split in record.metrics):
         figures = [record.metrics.get(split, {}) for record in records]
         add(f"AUC, {split}", (_interval(one.get("auc")) for one in figures))
     for point in dict.fromkeys(name for record in records for name in record.operating_points):
@@ -207,9 +207,12 @@ def bundles_table(bundles: "Sequence[Bundle]") -> Table:
             f"{point}: threshold",
             ("-" if one is None else f"{one.threshold:.3f}" for one in points),
         )
-        for name in ("recall", "specificity", "precision", "accuracy"):
-            tested = [{} if one is None else one.tested for one in points]
-            add(f"{name}, test", (_interval(one.get(name)) for one in tested))
+        fitted = [{} if one is None else one.measured for one in points]
+        tested = [{} if one is None else one.tested for one in points]
+        for where, figures in (("as fitted", fitted), ("test", tested)):
+            if any(figures):
+                for name in ("recall", "specificity", "precision", "accuracy"):
+                    add(f"{name}, {where}", (_interval(one.get(name)) for one in figures))
     return table
 
 

@@ -65,6 +65,8 @@ LIMITATIONS = (
     "pixels alone that was not measured.",
 )
 
+CROSS_VALIDATION = "cross-validation"
+
 _BATCH = 32
 
 
@@ -85,6 +87,16 @@ class _Part:
         return self.look.logits.astype(np.float64)
 
 
+@dataclass(frozen=True)
+class _Fitted:
+    """A temperature, and the calibrated predictions that operating points are chosen on."""
+
+    temperature: float
+    source: str
+    calibrated: Predictions
+    shifted: Sequence[Predictions] = ()
+
+
 def export_bundle(
     runs: Sequence[Run],
     out: Path,
@@ -97,6 +109,7 @@ def export_bundle(
     *,
     int8: bool = False,
     half: bool = False,
+    fit_on: Predictions | None = None,
 ) -> Bundle:
     """Export Runs into one bundle.
 
@@ -122,6 +135,10 @@ def export_bundle(
         Whether convolutions multiply 8-bit integers.
     half
         Whether weights are kept in 16 bits.
+    fit_on
+        Cross-validated predictions for images of both classes, on which calibration and operating
+        points are fitted; None for the validation split, as it is and in the shifts of
+        `shift_images`. For networks that have learned from all there is.
 
     Raises
     ------
@@ -157,16 +174,8 @@ def export_bundle(
     with messages.status("Fitting the quality gate"):
         gate = fit_gate(train.pixels, validation.pixels)
     contents = {GRAPH: graph, POPULATION: population_of_train.to_bytes(), GATE: gate.to_bytes()}
-    shifts = _look_at_shifts(graph, validation)
-    labels = validation.examples.labels
-    temperature = fit_temperature(
-        np.concatenate([validation.logits, *shifts]), np.tile(labels, 1 + len(shifts))
-    )
-    calibrated = validation.predictions(temperature)
-    shifted = [
-        replace(calibrated, probabilities=calibrate(logits, temperature)) for logits in shifts
-    ]
-    tested = None if len(runs) > 1 or int8 or half else _tested(runs[0], temperature)
+    fitted = _fit_to_shifts(graph, validation) if fit_on is None else _fit_to(fit_on)
+    tested = None if len(runs) > 1 or int8 or half else _tested(runs[0], fitted.temperature)
     distances = population_of_train.distance(validation.look.features)
     record = BundleRecord(
         name=name,
@@ -178,14 +187,20 @@ def export_bundle(
         arithmetic="int8" if int8 else "float32",
         weights="float16" if half else "float32",
         calibration=Calibration(
-            temperature=temperature,
-            n=len(calibrated.files),
-            fitted_on=f"{Split.VALIDATION}, as it is and in {len(shifts)} shifts",
+            temperature=fitted.temperature,
+            n=len(fitted.calibrated.files),
+            fitted_on=fitted.source,
         ),
-        operating_points=record_operating_points(calibrated, tested, shifted),
+        operating_points=record_operating_points(fitted.calibrated, tested, fitted.shifted),
         population_limit=float(np.quantile(distances, FAMILIAR_SHARE)),
         training_data=_training_data(manifest, population),
-        metrics=record_metrics(calibrated, tested),
+        metrics=record_metrics(
+            {
+                CROSS_VALIDATION: None if fit_on is None else fitted.calibrated,
+                Split.VALIDATION: validation.predictions(fitted.temperature),
+                Split.TEST: tested,
+            }
+        ),
         intended_use=INTENDED_USE,
         limitations=(*LIMITATIONS, *limits),
         licence=_licence(runs),
@@ -260,6 +275,28 @@ def _look_at_shifts(graph: bytes, validation: _Part) -> list[NDArray[np.float64]
         _look(graph, pixels, f"Looking at validation, {name}").logits.astype(np.float64)
         for name, pixels in shift_images(validation.pixels, validation.examples.labels)
     ]
+
+
+def _fit_to_shifts(graph: bytes, validation: _Part) -> _Fitted:
+    labels, plain = validation.examples.labels, validation.logits
+    shifts = _look_at_shifts(graph, validation)
+    temperature = fit_temperature(
+        np.concatenate([plain, *shifts]), np.tile(labels, 1 + len(shifts))
+    )
+    calibrated = validation.predictions(temperature)
+    return _Fitted(
+        temperature,
+        f"{Split.VALIDATION}, as it is and in {len(shifts)} shifts",
+        calibrated,
+        [replace(calibrated, probabilities=calibrate(logits, temperature)) for logits in shifts],
+    )
+
+
+def _fit_to(table: Predictions) -> _Fitted:
+    logits = log_odds(table.probabilities)
+    temperature = fit_temperature(logits, table.labels)
+    calibrated = replace(table, probabilities=calibrate(logits, temperature))
+    return _Fitted(temperature, CROSS_VALIDATION, calibrated)
 
 
 def _look(graph: bytes, pixels: NDArray[np.uint8], doing: str) -> Look:

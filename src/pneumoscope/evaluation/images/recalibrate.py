@@ -173,7 +173,7 @@ def _new_record(
                 fitted_on="local validation part",
             ),
             "operating_points": record_operating_points(fitted, tested),
-            "metrics": record_metrics(fitted, tested),
+            "metrics": record_metrics({"validation": fitted, "test": tested}),
             "limitations": (
                 *old.limitations,
                 f"Recalibrated on {about}. Its figures of validation and test are of that place "

@@ -1,6 +1,6 @@
 """What a bundle's record holds of predictions: its operating points, and figures with intervals."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from pneumoscope.evaluation.bootstrap import bootstrap_intervals
 from pneumoscope.evaluation.metrics import measure
@@ -58,12 +58,11 @@ def record_operating_points(
     return points
 
 
-def record_metrics(
-    validated: Predictions, tested: Predictions | None
-) -> dict[str, dict[str, Figure]]:
-    """Return the figures over all thresholds, of validation and of test if there is one."""
-    parts = {"validation": validated, "test": tested}
-    return {name: _figures(part, 0.5, _FIGURES) for name, part in parts.items() if part is not None}
+def record_metrics(parts: Mapping[str, Predictions | None]) -> dict[str, dict[str, Figure]]:
+    """Return the figures over all thresholds, of each part that there is, by its name."""
+    return {
+        str(name): _figures(part, 0.5, _FIGURES) for name, part in parts.items() if part is not None
+    }
 
 
 def _figures(predictions: Predictions, threshold: float, names: Sequence[str]) -> dict[str, Figure]:
