@@ -23,10 +23,12 @@ from pneumoscope.training.evaluate import read_predictions
 FOLDS = 5
 """Of patients; one is judged."""
 
+SETTINGS = ("class_balance=sampler", "image_size=128", "epochs=20", "weight_average=0.99")
+
 NOTE = f"""\
 AUC of telling the test split's images from all others, on a fifth ({FOLDS} folds) of the patients,
-of which nothing was learned, with its interval by patient. The compact network by its own recipe,
-drawing as many images of either kind."""
+of which nothing was learned, with its interval by patient. The compact network by its own recipe
+but for {", ".join(SETTINGS)}."""
 
 
 def write_splits_as_labels(manifest: Manifest, path: Path) -> None:
@@ -50,7 +52,7 @@ def told_apart(source: Path, runs: Path, settings: Sequence[str]) -> Run:
     runs.mkdir(parents=True, exist_ok=True)
     table = runs / "splits.csv"
     write_splits_as_labels(open_dataset(source), table)
-    recipe = make_recipe("compact", assignments=["class_balance=sampler", *settings])
+    recipe = make_recipe("compact", assignments=[*SETTINGS, *settings])
     store = ExampleStore(open_dataset(table, source), open_cache())
     return train(store, recipe, runs / "compact", resume=True)
 
