@@ -149,23 +149,6 @@ def test_points_hold_in_every_shift(compact_run: Run, exported: Path) -> None:
     assert "8 other machines" in points["screening"].rule
 
 
-def test_half_the_weights_are_half_the_file_and_read_nearly_alike(
-    compact_run: Run, exported: Path, tmp_path: Path, phantom_pixels: np.ndarray
-) -> None:
-    cache = ArrayCache(tmp_path / "cache")
-    bundle = export_bundle([compact_run], tmp_path / "half", cache, "half", half=True)
-    sizes = [(folder / "model.onnx").stat().st_size for folder in (exported, tmp_path / "half")]
-    assert sizes[1] < 0.52 * sizes[0]
-    assert bundle.record.weights == "float16"
-    assert not bundle.record.metrics.get("test")  # the Run's figures are those of other weights
-    assert "kept in 16 bits" in (tmp_path / "half" / "MODEL_CARD.md").read_text()
-    looks = [load(folder).look(phantom_pixels[:20]) for folder in (exported, tmp_path / "half")]
-    np.testing.assert_allclose(looks[0].logits, looks[1].logits, atol=0.01)
-    np.testing.assert_allclose(looks[0].heatmaps, looks[1].heatmaps, atol=0.01)
-    with pytest.raises(RunError, match="smaller still"):
-        export_bundle([compact_run], tmp_path / "both", cache, "both", half=True, int8=True)
-
-
 def test_what_learned_from_all_is_fitted_on_cross_validated_predictions(
     compact_run: Run, tmp_path: Path
 ) -> None:

@@ -250,9 +250,6 @@ def export(
             help="Multiply 8-bit integers; refused unless faster here and as good on validation.",
         ),
     ] = False,
-    half: Annotated[
-        bool, typer.Option("--half", help="Keep weights in 16 bits: half the file, as fast.")
-    ] = False,
     fit_on: Annotated[
         Path | None,
         typer.Option(
@@ -271,7 +268,7 @@ def export(
 
       pneumoscope export runs/compact --out bundle
 
-      pneumoscope export seed0/compact seed1/compact --out ensemble --half
+      pneumoscope export seed0/compact seed1/compact --out ensemble
 
       pneumoscope export runs/compact --out fast --int8
 
@@ -286,10 +283,10 @@ def export(
     if form is not ExportFormat.bundle:
         if len(opened) > 1:
             raise RunError(f"--format {form} takes one Run; export them one by one")
-        if int8 or half or fit_on is not None:
+        if int8 or fit_on is not None:
             raise RunError(
-                f"--format {form} has the weights as they are, and nothing is fitted; --int8, "
-                "--half and --fit-on are for bundles"
+                f"--format {form} has the weights as they are, and nothing is fitted; --int8 "
+                "and --fit-on are for bundles"
             )
         (export_pytorch if form is ExportFormat.pytorch else export_monai)(opened[0], out)
         results.print(f"Network: {out}", soft_wrap=True)
@@ -304,7 +301,6 @@ def export(
         images,
         limits or (),
         int8=int8,
-        half=half,
         fit_on=None if fit_on is None else Predictions.read(fit_on),
     )
     results.print(f"Bundle: {out}, {bundle.identity}", soft_wrap=True)

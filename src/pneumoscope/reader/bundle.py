@@ -117,8 +117,6 @@ class BundleRecord(_Part):
     input: InputContract
     arithmetic: Literal["float32", "int8"] = "float32"
     """What the graph's convolutions multiply."""
-    weights: Literal["float32", "float16"] = "float32"
-    """What the graph's weights are kept as, where they are not 8-bit integers."""
     calibration: Calibration
     operating_points: dict[str, OperatingPoint]
     population_limit: float

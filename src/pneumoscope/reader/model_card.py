@@ -32,8 +32,6 @@ def _lines(record: BundleRecord) -> Iterator[str]:
     yield f"Exported on {record.created} by pneumoscope {record.pneumoscope} from {members}."
     if record.arithmetic == "int8":
         yield "Its convolutions multiply 8-bit integers; all figures are of the graph as it is."
-    if record.weights == "float16":
-        yield "Its weights are kept in 16 bits; it computes in float32."
     yield ""
     yield "## Intended use"
     yield ""

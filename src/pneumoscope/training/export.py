@@ -44,7 +44,6 @@ from pneumoscope.terminal import messages, track
 from pneumoscope.training.evaluate import finished_network, is_judged, read_predictions
 from pneumoscope.training.examples import Examples, ExampleStore
 from pneumoscope.training.graph import COMPARED, export_graph, require_agreement
-from pneumoscope.training.halve import halve, require_alike
 from pneumoscope.training.population import fit_population
 from pneumoscope.training.quantise import RANGED_ON, compare_speed, quantise, require_worth
 from pneumoscope.training.run import Run
@@ -108,7 +107,6 @@ def export_bundle(
     limits: Sequence[str] = (),
     *,
     int8: bool = False,
-    half: bool = False,
     fit_on: Predictions | None = None,
 ) -> Bundle:
     """Export Runs into one bundle.
@@ -133,8 +131,6 @@ def export_bundle(
         What is known of its limits besides those of every bundle, in words.
     int8
         Whether convolutions multiply 8-bit integers.
-    half
-        Whether weights are kept in 16 bits.
     fit_on
         Cross-validated predictions for images of both classes, on which calibration and operating
         points are fitted; None for the validation split, as it is and in the shifts of
@@ -143,16 +139,13 @@ def export_bundle(
     Raises
     ------
     RunError
-        If a Run is not finished, the Runs do not fit together, graph and PyTorch disagree, 8-bit
-        integers are not faster here or change the validation AUC, 16 bits change probabilities, or
-        both are asked for.
+        If a Run is not finished, the Runs do not fit together, graph and PyTorch disagree, or
+        8-bit integers are not faster here or change the validation AUC.
     PredictionsError
         If validation has images of one class alone.
     """
     require_empty(out)
     _require_alike(runs)
-    if int8 and half:
-        raise RunError("--half is for weights of 32 bits; in 8-bit integers they are smaller still")
     manifest = runs[0].manifest(images)
     members = [Deployed(finished_network(run)[0].cpu()) for run in runs]
     network = members[0] if len(members) == 1 else Ensemble(members)
@@ -167,15 +160,13 @@ def export_bundle(
     messages.print(f"Graph and PyTorch differ by at most {difference:.1e} in probability")
     if int8:
         graph, validation = _in_integers(graph, learned, validation)
-    if half:
-        graph, validation = _in_half(graph, validation)
     train = _look_at_split(graph, learned)
     population_of_train = fit_population(train.look.features)
     with messages.status("Fitting the quality gate"):
         gate = fit_gate(train.pixels, validation.pixels)
     contents = {GRAPH: graph, POPULATION: population_of_train.to_bytes(), GATE: gate.to_bytes()}
     fitted = _fit_to_shifts(graph, validation) if fit_on is None else _fit_to(fit_on)
-    tested = None if len(runs) > 1 or int8 or half else _tested(runs[0], fitted.temperature)
+    tested = None if len(runs) > 1 or int8 else _tested(runs[0], fitted.temperature)
     distances = population_of_train.distance(validation.look.features)
     record = BundleRecord(
         name=name,
@@ -185,7 +176,6 @@ def export_bundle(
         members=tuple(map(_member, runs)),
         input=_input_contract(runs[0]),
         arithmetic="int8" if int8 else "float32",
-        weights="float16" if half else "float32",
         calibration=Calibration(
             temperature=fitted.temperature,
             n=len(fitted.calibrated.files),
@@ -239,16 +229,6 @@ def _in_integers(graph: bytes, train: Examples, validation: _Part) -> tuple[byte
         f"8-bit integers: {times_faster:.2f} times faster, validation AUC {before:.4f} before and "
         f"{after:.4f} after"
     )
-    return small, validated
-
-
-def _in_half(graph: bytes, validation: _Part) -> tuple[bytes, _Part]:
-    """Return a graph with weights of 16 bits, and what it gives."""
-    small = halve(graph)
-    validated = _look_at_split(small, validation.examples)
-    exact, halved = (calibrate(part.logits, 1.0) for part in (validation, validated))
-    difference = require_alike(exact, halved)
-    messages.print(f"Weights of 16 bits: probabilities change by at most {difference:.1e}")
     return small, validated
 
 
@@ -317,8 +297,8 @@ def _look(graph: bytes, pixels: NDArray[np.uint8], doing: str) -> Look:
 def _tested(run: Run, temperature: float) -> Predictions | None:
     """Return what the Run said of the test split, calibrated.
 
-    None if that was not read, or was said in another precision than the graph's. Of an ensemble, of
-    integers or of weights of 16 bits, too, a Run's figures would be another network's.
+    None if that was not read, or was said in another precision than the graph's. Of an ensemble or
+    of integers, too, a Run's figures would be another network's.
     """
     if not is_judged(run, Split.TEST) or run.recipe.precision is not Precision.FLOAT32:
         return None
