@@ -4,11 +4,7 @@ import assert from "node:assert/strict";
 import { openAsBlob } from "node:fs";
 import type { Page } from "playwright-core";
 import { type Settings, Witness } from "./browser.ts";
-
-interface Batch {
-  files: string[];
-  patient: Record<string, string>;
-}
+import { type Batch, handIn } from "./upload.ts";
 
 interface Task extends Settings {
   /** The address that the server printed, with the token after its `#`. */
@@ -18,8 +14,6 @@ interface Task extends Settings {
   studies: number;
   /** A radiograph that a program hands in while somebody looks at the worklist. */
   later: string;
-  /** A file that is no radiograph. */
-  refused: string;
   /** Where pictures of the viewer go, which the test compares with the radiograph. */
   viewer: { plain: string; inverted: string };
 }
@@ -96,16 +90,16 @@ async function upload(page: Page) {
   await page.keyboard.press("u");
   await page.getByRole("heading", { name: "Upload" }).waitFor();
   await page.getByText("Patient, for files").click();
-  for (const { files, patient } of task.batches) {
-    for (const [label, value] of Object.entries(patient)) {
-      await page.getByLabel(label).fill(value);
-    }
-    await page.getByLabel("Files").setInputFiles(files);
-  }
-  await page.getByLabel("Files").setInputFiles([task.refused]);
-  await page.getByText("Refused: not a radiograph").waitFor();
-  const count = task.batches.reduce((sum, one) => sum + one.files.length, 0);
-  await page.getByText(`${count + 1} files: ${count} accepted, 1 refused, ${count} read`).waitFor();
+  const progress = await handIn(page, task.batches);
+  seen.progress = JSON.stringify(progress);
+  await page.getByText("12 files: 11 accepted, 1 refused, 11 read").waitFor();
+  seen.outcomes = JSON.stringify(
+    await page
+      .locator(".outcomes li")
+      .evaluateAll((all) =>
+        all.map((one) => [".name", ".result"].map((part) => one.querySelector(part)?.textContent)),
+      ),
+  );
   await page.getByText("Patient, for files").click();
   await witness.look("upload");
 }
@@ -168,6 +162,10 @@ async function useWorklist(page: Page) {
   await page.getByRole("heading", { name: "Keys" }).waitFor();
   await witness.look("keys");
   await page.keyboard.press("Escape");
+  await page.getByRole("checkbox", { name: "Rejected" }).check({ force: true });
+  await page.locator("tr.study:not(:has(.remark.rejected))").first().waitFor({ state: "detached" });
+  await page.locator("tr.study", { hasText: "nearly of one grey" }).waitFor();
+  await page.getByRole("checkbox", { name: "Rejected" }).uncheck({ force: true });
   await page.getByRole("radio", { name: "Reviewed" }).check({ force: true });
   await page.getByText("No such studies").waitFor();
   await page.getByRole("radio", { name: "All" }).check({ force: true });

@@ -1,7 +1,11 @@
 """The web page in a real browser, against a real server: see frontend/e2e."""
 
+import json
 import os
+import re
+import shutil
 from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -30,6 +34,7 @@ PAGES = [
     "judged",
     "shadow",
 ]
+LABELS = ("Patient identifier", "Patient name", "Birth date", "Sex", "Accession number")
 PATIENTS = [
     ("PH-1001", "Phantom^Anna", "1951-04-02", "F", "A-2201"),
     ("PH-1002", "Phantom^Bruno", "1978-11-23", "M", "A-2202"),
@@ -40,7 +45,7 @@ PATIENTS = [
 
 @pytest.fixture(scope="module")
 def phantom_files(tmp_path_factory: pytest.TempPathFactory) -> list[Path]:
-    folder = generate_phantoms(tmp_path_factory.mktemp("page") / "phantoms", count=40, size=512)
+    folder = generate_phantoms(tmp_path_factory.mktemp("page") / "phantoms", count=30, size=512)
     ill = sorted(folder.rglob("*PNEUMONIA*/*.png"))
     return ill[:4] + sorted(folder.rglob("*NORMAL*/*.png"))[:7]
 
@@ -53,37 +58,64 @@ def real_files(shared_data: Path) -> list[Path]:
     return [*ill, *well[:2], *sorted((shared_data / "dicom").glob("*.dcm")), well[2]]
 
 
-def batches(files: list[Path]) -> list[dict[str, Any]]:
-    """Give two files to the first patient, and the others to others."""
-    parts = [files[:1], files[1:2], files[2:5], files[5:8], files[8:]]
-    labels = ("Patient identifier", "Patient name", "Birth date", "Sex", "Accession number")
-    people = [PATIENTS[0], *PATIENTS]
-    return [
-        {"files": [str(file) for file in part], "patient": dict(zip(labels, who, strict=True))}
-        for part, who in zip(parts, people, strict=True)
-    ]
+@dataclass(frozen=True)
+class Handed:
+    """Ten radiographs on their way to the page, with two files among them that are none."""
+
+    batches: list[dict[str, Any]]
+    radiographs: list[str]
+    """As the page is to name them."""
+
+    @classmethod
+    def of(cls, files: list[Path], folder: Path) -> "Handed":
+        """Choose files and a folder, and drop some of each; two are of the first patient."""
+        dropped, chosen = folder / "ward 7", folder / "ward 8"
+        inside = copied(files[5:8], dropped / "of one" / "day")
+        (dropped / "letter.pdf").write_bytes(b"%PDF-1.7 no radiograph")
+        Image.new("L", (512, 512), 90).save(dropped / "of one" / "blank.png")
+        ways = [
+            ("choose files", files[:1], PATIENTS[0]),
+            ("choose files", files[1:2], PATIENTS[0]),
+            ("drop", files[2:5], PATIENTS[1]),
+            ("drop", [dropped], PATIENTS[2]),
+            ("choose a folder", [chosen], PATIENTS[3]),
+        ]
+        paths = [*files[:5], *(one.relative_to(folder) for one in inside)]
+        paths += [one.relative_to(folder) for one in copied(files[8:10], chosen)]
+        batches = [
+            {
+                "how": how,
+                "paths": [str(path) for path in what],
+                "patient": dict(zip(LABELS, who, strict=True)),
+            }
+            for how, what, who in ways
+        ]
+        return cls(batches, [*(one.name for one in paths[:5]), *map(str, paths[5:])])
+
+
+def copied(files: list[Path], folder: Path) -> list[Path]:
+    folder.mkdir(parents=True)
+    return [Path(shutil.copy(file, folder)) for file in files]
 
 
 @pytest.fixture
 def travel(
     server: Server, tmp_path: Path, drive: Callable[..., dict[str, Any]]
-) -> Callable[[list[Path]], dict[str, Any]]:
+) -> Callable[[list[Path], int, str | None], dict[str, Any]]:
     """Return what makes the journey with eleven radiographs, and gives what was seen on it."""
 
-    def go(files: list[Path], studies: int, pictures: str | None = None) -> dict[str, Any]:
-        refused = tmp_path / "letter.pdf"
-        refused.write_bytes(b"%PDF-1.7 no radiograph")
+    def go(files: list[Path], studies: int, pictures: str | None) -> dict[str, Any]:
+        handed = Handed.of(files[:10], tmp_path)
         task = {
             "pictures": pictures,
             "setup": f"{server.address}/setup#{server.setup}",
-            "batches": batches(files[:-1]),
-            "later": str(files[-1]),
+            "batches": handed.batches,
+            "later": str(files[10]),
             "studies": studies,
-            "refused": str(refused),
             "viewer": {name: str(tmp_path / f"{name}.png") for name in ("plain", "inverted")},
         }
         viewer = {name: Path(path) for name, path in task["viewer"].items()}
-        return drive("journey", task) | viewer
+        return drive("journey", task) | viewer | {"handed": handed}
 
     return go
 
@@ -100,10 +132,35 @@ def grey(screenshot: Path, radiograph: Path) -> tuple[np.ndarray, np.ndarray]:
     return np.asarray(part, float), np.asarray(original, float)
 
 
+def check_upload(handed: Handed, seen: dict[str, str]) -> None:
+    outcomes = dict(json.loads(seen["outcomes"]))
+    not_read = {"ward 7/letter.pdf", "ward 7/of one/blank.png"}
+    assert set(outcomes) == {*handed.radiographs, *not_read}
+    for path in handed.radiographs:
+        finding = r"\d% (pneumonia|normal|uncertain)(, flagged)?"
+        either = rf"({finding}|rejected: .+)" if path.endswith(".dcm") else finding
+        assert re.search(f"{either}Open {re.escape(path)}$", outcomes[path]), outcomes
+    assert outcomes["ward 7/letter.pdf"].startswith("Refused: not a radiograph: send a DICOM")
+    assert outcomes["ward 7/of one/blank.png"].startswith("rejected: nothing to see")
+    progress = json.loads(seen["progress"])
+    for dropped in (handed.radiographs[2:5], [*not_read, *handed.radiographs[5:8]]):
+        in_order = [f"Sent of {path}" for path in outcomes if path in dropped]
+        check_progress(in_order, progress)
+
+
+def check_progress(names: list[str], progress: list[dict[str, float]]) -> None:
+    """Each file has its own, never goes back, and the last waits until the first was sent."""
+    table = np.array([[one[name] for name in names] for one in progress if set(names) <= set(one)])
+    assert (np.diff(table, axis=0) >= 0).all()
+    assert ((table > 0) & (table < 1)).any(axis=0)[-1], table
+    assert ((table[:, 0] == 1) & (table[:, -1] == 0)).any(), table
+
+
 def check(found: dict[str, Any], files: list[Path]) -> None:
     assert found["complaints"] == []
     assert found["violations"] == []
     assert found["looked"] == PAGES
+    check_upload(found["handed"], found["seen"])
     assert int(found["seen"]["coloured"]) > 100, found["seen"]["legend"]
     name = found["seen"]["caption"].split(" · ")[0]
     file = next(one for one in files if one.name == name)
@@ -116,10 +173,10 @@ def check(found: dict[str, Any], files: list[Path]) -> None:
 def test_the_whole_journey_with_phantoms(
     travel: Callable[..., dict[str, Any]], phantom_files: list[Path]
 ) -> None:
-    check(travel(phantom_files, 10, PICTURES), phantom_files)
+    check(travel(phantom_files, 11, PICTURES), phantom_files)
 
 
 def test_the_whole_journey_with_radiographs(
     travel: Callable[..., dict[str, Any]], real_files: list[Path]
 ) -> None:
-    check(travel(real_files, 9), real_files)  # two DICOM files are of one study
+    check(travel(real_files, 10, None), real_files)  # two DICOM files are of one study
