@@ -4,6 +4,7 @@ import { useCallback, useState } from "react";
 import * as monitoring from "../api/monitoring.ts";
 import type { SignedIn } from "../api/types.ts";
 import { useLoaded } from "../shell/use-loaded.ts";
+import { usePage } from "../shell/use-page.ts";
 import "../style/monitoring.css";
 import { Alerts } from "./alerts.tsx";
 import { Flow } from "./flow.tsx";
@@ -14,8 +15,9 @@ import { Shifts } from "./shift.tsx";
 const WINDOWS = [7, 28, 91];
 
 export default function Monitoring({ who }: { who: SignedIn }) {
+  usePage("Monitoring");
   return (
-    <main id="main" className="monitoring">
+    <main id="main" tabIndex={-1} className="monitoring">
       <h1>Monitoring</h1>
       {who.role === "reviewer" || who.role === "administrator" ? (
         <>

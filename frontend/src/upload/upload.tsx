@@ -2,7 +2,7 @@
 
 import { type RefObject, useRef, useState } from "react";
 import { useKeys } from "../shell/keys.tsx";
-import { go } from "../shell/router.tsx";
+import { usePage } from "../shell/use-page.ts";
 import "../style/upload.css";
 import { chosen, dropped, type Found } from "./found.ts";
 import { Outcomes } from "./outcomes.tsx";
@@ -12,6 +12,7 @@ import { useBatch } from "./use-batch.ts";
 import { useDrop } from "./use-drop.ts";
 
 export default function Upload() {
+  usePage("Upload");
   const { items, add } = useBatch();
   const [empty, setEmpty] = useState(false);
   const files = useRef<HTMLInputElement>(null);
@@ -28,14 +29,13 @@ export default function Upload() {
   }
 
   const over = useDrop((items) => void take(dropped(items)));
-  useKeys([
+  useKeys("Upload", [
     { keys: ["u"], does: "choose files", action: () => files.current?.click() },
     { keys: ["f"], does: "choose a folder", action: () => folder.current?.click() },
-    { keys: ["w"], does: "worklist", action: () => go("/") },
   ]);
 
   return (
-    <main id="main" className="upload">
+    <main id="main" tabIndex={-1} className="upload">
       <h1>Upload</h1>
       <PatientFields form={patient} />
       <div className={over ? "drop over" : "drop"}>
