@@ -10,12 +10,12 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import pytest
 from PIL import Image
 
 from pneumoscope.dataset.phantoms import generate_phantoms
 from pneumoscope.radiograph import read_radiograph
 
+from ..conftest import SHARED_DATA
 from .running import Server
 
 PICTURES = os.environ.get("PNEUMOSCOPE_CLINIC_PICTURES")
@@ -43,14 +43,12 @@ PATIENTS = [
 ]
 
 
-@pytest.fixture(scope="module")
-def phantom_files(tmp_path_factory: pytest.TempPathFactory) -> list[Path]:
-    folder = generate_phantoms(tmp_path_factory.mktemp("page") / "phantoms", count=30, size=512)
+def phantoms_in(folder: Path) -> list[Path]:
+    generate_phantoms(folder, count=30, size=512)
     ill = sorted(folder.rglob("*PNEUMONIA*/*.png"))
     return ill[:4] + sorted(folder.rglob("*NORMAL*/*.png"))[:7]
 
 
-@pytest.fixture(scope="module")
 def real_files(shared_data: Path) -> list[Path]:
     children = shared_data / "chest_xray_original_size"
     ill = sorted((children / "PNEUMONIA").iterdir())[:5]
@@ -98,28 +96,6 @@ def copied(files: list[Path], folder: Path) -> list[Path]:
     return [Path(shutil.copy(file, folder)) for file in files]
 
 
-@pytest.fixture
-def travel(
-    server: Server, tmp_path: Path, drive: Callable[..., dict[str, Any]]
-) -> Callable[[list[Path], int, str | None], dict[str, Any]]:
-    """Return what makes the journey with eleven radiographs, and gives what was seen on it."""
-
-    def go(files: list[Path], studies: int, pictures: str | None) -> dict[str, Any]:
-        handed = Handed.of(files[:10], tmp_path)
-        task = {
-            "pictures": pictures,
-            "setup": f"{server.address}/setup#{server.setup}",
-            "batches": handed.batches,
-            "later": str(files[10]),
-            "studies": studies,
-            "viewer": {name: str(tmp_path / f"{name}.png") for name in ("plain", "inverted")},
-        }
-        viewer = {name: Path(path) for name, path in task["viewer"].items()}
-        return drive("journey", task) | viewer | {"handed": handed}
-
-    return go
-
-
 def grey(screenshot: Path, radiograph: Path) -> tuple[np.ndarray, np.ndarray]:
     """Return what the viewer shows of a radiograph, and the radiograph, at the same size."""
     shown = Image.open(screenshot).convert("L")
@@ -156,27 +132,36 @@ def check_progress(names: list[str], progress: list[dict[str, float]]) -> None:
     assert ((table[:, 0] == 1) & (table[:, -1] == 0)).any(), table
 
 
-def check(found: dict[str, Any], files: list[Path]) -> None:
-    assert found["complaints"] == []
-    assert found["violations"] == []
-    assert found["looked"] == PAGES
-    check_upload(found["handed"], found["seen"])
-    assert int(found["seen"]["coloured"]) > 100, found["seen"]["legend"]
+def check_picture(found: dict[str, Any], files: list[Path], viewer: dict[str, Path]) -> None:
+    """The viewer shows the radiograph that it names, and inverts it."""
     name = found["seen"]["caption"].split(" · ")[0]
     file = next(one for one in files if one.name == name)
-    plain, original = grey(found["plain"], file)
+    plain, original = grey(viewer["plain"], file)
     assert np.corrcoef(plain.ravel(), original.ravel())[0, 1] > 0.98
-    inverted, _ = grey(found["inverted"], file)
+    inverted, _ = grey(viewer["inverted"], file)
     assert np.corrcoef(inverted.ravel(), original.ravel())[0, 1] < -0.98
 
 
-def test_the_whole_journey_with_phantoms(
-    travel: Callable[..., dict[str, Any]], phantom_files: list[Path]
+def test_the_whole_journey(
+    server: Server, tmp_path: Path, drive: Callable[..., dict[str, Any]]
 ) -> None:
-    check(travel(phantom_files, 11, PICTURES), phantom_files)
-
-
-def test_the_whole_journey_with_radiographs(
-    travel: Callable[..., dict[str, Any]], real_files: list[Path]
-) -> None:
-    check(travel(real_files, 10, None), real_files)  # two DICOM files are of one study
+    """With real radiographs where they are; with phantoms elsewhere, and for pictures."""
+    real = SHARED_DATA.is_dir() and PICTURES is None
+    files = real_files(SHARED_DATA) if real else phantoms_in(tmp_path / "phantoms")
+    handed = Handed.of(files[:10], tmp_path)
+    viewer = {name: tmp_path / f"{name}.png" for name in ("plain", "inverted")}
+    task = {
+        "pictures": PICTURES,
+        "setup": f"{server.address}/setup#{server.setup}",
+        "batches": handed.batches,
+        "later": str(files[10]),
+        "studies": 10 if real else 11,  # two of the DICOM files are of one study
+        "viewer": {name: str(path) for name, path in viewer.items()},
+    }
+    found = drive("journey", task)
+    assert found["complaints"] == []
+    assert found["violations"] == []
+    assert found["looked"] == PAGES
+    check_upload(handed, found["seen"])
+    assert int(found["seen"]["coloured"]) > 100, found["seen"]["legend"]
+    check_picture(found, files, viewer)
