@@ -39,7 +39,7 @@ PATIENTS = [
     ("PH-1001", "Phantom^Anna", "1951-04-02", "F", "A-2201"),
     ("PH-1002", "Phantom^Bruno", "1978-11-23", "M", "A-2202"),
     ("PH-1003", "Phantom^Clara", "2019-01-30", "F", "A-2203"),
-    ("PH-1004", "Phantom^Dov <b>", "1990-07-14", "M", "A-2204"),
+    ("PH-1004", "Wolfeschlegelsteinhausenbergerdorff^Dov <b>", "1990-07-14", "M", "A-2204"),
 ]
 
 

@@ -9,7 +9,7 @@ import { Users } from "./users.tsx";
 export default function Administration({ who }: { who: SignedIn }) {
   usePage("Administration");
   return (
-    <main id="main" tabIndex={-1} className="administration">
+    <main id="main" tabIndex={-1} className="administration sections">
       <h1>Administration</h1>
       {who.role === "administrator" ? (
         <>

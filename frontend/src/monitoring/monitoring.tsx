@@ -17,7 +17,7 @@ const WINDOWS = [7, 28, 91];
 export default function Monitoring({ who }: { who: SignedIn }) {
   usePage("Monitoring");
   return (
-    <main id="main" tabIndex={-1} className="monitoring">
+    <main id="main" tabIndex={-1} className="monitoring sections">
       <h1>Monitoring</h1>
       {who.role === "reviewer" || who.role === "administrator" ? (
         <>
@@ -62,7 +62,7 @@ function Figures() {
         {found && <Scope found={found} />}
       </div>
       {/* What was asked for before stays until the answer comes, and looks so. */}
-      <div className="figures" aria-busy={value?.of !== asked && !error}>
+      <div className="figures sections" aria-busy={value?.of !== asked && !error}>
         {found && (
           <>
             <Flow periods={found.periods} />

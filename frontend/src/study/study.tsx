@@ -51,7 +51,7 @@ export default function StudyPage({ id, who }: { id: string; who: SignedIn }) {
     <main id="main" tabIndex={-1} className="reading-room">
       {error && (
         <p role="alert" className="problem">
-          {error} <Link href="/">To the worklist</Link>
+          {error}. <Link href="/">To the worklist</Link>
         </p>
       )}
       {study && <Opened study={study} who={who} changed={reload} step={step} />}

@@ -14,7 +14,7 @@ import { useDrop } from "./use-drop.ts";
 export default function Upload() {
   usePage("Upload");
   const { items, add } = useBatch();
-  const [empty, setEmpty] = useState(false);
+  const [said, setSaid] = useState("");
   const files = useRef<HTMLInputElement>(null);
   const folder = useRef<HTMLInputElement>(null);
   const patient = useRef<HTMLFormElement>(null);
@@ -23,8 +23,9 @@ export default function Upload() {
   async function take(coming: Found[] | Promise<Found[]>) {
     const given = [...new FormData(patient.current ?? undefined)].filter(([, value]) => value);
     const { site, ...described } = Object.fromEntries(given);
+    setSaid("Looking through it"); // thousands of files take seconds
     const found = await coming;
-    setEmpty(found.length === 0);
+    setSaid(found.length === 0 ? "There is no file in it." : "");
     void add(found, described as Described, String(site ?? "default"));
   }
 
@@ -52,7 +53,7 @@ export default function Upload() {
         </div>
         <Picker name="Files" picker={files} take={take} />
         <Picker name="Folder" picker={folder} take={take} whole />
-        {empty && <p role="status">There is no file in it.</p>}
+        <p role="status">{said}</p>
       </div>
       <Outcomes items={items} />
     </main>
