@@ -4,11 +4,8 @@ import assert from "node:assert/strict";
 import { openAsBlob } from "node:fs";
 import type { Page } from "playwright-core";
 import { type Settings, Witness } from "./browser.ts";
-
-interface Batch {
-  files: string[];
-  patient: Record<string, string>;
-}
+import * as keyboard from "./keyboard.ts";
+import { type Batch, handIn } from "./upload.ts";
 
 interface Task extends Settings {
   /** The address that the server printed, with the token after its `#`. */
@@ -18,14 +15,15 @@ interface Task extends Settings {
   studies: number;
   /** A radiograph that a program hands in while somebody looks at the worklist. */
   later: string;
-  /** A file that is no radiograph. */
-  refused: string;
   /** Where pictures of the viewer go, which the test compares with the radiograph. */
   viewer: { plain: string; inverted: string };
 }
 
 const ANNA = { name: "anna", password: "four words and a number 7" };
 const BERTA = { name: "berta", password: "another four words, and an 8" };
+
+/** Two images of one study. */
+const LATER = ["later.png", "again.png"] as const;
 
 const task = JSON.parse(process.argv[2] ?? "") as Task;
 const witness = await Witness.open(task);
@@ -96,16 +94,16 @@ async function upload(page: Page) {
   await page.keyboard.press("u");
   await page.getByRole("heading", { name: "Upload" }).waitFor();
   await page.getByText("Patient, for files").click();
-  for (const { files, patient } of task.batches) {
-    for (const [label, value] of Object.entries(patient)) {
-      await page.getByLabel(label).fill(value);
-    }
-    await page.getByLabel("Files").setInputFiles(files);
-  }
-  await page.getByLabel("Files").setInputFiles([task.refused]);
-  await page.getByText("Refused: not a radiograph").waitFor();
-  const count = task.batches.reduce((sum, one) => sum + one.files.length, 0);
-  await page.getByText(`${count + 1} files: ${count} accepted, 1 refused, ${count} read`).waitFor();
+  const progress = await handIn(page, task.batches);
+  seen.progress = JSON.stringify(progress);
+  await page.getByText("12 files: 11 accepted, 1 refused, 11 read").waitFor();
+  seen.outcomes = JSON.stringify(
+    await page
+      .locator(".outcomes li")
+      .evaluateAll((all) =>
+        all.map((one) => [".name", ".result"].map((part) => one.querySelector(part)?.textContent)),
+      ),
+  );
   await page.getByText("Patient, for files").click();
   await witness.look("upload");
 }
@@ -122,7 +120,10 @@ async function seeChanges(page: Page) {
   await page.waitForTimeout(7_000);
   assert.equal(searches, 1, "it searches though nothing has changed");
   const body = new FormData();
-  body.append("files", await openAsBlob(task.later), "later.png");
+  for (const name of LATER) {
+    body.append("files", await openAsBlob(task.later), name);
+  }
+  body.append("about", JSON.stringify({ study_uid: "2.25.7" }));
   const answer = await fetch(new URL("/v1/readings", page.url()), {
     method: "POST",
     headers: { Authorization: `Bearer ${seen.token}` },
@@ -130,7 +131,7 @@ async function seeChanges(page: Page) {
   });
   assert.ok(answer.ok, await answer.text());
   await page.getByText(`${task.studies + 1} studies,`).waitFor();
-  const row = page.locator("tr.study", { hasText: "later.png" });
+  const row = page.locator("tr.study", { hasText: LATER[0] });
   await row.getByText("Read", { exact: true }).waitFor();
   assert.ok(searches > 1 && searches < 5, `${searches} searches for two changes`);
 }
@@ -165,9 +166,11 @@ async function useWorklist(page: Page) {
   assert.ok(focused, "j, j, k does not come to the first study");
   await witness.look("worklist");
   await page.keyboard.press("?");
-  await page.getByRole("heading", { name: "Keys" }).waitFor();
+  await page.getByRole("dialog", { name: "Keys" }).waitFor();
   await witness.look("keys");
   await page.keyboard.press("Escape");
+  await keyboard.useWorklist(page, task.studies + 1);
+  await keyboard.leafThrough(page, LATER);
   await page.getByRole("radio", { name: "Reviewed" }).check({ force: true });
   await page.getByText("No such studies").waitFor();
   await page.getByRole("radio", { name: "All" }).check({ force: true });
@@ -211,16 +214,21 @@ async function readStudy(page: Page) {
   await page.keyboard.press("r");
   await page.waitForFunction((was) => document.querySelector("output")?.textContent === was, first);
 
+  await keyboard.adjustView(page);
   assert.equal(await coloured(page), 0);
   await page.keyboard.press("h");
   await page.locator(".legend").waitFor();
   await page.waitForTimeout(500);
   seen.legend = (await page.locator(".legend").textContent()) ?? "";
   seen.coloured = String(await coloured(page));
+  await keyboard.adjustMap(page);
   await witness.look("study");
   await page.keyboard.press("c");
   await page.locator("figure[data-state=shown]").nth(1).waitFor();
   await witness.look("compared");
+  await page.keyboard.press("c");
+  await page.keyboard.press("b");
+  await page.locator("figure[data-state=shown]").nth(1).waitFor();
   await page.keyboard.press("c");
   await page.keyboard.press("h");
   await page.waitForTimeout(200);
@@ -250,11 +258,15 @@ function coloured(page: Page): Promise<number> {
 
 async function judge(page: Page) {
   await page.keyboard.press("d");
-  await page.getByLabel("Reason").selectOption("artefact");
-  await page.getByLabel("In your words").fill("<img src=x onerror=alert(1)> a tube");
-  await page.getByRole("button", { name: "Save" }).click();
+  await page.keyboard.press("t");
+  await page.keyboard.type("artefact");
+  await page.keyboard.press("Tab");
+  await page.keyboard.press("Tab");
+  await page.keyboard.type("<img src=x onerror=alert(1)> a tube");
+  await page.keyboard.press("Tab");
+  await page.keyboard.press("Enter");
   await page.getByText("anna, version 1").waitFor();
-  await page.getByText("<img src=x onerror=alert(1)> a tube").first().waitFor();
+  await page.getByText("artefact · <img src=x onerror=alert(1)> a tube").waitFor();
   await page.keyboard.press("n");
   await page.keyboard.press("Enter");
   await page.getByText("anna, version 2").waitFor();
@@ -274,7 +286,7 @@ async function findDisputed(page: Page) {
 }
 
 async function signOut(page: Page) {
-  await page.getByRole("button", { name: "Sign out" }).click();
+  await page.keyboard.press("Q");
   await page.getByRole("heading", { name: "Sign in" }).waitFor();
   const left = await page.locator("body").textContent();
   assert.ok(!left?.includes("Phantom"), "a patient stays on the screen");

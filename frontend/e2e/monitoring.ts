@@ -46,6 +46,7 @@ await witness.follow(async () => {
   await page.getByRole("link", { name: "Monitoring" }).click();
   await page.getByText(`acknowledged by ${task.administrator.name}`).waitFor();
   assert.equal(await page.getByRole("button", { name: /Acknowledge/ }).count(), 0);
+  await chooseSite();
   await signOut();
 
   await signIn(task.clinician);
@@ -74,6 +75,19 @@ async function readFigures() {
   );
   await page.getByText("The figures").first().click();
   seen.windows = (await page.locator(".windows").first().locator("td").allTextContents()).join("|");
+}
+
+/** A reviewer looks at one site alone, in the figures and in the page to keep. */
+async function chooseSite() {
+  const choice = page.getByRole("combobox", { name: "Site" });
+  await page.getByText("The figures").first().waitFor();
+  seen.sites = (await choice.locator("option").allTextContents()).join("|");
+  await choice.selectOption("North, outpatients");
+  const cells = page.locator(".windows").first().locator("td");
+  await cells.getByText("14", { exact: true }).first().waitFor({ state: "attached" });
+  seen["of a site"] = (await cells.allTextContents()).join("|");
+  const kept = page.getByRole("link", { name: "The same as a page to keep" });
+  seen.report = (await kept.getAttribute("href")) ?? "";
 }
 
 async function signIn({ name, password }: Account) {

@@ -5,10 +5,14 @@ export class Problem extends Error {
   readonly body: Record<string, unknown>;
 
   constructor(status: number, body: Record<string, unknown>) {
-    super(String(body.detail ?? `the server answered ${status}`));
+    super(String(body.detail ?? unexplained(status)));
     this.status = status;
     this.body = body;
   }
+}
+
+function unexplained(status: number): string {
+  return `the server failed (${status}); try again, and if it fails once more, tell whoever keeps it`;
 }
 
 let csrf: string | null = null;

@@ -20,5 +20,5 @@ export function told({ value, interval }: Estimate): string {
 }
 
 export function spread(seconds: Spread | null): string {
-  return seconds === null ? "" : `${brief(seconds.median)} (${brief(seconds.most)})`;
+  return seconds === null ? "none" : `${brief(seconds.median)} (${brief(seconds.most)})`;
 }

@@ -4,6 +4,7 @@ import { useCallback, useState } from "react";
 import * as monitoring from "../api/monitoring.ts";
 import type { SignedIn } from "../api/types.ts";
 import { useLoaded } from "../shell/use-loaded.ts";
+import { usePage } from "../shell/use-page.ts";
 import "../style/monitoring.css";
 import { Alerts } from "./alerts.tsx";
 import { Flow } from "./flow.tsx";
@@ -14,8 +15,9 @@ import { Shifts } from "./shift.tsx";
 const WINDOWS = [7, 28, 91];
 
 export default function Monitoring({ who }: { who: SignedIn }) {
+  usePage("Monitoring");
   return (
-    <main id="main" className="monitoring">
+    <main id="main" tabIndex={-1} className="monitoring sections">
       <h1>Monitoring</h1>
       {who.role === "reviewer" || who.role === "administrator" ? (
         <>
@@ -31,7 +33,12 @@ export default function Monitoring({ who }: { who: SignedIn }) {
 
 function Figures() {
   const [days, setDays] = useState(28);
-  const { value: found, error } = useLoaded(useCallback(() => monitoring.overview(days), [days]));
+  const [site, setSite] = useState("");
+  const asked = monitoring.asked(days, site);
+  const { value, error } = useLoaded(
+    useCallback(async () => ({ of: asked, found: await monitoring.overview(asked) }), [asked]),
+  );
+  const found = value?.found;
   return (
     <>
       {error && (
@@ -50,25 +57,50 @@ function Figures() {
             ))}
           </select>
         </label>
-        <a href={`/v1/monitoring/report?days=${days}`}>The same as a page to keep</a>
+        <ChooseSite site={site} choose={setSite} />
+        <a href={`/v1/monitoring/report?${asked}`}>The same as a page to keep</a>
+        {found && <Scope found={found} />}
+      </div>
+      {/* What was asked for before stays until the answer comes, and looks so. */}
+      <div className="figures sections" aria-busy={value?.of !== asked && !error}>
         {found && (
-          <p className="small">
-            {span({
-              first: found.periods[0]?.days.first ?? "",
-              last: found.periods.at(-1)?.days.last ?? "",
-            })}{" "}
-            (whole days, UTC; today is not among them), all sites, read with {found.bundle} at{" "}
-            {found.operating_point}.
-          </p>
+          <>
+            <Flow periods={found.periods} />
+            <Shifts found={found} />
+            <Opinions found={found} />
+          </>
         )}
       </div>
-      {found && (
-        <>
-          <Flow periods={found.periods} />
-          <Shifts found={found} />
-          <Opinions found={found} />
-        </>
-      )}
     </>
+  );
+}
+
+/** One site or all of them, where there are several. */
+function ChooseSite({ site, choose }: { site: string; choose: (site: string) => void }) {
+  const { value: sites = [] } = useLoaded(monitoring.sites);
+  return (
+    sites.length > 1 && (
+      <label>
+        Site
+        <select value={site} onChange={(event) => choose(event.target.value)}>
+          <option value="">all sites</option>
+          {sites.map((one) => (
+            <option key={one.id} value={one.id}>
+              {one.name}
+            </option>
+          ))}
+        </select>
+      </label>
+    )
+  );
+}
+
+function Scope({ found: { periods, bundle, operating_point } }: { found: monitoring.Overview }) {
+  const [first, last] = [periods[0]?.days.first ?? "", periods.at(-1)?.days.last ?? ""];
+  return (
+    <p className="small">
+      {span({ first, last })} (whole days, UTC; today is not among them), read with {bundle} at{" "}
+      {operating_point}.
+    </p>
   );
 }

@@ -1,6 +1,6 @@
 import type { SignedIn } from "../api/types.ts";
-import { KeyHelp } from "./keys.tsx";
-import { Link } from "./router.tsx";
+import { KeyHelp, useKeys } from "./keys.tsx";
+import { go, Link } from "./router.tsx";
 
 interface Place {
   href: string;
@@ -24,6 +24,14 @@ interface Props {
 
 export function Header({ who, path, signOut }: Props) {
   const places = PLACES.filter((one) => one.roles?.includes(who.role) ?? true);
+  useKeys("Everywhere", [
+    ...places.map(({ href, name }, at) => ({
+      keys: [String(at + 1)],
+      does: name.toLowerCase(),
+      action: () => go(href),
+    })),
+    { keys: ["Q"], does: "sign out", action: signOut },
+  ]);
   return (
     <header className="bar">
       <Link href="/" className="mark" aria-label="pneumoscope: to the worklist">

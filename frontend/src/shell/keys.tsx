@@ -6,10 +6,28 @@ export interface Key {
   /** As `KeyboardEvent.key` has them. */
   keys: string[];
   does: string;
-  action: () => void;
+  /** Is given the one that was pressed. */
+  action: (key: string) => void;
 }
 
-let current: Key[][] = [];
+/** What keys belong to, as they are shown. */
+const PARTS = [
+  "Worklist",
+  "Filters",
+  "Study",
+  "View",
+  "Judgement",
+  "Upload",
+  "Everywhere",
+] as const;
+export type Part = (typeof PARTS)[number];
+
+interface Known {
+  part: Part;
+  keys: Key[];
+}
+
+let current: Known[] = [];
 
 function inField(target: EventTarget | null): boolean {
   return (
@@ -30,44 +48,84 @@ addEventListener("keydown", (event) => {
     }
     return;
   }
-  const key = current.flat().find((one) => one.keys.includes(event.key));
+  const key = current.flatMap(({ keys }) => keys).find((one) => one.keys.includes(event.key));
   // Arrows move a slider or a choice that has the focus.
   const arrow = event.key.startsWith("Arrow") && event.target instanceof HTMLInputElement;
   if (key && !arrow) {
     event.preventDefault();
-    key.action();
+    key.action(event.key);
   }
 });
 
 /** Let the page know some keys as long as it is shown. */
-export function useKeys(keys: Key[]): void {
+export function useKeys(part: Part, keys: Key[]): void {
+  const known = useRef<Known>({ part, keys });
   useEffect(() => {
-    current = [...current, keys];
-    return () => {
-      current = current.filter((one) => one !== keys);
-    };
+    known.current.keys = keys;
   });
+  useEffect(() => {
+    const mine = known.current;
+    current = [...current, mine];
+    return () => {
+      current = current.filter((one) => one !== mine);
+    };
+  }, []);
 }
 
-const NAMES: Record<string, string> = { ArrowDown: "↓", ArrowUp: "↑", Enter: "⏎" };
+/** What browsers do by themselves, to be told with the rest. */
+const OF_BROWSERS: Omit<Key, "action">[] = [
+  { keys: ["Tab"], does: "to the next link, button or field; Enter or space uses it" },
+  { keys: ["Escape"], does: "out of a field" },
+];
+
+const NAMES: Record<string, string> = {
+  ArrowDown: "↓",
+  ArrowUp: "↑",
+  ArrowLeft: "←",
+  ArrowRight: "→",
+  Enter: "⏎",
+  Escape: "Esc",
+};
 
 export function KeyHelp() {
   const dialog = useRef<HTMLDialogElement>(null);
-  const [shown, setShown] = useState<Key[]>([]);
+  const [shown, setShown] = useState<Known[]>([]);
   function open() {
-    setShown(current.flat());
+    setShown(current);
     dialog.current?.showModal();
   }
-  useKeys([{ keys: ["?"], does: "show the keys", action: open }]);
+  useKeys("Everywhere", [{ keys: ["?"], does: "show the keys", action: open }]);
   return (
     <>
       <button type="button" className="quiet" onClick={open} aria-label="Show the keys">
         <kbd>?</kbd>
       </button>
-      <dialog ref={dialog} aria-labelledby="keys-heading">
+      <dialog ref={dialog} className="help" aria-labelledby="keys-heading">
         <h2 id="keys-heading">Keys</h2>
+        <div className="parts">
+          {PARTS.map((part) => (
+            <KeysOf key={part} part={part} known={shown} />
+          ))}
+        </div>
+        <form method="dialog">
+          <button type="submit">Close</button>
+        </form>
+      </dialog>
+    </>
+  );
+}
+
+function KeysOf({ part, known }: { part: Part; known: Known[] }) {
+  const keys = [
+    ...known.filter((one) => one.part === part).flatMap((one) => one.keys),
+    ...(part === "Everywhere" ? OF_BROWSERS : []),
+  ];
+  return (
+    keys.length > 0 && (
+      <section>
+        <h3>{part}</h3>
         <dl className="keys">
-          {shown.map((one) => (
+          {keys.map((one) => (
             <div key={one.keys.join()}>
               <dt>
                 {one.keys.map((key) => (
@@ -78,10 +136,7 @@ export function KeyHelp() {
             </div>
           ))}
         </dl>
-        <form method="dialog">
-          <button type="submit">Close</button>
-        </form>
-      </dialog>
-    </>
+      </section>
+    )
   );
 }

@@ -1,3 +1,4 @@
+import { useEffect, useRef } from "react";
 import type { Image } from "../api/types.ts";
 
 interface Props {
@@ -8,6 +9,10 @@ interface Props {
 
 /** The images of a study, where it has several. */
 export function ImageTabs({ images, at, choose }: Props) {
+  const chosen = useRef<HTMLButtonElement>(null);
+  useEffect(() => {
+    chosen.current?.scrollIntoView({ block: "nearest", inline: "nearest" });
+  }, [at]);
   if (images.length < 2) {
     return null;
   }
@@ -16,6 +21,7 @@ export function ImageTabs({ images, at, choose }: Props) {
       {images.map((image, place) => (
         <button
           key={image.id}
+          ref={place === at ? chosen : null}
           type="button"
           aria-pressed={place === at}
           onClick={() => choose(place)}

@@ -70,13 +70,14 @@ function Form({ image, mine, saved }: FormProps) {
   const [changing, setChanging] = useState(false);
   const [error, setError] = useState("");
   const save = useRef<HTMLButtonElement>(null);
+  const why = useRef<HTMLSelectElement>(null);
 
   function choose(chosen: Answer) {
     setAnswer(chosen);
     setChanging(true);
   }
-  useKeys(
-    ANSWERS.map(([chosen, name, key]) => ({
+  useKeys("Judgement", [
+    ...ANSWERS.map(([chosen, name, key]) => ({
       keys: [key],
       does: `${name.toLowerCase()} (Enter saves)`,
       action: () => {
@@ -84,7 +85,8 @@ function Form({ image, mine, saved }: FormProps) {
         save.current?.focus();
       },
     })),
-  );
+    { keys: ["t"], does: "to the reason, once answered", action: () => why.current?.focus() },
+  ]);
 
   async function submit(event: FormEvent<HTMLFormElement>) {
     event.preventDefault();
@@ -129,7 +131,7 @@ function Form({ image, mine, saved }: FormProps) {
       <div className="more" hidden={answer === null}>
         <label>
           Reason
-          <select name="reason" defaultValue={mine?.reason ?? ""}>
+          <select ref={why} name="reason" defaultValue={mine?.reason ?? ""}>
             <option value="">none</option>
             {REASONS.map((one) => (
               <option key={one}>{one}</option>

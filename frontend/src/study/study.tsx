@@ -8,11 +8,12 @@ import { foremost, identifier, moment, patientName, taken } from "../shell/forma
 import { useKeys } from "../shell/keys.tsx";
 import { go, Link } from "../shell/router.tsx";
 import { useLoaded } from "../shell/use-loaded.ts";
+import { usePage } from "../shell/use-page.ts";
 import "../style/study.css";
 import "../style/viewer.css";
-import { chooseTool, forgetImages, type Tool } from "../viewer/cornerstone.ts";
+import { chooseTool, forgetImages, type Move, type Tool } from "../viewer/cornerstone.ts";
 import { type Handle, Viewer } from "../viewer/viewer.tsx";
-import { neighbour } from "../worklist/memory.ts";
+import { neighbour, rememberOpened } from "../worklist/memory.ts";
 import { ImageTabs } from "./image-tabs.tsx";
 import { Judgements } from "./judgements.tsx";
 import { Limits } from "./limits.tsx";
@@ -38,17 +39,19 @@ export default function StudyPage({ id, who }: { id: string; who: SignedIn }) {
       go(`/studies/${next}`);
     }
   };
-  useKeys([
+  usePage("Study");
+  useEffect(() => rememberOpened(id), [id]);
+  useKeys("Study", [
     { keys: ["j"], does: "next study of the worklist", action: () => step(1) },
     { keys: ["k"], does: "study before", action: () => step(-1) },
     { keys: ["Escape"], does: "back to the worklist", action: () => go("/") },
   ]);
 
   return (
-    <main id="main" className="reading-room">
+    <main id="main" tabIndex={-1} className="reading-room">
       {error && (
         <p role="alert" className="problem">
-          {error} <Link href="/">To the worklist</Link>
+          {error}. <Link href="/">To the worklist</Link>
         </p>
       )}
       {study && <Opened study={study} who={who} changed={reload} step={step} />}
@@ -60,6 +63,15 @@ const STEPS: [number, string][] = [
   [-1, "Study before"],
   [1, "Next study"],
 ];
+
+const DIRECTIONS: Record<string, Omit<Move, "tool">> = {
+  ArrowLeft: { right: -1 },
+  ArrowRight: { right: 1 },
+  ArrowUp: { up: 1 },
+  ArrowDown: { up: -1 },
+};
+
+const limited = (share: number) => Math.min(1, Math.max(0, share));
 
 interface OpenedProps {
   study: Study;
@@ -92,12 +104,31 @@ function Opened({ study, who, changed, step }: OpenedProps) {
     main.current?.reset();
     side.current?.reset();
   }
-  useKeys([
-    { keys: ["w"], does: "window by dragging", action: () => setTool("window") },
-    { keys: ["z"], does: "zoom by dragging", action: () => setTool("zoom") },
-    { keys: ["p"], does: "pan by dragging", action: () => setTool("pan") },
+  function move(by: Move) {
+    main.current?.move(by);
+    side.current?.move(by);
+  }
+  useKeys("View", [
+    { keys: ["w"], does: "window, by dragging or arrows", action: () => setTool("window") },
+    { keys: ["z"], does: "zoom, by dragging or arrows", action: () => setTool("zoom") },
+    { keys: ["p"], does: "pan, by dragging or arrows", action: () => setTool("pan") },
+    {
+      keys: ["ArrowLeft", "ArrowRight", "ArrowUp", "ArrowDown"],
+      does: "window (narrower, wider, brighter, darker), zoom or pan",
+      action: (key) => move({ tool, ...DIRECTIONS[key] }),
+    },
+    {
+      keys: ["+", "-"],
+      does: "enlarge, make smaller",
+      action: (key) => move({ tool: "zoom", up: key === "-" ? -1 : 1 }),
+    },
     { keys: ["i"], does: "invert", action: () => setInverted((on) => !on) },
     { keys: ["h"], does: "heat map", action: () => setMapped((on) => mapAvailable && !on) },
+    {
+      keys: [",", "."],
+      does: "heat map fainter, stronger",
+      action: (key) => setOpacity((now) => limited(now + (key === "." ? 0.1 : -0.1))),
+    },
     { keys: ["r"], does: "reset the view", action: reset },
     {
       keys: ["c"],
@@ -105,9 +136,17 @@ function Opened({ study, who, changed, step }: OpenedProps) {
       action: () => setPrior((shown) => (shown ? null : (priors[0] ?? null))),
     },
     {
-      keys: ["]"],
-      does: "next image of the study",
-      action: () => setAt((n) => (n + 1) % study.images.length),
+      keys: ["b"],
+      does: "compare with the prior before that",
+      action: () => setPrior(priors[(priors.indexOf(prior as Study) + 1) % priors.length] ?? null),
+    },
+    {
+      keys: ["[", "]"],
+      does: "image before, next image of the study",
+      action: (key) => {
+        const count = study.images.length;
+        setAt((n) => (n + (key === "]" ? 1 : count - 1)) % count);
+      },
     },
   ]);
 

@@ -26,7 +26,7 @@ const TOOLS: [Tool, string, string][] = [
 
 export function Toolbar(props: Props) {
   return (
-    <div className="toolbar" role="toolbar" aria-label="View">
+    <fieldset className="toolbar" aria-label="View">
       <div className="group">
         {TOOLS.map(([tool, name, key]) => (
           <button
@@ -70,7 +70,7 @@ export function Toolbar(props: Props) {
         </label>
       </div>
       <Compare {...props} />
-    </div>
+    </fieldset>
   );
 }
 

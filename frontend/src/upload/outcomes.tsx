@@ -1,3 +1,4 @@
+import { memo } from "react";
 import { bytes, percent } from "../shell/format.ts";
 import { Link } from "../shell/router.tsx";
 import type { Item } from "./use-batch.ts";
@@ -9,40 +10,50 @@ export function Outcomes({ items }: { items: Item[] }) {
   const refused = items.filter((one) => one.refused !== undefined).length;
   const accepted = items.filter((one) => one.image).length;
   const done = items.filter((one) => one.image?.state === "done").length;
+  const files = items.length === 1 ? "1 file" : `${items.length} files`;
   return (
     <section aria-labelledby="outcomes">
       <h2 id="outcomes">What became of them</h2>
       <p aria-live="polite" className="tally">
-        {items.length} files: {accepted} accepted, {refused} refused, {done} read
+        {files}: {accepted} accepted, {refused} refused, {done} read
       </p>
       <ul className="outcomes">
         {items.map((item) => (
-          <li key={item.key}>
-            <span className="name">{item.name}</span>
-            <span className="size">{bytes(item.size)}</span>
-            <Outcome item={item} />
-          </li>
+          <Line key={item.key} item={item} />
         ))}
       </ul>
     </section>
   );
 }
 
-function Outcome({ item: { image, refused, sent, name } }: { item: Item }) {
+/** Of thousands only those are drawn again that have changed. */
+const Line = memo(({ item }: { item: Item }) => (
+  <li>
+    <span className="name">{item.path}</span>
+    <span className="size">{bytes(item.size)}</span>
+    <Outcome item={item} />
+  </li>
+));
+
+function Outcome({ item: { image, refused, sent, path } }: { item: Item }) {
   if (refused !== undefined) {
     return <span className="result refused">Refused: {refused}</span>;
   }
   if (image === undefined) {
     return (
       <span className="result">
-        <progress max={1} value={sent} aria-label={`Sent of ${name}`} />
+        <progress max={1} value={sent} aria-label={`Sent of ${path}`} />
       </span>
     );
   }
   return (
     <span className="result">
-      <span className={`finding ${image.reading?.finding ?? ""}`}>{said(image)}</span>
-      <Link href={`/studies/${image.study}`}>Open</Link>
+      <span className={`finding ${image.reading?.finding ?? image.reading?.status ?? ""}`}>
+        {said(image)}
+      </span>
+      <Link href={`/studies/${image.study}`}>
+        Open<span className="hidden"> {path}</span>
+      </Link>
     </span>
   );
 }

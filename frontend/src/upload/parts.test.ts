@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import test from "node:test";
 import type { Image } from "../api/types.ts";
-import { outcomes, parts } from "./parts.ts";
+import { outcomes, parts, shares } from "./parts.ts";
 
 test("a batch is cut by number and by bytes, and every file is in one part", () => {
   const sizes = (most: number, bytes: number, ...files: number[]) =>
@@ -13,6 +13,12 @@ test("a batch is cut by number and by bytes, and every file is in one part", () 
   assert.deepEqual(sizes(2, 100, 1, 2, 3, 4, 5), [[1, 2], [3, 4], [5]]);
   assert.deepEqual(sizes(9, 100, 60, 40, 1, 500, 2), [[60, 40], [1], [500], [2]]);
   assert.deepEqual(sizes(2, 100), []);
+});
+
+test("files are sent one after the other", () => {
+  assert.deepEqual(shares([10, 30, 0, 60], 0), [0, 0, 0, 0]);
+  assert.deepEqual(shares([10, 30, 60], 0.25), [1, 0.5, 0]);
+  assert.deepEqual(shares([10, 30, 0, 60], 1), [1, 1, 1, 1]);
 });
 
 test("each file gets what became of it, also of two with one name", () => {

@@ -26,6 +26,16 @@ export function parts<T extends { size: number }>(
   return cut;
 }
 
+/** How much of each file was sent, 0 to 1, when so large a share of all has: they go in their order. */
+export function shares(sizes: number[], all: number): number[] {
+  let left = all * sizes.reduce((sum, size) => sum + size, 0);
+  return sizes.map((size) => {
+    const share = Math.min(1, Math.max(0, left / Math.max(1, size)));
+    left -= size;
+    return share;
+  });
+}
+
 export type Outcome = { image: Image } | { refused: string };
 
 /** What became of each of so many files: the accepted come in the order in which they were sent. */

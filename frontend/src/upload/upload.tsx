@@ -1,96 +1,86 @@
-// Upload: files are dropped or chosen, and what becomes of each is shown.
+// Upload: files and folders are dropped or chosen, and what becomes of each file is shown.
 
-import { type DragEvent, useRef, useState } from "react";
+import { type RefObject, useRef, useState } from "react";
 import { useKeys } from "../shell/keys.tsx";
-import { go } from "../shell/router.tsx";
+import { usePage } from "../shell/use-page.ts";
 import "../style/upload.css";
+import { chosen, dropped, type Found } from "./found.ts";
 import { Outcomes } from "./outcomes.tsx";
+import { PatientFields } from "./patient-fields.tsx";
 import type { Described } from "./send.ts";
 import { useBatch } from "./use-batch.ts";
+import { useDrop } from "./use-drop.ts";
 
 export default function Upload() {
+  usePage("Upload");
   const { items, add } = useBatch();
-  const [over, setOver] = useState(false);
-  const picker = useRef<HTMLInputElement>(null);
-  const details = useRef<HTMLFormElement>(null);
+  const [said, setSaid] = useState("");
+  const files = useRef<HTMLInputElement>(null);
+  const folder = useRef<HTMLInputElement>(null);
+  const patient = useRef<HTMLFormElement>(null);
 
-  function take(list: FileList | null) {
-    const files = [...(list ?? [])];
-    if (files.length > 0) {
-      const given = new FormData(details.current ?? undefined);
-      const { site, ...described } = Object.fromEntries(
-        [...given].filter(([, value]) => value !== ""),
-      );
-      void add(files, described as Described, String(site ?? "default"));
-    }
+  /** Of a folder that is being walked, what is said of the patient is what was said at its drop. */
+  async function take(coming: Found[] | Promise<Found[]>) {
+    const given = [...new FormData(patient.current ?? undefined)].filter(([, value]) => value);
+    const { site, ...described } = Object.fromEntries(given);
+    setSaid("Looking through it"); // thousands of files take seconds
+    const found = await coming;
+    setSaid(found.length === 0 ? "There is no file in it." : "");
+    void add(found, described as Described, String(site ?? "default"));
   }
 
-  function drop(event: DragEvent) {
-    event.preventDefault();
-    setOver(false);
-    take(event.dataTransfer.files);
-  }
-
-  useKeys([
-    { keys: ["u"], does: "choose files", action: () => picker.current?.click() },
-    { keys: ["w"], does: "worklist", action: () => go("/") },
+  const over = useDrop((items) => void take(dropped(items)));
+  useKeys("Upload", [
+    { keys: ["u"], does: "choose files", action: () => files.current?.click() },
+    { keys: ["f"], does: "choose a folder", action: () => folder.current?.click() },
   ]);
 
   return (
-    <main id="main" className="upload">
+    <main id="main" tabIndex={-1} className="upload">
       <h1>Upload</h1>
-      <form ref={details} onSubmit={(event) => event.preventDefault()}>
-        <details>
-          <summary>Patient, for files that do not say whose they are (JPEG, PNG)</summary>
-          <div className="fields">
-            <label>
-              Patient identifier <input name="patient_id" maxLength={64} autoComplete="off" />
-            </label>
-            <label>
-              Patient name <input name="patient_name" maxLength={255} autoComplete="off" />
-            </label>
-            <label>
-              Birth date <input name="birth_date" type="date" />
-            </label>
-            <label>
-              Sex <input name="sex" maxLength={16} autoComplete="off" />
-            </label>
-            <label>
-              Accession number <input name="accession" maxLength={64} autoComplete="off" />
-            </label>
-            <label>
-              Site <input name="site" maxLength={100} defaultValue="default" autoComplete="off" />
-            </label>
-          </div>
-        </details>
-      </form>
-      {/* biome-ignore lint/a11y/noStaticElementInteractions: the button within does the same */}
-      <div
-        className={over ? "drop over" : "drop"}
-        onDragOver={(event) => {
-          event.preventDefault();
-          setOver(true);
-        }}
-        onDragLeave={() => setOver(false)}
-        onDrop={drop}
-      >
-        <p>Drop radiographs here: DICOM, JPEG or PNG, as many as you like</p>
-        <button type="button" className="main" onClick={() => picker.current?.click()}>
-          Choose files
-        </button>
-        <input
-          ref={picker}
-          type="file"
-          multiple
-          hidden
-          aria-label="Files"
-          onChange={(event) => {
-            take(event.target.files);
-            event.target.value = "";
-          }}
-        />
+      <PatientFields form={patient} />
+      <div className={over ? "drop over" : "drop"}>
+        <p>
+          Drop radiographs or folders of them here: DICOM, JPEG, PNG or TIFF, as many as you like
+        </p>
+        <div className="choose">
+          <button type="button" className="main" onClick={() => files.current?.click()}>
+            Choose files <kbd>u</kbd>
+          </button>
+          <button type="button" onClick={() => folder.current?.click()}>
+            Choose a folder <kbd>f</kbd>
+          </button>
+        </div>
+        <Picker name="Files" picker={files} take={take} />
+        <Picker name="Folder" picker={folder} take={take} whole />
+        <p role="status">{said}</p>
       </div>
       <Outcomes items={items} />
     </main>
+  );
+}
+
+interface PickerProps {
+  name: string;
+  picker: RefObject<HTMLInputElement | null>;
+  take: (found: Found[]) => void;
+  /** Whether folders are chosen, with all that is in them. */
+  whole?: boolean;
+}
+
+function Picker({ name, picker, take, whole = false }: PickerProps) {
+  return (
+    <input
+      ref={picker}
+      type="file"
+      multiple
+      hidden
+      aria-label={name}
+      {...(whole && { webkitdirectory: "" })}
+      onChange={(event) => {
+        take(chosen(event.target.files));
+        event.target.value = "";
+      }}
+    />
   );
 }

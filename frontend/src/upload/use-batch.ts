@@ -3,17 +3,24 @@
 import { useCallback, useEffect, useRef, useState } from "react";
 import * as clinic from "../api/clinic.ts";
 import type { Image } from "../api/types.ts";
-import { outcomes, parts } from "./parts.ts";
+import type { Found } from "./found.ts";
+import { outcomes, parts, shares } from "./parts.ts";
 import { type Described, send } from "./send.ts";
 
 export interface Item {
   key: string;
-  name: string;
+  path: string;
   size: number;
   sent: number;
   refused?: string;
   image?: Image;
 }
+
+interface Sendable extends Item {
+  file: File;
+}
+
+type Changes = Map<string, Partial<Item>>;
 
 const LOOK_EVERY = 1_000;
 
@@ -27,48 +34,53 @@ async function imagesOf(job: string): Promise<Image[]> {
   return images;
 }
 
+/** Send some files in one request; tell how far it has come, and what became of each. */
+async function sendPart(
+  part: Sendable[],
+  described: Described,
+  site: string,
+  change: (changes: Changes) => void,
+): Promise<string | null> {
+  const tell = (of: Partial<Item>[]) =>
+    change(new Map(part.map((one, place) => [one.key, of[place] ?? {}])));
+  const sizes = part.map((one) => one.size);
+  try {
+    const files = part.map((one) => one.file);
+    const answer = await send(files, described, site, part[0]?.key ?? "", (all) =>
+      tell(shares(sizes, all).map((sent) => ({ sent }))),
+    );
+    tell(outcomes(part.length, answer));
+    return answer.job;
+  } catch (problem) {
+    tell(part.map(() => ({ refused: (problem as Error).message })));
+    return null;
+  }
+}
+
 export function useBatch() {
   const [items, setItems] = useState<Item[]>([]);
   const jobs = useRef(new Set<string>());
 
-  const change = useCallback((key: string, what: Partial<Item>) => {
-    setItems((all) => all.map((one) => (one.key === key ? { ...one, ...what } : one)));
+  const change = useCallback((changes: Changes) => {
+    setItems((all) =>
+      all.map((one) => (changes.has(one.key) ? { ...one, ...changes.get(one.key) } : one)),
+    );
   }, []);
 
   const add = useCallback(
-    async (files: File[], described: Described, site: string) => {
+    async (found: Found[], described: Described, site: string) => {
       const batch = crypto.randomUUID();
-      const named = files.map((file, n) => ({
-        file,
-        name: file.name,
-        size: file.size,
-        key: `${batch}-${n}`,
+      const named = found.map((one, place) => ({
+        ...one,
+        key: `${batch}-${place}`,
+        size: "file" in one ? one.file.size : 0,
+        sent: 0,
       }));
-      setItems((all) => [...named.map(({ file: _, ...one }) => ({ ...one, sent: 0 })), ...all]);
-      for (const part of parts(named)) {
-        try {
-          const answer = await send(
-            part.map((one) => one.file),
-            described,
-            site,
-            part[0]?.key ?? batch,
-            (share) => {
-              for (const one of part) {
-                change(one.key, { sent: share });
-              }
-            },
-          );
-          const found = outcomes(part.length, answer);
-          part.forEach((one, n) => {
-            change(one.key, { sent: 1, ...found[n] });
-          });
-          if (answer.job !== null) {
-            jobs.current.add(answer.job);
-          }
-        } catch (problem) {
-          for (const one of part) {
-            change(one.key, { refused: (problem as Error).message });
-          }
+      setItems((all) => [...named, ...all]);
+      for (const part of parts(named.filter((one) => "file" in one))) {
+        const job = await sendPart(part, described, site, change);
+        if (job !== null) {
+          jobs.current.add(job);
         }
       }
     },
@@ -76,9 +88,12 @@ export function useBatch() {
   );
 
   useEffect(() => {
-    const timer = setInterval(async () => {
+    let looking: ReturnType<typeof setTimeout>;
+    let ended = false;
+    // One request at a time, however many parts there are.
+    async function look() {
       for (const job of jobs.current) {
-        const images = await imagesOf(job).catch(() => []);
+        const images = ended ? [] : await imagesOf(job).catch(() => []);
         const by = new Map(images.map((one) => [one.id, one]));
         setItems((all) =>
           all.map((one) => {
@@ -90,8 +105,15 @@ export function useBatch() {
           jobs.current.delete(job);
         }
       }
-    }, LOOK_EVERY);
-    return () => clearInterval(timer);
+      if (!ended) {
+        looking = setTimeout(look, LOOK_EVERY);
+      }
+    }
+    void look();
+    return () => {
+      ended = true;
+      clearTimeout(looking);
+    };
   }, []);
 
   return { items, add };

@@ -71,6 +71,35 @@ export function chooseTool(chosen: Tool): void {
   }
 }
 
+export interface Move {
+  tool: Tool;
+  /** Steps. */
+  right?: number;
+  up?: number;
+}
+
+const FACTOR = 1.1; // of a step, for what is wide or large
+const STEP = 0.05; // of the window's width, and of the view's
+
+/** Do at the keyboard what dragging does, a step at a time. */
+export function moveView(viewport: Types.IStackViewport, { tool, right = 0, up = 0 }: Move): void {
+  const range = viewport.getProperties().voiRange;
+  if (tool === "zoom") {
+    viewport.setZoom(viewport.getZoom() * FACTOR ** (right + up));
+  } else if (tool === "pan") {
+    const [x, y] = viewport.getPan();
+    const step = STEP * viewport.element.clientWidth;
+    viewport.setPan([x + right * step, y - up * step]);
+  } else if (range) {
+    // A lower level makes it brighter.
+    const width = range.upper - range.lower;
+    const level = (range.upper + range.lower) / 2 - up * STEP * width;
+    const half = (width * FACTOR ** right) / 2;
+    viewport.setProperties({ voiRange: { lower: level - half, upper: level + half } });
+  }
+  viewport.render();
+}
+
 export function joinTools(viewport: string): void {
   ToolGroupManager.getToolGroup(GROUP)?.addViewport(viewport, renderingEngine().id);
 }

@@ -2,11 +2,20 @@
 
 import { Enums, type Types } from "@cornerstonejs/core";
 import { type RefObject, useEffect, useRef, useState } from "react";
-import { joinTools, leaveTools, loadImage, renderingEngine, resizeAll } from "./cornerstone.ts";
+import {
+  joinTools,
+  leaveTools,
+  loadImage,
+  type Move,
+  moveView,
+  renderingEngine,
+  resizeAll,
+} from "./cornerstone.ts";
 import { drawLayer } from "./layer.ts";
 
 export interface Handle {
   reset: () => void;
+  move: (by: Move) => void;
 }
 
 interface Props {
@@ -95,6 +104,7 @@ export function Viewer({ name, caption, image, inverted, layer, opacity, handle 
 
   useEffect(() => {
     handle.current = {
+      move: (by) => viewport.current && moveView(viewport.current, by),
       reset: () => {
         viewport.current?.resetCamera();
         viewport.current?.resetProperties();

@@ -1,5 +1,6 @@
-import { type RefObject, useEffect, useState } from "react";
+import { useEffect, useRef, useState } from "react";
 import type { Search, StudyStatus } from "../api/types.ts";
+import { useKeys } from "../shell/keys.tsx";
 
 const STATUSES: [StudyStatus | null, string][] = [
   [null, "All"],
@@ -13,10 +14,10 @@ const PAUSE = 250; // after the last letter, before it is searched for
 interface Props {
   search: Search;
   change: (search: Search) => void;
-  field: RefObject<HTMLInputElement | null>;
 }
 
-export function Filters({ search, change, field }: Props) {
+export function Filters({ search, change }: Props) {
+  const field = useRef<HTMLInputElement>(null);
   const [text, setText] = useState(search.text ?? "");
 
   useEffect(() => {
@@ -27,6 +28,26 @@ export function Filters({ search, change, field }: Props) {
     const timer = setTimeout(() => change({ ...search, text: wanted }), PAUSE);
     return () => clearTimeout(timer);
   }, [text, search, change]);
+
+  function nextStatus() {
+    const at = STATUSES.findIndex(([status]) => status === search.status);
+    change({ ...search, status: STATUSES[(at + 1) % STATUSES.length]?.[0] ?? null });
+  }
+
+  useKeys("Filters", [
+    { keys: ["/"], does: "search", action: () => field.current?.focus() },
+    { keys: ["s"], does: "next status: all, new, read, reviewed", action: nextStatus },
+    {
+      keys: ["x"],
+      does: "only rejected, or all",
+      action: () => change({ ...search, rejected: !search.rejected }),
+    },
+    {
+      keys: ["d"],
+      does: "only disputed, or all",
+      action: () => change({ ...search, disputed: !search.disputed }),
+    },
+  ]);
 
   return (
     <search>

@@ -1,5 +1,5 @@
-// What was listed last, so that one comes back from a study to the same list, and goes from a study
-// to the next. It names patients, and is forgotten when somebody signs out.
+// What was listed and opened last, so that one comes back from a study to the same list and place in
+// it, and goes from a study to the next. It names patients, and is forgotten when somebody signs out.
 
 import type { Search } from "../api/types.ts";
 
@@ -7,6 +7,7 @@ export const EVERYTHING: Search = { status: null, rejected: false, disputed: fal
 
 let search = EVERYTHING;
 let order: string[] = [];
+let opened: string | undefined;
 
 export function lastSearch(): Search {
   return search;
@@ -25,7 +26,16 @@ export function neighbour(id: string, step: number): string | undefined {
   return at < 0 ? undefined : order[at + step];
 }
 
+export function rememberOpened(id: string): void {
+  opened = id;
+}
+
+export function lastOpened(): string | undefined {
+  return opened;
+}
+
 export function forgetWorklist(): void {
   search = EVERYTHING;
   order = [];
+  opened = undefined;
 }

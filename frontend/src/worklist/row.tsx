@@ -49,6 +49,8 @@ function Urgency({ study }: { study: Study }) {
   );
 }
 
+const MOST_REMARKS = 2; // of a study; it tells all of them itself
+
 /** Why images were rejected, or are to be doubted, each reason once. */
 function remarks(study: Study) {
   const said = new Map<string, string>();
@@ -57,9 +59,15 @@ function remarks(study: Study) {
       said.set(reason, reading?.status ?? "");
     }
   }
-  return [...said].map(([reason, status]) => (
-    <span key={reason} className={`remark ${status}`}>
-      <b>{status}</b> {reason}
-    </span>
-  ));
+  const more = said.size - MOST_REMARKS;
+  return (
+    <>
+      {[...said].slice(0, MOST_REMARKS).map(([reason, status]) => (
+        <span key={reason} className={`remark ${status}`} title={reason}>
+          <b>{status}</b> {reason}
+        </span>
+      ))}
+      {more > 0 && <small>and {more} more</small>}
+    </>
+  );
 }

@@ -6,8 +6,9 @@ import { watchWorklist } from "../api/live.ts";
 import type { Search, StudyPage } from "../api/types.ts";
 import { useKeys } from "../shell/keys.tsx";
 import { go } from "../shell/router.tsx";
+import { usePage } from "../shell/use-page.ts";
 import { Filters } from "./filters.tsx";
-import { EVERYTHING, lastSearch, rememberOrder, rememberSearch } from "./memory.ts";
+import { EVERYTHING, lastOpened, lastSearch, rememberOrder, rememberSearch } from "./memory.ts";
 import { Row } from "./row.tsx";
 
 const PAGE = 50;
@@ -18,9 +19,10 @@ export function Worklist() {
   const [page, setPage] = useState<StudyPage>();
   const [error, setError] = useState("");
   const list = useRef<HTMLTableSectionElement>(null);
-  const field = useRef<HTMLInputElement>(null);
   const shown = useRef(PAGE);
   const latest = useRef(0);
+  const returning = useRef(true); // to where one has come from
+  usePage("Worklist");
 
   const load = useCallback(async () => {
     latest.current += 1;
@@ -50,14 +52,26 @@ export function Worklist() {
   }, [search, load]);
 
   async function more() {
-    if (page?.next) {
+    if (!page?.next) {
+      return;
+    }
+    try {
       const following = await clinic.searchStudies(search, page.next, PAGE);
       const known = new Set(page.studies.map((one) => one.id));
       const studies = [...page.studies, ...following.studies.filter((one) => !known.has(one.id))];
       shown.current = studies.length;
       setPage({ studies, next: following.next });
+    } catch (problem) {
+      setError((problem as Error).message);
     }
   }
+
+  useEffect(() => {
+    if (page !== undefined && returning.current) {
+      returning.current = false;
+      list.current?.querySelector<HTMLElement>(`a[href="/studies/${lastOpened()}"]`)?.focus();
+    }
+  }, [page]);
 
   useEffect(() => rememberOrder(page?.studies.map((one) => one.id) ?? []), [page]);
 
@@ -67,7 +81,7 @@ export function Worklist() {
     links[at < 0 ? 0 : Math.min(links.length - 1, Math.max(0, at + step))]?.focus();
   }
 
-  useKeys([
+  useKeys("Worklist", [
     { keys: ["j", "ArrowDown"], does: "next study", action: () => move(1) },
     { keys: ["k", "ArrowUp"], does: "study before", action: () => move(-1) },
     {
@@ -75,14 +89,14 @@ export function Worklist() {
       does: "open the study",
       action: () => (document.activeElement as HTMLElement).click(),
     },
-    { keys: ["/"], does: "search", action: () => field.current?.focus() },
+    { keys: ["m"], does: "show more studies", action: () => void more() },
     { keys: ["u"], does: "upload", action: () => go("/upload") },
   ]);
 
   return (
-    <main id="main" className="worklist">
+    <main id="main" tabIndex={-1} className="worklist">
       <h1>Worklist</h1>
-      <Filters search={search} change={setSearch} field={field} />
+      <Filters search={search} change={setSearch} />
       {error && (
         <p role="alert" className="problem">
           {error}

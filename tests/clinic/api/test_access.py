@@ -54,6 +54,7 @@ PEOPLE = {
 }
 WATCHERS = {
     ("GET", "/v1/monitoring"),
+    ("GET", "/v1/monitoring/sites"),
     ("GET", "/v1/monitoring/report"),
     ("GET", "/v1/monitoring/alerts"),
     ("POST", "/v1/monitoring/look"),

@@ -78,9 +78,12 @@ def test_the_figures_over_http(as_: As, busy: Simulated) -> None:
 
 
 def test_figures_of_one_site(as_: As, busy: Simulated) -> None:
-    client = as_(Role.ADMINISTRATOR)
+    client = as_(Role.REVIEWER)
     busy.run(3, 1, 2, site="East")
-    asked = {"days": 3, "windows": 1, "site": busy.site("East")}
+    sites = {one["name"]: one["id"] for one in client.get("/v1/monitoring/sites").json()}
+    assert list(sites) == ["East", "Ward", "default"]
+    assert sites["East"] == busy.site("East")
+    asked = {"days": 3, "windows": 1, "site": sites["East"]}
     assert client.get("/v1/monitoring", params=asked).json()["periods"][0]["images"] == 6
     for path in ("/v1/monitoring", "/v1/monitoring/report"):
         assert client.get(path, params={"site": "0" * 32}).status_code == 404

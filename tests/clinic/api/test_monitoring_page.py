@@ -32,6 +32,7 @@ def account(clinic: Clinic, name: str, role: Role) -> dict[str, str]:
 def test_reviewers_and_administrators_see_the_figures_and_alerts(
     clinic: Clinic, as_: As, busy: Simulated, drive: Callable[..., dict[str, Any]]
 ) -> None:
+    busy.run(20, 19, 7, site="North, outpatients")
     task = {
         "pictures": os.environ.get("PNEUMOSCOPE_CLINIC_PICTURES"),
         "administrator": account(clinic, "grete", Role.ADMINISTRATOR),
@@ -58,6 +59,12 @@ def test_reviewers_and_administrators_see_the_figures_and_alerts(
         f"{one['value']:.3f} ({one['interval']['low']:.3f} to {one['interval']['high']:.3f})"
         for one in (each["sensitivity"], each["specificity"])
     )
+    sites = {
+        one["name"]: one["id"] for one in as_(Role.REVIEWER).get("/v1/monitoring/sites").json()
+    }
+    assert seen["sites"].split("|") == ["all sites", *sites]
+    assert seen["of a site"].split("|")[::5] == ["0", "0", "0", "0", "0", "14"]
+    assert seen["report"] == f"/v1/monitoring/report?days=28&site={sites['North, outpatients']}"
     images = np.array([one["images"] for one in periods])
     assert seen["windows"].split("|")[::5] == [str(one) for one in images]
     bars, axis, ticks = (json.loads(seen[name]) for name in ("bars", "axis", "ticks"))
