@@ -2,7 +2,6 @@
 
 import base64
 import io
-from datetime import UTC, datetime
 from http import HTTPStatus
 
 import numpy as np
@@ -12,12 +11,12 @@ from numpy.typing import NDArray
 from PIL import Image as Picture
 from pydantic import Base64Bytes, BaseModel
 
-from pneumoscope.clinic import audit
 from pneumoscope.clinic.accounts import Actor
 from pneumoscope.clinic.api.inputs import Identifier
 from pneumoscope.clinic.api.lookup import existing
 from pneumoscope.clinic.api.problems import ProblemError
 from pneumoscope.clinic.api.security import Anyone, TheClinic, require_kept, require_shown
+from pneumoscope.clinic.api.seen import note_seen
 from pneumoscope.clinic.api.views import answers_with
 from pneumoscope.clinic.intake import MEDIA_TYPES
 from pneumoscope.clinic.settings import Clinic
@@ -101,14 +100,14 @@ def _heatmap(clinic: Clinic, actor: Actor, image_id: str) -> NDArray[np.float32]
 def _seen_image(
     clinic: Clinic, actor: Actor, action: str, image_id: str, *, reading: bool = False
 ) -> Image:
-    with clinic.database.writing() as session:
+    with clinic.database.reading() as session:
         image = existing(session, Image, image_id)
         if reading:
             require_shown(image.study, actor)
         require_kept(image.purged)
         _ = image.reading  # loaded while there is a session
-        audit.record(session, actor.name, action, f"image {image_id}", {}, datetime.now(UTC))
-        return image
+    note_seen(clinic, actor, action, f"image {image_id}")
+    return image
 
 
 def _content(clinic: Clinic, image: Image, sha256: str) -> bytes:
