@@ -46,7 +46,7 @@ def file(clinic: TheClinic, actor: Anyone, image_id: Identifier) -> Response:
     """Return an image's file, byte for byte as it came."""
     image = _seen_image(clinic, actor, "see file", image_id)
     return Response(
-        _content(clinic, image, image.sha256),
+        _content(clinic, image),
         media_type=image.media_type,
         headers={"Content-Disposition": "attachment"},
     )
@@ -73,7 +73,7 @@ def pixels(clinic: TheClinic, actor: Anyone, image_id: Identifier) -> Response:
         )
     if image.reading.status == Status.FAILED:
         raise ProblemError(HTTPStatus.CONFLICT, "this image cannot be decoded; send it again")
-    content = _content(clinic, image, image.sha256)
+    content = _content(clinic, image)
     return Response(original_values(content, image_id).to_pgm(), media_type=GREY_MAP)
 
 
@@ -89,11 +89,9 @@ def highlights(clinic: TheClinic, actor: Anyone, image_id: Identifier) -> Highli
 def _heatmap(clinic: Clinic, actor: Actor, image_id: str) -> NDArray[np.float32]:
     image = _seen_image(clinic, actor, "see heat map", image_id, reading=True)
     stored = image.reading
-    if stored is None or stored.heatmap_sha256 is None:
+    if stored is None or stored.heatmap is None:
         raise ProblemError(HTTPStatus.NOT_FOUND, "this image has no heat map")
-    values: NDArray[np.float32] = np.load(
-        io.BytesIO(_content(clinic, image, stored.heatmap_sha256))
-    )
+    values: NDArray[np.float32] = np.load(io.BytesIO(stored.heatmap))
     return values
 
 
@@ -110,9 +108,9 @@ def _seen_image(
     return image
 
 
-def _content(clinic: Clinic, image: Image, sha256: str) -> bytes:
+def _content(clinic: Clinic, image: Image) -> bytes:
     try:
-        return clinic.store.read(sha256)
+        return clinic.store.read(image.sha256)
     except StorageError:
         with clinic.database.reading() as session:  # purged meanwhile?
             require_kept(session.get_one(Image, image.id).purged)
