@@ -1,3 +1,5 @@
+import time
+from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -75,6 +77,22 @@ def say(database: Database, actor: Actor, name: str, opinion: Opinion, minute: i
 def told(database: Database) -> dict[str, str]:
     with database.reading() as session:
         return {label.sha256[0]: str(label.label) for label in labels(session)}
+
+
+def test_of_two_opinions_at_once_one_is_the_later(
+    database: Database, ward: tuple[Actor, Actor]
+) -> None:
+    anna, _ = ward
+    with ThreadPoolExecutor() as threads:
+        with database.writing() as session:
+            found = session.scalars(select(Image).where(Image.name == "a")).one()
+            assert judge(session, anna, found, AGREE, START).version == 1
+            other = threads.submit(say, database, anna, "a", DISAGREE)
+            time.sleep(0.3)  # in which it comes to where it waits
+        other.result(30)
+    with database.reading() as session:
+        said = [(one.version, one.answer) for one in session.scalars(standing())]
+    assert said == [(2, "disagree")]
 
 
 def test_a_changed_mind_is_a_further_version_and_none_is_lost(

@@ -77,9 +77,9 @@ def test_only_the_owner_finishes(database: Database, waiting: list[str]) -> None
     take_in_turn(database, "slow", 1)
     take_in_turn(database, "quick", 1, LATER + LEASE)
     with database.writing() as session:
-        assert not finish(session, waiting[0], "slow")
-        assert finish(session, waiting[0], "quick")
-        assert not finish(session, waiting[0], "quick")
+        assert finish(session, waiting[:2], "slow") == set()
+        assert finish(session, waiting[:2], "quick") == {waiting[0]}
+        assert finish(session, waiting[:2], "quick") == set()
         assert session.get(Task, waiting[0]) is None
 
 

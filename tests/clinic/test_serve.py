@@ -11,6 +11,8 @@ from pathlib import Path
 
 import httpx
 
+from pneumoscope.clinic.serve import _listen
+
 from .running import PATIENCE, Server, sign_in, start, wait_until
 
 
@@ -104,6 +106,13 @@ def test_a_port_that_is_taken_is_named(server: Server, tmp_path: Path) -> None:
     second = subprocess.run([*command, "--port", port], capture_output=True, text=True)
     assert second.returncode == 1
     assert f":{port}: cannot be listened on" in second.stderr
+
+
+def test_answers_do_not_wait_for_the_client_to_acknowledge_their_headers() -> None:
+    with _listen("127.0.0.1", 0) as listener, socket.create_connection(listener.getsockname()):
+        connection, _ = listener.accept()
+        with connection:
+            assert connection.getsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY)
 
 
 def test_the_trail_of_a_server_verifies_and_a_change_is_found(

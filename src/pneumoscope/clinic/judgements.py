@@ -84,7 +84,8 @@ def judge(
     if image.reading is None:
         raise ClinicError("this image was not read yet; judge it when it has a reading")
     # Locked: of two opinions that one person sends at once, one is the later.
-    session.refresh(image, with_for_update=True)
+    session.refresh(image.study, with_for_update=True)
+    session.refresh(image, ["purged"])
     if image.purged is not None:
         raise ClinicError("this image was purged; what nobody can see cannot be judged")
     last = session.scalar(

@@ -1,10 +1,10 @@
 """The durable queue: images that wait to be read, taken by lease, in the clinic's own database."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from sqlalchemy import delete, select, update
+from sqlalchemy import delete, func, select, update
 from sqlalchemy.orm import Session
 
 from pneumoscope.clinic.tables import Task
@@ -29,10 +29,10 @@ def enqueue(session: Session, image_id: str, now: datetime) -> None:
     session.add(Task(image_id=image_id, queued=now, available=now))
 
 
-def waits(session: Session, now: datetime) -> bool:
-    """Tell whether there is anything to take."""
-    waiting = select(Task.image_id).where(Task.available <= now).limit(1)
-    return session.scalar(waiting) is not None
+def waiting(session: Session, now: datetime, most: int) -> int:
+    """Return how many images could be taken, counted up to so many."""
+    some = select(Task.image_id).where(Task.available <= now).limit(most).subquery()
+    return session.scalar(select(func.count()).select_from(some)) or 0
 
 
 def take(session: Session, owner: str, most: int, now: datetime) -> list[Lease]:
@@ -87,21 +87,21 @@ def _take(session: Session, owner: str, most: int, now: datetime, *, again: bool
     return [Lease(image_id, attempts) for image_id, attempts in taken]
 
 
-def finish(session: Session, image_id: str, owner: str) -> bool:
-    """Take an image off the queue, in the transaction that stores its reading.
+def finish(session: Session, image_ids: Collection[str], owner: str) -> set[str]:
+    """Take images off the queue, in the transaction that stores their readings.
 
     Returns
     -------
-    bool
-        False if it is not the owner's any more: then the reading is another's to store.
+    set of str
+        Those that still were the owner's: the readings of others are another's to store.
     """
-    done = session.execute(
+    done = session.scalars(
         delete(Task)
-        .where(Task.image_id == image_id, Task.owner == owner)
+        .where(Task.image_id.in_(image_ids), Task.owner == owner)
         .returning(Task.image_id)
         .execution_options(synchronize_session=False)
     )
-    return done.first() is not None
+    return set(done)
 
 
 def give_back(session: Session, image_ids: Sequence[str], owner: str, now: datetime) -> None:

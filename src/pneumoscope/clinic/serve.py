@@ -174,12 +174,16 @@ class _Purger:
 
 def _listen(host: str, port: int) -> socket.socket:
     try:
-        return socket.create_server((host, port))
+        listener = socket.create_server((host, port))
     except OSError as error:
         raise ClinicError(
             f"{host}:{port}: cannot be listened on ({error.strerror}); choose another --port or "
             "--host, or end the server that has it"
         ) from error
+    # Connections inherit it, and asyncio sets it only on sockets that name their protocol. Without
+    # it an answer's body waits until the client acknowledges its headers, 40 ms on Linux.
+    listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, True)
+    return listener
 
 
 def _greet(clinic: Clinic, address: str) -> None:

@@ -132,7 +132,8 @@ class StoredReading(Table):
     inputs: Mapped[dict[str, Any] | None]
     """What the image is like, by the name of the statistic; None if it failed, or was read by a
     version that did not measure it."""
-    heatmap_sha256: Mapped[str | None] = mapped_column(HASH)
+    heatmap: Mapped[bytes | None]
+    """As NumPy saves it; None if the image was not read, or was purged."""
     milliseconds: Mapped[float]
 
     image: Mapped[Image] = relationship(back_populates="reading")

@@ -6,8 +6,9 @@ from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 
+import numpy as np
 import pytest
-from sqlalchemy import func, select
+from sqlalchemy import delete, func, select
 
 from pneumoscope.clinic import queue
 from pneumoscope.clinic.accounts import Role, create_user
@@ -25,6 +26,7 @@ from pneumoscope.clinic.privacy.purge import (
 )
 from pneumoscope.clinic.privacy.retention import Retention, keep_for
 from pneumoscope.clinic.privacy.tables import UnwantedFile
+from pneumoscope.clinic.readings import store_readings
 from pneumoscope.clinic.store import FileStore
 from pneumoscope.clinic.tables import (
     AuditEntry,
@@ -33,12 +35,12 @@ from pneumoscope.clinic.tables import (
     Job,
     Judgement,
     Site,
-    StoredReading,
     Study,
     StudyStatus,
     Task,
 )
 from pneumoscope.errors import ClinicError
+from pneumoscope.reader import Finding, Reading, Status
 
 START = datetime(2026, 1, 1, 8, tzinfo=UTC)
 DAY = timedelta(days=1)
@@ -75,37 +77,26 @@ def enter(database: Database, store: FileStore, kept: Kept, now: datetime = STAR
         return accept(session, kept, site, job, now).id
 
 
-def read(database: Database, store: FileStore, image_id: str, heatmap: bytes = b"heat") -> None:
-    """Store a reading, as a worker would."""
-    content = io.BytesIO(heatmap)
-    sha256 = store.put(content)
+def read(database: Database, *image_ids: str) -> None:
+    """Store readings, as a worker would."""
+    reading = Reading(
+        Status.READ,
+        "b",
+        ("of SECRET-FILE",),
+        probability=0.5,
+        findings={"screening": Finding.PNEUMONIA},
+        heatmap=np.ones((2, 2), np.float32),
+    )
     with database.writing() as session:
-        hold(session, store, {sha256: content})
-        image = session.get_one(Image, image_id)
-        session.delete(session.get_one(Task, image_id))
-        session.add(
-            StoredReading(
-                image_id=image_id,
-                created=image.received,
-                bundle="b",
-                status="read",
-                operating_point="screening",
-                finding="pneumonia",
-                probability=0.5,
-                findings={},
-                reasons=["of SECRET-FILE"],
-                quality=[],
-                heatmap_sha256=sha256,
-                milliseconds=1.0,
-            )
-        )
-        image.study.status = StudyStatus.READ
+        session.execute(delete(Task).where(Task.image_id.in_(image_ids)))
+        received = session.get_one(Image, image_ids[-1]).received
+        store_readings(session, dict.fromkeys(image_ids, reading), "screening", received)
 
 
 def add(database: Database, store: FileStore, content: bytes, number: int = 0, day: int = 0) -> str:
     kept = keep(store, upload(content, number))
     image_id = enter(database, store, kept, START + day * DAY)
-    read(database, store, image_id)
+    read(database, image_id)
     return image_id
 
 
@@ -127,7 +118,7 @@ def test_everything_is_kept_for_ever_unless_somebody_decides(
 ) -> None:
     add(database, store, b"a")
     assert purge(database, store, 100_000) == Purged(0, 0)
-    assert files(store) == sorted([PNG + b"a", b"heat"])
+    assert files(store) == [PNG + b"a"]
 
 
 def test_files_go_after_their_time_and_the_rest_stays(database: Database, store: FileStore) -> None:
@@ -135,7 +126,7 @@ def test_files_go_after_their_time_and_the_rest_stays(database: Database, store:
     decide(database, pixels=30)
     assert purge(database, store, 30) == Purged(0, 0)
     assert purge(database, store, 31, dry_run=True) == Purged(1, 0)
-    assert len(files(store)) == 2
+    assert len(files(store)) == 1
     assert purge(database, store, 31) == Purged(1, 0)
     assert files(store) == []
     assert purge(database, store, 32) == Purged(0, 0)
@@ -145,7 +136,7 @@ def test_files_go_after_their_time_and_the_rest_stays(database: Database, store:
         assert image.study.purged is None
         assert image.study.patient_id == "SECRET-ID"
         assert image.reading is not None
-        assert image.reading.heatmap_sha256 is None
+        assert image.reading.heatmap is None
         assert session.scalars(select(HandedIn)).all() == []
         assert session.scalars(select(UnwantedFile)).all() == []
 
@@ -188,7 +179,7 @@ def test_the_time_counts_from_the_last_change(database: Database, store: FileSto
         image = session.get_one(Image, first)
         judge(session, anna, image, Opinion(Answer.AGREE), START + 40 * DAY)
     assert purge(database, store, 69) == Purged(0, 0)
-    assert len(files(store)) == 3
+    assert len(files(store)) == 2
     assert purge(database, store, 71) == Purged(0, 1)
     assert files(store) == []
 
@@ -204,7 +195,7 @@ def test_what_waits_to_be_read_is_not_purged(database: Database, store: FileStor
     with pytest.raises(ClinicError, match="waits"):
         purge_patient(database, store, site_id, "SECRET-ID", "anna")
     assert files(store) == [PNG + b"a"]
-    read(database, store, image_id)
+    read(database, image_id)
     assert purge(database, store, 1000) == Purged(0, 1)
 
 
@@ -213,7 +204,7 @@ def test_a_file_goes_with_the_last_image_that_has_it(database: Database, store: 
     add(database, store, b"same", number=2, day=10)
     decide(database, pixels=30)
     assert purge(database, store, 35) == Purged(1, 0)
-    assert files(store) == sorted([PNG + b"same", b"heat"])
+    assert files(store) == [PNG + b"same"]
     assert purge(database, store, 45) == Purged(1, 0)
     assert files(store) == []
 
@@ -222,13 +213,13 @@ def test_one_patient_is_purged_on_request(database: Database, store: FileStore) 
     for number in range(2):
         add(database, store, b"%d" % number, number=number)
     other = keep(store, upload(b"other", number=7, patient="another"))
-    read(database, store, enter(database, store, other), b"other heat")
+    read(database, enter(database, store, other))
     with database.reading() as session:
         site_id = session.scalars(select(Site.id)).one()
     assert purge_patient(database, store, "0" * 32, "SECRET-ID", "anna") == 0
     assert purge_patient(database, store, site_id, "SECRET-ID", "anna") == 2
     assert purge_patient(database, store, site_id, "SECRET-ID", "anna") == 0
-    assert files(store) == sorted([PNG + b"other", b"other heat"])
+    assert files(store) == [PNG + b"other"]
     with database.reading() as session:
         entries = session.scalars(select(AuditEntry)).all()
         assert session.scalars(select(Study.patient_id)).all().count("another") == 1
@@ -246,7 +237,7 @@ def test_a_further_image_of_a_purged_study_begins_a_new_one(
     with database.reading() as session:
         studies = session.scalars(select(Study).order_by(Study.received)).all()
         assert [study.purged is None for study in studies] == [False, True]
-    assert len(files(store)) == 2
+    assert len(files(store)) == 1
 
 
 def test_what_was_purged_cannot_be_judged(database: Database, store: FileStore) -> None:
@@ -268,7 +259,7 @@ def test_a_purge_that_was_interrupted_is_brought_to_its_end(
         patched.setattr(FileStore, "remove", lambda *_: (_ for _ in ()).throw(KeyboardInterrupt))
         with pytest.raises(KeyboardInterrupt):
             purge(database, store, 40)
-    assert len(files(store)) == 2
+    assert len(files(store)) == 1
     assert purge(database, store, 40) == Purged(0, 0)
     assert files(store) == []
 
@@ -344,14 +335,16 @@ def test_no_image_ever_loses_its_file_to_a_purge(database: Database, store: File
 
     def hand_in(seed: int) -> None:
         chance = random.Random(seed)
-        for _ in range(15):
-            with lock:
-                number = next(numbers)
-            content = b"%d" % chance.randrange(3)
-            kept = keep(store, upload(content, number, f"P-{chance.randrange(2)}"))
-            time.sleep(chance.random() / 100)
-            image_id = enter(database, store, kept)
-            read(database, store, image_id, b"heat of " + content)
+        for _ in range(5):
+            entered = []
+            for _ in range(3):
+                with lock:
+                    number = next(numbers)
+                content = b"%d" % chance.randrange(3)
+                kept = keep(store, upload(content, number, f"P-{chance.randrange(2)}"))
+                time.sleep(chance.random() / 100)
+                entered.append(enter(database, store, kept))
+            read(database, *entered)
 
     def purge_all(seed: int) -> int:
         chance, count = random.Random(seed), 0
@@ -375,7 +368,7 @@ def test_no_image_ever_loses_its_file_to_a_purge(database: Database, store: File
         for image in kept_images:
             assert store.read(image.sha256)
             assert image.reading is not None
-            assert store.read(image.reading.heatmap_sha256 or "")
+            assert image.reading.heatmap is not None
         assert session.scalar(select(func.count()).select_from(Image)) == 60
     for patient in range(2):
         purge_patient(database, store, site_id, f"P-{patient}", "anna")

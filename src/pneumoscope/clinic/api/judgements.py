@@ -11,6 +11,7 @@ from pneumoscope.clinic import audit
 from pneumoscope.clinic.api.inputs import Identifier, Text
 from pneumoscope.clinic.api.lookup import existing
 from pneumoscope.clinic.api.security import Person, TheClinic, require_kept, require_shown
+from pneumoscope.clinic.api.seen import note_seen
 from pneumoscope.clinic.judgements import Answer, Opinion, Reason, Truth, history, judge
 from pneumoscope.clinic.tables import Image, Judgement, User
 
@@ -74,13 +75,12 @@ def give(
 @router.get("/images/{image_id}/judgements")
 def given(clinic: TheClinic, actor: Person, image_id: Identifier) -> list[JudgementView]:
     """Return all that was ever said of an image's reading, the first first."""
-    with clinic.database.writing() as session:
+    with clinic.database.reading() as session:
         image = existing(session, Image, image_id)
         require_shown(image.study, actor)
         said = [
             JudgementView.of(one, session.get_one(User, one.user_id))
             for one in history(session, image_id)
         ]
-        now = datetime.now(UTC)
-        audit.record(session, actor.name, "see judgements", f"image {image_id}", {}, now)
-        return said
+    note_seen(clinic, actor, "see judgements", f"image {image_id}")
+    return said

@@ -2,7 +2,6 @@
 
 import base64
 import io
-from datetime import UTC, datetime
 from http import HTTPStatus
 
 import numpy as np
@@ -12,12 +11,12 @@ from numpy.typing import NDArray
 from PIL import Image as Picture
 from pydantic import Base64Bytes, BaseModel
 
-from pneumoscope.clinic import audit
 from pneumoscope.clinic.accounts import Actor
 from pneumoscope.clinic.api.inputs import Identifier
 from pneumoscope.clinic.api.lookup import existing
 from pneumoscope.clinic.api.problems import ProblemError
 from pneumoscope.clinic.api.security import Anyone, TheClinic, require_kept, require_shown
+from pneumoscope.clinic.api.seen import note_seen
 from pneumoscope.clinic.api.views import answers_with
 from pneumoscope.clinic.intake import MEDIA_TYPES
 from pneumoscope.clinic.settings import Clinic
@@ -47,7 +46,7 @@ def file(clinic: TheClinic, actor: Anyone, image_id: Identifier) -> Response:
     """Return an image's file, byte for byte as it came."""
     image = _seen_image(clinic, actor, "see file", image_id)
     return Response(
-        _content(clinic, image, image.sha256),
+        _content(clinic, image),
         media_type=image.media_type,
         headers={"Content-Disposition": "attachment"},
     )
@@ -74,7 +73,7 @@ def pixels(clinic: TheClinic, actor: Anyone, image_id: Identifier) -> Response:
         )
     if image.reading.status == Status.FAILED:
         raise ProblemError(HTTPStatus.CONFLICT, "this image cannot be decoded; send it again")
-    content = _content(clinic, image, image.sha256)
+    content = _content(clinic, image)
     return Response(original_values(content, image_id).to_pgm(), media_type=GREY_MAP)
 
 
@@ -90,30 +89,28 @@ def highlights(clinic: TheClinic, actor: Anyone, image_id: Identifier) -> Highli
 def _heatmap(clinic: Clinic, actor: Actor, image_id: str) -> NDArray[np.float32]:
     image = _seen_image(clinic, actor, "see heat map", image_id, reading=True)
     stored = image.reading
-    if stored is None or stored.heatmap_sha256 is None:
+    if stored is None or stored.heatmap is None:
         raise ProblemError(HTTPStatus.NOT_FOUND, "this image has no heat map")
-    values: NDArray[np.float32] = np.load(
-        io.BytesIO(_content(clinic, image, stored.heatmap_sha256))
-    )
+    values: NDArray[np.float32] = np.load(io.BytesIO(stored.heatmap))
     return values
 
 
 def _seen_image(
     clinic: Clinic, actor: Actor, action: str, image_id: str, *, reading: bool = False
 ) -> Image:
-    with clinic.database.writing() as session:
+    with clinic.database.reading() as session:
         image = existing(session, Image, image_id)
         if reading:
             require_shown(image.study, actor)
         require_kept(image.purged)
         _ = image.reading  # loaded while there is a session
-        audit.record(session, actor.name, action, f"image {image_id}", {}, datetime.now(UTC))
-        return image
+    note_seen(clinic, actor, action, f"image {image_id}")
+    return image
 
 
-def _content(clinic: Clinic, image: Image, sha256: str) -> bytes:
+def _content(clinic: Clinic, image: Image) -> bytes:
     try:
-        return clinic.store.read(sha256)
+        return clinic.store.read(image.sha256)
     except StorageError:
         with clinic.database.reading() as session:  # purged meanwhile?
             require_kept(session.get_one(Image, image.id).purged)

@@ -11,7 +11,7 @@ from typing import Annotated
 from fastapi import APIRouter, File, Form, Header, Query, UploadFile
 from sqlalchemy import func, select
 from sqlalchemy.exc import IntegrityError
-from sqlalchemy.orm import Session
+from sqlalchemy.orm import Session, selectinload
 
 from pneumoscope.clinic import audit
 from pneumoscope.clinic.accounts import Actor
@@ -20,13 +20,14 @@ from pneumoscope.clinic.api.inputs import Identifier, Text
 from pneumoscope.clinic.api.lookup import existing
 from pneumoscope.clinic.api.problems import ProblemError
 from pneumoscope.clinic.api.security import Anyone, TheClinic, sees_hidden_readings
+from pneumoscope.clinic.api.seen import note_seen
 from pneumoscope.clinic.api.views import AcceptedView, ImagePage, ImageView, JobView, RefusedView
 from pneumoscope.clinic.changes import arrived
 from pneumoscope.clinic.holding import hold
 from pneumoscope.clinic.intake import Kept, Upload, accept, keep
 from pneumoscope.clinic.settings import Clinic
 from pneumoscope.clinic.store import FileStore
-from pneumoscope.clinic.tables import HandedIn, Image, Job, Site, StoredReading, Task
+from pneumoscope.clinic.tables import HandedIn, Image, Job, Site, StoredReading, Study, Task
 from pneumoscope.errors import UnreadableRadiographError
 
 MOST_FILES = 1000
@@ -106,13 +107,14 @@ def _entered(clinic: Clinic, order: _Order, refused: list[RefusedView]) -> Accep
     sees_hidden = sees_hidden_readings(order.actor)
     with clinic.database.writing() as session:
         images = _before(session, order)
+        again = images is not None
         if images is None:
             images = _enter(session, clinic.store, order)
-        return AcceptedView(
-            job=images[0].job_id or "",
-            images=[ImageView.of(image, sees_hidden=sees_hidden) for image in images],
-            refused=refused,
-        )
+        shown = [ImageView.of(image, sees_hidden=sees_hidden) for image in images]
+        job = images[0].job_id or ""
+    if again:  # and meanwhile they may have readings
+        note_seen(clinic, order.actor, "see readings", f"job {job}", images=_ids(shown))
+    return AcceptedView(job=job, images=shown, refused=refused)
 
 
 def _before(session: Session, order: _Order) -> list[Image] | None:
@@ -207,19 +209,24 @@ def job_images(
             .where(Image.job_id == job_id, Image.id > after)
             .order_by(Image.id)
             .limit(limit + 1)
+            .options(
+                selectinload(Image.reading),
+                selectinload(Image.study).selectinload(Study.site),
+            )
         ).all()
         shown = [ImageView.of(image, sees_hidden=sees_hidden) for image in images[:limit]]
-        return ImagePage(images=shown, next=shown[-1].id if len(images) > limit else None)
+    note_seen(clinic, actor, "see readings", f"job {job_id}", images=_ids(shown))
+    return ImagePage(images=shown, next=shown[-1].id if len(images) > limit else None)
 
 
 @router.get("/readings/{image_id}")
 def reading(clinic: TheClinic, actor: Anyone, image_id: Identifier) -> ImageView:
     """Return an image with its reading, or that it still waits."""
-    with clinic.database.writing() as session:
+    with clinic.database.reading() as session:
         image = existing(session, Image, image_id)
         shown = ImageView.of(image, sees_hidden=sees_hidden_readings(actor))
-        audit.record(session, actor.name, "see reading", f"image {image_id}", {}, datetime.now(UTC))
-        return shown
+    note_seen(clinic, actor, "see reading", f"image {image_id}")
+    return shown
 
 
 def _own_job(session: Session, actor: Actor, job_id: str) -> Job:
@@ -228,3 +235,7 @@ def _own_job(session: Session, actor: Actor, job_id: str) -> Job:
     if found is None or found.created_by != actor.user_id:
         raise ProblemError(HTTPStatus.NOT_FOUND, "there is no such job of yours")
     return found
+
+
+def _ids(shown: Sequence[ImageView]) -> list[str]:
+    return [one.id for one in shown]

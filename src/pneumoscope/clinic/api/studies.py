@@ -6,10 +6,7 @@ from typing import Annotated
 from fastapi import APIRouter, Query
 from fastapi.responses import Response
 from pydantic import BaseModel, ConfigDict, Field
-from sqlalchemy.orm import Session
 
-from pneumoscope.clinic import audit
-from pneumoscope.clinic.accounts import Actor
 from pneumoscope.clinic.api.inputs import Identifier, Text
 from pneumoscope.clinic.api.lookup import existing
 from pneumoscope.clinic.api.security import (
@@ -19,6 +16,7 @@ from pneumoscope.clinic.api.security import (
     require_shown,
     sees_hidden_readings,
 )
+from pneumoscope.clinic.api.seen import note_seen
 from pneumoscope.clinic.api.views import StudyPage, StudyView
 from pneumoscope.clinic.fhir import MEDIA_TYPE, diagnostic_report
 from pneumoscope.clinic.tables import Study, StudyStatus
@@ -48,22 +46,18 @@ def search(clinic: TheClinic, actor: Anyone, wanted: Search) -> StudyPage:
     with clinic.database.reading() as session:
         page = worklist(session, filters, wanted.limit, wanted.cursor, hidden=not sees_hidden)
         shown = [StudyView.of(study, sees_hidden=sees_hidden) for study in page.studies]
-    # Looking it up takes long, so nobody waits for that who writes; without this entry, kept
-    # before the answer goes out, nothing is shown.
-    seen = {"studies": [study.id for study in shown]}
-    with clinic.database.writing() as session:
-        audit.record(session, actor.name, "see worklist", "worklist", seen, datetime.now(UTC))
+    note_seen(clinic, actor, "see worklist", "worklist", studies=[study.id for study in shown])
     return StudyPage(studies=shown, next=page.cursor)
 
 
 @router.get("/studies/{study_id}")
 def study(clinic: TheClinic, actor: Anyone, study_id: Identifier) -> StudyView:
     """Return a study with its images and readings."""
-    with clinic.database.writing() as session:
+    with clinic.database.reading() as session:
         found = existing(session, Study, study_id)
         shown = StudyView.of(found, sees_hidden=sees_hidden_readings(actor))
-        _seen(session, actor, "see study", f"study {study_id}")
-        return shown
+    note_seen(clinic, actor, "see study", f"study {study_id}")
+    return shown
 
 
 @router.get("/studies/{study_id}/priors")
@@ -75,12 +69,12 @@ def study_priors(
 ) -> list[StudyView]:
     """Return the other studies of the same patient at the same site, the newest first."""
     sees_hidden = sees_hidden_readings(actor)
-    with clinic.database.writing() as session:
+    with clinic.database.reading() as session:
         found = priors(session, existing(session, Study, study_id), limit)
         shown = [StudyView.of(one, sees_hidden=sees_hidden) for one in found]
-        seen = [one.id for one in shown]
-        _seen(session, actor, "see priors", f"study {study_id}", studies=seen)
-        return shown
+    seen = [one.id for one in shown]
+    note_seen(clinic, actor, "see priors", f"study {study_id}", studies=seen)
+    return shown
 
 
 @router.get(
@@ -92,15 +86,10 @@ def study_priors(
 )
 def report(clinic: TheClinic, actor: Anyone, study_id: Identifier) -> Response:
     """Return a study's readings as a FHIR R4 DiagnosticReport."""
-    now = datetime.now(UTC)
-    with clinic.database.writing() as session:
+    with clinic.database.reading() as session:
         found = existing(session, Study, study_id)
         require_shown(found, actor)
         require_kept(found.purged)
-        text = diagnostic_report(found, clinic.settings.operating_point, now)
-        _seen(session, actor, "export report", f"study {study_id}")
+        text = diagnostic_report(found, clinic.settings.operating_point, datetime.now(UTC))
+    note_seen(clinic, actor, "export report", f"study {study_id}")
     return Response(text, media_type=MEDIA_TYPE)
-
-
-def _seen(session: Session, actor: Actor, action: str, what: str, **detail: object) -> None:
-    audit.record(session, actor.name, action, what, detail, datetime.now(UTC))

@@ -50,7 +50,7 @@ class ReadingView(BaseModel):
         """Show a stored reading."""
         return cls.model_validate(
             {name: getattr(reading, name) for name in cls.model_fields if name != "has_heatmap"}
-            | {"has_heatmap": reading.heatmap_sha256 is not None}
+            | {"has_heatmap": reading.heatmap is not None}
         )
 
 

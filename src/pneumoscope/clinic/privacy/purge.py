@@ -20,7 +20,7 @@ from pneumoscope.clinic.holding import file_name
 from pneumoscope.clinic.privacy.retention import What, due, retention, waiting
 from pneumoscope.clinic.privacy.tables import UnwantedFile
 from pneumoscope.clinic.store import FileStore
-from pneumoscope.clinic.tables import HandedIn, Image, Judgement, StoredReading, Study
+from pneumoscope.clinic.tables import HandedIn, Image, Judgement, Study
 from pneumoscope.errors import ClinicError
 
 _NO_NAME = "purged"
@@ -101,8 +101,8 @@ def purge_patient(
                 Study.site_id == site_id, Study.patient_id == patient_id
             )
         )
-        # In the order in which those who hand in lock studies, so that no two wait in a circle.
-        found = [study_id for study_id, _ in sorted(rows, key=lambda row: row.study_uid or "")]
+        # In the order in which all lock studies, so that no two wait in a circle.
+        found = [one.id for one in sorted(rows, key=lambda row: (row.study_uid or "", row.id))]
         for study_id in found:
             if not _purge(session, study_id, What.STUDY, [~waiting()], now):
                 raise ClinicError(
@@ -135,8 +135,7 @@ def remove_unwanted(database: Database, store: FileStore) -> None:
 
 def _is_wanted(session: Session, sha256: str) -> bool:
     image = select(Image.id).where(Image.sha256 == sha256, Image.purged.is_(None))
-    heatmap = select(StoredReading.id).where(StoredReading.heatmap_sha256 == sha256)
-    return any(session.scalar(one.limit(1)) is not None for one in (image, heatmap))
+    return session.scalar(image.limit(1)) is not None
 
 
 def _purge(
@@ -148,18 +147,12 @@ def _purge(
 ) -> bool:
     """Purge a study if it is still as the conditions say, once nobody else changes it."""
     lock(session, "purge")
-    images = session.scalars(
-        select(Image)
-        .where(Image.study_id == study_id)
-        .order_by(Image.id)
-        .options(selectinload(Image.reading))
-        .with_for_update()
-    ).all()
     study = session.get_one(Study, study_id, with_for_update=True)
-    still = select(Study.id).where(Study.id == study_id, *conditions)
-    now_in_it = set(session.scalars(select(Image.id).where(Image.study_id == study_id)))
-    if session.scalar(still) is None or now_in_it != {image.id for image in images}:
+    if session.scalar(select(Study.id).where(Study.id == study_id, *conditions)) is None:
         return False
+    images = session.scalars(
+        select(Image).where(Image.study_id == study_id).options(selectinload(Image.reading))
+    ).all()
     for image in images:
         _forget_file(session, image, now)
     session.execute(
@@ -176,10 +169,8 @@ def _forget_file(session: Session, image: Image, now: datetime) -> None:
         return
     image.purged = now
     session.merge(UnwantedFile(sha256=image.sha256))
-    reading = image.reading
-    if reading is not None and reading.heatmap_sha256 is not None:
-        session.merge(UnwantedFile(sha256=reading.heatmap_sha256))
-        reading.heatmap_sha256 = None
+    if image.reading is not None:
+        image.reading.heatmap = None
 
 
 def _forget_patient(session: Session, study: Study, images: Sequence[Image], now: datetime) -> None:
