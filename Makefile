@@ -33,19 +33,27 @@ ANEW = $(DEMO)/default-model
 # What the cards say in words; a text that is missing stops make.
 TEXTS = $(addprefix recipes/$(1)/,notice.txt limit.txt population.txt)
 
+# Three networks of one recipe on one split, which read as one.
+SEEDS = 0 1 2
+
 default-model: $(VENV)/.train $(call TEXTS,default)
-	$(BIN)/pneumoscope train $(RADIOGRAPHS) --model compact --recipe recipes/default/recipe.yaml --out $(ANEW) --resume
+	$(BIN)/pneumoscope data manifest $(RADIOGRAPHS) --out $(ANEW)/manifest.parquet
+	for seed in $(SEEDS); do \
+		$(BIN)/pneumoscope train $(ANEW)/manifest.parquet --images $(RADIOGRAPHS) --model compact \
+			--recipe recipes/default/recipe.yaml --seed $$seed --out $(ANEW)/$$seed --resume || exit; \
+	done
 	rm -rf $(ANEW)/bundle
-	$(BIN)/pneumoscope export $(ANEW)/compact --out $(ANEW)/bundle --name compact-3 \
-		--notice "$$(cat recipes/default/notice.txt)" --limit "$$(cat recipes/default/limit.txt)" \
-		--population "$$(cat recipes/default/population.txt)"
+	$(BIN)/pneumoscope export $(SEEDS:%=$(ANEW)/%/compact) --images $(RADIOGRAPHS) --out $(ANEW)/bundle --int8 \
+		--name compact-4 --notice "$$(cat recipes/default/notice.txt)" \
+		--limit "$$(cat recipes/default/limit.txt)" --population "$$(cat recipes/default/population.txt)"
 	$(BIN)/pneumoscope bundles default $(ANEW)/bundle
 
 adults-model: default-model $(call TEXTS,adults)
-	$(BIN)/python -m benchmarks.adults --data $(dir $(abspath $(RADIOGRAPHS))) --start $(ANEW)/compact \
+	$(BIN)/python -m benchmarks.adults --data $(dir $(abspath $(RADIOGRAPHS))) --start $(ANEW)/0/compact \
 		--runs $(DEMO)/adults-model --out $(DEMO)/adults-model
 	rm -rf $(DEMO)/adults-model/bundle
-	$(BIN)/pneumoscope export $(DEMO)/adults-model/last/compact --out $(DEMO)/adults-model/bundle --name adults-1 \
+	$(BIN)/pneumoscope export $(DEMO)/adults-model/last/compact --out $(DEMO)/adults-model/bundle --name adults-2 \
+		--images $(dir $(abspath $(RADIOGRAPHS))) --fit-on $(DEMO)/adults-model/out_of_fold.csv \
 		--notice "$$(cat recipes/adults/notice.txt)" --limit "$$(cat recipes/adults/limit.txt)" \
 		--population "$$(cat recipes/adults/population.txt)"
 	$(BIN)/pneumoscope bundles adults $(DEMO)/adults-model/bundle
