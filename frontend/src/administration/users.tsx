@@ -2,7 +2,7 @@ import { type FormEvent, useState } from "react";
 import * as clinic from "../api/clinic.ts";
 import type { Role, SignedIn, User } from "../api/types.ts";
 import { useLoaded } from "../shell/use-loaded.ts";
-import { NewPassword } from "./new-password.tsx";
+import { PasswordLink } from "./password-link.tsx";
 import { Tokens } from "./tokens.tsx";
 import { useAction } from "./use-action.ts";
 
@@ -17,9 +17,8 @@ export function Users({ who }: { who: SignedIn }) {
     event.preventDefault();
     const form = event.currentTarget;
     const given = new FormData(form);
-    const password = String(given.get("password")) || null;
     act(async () => {
-      await clinic.makeUser(String(given.get("name")), given.get("role") as Role, password);
+      await clinic.makeUser(String(given.get("name")), given.get("role") as Role);
       form.reset();
     });
   }
@@ -66,22 +65,12 @@ export function Users({ who }: { who: SignedIn }) {
             ))}
           </select>
         </label>
-        <label>
-          Password
-          <input
-            name="password"
-            type="password"
-            minLength={15}
-            maxLength={256}
-            autoComplete="new-password"
-            aria-describedby="password-hint"
-          />
-        </label>
         <button type="submit" className="main">
           Make the user
         </button>
-        <p id="password-hint" className="small">
-          15 characters or more; a user without one, such as a device, signs in by token alone.
+        <p className="small">
+          People choose a password with a link that you hand over; a service, such as a device,
+          signs in by token.
         </p>
       </form>
     </section>
@@ -124,7 +113,7 @@ function UserRow({ user, self, act, open, toggle }: RowProps) {
         <td className="actions">
           {user.active ? (
             <>
-              <NewPassword user={user} act={act} />
+              {user.role !== "service" && <PasswordLink user={user} act={act} />}
               {!self && (
                 <button type="button" onClick={deactivate}>
                   Deactivate

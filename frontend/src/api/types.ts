@@ -8,6 +8,12 @@ export interface SignedIn {
   csrf: string | null;
 }
 
+export interface Account {
+  name: string;
+  role: Role;
+  has_password: boolean;
+}
+
 export interface Quality {
   code: string;
   severity: string;
@@ -159,6 +165,12 @@ export interface User {
   role: Role;
   active: boolean;
   created: string;
+  has_password: boolean;
+}
+
+export interface PasswordLink {
+  token: string;
+  expires: string;
 }
 
 export interface Token {

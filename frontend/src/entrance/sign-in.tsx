@@ -1,6 +1,7 @@
 import { type FormEvent, useState } from "react";
 import * as clinic from "../api/clinic.ts";
 import type { SignedIn } from "../api/types.ts";
+import { Password } from "../shell/password.tsx";
 import { useLoaded } from "../shell/use-loaded.ts";
 import { Entrance } from "./entrance.tsx";
 
@@ -38,10 +39,7 @@ export function SignIn({ notice, entered }: Props) {
           Name
           <input name="name" required autoComplete="username" />
         </label>
-        <label>
-          Password
-          <input name="password" type="password" required autoComplete="current-password" />
-        </label>
+        <Password label="Password" name="password" autoComplete="current-password" />
         <button type="submit" className="main">
           Sign in
         </button>

@@ -82,6 +82,30 @@ def sign_in(session: Session, compared: Compared, now: datetime) -> Actor | None
     None
     Actor(user_id='...', name='anna', role=<Role.CLINICIAN: 'clinician'>)
     """
+    user = _whose(session, compared, now)
+    if user is None:
+        return None
+    user.failures, user.locked_until = 0, None
+    user.password_hash = compared.renewed or user.password_hash
+    return actor_of(user)
+
+
+def confirm(session: Session, compared: Compared, now: datetime) -> bool:
+    """Return whether a password is that of who is signed in already; wrong ones count as ever.
+
+    Parameters
+    ----------
+    session
+        In a transaction that is to be kept in either case.
+    compared
+        The password.
+    now
+        With a time zone.
+    """
+    return _whose(session, compared, now) is not None
+
+
+def _whose(session: Session, compared: Compared, now: datetime) -> User | None:
     # Locked, so that many wrong passwords at the same time are counted one by one.
     user = by_name(session, compared.name, lock=True)
     if user is None or not user.active or _is_locked(user, now):
@@ -91,9 +115,7 @@ def sign_in(session: Session, compared: Compared, now: datetime) -> Actor | None
     if not compared.right:
         _count_wrong_password(user, now)
         return None
-    user.failures, user.locked_until = 0, None
-    user.password_hash = compared.renewed or user.password_hash
-    return actor_of(user)
+    return user
 
 
 def _is_locked(user: User, now: datetime) -> bool:

@@ -229,6 +229,16 @@ class SetupLink(Table):
     used: Mapped[datetime | None]
 
 
+class PasswordLink(Table):
+    """A one-time link with which a user chooses a password; it goes when it is used."""
+
+    __tablename__ = "password_link"
+
+    token_sha256: Mapped[str] = mapped_column(HASH, primary_key=True)
+    user_id: Mapped[str] = mapped_column(ForeignKey("user_account.id"), unique=True)
+    created: Mapped[datetime]
+
+
 class AuditEntry(Table):
     """Who did what, when, to what; each entry seals the one before it."""
 

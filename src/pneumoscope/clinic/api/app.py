@@ -5,6 +5,7 @@ from sqlalchemy import select
 
 import pneumoscope
 from pneumoscope.clinic.api import (
+    account,
     administration,
     events,
     exports,
@@ -62,6 +63,7 @@ def create_app(clinic: Clinic) -> FastAPI:
     parts = (
         sessions,
         sign_on,
+        account,
         readings,
         studies,
         pictures,
