@@ -20,7 +20,7 @@ await witness.follow(async () => {
   await signIn(task.password);
   await page.getByRole("link", { name: task.name }).click();
   await changePassword();
-  await witness.look("account");
+  await endSession();
   await page.getByRole("button", { name: "Sign out" }).click();
   await signIn(NEW);
 });
@@ -30,6 +30,24 @@ async function signIn(password: string) {
   await page.getByLabel("Password").fill(password);
   await page.getByRole("button", { name: "Sign in" }).click();
   await page.getByRole("heading", { name: "Worklist" }).waitFor();
+}
+
+/** Somebody is signed in elsewhere, and is not any more. */
+async function endSession() {
+  const elsewhere = { name: task.name, password: NEW };
+  const answer = await fetch(`${task.address}/v1/session`, {
+    method: "POST",
+    headers: { "Content-Type": "application/json", "User-Agent": "Firefox/145.0 (Windows)" },
+    body: JSON.stringify(elsewhere),
+  });
+  assert.ok(answer.ok, await answer.text());
+  await page.reload();
+  await page.getByText("This one: Chrome").waitFor();
+  await page.getByLabel("Your password, to end").fill(NEW);
+  await witness.look("account");
+  const firefox = page.getByRole("button", { name: "End the session of Firefox, Windows" });
+  await firefox.click();
+  await firefox.waitFor({ state: "detached" });
 }
 
 async function changePassword() {

@@ -2,7 +2,7 @@ import { type FormEvent, useState } from "react";
 import * as clinic from "../api/clinic.ts";
 import { NewPassword, newPassword, Password } from "../shell/password.tsx";
 
-export function ChangePassword() {
+export function ChangePassword({ changed }: { changed: () => void }) {
   const [error, setError] = useState("");
   const [saved, setSaved] = useState(false);
 
@@ -16,6 +16,7 @@ export function ChangePassword() {
       form.reset();
       setError("");
       setSaved(true);
+      changed();
     } catch (problem) {
       setError((problem as Error).message);
     }

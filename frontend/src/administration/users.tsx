@@ -110,16 +110,16 @@ function UserRow({ user, self, act, open, toggle }: RowProps) {
             ))}
           </select>
         </td>
-        <td className="actions">
+        <td>
           {user.active ? (
-            <>
+            <div className="actions">
               {user.role !== "service" && <PasswordLink user={user} act={act} />}
               {!self && (
                 <button type="button" onClick={deactivate}>
                   Deactivate
                 </button>
               )}
-            </>
+            </div>
           ) : (
             "deactivated"
           )}

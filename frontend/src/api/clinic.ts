@@ -36,6 +36,9 @@ export const account = () => json<Account>("GET", "/v1/account");
 /** Choose another password; an old one that is wrong is a problem. */
 export const changePassword = (old: string, password: string) =>
   request("PUT", "/v1/account/password", { old, new: password });
+/** End a session, or all others if none is named; with the password, if the account has one. */
+export const endSessions = (session: string | null, password: string | null) =>
+  request("POST", "/v1/account/sessions/end", { session, password });
 
 export const searchStudies = (search: Search, cursor: string | null, limit: number) =>
   json<StudyPage>("POST", "/v1/studies/search", { ...search, cursor, limit });

@@ -12,6 +12,16 @@ export interface Account {
   name: string;
   role: Role;
   has_password: boolean;
+  sessions: Session[];
+}
+
+export interface Session {
+  id: string;
+  opened: string;
+  last_seen: string;
+  address: string | null;
+  agent: string | null;
+  current: boolean;
 }
 
 export interface Quality {

@@ -179,6 +179,10 @@ class UserSession(Table):
     csrf: Mapped[str] = mapped_column(String(64))
     created: Mapped[datetime]
     last_seen: Mapped[datetime]
+    address: Mapped[str | None] = mapped_column(String(45))
+    """From where it was opened; None of those that an older version opened."""
+    agent: Mapped[str | None] = mapped_column(String(200))
+    """What the browser calls itself."""
 
 
 class SignOnTry(Table):

@@ -51,6 +51,7 @@ EVERYONE = {
 PEOPLE = {
     ("GET", "/v1/account"),
     ("PUT", "/v1/account/password"),
+    ("POST", "/v1/account/sessions/end"),
     ("GET", "/v1/events"),
     ("GET", "/v1/images/{image_id}/judgements"),
     ("POST", "/v1/images/{image_id}/judgements"),
@@ -299,7 +300,7 @@ def test_what_happens_is_in_the_trail_and_no_password_is(
         "make password link",
         "choose password",
         "sign in",
-        "fail to change password",
+        "fail to prove",
         "change password",
         "change user",
         "issue token",

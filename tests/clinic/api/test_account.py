@@ -1,10 +1,13 @@
 """What people do with their own accounts."""
 
 from collections.abc import Callable
+from datetime import UTC, datetime
+from hashlib import sha256
 
 from fastapi.testclient import TestClient
 
 from pneumoscope.clinic.accounts import Role
+from pneumoscope.clinic.api.security import COOKIE
 from pneumoscope.clinic.settings import Clinic
 
 from .conftest import PASSWORD
@@ -14,10 +17,12 @@ As = Callable[[Role], TestClient]
 NEW = "another horse on the roof"
 
 
-def browser(app: object, password: str = PASSWORD, name: str = "a clinician") -> TestClient:
-    """Return a browser that is signed in."""
-    made = TestClient(app, base_url="https://clinic.test")
-    signed = made.post("/v1/session", json={"name": name, "password": password})
+def browser(app: object, address: str = "192.0.2.7", agent: str = "Firefox") -> TestClient:
+    """Return a browser in which a clinician is signed in."""
+    made = TestClient(
+        app, base_url="https://clinic.test", client=(address, 50_000), headers={"User-Agent": agent}
+    )
+    signed = made.post("/v1/session", json={"name": "a clinician", "password": PASSWORD})
     assert signed.status_code == 200, signed.text
     made.headers["X-CSRF-Token"] = signed.json()["csrf"]
     return made
@@ -61,6 +66,7 @@ def test_without_a_password_there_is_none_to_change(as_: As) -> None:
         "name": "a reviewer",
         "role": "reviewer",
         "has_password": False,
+        "sessions": [],
     }
     change = reviewer.put("/v1/account/password", json={"old": PASSWORD, "new": NEW})
     assert (change.status_code, "no password here" in change.text) == (409, True)
@@ -97,3 +103,44 @@ def test_a_link_for_who_forgot_the_password_ends_what_was_open(
     assert lost.get("/v1/account").status_code == 401
     assert not signs_in(anonymous, PASSWORD)
     assert anonymous.post("/v1/password", json=chosen).status_code == 400
+
+
+def test_people_see_where_they_are_signed_in(anonymous: TestClient) -> None:
+    before = datetime.now(UTC)
+    mine = browser(anonymous.app)
+    other = browser(anonymous.app, "no address", "Chrome \x7f" + "x" * 300)
+    shown = mine.get("/v1/account").json()["sessions"]
+    places = {(one["address"], one["agent"], one["current"]) for one in shown}
+    assert places == {
+        ("192.0.2.7", "Firefox", True),
+        ("unknown", "Chrome " + "x" * 193, False),
+    }
+    for one in shown:
+        assert before < datetime.fromisoformat(one["opened"]) < datetime.now(UTC)
+    kept = {sha256(client.cookies[COOKIE].encode()).hexdigest() for client in (mine, other)}
+    assert not kept & {one["id"] for one in shown}
+
+
+def test_people_end_their_sessions_with_their_password(anonymous: TestClient) -> None:
+    mine, second, third = (browser(anonymous.app) for _ in range(3))
+    shown = second.get("/v1/account").json()["sessions"]
+    end = {"session": next(one["id"] for one in shown if one["current"])}
+    for password in (None, "not the password at all"):
+        refused = mine.post("/v1/account/sessions/end", json=end | {"password": password})
+        assert refused.status_code == 403
+    assert second.get("/v1/account").status_code == 200
+    right = {"session": None, "password": PASSWORD}
+    assert mine.post("/v1/account/sessions/end", json=right | end).status_code == 204
+    assert mine.post("/v1/account/sessions/end", json=right | end).status_code == 404
+    assert [one.get("/v1/account").status_code for one in (mine, second, third)] == [200, 401, 200]
+    assert mine.post("/v1/account/sessions/end", json=right).status_code == 204
+    assert [one.get("/v1/account").status_code for one in (mine, third)] == [200, 401]
+
+
+def test_nobody_ends_the_sessions_of_another(anonymous: TestClient, as_: As) -> None:
+    mine = browser(anonymous.app)
+    end = {"session": mine.get("/v1/account").json()["sessions"][0]["id"]}
+    other = as_(Role.ADMINISTRATOR)  # has no password, and so need not type one
+    assert other.post("/v1/account/sessions/end", json=end).status_code == 404
+    assert other.post("/v1/account/sessions/end", json={"session": None}).status_code == 204
+    assert mine.get("/v1/account").status_code == 200

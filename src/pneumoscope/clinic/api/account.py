@@ -6,19 +6,32 @@ from typing import Annotated
 
 from fastapi import APIRouter, Depends
 from pydantic import BaseModel, Field
+from sqlalchemy.orm import Session
 
-from pneumoscope.clinic import accounts, audit, password_link
-from pneumoscope.clinic.accounts import Role
+from pneumoscope.clinic import accounts, audit, credentials, password_link
+from pneumoscope.clinic.accounts import Actor, Role
 from pneumoscope.clinic.api.inputs import Text
 from pneumoscope.clinic.api.problems import ProblemError
 from pneumoscope.clinic.api.security import Person, TheCaller, TheClinic
 from pneumoscope.clinic.api.sessions import slowly
-from pneumoscope.clinic.sign_in import Compared, compare, confirm
-from pneumoscope.clinic.tables import User
+from pneumoscope.clinic.settings import Clinic
+from pneumoscope.clinic.sign_in import compare, confirm
+from pneumoscope.clinic.tables import User, UserSession
 
 router = APIRouter(prefix="/v1", tags=["account"])
 
 Password = Annotated[Text, Field(max_length=256)]
+
+
+class SessionView(BaseModel):
+    """A browser that is signed in; ``current`` is the one that asks."""
+
+    id: str
+    opened: datetime
+    last_seen: datetime
+    address: str | None
+    agent: str | None
+    current: bool
 
 
 class AccountView(BaseModel):
@@ -27,6 +40,7 @@ class AccountView(BaseModel):
     name: str
     role: Role
     has_password: bool
+    sessions: list[SessionView]
 
 
 class NewPassword(BaseModel):
@@ -34,6 +48,13 @@ class NewPassword(BaseModel):
 
     old: Password
     new: Password
+
+
+class Ended(BaseModel):
+    """Which session ends: all but the current one if null; with the password, if one has one."""
+
+    session: Annotated[str | None, Field(pattern="^[0-9a-f]{32}$")]
+    password: Password | None = None
 
 
 class ChosenPassword(BaseModel):
@@ -44,12 +65,17 @@ class ChosenPassword(BaseModel):
 
 
 @router.get("/account")
-def account(clinic: TheClinic, actor: Person) -> AccountView:
-    """Show one's own account."""
+def account(clinic: TheClinic, actor: Person, caller: TheCaller) -> AccountView:
+    """Show one's own account, and where one is signed in."""
     with clinic.database.reading() as session:
         user = session.get_one(User, actor.user_id)
-        has_password = user.password_hash is not None
-    return AccountView(name=actor.name, role=actor.role, has_password=has_password)
+        sessions = credentials.sessions_of(session, actor.user_id, datetime.now(UTC))
+    return AccountView(
+        name=actor.name,
+        role=actor.role,
+        has_password=user.password_hash is not None,
+        sessions=[_session_view(one, caller.proof) for one in sessions],
+    )
 
 
 @router.put("/account/password", status_code=HTTPStatus.NO_CONTENT, dependencies=[Depends(slowly)])
@@ -58,15 +84,28 @@ def change_password(
 ) -> None:
     """Choose another password, with the old one; all other sessions of the account end."""
     kept = accounts.new_password(clinic.database, actor.name, passwords.new)
-    compared = compare(clinic.database, actor.name, passwords.old)
-    now = datetime.now(UTC)
-    with clinic.database.writing() as session:  # kept also if it fails: tries are counted
-        right = confirm(session, compared, now)
-        if right:
-            accounts.set_password(session, actor.user_id, kept, keep=caller.proof)
-        action = "change password" if right else "fail to change password"
-        audit.record(session, actor.name, action, f"user {actor.user_id}", {}, now)
-    _require(right, compared)
+    if not _proved(clinic, actor, passwords.old):
+        raise ProblemError(
+            HTTPStatus.CONFLICT,
+            "this account has no password here; an administrator can make a link to choose one",
+        )
+    with clinic.database.writing() as session:
+        accounts.set_password(session, actor.user_id, kept, keep=caller.proof)
+        _record(session, actor, "change password")
+
+
+@router.post(
+    "/account/sessions/end", status_code=HTTPStatus.NO_CONTENT, dependencies=[Depends(slowly)]
+)
+def end_sessions(clinic: TheClinic, actor: Person, caller: TheCaller, ended: Ended) -> None:
+    """Sign oneself out of another browser, or of all but the one that asks."""
+    _proved(clinic, actor, ended.password or "")
+    with clinic.database.writing() as session:
+        if ended.session is None:
+            accounts.end_sessions(session, actor.user_id, keep=caller.proof)
+        elif not credentials.end_session(session, actor.user_id, ended.session):
+            raise ProblemError(HTTPStatus.NOT_FOUND, "there is no such session of yours (any more)")
+        _record(session, actor, "end sessions")
 
 
 @router.post("/password", status_code=HTTPStatus.NO_CONTENT, dependencies=[Depends(slowly)])
@@ -79,24 +118,42 @@ def choose_password(clinic: TheClinic, chosen: ChosenPassword) -> None:
     with clinic.database.writing() as session:
         actor = password_link.follow(session, chosen.token, now)
         accounts.set_password(session, actor.user_id, kept)
-        audit.record(session, actor.name, "choose password", f"user {actor.user_id}", {}, now)
+        _record(session, actor, "choose password")
 
 
-def _require(right: bool, compared: Compared) -> None:
-    """Stop who could not prove who they are.
+def _proved(clinic: Clinic, actor: Actor, password: str) -> bool:
+    """Return whether somebody proved by the password who they are; False if they have none here.
 
     Raises
     ------
     ProblemError
-        409 if the account has no password; 403, not 401: the session goes on.
+        403 if it is wrong; not 401, since the session goes on.
     """
+    compared = compare(clinic.database, actor.name, password)
     if compared.against is None:
-        raise ProblemError(
-            HTTPStatus.CONFLICT,
-            "this account has no password here; an administrator can make a link to choose one",
-        )
+        return False
+    with clinic.database.writing() as session:  # kept also if it is wrong: tries are counted
+        right = confirm(session, compared, datetime.now(UTC))
+        if not right:
+            _record(session, actor, "fail to prove")
     if not right:
         raise ProblemError(
             HTTPStatus.FORBIDDEN,
             "the password is wrong, or the account is locked for a while after too many tries",
         )
+    return True
+
+
+def _record(session: Session, actor: Actor, action: str) -> None:
+    audit.record(session, actor.name, action, f"user {actor.user_id}", {}, datetime.now(UTC))
+
+
+def _session_view(one: UserSession, current: str) -> SessionView:
+    return SessionView(
+        id=credentials.session_id(one),
+        opened=one.created,
+        last_seen=one.last_seen,
+        address=one.address,
+        agent=one.agent,
+        current=one.token_sha256 == current,
+    )

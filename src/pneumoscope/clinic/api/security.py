@@ -5,13 +5,20 @@ from collections.abc import Callable, Container
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from http import HTTPStatus
+from ipaddress import ip_address
 from typing import Annotated
 
 from fastapi import Depends, Request
 
 from pneumoscope.clinic.accounts import Actor, Role
 from pneumoscope.clinic.api.problems import ProblemError
-from pneumoscope.clinic.credentials import actor_of_session, actor_of_token, digest, touch
+from pneumoscope.clinic.credentials import (
+    Browser,
+    actor_of_session,
+    actor_of_token,
+    digest,
+    touch,
+)
 from pneumoscope.clinic.settings import Clinic
 from pneumoscope.clinic.tables import Study
 
@@ -28,6 +35,20 @@ def clinic_of(request: Request) -> Clinic:
     """Return the clinic that the server was started with."""
     clinic: Clinic = request.app.state.clinic
     return clinic
+
+
+def address_of(request: Request) -> str:
+    """Return from where a request comes; a proxy may have named what is no address."""
+    try:
+        return str(ip_address(request.client.host if request.client else ""))[:45]
+    except ValueError:
+        return "unknown"
+
+
+def browser_of(request: Request) -> Browser:
+    """Return by what people know the browser again that sends a request."""
+    agent = "".join(filter(str.isprintable, request.headers.get("user-agent", "")))
+    return Browser(address_of(request), agent[:200])
 
 
 @dataclass(frozen=True, slots=True)

@@ -14,7 +14,14 @@ from pneumoscope.clinic import audit
 from pneumoscope.clinic.accounts import new_password
 from pneumoscope.clinic.api.inputs import Text
 from pneumoscope.clinic.api.problems import ProblemError
-from pneumoscope.clinic.api.security import COOKIE, Anyone, TheCaller, TheClinic
+from pneumoscope.clinic.api.security import (
+    COOKIE,
+    Anyone,
+    TheCaller,
+    TheClinic,
+    address_of,
+    browser_of,
+)
 from pneumoscope.clinic.credentials import close_session, open_session
 from pneumoscope.clinic.setup_link import complete_setup
 from pneumoscope.clinic.sign_in import compare, sign_in
@@ -34,7 +41,7 @@ def slowly(request: Request) -> None:
         429, and after how many seconds to try again.
     """
     tries: MovingWindowRateLimiter = request.app.state.tries
-    address = request.client.host if request.client else "unknown"
+    address = address_of(request)
     if not tries.hit(TRIES, address):
         again = max(
             1, round(tries.get_window_stats(TRIES, address).reset_time - _now().timestamp())
@@ -84,7 +91,9 @@ def set_up(clinic: TheClinic, first: FirstAccount) -> SignedInView:
 
 
 @router.post("/session", dependencies=[Depends(slowly)])
-def open_(clinic: TheClinic, credentials: Credentials, response: Response) -> SignedInView:
+def open_(
+    clinic: TheClinic, credentials: Credentials, request: Request, response: Response
+) -> SignedInView:
     """Sign a browser in."""
     compared = compare(clinic.database, credentials.name, credentials.password)
     now = _now()
@@ -94,7 +103,7 @@ def open_(clinic: TheClinic, credentials: Credentials, response: Response) -> Si
             audit.record(session, "unknown", "fail to sign in", "session", {}, now)
             token = csrf = None
         else:
-            token, csrf = open_session(session, actor, now)
+            token, csrf = open_session(session, actor, now, browser_of(request))
             audit.record(session, actor.name, "sign in", f"user {actor.user_id}", {}, now)
     if actor is None or token is None:
         raise ProblemError(

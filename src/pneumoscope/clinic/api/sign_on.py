@@ -12,9 +12,9 @@ from pydantic import BaseModel
 from pneumoscope.clinic import audit
 from pneumoscope.clinic.api.page import links
 from pneumoscope.clinic.api.problems import ProblemError
-from pneumoscope.clinic.api.security import COOKIE, TheClinic
+from pneumoscope.clinic.api.security import COOKIE, TheClinic, browser_of
 from pneumoscope.clinic.api.sessions import slowly
-from pneumoscope.clinic.credentials import open_session
+from pneumoscope.clinic.credentials import Browser, open_session
 from pneumoscope.clinic.oidc import IssuerError, Provider
 from pneumoscope.clinic.settings import Clinic
 from pneumoscope.clinic.sign_on import VALID_FOR, Started, admit, come_back, start
@@ -104,7 +104,7 @@ def callback(
             clinic, HTTPStatus.FORBIDDEN, "the single sign-on did not sign you in; begin again"
         )
     try:
-        token = _admitted(clinic, provider, code, started)
+        token = _admitted(clinic, provider, code, started, browser_of(request))
     except IssuerError as error:
         return _failed(clinic, HTTPStatus.BAD_GATEWAY, str(error))
     except ClinicError as error:
@@ -112,13 +112,15 @@ def callback(
     return _signed_in(token)
 
 
-def _admitted(clinic: Clinic, provider: Provider, code: str, started: Started) -> str:
+def _admitted(
+    clinic: Clinic, provider: Provider, code: str, started: Started, browser: Browser
+) -> str:
     """Return the token of a new session."""
     person = provider.person(code, started.nonce, started.verifier)
     now = datetime.now(UTC)
     with clinic.database.writing() as session:
         actor = admit(session, provider.issuer, person, now)
-        token, _ = open_session(session, actor, now)
+        token, _ = open_session(session, actor, now, browser)
         by = {"by": "single sign-on"}
         audit.record(session, actor.name, "sign in", f"user {actor.user_id}", by, now)
         return token
