@@ -9,7 +9,7 @@ from sqlalchemy import select
 from pneumoscope.clinic.accounts import Actor, Role, create_user, deactivate
 from pneumoscope.clinic.database import Database
 from pneumoscope.clinic.password_link import follow, holder, password_token
-from pneumoscope.clinic.tables import PasswordLink
+from pneumoscope.clinic.tables import Identity, PasswordLink
 from pneumoscope.errors import ClinicError
 
 NOW = datetime(2026, 11, 25, 12, 0, tzinfo=UTC)
@@ -69,6 +69,16 @@ def test_links_are_for_active_people_alone(database: Database, anna: Actor) -> N
     for user in (service, anna, Actor("0" * 32, "", Role.CLINICIAN)):
         with pytest.raises(ClinicError, match="no active person"):
             _link(database, user)
+
+
+def test_who_signs_in_by_the_single_sign_on_gets_no_password(
+    database: Database, anna: Actor
+) -> None:
+    with database.writing() as session:
+        known = Identity(issuer="i", subject="s", user_id=anna.user_id, created=NOW)
+        session.add(known)
+    with pytest.raises(ClinicError, match="single sign-on"):
+        _link(database, anna)
 
 
 def test_of_those_who_follow_a_link_at_once_one_does(database: Database, anna: Actor) -> None:

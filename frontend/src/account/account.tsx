@@ -5,6 +5,7 @@ import { useLoaded } from "../shell/use-loaded.ts";
 import { usePage } from "../shell/use-page.ts";
 import "../style/account.css";
 import { ChangePassword } from "./change-password.tsx";
+import { SecondFactor } from "./second-factor.tsx";
 import { Sessions } from "./sessions.tsx";
 
 export default function AccountPage() {
@@ -22,6 +23,7 @@ export default function AccountPage() {
       {account && !account.has_password && (
         <p>You sign in by the hospital's account, which has its own password.</p>
       )}
+      {account?.has_password && <SecondFactor account={account} changed={reload} />}
       {account && <Sessions account={account} changed={reload} />}
     </main>
   );

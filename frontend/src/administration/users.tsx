@@ -91,6 +91,11 @@ function UserRow({ user, self, act, open, toggle }: RowProps) {
       act(() => clinic.changeUser(user.id, { active: false }));
     }
   }
+  function reset() {
+    if (confirm(`Have ${user.name} sign in without a second factor? Be sure who asks for it.`)) {
+      act(() => clinic.resetSecondFactor(user.id));
+    }
+  }
   return (
     <>
       <tr className={user.active ? "" : "gone"}>
@@ -114,6 +119,11 @@ function UserRow({ user, self, act, open, toggle }: RowProps) {
           {user.active ? (
             <div className="actions">
               {user.role !== "service" && <PasswordLink user={user} act={act} />}
+              {user.second_factor && (
+                <button type="button" onClick={reset}>
+                  Reset second factor<span className="hidden"> of {user.name}</span>
+                </button>
+              )}
               {!self && (
                 <button type="button" onClick={deactivate}>
                   Deactivate

@@ -12,7 +12,16 @@ export interface Account {
   name: string;
   role: Role;
   has_password: boolean;
+  second_factor: boolean;
+  recovery_codes: number;
   sessions: Session[];
+}
+
+/** What an authenticator app is told: as text, and as a picture (SVG). */
+export interface Secret {
+  secret: string;
+  address: string;
+  picture: string;
 }
 
 export interface Session {
@@ -176,6 +185,7 @@ export interface User {
   active: boolean;
   created: string;
   has_password: boolean;
+  second_factor: boolean;
 }
 
 export interface PasswordLink {

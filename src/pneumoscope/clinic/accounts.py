@@ -12,7 +12,7 @@ from sqlalchemy.orm import Session
 
 from pneumoscope.clinic.database import Database
 from pneumoscope.clinic.passwords import PasswordHash, check_password, hash_password
-from pneumoscope.clinic.tables import ApiToken, Site, User, UserSession
+from pneumoscope.clinic.tables import ApiToken, Identity, Site, User, UserSession
 from pneumoscope.errors import ClinicError
 
 _LONGEST_NAME = 100
@@ -179,6 +179,12 @@ def deactivate(session: Session, user_id: str, now: datetime) -> None:
         .where(ApiToken.user_id == user_id, ApiToken.revoked.is_(None))
         .values(revoked=now)
     )
+
+
+def has_identity(session: Session, user_id: str) -> bool:
+    """Return whether a user signs in by the single sign-on."""
+    known = select(Identity.user_id).where(Identity.user_id == user_id)
+    return session.scalars(known).one_or_none() is not None
 
 
 def end_sessions(session: Session, user_id: str, keep: str | None = None) -> None:

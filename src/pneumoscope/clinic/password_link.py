@@ -5,7 +5,7 @@ from datetime import datetime, timedelta
 from sqlalchemy import delete, select
 from sqlalchemy.orm import Session
 
-from pneumoscope.clinic.accounts import Actor, Role, actor_of
+from pneumoscope.clinic.accounts import Actor, Role, actor_of, has_identity
 from pneumoscope.clinic.credentials import digest, new_token
 from pneumoscope.clinic.tables import PasswordLink, User
 from pneumoscope.errors import ClinicError
@@ -60,6 +60,8 @@ def password_token(session: Session, user_id: str, now: datetime) -> str:
             "there is no active person of this identifier: programs sign in by API token, and an "
             "account that was taken away stays so"
         )
+    if has_identity(session, user_id):
+        raise ClinicError("this user signs in by the single sign-on, and by no password here")
     session.execute(delete(PasswordLink).where(PasswordLink.user_id == user_id))
     token = new_token()
     session.add(PasswordLink(token_sha256=digest(token), user_id=user_id, created=now))

@@ -185,6 +185,29 @@ class UserSession(Table):
     """What the browser calls itself."""
 
 
+class SecondFactor(Table):
+    """What a user's device makes its codes of; it counts once a code has proved that it does."""
+
+    __tablename__ = "second_factor"
+
+    user_id: Mapped[str] = mapped_column(ForeignKey("user_account.id"), primary_key=True)
+    secret: Mapped[str] = mapped_column(String(32))
+    """In base 32; to compare codes it is needed as it is."""
+    begun: Mapped[datetime]
+    confirmed: Mapped[datetime | None]
+    last_step: Mapped[int] = mapped_column(default=0)
+    """Of the code that was taken last: neither it nor an older one is taken again."""
+
+
+class RecoveryCode(Table):
+    """A code for who has lost the device; it goes when it is used."""
+
+    __tablename__ = "recovery_code"
+
+    code_sha256: Mapped[str] = mapped_column(HASH, primary_key=True)
+    user_id: Mapped[str] = mapped_column(ForeignKey("user_account.id"), index=True)
+
+
 class SignOnTry(Table):
     """A browser that was sent to the single sign-on and has not come back."""
 

@@ -5,11 +5,9 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
-from argon2 import PasswordHasher
 from fastapi.testclient import TestClient
 from sqlalchemy import select
 
-from pneumoscope.clinic import passwords
 from pneumoscope.clinic.accounts import Role, create_user, users
 from pneumoscope.clinic.api.app import create_app
 from pneumoscope.clinic.credentials import issue_token
@@ -27,9 +25,8 @@ PASSWORD = "correct horse battery staple"
 
 
 @pytest.fixture(autouse=True)
-def _quick_hashes(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Hash passwords in a millisecond; how slow it is has tests of its own (test_passwords)."""
-    monkeypatch.setattr(passwords, "_HASHER", PasswordHasher(1, 8, 1))
+def _quick(quick_hashes: None) -> None:
+    """Hash passwords in a millisecond."""
 
 
 @pytest.fixture

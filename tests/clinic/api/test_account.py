@@ -1,14 +1,19 @@
 """What people do with their own accounts."""
 
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import UTC, datetime
 from hashlib import sha256
 
+import pyotp
 from fastapi.testclient import TestClient
 
-from pneumoscope.clinic.accounts import Role
+from pneumoscope.clinic import second_factor
+from pneumoscope.clinic.accounts import Role, set_role
+from pneumoscope.clinic.api.app import create_app
 from pneumoscope.clinic.api.security import COOKIE
 from pneumoscope.clinic.settings import Clinic
+from pneumoscope.clinic.tables import Identity
 
 from .conftest import PASSWORD
 
@@ -66,6 +71,8 @@ def test_without_a_password_there_is_none_to_change(as_: As) -> None:
         "name": "a reviewer",
         "role": "reviewer",
         "has_password": False,
+        "second_factor": False,
+        "recovery_codes": 0,
         "sessions": [],
     }
     change = reviewer.put("/v1/account/password", json={"old": PASSWORD, "new": NEW})
@@ -144,3 +151,70 @@ def test_nobody_ends_the_sessions_of_another(anonymous: TestClient, as_: As) -> 
     assert other.post("/v1/account/sessions/end", json=end).status_code == 404
     assert other.post("/v1/account/sessions/end", json={"session": None}).status_code == 204
     assert mine.get("/v1/account").status_code == 200
+
+
+def secured(client: TestClient) -> tuple[pyotp.TOTP, list[str]]:
+    """Give who is signed in a second factor; return the device and the recovery codes."""
+    told = client.post("/v1/account/second-factor", json={"password": PASSWORD}).json()
+    device = pyotp.parse_uri(told["address"])
+    assert device.secret == told["secret"]
+    set_up = client.put("/v1/account/second-factor", json={"code": device.now()})
+    assert set_up.status_code == 200, set_up.text
+    return device, set_up.json()["recovery_codes"]
+
+
+def test_a_second_factor_is_set_up_asked_for_and_ended(anonymous: TestClient) -> None:
+    mine, other = browser(anonymous.app), browser(anonymous.app)
+    refused = mine.post("/v1/account/second-factor", json={"password": NEW})
+    assert refused.status_code == 403
+    device, recovery = secured(mine)
+    assert other.get("/v1/account").status_code == 401
+    shown = mine.get("/v1/account").json()
+    assert (shown["second_factor"], shown["recovery_codes"]) == (True, 10)
+    proofs = {"name": "a clinician", "password": PASSWORD}
+    asked = anonymous.post("/v1/session", json=proofs)
+    assert (asked.status_code, asked.json()["second_factor"]) == (401, True)
+    wrong = anonymous.post("/v1/session", json=proofs | {"code": "no code"})
+    assert (wrong.status_code, wrong.json()["second_factor"]) == (401, False)
+    next_code = device.at(datetime.now(UTC), counter_offset=1)
+    signed = anonymous.post("/v1/session", json=proofs | {"code": next_code})
+    assert signed.status_code == 200
+    for code, status in (("000000", 403), (recovery[0], 204)):
+        end = {"password": PASSWORD, "code": code}
+        assert mine.post("/v1/account/second-factor/end", json=end).status_code == status
+    assert mine.get("/v1/account").json()["recovery_codes"] == 0
+    assert signs_in(anonymous, PASSWORD)
+
+
+def test_an_administrator_resets_what_was_lost(anonymous: TestClient, as_: As) -> None:
+    mine, administrator = browser(anonymous.app), as_(Role.ADMINISTRATOR)
+    secured(mine)
+    users = administrator.get("/v1/users").json()
+    user = next(one for one in users if one["name"] == "a clinician")
+    assert [one["second_factor"] for one in users].count(True) == 1
+    assert user["second_factor"] is True
+    assert administrator.delete(f"/v1/users/{user['id']}/second-factor").status_code == 204
+    assert mine.get("/v1/account").status_code == 401
+    assert signs_in(anonymous, PASSWORD)
+
+
+def test_where_it_is_demanded_administrators_do_nothing_without_one(
+    clinic: Clinic, as_: As
+) -> None:
+    strict = replace(clinic, settings=replace(clinic.settings, second_factor=True))
+    users = as_(Role.ADMINISTRATOR).get("/v1/users").json()
+    user = next(one for one in users if one["name"] == "a clinician")
+    with clinic.database.writing() as session:
+        set_role(session, user["id"], Role.ADMINISTRATOR)
+    mine = browser(create_app(strict))
+    refused = mine.get("/v1/users")
+    assert (refused.status_code, "second factor" in refused.json()["detail"]) == (403, True)
+    assert mine.get("/v1/monitoring/alerts").status_code == 200  # looking is not administering
+    secured(mine)
+    assert mine.get("/v1/users").status_code == 200
+    with clinic.database.writing() as session:
+        second_factor.remove(session, user["id"])
+        session.add(
+            Identity(issuer="i", subject="s", user_id=user["id"], created=datetime.now(UTC))
+        )
+    assert mine.get("/v1/users").status_code == 200

@@ -26,4 +26,4 @@ def test_people_look_after_their_own_accounts(
         found = drive("account", task | {"address": f"http://127.0.0.1:{port}"})
     assert found["complaints"] == []
     assert found["violations"] == []
-    assert found["looked"] == ["account"]
+    assert found["looked"] == ["account", "second-factor", "recovery-codes", "sign-in-code"]

@@ -1,5 +1,6 @@
 """What administrators do: users, their tokens, and sites."""
 
+from collections.abc import Container
 from datetime import UTC, datetime
 from http import HTTPStatus
 from typing import Annotated
@@ -8,7 +9,7 @@ from fastapi import APIRouter
 from pydantic import BaseModel, ConfigDict, Field
 from sqlalchemy import select
 
-from pneumoscope.clinic import accounts, audit, credentials, password_link
+from pneumoscope.clinic import accounts, audit, credentials, password_link, second_factor
 from pneumoscope.clinic.accounts import Role
 from pneumoscope.clinic.api.inputs import Identifier, Text
 from pneumoscope.clinic.api.lookup import existing
@@ -48,6 +49,7 @@ class UserView(BaseModel):
     active: bool
     created: datetime
     has_password: bool
+    second_factor: bool
 
 
 class PasswordLinkView(BaseModel):
@@ -98,7 +100,9 @@ class SiteView(BaseModel):
 def users(clinic: TheClinic, _: Administrator) -> list[UserView]:
     """List the users."""
     with clinic.database.reading() as session:
-        return [_user_view(user) for user in accounts.users(session)]
+        found = accounts.users(session)
+        secured = second_factor.active(session, *(user.id for user in found))
+        return [_user_view(user, secured) for user in found]
 
 
 @router.post("/users", status_code=HTTPStatus.CREATED)
@@ -107,7 +111,7 @@ def make_user(clinic: TheClinic, administrator: Administrator, new: NewUser) -> 
     now = datetime.now(UTC)
     with clinic.database.writing() as session:
         actor = accounts.create_user(session, new.name, new.role, None, now)
-        shown = _user_view(session.get_one(User, actor.user_id))
+        shown = _user_view(session.get_one(User, actor.user_id), set())
         detail = {"role": new.role}
         audit.record(session, administrator.name, "make user", f"user {shown.id}", detail, now)
         return shown
@@ -131,7 +135,7 @@ def change_user(
             accounts.deactivate(session, user_id, now)
         session.flush()
         session.refresh(user)
-        shown = _user_view(user)
+        shown = _user_view(user, second_factor.active(session, user_id))
         detail = {"changed": change.model_dump(exclude_none=True)}
         audit.record(session, administrator.name, "change user", f"user {user_id}", detail, now)
         return shown
@@ -148,6 +152,19 @@ def make_password_link(
         token = password_link.password_token(session, user_id, now)
         audit.record(session, administrator.name, "make password link", f"user {user_id}", {}, now)
     return PasswordLinkView(token=token, expires=now + password_link.VALID_FOR)
+
+
+@router.delete("/users/{user_id}/second-factor", status_code=HTTPStatus.NO_CONTENT)
+def reset_second_factor(
+    clinic: TheClinic, administrator: Administrator, user_id: Identifier
+) -> None:
+    """Have a user who has lost it sign in without a second factor; open sessions end."""
+    now = datetime.now(UTC)
+    with clinic.database.writing() as session:
+        existing(session, User, user_id)
+        second_factor.remove(session, user_id)
+        accounts.end_sessions(session, user_id)
+        audit.record(session, administrator.name, "reset second factor", f"user {user_id}", {}, now)
 
 
 @router.get("/users/{user_id}/tokens")
@@ -224,7 +241,7 @@ def display_site(
         return _site_view(site)
 
 
-def _user_view(user: User) -> UserView:
+def _user_view(user: User, secured: Container[str]) -> UserView:
     return UserView(
         id=user.id,
         name=user.name,
@@ -232,6 +249,7 @@ def _user_view(user: User) -> UserView:
         active=user.active,
         created=user.created,
         has_password=user.password_hash is not None,
+        second_factor=user.id in secured,
     )
 
 

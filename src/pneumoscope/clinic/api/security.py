@@ -10,7 +10,7 @@ from typing import Annotated
 
 from fastapi import Depends, Request
 
-from pneumoscope.clinic.accounts import Actor, Role
+from pneumoscope.clinic.accounts import Actor, Role, has_identity
 from pneumoscope.clinic.api.problems import ProblemError
 from pneumoscope.clinic.credentials import (
     Browser,
@@ -19,6 +19,7 @@ from pneumoscope.clinic.credentials import (
     digest,
     touch,
 )
+from pneumoscope.clinic.second_factor import is_active
 from pneumoscope.clinic.settings import Clinic
 from pneumoscope.clinic.tables import Study
 
@@ -180,7 +181,29 @@ def require_kept(purged: datetime | None) -> None:
         )
 
 
+def administrates(
+    request: Request, actor: Annotated[Actor, Depends(may(Role.ADMINISTRATOR))], caller: TheCaller
+) -> Actor:
+    """Return who administers, with a second factor if the server asks for it in browsers.
+
+    Raises
+    ------
+    ProblemError
+        403 for who has none and does not come by the single sign-on, which has its own.
+    """
+    clinic = clinic_of(request)
+    if clinic.settings.second_factor and caller.csrf is not None:
+        with clinic.database.reading() as session:
+            safe = is_active(session, actor.user_id) or has_identity(session, actor.user_id)
+        if not safe:
+            raise ProblemError(
+                HTTPStatus.FORBIDDEN,
+                "here administrators need a second factor; set one up under your account",
+            )
+    return actor
+
+
 Anyone = Annotated[Actor, Depends(signed_in)]
 Person = Annotated[Actor, Depends(may(*PEOPLE))]
-Administrator = Annotated[Actor, Depends(may(Role.ADMINISTRATOR))]
+Administrator = Annotated[Actor, Depends(administrates)]
 TheClinic = Annotated[Clinic, Depends(clinic_of)]

@@ -11,7 +11,7 @@ from limits.strategies import MovingWindowRateLimiter
 from pydantic import BaseModel, Field
 
 from pneumoscope.clinic import audit
-from pneumoscope.clinic.accounts import new_password
+from pneumoscope.clinic.accounts import Actor, new_password
 from pneumoscope.clinic.api.inputs import Text
 from pneumoscope.clinic.api.problems import ProblemError
 from pneumoscope.clinic.api.security import (
@@ -24,7 +24,7 @@ from pneumoscope.clinic.api.security import (
 )
 from pneumoscope.clinic.credentials import close_session, open_session
 from pneumoscope.clinic.setup_link import complete_setup
-from pneumoscope.clinic.sign_in import compare, sign_in
+from pneumoscope.clinic.sign_in import Asked, compare, sign_in
 
 TRIES = RateLimitItemPerMinute(20)
 """To sign in or set up, from one address: more than a person needs, fewer than a guesser."""
@@ -65,6 +65,12 @@ class Credentials(BaseModel):
     password: Annotated[Text, Field(max_length=256)]
 
 
+class Proofs(Credentials):
+    """A name, its password, and a code of the account's second factor if it has one."""
+
+    code: Annotated[Text | None, Field(max_length=64)] = None
+
+
 class FirstAccount(Credentials):
     """The first administrator, with the token of the setup link."""
 
@@ -91,25 +97,20 @@ def set_up(clinic: TheClinic, first: FirstAccount) -> SignedInView:
 
 
 @router.post("/session", dependencies=[Depends(slowly)])
-def open_(
-    clinic: TheClinic, credentials: Credentials, request: Request, response: Response
-) -> SignedInView:
-    """Sign a browser in."""
-    compared = compare(clinic.database, credentials.name, credentials.password)
+def open_(clinic: TheClinic, proofs: Proofs, request: Request, response: Response) -> SignedInView:
+    """Sign a browser in; `second_factor` in an answer of 401 asks for the same with a code."""
+    compared = compare(clinic.database, proofs.name, proofs.password)
     now = _now()
     with clinic.database.writing() as session:  # kept also if it fails: tries are counted
-        actor = sign_in(session, compared, now)
-        if actor is None:
-            audit.record(session, "unknown", "fail to sign in", "session", {}, now)
-            token = csrf = None
-        else:
+        actor = sign_in(session, compared, now, proofs.code)
+        if isinstance(actor, Actor):
             token, csrf = open_session(session, actor, now, browser_of(request))
             audit.record(session, actor.name, "sign in", f"user {actor.user_id}", {}, now)
-    if actor is None or token is None:
-        raise ProblemError(
-            HTTPStatus.UNAUTHORIZED,
-            "name or password is wrong, or the account is locked for a while after too many tries",
-        )
+        else:
+            action = "fail to sign in" if actor is None else "ask for a code"
+            audit.record(session, "unknown", action, "session", {}, now)
+    if not isinstance(actor, Actor):
+        raise _refusal(asked=actor is Asked.CODE)
     response.set_cookie(COOKIE, token, secure=True, httponly=True, samesite="strict", path="/")
     return SignedInView(name=actor.name, role=actor.role, csrf=csrf)
 
@@ -128,6 +129,17 @@ def close(clinic: TheClinic, actor: Anyone, request: Request, response: Response
             close_session(session, token)
         audit.record(session, actor.name, "sign out", f"user {actor.user_id}", {}, _now())
     response.delete_cookie(COOKIE, secure=True, httponly=True, samesite="strict", path="/")
+
+
+def _refusal(*, asked: bool) -> ProblemError:
+    if asked:
+        said = "type a code of your second factor, too"
+    else:
+        said = (
+            "name, password or code is wrong, or the account is locked for a while after too many "
+            "tries"
+        )
+    return ProblemError(HTTPStatus.UNAUTHORIZED, said, second_factor=asked)
 
 
 def _now() -> datetime:
