@@ -4,7 +4,7 @@ from datetime import UTC, datetime
 from http import HTTPStatus
 from typing import Annotated
 
-from fastapi import APIRouter, Depends
+from fastapi import APIRouter, Depends, Request
 from pydantic import BaseModel, Field
 from sqlalchemy.orm import Session
 
@@ -12,7 +12,7 @@ from pneumoscope.clinic import accounts, audit, credentials, password_link, seco
 from pneumoscope.clinic.accounts import Actor, Role
 from pneumoscope.clinic.api.inputs import Text
 from pneumoscope.clinic.api.problems import ProblemError
-from pneumoscope.clinic.api.security import Person, TheCaller, TheClinic
+from pneumoscope.clinic.api.security import Person, TheCaller, TheClinic, address_of
 from pneumoscope.clinic.api.sessions import slowly
 from pneumoscope.clinic.settings import Clinic
 from pneumoscope.clinic.sign_in import compare, confirm, confirm_with_code
@@ -172,7 +172,7 @@ def end_second_factor(clinic: TheClinic, actor: Person, proof: ProofWithCode) ->
 
 
 @router.post("/password", status_code=HTTPStatus.NO_CONTENT, dependencies=[Depends(slowly)])
-def choose_password(clinic: TheClinic, chosen: ChosenPassword) -> None:
+def choose_password(clinic: TheClinic, chosen: ChosenPassword, request: Request) -> None:
     """Choose a password, with the link that an administrator handed over; open sessions end."""
     now = datetime.now(UTC)
     with clinic.database.reading() as session:
@@ -181,7 +181,8 @@ def choose_password(clinic: TheClinic, chosen: ChosenPassword) -> None:
     with clinic.database.writing() as session:
         actor = password_link.follow(session, chosen.token, now)
         accounts.set_password(session, actor.user_id, kept)
-        _record(session, actor, "choose password")
+        at = {"from": address_of(request)}
+        audit.record(session, actor.name, "choose password", f"user {actor.user_id}", at, now)
 
 
 def _proved(clinic: Clinic, actor: Actor, password: str, code: str | None = None) -> bool:

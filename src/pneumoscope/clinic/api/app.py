@@ -22,6 +22,7 @@ from pneumoscope.clinic.api import (
 )
 from pneumoscope.clinic.api.guards import LimitBody, TellBrowsers
 from pneumoscope.clinic.api.problems import PROBLEMS, answer_errors, describe_errors
+from pneumoscope.clinic.api.refusals import LogRefusals
 from pneumoscope.clinic.api.security import TheClinic, sees_hidden_readings
 from pneumoscope.clinic.listeners import Listeners
 from pneumoscope.clinic.oidc import Provider
@@ -82,6 +83,7 @@ def create_app(clinic: Clinic) -> FastAPI:
     app.add_api_route("/health", _health, tags=["health"])
     app.add_middleware(LimitBody, most_bytes=clinic.settings.most_bytes)
     app.add_middleware(TellBrowsers)
+    app.add_middleware(LogRefusals)
     return app
 
 

@@ -9,6 +9,7 @@ from ipaddress import ip_address
 from typing import Annotated
 
 from fastapi import Depends, Request
+from starlette.requests import HTTPConnection
 
 from pneumoscope.clinic.accounts import Actor, Role, has_identity
 from pneumoscope.clinic.api.problems import ProblemError
@@ -38,7 +39,7 @@ def clinic_of(request: Request) -> Clinic:
     return clinic
 
 
-def address_of(request: Request) -> str:
+def address_of(request: HTTPConnection) -> str:
     """Return from where a request comes; a proxy may have named what is no address."""
     try:
         return str(ip_address(request.client.host if request.client else ""))[:45]
@@ -67,6 +68,8 @@ class Caller:
 def identified(request: Request) -> Caller:
     """Return who sends a request, by its API token or its browser's session.
 
+    Who it is stays with the request, for what is logged of it.
+
     Raises
     ------
     ProblemError
@@ -76,7 +79,9 @@ def identified(request: Request) -> Caller:
     clinic, now = clinic_of(request), datetime.now(UTC)
     authorization = request.headers.get("authorization")
     if authorization is not None:
-        return _by_token(clinic, authorization, now)
+        caller = _by_token(clinic, authorization, now)
+        request.state.user_id = caller.actor.user_id
+        return caller
     token = request.cookies.get(COOKIE)
     if token is None:
         raise ProblemError(HTTPStatus.UNAUTHORIZED, "sign in first", _CHALLENGE)
@@ -84,6 +89,7 @@ def identified(request: Request) -> Caller:
         found = actor_of_session(session, token, now)
     if found is None:
         raise ProblemError(HTTPStatus.UNAUTHORIZED, "signed out; sign in again", _CHALLENGE)
+    request.state.user_id = found.actor.user_id
     if request.method not in _SAFE:
         sent = request.headers.get(CSRF_HEADER, "")
         if not hmac.compare_digest(sent.encode(), found.csrf.encode()):

@@ -86,13 +86,14 @@ class SignedInView(BaseModel):
 
 
 @router.post("/setup", status_code=HTTPStatus.CREATED, dependencies=[Depends(slowly)])
-def set_up(clinic: TheClinic, first: FirstAccount) -> SignedInView:
+def set_up(clinic: TheClinic, first: FirstAccount, request: Request) -> SignedInView:
     """Make the first administrator, with the link that the server printed when it first started."""
     now = _now()
     password = new_password(clinic.database, first.name, first.password)
     with clinic.database.writing() as session:
         actor = complete_setup(session, first.token, first.name, password, now)
-        audit.record(session, actor.name, "set up", f"user {actor.user_id}", {}, now)
+        at = {"from": address_of(request)}
+        audit.record(session, actor.name, "set up", f"user {actor.user_id}", at, now)
     return SignedInView(name=actor.name, role=actor.role, csrf=None)
 
 
@@ -100,15 +101,16 @@ def set_up(clinic: TheClinic, first: FirstAccount) -> SignedInView:
 def open_(clinic: TheClinic, proofs: Proofs, request: Request, response: Response) -> SignedInView:
     """Sign a browser in; `second_factor` in an answer of 401 asks for the same with a code."""
     compared = compare(clinic.database, proofs.name, proofs.password)
-    now = _now()
+    now, browser = _now(), browser_of(request)
+    at = {"from": browser.address}
     with clinic.database.writing() as session:  # kept also if it fails: tries are counted
         actor = sign_in(session, compared, now, proofs.code)
         if isinstance(actor, Actor):
-            token, csrf = open_session(session, actor, now, browser_of(request))
-            audit.record(session, actor.name, "sign in", f"user {actor.user_id}", {}, now)
+            token, csrf = open_session(session, actor, now, browser)
+            audit.record(session, actor.name, "sign in", f"user {actor.user_id}", at, now)
         else:
             action = "fail to sign in" if actor is None else "ask for a code"
-            audit.record(session, "unknown", action, "session", {}, now)
+            audit.record(session, "unknown", action, "session", at, now)
     if not isinstance(actor, Actor):
         raise _refusal(asked=actor is Asked.CODE)
     response.set_cookie(COOKIE, token, secure=True, httponly=True, samesite="strict", path="/")
