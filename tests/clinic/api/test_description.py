@@ -10,6 +10,7 @@ import schemathesis
 from fastapi.testclient import TestClient
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from limits import RateLimitItemPerMinute
 from schemathesis.checks import not_a_server_error
 from schemathesis.specs.openapi.checks import (
     content_type_conformance,
@@ -22,6 +23,7 @@ from sqlalchemy import select
 
 from pneumoscope.clinic import listeners
 from pneumoscope.clinic.accounts import Role
+from pneumoscope.clinic.api import quotas
 from pneumoscope.clinic.settings import Clinic
 from pneumoscope.clinic.tables import User
 
@@ -40,9 +42,10 @@ CHECKS = [
 
 
 @pytest.fixture(autouse=True)
-def _short_events(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Live updates end before this client would wait for their end."""
+def _unhindered(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Have live updates end at once, which this client would wait for, and no quota stop it."""
     monkeypatch.setattr(listeners, "LONGEST", 0.0)
+    monkeypatch.setattr(quotas, "REQUESTS", RateLimitItemPerMinute(10**9))
 
 
 @pytest.fixture

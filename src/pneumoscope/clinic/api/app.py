@@ -22,6 +22,7 @@ from pneumoscope.clinic.api import (
 )
 from pneumoscope.clinic.api.guards import LimitBody, TellBrowsers
 from pneumoscope.clinic.api.problems import PROBLEMS, answer_errors, describe_errors
+from pneumoscope.clinic.api.quotas import Quotas
 from pneumoscope.clinic.api.refusals import LogRefusals
 from pneumoscope.clinic.api.security import TheClinic, sees_hidden_readings
 from pneumoscope.clinic.listeners import Listeners
@@ -57,7 +58,7 @@ def create_app(clinic: Clinic) -> FastAPI:
     )
     describe_errors(app)
     app.state.clinic = clinic
-    app.state.tries = sessions.new_tries()
+    app.state.quotas = Quotas()
     app.state.listeners = Listeners(clinic.database, sees_hidden_readings)
     app.state.provider = clinic.settings.sign_on and Provider(clinic.settings.sign_on)
     answer_errors(app)

@@ -13,6 +13,7 @@ from starlette.requests import HTTPConnection
 
 from pneumoscope.clinic.accounts import Actor, Role, has_identity
 from pneumoscope.clinic.api.problems import ProblemError
+from pneumoscope.clinic.api.quotas import Quotas
 from pneumoscope.clinic.credentials import (
     Browser,
     actor_of_session,
@@ -74,13 +75,13 @@ def identified(request: Request) -> Caller:
     ------
     ProblemError
         401 if nobody is signed in; 403 if a browser would change something without the header that
-        no other site can send.
+        no other site can send; 429 if it is too much of one account.
     """
     clinic, now = clinic_of(request), datetime.now(UTC)
     authorization = request.headers.get("authorization")
     if authorization is not None:
         caller = _by_token(clinic, authorization, now)
-        request.state.user_id = caller.actor.user_id
+        _count(request, caller.actor)
         return caller
     token = request.cookies.get(COOKIE)
     if token is None:
@@ -89,7 +90,7 @@ def identified(request: Request) -> Caller:
         found = actor_of_session(session, token, now)
     if found is None:
         raise ProblemError(HTTPStatus.UNAUTHORIZED, "signed out; sign in again", _CHALLENGE)
-    request.state.user_id = found.actor.user_id
+    _count(request, found.actor)
     if request.method not in _SAFE:
         sent = request.headers.get(CSRF_HEADER, "")
         if not hmac.compare_digest(sent.encode(), found.csrf.encode()):
@@ -97,6 +98,12 @@ def identified(request: Request) -> Caller:
                 HTTPStatus.FORBIDDEN, f"the header {CSRF_HEADER} is missing or of another session"
             )
     return Caller(found.actor, digest(token), found.csrf, found.touch_due)
+
+
+def _count(request: Request, actor: Actor) -> None:
+    request.state.user_id = actor.user_id
+    quotas: Quotas = request.app.state.quotas
+    quotas.count_request(actor.user_id)
 
 
 def _by_token(clinic: Clinic, authorization: str, now: datetime) -> Caller:

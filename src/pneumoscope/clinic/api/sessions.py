@@ -5,15 +5,13 @@ from http import HTTPStatus
 from typing import Annotated
 
 from fastapi import APIRouter, Depends, Request, Response
-from limits import RateLimitItemPerMinute
-from limits.storage import MemoryStorage
-from limits.strategies import MovingWindowRateLimiter
 from pydantic import BaseModel, Field
 
 from pneumoscope.clinic import audit
 from pneumoscope.clinic.accounts import Actor, new_password
 from pneumoscope.clinic.api.inputs import Text
 from pneumoscope.clinic.api.problems import ProblemError
+from pneumoscope.clinic.api.quotas import Quotas
 from pneumoscope.clinic.api.security import (
     COOKIE,
     Anyone,
@@ -26,9 +24,6 @@ from pneumoscope.clinic.credentials import close_session, open_session
 from pneumoscope.clinic.setup_link import complete_setup
 from pneumoscope.clinic.sign_in import Asked, compare, sign_in
 
-TRIES = RateLimitItemPerMinute(20)
-"""To sign in or set up, from one address: more than a person needs, fewer than a guesser."""
-
 router = APIRouter(prefix="/v1", tags=["sessions"])
 
 
@@ -40,22 +35,8 @@ def slowly(request: Request) -> None:
     ProblemError
         429, and after how many seconds to try again.
     """
-    tries: MovingWindowRateLimiter = request.app.state.tries
-    address = address_of(request)
-    if not tries.hit(TRIES, address):
-        again = max(
-            1, round(tries.get_window_stats(TRIES, address).reset_time - _now().timestamp())
-        )
-        raise ProblemError(
-            HTTPStatus.TOO_MANY_REQUESTS,
-            f"too many tries; try again in {again} seconds",
-            {"Retry-After": str(again)},
-        )
-
-
-def new_tries() -> MovingWindowRateLimiter:
-    """Return the counter of tries of one server."""
-    return MovingWindowRateLimiter(MemoryStorage())
+    quotas: Quotas = request.app.state.quotas
+    quotas.count_try(address_of(request))
 
 
 class Credentials(BaseModel):
