@@ -5,6 +5,7 @@ import * as clinic from "./api/clinic.ts";
 import { keepCsrf, Problem, whenSignedOut } from "./api/http.ts";
 import { listen } from "./api/live.ts";
 import type { SignedIn } from "./api/types.ts";
+import { ChoosePassword } from "./entrance/choose-password.tsx";
 import { SetUp } from "./entrance/set-up.tsx";
 import { SignIn } from "./entrance/sign-in.tsx";
 import { whenLeft } from "./shell/attention.ts";
@@ -18,6 +19,7 @@ import { Worklist } from "./worklist/worklist.tsx";
 const StudyPage = lazy(() => import("./study/study.tsx"));
 const Upload = lazy(() => import("./upload/upload.tsx"));
 const Monitoring = lazy(() => import("./monitoring/monitoring.tsx"));
+const AccountPage = lazy(() => import("./account/account.tsx"));
 const Administration = lazy(() => import("./administration/administration.tsx"));
 
 export function App() {
@@ -68,6 +70,9 @@ export function App() {
   if (path === "/setup") {
     return <SetUp done={() => go("/")} />;
   }
+  if (path === "/password") {
+    return <ChoosePassword done={() => go("/")} />;
+  }
   if (who === undefined) {
     return null;
   }
@@ -111,6 +116,8 @@ function page(path: string, who: SignedIn): ReactNode {
       return <Upload />;
     case "/monitoring":
       return <Monitoring who={who} />;
+    case "/account":
+      return <AccountPage />;
     case "/administration":
       return <Administration who={who} />;
     default:

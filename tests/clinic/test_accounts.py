@@ -110,7 +110,7 @@ def test_the_kept_form_of_a_name_is_kept_in_the_same_form(name: str) -> None:
 
 
 def test_a_password_that_is_easily_guessed_makes_no_user(database: Database) -> None:
-    with pytest.raises(ClinicError, match="15 to 256"):
+    with pytest.raises(ClinicError, match="15 to 128"):
         _add(database, "anna", password="short")
     with database.reading() as session:
         assert users(session) == []

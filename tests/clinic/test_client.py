@@ -87,3 +87,20 @@ def test_what_fails_on_its_way_is_sent_again_whole_and_with_the_same_key(
     ):
         clinic.hand_in([file])
     assert len(came) == 1
+
+
+def test_a_server_that_has_too_much_to_do_is_asked_again_when_it_says(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pauses: list[float] = []
+    monkeypatch.setattr(module.time, "sleep", pauses.append)
+    job = {"id": "j", "created": "2026-11-26T00:00:00Z", "images": 1, "waiting": 0, "by_status": {}}
+    answers = [
+        httpx.Response(429, headers={"Retry-After": "60"}),
+        httpx.Response(503, headers={"Retry-After": "Wed, 21 Oct 2026 07:28:00 GMT"}),
+        httpx.Response(200, json=job),
+    ]
+    transport = httpx.MockTransport(lambda _: answers.pop(0))
+    with Client("https://clinic.test", "t", transport=transport) as clinic:
+        assert clinic.job("j").images == 1
+    assert pauses == [60.0, 1.0]

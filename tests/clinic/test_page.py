@@ -25,6 +25,7 @@ PAGES = [
     "set-up",
     "sign-in",
     "administration",
+    "choose-password",
     "upload",
     "stale",
     "worklist",

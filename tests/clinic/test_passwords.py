@@ -13,19 +13,25 @@ from pneumoscope.clinic.passwords import check_password, hash_password, is_outda
 from pneumoscope.errors import ClinicError
 
 
-@pytest.mark.parametrize("length", [15, 16, 64, 255, 256])
-def test_passwords_of_15_to_256_characters_will_do(length: int) -> None:
+@pytest.mark.parametrize("length", [15, 16, 64, 127, 128])
+def test_passwords_of_15_to_128_characters_will_do(length: int) -> None:
     check_password(("four words and a number 7, " * 10)[:length], "anna")
 
 
-@pytest.mark.parametrize("length", [0, 8, 14, 257])
+@pytest.mark.parametrize("length", [0, 8, 14, 129])
 def test_shorter_and_longer_passwords_are_refused(length: int) -> None:
-    with pytest.raises(ClinicError, match="15 to 256"):
+    with pytest.raises(ClinicError, match="15 to 128"):
         check_password(("abcdefg hijk" * 22)[:length], "anna")
 
 
+def test_blanks_in_a_row_count_as_one() -> None:
+    with pytest.raises(ClinicError, match="15 to 128"):
+        check_password("xkq vth   wzj bn", "anna")  # 14 characters without two of the blanks
+    check_password("xkq vth   wzj bnr", "anna")
+
+
 def test_a_character_of_many_bytes_counts_as_one() -> None:
-    with pytest.raises(ClinicError, match="15 to 256"):
+    with pytest.raises(ClinicError, match="15 to 128"):
         check_password("äöüßéèêñçøåæ漢字", "anna")  # 14 characters, 30 bytes
     check_password("äöüßéèêñçøåæ漢字 ", "anna")
 
@@ -82,10 +88,10 @@ def test_names_of_another_place_are_words_like_others() -> None:
 
 
 def test_what_follows_the_72nd_character_is_not_looked_at() -> None:
-    for password in ("four words and a number 7" + "a" * 231, "xkq vth wzj bnr" * 17):
+    for password in ("four words and a number 7" + "a" * 103, "xkq vth wzj bnr" * 8):
         check_password(password, "anna")
     with pytest.raises(ClinicError, match="easily guessed"):
-        check_password("abcde" * 51, "anna")
+        check_password("abcde" * 25, "anna")
 
 
 @pytest.mark.parametrize(

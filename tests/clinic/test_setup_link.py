@@ -108,7 +108,7 @@ def test_a_guessed_link_does_not_work(database: Database, token: str) -> None:
 
 def test_a_password_that_will_not_do_leaves_the_link_as_it_was(database: Database) -> None:
     token = _link(database)
-    with pytest.raises(ClinicError, match="15 to 256"):
+    with pytest.raises(ClinicError, match="15 to 128"):
         _complete(database, token, password="short")
     _complete(database, token)
 

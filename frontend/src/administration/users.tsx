@@ -2,7 +2,7 @@ import { type FormEvent, useState } from "react";
 import * as clinic from "../api/clinic.ts";
 import type { Role, SignedIn, User } from "../api/types.ts";
 import { useLoaded } from "../shell/use-loaded.ts";
-import { NewPassword } from "./new-password.tsx";
+import { PasswordLink } from "./password-link.tsx";
 import { Tokens } from "./tokens.tsx";
 import { useAction } from "./use-action.ts";
 
@@ -17,9 +17,8 @@ export function Users({ who }: { who: SignedIn }) {
     event.preventDefault();
     const form = event.currentTarget;
     const given = new FormData(form);
-    const password = String(given.get("password")) || null;
     act(async () => {
-      await clinic.makeUser(String(given.get("name")), given.get("role") as Role, password);
+      await clinic.makeUser(String(given.get("name")), given.get("role") as Role);
       form.reset();
     });
   }
@@ -66,22 +65,12 @@ export function Users({ who }: { who: SignedIn }) {
             ))}
           </select>
         </label>
-        <label>
-          Password
-          <input
-            name="password"
-            type="password"
-            minLength={15}
-            maxLength={256}
-            autoComplete="new-password"
-            aria-describedby="password-hint"
-          />
-        </label>
         <button type="submit" className="main">
           Make the user
         </button>
-        <p id="password-hint" className="small">
-          15 characters or more; a user without one, such as a device, signs in by token alone.
+        <p className="small">
+          People choose a password with a link that you hand over; a service, such as a device,
+          signs in by token.
         </p>
       </form>
     </section>
@@ -100,6 +89,11 @@ function UserRow({ user, self, act, open, toggle }: RowProps) {
   function deactivate() {
     if (confirm(`Deactivate the account of ${user.name}? It cannot be given back.`)) {
       act(() => clinic.changeUser(user.id, { active: false }));
+    }
+  }
+  function reset() {
+    if (confirm(`Have ${user.name} sign in without a second factor? Be sure who asks for it.`)) {
+      act(() => clinic.resetSecondFactor(user.id));
     }
   }
   return (
@@ -121,16 +115,21 @@ function UserRow({ user, self, act, open, toggle }: RowProps) {
             ))}
           </select>
         </td>
-        <td className="actions">
+        <td>
           {user.active ? (
-            <>
-              <NewPassword user={user} act={act} />
+            <div className="actions">
+              {user.role !== "service" && <PasswordLink user={user} act={act} />}
+              {user.second_factor && (
+                <button type="button" onClick={reset}>
+                  Reset second factor<span className="hidden"> of {user.name}</span>
+                </button>
+              )}
               {!self && (
                 <button type="button" onClick={deactivate}>
                   Deactivate
                 </button>
               )}
-            </>
+            </div>
           ) : (
             "deactivated"
           )}

@@ -8,6 +8,31 @@ export interface SignedIn {
   csrf: string | null;
 }
 
+export interface Account {
+  name: string;
+  role: Role;
+  has_password: boolean;
+  second_factor: boolean;
+  recovery_codes: number;
+  sessions: Session[];
+}
+
+/** What an authenticator app is told: as text, and as a picture (SVG). */
+export interface Secret {
+  secret: string;
+  address: string;
+  picture: string;
+}
+
+export interface Session {
+  id: string;
+  opened: string;
+  last_seen: string;
+  address: string | null;
+  agent: string | null;
+  current: boolean;
+}
+
 export interface Quality {
   code: string;
   severity: string;
@@ -159,6 +184,13 @@ export interface User {
   role: Role;
   active: boolean;
   created: string;
+  has_password: boolean;
+  second_factor: boolean;
+}
+
+export interface PasswordLink {
+  token: string;
+  expires: string;
 }
 
 export interface Token {

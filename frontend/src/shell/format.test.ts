@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import test from "node:test";
-import { ago, identifier, patientName, percent } from "./format.ts";
+import { ago, browserName, identifier, patientName, percent } from "./format.ts";
 
 test("a probability is never quite nothing or all, as the reader's pictures write it", () => {
   assert.deepEqual([0.0001, 0.1234, 1].map(percent), ["<0.1%", "12.3%", ">99.9%"]);
@@ -28,4 +28,26 @@ test("an identifier is not written twice", () => {
   const told = (name: string | null) =>
     identifier({ name, id: "P-1", birth_date: null, sex: null });
   assert.deepEqual([told("Doe^Jane"), told("P-1"), told(null)], ["P-1", null, null]);
+});
+
+// As the browsers' makers write them.
+const AGENTS = {
+  "Firefox, Windows":
+    "Mozilla/5.0 (Windows NT 10.0; Win64; x64; rv:145.0) Gecko/20100101 Firefox/145.0",
+  "Edge, Windows":
+    "Mozilla/5.0 (Windows NT 10.0; Win64; x64) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/142.0.0.0 Safari/537.36 Edg/142.0.0.0",
+  "Chrome, Android":
+    "Mozilla/5.0 (Linux; Android 10; K) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/142.0.0.0 Mobile Safari/537.36",
+  "Safari, iPhone":
+    "Mozilla/5.0 (iPhone; CPU iPhone OS 18_6 like Mac OS X) AppleWebKit/605.1.15 (KHTML, like Gecko) Version/26.0 Mobile/15E148 Safari/604.1",
+  "Safari, Mac OS":
+    "Mozilla/5.0 (Macintosh; Intel Mac OS X 10_15_7) AppleWebKit/605.1.15 (KHTML, like Gecko) Version/26.0 Safari/605.1.15",
+  "a browser": "curl/8.5.0",
+};
+
+test("a browser is told by what it calls itself", () => {
+  for (const [name, agent] of Object.entries(AGENTS)) {
+    assert.equal(browserName(agent), name);
+  }
+  assert.equal(browserName(null), "a browser");
 });

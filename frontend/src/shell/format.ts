@@ -49,6 +49,17 @@ export function bytes(size: number): string {
   return size < 1e6 ? `${Math.ceil(size / 1e3)} kB` : `${(size / 1e6).toFixed(1)} MB`;
 }
 
+const BROWSERS = { Edg: "Edge", OPR: "Opera", Firefox: "Firefox", Chrome: "Chrome" };
+const SYSTEMS = ["Windows", "Android", "iPhone", "iPad", "Mac OS", "Linux"];
+
+/** A browser and its system, as well as its name for itself tells. */
+export function browserName(agent: string | null): string {
+  const known = Object.entries(BROWSERS).find(([mark]) => agent?.includes(`${mark}/`))?.[1];
+  const name = known ?? (agent?.includes("Safari/") ? "Safari" : "a browser");
+  const system = SYSTEMS.find((one) => agent?.includes(one));
+  return system === undefined ? name : `${name}, ${system}`;
+}
+
 /** The image that a study's urgency comes from: the one with the highest probability. */
 export function foremost(study: Study): Image | undefined {
   const by = (image: Image) => image.reading?.probability ?? -1;

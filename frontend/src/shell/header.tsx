@@ -49,7 +49,10 @@ export function Header({ who, path, signOut }: Props) {
         ))}
       </nav>
       <p className="who">
-        <span>{who.name}</span> <small>{who.role}</small>
+        <Link href="/account" aria-current={path === "/account" ? "page" : undefined}>
+          {who.name}
+        </Link>{" "}
+        <small>{who.role}</small>
       </p>
       <KeyHelp />
       <button type="button" className="quiet" onClick={signOut}>

@@ -1,4 +1,5 @@
-// Sends one part of a batch, with progress, and again if the way there fails.
+// Sends one part of a batch, with progress, and again if the way there fails or the server asks for
+// a pause.
 
 import { headers, problemOf } from "../api/http.ts";
 import type { Accepted, Refused } from "../api/types.ts";
@@ -30,9 +31,14 @@ export async function send(
   progress: (share: number) => void,
 ): Promise<Answer> {
   for (let tries = 1; ; tries += 1) {
-    const { status, text } = await post(files, described, site, key, progress);
+    const { status, text, after } = await post(files, described, site, key, progress);
     if (status === 202) {
       return JSON.parse(text) as Accepted;
+    }
+    if (status === 429 && after > 0) {
+      await new Promise((resolve) => setTimeout(resolve, after * 1_000));
+      tries -= 1; // it was no fault
+      continue;
     }
     if ((status === 0 || status >= 502) && tries < TRIES) {
       await new Promise((resolve) => setTimeout(resolve, PAUSE * tries));
@@ -53,7 +59,7 @@ function post(
   site: string,
   key: string,
   progress: (share: number) => void,
-): Promise<{ status: number; text: string }> {
+): Promise<{ status: number; text: string; after: number }> {
   const form = new FormData();
   for (const file of files) {
     form.append("files", file, file.name);
@@ -67,7 +73,12 @@ function post(
       request.setRequestHeader(name, value);
     }
     request.upload.onprogress = (event) => progress(event.loaded / event.total);
-    request.onloadend = () => resolve({ status: request.status, text: request.responseText });
+    request.onloadend = () =>
+      resolve({
+        status: request.status,
+        text: request.responseText,
+        after: Number(request.getResponseHeader("Retry-After")),
+      });
     request.send(form);
   });
 }

@@ -23,6 +23,7 @@ interface Sendable extends Item {
 type Changes = Map<string, Partial<Item>>;
 
 const LOOK_EVERY = 1_000;
+const LOOK_AT = 5; // jobs at a time, the oldest: they are read in their order
 
 async function imagesOf(job: string): Promise<Image[]> {
   const images: Image[] = [];
@@ -92,7 +93,7 @@ export function useBatch() {
     let ended = false;
     // One request at a time, however many parts there are.
     async function look() {
-      for (const job of jobs.current) {
+      for (const job of [...jobs.current].slice(0, LOOK_AT)) {
         const images = ended ? [] : await imagesOf(job).catch(() => []);
         const by = new Map(images.map((one) => [one.id, one]));
         setItems((all) =>

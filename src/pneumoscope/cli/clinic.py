@@ -55,6 +55,13 @@ def serve(
         int | None,
         typer.Option("--workers", min=1, help="Processes that read; one for each core."),
     ] = None,
+    second_factor: Annotated[
+        bool,
+        typer.Option(
+            "--second-factor",
+            help="Administrators must have one, or come by the single sign-on.",
+        ),
+    ] = False,
     issuer: Annotated[
         str | None,
         typer.Option("--oidc-issuer", metavar="URL", help="Its address.", rich_help_panel=_SSO),
@@ -114,7 +121,7 @@ def serve(
     from pneumoscope.machine import usable_cores
 
     sign_on = SignOn.given(issuer, client, secret, address, claim, roles or [])
-    settings = Settings(data, database, bundle, at, sign_on=sign_on)
+    settings = Settings(data, database, bundle, at, sign_on=sign_on, second_factor=second_factor)
     serve_clinic(settings, host, port, workers or usable_cores())
 
 

@@ -12,7 +12,7 @@ from sqlalchemy.orm import Session
 
 from pneumoscope.clinic.database import Database
 from pneumoscope.clinic.passwords import PasswordHash, check_password, hash_password
-from pneumoscope.clinic.tables import ApiToken, Site, User, UserSession
+from pneumoscope.clinic.tables import ApiToken, Identity, Site, User, UserSession
 from pneumoscope.errors import ClinicError
 
 _LONGEST_NAME = 100
@@ -112,8 +112,21 @@ def users(session: Session) -> Sequence[User]:
     return session.scalars(select(User).order_by(User.name)).all()
 
 
-def set_password(session: Session, user_id: str, password: PasswordHash) -> None:
+def set_password(
+    session: Session, user_id: str, password: PasswordHash, keep: str | None = None
+) -> None:
     """Give a user another password, of `new_password`: it ends the user's sessions and lock-out.
+
+    Parameters
+    ----------
+    session
+        In a transaction that writes.
+    user_id
+        Of the user.
+    password
+        What is kept of it.
+    keep
+        Digest of a session's token: that one stays.
 
     Raises
     ------
@@ -123,7 +136,7 @@ def set_password(session: Session, user_id: str, password: PasswordHash) -> None
     user = _user(session, user_id)
     user.password_hash = password
     user.failures, user.locked_until = 0, None
-    end_sessions(session, user_id)
+    end_sessions(session, user_id, keep)
 
 
 def set_role(session: Session, user_id: str, role: Role) -> None:
@@ -168,9 +181,19 @@ def deactivate(session: Session, user_id: str, now: datetime) -> None:
     )
 
 
-def end_sessions(session: Session, user_id: str) -> None:
-    """Sign a user out of every browser."""
-    session.execute(delete(UserSession).where(UserSession.user_id == user_id))
+def has_identity(session: Session, user_id: str) -> bool:
+    """Return whether a user signs in by the single sign-on."""
+    known = select(Identity.user_id).where(Identity.user_id == user_id)
+    return session.scalars(known).one_or_none() is not None
+
+
+def end_sessions(session: Session, user_id: str, keep: str | None = None) -> None:
+    """Sign a user out of every browser, but for the one whose session's digest is given."""
+    session.execute(
+        delete(UserSession).where(
+            UserSession.user_id == user_id, UserSession.token_sha256 != (keep or "")
+        )
+    )
 
 
 def by_name(session: Session, name: str, *, lock: bool = False) -> User | None:

@@ -19,14 +19,19 @@ _TRIES = 4
 _PAUSE = 0.5
 """Seconds before the first further try; each next one waits twice as long."""
 
-_PASSING = {HTTPStatus.BAD_GATEWAY, HTTPStatus.SERVICE_UNAVAILABLE, HTTPStatus.GATEWAY_TIMEOUT}
+_PASSING = {
+    HTTPStatus.TOO_MANY_REQUESTS,
+    HTTPStatus.BAD_GATEWAY,
+    HTTPStatus.SERVICE_UNAVAILABLE,
+    HTTPStatus.GATEWAY_TIMEOUT,
+}
 
 
 class Client:
     """A connection to a clinic's server.
 
-    What fails on its way is tried again, four times in all; files are handed in with an
-    idempotency key, so that none is read twice.
+    What fails on its way is tried again, four times in all, after as long as a server that has too
+    much to do asks for; files are handed in with an idempotency key, so that none is read twice.
 
     Parameters
     ----------
@@ -135,6 +140,7 @@ class Client:
 
     def _send(self, method: str, path: str, **what: Any) -> httpx.Response:
         for further in range(_TRIES):
+            pause = _PAUSE * 2**further
             try:
                 answer = self._http.request(method, path, **what)
             except httpx.TransportError as error:
@@ -146,10 +152,17 @@ class Client:
             else:
                 if answer.status_code not in _PASSING or further == _TRIES - 1:
                     return _without_error(answer)
-            time.sleep(_PAUSE * 2**further)
+                pause = _asked_for(answer) or pause
+            time.sleep(pause)
             for _, (_, file) in what.get("files", ()):
                 file.seek(0)
         raise AssertionError
+
+
+def _asked_for(answer: httpx.Response) -> float | None:
+    """Return after how many seconds a server wants to be asked again, if it says so."""
+    said = answer.headers.get("retry-after", "")
+    return float(said) if said.isascii() and said.isdigit() else None
 
 
 def _without_error(answer: httpx.Response) -> httpx.Response:

@@ -34,6 +34,15 @@ _LONGEST_NAME = 100
 
 
 @dataclass(frozen=True)
+class Browser:
+    """By what people know a session of theirs again."""
+
+    address: str | None = None
+    agent: str | None = None
+    """What it calls itself."""
+
+
+@dataclass(frozen=True)
 class SignedIn:
     """A browser's session that holds."""
 
@@ -60,7 +69,9 @@ def digest(token: str) -> str:
     return sha256(token.encode()).hexdigest()
 
 
-def open_session(session: Session, actor: Actor, now: datetime) -> tuple[str, str]:
+def open_session(
+    session: Session, actor: Actor, now: datetime, browser: Browser | None = None
+) -> tuple[str, str]:
     """Return the token of a new session, for its cookie, and its CSRF token.
 
     It belongs into the transaction that signed the actor in: a change of password at the same
@@ -93,6 +104,7 @@ def open_session(session: Session, actor: Actor, now: datetime) -> tuple[str, st
         delete(UserSession).where(UserSession.user_id == actor.user_id, not_(_holds(now)))
     )
     token, csrf = new_token(), new_token()
+    browser = browser or Browser()
     session.add(
         UserSession(
             token_sha256=digest(token),
@@ -100,6 +112,8 @@ def open_session(session: Session, actor: Actor, now: datetime) -> tuple[str, st
             csrf=csrf,
             created=now,
             last_seen=now,
+            address=browser.address,
+            agent=browser.agent,
         )
     )
     return token, csrf
@@ -130,6 +144,45 @@ def touch(session: Session, token: str, now: datetime) -> None:
 def close_session(session: Session, token: str) -> None:
     """Sign one browser out; `pneumoscope.clinic.accounts.end_sessions` does all of a user."""
     session.execute(delete(UserSession).where(UserSession.token_sha256 == digest(token)))
+
+
+def sessions_of(session: Session, user_id: str, now: datetime) -> Sequence[UserSession]:
+    """Return a user's sessions that hold, the one that was used last first."""
+    return session.scalars(
+        select(UserSession)
+        .where(UserSession.user_id == user_id, _holds(now))
+        .order_by(UserSession.last_seen.desc(), UserSession.token_sha256)
+    ).all()
+
+
+def end_session(session: Session, user_id: str, session_id: str) -> bool:
+    """End one of a user's sessions, by its identifier; tell whether there was such a one.
+
+    Examples
+    --------
+    >>> from datetime import UTC
+    >>> from pneumoscope.clinic.accounts import Role, create_user
+    >>> from pneumoscope.clinic.database import Database
+    >>> database = Database(f"sqlite:///{getfixture('tmp_path')}/clinic.db")
+    >>> now = datetime.now(UTC)
+    >>> with database.writing() as session:
+    ...     anna = create_user(session, "anna", Role.CLINICIAN, None, now)
+    ...     _ = open_session(session, anna, now, Browser("192.0.2.7", "Firefox"))
+    ...     one = sessions_of(session, anna.user_id, now)[0]
+    ...     print(one.address, end_session(session, anna.user_id, session_id(one)))
+    ...     print(end_session(session, anna.user_id, session_id(one)))
+    192.0.2.7 True
+    False
+    """
+    ended = delete(UserSession).where(
+        UserSession.user_id == user_id, UserSession.token_sha256.startswith(session_id)
+    )
+    return session.scalars(ended.returning(UserSession.csrf)).first() is not None
+
+
+def session_id(one: UserSession) -> str:
+    """Return the identifier of a session: a part of what is kept of its token, of no use for it."""
+    return one.token_sha256[:32]
 
 
 def issue_token(

@@ -1,5 +1,6 @@
 """Passwords: which are good enough, and how they are kept."""
 
+import re
 import threading
 import unicodedata
 from collections.abc import Iterable
@@ -14,7 +15,8 @@ from pneumoscope.errors import ClinicError
 SHORTEST = 15
 """Characters of a password that is the only factor (NIST SP 800-63B-4, 3.1.1.2)."""
 
-LONGEST = 256
+LONGEST = 128
+"""A sentence, and not so much that hashing it keeps others waiting (OWASP ASVS 4.0.3, 2.1.2)."""
 
 _FEWEST_DIFFERENT = 5
 _SHORTEST_NAME = 3
@@ -74,7 +76,7 @@ def check_password(password: str, name: str, sites: Iterable[str] = ()) -> None:
     Traceback (most recent call last):
     pneumoscope.errors.ClinicError: the password has the user's name in it; leave the name out
     """
-    if not SHORTEST <= len(_normal(password)) <= LONGEST:
+    if len(_spaced(_normal(password))) < SHORTEST or len(_normal(password)) > LONGEST:
         raise ClinicError(
             f"the password is too short or too long; choose one of {SHORTEST} to {LONGEST} "
             "characters, for example four or five words"
@@ -172,6 +174,11 @@ def is_outdated(password_hash: str) -> bool:
 def _normal(password: str) -> str:
     """Return the same characters for the same text, whichever keyboard it was typed on."""
     return unicodedata.normalize("NFC", password)
+
+
+def _spaced(text: str) -> str:
+    """Return what counts of a password's length: blanks in a row are one."""
+    return re.sub(" +", " ", text)
 
 
 def _folded(text: str) -> str:

@@ -6,6 +6,7 @@ import os
 import signal
 import socket
 import threading
+import time
 from contextlib import ExitStack
 from dataclasses import replace
 from datetime import UTC, datetime
@@ -59,6 +60,7 @@ def serve(settings: Settings, host: str, port: int, workers: int) -> None:
     ClinicError
         If the data cannot be opened or the port is taken.
     """
+    _log_in_one_format()
     with ExitStack() as stack:
         clinic = Clinic.open(settings)
         stack.callback(clinic.close)
@@ -73,7 +75,13 @@ def serve(settings: Settings, host: str, port: int, workers: int) -> None:
         stack.callback(watch.stop)
         app = create_app(clinic)
         server = _Server(
-            uvicorn.Config(app, http=PatientProtocol, access_log=False, server_header=False)
+            uvicorn.Config(
+                app,
+                http=PatientProtocol,
+                access_log=False,
+                server_header=False,
+                log_config=None,
+            )
         )
         server.listeners = app.state.listeners
         server.run([listener])
@@ -89,6 +97,7 @@ def prepare(clinic: Clinic) -> str | None:
 
 def run_worker(settings: Settings) -> None:
     """Read what waits, until told to end or the server is gone; the target of a process."""
+    _log_in_one_format()
     stop = threading.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: stop.set())
@@ -101,6 +110,17 @@ def run_worker(settings: Settings) -> None:
         if not worker.step():
             stop.wait(_IDLE)
     clinic.close()
+
+
+def _log_in_one_format() -> None:
+    """Log to standard error: when (UTC), how grave, from where in the program, what."""
+    handler = logging.StreamHandler()
+    form = logging.Formatter(
+        "%(asctime)s.%(msecs)03dZ %(levelname)s %(name)s: %(message)s", "%Y-%m-%dT%H:%M:%S"
+    )
+    form.converter = time.gmtime
+    handler.setFormatter(form)
+    logging.basicConfig(handlers=[handler])
 
 
 class _Server(uvicorn.Server):

@@ -123,6 +123,8 @@ class Settings:
         Of one request: larger ones are refused before they are kept.
     sign_on
         The hospital's single sign-on; None if people sign in with passwords alone.
+    second_factor
+        Whether who administers in a browser must have one, or come by the single sign-on.
     """
 
     data: Path
@@ -131,6 +133,7 @@ class Settings:
     operating_point: str = "screening"
     most_bytes: int = 500_000_000
     sign_on: SignOn | None = None
+    second_factor: bool = False
 
     @property
     def database_url(self) -> str:

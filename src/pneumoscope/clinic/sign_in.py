@@ -1,19 +1,27 @@
-"""Signing in with a password: compared outside of transactions, counted in them."""
+"""Signing in with a password, and a code: compared outside of transactions, counted in them."""
 
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
+from enum import Enum
 
 from sqlalchemy.orm import Session
 
+from pneumoscope.clinic import second_factor
 from pneumoscope.clinic.accounts import Actor, actor_of, by_name
 from pneumoscope.clinic.database import Database
 from pneumoscope.clinic.passwords import PasswordHash, hash_password, is_outdated, matches
 from pneumoscope.clinic.tables import User
 
 WRONG_IN_A_ROW = 5
-"""So many wrong passwords lock an account, and so many more lock it again."""
+"""So many wrong passwords or codes lock an account, and so many more lock it again."""
 
 LOCKED_FOR = timedelta(minutes=15)
+
+
+class Asked(Enum):
+    """What a right password is not enough without."""
+
+    CODE = "code"
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,21 +57,27 @@ def compare(database: Database, name: str, password: str) -> Compared:
     return Compared(name, kept, right, hash_password(password) if renew else None)
 
 
-def sign_in(session: Session, compared: Compared, now: datetime) -> Actor | None:
-    """Return who it is, or None; which of name, password and account is wrong stays unsaid.
+def sign_in(
+    session: Session, compared: Compared, now: datetime, code: str | None = None
+) -> Actor | Asked | None:
+    """Return who it is, or None; which of name, password, code and account is wrong stays unsaid.
 
-    Five wrong passwords in a row lock an account for 15 minutes: of those that were compared
-    at once with a right one, that counts which comes here before the fifth wrong one. A password
-    that was changed after it was compared signs nobody in.
+    Five wrong passwords or codes in a row lock an account for 15 minutes: of those that were
+    compared at once with a right one, that counts which comes here before the fifth wrong one. A
+    password that was changed after it was compared signs nobody in. Where the account has a second
+    factor, who comes with the right password and no code is asked for it: that neither counts as
+    wrong nor ends a row.
 
     Parameters
     ----------
     session
-        In a transaction that is to be kept in either case: it counts the wrong passwords.
+        In a transaction that is to be kept in either case: it counts what is wrong.
     compared
         The password.
     now
         With a time zone.
+    code
+        Of the second factor, or a recovery code.
 
     Examples
     --------
@@ -82,6 +96,48 @@ def sign_in(session: Session, compared: Compared, now: datetime) -> Actor | None
     None
     Actor(user_id='...', name='anna', role=<Role.CLINICIAN: 'clinician'>)
     """
+    user = _whose(session, compared, now)
+    if user is None:
+        return None
+    if second_factor.is_active(session, user.id):
+        if code is None:
+            return Asked.CODE
+        if not _takes(session, user, code, now):
+            return None
+    user.failures, user.locked_until = 0, None
+    user.password_hash = compared.renewed or user.password_hash
+    return actor_of(user)
+
+
+def confirm(session: Session, compared: Compared, now: datetime) -> bool:
+    """Return whether a password is that of who is signed in already; wrong ones count as ever.
+
+    Parameters
+    ----------
+    session
+        In a transaction that is to be kept in either case.
+    compared
+        The password.
+    now
+        With a time zone.
+    """
+    return _whose(session, compared, now) is not None
+
+
+def confirm_with_code(session: Session, compared: Compared, code: str, now: datetime) -> bool:
+    """Return whether password and code are of who is signed in already, as `confirm`."""
+    user = _whose(session, compared, now)
+    return user is not None and _takes(session, user, code, now)
+
+
+def _takes(session: Session, user: User, code: str, now: datetime) -> bool:
+    taken = second_factor.takes(session, user.id, code, now)
+    if not taken:
+        _count_wrong(user, now)
+    return taken
+
+
+def _whose(session: Session, compared: Compared, now: datetime) -> User | None:
     # Locked, so that many wrong passwords at the same time are counted one by one.
     user = by_name(session, compared.name, lock=True)
     if user is None or not user.active or _is_locked(user, now):
@@ -89,18 +145,16 @@ def sign_in(session: Session, compared: Compared, now: datetime) -> Actor | None
     if user.password_hash != compared.against:
         return None
     if not compared.right:
-        _count_wrong_password(user, now)
+        _count_wrong(user, now)
         return None
-    user.failures, user.locked_until = 0, None
-    user.password_hash = compared.renewed or user.password_hash
-    return actor_of(user)
+    return user
 
 
 def _is_locked(user: User, now: datetime) -> bool:
     return user.locked_until is not None and now < user.locked_until
 
 
-def _count_wrong_password(user: User, now: datetime) -> None:
+def _count_wrong(user: User, now: datetime) -> None:
     user.failures += 1
     if user.failures % WRONG_IN_A_ROW == 0:
         user.locked_until = now + LOCKED_FOR

@@ -179,6 +179,33 @@ class UserSession(Table):
     csrf: Mapped[str] = mapped_column(String(64))
     created: Mapped[datetime]
     last_seen: Mapped[datetime]
+    address: Mapped[str | None] = mapped_column(String(45))
+    """From where it was opened; None of those that an older version opened."""
+    agent: Mapped[str | None] = mapped_column(String(200))
+    """What the browser calls itself."""
+
+
+class SecondFactor(Table):
+    """What a user's device makes its codes of; it counts once a code has proved that it does."""
+
+    __tablename__ = "second_factor"
+
+    user_id: Mapped[str] = mapped_column(ForeignKey("user_account.id"), primary_key=True)
+    secret: Mapped[str] = mapped_column(String(32))
+    """In base 32; to compare codes it is needed as it is."""
+    begun: Mapped[datetime]
+    confirmed: Mapped[datetime | None]
+    last_step: Mapped[int] = mapped_column(default=0)
+    """Of the code that was taken last: neither it nor an older one is taken again."""
+
+
+class RecoveryCode(Table):
+    """A code for who has lost the device; it goes when it is used."""
+
+    __tablename__ = "recovery_code"
+
+    code_sha256: Mapped[str] = mapped_column(HASH, primary_key=True)
+    user_id: Mapped[str] = mapped_column(ForeignKey("user_account.id"), index=True)
 
 
 class SignOnTry(Table):
@@ -227,6 +254,16 @@ class SetupLink(Table):
     token_sha256: Mapped[str] = mapped_column(HASH, primary_key=True)
     created: Mapped[datetime]
     used: Mapped[datetime | None]
+
+
+class PasswordLink(Table):
+    """A one-time link with which a user chooses a password; it goes when it is used."""
+
+    __tablename__ = "password_link"
+
+    token_sha256: Mapped[str] = mapped_column(HASH, primary_key=True)
+    user_id: Mapped[str] = mapped_column(ForeignKey("user_account.id"), unique=True)
+    created: Mapped[datetime]
 
 
 class AuditEntry(Table):

@@ -8,10 +8,11 @@ import pytest
 from fastapi.testclient import TestClient
 from sqlalchemy import select
 
-from pneumoscope.clinic.accounts import Role, create_user, new_password, users
+from pneumoscope.clinic.accounts import Role, create_user, users
 from pneumoscope.clinic.api.app import create_app
 from pneumoscope.clinic.credentials import issue_token
 from pneumoscope.clinic.monitoring.overview import Yardstick
+from pneumoscope.clinic.passwords import hash_password
 from pneumoscope.clinic.serve import prepare
 from pneumoscope.clinic.settings import Clinic, Settings
 from pneumoscope.clinic.tables import Site
@@ -23,19 +24,22 @@ from ..simulated import Simulated, brighter
 PASSWORD = "correct horse battery staple"
 
 
+@pytest.fixture(autouse=True)
+def _quick(quick_hashes: None) -> None:
+    """Hash passwords in a millisecond."""
+
+
 @pytest.fixture
 def clinic(url: str, tmp_path: Path) -> Iterator[Clinic]:
     """Yield a clinic whose only site is displayed; the users are called as their roles."""
     opened = Clinic.open(Settings(tmp_path / "data", url, most_bytes=2_000_000))
     prepare(opened)
     now = datetime.now(UTC)
-    password = new_password(opened.database, "a clinician", PASSWORD)
     with opened.database.writing() as session:
         session.scalars(select(Site)).one().displayed = True
         for role in Role:
-            create_user(
-                session, f"a {role}", role, password if role is Role.CLINICIAN else None, now
-            )
+            password = hash_password(PASSWORD) if role is Role.CLINICIAN else None
+            create_user(session, f"a {role}", role, password, now)
     yield opened
     opened.close()
 

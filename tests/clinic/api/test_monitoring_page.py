@@ -10,8 +10,9 @@ import numpy as np
 import pytest
 from fastapi.testclient import TestClient
 
-from pneumoscope.clinic.accounts import Role, create_user, new_password
+from pneumoscope.clinic.accounts import Role, create_user
 from pneumoscope.clinic.api.app import create_app
+from pneumoscope.clinic.passwords import hash_password
 from pneumoscope.clinic.settings import Clinic
 
 from ..serving import served
@@ -22,9 +23,8 @@ As = Callable[[Role], TestClient]
 
 
 def account(clinic: Clinic, name: str, role: Role) -> dict[str, str]:
-    password = new_password(clinic.database, name, PASSWORD)
     with clinic.database.writing() as session:
-        create_user(session, name, role, password, datetime.now(UTC))
+        create_user(session, name, role, hash_password(PASSWORD), datetime.now(UTC))
     return {"name": name, "password": PASSWORD}
 
 

@@ -40,6 +40,8 @@ def test_the_page_is_served_at_its_addresses_and_asked_for_anew(
     for path in (
         "/",
         "/setup",
+        "/password",
+        "/account",
         "/upload",
         "/monitoring",
         "/administration",

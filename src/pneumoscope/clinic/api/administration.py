@@ -1,14 +1,15 @@
 """What administrators do: users, their tokens, and sites."""
 
+from collections.abc import Container
 from datetime import UTC, datetime
 from http import HTTPStatus
 from typing import Annotated
 
 from fastapi import APIRouter
-from pydantic import BaseModel, Field
+from pydantic import BaseModel, ConfigDict, Field
 from sqlalchemy import select
 
-from pneumoscope.clinic import accounts, audit, credentials
+from pneumoscope.clinic import accounts, audit, credentials, password_link, second_factor
 from pneumoscope.clinic.accounts import Role
 from pneumoscope.clinic.api.inputs import Identifier, Text
 from pneumoscope.clinic.api.lookup import existing
@@ -22,18 +23,20 @@ _Name = Annotated[Text, Field(min_length=1, max_length=100)]
 
 
 class NewUser(BaseModel):
-    """A user to be made; without a password one who signs in by token alone."""
+    """A user to be made; people then choose a password with a link, programs get API tokens."""
+
+    model_config = ConfigDict(extra="forbid")
 
     name: _Name
     role: Role
-    password: Annotated[Text | None, Field(max_length=256)] = None
 
 
 class Change(BaseModel):
     """What is to be changed of a user; what is null stays."""
 
+    model_config = ConfigDict(extra="forbid")
+
     role: Role | None = None
-    password: Annotated[Text | None, Field(max_length=256)] = None
     active: Annotated[bool | None, Field(description="false ends sessions and tokens")] = None
 
 
@@ -45,6 +48,15 @@ class UserView(BaseModel):
     role: Role
     active: bool
     created: datetime
+    has_password: bool
+    second_factor: bool
+
+
+class PasswordLinkView(BaseModel):
+    """A link, shown once: the page's ``/password#`` with this token, or ``POST /v1/password``."""
+
+    token: str
+    expires: datetime
 
 
 class NewToken(BaseModel):
@@ -88,19 +100,18 @@ class SiteView(BaseModel):
 def users(clinic: TheClinic, _: Administrator) -> list[UserView]:
     """List the users."""
     with clinic.database.reading() as session:
-        return [_user_view(user) for user in accounts.users(session)]
+        found = accounts.users(session)
+        secured = second_factor.active(session, *(user.id for user in found))
+        return [_user_view(user, secured) for user in found]
 
 
 @router.post("/users", status_code=HTTPStatus.CREATED)
 def make_user(clinic: TheClinic, administrator: Administrator, new: NewUser) -> UserView:
     """Make a user."""
     now = datetime.now(UTC)
-    password = None
-    if new.password is not None:
-        password = accounts.new_password(clinic.database, new.name, new.password)
     with clinic.database.writing() as session:
-        actor = accounts.create_user(session, new.name, new.role, password, now)
-        shown = _user_view(session.get_one(User, actor.user_id))
+        actor = accounts.create_user(session, new.name, new.role, None, now)
+        shown = _user_view(session.get_one(User, actor.user_id), set())
         detail = {"role": new.role}
         audit.record(session, administrator.name, "make user", f"user {shown.id}", detail, now)
         return shown
@@ -110,13 +121,8 @@ def make_user(clinic: TheClinic, administrator: Administrator, new: NewUser) -> 
 def change_user(
     clinic: TheClinic, administrator: Administrator, user_id: Identifier, change: Change
 ) -> UserView:
-    """Change a user's role or password, or take the account away."""
+    """Change a user's role, or take the account away."""
     now = datetime.now(UTC)
-    password = None
-    if change.password is not None:
-        with clinic.database.reading() as session:
-            name = existing(session, User, user_id).name
-        password = accounts.new_password(clinic.database, name, change.password)
     with clinic.database.writing() as session:
         user = existing(session, User, user_id)
         if change.active and not user.active:
@@ -125,17 +131,40 @@ def change_user(
             )
         if change.role is not None:
             accounts.set_role(session, user_id, change.role)
-        if password is not None:
-            accounts.set_password(session, user_id, password)
         if change.active is False:
             accounts.deactivate(session, user_id, now)
         session.flush()
         session.refresh(user)
-        shown = _user_view(user)
-        changed = change.model_dump(exclude_none=True, exclude={"password"})
-        detail = {"changed": changed, "password": change.password is not None}
+        shown = _user_view(user, second_factor.active(session, user_id))
+        detail = {"changed": change.model_dump(exclude_none=True)}
         audit.record(session, administrator.name, "change user", f"user {user_id}", detail, now)
         return shown
+
+
+@router.post("/users/{user_id}/password-link", status_code=HTTPStatus.CREATED)
+def make_password_link(
+    clinic: TheClinic, administrator: Administrator, user_id: Identifier
+) -> PasswordLinkView:
+    """Make a link with which a user chooses a password, once, within 24 hours."""
+    now = datetime.now(UTC)
+    with clinic.database.writing() as session:
+        existing(session, User, user_id)
+        token = password_link.password_token(session, user_id, now)
+        audit.record(session, administrator.name, "make password link", f"user {user_id}", {}, now)
+    return PasswordLinkView(token=token, expires=now + password_link.VALID_FOR)
+
+
+@router.delete("/users/{user_id}/second-factor", status_code=HTTPStatus.NO_CONTENT)
+def reset_second_factor(
+    clinic: TheClinic, administrator: Administrator, user_id: Identifier
+) -> None:
+    """Have a user who has lost it sign in without a second factor; open sessions end."""
+    now = datetime.now(UTC)
+    with clinic.database.writing() as session:
+        existing(session, User, user_id)
+        second_factor.remove(session, user_id)
+        accounts.end_sessions(session, user_id)
+        audit.record(session, administrator.name, "reset second factor", f"user {user_id}", {}, now)
 
 
 @router.get("/users/{user_id}/tokens")
@@ -212,9 +241,15 @@ def display_site(
         return _site_view(site)
 
 
-def _user_view(user: User) -> UserView:
+def _user_view(user: User, secured: Container[str]) -> UserView:
     return UserView(
-        id=user.id, name=user.name, role=Role(user.role), active=user.active, created=user.created
+        id=user.id,
+        name=user.name,
+        role=Role(user.role),
+        active=user.active,
+        created=user.created,
+        has_password=user.password_hash is not None,
+        second_factor=user.id in secured,
     )
 
 

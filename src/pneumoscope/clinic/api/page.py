@@ -33,6 +33,8 @@ def links() -> str:
 # What the page shows at an address it decides itself; an address elsewhere is an error of ours.
 @router.get("/")
 @router.get("/setup")
+@router.get("/password")
+@router.get("/account")
 @router.get("/upload")
 @router.get("/studies/{study_id}")
 @router.get("/monitoring")

@@ -10,6 +10,7 @@ from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
 from pydantic import BaseModel
 from starlette.exceptions import HTTPException
+from starlette.requests import HTTPConnection
 
 from pneumoscope.errors import PneumoscopeError, StorageError, UnreadableRadiographError
 
@@ -117,7 +118,7 @@ def answer_errors(app: FastAPI) -> None:
     @app.exception_handler(PneumoscopeError)
     def _ours(request: Request, error: PneumoscopeError) -> JSONResponse:
         if isinstance(error, StorageError):
-            log.error("%s %s: %s", request.method, _route(request), error)
+            log.error("%s %s: %s", request.method, route_of(request), error)
             detail = "the server cannot keep or find a file; its log says why"
             return problem(HTTPStatus.INSUFFICIENT_STORAGE, detail)
         unreadable = isinstance(error, UnreadableRadiographError)
@@ -127,12 +128,12 @@ def answer_errors(app: FastAPI) -> None:
     @app.exception_handler(Exception)
     def _unexpected(request: Request, error: Exception) -> JSONResponse:
         # The kind and the place alone: a message may quote what came in.
-        log.error("%s %s: %s", request.method, _route(request), type(error).__name__)
+        log.error("%s %s: %s", request.method, route_of(request), type(error).__name__)
         return problem(
             HTTPStatus.INTERNAL_SERVER_ERROR, "the server failed; its log says where, please report"
         )
 
 
-def _route(request: Request) -> str:
+def route_of(request: HTTPConnection) -> str:
     """Return a route as it is written in the code: what stands in a path may name a patient."""
     return getattr(request.scope.get("route"), "path", "an unknown route")

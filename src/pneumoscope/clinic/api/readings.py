@@ -19,6 +19,7 @@ from pneumoscope.clinic.api.described import Described
 from pneumoscope.clinic.api.inputs import Identifier, Text
 from pneumoscope.clinic.api.lookup import existing
 from pneumoscope.clinic.api.problems import ProblemError
+from pneumoscope.clinic.api.quotas import require_room
 from pneumoscope.clinic.api.security import Anyone, TheClinic, sees_hidden_readings
 from pneumoscope.clinic.api.seen import note_seen
 from pneumoscope.clinic.api.views import AcceptedView, ImagePage, ImageView, JobView, RefusedView
@@ -48,8 +49,11 @@ def hand_in(
     """Hand in radiographs, one or many; each is read soon, and the answer does not wait for it.
 
     With an Idempotency-Key, sending the same once more gives the same answer and reads nothing
-    twice: retry as often as the network asks for.
+    twice: retry as often as the network asks for. While 20,000 images of an account wait, it is
+    told when to come again.
     """
+    with clinic.database.reading() as session:  # before anything is kept
+        require_room(session, actor.user_id, len(files))
     origin = _described(about).origin()
     kept: list[Kept] = []
     refused: list[RefusedView] = []

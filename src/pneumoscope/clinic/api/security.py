@@ -5,13 +5,23 @@ from collections.abc import Callable, Container
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from http import HTTPStatus
+from ipaddress import ip_address
 from typing import Annotated
 
 from fastapi import Depends, Request
+from starlette.requests import HTTPConnection
 
-from pneumoscope.clinic.accounts import Actor, Role
+from pneumoscope.clinic.accounts import Actor, Role, has_identity
 from pneumoscope.clinic.api.problems import ProblemError
-from pneumoscope.clinic.credentials import actor_of_session, actor_of_token, digest, touch
+from pneumoscope.clinic.api.quotas import Quotas
+from pneumoscope.clinic.credentials import (
+    Browser,
+    actor_of_session,
+    actor_of_token,
+    digest,
+    touch,
+)
+from pneumoscope.clinic.second_factor import is_active
 from pneumoscope.clinic.settings import Clinic
 from pneumoscope.clinic.tables import Study
 
@@ -30,6 +40,20 @@ def clinic_of(request: Request) -> Clinic:
     return clinic
 
 
+def address_of(request: HTTPConnection) -> str:
+    """Return from where a request comes; a proxy may have named what is no address."""
+    try:
+        return str(ip_address(request.client.host if request.client else ""))[:45]
+    except ValueError:
+        return "unknown"
+
+
+def browser_of(request: Request) -> Browser:
+    """Return by what people know the browser again that sends a request."""
+    agent = "".join(filter(str.isprintable, request.headers.get("user-agent", "")))
+    return Browser(address_of(request), agent[:200])
+
+
 @dataclass(frozen=True, slots=True)
 class Caller:
     """Who sends a request, and by what."""
@@ -45,16 +69,20 @@ class Caller:
 def identified(request: Request) -> Caller:
     """Return who sends a request, by its API token or its browser's session.
 
+    Who it is stays with the request, for what is logged of it.
+
     Raises
     ------
     ProblemError
         401 if nobody is signed in; 403 if a browser would change something without the header that
-        no other site can send.
+        no other site can send; 429 if it is too much of one account.
     """
     clinic, now = clinic_of(request), datetime.now(UTC)
     authorization = request.headers.get("authorization")
     if authorization is not None:
-        return _by_token(clinic, authorization, now)
+        caller = _by_token(clinic, authorization, now)
+        _count(request, caller.actor)
+        return caller
     token = request.cookies.get(COOKIE)
     if token is None:
         raise ProblemError(HTTPStatus.UNAUTHORIZED, "sign in first", _CHALLENGE)
@@ -62,6 +90,7 @@ def identified(request: Request) -> Caller:
         found = actor_of_session(session, token, now)
     if found is None:
         raise ProblemError(HTTPStatus.UNAUTHORIZED, "signed out; sign in again", _CHALLENGE)
+    _count(request, found.actor)
     if request.method not in _SAFE:
         sent = request.headers.get(CSRF_HEADER, "")
         if not hmac.compare_digest(sent.encode(), found.csrf.encode()):
@@ -69,6 +98,12 @@ def identified(request: Request) -> Caller:
                 HTTPStatus.FORBIDDEN, f"the header {CSRF_HEADER} is missing or of another session"
             )
     return Caller(found.actor, digest(token), found.csrf, found.touch_due)
+
+
+def _count(request: Request, actor: Actor) -> None:
+    request.state.user_id = actor.user_id
+    quotas: Quotas = request.app.state.quotas
+    quotas.count_request(actor.user_id)
 
 
 def _by_token(clinic: Clinic, authorization: str, now: datetime) -> Caller:
@@ -159,7 +194,29 @@ def require_kept(purged: datetime | None) -> None:
         )
 
 
+def administrates(
+    request: Request, actor: Annotated[Actor, Depends(may(Role.ADMINISTRATOR))], caller: TheCaller
+) -> Actor:
+    """Return who administers, with a second factor if the server asks for it in browsers.
+
+    Raises
+    ------
+    ProblemError
+        403 for who has none and does not come by the single sign-on, which has its own.
+    """
+    clinic = clinic_of(request)
+    if clinic.settings.second_factor and caller.csrf is not None:
+        with clinic.database.reading() as session:
+            safe = is_active(session, actor.user_id) or has_identity(session, actor.user_id)
+        if not safe:
+            raise ProblemError(
+                HTTPStatus.FORBIDDEN,
+                "here administrators need a second factor; set one up under your account",
+            )
+    return actor
+
+
 Anyone = Annotated[Actor, Depends(signed_in)]
 Person = Annotated[Actor, Depends(may(*PEOPLE))]
-Administrator = Annotated[Actor, Depends(may(Role.ADMINISTRATOR))]
+Administrator = Annotated[Actor, Depends(administrates)]
 TheClinic = Annotated[Clinic, Depends(clinic_of)]

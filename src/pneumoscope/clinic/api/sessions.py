@@ -5,22 +5,24 @@ from http import HTTPStatus
 from typing import Annotated
 
 from fastapi import APIRouter, Depends, Request, Response
-from limits import RateLimitItemPerMinute
-from limits.storage import MemoryStorage
-from limits.strategies import MovingWindowRateLimiter
 from pydantic import BaseModel, Field
 
 from pneumoscope.clinic import audit
-from pneumoscope.clinic.accounts import new_password
+from pneumoscope.clinic.accounts import Actor, new_password
 from pneumoscope.clinic.api.inputs import Text
 from pneumoscope.clinic.api.problems import ProblemError
-from pneumoscope.clinic.api.security import COOKIE, Anyone, TheCaller, TheClinic
+from pneumoscope.clinic.api.quotas import Quotas
+from pneumoscope.clinic.api.security import (
+    COOKIE,
+    Anyone,
+    TheCaller,
+    TheClinic,
+    address_of,
+    browser_of,
+)
 from pneumoscope.clinic.credentials import close_session, open_session
 from pneumoscope.clinic.setup_link import complete_setup
-from pneumoscope.clinic.sign_in import compare, sign_in
-
-TRIES = RateLimitItemPerMinute(20)
-"""To sign in or set up, from one address: more than a person needs, fewer than a guesser."""
+from pneumoscope.clinic.sign_in import Asked, compare, sign_in
 
 router = APIRouter(prefix="/v1", tags=["sessions"])
 
@@ -33,22 +35,8 @@ def slowly(request: Request) -> None:
     ProblemError
         429, and after how many seconds to try again.
     """
-    tries: MovingWindowRateLimiter = request.app.state.tries
-    address = request.client.host if request.client else "unknown"
-    if not tries.hit(TRIES, address):
-        again = max(
-            1, round(tries.get_window_stats(TRIES, address).reset_time - _now().timestamp())
-        )
-        raise ProblemError(
-            HTTPStatus.TOO_MANY_REQUESTS,
-            f"too many tries; try again in {again} seconds",
-            {"Retry-After": str(again)},
-        )
-
-
-def new_tries() -> MovingWindowRateLimiter:
-    """Return the counter of tries of one server."""
-    return MovingWindowRateLimiter(MemoryStorage())
+    quotas: Quotas = request.app.state.quotas
+    quotas.count_try(address_of(request))
 
 
 class Credentials(BaseModel):
@@ -56,6 +44,12 @@ class Credentials(BaseModel):
 
     name: Annotated[Text, Field(max_length=100)]
     password: Annotated[Text, Field(max_length=256)]
+
+
+class Proofs(Credentials):
+    """A name, its password, and a code of the account's second factor if it has one."""
+
+    code: Annotated[Text | None, Field(max_length=64)] = None
 
 
 class FirstAccount(Credentials):
@@ -73,34 +67,33 @@ class SignedInView(BaseModel):
 
 
 @router.post("/setup", status_code=HTTPStatus.CREATED, dependencies=[Depends(slowly)])
-def set_up(clinic: TheClinic, first: FirstAccount) -> SignedInView:
+def set_up(clinic: TheClinic, first: FirstAccount, request: Request) -> SignedInView:
     """Make the first administrator, with the link that the server printed when it first started."""
     now = _now()
     password = new_password(clinic.database, first.name, first.password)
     with clinic.database.writing() as session:
         actor = complete_setup(session, first.token, first.name, password, now)
-        audit.record(session, actor.name, "set up", f"user {actor.user_id}", {}, now)
+        at = {"from": address_of(request)}
+        audit.record(session, actor.name, "set up", f"user {actor.user_id}", at, now)
     return SignedInView(name=actor.name, role=actor.role, csrf=None)
 
 
 @router.post("/session", dependencies=[Depends(slowly)])
-def open_(clinic: TheClinic, credentials: Credentials, response: Response) -> SignedInView:
-    """Sign a browser in."""
-    compared = compare(clinic.database, credentials.name, credentials.password)
-    now = _now()
+def open_(clinic: TheClinic, proofs: Proofs, request: Request, response: Response) -> SignedInView:
+    """Sign a browser in; `second_factor` in an answer of 401 asks for the same with a code."""
+    compared = compare(clinic.database, proofs.name, proofs.password)
+    now, browser = _now(), browser_of(request)
+    at = {"from": browser.address}
     with clinic.database.writing() as session:  # kept also if it fails: tries are counted
-        actor = sign_in(session, compared, now)
-        if actor is None:
-            audit.record(session, "unknown", "fail to sign in", "session", {}, now)
-            token = csrf = None
+        actor = sign_in(session, compared, now, proofs.code)
+        if isinstance(actor, Actor):
+            token, csrf = open_session(session, actor, now, browser)
+            audit.record(session, actor.name, "sign in", f"user {actor.user_id}", at, now)
         else:
-            token, csrf = open_session(session, actor, now)
-            audit.record(session, actor.name, "sign in", f"user {actor.user_id}", {}, now)
-    if actor is None or token is None:
-        raise ProblemError(
-            HTTPStatus.UNAUTHORIZED,
-            "name or password is wrong, or the account is locked for a while after too many tries",
-        )
+            action = "fail to sign in" if actor is None else "ask for a code"
+            audit.record(session, "unknown", action, "session", at, now)
+    if not isinstance(actor, Actor):
+        raise _refusal(asked=actor is Asked.CODE)
     response.set_cookie(COOKIE, token, secure=True, httponly=True, samesite="strict", path="/")
     return SignedInView(name=actor.name, role=actor.role, csrf=csrf)
 
@@ -119,6 +112,17 @@ def close(clinic: TheClinic, actor: Anyone, request: Request, response: Response
             close_session(session, token)
         audit.record(session, actor.name, "sign out", f"user {actor.user_id}", {}, _now())
     response.delete_cookie(COOKIE, secure=True, httponly=True, samesite="strict", path="/")
+
+
+def _refusal(*, asked: bool) -> ProblemError:
+    if asked:
+        said = "type a code of your second factor, too"
+    else:
+        said = (
+            "name, password or code is wrong, or the account is locked for a while after too many "
+            "tries"
+        )
+    return ProblemError(HTTPStatus.UNAUTHORIZED, said, second_factor=asked)
 
 
 def _now() -> datetime:

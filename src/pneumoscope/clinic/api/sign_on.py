@@ -12,9 +12,9 @@ from pydantic import BaseModel
 from pneumoscope.clinic import audit
 from pneumoscope.clinic.api.page import links
 from pneumoscope.clinic.api.problems import ProblemError
-from pneumoscope.clinic.api.security import COOKIE, TheClinic
+from pneumoscope.clinic.api.security import COOKIE, TheClinic, address_of, browser_of
 from pneumoscope.clinic.api.sessions import slowly
-from pneumoscope.clinic.credentials import open_session
+from pneumoscope.clinic.credentials import Browser, open_session
 from pneumoscope.clinic.oidc import IssuerError, Provider
 from pneumoscope.clinic.settings import Clinic
 from pneumoscope.clinic.sign_on import VALID_FOR, Started, admit, come_back, start
@@ -95,38 +95,44 @@ def callback(
         started = come_back(session, state, browser, datetime.now(UTC))
     if started is None:
         return _failed(
+            request,
             clinic,
             HTTPStatus.BAD_REQUEST,
             "this sign-in was not begun in this browser, or took too long; begin again",
         )
     if not code:
         return _failed(
-            clinic, HTTPStatus.FORBIDDEN, "the single sign-on did not sign you in; begin again"
+            request,
+            clinic,
+            HTTPStatus.FORBIDDEN,
+            "the single sign-on did not sign you in; begin again",
         )
     try:
-        token = _admitted(clinic, provider, code, started)
+        token = _admitted(clinic, provider, code, started, browser_of(request))
     except IssuerError as error:
-        return _failed(clinic, HTTPStatus.BAD_GATEWAY, str(error))
+        return _failed(request, clinic, HTTPStatus.BAD_GATEWAY, str(error))
     except ClinicError as error:
-        return _failed(clinic, HTTPStatus.FORBIDDEN, str(error))
+        return _failed(request, clinic, HTTPStatus.FORBIDDEN, str(error))
     return _signed_in(token)
 
 
-def _admitted(clinic: Clinic, provider: Provider, code: str, started: Started) -> str:
+def _admitted(
+    clinic: Clinic, provider: Provider, code: str, started: Started, browser: Browser
+) -> str:
     """Return the token of a new session."""
     person = provider.person(code, started.nonce, started.verifier)
     now = datetime.now(UTC)
     with clinic.database.writing() as session:
         actor = admit(session, provider.issuer, person, now)
-        token, _ = open_session(session, actor, now)
-        by = {"by": "single sign-on"}
+        token, _ = open_session(session, actor, now, browser)
+        by = {"by": "single sign-on", "from": browser.address}
         audit.record(session, actor.name, "sign in", f"user {actor.user_id}", by, now)
         return token
 
 
-def _failed(clinic: Clinic, status: HTTPStatus, why: str) -> HTMLResponse:
+def _failed(request: Request, clinic: Clinic, status: HTTPStatus, why: str) -> HTMLResponse:
     with clinic.database.writing() as session:
-        by = {"by": "single sign-on"}
+        by = {"by": "single sign-on", "from": address_of(request)}
         audit.record(session, "unknown", "fail to sign in", "session", by, datetime.now(UTC))
     return _refused(status, why)
 
