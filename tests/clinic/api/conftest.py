@@ -24,7 +24,7 @@ PASSWORD = "correct horse battery staple"
 
 
 @pytest.fixture
-def clinic(url: str, tmp_path: Path) -> Iterator[Clinic]:
+def clinic(url: str, tmp_path: Path, quick_hashes: None) -> Iterator[Clinic]:
     """Yield a clinic whose only site is displayed; the users are called as their roles."""
     opened = Clinic.open(Settings(tmp_path / "data", url, most_bytes=2_000_000))
     prepare(opened)
