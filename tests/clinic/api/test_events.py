@@ -29,8 +29,12 @@ As = Callable[[Role], TestClient]
 SOON = 10.0
 """Seconds within which something comes."""
 
-NEVER = 2.5
-"""Seconds in which what would come has come: the database is looked at each second."""
+LOOK_EVERY = listeners._LOOK_EVERY
+HURRIED = 0.2
+"""Seconds between two looks here, so that most tests wait for less."""
+
+NEVER = 5 * HURRIED
+"""Seconds in which what would come has come."""
 
 
 class Stream:
@@ -66,7 +70,8 @@ class Stream:
 
 
 @pytest.fixture
-def port(clinic: Clinic) -> Iterator[int]:
+def port(clinic: Clinic, monkeypatch: pytest.MonkeyPatch) -> Iterator[int]:
+    monkeypatch.setattr(listeners, "_LOOK_EVERY", HURRIED)
     with served(create_app(clinic), timeout_graceful_shutdown=1) as taken:
         yield taken
 
@@ -182,6 +187,7 @@ def test_all_who_listen_share_one_look_a_second(
 
     original = listeners.Listeners._look
     monkeypatch.setattr(listeners.Listeners, "_look", look)
+    monkeypatch.setattr(listeners, "_LOOK_EVERY", LOOK_EVERY)
     headers = [of(as_(role)) for role in (Role.CLINICIAN, Role.REVIEWER)]
     streams = [listen(headers[number % 2]) for number in range(12)]
     assert all(stream.changes() for stream in streams)
