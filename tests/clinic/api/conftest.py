@@ -24,11 +24,6 @@ from ..simulated import Simulated, brighter
 PASSWORD = "correct horse battery staple"
 
 
-@pytest.fixture(autouse=True)
-def _quick(quick_hashes: None) -> None:
-    """Hash passwords in a millisecond."""
-
-
 @pytest.fixture
 def clinic(url: str, tmp_path: Path, quick_hashes: None) -> Iterator[Clinic]:
     """Yield a clinic whose only site is displayed; the users are called as their roles."""
