@@ -1,5 +1,6 @@
 """What tests share: a command line to call, small datasets, and programs that may be missing."""
 
+import fcntl
 import os
 import shutil
 import threading
@@ -19,6 +20,7 @@ from PIL import Image
 from pneumoscope import cli
 
 if TYPE_CHECKING:
+    from pneumoscope.dataset import Manifest
     from pneumoscope.reader import Reader
     from pneumoscope.training import Run
 
@@ -140,43 +142,79 @@ def small_dataset(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="session")
-def phantom_dataset(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Return a folder of synthetic radiographs."""
+def made_once(tmp_path_factory: pytest.TempPathFactory) -> Callable[..., Path]:
+    """Return what gives a folder that is filled by whichever test process needs it first."""
+    base = tmp_path_factory.getbasetemp()
+    shared = base.parent if "PYTEST_XDIST_WORKER" in os.environ else base
+
+    def get(name: str, fill: Callable[[Path], object]) -> Path:
+        folder = shared / name
+        with (shared / f"{name}.made").open("a+") as made:
+            fcntl.flock(made, fcntl.LOCK_EX)
+            made.seek(0)
+            if not made.read():
+                shutil.rmtree(folder, ignore_errors=True)  # of who did not come to the end
+                folder.mkdir()
+                fill(folder)
+                made.write("made")
+        return folder
+
+    return get
+
+
+@pytest.fixture(scope="session")
+def phantom_dataset(made_once: Callable[..., Path]) -> Path:
+    """Return a folder of synthetic radiographs; nobody may write to it."""
     from pneumoscope.dataset.phantoms import generate_phantoms
 
-    return generate_phantoms(tmp_path_factory.mktemp("phantoms") / "chest", count=160, size=128)
+    made = made_once("phantoms", lambda at: generate_phantoms(at / "chest", count=160, size=128))
+    return made / "chest"
+
+
+@pytest.fixture(scope="session")
+def children(shared_data: Path, made_once: Callable[..., Path]) -> "Manifest":
+    """Return the real children, opened: that takes 8 s of a processor."""
+    from pneumoscope.dataset import Manifest, open_dataset
+
+    def fill(folder: Path) -> None:
+        open_dataset(shared_data / "chest_xray").write(folder / "manifest.parquet")
+
+    return Manifest.read(made_once("children", fill) / "manifest.parquet")
 
 
 _STRONGEST = ("crop", "border", "erase")
 
 
 @pytest.fixture(scope="session")
-def compact_run(phantom_dataset: Path, tmp_path_factory: pytest.TempPathFactory) -> "Run":
-    """Return a finished and judged Run of the compact network."""
+def compact_run(phantom_dataset: Path, made_once: Callable[..., Path]) -> "Run":
+    """Return a finished and judged Run of the compact network; nobody may write to it."""
     from pneumoscope.cache import ArrayCache
     from pneumoscope.dataset import open_dataset
-    from pneumoscope.training import ExampleStore, evaluate_run, make_recipe, train
+    from pneumoscope.training import ExampleStore, Run, evaluate_run, make_recipe, train
 
     # Enough is learned that the bundle has all operating points.
     settings = ["image_size=64", "epochs=5", "batch_size=8", "seed=1", "precision=float32"]
     settings += ["weight_average=0", *(f"augmentation.{name}=0" for name in _STRONGEST)]
-    folder = tmp_path_factory.mktemp("run")
-    store = ExampleStore(open_dataset(phantom_dataset), ArrayCache(folder / "cache"))
-    finished = train(store, make_recipe("compact", assignments=settings), folder / "compact")
-    evaluate_run(finished, store)
-    return finished
+
+    def fill(folder: Path) -> None:
+        store = ExampleStore(open_dataset(phantom_dataset), ArrayCache(folder / "cache"))
+        finished = train(store, make_recipe("compact", assignments=settings), folder / "compact")
+        evaluate_run(finished, store)
+
+    return Run.open(made_once("run", fill) / "compact")
 
 
 @pytest.fixture(scope="session")
-def exported(compact_run: "Run", tmp_path_factory: pytest.TempPathFactory) -> Path:
+def exported(compact_run: "Run", made_once: Callable[..., Path]) -> Path:
     """Return the Run's bundle; nobody may write to it."""
     from pneumoscope.cache import ArrayCache
     from pneumoscope.training.export import export_bundle
 
-    folder = tmp_path_factory.mktemp("exported")
-    cache = ArrayCache(folder / "cache")
-    export_bundle([compact_run], folder / "bundle", cache, "phantoms", "Learned from phantoms.")
-    return folder / "bundle"
+    def fill(folder: Path) -> None:
+        cache = ArrayCache(folder / "cache")
+        export_bundle([compact_run], folder / "bundle", cache, "phantoms", "Learned from phantoms.")
+
+    return made_once("exported", fill) / "bundle"
 
 
 @pytest.fixture

@@ -21,7 +21,7 @@ from pneumoscope.clinic.monitoring.reference import (
 )
 from pneumoscope.clinic.settings import Settings
 from pneumoscope.clinic.tables import Image, Judgement, StoredReading, Study
-from pneumoscope.dataset import open_dataset
+from pneumoscope.dataset import Manifest
 from pneumoscope.errors import ClinicError
 from pneumoscope.evaluation.drift import Band
 from pneumoscope.reader import Bundle, Reader, find_bundle, shipped_bundles
@@ -260,9 +260,9 @@ def test_a_damaged_reference_is_named(tmp_path: Path, yardstick: Yardstick, leng
 
 
 def test_the_shipped_reference_is_that_of_the_validation_images(
-    shared_data: Path, reader: Reader, yardstick: Yardstick
+    children: Manifest, reader: Reader, yardstick: Yardstick
 ) -> None:
-    made = make_reference(reader, open_dataset(shared_data / "chest_xray"))
+    made = make_reference(reader, children)
     assert yardstick.reference is not None
     for name, values in yardstick.reference.values.items():
         np.testing.assert_allclose(made.values[name], values, rtol=0.02, atol=1e-4)

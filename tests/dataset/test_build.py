@@ -284,18 +284,17 @@ def test_a_table_and_its_images_apart(chest: Path, tmp_path: Path) -> None:
         open_dataset(table)
 
 
-def test_the_real_children(shared_data: Path) -> None:
-    manifest = open_dataset(shared_data / "chest_xray")
-    assert not manifest.set_aside
-    assert not manifest.synthetic
-    counts = manifest.counts()
+def test_the_real_children(children: Manifest) -> None:
+    assert not children.set_aside
+    assert not children.synthetic
+    counts = children.counts()
     assert counts[Split.TEST] == {Label.NORMAL: 234, Label.PNEUMONIA: 390}
     for label, train in ((Label.NORMAL, 1_349), (Label.PNEUMONIA, 3_883)):
         drawn = counts[Split.VALIDATION][label]
         assert drawn == pytest.approx(train / 5, abs=20)
         assert counts[Split.TRAIN][label] == train - drawn
     patients, copies = defaultdict(set), defaultdict(list)
-    for entry in manifest.entries:
+    for entry in children.entries:
         copies[entry.pixel_hash].append(entry.split)
         if entry.split is not Split.TEST:
             patients[entry.patient].add(entry.split)

@@ -17,7 +17,6 @@ from pneumoscope.dataset.summary_numbers import measure_dataset
 from pneumoscope.errors import DatasetError
 
 NORMAL, PNEUMONIA = Label.NORMAL, Label.PNEUMONIA
-REAL = Path(__file__).parents[3] / "shared" / "data" / "chest_xray"
 BAD = '<b>bad & "ugly".png'
 
 # File, label, split, sex, and the one grey value of its 8 x 6 pixels (the twins': 10 x 6).
@@ -255,10 +254,8 @@ def test_phantoms_are_called_synthetic_and_the_seed_decides_what_is_shown(tmp_pa
     assert one.read_bytes() != other.read_bytes()
 
 
-@pytest.mark.skipif(not REAL.is_dir(), reason=f"needs the real radiographs in {REAL}")
-def test_what_is_known_of_the_real_dataset() -> None:
-    manifest = open_dataset(REAL)
-    summary = measure_dataset(manifest)
+def test_what_is_known_of_the_real_dataset(children: Manifest) -> None:
+    summary = measure_dataset(children)
     learning = (summary.images[Split.TRAIN], summary.images[Split.VALIDATION])
     assert sum(counts[NORMAL] for counts in learning) == 1349
     assert sum(counts[PNEUMONIA] for counts in learning) == 3883

@@ -9,15 +9,14 @@ from PIL import Image
 from scipy.stats import multivariate_normal
 
 from pneumoscope.cache import ArrayCache
-from pneumoscope.dataset import Split, open_dataset, open_pixels
+from pneumoscope.dataset import Manifest, Split, open_dataset, open_pixels
 from pneumoscope.radiograph import Resampling
 from pneumoscope.reader.quality import QualityGate, Severity, fit_gate
 
 Floats = NDArray[np.float32]
 
 
-def pixels_of(folder: Path, cache: Path, size: int) -> dict[Split, NDArray[np.uint8]]:
-    manifest = open_dataset(folder)
+def pixels_of(manifest: Manifest, cache: Path, size: int) -> dict[Split, NDArray[np.uint8]]:
     pixels = open_pixels(manifest, size, ArrayCache(cache), Resampling.BILINEAR)
     splits = np.array([entry.split for entry in manifest.in_use])
     return {split: pixels[splits == split] for split in Split}
@@ -27,7 +26,7 @@ def pixels_of(folder: Path, cache: Path, size: int) -> dict[Split, NDArray[np.ui
 def phantoms(
     phantom_dataset: Path, tmp_path_factory: pytest.TempPathFactory
 ) -> dict[Split, NDArray[np.uint8]]:
-    return pixels_of(phantom_dataset, tmp_path_factory.mktemp("cache"), 128)
+    return pixels_of(open_dataset(phantom_dataset), tmp_path_factory.mktemp("cache"), 128)
 
 
 @pytest.fixture(scope="module")
@@ -166,9 +165,9 @@ def test_fewer_axes_explain_less_and_leave_more_noise(gate: QualityGate) -> None
     assert total[0] == pytest.approx(total[1])
 
 
-def test_real_radiographs_pass_and_changed_ones_do_not(shared_data: Path, tmp_path: Path) -> None:
+def test_real_radiographs_pass_and_changed_ones_do_not(children: Manifest, tmp_path: Path) -> None:
     """Validation images alone: the test split is for the benchmark's report."""
-    pixels = pixels_of(shared_data / "chest_xray", tmp_path, 96)
+    pixels = pixels_of(children, tmp_path, 96)
     gate = fit_gate(pixels[Split.TRAIN], pixels[Split.VALIDATION][::2])
     others = pixels[Split.VALIDATION][1::2] / np.float32(255)
     assert np.mean([rejected(gate, one) for one in others]) <= 0.01

@@ -19,7 +19,6 @@ from pneumoscope.terminal import messages, progress_bar
 from pneumoscope.training.estimate import require_memory
 from pneumoscope.training.evaluate import write_evaluation
 from pneumoscope.training.examples import Examples, ExampleStore
-from pneumoscope.training.machines import describe_entries, machine_weights
 from pneumoscope.training.recipe import ClassBalance, Recipe
 from pneumoscope.training.run import BackboneRecord, Epoch, ParameterRecord, Run
 from pneumoscope.training.start import Start, load_start, require_unseen, started_network
@@ -111,6 +110,9 @@ def _weights(store: ExampleStore, recipe: Recipe, learned: Examples) -> NDArray[
         case ClassBalance.SAMPLER:
             return class_weights(learned.labels)[learned.labels]
         case ClassBalance.MACHINES:
+            # Slow for scikit-learn, which most recipes do not need.
+            from pneumoscope.training.machines import describe_entries, machine_weights
+
             made = describe_entries(store.manifest, learned.entries, store.cache)
             patients = [entry.group for entry in learned.entries]
             return machine_weights(made, learned.labels, patients)
