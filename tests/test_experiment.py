@@ -2,6 +2,7 @@
 
 import csv
 import json
+import os
 import subprocess
 import sys
 from collections.abc import Callable
@@ -163,25 +164,52 @@ def test_the_command_line_does_it_all_on_phantoms(pneumoscope: Callable, tmp_pat
     assert "synthetic" in (tmp_path / "out" / "report.html").read_text().lower()
 
 
+# Each is killed in a process of its own, forked from one that has imported everything.
 KILLED = """
-import os, sys
-sync, left = os.fsync, int(sys.argv[1])
-def kill(handle):
-    global left
-    left -= 1
-    if left < 0:
-        os._exit(9)  # no clean-up of any kind, as after kill -9 or a power cut
-    sync(handle)
-os.fsync = kill
+import json, os, sys
+import pneumoscope.experiment
 from pneumoscope.cli import main
-main(sys.argv[2:])
+
+def run(writes, cache, words):
+    os.environ["XDG_CACHE_HOME"] = cache
+    sync, left = os.fsync, writes
+    def kill(handle):
+        nonlocal left
+        left -= 1
+        if left < 0:
+            os._exit(9)  # no clean-up of any kind, as after kill -9 or a power cut
+        sync(handle)
+    os.fsync = kill
+    main(words)
+
+for given in json.load(sys.stdin):
+    child = os.fork()
+    if not child:
+        run(*given)
+    print(os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]), flush=True)
 """
+WRITES = (0, 3, 7, 10, 14, 20, 26, 40, 60)
 
 
 @pytest.fixture(scope="module")
 def words(small_dataset: Path) -> list[str]:
     settings = [word for setting in SETTINGS for word in ("--set", setting)]
     return ["experiment", str(small_dataset), "--model=model_1", "--model=model_5", *settings]
+
+
+@pytest.fixture(scope="module")
+def killed(words: list[str], tmp_path_factory: pytest.TempPathFactory) -> dict[int, Path]:
+    """Return where experiments began, with a cache beside, that were killed at so many writes."""
+    out = {writes: tmp_path_factory.mktemp("killed") / "out" for writes in WRITES}
+    runs = [
+        (writes, str(at.parent / "cache"), [*words, "--out", str(at)]) for writes, at in out.items()
+    ]
+    done = subprocess.run(
+        [sys.executable, "-c", KILLED], input=json.dumps(runs), capture_output=True, text=True
+    )
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.split() == ["9"] * len(WRITES)
+    return out
 
 
 def contents(folder: Path) -> dict[str, bytes]:
@@ -193,26 +221,24 @@ def contents(folder: Path) -> dict[str, bytes]:
 def uninterrupted(words: list[str], tmp_path_factory: pytest.TempPathFactory) -> dict[str, bytes]:
     out = tmp_path_factory.mktemp("whole") / "out"
     code = [sys.executable, "-m", "pneumoscope", *words, "--out", str(out)]
-    subprocess.run(code, capture_output=True, check=True)
+    own_cache = os.environ | {"XDG_CACHE_HOME": str(out.parent / "cache")}
+    subprocess.run(code, capture_output=True, check=True, env=own_cache)
     return contents(out)
 
 
-@pytest.mark.parametrize("writes", [0, 3, 7, 10, 14, 20, 26, 40, 60])
+@pytest.mark.parametrize("writes", WRITES)
 def test_killed_at_any_moment_it_resumes_to_the_same_end(
     words: list[str],
     uninterrupted: dict[str, bytes],
-    tmp_path: Path,
+    killed: dict[int, Path],
     pneumoscope: Callable,
+    monkeypatch: pytest.MonkeyPatch,
     writes: int,
 ) -> None:
-    out = tmp_path / "out"
-    killed = subprocess.run(
-        [sys.executable, "-c", KILLED, str(writes), *words, "--out", str(out)], capture_output=True
-    )
-    assert killed.returncode == 9
-    outcome = pneumoscope(*words, "--out", out, "--resume")
+    monkeypatch.setenv("XDG_CACHE_HOME", str(killed[writes].parent / "cache"))
+    outcome = pneumoscope(*words, "--out", killed[writes], "--resume")
     assert outcome.code == 0, outcome.err
-    resumed = contents(out)
+    resumed = contents(killed[writes])
     assert set(resumed) == set(uninterrupted)  # nothing is missing, no half-written file is left
     same = [name for name in resumed if name.endswith((".safetensors", ".png"))]
     same += [name for name in resumed if "predictions" in name or "metrics" in name]
