@@ -113,4 +113,7 @@ def test_only_a_bundle_can_be_in_integers(
     pneumoscope: Callable, compact_run: Run, tmp_path: Path
 ) -> None:
     words = ("--out", tmp_path / "x", "--format", "pytorch", "--int8")
-    assert "--int8 and --fit-on are for bundles" in pneumoscope("export", compact_run.folder, *words).err
+    assert (
+        "--int8 and --fit-on are for bundles"
+        in pneumoscope("export", compact_run.folder, *words).err
+    )
