@@ -107,8 +107,9 @@ def database(url: str) -> Iterator[Database]:
 
 @pytest.fixture
 def quick_hashes(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Hash passwords in a millisecond; how slow it is has tests of its own (test_passwords)."""
-    monkeypatch.setattr(passwords, "_HASHER", PasswordHasher(1, 8, 1))
+    """Let a password's hash take almost no memory; what it has to take is in test_passwords."""
+    quick = PasswordHasher(memory_cost=8, parallelism=1)
+    monkeypatch.setattr(passwords, "_HASHER", quick)
 
 
 @pytest.fixture(scope="session")
