@@ -30,8 +30,12 @@ def keras_python(folder: Path) -> Path:
     wanted = REQUIREMENTS.read_text()
     if not installed.exists() or installed.read_text() != wanted:
         messages.print(f"Installing tensorflow-cpu into {folder}")
-        subprocess.run([sys.executable, "-m", "venv", "--clear", folder], check=True)
-        install = [str(python), "-m", "pip", "install", "--quiet", "-r", str(REQUIREMENTS)]
-        subprocess.run(install, stdout=sys.stderr, check=True)
+        subprocess.run(
+            [sys.executable, "-m", "venv", "--clear", "--without-pip", folder], check=True
+        )
+        pip = [sys.executable, "-m", "pip", "--python", str(python)]
+        subprocess.run(
+            [*pip, "install", "--quiet", "-r", str(REQUIREMENTS)], stdout=sys.stderr, check=True
+        )
         write_text(installed, wanted)
     return python

@@ -52,7 +52,8 @@ def keras_env(made_once: Callable[..., Path]) -> Path:
     """Install Keras; without a registry skip, or fail where everything must be there."""
     try:
         with pytest.MonkeyPatch.context() as patched:
-            patched.setenv("PIP_NO_COMPILE", "1")  # as long as to install; most is never imported
+            # Off means on (pip's documentation): compiling takes as long as installing.
+            patched.setenv("PIP_NO_COMPILE", "off")
             return made_once("keras", keras_python)
     except subprocess.CalledProcessError:
         ask = [sys.executable, "-m", "pip", "index", "versions", "tensorflow-cpu"]

@@ -1,17 +1,11 @@
 """A clinic's server: the application, and the workers that read what it takes in."""
 
 import logging
-import multiprocessing
-import os
-import signal
 import socket
 import threading
-import time
 from contextlib import ExitStack
 from dataclasses import replace
 from datetime import UTC, datetime
-from multiprocessing.process import BaseProcess
-from uuid import uuid4
 
 import uvicorn
 from sqlalchemy import select
@@ -20,22 +14,16 @@ from pneumoscope.clinic.api.app import create_app
 from pneumoscope.clinic.api.page import is_built
 from pneumoscope.clinic.api.readings import DEFAULT_SITE
 from pneumoscope.clinic.listeners import Listeners
+from pneumoscope.clinic.logs import log_in_one_format
 from pneumoscope.clinic.monitoring.watch import Watch
 from pneumoscope.clinic.privacy.purge import purge_due
 from pneumoscope.clinic.protocol import PatientProtocol
 from pneumoscope.clinic.settings import Clinic, Settings
 from pneumoscope.clinic.setup_link import setup_token
 from pneumoscope.clinic.tables import Site
-from pneumoscope.clinic.worker import Worker
+from pneumoscope.clinic.worker_processes import Workers
 from pneumoscope.errors import ClinicError
-from pneumoscope.reader import load
 from pneumoscope.terminal import results
-
-_IDLE = 0.2
-"""Seconds between two looks at an empty queue."""
-
-_RESTART = 1.0
-"""Seconds between two looks at whether all workers live."""
 
 _DAY = 24 * 60 * 60.0
 """Seconds between two looks at what is to be purged."""
@@ -60,7 +48,7 @@ def serve(settings: Settings, host: str, port: int, workers: int) -> None:
     ClinicError
         If the data cannot be opened or the port is taken.
     """
-    _log_in_one_format()
+    log_in_one_format()
     with ExitStack() as stack:
         clinic = Clinic.open(settings)
         stack.callback(clinic.close)
@@ -68,7 +56,7 @@ def serve(settings: Settings, host: str, port: int, workers: int) -> None:
         address = f"http://{host}:{listener.getsockname()[1]}"
         _greet(clinic, address)
         without_secret = replace(settings, sign_on=None)
-        stack.callback(_Workers(without_secret, workers).stop)
+        stack.callback(Workers(without_secret, workers).stop)
         stack.callback(_Purger(clinic).stop)
         watch = Watch(clinic)
         watch.start()
@@ -95,34 +83,6 @@ def prepare(clinic: Clinic) -> str | None:
         return setup_token(session, datetime.now(UTC))
 
 
-def run_worker(settings: Settings) -> None:
-    """Read what waits, until told to end or the server is gone; the target of a process."""
-    _log_in_one_format()
-    stop = threading.Event()
-    for number in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(number, lambda *_: stop.set())
-    clinic = Clinic.open(settings)
-    name = f"{socket.gethostname()[:32]}-{os.getpid()}-{uuid4().hex[:8]}"
-    reader = load(settings.bundle, threads=1)
-    worker = Worker(clinic.database, clinic.store, reader, settings.operating_point, name)
-    server = multiprocessing.parent_process()
-    while not stop.is_set() and (server is None or server.is_alive()):
-        if not worker.step():
-            stop.wait(_IDLE)
-    clinic.close()
-
-
-def _log_in_one_format() -> None:
-    """Log to standard error: when (UTC), how grave, from where in the program, what."""
-    handler = logging.StreamHandler()
-    form = logging.Formatter(
-        "%(asctime)s.%(msecs)03dZ %(levelname)s %(name)s: %(message)s", "%Y-%m-%dT%H:%M:%S"
-    )
-    form.converter = time.gmtime
-    handler.setFormatter(form)
-    logging.basicConfig(handlers=[handler])
-
-
 class _Server(uvicorn.Server):
     """Ends live updates when it is told to end: it waits for what is open."""
 
@@ -131,39 +91,6 @@ class _Server(uvicorn.Server):
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
         self.listeners.close()
         await super().shutdown(sockets)
-
-
-class _Workers:
-    """Processes that read; one that ends is replaced."""
-
-    def __init__(self, settings: Settings, count: int) -> None:
-        self._settings = settings
-        self._context = multiprocessing.get_context("spawn")
-        self._processes = [self._start() for _ in range(count)]
-        self._stopping = threading.Event()
-        self._watch = threading.Thread(target=self._replace, daemon=True)
-        self._watch.start()
-
-    def stop(self) -> None:
-        """End all of them; what they are reading they read to its end."""
-        self._stopping.set()
-        self._watch.join()
-        for process in self._processes:
-            process.terminate()
-        for process in self._processes:
-            process.join()
-
-    def _start(self) -> BaseProcess:
-        process = self._context.Process(target=run_worker, args=(self._settings,), daemon=True)
-        process.start()
-        return process
-
-    def _replace(self) -> None:
-        while not self._stopping.wait(_RESTART):
-            for place, process in enumerate(self._processes):
-                if not process.is_alive():
-                    log.error("a worker ended (%s); another is started", process.exitcode)
-                    self._processes[place] = self._start()
 
 
 class _Purger:
