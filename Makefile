@@ -71,9 +71,10 @@ $(PACKAGES): $(VENV)/.dev frontend/package.json frontend/package-lock.json
 $(PAGE): $(PACKAGES) frontend/index.html frontend/vite.config.ts $(shell find frontend/src -type f)
 	$(NPM) run --silent build -- --logLevel error
 
-# Two processes of one thread each; a file's tests stay together, for what they share is made once.
+# Three processes of one thread each, since many tests wait for servers and browsers; a file's tests stay
+# together, for what they share is made once.
 test: $(VENV)/.dev web
-	OMP_NUM_THREADS=1 $(BIN)/pytest -n 2 --dist loadfile --durations 20
+	OMP_NUM_THREADS=1 $(BIN)/pytest -n 3 --dist loadfile --durations 20
 
 lint: $(VENV)/.dev $(PACKAGES)
 	$(BIN)/ruff format --check
