@@ -11,12 +11,20 @@ from collections.abc import Sequence
 from concurrent.futures import ProcessPoolExecutor
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from pathlib import Path
 
 import httpx
 import numpy as np
 
-from benchmarks.clinic_outcome import LOOK_EVERY, Outcome, drained, outcome, waiting
+from benchmarks.clinic_outcome import (
+    LOOK_EVERY,
+    Outcome,
+    drained,
+    outcome,
+    read_each_second,
+    waiting,
+)
 from benchmarks.clinic_radiographs import distinct_radiographs
 from benchmarks.clinic_server import DATABASES, ClinicServer, People, admit, clinic_server
 from benchmarks.clinic_traffic import THINK, Arrivals, Clinician, Requests, connect
@@ -48,8 +56,9 @@ the same cores as the server and its workers. A clinician searches the worklist 
 Required: the 95th percentile under 300 ms. Faults: answers of errors, and none."""
 
 DRAIN_NOTE = """\
-Images a second, and how many waited. Read: from the first reading stored to the last, while
-clinicians browse; it is no more than what was accepted unless many waited.
+Images a second, and how many waited. Read in all: from the first request to the last reading, while
+clinicians browse and the same cores take the files in. After the last came: of what still waited
+when all files had been accepted, while clinicians browse.
 The reader alone: as many processes of one thread as there are workers, on the same files (the first
 1,000), in this run, before the server was started; nothing else of this run took its share then.
 Others' load: how many processes wanted a core in the minute before the run began, near 0 if the
@@ -64,8 +73,11 @@ class Load:
 
     requests: Requests
     outcome: Outcome
-    sent: float
-    """Seconds until all radiographs were accepted."""
+    began: datetime
+    accepted: datetime
+    """When the last radiograph was."""
+    read: tuple[float, float]
+    """Images a second since it began, and since the last was accepted."""
     longest: int
     """Images that waited at once, at most."""
     peaks: tuple[float, float]
@@ -111,17 +123,18 @@ async def put_under_load(
         ]
         browsing = [asyncio.create_task(one.browse()) for one in clinicians]
         arrivals = Arrivals(files, TOGETHER, requests)
-        began = time.monotonic()
+        began = datetime.now(UTC)
         longest: list[int] = []
         browsing.append(asyncio.create_task(_watch(database, longest)))
         await arrivals.send(sender, SENDERS)
-        sent = time.monotonic() - began
+        accepted = datetime.now(UTC)
         await drained(database, _PATIENCE)
         for task in browsing:
             task.cancel()
         await asyncio.gather(*browsing, return_exceptions=True)
         found = await outcome(database, sender, arrivals.jobs)
-        return Load(requests, found, sent, max(longest), server.peaks_mb())
+        read = read_each_second(database, began), read_each_second(database, accepted)
+        return Load(requests, found, began, accepted, read, max(longest), server.peaks_mb())
 
 
 async def _watch(database: Database, lengths: list[int]) -> None:
@@ -140,11 +153,13 @@ def tables(load: Load, alone: float, workers: int, others: float) -> list[Table]
     drain: list[dict[str, Cell]] = [
         {
             "workers": workers,
-            "accepted": load.outcome.accepted / load.sent,
+            "accepted": load.outcome.accepted / (load.accepted - load.began).total_seconds(),
             "waited at most": load.longest,
-            "read": load.outcome.drain,
+            "read in all": load.read[0],
+            "read after the last came": load.read[1],
             "the reader alone": alone,
-            "ratio": load.outcome.drain / alone,
+            "ratio in all": load.read[0] / alone,
+            "ratio after": load.read[1] / alone,
             "others' load": others,
         }
     ]

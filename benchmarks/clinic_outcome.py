@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from hashlib import sha256
 from pathlib import Path
 
@@ -33,8 +34,6 @@ class Outcome:
     waiting: int
     failed: int
     """Readings that say that the image could not be read."""
-    drain: float
-    """Readings a second between the first and the last."""
 
     @property
     def complete(self) -> bool:
@@ -83,9 +82,6 @@ async def outcome(
             )
         ).all()
         failed = select(func.count()).where(StoredReading.status == "failed")
-        first, last = session.execute(
-            select(func.min(StoredReading.created), func.max(StoredReading.created))
-        ).one()
         return Outcome(
             accepted=len(files),
             by_api=by_api,
@@ -94,8 +90,15 @@ async def outcome(
             readings=session.scalar(select(func.count()).select_from(StoredReading)) or 0,
             waiting=waiting(database),
             failed=session.scalar(failed) or 0,
-            drain=(len(found) - 1) / max((last - first).total_seconds(), 1e-9),
         )
+
+
+def read_each_second(database: Database, since: datetime) -> float:
+    """Return how many readings a second were stored from a moment on to the last; NaN if none."""
+    stored = select(func.count(), func.max(StoredReading.created))
+    with database.reading() as session:
+        count, last = session.execute(stored.where(StoredReading.created > since)).one()
+    return count / (last - since).total_seconds() if count else float("nan")
 
 
 async def _read_jobs(client: httpx.AsyncClient, jobs: Iterator[str]) -> int:

@@ -2,12 +2,17 @@
 
 import io
 from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import numpy as np
 from PIL import Image
 
+from benchmarks.clinic_outcome import read_each_second
 from benchmarks.clinic_radiographs import distinct_radiographs, numbered
+from pneumoscope.clinic.database import Database
+from pneumoscope.clinic.tables import Image as ImageRow
+from pneumoscope.clinic.tables import Site, StoredReading, Study
 
 
 def test_nothing_is_lost_and_every_kind_of_request_is_timed(run_benchmark: Callable) -> None:
@@ -22,9 +27,44 @@ def test_nothing_is_lost_and_every_kind_of_request_is_timed(run_benchmark: Calla
         assert row["faults"] == 0
         assert 0 < row["p50 ms"] <= row["p95 ms"] <= row["p99 ms"]
     (queue,) = tables["The queue"]
-    assert np.isclose(queue["ratio"], queue["read"] / queue["the reader alone"])
+    assert np.isclose(queue["ratio in all"], queue["read in all"] / queue["the reader alone"])
+    assert queue["read in all"] > 0
     (peaks,) = tables["Memory"]
     assert all(50 < peaks[name] < 1_000 for name in ("server", "worker"))
+
+
+def test_a_rate_counts_what_was_read_since_a_moment(tmp_path: Path) -> None:
+    database = Database(f"sqlite:///{tmp_path}/clinic.db")
+    began = datetime(2026, 11, 26, tzinfo=UTC)
+    with database.writing() as session:
+        study = Study(site=Site(name="Ward"), received=began)
+        for second in range(1, 5):  # 1, 2, 3 and 4 s after it began
+            session.add(_read_image(study, began + timedelta(seconds=second)))
+    assert read_each_second(database, began) == 4 / 4
+    assert read_each_second(database, began + timedelta(seconds=2.5)) == 2 / 1.5
+    assert np.isnan(read_each_second(database, began + timedelta(seconds=5)))
+
+
+def _read_image(study: Study, moment: datetime) -> ImageRow:
+    reading = StoredReading(
+        created=moment,
+        bundle="x",
+        status="failed",
+        operating_point="screening",
+        findings={},
+        reasons=[],
+        quality=[],
+        milliseconds=1.0,
+    )
+    return ImageRow(
+        study=study,
+        reading=reading,
+        sha256="0",
+        name="a",
+        media_type="image/png",
+        size=1,
+        received=moment,
+    )
 
 
 def test_repeated_files_are_unlike_in_bytes_and_alike_in_pixels(tmp_path: Path) -> None:

@@ -26,7 +26,7 @@ def waiting(database: Database) -> list[str]:
         session.add_all([study, *images])
         session.flush()
         for second, image in enumerate(images):
-            enqueue(session, image.id, START + timedelta(seconds=second))
+            enqueue(session, image, START + timedelta(seconds=second))
     return [image.id for image in images]
 
 

@@ -156,3 +156,12 @@ def test_the_server_purges_when_it_starts(server: Server, phantoms: list[bytes])
     finally:
         restarted.process.kill()
         restarted.process.wait()
+
+
+def test_who_waits_for_a_page_goes_before_the_next_radiograph(server: Server) -> None:
+    of_server = os.getpriority(os.PRIO_PROCESS, server.process.pid)
+
+    def below(pid: int) -> bool:
+        return os.getpriority(os.PRIO_PROCESS, pid) > of_server
+
+    wait_until(lambda: bool(server.workers) and all(map(below, server.workers)))

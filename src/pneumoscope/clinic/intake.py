@@ -12,6 +12,7 @@ from sqlalchemy.orm import Session
 
 from pneumoscope.clinic.queue import enqueue
 from pneumoscope.clinic.store import FileStore
+from pneumoscope.clinic.table import new_id
 from pneumoscope.clinic.tables import Image, Job, Site, Study, StudyStatus
 from pneumoscope.errors import UnreadableRadiographError
 from pneumoscope.radiograph.dicom import read_header
@@ -146,9 +147,12 @@ def accept(session: Session, kept: Kept, site: Site, job: Job, now: datetime) ->
         The moment.
     """
     origin = kept.origin
-    study = _study_of(session, origin, site, now)
+    # All that belongs together by relationships, so that one flush writes many images at once and
+    # none is looked up again to be shown.
     image = Image(
-        study_id=study.id,
+        id=new_id(),
+        study=_study_of(session, origin, site, now),
+        reading=None,
         job_id=job.id,
         sha256=kept.sha256,
         name=kept.name,
@@ -158,8 +162,7 @@ def accept(session: Session, kept: Kept, site: Site, job: Job, now: datetime) ->
         received=now,
     )
     session.add(image)
-    session.flush()
-    enqueue(session, image.id, now)
+    enqueue(session, image, now)
     return image
 
 
@@ -175,8 +178,8 @@ def _study_of(session: Session, origin: Origin, site: Site, now: datetime) -> St
     if known is not None:
         known.status = StudyStatus.NEW
         return known
-    study = Study(
-        site_id=site.id,
+    return Study(
+        site=site,
         study_uid=origin.study_uid,
         accession=origin.accession,
         patient_id=origin.patient_id,
@@ -186,9 +189,6 @@ def _study_of(session: Session, origin: Origin, site: Site, now: datetime) -> St
         acquired=origin.acquired,
         received=now,
     )
-    session.add(study)
-    session.flush()
-    return study
 
 
 def _origin_of_dicom(content: bytes) -> Origin:

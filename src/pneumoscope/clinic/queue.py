@@ -7,7 +7,7 @@ from datetime import datetime, timedelta
 from sqlalchemy import delete, func, select, update
 from sqlalchemy.orm import Session
 
-from pneumoscope.clinic.tables import Task
+from pneumoscope.clinic.tables import Image, Task
 
 LEASE = timedelta(minutes=2)
 """How long a worker may take to read what it took; then another one may take it."""
@@ -24,9 +24,9 @@ class Lease:
     attempts: int
 
 
-def enqueue(session: Session, image_id: str, now: datetime) -> None:
+def enqueue(session: Session, image: Image, now: datetime) -> None:
     """Have an image read; it becomes visible with the transaction that it came in."""
-    session.add(Task(image_id=image_id, queued=now, available=now))
+    session.add(Task(image=image, queued=now, available=now))
 
 
 def waiting(session: Session, now: datetime, most: int) -> int:

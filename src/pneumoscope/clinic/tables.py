@@ -105,6 +105,8 @@ class Task(Table):
     """Who took it last: only that worker may store its reading."""
     attempts: Mapped[int] = mapped_column(default=0)
 
+    image: Mapped[Image] = relationship()
+
 
 class StoredReading(Table):
     """What the reader said of an image: exactly one for each."""

@@ -23,6 +23,9 @@ _IDLE = 0.2
 _RESTART = 1.0
 """Seconds between two looks at whether all workers live."""
 
+_NICE = 5
+"""Added to a worker's nice value: who waits for a page goes before the next radiograph."""
+
 log = logging.getLogger(__name__)
 
 
@@ -70,6 +73,7 @@ class Workers:
 def run_worker(settings: Settings) -> None:
     """Read what waits, until told to end or the server is gone; the target of a process."""
     log_in_one_format()
+    os.nice(_NICE)
     stop = threading.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: stop.set())

@@ -17,7 +17,7 @@ _SHOWN_FROM = 0.25
 """Share of the scale beneath which a place stays as it is."""
 
 _OPACITY = 0.55
-_LAYER = (512, 512)
+_LAYER = (256, 256)
 """Pixels of a layer of its own, enough for what is as smooth as a heat map."""
 
 _RAMP = np.array([[255, 221, 87], [255, 127, 14], [214, 39, 40]], np.float32)

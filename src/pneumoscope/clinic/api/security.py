@@ -1,7 +1,7 @@
 """Who sends a request, and whether that role may do what it asks for."""
 
 import hmac
-from collections.abc import Callable, Container
+from collections.abc import Awaitable, Callable, Container
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from http import HTTPStatus
@@ -9,6 +9,7 @@ from ipaddress import ip_address
 from typing import Annotated
 
 from fastapi import Depends, Request
+from fastapi.concurrency import run_in_threadpool
 from starlette.requests import HTTPConnection
 
 from pneumoscope.clinic.accounts import Actor, Role, has_identity
@@ -34,10 +35,15 @@ _SAFE = {"GET", "HEAD", "OPTIONS"}
 _CHALLENGE = {"WWW-Authenticate": "Bearer"}
 
 
-def clinic_of(request: Request) -> Clinic:
+# FastAPI sends each function that is no coroutine through a thread of its own; what neither waits
+# nor computes is therefore one, and a request goes through two threads: who asks, and the answer.
+async def clinic_of(request: Request) -> Clinic:
     """Return the clinic that the server was started with."""
     clinic: Clinic = request.app.state.clinic
     return clinic
+
+
+TheClinic = Annotated[Clinic, Depends(clinic_of)]
 
 
 def address_of(request: HTTPConnection) -> str:
@@ -66,7 +72,7 @@ class Caller:
     touch_due: bool = False
 
 
-def identified(request: Request) -> Caller:
+def identified(request: Request, clinic: TheClinic) -> Caller:
     """Return who sends a request, by its API token or its browser's session.
 
     Who it is stays with the request, for what is logged of it.
@@ -77,7 +83,7 @@ def identified(request: Request) -> Caller:
         401 if nobody is signed in; 403 if a browser would change something without the header that
         no other site can send; 429 if it is too much of one account.
     """
-    clinic, now = clinic_of(request), datetime.now(UTC)
+    now = datetime.now(UTC)
     authorization = request.headers.get("authorization")
     if authorization is not None:
         caller = _by_token(clinic, authorization, now)
@@ -123,18 +129,22 @@ def _by_token(clinic: Clinic, authorization: str, now: datetime) -> Caller:
 TheCaller = Annotated[Caller, Depends(identified)]
 
 
-def signed_in(request: Request, caller: TheCaller) -> Actor:
+async def signed_in(request: Request, caller: TheCaller, clinic: TheClinic) -> Actor:
     """Return who sends a request, and write down that their session was used."""
     if caller.touch_due:
-        with clinic_of(request).database.writing() as session:
-            touch(session, request.cookies[COOKIE], datetime.now(UTC))
+        await run_in_threadpool(_touch, clinic, request.cookies[COOKIE])
     return caller.actor
 
 
-def may(*roles: Role) -> Callable[[Actor], Actor]:
+def _touch(clinic: Clinic, token: str) -> None:
+    with clinic.database.writing() as session:
+        touch(session, token, datetime.now(UTC))
+
+
+def may(*roles: Role) -> Callable[[Actor], Awaitable[Actor]]:
     """Return what lets some roles pass and stops all others with 403."""
 
-    def allowed(actor: Annotated[Actor, Depends(signed_in)]) -> Actor:
+    async def allowed(actor: Annotated[Actor, Depends(signed_in)]) -> Actor:
         require_role(actor, roles)
         return actor
 
@@ -195,7 +205,7 @@ def require_kept(purged: datetime | None) -> None:
 
 
 def administrates(
-    request: Request, actor: Annotated[Actor, Depends(may(Role.ADMINISTRATOR))], caller: TheCaller
+    actor: Annotated[Actor, Depends(may(Role.ADMINISTRATOR))], caller: TheCaller, clinic: TheClinic
 ) -> Actor:
     """Return who administers, with a second factor if the server asks for it in browsers.
 
@@ -204,7 +214,6 @@ def administrates(
     ProblemError
         403 for who has none and does not come by the single sign-on, which has its own.
     """
-    clinic = clinic_of(request)
     if clinic.settings.second_factor and caller.csrf is not None:
         with clinic.database.reading() as session:
             safe = is_active(session, actor.user_id) or has_identity(session, actor.user_id)
@@ -219,4 +228,3 @@ def administrates(
 Anyone = Annotated[Actor, Depends(signed_in)]
 Person = Annotated[Actor, Depends(may(*PEOPLE))]
 Administrator = Annotated[Actor, Depends(administrates)]
-TheClinic = Annotated[Clinic, Depends(clinic_of)]
