@@ -1,7 +1,11 @@
+import ctypes
 import io
+import multiprocessing
+import signal
 from dataclasses import asdict
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import NoReturn, cast
 
 import numpy as np
 import pytest
@@ -9,6 +13,7 @@ from PIL import Image as Picture
 from sqlalchemy import func, select
 
 from pneumoscope.clinic import queue
+from pneumoscope.clinic import worker as worker_module
 from pneumoscope.clinic.database import Database
 from pneumoscope.clinic.intake import Origin, Upload, accept, keep
 from pneumoscope.clinic.store import FileStore
@@ -34,6 +39,56 @@ def hand_in(
         session.add_all([site, job])
         session.flush()
         return [accept(session, one, site, job, now).id for one in kept]
+
+
+class Hanging:
+    """Stands for a decoder that never comes back, in C, where Python can interrupt nothing."""
+
+    def __init__(self, reader: Reader) -> None:
+        self.bundle = reader.bundle
+
+    def read(self, content: bytes) -> NoReturn:
+        waiting = ctypes.PyDLL(None).pause  # holds Python's lock, as a decoder may
+        while True:
+            waiting()
+
+
+def test_an_image_whose_reading_hangs_ends_the_process_and_stays_on_the_queue(
+    database: Database,
+    store: FileStore,
+    reader: Reader,
+    phantoms: list[bytes],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    hand_in(database, store, phantoms[:1])
+    monkeypatch.setattr(worker_module, "LONGEST", 0.2)
+    worker = Worker(database, store, cast("Reader", Hanging(reader)), "screening", "a")
+    database.close()  # connections are not to be shared with a fork
+    process = multiprocessing.get_context("fork").Process(target=_step, args=(worker,), daemon=True)
+    process.start()
+    process.join(60)
+    assert process.exitcode == -signal.SIGALRM
+    with database.reading() as session:
+        task = session.scalars(select(Task)).one()
+        assert (task.owner, task.attempts) == ("a", 1)
+
+
+def _step(worker: Worker) -> None:
+    signal.signal(signal.SIGALRM, signal.SIG_DFL)  # as in a process of its own
+    worker.step()
+
+
+def test_a_timer_that_ran_before_runs_on_when_an_image_is_read(
+    database: Database, store: FileStore, reader: Reader, phantoms: list[bytes]
+) -> None:
+    hand_in(database, store, phantoms[:1])
+    before, _ = signal.setitimer(signal.ITIMER_REAL, 500)
+    try:
+        drain(Worker(database, store, reader, "screening", "a"))
+        left, _ = signal.getitimer(signal.ITIMER_REAL)
+        assert 400 < left <= 500
+    finally:
+        signal.setitimer(signal.ITIMER_REAL, before)
 
 
 def drain(worker: Worker) -> int:

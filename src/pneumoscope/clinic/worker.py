@@ -1,7 +1,9 @@
 """A worker: takes images off the queue, reads them and stores what the reader says, each once."""
 
 import logging
-from collections.abc import Mapping, Sequence
+import signal
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from datetime import UTC, datetime
 
 from sqlalchemy import select
@@ -14,6 +16,9 @@ from pneumoscope.clinic.store import FileStore
 from pneumoscope.clinic.tables import Image
 from pneumoscope.errors import StorageError
 from pneumoscope.reader import Reader, Reading, Status
+
+LONGEST = 60.0
+"""Seconds that an image may be read for, a fraction of a lease; what takes longer hangs."""
 
 MOST_TAKEN = 16
 """Images that a worker takes at a time: what is done once for all of them is then a small part."""
@@ -80,7 +85,8 @@ class Worker:
         except StorageError as error:
             log.error("%s", error)
             return self._failed("its file is missing or damaged here; send it again")
-        return self._reader.read(content)
+        with _ended_after(LONGEST):
+            return self._reader.read(content)
 
     def _failed(self, reason: str) -> Reading:
         return Reading(Status.FAILED, self._reader.bundle.identity, (reason,))
@@ -94,6 +100,20 @@ class Worker:
     def _give_back(self, leases: Sequence[Lease]) -> None:
         with self._database.writing() as session:
             give_back(session, [one.image_id for one in leases], self._name, datetime.now(UTC))
+
+
+@contextmanager
+def _ended_after(seconds: float) -> Iterator[None]:
+    """Have the system end this process if the block takes longer, wherever it is.
+
+    A decoder that hangs does so in C, where no exception of Python's reaches it. The image then
+    counts as one that stopped the program, and another process takes the place of this one.
+    """
+    before = signal.setitimer(signal.ITIMER_REAL, seconds)
+    try:
+        yield
+    finally:
+        signal.setitimer(signal.ITIMER_REAL, *before)
 
 
 def _files(session: Session, leases: Sequence[Lease]) -> dict[str, str]:
