@@ -84,6 +84,9 @@ async function makeClinician(page: Page) {
   await page.getByRole("button", { name: "Issue a token" }).click();
   await page.getByRole("button", { name: "Revoke lost" }).click();
   await page.getByText("revoked").waitFor();
+  await page.getByLabel("Name of a further site").fill("Ward 9");
+  await page.getByRole("button", { name: "Make the site" }).click();
+  await page.getByText("Ward 9").waitFor();
   await witness.look("administration");
   await choosePassword(page, link);
 }
@@ -105,6 +108,10 @@ async function upload(page: Page) {
   await page.keyboard.press("u");
   await page.getByRole("heading", { name: "Upload" }).waitFor();
   await page.getByText("Patient, for files").click();
+  const site = page.getByLabel("Site");
+  await site.selectOption("Ward 9"); // waits until it is there
+  await site.selectOption("default");
+  assert.deepEqual(await site.locator("option").allTextContents(), ["Ward 9", "default"]);
   const progress = await handIn(page, task.batches);
   seen.progress = JSON.stringify(progress);
   await page.getByText("12 files: 11 accepted, 1 refused, 11 read").waitFor();

@@ -80,17 +80,11 @@ export interface Alert {
   acknowledged_by: string | null;
 }
 
-export interface SiteName {
-  id: string;
-  name: string;
-}
-
 /** What is asked for, as addresses have it: of all sites if none is named. */
 export const asked = (days: number, site: string) =>
   `days=${days}${site === "" ? "" : `&site=${site}`}`;
 export const overview = (asked: string) =>
   json<Overview>("GET", `/v1/monitoring?windows=6&${asked}`);
-export const sites = () => json<SiteName[]>("GET", "/v1/monitoring/sites");
 export const alerts = () => json<Alert[]>("GET", "/v1/monitoring/alerts");
 export const lookNow = () => json<Alert[]>("POST", "/v1/monitoring/look");
 export const acknowledge = (alert: string) =>

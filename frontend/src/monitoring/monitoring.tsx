@@ -1,6 +1,7 @@
 // The clinic's figures, for reviewers and administrators.
 
 import { useCallback, useState } from "react";
+import { sites } from "../api/clinic.ts";
 import * as monitoring from "../api/monitoring.ts";
 import type { SignedIn } from "../api/types.ts";
 import { useLoaded } from "../shell/use-loaded.ts";
@@ -77,14 +78,14 @@ function Figures() {
 
 /** One site or all of them, where there are several. */
 function ChooseSite({ site, choose }: { site: string; choose: (site: string) => void }) {
-  const { value: sites = [] } = useLoaded(monitoring.sites);
+  const { value: known = [] } = useLoaded(sites);
   return (
-    sites.length > 1 && (
+    known.length > 1 && (
       <label>
         Site
         <select value={site} onChange={(event) => choose(event.target.value)}>
           <option value="">all sites</option>
-          {sites.map((one) => (
+          {known.map((one) => (
             <option key={one.id} value={one.id}>
               {one.name}
             </option>

@@ -1,4 +1,8 @@
 import type { Ref } from "react";
+import { sites } from "../api/clinic.ts";
+import { useLoaded } from "../shell/use-loaded.ts";
+
+const DEFAULT_SITE = "default";
 
 /** Whose the files are that do not say it themselves, and of which site. */
 export function PatientFields({ form }: { form: Ref<HTMLFormElement> }) {
@@ -22,11 +26,26 @@ export function PatientFields({ form }: { form: Ref<HTMLFormElement> }) {
           <label>
             Accession number <input name="accession" maxLength={64} autoComplete="off" />
           </label>
-          <label>
-            Site <input name="site" maxLength={100} defaultValue="default" autoComplete="off" />
-          </label>
+          <ChooseSite />
         </div>
       </details>
     </form>
+  );
+}
+
+/** One of the sites that there are; the first of all is the server's own. */
+function ChooseSite() {
+  const { value = [], error } = useLoaded(sites);
+  const names = value.map((one) => one.name);
+  return (
+    <label>
+      Site{" "}
+      <select name="site" key={names.length} defaultValue={DEFAULT_SITE}>
+        {(names.length > 0 ? names : [DEFAULT_SITE]).map((name) => (
+          <option key={name}>{name}</option>
+        ))}
+      </select>
+      {error !== "" && <span role="alert"> The other sites cannot be listed: {error}</span>}
+    </label>
   );
 }

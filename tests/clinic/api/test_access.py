@@ -47,6 +47,7 @@ EVERYONE = {
     ("GET", "/v1/images/{image_id}/heatmap"),
     ("GET", "/v1/images/{image_id}/highlights"),
     ("GET", "/v1/images/{image_id}/pixels"),
+    ("GET", "/v1/sites"),
     ("GET", "/v1/model"),
 }
 PEOPLE = {
@@ -62,7 +63,6 @@ PEOPLE = {
 }
 WATCHERS = {
     ("GET", "/v1/monitoring"),
-    ("GET", "/v1/monitoring/sites"),
     ("GET", "/v1/monitoring/report"),
     ("GET", "/v1/monitoring/alerts"),
     ("POST", "/v1/monitoring/look"),
@@ -78,7 +78,6 @@ ADMINISTRATORS = {
     ("GET", "/v1/users/{user_id}/tokens"),
     ("POST", "/v1/users/{user_id}/tokens"),
     ("DELETE", "/v1/tokens/{token_id}"),
-    ("GET", "/v1/sites"),
     ("POST", "/v1/sites"),
     ("PATCH", "/v1/sites/{site_id}"),
     ("GET", "/v1/retention"),

@@ -80,7 +80,7 @@ def test_the_figures_over_http(as_: As, busy: Simulated) -> None:
 def test_figures_of_one_site(as_: As, busy: Simulated) -> None:
     client = as_(Role.REVIEWER)
     busy.run(3, 1, 2, site="East")
-    sites = {one["name"]: one["id"] for one in client.get("/v1/monitoring/sites").json()}
+    sites = {one["name"]: one["id"] for one in client.get("/v1/sites").json()}
     assert list(sites) == ["East", "Ward", "default"]
     assert sites["East"] == busy.site("East")
     asked = {"days": 3, "windows": 1, "site": sites["East"]}

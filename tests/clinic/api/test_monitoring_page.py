@@ -59,9 +59,7 @@ def test_reviewers_and_administrators_see_the_figures_and_alerts(
         f"{one['value']:.3f} ({one['interval']['low']:.3f} to {one['interval']['high']:.3f})"
         for one in (each["sensitivity"], each["specificity"])
     )
-    sites = {
-        one["name"]: one["id"] for one in as_(Role.REVIEWER).get("/v1/monitoring/sites").json()
-    }
+    sites = {one["name"]: one["id"] for one in as_(Role.REVIEWER).get("/v1/sites").json()}
     assert seen["sites"].split("|") == ["all sites", *sites]
     assert seen["of a site"].split("|")[::5] == ["0", "0", "0", "0", "0", "14"]
     assert seen["report"] == f"/v1/monitoring/report?days=28&site={sites['North, outpatients']}"

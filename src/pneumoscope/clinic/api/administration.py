@@ -14,7 +14,7 @@ from pneumoscope.clinic.accounts import Role
 from pneumoscope.clinic.api.inputs import Identifier, Text
 from pneumoscope.clinic.api.lookup import existing
 from pneumoscope.clinic.api.problems import ProblemError
-from pneumoscope.clinic.api.security import Administrator, TheClinic
+from pneumoscope.clinic.api.security import Administrator, Anyone, TheClinic
 from pneumoscope.clinic.tables import Site, User
 
 router = APIRouter(prefix="/v1", tags=["administration"])
@@ -207,8 +207,8 @@ def revoke_token(clinic: TheClinic, administrator: Administrator, token_id: Iden
 
 
 @router.get("/sites")
-def sites(clinic: TheClinic, _: Administrator) -> list[SiteView]:
-    """List the sites."""
+def sites(clinic: TheClinic, _: Anyone) -> list[SiteView]:
+    """List the sites, for whoever hands in files of one or asks for its figures."""
     with clinic.database.reading() as session:
         return [_site_view(site) for site in session.scalars(select(Site).order_by(Site.name))]
 

@@ -11,7 +11,6 @@ from fastapi import APIRouter, Depends, Query
 from fastapi.responses import HTMLResponse, Response
 from prometheus_client import CONTENT_TYPE_LATEST
 from pydantic import BaseModel
-from sqlalchemy import select
 
 from pneumoscope.clinic import audit
 from pneumoscope.clinic.accounts import Actor, Role
@@ -55,13 +54,6 @@ class AlertView(BaseModel):
         return cls(site=None if alert.site is None else alert.site.name, **named)
 
 
-class SiteName(BaseModel):
-    """A site whose figures may be asked for."""
-
-    id: str
-    name: str
-
-
 def _asked(
     days: Annotated[int, Query(ge=1, le=366, description="of one window")] = 28,
     windows: Annotated[int, Query(ge=1, le=26, description="one before the other")] = 6,
@@ -83,14 +75,6 @@ def show(clinic: TheClinic, _: Keeper) -> Response:
 def figures(clinic: TheClinic, _: Watcher, asked: TheAsked) -> Overview:
     """Return volume, times, rejections, shifts from the bundle's population, and agreement."""
     return _overview(clinic, asked)[0]
-
-
-@router.get("/v1/monitoring/sites")
-def sites(clinic: TheClinic, _: Watcher) -> list[SiteName]:
-    """List the sites, each of which can be asked for alone."""
-    with clinic.database.reading() as session:
-        found = session.scalars(select(Site).order_by(Site.name))
-        return [SiteName(id=site.id, name=site.name) for site in found]
 
 
 @router.get("/v1/monitoring/report", response_class=HTMLResponse)
