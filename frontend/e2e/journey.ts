@@ -186,7 +186,7 @@ async function useWorklist(page: Page) {
   await page.keyboard.press("?");
   await page.getByRole("dialog", { name: "Keys" }).waitFor();
   await witness.look("keys");
-  await page.keyboard.press("Escape");
+  await keyboard.turnOffAndOn(page);
   await keyboard.useWorklist(page, task.studies + 1);
   await keyboard.leafThrough(page, LATER);
   await page.getByRole("radio", { name: "Reviewed" }).check({ force: true });

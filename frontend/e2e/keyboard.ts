@@ -36,6 +36,20 @@ async function checkHelp(page: Page, wanted: Record<string, string>) {
   await help.waitFor({ state: "hidden" });
 }
 
+/** Out of the help that is open: without keys of one character `?` does nothing, and its button does. */
+export async function turnOffAndOn(page: Page) {
+  const help = page.getByRole("dialog", { name: "Keys" });
+  await help.getByRole("checkbox").uncheck();
+  await page.keyboard.press("Escape");
+  await page.reload();
+  await page.getByText("studies,").waitFor();
+  await page.keyboard.press("?");
+  assert.equal(await help.isVisible(), false);
+  await page.getByRole("button", { name: "Show the keys" }).click();
+  await help.getByRole("checkbox").check();
+  await page.keyboard.press("Escape");
+}
+
 export async function useWorklist(page: Page, studies: number) {
   const counted = (text: string) => page.getByText(text).waitFor();
   await checkHelp(page, WORKLIST);

@@ -29,6 +29,10 @@ interface Known {
 
 let current: Known[] = [];
 
+/** Kept by the browser: whoever dictates would press keys by every word (WCAG 2.1.4). */
+const KEPT = "keys of one character";
+let singleKeys = localStorage.getItem(KEPT) !== "off";
+
 function inField(target: EventTarget | null): boolean {
   return (
     target instanceof HTMLTextAreaElement ||
@@ -46,6 +50,9 @@ addEventListener("keydown", (event) => {
       event.preventDefault(); // browsers would empty a search
       (event.target as HTMLElement).blur();
     }
+    return;
+  }
+  if (!singleKeys && event.key.length === 1) {
     return;
   }
   const key = current.flatMap(({ keys }) => keys).find((one) => one.keys.includes(event.key));
@@ -110,8 +117,27 @@ export function KeyHelp() {
         <form method="dialog">
           <button type="submit">Close</button>
         </form>
+        <SingleKeys />
       </dialog>
     </>
+  );
+}
+
+function SingleKeys() {
+  const [on, setOn] = useState(singleKeys);
+  function turn(to: boolean) {
+    singleKeys = to;
+    localStorage.setItem(KEPT, to ? "on" : "off");
+    setOn(to);
+  }
+  return (
+    <label className="switch">
+      <input type="checkbox" checked={on} onChange={(event) => turn(event.target.checked)} />
+      <span>
+        Keys of one character act, in this browser. Turn them off if you dictate: words would press
+        them.
+      </span>
+    </label>
   );
 }
 
