@@ -1,7 +1,7 @@
 // The worklist and the viewer without a mouse: every key that the help names does what it says.
 
 import assert from "node:assert/strict";
-import type { Page } from "playwright-core";
+import type { Locator, Page } from "playwright-core";
 
 const EVERYWHERE = "? 1 2 3 4 Q Tab Esc";
 const WORKLIST = { Worklist: "j ↓ k ↑ ⏎ m u", Filters: "/ s x d", Everywhere: EVERYWHERE };
@@ -32,6 +32,11 @@ async function checkHelp(page: Page, wanted: Record<string, string>) {
     onButtons.filter((key) => !keys.includes(key)),
     [],
   );
+  await close(page, help);
+}
+
+/** Keys do nothing while it is open. */
+async function close(page: Page, help: Locator) {
   await page.keyboard.press("Escape");
   await help.waitFor({ state: "hidden" });
 }
@@ -40,14 +45,14 @@ async function checkHelp(page: Page, wanted: Record<string, string>) {
 export async function turnOffAndOn(page: Page) {
   const help = page.getByRole("dialog", { name: "Keys" });
   await help.getByRole("checkbox").uncheck();
-  await page.keyboard.press("Escape");
+  await close(page, help);
   await page.reload();
   await page.getByText("studies,").waitFor();
   await page.keyboard.press("?");
   assert.equal(await help.isVisible(), false);
   await page.getByRole("button", { name: "Show the keys" }).click();
   await help.getByRole("checkbox").check();
-  await page.keyboard.press("Escape");
+  await close(page, help);
 }
 
 export async function useWorklist(page: Page, studies: number) {
