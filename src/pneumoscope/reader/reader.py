@@ -180,9 +180,8 @@ class Reader:
             look = look_at(
                 self._session, np.stack([one.pixels for one in batch if one.pixels is not None])
             )
-            distances = self._population.distance(look.features)
             for row, i in enumerate(wanted):
-                readings[i] = self._judge(readings[i], look, row, float(distances[row]))
+                readings[i] = self._judge(readings[i], look, row)
         share = (time.perf_counter() - started) / max(1, len(wanted))
         return [
             replace(
@@ -192,8 +191,11 @@ class Reader:
             for i, one in enumerate(batch)
         ]
 
-    def _judge(self, reading: Reading, look: Look, row: int, distance: float) -> Reading:
+    def _judge(self, reading: Reading, look: Look, row: int) -> Reading:
         record = self.bundle.record
+        # One by one: for several NumPy would wake threads of its own, which then turn in circles
+        # for milliseconds on the cores that the other batches want.
+        distance = float(self._population.distance(look.features[row : row + 1])[0])
         probability = float(self.probabilities(look.logits[row : row + 1])[0])
         quality, status = reading.quality, reading.status
         if distance > record.population_limit:
