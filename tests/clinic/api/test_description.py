@@ -2,6 +2,7 @@
 
 import base64
 import json
+import re
 from collections.abc import Callable
 
 import jsonschema_rs
@@ -24,6 +25,7 @@ from sqlalchemy import select
 from pneumoscope.clinic import listeners
 from pneumoscope.clinic.accounts import Role
 from pneumoscope.clinic.api import quotas
+from pneumoscope.clinic.api.quotas import Quotas
 from pneumoscope.clinic.settings import Clinic
 from pneumoscope.clinic.tables import User
 
@@ -156,3 +158,27 @@ def test_a_files_name_that_is_no_text_is_no_fault(as_: As) -> None:
     multipart = {"Content-Type": "multipart/form-data; boundary=x"}
     answer = as_(Role.SERVICE).post("/v1/readings", content=body, headers=multipart)
     assert answer.status_code in (400, 415), answer.text
+
+
+def test_bodies_of_another_kind_are_refused(as_: As) -> None:
+    """Of each route that takes one, with what would be in order but for its kind."""
+    administrator = as_(Role.ADMINISTRATOR)
+    paths = administrator.get("/v1/openapi.json").json()["paths"]
+    taken = {
+        (method, path, *route["requestBody"]["content"])
+        for path, methods in paths.items()
+        for method, route in methods.items()
+        if "requestBody" in route
+    }
+    assert ("post", "/v1/readings", "multipart/form-data") in taken
+    kinds = {None, "text/plain", "application/json", "application/x-www-form-urlencoded"}
+    for method, path, wanted in taken:
+        where = re.sub(r"{\w+}", "0" * 32, path)
+        for kind in kinds - {wanted}:
+            administrator.app.state.quotas = Quotas()
+            headers = {"Content-Type": kind} if kind else {}
+            answer = administrator.request(method, where, content=b"{}", headers=headers)
+            assert answer.status_code == 415, (method, path, kind)
+            assert answer.headers["content-type"] == "application/problem+json"
+            assert answer.headers["accept"] == wanted
+            assert wanted in answer.json()["detail"]

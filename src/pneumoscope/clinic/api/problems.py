@@ -103,7 +103,11 @@ def answer_errors(app: FastAPI) -> None:
         return problem(error.status, error.detail, error.headers, **error.more)
 
     @app.exception_handler(RequestValidationError)
-    def _invalid(_request: Request, error: RequestValidationError) -> JSONResponse:
+    def _invalid(request: Request, error: RequestValidationError) -> JSONResponse:
+        wanted = _media_type(request)
+        if wanted and request.headers.get("content-type", "").split(";")[0].lower() != wanted:
+            said = f"the body has to be {wanted}; name it so in the header Content-Type"
+            return problem(HTTPStatus.UNSUPPORTED_MEDIA_TYPE, said, {"Accept": wanted})
         # Where and what, but not what was sent: that may be a password or a patient.
         found = [
             {"where": ".".join(map(str, one["loc"])), "what": one["msg"]} for one in error.errors()
@@ -132,6 +136,12 @@ def answer_errors(app: FastAPI) -> None:
         return problem(
             HTTPStatus.INTERNAL_SERVER_ERROR, "the server failed; its log says where, please report"
         )
+
+
+def _media_type(request: Request) -> str | None:
+    """Return of what kind the body is to be, by the route."""
+    body = getattr(request.scope.get("route"), "body_field", None)
+    return body and body.field_info.media_type
 
 
 def route_of(request: HTTPConnection) -> str:
