@@ -1,10 +1,11 @@
-"""What is refused is in the log, with whom and from where, and without what was sent."""
+"""What is refused is in the log and counted, with whom and from where, not what was sent."""
 
 import json
 from collections.abc import Callable
 
 import pytest
 from fastapi.testclient import TestClient
+from prometheus_client.parser import text_string_to_metric_families
 from sqlalchemy import select
 
 from pneumoscope.clinic.accounts import Role
@@ -66,6 +67,7 @@ def test_what_is_not_in_order_is_in_the_log_and_nothing_of_it(
     somewhere.put("/v1/session?SECRET=1")
     somewhere.get("/SECRET%0Arefused:")
     somewhere.post("/v1/readings", content=b"x" * (clinic.settings.most_bytes + 1))
+    somewhere.request("SECRET", "/v1/session")
     lines = refused(caplog)
     assert [line.removesuffix(f" without a sign-in from {ADDRESS}") for line in lines] == [
         "refused: 422 POST /v1/session",
@@ -73,7 +75,29 @@ def test_what_is_not_in_order_is_in_the_log_and_nothing_of_it(
         "refused: 405 PUT /v1/session",
         "refused: 404 GET an unknown route",
         "refused: 413 POST an unknown route",
+        "refused: 405 another method /v1/session",
     ]
+
+
+def test_what_is_refused_is_counted(somewhere: TestClient, as_: As) -> None:
+    service = as_(Role.SERVICE)
+    for password in ("wrong", "wrong again", PASSWORD):
+        somewhere.post("/v1/session", json={"name": "a clinician", "password": password})
+    service.get("/v1/users")
+    service.get("/v1/SECRET")
+    service.request("SECRET", f"/v1/studies/{'0' * 32}")
+    counted = {
+        tuple(sample.labels[name] for name in ("status", "method", "route")): sample.value
+        for family in text_string_to_metric_families(service.get("/metrics").text)
+        for sample in family.samples
+        if sample.name == "pneumoscope_refused_requests_total"
+    }
+    assert counted == {
+        ("401", "POST", "/v1/session"): 2,
+        ("403", "GET", "/v1/users"): 1,
+        ("404", "GET", "an unknown route"): 1,
+        ("405", "another method", "/v1/studies/{study_id}"): 1,
+    }
 
 
 def test_what_is_answered_is_not(somewhere: TestClient, caplog: pytest.LogCaptureFixture) -> None:

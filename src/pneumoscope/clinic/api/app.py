@@ -23,7 +23,7 @@ from pneumoscope.clinic.api import (
 from pneumoscope.clinic.api.guards import LimitBody, TellBrowsers
 from pneumoscope.clinic.api.problems import PROBLEMS, answer_errors, describe_errors
 from pneumoscope.clinic.api.quotas import Quotas
-from pneumoscope.clinic.api.refusals import LogRefusals
+from pneumoscope.clinic.api.refusals import NoteRefusals, counter
 from pneumoscope.clinic.api.security import TheClinic, sees_hidden_readings
 from pneumoscope.clinic.listeners import Listeners
 from pneumoscope.clinic.oidc import Provider
@@ -59,6 +59,7 @@ def create_app(clinic: Clinic) -> FastAPI:
     describe_errors(app)
     app.state.clinic = clinic
     app.state.quotas = Quotas()
+    app.state.refused = counter()
     app.state.listeners = Listeners(clinic.database, sees_hidden_readings)
     app.state.provider = clinic.settings.sign_on and Provider(clinic.settings.sign_on)
     answer_errors(app)
@@ -84,7 +85,7 @@ def create_app(clinic: Clinic) -> FastAPI:
     app.add_api_route("/health", _health, tags=["health"])
     app.add_middleware(LimitBody, most_bytes=clinic.settings.most_bytes)
     app.add_middleware(TellBrowsers)
-    app.add_middleware(LogRefusals)
+    app.add_middleware(NoteRefusals, refused=app.state.refused)
     return app
 
 

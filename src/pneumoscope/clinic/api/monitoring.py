@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 from http import HTTPStatus
 from typing import Annotated
 
-from fastapi import APIRouter, Depends, Query
+from fastapi import APIRouter, Depends, Query, Request
 from fastapi.responses import HTMLResponse, Response
 from prometheus_client import CONTENT_TYPE_LATEST
 from pydantic import BaseModel
@@ -66,9 +66,10 @@ TheAsked = Annotated[Asked, Depends(_asked)]
 
 
 @router.get("/metrics", response_class=Response, responses=answers_with(CONTENT_TYPE_LATEST))
-def show(clinic: TheClinic, _: Keeper) -> Response:
+def show(clinic: TheClinic, _: Keeper, request: Request) -> Response:
     """Return the figures of now for Prometheus."""
-    return Response(metrics(clinic.database), media_type=CONTENT_TYPE_LATEST)
+    found = metrics(clinic.database, request.app.state.refused)
+    return Response(found, media_type=CONTENT_TYPE_LATEST)
 
 
 @router.get("/v1/monitoring")

@@ -16,8 +16,15 @@ from pneumoscope.clinic.monitoring.alerts import Rule
 from pneumoscope.clinic.tables import Alert, StoredReading, Task
 
 
-def metrics(database: Database) -> bytes:
+def metrics(database: Database, *counted: Collector) -> bytes:
     """Return the figures of now in Prometheus' text format.
+
+    Parameters
+    ----------
+    database
+        The clinic's.
+    counted
+        What the server itself has counted.
 
     Examples
     --------
@@ -26,7 +33,8 @@ def metrics(database: Database) -> bytes:
     pneumoscope_waiting_images 0.0
     """
     registry = CollectorRegistry()
-    registry.register(_Figures(database))
+    for figures in (_Figures(database), *counted):
+        registry.register(figures)
     return generate_latest(registry)
 
 
