@@ -1,6 +1,7 @@
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from threading import Barrier
 from unittest.mock import patch
 
@@ -27,11 +28,13 @@ from pneumoscope.clinic.database import Database
 from pneumoscope.clinic.passwords import PasswordHash
 from pneumoscope.clinic.sign_in import compare, sign_in
 from pneumoscope.clinic.tables import User
+from pneumoscope.clinic.vault import Vault
 from pneumoscope.errors import ClinicError
 
 pytestmark = pytest.mark.usefixtures("quick_hashes")
 
 NOW = datetime(2026, 11, 25, 12, 0, tzinfo=UTC)
+VAULT = Vault(Path("not needed by passwords"))
 RIGHT = "correct horse battery staple"
 WRONG = "incorrect horse battery"
 
@@ -47,7 +50,7 @@ def _add(
 def _sign_in(database: Database, name: str, password: str, now: datetime = NOW) -> Actor | None:
     compared = compare(database, name, password)
     with database.writing() as session:
-        return sign_in(session, compared, now)
+        return sign_in(session, VAULT, compared, now)
 
 
 def _set_password(database: Database, actor: Actor, password: str) -> None:
@@ -181,8 +184,8 @@ def test_a_right_password_that_was_compared_before_the_lock_does_not_open_it(
     for _ in range(5):
         _sign_in(database, "anna", WRONG)
     with database.writing() as session:
-        assert sign_in(session, compared, NOW) is None
-        assert sign_in(session, compared, NOW + timedelta(minutes=15)) == anna
+        assert sign_in(session, VAULT, compared, NOW) is None
+        assert sign_in(session, VAULT, compared, NOW + timedelta(minutes=15)) == anna
 
 
 def test_a_password_that_is_changed_while_it_is_compared_signs_nobody_in(
@@ -192,8 +195,8 @@ def test_a_password_that_is_changed_while_it_is_compared_signs_nobody_in(
     right, wrong = compare(database, "anna", RIGHT), compare(database, "anna", WRONG)
     _set_password(database, anna, "quite another set of words")
     with database.writing() as session:
-        assert sign_in(session, right, NOW) is None
-        assert sign_in(session, wrong, NOW) is None
+        assert sign_in(session, VAULT, right, NOW) is None
+        assert sign_in(session, VAULT, wrong, NOW) is None
     assert _stored(database, anna).failures == 0  # nothing of the new one was guessed at
 
 
@@ -202,7 +205,7 @@ def test_who_is_deactivated_while_the_password_is_compared_is_out(database: Data
     compared = compare(database, "anna", RIGHT)
     with database.writing() as session:
         deactivate(session, anna.user_id, NOW)
-        assert sign_in(session, compared, NOW) is None
+        assert sign_in(session, VAULT, compared, NOW) is None
 
 
 def test_what_was_compared_shows_no_hash(database: Database) -> None:

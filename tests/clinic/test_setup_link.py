@@ -1,6 +1,7 @@
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
 from hashlib import sha256
+from pathlib import Path
 from threading import Barrier
 
 import pytest
@@ -17,11 +18,13 @@ from pneumoscope.clinic.database import Database
 from pneumoscope.clinic.setup_link import complete_setup, setup_token
 from pneumoscope.clinic.sign_in import compare, sign_in
 from pneumoscope.clinic.tables import SetupLink
+from pneumoscope.clinic.vault import Vault
 from pneumoscope.errors import ClinicError
 
 pytestmark = pytest.mark.usefixtures("quick_hashes")
 
 NOW = datetime(2026, 11, 25, 12, 0, tzinfo=UTC)
+VAULT = Vault(Path("not needed by passwords"))
 PASSWORD = "correct horse battery staple"
 
 
@@ -49,7 +52,7 @@ def test_the_link_makes_an_administrator_who_can_sign_in(database: Database) -> 
     assert anna.role is Role.ADMINISTRATOR
     compared = compare(database, "anna", PASSWORD)
     with database.writing() as session:
-        assert sign_in(session, compared, NOW) == anna
+        assert sign_in(session, VAULT, compared, NOW) == anna
 
 
 def test_the_database_holds_only_the_hash_of_the_link(database: Database) -> None:

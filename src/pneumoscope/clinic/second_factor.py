@@ -1,5 +1,6 @@
 """The second factor of local accounts: codes of a device by time (TOTP), and recovery codes."""
 
+import logging
 import secrets
 from base64 import b32encode
 from datetime import datetime
@@ -12,6 +13,7 @@ from sqlalchemy.orm import Session
 
 from pneumoscope.clinic.credentials import digest
 from pneumoscope.clinic.tables import RecoveryCode, SecondFactor
+from pneumoscope.clinic.vault import Vault
 from pneumoscope.errors import ClinicError
 
 RECOVERY_CODES = 10
@@ -23,14 +25,21 @@ _DIGITS = 6
 _STEPS_OFF = 1
 """Of 30 seconds each, by which a device's clock may be wrong (RFC 6238, 5.2)."""
 
+_PLAIN = 32
+"""Letters of a secret that is not sealed, as they were kept once."""
 
-def begin(session: Session, user_id: str, now: datetime) -> str:
+log = logging.getLogger(__name__)
+
+
+def begin(session: Session, vault: Vault, user_id: str, now: datetime) -> str:
     """Return a new secret for a user's device, in base 32; it counts once it is confirmed.
 
     Parameters
     ----------
     session
         In a transaction that writes.
+    vault
+        Of the clinic: what is kept is sealed.
     user_id
         Of the user.
     now
@@ -52,14 +61,14 @@ def begin(session: Session, user_id: str, now: datetime) -> str:
     >>> from pneumoscope.clinic.accounts import Role, create_user
     >>> from pneumoscope.clinic.database import Database
     >>> database = Database(f"sqlite:///{getfixture('tmp_path')}/clinic.db")
-    >>> now = datetime.now(UTC)
+    >>> now, vault = datetime.now(UTC), Vault(getfixture("tmp_path") / "key")
     >>> with database.writing() as session:
     ...     anna = create_user(session, "anna", Role.CLINICIAN, None, now)
-    ...     device = pyotp.TOTP(begin(session, anna.user_id, now))
-    ...     recovery = confirm(session, anna.user_id, device.at(now), now)
+    ...     device = pyotp.TOTP(begin(session, vault, anna.user_id, now))
+    ...     recovery = confirm(session, vault, anna.user_id, device.at(now), now)
     ...     later = now + timedelta(seconds=30)
     ...     for code in (device.at(now), device.at(later), recovery[0], recovery[0]):
-    ...         print(takes(session, anna.user_id, code, later))
+    ...         print(takes(session, vault, anna.user_id, code, later))
     False
     True
     True
@@ -69,11 +78,11 @@ def begin(session: Session, user_id: str, now: datetime) -> str:
         raise ClinicError("there is a second factor already; end it before you set up another")
     remove(session, user_id)
     secret = pyotp.random_base32()
-    session.add(SecondFactor(user_id=user_id, secret=secret, begun=now))
+    session.add(SecondFactor(user_id=user_id, secret=vault.seal(secret, user_id), begun=now))
     return secret
 
 
-def confirm(session: Session, user_id: str, code: str, now: datetime) -> list[str]:
+def confirm(session: Session, vault: Vault, user_id: str, code: str, now: datetime) -> list[str]:
     """Have a second factor count from now on; return its recovery codes, which nobody keeps.
 
     Raises
@@ -84,7 +93,7 @@ def confirm(session: Session, user_id: str, code: str, now: datetime) -> list[st
     factor = session.get(SecondFactor, user_id, with_for_update=True)
     if factor is None or factor.confirmed is not None:
         raise ClinicError("there is no second factor to be confirmed; begin to set one up")
-    if not _takes_code(factor, code, now):
+    if not _takes_code(factor, vault, code, now):
         raise ClinicError(
             "this is not the code of now; see that the clock of your device is right, and try the "
             "next code"
@@ -111,13 +120,15 @@ def active(session: Session, *user_ids: str) -> set[str]:
     )
 
 
-def takes(session: Session, user_id: str, code: str, now: datetime) -> bool:
+def takes(session: Session, vault: Vault, user_id: str, code: str, now: datetime) -> bool:
     """Return whether a code of the device, or a recovery code, proves who it is; it is used up.
 
     Parameters
     ----------
     session
         In a transaction that writes and has locked the user.
+    vault
+        Of the clinic.
     user_id, code
         Of whom, and as it was typed.
     now
@@ -126,7 +137,7 @@ def takes(session: Session, user_id: str, code: str, now: datetime) -> bool:
     factor = session.get(SecondFactor, user_id)
     if factor is None or factor.confirmed is None:
         return False
-    if _takes_code(factor, code, now):
+    if _takes_code(factor, vault, code, now):
         return True
     used = delete(RecoveryCode).where(
         RecoveryCode.user_id == user_id, RecoveryCode.code_sha256 == _kept(code)
@@ -173,15 +184,29 @@ def picture(address: str) -> str:
     return drawn.getvalue().decode()
 
 
-def _takes_code(factor: SecondFactor, code: str, now: datetime) -> bool:
+def seal_plain(session: Session, vault: Vault) -> None:
+    """Seal the secrets that were kept as they are, by a version before this one."""
+    plain = select(SecondFactor).where(func.length(SecondFactor.secret) == _PLAIN)
+    for factor in session.scalars(plain.with_for_update()):
+        factor.secret = vault.seal(factor.secret, factor.user_id)
+
+
+def _takes_code(factor: SecondFactor, vault: Vault, code: str, now: datetime) -> bool:
     digits = code.replace(" ", "")
     if not (len(digits) == _DIGITS and digits.isascii() and digits.isdigit()):
         return False
     try:
-        step = pyotp.TOTP(factor.secret).verify_and_get_timecode(
-            digits, for_time=now, valid_window=_STEPS_OFF
-        )
+        device = pyotp.TOTP(vault.open(factor.secret, factor.user_id))
+        step = device.verify_and_get_timecode(digits, for_time=now, valid_window=_STEPS_OFF)
     except pyotp.OTPVerificationError:
+        return False
+    except ClinicError as error:
+        log.error(
+            "no code of user %s can be compared: %s; a recovery code signs in, or an administrator "
+            "resets the second factor",
+            factor.user_id,
+            error,
+        )
         return False
     if step <= factor.last_step:
         return False

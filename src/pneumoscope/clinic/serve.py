@@ -18,6 +18,7 @@ from pneumoscope.clinic.logs import log_in_one_format
 from pneumoscope.clinic.monitoring.watch import Watch
 from pneumoscope.clinic.privacy.purge import purge_due
 from pneumoscope.clinic.protocol import PatientProtocol
+from pneumoscope.clinic.second_factor import seal_plain
 from pneumoscope.clinic.settings import Clinic, Settings
 from pneumoscope.clinic.setup_link import setup_token
 from pneumoscope.clinic.tables import Site
@@ -80,6 +81,7 @@ def prepare(clinic: Clinic) -> str | None:
     with clinic.database.writing() as session:
         if session.scalar(select(Site).limit(1)) is None:
             session.add(Site(name=DEFAULT_SITE))
+        seal_plain(session, clinic.vault)
         return setup_token(session, datetime.now(UTC))
 
 

@@ -10,6 +10,7 @@ from authlib.common.security import is_secure_transport
 from pneumoscope.clinic.accounts import Role
 from pneumoscope.clinic.database import Database
 from pneumoscope.clinic.store import FileStore
+from pneumoscope.clinic.vault import Vault
 from pneumoscope.errors import ClinicError
 from pneumoscope.reader import Bundle, find_bundle
 
@@ -143,12 +144,13 @@ class Settings:
 
 @dataclass(frozen=True, slots=True)
 class Clinic:
-    """What the parts of a server share: its settings, its bundle, its database and its files."""
+    """What the parts of a server share: settings, bundle, database, files, and the key."""
 
     settings: Settings
     bundle: Bundle
     database: Database
     store: FileStore
+    vault: Vault
 
     @classmethod
     def open(cls, settings: Settings) -> "Clinic":
@@ -176,7 +178,8 @@ class Clinic:
                 "written to"
             ) from error
         database = Database(settings.database_url)
-        return cls(settings, bundle, database, FileStore(settings.data / "files"))
+        store, vault = FileStore(settings.data / "files"), Vault(settings.data / "key")
+        return cls(settings, bundle, database, store, vault)
 
     def close(self) -> None:
         """Close the database."""

@@ -11,6 +11,7 @@ from pneumoscope.clinic.accounts import Actor, actor_of, by_name
 from pneumoscope.clinic.database import Database
 from pneumoscope.clinic.passwords import PasswordHash, hash_password, is_outdated, matches
 from pneumoscope.clinic.tables import User
+from pneumoscope.clinic.vault import Vault
 
 WRONG_IN_A_ROW = 5
 """So many wrong passwords or codes lock an account, and so many more lock it again."""
@@ -58,7 +59,7 @@ def compare(database: Database, name: str, password: str) -> Compared:
 
 
 def sign_in(
-    session: Session, compared: Compared, now: datetime, code: str | None = None
+    session: Session, vault: Vault, compared: Compared, now: datetime, code: str | None = None
 ) -> Actor | Asked | None:
     """Return who it is, or None; which of name, password, code and account is wrong stays unsaid.
 
@@ -72,6 +73,8 @@ def sign_in(
     ----------
     session
         In a transaction that is to be kept in either case: it counts what is wrong.
+    vault
+        That second factors are sealed in.
     compared
         The password.
     now
@@ -85,14 +88,14 @@ def sign_in(
     >>> from pneumoscope.clinic.accounts import Role, create_user, new_password
     >>> from pneumoscope.clinic.database import Database
     >>> database = Database(f"sqlite:///{getfixture('tmp_path')}/clinic.db")
-    >>> now = datetime.now(UTC)
+    >>> now, vault = datetime.now(UTC), Vault(getfixture("tmp_path") / "key")
     >>> password = new_password(database, "anna", "four words and a number 7")
     >>> with database.writing() as session:
     ...     _ = create_user(session, "anna", Role.CLINICIAN, password, now)
     >>> for typed in ("five words and a number 7", "four words and a number 7"):
     ...     compared = compare(database, "Anna", typed)
     ...     with database.writing() as session:
-    ...         print(sign_in(session, compared, now))
+    ...         print(sign_in(session, vault, compared, now))
     None
     Actor(user_id='...', name='anna', role=<Role.CLINICIAN: 'clinician'>)
     """
@@ -102,7 +105,7 @@ def sign_in(
     if second_factor.is_active(session, user.id):
         if code is None:
             return Asked.CODE
-        if not _takes(session, user, code, now):
+        if not _takes(session, vault, user, code, now):
             return None
     user.failures, user.locked_until = 0, None
     user.password_hash = compared.renewed or user.password_hash
@@ -124,14 +127,16 @@ def confirm(session: Session, compared: Compared, now: datetime) -> bool:
     return _whose(session, compared, now) is not None
 
 
-def confirm_with_code(session: Session, compared: Compared, code: str, now: datetime) -> bool:
+def confirm_with_code(
+    session: Session, vault: Vault, compared: Compared, code: str, now: datetime
+) -> bool:
     """Return whether password and code are of who is signed in already, as `confirm`."""
     user = _whose(session, compared, now)
-    return user is not None and _takes(session, user, code, now)
+    return user is not None and _takes(session, vault, user, code, now)
 
 
-def _takes(session: Session, user: User, code: str, now: datetime) -> bool:
-    taken = second_factor.takes(session, user.id, code, now)
+def _takes(session: Session, vault: Vault, user: User, code: str, now: datetime) -> bool:
+    taken = second_factor.takes(session, vault, user.id, code, now)
     if not taken:
         _count_wrong(user, now)
     return taken

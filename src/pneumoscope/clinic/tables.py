@@ -193,8 +193,8 @@ class SecondFactor(Table):
     __tablename__ = "second_factor"
 
     user_id: Mapped[str] = mapped_column(ForeignKey("user_account.id"), primary_key=True)
-    secret: Mapped[str] = mapped_column(String(32))
-    """In base 32; to compare codes it is needed as it is."""
+    secret: Mapped[str] = mapped_column(String(255))
+    """Sealed (`vault`): to compare codes it is needed as it is."""
     begun: Mapped[datetime]
     confirmed: Mapped[datetime | None]
     last_step: Mapped[int] = mapped_column(default=0)

@@ -7,13 +7,15 @@ from hashlib import sha256
 
 import pyotp
 from fastapi.testclient import TestClient
+from sqlalchemy import select
 
 from pneumoscope.clinic import second_factor
 from pneumoscope.clinic.accounts import Role, set_role
 from pneumoscope.clinic.api.app import create_app
 from pneumoscope.clinic.api.security import COOKIE
+from pneumoscope.clinic.serve import prepare
 from pneumoscope.clinic.settings import Clinic
-from pneumoscope.clinic.tables import Identity
+from pneumoscope.clinic.tables import Identity, SecondFactor, User
 
 from .conftest import PASSWORD
 
@@ -218,3 +220,16 @@ def test_where_it_is_demanded_administrators_do_nothing_without_one(
             Identity(issuer="i", subject="s", user_id=user["id"], created=datetime.now(UTC))
         )
     assert mine.get("/v1/users").status_code == 200
+
+
+def test_a_server_that_starts_seals_what_an_older_one_kept_as_it_is(clinic: Clinic) -> None:
+    secret = "GEZDGNBVGY3TQOJQGEZDGNBVGY3TQOJQ"
+    with clinic.database.writing() as session:
+        user = session.scalars(select(User.id).where(User.name == "a clinician")).one()
+        session.add(SecondFactor(user_id=user, secret=secret, begun=datetime.now(UTC)))
+    prepare(clinic)
+    with clinic.database.reading() as session:
+        kept = session.get_one(SecondFactor, user).secret
+    assert secret not in kept
+    assert clinic.vault.open(kept, user) == secret
+    assert (clinic.settings.data / "key").is_file()

@@ -143,7 +143,7 @@ def begin_second_factor(clinic: TheClinic, actor: Person, proof: Proof) -> Secre
     """Begin to set up a second factor: an authenticator app that makes codes (TOTP, RFC 6238)."""
     _require_password(_proved(clinic, actor, proof.password))
     with clinic.database.writing() as session:
-        secret = second_factor.begin(session, actor.user_id, datetime.now(UTC))
+        secret = second_factor.begin(session, clinic.vault, actor.user_id, datetime.now(UTC))
     address = second_factor.address(secret, actor.name)
     return SecretView(secret=secret, address=address, picture=second_factor.picture(address))
 
@@ -154,7 +154,9 @@ def confirm_second_factor(
 ) -> RecoveryCodesView:
     """Have the second factor count, with a first code of it; all other sessions end."""
     with clinic.database.writing() as session:
-        codes = second_factor.confirm(session, actor.user_id, code.code, datetime.now(UTC))
+        codes = second_factor.confirm(
+            session, clinic.vault, actor.user_id, code.code, datetime.now(UTC)
+        )
         accounts.end_sessions(session, actor.user_id, keep=caller.proof)
         _record(session, actor, "set up second factor")
     return RecoveryCodesView(recovery_codes=codes)
@@ -201,7 +203,7 @@ def _proved(clinic: Clinic, actor: Actor, password: str, code: str | None = None
         if code is None:
             right = confirm(session, compared, now)
         else:
-            right = confirm_with_code(session, compared, code, now)
+            right = confirm_with_code(session, clinic.vault, compared, code, now)
         if not right:
             _record(session, actor, "fail to prove")
     if not right:

@@ -85,7 +85,7 @@ def open_(clinic: TheClinic, proofs: Proofs, request: Request, response: Respons
     now, browser = _now(), browser_of(request)
     at = {"from": browser.address}
     with clinic.database.writing() as session:  # kept also if it fails: tries are counted
-        actor = sign_in(session, compared, now, proofs.code)
+        actor = sign_in(session, clinic.vault, compared, now, proofs.code)
         if isinstance(actor, Actor):
             token, csrf = open_session(session, actor, now, browser)
             audit.record(session, actor.name, "sign in", f"user {actor.user_id}", at, now)
