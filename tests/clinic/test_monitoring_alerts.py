@@ -26,6 +26,7 @@ from pneumoscope.clinic.monitoring.watch import Watch
 from pneumoscope.clinic.settings import Clinic, Settings
 from pneumoscope.clinic.store import FileStore
 from pneumoscope.clinic.tables import Alert, AuditEntry, Image, Study, Task
+from pneumoscope.clinic.vault import Vault
 from pneumoscope.errors import ClinicError
 from pneumoscope.evaluation.drift import compare
 from pneumoscope.reader import Bundle, find_bundle
@@ -240,7 +241,8 @@ def test_the_server_looks_at_all_once_a_day(simulated: Simulated, tmp_path: Path
     simulated.run(28, 1, 8, change=brighter(0.08))
     settings = Settings(tmp_path)
     bundle = Bundle.open(find_bundle(settings.bundle))
-    watch = Watch(Clinic(settings, bundle, simulated.database, FileStore(tmp_path / "files")))
+    store, vault = FileStore(tmp_path / "files"), Vault(tmp_path / "key")
+    watch = Watch(Clinic(settings, bundle, simulated.database, store, vault))
     watch.step(NOW)
     assert kept(simulated.database) == [("large drift", "brightness", True)]
     with simulated.database.writing() as session:
