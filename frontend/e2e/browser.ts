@@ -13,6 +13,7 @@ const EXPECTED = [
   ["/v1/readings", "415"],
   ["/v1/events", "429"],
   ["/v1/oidc/callback", "400"],
+  ["/judgements", "401"],
 ] as const;
 
 export interface Settings {
@@ -44,7 +45,8 @@ export class Witness {
     page.on("console", (message) => {
       const { url } = message.location();
       const expected = EXPECTED.some(
-        ([path, status]) => URL.parse(url)?.pathname === path && message.text().includes(status),
+        ([end, status]) =>
+          URL.parse(url)?.pathname.endsWith(end) && message.text().includes(status),
       );
       if (message.type() === "error" && !expected) {
         this.complaints.push(`${message.text()} (${url})`);

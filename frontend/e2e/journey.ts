@@ -281,14 +281,35 @@ async function judge(page: Page) {
   await page.keyboard.press("Tab");
   await page.keyboard.press("Tab");
   await page.keyboard.type("<img src=x onerror=alert(1)> a tube");
-  await page.keyboard.press("Tab");
-  await page.keyboard.press("Enter");
+  await comeBackToDraft(page);
+  await page.getByRole("button", { name: "Save" }).click();
   await page.getByText("anna, version 1").waitFor();
   await page.getByText("artefact · <img src=x onerror=alert(1)> a tube").waitFor();
   await page.keyboard.press("n");
   await page.keyboard.press("Enter");
   await page.getByText("anna, version 2").waitFor();
   await witness.look("judged");
+}
+
+/** What is not saved yet survives a look at the worklist, and a session that ends. */
+async function comeBackToDraft(page: Page) {
+  const words = page.getByLabel("In your words");
+  const written = await words.inputValue();
+  await page.keyboard.press("Escape");
+  await page.keyboard.press("Escape");
+  await page.getByRole("heading", { name: "Worklist" }).waitFor();
+  await page.goBack();
+  await page.getByText("You have not saved this yet.").waitFor();
+  assert.equal(await words.inputValue(), written);
+  await witness.look("draft");
+  await page.context().clearCookies();
+  await page.getByRole("button", { name: "Save" }).click();
+  await page.getByRole("heading", { name: "Sign in" }).waitFor();
+  await page.getByLabel("Name").fill(ANNA.name);
+  await page.getByLabel("Password").fill(ANNA.password);
+  await page.getByRole("button", { name: "Sign in" }).click();
+  await page.getByText("You have not saved this yet.").waitFor();
+  assert.equal(await words.inputValue(), written);
 }
 
 async function findDisputed(page: Page) {

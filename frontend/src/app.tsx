@@ -13,6 +13,7 @@ import { Failure } from "./shell/failure.tsx";
 import { Header } from "./shell/header.tsx";
 import { go, Link, usePath } from "./shell/router.tsx";
 import { Stale } from "./shell/stale.tsx";
+import { draftsAreOf, forgetDrafts } from "./study/drafts.ts";
 import { forgetWorklist } from "./worklist/memory.ts";
 import { Worklist } from "./worklist/worklist.tsx";
 
@@ -30,6 +31,9 @@ export function App() {
   const enter = useCallback((signedIn: SignedIn | null, said = "") => {
     keepCsrf(signedIn?.csrf ?? null);
     forgetWorklist();
+    if (signedIn) {
+      draftsAreOf(signedIn.name);
+    }
     setNotice(said);
     setWho(signedIn);
   }, []);
@@ -88,6 +92,7 @@ export function App() {
         who={who}
         path={path}
         signOut={() => {
+          forgetDrafts();
           leave("");
           go("/");
         }}

@@ -32,6 +32,7 @@ PAGES = [
     "keys",
     "study",
     "compared",
+    "draft",
     "judged",
     "shadow",
 ]

@@ -7,6 +7,7 @@ import {
   type Answer,
   type Image,
   type Judgement,
+  type Opinion,
   REASONS,
   type Reason,
   type SignedIn,
@@ -15,6 +16,7 @@ import {
 import { moment } from "../shell/format.ts";
 import { useKeys } from "../shell/keys.tsx";
 import { useLoaded } from "../shell/use-loaded.ts";
+import { draftOf, dropDraft, hasDrafts, keepDraft } from "./drafts.ts";
 
 const ANSWERS: [Answer, string, string][] = [
   ["agree", "Agree", "a"],
@@ -27,6 +29,12 @@ const TRUTHS: [Truth | "", string][] = [
   ["PNEUMONIA", "pneumonia"],
   ["NORMAL", "no pneumonia"],
 ];
+
+addEventListener("beforeunload", (event) => {
+  if (hasDrafts()) {
+    event.preventDefault(); // browsers then ask
+  }
+});
 
 interface Props {
   image: Image;
@@ -66,22 +74,28 @@ interface FormProps {
 }
 
 function Form({ image, mine, saved }: FormProps) {
-  const [answer, setAnswer] = useState<Answer | null>(mine?.answer ?? null);
-  const [changing, setChanging] = useState(false);
+  const [draft] = useState(draftOf(image.id));
+  const begun = draft ?? mine;
+  const [answer, setAnswer] = useState<Answer | null>(begun?.answer ?? null);
+  const [changing, setChanging] = useState(draft !== undefined);
   const [error, setError] = useState("");
+  const form = useRef<HTMLFormElement>(null);
   const save = useRef<HTMLButtonElement>(null);
   const why = useRef<HTMLSelectElement>(null);
 
-  function choose(chosen: Answer) {
+  function change(chosen: Answer | null) {
     setAnswer(chosen);
     setChanging(true);
+    if (form.current && chosen) {
+      keepDraft(image.id, opinion(form.current, chosen));
+    }
   }
   useKeys("Judgement", [
     ...ANSWERS.map(([chosen, name, key]) => ({
       keys: [key],
       does: `${name.toLowerCase()} (Enter saves)`,
       action: () => {
-        flushSync(() => choose(chosen));
+        flushSync(() => change(chosen));
         save.current?.focus();
       },
     })),
@@ -90,19 +104,12 @@ function Form({ image, mine, saved }: FormProps) {
 
   async function submit(event: FormEvent<HTMLFormElement>) {
     event.preventDefault();
-    const given = new FormData(event.currentTarget);
-    const text = (name: string) => String(given.get(name) ?? "").trim() || null;
     if (answer === null) {
       return;
     }
     try {
-      const opinion = {
-        answer,
-        truth: text("truth") as Truth | null,
-        reason: text("reason") as Reason | null,
-        text: text("text"),
-      };
-      await clinic.judge(image.id, opinion);
+      await clinic.judge(image.id, opinion(event.currentTarget, answer));
+      dropDraft(image.id);
       saved();
     } catch (problem) {
       setError((problem as Error).message);
@@ -110,7 +117,7 @@ function Form({ image, mine, saved }: FormProps) {
   }
 
   return (
-    <form onSubmit={submit} onChange={() => setChanging(true)}>
+    <form ref={form} onSubmit={submit} onChange={() => change(answer)}>
       <fieldset className="answers">
         <legend className="hidden">Do you agree with the finding?</legend>
         {ANSWERS.map(([chosen, name, key]) => (
@@ -120,7 +127,10 @@ function Form({ image, mine, saved }: FormProps) {
               name="answer"
               value={chosen}
               checked={answer === chosen}
-              onChange={() => choose(chosen)}
+              onChange={(event) => {
+                event.stopPropagation(); // to the form, which knows the answer before
+                change(chosen);
+              }}
             />
             <span>
               {name} <kbd>{key}</kbd>
@@ -131,7 +141,7 @@ function Form({ image, mine, saved }: FormProps) {
       <div className="more" hidden={answer === null}>
         <label>
           Reason
-          <select ref={why} name="reason" defaultValue={mine?.reason ?? ""}>
+          <select ref={why} name="reason" defaultValue={begun?.reason ?? ""}>
             <option value="">none</option>
             {REASONS.map((one) => (
               <option key={one}>{one}</option>
@@ -140,7 +150,7 @@ function Form({ image, mine, saved }: FormProps) {
         </label>
         <label>
           It shows
-          <select name="truth" defaultValue={mine?.truth ?? ""}>
+          <select name="truth" defaultValue={begun?.truth ?? ""}>
             {TRUTHS.map(([truth, name]) => (
               <option key={truth} value={truth}>
                 {name}
@@ -150,19 +160,32 @@ function Form({ image, mine, saved }: FormProps) {
         </label>
         <label className="wide">
           In your words
-          <textarea name="text" rows={2} maxLength={4000} defaultValue={mine?.text ?? ""} />
+          <textarea name="text" rows={2} maxLength={4000} defaultValue={begun?.text ?? ""} />
         </label>
         {error && (
           <p role="alert" className="problem">
             {error}
           </p>
         )}
+        {draft && <p className="small wide">You have not saved this yet.</p>}
         <button ref={save} type="submit" className="main" disabled={!changing}>
           {mine ? (changing ? "Save the change" : "Saved") : "Save"}
         </button>
       </div>
     </form>
   );
+}
+
+/** What a form says. */
+function opinion(form: HTMLFormElement, answer: Answer): Opinion {
+  const given = new FormData(form);
+  const text = (name: string) => String(given.get(name) ?? "").trim() || null;
+  return {
+    answer,
+    truth: text("truth") as Truth | null,
+    reason: text("reason") as Reason | null,
+    text: text("text"),
+  };
 }
 
 function History({ all }: { all: Judgement[] }) {
