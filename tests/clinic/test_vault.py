@@ -7,7 +7,7 @@ import pytest
 from cryptography.fernet import Fernet
 
 from pneumoscope.clinic.vault import Vault
-from pneumoscope.errors import ClinicError, StorageError
+from pneumoscope.errors import StorageError
 
 
 @pytest.fixture
@@ -28,14 +28,14 @@ def test_another_program_can_open_what_is_sealed(file: Path) -> None:
 
 def test_a_secret_is_its_owners(file: Path) -> None:
     vault = Vault(file)
-    with pytest.raises(ClinicError, match="tampered"):
+    with pytest.raises(StorageError, match="tampered"):
         vault.open(vault.seal("a secret", "ben"), "anna")
 
 
 def test_what_was_changed_is_not_opened(file: Path) -> None:
     vault = Vault(file)
     sealed = vault.seal("a secret", "anna")
-    with pytest.raises(ClinicError, match="not the key"):
+    with pytest.raises(StorageError, match="not the key"):
         vault.open(sealed[:40] + ("A" if sealed[40] != "A" else "B") + sealed[41:], "anna")
 
 
@@ -55,7 +55,7 @@ def test_of_keys_that_are_made_at_once_all_use_one(file: Path) -> None:
 
 def test_a_file_that_holds_no_key_is_left_as_it_is(file: Path) -> None:
     file.write_text("notes")
-    with pytest.raises(ClinicError, match="holds no key"):
+    with pytest.raises(StorageError, match="holds no key"):
         Vault(file).seal("a secret", "anna")
     assert file.read_text() == "notes"
 

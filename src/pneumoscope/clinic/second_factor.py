@@ -14,7 +14,7 @@ from sqlalchemy.orm import Session
 from pneumoscope.clinic.credentials import digest
 from pneumoscope.clinic.tables import RecoveryCode, SecondFactor
 from pneumoscope.clinic.vault import Vault
-from pneumoscope.errors import ClinicError
+from pneumoscope.errors import ClinicError, StorageError
 
 RECOVERY_CODES = 10
 
@@ -200,7 +200,7 @@ def _takes_code(factor: SecondFactor, vault: Vault, code: str, now: datetime) ->
         step = device.verify_and_get_timecode(digits, for_time=now, valid_window=_STEPS_OFF)
     except pyotp.OTPVerificationError:
         return False
-    except ClinicError as error:
+    except StorageError as error:
         log.error(
             "no code of user %s can be compared: %s; a recovery code signs in, or an administrator "
             "resets the second factor",

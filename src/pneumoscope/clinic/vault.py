@@ -6,7 +6,7 @@ from pathlib import Path
 
 from cryptography.fernet import Fernet, InvalidToken
 
-from pneumoscope.errors import ClinicError, StorageError
+from pneumoscope.errors import StorageError
 from pneumoscope.files import sync_folder
 
 
@@ -39,9 +39,7 @@ class Vault:
         Raises
         ------
         StorageError
-            If the key cannot be read or made.
-        ClinicError
-            If the file holds no key.
+            If the key cannot be read or made, or the file holds none.
         """
         try:
             if not self._file.exists():
@@ -59,30 +57,30 @@ class Vault:
 
         Raises
         ------
-        ClinicError
+        StorageError
             If the key is missing or not the one it was sealed with, or it is another owner's.
         """
         try:
             whose, _, secret = self._fernet().decrypt(sealed).decode().partition(" ")
         except OSError as error:
-            raise ClinicError(
+            raise StorageError(
                 f"{self._file}: the key cannot be read ({error.strerror}); bring it back from a "
                 "backup"
             ) from error
         except InvalidToken:
-            raise ClinicError(
+            raise StorageError(
                 f"{self._file}: is not the key that this was sealed with; bring that back from a "
                 "backup"
             ) from None
         if whose != owner:
-            raise ClinicError("this was sealed for somebody else: the database was tampered with")
+            raise StorageError("this was sealed for somebody else: the database was tampered with")
         return secret
 
     def _fernet(self) -> Fernet:
         try:
             return Fernet(self._file.read_bytes().strip())
         except ValueError as error:
-            raise ClinicError(
+            raise StorageError(
                 f"{self._file}: holds no key; bring it back from a backup, or remove it and have "
                 "another made"
             ) from error

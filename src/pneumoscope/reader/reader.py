@@ -193,8 +193,8 @@ class Reader:
 
     def _judge(self, reading: Reading, look: Look, row: int) -> Reading:
         record = self.bundle.record
-        # One by one: for several NumPy would wake threads of its own, which then turn in circles
-        # for milliseconds on the cores that the other batches want.
+        # One by one: for several NumPy would wake threads of its own, which afterwards wait busily
+        # for milliseconds, on the cores that the other batches want.
         distance = float(self._population.distance(look.features[row : row + 1])[0])
         probability = float(self.probabilities(look.logits[row : row + 1])[0])
         quality, status = reading.quality, reading.status

@@ -6,6 +6,7 @@ from datetime import UTC, datetime
 from hashlib import sha256
 
 import pyotp
+import pytest
 from fastapi.testclient import TestClient
 from sqlalchemy import select
 
@@ -233,3 +234,14 @@ def test_a_server_that_starts_seals_what_an_older_one_kept_as_it_is(clinic: Clin
     assert secret not in kept
     assert clinic.vault.open(kept, user) == secret
     assert (clinic.settings.data / "key").is_file()
+
+
+def test_what_is_wrong_with_the_key_is_for_the_log_alone(
+    anonymous: TestClient, clinic: Clinic, caplog: pytest.LogCaptureFixture
+) -> None:
+    (clinic.settings.data / "key").write_text("notes")
+    mine = browser(anonymous.app)
+    answer = mine.post("/v1/account/second-factor", json={"password": PASSWORD})
+    assert answer.status_code == 507
+    assert str(clinic.settings.data) not in answer.text
+    assert "holds no key" in caplog.text
