@@ -24,6 +24,18 @@ test("names of DICOM are written as people write them", () => {
   assert.equal(named(null, null), "Unknown patient");
 });
 
+// DICOM PS3.5, annexes H.3 (Japanese) and I.2 (Korean).
+test("a name in several scripts stands in each, the others in brackets", () => {
+  const named = (name: string) => patientName({ name, id: "P-1", birth_date: null, sex: null });
+  assert.equal(
+    named("Yamada^Tarou=山田^太郎=やまだ^たろう"),
+    "Yamada, Tarou (山田, 太郎; やまだ, たろう)",
+  );
+  assert.equal(named("Hong^Gildong=洪^吉洞=홍^길동"), "Hong, Gildong (洪, 吉洞; 홍, 길동)");
+  assert.equal(named("=山田^太郎"), "山田, 太郎");
+  assert.equal(named("Doe^Jane=="), "Doe, Jane");
+});
+
 test("an identifier is not written twice", () => {
   const told = (name: string | null) =>
     identifier({ name, id: "P-1", birth_date: null, sex: null });

@@ -28,11 +28,20 @@ export function moment(text: string): string {
   return MOMENT.format(new Date(text));
 }
 
-/** A name as people write it: DICOM's `Family^Given^Middle^Prefix^Suffix` becomes words. */
+/**
+ * A name as people write it: DICOM's `Family^Given^Middle^Prefix^Suffix` becomes words, and what
+ * stands after a `=`, the same name in other letters, stands in brackets.
+ */
 export function patientName(patient: Patient): string {
-  const [family, ...others] = (patient.name ?? "").split("^").map((part) => part.trim());
+  const [name, ...others] = (patient.name ?? "").split("=").map(inWords).filter(Boolean);
+  const same = others.length > 0 ? ` (${others.join("; ")})` : "";
+  return name === undefined ? patient.id || "Unknown patient" : name + same;
+}
+
+function inWords(name: string): string {
+  const [family, ...others] = name.split("^").map((part) => part.trim());
   const given = others.filter(Boolean).join(" ");
-  return [family, given].filter(Boolean).join(", ") || patient.id || "Unknown patient";
+  return [family, given].filter(Boolean).join(", ");
 }
 
 /** The patient's identifier, where it does not stand in the place of the name. */

@@ -196,9 +196,12 @@ function History({ all }: { all: Judgement[] }) {
         {all.toReversed().map((one) => (
           <li key={`${one.user} ${one.version}`}>
             <b className={one.answer}>{ANSWERS.find(([answer]) => answer === one.answer)?.[1]}</b>{" "}
-            {one.name}, version {one.version}, {moment(one.created)}
+            <bdi>{one.name}</bdi>, version {one.version}, {moment(one.created)}
             {[one.reason, one.truth?.toLowerCase(), one.text].filter(Boolean).map((said) => (
-              <span key={said}> · {said}</span>
+              <span key={said}>
+                {" "}
+                · <bdi>{said}</bdi>
+              </span>
             ))}
           </li>
         ))}

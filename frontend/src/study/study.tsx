@@ -157,7 +157,9 @@ function Opened({ study, who, changed, step }: OpenedProps) {
   return (
     <>
       <header className="subject">
-        <h1>{patientName(study.patient)}</h1>
+        <h1>
+          <bdi>{patientName(study.patient)}</bdi>
+        </h1>
         <p>{subject(study)}</p>
         <p className="steps">
           {STEPS.map(([by, name]) => (

@@ -13,7 +13,9 @@ export function Row({ study }: { study: Study }) {
         <Urgency study={study} />
       </td>
       <th scope="row" className="patient">
-        <Link href={`/studies/${study.id}`}>{patientName(patient)}</Link>
+        <Link href={`/studies/${study.id}`}>
+          <bdi>{patientName(patient)}</bdi>
+        </Link>
         <small>{known || study.images[0]?.name}</small>
       </th>
       <td className="accession">{study.accession}</td>
