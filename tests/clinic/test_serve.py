@@ -11,6 +11,7 @@ from pathlib import Path
 
 import httpx
 
+from pneumoscope.clinic.database import Database
 from pneumoscope.clinic.serve import _listen
 
 from .running import PATIENCE, Server, sign_in, start, wait_until
@@ -126,6 +127,16 @@ def test_the_trail_of_a_server_verifies_and_a_change_is_found(
         connection.execute("UPDATE audit_entry SET actor = 'nobody' WHERE number = 2")
     said = subprocess.run(verify, capture_output=True, text=True)
     assert (said.returncode, "Broken at entry 2" in said.stdout) == (1, True)
+
+
+def test_a_database_may_be_named_in_the_environment(tmp_path: Path) -> None:
+    """Where no other user of the machine reads its password."""
+    file = tmp_path / "elsewhere.db"
+    Database(f"sqlite:///{file}").close()
+    verify = [sys.executable, "-m", "pneumoscope", "audit", "verify", "--data", str(tmp_path)]
+    named = os.environ | {"PNEUMOSCOPE_DATABASE": f"sqlite:///{file}"}
+    said = subprocess.run(verify, capture_output=True, text=True, env=named)
+    assert (said.returncode, "0 entries" in said.stdout) == (0, True), said.stderr
 
 
 def test_a_folder_without_a_clinic_is_named(tmp_path: Path) -> None:

@@ -30,7 +30,9 @@ _Database = Annotated[
     typer.Option(
         "--database",
         metavar="URL",
-        help="postgresql+psycopg://USER@HOST/NAME; a file of SQLite in --data if not given.",
+        envvar="PNEUMOSCOPE_DATABASE",
+        help="postgresql+psycopg://USER@HOST/NAME; a file of SQLite in --data if not given. One "
+        "with a password belongs into the environment: everybody can list command lines.",
     ),
 ]
 
