@@ -163,7 +163,7 @@ function Form({ image, mine, saved }: FormProps) {
           <textarea name="text" rows={2} maxLength={4000} defaultValue={begun?.text ?? ""} />
         </label>
         {error && (
-          <p role="alert" className="problem">
+          <p role="alert" className="problem wide">
             {error}
           </p>
         )}
