@@ -1,8 +1,9 @@
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
+from typing import Any
 
 import pytest
-from sqlalchemy import select
+from sqlalchemy import event, select
 
 from pneumoscope.clinic.database import Database
 from pneumoscope.clinic.queue import LEASE, enqueue, finish, give_back, take
@@ -101,3 +102,24 @@ def test_a_transaction_that_fails_takes_nothing(database: Database, waiting: lis
     with pytest.raises(RuntimeError):
         fails()
     assert set(take_in_turn(database, "b", 3)) == set(waiting[:3])
+
+
+def test_what_waits_is_not_sorted_to_take_some_of_it(
+    database: Database, waiting: list[str]
+) -> None:
+    """Else a worker would spend the longer on it, the more there is to be read."""
+    asked: list[tuple[str, Any]] = []
+    with database.writing() as session:
+        connection = session.connection()
+        event.listen(connection, "before_cursor_execute", lambda *told: asked.append(told[2:4]))
+        assert len(take(session, "a", 16, LATER)) == 16
+        explain = "EXPLAIN QUERY PLAN "
+        if not database.is_sqlite:  # which sorts so few, unless it is to avoid that
+            connection.exec_driver_sql("SET LOCAL enable_sort = off")
+            connection.exec_driver_sql("SET LOCAL enable_seqscan = off")
+            explain = "EXPLAIN "
+        statement, parameters = asked[1]  # the first looks for what comes back
+        plan = str(connection.exec_driver_sql(explain + statement, parameters).all())
+    assert "ix_task_waiting" in plan
+    assert "ORDER BY" not in plan
+    assert "Sort" not in plan

@@ -95,7 +95,7 @@ class Task(Table):
     """An image that waits to be read; it goes in the transaction that stores its reading."""
 
     __tablename__ = "task"
-    __table_args__ = (Index("ix_task_waiting", "available", "queued"),)
+    __table_args__ = (Index("ix_task_waiting", "attempts", "queued", "image_id"),)
 
     image_id: Mapped[str] = mapped_column(ForeignKey("image.id"), primary_key=True)
     queued: Mapped[datetime]
