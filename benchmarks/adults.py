@@ -20,8 +20,8 @@ from benchmarks.machines import with_interval
 from benchmarks.report import CHECKOUT, Cell, Table, option_parser, publish
 from pneumoscope.cli.options import open_cache
 from pneumoscope.dataset import Split, open_dataset
-from pneumoscope.evaluation.adjusted import adjusted_auc
 from pneumoscope.evaluation.predictions import Predictions
+from pneumoscope.evaluation.statistics.covariate_adjusted_auc import adjusted_auc
 from pneumoscope.training import ExampleStore, Recipe, Run, make_recipe, train
 from pneumoscope.training.evaluate import evaluate_once, finished_network, read_predictions
 from pneumoscope.training.trainer import predict

@@ -21,8 +21,8 @@ from benchmarks.clinic_server import (
 )
 from benchmarks.clinic_traffic import Arrivals, Clinician, Requests, connect
 from benchmarks.report import Cell, Table, option_parser, publish
-from pneumoscope.clinic.database import Database
-from pneumoscope.clinic.queue import LEASE
+from pneumoscope.clinic.queue.tasks import LEASE
+from pneumoscope.clinic.storage.database import Database
 
 WORKERS = 2
 BETWEEN = (0.5, 3.0)

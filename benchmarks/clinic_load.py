@@ -29,9 +29,9 @@ from benchmarks.clinic_radiographs import distinct_radiographs
 from benchmarks.clinic_server import DATABASES, ClinicServer, People, admit, clinic_server
 from benchmarks.clinic_traffic import THINK, Arrivals, Clinician, Requests, connect
 from benchmarks.report import Cell, Table, option_parser, publish
-from pneumoscope.clinic.database import Database
-from pneumoscope.machine import usable_cores
+from pneumoscope.clinic.storage.database import Database
 from pneumoscope.reader import load
+from pneumoscope.support.host import usable_cores
 
 SENDERS = 4
 """Requests on their way at once; each sender begins with the next when one is accepted."""

@@ -11,8 +11,8 @@ import httpx
 from sqlalchemy import func, select
 
 from benchmarks.report import Cell
-from pneumoscope.clinic.database import Database
-from pneumoscope.clinic.tables import Image, StoredReading, Task
+from pneumoscope.clinic.storage.database import Database
+from pneumoscope.clinic.storage.tables import Image, StoredReading, Task
 
 LOOK_EVERY = 1.0
 """Seconds between two looks at the queue."""

@@ -5,7 +5,7 @@ from pathlib import Path
 
 from PIL import Image
 
-from pneumoscope.dataset.phantoms import generate_phantoms
+from pneumoscope.dataset.phantoms.generate import generate_phantoms
 from pneumoscope.reader.listing import list_files
 
 _PHANTOMS = 30

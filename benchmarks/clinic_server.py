@@ -15,12 +15,12 @@ from pathlib import Path
 import httpx
 
 from benchmarks.postgres import make_database, postgres_server, programs
-from pneumoscope.clinic.accounts import Role, create_user
-from pneumoscope.clinic.api.readings import DEFAULT_SITE
+from pneumoscope.clinic.api.routes.readings import DEFAULT_SITE
 from pneumoscope.clinic.api.security import COOKIE, CSRF_HEADER
-from pneumoscope.clinic.credentials import issue_token, open_session
-from pneumoscope.clinic.database import Database
-from pneumoscope.clinic.tables import Site
+from pneumoscope.clinic.identity.accounts import Role, create_user
+from pneumoscope.clinic.identity.credentials import issue_token, open_session
+from pneumoscope.clinic.storage.database import Database
+from pneumoscope.clinic.storage.tables import Site
 
 DATABASES = ("sqlite", "postgresql")
 

@@ -8,8 +8,8 @@ from statistics import fmean, median
 import numpy as np
 
 from benchmarks.report import Cell, Spread, Table
-from pneumoscope.evaluation.metrics import Metrics, measure
 from pneumoscope.evaluation.predictions import Predictions
+from pneumoscope.evaluation.statistics.metrics import Metrics, measure
 from pneumoscope.models import NOTEBOOK_MODELS
 from pneumoscope.training import make_recipe
 

@@ -15,10 +15,10 @@ from scipy.stats import binomtest
 
 from benchmarks.report import CHECKOUT, Cell, Table, option_parser, publish
 from pneumoscope.dataset import Entry, Label, Manifest, Split, open_dataset
-from pneumoscope.evaluation.operating_points import ABSTAIN_LEVEL, abstaining_band
 from pneumoscope.evaluation.predictions import Predictions
+from pneumoscope.evaluation.selection.operating_points import ABSTAIN_LEVEL, abstaining_band
 from pneumoscope.reader import SHIPPED, Bundle, load
-from pneumoscope.terminal import track
+from pneumoscope.support.terminal import track
 
 DATA = CHECKOUT.parent / "shared" / "data"
 SPLITS = 1000

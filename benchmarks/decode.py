@@ -13,12 +13,12 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from benchmarks.report import CHECKOUT, Cell, Table, option_parser, publish
-from pneumoscope.machine import usable_cores
 from pneumoscope.models.catalogue import IMAGE_SIZE
 from pneumoscope.radiograph import prepare_pixels
 from pneumoscope.radiograph.decode import decode_radiograph
 from pneumoscope.radiograph.preprocess import MARGIN
-from pneumoscope.terminal import track
+from pneumoscope.support.host import usable_cores
+from pneumoscope.support.terminal import track
 
 Decoder = Callable[[bytes], NDArray[np.uint8]]
 

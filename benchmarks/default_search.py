@@ -19,10 +19,10 @@ from sklearn.metrics import roc_auc_score
 from benchmarks.report import CHECKOUT, Cell, Table, option_parser, publish
 from pneumoscope.cli.options import open_cache
 from pneumoscope.dataset import Manifest, Split, open_dataset
-from pneumoscope.dataset.phantoms import generate_phantoms
-from pneumoscope.evaluation.calibration import log_odds
-from pneumoscope.evaluation.images.shifted import SHIFTS, shift_images
-from pneumoscope.terminal import messages
+from pneumoscope.dataset.phantoms.generate import generate_phantoms
+from pneumoscope.evaluation.statistics.temperature_scaling import log_odds
+from pneumoscope.export.simulated_acquisition import SHIFTS, shift_images
+from pneumoscope.support.terminal import messages
 from pneumoscope.training import ExampleStore, Recipe, make_recipe, train
 from pneumoscope.training.evaluate import finished_network
 from pneumoscope.training.examples import Examples

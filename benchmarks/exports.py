@@ -8,14 +8,14 @@ import numpy as np
 import torch
 
 from benchmarks.report import Cell, Table, option_parser, publish
-from pneumoscope.cache import ArrayCache
 from pneumoscope.dataset import Split
+from pneumoscope.export.onnx_graph import COMPARED, export_graph, require_agreement
 from pneumoscope.models.deployed import Deployed
 from pneumoscope.reader.reader import look_at, open_graph
-from pneumoscope.terminal import track
+from pneumoscope.support.cache import ArrayCache
+from pneumoscope.support.terminal import track
 from pneumoscope.training import ExampleStore, Run
 from pneumoscope.training.evaluate import finished_network
-from pneumoscope.training.graph import COMPARED, export_graph, require_agreement
 
 PART = 20
 """Images that pass together."""

@@ -12,7 +12,7 @@ from benchmarks.work import Cost, EpochSize, LayerWork, layers_of, learning_cost
 from pneumoscope.models import NOTEBOOK_MODELS, ModelSpec, Precision, select_device
 from pneumoscope.models.catalogue import IMAGE_SIZE, describe_network
 from pneumoscope.models.vgg16 import vgg16_layers
-from pneumoscope.terminal import messages, track
+from pneumoscope.support.terminal import messages, track
 from pneumoscope.training.examples import pass_batch
 
 ROUNDS = 3

@@ -23,11 +23,11 @@ from PIL import Image
 from pydicom.data import get_testdata_files
 
 from benchmarks.report import CHECKOUT, Cell, Table, option_parser, publish
-from pneumoscope.errors import PneumoscopeError
-from pneumoscope.files import write_bytes
 from pneumoscope.radiograph import decode_radiograph
 from pneumoscope.reader import Reader, Status, load
-from pneumoscope.terminal import track
+from pneumoscope.support.errors import PneumoscopeError
+from pneumoscope.support.files import write_bytes
+from pneumoscope.support.terminal import track
 
 DATA = CHECKOUT.parent / "shared" / "data"
 MUTATIONS, FEW = 20_000, 500

@@ -8,11 +8,11 @@ from numpy.typing import NDArray
 from scipy.stats import norm
 
 from benchmarks.report import Cell, Table, option_parser, publish
-from pneumoscope.evaluation.delong import delong
-from pneumoscope.evaluation.discrimination import Discrimination, discriminate
-from pneumoscope.evaluation.intervals import Interval, wilson
 from pneumoscope.evaluation.predictions import Predictions
-from pneumoscope.terminal import track
+from pneumoscope.evaluation.statistics.delong import delong
+from pneumoscope.evaluation.statistics.discrimination import Discrimination, discriminate
+from pneumoscope.evaluation.statistics.intervals import Interval, wilson
+from pneumoscope.support.terminal import track
 
 SETS = 1_000
 DRAWS = 1_000

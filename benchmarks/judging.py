@@ -7,8 +7,8 @@ from pathlib import Path
 
 from benchmarks.programs import run_measured
 from benchmarks.report import Cell, Table, option_parser, publish
-from pneumoscope.evaluation.bootstrap import DRAWS
-from pneumoscope.terminal import track
+from pneumoscope.evaluation.statistics.bootstrap import DRAWS
+from pneumoscope.support.terminal import track
 
 IMAGES = (1_000, 10_000, 100_000)
 SMALLEST = (50, 200)

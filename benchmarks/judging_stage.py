@@ -5,8 +5,8 @@ import time
 
 import numpy as np
 
-from pneumoscope.evaluation.discrimination import discriminate
 from pneumoscope.evaluation.predictions import Predictions
+from pneumoscope.evaluation.statistics.discrimination import discriminate
 
 THRESHOLDS = {"screening": 0.2, "balanced": 0.5, "confirm": 0.8}
 

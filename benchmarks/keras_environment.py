@@ -5,8 +5,8 @@ import sys
 from pathlib import Path
 
 from benchmarks.report import CHECKOUT
-from pneumoscope.files import write_text
-from pneumoscope.terminal import messages
+from pneumoscope.support.files import write_text
+from pneumoscope.support.terminal import messages
 
 REQUIREMENTS = CHECKOUT / "benchmarks" / "requirements-keras.txt"
 FOLDER = CHECKOUT / "benchmarks" / ".keras-env"

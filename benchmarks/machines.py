@@ -17,10 +17,10 @@ from benchmarks.report import CHECKOUT, Cell, Table, option_parser, publish
 from pneumoscope.cli.options import open_cache
 from pneumoscope.dataset import Entry, Label, Split, open_dataset
 from pneumoscope.dataset.acquisition import NAMES
-from pneumoscope.evaluation.adjusted import adjusted_auc
 from pneumoscope.evaluation.predictions import Predictions
+from pneumoscope.evaluation.statistics.covariate_adjusted_auc import adjusted_auc
 from pneumoscope.reader import SHIPPED, Bundle
-from pneumoscope.training.machines import (
+from pneumoscope.training.acquisition_groups import (
     STRATA,
     describe_entries,
     machine_classifier,

@@ -19,11 +19,11 @@ from pneumoscope.clinic.monitoring.rules import (
     Outcome,
     convincing,
 )
-from pneumoscope.evaluation.drift import BINS, LARGE, Band, compare, stability_index
-from pneumoscope.evaluation.intervals import Interval, wilson
-from pneumoscope.evaluation.metrics import Floats
-from pneumoscope.evaluation.verification import Stratum, corrected
-from pneumoscope.terminal import track
+from pneumoscope.evaluation.statistics.drift import BINS, LARGE, Band, compare, stability_index
+from pneumoscope.evaluation.statistics.intervals import Interval, wilson
+from pneumoscope.evaluation.statistics.metrics import Floats
+from pneumoscope.evaluation.statistics.verification_bias import Stratum, corrected
+from pneumoscope.support.terminal import track
 
 YEARS = 200
 """For each number of patients a day."""

@@ -13,8 +13,8 @@ from typing import TypeVar
 from benchmarks.comparison import NOTEBOOK, Result, Task, WholeExperiment, label
 from benchmarks.report import CHECKOUT
 from pneumoscope.dataset import Manifest, Split
-from pneumoscope.files import atomic_folder, write_text
-from pneumoscope.terminal import messages
+from pneumoscope.support.files import atomic_folder, write_text
+from pneumoscope.support.terminal import messages
 from pneumoscope.training import Run
 from pneumoscope.training.evaluate import read_predictions
 

@@ -12,11 +12,11 @@ from PIL import Image, ImageDraw
 
 from benchmarks.report import CHECKOUT, Cell, Table, option_parser, publish
 from pneumoscope.dataset import Split, open_dataset
-from pneumoscope.dataset.phantoms import generate_phantoms
-from pneumoscope.errors import UnreadableRadiographError
+from pneumoscope.dataset.phantoms.generate import generate_phantoms
 from pneumoscope.radiograph import Radiograph, from_array, read_radiograph
 from pneumoscope.reader import SHIPPED, Bundle, Reader, Status
-from pneumoscope.terminal import track
+from pneumoscope.support.errors import UnreadableRadiographError
+from pneumoscope.support.terminal import track
 
 Floats = NDArray[np.float32]
 Change = Callable[[Floats, np.random.Generator], Floats]

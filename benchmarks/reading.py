@@ -21,10 +21,10 @@ import numpy as np
 from benchmarks.keras_environment import FOLDER, keras_python
 from benchmarks.programs import Usage, run_measured
 from benchmarks.report import CHECKOUT, Cell, Table, option_parser, publish
-from pneumoscope.machine import usable_cores
 from pneumoscope.reader import SHIPPED, Bundle
 from pneumoscope.reader.listing import list_files
-from pneumoscope.terminal import track
+from pneumoscope.support.host import usable_cores
+from pneumoscope.support.terminal import track
 
 DATA = CHECKOUT.parent / "shared" / "data"
 SOURCES = (DATA / "chest_xray" / "test", DATA / "chest_xray_original_size")

@@ -14,8 +14,8 @@ from typing import Any
 
 import torch
 
-from pneumoscope.files import write_text
-from pneumoscope.machine import usable_cores
+from pneumoscope.support.files import write_text
+from pneumoscope.support.host import usable_cores
 from pneumoscope.training.environment import describe_environment
 
 CHECKOUT = Path(__file__).resolve().parents[1]

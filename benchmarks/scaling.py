@@ -12,9 +12,9 @@ from pathlib import Path
 from benchmarks.report import CHECKOUT, Cell, Table, option_parser, publish
 from benchmarks.scaling_stage import STAGES
 from pneumoscope.dataset import Manifest, Split, open_dataset
-from pneumoscope.dataset.phantoms import generate_phantoms
-from pneumoscope.machine import held_memory
-from pneumoscope.terminal import track
+from pneumoscope.dataset.phantoms.generate import generate_phantoms
+from pneumoscope.support.host import held_memory
+from pneumoscope.support.terminal import track
 
 SIZES = tuple(100_000 // 4**step for step in range(4, -1, -1))
 SMALLEST = (64, 128)

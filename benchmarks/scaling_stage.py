@@ -5,9 +5,9 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
-from pneumoscope.cache import ArrayCache
 from pneumoscope.dataset import Manifest, Split, open_pixels
 from pneumoscope.models import build_network, find_model
+from pneumoscope.support.cache import ArrayCache
 from pneumoscope.training import ExampleStore, make_recipe
 from pneumoscope.training.trainer import Trainer
 

@@ -13,11 +13,11 @@ from numpy.typing import NDArray
 from benchmarks.coverage import DATA, require_own_split
 from benchmarks.report import Cell, Table, option_parser, publish
 from pneumoscope.dataset import Split, open_dataset
-from pneumoscope.evaluation.calibration import calibrate, fit_temperature
-from pneumoscope.evaluation.delong import compare_aucs, delong
+from pneumoscope.evaluation.statistics.delong import compare_aucs, delong
+from pneumoscope.evaluation.statistics.temperature_scaling import calibrate, fit_temperature
 from pneumoscope.radiograph import prepare_pixels, read_radiograph
 from pneumoscope.reader import SHIPPED, Bundle, Reader
-from pneumoscope.terminal import track
+from pneumoscope.support.terminal import track
 
 NOTE = """\
 Validation images, on which calibration and operating points were fitted but no weight. Loss: mean

@@ -9,12 +9,12 @@ import numpy as np
 from numpy.typing import DTypeLike, NDArray
 
 from benchmarks.work import EpochSize
-from pneumoscope.cache import ArrayCache, CachedArray, Kind, WriteRows
 from pneumoscope.dataset import Label, Manifest, Split
 from pneumoscope.dataset.manifest import Entry, SplitBy
 from pneumoscope.models import ModelSpec, Precision, build_network
 from pneumoscope.models.catalogue import IMAGE_SIZE
 from pneumoscope.models.vgg16 import load_vgg16
+from pneumoscope.support.cache import ArrayCache, CachedArray, Kind, WriteRows
 from pneumoscope.training import ExampleStore, make_recipe
 from pneumoscope.training.examples import Examples
 from pneumoscope.training.trainer import Trainer

@@ -12,7 +12,7 @@ from benchmarks.keras_environment import FOLDER, keras_python
 from benchmarks.programs import Workplace, experiment_once, link_images, run_once, train_once
 from benchmarks.report import option_parser, publish
 from pneumoscope.dataset import Manifest, open_dataset
-from pneumoscope.dataset.phantoms import generate_phantoms
+from pneumoscope.dataset.phantoms.generate import generate_phantoms
 from pneumoscope.models import NOTEBOOK_MODELS, Precision, fastest_precision
 from pneumoscope.training import make_recipe
 

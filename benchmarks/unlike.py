@@ -15,8 +15,8 @@ from benchmarks.machines import with_interval
 from benchmarks.report import CHECKOUT, Cell, Table, option_parser, publish
 from pneumoscope.cli.options import open_cache
 from pneumoscope.dataset import Label, Manifest, Split, open_dataset
-from pneumoscope.dataset.phantoms import generate_phantoms
-from pneumoscope.evaluation.adjusted import adjusted_auc
+from pneumoscope.dataset.phantoms.generate import generate_phantoms
+from pneumoscope.evaluation.statistics.covariate_adjusted_auc import adjusted_auc
 from pneumoscope.training import ExampleStore, Run, make_recipe, train
 from pneumoscope.training.evaluate import read_predictions
 

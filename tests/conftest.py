@@ -165,7 +165,7 @@ def made_once(tmp_path_factory: pytest.TempPathFactory) -> Callable[..., Path]:
 @pytest.fixture(scope="session")
 def phantom_dataset(made_once: Callable[..., Path]) -> Path:
     """Return a folder of synthetic radiographs; nobody may write to it."""
-    from pneumoscope.dataset.phantoms import generate_phantoms
+    from pneumoscope.dataset.phantoms.generate import generate_phantoms
 
     made = made_once("phantoms", lambda at: generate_phantoms(at / "chest", count=160, size=128))
     return made / "chest"
@@ -188,8 +188,8 @@ _STRONGEST = ("crop", "border", "erase")
 @pytest.fixture(scope="session")
 def compact_run(phantom_dataset: Path, made_once: Callable[..., Path]) -> "Run":
     """Return a finished and judged Run of the compact network; nobody may write to it."""
-    from pneumoscope.cache import ArrayCache
     from pneumoscope.dataset import open_dataset
+    from pneumoscope.support.cache import ArrayCache
     from pneumoscope.training import ExampleStore, Run, evaluate_run, make_recipe, train
 
     # Enough is learned that the bundle has all operating points.
@@ -207,8 +207,8 @@ def compact_run(phantom_dataset: Path, made_once: Callable[..., Path]) -> "Run":
 @pytest.fixture(scope="session")
 def exported(compact_run: "Run", made_once: Callable[..., Path]) -> Path:
     """Return the Run's bundle; nobody may write to it."""
-    from pneumoscope.cache import ArrayCache
-    from pneumoscope.training.export import export_bundle
+    from pneumoscope.export.bundle import export_bundle
+    from pneumoscope.support.cache import ArrayCache
 
     def fill(folder: Path) -> None:
         cache = ArrayCache(folder / "cache")

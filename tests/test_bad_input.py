@@ -367,7 +367,7 @@ def test_a_wrong_call(fails: Call, words: tuple[str, ...]) -> None:
 
 def test_debug_shows_the_traceback(tmp_path: Path) -> None:
     from pneumoscope.cli import main
-    from pneumoscope.errors import DatasetError
+    from pneumoscope.support.errors import DatasetError
 
     with pytest.raises(DatasetError, match="there is no such folder or file"):
         main(["--debug", "data", "manifest", str(tmp_path / "no"), "--out", str(tmp_path / "m")])

@@ -10,9 +10,9 @@ from PIL import Image
 
 from benchmarks.clinic_outcome import read_each_second
 from benchmarks.clinic_radiographs import distinct_radiographs, numbered
-from pneumoscope.clinic.database import Database
-from pneumoscope.clinic.tables import Image as ImageRow
-from pneumoscope.clinic.tables import Site, StoredReading, Study
+from pneumoscope.clinic.storage.database import Database
+from pneumoscope.clinic.storage.tables import Image as ImageRow
+from pneumoscope.clinic.storage.tables import Site, StoredReading, Study
 
 
 def test_nothing_is_lost_and_every_kind_of_request_is_timed(run_benchmark: Callable) -> None:

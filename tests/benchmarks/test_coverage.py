@@ -7,7 +7,7 @@ import pytest
 
 from benchmarks.coverage import read_entries, set_aside
 from pneumoscope.dataset import Manifest, Split
-from pneumoscope.evaluation.operating_points import ABSTAIN_LEVEL
+from pneumoscope.evaluation.selection.operating_points import ABSTAIN_LEVEL
 from pneumoscope.reader import SHIPPED, Bundle
 
 

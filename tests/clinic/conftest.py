@@ -15,14 +15,14 @@ import pytest
 from argon2 import PasswordHasher
 
 from benchmarks.postgres import make_database, postgres_server, programs
-from pneumoscope.clinic import passwords
-from pneumoscope.clinic.api.page import is_built
-from pneumoscope.clinic.database import Database
+from pneumoscope.clinic.api.routes.web_page import is_built
+from pneumoscope.clinic.identity import passwords
 from pneumoscope.clinic.monitoring.overview import Yardstick
 from pneumoscope.clinic.privacy import tables as _privacy  # noqa: F401 (its tables are Table's too)
 from pneumoscope.clinic.settings import Settings
-from pneumoscope.clinic.table import Table
-from pneumoscope.dataset.phantoms import generate_phantoms
+from pneumoscope.clinic.storage.database import Database
+from pneumoscope.clinic.storage.table_base import Table
+from pneumoscope.dataset.phantoms.generate import generate_phantoms
 from pneumoscope.reader import Bundle, Reader, find_bundle, load
 
 from .running import Server, start

@@ -7,12 +7,12 @@ from uuid import UUID
 import numpy as np
 from sqlalchemy import select
 
-from pneumoscope.clinic.accounts import Role, create_user
-from pneumoscope.clinic.database import Database
-from pneumoscope.clinic.judgements import Answer
+from pneumoscope.clinic.identity.accounts import Role, create_user
 from pneumoscope.clinic.monitoring.overview import Yardstick
 from pneumoscope.clinic.monitoring.reference import STATISTICS
-from pneumoscope.clinic.tables import Image, Judgement, Site, StoredReading, Study, User
+from pneumoscope.clinic.storage.database import Database
+from pneumoscope.clinic.storage.tables import Image, Judgement, Site, StoredReading, Study, User
+from pneumoscope.clinic.worklist.judgements import Answer
 from pneumoscope.reader.reading import find
 
 NOW = datetime(2026, 11, 25, 9, 30, tzinfo=UTC)

@@ -8,8 +8,8 @@ from sqlalchemy import delete, select, text, update
 from sqlalchemy.orm import make_transient
 
 from pneumoscope.clinic.audit import Verified, record, verify
-from pneumoscope.clinic.database import Database
-from pneumoscope.clinic.tables import AuditEntry, AuditHead
+from pneumoscope.clinic.storage.database import Database
+from pneumoscope.clinic.storage.tables import AuditEntry, AuditHead
 
 NOW = datetime(2026, 11, 25, 12, 0, tzinfo=UTC)
 ZEROS = "0" * 64

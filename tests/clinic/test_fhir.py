@@ -9,8 +9,8 @@ import pytest
 from fhir.resources.R4B.bundle import Bundle
 
 from pneumoscope.clinic.fhir import diagnostic_report
-from pneumoscope.clinic.tables import Image, StoredReading, Study, StudyStatus
-from pneumoscope.errors import ClinicError
+from pneumoscope.clinic.storage.tables import Image, StoredReading, Study, StudyStatus
+from pneumoscope.support.errors import ClinicError
 
 HL7 = "http://terminology.hl7.org/CodeSystem"
 OURS = "https://pneumoscope.org/fhir/CodeSystem/reading"

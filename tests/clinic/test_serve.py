@@ -11,8 +11,8 @@ from pathlib import Path
 
 import httpx
 
-from pneumoscope.clinic.database import Database
 from pneumoscope.clinic.serve import _listen
+from pneumoscope.clinic.storage.database import Database
 
 from .running import PATIENCE, Server, sign_in, start, wait_until
 

@@ -8,7 +8,7 @@ from http.server import BaseHTTPRequestHandler
 
 import pytest
 
-from pneumoscope import download
+from pneumoscope.support import download
 
 
 @dataclass

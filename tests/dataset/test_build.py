@@ -13,7 +13,7 @@ from pydicom.uid import ComputedRadiographyImageStorage, ExplicitVRLittleEndian
 
 from pneumoscope.dataset import Entry, Label, Manifest, Split, open_dataset
 from pneumoscope.dataset.manifest import SplitBy
-from pneumoscope.errors import DatasetError, UnreadableRadiographError
+from pneumoscope.support.errors import DatasetError, UnreadableRadiographError
 
 COUNT = 12
 

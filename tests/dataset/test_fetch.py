@@ -30,8 +30,8 @@ from pneumoscope.dataset.fetch import (
     fetch_mendeley,
 )
 from pneumoscope.dataset.sources import find_images
-from pneumoscope.download import Checksum
-from pneumoscope.errors import DownloadError, StorageError
+from pneumoscope.support.download import Checksum
+from pneumoscope.support.errors import DownloadError, StorageError
 
 pytestmark = pytest.mark.usefixtures("hurried")
 

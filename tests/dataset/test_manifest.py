@@ -9,7 +9,7 @@ import pytest
 
 from pneumoscope.dataset import Entry, Label, Manifest, Split
 from pneumoscope.dataset.manifest import SplitBy, is_manifest
-from pneumoscope.errors import DatasetError
+from pneumoscope.support.errors import DatasetError
 
 ENTRIES = (
     Entry(

@@ -6,10 +6,10 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from pneumoscope.cache import ArrayCache
 from pneumoscope.dataset import Entry, Label, Manifest, open_pixels
 from pneumoscope.dataset.manifest import Split, SplitBy
-from pneumoscope.errors import DatasetError, UnreadableRadiographError
+from pneumoscope.support.cache import ArrayCache
+from pneumoscope.support.errors import DatasetError, UnreadableRadiographError
 
 
 def manifest_of(root: Path, entries: list[Entry]) -> Manifest:

@@ -9,7 +9,7 @@ import pytest
 
 from pneumoscope.dataset import Entry, Label, Split
 from pneumoscope.dataset.sources import find_images
-from pneumoscope.errors import DatasetError
+from pneumoscope.support.errors import DatasetError
 
 NORMAL, PNEUMONIA = Label.NORMAL, Label.PNEUMONIA
 

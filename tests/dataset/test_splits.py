@@ -13,7 +13,7 @@ from pneumoscope.dataset import Entry, Label, Split
 from pneumoscope.dataset.manifest import SplitBy
 from pneumoscope.dataset.sources import find_images
 from pneumoscope.dataset.splits import assign_splits, deal_folds, linked_groups
-from pneumoscope.errors import DatasetError
+from pneumoscope.support.errors import DatasetError
 
 NORMAL, PNEUMONIA = Label.NORMAL, Label.PNEUMONIA
 TRAIN, VALIDATION, TEST = Split.TRAIN, Split.VALIDATION, Split.TEST

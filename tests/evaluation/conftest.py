@@ -3,17 +3,17 @@ from collections.abc import Callable, Sequence
 import numpy as np
 import pytest
 
-from pneumoscope.evaluation.bootstrap import bootstrap_intervals
-from pneumoscope.evaluation.choice import Choice
-from pneumoscope.evaluation.metrics import measure
 from pneumoscope.evaluation.predictions import Predictions
-from pneumoscope.evaluation.results import (
+from pneumoscope.evaluation.report.experiment_results import (
     DataSummary,
     ExperimentResult,
     History,
     ModelResult,
     ParameterCounts,
 )
+from pneumoscope.evaluation.selection.rule import Choice
+from pneumoscope.evaluation.statistics.bootstrap import bootstrap_intervals
+from pneumoscope.evaluation.statistics.metrics import measure
 
 Table = Callable[..., Predictions]
 

@@ -6,8 +6,8 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from pneumoscope.errors import PredictionsError
 from pneumoscope.evaluation.predictions import Predictions
+from pneumoscope.support.errors import PredictionsError
 
 
 def place(file: str) -> str:

@@ -4,9 +4,9 @@ from pathlib import Path
 
 import pytest
 
-from pneumoscope.errors import PredictionsError
 from pneumoscope.evaluation.predictions import Labels
 from pneumoscope.evaluation.tables import read_table
+from pneumoscope.support.errors import PredictionsError
 
 
 def write(folder: Path, *lines: str) -> Path:

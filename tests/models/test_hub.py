@@ -23,9 +23,9 @@ from transformers import (
 )
 
 from pneumoscope.dataset import Entry, Label
-from pneumoscope.errors import WeightsError
 from pneumoscope.models.catalogue import HUB, build_network, describe_network
 from pneumoscope.models.hub import hub_network, load_pretrained, read_structure
+from pneumoscope.support.errors import WeightsError
 from pneumoscope.training import make_recipe
 from pneumoscope.training.examples import Examples
 from pneumoscope.training.trainer import Trainer

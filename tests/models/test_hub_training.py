@@ -15,17 +15,17 @@ from transformers import (
     ConvNextV2ForImageClassification,
 )
 
-from pneumoscope.cache import ArrayCache
 from pneumoscope.dataset import open_dataset
-from pneumoscope.errors import RecipeError, RunError, WeightsError
 from pneumoscope.evaluation.predictions import Predictions
 from pneumoscope.models.catalogue import HUB, build_network
 from pneumoscope.models.deployed import Deployed
 from pneumoscope.models.hub import load_pretrained
-from pneumoscope.models.saved import load_network
+from pneumoscope.models.saved_network import load_network
 from pneumoscope.reader import Reader
+from pneumoscope.support.cache import ArrayCache
+from pneumoscope.support.errors import RecipeError, RunError, WeightsError
 from pneumoscope.training import ExampleStore, Recipe, Run, make_recipe, train
-from pneumoscope.training.estimate import estimate, memory_needed
+from pneumoscope.training.cost_estimate import estimate, memory_needed
 from pneumoscope.training.evaluate import finished_network
 from pneumoscope.training.trainer import Trainer
 
@@ -117,8 +117,8 @@ def test_pretrained_layers_learn_at_their_share_of_the_rate(
 
 def test_a_run_stands_on_its_own(run: Run, store: ExampleStore, tmp_path: Path) -> None:
     """Nothing but the Run's folder: read again, exported, and read by a reader without torch."""
-    from pneumoscope.training.export import export_bundle
-    from pneumoscope.training.export_pytorch import export_pytorch
+    from pneumoscope.export.bundle import export_bundle
+    from pneumoscope.export.pytorch import export_pytorch
 
     moved = run.recipe.model_copy(update={"weights": str(tmp_path / "gone")})
     moved.write(run.folder / "recipe.yaml")
@@ -221,7 +221,7 @@ def test_a_run_without_its_structure_is_named(run: Run, tmp_path: Path) -> None:
 
 
 def test_it_is_not_searched() -> None:
-    from pneumoscope.training.search_plan import Plan
+    from pneumoscope.training.search.plan import Plan
 
     with pytest.raises(RecipeError, match="pretrained"):
         Plan(("hub",)).check()

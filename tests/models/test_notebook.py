@@ -4,10 +4,10 @@ import pytest
 import torch
 from torch import nn
 
-from pneumoscope.errors import RecipeError
 from pneumoscope.models import MODELS, Network, build_network, count_parameters, find_model
 from pneumoscope.models.catalogue import describe_network
 from pneumoscope.models.layer_table import layer_table
+from pneumoscope.support.errors import RecipeError
 
 # Total, trainable and non-trainable parameters, as printed by the notebook's model.summary().
 PUBLISHED = {

@@ -8,7 +8,6 @@ import pytest
 import torch
 from torch import nn
 
-from pneumoscope.errors import WeightsError
 from pneumoscope.models import count_parameters
 from pneumoscope.models.vgg16 import (
     KERAS_FILE,
@@ -17,6 +16,7 @@ from pneumoscope.models.vgg16 import (
     load_vgg16,
     vgg16_layers,
 )
+from pneumoscope.support.errors import WeightsError
 
 # Layer names and channels as in keras.applications.vgg16.
 KERAS_LAYERS = [
@@ -147,7 +147,7 @@ def test_without_network_the_error_names_file_place_and_checksum(
 ) -> None:
     # Port 9 of this machine (discard) refuses connections: no network, as far as the loader sees.
     monkeypatch.setattr("pneumoscope.models.vgg16.KERAS_URL", f"http://127.0.0.1:9/{KERAS_FILE}")
-    monkeypatch.setattr("pneumoscope.download._PAUSES", ())
+    monkeypatch.setattr("pneumoscope.support.download._PAUSES", ())
     with pytest.raises(WeightsError) as raised:
         load_vgg16("imagenet", 0)
     for part in (str(default_weights_path()), KERAS_FILE, KERAS_MD5, "--weights none"):

@@ -12,8 +12,8 @@ from PIL.PngImagePlugin import PngInfo
 from pydicom.dataset import Dataset, FileMetaDataset
 from pydicom.uid import ComputedRadiographyImageStorage, ExplicitVRLittleEndian
 
-from pneumoscope.errors import UnreadableRadiographError
 from pneumoscope.radiograph import decode_radiograph
+from pneumoscope.support.errors import UnreadableRadiographError
 
 PIXELS = np.random.default_rng(5).integers(0, 256, (12, 9), dtype=np.uint8)
 

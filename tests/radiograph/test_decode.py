@@ -12,7 +12,6 @@ from numpy.typing import NDArray
 from PIL import Image, ImageFile
 from PIL.PngImagePlugin import PngInfo
 
-from pneumoscope.errors import UnreadableRadiographError
 from pneumoscope.radiograph import (
     decode_radiograph,
     from_array,
@@ -20,6 +19,7 @@ from pneumoscope.radiograph import (
     read_radiograph,
 )
 from pneumoscope.radiograph.preprocess import MARGIN
+from pneumoscope.support.errors import UnreadableRadiographError
 
 GREY = np.random.default_rng(1).integers(0, 256, (13, 17), dtype=np.uint8)
 BLOBS = np.asarray(Image.fromarray(GREY).resize((170, 130), Image.Resampling.BICUBIC))

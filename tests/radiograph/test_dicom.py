@@ -20,8 +20,8 @@ from pydicom.uid import (
     generate_uid,
 )
 
-from pneumoscope.errors import UnreadableRadiographError
 from pneumoscope.radiograph import Radiograph, decode_radiograph, from_dataset, read_radiograph
+from pneumoscope.support.errors import UnreadableRadiographError
 
 READ_OF_PYDICOM = {
     "GDCMJ2K_TextGBR.dcm",

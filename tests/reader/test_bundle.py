@@ -8,10 +8,10 @@ from pathlib import Path
 import pytest
 import yaml
 
-from pneumoscope.errors import BundleError
 from pneumoscope.radiograph import preprocess
 from pneumoscope.reader import Bundle
 from pneumoscope.reader.bundle import CHECKSUM, GRAPH, RECORD
+from pneumoscope.support.errors import BundleError
 
 
 def test_a_whole_bundle_says_what_it_is(exported: Path) -> None:

@@ -9,13 +9,13 @@ import pytest
 import torch
 from PIL import Image
 
-from pneumoscope.cache import ArrayCache
 from pneumoscope.dataset import Entry, Label, Manifest, Split, open_dataset
 from pneumoscope.dataset.manifest import SplitBy
 from pneumoscope.dataset.pixels import load_one
 from pneumoscope.models import Precision
 from pneumoscope.models.vgg16 import load_vgg16
 from pneumoscope.radiograph import read_radiograph
+from pneumoscope.support.cache import ArrayCache
 from pneumoscope.training import ExampleStore, Recipe, make_recipe
 from pneumoscope.training.examples import Examples
 
@@ -107,7 +107,9 @@ def test_the_seconds_of_a_pass_are_those_of_its_making_without_decoding(
         nonlocal clock
         clock += 10
 
-    monkeypatch.setattr("pneumoscope.cache.time", SimpleNamespace(perf_counter=lambda: clock))
+    monkeypatch.setattr(
+        "pneumoscope.support.cache.time", SimpleNamespace(perf_counter=lambda: clock)
+    )
     monkeypatch.setattr("pneumoscope.dataset.pixels.map_parallel", decode)
     monkeypatch.setattr("pneumoscope.training.examples._write_features", give)
     backbone = load_vgg16("none", 0)

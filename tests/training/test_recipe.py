@@ -4,8 +4,8 @@ from pathlib import Path
 
 import pytest
 
-from pneumoscope.errors import RecipeError
 from pneumoscope.models import Precision, fastest_precision
+from pneumoscope.support.errors import RecipeError
 from pneumoscope.training import Recipe, make_recipe
 from pneumoscope.training.recipe import Augmentation, ClassBalance
 

@@ -15,12 +15,12 @@ from pathlib import Path
 import pytest
 from safetensors.torch import load_file
 
-from pneumoscope.cache import ArrayCache
 from pneumoscope.dataset import Manifest, open_dataset
-from pneumoscope.errors import RunError, RunInterruptedError, StorageError, WeightsError
-from pneumoscope.evaluation.metrics import measure
 from pneumoscope.evaluation.predictions import Predictions
+from pneumoscope.evaluation.statistics.metrics import measure
 from pneumoscope.models.vgg16 import load_vgg16
+from pneumoscope.support.cache import ArrayCache
+from pneumoscope.support.errors import RunError, RunInterruptedError, StorageError, WeightsError
 from pneumoscope.training import ExampleStore, Recipe, Run, evaluate_run, make_recipe, train
 from pneumoscope.training.trainer import Trainer
 
@@ -268,7 +268,7 @@ def test_other_weights_behind_the_same_name_are_refused_on_resuming(
         stop_in_epoch(patch, 2, KeyboardInterrupt())
         with pytest.raises(RunInterruptedError):
             train(store, quick("model_5"), tmp_path / "run")
-    module = importlib.import_module("pneumoscope.training.start")
+    module = importlib.import_module("pneumoscope.training.initial_weights")
     monkeypatch.setattr(module, "load_vgg16", lambda *_: load_vgg16("none", 9))
     with pytest.raises(RunError, match="other pretrained weights"):
         train(store, quick("model_5"), tmp_path / "run", resume=True)

@@ -8,12 +8,12 @@ import pytest
 import torch
 from torch import nn
 
-from pneumoscope.cache import ArrayCache
 from pneumoscope.dataset import Label, Manifest, Split, open_dataset
 from pneumoscope.dataset.manifest import Entry
-from pneumoscope.errors import RunError
 from pneumoscope.models import MODELS, Network, build_network
 from pneumoscope.models.vgg16 import load_vgg16
+from pneumoscope.support.cache import ArrayCache
+from pneumoscope.support.errors import RunError
 from pneumoscope.training import ExampleStore, Recipe, make_recipe
 from pneumoscope.training.examples import Examples, batches
 from pneumoscope.training.trainer import Trainer, predict

@@ -8,9 +8,9 @@ from typing import Annotated
 import typer
 
 import pneumoscope
-from pneumoscope.cli import cache, clinic, data, judging, learning, models, reading
-from pneumoscope.errors import PneumoscopeError, RunInterruptedError
-from pneumoscope.terminal import messages, results
+from pneumoscope.cli import cache, clinic, data, evaluation, models, reading, training
+from pneumoscope.support.errors import PneumoscopeError, RunInterruptedError
+from pneumoscope.support.terminal import messages, results
 
 app = typer.Typer(
     name="pneumoscope",
@@ -36,8 +36,8 @@ def version() -> None:
 
 
 app.add_typer(reading.app)
-app.add_typer(learning.app)
-app.add_typer(judging.app)
+app.add_typer(training.app)
+app.add_typer(evaluation.app)
 app.add_typer(clinic.app)
 app.add_typer(data.app, name="data")
 app.add_typer(models.app, name="models")

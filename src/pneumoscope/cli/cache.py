@@ -3,7 +3,7 @@
 import typer
 
 from pneumoscope.cli.options import open_cache
-from pneumoscope.terminal import results
+from pneumoscope.support.terminal import results
 
 app = typer.Typer(
     help="Prepared pixels and features of VGG16 that are kept on disk.", no_args_is_help=True

@@ -10,11 +10,11 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from pneumoscope.errors import ClinicError
-from pneumoscope.terminal import results
+from pneumoscope.support.errors import ClinicError
+from pneumoscope.support.terminal import results
 
 if TYPE_CHECKING:
-    from pneumoscope.clinic.database import Database
+    from pneumoscope.clinic.storage.database import Database
 
 _SSO = "The hospital's single sign-on (OpenID Connect)"
 
@@ -120,7 +120,7 @@ def serve(
     """
     from pneumoscope.clinic.serve import serve as serve_clinic
     from pneumoscope.clinic.settings import Settings, SignOn
-    from pneumoscope.machine import usable_cores
+    from pneumoscope.support.host import usable_cores
 
     sign_on = SignOn.given(issuer, client, secret, address, claim, roles or [])
     settings = Settings(data, database, bundle, at, sign_on=sign_on, second_factor=second_factor)
@@ -146,8 +146,8 @@ def labels(
 
       pneumoscope validate --labels labels.csv --images clinic/files --out validation
     """
-    from pneumoscope.clinic.judgements import labels as all_labels
-    from pneumoscope.files import require_empty, write_text
+    from pneumoscope.clinic.worklist.judgements import labels as all_labels
+    from pneumoscope.support.files import require_empty, write_text
 
     require_empty(out)
     with _opened(data, database) as opened, opened.reading() as session:
@@ -201,9 +201,9 @@ def export_studies(
     """
     from pneumoscope.clinic.privacy.export import Wanted, into_folder, into_zip
     from pneumoscope.clinic.privacy.export import export_studies as export
-    from pneumoscope.clinic.store import FileStore
-    from pneumoscope.clinic.tables import StudyStatus
-    from pneumoscope.files import atomic_folder, atomic_write, require_empty
+    from pneumoscope.clinic.storage.file_store import FileStore
+    from pneumoscope.clinic.storage.tables import StudyStatus
+    from pneumoscope.support.files import atomic_folder, atomic_write, require_empty
 
     if status is not None and status not in set(StudyStatus):
         raise ClinicError(f"--status {status}: choose one of {', '.join(StudyStatus)}")
@@ -249,7 +249,7 @@ def purge(
       pneumoscope purge --data clinic --dry-run
     """
     from pneumoscope.clinic.privacy.purge import purge_due
-    from pneumoscope.clinic.store import FileStore
+    from pneumoscope.clinic.storage.file_store import FileStore
 
     with _opened(data, database) as opened:
         now = datetime.now(UTC)
@@ -306,8 +306,8 @@ def reference(
 
 @contextmanager
 def _opened(data: Path, database: str | None) -> "Iterator[Database]":
-    from pneumoscope.clinic.database import Database
     from pneumoscope.clinic.settings import Settings
+    from pneumoscope.clinic.storage.database import Database
 
     if database is None and not (data / "clinic.db").exists():
         raise ClinicError(f"{data}: holds no clinic; name the --data that the server was given")

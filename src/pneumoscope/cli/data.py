@@ -14,7 +14,7 @@ from pneumoscope.cli.options import (
     StrictOption,
     open_source,
 )
-from pneumoscope.terminal import results
+from pneumoscope.support.terminal import results
 
 app = typer.Typer(help="Datasets: manifests, summaries, downloads, phantoms.", no_args_is_help=True)
 
@@ -68,7 +68,7 @@ def summary(
 
       pneumoscope data summary chest_xray --out summary
     """
-    from pneumoscope.dataset.summary import summarise
+    from pneumoscope.dataset.summary.page import summarise
 
     page = summarise(open_source(source, images, split_by, seed, strict), out, seed)
     results.print(f"Summary: {page}", soft_wrap=True)
@@ -114,6 +114,6 @@ def phantoms(
 
       pneumoscope data phantoms --out phantoms --count 600
     """
-    from pneumoscope.dataset.phantoms import generate_phantoms
+    from pneumoscope.dataset.phantoms.generate import generate_phantoms
 
     results.print(f"Phantoms: {generate_phantoms(out, count, size, seed)}", soft_wrap=True)

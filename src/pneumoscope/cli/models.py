@@ -4,7 +4,7 @@ from typing import Annotated
 
 import typer
 
-from pneumoscope.terminal import results
+from pneumoscope.support.terminal import results
 
 app = typer.Typer()
 

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 if TYPE_CHECKING:
-    from pneumoscope.cache import ArrayCache
     from pneumoscope.dataset import Manifest
+    from pneumoscope.support.cache import ArrayCache
 
 
 class SplitByOption(StrEnum):
@@ -97,6 +97,6 @@ def open_cache() -> "ArrayCache":
     """Open the user's cache of prepared arrays."""
     from platformdirs import user_cache_path
 
-    from pneumoscope.cache import ArrayCache
+    from pneumoscope.support.cache import ArrayCache
 
     return ArrayCache(user_cache_path("pneumoscope") / "arrays")

@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from pneumoscope.cli.output import Format, Output, open_output
-from pneumoscope.errors import PneumoscopeError
-from pneumoscope.terminal import messages, progress_bar, results
+from pneumoscope.cli.reading_output import Format, Output, open_output
+from pneumoscope.support.errors import PneumoscopeError
+from pneumoscope.support.terminal import messages, progress_bar, results
 
 if TYPE_CHECKING:
     from pneumoscope.reader.table import Row

@@ -7,18 +7,18 @@ from typing import TYPE_CHECKING
 from rich.filesize import decimal
 from rich.table import Table
 
-from pneumoscope.errors import RecipeError
+from pneumoscope.support.errors import RecipeError
 
 if TYPE_CHECKING:
-    from pneumoscope.cache import ArrayCache
     from pneumoscope.dataset import Manifest
-    from pneumoscope.evaluation.images.recalibrate import Recalibrated
-    from pneumoscope.evaluation.intervals import Estimate
-    from pneumoscope.evaluation.judgement import Judgement
-    from pneumoscope.evaluation.results import ExperimentResult
+    from pneumoscope.evaluation.evaluate_model import Judgement
+    from pneumoscope.evaluation.report.experiment_results import ExperimentResult
+    from pneumoscope.evaluation.statistics.intervals import Estimate
+    from pneumoscope.export.recalibrate import Recalibrated
     from pneumoscope.reader.bundle import Bundle, Figure
+    from pneumoscope.support.cache import ArrayCache
     from pneumoscope.training import Run
-    from pneumoscope.training.estimate import Estimate as TrainingEstimate
+    from pneumoscope.training.cost_estimate import Estimate as TrainingEstimate
 
 
 def comparison_table(result: "ExperimentResult") -> Table:
@@ -98,7 +98,7 @@ _VALUES = ("ppv", "npv")
 
 def recalibration_table(before: "Bundle", made: "Recalibrated") -> Table:
     """Return what the old and the new bundle say of the patients that were not fitted on."""
-    from pneumoscope.evaluation.discrimination import discriminate
+    from pneumoscope.evaluation.statistics.discrimination import discriminate
 
     table = Table(
         "bundle",
@@ -120,7 +120,7 @@ def recalibration_table(before: "Bundle", made: "Recalibrated") -> Table:
 
 
 def _below(estimate: "Estimate") -> str:
-    from pneumoscope.evaluation.pages.cells import cell
+    from pneumoscope.evaluation.report.cells import cell
 
     shown = cell(estimate)
     return f"{shown.value}\n{shown.interval.replace(' to ', '–')}"

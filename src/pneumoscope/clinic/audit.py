@@ -24,7 +24,7 @@ from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 from sqlalchemy.types import NullType
 
-from pneumoscope.clinic.tables import AuditEntry, AuditHead
+from pneumoscope.clinic.storage.tables import AuditEntry, AuditHead
 
 _BEFORE_THE_FIRST = "0" * 64
 _HEAD = 1
@@ -100,7 +100,7 @@ def record(
 
     Examples
     --------
-    >>> from pneumoscope.clinic.database import Database
+    >>> from pneumoscope.clinic.storage.database import Database
     >>> database = Database(f"sqlite:///{getfixture('tmp_path')}/clinic.db")
     >>> with database.writing() as session:
     ...     record(session, "anna", "judge", "study 7", {"agrees": True}, datetime.now(UTC))
@@ -125,7 +125,7 @@ def verify(session: Session) -> Verified:
     Examples
     --------
     >>> from sqlalchemy import delete
-    >>> from pneumoscope.clinic.database import Database
+    >>> from pneumoscope.clinic.storage.database import Database
     >>> database = Database(f"sqlite:///{getfixture('tmp_path')}/clinic.db")
     >>> with database.writing() as session:
     ...     for number in range(5):

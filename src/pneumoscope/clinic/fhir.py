@@ -36,9 +36,9 @@ from fhir.resources.R4B.observation import Observation
 from fhir.resources.R4B.quantity import Quantity
 from fhir.resources.R4B.reference import Reference
 
-from pneumoscope.clinic.tables import Image, StoredReading, Study
-from pneumoscope.errors import ClinicError
+from pneumoscope.clinic.storage.tables import Image, StoredReading, Study
 from pneumoscope.reader.reading import Finding, Status, percent
+from pneumoscope.support.errors import ClinicError
 
 MEDIA_TYPE = "application/fhir+json"
 

@@ -11,20 +11,20 @@ import uvicorn
 from sqlalchemy import select
 
 from pneumoscope.clinic.api.app import create_app
-from pneumoscope.clinic.api.page import is_built
-from pneumoscope.clinic.api.readings import DEFAULT_SITE
-from pneumoscope.clinic.listeners import Listeners
+from pneumoscope.clinic.api.routes.readings import DEFAULT_SITE
+from pneumoscope.clinic.api.routes.web_page import is_built
+from pneumoscope.clinic.api.slow_clients import PatientProtocol
+from pneumoscope.clinic.identity.second_factor import seal_plain
+from pneumoscope.clinic.identity.setup_link import setup_token
 from pneumoscope.clinic.logs import log_in_one_format
 from pneumoscope.clinic.monitoring.watch import Watch
 from pneumoscope.clinic.privacy.purge import purge_due
-from pneumoscope.clinic.protocol import PatientProtocol
-from pneumoscope.clinic.second_factor import seal_plain
+from pneumoscope.clinic.queue.worker_processes import Workers
 from pneumoscope.clinic.settings import Clinic, Settings
-from pneumoscope.clinic.setup_link import setup_token
-from pneumoscope.clinic.tables import Site
-from pneumoscope.clinic.worker_processes import Workers
-from pneumoscope.errors import ClinicError
-from pneumoscope.terminal import results
+from pneumoscope.clinic.storage.tables import Site
+from pneumoscope.clinic.worklist.listeners import Listeners
+from pneumoscope.support.errors import ClinicError
+from pneumoscope.support.terminal import results
 
 _DAY = 24 * 60 * 60.0
 """Seconds between two looks at what is to be purged."""

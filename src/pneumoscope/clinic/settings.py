@@ -7,12 +7,12 @@ from pathlib import Path
 
 from authlib.common.security import is_secure_transport
 
-from pneumoscope.clinic.accounts import Role
-from pneumoscope.clinic.database import Database
-from pneumoscope.clinic.store import FileStore
-from pneumoscope.clinic.vault import Vault
-from pneumoscope.errors import ClinicError
+from pneumoscope.clinic.identity.accounts import Role
+from pneumoscope.clinic.storage.database import Database
+from pneumoscope.clinic.storage.file_store import FileStore
+from pneumoscope.clinic.storage.secret_box import Vault
 from pneumoscope.reader import Bundle, find_bundle
+from pneumoscope.support.errors import ClinicError
 
 SECRET_VARIABLE = "PNEUMOSCOPE_OIDC_SECRET"
 """The environment's variable with the client secret, where no file has it."""

@@ -7,10 +7,10 @@ from pathlib import Path
 from pneumoscope.dataset.manifest import Entry, Label, Manifest, Split, SplitBy, is_manifest
 from pneumoscope.dataset.sources import Source, find_images
 from pneumoscope.dataset.splits import assign_splits
-from pneumoscope.errors import DatasetError, UnreadableRadiographError
-from pneumoscope.parallel import map_parallel
 from pneumoscope.radiograph import read_radiograph
-from pneumoscope.terminal import messages
+from pneumoscope.support.errors import DatasetError, UnreadableRadiographError
+from pneumoscope.support.parallel import map_parallel
+from pneumoscope.support.terminal import messages
 
 
 def open_dataset(

@@ -18,10 +18,10 @@ import requests
 from PIL import Image
 
 from pneumoscope.dataset.manifest import Label, Split
-from pneumoscope.download import Checksum, download, require_room
-from pneumoscope.errors import DownloadError, StorageError
-from pneumoscope.files import atomic_folder, write_text
-from pneumoscope.terminal import messages, track
+from pneumoscope.support.download import Checksum, download, require_room
+from pneumoscope.support.errors import DownloadError, StorageError
+from pneumoscope.support.files import atomic_folder, write_text
+from pneumoscope.support.terminal import messages, track
 
 _SPLITS = ("train", "val", "test")
 _MEDMNIST_SPLITS = {"train": Split.TRAIN, "val": Split.VALIDATION, "test": Split.TEST}

@@ -14,8 +14,8 @@ from pathlib import Path
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from pneumoscope.errors import DatasetError
-from pneumoscope.files import write_bytes
+from pneumoscope.support.errors import DatasetError
+from pneumoscope.support.files import write_bytes
 
 FORMAT = "1"
 """Version of the Parquet file's layout."""

@@ -5,11 +5,11 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from pneumoscope.cache import ArrayCache, WriteRows
 from pneumoscope.dataset.manifest import Entry, Manifest
-from pneumoscope.errors import DatasetError
-from pneumoscope.parallel import map_parallel
 from pneumoscope.radiograph import Resampling, prepare_pixels, preprocess, read_radiograph
+from pneumoscope.support.cache import ArrayCache, WriteRows
+from pneumoscope.support.errors import DatasetError
+from pneumoscope.support.parallel import map_parallel
 
 
 def open_pixels(

@@ -9,10 +9,10 @@ from pathlib import Path
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from pneumoscope.dataset.filenames import parse_filename
+from pneumoscope.dataset.kermany_filenames import parse_filename
 from pneumoscope.dataset.manifest import RESERVED, Entry, Label, Split
-from pneumoscope.errors import DatasetError
-from pneumoscope.terminal import messages
+from pneumoscope.support.errors import DatasetError
+from pneumoscope.support.terminal import messages
 
 _SPLITS = {
     "train": Split.TRAIN,

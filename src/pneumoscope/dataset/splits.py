@@ -6,7 +6,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import replace
 
 from pneumoscope.dataset.manifest import Entry, Label, Split, SplitBy
-from pneumoscope.errors import DatasetError
+from pneumoscope.support.errors import DatasetError
 
 FRACTION = 0.2
 """The part of each class that validation takes of train, and test of a source without splits."""

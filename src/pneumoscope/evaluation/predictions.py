@@ -11,9 +11,9 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from pneumoscope.errors import PredictionsError
 from pneumoscope.evaluation.tables import TableRow, number, read_table
-from pneumoscope.files import write_text
+from pneumoscope.support.errors import PredictionsError
+from pneumoscope.support.files import write_text
 
 CLASS_NAMES = ("NORMAL", "PNEUMONIA")
 """Names of the labels 0 and 1."""

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from pneumoscope.errors import PredictionsError
+from pneumoscope.support.errors import PredictionsError
 
 _BYTE_ORDER_MARKS = {b"\xff\xfe": "utf-16", b"\xfe\xff": "utf-16"}
 _DELIMITERS = (",", ";", "\t")

@@ -7,7 +7,7 @@ from pneumoscope.models.catalogue import (
     build_network,
     find_model,
 )
-from pneumoscope.models.hardware import (
+from pneumoscope.models.device import (
     Precision,
     computing_in,
     fastest_precision,

@@ -6,7 +6,6 @@ from dataclasses import dataclass, field
 import torch
 from torch import nn
 
-from pneumoscope.errors import RecipeError, WeightsError
 from pneumoscope.models import notebook
 from pneumoscope.models.compact import compact
 from pneumoscope.models.densenet import densenet121
@@ -14,6 +13,7 @@ from pneumoscope.models.hub import FEATURES, Structure, hub_network
 from pneumoscope.models.layers import initialise
 from pneumoscope.models.network import Network
 from pneumoscope.models.vgg16 import vgg16_layers
+from pneumoscope.support.errors import RecipeError, WeightsError
 
 IMAGE_SIZE = 150
 """Side of the square that the notebook's networks see, in pixels."""

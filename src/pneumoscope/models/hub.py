@@ -16,10 +16,10 @@ from huggingface_hub.errors import StrictDataclassError
 from safetensors import SafetensorError
 from torch import Tensor, nn
 
-from pneumoscope.errors import WeightsError
 from pneumoscope.models.compact import GlobalAveragePool
 from pneumoscope.models.layers import DenseToOne
 from pneumoscope.models.network import weights_digest
+from pneumoscope.support.errors import WeightsError
 
 Structure = Mapping[str, Any]
 """What a network is built from without the hub: its configuration there and its normalisation."""

@@ -17,10 +17,10 @@ import torch
 from platformdirs import user_cache_path
 from torch import Tensor, nn
 
-from pneumoscope.download import Checksum, download
-from pneumoscope.errors import DownloadError, WeightsError
 from pneumoscope.models.layers import GreyConv2d, initialise
 from pneumoscope.models.network import weights_digest
+from pneumoscope.support.download import Checksum, download
+from pneumoscope.support.errors import DownloadError, WeightsError
 
 BLOCKS = ((64, 64), (128, 128), (256, 256, 256), (512, 512, 512), (512, 512, 512))
 """Channels of the 3x3 convolutions, block by block; each block ends in 2x2 pooling."""

@@ -6,9 +6,9 @@ from pneumoscope.radiograph.decode import (
     from_dataset,
     read_radiograph,
 )
-from pneumoscope.radiograph.original import Original, original_values
 from pneumoscope.radiograph.preprocess import Resampling, prepare_pixels
 from pneumoscope.radiograph.radiograph import Radiograph
+from pneumoscope.radiograph.stored_pixels import Original, original_values
 
 __all__ = [
     "Original",

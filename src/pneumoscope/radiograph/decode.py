@@ -9,11 +9,11 @@ from numpy.typing import NDArray
 from PIL import Image, ImageFile, ImageOps, UnidentifiedImageError
 from pydicom.dataset import Dataset
 
-from pneumoscope.errors import UnreadableRadiographError
 from pneumoscope.radiograph.colour import colourfulness_of
 from pneumoscope.radiograph.dicom import DicomImage, decode_dataset, decode_dicom, is_dicom
 from pneumoscope.radiograph.limits import MAX_BYTES, check_size
 from pneumoscope.radiograph.radiograph import Radiograph
+from pneumoscope.support.errors import UnreadableRadiographError
 
 SYNTHETIC_KEY = "Synthetic"
 """PNG text key by which a generated image says that it shows no patient."""

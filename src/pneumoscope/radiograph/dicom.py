@@ -28,9 +28,9 @@ from pydicom.uid import (
     JPEGLSNearLossless,
 )
 
-from pneumoscope.errors import UnreadableRadiographError
 from pneumoscope.radiograph.colour import colourfulness_of, luminance
 from pneumoscope.radiograph.limits import MAX_PIXELS, check_size
+from pneumoscope.support.errors import UnreadableRadiographError
 
 MODALITIES = {"CR", "DX", "DR", "RG", "OT", "SC", ""}
 """Computed and digital radiography, film digitised, and secondary captures, which may say OT."""

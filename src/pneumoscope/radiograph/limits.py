@@ -1,6 +1,6 @@
 """How large a radiograph may be before decoding it would endanger the machine."""
 
-from pneumoscope.errors import UnreadableRadiographError
+from pneumoscope.support.errors import UnreadableRadiographError
 
 MAX_PIXELS = 80_000_000
 """Several times the largest digital detectors, which have about 20 million."""
@@ -21,7 +21,7 @@ def check_size(height: int, width: int, name: str) -> None:
     --------
     >>> check_size(40_000, 40_000, "bomb.png")
     Traceback (most recent call last):
-    pneumoscope.errors.UnreadableRadiographError: bomb.png: 40,000 x 40,000 pixels, ...
+    pneumoscope.support.errors.UnreadableRadiographError: bomb.png: 40,000 x 40,000 pixels, ...
     """
     if height * width > MAX_PIXELS:
         raise UnreadableRadiographError(

@@ -6,7 +6,7 @@ from pneumoscope.reader.bundle import RECORD, Bundle
 from pneumoscope.reader.reader import Reader
 from pneumoscope.reader.reading import Finding, Reading, Status
 
-BUNDLES = Path(__file__).parent.parent / "bundles"
+BUNDLES = Path(__file__).parent / "bundles"
 SHIPPED = BUNDLES / "default"
 """The bundle that is read with unless another is named."""
 

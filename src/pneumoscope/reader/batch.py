@@ -5,13 +5,13 @@ from collections.abc import Iterable, Iterator
 from itertools import tee
 from pathlib import Path
 
-from pneumoscope.files import write_bytes
-from pneumoscope.parallel import in_order
 from pneumoscope.radiograph import read_radiograph
 from pneumoscope.reader.overlay import overlay
 from pneumoscope.reader.reader import Reader
 from pneumoscope.reader.reading import Reading
 from pneumoscope.reader.table import Row
+from pneumoscope.support.files import write_bytes
+from pneumoscope.support.parallel import in_order
 
 
 def read_files(

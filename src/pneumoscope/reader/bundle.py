@@ -11,9 +11,9 @@ import yaml
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 import pneumoscope
-from pneumoscope.errors import BundleError
-from pneumoscope.files import atomic_folder, write_bytes
 from pneumoscope.radiograph import Resampling, preprocess
+from pneumoscope.support.errors import BundleError
+from pneumoscope.support.files import atomic_folder, write_bytes
 
 FORMAT = 2
 """Version of the folder's layout."""

@@ -12,9 +12,6 @@ import onnxruntime
 from numpy.typing import NDArray
 from pydicom import Dataset
 
-from pneumoscope.errors import UnreadableRadiographError
-from pneumoscope.machine import usable_cores
-from pneumoscope.parallel import in_order
 from pneumoscope.radiograph import (
     Radiograph,
     decode_radiograph,
@@ -25,10 +22,13 @@ from pneumoscope.radiograph import (
     read_radiograph,
 )
 from pneumoscope.reader.bundle import GATE, GRAPH, POPULATION, Bundle
-from pneumoscope.reader.inputs import describe_input
-from pneumoscope.reader.population import Population
-from pneumoscope.reader.quality import QualityFinding, QualityGate, Severity
+from pneumoscope.reader.familiarity import Population
+from pneumoscope.reader.input_statistics import describe_input
+from pneumoscope.reader.quality_gate import QualityFinding, QualityGate, Severity
 from pneumoscope.reader.reading import Reading, Status, find
+from pneumoscope.support.errors import UnreadableRadiographError
+from pneumoscope.support.host import usable_cores
+from pneumoscope.support.parallel import in_order
 
 Source: TypeAlias = Path | str | bytes | NDArray[np.generic] | Dataset | Radiograph
 """A file by its path, the bytes of one, its pixels, or an opened DICOM object."""

@@ -8,8 +8,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pneumoscope.reader.bundle import OperatingPoint
-from pneumoscope.reader.inputs import InputStatistics
-from pneumoscope.reader.quality import QualityFinding
+from pneumoscope.reader.input_statistics import InputStatistics
+from pneumoscope.reader.quality_gate import QualityFinding
 
 
 class Status(StrEnum):

@@ -8,9 +8,9 @@ from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 
-from pneumoscope.errors import StorageError
 from pneumoscope.reader.bundle import Bundle
 from pneumoscope.reader.reading import Reading
+from pneumoscope.support.errors import StorageError
 
 
 @dataclass(frozen=True, slots=True)

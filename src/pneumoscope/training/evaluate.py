@@ -7,21 +7,21 @@ from pathlib import Path
 from matplotlib.figure import Figure
 
 from pneumoscope.dataset import Split
-from pneumoscope.errors import RunError
-from pneumoscope.evaluation.bootstrap import bootstrap_intervals
-from pneumoscope.evaluation.figures.predictions import (
+from pneumoscope.evaluation.predictions import Predictions
+from pneumoscope.evaluation.report.figures.predictions import (
     confusion_figure,
     history_figure,
     precision_recall_figure,
     roc_figure,
 )
-from pneumoscope.evaluation.metrics import Metrics, measure
-from pneumoscope.evaluation.predictions import Predictions
-from pneumoscope.files import append_line, write_bytes, write_text
+from pneumoscope.evaluation.statistics.bootstrap import bootstrap_intervals
+from pneumoscope.evaluation.statistics.metrics import Metrics, measure
 from pneumoscope.models import Network, build_network, find_model, place, select_device
 from pneumoscope.models.vgg16 import Backbone, vgg16_layers
-from pneumoscope.page import figure_png
-from pneumoscope.terminal import messages
+from pneumoscope.report.html import figure_png
+from pneumoscope.support.errors import RunError
+from pneumoscope.support.files import append_line, write_bytes, write_text
+from pneumoscope.support.terminal import messages
 from pneumoscope.training.examples import ExampleStore
 from pneumoscope.training.run import Run
 from pneumoscope.training.trainer import predict

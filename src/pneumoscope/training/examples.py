@@ -9,13 +9,13 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from pneumoscope.cache import ArrayCache, WriteRows
 from pneumoscope.dataset import Entry, Manifest, Split, open_pixels
 from pneumoscope.evaluation.predictions import Predictions
 from pneumoscope.models import Precision, computing_in, place, select_device
 from pneumoscope.models.vgg16 import Backbone
 from pneumoscope.radiograph import preprocess
-from pneumoscope.terminal import track
+from pneumoscope.support.cache import ArrayCache, WriteRows
+from pneumoscope.support.terminal import track
 from pneumoscope.training.recipe import Recipe
 
 _UPLOAD = 1024

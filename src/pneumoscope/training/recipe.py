@@ -8,10 +8,10 @@ from typing import Any, Self
 import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
-from pneumoscope.errors import RecipeError
-from pneumoscope.files import write_text
 from pneumoscope.models import Precision, fastest_precision, find_model
 from pneumoscope.radiograph import Resampling
+from pneumoscope.support.errors import RecipeError
+from pneumoscope.support.files import write_text
 
 
 class _Settings(BaseModel):
@@ -218,7 +218,7 @@ def make_recipe(
     10.0
     >>> make_recipe("model_1", assignments=["speed=9"])
     Traceback (most recent call last):
-    pneumoscope.errors.RecipeError: --set: 'speed' is not a setting; the settings are ...
+    pneumoscope.support.errors.RecipeError: --set: 'speed' is not a setting; the settings are ...
     """
     merged: dict[str, Any] = dict(find_model(model).settings)
     if file is not None:

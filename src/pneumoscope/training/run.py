@@ -16,9 +16,15 @@ from safetensors.torch import load_file, save
 
 import pneumoscope
 from pneumoscope.dataset import Manifest
-from pneumoscope.errors import RunError
-from pneumoscope.files import append_line, atomic_folder, atomic_write, require_empty, write_text
 from pneumoscope.models.hub import Structure
+from pneumoscope.support.errors import RunError
+from pneumoscope.support.files import (
+    append_line,
+    atomic_folder,
+    atomic_write,
+    require_empty,
+    write_text,
+)
 from pneumoscope.training.environment import describe_environment
 from pneumoscope.training.recipe import Recipe
 

@@ -10,18 +10,18 @@ from numpy.typing import NDArray
 from rich.progress import TextColumn
 
 from pneumoscope.dataset import Split
-from pneumoscope.errors import RunError, RunInterruptedError
-from pneumoscope.files import write_bytes
 from pneumoscope.models import count_parameters
 from pneumoscope.models.hub import Pretrained
 from pneumoscope.models.vgg16 import Backbone
-from pneumoscope.terminal import messages, progress_bar
-from pneumoscope.training.estimate import require_memory
+from pneumoscope.support.errors import RunError, RunInterruptedError
+from pneumoscope.support.files import write_bytes
+from pneumoscope.support.terminal import messages, progress_bar
+from pneumoscope.training.cost_estimate import require_memory
 from pneumoscope.training.evaluate import write_evaluation
 from pneumoscope.training.examples import Examples, ExampleStore
+from pneumoscope.training.initial_weights import Start, load_start, require_unseen, started_network
 from pneumoscope.training.recipe import ClassBalance, Recipe
 from pneumoscope.training.run import BackboneRecord, Epoch, ParameterRecord, Run
-from pneumoscope.training.start import Start, load_start, require_unseen, started_network
 from pneumoscope.training.trainer import Trainer, class_weights, predict
 
 
@@ -111,7 +111,7 @@ def _weights(store: ExampleStore, recipe: Recipe, learned: Examples) -> NDArray[
             return class_weights(learned.labels)[learned.labels]
         case ClassBalance.MACHINES:
             # Slow for scikit-learn, which most recipes do not need.
-            from pneumoscope.training.machines import describe_entries, machine_weights
+            from pneumoscope.training.acquisition_groups import describe_entries, machine_weights
 
             made = describe_entries(store.manifest, learned.entries, store.cache)
             patients = [entry.group for entry in learned.entries]

@@ -11,17 +11,17 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 from torch.nn import functional
 
-from pneumoscope.errors import RunError
-from pneumoscope.evaluation.metrics import measure
+from pneumoscope.evaluation.statistics.metrics import measure
 from pneumoscope.models import Network, Precision, computing_in, place, select_device
-from pneumoscope.training.augment import augment, mix
-from pneumoscope.training.average import WeightAverage
-from pneumoscope.training.callbacks import Schedule, one_cycle
+from pneumoscope.support.errors import RunError
+from pneumoscope.training.augmentation import augment, mix
+from pneumoscope.training.cuda_graph import RecordedStep
 from pneumoscope.training.examples import Examples, batches
 from pneumoscope.training.recipe import ClassBalance, Recipe
-from pneumoscope.training.recorded import RecordedStep
 from pneumoscope.training.run import Epoch
-from pneumoscope.training.subtypes import SubtypeTask, viral_shares
+from pneumoscope.training.schedule import Schedule, one_cycle
+from pneumoscope.training.subtype_task import SubtypeTask, viral_shares
+from pneumoscope.training.weight_average import WeightAverage
 
 PREDICT_BATCH = 128
 _SHOW_EVERY = 16

@@ -8,15 +8,15 @@ import pytest
 from fastapi.testclient import TestClient
 from sqlalchemy import select
 
-from pneumoscope.clinic.accounts import Role, create_user, users
 from pneumoscope.clinic.api.app import create_app
-from pneumoscope.clinic.credentials import issue_token
+from pneumoscope.clinic.identity.accounts import Role, create_user, users
+from pneumoscope.clinic.identity.credentials import issue_token
+from pneumoscope.clinic.identity.passwords import hash_password
 from pneumoscope.clinic.monitoring.overview import Yardstick
-from pneumoscope.clinic.passwords import hash_password
+from pneumoscope.clinic.queue.worker import Worker
 from pneumoscope.clinic.serve import prepare
 from pneumoscope.clinic.settings import Clinic, Settings
-from pneumoscope.clinic.tables import Site
-from pneumoscope.clinic.worker import Worker
+from pneumoscope.clinic.storage.tables import Site
 from pneumoscope.reader import Reader
 
 from ..simulated import Simulated, brighter

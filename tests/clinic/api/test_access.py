@@ -12,12 +12,13 @@ from argon2 import PasswordHasher
 from fastapi.testclient import TestClient
 from sqlalchemy import select
 
-from pneumoscope.clinic import audit, listeners
-from pneumoscope.clinic.accounts import Role
-from pneumoscope.clinic.api.quotas import Quotas
+from pneumoscope.clinic import audit
+from pneumoscope.clinic.api.rate_limits import Quotas
 from pneumoscope.clinic.api.security import COOKIE
+from pneumoscope.clinic.identity.accounts import Role
 from pneumoscope.clinic.settings import Clinic
-from pneumoscope.clinic.tables import AuditEntry, User
+from pneumoscope.clinic.storage.tables import AuditEntry, User
+from pneumoscope.clinic.worklist import listeners
 
 from .conftest import PASSWORD
 

@@ -22,12 +22,12 @@ from schemathesis.specs.openapi.checks import (
 )
 from sqlalchemy import select
 
-from pneumoscope.clinic import listeners
-from pneumoscope.clinic.accounts import Role
-from pneumoscope.clinic.api import quotas
-from pneumoscope.clinic.api.quotas import Quotas
+from pneumoscope.clinic.api import rate_limits
+from pneumoscope.clinic.api.rate_limits import Quotas
+from pneumoscope.clinic.identity.accounts import Role
 from pneumoscope.clinic.settings import Clinic
-from pneumoscope.clinic.tables import User
+from pneumoscope.clinic.storage.tables import User
+from pneumoscope.clinic.worklist import listeners
 
 As = Callable[[Role], TestClient]
 
@@ -47,7 +47,7 @@ CHECKS = [
 def _unhindered(monkeypatch: pytest.MonkeyPatch) -> None:
     """Have live updates end at once, which this client would wait for, and no quota stop it."""
     monkeypatch.setattr(listeners, "LONGEST", 0.0)
-    monkeypatch.setattr(quotas, "REQUESTS", RateLimitItemPerMinute(10**9))
+    monkeypatch.setattr(rate_limits, "REQUESTS", RateLimitItemPerMinute(10**9))
 
 
 @pytest.fixture

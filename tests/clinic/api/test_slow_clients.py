@@ -9,10 +9,9 @@ from contextlib import contextmanager
 import pytest
 from fastapi.testclient import TestClient
 
-from pneumoscope.clinic import protocol
-from pneumoscope.clinic.accounts import Role
-from pneumoscope.clinic.api import guards
+from pneumoscope.clinic.api import middleware, slow_clients
 from pneumoscope.clinic.api.app import create_app
+from pneumoscope.clinic.identity.accounts import Role
 from pneumoscope.clinic.settings import Clinic
 
 from ..serving import served
@@ -31,10 +30,10 @@ def connect(
     clinic: Clinic, monkeypatch: pytest.MonkeyPatch
 ) -> Iterator[Callable[[], socket.socket]]:
     """Return what connects to a server that is less patient than a real one."""
-    monkeypatch.setattr(protocol, "WITHIN", WITHIN)
-    monkeypatch.setattr(guards, "GRACE", WITHIN)
+    monkeypatch.setattr(slow_clients, "WITHIN", WITHIN)
+    monkeypatch.setattr(middleware, "GRACE", WITHIN)
     app = create_app(clinic)
-    with served(app, http=protocol.PatientProtocol, timeout_graceful_shutdown=1) as port:
+    with served(app, http=slow_clients.PatientProtocol, timeout_graceful_shutdown=1) as port:
         yield lambda: socket.create_connection(("127.0.0.1", port), timeout=PATIENCE)
 
 
@@ -144,7 +143,7 @@ def test_a_body_that_comes_slowly_but_comes(connect: Callable[[], socket.socket]
 def test_no_body_takes_for_ever_however_much_came(
     connect: Callable[[], socket.socket], as_: As, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(guards, "LONGEST", 3.0)
+    monkeypatch.setattr(middleware, "LONGEST", 3.0)
     connection = connect()
     answer = b""
     with connection, between(2.5, PATIENCE):

@@ -7,15 +7,22 @@ from pathlib import Path
 import pytest
 from sqlalchemy import select
 
-from pneumoscope.clinic.accounts import Role, create_user
 from pneumoscope.clinic.audit import verify
-from pneumoscope.clinic.database import Database
-from pneumoscope.clinic.judgements import Answer, Opinion, Truth, judge
+from pneumoscope.clinic.identity.accounts import Role, create_user
 from pneumoscope.clinic.privacy.export import Wanted, export_studies, into_zip
-from pneumoscope.clinic.store import FileStore
-from pneumoscope.clinic.tables import AuditEntry, Image, Site, StoredReading, Study, StudyStatus
+from pneumoscope.clinic.storage.database import Database
+from pneumoscope.clinic.storage.file_store import FileStore
+from pneumoscope.clinic.storage.tables import (
+    AuditEntry,
+    Image,
+    Site,
+    StoredReading,
+    Study,
+    StudyStatus,
+)
+from pneumoscope.clinic.worklist.judgements import Answer, Opinion, Truth, judge
 from pneumoscope.dataset.build import open_dataset
-from pneumoscope.errors import ClinicError
+from pneumoscope.support.errors import ClinicError
 
 from .made import as_file, opened, radiograph
 

@@ -9,7 +9,7 @@ from pydicom.datadict import dictionary_VR, tag_for_keyword
 from pydicom.tag import Tag
 from pydicom.uid import UID
 
-from pneumoscope.errors import ClinicError
+from pneumoscope.support.errors import ClinicError
 
 from .made import KEPT_SEQUENCE, as_file, cleaned, element, opened, radiograph
 from .table_e_1_1 import BASIC_PROFILE, BY_NUMBER

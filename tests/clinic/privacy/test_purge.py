@@ -10,13 +10,8 @@ import numpy as np
 import pytest
 from sqlalchemy import delete, func, select
 
-from pneumoscope.clinic import queue
-from pneumoscope.clinic.accounts import Role, create_user
 from pneumoscope.clinic.audit import verify
-from pneumoscope.clinic.database import Database
-from pneumoscope.clinic.holding import hold
-from pneumoscope.clinic.intake import Kept, Origin, Upload, accept, keep
-from pneumoscope.clinic.judgements import Answer, Opinion, judge
+from pneumoscope.clinic.identity.accounts import Role, create_user
 from pneumoscope.clinic.privacy import purge as purge_module
 from pneumoscope.clinic.privacy.purge import (
     Purged,
@@ -26,9 +21,13 @@ from pneumoscope.clinic.privacy.purge import (
 )
 from pneumoscope.clinic.privacy.retention import Retention, keep_for
 from pneumoscope.clinic.privacy.tables import UnwantedFile
-from pneumoscope.clinic.readings import store_readings
-from pneumoscope.clinic.store import FileStore
-from pneumoscope.clinic.tables import (
+from pneumoscope.clinic.queue import tasks
+from pneumoscope.clinic.queue.intake import Kept, Origin, Upload, accept, keep
+from pneumoscope.clinic.queue.readings import store_readings
+from pneumoscope.clinic.storage.database import Database
+from pneumoscope.clinic.storage.file_store import FileStore
+from pneumoscope.clinic.storage.held_files import hold
+from pneumoscope.clinic.storage.tables import (
     AuditEntry,
     HandedIn,
     Image,
@@ -39,8 +38,9 @@ from pneumoscope.clinic.tables import (
     StudyStatus,
     Task,
 )
-from pneumoscope.errors import ClinicError
+from pneumoscope.clinic.worklist.judgements import Answer, Opinion, judge
 from pneumoscope.reader import Finding, Reading, Status
+from pneumoscope.support.errors import ClinicError
 
 START = datetime(2026, 1, 1, 8, tzinfo=UTC)
 DAY = timedelta(days=1)
@@ -187,7 +187,7 @@ def test_the_time_counts_from_the_last_change(database: Database, store: FileSto
 def test_what_waits_to_be_read_is_not_purged(database: Database, store: FileStore) -> None:
     image_id = enter(database, store, keep(store, upload(b"a")))
     with database.writing() as session:
-        queue.take(session, "a worker", 1, START)
+        tasks.take(session, "a worker", 1, START)
     decide(database, pixels=1, studies=1)
     assert purge(database, store, 1000) == Purged(0, 0)
     with database.reading() as session:

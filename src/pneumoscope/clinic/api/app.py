@@ -4,31 +4,31 @@ from fastapi import FastAPI
 from sqlalchemy import select
 
 import pneumoscope
-from pneumoscope.clinic.api import (
+from pneumoscope.clinic.api.middleware import LimitBody, TellBrowsers
+from pneumoscope.clinic.api.problems import PROBLEMS, answer_errors, describe_errors
+from pneumoscope.clinic.api.rate_limits import Quotas
+from pneumoscope.clinic.api.refusal_log import NoteRefusals, counter
+from pneumoscope.clinic.api.routes import (
     account,
     administration,
     events,
     exports,
+    images,
     judgements,
     model,
     monitoring,
-    page,
-    pictures,
     readings,
     retention,
     sessions,
-    sign_on,
+    single_sign_on,
     studies,
+    web_page,
 )
-from pneumoscope.clinic.api.guards import LimitBody, TellBrowsers
-from pneumoscope.clinic.api.problems import PROBLEMS, answer_errors, describe_errors
-from pneumoscope.clinic.api.quotas import Quotas
-from pneumoscope.clinic.api.refusals import NoteRefusals, counter
 from pneumoscope.clinic.api.security import TheClinic, sees_hidden_readings
-from pneumoscope.clinic.listeners import Listeners
-from pneumoscope.clinic.oidc import Provider
+from pneumoscope.clinic.identity.oidc import Provider
 from pneumoscope.clinic.settings import Clinic
-from pneumoscope.clinic.tables import Site
+from pneumoscope.clinic.storage.tables import Site
+from pneumoscope.clinic.worklist.listeners import Listeners
 
 ABOUT = """\
 Radiographs in, readings out. A reading is a second opinion by software on radiographs of patients
@@ -65,11 +65,11 @@ def create_app(clinic: Clinic) -> FastAPI:
     answer_errors(app)
     parts = (
         sessions,
-        sign_on,
+        single_sign_on,
         account,
         readings,
         studies,
-        pictures,
+        images,
         judgements,
         model,
         events,
@@ -77,11 +77,11 @@ def create_app(clinic: Clinic) -> FastAPI:
         retention,
         administration,
         monitoring,
-        page,
+        web_page,
     )
     for part in parts:
         app.include_router(part.router)
-    app.mount("/assets", page.Assets())
+    app.mount("/assets", web_page.Assets())
     app.add_api_route("/health", _health, tags=["health"])
     app.add_middleware(LimitBody, most_bytes=clinic.settings.most_bytes)
     app.add_middleware(TellBrowsers)

@@ -6,7 +6,7 @@ from typing import TypeVar
 from sqlalchemy.orm import Session
 
 from pneumoscope.clinic.api.problems import ProblemError
-from pneumoscope.clinic.table import Table
+from pneumoscope.clinic.storage.table_base import Table
 
 _Row = TypeVar("_Row", bound=Table)
 

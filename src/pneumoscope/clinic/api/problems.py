@@ -12,7 +12,7 @@ from pydantic import BaseModel
 from starlette.exceptions import HTTPException
 from starlette.requests import HTTPConnection
 
-from pneumoscope.errors import PneumoscopeError, StorageError, UnreadableRadiographError
+from pneumoscope.support.errors import PneumoscopeError, StorageError, UnreadableRadiographError
 
 PROBLEM = "application/problem+json"
 

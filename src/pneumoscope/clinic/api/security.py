@@ -12,19 +12,19 @@ from fastapi import Depends, Request
 from fastapi.concurrency import run_in_threadpool
 from starlette.requests import HTTPConnection
 
-from pneumoscope.clinic.accounts import Actor, Role, has_identity
 from pneumoscope.clinic.api.problems import ProblemError
-from pneumoscope.clinic.api.quotas import Quotas
-from pneumoscope.clinic.credentials import (
+from pneumoscope.clinic.api.rate_limits import Quotas
+from pneumoscope.clinic.identity.accounts import Actor, Role, has_identity
+from pneumoscope.clinic.identity.credentials import (
     Browser,
     actor_of_session,
     actor_of_token,
     digest,
     touch,
 )
-from pneumoscope.clinic.second_factor import is_active
+from pneumoscope.clinic.identity.second_factor import is_active
 from pneumoscope.clinic.settings import Clinic
-from pneumoscope.clinic.tables import Study
+from pneumoscope.clinic.storage.tables import Study
 
 COOKIE = "__Host-pneumoscope"
 CSRF_HEADER = "X-CSRF-Token"

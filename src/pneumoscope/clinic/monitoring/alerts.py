@@ -9,8 +9,8 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from pneumoscope.clinic import audit
-from pneumoscope.clinic.tables import Alert, Site
-from pneumoscope.errors import ClinicError
+from pneumoscope.clinic.storage.tables import Alert, Site
+from pneumoscope.support.errors import ClinicError
 
 SERVER = "pneumoscope"
 """Who begins and ends alerts, in the audit trail."""

@@ -9,8 +9,8 @@ from matplotlib.figure import Figure
 
 from pneumoscope.clinic.monitoring.opinions import Agreement
 from pneumoscope.clinic.monitoring.periods import Period, Share, Spread
-from pneumoscope.evaluation.drift import LARGE, MODERATE, Shift
-from pneumoscope.evaluation.figures.panels import BLUE, GREY, ORANGE, PALETTE, panel, style
+from pneumoscope.evaluation.report.figures.panels import BLUE, GREY, ORANGE, PALETTE, panel, style
+from pneumoscope.evaluation.statistics.drift import LARGE, MODERATE, Shift
 
 _MARKERS = "osD^vPX*"
 _COLUMNS = 4

@@ -7,7 +7,7 @@ from datetime import datetime
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from pneumoscope.clinic.tables import Image, StoredReading, Study
+from pneumoscope.clinic.storage.tables import Image, StoredReading, Study
 from pneumoscope.reader import Status
 
 UNREAD = (Status.REJECTED, Status.FAILED)

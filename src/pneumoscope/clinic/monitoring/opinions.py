@@ -7,15 +7,20 @@ from datetime import datetime
 
 from sqlalchemy.orm import Session
 
-from pneumoscope.clinic.judgements import Answer, Truth, standing, truth_of
 from pneumoscope.clinic.monitoring.observations import (
     Observation,
     one_of_each_patient,
     patient_of,
 )
 from pneumoscope.clinic.monitoring.periods import Days, Share
-from pneumoscope.clinic.tables import Image, Judgement, StoredReading, Study
-from pneumoscope.evaluation.verification import Accuracy, Stratum, among_verified, corrected
+from pneumoscope.clinic.storage.tables import Image, Judgement, StoredReading, Study
+from pneumoscope.clinic.worklist.judgements import Answer, Truth, standing, truth_of
+from pneumoscope.evaluation.statistics.verification_bias import (
+    Accuracy,
+    Stratum,
+    among_verified,
+    corrected,
+)
 from pneumoscope.reader.bundle import OperatingPoint
 
 

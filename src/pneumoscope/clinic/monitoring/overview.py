@@ -17,7 +17,7 @@ from pneumoscope.clinic.monitoring.opinions import (
 from pneumoscope.clinic.monitoring.periods import Days, Period, summarise
 from pneumoscope.clinic.monitoring.reference import Reference, find_reference
 from pneumoscope.clinic.settings import Settings
-from pneumoscope.evaluation.comparison import holm
+from pneumoscope.evaluation.statistics.paired_tests import holm
 from pneumoscope.reader import Bundle
 from pneumoscope.reader.bundle import OperatingPoint
 

@@ -8,10 +8,10 @@ from pneumoscope.clinic.monitoring import figures
 from pneumoscope.clinic.monitoring.overview import Overview
 from pneumoscope.clinic.monitoring.periods import Period, Spread
 from pneumoscope.clinic.monitoring.rules import LEVEL, WINDOW, YEARLY
-from pneumoscope.evaluation.drift import LEAST
-from pneumoscope.evaluation.pages.cells import Cell, cell, number, percent
-from pneumoscope.evaluation.pages.views import FigureView, Row, TableView
-from pneumoscope.page import render_page
+from pneumoscope.evaluation.report.cells import Cell, cell, number, percent
+from pneumoscope.evaluation.report.views import FigureView, Row, TableView
+from pneumoscope.evaluation.statistics.drift import LEAST
+from pneumoscope.report.html import render_page
 
 
 @dataclass(frozen=True, slots=True)

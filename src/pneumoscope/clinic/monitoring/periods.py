@@ -9,9 +9,9 @@ import numpy as np
 
 from pneumoscope.clinic.monitoring.observations import Observation, one_of_each_patient
 from pneumoscope.clinic.monitoring.reference import STATISTICS, Reference
-from pneumoscope.evaluation.drift import Shift, compare
-from pneumoscope.evaluation.intervals import Estimate, wilson
-from pneumoscope.evaluation.metrics import Floats
+from pneumoscope.evaluation.statistics.drift import Shift, compare
+from pneumoscope.evaluation.statistics.intervals import Estimate, wilson
+from pneumoscope.evaluation.statistics.metrics import Floats
 
 
 @dataclass(frozen=True, slots=True)

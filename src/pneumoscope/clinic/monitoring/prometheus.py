@@ -10,10 +10,10 @@ from prometheus_client.registry import Collector
 from sqlalchemy import case, func, select
 from sqlalchemy.orm import Session
 
-from pneumoscope.clinic.database import Database
-from pneumoscope.clinic.judgements import standing
 from pneumoscope.clinic.monitoring.alerts import Rule
-from pneumoscope.clinic.tables import Alert, StoredReading, Task
+from pneumoscope.clinic.storage.database import Database
+from pneumoscope.clinic.storage.tables import Alert, StoredReading, Task
+from pneumoscope.clinic.worklist.judgements import standing
 
 
 def metrics(database: Database, *counted: Collector) -> bytes:

@@ -10,16 +10,16 @@ from zipfile import BadZipFile
 import numpy as np
 
 from pneumoscope.dataset import Entry, Manifest, Split
-from pneumoscope.errors import ClinicError, StorageError
-from pneumoscope.evaluation.metrics import Floats
-from pneumoscope.files import write_bytes
+from pneumoscope.evaluation.statistics.metrics import Floats
 from pneumoscope.reader import Bundle, Reader, Reading
-from pneumoscope.reader.inputs import InputStatistics
+from pneumoscope.reader.input_statistics import InputStatistics
+from pneumoscope.support.errors import ClinicError, StorageError
+from pneumoscope.support.files import write_bytes
 
 STATISTICS = ("probability", "distance", *(field.name for field in fields(InputStatistics)))
 """What is compared: the score, the distance from what was learned from, and the image itself."""
 
-SHIPPED = Path(__file__).parent.parent / "references"
+SHIPPED = Path(__file__).parent / "references"
 """Of the bundles that come with the package."""
 
 

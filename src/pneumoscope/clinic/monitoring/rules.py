@@ -8,7 +8,6 @@ from scipy.stats import fisher_exact
 from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
-from pneumoscope.clinic.database import Database
 from pneumoscope.clinic.monitoring.alerts import Concern, Rule, settle
 from pneumoscope.clinic.monitoring.observations import Observation, observe, one_of_each_patient
 from pneumoscope.clinic.monitoring.opinions import Said, agreement, opinions
@@ -21,9 +20,10 @@ from pneumoscope.clinic.monitoring.periods import (
     values_of_patients,
 )
 from pneumoscope.clinic.monitoring.reference import Reference
-from pneumoscope.clinic.tables import Site, Task
-from pneumoscope.evaluation.comparison import holm
-from pneumoscope.evaluation.drift import Band
+from pneumoscope.clinic.storage.database import Database
+from pneumoscope.clinic.storage.tables import Site, Task
+from pneumoscope.evaluation.statistics.drift import Band
+from pneumoscope.evaluation.statistics.paired_tests import holm
 
 YEARLY = 0.05
 """Chance of any false alarm of the rules that test something, in a year in which all is well."""

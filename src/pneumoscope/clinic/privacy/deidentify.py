@@ -12,12 +12,12 @@ from pydicom.sr.codedict import codes
 from pydicom.uid import PYDICOM_IMPLEMENTATION_UID, ExplicitVRLittleEndian
 
 import pneumoscope
-from pneumoscope.clinic.intake import DICOM
 from pneumoscope.clinic.privacy.profile import EDITION, apply_profile
 from pneumoscope.clinic.privacy.pseudonyms import Pseudonyms
-from pneumoscope.errors import ClinicError
+from pneumoscope.clinic.queue.intake import DICOM
 from pneumoscope.radiograph.decode import picture_values
 from pneumoscope.radiograph.dicom import open_dicom, stored_pixels
+from pneumoscope.support.errors import ClinicError
 
 _SECONDARY_CAPTURES = "1.2.840.10008.5.1.4.1.1.7"
 _METHOD = f"pneumoscope {pneumoscope.__version__}, PS3.15 {EDITION} Table E.1-1"

@@ -13,15 +13,15 @@ from sqlalchemy import ColumnElement, select
 from sqlalchemy.orm import Session, selectinload
 
 from pneumoscope.clinic import audit
-from pneumoscope.clinic.database import Database
-from pneumoscope.clinic.judgements import labels
 from pneumoscope.clinic.privacy.deidentify import NotDeidentifiableError, deidentify
 from pneumoscope.clinic.privacy.pseudonyms import Pseudonyms
 from pneumoscope.clinic.privacy.tables import installation
-from pneumoscope.clinic.store import FileStore
-from pneumoscope.clinic.table import new_id
-from pneumoscope.clinic.tables import Image, Judgement, Study, StudyStatus
-from pneumoscope.errors import ClinicError, StorageError
+from pneumoscope.clinic.storage.database import Database
+from pneumoscope.clinic.storage.file_store import FileStore
+from pneumoscope.clinic.storage.table_base import new_id
+from pneumoscope.clinic.storage.tables import Image, Judgement, Study, StudyStatus
+from pneumoscope.clinic.worklist.judgements import labels
+from pneumoscope.support.errors import ClinicError, StorageError
 
 IMAGES = "images.csv"
 LABELS = "labels.csv"

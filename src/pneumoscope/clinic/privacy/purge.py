@@ -3,7 +3,7 @@
 A study is purged in two steps, each of which can be interrupted and is done again the next time.
 The first, a transaction, forgets in the database and remembers which files nobody may want any
 more. The second removes each of these, unless another image has it: it holds the file's name
-meanwhile, as does whoever enters an image (see `pneumoscope.clinic.holding`), so that either the
+meanwhile, as does whoever enters an image (see `storage.held_files`), so that either the
 image is seen here, or the one who enters it sees that its file is gone and writes it again.
 """
 
@@ -15,13 +15,13 @@ from sqlalchemy import ColumnElement, delete, select, update
 from sqlalchemy.orm import Session, selectinload
 
 from pneumoscope.clinic import audit
-from pneumoscope.clinic.database import Database, lock
-from pneumoscope.clinic.holding import file_name
 from pneumoscope.clinic.privacy.retention import What, due, retention, waiting
 from pneumoscope.clinic.privacy.tables import UnwantedFile
-from pneumoscope.clinic.store import FileStore
-from pneumoscope.clinic.tables import HandedIn, Image, Judgement, Study
-from pneumoscope.errors import ClinicError
+from pneumoscope.clinic.storage.database import Database, lock
+from pneumoscope.clinic.storage.file_store import FileStore
+from pneumoscope.clinic.storage.held_files import file_name
+from pneumoscope.clinic.storage.tables import HandedIn, Image, Judgement, Study
+from pneumoscope.support.errors import ClinicError
 
 _NO_NAME = "purged"
 _NO_FILE = "0" * 64

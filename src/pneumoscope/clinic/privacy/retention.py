@@ -8,7 +8,7 @@ from sqlalchemy import ColumnElement, select
 from sqlalchemy.orm import Session
 
 from pneumoscope.clinic.privacy.tables import installation
-from pneumoscope.clinic.tables import Image, Judgement, StoredReading, Study, Task
+from pneumoscope.clinic.storage.tables import Image, Judgement, StoredReading, Study, Task
 
 
 class What(StrEnum):
@@ -55,7 +55,7 @@ def retention(session: Session) -> Retention:
 
     Examples
     --------
-    >>> from pneumoscope.clinic.database import Database
+    >>> from pneumoscope.clinic.storage.database import Database
     >>> database = Database(f"sqlite:///{getfixture('tmp_path')}/clinic.db")
     >>> with database.writing() as session:
     ...     keep_for(session, Retention(pixels_days=365))

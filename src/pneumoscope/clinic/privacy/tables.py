@@ -7,7 +7,7 @@ from sqlalchemy import String, select
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Mapped, Session, mapped_column
 
-from pneumoscope.clinic.table import HASH, Table
+from pneumoscope.clinic.storage.table_base import HASH, Table
 
 _THE_ONE = 1
 
@@ -44,7 +44,7 @@ def installation(session: Session) -> Installation:
 
     Examples
     --------
-    >>> from pneumoscope.clinic.database import Database
+    >>> from pneumoscope.clinic.storage.database import Database
     >>> database = Database(f"sqlite:///{getfixture('tmp_path')}/clinic.db")
     >>> with database.writing() as session:
     ...     installation(session).secret == installation(session).secret

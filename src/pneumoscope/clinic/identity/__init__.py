@@ -1,0 +1,1 @@
+"""Identity: accounts, passwords, second factors, sessions, tokens and single sign-on."""

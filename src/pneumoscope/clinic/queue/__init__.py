@@ -1,0 +1,1 @@
+"""The durable queue: images taken in, leased by workers, read and stored once."""

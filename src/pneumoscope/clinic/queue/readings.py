@@ -1,0 +1,105 @@
+"""Readings as they are kept: a row for each, and what they change of their studies."""
+
+import io
+from collections.abc import Mapping
+from dataclasses import asdict
+from datetime import datetime
+
+import numpy as np
+from numpy.typing import NDArray
+from sqlalchemy import Float, bindparam, case, func, select, update
+from sqlalchemy.orm import Session
+
+from pneumoscope.clinic.storage.tables import Image, StoredReading, Study, StudyStatus, Task
+from pneumoscope.clinic.worklist.changes import came_out
+from pneumoscope.reader import Reading
+
+_PROBABILITY = bindparam("probability", type_=Float)
+_RAISE_URGENCY = (
+    update(Study)
+    .where(Study.id == bindparam("study"))
+    .values(
+        urgency=case(
+            (func.coalesce(Study.urgency, -1.0) < _PROBABILITY, _PROBABILITY), else_=Study.urgency
+        )
+    )
+)
+
+
+def store_readings(
+    session: Session, readings: Mapping[str, Reading], operating_point: str, now: datetime
+) -> None:
+    """Store readings, raise their studies' urgency, and call those read of which no image waits.
+
+    Parameters
+    ----------
+    session
+        In the transaction that takes the images off the queue.
+    readings
+        By their images.
+    operating_point
+        At which a finding is made.
+    now
+        The moment.
+    """
+    if not readings:
+        return
+    images = session.execute(
+        select(Image.id, Image.study_id, Study.study_uid, Study.site_id)
+        .join(Study)
+        .where(Image.id.in_(readings))
+    ).all()
+    # In the order in which all lock studies, so that no two wait in a circle.
+    images = sorted(images, key=lambda image: (image.study_uid or "", image.study_id))
+    session.connection().execute(
+        _RAISE_URGENCY,
+        [{"study": one.study_id, "probability": readings[one.id].probability} for one in images],
+    )
+    # Locked now: of two workers that end a study's last two images, one sees the other's.
+    _call_read(session, {image.study_id for image in images})
+    session.add_all(
+        _row(image_id, reading, operating_point, now) for image_id, reading in readings.items()
+    )
+    session.flush()
+    for site_id in sorted({image.site_id for image in images}):
+        came_out(session, site_id)
+
+
+def _call_read(session: Session, studies: set[str]) -> None:
+    waits = select(Task.image_id).join(Image).where(Image.study_id == Study.id).exists()
+    session.execute(
+        update(Study)
+        .where(Study.id.in_(studies), Study.status == StudyStatus.NEW, ~waits)
+        .values(status=StudyStatus.READ)
+        .execution_options(synchronize_session=False)
+    )
+
+
+def _row(image_id: str, reading: Reading, point: str, now: datetime) -> StoredReading:
+    return StoredReading(
+        image_id=image_id,
+        created=now,
+        bundle=reading.bundle,
+        status=str(reading.status),
+        operating_point=point,
+        finding=str(reading.findings[point]) if reading.findings else None,
+        probability=reading.probability,
+        findings={name: str(finding) for name, finding in reading.findings.items()},
+        reasons=list(reading.reasons),
+        quality=[
+            {"code": str(one.code), "severity": str(one.severity), "message": one.message}
+            for one in reading.quality
+        ],
+        distance=reading.distance,
+        view=reading.view,
+        laterality=reading.laterality,
+        inputs=None if reading.inputs is None else asdict(reading.inputs),
+        heatmap=None if reading.heatmap is None else _saved(reading.heatmap),
+        milliseconds=reading.milliseconds,
+    )
+
+
+def _saved(heatmap: NDArray[np.float32]) -> bytes:
+    content = io.BytesIO()
+    np.save(content, heatmap)
+    return content.getvalue()

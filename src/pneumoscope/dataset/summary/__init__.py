@@ -1,0 +1,1 @@
+"""Dataset summary: statistics, figures and a page about one dataset."""

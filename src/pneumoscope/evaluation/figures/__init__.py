@@ -1,1 +1,0 @@
-"""What is drawn: figures of predictions, calibration, usefulness, subgroups and comparisons."""

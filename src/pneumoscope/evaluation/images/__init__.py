@@ -1,1 +1,0 @@
-"""Judging that must read the images again: local validation, stress tests, failures."""

@@ -1,1 +1,0 @@
-"""What is written: judgements and experiments as tables in words and self-contained pages."""

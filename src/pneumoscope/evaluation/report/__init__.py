@@ -1,0 +1,1 @@
+"""Reports of evaluations and experiments: tables, figures, JSON and pages."""

@@ -1,0 +1,159 @@
+"""A judgement as JSON: names that programs of hospitals may rely on."""
+
+from collections.abc import Mapping
+from dataclasses import asdict
+from math import isfinite
+from typing import Any
+
+from pneumoscope.evaluation.evaluate_model import Judgement
+from pneumoscope.evaluation.predictions import CLASS_NAMES
+from pneumoscope.evaluation.report.fingerprint import fingerprint
+from pneumoscope.evaluation.statistics.calibration import Reliability
+from pneumoscope.evaluation.statistics.decision_curve import PerThousand
+from pneumoscope.evaluation.statistics.discrimination import Discrimination, PointFigures
+from pneumoscope.evaluation.statistics.intervals import Estimate, Interval
+from pneumoscope.evaluation.statistics.metrics import Floats
+from pneumoscope.evaluation.subgroups.table import Subgroup
+
+
+def judgement_json(judgement: Judgement) -> dict[str, Any]:
+    """Return a judgement as a JSON object.
+
+    A figure ``x`` has its 95 % interval in ``x_ci``, a list of two numbers; both are null where
+    they are undefined. Names may be added in later versions; none is taken away or changes its
+    meaning.
+    """
+    subject, predictions = judgement.subject, judgement.subject.predictions
+    return {
+        "name": subject.name,
+        "source": subject.source,
+        "n": len(predictions.files),
+        "positives": int(predictions.labels.sum()),
+        "patients": len(set(predictions.patients)),
+        "patients_stated": predictions.patients != predictions.files,
+        "fingerprint": fingerprint(predictions),
+        **_discrimination(judgement.discrimination),
+        "operating_points": [_point(point) for point in judgement.discrimination.points],
+        "calibration": _calibration(judgement.calibration),
+        "recalibrated": {
+            "how": judgement.recalibrated_on,
+            **({} if judgement.recalibrated is None else _calibration(judgement.recalibrated)),
+        },
+        "usefulness": [
+            _per_thousand(row) for rows in judgement.usefulness.values() for row in rows
+        ],
+        "decision_curve": {
+            name: _numbers(getattr(judgement.decisions, name))
+            for name in ("thresholds", "model", "treat_all", "low", "high")
+        },
+        "subgroups": [_subgroup(group) for group in judgement.subgroups.groups],
+        "subgroups_left_out": dict(judgement.subgroups.left_out),
+        "label_errors": [
+            {
+                "file": one.file,
+                "label": CLASS_NAMES[one.label],
+                "probability": one.probability,
+                "score": one.score,
+            }
+            for one in judgement.label_errors.candidates
+        ],
+        "label_errors_total": judgement.label_errors.total,
+    }
+
+
+def with_intervals(figures: Mapping[str, Estimate]) -> dict[str, float | list[float] | None]:
+    """Return each figure and, by its name with ``_ci``, its interval.
+
+    Examples
+    --------
+    >>> with_intervals({"auc": Estimate(0.9, Interval(0.8, 1.0))})
+    {'auc': 0.9, 'auc_ci': [0.8, 1.0]}
+    """
+    content: dict[str, float | list[float] | None] = {}
+    for name, estimate in figures.items():
+        content[name] = estimate.value
+        content[f"{name}_ci"] = _ends(estimate.interval)
+    return content
+
+
+def _numbers(values: Floats | None) -> list[float | None] | None:
+    if values is None:
+        return None
+    return [value if isfinite(value) else None for value in values.tolist()]
+
+
+def _ends(interval: Interval | None) -> list[float] | None:
+    return None if interval is None else interval.to_json()
+
+
+def _discrimination(found: Discrimination) -> dict[str, Any]:
+    figures = {
+        "auc": found.auc,
+        "auc_delong": found.auc_delong,
+        "average_precision": found.average_precision,
+        "partial_auc": found.partial_auc,
+    }
+    return with_intervals(figures) | {"draws": found.draws}
+
+
+def _point(point: PointFigures) -> dict[str, Any]:
+    (tn, fp), (fn, tp) = point.confusion
+    return {
+        "name": point.name,
+        "threshold": point.threshold,
+        "tn": tn,
+        "fp": fp,
+        "fn": fn,
+        "tp": tp,
+        **with_intervals(point.figures),
+        "wilson": {name: _ends(interval) for name, interval in point.exact.items()},
+        "at_prevalence": [
+            {"prevalence": prevalence, **with_intervals(figures)}
+            for prevalence, figures in point.at_prevalence.items()
+        ],
+    }
+
+
+def _per_thousand(row: PerThousand) -> dict[str, Any]:
+    figures = {
+        "found": row.found,
+        "missed": row.missed,
+        "followups": row.followups,
+        "followups_avoided": row.followups_avoided,
+        "needless": row.needless,
+    }
+    return {"name": row.name, "prevalence": row.prevalence, **with_intervals(figures)}
+
+
+def _calibration(found: Reliability) -> dict[str, Any]:
+    figures = {"slope": found.slope, "intercept": found.intercept, "brier": found.brier}
+    return {
+        **with_intervals(figures),
+        "ece": found.ece,
+        "reliability": found.reliability,
+        "resolution": found.resolution,
+        "uncertainty": found.uncertainty,
+        "within_bins": found.within_bins,
+        "bins": [asdict(one) for one in found.bins],
+    }
+
+
+def _subgroup(group: Subgroup) -> dict[str, Any]:
+    figures = {
+        "auc": group.auc,
+        "sensitivity": group.sensitivity,
+        "specificity": group.specificity,
+        "auc_gap": group.auc_gap,
+        "sensitivity_gap": group.sensitivity_gap,
+        "specificity_gap": group.specificity_gap,
+    }
+    return {
+        "column": group.column,
+        "value": group.value,
+        "n": group.n,
+        "positives": group.positives,
+        "patients": group.patients,
+        **with_intervals(figures),
+        "against": group.against,
+        "too_few_to_say": sorted(group.too_few),
+    }

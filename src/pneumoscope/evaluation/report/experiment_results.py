@@ -1,0 +1,248 @@
+"""The outcome of an experiment, and the two files in which it is handed on: JSON and CSV."""
+
+import csv
+import io
+import json
+from collections.abc import Iterator, Mapping
+from dataclasses import asdict, dataclass
+from typing import Literal
+
+from pneumoscope.evaluation.predictions import Predictions
+from pneumoscope.evaluation.selection.rule import Choice
+from pneumoscope.evaluation.statistics.bootstrap import DRAWS
+from pneumoscope.evaluation.statistics.intervals import Intervals
+from pneumoscope.evaluation.statistics.metrics import Metrics
+
+SCHEMA = 1
+"""Version of the JSON; it changes only when a reader of the old one would misread the new."""
+
+
+@dataclass(frozen=True, slots=True)
+class DataSummary:
+    """The data an experiment was made on.
+
+    Parameters
+    ----------
+    fingerprint
+        Identifies the manifest's content.
+    counts
+        Number of images by split (``train``, ``validation``, ``test``) and class.
+    synthetic
+        Whether the images are generated phantoms.
+    split_by
+        What was kept on one side of the split between train and validation.
+    set_aside
+        Number of images left out.
+    """
+
+    fingerprint: str
+    counts: Mapping[str, Mapping[str, int]]
+    synthetic: bool
+    split_by: Literal["patient", "image"]
+    set_aside: int
+
+
+@dataclass(frozen=True, slots=True)
+class ParameterCounts:
+    """How many numbers a network has, and how many of them it learns."""
+
+    total: int
+    trainable: int
+    non_trainable: int
+
+
+@dataclass(frozen=True, slots=True)
+class History:
+    """The loss after each epoch: mean loss in training and on validation images."""
+
+    epoch: tuple[int, ...]
+    loss: tuple[float, ...]
+    val_loss: tuple[float, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class ModelResult:
+    """One trained model and how it did.
+
+    Parameters
+    ----------
+    name, description
+        Which model, and what it is in one line.
+    parameters
+        Its size.
+    epochs
+        Epochs trained.
+    seconds
+        Duration of the training.
+    history
+        Losses by epoch.
+    validation_predictions, test_predictions
+        What it said about each image.
+    validation, test
+        The metrics of those predictions at the experiment's threshold.
+    validation_intervals, test_intervals
+        Their intervals.
+    """
+
+    name: str
+    description: str
+    parameters: ParameterCounts
+    epochs: int
+    seconds: float
+    history: History
+    validation_predictions: Predictions
+    test_predictions: Predictions
+    validation: Metrics
+    test: Metrics
+    validation_intervals: Intervals
+    test_intervals: Intervals
+
+
+@dataclass(frozen=True, slots=True)
+class ExperimentResult:
+    """Several models on the same data, and the one chosen.
+
+    Parameters
+    ----------
+    data
+        What they were trained and tested on.
+    models
+        In the order in which they are reported.
+    choice
+        The chosen one, by validation figures.
+    threshold
+        A probability of at least this means PNEUMONIA.
+    notes
+        What a reader of the figures must know besides, a sentence or two each.
+    draws
+        Bootstrap draws behind each interval.
+    """
+
+    data: DataSummary
+    models: tuple[ModelResult, ...]
+    choice: Choice
+    threshold: float
+    notes: tuple[str, ...] = ()
+    draws: int = DRAWS
+
+    @property
+    def chosen(self) -> ModelResult:
+        """The chosen model."""
+        return next(model for model in self.models if model.name == self.choice.name)
+
+
+def results_json(result: ExperimentResult) -> str:
+    """Return the experiment as JSON, a stable interface.
+
+    An undefined metric or interval is null; ``false_negatives`` are the test images with
+    PNEUMONIA below the threshold.
+
+    Parameters
+    ----------
+    result
+        The experiment.
+
+    Returns
+    -------
+    str
+        One object: ``schema``, ``data``, ``models``, ``chosen``, ``rule``.
+    """
+    data = {
+        "fingerprint": result.data.fingerprint,
+        "counts": {split: dict(classes) for split, classes in result.data.counts.items()},
+        "synthetic": result.data.synthetic,
+        "split_by": result.data.split_by,
+    }
+    content = {
+        "schema": SCHEMA,
+        "data": data,
+        "models": [_model_json(model, result.threshold) for model in result.models],
+        "chosen": result.choice.name,
+        "rule": result.choice.rule,
+    }
+    return json.dumps(content, indent=2, allow_nan=False) + "\n"
+
+
+def results_csv(result: ExperimentResult) -> str:
+    """Return the experiment as CSV: one row per model and split; undefined figures are empty.
+
+    Parameters
+    ----------
+    result
+        The experiment.
+
+    Returns
+    -------
+    str
+        Columns: model, chosen, split, n, each metric with its ``_low`` and ``_high``, tn, fp, fn,
+        tp, parameters, trainable, epochs, seconds, fingerprint of the data, synthetic.
+    """
+    text = io.StringIO()
+    about = {"fingerprint": result.data.fingerprint, "synthetic": _yes(result.data.synthetic)}
+    rows = [row | about for model in result.models for row in _csv_rows(model, result.choice.name)]
+    writer = csv.DictWriter(text, fieldnames=list(rows[0]))
+    writer.writeheader()
+    writer.writerows(rows)
+    return text.getvalue()
+
+
+def _model_json(model: ModelResult, threshold: float) -> dict[str, object]:
+    missed = model.test_predictions.false_negatives(threshold)
+    return {
+        "name": model.name,
+        "parameters": asdict(model.parameters),
+        "epochs": model.epochs,
+        "seconds": model.seconds,
+        "validation": model.validation.to_json(),
+        "test": model.test.to_json(),
+        "intervals": {
+            "validation": _intervals_json(model.validation_intervals),
+            "test": _intervals_json(model.test_intervals),
+        },
+        "false_negatives": [model.test_predictions.files[row] for row in missed],
+    }
+
+
+def _intervals_json(intervals: Intervals) -> dict[str, list[float] | None]:
+    return {
+        name: None if interval is None else [interval.low, interval.high]
+        for name, interval in intervals.items()
+    }
+
+
+def _csv_rows(model: ModelResult, chosen: str) -> Iterator[dict[str, object]]:
+    splits = (
+        ("validation", model.validation, model.validation_intervals),
+        ("test", model.test, model.test_intervals),
+    )
+    for split, metrics, intervals in splits:
+        (tn, fp), (fn, tp) = metrics.confusion
+        yield {
+            "model": model.name,
+            "chosen": _yes(model.name == chosen),
+            "split": split,
+            "n": metrics.n,
+            **_csv_metrics(metrics, intervals),
+            "tn": tn,
+            "fp": fp,
+            "fn": fn,
+            "tp": tp,
+            "parameters": model.parameters.total,
+            "trainable": model.parameters.trainable,
+            "epochs": model.epochs,
+            "seconds": model.seconds,
+        }
+
+
+def _csv_metrics(metrics: Metrics, intervals: Intervals) -> dict[str, float | None]:
+    cells: dict[str, float | None] = {}
+    for name, value in metrics.values().items():
+        interval = intervals[name]
+        cells[name] = value
+        cells[f"{name}_low"] = None if interval is None else interval.low
+        cells[f"{name}_high"] = None if interval is None else interval.high
+    return cells
+
+
+def _yes(fact: bool) -> str:
+    return "yes" if fact else "no"

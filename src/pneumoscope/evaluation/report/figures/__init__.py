@@ -1,0 +1,1 @@
+"""Figures of predictions: ROC, calibration, decision curves, subgroups, forest plots."""

@@ -1,0 +1,65 @@
+"""The reliability diagram: what was said against what was so."""
+
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+
+from pneumoscope.evaluation.report.figures.panels import BLUE, GREY, ORANGE, style
+from pneumoscope.evaluation.statistics.calibration import Reliability
+from pneumoscope.evaluation.statistics.intervals import Estimate
+
+_SIZE = (4.8, 6.2)
+
+
+def reliability_figure(before: Reliability, after: Reliability | None, title: str) -> Figure:
+    """Draw the share with PNEUMONIA against the probability said, and how often it was said.
+
+    Parameters
+    ----------
+    before
+        Calibration of the probabilities as they are.
+    after
+        The same after recalibration, if there was one.
+    title
+        Heading of the figure.
+
+    Returns
+    -------
+    Figure
+        Above the diagram, a point with Wilson's 95 % interval per bin and the diagonal on which
+        probabilities mean what they say; below, the histogram of the probabilities.
+    """
+    figure = Figure(figsize=_SIZE, layout="constrained")
+    diagram, counts = figure.subplots(2, 1, height_ratios=(3.4, 1), sharex=True)
+    style(diagram, title)
+    style(counts, "")
+    diagram.plot((0, 1), (0, 1), ":", color=GREY, label="ideal")
+    name = "as it is" if after is None else "before"
+    _draw(diagram, counts, before, name, BLUE, "o-")
+    if after is not None:
+        _draw(diagram, counts, after, "after", ORANGE, "s--")
+    diagram.set(xlim=(0, 1), ylim=(0, 1), ylabel="Share with PNEUMONIA")
+    counts.set(xlabel="Probability of PNEUMONIA", ylabel="Images")
+    # Below the panels: inside, it would cover bars somewhere in any diagram.
+    figure.legend(*diagram.get_legend_handles_labels(), frameon=False, loc="outside lower center")
+    return figure
+
+
+def _draw(
+    diagram: Axes, counts: Axes, made: Reliability, name: str, colour: str, line: str
+) -> None:
+    x = [part.predicted for part in made.bins]
+    y = np.array([part.observed for part in made.bins])
+    ends = np.array([(part.interval.low, part.interval.high) for part in made.bins])
+    # Wilson's interval holds the share but for rounding.
+    reach = np.maximum(0, np.stack([y - ends[:, 0], ends[:, 1] - y]))
+    label = f"{name}: slope {_short(made.slope)}, intercept {_short(made.intercept)}"
+    diagram.errorbar(
+        x, y, reach, fmt=line, color=colour, label=label, markersize=5, lw=1, clip_on=False
+    )
+    edges = np.linspace(0, 1, len(made.histogram) + 1)
+    counts.stairs(made.histogram, edges, color=colour, lw=1.4)
+
+
+def _short(estimate: Estimate) -> str:
+    return "undefined" if estimate.value is None else f"{estimate.value:z.2f}".replace("-", "−")

@@ -1,0 +1,45 @@
+"""The decision curve, drawn."""
+
+from matplotlib.figure import Figure
+
+from pneumoscope.evaluation.report.figures.panels import BLUE, GREY, ORANGE, panel
+from pneumoscope.evaluation.statistics.decision_curve import DecisionCurve
+
+_SIZE = (4.8, 4.6)
+
+
+def decision_curve_figure(curve: DecisionCurve, title: str) -> Figure:
+    """Draw the net benefit of a model, of referring everyone and of referring nobody.
+
+    Parameters
+    ----------
+    curve
+        What is drawn.
+    title
+        Heading of the figure.
+
+    Returns
+    -------
+    Figure
+        One panel. It ends a little below zero: what does more harm than referring nobody is not
+        worth the room.
+    """
+    figure, axes = panel(title, _SIZE)
+    highest = [0.01, curve.model.max(), curve.treat_all.max()]
+    if curve.low is not None and curve.high is not None:
+        band = (curve.thresholds, curve.low, curve.high)
+        axes.fill_between(*band, color=BLUE, alpha=0.2, lw=0, label="95 % interval")
+        highest.append(curve.high.max())
+    axes.plot(curve.thresholds, curve.model, color=BLUE, label="refer by the model")
+    axes.plot(curve.thresholds, curve.treat_all, "--", color=ORANGE, label="refer everyone")
+    axes.axhline(0, ls=":", color=GREY, label="refer nobody")
+    top = float(max(highest))
+    axes.set(
+        xlabel="Probability from which one would refer",
+        ylabel="Net benefit (true positives per image)",
+        xlim=(0, 1),
+        ylim=(-0.15 * top, 1.05 * top),
+    )
+    # Below the panel: inside, it would cover the curve of some model.
+    figure.legend(frameon=False, loc="outside lower center", ncols=2)
+    return figure

@@ -1,0 +1,86 @@
+"""Forest plots: figures with their intervals, one below the other."""
+
+from collections.abc import Sequence
+
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+
+from pneumoscope.evaluation.report.figures.panels import BLUE, GREY, panel
+from pneumoscope.evaluation.statistics.intervals import Estimate
+
+_WIDTH, _ROW_HEIGHT, _FRAME_HEIGHT = 7.2, 0.3, 1.1
+_FONT_SIZE = 9
+
+
+def forest_figure(rows: Sequence[tuple[str, Estimate]], title: str, label: str) -> Figure:
+    """Draw one figure of several models: its values, their 95 % intervals, and both in words.
+
+    Parameters
+    ----------
+    rows
+        Name and figure of each model, from the top down; an undefined one is said to be.
+    title
+        Heading of the figure.
+    label
+        Name of the figure that is drawn.
+
+    Returns
+    -------
+    Figure
+        One panel, the higher the more rows there are.
+
+    References
+    ----------
+    Lewis S, Clarke M. Forest plots: trying to see the wood and the trees. BMJ 322:1479-1480, 2001.
+
+    Examples
+    --------
+    >>> figure = forest_figure([("compact", Estimate(0.9))], "On the test split", "AUC")
+    >>> [text.get_text() for text in figure.axes[1].get_yticklabels()]
+    ['0.900']
+    """
+    figure, axes = forest_panel(len(rows), title)
+    axes.set_xlabel(f"{label}, with 95 % interval", parse_math=False)
+    draw_forest(axes, [(name, estimate, str(estimate)) for name, estimate in rows])
+    return figure
+
+
+def forest_panel(rows: int, title: str) -> tuple[Figure, Axes]:
+    """Return a panel high enough for so many rows."""
+    figure, axes = panel(title, (_WIDTH, _FRAME_HEIGHT + _ROW_HEIGHT * max(rows, 1)))
+    return figure, axes
+
+
+def draw_forest(axes: Axes, rows: Sequence[tuple[str, Estimate | None, str]]) -> None:
+    """Draw rows into a panel: names at its left, points and intervals, words at its right.
+
+    Parameters
+    ----------
+    axes
+        The panel; a second one, over it, carries the words.
+    rows
+        Name, figure and words of each, from the top down. One without a figure is a heading.
+    """
+    right = axes.twinx()
+    for place, (_, estimate, _) in enumerate(rows):
+        if estimate is not None and estimate.value is not None:
+            if estimate.interval is not None:
+                ends = (estimate.interval.low, estimate.interval.high)
+                axes.plot(ends, (place, place), color=BLUE, lw=1.6, solid_capstyle="butt")
+            axes.plot(estimate.value, place, "s", color=BLUE, markersize=5.5, clip_on=False)
+    for side, texts in (
+        (axes, [name for name, *_ in rows]),
+        (right, [words for *_, words in rows]),
+    ):
+        # A name is text, whatever dollars are in it.
+        side.set_yticks(range(len(rows)), texts, size=_FONT_SIZE, parse_math=False)
+        side.set_ylim(len(rows) - 0.4, -0.6)
+        side.tick_params(axis="y", length=0)
+        side.spines[["left", "top", "right"]].set_visible(False)
+    for text, (_, estimate, _) in zip(axes.get_yticklabels(), rows, strict=True):
+        text.set_fontweight("bold" if estimate is None else "normal")
+    for text, (_, estimate, _) in zip(right.get_yticklabels(), rows, strict=True):
+        undefined = estimate is not None and estimate.value is None
+        text.set_color(GREY if undefined else "black")
+    axes.grid(axis="x", color=GREY, alpha=0.2, lw=0.8)
+    axes.set_axisbelow(True)

@@ -1,0 +1,208 @@
+"""The figures of one model's predictions, and of several models beside the notebook's."""
+
+from collections.abc import Sequence
+from statistics import fmean
+
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.ticker import MaxNLocator
+
+from pneumoscope.evaluation.predictions import CLASS_NAMES, Predictions
+from pneumoscope.evaluation.report.figures.labelling import place_labels
+from pneumoscope.evaluation.report.figures.panels import (
+    BLUE,
+    GREY,
+    ORANGE,
+    PALETTE,
+    mark_operating_point,
+    panel,
+    say_undefined,
+    style,
+    unit_panel,
+)
+from pneumoscope.evaluation.selection.rule import Candidate
+from pneumoscope.evaluation.statistics.metrics import (
+    Metrics,
+    measure,
+    precision_recall_curve,
+    roc_curve,
+)
+
+
+def history_figure(
+    epochs: Sequence[int], loss: Sequence[float], val_loss: Sequence[float], title: str
+) -> Figure:
+    """Draw the loss in training and on validation data against the epoch.
+
+    Parameters
+    ----------
+    epochs
+        Numbers of the epochs.
+    loss, val_loss
+        Loss after each of them.
+    title
+        Heading of the figure.
+
+    Returns
+    -------
+    Figure
+        One panel.
+    """
+    figure, axes = panel(title)
+    axes.plot(epochs, loss, "o-", color=BLUE, label="training", markersize=4)
+    axes.plot(epochs, val_loss, "s--", color=ORANGE, label="validation", markersize=4)
+    axes.set(xlabel="Epoch", ylabel="Loss", ylim=(0, None))
+    axes.xaxis.set_major_locator(MaxNLocator(integer=True, min_n_ticks=1))
+    axes.legend(frameon=False)
+    return figure
+
+
+def confusion_figure(metrics: Metrics, title: str) -> Figure:
+    """Draw the confusion matrix: counts, and their share of the images of that true class.
+
+    Parameters
+    ----------
+    metrics
+        Whose confusion matrix is drawn.
+    title
+        Heading of the figure.
+
+    Returns
+    -------
+    Figure
+        One panel; a darker cell is a larger share of its row.
+    """
+    figure, axes = panel(title)
+    counts = np.array(metrics.confusion)
+    shares = counts / np.maximum(counts.sum(axis=1, keepdims=True), 1)
+    axes.imshow(shares, cmap="Blues", vmin=0, vmax=1.15)
+    for (row, column), count in np.ndenumerate(counts):
+        share = shares[row, column]
+        colour = "white" if share > 0.68 else "black"
+        axes.text(column, row - 0.06, f"{count:,}", ha="center", size=17, color=colour)
+        axes.text(column, row + 0.2, f"{share:.1%}", ha="center", size=9.5, color=colour)
+    axes.set(xlabel="Called", ylabel="True class")
+    axes.set_xticks((0, 1), CLASS_NAMES)
+    axes.set_yticks((0, 1), CLASS_NAMES, rotation=90, va="center")
+    axes.tick_params(length=0)
+    axes.spines[:].set_visible(False)
+    return figure
+
+
+def roc_figure(predictions: Predictions, threshold: float, title: str) -> Figure:
+    """Draw the ROC curve with the operating point marked.
+
+    Parameters
+    ----------
+    predictions
+        Whose curve is drawn; with one class only the panel says that there is none.
+    threshold
+        The operating point.
+    title
+        Heading of the figure.
+
+    Returns
+    -------
+    Figure
+        Recall against the false positive rate.
+    """
+    figure, axes = unit_panel(title)
+    axes.set(xlabel="False positive rate (1 − specificity)", ylabel="Recall (sensitivity)")
+    metrics = measure(predictions, threshold)
+    if metrics.auc is None or metrics.specificity is None or metrics.recall is None:
+        say_undefined(axes)
+        return figure
+    curve = roc_curve(predictions.labels, predictions.probabilities)
+    axes.plot((0, 1), (0, 1), ":", color=GREY, label="chance")
+    axes.plot(curve.x, curve.y, color=BLUE, label=f"AUC {metrics.auc:.3f}", clip_on=False)
+    mark_operating_point(axes, 1 - metrics.specificity, metrics.recall, threshold)
+    axes.legend(frameon=False, loc="lower right")
+    return figure
+
+
+def precision_recall_figure(predictions: Predictions, threshold: float, title: str) -> Figure:
+    """Draw precision against recall with the operating point marked.
+
+    Parameters
+    ----------
+    predictions
+        Whose curve is drawn; with one class only the panel says that there is none.
+    threshold
+        The operating point.
+    title
+        Heading of the figure.
+
+    Returns
+    -------
+    Figure
+        The step-wise curve under which average precision is the area.
+    """
+    figure, axes = unit_panel(title)
+    axes.set(xlabel="Recall (sensitivity)", ylabel="Precision")
+    metrics = measure(predictions, threshold)
+    if metrics.auc is None or metrics.recall is None:
+        say_undefined(axes)
+        return figure
+    curve = precision_recall_curve(predictions.labels, predictions.probabilities)
+    prevalence = float(np.mean(predictions.labels))
+    label = f"average precision {metrics.average_precision:.3f}"
+    axes.axhline(prevalence, ls=":", color=GREY, label=f"share of PNEUMONIA {prevalence:.3f}")
+    axes.step(curve.x, curve.y, where="pre", color=BLUE, label=label, clip_on=False)
+    if metrics.precision is not None:
+        mark_operating_point(axes, metrics.recall, metrics.precision, threshold)
+    axes.legend(frameon=False, loc="lower left")
+    return figure
+
+
+def comparison_figure(ours: Sequence[Candidate], theirs: Sequence[Candidate]) -> Figure:
+    """Draw recall against precision, one point per model, ours beside the notebook's.
+
+    The dashed lines are each panel's means, as in the notebook; the axes are shared. A model
+    without precision or recall is named below its panel instead.
+
+    Parameters
+    ----------
+    ours, theirs
+        The models with their test figures; a model of the same name has the same colour.
+
+    Returns
+    -------
+    Figure
+        Two panels.
+    """
+    names = list(dict.fromkeys(model.name for model in (*theirs, *ours)))
+    colours = {name: PALETTE[place % len(PALETTE)] for place, name in enumerate(names)}
+    figure = Figure(figsize=(9.6, 4.6))
+    figure.subplots_adjust(left=0.075, right=0.985, top=0.92, bottom=0.15, wspace=0.06)
+    left, right = figure.subplots(1, 2, sharex=True, sharey=True)
+    panels = ((left, "The notebook's models", theirs), (right, "Ours", ours))
+    for axes, title, models in panels:
+        style(axes, title)
+        _scatter(axes, models, colours)
+        # Room at every edge, so that a name fits beside an outermost point.
+        axes.margins(0.14)
+    left.set_ylabel("Recall (sensitivity)")
+    for axes, _, models in panels:
+        place_labels(axes, _drawable(models))
+    return figure
+
+
+def _drawable(models: Sequence[Candidate]) -> list[tuple[str, float, float]]:
+    return [
+        (model.name, model.precision, model.recall)
+        for model in models
+        if model.precision is not None and model.recall is not None
+    ]
+
+
+def _scatter(axes: Axes, models: Sequence[Candidate], colours: dict[str, str]) -> None:
+    drawn = _drawable(models)
+    for name, precision, recall in drawn:
+        axes.scatter(precision, recall, s=95, color=colours[name], edgecolor="white", zorder=3)
+    if drawn:
+        axes.axvline(fmean(x for _, x, _ in drawn), ls="--", lw=1, color=GREY, zorder=1)
+        axes.axhline(fmean(y for _, _, y in drawn), ls="--", lw=1, color=GREY, zorder=1)
+    left_out = [model.name for model in models if model.name not in {name for name, *_ in drawn}]
+    note = f"\nundefined: {', '.join(left_out)}" if left_out else ""
+    axes.set_xlabel(f"Precision{note}", parse_math=False)

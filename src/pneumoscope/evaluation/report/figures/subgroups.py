@@ -1,0 +1,49 @@
+"""The figure of subgroups: who is read better, and who worse, than all together."""
+
+from itertools import groupby
+
+from matplotlib.figure import Figure
+
+from pneumoscope.evaluation.report.figures.forest_plot import draw_forest, forest_panel
+from pneumoscope.evaluation.report.figures.panels import ORANGE
+from pneumoscope.evaluation.statistics.intervals import Estimate
+from pneumoscope.evaluation.subgroups.table import Subgroup, SubgroupTable
+
+
+def subgroup_figure(table: SubgroupTable, overall: Estimate) -> Figure:
+    """Draw the AUC of every subgroup, column by column, against that of all images.
+
+    Parameters
+    ----------
+    table
+        The subgroups; without any, the panel says so.
+    overall
+        The AUC of all images, a line in the panel.
+
+    Returns
+    -------
+    Figure
+        One panel; where an AUC is withheld it says "too few to say".
+    """
+    rows: list[tuple[str, Estimate | None, str]] = []
+    for column, groups in groupby(table.groups, lambda group: group.column):
+        rows.append((column, None, ""))
+        rows += [(_name(each), each.auc, _words(each)) for each in groups]
+    figure, axes = forest_panel(len(rows), "AUC by subgroup")
+    axes.set_xlabel(f"AUC, with 95 % interval\ndashed: all images, {overall}")
+    if overall.value is not None:
+        axes.axvline(overall.value, ls="--", lw=1.2, color=ORANGE, zorder=1)
+    draw_forest(axes, rows or [("no subgroups", None, "")])
+    return figure
+
+
+def _name(group: Subgroup) -> str:
+    ill, healthy = group.positives, group.n - group.positives
+    counts = f"{ill} ill, {healthy} not"
+    if group.against is not None:
+        counts = f"{ill or healthy} {'ill' if ill else 'not ill'}, against {group.against}"
+    return f"{group.value} ({counts})"
+
+
+def _words(group: Subgroup) -> str:
+    return "too few to say" if "auc" in group.too_few else str(group.auc)

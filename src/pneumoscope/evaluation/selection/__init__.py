@@ -1,0 +1,1 @@
+"""Selection on validation data: one of several models, and the operating points."""

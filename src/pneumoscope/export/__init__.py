@@ -1,0 +1,1 @@
+"""Export: finished Runs in, a bundle out, with everything fitted on validation data."""

@@ -1,0 +1,135 @@
+"""A finished network in two files that PyTorch users can open: safetensors and YAML."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+import yaml
+from safetensors import SafetensorError
+from safetensors.torch import load_file, save_file
+from torch import Tensor
+
+from pneumoscope.models.catalogue import build_network, find_model
+from pneumoscope.models.hub import Structure
+from pneumoscope.models.network import Network
+from pneumoscope.models.vgg16 import vgg16_layers
+from pneumoscope.radiograph import Resampling, prepare_pixels, preprocess, read_radiograph
+from pneumoscope.support.errors import WeightsError
+from pneumoscope.support.files import write_text
+
+WEIGHTS = "network.safetensors"
+SETTINGS = "network.yaml"
+
+FORMAT = 2
+"""Version of the two files, and of what the catalogue's networks compute with given weights."""
+
+
+@dataclass(frozen=True)
+class SavedNetwork:
+    """A network, and the pixels that it wants.
+
+    Parameters
+    ----------
+    network
+        In evaluation mode: grey images (n, 1, size, size) in [0, 1] in, logits (n,) out.
+    image_size, resampling
+        For `prepare_pixels`.
+    structure
+        Of a network of the hub; None of the catalogue's own.
+    """
+
+    network: Network
+    image_size: int
+    resampling: Resampling
+    structure: Structure | None = None
+
+    def image(self, path: Path | str) -> Tensor:
+        """Read a radiograph's file as the network wants it.
+
+        Returns
+        -------
+        Tensor
+            float32, shape (1, image_size, image_size), range [0, 1].
+
+        Raises
+        ------
+        UnreadableRadiographError
+            If it cannot be decoded.
+        """
+        radiograph = read_radiograph(Path(path), preprocess.MARGIN * self.image_size)
+        square = prepare_pixels(radiograph.pixels, self.image_size, self.resampling)
+        return torch.from_numpy(square)[None] / 255
+
+
+def save_network(saved: SavedNetwork, model: str, folder: Path) -> None:
+    """Write a network's two files into a folder.
+
+    Parameters
+    ----------
+    saved
+        What is written.
+    model
+        Its name in the catalogue.
+    folder
+        That exists.
+
+    Examples
+    --------
+    >>> import torch
+    >>> from pneumoscope.models import MODELS
+    >>> folder = getfixture("tmp_path")
+    >>> network = build_network(MODELS["compact"], 64, seed=0).eval()
+    >>> save_network(SavedNetwork(network, 64, Resampling.BILINEAR), "compact", folder)
+    >>> images = torch.rand(2, 1, 64, 64)
+    >>> bool((load_network(folder).network(images) == network(images)).all())
+    True
+    """
+    state = {name: value.contiguous() for name, value in saved.network.state_dict().items()}
+    save_file(state, folder / WEIGHTS)
+    settings: dict[str, Any] = {
+        "format": FORMAT,
+        "model": model,
+        "image_size": saved.image_size,
+        "resampling": str(saved.resampling),
+        "input": "float32 (n, 1, image_size, image_size) in [0, 1], 0 = black",
+        "output": "logit (n,); positive speaks for pneumonia",
+    }
+    if saved.structure is not None:
+        settings["structure"] = dict(saved.structure)
+    write_text(folder / SETTINGS, yaml.safe_dump(settings, sort_keys=False))
+
+
+def load_network(folder: Path | str) -> SavedNetwork:
+    """Open what `save_network` wrote.
+
+    Raises
+    ------
+    WeightsError
+        If a file is missing, damaged or of another format version.
+    """
+    path = Path(folder)
+    try:
+        settings: Mapping[str, Any] = yaml.safe_load((path / SETTINGS).read_text(encoding="utf-8"))
+        if settings.get("format") != FORMAT:
+            raise ValueError(f"format {settings.get('format')} instead of {FORMAT}")
+        size = int(settings["image_size"])
+        spec = find_model(settings["model"])
+        layers = vgg16_layers() if spec.on_vgg16 else None
+        structure = settings.get("structure")
+        network = build_network(spec, size, seed=0, backbone=layers, structure=structure)
+        network.load_state_dict(load_file(path / WEIGHTS))
+        resampling = Resampling(settings["resampling"])
+    except (OSError, ValueError, LookupError, TypeError, AttributeError, RuntimeError) as error:
+        raise _damaged(path, error) from error
+    except (yaml.YAMLError, SafetensorError) as error:
+        raise _damaged(path, error) from error
+    return SavedNetwork(network.eval(), size, resampling, structure)
+
+
+def _damaged(folder: Path, error: Exception) -> WeightsError:
+    return WeightsError(
+        f"{folder}: {SETTINGS} or {WEIGHTS} is missing, damaged or of another version ({error}); "
+        "export the network again with 'pneumoscope export --format pytorch'"
+    )

@@ -1,0 +1,57 @@
+"""Self-contained HTML pages: one file that opens anywhere, prints, and asks the network nothing."""
+
+import base64
+import io
+
+from jinja2 import Environment, PackageLoader, StrictUndefined
+from matplotlib.figure import Figure
+
+_templates = Environment(
+    loader=PackageLoader("pneumoscope.report"),
+    autoescape=True,
+    undefined=StrictUndefined,
+    trim_blocks=True,
+    lstrip_blocks=True,
+)
+
+
+def render_page(template: str, **context: object) -> str:
+    """Fill a template of ``pneumoscope/report/templates``; what it is given is escaped.
+
+    Parameters
+    ----------
+    template
+        File name of the template, such as ``"experiment.html"``.
+    **context
+        What the template mentions; a missing name raises `jinja2.UndefinedError`.
+
+    Returns
+    -------
+    str
+        The HTML text.
+    """
+    return _templates.get_template(template).render(**context)
+
+
+def figure_png(figure: Figure, dpi: int = 110) -> bytes:
+    r"""Return a figure as PNG bytes.
+
+    Examples
+    --------
+    >>> figure_png(Figure(figsize=(1, 1)))[:4]
+    b'\x89PNG'
+    """
+    buffer = io.BytesIO()
+    figure.savefig(buffer, format="png", dpi=dpi, metadata={"Software": None})
+    return buffer.getvalue()
+
+
+def inline_png(png: bytes) -> str:
+    """Return PNG bytes as the ``src`` of an ``img`` element.
+
+    Examples
+    --------
+    >>> inline_png(b"picture")
+    'data:image/png;base64,cGljdHVyZQ=='
+    """
+    return "data:image/png;base64," + base64.b64encode(png).decode()

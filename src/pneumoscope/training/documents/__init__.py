@@ -1,0 +1,1 @@
+"""Documents of a Run: model card, datasheet and CLAIM checklist."""

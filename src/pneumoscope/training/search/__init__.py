@@ -1,0 +1,1 @@
+"""Hyperparameter search: trials on folds of train and validation."""

@@ -1,0 +1,1 @@
+"""Local validation: a bundle on a hospital's own radiographs, with stress tests and a report."""

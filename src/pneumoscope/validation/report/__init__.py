@@ -1,0 +1,1 @@
+"""Reports of local validations and stress tests: figures, JSON and pages."""

@@ -1,0 +1,24 @@
+"""What a local validation writes: the page, its PDF, the JSON and the table of predictions."""
+
+from pathlib import Path
+
+from pneumoscope.report.pdf import print_pdf
+from pneumoscope.support.files import write_text
+from pneumoscope.validation.local_validation import Validation
+from pneumoscope.validation.report.validation_json import validation_json
+from pneumoscope.validation.report.validation_page import render_validation
+
+
+def write_validation(validation: Validation, out: Path) -> None:
+    """Write ``report.html``, ``report.pdf``, ``validation.json`` and ``predictions.csv``.
+
+    Raises
+    ------
+    StorageError
+        If something cannot be written.
+    """
+    validation.local.predictions.write(out / "predictions.csv")
+    write_text(out / "validation.json", validation_json(validation))
+    page = render_validation(validation)
+    write_text(out / "report.html", page)
+    print_pdf(page, out / "report.pdf")

@@ -1,0 +1,1 @@
+"""Stress tests: perturbations, shortcuts, failures and near-duplicates of a reader's images."""

@@ -1,0 +1,1 @@
+"""The main jobs, composed of the rooms: experiment and evaluate."""

@@ -1,0 +1,101 @@
+import base64
+import io
+from collections.abc import Callable
+
+import numpy as np
+import pytest
+from fastapi.testclient import TestClient
+from PIL import Image as Picture
+from sqlalchemy import select
+
+from pneumoscope.clinic.identity.accounts import Role
+from pneumoscope.clinic.settings import Clinic
+from pneumoscope.clinic.storage.tables import AuditEntry, Site, StoredReading
+from pneumoscope.radiograph import decode_radiograph
+from pneumoscope.reader import Reader
+from pneumoscope.reader.overlay import overlay
+
+As = Callable[[Role], TestClient]
+
+
+@pytest.fixture
+def image(as_: As, phantoms: list[bytes]) -> str:
+    sent = [("files", ("a.png", phantoms[0], "image/png"))]
+    return str(as_(Role.CLINICIAN).post("/v1/readings", files=sent).json()["images"][0]["id"])
+
+
+def test_the_grey_values_are_those_of_the_file(
+    as_: As, image: str, phantoms: list[bytes], read_all: Callable[[], int]
+) -> None:
+    clinician = as_(Role.CLINICIAN)
+    waiting = clinician.get(f"/v1/images/{image}/pixels")
+    assert (waiting.status_code, "waits" in waiting.json()["detail"]) == (409, True)
+    read_all()
+    answer = clinician.get(f"/v1/images/{image}/pixels")
+    assert answer.headers["content-type"] == "image/x-portable-graymap"
+    shown = np.asarray(Picture.open(io.BytesIO(answer.content)))
+    np.testing.assert_array_equal(shown, np.asarray(Picture.open(io.BytesIO(phantoms[0]))))
+
+
+def test_what_could_stop_a_process_is_not_decoded_by_the_server(
+    as_: As, clinic: Clinic, image: str, read_all: Callable[[], int]
+) -> None:
+    read_all()
+    with clinic.database.writing() as session:
+        session.scalars(select(StoredReading)).one().status = "failed"
+    answer = as_(Role.CLINICIAN).get(f"/v1/images/{image}/pixels")
+    assert (answer.status_code, "cannot be decoded" in answer.json()["detail"]) == (409, True)
+
+
+def test_highlights_lie_over_a_radiograph_as_in_the_pictures_of_the_reader(
+    as_: As, image: str, phantoms: list[bytes], reader: Reader, read_all: Callable[[], int]
+) -> None:
+    read_all()
+    answer = as_(Role.CLINICIAN).get(f"/v1/images/{image}/highlights").json()
+    assert 0 < answer["low"] < answer["high"]
+    radiograph = decode_radiograph(phantoms[0], "a.png")
+    layer = Picture.open(io.BytesIO(base64.b64decode(answer["png"])))
+    layer = layer.resize((radiograph.width, radiograph.height))
+    red, green, blue, alpha = (np.asarray(band, float) for band in layer.split())
+    grey = radiograph.pixels * 255
+    share = alpha / 255 * 0.55
+    drawn = np.stack([grey + share * (band - grey) for band in (red, green, blue)], axis=-1)
+    reading = reader.read(phantoms[0])
+    picture = np.asarray(Picture.open(io.BytesIO(overlay(radiograph, reading))), float)
+    middle = slice(40, -40)  # what is written above and below is the picture's alone
+    coloured = np.abs(grey[middle, :, None] - picture[middle]).mean()
+    assert np.abs(drawn[middle] - picture[middle]).mean() < coloured / 10
+
+
+def test_highlights_are_hidden_in_shadow_mode_and_grey_values_are_not(
+    as_: As, clinic: Clinic, image: str, read_all: Callable[[], int]
+) -> None:
+    read_all()
+    with clinic.database.writing() as session:
+        session.scalars(select(Site)).one().displayed = False
+    clinician, reviewer = as_(Role.CLINICIAN), as_(Role.REVIEWER)
+    assert clinician.get(f"/v1/images/{image}/highlights").status_code == 403
+    assert clinician.get(f"/v1/images/{image}/pixels").status_code == 200
+    assert reviewer.get(f"/v1/images/{image}/highlights").status_code == 200
+    with clinic.database.reading() as session:
+        seen = session.scalars(select(AuditEntry.action).order_by(AuditEntry.number)).all()
+    assert seen[-2:] == ["see pixels", "see heat map"]
+
+
+def test_where_nothing_speaks_for_pneumonia_nothing_is_highlighted(
+    as_: As, clinic: Clinic, image: str, read_all: Callable[[], int]
+) -> None:
+    read_all()
+    flat = io.BytesIO()
+    np.save(flat, np.full((6, 6), -1, np.float32))
+    with clinic.database.writing() as session:
+        session.scalars(select(StoredReading)).one().heatmap = flat.getvalue()
+    answer = as_(Role.CLINICIAN).get(f"/v1/images/{image}/highlights").json()
+    assert answer == {"png": None, "low": None, "high": None}
+
+
+def test_an_image_without_a_heat_map_says_so(as_: As, image: str) -> None:
+    clinician = as_(Role.CLINICIAN)
+    answer = clinician.get(f"/v1/images/{image}/highlights")
+    assert (answer.status_code, "no heat map" in answer.json()["detail"]) == (404, True)
+    assert clinician.get(f"/v1/images/{'0' * 32}/pixels").status_code == 404

@@ -1,0 +1,93 @@
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from fastapi.testclient import TestClient
+from sqlalchemy import select
+
+from pneumoscope.clinic.identity.accounts import Role
+from pneumoscope.clinic.settings import Clinic
+from pneumoscope.clinic.storage.tables import AuditEntry, Site
+from pneumoscope.dataset import open_dataset
+
+As = Callable[[Role], TestClient]
+
+
+@pytest.fixture
+def image(as_: As, phantoms: list[bytes], read_all: Callable[[], int]) -> str:
+    sent = [("files", ("a.png", phantoms[0], "image/png"))]
+    made = as_(Role.SERVICE).post("/v1/readings", files=sent).json()["images"][0]
+    read_all()
+    return str(made["id"])
+
+
+def test_a_judgement_is_given_changed_and_seen(as_: As, clinic: Clinic, image: str) -> None:
+    clinician, reviewer = as_(Role.CLINICIAN), as_(Role.REVIEWER)
+    path = f"/v1/images/{image}/judgements"
+    first = clinician.post(path, json={"answer": "agree"})
+    assert (first.status_code, first.json()["version"]) == (201, 1)
+    why = {"answer": "disagree", "reason": "artefact", "text": "<b>a tube</b>"}
+    assert clinician.post(path, json=why).json()["version"] == 2
+    said = reviewer.get(path).json()
+    assert [(one["version"], one["answer"], one["text"]) for one in said] == [
+        (1, "agree", None),
+        (2, "disagree", "<b>a tube</b>"),
+    ]
+    listed = reviewer.post("/v1/studies/search", json={"disputed": True}).json()["studies"]
+    assert [study["status"] for study in listed] == ["reviewed"]
+    with clinic.database.reading() as session:
+        trail = session.scalars(select(AuditEntry).where(AuditEntry.action == "judge")).all()
+    assert [entry.actor for entry in trail] == ["a clinician"] * 2
+    assert "tube" not in trail[1].detail
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        {},
+        {"answer": "perhaps"},
+        {"answer": "agree", "x": 1},
+        {"answer": "agree", "text": "x" * 4001},
+    ],
+)
+def test_what_is_no_judgement_is_refused(as_: As, image: str, wrong: dict[str, object]) -> None:
+    answer = as_(Role.CLINICIAN).post(f"/v1/images/{image}/judgements", json=wrong)
+    assert answer.status_code == 422
+
+
+def test_programs_do_not_judge_and_in_shadow_mode_clinicians_neither(
+    as_: As, clinic: Clinic, image: str
+) -> None:
+    path, agrees = f"/v1/images/{image}/judgements", {"answer": "agree"}
+    assert as_(Role.SERVICE).post(path, json=agrees).status_code == 403
+    with clinic.database.writing() as session:
+        session.scalars(select(Site)).one().displayed = False
+    assert as_(Role.CLINICIAN).post(path, json=agrees).status_code == 403
+    assert as_(Role.CLINICIAN).get(path).status_code == 403
+    assert as_(Role.REVIEWER).post(path, json=agrees).status_code == 201
+
+
+def test_judgements_become_a_table_that_a_dataset_is_made_of(
+    as_: As, clinic: Clinic, phantoms: list[bytes], read_all: Callable[[], int], tmp_path: Path
+) -> None:
+    sent = [("files", (f"{i}.png", content, "image/png")) for i, content in enumerate(phantoms)]
+    images = as_(Role.SERVICE).post("/v1/readings", files=sent).json()["images"]
+    read_all()
+    truths = ["NORMAL", "PNEUMONIA"] * 3
+    for made, truth in zip(images, truths, strict=True):
+        opinion = {"answer": "uncertain", "truth": truth}
+        as_(Role.REVIEWER).post(f"/v1/images/{made['id']}/judgements", json=opinion)
+    out = tmp_path / "labels.csv"
+    url = clinic.settings.database_url
+    command = ["labels", "--data", clinic.settings.data, "--database", url, "--out", out]
+    subprocess.run([sys.executable, "-m", "pneumoscope", *command], check=True)
+    manifest = open_dataset(out, images=clinic.store.folder)
+    made_of = {entry.path.split("/")[1]: entry.label.name for entry in manifest.entries}
+    assert made_of == {one["sha256"]: truth for one, truth in zip(images, truths, strict=True)}
+    assert len({entry.group for entry in manifest.entries}) == 6
+    again = subprocess.run(
+        [sys.executable, "-m", "pneumoscope", *command], capture_output=True, text=True
+    )
+    assert (again.returncode, "not empty" in again.stderr) == (1, True)

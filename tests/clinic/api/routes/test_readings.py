@@ -1,0 +1,209 @@
+import io
+import json
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+
+import numpy as np
+import pytest
+from fastapi.testclient import TestClient
+from PIL import Image as Picture
+from sqlalchemy import func, select
+
+from pneumoscope.clinic.identity.accounts import Role
+from pneumoscope.clinic.settings import Clinic
+from pneumoscope.clinic.storage.tables import Image, Site
+from pneumoscope.reader import Reader
+
+As = Callable[[Role], TestClient]
+
+
+def files(*contents: bytes) -> list[tuple[str, tuple[str, bytes, str]]]:
+    return [("files", (f"{i}.png", one, "image/png")) for i, one in enumerate(contents)]
+
+
+def test_a_radiograph_is_handed_in_read_and_shown(
+    as_: As, phantoms: list[bytes], reader: Reader, read_all: Callable[[], int]
+) -> None:
+    service = as_(Role.SERVICE)
+    about = json.dumps({"patient_id": "P-1", "accession": "A-7"})
+    answer = service.post("/v1/readings", files=files(phantoms[0]), data={"about": about})
+    assert answer.status_code == 202
+    accepted = answer.json()
+    (image,) = accepted["images"]
+    assert (image["state"], image["reading"], accepted["refused"]) == ("waiting", None, [])
+    assert service.get(f"/v1/jobs/{accepted['job']}").json()["waiting"] == 1
+
+    assert read_all() == 1
+    shown = service.get(f"/v1/readings/{image['id']}").json()
+    alone = reader.read(phantoms[0])
+    assert shown["state"] == "done"
+    assert shown["reading"]["probability"] == alone.probability
+    assert shown["reading"]["finding"] == alone.findings["screening"]
+    assert shown["reading"]["reasons"] == list(alone.reasons)
+    job = service.get(f"/v1/jobs/{accepted['job']}").json()
+    assert (job["images"], job["waiting"], job["by_status"]) == (1, 0, {alone.status: 1})
+
+    study = service.get(f"/v1/studies/{image['study']}").json()
+    assert (study["patient"]["id"], study["accession"]) == ("P-1", "A-7")
+    assert study["probability"] == alone.probability
+    assert service.get(f"/v1/images/{image['id']}/file").content == phantoms[0]
+    tiff = service.get(f"/v1/images/{image['id']}/heatmap").content
+    np.testing.assert_array_equal(np.asarray(Picture.open(io.BytesIO(tiff))), alone.heatmap)
+    report = service.get(f"/v1/studies/{image['study']}/report")
+    assert report.headers["content-type"].startswith("application/fhir+json")
+    kinds = [entry["resource"]["resourceType"] for entry in report.json()["entry"]]
+    assert kinds == ["DiagnosticReport", "Observation"]
+
+
+def test_one_bad_file_among_many_is_named_and_the_rest_goes_on(
+    as_: As, phantoms: list[bytes], read_all: Callable[[], int]
+) -> None:
+    service = as_(Role.SERVICE)
+    sent = files(phantoms[0], b"%PDF-1.7 no radiograph", phantoms[1])
+    answer = service.post("/v1/readings", files=sent).json()
+    assert [image["name"] for image in answer["images"]] == ["0.png", "2.png"]
+    (refused,) = answer["refused"]
+    assert (refused["name"], refused["place"]) == ("1.png", 1)
+    assert "DICOM, JPEG" in refused["reason"]
+    assert read_all() == 2
+
+
+def test_nothing_but_bad_files_is_an_error_and_keeps_nothing(as_: As, clinic: Clinic) -> None:
+    answer = as_(Role.SERVICE).post("/v1/readings", files=files(b"no", b"neither"))
+    assert answer.status_code == 415
+    assert answer.headers["content-type"] == "application/problem+json"
+    assert "0.png" in answer.json()["detail"]
+    assert [one["place"] for one in answer.json()["refused"]] == [0, 1]
+    assert not [path for path in clinic.store.folder.rglob("*") if path.is_file()]
+
+
+def count(clinic: Clinic) -> int:
+    with clinic.database.reading() as session:
+        return session.scalar(select(func.count()).select_from(Image)) or 0
+
+
+def test_the_same_request_twice_is_read_once(
+    as_: As, clinic: Clinic, phantoms: list[bytes]
+) -> None:
+    service = as_(Role.SERVICE)
+    key = {"Idempotency-Key": "ward-7-0001"}
+    first, again = (
+        service.post("/v1/readings", files=files(*phantoms[:2]), headers=key) for _ in range(2)
+    )
+    assert again.status_code == 202
+    assert again.json() == first.json()
+    assert count(clinic) == 2
+    other = service.post("/v1/readings", files=files(phantoms[2]), headers=key)
+    assert other.status_code == 422
+    assert "Idempotency-Key" in other.json()["detail"]
+    about = {"about": '{"patient_id": "P-2"}'}
+    described = service.post("/v1/readings", files=files(*phantoms[:2]), data=about, headers=key)
+    assert described.status_code == 422  # the same files, said to be another patient's
+    someone_else = as_(Role.REVIEWER).post("/v1/readings", files=files(phantoms[2]), headers=key)
+    assert someone_else.status_code == 202
+
+
+def test_the_same_request_at_the_same_moment_is_read_once(
+    as_: As, clinic: Clinic, phantoms: list[bytes]
+) -> None:
+    service = as_(Role.SERVICE)
+    key = {"Idempotency-Key": "twice at once"}
+
+    def send(_: int) -> str:
+        answer = service.post("/v1/readings", files=files(phantoms[0]), headers=key)
+        assert answer.status_code == 202, answer.text
+        return str(answer.json()["job"])
+
+    with ThreadPoolExecutor(4) as pool:
+        assert len(set(pool.map(send, range(8)))) == 1
+    assert count(clinic) == 1
+
+
+def test_too_much_is_refused_however_it_comes(as_: As, clinic: Clinic) -> None:
+    service = as_(Role.SERVICE)
+    declared = service.post("/v1/readings", files=files(bytes(3_000_000)))
+    assert declared.status_code == 413
+
+    def endless() -> Iterator[bytes]:
+        for _ in range(40):
+            yield bytes(100_000)
+
+    kind = "multipart/form-data; boundary=x"
+    chunked = service.post("/v1/readings", content=endless(), headers={"Content-Type": kind})
+    assert chunked.status_code == 413
+    assert chunked.json()["title"]
+    assert count(clinic) == 0
+
+
+@pytest.mark.parametrize(
+    "about", ["no JSON", "[]", '{"study_uid": "../../etc"}', '{"patient_id": "' + "x" * 65 + '"}']
+)
+def test_a_description_that_is_none_is_refused_without_being_repeated(
+    as_: As, phantoms: list[bytes], about: str
+) -> None:
+    answer = as_(Role.SERVICE).post("/v1/readings", files=files(phantoms[0]), data={"about": about})
+    assert answer.status_code == 422
+    assert about not in answer.text
+
+
+def test_an_unknown_site_is_named_as_such(as_: As, phantoms: list[bytes]) -> None:
+    answer = as_(Role.SERVICE).post(
+        "/v1/readings", files=files(phantoms[0]), data={"site": "nowhere"}
+    )
+    assert answer.status_code == 422
+    assert "no such site" in answer.json()["detail"]
+
+
+def test_images_of_a_job_come_in_pages(as_: As, phantoms: list[bytes]) -> None:
+    service = as_(Role.SERVICE)
+    job = service.post("/v1/readings", files=files(*phantoms[:5])).json()["job"]
+    seen, after = [], ""
+    while after is not None:
+        page = service.get(f"/v1/jobs/{job}/images", params={"after": after, "limit": 2}).json()
+        seen += [image["name"] for image in page["images"]]
+        after = page["next"]
+    assert sorted(seen) == [f"{i}.png" for i in range(5)]
+    assert as_(Role.REVIEWER).get(f"/v1/jobs/{job}").status_code == 404  # another's
+
+
+def test_in_shadow_mode_those_who_treat_see_no_reading_anywhere(
+    as_: As, clinic: Clinic, phantoms: list[bytes], read_all: Callable[[], int]
+) -> None:
+    with clinic.database.writing() as session:
+        session.scalars(select(Site)).one().displayed = False
+    service = as_(Role.SERVICE)
+    image = service.post("/v1/readings", files=files(phantoms[0])).json()["images"][0]
+    read_all()
+    for role, sees in [
+        (Role.CLINICIAN, False),
+        (Role.SERVICE, False),
+        (Role.REVIEWER, True),
+        (Role.ADMINISTRATOR, True),
+    ]:
+        client = as_(role)
+        shown = client.get(f"/v1/readings/{image['id']}").json()
+        assert (shown["reading"] is not None, shown["withheld"]) == (sees, not sees)
+        study = client.get(f"/v1/studies/{image['study']}").json()
+        assert (study["probability"] is not None) is sees
+        assert (study["images"][0]["reading"] is not None) is sees
+        listed = client.post("/v1/studies/search", json={}).json()["studies"][0]
+        assert (listed["probability"] is not None) is sees
+        expected = 200 if sees else 403
+        assert client.get(f"/v1/studies/{image['study']}/report").status_code == expected
+        assert client.get(f"/v1/images/{image['id']}/heatmap").status_code == expected
+
+
+def test_hostile_names_of_files_and_patients_stay_data(as_: As, phantoms: list[bytes]) -> None:
+    service = as_(Role.SERVICE)
+    hostile = "<script>alert(1)</script>"
+    sent = [("files", (f"../../{hostile}.png", phantoms[0], "image/png"))]
+    about = json.dumps({"patient_name": hostile})
+    image = service.post("/v1/readings", files=sent, data={"about": about}).json()["images"][0]
+    assert "/" not in image["name"].replace("</", "")
+    answer = service.get(f"/v1/studies/{image['study']}")
+    assert answer.headers["content-type"] == "application/json"
+    assert answer.headers["x-content-type-options"] == "nosniff"
+    assert answer.json()["patient"]["name"] == hostile
+    file = service.get(f"/v1/images/{image['id']}/file")
+    assert file.headers["content-disposition"] == "attachment"
+    assert "default-src 'none'" in file.headers["content-security-policy"]

@@ -1,0 +1,446 @@
+"""Signing in by a real issuer, which also lies, and browsers that are led astray."""
+
+import base64
+import hmac
+import json
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+from datetime import UTC, datetime
+from types import SimpleNamespace
+from typing import Any
+from urllib.parse import parse_qs, urlsplit
+
+import httpx
+import pytest
+from fastapi.testclient import TestClient
+from joserfc import jwt
+from sqlalchemy import select
+
+from pneumoscope.clinic.api.app import create_app
+from pneumoscope.clinic.api.routes.single_sign_on import BROWSER_COOKIE
+from pneumoscope.clinic.api.security import COOKIE
+from pneumoscope.clinic.identity import oidc
+from pneumoscope.clinic.identity.accounts import Role, create_user, deactivate
+from pneumoscope.clinic.settings import Clinic, SignOn
+from pneumoscope.clinic.storage.tables import AuditEntry, Identity, User
+
+from ...issuer import CLIENT, ODD_SECRET, SECRET, Claims, Issuer, ec_key, rsa_key
+from ..conftest import PASSWORD
+
+ADDRESS = "https://clinic.test"
+ROLES = (("heads", Role.ADMINISTRATOR), ("seniors", Role.REVIEWER), ("doctors", Role.CLINICIAN))
+
+
+@pytest.fixture
+def issuer() -> Iterator[Issuer]:
+    with Issuer().running() as running:
+        yield running
+
+
+@pytest.fixture
+def clinic(clinic: Clinic, issuer: Issuer) -> Clinic:
+    sign_on = SignOn(issuer.url, CLIENT, SECRET, ADDRESS, "groups", ROLES)
+    return replace(clinic, settings=replace(clinic.settings, sign_on=sign_on))
+
+
+@pytest.fixture
+def browser(anonymous: TestClient) -> TestClient:
+    anonymous.follow_redirects = False
+    return anonymous
+
+
+def another(browser: TestClient) -> TestClient:
+    return TestClient(browser.app, ADDRESS, raise_server_exceptions=False, follow_redirects=False)
+
+
+def leave(browser: TestClient) -> str:
+    """Go to the issuer, sign in there, and return the address that it sends the browser to."""
+    there = browser.get("/v1/oidc/login")
+    assert there.status_code == 302, there.text
+    back = httpx.get(there.headers["location"])
+    assert back.status_code == 302
+    return str(back.headers["location"])
+
+
+def sign_in(browser: TestClient) -> httpx.Response:
+    return browser.get(leave(browser))  # type: ignore[return-value]
+
+
+def who(browser: TestClient) -> tuple[str, str] | None:
+    answer = browser.get("/v1/session")
+    return (answer.json()["name"], answer.json()["role"]) if answer.is_success else None
+
+
+def actions(clinic: Clinic) -> list[tuple[str, str]]:
+    with clinic.database.reading() as session:
+        entries = session.scalars(select(AuditEntry).order_by(AuditEntry.number)).all()
+    return [(entry.actor, entry.action) for entry in entries]
+
+
+def names(clinic: Clinic) -> set[str]:
+    with clinic.database.reading() as session:
+        return set(session.scalars(select(User.name)))
+
+
+def refused(answer: httpx.Response, browser: TestClient, status: int) -> None:
+    assert answer.status_code == status, answer.text
+    assert "Not signed in" in answer.text
+    assert COOKIE not in answer.headers.get("set-cookie", "")
+    assert who(browser) is None
+
+
+def test_the_first_sign_in_makes_an_account_and_a_session(
+    browser: TestClient, clinic: Clinic
+) -> None:
+    answer = sign_in(browser)
+    assert answer.status_code == 200
+    assert who(browser) == ("ada", "clinician")
+    assert actions(clinic) == [("single sign-on", "make user"), ("ada", "sign in")]
+    csrf = {"X-CSRF-Token": browser.get("/v1/session").json()["csrf"]}
+    assert browser.post("/v1/studies/search", json={}).status_code == 403
+    assert browser.post("/v1/studies/search", json={}, headers=csrf).status_code == 200
+
+
+def test_who_is_about_to_sign_in_is_told_that_there_is_a_single_sign_on(
+    browser: TestClient,
+) -> None:
+    assert browser.get("/v1/oidc").json() == {"offered": True}
+
+
+def test_the_cookies_are_as_safe_as_they_can_be(browser: TestClient) -> None:
+    gone = browser.get("/v1/oidc/login")
+    words = {word.strip().lower() for word in gone.headers["set-cookie"].split(";")}
+    # Lax: it must come along from another site, by navigation alone.
+    assert {"secure", "httponly", "samesite=lax", "path=/", "max-age=600"} <= words
+    assert not any(word.startswith("domain") for word in words)
+    back = sign_in(browser)
+    by_name = {one.split("=", 1)[0]: one.lower() for one in back.headers.get_list("set-cookie")}
+    assert all(word in by_name[COOKIE] for word in ("secure", "httponly", "samesite=strict"))
+    assert "max-age=0" in by_name[BROWSER_COOKIE]
+    assert 'content="0;url=/"' in back.text  # no redirect: that would be the other site's still
+
+
+def test_what_is_sent_to_the_issuer_differs_each_time_and_has_no_secret(
+    browser: TestClient,
+) -> None:
+    asked = [
+        parse_qs(urlsplit(browser.get("/v1/oidc/login").headers["location"]).query)
+        for _ in range(2)
+    ]
+    for name in ("state", "nonce", "code_challenge"):
+        assert asked[0][name] != asked[1][name]
+        assert len(asked[0][name][0]) >= 43  # 256 bits
+    assert asked[0]["redirect_uri"] == [f"{ADDRESS}/v1/oidc/callback"]
+    assert "s3cret" not in str(asked)
+
+
+def test_the_same_person_has_one_account_whatever_they_are_called(
+    browser: TestClient, clinic: Clinic, issuer: Issuer
+) -> None:
+    sign_in(browser)
+    issuer.person["preferred_username"] = "Ada Lovelace"
+    other = another(browser)
+    sign_in(other)
+    assert who(other) == ("ada", "clinician")
+    assert "ada lovelace" not in names(clinic)
+
+
+def test_a_role_follows_what_the_hospital_says(
+    browser: TestClient, clinic: Clinic, issuer: Issuer
+) -> None:
+    sign_in(browser)
+    issuer.person["groups"] = ["doctors", "seniors"]  # the first of ours that they are in
+    other = another(browser)
+    sign_in(other)
+    assert who(browser) == who(other) == ("ada", "reviewer")
+    assert ("single sign-on", "change user") in actions(clinic)
+    issuer.person["groups"] = ["cooks"]
+    refused(sign_in(third := another(browser)), third, 403)
+
+
+@pytest.mark.parametrize("groups", [None, [], ["cooks"], "cooks", {"doctors": 1}, [["doctors"]], 7])
+def test_who_has_no_role_has_no_account(
+    browser: TestClient, clinic: Clinic, issuer: Issuer, groups: object
+) -> None:
+    issuer.person["groups"] = groups
+    before = names(clinic)
+    refused(sign_in(browser), browser, 403)
+    assert names(clinic) == before
+    assert actions(clinic) == [("unknown", "fail to sign in")]
+
+
+def test_a_claim_may_be_one_text(browser: TestClient, issuer: Issuer) -> None:
+    issuer.person["groups"] = "seniors"
+    sign_in(browser)
+    assert who(browser) == ("ada", "reviewer")
+
+
+def test_a_local_account_is_never_taken_over(
+    browser: TestClient, clinic: Clinic, issuer: Issuer
+) -> None:
+    issuer.person |= {"preferred_username": "A CLINICIAN", "groups": ["heads"]}
+    refused(sign_in(browser), browser, 403)
+    with clinic.database.reading() as session:
+        assert session.scalars(select(Identity)).all() == []
+        user = session.scalars(select(User).where(User.name == "a clinician")).one()
+    assert user.role == Role.CLINICIAN
+    right = {"name": "a clinician", "password": PASSWORD}
+    assert browser.post("/v1/session", json=right).status_code == 200
+
+
+def test_another_person_of_the_same_name_is_not_the_same(
+    browser: TestClient, issuer: Issuer
+) -> None:
+    sign_in(browser)
+    issuer.person["sub"] = "another"
+    refused(sign_in(other := another(browser)), other, 403)
+
+
+def test_an_account_that_was_taken_away_here_stays_so(browser: TestClient, clinic: Clinic) -> None:
+    sign_in(browser)
+    with clinic.database.writing() as session:
+        ada = session.scalars(select(User).where(User.name == "ada")).one()
+        deactivate(session, ada.id, ada.created)
+    assert who(browser) is None
+    refused(sign_in(browser), browser, 403)
+
+
+def test_a_password_does_not_open_an_account_of_the_single_sign_on(browser: TestClient) -> None:
+    sign_in(browser)
+    for password in ("", "None", PASSWORD):
+        tried = {"name": "ada", "password": password}
+        assert another(browser).post("/v1/session", json=tried).status_code == 401
+
+
+def coded(part: object) -> str:
+    return base64.urlsafe_b64encode(json.dumps(part).encode()).rstrip(b"=").decode()
+
+
+def unsigned(claims: Claims) -> str:
+    return f"{coded({'alg': 'none'})}.{coded(claims)}."
+
+
+def with_the_public_key_as_secret(issuer: Issuer) -> Callable[[Claims], str]:
+    """Sign as anybody can; by hand, since joserfc refuses to."""
+    public = issuer.keys[0].as_pem(private=False)
+
+    def sign(claims: Claims) -> str:
+        content = f"{coded({'alg': 'HS256', 'kid': 'first'})}.{coded(claims)}"
+        signature = hmac.digest(public, content.encode(), "sha256")
+        return f"{content}.{base64.urlsafe_b64encode(signature).rstrip(b'=').decode()}"
+
+    return sign
+
+
+LIES: dict[str, Callable[[Issuer], Callable[[Claims], str]]] = {
+    "another's signature": lambda issuer: (
+        lambda claims: jwt.encode({"alg": "RS256", "kid": "first"}, claims, rsa_key("first", 1))
+    ),
+    "an unknown key": lambda issuer: (
+        lambda claims: jwt.encode({"alg": "RS256", "kid": "other"}, claims, rsa_key("other"))
+    ),
+    "a key that it brings along": lambda issuer: (
+        lambda claims: jwt.encode(
+            {"alg": "RS256", "jwk": (key := rsa_key("own")).as_dict(private=False)}, claims, key
+        )
+    ),
+    "no signature": lambda issuer: unsigned,
+    "the public key as a secret": with_the_public_key_as_secret,
+    "changed after signing": lambda issuer: (
+        lambda claims: ".".join(
+            part if place != 1 else coded(claims | {"sub": "other"})
+            for place, part in enumerate(issuer.signed(claims).split("."))
+        )
+    ),
+    "another audience": lambda issuer: lambda claims: issuer.signed(claims | {"aud": "other"}),
+    "another audience, as a list": lambda issuer: (
+        lambda claims: issuer.signed(claims | {"aud": ["other"], "azp": CLIENT})
+    ),
+    "several audiences, for another": lambda issuer: (
+        lambda claims: issuer.signed(claims | {"aud": [CLIENT, "other"], "azp": "other"})
+    ),
+    "no audience": lambda issuer: lambda claims: issuer.signed(without(claims, "aud")),
+    "another issuer": lambda issuer: (
+        lambda claims: issuer.signed(claims | {"iss": "https://other.example"})
+    ),
+    "no issuer": lambda issuer: lambda claims: issuer.signed(without(claims, "iss")),
+    "another nonce": lambda issuer: lambda claims: issuer.signed(claims | {"nonce": "other"}),
+    "no nonce": lambda issuer: lambda claims: issuer.signed(without(claims, "nonce")),
+    "expired": lambda issuer: (
+        lambda claims: issuer.signed(
+            claims | {"iat": claims["iat"] - 900, "exp": claims["iat"] - 120}
+        )
+    ),
+    "never expires": lambda issuer: lambda claims: issuer.signed(without(claims, "exp")),
+    "from the future": lambda issuer: (
+        lambda claims: issuer.signed(
+            claims | {"iat": claims["iat"] + 3600, "exp": claims["iat"] + 7200}
+        )
+    ),
+    "not valid yet": lambda issuer: (
+        lambda claims: issuer.signed(claims | {"nbf": claims["iat"] + 3600})
+    ),
+    "nobody": lambda issuer: lambda claims: issuer.signed(without(claims, "sub")),
+    "of another access token": lambda issuer: (
+        lambda claims: issuer.signed(claims | {"at_hash": "AAAAAAAAAAAAAAAAAAAAAA"})
+    ),
+    "no token": lambda issuer: lambda claims: "nonsense",
+}
+
+
+def without(claims: Claims, name: str) -> Claims:
+    return {key: value for key, value in claims.items() if key != name}
+
+
+@pytest.mark.parametrize("url", ["sqlite"], indirect=True)  # no database is asked
+@pytest.mark.parametrize("lie", LIES)
+def test_an_id_token_that_is_not_in_order_signs_nobody_in(
+    browser: TestClient, clinic: Clinic, issuer: Issuer, lie: str
+) -> None:
+    before = names(clinic)
+    issuer.sign = LIES[lie](issuer)
+    refused(sign_in(browser), browser, 502)
+    assert names(clinic) == before
+    assert actions(clinic) == [("unknown", "fail to sign in")]
+    issuer.sign = issuer.signed  # it was the lie alone
+    assert sign_in(browser).status_code == 200
+
+
+@pytest.mark.parametrize("also", [{"aud": [CLIENT, "other"], "azp": CLIENT}, {"aud": [CLIENT]}])
+def test_an_id_token_may_be_for_others_too(
+    browser: TestClient, issuer: Issuer, also: dict[str, Any]
+) -> None:
+    issuer.sign = lambda claims: issuer.signed(claims | also)
+    assert sign_in(browser).status_code == 200
+
+
+def test_signatures_with_elliptic_curves(browser: TestClient, issuer: Issuer) -> None:
+    issuer.keys = [rsa_key("first"), ec_key("second")]
+    assert sign_in(browser).status_code == 200
+
+
+def test_the_issuers_documents_are_fetched_once_and_new_keys_found_at_once(
+    browser: TestClient, issuer: Issuer
+) -> None:
+    def fetched() -> int:
+        return issuer.fetched.count("/keys")
+
+    sign_in(browser)
+    sign_in(browser)
+    assert fetched() == 1
+    issuer.keys.append(rsa_key("second"))
+    assert sign_in(browser).status_code == 200
+    assert fetched() == 2
+    issuer.keys = [rsa_key("second", 1)]  # another one by the same name
+    assert sign_in(browser).status_code == 200
+
+
+def test_a_key_that_was_given_up_holds_no_longer_than_ten_minutes(
+    browser: TestClient, issuer: Issuer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    sign_in(browser)
+    given_up = issuer.keys[0]
+    issuer.keys = [rsa_key("second")]
+    issuer.sign = lambda claims: jwt.encode({"alg": "RS256", "kid": "first"}, claims, given_up)
+    later = time.monotonic() + 601
+    monkeypatch.setattr(oidc, "time", SimpleNamespace(monotonic=lambda: later))
+    refused(sign_in(other := another(browser)), other, 502)
+
+
+def test_an_address_works_once(browser: TestClient, clinic: Clinic) -> None:
+    address = leave(browser)
+    kept = browser.cookies[BROWSER_COOKIE]
+    assert browser.get(address).status_code == 200
+    again = another(browser)
+    again.cookies.set(BROWSER_COOKIE, kept)
+    refused(again.get(address), again, 400)  # type: ignore[arg-type]
+    assert actions(clinic)[-1] == ("unknown", "fail to sign in")
+
+
+def test_nobody_is_signed_in_as_another_by_following_a_link(browser: TestClient) -> None:
+    address = leave(attacker := another(browser))
+    refused(browser.get(address), browser, 400)  # type: ignore[arg-type]
+    leave(browser)  # even one who is about to sign in
+    refused(browser.get(address), browser, 400)  # type: ignore[arg-type]
+    assert attacker.get(address).status_code == 200
+
+
+def test_a_code_of_another_sign_in_is_worth_nothing(browser: TestClient) -> None:
+    stolen = parse_qs(urlsplit(leave(another(browser))).query)["code"][0]
+    state = parse_qs(urlsplit(leave(browser)).query)["state"][0]
+    answer = browser.get("/v1/oidc/callback", params={"state": state, "code": stolen})
+    refused(answer, browser, 502)  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("query", ["", "?code=x", "?state=&code=", "?state=%00&code=x"])
+def test_an_address_that_is_made_up_signs_nobody_in(browser: TestClient, query: str) -> None:
+    leave(browser)
+    refused(browser.get(f"/v1/oidc/callback{query}"), browser, 400)  # type: ignore[arg-type]
+
+
+def test_who_is_refused_there_is_told_so_and_nothing_is_repeated(
+    browser: TestClient, issuer: Issuer
+) -> None:
+    issuer.refuses = True
+    answer = sign_in(browser)
+    refused(answer, browser, 403)
+    assert "access_denied" not in answer.text
+    assert "<b>" not in answer.text
+
+
+def test_an_issuer_that_is_not_there_or_another_one(browser: TestClient, issuer: Issuer) -> None:
+    for lie in (
+        {"issuer": "https://other.example"},
+        {"token_endpoint": "http://other.example/token"},
+        {"authorization_endpoint": None},
+    ):
+        issuer.discovery = lie
+        refused(browser.get("/v1/oidc/login"), browser, 502)  # type: ignore[arg-type]
+    issuer.discovery = {}
+    address = leave(browser)
+    issuer.stop()
+    refused(browser.get(address), browser, 502)  # type: ignore[arg-type]
+
+
+def test_a_secret_of_odd_letters_goes_in_the_body_where_that_may_be(
+    clinic: Clinic, issuer: Issuer
+) -> None:
+    issuer.secret = ODD_SECRET
+    issuer.discovery = {"token_endpoint_auth_methods_supported": ["client_secret_post"]}
+    assert clinic.settings.sign_on is not None
+    sign_on = replace(clinic.settings.sign_on, client_secret=ODD_SECRET)
+    clinic = replace(clinic, settings=replace(clinic.settings, sign_on=sign_on))
+    browser = TestClient(create_app(clinic), ADDRESS, follow_redirects=False)
+    assert sign_in(browser).status_code == 200
+
+
+def test_one_address_cannot_begin_without_end(browser: TestClient) -> None:
+    statuses = [browser.get("/v1/oidc/login").status_code for _ in range(22)]
+    assert statuses == [302] * 20 + [429] * 2
+
+
+def test_the_last_administrator_stays_one(
+    browser: TestClient, clinic: Clinic, issuer: Issuer
+) -> None:
+    issuer.person["groups"] = ["heads"]
+    sign_in(browser)
+    with clinic.database.writing() as session:
+        local = session.scalars(select(User).where(User.name == "a administrator")).one()
+        deactivate(session, local.id, local.created)
+    issuer.person["groups"] = ["doctors"]
+    answer = sign_in(other := another(browser))
+    refused(answer, other, 403)
+    assert "last administrator" in answer.text
+    assert who(browser) == ("ada", "administrator")
+
+
+def test_a_name_that_looks_like_markup_is_text(
+    browser: TestClient, clinic: Clinic, issuer: Issuer
+) -> None:
+    with clinic.database.writing() as session:
+        create_user(session, "<script>", Role.CLINICIAN, None, datetime.now(UTC))
+    issuer.person["preferred_username"] = "<script>"
+    answer = sign_in(browser)
+    refused(answer, browser, 403)
+    assert "<script>" not in answer.text

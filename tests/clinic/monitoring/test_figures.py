@@ -1,0 +1,283 @@
+"""What monitoring says of a clinic whose patients are known."""
+
+from collections.abc import Callable
+from datetime import timedelta
+from pathlib import Path
+
+import numpy as np
+import pytest
+from sqlalchemy import select
+
+from pneumoscope.clinic.identity.accounts import Role, create_user
+from pneumoscope.clinic.monitoring.observations import observe, one_of_each_patient
+from pneumoscope.clinic.monitoring.overview import Asked, Overview, Yardstick, overview
+from pneumoscope.clinic.monitoring.periods import Days
+from pneumoscope.clinic.monitoring.reference import (
+    STATISTICS,
+    Reference,
+    find_reference,
+    make_reference,
+)
+from pneumoscope.clinic.settings import Settings
+from pneumoscope.clinic.storage.tables import Image, Judgement, StoredReading, Study
+from pneumoscope.clinic.worklist.judgements import Answer, Truth
+from pneumoscope.dataset import Manifest
+from pneumoscope.evaluation.statistics.drift import Band
+from pneumoscope.reader import Bundle, Reader, find_bundle, shipped_bundles
+from pneumoscope.support.errors import ClinicError
+
+from ..simulated import NOW, Simulated, brighter
+
+
+def figures(simulated: Simulated, **asked: object) -> Overview:
+    with simulated.database.reading() as session:
+        return overview(session, simulated.yardstick, Asked(**asked), NOW)
+
+
+def readings(simulated: Simulated) -> list[StoredReading]:
+    with simulated.database.reading() as session:
+        return list(session.scalars(select(StoredReading).order_by(StoredReading.created)))
+
+
+def test_windows_are_whole_days_up_to_yesterday(simulated: Simulated) -> None:
+    simulated.run(4, 0, 3)
+    found = figures(simulated, days=2, windows=2)
+    assert [str(one.days) for one in found.periods] == [
+        "2026-11-21 to 2026-11-22",
+        "2026-11-23 to 2026-11-24",
+    ]
+    assert [one.images for one in found.periods] == [6, 6]  # today's three are not among them
+
+
+def test_times_are_those_of_the_readings(simulated: Simulated) -> None:
+    simulated.run(5, 1, 8)
+    (found,) = figures(simulated, days=5, windows=1).periods
+    milliseconds = [one.milliseconds for one in readings(simulated)]
+    assert found.reading is not None
+    assert found.reading.median == pytest.approx(np.median(milliseconds) / 1000)
+    assert found.reading.most == pytest.approx(np.quantile(milliseconds, 0.95) / 1000)
+    assert found.waiting is not None
+    assert 1 < found.waiting.median < 30
+
+
+def test_a_patient_counts_once_and_a_file_that_came_again_not_at_all(simulated: Simulated) -> None:
+    simulated.run(2, 1, 5, rejected=0.0)
+    with simulated.database.writing() as session:
+        studies = session.scalars(select(Study).order_by(Study.received)).all()
+        images = session.scalars(select(Image).order_by(Image.received)).all()
+        studies[1].patient_id = studies[0].patient_id
+        studies[2].patient_id = studies[3].patient_id = None  # two of whom nothing is known
+        images[9].sha256 = images[8].sha256
+    (found,) = figures(simulated, days=2, windows=1).periods
+    assert (found.images, found.patients) == (10, 8)
+
+
+def test_the_same_number_at_two_sites_is_two_patients(simulated: Simulated) -> None:
+    for site in ("East", "West"):
+        simulated.run(1, 1, 1, site=site)
+    with simulated.database.writing() as session:
+        for study in session.scalars(select(Study)):
+            study.patient_id = "Okafor-7"
+    with simulated.database.reading() as session:
+        days = Days.before(NOW, 1)
+        seen = observe(session, days.begin, days.end, None)
+    assert len(list(one_of_each_patient(seen))) == 2
+    assert "Okafor" not in repr(seen)
+
+
+def test_what_was_rejected_and_failed_is_counted_with_its_reasons(simulated: Simulated) -> None:
+    simulated.run(2, 1, 4, rejected=1.0)
+    simulated.run(1, 1, 2, rejected=0.0)
+    with simulated.database.writing() as session:
+        last = session.scalars(select(StoredReading).where(StoredReading.status == "read")).first()
+        assert last is not None
+        last.status, last.probability, last.finding = "failed", None, None
+    (found,) = figures(simulated, days=2, windows=1).periods
+    assert (found.unread.part, found.unread.whole) == (9, 10)
+    assert found.reasons == {"lateral": 8, "failed": 1}
+
+
+def test_one_site_or_all(simulated: Simulated) -> None:
+    simulated.run(3, 1, 2, site="East")
+    simulated.run(3, 1, 5, site="West")
+    east = simulated.site("East")
+    assert figures(simulated, days=3, windows=1).periods[0].images == 21
+    assert figures(simulated, days=3, windows=1, site=east).periods[0].images == 6
+
+
+def test_a_shift_of_the_exposure_is_seen_where_it_is_and_nowhere_else(
+    simulated: Simulated,
+) -> None:
+    simulated.run(20, 11, 12)
+    simulated.run(10, 1, 12, change=brighter(0.08))
+    before, after = figures(simulated, days=10, windows=2).periods
+    # The shipped reference has only square images, with which no aspect can be compared.
+    assert list(before.shifts) == [name for name in STATISTICS if name != "aspect"]
+    assert before.shifts["brightness"].band is not Band.LARGE
+    assert after.shifts["brightness"].band is Band.LARGE
+    assert after.shifts["brightness"].shares[-1] > 0.3
+    adjusted = figures(simulated, days=10, windows=2).adjusted
+    assert [name for name, p in adjusted.items() if p < 1e-6] == ["brightness"]
+
+
+def test_what_another_bundle_read_is_not_compared(simulated: Simulated) -> None:
+    simulated.run(5, 1, 20, bundle="another@0", judged=1.0)
+    (found,) = figures(simulated, days=5, windows=1).periods
+    assert (found.images, found.shifts) == (100, {})
+    known = figures(simulated, days=5, windows=1)
+    assert (known.accuracy.patients, known.agreement[-1].agree.whole) == (0, 0)
+
+
+def test_readings_of_before_statistics_were_kept_have_their_probability_compared(
+    simulated: Simulated,
+) -> None:
+    simulated.run(10, 1, 10)
+    with simulated.database.writing() as session:
+        for reading in session.scalars(select(StoredReading)):
+            reading.inputs = None
+    (found,) = figures(simulated, days=10, windows=1).periods
+    assert list(found.shifts) == ["probability", "distance"]
+
+
+def test_agreement_is_counted_by_the_week_it_was_said_in(simulated: Simulated) -> None:
+    simulated.run(14, 8, 4, rejected=0.0, judged=1.0, agree=1.0)
+    simulated.run(7, 1, 4, rejected=0.0, judged=1.0, agree=0.0)
+    weeks = figures(simulated, days=7, windows=2).agreement
+    assert [(one.agree.part, one.agree.whole) for one in weeks] == [(28, 28), (0, 28)]
+
+
+def test_one_opinion_a_patient_and_the_uncertain_apart(simulated: Simulated) -> None:
+    simulated.run(1, 1, 3, rejected=0.0, judged=1.0, agree=1.0)
+    with simulated.database.writing() as session:
+        said = session.scalars(select(Judgement).order_by(Judgement.id)).all()
+        said[0].answer = Answer.UNCERTAIN
+        other = create_user(session, "other", Role.REVIEWER, None, NOW)
+        session.add(
+            Judgement(
+                image_id=said[1].image_id,
+                user_id=other.user_id,
+                version=1,
+                answer=Answer.DISAGREE,
+                created=said[1].created + timedelta(minutes=1),
+            )
+        )
+    week = figures(simulated, days=7, windows=1).agreement[-1]
+    assert (week.agree.part, week.agree.whole, week.uncertain) == (2, 2, 1)
+
+
+def test_accuracy_is_corrected_for_who_was_judged(simulated: Simulated) -> None:
+    """Nobody is wrong above the threshold; below it a fifth is ill, and few of them are judged."""
+    simulated.run(20, 1, 30, rejected=0.0)
+    threshold = simulated.yardstick.point.threshold
+    rng = np.random.default_rng(5)
+    with simulated.database.writing() as session:
+        judge = create_user(session, "judge", Role.REVIEWER, None, NOW).user_id
+        ill = called = 0
+        for image in session.scalars(select(Image).order_by(Image.id)).all():
+            above = image.reading.probability >= threshold
+            is_ill = above or rng.random() < 0.2
+            ill, called = ill + is_ill, called + above
+            if rng.random() < (0.9 if above else 0.3):
+                truth = Truth.PNEUMONIA if is_ill else Truth.NORMAL
+                session.add(
+                    Judgement(
+                        image_id=image.id,
+                        user_id=judge,
+                        version=1,
+                        answer=Answer.UNCERTAIN,
+                        truth=truth,
+                        created=NOW,
+                    )
+                )
+    found = figures(simulated, days=20, windows=1).accuracy
+    assert found.patients == 600
+    naive, corrected = found.among_judged.sensitivity, found.corrected.sensitivity
+    assert naive.value is not None
+    assert corrected.interval is not None
+    assert naive.value > called / ill + 0.03
+    assert corrected.interval.low < called / ill < corrected.interval.high
+    assert found.corrected.specificity.value == 1.0
+
+
+def test_people_who_contradict_each_other_say_nothing_of_the_truth(simulated: Simulated) -> None:
+    simulated.run(1, 1, 2, rejected=0.0)
+    with simulated.database.writing() as session:
+        images = session.scalars(select(Image)).all()
+        for name, truth in (("a", Truth.NORMAL), ("b", Truth.PNEUMONIA)):
+            judge = create_user(session, name, Role.REVIEWER, None, NOW).user_id
+            session.add(
+                Judgement(
+                    image_id=images[0].id,
+                    user_id=judge,
+                    version=1,
+                    answer=Answer.UNCERTAIN,
+                    truth=truth,
+                    created=NOW,
+                )
+            )
+    found = figures(simulated, days=1, windows=1).accuracy
+    assert (found.patients, found.judged) == (2, 0)
+
+
+def test_an_empty_clinic_has_figures_too(simulated: Simulated) -> None:
+    found = figures(simulated)
+    assert {one.images for one in found.periods} == {0}
+    assert found.accuracy.corrected.sensitivity.value is None
+
+
+def test_shipped_bundles_have_a_reference_but_for_the_one_that_learned_from_all() -> None:
+    found = {
+        name: Yardstick.of(Bundle.open(find_bundle(name)), Settings(Path())).reference
+        for name in shipped_bundles()
+    }
+    assert found.pop("adults") is None
+    for reference in found.values():
+        assert reference is not None
+        for statistic in STATISTICS:
+            values = reference.values[statistic]
+            assert len(values) >= 100
+            assert (np.diff(values) >= 0).all()  # no patient's own row can be put together
+
+
+def test_a_clinics_own_reference_comes_before_the_shipped_one(
+    tmp_path: Path, yardstick: Yardstick
+) -> None:
+    own = Reference(yardstick.bundle, dict.fromkeys(STATISTICS, np.arange(70.0)))
+    own.write(tmp_path / "references")
+    found = find_reference(yardstick.bundle, tmp_path)
+    assert found is not None
+    assert (found.bundle, found.patients) == (yardstick.bundle, 70)
+    np.testing.assert_array_equal(found.values["noise"], np.arange(70.0))
+
+
+@pytest.mark.parametrize("length", [0, 5, 200, 5000])
+def test_a_damaged_reference_is_named(tmp_path: Path, yardstick: Yardstick, length: int) -> None:
+    assert yardstick.reference is not None
+    path = yardstick.reference.write(tmp_path / "references")
+    path.write_bytes(path.read_bytes()[:length])
+    with pytest.raises(ClinicError, match=r"npz: no reference .*'pneumoscope reference'"):
+        find_reference(yardstick.bundle, tmp_path)
+
+
+def test_the_shipped_reference_is_that_of_the_validation_images(
+    children: Manifest, reader: Reader, yardstick: Yardstick
+) -> None:
+    made = make_reference(reader, children)
+    assert yardstick.reference is not None
+    for name, values in yardstick.reference.values.items():
+        np.testing.assert_allclose(made.values[name], values, rtol=0.02, atol=1e-4)
+
+
+def test_a_bundles_owner_makes_its_reference(
+    pneumoscope: Callable, phantom_dataset: Path, exported: Path, tmp_path: Path
+) -> None:
+    out = tmp_path / "references"
+    made = pneumoscope("reference", phantom_dataset, "--bundle", exported, "--out", out)
+    assert made.code == 0, made.err
+    bundle = Bundle.open(exported)
+    found = find_reference(bundle.identity, tmp_path)
+    assert found is not None
+    assert 0 < found.patients <= bundle.record.training_data.validation
+    refused = pneumoscope("reference", phantom_dataset, "--out", out)
+    assert refused.code != 0
+    assert "not the data, or not the split" in refused.err

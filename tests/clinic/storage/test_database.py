@@ -1,0 +1,97 @@
+from datetime import UTC, datetime, timedelta, timezone
+from pathlib import Path
+
+import pytest
+from alembic.autogenerate import compare_metadata
+from alembic.migration import MigrationContext
+from sqlalchemy import create_engine, select
+from sqlalchemy.exc import IntegrityError
+
+from pneumoscope.clinic.privacy import tables as _privacy  # noqa: F401 (its tables are Table's too)
+from pneumoscope.clinic.storage.database import Database
+from pneumoscope.clinic.storage.table_base import Table
+from pneumoscope.clinic.storage.tables import Image, Job, Site
+from pneumoscope.support.errors import ClinicError
+
+
+def test_the_migrations_make_the_tables_that_the_code_knows(empty_url: str) -> None:
+    Database(empty_url).close()
+    with create_engine(empty_url).connect() as connection:
+        context = MigrationContext.configure(connection, opts={"compare_type": True})
+        assert compare_metadata(context, Table.metadata) == []
+
+
+def test_opening_again_keeps_what_is_there(url: str) -> None:
+    first = Database(url)
+    with first.writing() as session:
+        session.add(Site(name="Ward"))
+    first.close()
+    second = Database(url)
+    with second.reading() as session:
+        assert session.scalars(select(Site.name)).all() == ["Ward"]
+    second.close()
+
+
+def test_a_block_that_fails_changes_nothing(database: Database) -> None:
+    def fails() -> None:
+        with database.writing() as session:
+            session.add(Site(name="Ward"))
+            session.flush()
+            raise RuntimeError
+
+    with pytest.raises(RuntimeError):
+        fails()
+    with database.reading() as session:
+        assert session.scalars(select(Site)).all() == []
+
+
+def test_moments_keep_their_time_zone(database: Database) -> None:
+    berlin = datetime(2026, 11, 25, 12, 0, tzinfo=timezone(timedelta(hours=1)))
+    with database.writing() as session:
+        session.add(Job(created=berlin, created_by="x"))
+    with database.reading() as session:
+        created = session.scalars(select(Job.created)).one()
+    assert created == berlin
+    assert created.utcoffset() == timedelta(0)
+    assert created.tzinfo is not None
+
+
+def test_what_belongs_to_nothing_is_refused(database: Database) -> None:
+    orphan = Image(
+        study_id="none", sha256="0", name="a", media_type="b", size=1, received=datetime.now(UTC)
+    )
+    with pytest.raises(IntegrityError), database.writing() as session:
+        session.add(orphan)
+
+
+def test_a_reader_sees_what_was_there_while_another_writes(database: Database) -> None:
+    with database.writing() as writer:
+        writer.add(Site(name="Ward"))
+        writer.flush()
+        with database.reading() as reader:
+            assert reader.scalars(select(Site)).all() == []
+
+
+@pytest.mark.parametrize(
+    ("wrong", "said"),
+    [
+        ("nonsense", "not a URL"),
+        ("sqlite:////nowhere/at/all/clinic.db", "unable to open"),
+        ("postgresql+psycopg://me:secret@127.0.0.1:1/x", "postgresql"),
+    ],
+)
+def test_a_database_that_cannot_be_opened_is_named_without_its_password(
+    wrong: str, said: str
+) -> None:
+    with pytest.raises(ClinicError, match=said) as caught:
+        Database(wrong)
+    assert "secret" not in str(caught.value)
+
+
+def test_a_database_of_a_newer_version_is_refused(tmp_path: Path) -> None:
+    url = f"sqlite:///{tmp_path}/clinic.db"
+    Database(url).close()
+    with create_engine(url).begin() as connection:
+        connection.exec_driver_sql("UPDATE alembic_version SET version_num = '9999'")
+    with pytest.raises(ClinicError, match="9999"):
+        Database(url)

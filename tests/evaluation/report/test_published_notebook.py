@@ -1,0 +1,36 @@
+from pneumoscope.evaluation.report.published_notebook import (
+    PUBLISHED_CHOICE,
+    PUBLISHED_COUNTS,
+    PUBLISHED_FALSE_NEGATIVES,
+    PUBLISHED_MODELS,
+    is_published_data,
+)
+
+
+def test_the_published_figures_belong_to_whole_images():
+    # Each row must come from some whole number of hits and of false alarms among 390 and 234.
+    ill, healthy = 390, 234
+    for model in PUBLISHED_MODELS:
+        assert any(
+            round(hits / ill, 3) == model.recall
+            and round(hits / (hits + alarms), 3) == model.precision
+            and round((hits + healthy - alarms) / (ill + healthy), 3) == model.accuracy
+            for hits in range(350, ill + 1)
+            for alarms in range(healthy + 1)
+        ), model
+
+
+def test_its_choice_missed_as_many_as_its_recall_says():
+    recall = {model.name: model.recall for model in PUBLISHED_MODELS}[PUBLISHED_CHOICE]
+    assert round(1 - len(PUBLISHED_FALSE_NEGATIVES) / 390, 3) == recall
+
+
+def test_another_draw_of_the_validation_images_is_still_the_same_data():
+    moved = {
+        "train": {"NORMAL": 1000, "PNEUMONIA": 3000},
+        "validation": {"NORMAL": 349, "PNEUMONIA": 883},
+        "test": {"NORMAL": 234, "PNEUMONIA": 390},
+    }
+    assert is_published_data(moved)
+    assert not is_published_data(PUBLISHED_COUNTS | {"test": {"NORMAL": 234, "PNEUMONIA": 389}})
+    assert not is_published_data(moved | {"train": {"NORMAL": 999, "PNEUMONIA": 3000}})

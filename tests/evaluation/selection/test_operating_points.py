@@ -1,0 +1,127 @@
+"""Operating points by brute force, and the band's promise on images it has not seen."""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from pneumoscope.evaluation.predictions import Predictions
+from pneumoscope.evaluation.selection.operating_points import (
+    abstaining_band,
+    choose_operating_points,
+)
+from pneumoscope.evaluation.statistics.metrics import measure
+from pneumoscope.support.errors import PredictionsError
+
+
+def table(labels: list[int], probabilities: list[float]) -> Predictions:
+    files = tuple(map(str, range(len(labels))))
+    return Predictions(files, np.array(labels, np.int8), np.array(probabilities), files)
+
+
+def overlapping(n: int, seed: int) -> Predictions:
+    draw = np.random.default_rng(seed)
+    labels = (draw.random(n) < 0.7).astype(np.int8)
+    logits = draw.normal(np.where(labels, 2.5, -2.5), 1.5)
+    return table(labels.tolist(), (1 / (1 + np.exp(-logits))).round(3).clip(0.001, 0.999).tolist())
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_thresholds_are_those_that_trying_each_finds(seed: int) -> None:
+    predictions = overlapping(400, seed)
+    tried = [measure(predictions, each) for each in np.unique(predictions.probabilities)]
+    screening, balanced, confirm = (
+        measure(predictions, point.threshold) for point in choose_operating_points(predictions)
+    )
+    assert screening == [one for one in tried if one.recall >= 0.99][-1]
+    stricter = tried[tried.index(screening) :]
+    assert balanced == max(stricter, key=lambda one: one.recall + one.specificity)
+    stricter = tried[tried.index(balanced) :]
+    assert confirm == next(one for one in stricter if one.precision >= 0.98)
+
+
+def test_a_threshold_lies_between_probabilities_that_were_seen() -> None:
+    predictions = overlapping(400, 0)
+    for point in choose_operating_points(predictions):
+        assert np.abs(predictions.probabilities - point.threshold).min() > 1e-5
+        assert point.low <= point.threshold <= point.high
+
+
+@given(st.lists(st.tuples(st.booleans(), st.floats(0, 1)), min_size=2, max_size=60))
+def test_stricter_points_never_lie_below_less_strict_ones(rows: list[tuple[bool, float]]) -> None:
+    predictions = table([int(ill) for ill, _ in rows], [p for _, p in rows])
+    try:
+        points = choose_operating_points(predictions)
+    except PredictionsError:
+        return
+    thresholds = [point.threshold for point in points]
+    assert thresholds == sorted(thresholds)
+    assert measure(predictions, thresholds[0]).recall >= 0.99
+
+
+def _youden(tables: list[Predictions], threshold: float) -> float:
+    figures = [measure(one, threshold) for one in tables]
+    return float(np.mean([one.recall + one.specificity for one in figures]))
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_of_several_tables_the_promises_hold_in_each_and_no_better_threshold_does(
+    seed: int,
+) -> None:
+    first = overlapping(400, seed)
+    odds = np.log(first.probabilities) - np.log1p(-first.probabilities)
+    tables = [
+        replace(first, probabilities=1 / (1 + np.exp(-(odds * steep + moved))))
+        for steep, moved in ((1, 0), (0.7, 0.8), (1.2, -0.9))
+    ]
+    screening, balanced, confirm = choose_operating_points(*tables)
+    at = {
+        point: [measure(one, point.threshold) for one in tables] for point in (screening, confirm)
+    }
+    assert min(one.recall for one in at[screening]) >= 0.99
+    assert min(one.precision for one in at[confirm]) >= 0.98
+    seen = np.unique(np.concatenate([one.probabilities for one in tables]))
+    higher = seen[seen > screening.threshold][1]  # the first gives the same answers
+    assert min(measure(one, higher).recall for one in tables) < 0.99
+    between = seen[(seen > balanced.threshold) & (seen < confirm.threshold)]
+    for each in between[:-1:5]:
+        assert min(measure(one, each).precision for one in tables) < 0.98
+    assert _youden(tables, balanced.threshold) == pytest.approx(
+        max(_youden(tables, each) for each in seen[seen > screening.threshold])
+    )
+    bands = [abstaining_band(one.labels, one.probabilities) for one in tables]
+    assert screening.low <= min(low for low, _ in bands)
+    assert balanced.high >= max(high for _, high in bands)
+    assert "400 validation images as they are and as 2 other machines" in screening.rule
+
+
+def test_one_class_alone_is_refused() -> None:
+    with pytest.raises(PredictionsError, match="one class"):
+        choose_operating_points(table([1, 1], [0.2, 0.9]))
+
+
+def test_where_no_threshold_is_precise_enough_there_is_none_to_confirm() -> None:
+    points = choose_operating_points(table([1, 0], [0.1, 0.9]))
+    assert [point.name for point in points] == ["screening", "balanced"]
+
+
+@pytest.mark.parametrize(("n", "level"), [(150, 0.1), (400, 0.05)])
+def test_new_images_fall_on_the_wrong_side_of_the_band_as_seldom_as_promised(
+    n: int, level: float
+) -> None:
+    wrong = []
+    for seed in range(300):
+        fitted, new = overlapping(n, seed), overlapping(n, 10_000 + seed)
+        low, high = abstaining_band(fitted.labels, fitted.probabilities, level)
+        ill, healthy = (new.probabilities[new.labels == label] for label in (1, 0))
+        wrong.append([(ill < low).mean(), (healthy > high).mean()])
+    mean, error = np.mean(wrong, 0), np.std(wrong, 0) / np.sqrt(300)
+    assert (mean <= level + 3 * error).all()
+    assert (mean > level - 0.03).all()  # and the band is no wider than it must be
+
+
+def test_too_few_images_promise_nothing() -> None:
+    few = table([0, 1, 1], [0.3, 0.6, 0.7])
+    assert abstaining_band(few.labels, few.probabilities) == (0.0, 1.0)

@@ -1,0 +1,270 @@
+"""Export: what the graph says is what PyTorch says, and all is fitted on validation alone."""
+
+import json
+import shutil
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+import yaml
+
+import pneumoscope
+from pneumoscope.dataset import Split
+from pneumoscope.evaluation.predictions import Predictions
+from pneumoscope.evaluation.statistics.metrics import measure
+from pneumoscope.evaluation.statistics.temperature_scaling import calibrate
+from pneumoscope.export.bundle import export_bundle
+from pneumoscope.export.onnx_graph import export_graph, require_agreement
+from pneumoscope.export.pytorch import export_monai, export_pytorch
+from pneumoscope.export.simulated_acquisition import shift_images
+from pneumoscope.models import MODELS, build_network
+from pneumoscope.models.deployed import Deployed, Ensemble
+from pneumoscope.models.saved_network import load_network
+from pneumoscope.models.vgg16 import load_vgg16
+from pneumoscope.reader import Reader, load
+from pneumoscope.reader.bundle import GRAPH
+from pneumoscope.reader.reader import look_at, open_graph
+from pneumoscope.support.cache import ArrayCache
+from pneumoscope.support.errors import RunError, WeightsError
+from pneumoscope.training import ExampleStore, Run
+from pneumoscope.training.evaluate import read_predictions
+
+
+@pytest.mark.parametrize("name", [name for name in MODELS if not MODELS[name].on_hub])
+def test_the_graph_gives_what_pytorch_gives(name: str, phantom_pixels: np.ndarray) -> None:
+    spec = MODELS[name]
+    backbone = load_vgg16("none", 0).layers if spec.on_vgg16 else None
+    network = build_network(spec, 64, 0, backbone)
+    with torch.no_grad():  # as if trained: logits of different images differ
+        network.head.output.weight.mul_(20)
+    deployed = Deployed(network)
+    look = look_at(open_graph(export_graph(deployed, 64), 2), phantom_pixels)
+    assert np.ptp(1 / (1 + np.exp(-look.logits))) > 1e-3
+    assert require_agreement(deployed, phantom_pixels, look) < 1e-4
+    _, heatmaps, features = deployed(torch.from_numpy(phantom_pixels[:20]))
+    scale = float(np.abs(look.heatmaps).max())
+    np.testing.assert_allclose(look.heatmaps[:20], heatmaps, atol=1e-4 * scale)
+    np.testing.assert_allclose(look.features[:20], features, rtol=1e-3, atol=1e-5)
+
+
+def test_a_graph_that_differs_is_refused(phantom_pixels: np.ndarray) -> None:
+    networks = [Deployed(build_network(MODELS["compact"], 64, seed)) for seed in (0, 1)]
+    look = look_at(open_graph(export_graph(networks[0], 64), 2), phantom_pixels)
+    with pytest.raises(RunError, match=r"differ by .* nothing was written"):
+        require_agreement(networks[1], phantom_pixels, look)
+
+
+def test_a_graph_names_no_folder_of_the_machine_that_made_it(exported: Path) -> None:
+    graph = (exported / GRAPH).read_bytes()
+    for module in (pneumoscope, torch):
+        assert str(Path(module.__file__).parent).encode() not in graph
+
+
+@pytest.fixture(scope="module")
+def phantom_pixels(compact_run: Run, tmp_path_factory: pytest.TempPathFactory) -> np.ndarray:
+    store = ExampleStore(compact_run.manifest(), ArrayCache(tmp_path_factory.mktemp("cache")))
+    examples = store.pixels(Split.TRAIN, compact_run.recipe)
+    return examples.inputs[examples.rows]
+
+
+def test_figures_of_the_bundle_are_those_of_its_own_probabilities(
+    compact_run: Run, exported: Path
+) -> None:
+    reader = load(exported)
+    ours = read_split(reader, compact_run, Split.VALIDATION)
+    tested = read_split(reader, compact_run, Split.TEST)
+    for point in reader.bundle.record.operating_points.values():
+        figures = measure(ours, point.threshold)
+        assert point.measured["recall"].value == pytest.approx(figures.recall)
+        assert point.measured["precision"].value == pytest.approx(figures.precision)
+        recall = point.measured["recall"]
+        assert recall.low <= recall.value <= recall.high
+        figures = measure(tested, point.threshold)
+        assert point.tested["recall"].value == pytest.approx(figures.recall)
+        assert point.tested["specificity"].value == pytest.approx(figures.specificity)
+    assert reader.bundle.record.metrics["validation"]["auc"].value == pytest.approx(
+        measure(ours).auc, abs=0.01
+    )
+    auc = measure(read_predictions(compact_run, Split.TEST)).auc
+    assert reader.bundle.record.metrics["test"]["auc"].value == pytest.approx(auc)
+    card = (exported / "MODEL_CARD.md").read_text()
+    assert "The same thresholds on the test split" in card
+
+
+def read_split(reader: Reader, run: Run, split: Split) -> Predictions:
+    """Read the images of a split with a bundle: another way than its export took."""
+    table = read_predictions(run, split)
+    root = run.manifest().root
+    readings = list(reader.read_many(root / file for file in table.files))
+    probabilities = np.array([reading.probability for reading in readings])
+    return replace(table, probabilities=probabilities)
+
+
+def test_a_test_split_that_was_not_read_has_no_figures(compact_run: Run, tmp_path: Path) -> None:
+    unread = tmp_path / "unread"
+    shutil.copytree(compact_run.folder, unread)
+    (unread / "metrics" / "test.json").unlink()
+    cache = ArrayCache(tmp_path / "cache")
+    limits = ["Adults: not measured."]
+    bundle = export_bundle([Run.open(unread)], tmp_path / "bundle", cache, "unread", limits=limits)
+    card = (tmp_path / "bundle" / "MODEL_CARD.md").read_text()
+    assert "Adults: not measured." in card
+    assert "test" not in bundle.record.metrics
+    assert not any(point.tested for point in bundle.record.operating_points.values())
+    assert "test split" not in card
+
+
+def test_the_test_split_is_not_touched(
+    compact_run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked = []
+    pixels = ExampleStore.pixels
+
+    def watch(self: ExampleStore, split: Split, recipe: object) -> object:
+        asked.append(split)
+        return pixels(self, split, recipe)
+
+    monkeypatch.setattr(ExampleStore, "pixels", watch)
+    export_bundle([compact_run], tmp_path / "bundle", ArrayCache(tmp_path / "cache"), "b")
+    assert set(asked) == {Split.TRAIN, Split.VALIDATION}
+
+
+def test_points_hold_in_every_shift(compact_run: Run, exported: Path) -> None:
+    reader = load(exported)
+    points = reader.bundle.record.operating_points
+    store = ExampleStore(compact_run.manifest(), ArrayCache(exported.parent / "cache"))
+    examples = store.pixels(Split.VALIDATION, compact_run.recipe)
+    pixels = examples.inputs[examples.rows].astype(np.uint8)
+    temperature = reader.bundle.record.calibration.temperature
+    for _, shifted in [("as they are", pixels), *shift_images(pixels, examples.labels)]:
+        said = calibrate(reader.look(shifted).logits, temperature)
+        figures = measure(examples.predictions(said), points["screening"].threshold)
+        assert figures.recall >= 0.99
+        assert (said[examples.labels == 1] < points["screening"].low).mean() <= 0.01
+        assert (said[examples.labels == 0] > points["screening"].high).mean() <= 0.01
+    assert "8 other machines" in points["screening"].rule
+
+
+def test_what_learned_from_all_is_fitted_on_cross_validated_predictions(
+    compact_run: Run, tmp_path: Path
+) -> None:
+    """Log-odds twice as sure as the truth: the temperature is 2."""
+    rng = np.random.default_rng(0)
+    truth = rng.uniform(0.05, 0.95, 4000)
+    odds = 2 * np.log(truth / (1 - truth))
+    files = tuple(f"{row}.png" for row in range(4000))
+    table = Predictions(
+        files, (rng.random(4000) < truth).astype(np.int8), 1 / (1 + np.exp(-odds)), files
+    )
+    cache = ArrayCache(tmp_path / "cache")
+    bundle = export_bundle([compact_run], tmp_path / "all", cache, "all", fit_on=table)
+    record = bundle.record
+    assert record.calibration.temperature == pytest.approx(2, abs=0.15)
+    assert (record.calibration.n, record.calibration.fitted_on) == (4000, "cross-validation")
+    assert list(record.metrics) == ["cross-validation", "validation", "test"]
+    expected = measure(table).auc
+    assert record.metrics["cross-validation"]["auc"].value == pytest.approx(expected)
+    assert record.operating_points["screening"].measured["recall"].value >= 0.99
+
+
+def test_an_ensemble_reads_with_the_mean_of_its_members(
+    compact_run: Run, exported: Path, tmp_path: Path, radiographs: Callable
+) -> None:
+    cache = ArrayCache(tmp_path / "cache")
+    double = export_bundle([compact_run, compact_run], tmp_path / "two", cache, "two")
+    assert len(double.record.members) == 2
+    one, two = load(exported), load(double.folder)
+    for path in radiographs(4):
+        assert two.read(path).probability == pytest.approx(one.read(path).probability, abs=1e-4)
+
+
+def test_runs_that_do_not_fit_together_or_are_not_finished_are_refused(
+    compact_run: Run, tmp_path: Path
+) -> None:
+    cache = ArrayCache(tmp_path / "cache")
+    larger = compact_run.recipe.model_copy(update={"image_size": 96})
+    with pytest.raises(RunError, match="another size"):
+        export_bundle(
+            [compact_run, Run(compact_run.folder, larger, compact_run.record)],
+            tmp_path / "b",
+            cache,
+            "b",
+        )
+    elsewhere = compact_run.record.model_copy(update={"manifest_fingerprint": "0"})
+    with pytest.raises(RunError, match="other data"):
+        export_bundle(
+            [compact_run, Run(compact_run.folder, compact_run.recipe, elsewhere)],
+            tmp_path / "b",
+            cache,
+            "b",
+        )
+    begun = Run(
+        compact_run.folder,
+        compact_run.recipe,
+        compact_run.record.model_copy(update={"finished": False}),
+    )
+    for export in (export_pytorch, export_monai):
+        with pytest.raises(RunError, match="not finished"):
+            export(begun, tmp_path / "b")
+    with pytest.raises(RunError, match="not finished"):
+        export_bundle([begun], tmp_path / "b", cache, "b")
+    assert not (tmp_path / "b").exists()
+
+
+def test_pytorch_users_get_safetensors_and_yaml(compact_run: Run, tmp_path: Path) -> None:
+    export_pytorch(compact_run, tmp_path / "network")
+    assert sorted(path.name for path in (tmp_path / "network").iterdir()) == [
+        "network.safetensors",
+        "network.yaml",
+    ]
+    settings = yaml.safe_load((tmp_path / "network" / "network.yaml").read_text())
+    assert (settings["model"], settings["image_size"]) == ("compact", 64)
+    assert_predicts_as_the_run(load_network(tmp_path / "network"), compact_run)
+
+
+def test_a_saved_network_of_another_version_is_refused(compact_run: Run, tmp_path: Path) -> None:
+    """What it computes with the same weights may have changed."""
+    export_pytorch(compact_run, tmp_path / "network")
+    path = tmp_path / "network" / "network.yaml"
+    settings = yaml.safe_load(path.read_text())
+    for other in (settings | {"format": 1}, {k: v for k, v in settings.items() if k != "format"}):
+        path.write_text(yaml.safe_dump(other))
+        with pytest.raises(WeightsError, match=r"instead of 2.*export the network again"):
+            load_network(tmp_path / "network")
+
+
+def test_monai_loads_and_runs_the_bundle(compact_run: Run, tmp_path: Path) -> None:
+    monai_bundle = pytest.importorskip("monai.bundle")
+    export_monai(compact_run, tmp_path / "bundle")
+    configs = tmp_path / "bundle" / "configs"
+    parser = monai_bundle.ConfigParser()
+    parser.read_config(configs / "inference.json")
+    parser.read_meta(configs / "metadata.json")
+    parser["bundle_root"] = str(tmp_path / "bundle")
+    probability = parser.get_parsed_content("probability")
+    table = read_predictions(compact_run, Split.TEST)
+    for file, expected in list(zip(table.files, table.probabilities, strict=True))[:5]:
+        assert probability(compact_run.manifest().root / file) == pytest.approx(expected, abs=1e-4)
+    metadata = json.loads((configs / "metadata.json").read_text())
+    required = {"version", "monai_version", "pytorch_version", "numpy_version", "description"}
+    assert required | {"network_data_format", "changelog", "task", "copyright"} <= set(metadata)
+
+
+def assert_predicts_as_the_run(saved: object, compact_run: Run) -> None:
+    table = read_predictions(compact_run, Split.TEST)
+    images = torch.stack([saved.image(compact_run.manifest().root / file) for file in table.files])
+    with torch.inference_mode():
+        probabilities = saved.network(images).sigmoid()
+    np.testing.assert_allclose(probabilities, table.probabilities, atol=1e-4)
+
+
+def test_an_ensemble_s_graph_is_its_own(phantom_pixels: np.ndarray) -> None:
+    members = [Deployed(build_network(MODELS[name], 64, 0)) for name in ("compact", "model_4")]
+    both = Ensemble(members)
+    look = look_at(open_graph(export_graph(both, 64), 2), phantom_pixels[:10])
+    logits, heatmaps, _ = both(torch.from_numpy(phantom_pixels[:10]))
+    np.testing.assert_allclose(look.logits, logits, atol=1e-4)
+    np.testing.assert_allclose(look.heatmaps, heatmaps, atol=1e-4)

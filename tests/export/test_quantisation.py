@@ -1,0 +1,120 @@
+"""Graphs in 8-bit integers: they say nearly the same, and are refused if not worth it."""
+
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import onnx
+import pytest
+
+from pneumoscope.dataset import Split
+from pneumoscope.evaluation.statistics.metrics import measure
+from pneumoscope.export import quantisation
+from pneumoscope.export.onnx_graph import export_graph
+from pneumoscope.models import MODELS, build_network
+from pneumoscope.models.deployed import Deployed
+from pneumoscope.reader import Reader, load
+from pneumoscope.reader.reader import look_at, open_graph
+from pneumoscope.support.cache import ArrayCache
+from pneumoscope.support.errors import RunError
+from pneumoscope.training import ExampleStore, Run
+from pneumoscope.training.evaluate import read_predictions
+
+
+@pytest.fixture(scope="module")
+def pixels(compact_run: Run, tmp_path_factory: pytest.TempPathFactory) -> np.ndarray:
+    store = ExampleStore(compact_run.manifest(), ArrayCache(tmp_path_factory.mktemp("cache")))
+    examples = store.pixels(Split.TRAIN, compact_run.recipe)
+    return examples.inputs[examples.rows]
+
+
+@pytest.mark.parametrize("name", ["compact", "model_4"])
+def test_every_convolution_multiplies_integers(name: str, pixels: np.ndarray) -> None:
+    graph = export_graph(Deployed(build_network(MODELS[name], 64, seed=0)), 64)
+    small = quantisation.quantise(graph, pixels)
+    opened = onnx.load_from_string(small).graph
+    types = {weight.name: weight.data_type for weight in opened.initializer}
+    made_by = {output: node for node in opened.node for output in node.output}
+    convolutions = [node for node in opened.node if node.op_type == "Conv"]
+    assert convolutions
+    for node in convolutions:
+        images, kernel = (made_by[given] for given in node.input[:2])
+        assert images.op_type == kernel.op_type == "DequantizeLinear"
+        assert types[kernel.input[0]] == onnx.TensorProto.INT8
+    assert len(small) < len(graph)
+    before, after = (look_at(open_graph(one, 1), pixels[:20]) for one in (graph, small))
+    assert np.corrcoef(before.logits, after.logits)[0, 1] > 0.95
+    assert before.heatmaps.shape == after.heatmaps.shape
+
+
+@pytest.fixture
+def worth_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Pretend that integers are faster, which not every processor can, and allow for few images.
+
+    The phantoms' validation AUC moves in steps of 0.007.
+    """
+    monkeypatch.setattr("pneumoscope.export.bundle.compare_speed", lambda *_: 2.0)
+    monkeypatch.setattr(quantisation, "MOST_AUC_CHANGED", 0.05)
+
+
+@pytest.mark.usefixtures("worth_it")
+def test_a_bundle_in_integers_reads_as_the_other(
+    pneumoscope: Callable, compact_run: Run, reader: Reader, tmp_path: Path
+) -> None:
+    outcome = pneumoscope("export", compact_run.folder, "--out", tmp_path / "fast", "--int8")
+    assert outcome.code == 0, outcome.err
+    assert "8-bit integers: 2.00 times faster, validation AUC" in outcome.err
+    small = load(tmp_path / "fast")
+    assert small.bundle.record.arithmetic == "int8"
+    assert reader.bundle.record.arithmetic == "float32"
+    # What the Run gave on the test split, it gave in float32.
+    assert small.bundle.record.metrics.keys() == {"validation"}
+    assert "8-bit integers" in (tmp_path / "fast" / "MODEL_CARD.md").read_text()
+    table = read_predictions(compact_run, Split.TEST)
+    paths = [compact_run.manifest().root / file for file in table.files]
+    theirs, ours = (
+        np.array([reading.probability for reading in each.read_many(paths)])
+        for each in (reader, small)
+    )
+    aucs = [
+        measure(type(table)(table.files, table.labels, probabilities, table.patients)).auc
+        for probabilities in (theirs, ours)
+    ]
+    assert aucs[1] == pytest.approx(aucs[0], abs=0.05)
+    assert not np.array_equal(theirs, ours)
+
+
+@pytest.mark.parametrize(
+    ("after", "times_faster", "words"),
+    [(0.9969, 3.0, "AUC is 0.9969 instead of 0.9981"), (0.9981, 0.8, "0.80 times as fast")],
+)
+def test_integers_that_are_not_worth_it_are_refused(
+    after: float, times_faster: float, words: str
+) -> None:
+    with pytest.raises(RunError, match=f"{words}.* Nothing was written"):
+        quantisation.require_worth(0.9981, after, times_faster)
+
+
+def test_a_refused_bundle_leaves_nothing(
+    pneumoscope: Callable, compact_run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("pneumoscope.export.bundle.compare_speed", lambda *_: 0.5)
+    outcome = pneumoscope("export", compact_run.folder, "--out", tmp_path / "fast", "--int8")
+    assert outcome.code == 1
+    assert "--int8" in outcome.err
+    assert not list(tmp_path.iterdir())
+
+
+def test_a_graph_is_as_fast_as_itself(pixels: np.ndarray) -> None:
+    graph = export_graph(Deployed(build_network(MODELS["compact"], 64, seed=0)), 64)
+    assert quantisation.compare_speed(graph, graph, pixels) == pytest.approx(1, rel=0.5)
+
+
+def test_only_a_bundle_can_be_in_integers(
+    pneumoscope: Callable, compact_run: Run, tmp_path: Path
+) -> None:
+    words = ("--out", tmp_path / "x", "--format", "pytorch", "--int8")
+    assert (
+        "--int8 and --fit-on are for bundles"
+        in pneumoscope("export", compact_run.folder, *words).err
+    )

@@ -1,0 +1,210 @@
+"""The pages in a real browser: whole on a phone, light and dark, accessible, printed."""
+
+import html
+import json
+import re
+import subprocess
+from collections.abc import Callable
+from importlib import resources
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+
+from pneumoscope import cli
+
+if TYPE_CHECKING:
+    from pneumoscope.training import Run
+
+PAGES = {"report": 5, "summary": 5, "search": 2, "evaluation": 9, "validation": 6}
+"""Each page, and how many pictures it has at least."""
+
+SCHEMES = {"dark": 0, "light": 1}
+"""As Chromium numbers them."""
+
+PROBE = """
+<script>
+addEventListener("load", () => {
+  const pictures = [...document.images];
+  document.title = "PROBE" + JSON.stringify({
+    pictures: pictures.length,
+    broken: pictures.filter(picture => !picture.naturalWidth).length,
+    requests: performance.getEntriesByType("resource")
+      .filter(entry => !entry.name.startsWith("data:")).length,
+    overflow: document.documentElement.scrollWidth - innerWidth,
+  });
+});
+</script>
+"""
+
+AXE = """
+<script>
+addEventListener("load", async () => {
+  document.querySelectorAll("details").forEach(one => one.open = true);
+  const found = await axe.run();
+  const background = getComputedStyle(document.querySelector("main")).backgroundColor;
+  const report = document.createElement("pre");
+  report.id = "axe";
+  report.textContent = JSON.stringify({
+    background: background.match(/[0-9]+/g).map(Number),
+    checked: found.passes.map(rule => rule.id),
+    problems: found.violations.flatMap(rule => rule.nodes.map(
+      node => `${rule.id} (${rule.impact}) at ${node.target}: ${rule.help}. ${node.failureSummary}`
+    )),
+  });
+  document.body.append(report);
+});
+</script>
+"""
+
+
+@pytest.fixture(scope="module")
+def chromium(
+    require_program: Callable[[str], str], tmp_path_factory: pytest.TempPathFactory
+) -> list:
+    profile = tmp_path_factory.mktemp("profile")
+    return [
+        *(require_program("chromium"), "--headless", "--no-sandbox", "--disable-gpu"),
+        *("--no-first-run", f"--user-data-dir={profile}", "--virtual-time-budget=5000"),
+    ]
+
+
+@pytest.fixture(scope="module")
+def pages(
+    tmp_path_factory: pytest.TempPathFactory,
+    phantom_dataset: Path,
+    compact_run: "Run",
+    exported: Path,
+) -> dict[str, Path]:
+    from pneumoscope.dataset import open_dataset
+    from pneumoscope.dataset.phantoms.generate import generate_phantoms
+    from pneumoscope.dataset.summary.page import summarise
+    from pneumoscope.support.cache import ArrayCache
+    from pneumoscope.training import make_recipe
+    from pneumoscope.training.search.page import PAGE, write_page
+    from pneumoscope.training.search.plan import Plan
+    from pneumoscope.training.search.search import Search
+    from pneumoscope.workflows.experiment import run_experiment
+
+    folder = tmp_path_factory.mktemp("pages")
+    manifest = open_dataset(generate_phantoms(folder / "phantoms", count=40, size=64))
+    recipe = make_recipe("model_1", assignments=["image_size=64", "epochs=1"])
+    run_experiment(
+        manifest, [recipe], folder / "out", ArrayCache(folder / "cache"), min_recall=0.99
+    )
+    plan = Plan(("compact",), ("image_size=64", "epochs=1"), folds=2)
+    search = Search(manifest, plan, folder / "search", ArrayCache(folder / "cache"), resume=False)
+    search.run(seconds=600, trials=1)
+    write_page(search)
+    judge_pages(folder, phantom_dataset, compact_run, exported)
+    return {
+        "report": folder / "out" / "report.html",
+        "summary": summarise(manifest, folder / "summary"),
+        "search": search.out / PAGE,
+        "evaluation": folder / "evaluation" / "report.html",
+        "validation": folder / "validation" / "report.html",
+    }
+
+
+def judge_pages(folder: Path, phantoms: Path, run: "Run", bundle: Path) -> None:
+    """Write the reports of an evaluation, of a bundle and a Run, and of a local validation."""
+    images = sorted(phantoms.glob("test/*/*.png"))
+    ward, labels = folder / "ward", folder / "labels.csv"
+    ward.mkdir()
+    lines = [f"{image.name},{image.parent.name},{n % 2}" for n, image in enumerate(images)]
+    labels.write_text("\n".join(["file,label,sex", *lines]))
+    for image in images:
+        (ward / image.name).write_bytes(image.read_bytes())
+    (ward / "unlabelled.png").write_bytes(images[0].read_bytes())
+    validate = ["validate", "--bundle", bundle, "--labels", labels, "--images", ward]
+    commands = (
+        ["evaluate", bundle, run.folder, "--data", phantoms, "--out", folder / "evaluation"],
+        [*validate, "--out", folder / "validation"],
+    )
+    for words in commands:
+        with pytest.raises(SystemExit, match="0"):
+            cli.main([*map(str, words), "--draws", "100"])
+
+
+def dump(chromium: list[str], page: Path, script: str, folder: Path) -> str:
+    """Return a page as it is after a script has run in it."""
+    copy = folder / "page.html"
+    copy.write_text(page.read_text() + script)
+    done = subprocess.run(
+        [*chromium, "--dump-dom", copy.as_uri()],
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=True,
+    )
+    return done.stdout
+
+
+@pytest.fixture(scope="module")
+def axe() -> str:
+    """Return axe-core and what runs it, to be added to a page."""
+    source = resources.files("axe_core_python") / "axe.min.js"
+    return f"<script>{source.read_text(encoding='utf-8')}</script>{AXE}"
+
+
+@pytest.mark.parametrize("width", [390, 1280])
+@pytest.mark.parametrize("name", PAGES)
+def test_page_is_whole(
+    chromium: list, pages: dict[str, Path], tmp_path: Path, name: str, width: int
+) -> None:
+    dumped = dump([*chromium, f"--window-size={width},900"], pages[name], PROBE, tmp_path)
+    found = json.loads(re.search(r"<title>PROBE(\{.*?\})</title>", dumped)[1])
+    assert found["pictures"] >= PAGES[name]
+    assert found["broken"] == 0
+    assert found["requests"] == 0
+    assert found["overflow"] <= 0
+
+
+def axe_report(dumped: str) -> dict:
+    return json.loads(html.unescape(re.search(r'<pre id="axe">(.*?)</pre>', dumped)[1]))
+
+
+@pytest.mark.parametrize(("width", "scheme"), [(390, "dark"), (1280, "light")])
+@pytest.mark.parametrize("name", PAGES)
+def test_page_breaks_no_rule_of_axe_core(
+    chromium: list,
+    pages: dict[str, Path],
+    axe: str,
+    tmp_path: Path,
+    name: str,
+    width: int,
+    scheme: str,
+) -> None:
+    options = [
+        f"--window-size={width},900",
+        f"--blink-settings=preferredColorScheme={SCHEMES[scheme]}",
+    ]
+    dumped = dump([*chromium, *options], pages[name], axe, tmp_path)
+    found = axe_report(dumped)
+    assert {"color-contrast", "image-alt", "page-has-heading-one"} <= set(found["checked"])
+    assert (max(found["background"]) < 80) == (scheme == "dark")
+    assert found["problems"] == []
+
+
+def test_axe_core_notices_what_is_wrong(
+    chromium: list, pages: dict[str, Path], axe: str, tmp_path: Path
+) -> None:
+    bad = tmp_path / "bad.html"
+    page = pages["search"].read_text().replace(' alt="', ' data-alt="')
+    bad.write_text(page.replace("--ink: #1c2430", "--ink: #c0c0c0"))
+    dumped = dump(chromium, bad, axe, tmp_path)
+    found = axe_report(dumped)
+    rules = {problem.split()[0] for problem in found["problems"]}
+    assert {"color-contrast", "image-alt"} <= rules
+
+
+def test_report_prints(chromium: list, pages: dict[str, Path], tmp_path: Path) -> None:
+    target = tmp_path / "report.pdf"
+    subprocess.run(
+        [*chromium, f"--print-to-pdf={target}", pages["report"].as_uri()],
+        capture_output=True,
+        timeout=120,
+        check=True,
+    )
+    assert target.read_bytes().startswith(b"%PDF")
+    assert target.stat().st_size > 50_000

@@ -1,0 +1,114 @@
+"""Pages as PDF: whole, the same each time, from nothing but the page, and a reason where none."""
+
+import re
+import zlib
+from collections.abc import Callable
+from http.server import BaseHTTPRequestHandler
+from pathlib import Path
+
+import pytest
+from matplotlib.figure import Figure
+from PIL import Image
+
+from pneumoscope.radiograph import read_radiograph
+from pneumoscope.report.html import figure_png, inline_png, render_page
+from pneumoscope.report.pdf import PdfError, write_pdf
+from pneumoscope.support.errors import UnreadableRadiographError
+
+pytestmark = pytest.mark.usefixtures("pango")
+
+PNG = figure_png(Figure(figsize=(1, 1)))
+PICTURE = inline_png(PNG)
+
+
+def pictures(pdf: bytes) -> int:
+    return len(re.findall(rb"/Subtype\s*/Image", pdf))
+
+
+def unpacked(pdf: bytes) -> bytes:
+    """Return a PDF's bytes with those of its compressed streams."""
+    streams = re.findall(rb"stream\r?\n(.*?)\r?\nendstream", pdf, re.DOTALL)
+    return pdf + b"".join(zlib.decompressobj().decompress(one) for one in streams if one[0] == 0x78)
+
+
+@pytest.fixture
+def page() -> str:
+    return f"<html lang=en><title>A report</title><h1>Lungs</h1><img alt=dot src='{PICTURE}'>"
+
+
+def test_a_page_with_its_pictures_becomes_a_pdf(page: str, tmp_path: Path) -> None:
+    write_pdf(page, tmp_path / "page.pdf")
+    written = (tmp_path / "page.pdf").read_bytes()
+    assert written.startswith(b"%PDF-")
+    assert written.rstrip().endswith(b"%%EOF")
+    assert pictures(written) > 0
+    assert [file.name for file in tmp_path.iterdir()] == ["page.pdf"]
+
+
+def test_the_same_page_gives_the_same_bytes(page: str, tmp_path: Path) -> None:
+    for name in ("first.pdf", "second.pdf"):
+        write_pdf(page, tmp_path / name)
+    assert (tmp_path / "first.pdf").read_bytes() == (tmp_path / "second.pdf").read_bytes()
+
+
+def test_a_screen_reader_finds_headings_and_pictures(page: str, tmp_path: Path) -> None:
+    write_pdf(page, tmp_path / "page.pdf")
+    objects = unpacked((tmp_path / "page.pdf").read_bytes())
+    assert b"/StructTreeRoot" in objects
+    assert re.search(rb"/S\s*/H1", objects)
+
+
+@pytest.mark.parametrize("scheme", ["file", "http"])
+def test_nothing_outside_the_page_is_read(
+    scheme: str, tmp_path: Path, start_server: Callable[[type[BaseHTTPRequestHandler]], str]
+) -> None:
+    asked = []
+
+    class Handler(BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            asked.append(self.path)
+
+    (tmp_path / "secret.png").write_bytes(PNG)
+    server = start_server(Handler)
+    address = {"http": f"{server}/x.png", "file": (tmp_path / "secret.png").as_uri()}[scheme]
+    write_pdf(f"<p>text</p><img alt=x src='{address}'>", tmp_path / "page.pdf")
+    assert asked == []
+    assert pictures((tmp_path / "page.pdf").read_bytes()) == 0
+
+
+@pytest.mark.parametrize(
+    ("failure", "reason"),
+    [
+        ("ImportError('no such package')", r"report\.pdf was not written: WeasyPrint.*pip install"),
+        ("OSError('no pango')", r"Pango is not installed.*libpango-1\.0-0 libpangoft2"),
+        ("ValueError('a defect')", r"WeasyPrint failed \(ValueError: a defect\).*browser"),
+    ],
+)
+def test_where_none_can_be_printed_the_reason_says_what_to_do(
+    failure: str, reason: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "weasyprint.py").write_text(f"raise {failure}")
+    monkeypatch.setenv("PYTHONPATH", str(tmp_path))
+    with pytest.raises(PdfError, match=reason):
+        write_pdf("<p>text", tmp_path / "report.pdf")
+    assert not (tmp_path / "report.pdf").exists()
+
+
+def test_a_truncated_radiograph_is_refused_after_a_pdf_was_printed(
+    page: str, tmp_path: Path
+) -> None:
+    # WeasyPrint has Pillow accept such images, in the whole process that imports it.
+    write_pdf(page, tmp_path / "page.pdf")
+    Image.radial_gradient("L").save(tmp_path / "whole.jpeg")
+    (tmp_path / "half.jpeg").write_bytes((tmp_path / "whole.jpeg").read_bytes()[:-500])
+    with pytest.raises(UnreadableRadiographError, match="truncated"):
+        read_radiograph(tmp_path / "half.jpeg")
+
+
+def test_many_pictures_in_a_gallery_break_over_pages(tmp_path: Path) -> None:
+    figure = f"<figure><img alt=x src='{PICTURE}'><figcaption>a file</figcaption></figure>"
+    gallery = f"<h1>Mistakes</h1><div class=gallery>{figure * 90}</div>"
+    page = render_page("page.html").replace("<main>", f"<main>{gallery}")
+    write_pdf(page, tmp_path / "page.pdf")
+    objects = unpacked((tmp_path / "page.pdf").read_bytes())
+    assert len(re.findall(rb"/Type\s*/Page\b", objects)) > 1

@@ -1,0 +1,106 @@
+import json
+from collections.abc import Callable
+from pathlib import Path
+
+import httpx
+import pytest
+
+from pneumoscope import client as module
+from pneumoscope.client import Client
+from pneumoscope.clinic.api.request_metadata import Described
+from pneumoscope.support.errors import ClinicError
+
+from .clinic.running import Server, sign_in
+
+
+@pytest.fixture
+def token(server: Server) -> str:
+    administrator = sign_in(server)
+    new = {"name": "modality", "role": "service"}
+    user = administrator.post("/v1/users", json=new).json()["id"]
+    site = administrator.get("/v1/sites").json()[0]["id"]
+    administrator.patch(f"/v1/sites/{site}", json={"displayed": True}).raise_for_status()
+    issued = administrator.post(f"/v1/users/{user}/tokens", json={"name": "one"})
+    return str(issued.json()["token"])
+
+
+def test_from_files_to_readings_and_a_report(
+    server: Server,
+    token: str,
+    phantoms: list[bytes],
+    tmp_path: Path,
+) -> None:
+    files = [tmp_path / f"{i}.png" for i in range(3)]
+    for file, content in zip(files, phantoms, strict=False):
+        file.write_bytes(content)
+    with Client(server.address, token) as clinic:
+        accepted = clinic.hand_in(files, Described(patient_id="P-1"), key="one")
+        assert clinic.hand_in(files, Described(patient_id="P-1"), key="one") == accepted
+        read = list(clinic.readings(accepted.job))
+        assert {image.name for image in read} == {"0.png", "1.png", "2.png"}
+        assert all(image.reading and image.reading.probability is not None for image in read)
+        assert clinic.reading(read[0].id) == read[0]
+        found = clinic.studies(text="P-1", limit=2)
+        assert (len(found.studies), found.next is not None) == (2, True)
+        assert json.loads(clinic.report(found.studies[0].id))["resourceType"] == "Bundle"
+        with pytest.raises(ClinicError, match="404: there is no such image"):
+            clinic.reading("0" * 32)
+    with Client(server.address, "pns_wrong") as clinic, pytest.raises(ClinicError, match="token"):
+        clinic.studies()
+
+
+def failing(times: int, answers: Callable[[httpx.Request], httpx.Response]) -> httpx.MockTransport:
+    """Fail so many times in ways that pass, then answer."""
+    left = [times]
+
+    def answer(request: httpx.Request) -> httpx.Response:
+        request.read()
+        left[0] -= 1
+        if left[0] >= 0:
+            if left[0] % 2:
+                raise httpx.ConnectError("refused")
+            return httpx.Response(503)
+        return answers(request)
+
+    return httpx.MockTransport(answer)
+
+
+def test_what_fails_on_its_way_is_sent_again_whole_and_with_the_same_key(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(module, "_PAUSE", 0.0)
+    came: list[httpx.Request] = []
+
+    def answer(request: httpx.Request) -> httpx.Response:
+        came.append(request)
+        return httpx.Response(202, json={"job": "j", "images": [], "refused": []})
+
+    file = tmp_path / "chest.png"
+    file.write_bytes(b"all of it" * 1000)
+    with Client("https://clinic.test", "t", transport=failing(3, answer)) as clinic:
+        clinic.hand_in([file], key="mine")
+    assert came[0].headers["idempotency-key"] == "mine"
+    assert b"all of it" * 1000 in came[0].content
+    with (
+        Client("https://clinic.test", "t", transport=failing(4, answer)) as clinic,
+        pytest.raises(ClinicError, match=r"503|cannot be reached"),
+    ):
+        clinic.hand_in([file])
+    assert len(came) == 1
+
+
+def test_a_server_that_has_too_much_to_do_is_asked_again_when_it_says(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pauses: list[float] = []
+    monkeypatch.setattr(module.time, "sleep", pauses.append)
+    job = {"id": "j", "created": "2026-11-26T00:00:00Z", "images": 1, "waiting": 0, "by_status": {}}
+    answers = [
+        httpx.Response(429, headers={"Retry-After": "60"}),
+        httpx.Response(503, headers={"Retry-After": "Wed, 21 Oct 2026 07:28:00 GMT"}),
+        httpx.Response(200, json=job),
+    ]
+    transport = httpx.MockTransport(lambda _: answers.pop(0))
+    with Client("https://clinic.test", "t", transport=transport) as clinic:
+        assert clinic.job("j").images == 1
+    assert pauses == [60.0, 1.0]

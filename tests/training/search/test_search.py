@@ -1,0 +1,331 @@
+"""The search: patients stay together, the test split is left alone, and nothing is lost."""
+
+import csv
+from collections import Counter
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import optuna
+import pytest
+from sklearn.metrics import roc_auc_score
+
+from pneumoscope.dataset import Manifest, Split, open_dataset
+from pneumoscope.models import Precision
+from pneumoscope.support.cache import ArrayCache
+from pneumoscope.support.errors import RecipeError, RunError, RunInterruptedError, StorageError
+from pneumoscope.training import Recipe
+from pneumoscope.training.examples import Examples
+from pneumoscope.training.search.page import PAGE, write_page
+from pneumoscope.training.search.plan import SPACE, HeldOut, Plan, Range
+from pneumoscope.training.search.search import BEST, STORAGE, TRIALS, Search
+from pneumoscope.training.trainer import Trainer, predict
+
+QUICK = ("image_size=64", "epochs=2", "precision=float32")
+
+
+@pytest.fixture(scope="module")
+def manifest(phantom_dataset: Path) -> Manifest:
+    return open_dataset(phantom_dataset)
+
+
+@pytest.fixture(scope="module")
+def cache(tmp_path_factory: pytest.TempPathFactory) -> ArrayCache:
+    return ArrayCache(tmp_path_factory.mktemp("cache"))
+
+
+@pytest.fixture(scope="module")
+def done(manifest: Manifest, cache: ArrayCache, tmp_path_factory: pytest.TempPathFactory) -> Search:
+    """Return a search of two finished trials."""
+    out = tmp_path_factory.mktemp("search") / "out"
+    search = Search(manifest, Plan(("compact",), QUICK, folds=2), out, cache, resume=False)
+    search.run(seconds=600, trials=2)
+    write_page(search)
+    return search
+
+
+def _one(values: object) -> object:
+    """Return a value of a setting's range."""
+    return values.high if isinstance(values, Range) else values[0]
+
+
+def rows(search: Search) -> list[dict[str, str]]:
+    with (search.out / TRIALS).open(newline="") as file:
+        return list(csv.DictReader(file))
+
+
+def test_every_trial_is_a_row_and_the_best_a_recipe(done: Search) -> None:
+    table = rows(done)
+    assert [row["state"] for row in table] == ["complete", "complete"]
+    scores = [float(row["score"]) for row in table]
+    assert all(0 <= score <= 1 for score in scores)
+    best = Recipe.read(done.out / BEST)
+    chosen = table[scores.index(max(scores))]
+    assert best.augmentation.crop == pytest.approx(float(chosen["augmentation.crop"]))
+    assert best.learning_rate == pytest.approx(float(chosen["learning_rate"]))
+    assert (best.image_size, best.epochs) == (64, 2)  # set by hand, so not searched
+    assert "image_size" not in table[0]
+
+
+def test_trials_differ_within_the_space(done: Search) -> None:
+    first, second = rows(done)
+    assert first["learning_rate"] != second["learning_rate"]
+    for row in (first, second):
+        assert 3e-4 <= float(row["learning_rate"]) <= 5e-3
+        assert 0 <= float(row["augmentation.crop"]) <= 0.5
+
+
+def test_the_page_says_what_was_tried(done: Search) -> None:
+    page = (done.out / PAGE).read_text()
+    assert "2 trials finished and 0 ended early" in page
+    assert "Synthetic images" in page
+    assert f"{done.best.values[0]:.4f}" in page
+    assert page.count("data:image/png;base64,") == 2
+
+
+def test_the_test_split_is_neither_learned_from_nor_judged(
+    manifest: Manifest, cache: ArrayCache, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    tested = {entry.path for entry in manifest.of(Split.TEST)}
+    assert tested
+    seen: set[str] = set()
+    read = Examples._read
+
+    def watch(self: Examples, indices: np.ndarray) -> object:
+        seen.update(self.entries[index].path for index in indices)
+        return read(self, indices)
+
+    monkeypatch.setattr(Examples, "_read", watch)
+    plan = Plan(("compact",), (*QUICK, "augmentation.erase=1"), folds=2)
+    search = Search(manifest, plan, tmp_path / "s", cache, resume=False)
+    search.run(seconds=600, trials=1)
+    everything = {entry.path for entry in manifest.in_use}
+    assert seen == search._how_made.keys() == everything - tested
+
+
+def test_with_machines_held_out_the_score_is_the_plain_auc_of_what_was_not_learned_from(
+    manifest: Manifest, cache: ArrayCache, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    judged: list[tuple[set[str], float]] = []
+    score = Search._score
+
+    def watch(self: Search, trainer: Trainer) -> float:
+        part = trainer.validation
+        said = predict(trainer.result, part, trainer.recipe.precision)
+        judged.append(({entry.path for entry in part.entries}, roc_auc_score(part.labels, said)))
+        assert {entry.path for entry in trainer.train.entries}.isdisjoint(judged[-1][0])
+        return score(self, trainer)
+
+    monkeypatch.setattr(Search, "_score", watch)
+    plan = Plan(("compact",), QUICK, folds=2, held_out=HeldOut.MACHINES)
+    search = Search(manifest, plan, tmp_path / "s", cache, resume=False)
+    search.run(seconds=600, trials=1)
+    validation = {entry.path for entry in manifest.of(Split.VALIDATION)}
+    assert all(paths > validation for paths, _ in judged)
+    assert search.best.values[0] == pytest.approx(np.mean([auc for _, auc in judged]))
+
+
+def test_the_first_trial_is_the_model_s_own_recipe(done: Search) -> None:
+    first = rows(done)[0]
+    assert float(first["learning_rate"]) == 2e-3
+    assert float(first["augmentation.crop"]) == 0.45
+    assert float(first["augmentation.stretch"]) == 0
+
+
+def test_a_trial_worse_than_the_median_ends_after_its_first_fold(
+    manifest: Manifest, cache: ArrayCache, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    given = iter([0.8, 0.8] * 5 + [0.7, 0.9])
+    monkeypatch.setattr(Search, "_score", lambda *_: next(given))
+    monkeypatch.setattr(Trainer, "finished", True)
+    search = Search(
+        manifest, Plan(("compact",), QUICK, folds=2), tmp_path / "s", cache, resume=False
+    )
+    search.run(seconds=600, trials=6)
+    assert [row["state"] for row in rows(search)] == ["complete"] * 5 + ["pruned"]
+    assert search.study.trials[-1].user_attrs["why"] == "worse than the median"
+    assert next(given) == 0.9  # its second fold was not trained
+
+
+def test_precision_is_settled_by_the_machine_that_begins(
+    manifest: Manifest, cache: ArrayCache, tmp_path: Path
+) -> None:
+    plan = Plan(("compact",), ("epochs=2",), folds=2, precision=Precision.BFLOAT16)
+    Search(manifest, plan, tmp_path / "s", cache, resume=False)
+    other = replace(plan, precision=Precision.FLOAT32)
+    again = Search(manifest, other, tmp_path / "s", cache, resume=True)
+    assert again.plan.recipe({}).precision is Precision.BFLOAT16
+
+
+def test_a_resumed_search_goes_on_and_takes_up_what_was_running(
+    manifest: Manifest, cache: ArrayCache, tmp_path: Path
+) -> None:
+    plan = Plan(("compact",), (*QUICK, "augmentation.crop=0.1"), folds=2)
+    first = Search(manifest, plan, tmp_path / "s", cache, resume=False)
+    killed = first.study.ask()  # as a killed process leaves it
+    rate = killed.suggest_float("learning_rate", 3e-4, 5e-3, log=True)
+    with pytest.raises(RunError, match="--resume"):
+        Search(manifest, plan, tmp_path / "s", cache, resume=False)
+    again = Search(manifest, plan, tmp_path / "s", cache, resume=True)
+    again.run(seconds=600, trials=1)
+    table = rows(again)
+    assert [row["state"] for row in table] == ["fail", "complete"]
+    assert float(table[1]["learning_rate"]) == pytest.approx(rate)
+
+
+def test_another_plan_is_not_mixed_in(done: Search, manifest: Manifest, cache: ArrayCache) -> None:
+    for plan, named in (
+        (Plan(("compact",), QUICK, folds=3), "folds"),
+        (Plan(("compact",), (*QUICK, "batch_size=16"), folds=2), "settings"),
+    ):
+        with pytest.raises(RunError, match=f"other {named}"):
+            Search(manifest, plan, done.out, cache, resume=True)
+
+
+def test_time_that_is_over_ends_a_trial_and_keeps_no_score(
+    manifest: Manifest, cache: ArrayCache, tmp_path: Path
+) -> None:
+    search = Search(
+        manifest, Plan(("compact",), QUICK, folds=2), tmp_path / "s", cache, resume=False
+    )
+    search.run(seconds=1e-3)
+    write_page(search)
+    assert search.best is None
+    assert not (tmp_path / "s" / BEST).exists()
+    assert [row["state"] for row in rows(search)] == ["fail"]
+    again = Search(manifest, search.plan, search.out, cache, resume=True)
+    again.run(seconds=600, trials=1)
+    cut_short, taken_up = rows(again)
+    assert taken_up["state"] == "complete"
+    assert taken_up["learning_rate"] == cut_short["learning_rate"]
+    assert "No trial has finished" in (tmp_path / "s" / PAGE).read_text()
+
+
+def test_what_diverges_is_a_trial_and_not_the_end(
+    manifest: Manifest, cache: ArrayCache, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def diverge(*_: object) -> None:
+        raise RunError("training has diverged")
+
+    search = Search(
+        manifest, Plan(("compact",), QUICK, folds=2), tmp_path / "s", cache, resume=False
+    )
+    monkeypatch.setattr(Trainer, "run_epoch", diverge)
+    search.run(seconds=600, trials=2)
+    trials = search.study.get_trials()
+    assert [trial.state for trial in trials] == [optuna.trial.TrialState.PRUNED] * 2
+    assert trials[0].user_attrs["why"] == "training has diverged"
+
+
+def test_an_interrupted_search_keeps_what_was_finished(
+    manifest: Manifest,
+    cache: ArrayCache,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capfd: pytest.CaptureFixture[str],
+) -> None:
+    search = Search(
+        manifest, Plan(("compact",), QUICK, folds=2), tmp_path / "s", cache, resume=False
+    )
+    whole, epochs = Trainer.run_epoch, iter(range(100))
+
+    def interrupted(*arguments: object) -> object:
+        if next(epochs) == 5:  # in the second trial: two folds of two epochs are the first
+            raise KeyboardInterrupt
+        return whole(*arguments)
+
+    monkeypatch.setattr(Trainer, "run_epoch", interrupted)
+    with pytest.raises(RunInterruptedError, match="--resume"):
+        search.run(seconds=600)
+    assert "Traceback" not in capfd.readouterr().err
+    assert (tmp_path / "s" / BEST).exists()
+    again = Search(manifest, search.plan, search.out, cache, resume=True)
+    again.run(seconds=600, trials=1)
+    table = rows(again)
+    assert [row["state"] for row in table] == ["complete", "fail", "complete"]
+    assert table[2]["learning_rate"] == table[1]["learning_rate"]
+
+
+def test_a_damaged_search_is_refused(manifest: Manifest, cache: ArrayCache, tmp_path: Path) -> None:
+    (tmp_path / STORAGE).write_text("not a database, and long enough to be looked at" * 9)
+    with pytest.raises(RunError, match=r"cannot be opened as a search.*another --out"):
+        Search(manifest, Plan(("compact",), QUICK), tmp_path, cache, resume=True)
+
+
+@pytest.mark.parametrize(
+    ("models", "settings", "named"),
+    [
+        (("compact",), tuple(f"{name}={_one(v)}" for name, v in SPACE.items()), "by hand"),
+        (("model_7",), (), "pretrained layers"),
+        (("model_9",), (), "not a model"),
+        (("compact",), ("speed=9",), "not a setting"),
+        (("compact",), ("seed=5",), "--seed"),
+        (("compact",), ("model=model_7",), "--model"),
+    ],
+)
+def test_wrong_plans_are_refused_before_anything_is_written(
+    manifest: Manifest,
+    cache: ArrayCache,
+    tmp_path: Path,
+    models: tuple[str, ...],
+    settings: tuple[str, ...],
+    named: str,
+) -> None:
+    with pytest.raises(RecipeError, match=named):
+        Search(manifest, Plan(models, settings), tmp_path / "s", cache, resume=False)
+    assert not (tmp_path / "s" / STORAGE).exists()
+
+
+def test_a_block_set_by_hand_is_not_searched() -> None:
+    plan = Plan(("compact",), ("augmentation={flip: true}",))
+    assert not [name for name in plan.space if name.startswith("augmentation")]
+    assert "learning_rate" in plan.space
+
+
+def test_a_place_that_cannot_be_written_is_named(
+    manifest: Manifest, cache: ArrayCache, tmp_path: Path
+) -> None:
+    (tmp_path / "file").write_text("")
+    with pytest.raises(StorageError, match=r"cannot be made.*another --out"):
+        Search(manifest, Plan(("compact",), QUICK), tmp_path / "file" / "s", cache, resume=False)
+
+
+def test_several_models_are_searched_among(manifest: Manifest) -> None:
+    plan = Plan(("compact", "densenet121"))
+    assert plan.space["model"] == ("compact", "densenet121")
+    assert plan.recipe({"model": "densenet121"}).model == "densenet121"
+
+
+def test_from_the_command_line(
+    pneumoscope: Callable, phantom_dataset: Path, tmp_path: Path
+) -> None:
+    words = [word for setting in QUICK for word in ("--set", setting)]
+    outcome = pneumoscope(
+        "tune",
+        phantom_dataset,
+        "--out",
+        tmp_path / "s",
+        "--budget",
+        "10m",
+        "--folds",
+        "2",
+        "--trials",
+        "1",
+        *words,
+    )
+    assert outcome.code == 0, outcome.err
+    assert str(tmp_path / "s" / PAGE) in outcome.out
+    assert "trial 0: score" in outcome.err
+    assert Counter(row["state"] for row in csv.DictReader((tmp_path / "s" / TRIALS).open())) == {
+        "complete": 1
+    }
+
+
+@pytest.mark.parametrize("budget", ["2", "h", "-1h", "0m", "two hours", "infh", "nanm"])
+def test_a_budget_that_is_no_time_is_refused(
+    pneumoscope: Callable, phantom_dataset: Path, tmp_path: Path, budget: str
+) -> None:
+    outcome = pneumoscope("tune", phantom_dataset, "--out", tmp_path / "s", f"--budget={budget}")
+    assert outcome.code == 1
+    assert "such as 45m or 2h" in outcome.err

@@ -1,0 +1,83 @@
+"""A step that a GPU repeats by itself is the same step; without a GPU it is done as usual."""
+
+from collections.abc import Callable
+
+import numpy as np
+import pytest
+import torch
+from torch import Tensor
+
+from pneumoscope.dataset import Entry, Label
+from pneumoscope.models import build_network, find_model
+from pneumoscope.training import make_recipe
+from pneumoscope.training import trainer as trainer_module
+from pneumoscope.training.cuda_graph import RecordedStep
+from pneumoscope.training.examples import Examples
+from pneumoscope.training.trainer import Trainer
+
+needs_gpu = pytest.mark.skipif(not torch.cuda.is_available(), reason="there is no GPU to record on")
+
+
+def examples(model: str, n: int) -> Examples:
+    rng = np.random.default_rng(0)
+    inputs = (
+        rng.random((n, 2, 2, 512), np.float32)
+        if find_model(model).on_vgg16
+        else rng.integers(0, 256, (n, 64, 64), np.uint8)
+    )
+    return Examples(
+        tuple(Entry(str(i), Label(i % 2)) for i in range(n)), inputs, np.arange(n, dtype=np.intp)
+    )
+
+
+def trained(model: str, settings: list[str]) -> dict[str, Tensor]:
+    """Train two epochs of nine batches, of which the last is smaller."""
+    recipe = make_recipe(model, assignments=["image_size=64", "batch_size=8", *settings])
+    network = build_network(find_model(model), 64, seed=0)
+    trainer = Trainer(network, recipe, examples(model, 69), examples(model, 16))
+    for _ in range(2):
+        trainer.run_epoch(lambda *_: None)
+    return trainer.result.state_dict()
+
+
+@needs_gpu
+@pytest.mark.parametrize("precision", ["float32", "bfloat16"])
+@pytest.mark.parametrize("model", [*(f"model_{number}" for number in range(1, 8)), "compact"])
+def test_what_is_learned_is_the_same(
+    model: str, precision: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Dropout, batch statistics, a rate that changes with each batch, averaged weights."""
+    settings = [f"precision={precision}", "epochs=3"]
+    recorded = trained(model, settings)
+    plain: Callable[[object], object] = lambda step: step  # noqa: E731
+    monkeypatch.setattr(trainer_module, "RecordedStep", plain)
+    as_usual = trained(model, settings)
+    assert recorded.keys() == as_usual.keys()
+    for name, weight in as_usual.items():
+        torch.testing.assert_close(recorded[name], weight, rtol=0, atol=0, msg=f"{name} differs")
+
+
+@needs_gpu
+def test_a_recorded_step_reads_what_it_is_given() -> None:
+    step = RecordedStep(lambda inputs, targets: (inputs * 2, inputs.sum(1) + targets))
+    for number in range(6):
+        inputs = torch.full((2, 3), float(number), device="cuda")
+        doubled, sums = step(inputs, inputs[:, 0] + 1)
+        assert doubled.tolist() == [[2.0 * number] * 3] * 2
+        assert sums.tolist() == [4.0 * number + 1] * 2
+
+
+def test_on_the_processor_a_step_is_done_as_usual() -> None:
+    done: list[tuple[Tensor, Tensor]] = []
+
+    def step(inputs: Tensor, targets: Tensor) -> tuple[Tensor, Tensor]:
+        done.append((inputs, targets))
+        return inputs, targets
+
+    recorded = RecordedStep(step)
+    for number in range(5):
+        inputs, targets = torch.full((2,), float(number)), torch.zeros(2)
+        first, second = recorded(inputs, targets)
+        assert first is inputs
+        assert second is targets
+    assert len(done) == 5

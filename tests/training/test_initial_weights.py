@@ -1,0 +1,79 @@
+"""A training that begins with what another has learned."""
+
+from pathlib import Path
+
+import pytest
+import torch
+
+from pneumoscope.dataset import open_dataset
+from pneumoscope.models.network import weights_digest
+from pneumoscope.support.cache import ArrayCache
+from pneumoscope.support.errors import RecipeError, RunError
+from pneumoscope.training import ExampleStore, Run, make_recipe, train
+from pneumoscope.training.initial_weights import load_start, started_network
+from pneumoscope.training.recipe import Recipe
+from pneumoscope.training.search.plan import Plan
+
+
+def recipe(run: Run, model: str = "compact", *settings: str) -> Recipe:
+    quick = [f"start={run.folder}", "image_size=64", "precision=float32"]
+    return make_recipe(model, assignments=[*quick, *settings])
+
+
+def test_the_weights_are_the_other_run_s(compact_run: Run) -> None:
+    begun = recipe(compact_run)
+    state = started_network(begun, load_start(begun)).state_dict()
+    expected = compact_run.read_weights()
+    assert state.keys() == expected.keys()
+    assert all(torch.equal(value, expected[name]) for name, value in state.items())
+
+
+def test_a_training_that_learns_almost_nothing_ends_with_the_other_run_s_weights(
+    compact_run: Run, phantom_dataset: Path, tmp_path: Path
+) -> None:
+    store = ExampleStore(open_dataset(phantom_dataset), ArrayCache(tmp_path / "cache"))
+    still = ["epochs=1", "learning_rate=1e-12", "weight_average=0"]
+    run = train(store, recipe(compact_run, "compact", *still), tmp_path / "run")
+    ended, expected = run.read_weights(), compact_run.read_weights()
+    learned = [name for name in ended if "running_" not in name and "num_batches" not in name]
+    assert all(torch.allclose(ended[name], expected[name], atol=1e-8) for name in learned)
+    assert run.record.backbone.origin.startswith("a Run of compact, seed 1, data ")
+    assert run.record.backbone.digest == weights_digest(expected)
+
+
+def test_what_cannot_be_begun_with_is_refused(compact_run: Run, tmp_path: Path) -> None:
+    with pytest.raises(RecipeError, match="a Run of compact, not densenet121"):
+        load_start(recipe(compact_run, "densenet121"))
+    with pytest.raises(RecipeError, match="model_7 has pretrained layers"):
+        load_start(recipe(compact_run, "model_7"))
+    with pytest.raises(RunError, match="cannot be read"):
+        load_start(make_recipe("compact", assignments=[f"start={tmp_path}"]))
+    unfinished = Run.create(tmp_path / "run", recipe(compact_run), compact_run.manifest())
+    with pytest.raises(RunError, match="has not finished"):
+        load_start(recipe(unfinished))
+
+
+def test_weights_for_images_of_another_size_are_refused(
+    small_dataset: Path, tmp_path: Path
+) -> None:
+    store = ExampleStore(open_dataset(small_dataset), ArrayCache(tmp_path / "cache"))
+    quick = make_recipe("model_1", assignments=["image_size=64", "epochs=1"])
+    run = train(store, quick, tmp_path / "run")
+    larger = make_recipe("model_1", assignments=[f"start={run.folder}", "image_size=96"])
+    with pytest.raises(RecipeError, match="set image_size to that Run's"):
+        started_network(larger, load_start(larger))
+
+
+def test_a_run_that_has_seen_what_is_to_be_judged_is_refused(
+    compact_run: Run, phantom_dataset: Path, tmp_path: Path
+) -> None:
+    other = open_dataset(phantom_dataset, seed=7)  # validation is drawn anew
+    store = ExampleStore(other, ArrayCache(tmp_path / "cache"))
+    with pytest.raises(RecipeError, match=r"is in the validation split.*has seen it in training"):
+        train(store, recipe(compact_run), tmp_path / "run")
+    assert not (tmp_path / "run").exists()
+
+
+def test_a_search_does_not_begin_with_a_run(compact_run: Run) -> None:
+    with pytest.raises(RecipeError, match="--set start"):
+        Plan(("compact",), (f"start={compact_run.folder}",)).check()

@@ -1,0 +1,111 @@
+"""The gallery of failures."""
+
+import io
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from pneumoscope.evaluation.predictions import Predictions
+from pneumoscope.reader import Reader, load
+from pneumoscope.validation.stress.failures import find_failures
+from pneumoscope.validation.stress.neighbours import FeatureIndex
+
+
+@pytest.fixture(scope="module")
+def shipped() -> Reader:
+    return load(threads=2)
+
+
+@pytest.fixture(scope="module")
+def files(phantom_dataset: Path) -> list[Path]:
+    return sorted((phantom_dataset / "test").rglob("*.png"))[:8]
+
+
+LABELS = np.array([1, 1, 1, 1, 0, 0, 0, 0])
+SAID = np.array([0.3, 0.1, 0.5, 0.9, 0.6, 0.95, 0.2, 0.7])
+
+
+@pytest.fixture(scope="module")
+def predictions(files: list[Path]) -> Predictions:
+    names = tuple(f"set/{file.name}" for file in files)
+    return Predictions(names, LABELS, SAID, names)
+
+
+def open_png(content: bytes) -> Image.Image:
+    return Image.open(io.BytesIO(content))
+
+
+def test_the_worst_come_first(shipped: Reader, files: list[Path], predictions: Predictions) -> None:
+    found = find_failures(shipped, files, predictions, 0.5)
+    assert [one.probability for one in found.false_negatives] == [0.1, 0.3]
+    assert [one.probability for one in found.false_positives] == [0.95, 0.7, 0.6]
+    assert found.false_negatives[0].file == f"set/{files[1].name}"
+    assert {one.label for one in found.false_negatives} == {1}
+    assert {one.label for one in found.false_positives} == {0}
+    fewer = find_failures(shipped, files, predictions, 0.5, limit=1)
+    assert [one.probability for one in fewer.false_positives] == [0.95]
+    assert (fewer.missed, fewer.false_alarms) == (2, 3)
+
+
+def test_pictures_are_the_radiograph_s_and_its_heat_map_s(
+    shipped: Reader, files: list[Path], predictions: Predictions
+) -> None:
+    failure = find_failures(shipped, files, predictions, 0.5).false_negatives[0]
+    picture = open_png(failure.png)
+    np.testing.assert_array_equal(np.asarray(picture), np.asarray(Image.open(files[1])))
+    heatmap = open_png(failure.heatmap_png)
+    assert heatmap.size == picture.size
+    assert heatmap.mode == "RGB"
+
+
+def test_large_radiographs_become_small_pictures_in_their_proportions(
+    shipped: Reader, tmp_path: Path
+) -> None:
+    Image.fromarray(np.tile(np.arange(0, 200, dtype=np.uint8), (900, 3))).save(tmp_path / "a.png")
+    predictions = Predictions(("a.png",), np.array([1]), np.array([0.0]), ("a",))
+    (failure,) = find_failures(shipped, [tmp_path / "a.png"], predictions, 0.5).false_negatives
+    assert open_png(failure.png).size == (171, 256)
+
+
+def test_the_most_alike_known_images_are_shown(
+    shipped: Reader, files: list[Path], predictions: Predictions
+) -> None:
+    assert find_failures(shipped, files, predictions, 0.5).false_negatives[0].neighbours == ()
+    known = FeatureIndex.build(shipped, files, LABELS.tolist())
+    failure = find_failures(shipped, files, predictions, 0.5, known=known).false_negatives[0]
+    assert len(failure.neighbours) == 3
+    nearest = failure.neighbours[0]
+    assert nearest.neighbour.file == files[1]
+    assert nearest.neighbour.distance == pytest.approx(0, abs=1e-3)
+    assert max(open_png(nearest.png).size) == 128
+
+
+def test_known_images_that_are_gone_are_not_shown(
+    shipped: Reader, files: list[Path], predictions: Predictions, tmp_path: Path
+) -> None:
+    moved = tmp_path / "moved.png"
+    moved.write_bytes(files[1].read_bytes())
+    known = FeatureIndex.build(shipped, [moved, files[2]], [1, 1])
+    moved.unlink()
+    failure = find_failures(shipped, files, predictions, 0.5, known=known).false_negatives[0]
+    assert [one.neighbour.file for one in failure.neighbours] == [files[2]]
+
+
+def test_a_failure_that_cannot_be_read_is_counted_but_not_shown(
+    shipped: Reader, files: list[Path], predictions: Predictions, tmp_path: Path
+) -> None:
+    moved = [files[0], tmp_path / "gone.png", *files[2:]]
+    found = find_failures(shipped, moved, predictions, 0.5)
+    assert [one.probability for one in found.false_negatives] == [0.3]
+    assert found.missed == 2
+
+
+def test_where_nothing_failed_the_gallery_is_empty(
+    shipped: Reader, files: list[Path], predictions: Predictions
+) -> None:
+    right = Predictions(predictions.files, LABELS, LABELS.astype(float), predictions.patients)
+    found = find_failures(shipped, files, right, 0.5)
+    assert found.false_negatives == found.false_positives == ()
+    assert (found.missed, found.false_alarms) == (0, 0)

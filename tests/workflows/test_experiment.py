@@ -1,0 +1,266 @@
+"""The main job from end to end, small: what it writes, what it chooses by, and that it resumes."""
+
+import csv
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from pneumoscope.dataset import open_dataset
+from pneumoscope.dataset.manifest import SplitBy
+from pneumoscope.evaluation.predictions import Predictions
+from pneumoscope.support.cache import ArrayCache
+from pneumoscope.support.errors import RecipeError, RunError, StorageError, WeightsError
+from pneumoscope.training import Run, cost_estimate, make_recipe
+from pneumoscope.workflows.experiment import run_experiment, summarise_runs
+
+MODELS = ("model_1", "model_4", "model_5", "model_7")
+METRICS = {
+    *("n", "accuracy", "precision", "recall", "specificity", "f1", "auc"),
+    *("average_precision", "confusion"),
+}
+SETTINGS = ("image_size=64", "epochs=2", "weights=none")
+
+
+def recipes() -> list:
+    return [make_recipe(model, assignments=SETTINGS) for model in MODELS]
+
+
+@pytest.fixture(scope="module")
+def experiment(small_dataset: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    out = tmp_path_factory.mktemp("experiment") / "out"
+    manifest = open_dataset(small_dataset, split_by=SplitBy.IMAGE)
+    run_experiment(manifest, recipes(), out, ArrayCache(out.parent / "cache"), min_recall=0.9)
+    return out
+
+
+def test_json_keeps_its_interface(experiment: Path) -> None:
+    content = json.loads((experiment / "results.json").read_text())
+    assert content["schema"] == 1
+    assert content["data"]["counts"] == {
+        "train": {"NORMAL": 20, "PNEUMONIA": 20},
+        "validation": {"NORMAL": 4, "PNEUMONIA": 4},
+        "test": {"NORMAL": 8, "PNEUMONIA": 8},
+    }
+    assert content["data"]["synthetic"] is False
+    assert content["data"]["split_by"] == "image"
+    assert [model["name"] for model in content["models"]] == list(MODELS)
+    for model in content["models"]:
+        assert set(model["validation"]) == set(model["test"]) == METRICS
+        assert set(model["parameters"]) == {"total", "trainable", "non_trainable"}
+        assert model["epochs"] == 2
+        assert model["seconds"] > 0
+    assert content["chosen"] in MODELS
+    assert "recall of at least 0.9" in content["rule"]
+
+
+def test_figures_follow_from_the_tables_of_predictions(experiment: Path) -> None:
+    """Recount the confusion matrix of every model from its CSV, by hand."""
+    content = json.loads((experiment / "results.json").read_text())
+    for model in content["models"]:
+        path = experiment / "runs" / model["name"] / "predictions" / "test.csv"
+        with path.open(newline="") as file:
+            rows = list(csv.DictReader(file))
+        assert {row["file"].split("/")[0] for row in rows} == {"test"}
+        pairs = [(row["label"] == "PNEUMONIA", float(row["probability"]) >= 0.5) for row in rows]
+        assert model["test"]["confusion"] == [
+            [pairs.count((False, False)), pairs.count((False, True))],
+            [pairs.count((True, False)), pairs.count((True, True))],
+        ]
+        missed = [
+            row["file"]
+            for row, (ill, called) in zip(rows, pairs, strict=True)
+            if ill and not called
+        ]
+        assert model["false_negatives"] == missed
+
+
+def test_the_choice_does_not_look_at_the_test_split(experiment: Path) -> None:
+    runs = [Run.open(experiment / "runs" / model) for model in MODELS]
+    manifest = runs[0].manifest()
+    before = summarise_runs(manifest, runs, 0.9)
+    for run in runs:
+        path = run.folder / "predictions" / "test.csv"
+        table = Predictions.read(path)
+        Predictions(table.files, table.labels, 1 - table.probabilities, table.patients).write(
+            path.with_name("kept.csv")
+        )
+        original = path.read_bytes()
+        path.with_name("kept.csv").replace(path)
+        after = summarise_runs(manifest, runs, 0.9)
+        path.write_bytes(original)
+        assert after.choice == before.choice
+        changed = next(model for model in after.models if model.name == run.recipe.model)
+        kept = next(model for model in before.models if model.name == run.recipe.model)
+        assert changed.test != kept.test
+
+
+def test_report_says_what_a_reader_must_know(experiment: Path) -> None:
+    report = (experiment / "report.html").read_text()
+    assert "random weights" in report
+    assert "L2 factor 0.01 is a choice" in report
+    assert "same patient" in report  # the notebook's leaking split
+    assert "Synthetic phantoms" not in report
+    chosen = json.loads((experiment / "results.json").read_text())["chosen"]
+    assert f"{chosen} chosen of 4" in report
+
+
+def test_a_used_folder_is_refused_and_resume_reads_no_test_split_twice(
+    experiment: Path, small_dataset: Path
+) -> None:
+    manifest = open_dataset(small_dataset, split_by=SplitBy.IMAGE)
+    cache = ArrayCache(experiment.parent / "cache")
+    with pytest.raises(StorageError, match=r"not empty.*--resume"):
+        run_experiment(manifest, recipes(), experiment, cache, min_recall=0.9)
+    before = (experiment / "results.json").read_text()
+    run_experiment(manifest, recipes(), experiment, cache, min_recall=0.9, resume=True)
+    assert (experiment / "results.json").read_text() == before
+    for model in MODELS:
+        readings = (experiment / "runs" / model / "test_readings.csv").read_text().splitlines()
+        assert len(readings) == 2  # the heading and one reading
+
+
+def test_what_is_finished_is_resumed_whatever_memory_is_left(
+    experiment: Path, small_dataset: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(cost_estimate, "free_memory", lambda: 0)
+    monkeypatch.setattr(cost_estimate, "held_memory", lambda: 0)
+    manifest = open_dataset(small_dataset, split_by=SplitBy.IMAGE)
+    cache = ArrayCache(experiment.parent / "cache")
+    run_experiment(manifest, recipes(), experiment, cache, min_recall=0.9, resume=True)
+    with pytest.raises(RecipeError, match="nothing smaller fits"):
+        run_experiment(manifest, recipes(), experiment.parent / "new", cache, min_recall=0.9)
+
+
+def test_missing_weights_stop_before_any_training(small_dataset: Path, tmp_path: Path) -> None:
+    wanted = make_recipe("model_7", assignments=["image_size=64", "weights=/nowhere/vgg16.h5"])
+    first = make_recipe("model_1", assignments=SETTINGS)
+    with pytest.raises(WeightsError, match=r"/nowhere/vgg16\.h5"):
+        run_experiment(
+            open_dataset(small_dataset),
+            [first, wanted],
+            tmp_path / "out",
+            ArrayCache(tmp_path / "cache"),
+            min_recall=0.9,
+        )
+    assert not (tmp_path / "out").exists()
+
+
+def test_the_command_line_does_it_all_on_phantoms(pneumoscope: Callable, tmp_path: Path) -> None:
+    phantoms = tmp_path / "phantoms"
+    assert pneumoscope("data", "phantoms", "--out", phantoms, "--count", 40, "--size", 64).code == 0
+    outcome = pneumoscope(
+        *("experiment", phantoms, "--out", tmp_path / "out", "--model", "model_1"),
+        *("--set", "image_size=64", "--set", "epochs=1"),
+    )
+    assert outcome.code == 0, outcome.err
+    assert "Chosen: model_1" in outcome.out
+    content = json.loads((tmp_path / "out" / "results.json").read_text())
+    assert content["data"]["synthetic"] is True
+    assert "synthetic" in (tmp_path / "out" / "report.html").read_text().lower()
+
+
+# Each is killed in a process of its own, forked from one that has imported everything.
+KILLED = """
+import json, os, sys
+import pneumoscope.workflows.experiment
+from pneumoscope.cli import main
+
+def run(writes, cache, words):
+    os.environ["XDG_CACHE_HOME"] = cache
+    sync, left = os.fsync, writes
+    def kill(handle):
+        nonlocal left
+        left -= 1
+        if left < 0:
+            os._exit(9)  # no clean-up of any kind, as after kill -9 or a power cut
+        sync(handle)
+    os.fsync = kill
+    main(words)
+
+for given in json.load(sys.stdin):
+    child = os.fork()
+    if not child:
+        run(*given)
+    print(os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]), flush=True)
+"""
+WRITES = (0, 3, 7, 10, 14, 20, 26, 40, 60)
+
+
+@pytest.fixture(scope="module")
+def words(small_dataset: Path) -> list[str]:
+    settings = [word for setting in SETTINGS for word in ("--set", setting)]
+    return ["experiment", str(small_dataset), "--model=model_1", "--model=model_5", *settings]
+
+
+@pytest.fixture(scope="module")
+def killed(words: list[str], tmp_path_factory: pytest.TempPathFactory) -> dict[int, Path]:
+    """Return where experiments began, with a cache beside, that were killed at so many writes."""
+    out = {writes: tmp_path_factory.mktemp("killed") / "out" for writes in WRITES}
+    runs = [
+        (writes, str(at.parent / "cache"), [*words, "--out", str(at)]) for writes, at in out.items()
+    ]
+    done = subprocess.run(
+        [sys.executable, "-c", KILLED], input=json.dumps(runs), capture_output=True, text=True
+    )
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.split() == ["9"] * len(WRITES)
+    return out
+
+
+def contents(folder: Path) -> dict[str, bytes]:
+    files = (path for path in sorted(folder.rglob("*")) if path.is_file())
+    return {str(path.relative_to(folder)): path.read_bytes() for path in files}
+
+
+@pytest.fixture(scope="module")
+def uninterrupted(words: list[str], tmp_path_factory: pytest.TempPathFactory) -> dict[str, bytes]:
+    out = tmp_path_factory.mktemp("whole") / "out"
+    code = [sys.executable, "-m", "pneumoscope", *words, "--out", str(out)]
+    own_cache = os.environ | {"XDG_CACHE_HOME": str(out.parent / "cache")}
+    subprocess.run(code, capture_output=True, check=True, env=own_cache)
+    return contents(out)
+
+
+@pytest.mark.parametrize("writes", WRITES)
+def test_killed_at_any_moment_it_resumes_to_the_same_end(
+    words: list[str],
+    uninterrupted: dict[str, bytes],
+    killed: dict[int, Path],
+    pneumoscope: Callable,
+    monkeypatch: pytest.MonkeyPatch,
+    writes: int,
+) -> None:
+    monkeypatch.setenv("XDG_CACHE_HOME", str(killed[writes].parent / "cache"))
+    outcome = pneumoscope(*words, "--out", killed[writes], "--resume")
+    assert outcome.code == 0, outcome.err
+    resumed = contents(killed[writes])
+    assert set(resumed) == set(uninterrupted)  # nothing is missing, no half-written file is left
+    same = [name for name in resumed if name.endswith((".safetensors", ".png"))]
+    same += [name for name in resumed if "predictions" in name or "metrics" in name]
+    assert len(same) == 2 * (1 + 7 + 2 + 2)
+    assert [name for name in same if resumed[name] != uninterrupted[name]] == []
+
+
+def test_resuming_with_other_data_leaves_the_experiment_as_it_is(
+    experiment: Path, small_dataset: Path
+) -> None:
+    before = (experiment / "manifest.parquet").read_bytes()
+    other = open_dataset(small_dataset, split_by=SplitBy.IMAGE, seed=5)
+    cache = ArrayCache(experiment.parent / "cache")
+    with pytest.raises(RunError, match="other data or another split"):
+        run_experiment(other, recipes(), experiment, cache, min_recall=0.9, resume=True)
+    assert (experiment / "manifest.parquet").read_bytes() == before
+
+
+def test_resuming_with_fewer_models_does_not_shrink_the_report(
+    experiment: Path, small_dataset: Path
+) -> None:
+    manifest = open_dataset(small_dataset, split_by=SplitBy.IMAGE)
+    cache = ArrayCache(experiment.parent / "cache")
+    with pytest.raises(RunError, match=r"holds the Run model_\d too"):
+        run_experiment(manifest, recipes()[:1], experiment, cache, min_recall=0.9, resume=True)
