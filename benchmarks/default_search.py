@@ -114,7 +114,7 @@ def read_candidates(path: Path, common: Sequence[str]) -> dict[str, list[str]]:
     }
 
 
-def judge(trial: Trial, manifest: Manifest, shifted: Path) -> Judged:
+def evaluate_model(trial: Trial, manifest: Manifest, shifted: Path) -> Judged:
     """Train a trial, unless that was done before, and ask it for every shifted image."""
     labels = np.array([entry.label for entry in manifest.of(Split.VALIDATION)])
     if (trial.folder / SAID).exists():
@@ -178,7 +178,7 @@ class Search:
         # Spawned: a process that was forked cannot use a GPU.
         with ProcessPoolExecutor(self.processes, get_context("spawn")) as pool:
             begun = [
-                pool.submit(judge, one, self.manifest, shifted[one.recipe.image_size])
+                pool.submit(evaluate_model, one, self.manifest, shifted[one.recipe.image_size])
                 for one in trials
             ]
             judged = []

@@ -22,9 +22,9 @@ from pneumoscope.evaluation.statistics.covariate_adjusted_auc import adjusted_au
 from pneumoscope.reader import SHIPPED, Bundle
 from pneumoscope.training.acquisition_groups import (
     STRATA,
+    acquisition_strata,
     describe_entries,
     machine_classifier,
-    machine_strata,
 )
 
 DATA = CHECKOUT.parent / "shared" / "data" / "chest_xray"
@@ -177,7 +177,7 @@ def _tables(given: argparse.Namespace) -> Iterator[Table]:
     ]
     yield Table("What that alone tells", rows, TELLS_NOTE)
     paths = [entry.path for entry in entries[Split.VALIDATION]]
-    numbers = machine_strata(made[Split.TRAIN], train, made[Split.VALIDATION])
+    numbers = acquisition_strata(made[Split.TRAIN], train, made[Split.VALIDATION])
     strata = dict(zip(paths, map(int, numbers), strict=True))
     judged, points = [], list[dict[str, Cell]]()
     for bundle in map(Bundle.open, given.bundles):

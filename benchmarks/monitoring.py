@@ -19,7 +19,7 @@ from pneumoscope.clinic.monitoring.rules import (
     Outcome,
     convincing,
 )
-from pneumoscope.evaluation.statistics.drift import BINS, LARGE, Band, compare, stability_index
+from pneumoscope.evaluation.statistics.drift import BINS, LARGE, Band, ks_test, stability_index
 from pneumoscope.evaluation.statistics.intervals import Interval, wilson
 from pneumoscope.evaluation.statistics.metrics import Floats
 from pneumoscope.evaluation.statistics.verification_bias import Stratum, corrected
@@ -100,7 +100,7 @@ class Year:
         """Tell whether a look raises an alert by the server's rules."""
         before, window = self.windows(day)
         drifts, changes = (
-            [one for one in map(compare, window, other) if one is not None]
+            [one for one in map(ks_test, window, other) if one is not None]
             for other in (self.reference, before)
         )
         outcomes = [Outcome(one.p, _CONCERN) for one in drifts] + [
@@ -148,7 +148,7 @@ def false_alarms(per_day: int, years: int) -> tuple[int, int, int]:
 
 
 def _large(year: Year, day: int) -> bool:
-    """Tell whether any stability index is large, as `compare` has it."""
+    """Tell whether any stability index is large, as `ks_test` has it."""
     tenths = np.arange(1, BINS) / BINS
     for sample, other in zip(year.windows(day)[1], year.reference, strict=True):
         edges = other[(tenths * len(other)).astype(np.intp)]

@@ -52,7 +52,7 @@ def look(reader: Reader, files: list[Path]) -> NDArray[np.float64]:
             prepare_pixels(view, contract.size, contract.resampling)
             for view in views(read_radiograph(file).pixels)
         ]
-        logits.append(reader.look(np.stack(prepared)).logits)
+        logits.append(reader.run(np.stack(prepared)).logits)
     return np.array(logits, np.float64)
 
 

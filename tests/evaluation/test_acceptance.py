@@ -1,6 +1,6 @@
 import pytest
 
-from pneumoscope.evaluation.acceptance import Answer, Criterion, Requirements, State, decide
+from pneumoscope.evaluation.acceptance import Criterion, Outcome, Requirements, State, decide
 from pneumoscope.evaluation.statistics.intervals import Estimate, Interval, wilson
 from pneumoscope.support.errors import PredictionsError
 
@@ -54,23 +54,23 @@ def test_without_an_interval_nothing_is_decided():
 @pytest.mark.parametrize(
     ("criteria", "answer"),
     [
-        (GOOD + GOOD_AFTER, Answer.FIT),
-        ([*GOOD, POOR_AFTER], Answer.FIT),
-        ([*GOOD[:2], POOR, *GOOD_AFTER], Answer.AFTER_RECALIBRATION),
+        (GOOD + GOOD_AFTER, Outcome.FIT),
+        ([*GOOD, POOR_AFTER], Outcome.FIT),
+        ([*GOOD[:2], POOR, *GOOD_AFTER], Outcome.AFTER_RECALIBRATION),
         (
             [*GOOD, criterion("slope", 3, 5, least=0.5, most=2), *GOOD_AFTER],
-            Answer.AFTER_RECALIBRATION,
+            Outcome.AFTER_RECALIBRATION,
         ),
-        ([GOOD[0], OPEN, GOOD[2], *GOOD_AFTER], Answer.AFTER_RECALIBRATION),
-        ([criterion("auc", 0.4, 0.6), *GOOD[1:], *GOOD_AFTER], Answer.NOT_FIT),
-        ([*GOOD[:2], POOR, GOOD_AFTER[0], POOR_AFTER], Answer.NOT_FIT),
-        ([GOOD[0], OPEN, GOOD[2], OPEN_AFTER, GOOD_AFTER[1]], Answer.UNDECIDED),
-        ([criterion("auc", 0.85, 0.95), *GOOD[1:], *GOOD_AFTER], Answer.UNDECIDED),
-        ([*GOOD[:2], POOR], Answer.NOT_FIT),
-        ([*GOOD[:2], OPEN], Answer.UNDECIDED),
-        ([*GOOD, OPEN_SLOPE, *POOR_BOTH], Answer.UNDECIDED),
-        ([*GOOD, UNDEFINED_SLOPE, *GOOD_AFTER], Answer.UNDECIDED),
-        ([*GOOD, MANY_REJECTED, *GOOD_AFTER], Answer.NOT_FIT),
+        ([GOOD[0], OPEN, GOOD[2], *GOOD_AFTER], Outcome.AFTER_RECALIBRATION),
+        ([criterion("auc", 0.4, 0.6), *GOOD[1:], *GOOD_AFTER], Outcome.NOT_FIT),
+        ([*GOOD[:2], POOR, GOOD_AFTER[0], POOR_AFTER], Outcome.NOT_FIT),
+        ([GOOD[0], OPEN, GOOD[2], OPEN_AFTER, GOOD_AFTER[1]], Outcome.UNDECIDED),
+        ([criterion("auc", 0.85, 0.95), *GOOD[1:], *GOOD_AFTER], Outcome.UNDECIDED),
+        ([*GOOD[:2], POOR], Outcome.NOT_FIT),
+        ([*GOOD[:2], OPEN], Outcome.UNDECIDED),
+        ([*GOOD, OPEN_SLOPE, *POOR_BOTH], Outcome.UNDECIDED),
+        ([*GOOD, UNDEFINED_SLOPE, *GOOD_AFTER], Outcome.UNDECIDED),
+        ([*GOOD, MANY_REJECTED, *GOOD_AFTER], Outcome.NOT_FIT),
     ],
 )
 def test_the_rule_is_what_its_words_say(criteria, answer):
@@ -79,10 +79,10 @@ def test_the_rule_is_what_its_words_say(criteria, answer):
 
 def test_with_a_handful_of_patients_nothing_is_decided():
     found = decide(GOOD + GOOD_AFTER, 60, (19, 41), ASKED)
-    assert found.answer is Answer.UNDECIDED
+    assert found.answer is Outcome.UNDECIDED
     assert "too few to say" in found.reasons[0]
     assert found.sample == 64  # 20 with pneumonia, at the same share
-    assert decide(GOOD + GOOD_AFTER, 60, (20, 40), ASKED).answer is Answer.FIT
+    assert decide(GOOD + GOOD_AFTER, 60, (20, 40), ASKED).answer is Outcome.FIT
 
 
 def test_reasons_name_what_failed_with_its_interval_and_limit():
@@ -102,7 +102,7 @@ def test_the_sample_is_one_whose_interval_would_settle_it():
     found = Estimate(0.98, wilson(98, 100))
     both = [Criterion("sensitivity", after, found, low=0.95) for after in (False, True)]
     verdict = decide([criterion("auc", 0.95, 0.99), *both], 200, MANY, ASKED)
-    assert verdict.answer is Answer.UNDECIDED
+    assert verdict.answer is Outcome.UNDECIDED
     ill = verdict.sample // 2
     assert wilson(round(0.98 * ill), ill).low == pytest.approx(0.95, abs=0.006)
     assert 200 < verdict.sample < 1000

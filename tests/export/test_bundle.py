@@ -140,7 +140,7 @@ def test_points_hold_in_every_shift(compact_run: Run, exported: Path) -> None:
     pixels = examples.inputs[examples.rows].astype(np.uint8)
     temperature = reader.bundle.record.calibration.temperature
     for _, shifted in [("as they are", pixels), *shift_images(pixels, examples.labels)]:
-        said = calibrate(reader.look(shifted).logits, temperature)
+        said = calibrate(reader.run(shifted).logits, temperature)
         figures = measure(examples.predictions(said), points["screening"].threshold)
         assert figures.recall >= 0.99
         assert (said[examples.labels == 1] < points["screening"].low).mean() <= 0.01

@@ -9,7 +9,7 @@ from PIL import Image
 from pydicom.data import get_testdata_file
 from pydicom.dataset import Dataset
 
-from pneumoscope.radiograph import Original, decode_radiograph, original_values
+from pneumoscope.radiograph import StoredPixels, decode_radiograph, original_values
 from pneumoscope.support.errors import UnreadableRadiographError
 
 from .test_dicom import STORED, computed_radiograph, save
@@ -17,12 +17,12 @@ from .test_dicom import STORED, computed_radiograph, save
 WINDOW = {"WindowCenter": 2000, "WindowWidth": 1001}
 
 
-def windowed(shown: Original) -> Any:
+def windowed(shown: StoredPixels) -> Any:
     """Apply the window that comes with the values, as a screen would."""
     return np.clip((shown.values - shown.low) / (shown.high - shown.low), 0, 1)
 
 
-def of(dataset: Dataset) -> Original:
+def of(dataset: Dataset) -> StoredPixels:
     return original_values(save(dataset), "chest.dcm")
 
 
@@ -79,7 +79,7 @@ def test_pictures_keep_every_bit(stored: NDArray[np.unsignedinteger]) -> None:
 
 
 def test_a_grey_map_is_read_by_another_program_as_it_was() -> None:
-    shown = Original(STORED, 0, 4095)
+    shown = StoredPixels(STORED, 0, 4095)
     np.testing.assert_array_equal(np.asarray(Image.open(io.BytesIO(shown.to_pgm()))), STORED)
 
 

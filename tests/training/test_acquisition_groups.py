@@ -14,10 +14,10 @@ from pneumoscope.support.cache import ArrayCache
 from pneumoscope.support.errors import DatasetError, PneumoscopeError
 from pneumoscope.training.acquisition_groups import (
     STRATA,
-    deal_machines,
+    acquisition_strata,
+    acquisition_weights,
     describe_entries,
-    machine_strata,
-    machine_weights,
+    leave_one_acquisition_out,
 )
 
 
@@ -34,7 +34,7 @@ def test_a_reader_of_the_machine_gains_nothing_within_strata(
 ) -> None:
     made, labels = hospital
     learned, judged = slice(None, 1500), slice(1500, None)
-    strata = machine_strata(made[learned], labels[learned], made[judged])
+    strata = acquisition_strata(made[learned], labels[learned], made[judged])
     border, ill = made[judged, 0], labels[judged]
     whole = adjusted_auc(ill, border, np.zeros(1500, int))
     # For labels drawn with the probability u, uniform: the integral gives 5 / 6.
@@ -54,12 +54,12 @@ def test_strata_are_about_as_large_and_what_is_alike_stays_together(
     hospital: tuple[np.ndarray, np.ndarray],
 ) -> None:
     made, labels = hospital
-    strata = machine_strata(made, labels, made)
+    strata = acquisition_strata(made, labels, made)
     assert np.bincount(strata, minlength=STRATA).min() > 500
     assert [np.mean(made[strata == s, 0]) for s in range(STRATA)] == sorted(
         np.mean(made[strata == s, 0]) for s in range(STRATA)
     )
-    twins = machine_strata(made, labels, np.repeat(made[:1], 100, axis=0))
+    twins = acquisition_strata(made, labels, np.repeat(made[:1], 100, axis=0))
     assert len(set(twins.tolist())) == 1
 
 
@@ -67,7 +67,7 @@ def test_weighted_images_tell_nothing_by_their_machine(
     hospital: tuple[np.ndarray, np.ndarray],
 ) -> None:
     made, labels = hospital
-    weights = machine_weights(made, labels, [f"p{row // 2}" for row in range(len(labels))])
+    weights = acquisition_weights(made, labels, [f"p{row // 2}" for row in range(len(labels))])
     fifths = np.minimum((made[:, 0] * 5).astype(int), 4)
     plain = [np.mean(labels[fifths == fifth]) for fifth in range(5)]
     evened = [
@@ -89,7 +89,7 @@ def test_a_patient_who_was_learned_from_does_not_weigh_itself(
     # Everyone alone knows their label by heart; a fold that saw it would call it certain.
     labels = hospital[1][:400]
     made = np.random.default_rng(3).random((400, 1))
-    weights = machine_weights(
+    weights = acquisition_weights(
         np.repeat(made, 8, axis=0),
         np.repeat(labels, 8),
         np.repeat(np.arange(400), 8).astype(str).tolist(),
@@ -100,7 +100,7 @@ def test_a_patient_who_was_learned_from_does_not_weigh_itself(
 def test_too_few_patients_of_a_class_are_named() -> None:
     labels = np.array([0, 0, 0, 0, 1, 1, 1, 1, 1], np.int8)
     with pytest.raises(DatasetError, match="5 patients of the class NORMAL"):
-        machine_weights(np.zeros((9, 1)), labels, [str(row) for row in range(9)])
+        acquisition_weights(np.zeros((9, 1)), labels, [str(row) for row in range(9)])
 
 
 def made_by(machine: int, rng: np.random.Generator) -> np.ndarray:
@@ -126,7 +126,7 @@ def test_each_machine_is_held_out_once_with_the_patients_it_saw(
     ward: tuple[list[Entry], dict[str, np.ndarray], dict[str, int]],
 ) -> None:
     entries, made, machine = ward
-    folds = deal_machines(entries, made, 3, seed=0)
+    folds = leave_one_acquisition_out(entries, made, 3, seed=0)
     held_out = set()
     for fold in folds:
         assert [entry.path for entry in fold] == [entry.path for entry in entries]
@@ -147,7 +147,7 @@ def test_a_class_that_one_machine_alone_has_cannot_be_dealt(
     entries, made, machine = ward
     alone = [entry for entry in entries if entry.label or machine[entry.path] == 0]
     with pytest.raises(DatasetError, match="no image of the class NORMAL"):
-        deal_machines(alone, made, 3, seed=0)
+        leave_one_acquisition_out(alone, made, 3, seed=0)
 
 
 def test_images_are_looked_at_once(phantom_dataset: Path, tmp_path: Path) -> None:

@@ -10,7 +10,7 @@ import pytest
 import yaml
 from sklearn.metrics import roc_auc_score
 
-from pneumoscope.evaluation.acceptance import Answer, Requirements
+from pneumoscope.evaluation.acceptance import Outcome, Requirements
 from pneumoscope.evaluation.predictions import Labels, Predictions
 from pneumoscope.export.recalibrate import recalibrate
 from pneumoscope.reader import Bundle, Reader, load
@@ -109,7 +109,7 @@ def test_the_json_has_the_names_that_hospitals_rely_on(validation, reader, local
         ("sex", "M"),
     }
     assert len(content["rejected"]) == len(local.rejected)
-    assert content["verdict"] in [answer.value for answer in Answer]
+    assert content["verdict"] in [answer.value for answer in Outcome]
 
 
 def test_the_verdict_is_of_the_point_asked_for_and_of_stricter_wishes_not_fit(

@@ -100,7 +100,7 @@ def evaluate(
     if out is None:
         _judge_run(sources, images)
         return
-    from pneumoscope.evaluation.compare_models import weigh
+    from pneumoscope.evaluation.model_comparison import compare_models
     from pneumoscope.support.files import require_empty
     from pneumoscope.workflows.evaluate import inspect_source, open_judged, write_evidence
 
@@ -111,7 +111,7 @@ def evaluate(
         open_judged(source, open_cache, manifest, images, points, negatives or ())
         for source in sources
     ]
-    evidence = weigh([one.subject for one in judged], asked, min_recall, draws)
+    evidence = compare_models([one.subject for one in judged], asked, min_recall, draws)
     main = next(one for one in judged if one.subject is evidence.main.subject)
     inspection = None if quick else inspect_source(main)
     with messages.status("Writing the report"):

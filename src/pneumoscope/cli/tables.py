@@ -11,7 +11,7 @@ from pneumoscope.support.errors import RecipeError
 
 if TYPE_CHECKING:
     from pneumoscope.dataset import Manifest
-    from pneumoscope.evaluation.evaluate_model import Judgement
+    from pneumoscope.evaluation.model_evaluation import ModelEvaluation
     from pneumoscope.evaluation.report.experiment_results import ExperimentResult
     from pneumoscope.evaluation.statistics.intervals import Estimate
     from pneumoscope.export.recalibrate import Recalibrated
@@ -66,7 +66,7 @@ def metrics_table(run: "Run") -> Table:
     return table
 
 
-def judgements_table(judgements: "Sequence[Judgement]") -> Table:
+def judgements_table(judgements: "Sequence[ModelEvaluation]") -> Table:
     """Return how well a reader does at each operating point, or several where each is read."""
     predictions = judgements[0].subject.predictions
     stated = predictions.patients != predictions.files

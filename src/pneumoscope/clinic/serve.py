@@ -13,7 +13,7 @@ from sqlalchemy import select
 from pneumoscope.clinic.api.app import create_app
 from pneumoscope.clinic.api.routes.readings import DEFAULT_SITE
 from pneumoscope.clinic.api.routes.web_page import is_built
-from pneumoscope.clinic.api.slow_clients import PatientProtocol
+from pneumoscope.clinic.api.slow_clients import SlowClientTimeout
 from pneumoscope.clinic.identity.second_factor import seal_plain
 from pneumoscope.clinic.identity.setup_link import setup_token
 from pneumoscope.clinic.logs import log_in_one_format
@@ -66,7 +66,7 @@ def serve(settings: Settings, host: str, port: int, workers: int) -> None:
         server = _Server(
             uvicorn.Config(
                 app,
-                http=PatientProtocol,
+                http=SlowClientTimeout,
                 access_log=False,
                 server_header=False,
                 log_config=None,

@@ -10,7 +10,7 @@ from authlib.common.security import is_secure_transport
 from pneumoscope.clinic.identity.accounts import Role
 from pneumoscope.clinic.storage.database import Database
 from pneumoscope.clinic.storage.file_store import FileStore
-from pneumoscope.clinic.storage.secret_box import Vault
+from pneumoscope.clinic.storage.secret_box import SecretBox
 from pneumoscope.reader import Bundle, find_bundle
 from pneumoscope.support.errors import ClinicError
 
@@ -150,7 +150,7 @@ class Clinic:
     bundle: Bundle
     database: Database
     store: FileStore
-    vault: Vault
+    vault: SecretBox
 
     @classmethod
     def open(cls, settings: Settings) -> "Clinic":
@@ -178,7 +178,7 @@ class Clinic:
                 "written to"
             ) from error
         database = Database(settings.database_url)
-        store, vault = FileStore(settings.data / "files"), Vault(settings.data / "key")
+        store, vault = FileStore(settings.data / "files"), SecretBox(settings.data / "key")
         return cls(settings, bundle, database, store, vault)
 
     def close(self) -> None:

@@ -28,7 +28,7 @@ class State(StrEnum):
     UNDECIDED = "undecided"
 
 
-class Answer(StrEnum):
+class Outcome(StrEnum):
     """What a local validation concludes."""
 
     FIT = "fit for this population"
@@ -134,13 +134,13 @@ class Criterion:
 
 
 @dataclass(frozen=True, slots=True)
-class Verdict:
+class Acceptance:
     """What was concluded, why, and what would settle it.
 
     Parameters
     ----------
     answer
-        See `Answer`.
+        See `Outcome`.
     reasons
         In words, one for each criterion that speaks against, or is open.
     rule
@@ -153,7 +153,7 @@ class Verdict:
         would do.
     """
 
-    answer: Answer
+    answer: Outcome
     reasons: tuple[str, ...]
     rule: str
     criteria: tuple[Criterion, ...]
@@ -162,7 +162,7 @@ class Verdict:
 
 def decide(
     criteria: Sequence[Criterion], n: int, patients: tuple[int, int], requirements: Requirements
-) -> Verdict:
+) -> Acceptance:
     """Conclude from the criteria.
 
     Parameters
@@ -184,32 +184,32 @@ def decide(
     >>> decide([poor], 500, (100, 100), Requirements()).answer.value
     'not fit'
     """
-    answer = _answer(criteria) if min(patients) >= FEWEST else Answer.UNDECIDED
+    answer = _answer(criteria) if min(patients) >= FEWEST else Outcome.UNDECIDED
     reasons = [_words(one) for one in _decisive(criteria, answer)]
     sample = None
     if min(patients) < FEWEST:
         reasons.insert(0, f"fewer than {FEWEST} patients with or without pneumonia: too few to say")
         sample = ceil(n * FEWEST / max(1, min(patients)))
-    elif answer is Answer.UNDECIDED:
+    elif answer is Outcome.UNDECIDED:
         sample = _sample(criteria, n)
-    return Verdict(answer, tuple(reasons), _rule(requirements), tuple(criteria), sample)
+    return Acceptance(answer, tuple(reasons), _rule(requirements), tuple(criteria), sample)
 
 
-def _answer(criteria: Sequence[Criterion]) -> Answer:
+def _answer(criteria: Sequence[Criterion]) -> Outcome:
     as_it_is = [one for one in criteria if not one.recalibrated]
     refitted = {one.name: one for one in criteria if one.recalibrated}
     open_ones = [one for one in as_it_is if one.state is not State.MET]
     if not open_ones:
-        return Answer.FIT
+        return Outcome.FIT
     if any(_is_beyond_mending(one, refitted) for one in as_it_is):
-        return Answer.NOT_FIT
+        return Outcome.NOT_FIT
     # What cannot be computed says nothing for or against, and is no ground to recalibrate.
     grounds = [one for one in open_ones if one.estimate.interval is not None]
     lasting = [one for one in as_it_is if one.name in _LASTING]
     settled = all(one.state is State.MET for one in (*lasting, *refitted.values()))
     if refitted and settled and grounds:
-        return Answer.AFTER_RECALIBRATION
-    return Answer.UNDECIDED
+        return Outcome.AFTER_RECALIBRATION
+    return Outcome.UNDECIDED
 
 
 def _is_beyond_mending(criterion: Criterion, refitted: Mapping[str, Criterion]) -> bool:
@@ -222,13 +222,13 @@ def _is_beyond_mending(criterion: Criterion, refitted: Mapping[str, Criterion]) 
     return criterion.name not in refitted or refitted[criterion.name].state is State.FAILED
 
 
-def _decisive(criteria: Sequence[Criterion], answer: Answer) -> list[Criterion]:
+def _decisive(criteria: Sequence[Criterion], answer: Outcome) -> list[Criterion]:
     """Return the criteria that are named as reasons."""
     refitted = {one.name: one for one in criteria if one.recalibrated}
-    if answer is Answer.NOT_FIT:
+    if answer is Outcome.NOT_FIT:
         names = {one.name for one in criteria if _is_beyond_mending(one, refitted)}
         return [one for one in criteria if one.name in names]
-    if answer is Answer.AFTER_RECALIBRATION:
+    if answer is Outcome.AFTER_RECALIBRATION:
         return [one for one in criteria if one.state is not State.MET and not one.recalibrated]
     return [one for one in criteria if one.state is not State.MET]
 

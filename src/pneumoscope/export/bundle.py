@@ -42,7 +42,7 @@ from pneumoscope.reader.bundle import (
 from pneumoscope.reader.familiarity import FAMILIAR_SHARE
 from pneumoscope.reader.model_card import model_card
 from pneumoscope.reader.quality_gate import fit_gate
-from pneumoscope.reader.reader import Look, look_at, open_graph
+from pneumoscope.reader.reader import NetworkOutput, look_at, open_graph
 from pneumoscope.support.cache import ArrayCache
 from pneumoscope.support.errors import RunError
 from pneumoscope.support.files import require_empty
@@ -79,7 +79,7 @@ class _Part:
 
     examples: Examples
     pixels: NDArray[np.uint8]
-    look: Look
+    look: NetworkOutput
 
     def predictions(self, temperature: float) -> Predictions:
         """Return the split with its calibrated probabilities."""
@@ -283,14 +283,14 @@ def _fit_to(table: Predictions) -> _Fitted:
     return _Fitted(temperature, CROSS_VALIDATION, calibrated)
 
 
-def _look(graph: bytes, pixels: NDArray[np.uint8], doing: str) -> Look:
+def _look(graph: bytes, pixels: NDArray[np.uint8], doing: str) -> NetworkOutput:
     session = open_graph(graph, usable_cores())
     starts = range(0, len(pixels), _BATCH)
     looks = [
         look_at(session, pixels[start : start + _BATCH])
         for start in track(starts, doing, len(starts))
     ]
-    return Look(
+    return NetworkOutput(
         *(
             np.concatenate([getattr(one, name) for one in looks])
             for name in ("logits", "heatmaps", "features")

@@ -10,7 +10,7 @@ import torch
 from numpy.typing import NDArray
 from torch import nn
 
-from pneumoscope.reader.reader import Look
+from pneumoscope.reader.reader import NetworkOutput
 from pneumoscope.support.errors import RunError
 
 COMPARED = 200
@@ -52,7 +52,7 @@ def export_graph(network: nn.Module, size: int) -> bytes:
 
 
 @torch.inference_mode()
-def require_agreement(network: nn.Module, pixels: NDArray[np.uint8], look: Look) -> float:
+def require_agreement(network: nn.Module, pixels: NDArray[np.uint8], look: NetworkOutput) -> float:
     """Return the largest difference in probability between a graph and PyTorch.
 
     Parameters

@@ -11,7 +11,7 @@ import pneumoscope
 from pneumoscope.evaluation.predictions import Predictions
 from pneumoscope.evaluation.report.fingerprint import fingerprint
 from pneumoscope.evaluation.statistics.logistic_recalibration import (
-    Recalibration,
+    LogisticRecalibration,
     fit_recalibration,
 )
 from pneumoscope.evaluation.statistics.metrics import measure
@@ -48,7 +48,7 @@ class Recalibrated:
     """
 
     bundle: Bundle
-    recalibration: Recalibration
+    recalibration: LogisticRecalibration
     before: Predictions
     after: Predictions
 
@@ -144,7 +144,7 @@ def _require_enough(fitted: Predictions, tested: Predictions) -> None:
 
 def _new_record(
     bundle: Bundle,
-    recalibration: Recalibration,
+    recalibration: LogisticRecalibration,
     fitted: Predictions,
     tested: Predictions,
     said: tuple[str, str],

@@ -8,12 +8,12 @@ from pneumoscope.radiograph.decode import (
 )
 from pneumoscope.radiograph.preprocess import Resampling, prepare_pixels
 from pneumoscope.radiograph.radiograph import Radiograph
-from pneumoscope.radiograph.stored_pixels import Original, original_values
+from pneumoscope.radiograph.stored_pixels import StoredPixels, original_values
 
 __all__ = [
-    "Original",
     "Radiograph",
     "Resampling",
+    "StoredPixels",
     "decode_radiograph",
     "from_array",
     "from_dataset",

@@ -17,7 +17,7 @@ _MORE_THAN_A_WINDOW = ("VOILUTSequence", "ModalityLUTSequence", "PixelPaddingVal
 
 
 @dataclass(frozen=True, eq=False)
-class Original:
+class StoredPixels:
     """Grey values with nothing cut off.
 
     Parameters
@@ -41,7 +41,7 @@ class Original:
 
         Examples
         --------
-        >>> Original(np.array([[0, 258]], np.uint16), 0, 4095).to_pgm()
+        >>> StoredPixels(np.array([[0, 258]], np.uint16), 0, 4095).to_pgm()
         b'P5\n# window 0 4095\n2 1\n65535\n\x00\x00\x01\x02'
         """
         height, width = self.values.shape
@@ -50,7 +50,7 @@ class Original:
         return header.encode() + self.values.astype(self.values.dtype.newbyteorder(">")).tobytes()
 
 
-def original_values(content: bytes, name: str) -> Original:
+def original_values(content: bytes, name: str) -> StoredPixels:
     """Decode one file for a screen.
 
     Of DICOM with a window and nothing more than that, all that was stored is kept, also what lies
@@ -86,8 +86,8 @@ def original_values(content: bytes, name: str) -> Original:
     pixels = decode_radiograph(content, name).pixels
     eight = np.rint(pixels * 255)
     if np.array_equal(eight / np.float32(255), pixels):
-        return Original(eight.astype(np.uint8), 0, 255)
-    return Original(np.rint(pixels * 65535).astype(np.uint16), 0, 65535)
+        return StoredPixels(eight.astype(np.uint8), 0, 255)
+    return StoredPixels(np.rint(pixels * 65535).astype(np.uint16), 0, 65535)
 
 
 def _is_windowed(dataset: Dataset) -> bool:
@@ -102,7 +102,7 @@ def _is_windowed(dataset: Dataset) -> bool:
     )
 
 
-def _unwindowed(dataset: Dataset, name: str) -> Original:
+def _unwindowed(dataset: Dataset, name: str) -> StoredPixels:
     """Decode with a window as wide as all that the stored bits can hold."""
     steps = 2 ** int(dataset.BitsStored) - 1
     least = -(2 ** (int(dataset.BitsStored) - 1)) if int(dataset.PixelRepresentation) else 0
@@ -115,7 +115,7 @@ def _unwindowed(dataset: Dataset, name: str) -> Original:
     inverse = str(dataset.get("PresentationLUTShape") or "") == "INVERSE"
     if dataset.PhotometricInterpretation == "MONOCHROME1" or inverse:
         low, high = steps - high, steps - low
-    return Original(shown.astype(np.uint8 if steps <= 255 else np.uint16), low, high)
+    return StoredPixels(shown.astype(np.uint8 if steps <= 255 else np.uint16), low, high)
 
 
 def _slope(dataset: Dataset) -> float:

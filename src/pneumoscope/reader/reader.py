@@ -44,7 +44,7 @@ _CHEST = {"CHEST", "THORAX", "LUNG", "RIBS"}
 
 
 @dataclass(frozen=True)
-class Look:
+class NetworkOutput:
     """What the graph gives for some images.
 
     Parameters
@@ -122,7 +122,7 @@ class Reader:
         for readings in in_order(self._read_batch, batches, threads, ahead=2 * threads):
             yield from readings
 
-    def look(self, pixels: NDArray[np.uint8]) -> Look:
+    def run(self, pixels: NDArray[np.uint8]) -> NetworkOutput:
         """Pass prepared pixels through the network, unguarded: no gate looks at them.
 
         For measuring what the network does where the gate would stop it; not for reading.
@@ -135,7 +135,7 @@ class Reader:
         return look_at(self._session, pixels)
 
     def probabilities(self, logits: NDArray[np.float32]) -> NDArray[np.float64]:
-        """Return the calibrated probabilities of pneumonia of what `look` gave."""
+        """Return the calibrated probabilities of pneumonia of what `run` gave."""
         calibration = self.bundle.record.calibration
         odds = logits.astype(np.float64) / calibration.temperature + calibration.intercept
         probabilities: NDArray[np.float64] = 0.5 * (1 + np.tanh(0.5 * odds))
@@ -177,11 +177,11 @@ class Reader:
         readings = {i: one.reading for i, one in enumerate(batch)}
         wanted = [i for i, one in enumerate(batch) if one.pixels is not None]
         if wanted:
-            look = look_at(
+            run = look_at(
                 self._session, np.stack([one.pixels for one in batch if one.pixels is not None])
             )
             for row, i in enumerate(wanted):
-                readings[i] = self._judge(readings[i], look, row)
+                readings[i] = self._judge(readings[i], run, row)
         share = (time.perf_counter() - started) / max(1, len(wanted))
         return [
             replace(
@@ -191,12 +191,12 @@ class Reader:
             for i, one in enumerate(batch)
         ]
 
-    def _judge(self, reading: Reading, look: Look, row: int) -> Reading:
+    def _judge(self, reading: Reading, run: NetworkOutput, row: int) -> Reading:
         record = self.bundle.record
         # One by one: for several NumPy would wake threads of its own, which afterwards wait busily
         # for milliseconds, on the cores that the other batches want.
-        distance = float(self._population.distance(look.features[row : row + 1])[0])
-        probability = float(self.probabilities(look.logits[row : row + 1])[0])
+        distance = float(self._population.distance(run.features[row : row + 1])[0])
+        probability = float(self.probabilities(run.logits[row : row + 1])[0])
         quality, status = reading.quality, reading.status
         if distance > record.population_limit:
             status = Status.FLAGGED
@@ -211,7 +211,7 @@ class Reader:
             findings={
                 name: find(probability, point) for name, point in record.operating_points.items()
             },
-            heatmap=look.heatmaps[row] / np.float32(record.calibration.temperature),
+            heatmap=run.heatmaps[row] / np.float32(record.calibration.temperature),
         )
 
 
@@ -232,9 +232,9 @@ def open_graph(graph: bytes, threads: int) -> onnxruntime.InferenceSession:
     return onnxruntime.InferenceSession(graph, options, providers=["CPUExecutionProvider"])
 
 
-def look_at(session: onnxruntime.InferenceSession, pixels: NDArray[np.uint8]) -> Look:
+def look_at(session: onnxruntime.InferenceSession, pixels: NDArray[np.uint8]) -> NetworkOutput:
     """Pass prepared pixels (n, size, size) through a graph."""
-    return Look(*session.run(["logit", "heatmap", "features"], {"pixels": pixels}))
+    return NetworkOutput(*session.run(["logit", "heatmap", "features"], {"pixels": pixels}))
 
 
 def _decode(source: Source, at_least: int) -> Radiograph:

@@ -68,7 +68,7 @@ def machine_classifier() -> HistGradientBoostingClassifier:
     )
 
 
-def machine_strata(
+def acquisition_strata(
     learned: NDArray[np.float64], labels: NDArray[np.int8], judged: NDArray[np.float64]
 ) -> NDArray[np.intp]:
     """Put images into strata by what their machine alone says of the label.
@@ -97,7 +97,7 @@ def machine_strata(
     Examples
     --------
     >>> made, labels = np.arange(100.0).reshape(-1, 1), np.repeat([0, 1], 50).astype(np.int8)
-    >>> strata = machine_strata(made, labels, made)
+    >>> strata = acquisition_strata(made, labels, made)
     >>> bool(strata[:50].max() < strata[50:].min())
     True
     """
@@ -107,7 +107,7 @@ def machine_strata(
     return strata
 
 
-def machine_weights(
+def acquisition_weights(
     made: NDArray[np.float64], labels: NDArray[np.int8], patients: Sequence[str]
 ) -> NDArray[np.float64]:
     """Weigh training images so that how they were made says nothing of the label any more.
@@ -146,7 +146,7 @@ def machine_weights(
     --------
     >>> rng = np.random.default_rng(0)
     >>> border, labels = rng.random(1000), (rng.random(1000) < 0.5).astype(np.int8)
-    >>> weights = machine_weights(border.reshape(-1, 1), labels, [str(i) for i in range(1000)])
+    >>> weights = acquisition_weights(border.reshape(-1, 1), labels, [str(i) for i in range(1000)])
     >>> bool(0.8 < weights.mean() < 1.2)  # nothing to even out
     True
     """
@@ -166,7 +166,7 @@ def machine_weights(
     return weights
 
 
-def deal_machines(
+def leave_one_acquisition_out(
     entries: Sequence[Entry], made: Mapping[str, NDArray[np.float64]], count: int, seed: int
 ) -> list[list[Entry]]:
     """Hold one machine out after the other: validation then has images unlike those of train.
@@ -208,7 +208,7 @@ def deal_machines(
     ...     for i in range(6)
     ... ]
     >>> made = {image.path: np.array([i % 2.0]) for i, image in enumerate(images)}
-    >>> folds = deal_machines(images, made, 2, seed=0)
+    >>> folds = leave_one_acquisition_out(images, made, 2, seed=0)
     >>> [sum(entry.split is Split.VALIDATION for entry in fold) for fold in folds]
     [6, 6]
     """

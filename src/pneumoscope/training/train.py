@@ -111,11 +111,14 @@ def _weights(store: ExampleStore, recipe: Recipe, learned: Examples) -> NDArray[
             return class_weights(learned.labels)[learned.labels]
         case ClassBalance.MACHINES:
             # Slow for scikit-learn, which most recipes do not need.
-            from pneumoscope.training.acquisition_groups import describe_entries, machine_weights
+            from pneumoscope.training.acquisition_groups import (
+                acquisition_weights,
+                describe_entries,
+            )
 
             made = describe_entries(store.manifest, learned.entries, store.cache)
             patients = [entry.group for entry in learned.entries]
-            return machine_weights(made, learned.labels, patients)
+            return acquisition_weights(made, learned.labels, patients)
     return None
 
 

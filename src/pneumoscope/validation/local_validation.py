@@ -7,8 +7,8 @@ from pathlib import Path
 import numpy as np
 from sklearn.model_selection import StratifiedGroupKFold
 
-from pneumoscope.evaluation.acceptance import Criterion, Requirements, Verdict, decide
-from pneumoscope.evaluation.evaluate_model import Judgement, Subject, judge
+from pneumoscope.evaluation.acceptance import Acceptance, Criterion, Requirements, decide
+from pneumoscope.evaluation.model_evaluation import ModelEvaluation, Subject, evaluate_model
 from pneumoscope.evaluation.predictions import Labels, Predictions
 from pneumoscope.evaluation.selection.operating_points import choose_operating_points
 from pneumoscope.evaluation.statistics.bootstrap import DRAWS
@@ -19,7 +19,7 @@ from pneumoscope.reader.bundle import BundleRecord
 from pneumoscope.reader.familiarity import FAMILIAR_SHARE
 from pneumoscope.support.errors import PredictionsError
 from pneumoscope.validation.local_readings import LocalReadings, read_labelled
-from pneumoscope.validation.stress.stress_tests import Inspection, inspect
+from pneumoscope.validation.stress.stress_tests import StressTests, run_stress_tests
 
 FOLDS = 5
 """Of patients, when thresholds are fitted anew for the verdict."""
@@ -75,9 +75,9 @@ class Validation:
     at: str
     local: LocalReadings
     population: PopulationComparison
-    judgement: Judgement
-    verdict: Verdict
-    inspection: Inspection | None
+    judgement: ModelEvaluation
+    verdict: Acceptance
+    inspection: StressTests | None
 
 
 def validate(
@@ -133,7 +133,7 @@ def validate(
         local.predictions,
         {name: points[name].threshold for name in order},
     )
-    judgement = judge(subject, prevalences, draws, seed)
+    judgement = evaluate_model(subject, prevalences, draws, seed)
     population = _compare_population(local)
     criteria = (
         *_as_it_is(judgement, population, asked),
@@ -147,7 +147,9 @@ def validate(
         population,
         judgement,
         decide(criteria, len(local.paths), patients_by_class(local.predictions), asked),
-        inspect(reader, local.paths, local.predictions, subject.threshold) if inspected else None,
+        run_stress_tests(reader, local.paths, local.predictions, subject.threshold)
+        if inspected
+        else None,
     )
 
 
@@ -159,7 +161,7 @@ def patients_by_class(predictions: Predictions) -> tuple[int, int]:
 
 
 def _as_it_is(
-    judgement: Judgement, population: PopulationComparison, asked: Requirements
+    judgement: ModelEvaluation, population: PopulationComparison, asked: Requirements
 ) -> tuple[Criterion, ...]:
     figures = judgement.discrimination.points[0].figures
     calibration = judgement.calibration

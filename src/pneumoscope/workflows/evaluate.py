@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 
 from pneumoscope.dataset import Manifest, Split
 from pneumoscope.dataset.manifest import Entry
-from pneumoscope.evaluation.compare_models import Evidence, evidence_json
-from pneumoscope.evaluation.evaluate_model import Subject
+from pneumoscope.evaluation.model_comparison import Comparison, comparison_json
+from pneumoscope.evaluation.model_evaluation import Subject
 from pneumoscope.evaluation.predictions import CLASS_NAMES, Labels, Predictions
 from pneumoscope.evaluation.report.comparison_page import render_evidence
 from pneumoscope.reader import Reader, find_bundle, load
@@ -21,9 +21,9 @@ from pneumoscope.validation.local_readings import LocalReadings, read_labelled
 from pneumoscope.validation.report.stress_json import inspection_json
 from pneumoscope.validation.report.stress_view import view_inspection
 from pneumoscope.validation.stress.stress_tests import (
-    Inspection,
+    StressTests,
     TrainingImages,
-    inspect,
+    run_stress_tests,
 )
 
 if TYPE_CHECKING:
@@ -192,18 +192,18 @@ def labels_of(entries: Sequence[Entry]) -> Labels:
     )
 
 
-def inspect_source(source: Source) -> Inspection | None:
+def inspect_source(source: Source) -> StressTests | None:
     """Look at a bundle's images again; None of a Run or a table, which have none at hand."""
     if source.read is None:
         return None
     read, subject = source.read, source.subject
-    return inspect(
+    return run_stress_tests(
         read.reader, read.local.paths, subject.predictions, subject.threshold, read.training
     )
 
 
 def write_evidence(
-    evidence: Evidence, sources: Sequence[Source], out: Path, inspection: Inspection | None
+    evidence: Comparison, sources: Sequence[Source], out: Path, inspection: StressTests | None
 ) -> None:
     """Write ``report.html``, ``report.pdf``, ``evaluation.json``, and what is of each source.
 
@@ -226,7 +226,7 @@ def write_evidence(
         "notes": notes,
         "inspection": None if inspection is None else inspection_json(inspection),
     }
-    write_text(out / "evaluation.json", evidence_json(evidence, extra))
+    write_text(out / "evaluation.json", comparison_json(evidence, extra))
     page = render_evidence(
         evidence, notes, None if inspection is None else view_inspection(inspection)
     )

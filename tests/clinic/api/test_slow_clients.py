@@ -33,7 +33,7 @@ def connect(
     monkeypatch.setattr(slow_clients, "WITHIN", WITHIN)
     monkeypatch.setattr(middleware, "GRACE", WITHIN)
     app = create_app(clinic)
-    with served(app, http=slow_clients.PatientProtocol, timeout_graceful_shutdown=1) as port:
+    with served(app, http=slow_clients.SlowClientTimeout, timeout_graceful_shutdown=1) as port:
         yield lambda: socket.create_connection(("127.0.0.1", port), timeout=PATIENCE)
 
 

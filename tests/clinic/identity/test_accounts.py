@@ -25,16 +25,16 @@ from pneumoscope.clinic.identity.accounts import (
     users,
 )
 from pneumoscope.clinic.identity.passwords import PasswordHash
-from pneumoscope.clinic.identity.sign_in import compare, sign_in
+from pneumoscope.clinic.identity.sign_in import check_password, sign_in
 from pneumoscope.clinic.storage.database import Database
-from pneumoscope.clinic.storage.secret_box import Vault
+from pneumoscope.clinic.storage.secret_box import SecretBox
 from pneumoscope.clinic.storage.tables import User
 from pneumoscope.support.errors import ClinicError
 
 pytestmark = pytest.mark.usefixtures("quick_hashes")
 
 NOW = datetime(2026, 11, 25, 12, 0, tzinfo=UTC)
-VAULT = Vault(Path("not needed by passwords"))
+VAULT = SecretBox(Path("not needed by passwords"))
 RIGHT = "correct horse battery staple"
 WRONG = "incorrect horse battery"
 
@@ -48,7 +48,7 @@ def _add(
 
 
 def _sign_in(database: Database, name: str, password: str, now: datetime = NOW) -> Actor | None:
-    compared = compare(database, name, password)
+    compared = check_password(database, name, password)
     with database.writing() as session:
         return sign_in(session, VAULT, compared, now)
 
@@ -180,7 +180,7 @@ def test_a_right_password_that_was_compared_before_the_lock_does_not_open_it(
     database: Database,
 ) -> None:
     anna = _add(database, "anna", password=RIGHT)
-    compared = compare(database, "anna", RIGHT)
+    compared = check_password(database, "anna", RIGHT)
     for _ in range(5):
         _sign_in(database, "anna", WRONG)
     with database.writing() as session:
@@ -192,7 +192,7 @@ def test_a_password_that_is_changed_while_it_is_compared_signs_nobody_in(
     database: Database,
 ) -> None:
     anna = _add(database, "anna", password=RIGHT)
-    right, wrong = compare(database, "anna", RIGHT), compare(database, "anna", WRONG)
+    right, wrong = check_password(database, "anna", RIGHT), check_password(database, "anna", WRONG)
     _set_password(database, anna, "quite another set of words")
     with database.writing() as session:
         assert sign_in(session, VAULT, right, NOW) is None
@@ -202,7 +202,7 @@ def test_a_password_that_is_changed_while_it_is_compared_signs_nobody_in(
 
 def test_who_is_deactivated_while_the_password_is_compared_is_out(database: Database) -> None:
     anna = _add(database, "anna", password=RIGHT)
-    compared = compare(database, "anna", RIGHT)
+    compared = check_password(database, "anna", RIGHT)
     with database.writing() as session:
         deactivate(session, anna.user_id, NOW)
         assert sign_in(session, VAULT, compared, NOW) is None
@@ -210,7 +210,7 @@ def test_who_is_deactivated_while_the_password_is_compared_is_out(database: Data
 
 def test_what_was_compared_shows_no_hash(database: Database) -> None:
     _add(database, "anna", password=RIGHT)
-    assert "argon2" not in repr(compare(database, "anna", RIGHT))
+    assert "argon2" not in repr(check_password(database, "anna", RIGHT))
 
 
 def test_every_sign_in_that_fails_takes_one_hash(

@@ -7,7 +7,7 @@ import pytest
 from sqlalchemy import select
 
 from pneumoscope.clinic.identity.accounts import Actor, Role, create_user, deactivate
-from pneumoscope.clinic.identity.password_reset import follow, holder, password_token
+from pneumoscope.clinic.identity.password_reset import password_token, redeem, user_of_token
 from pneumoscope.clinic.storage.database import Database
 from pneumoscope.clinic.storage.tables import Identity, PasswordLink
 from pneumoscope.support.errors import ClinicError
@@ -28,7 +28,7 @@ def _link(database: Database, user: Actor, now: datetime = NOW) -> str:
 
 def _follow(database: Database, token: str, now: datetime = NOW) -> Actor:
     with database.writing() as session:
-        return follow(session, token, now)
+        return redeem(session, token, now)
 
 
 def test_the_database_holds_only_the_hash_of_a_link_which_works_once(
@@ -65,7 +65,7 @@ def test_links_are_for_active_people_alone(database: Database, anna: Actor) -> N
         service = create_user(session, "pacs", Role.SERVICE, None, NOW)
         deactivate(session, anna.user_id, NOW)
     with database.reading() as session, pytest.raises(ClinicError, match="does not hold"):
-        holder(session, token, NOW)
+        user_of_token(session, token, NOW)
     for user in (service, anna, Actor("0" * 32, "", Role.CLINICIAN)):
         with pytest.raises(ClinicError, match="no active person"):
             _link(database, user)

@@ -13,9 +13,9 @@ from sqlalchemy import select
 from pneumoscope.clinic.identity import second_factor
 from pneumoscope.clinic.identity.accounts import Actor, Role, create_user
 from pneumoscope.clinic.identity.passwords import hash_password
-from pneumoscope.clinic.identity.sign_in import Asked, compare, sign_in
+from pneumoscope.clinic.identity.sign_in import Asked, check_password, sign_in
 from pneumoscope.clinic.storage.database import Database
-from pneumoscope.clinic.storage.secret_box import Vault
+from pneumoscope.clinic.storage.secret_box import SecretBox
 from pneumoscope.clinic.storage.tables import RecoveryCode, SecondFactor
 from pneumoscope.support.errors import ClinicError
 
@@ -37,8 +37,8 @@ def key_file(tmp_path: Path) -> Path:
 
 
 @pytest.fixture
-def vault(key_file: Path) -> Vault:
-    return Vault(key_file)
+def vault(key_file: Path) -> SecretBox:
+    return SecretBox(key_file)
 
 
 @pytest.fixture
@@ -49,47 +49,47 @@ def anna(database: Database) -> Actor:
 
 
 @pytest.fixture
-def recovery(database: Database, vault: Vault, anna: Actor) -> list[str]:
+def recovery(database: Database, vault: SecretBox, anna: Actor) -> list[str]:
     """Give anna the second factor of the standard's examples; return its recovery codes."""
     with patch.object(pyotp, "random_base32", lambda: SECRET), database.writing() as session:
         second_factor.begin(session, vault, anna.user_id, NOW)
     with database.writing() as session:
-        return second_factor.confirm(session, vault, anna.user_id, CODES[1111111109], NOW)
+        return second_factor.confirm_enrolment(session, vault, anna.user_id, CODES[1111111109], NOW)
 
 
 def _sign_in(
-    database: Database, vault: Vault, code: str | None, now: datetime, password: str = PASSWORD
+    database: Database, vault: SecretBox, code: str | None, now: datetime, password: str = PASSWORD
 ) -> Actor | Asked | None:
-    compared = compare(database, "anna", password)
+    compared = check_password(database, "anna", password)
     with database.writing() as session:
         return sign_in(session, vault, compared, now, code)
 
 
 def test_the_codes_are_those_of_the_standard(
-    database: Database, vault: Vault, anna: Actor, recovery: list[str]
+    database: Database, vault: SecretBox, anna: Actor, recovery: list[str]
 ) -> None:
     for moment, code in list(CODES.items())[1:]:
         assert _sign_in(database, vault, code, datetime.fromtimestamp(moment, UTC)) == anna
 
 
 def test_a_second_factor_counts_once_a_code_has_confirmed_it(
-    database: Database, vault: Vault, anna: Actor
+    database: Database, vault: SecretBox, anna: Actor
 ) -> None:
     with patch.object(pyotp, "random_base32", lambda: SECRET), database.writing() as session:
         second_factor.begin(session, vault, anna.user_id, NOW)
     assert _sign_in(database, vault, None, NOW) == anna
     for code in ("081805", "", "0818040", "٠٨١٨٠٤", CODES[1234567890]):
         with database.writing() as session, pytest.raises(ClinicError, match="not the code"):
-            second_factor.confirm(session, vault, anna.user_id, code, NOW)
+            second_factor.confirm_enrolment(session, vault, anna.user_id, code, NOW)
     with database.writing() as session:
-        second_factor.confirm(session, vault, anna.user_id, "081 804", NOW)
+        second_factor.confirm_enrolment(session, vault, anna.user_id, "081 804", NOW)
     assert _sign_in(database, vault, None, NOW) is Asked.CODE
     with database.writing() as session, pytest.raises(ClinicError, match="begin to set one up"):
-        second_factor.confirm(session, vault, anna.user_id, CODES[1111111109], NOW)
+        second_factor.confirm_enrolment(session, vault, anna.user_id, CODES[1111111109], NOW)
 
 
 def test_one_that_counts_is_not_replaced_without_being_ended(
-    database: Database, vault: Vault, anna: Actor, recovery: list[str]
+    database: Database, vault: SecretBox, anna: Actor, recovery: list[str]
 ) -> None:
     with database.writing() as session, pytest.raises(ClinicError, match="already"):
         second_factor.begin(session, vault, anna.user_id, NOW)
@@ -97,7 +97,7 @@ def test_one_that_counts_is_not_replaced_without_being_ended(
 
 
 def test_no_code_is_taken_twice_nor_an_older_one(
-    database: Database, vault: Vault, anna: Actor, recovery: list[str]
+    database: Database, vault: SecretBox, anna: Actor, recovery: list[str]
 ) -> None:
     assert _sign_in(database, vault, CODES[1111111109], NOW) is None  # it has confirmed the factor
     device = pyotp.TOTP(SECRET)
@@ -108,7 +108,7 @@ def test_no_code_is_taken_twice_nor_an_older_one(
 
 
 def test_a_code_holds_for_a_clock_that_is_half_a_minute_wrong_and_no_more(
-    database: Database, vault: Vault, anna: Actor, recovery: list[str]
+    database: Database, vault: SecretBox, anna: Actor, recovery: list[str]
 ) -> None:
     code = pyotp.TOTP(SECRET).at(LATER)
     for wrong in (-2, 2):
@@ -117,7 +117,7 @@ def test_a_code_holds_for_a_clock_that_is_half_a_minute_wrong_and_no_more(
 
 
 def test_wrong_codes_lock_and_a_password_alone_does_not_begin_anew(
-    database: Database, vault: Vault, anna: Actor, recovery: list[str]
+    database: Database, vault: SecretBox, anna: Actor, recovery: list[str]
 ) -> None:
     code = pyotp.TOTP(SECRET).at(LATER)
     for _ in range(4):
@@ -131,7 +131,7 @@ def test_wrong_codes_lock_and_a_password_alone_does_not_begin_anew(
 
 
 def test_a_code_is_not_looked_at_without_the_password(
-    database: Database, vault: Vault, anna: Actor, recovery: list[str]
+    database: Database, vault: SecretBox, anna: Actor, recovery: list[str]
 ) -> None:
     code = pyotp.TOTP(SECRET).at(LATER)
     for one in (code, recovery[0]):
@@ -140,7 +140,7 @@ def test_a_code_is_not_looked_at_without_the_password(
 
 
 def test_a_recovery_code_works_once_however_it_is_typed(
-    database: Database, vault: Vault, anna: Actor, recovery: list[str]
+    database: Database, vault: SecretBox, anna: Actor, recovery: list[str]
 ) -> None:
     assert len(set(recovery)) == 10
     assert all(len(one.replace("-", "")) == 24 for one in recovery)
@@ -154,17 +154,17 @@ def test_a_recovery_code_works_once_however_it_is_typed(
 
 
 def test_the_recovery_codes_of_another_are_none(
-    database: Database, vault: Vault, anna: Actor, recovery: list[str]
+    database: Database, vault: SecretBox, anna: Actor, recovery: list[str]
 ) -> None:
     with database.writing() as session:
         ben = create_user(session, "ben", Role.CLINICIAN, hash_password(PASSWORD), NOW)
         device = pyotp.TOTP(second_factor.begin(session, vault, ben.user_id, LATER))
-        others = second_factor.confirm(session, vault, ben.user_id, device.at(LATER), LATER)
+        others = second_factor.confirm_enrolment(session, vault, ben.user_id, device.at(LATER), LATER)
     assert _sign_in(database, vault, others[0], LATER) is None
 
 
 def test_who_has_none_any_more_signs_in_with_the_password_alone(
-    database: Database, vault: Vault, anna: Actor, recovery: list[str]
+    database: Database, vault: SecretBox, anna: Actor, recovery: list[str]
 ) -> None:
     with database.writing() as session:
         second_factor.remove(session, anna.user_id)
@@ -175,7 +175,7 @@ def test_who_has_none_any_more_signs_in_with_the_password_alone(
 
 
 def test_of_those_who_come_with_one_code_at_once_one_is_signed_in(
-    database: Database, vault: Vault, anna: Actor, recovery: list[str]
+    database: Database, vault: SecretBox, anna: Actor, recovery: list[str]
 ) -> None:
     barrier = Barrier(4)
 
@@ -189,7 +189,7 @@ def test_of_those_who_come_with_one_code_at_once_one_is_signed_in(
 
 
 def test_the_secret_is_not_in_the_database(
-    database: Database, vault: Vault, anna: Actor, recovery: list[str]
+    database: Database, vault: SecretBox, anna: Actor, recovery: list[str]
 ) -> None:
     with database.reading() as session:
         kept = session.scalars(select(SecondFactor.secret)).one()
@@ -199,7 +199,7 @@ def test_the_secret_is_not_in_the_database(
 
 
 def test_the_second_factor_of_another_is_none_in_this_row(
-    database: Database, vault: Vault, anna: Actor, recovery: list[str]
+    database: Database, vault: SecretBox, anna: Actor, recovery: list[str]
 ) -> None:
     """Who can write to the database cannot sign in as anna with a device of theirs."""
     with database.writing() as session:
@@ -224,7 +224,7 @@ def test_without_the_key_a_recovery_code_signs_in_and_the_log_says_what_to_do(
     key_file.unlink()
     if key is not None:
         key_file.write_bytes(key)
-    vault = Vault(key_file)
+    vault = SecretBox(key_file)
     code = pyotp.TOTP(SECRET).at(LATER)
     assert _sign_in(database, vault, code, LATER) is None
     (said,) = caplog.messages
@@ -237,7 +237,7 @@ def test_without_the_key_a_recovery_code_signs_in_and_the_log_says_what_to_do(
 
 
 def test_secrets_that_were_kept_as_they_are_are_sealed(
-    database: Database, vault: Vault, anna: Actor, recovery: list[str]
+    database: Database, vault: SecretBox, anna: Actor, recovery: list[str]
 ) -> None:
     with database.writing() as session:
         session.get_one(SecondFactor, anna.user_id).secret = SECRET

@@ -15,16 +15,16 @@ from pneumoscope.clinic.identity.accounts import (
     users,
 )
 from pneumoscope.clinic.identity.setup_link import complete_setup, setup_token
-from pneumoscope.clinic.identity.sign_in import compare, sign_in
+from pneumoscope.clinic.identity.sign_in import check_password, sign_in
 from pneumoscope.clinic.storage.database import Database
-from pneumoscope.clinic.storage.secret_box import Vault
+from pneumoscope.clinic.storage.secret_box import SecretBox
 from pneumoscope.clinic.storage.tables import SetupLink
 from pneumoscope.support.errors import ClinicError
 
 pytestmark = pytest.mark.usefixtures("quick_hashes")
 
 NOW = datetime(2026, 11, 25, 12, 0, tzinfo=UTC)
-VAULT = Vault(Path("not needed by passwords"))
+VAULT = SecretBox(Path("not needed by passwords"))
 PASSWORD = "correct horse battery staple"
 
 
@@ -50,7 +50,7 @@ def _complete(
 def test_the_link_makes_an_administrator_who_can_sign_in(database: Database) -> None:
     anna = _complete(database, _link(database))
     assert anna.role is Role.ADMINISTRATOR
-    compared = compare(database, "anna", PASSWORD)
+    compared = check_password(database, "anna", PASSWORD)
     with database.writing() as session:
         assert sign_in(session, VAULT, compared, NOW) == anna
 

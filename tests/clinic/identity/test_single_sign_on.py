@@ -12,7 +12,12 @@ from sqlalchemy import select
 from pneumoscope import cli
 from pneumoscope.clinic.identity.accounts import Role
 from pneumoscope.clinic.identity.oidc import Person
-from pneumoscope.clinic.identity.single_sign_on import NotAdmittedError, admit, come_back, start
+from pneumoscope.clinic.identity.single_sign_on import (
+    NotAdmittedError,
+    begin_login,
+    finish_callback,
+    provision_user,
+)
 from pneumoscope.clinic.settings import SignOn
 from pneumoscope.clinic.storage.database import Database
 from pneumoscope.clinic.storage.tables import Identity, SignOnTry, User
@@ -25,18 +30,18 @@ ADA = Person("f1d2", "Ada", Role.CLINICIAN)
 
 def test_a_try_runs_out_after_ten_minutes_and_is_removed_then(database: Database) -> None:
     with database.writing() as session:
-        started = start(session, NOW)
+        started = begin_login(session, NOW)
     with database.writing() as session:
-        late = come_back(session, started.state, started.browser, NOW + timedelta(minutes=10))
+        late = finish_callback(session, started.state, started.browser, NOW + timedelta(minutes=10))
         assert late is None
     with database.writing() as session:
-        start(session, NOW + timedelta(minutes=10))
+        begin_login(session, NOW + timedelta(minutes=10))
         assert len(session.scalars(select(SignOnTry)).all()) == 1
 
 
 def test_the_database_has_nothing_with_which_a_try_could_be_ended(database: Database) -> None:
     with database.writing() as session:
-        started = start(session, NOW)
+        started = begin_login(session, NOW)
     with database.reading() as session:
         kept = session.scalars(select(SignOnTry)).one()
     values = {kept.state_sha256, kept.browser_sha256}
@@ -56,11 +61,11 @@ def at_once(count: int, call: Callable[[], object]) -> list[object]:
 
 def test_of_many_who_come_back_at_once_one_gets_on(database: Database) -> None:
     with database.writing() as session:
-        started = start(session, NOW)
+        started = begin_login(session, NOW)
 
     def back() -> object:
         with database.writing() as session:
-            return come_back(session, started.state, started.browser, NOW)
+            return finish_callback(session, started.state, started.browser, NOW)
 
     assert sorted(at_once(4, back), key=str) == [None] * 3 + [started]
 
@@ -68,7 +73,7 @@ def test_of_many_who_come_back_at_once_one_gets_on(database: Database) -> None:
 def test_who_comes_in_several_windows_at_once_has_one_account(database: Database) -> None:
     def come() -> object:
         with database.writing() as session:
-            return admit(session, ISSUER, ADA, NOW)
+            return provision_user(session, ISSUER, ADA, NOW)
 
     assert len(set(at_once(4, come))) == 1
     with database.reading() as session:
@@ -78,15 +83,15 @@ def test_who_comes_in_several_windows_at_once_has_one_account(database: Database
 
 def test_the_same_subject_of_another_issuer_is_another_person(database: Database) -> None:
     with database.writing() as session:
-        admit(session, ISSUER, ADA, NOW)
+        provision_user(session, ISSUER, ADA, NOW)
     with database.writing() as session, pytest.raises(NotAdmittedError, match="no account"):
-        admit(session, "https://other.example", ADA, NOW)
+        provision_user(session, "https://other.example", ADA, NOW)
 
 
 @pytest.mark.parametrize("subject", ["x" * 256, "a\x00b"])
 def test_a_subject_that_no_database_keeps(database: Database, subject: str) -> None:
     with database.writing() as session, pytest.raises(NotAdmittedError, match="identifier"):
-        admit(session, ISSUER, Person(subject, "Ada", Role.CLINICIAN), NOW)
+        provision_user(session, ISSUER, Person(subject, "Ada", Role.CLINICIAN), NOW)
 
 
 @pytest.fixture

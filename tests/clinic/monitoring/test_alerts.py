@@ -25,7 +25,7 @@ from pneumoscope.clinic.monitoring.watch import Watch
 from pneumoscope.clinic.settings import Clinic, Settings
 from pneumoscope.clinic.storage.database import Database
 from pneumoscope.clinic.storage.file_store import FileStore
-from pneumoscope.clinic.storage.secret_box import Vault
+from pneumoscope.clinic.storage.secret_box import SecretBox
 from pneumoscope.clinic.storage.tables import Alert, AuditEntry, Image, Study, Task
 from pneumoscope.evaluation.statistics.drift import compare
 from pneumoscope.reader import Bundle, find_bundle
@@ -191,16 +191,16 @@ def test_beginnings_and_ends_are_in_the_audit_trail_and_in_the_figures(
     simulated.run(28, 1, 8, change=brighter(0.08))
     look_at(simulated)
     database = simulated.database
-    standing = 'pneumoscope_alerts{acknowledged="no",rule="large drift"} 1.0'
-    assert standing in metrics(database).decode()
+    series = 'pneumoscope_alerts{acknowledged="no",rule="large drift"} 1.0'
+    assert series in metrics(database).decode()
     with database.writing() as session:
         alert = session.scalars(select(Alert)).one()
         acknowledge(session, alert, "ada", NOW)
-    assert standing.replace('"no"', '"yes"') in metrics(database).decode()
+    assert series.replace('"no"', '"yes"') in metrics(database).decode()
     with pytest.raises(ClinicError, match="already"), database.writing() as session:
         acknowledge(session, session.scalars(select(Alert)).one(), "bea", NOW)
     look_at(simulated, NOW + 60 * DAY)
-    assert standing.replace("1.0", "0.0") in metrics(database).decode()
+    assert series.replace("1.0", "0.0") in metrics(database).decode()
     with database.reading() as session:
         entries = session.scalars(select(AuditEntry).order_by(AuditEntry.number)).all()
     assert [(one.actor, one.action) for one in entries] == [
@@ -241,7 +241,7 @@ def test_the_server_looks_at_all_once_a_day(simulated: Simulated, tmp_path: Path
     simulated.run(28, 1, 8, change=brighter(0.08))
     settings = Settings(tmp_path)
     bundle = Bundle.open(find_bundle(settings.bundle))
-    store, vault = FileStore(tmp_path / "files"), Vault(tmp_path / "key")
+    store, vault = FileStore(tmp_path / "files"), SecretBox(tmp_path / "key")
     watch = Watch(Clinic(settings, bundle, simulated.database, store, vault))
     watch.step(NOW)
     assert kept(simulated.database) == [("large drift", "brightness", True)]

@@ -285,13 +285,13 @@ def test_an_image_that_is_entered_while_its_file_is_removed_gets_it_again(
     removing = threading.Event()
     remove = FileStore.remove
 
-    def slowly(self: FileStore, sha256: str) -> None:
+    def limit_rate(self: FileStore, sha256: str) -> None:
         if sha256 == kept.sha256:
             removing.set()
             time.sleep(0.5)  # in which the other enters, if nothing stops it
         remove(self, sha256)
 
-    monkeypatch.setattr(FileStore, "remove", slowly)
+    monkeypatch.setattr(FileStore, "remove", limit_rate)
     with ThreadPoolExecutor() as threads:
         purged = threads.submit(purge, database, store, 40)
         assert removing.wait(30)

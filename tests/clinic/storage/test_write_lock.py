@@ -11,7 +11,7 @@ from pathlib import Path
 
 from pneumoscope.clinic.storage.database import Database
 from pneumoscope.clinic.storage.tables import Site
-from pneumoscope.clinic.storage.write_lock import Turns
+from pneumoscope.clinic.storage.write_lock import WriteLock
 
 HOLDS = """
 import sys, time
@@ -24,7 +24,7 @@ with Turns(Path(sys.argv[1])).taken():
 
 
 def test_one_at_a_time_has_the_turn(tmp_path: Path) -> None:
-    turns = [Turns(tmp_path / "clinic.db") for _ in range(2)]  # as of two processes
+    turns = [WriteLock(tmp_path / "clinic.db") for _ in range(2)]  # as of two processes
     inside, most = 0, 0
 
     def take(number: int) -> None:
@@ -42,7 +42,7 @@ def test_one_at_a_time_has_the_turn(tmp_path: Path) -> None:
 
 def test_a_turn_ends_with_an_error_and_with_its_process(tmp_path: Path) -> None:
     database = tmp_path / "clinic.db"
-    turns = Turns(database)
+    turns = WriteLock(database)
     try:
         with turns.taken():
             raise RuntimeError
@@ -64,7 +64,7 @@ def test_a_turn_ends_with_an_error_and_with_its_process(tmp_path: Path) -> None:
         waiting.join()
 
 
-def enter(turns: Turns, got: threading.Event) -> None:
+def enter(turns: WriteLock, got: threading.Event) -> None:
     with turns.taken():
         got.set()
 

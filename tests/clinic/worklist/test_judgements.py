@@ -23,7 +23,7 @@ from pneumoscope.clinic.worklist.judgements import (
     history,
     judge,
     labels,
-    standing,
+    latest_judgements,
     truth_of,
 )
 from pneumoscope.clinic.worklist.worklist import Wanted, worklist
@@ -98,7 +98,7 @@ def test_of_two_opinions_at_once_one_is_the_later(
             time.sleep(0.3)  # in which it comes to where it waits
         other.result(30)
     with database.reading() as session:
-        said = [(one.version, one.answer) for one in session.scalars(standing())]
+        said = [(one.version, one.answer) for one in session.scalars(latest_judgements())]
     assert said == [(2, "disagree")]
 
 
@@ -112,7 +112,7 @@ def test_a_changed_mind_is_a_further_version_and_none_is_lost(
     with database.reading() as session:
         (image_id,) = session.scalars(select(Image.id).where(Image.name == "a"))
         said = [(one.user_id, one.version, one.answer) for one in history(session, image_id)]
-        now = {(one.user_id, one.answer) for one in session.scalars(standing())}
+        now = {(one.user_id, one.answer) for one in session.scalars(latest_judgements())}
     assert said == [
         (anna.user_id, 1, "agree"),
         (berta.user_id, 1, "uncertain"),

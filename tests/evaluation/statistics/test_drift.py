@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from scipy.stats import entropy, norm
 
-from pneumoscope.evaluation.statistics.drift import LEAST, Band, compare, stability_index
+from pneumoscope.evaluation.statistics.drift import LEAST, Band, ks_test, stability_index
 
 RNG = np.random.default_rng(0)
 REFERENCE = RNG.normal(size=568)
@@ -19,7 +19,7 @@ def test_the_index_is_the_relative_entropy_one_way_plus_the_other() -> None:
 
 def test_the_distance_is_the_largest_between_the_distribution_functions() -> None:
     sample = RNG.normal(0.3, 1, 90)
-    found = compare(sample, REFERENCE)
+    found = ks_test(sample, REFERENCE)
     assert found is not None
     everywhere = np.concatenate([sample, REFERENCE])
     gaps = [abs(np.mean(sample <= at) - np.mean(at >= REFERENCE)) for at in everywhere]
@@ -28,7 +28,7 @@ def test_the_distance_is_the_largest_between_the_distribution_functions() -> Non
 
 def test_shares_are_those_between_the_references_tenths() -> None:
     sample = RNG.normal(0.5, 1, 200)
-    found = compare(sample, REFERENCE)
+    found = ks_test(sample, REFERENCE)
     assert found is not None
     ends = (-np.inf, *np.quantile(REFERENCE, np.arange(1, 10) / 10), np.inf)
     shares = [float(np.mean((sample > low) & (sample <= high))) for low, high in pairwise(ends)]
@@ -44,14 +44,14 @@ def test_the_bands_of_a_shift_of_a_normal_distribution(by: float, band: Band) ->
     shares = np.diff(norm.cdf(edges - by), prepend=0, append=1)
     index = entropy(shares, np.full(10, 0.1)) + entropy(np.full(10, 0.1), shares)
     sample = np.random.default_rng(1).normal(by, 1, 20_000)
-    found = compare(sample, np.random.default_rng(2).normal(size=20_000))
+    found = ks_test(sample, np.random.default_rng(2).normal(size=20_000))
     assert found is not None
     assert found.index == pytest.approx(index, abs=0.03)
     assert found.band is band
 
 
 def test_what_chance_gives_on_average_is_said() -> None:
-    found = [compare(RNG.normal(size=60), REFERENCE) for _ in range(400)]
+    found = [ks_test(RNG.normal(size=60), REFERENCE) for _ in range(400)]
     indices = [one.index for one in found if one is not None]
     assert found[0] is not None
     # The reference is one draw, of which all these samples differ alike: hence the tolerance.
@@ -60,7 +60,7 @@ def test_what_chance_gives_on_average_is_said() -> None:
 
 def test_chance_is_taken_for_a_shift_as_seldom_as_p_says() -> None:
     rng = np.random.default_rng(3)
-    shifts = [compare(rng.normal(size=100), rng.normal(size=300)) for _ in range(1500)]
+    shifts = [ks_test(rng.normal(size=100), rng.normal(size=300)) for _ in range(1500)]
     p = np.array([one.p for one in shifts if one is not None])
     for level in (0.01, 0.05, 0.2):
         assert (p <= level).mean() <= level + 3 * np.sqrt(level * (1 - level) / len(p))
@@ -69,14 +69,14 @@ def test_chance_is_taken_for_a_shift_as_seldom_as_p_says() -> None:
 
 def test_equal_values_make_the_test_cautious() -> None:
     rng = np.random.default_rng(4)
-    shifts = [compare(rng.integers(0, 4, 100) * 1.0, rng.integers(0, 4, 300)) for _ in range(800)]
+    shifts = [ks_test(rng.integers(0, 4, 100) * 1.0, rng.integers(0, 4, 300)) for _ in range(800)]
     assert np.mean([one.p <= 0.05 for one in shifts if one is not None]) <= 0.05
 
 
 def test_of_too_few_and_of_one_value_nothing_is_said() -> None:
     enough = RNG.normal(size=LEAST)
-    assert compare(enough, REFERENCE) is not None
-    assert compare(enough[1:], REFERENCE) is None
-    assert compare(REFERENCE, enough[1:]) is None
-    assert compare(enough, np.ones(100)) is None
-    assert compare(np.empty(0), np.empty(0)) is None
+    assert ks_test(enough, REFERENCE) is not None
+    assert ks_test(enough[1:], REFERENCE) is None
+    assert ks_test(REFERENCE, enough[1:]) is None
+    assert ks_test(enough, np.ones(100)) is None
+    assert ks_test(np.empty(0), np.empty(0)) is None

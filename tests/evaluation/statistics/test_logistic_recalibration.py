@@ -7,7 +7,7 @@ from sklearn.linear_model import LogisticRegression
 
 from pneumoscope.evaluation.statistics.calibration import assess_calibration
 from pneumoscope.evaluation.statistics.logistic_recalibration import (
-    Recalibration,
+    LogisticRecalibration,
     cross_fitted,
     fit_logistic,
     fit_recalibration,
@@ -59,7 +59,7 @@ def test_log_odds_that_hardly_differ_are_no_trouble():
 
 def test_a_line_of_one_and_zero_changes_nothing_and_extremes_do_not_overflow():
     with np.errstate(all="raise"):
-        got = Recalibration(1.0, 0.0).apply(np.array([-1e5, np.log(3), 1e5]))
+        got = LogisticRecalibration(1.0, 0.0).apply(np.array([-1e5, np.log(3), 1e5]))
     np.testing.assert_allclose(got, [0, 0.75, 1])
 
 

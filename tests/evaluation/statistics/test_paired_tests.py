@@ -12,7 +12,7 @@ from pneumoscope.evaluation.statistics.intervals import Estimate, Interval
 from pneumoscope.evaluation.statistics.paired_tests import (
     McNemar,
     aligned,
-    compare_models,
+    compare_pairs,
     holm,
     mcnemar,
 )
@@ -81,7 +81,7 @@ def models(table):
 
 
 def test_every_pair_is_compared_and_corrected_for_their_number(models):
-    pairs = compare_models(models)
+    pairs = compare_pairs(models)
     assert [(pair.first, pair.second) for pair in pairs] == [
         ("sharp", "plain"),
         ("sharp", "poor"),
@@ -103,7 +103,7 @@ def test_every_pair_is_compared_and_corrected_for_their_number(models):
 def test_calls_are_made_at_each_models_own_threshold(table):
     labels = [0, 0, 1, 1]
     careful = table(labels, [0.1, 0.3, 0.25, 0.4])
-    (pair,) = compare_models({"own": (careful, 0.2), "half": (careful, 0.5)})
+    (pair,) = compare_pairs({"own": (careful, 0.2), "half": (careful, 0.5)})
     # At 0.2 one healthy image is called ill; at 0.5 both ill ones are missed.
     assert pair.calls == McNemar(1, 2, 1, 0, 1.0)
 
@@ -112,7 +112,7 @@ def test_a_pair_without_a_p_still_counts_as_one(table):
     # One image of a class: DeLong knows no standard error, and McNemar has its p.
     labels = [0, 0, 0, 1]
     one, two = table(labels, [0.1, 0.2, 0.3, 0.9]), table(labels, [0.1, 0.2, 0.95, 0.9])
-    (pair,) = compare_models({"one": (one, 0.5), "two": (two, 0.5)})
+    (pair,) = compare_pairs({"one": (one, 0.5), "two": (two, 0.5)})
     assert (pair.auc.p, pair.auc_p_holm) == (None, None)
     assert pair.calls.first_only == 1
 
@@ -120,13 +120,13 @@ def test_a_pair_without_a_p_still_counts_as_one(table):
 def test_the_order_of_the_rows_does_not_matter(models):
     shuffled = np.random.default_rng(3).permutation(120)
     others = models | {"poor": (models["poor"][0].rows(shuffled), 0.5)}
-    assert compare_models(others) == compare_models(models)
+    assert compare_pairs(others) == compare_pairs(models)
     direct = compare_aucs(
         models["sharp"][0].labels,
         models["sharp"][0].probabilities,
         models["poor"][0].probabilities,
     )
-    assert compare_models(others)[1].auc == direct
+    assert compare_pairs(others)[1].auc == direct
 
 
 @pytest.mark.parametrize(
@@ -156,8 +156,8 @@ def test_files_given_twice_are_refused_in_the_first_table_too(table):
 
 
 def test_one_model_or_none_has_no_pairs(models):
-    assert compare_models({"sharp": models["sharp"]}) == ()
-    assert compare_models({}) == ()
+    assert compare_pairs({"sharp": models["sharp"]}) == ()
+    assert compare_pairs({}) == ()
 
 
 @pytest.mark.parametrize("count", [1, 12])

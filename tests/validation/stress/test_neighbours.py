@@ -25,7 +25,7 @@ def shipped() -> Reader:
 
 
 def features_of(reader: Reader, path: Path) -> np.ndarray:
-    return reader.look(prepare(reader, read_radiograph(path).pixels)[None]).features[0]
+    return reader.run(prepare(reader, read_radiograph(path).pixels)[None]).features[0]
 
 
 def test_an_image_is_its_own_nearest_neighbour(

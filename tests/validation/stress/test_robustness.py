@@ -10,7 +10,7 @@ from sklearn.metrics import recall_score, roc_auc_score
 from pneumoscope.evaluation.predictions import Predictions
 from pneumoscope.radiograph import read_radiograph
 from pneumoscope.reader import Reader, Status, load
-from pneumoscope.reader.reader import Look
+from pneumoscope.reader.reader import NetworkOutput
 from pneumoscope.validation.stress.perturbations import PERTURBATIONS
 from pneumoscope.validation.stress.robustness import robustness
 
@@ -20,11 +20,11 @@ KINDS = {one.name: one for one in PERTURBATIONS}
 class BrightnessReader(Reader):
     """Says ill where an image is bright."""
 
-    def look(self, pixels: np.ndarray) -> Look:
+    def look(self, pixels: np.ndarray) -> NetworkOutput:
         odds = (pixels.mean((1, 2)) / 255 - 0.5) * 34
         logits = odds * self.bundle.record.calibration.temperature  # which is taken away again
         none = np.zeros((len(pixels), 1, 1), np.float32)
-        return Look(logits.astype(np.float32), none, none[:, 0])
+        return NetworkOutput(logits.astype(np.float32), none, none[:, 0])
 
 
 @pytest.fixture(scope="module")
@@ -68,7 +68,7 @@ def _logit(reader: Reader, pixels: np.ndarray) -> np.ndarray:
     from pneumoscope.radiograph import prepare_pixels
 
     contract = reader.bundle.record.input
-    return reader.look(prepare_pixels(pixels, contract.size, contract.resampling)[None]).logits
+    return reader.run(prepare_pixels(pixels, contract.size, contract.resampling)[None]).logits
 
 
 def test_a_reader_of_brightness_suffers_from_exposure_and_not_from_blur(

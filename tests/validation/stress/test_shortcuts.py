@@ -11,11 +11,11 @@ from PIL import Image
 from pneumoscope.evaluation.predictions import Predictions
 from pneumoscope.evaluation.statistics.intervals import Estimate, Interval
 from pneumoscope.reader import Reader, load
-from pneumoscope.reader.reader import Look
+from pneumoscope.reader.reader import NetworkOutput
 from pneumoscope.validation.stress.shortcuts import (
     Condition,
     ShortcutTable,
-    leave,
+    apply_mask,
     shortcut_verdict,
     shortcuts,
 )
@@ -28,11 +28,11 @@ class PatchReader(Reader):
 
     part = np.s_[:, :, :]
 
-    def look(self, pixels: np.ndarray) -> Look:
+    def look(self, pixels: np.ndarray) -> NetworkOutput:
         # Rounded, so that what is the same to the eye is the same to it.
         grey = np.round(pixels[self.part].mean((1, 2)) / 255, 2)
         none = np.zeros((len(pixels), 1, 1), np.float32)
-        return Look(((grey - 0.5) * 10).astype(np.float32), none, none[:, 0])
+        return NetworkOutput(((grey - 0.5) * 10).astype(np.float32), none, none[:, 0])
 
 
 class MarkerReader(PatchReader):
@@ -129,23 +129,23 @@ def test_what_is_taken_away_has_the_mean_of_what_is_left() -> None:
     lungs = np.zeros((40, 32), bool)
     lungs[10:30, 6:14] = lungs[10:30, 18:26] = True
     for condition in set(Condition) - {Condition.UNCHANGED, Condition.OUTLINE}:
-        left = leave(pixels, lungs, condition)
+        left = apply_mask(pixels, lungs, condition)
         gone = left != pixels
         assert 0.1 < gone.mean() < 0.9
         assert np.ptp(left[gone]) == 0
         assert left[gone][0] == pytest.approx(pixels[~gone].mean(), abs=1e-5)
     masked, only = (
-        leave(pixels, lungs, one) != pixels
+        apply_mask(pixels, lungs, one) != pixels
         for one in (Condition.LUNGS_MASKED, Condition.LUNGS_ONLY)
     )
     np.testing.assert_array_equal(masked, lungs)
     np.testing.assert_array_equal(only, ~lungs)
     blanked, border = (
-        leave(pixels, lungs, one) != pixels
+        apply_mask(pixels, lungs, one) != pixels
         for one in (Condition.BORDER_BLANKED, Condition.BORDER_ONLY)
     )
     assert (blanked | border).all()
-    assert len(np.unique(leave(pixels, lungs, Condition.OUTLINE))) == 2
+    assert len(np.unique(apply_mask(pixels, lungs, Condition.OUTLINE))) == 2
 
 
 def stated(opaque: ShortcutTable, **low: float) -> str:

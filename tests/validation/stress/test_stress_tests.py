@@ -15,9 +15,9 @@ from pneumoscope.reader import load
 from pneumoscope.validation.report.stress_json import inspection_json
 from pneumoscope.validation.report.stress_view import InspectionView, view_inspection
 from pneumoscope.validation.stress.stress_tests import (
-    Inspection,
+    StressTests,
     TrainingImages,
-    inspect,
+    run_stress_tests,
 )
 
 
@@ -36,7 +36,7 @@ def predictions(files: list[Path]) -> Predictions:
 @pytest.fixture(scope="module")
 def met(
     files: list[Path], predictions: Predictions, tmp_path_factory: pytest.TempPathFactory
-) -> Inspection:
+) -> StressTests:
     """Return an inspection where one of the judged images was learned from; one is not there."""
     folder = tmp_path_factory.mktemp("machine") / "data" / "train" / "NORMAL"
     folder.mkdir(parents=True)
@@ -44,11 +44,11 @@ def met(
         (folder / f"learned{number}.png").write_bytes(path.read_bytes())
     training = TrainingImages(tuple(sorted(folder.iterdir())), (0, 0))
     there = [*files[:-1], folder / "gone.png"]
-    return inspect(load(threads=2), there, predictions, 0.5, training)
+    return run_stress_tests(load(threads=2), there, predictions, 0.5, training)
 
 
 @pytest.fixture(scope="module")
-def unknown(met: Inspection) -> Inspection:
+def unknown(met: StressTests) -> StressTests:
     """Return the inspection of a reader of which nobody knows what it learned from."""
 
     def bare(failures: tuple) -> tuple:
@@ -63,7 +63,7 @@ def unknown(met: Inspection) -> Inspection:
 
 
 @pytest.fixture(scope="module")
-def view(met: Inspection) -> InspectionView:
+def view(met: StressTests) -> InspectionView:
     return view_inspection(met)
 
 
@@ -75,7 +75,7 @@ def page(view: InspectionView) -> str:
 
 
 def test_images_met_in_training_go_by_the_names_given_and_none_says_where_it_lies(
-    met: Inspection, view: InspectionView, files: list[Path]
+    met: StressTests, view: InspectionView, files: list[Path]
 ) -> None:
     found = inspection_json(met)
     named = {(one["file"], one["training"]) for one in found["duplicates_of_training"]}
@@ -93,7 +93,7 @@ def test_images_met_in_training_go_by_the_names_given_and_none_says_where_it_lie
 
 
 def test_how_many_were_unreadable_and_had_lungs_is_said(
-    met: Inspection, view: InspectionView
+    met: StressTests, view: InspectionView
 ) -> None:
     table = met.shortcuts
     assert table.unreadable == 1
@@ -120,7 +120,7 @@ def test_captions_say_how_their_intervals_were_got(view: InspectionView) -> None
 
 
 def test_nothing_is_called_a_training_image_where_none_is_known(
-    view: InspectionView, unknown: Inspection
+    view: InspectionView, unknown: StressTests
 ) -> None:
     assert "training" in page(view)
     words = page(view_inspection(unknown)).lower()
@@ -129,7 +129,7 @@ def test_nothing_is_called_a_training_image_where_none_is_known(
     assert inspection_json(unknown)["duplicates_of_training"] is None
 
 
-def test_where_no_image_could_be_read_there_are_no_figures(unknown: Inspection) -> None:
+def test_where_no_image_could_be_read_there_are_no_figures(unknown: StressTests) -> None:
     nothing = replace(unknown, robustness=(), shortcuts=None)
     view = view_inspection(nothing)
     assert (view.robustness, view.shortcuts) == (None, None)

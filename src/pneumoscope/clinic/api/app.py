@@ -4,10 +4,10 @@ from fastapi import FastAPI
 from sqlalchemy import select
 
 import pneumoscope
-from pneumoscope.clinic.api.middleware import LimitBody, TellBrowsers
+from pneumoscope.clinic.api.middleware import LimitBody, SecurityHeaders
 from pneumoscope.clinic.api.problems import PROBLEMS, answer_errors, describe_errors
 from pneumoscope.clinic.api.rate_limits import Quotas
-from pneumoscope.clinic.api.refusal_log import NoteRefusals, counter
+from pneumoscope.clinic.api.refusal_log import LogRefusals, counter
 from pneumoscope.clinic.api.routes import (
     account,
     administration,
@@ -84,8 +84,8 @@ def create_app(clinic: Clinic) -> FastAPI:
     app.mount("/assets", web_page.Assets())
     app.add_api_route("/health", _health, tags=["health"])
     app.add_middleware(LimitBody, most_bytes=clinic.settings.most_bytes)
-    app.add_middleware(TellBrowsers)
-    app.add_middleware(NoteRefusals, refused=app.state.refused)
+    app.add_middleware(SecurityHeaders)
+    app.add_middleware(LogRefusals, refused=app.state.refused)
     return app
 
 

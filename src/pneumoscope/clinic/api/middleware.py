@@ -42,7 +42,7 @@ LONGEST = 3600.0
 _CLOSE = {"connection": "close"}
 
 
-class TellBrowsers:
+class SecurityHeaders:
     """Adds `HEADERS` to every answer that does not say otherwise."""
 
     def __init__(self, app: ASGIApp) -> None:

@@ -19,7 +19,7 @@ def counter() -> Counter:
     return Counter("pneumoscope_refused_requests", "Answers of 4xx.", labels, registry=None)
 
 
-class NoteRefusals:
+class LogRefusals:
     """Logs and counts every answer of 4xx: who has no access, what is amiss, what is too much.
 
     Parameters

@@ -141,17 +141,17 @@ def _touch(clinic: Clinic, token: str) -> None:
         touch(session, token, datetime.now(UTC))
 
 
-def may(*roles: Role) -> Callable[[Actor], Awaitable[Actor]]:
+def require_role(*roles: Role) -> Callable[[Actor], Awaitable[Actor]]:
     """Return what lets some roles pass and stops all others with 403."""
 
     async def allowed(actor: Annotated[Actor, Depends(signed_in)]) -> Actor:
-        require_role(actor, roles)
+        check_role(actor, roles)
         return actor
 
     return allowed
 
 
-def require_role(actor: Actor, roles: Container[Role]) -> None:
+def check_role(actor: Actor, roles: Container[Role]) -> None:
     """Stop who has none of some roles.
 
     Raises
@@ -204,8 +204,10 @@ def require_kept(purged: datetime | None) -> None:
         )
 
 
-def administrates(
-    actor: Annotated[Actor, Depends(may(Role.ADMINISTRATOR))], caller: TheCaller, clinic: TheClinic
+def require_administrator(
+    actor: Annotated[Actor, Depends(require_role(Role.ADMINISTRATOR))],
+    caller: TheCaller,
+    clinic: TheClinic,
 ) -> Actor:
     """Return who administers, with a second factor if the server asks for it in browsers.
 
@@ -226,5 +228,5 @@ def administrates(
 
 
 Anyone = Annotated[Actor, Depends(signed_in)]
-Person = Annotated[Actor, Depends(may(*PEOPLE))]
-Administrator = Annotated[Actor, Depends(administrates)]
+Person = Annotated[Actor, Depends(require_role(*PEOPLE))]
+Administrator = Annotated[Actor, Depends(require_administrator)]

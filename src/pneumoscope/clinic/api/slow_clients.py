@@ -10,7 +10,7 @@ WITHIN = 10.0
 """Seconds for a request's line and headers, from their first byte, and for the first byte."""
 
 
-class PatientProtocol(H11Protocol):
+class SlowClientTimeout(H11Protocol):
     """Closes connections that keep the server waiting, whether they are silent or trickle.
 
     Bodies are the application's to wait for (`pneumoscope.clinic.api.middleware.LimitBody`), but

@@ -10,7 +10,11 @@ from sqlalchemy import delete, select, update
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
-from pneumoscope.clinic.identity.passwords import PasswordHash, check_password, hash_password
+from pneumoscope.clinic.identity.passwords import (
+    PasswordHash,
+    hash_password,
+    require_strong_password,
+)
 from pneumoscope.clinic.storage.database import Database
 from pneumoscope.clinic.storage.tables import ApiToken, Identity, Site, User, UserSession
 from pneumoscope.support.errors import ClinicError
@@ -51,7 +55,7 @@ def new_password(database: Database, name: str, password: str) -> PasswordHash:
     """
     with database.reading() as session:
         sites = session.scalars(select(Site.name)).all()
-    check_password(password, _kept_name(name), sites)
+    require_strong_password(password, _kept_name(name), sites)
     return hash_password(password)
 
 

@@ -256,7 +256,7 @@ def actor_of_token(session: Session, token: str, now: datetime) -> Actor | None:
     return actor_of(user) if user else None
 
 
-def holders(session: Session, digests: Collection[str], now: datetime) -> dict[str, Actor]:
+def users_of_tokens(session: Session, digests: Collection[str], now: datetime) -> dict[str, Actor]:
     """Return who is signed in by which of many sessions and API tokens, those that still hold.
 
     Parameters
@@ -280,7 +280,7 @@ def holders(session: Session, digests: Collection[str], now: datetime) -> dict[s
     ...     cookie, _ = open_session(session, anna, now)
     ...     _, token = issue_token(session, anna.user_id, "script", now, days=1)
     ...     session.flush()
-    ...     found = holders(session, [digest(one) for one in (cookie, token, "other")], now)
+    ...     found = users_of_tokens(session, [digest(one) for one in (cookie, token, "other")], now)
     ...     print(found == {digest(cookie): anna, digest(token): anna})
     True
     """

@@ -46,10 +46,10 @@ def password_token(session: Session, user_id: str, now: datetime) -> str:
     >>> with database.writing() as session:
     ...     anna = create_user(session, "anna", Role.CLINICIAN, None, now)
     ...     token = password_token(session, anna.user_id, now)
-    ...     print(holder(session, token, now) == follow(session, token, now) == anna)
+    ...     print(user_of_token(session, token, now) == redeem(session, token, now) == anna)
     True
     >>> with database.reading() as session:
-    ...     holder(session, token, now)
+    ...     user_of_token(session, token, now)
     Traceback (most recent call last):
     pneumoscope.support.errors.ClinicError: this link does not hold: it works once...
     """
@@ -67,7 +67,7 @@ def password_token(session: Session, user_id: str, now: datetime) -> str:
     return token
 
 
-def holder(session: Session, token: str, now: datetime) -> Actor:
+def user_of_token(session: Session, token: str, now: datetime) -> Actor:
     """Return whose password a link is for.
 
     Raises
@@ -89,7 +89,7 @@ def holder(session: Session, token: str, now: datetime) -> Actor:
     return actor_of(found)
 
 
-def follow(session: Session, token: str, now: datetime) -> Actor:
+def redeem(session: Session, token: str, now: datetime) -> Actor:
     """Return whose password a link is for, and use the link up.
 
     Raises
@@ -97,7 +97,7 @@ def follow(session: Session, token: str, now: datetime) -> Actor:
     ClinicError
         If the link does not hold (any more).
     """
-    actor = holder(session, token, now)
+    actor = user_of_token(session, token, now)
     # Of two that follow it at once, one finds it gone.
     gone = delete(PasswordLink).where(PasswordLink.token_sha256 == digest(token))
     if session.scalars(gone.returning(PasswordLink.user_id)).one_or_none() is None:

@@ -41,7 +41,7 @@ _ESTIMATES = threading.Lock()
 """The estimator keeps the words of a call where the next one would find them."""
 
 
-def check_password(password: str, name: str, sites: Iterable[str] = ()) -> None:
+def require_strong_password(password: str, name: str, sites: Iterable[str] = ()) -> None:
     """Refuse a password that is easily guessed; which kinds of character it has is free.
 
     Guessers begin with common passwords, words, names of the place, and letters in a row or over
@@ -71,8 +71,8 @@ def check_password(password: str, name: str, sites: Iterable[str] = ()) -> None:
 
     Examples
     --------
-    >>> check_password("four words and a number 7", "anna")
-    >>> check_password("Anna is my own name", "anna")
+    >>> require_strong_password("four words and a number 7", "anna")
+    >>> require_strong_password("Anna is my own name", "anna")
     Traceback (most recent call last):
     pneumoscope.support.errors.ClinicError: the password has the user's name in it; ...
     """

@@ -12,7 +12,7 @@ from sqlalchemy import delete, func, select
 from sqlalchemy.orm import Session
 
 from pneumoscope.clinic.identity.credentials import digest
-from pneumoscope.clinic.storage.secret_box import Vault
+from pneumoscope.clinic.storage.secret_box import SecretBox
 from pneumoscope.clinic.storage.tables import RecoveryCode, SecondFactor
 from pneumoscope.support.errors import ClinicError, StorageError
 
@@ -31,7 +31,7 @@ _PLAIN = 32
 log = logging.getLogger(__name__)
 
 
-def begin(session: Session, vault: Vault, user_id: str, now: datetime) -> str:
+def begin(session: Session, vault: SecretBox, user_id: str, now: datetime) -> str:
     """Return a new secret for a user's device, in base 32; it counts once it is confirmed.
 
     Parameters
@@ -61,14 +61,14 @@ def begin(session: Session, vault: Vault, user_id: str, now: datetime) -> str:
     >>> from pneumoscope.clinic.identity.accounts import Role, create_user
     >>> from pneumoscope.clinic.storage.database import Database
     >>> database = Database(f"sqlite:///{getfixture('tmp_path')}/clinic.db")
-    >>> now, vault = datetime.now(UTC), Vault(getfixture("tmp_path") / "key")
+    >>> now, vault = datetime.now(UTC), SecretBox(getfixture("tmp_path") / "key")
     >>> with database.writing() as session:
     ...     anna = create_user(session, "anna", Role.CLINICIAN, None, now)
     ...     device = pyotp.TOTP(begin(session, vault, anna.user_id, now))
-    ...     recovery = confirm(session, vault, anna.user_id, device.at(now), now)
+    ...     recovery = confirm_enrolment(session, vault, anna.user_id, device.at(now), now)
     ...     later = now + timedelta(seconds=30)
     ...     for code in (device.at(now), device.at(later), recovery[0], recovery[0]):
-    ...         print(takes(session, vault, anna.user_id, code, later))
+    ...         print(verify_code(session, vault, anna.user_id, code, later))
     False
     True
     True
@@ -82,7 +82,9 @@ def begin(session: Session, vault: Vault, user_id: str, now: datetime) -> str:
     return secret
 
 
-def confirm(session: Session, vault: Vault, user_id: str, code: str, now: datetime) -> list[str]:
+def confirm_enrolment(
+    session: Session, vault: SecretBox, user_id: str, code: str, now: datetime
+) -> list[str]:
     """Have a second factor count from now on; return its recovery codes, which nobody keeps.
 
     Raises
@@ -120,7 +122,7 @@ def active(session: Session, *user_ids: str) -> set[str]:
     )
 
 
-def takes(session: Session, vault: Vault, user_id: str, code: str, now: datetime) -> bool:
+def verify_code(session: Session, vault: SecretBox, user_id: str, code: str, now: datetime) -> bool:
     """Return whether a code of the device, or a recovery code, proves who it is; it is used up.
 
     Parameters
@@ -184,14 +186,14 @@ def picture(address: str) -> str:
     return drawn.getvalue().decode()
 
 
-def seal_plain(session: Session, vault: Vault) -> None:
+def seal_plain(session: Session, vault: SecretBox) -> None:
     """Seal the secrets that were kept as they are, by a version before this one."""
     plain = select(SecondFactor).where(func.length(SecondFactor.secret) == _PLAIN)
     for factor in session.scalars(plain.with_for_update()):
         factor.secret = vault.seal(factor.secret, factor.user_id)
 
 
-def _takes_code(factor: SecondFactor, vault: Vault, code: str, now: datetime) -> bool:
+def _takes_code(factor: SecondFactor, vault: SecretBox, code: str, now: datetime) -> bool:
     digits = code.replace(" ", "")
     if not (len(digits) == _DIGITS and digits.isascii() and digits.isdigit()):
         return False

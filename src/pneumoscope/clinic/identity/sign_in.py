@@ -10,7 +10,7 @@ from pneumoscope.clinic.identity import second_factor
 from pneumoscope.clinic.identity.accounts import Actor, actor_of, by_name
 from pneumoscope.clinic.identity.passwords import PasswordHash, hash_password, is_outdated, matches
 from pneumoscope.clinic.storage.database import Database
-from pneumoscope.clinic.storage.secret_box import Vault
+from pneumoscope.clinic.storage.secret_box import SecretBox
 from pneumoscope.clinic.storage.tables import User
 
 WRONG_IN_A_ROW = 5
@@ -37,7 +37,7 @@ class Compared:
     """What is to be kept instead, if its parameters are outdated."""
 
 
-def compare(database: Database, name: str, password: str) -> Compared:
+def check_password(database: Database, name: str, password: str) -> Compared:
     """Compare a password, before the transaction that signs in: others write meanwhile.
 
     An unknown name, a wrong password, a locked account and one that is not active take the same
@@ -59,7 +59,7 @@ def compare(database: Database, name: str, password: str) -> Compared:
 
 
 def sign_in(
-    session: Session, vault: Vault, compared: Compared, now: datetime, code: str | None = None
+    session: Session, vault: SecretBox, compared: Compared, now: datetime, code: str | None = None
 ) -> Actor | Asked | None:
     """Return who it is, or None; which of name, password, code and account is wrong stays unsaid.
 
@@ -88,12 +88,12 @@ def sign_in(
     >>> from pneumoscope.clinic.identity.accounts import Role, create_user, new_password
     >>> from pneumoscope.clinic.storage.database import Database
     >>> database = Database(f"sqlite:///{getfixture('tmp_path')}/clinic.db")
-    >>> now, vault = datetime.now(UTC), Vault(getfixture("tmp_path") / "key")
+    >>> now, vault = datetime.now(UTC), SecretBox(getfixture("tmp_path") / "key")
     >>> password = new_password(database, "anna", "four words and a number 7")
     >>> with database.writing() as session:
     ...     _ = create_user(session, "anna", Role.CLINICIAN, password, now)
     >>> for typed in ("five words and a number 7", "four words and a number 7"):
-    ...     compared = compare(database, "Anna", typed)
+    ...     compared = check_password(database, "Anna", typed)
     ...     with database.writing() as session:
     ...         print(sign_in(session, vault, compared, now))
     None
@@ -112,7 +112,7 @@ def sign_in(
     return actor_of(user)
 
 
-def confirm(session: Session, compared: Compared, now: datetime) -> bool:
+def confirm_password(session: Session, compared: Compared, now: datetime) -> bool:
     """Return whether a password is that of who is signed in already; wrong ones count as ever.
 
     Parameters
@@ -128,15 +128,15 @@ def confirm(session: Session, compared: Compared, now: datetime) -> bool:
 
 
 def confirm_with_code(
-    session: Session, vault: Vault, compared: Compared, code: str, now: datetime
+    session: Session, vault: SecretBox, compared: Compared, code: str, now: datetime
 ) -> bool:
-    """Return whether password and code are of who is signed in already, as `confirm`."""
+    """Return whether password and code are of who is signed in already, as `confirm_password`."""
     user = _whose(session, compared, now)
     return user is not None and _takes(session, vault, user, code, now)
 
 
-def _takes(session: Session, vault: Vault, user: User, code: str, now: datetime) -> bool:
-    taken = second_factor.takes(session, vault, user.id, code, now)
+def _takes(session: Session, vault: SecretBox, user: User, code: str, now: datetime) -> bool:
+    taken = second_factor.verify_code(session, vault, user.id, code, now)
     if not taken:
         _count_wrong(user, now)
     return taken

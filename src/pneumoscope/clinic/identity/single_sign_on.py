@@ -45,7 +45,7 @@ class Started:
     verifier: str
 
 
-def start(session: Session, now: datetime) -> Started:
+def begin_login(session: Session, now: datetime) -> Started:
     """Begin to sign a browser in; tries that have run out are removed.
 
     Examples
@@ -55,10 +55,10 @@ def start(session: Session, now: datetime) -> Started:
     >>> database = Database(f"sqlite:///{getfixture('tmp_path')}/clinic.db")
     >>> now = datetime.now(UTC)
     >>> with database.writing() as session:
-    ...     started = start(session, now)
-    ...     print(come_back(session, started.state, "of another browser", now))
-    ...     print(come_back(session, started.state, started.browser, now) == started)
-    ...     print(come_back(session, started.state, started.browser, now))
+    ...     started = begin_login(session, now)
+    ...     print(finish_callback(session, started.state, "of another browser", now))
+    ...     print(finish_callback(session, started.state, started.browser, now) == started)
+    ...     print(finish_callback(session, started.state, started.browser, now))
     None
     True
     None
@@ -77,7 +77,7 @@ def start(session: Session, now: datetime) -> Started:
     return started
 
 
-def come_back(session: Session, state: str, browser: str, now: datetime) -> Started | None:
+def finish_callback(session: Session, state: str, browser: str, now: datetime) -> Started | None:
     """Return the try that a browser comes back with, this once; None if it began none such."""
     found = session.execute(
         delete(SignOnTry)
@@ -91,7 +91,7 @@ def come_back(session: Session, state: str, browser: str, now: datetime) -> Star
     return None if found is None else Started(state, browser, *found)
 
 
-def admit(session: Session, issuer: str, person: Person, now: datetime) -> Actor:
+def provision_user(session: Session, issuer: str, person: Person, now: datetime) -> Actor:
     """Return the account of a person, made at the first time, with the role that they have now.
 
     Parameters
@@ -120,7 +120,7 @@ def admit(session: Session, issuer: str, person: Person, now: datetime) -> Actor
     >>> database = Database(f"sqlite:///{getfixture('tmp_path')}/clinic.db")
     >>> with database.writing() as session:
     ...     anna = Person("f1d2", "Anna", Role.CLINICIAN)
-    ...     print(admit(session, "https://login.example", anna, datetime.now(UTC)).role)
+    ...     print(provision_user(session, "https://login.example", anna, datetime.now(UTC)).role)
     clinician
     """
     if person.role is None:

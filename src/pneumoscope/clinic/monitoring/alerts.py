@@ -73,8 +73,8 @@ def settle(
     # Of two looks at once, one waits here; what else refers to sites does not.
     session.execute(select(Site.id).order_by(Site.id).with_for_update(key_share=True))
     wanted = {one.key: one for one in concerns}
-    standing = session.scalars(select(Alert).where(Alert.ended.is_(None), Alert.rule.in_(rules)))
-    for alert in standing.all():
+    open_alerts = session.scalars(select(Alert).where(Alert.ended.is_(None), Alert.rule.in_(rules)))
+    for alert in open_alerts.all():
         if wanted.pop((alert.rule, alert.site_id, alert.subject), None) is None:
             alert.ended = now
             _record(session, "end alert", alert, now)

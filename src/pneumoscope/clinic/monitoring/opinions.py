@@ -14,7 +14,7 @@ from pneumoscope.clinic.monitoring.observations import (
 )
 from pneumoscope.clinic.monitoring.periods import Days, Share
 from pneumoscope.clinic.storage.tables import Image, Judgement, StoredReading, Study
-from pneumoscope.clinic.worklist.judgements import Answer, Truth, standing, truth_of
+from pneumoscope.clinic.worklist.judgements import Answer, Truth, latest_judgements, truth_of
 from pneumoscope.evaluation.statistics.verification_bias import (
     Accuracy,
     Stratum,
@@ -90,7 +90,7 @@ def opinions(session: Session, bundle: str, site: str | None) -> list[Said]:
         Identifier of one site; None for all.
     """
     statement = (
-        standing()
+        latest_judgements()
         .join(Image, Image.id == Judgement.image_id)
         .join(StoredReading, StoredReading.image_id == Image.id)
         .join(Study, Study.id == Image.study_id)

@@ -24,7 +24,7 @@ class Standing:
     began: datetime
 
 
-def render(found: Overview, site: str, standing: Sequence[Standing]) -> str:
+def render(found: Overview, site: str, open_alerts: Sequence[Standing]) -> str:
     """Return the page.
 
     Parameters
@@ -33,7 +33,7 @@ def render(found: Overview, site: str, standing: Sequence[Standing]) -> str:
         The figures.
     site
         Name of the site, or of all together.
-    standing
+    open_alerts
         Alerts.
     """
     last = found.periods[-1]
@@ -42,7 +42,7 @@ def render(found: Overview, site: str, standing: Sequence[Standing]) -> str:
         found=found,
         site=site,
         last=last,
-        alerts=standing,
+        alerts=open_alerts,
         periods=_periods(found.periods),
         flow=_flow_figures(found.periods),
         reasons=_reasons(last),

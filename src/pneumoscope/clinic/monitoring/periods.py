@@ -9,7 +9,7 @@ import numpy as np
 
 from pneumoscope.clinic.monitoring.observations import Observation, one_of_each_patient
 from pneumoscope.clinic.monitoring.reference import STATISTICS, Reference
-from pneumoscope.evaluation.statistics.drift import Shift, compare
+from pneumoscope.evaluation.statistics.drift import Shift, ks_test
 from pneumoscope.evaluation.statistics.intervals import Estimate, wilson
 from pneumoscope.evaluation.statistics.metrics import Floats
 
@@ -147,7 +147,7 @@ def unread_share(patients: Sequence[Observation]) -> Share:
 def shifts(observations: Sequence[Observation], reference: Reference) -> dict[str, Shift]:
     """Compare the statistics of some images, one of each patient, with a reference."""
     samples = values_of_patients(observations, reference.bundle)
-    compared = {name: compare(samples[name], reference.values[name]) for name in STATISTICS}
+    compared = {name: ks_test(samples[name], reference.values[name]) for name in STATISTICS}
     return {name: shift for name, shift in compared.items() if shift is not None}
 
 

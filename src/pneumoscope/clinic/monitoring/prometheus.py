@@ -13,7 +13,7 @@ from sqlalchemy.orm import Session
 from pneumoscope.clinic.monitoring.alerts import Rule
 from pneumoscope.clinic.storage.database import Database
 from pneumoscope.clinic.storage.tables import Alert, StoredReading, Task
-from pneumoscope.clinic.worklist.judgements import standing
+from pneumoscope.clinic.worklist.judgements import latest_judgements
 
 
 def metrics(database: Database, *counted: Collector) -> bytes:
@@ -81,7 +81,7 @@ def _readings(session: Session) -> Iterator[Metric]:
 
 
 def _judgements(session: Session) -> Metric:
-    now = standing().subquery()
+    now = latest_judgements().subquery()
     answers = GaugeMetricFamily(
         "pneumoscope_judgements", "What people say of readings now.", labels=["answer"]
     )
@@ -91,17 +91,17 @@ def _judgements(session: Session) -> Metric:
 
 
 def _alerts(session: Session) -> Metric:
-    standing = dict.fromkeys(((rule, known) for rule in Rule for known in ("no", "yes")), 0)
+    counts = dict.fromkeys(((rule, known) for rule in Rule for known in ("no", "yes")), 0)
     acknowledged = case((Alert.acknowledged.is_(None), "no"), else_="yes")
     for rule, known, count in session.execute(
         select(Alert.rule, acknowledged, func.count())
         .where(Alert.ended.is_(None))
         .group_by(Alert.rule, acknowledged)
     ):
-        standing[Rule(rule), known] = count
+        counts[Rule(rule), known] = count
     gauge = GaugeMetricFamily(
         "pneumoscope_alerts", "Alerts that stand.", labels=["rule", "acknowledged"]
     )
-    for labels, count in standing.items():
+    for labels, count in counts.items():
         gauge.add_metric(labels, count)
     return gauge

@@ -130,13 +130,13 @@ def keep(store: FileStore, upload: Upload) -> Kept:
 
 
 def accept(session: Session, kept: Kept, site: Site, job: Job, now: datetime) -> Image:
-    """Enter a radiograph that is held (see `hold`) into its study and have it read.
+    """Enter a radiograph that is held (see `keep_until_commit`) into its study and have it read.
 
     Parameters
     ----------
     session
         In a transaction; when it is kept, the image will be read, whatever happens. At its end
-        belongs `pneumoscope.clinic.worklist.changes.arrived`, once for all images.
+        belongs `pneumoscope.clinic.worklist.changes.note_new_study`, once for all images.
     kept
         The radiograph.
     site

@@ -11,7 +11,7 @@ from sqlalchemy import Float, bindparam, case, func, select, update
 from sqlalchemy.orm import Session
 
 from pneumoscope.clinic.storage.tables import Image, StoredReading, Study, StudyStatus, Task
-from pneumoscope.clinic.worklist.changes import came_out
+from pneumoscope.clinic.worklist.changes import note_new_reading
 from pneumoscope.reader import Reading
 
 _PROBABILITY = bindparam("probability", type_=Float)
@@ -62,7 +62,7 @@ def store_readings(
     )
     session.flush()
     for site_id in sorted({image.site_id for image in images}):
-        came_out(session, site_id)
+        note_new_reading(session, site_id)
 
 
 def _call_read(session: Session, studies: set[str]) -> None:

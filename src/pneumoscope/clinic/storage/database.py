@@ -13,7 +13,7 @@ from sqlalchemy import Connection, Engine, create_engine, event, func, make_url,
 from sqlalchemy.exc import ArgumentError, DBAPIError, NoSuchModuleError
 from sqlalchemy.orm import Session
 
-from pneumoscope.clinic.storage.write_lock import Turns
+from pneumoscope.clinic.storage.write_lock import WriteLock
 from pneumoscope.support.errors import ClinicError
 
 MIGRATIONS = Path(__file__).parent / "migrations"
@@ -134,9 +134,9 @@ def lock(session: Session, name: str) -> None:
         connection.execute(select(func.pg_advisory_xact_lock(key)))
 
 
-def _turns(engine: Engine) -> Turns | None:
+def _turns(engine: Engine) -> WriteLock | None:
     file = engine.url.database if engine.dialect.name == "sqlite" else None
-    return Turns(Path(file)) if file else None
+    return WriteLock(Path(file)) if file else None
 
 
 def _connect_arguments(url: str) -> dict[str, Any]:

@@ -9,7 +9,7 @@ from pneumoscope.clinic.storage.database import lock
 from pneumoscope.clinic.storage.file_store import FileStore
 
 
-def hold(session: Session, store: FileStore, files: Mapping[str, BinaryIO]) -> None:
+def keep_until_commit(session: Session, store: FileStore, files: Mapping[str, BinaryIO]) -> None:
     """Hold files that were put into the store, and put again what was purged since.
 
     What a purge removes, it removes while it holds the file's name and no image has it. So a file

@@ -10,7 +10,7 @@ from pneumoscope.support.errors import StorageError
 from pneumoscope.support.files import sync_folder
 
 
-class Vault:
+class SecretBox:
     """Seals secrets, each for its owner, so that who has the database alone cannot read them.
 
     Parameters
@@ -25,7 +25,7 @@ class Vault:
 
     Examples
     --------
-    >>> vault = Vault(getfixture("tmp_path") / "key")
+    >>> vault = SecretBox(getfixture("tmp_path") / "key")
     >>> vault.open(vault.seal("s3cret", "anna"), "anna")
     's3cret'
     """

@@ -7,7 +7,7 @@ from pathlib import Path
 from threading import Lock
 
 
-class Turns:
+class WriteLock:
     """Has those who write into a file take turns: the threads of this process, and processes.
 
     SQLite alone has who waits look again after pauses of up to 100 ms, whoever came first, so that
@@ -21,7 +21,7 @@ class Turns:
 
     Examples
     --------
-    >>> turns = Turns(getfixture("tmp_path") / "clinic.db")
+    >>> turns = WriteLock(getfixture("tmp_path") / "clinic.db")
     >>> with turns.taken():
     ...     pass
     """

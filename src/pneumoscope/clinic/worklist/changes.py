@@ -19,7 +19,7 @@ class SiteCount:
     outcomes: int
 
 
-def arrived(session: Session, site_id: str) -> None:
+def note_new_study(session: Session, site_id: str) -> None:
     """Count that images came to a site.
 
     It holds the site's row until the transaction ends, so it belongs to its end, before the audit
@@ -28,8 +28,8 @@ def arrived(session: Session, site_id: str) -> None:
     _count(session, site_id, arrivals=Site.arrivals + 1)
 
 
-def came_out(session: Session, site_id: str) -> None:
-    """Count that a site has a reading or a judgement more; as `arrived`, at the end."""
+def note_new_reading(session: Session, site_id: str) -> None:
+    """Count that a site has a reading or a judgement more; as `note_new_study`, at the end."""
     _count(session, site_id, outcomes=Site.outcomes + 1)
 
 

@@ -10,7 +10,7 @@ from sqlalchemy.orm import Session, aliased
 
 from pneumoscope.clinic.identity.accounts import Actor
 from pneumoscope.clinic.storage.tables import Image, Judgement, StoredReading, Study, StudyStatus
-from pneumoscope.clinic.worklist.changes import came_out
+from pneumoscope.clinic.worklist.changes import note_new_reading
 from pneumoscope.reader import Finding
 from pneumoscope.support.errors import ClinicError
 
@@ -107,7 +107,7 @@ def judge(
     session.flush()
     if all(history(session, one.id) for one in image.study.images):
         image.study.status = StudyStatus.REVIEWED
-    came_out(session, image.study.site_id)
+    note_new_reading(session, image.study.site_id)
     return kept
 
 
@@ -120,7 +120,7 @@ def history(session: Session, image_id: str) -> Sequence[Judgement]:
     ).all()
 
 
-def standing() -> Select[Judgement]:
+def latest_judgements() -> Select[Judgement]:
     """Select what people say now: of each person and image the last version."""
     later = aliased(Judgement)
     return select(Judgement).where(
@@ -159,7 +159,7 @@ def labels(session: Session) -> Iterator[Label]:
     """
     names = _first_studies(session)
     rows = session.execute(
-        standing()
+        latest_judgements()
         .join(Image, Image.id == Judgement.image_id)
         .join(StoredReading, StoredReading.image_id == Image.id)
         .join(Study, Study.id == Image.study_id)

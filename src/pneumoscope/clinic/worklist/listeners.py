@@ -10,7 +10,7 @@ from datetime import UTC, datetime
 from sqlalchemy.exc import SQLAlchemyError
 
 from pneumoscope.clinic.identity.accounts import Actor
-from pneumoscope.clinic.identity.credentials import holders
+from pneumoscope.clinic.identity.credentials import users_of_tokens
 from pneumoscope.clinic.storage.database import Database
 from pneumoscope.clinic.worklist.changes import SiteCount, counts, visible
 from pneumoscope.support.errors import ClinicError
@@ -141,7 +141,7 @@ class Listeners:
 
     def _look(self, proofs: set[str]) -> tuple[dict[str, Actor], list[SiteCount]]:
         with self._database.reading() as session:
-            return holders(session, proofs, datetime.now(UTC)), counts(session)
+            return users_of_tokens(session, proofs, datetime.now(UTC)), counts(session)
 
     def _tell(
         self,

@@ -19,7 +19,7 @@ from pneumoscope.clinic.storage.tables import (
     Study,
     StudyStatus,
 )
-from pneumoscope.clinic.worklist.judgements import Answer, standing
+from pneumoscope.clinic.worklist.judgements import Answer, latest_judgements
 from pneumoscope.support.errors import ClinicError
 
 _UNREAD = -1.0
@@ -145,7 +145,7 @@ def _conditions(wanted: Wanted, hidden: bool) -> list[ColumnElement[bool]]:
         if hidden:
             conditions.append(Site.displayed.is_(True))
     if wanted.disputed:
-        doubts = standing().where(Judgement.answer != Answer.AGREE).subquery()
+        doubts = latest_judgements().where(Judgement.answer != Answer.AGREE).subquery()
         conditions.append(Study.images.any(Image.id.in_(select(doubts.c.image_id))))
         if hidden:
             conditions.append(Site.displayed.is_(True))

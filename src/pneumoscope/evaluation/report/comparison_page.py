@@ -2,8 +2,8 @@
 
 from collections.abc import Sequence
 
-from pneumoscope.evaluation.compare_models import Evidence
-from pneumoscope.evaluation.evaluate_model import Judgement
+from pneumoscope.evaluation.model_comparison import Comparison
+from pneumoscope.evaluation.model_evaluation import ModelEvaluation
 from pneumoscope.evaluation.report.cells import Cell, cell, number, percent
 from pneumoscope.evaluation.report.evaluation_tables import ranking_table
 from pneumoscope.evaluation.report.evaluation_view import view
@@ -18,7 +18,7 @@ _SUMMED_UP = 3
 
 
 def render_evidence(
-    evidence: Evidence, notes: Sequence[str] = (), inspection: object | None = None
+    evidence: Comparison, notes: Sequence[str] = (), inspection: object | None = None
 ) -> str:
     """Return the evidence as one self-contained HTML page.
 
@@ -47,7 +47,7 @@ def render_evidence(
     )
 
 
-def plain_summary(judgement: Judgement) -> tuple[str, ...]:
+def plain_summary(judgement: ModelEvaluation) -> tuple[str, ...]:
     """Return what was found in a few sentences for people who read no statistics."""
     subject, found = judgement.subject, judgement.discrimination
     predictions, point = subject.predictions, found.points[0]
@@ -72,7 +72,7 @@ def plain_summary(judgement: Judgement) -> tuple[str, ...]:
     return tuple(sentences)
 
 
-def _against_others(evidence: Evidence) -> list[str]:
+def _against_others(evidence: Comparison) -> list[str]:
     """Say of the model that the summary is about how it stands beside each other one."""
     name = evidence.main.subject.name
     if len(evidence.judgements) > _SUMMED_UP:
@@ -89,7 +89,7 @@ def _times(share: float | None) -> str:
     return "undefined" if share is None else f"{100 * share:.0f} times of 100"
 
 
-def _forest(evidence: Evidence, ranking: TableView) -> FigureView:
+def _forest(evidence: Comparison, ranking: TableView) -> FigureView:
     rows = [(one.subject.name, one.discrimination.auc) for one in evidence.judgements]
     return FigureView.of(
         forest_figure(rows, "AUC of each model", "AUC"),

@@ -5,10 +5,10 @@ from dataclasses import asdict
 from math import isfinite
 from typing import Any
 
-from pneumoscope.evaluation.evaluate_model import Judgement
+from pneumoscope.evaluation.model_evaluation import ModelEvaluation
 from pneumoscope.evaluation.predictions import CLASS_NAMES
 from pneumoscope.evaluation.report.fingerprint import fingerprint
-from pneumoscope.evaluation.statistics.calibration import Reliability
+from pneumoscope.evaluation.statistics.calibration import CalibrationAssessment
 from pneumoscope.evaluation.statistics.decision_curve import PerThousand
 from pneumoscope.evaluation.statistics.discrimination import Discrimination, PointFigures
 from pneumoscope.evaluation.statistics.intervals import Estimate, Interval
@@ -16,7 +16,7 @@ from pneumoscope.evaluation.statistics.metrics import Floats
 from pneumoscope.evaluation.subgroups.table import Subgroup
 
 
-def judgement_json(judgement: Judgement) -> dict[str, Any]:
+def evaluation_json(judgement: ModelEvaluation) -> dict[str, Any]:
     """Return a judgement as a JSON object.
 
     A figure ``x`` has its 95 % interval in ``x_ci``, a list of two numbers; both are null where
@@ -125,7 +125,7 @@ def _per_thousand(row: PerThousand) -> dict[str, Any]:
     return {"name": row.name, "prevalence": row.prevalence, **with_intervals(figures)}
 
 
-def _calibration(found: Reliability) -> dict[str, Any]:
+def _calibration(found: CalibrationAssessment) -> dict[str, Any]:
     figures = {"slope": found.slope, "intercept": found.intercept, "brier": found.brier}
     return {
         **with_intervals(figures),

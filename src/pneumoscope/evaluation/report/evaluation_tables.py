@@ -2,17 +2,17 @@
 
 from collections.abc import Iterator, Mapping, Sequence
 
-from pneumoscope.evaluation.evaluate_model import Judgement
+from pneumoscope.evaluation.model_evaluation import ModelEvaluation
 from pneumoscope.evaluation.predictions import CLASS_NAMES
 from pneumoscope.evaluation.report.cells import Cell, cell, number, percent, span
 from pneumoscope.evaluation.report.views import Row, TableView
-from pneumoscope.evaluation.statistics.calibration import Reliability
+from pneumoscope.evaluation.statistics.calibration import CalibrationAssessment
 from pneumoscope.evaluation.statistics.discrimination import Discrimination, PointFigures
 from pneumoscope.evaluation.statistics.intervals import Estimate
 from pneumoscope.evaluation.subgroups.table import TOO_FEW, Subgroup
 
 
-def ranking_table(judgements: Sequence[Judgement]) -> TableView:
+def ranking_table(judgements: Sequence[ModelEvaluation]) -> TableView:
     """Return how well each reader ranks images, over all thresholds."""
     rows: tuple[Row, ...] = tuple(
         (one.subject.name, *_ranking(one.discrimination)) for one in judgements
@@ -92,7 +92,7 @@ def prevalence_table(name: str, points: Sequence[PointFigures]) -> TableView:
     )
 
 
-def usefulness_tables(judgement: Judgement) -> Iterator[TableView]:
+def usefulness_tables(judgement: ModelEvaluation) -> Iterator[TableView]:
     """Yield what happens to 1,000 patients, for each prevalence."""
     for prevalence, rows in judgement.usefulness.items():
         yield TableView(
@@ -127,7 +127,7 @@ def _count(estimate: Estimate) -> Cell:
     )
 
 
-def calibration_table(judgement: Judgement) -> TableView:
+def calibration_table(judgement: ModelEvaluation) -> TableView:
     """Return calibration as it is, and recalibrated if that could be fitted."""
     columns = [_calibration_cells(judgement.calibration)]
     headings = ["", "As it is"]
@@ -149,13 +149,13 @@ _CALIBRATION_ROWS = (
 )
 
 
-def _calibration_cells(found: Reliability) -> tuple[Cell, ...]:
+def _calibration_cells(found: CalibrationAssessment) -> tuple[Cell, ...]:
     plain = (found.ece, found.reliability, found.resolution, found.uncertainty)
     estimates = (found.slope, found.intercept, found.brier, *map(Estimate, plain))
     return tuple(cell(one) for one in estimates)
 
 
-def bin_rows(found: Reliability) -> tuple[Row, ...]:
+def bin_rows(found: CalibrationAssessment) -> tuple[Row, ...]:
     """Return the bins of a reliability diagram."""
     return tuple(
         (
@@ -196,7 +196,7 @@ def _with_gap(group: Subgroup, name: str) -> Cell:
     return Cell(found.value, f"{found.interval}; gap {gap.value}, {gap.interval}")
 
 
-def label_errors_table(judgement: Judgement) -> TableView:
+def label_errors_table(judgement: ModelEvaluation) -> TableView:
     """Return the labels that may be wrong."""
     rows = tuple(
         (one.file, CLASS_NAMES[one.label], number(one.probability), number(one.score))

@@ -3,7 +3,7 @@
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
-from pneumoscope.evaluation.evaluate_model import Judgement
+from pneumoscope.evaluation.model_evaluation import ModelEvaluation
 from pneumoscope.evaluation.report.cells import Cell, number, span
 from pneumoscope.evaluation.report.evaluation_tables import (
     bin_rows,
@@ -48,7 +48,7 @@ class JudgementView:
     label_errors_total: int
 
 
-def view(judgement: Judgement) -> JudgementView:
+def view(judgement: ModelEvaluation) -> JudgementView:
     """Return a judgement in words and pictures."""
     subject, found = judgement.subject, judgement.discrimination
     name = subject.name
@@ -73,7 +73,7 @@ def view(judgement: Judgement) -> JudgementView:
     )
 
 
-def _curves(judgement: Judgement) -> Iterator[FigureView]:
+def _curves(judgement: ModelEvaluation) -> Iterator[FigureView]:
     subject, predictions = judgement.subject, judgement.subject.predictions
     name, threshold = subject.name, subject.threshold
     yield FigureView.of(
@@ -96,7 +96,7 @@ def _curves(judgement: Judgement) -> Iterator[FigureView]:
     )
 
 
-def _reliability(judgement: Judgement) -> FigureView:
+def _reliability(judgement: ModelEvaluation) -> FigureView:
     name = judgement.subject.name
     return FigureView.of(
         reliability_figure(judgement.calibration, judgement.recalibrated, f"Calibration, {name}"),
@@ -111,7 +111,7 @@ def _reliability(judgement: Judgement) -> FigureView:
     )
 
 
-def _decisions(judgement: Judgement) -> FigureView:
+def _decisions(judgement: ModelEvaluation) -> FigureView:
     curve, name = judgement.decisions, judgement.subject.name
     rows = tuple(
         (
@@ -141,7 +141,7 @@ def _drawable(groups: Sequence[Subgroup]) -> bool:
     return any(group.auc.interval is not None for group in groups)
 
 
-def _subgroup_figure(judgement: Judgement) -> FigureView:
+def _subgroup_figure(judgement: ModelEvaluation) -> FigureView:
     name, table = judgement.subject.name, judgement.subgroups
     data = subgroups_table(name, table.groups)
     return FigureView.of(

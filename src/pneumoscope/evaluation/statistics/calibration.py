@@ -45,7 +45,7 @@ class Bin:
 
 
 @dataclass(frozen=True, slots=True)
-class Reliability:
+class CalibrationAssessment:
     """How well probabilities are calibrated.
 
     The Brier score is ``reliability - resolution + uncertainty + within_bins``, exactly.
@@ -92,7 +92,7 @@ class Reliability:
     histogram: tuple[int, ...]
 
 
-def assess_calibration(predictions: Predictions, bins: int = 10) -> Reliability:
+def assess_calibration(predictions: Predictions, bins: int = 10) -> CalibrationAssessment:
     """Return how well the probabilities of ``predictions`` are calibrated.
 
     Slope and intercept are those of Cox [1]_; probabilities nearer than `CLIP` to 0 or 1 are
@@ -109,7 +109,7 @@ def assess_calibration(predictions: Predictions, bins: int = 10) -> Reliability:
 
     Returns
     -------
-    Reliability
+    CalibrationAssessment
         The slope is undefined where a threshold separates the classes, the intercept where there
         is one class only; with one patient there are no intervals.
 
@@ -147,7 +147,7 @@ def assess_calibration(predictions: Predictions, bins: int = 10) -> Reliability:
     share = np.array([part.n for part in made]) / len(labels)
     spread, scatter = probabilities - predicted[place], labels - observed[place]
     overall = float(labels.mean())
-    return Reliability(
+    return CalibrationAssessment(
         n=len(labels),
         slope=_slope(said, labels, patient),
         intercept=_intercept(said, labels, patient),

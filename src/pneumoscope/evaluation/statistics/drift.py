@@ -62,7 +62,7 @@ class Shift:
     edges: tuple[float, ...]
 
 
-def compare(sample: Floats, reference: Floats) -> Shift | None:
+def ks_test(sample: Floats, reference: Floats) -> Shift | None:
     """Compare a sample with a reference.
 
     Parameters
@@ -85,7 +85,7 @@ def compare(sample: Floats, reference: Floats) -> Shift | None:
     Examples
     --------
     >>> reference = np.arange(1000.0)
-    >>> same, other = compare(reference[::7], reference), compare(reference[500:], reference)
+    >>> same, other = ks_test(reference[::7], reference), ks_test(reference[500:], reference)
     >>> same.band.value, round(same.p, 3), other.band.value, other.distance, other.p < 1e-9
     ('small', 1.0, 'large', 0.5, True)
     """

@@ -14,7 +14,7 @@ _STEPS, _SMALL = 100, 1e-10
 
 
 @dataclass(frozen=True, slots=True)
-class Recalibration:
+class LogisticRecalibration:
     """How log-odds become probabilities: ``sigmoid(slope * log_odds + intercept)``.
 
     Temperature scaling is the special case of slope ``1 / temperature`` and intercept 0. A slope
@@ -34,13 +34,13 @@ class Recalibration:
 
         Examples
         --------
-        >>> Recalibration(slope=0.5, intercept=1.0).apply(np.array([-2.0, 2.0])).round(3)
+        >>> LogisticRecalibration(slope=0.5, intercept=1.0).apply(np.array([-2.0, 2.0])).round(3)
         array([0.5  , 0.881])
         """
         return calibrate(self.slope * np.asarray(log_odds, np.float64) + self.intercept, 1.0)
 
 
-def fit_recalibration(log_odds: Floats, labels: NDArray[np.int8]) -> Recalibration:
+def fit_recalibration(log_odds: Floats, labels: NDArray[np.int8]) -> LogisticRecalibration:
     """Return the logistic (Platt) recalibration of log-odds on labelled local images.
 
     It is a logistic regression on targets a little inside 0 and 1 [1]_, so that classes which the
@@ -83,7 +83,7 @@ def fit_recalibration(log_odds: Floats, labels: NDArray[np.int8]) -> Recalibrati
     # Around their mean, log-odds that hardly differ from one another are no trouble to the solver.
     design = np.stack([np.ones(len(labels)), log_odds - middle], axis=1)
     level, slope = fit_logistic(design, targets)
-    return Recalibration(float(slope), float(level - slope * middle))
+    return LogisticRecalibration(float(slope), float(level - slope * middle))
 
 
 def cross_fitted(

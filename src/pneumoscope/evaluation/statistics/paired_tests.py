@@ -130,7 +130,7 @@ def holm(p_values: Sequence[float]) -> tuple[float, ...]:
     return tuple(adjusted.tolist())
 
 
-def compare_models(models: Mapping[str, tuple[Predictions, float]]) -> tuple[Pair, ...]:
+def compare_pairs(models: Mapping[str, tuple[Predictions, float]]) -> tuple[Pair, ...]:
     """Compare every model with every other, on the same images.
 
     The p-values of all pairs are corrected together by Holm's method, those of the AUCs and those
@@ -159,7 +159,7 @@ def compare_models(models: Mapping[str, tuple[Predictions, float]]) -> tuple[Pai
     >>> labels, files = np.array([0, 0, 1, 1]), ("a", "b", "c", "d")
     >>> good = Predictions(files, labels, np.array([0.1, 0.2, 0.8, 0.9]), files)
     >>> poor = Predictions(files, labels, np.array([0.1, 0.7, 0.6, 0.9]), files)
-    >>> (pair,) = compare_models({"good": (good, 0.5), "poor": (poor, 0.5)})
+    >>> (pair,) = compare_pairs({"good": (good, 0.5), "poor": (poor, 0.5)})
     >>> pair.auc.first, pair.auc.second, pair.calls.first_only, pair.calls_p_holm
     (1.0, 0.75, 1, 1.0)
     """

@@ -61,8 +61,8 @@ class Plan:
         Into which the patients of train and validation, or their machines, are dealt.
     held_out
         With patients, a trial's score is the mean over the folds of the AUC among images made alike
-        (see `machine_strata`); with machines, of the AUC among validation and the images of a
-        machine that was not learned from (see `deal_machines`).
+        (see `acquisition_strata`); with machines, of the AUC among validation and the images of a
+        machine that was not learned from (see `leave_one_acquisition_out`).
     seed
         Of folds, trainings and sampler.
     precision

@@ -25,7 +25,11 @@ from pneumoscope.support.cache import ArrayCache
 from pneumoscope.support.errors import RecipeError, RunError, RunInterruptedError, StorageError
 from pneumoscope.support.files import write_text
 from pneumoscope.support.terminal import progress_bar
-from pneumoscope.training.acquisition_groups import deal_machines, describe_entries, machine_strata
+from pneumoscope.training.acquisition_groups import (
+    acquisition_strata,
+    describe_entries,
+    leave_one_acquisition_out,
+)
 from pneumoscope.training.cost_estimate import require_memory
 from pneumoscope.training.examples import ExampleStore
 from pneumoscope.training.recipe import Recipe
@@ -185,7 +189,7 @@ class Search:
                 np.stack([self._how_made[entry.path] for entry in part.entries])
                 for part in (train, validation)
             )
-            strata = machine_strata(learned, train.labels, judged)
+            strata = acquisition_strata(learned, train.labels, judged)
         said = predict(trainer.result, validation, trainer.recipe.precision)
         score = adjusted_auc(validation.labels, said, strata)
         if score is None:
@@ -195,7 +199,7 @@ class Search:
     def _deal(self) -> list[list[Entry]]:
         entries, count, seed = self.manifest.entries, self.plan.folds, self.plan.seed
         if self.plan.held_out is HeldOut.MACHINES:
-            return deal_machines(entries, self._how_made, count, seed)
+            return leave_one_acquisition_out(entries, self._how_made, count, seed)
         return deal_folds(entries, count, seed)
 
     @cached_property

@@ -8,10 +8,10 @@ from pneumoscope.evaluation.report.evaluation_json import with_intervals
 from pneumoscope.validation.stress.failures import Failure
 from pneumoscope.validation.stress.robustness import RobustnessCurve
 from pneumoscope.validation.stress.shortcuts import ShortcutTable, shortcut_verdict
-from pneumoscope.validation.stress.stress_tests import Inspection, short_name
+from pneumoscope.validation.stress.stress_tests import StressTests, short_name
 
 
-def inspection_json(inspection: Inspection) -> dict[str, Any]:
+def inspection_json(inspection: StressTests) -> dict[str, Any]:
     """Return an inspection as a JSON object, without its pictures."""
     failures = inspection.failures
     return {

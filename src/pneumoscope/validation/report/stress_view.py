@@ -11,7 +11,7 @@ from pneumoscope.validation.report.figures import robustness_figure, shortcut_fi
 from pneumoscope.validation.stress.failures import Failure
 from pneumoscope.validation.stress.robustness import RobustnessCurve
 from pneumoscope.validation.stress.shortcuts import ShortcutTable, shortcut_verdict
-from pneumoscope.validation.stress.stress_tests import Inspection, MetInTraining, short_name
+from pneumoscope.validation.stress.stress_tests import MetInTraining, StressTests, short_name
 
 _INTERVALS = "Intervals are of 95 %, by image: DeLong's of AUCs, Wilson's of all other shares."
 
@@ -64,7 +64,7 @@ class InspectionView:
     duplicates_known: bool
 
 
-def view_inspection(inspection: Inspection) -> InspectionView:
+def view_inspection(inspection: StressTests) -> InspectionView:
     """Return an inspection in words and pictures."""
     failures = inspection.failures
     table, curves = inspection.shortcuts, inspection.robustness

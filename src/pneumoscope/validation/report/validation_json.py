@@ -4,7 +4,7 @@ import json
 from dataclasses import asdict
 from typing import Any
 
-from pneumoscope.evaluation.report.evaluation_json import judgement_json, with_intervals
+from pneumoscope.evaluation.report.evaluation_json import evaluation_json, with_intervals
 from pneumoscope.validation.local_validation import Validation
 from pneumoscope.validation.report.stress_json import inspection_json
 
@@ -18,7 +18,7 @@ def validation_json(validation: Validation) -> str:
     ``n``, ``positives``, ``auc``, ``auc_ci``, ``operating_points`` (each with ``name``,
     ``threshold``, ``sensitivity``, ``specificity``, ``ppv`` and ``npv``, and their ``_ci``),
     ``calibration``, ``subgroups``, ``rejected`` and ``verdict`` keep their names and meaning; see
-    `judgement_json` for the rest.
+    `evaluation_json` for the rest.
     """
     verdict, local, population = validation.verdict, validation.local, validation.population
     found = validation.inspection
@@ -42,7 +42,7 @@ def validation_json(validation: Validation) -> str:
         ],
         "bundle": validation.bundle,
         "operating_point": validation.at,
-        **judgement_json(validation.judgement),
+        **evaluation_json(validation.judgement),
         "rejected": [asdict(one) for one in local.rejected],
         "unlabelled": list(local.unlabelled),
         "copies": local.copies,

@@ -1,6 +1,6 @@
 """The report of a local validation: one HTML page that opens anywhere and prints."""
 
-from pneumoscope.evaluation.acceptance import TERMS, Criterion, Verdict
+from pneumoscope.evaluation.acceptance import TERMS, Acceptance, Criterion
 from pneumoscope.evaluation.report.cells import Cell, cell, number
 from pneumoscope.evaluation.report.comparison_page import plain_summary
 from pneumoscope.evaluation.report.evaluation_view import view
@@ -59,7 +59,7 @@ def _copies(count: int) -> tuple[str, ...]:
     )
 
 
-def _criteria(verdict: Verdict) -> TableView:
+def _criteria(verdict: Acceptance) -> TableView:
     rows = tuple(
         (_name(one), cell(one.estimate), _limits(one), str(one.state)) for one in verdict.criteria
     )

@@ -135,7 +135,7 @@ def _failure(
     radiograph: Radiograph,
     known: FeatureIndex | None,
 ) -> Failure:
-    look = reader.look(prepare(reader, radiograph.pixels)[None])
+    look = reader.run(prepare(reader, radiograph.pixels)[None])
     probability = float(predictions.probabilities[row])
     temperature = np.float32(reader.bundle.record.calibration.temperature)
     picture = Radiograph(small(radiograph.pixels, _PICTURE), radiograph.sha256)

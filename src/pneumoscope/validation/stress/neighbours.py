@@ -79,7 +79,7 @@ class FeatureIndex:
         """
 
         def question(_: int, radiograph: Radiograph) -> NDArray[np.float32]:
-            look = reader.look(prepare(reader, radiograph.pixels)[None])
+            look = reader.run(prepare(reader, radiograph.pixels)[None])
             return look.features.ravel()
 
         whitening = Population.from_bytes(reader.bundle.contents[POPULATION]).whitening
@@ -100,7 +100,7 @@ class FeatureIndex:
         Parameters
         ----------
         features
-            Of one image as `Reader.look` gives them, shape (features,).
+            Of one image as `Reader.run` gives them, shape (features,).
         k
             How many.
 

@@ -131,7 +131,7 @@ def ask_network(reader: Reader, pictures: Iterable[NDArray[np.float32]]) -> Floa
     squares = (prepare(reader, picture) for picture in pictures)
     answers: list[Floats] = []
     while batch := list(islice(squares, _BATCH)):
-        answers.append(reader.probabilities(reader.look(np.stack(batch)).logits))
+        answers.append(reader.probabilities(reader.run(np.stack(batch)).logits))
     return np.concatenate(answers)
 
 

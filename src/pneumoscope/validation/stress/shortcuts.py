@@ -168,7 +168,7 @@ def shortcuts(
 
     def question(_: int, radiograph: Radiograph) -> _Answer:
         fields = lung_fields(radiograph.pixels)
-        pictures = (leave(radiograph.pixels, fields.mask, one) for one in Condition)
+        pictures = (apply_mask(radiograph.pixels, fields.mask, one) for one in Condition)
         return _Answer(ask_network(reader, pictures), fields.found)
 
     drawn = draw_sample(predictions.labels, limit, seed)
@@ -200,7 +200,7 @@ def _table(
     return ShortcutTable(rows, threshold, n, positives, answers.unreadable, seen[1], seen[0])
 
 
-def leave(pixels: Pixels, lungs: Mask, condition: Condition) -> Pixels:
+def apply_mask(pixels: Pixels, lungs: Mask, condition: Condition) -> Pixels:
     """Return a radiograph of which a part was taken away.
 
     Parameters
@@ -215,7 +215,7 @@ def leave(pixels: Pixels, lungs: Mask, condition: Condition) -> Pixels:
     Examples
     --------
     >>> lungs = np.array([[True, False, False]])
-    >>> leave(np.float32([[0.2, 0.4, 0.8]]), lungs, Condition.LUNGS_MASKED).round(2)
+    >>> apply_mask(np.float32([[0.2, 0.4, 0.8]]), lungs, Condition.LUNGS_MASKED).round(2)
     array([[0.6, 0.4, 0.8]], dtype=float32)
     """
     match condition:
@@ -278,7 +278,7 @@ def _examples(
 
     def question(row: int, radiograph: Radiograph) -> list[Example]:
         lungs = lung_fields(radiograph.pixels).mask
-        pictures = [leave(radiograph.pixels, lungs, one) for one in Condition]
+        pictures = [apply_mask(radiograph.pixels, lungs, one) for one in Condition]
         said = ask_network(reader, pictures)
         return [
             Example(int(labels[row]), float(probability), png_of(small(picture, _PICTURE)))

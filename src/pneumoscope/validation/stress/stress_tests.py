@@ -43,7 +43,7 @@ class MetInTraining:
 
 
 @dataclass(frozen=True, slots=True)
-class Inspection:
+class StressTests:
     """What was seen by looking at the images again.
 
     Parameters
@@ -61,13 +61,13 @@ class Inspection:
     duplicates: tuple[MetInTraining, ...] | None
 
 
-def inspect(
+def run_stress_tests(
     reader: Reader,
     files: Sequence[Path],
     predictions: Predictions,
     threshold: float,
     training: TrainingImages | None = None,
-) -> Inspection:
+) -> StressTests:
     """Look at images again: changed, with parts taken away, and where they were judged wrongly.
 
     Parameters
@@ -84,7 +84,7 @@ def inspect(
         What it learned from, for the nearest of those to each failure.
     """
     known = None if training is None else FeatureIndex.build(reader, *_columns(training))
-    return Inspection(
+    return StressTests(
         robustness(reader, files, predictions, threshold),
         shortcuts(reader, files, predictions, threshold),
         find_failures(reader, files, predictions, threshold, known=known),

@@ -11,11 +11,11 @@ from sqlalchemy.orm import Session
 from pneumoscope.clinic import audit
 from pneumoscope.clinic.api.fields import Text
 from pneumoscope.clinic.api.problems import ProblemError
-from pneumoscope.clinic.api.routes.sessions import slowly
+from pneumoscope.clinic.api.routes.sessions import limit_rate
 from pneumoscope.clinic.api.security import Person, TheCaller, TheClinic, address_of
 from pneumoscope.clinic.identity import accounts, credentials, password_reset, second_factor
 from pneumoscope.clinic.identity.accounts import Actor, Role
-from pneumoscope.clinic.identity.sign_in import compare, confirm, confirm_with_code
+from pneumoscope.clinic.identity.sign_in import check_password, confirm_password, confirm_with_code
 from pneumoscope.clinic.settings import Clinic
 from pneumoscope.clinic.storage.tables import User, UserSession
 
@@ -113,7 +113,9 @@ def account(clinic: TheClinic, actor: Person, caller: TheCaller) -> AccountView:
         )
 
 
-@router.put("/account/password", status_code=HTTPStatus.NO_CONTENT, dependencies=[Depends(slowly)])
+@router.put(
+    "/account/password", status_code=HTTPStatus.NO_CONTENT, dependencies=[Depends(limit_rate)]
+)
 def change_password(
     clinic: TheClinic, actor: Person, caller: TheCaller, passwords: NewPassword
 ) -> None:
@@ -126,7 +128,7 @@ def change_password(
 
 
 @router.post(
-    "/account/sessions/end", status_code=HTTPStatus.NO_CONTENT, dependencies=[Depends(slowly)]
+    "/account/sessions/end", status_code=HTTPStatus.NO_CONTENT, dependencies=[Depends(limit_rate)]
 )
 def end_sessions(clinic: TheClinic, actor: Person, caller: TheCaller, ended: Ended) -> None:
     """Sign oneself out of another browser, or of all but the one that asks."""
@@ -139,7 +141,7 @@ def end_sessions(clinic: TheClinic, actor: Person, caller: TheCaller, ended: End
         _record(session, actor, "end sessions")
 
 
-@router.post("/account/second-factor", dependencies=[Depends(slowly)])
+@router.post("/account/second-factor", dependencies=[Depends(limit_rate)])
 def begin_second_factor(clinic: TheClinic, actor: Person, proof: Proof) -> SecretView:
     """Begin to set up a second factor: an authenticator app that makes codes (TOTP, RFC 6238)."""
     _require_password(_proved(clinic, actor, proof.password))
@@ -149,13 +151,13 @@ def begin_second_factor(clinic: TheClinic, actor: Person, proof: Proof) -> Secre
     return SecretView(secret=secret, address=address, picture=second_factor.picture(address))
 
 
-@router.put("/account/second-factor", dependencies=[Depends(slowly)])
+@router.put("/account/second-factor", dependencies=[Depends(limit_rate)])
 def confirm_second_factor(
     clinic: TheClinic, actor: Person, caller: TheCaller, code: Code
 ) -> RecoveryCodesView:
     """Have the second factor count, with a first code of it; all other sessions end."""
     with clinic.database.writing() as session:
-        codes = second_factor.confirm(
+        codes = second_factor.confirm_enrolment(
             session, clinic.vault, actor.user_id, code.code, datetime.now(UTC)
         )
         accounts.end_sessions(session, actor.user_id, keep=caller.proof)
@@ -164,7 +166,9 @@ def confirm_second_factor(
 
 
 @router.post(
-    "/account/second-factor/end", status_code=HTTPStatus.NO_CONTENT, dependencies=[Depends(slowly)]
+    "/account/second-factor/end",
+    status_code=HTTPStatus.NO_CONTENT,
+    dependencies=[Depends(limit_rate)],
 )
 def end_second_factor(clinic: TheClinic, actor: Person, proof: ProofWithCode) -> None:
     """Sign in without a second factor from now on."""
@@ -174,15 +178,15 @@ def end_second_factor(clinic: TheClinic, actor: Person, proof: ProofWithCode) ->
         _record(session, actor, "end second factor")
 
 
-@router.post("/password", status_code=HTTPStatus.NO_CONTENT, dependencies=[Depends(slowly)])
+@router.post("/password", status_code=HTTPStatus.NO_CONTENT, dependencies=[Depends(limit_rate)])
 def choose_password(clinic: TheClinic, chosen: ChosenPassword, request: Request) -> None:
     """Choose a password, with the link that an administrator handed over; open sessions end."""
     now = datetime.now(UTC)
     with clinic.database.reading() as session:
-        name = password_reset.holder(session, chosen.token, now).name
+        name = password_reset.user_of_token(session, chosen.token, now).name
     kept = accounts.new_password(clinic.database, name, chosen.password)
     with clinic.database.writing() as session:
-        actor = password_reset.follow(session, chosen.token, now)
+        actor = password_reset.redeem(session, chosen.token, now)
         accounts.set_password(session, actor.user_id, kept)
         at = {"from": address_of(request)}
         audit.record(session, actor.name, "choose password", f"user {actor.user_id}", at, now)
@@ -196,13 +200,13 @@ def _proved(clinic: Clinic, actor: Actor, password: str, code: str | None = None
     ProblemError
         403 if it, or the code, is wrong; not 401, since the session goes on.
     """
-    compared = compare(clinic.database, actor.name, password)
+    compared = check_password(clinic.database, actor.name, password)
     if compared.against is None:
         return False
     with clinic.database.writing() as session:  # kept also if it is wrong: tries are counted
         now = datetime.now(UTC)
         if code is None:
-            right = confirm(session, compared, now)
+            right = confirm_password(session, compared, now)
         else:
             right = confirm_with_code(session, clinic.vault, compared, code, now)
         if not right:

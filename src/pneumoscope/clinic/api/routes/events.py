@@ -8,7 +8,7 @@ from fastapi import APIRouter, Depends, Request
 from fastapi.sse import EventSourceResponse, ServerSentEvent
 
 from pneumoscope.clinic.api.problems import ProblemError
-from pneumoscope.clinic.api.security import PEOPLE, TheCaller, require_role
+from pneumoscope.clinic.api.security import PEOPLE, TheCaller, check_role
 from pneumoscope.clinic.worklist.listeners import Listener, Listeners, TooManyListenersError
 
 router = APIRouter(prefix="/v1", tags=["worklist"])
@@ -22,7 +22,7 @@ async def listening(request: Request, caller: TheCaller) -> AsyncIterator[Listen
     ProblemError
         429 if the account listens in too many windows; 403 for a program.
     """
-    require_role(caller.actor, PEOPLE)
+    check_role(caller.actor, PEOPLE)
     listeners: Listeners = request.app.state.listeners
     try:
         with listeners.listening(caller.actor, caller.proof) as listener:

@@ -11,7 +11,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from pneumoscope.clinic.api.fields import Moment
 from pneumoscope.clinic.api.responses import answers_with
-from pneumoscope.clinic.api.security import TheClinic, may
+from pneumoscope.clinic.api.security import TheClinic, require_role
 from pneumoscope.clinic.identity.accounts import Actor, Role
 from pneumoscope.clinic.privacy.export import Wanted, export_studies, into_zip
 from pneumoscope.clinic.storage.tables import StudyStatus
@@ -20,7 +20,7 @@ MOST_IMAGES = 5000
 
 router = APIRouter(prefix="/v1", tags=["privacy"])
 
-Overseer = Annotated[Actor, Depends(may(Role.REVIEWER, Role.ADMINISTRATOR))]
+Overseer = Annotated[Actor, Depends(require_role(Role.REVIEWER, Role.ADMINISTRATOR))]
 
 
 class NewExport(BaseModel):

@@ -16,7 +16,7 @@ from pneumoscope.clinic import audit
 from pneumoscope.clinic.api.fields import Identifier
 from pneumoscope.clinic.api.problems import ProblemError
 from pneumoscope.clinic.api.responses import answers_with
-from pneumoscope.clinic.api.security import Administrator, TheClinic, may
+from pneumoscope.clinic.api.security import Administrator, TheClinic, require_role
 from pneumoscope.clinic.identity.accounts import Actor, Role
 from pneumoscope.clinic.monitoring.alerts import Rule, acknowledge, alerts
 from pneumoscope.clinic.monitoring.overview import Asked, Overview, Yardstick, overview
@@ -27,8 +27,8 @@ from pneumoscope.clinic.storage.tables import Alert, Site
 
 router = APIRouter(tags=["monitoring"])
 
-Keeper = Annotated[Actor, Depends(may(Role.ADMINISTRATOR, Role.SERVICE))]
-Watcher = Annotated[Actor, Depends(may(Role.REVIEWER, Role.ADMINISTRATOR))]
+Keeper = Annotated[Actor, Depends(require_role(Role.ADMINISTRATOR, Role.SERVICE))]
+Watcher = Annotated[Actor, Depends(require_role(Role.REVIEWER, Role.ADMINISTRATOR))]
 
 _MOST = 200
 """Alerts that are listed."""
@@ -86,12 +86,12 @@ def report(clinic: TheClinic, _: Watcher, asked: TheAsked) -> HTMLResponse:
 
     found, site = _overview(clinic, asked)
     with clinic.database.reading() as session:
-        standing = [
+        open_alerts = [
             Standing(one.site.name if one.site else "the server", one.rule, one.message, one.began)
             for one in alerts(session, _MOST)
             if one.ended is None
         ]
-    page = render(found, site, standing)
+    page = render(found, site, open_alerts)
     return HTMLResponse(page, headers={"Content-Security-Policy": _policy(page)})
 
 

@@ -32,9 +32,9 @@ from pneumoscope.clinic.identity.accounts import Actor
 from pneumoscope.clinic.queue.intake import Kept, Upload, accept, keep
 from pneumoscope.clinic.settings import Clinic
 from pneumoscope.clinic.storage.file_store import FileStore
-from pneumoscope.clinic.storage.held_files import hold
+from pneumoscope.clinic.storage.held_files import keep_until_commit
 from pneumoscope.clinic.storage.tables import HandedIn, Image, Job, Site, StoredReading, Study, Task
-from pneumoscope.clinic.worklist.changes import arrived
+from pneumoscope.clinic.worklist.changes import note_new_study
 from pneumoscope.support.errors import UnreadableRadiographError
 
 MOST_FILES = 1000
@@ -145,7 +145,7 @@ def _before(session: Session, order: _Order) -> list[Image] | None:
 
 
 def _enter(session: Session, store: FileStore, order: _Order) -> list[Image]:
-    hold(session, store, {one.sha256: one.content for one in order.kept})
+    keep_until_commit(session, store, {one.sha256: one.content for one in order.kept})
     now = datetime.now(UTC)
     site = session.scalar(select(Site).where(Site.name == order.site))
     if site is None:
@@ -170,7 +170,7 @@ def _enter(session: Session, store: FileStore, order: _Order) -> list[Image]:
     }
     images = [entered[place] for place in range(len(order.kept))]
     session.flush()
-    arrived(session, site.id)
+    note_new_study(session, site.id)
     audit.record(
         session, order.actor.name, "hand in", f"job {job.id}", {"images": len(images)}, now
     )

@@ -22,12 +22,12 @@ from pneumoscope.clinic.api.security import (
 from pneumoscope.clinic.identity.accounts import Actor, new_password
 from pneumoscope.clinic.identity.credentials import close_session, open_session
 from pneumoscope.clinic.identity.setup_link import complete_setup
-from pneumoscope.clinic.identity.sign_in import Asked, compare, sign_in
+from pneumoscope.clinic.identity.sign_in import Asked, check_password, sign_in
 
 router = APIRouter(prefix="/v1", tags=["sessions"])
 
 
-def slowly(request: Request) -> None:
+def limit_rate(request: Request) -> None:
     """Stop an address that tries too often.
 
     Raises
@@ -66,7 +66,7 @@ class SignedInView(BaseModel):
     csrf: str | None
 
 
-@router.post("/setup", status_code=HTTPStatus.CREATED, dependencies=[Depends(slowly)])
+@router.post("/setup", status_code=HTTPStatus.CREATED, dependencies=[Depends(limit_rate)])
 def set_up(clinic: TheClinic, first: FirstAccount, request: Request) -> SignedInView:
     """Make the first administrator, with the link that the server printed when it first started."""
     now = _now()
@@ -78,10 +78,10 @@ def set_up(clinic: TheClinic, first: FirstAccount, request: Request) -> SignedIn
     return SignedInView(name=actor.name, role=actor.role, csrf=None)
 
 
-@router.post("/session", dependencies=[Depends(slowly)])
+@router.post("/session", dependencies=[Depends(limit_rate)])
 def open_(clinic: TheClinic, proofs: Proofs, request: Request, response: Response) -> SignedInView:
     """Sign a browser in; `second_factor` in an answer of 401 asks for the same with a code."""
-    compared = compare(clinic.database, proofs.name, proofs.password)
+    compared = check_password(clinic.database, proofs.name, proofs.password)
     now, browser = _now(), browser_of(request)
     at = {"from": browser.address}
     with clinic.database.writing() as session:  # kept also if it fails: tries are counted

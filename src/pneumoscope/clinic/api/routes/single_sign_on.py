@@ -11,12 +11,18 @@ from pydantic import BaseModel
 
 from pneumoscope.clinic import audit
 from pneumoscope.clinic.api.problems import ProblemError
-from pneumoscope.clinic.api.routes.sessions import slowly
+from pneumoscope.clinic.api.routes.sessions import limit_rate
 from pneumoscope.clinic.api.routes.web_page import links
 from pneumoscope.clinic.api.security import COOKIE, TheClinic, address_of, browser_of
 from pneumoscope.clinic.identity.credentials import Browser, open_session
 from pneumoscope.clinic.identity.oidc import IssuerError, Provider
-from pneumoscope.clinic.identity.single_sign_on import VALID_FOR, Started, admit, come_back, start
+from pneumoscope.clinic.identity.single_sign_on import (
+    VALID_FOR,
+    Started,
+    begin_login,
+    finish_callback,
+    provision_user,
+)
 from pneumoscope.clinic.settings import Clinic
 from pneumoscope.support.errors import ClinicError
 
@@ -59,11 +65,11 @@ def single_sign_on(request: Request) -> SingleSignOn:
     return SingleSignOn(offered=request.app.state.provider is not None)
 
 
-@router.get("/login", response_class=HTMLResponse, dependencies=[Depends(slowly)])
+@router.get("/login", response_class=HTMLResponse, dependencies=[Depends(limit_rate)])
 def login(clinic: TheClinic, provider: TheProvider) -> Response:
     """Send a browser to the single sign-on."""
     with clinic.database.writing() as session:
-        started = start(session, datetime.now(UTC))
+        started = begin_login(session, datetime.now(UTC))
     try:
         url = provider.authorization_url(started.state, started.nonce, started.verifier)
     except IssuerError as error:
@@ -81,7 +87,7 @@ def login(clinic: TheClinic, provider: TheProvider) -> Response:
     return answer
 
 
-@router.get("/callback", response_class=HTMLResponse, dependencies=[Depends(slowly)])
+@router.get("/callback", response_class=HTMLResponse, dependencies=[Depends(limit_rate)])
 def callback(
     request: Request,
     clinic: TheClinic,
@@ -92,7 +98,7 @@ def callback(
     """Sign in who comes back from the single sign-on."""
     with clinic.database.writing() as session:
         browser = request.cookies.get(BROWSER_COOKIE, "")
-        started = come_back(session, state, browser, datetime.now(UTC))
+        started = finish_callback(session, state, browser, datetime.now(UTC))
     if started is None:
         return _failed(
             request,
@@ -123,7 +129,7 @@ def _admitted(
     person = provider.person(code, started.nonce, started.verifier)
     now = datetime.now(UTC)
     with clinic.database.writing() as session:
-        actor = admit(session, provider.issuer, person, now)
+        actor = provision_user(session, provider.issuer, person, now)
         token, _ = open_session(session, actor, now, browser)
         by = {"by": "single sign-on", "from": browser.address}
         audit.record(session, actor.name, "sign in", f"user {actor.user_id}", by, now)

@@ -5,13 +5,15 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from pneumoscope.evaluation.report.figures.panels import BLUE, GREY, ORANGE, style
-from pneumoscope.evaluation.statistics.calibration import Reliability
+from pneumoscope.evaluation.statistics.calibration import CalibrationAssessment
 from pneumoscope.evaluation.statistics.intervals import Estimate
 
 _SIZE = (4.8, 6.2)
 
 
-def reliability_figure(before: Reliability, after: Reliability | None, title: str) -> Figure:
+def reliability_figure(
+    before: CalibrationAssessment, after: CalibrationAssessment | None, title: str
+) -> Figure:
     """Draw the share with PNEUMONIA against the probability said, and how often it was said.
 
     Parameters
@@ -46,7 +48,7 @@ def reliability_figure(before: Reliability, after: Reliability | None, title: st
 
 
 def _draw(
-    diagram: Axes, counts: Axes, made: Reliability, name: str, colour: str, line: str
+    diagram: Axes, counts: Axes, made: CalibrationAssessment, name: str, colour: str, line: str
 ) -> None:
     x = [part.predicted for part in made.bins]
     y = np.array([part.observed for part in made.bins])

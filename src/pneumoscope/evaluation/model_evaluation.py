@@ -5,7 +5,7 @@ from dataclasses import dataclass, replace
 
 from pneumoscope.evaluation.predictions import Predictions
 from pneumoscope.evaluation.statistics.bootstrap import DRAWS
-from pneumoscope.evaluation.statistics.calibration import Reliability, assess_calibration
+from pneumoscope.evaluation.statistics.calibration import CalibrationAssessment, assess_calibration
 from pneumoscope.evaluation.statistics.decision_curve import (
     DecisionCurve,
     PerThousand,
@@ -56,7 +56,7 @@ class Subject:
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Judgement:
+class ModelEvaluation:
     """What was found of a `Subject`; see the modules that make each part.
 
     Parameters
@@ -71,8 +71,8 @@ class Judgement:
 
     subject: Subject
     discrimination: Discrimination
-    calibration: Reliability
-    recalibrated: Reliability | None
+    calibration: CalibrationAssessment
+    recalibrated: CalibrationAssessment | None
     recalibrated_on: str
     usefulness: Mapping[float, tuple[PerThousand, ...]]
     decisions: DecisionCurve
@@ -80,12 +80,12 @@ class Judgement:
     label_errors: LabelErrors
 
 
-def judge(
+def evaluate_model(
     subject: Subject,
     prevalences: Sequence[float] = PREVALENCES,
     draws: int = DRAWS,
     seed: int = 0,
-) -> Judgement:
+) -> ModelEvaluation:
     """Judge one reader.
 
     Parameters
@@ -112,7 +112,7 @@ def judge(
         point.name: (point.figures["sensitivity"], point.figures["specificity"])
         for point in discrimination.points
     }
-    return Judgement(
+    return ModelEvaluation(
         subject,
         discrimination,
         assess_calibration(predictions),

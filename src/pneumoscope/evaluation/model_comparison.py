@@ -7,15 +7,15 @@ from typing import Any
 
 import numpy as np
 
-from pneumoscope.evaluation.evaluate_model import Judgement, Subject, judge
+from pneumoscope.evaluation.model_evaluation import ModelEvaluation, Subject, evaluate_model
 from pneumoscope.evaluation.predictions import Predictions
-from pneumoscope.evaluation.report.evaluation_json import judgement_json, with_intervals
+from pneumoscope.evaluation.report.evaluation_json import evaluation_json, with_intervals
 from pneumoscope.evaluation.selection.rule import MIN_RECALL, Candidate, Choice, choose
 from pneumoscope.evaluation.selection.stability import ChoiceStability, choice_stability
 from pneumoscope.evaluation.statistics.bootstrap import DRAWS
 from pneumoscope.evaluation.statistics.discrimination import PREVALENCES
 from pneumoscope.evaluation.statistics.metrics import measure
-from pneumoscope.evaluation.statistics.paired_tests import Pair, compare_models
+from pneumoscope.evaluation.statistics.paired_tests import Pair, compare_pairs
 from pneumoscope.support.errors import PredictionsError
 from pneumoscope.support.terminal import track
 
@@ -27,7 +27,7 @@ SCHEMA = 1
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Evidence:
+class Comparison:
     """What was found of several readers on the same images.
 
     Parameters
@@ -43,26 +43,26 @@ class Evidence:
         a single reader, or where validation predictions of the same images are not known of all.
     """
 
-    judgements: tuple[Judgement, ...]
+    judgements: tuple[ModelEvaluation, ...]
     pairs: tuple[Pair, ...]
     compared: int
     choice: Choice | None
     stability: ChoiceStability | None
 
     @property
-    def main(self) -> Judgement:
+    def main(self) -> ModelEvaluation:
         """The chosen one, or the first."""
         name = self.judgements[0].subject.name if self.choice is None else self.choice.name
         return next(one for one in self.judgements if one.subject.name == name)
 
 
-def weigh(
+def compare_models(
     subjects: Sequence[Subject],
     prevalences: Sequence[float] = PREVALENCES,
     min_recall: float = MIN_RECALL,
     draws: int = DRAWS,
     seed: int = 0,
-) -> Evidence:
+) -> Comparison:
     """Judge readers, compare them, and choose one by the rule, on validation images.
 
     Parameters
@@ -70,7 +70,7 @@ def weigh(
     subjects
         At least one; all of the same images, and of different names.
     prevalences
-        See `judge`.
+        See `evaluate_model`.
     min_recall
         Of the rule; see `choose`.
     draws, seed
@@ -89,14 +89,14 @@ def weigh(
         )
     # Before the long work: what cannot be compared is refused at once.
     shared = _shared({one.name: one.predictions for one in subjects})
-    pairs = compare_models({one.name: (shared[one.name], one.threshold) for one in subjects})
+    pairs = compare_pairs({one.name: (shared[one.name], one.threshold) for one in subjects})
     judgements = tuple(
-        judge(subject, prevalences, draws, seed)
+        evaluate_model(subject, prevalences, draws, seed)
         for subject in track(subjects, "Judging", len(subjects))
     )
     choice, stability = _chosen(subjects, min_recall, seed)
     compared = len(next(iter(shared.values())).files)
-    return Evidence(judgements, pairs, compared, choice, stability)
+    return Comparison(judgements, pairs, compared, choice, stability)
 
 
 def _shared(tables: Mapping[str, Predictions]) -> dict[str, Predictions]:
@@ -136,8 +136,8 @@ def _chosen(
     )
 
 
-def evidence_json(evidence: Evidence, extra: dict[str, Any] | None = None) -> str:
-    """Return the evidence as JSON; see `judgement_json` for each model.
+def comparison_json(evidence: Comparison, extra: dict[str, Any] | None = None) -> str:
+    """Return the evidence as JSON; see `evaluation_json` for each model.
 
     Parameters
     ----------
@@ -149,7 +149,7 @@ def evidence_json(evidence: Evidence, extra: dict[str, Any] | None = None) -> st
     choice, stability = evidence.choice, evidence.stability
     content = {
         "schema": SCHEMA,
-        "models": [judgement_json(one) for one in evidence.judgements],
+        "models": [evaluation_json(one) for one in evidence.judgements],
         "compared": evidence.compared,
         "comparisons": [_pair(pair) for pair in evidence.pairs],
         "choice": None if choice is None else asdict(choice),
