@@ -179,7 +179,7 @@ def last_rows(
     """Yield the last table: all adults are learned from, children watch and are judged."""
     for row in children:
         if row["split"] == Split.TEST.value:
-            # The same numbers in file names of train are other children: see docs/data.md.
+            # The same numbers in file names of train are other children: see docs/explanation/splits.md.
             yield {**row, "patient": f"{row['patient']} of test"}
         else:
             yield row

@@ -1,7 +1,7 @@
 """The notebook's own program, written anew from its text: Keras, ImageDataGenerator, model.fit.
 
 It needs tensorflow-cpu and nothing of pneumoscope; `training_vs_keras` runs it in an environment of
-its own. What the notebook's text leaves open is decided as in docs/training.md.
+its own. What the notebook's text leaves open is decided as in docs/reference/models.md.
 """
 
 import argparse

@@ -9,7 +9,7 @@ CHECKOUT = Path(__file__).resolve().parents[2]
 CLINIC = CHECKOUT / "src" / "pneumoscope" / "clinic"
 ROWS = [
     [cell.strip() for cell in line.strip("|\n").split("|")]
-    for line in (CHECKOUT / "docs" / "asvs.md").read_text().splitlines()
+    for line in (CHECKOUT / "docs" / "reference" / "asvs.md").read_text().splitlines()
     if re.match(r"\| \d", line)
 ]
 STATES = {"met", "not met", "not applicable", "operator"}
@@ -42,7 +42,7 @@ def test_every_row_has_a_state() -> None:
     assert {state for _, _, state, _ in ROWS} == STATES
 
 
-MODEL = (CHECKOUT / "docs" / "threat-model.md").read_text().splitlines()
+MODEL = (CHECKOUT / "docs" / "explanation" / "threat-model.md").read_text().splitlines()
 
 
 @pytest.mark.parametrize("evidence", sorted({row[3] for row in ROWS} | set(MODEL)))

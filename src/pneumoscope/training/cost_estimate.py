@@ -137,7 +137,7 @@ def memory_needed(recipe: Recipe, images: int) -> int:
     and gradients; what autograd keeps for the way back, and three times the largest activation on
     that way; and, in other places, since memory is not given back, twice the largest of a
     prediction. A GPU keeps all images of train and validation, too. How near it comes:
-    docs/training.md.
+    docs/how-to/train.md.
 
     Parameters
     ----------
