@@ -1,5 +1,6 @@
 """Pages as PDF: whole, the same each time, from nothing but the page, and a reason where none."""
 
+import os
 import re
 import zlib
 from collections.abc import Callable
@@ -45,10 +46,22 @@ def test_a_page_with_its_pictures_becomes_a_pdf(page: str, tmp_path: Path) -> No
     assert [file.name for file in tmp_path.iterdir()] == ["page.pdf"]
 
 
-def test_the_same_page_gives_the_same_bytes(page: str, tmp_path: Path) -> None:
-    for name in ("first.pdf", "second.pdf"):
-        write_pdf(page, tmp_path / name)
-    assert (tmp_path / "first.pdf").read_bytes() == (tmp_path / "second.pdf").read_bytes()
+@pytest.mark.parametrize("subsetter", ["harfbuzz", "fonttools"])
+def test_the_same_page_gives_the_same_bytes_at_any_time(
+    subsetter: str, page: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # WeasyPrint falls back to fontTools where libharfbuzz-subset is not installed.
+    lines = ["import os, time", "clock = time.time"]
+    lines += ["time.time = lambda: clock() + float(os.environ['SECONDS_LATER'])"]
+    if subsetter == "fonttools":
+        lines += ["import weasyprint.pdf.fonts", "weasyprint.pdf.fonts.harfbuzz_subset = None"]
+    (tmp_path / "sitecustomize.py").write_text("\n".join(lines))
+    python_path = os.pathsep.join([str(tmp_path), os.environ.get("PYTHONPATH", "")])
+    monkeypatch.setenv("PYTHONPATH", python_path)
+    for seconds in ("0", "1000"):
+        monkeypatch.setenv("SECONDS_LATER", seconds)
+        write_pdf(page, tmp_path / f"{seconds}.pdf")
+    assert (tmp_path / "0.pdf").read_bytes() == (tmp_path / "1000.pdf").read_bytes()
 
 
 def test_a_screen_reader_finds_headings_and_pictures(page: str, tmp_path: Path) -> None:

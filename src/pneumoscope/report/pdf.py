@@ -1,5 +1,6 @@
 """Pages as PDF files, printed by WeasyPrint; the HTML stays the page that is complete."""
 
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -47,7 +48,11 @@ def write_pdf(html: str, path: Path) -> None:
     >>> write_pdf("<title>Lungs</title><p>Clear.", Path("page.pdf"))  # doctest: +SKIP
     """
     done = subprocess.run(
-        [sys.executable, "-m", "pneumoscope.report.pdf"], input=html.encode(), capture_output=True
+        [sys.executable, "-m", "pneumoscope.report.pdf"],
+        input=html.encode(),
+        capture_output=True,
+        # Where HarfBuzz's subsetter is missing, fontTools writes the time into each font.
+        env={"SOURCE_DATE_EPOCH": "0", **os.environ},
     )
     match done.returncode:
         case 0:
