@@ -14,13 +14,13 @@ from pathlib import Path
 
 import httpx
 
-from benchmarks.postgres import make_database, postgres_server, programs
 from pneumoscope.clinic.api.routes.readings import DEFAULT_SITE
 from pneumoscope.clinic.api.security import COOKIE, CSRF_HEADER
 from pneumoscope.clinic.identity.accounts import Role, create_user
 from pneumoscope.clinic.identity.credentials import issue_token, open_session
 from pneumoscope.clinic.storage.database import Database
 from pneumoscope.clinic.storage.tables import Site
+from tests.postgres import create_database, find_postgres, postgres_server
 
 DATABASES = ("sqlite", "postgresql")
 
@@ -149,11 +149,11 @@ def clinic_server(kind: str, folder: Path, workers: int) -> Iterator[ClinicServe
     with ExitStack() as stack:
         url = f"sqlite:///{folder / 'clinic.db'}"
         if kind == "postgresql":
-            installed = programs()
-            if installed is None:
+            programs = find_postgres()
+            if programs is None:
                 raise RuntimeError("PostgreSQL is not installed (Debian: postgresql)")
-            url = make_database(
-                stack.enter_context(postgres_server(installed, durable=True)), "clinic"
+            url = create_database(
+                stack.enter_context(postgres_server(programs, durable=True)), "clinic"
             )
         server = ClinicServer(folder, url, workers)
         try:

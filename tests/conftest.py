@@ -19,6 +19,8 @@ from PIL import Image
 
 from pneumoscope import cli
 
+from .postgres import find_postgres
+
 if TYPE_CHECKING:
     from pneumoscope.dataset import Manifest
     from pneumoscope.reader import Reader
@@ -78,6 +80,18 @@ def require_program() -> Callable[[str], str]:
         pytest.skip(reason)
 
     return require
+
+
+@pytest.fixture(scope="session")
+def postgres_programs() -> Path:
+    """Return the folder of PostgreSQL's programs; skip or fail without it as `require_program`."""
+    folder = find_postgres()
+    if folder is None:
+        reason = "PostgreSQL is not installed (see tests/system-packages.txt)"
+        if os.environ.get("PNEUMOSCOPE_REQUIRE_PROGRAMS"):
+            pytest.fail(reason)
+        pytest.skip(reason)
+    return folder
 
 
 @pytest.fixture(scope="session")

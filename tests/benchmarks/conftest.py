@@ -13,7 +13,6 @@ from pathlib import Path
 
 import pytest
 
-from benchmarks import postgres
 from benchmarks.keras_environment import keras_python
 
 AS_A_PROGRAM = 'if __name__ == "__main__":\n    main()\n'
@@ -63,15 +62,3 @@ def keras_env(made_once: Callable[..., Path]) -> Path:
         if os.environ.get("PNEUMOSCOPE_REQUIRE_PROGRAMS"):
             pytest.fail(reason)
         pytest.skip(reason)
-
-
-@pytest.fixture(scope="session")
-def postgres_programs() -> Path:
-    """Return the folder of PostgreSQL's programs; skip, or fail where all must be there."""
-    found = postgres.programs()
-    if found is None:
-        reason = "PostgreSQL is not installed (see tests/system-packages.txt)"
-        if os.environ.get("PNEUMOSCOPE_REQUIRE_PROGRAMS"):
-            pytest.fail(reason)
-        pytest.skip(reason)
-    return found

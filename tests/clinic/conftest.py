@@ -14,7 +14,6 @@ import psycopg
 import pytest
 from argon2 import PasswordHasher
 
-from benchmarks.postgres import make_database, postgres_server, programs
 from pneumoscope.clinic.api.routes.web_page import is_built
 from pneumoscope.clinic.identity import passwords
 from pneumoscope.clinic.monitoring.overview import Yardstick
@@ -25,6 +24,7 @@ from pneumoscope.clinic.storage.table_base import Table
 from pneumoscope.dataset.phantoms.generate import generate_phantoms
 from pneumoscope.reader import Bundle, Reader, find_bundle, load
 
+from ..postgres import create_database, postgres_server
 from .running import Server, start
 from .simulated import Simulated
 
@@ -46,14 +46,9 @@ EMPTYING = "; ".join(
 
 
 @pytest.fixture(scope="session")
-def postgres() -> Iterator[str]:
-    """Start a PostgreSQL server of our own; yield its URL without a database's name."""
-    installed = programs()
-    if installed is None:
-        if os.environ.get("PNEUMOSCOPE_REQUIRE_PROGRAMS"):
-            pytest.fail("PostgreSQL is not installed")
-        pytest.skip("PostgreSQL is not installed (Debian: postgresql)")
-    with postgres_server(installed, durable=False) as url:
+def postgres(postgres_programs: Path) -> Iterator[str]:
+    """Yield the URL of a temporary PostgreSQL server, without a database's name."""
+    with postgres_server(postgres_programs, durable=False) as url:
         yield url
 
 
@@ -62,7 +57,7 @@ def empty_url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
     """Return the URL of a database without tables."""
     if request.param == "sqlite":
         return f"sqlite:///{tmp_path}/clinic.db"
-    return make_database(request.getfixturevalue("postgres"), "without_tables")
+    return create_database(request.getfixturevalue("postgres"), "without_tables")
 
 
 @pytest.fixture(scope="session")
@@ -76,7 +71,7 @@ def sqlite_tables(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="session")
 def postgres_tables(postgres: str) -> str:
     """Return the URL of a database with the tables of this version, to be emptied."""
-    url = make_database(postgres, "with_tables")
+    url = create_database(postgres, "with_tables")
     Database(url).close()
     return url
 
