@@ -16,7 +16,7 @@ from benchmarks.report import CHECKOUT, Cell, Table, option_parser, publish
 from pneumoscope.models.catalogue import IMAGE_SIZE
 from pneumoscope.radiograph import prepare_pixels
 from pneumoscope.radiograph.decode import decode_radiograph
-from pneumoscope.radiograph.preprocess import MARGIN
+from pneumoscope.radiograph.preprocess import OVERSAMPLING
 from pneumoscope.support.host import usable_cores
 from pneumoscope.support.terminal import track
 
@@ -41,7 +41,7 @@ def ours_in_full(content: bytes) -> NDArray[np.uint8]:
 
 def ours_reduced(content: bytes) -> NDArray[np.uint8]:
     """Decode as for training, a large JPEG at a reduced scale."""
-    radiograph = decode_radiograph(content, "image", MARGIN * IMAGE_SIZE)
+    radiograph = decode_radiograph(content, "image", OVERSAMPLING * IMAGE_SIZE)
     return prepare_pixels(radiograph.pixels, IMAGE_SIZE)
 
 

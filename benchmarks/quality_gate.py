@@ -13,7 +13,7 @@ from PIL import Image, ImageDraw
 from benchmarks.report import CHECKOUT, Cell, Table, option_parser, publish
 from pneumoscope.dataset import Split, open_dataset
 from pneumoscope.dataset.phantoms.generate import generate_phantoms
-from pneumoscope.radiograph import Radiograph, from_array, read_radiograph
+from pneumoscope.radiograph import Radiograph, radiograph_from_array, read_radiograph
 from pneumoscope.reader import SHIPPED, Bundle, Reader, Status
 from pneumoscope.support.errors import UnreadableRadiographError
 from pneumoscope.support.terminal import track
@@ -124,7 +124,7 @@ def report(bundle: Bundle, data: Path, few: bool) -> Table:
     for name, change in CHANGES.items():
         groups[f"test radiographs, {name}"] = _changed(radiographs, change, rng)
     for name, draw in DRAWINGS.items():
-        groups[name] = [from_array(draw(rng), name) for _ in range(5 if few else 100)]
+        groups[name] = [radiograph_from_array(draw(rng), name) for _ in range(5 if few else 100)]
     for name, place in PICTURES.items():
         pictures = sorted(path for path in place.rglob("*") if path.suffix.lower() in SUFFIXES)
         groups[name] = _large(_readable(pictures[:: 50 if few else 1]))
@@ -138,7 +138,7 @@ def _changed(
     radiographs: Iterable[Radiograph], change: Change, rng: np.random.Generator
 ) -> Iterator[Radiograph]:
     for one in radiographs:
-        yield from_array(change(one.pixels, rng), "a changed radiograph")
+        yield radiograph_from_array(change(one.pixels, rng), "a changed radiograph")
 
 
 def _readable(paths: Iterable[Path]) -> Iterator[Radiograph]:

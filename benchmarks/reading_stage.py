@@ -20,7 +20,7 @@ def eager(plan: dict[str, Any]) -> tuple[Callable[[bytes], object], Callable[[],
     network = build_network(MODELS["compact"], size, seed=0).eval()
 
     def pixels(content: bytes) -> torch.Tensor:
-        radiograph = decode_radiograph(content, "image", preprocess.MARGIN * size)
+        radiograph = decode_radiograph(content, "image", preprocess.OVERSAMPLING * size)
         square = prepare_pixels(radiograph.pixels, size, Resampling.BILINEAR)
         return torch.from_numpy(square)[None] / 255
 

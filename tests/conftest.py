@@ -1,4 +1,4 @@
-"""What tests share: a command line to call, small datasets, and programs that may be missing."""
+"""Fixtures shared by all tests: the command line, small datasets, programs that may be absent."""
 
 import fcntl
 import os
@@ -17,8 +17,6 @@ import pytest
 from numpy.typing import NDArray
 from PIL import Image
 
-from pneumoscope import cli
-
 from .postgres import find_postgres
 
 if TYPE_CHECKING:
@@ -31,7 +29,7 @@ SHARED_DATA = Path(__file__).resolve().parents[2] / "shared" / "data"
 
 @dataclass(frozen=True)
 class Outcome:
-    """What a call of the command line gave."""
+    """Exit code and output of a call of the command line."""
 
     code: int
     out: str
@@ -47,6 +45,7 @@ def own_cache(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.Monk
 @pytest.fixture
 def pneumoscope(capfd: pytest.CaptureFixture[str]) -> Callable[..., Outcome]:
     """Call the command line in this process: ``pneumoscope("data", "manifest", folder, ...)``."""
+    from pneumoscope import cli
 
     def call(*words: object) -> Outcome:
         capfd.readouterr()
@@ -69,7 +68,7 @@ def shared_data() -> Path:
 
 @pytest.fixture(scope="session")
 def require_program() -> Callable[[str], str]:
-    """Return the path of a program; without it skip, or fail where all programs must be there."""
+    """Return the path of a program; skip if it is absent, or fail where all are required."""
 
     def require(name: str) -> str:
         if path := shutil.which(name):
@@ -96,7 +95,7 @@ def postgres_programs() -> Path:
 
 @pytest.fixture(scope="session")
 def pango() -> None:
-    """Skip without the library that PDF files are printed with, or fail as `require_program`."""
+    """Require Pango, the library that prints PDF files, as `require_program` does."""
     if find_library("pango-1.0") is None:
         reason = "Pango is not installed (see tests/system-packages.txt)"
         if os.environ.get("PNEUMOSCOPE_REQUIRE_PROGRAMS"):
@@ -106,7 +105,7 @@ def pango() -> None:
 
 @pytest.fixture
 def start_server() -> Iterator[Callable[[type[BaseHTTPRequestHandler]], str]]:
-    """Start an HTTP server on this machine with a handler; it returns the address."""
+    """Start an HTTP server on this host with a handler; return its address."""
     with ExitStack() as stack:
 
         def start(handler: type[BaseHTTPRequestHandler]) -> str:
@@ -122,7 +121,7 @@ def start_server() -> Iterator[Callable[[type[BaseHTTPRequestHandler]], str]]:
 
 
 def draw_chest(rng: np.random.Generator, ill: bool, size: int = 64) -> NDArray[np.uint8]:
-    """Draw a crude chest: bright body, dark lungs, and for the ill a bright patch in one."""
+    """Draw a crude chest: bright body, dark lungs, and a bright patch in one of them if ill."""
     pixels = np.full((size, size), 160.0)
     pixels[size // 6 : -size // 6, size // 8 : 3 * size // 8] = 40
     pixels[size // 6 : -size // 6, 5 * size // 8 : 7 * size // 8] = 40
@@ -134,7 +133,7 @@ def draw_chest(rng: np.random.Generator, ill: bool, size: int = 64) -> NDArray[n
 
 
 def write_dataset(root: Path, train: int = 24, test: int = 8, size: int = 64) -> Path:
-    """Write a small dataset in the Kaggle layout, so many images per class and split."""
+    """Write a small dataset in the Kaggle layout, with a count of images per class and split."""
     rng = np.random.default_rng(0)
     number = 0
     for split, count in (("train", train), ("test", test)):
@@ -151,13 +150,13 @@ def write_dataset(root: Path, train: int = 24, test: int = 8, size: int = 64) ->
 
 @pytest.fixture(scope="session")
 def small_dataset(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Return a small learnable dataset; nobody may write to it."""
+    """Return a small learnable dataset; read-only."""
     return write_dataset(tmp_path_factory.mktemp("small") / "chest")
 
 
 @pytest.fixture(scope="session")
 def made_once(tmp_path_factory: pytest.TempPathFactory) -> Callable[..., Path]:
-    """Return what gives a folder that is filled by whichever test process needs it first."""
+    """Return a function that gives a folder, filled by the first test process that needs it."""
     base = tmp_path_factory.getbasetemp()
     shared = base.parent if "PYTEST_XDIST_WORKER" in os.environ else base
 
@@ -167,7 +166,7 @@ def made_once(tmp_path_factory: pytest.TempPathFactory) -> Callable[..., Path]:
             fcntl.flock(made, fcntl.LOCK_EX)
             made.seek(0)
             if not made.read():
-                shutil.rmtree(folder, ignore_errors=True)  # of who did not come to the end
+                shutil.rmtree(folder, ignore_errors=True)  # left by a process that did not finish
                 folder.mkdir()
                 fill(folder)
                 made.write("made")
@@ -178,7 +177,7 @@ def made_once(tmp_path_factory: pytest.TempPathFactory) -> Callable[..., Path]:
 
 @pytest.fixture(scope="session")
 def phantom_dataset(made_once: Callable[..., Path]) -> Path:
-    """Return a folder of synthetic radiographs; nobody may write to it."""
+    """Return a folder of synthetic radiographs; read-only."""
     from pneumoscope.dataset.phantoms.generate import generate_phantoms
 
     made = made_once("phantoms", lambda at: generate_phantoms(at / "chest", count=160, size=128))
@@ -187,7 +186,7 @@ def phantom_dataset(made_once: Callable[..., Path]) -> Path:
 
 @pytest.fixture(scope="session")
 def children(shared_data: Path, made_once: Callable[..., Path]) -> "Manifest":
-    """Return the real children, opened: that takes 8 s of a processor."""
+    """Return the manifest of the real paediatric radiographs; opening them takes 8 s."""
     from pneumoscope.dataset import Manifest, open_dataset
 
     def fill(folder: Path) -> None:
@@ -201,12 +200,12 @@ _STRONGEST = ("crop", "border", "erase")
 
 @pytest.fixture(scope="session")
 def compact_run(phantom_dataset: Path, made_once: Callable[..., Path]) -> "Run":
-    """Return a finished and judged Run of the compact network; nobody may write to it."""
+    """Return a finished and evaluated Run of the compact network; read-only."""
     from pneumoscope.dataset import open_dataset
     from pneumoscope.support.cache import ArrayCache
     from pneumoscope.training import ExampleStore, Run, evaluate_run, make_recipe, train
 
-    # Enough is learned that the bundle has all operating points.
+    # It learns enough for the bundle to have all operating points.
     settings = ["image_size=64", "epochs=5", "batch_size=8", "seed=1", "precision=float32"]
     settings += ["weight_average=0", *(f"augmentation.{name}=0" for name in _STRONGEST)]
 
@@ -220,7 +219,7 @@ def compact_run(phantom_dataset: Path, made_once: Callable[..., Path]) -> "Run":
 
 @pytest.fixture(scope="session")
 def exported(compact_run: "Run", made_once: Callable[..., Path]) -> Path:
-    """Return the Run's bundle; nobody may write to it."""
+    """Return the bundle exported from the Run; read-only."""
     from pneumoscope.export.bundle import export_bundle
     from pneumoscope.support.cache import ArrayCache
 
@@ -239,7 +238,7 @@ def own_bundle(exported: Path, tmp_path: Path) -> Path:
 
 @pytest.fixture(scope="session")
 def reader(exported: Path) -> "Reader":
-    """Return a reader with that bundle."""
+    """Return a reader of the exported bundle."""
     from pneumoscope.reader import load
 
     return load(exported)
@@ -247,5 +246,5 @@ def reader(exported: Path) -> "Reader":
 
 @pytest.fixture(scope="session")
 def radiographs(phantom_dataset: Path) -> Callable[[int], list[Path]]:
-    """Return the first so many test phantoms."""
+    """Return a function that gives the first n phantoms of the test split."""
     return lambda n: sorted((phantom_dataset / "test").rglob("*.png"))[:n]

@@ -57,7 +57,7 @@ def test_images_are_decoded_once_for_each_size_and_manifest(
         (tmp_path / entry.path).unlink()
     again = ArrayCache(cache.folder)  # as another process opens it
     assert open_pixels(manifest_of(tmp_path, entries), 30, again)[6].any()
-    monkeypatch.setattr("pneumoscope.radiograph.preprocess.VERSION", 99)
+    monkeypatch.setattr("pneumoscope.radiograph.preprocess.PIXELS_VERSION", 99)
     with pytest.raises(UnreadableRadiographError):  # other preprocessing, other pixels
         open_pixels(manifest_of(tmp_path, entries), 30, again)
 

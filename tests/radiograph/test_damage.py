@@ -57,7 +57,7 @@ def dicom() -> bytes:
 
 
 WHOLE = {"jpeg": turned_jpeg(), "png": described_png(), "dicom": dicom()}
-# Where headers begin and damage does most: a DICOM file starts with 128 bytes that mean nothing.
+# Offset of the header, where damage matters most: a DICOM file starts with 128 unused bytes.
 START = {"jpeg": 0, "png": 0, "dicom": 128}
 
 
@@ -93,12 +93,12 @@ def check(content: bytes) -> None:
 
 
 @pytest.mark.parametrize("kind", WHOLE)
-def test_the_whole_files_are_radiographs(kind: str) -> None:
+def test_undamaged_files_are_radiographs(kind: str) -> None:
     shape = PIXELS.shape[::-1] if kind == "jpeg" else PIXELS.shape
     assert decode_radiograph(WHOLE[kind], "chest").pixels.shape == shape
 
 
-calmly = settings(
+hypothesis_settings = settings(
     max_examples=150,
     derandomize=True,
     deadline=None,
@@ -106,21 +106,21 @@ calmly = settings(
 )
 
 
-@calmly
+@hypothesis_settings
 @example(turned_jpeg().replace(b"Exif\0\0MM\0*", b"Exif\0\0MM\0+"))
 @given(damaged("jpeg"))
 def test_damaged_jpeg(content: bytes) -> None:
     check(content)
 
 
-@calmly
+@hypothesis_settings
 @given(damaged("png"))
 def test_damaged_png(content: bytes) -> None:
     check(content)
 
 
 @pytest.mark.filterwarnings("ignore")
-@calmly
+@hypothesis_settings
 @given(damaged("dicom"))
 def test_damaged_dicom(content: bytes) -> None:
     check(content)

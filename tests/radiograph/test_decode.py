@@ -14,11 +14,11 @@ from PIL.PngImagePlugin import PngInfo
 
 from pneumoscope.radiograph import (
     decode_radiograph,
-    from_array,
     prepare_pixels,
+    radiograph_from_array,
     read_radiograph,
 )
-from pneumoscope.radiograph.preprocess import MARGIN
+from pneumoscope.radiograph.preprocess import OVERSAMPLING
 from pneumoscope.support.errors import UnreadableRadiographError
 
 GREY = np.random.default_rng(1).integers(0, 256, (13, 17), dtype=np.uint8)
@@ -36,19 +36,19 @@ def jpeg(pixels: NDArray[np.uint8] = BLOBS, **options: object) -> bytes:
 
 
 def chunk(kind: bytes, content: bytes) -> bytes:
-    """One chunk of a PNG (ISO/IEC 15948, 5.3)."""
+    """Build one chunk of a PNG (ISO/IEC 15948, 5.3)."""
     check = zlib.crc32(kind + content)
     return struct.pack(">I", len(content)) + kind + content + struct.pack(">I", check)
 
 
 def black_png(width: int, height: int) -> bytes:
-    """A complete one-bit PNG, however large, made without its pixels ever being in memory."""
+    """Build a complete one-bit PNG of any size without holding its pixels in memory."""
     row = 1 + (width + 7) // 8
     rows, rest = divmod(height, 100)
     deflate = zlib.compressobj(9, zlib.DEFLATED, -15)
     block = deflate.compress(bytes(row * 100)) + deflate.flush(zlib.Z_FULL_FLUSH)
     last = deflate.compress(bytes(row * rest)) + deflate.flush(zlib.Z_FINISH)
-    adler = (row * height % 65521) << 16 | 1  # of so many zeros (RFC 1950)
+    adler = (row * height % 65521) << 16 | 1  # of row * height zeros (RFC 1950)
     data = b"\x78\x9c" + block * rows + last + struct.pack(">I", adler)
     header = struct.pack(">IIBBBBB", width, height, 1, 0, 0, 0, 0)
     parts = (chunk(b"IHDR", header), chunk(b"IDAT", data), chunk(b"IEND", b""))
@@ -140,13 +140,13 @@ def means(pixels: NDArray[np.float32], block: int) -> NDArray[np.float32]:
 
 
 @pytest.mark.parametrize(
-    ("at_least", "block"),
+    ("min_side", "block"),
     [(None, 1), (261, 1), (260, 2), (131, 2), (130, 4), (65, 8), (1, 8)],
 )
-def test_a_large_jpeg_comes_as_the_means_of_its_blocks(at_least: int | None, block: int) -> None:
+def test_a_large_jpeg_comes_as_the_means_of_its_blocks(min_side: int | None, block: int) -> None:
     content = jpeg(SMOOTH, quality=95)
     full = decode_radiograph(content, "large.jpeg").pixels
-    reduced = decode_radiograph(content, "large.jpeg", at_least).pixels
+    reduced = decode_radiograph(content, "large.jpeg", min_side).pixels
     assert reduced.shape == (520 // block, 680 // block)
     assert np.abs(reduced - means(full, block)).mean() < 0.5 / 255
 
@@ -154,7 +154,7 @@ def test_a_large_jpeg_comes_as_the_means_of_its_blocks(at_least: int | None, blo
 def test_a_png_keeps_its_size() -> None:
     content = encode(Image.fromarray(SMOOTH))
     np.testing.assert_array_equal(
-        decode_radiograph(content, "large.png", at_least=1).pixels,
+        decode_radiograph(content, "large.png", min_side=1).pixels,
         decode_radiograph(content, "large.png").pixels,
     )
 
@@ -163,9 +163,9 @@ def test_colour_is_its_luminance_at_every_size() -> None:
     colours = np.stack([SMOOTH, np.fliplr(SMOOTH), np.flipud(SMOOTH)], axis=-1)
     content = jpeg(colours, quality=95)
     full = decode_radiograph(content, "colour.jpeg").pixels
-    reduced = decode_radiograph(content, "colour.jpeg", at_least=130).pixels
+    reduced = decode_radiograph(content, "colour.jpeg", min_side=130).pixels
     assert np.abs(reduced - means(full, 4)).mean() < 1 / 255
-    kept = decode_radiograph(content, "colour.jpeg", at_least=261).pixels
+    kept = decode_radiograph(content, "colour.jpeg", min_side=261).pixels
     np.testing.assert_array_equal(kept, full)
 
 
@@ -175,16 +175,16 @@ def test_cmyk_is_the_right_way_up_at_every_size() -> None:
     ]
     content = encode(Image.merge("CMYK", ink), "JPEG", quality=95, subsampling=0)
     full = decode_radiograph(content, "print.jpeg").pixels
-    reduced = decode_radiograph(content, "print.jpeg", at_least=130).pixels
+    reduced = decode_radiograph(content, "print.jpeg", min_side=130).pixels
     assert np.abs(reduced - means(full, 4)).mean() < 1 / 255
 
 
 def test_a_truncated_jpeg_is_refused_at_every_size() -> None:
     content = jpeg(SMOOTH)
     messages = []
-    for at_least in (None, 65):
+    for min_side in (None, 65):
         with pytest.raises(UnreadableRadiographError, match="damaged") as caught:
-            decode_radiograph(content[: len(content) // 2], "chest.jpeg", at_least)
+            decode_radiograph(content[: len(content) // 2], "chest.jpeg", min_side)
         messages.append(str(caught.value))
     assert messages[0] == messages[1]
 
@@ -195,7 +195,7 @@ def test_real_originals_are_prepared_almost_as_from_full_decoding(shared_data: P
     differences = []
     for path in paths:
         full = read_radiograph(path)
-        reduced = read_radiograph(path, at_least=MARGIN * 150)
+        reduced = read_radiograph(path, min_side=OVERSAMPLING * 150)
         assert reduced.sha256 == full.sha256
         pixels = [prepare_pixels(one.pixels, 150).astype(int) for one in (full, reduced)]
         differences.append(np.abs(pixels[0] - pixels[1]).mean())
@@ -206,7 +206,7 @@ def test_real_originals_are_prepared_almost_as_from_full_decoding(shared_data: P
 def test_small_radiographs_stay_as_they_are(shared_data: Path) -> None:
     for path in sorted((shared_data / "chest_xray" / "val").rglob("*.jpeg")):
         np.testing.assert_array_equal(
-            read_radiograph(path, at_least=150).pixels, read_radiograph(path).pixels
+            read_radiograph(path, min_side=150).pixels, read_radiograph(path).pixels
         )
 
 
@@ -230,8 +230,8 @@ def test_orientation_is_applied(orientation: int) -> None:
     plain = decode_radiograph(jpeg(), "plain.jpeg").pixels
     turned = decode_radiograph(jpeg(exif=exif), "turned.jpeg").pixels
     np.testing.assert_array_equal(turned, UPRIGHT[orientation](plain))
-    plain = decode_radiograph(jpeg(), "plain.jpeg", at_least=65).pixels
-    turned = decode_radiograph(jpeg(exif=exif), "turned.jpeg", at_least=65).pixels
+    plain = decode_radiograph(jpeg(), "plain.jpeg", min_side=65).pixels
+    turned = decode_radiograph(jpeg(exif=exif), "turned.jpeg", min_side=65).pixels
     assert plain.shape == (65, 85)
     np.testing.assert_array_equal(turned, UPRIGHT[orientation](plain))
 
@@ -243,7 +243,7 @@ def test_the_hash_is_of_the_file() -> None:
     assert radiograph.patient is None
 
 
-def test_a_generated_image_says_so() -> None:
+def test_a_generated_image_is_synthetic() -> None:
     note = PngInfo()
     note.add_text("Synthetic", "drawn")
     image = Image.fromarray(GREY)
@@ -274,7 +274,7 @@ def test_a_png_with_a_wrong_checksum() -> None:
 ANIMATION = [Image.fromarray(GREY), Image.fromarray(255 - GREY)]
 
 
-NO_RADIOGRAPHS = {
+OTHER_FILES = {
     "empty": (b"", "the file is empty; copy it from its source again"),
     "text": (b"Ceci n'est pas une radiographie.\n", "text, not an image; export"),
     "utf-8": ("Röntgenbild".encode(), "text, not an image; export"),
@@ -301,16 +301,16 @@ NO_RADIOGRAPHS = {
         encode(ANIMATION[0], "PDF"),
         "a PDF; export the radiograph as JPEG",
     ),
-    "bmp": (encode(ANIMATION[0], "BMP"), "not an image that is known here; export"),
-    "zeros": (bytes(500), "not an image that is known here; export"),
+    "bmp": (encode(ANIMATION[0], "BMP"), "not an image of a known format; export"),
+    "zeros": (bytes(500), "not an image of a known format; export"),
     "jpeg-head": (jpeg()[:3], "a JPEG whose header is damaged; copy it from its source again"),
     "png-head": (encode(ANIMATION[0])[:10], "a PNG whose header is damaged; copy it"),
 }
 
 
-@pytest.mark.parametrize("what", NO_RADIOGRAPHS)
-def test_what_is_no_radiograph(what: str) -> None:
-    content, reason = NO_RADIOGRAPHS[what]
+@pytest.mark.parametrize("kind", OTHER_FILES)
+def test_other_files_are_refused(kind: str) -> None:
+    content, reason = OTHER_FILES[kind]
     assert refusal(content).startswith(reason)
 
 
@@ -322,15 +322,15 @@ def test_a_tiff_is_read_at_its_depth(kind: type[np.integer], compression: str | 
     np.testing.assert_allclose(decode_radiograph(content, "a.tif").pixels, GREY / 255, atol=1e-6)
 
 
-def test_how_coloured_a_picture_is() -> None:
+def test_colourfulness() -> None:
     grey = np.repeat(BLOBS[..., None], 3, axis=2)
     assert decode_radiograph(encode(Image.fromarray(grey)), "grey").colourfulness == 0
     noisy = decode_radiograph(encode(Image.fromarray(grey), "JPEG", quality=60), "noisy")
     assert noisy.colourfulness < 0.01
     red = grey // 2
     red[..., 0] += 100
-    for at_least in (None, 40):
-        photo = decode_radiograph(encode(Image.fromarray(red), "JPEG"), "red", at_least)
+    for min_side in (None, 40):
+        photo = decode_radiograph(encode(Image.fromarray(red), "JPEG"), "red", min_side)
         assert photo.colourfulness == pytest.approx(100 / 255, rel=0.05)
 
 
@@ -344,9 +344,9 @@ def test_how_coloured_a_picture_is() -> None:
         (np.zeros((0, 3), np.uint8), "no pixels"),
     ],
 )
-def test_an_array_that_is_no_radiograph(array: NDArray[np.generic], words: str) -> None:
+def test_other_arrays_are_refused(array: NDArray[np.generic], words: str) -> None:
     with pytest.raises(UnreadableRadiographError) as caught:
-        from_array(array, "pixels")
+        radiograph_from_array(array, "pixels")
     assert str(caught.value).startswith("pixels: ")
     assert words in str(caught.value)
 
@@ -355,11 +355,11 @@ def test_a_file_of_absurd_size_is_not_read(tmp_path: Path) -> None:
     path = tmp_path / "huge.png"
     path.touch()
     os.truncate(path, 600_000_000)
-    with pytest.raises(UnreadableRadiographError, match="600 MB, more than any radiograph"):
+    with pytest.raises(UnreadableRadiographError, match="600 MB, larger than any radiograph"):
         read_radiograph(path)
 
 
-def test_the_bombs_here_are_real_images() -> None:
+def test_the_image_bombs_are_complete_images() -> None:
     pixels = decode_radiograph(black_png(1234, 321), "black.png").pixels
     assert pixels.shape == (321, 1234)
     assert not pixels.any()
@@ -407,13 +407,13 @@ def test_a_file_that_cannot_be_opened(tmp_path: Path, name: str, reason: str) ->
     assert str(caught.value).startswith(f"{tmp_path / name}: {reason}")
 
 
-def test_a_pipe_is_refused_instead_of_waited_for(tmp_path: Path) -> None:
+def test_a_pipe_is_refused(tmp_path: Path) -> None:
     os.mkfifo(tmp_path / "pipe.jpeg")
     with pytest.raises(UnreadableRadiographError, match=r"pipe\.jpeg: not a regular file"):
         read_radiograph(tmp_path / "pipe.jpeg")
 
 
-def test_a_truncated_image_is_refused_even_where_the_process_would_let_pillow_accept_it(
+def test_a_truncated_image_is_refused_although_pillow_is_set_to_accept_it(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setattr(ImageFile, "LOAD_TRUNCATED_IMAGES", True)

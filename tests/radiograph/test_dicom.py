@@ -20,10 +20,15 @@ from pydicom.uid import (
     generate_uid,
 )
 
-from pneumoscope.radiograph import Radiograph, decode_radiograph, from_dataset, read_radiograph
+from pneumoscope.radiograph import (
+    Radiograph,
+    decode_radiograph,
+    radiograph_from_dataset,
+    read_radiograph,
+)
 from pneumoscope.support.errors import UnreadableRadiographError
 
-READ_OF_PYDICOM = {
+READABLE_TEST_FILES = {
     "GDCMJ2K_TextGBR.dcm",
     "JPEGLSNearLossless_08.dcm",
     "JPEGLSNearLossless_16.dcm",
@@ -180,7 +185,7 @@ def test_a_modality_table_is_applied_before_the_window() -> None:
 
 
 @pytest.mark.parametrize("kind", [np.uint16, np.int16])
-def test_bits_above_the_stored_ones_say_nothing(kind: type[np.integer]) -> None:
+def test_bits_above_the_stored_ones_are_ignored(kind: type[np.integer]) -> None:
     signed = kind is np.int16
     values = np.array([[0, 500, 1_000, 2_047]], np.int32) - (1_024 if signed else 0)
     clean = (values & 0xFFF).astype(np.uint16)
@@ -190,7 +195,7 @@ def test_bits_above_the_stored_ones_say_nothing(kind: type[np.integer]) -> None:
     np.testing.assert_allclose(decode(dataset).pixels, stretched(values), atol=1e-6)
 
 
-def test_padding_is_black_and_stretches_nothing() -> None:
+def test_padding_is_black_and_not_part_of_the_stretch() -> None:
     stored = np.array([[0, 5, 1_000, 1_500, 2_000]], np.uint16)
     for photometric in ("MONOCHROME2", "MONOCHROME1"):
         dataset = computed_radiograph(
@@ -246,19 +251,19 @@ def test_a_deflated_object_is_read_and_a_deflated_bomb_refused() -> None:
     packer = zlib.compressobj(9, zlib.DEFLATED, -zlib.MAX_WBITS)
     bomb = b"".join(packer.compress(bytes(2**24)) for _ in range(50)) + packer.flush()
     assert "far larger than any radiograph" in refusal(content[:start] + bomb)
-    # One that does not state how long its beginning is, which readers can do without.
+    # A file without the length of its meta information, which readers accept.
     assert "far larger than any radiograph" in refusal(content[:132] + content[144:start] + bomb)
 
 
 def test_an_opened_object_is_read_as_its_file() -> None:
     dataset = computed_radiograph(ViewPosition="AP")
-    opened, read = from_dataset(dataset, "opened"), decode(dataset)
+    opened, read = radiograph_from_dataset(dataset, "opened"), decode(dataset)
     np.testing.assert_array_equal(opened.pixels, read.pixels)
     assert (opened.patient, opened.view) == (read.patient, "AP")
 
 
 @pytest.mark.filterwarnings("ignore")
-def test_every_file_of_pydicom_is_read_or_refused_clearly() -> None:
+def test_each_test_file_of_pydicom_is_read_or_refused() -> None:
     read, reasons = set(), {}
     paths = [Path(path) for path in get_testdata_files("*")]
     files = [path for path in paths if path.is_file() and path.suffix not in (".py", ".pyc")]
@@ -276,8 +281,8 @@ def test_every_file_of_pydicom_is_read_or_refused_clearly() -> None:
         assert radiograph.pixels.std() > 0
     for path, reason in reasons.items():
         assert reason.startswith(str(path))
-        assert ";" in reason  # what to do comes after what is wrong
-    assert read == READ_OF_PYDICOM
+        assert ";" in reason  # the remedy follows the reason
+    assert read == READABLE_TEST_FILES
 
 
 @pytest.mark.filterwarnings("ignore")
@@ -297,7 +302,7 @@ def test_every_lossless_coding_of_one_image_gives_the_same_pixels(name: str) -> 
     def as_radiograph(name: str) -> NDArray[np.float32]:
         dataset = pydicom.dcmread(get_testdata_file(name))
         dataset.Modality = "CR"
-        return from_dataset(dataset, name).pixels
+        return radiograph_from_dataset(dataset, name).pixels
 
     np.testing.assert_array_equal(as_radiograph(name), as_radiograph("MR_small.dcm"))
 
@@ -306,8 +311,8 @@ def test_jpeg_lossless_is_read() -> None:
     plain = pydicom.dcmread(get_testdata_file("SC_rgb_jpeg_gdcm.dcm"))
     assert plain.file_meta.TransferSyntaxUID == JPEGLosslessSV1
     reference = pydicom.dcmread(get_testdata_file("SC_rgb_small_odd.dcm"))
-    assert from_dataset(plain, "lossless").colourfulness > 0
-    assert from_dataset(reference, "plain").colourfulness > 0
+    assert radiograph_from_dataset(plain, "lossless").colourfulness > 0
+    assert radiograph_from_dataset(reference, "plain").colourfulness > 0
 
 
 def test_values_are_rescaled_before_the_window() -> None:
@@ -378,7 +383,7 @@ def test_several_frames_are_refused() -> None:
 
 @pytest.mark.parametrize("copies", [2, 3, 15])
 def test_more_frames_than_the_object_says_are_refused(copies: int) -> None:
-    """As where Rows is damaged; three frames are not three colours."""
+    """A damaged Rows does this; three frames are not three colours."""
     frames = computed_radiograph(NumberOfFrames=1)
     frames.PixelData = STORED.tobytes() * copies
     assert f"its pixels are {copies} x" in refusal(save(frames))

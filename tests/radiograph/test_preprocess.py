@@ -28,14 +28,14 @@ def assert_same_pixels(content: bytes, size: int) -> None:
     ("height", "width"), [(150, 150), (301, 449), (1, 1), (37, 53), (150, 1001), (999, 150)]
 )
 @pytest.mark.parametrize("kind", ["PNG", "JPEG"])
-def test_it_is_what_keras_loads(kind: str, height: int, width: int, size: int) -> None:
+def test_nearest_is_as_keras_loads(kind: str, height: int, width: int, size: int) -> None:
     pixels = np.random.default_rng(height * width).integers(0, 256, (height, width), np.uint8)
     file = io.BytesIO()
     Image.fromarray(pixels).save(file, kind)
     assert_same_pixels(file.getvalue(), size)
 
 
-def test_real_radiographs_too(shared_data: Path) -> None:
+def test_nearest_is_as_keras_loads_real_radiographs(shared_data: Path) -> None:
     notebook = sorted((shared_data / "chest_xray" / "test").glob("*/*.jpeg"))[::150]
     original = sorted((shared_data / "chest_xray_original_size").glob("*/*.jpeg"))[::20]
     assert len(notebook) > 2
@@ -67,7 +67,7 @@ def test_bilinear_gives_the_same_square_of_an_image_at_any_size(side: int) -> No
     assert np.abs(squares[0] - squares[1]).max() <= 2
 
 
-def test_bilinear_weighs_all_pixels_and_nearest_takes_one() -> None:
+def test_bilinear_averages_all_pixels_and_nearest_takes_one() -> None:
     stripes = np.tile(np.array([0, 1], np.float32), (400, 200))
     assert set(prepare_pixels(stripes, 50).ravel()) <= {0, 255}
     inner = prepare_pixels(stripes, 50, Resampling.BILINEAR)[1:-1, 1:-1].astype(int)

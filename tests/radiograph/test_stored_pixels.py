@@ -9,7 +9,7 @@ from PIL import Image
 from pydicom.data import get_testdata_file
 from pydicom.dataset import Dataset
 
-from pneumoscope.radiograph import StoredPixels, decode_radiograph, original_values
+from pneumoscope.radiograph import StoredPixels, decode_radiograph, decode_stored_pixels
 from pneumoscope.support.errors import UnreadableRadiographError
 
 from .test_dicom import STORED, computed_radiograph, save
@@ -18,12 +18,12 @@ WINDOW = {"WindowCenter": 2000, "WindowWidth": 1001}
 
 
 def windowed(shown: StoredPixels) -> Any:
-    """Apply the window that comes with the values, as a screen would."""
+    """Apply the window that comes with the values, as a viewer would."""
     return np.clip((shown.values - shown.low) / (shown.high - shown.low), 0, 1)
 
 
-def of(dataset: Dataset) -> StoredPixels:
-    return original_values(save(dataset), "chest.dcm")
+def stored_pixels(dataset: Dataset) -> StoredPixels:
+    return decode_stored_pixels(save(dataset), "chest.dcm")
 
 
 @pytest.mark.parametrize(
@@ -39,46 +39,46 @@ def of(dataset: Dataset) -> StoredPixels:
         {"PixelPaddingValue": 0},
     ],
 )
-def test_in_the_files_window_it_looks_as_the_reader_sees_it(attributes: dict[str, object]) -> None:
+def test_the_window_gives_the_grey_values_of_the_reader(attributes: dict[str, object]) -> None:
     dataset = computed_radiograph(BitsStored=12, HighBit=11, **WINDOW | attributes)
     seen = decode_radiograph(save(dataset), "chest.dcm").pixels
-    np.testing.assert_allclose(windowed(of(dataset)), seen, atol=2e-5)
+    np.testing.assert_allclose(windowed(stored_pixels(dataset)), seen, atol=2e-5)
 
 
-def test_what_lies_outside_of_the_window_is_kept() -> None:
+def test_values_outside_of_the_window_are_kept() -> None:
     dataset = computed_radiograph(BitsStored=12, HighBit=11, **WINDOW)
-    np.testing.assert_array_equal(of(dataset).values, STORED)
+    np.testing.assert_array_equal(stored_pixels(dataset).values, STORED)
     inverse = computed_radiograph(
         BitsStored=12, HighBit=11, PhotometricInterpretation="MONOCHROME1", **WINDOW
     )
-    np.testing.assert_array_equal(of(inverse).values, 4095 - STORED)
+    np.testing.assert_array_equal(stored_pixels(inverse).values, 4095 - STORED)
 
 
 def test_signed_values_keep_their_order() -> None:
     stored = STORED.astype(np.int16) - 2048
     dataset = computed_radiograph(stored, BitsStored=12, HighBit=11, **WINDOW | {"WindowCenter": 0})
-    np.testing.assert_array_equal(of(dataset).values, STORED)
+    np.testing.assert_array_equal(stored_pixels(dataset).values, STORED)
 
 
 def test_a_compressed_radiograph_of_16_bits() -> None:
     content = Path(str(get_testdata_file("JPEGLSNearLossless_16.dcm"))).read_bytes()
-    shown = original_values(content, "chest.dcm")
+    shown = decode_stored_pixels(content, "chest.dcm")
     seen = decode_radiograph(content, "chest.dcm").pixels
     assert shown.values.dtype == np.uint16
     np.testing.assert_allclose(windowed(shown), seen, atol=2e-5)
 
 
 @pytest.mark.parametrize("stored", [(STORED // 16).astype(np.uint8), STORED * 16])
-def test_pictures_keep_every_bit(stored: NDArray[np.unsignedinteger]) -> None:
+def test_pictures_keep_their_depth(stored: NDArray[np.unsignedinteger]) -> None:
     file = io.BytesIO()
     Image.fromarray(stored).save(file, "PNG")
-    shown = original_values(file.getvalue(), "chest.png")
+    shown = decode_stored_pixels(file.getvalue(), "chest.png")
     assert shown.values.dtype == stored.dtype
     np.testing.assert_array_equal(shown.values, stored)
     assert (shown.low, shown.high) == (0, np.iinfo(stored.dtype).max)
 
 
-def test_a_grey_map_is_read_by_another_program_as_it_was() -> None:
+def test_pillow_reads_the_grey_map() -> None:
     shown = StoredPixels(STORED, 0, 4095)
     np.testing.assert_array_equal(np.asarray(Image.open(io.BytesIO(shown.to_pgm()))), STORED)
 
@@ -86,4 +86,4 @@ def test_a_grey_map_is_read_by_another_program_as_it_was() -> None:
 def test_a_damaged_window_is_named() -> None:
     dataset = computed_radiograph(**WINDOW | {"WindowWidth": -1})
     with pytest.raises(UnreadableRadiographError, match=r"chest\.dcm"):
-        of(dataset)
+        stored_pixels(dataset)

@@ -72,7 +72,7 @@ def add_a_setting(record: dict) -> None:
 
 
 def prepare_otherwise(record: dict) -> None:
-    record["input"]["preparation"] = preprocess.PREPARATION + 1
+    record["input"]["preparation"] = preprocess.PREPARATION_VERSION + 1
 
 
 @pytest.mark.parametrize(

@@ -47,7 +47,7 @@ def open_pixels(
     """
     entries = manifest.in_use
 
-    settings = f"{size} {resampling} {preprocess.VERSION}"
+    settings = f"{size} {resampling} {preprocess.PIXELS_VERSION}"
 
     def fill(write: WriteRows) -> None:
         def prepare(row: int) -> None:
@@ -78,7 +78,7 @@ def load_one(
     UnreadableRadiographError
         If it has become unreadable.
     """
-    radiograph = read_radiograph(root / entry.path, preprocess.MARGIN * size)
+    radiograph = read_radiograph(root / entry.path, preprocess.OVERSAMPLING * size)
     if radiograph.sha256 != entry.sha256:
         raise DatasetError(
             f"{root / entry.path}: changed since the manifest was written; write the manifest "

@@ -23,7 +23,7 @@ from pneumoscope.export.measured import record_metrics, record_operating_points
 from pneumoscope.export.onnx_graph import COMPARED, export_graph, require_agreement
 from pneumoscope.export.quantisation import RANGED_ON, compare_speed, quantise, require_worth
 from pneumoscope.export.simulated_acquisition import shift_images
-from pneumoscope.models import Precision, find_model
+from pneumoscope.models import Precision
 from pneumoscope.models.deployed import Deployed, Ensemble
 from pneumoscope.radiograph import preprocess
 from pneumoscope.reader.bundle import (
@@ -151,7 +151,7 @@ def export_bundle(
     require_empty(out)
     _require_alike(runs)
     manifest = runs[0].manifest(images)
-    members = [Deployed(finished_network(run)[0].cpu()) for run in runs]
+    members = [Deployed(finished_network(run).cpu()) for run in runs]
     network = members[0] if len(members) == 1 else Ensemble(members)
     with messages.status("Exporting the graph"):
         graph = export_graph(network, runs[0].recipe.image_size)
@@ -326,7 +326,7 @@ def _input_contract(run: Run) -> InputContract:
     return InputContract(
         size=run.recipe.image_size,
         resampling=run.recipe.resampling,
-        preparation=preprocess.PREPARATION,
+        preparation=preprocess.PREPARATION_VERSION,
     )
 
 
@@ -334,7 +334,7 @@ def _licence(runs: Sequence[Run]) -> str:
     others = {
         run.record.backbone.origin
         for run in runs
-        if run.record.backbone is not None and find_model(run.recipe.model).on_hub
+        if run.record.backbone is not None and run.recipe.spec.licensed_weights
     }
     if not others:
         return "Apache-2.0"

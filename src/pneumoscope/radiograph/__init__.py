@@ -1,23 +1,23 @@
-"""One image: JPEG, PNG, TIFF or DICOM bytes in, a `Radiograph` out."""
+"""Decoding of radiographs: JPEG, PNG, TIFF or DICOM bytes in, a `Radiograph` out."""
 
 from pneumoscope.radiograph.decode import (
     decode_radiograph,
-    from_array,
-    from_dataset,
+    radiograph_from_array,
+    radiograph_from_dataset,
     read_radiograph,
 )
 from pneumoscope.radiograph.preprocess import Resampling, prepare_pixels
 from pneumoscope.radiograph.radiograph import Radiograph
-from pneumoscope.radiograph.stored_pixels import StoredPixels, original_values
+from pneumoscope.radiograph.stored_pixels import StoredPixels, decode_stored_pixels
 
 __all__ = [
     "Radiograph",
     "Resampling",
     "StoredPixels",
     "decode_radiograph",
-    "from_array",
-    "from_dataset",
-    "original_values",
+    "decode_stored_pixels",
     "prepare_pixels",
+    "radiograph_from_array",
+    "radiograph_from_dataset",
     "read_radiograph",
 ]

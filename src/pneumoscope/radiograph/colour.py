@@ -1,4 +1,4 @@
-"""Colour pictures: their luminance, and how coloured they are."""
+"""Luminance and colourfulness of colour images."""
 
 import numpy as np
 from numpy.typing import NDArray
@@ -7,7 +7,12 @@ Floats = NDArray[np.float32]
 
 
 def luminance(colours: Floats) -> Floats:
-    """Return the grey values of red, green and blue, as ITU-R BT.601 weighs them.
+    """Return the luminance of RGB colours, with the weights of ITU-R BT.601.
+
+    Parameters
+    ----------
+    colours
+        Shape (..., 3), range [0, 1].
 
     Examples
     --------
@@ -21,7 +26,7 @@ def luminance(colours: Floats) -> Floats:
 _WEIGHTS = np.array([0.299, 0.587, 0.114], np.float32)
 
 
-def colourfulness_of(colours: Floats) -> float:
+def measure_colourfulness(colours: Floats) -> float:
     """Return the mean difference between the largest and the smallest channel.
 
     Parameters
@@ -31,7 +36,7 @@ def colourfulness_of(colours: Floats) -> float:
 
     Examples
     --------
-    >>> colourfulness_of(np.float32([[[1, 0, 0], [0.5, 0.5, 0.5]]]))
+    >>> measure_colourfulness(np.float32([[[1, 0, 0], [0.5, 0.5, 0.5]]]))
     0.5
     """
     return float((colours.max(-1) - colours.min(-1)).mean())

@@ -1,4 +1,4 @@
-"""A JPEG, PNG, TIFF or DICOM file, or an array, in; a `Radiograph` or a reason why not out."""
+"""Decoding of JPEG, PNG, TIFF and DICOM files, and of arrays, to a `Radiograph`."""
 
 import hashlib
 import io
@@ -9,25 +9,26 @@ from numpy.typing import NDArray
 from PIL import Image, ImageFile, ImageOps, UnidentifiedImageError
 from pydicom.dataset import Dataset
 
-from pneumoscope.radiograph.colour import colourfulness_of
-from pneumoscope.radiograph.dicom import DicomImage, decode_dataset, decode_dicom, is_dicom
+from pneumoscope.radiograph.colour import measure_colourfulness
+from pneumoscope.radiograph.dicom import DicomImage, decode_dataset, decode_dicom
+from pneumoscope.radiograph.dicom_file import is_dicom
 from pneumoscope.radiograph.limits import MAX_BYTES, check_size
 from pneumoscope.radiograph.radiograph import Radiograph
 from pneumoscope.support.errors import UnreadableRadiographError
 
 SYNTHETIC_KEY = "Synthetic"
-"""PNG text key by which a generated image says that it shows no patient."""
+"""PNG text key of generated images, which show no patient."""
 
 
-def read_radiograph(path: Path, at_least: int | None = None) -> Radiograph:
+def read_radiograph(path: Path, min_side: int | None = None) -> Radiograph:
     """Read and decode one file.
 
     Parameters
     ----------
     path
         A JPEG, PNG, TIFF or DICOM file; the content decides, not the name.
-    at_least
-        See `decode_radiograph`.
+    min_side
+        Smallest side that a reduced decoding may have; see `decode_radiograph`.
 
     Raises
     ------
@@ -35,11 +36,11 @@ def read_radiograph(path: Path, at_least: int | None = None) -> Radiograph:
         If the file cannot be opened or is not a radiograph that can be decoded.
     """
     try:
-        if path.exists() and not path.is_file():  # a pipe would be waited for without end
+        if path.exists() and not path.is_file():  # reading a pipe would never end
             raise UnreadableRadiographError(f"{path}: not a regular file; pass images only")
         if path.stat().st_size > MAX_BYTES:
             raise UnreadableRadiographError(
-                f"{path}: {path.stat().st_size / 1e6:,.0f} MB, more than any radiograph has; "
+                f"{path}: {path.stat().st_size / 1e6:,.0f} MB, larger than any radiograph; "
                 "export it again"
             )
         content = path.read_bytes()
@@ -55,24 +56,24 @@ def read_radiograph(path: Path, at_least: int | None = None) -> Radiograph:
         raise UnreadableRadiographError(
             f"{path}: cannot be read ({error.strerror}); check the disk and copy the file anew"
         ) from error
-    return decode_radiograph(content, str(path), at_least)
+    return decode_radiograph(content, str(path), min_side)
 
 
-def decode_radiograph(content: bytes, name: str, at_least: int | None = None) -> Radiograph:
+def decode_radiograph(content: bytes, name: str, min_side: int | None = None) -> Radiograph:
     """Decode the bytes of one JPEG, PNG, TIFF or DICOM file.
 
-    Colour is reduced to luminance, 16-bit grey is kept at its depth, orientation tags are applied.
+    Colours become luminance, 16-bit grey keeps its depth, EXIF orientation is applied.
 
     Parameters
     ----------
     content
-        The whole file.
+        Bytes of the whole file.
     name
-        What messages call the file.
-    at_least
-        A JPEG may come at a half, a quarter or an eighth of its size, as long as both sides are at
-        least so many pixels long: its own transform gives the means of blocks for less work than
-        the pixels. None: at its size.
+        Name of the file in error messages.
+    min_side
+        Smallest side in pixels to which a JPEG may be reduced by 2, 4 or 8 while it is decoded; its
+        discrete cosine transform gives the means of blocks for less work than the pixels. None for
+        the full size.
 
     Raises
     ------
@@ -92,29 +93,31 @@ def decode_radiograph(content: bytes, name: str, at_least: int | None = None) ->
         raise UnreadableRadiographError(f"{name}: the file is empty; copy it from its source again")
     sha256 = hashlib.sha256(content).hexdigest()
     if is_dicom(content):
-        return _of_dicom(decode_dicom(content, name), sha256)
+        return _from_dicom(decode_dicom(content, name), sha256)
     image = _open_image(content, name)
     synthetic = SYNTHETIC_KEY in image.info
-    if at_least is not None and min(image.size) >= 2 * at_least:
-        image.draft(image.mode, (at_least, at_least))  # only JPEGs can
+    if min_side is not None and min(image.size) >= 2 * min_side:
+        image.draft(image.mode, (min_side, min_side))  # only JPEGs can
     pixels, colourfulness = _decode_image(image, name)
     return Radiograph(pixels, sha256, synthetic=synthetic, colourfulness=colourfulness)
 
 
-def picture_values(content: bytes, name: str) -> NDArray[np.uint8] | NDArray[np.uint16]:
-    """Return the values of one JPEG, PNG or TIFF file, upright, and nothing else that it says.
+def decode_picture(content: bytes, name: str) -> NDArray[np.uint8] | NDArray[np.uint16]:
+    """Decode one JPEG, PNG or TIFF file to its pixel values, without any of its metadata.
+
+    EXIF orientation is applied.
 
     Parameters
     ----------
     content
-        The whole file.
+        Bytes of the whole file.
     name
-        What messages call the file.
+        Name of the file in error messages.
 
     Returns
     -------
     ndarray
-        uint8 or uint16 of shape (height, width), or uint8 of shape (height, width, 3) of colours.
+        Shape (height, width), uint8 or uint16; for colours (height, width, 3), uint8.
 
     Raises
     ------
@@ -125,14 +128,14 @@ def picture_values(content: bytes, name: str) -> NDArray[np.uint8] | NDArray[np.
     --------
     >>> picture = io.BytesIO()
     >>> Image.new("L", (2, 1), color=51).save(picture, "PNG")
-    >>> picture_values(picture.getvalue(), "grey.png")
+    >>> decode_picture(picture.getvalue(), "grey.png")
     array([[51, 51]], dtype=uint8)
     """
     image = _open_image(content, name)
     try:
         upright = ImageOps.exif_transpose(image)
         if upright.mode.startswith("I"):  # 16-bit grey
-            return np.rint(_deep_grey(upright, name) * 65535).astype(np.uint16)
+            return np.rint(_grey_of_16_bits(upright, name) * 65535).astype(np.uint16)
         return np.asarray(upright.convert("L" if upright.mode in ("L", "1") else "RGB"))
     except UnreadableRadiographError:
         raise
@@ -140,39 +143,46 @@ def picture_values(content: bytes, name: str) -> NDArray[np.uint8] | NDArray[np.
         raise UnreadableRadiographError(_damaged(name, error)) from error
 
 
-def from_dataset(dataset: Dataset, name: str) -> Radiograph:
-    """Decode an opened DICOM object; see `decode_dataset`.
+def radiograph_from_dataset(dataset: Dataset, name: str) -> Radiograph:
+    """Decode an opened DICOM object; see `radiograph.dicom.decode_dataset`.
+
+    Parameters
+    ----------
+    dataset
+        DICOM object; with file meta information, if its pixels are compressed.
+    name
+        Name of the object in error messages.
 
     Raises
     ------
     UnreadableRadiographError
-        If it is no radiograph that can be decoded.
+        If the object is not a radiograph, or cannot be decoded.
     """
     try:
         stored = bytes(dataset.get("PixelData") or b"")
     except Exception:
-        stored = b""  # what is wrong with it is said below
-    return _of_dicom(decode_dataset(dataset, name), hashlib.sha256(stored).hexdigest())
+        stored = b""  # decoding names the reason
+    return _from_dicom(decode_dataset(dataset, name), hashlib.sha256(stored).hexdigest())
 
 
-def from_array(array: NDArray[np.generic], name: str) -> Radiograph:
-    """Take pixels as they are.
+def radiograph_from_array(array: NDArray[np.generic], name: str) -> Radiograph:
+    """Make a radiograph of an array of grey values.
 
     Parameters
     ----------
     array
-        Shape (height, width), 0 = black: uint8, uint16, or floating point in [0, 1].
+        Grey values, shape (height, width), 0 = black: uint8, uint16, or floating point in [0, 1].
     name
-        What messages call it.
+        Name of the array in error messages.
 
     Raises
     ------
     UnreadableRadiographError
-        If it has another shape, type or range.
+        If the array has another shape, type or range.
 
     Examples
     --------
-    >>> from_array(np.array([[0, 255]], np.uint8), "two").pixels
+    >>> radiograph_from_array(np.array([[0, 255]], np.uint8), "two").pixels
     array([[0., 1.]], dtype=float32)
     """
     if array.ndim != 2:
@@ -181,11 +191,11 @@ def from_array(array: NDArray[np.generic], name: str) -> Radiograph:
         )
     height, width = array.shape
     check_size(height, width, name)
-    if array.dtype in _HIGHEST:
-        pixels = (array.astype(np.float32) / _HIGHEST[array.dtype]).astype(np.float32)
+    if array.dtype in _WHITE:
+        pixels = (array.astype(np.float32) / _WHITE[array.dtype]).astype(np.float32)
     elif np.issubdtype(array.dtype, np.floating):
         pixels = array.astype(np.float32)
-        if not (pixels.min() >= 0 and pixels.max() <= 1):  # so written, it catches NaN too
+        if not (pixels.min() >= 0 and pixels.max() <= 1):  # negated, so that NaN is refused too
             raise UnreadableRadiographError(
                 f"{name}: grey values outside of [0, 1]; scale them, 0 = black"
             )
@@ -196,10 +206,10 @@ def from_array(array: NDArray[np.generic], name: str) -> Radiograph:
     return Radiograph(pixels, hashlib.sha256(np.ascontiguousarray(array).data).hexdigest())
 
 
-_HIGHEST = {np.dtype(np.uint8): np.float32(255), np.dtype(np.uint16): np.float32(65535)}
+_WHITE = {np.dtype(np.uint8): np.float32(255), np.dtype(np.uint16): np.float32(65535)}
 
 
-def _of_dicom(image: DicomImage, sha256: str) -> Radiograph:
+def _from_dicom(image: DicomImage, sha256: str) -> Radiograph:
     return Radiograph(
         image.pixels,
         sha256,
@@ -212,27 +222,27 @@ def _of_dicom(image: DicomImage, sha256: str) -> Radiograph:
 
 
 def _open_image(content: bytes, name: str) -> Image.Image:
-    # Other libraries of the process may have turned it on; half a lung is no radiograph.
+    # Another library of this process may have turned it on; a truncated image must be refused.
     ImageFile.LOAD_TRUNCATED_IMAGES = False
     try:
         image = Image.open(io.BytesIO(content), formats=("JPEG", "PNG", "TIFF"))
     except UnidentifiedImageError as error:
-        raise UnreadableRadiographError(f"{name}: {_what_it_is(content)}") from error
+        raise UnreadableRadiographError(f"{name}: {_unknown_format(content)}") from error
     except Image.DecompressionBombError as error:
         raise UnreadableRadiographError(
-            f"{name}: far more pixels than any radiograph has ({error}); export it again"
+            f"{name}: far more pixels than any radiograph ({error}); export it again"
         ) from error
     except Exception as error:  # Pillow raises many kinds on damaged files
         raise UnreadableRadiographError(_damaged(name, error)) from error
     check_size(image.height, image.width, name)
-    if _frames(image, name) > 1:
+    if _frame_count(image, name) > 1:
         raise UnreadableRadiographError(
             f"{name}: an animation or several pages; export one still image"
         )
     return image
 
 
-def _frames(image: Image.Image, name: str) -> int:
+def _frame_count(image: Image.Image, name: str) -> int:
     try:
         return int(getattr(image, "n_frames", 1))
     except Exception as error:
@@ -240,11 +250,11 @@ def _frames(image: Image.Image, name: str) -> int:
 
 
 def _decode_image(image: Image.Image, name: str) -> tuple[NDArray[np.float32], float]:
-    """Return grey values in [0, 1] and how coloured the picture is."""
+    """Return the grey values in [0, 1] and the colourfulness."""
     try:
         upright = ImageOps.exif_transpose(image)
         if upright.mode.startswith("I"):  # 16-bit grey
-            return _deep_grey(upright, name), 0.0
+            return _grey_of_16_bits(upright, name), 0.0
         if upright.mode == "F":
             raise UnreadableRadiographError(
                 f"{name}: grey values as floating point, of unknown range; export 8 or 16 bits"
@@ -253,15 +263,15 @@ def _decode_image(image: Image.Image, name: str) -> tuple[NDArray[np.float32], f
             return np.asarray(upright.convert("L"), np.float32) / np.float32(255), 0.0
         colours = upright.convert("RGB")
         grey = np.asarray(colours.convert("L"), np.float32) / np.float32(255)
-        few = colours.reduce(max(1, min(colours.size) // 64))
-        return grey, colourfulness_of(np.asarray(few, np.float32) / np.float32(255))
+        reduced = colours.reduce(max(1, min(colours.size) // 64))
+        return grey, measure_colourfulness(np.asarray(reduced, np.float32) / np.float32(255))
     except UnreadableRadiographError:
         raise
     except Exception as error:  # Pillow raises many kinds on damaged files
         raise UnreadableRadiographError(_damaged(name, error)) from error
 
 
-def _deep_grey(image: Image.Image, name: str) -> NDArray[np.float32]:
+def _grey_of_16_bits(image: Image.Image, name: str) -> NDArray[np.float32]:
     values = np.asarray(image)
     if values.min() < 0 or values.max() > 65535:
         raise UnreadableRadiographError(f"{name}: grey values of more than 16 bits; export 8 or 16")
@@ -272,7 +282,8 @@ def _damaged(name: str, error: Exception) -> str:
     return f"{name}: the image is damaged ({error}); copy it from its source again"
 
 
-def _what_it_is(content: bytes) -> str:
+def _unknown_format(content: bytes) -> str:
+    """Return what a file that Pillow does not know seems to be, and the remedy."""
     remedy = "export the radiograph as JPEG, PNG, TIFF or DICOM"
     if content.startswith((b"GIF87a", b"GIF89a")):
         return f"a GIF, perhaps animated; {remedy}"
@@ -286,4 +297,4 @@ def _what_it_is(content: bytes) -> str:
         return f"a PDF; {remedy}"
     if b"\0" not in content[:4096]:
         return f"text, not an image; {remedy}"
-    return f"not an image that is known here; {remedy}"
+    return f"not an image of a known format; {remedy}"

@@ -1,26 +1,15 @@
-"""Pixels of a single-frame DICOM radiograph, as its sender meant them to be seen."""
+"""Decoding of single-frame DICOM radiographs to the grey values that a viewer would show."""
 
 import hashlib
-import io
-import zlib
-from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
-import pydicom
 from numpy.typing import NDArray
 from pydicom.dataset import Dataset
-from pydicom.filereader import (
-    _read_command_set_elements,
-    _read_file_meta_info,
-    read_preamble,
-)
 from pydicom.pixels.processing import apply_color_lut, apply_modality_lut, apply_voi
 from pydicom.pixels.utils import pixel_array
 from pydicom.uid import (
     JPEG2000,
-    DeflatedExplicitVRLittleEndian,
     JPEG2000Lossless,
     JPEGBaseline8Bit,
     JPEGExtended12Bit,
@@ -28,34 +17,34 @@ from pydicom.uid import (
     JPEGLSNearLossless,
 )
 
-from pneumoscope.radiograph.colour import colourfulness_of, luminance
-from pneumoscope.radiograph.limits import MAX_PIXELS, check_size
+from pneumoscope.radiograph.colour import luminance, measure_colourfulness
+from pneumoscope.radiograph.dicom_file import open_dicom, undecodable
+from pneumoscope.radiograph.limits import check_size
+from pneumoscope.radiograph.window import Window
 from pneumoscope.support.errors import UnreadableRadiographError
 
 MODALITIES = {"CR", "DX", "DR", "RG", "OT", "SC", ""}
-"""Computed and digital radiography, film digitised, and secondary captures, which may say OT."""
-
-_MOST_INFLATED = 8 * MAX_PIXELS
-"""Bytes that a deflated object may become."""
+"""Computed and digital radiography, digitised film, and secondary captures, which may say OT."""
 
 Floats = NDArray[np.float32]
 
 
 @dataclass(frozen=True)
 class DicomImage:
-    """What a DICOM object says of its image.
+    """The image of a DICOM object, with the attributes that reading it needs.
 
     Parameters
     ----------
     pixels
         float32, shape (height, width), range [0, 1], 0 = black.
     patient
-        A pseudonym: the Patient ID's SHA-256, shortened. The identifier itself goes no further.
+        Pseudonym of the patient: the Patient ID's SHA-256, shortened; the identifier itself is
+        not kept.
     view, laterality, body_part
-        View Position, Image Laterality (or Laterality) and Body Part Examined, upper case; None
-        where the object does not say.
+        View Position, Image Laterality (or Laterality) and Body Part Examined, in upper case; None
+        where absent.
     colourfulness
-        Mean absolute difference between colour channels, range [0, 1].
+        Mean difference between the largest and the smallest colour channel, range [0, 1].
     """
 
     pixels: Floats
@@ -66,79 +55,22 @@ class DicomImage:
     colourfulness: float
 
 
-def is_dicom(content: bytes) -> bool:
-    """Tell whether bytes are a DICOM file (PS3.10, section 7.1: ``DICM`` after 128 bytes).
-
-    Examples
-    --------
-    >>> is_dicom(bytes(128) + b"DICM")
-    True
-    """
-    return content[128:132] == b"DICM"
-
-
 def decode_dicom(content: bytes, name: str) -> DicomImage:
-    """Decode one DICOM file; see `decode_dataset`.
+    """Decode a DICOM file; see `decode_dataset`.
 
     Parameters
     ----------
     content
-        The whole file.
+        Bytes of the whole file.
     name
-        What messages call the file.
+        Name of the file in error messages.
 
     Raises
     ------
     UnreadableRadiographError
-        Also if the object would become too large when it is inflated.
+        As `decode_dataset`, or if the object would become too large when it is inflated.
     """
     return decode_dataset(open_dicom(content, name), name)
-
-
-def open_dicom(content: bytes, name: str) -> Dataset:
-    """Open one DICOM file, its pixels not yet decoded.
-
-    Parameters
-    ----------
-    content
-        The whole file.
-    name
-        What messages call the file.
-
-    Raises
-    ------
-    UnreadableRadiographError
-        If the file is damaged, or would become too large when it is inflated.
-    """
-    return _read(content, name)
-
-
-def read_header(content: bytes, name: str, keywords: Sequence[str]) -> Dataset:
-    """Read some elements of one DICOM file, and no pixels.
-
-    Parameters
-    ----------
-    content
-        The whole file.
-    name
-        What messages call the file.
-    keywords
-        Of the elements, as the standard names them.
-
-    Raises
-    ------
-    UnreadableRadiographError
-        If the file is damaged, or would become too large when it is inflated.
-    """
-    return _read(content, name, stop_before_pixels=True, specific_tags=list(keywords))
-
-
-def _read(content: bytes, name: str, **options: Any) -> Dataset:
-    _check_inflation(content, name)
-    try:
-        return pydicom.dcmread(io.BytesIO(content), **options)
-    except Exception as error:  # pydicom raises many kinds on damaged files
-        raise _undecodable(name, error) from error
 
 
 def decode_dataset(dataset: Dataset, name: str) -> DicomImage:
@@ -148,14 +80,14 @@ def decode_dataset(dataset: Dataset, name: str) -> DicomImage:
     output range of window or LUT becomes [0, 1]. Without either, 8 bits are taken as they are, like
     a JPEG, and more are stretched from their lowest to their highest, as viewers do. MONOCHROME1,
     and Presentation LUT Shape INVERSE, are inverted so that 0 is black. Pixel padding
-    (C.7.5.1.1.2) is black and stretches nothing.
+    (C.7.5.1.1.2) is black and does not influence the stretch.
 
     Parameters
     ----------
     dataset
-        With file meta information, if its pixels are compressed.
+        DICOM object; with file meta information, if its pixels are compressed.
     name
-        What messages call it.
+        Name of the object in error messages.
 
     Raises
     ------
@@ -164,8 +96,8 @@ def decode_dataset(dataset: Dataset, name: str) -> DicomImage:
         or cannot be decoded.
     """
     try:
-        _check_object(dataset, name)
-        pixels, colourfulness = _displayed(dataset)
+        require_radiograph(dataset, name)
+        pixels, colourfulness = _displayed_pixels(dataset)
         return DicomImage(
             pixels,
             _pseudonym(dataset, name),
@@ -177,69 +109,36 @@ def decode_dataset(dataset: Dataset, name: str) -> DicomImage:
     except UnreadableRadiographError:
         raise
     except Exception as error:  # pydicom and its plugins raise many kinds on damaged files
-        raise _undecodable(name, error) from error
+        raise undecodable(name, error) from error
 
 
-def stored_pixels(dataset: Dataset) -> NDArray[np.integer]:
-    """Decode an opened DICOM object's pixels, and do nothing more to them.
+def stored_values(dataset: Dataset) -> NDArray[np.integer]:
+    """Return the stored values of an opened DICOM object: decompressed, and otherwise unchanged.
 
     Parameters
     ----------
     dataset
-        With file meta information, if its pixels are compressed.
+        DICOM object; with file meta information, if its pixels are compressed.
 
     Returns
     -------
     ndarray
-        Shape (height, width), or (height, width, 3) of colours, which are RGB. Bits above those
-        that are stored, where old devices put overlays, are cleared.
+        Shape (height, width), or (height, width, 3) for colours, which are RGB. Bits above the
+        stored ones, where old devices put overlays, are cleared.
 
     Raises
     ------
     ValueError
-        If it holds more than one picture. Also pydicom and its plugins raise many kinds of errors
-        on damaged data.
+        If the data hold more than one image. Also pydicom and its plugins raise many kinds of
+        errors on damaged data.
     """
-    stored = pixel_array(dataset, decoding_plugin=_decoder(dataset))
-    _require_one_picture(stored, dataset)
-    return stored if stored.ndim == 3 else _without_unused_bits(stored, dataset)
+    stored = pixel_array(dataset, decoding_plugin=_decoding_plugin(dataset))
+    _require_one_image(stored, dataset)
+    return stored if stored.ndim == 3 else _clear_unused_bits(stored, dataset)
 
 
-def _undecodable(name: str, error: Exception) -> UnreadableRadiographError:
-    return UnreadableRadiographError(
-        f"{name}: the DICOM object cannot be decoded ({error}); export it again, uncompressed if "
-        "possible"
-    )
-
-
-def _check_inflation(content: bytes, name: str) -> None:
-    """Refuse a deflated object (PS3.5, A.5) that grows without measure."""
-    file = io.BytesIO(content)
-    try:  # as pydicom finds the beginning of what it inflates: a file need not state it
-        read_preamble(file, force=False)
-        meta = _read_file_meta_info(file)
-        _read_command_set_elements(file)
-    except Exception as error:
-        raise _undecodable(name, error) from error
-    if meta.get("TransferSyntaxUID") != DeflatedExplicitVRLittleEndian:
-        return
-    inflater = zlib.decompressobj(-zlib.MAX_WBITS)
-    inflated = 0
-    chunk = file.read()
-    try:
-        while chunk and not inflater.eof:
-            inflated += len(inflater.decompress(chunk, 2**24))
-            chunk = inflater.unconsumed_tail
-            if inflated > _MOST_INFLATED:
-                raise UnreadableRadiographError(
-                    f"{name}: the deflated DICOM object becomes far larger than any radiograph; "
-                    "export it again, uncompressed"
-                )
-    except zlib.error as error:
-        raise _undecodable(name, error) from error
-
-
-def _check_object(dataset: Dataset, name: str) -> None:
+def require_radiograph(dataset: Dataset, name: str) -> None:
+    """Raise `UnreadableRadiographError` if a DICOM object is not one radiograph to be decoded."""
     modality = str(dataset.get("Modality") or "").strip().upper()
     if modality not in MODALITIES:
         raise UnreadableRadiographError(
@@ -264,10 +163,20 @@ def _check_object(dataset: Dataset, name: str) -> None:
         )
 
 
+def is_inverted(dataset: Dataset) -> bool:
+    """Return whether low values of a greyscale object are white.
+
+    They are if it is MONOCHROME1 (PS3.3, C.7.6.3.1.2) or of Presentation LUT Shape INVERSE
+    (C.11.6.1.2), which DX objects state both.
+    """
+    inverse = str(dataset.get("PresentationLUTShape") or "") == "INVERSE"
+    return bool(dataset.PhotometricInterpretation == "MONOCHROME1" or inverse)
+
+
 def _pseudonym(dataset: Dataset, name: str) -> str | None:
     try:
         patient = str(dataset.get("PatientID") or "")
-    except Exception:  # pydicom's own words would quote the identifier
+    except Exception:  # pydicom's own message would quote the identifier
         raise UnreadableRadiographError(
             f"{name}: the Patient ID of the DICOM object is damaged; export it again"
         ) from None
@@ -278,42 +187,43 @@ def _code(dataset: Dataset, keyword: str) -> str | None:
     return str(dataset.get(keyword) or "").strip().upper() or None
 
 
-def _displayed(dataset: Dataset) -> tuple[Floats, float]:
-    stored = stored_pixels(dataset)
+def _displayed_pixels(dataset: Dataset) -> tuple[Floats, float]:
+    """Return the grey values that a viewer would show, and the colourfulness."""
+    stored = stored_values(dataset)
     if dataset.PhotometricInterpretation == "PALETTE COLOR":
         stored = apply_color_lut(stored, dataset)
     if stored.ndim == 3:
         colours = (stored / np.float32(np.iinfo(stored.dtype).max)).astype(np.float32)
-        return luminance(colours), colourfulness_of(colours)
-    shown, outside = _transformed(stored, dataset), _padding(stored, dataset)
-    inverse = str(dataset.get("PresentationLUTShape") or "") == "INVERSE"
-    if dataset.PhotometricInterpretation == "MONOCHROME1" or inverse:
-        np.subtract(1, shown, out=shown)
-    if outside is not None:
-        shown[outside] = 0
-    return shown, 0.0
+        return luminance(colours), measure_colourfulness(colours)
+    padding = _padding_mask(stored, dataset)
+    grey = _greyscale(stored, padding, dataset)
+    if is_inverted(dataset):
+        np.subtract(1, grey, out=grey)
+    if padding is not None:
+        grey[padding] = 0
+    return grey, 0.0
 
 
-def _require_one_picture(stored: NDArray[np.integer], dataset: Dataset) -> None:
-    """Stop where the data hold more frames than the object says, which come as one array."""
+def _require_one_image(stored: NDArray[np.integer], dataset: Dataset) -> None:
+    """Raise if the data hold more frames than the object says, which come as one array."""
     samples = int(dataset.SamplesPerPixel)
     size = (int(dataset.Rows), int(dataset.Columns))
     if stored.shape != (size if samples == 1 else (*size, samples)):
-        held = " x ".join(map(str, stored.shape))
-        raise ValueError(f"its pixels are {held} and not {size[0]} x {size[1]}, as it says")
+        actual = " x ".join(map(str, stored.shape))
+        raise ValueError(f"its pixels are {actual} and not {size[0]} x {size[1]}, as it says")
 
 
-def _decoder(dataset: Dataset) -> str:
-    """Return the plugin of pydicom that decodes the pixels; empty: whichever comes first.
+def _decoding_plugin(dataset: Dataset) -> str:
+    """Return the name of the pydicom plugin that decodes the pixels; empty for pydicom's choice.
 
-    That is gdcm, which ends the process on some damaged data where others raise an error. Only it
-    reads JPEG Lossless.
+    pydicom's choice is gdcm, which aborts the process on some damaged data where the other plugins
+    raise an error; only gdcm reads JPEG Lossless.
     """
     syntax = getattr(getattr(dataset, "file_meta", None), "TransferSyntaxUID", None)
-    return _DECODERS.get(syntax, "")
+    return _DECODING_PLUGINS.get(syntax, "")
 
 
-_DECODERS: dict[str | None, str] = {
+_DECODING_PLUGINS: dict[str | None, str] = {
     JPEGBaseline8Bit: "pillow",
     JPEGExtended12Bit: "pillow",
     JPEGLSLossless: "pyjpegls",
@@ -323,62 +233,42 @@ _DECODERS: dict[str | None, str] = {
 }
 
 
-def _without_unused_bits(stored: NDArray[np.integer], dataset: Dataset) -> NDArray[np.integer]:
-    """Clear what old devices put above the stored bits, such as overlays, keeping the sign."""
+def _clear_unused_bits(stored: NDArray[np.integer], dataset: Dataset) -> NDArray[np.integer]:
+    """Clear the bits above the stored ones, such as overlays of old devices; keep the sign."""
     unused = stored.dtype.itemsize * 8 - int(dataset.BitsStored)
     return (stored << unused) >> unused if unused > 0 else stored
 
 
-def _transformed(stored: NDArray[np.integer], dataset: Dataset) -> Floats:
+def _greyscale(
+    stored: NDArray[np.integer], padding: NDArray[np.bool_] | None, dataset: Dataset
+) -> Floats:
+    """Apply the modality transformation, then the VOI LUT, the window or a stretch."""
     values = apply_modality_lut(stored, dataset)
     if "VOILUTSequence" in dataset:
         bits = int(dataset.VOILUTSequence[0].LUTDescriptor[2])
         return (apply_voi(values, dataset) / np.float32(2**bits - 1)).astype(np.float32)
-    if "WindowCenter" in dataset and "WindowWidth" in dataset:
-        return _window(values.astype(np.float64), dataset)
+    if (window := Window.of(dataset)) is not None:
+        return window.apply(values.astype(np.float64))
     if values.dtype == np.uint8 and int(dataset.BitsStored) == 8:
         return (values / np.float32(255)).astype(np.float32)
-    return _stretch(values, _padding(stored, dataset))
+    return _stretch(values, padding)
 
 
-def _window(values: NDArray[np.float64], dataset: Dataset) -> Floats:
-    """Apply the first window (PS3.3, C.11.2.1.2 and C.11.2.1.3)."""
-    centre, width = (_first(dataset[name].value) for name in ("WindowCenter", "WindowWidth"))
-    function = str(dataset.get("VOILUTFunction") or "LINEAR").strip().upper()
-    if width <= 0 or (function == "LINEAR" and width < 1):
-        raise ValueError(f"a window of width {width:g}")
-    if function == "SIGMOID":
-        with np.errstate(over="ignore"):
-            shown = 1 / (1 + np.exp(-4 * (values - centre) / width))
-    elif function == "LINEAR_EXACT":
-        shown = (values - centre) / width + 0.5
-    elif width == 1:
-        shown = (values > centre - 0.5).astype(np.float64)
-    else:
-        shown = (values - (centre - 0.5)) / (width - 1) + 0.5
-    if not np.isfinite(shown).all():
-        raise ValueError("its rescaling or window gives no finite grey values")
-    return np.clip(shown, 0, 1).astype(np.float32)
-
-
-def _first(value: object) -> float:
-    return float(value[0] if isinstance(value, pydicom.multival.MultiValue) else value)  # type: ignore[arg-type]
-
-
-def _padding(stored: NDArray[np.integer], dataset: Dataset) -> NDArray[np.bool_] | None:
-    """Return where a device filled up the image (PS3.3, C.7.5.1.1.2), or None."""
+def _padding_mask(stored: NDArray[np.integer], dataset: Dataset) -> NDArray[np.bool_] | None:
+    """Return where the image is padding (PS3.3, C.7.5.1.1.2); None if nowhere or everywhere."""
     if "PixelPaddingValue" not in dataset:
         return None
     value = int(dataset.PixelPaddingValue)
     limit = int(dataset.get("PixelPaddingRangeLimit", value))
-    outside: NDArray[np.bool_] = (stored >= min(value, limit)) & (stored <= max(value, limit))
-    return outside if outside.any() and not outside.all() else None
+    mask: NDArray[np.bool_] = (stored >= min(value, limit)) & (stored <= max(value, limit))
+    return mask if mask.any() and not mask.all() else None
 
 
-def _stretch(values: NDArray[np.generic], outside: NDArray[np.bool_] | None) -> Floats:
+def _stretch(values: NDArray[np.generic], padding: NDArray[np.bool_] | None) -> Floats:
+    """Scale values from their lowest to their highest, padding left out, to [0, 1]."""
     numbers = values.astype(np.float64)
-    inside = numbers if outside is None else numbers[~outside]
-    low, high = inside.min(), inside.max()
+    image = numbers if padding is None else numbers[~padding]
+    low, high = image.min(), image.max()
     if not np.isfinite(high - low):
         raise ValueError("its rescaling or window gives no finite grey values")
     scale = 1 / (high - low) if high > low else 0.0

@@ -1,16 +1,16 @@
-"""How large a radiograph may be before decoding it would endanger the machine."""
+"""Limits on the size of an image, against files that would exhaust memory (image bombs)."""
 
 from pneumoscope.support.errors import UnreadableRadiographError
 
 MAX_PIXELS = 80_000_000
-"""Several times the largest digital detectors, which have about 20 million."""
+"""Largest image in pixels: several times the largest detectors, of about 20 million."""
 
 MAX_BYTES = 500_000_000
-"""Of a file; an uncompressed radiograph of `MAX_PIXELS` has fewer."""
+"""Largest file; an uncompressed radiograph of `MAX_PIXELS` is smaller."""
 
 
 def check_size(height: int, width: int, name: str) -> None:
-    """Refuse an image by its header alone.
+    """Raise if an image is too large to be decoded; called with the size that its header states.
 
     Raises
     ------
@@ -26,7 +26,7 @@ def check_size(height: int, width: int, name: str) -> None:
     if height * width > MAX_PIXELS:
         raise UnreadableRadiographError(
             f"{name}: {width:,} x {height:,} pixels, more than the {MAX_PIXELS / 1e6:.0f} million "
-            "that a radiograph may have here; export it at a smaller size"
+            "allowed; export it at a smaller size"
         )
     if height < 1 or width < 1:
         raise UnreadableRadiographError(f"{name}: no pixels; copy it from its source again")

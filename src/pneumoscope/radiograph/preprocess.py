@@ -1,4 +1,4 @@
-"""The one preparation of pixels for a network, in training and in reading alike."""
+"""Preparation of pixels for a network, the same in training and in reading."""
 
 from enum import StrEnum
 
@@ -6,24 +6,30 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-VERSION = 2
-"""Raise it whenever decoding or `prepare_pixels` gives other pixels: kept ones are then renewed."""
+PIXELS_VERSION = 2
+"""Version of decoding and `prepare_pixels`; increase it with any change to their pixels.
 
-PREPARATION = 1
-"""Raise it whenever `prepare_pixels` gives other squares: bundles made before are then refused."""
+Cached pixels of another version are made again.
+"""
 
-MARGIN = 2
-"""Images for a square are decoded to at least so many times its side (see `read_radiograph`).
+PREPARATION_VERSION = 1
+"""Version of `prepare_pixels`; increase it with any change to its squares.
 
-Half as many would take a sixth less time, and be much further from the pixels of full decoding.
+Bundles of another version are refused.
+"""
+
+OVERSAMPLING = 2
+"""Smallest side of a decoded image, in sides of the square that it is prepared for.
+
+1 would take a sixth less time, and give pixels much further from those of full decoding.
 """
 
 
 class Resampling(StrEnum):
-    """How the square's pixels are got from the radiograph's.
+    """Resampling filter of the resize to a square.
 
-    ``nearest`` takes single pixels, as Keras' ``load_img`` does by default and so the notebook;
-    ``bilinear`` weighs all pixels that a new one covers, so that the same radiograph at another
+    ``nearest`` takes single pixels, as the notebook does (the default of Keras' ``load_img``);
+    ``bilinear`` averages all pixels that a new one covers, so that the same radiograph at another
     size gives nearly the same square.
     """
 
@@ -36,17 +42,17 @@ def prepare_pixels(
 ) -> NDArray[np.uint8]:
     """Resize to a square and round to 8 bits.
 
-    Both ways of resizing are Pillow's, which is what Keras uses; the aspect ratio is not kept. The
-    network divides by 255.
+    Both filters are Pillow's, which Keras uses as well; the aspect ratio is not kept. The network
+    divides by 255.
 
     Parameters
     ----------
     pixels
-        float32, shape (height, width), range [0, 1].
+        Grey values, float32, shape (height, width), range [0, 1].
     size
         Side of the square in pixels.
     resampling
-        How.
+        Resampling filter.
 
     Returns
     -------

@@ -1,4 +1,4 @@
-"""The type that a decoded image becomes."""
+"""The decoded radiograph."""
 
 import hashlib
 from dataclasses import dataclass
@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 @dataclass(frozen=True, slots=True)
 class Radiograph:
-    """A decoded radiograph.
+    """A decoded radiograph with what its file says about it.
 
     Parameters
     ----------
@@ -18,11 +18,11 @@ class Radiograph:
     sha256
         SHA-256 of the file's bytes, in hexadecimal.
     patient
-        Pseudonym of the patient as the image itself names it (DICOM's Patient ID, hashed), or None.
+        Pseudonym of the patient that the file names (DICOM's Patient ID, hashed), or None.
     synthetic
-        True if the file says that it was generated and shows no patient.
+        Whether the file says that it was generated and shows no patient.
     view, laterality, body_part
-        Codes such as ``PA``, ``U`` and ``CHEST``, as a DICOM file says, else None.
+        DICOM codes such as ``PA``, ``U`` and ``CHEST``; None where absent.
     colourfulness
         Mean difference between the largest and the smallest colour channel, range [0, 1].
 
@@ -43,16 +43,16 @@ class Radiograph:
 
     @property
     def height(self) -> int:
-        """Rows of pixels."""
+        """Height in pixels."""
         return int(self.pixels.shape[0])
 
     @property
     def width(self) -> int:
-        """Columns of pixels."""
+        """Width in pixels."""
         return int(self.pixels.shape[1])
 
     def pixel_hash(self) -> str:
-        """Return the SHA-256 of size and pixels: equal for files that decode to the same image."""
+        """Return the SHA-256 of size and pixels, equal for files that decode to the same image."""
         digest = hashlib.sha256(f"{self.height}x{self.width}".encode())
         digest.update(np.ascontiguousarray(self.pixels).data)
         return digest.hexdigest()

@@ -1,31 +1,31 @@
-"""Grey values as they were stored, for a screen on which a person chooses the window."""
+"""Stored pixel values, for a viewer in which a person chooses the window."""
 
 from contextlib import suppress
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 from pydicom.dataset import Dataset
-from pydicom.multival import MultiValue
 
 from pneumoscope.radiograph.decode import decode_radiograph
-from pneumoscope.radiograph.dicom import decode_dataset, is_dicom, open_dicom
+from pneumoscope.radiograph.dicom import is_inverted, require_radiograph, stored_values
+from pneumoscope.radiograph.dicom_file import is_dicom, open_dicom
+from pneumoscope.radiograph.window import Window
 
 _MORE_THAN_A_WINDOW = ("VOILUTSequence", "ModalityLUTSequence", "PixelPaddingValue")
-"""What makes a file's grey values more than a window over those that are stored."""
+"""Attributes by which grey values are more than a window over the stored values."""
 
 
 @dataclass(frozen=True, eq=False)
 class StoredPixels:
-    """Grey values with nothing cut off.
+    """Stored values of a radiograph, nothing cut off by a window.
 
     Parameters
     ----------
     values
-        uint8 or uint16, shape (height, width), 0 = black, also of MONOCHROME1.
+        uint8 or uint16, shape (height, width), 0 = black, also for MONOCHROME1.
     low, high
-        The window with which the file wants to be seen first: what is black, and what is white.
+        Window in which the file is shown at first: the values that are black and white.
     """
 
     values: NDArray[np.uint8] | NDArray[np.uint16]
@@ -45,23 +45,23 @@ class StoredPixels:
         b'P5\n# window 0 4095\n2 1\n65535\n\x00\x00\x01\x02'
         """
         height, width = self.values.shape
-        most = np.iinfo(self.values.dtype).max
-        header = f"P5\n# window {self.low:g} {self.high:g}\n{width} {height}\n{most}\n"
+        white = np.iinfo(self.values.dtype).max
+        header = f"P5\n# window {self.low:g} {self.high:g}\n{width} {height}\n{white}\n"
         return header.encode() + self.values.astype(self.values.dtype.newbyteorder(">")).tobytes()
 
 
-def original_values(content: bytes, name: str) -> StoredPixels:
-    """Decode one file for a screen.
+def decode_stored_pixels(content: bytes, name: str) -> StoredPixels:
+    """Decode a file for a viewer with an adjustable window.
 
-    Of DICOM with a window and nothing more than that, all that was stored is kept, also what lies
-    outside of the window. Other grey values come as `decode_radiograph` gives them.
+    A DICOM object with a window, and no LUT or padding, keeps all stored values, also those
+    outside of the window. Other files give the grey values of `decode_radiograph`.
 
     Parameters
     ----------
     content
-        The whole file.
+        Bytes of the whole file.
     name
-        What messages call the file.
+        Name of the file in error messages.
 
     Raises
     ------
@@ -74,61 +74,47 @@ def original_values(content: bytes, name: str) -> StoredPixels:
     >>> from PIL import Image
     >>> picture = io.BytesIO()
     >>> Image.new("L", (2, 1), color=51).save(picture, "PNG")
-    >>> shown = original_values(picture.getvalue(), "grey.png")
-    >>> shown.values, shown.low, shown.high
+    >>> stored = decode_stored_pixels(picture.getvalue(), "grey.png")
+    >>> stored.values, stored.low, stored.high
     (array([[51, 51]], dtype=uint8), 0, 255)
     """
     if is_dicom(content):
         dataset = open_dicom(content, name)
-        with suppress(Exception):  # of a damaged header; what is wrong is said below
-            if _is_windowed(dataset):
-                return _unwindowed(dataset, name)
-    pixels = decode_radiograph(content, name).pixels
-    eight = np.rint(pixels * 255)
-    if np.array_equal(eight / np.float32(255), pixels):
-        return StoredPixels(eight.astype(np.uint8), 0, 255)
-    return StoredPixels(np.rint(pixels * 65535).astype(np.uint16), 0, 65535)
+        # A damaged header fails here in many ways; `decode_radiograph` below names the reason.
+        with suppress(Exception):
+            if (pixels := _windowed_pixels(dataset, name)) is not None:
+                return pixels
+    grey = decode_radiograph(content, name).pixels
+    eight_bits = np.rint(grey * 255)
+    if np.array_equal(eight_bits / np.float32(255), grey):
+        return StoredPixels(eight_bits.astype(np.uint8), 0, 255)
+    return StoredPixels(np.rint(grey * 65535).astype(np.uint16), 0, 65535)
 
 
-def _is_windowed(dataset: Dataset) -> bool:
-    return (
-        "WindowCenter" in dataset
-        and "WindowWidth" in dataset
-        and not any(name in dataset for name in _MORE_THAN_A_WINDOW)
-        and str(dataset.PhotometricInterpretation).startswith("MONOCHROME")
-        and 2 <= int(dataset.BitsStored) <= 16
-        and _slope(dataset) > 0
-        and float(np.diff(_window(dataset))[0]) > 0
-    )
+def _windowed_pixels(dataset: Dataset, name: str) -> StoredPixels | None:
+    """Return the stored values, counted from the lowest possible, and the window over them.
 
-
-def _unwindowed(dataset: Dataset, name: str) -> StoredPixels:
-    """Decode with a window as wide as all that the stored bits can hold."""
-    steps = 2 ** int(dataset.BitsStored) - 1
-    least = -(2 ** (int(dataset.BitsStored) - 1)) if int(dataset.PixelRepresentation) else 0
-    offset = float(dataset.get("RescaleIntercept") or 0)
-    low, high = ((edge - offset) / _slope(dataset) - least for edge in _window(dataset))
-    dataset.RescaleSlope, dataset.RescaleIntercept = 1, 0
-    dataset.WindowCenter, dataset.WindowWidth = least + steps / 2, steps
-    dataset.VOILUTFunction = "LINEAR_EXACT"
-    shown = np.rint(decode_dataset(dataset, name).pixels * np.float32(steps))
-    inverse = str(dataset.get("PresentationLUTShape") or "") == "INVERSE"
-    if dataset.PhotometricInterpretation == "MONOCHROME1" or inverse:
-        low, high = steps - high, steps - low
-    return StoredPixels(shown.astype(np.uint8 if steps <= 255 else np.uint16), low, high)
-
-
-def _slope(dataset: Dataset) -> float:
-    return float(dataset.get("RescaleSlope") or 1)
-
-
-def _window(dataset: Dataset) -> tuple[float, float]:
-    """Return what the first window shows as black and as white (PS3.3, C.11.2.1.2)."""
-    centre, width = (_first(dataset[name].value) for name in ("WindowCenter", "WindowWidth"))
-    low = centre - width / 2
-    linear = str(dataset.get("VOILUTFunction") or "LINEAR").strip().upper() == "LINEAR"
-    return low, low + (width - 1 if linear else width)
-
-
-def _first(value: Any) -> float:
-    return float(value[0] if isinstance(value, MultiValue) else value)
+    None if the object's grey values are not simply a window over the stored values.
+    """
+    window, bits = Window.of(dataset), int(dataset.BitsStored)
+    slope = float(dataset.get("RescaleSlope") or 1)
+    if (
+        window is None
+        or window.edges[0] >= window.edges[1]
+        or slope <= 0
+        or not 2 <= bits <= 16
+        or int(dataset.SamplesPerPixel) != 1
+        or not str(dataset.PhotometricInterpretation).startswith("MONOCHROME")
+        or any(attribute in dataset for attribute in _MORE_THAN_A_WINDOW)
+    ):
+        return None
+    require_radiograph(dataset, name)
+    lowest = -(2 ** (bits - 1)) if int(dataset.PixelRepresentation) else 0
+    highest = 2**bits - 1
+    intercept = float(dataset.get("RescaleIntercept") or 0)
+    low, high = ((edge - intercept) / slope - lowest for edge in window.edges)
+    values = stored_values(dataset).astype(np.int32) - lowest
+    if is_inverted(dataset):
+        values, low, high = highest - values, highest - high, highest - low
+    unsigned = values.astype(np.uint8) if bits <= 8 else values.astype(np.uint16)
+    return StoredPixels(unsigned, low, high)

@@ -38,7 +38,7 @@ class InputContract(_Part):
     size: int
     resampling: Resampling
     preparation: int
-    """`preprocess.PREPARATION` with which the network learned."""
+    """`preprocess.PREPARATION_VERSION` with which the network learned."""
 
 
 class Member(_Part):
@@ -241,10 +241,10 @@ def _parse(text: bytes, folder: Path) -> BundleRecord:
         record = BundleRecord.model_validate_json(json.dumps(settings))
     except (ValidationError, TypeError) as error:
         raise BundleError(f"{path}: damaged ({error}); {_AGAIN}") from error
-    if record.input.preparation != preprocess.PREPARATION:
+    if record.input.preparation != preprocess.PREPARATION_VERSION:
         raise BundleError(
             f"{folder}: its network learned from pixels prepared in another way (version "
-            f"{record.input.preparation}, here {preprocess.PREPARATION}); train and export it again"
+            f"{record.input.preparation}, here {preprocess.PREPARATION_VERSION}); train and export it again"
         )
     unsafe = [name for name in record.files if Path(name).name != name]
     missing = {GRAPH, GATE, POPULATION} - record.files.keys()

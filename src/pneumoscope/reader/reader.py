@@ -15,10 +15,10 @@ from pydicom import Dataset
 from pneumoscope.radiograph import (
     Radiograph,
     decode_radiograph,
-    from_array,
-    from_dataset,
     prepare_pixels,
     preprocess,
+    radiograph_from_array,
+    radiograph_from_dataset,
     read_radiograph,
 )
 from pneumoscope.reader.bundle import GATE, GRAPH, POPULATION, Bundle
@@ -148,7 +148,7 @@ class Reader:
         started = time.perf_counter()
         contract = self.bundle.record.input
         try:
-            radiograph = _decode(source, preprocess.MARGIN * contract.size)
+            radiograph = _decode(source, preprocess.OVERSAMPLING * contract.size)
         except UnreadableRadiographError as error:
             failed = Reading(Status.FAILED, self.bundle.identity, (str(error),))
             return _Prepared(failed, None, time.perf_counter() - started)
@@ -237,18 +237,18 @@ def look_at(session: onnxruntime.InferenceSession, pixels: NDArray[np.uint8]) ->
     return NetworkOutput(*session.run(["logit", "heatmap", "features"], {"pixels": pixels}))
 
 
-def _decode(source: Source, at_least: int) -> Radiograph:
+def _decode(source: Source, min_side: int) -> Radiograph:
     match source:
         case Radiograph():
             return source
         case bytes():
-            return decode_radiograph(source, "the bytes given", at_least)
+            return decode_radiograph(source, "the bytes given", min_side)
         case Dataset():
-            return from_dataset(source, "the DICOM object given")
+            return radiograph_from_dataset(source, "the DICOM object given")
         case np.ndarray():
-            return from_array(source, "the array given")
+            return radiograph_from_array(source, "the array given")
         case _:
-            return read_radiograph(Path(source), at_least)
+            return read_radiograph(Path(source), min_side)
 
 
 def _what_tags_say(radiograph: Radiograph) -> Iterator[QualityFinding]:

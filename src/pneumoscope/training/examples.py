@@ -7,12 +7,12 @@ from functools import cached_property
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from torch import Tensor
+from torch import Tensor, nn
 
 from pneumoscope.dataset import Entry, Manifest, Split, open_pixels
 from pneumoscope.evaluation.predictions import Predictions
 from pneumoscope.models import Precision, computing_in, place, select_device
-from pneumoscope.models.vgg16 import Backbone
+from pneumoscope.models.network import weights_digest
 from pneumoscope.radiograph import preprocess
 from pneumoscope.support.cache import ArrayCache, WriteRows
 from pneumoscope.support.terminal import track
@@ -119,9 +119,9 @@ class ExampleStore:
         self.manifest = manifest
         self.cache = cache
 
-    def examples(self, split: Split, recipe: Recipe, backbone: Backbone | None) -> Examples:
+    def examples(self, split: Split, recipe: Recipe, backbone: nn.Sequential | None) -> Examples:
         """Return a split as a network takes it: features where the backbone can run once."""
-        if backbone is None or recipe.augmentation.active:
+        if backbone is None or recipe.feature_shape is None:
             return self.pixels(split, recipe)
         return self.features(split, recipe, backbone)
 
@@ -132,15 +132,26 @@ class ExampleStore:
         pixels = open_pixels(self.manifest, recipe.image_size, self.cache, recipe.resampling)
         return Examples(tuple(in_use[row] for row in rows), pixels, np.array(rows, np.intp))
 
-    def features(self, split: Split, recipe: Recipe, backbone: Backbone) -> Examples:
+    def features(self, split: Split, recipe: Recipe, backbone: nn.Sequential) -> Examples:
         """Return a split as the frozen backbone's output; each split has a file of its own.
 
         So the backbone sees no test image before the split is judged.
+
+        Parameters
+        ----------
+        split
+            Split to return.
+        recipe
+            Settings of the training, without augmentation.
+        backbone
+            Frozen layers with their weights.
         """
+        assert recipe.feature_shape is not None
         entries = self.manifest.of(split)
+        digest = weights_digest(backbone.state_dict())
         size, precision = recipe.image_size, recipe.precision
-        settings = f"{backbone.digest} {size} {recipe.resampling} {precision} {preprocess.VERSION}"
-        side = size // 32
+        settings = f"{digest} {size} {recipe.resampling} {precision} {preprocess.VERSION}"
+        channels, height, width = recipe.feature_shape
 
         def fill(write: WriteRows) -> None:
             _write_features(write, self.pixels(split, recipe), backbone, precision)
@@ -148,9 +159,9 @@ class ExampleStore:
         kept = self.cache.open(
             "features",
             " ".join([settings, *(str(entry.sha256) for entry in entries)]),
-            f"VGG16 {backbone.digest[:12]} in {precision}, {split} at {size} x {size}, data "
-            f"{self.manifest.fingerprint[:12]}",
-            (len(entries), side, side, 512),
+            f"{recipe.spec.pretrained} {digest[:12]} in {precision}, {split} at {size} x {size}, "
+            f"data {self.manifest.fingerprint[:12]}",
+            (len(entries), height, width, channels),
             np.float32,
             fill,
         )
@@ -163,15 +174,15 @@ def pass_batch() -> int:
 
 
 def _write_features(
-    write: WriteRows, pixels: Examples, backbone: Backbone, precision: Precision
+    write: WriteRows, pixels: Examples, backbone: nn.Sequential, precision: Precision
 ) -> None:
     device = select_device()
-    layers = place(backbone.layers, device)
+    layers = place(backbone, device)
     size = pass_batch()
     starts = range(0, len(pixels), size)
 
     def passed() -> Iterator[tuple[int, Tensor]]:
-        for start in track(starts, "Frozen VGG16, batches", len(starts)):
+        for start in track(starts, "Frozen layers, batches", len(starts)):
             images = pixels.batch(np.arange(start, min(start + size, len(pixels))), device)
             yield start, layers(images).float().permute(0, 2, 3, 1)
 

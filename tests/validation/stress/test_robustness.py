@@ -143,9 +143,9 @@ def test_each_image_is_decoded_once(
     decoded: list[Path] = []
     original: Callable = sample.read_radiograph
 
-    def counted(path: Path, at_least: int | None = None) -> object:
+    def counted(path: Path, min_side: int | None = None) -> object:
         decoded.append(path)
-        return original(path, at_least)
+        return original(path, min_side)
 
     monkeypatch.setattr(sample, "read_radiograph", counted)
     files, predictions = phantoms

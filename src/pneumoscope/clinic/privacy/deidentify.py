@@ -15,8 +15,9 @@ import pneumoscope
 from pneumoscope.clinic.privacy.profile import EDITION, apply_profile
 from pneumoscope.clinic.privacy.pseudonyms import Pseudonyms
 from pneumoscope.clinic.queue.intake import DICOM
-from pneumoscope.radiograph.decode import picture_values
-from pneumoscope.radiograph.dicom import open_dicom, stored_pixels
+from pneumoscope.radiograph.decode import decode_picture
+from pneumoscope.radiograph.dicom import stored_values
+from pneumoscope.radiograph.dicom_file import open_dicom
 from pneumoscope.support.errors import ClinicError
 
 _SECONDARY_CAPTURES = "1.2.840.10008.5.1.4.1.1.7"
@@ -90,7 +91,7 @@ def deidentify(
 
 def _bare_picture(content: bytes) -> bytes:
     written = io.BytesIO()
-    Picture.fromarray(picture_values(content, "the file")).save(written, "PNG")
+    Picture.fromarray(decode_picture(content, "the file")).save(written, "PNG")
     return written.getvalue()
 
 
@@ -125,7 +126,7 @@ def _bare_dicom(
 
 def _write_pixels_anew(dataset: Dataset) -> None:
     """Replace the data of pixels by the pixels: compressed data may say more than those."""
-    pixels = stored_pixels(dataset)
+    pixels = stored_values(dataset)
     dataset.BitsAllocated = 8 * pixels.dtype.itemsize
     dataset.HighBit = int(dataset.BitsStored) - 1
     if pixels.ndim == 3:

@@ -9,8 +9,8 @@ from typing import Generic, TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
+from pneumoscope.evaluation.predictions import Floats
 from pneumoscope.evaluation.statistics.intervals import Estimate, wilson
-from pneumoscope.evaluation.statistics.metrics import Floats
 from pneumoscope.radiograph import Radiograph, prepare_pixels, preprocess, read_radiograph
 from pneumoscope.reader import Reader
 from pneumoscope.support.errors import UnreadableRadiographError
@@ -96,11 +96,11 @@ def ask_each(
     what
         Name of the progress bar.
     """
-    at_least = preprocess.MARGIN * reader.bundle.record.input.size
+    min_side = preprocess.OVERSAMPLING * reader.bundle.record.input.size
 
     def ask(row: int) -> Result | None:
         try:
-            radiograph = read_radiograph(files[row], at_least)
+            radiograph = read_radiograph(files[row], min_side)
         except UnreadableRadiographError:
             return None
         return question(row, radiograph)
