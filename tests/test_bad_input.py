@@ -187,7 +187,7 @@ def test_a_label_that_is_neither_class(chest: Path, tmp_path: Path, manifest_fai
     table = tmp_path / "labels.csv"
     table.write_text("file,label\na.png,NORMAL\nb.png,[OTHER]\n")
     message = manifest_fails(table)
-    assert f"Error: {table}, row 3 (b.png): the label '[OTHER]' is neither" in message
+    assert f"Error: {table}, line 3 (b.png): the label '[OTHER]' is neither" in message
     assert "correct it or remove the row" in message
     (chest / "train" / "COVID").mkdir()
     assert f"{chest / 'train'}: the folder COVID is neither" in manifest_fails(chest)
@@ -206,7 +206,7 @@ def test_no_source(tmp_path: Path, manifest_fails: Call) -> None:
     absent = tmp_path / "absent"
     assert f"Error: {absent}: there is no such folder or file" in manifest_fails(absent)
     (tmp_path / "note.txt").write_text("x")
-    assert "note.txt: neither a folder nor a .csv" in manifest_fails(tmp_path / "note.txt")
+    assert "note.txt: cannot be used as a table" in manifest_fails(tmp_path / "note.txt")
 
 
 def test_an_empty_folder_as_images(chest: Path, tmp_path: Path, manifest_fails: Call) -> None:

@@ -29,7 +29,7 @@ from pneumoscope.dataset.fetch import (
     fetch_medmnist,
     fetch_mendeley,
 )
-from pneumoscope.dataset.sources import find_images
+from pneumoscope.dataset.sources import list_images
 from pneumoscope.support.download import Checksum
 from pneumoscope.support.errors import DownloadError, StorageError
 
@@ -86,7 +86,7 @@ def test_mendeley_gives_a_source_without_junk(site, tmp_path):
     assert folder == tmp_path / "chest_xray"
     assert tree(folder) == IMAGES
     assert names(tmp_path) == {"chest_xray", "ChestXRay2017.zip"}
-    assert len(find_images(folder).entries) == len(IMAGES)
+    assert len(list_images(folder).entries) == len(IMAGES)
 
 
 def test_mendeley_is_not_fetched_twice(site, tmp_path):
@@ -354,7 +354,7 @@ def test_medmnist_becomes_a_table_with_its_splits(site, tmp_path):
 
 
 def test_the_table_is_a_source(site, tmp_path):
-    entries = find_images(fetch_medmnist(tmp_path, offer_medmnist(site, medmnist_arrays()))).entries
+    entries = list_images(fetch_medmnist(tmp_path, offer_medmnist(site, medmnist_arrays()))).entries
     assert [entry.split for entry in entries].count(Split.VALIDATION) == 2
     assert all((tmp_path / "pneumoniamnist" / entry.path).is_file() for entry in entries)
 

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from pneumoscope.dataset import Entry, Label, Split
 from pneumoscope.dataset.manifest import SplitBy
-from pneumoscope.dataset.sources import find_images
+from pneumoscope.dataset.sources import list_images
 from pneumoscope.dataset.splits import assign_splits, deal_folds, linked_groups
 from pneumoscope.support.errors import DatasetError
 
@@ -289,7 +289,7 @@ def test_train_keeps_both_classes_when_patients_have_both() -> None:
 
 
 def test_the_notebooks_split_of_the_real_dataset(shared_data: Path) -> None:
-    entries = find_images(shared_data / "chest_xray").entries
+    entries = list_images(shared_data / "chest_xray").entries
     numbers = count(assign_splits(entries, SplitBy.IMAGE, seed=0))
     assert numbers == {
         (TRAIN, NORMAL): 1_080,

@@ -1,11 +1,11 @@
-"""From a source to a `Manifest`: every image opened once, bad ones set aside with their reason."""
+"""Building a `Manifest` from a source; images that cannot be read are set aside."""
 
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
 from pneumoscope.dataset.manifest import Entry, Label, Manifest, Split, SplitBy, is_manifest
-from pneumoscope.dataset.sources import Source, find_images
+from pneumoscope.dataset.sources import ImageList, list_images
 from pneumoscope.dataset.splits import assign_splits
 from pneumoscope.radiograph import read_radiograph
 from pneumoscope.support.errors import DatasetError, UnreadableRadiographError
@@ -25,19 +25,23 @@ def open_dataset(
     Parameters
     ----------
     source
-        A folder or table (see `find_images`), or a manifest.
+        Folder or table (see `list_images`), or manifest.
     images
-        What the paths of a table or manifest are relative to.
-    split_by, seed
-        How validation is split off, by default by patient. A manifest has its splits already: the
-        seed does nothing, and asking for another ``split_by`` is an error.
+        Folder that the paths of a table or manifest are relative to.
+    split_by
+        Unit that stays together when validation is drawn, by default the patient. A manifest has
+        its splits already; another ``split_by`` than its own is an error.
+    seed
+        Random seed of the split; ignored for a manifest.
     strict
-        Stop at the first image that cannot be read instead of setting it aside.
+        Whether the first image that cannot be read is an error, instead of being set aside.
 
     Raises
     ------
     DatasetError
-        If the source cannot serve, or setting images aside leaves a class or split empty.
+        If the source cannot be used, or setting images aside leaves a class or split empty.
+    TableError
+        If a file is not a table of images.
     UnreadableRadiographError
         If ``strict`` and an image cannot be read.
     """
@@ -54,43 +58,43 @@ def open_dataset(
         _report_set_aside(manifest.set_aside)
         return manifest
     return build_manifest(
-        find_images(source, images), source, split_by or SplitBy.PATIENT, seed, strict
+        list_images(source, images), source, split_by or SplitBy.PATIENT, seed, strict
     )
 
 
 def build_manifest(
-    listed: Source, source: Path, split_by: SplitBy, seed: int, strict: bool
+    listed: ImageList, source: Path, split_by: SplitBy, seed: int, strict: bool
 ) -> Manifest:
     """Open every image of a source and split them.
 
     Parameters
     ----------
     listed
-        What the source lists.
+        Images of the source.
     source
-        What messages call it.
+        Name of the source in error messages.
     split_by, seed, strict
-        See `open_dataset`.
+        Options of the split and of unreadable images, as in `open_dataset`.
     """
     opened = _open_all(listed, strict)
     _check_not_empty(source, listed.entries, opened)
-    bad = [entry for entry in opened if entry.set_aside is not None]
-    good = [entry for entry in opened if entry.set_aside is None]
+    set_aside = [entry for entry in opened if entry.set_aside is not None]
+    readable = [entry for entry in opened if entry.set_aside is None]
     try:
-        split = assign_splits(good, split_by, seed)
+        split = assign_splits(readable, split_by, seed)
     except DatasetError as error:
         raise DatasetError(f"{source}: {error}") from error
-    entries = tuple(sorted([*bad, *split], key=lambda entry: entry.path))
+    entries = tuple(sorted([*set_aside, *split], key=lambda entry: entry.path))
     manifest = Manifest(listed.root, entries, split_by, seed)
     _report_set_aside(manifest.set_aside)
     return manifest
 
 
-def _open_all(listed: Source, strict: bool) -> list[Entry]:
-    def open_one(entry: Entry) -> Entry:
+def _open_all(listed: ImageList, strict: bool) -> list[Entry]:
+    def open_entry(entry: Entry) -> Entry:
         return _open(listed.root, entry, strict)
 
-    return map_parallel(open_one, listed.entries, "Reading images")
+    return map_parallel(open_entry, listed.entries, "Reading images")
 
 
 def _open(root: Path, entry: Entry, strict: bool) -> Entry:
@@ -115,18 +119,19 @@ def _open(root: Path, entry: Entry, strict: bool) -> Entry:
 
 
 def _check_not_empty(source: Path, listed: Sequence[Entry], opened: Sequence[Entry]) -> None:
-    """Stop if no image of a class can be read, in all or in a split that the source declares."""
+    """Raise if no image of a class can be read, in a split that the source declares or at all."""
 
     def part(entry: Entry) -> tuple[Split, Label]:
-        return entry.split or Split.TRAIN, entry.label  # the undecided start in train
+        return entry.split or Split.TRAIN, entry.label  # entries without a split start in train
 
-    left = {part(was) for was, now in zip(listed, opened, strict=True) if now.set_aside is None}
-    for was, now in zip(listed, opened, strict=True):
-        if part(was) not in left:
-            where = f" in the {was.split} split" if was.split else ""
+    pairs = list(zip(listed, opened, strict=True))
+    readable_parts = {part(before) for before, after in pairs if after.set_aside is None}
+    for before, after in pairs:
+        if part(before) not in readable_parts:
+            where = f" in the {before.split} split" if before.split else ""
             raise DatasetError(
-                f"{source}: no image of the class {was.label.name} is left{where}; for example "
-                f"{now.path}: {now.set_aside}. Replace the images that cannot be used"
+                f"{source}: no image of the class {before.label.name} is left{where}; for example "
+                f"{after.path}: {after.set_aside}. Replace the images that cannot be used"
             )
 
 
@@ -137,4 +142,4 @@ def _report_set_aside(entries: Sequence[Entry]) -> None:
     for entry in entries[:10]:
         messages.print(f"  {entry.path}: {entry.set_aside}")
     if len(entries) > 10:
-        messages.print("  ... the manifest names them all (column 'set_aside')")
+        messages.print("  ... the manifest lists all of them (column 'set_aside')")

@@ -7,13 +7,16 @@ import shlex
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
 
-from pneumoscope.evaluation.tables import TableRow, number, read_table
 from pneumoscope.support.errors import PredictionsError
 from pneumoscope.support.files import write_text
+from pneumoscope.support.tables import TableRow, parse_number, read_table
+
+Floats: TypeAlias = NDArray[np.float64]
 
 CLASS_NAMES = ("NORMAL", "PNEUMONIA")
 """Names of the labels 0 and 1."""
@@ -90,6 +93,10 @@ class Predictions:
     def false_positives(self, threshold: float) -> NDArray[np.intp]:
         """Return the NORMAL rows whose probability is at least ``threshold``."""
         return np.flatnonzero((self.labels == 0) & (self.probabilities >= threshold))
+
+    def patient_numbers(self) -> NDArray[np.intp]:
+        """Return the number of each image's patient, 0 to patients - 1, shape (n,)."""
+        return np.unique(np.array(self.patients), return_inverse=True)[1]
 
     def write(self, path: Path) -> None:
         """Write the table as CSV, atomically; `read` gives back exactly the same values.
@@ -264,13 +271,13 @@ def _label(row: TableRow, negatives: Sequence[str]) -> int:
         else ""
     )
     raise PredictionsError(
-        f"line {row.line}: {said}; write NORMAL or 0, or PNEUMONIA or 1, in capitals or not{hint}"
+        f"{row.place}: {said}; write NORMAL or 0, or PNEUMONIA or 1, in capitals or not{hint}"
     )
 
 
 def _probability(file: str, text: str) -> float:
     try:
-        return number(text)
+        return parse_number(text)
     except ValueError:
         raise PredictionsError(f"{file}: the probability {text!r} is not a number") from None
 

@@ -13,6 +13,10 @@ class DatasetError(PneumoscopeError):
     """A source, table or manifest cannot serve as a dataset."""
 
 
+class TableError(PneumoscopeError):
+    """A CSV or Parquet file is not a table with one row per file."""
+
+
 class DownloadError(PneumoscopeError):
     """A download failed, or what came is not what was asked for."""
 

@@ -9,8 +9,8 @@ from math import isfinite, nan
 import numpy as np
 from numpy.typing import NDArray
 
-from pneumoscope.evaluation.statistics.metrics import Floats
-from pneumoscope.evaluation.tables import number
+from pneumoscope.evaluation.predictions import Floats
+from pneumoscope.support.tables import parse_number
 
 NOT_STATED = "not stated"
 """The subgroup of the images whose cell is empty, or no number or age among such."""
@@ -97,7 +97,7 @@ def _rows_by_value(column: str, cells: Sequence[str]) -> dict[str, NDArray[np.bo
     if column.strip().casefold() == "age":
         ages = _numbers(cells, _age)
         return _categories(cells) if ages is None else _age_bands(ages)
-    numbers = _numbers(cells, number)
+    numbers = _numbers(cells, parse_number)
     if numbers is not None and len(np.unique(numbers[~np.isnan(numbers)])) > _CATEGORIES:
         return _quartiles(numbers)
     return _categories(cells)
@@ -123,7 +123,7 @@ def _number(cell: str, read: Callable[[str], float]) -> float:
 def _age(cell: str) -> float:
     """Return an age in years; that of DICOM's value representation AS counts in its unit."""
     written = _DICOM_AGE.fullmatch(cell)
-    return int(written[1]) / _PER_YEAR[written[2]] if written else number(cell)
+    return int(written[1]) / _PER_YEAR[written[2]] if written else parse_number(cell)
 
 
 def _age_bands(ages: Floats) -> dict[str, NDArray[np.bool_]]:
