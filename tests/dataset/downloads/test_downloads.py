@@ -1,7 +1,7 @@
-"""Against a server on this machine that offers small archives built like the published ones.
+"""Downloads from a server on this host that offers small archives built like the published ones.
 
-The real kagglehub talks to it too: its environment variable sends it to plain http, and the
-usual proxy variable brings that to the server's port.
+The real kagglehub uses it as well: its environment variable makes it use plain http, and the
+usual proxy variable directs that to the server's port.
 """
 
 import csv
@@ -12,6 +12,7 @@ import random
 import stat
 import struct
 import zipfile
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -19,16 +20,9 @@ import pytest
 from PIL import Image
 
 from pneumoscope.dataset import Split
-from pneumoscope.dataset.fetch import (
-    KAGGLE,
-    MENDELEY,
-    PNEUMONIAMNIST,
-    Archive,
-    KaggleDataset,
-    fetch_kaggle,
-    fetch_medmnist,
-    fetch_mendeley,
-)
+from pneumoscope.dataset.downloads.catalogue import DATASETS, find_dataset
+from pneumoscope.dataset.downloads.origins import PublishedFile
+from pneumoscope.dataset.downloads.public_dataset import PublicDataset
 from pneumoscope.dataset.sources import list_images
 from pneumoscope.support.download import Checksum
 from pneumoscope.support.errors import DownloadError, StorageError
@@ -64,9 +58,14 @@ def zipped(files: dict[str, bytes]) -> bytes:
     return buffer.getvalue()
 
 
-def offer(site, content: bytes, images: int = len(IMAGES), room: int = 0) -> Archive:
+ARCHIVE = "ChestXRay2017.zip"
+
+
+def offer(site, content: bytes, images: int = len(IMAGES), room: int = 0) -> PublicDataset:
+    """Offer a file as the one that Mendeley Data publishes."""
     site.files["/file_downloaded"] = content
-    return Archive(f"{site.address}/file_downloaded", "ChestXRay2017.zip", images, room)
+    origin = PublishedFile(f"{site.address}/file_downloaded", ARCHIVE, checksum=None)
+    return replace(find_dataset("mendeley"), origin=origin, images=images, room=room)
 
 
 def tree(folder: Path) -> dict[str, bytes]:
@@ -82,7 +81,7 @@ def names(folder: Path) -> set[str]:
 
 
 def test_mendeley_gives_a_source_without_junk(site, tmp_path):
-    folder = fetch_mendeley(tmp_path, offer(site, zipped(MENDELEY_FILES)))
+    folder = offer(site, zipped(MENDELEY_FILES)).fetch(tmp_path)
     assert folder == tmp_path / "chest_xray"
     assert tree(folder) == IMAGES
     assert names(tmp_path) == {"chest_xray", "ChestXRay2017.zip"}
@@ -90,17 +89,17 @@ def test_mendeley_gives_a_source_without_junk(site, tmp_path):
 
 
 def test_mendeley_is_not_fetched_twice(site, tmp_path):
-    archive = offer(site, zipped(MENDELEY_FILES))
-    fetch_mendeley(tmp_path, archive)
+    dataset = offer(site, zipped(MENDELEY_FILES))
+    dataset.fetch(tmp_path)
     site.files.clear()
     (tmp_path / "ChestXRay2017.zip").unlink()
-    assert fetch_mendeley(tmp_path, archive) == tmp_path / "chest_xray"
+    assert dataset.fetch(tmp_path) == tmp_path / "chest_xray"
 
 
 def test_an_archive_put_there_by_hand_is_used(site, tmp_path):
-    archive = offer(site, zipped(MENDELEY_FILES))
-    (tmp_path / archive.name).write_bytes(site.files.pop("/file_downloaded"))
-    assert tree(fetch_mendeley(tmp_path, archive)) == IMAGES
+    dataset = offer(site, zipped(MENDELEY_FILES))
+    (tmp_path / dataset.origin.name).write_bytes(site.files.pop("/file_downloaded"))
+    assert tree(dataset.fetch(tmp_path)) == IMAGES
 
 
 def test_a_folder_that_holds_something_else_is_refused_and_kept(site, tmp_path):
@@ -108,25 +107,25 @@ def test_a_folder_that_holds_something_else_is_refused_and_kept(site, tmp_path):
     mine.parent.mkdir(parents=True)
     mine.write_bytes(b"mine")
     with pytest.raises(DownloadError, match="holds 1 of the dataset's images instead of 5"):
-        fetch_mendeley(tmp_path, offer(site, zipped(MENDELEY_FILES)))
+        offer(site, zipped(MENDELEY_FILES)).fetch(tmp_path)
     assert mine.read_bytes() == b"mine"
     assert site.sent == 0
 
 
-def test_what_an_interrupted_unpacking_left_is_cleared(site, tmp_path):
+def test_files_of_an_interrupted_unpacking_are_removed(site, tmp_path):
     left = tmp_path / ".chest_xray.part" / "train" / "NORMAL" / "half.jpeg"
     left.parent.mkdir(parents=True)
     left.touch()
-    assert tree(fetch_mendeley(tmp_path, offer(site, zipped(MENDELEY_FILES)))) == IMAGES
+    assert tree(offer(site, zipped(MENDELEY_FILES)).fetch(tmp_path)) == IMAGES
     assert not (tmp_path / ".chest_xray.part").exists()
 
 
 def test_an_archive_with_too_few_images(site, tmp_path):
-    archive = offer(site, zipped(MENDELEY_FILES), images=5856)
+    dataset = offer(site, zipped(MENDELEY_FILES), images=5856)
     with pytest.raises(DownloadError, match=r"holds 5 images where .* has 5,856") as raised:
-        fetch_mendeley(tmp_path, archive)
-    assert str(tmp_path / archive.name) in str(raised.value)
-    assert names(tmp_path) == {archive.name}
+        dataset.fetch(tmp_path)
+    assert str(tmp_path / dataset.origin.name) in str(raised.value)
+    assert names(tmp_path) == {dataset.origin.name}
 
 
 def corrupted(content: bytes) -> bytes:
@@ -142,20 +141,20 @@ def corrupted(content: bytes) -> bytes:
     "content", [corrupted(zipped(MENDELEY_FILES)), b"<html>Please log in</html>"]
 )
 def test_a_damaged_archive(site, tmp_path, content):
-    archive = offer(site, content)
+    dataset = offer(site, content)
     with pytest.raises(DownloadError, match=r"the archive is damaged .* Delete it") as raised:
-        fetch_mendeley(tmp_path, archive)
-    assert str(tmp_path / archive.name) in str(raised.value)
-    assert names(tmp_path) == {archive.name}
+        dataset.fetch(tmp_path)
+    assert str(tmp_path / dataset.origin.name) in str(raised.value)
+    assert names(tmp_path) == {dataset.origin.name}
 
 
 @pytest.mark.parametrize("escape", ["../outside.jpeg", "chest_xray/../../outside.jpeg", "/tmp/o"])
 def test_an_archive_that_leads_out_of_the_folder(site, tmp_path, escape):
     destination = tmp_path / "inner"
-    archive = offer(site, zipped({**MENDELEY_FILES, escape: b"escaped"}))
+    dataset = offer(site, zipped({**MENDELEY_FILES, escape: b"escaped"}))
     with pytest.raises(DownloadError, match="leads out of the folder"):
-        fetch_mendeley(destination, archive)
-    assert names(destination) == {archive.name}
+        dataset.fetch(destination)
+    assert names(destination) == {dataset.origin.name}
     assert names(tmp_path) == {"inner"}
 
 
@@ -165,16 +164,16 @@ def test_an_archive_with_a_link(site, tmp_path):
         link = zipfile.ZipInfo("chest_xray/train/NORMAL/link.jpeg")
         link.external_attr = (stat.S_IFLNK | 0o777) << 16
         file.writestr(link, "/etc/passwd")
-    archive = offer(site, buffer.getvalue(), images=len(IMAGES) + 1)
+    dataset = offer(site, buffer.getvalue(), images=len(IMAGES) + 1)
     with pytest.raises(DownloadError, match=r"link\.jpeg', a link"):
-        fetch_mendeley(tmp_path, archive)
-    assert names(tmp_path) == {archive.name}
+        dataset.fetch(tmp_path)
+    assert names(tmp_path) == {dataset.origin.name}
 
 
 def test_room_for_the_unpacked_images_is_checked_before_the_download(site, tmp_path):
-    archive = offer(site, zipped(MENDELEY_FILES), room=10**18)
+    dataset = offer(site, zipped(MENDELEY_FILES), room=10**18)
     with pytest.raises(StorageError, match=r"ChestXRay2017\.zip needs 1,000,000,000"):
-        fetch_mendeley(tmp_path, archive)
+        dataset.fetch(tmp_path)
     assert names(tmp_path) <= {"ChestXRay2017.zip.part", "ChestXRay2017.zip.part.json"}
 
 
@@ -183,18 +182,18 @@ def test_room_for_what_the_archive_announces_is_checked_before_unpacking(site, t
     with zipfile.ZipFile(buffer, "a") as file:
         file.writestr("chest_xray/train/NORMAL/bomb.jpeg", b"")
         file.getinfo("chest_xray/train/NORMAL/bomb.jpeg").file_size = 10**18
-    archive = offer(site, buffer.getvalue())
+    dataset = offer(site, buffer.getvalue())
     with pytest.raises(StorageError, match=r"ChestXRay2017\.zip needs 1,000,000,000"):
-        fetch_mendeley(tmp_path, archive)
-    assert names(tmp_path) == {archive.name}
+        dataset.fetch(tmp_path)
+    assert names(tmp_path) == {dataset.origin.name}
 
 
-def test_a_refusal_tells_where_to_put_the_archive(site, tmp_path):
-    archive = offer(site, b"")
+def test_a_refusal_names_the_address_and_the_place_of_the_archive(site, tmp_path):
+    dataset = offer(site, b"")
     site.files.clear()
     with pytest.raises(DownloadError, match="404") as raised:
-        fetch_mendeley(tmp_path, archive)
-    assert archive.url in str(raised.value)
+        dataset.fetch(tmp_path)
+    assert dataset.origin.url in str(raised.value)
     assert f"save the file as {tmp_path / 'ChestXRay2017.zip'}" in str(raised.value)
 
 
@@ -218,11 +217,11 @@ def destination(tmp_path) -> Path:
     return tmp_path / "data"
 
 
-SMALL = KaggleDataset("paultimothymooney/chest-xray-pneumonia", images=len(IMAGES), room=0)
+SMALL = replace(find_dataset("kaggle"), images=len(IMAGES), room=0)
 
 
 def test_kaggle_gives_one_copy_without_junk(kaggle, destination, tmp_path, capfd):
-    folder = fetch_kaggle(destination, SMALL)
+    folder = SMALL.fetch(destination)
     assert folder == destination / "chest_xray"
     assert tree(folder) == IMAGES
     assert names(destination) == {"chest_xray"}
@@ -231,30 +230,30 @@ def test_kaggle_gives_one_copy_without_junk(kaggle, destination, tmp_path, capfd
 
 
 def test_kaggle_is_not_fetched_twice(kaggle, destination):
-    fetch_kaggle(destination, SMALL)
+    SMALL.fetch(destination)
     sent = kaggle.sent
-    assert fetch_kaggle(destination, SMALL) == destination / "chest_xray"
+    assert SMALL.fetch(destination) == destination / "chest_xray"
     assert kaggle.sent == sent
 
 
-def test_kaggle_goes_on_where_it_broke_off(kaggle, destination):
+def test_kaggle_resumes(kaggle, destination):
     kaggle.most = 1_500_000  # kagglehub writes pieces of 1 MiB
-    with pytest.raises(DownloadError, match="goes on from what has arrived"):
-        fetch_kaggle(destination, SMALL)
+    with pytest.raises(DownloadError, match="it continues where it stopped"):
+        SMALL.fetch(destination)
     assert names(destination) == {".kagglehub"}
     (partial,) = destination.rglob("*.archive")
     arrived = partial.stat().st_size
     assert 0 < arrived <= 1_500_000
     kaggle.most = None
-    assert tree(fetch_kaggle(destination, SMALL)) == IMAGES
+    assert tree(SMALL.fetch(destination)) == IMAGES
     assert kaggle.ranges[-1] == f"bytes={arrived}-"
 
 
 @pytest.mark.parametrize("status", [401, 403])
-def test_kaggle_refuses_and_the_message_tells_where_a_token_goes(kaggle, destination, status):
+def test_kaggle_refuses_and_the_message_says_where_the_token_belongs(kaggle, destination, status):
     kaggle.kaggle_status = status
     with pytest.raises(DownloadError, match=str(status)) as raised:
-        fetch_kaggle(destination, SMALL)
+        SMALL.fetch(destination)
     message = str(raised.value)
     assert "https://www.kaggle.com/datasets/paultimothymooney/chest-xray-pneumonia" in message
     assert "https://www.kaggle.com/settings/api" in message
@@ -267,49 +266,49 @@ def test_kaggle_refuses_and_the_message_tells_where_a_token_goes(kaggle, destina
 def test_kaggle_does_not_deliver(kaggle, destination, status):
     kaggle.kaggle_status = status
     with pytest.raises(DownloadError, match="data fetch mendeley") as raised:
-        fetch_kaggle(destination, SMALL)
+        SMALL.fetch(destination)
     assert str(status) in str(raised.value)
 
 
 def test_kaggle_without_network(kaggle, destination, monkeypatch):
     monkeypatch.setenv("http_proxy", "http://127.0.0.1:9")
     with pytest.raises(DownloadError, match="Check the network"):
-        fetch_kaggle(destination, SMALL)
+        SMALL.fetch(destination)
 
 
 def test_kaggle_with_a_wrong_checksum(kaggle, destination):
     kaggle.digest = hashlib.md5(b"something else").digest()
     with pytest.raises(DownloadError, match="cannot be used"):
-        fetch_kaggle(destination, SMALL)
+        SMALL.fetch(destination)
     assert names(destination) == {".kagglehub"}
 
 
-def test_kaggle_with_something_that_is_no_archive(kaggle, destination):
+def test_kaggle_sends_another_file(kaggle, destination):
     kaggle.files["http://localhost/archive.zip"] = b"<html>Please log in</html>"
     with pytest.raises(DownloadError, match=r"Delete .*\.kagglehub"):
-        fetch_kaggle(destination, SMALL)
+        SMALL.fetch(destination)
 
 
 def test_kaggle_with_other_folders(kaggle, destination):
     kaggle.files["http://localhost/archive.zip"] = zipped({"readme.txt": b"moved"})
     with pytest.raises(DownloadError, match="no folder in it has train and test"):
-        fetch_kaggle(destination, SMALL)
+        SMALL.fetch(destination)
 
 
 def test_kaggle_with_too_few_images(kaggle, destination):
     with pytest.raises(DownloadError, match=r"holds 5 images where .* has 5,856"):
-        fetch_kaggle(destination, KaggleDataset(SMALL.handle, 5856, room=0))
+        replace(SMALL, images=5856).fetch(destination)
     assert not (destination / "chest_xray").exists()
 
 
-def test_kaggle_leaves_the_users_own_cache_setting(kaggle, destination, tmp_path):
-    fetch_kaggle(destination, SMALL)
+def test_kaggle_keeps_the_cache_setting_of_the_user(kaggle, destination, tmp_path):
+    SMALL.fetch(destination)
     assert os.environ["KAGGLEHUB_CACHE"] == str(tmp_path / "the user's own cache")
 
 
 def test_kaggle_checks_the_room_first(kaggle, destination):
     with pytest.raises(StorageError, match="chest-xray-pneumonia needs 1,000,000,000"):
-        fetch_kaggle(destination, KaggleDataset(SMALL.handle, len(IMAGES), room=10**18))
+        replace(SMALL, room=10**18).fetch(destination)
     assert kaggle.sent == 0
 
 
@@ -328,19 +327,20 @@ def medmnist_arrays() -> dict[str, np.ndarray]:
     return arrays
 
 
-def offer_medmnist(site, arrays: dict[str, np.ndarray], images: int = 10) -> Archive:
+def offer_medmnist(site, arrays: dict[str, np.ndarray], images: int = 10) -> PublicDataset:
     buffer = io.BytesIO()
     np.savez_compressed(buffer, **arrays)
     content = buffer.getvalue()
     site.files["/pneumoniamnist.npz?download=1"] = content
     checksum = Checksum("md5", hashlib.md5(content).hexdigest())
     url = f"{site.address}/pneumoniamnist.npz?download=1"
-    return Archive(url, "pneumoniamnist.npz", images, 0, checksum)
+    origin = PublishedFile(url, "pneumoniamnist.npz", checksum)
+    return replace(find_dataset("medmnist"), origin=origin, images=images, room=0)
 
 
 def test_medmnist_becomes_a_table_with_its_splits(site, tmp_path):
     arrays = medmnist_arrays()
-    table = fetch_medmnist(tmp_path, offer_medmnist(site, arrays))
+    table = offer_medmnist(site, arrays).fetch(tmp_path)
     assert table == tmp_path / "pneumoniamnist" / "labels.csv"
     with table.open() as file:
         rows = list(csv.DictReader(file))
@@ -354,51 +354,66 @@ def test_medmnist_becomes_a_table_with_its_splits(site, tmp_path):
 
 
 def test_the_table_is_a_source(site, tmp_path):
-    entries = list_images(fetch_medmnist(tmp_path, offer_medmnist(site, medmnist_arrays()))).entries
+    entries = list_images(offer_medmnist(site, medmnist_arrays()).fetch(tmp_path)).entries
     assert [entry.split for entry in entries].count(Split.VALIDATION) == 2
     assert all((tmp_path / "pneumoniamnist" / entry.path).is_file() for entry in entries)
 
 
 def test_medmnist_is_not_fetched_twice(site, tmp_path):
-    archive = offer_medmnist(site, medmnist_arrays())
-    first = fetch_medmnist(tmp_path, archive)
+    dataset = offer_medmnist(site, medmnist_arrays())
+    first = dataset.fetch(tmp_path)
     site.files.clear()
-    (tmp_path / archive.name).unlink()
-    assert fetch_medmnist(tmp_path, archive) == first
+    (tmp_path / dataset.origin.name).unlink()
+    assert dataset.fetch(tmp_path) == first
 
 
 def test_medmnist_does_not_take_the_place_of_something_else(site, tmp_path):
     (tmp_path / "pneumoniamnist").mkdir()
     with pytest.raises(DownloadError, match="holds 0 of the dataset's images instead of 10"):
-        fetch_medmnist(tmp_path, offer_medmnist(site, medmnist_arrays()))
+        offer_medmnist(site, medmnist_arrays()).fetch(tmp_path)
 
 
 def test_a_wrong_md5_is_refused(site, tmp_path):
-    archive = offer_medmnist(site, medmnist_arrays())
+    dataset = offer_medmnist(site, medmnist_arrays())
     offer_medmnist(site, {name: array[::-1] for name, array in medmnist_arrays().items()})
-    with pytest.raises(DownloadError, match=archive.checksum.digest):
-        fetch_medmnist(tmp_path, archive)
+    with pytest.raises(DownloadError, match=dataset.origin.checksum.digest):
+        dataset.fetch(tmp_path)
     assert names(tmp_path) == set()
 
 
 def test_medmnist_with_another_number_of_images(site, tmp_path):
-    archive = offer_medmnist(site, medmnist_arrays(), images=5856)
+    dataset = offer_medmnist(site, medmnist_arrays(), images=5856)
     with pytest.raises(DownloadError, match=r"holds 10 images where .* has 5,856"):
-        fetch_medmnist(tmp_path, archive)
-    assert names(tmp_path) == {archive.name}
+        dataset.fetch(tmp_path)
+    assert names(tmp_path) == {dataset.origin.name}
 
 
 def test_pickled_objects_are_not_loaded(site, tmp_path):
     arrays = medmnist_arrays()
     arrays["train_labels"] = np.array([[print]] * 5, dtype=object)
     with pytest.raises(DownloadError, match="not the published arrays"):
-        fetch_medmnist(tmp_path, offer_medmnist(site, arrays))
+        offer_medmnist(site, arrays).fetch(tmp_path)
     assert not (tmp_path / "pneumoniamnist").exists()
 
 
 def test_the_published_addresses():
     """The dataset's page says 5,856; the address and MD5 are those of medmnist 3.0's info.py."""
-    assert {MENDELEY.images, KAGGLE.images, PNEUMONIAMNIST.images} == {5856}
-    assert MENDELEY.url.startswith("https://data.mendeley.com/public-files/datasets/rscbjbr9sj/")
-    assert PNEUMONIAMNIST.url.startswith("https://zenodo.org/records/10519652/files/")
-    assert PNEUMONIAMNIST.checksum == Checksum("md5", "d6a3c71de1b945ea11211b03746c1fe1")
+    mendeley, medmnist = find_dataset("mendeley").origin, find_dataset("medmnist").origin
+    assert {dataset.images for dataset in DATASETS} == {5856}
+    assert mendeley.url.startswith("https://data.mendeley.com/public-files/datasets/rscbjbr9sj/")
+    assert medmnist.url.startswith("https://zenodo.org/records/10519652/files/")
+    assert medmnist.checksum == Checksum("md5", "d6a3c71de1b945ea11211b03746c1fe1")
+
+
+def test_help_and_documentation_name_each_dataset(pneumoscope):
+    page = Path(__file__).parents[3] / "docs" / "how-to" / "prepare-data.md"
+    help_text = pneumoscope("data", "fetch", "--help").out
+    for dataset in DATASETS:
+        assert f"| `{dataset.name}` |" in page.read_text()
+        assert dataset.name in help_text
+
+
+def test_an_unknown_dataset_is_refused_with_the_names_of_all(pneumoscope):
+    outcome = pneumoscope("data", "fetch", "nowhere")
+    assert outcome.code == 2
+    assert "mendeley, kaggle, medmnist" in " ".join(outcome.err.replace("│", " ").split())
