@@ -10,10 +10,10 @@ from pneumoscope.evaluation.report.experiment_results import (
     History,
     ModelResult,
     ParameterCounts,
+    SplitResult,
 )
 from pneumoscope.evaluation.selection.rule import Choice
-from pneumoscope.evaluation.statistics.bootstrap import bootstrap_intervals
-from pneumoscope.evaluation.statistics.metrics import measure
+from pneumoscope.evaluation.statistics.discrimination import bootstrap_metrics
 
 Table = Callable[..., Predictions]
 
@@ -49,12 +49,8 @@ def experiment(table: Table) -> Callable[..., ExperimentResult]:
             epochs=2,
             seconds=3.25,
             history=History((1, 2), (0.7, 0.5), (0.8, 0.6)),
-            validation_predictions=validation,
-            test_predictions=test,
-            validation=measure(validation),
-            test=measure(test),
-            validation_intervals=bootstrap_intervals(validation, 0.5, draws=50),
-            test_intervals=bootstrap_intervals(test, 0.5, draws=50),
+            validation=SplitResult(validation, bootstrap_metrics(validation, 0.5, draws=50)),
+            test=SplitResult(test, bootstrap_metrics(test, 0.5, draws=50)),
         )
         counts = {name: {"NORMAL": 2, "PNEUMONIA": 3} for name in ("train", "validation", "test")}
         summary = {"fingerprint": "f00d", "counts": counts, "synthetic": False}

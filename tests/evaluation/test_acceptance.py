@@ -1,7 +1,8 @@
 import pytest
 
 from pneumoscope.evaluation.acceptance import Criterion, Outcome, Requirements, State, decide
-from pneumoscope.evaluation.statistics.intervals import Estimate, Interval, wilson
+from pneumoscope.evaluation.statistics.intervals import proportion
+from pneumoscope.report.estimate import Estimate
 from pneumoscope.support.errors import PredictionsError
 
 ASKED = Requirements()
@@ -10,7 +11,7 @@ MANY = (200, 200)
 
 def criterion(name, low, high, *, recalibrated=False, least=0.9, most=None):
     middle = (low + high) / 2
-    return Criterion(name, recalibrated, Estimate(middle, Interval(low, high)), least, most)
+    return Criterion(name, recalibrated, Estimate(middle, low, high), least, most)
 
 
 GOOD = [criterion(name, 0.95, 0.99) for name in ("auc", "sensitivity", "specificity")]
@@ -24,7 +25,7 @@ POOR_BOTH = [
 ]
 OPEN_SLOPE = criterion("slope", 1.5, 2.5, least=0.5, most=2)
 UNDEFINED_SLOPE = Criterion("slope", False, Estimate(None), low=0.5, high=2)
-MANY_REJECTED = Criterion("rejected", False, Estimate(0.5, Interval(0.4, 0.6)), high=0.1)
+MANY_REJECTED = Criterion("rejected", False, Estimate(0.5, 0.4, 0.6), high=0.1)
 OPEN = criterion("sensitivity", 0.85, 0.95)
 OPEN_AFTER = criterion("sensitivity", 0.85, 0.95, recalibrated=True)
 
@@ -99,32 +100,32 @@ def test_reasons_name_what_failed_with_its_interval_and_limit():
 
 def test_the_sample_is_one_whose_interval_would_settle_it():
     # 98 of 100 ill found, of 200 images, where 0.95 is asked for: Wilson says 0.930 to 0.994.
-    found = Estimate(0.98, wilson(98, 100))
+    found = proportion(98, 100)
     both = [Criterion("sensitivity", after, found, low=0.95) for after in (False, True)]
     verdict = decide([criterion("auc", 0.95, 0.99), *both], 200, MANY, ASKED)
     assert verdict.answer is Outcome.UNDECIDED
     ill = verdict.sample // 2
-    assert wilson(round(0.98 * ill), ill).low == pytest.approx(0.95, abs=0.006)
+    assert proportion(round(0.98 * ill), ill).low == pytest.approx(0.95, abs=0.006)
     assert 200 < verdict.sample < 1000
 
 
 def test_an_auc_on_its_way_to_failing_settles_it_before_all_others():
     # A quarter more images would take its interval's end from 0.92 to below 0.90.
-    auc = Criterion("auc", False, Estimate(0.70, Interval(0.48, 0.92)), low=0.9)
-    at_the_limit = Criterion("sensitivity", False, Estimate(0.95, Interval(0.9, 0.99)), low=0.95)
+    auc = Criterion("auc", False, Estimate(0.70, 0.48, 0.92), low=0.9)
+    at_the_limit = Criterion("sensitivity", False, Estimate(0.95, 0.9, 0.99), low=0.95)
     verdict = decide([auc, at_the_limit], 100, MANY, ASKED)
     assert verdict.sample == pytest.approx(121, abs=1)
 
 
 def test_the_longer_arm_counts_where_an_interval_is_cut_short():
     # 14 of 16 found where 0.95 is asked for; by the normal approximation 1.96² p (1 - p) / d².
-    seen = Criterion("sensitivity", False, Estimate(0.875, Interval(0.713, 1.0)), low=0.95)
+    seen = Criterion("sensitivity", False, Estimate(0.875, 0.713, 1.0), low=0.95)
     assert 16 * seen.factor_needed() == pytest.approx(1.96**2 * 0.875 * 0.125 / 0.075**2, rel=0.02)
 
 
 def test_no_sample_is_named_where_none_would_settle_it():
     for value in (0.95, 0.9501):
-        open_one = Estimate(value, Interval(0.9, 0.99))
+        open_one = Estimate(value, 0.9, 0.99)
         both = [Criterion("sensitivity", after, open_one, low=0.95) for after in (False, True)]
         assert decide([GOOD[0], *both], 100, MANY, ASKED).sample is None
 

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from math import ceil
 
-from pneumoscope.evaluation.statistics.intervals import Estimate
+from pneumoscope.report.estimate import Estimate
 from pneumoscope.support.errors import PredictionsError
 
 FEWEST = 20
@@ -99,14 +99,14 @@ class Criterion:
     @property
     def state(self) -> State:
         """Met if the whole interval keeps the limits, failed if all of it breaks one."""
-        interval = self.estimate.interval
-        if interval is None:
+        if self.estimate.interval is None:
             return State.UNDECIDED
+        first, last = self.estimate.interval
         low = float("-inf") if self.low is None else self.low
         high = float("inf") if self.high is None else self.high
-        if interval.high < low or interval.low > high:
+        if last < low or first > high:
             return State.FAILED
-        return State.MET if low <= interval.low and interval.high <= high else State.UNDECIDED
+        return State.MET if low <= first and last <= high else State.UNDECIDED
 
     def heads_for(self) -> State:
         """Return what it would become if the figure stayed and its interval shrank."""
@@ -128,7 +128,7 @@ class Criterion:
         value, interval = self.estimate.value, self.estimate.interval
         if value is None or interval is None or self.heads_for() is State.UNDECIDED:
             return None
-        arm = max(interval.high - value, value - interval.low)
+        arm = max(interval[1] - value, value - interval[0])
         distances = [abs(limit - value) for limit in (self.low, self.high) if limit is not None]
         return max(1.0, (arm / min(distances)) ** 2)
 
@@ -179,8 +179,7 @@ def decide(
 
     Examples
     --------
-    >>> from pneumoscope.evaluation.statistics.intervals import Interval
-    >>> poor = Criterion("auc", False, Estimate(0.5, Interval(0.45, 0.55)), low=0.9)
+    >>> poor = Criterion("auc", False, Estimate(0.5, 0.45, 0.55), low=0.9)
     >>> decide([poor], 500, (100, 100), Requirements()).answer.value
     'not fit'
     """

@@ -1,15 +1,12 @@
 """One or several readers on the same images: each judged, all compared, one chosen."""
 
-import json
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
-from typing import Any
+from dataclasses import dataclass
 
 import numpy as np
 
 from pneumoscope.evaluation.model_evaluation import ModelEvaluation, Subject, evaluate_model
 from pneumoscope.evaluation.predictions import Predictions
-from pneumoscope.evaluation.report.evaluation_json import evaluation_json, with_intervals
 from pneumoscope.evaluation.selection.rule import MIN_RECALL, Candidate, Choice, choose
 from pneumoscope.evaluation.selection.stability import ChoiceStability, choice_stability
 from pneumoscope.evaluation.statistics.bootstrap import DRAWS
@@ -21,9 +18,6 @@ from pneumoscope.support.terminal import track
 
 _ALIKE = 0.95
 """Share of each table's images that all must have, for the rest to be left out of comparisons."""
-
-SCHEMA = 1
-"""Of the JSON; it changes only when a reader of the old one would misread the new."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -129,44 +123,8 @@ def _chosen(
     candidates = []
     for name, predictions in validations.items():
         metrics = measure(predictions, thresholds[name])
-        candidates.append(Candidate(name, metrics.precision, metrics.recall))
+        candidates.append(Candidate(name, metrics.value("ppv"), metrics.value("sensitivity")))
     return (
         choose(candidates, min_recall),
         choice_stability(validations, thresholds, min_recall, seed=seed),
     )
-
-
-def comparison_json(evidence: Comparison, extra: dict[str, Any] | None = None) -> str:
-    """Return the evidence as JSON; see `evaluation_json` for each model.
-
-    Parameters
-    ----------
-    evidence
-        What was found.
-    extra
-        Further names at the top.
-    """
-    choice, stability = evidence.choice, evidence.stability
-    content = {
-        "schema": SCHEMA,
-        "models": [evaluation_json(one) for one in evidence.judgements],
-        "compared": evidence.compared,
-        "comparisons": [_pair(pair) for pair in evidence.pairs],
-        "choice": None if choice is None else asdict(choice),
-        "choice_stability": None if stability is None else asdict(stability),
-        **(extra or {}),
-    }
-    return json.dumps(content, indent=2, allow_nan=False) + "\n"
-
-
-def _pair(pair: Pair) -> dict[str, Any]:
-    return {
-        "first": pair.first,
-        "second": pair.second,
-        **with_intervals({"auc_difference": pair.auc.difference}),
-        "delong_z": pair.auc.z,
-        "delong_p": pair.auc.p,
-        "delong_p_holm": pair.auc_p_holm,
-        "mcnemar": asdict(pair.calls),
-        "mcnemar_p_holm": pair.calls_p_holm,
-    }

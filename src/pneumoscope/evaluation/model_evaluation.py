@@ -109,7 +109,7 @@ def evaluate_model(
     discrimination = discriminate(predictions, subject.thresholds, prevalences, draws, seed)
     recalibrated, recalibrated_on = _recalibrated(subject, seed)
     rates = {
-        point.name: (point.figures["sensitivity"], point.figures["specificity"])
+        point.name: (point.estimates["sensitivity"], point.estimates["specificity"])
         for point in discrimination.points
     }
     return ModelEvaluation(

@@ -12,7 +12,7 @@ import pneumoscope
 from pneumoscope.dataset import Manifest, Split
 from pneumoscope.evaluation.predictions import Predictions
 from pneumoscope.evaluation.selection.operating_points import require_both_classes
-from pneumoscope.evaluation.statistics.metrics import measure
+from pneumoscope.evaluation.statistics.roc import roc_auc
 from pneumoscope.evaluation.statistics.temperature_scaling import (
     calibrate,
     fit_temperature,
@@ -238,7 +238,8 @@ def _in_integers(graph: bytes, train: Examples, validation: _Part) -> tuple[byte
 
 def _auc(part: _Part) -> float:
     require_both_classes(part.examples.labels)
-    auc = measure(part.predictions(1.0)).auc
+    predictions = part.predictions(1.0)
+    auc = roc_auc(predictions.labels, predictions.probabilities)
     assert auc is not None
     return auc
 

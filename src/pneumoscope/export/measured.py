@@ -1,20 +1,17 @@
 """What a bundle's record holds of predictions: its operating points, and figures with intervals."""
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 
 from pneumoscope.evaluation.predictions import Predictions
 from pneumoscope.evaluation.selection.operating_points import (
-    ABSTAIN_LEVEL,
     CONFIRM_PRECISION,
     choose_operating_points,
 )
-from pneumoscope.evaluation.statistics.bootstrap import bootstrap_intervals
-from pneumoscope.evaluation.statistics.metrics import measure
-from pneumoscope.reader.bundle import Figure, OperatingPoint
+from pneumoscope.evaluation.statistics.discrimination import bootstrap_metrics
+from pneumoscope.report.estimate import Estimate
+from pneumoscope.report.operating_point import POINT_METRICS, OperatingPoint
 from pneumoscope.support.terminal import messages
-
-_FIGURES = ("auc", "average_precision")
-_FIGURES_AT_A_POINT = ("recall", "specificity", "precision", "accuracy")
 
 
 def record_operating_points(
@@ -38,16 +35,12 @@ def record_operating_points(
         If validation has images of one class alone.
     """
     points = {
-        point.name: OperatingPoint(
-            rule=point.rule,
-            threshold=point.threshold,
-            low=point.low,
-            high=point.high,
-            level=ABSTAIN_LEVEL,
-            measured=_figures(calibrated, point.threshold, _FIGURES_AT_A_POINT),
-            tested={} if tested is None else _figures(tested, point.threshold, _FIGURES_AT_A_POINT),
+        name: replace(
+            point,
+            measured=_measure_point(calibrated, point.threshold),
+            tested={} if tested is None else _measure_point(tested, point.threshold),
         )
-        for point in choose_operating_points(calibrated, *shifted)
+        for name, point in choose_operating_points(calibrated, *shifted).items()
     }
     if "confirm" not in points:
         messages.print(
@@ -58,21 +51,18 @@ def record_operating_points(
     return points
 
 
-def record_metrics(parts: Mapping[str, Predictions | None]) -> dict[str, dict[str, Figure]]:
-    """Return the figures over all thresholds, of each part that there is, by its name."""
+def record_metrics(
+    predictions: Mapping[str, Predictions | None],
+) -> dict[str, dict[str, Estimate]]:
+    """Return AUC and average precision of the predictions for each split that has any."""
     return {
-        str(name): _figures(part, 0.5, _FIGURES) for name, part in parts.items() if part is not None
+        str(split): {name: metrics[name] for name in ("auc", "average_precision")}
+        for split, table in predictions.items()
+        if table is not None
+        for metrics in [bootstrap_metrics(table, 0.5)]
     }
 
 
-def _figures(predictions: Predictions, threshold: float, names: Sequence[str]) -> dict[str, Figure]:
-    values = measure(predictions, threshold).values()
-    intervals = bootstrap_intervals(predictions, threshold)
-    return {
-        name: Figure(
-            value=values[name],
-            low=None if (interval := intervals[name]) is None else interval.low,
-            high=None if interval is None else interval.high,
-        )
-        for name in names
-    }
+def _measure_point(predictions: Predictions, threshold: float) -> dict[str, Estimate]:
+    metrics = bootstrap_metrics(predictions, threshold)
+    return {name: metrics[name] for name in POINT_METRICS}

@@ -57,8 +57,9 @@ class Recalibrated:
         for name, point in self.bundle.record.operating_points.items():
             if name not in old.record.operating_points:
                 continue
-            before = measure(self.before, old.record.operating_points[name].threshold).recall
-            after = measure(self.after, point.threshold).recall
+            old_threshold = old.record.operating_points[name].threshold
+            before = measure(self.before, old_threshold).value("sensitivity")
+            after = measure(self.after, point.threshold).value("sensitivity")
             if before is not None and after is not None and after < before:
                 return (
                     f"At {name} the new bundle finds {after:.1%} of pneumonia in the patients that "

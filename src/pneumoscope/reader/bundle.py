@@ -3,7 +3,7 @@
 import hashlib
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Literal
 
@@ -12,11 +12,16 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 
 import pneumoscope
 from pneumoscope.radiograph import Resampling, preprocess
+from pneumoscope.report.estimate import Estimate
+from pneumoscope.report.operating_point import OperatingPoint
 from pneumoscope.support.errors import BundleError
 from pneumoscope.support.files import atomic_folder, write_bytes
 
-FORMAT = 2
-"""Version of the folder's layout."""
+FORMAT = 3
+"""Version of the folder's layout; format 2 is read too, and its metrics are renamed."""
+
+_RENAMED_METRICS = {"recall": "sensitivity", "precision": "ppv"}
+"""Metrics of an operating point by their names in format 2, and their names since."""
 
 RECORD = "bundle.yaml"
 CHECKSUM = "bundle.yaml.sha256"
@@ -51,14 +56,6 @@ class Member(_Part):
     created: str
 
 
-class Figure(_Part):
-    """A metric with its 95 % interval, bootstrapped by patient."""
-
-    value: float | None
-    low: float | None
-    high: float | None
-
-
 class Calibration(_Part):
     """Probability = sigmoid(logit / temperature + intercept)."""
 
@@ -66,24 +63,6 @@ class Calibration(_Part):
     intercept: float = 0.0
     n: int
     fitted_on: str
-
-
-class OperatingPoint(_Part):
-    """Where probability becomes a finding.
-
-    A probability of at least ``threshold`` means pneumonia; from ``low`` to ``high``, both
-    included, the finding is uncertain. The band was made by split conformal prediction such that
-    at most ``level`` of either class lies beyond its far end, for images like those of validation.
-    ``measured`` is on those validation images, ``tested`` on the test split, where that was read.
-    """
-
-    rule: str
-    threshold: float
-    low: float
-    high: float
-    level: float
-    measured: dict[str, Figure]
-    tested: dict[str, Figure] = {}
 
 
 class TrainingData(_Part):
@@ -108,7 +87,7 @@ class Change(_Part):
 class BundleRecord(_Part):
     """What ``bundle.yaml`` says."""
 
-    format: Literal[2] = 2
+    format: Literal[2, 3] = 3
     name: str
     notice: str | None
     created: str
@@ -121,7 +100,7 @@ class BundleRecord(_Part):
     operating_points: dict[str, OperatingPoint]
     population_limit: float
     training_data: TrainingData
-    metrics: dict[str, dict[str, Figure]]
+    metrics: dict[str, dict[str, Estimate]]
     """By split, then metric: of the exported graph on validation, of the Runs on test."""
     intended_use: str
     limitations: tuple[str, ...]
@@ -231,7 +210,7 @@ def _parse(text: bytes, folder: Path) -> BundleRecord:
     except (yaml.YAMLError, UnicodeDecodeError) as error:
         raise BundleError(f"{path}: cannot be read as YAML ({error}); {_AGAIN}") from error
     found = settings.get("format") if isinstance(settings, dict) else None
-    if found != FORMAT:
+    if found not in (2, FORMAT):
         raise BundleError(
             f"{folder}: a bundle of format {found}, and this pneumoscope "
             f"({pneumoscope.__version__}) reads format {FORMAT}; use the version that made it, or "
@@ -252,7 +231,20 @@ def _parse(text: bytes, folder: Path) -> BundleRecord:
         raise BundleError(
             f"{path}: its list of files is wrong ({', '.join([*unsafe, *missing])}); {_AGAIN}"
         )
-    return record
+    return record if record.format == FORMAT else _with_renamed_metrics(record)
+
+
+def _with_renamed_metrics(record: BundleRecord) -> BundleRecord:
+    """Return a record of format 2 in the current one."""
+
+    def rename(metrics: Mapping[str, Estimate]) -> dict[str, Estimate]:
+        return {_RENAMED_METRICS.get(name, name): value for name, value in metrics.items()}
+
+    points = {
+        name: replace(point, measured=rename(point.measured), tested=rename(point.tested))
+        for name, point in record.operating_points.items()
+    }
+    return record.model_copy(update={"format": FORMAT, "operating_points": points})
 
 
 def _read(path: Path, folder: Path) -> bytes:

@@ -1,8 +1,10 @@
 """A short model card in Markdown, written from the bundle's own record."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 
-from pneumoscope.reader.bundle import BundleRecord, Figure
+from pneumoscope.reader.bundle import BundleRecord
+from pneumoscope.report.estimate import Estimate
+from pneumoscope.report.operating_point import POINT_METRICS
 
 
 def model_card(record: BundleRecord) -> str:
@@ -66,7 +68,7 @@ def _lines(record: BundleRecord) -> Iterator[str]:
     yield "| split | AUC | average precision |"
     yield "| --- | --- | --- |"
     for split, figures in record.metrics.items():
-        yield f"| {split} | {_show(figures['auc'])} | {_show(figures['average_precision'])} |"
+        yield f"| {split} | {figures['auc']} | {figures['average_precision']} |"
     yield ""
     yield from _operating_points(record)
     yield ""
@@ -93,31 +95,28 @@ def _operating_points(record: BundleRecord) -> Iterator[str]:
         "on new ones:"
     )
     yield ""
-    yield f"| | threshold | uncertain | {' | '.join(_AT_A_POINT)} | rule |"
-    yield "| --- " * (4 + len(_AT_A_POINT)) + "|"
-    for name, point in points.items():
-        band = f"{point.low:.3f} to {point.high:.3f}"
-        yield f"| {name} | {point.threshold:.3f} | {band} | {_row(point.measured)} | {point.rule} |"
+    bands = (f"{point.low:.3f} to {point.high:.3f}" for point in points.values())
+    yield _row("", points)
+    yield "| --- " * (1 + len(points)) + "|"
+    yield _row("Threshold", (f"{point.threshold:.3f}" for point in points.values()))
+    yield _row("Uncertain", bands)
+    yield from _metric_rows([point.measured for point in points.values()])
+    yield _row("Rule", (point.rule for point in points.values()))
     if not all(point.tested for point in points.values()):
         return
     yield ""
     yield "The same thresholds on the test split, which had no part in fitting them:"
     yield ""
-    yield f"| | {' | '.join(_AT_A_POINT)} |"
-    yield "| --- " * (1 + len(_AT_A_POINT)) + "|"
-    yield from (f"| {name} | {_row(point.tested)} |" for name, point in points.items())
+    yield _row("", points)
+    yield "| --- " * (1 + len(points)) + "|"
+    yield from _metric_rows([point.tested for point in points.values()])
 
 
-_AT_A_POINT = ("recall", "specificity", "precision", "accuracy")
+def _metric_rows(columns: Sequence[Mapping[str, Estimate]]) -> Iterator[str]:
+    for name, metric in POINT_METRICS.items():
+        if all(name in metrics for metrics in columns):
+            yield _row(metric.label, (str(metrics[name]) for metrics in columns))
 
 
-def _row(figures: Mapping[str, Figure]) -> str:
-    return " | ".join(_show(figures[name]) for name in _AT_A_POINT)
-
-
-def _show(figure: Figure) -> str:
-    if figure.value is None:
-        return "undefined"
-    if figure.low is None:
-        return f"{figure.value:.3f}"
-    return f"{figure.value:.3f} ({figure.low:.3f} to {figure.high:.3f})"
+def _row(heading: str, cells: Iterable[str]) -> str:
+    return f"| {' | '.join([heading, *cells])} |"

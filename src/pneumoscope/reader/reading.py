@@ -7,9 +7,9 @@ from enum import StrEnum
 import numpy as np
 from numpy.typing import NDArray
 
-from pneumoscope.reader.bundle import OperatingPoint
 from pneumoscope.reader.input_statistics import InputStatistics
 from pneumoscope.reader.quality_gate import QualityFinding
+from pneumoscope.report.operating_point import OperatingPoint
 
 
 class Status(StrEnum):

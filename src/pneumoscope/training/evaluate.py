@@ -1,12 +1,12 @@
 """What a Run's network says of validation and test images, judged and written into the Run."""
 
 import json
-from datetime import UTC, datetime
 from pathlib import Path
 
 from matplotlib.figure import Figure
 
 from pneumoscope.dataset import Split
+from pneumoscope.dataset.reading_log import record_test_reading
 from pneumoscope.evaluation.predictions import Predictions
 from pneumoscope.evaluation.report.figures.predictions import (
     confusion_figure,
@@ -14,13 +14,12 @@ from pneumoscope.evaluation.report.figures.predictions import (
     precision_recall_figure,
     roc_figure,
 )
-from pneumoscope.evaluation.statistics.bootstrap import bootstrap_intervals
-from pneumoscope.evaluation.statistics.metrics import Metrics, measure
-from pneumoscope.models import Network, build_network, find_model, place, select_device
-from pneumoscope.models.vgg16 import Backbone, vgg16_layers
+from pneumoscope.evaluation.statistics.discrimination import bootstrap_metrics
+from pneumoscope.evaluation.statistics.metrics import Metrics
+from pneumoscope.models import Network, place, select_device
 from pneumoscope.report.html import figure_png
 from pneumoscope.support.errors import RunError
-from pneumoscope.support.files import append_line, write_bytes, write_text
+from pneumoscope.support.files import write_bytes, write_text
 from pneumoscope.support.terminal import messages
 from pneumoscope.training.examples import ExampleStore
 from pneumoscope.training.run import Run
@@ -53,9 +52,9 @@ def evaluate_run(run: Run, store: ExampleStore) -> Metrics:
             f"{run.folder}: was trained on another manifest; its own is "
             f"{run.folder / 'manifest.parquet'}"
         )
-    network, backbone = finished_network(run)
-    examples = store.examples(Split.TEST, run.recipe, backbone)
-    _note_reading(run, store, len(examples))
+    network = finished_network(run)
+    examples = store.examples(Split.TEST, run.recipe, network.backbone)
+    record_test_reading(run.folder, store.manifest.fingerprint, len(examples))
     with messages.status(f"Judging {run.recipe.model} on the test split"):
         probabilities = predict(network, examples, run.recipe.precision)
         predictions = examples.predictions(probabilities)
@@ -85,15 +84,12 @@ def write_evaluation(run: Run, split: Split, predictions: Predictions) -> Metric
     """
     threshold = run.recipe.threshold
     predictions.write(_predictions_path(run, split))
-    metrics = measure(predictions, threshold)
-    intervals = bootstrap_intervals(predictions, threshold)
+    metrics = bootstrap_metrics(predictions, threshold)
     record = metrics.to_json() | {
         "threshold": threshold,
         "manifest_fingerprint": run.record.manifest_fingerprint,
         "synthetic": run.record.synthetic,
-        "intervals": {
-            name: interval and [interval.low, interval.high] for name, interval in intervals.items()
-        },
+        "intervals": metrics.intervals_json(),
     }
     for name, figure in _figures(run, split, predictions, metrics):
         write_bytes(run.folder / "figures" / f"{name}.png", figure_png(figure))
@@ -127,7 +123,7 @@ def _figures(
     ]
 
 
-def finished_network(run: Run) -> tuple[Network, Backbone | None]:
+def finished_network(run: Run) -> Network:
     """Rebuild a Run's network, and its backbone if it has one, on the device that computes.
 
     The Run alone is needed; the file that VGG16 came from is not any more.
@@ -137,10 +133,7 @@ def finished_network(run: Run) -> tuple[Network, Backbone | None]:
     RunError
         If the weights are missing or damaged.
     """
-    spec = find_model(run.recipe.model)
-    layers = vgg16_layers() if spec.on_vgg16 else None
-    recipe = run.recipe
-    network = build_network(spec, recipe.image_size, recipe.seed, layers, run.structure())
+    network = run.recipe.spec.build(run.recipe.image_size, run.structure())
     try:
         network.load_state_dict(run.read_weights())
     except RuntimeError as error:
@@ -149,18 +142,7 @@ def finished_network(run: Run) -> tuple[Network, Backbone | None]:
             f"({str(error).splitlines()[0]}); use the versions of pneumoscope and transformers "
             "that run.json names, or train again into another folder"
         ) from error
-    place(network, select_device())
-    if layers is None or run.record.backbone is None:
-        return network, None
-    return network, Backbone(layers, run.record.backbone.origin, run.record.backbone.digest)
-
-
-def _note_reading(run: Run, store: ExampleStore, n: int) -> None:
-    path = run.folder / "test_readings.csv"
-    if not path.exists():
-        write_text(path, "time,images,manifest_fingerprint\n")
-    time = datetime.now(UTC).isoformat(timespec="seconds")
-    append_line(path, f"{time},{n},{store.manifest.fingerprint}")
+    return place(network, select_device())
 
 
 def _metrics_path(run: Run, split: Split) -> Path:

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 from torch.nn import functional
 
+from pneumoscope.evaluation.statistics.intervals import proportion
 from pneumoscope.evaluation.statistics.metrics import measure
 from pneumoscope.models import Network, Precision, computing_in, place, select_device
 from pneumoscope.support.errors import RunError
@@ -126,18 +127,18 @@ class Trainer:
                 f"epoch {number}: the loss is {loss}, on validation {val_loss}: training has "
                 "diverged; lower learning_rate and train again into another --out"
             )
-        figures = measure(
+        metrics = measure(
             self.validation.predictions(logits.sigmoid().numpy()), self.recipe.threshold
         )
         epoch = Epoch(
             epoch=number,
             loss=loss,
-            precision=_ratio(confusion[1], confusion[1] + confusion[0]),
-            recall=_ratio(confusion[1], confusion[1] + confusion[2]),
+            precision=proportion(confusion[1], confusion[1] + confusion[0]).value,
+            recall=proportion(confusion[1], confusion[1] + confusion[2]).value,
             val_loss=val_loss,
-            val_precision=figures.precision,
-            val_recall=figures.recall,
-            val_auc=figures.auc,
+            val_precision=metrics.value("ppv"),
+            val_recall=metrics.value("sensitivity"),
+            val_auc=metrics.value("auc"),
             learning_rate=float(self.optimizer.param_groups[0]["lr"]),
             seconds=round(time.perf_counter() - started, 3),
         )
@@ -350,7 +351,3 @@ def _mistakes(labels: NDArray[np.int8], called: NDArray[np.bool_]) -> tuple[int,
     counts = np.bincount(labels * 2 + called, minlength=4).tolist()
     _, false_positives, false_negatives, true_positives = counts
     return false_positives, true_positives, false_negatives
-
-
-def _ratio(part: int, whole: int) -> float | None:
-    return part / whole if whole else None

@@ -17,13 +17,12 @@ from pneumoscope.evaluation.report.experiment_results import (
     History,
     ModelResult,
     ParameterCounts,
+    SplitResult,
     results_csv,
     results_json,
 )
 from pneumoscope.evaluation.selection.rule import Candidate, choose
-from pneumoscope.evaluation.statistics.bootstrap import bootstrap_intervals
-from pneumoscope.evaluation.statistics.metrics import measure
-from pneumoscope.models import find_model
+from pneumoscope.evaluation.statistics.discrimination import bootstrap_metrics
 from pneumoscope.radiograph import read_radiograph
 from pneumoscope.report.pdf import print_pdf
 from pneumoscope.support.cache import ArrayCache
@@ -31,9 +30,9 @@ from pneumoscope.support.errors import RunError
 from pneumoscope.support.files import require_empty, write_text
 from pneumoscope.support.terminal import messages
 from pneumoscope.training import ExampleStore, Recipe, Run, evaluate_once, train
-from pneumoscope.training.cost_estimate import require_memory
 from pneumoscope.training.evaluate import read_predictions
-from pneumoscope.training.initial_weights import load_start, require_unseen
+from pneumoscope.training.initial_weights import load_initial_weights, require_no_leakage
+from pneumoscope.training.memory_estimate import require_memory
 
 _GALLERY = 24
 """Images of each kind of mistake that the report shows; it lists them all."""
@@ -79,7 +78,7 @@ def run_experiment(
         if not _is_finished(_run_folder(out, recipe)):
             require_memory(recipe, images)
     for recipe in _differing_starts(recipes):  # what is missing is said now, not after an hour
-        require_unseen(load_start(recipe), manifest)
+        require_no_leakage(load_initial_weights(recipe), manifest)
     manifest.write(out / "manifest.parquet")
     store = ExampleStore(manifest, cache)
     runs = [train(store, recipe, _run_folder(out, recipe), resume=resume) for recipe in recipes]
@@ -95,9 +94,8 @@ def _differing_starts(recipes: Sequence[Recipe]) -> list[Recipe]:
     """Return one recipe for each thing that is begun with: seven models share one VGG16."""
     return list(
         {
-            (spec.on_vgg16, spec.on_hub, recipe.weights, recipe.seed, recipe.start): recipe
+            (recipe.spec.pretrained, recipe.weights, recipe.seed, recipe.start): recipe
             for recipe in recipes
-            for spec in [find_model(recipe.model)]
         }.values()
     )
 
@@ -106,7 +104,11 @@ def summarise_runs(manifest: Manifest, runs: Sequence[Run], min_recall: float) -
     """Gather what the Runs recorded, and choose one of them on validation data alone."""
     models = tuple(_model_result(run) for run in runs)
     candidates = [
-        Candidate(model.name, model.validation.precision, model.validation.recall)
+        Candidate(
+            model.name,
+            model.validation.metrics.value("ppv"),
+            model.validation.metrics.value("sensitivity"),
+        )
         for model in models
     ]
     return ExperimentResult(
@@ -155,7 +157,7 @@ def _model_result(run: Run) -> ModelResult:
     total, trainable = parameters.total, parameters.trainable
     return ModelResult(
         name=run.recipe.model,
-        description=find_model(run.recipe.model).description,
+        description=run.recipe.spec.description,
         parameters=ParameterCounts(total, trainable, total - trainable),
         epochs=len(history),
         seconds=round(sum(epoch.seconds for epoch in history), 3),
@@ -164,12 +166,8 @@ def _model_result(run: Run) -> ModelResult:
             tuple(epoch.loss for epoch in history),
             tuple(epoch.val_loss for epoch in history),
         ),
-        validation_predictions=validation,
-        test_predictions=test,
-        validation=measure(validation, threshold),
-        test=measure(test, threshold),
-        validation_intervals=bootstrap_intervals(validation, threshold),
-        test_intervals=bootstrap_intervals(test, threshold),
+        validation=SplitResult(validation, bootstrap_metrics(validation, threshold)),
+        test=SplitResult(test, bootstrap_metrics(test, threshold)),
     )
 
 
@@ -201,9 +199,7 @@ def _notes(manifest: Manifest, runs: Sequence[Run]) -> list[str]:
         )
     notes += [
         f"The L2 factor {factor:g} is a choice: the notebook's own is cut off in its text."
-        for factor in dict.fromkeys(
-            run.recipe.l2 for run in runs if find_model(run.recipe.model).on_vgg16
-        )
+        for factor in dict.fromkeys(run.recipe.l2 for run in runs if run.recipe.spec.penalised)
     ]
     if shared := _numbers_on_both_sides(manifest):
         notes.append(
@@ -223,7 +219,7 @@ def _numbers_on_both_sides(manifest: Manifest) -> int:
 def _write_report(result: ExperimentResult, manifest: Manifest, out: Path) -> None:
     write_text(out / "results.csv", results_csv(result))
     write_text(out / "results.json", results_json(result))
-    tested = result.chosen.test_predictions
+    tested = result.chosen.test.predictions
     missed = _gallery(manifest, tested, tested.false_negatives(result.threshold))
     alarmed = _gallery(manifest, tested, tested.false_positives(result.threshold))
     page = render_report(result, missed, alarmed)

@@ -1,9 +1,12 @@
+import pytest
+
 from pneumoscope.evaluation.report.published_notebook import (
     PUBLISHED_CHOICE,
     PUBLISHED_COUNTS,
     PUBLISHED_FALSE_NEGATIVES,
     PUBLISHED_MODELS,
     is_published_data,
+    published_operating_point,
 )
 
 
@@ -34,3 +37,18 @@ def test_another_draw_of_the_validation_images_is_still_the_same_data():
     assert is_published_data(moved)
     assert not is_published_data(PUBLISHED_COUNTS | {"test": {"NORMAL": 234, "PNEUMONIA": 389}})
     assert not is_published_data(moved | {"train": {"NORMAL": 999, "PNEUMONIA": 3000}})
+
+
+def test_the_notebooks_model_is_the_only_one_that_rounds_to_what_it_published():
+    fitting = [
+        (found, alarms)
+        for found in range(391)
+        for alarms in range(235)
+        if found + alarms
+        and round(found / 390, 3) == 0.992
+        and round(found / (found + alarms), 3) == 0.763
+    ]
+    ((found, alarms),) = fitting
+    assert found == 390 - 3  # its three published false negatives
+    assert round((found + 234 - alarms) / 624, 3) == 0.803  # its published accuracy
+    assert published_operating_point() == pytest.approx((found / 390, 1 - alarms / 234))

@@ -33,18 +33,22 @@ def test_thresholds_are_those_that_trying_each_finds(seed: int) -> None:
     predictions = overlapping(400, seed)
     tried = [measure(predictions, each) for each in np.unique(predictions.probabilities)]
     screening, balanced, confirm = (
-        measure(predictions, point.threshold) for point in choose_operating_points(predictions)
+        measure(predictions, point.threshold)
+        for point in choose_operating_points(predictions).values()
     )
-    assert screening == [one for one in tried if one.recall >= 0.99][-1]
+    sensitive = [metrics for metrics in tried if metrics.value("sensitivity") >= 0.99]
+    assert screening == sensitive[-1]
     stricter = tried[tried.index(screening) :]
-    assert balanced == max(stricter, key=lambda one: one.recall + one.specificity)
+    assert balanced == max(
+        stricter, key=lambda metrics: metrics.value("sensitivity") + metrics.value("specificity")
+    )
     stricter = tried[tried.index(balanced) :]
-    assert confirm == next(one for one in stricter if one.precision >= 0.98)
+    assert confirm == next(metrics for metrics in stricter if metrics.value("ppv") >= 0.98)
 
 
 def test_a_threshold_lies_between_probabilities_that_were_seen() -> None:
     predictions = overlapping(400, 0)
-    for point in choose_operating_points(predictions):
+    for point in choose_operating_points(predictions).values():
         assert np.abs(predictions.probabilities - point.threshold).min() > 1e-5
         assert point.low <= point.threshold <= point.high
 
@@ -56,14 +60,20 @@ def test_stricter_points_never_lie_below_less_strict_ones(rows: list[tuple[bool,
         points = choose_operating_points(predictions)
     except PredictionsError:
         return
-    thresholds = [point.threshold for point in points]
+    thresholds = [point.threshold for point in points.values()]
     assert thresholds == sorted(thresholds)
-    assert measure(predictions, thresholds[0]).recall >= 0.99
+    assert measure(predictions, thresholds[0]).value("sensitivity") >= 0.99
 
 
 def _youden(tables: list[Predictions], threshold: float) -> float:
-    figures = [measure(one, threshold) for one in tables]
-    return float(np.mean([one.recall + one.specificity for one in figures]))
+    metrics = [measure(predictions, threshold) for predictions in tables]
+    return float(
+        np.mean([each.value("sensitivity") + each.value("specificity") for each in metrics])
+    )
+
+
+def _worst(name: str, tables: list[Predictions], threshold: float) -> float:
+    return min(measure(predictions, threshold).value(name) for predictions in tables)
 
 
 @pytest.mark.parametrize("seed", range(3))
@@ -76,18 +86,15 @@ def test_of_several_tables_the_promises_hold_in_each_and_no_better_threshold_doe
         replace(first, probabilities=1 / (1 + np.exp(-(odds * steep + moved))))
         for steep, moved in ((1, 0), (0.7, 0.8), (1.2, -0.9))
     ]
-    screening, balanced, confirm = choose_operating_points(*tables)
-    at = {
-        point: [measure(one, point.threshold) for one in tables] for point in (screening, confirm)
-    }
-    assert min(one.recall for one in at[screening]) >= 0.99
-    assert min(one.precision for one in at[confirm]) >= 0.98
+    screening, balanced, confirm = choose_operating_points(*tables).values()
+    assert _worst("sensitivity", tables, screening.threshold) >= 0.99
+    assert _worst("ppv", tables, confirm.threshold) >= 0.98
     seen = np.unique(np.concatenate([one.probabilities for one in tables]))
     higher = seen[seen > screening.threshold][1]  # the first gives the same answers
-    assert min(measure(one, higher).recall for one in tables) < 0.99
+    assert _worst("sensitivity", tables, higher) < 0.99
     between = seen[(seen > balanced.threshold) & (seen < confirm.threshold)]
     for each in between[:-1:5]:
-        assert min(measure(one, each).precision for one in tables) < 0.98
+        assert _worst("ppv", tables, each) < 0.98
     assert _youden(tables, balanced.threshold) == pytest.approx(
         max(_youden(tables, each) for each in seen[seen > screening.threshold])
     )
@@ -104,7 +111,7 @@ def test_one_class_alone_is_refused() -> None:
 
 def test_where_no_threshold_is_precise_enough_there_is_none_to_confirm() -> None:
     points = choose_operating_points(table([1, 0], [0.1, 0.9]))
-    assert [point.name for point in points] == ["screening", "balanced"]
+    assert list(points) == ["screening", "balanced"]
 
 
 @pytest.mark.parametrize(("n", "level"), [(150, 0.1), (400, 0.05)])

@@ -3,15 +3,12 @@ import time
 import numpy as np
 import pytest
 import sklearn.metrics as reference
+from statsmodels.stats.proportion import proportion_confint
 
-from pneumoscope.evaluation.statistics import bootstrap
-from pneumoscope.evaluation.statistics.bootstrap import (
-    bootstrap_intervals,
-    patient_draws,
-    patient_weights,
-)
-from pneumoscope.evaluation.statistics.intervals import Interval
-from pneumoscope.evaluation.statistics.metrics import METRIC_NAMES
+from pneumoscope.evaluation.statistics.bootstrap import patient_draws
+from pneumoscope.evaluation.statistics.discrimination import bootstrap_metrics
+from pneumoscope.evaluation.statistics.metrics import RESULT_METRICS
+from pneumoscope.report.estimate import Estimate
 
 
 def rows_of(count: int, seed: int) -> tuple[np.ndarray, np.ndarray]:
@@ -21,23 +18,12 @@ def rows_of(count: int, seed: int) -> tuple[np.ndarray, np.ndarray]:
 
 
 def test_a_draw_takes_whole_patients_and_as_many_as_there_are():
-    patient = np.array([0, 2, 1, 1, 2, 2, 3])
-    weights = patient_weights(patient, 4000, np.random.default_rng(1))
-    first = [0, 2, 1, 6]
-    times = weights[:, first]
-    assert weights.shape == (4000, 7)
-    np.testing.assert_array_equal(weights, times[:, patient])
+    times = np.stack(list(patient_draws(4, 4000, np.random.default_rng(1))))
+    assert times.shape == (4000, 4)
     assert np.all(times.sum(axis=1) == 4)
     # Binomial(4, 1/4): mean 1, and no draw for a given patient with probability (3/4)^4.
     np.testing.assert_allclose(times.mean(axis=0), 1, atol=0.06)
     np.testing.assert_allclose((times == 0).mean(axis=0), 0.75**4, atol=0.03)
-
-
-def test_draws_one_after_another_are_those_that_are_made_at_once():
-    patient = np.array([0, 2, 1, 1, 2, 2, 3])
-    weights = patient_weights(patient, 50, np.random.default_rng(1))
-    draws = list(patient_draws(4, 50, np.random.default_rng(1)))
-    np.testing.assert_array_equal(weights, np.stack(draws)[:, patient])
 
 
 def test_intervals_are_those_of_a_plain_loop_over_patients(table):
@@ -46,16 +32,16 @@ def test_intervals_are_those_of_a_plain_loop_over_patients(table):
     draws = 3000
     rng = np.random.default_rng(99)
     members = [np.flatnonzero([name == p for p in patients]) for name in sorted(set(patients))]
-    loop = {name: [] for name in ("accuracy", "recall", "precision", "auc", "average_precision")}
+    loop = {name: [] for name in ("accuracy", "sensitivity", "ppv", "auc", "average_precision")}
     for _ in range(draws):
         drawn = np.concatenate([members[k] for k in rng.integers(0, len(members), len(members))])
         truth, score = labels[drawn], probabilities[drawn]
         loop["accuracy"].append(np.mean((score >= 0.5) == truth))
-        loop["recall"].append(np.mean(score[truth == 1] >= 0.5))
-        loop["precision"].append(np.mean(truth[score >= 0.5]))
+        loop["sensitivity"].append(np.mean(score[truth == 1] >= 0.5))
+        loop["ppv"].append(np.mean(truth[score >= 0.5]))
         loop["auc"].append(fast_auc(truth, score))
         loop["average_precision"].append(step_wise_precision(truth, score))
-    got = bootstrap_intervals(table(labels, probabilities, patients), 0.5, draws=draws, seed=5)
+    got = bootstrap_metrics(table(labels, probabilities, patients), 0.5, draws=draws, seed=5)
     for name, values in loop.items():
         low, high = np.percentile(values, [2.5, 97.5])
         # Two independent bootstraps of 3,000 draws differ by their own noise only.
@@ -90,55 +76,45 @@ def test_images_of_one_patient_are_not_independent(table):
     labels = np.repeat(np.arange(20) % 2, 10)
     probabilities = np.where(right == (labels == 1), 0.9, 0.1)
     patients = [f"p{row // 10}" for row in range(200)]
-    by_patient = bootstrap_intervals(table(labels, probabilities, patients), 0.5)["accuracy"]
-    by_image = bootstrap_intervals(table(labels, probabilities), 0.5)["accuracy"]
+    by_patient = bootstrap_metrics(table(labels, probabilities, patients), 0.5)["accuracy"]
+    by_image = bootstrap_metrics(table(labels, probabilities), 0.5)["accuracy"]
     ratio = (by_patient.high - by_patient.low) / (by_image.high - by_image.low)
     assert ratio == pytest.approx(np.sqrt(10), rel=0.15)
 
 
-def test_a_metric_that_cannot_vary_has_an_interval_of_no_width(table):
-    got = bootstrap_intervals(table([0, 1] * 10, [0.1, 0.9] * 10), 0.5, draws=200)
-    assert got == dict.fromkeys(METRIC_NAMES, Interval(1.0, 1.0))
+def test_a_proportion_of_one_has_wilsons_interval_and_other_metrics_none(table):
+    got = bootstrap_metrics(table([0, 1] * 10, [0.1, 0.9] * 10), 0.5, draws=200)
+    for name, patients in {"accuracy": 20, "sensitivity": 10, "ppv": 10, "auc": 10}.items():
+        low, _ = proportion_confint(patients, patients, method="wilson")
+        assert got[name] == Estimate(1.0, pytest.approx(low), 1.0), name
+    assert got["f1"] == got["average_precision"] == Estimate(1.0)
 
 
 def test_an_undefined_metric_has_no_interval(table):
-    got = bootstrap_intervals(table([0, 0, 0], [0.1, 0.2, 0.7]), 0.5, draws=100)
-    assert (got["recall"], got["auc"], got["average_precision"]) == (None, None, None)
-    assert got["specificity"] is not None
+    got = bootstrap_metrics(table([0, 0, 0], [0.1, 0.2, 0.7]), 0.5, draws=100)
+    undefined = Estimate(None)
+    assert got["sensitivity"] == got["auc"] == got["average_precision"] == undefined
+    assert got["specificity"].interval is not None
 
 
 def test_one_patient_says_nothing_about_others(table):
-    got = bootstrap_intervals(table([0, 1], [0.1, 0.9], ["p", "p"]), 0.5, draws=10)
-    assert got == dict.fromkeys(METRIC_NAMES)
+    got = bootstrap_metrics(table([0, 1], [0.1, 0.9], ["p", "p"]), 0.5, draws=10)
+    assert {got[name] for name in RESULT_METRICS.values()} == {Estimate(1.0)}
 
 
 def test_draws_in_which_a_metric_is_undefined_are_left_out(table):
-    # With two patients a quarter of the draws has no PNEUMONIA; recall is 1 in all the others.
-    got = bootstrap_intervals(table([0, 1], [0.1, 0.9]), 0.5, draws=200)
-    assert got["recall"] == Interval(1.0, 1.0)
+    # With two patients a quarter of the draws has no PNEUMONIA; half of both are found in others.
+    got = bootstrap_metrics(table([0, 1, 1], [0.1, 0.9, 0.2], ["p", "q", "q"]), 0.5, draws=200)
+    assert got["sensitivity"] == Estimate(0.5, 0.5, 0.5)
 
 
 def test_the_seed_decides(table):
     made = table(*rows_of(40, seed=2))
-    assert bootstrap_intervals(made, 0.5, 300, seed=1) == bootstrap_intervals(made, 0.5, 300, 1)
-    assert bootstrap_intervals(made, 0.5, 300, seed=1) != bootstrap_intervals(made, 0.5, 300, 2)
-
-
-def test_a_large_table_is_done_in_chunks_with_every_draw(table, monkeypatch):
-    shapes = []
-    original = bootstrap.patient_weights
-
-    def watched(patient, draws, rng):
-        shapes.append((draws, len(patient)))
-        return original(patient, draws, rng)
-
-    monkeypatch.setattr(bootstrap, "_CELLS_AT_ONCE", 1000)
-    monkeypatch.setattr(bootstrap, "patient_weights", watched)
-    bootstrap_intervals(table(*rows_of(90, seed=2)), 0.5, draws=25)
-    assert shapes == [(11, 90), (11, 90), (3, 90)]
+    assert bootstrap_metrics(made, 0.5, 300, seed=1) == bootstrap_metrics(made, 0.5, 300, 1)
+    assert bootstrap_metrics(made, 0.5, 300, seed=1) != bootstrap_metrics(made, 0.5, 300, 2)
 
 
 def test_the_notebooks_test_set_takes_no_time(table):
     start = time.perf_counter()
-    bootstrap_intervals(table(*rows_of(624, seed=2)), 0.5)
+    bootstrap_metrics(table(*rows_of(624, seed=2)), 0.5)
     assert time.perf_counter() - start < 5  # about 0.2 s on one free core

@@ -8,7 +8,7 @@ from matplotlib.figure import Figure
 
 from pneumoscope.evaluation.report.figures.calibration import reliability_figure
 from pneumoscope.evaluation.statistics.calibration import CLIP, assess_calibration
-from pneumoscope.evaluation.statistics.intervals import wilson
+from pneumoscope.evaluation.statistics.intervals import proportion
 
 
 def drawn(
@@ -67,7 +67,7 @@ def test_brier_score_is_that_of_scikit_learn_and_its_interval_that_of_statsmodel
 
 
 def interval(estimate):
-    return estimate.interval.low, estimate.interval.high
+    return estimate.low, estimate.high
 
 
 def test_intervals_cover_the_truth_as_often_as_they_say(table):
@@ -118,8 +118,8 @@ def test_bins_are_of_equal_count_and_tell_of_their_images(table):
     for part, rows in zip(made, order.reshape(10, 10), strict=True):
         assert (part.low, part.high) == (probabilities[rows[0]], probabilities[rows[-1]])
         assert part.predicted == pytest.approx(probabilities[rows].mean())
-        assert part.observed == labels[rows].mean()
-        assert part.interval == wilson(labels[rows].sum(), 10)
+        assert part.observed.value == labels[rows].mean()
+        assert part.observed == proportion(labels[rows].sum(), 10)
 
 
 def test_images_of_one_probability_stay_together(table):
@@ -172,7 +172,7 @@ def test_outputs_that_hardly_differ_have_the_slope_of_what_differs(table):
     spread = assess_calibration(table(labels, sigmoid(said))).slope
     narrow = assess_calibration(table(labels, sigmoid(4 + 1e-9 * said))).slope
     assert narrow.value * 1e-9 == pytest.approx(spread.value, rel=1e-3)
-    assert narrow.interval.low * 1e-9 == pytest.approx(spread.interval.low, rel=1e-3)
+    assert narrow.low * 1e-9 == pytest.approx(spread.low, rel=1e-3)
 
 
 def test_certainty_gone_wrong_everywhere_still_gives_an_intercept(table):
@@ -197,8 +197,8 @@ def test_one_patient_says_nothing_about_others(table):
 
 def test_the_interval_of_a_brier_score_stays_possible(table):
     made = assess_calibration(table([0, 0, 0, 1], [0.01, 0.0, 0.02, 0.01]))
-    assert made.brier.interval.low == 0
-    assert made.brier.interval.high <= 1
+    assert made.brier.low == 0
+    assert made.brier.high <= 1
 
 
 def written(figure: Figure) -> list:
@@ -220,7 +220,7 @@ def test_the_diagram_shows_each_bin_with_its_interval(table):
     diagram, counts = reliability_figure(made, None, "calibration").axes
     points, _, (bars,) = diagram.containers[0]
     np.testing.assert_allclose(points.get_xydata(), [(0.2, 0.5), (0.8, 1.0)])
-    ends = [wilson(1, 2), wilson(2, 2)]
+    ends = [proportion(1, 2), proportion(2, 2)]
     for bar, expected in zip(bars.get_segments(), ends, strict=True):
         np.testing.assert_allclose(bar[:, 1], (expected.low, expected.high))
     assert counts.patches[0].get_data().values.sum() == 4

@@ -5,7 +5,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from pneumoscope.evaluation.statistics.delong import compare_aucs, delong
-from pneumoscope.evaluation.statistics.intervals import Estimate, Interval
+from pneumoscope.report.estimate import Estimate
 from pneumoscope.support.errors import PredictionsError
 
 # Patient by patient: outcome (1 is poor), grade wfns, blood markers s100b and ndka. Measured by
@@ -67,15 +67,15 @@ def covariance(labels, first, second):
 def test_auc_and_variance_are_those_that_proc_prints(marker, auc, variance):
     got = delong(OUTCOME, marker)
     assert got.value == pytest.approx(auc, abs=5e-8)
-    width = got.interval.high - got.interval.low
+    width = got.high - got.low
     assert width == pytest.approx(2 * 1.959963984540054 * np.sqrt(variance), rel=1e-12)
 
 
 def test_intervals_are_those_that_proc_prints():
     # test-ci.auc.R, and "95% CI: 0.6301-0.8326 (DeLong)" in the documentation of roc.
     ndka, s100b = delong(OUTCOME, NDKA).interval, delong(OUTCOME, S100B).interval
-    assert (ndka.low, ndka.high) == pytest.approx((0.501244999271703, 0.722670989888189), rel=1e-12)
-    assert (s100b.low, s100b.high) == pytest.approx((0.6301, 0.8326), abs=5e-5)
+    assert ndka == pytest.approx((0.501244999271703, 0.722670989888189), rel=1e-12)
+    assert s100b == pytest.approx((0.6301, 0.8326), abs=5e-5)
 
 
 @pytest.mark.parametrize(
@@ -91,7 +91,7 @@ def test_comparisons_are_those_that_proc_prints(first, second, z, p, low, high):
     got = compare_aucs(OUTCOME, first, second)
     assert (got.z, got.p) == pytest.approx((z, p), rel=1e-9)
     interval = got.difference.interval
-    assert (interval.low, interval.high) == pytest.approx((low, high), rel=1e-9)
+    assert interval == pytest.approx((low, high), rel=1e-9)
     assert (got.first, got.second) == (delong(OUTCOME, first).value, delong(OUTCOME, second).value)
 
 
@@ -105,13 +105,13 @@ def test_ties_are_treated_as_by_the_papers_formulas(rows):
     variance = matrix[0, 0] + matrix[1, 1] - 2 * matrix[0, 1]
     assert got.difference.value == pytest.approx(difference, abs=1e-12)
     half = 1.959963984540054 * np.sqrt(max(0.0, variance))
-    assert got.difference.interval.low == pytest.approx(max(-1, difference - half), abs=1e-7)
-    assert got.difference.interval.high == pytest.approx(min(1, difference + half), abs=1e-7)
+    assert got.difference.low == pytest.approx(max(-1, difference - half), abs=1e-7)
+    assert got.difference.high == pytest.approx(min(1, difference + half), abs=1e-7)
     alone = delong(labels, first)
     assert alone.value == pytest.approx(reference.roc_auc_score(labels, first))
     half = 1.959963984540054 * np.sqrt(matrix[0, 0])
-    assert alone.interval.low == pytest.approx(max(0, alone.value - half), abs=1e-9)
-    assert alone.interval.high == pytest.approx(min(1, alone.value + half), abs=1e-9)
+    assert alone.low == pytest.approx(max(0, alone.value - half), abs=1e-9)
+    assert alone.high == pytest.approx(min(1, alone.value + half), abs=1e-9)
 
 
 def test_the_p_value_is_even_between_models_alike():
@@ -129,18 +129,18 @@ def test_the_p_value_is_even_between_models_alike():
 
 def test_a_model_does_not_differ_from_itself():
     got = compare_aucs(OUTCOME, WFNS, 2 * WFNS + 1)
-    assert got.difference == Estimate(0.0, Interval(0.0, 0.0))
+    assert got.difference == Estimate(0.0, 0.0, 0.0)
     assert (got.z, got.p) == (0.0, 1.0)
 
 
 def test_a_perfect_ranking_has_an_interval_of_no_width():
-    assert delong(np.array([0, 0, 1, 1]), np.array([1, 2, 3, 4])) == Estimate(1.0, Interval(1, 1))
+    assert delong(np.array([0, 0, 1, 1]), np.array([1, 2, 3, 4])) == Estimate(1.0, 1, 1)
 
 
 def test_no_error_but_a_difference_leaves_the_test_undefined():
     labels = np.array([0, 0, 1, 1])
     got = compare_aucs(labels, np.array([1, 2, 3, 4]), np.array([4, 3, 2, 1]))
-    assert got.difference == Estimate(1.0, Interval(1.0, 1.0))
+    assert got.difference == Estimate(1.0, 1.0, 1.0)
     assert (got.z, got.p) == (None, None)
 
 

@@ -9,10 +9,14 @@ from statsmodels.stats.proportion import proportion_confint
 
 from pneumoscope.evaluation.predictions import Predictions
 from pneumoscope.evaluation.statistics import bootstrap
-from pneumoscope.evaluation.statistics.bootstrap import bootstrap_intervals
 from pneumoscope.evaluation.statistics.delong import delong
-from pneumoscope.evaluation.statistics.discrimination import POINT_NAMES, PREVALENCES, discriminate
-from pneumoscope.evaluation.statistics.intervals import Estimate
+from pneumoscope.evaluation.statistics.discrimination import (
+    PREVALENCES,
+    bootstrap_metrics,
+    discriminate,
+)
+from pneumoscope.report.estimate import Estimate
+from pneumoscope.report.operating_point import POINT_METRICS
 from pneumoscope.support.errors import PredictionsError
 
 # Few distinct probabilities, so that ties are the rule.
@@ -67,7 +71,7 @@ def partial_auc(labels, probabilities) -> float:
 
 
 def numbers(estimate: Estimate) -> tuple[float, float, float]:
-    return estimate.value, estimate.interval.low, estimate.interval.high
+    return estimate.value, estimate.low, estimate.high
 
 
 @settings(max_examples=40, deadline=None)
@@ -85,8 +89,8 @@ def test_figures_agree_with_scikit_learn(rows, threshold):
     matrix = reference.confusion_matrix(labels, probabilities >= threshold)
     assert np.array_equal(point.confusion, matrix)
     wanted = by_scikit_learn(labels, probabilities, threshold)
-    assert tuple(point.figures) == POINT_NAMES
-    for name, figure in point.figures.items():
+    assert list(point.estimates) == list(POINT_METRICS) == list(wanted)
+    for name, figure in point.estimates.items():
         value = np.nan if figure.value is None else figure.value
         assert value == pytest.approx(wanted[name], nan_ok=True), name
 
@@ -108,11 +112,11 @@ def test_intervals_are_those_of_a_plain_loop_over_patients(table):
         assert numbers(figure)[1:] == pytest.approx(ends)
     for point in got.points:
         drawn = points[point.name]
-        for name in set(POINT_NAMES) - {"lr_positive", "lr_negative"}:
+        for name in set(POINT_METRICS) - {"lr_positive", "lr_negative"}:
             ends = np.nanpercentile([draw[name] for draw in drawn], (2.5, 97.5))
             if ends[0] == ends[1]:
                 continue  # such intervals are not left as they are: see below
-            assert numbers(point.figures[name])[1:] == pytest.approx(ends), name
+            assert numbers(point.estimates[name])[1:] == pytest.approx(ends), name
         sensitivity, specificity = (
             np.array([draw[name] for draw in drawn]) for name in ("sensitivity", "specificity")
         )
@@ -121,15 +125,16 @@ def test_intervals_are_those_of_a_plain_loop_over_patients(table):
         assert numbers(point.at_prevalence[0.2]["ppv"])[1:] == pytest.approx(ends)
 
 
-def test_the_draws_are_those_of_the_other_intervals(table):
+def test_metrics_at_one_threshold_have_the_same_intervals(table):
     made = table(*clustered(40, seed=2))
     got = discriminate(made, {"balanced": 0.5}, draws=300, seed=3)
-    wanted = bootstrap_intervals(made, 0.5, draws=300, seed=3)
-    assert got.auc.interval == wanted["auc"]
-    point = got.points[0].figures
-    for ours, theirs in {"sensitivity": "recall", "ppv": "precision", "f1": "f1"}.items():
-        ends = (wanted[theirs].low, wanted[theirs].high)
-        assert numbers(point[ours])[1:] == pytest.approx(ends), ours
+    metrics = bootstrap_metrics(made, 0.5, draws=300, seed=3)
+    assert metrics.estimates == {
+        **got.points[0].estimates,
+        "auc": got.auc,
+        "average_precision": got.average_precision,
+    }
+    assert metrics.confusion == got.points[0].confusion
 
 
 def test_the_seed_decides_and_the_number_of_threads_does_not(table, monkeypatch):
@@ -156,7 +161,7 @@ def test_ppv_elsewhere_is_that_of_the_mammography_problem(table):
     assert list(point.at_prevalence) == [0.01]
     ppv = point.at_prevalence[0.01]["ppv"]
     assert ppv.value == pytest.approx(0.078, abs=5e-4)
-    assert ppv.interval.low < ppv.value < ppv.interval.high < point.figures["ppv"].value
+    assert ppv.low < ppv.value < ppv.high < point.estimates["ppv"].value
 
 
 def test_at_its_own_prevalence_a_table_has_its_own_predictive_values(table):
@@ -164,7 +169,7 @@ def test_at_its_own_prevalence_a_table_has_its_own_predictive_values(table):
     own = float(made.labels.mean())
     (point,) = discriminate(made, {"balanced": 0.5}, (own,), draws=2).points
     for name in ("ppv", "npv"):
-        assert point.at_prevalence[own][name].value == pytest.approx(point.figures[name].value)
+        assert point.at_prevalence[own][name].value == pytest.approx(point.estimates[name].value)
 
 
 def test_exact_intervals_are_those_of_statsmodels(table):
@@ -176,29 +181,30 @@ def test_exact_intervals_are_those_of_statsmodels(table):
             "specificity": (tn, tn + fp),
             "ppv": (tp, tp + fp),
             "npv": (tn, tn + fn),
+            "accuracy": (tp + tn, tn + fp + fn + tp),
         }
-        assert point.exact.keys() == wanted.keys()
+        assert point.by_image.keys() == wanted.keys()
         for name, (part, whole) in wanted.items():
             ends = proportion_confint(part, whole, method="wilson")
-            assert (point.exact[name].low, point.exact[name].high) == pytest.approx(ends)
+            assert (point.by_image[name].low, point.by_image[name].high) == pytest.approx(ends)
 
 
 @pytest.mark.filterwarnings("error")
 def test_an_infinite_likelihood_ratio_has_no_value(table):
     made = table([0, 0, 1, 1], [0.1, 0.2, 0.3, 0.9])
     (point,) = discriminate(made, {"confirm": 0.5}, draws=200).points
-    assert point.figures["lr_positive"] == Estimate(None)
-    assert point.figures["lr_negative"].value == 0.5
+    assert point.estimates["lr_positive"] == Estimate(None)
+    assert point.estimates["lr_negative"].value == 0.5
     (point,) = discriminate(made, {"all": 0.0}, draws=200).points
-    assert point.figures["lr_positive"] == Estimate(1.0)
-    assert point.figures["lr_negative"] == Estimate(None)  # nobody is cleared: 0 / 0
+    assert point.estimates["lr_positive"] == Estimate(1.0)
+    assert point.estimates["lr_negative"] == Estimate(None)  # nobody is cleared: 0 / 0
 
 
 @pytest.mark.filterwarnings("error")
 def test_an_interval_with_an_infinite_end_is_none(table):
     # One false positive of 30: a third of the draws has none, and an infinite ratio.
     made = table([0] * 30 + [1] * 30, [0.1] * 29 + [0.9] * 16 + [0.2] * 15)
-    figure = discriminate(made, {"point": 0.5}, draws=300).points[0].figures["lr_positive"]
+    figure = discriminate(made, {"point": 0.5}, draws=300).points[0].estimates["lr_positive"]
     assert figure == Estimate(pytest.approx((15 / 30) / (1 / 30)))
 
 
@@ -209,9 +215,9 @@ def test_with_one_class_what_needs_the_other_is_undefined(table, label):
     assert (got.auc, got.auc_delong, got.partial_auc) == (Estimate(None),) * 3
     known = got.average_precision.value
     assert known == (1.0 if label else None)
-    figures, exact = got.points[0].figures, got.points[0].exact
+    figures, by_image = got.points[0].estimates, got.points[0].by_image
     missing, there = ("specificity", "sensitivity")[:: 1 if label else -1]
-    assert (figures[missing], exact[missing]) == (Estimate(None), None)
+    assert figures[missing] == by_image[missing] == Estimate(None)
     assert numbers(figures[there])[0] == (2 / 3 if label else 1 / 3)
     for name in ("lr_positive", "lr_negative", "mcc"):
         assert figures[name].value is None
@@ -222,7 +228,7 @@ def test_with_one_class_what_needs_the_other_is_undefined(table, label):
 def test_one_patient_says_nothing_about_others(table):
     got = discriminate(table([0, 1, 1], [0.1, 0.4, 0.9], ["p"] * 3), {"point": 0.5}, draws=50)
     assert got.auc == Estimate(1.0)
-    assert got.points[0].figures["sensitivity"] == Estimate(0.5)
+    assert got.points[0].estimates["sensitivity"] == Estimate(0.5)
     assert set(got.points[0].at_prevalence) == set(PREVALENCES)
 
 
@@ -243,7 +249,7 @@ def test_progress_is_shown_only_where_it_takes_long(table, monkeypatch):
     made = table(*clustered(10, seed=1))
     discriminate(made, {}, draws=7)
     assert shown == []
-    monkeypatch.setattr(bootstrap, "_LONG", 7 * len(made.files))
+    monkeypatch.setattr(bootstrap, "_MIN_TRACKED", 7 * len(made.files))
     discriminate(made, {}, draws=7)
     assert shown == [("Resampling", 7)]
 
@@ -256,11 +262,11 @@ def test_a_handful_without_error_is_not_called_certain(table):
     # Eight patients with pneumonia and four without: their images say no more than they do.
     ill, healthy = (proportion_confint(n, n, method="wilson")[0] for n in (8, 4))
     for name, low in (("sensitivity", ill), ("ppv", ill), ("specificity", healthy)):
-        assert point.figures[name].interval.low == pytest.approx(low), name
-    assert got.auc.interval.low == got.auc_delong.interval.low == pytest.approx(healthy)
+        assert point.estimates[name].low == pytest.approx(low), name
+    assert got.auc.low == got.auc_delong.low == pytest.approx(healthy)
     assert got.average_precision.interval is None
-    assert point.figures["mcc"].value == pytest.approx(1.0)
-    assert point.figures["mcc"].interval is None
-    npv, ppv = (point.at_prevalence[0.1][name].interval.low for name in ("npv", "ppv"))
+    assert point.estimates["mcc"].value == pytest.approx(1.0)
+    assert point.estimates["mcc"].interval is None
+    npv, ppv = (point.at_prevalence[0.1][name].low for name in ("npv", "ppv"))
     assert npv == pytest.approx(0.9 / (0.9 + 0.1 * (1 - ill)))
     assert ppv == pytest.approx(0.1 / (0.1 + 0.9 * (1 - healthy)))

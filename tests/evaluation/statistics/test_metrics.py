@@ -7,12 +7,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from pneumoscope.evaluation.predictions import Predictions
-from pneumoscope.evaluation.statistics.metrics import (
-    METRIC_NAMES,
-    measure,
+from pneumoscope.evaluation.statistics.metrics import RESULT_METRICS, measure, point_metrics
+from pneumoscope.evaluation.statistics.roc import (
+    Ranking,
     precision_recall_curve,
+    roc_auc,
     roc_curve,
-    weighted_metrics,
 )
 
 # Few distinct probabilities, so that ties are the rule.
@@ -51,9 +51,10 @@ def test_metrics_agree_with_scikit_learn(rows, threshold):
     metrics = measure(table, threshold)
     weights = np.ones(len(table.files))
     wanted = expected(table.labels, table.probabilities, threshold, weights)
-    for name in METRIC_NAMES:
-        got = getattr(metrics, name)
+    for name, ours in RESULT_METRICS.items():
+        got = metrics.value(ours)
         assert (np.nan if got is None else got) == pytest.approx(wanted[name], nan_ok=True), name
+    assert roc_auc(table.labels, table.probabilities) == metrics.value("auc")
     matrix = reference.confusion_matrix(table.labels, table.probabilities >= threshold)
     assert np.array_equal(metrics.confusion, matrix)
     assert metrics.n == matrix.sum()
@@ -65,48 +66,55 @@ def test_weighted_metrics_agree_with_scikit_learn(rows, data):
     table = make([*rows, (0, 2), (1, 2)])
     draw = st.lists(st.integers(0, 3), min_size=len(rows), max_size=len(rows))
     # The last two images keep their weight: scikit-learn has no AUC for a class of weight zero.
-    weights = np.array([[*data.draw(draw), 1, 1] for _ in range(3)], dtype=float)
-    got = weighted_metrics(table, 0.5, weights)
-    for row, weight in enumerate(weights):
-        wanted = expected(table.labels, table.probabilities, 0.5, weight)
-        for name in METRIC_NAMES:
-            assert got[name][row] == pytest.approx(wanted[name], nan_ok=True), name
+    weights = np.array([*data.draw(draw), 1, 1], dtype=np.int32)
+    got = weighted(table, weights)
+    wanted = expected(table.labels, table.probabilities, 0.5, weights)
+    for name, ours in RESULT_METRICS.items():
+        assert got[ours] == pytest.approx(wanted[name], nan_ok=True), name
+
+
+def weighted(table: Predictions, weights: np.ndarray) -> dict[str, float]:
+    """Metrics at 0.5 where each image counts as many times as its weight says."""
+    ranking = Ranking.of(table.labels, table.probabilities, thresholds=[0.5])
+    auc, average_precision, _, *cells = ranking.areas_and_counts(weights)
+    values = {name: value[0] for name, value in point_metrics(np.array(cells)[:, None]).items()}
+    return values | {"auc": auc, "average_precision": average_precision}
 
 
 def test_a_whole_weight_counts_like_as_many_copies(table):
-    weighted = weighted_metrics(
-        table([0, 1, 1, 0], [0.3, 0.6, 0.4, 0.6]), 0.5, np.array([[1.0, 3.0, 0.0, 2.0]])
-    )
+    got = weighted(table([0, 1, 1, 0], [0.3, 0.6, 0.4, 0.6]), np.int32([1, 3, 0, 2]))
     copies = measure(table([0, 1, 1, 1, 0, 0], [0.3, 0.6, 0.6, 0.6, 0.6, 0.6]))
-    assert {name: value[0] for name, value in weighted.items()} == pytest.approx(copies.values())
+    for name in RESULT_METRICS.values():
+        assert got[name] == pytest.approx(copies.value(name)), name
 
 
 def test_a_worked_example_with_a_tie(table):
-    # Pairs of (NORMAL, PNEUMONIA): won, won, tied, lost -> AUC (2 + 1/2) / 4. Average precision:
-    # 0.9 gives recall 1/2 at precision 1, the tie at 0.4 the rest at precision 2/3, hence 5/6.
+    # Of four pairs of PNEUMONIA and NORMAL three are ranked rightly and one is tied: AUC 3.5 / 4.
+    # Average precision: recall 1/2 at precision 1, the rest at precision 2/3, hence 5/6.
     metrics = measure(table([1, 1, 0, 0], [0.9, 0.4, 0.4, 0.1]))
-    assert metrics.auc == 3.5 / 4
-    assert metrics.average_precision == pytest.approx(5 / 6)
+    assert metrics.value("auc") == 3.5 / 4
+    assert metrics.value("average_precision") == pytest.approx(5 / 6)
     assert metrics.confusion == ((2, 0), (1, 1))
-    assert (metrics.recall, metrics.precision, metrics.f1) == (0.5, 1.0, pytest.approx(2 / 3))
+    assert [metrics.value(name) for name in ("sensitivity", "ppv")] == [0.5, 1.0]
+    assert metrics.value("f1") == pytest.approx(2 / 3)
 
 
 def test_without_pneumonia_what_needs_it_is_undefined(table):
     metrics = measure(table([0, 0], [0.2, 0.3]))
-    assert (metrics.accuracy, metrics.specificity) == (1.0, 1.0)
-    undefined = ("precision", "recall", "f1", "auc", "average_precision")
-    assert [getattr(metrics, name) for name in undefined] == [None] * 5
+    assert metrics.value("accuracy") == metrics.value("specificity") == 1.0
+    undefined = ("ppv", "sensitivity", "f1", "auc", "average_precision")
+    assert [metrics.value(name) for name in undefined] == [None] * 5
 
 
 def test_without_normal_what_needs_it_is_undefined(table):
     metrics = measure(table([1, 1], [0.2, 0.8]))
-    assert (metrics.recall, metrics.precision) == (0.5, 1.0)
-    assert (metrics.specificity, metrics.auc) == (None, None)
+    assert (metrics.value("sensitivity"), metrics.value("ppv")) == (0.5, 1.0)
+    assert metrics.value("specificity") is metrics.value("auc") is None
 
 
 def test_nothing_called_leaves_precision_undefined_but_f1_zero(table):
     metrics = measure(table([0, 1], [0.2, 0.3]))
-    assert (metrics.precision, metrics.recall, metrics.f1) == (None, 0.0, 0.0)
+    assert [metrics.value(name) for name in ("ppv", "sensitivity", "f1")] == [None, 0.0, 0.0]
 
 
 def test_json_has_exactly_the_keys_of_the_interface(table):

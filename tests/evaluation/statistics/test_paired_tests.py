@@ -8,7 +8,6 @@ from statsmodels.stats.multitest import multipletests
 
 from pneumoscope.evaluation.report.figures.forest_plot import forest_figure
 from pneumoscope.evaluation.statistics.delong import compare_aucs
-from pneumoscope.evaluation.statistics.intervals import Estimate, Interval
 from pneumoscope.evaluation.statistics.paired_tests import (
     McNemar,
     aligned,
@@ -16,6 +15,7 @@ from pneumoscope.evaluation.statistics.paired_tests import (
     holm,
     mcnemar,
 )
+from pneumoscope.report.estimate import Estimate
 from pneumoscope.support.errors import PredictionsError
 
 
@@ -163,7 +163,7 @@ def test_one_model_or_none_has_no_pairs(models):
 @pytest.mark.parametrize("count", [1, 12])
 def test_a_forest_plot_has_a_point_an_interval_and_words_for_each_row(count):
     rows = [
-        (f"model_{place}", Estimate(0.9 - place / 50, Interval(0.8 - place / 50, 0.95)))
+        (f"model_{place}", Estimate(0.9 - place / 50, 0.8 - place / 50, 0.95))
         for place in range(count)
     ]
     figure = forest_figure([*rows, ("one class", Estimate(None))], "Test split", "AUC")
@@ -173,7 +173,7 @@ def test_a_forest_plot_has_a_point_an_interval_and_words_for_each_row(count):
     intervals = [line for line in left.lines if line.get_marker() != "s"]
     for place, (_, estimate) in enumerate(rows):
         np.testing.assert_allclose(points[place].get_xydata(), [(estimate.value, place)])
-        low, high = estimate.interval.low, estimate.interval.high
+        low, high = estimate.low, estimate.high
         np.testing.assert_allclose(intervals[place].get_xdata(), (low, high))
     assert len(points) == len(intervals) == count
     words = [label.get_text() for label in right.get_yticklabels()]

@@ -1,46 +1,27 @@
-"""Figures as reports write them: three decimals, the interval below, a dash for none."""
+"""Cells of the tables in reports."""
 
 from dataclasses import dataclass
 
-from pneumoscope.evaluation.statistics.intervals import Estimate, Interval
+from pneumoscope.report.estimate import Estimate, format_number
 
 
 @dataclass(frozen=True, slots=True)
 class Cell:
-    """A figure and its interval, in words."""
+    """Cell of a table: a text, and below it a smaller one such as an interval."""
 
-    value: str
-    interval: str = ""
-
-
-def number(value: float | None) -> str:
-    """Return a figure.
-
-    Examples
-    --------
-    >>> number(0.98765), number(-12.3456), number(None)
-    ('0.988', '−12.3', '–')
-    """
-    if value is None:
-        return "–"
-    text = f"{value:.3f}" if abs(value) < 10 else f"{value:,.1f}"
-    return text.replace("-", "−")  # a hyphen beside a dash or another number is misread
+    text: str
+    detail: str = ""
 
 
-def span(interval: Interval | None) -> str:
-    """Return an interval; nothing of None."""
-    return "" if interval is None else f"{number(interval.low)} to {number(interval.high)}"
-
-
-def cell(estimate: Estimate) -> Cell:
-    """Return an estimate as a cell of a table.
+def cell(estimate: Estimate, spec: str = "") -> Cell:
+    """Return an estimate as a cell of a table, its numbers by a format specification.
 
     Examples
     --------
-    >>> cell(Estimate(0.9, Interval(0.85, 0.94)))
-    Cell(value='0.900', interval='0.850 to 0.940')
+    >>> cell(Estimate(0.9, 0.85, 0.94))
+    Cell(text='0.900', detail='0.850 to 0.940')
     """
-    return Cell(number(estimate.value), span(estimate.interval))
+    return Cell(format_number(estimate.value, spec), estimate.interval_text(spec))
 
 
 def percent(share: float) -> str:

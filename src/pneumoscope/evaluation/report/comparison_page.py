@@ -4,13 +4,14 @@ from collections.abc import Sequence
 
 from pneumoscope.evaluation.model_comparison import Comparison
 from pneumoscope.evaluation.model_evaluation import ModelEvaluation
-from pneumoscope.evaluation.report.cells import Cell, cell, number, percent
+from pneumoscope.evaluation.report.cells import Cell, cell, percent
 from pneumoscope.evaluation.report.evaluation_tables import ranking_table
 from pneumoscope.evaluation.report.evaluation_view import view
 from pneumoscope.evaluation.report.figures.forest_plot import forest_figure
 from pneumoscope.evaluation.report.views import FigureView, TableView
 from pneumoscope.evaluation.selection.stability import ChoiceStability
 from pneumoscope.evaluation.statistics.paired_tests import Pair
+from pneumoscope.report.estimate import format_number
 from pneumoscope.report.html import render_page
 
 _SUMMED_UP = 3
@@ -18,7 +19,7 @@ _SUMMED_UP = 3
 
 
 def render_evidence(
-    evidence: Comparison, notes: Sequence[str] = (), inspection: object | None = None
+    evidence: Comparison, notes: Sequence[str] = (), stress_tests: object | None = None
 ) -> str:
     """Return the evidence as one self-contained HTML page.
 
@@ -28,8 +29,8 @@ def render_evidence(
         What was found.
     notes
         What a reader of the figures must know besides, a sentence or two each.
-    inspection
-        An `InspectionView` of the reader judged on images, or None.
+    stress_tests
+        `StressTestsView` of the main model, or None.
     """
     several = len(evidence.judgements) > 1
     ranking = ranking_table(evidence.judgements)
@@ -43,7 +44,7 @@ def render_evidence(
         comparisons=_comparisons(evidence.pairs, evidence.compared) if evidence.pairs else None,
         stability=None if evidence.stability is None else _stability(evidence.stability),
         views=[view(judgement) for judgement in evidence.judgements],
-        inspection=inspection,
+        stress_tests=stress_tests,
     )
 
 
@@ -61,8 +62,8 @@ def plain_summary(judgement: ModelEvaluation) -> tuple[str, ...]:
         f"Of two radiographs, one with pneumonia and one without, it gives the one with pneumonia "
         f"the higher probability {_times(found.auc.value)} (AUC {found.auc}).",
         f"Read at {point.name} (from a probability of {point.threshold:.3f} on), it missed {fn:,} "
-        f"of {fn + tp:,} with pneumonia (sensitivity {point.figures['sensitivity']}) and called "
-        f"{fp:,} of {tn + fp:,} without it ill (specificity {point.figures['specificity']}).",
+        f"of {fn + tp:,} with pneumonia (sensitivity {point.estimates['sensitivity']}) and called "
+        f"{fp:,} of {tn + fp:,} without it ill (specificity {point.estimates['specificity']}).",
     ]
     for prevalence, figures in list(point.at_prevalence.items())[:1]:
         sentences.append(
@@ -124,7 +125,7 @@ def _comparisons(pairs: Sequence[Pair], compared: int) -> TableView:
 def _p(value: float | None) -> str:
     if value is None:
         return "–"
-    return "< 0.001" if value < 0.001 else number(value)
+    return "< 0.001" if value < 0.001 else format_number(value)
 
 
 def _stability(stability: ChoiceStability) -> TableView:

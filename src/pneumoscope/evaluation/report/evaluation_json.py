@@ -1,19 +1,47 @@
-"""A judgement as JSON: names that programs of hospitals may rely on."""
+"""JSON of a model's evaluation and of a comparison of models."""
 
+import json
 from collections.abc import Mapping
 from dataclasses import asdict
 from math import isfinite
 from typing import Any
 
+from pneumoscope.evaluation.model_comparison import Comparison
 from pneumoscope.evaluation.model_evaluation import ModelEvaluation
-from pneumoscope.evaluation.predictions import CLASS_NAMES
+from pneumoscope.evaluation.predictions import CLASS_NAMES, Floats
 from pneumoscope.evaluation.report.fingerprint import fingerprint
 from pneumoscope.evaluation.statistics.calibration import CalibrationAssessment
 from pneumoscope.evaluation.statistics.decision_curve import PerThousand
-from pneumoscope.evaluation.statistics.discrimination import Discrimination, PointFigures
-from pneumoscope.evaluation.statistics.intervals import Estimate, Interval
-from pneumoscope.evaluation.statistics.metrics import Floats
+from pneumoscope.evaluation.statistics.discrimination import Discrimination, PointEvaluation
+from pneumoscope.evaluation.statistics.paired_tests import Pair
 from pneumoscope.evaluation.subgroups.table import Subgroup
+from pneumoscope.report.estimate import Estimate
+
+SCHEMA = 1
+"""Version of the JSON of a comparison; it changes where a reader of the old one would misread it."""
+
+
+def comparison_json(comparison: Comparison, extra: Mapping[str, object] | None = None) -> str:
+    """Return a comparison as JSON; see `evaluation_json` for each model.
+
+    Parameters
+    ----------
+    comparison
+        Comparison of models on the same images.
+    extra
+        Further entries at the top level.
+    """
+    choice, stability = comparison.choice, comparison.stability
+    content = {
+        "schema": SCHEMA,
+        "models": [evaluation_json(evaluation) for evaluation in comparison.judgements],
+        "compared": comparison.compared,
+        "comparisons": [_pair(pair) for pair in comparison.pairs],
+        "choice": None if choice is None else asdict(choice),
+        "choice_stability": None if stability is None else asdict(stability),
+        **(extra or {}),
+    }
+    return json.dumps(content, indent=2, allow_nan=False) + "\n"
 
 
 def evaluation_json(judgement: ModelEvaluation) -> dict[str, Any]:
@@ -61,18 +89,19 @@ def evaluation_json(judgement: ModelEvaluation) -> dict[str, Any]:
     }
 
 
-def with_intervals(figures: Mapping[str, Estimate]) -> dict[str, float | list[float] | None]:
+def with_intervals(
+    figures: Mapping[str, Estimate],
+) -> dict[str, float | tuple[float, float] | None]:
     """Return each figure and, by its name with ``_ci``, its interval.
 
     Examples
     --------
-    >>> with_intervals({"auc": Estimate(0.9, Interval(0.8, 1.0))})
-    {'auc': 0.9, 'auc_ci': [0.8, 1.0]}
+    >>> with_intervals({"auc": Estimate(0.9, 0.8, 1.0)})
+    {'auc': 0.9, 'auc_ci': (0.8, 1.0)}
     """
-    content: dict[str, float | list[float] | None] = {}
+    content: dict[str, float | tuple[float, float] | None] = {}
     for name, estimate in figures.items():
-        content[name] = estimate.value
-        content[f"{name}_ci"] = _ends(estimate.interval)
+        content |= {name: estimate.value, f"{name}_ci": estimate.interval}
     return content
 
 
@@ -80,10 +109,6 @@ def _numbers(values: Floats | None) -> list[float | None] | None:
     if values is None:
         return None
     return [value if isfinite(value) else None for value in values.tolist()]
-
-
-def _ends(interval: Interval | None) -> list[float] | None:
-    return None if interval is None else interval.to_json()
 
 
 def _discrimination(found: Discrimination) -> dict[str, Any]:
@@ -96,7 +121,7 @@ def _discrimination(found: Discrimination) -> dict[str, Any]:
     return with_intervals(figures) | {"draws": found.draws}
 
 
-def _point(point: PointFigures) -> dict[str, Any]:
+def _point(point: PointEvaluation) -> dict[str, Any]:
     (tn, fp), (fn, tp) = point.confusion
     return {
         "name": point.name,
@@ -105,12 +130,25 @@ def _point(point: PointFigures) -> dict[str, Any]:
         "fp": fp,
         "fn": fn,
         "tp": tp,
-        **with_intervals(point.figures),
-        "wilson": {name: _ends(interval) for name, interval in point.exact.items()},
+        **with_intervals(point.estimates),
+        "wilson": {name: estimate.interval for name, estimate in point.by_image.items()},
         "at_prevalence": [
             {"prevalence": prevalence, **with_intervals(figures)}
             for prevalence, figures in point.at_prevalence.items()
         ],
+    }
+
+
+def _pair(pair: Pair) -> dict[str, Any]:
+    return {
+        "first": pair.first,
+        "second": pair.second,
+        **with_intervals({"auc_difference": pair.auc.difference}),
+        "delong_z": pair.auc.z,
+        "delong_p": pair.auc.p,
+        "delong_p_holm": pair.auc_p_holm,
+        "mcnemar": asdict(pair.calls),
+        "mcnemar_p_holm": pair.calls_p_holm,
     }
 
 
@@ -134,7 +172,17 @@ def _calibration(found: CalibrationAssessment) -> dict[str, Any]:
         "resolution": found.resolution,
         "uncertainty": found.uncertainty,
         "within_bins": found.within_bins,
-        "bins": [asdict(one) for one in found.bins],
+        "bins": [
+            {
+                "low": part.low,
+                "high": part.high,
+                "n": part.n,
+                "predicted": part.predicted,
+                "observed": part.observed.value,
+                "interval": {"low": part.observed.low, "high": part.observed.high},
+            }
+            for part in found.bins
+        ],
     }
 
 

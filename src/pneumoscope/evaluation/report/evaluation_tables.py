@@ -4,12 +4,14 @@ from collections.abc import Iterator, Mapping, Sequence
 
 from pneumoscope.evaluation.model_evaluation import ModelEvaluation
 from pneumoscope.evaluation.predictions import CLASS_NAMES
-from pneumoscope.evaluation.report.cells import Cell, cell, number, percent, span
+from pneumoscope.evaluation.report.cells import Cell, cell, percent
 from pneumoscope.evaluation.report.views import Row, TableView
 from pneumoscope.evaluation.statistics.calibration import CalibrationAssessment
-from pneumoscope.evaluation.statistics.discrimination import Discrimination, PointFigures
-from pneumoscope.evaluation.statistics.intervals import Estimate
+from pneumoscope.evaluation.statistics.decision_curve import PerThousand
+from pneumoscope.evaluation.statistics.discrimination import Discrimination, PointEvaluation
 from pneumoscope.evaluation.subgroups.table import TOO_FEW, Subgroup
+from pneumoscope.report.estimate import Estimate, format_number
+from pneumoscope.report.operating_point import POINT_METRICS
 
 
 def ranking_table(judgements: Sequence[ModelEvaluation]) -> TableView:
@@ -31,60 +33,54 @@ def _ranking(found: Discrimination) -> tuple[Cell, ...]:
     return tuple(cell(one) for one in figures)
 
 
-_FIRST = {"sensitivity": "Sensitivity", "specificity": "Specificity", "ppv": "PPV", "npv": "NPV"}
-
-
-_SECOND = {
-    "lr_positive": "LR+",
-    "lr_negative": "LR−",
-    "f1": "F1",
-    "mcc": "Matthews' correlation",
-    "accuracy": "Accuracy",
-}
-
-
-def points_tables(name: str, points: Sequence[PointFigures]) -> tuple[TableView, TableView]:
-    """Return the figures that clinicians ask for first, and the further ones."""
-    return _points_table(name, points, _FIRST), _points_table(name, points, _SECOND)
-
-
-def _points_table(
-    name: str, points: Sequence[PointFigures], figures: Mapping[str, str]
-) -> TableView:
-    rows: list[Row] = []
-    for point in points:
-        (tn, fp), (fn, tp) = point.confusion
-        counts: Row = (
-            Cell(f"{tp:,} found", f"{fn:,} missed"),
-            Cell(f"{tn:,} cleared", f"{fp:,} false alarms"),
-        )
-        rows.append(
-            (
-                Cell(point.name, f"from {point.threshold:.3f}"),
-                *(counts if figures is _FIRST else ()),
-                *(cell(point.figures[one]) for one in figures),
-            )
-        )
-    counted = ("With pneumonia", "Without") if figures is _FIRST else ()
-    what = "Operating points" if figures is _FIRST else "Further figures at the operating points"
-    return TableView(
-        f"{what} of {name}", ("Operating point", *counted, *figures.values()), tuple(rows)
+def points_tables(name: str, points: Sequence[PointEvaluation]) -> tuple[TableView, TableView]:
+    """Return the headline metrics of each operating point with its counts, and the others."""
+    headline = [name for name, metric in POINT_METRICS.items() if metric.is_headline]
+    others = [name for name, metric in POINT_METRICS.items() if not metric.is_headline]
+    return (
+        TableView(
+            f"Operating points of {name}",
+            ("Operating point", "With pneumonia", "Without", *_labels(headline)),
+            tuple((_point(point), *_counts(point), *_cells(point, headline)) for point in points),
+        ),
+        TableView(
+            f"Further metrics at the operating points of {name}",
+            ("Operating point", *_labels(others)),
+            tuple((_point(point), *_cells(point, others)) for point in points),
+        ),
     )
 
 
-def prevalence_table(name: str, points: Sequence[PointFigures]) -> TableView:
+def _labels(names: Sequence[str]) -> tuple[str, ...]:
+    return tuple(POINT_METRICS[name].label for name in names)
+
+
+def _point(point: PointEvaluation) -> Cell:
+    return Cell(point.name, f"from {point.threshold:.3f}")
+
+
+def _counts(point: PointEvaluation) -> tuple[Cell, Cell]:
+    (tn, fp), (fn, tp) = point.confusion
+    return (
+        Cell(f"{tp:,} found", f"{fn:,} missed"),
+        Cell(f"{tn:,} cleared", f"{fp:,} false alarms"),
+    )
+
+
+def _cells(point: PointEvaluation, names: Sequence[str]) -> tuple[Cell, ...]:
+    return tuple(cell(point.estimates[name]) for name in names)
+
+
+def prevalence_table(name: str, points: Sequence[PointEvaluation]) -> TableView:
     """Return what a call means at each prevalence."""
     rows: list[Row] = []
     for point in points:
-        exact = (point.exact["ppv"], point.exact["npv"])
-        observed = [
-            Cell(number(point.figures[one].value), span(exact[i]))
-            for i, one in enumerate(("ppv", "npv"))
-        ]
-        rows.append((f"{point.name}: among these images", *observed))
-        for prevalence, figures in point.at_prevalence.items():
-            title = f"{point.name}: where {percent(prevalence)} have pneumonia"
-            rows.append((title, cell(figures["ppv"]), cell(figures["npv"])))
+        places = {"among these images": point.by_image} | {
+            f"where {percent(prevalence)} have pneumonia": values
+            for prevalence, values in point.at_prevalence.items()
+        }
+        for place, values in places.items():
+            rows.append((f"{point.name}: {place}", cell(values["ppv"]), cell(values["npv"])))
     return TableView(
         f"Predictive values of {name} by prevalence",
         ("Where", "PPV: pneumonia if called ill", "NPV: none if cleared"),
@@ -92,39 +88,26 @@ def prevalence_table(name: str, points: Sequence[PointFigures]) -> TableView:
     )
 
 
-def usefulness_tables(judgement: ModelEvaluation) -> Iterator[TableView]:
+def usefulness_tables(
+    name: str, usefulness: Mapping[float, Sequence[PerThousand]]
+) -> Iterator[TableView]:
     """Yield what happens to 1,000 patients, for each prevalence."""
-    for prevalence, rows in judgement.usefulness.items():
+    for prevalence, rows in usefulness.items():
         yield TableView(
-            f"{judgement.subject.name}: of 1,000 patients, {percent(prevalence)} with pneumonia",
+            f"{name}: of 1,000 patients, {percent(prevalence)} with pneumonia",
             ("Strategy", "Found", "Missed", "Followed up", "Follow-ups avoided", "Needlessly"),
             tuple(
                 (
                     row.name,
-                    *(
-                        _count(value)
-                        for value in (
-                            row.found,
-                            row.missed,
-                            row.followups,
-                            row.followups_avoided,
-                            row.needless,
-                        )
-                    ),
+                    cell(row.found, ".0f"),
+                    cell(row.missed, ".0f"),
+                    cell(row.followups, ".0f"),
+                    cell(row.followups_avoided, ".0f"),
+                    cell(row.needless, ".0f"),
                 )
                 for row in rows
             ),
         )
-
-
-def _count(estimate: Estimate) -> Cell:
-    """Return a number of patients, whole."""
-    if estimate.value is None:
-        return Cell("–")
-    ends = estimate.interval
-    return Cell(
-        f"{estimate.value:.0f}", "" if ends is None else f"{ends.low:.0f} to {ends.high:.0f}"
-    )
 
 
 def calibration_table(judgement: ModelEvaluation) -> TableView:
@@ -161,8 +144,8 @@ def bin_rows(found: CalibrationAssessment) -> tuple[Row, ...]:
         (
             f"{one.low:.3f} to {one.high:.3f}",
             f"{one.n:,}",
-            number(one.predicted),
-            Cell(number(one.observed), span(one.interval)),
+            format_number(one.predicted),
+            cell(one.observed),
         )
         for one in found.bins
     )
@@ -191,15 +174,15 @@ def _with_gap(group: Subgroup, name: str) -> Cell:
     if name in group.too_few:
         return Cell("too few")
     found, gap = cell(getattr(group, name)), cell(getattr(group, f"{name}_gap"))
-    if f"{name}_gap" in group.too_few or gap.value == "–":
+    if f"{name}_gap" in group.too_few or gap.text == "–":
         return found
-    return Cell(found.value, f"{found.interval}; gap {gap.value}, {gap.interval}")
+    return Cell(found.text, f"{found.detail}; gap {gap.text}, {gap.detail}")
 
 
 def label_errors_table(judgement: ModelEvaluation) -> TableView:
     """Return the labels that may be wrong."""
     rows = tuple(
-        (one.file, CLASS_NAMES[one.label], number(one.probability), number(one.score))
+        (one.file, CLASS_NAMES[one.label], format_number(one.probability), format_number(one.score))
         for one in judgement.label_errors.candidates
     )
     return TableView(

@@ -4,7 +4,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from pneumoscope.evaluation.model_evaluation import ModelEvaluation
-from pneumoscope.evaluation.report.cells import Cell, number, span
+from pneumoscope.evaluation.report.cells import cell
 from pneumoscope.evaluation.report.evaluation_tables import (
     bin_rows,
     calibration_table,
@@ -21,9 +21,9 @@ from pneumoscope.evaluation.report.figures.predictions import precision_recall_f
 from pneumoscope.evaluation.report.figures.subgroups import subgroup_figure
 from pneumoscope.evaluation.report.views import FigureView, TableView
 from pneumoscope.evaluation.statistics.decision_curve import DecisionCurve
-from pneumoscope.evaluation.statistics.intervals import Interval
-from pneumoscope.evaluation.statistics.metrics import precision_recall_curve, roc_curve
+from pneumoscope.evaluation.statistics.roc import precision_recall_curve, roc_curve
 from pneumoscope.evaluation.subgroups.table import Subgroup
+from pneumoscope.report.estimate import Estimate, format_number
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,7 +59,7 @@ def view(judgement: ModelEvaluation) -> JudgementView:
         ranking_table([judgement]),
         points_tables(name, found.points),
         prevalence_table(name, found.points),
-        tuple(usefulness_tables(judgement)),
+        tuple(usefulness_tables(name, judgement.usefulness)),
         tuple(_curves(judgement)),
         calibration_table(judgement),
         _reliability(judgement),
@@ -116,8 +116,8 @@ def _decisions(judgement: ModelEvaluation) -> FigureView:
     rows = tuple(
         (
             f"{curve.thresholds[i]:.2f}",
-            Cell(number(float(curve.model[i])), _band(curve, i)),
-            number(float(curve.treat_all[i])),
+            cell(_net_benefit(curve, i)),
+            format_number(float(curve.treat_all[i])),
             "0",
         )
         for i in range(0, len(curve.thresholds), max(1, len(curve.thresholds) // 20))
@@ -131,10 +131,9 @@ def _decisions(judgement: ModelEvaluation) -> FigureView:
     )
 
 
-def _band(curve: DecisionCurve, place: int) -> str:
-    if curve.low is None or curve.high is None:
-        return ""
-    return span(Interval(float(curve.low[place]), float(curve.high[place])))
+def _net_benefit(curve: DecisionCurve, place: int) -> Estimate:
+    ends = () if curve.low is None or curve.high is None else (curve.low[place], curve.high[place])
+    return Estimate(float(curve.model[place]), *map(float, ends))
 
 
 def _drawable(groups: Sequence[Subgroup]) -> bool:

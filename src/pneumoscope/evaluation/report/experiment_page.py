@@ -8,8 +8,13 @@ from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
 from pneumoscope.evaluation.predictions import CLASS_NAMES, Predictions
-from pneumoscope.evaluation.report.cells import Cell, number, span
-from pneumoscope.evaluation.report.experiment_results import ExperimentResult, History, ModelResult
+from pneumoscope.evaluation.report.cells import Cell, cell
+from pneumoscope.evaluation.report.experiment_results import (
+    ExperimentResult,
+    History,
+    ModelResult,
+    SplitResult,
+)
 from pneumoscope.evaluation.report.figures.predictions import (
     comparison_figure,
     confusion_figure,
@@ -26,8 +31,9 @@ from pneumoscope.evaluation.report.published_notebook import (
 )
 from pneumoscope.evaluation.report.views import FigureView, TableView
 from pneumoscope.evaluation.selection.rule import Candidate
-from pneumoscope.evaluation.statistics.intervals import Interval, Intervals
-from pneumoscope.evaluation.statistics.metrics import Metrics, precision_recall_curve, roc_curve
+from pneumoscope.evaluation.statistics.metrics import RESULT_METRICS, Metrics
+from pneumoscope.evaluation.statistics.roc import precision_recall_curve, roc_curve
+from pneumoscope.report.estimate import Estimate, format_number
 from pneumoscope.report.html import figure_png, inline_png, render_page
 
 _COMPARISON_DPI = 140
@@ -128,8 +134,8 @@ class _NotebookRow:
 class _Summary:
     """The chosen model's figures as the first paragraphs state them; of the test if not named."""
 
-    recall: str
-    precision: str
+    sensitivity: Estimate
+    ppv: Estimate
     n: int
     patients: int
     ill: int
@@ -140,8 +146,8 @@ class _Summary:
     healthy: int
     alarms: int
     alarms_share: str
-    validation_recall: str
-    validation_precision: str
+    validation_sensitivity: Estimate
+    validation_ppv: Estimate
 
 
 @dataclass(frozen=True, slots=True)
@@ -156,11 +162,12 @@ class _Mistakes:
 
 
 def _summary(model: ModelResult, threshold: float) -> _Summary:
-    table, metrics = model.test_predictions, model.test
+    table, metrics = model.test.predictions, model.test.metrics
+    validation = model.validation.metrics
     (tn, fp), (fn, tp) = metrics.confusion
     return _Summary(
-        recall=_in_words(metrics.recall, model.test_intervals["recall"]),
-        precision=_in_words(metrics.precision, model.test_intervals["precision"]),
+        sensitivity=metrics["sensitivity"],
+        ppv=metrics["ppv"],
         n=metrics.n,
         patients=len(set(table.patients)),
         ill=fn + tp,
@@ -171,10 +178,8 @@ def _summary(model: ModelResult, threshold: float) -> _Summary:
         healthy=tn + fp,
         alarms=fp,
         alarms_share=_share(fp, tn + fp),
-        validation_recall=_in_words(model.validation.recall, model.validation_intervals["recall"]),
-        validation_precision=_in_words(
-            model.validation.precision, model.validation_intervals["precision"]
-        ),
+        validation_sensitivity=validation["sensitivity"],
+        validation_ppv=validation["ppv"],
     )
 
 
@@ -187,28 +192,22 @@ def _tables(result: ExperimentResult) -> dict[str, _Table]:
 
 
 def _table(result: ExperimentResult, split: str) -> _Table:
-    predictions = _predictions(result.chosen, split)
+    predictions = _of_split(result.chosen, split).predictions
     rows = tuple(
-        _Row(model, model is result.chosen, _seconds(model.seconds), _cells(*_judged(model, split)))
+        _Row(
+            model, model is result.chosen, _seconds(model.seconds), _cells(_of_split(model, split))
+        )
         for model in result.models
     )
     return _Table(split, len(predictions.files), len(set(predictions.patients)), rows)
 
 
-def _predictions(model: ModelResult, split: str) -> Predictions:
-    return model.test_predictions if split == "test" else model.validation_predictions
+def _of_split(model: ModelResult, split: str) -> SplitResult:
+    return model.test if split == "test" else model.validation
 
 
-def _judged(model: ModelResult, split: str) -> tuple[Metrics, Intervals]:
-    if split == "test":
-        return model.test, model.test_intervals
-    return model.validation, model.validation_intervals
-
-
-def _cells(metrics: Metrics, intervals: Intervals) -> tuple[Cell, ...]:
-    return tuple(
-        Cell(number(value), span(intervals[name])) for name, value in metrics.values().items()
-    )
+def _cells(result: SplitResult) -> tuple[Cell, ...]:
+    return tuple(cell(result.metrics[name]) for name in RESULT_METRICS.values())
 
 
 def _notebook_rows(result: ExperimentResult) -> list[_NotebookRow]:
@@ -217,8 +216,8 @@ def _notebook_rows(result: ExperimentResult) -> list[_NotebookRow]:
     return [
         _NotebookRow(
             name,
-            theirs=_three(theirs.get(name)),
-            ours=_three(ours[name].test if name in ours else None),
+            theirs=_published(theirs[name]) if name in theirs else _DASHES,
+            ours=_measured(ours[name].test.metrics) if name in ours else _DASHES,
             chosen_by_them=name == PUBLISHED_CHOICE,
             chosen_by_us=name == result.choice.name,
         )
@@ -226,20 +225,30 @@ def _notebook_rows(result: ExperimentResult) -> list[_NotebookRow]:
     ]
 
 
-def _three(figures: PublishedModel | Metrics | None) -> tuple[str, ...]:
-    if figures is None:
-        return ("–",) * 3
-    return tuple(map(number, (figures.accuracy, figures.precision, figures.recall)))
+def _published(model: PublishedModel) -> tuple[str, ...]:
+    return tuple(map(format_number, (model.accuracy, model.precision, model.recall)))
+
+
+def _measured(metrics: Metrics) -> tuple[str, ...]:
+    return tuple(format_number(metrics.value(name)) for name in ("accuracy", "ppv", "sensitivity"))
+
+
+_DASHES = ("–",) * 3
 
 
 def _comparison(result: ExperimentResult) -> Figure:
-    ours = [Candidate(m.name, m.test.precision, m.test.recall) for m in result.models]
+    ours = [
+        Candidate(
+            model.name, model.test.metrics.value("ppv"), model.test.metrics.value("sensitivity")
+        )
+        for model in result.models
+    ]
     theirs = [Candidate(m.name, m.precision, m.recall) for m in PUBLISHED_MODELS]
     return comparison_figure(ours, theirs)
 
 
 def _figures(model: ModelResult, threshold: float) -> tuple[FigureView, ...]:
-    history, table = model.history, model.test_predictions
+    history, table = model.history, model.test.predictions
     return (
         FigureView.of(
             history_figure(
@@ -250,10 +259,10 @@ def _figures(model: ModelResult, threshold: float) -> tuple[FigureView, ...]:
             _losses(history),
         ),
         FigureView.of(
-            confusion_figure(model.test, "Confusion matrix, test"),
+            confusion_figure(model.test.metrics, "Confusion matrix, test"),
             f"Confusion matrix of {model.name}, test",
             "What the test radiographs are, and what they were called.",
-            _confusion(model.test),
+            _confusion(model.test.metrics),
         ),
         FigureView.of(
             roc_figure(table, threshold, "ROC curve, test"),
@@ -297,7 +306,7 @@ def _mistakes(
     false_negatives: Sequence[GalleryImage],
     false_positives: Sequence[GalleryImage],
 ) -> list[_Mistakes]:
-    table = result.chosen.test_predictions
+    table = result.chosen.test.predictions
     return [
         _Mistakes(
             title="False negatives",
@@ -317,15 +326,7 @@ def _mistakes(
 
 
 def _listed(table: Predictions, rows: NDArray[np.intp]) -> tuple[tuple[str, str], ...]:
-    return tuple((table.files[row], number(float(table.probabilities[row]))) for row in rows)
-
-
-def _in_words(value: float | None, interval: Interval | None) -> str:
-    if value is None:
-        return "undefined"
-    if interval is None:
-        return number(value)
-    return f"{value:.3f} (95 % interval {interval.low:.3f} to {interval.high:.3f})"
+    return tuple((table.files[row], format_number(float(table.probabilities[row]))) for row in rows)
 
 
 def _share(part: int, whole: int) -> str:

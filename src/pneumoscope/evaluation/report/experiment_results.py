@@ -10,8 +10,7 @@ from typing import Literal
 from pneumoscope.evaluation.predictions import Predictions
 from pneumoscope.evaluation.selection.rule import Choice
 from pneumoscope.evaluation.statistics.bootstrap import DRAWS
-from pneumoscope.evaluation.statistics.intervals import Intervals
-from pneumoscope.evaluation.statistics.metrics import Metrics
+from pneumoscope.evaluation.statistics.metrics import RESULT_METRICS, Metrics
 
 SCHEMA = 1
 """Version of the JSON; it changes only when a reader of the old one would misread the new."""
@@ -61,6 +60,14 @@ class History:
 
 
 @dataclass(frozen=True, slots=True)
+class SplitResult:
+    """Predictions for one split, and their metrics at the experiment's threshold."""
+
+    predictions: Predictions
+    metrics: Metrics
+
+
+@dataclass(frozen=True, slots=True)
 class ModelResult:
     """One trained model and how it did.
 
@@ -76,12 +83,8 @@ class ModelResult:
         Duration of the training.
     history
         Losses by epoch.
-    validation_predictions, test_predictions
-        What it said about each image.
     validation, test
-        The metrics of those predictions at the experiment's threshold.
-    validation_intervals, test_intervals
-        Their intervals.
+        Predictions for each split, with their metrics.
     """
 
     name: str
@@ -90,12 +93,8 @@ class ModelResult:
     epochs: int
     seconds: float
     history: History
-    validation_predictions: Predictions
-    test_predictions: Predictions
-    validation: Metrics
-    test: Metrics
-    validation_intervals: Intervals
-    test_intervals: Intervals
+    validation: SplitResult
+    test: SplitResult
 
 
 @dataclass(frozen=True, slots=True)
@@ -187,42 +186,31 @@ def results_csv(result: ExperimentResult) -> str:
 
 
 def _model_json(model: ModelResult, threshold: float) -> dict[str, object]:
-    missed = model.test_predictions.false_negatives(threshold)
+    tested = model.test.predictions
     return {
         "name": model.name,
         "parameters": asdict(model.parameters),
         "epochs": model.epochs,
         "seconds": model.seconds,
-        "validation": model.validation.to_json(),
-        "test": model.test.to_json(),
+        "validation": model.validation.metrics.to_json(),
+        "test": model.test.metrics.to_json(),
         "intervals": {
-            "validation": _intervals_json(model.validation_intervals),
-            "test": _intervals_json(model.test_intervals),
+            "validation": model.validation.metrics.intervals_json(),
+            "test": model.test.metrics.intervals_json(),
         },
-        "false_negatives": [model.test_predictions.files[row] for row in missed],
-    }
-
-
-def _intervals_json(intervals: Intervals) -> dict[str, list[float] | None]:
-    return {
-        name: None if interval is None else [interval.low, interval.high]
-        for name, interval in intervals.items()
+        "false_negatives": [tested.files[row] for row in tested.false_negatives(threshold)],
     }
 
 
 def _csv_rows(model: ModelResult, chosen: str) -> Iterator[dict[str, object]]:
-    splits = (
-        ("validation", model.validation, model.validation_intervals),
-        ("test", model.test, model.test_intervals),
-    )
-    for split, metrics, intervals in splits:
+    for split, metrics in (("validation", model.validation.metrics), ("test", model.test.metrics)):
         (tn, fp), (fn, tp) = metrics.confusion
         yield {
             "model": model.name,
             "chosen": _yes(model.name == chosen),
             "split": split,
             "n": metrics.n,
-            **_csv_metrics(metrics, intervals),
+            **_csv_metrics(metrics),
             "tn": tn,
             "fp": fp,
             "fn": fn,
@@ -234,13 +222,11 @@ def _csv_rows(model: ModelResult, chosen: str) -> Iterator[dict[str, object]]:
         }
 
 
-def _csv_metrics(metrics: Metrics, intervals: Intervals) -> dict[str, float | None]:
+def _csv_metrics(metrics: Metrics) -> dict[str, float | None]:
     cells: dict[str, float | None] = {}
-    for name, value in metrics.values().items():
-        interval = intervals[name]
-        cells[name] = value
-        cells[f"{name}_low"] = None if interval is None else interval.low
-        cells[f"{name}_high"] = None if interval is None else interval.high
+    for name, ours in RESULT_METRICS.items():
+        estimate = metrics[ours]
+        cells |= {name: estimate.value, f"{name}_low": estimate.low, f"{name}_high": estimate.high}
     return cells
 
 

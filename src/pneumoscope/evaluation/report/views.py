@@ -6,8 +6,9 @@ from typing import TypeAlias
 import numpy as np
 from matplotlib.figure import Figure
 
-from pneumoscope.evaluation.report.cells import Cell, number
-from pneumoscope.evaluation.statistics.metrics import Curve
+from pneumoscope.evaluation.report.cells import Cell
+from pneumoscope.evaluation.statistics.roc import Curve
+from pneumoscope.report.estimate import format_number
 from pneumoscope.report.html import figure_png, inline_png
 
 Row: TypeAlias = tuple[str | Cell, ...]
@@ -33,7 +34,9 @@ class TableView:
             return cls("", headings, (("–", "–"),))
         step = max(1, len(curve.x) // _CURVE_POINTS)
         places = sorted({*range(0, len(curve.x), step), len(curve.x) - 1})
-        rows = tuple((number(float(curve.x[i])), number(float(curve.y[i]))) for i in places)
+        rows = tuple(
+            (format_number(float(curve.x[i])), format_number(float(curve.y[i]))) for i in places
+        )
         return cls("", headings, rows)
 
 

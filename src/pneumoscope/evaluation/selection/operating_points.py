@@ -1,13 +1,14 @@
 """Where probability becomes a finding: thresholds, and the band in which none is given."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
-from pneumoscope.evaluation.predictions import Predictions
-from pneumoscope.evaluation.statistics.metrics import Floats
+from pneumoscope.evaluation.predictions import Floats, Predictions
+from pneumoscope.evaluation.statistics.metrics import point_metrics
+from pneumoscope.evaluation.statistics.roc import Ranking
+from pneumoscope.report.operating_point import OperatingPoint
 from pneumoscope.support.errors import PredictionsError
 
 SCREENING_RECALL = 0.99
@@ -16,30 +17,7 @@ ABSTAIN_LEVEL = 0.01
 """At most this share of either class is to be given the other's finding, outside the band."""
 
 
-@dataclass(frozen=True, slots=True)
-class OperatingPoint:
-    """A threshold and the band around it.
-
-    Parameters
-    ----------
-    name
-        ``screening``, ``balanced`` or ``confirm``.
-    rule
-        How the threshold was chosen, in words.
-    threshold
-        A probability of at least this means PNEUMONIA.
-    low, high
-        Of the band, both included, in which no finding is sure. It holds the threshold.
-    """
-
-    name: str
-    rule: str
-    threshold: float
-    low: float
-    high: float
-
-
-def choose_operating_points(*tables: Predictions) -> tuple[OperatingPoint, ...]:
+def choose_operating_points(*tables: Predictions) -> dict[str, OperatingPoint]:
     """Choose the operating points, from the most sensitive to the most precise.
 
     ``screening`` is the highest threshold whose recall is at least 0.99, ``balanced`` maximises
@@ -78,18 +56,21 @@ def choose_operating_points(*tables: Predictions) -> tuple[OperatingPoint, ...]:
     ...         patients=("a", "b", "c", "d"),
     ...     )
     >>> plain, darker = table(0.1, 0.2, 0.8, 0.9), table(0.1, 0.2, 0.4, 0.9)
-    >>> [(point.name, round(point.threshold, 3)) for point in choose_operating_points(plain)]
-    [('screening', 0.5), ('balanced', 0.5), ('confirm', 0.5)]
-    >>> round(choose_operating_points(plain, darker)[0].threshold, 3)
+    >>> points = choose_operating_points(plain)
+    >>> {name: round(point.threshold, 3) for name, point in points.items()}
+    {'screening': 0.5, 'balanced': 0.5, 'confirm': 0.5}
+    >>> round(choose_operating_points(plain, darker)["screening"].threshold, 3)
     0.29
     """
     for table in tables:
         require_both_classes(table.labels)
     seen = np.unique(np.concatenate([table.probabilities for table in tables]))
-    rates = np.stack([_rates(table.labels, table.probabilities, seen) for table in tables])
-    recall, precision = rates[:, 0].min(0), rates[:, 2].min(0)
-    youden = (rates[:, 0] + rates[:, 1]).mean(0)
-    screening = int(np.flatnonzero(recall >= SCREENING_RECALL).max())
+    rates = [_rates(table, seen) for table in tables]
+    sensitivity = np.min([values["sensitivity"] for values in rates], axis=0)
+    # Where nothing is called ill, nothing is called so wrongly: the precision is 1.
+    precision = np.min([np.nan_to_num(values["ppv"], nan=1.0) for values in rates], axis=0)
+    youden = np.mean([values["sensitivity"] + values["specificity"] for values in rates], axis=0)
+    screening = int(np.flatnonzero(sensitivity >= SCREENING_RECALL).max())
     balanced = screening + int(np.argmax(youden[screening:]))
     chosen = [screening, balanced]
     precise = balanced + np.flatnonzero(precision[balanced:] >= CONFIRM_PRECISION)
@@ -101,19 +82,17 @@ def choose_operating_points(*tables: Predictions) -> tuple[OperatingPoint, ...]:
         "balanced": "highest recall + specificity (Youden)",
         "confirm": f"lowest threshold with precision >= {CONFIRM_PRECISION}",
     }
-    points = []
+    points = {}
     for (name, rule), index in zip(rules.items(), chosen, strict=False):
         threshold = _between(seen[index - 1] if index else 0.0, seen[index])
-        points.append(
-            OperatingPoint(
-                name,
-                f"{rule}, on {_in_words(tables)}",
-                threshold,
-                min(low, threshold),
-                max(high, threshold),
-            )
+        points[name] = OperatingPoint(
+            rule=f"{rule}, on {_in_words(tables)}",
+            threshold=threshold,
+            low=min(low, threshold),
+            high=max(high, threshold),
+            level=ABSTAIN_LEVEL,
         )
-    return tuple(points)
+    return points
 
 
 def _in_words(tables: Sequence[Predictions]) -> str:
@@ -179,17 +158,11 @@ def abstaining_band(
     return low, high
 
 
-def _rates(labels: NDArray[np.int8], probabilities: Floats, thresholds: Floats) -> Floats:
-    """Return recall, specificity and precision at each threshold, shape (3, n).
-
-    Where nothing is called ill, nothing is called so wrongly: the precision is 1.
-    """
-    ill, healthy = (np.sort(probabilities[labels == label]) for label in (1, 0))
-    healthy_below = np.searchsorted(healthy, thresholds)
-    called_ill = len(ill) - np.searchsorted(ill, thresholds)
-    called = called_ill + len(healthy) - healthy_below
-    precision = np.where(called, called_ill / np.maximum(called, 1), 1.0)
-    return np.stack([called_ill / len(ill), healthy_below / len(healthy), precision])
+def _rates(table: Predictions, thresholds: Floats) -> dict[str, Floats]:
+    """Return each of `POINT_METRICS` at each threshold, shape (thresholds,)."""
+    ranking = Ranking.of(table.labels, table.probabilities, thresholds=thresholds)
+    counts = ranking.confusions(np.ones(len(table.files), np.int32))
+    return point_metrics(counts.T.astype(np.float64))
 
 
 def _between(low: float, high: float) -> float:

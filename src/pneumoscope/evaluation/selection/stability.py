@@ -1,16 +1,17 @@
 """How often another model would have been chosen, had other patients been at hand."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
-from pneumoscope.evaluation.predictions import Predictions
-from pneumoscope.evaluation.selection.rule import MIN_RECALL, Candidate, choose
-from pneumoscope.evaluation.statistics.bootstrap import weight_chunks
-from pneumoscope.evaluation.statistics.metrics import Floats, measure, weighted_metrics
+from pneumoscope.evaluation.predictions import Floats, Predictions
+from pneumoscope.evaluation.selection.rule import MIN_RECALL
+from pneumoscope.evaluation.statistics.bootstrap import resample
+from pneumoscope.evaluation.statistics.metrics import point_metrics
 from pneumoscope.evaluation.statistics.paired_tests import aligned
+from pneumoscope.evaluation.statistics.roc import Ranking
 from pneumoscope.support.errors import PredictionsError
 
 
@@ -83,19 +84,22 @@ def choice_stability(
     """
     tables = aligned(models)
     thresholds = _thresholds(tables, threshold)
-    metrics = {name: measure(table, thresholds[name]) for name, table in tables.items()}
-    chosen = choose(
-        [Candidate(name, each.precision, each.recall) for name, each in metrics.items()], min_recall
-    ).name
+    if not tables:
+        raise PredictionsError("there is no model to choose from; evaluate at least one")
     patient = _shared_patients(tables)
-    counts = np.zeros(len(tables), dtype=np.int64)
-    for weights in weight_chunks(patient, draws, seed):
-        drawn = [weighted_metrics(tables[name], thresholds[name], weights) for name in tables]
-        places = _chosen_in_each(
-            [each["precision"] for each in drawn], [each["recall"] for each in drawn], min_recall
-        )
-        counts += np.bincount(places, minlength=len(tables))
+    rates = []
+    for name, table in tables.items():
+        ranking = Ranking.of(table.labels, table.probabilities, patient, [thresholds[name]])
+        cells = resample(ranking.confusions, patient, draws, seed)[:, 0].T
+        rates.append(point_metrics(cells.astype(np.float64)))
+    places = _choose_in_each(
+        np.stack([values["ppv"] for values in rates]),
+        np.stack([values["sensitivity"] for values in rates]),
+        min_recall,
+    )
+    counts = np.bincount(places[1:], minlength=len(tables))
     shares = dict(zip(tables, (counts / draws).tolist(), strict=True))
+    chosen = list(tables)[places[0]]
     return ChoiceStability(chosen, shares, 1 - shares[chosen], draws)
 
 
@@ -120,7 +124,7 @@ def _shared_patients(tables: Mapping[str, Predictions]) -> NDArray[np.intp]:
                     f"{file}: the predictions of {first[0]} and of {name} name different patients; "
                     "give all models' tables the same column patient"
                 )
-    patient = np.unique(np.array(first[1].patients), return_inverse=True)[1]
+    patient = first[1].patient_numbers()
     if patient.max() == 0:
         raise PredictionsError(
             "all validation images are of one patient, who says nothing about others; judge the "
@@ -129,14 +133,13 @@ def _shared_patients(tables: Mapping[str, Predictions]) -> NDArray[np.intp]:
     return patient
 
 
-def _chosen_in_each(
-    precision: Sequence[Floats], recall: Sequence[Floats], min_recall: float
-) -> NDArray[np.intp]:
-    """Return the place of the model that `choose` takes in each draw.
+def _choose_in_each(precision: Floats, recall: Floats, min_recall: float) -> NDArray[np.intp]:
+    """Return the number of the model that `choose` takes in each resample.
 
-    The order is that of `choose`: qualified or not, then the two figures, then the order given.
+    Both arrays have the shape (models, resamples). Models are ordered as by `choose`: qualified or
+    not, then the two metrics, then the order given.
     """
-    precisions, recalls = (np.nan_to_num(np.stack(part), nan=-1.0) for part in (precision, recall))
+    precisions, recalls = (np.nan_to_num(part, nan=-1.0) for part in (precision, recall))
     qualified = recalls >= min_recall
     any_qualified = qualified.any(axis=0)
     aim = np.where(any_qualified, precisions, recalls)

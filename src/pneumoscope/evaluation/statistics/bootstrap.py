@@ -1,4 +1,4 @@
-"""How sure the metrics are: bootstrap intervals, resampled by patient."""
+"""Bootstrap confidence intervals, resampled by patient."""
 
 from collections.abc import Callable, Iterable, Iterator
 from typing import TypeVar
@@ -6,14 +6,8 @@ from typing import TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
-from pneumoscope.evaluation.predictions import Predictions
-from pneumoscope.evaluation.statistics.intervals import Interval
-from pneumoscope.evaluation.statistics.metrics import (
-    METRIC_NAMES,
-    Floats,
-    measure,
-    weighted_metrics,
-)
+from pneumoscope.evaluation.predictions import Floats
+from pneumoscope.report.estimate import Estimate
 from pneumoscope.support.host import usable_cores
 from pneumoscope.support.parallel import in_order
 from pneumoscope.support.terminal import track
@@ -21,92 +15,38 @@ from pneumoscope.support.terminal import track
 Number = TypeVar("Number", np.float64, np.int32)
 
 DRAWS = 2000
-"""Bootstrap draws unless asked otherwise."""
+"""Default number of bootstrap resamples."""
 
 _PERCENTILES = (2.5, 97.5)
-_CELLS_AT_ONCE = 1_000_000
-_LONG = 100_000_000
-"""Images times draws from which on it takes seconds, and progress is shown."""
-
-
-def bootstrap_intervals(
-    predictions: Predictions, threshold: float, draws: int = DRAWS, seed: int = 0
-) -> dict[str, Interval | None]:
-    """Return the 95 % percentile bootstrap interval of every metric.
-
-    Whole patients are drawn with replacement, and all images of a drawn patient come along:
-    images of one patient resemble each other, and drawing them singly would pretend to know
-    more than is known [1]_. A draw in which a metric is undefined is left out for that metric.
-
-    Parameters
-    ----------
-    predictions
-        The table to judge.
-    threshold
-        A probability of at least this means PNEUMONIA.
-    draws
-        Number of resamplings.
-    seed
-        The same seed gives the same intervals.
-
-    Returns
-    -------
-    dict of str to Interval or None
-        For each of `METRIC_NAMES`; None where the metric itself is undefined, and everywhere if
-        there is only one patient, from whom nothing can be said about others.
-
-    References
-    ----------
-    .. [1] Field CA, Welsh AH. Bootstrapping clustered data. J R Stat Soc B 69:369-390, 2007;
-       for the percentile interval: Efron B, Tibshirani RJ. An Introduction to the Bootstrap,
-       ch. 13, 1993.
-
-    Examples
-    --------
-    >>> table = Predictions(
-    ...     files=("a", "b", "c", "d"),
-    ...     labels=np.array([0, 0, 1, 1]),
-    ...     probabilities=np.array([0.1, 0.2, 0.8, 0.9]),
-    ...     patients=("A", "B", "C", "D"),
-    ... )
-    >>> bootstrap_intervals(table, threshold=0.5)["accuracy"]
-    Interval(low=1.0, high=1.0)
-    """
-    patient = np.unique(np.array(predictions.patients), return_inverse=True)[1]
-    if patient.max() == 0:
-        return dict.fromkeys(METRIC_NAMES)
-    chunks = [
-        weighted_metrics(predictions, threshold, weights)
-        for weights in weight_chunks(patient, draws, seed)
-    ]
-    return {
-        name: None
-        if value is None
-        else percentile_interval(np.concatenate([part[name] for part in chunks]))
-        for name, value in measure(predictions, threshold).values().items()
-    }
+_MIN_TRACKED = 100_000_000
+"""Images times resamples from which on it takes seconds, and progress is shown."""
 
 
 def patient_draws(
     patients: int, draws: int, rng: np.random.Generator
 ) -> Iterator[NDArray[np.int32]]:
-    """Draw as many patients as there are, with replacement, ``draws`` times, one after another.
+    """Draw as many patients as there are, with replacement, ``draws`` times.
 
-    The draws are those of `patient_weights`.
+    All images of a drawn patient come along: images of one patient resemble each other, and drawing
+    them singly would make intervals too narrow [1]_.
 
     Parameters
     ----------
     patients
-        How many there are.
+        Number of patients.
     draws
-        Number of resamplings.
+        Number of bootstrap resamples.
     rng
-        Where the randomness comes from.
+        Source of randomness.
 
     Yields
     ------
     array
-        How often each patient counts in the draw, shape (patients,).
+        Number of times that each patient counts in the resample, shape (patients,).
+
+    References
+    ----------
+    .. [1] Field CA, Welsh AH. Bootstrapping clustered data. J R Stat Soc B 69:369-390, 2007.
 
     Examples
     --------
@@ -118,96 +58,37 @@ def patient_draws(
         yield np.bincount(drawn, minlength=patients).astype(np.int32)
 
 
-def patient_weights(patient: NDArray[np.intp], draws: int, rng: np.random.Generator) -> Floats:
-    """Draw as many patients as there are, with replacement, ``draws`` times.
-
-    Parameters
-    ----------
-    patient
-        Number of each image's patient, 0 to patients - 1, shape (n,).
-    draws
-        Number of resamplings.
-    rng
-        Where the randomness comes from.
-
-    Returns
-    -------
-    array
-        How often each image counts in each draw, float64, shape (draws, n).
-
-    Examples
-    --------
-    >>> weights = patient_weights(np.array([0, 0, 1]), 5, np.random.default_rng(0))
-    >>> bool(np.all(weights[:, 0] == weights[:, 1])), bool(np.all(weights[:, 1:].sum(axis=1) == 2))
-    (True, True)
-    """
-    patients = int(patient.max()) + 1
-    drawn = rng.integers(0, patients, size=(draws, patients))
-    rows = patients * np.arange(draws)[:, None]
-    times = np.bincount((drawn + rows).ravel(), minlength=draws * patients)
-    return times.reshape(draws, patients)[:, patient].astype(np.float64)
-
-
-def weight_chunks(patient: NDArray[np.intp], draws: int, seed: int) -> Iterator[Floats]:
-    """Draw as `patient_weights` does, a part of the draws at a time.
-
-    All draws of a large table at once would not fit into memory.
-
-    Parameters
-    ----------
-    patient
-        Number of each image's patient, 0 to patients - 1, shape (n,).
-    draws
-        Number of resamplings.
-    seed
-        The same seed gives the same draws.
-
-    Yields
-    ------
-    array
-        How often each image counts in each draw of the part, float64, shape (draws of the part, n).
-
-    Examples
-    --------
-    >>> [weights.shape for weights in weight_chunks(np.arange(400_000), 5, seed=0)]
-    [(2, 400000), (2, 400000), (1, 400000)]
-    """
-    rng = np.random.default_rng(seed)
-    at_once = max(1, _CELLS_AT_ONCE // len(patient))
-    for start in range(0, draws, at_once):
-        yield patient_weights(patient, min(at_once, draws - start), rng)
-
-
 def resample(
-    figures: Callable[[NDArray[np.int32]], NDArray[Number]],
+    statistic: Callable[[NDArray[np.int32]], NDArray[Number]],
     patient: NDArray[np.intp],
     draws: int,
     seed: int,
 ) -> NDArray[Number]:
-    """Return figures of a table as it is and, below them, of each bootstrap draw of its patients.
+    """Return a statistic of a table as it is and, below it, of each bootstrap resample.
 
     Parameters
     ----------
-    figures
-        Gives the figures where each patient counts some number of times, shape (patients,); safe
-        to be called by several threads.
+    statistic
+        Function of the number of times that each patient counts, shape (patients,); it must be safe
+        to call from several threads.
     patient
         Number of each image's patient, 0 to patients - 1, shape (n,).
     draws
-        Number of resamplings, those of `patient_draws`.
+        Number of bootstrap resamples; see `patient_draws`.
     seed
-        The same seed gives the same draws, on any number of cores.
+        Random seed; the same seed gives the same resamples, on any number of cores.
 
     Returns
     -------
     array
-        Shape (1 + draws, ...); of a single patient, who says nothing about others, (1, ...).
+        Shape (1 + draws, ...); (1, ...) with a single patient, from whom nothing follows for
+        others.
 
     Examples
     --------
-    >>> def images(times):
+    >>> def count_images(times):
     ...     return times[[0, 0, 1]].sum(dtype=np.float64)
-    >>> resample(images, np.array([0, 0, 1]), draws=4, seed=0)
+    >>> resample(count_images, np.array([0, 0, 1]), draws=4, seed=0)
     array([3., 2., 3., 4., 4.])
     """
     patients = int(patient.max()) + 1
@@ -215,24 +96,53 @@ def resample(
     if patients > 1:
         times = patient_draws(patients, draws, np.random.default_rng(seed))
         threads = usable_cores()
-        rows = in_order(figures, times, threads, ahead=4 * threads)
-        if draws * len(patient) >= _LONG:
+        rows = in_order(statistic, times, threads, ahead=4 * threads)
+        if draws * len(patient) >= _MIN_TRACKED:
             rows = track(rows, "Resampling", draws)
-    return np.stack([figures(np.ones(patients, np.int32)), *rows])
+    return np.stack([statistic(np.ones(patients, np.int32)), *rows])
 
 
-def percentile_interval(values: Floats) -> Interval:
-    """Return the 95 % percentile interval of a figure's bootstrap draws.
+def percentile_interval(values: Floats) -> tuple[float, float]:
+    """Return the 95 % percentile interval of a statistic's bootstrap resamples [1]_.
 
     Parameters
     ----------
     values
-        The figure in each draw; NaN where it is undefined, and left out.
+        Statistic in each resample; NaN where it is undefined, which is left out.
+
+    References
+    ----------
+    .. [1] Efron B, Tibshirani RJ. An Introduction to the Bootstrap, ch. 13, 1993.
 
     Examples
     --------
     >>> percentile_interval(np.append(np.arange(1001) / 1000, np.nan))
-    Interval(low=0.025, high=0.975)
+    (0.025, 0.975)
     """
     low, high = np.nanpercentile(values, _PERCENTILES)
-    return Interval(float(low), float(high))
+    return float(low), float(high)
+
+
+def estimate_from_resamples(values: Floats) -> Estimate:
+    """Return the estimate of a statistic with its percentile interval.
+
+    Parameters
+    ----------
+    values
+        Statistic of the table as it is, then in each resample, as `resample` returns them; NaN
+        where it is undefined.
+
+    Examples
+    --------
+    >>> print(estimate_from_resamples(np.array([0.5, 0.25, 0.5, np.nan, 0.75])))
+    0.500 (0.263 to 0.738)
+    """
+    value, resampled = float(values[0]), values[1:][~np.isnan(values[1:])]
+    if not np.isfinite(value):
+        return Estimate(None)
+    if not len(resampled):
+        return Estimate(value)
+    # Between a number and an infinity nothing can be interpolated: the end becomes either or NaN.
+    with np.errstate(invalid="ignore"):
+        low, high = percentile_interval(resampled)
+    return Estimate(value, low, high) if np.isfinite(high) else Estimate(value)

@@ -5,11 +5,11 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from pneumoscope.evaluation.predictions import Predictions
-from pneumoscope.evaluation.statistics.intervals import Estimate, Interval, Z, wilson
+from pneumoscope.evaluation.predictions import Floats, Predictions
+from pneumoscope.evaluation.statistics.intervals import Z, proportion
 from pneumoscope.evaluation.statistics.logistic_recalibration import fit_logistic
-from pneumoscope.evaluation.statistics.metrics import Floats
 from pneumoscope.evaluation.statistics.temperature_scaling import calibrate, log_odds
+from pneumoscope.report.estimate import Estimate
 
 CLIP = 1e-6
 """Probabilities nearer to 0 or 1 are taken to lie this far away for slope and intercept."""
@@ -31,17 +31,14 @@ class Bin:
     predicted
         Their mean probability.
     observed
-        Their share with PNEUMONIA.
-    interval
-        Wilson's 95 % interval of ``observed``, each image counted as a patient of its own.
+        Their share with PNEUMONIA, with Wilson's interval, each image counted as a patient.
     """
 
     low: float
     high: float
     n: int
     predicted: float
-    observed: float
-    interval: Interval
+    observed: Estimate
 
 
 @dataclass(frozen=True, slots=True)
@@ -131,11 +128,11 @@ def assess_calibration(predictions: Predictions, bins: int = 10) -> CalibrationA
     ...     patients=("a", "b", "c", "d"),
     ... )
     >>> found = assess_calibration(table)
-    >>> round(found.ece, 3), round(found.brier.value, 3), found.bins[0].observed
-    (0.3, 0.34, 0.5)
+    >>> round(found.ece, 3), round(found.brier.value, 3), str(found.bins[0].observed)
+    (0.3, 0.34, '0.500 (0.095 to 0.905)')
     """
     labels, probabilities = predictions.labels.astype(np.float64), predictions.probabilities
-    patient = np.unique(np.array(predictions.patients), return_inverse=True)[1]
+    patient = predictions.patient_numbers()
     said = log_odds(np.clip(probabilities, CLIP, 1 - CLIP))
     place = _places(probabilities, bins)
     made = tuple(
@@ -143,7 +140,7 @@ def assess_calibration(predictions: Predictions, bins: int = 10) -> CalibrationA
         for number in range(place.max() + 1)
     )
     predicted = np.array([part.predicted for part in made])
-    observed = np.array([part.observed for part in made])
+    observed = np.array([part.observed.value for part in made])
     share = np.array([part.n for part in made]) / len(labels)
     spread, scatter = probabilities - predicted[place], labels - observed[place]
     overall = float(labels.mean())
@@ -172,15 +169,12 @@ def _places(probabilities: Floats, bins: int) -> NDArray[np.intp]:
 
 
 def _bin(probabilities: Floats, labels: Floats) -> Bin:
-    interval = wilson(int(labels.sum()), len(labels))
-    assert interval is not None  # no bin is empty
     return Bin(
         low=float(probabilities.min()),
         high=float(probabilities.max()),
         n=len(labels),
         predicted=float(probabilities.mean()),
-        observed=float(labels.mean()),
-        interval=interval,
+        observed=proportion(int(labels.sum()), len(labels)),
     )
 
 
@@ -220,10 +214,9 @@ def _brier(probabilities: Floats, labels: Floats, patient: NDArray[np.intp]) -> 
     squares = (probabilities - labels) ** 2
     brier = float(squares.mean())
     estimate = _clustered(brier, (squares - brier) / len(squares), patient, 1)
-    if estimate.interval is None:
+    if estimate.low is None or estimate.high is None:
         return estimate
-    low, high = estimate.interval.low, estimate.interval.high
-    return Estimate(brier, Interval(max(0.0, low), min(1.0, high)))
+    return Estimate(brier, max(0.0, estimate.low), min(1.0, estimate.high))
 
 
 def _clustered(
@@ -237,4 +230,4 @@ def _clustered(
     # The usual correction for few patients and few images.
     correction = patients / (patients - 1) * (n - 1) / (n - coefficients)
     half = Z * float(np.sqrt(correction * np.sum(per_patient**2)))
-    return Estimate(value, Interval(value - half, value + half))
+    return Estimate(value, value - half, value + half)

@@ -3,7 +3,8 @@
 import numpy as np
 from numpy.typing import NDArray
 
-from pneumoscope.evaluation.statistics.metrics import Floats, roc_curve
+from pneumoscope.evaluation.predictions import Floats
+from pneumoscope.evaluation.statistics.roc import roc_auc
 
 
 def adjusted_auc(
@@ -50,9 +51,9 @@ def adjusted_auc(
     areas, weights = [], []
     for stratum in np.unique(strata):
         chosen = strata == stratum
-        if len(set(labels[chosen].tolist())) == 2:
-            curve = roc_curve(labels[chosen], probabilities[chosen])
-            areas.append(float(np.trapezoid(curve.y, curve.x)))
+        auc = roc_auc(labels[chosen], probabilities[chosen])
+        if auc is not None:
+            areas.append(auc)
             ill, n = int(labels[chosen].sum()), int(chosen.sum())
             weights.append(ill * (n - ill) / (n + 1))
     return float(np.average(areas, weights=weights)) if areas else None

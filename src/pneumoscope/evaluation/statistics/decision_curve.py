@@ -2,20 +2,16 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from types import MappingProxyType
 
 import numpy as np
 from numpy.typing import NDArray
 
-from pneumoscope.evaluation.predictions import Predictions
-from pneumoscope.evaluation.report.published_notebook import (
-    PUBLISHED_CHOICE,
-    PUBLISHED_COUNTS,
-    PUBLISHED_MODELS,
-)
+from pneumoscope.evaluation.predictions import Floats, Predictions
 from pneumoscope.evaluation.statistics.bootstrap import resample
-from pneumoscope.evaluation.statistics.intervals import Estimate, Interval, weighted_sum
-from pneumoscope.evaluation.statistics.metrics import Floats
-from pneumoscope.evaluation.statistics.ranking import Ranking
+from pneumoscope.evaluation.statistics.intervals import weighted_sum
+from pneumoscope.evaluation.statistics.roc import Ranking
+from pneumoscope.report.estimate import Estimate
 from pneumoscope.support.errors import PredictionsError
 
 
@@ -127,7 +123,7 @@ def decision_curve(
         raise PredictionsError(
             "a threshold of the decision curve is not above 0 and below 1; give probabilities"
         )
-    patient = np.unique(np.array(predictions.patients), return_inverse=True)[1]
+    patient = predictions.patient_numbers()
     ranking = Ranking.of(predictions.labels, predictions.probabilities, patient, chosen.tolist())
     drawn = resample(ranking.confusions, patient, draws, seed)
     benefits = _net_benefits(drawn, chosen)
@@ -167,26 +163,25 @@ def per_thousand(
 
     Examples
     --------
-    >>> found = Estimate(0.9, Interval(0.75, 0.95))
-    >>> row = per_thousand("ours", found, Estimate(0.75), prevalence=0.2)
-    >>> str(row.missed), row.needless.value, row.followups_avoided.value
-    ('20.000 (10.000 to 50.000)', 200.0, 620.0)
+    >>> row = per_thousand("ours", Estimate(0.9, 0.75, 0.95), Estimate(0.75), prevalence=0.2)
+    >>> f"{row.missed:.0f}", row.needless.value, row.followups_avoided.value
+    ('20 (10 to 50)', 200.0, 620.0)
     """
     ill = 1000 * _share(name, "prevalence", prevalence)
     healthy = 1000 - ill
-    found = ill * _share(name, "sensitivity", sensitivity.value)
-    cleared = healthy * _share(name, "specificity", specificity.value)
-    everyone = Estimate(1.0, Interval(1.0, 1.0))
-    referred = [(ill, sensitivity), (healthy, everyone), (-healthy, specificity)]
-    spared = [(ill, everyone), (-ill, sensitivity), (healthy, specificity)]
+    _share(name, "sensitivity", sensitivity.value)
+    _share(name, "specificity", specificity.value)
+    everyone = Estimate(1.0, 1.0, 1.0)
     return PerThousand(
         name=name,
         prevalence=prevalence,
-        found=Estimate(found, _of(ill, sensitivity.interval)),
-        missed=Estimate(ill - found, _of(ill, _others(sensitivity.interval))),
-        followups=weighted_sum(referred),
-        followups_avoided=weighted_sum(spared),
-        needless=Estimate(healthy - cleared, _of(healthy, _others(specificity.interval))),
+        found=weighted_sum([(ill, sensitivity)]),
+        missed=weighted_sum([(ill, everyone), (-ill, sensitivity)]),
+        followups=weighted_sum([(ill, sensitivity), (healthy, everyone), (-healthy, specificity)]),
+        followups_avoided=weighted_sum(
+            [(ill, everyone), (-ill, sensitivity), (healthy, specificity)]
+        ),
+        needless=weighted_sum([(healthy, everyone), (-healthy, specificity)]),
     )
 
 
@@ -200,38 +195,12 @@ def _share(name: str, what: str, value: float | None) -> float:
     return value
 
 
-def _of(patients: float, share: Interval | None) -> Interval | None:
-    return None if share is None else Interval(patients * share.low, patients * share.high)
-
-
-def _others(share: Interval | None) -> Interval | None:
-    return None if share is None else Interval(1 - share.high, 1 - share.low)
-
-
-def published_operating_point() -> tuple[float, float]:
-    """Return sensitivity and specificity of the model that the notebook chose.
-
-    It published recall 0.992 and precision 0.763 of 390 images with PNEUMONIA and 234 NORMAL. Only
-    387 found and 120 false alarms round to both, which is also its accuracy of 0.803 and its three
-    false negatives; so the specificity, which it did not publish, is 114 / 234.
-
-    Examples
-    --------
-    >>> sensitivity, specificity = published_operating_point()
-    >>> round(sensitivity, 4), round(specificity, 4)
-    (0.9923, 0.4872)
-    """
-    model = next(model for model in PUBLISHED_MODELS if model.name == PUBLISHED_CHOICE)
-    ill, healthy = PUBLISHED_COUNTS["test"]["PNEUMONIA"], PUBLISHED_COUNTS["test"]["NORMAL"]
-    found = round(model.recall * ill)
-    called = round(found / model.precision)
-    return found / ill, 1 - (called - found) / healthy
-
-
 def usefulness_table(
-    points: Mapping[str, tuple[Estimate, Estimate]], prevalence: float
+    points: Mapping[str, tuple[Estimate, Estimate]],
+    prevalence: float,
+    rivals: Mapping[str, tuple[float, float]] = MappingProxyType({}),
 ) -> tuple[PerThousand, ...]:
-    """Return operating points beside referring everyone and the notebook's chosen model.
+    """Return the consequences of operating points beside those of referring everyone.
 
     Parameters
     ----------
@@ -239,12 +208,13 @@ def usefulness_table(
         Sensitivity and specificity by name, with their intervals.
     prevalence
         Share of the patients that is ill.
+    rivals
+        Sensitivity and specificity of other tests to compare with, by name.
 
     Returns
     -------
     tuple of PerThousand
-        Referring everyone and the notebook's model, both without intervals, then ``points`` in
-        their order.
+        Referring everyone and the rivals, without intervals, then ``points`` in their order.
 
     Raises
     ------
@@ -254,18 +224,17 @@ def usefulness_table(
     Examples
     --------
     >>> points = {"screening": (Estimate(0.99), Estimate(0.9))}
-    >>> for row in usefulness_table(points, prevalence=0.2):
+    >>> for row in usefulness_table(points, 0.2, rivals={"radiologist": (0.9, 0.9)}):
     ...     print(f"{row.name}: {row.missed.value:.0f} missed, {row.followups.value:.0f} referred")
     refer everyone: 0 missed, 1000 referred
-    the notebook's model_5: 2 missed, 609 referred
+    radiologist: 20 missed, 260 referred
     screening: 2 missed, 278 referred
     """
-    sensitivity, specificity = map(Estimate, published_operating_point())
-    rivals = {
-        "refer everyone": (Estimate(1.0), Estimate(0.0)),
-        f"the notebook's {PUBLISHED_CHOICE}": (sensitivity, specificity),
+    tests = {
+        name: (Estimate(sensitivity), Estimate(specificity))
+        for name, (sensitivity, specificity) in {"refer everyone": (1.0, 0.0), **rivals}.items()
     }
     return tuple(
-        per_thousand(name, *shares, prevalence)
-        for name, shares in (*rivals.items(), *points.items())
+        per_thousand(name, sensitivity, specificity, prevalence)
+        for name, (sensitivity, specificity) in {**tests, **points}.items()
     )

@@ -6,8 +6,10 @@ from math import erfc, sqrt
 import numpy as np
 from numpy.typing import NDArray
 
-from pneumoscope.evaluation.statistics.intervals import Estimate, Interval, Z
-from pneumoscope.evaluation.statistics.metrics import Floats
+from pneumoscope.evaluation.predictions import Floats
+from pneumoscope.evaluation.statistics.intervals import Z
+from pneumoscope.evaluation.statistics.roc import roc_auc
+from pneumoscope.report.estimate import Estimate
 from pneumoscope.support.errors import PredictionsError
 
 
@@ -67,11 +69,10 @@ def delong(labels: NDArray[np.int8], probabilities: Floats) -> Estimate:
     >>> str(delong(labels, np.array([0.1, 0.2, 0.6, 0.4, 0.7, 0.9])))
     '0.889 (0.581 to 1.000)'
     """
-    ill, healthy = _placements(labels, probabilities)
-    if not len(ill) or not len(healthy):
+    auc = roc_auc(labels, probabilities)
+    if auc is None:
         return Estimate(None)
-    auc, error = float(ill.mean()), _standard_error(ill, healthy)
-    return Estimate(auc, None if error is None else _normal(auc, error, lowest=0.0))
+    return _normal(auc, _standard_error(*_placements(labels, probabilities)), lowest=0.0)
 
 
 def compare_aucs(labels: NDArray[np.int8], first: Floats, second: Floats) -> AucComparison:
@@ -95,26 +96,24 @@ def compare_aucs(labels: NDArray[np.int8], first: Floats, second: Floats) -> Auc
     >>> good, poor = np.array([1, 2, 4, 3, 5, 6]), np.array([2, 4, 5, 3, 1, 6])
     >>> compared = compare_aucs(labels, good, poor)
     >>> str(compared.difference), round(compared.p, 3)
-    ('0.444 (-0.172 to 1.000)', 0.157)
+    ('0.444 (−0.172 to 1.000)', 0.157)
     """
     if not labels.shape == first.shape == second.shape:
         raise PredictionsError(
             f"labels of shape {labels.shape}, but probabilities of shapes {first.shape} and "
             f"{second.shape}; compare models on the same images"
         )
-    ill, healthy = _placements(labels, first)
-    others, other_healthy = _placements(labels, second)
-    if not len(ill) or not len(healthy):
+    aucs = roc_auc(labels, first), roc_auc(labels, second)
+    if aucs[0] is None or aucs[1] is None:
         return AucComparison(None, None, Estimate(None), None, None)
-    difference = float(ill.mean() - others.mean())
+    difference = aucs[0] - aucs[1]
     # The variance of a difference holds the covariance: that is what pairing gains.
-    error = _standard_error(ill - others, healthy - other_healthy)
-    interval = None if error is None else _normal(difference, error, lowest=-1.0)
+    pairs = zip(_placements(labels, first), _placements(labels, second), strict=True)
+    error = _standard_error(*(ours - theirs for ours, theirs in pairs))
     z = _in_errors(difference, error)
     return AucComparison(
-        float(ill.mean()),
-        float(others.mean()),
-        Estimate(difference, interval),
+        *aucs,
+        _normal(difference, error, lowest=-1.0),
         z,
         None if z is None else erfc(abs(z) / sqrt(2)),
     )
@@ -143,8 +142,10 @@ def _standard_error(ill: Floats, healthy: Floats) -> float | None:
     return sqrt(ill.var(ddof=1) / len(ill) + healthy.var(ddof=1) / len(healthy))
 
 
-def _normal(value: float, error: float, lowest: float) -> Interval:
-    return Interval(max(lowest, value - Z * error), min(1.0, value + Z * error))
+def _normal(value: float, error: float | None, lowest: float) -> Estimate:
+    if error is None:
+        return Estimate(value)
+    return Estimate(value, max(lowest, value - Z * error), min(1.0, value + Z * error))
 
 
 def _in_errors(difference: float, error: float | None) -> float | None:

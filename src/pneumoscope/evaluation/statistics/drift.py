@@ -7,7 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.stats import ks_2samp
 
-from pneumoscope.evaluation.statistics.metrics import Floats
+from pneumoscope.evaluation.predictions import Floats
 
 BINS = 10
 MODERATE, LARGE = 0.1, 0.25

@@ -1,121 +1,16 @@
-"""Figures with their intervals: what every judgement is made of."""
+"""Confidence intervals of proportions, and of weighted sums of independent estimates."""
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Sequence
 from math import sqrt
-from typing import TypeAlias
+
+from pneumoscope.report.estimate import Estimate
 
 Z = 1.959963984540054
 """The 97.5 % point of the standard normal distribution."""
 
 
-@dataclass(frozen=True, slots=True)
-class Interval:
-    """A 95 % interval, from ``low`` to ``high``."""
-
-    low: float
-    high: float
-
-    def to_json(self) -> list[float]:
-        """Return the two ends."""
-        return [self.low, self.high]
-
-
-Intervals: TypeAlias = Mapping[str, Interval | None]
-"""The interval of each metric by its name; None where there is none."""
-
-
-@dataclass(frozen=True, slots=True)
-class Estimate:
-    """A figure with its 95 % interval; either is None where it is undefined."""
-
-    value: float | None
-    interval: Interval | None = None
-
-    def __str__(self) -> str:
-        """Return the figure as reports state it.
-
-        Examples
-        --------
-        >>> str(Estimate(0.9, Interval(0.85, 0.94))), str(Estimate(None))
-        ('0.900 (0.850 to 0.940)', 'undefined')
-        """
-        if self.value is None:
-            return "undefined"
-        if self.interval is None:
-            return f"{self.value:.3f}"
-        return f"{self.value:.3f} ({self.interval.low:.3f} to {self.interval.high:.3f})"
-
-
-def never_certain(estimate: Estimate, patients: int) -> Estimate:
-    """Give an estimate of exactly 0 or 1 Wilson's interval of so many patients.
-
-    A bootstrap of images that are all alike never draws another, and so would call a handful
-    certain. For an AUC, of the smaller class, that is cautious.
-
-    Parameters
-    ----------
-    estimate
-        A share, or an AUC, with its bootstrap interval.
-    patients
-        That it rests on.
-
-    Examples
-    --------
-    >>> str(never_certain(Estimate(1.0, Interval(1.0, 1.0)), 16))
-    '1.000 (0.806 to 1.000)'
-    """
-    if estimate.interval is None or estimate.value not in (0.0, 1.0):
-        return estimate
-    return Estimate(estimate.value, wilson(round(estimate.value * patients), patients))
-
-
-def weighted_sum(parts: Sequence[tuple[float, Estimate]]) -> Estimate:
-    """Return a weighted sum of independent figures, with an interval from theirs.
-
-    The distance to either end is the root of the sum of the squares of each part's distance to the
-    end that lies that way (MOVER, the method of variance estimates recovery).
-
-    Parameters
-    ----------
-    parts
-        Weights, of either sign, and figures that rest on different images.
-
-    Returns
-    -------
-    Estimate
-        Undefined if a figure is; without interval if one has none.
-
-    References
-    ----------
-    Zou GY, Donner A. Construction of confidence limits about effect measures: a general approach.
-    Statistics in Medicine 27:1693-1702, 2008.
-
-    Examples
-    --------
-    >>> eight, nine = Estimate(0.8, Interval(0.7, 0.9)), Estimate(0.9, Interval(0.8, 0.95))
-    >>> str(weighted_sum([(1, nine), (-1, eight)]))
-    '0.100 (-0.041 to 0.212)'
-    """
-    value, below, above = 0.0, 0.0, 0.0
-    bounded = True
-    for weight, part in parts:
-        if part.value is None:
-            return Estimate(None)
-        value += weight * part.value
-        if part.interval is None:
-            bounded = False
-            continue
-        ends = sorted((weight * part.interval.low, weight * part.interval.high))
-        below += (weight * part.value - ends[0]) ** 2
-        above += (ends[1] - weight * part.value) ** 2
-    if not bounded:
-        return Estimate(value)
-    return Estimate(value, Interval(value - sqrt(below), value + sqrt(above)))
-
-
-def wilson(part: int, whole: int) -> Interval | None:
-    """Return Wilson's 95 % score interval of the share ``part / whole``; None of nothing.
+def proportion(count: int, total: int) -> Estimate:
+    """Return ``count / total`` with Wilson's 95 % score interval; undefined where total is 0.
 
     References
     ----------
@@ -124,16 +19,81 @@ def wilson(part: int, whole: int) -> Interval | None:
 
     Examples
     --------
-    >>> wilson(0, 10).high.__round__(4)
-    0.2775
+    >>> print(proportion(0, 10), proportion(9, 10), proportion(0, 0), sep="; ")
+    0.000 (0.000 to 0.278); 0.900 (0.596 to 0.982); undefined
     """
-    if whole == 0:
-        return None
-    share, square = part / whole, Z * Z
-    centre = (share + square / (2 * whole)) / (1 + square / whole)
-    half = Z * sqrt(share * (1 - share) / whole + square / (4 * whole**2)) / (1 + square / whole)
+    if total == 0:
+        return Estimate(None)
+    share, square = count / total, Z * Z
+    centre = (share + square / (2 * total)) / (1 + square / total)
+    half = Z * sqrt(share * (1 - share) / total + square / (4 * total**2)) / (1 + square / total)
     # Exactly 0 and 1 at the ends, where rounding would leave a little beside them.
-    return Interval(
-        0.0 if part == 0 else max(0.0, centre - half),
-        1.0 if part == whole else min(1.0, centre + half),
+    return Estimate(
+        share,
+        0.0 if count == 0 else max(0.0, centre - half),
+        1.0 if count == total else min(1.0, centre + half),
     )
+
+
+def widen_certain(estimate: Estimate, patients: int) -> Estimate:
+    """Return an estimate of exactly 0 or 1 with Wilson's interval; any other one as it is.
+
+    A bootstrap of images that are all classified alike never draws another result, so its interval
+    has no width. For an AUC, Wilson's interval of the smaller class is conservative.
+
+    Parameters
+    ----------
+    estimate
+        A proportion, or an AUC, with its bootstrap interval.
+    patients
+        Number of patients that it is based on.
+
+    Examples
+    --------
+    >>> str(widen_certain(Estimate(1.0, 1.0, 1.0), 16))
+    '1.000 (0.806 to 1.000)'
+    """
+    if estimate.interval is None or estimate.value not in (0.0, 1.0):
+        return estimate
+    return proportion(round(estimate.value * patients), patients)
+
+
+def weighted_sum(terms: Sequence[tuple[float, Estimate]]) -> Estimate:
+    """Return a weighted sum of independent estimates, with an interval from theirs.
+
+    The distance to either end is the root of the sum of the squares of each term's distance to the
+    end that lies that way (MOVER, the method of variance estimates recovery).
+
+    Parameters
+    ----------
+    terms
+        Weights, of either sign, and estimates that are based on different images.
+
+    Returns
+    -------
+    Estimate
+        Undefined if a term is; without interval if a term has none.
+
+    References
+    ----------
+    Zou GY, Donner A. Construction of confidence limits about effect measures: a general approach.
+    Statistics in Medicine 27:1693-1702, 2008.
+
+    Examples
+    --------
+    >>> print(weighted_sum([(1, Estimate(0.9, 0.8, 0.95)), (-1, Estimate(0.8, 0.7, 0.9))]))
+    0.100 (−0.041 to 0.212)
+    """
+    value, below, above = 0.0, 0.0, 0.0
+    bounded = True
+    for weight, term in terms:
+        if term.value is None:
+            return Estimate(None)
+        value += weight * term.value
+        if term.interval is None:
+            bounded = False
+            continue
+        low, high = sorted(weight * end for end in term.interval)
+        below += (weight * term.value - low) ** 2
+        above += (high - weight * term.value) ** 2
+    return Estimate(value, value - sqrt(below), value + sqrt(above)) if bounded else Estimate(value)

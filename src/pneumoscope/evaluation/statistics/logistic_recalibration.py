@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from pneumoscope.evaluation.statistics.metrics import Floats
+from pneumoscope.evaluation.predictions import Floats
 from pneumoscope.evaluation.statistics.temperature_scaling import calibrate
 from pneumoscope.support.errors import PredictionsError
 

@@ -3,7 +3,7 @@
 import numpy as np
 from numpy.typing import NDArray
 
-from pneumoscope.evaluation.statistics.metrics import Floats
+from pneumoscope.evaluation.predictions import Floats
 
 _COOLEST, _HOTTEST = 0.05, 20.0
 

@@ -6,9 +6,10 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from pneumoscope.evaluation.predictions import Floats
 from pneumoscope.evaluation.statistics.bootstrap import percentile_interval
-from pneumoscope.evaluation.statistics.intervals import Estimate, Interval, wilson
-from pneumoscope.evaluation.statistics.metrics import Floats
+from pneumoscope.evaluation.statistics.intervals import proportion
+from pneumoscope.report.estimate import Estimate
 
 _DRAWS = 10_000
 
@@ -58,8 +59,10 @@ def among_verified(strata: Sequence[Stratum]) -> Accuracy:
     '0.800 (0.490 to 0.943)'
     """
     return Accuracy(
-        _share(sum(one.ill for one in strata if one.called), sum(one.ill for one in strata)),
-        _share(sum(one.well for one in strata if not one.called), sum(one.well for one in strata)),
+        proportion(sum(one.ill for one in strata if one.called), sum(one.ill for one in strata)),
+        proportion(
+            sum(one.well for one in strata if not one.called), sum(one.well for one in strata)
+        ),
     )
 
 
@@ -137,12 +140,6 @@ def _rates(sizes: Floats, shares: Floats, called: NDArray[np.bool_]) -> Floats:
 def _estimate(value: float, draws: Floats) -> Estimate:
     if np.isnan(value):
         return Estimate(None)
-    around = percentile_interval(draws)
-    # What was found lies in its interval, also at an end that no draw reaches.
-    return Estimate(
-        float(value), Interval(min(around.low, float(value)), max(around.high, float(value)))
-    )
-
-
-def _share(part: int, whole: int) -> Estimate:
-    return Estimate(part / whole if whole else None, wilson(part, whole))
+    low, high = percentile_interval(draws)
+    # The value lies in its interval, also at an end that no draw reaches.
+    return Estimate(float(value), min(low, float(value)), max(high, float(value)))

@@ -7,8 +7,8 @@ from typing import TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
-from pneumoscope.evaluation.predictions import Predictions
-from pneumoscope.evaluation.statistics.metrics import Floats, ratio
+from pneumoscope.evaluation.predictions import Floats, Predictions
+from pneumoscope.evaluation.statistics.roc import ratio
 
 _Rows: TypeAlias = NDArray[np.intp]
 _Counts: TypeAlias = NDArray[np.int32]

@@ -1,19 +1,18 @@
 """For whom a reader works: its figures in each subgroup, and the gap to everybody else."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
-from math import hypot
+from dataclasses import dataclass, replace
 from typing import TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
 
-from pneumoscope.evaluation.predictions import CLASS_NAMES, Predictions
-from pneumoscope.evaluation.statistics.bootstrap import percentile_interval, resample
-from pneumoscope.evaluation.statistics.intervals import Estimate, Interval, never_certain, wilson
-from pneumoscope.evaluation.statistics.metrics import Floats
+from pneumoscope.evaluation.predictions import CLASS_NAMES, Floats, Predictions
+from pneumoscope.evaluation.statistics.bootstrap import estimate_from_resamples, resample
+from pneumoscope.evaluation.statistics.intervals import proportion, weighted_sum, widen_certain
 from pneumoscope.evaluation.subgroups.columns import Membership, memberships
 from pneumoscope.evaluation.subgroups.resampling import SubgroupDraws
+from pneumoscope.report.estimate import Estimate
 
 TOO_FEW = 20
 """With fewer images of a class than this, a figure that rests on the class is not stated."""
@@ -135,7 +134,7 @@ def subgroup_table(
     >>> [(each.value, each.n, str(each.sensitivity)) for each in subgroup_table(right, 0.5).groups]
     [('F', 40, '1.000 (0.839 to 1.000)'), ('M', 40, '1.000 (0.839 to 1.000)')]
     """
-    patient = np.unique(np.array(predictions.patients), return_inverse=True)[1]
+    patient = predictions.patient_numbers()
     members, left_out = memberships(predictions.groups)
     if not members:
         return SubgroupTable((), left_out)
@@ -160,7 +159,7 @@ def _subgroup(images: _Images, member: Membership, drawn: Floats) -> Subgroup:
         ours, theirs = (
             _estimate(images, classes, drawn[:, side, place]) for side, classes in enumerate(sides)
         )
-        gap = _gap(ours, theirs, drawn[1:, 0, place] - drawn[1:, 1, place])
+        gap = _gap(ours, theirs, drawn[:, 0, place] - drawn[:, 1, place])
         for figure, estimate, fewest in (
             (name, ours, least[0]),
             (f"{name}_gap", gap, min(least)),
@@ -199,38 +198,27 @@ def _sides(ill: NDArray[np.bool_], rows: NDArray[np.bool_]) -> tuple[_Side, _Sid
     return inside, outside, against
 
 
-def _estimate(images: _Images, classes: _Classes, drawn: Floats) -> Estimate:
-    """Return the first of the figures with the interval of the others."""
-    value = float(drawn[0])
-    fewest = min(map(images.patients, classes))
-    interval = _percentiles(drawn[1:])
+def _estimate(images: _Images, classes: _Classes, resampled: Floats) -> Estimate:
+    """Return the estimate of a metric that is based on some images of each class."""
+    patients = min(map(images.patients, classes))
+    estimate = estimate_from_resamples(resampled)
     # Drawing a single patient again and again would pretend that all others are like that one.
-    if fewest < 2 or interval is None:
-        return Estimate(value)
+    if patients < 2 or estimate.interval is None:
+        return Estimate(float(resampled[0]))
     rows = classes[0]
-    if len(classes) == 1 and fewest == len(rows):
-        return Estimate(value, wilson(int(images.right[rows].sum()), fewest))
-    return never_certain(Estimate(value, interval), fewest)
+    if len(classes) == 1 and patients == len(rows):
+        return proportion(int(images.right[rows].sum()), patients)
+    return widen_certain(estimate, patients)
 
 
-def _gap(ours: Estimate, theirs: Estimate, drawn: Floats) -> Estimate:
-    """Return how much more the first is than the second, with the interval of the draws."""
-    if ours.value is None or theirs.value is None:
+def _gap(inside: Estimate, outside: Estimate, resampled: Floats) -> Estimate:
+    """Return the difference of two estimates, with the interval of its resamples."""
+    if inside.value is None or outside.value is None:
         return Estimate(None)
-    gap = ours.value - theirs.value
-    if ours.interval is None or theirs.interval is None:
+    gap = inside.value - outside.value
+    if inside.interval is None or outside.interval is None:
         return Estimate(gap)
-    if {ours.value, theirs.value} & {0.0, 1.0}:
-        return Estimate(gap, _difference(ours.value, ours.interval, theirs.value, theirs.interval))
-    return Estimate(gap, _percentiles(drawn))
-
-
-def _difference(first: float, of_first: Interval, second: float, of_second: Interval) -> Interval:
-    """Combine two intervals into that of the difference, by Newcombe's method."""
-    down = hypot(first - of_first.low, of_second.high - second)
-    up = hypot(of_first.high - first, second - of_second.low)
-    return Interval(first - second - down, first - second + up)
-
-
-def _percentiles(drawn: Floats) -> Interval | None:
-    return None if np.isnan(drawn).all() else percentile_interval(drawn)
+    if {inside.value, outside.value} & {0.0, 1.0}:
+        # Newcombe's method for the difference of two proportions.
+        return weighted_sum([(1, inside), (-1, outside)])
+    return replace(estimate_from_resamples(resampled), value=gap)

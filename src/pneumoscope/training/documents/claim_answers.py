@@ -5,8 +5,7 @@ from types import MappingProxyType
 
 from pneumoscope.dataset import Split
 from pneumoscope.evaluation.statistics.bootstrap import DRAWS
-from pneumoscope.models import find_model
-from pneumoscope.training.documents.run_facts import RunFacts, in_words
+from pneumoscope.training.documents.run_facts import RunFacts
 
 Answer = Callable[[RunFacts], str | None]
 
@@ -83,7 +82,7 @@ def _model(facts: RunFacts) -> str:
     if parameters is not None:
         numbers = f", {parameters.total:,} parameters, {parameters.trainable:,} of them trained"
     return (
-        f"{recipe.model}: {find_model(recipe.model).description}{numbers}; in: one square grey "
+        f"{recipe.model}: {recipe.spec.description}{numbers}; in: one square grey "
         "image, out: one probability of PNEUMONIA"
     )
 
@@ -141,9 +140,7 @@ def _figures(facts: RunFacts, split: Split, names: tuple[str, ...]) -> str | Non
     judged = facts.judged.get(split)
     if judged is None:
         return None
-    shown = ", ".join(
-        f"{name.replace('_', ' ')} {in_words(judged.figures[name])}" for name in names
-    )
+    shown = ", ".join(f"{name.replace('_', ' ')} {judged.figures[name]}" for name in names)
     return f"{split}, {judged.n:,} images, threshold {judged.threshold:g}: {shown}"
 
 

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 
 from pneumoscope.dataset import Split
 from pneumoscope.training.documents.claim_answers import ANSWERS
-from pneumoscope.training.documents.run_facts import RunFacts, in_words
+from pneumoscope.training.documents.run_facts import RunFacts
 
 _UNKNOWN = "*not recorded: fill in*"
 _DETAILS = {"Model": 22, "Initial weights": 24, "Training": 25, "Images": 9, "Software": 23}
@@ -60,5 +60,5 @@ def _table(facts: RunFacts) -> Iterator[str]:
     yield f"| split | n | {' | '.join(name.replace('_', ' ') for name in names)} |"
     yield "| --- " * (2 + len(names)) + "|"
     for split, judged in facts.judged.items():
-        cells = " | ".join(in_words(judged.figures[name]) for name in names)
+        cells = " | ".join(str(judged.figures[name]) for name in names)
         yield f"| {split} | {judged.n:,} | {cells} |"

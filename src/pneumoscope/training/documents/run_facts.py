@@ -1,6 +1,5 @@
 """What a finished Run recorded, gathered once for the documents that tell of it."""
 
-import csv
 import json
 import re
 from collections import Counter
@@ -8,7 +7,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from pneumoscope.dataset import Manifest, Split
-from pneumoscope.reader.bundle import Figure
+from pneumoscope.dataset.reading_log import count_test_readings
+from pneumoscope.report.estimate import Estimate
 from pneumoscope.training.evaluate import is_judged
 from pneumoscope.training.run import Run
 
@@ -33,7 +33,7 @@ class Judgement:
     threshold: float
     false_positives: int
     false_negatives: int
-    figures: Mapping[str, Figure]
+    figures: Mapping[str, Estimate]
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,7 +73,8 @@ class RunFacts:
             for split in (Split.VALIDATION, Split.TEST)
             if is_judged(run, split)
         }
-        return cls(run, run.manifest(), len(run.history()), _test_readings(run), judged)
+        readings = count_test_readings(run.folder, run.record.manifest_fingerprint)
+        return cls(run, run.manifest(), len(run.history()), readings, judged)
 
     @property
     def columns(self) -> tuple[str, ...]:
@@ -116,30 +117,6 @@ def _judgement(run: Run, split: Split) -> Judgement:
     record = json.loads((run.folder / "metrics" / f"{split}.json").read_text(encoding="utf-8"))
     figures = {}
     for name, interval in record["intervals"].items():
-        low, high = interval or (None, None)
-        figures[name] = Figure(value=record[name], low=low, high=high)
+        figures[name] = Estimate(record[name], *(interval or ()))
     (_, false_positives), (false_negatives, _) = record["confusion"]
     return Judgement(record["n"], record["threshold"], false_positives, false_negatives, figures)
-
-
-def _test_readings(run: Run) -> int:
-    path = run.folder / "test_readings.csv"
-    if not path.exists():
-        return 0
-    with path.open(newline="", encoding="utf-8") as file:
-        return sum(1 for _ in csv.DictReader(file))
-
-
-def in_words(figure: Figure) -> str:
-    """Return a figure with its interval.
-
-    Examples
-    --------
-    >>> in_words(Figure(value=0.91, low=0.88, high=0.94))
-    '0.910 (0.880 to 0.940)'
-    """
-    if figure.value is None:
-        return "undefined"
-    if figure.low is None:
-        return f"{figure.value:.3f}"
-    return f"{figure.value:.3f} ({figure.low:.3f} to {figure.high:.3f})"

@@ -20,9 +20,9 @@ from pneumoscope.evaluation.report.published_notebook import PUBLISHED_MODELS
 from pneumoscope.evaluation.selection.rule import Candidate
 from pneumoscope.evaluation.statistics.calibration import assess_calibration
 from pneumoscope.evaluation.statistics.decision_curve import decision_curve
-from pneumoscope.evaluation.statistics.intervals import Estimate, Interval
 from pneumoscope.evaluation.statistics.metrics import measure
 from pneumoscope.evaluation.subgroups.table import subgroup_table
+from pneumoscope.report.estimate import Estimate
 
 THEIRS = [Candidate(model.name, model.precision, model.recall) for model in PUBLISHED_MODELS]
 
@@ -144,7 +144,7 @@ def test_no_model_with_figures_leaves_an_empty_panel():
         lambda made, name: decision_curve_figure(decision_curve(made, draws=5), name),
         lambda made, name: subgroup_figure(
             subgroup_table(replace(made, groups={name: (name, "x") * 30}), 0.5, draws=5),
-            Estimate(0.8, Interval(0.7, 0.9)),
+            Estimate(0.8, 0.7, 0.9),
         ),
     ],
     ids=[

@@ -3,14 +3,14 @@
 from dataclasses import replace
 
 from pneumoscope.evaluation.report.figures.subgroups import subgroup_figure
-from pneumoscope.evaluation.statistics.intervals import Estimate, Interval
 from pneumoscope.evaluation.subgroups.table import SubgroupTable, subgroup_table
+from pneumoscope.report.estimate import Estimate
 
 
 def test_the_figure_has_headings_values_and_what_is_too_few(drawn):
     made = drawn(200, 15, sex=["F", "M"] * 100, site=["A"] * 195 + ["B"] * 5)
     table = subgroup_table(made, 0.5, draws=50)
-    figure = subgroup_figure(table, Estimate(0.8, Interval(0.7, 0.9)))
+    figure = subgroup_figure(table, Estimate(0.8, 0.7, 0.9))
     figure.canvas.draw()
     left, right = figure.axes
     names = [label.get_text() for label in left.get_yticklabels()]

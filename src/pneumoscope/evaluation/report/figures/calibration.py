@@ -6,7 +6,7 @@ from matplotlib.figure import Figure
 
 from pneumoscope.evaluation.report.figures.panels import BLUE, GREY, ORANGE, style
 from pneumoscope.evaluation.statistics.calibration import CalibrationAssessment
-from pneumoscope.evaluation.statistics.intervals import Estimate
+from pneumoscope.report.estimate import Estimate, format_number
 
 _SIZE = (4.8, 6.2)
 
@@ -51,8 +51,8 @@ def _draw(
     diagram: Axes, counts: Axes, made: CalibrationAssessment, name: str, colour: str, line: str
 ) -> None:
     x = [part.predicted for part in made.bins]
-    y = np.array([part.observed for part in made.bins])
-    ends = np.array([(part.interval.low, part.interval.high) for part in made.bins])
+    y = np.array([part.observed.value for part in made.bins])
+    ends = np.array([part.observed.interval for part in made.bins])
     # Wilson's interval holds the share but for rounding.
     reach = np.maximum(0, np.stack([y - ends[:, 0], ends[:, 1] - y]))
     label = f"{name}: slope {_short(made.slope)}, intercept {_short(made.intercept)}"
@@ -64,4 +64,4 @@ def _draw(
 
 
 def _short(estimate: Estimate) -> str:
-    return "undefined" if estimate.value is None else f"{estimate.value:z.2f}".replace("-", "−")
+    return "undefined" if estimate.value is None else format_number(estimate.value, "z.2f")

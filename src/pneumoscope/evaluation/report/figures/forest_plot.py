@@ -6,7 +6,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from pneumoscope.evaluation.report.figures.panels import BLUE, GREY, panel
-from pneumoscope.evaluation.statistics.intervals import Estimate
+from pneumoscope.report.estimate import Estimate
 
 _WIDTH, _ROW_HEIGHT, _FRAME_HEIGHT = 7.2, 0.3, 1.1
 _FONT_SIZE = 9
@@ -65,8 +65,9 @@ def draw_forest(axes: Axes, rows: Sequence[tuple[str, Estimate | None, str]]) ->
     for place, (_, estimate, _) in enumerate(rows):
         if estimate is not None and estimate.value is not None:
             if estimate.interval is not None:
-                ends = (estimate.interval.low, estimate.interval.high)
-                axes.plot(ends, (place, place), color=BLUE, lw=1.6, solid_capstyle="butt")
+                axes.plot(
+                    estimate.interval, (place, place), color=BLUE, lw=1.6, solid_capstyle="butt"
+                )
             axes.plot(estimate.value, place, "s", color=BLUE, markersize=5.5, clip_on=False)
     for side, texts in (
         (axes, [name for name, *_ in rows]),

@@ -22,12 +22,8 @@ from pneumoscope.evaluation.report.figures.panels import (
     unit_panel,
 )
 from pneumoscope.evaluation.selection.rule import Candidate
-from pneumoscope.evaluation.statistics.metrics import (
-    Metrics,
-    measure,
-    precision_recall_curve,
-    roc_curve,
-)
+from pneumoscope.evaluation.statistics.metrics import Metrics, measure
+from pneumoscope.evaluation.statistics.roc import precision_recall_curve, roc_curve
 
 
 def history_figure(
@@ -110,13 +106,15 @@ def roc_figure(predictions: Predictions, threshold: float, title: str) -> Figure
     figure, axes = unit_panel(title)
     axes.set(xlabel="False positive rate (1 − specificity)", ylabel="Recall (sensitivity)")
     metrics = measure(predictions, threshold)
-    if metrics.auc is None or metrics.specificity is None or metrics.recall is None:
+    auc, specificity = metrics.value("auc"), metrics.value("specificity")
+    sensitivity = metrics.value("sensitivity")
+    if auc is None or specificity is None or sensitivity is None:
         say_undefined(axes)
         return figure
     curve = roc_curve(predictions.labels, predictions.probabilities)
     axes.plot((0, 1), (0, 1), ":", color=GREY, label="chance")
-    axes.plot(curve.x, curve.y, color=BLUE, label=f"AUC {metrics.auc:.3f}", clip_on=False)
-    mark_operating_point(axes, 1 - metrics.specificity, metrics.recall, threshold)
+    axes.plot(curve.x, curve.y, color=BLUE, label=f"AUC {auc:.3f}", clip_on=False)
+    mark_operating_point(axes, 1 - specificity, sensitivity, threshold)
     axes.legend(frameon=False, loc="lower right")
     return figure
 
@@ -141,16 +139,17 @@ def precision_recall_figure(predictions: Predictions, threshold: float, title: s
     figure, axes = unit_panel(title)
     axes.set(xlabel="Recall (sensitivity)", ylabel="Precision")
     metrics = measure(predictions, threshold)
-    if metrics.auc is None or metrics.recall is None:
+    recall, precision = metrics.value("sensitivity"), metrics.value("ppv")
+    if metrics.value("auc") is None or recall is None:
         say_undefined(axes)
         return figure
     curve = precision_recall_curve(predictions.labels, predictions.probabilities)
     prevalence = float(np.mean(predictions.labels))
-    label = f"average precision {metrics.average_precision:.3f}"
+    label = f"average precision {metrics['average_precision']}"
     axes.axhline(prevalence, ls=":", color=GREY, label=f"share of PNEUMONIA {prevalence:.3f}")
     axes.step(curve.x, curve.y, where="pre", color=BLUE, label=label, clip_on=False)
-    if metrics.precision is not None:
-        mark_operating_point(axes, metrics.recall, metrics.precision, threshold)
+    if precision is not None:
+        mark_operating_point(axes, recall, precision, threshold)
     axes.legend(frameon=False, loc="lower left")
     return figure
 

@@ -6,8 +6,8 @@ from matplotlib.figure import Figure
 
 from pneumoscope.evaluation.report.figures.forest_plot import draw_forest, forest_panel
 from pneumoscope.evaluation.report.figures.panels import ORANGE
-from pneumoscope.evaluation.statistics.intervals import Estimate
 from pneumoscope.evaluation.subgroups.table import Subgroup, SubgroupTable
+from pneumoscope.report.estimate import Estimate
 
 
 def subgroup_figure(table: SubgroupTable, overall: Estimate) -> Figure:
