@@ -20,9 +20,8 @@ import pytest
 from PIL import Image
 
 from pneumoscope.dataset import Split
-from pneumoscope.dataset.downloads.catalogue import DATASETS, find_dataset
+from pneumoscope.dataset.downloads.catalogue import DATASETS, PublicDataset, find_dataset
 from pneumoscope.dataset.downloads.origins import PublishedFile
-from pneumoscope.dataset.downloads.public_dataset import PublicDataset
 from pneumoscope.dataset.sources import list_images
 from pneumoscope.support.download import Checksum
 from pneumoscope.support.errors import DownloadError, StorageError

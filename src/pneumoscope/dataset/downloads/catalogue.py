@@ -1,13 +1,92 @@
 """Catalogue of the public datasets that can be downloaded: one entry per dataset.
 
-To add a dataset, add its entry to `DATASETS`.
+To add a dataset, add its entry to `DATASETS`; a new origin or layout has the same methods as those
+that exist.
 """
 
-from pneumoscope.dataset.downloads.layouts import ClassFolders, MedMnistArrays
+from dataclasses import dataclass
+from pathlib import Path
+
+from pneumoscope.dataset.downloads.layouts import ClassFolders, MedMnistArrays, unusable
 from pneumoscope.dataset.downloads.origins import KaggleDataset, PublishedFile
-from pneumoscope.dataset.downloads.public_dataset import PublicDataset
 from pneumoscope.support.download import Checksum
-from pneumoscope.support.errors import DatasetError
+from pneumoscope.support.errors import DatasetError, DownloadError
+from pneumoscope.support.files import atomic_folder
+
+
+@dataclass(frozen=True)
+class PublicDataset:
+    """A public dataset that can be downloaded.
+
+    Parameters
+    ----------
+    name
+        Name on the command line.
+    citation
+        Authors and reference.
+    licence
+        Licence of the images.
+    origin
+        Place where it is published.
+    layout
+        Layout on the disk.
+    images
+        Number of images that the published dataset has.
+    room
+        Bytes that the unpacked images take, and whatever else is needed besides the download.
+    """
+
+    name: str
+    citation: str
+    licence: str
+    origin: PublishedFile | KaggleDataset
+    layout: ClassFolders | MedMnistArrays
+    images: int
+    room: int
+
+    def fetch(self, destination: Path) -> Path:
+        """Download, unpack and count the dataset, unless that was done before.
+
+        Parameters
+        ----------
+        destination
+            Folder that receives the dataset's folder.
+
+        Returns
+        -------
+        Path
+            Path by which commands open the dataset: a folder or a table.
+
+        Raises
+        ------
+        DownloadError
+            If the dataset cannot be downloaded, is damaged or holds something else, or if its
+            folder exists already and holds something else.
+        StorageError
+            If there is not enough room, or something cannot be written.
+        """
+        folder = destination / self.layout.folder
+        if folder.exists():
+            self._require_complete(folder)
+            return self.layout.source(folder)
+        obtained = self.origin.obtain(destination, self.room)
+        with atomic_folder(folder) as temporary:
+            self.layout.unpack(obtained, temporary)
+            if (count := self.layout.count(temporary)) != self.images:
+                raise unusable(
+                    obtained,
+                    f"holds {count:,} images where the published dataset has {self.images:,}",
+                )
+        self.origin.clean_up(obtained)
+        return self.layout.source(folder)
+
+    def _require_complete(self, folder: Path) -> None:
+        if (count := self.layout.count(folder)) != self.images:
+            raise DownloadError(
+                f"{folder}: exists already and holds {count:,} of the dataset's images instead of "
+                f"{self.images:,}; it is left as it is. Move it away or choose another folder."
+            )
+
 
 DATASETS = (
     PublicDataset(

@@ -12,9 +12,9 @@ from pathlib import Path, PurePosixPath
 import numpy as np
 from PIL import Image
 
-from pneumoscope.dataset.downloads.public_dataset import unusable
 from pneumoscope.dataset.manifest import Label, Split
 from pneumoscope.support.download import require_room
+from pneumoscope.support.errors import DownloadError
 from pneumoscope.support.files import write_text
 from pneumoscope.support.terminal import track
 
@@ -37,7 +37,15 @@ class ClassFolders:
     folder: str
 
     def unpack(self, obtained: Path, folder: Path) -> None:
-        """Unpack a zip archive, or copy a folder; see `Layout.unpack`."""
+        """Write the images of a zip archive or folder to another folder.
+
+        Raises
+        ------
+        DownloadError
+            If the download is damaged or something else.
+        StorageError
+            If there is not enough room.
+        """
         if obtained.is_dir():
             shutil.copytree(
                 _outermost_layout(obtained),
@@ -62,7 +70,7 @@ class ClassFolders:
         )
 
     def source(self, folder: Path) -> Path:
-        """Return the folder itself, which is a source."""
+        """Return the path by which commands open the dataset: the folder itself."""
         return folder
 
     def _unzip(self, archive: zipfile.ZipFile, path: Path, folder: Path) -> None:
@@ -98,7 +106,13 @@ class MedMnistArrays:
     folder: str
 
     def unpack(self, obtained: Path, folder: Path) -> None:
-        """Write each image as a PNG file, and the table; see `Layout.unpack`."""
+        """Write the arrays' images and the table to a folder.
+
+        Raises
+        ------
+        DownloadError
+            If the file does not hold the published arrays.
+        """
         try:
             self._write(obtained, folder)
         except (ValueError, KeyError, zipfile.BadZipFile) as error:
@@ -109,7 +123,7 @@ class MedMnistArrays:
         return len(list(folder.glob("images/*.png"))) if self.source(folder).exists() else 0
 
     def source(self, folder: Path) -> Path:
-        """Return the table."""
+        """Return the path by which commands open the dataset: the table."""
         return folder / "labels.csv"
 
     def _write(self, obtained: Path, folder: Path) -> None:
@@ -126,6 +140,11 @@ class MedMnistArrays:
                     Image.fromarray(image).save(folder / name)
                     table.writerow((name, Label(int(label)).name, split))
         write_text(self.source(folder), text.getvalue())
+
+
+def unusable(path: Path, reason: str) -> DownloadError:
+    """Return the error for a download that is damaged or something else."""
+    return DownloadError(f"{path}: {reason}. Delete it and run the same command again.")
 
 
 def _is_junk(name: str) -> bool:

@@ -36,7 +36,22 @@ class PublishedFile:
     checksum: Checksum | None
 
     def obtain(self, destination: Path, room: int) -> Path:
-        """Download the file, or use the one that lies there already."""
+        """Download the file, or use the one that lies there already.
+
+        Parameters
+        ----------
+        destination
+            Folder to download into.
+        room
+            Bytes that must be free besides the download.
+
+        Raises
+        ------
+        DownloadError
+            If the publisher refuses, cannot be reached, or sends something else.
+        StorageError
+            If there is not enough room, or something cannot be written.
+        """
         return download(
             self.url,
             destination / self.name,
@@ -66,7 +81,7 @@ class KaggleDataset:
     same_as: str
 
     def obtain(self, destination: Path, room: int) -> Path:
-        """Download the dataset with kagglehub, which unpacks it, into a hidden folder."""
+        """Download the dataset, unpacked, into a hidden folder; see `PublishedFile.obtain`."""
         require_room(destination, room, self.handle)
         cache = destination / ".kagglehub"
         page = f"https://www.kaggle.com/datasets/{self.handle}"
