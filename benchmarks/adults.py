@@ -210,7 +210,7 @@ def join(adults: Sequence[Adult], runs: Sequence[Run]) -> list[Judged]:
 def judge_before(start: Run, runs: Sequence[Run], data: Path) -> list[Judged]:
     """Let the Run that was begun with say what it thinks of each fold's adults."""
     by_file = {adult.file: adult for adult in read_adults(data)}
-    network, _ = finished_network(start)
+    network = finished_network(start)
     judged = []
     for fold, run in enumerate(runs):
         recipe = run.recipe

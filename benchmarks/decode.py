@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from benchmarks.report import CHECKOUT, Cell, Table, option_parser, publish
-from pneumoscope.models.catalogue import IMAGE_SIZE
+from pneumoscope.models.model_spec import IMAGE_SIZE
 from pneumoscope.radiograph import prepare_pixels
 from pneumoscope.radiograph.decode import decode_radiograph
 from pneumoscope.radiograph.preprocess import OVERSAMPLING

@@ -121,7 +121,7 @@ def evaluate_model(trial: Trial, manifest: Manifest, shifted: Path) -> Judged:
         return Judged(trial, labels, np.load(trial.folder / SAID))
     store = ExampleStore(manifest, open_cache())
     run = train(store, trial.recipe, trial.folder, resume=(trial.folder / "run.json").exists())
-    network, _ = finished_network(run)
+    network = finished_network(run)
     entries = manifest.of(Split.VALIDATION)
     said = np.stack(
         [

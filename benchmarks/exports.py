@@ -30,7 +30,7 @@ def compare(run: Run, cache: ArrayCache) -> dict[str, Cell]:
     """Export a Run's network and show both the same images."""
     examples = ExampleStore(run.manifest(), cache).pixels(Split.VALIDATION, run.recipe)
     pixels = examples.inputs[examples.rows[:COMPARED]].astype(np.uint8, copy=False)
-    network = Deployed(finished_network(run)[0].cpu())
+    network = Deployed(finished_network(run).cpu())
     graph = export_graph(network, run.recipe.image_size)
     look = look_at(open_graph(graph, torch.get_num_threads()), pixels)
     with torch.inference_mode():

@@ -7,10 +7,16 @@ import torch
 
 from benchmarks.rates import Rates, measure_rates
 from benchmarks.report import Cell, Table, option_parser, publish
-from benchmarks.timing import FEATURES, epoch_seconds, pass_seconds
+from benchmarks.timing import epoch_seconds, pass_seconds
 from benchmarks.work import Cost, EpochSize, LayerWork, layers_of, learning_cost, update_bytes
-from pneumoscope.models import NOTEBOOK_MODELS, ModelSpec, Precision, select_device
-from pneumoscope.models.catalogue import IMAGE_SIZE, describe_network
+from pneumoscope.models import (
+    NOTEBOOK_MODELS,
+    ModelSpec,
+    Precision,
+    describe_network,
+    select_device,
+)
+from pneumoscope.models.model_spec import IMAGE_SIZE
 from pneumoscope.models.vgg16 import vgg16_layers
 from pneumoscope.support.terminal import messages, track
 from pneumoscope.training.examples import pass_batch
@@ -83,7 +89,7 @@ def measure_pass(
 
 def head_layers(spec: ModelSpec) -> list[LayerWork]:
     """Return the layers of a model that learn; those on VGG16 begin with its features."""
-    shape = FEATURES if spec.on_vgg16 else (1, IMAGE_SIZE, IMAGE_SIZE)
+    shape = spec.feature_shape(IMAGE_SIZE) or (1, IMAGE_SIZE, IMAGE_SIZE)
     return layers_of(describe_network(spec).head, torch.zeros(1, *shape, device="meta"))
 
 

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from pneumoscope.dataset import Manifest, Split, open_pixels
-from pneumoscope.models import build_network, find_model
+from pneumoscope.models import build_network
 from pneumoscope.support.cache import ArrayCache
 from pneumoscope.training import ExampleStore, make_recipe
 from pneumoscope.training.trainer import Trainer
@@ -34,7 +34,7 @@ def open_all_pixels(path: Path, cache: ArrayCache) -> float:
 def train_epoch(path: Path, cache: ArrayCache) -> float:
     """Train and validate once on kept pixels."""
     store = ExampleStore(Manifest.read(path), cache)
-    network = build_network(find_model(RECIPE.model), RECIPE.image_size, RECIPE.seed)
+    network = build_network(RECIPE.spec, RECIPE.image_size, RECIPE.seed)
     train, validation = (
         store.examples(split, RECIPE, None) for split in (Split.TRAIN, Split.VALIDATION)
     )

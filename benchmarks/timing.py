@@ -12,15 +12,12 @@ from benchmarks.work import EpochSize
 from pneumoscope.dataset import Label, Manifest, Split
 from pneumoscope.dataset.manifest import Entry, SplitBy
 from pneumoscope.models import ModelSpec, Precision, build_network
-from pneumoscope.models.catalogue import IMAGE_SIZE
-from pneumoscope.models.vgg16 import load_vgg16
+from pneumoscope.models.model_spec import IMAGE_SIZE
 from pneumoscope.support.cache import ArrayCache, CachedArray, Kind, WriteRows
 from pneumoscope.training import ExampleStore, make_recipe
 from pneumoscope.training.examples import Examples
+from pneumoscope.training.initial_weights import build_initial_network, load_initial_weights
 from pneumoscope.training.trainer import Trainer
-
-FEATURES = (512, IMAGE_SIZE // 32, IMAGE_SIZE // 32)
-"""Channels, height and width of what VGG16 gives for an image."""
 
 
 def epoch_seconds(spec: ModelSpec, precision: Precision, size: EpochSize, rounds: int) -> float:
@@ -43,8 +40,9 @@ def pass_seconds(precision: Precision, size: EpochSize) -> float:
     entries = tuple(Entry(f"{i}.png", Label.NORMAL, split=split) for i, split in enumerate(splits))
     manifest = Manifest(Path(), entries, SplitBy.IMAGE, seed=0)
     store = ExampleStore(manifest, _NoFiles(Path()))
-    backbone = load_vgg16("none", seed=0)
-    recipe = make_recipe("model_5", precision=precision)
+    recipe = make_recipe("model_5", precision=precision, weights="none")
+    backbone = build_initial_network(recipe, load_initial_weights(recipe)).backbone
+    assert backbone is not None
     store.features(Split.VALIDATION, recipe, backbone)
     passes = [store.features(split, recipe, backbone) for split in (Split.TRAIN, Split.VALIDATION)]
     return sum(passed.pass_seconds or 0 for passed in passes)
@@ -77,13 +75,14 @@ class _NoFiles(ArrayCache):
 def _examples(spec: ModelSpec, n: int) -> Examples:
     """Return examples as a model takes them: pixels, or features in VGG16's place."""
     entries = tuple(Entry(f"{i}.png", Label(i % 2)) for i in range(n))
-    return Examples(entries, _features(n) if spec.on_vgg16 else _pixels(n), np.arange(n))
+    shape = spec.feature_shape(IMAGE_SIZE)
+    return Examples(entries, _pixels(n) if shape is None else _features(n, shape), np.arange(n))
 
 
 def _pixels(n: int) -> NDArray[np.uint8]:
     return np.random.default_rng(0).integers(0, 256, (n, IMAGE_SIZE, IMAGE_SIZE), np.uint8)
 
 
-def _features(n: int) -> NDArray[np.float32]:
-    channels, height, width = FEATURES
+def _features(n: int, shape: tuple[int, int, int]) -> NDArray[np.float32]:
+    channels, height, width = shape
     return np.random.default_rng(0).random((n, height, width, channels), np.float32)

@@ -26,7 +26,7 @@ def tasks(given: argparse.Namespace, programs: Sequence[str], data: str) -> Iter
         for model in given.models:
             epochs = make_recipe(model).epochs
             epochs = min(epochs, given.epochs or epochs)
-            timed_once = NOTEBOOK_MODELS[model].on_vgg16 and not given.full_vgg16
+            timed_once = NOTEBOOK_MODELS[model].pretrained and not given.full_vgg16
             for program in programs:
                 if program != NOTEBOOK or not timed_once:
                     yield Task(program, model, seed, epochs, data)
@@ -42,11 +42,11 @@ def covered(models: Sequence[str]) -> list[str]:
     >>> covered(["model_1", "model_7"])
     ['model_1', 'model_5', 'model_6', 'model_7']
     """
-    on_vgg16 = any(NOTEBOOK_MODELS[model].on_vgg16 for model in models)
+    with_vgg16 = any(NOTEBOOK_MODELS[model].pretrained for model in models)
     return [
         name
         for name, spec in NOTEBOOK_MODELS.items()
-        if name in models or (on_vgg16 and spec.on_vgg16)
+        if name in models or (with_vgg16 and spec.pretrained)
     ]
 
 

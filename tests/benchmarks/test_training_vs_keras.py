@@ -14,8 +14,12 @@ from benchmarks.keras_environment import keras_python
 from benchmarks.programs import KERAS_PROGRAM, Workplace, link_images, run_measured
 from benchmarks.training_vs_keras import COMPARED, covered
 from pneumoscope.dataset import Label, Split, open_dataset
-from pneumoscope.models import NOTEBOOK_MODELS, count_parameters, fastest_precision
-from pneumoscope.models.catalogue import describe_network
+from pneumoscope.models import (
+    NOTEBOOK_MODELS,
+    count_parameters,
+    describe_network,
+    fastest_precision,
+)
 
 pytestmark = pytest.mark.timeout(1800)
 
@@ -122,7 +126,7 @@ def test_both_programs_see_the_same_files_and_splits(small_dataset: Path, tmp_pa
             assert sorted(linked) == sorted(path.resolve() for path in wanted)
 
 
-def test_model_7_stands_for_all_on_vgg16() -> None:
+def test_model_7_stands_for_all_with_vgg16() -> None:
     assert covered(["model_2"]) == ["model_2"]
     assert covered(["model_1", "model_7"]) == ["model_1", "model_5", "model_6", "model_7"]
     assert covered(COMPARED) == list(NOTEBOOK_MODELS)

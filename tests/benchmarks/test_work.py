@@ -8,12 +8,11 @@ from torch import nn
 from torch.utils.flop_counter import FlopCounterMode
 
 from benchmarks.floor import backbone_layers, head_layers
-from benchmarks.timing import FEATURES
 from benchmarks.work import Cost, EpochSize, LayerWork, layers_of, learning_cost, update_bytes
 from pneumoscope.models import NOTEBOOK_MODELS, build_network
-from pneumoscope.models.catalogue import IMAGE_SIZE
 from pneumoscope.models.layers import FlattenChannelsLast, GreyConv2d
-from pneumoscope.models.vgg16 import load_vgg16
+from pneumoscope.models.model_spec import IMAGE_SIZE
+from pneumoscope.models.vgg16 import vgg16_layers
 
 
 @pytest.fixture
@@ -55,7 +54,7 @@ def test_an_epoch_is_training_and_validation(small: list[LayerWork]) -> None:
 def test_operations_are_those_that_pytorch_counts(name: str) -> None:
     spec, n = NOTEBOOK_MODELS[name], 2
     head = build_network(spec, IMAGE_SIZE, seed=0).head
-    shape = FEATURES if spec.on_vgg16 else (1, IMAGE_SIZE, IMAGE_SIZE)
+    shape = spec.feature_shape(IMAGE_SIZE) or (1, IMAGE_SIZE, IMAGE_SIZE)
     with FlopCounterMode(display=False) as counter:
         head(torch.rand(n, *shape)).sum().backward()
     layers = head_layers(spec)
@@ -67,7 +66,7 @@ def test_operations_are_those_that_pytorch_counts(name: str) -> None:
 
 def test_the_pass_does_what_pytorch_counts() -> None:
     with FlopCounterMode(display=False) as counter, torch.inference_mode():
-        load_vgg16("none", seed=0).layers(torch.rand(1, 1, IMAGE_SIZE, IMAGE_SIZE))
+        vgg16_layers()(torch.rand(1, 1, IMAGE_SIZE, IMAGE_SIZE))
     layers = backbone_layers()
     assert counter.get_total_flops() == sum(layer.forward(1, 1, 4).operations for layer in layers)
     assert {layer.backward(1, 1, 4) for layer in layers} == {Cost(0, 0)}

@@ -6,7 +6,6 @@ from torch import Tensor
 
 from pneumoscope.models import MODELS, Network, build_network
 from pneumoscope.models.deployed import Deployed, Ensemble
-from pneumoscope.models.vgg16 import load_vgg16
 
 SIZE = 64
 
@@ -19,26 +18,26 @@ def pixels() -> Tensor:
 
 def network(name: str, seed: int = 0) -> Network:
     """Build a network whose normalisations have seen something."""
-    spec = MODELS[name]
-    backbone = load_vgg16("none", seed).layers if spec.on_vgg16 else None
-    one = build_network(spec, SIZE, seed, backbone)
+    built = build_network(MODELS[name], SIZE, seed)
+    if (weights := MODELS[name].load_weights("none", seed)) is not None:
+        weights.fill(built)
     draw = torch.Generator().manual_seed(seed)
-    for layer in one.modules():
+    for layer in built.modules():
         if isinstance(layer, torch.nn.BatchNorm1d | torch.nn.BatchNorm2d):
             layer.running_mean.normal_(0, 0.1, generator=draw)
             layer.running_var.uniform_(0.5, 2, generator=draw)
             layer.weight.data.uniform_(0.5, 2, generator=draw)
-    return one.eval()
+    return built.eval()
 
 
-@pytest.mark.parametrize("name", [name for name in MODELS if not MODELS[name].on_hub])
+@pytest.mark.parametrize("name", [name for name in MODELS if not MODELS[name].needs_structure])
 def test_the_logit_is_the_network_s(name: str, pixels: Tensor) -> None:
     one = network(name)
     logits, _, _ = Deployed(one)(pixels)
     torch.testing.assert_close(logits, one(pixels[:, None] / 255), rtol=1e-4, atol=1e-5)
 
 
-@pytest.mark.parametrize("name", [name for name in MODELS if not MODELS[name].on_hub])
+@pytest.mark.parametrize("name", [name for name in MODELS if not MODELS[name].needs_structure])
 def test_the_heat_map_is_gradient_times_feature_map(name: str, pixels: Tensor) -> None:
     deployed = Deployed(network(name))
     maps = deployed.convolutional(pixels[:, None] / 255).requires_grad_()

@@ -23,8 +23,9 @@ from transformers import (
 )
 
 from pneumoscope.dataset import Entry, Label
-from pneumoscope.models.catalogue import HUB, build_network, describe_network
-from pneumoscope.models.hub import hub_network, load_pretrained, read_structure
+from pneumoscope.models import MODELS, Network, PretrainedWeights, build_network, describe_network
+from pneumoscope.models.hub import load_pretrained, read_structure
+from pneumoscope.models.hub_network import hub_network
 from pneumoscope.support.errors import WeightsError
 from pneumoscope.training import make_recipe
 from pneumoscope.training.examples import Examples
@@ -34,6 +35,13 @@ COLOURS = {"image_mean": [0.4, 0.5, 0.6], "image_std": [0.2, 0.25, 0.3]}
 CONVNEXT = ConvNextV2Config(hidden_sizes=[8, 16, 24, 32], depths=[1, 1, 1, 1], num_labels=5)
 SMALL = {"hidden_size": 32, "num_hidden_layers": 2, "num_attention_heads": 2}
 SWIN = SwinConfig(embed_dim=8, depths=[1, 1, 1], num_heads=[1, 2, 2], image_size=96, window_size=3)
+
+
+def filled(pretrained: PretrainedWeights) -> Network:
+    """Build a network with all of the pretrained weights."""
+    network = build_network(MODELS["hub"], 96, seed=0, structure=pretrained.structure)
+    pretrained.fill(network)
+    return network
 
 
 @pytest.mark.parametrize(
@@ -49,8 +57,7 @@ def test_what_a_transformer_says_of_a_patch_is_in_the_patch_s_place(
 ) -> None:
     model.save_pretrained(tmp_path)
     pretrained = load_pretrained(str(tmp_path))
-    network = build_network(HUB, 96, seed=0, structure=pretrained.structure)
-    pretrained.fill(network.head)
+    network = filled(pretrained)
     image = torch.rand(1, 1, 96, 96, generator=torch.Generator().manual_seed(0))
     mean = torch.tensor([0.485, 0.456, 0.406]).view(1, 3, 1, 1)  # none is in the folder: ImageNet's
     std = torch.tensor([0.229, 0.224, 0.225]).view(1, 3, 1, 1)
@@ -65,8 +72,7 @@ def test_what_a_transformer_says_of_a_patch_is_in_the_patch_s_place(
 
 def test_a_checkpoint_gives_its_own_features_in_its_own_colours(checkpoint: Path) -> None:
     pretrained = load_pretrained(str(checkpoint))
-    head = hub_network(pretrained.structure).eval()
-    pretrained.fill(head)
+    head = filled(pretrained).head.eval()
     images = torch.rand(2, 1, 64, 64, generator=torch.Generator().manual_seed(0))
     mean, std = (
         torch.tensor(COLOURS[f"image_{name}"]).view(1, 3, 1, 1) for name in ("mean", "std")
@@ -98,7 +104,7 @@ def test_a_folder_that_is_no_checkpoint_is_refused(
     for file in checkpoint.iterdir():
         (tmp_path / file.name).write_bytes(file.read_bytes())
     spoil(tmp_path)
-    with pytest.raises(WeightsError, match=r"no network can be had.*such as --weights facebook"):
+    with pytest.raises(WeightsError, match=r"no network can be loaded.*such as --weights facebook"):
         load_pretrained(str(tmp_path))
 
 
@@ -108,18 +114,14 @@ def test_a_classifier_without_a_pooler_has_the_same_weights_each_time(tmp_path: 
     ViTForImageClassification(settings).save_pretrained(tmp_path)
     first, second = (load_pretrained(str(tmp_path)) for _ in range(2))
     assert first.digest == second.digest
-    head = hub_network(first.structure)
-    first.fill(head)  # every weight, none is left over
-    assert head(torch.rand(2, 1, 64, 64)).shape == (2, 1)
+    assert filled(first)(torch.rand(2, 1, 64, 64)).shape == (2,)
 
 
 def test_half_precision_is_read_as_float32(tmp_path: Path) -> None:
     ConvNextV2ForImageClassification(CONVNEXT).half().save_pretrained(tmp_path)
     pretrained = load_pretrained(str(tmp_path))
     assert {value.dtype for value in pretrained.state.values()} == {torch.float32}
-    head = hub_network(pretrained.structure)
-    pretrained.fill(head)
-    assert head(torch.rand(1, 1, 64, 64)).dtype is torch.float32
+    assert filled(pretrained)(torch.rand(1, 1, 64, 64)).dtype is torch.float32
 
 
 def test_tokens_that_are_no_map_are_refused(tmp_path: Path) -> None:
@@ -145,7 +147,7 @@ def test_colours_are_as_the_checkpoint_says(
 def test_a_damaged_preprocessor_is_no_missing_one(checkpoint: Path, tmp_path: Path) -> None:
     (tmp_path / "config.json").write_bytes((checkpoint / "config.json").read_bytes())
     (tmp_path / "preprocessor_config.json").write_text("{")
-    with pytest.raises(WeightsError, match="no network can be had"):
+    with pytest.raises(WeightsError, match="no network can be loaded"):
         read_structure(str(tmp_path))
 
 
@@ -153,7 +155,7 @@ def test_averaged_weights_leave_indices_alone(tmp_path: Path) -> None:
     """Swin looks its places up in a table of integers."""
     made = make_recipe("hub", assignments=["weight_average=0.9", "precision=float32"])
     SwinModel(SWIN).save_pretrained(tmp_path)
-    network = build_network(HUB, 96, 0, structure=load_pretrained(str(tmp_path)).structure)
+    network = build_network(MODELS["hub"], 96, 0, load_pretrained(str(tmp_path)).structure)
     entries = tuple(Entry(str(i), Label(i % 2)) for i in range(8))
     pixels = np.random.default_rng(0).integers(0, 256, (8, 96, 96), np.uint8)
     examples = Examples(entries, pixels, np.arange(8))
@@ -172,5 +174,5 @@ def test_averaged_weights_leave_indices_alone(tmp_path: Path) -> None:
 
 def test_shapes_alone_are_had_after_a_checkpoint_was_loaded_too(checkpoint: Path) -> None:
     loaded = load_pretrained(str(checkpoint))
-    network = describe_network(HUB, 64, loaded.structure)
+    network = describe_network(MODELS["hub"], 64, loaded.structure)
     assert all(one.is_meta for one in network.parameters())

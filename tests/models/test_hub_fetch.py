@@ -85,7 +85,7 @@ def test_it_is_fetched_once_from_the_hub(
     assert offline.stdout == done.stdout.splitlines(keepends=True)[0]
     unknown = fetch("lung/none")
     assert unknown.returncode == 1
-    assert "lung/none: no network can be had from it" in unknown.stderr
+    assert "lung/none: no network can be loaded from it" in unknown.stderr
 
 
 def test_without_a_preprocessor_imagenet_s_colours_are_taken(

@@ -17,7 +17,6 @@ from transformers import (
 
 from pneumoscope.dataset import open_dataset
 from pneumoscope.evaluation.predictions import Predictions
-from pneumoscope.models.catalogue import HUB, build_network
 from pneumoscope.models.deployed import Deployed
 from pneumoscope.models.hub import load_pretrained
 from pneumoscope.models.saved_network import load_network
@@ -25,8 +24,10 @@ from pneumoscope.reader import Reader
 from pneumoscope.support.cache import ArrayCache
 from pneumoscope.support.errors import RecipeError, RunError, WeightsError
 from pneumoscope.training import ExampleStore, Recipe, Run, make_recipe, train
-from pneumoscope.training.cost_estimate import estimate, memory_needed
+from pneumoscope.training.cost_estimate import estimate_cost
 from pneumoscope.training.evaluate import finished_network
+from pneumoscope.training.initial_weights import build_initial_network, load_initial_weights
+from pneumoscope.training.memory_estimate import estimate_memory
 from pneumoscope.training.trainer import Trainer
 
 CONVNEXT = ConvNextV2Config(hidden_sizes=[8, 16, 24, 32], depths=[1, 1, 1, 1], num_labels=5)
@@ -49,7 +50,7 @@ def run(checkpoint: Path, store: ExampleStore, tmp_path_factory: pytest.TempPath
 
 
 def test_the_heat_map_adds_up_to_the_logit(run: Run) -> None:
-    network, _ = finished_network(run)
+    network = finished_network(run)
     pixels = torch.randint(0, 256, (3, 64, 64), dtype=torch.uint8)
     logits, maps, _ = Deployed(network.cpu())(pixels)
     torch.testing.assert_close(
@@ -65,9 +66,7 @@ def prepared(checkpoint: Path, store: ExampleStore, *settings: str) -> Trainer:
     from pneumoscope.dataset import Split
 
     made = recipe(checkpoint, *settings)
-    pretrained = load_pretrained(made.weights)
-    network = build_network(HUB, 64, made.seed, structure=pretrained.structure)
-    pretrained.fill(network.head)
+    network = build_initial_network(made, load_initial_weights(made))
     learned, validated = (store.pixels(split, made) for split in (Split.TRAIN, Split.VALIDATION))
     return Trainer(network, made, learned, validated)
 
@@ -177,8 +176,8 @@ def test_a_resumed_training_ends_with_the_same_weights(
 
 def test_what_it_will_take_is_said_before(checkpoint: Path) -> None:
     small, large = (recipe(checkpoint, f"batch_size={size}") for size in (8, 64))
-    assert memory_needed(small, 100) < memory_needed(large, 100)
-    assert estimate(small, 16, 8).epoch_seconds > 0
+    assert estimate_memory(small, 100) < estimate_memory(large, 100)
+    assert estimate_cost(small, 16, 8).epoch_seconds > 0
 
 
 def test_half_a_network_is_refused(tmp_path: Path) -> None:
@@ -209,7 +208,7 @@ def test_a_name_that_is_nothing_is_refused(
     words = ["train", phantom_dataset, "--model", "hub", "--weights", name, "--out", tmp_path / "r"]
     outcome = pneumoscope(*words)
     assert outcome.code == 1
-    assert f"{name}: no network can be had from it" in outcome.err
+    assert f"{name}: no network can be loaded from it" in outcome.err
     assert not (tmp_path / "r").exists()
 
 

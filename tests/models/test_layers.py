@@ -93,7 +93,7 @@ def test_what_a_second_normalisation_takes_away_has_no_gradient_in_bfloat16() ->
     assert first < 1e-4 * second
 
 
-@pytest.mark.parametrize("name", [name for name in MODELS if not MODELS[name].on_hub])
+@pytest.mark.parametrize("name", [name for name in MODELS if not MODELS[name].needs_structure])
 def test_before_a_normalisation_nothing_that_it_enlarges_is_rounded(name: str) -> None:
     """But for convolutions, which are what bfloat16 is for."""
     layers = [

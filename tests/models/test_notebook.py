@@ -4,8 +4,14 @@ import pytest
 import torch
 from torch import nn
 
-from pneumoscope.models import MODELS, Network, build_network, count_parameters, find_model
-from pneumoscope.models.catalogue import describe_network
+from pneumoscope.models import (
+    MODELS,
+    Network,
+    build_network,
+    count_parameters,
+    describe_network,
+    find_model,
+)
 from pneumoscope.models.layer_table import layer_table
 from pneumoscope.support.errors import RecipeError
 

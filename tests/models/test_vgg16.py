@@ -87,18 +87,25 @@ def torchvision_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return path
 
 
+def filled(path: Path) -> nn.Sequential:
+    """Build VGG16 with the weights of a file, frozen."""
+    layers = vgg16_layers().requires_grad_(False)
+    layers.load_state_dict(load_vgg16(str(path), 0).state)
+    return layers
+
+
 def test_both_files_give_the_same_network(keras_file: Path, torchvision_file: Path) -> None:
     keras, torchvision = (load_vgg16(str(path), 0) for path in (keras_file, torchvision_file))
     assert keras.digest == torchvision.digest
     assert "Keras" in keras.origin
     assert "torchvision" in torchvision.origin
     # These numbers are drawn, not published, and the report must not call them ImageNet's.
-    assert "not the published ones" in keras.origin
-    assert "not the published ones" in torchvision.origin
+    assert "not the published weights" in keras.origin
+    assert "not the published weights" in torchvision.origin
 
 
 def test_kernels_arrive_in_their_layers_and_orientation(keras_file: Path) -> None:
-    layers = load_vgg16(str(keras_file), 0).layers
+    layers = filled(keras_file)
     for name, (kernel, bias) in kernels().items():
         layer = layers.get_submodule(name)
         np.testing.assert_array_equal(layer.weight[7, 2].numpy(), kernel[:, :, 2, 7])
@@ -116,9 +123,9 @@ def test_first_layer_convolves_as_keras_does(keras_file: Path) -> None:
         for column in range(6):
             patch = padded[row : row + 3, column : column + 3]
             expected[row, column] = np.tensordot(patch, kernel, 3) + bias
-    layer = load_vgg16(str(keras_file), 0).layers.block1_conv1
-    given = layer(torch.tensor(grey.transpose(2, 0, 1))[None])[0].numpy()
-    np.testing.assert_allclose(given, expected.transpose(2, 0, 1), rtol=1e-4, atol=1e-5)
+    layer = filled(keras_file).block1_conv1
+    features = layer(torch.tensor(grey.transpose(2, 0, 1))[None])[0].numpy()
+    np.testing.assert_allclose(features, expected.transpose(2, 0, 1), rtol=1e-4, atol=1e-5)
 
 
 def test_shape_and_parameters_are_vgg16s() -> None:

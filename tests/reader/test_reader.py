@@ -34,7 +34,7 @@ def same(first: Reading, second: Reading) -> bool:
 def test_the_probability_is_the_network_s_calibrated(
     reader: Reader, compact_run: Run, radiographs: Callable
 ) -> None:
-    network = Deployed(finished_network(compact_run)[0].cpu())
+    network = Deployed(finished_network(compact_run).cpu())
     temperature = reader.bundle.record.calibration.temperature
     for path in radiographs(8):
         pixels = prepare_pixels(read_radiograph(path).pixels, 64, Resampling.BILINEAR)

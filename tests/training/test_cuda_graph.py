@@ -22,7 +22,7 @@ def examples(model: str, n: int) -> Examples:
     rng = np.random.default_rng(0)
     inputs = (
         rng.random((n, 2, 2, 512), np.float32)
-        if find_model(model).on_vgg16
+        if find_model(model).pretrained
         else rng.integers(0, 256, (n, 64, 64), np.uint8)
     )
     return Examples(

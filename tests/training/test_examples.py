@@ -8,22 +8,28 @@ import numpy as np
 import pytest
 import torch
 from PIL import Image
+from torch import nn
 
 from pneumoscope.dataset import Entry, Label, Manifest, Split, open_dataset
 from pneumoscope.dataset.manifest import SplitBy
 from pneumoscope.dataset.pixels import load_one
 from pneumoscope.models import Precision
-from pneumoscope.models.vgg16 import load_vgg16
 from pneumoscope.radiograph import read_radiograph
 from pneumoscope.support.cache import ArrayCache
 from pneumoscope.training import ExampleStore, Recipe, make_recipe
 from pneumoscope.training.examples import Examples
+from pneumoscope.training.initial_weights import build_initial_network, load_initial_weights
 
 CPU = torch.device("cpu")
 
 
 def recipe_at(size: int, precision: Precision = Precision.FLOAT32) -> Recipe:
     return Recipe(model="model_5", image_size=size, precision=precision)
+
+
+def random_vgg16(seed: int = 0) -> nn.Sequential:
+    recipe = Recipe(model="model_5", image_size=64, weights="none", seed=seed)
+    return build_initial_network(recipe, load_initial_weights(recipe)).backbone
 
 
 @pytest.fixture
@@ -58,7 +64,7 @@ def test_all_splits_share_one_file(store: ExampleStore, cache: ArrayCache) -> No
 
 
 def test_features_are_what_the_backbone_gives(store: ExampleStore) -> None:
-    backbone = load_vgg16("none", 0)
+    backbone = random_vgg16()
     features = store.features(Split.TEST, recipe_at(64), backbone)
     indices = np.array([3, 15])
     batch = features.batch(indices, CPU)
@@ -66,7 +72,7 @@ def test_features_are_what_the_backbone_gives(store: ExampleStore) -> None:
     assert batch.is_contiguous(memory_format=torch.channels_last)
     for feature, index in zip(batch, indices, strict=True):
         image = load_one(store.manifest.root, features.entries[index], 64)
-        alone = backbone.layers(torch.from_numpy(image)[None, None] / 255)[0]
+        alone = backbone(torch.from_numpy(image)[None, None] / 255)[0]
         np.testing.assert_allclose(feature, alone, rtol=1e-4, atol=1e-7)
 
 
@@ -81,14 +87,14 @@ def test_features_are_computed_once_for_all_models_and_anew_for_other_weights_or
             write(row, np.zeros((1, 2, 2, 512), np.float32))
 
     monkeypatch.setattr("pneumoscope.training.examples._write_features", give)
-    backbone = load_vgg16("none", 0)
+    backbone = random_vgg16()
     for model in ("model_5", "model_6", "model_7"):
         settings = ["image_size=64", "weights=none", "precision=float32"]
         recipe = make_recipe(model, assignments=settings)
         for split in (Split.TRAIN, Split.VALIDATION):
             ExampleStore(store.manifest, cache).examples(split, recipe, backbone)
     assert passes == [40, 8]  # and the test split has not been touched
-    store.features(Split.TRAIN, recipe_at(64), load_vgg16("none", 1))
+    store.features(Split.TRAIN, recipe_at(64), random_vgg16(seed=1))
     store.features(Split.TRAIN, recipe_at(64, Precision.BFLOAT16), backbone)
     assert passes == [40, 8, 40, 40]
 
@@ -108,11 +114,11 @@ def test_the_seconds_of_a_pass_are_those_of_its_making_without_decoding(
         clock += 10
 
     monkeypatch.setattr(
-        "pneumoscope.support.cache.time", SimpleNamespace(perf_counter=lambda: clock)
+        "pneumoscope.support.cache.array_cache.time", SimpleNamespace(perf_counter=lambda: clock)
     )
     monkeypatch.setattr("pneumoscope.dataset.pixels.map_parallel", decode)
     monkeypatch.setattr("pneumoscope.training.examples._write_features", give)
-    backbone = load_vgg16("none", 0)
+    backbone = random_vgg16()
     later = ExampleStore(open_dataset(small_dataset), ArrayCache(cache.folder))
     for one in (store, later):
         for split in (Split.TRAIN, Split.VALIDATION):
@@ -122,7 +128,7 @@ def test_the_seconds_of_a_pass_are_those_of_its_making_without_decoding(
 
 
 def test_kept_features_need_no_pixels(store: ExampleStore, cache: ArrayCache) -> None:
-    backbone = load_vgg16("none", 0)
+    backbone = random_vgg16()
     store.features(Split.VALIDATION, recipe_at(64), backbone)
     (pixels,) = (entry.folder for entry in cache.entries() if entry.kind == "pixels")
     shutil.rmtree(pixels)
@@ -154,7 +160,7 @@ def test_a_jpeg_and_its_png_have_features_of_their_own(
             split=Split.TRAIN,
         )
         store = ExampleStore(Manifest(tmp_path, (entry,), SplitBy.IMAGE, 0), cache)
-        store.features(Split.TRAIN, recipe_at(64), load_vgg16("none", 0))
+        store.features(Split.TRAIN, recipe_at(64), random_vgg16())
     jpeg, png = given
     assert not torch.equal(jpeg, png)
 
@@ -162,7 +168,7 @@ def test_a_jpeg_and_its_png_have_features_of_their_own(
 @pytest.mark.skipif(not torch.cuda.is_available(), reason="there is no GPU here")
 def test_on_a_gpu_batches_are_the_same(store: ExampleStore) -> None:
     indices = np.array([5, 0, 5, 7])
-    backbone = load_vgg16("none", 0)
+    backbone = random_vgg16()
     for examples in (
         store.pixels(Split.VALIDATION, recipe_at(64)),
         store.features(Split.VALIDATION, recipe_at(64), backbone),

@@ -10,7 +10,7 @@ from pneumoscope.models.network import weights_digest
 from pneumoscope.support.cache import ArrayCache
 from pneumoscope.support.errors import RecipeError, RunError
 from pneumoscope.training import ExampleStore, Run, make_recipe, train
-from pneumoscope.training.initial_weights import load_start, started_network
+from pneumoscope.training.initial_weights import build_initial_network, load_initial_weights
 from pneumoscope.training.recipe import Recipe
 from pneumoscope.training.search.plan import Plan
 
@@ -22,7 +22,7 @@ def recipe(run: Run, model: str = "compact", *settings: str) -> Recipe:
 
 def test_the_weights_are_the_other_run_s(compact_run: Run) -> None:
     begun = recipe(compact_run)
-    state = started_network(begun, load_start(begun)).state_dict()
+    state = build_initial_network(begun, load_initial_weights(begun)).state_dict()
     expected = compact_run.read_weights()
     assert state.keys() == expected.keys()
     assert all(torch.equal(value, expected[name]) for name, value in state.items())
@@ -43,14 +43,14 @@ def test_a_training_that_learns_almost_nothing_ends_with_the_other_run_s_weights
 
 def test_what_cannot_be_begun_with_is_refused(compact_run: Run, tmp_path: Path) -> None:
     with pytest.raises(RecipeError, match="a Run of compact, not densenet121"):
-        load_start(recipe(compact_run, "densenet121"))
+        load_initial_weights(recipe(compact_run, "densenet121"))
     with pytest.raises(RecipeError, match="model_7 has pretrained layers"):
-        load_start(recipe(compact_run, "model_7"))
+        load_initial_weights(recipe(compact_run, "model_7"))
     with pytest.raises(RunError, match="cannot be read"):
-        load_start(make_recipe("compact", assignments=[f"start={tmp_path}"]))
+        load_initial_weights(make_recipe("compact", assignments=[f"start={tmp_path}"]))
     unfinished = Run.create(tmp_path / "run", recipe(compact_run), compact_run.manifest())
     with pytest.raises(RunError, match="has not finished"):
-        load_start(recipe(unfinished))
+        load_initial_weights(recipe(unfinished))
 
 
 def test_weights_for_images_of_another_size_are_refused(
@@ -61,7 +61,7 @@ def test_weights_for_images_of_another_size_are_refused(
     run = train(store, quick, tmp_path / "run")
     larger = make_recipe("model_1", assignments=[f"start={run.folder}", "image_size=96"])
     with pytest.raises(RecipeError, match="set image_size to that Run's"):
-        started_network(larger, load_start(larger))
+        build_initial_network(larger, load_initial_weights(larger))
 
 
 def test_a_run_that_has_seen_what_is_to_be_judged_is_refused(
@@ -69,7 +69,7 @@ def test_a_run_that_has_seen_what_is_to_be_judged_is_refused(
 ) -> None:
     other = open_dataset(phantom_dataset, seed=7)  # validation is drawn anew
     store = ExampleStore(other, ArrayCache(tmp_path / "cache"))
-    with pytest.raises(RecipeError, match=r"is in the validation split.*has seen it in training"):
+    with pytest.raises(RecipeError, match=r"is in the validation split.*has used it in training"):
         train(store, recipe(compact_run), tmp_path / "run")
     assert not (tmp_path / "run").exists()
 

@@ -2,7 +2,6 @@
 
 import csv
 import errno
-import importlib
 import json
 import os
 import signal
@@ -268,8 +267,7 @@ def test_other_weights_behind_the_same_name_are_refused_on_resuming(
         stop_in_epoch(patch, 2, KeyboardInterrupt())
         with pytest.raises(RunInterruptedError):
             train(store, quick("model_5"), tmp_path / "run")
-    module = importlib.import_module("pneumoscope.training.initial_weights")
-    monkeypatch.setattr(module, "load_vgg16", lambda *_: load_vgg16("none", 9))
+    monkeypatch.setattr("pneumoscope.models.vgg16.load_vgg16", lambda *_: load_vgg16("none", 9))
     with pytest.raises(RunError, match="other pretrained weights"):
         train(store, quick("model_5"), tmp_path / "run", resume=True)
 

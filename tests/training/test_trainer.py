@@ -11,11 +11,11 @@ from torch import nn
 from pneumoscope.dataset import Label, Manifest, Split, open_dataset
 from pneumoscope.dataset.manifest import Entry
 from pneumoscope.models import MODELS, Network, build_network
-from pneumoscope.models.vgg16 import load_vgg16
 from pneumoscope.support.cache import ArrayCache
 from pneumoscope.support.errors import RunError
 from pneumoscope.training import ExampleStore, Recipe, make_recipe
 from pneumoscope.training.examples import Examples, batches
+from pneumoscope.training.initial_weights import build_initial_network, load_initial_weights
 from pneumoscope.training.trainer import Trainer, predict
 
 SIZE = "image_size=64"
@@ -262,15 +262,12 @@ def test_cached_features_give_the_loss_curve_of_the_uncached_network(
     store = ExampleStore(manifest_of(small_dataset), ArrayCache(tmp_path))
     curves = []
     for cached in (True, False):
-        backbone = load_vgg16("none", 0)
-        give = (
-            (lambda split, b=backbone: store.examples(split, recipe, b))
-            if cached
-            else (lambda split: store.pixels(split, recipe))
+        network = build_initial_network(recipe, load_initial_weights(recipe))
+        train, validation = (
+            store.examples(split, recipe, network.backbone if cached else None)
+            for split in (Split.TRAIN, Split.VALIDATION)
         )
-        network = build_network(MODELS["model_6"], 64, 0, backbone.layers)
-        one = Trainer(network, recipe, give(Split.TRAIN), give(Split.VALIDATION))
-        assert one.train.are_pixels != cached
-        curves.append(run(one))
+        assert train.are_pixels != cached
+        curves.append(run(Trainer(network, recipe, train, validation)))
     assert len(curves[0]) == 6
     np.testing.assert_allclose(curves[0], curves[1], rtol=1e-3)

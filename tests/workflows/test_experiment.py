@@ -15,7 +15,7 @@ from pneumoscope.dataset.manifest import SplitBy
 from pneumoscope.evaluation.predictions import Predictions
 from pneumoscope.support.cache import ArrayCache
 from pneumoscope.support.errors import RecipeError, RunError, StorageError, WeightsError
-from pneumoscope.training import Run, cost_estimate, make_recipe
+from pneumoscope.training import Run, make_recipe, memory_estimate
 from pneumoscope.workflows.experiment import run_experiment, summarise_runs
 
 MODELS = ("model_1", "model_4", "model_5", "model_7")
@@ -71,12 +71,12 @@ def test_figures_follow_from_the_tables_of_predictions(experiment: Path) -> None
             [pairs.count((False, False)), pairs.count((False, True))],
             [pairs.count((True, False)), pairs.count((True, True))],
         ]
-        missed = [
+        false_negative_count = [
             row["file"]
             for row, (ill, called) in zip(rows, pairs, strict=True)
             if ill and not called
         ]
-        assert model["false_negatives"] == missed
+        assert model["false_negatives"] == false_negative_count
 
 
 def test_the_choice_does_not_look_at_the_test_split(experiment: Path) -> None:
@@ -127,8 +127,8 @@ def test_a_used_folder_is_refused_and_resume_reads_no_test_split_twice(
 def test_what_is_finished_is_resumed_whatever_memory_is_left(
     experiment: Path, small_dataset: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(cost_estimate, "free_memory", lambda: 0)
-    monkeypatch.setattr(cost_estimate, "held_memory", lambda: 0)
+    monkeypatch.setattr(memory_estimate, "free_memory", lambda: 0)
+    monkeypatch.setattr(memory_estimate, "held_memory", lambda: 0)
     manifest = open_dataset(small_dataset, split_by=SplitBy.IMAGE)
     cache = ArrayCache(experiment.parent / "cache")
     run_experiment(manifest, recipes(), experiment, cache, min_recall=0.9, resume=True)

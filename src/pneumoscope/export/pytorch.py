@@ -70,7 +70,7 @@ def export_monai(run: Run, out: Path) -> None:
 
 
 def _save(run: Run, folder: Path) -> None:
-    network, _ = finished_network(run)
+    network = finished_network(run)
     recipe = run.recipe
     saved = SavedNetwork(
         network.cpu().eval(), recipe.image_size, recipe.resampling, run.structure()

@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 
 from pneumoscope.radiograph import Resampling, prepare_pixels
 from pneumoscope.support.parallel import map_parallel
-from pneumoscope.validation.stress.masks import BORDER
+from pneumoscope.validation.stress.masks import BORDER_SHARE
 from pneumoscope.validation.stress.perturbations import PERTURBATIONS
 
 Pixels = NDArray[np.uint8]
@@ -26,7 +26,7 @@ def _perturbed(name: str, strength: float, image: Pixels, _: Pixels, seed: int) 
 
 def _bordered(image: Pixels, other: Pixels, _: int) -> Pixels:
     """Return the image within the border of one of the other class: its machine speaks against."""
-    depth = round(BORDER * image.shape[0])
+    depth = round(BORDER_SHARE * image.shape[0])
     framed = other.copy()
     framed[depth:-depth, depth:-depth] = image[depth:-depth, depth:-depth]
     return framed

@@ -1,10 +1,10 @@
-"""Networks: the notebook's seven, the frozen VGG16 beneath three of them, compact, DenseNet-121."""
+"""Networks: the notebook's seven, compact, DenseNet-121 and pretrained networks of the hub."""
 
 from pneumoscope.models.catalogue import (
     MODELS,
     NOTEBOOK_MODELS,
-    ModelSpec,
     build_network,
+    describe_network,
     find_model,
 )
 from pneumoscope.models.device import (
@@ -14,6 +14,7 @@ from pneumoscope.models.device import (
     place,
     select_device,
 )
+from pneumoscope.models.model_spec import ModelSpec, PretrainedWeights
 from pneumoscope.models.network import Network, Parameters, count_parameters
 
 __all__ = [
@@ -23,9 +24,11 @@ __all__ = [
     "Network",
     "Parameters",
     "Precision",
+    "PretrainedWeights",
     "build_network",
     "computing_in",
     "count_parameters",
+    "describe_network",
     "fastest_precision",
     "find_model",
     "place",

@@ -1,72 +1,19 @@
-"""Every model by name: what it is, how it is built and how the notebook trained it."""
+"""Catalogue of networks: every network that can be trained, by name."""
 
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Mapping
 
 import torch
-from torch import nn
 
 from pneumoscope.models import notebook
 from pneumoscope.models.compact import compact
 from pneumoscope.models.densenet import densenet121
-from pneumoscope.models.hub import FEATURES, Structure, hub_network
+from pneumoscope.models.hub import HubSpec
+from pneumoscope.models.hub_network import hub_network
 from pneumoscope.models.layers import initialise
+from pneumoscope.models.model_spec import ModelSpec, Structure
 from pneumoscope.models.network import Network
-from pneumoscope.models.vgg16 import vgg16_layers
-from pneumoscope.support.errors import RecipeError, WeightsError
-
-IMAGE_SIZE = 150
-"""Side of the square that the notebook's networks see, in pixels."""
-
-
-@dataclass(frozen=True)
-class ModelSpec:
-    """A model by name.
-
-    Parameters
-    ----------
-    name
-        As on the command line.
-    description
-        One line for people.
-    head
-        Builds the layers that learn, for an image size; None of ``on_hub``.
-    on_vgg16
-        Whether a frozen VGG16 comes before the head.
-    on_hub
-        Whether the head is a pretrained network, built from its structure.
-    penalised
-        Layers of the head whose kernels carry the L2 penalty.
-    settings
-        In which its recipe differs from `Recipe`'s defaults.
-    """
-
-    name: str
-    description: str
-    head: Callable[[int], nn.Sequential] | None
-    on_vgg16: bool = False
-    on_hub: bool = False
-    penalised: tuple[str, ...] = ()
-    settings: Mapping[str, object] = field(default_factory=dict)
-
-    def build(self, image_size: int, structure: Structure | None) -> nn.Sequential:
-        """Build the layers that learn."""
-        if self.head is not None:
-            return self.head(image_size)
-        if structure is None:
-            raise WeightsError(
-                f"{self.name}: what its network is built from is missing (structure.json of a Run, "
-                "'structure' of an exported network); restore it from a copy, or train again"
-            )
-        return hub_network(structure)
-
-    @property
-    def image_size(self) -> int:
-        """Side of the square that it sees, in pixels, unless the recipe says otherwise."""
-        size = self.settings.get("image_size", IMAGE_SIZE)
-        assert isinstance(size, int)
-        return size
-
+from pneumoscope.models.vgg16 import Vgg16Spec
+from pneumoscope.support.errors import RecipeError
 
 _SCHEDULE: Mapping[str, object] = {"reduce_on_plateau": {}}
 
@@ -82,33 +29,30 @@ NOTEBOOK_MODELS: dict[str, ModelSpec] = {
             notebook.model_4,
             settings=_SCHEDULE,
         ),
-        ModelSpec(
+        Vgg16Spec(
             "model_5",
             "frozen VGG16, one dense layer with L2",
             notebook.model_5,
-            on_vgg16=True,
             penalised=("dense_1",),
             settings=_SCHEDULE,
         ),
-        ModelSpec(
+        Vgg16Spec(
             "model_6",
             "frozen VGG16, batch normalisation, two dense layers with L2",
             notebook.model_6,
-            on_vgg16=True,
             penalised=("dense_1", "dense_2"),
             settings=_SCHEDULE,
         ),
-        ModelSpec(
+        Vgg16Spec(
             "model_7",
             "frozen VGG16, batch normalisation, three dense layers, all with L2",
             notebook.model_7,
-            on_vgg16=True,
             penalised=("dense_1", "dense_2", "dense_3", "output"),
             settings=_SCHEDULE,
         ),
     )
 }
-"""The notebook's seven, which an experiment compares."""
+"""The notebook's seven networks, which ``pneumoscope experiment`` compares."""
 
 _FROM_SCRATCH: Mapping[str, object] = {
     "resampling": "bilinear",
@@ -131,49 +75,46 @@ _FROM_SCRATCH: Mapping[str, object] = {
     },
 }
 
-COMPACT = ModelSpec(
-    "compact",
-    "small residual network with an exact heat map",
-    compact,
-    settings={"image_size": 192, **_FROM_SCRATCH},
+_OTHER_MODELS = (
+    ModelSpec(
+        "compact",
+        "small residual network with an exact heat map",
+        compact,
+        settings={"image_size": 192, **_FROM_SCRATCH},
+    ),
+    ModelSpec(
+        "densenet121",
+        "DenseNet-121 of MONAI, from random weights, with an exact heat map",
+        densenet121,
+        settings={"image_size": 224, **_FROM_SCRATCH},
+    ),
+    HubSpec(
+        "hub",
+        "any image network of the Hugging Face hub: --weights OWNER/NAME",
+        hub_network,
+        settings={
+            "image_size": 224,
+            **_FROM_SCRATCH,
+            "epochs": 12,
+            "learning_rate": 1e-3,
+            "head_epochs": 3,
+            "pretrained_rate": 0.1,
+            "weight_average": 0.0,
+        },
+    ),
 )
 
-DENSENET121 = ModelSpec(
-    "densenet121",
-    "DenseNet-121 of MONAI, from random weights, with an exact heat map",
-    densenet121,
-    settings={"image_size": 224, **_FROM_SCRATCH},
-)
-
-HUB = ModelSpec(
-    "hub",
-    "any image network of the Hugging Face hub: --weights OWNER/NAME",
-    head=None,
-    on_hub=True,
-    settings={
-        "image_size": 224,
-        **_FROM_SCRATCH,
-        "epochs": 12,
-        "learning_rate": 1e-3,
-        "head_epochs": 3,
-        "pretrained_rate": 0.1,
-        "weight_average": 0.0,
-    },
-)
-
-MODELS: dict[str, ModelSpec] = NOTEBOOK_MODELS | {
-    spec.name: spec for spec in (COMPACT, DENSENET121, HUB)
-}
-"""All that can be trained."""
+MODELS: dict[str, ModelSpec] = NOTEBOOK_MODELS | {spec.name: spec for spec in _OTHER_MODELS}
+"""All networks that can be trained."""
 
 
 def find_model(name: str) -> ModelSpec:
-    """Return the model of a name.
+    """Return the catalogue entry of a name.
 
     Raises
     ------
     RecipeError
-        If there is none.
+        If there is no network of that name.
 
     Examples
     --------
@@ -186,28 +127,30 @@ def find_model(name: str) -> ModelSpec:
 
 
 def build_network(
-    spec: ModelSpec,
-    image_size: int,
-    seed: int,
-    backbone: nn.Sequential | None = None,
-    structure: Structure | None = None,
+    spec: ModelSpec, image_size: int, seed: int, structure: Structure | None = None
 ) -> Network:
-    """Build a network with fresh weights in its head.
+    """Build a network with random weights in the layers that have no pretrained ones.
+
+    Pretrained layers hold arbitrary weights until `PretrainedWeights.fill` sets them.
 
     Parameters
     ----------
     spec
-        Which model.
+        Catalogue entry of the network.
     image_size
-        Side of the square images.
+        Side of the square images, in pixels.
     seed
-        Of the initial weights.
-    backbone
-        The loaded VGG16 (see `load_vgg16`) of a model that stands on it.
+        Random seed of the initial weights.
     structure
-        Of a model of the hub; its pretrained layers are still to be filled.
+        Description of the layers where ``spec.needs_structure`` is set.
+
+    Examples
+    --------
+    >>> network = build_network(MODELS["compact"], image_size=64, seed=0)
+    >>> network(torch.rand(2, 1, 64, 64)).shape
+    torch.Size([2])
     """
-    network = _compose(spec, image_size, backbone, structure)
+    network = spec.build(image_size, structure)
     for layer in network.fresh:
         initialise(layer, seed)
     return network
@@ -216,7 +159,7 @@ def build_network(
 def describe_network(
     spec: ModelSpec, image_size: int | None = None, structure: Structure | None = None
 ) -> Network:
-    """Build a network of shapes alone: no memory, no weights, nothing to download.
+    """Build a network on the ``meta`` device: shapes without memory, weights or downloads.
 
     Examples
     --------
@@ -224,15 +167,4 @@ def describe_network(
     torch.Size([1, 355216])
     """
     with torch.device("meta"):
-        backbone = vgg16_layers() if spec.on_vgg16 else None
-        return _compose(spec, image_size or spec.image_size, backbone, structure)
-
-
-def _compose(
-    spec: ModelSpec,
-    image_size: int,
-    backbone: nn.Sequential | None,
-    structure: Structure | None,
-) -> Network:
-    head = spec.build(image_size, structure)
-    return Network(head, backbone, spec.penalised, FEATURES if spec.on_hub else None)
+        return spec.build(image_size or spec.image_size, structure)

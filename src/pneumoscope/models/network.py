@@ -1,4 +1,4 @@
-"""The network type: an optional frozen backbone and a head that learns."""
+"""Network: an optional frozen backbone and a head that is trained."""
 
 import hashlib
 from collections.abc import Mapping, Sequence
@@ -11,18 +11,18 @@ from torch import Tensor, nn
 
 
 class Network(nn.Module):
-    """A classifier whose backbone, if it has one, never learns.
+    """Binary classifier of an optional frozen backbone and a trained head.
 
     Parameters
     ----------
     head
-        The layers that learn; its last layer gives one logit.
+        Layers that are trained; the last one gives one logit.
     backbone
         Frozen layers before the head, or None.
     penalised
-        Names of the head's layers whose kernels carry an L2 penalty.
+        Names of the head's layers whose kernels carry the L2 penalty.
     pretrained
-        Name of the head's layer that others have trained, or None.
+        Name of the head's layer with pretrained weights, or None.
     """
 
     def __init__(
@@ -38,36 +38,36 @@ class Network(nn.Module):
         self.penalised = tuple(penalised)
         self.pretrained = pretrained
         if backbone is not None:
-            backbone.requires_grad_(False)
+            backbone.eval().requires_grad_(False)
 
     def forward(self, images: Tensor) -> Tensor:
         """Return logits, shape (n,), for grey images (n, 1, height, width) in [0, 1]."""
         return self.classify(images if self.backbone is None else self.backbone(images))
 
     def classify(self, features: Tensor) -> Tensor:
-        """Return logits, shape (n,), for what the backbone gives (images where there is none)."""
+        """Return logits, shape (n,), for the backbone's output (for images where there is none)."""
         logits: Tensor = self.head(features)
         return logits.squeeze(1)
 
     def penalty(self) -> Tensor:
-        """Return the sum of squares of the penalised kernels; Keras' ``l2(1.0)``."""
+        """Return the sum of squares of the penalised kernels, as Keras' ``l2(1.0)`` does."""
         kernels = [getattr(self.head, name).weight for name in self.penalised]
         return torch.stack([kernel.square().sum() for kernel in kernels]).sum()
 
     @property
     def fresh(self) -> list[nn.Module]:
-        """The parts of the head that nobody has trained before: all of it, or what follows."""
+        """Parts of the head without pretrained weights."""
         if self.pretrained is None:
             return [self.head]
         return [layer for name, layer in self.head.named_children() if name != self.pretrained]
 
     def freeze(self, frozen: bool) -> None:
-        """Let the pretrained layers stay as they are, or learn too."""
+        """Freeze the head's pretrained layers, or unfreeze them."""
         if self.pretrained is not None:
             self.head.get_submodule(self.pretrained).train(not frozen).requires_grad_(not frozen)
 
     def train(self, mode: bool = True) -> Self:
-        """Set the mode of the head; the backbone stays as it is used, frozen."""
+        """Set the mode of the head; the backbone stays in evaluation mode."""
         super().train(mode)
         if self.backbone is not None:
             self.backbone.eval()
@@ -76,14 +76,14 @@ class Network(nn.Module):
 
 @dataclass(frozen=True, slots=True)
 class Parameters:
-    """How many numbers a network holds.
+    """Numbers of parameters of a network.
 
     Parameters
     ----------
     total
-        Weights, biases and the running statistics of batch normalisation, as Keras counts them.
+        Number of weights, biases and running statistics of batch normalisation, as Keras counts.
     trainable
-        Those that learn.
+        Number of those that are trained.
     """
 
     total: int
@@ -91,7 +91,7 @@ class Parameters:
 
     @property
     def non_trainable(self) -> int:
-        """Frozen weights and running statistics."""
+        """Number of frozen weights and running statistics."""
         return self.total - self.trainable
 
 
@@ -111,20 +111,19 @@ def count_parameters(module: nn.Module) -> Parameters:
         if statistic is not None
     ]
     parameters = list(module.parameters())
-    trainable = sum(p.numel() for p in parameters if p.requires_grad)
-    return Parameters(sum(p.numel() for p in [*parameters, *statistics]), trainable)
+    trainable = sum(parameter.numel() for parameter in parameters if parameter.requires_grad)
+    return Parameters(sum(tensor.numel() for tensor in [*parameters, *statistics]), trainable)
 
 
 def weights_digest(state: Mapping[str, Tensor]) -> str:
-    """Return the SHA-256 of weights: equal weights, equal features.
+    """Return the SHA-256 of the values of a state dict.
 
     Examples
     --------
-    >>> one, other = {"w": torch.ones(2)}, {"w": torch.zeros(2)}
-    >>> weights_digest(one) == weights_digest(other)
+    >>> weights_digest({"w": torch.ones(2)}) == weights_digest({"w": torch.zeros(2)})
     False
     """
     digest = hashlib.sha256()
     for value in state.values():
-        digest.update(np.ascontiguousarray(value.numpy()).data)
+        digest.update(np.ascontiguousarray(value.cpu().numpy()).data)
     return digest.hexdigest()

@@ -1,4 +1,4 @@
-"""A finished network in two files that PyTorch users can open: safetensors and YAML."""
+"""Trained network in two files for PyTorch users: safetensors and YAML."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -11,10 +11,9 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 from torch import Tensor
 
-from pneumoscope.models.catalogue import build_network, find_model
-from pneumoscope.models.hub import Structure
+from pneumoscope.models.catalogue import find_model
+from pneumoscope.models.model_spec import Structure
 from pneumoscope.models.network import Network
-from pneumoscope.models.vgg16 import vgg16_layers
 from pneumoscope.radiograph import Resampling, prepare_pixels, preprocess, read_radiograph
 from pneumoscope.support.errors import WeightsError
 from pneumoscope.support.files import write_text
@@ -23,21 +22,21 @@ WEIGHTS = "network.safetensors"
 SETTINGS = "network.yaml"
 
 FORMAT = 2
-"""Version of the two files, and of what the catalogue's networks compute with given weights."""
+"""Version of the files, and of the computation of the catalogue's networks."""
 
 
 @dataclass(frozen=True)
 class SavedNetwork:
-    """A network, and the pixels that it wants.
+    """Trained network, and how its input images are prepared.
 
     Parameters
     ----------
     network
         In evaluation mode: grey images (n, 1, size, size) in [0, 1] in, logits (n,) out.
     image_size, resampling
-        For `prepare_pixels`.
+        Arguments of `prepare_pixels`.
     structure
-        Of a network of the hub; None of the catalogue's own.
+        Description of the layers of a network of the hub, else None.
     """
 
     network: Network
@@ -46,7 +45,7 @@ class SavedNetwork:
     structure: Structure | None = None
 
     def image(self, path: Path | str) -> Tensor:
-        """Read a radiograph's file as the network wants it.
+        """Read a radiograph's file as an input of the network.
 
         Returns
         -------
@@ -56,29 +55,29 @@ class SavedNetwork:
         Raises
         ------
         UnreadableRadiographError
-            If it cannot be decoded.
+            If the file cannot be decoded.
         """
-        radiograph = read_radiograph(Path(path), preprocess.MARGIN * self.image_size)
+        radiograph = read_radiograph(Path(path), preprocess.OVERSAMPLING * self.image_size)
         square = prepare_pixels(radiograph.pixels, self.image_size, self.resampling)
         return torch.from_numpy(square)[None] / 255
 
 
 def save_network(saved: SavedNetwork, model: str, folder: Path) -> None:
-    """Write a network's two files into a folder.
+    """Write the two files of a network into a folder.
 
     Parameters
     ----------
     saved
-        What is written.
+        Network to write.
     model
-        Its name in the catalogue.
+        Name of the network in the catalogue.
     folder
-        That exists.
+        Folder that exists.
 
     Examples
     --------
     >>> import torch
-    >>> from pneumoscope.models import MODELS
+    >>> from pneumoscope.models import MODELS, build_network
     >>> folder = getfixture("tmp_path")
     >>> network = build_network(MODELS["compact"], 64, seed=0).eval()
     >>> save_network(SavedNetwork(network, 64, Resampling.BILINEAR), "compact", folder)
@@ -94,7 +93,7 @@ def save_network(saved: SavedNetwork, model: str, folder: Path) -> None:
         "image_size": saved.image_size,
         "resampling": str(saved.resampling),
         "input": "float32 (n, 1, image_size, image_size) in [0, 1], 0 = black",
-        "output": "logit (n,); positive speaks for pneumonia",
+        "output": "logit (n,); positive for pneumonia",
     }
     if saved.structure is not None:
         settings["structure"] = dict(saved.structure)
@@ -102,7 +101,7 @@ def save_network(saved: SavedNetwork, model: str, folder: Path) -> None:
 
 
 def load_network(folder: Path | str) -> SavedNetwork:
-    """Open what `save_network` wrote.
+    """Load the network that `save_network` wrote.
 
     Raises
     ------
@@ -115,10 +114,8 @@ def load_network(folder: Path | str) -> SavedNetwork:
         if settings.get("format") != FORMAT:
             raise ValueError(f"format {settings.get('format')} instead of {FORMAT}")
         size = int(settings["image_size"])
-        spec = find_model(settings["model"])
-        layers = vgg16_layers() if spec.on_vgg16 else None
         structure = settings.get("structure")
-        network = build_network(spec, size, seed=0, backbone=layers, structure=structure)
+        network = find_model(settings["model"]).build(size, structure)
         network.load_state_dict(load_file(path / WEIGHTS))
         resampling = Resampling(settings["resampling"])
     except (OSError, ValueError, LookupError, TypeError, AttributeError, RuntimeError) as error:

@@ -1,4 +1,4 @@
-"""VGG16 without its top, and the files its published weights come in.
+"""VGG16 without its dense layers: frozen features, and the files of its published weights.
 
 Reference: Simonyan and Zisserman, "Very Deep Convolutional Networks for Large-Scale Image
 Recognition", ICLR 2015.
@@ -8,8 +8,8 @@ import hashlib
 import pickle
 from collections import OrderedDict
 from collections.abc import Iterator
-from dataclasses import dataclass
 from pathlib import Path
+from typing import ClassVar
 
 import h5py
 import numpy as np
@@ -18,42 +18,60 @@ from platformdirs import user_cache_path
 from torch import Tensor, nn
 
 from pneumoscope.models.layers import GreyConv2d, initialise
-from pneumoscope.models.network import weights_digest
+from pneumoscope.models.model_spec import (
+    ModelSpec,
+    PretrainedWeights,
+    Structure,
+    TrainingSettings,
+)
+from pneumoscope.models.network import Network, weights_digest
 from pneumoscope.support.download import Checksum, download
 from pneumoscope.support.errors import DownloadError, WeightsError
 
 BLOCKS = ((64, 64), (128, 128), (256, 256, 256), (512, 512, 512), (512, 512, 512))
-"""Channels of the 3x3 convolutions, block by block; each block ends in 2x2 pooling."""
+"""Channels of the 3x3 convolutions of each block; each block ends in 2x2 pooling."""
 
 KERAS_FILE = "vgg16_weights_tf_dim_ordering_tf_kernels_notop.h5"
 KERAS_URL = f"https://storage.googleapis.com/tensorflow/keras-applications/vgg16/{KERAS_FILE}"
 KERAS_MD5 = "6d6bbae143d832006294945121d1f1fc"
 TORCHVISION_SHA256_PREFIX = "397923af"
-"""The start of the published file's SHA-256, which its name vgg16-397923af.pth carries."""
+"""First digits of the SHA-256 of the published file, vgg16-397923af.pth."""
 
 
-@dataclass(frozen=True)
-class Backbone:
-    """A VGG16 with weights, and where they are from.
+class Vgg16Spec(ModelSpec):
+    """Catalogue entry of a network whose head is trained on the features of a frozen VGG16."""
 
-    Parameters
-    ----------
-    layers
-        Maps grey images (n, 1, size, size), which VGG16 sees as three equal channels, to features
-        (n, 512, size // 32, size // 32).
-    origin
-        The weights in words, for reports.
-    digest
-        SHA-256 of the weights' values.
-    """
+    pretrained: ClassVar[str | None] = "VGG16"
 
-    layers: nn.Sequential
-    origin: str
-    digest: str
+    def build(self, image_size: int, structure: Structure | None = None) -> Network:
+        """Build VGG16 and the head."""
+        return Network(self.head(image_size), vgg16_layers(), self.penalised)
+
+    def load_weights(self, weights: str, seed: int) -> PretrainedWeights:
+        """Load the weights of VGG16; see `load_vgg16`."""
+        return load_vgg16(weights, seed)
+
+    def feature_shape(self, image_size: int) -> tuple[int, int, int]:
+        """Return (channels, height, width) of VGG16's features for one image."""
+        side = image_size // 2 ** len(BLOCKS)
+        return BLOCKS[-1][-1], side, side
+
+    def refusal(self, recipe: TrainingSettings) -> str | None:
+        """Return why the network cannot be trained by a recipe; None if it can."""
+        if recipe.subtype_weight:
+            return (
+                f"subtype_weight is for networks that are trained as a whole, and {self.name} has "
+                "frozen layers; set it to 0, or train another model"
+            )
+        return super().refusal(recipe)
 
 
 def vgg16_layers() -> nn.Sequential:
-    """Build the convolutional part of VGG16 under Keras' layer names."""
+    """Build the convolutional part of VGG16 under Keras' layer names.
+
+    It maps grey images (n, 1, size, size), which VGG16 takes as three equal channels, to features
+    (n, 512, size // 32, size // 32).
+    """
     layers: OrderedDict[str, nn.Module] = OrderedDict()
     channels = 3
     for block, widths in enumerate(BLOCKS, start=1):
@@ -68,37 +86,36 @@ def vgg16_layers() -> nn.Sequential:
 
 
 def default_weights_path() -> Path:
-    """Return where the Keras file is looked for, and downloaded to."""
+    """Return the path that the Keras file is read from and downloaded to."""
     return user_cache_path("pneumoscope") / "weights" / KERAS_FILE
 
 
-def load_vgg16(weights: str, seed: int) -> Backbone:
-    """Build VGG16 and fill it.
+def load_vgg16(weights: str, seed: int) -> PretrainedWeights:
+    """Load the weights of VGG16's convolutional part.
 
     Parameters
     ----------
     weights
-        ``"imagenet"``: the file that Keras distributes, downloaded once. ``"none"``: random. Else
-        a path to that file, or to torchvision's state dict, whose numbers differ.
+        ``"imagenet"`` for the file that Keras distributes, downloaded once; ``"none"`` for random
+        weights; else a path to that file, or to torchvision's state dict, whose numbers differ.
     seed
-        Of random weights.
+        Random seed of random weights.
 
     Raises
     ------
     WeightsError
-        If the file is not there and cannot be downloaded, or is not a VGG16.
+        If the file is missing and cannot be downloaded, or is not a VGG16.
     """
     layers = vgg16_layers()
     if weights == "none":
-        # Its own stream of numbers: the head is drawn from the seed itself.
+        # A stream of random numbers of its own: the head is drawn from the seed itself.
         initialise(layers, int(np.random.SeedSequence([seed, 16]).generate_state(1)[0]))
         origin = f"random weights (--weights none, seed {seed}): VGG16 has learned nothing"
     else:
         path = _fetch_keras_file() if weights == "imagenet" else Path(weights)
         origin = _fill(layers, path)
-    return Backbone(
-        layers.eval().requires_grad_(False), origin, weights_digest(layers.state_dict())
-    )
+    state = layers.state_dict()
+    return PretrainedWeights(state, origin, weights_digest(state), "backbone")
 
 
 def _fetch_keras_file() -> Path:
@@ -107,8 +124,8 @@ def _fetch_keras_file() -> Path:
         return download(KERAS_URL, path, checksum=Checksum("md5", KERAS_MD5), what="VGG16 weights")
     except DownloadError as error:
         raise WeightsError(
-            f"{error} Wanted is {KERAS_FILE} (58 MB, MD5 {KERAS_MD5}). It may lie elsewhere too: "
-            "--weights PATH names it; --weights none starts from random weights."
+            f"{error} The file is {KERAS_FILE} (58 MB, MD5 {KERAS_MD5}). If you have it elsewhere, "
+            "name it with --weights PATH; --weights none starts from random weights."
         ) from error
 
 
@@ -132,11 +149,11 @@ def _fill(layers: nn.Sequential, path: Path) -> str:
         _check_shapes(path, name, layer, kernel, bias)
         layer.weight.data.copy_(kernel)
         layer.bias.data.copy_(bias)  # type: ignore[union-attr]
-    what = "published ImageNet weights" if published else "weights that are not the published ones"
-    return f"{path.name}, {kind}'s file: {what}"
+    weights = "published ImageNet weights" if published else "not the published weights"
+    return f"{path.name}, {kind}'s file: {weights}"
 
 
-def _names() -> Iterator[str]:
+def _layer_names() -> Iterator[str]:
     for block, widths in enumerate(BLOCKS, start=1):
         for number in range(1, len(widths) + 1):
             yield f"block{block}_conv{number}"
@@ -149,7 +166,7 @@ def _read_keras(path: Path) -> Iterator[tuple[str, Tensor, Tensor]]:
     except OSError as error:
         raise _damaged(path, error) from error
     with opened as file:
-        for name in _names():
+        for name in _layer_names():
             try:
                 group = file[name]
                 kernel, bias = (
@@ -163,7 +180,7 @@ def _read_keras(path: Path) -> Iterator[tuple[str, Tensor, Tensor]]:
 
 
 def _read_torchvision(path: Path) -> Iterator[tuple[str, Tensor, Tensor]]:
-    """Yield kernels and biases of torchvision's state dict; its classifier is left out."""
+    """Yield kernels and biases of torchvision's state dict, without its classifier."""
     try:
         state = torch.load(path, map_location="cpu", weights_only=True)
     except (RuntimeError, pickle.UnpicklingError, EOFError, ValueError) as error:
@@ -176,8 +193,8 @@ def _read_torchvision(path: Path) -> Iterator[tuple[str, Tensor, Tensor]]:
                 yield name, state[f"{name}.weight"], state[f"{name}.bias"]
             except (KeyError, TypeError) as error:
                 raise _not_vgg16(path, name) from error
-            index += 2  # the activation between
-        index += 1  # the pooling
+            index += 2  # skips the activation
+        index += 1  # skips the pooling
 
 
 def _check_shapes(path: Path, name: str, layer: nn.Conv2d, kernel: Tensor, bias: Tensor) -> None:

@@ -50,7 +50,7 @@ def describe_entries(
         write(0, as_table(map_parallel(describe, entries, "Looking at borders and markers")))
 
     table: NDArray[np.float64] = cache.open(
-        "acquisitions",
+        ArrayKind.ACQUISITIONS,
         " ".join([str(acquisition.VERSION), *(str(entry.sha256) for entry in entries)]),
         f"how images were made, data {manifest.fingerprint[:12]}",
         (len(entries), len(acquisition.NAMES)),

@@ -150,14 +150,14 @@ class ExampleStore:
         entries = self.manifest.of(split)
         digest = weights_digest(backbone.state_dict())
         size, precision = recipe.image_size, recipe.precision
-        settings = f"{digest} {size} {recipe.resampling} {precision} {preprocess.VERSION}"
+        settings = f"{digest} {size} {recipe.resampling} {precision} {preprocess.PIXELS_VERSION}"
         channels, height, width = recipe.feature_shape
 
         def fill(write: WriteRows) -> None:
             _write_features(write, self.pixels(split, recipe), backbone, precision)
 
         kept = self.cache.open(
-            "features",
+            ArrayKind.FEATURES,
             " ".join([settings, *(str(entry.sha256) for entry in entries)]),
             f"{recipe.spec.pretrained} {digest[:12]} in {precision}, {split} at {size} x {size}, "
             f"data {self.manifest.fingerprint[:12]}",

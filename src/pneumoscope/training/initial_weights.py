@@ -1,71 +1,47 @@
-"""What a network begins with that was trained before: VGG16, one of the hub, or another Run."""
+"""Initial weights: those of a pretrained network, or of another Run."""
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from torch import Tensor
-
 from pneumoscope.dataset import Manifest, Split
-from pneumoscope.models import Network, build_network, find_model
-from pneumoscope.models.hub import Pretrained, load_pretrained
+from pneumoscope.models import Network, PretrainedWeights, build_network
 from pneumoscope.models.network import weights_digest
-from pneumoscope.models.vgg16 import Backbone, load_vgg16
 from pneumoscope.support.errors import RecipeError
 from pneumoscope.training.recipe import Recipe
 from pneumoscope.training.run import Run
 
 
-@dataclass(frozen=True)
-class Begun:
-    """The weights of a finished Run.
+@dataclass(frozen=True, kw_only=True)
+class RunWeights(PretrainedWeights):
+    """Weights of a finished Run.
 
     Parameters
     ----------
-    state
-        Of the whole network.
-    origin
-        In words, for reports.
-    digest
-        SHA-256 of the weights' values.
     manifest
-        What the Run learned from.
+        Dataset that the Run was trained on.
     """
 
-    state: Mapping[str, Tensor]
-    origin: str
-    digest: str
     manifest: Manifest
 
 
-Start = Backbone | Pretrained | Begun
-
-
-def load_start(recipe: Recipe) -> Start | None:
-    """Load what the recipe asks to begin with; None if all weights are drawn.
+def load_initial_weights(recipe: Recipe) -> PretrainedWeights | None:
+    """Load the weights that a recipe starts from; None if all weights start at random.
 
     Raises
     ------
     RecipeError
-        If the Run to begin with is of another model, or the model has pretrained layers anyway.
+        If the Run to start from is of another model.
     RunError
-        If it is no finished Run.
+        If the Run to start from is not finished, or no Run.
     WeightsError
-        If weights of VGG16 or of the hub are needed and missing.
+        If pretrained weights are needed and missing.
     """
-    spec = find_model(recipe.model)
     if recipe.start is not None:
-        if spec.on_vgg16 or spec.on_hub:
-            raise RecipeError(
-                f"start: {recipe.model} has pretrained layers of its own; leave start out"
-            )
-        return _from_run(recipe, Run.open(Path(recipe.start)))
-    if spec.on_vgg16:
-        return load_vgg16(recipe.weights, recipe.seed)
-    return load_pretrained(recipe.weights) if spec.on_hub else None
+        return _weights_of_run(recipe, Run.open(Path(recipe.start)))
+    return recipe.spec.load_weights(recipe.weights, recipe.seed)
 
 
-def _from_run(recipe: Recipe, run: Run) -> Begun:
+def _weights_of_run(recipe: Recipe, run: Run) -> RunWeights:
     run.require_finished()
     if run.recipe.model != recipe.model:
         raise RecipeError(
@@ -75,53 +51,61 @@ def _from_run(recipe: Recipe, run: Run) -> Begun:
     state = run.read_weights()
     data = run.record.manifest_fingerprint[:12]
     origin = f"a Run of {run.recipe.model}, seed {run.recipe.seed}, data {data}"
-    return Begun(state, origin, weights_digest(state), run.manifest())
+    return RunWeights(
+        state=state, origin=origin, digest=weights_digest(state), manifest=run.manifest()
+    )
 
 
-def require_unseen(start: Start | None, manifest: Manifest) -> None:
-    """Refuse to begin with a Run that has seen what is to be judged.
+def require_no_leakage(weights: PretrainedWeights | None, manifest: Manifest) -> None:
+    """Raise if the Run to start from has used images of validation or test.
 
     Raises
     ------
     RecipeError
-        If it learned from an image of validation or test, or was watched on one of test.
+        If an image of validation or test was among the Run's training images, or one of test among
+        its validation images.
     """
-    if not isinstance(start, Begun):
+    if not isinstance(weights, RunWeights):
         return
-    seen = {entry.sha256 for entry in start.manifest.of(Split.TRAIN)}
-    watched = {entry.sha256 for entry in start.manifest.of(Split.VALIDATION)}
-    for split, known in ((Split.VALIDATION, seen), (Split.TEST, seen | watched)):
+    trained, validated = (
+        {entry.sha256 for entry in weights.manifest.of(split)}
+        for split in (Split.TRAIN, Split.VALIDATION)
+    )
+    for split, used in ((Split.VALIDATION, trained), (Split.TEST, trained | validated)):
         for entry in manifest.of(split):
-            if entry.sha256 in known:
+            if entry.sha256 in used:
                 raise RecipeError(
-                    f"start: {entry.path} is in the {split} split, and {start.origin} has seen it "
-                    "in training; begin with a Run of the same split"
+                    f"start: {entry.path} is in the {split} split, and {weights.origin} has used "
+                    "it in training; start from a Run of the same split"
                 )
 
 
-def started_network(recipe: Recipe, start: Start | None) -> Network:
-    """Build a recipe's network and give it what it begins with.
+def build_initial_network(recipe: Recipe, weights: PretrainedWeights | None) -> Network:
+    """Build a recipe's network with its initial weights.
+
+    Parameters
+    ----------
+    recipe
+        Settings of the training.
+    weights
+        Weights to start from, of `load_initial_weights`.
 
     Raises
     ------
     RecipeError
-        If the weights do not fit, as of a network for images of another size.
+        If the weights of a Run do not fit, such as those for images of another size.
     """
-    network = build_network(
-        find_model(recipe.model),
-        recipe.image_size,
-        recipe.seed,
-        start.layers if isinstance(start, Backbone) else None,
-        start.structure if isinstance(start, Pretrained) else None,
-    )
-    if isinstance(start, Pretrained):
-        start.fill(network.head)
-    if isinstance(start, Begun):
-        try:
-            network.load_state_dict(start.state)
-        except RuntimeError as error:
-            raise RecipeError(
-                f"start: the weights of {recipe.start} do not fit images of {recipe.image_size} "
-                "pixels; set image_size to that Run's"
-            ) from error
+    structure = None if weights is None else weights.structure
+    network = build_network(recipe.spec, recipe.image_size, recipe.seed, structure)
+    if weights is None:
+        return network
+    try:
+        weights.fill(network)
+    except RuntimeError as error:
+        if recipe.start is None:
+            raise
+        raise RecipeError(
+            f"start: the weights of {recipe.start} do not fit images of {recipe.image_size} "
+            "pixels; set image_size to that Run's"
+        ) from error
     return network

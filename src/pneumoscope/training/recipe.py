@@ -8,7 +8,7 @@ from typing import Any, Self
 import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
-from pneumoscope.models import Precision, fastest_precision, find_model
+from pneumoscope.models import ModelSpec, Precision, fastest_precision, find_model
 from pneumoscope.radiograph import Resampling
 from pneumoscope.support.errors import RecipeError
 from pneumoscope.support.files import write_text
@@ -146,12 +146,9 @@ class Recipe(_Settings):
         return find_model(name).name
 
     @model_validator(mode="after")
-    def _subtypes_from_pixels(self) -> Self:
-        if self.subtype_weight and find_model(self.model).on_vgg16:
-            raise ValueError(
-                f"subtype_weight is for networks that learn whole, and {self.model} has frozen "
-                "layers; set it to 0, or train another model"
-            )
+    def _accepted_by_the_network(self) -> Self:
+        if reason := self.spec.refusal(self):
+            raise ValueError(reason)
         return self
 
     @model_validator(mode="after")
@@ -162,6 +159,19 @@ class Recipe(_Settings):
                 "null, or one_cycle"
             )
         return self
+
+    @property
+    def spec(self) -> ModelSpec:
+        """Catalogue entry of the network."""
+        return find_model(self.model)
+
+    @property
+    def feature_shape(self) -> tuple[int, int, int] | None:
+        """Shape of the frozen layers' output where it is computed once for all epochs, else None.
+
+        Augmented images differ in every epoch, so frozen layers then see them anew each time.
+        """
+        return None if self.augmentation.active else self.spec.feature_shape(self.image_size)
 
     def to_yaml(self) -> str:
         """Return the recipe as YAML."""

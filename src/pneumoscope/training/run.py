@@ -16,7 +16,7 @@ from safetensors.torch import load_file, save
 
 import pneumoscope
 from pneumoscope.dataset import Manifest
-from pneumoscope.models.hub import Structure
+from pneumoscope.models.model_spec import Structure
 from pneumoscope.support.errors import RunError
 from pneumoscope.support.files import (
     append_line,

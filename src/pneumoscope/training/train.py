@@ -10,16 +10,18 @@ from numpy.typing import NDArray
 from rich.progress import TextColumn
 
 from pneumoscope.dataset import Split
-from pneumoscope.models import count_parameters
-from pneumoscope.models.hub import Pretrained
-from pneumoscope.models.vgg16 import Backbone
+from pneumoscope.models import PretrainedWeights, count_parameters
 from pneumoscope.support.errors import RunError, RunInterruptedError
 from pneumoscope.support.files import write_bytes
 from pneumoscope.support.terminal import messages, progress_bar
-from pneumoscope.training.cost_estimate import require_memory
 from pneumoscope.training.evaluate import write_evaluation
 from pneumoscope.training.examples import Examples, ExampleStore
-from pneumoscope.training.initial_weights import Start, load_start, require_unseen, started_network
+from pneumoscope.training.initial_weights import (
+    build_initial_network,
+    load_initial_weights,
+    require_no_leakage,
+)
+from pneumoscope.training.memory_estimate import require_memory
 from pneumoscope.training.recipe import ClassBalance, Recipe
 from pneumoscope.training.run import BackboneRecord, Epoch, ParameterRecord, Run
 from pneumoscope.training.trainer import Trainer, class_weights, predict
@@ -58,12 +60,12 @@ def train(store: ExampleStore, recipe: Recipe, folder: Path, *, resume: bool = F
         return begun
     images = sum(len(store.manifest.of(split)) for split in (Split.TRAIN, Split.VALIDATION))
     require_memory(recipe, images)
-    start = load_start(recipe)  # missing weights are said before anything is made
-    require_unseen(start, store.manifest)
+    weights = load_initial_weights(recipe)  # an error here leaves no folder behind
+    require_no_leakage(weights, store.manifest)
     run = begun or Run.create(folder, recipe, store.manifest)
     try:
-        trainer = _trainer(store, recipe, start)
-        run = _describe(run, trainer, start)
+        trainer = _trainer(store, recipe, weights)
+        run = _describe(run, trainer, weights)
         _restore(run, trainer)
         _run_epochs(run, trainer)
         return _finish(run, trainer)
@@ -95,11 +97,10 @@ def _begun(store: ExampleStore, recipe: Recipe, folder: Path) -> Run:
     return run
 
 
-def _trainer(store: ExampleStore, recipe: Recipe, start: Start | None) -> Trainer:
-    network = started_network(recipe, start)
-    backbone = start if isinstance(start, Backbone) else None
+def _trainer(store: ExampleStore, recipe: Recipe, weights: PretrainedWeights | None) -> Trainer:
+    network = build_initial_network(recipe, weights)
     learned, validated = (
-        store.examples(split, recipe, backbone) for split in (Split.TRAIN, Split.VALIDATION)
+        store.examples(split, recipe, network.backbone) for split in (Split.TRAIN, Split.VALIDATION)
     )
     return Trainer(network, recipe, learned, validated, _weights(store, recipe, learned))
 
@@ -122,29 +123,29 @@ def _weights(store: ExampleStore, recipe: Recipe, learned: Examples) -> NDArray[
     return None
 
 
-def _describe(run: Run, trainer: Trainer, start: Start | None) -> Run:
+def _describe(run: Run, trainer: Trainer, weights: PretrainedWeights | None) -> Run:
     trainer.network.freeze(run.recipe.head_epochs >= run.recipe.epochs)
     count = count_parameters(trainer.network)
     facts: dict[str, object] = {
         "parameters": ParameterRecord(total=count.total, trainable=count.trainable)
     }
-    if start is not None:
-        before = run.record.backbone
-        built = run.structure()
-        other = isinstance(start, Pretrained) and built not in (None, start.structure)
-        if other or (before is not None and before.digest != start.digest):
+    if weights is not None:
+        recorded = run.record.backbone
+        if (recorded is not None and recorded.digest != weights.digest) or (
+            run.structure() not in (None, weights.structure)
+        ):
             raise RunError(
                 f"{run.folder}: was begun on other pretrained weights than its recipe's name now "
                 "gives; bring them back, or train again into another --out"
             )
         passes = [examples.pass_seconds for examples in (trainer.train, trainer.validation)]
         facts["backbone"] = BackboneRecord(
-            origin=start.origin,
-            digest=start.digest,
+            origin=weights.origin,
+            digest=weights.digest,
             pass_seconds=None if None in passes else sum(passes),
         )
-    if isinstance(start, Pretrained):
-        run.write_structure(start.structure)
+        if weights.structure is not None:
+            run.write_structure(weights.structure)
     return run.note(**facts)
 
 

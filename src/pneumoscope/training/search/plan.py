@@ -133,7 +133,7 @@ class Plan:
         if "start" in self.by_hand:
             raise RecipeError("--set start: every trial of a search begins with fresh weights")
         for model in self.models:
-            if find_model(model).on_vgg16 or find_model(model).on_hub:
+            if find_model(model).pretrained is not None:
                 raise RecipeError(
                     f"--model {model}: on pretrained layers there is no search; name others"
                 )

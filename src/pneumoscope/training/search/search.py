@@ -20,7 +20,7 @@ from sqlalchemy.exc import SQLAlchemyError
 from pneumoscope.dataset import Entry, Manifest, Split
 from pneumoscope.dataset.splits import deal_folds
 from pneumoscope.evaluation.statistics.covariate_adjusted_auc import adjusted_auc
-from pneumoscope.models import Precision, build_network, find_model
+from pneumoscope.models import Precision, build_network
 from pneumoscope.support.cache import ArrayCache
 from pneumoscope.support.errors import RecipeError, RunError, RunInterruptedError, StorageError
 from pneumoscope.support.files import write_text
@@ -30,8 +30,8 @@ from pneumoscope.training.acquisition_groups import (
     describe_entries,
     leave_one_acquisition_out,
 )
-from pneumoscope.training.cost_estimate import require_memory
 from pneumoscope.training.examples import ExampleStore
+from pneumoscope.training.memory_estimate import require_memory
 from pneumoscope.training.recipe import Recipe
 from pneumoscope.training.search.plan import Choices, HeldOut, Plan, Range
 from pneumoscope.training.trainer import Trainer, predict
@@ -178,7 +178,7 @@ class Search:
             store.pixels(split, recipe) for split in (Split.TRAIN, Split.VALIDATION)
         )
         require_memory(recipe, len(train) + len(validation))
-        network = build_network(find_model(recipe.model), recipe.image_size, recipe.seed)
+        network = build_network(recipe.spec, recipe.image_size, recipe.seed)
         return Trainer(network, recipe, train, validation)
 
     def _score(self, trainer: Trainer) -> float:

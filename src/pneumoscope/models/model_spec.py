@@ -1,0 +1,167 @@
+"""Catalogue entry of a network: its layers, its pretrained weights and its default settings."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any, ClassVar, Protocol
+
+from torch import Tensor, nn
+
+from pneumoscope.models.network import Network
+
+IMAGE_SIZE = 150
+"""Side of the square images of the notebook's networks, in pixels."""
+
+Structure = Mapping[str, Any]
+"""Description from which a network's layers are built, as it is kept in JSON (see `HubSpec`)."""
+
+
+class TrainingSettings(Protocol):
+    """Settings of a recipe that a network may be unable to follow."""
+
+    @property
+    def start(self) -> str | None:
+        """Run whose weights the training starts from."""
+
+    @property
+    def subtype_weight(self) -> float:
+        """Weight of the second task, viral against bacterial."""
+
+
+@dataclass(frozen=True)
+class PretrainedWeights:
+    """Weights that were trained elsewhere, and their origin.
+
+    Parameters
+    ----------
+    state
+        Tensors by name, as in the state dict of ``part``.
+    origin
+        Source of the weights in words, for reports.
+    digest
+        SHA-256 of the weights (see `weights_digest`).
+    part
+        Name of the submodule of `Network` that the weights belong to; empty for the whole network.
+    structure
+        Description from which the layers are built; None where the catalogue alone defines them.
+    """
+
+    state: Mapping[str, Tensor]
+    origin: str
+    digest: str
+    part: str = ""
+    structure: Structure | None = None
+
+    def fill(self, network: Network) -> None:
+        """Copy the weights into a network; a name or a shape that differs is a RuntimeError."""
+        network.get_submodule(self.part).load_state_dict(self.state)
+
+
+@dataclass(frozen=True)
+class ModelSpec:
+    """Catalogue entry of a network whose weights all start at random.
+
+    A kind of network with pretrained layers is a subclass in a module of its own: it sets
+    `pretrained` and overrides the methods whose answers differ. No other module asks which kind a
+    network is of.
+
+    Parameters
+    ----------
+    name
+        Name on the command line.
+    description
+        Description in one line.
+    head
+        Function that builds the layers that are trained, from the image size.
+    penalised
+        Names of the head's layers whose kernels carry the L2 penalty.
+    settings
+        Values that differ from the defaults of `Recipe`.
+
+    Examples
+    --------
+    >>> from pneumoscope.models import MODELS
+    >>> MODELS["model_7"].pretrained, MODELS["model_7"].feature_shape(image_size=150)
+    ('VGG16', (512, 4, 4))
+    >>> MODELS["compact"].pretrained is None, MODELS["compact"].image_size
+    (True, 192)
+    """
+
+    pretrained: ClassVar[str | None] = None
+    """Name of the pretrained layers; None where every weight starts at random."""
+
+    needs_structure: ClassVar[bool] = False
+    """Whether the layers are defined by the network that the setting ``weights`` names."""
+
+    licensed_weights: ClassVar[bool] = False
+    """Whether the pretrained weights are under a licence that their publisher chose."""
+
+    name: str
+    description: str
+    head: Callable[[Any], nn.Sequential]
+    penalised: tuple[str, ...] = ()
+    settings: Mapping[str, object] = field(default_factory=dict)
+
+    @property
+    def image_size(self) -> int:
+        """Side of the square images in pixels, unless the recipe sets another."""
+        size = self.settings.get("image_size", IMAGE_SIZE)
+        assert isinstance(size, int)
+        return size
+
+    def build(self, image_size: int, structure: Structure | None = None) -> Network:
+        """Build the network with arbitrary weights.
+
+        Parameters
+        ----------
+        image_size
+            Side of the square images, in pixels.
+        structure
+            Description of the layers where `needs_structure` is set (see `load_structure`).
+
+        Raises
+        ------
+        WeightsError
+            If a structure is needed and missing, or cannot be built.
+        """
+        return Network(self.head(image_size), penalised=self.penalised)
+
+    def load_weights(self, weights: str, seed: int) -> PretrainedWeights | None:
+        """Load the weights of the pretrained layers; None where there are no such layers.
+
+        Parameters
+        ----------
+        weights
+            The recipe's setting of this name: a published set of weights, or a path.
+        seed
+            Random seed, for weights that are drawn instead.
+
+        Raises
+        ------
+        WeightsError
+            If the weights are missing or damaged and cannot be downloaded.
+        """
+        return None
+
+    def load_structure(self, weights: str) -> Structure | None:
+        """Load the description of the layers without their weights; None where none is needed.
+
+        Raises
+        ------
+        WeightsError
+            If it is missing or damaged and cannot be downloaded.
+        """
+        return None
+
+    def feature_shape(self, image_size: int) -> tuple[int, int, int] | None:
+        """Return (channels, height, width) of the frozen layers' output; None without such layers.
+
+        Frozen layers give the same features for an image in every epoch, so the features are
+        computed once and cached.
+        """
+        return None
+
+    def refusal(self, recipe: TrainingSettings) -> str | None:
+        """Return why the network cannot be trained by a recipe; None if it can."""
+        if self.pretrained is not None and recipe.start is not None:
+            return f"start: {self.name} has pretrained layers of its own; leave start out"
+        return None
