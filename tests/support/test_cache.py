@@ -1,4 +1,4 @@
-"""The cache against damage, interruption, full disks, other processes, and its own bound."""
+"""Damage, interruptions, full disks, other processes, and the limit of the cache."""
 
 import errno
 import fcntl
@@ -11,6 +11,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable
+from enum import StrEnum
 from pathlib import Path
 
 import numpy as np
@@ -26,8 +27,13 @@ BYTES = 128 + ROWS.nbytes
 """NumPy's header takes 128 bytes (numpy.lib.format)."""
 
 
-class Counted:
-    """Writes `ROWS` a few at a time, backwards, and counts how often it was asked to."""
+class Kind(StrEnum):
+    ROWS = "rows"
+    OTHER = "other"
+
+
+class RowWriter:
+    """Writes `ROWS` a few at a time, backwards, and counts its calls."""
 
     calls = 0
 
@@ -38,7 +44,7 @@ class Counted:
 
 
 def open_rows(cache: ArrayCache, fill: Callable[[WriteRows], None], key: str = "key") -> NDArray:
-    return cache.open("features", key, f"about {key}", SHAPE, np.float32, fill).values
+    return cache.open(Kind.ROWS, key, f"about {key}", SHAPE, np.float32, fill).values
 
 
 def files(cache: ArrayCache) -> list[str]:
@@ -56,9 +62,9 @@ def cache(tmp_path: Path) -> ArrayCache:
 
 
 def test_an_array_is_made_once_and_read_only(cache: ArrayCache) -> None:
-    fill = Counted()
-    made = cache.open("features", "key", "about", SHAPE, np.float32, fill)
-    again = ArrayCache(cache.folder).open("features", "key", "about", SHAPE, np.float32, fill)
+    fill = RowWriter()
+    made = cache.open(Kind.ROWS, "key", "about", SHAPE, np.float32, fill)
+    again = ArrayCache(cache.folder).open(Kind.ROWS, "key", "about", SHAPE, np.float32, fill)
     assert fill.calls == 1
     for values in (made.values, again.values, np.load(only(cache, "array.npy"))):
         np.testing.assert_array_equal(values, ROWS)
@@ -69,10 +75,10 @@ def test_an_array_is_made_once_and_read_only(cache: ArrayCache) -> None:
 
 
 def test_another_key_or_kind_is_another_array(cache: ArrayCache) -> None:
-    fill = Counted()
+    fill = RowWriter()
     open_rows(cache, fill, "a")
     open_rows(cache, fill, "b")
-    cache.open("pixels", "a", "about", SHAPE, np.float32, fill)
+    cache.open(Kind.OTHER, "a", "about", SHAPE, np.float32, fill)
     assert fill.calls == len(cache.entries()) == 3
 
 
@@ -83,11 +89,11 @@ def test_a_process_reads_a_file_once_to_check_it(
     original = hashlib.file_digest
     monkeypatch.setattr(hashlib, "file_digest", lambda *words: read.append(1) or original(*words))
     for _ in range(2):
-        open_rows(cache, Counted())
+        open_rows(cache, RowWriter())
     assert len(read) == 1  # when it was made
     another = ArrayCache(cache.folder)
     for _ in range(2):
-        open_rows(another, Counted())
+        open_rows(another, RowWriter())
     assert len(read) == 2
 
 
@@ -129,7 +135,7 @@ def test_a_damaged_array_is_set_aside_and_made_again(
     process: str,
     capfd: pytest.CaptureFixture[str],
 ) -> None:
-    fill = Counted()
+    fill = RowWriter()
     open_rows(cache, fill)
     damage(only(cache, name))
     damaged = only(cache, "array.npy").read_bytes()
@@ -144,8 +150,8 @@ def test_a_damaged_array_is_set_aside_and_made_again(
 
 
 @pytest.mark.parametrize("name", ["array.npy", "array.json"])
-def test_half_of_the_two_files_is_no_array(cache: ArrayCache, name: str) -> None:
-    fill = Counted()
+def test_an_array_without_one_of_its_files_is_made_again(cache: ArrayCache, name: str) -> None:
+    fill = RowWriter()
     open_rows(cache, fill)
     only(cache, name).unlink()
     np.testing.assert_array_equal(open_rows(cache, fill), ROWS)
@@ -153,19 +159,19 @@ def test_half_of_the_two_files_is_no_array(cache: ArrayCache, name: str) -> None
     assert files(cache) == ["array.json", "array.npy"]
 
 
-def test_the_record_is_the_arrays(cache: ArrayCache) -> None:
-    open_rows(cache, Counted())
+def test_the_record_describes_the_array(cache: ArrayCache) -> None:
+    open_rows(cache, RowWriter())
     record = json.loads(only(cache, "array.json").read_text())
     sha256 = subprocess.run(
         ["sha256sum", only(cache, "array.npy")], capture_output=True, text=True, check=True
     ).stdout.split()[0]
     assert record["sha256"] == sha256
-    assert (record["format"], record["kind"], record["about"]) == (1, "features", "about key")
+    assert (record["format"], record["kind"], record["about"]) == (1, "rows", "about key")
     assert (record["images"], record["shape"], record["dtype"]) == (40, [40, 5, 3], "float32")
 
 
 @pytest.mark.parametrize("error", [RuntimeError("defect"), KeyboardInterrupt()])
-def test_a_failed_making_leaves_nothing(cache: ArrayCache, error: BaseException) -> None:
+def test_a_failure_leaves_nothing(cache: ArrayCache, error: BaseException) -> None:
     def fail(write: WriteRows) -> None:
         write(0, ROWS[:4])
         raise error
@@ -175,7 +181,7 @@ def test_a_failed_making_leaves_nothing(cache: ArrayCache, error: BaseException)
     assert list(cache.folder.iterdir()) == []
 
 
-def test_a_disk_that_gets_full_is_said_and_nothing_is_left(
+def test_a_disk_that_gets_full_is_named_and_nothing_is_left(
     cache: ArrayCache, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     original = os.pwrite
@@ -189,94 +195,94 @@ def test_a_disk_that_gets_full_is_said_and_nothing_is_left(
 
     monkeypatch.setattr(os, "pwrite", full)
     with pytest.raises(StorageError, match=r"array\.npy: .*No space left.*MB are free"):
-        open_rows(cache, Counted())
+        open_rows(cache, RowWriter())
     assert len(written) == 5
     assert list(cache.folder.iterdir()) == []
 
 
-def test_a_disk_that_is_too_small_is_said_before_any_work(tmp_path: Path) -> None:
+def test_a_disk_that_is_too_small_is_named_before_any_work(tmp_path: Path) -> None:
     disk = tmp_path / "disk"
     disk.mkdir()
     mount = ["mount", "-t", "tmpfs", "-o", "size=64k", "tmpfs", str(disk)]
     if os.geteuid() != 0 or shutil.which("mount") is None:
         pytest.skip("only root can mount a small file system")
     if subprocess.run(mount, capture_output=True, check=False).returncode:
-        pytest.skip("this machine does not let tests mount a file system")
+        pytest.skip("this host does not let tests mount a file system")
     try:
         with pytest.raises(StorageError, match=r"array\.npy: .*No space left"):
             ArrayCache(disk).open(
-                "pixels", "key", "large", (1000, 100), np.uint8, lambda _: pytest.fail("worked")
+                Kind.ROWS, "key", "large", (1000, 100), np.uint8, lambda _: pytest.fail("worked")
             )
         assert list(disk.iterdir()) == []
     finally:
         subprocess.run(["umount", str(disk)], check=True)
 
 
-def test_the_record_finds_no_room_either(
+def test_no_room_for_the_record_leaves_nothing(
     cache: ArrayCache, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def full(path: Path, _: str) -> None:
         raise StorageError(f"{path}: cannot be written")
 
-    monkeypatch.setattr("pneumoscope.support.cache.write_text", full)
+    monkeypatch.setattr("pneumoscope.support.cache.array_folder.write_text", full)
     with pytest.raises(StorageError, match=r"array\.json"):
-        open_rows(cache, Counted())
+        open_rows(cache, RowWriter())
     assert list(cache.folder.iterdir()) == []
 
 
 def test_a_file_in_the_place_of_the_folder(tmp_path: Path) -> None:
     (tmp_path / "cache").write_text("a file")
     with pytest.raises(StorageError, match=r"array\.npy: cannot be written"):
-        open_rows(ArrayCache(tmp_path / "cache"), Counted())
+        open_rows(ArrayCache(tmp_path / "cache"), RowWriter())
 
 
-def test_short_writes_are_carried_on(cache: ArrayCache, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_short_writes_are_continued(cache: ArrayCache, monkeypatch: pytest.MonkeyPatch) -> None:
     original = os.pwrite
     monkeypatch.setattr(
         os, "pwrite", lambda handle, content, offset: original(handle, content[:7], offset)
     )
-    np.testing.assert_array_equal(open_rows(cache, Counted()), ROWS)
+    np.testing.assert_array_equal(open_rows(cache, RowWriter()), ROWS)
 
 
-def used(cache: ArrayCache) -> list[str]:
+def names_by_use(cache: ArrayCache) -> list[str]:
     return [entry.about for entry in cache.entries()]
 
 
-def touch(cache: ArrayCache, key: str, fill: Counted) -> None:
+def touch(cache: ArrayCache, key: str, fill: RowWriter) -> None:
     time.sleep(0.02)  # a file system's clock ticks every few milliseconds
     open_rows(cache, fill, key)
 
 
 def test_the_least_recently_used_make_room(tmp_path: Path) -> None:
-    fill = Counted()
+    fill = RowWriter()
     cache = ArrayCache(tmp_path)
     open_rows(cache, fill, "a")
-    one = cache.entries()[0].bytes
-    assert one > BYTES
-    cache.limit = 3.5 * one
+    size = cache.entries()[0].bytes
+    assert size > BYTES
+    cache.limit = 3.5 * size
     for key in ("b", "c", "a"):
         touch(cache, key, fill)
-    assert used(cache) == ["about a", "about c", "about b"]
+    assert names_by_use(cache) == ["about a", "about c", "about b"]
     held = open_rows(cache, fill, "b")
     touch(cache, "a", fill)
     touch(cache, "d", fill)
-    assert used(cache) == ["about d", "about a", "about b"]
+    assert names_by_use(cache) == ["about d", "about a", "about b"]
     cache.limit = 0
     touch(cache, "e", fill)
-    assert used(cache) == ["about e"]  # the one in use stays, however large
+    assert names_by_use(cache) == ["about e"]  # the one in use stays, however large
     assert fill.calls == 5
     np.testing.assert_array_equal(held, ROWS)  # what is open can be read on
 
 
 def test_clear_removes_only_what_the_cache_wrote(cache: ArrayCache) -> None:
-    open_rows(cache, Counted(), "a")
-    open_rows(cache, Counted(), "b")
+    open_rows(cache, RowWriter(), "a")
+    open_rows(cache, RowWriter(), "b")
     truncate(next(cache.folder.glob("*/array.npy")))
     for key in ("a", "b"):
-        open_rows(ArrayCache(cache.folder), Counted(), key)  # leaves an array.damaged
+        open_rows(ArrayCache(cache.folder), RowWriter(), key)  # leaves an array.damaged
     mine = [
         cache.folder / "notes.txt",
-        cache.folder / "pixels-of-mine" / "array.npy",
+        cache.folder / "rows-of-mine" / "array.npy",
         cache.entries()[0].folder / "mine.txt",
     ]
     for path in mine:
@@ -294,6 +300,7 @@ def test_a_folder_that_is_not_there_is_empty(cache: ArrayCache) -> None:
 
 MAKE = """
 import sys, time
+from enum import StrEnum
 from pathlib import Path
 import numpy as np
 from pneumoscope.support.cache import ArrayCache
@@ -302,7 +309,8 @@ def fill(write):
     write(0, np.ones((1, 4), np.uint8))
     time.sleep(float(sys.argv[2]))
     write(1, np.ones((1, 4), np.uint8))
-made = ArrayCache(Path(sys.argv[1])).open("pixels", "key", "slow", (2, 4), np.uint8, fill)
+kind = StrEnum("Kind", {"SLOW": "slow"}).SLOW
+made = ArrayCache(Path(sys.argv[1])).open(kind, "key", "slow", (2, 4), np.uint8, fill)
 print(made.values.sum(), flush=True)
 """
 
@@ -314,36 +322,36 @@ def start(cache: ArrayCache, seconds: float) -> subprocess.Popen[str]:
 
 def test_processes_that_need_the_same_make_it_once(cache: ArrayCache) -> None:
     processes = [start(cache, 0.5) for _ in range(3)]
-    said = [process.communicate(timeout=60)[0] for process in processes]
-    assert sorted(said) == ["8\n", "8\n", "making\n8\n"]
+    outputs = [process.communicate(timeout=60)[0] for process in processes]
+    assert sorted(outputs) == ["8\n", "8\n", "making\n8\n"]
 
 
-def test_what_is_being_made_is_left_alone(cache: ArrayCache) -> None:
+def test_an_array_in_the_making_is_not_removed(cache: ArrayCache) -> None:
     process = start(cache, 2)
     assert process.stdout is not None
     process.stdout.readline()
-    assert used(cache) == ["unfinished"]
+    assert names_by_use(cache) == ["unfinished"]
     assert cache.clear() == []
     cache.limit = 0
-    open_rows(cache, Counted())
+    open_rows(cache, RowWriter())
     assert process.communicate(timeout=60)[0] == "8\n"
-    assert sorted(used(cache)) == ["about key", "slow"]
+    assert sorted(names_by_use(cache)) == ["about key", "slow"]
 
 
-def test_after_a_kill_it_is_made_whole(cache: ArrayCache) -> None:
+def test_after_a_kill_the_array_is_made_again(cache: ArrayCache) -> None:
     process = start(cache, 60)
     assert process.stdout is not None
     process.stdout.readline()
     process.send_signal(signal.SIGKILL)
     process.wait()
     process.stdout.close()
-    assert used(cache) == ["unfinished"]
+    assert names_by_use(cache) == ["unfinished"]
     again = start(cache, 0)
     assert again.communicate(timeout=60)[0] == "making\n8\n"
     assert files(cache) == ["array.json", "array.npy"]
 
 
-def test_what_a_kill_left_is_cleared(cache: ArrayCache) -> None:
+def test_files_left_by_a_kill_are_cleared(cache: ArrayCache) -> None:
     process = start(cache, 60)
     assert process.stdout is not None
     process.stdout.readline()
@@ -354,27 +362,27 @@ def test_what_a_kill_left_is_cleared(cache: ArrayCache) -> None:
     assert list(cache.folder.iterdir()) == []
 
 
-def test_a_folder_that_went_while_its_lock_was_awaited_is_locked_anew(
+def test_a_folder_removed_while_waiting_for_its_lock_is_locked_anew(
     cache: ArrayCache, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     original = fcntl.flock
-    awaited = []
+    waits = []
 
     def flock(handle: int, how: int) -> None:
-        if not awaited:
-            awaited.append(handle)
-            next(cache.folder.iterdir()).rmdir()  # as one does whose making has failed
+        if not waits:
+            waits.append(handle)
+            next(cache.folder.iterdir()).rmdir()  # as a process does whose array could not be made
         original(handle, how)
 
     def fill(write: WriteRows) -> None:
         assert cache.clear() == []
-        Counted()(write)
+        RowWriter()(write)
 
     monkeypatch.setattr(fcntl, "flock", flock)
     np.testing.assert_array_equal(open_rows(cache, fill), ROWS)
 
 
-def test_where_locks_are_not_to_be_had_the_bound_holds_and_what_is_being_made_is_left_alone(
+def test_without_locks_the_limit_holds_and_arrays_in_the_making_stay(
     cache: ArrayCache, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def no_locks(*_: object) -> None:
@@ -382,14 +390,14 @@ def test_where_locks_are_not_to_be_had_the_bound_holds_and_what_is_being_made_is
 
     def fill(write: WriteRows) -> None:
         assert [entry.about for entry in cache.clear()] == ["about a"]
-        Counted()(write)
+        RowWriter()(write)
 
     monkeypatch.setattr(fcntl, "flock", no_locks)
-    open_rows(cache, Counted(), "a")
+    open_rows(cache, RowWriter(), "a")
     open_rows(cache, fill, "b")
     cache.limit = 0
-    touch(cache, "c", Counted())
-    assert used(cache) == ["about c"]
+    touch(cache, "c", RowWriter())
+    assert names_by_use(cache) == ["about c"]
     assert len(cache.clear()) == 1
     assert list(cache.folder.iterdir()) == []
 
@@ -398,14 +406,14 @@ def test_list_and_clear_at_the_command_line(
     pneumoscope: Callable, small_dataset: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("COLUMNS", "200")
-    nothing = pneumoscope("cache", "list")
-    assert nothing.code == 0
-    assert "0 bytes of at most 20.0 GB" in nothing.out
+    empty = pneumoscope("cache", "list")
+    assert empty.code == 0
+    assert "0 bytes of at most 20.0 GB" in empty.out
     out = Path(os.environ["XDG_CACHE_HOME"])
     weights = out / "pneumoscope" / "weights" / "vgg16.h5"
     weights.parent.mkdir(parents=True)
     weights.write_text("weights")
-    settings = [word for one in ("image_size=64", "epochs=1") for word in ("--set", one)]
+    settings = [word for setting in ("image_size=64", "epochs=1") for word in ("--set", setting)]
     settings += ["--weights", "none"]
     words = ("train", small_dataset, "--model", "model_5", "--out", out / "runs", *settings)
     assert pneumoscope(*words).code == 0
@@ -421,7 +429,7 @@ def test_list_and_clear_at_the_command_line(
     assert "0 bytes of at most" in pneumoscope("cache", "list").out
 
 
-def test_other_users_cannot_look_into_it(cache: ArrayCache) -> None:
-    """The pixels are patients'."""
+def test_other_users_cannot_read_the_cache(cache: ArrayCache) -> None:
+    """The pixels are of patients."""
     open_rows(cache, lambda write: write(0, np.zeros((5, 2), np.uint8)))
     assert cache.folder.stat().st_mode & 0o077 == 0

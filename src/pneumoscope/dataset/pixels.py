@@ -1,5 +1,6 @@
-"""The prepared pixels of many images, decoded once."""
+"""Prepared pixels of a dataset's images, decoded once and cached."""
 
+from enum import StrEnum
 from pathlib import Path
 
 import numpy as np
@@ -12,51 +13,58 @@ from pneumoscope.support.errors import DatasetError
 from pneumoscope.support.parallel import map_parallel
 
 
+class ArrayKind(StrEnum):
+    """Kinds of arrays, one row per image, that are kept in the cache."""
+
+    PIXELS = "pixels"
+    ACQUISITIONS = "acquisitions"
+    FEATURES = "features"
+
+
 def open_pixels(
     manifest: Manifest,
     size: int,
     cache: ArrayCache,
     resampling: Resampling = Resampling.NEAREST,
 ) -> NDArray[np.uint8]:
-    """Return the prepared pixels of all images in use, from the cache or made now, in parallel.
+    """Return the prepared pixels of all images in use, from the cache, or made in parallel.
 
     Parameters
     ----------
     manifest
-        The dataset.
+        Dataset.
     size
-        Side of the prepared square (see `prepare_pixels`).
+        Side of the prepared square in pixels (see `prepare_pixels`).
     cache
-        Where they are kept.
+        Cache of the arrays.
     resampling
-        How they are made smaller.
+        Resampling filter.
 
     Returns
     -------
     NDArray[np.uint8]
-        Shape (n, size, size), in the order of `Manifest.in_use`; read-only, it lies on disk.
+        Shape (n, size, size), in the order of `Manifest.in_use`; read-only, memory-mapped.
 
     Raises
     ------
     DatasetError
-        If a file is not the one that the manifest describes any more.
+        If a file has changed since the manifest was written.
     UnreadableRadiographError
         If a file has become unreadable.
     StorageError
-        If the pixels cannot be kept.
+        If the pixels cannot be cached.
     """
     entries = manifest.in_use
-
     settings = f"{size} {resampling} {preprocess.PIXELS_VERSION}"
 
     def fill(write: WriteRows) -> None:
         def prepare(row: int) -> None:
-            write(row, load_one(manifest.root, entries[row], size, resampling)[np.newaxis])
+            write(row, load_pixels(manifest.root, entries[row], size, resampling)[np.newaxis])
 
         map_parallel(prepare, range(len(entries)), "Preparing pixels")
 
     pixels: NDArray[np.uint8] = cache.open(
-        "pixels",
+        ArrayKind.PIXELS,
         " ".join([settings, *(str(entry.sha256) for entry in entries)]),
         f"{size} x {size} {resampling}, data {manifest.fingerprint[:12]}",
         (len(entries), size, size),
@@ -66,15 +74,15 @@ def open_pixels(
     return pixels
 
 
-def load_one(
+def load_pixels(
     root: Path, entry: Entry, size: int, resampling: Resampling = Resampling.NEAREST
 ) -> NDArray[np.uint8]:
-    """Decode and prepare one image, shape (size, size), after checking that it is unchanged.
+    """Return the prepared pixels of one image, shape (size, size), if it is unchanged.
 
     Raises
     ------
     DatasetError
-        If the file is not the one that the manifest describes any more.
+        If the file has changed since the manifest was written.
     UnreadableRadiographError
         If it has become unreadable.
     """

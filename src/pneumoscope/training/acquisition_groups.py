@@ -12,6 +12,7 @@ from sklearn.preprocessing import StandardScaler
 
 from pneumoscope.dataset import Entry, Label, Manifest, Split, acquisition
 from pneumoscope.dataset.acquisition import Acquisition, as_table, describe_acquisition
+from pneumoscope.dataset.pixels import ArrayKind
 from pneumoscope.dataset.splits import linked_groups
 from pneumoscope.radiograph import read_radiograph
 from pneumoscope.support.cache import ArrayCache, WriteRows

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pneumoscope.dataset.manifest import Entry, Label, Manifest, Split
-from pneumoscope.dataset.pixels import load_one
+from pneumoscope.dataset.pixels import load_pixels
 from pneumoscope.support.parallel import map_parallel
 
 SIDE = 224
@@ -275,7 +275,7 @@ def _intensities(manifest: Manifest, entries: Sequence[Entry]) -> dict[Label, In
     lock = threading.Lock()
 
     def add(entry: Entry) -> None:
-        pixels = load_one(manifest.root, entry, SIDE)
+        pixels = load_pixels(manifest.root, entry, SIDE)
         counted = np.bincount(pixels.ravel(), minlength=256)
         with lock:
             grey[entry.label] += counted
