@@ -9,7 +9,7 @@ import numpy as np
 
 from benchmarks.report import Cell, Spread, Table
 from pneumoscope.evaluation.predictions import Predictions
-from pneumoscope.evaluation.statistics.metrics import Metrics, measure
+from pneumoscope.evaluation.statistics.metrics import RESULT_METRICS, Metrics, measure
 from pneumoscope.models import NOTEBOOK_MODELS
 from pneumoscope.training import make_recipe
 
@@ -219,8 +219,9 @@ class Comparison:
     def _spread(self, results: Sequence[Result], metric: str) -> Spread | None:
         if any(r.task.epochs < make_recipe(r.task.model).epochs for r in results):
             return None  # only timed
-        values = [getattr(result.metrics(), metric) for result in results]
-        return None if None in values else Spread.of(values)
+        values = [result.metrics().value(RESULT_METRICS[metric]) for result in results]
+        known = [value for value in values if value is not None]
+        return Spread.of(known) if len(known) == len(values) else None
 
     def _whole(self) -> Iterator[dict[str, Cell]]:
         yield {

@@ -11,7 +11,8 @@ from benchmarks.report import Cell, Table, option_parser, publish
 from pneumoscope.evaluation.predictions import Predictions
 from pneumoscope.evaluation.statistics.delong import delong
 from pneumoscope.evaluation.statistics.discrimination import Discrimination, discriminate
-from pneumoscope.evaluation.statistics.intervals import Interval, wilson
+from pneumoscope.evaluation.statistics.intervals import proportion
+from pneumoscope.report.estimate import Estimate
 from pneumoscope.support.terminal import track
 
 SETS = 1_000
@@ -55,14 +56,14 @@ class Method:
         A patient has one to this many images.
     truth
         What the interval should hold.
-    interval
+    estimate
         Of a data set.
     """
 
     name: str
     most: int
     truth: float
-    interval: Callable[[Predictions], Interval | None]
+    estimate: Callable[[Predictions], Estimate]
 
 
 def draw(rng: np.random.Generator, most: int) -> Predictions:
@@ -100,7 +101,7 @@ def methods() -> tuple[Method, ...]:
 def count(method: Method, sets: int, seed: int = 0) -> int:
     """Return in how many data sets the interval holds the truth."""
     rng = np.random.default_rng(seed)
-    return sum(_holds(method.interval(draw(rng, method.most)), method.truth) for _ in range(sets))
+    return sum(_holds(method.estimate(draw(rng, method.most)), method.truth) for _ in range(sets))
 
 
 def count_bootstrap(sets: int, draws: int, seed: int = 0) -> tuple[int, int]:
@@ -119,8 +120,8 @@ def count_bootstrap(sets: int, draws: int, seed: int = 0) -> tuple[int, int]:
     auc = sensitivity = 0
     for number in track(range(sets), "Data sets", sets):
         judged = _judged(draw(rng, 4), draws, number)
-        auc += _holds(judged.auc.interval, AUC)
-        sensitivity += _holds(judged.points[0].figures["sensitivity"].interval, SENSITIVITY)
+        auc += _holds(judged.auc, AUC)
+        sensitivity += _holds(judged.points[0].estimates["sensitivity"], SENSITIVITY)
     return auc, sensitivity
 
 
@@ -128,21 +129,21 @@ def _judged(table: Predictions, draws: int, seed: int) -> Discrimination:
     return discriminate(table, {"point": _threshold()}, (), draws, seed)
 
 
-def _wilson(table: Predictions) -> Interval | None:
+def _wilson(table: Predictions) -> Estimate:
     called: NDArray[np.bool_] = table.probabilities[table.labels == 1] >= _threshold()
-    return wilson(int(called.sum()), len(called))
+    return proportion(int(called.sum()), len(called))
 
 
-def _delong(table: Predictions) -> Interval | None:
-    return delong(table.labels, table.probabilities).interval
+def _delong(table: Predictions) -> Estimate:
+    return delong(table.labels, table.probabilities)
 
 
 def _threshold() -> float:
     return float(norm.cdf(CUT))
 
 
-def _holds(interval: Interval | None, truth: float) -> bool:
-    return interval is not None and interval.low <= truth <= interval.high
+def _holds(estimate: Estimate, truth: float) -> bool:
+    return estimate.interval is not None and estimate.interval[0] <= truth <= estimate.interval[1]
 
 
 def rows(sets: int, draws: int) -> Sequence[dict[str, Cell]]:
@@ -155,8 +156,7 @@ def rows(sets: int, draws: int) -> Sequence[dict[str, Cell]]:
 
 
 def _row(name: str, held: int, sets: int) -> dict[str, Cell]:
-    around = wilson(held, sets)
-    ends = f"{around.low:.3f} to {around.high:.3f}" if around else None
+    ends = proportion(held, sets).interval_text()
     return {"interval": name, "data sets": sets, "held": held, "share": held / sets, "95 %": ends}
 
 

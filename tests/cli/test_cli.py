@@ -1,39 +1,71 @@
-"""The command line: its help, its tables, and how errors end."""
+"""Command line: help texts, tables and errors."""
 
+import re
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
+import click
 import pytest
+import typer
 
 from pneumoscope import __version__, cli
+from pneumoscope.evaluation.statistics.discrimination import PREVALENCES
 from pneumoscope.reader import SHIPPED, Bundle
 from pneumoscope.training import Run
 
-COMMANDS = [
-    ("experiment",),
-    ("train",),
-    ("tune",),
-    ("evaluate",),
-    ("export",),
-    ("read",),
-    ("bundles",),
-    ("data", "manifest"),
-    ("data", "summary"),
-    ("data", "fetch"),
-    ("data", "phantoms"),
-    ("models",),
-    ("cache", "list"),
-    ("cache", "clear"),
+
+def find_commands(
+    command: click.Command, words: tuple[str, ...] = ()
+) -> Iterator[tuple[tuple[str, ...], click.Command]]:
+    """Yield every command of the application with the words that call it."""
+    if words:
+        yield words, command
+    for name, part in getattr(command, "commands", {}).items():
+        yield from find_commands(part, (*words, name))
+
+
+APPLICATION = typer.main.get_command(cli.app)
+COMMANDS = dict(find_commands(APPLICATION))
+OPTIONS = [
+    pytest.param(option, id=f"{' '.join(words)} {option.name}")
+    for words, command in {(): APPLICATION, **COMMANDS}.items()
+    for option in command.params
 ]
+RIDDLE = re.compile(r"(What|Who|Whose|Of|By|As|That|Where|How|Gets)\b")
 
 
-@pytest.mark.parametrize("command", COMMANDS, ids=" ".join)
-def test_every_help_has_an_example(pneumoscope: Callable, command: tuple[str, ...]) -> None:
-    outcome = pneumoscope(*command, "--help")
+def test_all_commands_are_found() -> None:
+    assert {("read",), ("data", "manifest"), ("audit", "verify"), ("serve",)} <= COMMANDS.keys()
+    assert len(COMMANDS) >= 24
+
+
+@pytest.mark.parametrize("words", COMMANDS, ids=" ".join)
+def test_every_command_has_a_help_text_with_an_example(
+    pneumoscope: Callable, words: tuple[str, ...]
+) -> None:
+    outcome = pneumoscope(*words, "--help")
     assert outcome.code == 0
-    assert "Example" in outcome.out
-    assert f"pneumoscope {' '.join(command)}" in " ".join(outcome.out.split())
+    heading = COMMANDS[words].get_short_help_str(limit=200)
+    assert re.match(r"[A-Z][a-z]+ ", heading)
+    assert not RIDDLE.match(heading)
+    is_group = hasattr(COMMANDS[words], "commands") and words != ("models",)
+    if not is_group:
+        assert "Example" in outcome.out
+        assert f"pneumoscope {' '.join(words)}" in " ".join(outcome.out.split())
+
+
+@pytest.mark.parametrize("option", OPTIONS)
+def test_every_option_has_a_help_text_that_can_be_read_alone(option: click.Parameter) -> None:
+    text = getattr(option, "help", None) or ""
+    assert re.match(r"[A-Z].+\.$", text), f"{option.name}: {text!r}"
+    assert not RIDDLE.match(text)
+
+
+def test_help_states_the_default_prevalences(pneumoscope: Callable) -> None:
+    *first, last = (f"{prevalence:g}" for prevalence in PREVALENCES)
+    text = " ".join(pneumoscope("validate", "--help").out.replace("│", " ").split())
+    assert f"[default: ({', '.join(first)} and {last})]" in text
 
 
 def test_version(pneumoscope: Callable) -> None:
@@ -54,24 +86,24 @@ def test_models_show_prints_the_layers(pneumoscope: Callable) -> None:
     assert "Not trainable: 1,216" in out
 
 
-def test_bundles_stand_side_by_side(pneumoscope: Callable, exported: Path) -> None:
+def test_bundles_are_shown_side_by_side(pneumoscope: Callable, exported: Path) -> None:
     outcome = pneumoscope("bundles", exported, exported)
     assert outcome.code == 0
     record = Bundle.open(exported).record
     (auc,) = (line for line in outcome.out.splitlines() if "AUC, test" in line)
     assert auc.count(f"{record.metrics['test']['auc'].value:.3f} (") == 2
-    assert outcome.out.count("recall, test") == 3
+    assert outcome.out.count("Sensitivity, test") == 3
     specificity = record.operating_points["confirm"].measured["specificity"]
-    rows = [line for line in outcome.out.splitlines() if "specificity, as fitted" in line]
+    rows = [line for line in outcome.out.splitlines() if "Specificity, as fitted" in line]
     assert rows[2].count(f"{specificity.value:.3f} (") == 2
     assert f"{record.operating_points['confirm'].threshold:.3f}" in outcome.out
 
 
-def test_the_shipped_bundle_is_shown_if_none_is_named(pneumoscope: Callable) -> None:
+def test_the_shipped_bundles_are_shown_by_default(pneumoscope: Callable) -> None:
     assert Bundle.open(SHIPPED).identity in pneumoscope("bundles").out
 
 
-def test_an_error_is_a_message_and_debug_shows_where_it_came_from(
+def test_an_error_is_a_message_and_debug_shows_its_traceback(
     pneumoscope: Callable,
 ) -> None:
     outcome = pneumoscope("models", "show", "model_9")

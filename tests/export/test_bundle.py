@@ -26,6 +26,7 @@ from pneumoscope.models.saved_network import load_network
 from pneumoscope.reader import Reader, load
 from pneumoscope.reader.bundle import GRAPH
 from pneumoscope.reader.reader import look_at, open_graph
+from pneumoscope.report.operating_point import POINT_METRICS
 from pneumoscope.support.cache import ArrayCache
 from pneumoscope.support.errors import RunError, WeightsError
 from pneumoscope.training import ExampleStore, Run
@@ -76,18 +77,17 @@ def test_figures_of_the_bundle_are_those_of_its_own_probabilities(
     ours = read_split(reader, compact_run, Split.VALIDATION)
     tested = read_split(reader, compact_run, Split.TEST)
     for point in reader.bundle.record.operating_points.values():
-        figures = measure(ours, point.threshold)
-        assert point.measured["recall"].value == pytest.approx(figures.recall)
-        assert point.measured["precision"].value == pytest.approx(figures.precision)
-        recall = point.measured["recall"]
-        assert recall.low <= recall.value <= recall.high
-        figures = measure(tested, point.threshold)
-        assert point.tested["recall"].value == pytest.approx(figures.recall)
-        assert point.tested["specificity"].value == pytest.approx(figures.specificity)
+        for split, metrics in ((ours, point.measured), (tested, point.tested)):
+            assert list(metrics) == list(POINT_METRICS)
+            for name, estimate in metrics.items():
+                value = measure(split, point.threshold).value(name)
+                assert estimate.value == (value if value is None else pytest.approx(value)), name
+        sensitivity = point.measured["sensitivity"]
+        assert sensitivity.low <= sensitivity.value <= sensitivity.high
     assert reader.bundle.record.metrics["validation"]["auc"].value == pytest.approx(
-        measure(ours).auc, abs=0.01
+        measure(ours).value("auc"), abs=0.01
     )
-    auc = measure(read_predictions(compact_run, Split.TEST)).auc
+    auc = measure(read_predictions(compact_run, Split.TEST)).value("auc")
     assert reader.bundle.record.metrics["test"]["auc"].value == pytest.approx(auc)
     card = (exported / "MODEL_CARD.md").read_text()
     assert "The same thresholds on the test split" in card
@@ -140,8 +140,8 @@ def test_points_hold_in_every_shift(compact_run: Run, exported: Path) -> None:
     temperature = reader.bundle.record.calibration.temperature
     for _, shifted in [("as they are", pixels), *shift_images(pixels, examples.labels)]:
         said = calibrate(reader.run(shifted).logits, temperature)
-        figures = measure(examples.predictions(said), points["screening"].threshold)
-        assert figures.recall >= 0.99
+        metrics = measure(examples.predictions(said), points["screening"].threshold)
+        assert metrics.value("sensitivity") >= 0.99
         assert (said[examples.labels == 1] < points["screening"].low).mean() <= 0.01
         assert (said[examples.labels == 0] > points["screening"].high).mean() <= 0.01
     assert "8 other machines" in points["screening"].rule
@@ -164,9 +164,9 @@ def test_what_learned_from_all_is_fitted_on_cross_validated_predictions(
     assert record.calibration.temperature == pytest.approx(2, abs=0.15)
     assert (record.calibration.n, record.calibration.fitted_on) == (4000, "cross-validation")
     assert list(record.metrics) == ["cross-validation", "validation", "test"]
-    expected = measure(table).auc
+    expected = measure(table).value("auc")
     assert record.metrics["cross-validation"]["auc"].value == pytest.approx(expected)
-    assert record.operating_points["screening"].measured["recall"].value >= 0.99
+    assert record.operating_points["screening"].measured["sensitivity"].value >= 0.99
 
 
 def test_an_ensemble_reads_with_the_mean_of_its_members(

@@ -10,7 +10,7 @@ import yaml
 
 from pneumoscope.radiograph import preprocess
 from pneumoscope.reader import Bundle
-from pneumoscope.reader.bundle import CHECKSUM, GRAPH, RECORD
+from pneumoscope.reader.bundle import CHECKSUM, GRAPH, RECORD, checksum_of
 from pneumoscope.support.errors import BundleError
 
 
@@ -26,7 +26,7 @@ def test_a_whole_bundle_says_what_it_is(exported: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    "name", ["model.onnx", "quality_gate.npz", "population.npz", "MODEL_CARD.md"]
+    "name", ["model.onnx", "quality_gate.npz", "familiarity.npz", "MODEL_CARD.md"]
 )
 def test_a_changed_byte_is_refused(own_bundle: Path, name: str) -> None:
     content = bytearray((own_bundle / name).read_bytes())
@@ -67,6 +67,10 @@ def climb_out(record: dict) -> None:
     record["files"]["../secret"] = "0"
 
 
+def add_to_an_estimate(record: dict) -> None:
+    record["metrics"]["validation"]["auc"]["width"] = 0.1
+
+
 def add_a_setting(record: dict) -> None:
     record["surprise"] = 1
 
@@ -78,10 +82,11 @@ def prepare_otherwise(record: dict) -> None:
 @pytest.mark.parametrize(
     ("change", "words"),
     [
-        (set_format, "format 99, and this pneumoscope .* reads format 2"),
+        (set_format, "format 99, and this pneumoscope .* reads format 3"),
         (forget_the_graph, "list of files is wrong .*model.onnx"),
         (climb_out, "list of files is wrong .*secret"),
         (add_a_setting, "surprise"),
+        (add_to_an_estimate, "width"),
         (prepare_otherwise, "prepared in another way"),
     ],
 )
@@ -91,6 +96,19 @@ def test_another_record_is_refused(own_bundle: Path, change: Callable, words: st
     (own_bundle / RECORD).write_text(yaml.safe_dump(record))
     with pytest.raises(BundleError, match=words):
         Bundle.open(own_bundle)
+
+
+def test_a_bundle_of_format_2_is_read_with_its_metrics_renamed(own_bundle: Path) -> None:
+    current = Bundle.open(own_bundle).record
+    settings = yaml.safe_load((own_bundle / RECORD).read_text())
+    settings["format"] = 2
+    for point in settings["operating_points"].values():
+        for metrics in (point["measured"], point["tested"]):
+            metrics["recall"], metrics["precision"] = metrics.pop("sensitivity"), metrics.pop("ppv")
+    text = yaml.safe_dump(settings, sort_keys=False).encode()
+    (own_bundle / RECORD).write_bytes(text)
+    (own_bundle / CHECKSUM).write_bytes(checksum_of(text))
+    assert Bundle.open(own_bundle).record == current
 
 
 @pytest.mark.parametrize("text", ["", "[1, 2]", "a: [", "\x00"])
