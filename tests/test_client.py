@@ -7,7 +7,8 @@ import pytest
 
 from pneumoscope import client as module
 from pneumoscope.client import Client
-from pneumoscope.clinic.api.request_metadata import Described
+from pneumoscope.clinic.api.request_metadata import RequestMetadata
+from pneumoscope.clinic.api.schemas import StudySearch
 from pneumoscope.support.errors import ClinicError
 
 from .clinic.running import Server, sign_in
@@ -34,19 +35,20 @@ def test_from_files_to_readings_and_a_report(
     for file, content in zip(files, phantoms, strict=False):
         file.write_bytes(content)
     with Client(server.address, token) as clinic:
-        accepted = clinic.hand_in(files, Described(patient_id="P-1"), key="one")
-        assert clinic.hand_in(files, Described(patient_id="P-1"), key="one") == accepted
-        read = list(clinic.readings(accepted.job))
+        metadata = RequestMetadata(patient_id="P-1")
+        accepted = clinic.create_readings(files, metadata, idempotency_key="one")
+        assert clinic.create_readings(files, metadata, idempotency_key="one") == accepted
+        read = list(clinic.wait_for_readings(accepted.job))
         assert {image.name for image in read} == {"0.png", "1.png", "2.png"}
         assert all(image.reading and image.reading.probability is not None for image in read)
-        assert clinic.reading(read[0].id) == read[0]
-        found = clinic.studies(text="P-1", limit=2)
+        assert clinic.get_reading(read[0].id) == read[0]
+        found = clinic.search_studies(StudySearch(text="P-1", limit=2))
         assert (len(found.studies), found.next is not None) == (2, True)
-        assert json.loads(clinic.report(found.studies[0].id))["resourceType"] == "Bundle"
+        assert json.loads(clinic.get_study_report(found.studies[0].id))["resourceType"] == "Bundle"
         with pytest.raises(ClinicError, match="404: there is no such image"):
-            clinic.reading("0" * 32)
+            clinic.get_reading("0" * 32)
     with Client(server.address, "pns_wrong") as clinic, pytest.raises(ClinicError, match="token"):
-        clinic.studies()
+        clinic.search_studies()
 
 
 def failing(times: int, answers: Callable[[httpx.Request], httpx.Response]) -> httpx.MockTransport:
@@ -68,7 +70,7 @@ def failing(times: int, answers: Callable[[httpx.Request], httpx.Response]) -> h
 def test_what_fails_on_its_way_is_sent_again_whole_and_with_the_same_key(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(module, "_PAUSE", 0.0)
+    monkeypatch.setattr(module, "_RETRY_SECONDS", 0.0)
     came: list[httpx.Request] = []
 
     def answer(request: httpx.Request) -> httpx.Response:
@@ -78,14 +80,14 @@ def test_what_fails_on_its_way_is_sent_again_whole_and_with_the_same_key(
     file = tmp_path / "chest.png"
     file.write_bytes(b"all of it" * 1000)
     with Client("https://clinic.test", "t", transport=failing(3, answer)) as clinic:
-        clinic.hand_in([file], key="mine")
+        clinic.create_readings([file], idempotency_key="mine")
     assert came[0].headers["idempotency-key"] == "mine"
     assert b"all of it" * 1000 in came[0].content
     with (
         Client("https://clinic.test", "t", transport=failing(4, answer)) as clinic,
         pytest.raises(ClinicError, match=r"503|cannot be reached"),
     ):
-        clinic.hand_in([file])
+        clinic.create_readings([file])
     assert len(came) == 1
 
 
@@ -102,5 +104,5 @@ def test_a_server_that_has_too_much_to_do_is_asked_again_when_it_says(
     ]
     transport = httpx.MockTransport(lambda _: answers.pop(0))
     with Client("https://clinic.test", "t", transport=transport) as clinic:
-        assert clinic.job("j").images == 1
+        assert clinic.get_job("j").images == 1
     assert pauses == [60.0, 1.0]

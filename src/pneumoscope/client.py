@@ -1,4 +1,4 @@
-"""A typed client of the clinic's API, for other programs in Python."""
+"""Typed client of a clinic's API, for other programs in Python."""
 
 import time
 from collections.abc import Iterator, Sequence
@@ -11,15 +11,16 @@ from uuid import uuid4
 
 import httpx
 
-from pneumoscope.clinic.api.request_metadata import Described
-from pneumoscope.clinic.api.responses import AcceptedView, ImagePage, ImageView, JobView, StudyPage
+from pneumoscope.clinic.api.request_metadata import RequestMetadata
+from pneumoscope.clinic.api.schemas import Image, ImagePage, Job, StudyPage, StudySearch, Submission
 from pneumoscope.support.errors import ClinicError
 
-_TRIES = 4
-_PAUSE = 0.5
-"""Seconds before the first further try; each next one waits twice as long."""
+_MAX_ATTEMPTS = 4
 
-_PASSING = {
+_RETRY_SECONDS = 0.5
+"""Seconds before the first retry; each further retry waits twice as long."""
+
+_TRANSIENT_STATUSES = {
     HTTPStatus.TOO_MANY_REQUESTS,
     HTTPStatus.BAD_GATEWAY,
     HTTPStatus.SERVICE_UNAVAILABLE,
@@ -28,25 +29,28 @@ _PASSING = {
 
 
 class Client:
-    """A connection to a clinic's server.
+    """Connection to a clinic's server; its methods are named as the operations of the API.
 
-    What fails on its way is tried again, four times in all, after as long as a server that has too
-    much to do asks for; files are handed in with an idempotency key, so that none is read twice.
+    Requests that fail for a passing reason are retried, up to four attempts in all, after the time
+    that a busy server asks for. Files are sent with an idempotency key, so that no file is read
+    twice.
 
     Parameters
     ----------
     address
-        Of the server, such as ``https://clinic.hospital.example``.
+        Address of the server, such as ``https://clinic.hospital.example``.
     token
-        An API token.
-    seconds
-        That an answer may take.
+        API token.
+    timeout
+        Timeout of a request in seconds.
+    transport
+        Transport of the requests, for tests; by default the network.
 
     Examples
     --------
     >>> with Client("https://clinic.example", "pns_...") as clinic:  # doctest: +SKIP
-    ...     job = clinic.hand_in([Path("chest.dcm")]).job
-    ...     for image in clinic.readings(job):
+    ...     job = clinic.create_readings([Path("chest.dcm")]).job
+    ...     for image in clinic.wait_for_readings(job):
     ...         print(image.name, image.reading and image.reading.finding)
     chest.dcm pneumonia
     """
@@ -55,12 +59,12 @@ class Client:
         self,
         address: str,
         token: str,
-        seconds: float = 60.0,
+        timeout: float = 60.0,
         transport: httpx.BaseTransport | None = None,
     ) -> None:
         headers = {"Authorization": f"Bearer {token}"}
         self._http = httpx.Client(
-            base_url=address, headers=headers, timeout=seconds, transport=transport
+            base_url=address, headers=headers, timeout=timeout, transport=transport
         )
 
     def __enter__(self) -> Self:
@@ -74,102 +78,104 @@ class Client:
     ) -> None:
         self._http.close()
 
-    def hand_in(
+    def create_readings(
         self,
         files: Sequence[Path],
-        about: Described | None = None,
+        metadata: RequestMetadata | None = None,
         site: str = "default",
-        key: str | None = None,
-    ) -> AcceptedView:
-        """Hand in radiographs, which are read soon.
+        idempotency_key: str | None = None,
+    ) -> Submission:
+        """Submit radiographs to be read.
 
         Parameters
         ----------
         files
-            DICOM, JPEG, PNG or TIFF; one or many.
-        about
-            What the files do not say themselves.
+            DICOM, JPEG, PNG or TIFF files, one or more.
+        metadata
+            Patient and study of files without a DICOM header.
         site
-            Where they are from.
-        key
-            The same key and files once more give the same answer; one of its own if None.
+            Name of the site that they come from.
+        idempotency_key
+            Key of the submission: the same key and files again get the same answer. A new one if
+            None.
 
         Raises
         ------
         ClinicError
-            If none is accepted, or the server cannot be reached.
+            If no file is accepted, or the server cannot be reached.
         """
-        fields = {"site": site, "about": (about or Described()).model_dump_json(exclude_none=True)}
-        headers = {"Idempotency-Key": key or uuid4().hex}
-        with ExitStack() as opened:
-            parts = [
-                ("files", (file.name, opened.enter_context(file.open("rb")))) for file in files
-            ]
-            answer = self._ask("POST", "/v1/readings", data=fields, files=parts, headers=headers)
-        return AcceptedView.model_validate(answer)
+        about = (metadata or RequestMetadata()).model_dump_json(exclude_none=True)
+        headers = {"Idempotency-Key": idempotency_key or uuid4().hex}
+        with ExitStack() as stack:
+            parts = [("files", (path.name, stack.enter_context(path.open("rb")))) for path in files]
+            fields = {"site": site, "about": about}
+            answer = self._json("POST", "/v1/readings", data=fields, files=parts, headers=headers)
+        return Submission.model_validate(answer)
 
-    def job(self, job_id: str) -> JobView:
-        """Say how far what was handed in together has come."""
-        return JobView.model_validate(self._ask("GET", f"/v1/jobs/{job_id}"))
+    def get_job(self, job_id: str) -> Job:
+        """Return the progress of a submission."""
+        return Job.model_validate(self._json("GET", f"/v1/jobs/{job_id}"))
 
-    def readings(self, job_id: str, pause: float = 0.5) -> Iterator[ImageView]:
-        """Wait until all images of a job are read, looking again after a pause; then yield them."""
-        while self.job(job_id).waiting:
-            time.sleep(pause)
+    def wait_for_readings(self, job_id: str, poll_seconds: float = 0.5) -> Iterator[Image]:
+        """Wait until all images of a submission are read, and yield them."""
+        while self.get_job(job_id).waiting:
+            time.sleep(poll_seconds)
         after: str | None = ""
         while after is not None:
-            answer = self._ask("GET", f"/v1/jobs/{job_id}/images", params={"after": after})
+            answer = self._json("GET", f"/v1/jobs/{job_id}/images", params={"after": after})
             page = ImagePage.model_validate(answer)
             yield from page.images
             after = page.next
 
-    def reading(self, image_id: str) -> ImageView:
-        """Return an image with its reading, or that it still waits."""
-        return ImageView.model_validate(self._ask("GET", f"/v1/readings/{image_id}"))
+    def get_reading(self, image_id: str) -> Image:
+        """Return an image with its reading, which is None while the image is queued."""
+        return Image.model_validate(self._json("GET", f"/v1/readings/{image_id}"))
 
-    def studies(self, **wanted: Any) -> StudyPage:
-        """Return a page of the worklist; the names are those of the schema Search."""
-        return StudyPage.model_validate(self._ask("POST", "/v1/studies/search", json=wanted))
+    def search_studies(self, search: StudySearch | None = None) -> StudyPage:
+        """Return a page of the worklist, by default the first page of all studies."""
+        body = (search or StudySearch()).model_dump(mode="json")
+        return StudyPage.model_validate(self._json("POST", "/v1/studies/search", json=body))
 
-    def report(self, study_id: str) -> str:
-        """Return a study's readings in FHIR R4."""
-        return self._send("GET", f"/v1/studies/{study_id}/report").text
+    def get_study_report(self, study_id: str) -> str:
+        """Return a study's readings as a FHIR R4 DiagnosticReport, in JSON."""
+        return self._request("GET", f"/v1/studies/{study_id}/report").text
 
-    def _ask(self, method: str, path: str, **what: Any) -> Any:
-        return self._send(method, path, **what).json()
+    def _json(self, method: str, path: str, **options: Any) -> Any:
+        return self._request(method, path, **options).json()
 
-    def _send(self, method: str, path: str, **what: Any) -> httpx.Response:
-        for further in range(_TRIES):
-            pause = _PAUSE * 2**further
+    def _request(self, method: str, path: str, **options: Any) -> httpx.Response:
+        for attempt in range(_MAX_ATTEMPTS):
+            last = attempt == _MAX_ATTEMPTS - 1
+            seconds = _RETRY_SECONDS * 2**attempt
             try:
-                answer = self._http.request(method, path, **what)
+                response = self._http.request(method, path, **options)
             except httpx.TransportError as error:
-                if further == _TRIES - 1:
+                if last:
                     raise ClinicError(
-                        f"{self._http.base_url}: cannot be reached ({error or type(error)}); see "
-                        "that the server runs and its address is right"
+                        f"{self._http.base_url}: cannot be reached ({error or type(error)}); check "
+                        "that the server is running and the address is right"
                     ) from error
             else:
-                if answer.status_code not in _PASSING or further == _TRIES - 1:
-                    return _without_error(answer)
-                pause = _asked_for(answer) or pause
-            time.sleep(pause)
-            for _, (_, file) in what.get("files", ()):
+                if response.status_code not in _TRANSIENT_STATUSES or last:
+                    return _raise_for_status(response)
+                seconds = _retry_after(response) or seconds
+            time.sleep(seconds)
+            for _, (_, file) in options.get("files", ()):
                 file.seek(0)
         raise AssertionError
 
 
-def _asked_for(answer: httpx.Response) -> float | None:
-    """Return after how many seconds a server wants to be asked again, if it says so."""
-    said = answer.headers.get("retry-after", "")
-    return float(said) if said.isascii() and said.isdigit() else None
+def _retry_after(response: httpx.Response) -> float | None:
+    """Return the seconds that a server asks to wait before a retry, if it does."""
+    value = response.headers.get("retry-after", "")
+    return float(value) if value.isascii() and value.isdigit() else None
 
 
-def _without_error(answer: httpx.Response) -> httpx.Response:
-    if answer.is_success:
-        return answer
+def _raise_for_status(response: httpx.Response) -> httpx.Response:
+    if response.is_success:
+        return response
     try:
-        detail = answer.json()["detail"]
-    except (ValueError, KeyError, TypeError):  # not from the server itself
-        detail = answer.reason_phrase
-    raise ClinicError(f"{answer.request.url.host} answers {answer.status_code}: {detail}")
+        detail = response.json()["detail"]
+    except (ValueError, KeyError, TypeError):  # an answer of a proxy, not of the server itself
+        detail = response.reason_phrase
+    raise ClinicError(f"{response.request.url.host} answers {response.status_code}: {detail}")

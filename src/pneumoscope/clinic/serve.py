@@ -1,4 +1,4 @@
-"""A clinic's server: the application, and the workers that read what it takes in."""
+"""A clinic's server: web application, reading workers and background tasks."""
 
 import logging
 import socket
@@ -14,11 +14,11 @@ from pneumoscope.clinic.api.app import create_app
 from pneumoscope.clinic.api.routes.readings import DEFAULT_SITE
 from pneumoscope.clinic.api.routes.web_page import is_built
 from pneumoscope.clinic.api.slow_clients import SlowClientTimeout
-from pneumoscope.clinic.identity.second_factor import seal_plain
-from pneumoscope.clinic.identity.setup_link import setup_token
-from pneumoscope.clinic.logs import log_in_one_format
-from pneumoscope.clinic.monitoring.watch import Watch
-from pneumoscope.clinic.privacy.purge import purge_due
+from pneumoscope.clinic.identity.second_factor import seal_unsealed_secrets
+from pneumoscope.clinic.identity.setup_link import create_setup_token
+from pneumoscope.clinic.logs import configure_logging
+from pneumoscope.clinic.monitoring.scheduler import MonitoringScheduler
+from pneumoscope.clinic.privacy.purge import purge_expired
 from pneumoscope.clinic.queue.worker_processes import Workers
 from pneumoscope.clinic.settings import Clinic, Settings
 from pneumoscope.clinic.storage.tables import Site
@@ -26,42 +26,41 @@ from pneumoscope.clinic.worklist.listeners import Listeners
 from pneumoscope.support.errors import ClinicError
 from pneumoscope.support.terminal import results
 
-_DAY = 24 * 60 * 60.0
-"""Seconds between two looks at what is to be purged."""
+_PURGE_INTERVAL_SECONDS = 24 * 60 * 60.0
 
 log = logging.getLogger(__name__)
 
 
 def serve(settings: Settings, host: str, port: int, workers: int) -> None:
-    """Serve until the process is told to end.
+    """Run the server until the process is told to end.
 
     Parameters
     ----------
     settings
-        Of the clinic.
+        Settings of the clinic.
     host, port
-        Where to listen.
+        Address to listen on; port 0 for any free port.
     workers
-        Processes that read.
+        Number of processes that read images.
 
     Raises
     ------
     ClinicError
         If the data cannot be opened or the port is taken.
     """
-    log_in_one_format()
+    configure_logging()
     with ExitStack() as stack:
         clinic = Clinic.open(settings)
         stack.callback(clinic.close)
         listener = stack.enter_context(_listen(host, port))
         address = f"http://{host}:{listener.getsockname()[1]}"
-        _greet(clinic, address)
-        without_secret = replace(settings, sign_on=None)
-        stack.callback(Workers(without_secret, workers).stop)
-        stack.callback(_Purger(clinic).stop)
-        watch = Watch(clinic)
-        watch.start()
-        stack.callback(watch.stop)
+        _print_address(clinic, address)
+        worker_settings = replace(settings, oidc=None)  # workers need no client secret
+        stack.callback(Workers(worker_settings, workers).stop)
+        stack.callback(_DailyPurge(clinic).stop)
+        scheduler = MonitoringScheduler(clinic)
+        scheduler.start()
+        stack.callback(scheduler.stop)
         app = create_app(clinic)
         server = _Server(
             uvicorn.Config(
@@ -76,17 +75,17 @@ def serve(settings: Settings, host: str, port: int, workers: int) -> None:
         server.run([listener])
 
 
-def prepare(clinic: Clinic) -> str | None:
-    """Make the default site at the first start; return the setup token while there is no user."""
+def prepare_database(clinic: Clinic) -> str | None:
+    """Add the default site and seal old secrets; return a setup token if nobody administers."""
     with clinic.database.writing() as session:
         if session.scalar(select(Site).limit(1)) is None:
             session.add(Site(name=DEFAULT_SITE))
-        seal_plain(session, clinic.vault)
-        return setup_token(session, datetime.now(UTC))
+        seal_unsealed_secrets(session, clinic.secret_box)
+        return create_setup_token(session, datetime.now(UTC))
 
 
 class _Server(uvicorn.Server):
-    """Ends live updates when it is told to end: it waits for what is open."""
+    """uvicorn server that ends live updates on shutdown, for which it would wait for ever."""
 
     listeners: Listeners
 
@@ -95,8 +94,8 @@ class _Server(uvicorn.Server):
         await super().shutdown(sockets)
 
 
-class _Purger:
-    """Purges what is due, at the start and every day."""
+class _DailyPurge:
+    """Thread that purges expired studies at the start and then every day."""
 
     def __init__(self, clinic: Clinic) -> None:
         self._clinic = clinic
@@ -105,7 +104,7 @@ class _Purger:
         self._thread.start()
 
     def stop(self) -> None:
-        """End; what is being purged is purged to its end."""
+        """Stop, after the purge that is running."""
         self._stopping.set()
         self._thread.join()
 
@@ -113,11 +112,11 @@ class _Purger:
         while True:
             try:
                 now = datetime.now(UTC)
-                done = purge_due(self._clinic.database, self._clinic.store, "the server", now)
-                log.info("purged: %s", done)
-            except Exception as error:  # whatever it is, tomorrow is another day
-                log.error("purging failed: %s", type(error).__name__)
-            if self._stopping.wait(_DAY):
+                counts = purge_expired(self._clinic.database, self._clinic.store, "the server", now)
+                log.info("purged: %s", counts)
+            except Exception as error:  # the next purge tries again
+                log.error("purge failed: %s", type(error).__name__)
+            if self._stopping.wait(_PURGE_INTERVAL_SECONDS):
                 return
 
 
@@ -126,24 +125,24 @@ def _listen(host: str, port: int) -> socket.socket:
         listener = socket.create_server((host, port))
     except OSError as error:
         raise ClinicError(
-            f"{host}:{port}: cannot be listened on ({error.strerror}); choose another --port or "
-            "--host, or end the server that has it"
+            f"cannot listen on {host}:{port} ({error.strerror}); choose another --port or --host, "
+            "or stop the server that uses it"
         ) from error
-    # Connections inherit it, and asyncio sets it only on sockets that name their protocol. Without
-    # it an answer's body waits until the client acknowledges its headers, 40 ms on Linux.
+    # Connections inherit the option; asyncio sets it only on sockets that name their protocol.
+    # Without it, a response's body waits for the client to acknowledge its headers: 40 ms on Linux.
     listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, True)
     return listener
 
 
-def _greet(clinic: Clinic, address: str) -> None:
-    token = prepare(clinic)
+def _print_address(clinic: Clinic, address: str) -> None:
+    token = prepare_database(clinic)
     results.print(f"pneumoscope is served at {address}", soft_wrap=True)
     if not is_built():
-        results.print("It was installed without its web page: the API is under /v1.")
+        results.print("The web page is not part of this installation; the API is under /v1.")
     if token is not None:
-        # After the '#', so that it is in no log: browsers keep that part to themselves.
+        # After the '#', so that it reaches no log: browsers do not send that part.
         results.print(
-            "First start. Make the first administrator within 24 hours, at this address (what "
-            f"follows the # is the token for POST /v1/setup):\n{address}/setup#{token}",
+            "First start. Create the first administrator within 24 hours, at this address (the "
+            f"part after # is the token for POST /v1/setup):\n{address}/setup#{token}",
             soft_wrap=True,
         )

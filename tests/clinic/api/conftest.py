@@ -9,12 +9,12 @@ from fastapi.testclient import TestClient
 from sqlalchemy import select
 
 from pneumoscope.clinic.api.app import create_app
-from pneumoscope.clinic.identity.accounts import Role, create_user, users
+from pneumoscope.clinic.identity.accounts import Role, create_user, list_users
 from pneumoscope.clinic.identity.credentials import issue_token
 from pneumoscope.clinic.identity.passwords import hash_password
-from pneumoscope.clinic.monitoring.overview import Yardstick
+from pneumoscope.clinic.monitoring.overview import Baseline
 from pneumoscope.clinic.queue.worker import Worker
-from pneumoscope.clinic.serve import prepare
+from pneumoscope.clinic.serve import prepare_database
 from pneumoscope.clinic.settings import Clinic, Settings
 from pneumoscope.clinic.storage.tables import Site
 from pneumoscope.reader import Reader
@@ -27,8 +27,8 @@ PASSWORD = "correct horse battery staple"
 @pytest.fixture
 def clinic(url: str, tmp_path: Path, quick_hashes: None) -> Iterator[Clinic]:
     """Yield a clinic whose only site is displayed; the users are called as their roles."""
-    opened = Clinic.open(Settings(tmp_path / "data", url, most_bytes=2_000_000))
-    prepare(opened)
+    opened = Clinic.open(Settings(tmp_path / "data", url, max_request_bytes=2_000_000))
+    prepare_database(opened)
     now = datetime.now(UTC)
     with opened.database.writing() as session:
         session.scalars(select(Site)).one().displayed = True
@@ -54,7 +54,7 @@ def as_(clinic: Clinic, anonymous: TestClient) -> Callable[[Role], TestClient]:
     def client(role: Role) -> TestClient:
         now = datetime.now(UTC)
         with clinic.database.writing() as session:
-            user = next(one for one in users(session) if one.role == role)
+            user = next(one for one in list_users(session) if one.role == role)
             _, token = issue_token(session, user.id, "test", now, 1)
         made = TestClient(
             anonymous.app, base_url="https://clinic.test", raise_server_exceptions=False
@@ -80,9 +80,9 @@ def read_all(clinic: Clinic, reader: Reader) -> Callable[[], int]:
 
 
 @pytest.fixture
-def busy(clinic: Clinic, yardstick: Yardstick) -> Simulated:
+def busy(clinic: Clinic, baseline: Baseline) -> Simulated:
     """Return a clinic whose radiographs have become brighter, as of now."""
-    filled = Simulated(clinic.database, yardstick)
+    filled = Simulated(clinic.database, baseline)
     filled.now = datetime.now(UTC)
     filled.run(56, 29, 8, judged=0.3)
     filled.run(28, 1, 8, change=brighter(0.08), judged=0.3)

@@ -13,7 +13,7 @@ from fastapi.testclient import TestClient
 from sqlalchemy import select
 
 from pneumoscope.clinic import audit
-from pneumoscope.clinic.api.rate_limits import Quotas
+from pneumoscope.clinic.api.rate_limits import RateLimits
 from pneumoscope.clinic.api.security import COOKIE
 from pneumoscope.clinic.identity.accounts import Role
 from pneumoscope.clinic.settings import Clinic
@@ -66,7 +66,7 @@ WATCHERS = {
     ("GET", "/v1/monitoring"),
     ("GET", "/v1/monitoring/report"),
     ("GET", "/v1/monitoring/alerts"),
-    ("POST", "/v1/monitoring/look"),
+    ("POST", "/v1/monitoring/check"),
 }
 KEEPERS = {("GET", "/metrics")}
 OVERSEERS = {("POST", "/v1/exports")}
@@ -91,7 +91,7 @@ ADMINISTRATORS = {
 @pytest.fixture(autouse=True)
 def _short_events(monkeypatch: pytest.MonkeyPatch) -> None:
     """Live updates end before this client would wait for their end."""
-    monkeypatch.setattr(listeners, "LONGEST", 0.0)
+    monkeypatch.setattr(listeners, "MAX_LISTENING_SECONDS", 0.0)
 
 
 def routes(client: TestClient) -> set[tuple[str, str]]:
@@ -116,7 +116,7 @@ def test_who_is_not_signed_in_gets_nothing(anonymous: TestClient) -> None:
 
 def test_what_is_open_is_so_for_all(anonymous: TestClient, as_: As) -> None:
     for client in (anonymous, *map(as_, Role)):
-        anonymous.app.state.quotas = Quotas()  # all are one address
+        anonymous.app.state.rate_limits = RateLimits()  # all are one address
         for method, path in OPEN:
             # Without a single sign-on those two answer that there is none.
             wanted = 404 if "/oidc/" in path else 200 if method == "GET" else 422

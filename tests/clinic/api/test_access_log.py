@@ -1,4 +1,4 @@
-"""Who saw what is in the audit trail before it is sent, and nobody waits for the looking up."""
+"""Access log: every view is in the audit trail before it is sent, and lookups block no writer."""
 
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
@@ -11,7 +11,9 @@ from httpx import Response
 from sqlalchemy import select, text
 
 from pneumoscope.clinic import audit
-from pneumoscope.clinic.api.responses import ImageView
+from pneumoscope.clinic.api import responses, schemas
+from pneumoscope.clinic.api.routes import readings
+from pneumoscope.clinic.audit import Action
 from pneumoscope.clinic.identity.accounts import Role
 from pneumoscope.clinic.settings import Clinic
 from pneumoscope.clinic.storage.tables import AuditEntry
@@ -31,24 +33,24 @@ VIEWS = [
     ("see reading", "image {image}", "/v1/readings/{image}"),
     ("see readings", "job {job}", "/v1/jobs/{job}/images"),
 ]
-"""Action and object of the entry, and where it is asked for."""
+"""Action and object of the audit entry, and path of the request."""
 
 
 class Viewer:
-    """Somebody who handed a radiograph in, and looks at what there is of it."""
+    """User who submitted a radiograph and views everything of it."""
 
     def __init__(self, client: TestClient, radiograph: bytes) -> None:
         self._client = client
         self._radiograph = radiograph
-        answer = self.hand_in().json()
+        answer = self.submit().json()
         (image,) = answer["images"]
         self._names = {"job": answer["job"], "image": image["id"], "study": image["study"]}
         self.views = [
-            (action, what.format(**self._names), path.format(**self._names))
-            for action, what, path in VIEWS
+            (action, name.format(**self._names), path.format(**self._names))
+            for action, name, path in VIEWS
         ]
 
-    def hand_in(self) -> Response:
+    def submit(self) -> Response:
         sent = [("files", ("a.png", self._radiograph, "image/png"))]
         about = {"about": '{"patient_id": "P-1"}'}
         key = {"Idempotency-Key": "1"}
@@ -62,32 +64,32 @@ class Viewer:
 
 @pytest.fixture
 def viewer(as_: As, phantoms: list[bytes], read_all: Callable[[], int]) -> Viewer:
-    made = Viewer(as_(Role.CLINICIAN), phantoms[0])
+    viewer = Viewer(as_(Role.CLINICIAN), phantoms[0])
     read_all()
-    return made
+    return viewer
 
 
-def test_each_view_is_in_the_trail_once(viewer: Viewer, clinic: Clinic) -> None:
+def test_each_view_is_recorded_once(viewer: Viewer, clinic: Clinic) -> None:
     for action, _, path in viewer.views:
         assert viewer.ask(path).is_success, action
-    again = viewer.hand_in().json()  # is told what was read meanwhile
+    again = viewer.submit().json()  # the answer to the repeat contains the reading
     assert again["images"][0]["reading"] is not None
     job = f"job {again['job']}"
     with clinic.database.reading() as session:
         trail = session.scalars(select(AuditEntry).order_by(AuditEntry.number)).all()
     assert [(entry.action, entry.object) for entry in trail] == [
         ("hand in", job),
-        *((action, what) for action, what, _ in viewer.views),
+        *((action, name) for action, name, _ in viewer.views),
         ("see readings", job),
     ]
     assert {entry.actor for entry in trail} == {"a clinician"}
 
 
-def test_what_cannot_be_written_into_the_trail_is_not_shown(viewer: Viewer, clinic: Clinic) -> None:
+def test_what_cannot_be_recorded_is_not_sent(viewer: Viewer, clinic: Clinic) -> None:
     with clinic.database.writing() as session:
         session.execute(text("ALTER TABLE audit_entry RENAME TO elsewhere"))
-    answers = [viewer.hand_in(), *(viewer.ask(path) for _, _, path in viewer.views)]
-    with clinic.database.writing() as session:  # other tests use the same tables
+    answers = [viewer.submit(), *(viewer.ask(path) for _, _, path in viewer.views)]
+    with clinic.database.writing() as session:  # for the next test
         session.execute(text("ALTER TABLE elsewhere RENAME TO audit_entry"))
     for answer in answers:
         assert answer.status_code == 500
@@ -95,21 +97,22 @@ def test_what_cannot_be_written_into_the_trail_is_not_shown(viewer: Viewer, clin
         assert "P-1" not in answer.text
 
 
-def test_others_write_while_something_is_looked_up(
+def test_lookups_do_not_block_writers(
     viewer: Viewer, clinic: Clinic, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    show, written = ImageView.of, []
+    image_response, written = responses.image_response, []
 
     def write() -> None:
         with clinic.database.writing() as session:
-            audit.record(session, "another", "write", "x", {}, datetime.now(UTC))
+            audit.record(session, "another", Action.JUDGE, "x", {}, datetime.now(UTC))
 
-    with ThreadPoolExecutor(1) as another:
+    with ThreadPoolExecutor(1) as executor:
 
-        def show_slowly(*given: Any, **named: Any) -> ImageView:
-            written.append(another.submit(write).result(timeout=10))
-            return show(*given, **named)
+        def respond_after_write(*args: Any, **kwargs: Any) -> schemas.Image:
+            written.append(executor.submit(write).result(timeout=10))
+            return image_response(*args, **kwargs)
 
-        monkeypatch.setattr(ImageView, "of", show_slowly)
+        for module in (responses, readings):
+            monkeypatch.setattr(module, "image_response", respond_after_write)
         assert all(viewer.ask(path).is_success for _, _, path in viewer.views)
-    assert len(written) == 4  # worklist, study, reading, job; there are no priors
+    assert len(written) == 4  # worklist, study, reading and job; there are no prior studies

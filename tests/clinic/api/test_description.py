@@ -23,7 +23,7 @@ from schemathesis.specs.openapi.checks import (
 from sqlalchemy import select
 
 from pneumoscope.clinic.api import rate_limits
-from pneumoscope.clinic.api.rate_limits import Quotas
+from pneumoscope.clinic.api.rate_limits import RateLimits
 from pneumoscope.clinic.identity.accounts import Role
 from pneumoscope.clinic.settings import Clinic
 from pneumoscope.clinic.storage.tables import User
@@ -46,8 +46,8 @@ CHECKS = [
 @pytest.fixture(autouse=True)
 def _unhindered(monkeypatch: pytest.MonkeyPatch) -> None:
     """Have live updates end at once, which this client would wait for, and no quota stop it."""
-    monkeypatch.setattr(listeners, "LONGEST", 0.0)
-    monkeypatch.setattr(rate_limits, "REQUESTS", RateLimitItemPerMinute(10**9))
+    monkeypatch.setattr(listeners, "MAX_LISTENING_SECONDS", 0.0)
+    monkeypatch.setattr(rate_limits, "MAX_REQUESTS", RateLimitItemPerMinute(10**9))
 
 
 @pytest.fixture
@@ -175,7 +175,7 @@ def test_bodies_of_another_kind_are_refused(as_: As) -> None:
     for method, path, wanted in taken:
         where = re.sub(r"{\w+}", "0" * 32, path)
         for kind in kinds - {wanted}:
-            administrator.app.state.quotas = Quotas()
+            administrator.app.state.rate_limits = RateLimits()
             headers = {"Content-Type": kind} if kind else {}
             answer = administrator.request(method, where, content=b"{}", headers=headers)
             assert answer.status_code == 415, (method, path, kind)

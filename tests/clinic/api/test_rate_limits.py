@@ -23,7 +23,7 @@ def hand_in(client: TestClient, *contents: bytes, key: str | None = None) -> tup
 def test_an_account_has_so_many_requests_a_minute_whatever_it_signs_in_with(
     as_: As, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(rate_limits, "REQUESTS", RateLimitItemPerMinute(5))
+    monkeypatch.setattr(rate_limits, "MAX_REQUESTS", RateLimitItemPerMinute(5))
     clinician, by_another_token = as_(Role.CLINICIAN), as_(Role.CLINICIAN)
     statuses = [clinician.get("/v1/model").status_code for _ in range(4)]
     statuses += [by_another_token.get("/v1/account").status_code for _ in range(2)]
@@ -41,7 +41,7 @@ def test_so_many_images_of_an_account_may_wait(
     read_all: Callable[[], int],
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(rate_limits, "MOST_WAITING", 3)
+    monkeypatch.setattr(rate_limits, "MAX_QUEUED_IMAGES_PER_ACCOUNT", 3)
     service = as_(Role.SERVICE)
     assert hand_in(service, *phantoms[:2]) == (202, "")
     assert hand_in(service, *phantoms[2:4]) == (429, "60")

@@ -28,7 +28,7 @@ def somewhere(anonymous: TestClient) -> TestClient:
 
 def refused(caplog: pytest.LogCaptureFixture) -> list[str]:
     """Return what was logged of refusals since the last look."""
-    lines = [one.getMessage() for one in caplog.records if one.name.endswith(".refusals")]
+    lines = [one.getMessage() for one in caplog.records if one.name.endswith(".refusal_log")]
     caplog.clear()
     return lines
 
@@ -66,7 +66,7 @@ def test_what_is_not_in_order_is_in_the_log_and_nothing_of_it(
     somewhere.post("/v1/session", content=b"{SECRET", headers={"Content-Type": "application/json"})
     somewhere.put("/v1/session?SECRET=1")
     somewhere.get("/SECRET%0Arefused:")
-    somewhere.post("/v1/readings", content=b"x" * (clinic.settings.most_bytes + 1))
+    somewhere.post("/v1/readings", content=b"x" * (clinic.settings.max_request_bytes + 1))
     somewhere.request("SECRET", "/v1/session")
     lines = refused(caplog)
     assert [line.removesuffix(f" without a sign-in from {ADDRESS}") for line in lines] == [

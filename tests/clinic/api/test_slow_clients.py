@@ -21,8 +21,8 @@ pytestmark = pytest.mark.parametrize("url", ["sqlite"], indirect=True)
 As = Callable[[Role], TestClient]
 
 HEADERS = b"GET /health HTTP/1.1\r\nHost: clinic.test\r\n"
-WITHIN = 2.0
-PATIENCE = 20.0
+SHORT_SECONDS = 2.0
+TIMEOUT_SECONDS = 20.0
 
 
 @pytest.fixture
@@ -30,11 +30,11 @@ def connect(
     clinic: Clinic, monkeypatch: pytest.MonkeyPatch
 ) -> Iterator[Callable[[], socket.socket]]:
     """Return what connects to a server that is less patient than a real one."""
-    monkeypatch.setattr(slow_clients, "WITHIN", WITHIN)
-    monkeypatch.setattr(middleware, "GRACE", WITHIN)
+    monkeypatch.setattr(slow_clients, "HEADER_SECONDS", SHORT_SECONDS)
+    monkeypatch.setattr(middleware, "MIN_BODY_SECONDS", SHORT_SECONDS)
     app = create_app(clinic)
     with served(app, http=slow_clients.SlowClientTimeout, timeout_graceful_shutdown=1) as port:
-        yield lambda: socket.create_connection(("127.0.0.1", port), timeout=PATIENCE)
+        yield lambda: socket.create_connection(("127.0.0.1", port), timeout=TIMEOUT_SECONDS)
 
 
 @contextmanager
@@ -55,7 +55,7 @@ def trickle(connection: socket.socket, content: bytes) -> bytes:
             continue
         except ConnectionError:
             return b""
-    connection.settimeout(PATIENCE)
+    connection.settimeout(TIMEOUT_SECONDS)
     return connection.recv(65536)
 
 
@@ -70,7 +70,7 @@ def answered(connection: socket.socket) -> bytes:
 
 
 def rest(connection: socket.socket) -> bytes:
-    connection.settimeout(PATIENCE)
+    connection.settimeout(TIMEOUT_SECONDS)
     came = b""
     try:
         while part := connection.recv(65536):
@@ -81,12 +81,12 @@ def rest(connection: socket.socket) -> bytes:
 
 
 def test_silence_from_the_start(connect: Callable[[], socket.socket]) -> None:
-    with connect() as connection, between(WITHIN - 0.5, PATIENCE / 2):
+    with connect() as connection, between(SHORT_SECONDS - 0.5, TIMEOUT_SECONDS / 2):
         assert rest(connection) == b""
 
 
 def test_headers_that_trickle(connect: Callable[[], socket.socket]) -> None:
-    with connect() as connection, between(WITHIN - 0.5, PATIENCE / 2):
+    with connect() as connection, between(SHORT_SECONDS - 0.5, TIMEOUT_SECONDS / 2):
         connection.sendall(HEADERS + b"X: ")
         assert trickle(connection, b"x" * 300) == b""
 
@@ -95,7 +95,7 @@ def test_headers_that_trickle_after_a_first_request(connect: Callable[[], socket
     with connect() as connection:
         connection.sendall(HEADERS + b"\r\n")
         assert answered(connection).startswith(b"HTTP/1.1 200")
-        with between(WITHIN - 0.5, PATIENCE / 2):
+        with between(SHORT_SECONDS - 0.5, TIMEOUT_SECONDS / 2):
             assert trickle(connection, HEADERS + b"X: " + b"x" * 300) == b""
 
 
@@ -105,7 +105,7 @@ def test_a_body_that_trickles_in_though_its_answer_was_given(
     with connect() as connection:
         connection.sendall(HEADERS + b"Content-Length: 300\r\n\r\n")
         assert answered(connection).startswith(b"HTTP/1.1 200")
-        with between(WITHIN - 0.5, PATIENCE / 2):
+        with between(SHORT_SECONDS - 0.5, TIMEOUT_SECONDS / 2):
             assert trickle(connection, b"x" * 300) == b""
 
 
@@ -121,7 +121,7 @@ def search(client: TestClient, length: int) -> bytes:
 def test_a_body_that_trickles_or_stays_away(
     connect: Callable[[], socket.socket], as_: As, bytes_: int
 ) -> None:
-    with connect() as connection, between(WITHIN - 0.5, PATIENCE / 2):
+    with connect() as connection, between(SHORT_SECONDS - 0.5, TIMEOUT_SECONDS / 2):
         connection.sendall(search(as_(Role.CLINICIAN), 1000))
         answer = trickle(connection, b" " * bytes_) + rest(connection)  # and then it is closed
     head, _, body = answer.partition(b"\r\n\r\n")
@@ -132,7 +132,7 @@ def test_a_body_that_trickles_or_stays_away(
 
 def test_a_body_that_comes_slowly_but_comes(connect: Callable[[], socket.socket], as_: As) -> None:
     content = b" " * 200_000 + b"{}"  # in about four seconds, twice as long as nothing may come
-    with connect() as connection, between(WITHIN + 1, PATIENCE):
+    with connect() as connection, between(SHORT_SECONDS + 1, TIMEOUT_SECONDS):
         connection.sendall(search(as_(Role.CLINICIAN), len(content)))
         for start in range(0, len(content), 5000):
             connection.sendall(content[start : start + 5000])
@@ -143,10 +143,10 @@ def test_a_body_that_comes_slowly_but_comes(connect: Callable[[], socket.socket]
 def test_no_body_takes_for_ever_however_much_came(
     connect: Callable[[], socket.socket], as_: As, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(middleware, "LONGEST", 3.0)
+    monkeypatch.setattr(middleware, "MAX_BODY_SECONDS", 3.0)
     connection = connect()
     answer = b""
-    with connection, between(2.5, PATIENCE):
+    with connection, between(2.5, TIMEOUT_SECONDS):
         connection.sendall(search(as_(Role.CLINICIAN), 1_900_000))
         connection.settimeout(0.1)
         while not answer:
@@ -169,7 +169,7 @@ def test_an_answer_may_take_longer_than_a_request(
         )  # fmt: skip
         assert connection.recv(65536).startswith(b"HTTP/1.1 200")
         connection.settimeout(0.2)
-        ends = time.monotonic() + 2 * WITHIN
+        ends = time.monotonic() + 2 * SHORT_SECONDS
         while time.monotonic() < ends:
             try:
                 assert connection.recv(65536) != b""

@@ -8,26 +8,26 @@ import pytest
 from scipy.stats import hypergeom
 from sqlalchemy import select
 
-from pneumoscope.clinic.monitoring.alerts import Rule, acknowledge
+from pneumoscope.clinic.monitoring.alerts import AlertRule, acknowledge_alert
 from pneumoscope.clinic.monitoring.observations import Observation
-from pneumoscope.clinic.monitoring.prometheus import metrics
+from pneumoscope.clinic.monitoring.prometheus import prometheus_metrics
 from pneumoscope.clinic.monitoring.rules import (
-    LEVEL,
-    LOOKS,
-    PATIENCE,
-    Outcome,
-    convincing,
-    look,
-    look_at_queue,
+    CHECKS_PER_YEAR,
+    MAX_QUEUE_WAIT,
+    SIGNIFICANCE_LEVEL,
+    RuleTest,
+    check_queue,
+    check_rules,
+    significant_conditions,
     unread_test,
 )
-from pneumoscope.clinic.monitoring.watch import Watch
+from pneumoscope.clinic.monitoring.scheduler import MonitoringScheduler
 from pneumoscope.clinic.settings import Clinic, Settings
 from pneumoscope.clinic.storage.database import Database
 from pneumoscope.clinic.storage.file_store import FileStore
 from pneumoscope.clinic.storage.secret_box import SecretBox
 from pneumoscope.clinic.storage.tables import Alert, AuditEntry, Image, Study, Task
-from pneumoscope.evaluation.statistics.drift import compare
+from pneumoscope.evaluation.statistics.drift import ks_test
 from pneumoscope.reader import Bundle, find_bundle
 from pneumoscope.support.errors import ClinicError
 
@@ -43,7 +43,7 @@ def kept(database: Database) -> list[tuple[str, str, bool]]:
 
 
 def look_at(simulated: Simulated, now: datetime = NOW) -> list[tuple[str, str, bool]]:
-    look(simulated.database, simulated.yardstick, now)
+    check_rules(simulated.database, simulated.baseline, now)
     return kept(simulated.database)
 
 
@@ -134,14 +134,14 @@ def seen(patients: int, rejected: int) -> list[Observation]:
 def test_a_jump_is_tested_by_the_tail_of_the_hypergeometric_distribution() -> None:
     found = unread_test("site", seen(250, 40), seen(700, 30))
     assert found.p == pytest.approx(hypergeom(950, 70, 250).sf(39))
-    assert found.concern is not None
-    assert "40 of 250, before 30 of 700" in found.concern.message
+    assert found.condition is not None
+    assert "40 of 250, before 30 of 700" in found.condition.message
 
 
 def test_a_jump_that_is_no_chance_but_small_is_none() -> None:
     found = unread_test("site", seen(20_000, 1400), seen(60_000, 3000))
-    assert found.p < LEVEL / 100
-    assert found.concern is None
+    assert found.p < SIGNIFICANCE_LEVEL / 100
+    assert found.condition is None
 
 
 def test_less_that_is_rejected_is_no_jump(simulated: Simulated) -> None:
@@ -173,15 +173,15 @@ def test_a_queue_that_waits_too_long(database: Database, simulated: Simulated) -
         session.add(image)
         session.flush()
         session.add(Task(image_id=image.id, queued=NOW, available=NOW))
-    look_at_queue(database, NOW + PATIENCE)
+    check_queue(database, NOW + MAX_QUEUE_WAIT)
     assert kept(database) == []
-    look_at_queue(database, NOW + PATIENCE + timedelta(minutes=2))
-    look_at_queue(database, NOW + PATIENCE + timedelta(minutes=3))
+    check_queue(database, NOW + MAX_QUEUE_WAIT + timedelta(minutes=2))
+    check_queue(database, NOW + MAX_QUEUE_WAIT + timedelta(minutes=3))
     assert kept(database) == [("queue", "", True)]
     with database.writing() as session:
         assert "17 minutes" in session.scalars(select(Alert.message)).one()
         session.delete(session.scalars(select(Task)).one())
-    look_at_queue(database, NOW + timedelta(hours=1))
+    check_queue(database, NOW + timedelta(hours=1))
     assert kept(database) == [("queue", "", False)]
 
 
@@ -192,15 +192,15 @@ def test_beginnings_and_ends_are_in_the_audit_trail_and_in_the_figures(
     look_at(simulated)
     database = simulated.database
     series = 'pneumoscope_alerts{acknowledged="no",rule="large drift"} 1.0'
-    assert series in metrics(database).decode()
+    assert series in prometheus_metrics(database).decode()
     with database.writing() as session:
         alert = session.scalars(select(Alert)).one()
-        acknowledge(session, alert, "ada", NOW)
-    assert series.replace('"no"', '"yes"') in metrics(database).decode()
+        acknowledge_alert(session, alert, "ada", NOW)
+    assert series.replace('"no"', '"yes"') in prometheus_metrics(database).decode()
     with pytest.raises(ClinicError, match="already"), database.writing() as session:
-        acknowledge(session, session.scalars(select(Alert)).one(), "bea", NOW)
+        acknowledge_alert(session, session.scalars(select(Alert)).one(), "bea", NOW)
     look_at(simulated, NOW + 60 * DAY)
-    assert series.replace("1.0", "0.0") in metrics(database).decode()
+    assert series.replace("1.0", "0.0") in prometheus_metrics(database).decode()
     with database.reading() as session:
         entries = session.scalars(select(AuditEntry).order_by(AuditEntry.number)).all()
     assert [(one.actor, one.action) for one in entries] == [
@@ -211,14 +211,18 @@ def test_beginnings_and_ends_are_in_the_audit_trail_and_in_the_figures(
 
 
 def test_all_tests_of_a_look_share_its_level() -> None:
-    def test(share: float) -> Outcome:
-        return Outcome(share * LEVEL, None)
+    def test(share: float) -> RuleTest:
+        return RuleTest(share * SIGNIFICANCE_LEVEL, None)
 
-    marked = [Outcome(one.p, object()) for one in map(test, (0.3, 0.45, 0.9))]
-    assert convincing(marked) == [marked[0].concern, marked[1].concern, marked[2].concern]
-    assert convincing([*marked, test(1.0)]) == []  # 4 x 0.3 is more than 1
-    assert convincing(marked[1:]) == [marked[1].concern, marked[2].concern]
-    assert convincing([test(0.1)]) == []  # convincing, but too little to be said
+    marked = [RuleTest(one.p, object()) for one in map(test, (0.3, 0.45, 0.9))]
+    assert significant_conditions(marked) == [
+        marked[0].condition,
+        marked[1].condition,
+        marked[2].condition,
+    ]
+    assert significant_conditions([*marked, test(1.0)]) == []  # 4 x 0.3 is more than 1
+    assert significant_conditions(marked[1:]) == [marked[1].condition, marked[2].condition]
+    assert significant_conditions([test(0.1)]) == []  # convincing, but too little to be said
 
 
 def test_a_look_finds_what_is_not_there_as_seldom_as_it_says() -> None:
@@ -226,12 +230,12 @@ def test_a_look_finds_what_is_not_there_as_seldom_as_it_says() -> None:
     rng = np.random.default_rng(0)
     reference, false = rng.normal(size=(7, 568)), 0
     for _ in range(3):
-        patients = rng.normal(size=(7, (LOOKS + 28) * 6))
-        for day in range(LOOKS):
+        patients = rng.normal(size=(7, (CHECKS_PER_YEAR + 28) * 6))
+        for day in range(CHECKS_PER_YEAR):
             seen = patients[:, day * 6 : (day + 28) * 6]
-            shifts = map(compare, seen, reference)
-            tests = [Outcome(one.p, object()) for one in shifts if one is not None]
-            if convincing(tests):
+            shifts = map(ks_test, seen, reference)
+            tests = [RuleTest(one.p, object()) for one in shifts if one is not None]
+            if significant_conditions(tests):
                 false += 1
                 break
     assert false == 0  # of 3 years, each with a chance of at most 1 in 20
@@ -241,19 +245,19 @@ def test_the_server_looks_at_all_once_a_day(simulated: Simulated, tmp_path: Path
     simulated.run(28, 1, 8, change=brighter(0.08))
     settings = Settings(tmp_path)
     bundle = Bundle.open(find_bundle(settings.bundle))
-    store, vault = FileStore(tmp_path / "files"), SecretBox(tmp_path / "key")
-    watch = Watch(Clinic(settings, bundle, simulated.database, store, vault))
-    watch.step(NOW)
+    store, secret_box = FileStore(tmp_path / "files"), SecretBox(tmp_path / "key")
+    watch = MonitoringScheduler(Clinic(settings, bundle, simulated.database, store, secret_box))
+    watch.run_due_checks(NOW)
     assert kept(simulated.database) == [("large drift", "brightness", True)]
     with simulated.database.writing() as session:
         session.delete(session.scalars(select(Alert)).one())
-    watch.step(NOW + timedelta(hours=10))
+    watch.run_due_checks(NOW + timedelta(hours=10))
     assert kept(simulated.database) == []
-    watch.step(NOW + DAY)
+    watch.run_due_checks(NOW + DAY)
     assert kept(simulated.database) == [("large drift", "brightness", True)]
 
 
 def test_each_rule_has_a_gauge_also_when_nothing_stands(database: Database) -> None:
-    text = metrics(database).decode()
-    for rule in Rule:
+    text = prometheus_metrics(database).decode()
+    for rule in AlertRule:
         assert f'pneumoscope_alerts{{acknowledged="no",rule="{rule}"}} 0.0' in text

@@ -1,28 +1,31 @@
-"""Who saw what: in the audit trail before it is sent."""
+"""Access log: what somebody is about to see goes into the audit trail before it is sent."""
 
 from datetime import UTC, datetime
 
 from pneumoscope.clinic import audit
+from pneumoscope.clinic.audit import Action
 from pneumoscope.clinic.identity.accounts import Actor
 from pneumoscope.clinic.settings import Clinic
 
 
-def note_seen(clinic: Clinic, actor: Actor, action: str, what: str, **detail: object) -> None:
-    """Keep an entry that somebody sees something; if it cannot be kept, nothing may be sent.
+def record_access(
+    clinic: Clinic, actor: Actor, action: Action, object_name: str, **detail: object
+) -> None:
+    """Record that somebody sees something; if this fails, nothing may be sent.
 
-    It belongs between the looking up, in a session that reads and has ended (nobody who writes
-    waits for that, and no thread holds two connections), and the answer.
+    Call it between the lookup and the answer, after the session of the lookup has ended: then no
+    writer waits for the lookup, and no thread holds two connections.
 
     Parameters
     ----------
     clinic
-        With the trail.
+        Clinic with the audit trail.
     actor
-        Who asks.
-    action, what
-        What they do, and to what.
+        User who asks.
+    action, object_name
+        Action, and what it is done to.
     detail
-        More about it, as JSON has it.
+        Further details, as JSON.
     """
     with clinic.database.writing() as session:
-        audit.record(session, actor.name, action, what, detail, datetime.now(UTC))
+        audit.record(session, actor.name, action, object_name, detail, datetime.now(UTC))

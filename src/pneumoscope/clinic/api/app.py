@@ -1,16 +1,16 @@
-"""The clinic's application: all routes, guarded."""
+"""FastAPI application of a clinic: routes and middleware."""
 
 from fastapi import FastAPI
 from sqlalchemy import select
 
 import pneumoscope
+from pneumoscope.clinic.api.description import TEXT, complete_description, operation_id
 from pneumoscope.clinic.api.middleware import LimitBody, SecurityHeaders
-from pneumoscope.clinic.api.problems import PROBLEMS, answer_errors, describe_errors
-from pneumoscope.clinic.api.rate_limits import Quotas
-from pneumoscope.clinic.api.refusal_log import LogRefusals, counter
+from pneumoscope.clinic.api.problems import PROBLEM_RESPONSES, add_error_handlers
+from pneumoscope.clinic.api.rate_limits import RateLimits
+from pneumoscope.clinic.api.refusal_log import LogRefusals, refusal_counter
 from pneumoscope.clinic.api.routes import (
     account,
-    administration,
     events,
     exports,
     images,
@@ -21,49 +21,55 @@ from pneumoscope.clinic.api.routes import (
     retention,
     sessions,
     single_sign_on,
+    sites,
     studies,
+    users,
     web_page,
 )
-from pneumoscope.clinic.api.security import TheClinic, sees_hidden_readings
+from pneumoscope.clinic.api.security import ClinicDep, sees_hidden_readings
 from pneumoscope.clinic.identity.oidc import Provider
 from pneumoscope.clinic.settings import Clinic
 from pneumoscope.clinic.storage.tables import Site
 from pneumoscope.clinic.worklist.listeners import Listeners
 
-ABOUT = """\
-Radiographs in, readings out. A reading is a second opinion by software on radiographs of patients
-like those it learned from: not a diagnosis, and not a medical device.
-
-Sign in with an API token (`Authorization: Bearer pns_...`). Errors are `application/problem+json`.
-"""
-
 
 def create_app(clinic: Clinic) -> FastAPI:
-    """Return the application of a clinic.
+    """Return the application that serves a clinic.
 
     Parameters
     ----------
     clinic
-        Open; whoever opened it closes it.
+        Open clinic; the caller closes it.
     """
-    # Its pages of documentation would load scripts from elsewhere; the description itself is there.
+    app = create_routes()
+    app.state.clinic = clinic
+    app.state.rate_limits = RateLimits()
+    app.state.refusals = refusal_counter()
+    app.state.listeners = Listeners(clinic.database, sees_hidden_readings)
+    app.state.provider = clinic.settings.oidc and Provider(clinic.settings.oidc)
+    add_error_handlers(app)
+    app.mount("/assets", web_page.Assets())
+    app.add_middleware(LimitBody, max_bytes=clinic.settings.max_request_bytes)
+    app.add_middleware(SecurityHeaders)
+    app.add_middleware(LogRefusals, refusals=app.state.refusals)
+    return app
+
+
+def create_routes() -> FastAPI:
+    """Return an application that has all routes and their description, but no clinic to serve."""
+    # FastAPI's documentation pages would load scripts from other hosts; the description does not.
     app = FastAPI(
         title="pneumoscope",
         version=pneumoscope.__version__,
-        description=ABOUT,
+        description=TEXT,
         openapi_url="/v1/openapi.json",
         docs_url=None,
         redoc_url=None,
-        responses=PROBLEMS,
+        responses=PROBLEM_RESPONSES,
+        generate_unique_id_function=operation_id,
     )
-    describe_errors(app)
-    app.state.clinic = clinic
-    app.state.quotas = Quotas()
-    app.state.refused = counter()
-    app.state.listeners = Listeners(clinic.database, sees_hidden_readings)
-    app.state.provider = clinic.settings.sign_on and Provider(clinic.settings.sign_on)
-    answer_errors(app)
-    parts = (
+    complete_description(app)
+    modules = (
         sessions,
         single_sign_on,
         account,
@@ -75,22 +81,19 @@ def create_app(clinic: Clinic) -> FastAPI:
         events,
         exports,
         retention,
-        administration,
+        users,
+        sites,
         monitoring,
         web_page,
     )
-    for part in parts:
-        app.include_router(part.router)
-    app.mount("/assets", web_page.Assets())
-    app.add_api_route("/health", _health, tags=["health"])
-    app.add_middleware(LimitBody, most_bytes=clinic.settings.most_bytes)
-    app.add_middleware(SecurityHeaders)
-    app.add_middleware(LogRefusals, refused=app.state.refused)
+    for module in modules:
+        app.include_router(module.router)
+    app.add_api_route("/health", get_health, tags=["health"])
     return app
 
 
-def _health(clinic: TheClinic) -> dict[str, str]:
-    """Say that the server runs and reaches its database; asks nobody to sign in."""
+def get_health(clinic: ClinicDep) -> dict[str, str]:
+    """Check that the server runs and reaches its database; needs no sign-in."""
     with clinic.database.reading() as session:
         session.execute(select(Site.id).limit(1))
     return {"status": "ok", "version": pneumoscope.__version__}

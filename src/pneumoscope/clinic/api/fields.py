@@ -1,31 +1,30 @@
-"""What may come in: the forms of identifiers and texts that every database takes."""
+"""Field types of requests: identifiers, texts and times that every database can store."""
 
 from datetime import UTC, datetime
 from typing import Annotated
 
-from fastapi import Path
-from pydantic import AfterValidator, AwareDatetime
+from pydantic import AfterValidator, AwareDatetime, StringConstraints
 
-Identifier = Annotated[str, Path(pattern="^[0-9a-f]{32}$")]
-"""One of ours, in an address."""
+Identifier = Annotated[str, StringConstraints(pattern="^[0-9a-f]{32}$")]
+"""Identifier of a row, 32 hexadecimal digits."""
 
 
-def _writable(text: str) -> str:
-    # PostgreSQL cannot keep NUL; half of a surrogate pair, which JSON can name, has no UTF-8.
+def _require_storable(text: str) -> str:
+    # PostgreSQL cannot store NUL, and a lone surrogate, which JSON can contain, has no UTF-8 form.
     if any(letter == "\x00" or "\ud800" <= letter <= "\udfff" for letter in text):
-        raise ValueError("has a character that no text has (NUL, or half a surrogate pair)")
+        raise ValueError("contains a character that cannot be stored (NUL or a lone surrogate)")
     return text
 
 
-def _in_utc(moment: datetime) -> datetime:
+def _convert_to_utc(moment: datetime) -> datetime:
     try:
         return moment.astimezone(UTC)
     except OverflowError:
         raise ValueError("is not between the years 1 and 9999 in UTC") from None
 
 
-Text = Annotated[str, AfterValidator(_writable)]
-"""What people write."""
+Text = Annotated[str, AfterValidator(_require_storable)]
+"""Free text."""
 
-Moment = Annotated[AwareDatetime, AfterValidator(_in_utc)]
-"""A point in time, in any time zone."""
+Moment = Annotated[AwareDatetime, AfterValidator(_convert_to_utc)]
+"""Point in time with a time zone, converted to UTC."""

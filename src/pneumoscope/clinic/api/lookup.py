@@ -1,4 +1,4 @@
-"""What an address names, or that there is no such thing."""
+"""Lookup of the row that an address names."""
 
 from http import HTTPStatus
 from typing import TypeVar
@@ -11,15 +11,17 @@ from pneumoscope.clinic.storage.table_base import Table
 _Row = TypeVar("_Row", bound=Table)
 
 
-def existing(session: Session, table: type[_Row], identifier: str) -> _Row:
-    """Return the row of an identifier.
+def get_or_404(
+    session: Session, table: type[_Row], identifier: str, *, for_update: bool = False
+) -> _Row:
+    """Return the row of an identifier, locked for the transaction on demand.
 
     Raises
     ------
     ProblemError
         404 if there is none.
     """
-    found = session.get(table, identifier)
-    if found is None:
+    row = session.get(table, identifier, with_for_update=for_update or None)
+    if row is None:
         raise ProblemError(HTTPStatus.NOT_FOUND, f"there is no such {table.__name__.lower()}")
-    return found
+    return row

@@ -1,4 +1,4 @@
-"""What every request passes: limits of size and time, and the headers that browsers are told."""
+"""Middleware of every request: limits of body size and time, and security headers."""
 
 import asyncio
 import time
@@ -8,7 +8,7 @@ from http import HTTPStatus
 from starlette.responses import Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from pneumoscope.clinic.api.problems import problem
+from pneumoscope.clinic.api.problems import problem_response
 
 HEADERS = {
     b"content-security-policy": (
@@ -24,26 +24,26 @@ HEADERS = {
     b"cache-control": b"no-store",
     b"strict-transport-security": b"max-age=31536000; includeSubDomains",
 }
-"""A radiograph must not stay in a cache, nor a page of ours stand in another's frame.
+"""Security headers: no radiograph stays in a cache, and no page is framed by another site.
 
-The pointers that Cornerstone3D draws are pictures at ``blob:`` addresses; the page needs nothing
-else that is not a file of this server, and evaluates no text as code.
+Cornerstone3D draws its pointers as images at ``blob:`` addresses. All else that the page loads is a
+file of this server, and no text is evaluated as code.
 """
 
-GRACE = 10.0
-"""Seconds that a body may be waited for, however little of it has come."""
+MIN_BODY_SECONDS = 10.0
+"""Time that every body gets, in seconds, however little of it has arrived."""
 
-SLOWEST = 16_000
-"""Bytes of it that allow a second more."""
+MIN_BODY_RATE = 16_000
+"""Bytes that extend this time by a second."""
 
-LONGEST = 3600.0
-"""Seconds in all. In each, what the server itself does meanwhile does not count."""
+MAX_BODY_SECONDS = 3600.0
+"""Longest time of a body, in seconds. Only waiting for the client counts, not the server's work."""
 
 _CLOSE = {"connection": "close"}
 
 
 class SecurityHeaders:
-    """Adds `HEADERS` to every answer that does not say otherwise."""
+    """Middleware that adds `HEADERS` to every response, except those that it already has."""
 
     def __init__(self, app: ASGIApp) -> None:
         self._app = app
@@ -51,96 +51,99 @@ class SecurityHeaders:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer a request."""
 
-        async def with_headers(message: Message) -> None:
+        async def send_with_headers(message: Message) -> None:
             if message["type"] == "http.response.start":
-                said = {name.lower() for name, _ in message["headers"]}
-                more = [(name, value) for name, value in HEADERS.items() if name not in said]
-                message["headers"] = [*message["headers"], *more]
+                present = {name.lower() for name, _ in message["headers"]}
+                added = [(name, value) for name, value in HEADERS.items() if name not in present]
+                message["headers"] = [*message["headers"], *added]
             await send(message)
 
-        await self._app(scope, receive, with_headers)
+        await self._app(scope, receive, send_with_headers)
 
 
 class LimitBody:
-    """Refuses requests that are larger or slower than allowed, as soon as that is known.
+    """Middleware that refuses bodies that are too large or arrive too slowly, as early as possible.
 
     Parameters
     ----------
     app
-        That is guarded.
-    most_bytes
-        Of a body, whatever its header says of its length.
+        Wrapped application.
+    max_bytes
+        Largest body in bytes, whatever its Content-Length says.
     """
 
-    def __init__(self, app: ASGIApp, most_bytes: int) -> None:
+    def __init__(self, app: ASGIApp, max_bytes: int) -> None:
         self._app = app
-        self._most = most_bytes
+        self._max_bytes = max_bytes
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer a request."""
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
-        body = _Body(receive, self._most)
+        body = _Body(receive, self._max_bytes)
         declared = dict(scope["headers"]).get(b"content-length", b"0")
-        if not declared.isdigit() or int(declared) > self._most:
+        if not declared.isdigit() or int(declared) > self._max_bytes:
             await body.too_large()(scope, receive, send)
             return
-        begun = False
+        started = False
 
-        async def watched(message: Message) -> None:
-            nonlocal begun
-            # What the application makes of the error is not what the sender must know.
+        async def send_unless_refused(message: Message) -> None:
+            nonlocal started
+            # Once the body is refused, the client gets the refusal, not the application's answer.
             if body.refusal is None:
-                begun = True
+                started = True
                 await send(message)
 
         with suppress(_RefusedError):
-            await self._app(scope, body.receive, watched)
-        if body.refusal is not None and not begun:
+            await self._app(scope, body.receive, send_unless_refused)
+        if body.refusal is not None and not started:
             await body.refusal(scope, receive, send)
 
 
 class _Body:
-    """What comes of a request's body; ``refusal`` is the answer if it is not taken."""
+    """Body of a request as it arrives; ``refusal`` is the response if it is refused."""
 
-    def __init__(self, receive: Receive, most_bytes: int) -> None:
+    def __init__(self, receive: Receive, max_bytes: int) -> None:
         self._receive = receive
-        self._most = most_bytes
-        self._came = 0
-        self._waited = 0.0
-        self._ended = False
+        self._max_bytes = max_bytes
+        self._received_bytes = 0
+        self._waited_seconds = 0.0
+        self._complete = False
         self.refusal: Response | None = None
 
     async def receive(self) -> Message:
-        if self._ended:  # from now on it is waited for the sender to go away
+        if self._complete:  # from here on the application waits for the client to disconnect
             return await self._receive()
-        began = time.monotonic()
-        left = min(LONGEST, GRACE + self._came / SLOWEST) - self._waited
+        start = time.monotonic()
+        allowed = min(MAX_BODY_SECONDS, MIN_BODY_SECONDS + self._received_bytes / MIN_BODY_RATE)
         try:
-            message = await asyncio.wait_for(self._receive(), max(0.0, left))
+            message = await asyncio.wait_for(
+                self._receive(), max(0.0, allowed - self._waited_seconds)
+            )
         except TimeoutError:
-            self.refusal = problem(
+            self.refusal = problem_response(
                 HTTPStatus.REQUEST_TIMEOUT,
-                "the request came too slowly; send fewer files at a time, or over a better line",
+                "the request arrived too slowly; send fewer files at a time, or use a faster "
+                "connection",
                 _CLOSE,
             )
             raise _RefusedError from None
-        self._waited += time.monotonic() - began
-        self._came += len(message.get("body", b""))
-        self._ended = not message.get("more_body", False)
-        if self._came > self._most:
+        self._waited_seconds += time.monotonic() - start
+        self._received_bytes += len(message.get("body", b""))
+        self._complete = not message.get("more_body", False)
+        if self._received_bytes > self._max_bytes:
             self.refusal = self.too_large()
             raise _RefusedError
         return message
 
     def too_large(self) -> Response:
-        return problem(
+        return problem_response(
             HTTPStatus.REQUEST_ENTITY_TOO_LARGE,
-            f"a request may have {self._most:,} bytes here; send fewer files at a time",
+            f"a request may have at most {self._max_bytes:,} bytes; send fewer files at a time",
             _CLOSE,
         )
 
 
 class _RefusedError(Exception):
-    """The rest of a body is not waited for."""
+    """The rest of the body is not read."""

@@ -1,4 +1,4 @@
-"""Errors over HTTP: application/problem+json, as RFC 9457 has it, never a traceback."""
+"""Errors over HTTP: application/problem+json (RFC 9457), never a traceback."""
 
 import logging
 from collections.abc import Mapping
@@ -14,22 +14,25 @@ from starlette.requests import HTTPConnection
 
 from pneumoscope.support.errors import PneumoscopeError, StorageError, UnreadableRadiographError
 
-PROBLEM = "application/problem+json"
+MEDIA_TYPE = "application/problem+json"
 
-PROBLEMS: dict[int | str, dict[str, Any]] = {
-    kind: {
-        "description": what,
-        "content": {PROBLEM: {"schema": {"$ref": "#/components/schemas/Problem"}}},
+PROBLEM_RESPONSES: dict[int | str, dict[str, Any]] = {
+    status: {
+        "description": description,
+        "content": {MEDIA_TYPE: {"schema": {"$ref": "#/components/schemas/Problem"}}},
     }
-    for kind, what in (("4XX", "What is wrong and what to do"), ("5XX", "The server is at fault"))
+    for status, description in (
+        ("4XX", "The request is refused; the detail says why and what to do"),
+        ("5XX", "The server failed"),
+    )
 }
-"""The errors of every route, for its description."""
+"""Error responses of every route, for the OpenAPI description."""
 
 log = logging.getLogger(__name__)
 
 
 class Problem(BaseModel):
-    """What is wrong and what to do (RFC 9457)."""
+    """Error, with what is wrong and what to do in ``detail`` (RFC 9457)."""
 
     type: str
     title: str
@@ -39,18 +42,18 @@ class Problem(BaseModel):
 
 
 class ProblemError(Exception):
-    """An answer that is an error.
+    """Error that is answered as a problem.
 
     Parameters
     ----------
     status
-        Of HTTP.
+        HTTP status.
     detail
         What is wrong and what to do.
     headers
-        Of the answer.
-    more
-        Members of the problem besides those of every problem.
+        Headers of the response.
+    extensions
+        Further members of the problem.
     """
 
     def __init__(
@@ -58,92 +61,81 @@ class ProblemError(Exception):
         status: HTTPStatus,
         detail: str,
         headers: Mapping[str, str] | None = None,
-        **more: Any,
+        **extensions: Any,
     ) -> None:
         super().__init__(detail)
         self.status = status
         self.detail = detail
         self.headers = headers
-        self.more = more
+        self.extensions = extensions
 
 
-def problem(
-    status: HTTPStatus, detail: str, headers: Mapping[str, str] | None = None, **more: Any
+def problem_response(
+    status: HTTPStatus, detail: str, headers: Mapping[str, str] | None = None, **extensions: Any
 ) -> JSONResponse:
-    """Return an answer that is an error.
+    """Return the response of an error; see `ProblemError` for the parameters.
 
     Examples
     --------
-    >>> answer = problem(HTTPStatus.NOT_FOUND, "there is no such study")
-    >>> answer.body
+    >>> response = problem_response(HTTPStatus.NOT_FOUND, "there is no such study")
+    >>> response.body
     b'{"type":"about:blank","title":"Not Found","status":404,"detail":"there is no such study"}'
     """
     body = {"type": "about:blank", "title": status.phrase, "status": status, "detail": detail}
-    return JSONResponse(body | more, status, headers, PROBLEM)
+    return JSONResponse(body | extensions, status, headers, MEDIA_TYPE)
 
 
-def describe_errors(app: FastAPI) -> None:
-    """Have an application's description know what `PROBLEMS` refer to."""
-    describe = app.openapi
-
-    def openapi() -> dict[str, Any]:
-        description = describe()
-        schemas = description.setdefault("components", {}).setdefault("schemas", {})
-        schemas["Problem"] = Problem.model_json_schema()
-        return description
-
-    app.openapi = openapi  # type: ignore[method-assign]
-
-
-def answer_errors(app: FastAPI) -> None:
-    """Have an application answer every error with a problem."""
+def add_error_handlers(app: FastAPI) -> None:
+    """Make an application answer every error with a problem."""
 
     @app.exception_handler(ProblemError)
     def _problem(_request: Request, error: ProblemError) -> JSONResponse:
-        return problem(error.status, error.detail, error.headers, **error.more)
+        return problem_response(error.status, error.detail, error.headers, **error.extensions)
 
     @app.exception_handler(RequestValidationError)
-    def _invalid(request: Request, error: RequestValidationError) -> JSONResponse:
-        wanted = _media_type(request)
-        if wanted and request.headers.get("content-type", "").split(";")[0].lower() != wanted:
-            said = f"the body has to be {wanted}; name it so in the header Content-Type"
-            return problem(HTTPStatus.UNSUPPORTED_MEDIA_TYPE, said, {"Accept": wanted})
-        # Where and what, but not what was sent: that may be a password or a patient.
-        found = [
-            {"where": ".".join(map(str, one["loc"])), "what": one["msg"]} for one in error.errors()
+    def _validation(request: Request, error: RequestValidationError) -> JSONResponse:
+        expected = _expected_media_type(request)
+        sent = request.headers.get("content-type", "").split(";")[0].lower()
+        if expected and sent != expected:
+            detail = f"the body must be {expected}; set the header Content-Type to it"
+            accept = {"Accept": expected}
+            return problem_response(HTTPStatus.UNSUPPORTED_MEDIA_TYPE, detail, accept)
+        # The place and the message, but not the value: it may be a password or identify a patient.
+        errors = [
+            {"where": ".".join(map(str, item["loc"])), "what": item["msg"]}
+            for item in error.errors()
         ]
-        said = "; ".join(f"{one['where']}: {one['what']}" for one in found)
-        return problem(HTTPStatus.UNPROCESSABLE_ENTITY, said, errors=found)
+        detail = "; ".join(f"{item['where']}: {item['what']}" for item in errors)
+        return problem_response(HTTPStatus.UNPROCESSABLE_ENTITY, detail, errors=errors)
 
     @app.exception_handler(HTTPException)
     def _http(_request: Request, error: HTTPException) -> JSONResponse:
-        return problem(HTTPStatus(error.status_code), str(error.detail), error.headers)
+        return problem_response(HTTPStatus(error.status_code), str(error.detail), error.headers)
 
     @app.exception_handler(PneumoscopeError)
-    def _ours(request: Request, error: PneumoscopeError) -> JSONResponse:
+    def _own(request: Request, error: PneumoscopeError) -> JSONResponse:
         if isinstance(error, StorageError):
-            log.error("%s %s: %s", request.method, route_of(request), error)
-            detail = "the server cannot keep or find a file; its log says why"
-            return problem(HTTPStatus.INSUFFICIENT_STORAGE, detail)
+            log.error("%s %s: %s", request.method, route_path(request), error)
+            detail = "the server cannot store or find a file; its log says why"
+            return problem_response(HTTPStatus.INSUFFICIENT_STORAGE, detail)
         unreadable = isinstance(error, UnreadableRadiographError)
         status = HTTPStatus.UNSUPPORTED_MEDIA_TYPE if unreadable else HTTPStatus.BAD_REQUEST
-        return problem(status, str(error))
+        return problem_response(status, str(error))
 
     @app.exception_handler(Exception)
     def _unexpected(request: Request, error: Exception) -> JSONResponse:
-        # The kind and the place alone: a message may quote what came in.
-        log.error("%s %s: %s", request.method, route_of(request), type(error).__name__)
-        return problem(
-            HTTPStatus.INTERNAL_SERVER_ERROR, "the server failed; its log says where, please report"
-        )
+        # The type and the place alone: a message may quote what was sent.
+        log.error("%s %s: %s", request.method, route_path(request), type(error).__name__)
+        detail = "the server failed; please report the line of its log"
+        return problem_response(HTTPStatus.INTERNAL_SERVER_ERROR, detail)
 
 
-def _media_type(request: Request) -> str | None:
-    """Return of what kind the body is to be, by the route."""
+def _expected_media_type(request: Request) -> str | None:
+    """Return the media type that the route expects of the body."""
     body = getattr(request.scope.get("route"), "body_field", None)
     return body and body.field_info.media_type
 
 
-def route_of(request: HTTPConnection) -> str:
-    """Return a route as it is written in the code: what stands in a path may name a patient."""
+def route_path(request: HTTPConnection) -> str:
+    """Return the path template of a route; the path itself may contain identifiers."""
     return getattr(request.scope.get("route"), "path", "an unknown route")

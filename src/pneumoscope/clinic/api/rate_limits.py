@@ -1,4 +1,4 @@
-"""How much may be asked at most: by an address that tries, and by an account that goes on."""
+"""Rate limiting per account and address, and the limit of queued images per account."""
 
 import time
 from http import HTTPStatus
@@ -16,35 +16,34 @@ from sqlalchemy.orm import Session
 from pneumoscope.clinic.api.problems import ProblemError
 from pneumoscope.clinic.storage.tables import Image, Job, Task
 
-TRIES = RateLimitItemPerMinute(20)
-"""To sign in or set up, from one address: more than a person needs, fewer than a guesser."""
+MAX_SIGN_IN_ATTEMPTS = RateLimitItemPerMinute(20)
+"""Attempts to sign in or set up from one address: more than a person needs, too few to guess."""
 
-REQUESTS = RateLimitItemPerMinute(3000)
-"""Of one account, to one server: no person comes near it, and a program may send files together."""
+MAX_REQUESTS = RateLimitItemPerMinute(3000)
+"""Requests of one account to one server: no person comes near it; programs can send files in one
+request."""
 
-MOST_WAITING = 20_000
-"""Images of one account that wait to be read."""
+MAX_QUEUED_IMAGES_PER_ACCOUNT = 20_000
 
-_LOOK_AGAIN = 60
-"""Seconds after which some will have been read."""
+_QUEUE_RETRY_SECONDS = 60
 
 
-class Quotas:
-    """What one server has counted."""
+class RateLimits:
+    """Rate limiters of one server process, which count in memory."""
 
     def __init__(self) -> None:
-        self._tries = MovingWindowRateLimiter(MemoryStorage())
+        self._attempts = MovingWindowRateLimiter(MemoryStorage())
         self._requests = SlidingWindowCounterRateLimiter(MemoryStorage())
 
-    def count_try(self, address: str) -> None:
-        """Count a try to sign in.
+    def count_attempt(self, address: str) -> None:
+        """Count an attempt to sign in.
 
         Raises
         ------
         ProblemError
-            429, and after how many seconds to try again.
+            429, with the number of seconds to wait.
         """
-        _count(self._tries, TRIES, address, "too many tries")
+        _count(self._attempts, MAX_SIGN_IN_ATTEMPTS, address, "too many attempts")
 
     def count_request(self, user_id: str) -> None:
         """Count a request of an account.
@@ -52,45 +51,46 @@ class Quotas:
         Raises
         ------
         ProblemError
-            429, and after how many seconds to go on.
+            429, with the number of seconds to wait.
         """
-        _count(self._requests, REQUESTS, user_id, "too many requests of this account in a minute")
+        message = "this account sent too many requests in a minute"
+        _count(self._requests, MAX_REQUESTS, user_id, message)
 
 
-def require_room(session: Session, user_id: str, more: int) -> None:
-    """Stop an account that hands in faster than its images are read.
+def require_queue_space(session: Session, user_id: str, new_images: int) -> None:
+    """Raise an error if an account submits images faster than they are read.
 
     Raises
     ------
     ProblemError
-        429, and when to look again.
+        429, with the number of seconds to wait.
     """
-    # Of all together is counted in no time, however many wait.
-    of_all = session.scalar(select(func.count()).select_from(Task)) or 0
-    if of_all + more <= MOST_WAITING:
+    # Counting the whole queue is fast, however long it is; counting one account's part is not.
+    queued = session.scalar(select(func.count()).select_from(Task)) or 0
+    if queued + new_images <= MAX_QUEUED_IMAGES_PER_ACCOUNT:
         return
-    waiting = session.scalar(
+    queued_by_account = session.scalar(
         select(func.count())
         .select_from(Task)
         .join(Image, Image.id == Task.image_id)
         .join(Job, Job.id == Image.job_id)
         .where(Job.created_by == user_id)
     )
-    if (waiting or 0) + more > MOST_WAITING:
+    if (queued_by_account or 0) + new_images > MAX_QUEUED_IMAGES_PER_ACCOUNT:
         raise ProblemError(
             HTTPStatus.TOO_MANY_REQUESTS,
-            f"{waiting:,} images of this account wait to be read, and at most {MOST_WAITING:,} "
-            "may; hand these in when fewer do",
-            {"Retry-After": str(_LOOK_AGAIN)},
+            f"{queued_by_account:,} images of this account are queued, of at most "
+            f"{MAX_QUEUED_IMAGES_PER_ACCOUNT:,}; send these again when fewer are",
+            {"Retry-After": str(_QUEUE_RETRY_SECONDS)},
         )
 
 
-def _count(limiter: RateLimiter, item: RateLimitItem, key: str, said: str) -> None:
-    if limiter.hit(item, key):
+def _count(limiter: RateLimiter, limit: RateLimitItem, key: str, message: str) -> None:
+    if limiter.hit(limit, key):
         return
-    again = max(1, round(limiter.get_window_stats(item, key).reset_time - time.time()))
+    seconds = max(1, round(limiter.get_window_stats(limit, key).reset_time - time.time()))
     raise ProblemError(
         HTTPStatus.TOO_MANY_REQUESTS,
-        f"{said}; try again in {again} seconds",
-        {"Retry-After": str(again)},
+        f"{message}; try again in {seconds} seconds",
+        {"Retry-After": str(seconds)},
     )

@@ -1,4 +1,4 @@
-"""What is refused is logged and counted: what was asked for, as whom; never what was sent."""
+"""Log and count of refused requests (status 4xx); nothing that was sent is logged."""
 
 import logging
 from http import HTTPMethod
@@ -7,61 +7,65 @@ from prometheus_client import Counter
 from starlette.requests import HTTPConnection
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from pneumoscope.clinic.api.problems import route_of
-from pneumoscope.clinic.api.security import COOKIE, address_of
+from pneumoscope.clinic.api.problems import route_path
+from pneumoscope.clinic.api.security import COOKIE, client_address
 
 log = logging.getLogger(__name__)
 
 
-def counter() -> Counter:
-    """Return what counts the refusals of one server since its start."""
-    labels = ("method", "route", "status")
-    return Counter("pneumoscope_refused_requests", "Answers of 4xx.", labels, registry=None)
+def refusal_counter() -> Counter:
+    """Return a counter of refused requests since the server started."""
+    return Counter(
+        "pneumoscope_refused_requests",
+        "Requests answered with status 4xx since the server started, by method, route and status.",
+        ("method", "route", "status"),
+        registry=None,
+    )
 
 
 class LogRefusals:
-    """Logs and counts every answer of 4xx: who has no access, what is amiss, what is too much.
+    """Middleware that logs and counts every answer of status 4xx.
 
     Parameters
     ----------
     app
-        That answers.
-    refused
-        See `counter`.
+        Wrapped application.
+    refusals
+        Counter (see `refusal_counter`).
     """
 
-    def __init__(self, app: ASGIApp, refused: Counter) -> None:
+    def __init__(self, app: ASGIApp, refusals: Counter) -> None:
         self._app = app
-        self._refused = refused
+        self._refusals = refusals
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer a request."""
 
-        async def noting(message: Message) -> None:
+        async def send_and_log(message: Message) -> None:
             if message["type"] == "http.response.start" and 400 <= message["status"] < 500:
-                request = HTTPConnection(scope)
-                log.warning("refused: %s", _told(request, message["status"]))
-                self._refused.labels(_method(request), route_of(request), message["status"]).inc()
+                request, status = HTTPConnection(scope), message["status"]
+                log.warning("refused: %s", _describe(request, status))
+                self._refusals.labels(_method(request), route_path(request), status).inc()
             await send(message)
 
-        await self._app(scope, receive, noting)
+        await self._app(scope, receive, send_and_log)
 
 
-def _told(request: HTTPConnection, status: int) -> str:
-    """Return a line that no sender has a word in."""
+def _describe(request: HTTPConnection, status: int) -> str:
+    """Return a log line without any text that the sender chose."""
     if "authorization" in request.headers:
-        proof = "with a token"
+        credential = "with a token"
     elif COOKIE in request.cookies:
-        proof = "with a session"
+        credential = "with a session"
     else:
-        proof = "without a sign-in"
-    user = getattr(request.state, "user_id", None)
-    known = f" of user {user}" if user else ""
-    asked = f"{_method(request)} {route_of(request)}"
-    return f"{status} {asked} {proof}{known} from {address_of(request)}"
+        credential = "without a sign-in"
+    user_id = getattr(request.state, "user_id", None)
+    user = f" of user {user_id}" if user_id else ""
+    target = f"{_method(request)} {route_path(request)}"
+    return f"{status} {target} {credential}{user} from {client_address(request)}"
 
 
 def _method(request: HTTPConnection) -> str:
-    """Return the method if it is one of HTTP: others are the sender's own words, of any number."""
+    """Return the HTTP method, or one name for all others, which a sender could invent."""
     method: str = request.scope["method"]
     return method if method in HTTPMethod.__members__ else "another method"

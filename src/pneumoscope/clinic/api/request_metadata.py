@@ -1,4 +1,4 @@
-"""What a sender says of files that do not say it themselves."""
+"""Metadata that a sender gives with image files, as JSON in the form field ``about``."""
 
 from datetime import date
 from typing import Annotated
@@ -6,11 +6,10 @@ from typing import Annotated
 from pydantic import BaseModel, ConfigDict, Field
 
 from pneumoscope.clinic.api.fields import Text
-from pneumoscope.clinic.queue.intake import Origin
 
 
-class Described(BaseModel):
-    """What the sender says of files that do not say it themselves: of DICOM the header counts."""
+class RequestMetadata(BaseModel):
+    """Patient and study of files without a DICOM header; in DICOM files the header counts."""
 
     model_config = ConfigDict(extra="forbid")
 
@@ -20,7 +19,3 @@ class Described(BaseModel):
     sex: Annotated[Text | None, Field(max_length=16)] = None
     accession: Annotated[Text | None, Field(max_length=64)] = None
     study_uid: Annotated[str | None, Field(max_length=64, pattern=r"^[0-9.]+$")] = None
-
-    def origin(self) -> Origin:
-        """Return it as the intake takes it."""
-        return Origin(**self.model_dump())

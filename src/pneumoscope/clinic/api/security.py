@@ -1,4 +1,4 @@
-"""Who sends a request, and whether that role may do what it asks for."""
+"""Authentication of requests, and authorization by role."""
 
 import hmac
 from collections.abc import Awaitable, Callable, Container
@@ -13,8 +13,8 @@ from fastapi.concurrency import run_in_threadpool
 from starlette.requests import HTTPConnection
 
 from pneumoscope.clinic.api.problems import ProblemError
-from pneumoscope.clinic.api.rate_limits import Quotas
-from pneumoscope.clinic.identity.accounts import Actor, Role, has_identity
+from pneumoscope.clinic.api.rate_limits import RateLimits
+from pneumoscope.clinic.identity.accounts import Actor, Role, uses_single_sign_on
 from pneumoscope.clinic.identity.credentials import (
     Browser,
     actor_of_session,
@@ -29,90 +29,114 @@ from pneumoscope.clinic.storage.tables import Study
 COOKIE = "__Host-pneumoscope"
 CSRF_HEADER = "X-CSRF-Token"
 
-PEOPLE = (Role.CLINICIAN, Role.REVIEWER, Role.ADMINISTRATOR)
+STAFF_ROLES = (Role.CLINICIAN, Role.REVIEWER, Role.ADMINISTRATOR)
+"""Roles of people; ``service`` is another program."""
 
-_SAFE = {"GET", "HEAD", "OPTIONS"}
+_SAFE_METHODS = {"GET", "HEAD", "OPTIONS"}
 _CHALLENGE = {"WWW-Authenticate": "Bearer"}
 
 
-# FastAPI sends each function that is no coroutine through a thread of its own; what neither waits
-# nor computes is therefore one, and a request goes through two threads: who asks, and the answer.
-async def clinic_of(request: Request) -> Clinic:
+# FastAPI runs each plain function in a thread of its own. Dependencies that neither wait nor
+# compute are coroutines, so that a request takes two threads: authentication and answer.
+async def get_clinic(request: Request) -> Clinic:
     """Return the clinic that the server was started with."""
     clinic: Clinic = request.app.state.clinic
     return clinic
 
 
-TheClinic = Annotated[Clinic, Depends(clinic_of)]
+ClinicDep = Annotated[Clinic, Depends(get_clinic)]
 
 
-def address_of(request: HTTPConnection) -> str:
-    """Return from where a request comes; a proxy may have named what is no address."""
+def client_address(request: HTTPConnection) -> str:
+    """Return the IP address of a client, or "unknown" if a proxy named something else."""
     try:
         return str(ip_address(request.client.host if request.client else ""))[:45]
     except ValueError:
         return "unknown"
 
 
-def browser_of(request: Request) -> Browser:
-    """Return by what people know the browser again that sends a request."""
+def client_browser(request: Request) -> Browser:
+    """Return the address and user agent by which people recognise the browser of a session."""
     agent = "".join(filter(str.isprintable, request.headers.get("user-agent", "")))
-    return Browser(address_of(request), agent[:200])
+    return Browser(client_address(request), agent[:200])
 
 
-@dataclass(frozen=True, slots=True)
-class Caller:
-    """Who sends a request, and by what."""
-
-    actor: Actor
-    proof: str
-    """Digest of the session's or API token: what is long open must look whether it still holds."""
-    csrf: str | None = None
-    """Of a browser's session."""
-    touch_due: bool = False
-
-
-def identified(request: Request, clinic: TheClinic) -> Caller:
-    """Return who sends a request, by its API token or its browser's session.
-
-    Who it is stays with the request, for what is logged of it.
+def limit_rate(request: Request) -> None:
+    """Raise an error if an address tries to sign in too often.
 
     Raises
     ------
     ProblemError
-        401 if nobody is signed in; 403 if a browser would change something without the header that
-        no other site can send; 429 if it is too much of one account.
+        429, with the number of seconds to wait.
+    """
+    rate_limits: RateLimits = request.app.state.rate_limits
+    rate_limits.count_attempt(client_address(request))
+
+
+@dataclass(frozen=True, slots=True)
+class Caller:
+    """Authenticated sender of a request, with the credential that was used.
+
+    Parameters
+    ----------
+    actor
+        User.
+    token_digest
+        Digest of the session's token or the API token. Connections that stay open use it to check
+        that the credential is still valid.
+    csrf
+        CSRF token of a browser's session; None with an API token.
+    touch_due
+        Whether the session's last use has to be recorded.
+    """
+
+    actor: Actor
+    token_digest: str
+    csrf: str | None = None
+    touch_due: bool = False
+
+
+def authenticate(request: Request, clinic: ClinicDep) -> Caller:
+    """Return the sender of a request, by API token or by session cookie.
+
+    The user's identifier is kept with the request, for the log of refused requests.
+
+    Raises
+    ------
+    ProblemError
+        401 if nobody is signed in; 403 if a browser would change something without the CSRF header,
+        which no other site can send; 429 if the account exceeds its rate limit.
     """
     now = datetime.now(UTC)
     authorization = request.headers.get("authorization")
     if authorization is not None:
-        caller = _by_token(clinic, authorization, now)
-        _count(request, caller.actor)
+        caller = _authenticate_token(clinic, authorization, now)
+        _count_request(request, caller.actor)
         return caller
     token = request.cookies.get(COOKIE)
     if token is None:
         raise ProblemError(HTTPStatus.UNAUTHORIZED, "sign in first", _CHALLENGE)
     with clinic.database.reading() as session:
-        found = actor_of_session(session, token, now)
-    if found is None:
+        signed_in = actor_of_session(session, token, now)
+    if signed_in is None:
         raise ProblemError(HTTPStatus.UNAUTHORIZED, "signed out; sign in again", _CHALLENGE)
-    _count(request, found.actor)
-    if request.method not in _SAFE:
+    _count_request(request, signed_in.actor)
+    if request.method not in _SAFE_METHODS:
         sent = request.headers.get(CSRF_HEADER, "")
-        if not hmac.compare_digest(sent.encode(), found.csrf.encode()):
+        if not hmac.compare_digest(sent.encode(), signed_in.csrf.encode()):
             raise ProblemError(
                 HTTPStatus.FORBIDDEN, f"the header {CSRF_HEADER} is missing or of another session"
             )
-    return Caller(found.actor, digest(token), found.csrf, found.touch_due)
+    return Caller(signed_in.actor, digest(token), signed_in.csrf, signed_in.touch_due)
 
 
-def _count(request: Request, actor: Actor) -> None:
+def _count_request(request: Request, actor: Actor) -> None:
     request.state.user_id = actor.user_id
-    quotas: Quotas = request.app.state.quotas
-    quotas.count_request(actor.user_id)
+    rate_limits: RateLimits = request.app.state.rate_limits
+    rate_limits.count_request(actor.user_id)
 
 
-def _by_token(clinic: Clinic, authorization: str, now: datetime) -> Caller:
+def _authenticate_token(clinic: Clinic, authorization: str, now: datetime) -> Caller:
     scheme, _, token = authorization.partition(" ")
     token = token.strip()
     actor = None
@@ -121,38 +145,40 @@ def _by_token(clinic: Clinic, authorization: str, now: datetime) -> Caller:
             actor = actor_of_token(session, token, now)
     if actor is None:
         raise ProblemError(
-            HTTPStatus.UNAUTHORIZED, "this token does not hold; ask for a new one", _CHALLENGE
+            HTTPStatus.UNAUTHORIZED,
+            "invalid or expired API token; ask an administrator for a new one",
+            _CHALLENGE,
         )
     return Caller(actor, digest(token))
 
 
-TheCaller = Annotated[Caller, Depends(identified)]
+CallerDep = Annotated[Caller, Depends(authenticate)]
 
 
-async def signed_in(request: Request, caller: TheCaller, clinic: TheClinic) -> Actor:
-    """Return who sends a request, and write down that their session was used."""
+async def get_current_actor(request: Request, caller: CallerDep, clinic: ClinicDep) -> Actor:
+    """Return the user who sends a request, and record that their session was used."""
     if caller.touch_due:
-        await run_in_threadpool(_touch, clinic, request.cookies[COOKIE])
+        await run_in_threadpool(_touch_session, clinic, request.cookies[COOKIE])
     return caller.actor
 
 
-def _touch(clinic: Clinic, token: str) -> None:
+def _touch_session(clinic: Clinic, token: str) -> None:
     with clinic.database.writing() as session:
         touch(session, token, datetime.now(UTC))
 
 
 def require_role(*roles: Role) -> Callable[[Actor], Awaitable[Actor]]:
-    """Return what lets some roles pass and stops all others with 403."""
+    """Return a dependency that answers 403 to every role but the given ones."""
 
-    async def allowed(actor: Annotated[Actor, Depends(signed_in)]) -> Actor:
+    async def require(actor: Annotated[Actor, Depends(get_current_actor)]) -> Actor:
         check_role(actor, roles)
         return actor
 
-    return allowed
+    return require
 
 
 def check_role(actor: Actor, roles: Container[Role]) -> None:
-    """Stop who has none of some roles.
+    """Raise an error unless a user has one of some roles.
 
     Raises
     ------
@@ -161,12 +187,12 @@ def check_role(actor: Actor, roles: Container[Role]) -> None:
     """
     if actor.role not in roles:
         raise ProblemError(
-            HTTPStatus.FORBIDDEN, f"a {actor.role} may not do this; ask an administrator"
+            HTTPStatus.FORBIDDEN, f"the role {actor.role} may not do this; ask an administrator"
         )
 
 
 def sees_hidden_readings(actor: Actor) -> bool:
-    """Whether someone sees readings of sites in shadow mode: who watches over it, not who treats.
+    """Return whether a user sees readings of sites in shadow mode: overseers do, clinicians do not.
 
     Examples
     --------
@@ -176,57 +202,60 @@ def sees_hidden_readings(actor: Actor) -> bool:
     return actor.role in (Role.REVIEWER, Role.ADMINISTRATOR)
 
 
-def require_shown(study: Study, actor: Actor) -> None:
-    """Stop who may not see a study's readings.
+def require_visible(study: Study, actor: Actor) -> None:
+    """Raise an error if a study's readings are hidden from a user.
 
     Raises
     ------
     ProblemError
-        403 while its site is in shadow mode, for those who treat.
+        403 while the site is in shadow mode.
     """
     if not (study.site.displayed or sees_hidden_readings(actor)):
         raise ProblemError(
-            HTTPStatus.FORBIDDEN, "readings of this site are not shown yet; it is in shadow mode"
+            HTTPStatus.FORBIDDEN,
+            "readings of this site are not displayed yet; it is in shadow mode",
         )
 
 
-def require_kept(purged: datetime | None) -> None:
-    """Stop who asks for what was purged.
+def require_not_purged(purged: datetime | None) -> None:
+    """Raise an error if a study or an image was purged.
 
     Raises
     ------
     ProblemError
-        410, with the day.
+        410, with the date.
     """
     if purged is not None:
         raise ProblemError(
-            HTTPStatus.GONE, f"this was purged on {purged:%Y-%m-%d} and is not to be had any more"
+            HTTPStatus.GONE, f"this was purged on {purged:%Y-%m-%d} and cannot be restored"
         )
 
 
 def require_administrator(
     actor: Annotated[Actor, Depends(require_role(Role.ADMINISTRATOR))],
-    caller: TheCaller,
-    clinic: TheClinic,
+    caller: CallerDep,
+    clinic: ClinicDep,
 ) -> Actor:
-    """Return who administers, with a second factor if the server asks for it in browsers.
+    """Return the administrator who sends a request; in a browser with a second factor, if required.
 
     Raises
     ------
     ProblemError
-        403 for who has none and does not come by the single sign-on, which has its own.
+        403 for other roles; and for administrators in a browser who have neither a second factor
+        nor sign in by single sign-on, if the server requires one.
     """
-    if clinic.settings.second_factor and caller.csrf is not None:
+    if clinic.settings.require_second_factor and caller.csrf is not None:
         with clinic.database.reading() as session:
-            safe = is_active(session, actor.user_id) or has_identity(session, actor.user_id)
+            safe = is_active(session, actor.user_id) or uses_single_sign_on(session, actor.user_id)
         if not safe:
             raise ProblemError(
                 HTTPStatus.FORBIDDEN,
-                "here administrators need a second factor; set one up under your account",
+                "administrators need a second factor here; set one up under your account",
             )
     return actor
 
 
-Anyone = Annotated[Actor, Depends(signed_in)]
-Person = Annotated[Actor, Depends(require_role(*PEOPLE))]
+CurrentActor = Annotated[Actor, Depends(get_current_actor)]
+StaffMember = Annotated[Actor, Depends(require_role(*STAFF_ROLES))]
+Overseer = Annotated[Actor, Depends(require_role(Role.REVIEWER, Role.ADMINISTRATOR))]
 Administrator = Annotated[Actor, Depends(require_administrator)]

@@ -1,4 +1,4 @@
-"""HTTP as uvicorn speaks it, but not to those who never come to the end of what they say."""
+"""uvicorn's HTTP protocol with timeouts for headers and body (against Slowloris)."""
 
 import asyncio
 from typing import Any
@@ -6,47 +6,47 @@ from typing import Any
 import h11
 from uvicorn.protocols.http.h11_impl import H11Protocol
 
-WITHIN = 10.0
-"""Seconds for a request's line and headers, from their first byte, and for the first byte."""
+HEADER_SECONDS = 10.0
+"""Timeout of the first byte of a request, and from there of its line and headers, in seconds."""
 
 
 class SlowClientTimeout(H11Protocol):
-    """Closes connections that keep the server waiting, whether they are silent or trickle.
+    """HTTP protocol that closes connections of clients who send nothing, or too slowly.
 
-    Bodies are the application's to wait for (`pneumoscope.clinic.api.middleware.LimitBody`), but
-    for what is still sent of one when its answer has been given.
+    The application times the body (`pneumoscope.clinic.api.middleware.LimitBody`). The protocol
+    times only what of a body still arrives after its answer.
     """
 
-    def __init__(self, *given: Any, **named: Any) -> None:
-        super().__init__(*given, **named)
-        self._end: asyncio.TimerHandle | None = None
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self._timer: asyncio.TimerHandle | None = None
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
-        """Wait for the first request."""
+        """Start the timeout of the first request."""
         super().connection_made(transport)
-        self._wait()
+        self._start_timer()
 
     def data_received(self, data: bytes) -> None:
-        """Take what came, and wait for the rest of it."""
+        """Parse the data; start or stop the timeout of what is still missing."""
         super().data_received(data)
         answered = self.cycle is not None and self.cycle.response_complete
         if self.conn.their_state is h11.IDLE or (
             self.conn.their_state is h11.SEND_BODY and answered
         ):
-            self._wait()
+            self._start_timer()
         else:
-            self._wait_no_longer()
+            self._stop_timer()
 
     def connection_lost(self, exc: Exception | None) -> None:
-        """Wait for nothing more."""
-        self._wait_no_longer()
+        """Stop the timeout."""
+        self._stop_timer()
         super().connection_lost(exc)
 
-    def _wait(self) -> None:
-        if self._end is None:
-            self._end = self.loop.call_later(WITHIN, self.transport.close)
+    def _start_timer(self) -> None:
+        if self._timer is None:
+            self._timer = self.loop.call_later(HEADER_SECONDS, self.transport.close)
 
-    def _wait_no_longer(self) -> None:
-        if self._end is not None:
-            self._end.cancel()
-            self._end = None
+    def _stop_timer(self) -> None:
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None

@@ -1,1 +1,1 @@
-"""What a running clinic is watched by: figures, comparisons, alerts."""
+"""Monitoring of a running clinic: statistics per period, drift, agreement, and alerts."""

@@ -1,4 +1,4 @@
-"""What somebody should look at: kept from its beginning to its end, so that it is raised once."""
+"""Alerts, each one row in the database from its beginning to its end."""
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
@@ -9,15 +9,16 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from pneumoscope.clinic import audit
+from pneumoscope.clinic.audit import Action
 from pneumoscope.clinic.storage.tables import Alert, Site
 from pneumoscope.support.errors import ClinicError
 
 SERVER = "pneumoscope"
-"""Who begins and ends alerts, in the audit trail."""
+"""Name of the server in the audit trail, as the actor that begins and ends alerts."""
 
 
-class Rule(StrEnum):
-    """Why an alert is raised; the thresholds are in `pneumoscope.clinic.monitoring.rules`."""
+class AlertRule(StrEnum):
+    """Rule that raises an alert; see `pneumoscope.clinic.monitoring.rules` for the thresholds."""
 
     QUEUE = "queue"
     DRIFT = "drift"
@@ -28,86 +29,93 @@ class Rule(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
-class Concern:
-    """A reason for an alert.
+class AlertCondition:
+    """Condition that calls for an alert.
 
     Parameters
     ----------
     rule
-        Which.
+        Rule that found it.
     site
-        Identifier of the site; None of what concerns the whole server.
+        Identifier of the site; None if it concerns the whole server.
     subject
-        The statistic, where the rule has several.
+        Statistic concerned; empty if the rule has only one.
     message
-        What was found.
+        Description for people.
     """
 
-    rule: Rule
+    rule: AlertRule
     site: str | None
     subject: str
     message: str
 
     @property
     def key(self) -> tuple[str, str | None, str]:
-        """What makes it the same concern at the next look."""
+        """Rule, site and subject: they identify the same condition at the next check."""
         return self.rule, self.site, self.subject
 
 
-def settle(
-    session: Session, concerns: Iterable[Concern], rules: Sequence[Rule], now: datetime
+def update_alerts(
+    session: Session,
+    conditions: Iterable[AlertCondition],
+    rules: Sequence[AlertRule],
+    now: datetime,
 ) -> None:
-    """Begin an alert for each concern that has none, and end those without a concern any more.
+    """Begin an alert for each new condition, and end the alerts whose condition is gone.
 
     Parameters
     ----------
     session
-        In a transaction that writes.
-    concerns
-        All that there are now.
+        Session in a writing transaction.
+    conditions
+        All present conditions.
     rules
-        That were looked at: alerts of others stay as they are.
+        Rules that were checked; alerts of other rules stay as they are.
     now
-        The moment.
+        Current time.
     """
-    # Of two looks at once, one waits here; what else refers to sites does not.
+    # The lock serialises concurrent checks; inserts that refer to a site do not wait for it.
     session.execute(select(Site.id).order_by(Site.id).with_for_update(key_share=True))
-    wanted = {one.key: one for one in concerns}
+    new = {condition.key: condition for condition in conditions}
     open_alerts = session.scalars(select(Alert).where(Alert.ended.is_(None), Alert.rule.in_(rules)))
     for alert in open_alerts.all():
-        if wanted.pop((alert.rule, alert.site_id, alert.subject), None) is None:
+        if new.pop((alert.rule, alert.site_id, alert.subject), None) is None:
             alert.ended = now
-            _record(session, "end alert", alert, now)
-    for one in wanted.values():
+            _record(session, Action.END_ALERT, alert, now)
+    for condition in new.values():
         alert = Alert(
-            rule=one.rule, site_id=one.site, subject=one.subject, message=one.message, began=now
+            rule=condition.rule,
+            site_id=condition.site,
+            subject=condition.subject,
+            message=condition.message,
+            began=now,
         )
         session.add(alert)
         session.flush()
-        _record(session, "begin alert", alert, now)
+        _record(session, Action.BEGIN_ALERT, alert, now)
 
 
-def alerts(session: Session, most: int) -> Sequence[Alert]:
-    """Return the alerts that stand, and after them the last that ended, the newest first."""
+def list_alerts(session: Session, limit: int) -> Sequence[Alert]:
+    """Return the open alerts and, after them, those that ended; each the newest first."""
     return session.scalars(
-        select(Alert).order_by(Alert.ended.is_not(None), Alert.began.desc(), Alert.id).limit(most)
+        select(Alert).order_by(Alert.ended.is_not(None), Alert.began.desc(), Alert.id).limit(limit)
     ).all()
 
 
-def acknowledge(session: Session, alert: Alert, user: str, now: datetime) -> None:
-    """Note that somebody knows of an alert and sees to it.
+def acknowledge_alert(session: Session, alert: Alert, user: str, now: datetime) -> None:
+    """Record that a user has seen an alert and takes care of it.
 
     Raises
     ------
     ClinicError
-        If somebody did so before.
+        If it was acknowledged before.
     """
     if alert.acknowledged is not None:
-        raise ClinicError("this alert was acknowledged already; nothing more is to be done")
+        raise ClinicError("this alert was already acknowledged; nothing more is to be done")
     alert.acknowledged, alert.acknowledged_by = now, user
-    audit.record(session, user, "acknowledge alert", f"alert {alert.id}", {}, now)
+    audit.record(session, user, Action.ACKNOWLEDGE_ALERT, f"alert {alert.id}", {}, now)
 
 
-def _record(session: Session, action: str, alert: Alert, now: datetime) -> None:
+def _record(session: Session, action: Action, alert: Alert, now: datetime) -> None:
     detail = {"rule": alert.rule, "subject": alert.subject, "site": alert.site_id}
     audit.record(session, SERVER, action, f"alert {alert.id}", detail, now)

@@ -1,4 +1,4 @@
-"""Readings as monitoring looks at them, patients without their names."""
+"""Readings as monitoring uses them, with patients by key instead of name."""
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
@@ -10,36 +10,34 @@ from sqlalchemy.orm import Session
 from pneumoscope.clinic.storage.tables import Image, StoredReading, Study
 from pneumoscope.reader import Status
 
-UNREAD = (Status.REJECTED, Status.FAILED)
-
 
 @dataclass(frozen=True, slots=True)
 class Observation:
-    """An image that was read, or could not be.
+    """Image that was read, rejected, or failed.
 
     Parameters
     ----------
     image, sha256
-        Which one, and its file.
+        Identifier of the image, and digest of its file.
     site
         Identifier of its site.
     patient
-        Whose it is: what counts as independent. A study without a patient's identifier is taken
-        for a patient of its own.
+        Key of the patient, the independent unit of all statistics. A study without a patient
+        identifier counts as a patient of its own.
     created
-        When it was read.
+        Time of the reading.
     waited
-        Seconds from its coming in.
+        Seconds from receipt to reading.
     milliseconds
-        That reading it took.
+        Duration of the reading.
     bundle
         Identity of the bundle.
-    status, findings
-        Of the reading; codes of the quality findings.
-    probability
-        Of pneumonia, where it was read.
+    status, finding
+        Status and finding of the reading.
+    codes
+        Codes of the quality gate's findings.
     values
-        Of the statistics that are compared, as far as they are known.
+        Values of the statistics that are compared with a reference, as far as they are known.
     """
 
     image: str
@@ -57,28 +55,28 @@ class Observation:
 
     @property
     def probability(self) -> float | None:
-        """Of pneumonia, where it was read."""
+        """Probability of pneumonia; None if the image was not read."""
         return self.values.get("probability")
 
     @property
     def unread(self) -> bool:
-        """Whether it was rejected or failed."""
-        return self.status in UNREAD
+        """Whether the image was rejected or failed."""
+        return self.status in (Status.REJECTED, Status.FAILED)
 
 
-def observe(
+def observations_between(
     session: Session, begin: datetime, end: datetime, site: str | None
 ) -> list[Observation]:
-    """Return what was read from a moment on and before another, the first first.
+    """Return the readings from one time on and before another, the oldest first.
 
     Parameters
     ----------
     session
-        To look with.
+        Session that reads.
     begin, end
-        The moments.
+        Interval of time; the end is excluded.
     site
-        Identifier of one site; None for all.
+        Identifier of one site; None for all sites.
     """
     statement = (
         select(
@@ -98,25 +96,27 @@ def observe(
     if site is not None:
         statement = statement.where(Study.site_id == site)
     return [
-        _observation(image, sha256, received, patient_of(site_id, patient, study), site_id, reading)
+        _observation(
+            image, sha256, received, patient_key(site_id, patient, study), site_id, reading
+        )
         for image, sha256, received, study, site_id, patient, reading in session.execute(statement)
     ]
 
 
-def patient_of(site: str, patient: str | None, study: str) -> tuple[str, str]:
-    """Return what tells one patient from another."""
+def patient_key(site: str, patient: str | None, study: str) -> tuple[str, str]:
+    """Return the key of a patient: site and patient identifier, or study if there is none."""
     return (site, f"patient {patient}") if patient is not None else (site, f"study {study}")
 
 
-def one_of_each_patient(observations: Iterable[Observation]) -> Iterator[Observation]:
-    """Yield the first image of each patient; a file that came again is nobody's second time."""
+def first_per_patient(observations: Iterable[Observation]) -> Iterator[Observation]:
+    """Yield the first image of each patient, leaving out files that were seen before."""
     patients: set[tuple[str, str]] = set()
     files: set[str] = set()
-    for one in observations:
-        if one.patient not in patients and one.sha256 not in files:
-            yield one
-        patients.add(one.patient)
-        files.add(one.sha256)
+    for observation in observations:
+        if observation.patient not in patients and observation.sha256 not in files:
+            yield observation
+        patients.add(observation.patient)
+        files.add(observation.sha256)
 
 
 def _observation(
@@ -127,8 +127,8 @@ def _observation(
     site: str,
     reading: StoredReading,
 ) -> Observation:
-    read = {"probability": reading.probability, "distance": reading.distance}
-    values = {name: value for name, value in read.items() if value is not None}
+    scores = {"probability": reading.probability, "distance": reading.distance}
+    values = {name: value for name, value in scores.items() if value is not None}
     return Observation(
         image=image,
         sha256=sha256,
@@ -140,6 +140,6 @@ def _observation(
         bundle=reading.bundle,
         status=reading.status,
         finding=reading.finding,
-        codes=tuple(str(one["code"]) for one in reading.quality),
+        codes=tuple(str(finding["code"]) for finding in reading.quality),
         values=values | (reading.inputs or {}),
     )

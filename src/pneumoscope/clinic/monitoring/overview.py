@@ -1,4 +1,4 @@
-"""All figures of a clinic at a moment: what the API says, and what the page shows."""
+"""Monitoring overview of a clinic, for the API and the monitoring page."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -6,27 +6,39 @@ from datetime import datetime
 
 from sqlalchemy.orm import Session
 
-from pneumoscope.clinic.monitoring.observations import observe
-from pneumoscope.clinic.monitoring.opinions import (
+from pneumoscope.clinic.monitoring.agreement import (
     Agreement,
     JudgedAccuracy,
-    accuracy,
     agreement,
-    opinions,
+    judged_accuracy,
+    judged_readings,
 )
-from pneumoscope.clinic.monitoring.periods import Days, Period, summarise
+from pneumoscope.clinic.monitoring.observations import observations_between
+from pneumoscope.clinic.monitoring.periods import DateRange, Period, summarise
 from pneumoscope.clinic.monitoring.reference import Reference, find_reference
 from pneumoscope.clinic.settings import Settings
 from pneumoscope.evaluation.statistics.paired_tests import holm
 from pneumoscope.reader import Bundle
-from pneumoscope.reader.bundle import OperatingPoint
+from pneumoscope.report.operating_point import OperatingPoint
 
-_WEEK = 7
+_DAYS_PER_WEEK = 7
 
 
 @dataclass(frozen=True)
-class Yardstick:
-    """What readings are held against: a bundle, its operating point, its population."""
+class Baseline:
+    """Bundle, operating point and reference population that readings are compared with.
+
+    Parameters
+    ----------
+    bundle
+        Identity of the bundle.
+    name
+        Name of the operating point.
+    point
+        Operating point.
+    reference
+        Reference population of the bundle; None if unknown.
+    """
 
     bundle: str
     name: str
@@ -34,13 +46,13 @@ class Yardstick:
     reference: Reference | None
 
     @classmethod
-    def of(cls, bundle: Bundle, settings: Settings) -> "Yardstick":
-        """Return what a clinic reads with.
+    def of(cls, bundle: Bundle, settings: Settings) -> "Baseline":
+        """Return the baseline of a clinic.
 
         Raises
         ------
         ClinicError
-            If the reference of the bundle is damaged.
+            If the bundle's reference is damaged.
         """
         name = settings.operating_point
         return cls(
@@ -52,46 +64,46 @@ class Yardstick:
 
 
 @dataclass(frozen=True, slots=True)
-class Asked:
-    """What is asked for.
+class MonitoringQuery:
+    """Periods and site of an overview.
 
     Parameters
     ----------
     days
-        Of one window.
-    windows
-        How many, one before the other.
+        Length of one period in days.
+    periods
+        Number of consecutive periods; the last one ends yesterday.
     site
-        Identifier of one site; None for all.
+        Identifier of one site; None for all sites.
     """
 
     days: int = 28
-    windows: int = 6
+    periods: int = 6
     site: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
-class Overview:
-    """All figures of a clinic at a moment; days are whole days in UTC, and today is not among them.
+class MonitoringOverview:
+    """Monitoring overview; days are whole days in UTC, without today.
 
     Parameters
     ----------
     made
-        When.
+        Time of the overview.
     site
-        Identifier of the site; None of all together.
+        Identifier of the site; None for all sites.
     bundle, operating_point
-        Read with.
+        Identity of the bundle in use, and name of its operating point.
     reference_patients
-        Of the bundle's population; None if it is not known.
+        Number of patients in the bundle's reference population; None if unknown.
     periods
-        The windows, the last one last.
-    adjusted
-        Of the last window: each statistic's p-value, adjusted for their number (Holm).
+        Statistics of each period, the latest last.
+    adjusted_p
+        p-value of each statistic in the latest period, adjusted for their number (Holm).
     agreement
-        Week by week, the last one last.
+        Agreement of clinicians with the readings, week by week, the latest last.
     accuracy
-        Over all the days of the windows.
+        Sensitivity and specificity over all periods, as far as judgements tell.
     """
 
     made: datetime
@@ -100,42 +112,45 @@ class Overview:
     operating_point: str
     reference_patients: int | None
     periods: tuple[Period, ...]
-    adjusted: Mapping[str, float]
+    adjusted_p: Mapping[str, float]
     agreement: tuple[Agreement, ...]
     accuracy: JudgedAccuracy
 
 
-def overview(session: Session, yardstick: Yardstick, asked: Asked, now: datetime) -> Overview:
-    """Return the figures of a clinic.
+def monitoring_overview(
+    session: Session, baseline: Baseline, query: MonitoringQuery, now: datetime
+) -> MonitoringOverview:
+    """Return the monitoring overview of a clinic.
 
     Parameters
     ----------
     session
-        To look with.
-    yardstick
-        What readings are held against.
-    asked
-        Of which days, and where.
+        Session that reads.
+    baseline
+        Bundle, operating point and reference population to compare with.
+    query
+        Periods and site.
     now
-        The moment.
+        Current time.
     """
-    windows = [Days.before(now, asked.days, back) for back in reversed(range(asked.windows))]
-    seen = observe(session, windows[0].begin, windows[-1].end, asked.site)
-    said = opinions(session, yardstick.bundle, asked.site)
-    reference = yardstick.reference
-    periods = tuple(summarise(days, seen, reference) for days in windows)
-    last = periods[-1].shifts
-    weeks = max(1, asked.days * asked.windows // _WEEK)
-    return Overview(
+    ranges = [DateRange.before(now, query.days, back) for back in reversed(range(query.periods))]
+    observations = observations_between(session, ranges[0].begin, ranges[-1].end, query.site)
+    judged = judged_readings(session, baseline.bundle, query.site)
+    reference = baseline.reference
+    periods = tuple(summarise(days, observations, reference) for days in ranges)
+    latest = periods[-1].shifts
+    weeks = max(1, query.days * query.periods // _DAYS_PER_WEEK)
+    return MonitoringOverview(
         made=now,
-        site=asked.site,
-        bundle=yardstick.bundle,
-        operating_point=yardstick.name,
+        site=query.site,
+        bundle=baseline.bundle,
+        operating_point=baseline.name,
         reference_patients=None if reference is None else reference.patients,
         periods=periods,
-        adjusted=dict(zip(last, holm([shift.p for shift in last.values()]), strict=True)),
+        adjusted_p=dict(zip(latest, holm([shift.p for shift in latest.values()]), strict=True)),
         agreement=tuple(
-            agreement(Days.before(now, _WEEK, back), said) for back in reversed(range(weeks))
+            agreement(DateRange.before(now, _DAYS_PER_WEEK, back), judged)
+            for back in reversed(range(weeks))
         ),
-        accuracy=accuracy(seen, said, yardstick.bundle, yardstick.point),
+        accuracy=judged_accuracy(observations, judged, baseline.bundle, baseline.point),
     )

@@ -1,188 +1,224 @@
-"""The page of a clinic's figures: one HTML file with plots, that asks the network nothing."""
+"""Monitoring page: one HTML file with plots that loads nothing from the network."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
-from pneumoscope.clinic.monitoring import figures
-from pneumoscope.clinic.monitoring.overview import Overview
-from pneumoscope.clinic.monitoring.periods import Period, Spread
-from pneumoscope.clinic.monitoring.rules import LEVEL, WINDOW, YEARLY
-from pneumoscope.evaluation.report.cells import Cell, cell, number, percent
+from pneumoscope.clinic.monitoring import plots
+from pneumoscope.clinic.monitoring.overview import MonitoringOverview
+from pneumoscope.clinic.monitoring.periods import DurationSummary, Period
+from pneumoscope.clinic.monitoring.rules import (
+    FALSE_ALARM_RATE_PER_YEAR,
+    SIGNIFICANCE_LEVEL,
+    WINDOW_DAYS,
+)
+from pneumoscope.clinic.storage.tables import Alert
+from pneumoscope.evaluation.report.cells import Cell, cell, percent
 from pneumoscope.evaluation.report.views import FigureView, Row, TableView
 from pneumoscope.evaluation.statistics.drift import LEAST
+from pneumoscope.report.estimate import format_number
 from pneumoscope.report.html import render_page
 
 
 @dataclass(frozen=True, slots=True)
-class Standing:
-    """An alert that stands: where, of which rule, what was found, since when."""
+class OpenAlert:
+    """Open alert as the page shows it: place, rule, message, and time of its beginning."""
 
-    where: str
+    place: str
     rule: str
     message: str
     began: datetime
 
+    @classmethod
+    def of(cls, alert: Alert) -> "OpenAlert":
+        """Return an alert of the database."""
+        place = alert.site.name if alert.site else "the server"
+        return cls(place, alert.rule, alert.message, alert.began)
 
-def render(found: Overview, site: str, open_alerts: Sequence[Standing]) -> str:
-    """Return the page.
+
+def render_monitoring_page(
+    overview: MonitoringOverview, site: str, open_alerts: Sequence[OpenAlert]
+) -> str:
+    """Return the monitoring page as HTML.
 
     Parameters
     ----------
-    found
-        The figures.
+    overview
+        Monitoring overview.
     site
-        Name of the site, or of all together.
+        Name of the site, or "all sites".
     open_alerts
-        Alerts.
+        Open alerts.
     """
-    last = found.periods[-1]
+    latest = overview.periods[-1]
     return render_page(
         "monitoring.html",
-        found=found,
+        overview=overview,
         site=site,
-        last=last,
+        latest=latest,
         alerts=open_alerts,
-        periods=_periods(found.periods),
-        flow=_flow_figures(found.periods),
-        reasons=_reasons(last),
-        shifts=_shifts(found) if last.shifts else None,
-        population=_population_figures(found) if last.shifts else (),
-        agreement=_agreement_figure(found),
-        accuracy=_accuracy(found),
-        level=f"{LEVEL:.2g}",
-        yearly=percent(YEARLY),
-        window=WINDOW,
-        least=LEAST,
+        periods=_periods_table(overview.periods),
+        flow_figures=_flow_figures(overview.periods),
+        reasons=_reasons_table(latest),
+        shifts=_shifts_table(overview) if latest.shifts else None,
+        drift_figures=_drift_figures(overview) if latest.shifts else (),
+        agreement=_agreement_figure(overview),
+        accuracy=_accuracy_table(overview),
+        level=f"{SIGNIFICANCE_LEVEL:.2g}",
+        false_alarm_rate=percent(FALSE_ALARM_RATE_PER_YEAR),
+        window_days=WINDOW_DAYS,
+        min_patients=LEAST,
     )
 
 
-def _periods(periods: Sequence[Period]) -> TableView:
+def _periods_table(periods: Sequence[Period]) -> TableView:
     rows: tuple[Row, ...] = tuple(
         (
-            str(one.days),
-            f"{one.images:,}",
-            f"{one.patients:,}",
-            _seconds(one.reading),
-            _seconds(one.waiting),
-            cell(one.unread.estimate),
+            str(period.days),
+            f"{period.images:,}",
+            f"{period.patients:,}",
+            _duration_cell(period.reading),
+            _duration_cell(period.waiting),
+            cell(period.unread.estimate),
         )
-        for one in periods
+        for period in periods
     )
     headings = ("Days", "Images", "Patients", "Reading, s", "Waiting, s", "Rejected or failed")
-    return TableView("By window; times: median, and what 95 % do not exceed", headings, rows)
+    return TableView("By period; durations: median and 95th percentile", headings, rows)
 
 
-def _seconds(spread: Spread | None) -> str | Cell:
-    if spread is None:
+def _duration_cell(summary: DurationSummary | None) -> str | Cell:
+    if summary is None:
         return "–"
-    return Cell(number(spread.median), f"95 %: {number(spread.most)}")
+    return Cell(format_number(summary.median), f"95 %: {format_number(summary.percentile_95)}")
 
 
-def _reasons(last: Period) -> TableView:
-    rows = tuple((code, f"{count:,}") for code, count in last.reasons.items())
-    return TableView("What spoke against images of the last window", ("Finding", "Images"), rows)
+def _reasons_table(latest: Period) -> TableView:
+    rows = tuple((code, f"{count:,}") for code, count in latest.reasons.items())
+    return TableView("Quality findings in the latest period", ("Finding", "Images"), rows)
 
 
 def _flow_figures(periods: Sequence[Period]) -> tuple[FigureView, ...]:
-    data = _periods(periods)
+    data = _periods_table(periods)
     return (
+        FigureView.of(plots.plot_volume(periods), "Images and patients", "In each period.", data),
         FigureView.of(
-            figures.volume_figure(periods), "Images and patients", "In each window.", data
+            plots.plot_durations(periods), "Reading and waiting", "The scale is logarithmic.", data
         ),
         FigureView.of(
-            figures.times_figure(periods), "Reading and waiting", "The scale is logarithmic.", data
-        ),
-        FigureView.of(
-            figures.unread_figure(periods),
+            plots.plot_unread(periods),
             "Rejected or failed",
-            "One image a patient, with 95 % intervals.",
+            "One image per patient, with 95 % intervals.",
             data,
         ),
     )
 
 
-def _shifts(found: Overview) -> TableView:
+def _shifts_table(overview: MonitoringOverview) -> TableView:
     rows: tuple[Row, ...] = tuple(
         (
             name,
             f"{shift.patients:,}",
-            Cell(number(shift.index), f"by chance {number(shift.by_chance)}"),
+            Cell(format_number(shift.index), f"by chance {format_number(shift.by_chance)}"),
             str(shift.band),
-            number(shift.distance),
-            f"{found.adjusted[name]:.2g}",
-            "drift" if found.adjusted[name] <= LEVEL else "–",
+            format_number(shift.distance),
+            f"{overview.adjusted_p[name]:.2g}",
+            "yes" if overview.adjusted_p[name] <= SIGNIFICANCE_LEVEL else "no",
         )
-        for name, shift in found.periods[-1].shifts.items()
+        for name, shift in overview.periods[-1].shifts.items()
     )
-    headings = ("", "Patients", "Stability index", "Shift", "Distance", "Adjusted p", "Verdict")
-    return TableView("The last window beside the bundle's population", headings, rows)
+    headings = (
+        "Statistic",
+        "Patients",
+        "Stability index",
+        "Shift",
+        "Distance",
+        "Adjusted p",
+        "Drift",
+    )
+    return TableView("Latest period compared with the reference population", headings, rows)
 
 
-def _population_figures(found: Overview) -> tuple[FigureView, ...]:
-    last = found.periods[-1].shifts
-    by_window = TableView(
+def _drift_figures(overview: MonitoringOverview) -> tuple[FigureView, ...]:
+    latest = overview.periods[-1].shifts
+    by_period = TableView(
         "",
-        ("Days", *last),
+        ("Days", *latest),
         tuple(
             (
-                str(one.days),
-                *(number(one.shifts[name].index if name in one.shifts else None) for name in last),
+                str(period.days),
+                *(
+                    format_number(period.shifts[name].index if name in period.shifts else None)
+                    for name in latest
+                ),
             )
-            for one in found.periods
+            for period in overview.periods
         ),
     )
     by_bin = TableView(
         "",
-        ("", "Shares, from the lowest bin", "Expected"),
+        ("Statistic", "Proportions, from the lowest bin", "Expected"),
         tuple(
-            (name, *(", ".join(map(number, part)) for part in (one.shares, one.expected)))
-            for name, one in last.items()
+            (
+                name,
+                ", ".join(map(format_number, shift.shares)),
+                ", ".join(map(format_number, shift.expected)),
+            )
+            for name, shift in latest.items()
         ),
     )
     return (
         FigureView.of(
-            figures.index_figure(found.periods),
-            "Stability index by window",
-            "Without a mark where there were too few patients.",
-            by_window,
+            plots.plot_stability_index(overview.periods),
+            "Stability index by period",
+            "Periods with too few patients have no mark.",
+            by_period,
         ),
         FigureView.of(
-            figures.shares_figure(last),
-            "Distributions in the last window",
-            "Bars: this clinic. Line: the bundle's population, of which each bin holds a tenth.",
+            plots.plot_distributions(latest),
+            "Distributions in the latest period",
+            "Bars: this clinic. Line: the reference population, a tenth of it in each bin.",
             by_bin,
         ),
     )
 
 
-def _agreement_figure(found: Overview) -> FigureView:
+def _agreement_figure(overview: MonitoringOverview) -> FigureView:
     rows: tuple[Row, ...] = tuple(
         (
-            str(one.days),
-            f"{one.agree.whole:,}",
-            cell(one.agree.estimate),
-            f"{one.uncertain:,}",
+            str(week.days),
+            f"{week.agree.whole:,}",
+            cell(week.agree.estimate),
+            f"{week.uncertain:,}",
         )
-        for one in found.agreement
+        for week in overview.agreement
     )
-    headings = ("Days", "Patients judged", "Agree", "Uncertain")
+    headings = ("Days", "Agree or disagree", "Agree", "Uncertain")
     return FigureView.of(
-        figures.agreement_figure(found.agreement),
+        plots.plot_agreement(overview.agreement),
         "Agreement by week",
-        "Of those who agree or disagree, one opinion a patient; with 95 % intervals.",
+        "Patients whose reading is agreed with, of those with agreement or disagreement; the first "
+        "judgement of each patient counts. With 95 % intervals.",
         TableView("", headings, rows),
     )
 
 
-def _accuracy(found: Overview) -> TableView:
-    known = found.accuracy
-    rows: tuple[Row, ...] = tuple(
-        (name, cell(each.sensitivity), cell(each.specificity))
-        for name, each in (
-            ("Among the judged alone", known.among_judged),
-            ("Corrected for who was judged", known.corrected),
-        )
+def _accuracy_table(overview: MonitoringOverview) -> TableView:
+    accuracy = overview.accuracy
+    rows: tuple[Row, ...] = (
+        (
+            "Among the judged patients",
+            cell(accuracy.among_judged.sensitivity),
+            cell(accuracy.among_judged.specificity),
+        ),
+        (
+            "Corrected for verification bias",
+            cell(accuracy.corrected.sensitivity),
+            cell(accuracy.corrected.specificity),
+        ),
     )
-    caption = f"{known.judged:,} of {known.patients:,} patients judged, {found.operating_point}"
-    return TableView(caption, ("", "Sensitivity", "Specificity"), rows)
+    caption = (
+        f"{accuracy.judged:,} of {accuracy.patients:,} patients judged, operating point "
+        f"{overview.operating_point}"
+    )
+    return TableView(caption, ("Patients", "Sensitivity", "Specificity"), rows)

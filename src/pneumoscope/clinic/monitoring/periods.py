@@ -1,4 +1,4 @@
-"""Some days of a clinic in figures: how much, how long, what was rejected, how far from home."""
+"""Statistics of the readings in a period: volume, durations, rejections, and drift."""
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
@@ -7,28 +7,29 @@ from datetime import UTC, date, datetime, time, timedelta
 
 import numpy as np
 
-from pneumoscope.clinic.monitoring.observations import Observation, one_of_each_patient
+from pneumoscope.clinic.monitoring.observations import Observation, first_per_patient
 from pneumoscope.clinic.monitoring.reference import STATISTICS, Reference
+from pneumoscope.evaluation.predictions import Floats
 from pneumoscope.evaluation.statistics.drift import Shift, ks_test
-from pneumoscope.evaluation.statistics.intervals import Estimate, wilson
-from pneumoscope.evaluation.statistics.metrics import Floats
+from pneumoscope.evaluation.statistics.intervals import proportion
+from pneumoscope.report.estimate import Estimate
 
 
 @dataclass(frozen=True, slots=True)
-class Days:
-    """Whole days in UTC, from one to another, both included."""
+class DateRange:
+    """Range of whole days in UTC; the first and the last day are included."""
 
     first: date
     last: date
 
     @classmethod
-    def before(cls, now: datetime, days: int, back: int = 0) -> "Days":
-        """Return the days that ended before today, or ``back`` times as many days earlier.
+    def before(cls, now: datetime, days: int, back: int = 0) -> "DateRange":
+        """Return the given number of days up to yesterday, or ``back`` such ranges earlier.
 
         Examples
         --------
         >>> noon = datetime(2026, 11, 25, 12, tzinfo=UTC)
-        >>> str(Days.before(noon, 7)), str(Days.before(noon, 7, 1))
+        >>> str(DateRange.before(noon, 7)), str(DateRange.before(noon, 7, 1))
         ('2026-11-18 to 2026-11-24', '2026-11-11 to 2026-11-17')
         """
         end = now.astimezone(UTC).date() - timedelta(days * back)
@@ -36,12 +37,12 @@ class Days:
 
     @property
     def begin(self) -> datetime:
-        """Their first moment."""
+        """First moment of the first day."""
         return datetime.combine(self.first, time(), UTC)
 
     @property
     def end(self) -> datetime:
-        """The first moment after them."""
+        """First moment after the last day."""
         return datetime.combine(self.last + timedelta(1), time(), UTC)
 
     def __str__(self) -> str:
@@ -49,119 +50,123 @@ class Days:
 
 
 @dataclass(frozen=True, slots=True)
-class Spread:
-    """Where the middle of some durations lies, in seconds, and what 95 % of them do not exceed."""
+class DurationSummary:
+    """Median and 95th percentile of durations, in seconds."""
 
     median: float
-    most: float
+    percentile_95: float
 
 
 @dataclass(frozen=True, slots=True)
-class Share:
-    """A part of a whole, with Wilson's 95 % interval."""
+class Proportion:
+    """Part of a whole, both as counts, with the estimate and Wilson's 95 % interval."""
 
     part: int
     whole: int
     estimate: Estimate
 
     @classmethod
-    def of(cls, part: int, whole: int) -> "Share":
-        """Return a share.
+    def of(cls, part: int, whole: int) -> "Proportion":
+        """Return a proportion of two counts.
 
         Examples
         --------
-        >>> str(Share.of(1, 4).estimate)
+        >>> str(Proportion.of(1, 4).estimate)
         '0.250 (0.046 to 0.699)'
         """
-        return cls(part, whole, Estimate(part / whole if whole else None, wilson(part, whole)))
+        return cls(part, whole, proportion(part, whole))
 
 
 @dataclass(frozen=True, slots=True)
 class Period:
-    """Some days in figures.
+    """Statistics of the readings in a period.
 
     Parameters
     ----------
     days
-        Which.
+        Days of the period.
     images, patients
-        That were read, or could not be.
+        Number of images, and of patients, that were read, rejected, or failed.
     reading
-        Seconds that reading an image takes.
+        Duration of reading an image.
     waiting
-        Seconds from its coming in to its reading.
+        Time from receipt of an image to its reading.
     unread
         Patients whose first image was rejected or failed.
     reasons
-        How many images have each finding of the quality gate; ``failed`` of what failed.
+        Number of images by finding of the quality gate; ``failed`` counts the failed ones.
     shifts
-        Of each statistic: beside the reference. Empty without one; a statistic is left out where
-        there are too few patients, or nothing to compare.
+        Comparison of each statistic with the reference population; empty without a reference. A
+        statistic is missing if there are too few patients or it is constant in the reference.
     """
 
-    days: Days
+    days: DateRange
     images: int
     patients: int
-    reading: Spread | None
-    waiting: Spread | None
-    unread: Share
+    reading: DurationSummary | None
+    waiting: DurationSummary | None
+    unread: Proportion
     reasons: Mapping[str, int]
     shifts: Mapping[str, Shift]
 
 
 def summarise(
-    days: Days, observations: Sequence[Observation], reference: Reference | None
+    days: DateRange, observations: Sequence[Observation], reference: Reference | None
 ) -> Period:
-    """Return the figures of some days.
+    """Return the statistics of a period.
 
     Parameters
     ----------
     days
-        Which.
+        Days of the period.
     observations
-        Of these days, and perhaps of others.
+        Readings; those of other days are ignored.
     reference
-        Of the bundle in use; images that another bundle read are not compared with it.
+        Reference population of the bundle in use. Readings of other bundles are not compared.
     """
-    within = [one for one in observations if days.begin <= one.created < days.end]
-    patients = list(one_of_each_patient(within))
-    reasons = Counter(code for one in within for code in one.codes)
-    reasons.update("failed" for one in within if one.status == "failed")
+    within = [reading for reading in observations if days.begin <= reading.created < days.end]
+    patients = list(first_per_patient(within))
+    reasons = Counter(code for reading in within for code in reading.codes)
+    reasons.update("failed" for reading in within if reading.status == "failed")
     return Period(
         days=days,
         images=len(within),
         patients=len(patients),
-        reading=_spread([one.milliseconds / 1000 for one in within]),
-        waiting=_spread([one.waited for one in within]),
-        unread=unread_share(patients),
+        reading=_summarise_durations([reading.milliseconds / 1000 for reading in within]),
+        waiting=_summarise_durations([reading.waited for reading in within]),
+        unread=unread_proportion(patients),
         reasons=dict(reasons.most_common()),
         shifts={} if reference is None else shifts(within, reference),
     )
 
 
-def unread_share(patients: Sequence[Observation]) -> Share:
-    """Return how many, of one image a patient, were rejected or failed."""
-    return Share.of(sum(one.unread for one in patients), len(patients))
+def unread_proportion(patients: Sequence[Observation]) -> Proportion:
+    """Return the proportion of rejected or failed images, given one image of each patient."""
+    return Proportion.of(sum(image.unread for image in patients), len(patients))
 
 
 def shifts(observations: Sequence[Observation], reference: Reference) -> dict[str, Shift]:
-    """Compare the statistics of some images, one of each patient, with a reference."""
-    samples = values_of_patients(observations, reference.bundle)
-    compared = {name: ks_test(samples[name], reference.values[name]) for name in STATISTICS}
-    return {name: shift for name, shift in compared.items() if shift is not None}
+    """Compare each statistic of the first image of each patient with a reference population."""
+    samples = values_by_statistic(observations, reference.bundle)
+    tests = {name: ks_test(samples[name], reference.values[name]) for name in STATISTICS}
+    return {name: shift for name, shift in tests.items() if shift is not None}
 
 
-def values_of_patients(observations: Sequence[Observation], bundle: str) -> dict[str, Floats]:
-    """Return each statistic of what a bundle read, of one image a patient."""
-    patients = list(one_of_each_patient(one for one in observations if one.bundle == bundle))
+def values_by_statistic(observations: Sequence[Observation], bundle: str) -> dict[str, Floats]:
+    """Return the values of each statistic in a bundle's readings, one image of each patient."""
+    patients = list(
+        first_per_patient(reading for reading in observations if reading.bundle == bundle)
+    )
     return {
-        name: np.array([one.values[name] for one in patients if name in one.values], np.float64)
+        name: np.array(
+            [reading.values[name] for reading in patients if name in reading.values], np.float64
+        )
         for name in STATISTICS
     }
 
 
-def _spread(seconds: Sequence[float]) -> Spread | None:
+def _summarise_durations(seconds: Sequence[float]) -> DurationSummary | None:
     if not seconds:
         return None
-    middle, most = np.quantile(seconds, (0.5, 0.95))
-    return Spread(float(middle), float(most))
+    median, percentile_95 = np.quantile(seconds, (0.5, 0.95))
+    return DurationSummary(float(median), float(percentile_95))

@@ -1,4 +1,4 @@
-"""The population that a bundle was validated on: what readings are compared with."""
+"""Reference population of a bundle: statistics of its validation patients."""
 
 import io
 from collections.abc import Iterable, Mapping
@@ -10,29 +10,30 @@ from zipfile import BadZipFile
 import numpy as np
 
 from pneumoscope.dataset import Entry, Manifest, Split
-from pneumoscope.evaluation.statistics.metrics import Floats
+from pneumoscope.evaluation.predictions import Floats
 from pneumoscope.reader import Bundle, Reader, Reading
 from pneumoscope.reader.input_statistics import InputStatistics
 from pneumoscope.support.errors import ClinicError, StorageError
 from pneumoscope.support.files import write_bytes
 
 STATISTICS = ("probability", "distance", *(field.name for field in fields(InputStatistics)))
-"""What is compared: the score, the distance from what was learned from, and the image itself."""
+"""Statistics that are compared: the probability, the distance from the training images, and
+properties of the image itself."""
 
-SHIPPED = Path(__file__).parent / "references"
-"""Of the bundles that come with the package."""
+SHIPPED_REFERENCES = Path(__file__).parent / "references"
+"""References of the bundles that come with the package."""
 
 
 @dataclass(frozen=True, eq=False)
 class Reference:
-    """Values of a bundle's validation patients, one image of each.
+    """Reference population of a bundle: statistics of its validation patients, one image each.
 
     Parameters
     ----------
     bundle
         Identity of the bundle.
     values
-        Of each of `STATISTICS`, ascending, so that no patient's own row is kept.
+        Values of each of `STATISTICS`, sorted, so that no patient's values stay together.
     """
 
     bundle: str
@@ -40,11 +41,11 @@ class Reference:
 
     @property
     def patients(self) -> int:
-        """How many there are."""
+        """Number of patients."""
         return max(map(len, self.values.values()))
 
     def write(self, folder: Path) -> Path:
-        """Write the reference into a folder, under its bundle's name; return the file.
+        """Write the reference to a file in a folder, named by its bundle; return the file.
 
         Raises
         ------
@@ -57,14 +58,14 @@ class Reference:
         try:
             folder.mkdir(parents=True, exist_ok=True)
         except OSError as error:
-            raise StorageError(f"{folder}: cannot be made ({error.strerror})") from error
-        path = folder / _name(self.bundle)
+            raise StorageError(f"{folder}: cannot be created ({error.strerror})") from error
+        path = folder / _file_name(self.bundle)
         write_bytes(path, content.getvalue())
         return path
 
     @classmethod
     def read(cls, path: Path) -> "Reference":
-        """Read what `write` wrote.
+        """Read a file that `write` wrote.
 
         Raises
         ------
@@ -77,20 +78,20 @@ class Reference:
                 return cls(str(arrays["bundle"]), values)
         except (OSError, ValueError, KeyError, EOFError, BadZipFile) as error:
             raise ClinicError(
-                f"references/{path.name}: no reference that can be read; make it again "
-                "with 'pneumoscope reference'"
+                f"references/{path.name}: damaged or not a reference; make it again with "
+                "'pneumoscope reference'"
             ) from error
 
 
 def find_reference(bundle: str, data: Path) -> Reference | None:
-    """Return the reference of a bundle: the clinic's own before the one that is shipped.
+    """Return the reference of a bundle, the clinic's own before the shipped one; None if neither.
 
     Parameters
     ----------
     bundle
-        Its identity.
+        Identity of the bundle.
     data
-        The clinic's folder.
+        Data folder of the clinic.
 
     Examples
     --------
@@ -99,48 +100,56 @@ def find_reference(bundle: str, data: Path) -> Reference | None:
     >>> find_reference(shipped, Path()).patients, find_reference("another@1", Path())
     (568, None)
     """
-    places = (folder / _name(bundle) for folder in (data / "references", SHIPPED))
-    return next((Reference.read(path) for path in places if path.exists()), None)
+    folders = (data / "references", SHIPPED_REFERENCES)
+    paths = (folder / _file_name(bundle) for folder in folders)
+    return next((Reference.read(path) for path in paths if path.exists()), None)
 
 
 def make_reference(reader: Reader, manifest: Manifest) -> Reference:
-    """Read the validation images that a bundle was fitted on: the first image of each patient.
+    """Make a bundle's reference by reading its validation images, the first of each patient.
 
-    Training images would not do: a network is surer of what it has learned by heart.
+    Training images would not do, since a network is more certain of images it was trained on.
+
+    Parameters
+    ----------
+    reader
+        Reader of the bundle.
+    manifest
+        Manifest that the bundle was trained with.
 
     Raises
     ------
     ClinicError
-        If the bundle learned from other data, or another split of it.
+        If the bundle was trained on other data, or on another split.
     """
     bundle = reader.bundle
     if manifest.fingerprint != bundle.record.training_data.fingerprint:
         raise ClinicError(
-            f"{manifest.root}: not the data, or not the split, that {bundle.identity} learned "
-            "from; name those"
+            f"{manifest.root}: {bundle.identity} was trained on other data or another split; give "
+            "its own manifest"
         )
     first: dict[str, Entry] = {}
     for entry in manifest.of(Split.VALIDATION):
         first.setdefault(entry.group, entry)
     readings = reader.read_many(manifest.root / entry.path for entry in first.values())
-    return _reference(bundle, map(values_of, readings))
+    return _reference(bundle, map(statistics_of, readings))
 
 
-def values_of(reading: Reading) -> dict[str, float]:
-    """Return what a reading has of `STATISTICS`."""
+def statistics_of(reading: Reading) -> dict[str, float]:
+    """Return the values of `STATISTICS` of a reading, without those that it lacks."""
     inputs = {} if reading.inputs is None else asdict(reading.inputs)
-    read = {"probability": reading.probability, "distance": reading.distance}
-    return inputs | {name: value for name, value in read.items() if value is not None}
+    scores = {"probability": reading.probability, "distance": reading.distance}
+    return inputs | {name: value for name, value in scores.items() if value is not None}
 
 
 def _reference(bundle: Bundle, rows: Iterable[Mapping[str, float]]) -> Reference:
-    kept = list(rows)
+    rows = list(rows)
     values = {
-        name: np.sort(np.array([row[name] for row in kept if name in row], np.float64))
+        name: np.sort(np.array([row[name] for row in rows if name in row], np.float64))
         for name in STATISTICS
     }
     return Reference(bundle.identity, values)
 
 
-def _name(bundle: str) -> str:
+def _file_name(bundle: str) -> str:
     return f"{bundle}.npz"

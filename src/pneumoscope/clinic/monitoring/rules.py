@@ -1,4 +1,4 @@
-"""When an alert is raised: the rules, their thresholds, and how often they may be wrong."""
+"""Alert rules: their tests, thresholds, and rate of false alarms."""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -8,16 +8,20 @@ from scipy.stats import fisher_exact
 from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
-from pneumoscope.clinic.monitoring.alerts import Concern, Rule, settle
-from pneumoscope.clinic.monitoring.observations import Observation, observe, one_of_each_patient
-from pneumoscope.clinic.monitoring.opinions import Said, agreement, opinions
-from pneumoscope.clinic.monitoring.overview import Yardstick
+from pneumoscope.clinic.monitoring.agreement import JudgedReading, agreement, judged_readings
+from pneumoscope.clinic.monitoring.alerts import AlertCondition, AlertRule, update_alerts
+from pneumoscope.clinic.monitoring.observations import (
+    Observation,
+    first_per_patient,
+    observations_between,
+)
+from pneumoscope.clinic.monitoring.overview import Baseline
 from pneumoscope.clinic.monitoring.periods import (
-    Days,
-    Share,
+    DateRange,
+    Proportion,
     shifts,
-    unread_share,
-    values_of_patients,
+    unread_proportion,
+    values_by_statistic,
 )
 from pneumoscope.clinic.monitoring.reference import Reference
 from pneumoscope.clinic.storage.database import Database
@@ -25,160 +29,170 @@ from pneumoscope.clinic.storage.tables import Site, Task
 from pneumoscope.evaluation.statistics.drift import Band
 from pneumoscope.evaluation.statistics.paired_tests import holm
 
-YEARLY = 0.05
-"""Chance of any false alarm of the rules that test something, in a year in which all is well."""
+FALSE_ALARM_RATE_PER_YEAR = 0.05
+"""Probability of any false alarm of the testing rules in a year without any change."""
 
-LOOKS = 366
-"""In a year: one a day. Days are whole ones, so a further look on a day finds what was found."""
+CHECKS_PER_YEAR = 366
+"""One check a day. Only whole days count, so that more checks on a day find the same."""
 
-LEVEL = YEARLY / LOOKS
-"""That the adjusted p-values of one look must not exceed to raise an alert."""
+SIGNIFICANCE_LEVEL = FALSE_ALARM_RATE_PER_YEAR / CHECKS_PER_YEAR
+"""Largest adjusted p-value in a check that raises an alert."""
 
-WINDOW = 28
-"""Days that are looked at."""
+WINDOW_DAYS = 28
+"""Number of days that are tested."""
 
-BEFORE = 3
-"""Times as many days before them: what shares are compared with."""
+EARLIER_WINDOWS = 3
+"""Length of the time before them that they are compared with, in windows."""
 
-WORSE = 0.05
-"""By how much a share must be worse than before, besides being so by more than chance."""
+MIN_PROPORTION_CHANGE = 0.05
+"""Smallest increase of a proportion that raises an alert, besides being significant."""
 
-PATIENCE = timedelta(minutes=15)
-"""That the first waiting image may have waited."""
+MAX_QUEUE_WAIT = timedelta(minutes=15)
+"""Longest time that the first image in the queue may wait without an alert."""
 
 
 @dataclass(frozen=True, slots=True)
-class Outcome:
-    """Something that was tested at a look.
+class RuleTest:
+    """Result of a rule's statistical test.
 
     Parameters
     ----------
     p
-        Of what was found, or more, by chance.
-    concern
-        What is to be said if it is no chance; None if it is too little to be said.
+        p-value.
+    condition
+        Condition to report if the test is significant; None if the effect is too small to matter.
     """
 
     p: float
-    concern: Concern | None
+    condition: AlertCondition | None
 
 
-def look(database: Database, yardstick: Yardstick, now: datetime) -> None:
-    """Look at all, and begin and end alerts.
+def check_rules(database: Database, baseline: Baseline, now: datetime) -> None:
+    """Check all rules, and begin and end alerts.
 
     Parameters
     ----------
     database
-        The clinic's.
-    yardstick
-        What readings are held against.
+        Database of the clinic.
+    baseline
+        Bundle, operating point and reference population to compare with.
     now
-        The moment.
+        Current time.
     """
     with database.reading() as session:
-        tests = list(_tests(session, yardstick, now))
+        tests = list(_run_tests(session, baseline, now))
     with database.writing() as session:
-        tested = [rule for rule in Rule if rule is not Rule.QUEUE]
-        settle(session, convincing(tests), tested, now)
-    look_at_queue(database, now)
+        rules = [rule for rule in AlertRule if rule is not AlertRule.QUEUE]
+        update_alerts(session, significant_conditions(tests), rules, now)
+    check_queue(database, now)
 
 
-def look_at_queue(database: Database, now: datetime) -> None:
-    """Begin an alert when images wait too long, and end it when they do not."""
+def check_queue(database: Database, now: datetime) -> None:
+    """Begin an alert if images wait too long to be read, and end it when they do not."""
     with database.reading() as session:
         oldest = session.scalar(select(func.min(Task.queued)))
     waited = timedelta(0) if oldest is None else now - oldest
     minutes = waited // timedelta(minutes=1)
-    message = f"an image has waited for {minutes} minutes to be read; are there workers?"
-    late = [Concern(Rule.QUEUE, None, "", message)] if waited > PATIENCE else []
+    message = f"an image has been queued for {minutes} minutes; check that workers are running"
+    condition = AlertCondition(AlertRule.QUEUE, None, "", message)
     with database.writing() as session:
-        settle(session, late, [Rule.QUEUE], now)
+        conditions = [condition] if waited > MAX_QUEUE_WAIT else []
+        update_alerts(session, conditions, [AlertRule.QUEUE], now)
 
 
-def convincing(tests: Sequence[Outcome]) -> list[Concern]:
-    """Return the concerns of those tests whose finding is no chance, all tests taken together.
+def significant_conditions(tests: Sequence[RuleTest]) -> list[AlertCondition]:
+    """Return the conditions of the significant tests of a check, corrected for multiple testing.
 
-    If nothing has changed, any concern comes of a look with a chance of at most `LEVEL`, and of a
-    year of daily looks with at most `YEARLY` (Holm within a look, Bonferroni over looks), whatever
-    the tests and the looks have to do with each other.
+    If nothing has changed, a check reports any condition with a probability of at most
+    `SIGNIFICANCE_LEVEL`, and a year of daily checks with at most `FALSE_ALARM_RATE_PER_YEAR` (Holm
+    within a check, Bonferroni over checks), however tests and checks depend on each other.
     """
     adjusted = holm([test.p for test in tests])
     return [
-        test.concern
+        test.condition
         for test, p in zip(tests, adjusted, strict=True)
-        if p <= LEVEL and test.concern is not None
+        if p <= SIGNIFICANCE_LEVEL and test.condition is not None
     ]
 
 
-def _tests(session: Session, yardstick: Yardstick, now: datetime) -> Iterator[Outcome]:
-    """Test each site by itself: it has its own patients and its own machines."""
-    last = Days.before(now, WINDOW)
-    earlier = Days(last.first - BEFORE * timedelta(WINDOW), last.first - timedelta(1))
+def _run_tests(session: Session, baseline: Baseline, now: datetime) -> Iterator[RuleTest]:
+    """Test each site by itself, since it has its own patients and scanners."""
+    last = DateRange.before(now, WINDOW_DAYS)
+    earlier = DateRange(
+        last.first - EARLIER_WINDOWS * timedelta(WINDOW_DAYS), last.first - timedelta(1)
+    )
     for site in session.scalars(select(Site.id).order_by(Site.id)).all():
-        seen = observe(session, earlier.begin, last.end, site)
-        now_seen = [one for one in seen if one.created >= last.begin]
-        before_seen = [one for one in seen if one.created < last.begin]
-        if yardstick.reference is not None:
-            yield from drift_tests(site, now_seen, yardstick.reference)
-        yield from change_tests(site, now_seen, before_seen, yardstick.bundle)
-        yield unread_test(site, now_seen, before_seen)
-        yield agreement_test(site, last, earlier, opinions(session, yardstick.bundle, site))
+        observations = observations_between(session, earlier.begin, last.end, site)
+        recent = [reading for reading in observations if reading.created >= last.begin]
+        previous = [reading for reading in observations if reading.created < last.begin]
+        if baseline.reference is not None:
+            yield from drift_tests(site, recent, baseline.reference)
+        yield from change_tests(site, recent, previous, baseline.bundle)
+        yield unread_test(site, recent, previous)
+        judged = judged_readings(session, baseline.bundle, site)
+        yield agreement_test(site, last, earlier, judged)
 
 
 def drift_tests(
     site: str, observations: Sequence[Observation], reference: Reference
-) -> Iterator[Outcome]:
-    """Test each statistic of a site's patients against the reference."""
+) -> Iterator[RuleTest]:
+    """Test each statistic of a site's patients against the reference population."""
     for name, shift in shifts(observations, reference).items():
         message = (
-            f"the distribution of {name} is not that of the bundle's population: stability index "
-            f"{shift.index:.2f}, distance {shift.distance:.2f}, {shift.patients} patients"
+            f"the distribution of {name} differs from the bundle's reference population: stability "
+            f"index {shift.index:.2f}, distance {shift.distance:.2f}, {shift.patients} patients"
         )
-        rule = Rule.LARGE_DRIFT if shift.band is Band.LARGE else Rule.DRIFT
-        yield Outcome(shift.p, Concern(rule, site, name, message))
+        rule = AlertRule.LARGE_DRIFT if shift.band is Band.LARGE else AlertRule.DRIFT
+        yield RuleTest(shift.p, AlertCondition(rule, site, name, message))
 
 
 def change_tests(
     site: str, last: Sequence[Observation], earlier: Sequence[Observation], bundle: str
-) -> Iterator[Outcome]:
-    """Test each statistic of a site's new patients against those that came before them."""
-    known = {one.patient for one in earlier}
-    new = [one for one in last if one.patient not in known]
-    before = Reference(bundle, values_of_patients(earlier, bundle))
+) -> Iterator[RuleTest]:
+    """Test each statistic of a site's new patients against the patients before them."""
+    known = {reading.patient for reading in earlier}
+    new = [reading for reading in last if reading.patient not in known]
+    before = Reference(bundle, values_by_statistic(earlier, bundle))
     for name, shift in shifts(new, before).items():
         message = (
-            f"the distribution of {name} is not what it was in the {BEFORE * WINDOW} days before: "
-            f"stability index {shift.index:.2f}, distance {shift.distance:.2f}, "
+            f"the distribution of {name} differs from the {EARLIER_WINDOWS * WINDOW_DAYS} days "
+            f"before: stability index {shift.index:.2f}, distance {shift.distance:.2f}, "
             f"{shift.patients} patients"
         )
-        concern = Concern(Rule.CHANGE, site, name, message)
-        # Among very many patients a change of no importance is no chance either.
-        yield Outcome(shift.p, None if shift.band is Band.SMALL else concern)
+        condition = AlertCondition(AlertRule.CHANGE, site, name, message)
+        # Among very many patients even a change without importance is significant.
+        yield RuleTest(shift.p, None if shift.band is Band.SMALL else condition)
 
 
-def unread_test(site: str, last: Sequence[Observation], earlier: Sequence[Observation]) -> Outcome:
+def unread_test(site: str, last: Sequence[Observation], earlier: Sequence[Observation]) -> RuleTest:
     """Test whether more patients' images are rejected or fail than before."""
-    now, before = (unread_share(list(one_of_each_patient(part))) for part in (last, earlier))
-    message = f"more images are rejected or fail: {_words(now)}, before {_words(before)}"
-    return _share_test(now, before, Concern(Rule.UNREAD, site, "", message))
+    now, before = (
+        unread_proportion(list(first_per_patient(readings))) for readings in (last, earlier)
+    )
+    message = f"more images are rejected or fail: {_text(now)}, before {_text(before)}"
+    return _proportion_test(now, before, AlertCondition(AlertRule.UNREAD, site, "", message))
 
 
-def agreement_test(site: str, last: Days, earlier: Days, said: Sequence[Said]) -> Outcome:
-    """Test whether people agree less than before."""
-    now, before = (agreement(days, said).agree for days in (last, earlier))
-    message = f"people agree less with readings: {_words(now)}, before {_words(before)}"
-    concern = Concern(Rule.AGREEMENT, site, "", message)
-    not_now, not_before = (Share.of(one.whole - one.part, one.whole) for one in (now, before))
-    return _share_test(not_now, not_before, concern)
+def agreement_test(
+    site: str, last: DateRange, earlier: DateRange, judged: Sequence[JudgedReading]
+) -> RuleTest:
+    """Test whether clinicians agree less with readings than before."""
+    now, before = (agreement(days, judged).agree for days in (last, earlier))
+    message = f"clinicians agree less with readings: {_text(now)}, before {_text(before)}"
+    condition = AlertCondition(AlertRule.AGREEMENT, site, "", message)
+    disagree_now, disagree_before = (
+        Proportion.of(agree.whole - agree.part, agree.whole) for agree in (now, before)
+    )
+    return _proportion_test(disagree_now, disagree_before, condition)
 
 
-def _share_test(now: Share, before: Share, concern: Concern) -> Outcome:
-    """Test whether a share is higher than it was (Fisher's exact test, one-sided)."""
-    table = [[one.part, one.whole - one.part] for one in (now, before)]
+def _proportion_test(now: Proportion, before: Proportion, condition: AlertCondition) -> RuleTest:
+    """Test whether a proportion is higher than before (Fisher's exact test, one-sided)."""
+    table = [[sample.part, sample.whole - sample.part] for sample in (now, before)]
     p = float(fisher_exact(table, "greater").pvalue) if now.whole and before.whole else 1.0
-    worse = p < 1 and now.part / now.whole - before.part / before.whole >= WORSE
-    return Outcome(p, concern if worse else None)
+    relevant = p < 1 and now.part / now.whole - before.part / before.whole >= MIN_PROPORTION_CHANGE
+    return RuleTest(p, condition if relevant else None)
 
 
-def _words(share: Share) -> str:
-    return f"{share.part} of {share.whole}"
+def _text(proportion: Proportion) -> str:
+    return f"{proportion.part} of {proportion.whole}"

@@ -14,7 +14,7 @@ from pneumoscope.clinic.api.app import create_app
 from pneumoscope.clinic.api.security import COOKIE
 from pneumoscope.clinic.identity import second_factor
 from pneumoscope.clinic.identity.accounts import Role, set_role
-from pneumoscope.clinic.serve import prepare
+from pneumoscope.clinic.serve import prepare_database
 from pneumoscope.clinic.settings import Clinic
 from pneumoscope.clinic.storage.tables import Identity, SecondFactor, User
 
@@ -61,7 +61,7 @@ def test_a_password_is_changed_with_the_old_one_and_by_the_same_rules(
     assert (easy.status_code, "easily guessed" in easy.text) == (400, True)
     for _ in range(5):
         wrong = mine.put("/v1/account/password", json={"old": NEW, "new": NEW})
-        assert (wrong.status_code, "password is wrong" in wrong.text) == (403, True)
+        assert (wrong.status_code, "wrong password" in wrong.text) == (403, True)
     locked = mine.put("/v1/account/password", json={"old": PASSWORD, "new": NEW})
     assert locked.status_code == 403
     assert other.get("/v1/account").status_code == 200
@@ -79,7 +79,7 @@ def test_without_a_password_there_is_none_to_change(as_: As) -> None:
         "sessions": [],
     }
     change = reviewer.put("/v1/account/password", json={"old": PASSWORD, "new": NEW})
-    assert (change.status_code, "no password here" in change.text) == (409, True)
+    assert (change.status_code, "no password" in change.text) == (409, True)
 
 
 def test_a_user_chooses_the_password_which_no_administrator_knows(
@@ -204,7 +204,7 @@ def test_an_administrator_resets_what_was_lost(anonymous: TestClient, as_: As) -
 def test_where_it_is_demanded_administrators_do_nothing_without_one(
     clinic: Clinic, as_: As
 ) -> None:
-    strict = replace(clinic, settings=replace(clinic.settings, second_factor=True))
+    strict = replace(clinic, settings=replace(clinic.settings, require_second_factor=True))
     users = as_(Role.ADMINISTRATOR).get("/v1/users").json()
     user = next(one for one in users if one["name"] == "a clinician")
     with clinic.database.writing() as session:
@@ -228,11 +228,11 @@ def test_a_server_that_starts_seals_what_an_older_one_kept_as_it_is(clinic: Clin
     with clinic.database.writing() as session:
         user = session.scalars(select(User.id).where(User.name == "a clinician")).one()
         session.add(SecondFactor(user_id=user, secret=secret, begun=datetime.now(UTC)))
-    prepare(clinic)
+    prepare_database(clinic)
     with clinic.database.reading() as session:
         kept = session.get_one(SecondFactor, user).secret
     assert secret not in kept
-    assert clinic.vault.open(kept, user) == secret
+    assert clinic.secret_box.open(kept, user) == secret
     assert (clinic.settings.data / "key").is_file()
 
 

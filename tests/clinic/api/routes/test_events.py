@@ -15,7 +15,7 @@ from sqlalchemy.exc import OperationalError
 
 from pneumoscope.clinic.api.app import create_app
 from pneumoscope.clinic.api.security import COOKIE
-from pneumoscope.clinic.identity.accounts import Role, set_role, users
+from pneumoscope.clinic.identity.accounts import Role, list_users, set_role
 from pneumoscope.clinic.identity.credentials import digest, revoke_token, tokens_of
 from pneumoscope.clinic.settings import Clinic
 from pneumoscope.clinic.storage.tables import AuditEntry, Site, UserSession
@@ -29,7 +29,7 @@ As = Callable[[Role], TestClient]
 SOON = 10.0
 """Seconds within which something comes."""
 
-LOOK_EVERY = listeners._LOOK_EVERY
+LOOK_EVERY = listeners._POLL_SECONDS
 HURRIED = 0.2
 """Seconds between two looks here, so that most tests wait for less."""
 
@@ -71,7 +71,7 @@ class Stream:
 
 @pytest.fixture
 def port(clinic: Clinic, monkeypatch: pytest.MonkeyPatch) -> Iterator[int]:
-    monkeypatch.setattr(listeners, "_LOOK_EVERY", HURRIED)
+    monkeypatch.setattr(listeners, "_POLL_SECONDS", HURRIED)
     with served(create_app(clinic), timeout_graceful_shutdown=1) as taken:
         yield taken
 
@@ -187,7 +187,7 @@ def test_all_who_listen_share_one_look_a_second(
 
     original = listeners.Listeners._look
     monkeypatch.setattr(listeners.Listeners, "_look", look)
-    monkeypatch.setattr(listeners, "_LOOK_EVERY", LOOK_EVERY)
+    monkeypatch.setattr(listeners, "_POLL_SECONDS", LOOK_EVERY)
     headers = [of(as_(role)) for role in (Role.CLINICIAN, Role.REVIEWER)]
     streams = [listen(headers[number % 2]) for number in range(12)]
     assert all(stream.changes() for stream in streams)
@@ -267,7 +267,7 @@ def test_who_is_let_in_no_more_learns_no_more(
     stream, stays = listen(of(as_(Role.CLINICIAN))), listen(of(as_(Role.REVIEWER)))
     assert stream.changes()
     with clinic.database.writing() as session:
-        user = next(one for one in users(session) if one.role == Role.CLINICIAN)
+        user = next(one for one in list_users(session) if one.role == Role.CLINICIAN)
         if how == "revoked":
             revoke_token(session, tokens_of(session, user.id)[0].id, datetime.now(UTC))
         else:
@@ -285,7 +285,7 @@ def test_another_role_sees_from_then_on_what_it_may(
     stream = listen(of(as_(Role.REVIEWER)))
     assert stream.changes()
     with clinic.database.writing() as session:
-        user = next(one for one in users(session) if one.role == Role.REVIEWER)
+        user = next(one for one in list_users(session) if one.role == Role.REVIEWER)
         set_role(session, user.id, Role.CLINICIAN)
     while not stream.stays_silent():
         pass
@@ -297,7 +297,7 @@ def test_another_role_sees_from_then_on_what_it_may(
 def test_no_connection_is_for_ever(
     listen: Listen, as_: As, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(listeners, "LONGEST", 2.0)
+    monkeypatch.setattr(listeners, "MAX_LISTENING_SECONDS", 2.0)
     began = time.monotonic()
     stream = listen(of(as_(Role.CLINICIAN)))
     assert stream.changes()

@@ -50,7 +50,7 @@ def test_what_is_no_export_is_refused(as_: As, phantoms: list[bytes], monkeypatc
     reviewer = as_(Role.REVIEWER)
     for wrong in ({"since": "2026-01-01T00:00:00"}, {"status": "lost"}, {"what": 1}):
         assert reviewer.post("/v1/exports", json=wrong).status_code == 422, wrong
-    monkeypatch.setattr(exports, "MOST_IMAGES", 1)
+    monkeypatch.setattr(exports, "MAX_EXPORTED_IMAGES", 1)
     answer = reviewer.post("/v1/exports", json={})
     assert answer.status_code == 400
     assert "export-studies" in answer.json()["detail"]

@@ -29,7 +29,7 @@ def test_the_grey_values_are_those_of_the_file(
 ) -> None:
     clinician = as_(Role.CLINICIAN)
     waiting = clinician.get(f"/v1/images/{image}/pixels")
-    assert (waiting.status_code, "waits" in waiting.json()["detail"]) == (409, True)
+    assert (waiting.status_code, "queued" in waiting.json()["detail"]) == (409, True)
     read_all()
     answer = clinician.get(f"/v1/images/{image}/pixels")
     assert answer.headers["content-type"] == "image/x-portable-graymap"

@@ -70,10 +70,10 @@ def test_the_figures_over_http(as_: As, busy: Simulated) -> None:
     shift = found["periods"][-1]["shifts"]["brightness"]
     assert shift["band"] == "large"
     assert sum(shift["shares"]) == pytest.approx(1)
-    assert found["adjusted"]["brightness"] < 1e-6 < found["adjusted"]["noise"]
+    assert found["adjusted_p"]["brightness"] < 1e-6 < found["adjusted_p"]["noise"]
     assert len(found["agreement"]) == 8
     sensitivity = found["accuracy"]["corrected"]["sensitivity"]
-    assert sensitivity["interval"]["low"] < sensitivity["value"] < sensitivity["interval"]["high"]
+    assert sensitivity["low"] < sensitivity["value"] < sensitivity["high"]
     assert found["reference_patients"] == 568
 
 
@@ -96,12 +96,12 @@ def test_alerts_are_looked_for_listed_and_acknowledged(
 ) -> None:
     reviewer, administrator = as_(Role.REVIEWER), as_(Role.ADMINISTRATOR)
     assert reviewer.get("/v1/monitoring/alerts").json() == []
-    begun = reviewer.post("/v1/monitoring/look").json()
+    begun = reviewer.post("/v1/monitoring/check").json()
     assert {(one["rule"], one["subject"], one["site"]) for one in begun} == {
         ("change", "brightness", "Ward"),
         ("large drift", "brightness", "Ward"),
     }
-    assert reviewer.post("/v1/monitoring/look").json() == begun
+    assert reviewer.post("/v1/monitoring/check").json() == begun
     alert = begun[0]
     path = f"/v1/monitoring/alerts/{alert['id']}/acknowledgement"
     assert reviewer.post(path).status_code == 403
@@ -125,7 +125,7 @@ def test_alerts_are_looked_for_listed_and_acknowledged(
 
 def test_the_report_is_one_page_that_browsers_may_show(as_: As, busy: Simulated) -> None:
     client = as_(Role.REVIEWER)
-    client.post("/v1/monitoring/look")
+    client.post("/v1/monitoring/check")
     answer = client.get("/v1/monitoring/report", params={"windows": 2})
     assert answer.headers["content-type"].startswith("text/html")
     page, policy = answer.text, answer.headers["content-security-policy"]
@@ -141,8 +141,8 @@ def test_the_report_is_one_page_that_browsers_may_show(as_: As, busy: Simulated)
 
 def test_a_report_of_nothing_says_so(as_: As) -> None:
     page = as_(Role.REVIEWER).get("/v1/monitoring/report").text
-    assert "None stands." in page
-    assert "nothing can be said" in page
+    assert "no open alerts" in page
+    assert "too few to compare" in page
 
 
 def test_neither_figures_nor_page_name_a_patient(as_: As, busy: Simulated, clinic: Clinic) -> None:

@@ -56,7 +56,7 @@ def test_reviewers_and_administrators_see_the_figures_and_alerts(
     assert shown[5] == "<0.0001"
     each = said["accuracy"]["corrected"]
     assert seen["corrected"] == " | ".join(
-        f"{one['value']:.3f} ({one['interval']['low']:.3f} to {one['interval']['high']:.3f})"
+        f"{one['value']:.3f} ({one['low']:.3f} to {one['high']:.3f})"
         for one in (each["sensitivity"], each["specificity"])
     )
     sites = {one["name"]: one["id"] for one in as_(Role.REVIEWER).get("/v1/sites").json()}

@@ -50,16 +50,18 @@ def test_priors_are_the_patients_other_studies_at_the_site_newest_first(
 ) -> None:
     clinician = as_(Role.CLINICIAN)
 
-    def priors(name: str, **more: int) -> list[str]:
+    def prior_studies(name: str, **more: int) -> list[str]:
         answer = clinician.get(f"/v1/studies/{studies[name]}/priors", params=more)
         assert answer.status_code == 200
         names = {study_id: name for name, study_id in studies.items()}
         return [names[one["id"]] for one in answer.json()]
 
-    assert priors("now") == ["undated", "old, late sent", "last year"]
-    assert priors("now", limit=1) == ["undated"]
-    assert priors("last year") == ["now", "undated", "old, late sent"]
-    assert priors("elsewhere") == priors("another's") == priors("nobody's") == []
+    assert prior_studies("now") == ["undated", "old, late sent", "last year"]
+    assert prior_studies("now", limit=1) == ["undated"]
+    assert prior_studies("last year") == ["now", "undated", "old, late sent"]
+    assert (
+        prior_studies("elsewhere") == prior_studies("another's") == prior_studies("nobody's") == []
+    )
     with clinic.database.reading() as session:
         entries = session.scalars(
             select(AuditEntry).where(AuditEntry.action == "see priors").order_by(AuditEntry.number)

@@ -10,8 +10,8 @@ from sqlalchemy import select
 
 from pneumoscope.clinic.api.routes import readings
 from pneumoscope.clinic.identity.accounts import Role
-from pneumoscope.clinic.privacy.purge import purge_due
-from pneumoscope.clinic.queue.intake import Kept, Upload, keep
+from pneumoscope.clinic.privacy.purge import purge_expired
+from pneumoscope.clinic.queue.intake import StoredUpload, Upload, store_upload
 from pneumoscope.clinic.settings import Clinic
 from pneumoscope.clinic.storage.file_store import FileStore
 from pneumoscope.clinic.storage.tables import AuditEntry
@@ -33,7 +33,7 @@ def image(as_: As, phantoms: list[bytes], read_all: Callable[[], int]) -> dict[s
 
 
 def purge(clinic: Clinic) -> None:
-    purge_due(clinic.database, clinic.store, "the server", datetime.now(UTC) + LATER)
+    purge_expired(clinic.database, clinic.store, "the server", datetime.now(UTC) + LATER)
 
 
 def test_an_administrator_decides_how_long_studies_are_kept(as_: As, clinic: Clinic) -> None:
@@ -150,13 +150,13 @@ def test_a_file_that_is_purged_while_it_is_handed_in_is_kept(
 ) -> None:
     as_(Role.ADMINISTRATOR).put("/v1/retention", json={"pixels_days": 1, "studies_days": None})
 
-    def keep_and_purge(store: FileStore, upload: Upload) -> Kept:
-        kept = keep(store, upload)
+    def keep_and_purge(store: FileStore, upload: Upload) -> StoredUpload:
+        kept = store_upload(store, upload)
         purge(clinic)
         assert not store.path(kept.sha256).exists()
         return kept
 
-    monkeypatch.setattr(readings, "keep", keep_and_purge)
+    monkeypatch.setattr(readings, "store_upload", keep_and_purge)
     sent = [("files", ("again.png", phantoms[0], "image/png"))]
     made = as_(Role.SERVICE).post("/v1/readings", files=sent).json()["images"][0]
     shown = as_(Role.SERVICE).get(f"/v1/images/{made['id']}/file")

@@ -22,7 +22,7 @@ from pneumoscope.clinic.api.routes.single_sign_on import BROWSER_COOKIE
 from pneumoscope.clinic.api.security import COOKIE
 from pneumoscope.clinic.identity import oidc
 from pneumoscope.clinic.identity.accounts import Role, create_user, deactivate
-from pneumoscope.clinic.settings import Clinic, SignOn
+from pneumoscope.clinic.settings import Clinic, OidcSettings
 from pneumoscope.clinic.storage.tables import AuditEntry, Identity, User
 
 from ...issuer import CLIENT, ODD_SECRET, SECRET, Claims, Issuer, ec_key, rsa_key
@@ -40,8 +40,8 @@ def issuer() -> Iterator[Issuer]:
 
 @pytest.fixture
 def clinic(clinic: Clinic, issuer: Issuer) -> Clinic:
-    sign_on = SignOn(issuer.url, CLIENT, SECRET, ADDRESS, "groups", ROLES)
-    return replace(clinic, settings=replace(clinic.settings, sign_on=sign_on))
+    oidc = OidcSettings(issuer.url, CLIENT, SECRET, ADDRESS, "groups", ROLES)
+    return replace(clinic, settings=replace(clinic.settings, oidc=oidc))
 
 
 @pytest.fixture
@@ -408,9 +408,9 @@ def test_a_secret_of_odd_letters_goes_in_the_body_where_that_may_be(
 ) -> None:
     issuer.secret = ODD_SECRET
     issuer.discovery = {"token_endpoint_auth_methods_supported": ["client_secret_post"]}
-    assert clinic.settings.sign_on is not None
-    sign_on = replace(clinic.settings.sign_on, client_secret=ODD_SECRET)
-    clinic = replace(clinic, settings=replace(clinic.settings, sign_on=sign_on))
+    assert clinic.settings.oidc is not None
+    oidc = replace(clinic.settings.oidc, client_secret=ODD_SECRET)
+    clinic = replace(clinic, settings=replace(clinic.settings, oidc=oidc))
     browser = TestClient(create_app(clinic), ADDRESS, follow_redirects=False)
     assert sign_in(browser).status_code == 200
 

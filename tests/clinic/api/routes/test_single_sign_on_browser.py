@@ -10,7 +10,7 @@ import pytest
 
 from pneumoscope.clinic.api.app import create_app
 from pneumoscope.clinic.identity.accounts import Role
-from pneumoscope.clinic.settings import Clinic, SignOn
+from pneumoscope.clinic.settings import Clinic, OidcSettings
 
 from ...issuer import CLIENT, SECRET, Issuer
 from ...serving import served
@@ -25,10 +25,10 @@ def test_a_browser_is_signed_in_on_the_page_that_it_comes_back_to(
     with Issuer().running() as issuer:  # at 127.0.0.1, which is another site than localhost
         issuer.has_page = True
         address = f"http://localhost:{port}"
-        sign_on = SignOn(
+        oidc = OidcSettings(
             issuer.url, CLIENT, SECRET, address, "groups", (("doctors", Role.CLINICIAN),)
         )
-        app = create_app(replace(clinic, settings=replace(clinic.settings, sign_on=sign_on)))
+        app = create_app(replace(clinic, settings=replace(clinic.settings, oidc=oidc)))
         pictures = os.environ.get("PNEUMOSCOPE_CLINIC_PICTURES")
         with served(app, port=port):
             found = drive("sign-on", {"address": address, "pictures": pictures})

@@ -66,11 +66,11 @@ def test_what_the_page_loads_is_kept_for_ever(browser: TestClient) -> None:
 
 
 def test_pages_without_a_script_have_the_pages_style_and_icon(built: Path) -> None:
-    assert web_page.links() == ""
+    assert web_page.style_links() == ""
     icon, style = '<link rel="icon" href="/assets/a.svg">', '<link rel="stylesheet" href="/a.css">'
     script = '<script type="module" src="/assets/a.js"></script>'
     (built / "index.html").write_text(f"<head>{icon}{script}\n{style}</head>")
-    assert web_page.links() == icon + style
+    assert web_page.style_links() == icon + style
 
 
 @pytest.mark.parametrize("path", ["../secret.txt", "..%2fsecret.txt", "%2e%2e/secret.txt"])
@@ -102,4 +102,7 @@ def test_the_models_limits_and_figures_are_those_of_its_bundle(as_: As) -> None:
         point.high,
     )
     assert told["measured_on"] == ("test" if point.tested else "validation")
-    assert told["figures"]["recall"]["value"] == (point.tested or point.measured)["recall"].value
+    assert (
+        told["metrics"]["sensitivity"]["value"]
+        == (point.tested or point.measured)["sensitivity"].value
+    )

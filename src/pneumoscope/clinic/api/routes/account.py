@@ -1,4 +1,4 @@
-"""What people do with their own accounts."""
+"""Account of the signed-in user: password, second factor and sessions."""
 
 from datetime import UTC, datetime
 from http import HTTPStatus
@@ -9,10 +9,16 @@ from pydantic import BaseModel, Field
 from sqlalchemy.orm import Session
 
 from pneumoscope.clinic import audit
-from pneumoscope.clinic.api.fields import Text
+from pneumoscope.clinic.api.fields import Identifier, Text
 from pneumoscope.clinic.api.problems import ProblemError
-from pneumoscope.clinic.api.routes.sessions import limit_rate
-from pneumoscope.clinic.api.security import Person, TheCaller, TheClinic, address_of
+from pneumoscope.clinic.api.security import (
+    CallerDep,
+    ClinicDep,
+    StaffMember,
+    client_address,
+    limit_rate,
+)
+from pneumoscope.clinic.audit import Action
 from pneumoscope.clinic.identity import accounts, credentials, password_reset, second_factor
 from pneumoscope.clinic.identity.accounts import Actor, Role
 from pneumoscope.clinic.identity.sign_in import check_password, confirm_password, confirm_with_code
@@ -21,11 +27,11 @@ from pneumoscope.clinic.storage.tables import User, UserSession
 
 router = APIRouter(prefix="/v1", tags=["account"])
 
-Password = Annotated[Text, Field(max_length=256)]
+_Password = Annotated[Text, Field(max_length=256)]
 
 
-class SessionView(BaseModel):
-    """A browser that is signed in; ``current`` is the one that asks."""
+class BrowserSession(BaseModel):
+    """Session of a browser; ``current`` is the one that sends the request."""
 
     id: str
     opened: datetime
@@ -35,134 +41,151 @@ class SessionView(BaseModel):
     current: bool
 
 
-class AccountView(BaseModel):
-    """One's own account; without a password if one signs in by the single sign-on or by token."""
+class Account(BaseModel):
+    """Account of the signed-in user.
+
+    ``has_password`` is false for users who sign in by single sign-on or API token alone.
+    """
 
     name: str
     role: Role
     has_password: bool
     second_factor: bool
     recovery_codes: int
-    sessions: list[SessionView]
+    sessions: list[BrowserSession]
 
 
-class NewPassword(BaseModel):
-    """Another password, and the one that it replaces."""
+class PasswordChange(BaseModel):
+    """New password, and the old one as proof."""
 
-    old: Password
-    new: Password
-
-
-class Ended(BaseModel):
-    """Which session ends: all but the current one if null; with the password, if one has one."""
-
-    session: Annotated[str | None, Field(pattern="^[0-9a-f]{32}$")]
-    password: Password | None = None
+    old: _Password
+    new: _Password
 
 
-class Proof(BaseModel):
-    """The password again, before what weighs more than looking."""
+class SessionsToEnd(BaseModel):
+    """Session to end, or null for all but the current one; with the password, if there is one."""
 
-    password: Password
+    session: Identifier | None
+    password: _Password | None = None
 
 
-class Code(BaseModel):
-    """A code of the second factor."""
+class PasswordConfirmation(BaseModel):
+    """Password again, before a change of the account."""
+
+    password: _Password
+
+
+class SecondFactorCode(BaseModel):
+    """Code of the second factor, or a recovery code."""
 
     code: Annotated[Text, Field(max_length=64)]
 
 
-class ProofWithCode(Proof, Code):
-    """Password and code again."""
+class PasswordAndCode(PasswordConfirmation, SecondFactorCode):
+    """Password and code again, before a change of the account."""
 
 
-class SecretView(BaseModel):
-    """What an authenticator app is told: as text, as an address, and as a picture (SVG) of it."""
+class SecondFactorSetup(BaseModel):
+    """Secret for an authenticator app: as text, as otpauth URI, and as QR code (SVG) of the URI."""
 
     secret: str
     address: str
     picture: str
 
 
-class RecoveryCodesView(BaseModel):
-    """Codes that each work once instead of the device, shown this once."""
+class RecoveryCodes(BaseModel):
+    """Recovery codes, shown once; each replaces a code of the device, once."""
 
     recovery_codes: list[str]
 
 
-class ChosenPassword(BaseModel):
-    """A password, and the token of the link with which it is chosen."""
+class PasswordReset(BaseModel):
+    """New password, and the token of the link that allows it."""
 
     token: Annotated[Text, Field(max_length=100)]
-    password: Password
+    password: _Password
 
 
 @router.get("/account")
-def account(clinic: TheClinic, actor: Person, caller: TheCaller) -> AccountView:
-    """Show one's own account, and where one is signed in."""
+def get_account(clinic: ClinicDep, actor: StaffMember, caller: CallerDep) -> Account:
+    """Return the signed-in user's account and sessions."""
     with clinic.database.reading() as session:
         user = session.get_one(User, actor.user_id)
         sessions = credentials.sessions_of(session, actor.user_id, datetime.now(UTC))
-        return AccountView(
+        return Account(
             name=actor.name,
             role=actor.role,
             has_password=user.password_hash is not None,
             second_factor=second_factor.is_active(session, actor.user_id),
-            recovery_codes=second_factor.recovery_codes_left(session, actor.user_id),
-            sessions=[_session_view(one, caller.proof) for one in sessions],
+            recovery_codes=second_factor.count_recovery_codes(session, actor.user_id),
+            sessions=[_session_response(row, caller.token_digest) for row in sessions],
         )
 
 
 @router.put(
     "/account/password", status_code=HTTPStatus.NO_CONTENT, dependencies=[Depends(limit_rate)]
 )
-def change_password(
-    clinic: TheClinic, actor: Person, caller: TheCaller, passwords: NewPassword
+def update_password(
+    clinic: ClinicDep, actor: StaffMember, caller: CallerDep, change: PasswordChange
 ) -> None:
-    """Choose another password, with the old one; all other sessions of the account end."""
-    kept = accounts.new_password(clinic.database, actor.name, passwords.new)
-    _require_password(_proved(clinic, actor, passwords.old))
+    """Change the password.
+
+    All other sessions of the account end.
+    """
+    password = accounts.hash_new_password(clinic.database, actor.name, change.new)
+    _require_password(_confirm(clinic, actor, change.old))
     with clinic.database.writing() as session:
-        accounts.set_password(session, actor.user_id, kept, keep=caller.proof)
-        _record(session, actor, "change password")
+        accounts.set_password(session, actor.user_id, password, keep_session=caller.token_digest)
+        _record(session, actor, Action.CHANGE_PASSWORD)
 
 
 @router.post(
     "/account/sessions/end", status_code=HTTPStatus.NO_CONTENT, dependencies=[Depends(limit_rate)]
 )
-def end_sessions(clinic: TheClinic, actor: Person, caller: TheCaller, ended: Ended) -> None:
-    """Sign oneself out of another browser, or of all but the one that asks."""
-    _proved(clinic, actor, ended.password or "")
+def end_sessions(
+    clinic: ClinicDep, actor: StaffMember, caller: CallerDep, choice: SessionsToEnd
+) -> None:
+    """End one session of the account, or all but the current one."""
+    _confirm(clinic, actor, choice.password or "")
     with clinic.database.writing() as session:
-        if ended.session is None:
-            accounts.end_sessions(session, actor.user_id, keep=caller.proof)
-        elif not credentials.end_session(session, actor.user_id, ended.session):
-            raise ProblemError(HTTPStatus.NOT_FOUND, "there is no such session of yours (any more)")
-        _record(session, actor, "end sessions")
+        if choice.session is None:
+            accounts.end_sessions(session, actor.user_id, keep_session=caller.token_digest)
+        elif not credentials.end_session(session, actor.user_id, choice.session):
+            raise ProblemError(
+                HTTPStatus.NOT_FOUND, "you have no such session; it may have ended already"
+            )
+        _record(session, actor, Action.END_SESSIONS)
 
 
 @router.post("/account/second-factor", dependencies=[Depends(limit_rate)])
-def begin_second_factor(clinic: TheClinic, actor: Person, proof: Proof) -> SecretView:
-    """Begin to set up a second factor: an authenticator app that makes codes (TOTP, RFC 6238)."""
-    _require_password(_proved(clinic, actor, proof.password))
+def create_second_factor(
+    clinic: ClinicDep, actor: StaffMember, confirmation: PasswordConfirmation
+) -> SecondFactorSetup:
+    """Begin the enrolment of an authenticator app (TOTP, RFC 6238)."""
+    _require_password(_confirm(clinic, actor, confirmation.password))
     with clinic.database.writing() as session:
-        secret = second_factor.begin(session, clinic.vault, actor.user_id, datetime.now(UTC))
-    address = second_factor.address(secret, actor.name)
-    return SecretView(secret=secret, address=address, picture=second_factor.picture(address))
+        secret = second_factor.begin_enrolment(
+            session, clinic.secret_box, actor.user_id, datetime.now(UTC)
+        )
+    uri = second_factor.otpauth_uri(secret, actor.name)
+    return SecondFactorSetup(secret=secret, address=uri, picture=second_factor.qr_code(uri))
 
 
 @router.put("/account/second-factor", dependencies=[Depends(limit_rate)])
 def confirm_second_factor(
-    clinic: TheClinic, actor: Person, caller: TheCaller, code: Code
-) -> RecoveryCodesView:
-    """Have the second factor count, with a first code of it; all other sessions end."""
+    clinic: ClinicDep, actor: StaffMember, caller: CallerDep, code: SecondFactorCode
+) -> RecoveryCodes:
+    """Complete the enrolment of an authenticator app with a first code.
+
+    From then on every sign-in needs a code. All other sessions of the account end.
+    """
     with clinic.database.writing() as session:
         codes = second_factor.confirm_enrolment(
-            session, clinic.vault, actor.user_id, code.code, datetime.now(UTC)
+            session, clinic.secret_box, actor.user_id, code.code, datetime.now(UTC)
         )
-        accounts.end_sessions(session, actor.user_id, keep=caller.proof)
-        _record(session, actor, "set up second factor")
-    return RecoveryCodesView(recovery_codes=codes)
+        accounts.end_sessions(session, actor.user_id, keep_session=caller.token_digest)
+        _record(session, actor, Action.ENABLE_SECOND_FACTOR)
+    return RecoveryCodes(recovery_codes=codes)
 
 
 @router.post(
@@ -170,74 +193,81 @@ def confirm_second_factor(
     status_code=HTTPStatus.NO_CONTENT,
     dependencies=[Depends(limit_rate)],
 )
-def end_second_factor(clinic: TheClinic, actor: Person, proof: ProofWithCode) -> None:
-    """Sign in without a second factor from now on."""
-    _require_password(_proved(clinic, actor, proof.password, proof.code))
+def delete_second_factor(
+    clinic: ClinicDep, actor: StaffMember, confirmation: PasswordAndCode
+) -> None:
+    """Remove the second factor."""
+    _require_password(_confirm(clinic, actor, confirmation.password, confirmation.code))
     with clinic.database.writing() as session:
         second_factor.remove(session, actor.user_id)
-        _record(session, actor, "end second factor")
+        _record(session, actor, Action.DISABLE_SECOND_FACTOR)
 
 
 @router.post("/password", status_code=HTTPStatus.NO_CONTENT, dependencies=[Depends(limit_rate)])
-def choose_password(clinic: TheClinic, chosen: ChosenPassword, request: Request) -> None:
-    """Choose a password, with the link that an administrator handed over; open sessions end."""
+def reset_password(clinic: ClinicDep, reset: PasswordReset, request: Request) -> None:
+    """Choose a password with the link that an administrator handed over.
+
+    Open sessions of the account end.
+    """
     now = datetime.now(UTC)
     with clinic.database.reading() as session:
-        name = password_reset.user_of_token(session, chosen.token, now).name
-    kept = accounts.new_password(clinic.database, name, chosen.password)
+        name = password_reset.user_of_token(session, reset.token, now).name
+    password = accounts.hash_new_password(clinic.database, name, reset.password)
     with clinic.database.writing() as session:
-        actor = password_reset.redeem(session, chosen.token, now)
-        accounts.set_password(session, actor.user_id, kept)
-        at = {"from": address_of(request)}
-        audit.record(session, actor.name, "choose password", f"user {actor.user_id}", at, now)
+        actor = password_reset.redeem(session, reset.token, now)
+        accounts.set_password(session, actor.user_id, password)
+        detail = {"from": client_address(request)}
+        audit.record(
+            session, actor.name, Action.RESET_PASSWORD, f"user {actor.user_id}", detail, now
+        )
 
 
-def _proved(clinic: Clinic, actor: Actor, password: str, code: str | None = None) -> bool:
-    """Return whether somebody proved who they are; False if they have no password here.
+def _confirm(clinic: Clinic, actor: Actor, password: str, code: str | None = None) -> bool:
+    """Check a user's password, and code if given; return False if the account has no password.
 
     Raises
     ------
     ProblemError
-        403 if it, or the code, is wrong; not 401, since the session goes on.
+        403 if password or code is wrong; not 401, since the session stays valid.
     """
-    compared = check_password(clinic.database, actor.name, password)
-    if compared.against is None:
+    check = check_password(clinic.database, actor.name, password)
+    if check.stored_hash is None:
         return False
-    with clinic.database.writing() as session:  # kept also if it is wrong: tries are counted
+    with clinic.database.writing() as session:  # committed on failure, too: failures are counted
         now = datetime.now(UTC)
         if code is None:
-            right = confirm_password(session, compared, now)
+            confirmed = confirm_password(session, check, now)
         else:
-            right = confirm_with_code(session, clinic.vault, compared, code, now)
-        if not right:
-            _record(session, actor, "fail to prove")
-    if not right:
+            confirmed = confirm_with_code(session, clinic.secret_box, check, code, now)
+        if not confirmed:
+            _record(session, actor, Action.FAIL_CONFIRMATION)
+    if not confirmed:
         raise ProblemError(
             HTTPStatus.FORBIDDEN,
-            "the password is wrong, or the code, or the account is locked for a while after too "
-            "many tries",
+            "wrong password or code, or the account is locked for a while after too many failed "
+            "attempts",
         )
     return True
 
 
-def _require_password(there: bool) -> None:
-    if not there:
+def _require_password(has_password: bool) -> None:
+    if not has_password:
         raise ProblemError(
             HTTPStatus.CONFLICT,
-            "this account has no password here; an administrator can make a link to choose one",
+            "this account has no password; ask an administrator for a link to choose one",
         )
 
 
-def _record(session: Session, actor: Actor, action: str) -> None:
+def _record(session: Session, actor: Actor, action: Action) -> None:
     audit.record(session, actor.name, action, f"user {actor.user_id}", {}, datetime.now(UTC))
 
 
-def _session_view(one: UserSession, current: str) -> SessionView:
-    return SessionView(
-        id=credentials.session_id(one),
-        opened=one.created,
-        last_seen=one.last_seen,
-        address=one.address,
-        agent=one.agent,
-        current=one.token_sha256 == current,
+def _session_response(row: UserSession, current: str) -> BrowserSession:
+    return BrowserSession(
+        id=credentials.session_id(row),
+        opened=row.created,
+        last_seen=row.last_seen,
+        address=row.address,
+        agent=row.agent,
+        current=row.token_sha256 == current,
     )

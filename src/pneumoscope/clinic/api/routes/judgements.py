@@ -1,4 +1,4 @@
-"""What people say of readings."""
+"""Judgements of readings by clinicians."""
 
 from datetime import UTC, datetime
 from http import HTTPStatus
@@ -8,18 +8,31 @@ from fastapi import APIRouter
 from pydantic import BaseModel, ConfigDict, Field
 
 from pneumoscope.clinic import audit
-from pneumoscope.clinic.api.access_log import note_seen
+from pneumoscope.clinic.api.access_log import record_access
 from pneumoscope.clinic.api.fields import Identifier, Text
-from pneumoscope.clinic.api.lookup import existing
-from pneumoscope.clinic.api.security import Person, TheClinic, require_kept, require_shown
-from pneumoscope.clinic.storage.tables import Image, Judgement, User
-from pneumoscope.clinic.worklist.judgements import Answer, Opinion, Reason, Truth, history, judge
+from pneumoscope.clinic.api.lookup import get_or_404
+from pneumoscope.clinic.api.security import (
+    ClinicDep,
+    StaffMember,
+    require_not_purged,
+    require_visible,
+)
+from pneumoscope.clinic.audit import Action
+from pneumoscope.clinic.storage import tables
+from pneumoscope.clinic.worklist.judgements import (
+    Answer,
+    JudgementContent,
+    Reason,
+    Truth,
+    judgement_history,
+    record_judgement,
+)
 
 router = APIRouter(prefix="/v1", tags=["judgements"])
 
 
 class NewJudgement(BaseModel):
-    """An opinion; ``truth`` is needed where the finding is uncertain or the image was not read."""
+    """Judgement to record; an uncertain finding, or none, needs ``truth`` to be of use."""
 
     model_config = ConfigDict(extra="forbid")
 
@@ -28,13 +41,9 @@ class NewJudgement(BaseModel):
     reason: Reason | None = None
     text: Annotated[Text | None, Field(max_length=4000)] = None
 
-    def opinion(self) -> Opinion:
-        """Return it as it is kept."""
-        return Opinion(self.answer, self.truth, self.reason, self.text)
 
-
-class JudgementView(BaseModel):
-    """What somebody said, in which version."""
+class Judgement(BaseModel):
+    """Judgement of a reading by one person; a changed mind is a further version."""
 
     user: str
     name: str
@@ -45,42 +54,39 @@ class JudgementView(BaseModel):
     text: str | None
     created: datetime
 
-    @classmethod
-    def of(cls, judgement: Judgement, user: User) -> "JudgementView":
-        """Show a judgement of a user."""
-        said = {one: getattr(judgement, one) for one in cls.model_fields if one not in _WHO}
-        return cls(user=user.id, name=user.name, **said)
-
-
-_WHO = {"user", "name"}
-
 
 @router.post("/images/{image_id}/judgements", status_code=HTTPStatus.CREATED)
-def give(
-    clinic: TheClinic, actor: Person, image_id: Identifier, given: NewJudgement
-) -> JudgementView:
-    """Say whether a reading is right; once more to change one's mind."""
+def create_judgement(
+    clinic: ClinicDep, actor: StaffMember, image_id: Identifier, new: NewJudgement
+) -> Judgement:
+    """Judge a reading, or change an earlier judgement."""
     now = datetime.now(UTC)
     with clinic.database.writing() as session:
-        image = existing(session, Image, image_id)
-        require_shown(image.study, actor)
-        require_kept(image.purged)
-        user = session.get_one(User, actor.user_id)
-        kept = JudgementView.of(judge(session, actor, image, given.opinion(), now), user)
-        detail = {"version": kept.version, "answer": kept.answer}
-        audit.record(session, actor.name, "judge", f"image {image_id}", detail, now)
-        return kept
+        image = get_or_404(session, tables.Image, image_id)
+        require_visible(image.study, actor)
+        require_not_purged(image.purged)
+        user = session.get_one(tables.User, actor.user_id)
+        row = record_judgement(session, actor, image, JudgementContent(**dict(new)), now)
+        judgement = _judgement_response(row, user)
+        detail = {"version": judgement.version, "answer": judgement.answer}
+        audit.record(session, actor.name, Action.JUDGE, f"image {image_id}", detail, now)
+        return judgement
 
 
 @router.get("/images/{image_id}/judgements")
-def given(clinic: TheClinic, actor: Person, image_id: Identifier) -> list[JudgementView]:
-    """Return all that was ever said of an image's reading, the first first."""
+def list_judgements(clinic: ClinicDep, actor: StaffMember, image_id: Identifier) -> list[Judgement]:
+    """List all judgements of an image's reading, in all versions, the oldest first."""
     with clinic.database.reading() as session:
-        image = existing(session, Image, image_id)
-        require_shown(image.study, actor)
-        said = [
-            JudgementView.of(one, session.get_one(User, one.user_id))
-            for one in history(session, image_id)
+        image = get_or_404(session, tables.Image, image_id)
+        require_visible(image.study, actor)
+        judgements = [
+            _judgement_response(row, session.get_one(tables.User, row.user_id))
+            for row in judgement_history(session, image_id)
         ]
-    note_seen(clinic, actor, "see judgements", f"image {image_id}")
-    return said
+    record_access(clinic, actor, Action.VIEW_JUDGEMENTS, f"image {image_id}")
+    return judgements
+
+
+def _judgement_response(row: tables.Judgement, user: tables.User) -> Judgement:
+    names = Judgement.model_fields.keys() - {"user", "name"}
+    return Judgement(user=user.id, name=user.name, **{name: getattr(row, name) for name in names})

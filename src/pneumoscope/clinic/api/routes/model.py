@@ -1,28 +1,28 @@
-"""What reads here, in words and figures: what a person must know to weigh a reading."""
+"""Bundle that the server reads with: limits in words, and performance at the operating point."""
 
 from fastapi import APIRouter
 from pydantic import BaseModel
 
-from pneumoscope.clinic.api.security import Anyone, TheClinic
-from pneumoscope.reader.bundle import Figure
+from pneumoscope.clinic.api.security import ClinicDep, CurrentActor
+from pneumoscope.report.estimate import Estimate
 
 router = APIRouter(prefix="/v1", tags=["model"])
 
 
-class OperatingPointView(BaseModel):
-    """Where a probability becomes a finding; figures with 95 % intervals, on which images."""
+class OperatingPoint(BaseModel):
+    """Operating point, with 95 % intervals of its metrics and the split they were measured on."""
 
     name: str
     rule: str
     threshold: float
     low: float
     high: float
-    figures: dict[str, Figure]
+    metrics: dict[str, Estimate]
     measured_on: str
 
 
-class ModelView(BaseModel):
-    """The bundle that this server reads with; readings of another one name it."""
+class Model(BaseModel):
+    """Bundle that the server reads with; a reading names the bundle that made it."""
 
     bundle: str
     name: str
@@ -30,23 +30,26 @@ class ModelView(BaseModel):
     intended_use: str
     limitations: tuple[str, ...]
     population: str
-    operating_point: OperatingPointView
+    operating_point: OperatingPoint
 
 
 @router.get("/model")
-def model(clinic: TheClinic, _: Anyone) -> ModelView:
-    """Return what reads here, and what it must not be trusted with."""
+def get_model(clinic: ClinicDep, _: CurrentActor) -> Model:
+    """Return the bundle that the server reads with: intended use, limits and performance."""
     record, name = clinic.bundle.record, clinic.settings.operating_point
     point = record.operating_points[name]
-    shown = OperatingPointView(
+    operating_point = OperatingPoint(
         name=name,
-        figures=point.tested or point.measured,
+        rule=point.rule,
+        threshold=point.threshold,
+        low=point.low,
+        high=point.high,
+        metrics=dict(point.tested or point.measured),
         measured_on="test" if point.tested else "validation",
-        **point.model_dump(include={"rule", "threshold", "low", "high"}),
     )
-    return ModelView(
+    return Model(
         bundle=clinic.bundle.identity,
         population=record.training_data.population,
-        operating_point=shown,
+        operating_point=operating_point,
         **record.model_dump(include={"name", "notice", "intended_use", "limitations"}),
     )

@@ -1,10 +1,9 @@
-"""The clinic's figures: for whoever keeps it running, and for whoever answers for its readings."""
+"""Monitoring: overview, alerts, and metrics for Prometheus."""
 
 import base64
 import hashlib
 import re
 from datetime import UTC, datetime
-from http import HTTPStatus
 from typing import Annotated
 
 from fastapi import APIRouter, Depends, Query, Request
@@ -14,31 +13,35 @@ from pydantic import BaseModel
 
 from pneumoscope.clinic import audit
 from pneumoscope.clinic.api.fields import Identifier
-from pneumoscope.clinic.api.problems import ProblemError
-from pneumoscope.clinic.api.responses import answers_with
-from pneumoscope.clinic.api.security import Administrator, TheClinic, require_role
+from pneumoscope.clinic.api.lookup import get_or_404
+from pneumoscope.clinic.api.responses import file_response
+from pneumoscope.clinic.api.security import Administrator, ClinicDep, Overseer, require_role
+from pneumoscope.clinic.audit import Action
 from pneumoscope.clinic.identity.accounts import Actor, Role
-from pneumoscope.clinic.monitoring.alerts import Rule, acknowledge, alerts
-from pneumoscope.clinic.monitoring.overview import Asked, Overview, Yardstick, overview
-from pneumoscope.clinic.monitoring.prometheus import metrics
-from pneumoscope.clinic.monitoring.rules import look
+from pneumoscope.clinic.monitoring import alerts, rules
+from pneumoscope.clinic.monitoring.alerts import AlertRule
+from pneumoscope.clinic.monitoring.overview import (
+    Baseline,
+    MonitoringOverview,
+    MonitoringQuery,
+    monitoring_overview,
+)
+from pneumoscope.clinic.monitoring.prometheus import prometheus_metrics
 from pneumoscope.clinic.settings import Clinic
-from pneumoscope.clinic.storage.tables import Alert, Site
+from pneumoscope.clinic.storage import tables
 
 router = APIRouter(tags=["monitoring"])
 
-Keeper = Annotated[Actor, Depends(require_role(Role.ADMINISTRATOR, Role.SERVICE))]
-Watcher = Annotated[Actor, Depends(require_role(Role.REVIEWER, Role.ADMINISTRATOR))]
+Operator = Annotated[Actor, Depends(require_role(Role.ADMINISTRATOR, Role.SERVICE))]
 
-_MOST = 200
-"""Alerts that are listed."""
+MAX_LISTED_ALERTS = 200
 
 
-class AlertView(BaseModel):
-    """An alert; ``site`` is null where it concerns the whole server."""
+class Alert(BaseModel):
+    """Alert; ``site`` is null if it concerns the whole server, and ``ended`` while it is open."""
 
     id: str
-    rule: Rule
+    rule: AlertRule
     site: str | None
     subject: str
     message: str
@@ -47,100 +50,99 @@ class AlertView(BaseModel):
     acknowledged: datetime | None
     acknowledged_by: str | None
 
-    @classmethod
-    def of(cls, alert: Alert) -> "AlertView":
-        """Show an alert."""
-        named = {name: getattr(alert, name) for name in cls.model_fields if name != "site"}
-        return cls(site=None if alert.site is None else alert.site.name, **named)
+
+def _query(
+    days: Annotated[int, Query(ge=1, le=366, description="days in a period")] = 28,
+    windows: Annotated[int, Query(ge=1, le=26, description="number of periods")] = 6,
+    site: Annotated[Identifier | None, Query(description="identifier; default: all sites")] = None,
+) -> MonitoringQuery:
+    return MonitoringQuery(days, windows, site)
 
 
-def _asked(
-    days: Annotated[int, Query(ge=1, le=366, description="of one window")] = 28,
-    windows: Annotated[int, Query(ge=1, le=26, description="one before the other")] = 6,
-    site: Annotated[str | None, Query(pattern="^[0-9a-f]{32}$", description="all if none")] = None,
-) -> Asked:
-    return Asked(days, windows, site)
+QueryDep = Annotated[MonitoringQuery, Depends(_query)]
 
 
-TheAsked = Annotated[Asked, Depends(_asked)]
-
-
-@router.get("/metrics", response_class=Response, responses=answers_with(CONTENT_TYPE_LATEST))
-def show(clinic: TheClinic, _: Keeper, request: Request) -> Response:
-    """Return the figures of now for Prometheus."""
-    found = metrics(clinic.database, request.app.state.refused)
-    return Response(found, media_type=CONTENT_TYPE_LATEST)
+@router.get("/metrics", response_class=Response, responses=file_response(CONTENT_TYPE_LATEST))
+def get_metrics(clinic: ClinicDep, _: Operator, request: Request) -> Response:
+    """Return current metrics in Prometheus' text format."""
+    text = prometheus_metrics(clinic.database, request.app.state.refusals)
+    return Response(text, media_type=CONTENT_TYPE_LATEST)
 
 
 @router.get("/v1/monitoring")
-def figures(clinic: TheClinic, _: Watcher, asked: TheAsked) -> Overview:
-    """Return volume, times, rejections, shifts from the bundle's population, and agreement."""
-    return _overview(clinic, asked)[0]
+def get_monitoring(clinic: ClinicDep, _: Overseer, query: QueryDep) -> MonitoringOverview:
+    """Return the monitoring overview.
+
+    It has volume, times, rejections, drift from the bundle's reference population, and agreement.
+    """
+    return _overview(clinic, query)[0]
 
 
 @router.get("/v1/monitoring/report", response_class=HTMLResponse)
-def report(clinic: TheClinic, _: Watcher, asked: TheAsked) -> HTMLResponse:
-    """Return the same as a page with plots, in one file."""
-    # Matplotlib takes a second to load, and no worker needs it.
-    from pneumoscope.clinic.monitoring.page import Standing, render
+def get_monitoring_page(clinic: ClinicDep, _: Overseer, query: QueryDep) -> HTMLResponse:
+    """Return the monitoring overview as a page with plots, in one file."""
+    # Imported here because Matplotlib takes a second to load, and the workers do not need it.
+    from pneumoscope.clinic.monitoring.page import OpenAlert, render_monitoring_page
 
-    found, site = _overview(clinic, asked)
+    overview, site = _overview(clinic, query)
     with clinic.database.reading() as session:
-        open_alerts = [
-            Standing(one.site.name if one.site else "the server", one.rule, one.message, one.began)
-            for one in alerts(session, _MOST)
-            if one.ended is None
-        ]
-    page = render(found, site, open_alerts)
-    return HTMLResponse(page, headers={"Content-Security-Policy": _policy(page)})
+        rows = alerts.list_alerts(session, MAX_LISTED_ALERTS)
+        open_alerts = [OpenAlert.of(row) for row in rows if row.ended is None]
+    page = render_monitoring_page(overview, site, open_alerts)
+    return HTMLResponse(page, headers={"Content-Security-Policy": _content_security_policy(page)})
 
 
 @router.get("/v1/monitoring/alerts")
-def listed(clinic: TheClinic, _: Watcher) -> list[AlertView]:
-    """Return the alerts that stand, and after them the last that ended."""
+def list_alerts(clinic: ClinicDep, _: Overseer) -> list[Alert]:
+    """List the open alerts and, after them, the latest that ended."""
     with clinic.database.reading() as session:
-        return [AlertView.of(one) for one in alerts(session, _MOST)]
+        return [_alert_response(row) for row in alerts.list_alerts(session, MAX_LISTED_ALERTS)]
 
 
-@router.post("/v1/monitoring/look")
-def look_now(clinic: TheClinic, watcher: Watcher) -> list[AlertView]:
-    """Look now instead of waiting for the look of the day; return the alerts that stand."""
+@router.post("/v1/monitoring/check")
+def check_alert_rules(clinic: ClinicDep, overseer: Overseer) -> list[Alert]:
+    """Check the alert rules now, without waiting for the daily check; return the open alerts."""
     now = datetime.now(UTC)
-    look(clinic.database, Yardstick.of(clinic.bundle, clinic.settings), now)
+    rules.check_rules(clinic.database, Baseline.of(clinic.bundle, clinic.settings), now)
     with clinic.database.writing() as session:
-        audit.record(session, watcher.name, "look at monitoring", "monitoring", {}, now)
-        return [AlertView.of(one) for one in alerts(session, _MOST) if one.ended is None]
+        audit.record(session, overseer.name, Action.CHECK_MONITORING, "monitoring", {}, now)
+        rows = alerts.list_alerts(session, MAX_LISTED_ALERTS)
+        return [_alert_response(row) for row in rows if row.ended is None]
 
 
 @router.post("/v1/monitoring/alerts/{alert_id}/acknowledgement")
-def note(clinic: TheClinic, administrator: Administrator, alert_id: Identifier) -> AlertView:
-    """Say that somebody knows of an alert; it ends when its reason does."""
+def acknowledge_alert(
+    clinic: ClinicDep, administrator: Administrator, alert_id: Identifier
+) -> Alert:
+    """Acknowledge an alert; it stays open until its condition ends."""
     with clinic.database.writing() as session:
-        alert = session.get(Alert, alert_id, with_for_update=True)
-        if alert is None:
-            raise ProblemError(HTTPStatus.NOT_FOUND, "there is no such alert")
-        acknowledge(session, alert, administrator.name, datetime.now(UTC))
-        return AlertView.of(alert)
+        alert = get_or_404(session, tables.Alert, alert_id, for_update=True)
+        alerts.acknowledge_alert(session, alert, administrator.name, datetime.now(UTC))
+        return _alert_response(alert)
 
 
-def _overview(clinic: Clinic, asked: Asked) -> tuple[Overview, str]:
-    """Return the figures, and the name of the site."""
+def _alert_response(row: tables.Alert) -> Alert:
+    values = {name: getattr(row, name) for name in Alert.model_fields if name != "site"}
+    return Alert(site=None if row.site is None else row.site.name, **values)
+
+
+def _overview(clinic: Clinic, query: MonitoringQuery) -> tuple[MonitoringOverview, str]:
+    """Return the overview and the name of its site."""
     with clinic.database.reading() as session:
-        site = None if asked.site is None else session.get(Site, asked.site)
-        if asked.site is not None and site is None:
-            raise ProblemError(HTTPStatus.NOT_FOUND, "there is no such site")
-        yardstick = Yardstick.of(clinic.bundle, clinic.settings)
-        found = overview(session, yardstick, asked, datetime.now(UTC))
-        return found, "all sites" if site is None else site.name
+        site = "all sites"
+        if query.site is not None:
+            site = get_or_404(session, tables.Site, query.site).name
+        baseline = Baseline.of(clinic.bundle, clinic.settings)
+        return monitoring_overview(session, baseline, query, datetime.now(UTC)), site
 
 
-def _policy(page: str) -> str:
-    """Return the content security policy of a page that is one file: its own style, no script."""
+def _content_security_policy(page: str) -> str:
+    """Return the content security policy of a page in one file: its own styles, no scripts."""
     styles = (
         base64.b64encode(hashlib.sha256(style.encode()).digest()).decode()
         for style in re.findall("<style>(.*?)</style>", page, re.DOTALL)
     )
-    hashes = " ".join(f"'sha256-{one}'" for one in styles)
+    hashes = " ".join(f"'sha256-{digest}'" for digest in styles)
     return (
         f"default-src 'none'; style-src {hashes}; img-src data:; base-uri 'none'; "
         "form-action 'none'; frame-ancestors 'none'"

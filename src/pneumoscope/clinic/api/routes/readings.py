@@ -1,4 +1,4 @@
-"""Radiographs handed in, and what the reader says of them."""
+"""Readings: submission of radiographs, progress of jobs, and results."""
 
 import json
 from collections.abc import Sequence
@@ -14,207 +14,230 @@ from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session, selectinload
 
 from pneumoscope.clinic import audit
-from pneumoscope.clinic.api.access_log import note_seen
+from pneumoscope.clinic.api import schemas
+from pneumoscope.clinic.api.access_log import record_access
 from pneumoscope.clinic.api.fields import Identifier, Text
-from pneumoscope.clinic.api.lookup import existing
+from pneumoscope.clinic.api.lookup import get_or_404
 from pneumoscope.clinic.api.problems import ProblemError
-from pneumoscope.clinic.api.rate_limits import require_room
-from pneumoscope.clinic.api.request_metadata import Described
-from pneumoscope.clinic.api.responses import (
-    AcceptedView,
-    ImagePage,
-    ImageView,
-    JobView,
-    RefusedView,
-)
-from pneumoscope.clinic.api.security import Anyone, TheClinic, sees_hidden_readings
+from pneumoscope.clinic.api.rate_limits import require_queue_space
+from pneumoscope.clinic.api.request_metadata import RequestMetadata
+from pneumoscope.clinic.api.responses import image_response
+from pneumoscope.clinic.api.security import ClinicDep, CurrentActor, sees_hidden_readings
+from pneumoscope.clinic.audit import Action
 from pneumoscope.clinic.identity.accounts import Actor
-from pneumoscope.clinic.queue.intake import Kept, Upload, accept, keep
+from pneumoscope.clinic.queue.intake import (
+    ImageMetadata,
+    StoredUpload,
+    Upload,
+    register_image,
+    store_upload,
+)
 from pneumoscope.clinic.settings import Clinic
 from pneumoscope.clinic.storage.file_store import FileStore
 from pneumoscope.clinic.storage.held_files import keep_until_commit
-from pneumoscope.clinic.storage.tables import HandedIn, Image, Job, Site, StoredReading, Study, Task
+from pneumoscope.clinic.storage.tables import (
+    IdempotentRequest,
+    Image,
+    Job,
+    Site,
+    StoredReading,
+    Study,
+    Task,
+)
 from pneumoscope.clinic.worklist.changes import note_new_study
 from pneumoscope.support.errors import UnreadableRadiographError
 
-MOST_FILES = 1000
+MAX_FILES_PER_REQUEST = 1000
 DEFAULT_SITE = "default"
 
 router = APIRouter(prefix="/v1", tags=["readings"])
 
 
 @router.post("/readings", status_code=HTTPStatus.ACCEPTED)
-def hand_in(
-    clinic: TheClinic,
-    actor: Anyone,
-    files: Annotated[list[UploadFile], File(max_length=MOST_FILES)],
-    about: Annotated[str, Form(description="JSON; see the schema Described")] = "{}",
-    site: Annotated[Text, Form(max_length=100)] = DEFAULT_SITE,
+def create_readings(
+    clinic: ClinicDep,
+    actor: CurrentActor,
+    files: Annotated[list[UploadFile], File(max_length=MAX_FILES_PER_REQUEST)],
+    about: Annotated[str, Form(description="JSON of the schema RequestMetadata")] = "{}",
+    site: Annotated[Text, Form(max_length=100, description="name of the site")] = DEFAULT_SITE,
     idempotency_key: Annotated[Text | None, Header(max_length=255)] = None,
-) -> AcceptedView:
-    """Hand in radiographs, one or many; each is read soon, and the answer does not wait for it.
+) -> schemas.Submission:
+    """Submit radiographs to be read.
 
-    With an Idempotency-Key, sending the same once more gives the same answer and reads nothing
-    twice: retry as often as the network asks for. While 20,000 images of an account wait, it is
-    told when to come again.
+    The answer does not wait for the readings: see the job for its progress. With an
+    Idempotency-Key, the same request sent again gets the same answer and no image is read twice, so
+    that it is safe to retry. An account that has 20,000 images in the queue is answered 429.
     """
-    with clinic.database.reading() as session:  # before anything is kept
-        require_room(session, actor.user_id, len(files))
-    origin = _described(about).origin()
-    kept: list[Kept] = []
-    refused: list[RefusedView] = []
+    with clinic.database.reading() as session:  # before any file is stored
+        require_queue_space(session, actor.user_id, len(files))
+    metadata = _parse_metadata(about)
+    uploads: list[StoredUpload] = []
+    refused: list[schemas.RefusedFile] = []
     for place, file in enumerate(files):
         name = file.filename or ""
         try:
-            kept.append(keep(clinic.store, Upload(name, file.file, origin)))
+            uploads.append(store_upload(clinic.store, Upload(name, file.file, metadata)))
         except UnreadableRadiographError as error:
-            refused.append(RefusedView(name=name, place=place, reason=str(error)))
-    if not kept:
+            refused.append(schemas.RefusedFile(name=name, place=place, reason=str(error)))
+    if not uploads:
         raise ProblemError(
             HTTPStatus.UNSUPPORTED_MEDIA_TYPE,
-            "; ".join(f"{one.name}: {one.reason}" for one in refused[:3]),
-            refused=[one.model_dump() for one in refused],
+            "; ".join(f"{file.name}: {file.reason}" for file in refused[:3]),
+            refused=[file.model_dump() for file in refused],
         )
-    order = _Order(actor, site, kept, idempotency_key)
+    submission = _Submission(actor, site, uploads, idempotency_key)
     try:
-        return _entered(clinic, order, refused)
-    except IntegrityError:  # the same key, or the same study, came at the same moment
-        return _entered(clinic, order, refused)
+        return _register(clinic, submission, refused)
+    except IntegrityError:  # the same key, or the same study, arrived at the same moment
+        return _register(clinic, submission, refused)
 
 
 @dataclass(frozen=True, slots=True)
-class _Order:
-    """What one request hands in."""
+class _Submission:
+    """Accepted files of one request."""
 
     actor: Actor
     site: str
-    kept: Sequence[Kept]
+    uploads: Sequence[StoredUpload]
     key: str | None
 
     @property
-    def sorted_by_study(self) -> list[tuple[int, Kept]]:
-        """In the one order in which studies are locked, so that no two wait in a circle."""
-        return sorted(enumerate(self.kept), key=lambda one: one[1].origin.study_uid or "")
+    def sorted_by_study(self) -> list[tuple[int, StoredUpload]]:
+        """Uploads with their places, in the order in which studies are locked.
+
+        The order is the same in every request, so that no two requests wait for each other.
+        """
+        return sorted(enumerate(self.uploads), key=lambda item: item[1].metadata.study_uid or "")
 
     @property
     def digest(self) -> str:
-        """Two requests of one key must agree in it."""
-        what = [self.site, *([one.name, one.sha256, asdict(one.origin)] for one in self.kept)]
-        return sha256(json.dumps(what, default=str).encode()).hexdigest()
+        """Digest of the content, the same for all requests with one key."""
+        uploads = [[upload.name, upload.sha256, asdict(upload.metadata)] for upload in self.uploads]
+        return sha256(json.dumps([self.site, *uploads], default=str).encode()).hexdigest()
 
 
-def _described(about: str) -> Described:
+def _parse_metadata(about: str) -> ImageMetadata:
     try:
-        return Described.model_validate_json(about)
+        metadata = RequestMetadata.model_validate_json(about)
     except ValueError as error:
         raise ProblemError(
             HTTPStatus.UNPROCESSABLE_ENTITY,
-            "the field 'about' is not JSON as the schema Described has it",
+            "the field 'about' is not JSON of the schema RequestMetadata",
         ) from error
+    return ImageMetadata(**dict(metadata))
 
 
-def _entered(clinic: Clinic, order: _Order, refused: list[RefusedView]) -> AcceptedView:
-    sees_hidden = sees_hidden_readings(order.actor)
+def _register(
+    clinic: Clinic, submission: _Submission, refused: list[schemas.RefusedFile]
+) -> schemas.Submission:
+    sees_hidden = sees_hidden_readings(submission.actor)
     with clinic.database.writing() as session:
-        images = _before(session, order)
-        again = images is not None
+        images = _earlier_images(session, submission)
+        repeated = images is not None
         if images is None:
-            images = _enter(session, clinic.store, order)
-        shown = [ImageView.of(image, sees_hidden=sees_hidden) for image in images]
+            images = _register_images(session, clinic.store, submission)
+        answers = [image_response(image, sees_hidden=sees_hidden) for image in images]
         job = images[0].job_id or ""
-    if again:  # and meanwhile they may have readings
-        note_seen(clinic, order.actor, "see readings", f"job {job}", images=_ids(shown))
-    return AcceptedView(job=job, images=shown, refused=refused)
+    if repeated:  # the images may have readings by now
+        record_access(
+            clinic, submission.actor, Action.VIEW_READINGS, f"job {job}", images=_ids(answers)
+        )
+    return schemas.Submission(job=job, images=answers, refused=refused)
 
 
-def _before(session: Session, order: _Order) -> list[Image] | None:
-    """Return what the same request got before, if there was one."""
-    if order.key is None:
+def _earlier_images(session: Session, submission: _Submission) -> list[Image] | None:
+    """Return the images that the same request created before, if there was one."""
+    if submission.key is None:
         return None
-    known = session.get(HandedIn, (order.actor.user_id, order.key))
-    if known is None:
+    earlier = session.get(IdempotentRequest, (submission.actor.user_id, submission.key))
+    if earlier is None:
         return None
-    if known.digest != order.digest:
+    if earlier.digest != submission.digest:
         raise ProblemError(
             HTTPStatus.UNPROCESSABLE_ENTITY,
-            "this Idempotency-Key was used for other files; take a new one for each request",
+            "this Idempotency-Key was used for other files; use a new one for each request",
         )
-    places = {(kept.name, kept.sha256): place for place, kept in enumerate(order.kept)}
-    images = session.scalars(select(Image).where(Image.job_id == known.job_id))
+    places = {
+        (upload.name, upload.sha256): place for place, upload in enumerate(submission.uploads)
+    }
+    images = session.scalars(select(Image).where(Image.job_id == earlier.job_id))
     return sorted(images, key=lambda image: places[image.name, image.sha256])
 
 
-def _enter(session: Session, store: FileStore, order: _Order) -> list[Image]:
-    keep_until_commit(session, store, {one.sha256: one.content for one in order.kept})
+def _register_images(session: Session, store: FileStore, submission: _Submission) -> list[Image]:
+    contents = {upload.sha256: upload.content for upload in submission.uploads}
+    keep_until_commit(session, store, contents)
     now = datetime.now(UTC)
-    site = session.scalar(select(Site).where(Site.name == order.site))
+    site = session.scalar(select(Site).where(Site.name == submission.site))
     if site is None:
         raise ProblemError(
-            HTTPStatus.UNPROCESSABLE_ENTITY, "there is no such site; an administrator can make it"
+            HTTPStatus.UNPROCESSABLE_ENTITY,
+            "there is no such site; ask an administrator to create it",
         )
-    job = Job(created=now, created_by=order.actor.user_id)
+    job = Job(created=now, created_by=submission.actor.user_id)
     session.add(job)
     session.flush()
-    if order.key is not None:
+    if submission.key is not None:
         session.add(
-            HandedIn(
-                user_id=order.actor.user_id,
-                key=order.key,
-                digest=order.digest,
+            IdempotentRequest(
+                user_id=submission.actor.user_id,
+                key=submission.key,
+                digest=submission.digest,
                 job_id=job.id,
                 created=now,
             )
         )
-    entered = {
-        place: accept(session, kept, site, job, now) for place, kept in order.sorted_by_study
+    images = {
+        place: register_image(session, upload, site, job, now)
+        for place, upload in submission.sorted_by_study
     }
-    images = [entered[place] for place in range(len(order.kept))]
     session.flush()
     note_new_study(session, site.id)
-    audit.record(
-        session, order.actor.name, "hand in", f"job {job.id}", {"images": len(images)}, now
-    )
-    return images
+    detail = {"images": len(images)}
+    audit.record(session, submission.actor.name, Action.UPLOAD_IMAGES, f"job {job.id}", detail, now)
+    return [images[place] for place in range(len(images))]
 
 
 @router.get("/jobs/{job_id}")
-def job(clinic: TheClinic, actor: Anyone, job_id: Identifier) -> JobView:
-    """Say how far the files of one request have come."""
+def get_job(clinic: ClinicDep, actor: CurrentActor, job_id: Identifier) -> schemas.Job:
+    """Return the progress of the images of one request."""
     with clinic.database.reading() as session:
-        found = _own_job(session, actor, job_id)
-        of_job = Image.job_id == found.id
-        images = session.scalar(select(func.count()).select_from(Image).where(of_job)) or 0
+        job = _own_job(session, actor, job_id)
+        in_job = Image.job_id == job.id
+        images = session.scalar(select(func.count()).select_from(Image).where(in_job)) or 0
         waiting = (
-            session.scalar(select(func.count()).select_from(Task).join(Image).where(of_job)) or 0
+            session.scalar(select(func.count()).select_from(Task).join(Image).where(in_job)) or 0
         )
-        statuses = session.execute(
+        by_status = session.execute(
             select(StoredReading.status, func.count())
             .join(Image)
-            .where(of_job)
+            .where(in_job)
             .group_by(StoredReading.status)
         ).all()
-        return JobView(
-            id=found.id,
-            created=found.created,
+        return schemas.Job(
+            id=job.id,
+            created=job.created,
             images=images,
             waiting=waiting,
-            by_status=dict(statuses),
+            by_status=dict(by_status),
         )
 
 
 @router.get("/jobs/{job_id}/images")
-def job_images(
-    clinic: TheClinic,
-    actor: Anyone,
+def list_job_images(
+    clinic: ClinicDep,
+    actor: CurrentActor,
     job_id: Identifier,
-    after: Annotated[str, Query(pattern="^[0-9a-f]*$", max_length=32)] = "",
+    after: Annotated[
+        str, Query(pattern="^[0-9a-f]*$", max_length=32, description="`next` of a page")
+    ] = "",
     limit: Annotated[int, Query(ge=1, le=200)] = 50,
-) -> ImagePage:
-    """Return the images of one request with their readings, a page at a time."""
+) -> schemas.ImagePage:
+    """List the images of one request with their readings, a page at a time."""
     sees_hidden = sees_hidden_readings(actor)
     with clinic.database.reading() as session:
         _own_job(session, actor, job_id)
-        images = session.scalars(
+        rows = session.scalars(
             select(Image)
             .where(Image.job_id == job_id, Image.id > after)
             .order_by(Image.id)
@@ -224,28 +247,28 @@ def job_images(
                 selectinload(Image.study).selectinload(Study.site),
             )
         ).all()
-        shown = [ImageView.of(image, sees_hidden=sees_hidden) for image in images[:limit]]
-    note_seen(clinic, actor, "see readings", f"job {job_id}", images=_ids(shown))
-    return ImagePage(images=shown, next=shown[-1].id if len(images) > limit else None)
+        images = [image_response(row, sees_hidden=sees_hidden) for row in rows[:limit]]
+    record_access(clinic, actor, Action.VIEW_READINGS, f"job {job_id}", images=_ids(images))
+    return schemas.ImagePage(images=images, next=images[-1].id if len(rows) > limit else None)
 
 
 @router.get("/readings/{image_id}")
-def reading(clinic: TheClinic, actor: Anyone, image_id: Identifier) -> ImageView:
-    """Return an image with its reading, or that it still waits."""
+def get_reading(clinic: ClinicDep, actor: CurrentActor, image_id: Identifier) -> schemas.Image:
+    """Return an image with its reading; the reading is null while the image is queued."""
     with clinic.database.reading() as session:
-        image = existing(session, Image, image_id)
-        shown = ImageView.of(image, sees_hidden=sees_hidden_readings(actor))
-    note_seen(clinic, actor, "see reading", f"image {image_id}")
-    return shown
+        row = get_or_404(session, Image, image_id)
+        image = image_response(row, sees_hidden=sees_hidden_readings(actor))
+    record_access(clinic, actor, Action.VIEW_READING, f"image {image_id}")
+    return image
 
 
 def _own_job(session: Session, actor: Actor, job_id: str) -> Job:
-    """Return a job of the actor's: others' are as if they were not."""
-    found = session.get(Job, job_id)
-    if found is None or found.created_by != actor.user_id:
-        raise ProblemError(HTTPStatus.NOT_FOUND, "there is no such job of yours")
-    return found
+    """Return a job of the user's; jobs of others are answered as if they did not exist."""
+    job = session.get(Job, job_id)
+    if job is None or job.created_by != actor.user_id:
+        raise ProblemError(HTTPStatus.NOT_FOUND, "you have no such job")
+    return job
 
 
-def _ids(shown: Sequence[ImageView]) -> list[str]:
-    return [one.id for one in shown]
+def _ids(images: Sequence[schemas.Image]) -> list[str]:
+    return [image.id for image in images]

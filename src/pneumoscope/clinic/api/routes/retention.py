@@ -1,4 +1,4 @@
-"""How long studies are kept, and purging a patient."""
+"""Retention of studies, and purging of a patient."""
 
 from datetime import UTC, datetime
 from http import HTTPStatus
@@ -12,9 +12,9 @@ from pneumoscope.clinic import audit
 from pneumoscope.clinic.api.fields import Text
 from pneumoscope.clinic.api.problems import ProblemError
 from pneumoscope.clinic.api.routes.readings import DEFAULT_SITE
-from pneumoscope.clinic.api.security import Administrator, TheClinic
-from pneumoscope.clinic.privacy.purge import purge_patient
-from pneumoscope.clinic.privacy.retention import Retention, keep_for, retention
+from pneumoscope.clinic.api.security import Administrator, ClinicDep
+from pneumoscope.clinic.audit import Action
+from pneumoscope.clinic.privacy import purge, retention
 from pneumoscope.clinic.storage.tables import Site
 from pneumoscope.support.errors import ClinicError
 
@@ -23,8 +23,8 @@ router = APIRouter(prefix="/v1", tags=["privacy"])
 _Days = Annotated[int | None, Field(ge=1, le=36_500)]
 
 
-class RetentionView(BaseModel):
-    """After how many days without a change files, or whole studies, are purged; null for never."""
+class Retention(BaseModel):
+    """Days without a change after which image files, or whole studies, are purged; null: never."""
 
     model_config = ConfigDict(extra="forbid")
 
@@ -32,8 +32,8 @@ class RetentionView(BaseModel):
     studies_days: _Days
 
 
-class OnePatient(BaseModel):
-    """A patient of a site; in the body, since an address would stand in logs."""
+class PatientToPurge(BaseModel):
+    """Patient at a site; in the body, because addresses are logged."""
 
     model_config = ConfigDict(extra="forbid")
 
@@ -41,44 +41,46 @@ class OnePatient(BaseModel):
     site: Annotated[Text, Field(max_length=100)] = DEFAULT_SITE
 
 
-class PurgedView(BaseModel):
-    """How many studies were purged."""
+class PurgeResult(BaseModel):
+    """Number of studies that were purged."""
 
     studies: int
 
 
 @router.get("/retention")
-def show(clinic: TheClinic, _: Administrator) -> RetentionView:
-    """Say how long studies are kept."""
+def get_retention(clinic: ClinicDep, _: Administrator) -> Retention:
+    """Return how long studies are kept."""
     with clinic.database.writing() as session:
-        kept = retention(session)
-    return RetentionView(pixels_days=kept.pixels_days, studies_days=kept.studies_days)
+        current = retention.current_retention(session)
+    return Retention(pixels_days=current.pixels_days, studies_days=current.studies_days)
 
 
 @router.put("/retention")
-def change(clinic: TheClinic, administrator: Administrator, wanted: RetentionView) -> RetentionView:
-    """Decide how long studies are kept; what is older goes within a day."""
-    detail = wanted.model_dump()
+def update_retention(clinic: ClinicDep, administrator: Administrator, new: Retention) -> Retention:
+    """Change how long studies are kept; older ones are purged within a day."""
+    detail = new.model_dump()
     with clinic.database.writing() as session:
-        keep_for(session, Retention(**detail))
+        retention.set_retention(session, retention.Retention(**detail))
         now = datetime.now(UTC)
-        audit.record(session, administrator.name, "change retention", "retention", detail, now)
-    return wanted
+        audit.record(session, administrator.name, Action.CHANGE_RETENTION, "retention", detail, now)
+    return new
 
 
 @router.post("/patients/purge")
-def purge(clinic: TheClinic, administrator: Administrator, whose: OnePatient) -> PurgedView:
-    """Purge all studies of a patient: files, and all that says whose they are."""
+def purge_patient(
+    clinic: ClinicDep, administrator: Administrator, patient: PatientToPurge
+) -> PurgeResult:
+    """Purge all studies of a patient: image files, and all that identifies the patient."""
     with clinic.database.reading() as session:
-        site_id = session.scalar(select(Site.id).where(Site.name == whose.site))
+        site_id = session.scalar(select(Site.id).where(Site.name == patient.site))
     studies = 0
     if site_id is not None:
         try:
-            studies = purge_patient(
-                clinic.database, clinic.store, site_id, whose.patient_id, administrator.name
+            studies = purge.purge_patient(
+                clinic.database, clinic.store, site_id, patient.patient_id, administrator.name
             )
         except ClinicError as error:
             raise ProblemError(HTTPStatus.CONFLICT, str(error)) from error
     if not studies:
         raise ProblemError(HTTPStatus.NOT_FOUND, "there is no such patient at this site")
-    return PurgedView(studies=studies)
+    return PurgeResult(studies=studies)

@@ -1,95 +1,88 @@
-"""The worklist and its studies, their priors and reports."""
+"""Worklist of studies, prior studies, and reports."""
 
 from datetime import UTC, datetime
 from typing import Annotated
 
 from fastapi import APIRouter, Query
 from fastapi.responses import Response
-from pydantic import BaseModel, ConfigDict, Field
 
-from pneumoscope.clinic.api.access_log import note_seen
-from pneumoscope.clinic.api.fields import Identifier, Text
-from pneumoscope.clinic.api.lookup import existing
-from pneumoscope.clinic.api.responses import StudyPage, StudyView
+from pneumoscope.clinic.api import schemas
+from pneumoscope.clinic.api.access_log import record_access
+from pneumoscope.clinic.api.fields import Identifier
+from pneumoscope.clinic.api.lookup import get_or_404
+from pneumoscope.clinic.api.responses import study_response
 from pneumoscope.clinic.api.security import (
-    Anyone,
-    TheClinic,
-    require_kept,
-    require_shown,
+    ClinicDep,
+    CurrentActor,
+    require_not_purged,
+    require_visible,
     sees_hidden_readings,
 )
+from pneumoscope.clinic.audit import Action
 from pneumoscope.clinic.fhir import MEDIA_TYPE, diagnostic_report
-from pneumoscope.clinic.storage.tables import Study, StudyStatus
-from pneumoscope.clinic.worklist.worklist import Wanted, priors, worklist
+from pneumoscope.clinic.storage.tables import Study
+from pneumoscope.clinic.worklist.worklist import StudyFilter, prior_studies, worklist
 
 router = APIRouter(prefix="/v1", tags=["worklist"])
 
 
-class Search(BaseModel):
-    """Which studies are asked for; in the body, since an address would stand in logs."""
-
-    model_config = ConfigDict(extra="forbid")
-
-    status: StudyStatus | None = None
-    rejected: bool = False
-    disputed: bool = False
-    text: Annotated[Text | None, Field(max_length=64)] = None
-    cursor: Annotated[Text | None, Field(max_length=500)] = None
-    limit: Annotated[int, Field(ge=1, le=200)] = 50
-
-
 @router.post("/studies/search")
-def search(clinic: TheClinic, actor: Anyone, wanted: Search) -> StudyPage:
-    """Return studies, the most urgent first and of equal ones the longest waiting."""
+def search_studies(
+    clinic: ClinicDep, actor: CurrentActor, search: schemas.StudySearch
+) -> schemas.StudyPage:
+    """Search the worklist: the most urgent studies first, then the longest waiting."""
     sees_hidden = sees_hidden_readings(actor)
-    filters = Wanted(wanted.status, wanted.rejected, wanted.disputed, wanted.text)
+    filters = StudyFilter(search.status, search.rejected, search.disputed, search.text)
     with clinic.database.reading() as session:
-        page = worklist(session, filters, wanted.limit, wanted.cursor, hidden=not sees_hidden)
-        shown = [StudyView.of(study, sees_hidden=sees_hidden) for study in page.studies]
-    note_seen(clinic, actor, "see worklist", "worklist", studies=[study.id for study in shown])
-    return StudyPage(studies=shown, next=page.cursor)
+        page = worklist(session, filters, search.limit, search.cursor, hide_shadow=not sees_hidden)
+        studies = [study_response(study, sees_hidden=sees_hidden) for study in page.studies]
+    record_access(clinic, actor, Action.VIEW_WORKLIST, "worklist", studies=_ids(studies))
+    return schemas.StudyPage(studies=studies, next=page.cursor)
 
 
 @router.get("/studies/{study_id}")
-def study(clinic: TheClinic, actor: Anyone, study_id: Identifier) -> StudyView:
+def get_study(clinic: ClinicDep, actor: CurrentActor, study_id: Identifier) -> schemas.Study:
     """Return a study with its images and readings."""
     with clinic.database.reading() as session:
-        found = existing(session, Study, study_id)
-        shown = StudyView.of(found, sees_hidden=sees_hidden_readings(actor))
-    note_seen(clinic, actor, "see study", f"study {study_id}")
-    return shown
+        row = get_or_404(session, Study, study_id)
+        study = study_response(row, sees_hidden=sees_hidden_readings(actor))
+    record_access(clinic, actor, Action.VIEW_STUDY, f"study {study_id}")
+    return study
 
 
 @router.get("/studies/{study_id}/priors")
-def study_priors(
-    clinic: TheClinic,
-    actor: Anyone,
+def list_prior_studies(
+    clinic: ClinicDep,
+    actor: CurrentActor,
     study_id: Identifier,
     limit: Annotated[int, Query(ge=1, le=200)] = 50,
-) -> list[StudyView]:
-    """Return the other studies of the same patient at the same site, the newest first."""
+) -> list[schemas.Study]:
+    """List the other studies of the same patient at the same site, the newest first."""
     sees_hidden = sees_hidden_readings(actor)
     with clinic.database.reading() as session:
-        found = priors(session, existing(session, Study, study_id), limit)
-        shown = [StudyView.of(one, sees_hidden=sees_hidden) for one in found]
-    seen = [one.id for one in shown]
-    note_seen(clinic, actor, "see priors", f"study {study_id}", studies=seen)
-    return shown
+        rows = prior_studies(session, get_or_404(session, Study, study_id), limit)
+        studies = [study_response(row, sees_hidden=sees_hidden) for row in rows]
+    record_access(clinic, actor, Action.VIEW_PRIORS, f"study {study_id}", studies=_ids(studies))
+    return studies
 
 
 @router.get(
     "/studies/{study_id}/report",
     response_class=Response,
     responses={
-        200: {"description": "A Bundle", "content": {MEDIA_TYPE: {"schema": {"type": "object"}}}}
+        200: {"description": "FHIR Bundle", "content": {MEDIA_TYPE: {"schema": {"type": "object"}}}}
     },
 )
-def report(clinic: TheClinic, actor: Anyone, study_id: Identifier) -> Response:
+def get_study_report(clinic: ClinicDep, actor: CurrentActor, study_id: Identifier) -> Response:
     """Return a study's readings as a FHIR R4 DiagnosticReport."""
     with clinic.database.reading() as session:
-        found = existing(session, Study, study_id)
-        require_shown(found, actor)
-        require_kept(found.purged)
-        text = diagnostic_report(found, clinic.settings.operating_point, datetime.now(UTC))
-    note_seen(clinic, actor, "export report", f"study {study_id}")
+        study = get_or_404(session, Study, study_id)
+        require_visible(study, actor)
+        require_not_purged(study.purged)
+        text = diagnostic_report(study, clinic.settings.operating_point, datetime.now(UTC))
+    record_access(clinic, actor, Action.EXPORT_REPORT, f"study {study_id}")
     return Response(text, media_type=MEDIA_TYPE)
+
+
+def _ids(studies: list[schemas.Study]) -> list[str]:
+    return [study.id for study in studies]

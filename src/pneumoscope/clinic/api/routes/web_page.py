@@ -1,4 +1,4 @@
-"""The web page: its files, as `make web` builds them from frontend/ into this package."""
+"""Web page: its files, which `make web` builds from frontend/ into this package."""
 
 import re
 from http import HTTPStatus
@@ -13,24 +13,24 @@ from pneumoscope.clinic.api.problems import ProblemError
 
 WEB = Path(__file__).parents[2] / "web"
 
-FOR_EVER = "public, max-age=31536000, immutable"
-"""The name of each file under /assets has a hash of what it holds."""
+IMMUTABLE = "public, max-age=31536000, immutable"
+"""Caching of files under /assets, whose names contain a hash of their content."""
 
 router = APIRouter(include_in_schema=False)
 
 
 def is_built() -> bool:
-    """Whether the page is there; the API is, in any case."""
+    """Return whether the web page was built; the API works without it."""
     return (WEB / "index.html").is_file()
 
 
-def links() -> str:
-    """Return the elements that load the page's style and icon, for pages without a script."""
+def style_links() -> str:
+    """Return the HTML elements that load the page's style and icon, for pages without a script."""
     index = (WEB / "index.html").read_text() if is_built() else ""
     return "".join(re.findall('<link rel="(?:stylesheet|icon)"[^>]*>', index))
 
 
-# What the page shows at an address it decides itself; an address elsewhere is an error of ours.
+# The page itself decides what to show at each of its addresses; other addresses are errors.
 @router.get("/")
 @router.get("/setup")
 @router.get("/password")
@@ -39,8 +39,8 @@ def links() -> str:
 @router.get("/studies/{study_id}")
 @router.get("/monitoring")
 @router.get("/administration")
-def page() -> FileResponse:
-    """Return the page, which holds nothing of any patient."""
+def get_web_page() -> FileResponse:
+    """Return the page, which contains no patient data."""
     if not is_built():
         raise ProblemError(
             HTTPStatus.NOT_FOUND,
@@ -51,14 +51,14 @@ def page() -> FileResponse:
 
 
 class Assets(StaticFiles):
-    """The files that the page loads."""
+    """Static files of the page, which browsers may cache for a year."""
 
     def __init__(self) -> None:
         super().__init__(directory=WEB / "assets", check_dir=False)
 
     async def get_response(self, path: str, scope: Scope) -> Response:
-        """Return a file, to be kept by the browser."""
+        """Return a file with its caching header."""
         response = await super().get_response(path, scope)
         if response.status_code == HTTPStatus.OK:
-            response.headers["Cache-Control"] = FOR_EVER
+            response.headers["Cache-Control"] = IMMUTABLE
         return response

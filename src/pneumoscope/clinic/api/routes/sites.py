@@ -1,0 +1,83 @@
+"""Sites, and whether their readings are displayed."""
+
+from datetime import UTC, datetime
+from http import HTTPStatus
+from typing import Annotated
+
+from fastapi import APIRouter
+from pydantic import BaseModel, Field
+from sqlalchemy import select
+
+from pneumoscope.clinic import audit
+from pneumoscope.clinic.api.fields import Identifier, Text
+from pneumoscope.clinic.api.lookup import get_or_404
+from pneumoscope.clinic.api.problems import ProblemError
+from pneumoscope.clinic.api.security import Administrator, ClinicDep, CurrentActor
+from pneumoscope.clinic.audit import Action
+from pneumoscope.clinic.storage import tables
+
+router = APIRouter(prefix="/v1", tags=["sites"])
+
+
+class NewSite(BaseModel):
+    """Site to create; it begins in shadow mode, its readings hidden from clinicians."""
+
+    name: Annotated[Text, Field(min_length=1, max_length=100)]
+
+
+class SiteUpdate(BaseModel):
+    """Change of a site: whether clinicians see its readings."""
+
+    displayed: bool
+
+
+class Site(BaseModel):
+    """Site; ``displayed`` is false while it is in shadow mode."""
+
+    id: str
+    name: str
+    displayed: bool
+
+
+@router.get("/sites")
+def list_sites(clinic: ClinicDep, _: CurrentActor) -> list[Site]:
+    """List the sites."""
+    with clinic.database.reading() as session:
+        rows = session.scalars(select(tables.Site).order_by(tables.Site.name))
+        return [_site_response(row) for row in rows]
+
+
+@router.post("/sites", status_code=HTTPStatus.CREATED)
+def create_site(clinic: ClinicDep, administrator: Administrator, new: NewSite) -> Site:
+    """Create a site, in shadow mode."""
+    now = datetime.now(UTC)
+    with clinic.database.writing() as session:
+        if session.scalar(select(tables.Site).where(tables.Site.name == new.name)) is not None:
+            raise ProblemError(
+                HTTPStatus.CONFLICT, "there is already a site of this name; choose another name"
+            )
+        row = tables.Site(name=new.name)
+        session.add(row)
+        session.flush()
+        audit.record(session, administrator.name, Action.CREATE_SITE, f"site {row.id}", {}, now)
+        return _site_response(row)
+
+
+@router.patch("/sites/{site_id}")
+def update_site(
+    clinic: ClinicDep, administrator: Administrator, site_id: Identifier, update: SiteUpdate
+) -> Site:
+    """Display a site's readings to clinicians, or hide them."""
+    now = datetime.now(UTC)
+    with clinic.database.writing() as session:
+        row = get_or_404(session, tables.Site, site_id)
+        row.displayed = update.displayed
+        detail = {"displayed": update.displayed}
+        audit.record(
+            session, administrator.name, Action.CHANGE_SITE, f"site {site_id}", detail, now
+        )
+        return _site_response(row)
+
+
+def _site_response(row: tables.Site) -> Site:
+    return Site(id=row.id, name=row.name, displayed=row.displayed)

@@ -1,0 +1,144 @@
+"""Schemas of studies, images and readings, for several routes and for clients.
+
+The module imports no server: `pneumoscope.client` uses it, too. Schemas of a single route stand
+beside that route.
+"""
+
+from datetime import date, datetime
+from typing import Annotated, Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from pneumoscope.clinic.api.fields import Text
+from pneumoscope.clinic.storage.study_status import StudyStatus
+
+Finding = Literal["pneumonia", "uncertain", "normal"]
+
+
+class QualityFinding(BaseModel):
+    """Finding of the quality gate on an image."""
+
+    code: str
+    severity: str
+    message: str
+
+
+class Reading(BaseModel):
+    """Reading of an image; without a probability if the image was rejected or failed."""
+
+    status: Literal["read", "flagged", "rejected", "failed"]
+    finding: Finding | None
+    operating_point: str
+    findings: Annotated[dict[str, Finding], Field(description="by operating point")]
+    probability: float | None
+    reasons: list[str]
+    quality: list[QualityFinding]
+    view: str | None
+    laterality: str | None
+    has_heatmap: bool
+    bundle: str
+    created: datetime
+    milliseconds: float
+
+
+class Image(BaseModel):
+    """Image; ``reading`` is null while it waits to be read and where readings are withheld."""
+
+    id: str
+    study: str
+    name: str
+    media_type: str
+    size: int
+    sha256: str
+    received: datetime
+    purged: datetime | None
+    state: Literal["waiting", "done"]
+    withheld: bool
+    reading: Reading | None
+
+
+class Patient(BaseModel):
+    """Patient, as far as the files identify one."""
+
+    id: str | None
+    name: str | None
+    birth_date: date | None
+    sex: str | None
+
+
+class Study(BaseModel):
+    """Study with its images; ``probability`` is the highest of theirs."""
+
+    id: str
+    site: str
+    study_uid: str | None
+    accession: str | None
+    patient: Patient
+    acquired: datetime | None
+    received: datetime
+    purged: datetime | None
+    status: StudyStatus
+    probability: float | None
+    withheld: bool
+    images: list[Image]
+
+
+class StudySearch(BaseModel):
+    """Filters of the worklist; in the body, because addresses are logged."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    status: StudyStatus | None = None
+    rejected: Annotated[
+        bool, Field(description="only studies with an image that was rejected or failed")
+    ] = False
+    disputed: Annotated[
+        bool,
+        Field(description="only studies with a reading that somebody disagrees with or doubts"),
+    ] = False
+    text: Annotated[
+        Text | None,
+        Field(max_length=64, description="part of a patient's identifier or name, or accession"),
+    ] = None
+    cursor: Annotated[Text | None, Field(max_length=500, description="`next` of a page")] = None
+    limit: Annotated[int, Field(ge=1, le=200)] = 50
+
+
+class StudyPage(BaseModel):
+    """Page of studies; ``next`` is the cursor of the next page, null on the last one."""
+
+    studies: list[Study]
+    next: str | None
+
+
+class ImagePage(BaseModel):
+    """Page of images; ``next`` is the cursor of the next page, null on the last one."""
+
+    images: list[Image]
+    next: str | None
+
+
+class RefusedFile(BaseModel):
+    """File that was not accepted; ``place`` is its index in the request, from 0."""
+
+    name: str
+    place: int
+    reason: str
+
+
+class Submission(BaseModel):
+    """Images accepted by one request, their job, and the files that were refused."""
+
+    job: str
+    images: list[Image]
+    refused: list[RefusedFile]
+
+
+class Job(BaseModel):
+    """Progress of the images of one request."""
+
+    id: str
+    created: datetime
+    images: int
+    waiting: int
+    by_status: dict[str, int]

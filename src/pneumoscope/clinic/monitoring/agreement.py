@@ -1,0 +1,182 @@
+"""Agreement of clinicians with readings over time, and the accuracy that their judgements imply."""
+
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+
+from sqlalchemy.orm import Session
+
+from pneumoscope.clinic.monitoring.observations import (
+    Observation,
+    first_per_patient,
+    patient_key,
+)
+from pneumoscope.clinic.monitoring.periods import DateRange, Proportion
+from pneumoscope.clinic.storage.tables import Image, Judgement, StoredReading, Study
+from pneumoscope.clinic.worklist.judgements import Answer, Truth, latest_judgements, truth_of
+from pneumoscope.evaluation.statistics.verification_bias import (
+    Accuracy,
+    Stratum,
+    among_verified,
+    corrected,
+)
+from pneumoscope.report.operating_point import OperatingPoint
+
+
+@dataclass(frozen=True, slots=True)
+class JudgedReading:
+    """Reading of the bundle in use, with one clinician's latest judgement of it."""
+
+    site: str
+    patient: tuple[str, str] = field(repr=False)
+    image: str
+    answer: Answer
+    truth: Truth | None
+    created: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Agreement:
+    """Agreement of clinicians with readings in a range of days.
+
+    Parameters
+    ----------
+    days
+        Days in which the judgements were made.
+    agree
+        Patients whose reading is agreed with, of those with agreement or disagreement. The first
+        judgement of each patient counts.
+    uncertain
+        Number of patients whose first judgement is uncertain.
+    """
+
+    days: DateRange
+    agree: Proportion
+    uncertain: int
+
+
+@dataclass(frozen=True, slots=True)
+class JudgedAccuracy:
+    """Sensitivity and specificity as far as judgements tell.
+
+    Parameters
+    ----------
+    patients
+        Number of patients with a reading; the first image of each counts.
+    judged
+        Number of them whose image has judgements that agree on the truth.
+    among_judged
+        Accuracy among the judged patients, as if they were a random sample.
+    corrected
+        Accuracy corrected for verification bias, if the choice of the judged patients depends on
+        the probability alone; see
+        `pneumoscope.evaluation.statistics.verification_bias.corrected`.
+    """
+
+    patients: int
+    judged: int
+    among_judged: Accuracy
+    corrected: Accuracy
+
+
+def judged_readings(session: Session, bundle: str, site: str | None) -> list[JudgedReading]:
+    """Return the latest judgements of a bundle's readings, the oldest first.
+
+    Parameters
+    ----------
+    session
+        Session that reads.
+    bundle
+        Identity of the bundle.
+    site
+        Identifier of one site; None for all sites.
+    """
+    statement = (
+        latest_judgements()
+        .join(Image, Image.id == Judgement.image_id)
+        .join(StoredReading, StoredReading.image_id == Image.id)
+        .join(Study, Study.id == Image.study_id)
+        .add_columns(StoredReading.finding, Study.id, Study.site_id, Study.patient_id)
+        .where(StoredReading.bundle == bundle)
+        .order_by(Judgement.created, Judgement.id)
+    )
+    if site is not None:
+        statement = statement.where(Study.site_id == site)
+    return [
+        JudgedReading(
+            site=site_id,
+            patient=patient_key(site_id, patient, study),
+            image=judgement.image_id,
+            answer=Answer(judgement.answer),
+            truth=truth_of(judgement, finding),
+            created=judgement.created,
+        )
+        for judgement, finding, study, site_id, patient in session.execute(statement)
+    ]
+
+
+def agreement(days: DateRange, judged: Iterable[JudgedReading]) -> Agreement:
+    """Return the agreement of the judgements made in a range of days."""
+    first_answers: dict[tuple[str, str], Answer] = {}
+    for reading in judged:
+        if days.begin <= reading.created < days.end:
+            first_answers.setdefault(reading.patient, reading.answer)
+    counts = Counter(first_answers.values())
+    agree, disagree = counts[Answer.AGREE], counts[Answer.DISAGREE]
+    return Agreement(days, Proportion.of(agree, agree + disagree), counts[Answer.UNCERTAIN])
+
+
+def judged_accuracy(
+    observations: Sequence[Observation],
+    judged: Iterable[JudgedReading],
+    bundle: str,
+    point: OperatingPoint,
+) -> JudgedAccuracy:
+    """Estimate sensitivity and specificity at an operating point from judgements.
+
+    The strata of patients are those that the finding distinguishes: below the uncertain band, in it
+    below the threshold, in it from the threshold on, and above it.
+
+    Parameters
+    ----------
+    observations
+        Images, the oldest first.
+    judged
+        Judged readings of these images; those of other images are ignored.
+    bundle
+        Identity of the bundle; images read by another bundle are ignored.
+    point
+        Operating point: a probability of at least its threshold is called pneumonia.
+    """
+    truths: dict[str, set[Truth]] = {}
+    for reading in judged:
+        if reading.truth is not None:
+            truths.setdefault(reading.image, set()).add(reading.truth)
+    counts: Counter[tuple[int, Truth | None]] = Counter()
+    images = (
+        observation
+        for observation in observations
+        if observation.bundle == bundle and observation.probability is not None
+    )
+    for image in first_per_patient(images):
+        of_image = truths.get(image.image, set())
+        truth = next(iter(of_image)) if len(of_image) == 1 else None
+        counts[_stratum_number(image, point), truth] += 1
+    strata = [
+        Stratum(number >= 2, *(counts[number, truth] for truth in (*reversed(Truth), None)))
+        for number in range(4)
+    ]
+    return JudgedAccuracy(
+        patients=counts.total(),
+        judged=sum(stratum.verified for stratum in strata),
+        among_judged=among_verified(strata),
+        corrected=corrected(strata),
+    )
+
+
+def _stratum_number(image: Observation, point: OperatingPoint) -> int:
+    probability = image.probability or 0.0
+    if probability >= point.threshold:
+        return 3 if probability > point.high else 2
+    return 1 if probability >= point.low else 0
