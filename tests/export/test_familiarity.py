@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 from sklearn.covariance import ShrunkCovariance
 
-from pneumoscope.export.familiarity import fit_population
-from pneumoscope.reader.familiarity import Population
+from pneumoscope.export.familiarity import fit_familiarity
+from pneumoscope.reader.familiarity import FeatureFamiliarity
 
 
 @pytest.fixture
@@ -20,11 +20,11 @@ def test_few_images_are_one_cluster_and_its_distance_is_mahalanobis(
     features = mixed.astype(np.float32)
     strangers = rng.normal(scale=5, size=(20, 6)).astype(np.float32)
     reference = ShrunkCovariance(shrinkage=0.001).fit(features).mahalanobis(strangers)
-    population = fit_population(features)
-    assert population.centres.shape == (1, 6)
+    familiarity = fit_familiarity(features)
+    assert familiarity.centres.shape == (1, 6)
     # scikit-learn divides by n, and by n - 1 is meant.
     np.testing.assert_allclose(
-        population.distance(strangers), np.sqrt(reference / 6 * 58 / 59), rtol=1e-3
+        familiarity.distance(strangers), np.sqrt(reference / 6 * 58 / 59), rtol=1e-3
     )
 
 
@@ -32,15 +32,15 @@ def test_what_lies_amid_several_kinds_is_unlike_all(rng: np.random.Generator) ->
     corners = np.float32([[-5, -5], [-5, 5], [5, -5], [5, 5]])
     features = np.repeat(corners, 150, axis=0)
     features += rng.normal(scale=0.5, size=features.shape).astype(np.float32)
-    population = fit_population(features)
-    assert 4 <= len(population.centres) <= 600 / 30
-    usual = population.distance(features).max()
-    assert population.distance(np.zeros((1, 2), np.float32)) > 2 * usual
-    assert (population.distance(corners) < usual).all()
+    familiarity = fit_familiarity(features)
+    assert 4 <= len(familiarity.centres) <= 600 / 30
+    usual = familiarity.distance(features).max()
+    assert familiarity.distance(np.zeros((1, 2), np.float32)) > 2 * usual
+    assert (familiarity.distance(corners) < usual).all()
 
 
 def test_it_is_written_and_read(rng: np.random.Generator) -> None:
     features = rng.normal(size=(100, 5)).astype(np.float32)
-    population = fit_population(features)
-    again = Population.from_bytes(population.to_bytes())
-    np.testing.assert_array_equal(again.distance(features), population.distance(features))
+    familiarity = fit_familiarity(features)
+    again = FeatureFamiliarity.from_bytes(familiarity.to_bytes())
+    np.testing.assert_array_equal(again.distance(features), familiarity.distance(features))

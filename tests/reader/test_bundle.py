@@ -1,20 +1,30 @@
-"""Bundles that are whole are opened, all others refused by name."""
+"""Complete bundles are opened; damaged ones and other formats are refused."""
 
 import hashlib
+import shutil
 import subprocess
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 import yaml
 
 from pneumoscope.radiograph import preprocess
-from pneumoscope.reader import Bundle
-from pneumoscope.reader.bundle import CHECKSUM, GRAPH, RECORD, checksum_of
+from pneumoscope.reader import SHIPPED, Bundle
+from pneumoscope.reader.bundle import (
+    CHECKSUM,
+    FAMILIARITY,
+    GATE,
+    GRAPH,
+    RECORD,
+    checksum_of,
+    write_bundle,
+)
 from pneumoscope.support.errors import BundleError
 
 
-def test_a_whole_bundle_says_what_it_is(exported: Path) -> None:
+def test_a_complete_bundle_is_opened(exported: Path) -> None:
     bundle = Bundle.open(exported)
     text = (exported / RECORD).read_bytes()
     assert bundle.identity == f"phantoms@{hashlib.sha256(text).hexdigest()[:12]}"
@@ -44,7 +54,7 @@ def test_a_changed_threshold_is_refused(own_bundle: Path) -> None:
         Bundle.open(own_bundle)
 
 
-def test_the_checksum_is_one_that_other_programs_check(own_bundle: Path) -> None:
+def test_sha256sum_accepts_the_checksum(own_bundle: Path) -> None:
     subprocess.run(["sha256sum", "--check", "--strict", CHECKSUM], cwd=own_bundle, check=True)
 
 
@@ -59,11 +69,11 @@ def set_format(record: dict) -> None:
     record["format"] = 99
 
 
-def forget_the_graph(record: dict) -> None:
+def remove_the_graph(record: dict) -> None:
     del record["files"][GRAPH]
 
 
-def climb_out(record: dict) -> None:
+def leave_the_folder(record: dict) -> None:
     record["files"]["../secret"] = "0"
 
 
@@ -75,19 +85,19 @@ def add_a_setting(record: dict) -> None:
     record["surprise"] = 1
 
 
-def prepare_otherwise(record: dict) -> None:
+def change_the_preparation(record: dict) -> None:
     record["input"]["preparation"] = preprocess.PREPARATION_VERSION + 1
 
 
 @pytest.mark.parametrize(
     ("change", "words"),
     [
-        (set_format, "format 99, and this pneumoscope .* reads format 3"),
-        (forget_the_graph, "list of files is wrong .*model.onnx"),
-        (climb_out, "list of files is wrong .*secret"),
+        (set_format, "format 99, and this pneumoscope .* reads formats 2 and 3"),
+        (remove_the_graph, "list of files is wrong .*model.onnx"),
+        (leave_the_folder, "list of files is wrong .*secret"),
         (add_a_setting, "surprise"),
         (add_to_an_estimate, "width"),
-        (prepare_otherwise, "prepared in another way"),
+        (change_the_preparation, "prepared in another way"),
     ],
 )
 def test_another_record_is_refused(own_bundle: Path, change: Callable, words: str) -> None:
@@ -98,21 +108,52 @@ def test_another_record_is_refused(own_bundle: Path, change: Callable, words: st
         Bundle.open(own_bundle)
 
 
-def test_a_bundle_of_format_2_is_read_with_its_metrics_renamed(own_bundle: Path) -> None:
-    current = Bundle.open(own_bundle).record
-    settings = yaml.safe_load((own_bundle / RECORD).read_text())
-    settings["format"] = 2
-    for point in settings["operating_points"].values():
-        for metrics in (point["measured"], point["tested"]):
-            metrics["recall"], metrics["precision"] = metrics.pop("sensitivity"), metrics.pop("ppv")
-    text = yaml.safe_dump(settings, sort_keys=False).encode()
-    (own_bundle / RECORD).write_bytes(text)
-    (own_bundle / CHECKSUM).write_bytes(checksum_of(text))
-    assert Bundle.open(own_bundle).record == current
-
-
 @pytest.mark.parametrize("text", ["", "[1, 2]", "a: [", "\x00"])
-def test_what_is_no_record_is_refused(own_bundle: Path, text: str) -> None:
+def test_another_text_is_refused(own_bundle: Path, text: str) -> None:
     (own_bundle / RECORD).write_text(text)
     with pytest.raises(BundleError, match="export"):
         Bundle.open(own_bundle)
+
+
+@pytest.fixture
+def format_2(tmp_path: Path) -> Path:
+    """Return the default bundle as it was shipped in format 2; its other files are the same."""
+    folder = Path(shutil.copytree(Path(__file__).parent / "format_2", tmp_path / "format-2"))
+    for name, former_name in ((GRAPH, GRAPH), (GATE, GATE), (FAMILIARITY, "population.npz")):
+        shutil.copy(SHIPPED / name, folder / former_name)
+    return folder
+
+
+def test_a_bundle_of_format_2_is_opened_in_format_3(format_2: Path, tmp_path: Path) -> None:
+    bundle, shipped = Bundle.open(format_2), Bundle.open(SHIPPED)
+    assert bundle.identity == "compact-4@c1b20504d4dd"
+    assert bundle.identity == shipped.record.history[0].previous
+    assert bundle.contents == shipped.contents
+    assert bundle.record.familiarity_limit == shipped.record.familiarity_limit
+    for name, point in shipped.record.operating_points.items():
+        upgraded = bundle.record.operating_points[name]
+        assert replace(upgraded, rule=point.rule) == point
+    rewritten = write_bundle(tmp_path / "format-3", bundle.record, bundle.contents)
+    assert set(rewritten.record.files) == {GRAPH, GATE, FAMILIARITY}
+    assert rewritten.record.format == 3
+
+
+def test_the_history_of_a_bundle_of_format_2_is_renamed(format_2: Path) -> None:
+    record = yaml.safe_load((format_2 / RECORD).read_text())
+    record["history"] = [
+        {"created": "today", "pneumoscope": "0.1.0", "before": "a@1", "what": "recalibrated"}
+    ]
+    text = yaml.safe_dump(record).encode()
+    (format_2 / RECORD).write_bytes(text)
+    (format_2 / CHECKSUM).write_bytes(checksum_of(text))
+    (change,) = Bundle.open(format_2).record.history
+    assert (change.previous, change.description) == ("a@1", "recalibrated")
+
+
+@pytest.mark.parametrize("part", ["population_limit", "operating_points"])
+def test_a_damaged_bundle_of_format_2_is_refused(format_2: Path, part: str) -> None:
+    record = yaml.safe_load((format_2 / RECORD).read_text())
+    del record[part]
+    (format_2 / RECORD).write_text(yaml.safe_dump(record))
+    with pytest.raises(BundleError, match=rf"damaged .*{part}.* restore it"):
+        Bundle.open(format_2)

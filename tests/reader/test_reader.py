@@ -127,7 +127,7 @@ def test_an_image_unlike_the_training_images_is_flagged(
     exported: Path, radiographs: Callable
 ) -> None:
     bundle = Bundle.open(exported)
-    strict = bundle.record.model_copy(update={"population_limit": 0.0})
+    strict = bundle.record.model_copy(update={"familiarity_limit": 0.0})
     reading = Reader(replace(bundle, record=strict)).read(radiographs(1)[0])
     assert reading.status is Status.FLAGGED
     assert any("unlike the radiographs" in reason for reason in reading.reasons)

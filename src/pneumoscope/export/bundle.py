@@ -14,11 +14,11 @@ from pneumoscope.evaluation.predictions import Predictions
 from pneumoscope.evaluation.selection.operating_points import require_both_classes
 from pneumoscope.evaluation.statistics.roc import roc_auc
 from pneumoscope.evaluation.statistics.temperature_scaling import (
-    calibrate,
+    apply_temperature,
     fit_temperature,
     log_odds,
 )
-from pneumoscope.export.familiarity import fit_population
+from pneumoscope.export.familiarity import fit_familiarity
 from pneumoscope.export.measured import record_metrics, record_operating_points
 from pneumoscope.export.onnx_graph import COMPARED, export_graph, require_agreement
 from pneumoscope.export.quantisation import RANGED_ON, compare_speed, quantise, require_worth
@@ -28,9 +28,9 @@ from pneumoscope.models.deployed import Deployed, Ensemble
 from pneumoscope.radiograph import preprocess
 from pneumoscope.reader.bundle import (
     CARD,
+    FAMILIARITY,
     GATE,
     GRAPH,
-    POPULATION,
     Bundle,
     BundleRecord,
     Calibration,
@@ -83,7 +83,7 @@ class _Part:
 
     def predictions(self, temperature: float) -> Predictions:
         """Return the split with its calibrated probabilities."""
-        return self.examples.predictions(calibrate(self.logits, temperature))
+        return self.examples.predictions(apply_temperature(self.logits, temperature))
 
     @property
     def logits(self) -> NDArray[np.float64]:
@@ -165,13 +165,13 @@ def export_bundle(
     if int8:
         graph, validation = _in_integers(graph, learned, validation)
     train = _look_at_split(graph, learned)
-    population_of_train = fit_population(train.look.features)
+    familiarity = fit_familiarity(train.look.features)
     with messages.status("Fitting the quality gate"):
         gate = fit_gate(train.pixels, validation.pixels)
-    contents = {GRAPH: graph, POPULATION: population_of_train.to_bytes(), GATE: gate.to_bytes()}
+    contents = {GRAPH: graph, FAMILIARITY: familiarity.to_bytes(), GATE: gate.to_bytes()}
     fitted = _fit_to_shifts(graph, validation) if fit_on is None else _fit_to(fit_on)
     tested = None if len(runs) > 1 or int8 else _tested(runs[0], fitted.temperature)
-    distances = population_of_train.distance(validation.look.features)
+    distances = familiarity.distance(validation.look.features)
     record = BundleRecord(
         name=name,
         notice=notice,
@@ -186,7 +186,7 @@ def export_bundle(
             fitted_on=fitted.source,
         ),
         operating_points=record_operating_points(fitted.calibrated, tested, fitted.shifted),
-        population_limit=float(np.quantile(distances, FAMILIAR_SHARE)),
+        familiarity_limit=float(np.quantile(distances, FAMILIAR_SHARE)),
         training_data=_training_data(manifest, population),
         metrics=record_metrics(
             {
@@ -273,14 +273,14 @@ def _fit_to_shifts(graph: bytes, validation: _Part) -> _Fitted:
         temperature,
         f"{Split.VALIDATION}, as it is and in {len(shifts)} shifts",
         calibrated,
-        [replace(calibrated, probabilities=calibrate(logits, temperature)) for logits in shifts],
+        [replace(calibrated, probabilities=apply_temperature(logits, temperature)) for logits in shifts],
     )
 
 
 def _fit_to(table: Predictions) -> _Fitted:
     logits = log_odds(table.probabilities)
     temperature = fit_temperature(logits, table.labels)
-    calibrated = replace(table, probabilities=calibrate(logits, temperature))
+    calibrated = replace(table, probabilities=apply_temperature(logits, temperature))
     return _Fitted(temperature, CROSS_VALIDATION, calibrated)
 
 
@@ -309,7 +309,7 @@ def _tested(run: Run, temperature: float) -> Predictions | None:
         return None
     table = read_predictions(run, Split.TEST)
     logits = log_odds(table.probabilities)
-    return replace(table, probabilities=calibrate(logits, temperature))
+    return replace(table, probabilities=apply_temperature(logits, temperature))
 
 
 def _member(run: Run) -> Member:

@@ -4,7 +4,7 @@ import numpy as np
 from numpy.typing import NDArray
 from sklearn.cluster import KMeans
 
-from pneumoscope.reader.familiarity import Population
+from pneumoscope.reader.familiarity import FeatureFamiliarity
 
 _SHRINKAGE = 0.001
 """Weight of the sphere against the measured covariance: features outnumber what is known."""
@@ -14,7 +14,7 @@ _CLUSTER_SIZE = 30
 """Images to a cluster on average, at least: a centre must not give one patient away."""
 
 
-def fit_population(features: NDArray[np.float32]) -> Population:
+def fit_familiarity(features: NDArray[np.float32]) -> FeatureFamiliarity:
     """Describe the training images.
 
     Parameters
@@ -26,8 +26,8 @@ def fit_population(features: NDArray[np.float32]) -> Population:
     --------
     >>> two_kinds = np.repeat(np.float32([[5, 5, 5], [5, 5, 25]]), 40, axis=0)
     >>> scattered = two_kinds + np.random.default_rng(0).normal(size=(80, 3)).astype(np.float32)
-    >>> population = fit_population(scattered)
-    >>> population.distance(np.float32([[5, 5, 5], [5, 5, 25], [5, 15, 5]])).round()
+    >>> familiarity = fit_familiarity(scattered)
+    >>> familiarity.distance(np.float32([[5, 5, 5], [5, 5, 25], [5, 15, 5]])).round()
     array([0., 0., 6.], dtype=float32)
     """
     values = features.astype(np.float64)
@@ -39,4 +39,6 @@ def fit_population(features: NDArray[np.float32]) -> Population:
     whitening = axes / np.sqrt(variances)
     clusters = max(1, min(_CLUSTERS, len(values) // _CLUSTER_SIZE))
     found = KMeans(clusters, random_state=0).fit(values @ whitening)
-    return Population(whitening.astype(np.float32), found.cluster_centers_.astype(np.float32))
+    return FeatureFamiliarity(
+        whitening.astype(np.float32), found.cluster_centers_.astype(np.float32)
+    )

@@ -5,7 +5,7 @@ from dataclasses import replace
 
 from pneumoscope.evaluation.predictions import Predictions
 from pneumoscope.evaluation.selection.operating_points import (
-    CONFIRM_PRECISION,
+    MIN_CONFIRM_PPV,
     choose_operating_points,
 )
 from pneumoscope.evaluation.statistics.discrimination import bootstrap_metrics
@@ -44,7 +44,7 @@ def record_operating_points(
     }
     if "confirm" not in points:
         messages.print(
-            f"No operating point 'confirm': no threshold has a precision of {CONFIRM_PRECISION} "
+            f"No operating point 'confirm': no threshold has a precision of {MIN_CONFIRM_PPV} "
             "on the validation images. Train a better model, or with more images",
             style="yellow",
         )

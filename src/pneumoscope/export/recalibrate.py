@@ -29,7 +29,7 @@ from pneumoscope.reader.model_card import model_card
 from pneumoscope.support.errors import PredictionsError
 from pneumoscope.validation.local_validation import patients_by_class
 
-FEWEST = 10
+MIN_PATIENTS_PER_CLASS = 10
 """Patients of a class with fewer than which neither part is fitted on or tested."""
 
 
@@ -92,7 +92,7 @@ def recalibrate(
     Raises
     ------
     PredictionsError
-        If either part has fewer than `FEWEST` patients of a class, or the bundle's order is the
+        If either part has fewer than `MIN_PATIENTS_PER_CLASS` patients of a class, or the bundle's order is the
         wrong way round here.
     """
     fitting = _drawn_patients(local, share, seed)
@@ -135,10 +135,10 @@ def _drawn_patients(local: Predictions, share: float, seed: int) -> NDArray[np.b
 def _require_enough(fitted: Predictions, tested: Predictions) -> None:
     for name, part in (("to fit on", fitted), ("to test", tested)):
         ill, healthy = patients_by_class(part)
-        if min(ill, healthy) < FEWEST:
+        if min(ill, healthy) < MIN_PATIENTS_PER_CLASS:
             raise PredictionsError(
                 f"the patients drawn {name} are {ill} with and {healthy} without pneumonia, and "
-                f"at least {FEWEST} of each are needed (a hundred are better); bring more labelled "
+                f"at least {MIN_PATIENTS_PER_CLASS} of each are needed (a hundred are better); bring more labelled "
                 "radiographs, or choose another --share"
             )
 
@@ -156,8 +156,8 @@ def _new_record(
     change = Change(
         created=now,
         pneumoscope=pneumoscope.__version__,
-        before=bundle.identity,
-        what=(
+        previous=bundle.identity,
+        description=(
             f"calibration and operating points fitted on {about} ({drawn}); log-odds times "
             f"{recalibration.slope:.4g} plus {recalibration.intercept:.4g}"
         ),

@@ -1,9 +1,9 @@
-"""The Bundle: a network with all that turns its logit into a reading, in one folder."""
+"""Bundle: a folder with a network and everything that turns its output into a reading."""
 
 import hashlib
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
@@ -18,19 +18,21 @@ from pneumoscope.support.errors import BundleError
 from pneumoscope.support.files import atomic_folder, write_bytes
 
 FORMAT = 3
-"""Version of the folder's layout; format 2 is read too, and its metrics are renamed."""
-
-_RENAMED_METRICS = {"recall": "sensitivity", "precision": "ppv"}
-"""Metrics of an operating point by their names in format 2, and their names since."""
+"""Version of the folder's layout. Format 2 is read too: it differs in names alone."""
 
 RECORD = "bundle.yaml"
 CHECKSUM = "bundle.yaml.sha256"
-"""Of the record, which holds those of the other files; ``sha256sum --check`` reads it."""
+"""File with the record's SHA-256, for ``sha256sum --check``; the record has all others'."""
 
 GRAPH = "model.onnx"
 GATE = "quality_gate.npz"
-POPULATION = "population.npz"
+FAMILIARITY = "familiarity.npz"
 CARD = "MODEL_CARD.md"
+
+_FORMAT_2_FAMILIARITY = "population.npz"
+_FORMAT_2_METRICS = {"recall": "sensitivity", "precision": "ppv"}
+_FORMAT_2_HISTORY = {"before": "previous", "what": "description"}
+"""Names of metrics and of parts of the history in format 2, and their names since."""
 
 
 class _Part(BaseModel):
@@ -38,16 +40,16 @@ class _Part(BaseModel):
 
 
 class InputContract(_Part):
-    """What the graph is given: uint8 pixels (n, size, size) from `prepare_pixels`."""
+    """Input of the graph: uint8 pixels (n, size, size) from `prepare_pixels`."""
 
     size: int
     resampling: Resampling
     preparation: int
-    """`preprocess.PREPARATION_VERSION` with which the network learned."""
+    """`preprocess.PREPARATION_VERSION` with which the network was trained."""
 
 
 class Member(_Part):
-    """One Run in the graph; of several, logits and heat maps are averaged."""
+    """One trained network of the graph; logits and heat maps of several are averaged."""
 
     model: str
     seed: int
@@ -57,16 +59,17 @@ class Member(_Part):
 
 
 class Calibration(_Part):
-    """Probability = sigmoid(logit / temperature + intercept)."""
+    """Calibration of the network: probability = sigmoid(logit / temperature + intercept)."""
 
     temperature: float
     intercept: float = 0.0
     n: int
+    """Number of images that it was fitted on."""
     fitted_on: str
 
 
 class TrainingData(_Part):
-    """What was learned from; ``population`` says whose radiographs, in words."""
+    """Training data: population of the patients in words, fingerprint, and numbers of images."""
 
     population: str
     fingerprint: str
@@ -76,18 +79,18 @@ class TrainingData(_Part):
 
 
 class Change(_Part):
-    """What was done to a bundle after it was exported: ``before`` is the bundle's identity then."""
+    """Change of a bundle after its export, with the bundle's identity before it."""
 
     created: str
     pneumoscope: str
-    before: str
-    what: str
+    previous: str
+    description: str
 
 
 class BundleRecord(_Part):
-    """What ``bundle.yaml`` says."""
+    """Content of ``bundle.yaml``."""
 
-    format: Literal[2, 3] = 3
+    format: Literal[3] = 3
     name: str
     notice: str | None
     created: str
@@ -95,19 +98,20 @@ class BundleRecord(_Part):
     members: tuple[Member, ...]
     input: InputContract
     arithmetic: Literal["float32", "int8"] = "float32"
-    """What the graph's convolutions multiply."""
+    """Type of the numbers that the graph's convolutions multiply."""
     calibration: Calibration
     operating_points: dict[str, OperatingPoint]
-    population_limit: float
+    familiarity_limit: float
+    """Distance (see `FeatureFamiliarity`) above which an image is unfamiliar."""
     training_data: TrainingData
     metrics: dict[str, dict[str, Estimate]]
-    """By split, then metric: of the exported graph on validation, of the Runs on test."""
+    """Metrics by split: of the exported graph on validation, of the Runs on test."""
     intended_use: str
     limitations: tuple[str, ...]
     licence: str
     history: tuple[Change, ...] = ()
     files: dict[str, str]
-    """SHA-256 of every other file."""
+    """SHA-256 of every other file by its name."""
 
     def to_yaml(self) -> str:
         """Return the record as the text of ``bundle.yaml``."""
@@ -122,13 +126,21 @@ class Bundle:
     Parameters
     ----------
     folder
-        Where it lies.
+        Folder of the bundle.
     record
-        What ``bundle.yaml`` says.
+        Content of ``bundle.yaml``, in the current format.
     digest
-        SHA-256 of ``bundle.yaml``, and so of everything.
+        SHA-256 of ``bundle.yaml`` as it lies on the disk, and so of everything.
     contents
-        The bytes of each file that a reader needs: those that were checked, not read again.
+        Bytes of each file that a reader needs, by its name in the current format: those that were
+        checked, not read again.
+
+    Examples
+    --------
+    >>> from pneumoscope.reader import find_bundle
+    >>> bundle = Bundle.open(find_bundle("adults"))
+    >>> list(bundle.record.operating_points), bundle.record.input.size
+    (['screening', 'balanced', 'confirm'], 192)
     """
 
     folder: Path
@@ -138,12 +150,12 @@ class Bundle:
 
     @property
     def identity(self) -> str:
-        """Name and the start of the digest, as readings carry them."""
+        """Name and the first 12 digits of the digest, as readings state it."""
         return f"{self.record.name}@{self.digest[:12]}"
 
     @classmethod
     def open(cls, folder: Path) -> "Bundle":
-        """Read a bundle and check every byte of it.
+        """Open a bundle and check every byte of it.
 
         Raises
         ------
@@ -160,22 +172,22 @@ class Bundle:
             content = _read(folder / name, folder)
             if hashlib.sha256(content).hexdigest() != sha256:
                 raise _changed(folder / name)
-            if name in (GRAPH, GATE, POPULATION):
-                contents[name] = content
+            if (current := _current_name(name)) in (GRAPH, GATE, FAMILIARITY):
+                contents[current] = content
         return cls(folder, record, hashlib.sha256(text).hexdigest(), contents)
 
 
 def write_bundle(out: Path, record: BundleRecord, contents: Mapping[str, bytes]) -> Bundle:
-    """Write a bundle, whole or not at all.
+    """Write a bundle, complete or not at all.
 
     Parameters
     ----------
     out
-        The folder to appear; nothing, or an empty folder, may be there.
+        Folder to write; it must not exist, or be empty.
     record
-        What it says; `BundleRecord.files` is filled in here.
+        Record of the bundle; `BundleRecord.files` is filled in.
     contents
-        Every other file by its name.
+        Content of every other file by its name.
 
     Raises
     ------
@@ -193,7 +205,7 @@ def write_bundle(out: Path, record: BundleRecord, contents: Mapping[str, bytes])
 
 
 def checksum_of(record: bytes) -> bytes:
-    """Return what the file `CHECKSUM` holds for a record.
+    """Return the content of the file `CHECKSUM` for a record.
 
     Examples
     --------
@@ -209,42 +221,57 @@ def _parse(text: bytes, folder: Path) -> BundleRecord:
         settings: Any = yaml.load(text, Loader=_FAST_LOADER)
     except (yaml.YAMLError, UnicodeDecodeError) as error:
         raise BundleError(f"{path}: cannot be read as YAML ({error}); {_AGAIN}") from error
-    found = settings.get("format") if isinstance(settings, dict) else None
-    if found not in (2, FORMAT):
+    version = settings.get("format") if isinstance(settings, dict) else None
+    if version not in (2, FORMAT):
         raise BundleError(
-            f"{folder}: a bundle of format {found}, and this pneumoscope "
-            f"({pneumoscope.__version__}) reads format {FORMAT}; use the version that made it, or "
-            "export it again with this one"
+            f"{folder}: a bundle of format {version}, and this pneumoscope "
+            f"({pneumoscope.__version__}) reads formats 2 and {FORMAT}; use the version that made "
+            "it, or export it again with this one"
         )
     try:
-        record = BundleRecord.model_validate_json(json.dumps(settings))
-    except (ValidationError, TypeError) as error:
+        current = _upgrade(settings) if version == 2 else settings
+        record = BundleRecord.model_validate_json(json.dumps(current))
+    except (ValidationError, AttributeError, KeyError, TypeError) as error:
         raise BundleError(f"{path}: damaged ({error}); {_AGAIN}") from error
     if record.input.preparation != preprocess.PREPARATION_VERSION:
         raise BundleError(
-            f"{folder}: its network learned from pixels prepared in another way (version "
-            f"{record.input.preparation}, here {preprocess.PREPARATION_VERSION}); train and export it again"
+            f"{folder}: its network was trained on pixels prepared in another way (version "
+            f"{record.input.preparation}, here {preprocess.PREPARATION_VERSION}); train and export "
+            "it again"
         )
     unsafe = [name for name in record.files if Path(name).name != name]
-    missing = {GRAPH, GATE, POPULATION} - record.files.keys()
+    missing = {GRAPH, GATE, FAMILIARITY} - set(map(_current_name, record.files))
     if unsafe or missing:
         raise BundleError(
             f"{path}: its list of files is wrong ({', '.join([*unsafe, *missing])}); {_AGAIN}"
         )
-    return record if record.format == FORMAT else _with_renamed_metrics(record)
+    return record
 
 
-def _with_renamed_metrics(record: BundleRecord) -> BundleRecord:
-    """Return a record of format 2 in the current one."""
-
-    def rename(metrics: Mapping[str, Estimate]) -> dict[str, Estimate]:
-        return {_RENAMED_METRICS.get(name, name): value for name, value in metrics.items()}
-
-    points = {
-        name: replace(point, measured=rename(point.measured), tested=rename(point.tested))
-        for name, point in record.operating_points.items()
+def _upgrade(settings: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the record of a bundle of format 2 in format 3; its files keep their names."""
+    current = {**settings, "format": FORMAT}
+    current["familiarity_limit"] = current.pop("population_limit")
+    current["history"] = [
+        _rename_keys(change, _FORMAT_2_HISTORY) for change in settings.get("history", ())
+    ]
+    current["operating_points"] = {
+        name: {
+            **point,
+            "measured": _rename_keys(point["measured"], _FORMAT_2_METRICS),
+            "tested": _rename_keys(point.get("tested", {}), _FORMAT_2_METRICS),
+        }
+        for name, point in settings["operating_points"].items()
     }
-    return record.model_copy(update={"format": FORMAT, "operating_points": points})
+    return current
+
+
+def _rename_keys(values: Mapping[str, Any], names: Mapping[str, str]) -> dict[str, Any]:
+    return {names.get(key, key): value for key, value in values.items()}
+
+
+def _current_name(file: str) -> str:
+    return FAMILIARITY if file == _FORMAT_2_FAMILIARITY else file
 
 
 def _read(path: Path, folder: Path) -> bytes:
@@ -252,8 +279,8 @@ def _read(path: Path, folder: Path) -> bytes:
         return path.read_bytes()
     except OSError as error:
         raise BundleError(
-            f"{path}: cannot be read ({error.strerror}), so {folder} is no whole bundle; pass a "
-            "folder that 'pneumoscope export' wrote, or restore it from a copy"
+            f"{path}: cannot be read ({error.strerror}), so {folder} is not a complete bundle; "
+            "pass a folder that 'pneumoscope export' wrote, or restore it from a copy"
         ) from error
 
 

@@ -1,4 +1,4 @@
-"""How far an image lies from those that the network learned from, in its own features."""
+"""Familiarity of an image: its distance from the training images in the network's features."""
 
 import io
 from dataclasses import dataclass
@@ -7,26 +7,26 @@ import numpy as np
 from numpy.typing import NDArray
 
 FAMILIAR_SHARE = 0.97
-"""Of the validation images, those within a bundle's limit of what is like the training images."""
+"""Share of the validation images whose distance is within a bundle's limit of familiarity."""
 
 
 @dataclass(frozen=True)
-class Population:
-    """The training images' features: the centres of their clusters, once uncorrelated.
+class FeatureFamiliarity:
+    """Model of the training images' features: cluster centres of the whitened features.
 
-    No image's own features are kept, only means of many.
+    Features of single images are not kept, only means of many.
 
     Parameters
     ----------
     whitening
-        float32, shape (features, features): features times it are uncorrelated.
+        Matrix that makes features uncorrelated, float32, shape (features, features).
     centres
-        float32, shape (clusters, features): means of features so treated.
+        Cluster centres of the whitened features, float32, shape (clusters, features).
 
     Examples
     --------
-    >>> population = Population(np.eye(2, dtype=np.float32), np.float32([[0, 0], [9, 9]]))
-    >>> population.distance(np.float32([[0, 0], [9, 9], [3, 0]])).round(2)
+    >>> model = FeatureFamiliarity(np.eye(2, dtype=np.float32), np.float32([[0, 0], [9, 9]]))
+    >>> model.distance(np.float32([[0, 0], [9, 9], [3, 0]])).round(2)
     array([0.  , 0.  , 2.12], dtype=float32)
     """
 
@@ -34,12 +34,12 @@ class Population:
     centres: NDArray[np.float32]
 
     def distance(self, features: NDArray[np.float32]) -> NDArray[np.float32]:
-        """Return Mahalanobis' distance from the nearest centre by the root of the features' number.
+        """Return the Mahalanobis distance from the nearest centre, over sqrt(number of features).
 
         Parameters
         ----------
         features
-            Shape (n, features).
+            Features of the images, shape (n, features).
 
         References
         ----------
@@ -52,13 +52,13 @@ class Population:
         return distance
 
     def to_bytes(self) -> bytes:
-        """Return the population as an ``.npz`` file."""
+        """Return the content of an ``.npz`` file that `from_bytes` reads."""
         file = io.BytesIO()
         np.savez(file, whitening=self.whitening, centres=self.centres)
         return file.getvalue()
 
     @classmethod
-    def from_bytes(cls, content: bytes) -> "Population":
-        """Read what `to_bytes` gave."""
+    def from_bytes(cls, content: bytes) -> "FeatureFamiliarity":
+        """Read the content of an ``.npz`` file that `to_bytes` made."""
         with np.load(io.BytesIO(content), allow_pickle=False) as arrays:
             return cls(arrays["whitening"], arrays["centres"])

@@ -1,4 +1,4 @@
-"""A short model card in Markdown, written from the bundle's own record."""
+"""Model card in Markdown, made from the bundle's record."""
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 
@@ -8,7 +8,12 @@ from pneumoscope.report.operating_point import POINT_METRICS
 
 
 def model_card(record: BundleRecord) -> str:
-    """Return the card of a bundle.
+    """Return the model card of a bundle.
+
+    Parameters
+    ----------
+    record
+        Record of the bundle.
 
     References
     ----------
@@ -25,15 +30,15 @@ def _lines(record: BundleRecord) -> Iterator[str]:
         yield f"**{record.notice}**"
         yield ""
     if data.synthetic:
-        yield "**Learned from synthetic images; it says nothing about patients.**"
+        yield "**Trained on synthetic images: its readings of patients mean nothing.**"
         yield ""
     members = ", ".join(
-        f"{one.model} (seed {one.seed}, {one.epochs} epochs, {one.precision})"
-        for one in record.members
+        f"{member.model} (seed {member.seed}, {member.epochs} epochs, {member.precision})"
+        for member in record.members
     )
     yield f"Exported on {record.created} by pneumoscope {record.pneumoscope} from {members}."
     if record.arithmetic == "int8":
-        yield "Its convolutions multiply 8-bit integers; all figures are of the graph as it is."
+        yield "Its convolutions multiply 8-bit integers; all metrics are of this quantised graph."
     yield ""
     yield "## Intended use"
     yield ""
@@ -41,9 +46,9 @@ def _lines(record: BundleRecord) -> Iterator[str]:
     yield ""
     yield "## Factors"
     yield ""
-    yield "Age, sex, view, machine and hospital may change how well it works; see the limits."
+    yield "Age, sex, view, scanner and hospital may change its performance; see the limitations."
     yield ""
-    yield "## Limits"
+    yield "## Limitations"
     yield ""
     yield from (f"- {limit}" for limit in record.limitations)
     yield ""
@@ -52,14 +57,14 @@ def _lines(record: BundleRecord) -> Iterator[str]:
     yield f"Population: {data.population}."
     yield ""
     yield (
-        f"Trained on {data.train:,} images and {_fitted(record)} {data.validation:,} "
-        f"validation images of the manifest `{data.fingerprint[:12]}`; split by patient unless the "
-        "manifest says otherwise."
+        f"Trained on {data.train:,} images of the manifest `{data.fingerprint[:12]}`, which has "
+        f"{data.validation:,} validation images; split by patient unless the manifest says "
+        "otherwise."
     )
     yield ""
-    yield "## Figures"
+    yield "## Metrics"
     yield ""
-    yield "With 95 % intervals, bootstrapped by patient."
+    yield "Intervals are 95 % confidence intervals, bootstrapped by patient."
     yield (
         f"Probabilities are calibrated on {record.calibration.n:,} images "
         f"({record.calibration.fitted_on})."
@@ -67,8 +72,8 @@ def _lines(record: BundleRecord) -> Iterator[str]:
     yield ""
     yield "| split | AUC | average precision |"
     yield "| --- | --- | --- |"
-    for split, figures in record.metrics.items():
-        yield f"| {split} | {figures['auc']} | {figures['average_precision']} |"
+    for split, metrics in record.metrics.items():
+        yield f"| {split} | {metrics['auc']} | {metrics['average_precision']} |"
     yield ""
     yield from _operating_points(record)
     yield ""
@@ -79,20 +84,19 @@ def _lines(record: BundleRecord) -> Iterator[str]:
     if record.history:
         yield "## History"
         yield ""
-        yield from (f"- {one.created}: {one.before}: {one.what}" for one in record.history)
+        yield from (
+            f"- {change.created}, from {change.previous}: {change.description}"
+            for change in record.history
+        )
         yield ""
     yield f"Licence: {record.licence}"
-
-
-def _fitted(record: BundleRecord) -> str:
-    return "first fitted (see History for what came after) on" if record.history else "fitted on"
 
 
 def _operating_points(record: BundleRecord) -> Iterator[str]:
     points = record.operating_points
     yield (
-        "Operating points, on the validation images that they were chosen on, and so better than "
-        "on new ones:"
+        "Operating points on the validation images that they were chosen on; expect less on new "
+        "images:"
     )
     yield ""
     bands = (f"{point.low:.3f} to {point.high:.3f}" for point in points.values())
@@ -105,7 +109,7 @@ def _operating_points(record: BundleRecord) -> Iterator[str]:
     if not all(point.tested for point in points.values()):
         return
     yield ""
-    yield "The same thresholds on the test split, which had no part in fitting them:"
+    yield "The same thresholds on the test split, which was not used to choose them:"
     yield ""
     yield _row("", points)
     yield "| --- " * (1 + len(points)) + "|"

@@ -21,8 +21,8 @@ from pneumoscope.radiograph import (
     radiograph_from_dataset,
     read_radiograph,
 )
-from pneumoscope.reader.bundle import GATE, GRAPH, POPULATION, Bundle
-from pneumoscope.reader.familiarity import Population
+from pneumoscope.reader.bundle import FAMILIARITY, GATE, GRAPH, Bundle
+from pneumoscope.reader.familiarity import FeatureFamiliarity
 from pneumoscope.reader.input_statistics import describe_input
 from pneumoscope.reader.quality_gate import QualityFinding, QualityGate, Severity
 from pneumoscope.reader.reading import Reading, Status, find
@@ -87,7 +87,7 @@ class Reader:
         # each other; threads with batches of their own do not.
         self._session = open_graph(bundle.contents[GRAPH], threads=1)
         self._gate = QualityGate.from_bytes(bundle.contents[GATE])
-        self._population = Population.from_bytes(bundle.contents[POPULATION])
+        self._familiarity = FeatureFamiliarity.from_bytes(bundle.contents[FAMILIARITY])
 
     def read(self, source: Source) -> Reading:
         """Read one radiograph.
@@ -195,19 +195,19 @@ class Reader:
         record = self.bundle.record
         # One by one: for several NumPy would wake threads of its own, which afterwards wait busily
         # for milliseconds, on the cores that the other batches want.
-        distance = float(self._population.distance(run.features[row : row + 1])[0])
+        distance = float(self._familiarity.distance(run.features[row : row + 1])[0])
         probability = float(self.probabilities(run.logits[row : row + 1])[0])
         quality, status = reading.quality, reading.status
-        if distance > record.population_limit:
+        if distance > record.familiarity_limit:
             status = Status.FLAGGED
-            quality = (*quality, _unfamiliar(distance, record.population_limit))
+            quality = (*quality, _unfamiliar(distance, record.familiarity_limit))
         return replace(
             reading,
             status=status,
             reasons=tuple(one.message for one in quality),
             quality=quality,
             probability=probability,
-            distance=distance / max(record.population_limit, _LEAST_LIMIT),
+            distance=distance / max(record.familiarity_limit, _LEAST_LIMIT),
             findings={
                 name: find(probability, point) for name, point in record.operating_points.items()
             },

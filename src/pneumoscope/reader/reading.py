@@ -58,7 +58,7 @@ class Reading:
         Of the file's bytes, or of the pixels given; None if it failed.
     distance
         From the images that the network learned from, by the limit above which one is unfamiliar
-        (see `Population`); None unless read or flagged.
+        (see `FeatureFamiliarity`); None unless read or flagged.
     view, laterality
         As the DICOM file says, else None.
     inputs
