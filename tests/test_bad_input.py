@@ -357,6 +357,7 @@ def test_a_summary_of_a_bad_source(tmp_path: Path, fails: Call) -> None:
         ("data", "manifest", "chest", "--out", "m.parquet", "--seed", "-1"),
         ("data", "fetch", "nowhere", "--out", "data"),
         ("experiment", "chest", "--out", "e", "--min-recall", "2"),
+        ("validate", "--labels", "l.csv", "--images", ".", "--out", "v", "--min-auc", "90"),
         ("train", "chest", "--out", "runs"),
         ("operate", "chest"),
     ],

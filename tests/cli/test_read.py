@@ -112,7 +112,7 @@ def test_a_file_gets_what_the_terminal_gets(
     assert without_times(out.read_text()) == without_times(shown)
     again = read(ward, "--format", form, "--out", out)
     assert again.code == 1
-    assert "there is a file already" in again.err
+    assert "the file exists" in again.err
 
 
 @pytest.mark.parametrize("form", ["jsonl", "csv"])
@@ -181,7 +181,7 @@ def test_any_name_of_a_file_is_written_and_read_again(
     assert {row["file"] for row in rows} == {str(file) for file in files}
     if form != "json":
         again = read(ward, "--format", form, "--out", out, "--resume")
-        assert "no files to read; 4 had been read before" in again.err
+        assert "no files to read; 4 were read before" in again.err
 
 
 def test_a_name_in_another_encoding_reaches_a_terminal_of_utf_8(

@@ -1,20 +1,34 @@
-"""The command line: one thin command per verb a person would say."""
+"""Command line: one command per verb, each in the module of its name."""
 
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from io import TextIOWrapper
 from typing import Annotated
 
 import typer
 
 import pneumoscope
-from pneumoscope.cli import cache, clinic, data, evaluation, models, reading, training
+from pneumoscope.cli import (
+    bundles,
+    cache,
+    clinic,
+    data,
+    evaluate,
+    experiment,
+    export,
+    models,
+    read,
+    recalibrate,
+    serve,
+    train,
+    tune,
+    validate,
+)
 from pneumoscope.support.errors import PneumoscopeError, RunInterruptedError
 from pneumoscope.support.terminal import messages, results
 
 app = typer.Typer(
     name="pneumoscope",
-    help="Learns to see pneumonia on chest radiographs, and reports honestly how well it does.",
     no_args_is_help=True,
     rich_markup_mode="rich",
     add_completion=False,
@@ -24,24 +38,46 @@ app = typer.Typer(
 
 @app.callback()
 def _root(
-    debug: Annotated[bool, typer.Option("--debug", help="Show the traceback of an error.")] = False,
+    debug: Annotated[
+        bool, typer.Option("--debug", help="Show the traceback of an error; for bug reports.")
+    ] = False,
 ) -> None:
-    """Learns to see pneumonia on chest radiographs, and reports honestly how well it does."""
+    """Detect pneumonia on chest radiographs: read, train, evaluate, and run a clinic server.
+
+    Not a medical device: no regulator has cleared it, and nobody should be treated by its readings.
+    """
 
 
-@app.command()
+_PANELS: dict[str, tuple[Callable[..., None], ...]] = {
+    "Read radiographs": (read.read, bundles.bundles),
+    "Train networks": (experiment.experiment, train.train, tune.tune, export.export),
+    "Evaluate readings": (evaluate.evaluate, validate.validate, recalibrate.recalibrate),
+    "Run a clinic server": (
+        serve.serve,
+        clinic.labels,
+        clinic.export_studies,
+        clinic.purge,
+        clinic.reference,
+    ),
+}
+for panel, commands in _PANELS.items():
+    for command in commands:
+        app.command(rich_help_panel=panel)(command)
+app.add_typer(models.app, name="models", rich_help_panel="Train networks")
+app.add_typer(clinic.audit, name="audit", rich_help_panel="Run a clinic server")
+app.add_typer(data.app, name="data", rich_help_panel="Prepare data")
+app.add_typer(cache.app, name="cache", rich_help_panel="Prepare data")
+
+
+@app.command(rich_help_panel="Other")
 def version() -> None:
-    """Print the version."""
+    """Print the version of the package.
+
+    Example:
+
+        pneumoscope version
+    """
     results.print(pneumoscope.__version__)
-
-
-app.add_typer(reading.app)
-app.add_typer(training.app)
-app.add_typer(evaluation.app)
-app.add_typer(clinic.app)
-app.add_typer(data.app, name="data")
-app.add_typer(models.app, name="models")
-app.add_typer(cache.app, name="cache")
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
@@ -50,17 +86,18 @@ def main(arguments: Sequence[str] | None = None) -> None:
     Parameters
     ----------
     arguments
-        Instead of the process's own.
+        Command line without the program's name; None for the process's own.
 
     Raises
     ------
     SystemExit
-        Always: 0 if all is well, 1 after an error, 2 for a wrong call, 130 if interrupted.
+        Always, with exit code 0 on success, 1 after an error, 2 for a usage error and 130 if
+        interrupted.
     """
-    if isinstance(sys.stdout, TextIOWrapper):  # names of files may be in another encoding
+    if isinstance(sys.stdout, TextIOWrapper):  # file names may be in any encoding
         sys.stdout.reconfigure(errors="surrogateescape")
     words = list(sys.argv[1:] if arguments is None else arguments)
-    debug = "--debug" in words  # wherever it stands
+    debug = "--debug" in words  # accepted in any position
     try:
         app([word for word in words if word != "--debug"], prog_name="pneumoscope")
     except Exception as error:
@@ -72,6 +109,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
 
 
 def _explain(error: Exception) -> str:
+    """Return the message of an error, and what to do."""
     if isinstance(error, PneumoscopeError):
         return str(error)
     if isinstance(error, ModuleNotFoundError) and error.name in _EXTRA_OF:
@@ -82,7 +120,7 @@ def _explain(error: Exception) -> str:
         )
     return (
         f"unexpected: {type(error).__name__}: {error}\n"
-        "This is a defect of pneumoscope. Run again with --debug and report it."
+        "This is a defect of pneumoscope. Run the command again with --debug and report the output."
     )
 
 
@@ -99,4 +137,4 @@ _EXTRA_OF = {
         ("prometheus_client", "psycopg", "python_multipart", "sqlalchemy", "uvicorn"), "clinic"
     ),
 }
-"""The extra that brings a package."""
+"""Optional dependency group (extra) that installs each package."""

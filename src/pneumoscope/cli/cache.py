@@ -1,4 +1,4 @@
-"""Commands on what is kept on disk to be faster the next time."""
+"""``pneumoscope cache``: the cache of prepared pixels and features on disk."""
 
 import typer
 
@@ -6,17 +6,20 @@ from pneumoscope.cli.options import open_cache
 from pneumoscope.support.terminal import results
 
 app = typer.Typer(
-    help="Prepared pixels and features of VGG16 that are kept on disk.", no_args_is_help=True
+    help="Manage the cache on disk: prepared pixels and VGG16 features.", no_args_is_help=True
 )
 
 
 @app.command("list")
-def list_kept() -> None:
-    """List what is kept, with its size and when it was last used.
+def list_entries() -> None:
+    """List the entries of the cache, with their size and time of last use.
+
+    Every entry can be made again from the images; the least recently used ones make room for new
+    ones.
 
     Example:
 
-      pneumoscope cache list
+        pneumoscope cache list
     """
     from rich.filesize import decimal
 
@@ -31,13 +34,13 @@ def list_kept() -> None:
 
 @app.command("clear")
 def clear() -> None:
-    """Remove all that is kept; it is made anew when it is needed.
+    """Remove all entries of the cache; they are made again when needed.
 
     Downloaded weights stay.
 
     Example:
 
-      pneumoscope cache clear
+        pneumoscope cache clear
     """
     from rich.filesize import decimal
 
@@ -46,4 +49,4 @@ def clear() -> None:
     freed = decimal(sum(entry.bytes for entry in removed))
     results.print(f"Removed: {len(removed)}, {freed} freed in {cache.folder}", soft_wrap=True)
     if left := len(cache.entries()):
-        results.print(f"Left: {left}, in use by another process or not yours to remove")
+        results.print(f"Left: {left}, in use by another process or not owned by you")

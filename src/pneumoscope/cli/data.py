@@ -1,6 +1,5 @@
-"""Commands on datasets: manifests, summaries, downloads, phantoms."""
+"""``pneumoscope data``: manifests, summaries, downloads and phantoms."""
 
-from enum import StrEnum
 from pathlib import Path
 from typing import Annotated
 
@@ -14,35 +13,33 @@ from pneumoscope.cli.options import (
     StrictOption,
     open_source,
 )
-from pneumoscope.support.terminal import results
+from pneumoscope.support.terminal import messages, results
 
-app = typer.Typer(help="Datasets: manifests, summaries, downloads, phantoms.", no_args_is_help=True)
-
-
-class Publisher(StrEnum):
-    """Who offers the dataset."""
-
-    mendeley = "mendeley"
-    kaggle = "kaggle"
-    medmnist = "medmnist"
+app = typer.Typer(
+    help="Prepare datasets: manifests, summaries, downloads, phantoms.", no_args_is_help=True
+)
 
 
 @app.command("manifest")
 def manifest(
     source: SourceArgument,
-    out: Annotated[Path, typer.Option("--out", metavar="M.parquet", help="The file to write.")],
+    out: Annotated[
+        Path, typer.Option("--out", metavar="FILE.parquet", help="Manifest file to write.")
+    ],
     images: ImagesOption = None,
     split_by: SplitByChoice = None,
     seed: SplitSeedOption = 0,
     strict: StrictOption = False,
 ) -> None:
-    """Write the Manifest of a source: one row per image, with patient, split and hashes.
+    """Write the manifest of a dataset: one row per image, with patient, split and hashes.
+
+    Unreadable images are set aside, each with its reason.
 
     Examples:
 
-      pneumoscope data manifest chest_xray --out manifest.parquet
+        pneumoscope data manifest chest_xray --out manifest.parquet
 
-      pneumoscope data manifest labels.csv --images radiographs --out manifest.parquet
+        pneumoscope data manifest labels.csv --images radiographs --out manifest.parquet
     """
     from pneumoscope.cli.tables import counts_table
 
@@ -56,17 +53,19 @@ def manifest(
 @app.command("summary")
 def summary(
     source: SourceArgument,
-    out: Annotated[Path, typer.Option("--out", metavar="DIR", help="Gets the page and figures.")],
+    out: Annotated[Path, typer.Option("--out", metavar="DIR", help="Folder to write the page to.")],
     images: ImagesOption = None,
     split_by: SplitByChoice = None,
     seed: SplitSeedOption = 0,
     strict: StrictOption = False,
 ) -> None:
-    """Look at a dataset: pictures, counts, patients, duplicates, intensities; one HTML page.
+    """Summarise a dataset as one HTML page: images, counts, patients, duplicates, intensities.
+
+    The page also shows a random sample of images of each class.
 
     Example:
 
-      pneumoscope data summary chest_xray --out summary
+        pneumoscope data summary chest_xray --out summary
     """
     from pneumoscope.dataset.summary.page import summarise
 
@@ -74,45 +73,72 @@ def summary(
     results.print(f"Summary: {page}", soft_wrap=True)
 
 
+def _require_public_dataset(name: str) -> str:
+    from pneumoscope.dataset.downloads.catalogue import find_dataset
+    from pneumoscope.support.errors import DatasetError
+
+    try:
+        return find_dataset(name).name
+    except DatasetError as error:
+        raise typer.BadParameter(str(error)) from error
+
+
 @app.command("fetch")
 def fetch(
-    publisher: Annotated[Publisher, typer.Argument(help="Where to download from.")],
-    out: Annotated[Path, typer.Option("--out", metavar="DIR", help="Gets the dataset.")] = Path(
-        "data"
-    ),
+    name: Annotated[
+        str,
+        typer.Argument(
+            metavar="DATASET",
+            help="Public dataset: mendeley, kaggle or medmnist.",
+            callback=_require_public_dataset,
+        ),
+    ],
+    out: Annotated[
+        Path, typer.Option("--out", metavar="DIR", help="Folder to download the dataset into.")
+    ] = Path("data"),
 ) -> None:
-    """Download a dataset: 5,856 radiographs of children, or PneumoniaMNIST.
+    """Download a public dataset, verify its checksum, and count its images.
+
+    mendeley and kaggle offer the notebook's 5,856 radiographs of children, medmnist offers
+    PneumoniaMNIST, the same radiographs at 224 x 224 pixels.
 
     Examples:
 
-      pneumoscope data fetch mendeley --out data
+        pneumoscope data fetch mendeley --out data
 
-      pneumoscope data fetch medmnist --out data
+        pneumoscope data fetch medmnist --out data
     """
-    from pneumoscope.dataset import fetch
+    from pneumoscope.dataset.downloads.catalogue import find_dataset
 
-    match publisher:
-        case Publisher.mendeley:
-            dataset = fetch.fetch_mendeley(out)
-        case Publisher.kaggle:
-            dataset = fetch.fetch_kaggle(out)
-        case Publisher.medmnist:
-            dataset = fetch.fetch_medmnist(out)
-    results.print(f"Dataset: {dataset}", soft_wrap=True)
+    dataset = find_dataset(name)
+    messages.print(f"{dataset.citation} ({dataset.licence})")
+    results.print(f"Dataset: {dataset.fetch(out)}", soft_wrap=True)
 
 
 @app.command("phantoms")
 def phantoms(
-    out: Annotated[Path, typer.Option("--out", metavar="DIR", help="Gets the images; new.")],
-    count: Annotated[int, typer.Option(help="Images in all.")] = 600,
-    size: Annotated[int, typer.Option(help="Side in pixels.")] = 224,
-    seed: Annotated[int, typer.Option(help="Same seed, same images.")] = 0,
+    out: Annotated[
+        Path,
+        typer.Option("--out", metavar="DIR", help="Folder to write the images to; must not exist."),
+    ],
+    count: Annotated[
+        int, typer.Option("--count", metavar="N", help="Total number of images.")
+    ] = 600,
+    size: Annotated[
+        int, typer.Option("--size", metavar="PIXELS", help="Height and width of each image.")
+    ] = 224,
+    seed: Annotated[
+        int, typer.Option("--seed", metavar="N", help="Random seed of the images.")
+    ] = 0,
 ) -> None:
-    """Draw synthetic chest radiographs, for trying things out; they show no patient.
+    """Draw synthetic chest radiographs (phantoms), to try things out; they show no patient.
+
+    Whatever is trained or measured on them says nothing about real radiographs, and every report
+    says so.
 
     Example:
 
-      pneumoscope data phantoms --out phantoms --count 600
+        pneumoscope data phantoms --out phantoms --count 600
     """
     from pneumoscope.dataset.phantoms.generate import generate_phantoms
 

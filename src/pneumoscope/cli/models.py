@@ -1,4 +1,4 @@
-"""Commands on the networks that can be trained."""
+"""``pneumoscope models``: the networks that can be trained."""
 
 from typing import Annotated
 
@@ -11,13 +11,15 @@ app = typer.Typer()
 
 @app.callback(invoke_without_command=True)
 def models(context: typer.Context) -> None:
-    """List every model with its parameters; 'models show NAME' prints its layers.
+    """List the models that can be trained, with their numbers of parameters.
+
+    'models show NAME' prints the layers of one.
 
     Examples:
 
-      pneumoscope models
+        pneumoscope models
 
-      pneumoscope models show model_3
+        pneumoscope models show model_3
     """
     if context.invoked_subcommand is not None:
         return
@@ -28,9 +30,16 @@ def models(context: typer.Context) -> None:
 
 @app.command("show")
 def show(
-    name: Annotated[str, typer.Argument(help="Such as model_3.")],
+    name: Annotated[str, typer.Argument(metavar="NAME", help="Model to show, such as model_3.")],
 ) -> None:
-    """Print the layers of a model as a table, for images of its size."""
+    """Print the layers of a model, with output shapes and numbers of parameters.
+
+    Shapes are those for images of the model's own size.
+
+    Example:
+
+        pneumoscope models show model_3
+    """
     from pneumoscope.cli.tables import layers_table
 
     results.print(layers_table(name))

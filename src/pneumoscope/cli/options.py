@@ -1,18 +1,22 @@
-"""Options that several commands share, and what they stand for."""
+"""Options that several commands share, and functions that open what they name."""
 
+from collections.abc import Sequence
 from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from pneumoscope.support.errors import PredictionsError
+
 if TYPE_CHECKING:
     from pneumoscope.dataset import Manifest
     from pneumoscope.support.cache import ArrayCache
+    from pneumoscope.training import Recipe
 
 
 class SplitByOption(StrEnum):
-    """What stays on one side when validation is split off."""
+    """Unit that is kept whole when the validation split is drawn."""
 
     patient = "patient"
     image = "image"
@@ -22,63 +26,156 @@ SourceArgument = Annotated[
     Path,
     typer.Argument(
         metavar="SOURCE",
-        help="A folder (split/CLASS/* or CLASS/*), a table (CSV or Parquet with the columns file "
-        "and label), or a manifest.",
+        help="Dataset: a folder (SPLIT/CLASS/* or CLASS/*), a table (CSV or Parquet with the "
+        "columns file and label), or a manifest.",
     ),
 ]
 ImagesOption = Annotated[
     Path | None,
     typer.Option(
-        "--images", metavar="DIR", help="What the paths of a table or manifest are relative to."
+        "--images",
+        metavar="DIR",
+        help="Folder that file names in a table or manifest are relative to.",
+        show_default="the table's folder, or the one noted in the manifest",
     ),
 ]
 SplitByChoice = Annotated[
     SplitByOption | None,
     typer.Option(
         "--split-by",
-        help="What stays on one side when validation is split off: patient (default), or image as "
-        "the notebook did it, which leaks.",
+        help="Unit kept on one side when the validation split is drawn. With image, as in the "
+        "notebook, patients leak from train into validation.",
+        show_default="patient",
     ),
 ]
-SplitSeedOption = Annotated[int, typer.Option("--seed", min=0, help="Of the split.")]
+SplitSeedOption = Annotated[
+    int, typer.Option("--seed", metavar="N", min=0, help="Random seed of the split.")
+]
 SeedOption = Annotated[
     int | None,
     typer.Option(
         "--seed",
+        metavar="N",
         min=0,
-        help="Of the split, initial weights and order of images; 0, or the recipe's, if not given.",
+        help="Random seed of the split, the initial weights and the order of images.",
+        show_default="the recipe's, or 0",
     ),
 ]
 StrictOption = Annotated[
-    bool, typer.Option("--strict", help="Stop at the first image that cannot be read.")
+    bool,
+    typer.Option(
+        "--strict", help="Stop at the first unreadable image instead of setting it aside."
+    ),
 ]
 SettingsOption = Annotated[
     list[str] | None,
     typer.Option(
         "--set",
         metavar="NAME=VALUE",
-        help="A setting of the recipe, such as epochs=5 or augmentation.rotation=10; repeatable.",
+        help="Setting of the recipe, such as epochs=5 or augmentation.rotation=10; repeatable.",
     ),
 ]
 RecipeOption = Annotated[
     Path | None,
-    typer.Option("--recipe", metavar="YAML", help="A file with settings; --set goes before it."),
+    typer.Option("--recipe", metavar="YAML", help="Recipe file; --set overrides its settings."),
 ]
 WeightsOption = Annotated[
     str | None,
     typer.Option(
         "--weights",
         metavar="imagenet|none|PATH|NAME",
-        help="Of VGG16: imagenet (the default; downloaded once), none (random), or a file of Keras "
-        "or torchvision. Of the model hub: its name on the Hugging Face hub, or a folder.",
+        help="Pretrained weights. For VGG16: imagenet (downloaded once), none (random), or a Keras "
+        "or torchvision file. For the model 'hub': a name on the Hugging Face hub, or a folder.",
+        show_default="the recipe's; imagenet for VGG16",
     ),
 ]
 ResumeOption = Annotated[
-    bool, typer.Option("--resume", help="Go on from the last finished epoch of an earlier call.")
+    bool,
+    typer.Option("--resume", help="Continue an interrupted call from its last finished epoch."),
 ]
 DryRunOption = Annotated[
     bool,
-    typer.Option("--dry-run", help="Say how long it will take and how much memory, and stop."),
+    typer.Option("--dry-run", help="Estimate the time and memory of the training, and stop."),
+]
+
+LabelsOption = Annotated[
+    Path,
+    typer.Option(
+        "--labels",
+        metavar="CSV",
+        help="Table of labels with the columns file and label, and optionally patient, age, sex, "
+        "site and others, which become subgroups.",
+    ),
+]
+LabelledImagesOption = Annotated[
+    Path,
+    typer.Option(
+        "--images", metavar="DIR", help="Folder that file names in --labels are relative to."
+    ),
+]
+NegativeOption = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--negative",
+        metavar="LABEL",
+        help="Further label that counts as no pneumonia, such as OTHER; repeatable.",
+    ),
+]
+BundleOption = Annotated[
+    str,
+    typer.Option(
+        "--bundle", metavar="BUNDLE", help="Bundle to read with: a folder, 'default' or 'adults'."
+    ),
+]
+OperatingPointOption = Annotated[
+    str,
+    typer.Option(
+        "--at",
+        metavar="screening|balanced|confirm",
+        help="Operating point of the bundle, whose threshold decides the finding.",
+    ),
+]
+PrevalenceOption = Annotated[
+    list[float] | None,
+    typer.Option(
+        "--prevalence",
+        metavar="SHARE",
+        help="Prevalence of pneumonia, between 0 and 1, at which PPV and NPV are stated; "
+        "repeatable.",
+        show_default="0.05, 0.2 and 0.6",
+    ),
+]
+DrawsOption = Annotated[
+    int,
+    typer.Option(
+        "--draws", metavar="N", min=100, help="Number of bootstrap resamples, drawn by patient."
+    ),
+]
+QuickOption = Annotated[
+    bool,
+    typer.Option(
+        "--quick", help="Skip the stress tests: robustness, shortcuts and galleries of errors."
+    ),
+]
+
+ClinicDataOption = Annotated[
+    Path,
+    typer.Option(
+        "--data",
+        metavar="DIR",
+        help="Data folder of the clinic: files, keys and the SQLite database; 'serve' creates it.",
+    ),
+]
+DatabaseOption = Annotated[
+    str | None,
+    typer.Option(
+        "--database",
+        metavar="URL",
+        envvar="PNEUMOSCOPE_DATABASE",
+        help="Database URL, such as postgresql+psycopg://USER@HOST/NAME. Pass a URL with a "
+        "password in the environment: command lines are visible to every user of the host.",
+        show_default="SQLite in --data",
+    ),
 ]
 
 
@@ -89,8 +186,8 @@ def open_source(
     from pneumoscope.dataset import open_dataset
     from pneumoscope.dataset.manifest import SplitBy
 
-    wanted = None if split_by is None else SplitBy(split_by.value)
-    return open_dataset(source, images, wanted, seed, strict)
+    unit = None if split_by is None else SplitBy(split_by.value)
+    return open_dataset(source, images, unit, seed, strict)
 
 
 def open_cache() -> "ArrayCache":
@@ -100,3 +197,40 @@ def open_cache() -> "ArrayCache":
     from pneumoscope.support.cache import ArrayCache
 
     return ArrayCache(user_cache_path("pneumoscope") / "arrays")
+
+
+def recipe_from_options(
+    model: str,
+    file: Path | None,
+    weights: str | None,
+    seed: int | None,
+    settings: Sequence[str] | None,
+) -> "Recipe":
+    """Return a model's recipe, changed by the options that were given."""
+    from pneumoscope.training import make_recipe
+
+    options = {"seed": seed, "weights": weights}
+    return make_recipe(
+        model,
+        file,
+        settings or (),
+        **{name: value for name, value in options.items() if value is not None},
+    )
+
+
+def prevalences_from_options(values: Sequence[float] | None) -> list[float]:
+    """Return the prevalences of ``--prevalence``, or the default ones.
+
+    Raises
+    ------
+    PredictionsError
+        If one is not between 0 and 1.
+    """
+    from pneumoscope.evaluation.statistics.discrimination import PREVALENCES
+
+    for value in values or ():
+        if not 0 < value < 1:
+            raise PredictionsError(
+                f"--prevalence must be between 0 and 1, such as 0.05, not {value:g}"
+            )
+    return list(values or PREVALENCES)

@@ -1,0 +1,150 @@
+"""``pneumoscope evaluate``: evaluate and compare Runs, bundles and tables of predictions."""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from pneumoscope.cli.options import (
+    DrawsOption,
+    ImagesOption,
+    NegativeOption,
+    PrevalenceOption,
+    QuickOption,
+    open_cache,
+    open_source,
+    prevalences_from_options,
+)
+from pneumoscope.support.errors import PredictionsError
+from pneumoscope.support.terminal import messages, results
+
+
+def evaluate(
+    sources: Annotated[
+        list[str],
+        typer.Argument(
+            metavar="SOURCE...",
+            help="Models to evaluate, on the same images: Run directories, bundles (a folder, "
+            "'default' or 'adults') or tables of predictions (CSV or Parquet with the columns "
+            "file, label and probability, and optionally patient and others).",
+        ),
+    ],
+    out: Annotated[
+        Path | None,
+        typer.Option(
+            "--out",
+            metavar="DIR",
+            help="Folder to write the report, the JSON and the tables to; must not exist. A single "
+            "Run needs none: its metrics are written into the Run.",
+        ),
+    ] = None,
+    data: Annotated[
+        Path | None,
+        typer.Option(
+            "--data",
+            metavar="SOURCE",
+            help="Dataset whose test split the bundles read; required for bundles.",
+        ),
+    ] = None,
+    images: ImagesOption = None,
+    thresholds: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--threshold",
+            metavar="[NAME=]NUMBER",
+            help="Operating point of the tables: a probability from 0 to 1; repeatable, the first "
+            "is the one that comparisons use.",
+            show_default="0.5",
+        ),
+    ] = None,
+    negatives: NegativeOption = None,
+    prevalences: PrevalenceOption = None,
+    min_recall: Annotated[
+        float,
+        typer.Option(
+            "--min-recall",
+            metavar="SHARE",
+            min=0,
+            max=1,
+            help="Lowest acceptable recall (sensitivity) on validation, for choosing one of "
+            "several Runs.",
+        ),
+    ] = 0.99,
+    draws: DrawsOption = 2000,
+    quick: QuickOption = False,
+) -> None:
+    """Evaluate Runs, bundles or anyone's predictions in the same way, and compare them.
+
+    Every reading of a test split is recorded: in the Run, or in the bundle's folder
+    (test_readings.csv), and stated in the report.
+
+    Examples:
+
+        pneumoscope evaluate runs/model_4
+
+        pneumoscope evaluate default --data chest_xray --out evaluation
+
+        pneumoscope evaluate runs/model_3 runs/model_4 --out comparison
+
+        pneumoscope evaluate theirs.csv ours.csv --threshold 0.3 --prevalence 0.1 --out comparison
+    """
+    from pneumoscope.cli.tables import evaluations_table
+
+    if out is None:
+        _evaluate_run(sources, images)
+        return
+    from pneumoscope.evaluation.model_comparison import compare_models
+    from pneumoscope.support.files import require_empty
+    from pneumoscope.workflows.evaluate import open_model, stress_test_model, write_report
+
+    require_empty(out)
+    points = _points(thresholds or ["0.5"])
+    prevalence_values = prevalences_from_options(prevalences)
+    manifest = None if data is None else open_source(data, images, None, 0, False)
+    models = [
+        open_model(source, open_cache, manifest, images, points, negatives or ())
+        for source in sources
+    ]
+    for model in models:
+        if model.readings is not None:
+            messages.print(str(model.readings.recorded), style="yellow")
+    comparison = compare_models(
+        [model.subject for model in models], prevalence_values, min_recall, draws
+    )
+    main = next(model for model in models if model.subject is comparison.main.subject)
+    stress_tests = None if quick else stress_test_model(main)
+    with messages.status("Writing the report"):
+        write_report(comparison, models, out, stress_tests)
+    results.print(evaluations_table(comparison.judgements))
+    results.print(f"Report: {out / 'report.html'}", soft_wrap=True)
+
+
+def _evaluate_run(sources: Sequence[str], images: Path | None) -> None:
+    """Evaluate one Run on its test split, into the Run itself."""
+    from pneumoscope import training
+    from pneumoscope.cli.tables import metrics_table
+    from pneumoscope.workflows.evaluate import is_bundle
+
+    if len(sources) > 1 or is_bundle(sources[0]) or Path(sources[0]).is_file():
+        raise PredictionsError("pass --out DIR too: bundles, tables and comparisons need a folder")
+    run = training.Run.open(Path(sources[0]))
+    training.evaluate_run(run, training.ExampleStore(run.manifest(images), open_cache()))
+    results.print(metrics_table(run))
+
+
+def _points(texts: Sequence[str]) -> dict[str, float]:
+    """Parse operating points, each a threshold or NAME=threshold."""
+    points = {}
+    for text in texts:
+        name, _, number = text.rpartition("=")
+        try:
+            threshold = float(number)
+        except ValueError:
+            threshold = float("nan")
+        if not 0 <= threshold <= 1:
+            raise PredictionsError(
+                f"--threshold must be a probability from 0 to 1, or NAME=PROBABILITY, not '{text}'"
+            )
+        points[name or f"threshold {threshold:g}"] = threshold
+    return points

@@ -1,0 +1,97 @@
+"""``pneumoscope experiment``: train several models, compare them and choose one."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from pneumoscope.cli.options import (
+    DryRunOption,
+    ImagesOption,
+    ResumeOption,
+    SeedOption,
+    SettingsOption,
+    SourceArgument,
+    SplitByChoice,
+    StrictOption,
+    WeightsOption,
+    open_cache,
+    open_source,
+    recipe_from_options,
+)
+from pneumoscope.cli.train import print_cost
+from pneumoscope.support.terminal import results
+
+
+def experiment(
+    source: SourceArgument,
+    out: Annotated[
+        Path,
+        typer.Option(
+            "--out",
+            metavar="DIR",
+            help="Folder to write the Runs and the report to; must not exist unless --resume is "
+            "given.",
+        ),
+    ],
+    models: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--model",
+            metavar="NAME",
+            help="Model to train; repeatable.",
+            show_default="the notebook's seven models",
+        ),
+    ] = None,
+    weights: WeightsOption = None,
+    min_recall: Annotated[
+        float,
+        typer.Option(
+            "--min-recall",
+            metavar="SHARE",
+            min=0,
+            max=1,
+            help="Lowest acceptable recall (sensitivity) on validation; the model of the highest "
+            "precision among those that reach it is chosen.",
+        ),
+    ] = 0.99,
+    images: ImagesOption = None,
+    split_by: SplitByChoice = None,
+    seed: SeedOption = None,
+    settings: SettingsOption = None,
+    strict: StrictOption = False,
+    resume: ResumeOption = False,
+    dry_run: DryRunOption = False,
+) -> None:
+    """Train the notebook's seven models, compare them and choose one.
+
+    The choice is made on validation images; the test split only reports how good it was.
+
+    Examples:
+
+        pneumoscope experiment chest_xray --out experiment
+
+        pneumoscope experiment labels.csv --images radiographs --out experiment --weights none
+
+        pneumoscope experiment chest_xray --out quick --model model_1 --model model_4 --set epochs=2
+
+        pneumoscope experiment chest_xray --out experiment --dry-run
+    """
+    from pneumoscope.cli.tables import comparison_table
+    from pneumoscope.models import NOTEBOOK_MODELS
+    from pneumoscope.workflows.experiment import run_experiment
+
+    recipes = [
+        recipe_from_options(model, None, weights, seed, settings)
+        for model in dict.fromkeys(models or NOTEBOOK_MODELS)
+    ]
+    manifest = open_source(source, images, split_by, recipes[0].seed, strict)
+    if dry_run:
+        print_cost(manifest, recipes)
+        return
+    result = run_experiment(
+        manifest, recipes, out, open_cache(), min_recall=min_recall, resume=resume
+    )
+    results.print(comparison_table(result))
+    results.print(f"Chosen: {result.choice.name}, by the rule: {result.choice.rule}")
+    results.print(f"Report: {out / 'report.html'}", soft_wrap=True)

@@ -1,0 +1,128 @@
+"""``pneumoscope export``: export Runs as a bundle or as a network."""
+
+from enum import StrEnum
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from pneumoscope.cli.options import ImagesOption, open_cache
+from pneumoscope.support.errors import RunError
+from pneumoscope.support.terminal import results
+
+
+class ExportFormat(StrEnum):
+    """Format that a Run is exported in."""
+
+    bundle = "bundle"
+    pytorch = "pytorch"
+    monai = "monai"
+
+
+def export(
+    runs: Annotated[
+        list[Path],
+        typer.Argument(
+            metavar="RUN...", help="Directories of finished Runs; several become an ensemble."
+        ),
+    ],
+    out: Annotated[
+        Path,
+        typer.Option("--out", metavar="DIR", help="Folder to write the bundle to; must not exist."),
+    ],
+    name: Annotated[
+        str | None,
+        typer.Option(
+            "--name",
+            help="Name of the bundle, which every reading carries.",
+            show_default="the name of --out",
+        ),
+    ] = None,
+    notice: Annotated[
+        str | None,
+        typer.Option("--notice", help="Warning to users, shown whenever the bundle reads."),
+    ] = None,
+    population: Annotated[
+        str,
+        typer.Option(
+            "--population", help="Patients whose radiographs it was trained on, for the model card."
+        ),
+    ] = "not stated",
+    images: ImagesOption = None,
+    limits: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--limit", help="Known limitation of the bundle, for the model card; repeatable."
+        ),
+    ] = None,
+    form: Annotated[
+        ExportFormat,
+        typer.Option(
+            "--format",
+            help="Format of the export: a bundle, which reads radiographs, or the network of one "
+            "Run for PyTorch or MONAI.",
+        ),
+    ] = ExportFormat.bundle,
+    int8: Annotated[
+        bool,
+        typer.Option(
+            "--int8",
+            help="Quantise the network to 8-bit integers; refused unless it is faster on this "
+            "host and as good on validation.",
+        ),
+    ] = False,
+    fit_on: Annotated[
+        Path | None,
+        typer.Option(
+            "--fit-on",
+            metavar="PREDICTIONS.csv",
+            help="Cross-validated predictions to fit the calibration and operating points on.",
+            show_default="the validation split",
+        ),
+    ] = None,
+) -> None:
+    """Export a finished Run, or several as an ensemble, as a bundle that reads radiographs.
+
+    Calibration, operating points and quality gate are fitted on validation images, none on test
+    images.
+
+    Examples:
+
+        pneumoscope export runs/compact --out bundle
+
+        pneumoscope export seed0/compact seed1/compact --out ensemble
+
+        pneumoscope export runs/compact --out fast --int8
+
+        pneumoscope export runs/compact --out network --format pytorch
+    """
+    from pneumoscope import training
+    from pneumoscope.evaluation.predictions import Predictions
+    from pneumoscope.export.bundle import export_bundle
+    from pneumoscope.export.pytorch import export_monai, export_pytorch
+
+    opened = [training.Run.open(run) for run in runs]
+    if form is not ExportFormat.bundle:
+        if len(opened) > 1:
+            raise RunError(f"--format {form} takes one Run; export each Run on its own")
+        if int8 or fit_on is not None:
+            raise RunError(
+                f"--int8 and --fit-on are for bundles; --format {form} exports the weights as "
+                "they are and fits nothing. Leave them out"
+            )
+        (export_pytorch if form is ExportFormat.pytorch else export_monai)(opened[0], out)
+        results.print(f"Network: {out}", soft_wrap=True)
+        return
+    bundle = export_bundle(
+        opened,
+        out,
+        open_cache(),
+        name or out.name,
+        notice,
+        population,
+        images,
+        limits or (),
+        int8=int8,
+        fit_on=None if fit_on is None else Predictions.read(fit_on),
+    )
+    results.print(f"Bundle: {out}, {bundle.identity}", soft_wrap=True)

@@ -1,0 +1,200 @@
+"""Writers for the rows of ``pneumoscope read``: table, JSON, JSON lines and CSV."""
+
+import sys
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from enum import StrEnum
+from io import TextIOWrapper
+from pathlib import Path
+from typing import TYPE_CHECKING, TextIO
+
+from rich.text import Text
+
+from pneumoscope.support.errors import StorageError
+from pneumoscope.support.files import atomic_write
+from pneumoscope.support.terminal import results
+
+if TYPE_CHECKING:
+    from pneumoscope.reader.table import Row
+
+
+class Format(StrEnum):
+    """Format of rows."""
+
+    table = "table"
+    json = "json"
+    jsonl = "jsonl"
+    csv = "csv"
+
+
+_FILE_NAME_ERRORS = "surrogateescape"
+"""Encoding error handler that writes file names that are not UTF-8 byte for byte."""
+
+_RESUMABLE_FORMATS = (Format.jsonl, Format.csv)
+
+_LABELS = {
+    "pneumonia": ("PNEUMONIA SUSPECTED", "bold red"),
+    "uncertain": ("UNCERTAIN", "bold yellow"),
+    "normal": ("no sign of pneumonia", "green"),
+    "rejected": ("NOT READ", "bold magenta"),
+    "failed": ("FAILED", "bold red reverse"),
+}
+"""Text and style of a finding, or of a status without one."""
+
+
+@dataclass
+class RowWriter:
+    """Writer of rows, one after another.
+
+    Parameters
+    ----------
+    form
+        Format of the rows.
+    stream
+        Stream that is written to.
+    path
+        File behind the stream, or None for standard output.
+    files_before
+        Files whose rows an earlier call wrote.
+    """
+
+    form: Format
+    stream: TextIO
+    path: Path | None = None
+    files_before: frozenset[str] = frozenset()
+    _count: int = field(default=0, init=False)
+
+    @property
+    def is_at_terminal(self) -> bool:
+        """Whether a person sees the rows as they are written."""
+        return self.path is None and results.is_terminal
+
+    def begin(self) -> None:
+        """Write the heading, if the format has one."""
+        from pneumoscope.reader.table import COLUMNS, csv_line
+
+        if self.form is Format.csv:
+            self._write_line(csv_line(list(COLUMNS)))
+        elif self.form is Format.json:
+            self.stream.write("[")
+
+    def write(self, row: "Row") -> None:
+        """Write one row, at once."""
+        match self.form:
+            case Format.table:
+                self._print(_table_line(row))
+            case Format.csv:
+                self._write_line(row.to_csv())
+            case Format.jsonl:
+                self._write_line(row.to_json())
+            case Format.json:
+                self.stream.write((",\n " if self._count else "\n ") + row.to_json())
+        self._count += 1
+
+    def end(self) -> None:
+        """Write the end, if the format has one."""
+        if self.form is Format.json:
+            self._write_line("\n]" if self._count else "]")
+
+    def _write_line(self, text: str) -> None:
+        self.stream.write(text + "\n")
+        self.stream.flush()
+
+    def _print(self, text: Text) -> None:
+        if self.path is None:
+            results.print(text, soft_wrap=True)
+        else:
+            self._write_line(text.plain)
+
+
+@contextmanager
+def open_row_writer(
+    form: Format, path: Path | None, resume: bool, common: Mapping[str, str]
+) -> Iterator[RowWriter]:
+    """Open a writer of rows to standard output or to a file.
+
+    JSON lines and CSV are on the disk as soon as they are written; a JSON array or a table appears
+    under its name once it is complete.
+
+    Parameters
+    ----------
+    form
+        Format of the rows.
+    path
+        File to write, or None for standard output.
+    resume
+        Whether to continue the file that an earlier call wrote.
+    common
+        Values that all rows have in common, by column; rows of an earlier call must have them too.
+
+    Raises
+    ------
+    StorageError
+        If the file exists and is not continued, or cannot be written or continued.
+    """
+    files_before = _files_before(form, path, resume, common)
+    if path is None:
+        writer = RowWriter(form, sys.stdout)
+        writer.begin()
+        yield writer
+        writer.end()
+    elif form in _RESUMABLE_FORMATS:
+        try:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            with path.open("a", encoding="utf-8", errors=_FILE_NAME_ERRORS, newline="") as stream:
+                writer = RowWriter(form, stream, path, files_before)
+                if stream.tell() == 0:
+                    writer.begin()
+                yield writer
+        except OSError as error:
+            raise StorageError(
+                f"{path}: cannot be written ({error.strerror}); the rows written so far are kept. "
+                "Free some space or choose another --out, and pass --resume"
+            ) from error
+    else:
+        with atomic_write(path) as file:
+            stream = TextIOWrapper(file, "utf-8", errors=_FILE_NAME_ERRORS)
+            writer = RowWriter(form, stream, path)
+            writer.begin()
+            yield writer
+            writer.end()
+            stream.detach()  # flushes, and leaves closing to `atomic_write`
+
+
+def _files_before(
+    form: Format, path: Path | None, resume: bool, common: Mapping[str, str]
+) -> frozenset[str]:
+    from pneumoscope.reader.table import files_in
+
+    if resume and (path is None or form not in _RESUMABLE_FORMATS):
+        raise StorageError("--resume needs --out FILE and --format jsonl or csv; pass both")
+    if path is None or not path.exists():
+        return frozenset()
+    if not resume:
+        raise StorageError(
+            f"{path}: the file exists; choose another --out, or pass --resume to continue it "
+            "(--format jsonl or csv)"
+        )
+    return frozenset(files_in(path, str(form), common))
+
+
+def _table_line(row: "Row") -> Text:
+    from pneumoscope.reader.reading import percent
+
+    label, style = _LABELS[row.finding or row.status]
+    line = Text(f"{label:<21}", style=style)
+    probability = "-" if row.probability is None else percent(row.probability)
+    line.append(f"{probability:>7}", "bold")
+    line.append(f"  {_printable(row.file)}", "default")
+    if row.status == "flagged":
+        line.append("  flagged:", "bold yellow")
+    if row.reasons:
+        reasons = _printable("; ".join(row.reasons))
+        line.append(f"  {reasons}", "default" if row.finding else "dim")
+    return line
+
+
+def _printable(text: str) -> str:
+    """Escape the characters that would break the line or move the cursor."""
+    return "".join(char if char.isprintable() else repr(char)[1:-1] for char in text)

@@ -1,0 +1,92 @@
+"""``pneumoscope train``: train one model."""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from pneumoscope.cli.options import (
+    DryRunOption,
+    ImagesOption,
+    RecipeOption,
+    ResumeOption,
+    SeedOption,
+    SettingsOption,
+    SourceArgument,
+    SplitByChoice,
+    StrictOption,
+    WeightsOption,
+    open_cache,
+    open_source,
+    recipe_from_options,
+)
+from pneumoscope.support.terminal import messages, results
+
+if TYPE_CHECKING:
+    from pneumoscope.dataset import Manifest
+    from pneumoscope.training import Recipe
+
+
+def train(
+    source: SourceArgument,
+    model: Annotated[
+        str,
+        typer.Option(
+            "--model", metavar="NAME", help="Model to train; 'pneumoscope models' lists them."
+        ),
+    ],
+    out: Annotated[
+        Path,
+        typer.Option(
+            "--out", metavar="DIR", help="Folder of Runs; the new Run becomes its folder DIR/NAME."
+        ),
+    ],
+    weights: WeightsOption = None,
+    images: ImagesOption = None,
+    split_by: SplitByChoice = None,
+    seed: SeedOption = None,
+    recipe: RecipeOption = None,
+    settings: SettingsOption = None,
+    strict: StrictOption = False,
+    resume: ResumeOption = False,
+    dry_run: DryRunOption = False,
+) -> None:
+    """Train one model into a Run directory, and evaluate it on the test split.
+
+    The Run keeps the recipe, the manifest, the weights, the history and every reading of the test
+    split.
+
+    Examples:
+
+        pneumoscope train manifest.parquet --model model_4 --out runs
+
+        pneumoscope train chest_xray --model model_2 --out runs --set augmentation.flip=true
+
+        pneumoscope train manifest.parquet --model model_4 --out runs --resume
+    """
+    from pneumoscope import training
+
+    settled = recipe_from_options(model, recipe, weights, seed, settings)
+    manifest = open_source(source, images, split_by, settled.seed, strict)
+    if dry_run:
+        print_cost(manifest, [settled])
+        return
+    store = training.ExampleStore(manifest, open_cache())
+    run = training.train(store, settled, out / model, resume=resume)
+    training.evaluate_once(run, store)
+    results.print(f"Run: {run.folder}", soft_wrap=True)
+
+
+def print_cost(manifest: "Manifest", recipes: "Sequence[Recipe]") -> None:
+    """Print the estimated time and memory of trainings."""
+    from pneumoscope.cli.tables import estimates_table
+    from pneumoscope.dataset import Split
+    from pneumoscope.training.cost_estimate import estimate_cost
+
+    train_count, validation_count = (
+        len(manifest.of(split)) for split in (Split.TRAIN, Split.VALIDATION)
+    )
+    with messages.status("Timing a few training steps of each model"):
+        estimates = [estimate_cost(recipe, train_count, validation_count) for recipe in recipes]
+    results.print(estimates_table(estimates))

@@ -1,0 +1,136 @@
+"""``pneumoscope validate``: validate a bundle on a hospital's own radiographs."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from pneumoscope.cli.options import (
+    BundleOption,
+    DrawsOption,
+    LabelledImagesOption,
+    LabelsOption,
+    NegativeOption,
+    OperatingPointOption,
+    PrevalenceOption,
+    QuickOption,
+    prevalences_from_options,
+)
+from pneumoscope.support.terminal import messages, results
+
+if TYPE_CHECKING:
+    from pneumoscope.validation.local_readings import LocalReadings
+
+
+def validate(
+    labels: LabelsOption,
+    images: LabelledImagesOption,
+    out: Annotated[
+        Path,
+        typer.Option("--out", metavar="DIR", help="Folder to write the report to; must not exist."),
+    ],
+    bundle: BundleOption = "default",
+    at: OperatingPointOption = "screening",
+    negatives: NegativeOption = None,
+    min_auc: Annotated[
+        float,
+        typer.Option(
+            "--min-auc",
+            metavar="AUC",
+            min=0,
+            max=1,
+            help="Lowest acceptable AUC (lower bound of its interval).",
+        ),
+    ] = 0.90,
+    min_sensitivity: Annotated[
+        float,
+        typer.Option(
+            "--min-sensitivity",
+            metavar="SHARE",
+            min=0,
+            max=1,
+            help="Lowest acceptable sensitivity (lower bound of its interval).",
+        ),
+    ] = 0.95,
+    min_specificity: Annotated[
+        float,
+        typer.Option(
+            "--min-specificity",
+            metavar="SHARE",
+            min=0,
+            max=1,
+            help="Lowest acceptable specificity (lower bound of its interval).",
+        ),
+    ] = 0.80,
+    prevalences: PrevalenceOption = None,
+    draws: DrawsOption = 2000,
+    quick: QuickOption = False,
+    as_json: Annotated[
+        bool, typer.Option("--json", help="Print validation.json instead of the table.")
+    ] = False,
+) -> None:
+    r"""Validate a bundle on your own labelled radiographs, with a verdict by a stated rule.
+
+    --out receives report.html, report.pdf, validation.json and predictions.csv. The verdict is
+    fit, fit after recalibration, not fit, or undecided; the exit code is 0 for each of them.
+
+    Examples:
+
+        pneumoscope validate --labels labels.csv --images radiographs --out validation
+
+        pneumoscope validate --labels labels.csv --images radiographs --out validation-adults \
+            --bundle adults --negative OTHER --json
+    """
+    from pneumoscope.cli.tables import evaluations_table
+    from pneumoscope.evaluation.acceptance import Requirements
+    from pneumoscope.evaluation.predictions import Labels
+    from pneumoscope.reader import load
+    from pneumoscope.support.files import require_empty
+    from pneumoscope.validation.local_validation import validate_locally
+    from pneumoscope.validation.report.validation_json import validation_json
+    from pneumoscope.validation.report.write import write_validation
+
+    require_empty(out)
+    requirements = Requirements(min_auc, min_sensitivity, min_specificity)
+    prevalence_values = prevalences_from_options(prevalences)
+    validation = validate_locally(
+        load(bundle),
+        Labels.read(labels, negatives or ()),
+        images,
+        at,
+        requirements,
+        prevalences=prevalence_values,
+        draws=draws,
+        with_stress_tests=not quick,
+    )
+    with messages.status("Writing the report"):
+        write_validation(validation, out)
+    if as_json:
+        results.print(validation_json(validation), end="", soft_wrap=True)
+        return
+    results.print(evaluations_table([validation.evaluation]))
+    print_unread(validation.local)
+    acceptance = validation.acceptance
+    results.print(f"Verdict: {acceptance.answer}", style="bold")
+    for reason in acceptance.reasons:
+        results.print(f"  {reason}", soft_wrap=True)
+    if acceptance.sample:
+        results.print(f"  about {acceptance.sample:,} radiographs in all would settle it")
+    results.print(f"Report: {out / 'report.html'}", soft_wrap=True)
+
+
+def print_unread(local: "LocalReadings") -> None:
+    """Warn of radiographs that were not read, and of files without a label."""
+    if local.rejected:
+        first = local.rejected[0]
+        messages.print(
+            f"{len(local.rejected):,} radiographs were not read; the first: {first.file}: "
+            f"{'; '.join(first.reasons)}",
+            style="yellow",
+        )
+    if local.unlabelled:
+        messages.print(
+            f"{len(local.unlabelled):,} files have no label and were ignored; the first: "
+            f"{local.unlabelled[0]}",
+            style="yellow",
+        )
