@@ -1,4 +1,4 @@
-"""A hospital's own files: named twice, copied, and with columns of any name."""
+"""Readings of local files: labelled twice, copied, and with columns of any name."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -18,7 +18,7 @@ def shipped() -> Reader:
 
 
 @pytest.fixture
-def ward(shipped: Reader, radiographs: Callable, tmp_path: Path) -> Path:
+def folder(shipped: Reader, radiographs: Callable, tmp_path: Path) -> Path:
     """Return a folder with five different radiographs that are read: a.png to e.png."""
     read = [path for path in radiographs(20) if shipped.read(path).probability is not None]
     for name, path in zip("abcde", read, strict=False):
@@ -26,8 +26,8 @@ def ward(shipped: Reader, radiographs: Callable, tmp_path: Path) -> Path:
     return tmp_path
 
 
-def copy(ward: Path, name: str, new: str) -> None:
-    (ward / new).write_bytes((ward / name).read_bytes())
+def copy(folder: Path, name: str, new: str) -> None:
+    (folder / new).write_bytes((folder / name).read_bytes())
 
 
 def labels(files: str, values: tuple[int, ...], patients: str = "", **groups: tuple) -> Labels:
@@ -35,56 +35,52 @@ def labels(files: str, values: tuple[int, ...], patients: str = "", **groups: tu
     return Labels(names, values, tuple(patients.split()) or names, groups)
 
 
-def test_different_files_stay_as_they_are(shipped: Reader, ward: Path) -> None:
-    found = read_labelled(shipped, labels("a.png b.png c.png", (0, 1, 0), "p p q"), ward)
-    assert found.predictions.patients == ("p", "p", "q")
-    assert found.copies == 0
+def test_different_files_are_not_joined(shipped: Reader, folder: Path) -> None:
+    local = read_labelled(shipped, labels("a.png b.png c.png", (0, 1, 0), "p p q"), folder)
+    assert local.predictions.patients == ("p", "p", "q")
+    assert local.copies == 0
 
 
 @pytest.mark.parametrize("again", ["./a.png", "sub/../a.png", "link.png"])
-def test_two_rows_of_one_file_are_refused(shipped: Reader, ward: Path, again: str) -> None:
-    (ward / "sub").mkdir()
-    (ward / "link.png").symlink_to(ward / "a.png")
+def test_two_rows_of_one_file_are_refused(shipped: Reader, folder: Path, again: str) -> None:
+    (folder / "sub").mkdir()
+    (folder / "link.png").symlink_to(folder / "a.png")
     with pytest.raises(PredictionsError, match=r"is the same file as a\.png") as refused:
-        read_labelled(shipped, labels(f"a.png b.png {again}", (0, 1, 1)), ward)
+        read_labelled(shipped, labels(f"a.png b.png {again}", (0, 1, 1)), folder)
     assert again.removeprefix("./") in str(refused.value)
 
 
-def test_copies_with_opposite_labels_are_refused(shipped: Reader, ward: Path) -> None:
-    copy(ward, "a.png", "z.png")
+def test_copies_with_different_labels_are_refused(shipped: Reader, folder: Path) -> None:
+    copy(folder, "a.png", "z.png")
     with pytest.raises(PredictionsError, match=r"a\.png \(NORMAL\) and z\.png \(PNEUMONIA\)"):
-        read_labelled(shipped, labels("a.png b.png z.png", (0, 1, 1)), ward)
+        read_labelled(shipped, labels("a.png b.png z.png", (0, 1, 1)), folder)
 
 
-def test_copies_count_as_one_patient_and_so_do_those_that_share_them(
-    shipped: Reader, ward: Path
-) -> None:
-    # p2 has a copy of p1's, and p3 of p2's other: all three are one; p4 is another.
-    copy(ward, "a.png", "a2.png")
-    copy(ward, "b.png", "b2.png")
-    copy(ward, "b.png", "b3.png")
+def test_patients_who_share_copies_are_joined(shipped: Reader, folder: Path) -> None:
+    # p2 has a copy of p1's image, and p3 of p2's other one: all three are joined, p4 is not.
+    copy(folder, "a.png", "a2.png")
+    copy(folder, "b.png", "b2.png")
+    copy(folder, "b.png", "b3.png")
     files = "a.png c.png b.png a2.png b2.png d.png b3.png e.png"
-    asked = labels(files, (0, 1, 0, 0, 0, 1, 0, 1), "p1 p1 p2 p2 p3 p3 p3 p4")
-    found = read_labelled(shipped, asked, ward)
-    assert found.predictions.patients == ("p1",) * 7 + ("p4",)
-    assert found.copies == 3
-    assert found.predictions.files == asked.files
-    assert found.predictions.labels.tolist() == list(asked.labels)
-    same = [asked.files.index(name) for name in ("b.png", "b2.png", "b3.png")]
-    assert len(set(found.predictions.probabilities[same].tolist())) == 1
+    table = labels(files, (0, 1, 0, 0, 0, 1, 0, 1), "p1 p1 p2 p2 p3 p3 p3 p4")
+    local = read_labelled(shipped, table, folder)
+    assert local.predictions.patients == ("p1",) * 7 + ("p4",)
+    assert local.copies == 3
+    assert local.predictions.files == table.files
+    assert local.predictions.labels.tolist() == list(table.labels)
+    same = [table.files.index(name) for name in ("b.png", "b2.png", "b3.png")]
+    assert len(set(local.predictions.probabilities[same].tolist())) == 1
 
 
-def test_broken_files_are_rows_with_a_reason_even_if_they_are_copies(
-    shipped: Reader, ward: Path
-) -> None:
+def test_broken_files_have_a_reason_even_if_they_are_copies(shipped: Reader, folder: Path) -> None:
     for name in ("y.png", "z.png"):
-        (ward / name).write_bytes(b"")
-    found = read_labelled(shipped, labels("a.png y.png z.png", (0, 0, 1)), ward)
-    assert [one.file for one in found.rejected] == ["y.png", "z.png"]
-    assert found.copies == 0
-    # Where the folder lies is nobody's business.
-    assert str(ward) not in repr(found.rejected)
-    assert "empty" in found.rejected[0].reasons[0]
+        (folder / name).write_bytes(b"")
+    local = read_labelled(shipped, labels("a.png y.png z.png", (0, 0, 1)), folder)
+    assert [radiograph.file for radiograph in local.rejected] == ["y.png", "z.png"]
+    assert local.copies == 0
+    # Reports do not contain the folder.
+    assert str(folder) not in repr(local.rejected)
+    assert "empty" in local.rejected[0].reasons[0]
 
 
 @pytest.mark.parametrize(
@@ -96,13 +92,15 @@ def test_broken_files_are_rows_with_a_reason_even_if_they_are_copies(
     ],
 )
 def test_a_column_of_the_hospital_is_never_overwritten(
-    shipped: Reader, ward: Path, columns: tuple[str, ...], ours: str
+    shipped: Reader, folder: Path, columns: tuple[str, ...], ours: str
 ) -> None:
-    theirs = dict.fromkeys(columns, ("Dr A", "Dr B"))
-    found = read_labelled(shipped, labels("a.png b.png", (0, 1), **theirs), ward).predictions
-    expected = tuple(str(shipped.read(ward / name).status) for name in found.files)
-    assert dict(found.groups) == theirs | {ours: expected}
-    found.write(ward / "t.csv")
-    again = Predictions.read(ward / "t.csv")
-    assert dict(again.groups) == dict(found.groups)
-    np.testing.assert_array_equal(again.probabilities, found.probabilities)
+    groups = dict.fromkeys(columns, ("Dr A", "Dr B"))
+    predictions = read_labelled(
+        shipped, labels("a.png b.png", (0, 1), **groups), folder
+    ).predictions
+    expected = tuple(str(shipped.read(folder / name).status) for name in predictions.files)
+    assert dict(predictions.groups) == groups | {ours: expected}
+    predictions.write(folder / "t.csv")
+    again = Predictions.read(folder / "t.csv")
+    assert dict(again.groups) == dict(predictions.groups)
+    np.testing.assert_array_equal(again.probabilities, predictions.probabilities)

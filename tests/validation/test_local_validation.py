@@ -1,4 +1,4 @@
-"""Local validation and recalibration, on phantoms read with a bundle that learned from phantoms."""
+"""Local validation and recalibration, on phantoms read with a bundle trained on phantoms."""
 
 import csv
 import json
@@ -16,15 +16,15 @@ from pneumoscope.export.recalibrate import recalibrate
 from pneumoscope.reader import Bundle, Reader, load
 from pneumoscope.support.errors import PredictionsError
 from pneumoscope.validation.local_readings import read_labelled
-from pneumoscope.validation.local_validation import calls_by_folds, validate
+from pneumoscope.validation.local_validation import calls_by_folds, validate_locally
 from pneumoscope.validation.report.validation_json import validation_json
 
 
 @pytest.fixture(scope="module")
-def ward(phantom_dataset: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Return a table of the phantoms of train and test, relative to their folder."""
+def labels_csv(phantom_dataset: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Return a table of labels of the phantoms of train and test, relative to their folder."""
     files = sorted(phantom_dataset.glob("t*/*/*.png"))
-    path = tmp_path_factory.mktemp("ward") / "labels.csv"
+    path = tmp_path_factory.mktemp("labels") / "labels.csv"
     with path.open("w", newline="") as file:
         rows = csv.writer(file, delimiter=";")
         rows.writerow(["file", "label", "patient", "sex"])
@@ -35,37 +35,41 @@ def ward(phantom_dataset: Path, tmp_path_factory: pytest.TempPathFactory) -> Pat
 
 
 @pytest.fixture(scope="module")
-def local(reader: Reader, ward: Path, phantom_dataset: Path):
-    return read_labelled(reader, Labels.read(ward), phantom_dataset)
+def local(reader: Reader, labels_csv: Path, phantom_dataset: Path):
+    return read_labelled(reader, Labels.read(labels_csv), phantom_dataset)
 
 
-def test_every_labelled_radiograph_is_read_or_has_its_reason(reader, ward, phantom_dataset, local):
-    table = Labels.read(ward)
-    named = {*local.predictions.files, *(one.file for one in local.rejected)}
+def test_every_labelled_radiograph_is_read_or_has_a_reason(
+    reader, labels_csv, phantom_dataset, local
+):
+    table = Labels.read(labels_csv)
+    named = {*local.predictions.files, *(radiograph.file for radiograph in local.rejected)}
     assert named == set(table.files)
-    one = local.predictions.files[3]
-    reading = reader.read(phantom_dataset / one)
+    file = local.predictions.files[3]
+    reading = reader.read(phantom_dataset / file)
     assert local.predictions.probabilities[3] == pytest.approx(reading.probability, abs=1e-6)
-    assert local.predictions.groups["sex"][3] == table.groups["sex"][table.files.index(one)]
+    assert local.predictions.groups["sex"][3] == table.groups["sex"][table.files.index(file)]
     assert local.predictions.groups["reading"][3] == str(reading.status)
     unfamiliar = "unfamiliar" in [finding.code for finding in reading.quality]
     assert (local.distances[3] > 1) == unfamiliar
 
 
-def test_what_is_not_there_stops_and_what_has_no_label_is_named(reader, phantom_dataset, tmp_path):
+def test_missing_files_are_refused_and_unlabelled_ones_named(reader, phantom_dataset, tmp_path):
     files = sorted(phantom_dataset.glob("test/*/*.png"))[:4]
     for file in files:
         (tmp_path / file.name).write_bytes(file.read_bytes())
     (tmp_path / "broken.png").write_bytes(b"\x89PNG\r\n\x1a\n" + bytes(40))
     named = [file.name for file in files[:2]] + ["broken.png"]
     labels = Labels(tuple(named), (0, 1, 0), tuple(named), {})
-    found = read_labelled(reader, labels, tmp_path)
-    assert found.unlabelled == tuple(sorted(file.name for file in files[2:]))
-    assert [(one.file, one.status) for one in found.rejected if "broken" in one.file] == [
-        ("broken.png", "failed")
-    ]
+    local = read_labelled(reader, labels, tmp_path)
+    assert local.unlabelled == tuple(sorted(file.name for file in files[2:]))
+    assert [
+        (radiograph.file, radiograph.status)
+        for radiograph in local.rejected
+        if "broken" in radiograph.file
+    ] == [("broken.png", "failed")]
     lost = replace(labels, files=("gone.png", *named[1:]))
-    with pytest.raises(PredictionsError, match=r"1 of 3 labelled files .* gone.png"):
+    with pytest.raises(PredictionsError, match=r"1 of 3 labelled files are missing: gone.png"):
         read_labelled(reader, lost, tmp_path)
     with pytest.raises(PredictionsError, match=r"none: is not a folder"):
         read_labelled(reader, labels, tmp_path / "none")
@@ -75,14 +79,20 @@ def test_what_is_not_there_stops_and_what_has_no_label_is_named(reader, phantom_
 
 
 @pytest.fixture(scope="module")
-def validation(reader: Reader, ward: Path, phantom_dataset: Path):
-    asked = Requirements(auc=0.6, sensitivity=0.5, specificity=0.3)
-    return validate(
-        reader, Labels.read(ward), phantom_dataset, "balanced", asked, draws=200, inspected=False
+def validation(reader: Reader, labels_csv: Path, phantom_dataset: Path):
+    requirements = Requirements(auc=0.6, sensitivity=0.5, specificity=0.3)
+    return validate_locally(
+        reader,
+        Labels.read(labels_csv),
+        phantom_dataset,
+        "balanced",
+        requirements,
+        draws=200,
+        with_stress_tests=False,
     )
 
 
-def test_the_json_has_the_names_that_hospitals_rely_on(validation, reader, local):
+def test_the_json_keeps_its_names(validation, reader, local):
     content = json.loads(validation_json(validation))
     table = local.predictions
     assert content["n"] == len(table.files)
@@ -102,9 +112,11 @@ def test_the_json_has_the_names_that_hospitals_rely_on(validation, reader, local
         assert point["ppv"] == pytest.approx(table.labels[called].mean())
         cleared = table.labels[~called]
         assert point["npv"] == (pytest.approx(1 - cleared.mean()) if len(cleared) else None)
-        assert {f"{one}_ci" for one in ("sensitivity", "specificity", "ppv", "npv")} <= point.keys()
+        assert {
+            f"{name}_ci" for name in ("sensitivity", "specificity", "ppv", "npv")
+        } <= point.keys()
     assert {"slope", "intercept", "brier", "ece"} <= content["calibration"].keys()
-    assert {(one["column"], one["value"]) for one in content["subgroups"]} >= {
+    assert {(group["column"], group["value"]) for group in content["subgroups"]} >= {
         ("sex", "F"),
         ("sex", "M"),
     }
@@ -112,22 +124,22 @@ def test_the_json_has_the_names_that_hospitals_rely_on(validation, reader, local
     assert content["verdict"] in [answer.value for answer in Outcome]
 
 
-def test_the_verdict_is_of_the_point_asked_for_and_of_stricter_wishes_not_fit(
-    validation, reader, ward, phantom_dataset
-):
-    names = [(one.name, one.recalibrated) for one in validation.verdict.criteria]
+def test_the_verdict_is_for_the_operating_point(validation, reader, labels_csv, phantom_dataset):
+    names = [
+        (criterion.name, criterion.recalibrated) for criterion in validation.acceptance.criteria
+    ]
     assert names[:6] == [
         (n, False) for n in ("auc", "rejected", "sensitivity", "specificity", "slope", "intercept")
     ]
-    point = validation.judgement.discrimination.points[0]
+    point = validation.evaluation.discrimination.points[0]
     assert point.name == "balanced"
-    assert validation.verdict.criteria[2].estimate == point.figures["sensitivity"]
+    assert validation.acceptance.criteria[2].estimate == point.estimates["sensitivity"]
     with pytest.raises(PredictionsError, match=r"--at any: .* screening, balanced"):
-        validate(reader, Labels.read(ward), phantom_dataset, "any")
+        validate_locally(reader, Labels.read(labels_csv), phantom_dataset, "any")
 
 
 def test_calls_by_folds_never_use_a_patients_own_label():
-    # Of a score without meaning, a threshold fitted on the same images would call them better.
+    # For a random score, a threshold fitted on the same images would look better than chance.
     rng = np.random.default_rng(0)
     n = 400
     names = tuple(f"{row}.png" for row in range(n))
@@ -135,7 +147,7 @@ def test_calls_by_folds_never_use_a_patients_own_label():
     table = Predictions(names, np.arange(n) % 2, rng.uniform(size=n), patients)
     calls = calls_by_folds(table, "screening")
     assert set(calls.probabilities) <= {0.0, 1.0}
-    # A patient whose labels are turned keeps its calls: they come from the others alone.
+    # A patient whose labels are inverted keeps its calls: they depend on other patients only.
     turned = np.array(table.labels)
     turned[:4] = 1 - turned[:4]
     again = calls_by_folds(replace(table, labels=turned), "screening")
@@ -148,7 +160,9 @@ def test_recalibration_writes_a_bundle_whose_probabilities_are_the_fitted_ones(
     exported, local, phantom_dataset, tmp_path
 ):
     old = Bundle.open(exported)
-    made = recalibrate(old, local.predictions, tmp_path / "new", "phantoms of a ward", 0.5, seed=1)
+    made = recalibrate(
+        old, local.predictions, tmp_path / "new", "phantoms of a clinic", 0.5, seed=1
+    )
     new = load(tmp_path / "new")
     for row in (0, 5):
         reading = new.read(phantom_dataset / made.after.files[row])
@@ -156,20 +170,20 @@ def test_recalibration_writes_a_bundle_whose_probabilities_are_the_fitted_ones(
     assert Bundle.open(exported).digest == old.digest
     record = new.bundle.record
     assert record.history[0].before == old.identity
-    assert "phantoms of a ward" in record.history[0].what
+    assert "phantoms of a clinic" in record.history[0].what
     assert record.calibration.n + len(made.after.files) == len(local.predictions.files)
     card = (tmp_path / "new" / "MODEL_CARD.md").read_text()
-    assert "phantoms of a ward" in card
+    assert "phantoms of a clinic" in card
     fitted = set(local.predictions.patients) - set(made.after.patients)
     assert len(fitted) == pytest.approx(len(set(local.predictions.patients)) / 2, abs=2)
     twice = recalibrate(new.bundle, local.predictions, tmp_path / "newer", "again", 0.5, seed=1)
-    assert [one.before for one in twice.bundle.record.history] == [
+    assert [change.before for change in twice.bundle.record.history] == [
         old.identity,
         new.bundle.identity,
     ]
 
 
-def test_recalibration_refuses_what_it_cannot_mend(exported, local, tmp_path):
+def test_recalibration_refuses_inverted_scores_and_few_patients(exported, local, tmp_path):
     bundle = Bundle.open(exported)
     turned = replace(local.predictions, probabilities=1 - local.predictions.probabilities)
     with pytest.raises(PredictionsError, match="no calibration mends that"):

@@ -1,4 +1,4 @@
-"""A hospital's own radiographs, read with a bundle beside their labels."""
+"""Readings of a hospital's own labelled radiographs by a bundle."""
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
@@ -18,13 +18,23 @@ from pneumoscope.support.terminal import track
 READ_OR_FLAGGED = (Status.READ, Status.FLAGGED)
 _Value = TypeVar("_Value")
 
-_NAMED = 5
-"""Missing files that a message names."""
+_MAX_NAMED_FILES = 5
+"""Largest number of missing files that an error message names."""
 
 
 @dataclass(frozen=True, slots=True)
-class Rejected:
-    """A labelled radiograph without a probability, and why."""
+class UnreadRadiograph:
+    """Labelled radiograph without a probability: rejected, or failed to decode.
+
+    Parameters
+    ----------
+    file
+        File name as the labels have it.
+    status
+        ``rejected`` or ``failed``.
+    reasons
+        Reasons, in words.
+    """
 
     file: str
     status: str
@@ -33,33 +43,33 @@ class Rejected:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class LocalReadings:
-    """What a bundle said of labelled radiographs.
+    """Readings of labelled radiographs by a bundle.
 
     Parameters
     ----------
     paths
-        Of the radiographs that were read, in the order of `predictions`.
+        Paths of the radiographs that were read or flagged, in the order of `predictions`.
     predictions
-        Those that were read or flagged; whether is the group ``reading``, or ``reading status``
-        where the labels have a column ``reading`` of their own. Patients of whom the same file is
-        there count as one.
+        Predictions of these radiographs. The group ``reading`` (``reading status`` if the labels
+        have a column ``reading`` of their own) has the status of each. Patients who share a file
+        are joined into one.
     distances
-        From what the network learned from, by the bundle's limit, float64, shape (n,); above 1 an
-        image is unfamiliar.
+        Distance of each radiograph from the training images, relative to the bundle's limit,
+        float64, shape (n,); above 1 an image is unfamiliar.
     rejected
-        Those that were not read.
+        Radiographs that were not read.
     quality
-        How many radiographs each finding of the quality gate was made on, by its code.
+        Number of radiographs with each finding of the quality gate, by the code of the finding.
     unlabelled
-        Files of the folder that no label names.
+        Files of the folder without a label.
     copies
-        Those among the files that were read whose bytes are those of an earlier one.
+        Number of radiographs that are copies of another one, byte by byte.
     """
 
     paths: tuple[Path, ...]
     predictions: Predictions
     distances: NDArray[np.float64]
-    rejected: tuple[Rejected, ...]
+    rejected: tuple[UnreadRadiograph, ...]
     quality: Mapping[str, int]
     unlabelled: tuple[str, ...]
     copies: int
@@ -71,27 +81,27 @@ def read_labelled(reader: Reader, labels: Labels, folder: Path) -> LocalReadings
     Parameters
     ----------
     reader
-        To read with.
+        Bundle to read with.
     labels
-        Their files are relative to ``folder``.
+        Labels by file name relative to ``folder``.
     folder
-        Where the radiographs lie.
+        Folder of the radiographs.
 
     Raises
     ------
     PredictionsError
-        If a labelled file is not there, two labels are of one file or of copies that differ in
-        their labels, or none could be read.
+        If a labelled file is missing, a file is labelled twice, copies of one file have different
+        labels, or no file can be read.
     """
     _require_files(labels, folder)
     paths = [folder / file for file in labels.files]
-    _refuse_same_file(labels, paths)
+    _require_distinct_files(labels, paths)
     readings = list(track(reader.read_many(paths), "Reading", len(paths)))
-    rows = [row for row, one in enumerate(readings) if one.status in READ_OR_FLAGGED]
+    rows = [row for row, reading in enumerate(readings) if reading.status in READ_OR_FLAGGED]
     rejected = tuple(
-        Rejected(file, str(one.status), _without_place(one.reasons, path))
-        for file, path, one in zip(labels.files, paths, readings, strict=True)
-        if one.status not in READ_OR_FLAGGED
+        UnreadRadiograph(file, str(reading.status), _without_path(reading.reasons, path))
+        for file, path, reading in zip(labels.files, paths, readings, strict=True)
+        if reading.status not in READ_OR_FLAGGED
     )
     if not rows:
         raise PredictionsError(
@@ -99,24 +109,25 @@ def read_labelled(reader: Reader, labels: Labels, folder: Path) -> LocalReadings
             f"{rejected[0].file}: {'; '.join(rejected[0].reasons)}"
         )
     read = [readings[row] for row in rows]
-    predictions = labels.with_probabilities([_known(one.probability) for one in read], rows)
-    read_paths = tuple(paths[row] for row in rows)
-    contents = [_known(one.sha256) for one in read]
-    _refuse_other_labels(predictions, contents, folder)
-    patients = _join_patients(predictions.patients, contents)
+    predictions = labels.with_probabilities(
+        [_not_none(reading.probability) for reading in read], rows
+    )
+    hashes = [_not_none(reading.sha256) for reading in read]
+    _require_equal_labels_of_copies(predictions, hashes, folder)
+    patients = _join_patients(predictions.patients, hashes)
     return LocalReadings(
-        read_paths,
+        tuple(paths[row] for row in rows),
         _with_status(replace(predictions, patients=patients), read),
-        np.array([_known(one.distance) for one in read]),
+        np.array([_not_none(reading.distance) for reading in read]),
         rejected,
-        Counter(finding.code for one in readings for finding in one.quality),
+        Counter(finding.code for reading in readings for finding in reading.quality),
         _unlabelled(paths, folder),
-        len(contents) - len(set(contents)),
+        len(hashes) - len(set(hashes)),
     )
 
 
-def _known(value: _Value | None) -> _Value:
-    assert value is not None  # of what was read or flagged
+def _not_none(value: _Value | None) -> _Value:
+    assert value is not None  # a reading that was read or flagged has it
     return value
 
 
@@ -124,48 +135,55 @@ def _with_status(predictions: Predictions, read: Sequence[Reading]) -> Predictio
     name = "reading"
     while name in predictions.groups:
         name += " status"
-    status = tuple(str(one.status) for one in read)
+    status = tuple(str(reading.status) for reading in read)
     return replace(predictions, groups={**predictions.groups, name: status})
 
 
-def _without_place(reasons: Sequence[str], path: Path) -> tuple[str, ...]:
-    """Return reasons without where the file lies, which is nothing for a report."""
+def _without_path(reasons: Sequence[str], path: Path) -> tuple[str, ...]:
+    """Return reasons without the folder of the file, which reports do not need."""
     return tuple(reason.removeprefix(f"{path}: ") for reason in reasons)
 
 
-def _refuse_same_file(labels: Labels, paths: Sequence[Path]) -> None:
-    first: dict[Path, str] = {}
+def _require_distinct_files(labels: Labels, paths: Sequence[Path]) -> None:
+    """Raise an error if two rows name the same file, such as by a link."""
+    first_name: dict[Path, str] = {}
     for file, path in zip(labels.files, paths, strict=True):
-        known = first.setdefault(path.resolve(), file)
-        if known != file:
-            raise PredictionsError(f"{path}: is the same file as {known}; take one of the rows out")
-
-
-def _refuse_other_labels(predictions: Predictions, contents: Sequence[str], folder: Path) -> None:
-    first: dict[str, int] = {}
-    for row, content in enumerate(contents):
-        known = first.setdefault(content, row)
-        label, other = (CLASS_NAMES[predictions.labels[one]] for one in (row, known))
-        if label != other:
+        earlier = first_name.setdefault(path.resolve(), file)
+        if earlier != file:
             raise PredictionsError(
-                f"{folder}: {predictions.files[known]} ({other}) and {predictions.files[row]} "
-                f"({label}) are the same file, byte by byte; correct a label, or take both out"
+                f"{path}: is the same file as {earlier}; remove one of the two rows"
             )
 
 
-def _join_patients(patients: Sequence[str], contents: Sequence[str]) -> tuple[str, ...]:
-    """Return the patients, those of whom the same file is there as one, by the first's name."""
-    leader: dict[str, str] = {}
+def _require_equal_labels_of_copies(
+    predictions: Predictions, hashes: Sequence[str], folder: Path
+) -> None:
+    """Raise an error if copies of one file have different labels."""
+    first_row: dict[str, int] = {}
+    for row, digest in enumerate(hashes):
+        earlier = first_row.setdefault(digest, row)
+        label, earlier_label = (CLASS_NAMES[predictions.labels[i]] for i in (row, earlier))
+        if label != earlier_label:
+            raise PredictionsError(
+                f"{folder}: {predictions.files[earlier]} ({earlier_label}) and "
+                f"{predictions.files[row]} ({label}) are copies of one file but have different "
+                "labels; correct a label, or remove both rows"
+            )
+
+
+def _join_patients(patients: Sequence[str], hashes: Sequence[str]) -> tuple[str, ...]:
+    """Return the patients, with those who share a file joined under the first one's name."""
+    parent: dict[str, str] = {}
     owner: dict[str, str] = {}
 
-    def find(patient: str) -> str:
-        while leader.setdefault(patient, patient) != patient:
-            patient = leader[patient]
+    def find_root(patient: str) -> str:
+        while parent.setdefault(patient, patient) != patient:
+            patient = parent[patient]
         return patient
 
-    for patient, content in zip(patients, contents, strict=True):
-        leader[find(patient)] = find(owner.setdefault(content, patient))
-    return tuple(find(patient) for patient in patients)
+    for patient, digest in zip(patients, hashes, strict=True):
+        parent[find_root(patient)] = find_root(owner.setdefault(digest, patient))
+    return tuple(find_root(patient) for patient in patients)
 
 
 def _require_files(labels: Labels, folder: Path) -> None:
@@ -173,19 +191,20 @@ def _require_files(labels: Labels, folder: Path) -> None:
         raise PredictionsError(f"{folder}: is not a folder; name the one that holds the images")
     missing = [file for file in labels.files if not (folder / file).is_file()]
     if missing:
-        more = f" and {len(missing) - _NAMED} more" if len(missing) > _NAMED else ""
+        rest = len(missing) - _MAX_NAMED_FILES
+        more = f" and {rest} more" if rest > 0 else ""
         raise PredictionsError(
-            f"{folder}: {len(missing)} of {len(labels.files)} labelled files are not there: "
-            f"{', '.join(missing[:_NAMED])}{more}. Names are relative to --images; correct the "
-            "table, bring the files, or take their rows out: figures of fewer radiographs than the "
-            "table names would look like figures of all"
+            f"{folder}: {len(missing)} of {len(labels.files)} labelled files are missing: "
+            f"{', '.join(missing[:_MAX_NAMED_FILES])}{more}. Names are relative to --images; "
+            "correct the table, bring the files, or remove their rows: figures of fewer "
+            "radiographs than the table names would look like figures of all"
         )
 
 
 def _unlabelled(paths: Sequence[Path], folder: Path) -> tuple[str, ...]:
-    named = {path.resolve() for path in paths}
+    labelled = {path.resolve() for path in paths}
     return tuple(
         file.relative_to(folder).as_posix()
         for file in list_files([folder])
-        if file.resolve() not in named and file.suffix
+        if file.resolve() not in labelled and file.suffix
     )

@@ -1,117 +1,97 @@
-"""Local validation: a bundle on a hospital's own radiographs, and the verdict."""
+"""Local validation: evaluation of a bundle on a hospital's own radiographs, with a verdict."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
 from sklearn.model_selection import StratifiedGroupKFold
 
-from pneumoscope.evaluation.acceptance import Acceptance, Criterion, Requirements, decide
+from pneumoscope.evaluation.acceptance import Acceptance, Criterion, Requirements, decide_acceptance
 from pneumoscope.evaluation.model_evaluation import ModelEvaluation, Subject, evaluate_model
 from pneumoscope.evaluation.predictions import Labels, Predictions
 from pneumoscope.evaluation.selection.operating_points import choose_operating_points
 from pneumoscope.evaluation.statistics.bootstrap import DRAWS
-from pneumoscope.evaluation.statistics.discrimination import PREVALENCES, discriminate
-from pneumoscope.evaluation.statistics.intervals import Estimate, wilson
+from pneumoscope.evaluation.statistics.discrimination import PREVALENCES, assess_discrimination
 from pneumoscope.reader import Reader
 from pneumoscope.reader.bundle import BundleRecord
-from pneumoscope.reader.familiarity import FAMILIAR_SHARE
 from pneumoscope.support.errors import PredictionsError
 from pneumoscope.validation.local_readings import LocalReadings, read_labelled
+from pneumoscope.validation.population_comparison import PopulationComparison, compare_population
 from pneumoscope.validation.stress.stress_tests import StressTests, run_stress_tests
 
 FOLDS = 5
-"""Of patients, when thresholds are fitted anew for the verdict."""
-
-_QUARTILES = (0.25, 0.5, 0.75)
-
-
-@dataclass(frozen=True, slots=True)
-class PopulationComparison:
-    """How like the local radiographs are to those that the network learned from.
-
-    Parameters
-    ----------
-    unfamiliar
-        Share beyond the bundle's limit, of those that were read; Wilson's interval.
-    expected
-        That share among its own validation images.
-    distances
-        Quartiles of the distance, by the limit: 1 is at it.
-    rejected
-        Share of all labelled radiographs that was not read; Wilson's interval.
-    quality
-        Radiographs by the code of what the quality gate found.
-    """
-
-    unfamiliar: Estimate
-    expected: float
-    distances: tuple[float, ...]
-    rejected: Estimate
-    quality: Mapping[str, int]
+"""Number of cross-validation folds, by patient, that local thresholds are fitted in."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Validation:
-    """A local validation.
+class LocalValidation:
+    """Results of a local validation.
 
     Parameters
     ----------
     bundle
-        Its identity.
+        Identity of the bundle.
     record
-        What the bundle says of itself.
-    at
-        The operating point that the verdict is given for.
-    local, population, judgement, verdict
-        What was read, how like it is, how well, and what follows.
-    inspection
-        What changes of the images do; None if that was not asked for.
+        Record of the bundle, ``bundle.yaml``.
+    operating_point
+        Name of the operating point that the verdict is for.
+    local
+        Readings of the local radiographs.
+    population
+        Comparison of the local radiographs with the training images.
+    evaluation
+        Evaluation of the bundle on the local radiographs.
+    acceptance
+        Verdict, with its criteria and reasons.
+    stress_tests
+        Results of the stress tests; None if they were skipped.
     """
 
     bundle: str
     record: BundleRecord
-    at: str
+    operating_point: str
     local: LocalReadings
     population: PopulationComparison
-    judgement: ModelEvaluation
-    verdict: Acceptance
-    inspection: StressTests | None
+    evaluation: ModelEvaluation
+    acceptance: Acceptance
+    stress_tests: StressTests | None
 
 
-def validate(
+def validate_locally(
     reader: Reader,
     labels: Labels,
     folder: Path,
-    at: str = "screening",
+    operating_point: str = "screening",
     requirements: Requirements | None = None,
     *,
     prevalences: Sequence[float] = PREVALENCES,
     draws: int = DRAWS,
     seed: int = 0,
-    inspected: bool = True,
-) -> Validation:
+    with_stress_tests: bool = True,
+) -> LocalValidation:
     """Validate a bundle on labelled local radiographs.
 
     Parameters
     ----------
     reader
-        The bundle at work.
+        Reader of the bundle.
     labels
-        The truth; its files are relative to ``folder``.
+        Labels by file name relative to ``folder``.
     folder
-        Where the radiographs lie.
-    at
-        The operating point at which they are to be read.
+        Folder of the radiographs.
+    operating_point
+        Name of the operating point that the bundle is to be used at.
     requirements
-        Of the hospital; the defaults if None.
+        Requirements of the hospital; None for the default ones.
     prevalences
-        At which predictive values and consequences are stated, each within (0, 1).
-    draws, seed
-        Of the bootstrap.
-    inspected
-        Whether robustness, shortcuts and failures are looked at too, which takes longer.
+        Prevalences at which predictive values and consequences are stated, each within (0, 1).
+    draws
+        Number of bootstrap resamples.
+    seed
+        Random seed of the bootstrap and of the folds.
+    with_stress_tests
+        Whether to run the stress tests too, which takes longer.
 
     Raises
     ------
@@ -119,126 +99,129 @@ def validate(
         If a labelled file is missing, none can be read, one class is missing, or the bundle has no
         such operating point.
     """
-    asked = requirements or Requirements()
+    requirements = requirements or Requirements()
     points = reader.bundle.record.operating_points
-    if at not in points:
+    if operating_point not in points:
         raise PredictionsError(
-            f"--at {at}: the bundle has no such operating point; choose {', '.join(points)}"
+            f"--at {operating_point}: the bundle has no such operating point; choose "
+            f"{', '.join(points)}"
         )
     local = read_labelled(reader, labels, folder)
-    order = [at, *(name for name in points if name != at)]
+    names = [operating_point, *(name for name in points if name != operating_point)]
     subject = Subject(
         reader.bundle.record.name,
         f"the bundle {reader.bundle.identity} on {len(local.paths):,} local radiographs",
         local.predictions,
-        {name: points[name].threshold for name in order},
+        {name: points[name].threshold for name in names},
     )
-    judgement = evaluate_model(subject, prevalences, draws, seed)
-    population = _compare_population(local)
+    evaluation = evaluate_model(subject, prevalences, draws, seed)
+    population = compare_population(local)
     criteria = (
-        *_as_it_is(judgement, population, asked),
-        *_recalibrated(subject, at, asked, draws, seed),
+        *_criteria(evaluation, population, requirements),
+        *_recalibrated_criteria(subject, operating_point, requirements, draws, seed),
     )
-    return Validation(
+    patients = patients_by_class(local.predictions)
+    return LocalValidation(
         reader.bundle.identity,
         reader.bundle.record,
-        at,
+        operating_point,
         local,
         population,
-        judgement,
-        decide(criteria, len(local.paths), patients_by_class(local.predictions), asked),
+        evaluation,
+        decide_acceptance(criteria, len(local.paths), patients, requirements),
         run_stress_tests(reader, local.paths, local.predictions, subject.threshold)
-        if inspected
+        if with_stress_tests
         else None,
     )
 
 
 def patients_by_class(predictions: Predictions) -> tuple[int, int]:
-    """Return how many patients have an image with, and one without pneumonia."""
+    """Return the numbers of patients with an image with, and with one without pneumonia.
+
+    Examples
+    --------
+    >>> labels, patients = np.int8([1, 1, 0]), ("A", "A", "B")
+    >>> patients_by_class(Predictions(("1", "2", "3"), labels, np.full(3, 0.5), patients))
+    (1, 1)
+    """
     patients = np.array(predictions.patients)
-    ill, healthy = (len(set(patients[predictions.labels == label])) for label in (1, 0))
-    return ill, healthy
+    positive, negative = (len(set(patients[predictions.labels == label])) for label in (1, 0))
+    return positive, negative
 
 
-def _as_it_is(
-    judgement: ModelEvaluation, population: PopulationComparison, asked: Requirements
+def _criteria(
+    evaluation: ModelEvaluation, population: PopulationComparison, required: Requirements
 ) -> tuple[Criterion, ...]:
-    figures = judgement.discrimination.points[0].figures
-    calibration = judgement.calibration
-    least, greatest = asked.slope
+    """Return the criteria for the bundle as it is."""
+    estimates = evaluation.discrimination.points[0].estimates
+    calibration = evaluation.calibration
+    min_slope, max_slope = required.slope
     return (
-        Criterion("auc", False, judgement.discrimination.auc, low=asked.auc),
-        Criterion("rejected", False, population.rejected, high=asked.rejected),
-        Criterion("sensitivity", False, figures["sensitivity"], low=asked.sensitivity),
-        Criterion("specificity", False, figures["specificity"], low=asked.specificity),
-        Criterion("slope", False, calibration.slope, low=least, high=greatest),
+        Criterion("auc", False, evaluation.discrimination.auc, low=required.auc),
+        Criterion("rejected", False, population.rejected, high=required.rejected),
+        Criterion("sensitivity", False, estimates["sensitivity"], low=required.sensitivity),
+        Criterion("specificity", False, estimates["specificity"], low=required.specificity),
+        Criterion("slope", False, calibration.slope, low=min_slope, high=max_slope),
         Criterion(
             "intercept",
             False,
             calibration.intercept,
-            low=-asked.intercept,
-            high=asked.intercept,
+            low=-required.intercept,
+            high=required.intercept,
         ),
     )
 
 
-def _recalibrated(
-    subject: Subject, at: str, asked: Requirements, draws: int, seed: int
+def _recalibrated_criteria(
+    subject: Subject, operating_point: str, required: Requirements, draws: int, seed: int
 ) -> tuple[Criterion, ...]:
-    """Return what the same rule gives whose threshold is fitted on the other patients' images.
+    """Return the criteria for the bundle with a threshold fitted to local patients.
 
-    The threshold is all that matters here: calibration changes no order.
+    Only the threshold matters here, because recalibration does not change the order of images.
     """
-    calls = calls_by_folds(subject.predictions, at, seed)
+    calls = calls_by_folds(subject.predictions, operating_point, seed)
     if calls is None:
         return ()
-    figures = discriminate(calls, {at: 0.5}, (), draws, seed).points[0].figures
+    discrimination = assess_discrimination(calls, {operating_point: 0.5}, (), draws, seed)
+    estimates = discrimination.points[0].estimates
     return (
-        Criterion("sensitivity", True, figures["sensitivity"], low=asked.sensitivity),
-        Criterion("specificity", True, figures["specificity"], low=asked.specificity),
+        Criterion("sensitivity", True, estimates["sensitivity"], low=required.sensitivity),
+        Criterion("specificity", True, estimates["specificity"], low=required.specificity),
     )
 
 
-def calls_by_folds(predictions: Predictions, at: str, seed: int = 0) -> Predictions | None:
-    """Return calls, 0 or 1, each by a threshold chosen on other patients.
+def calls_by_folds(
+    predictions: Predictions, operating_point: str, seed: int = 0
+) -> Predictions | None:
+    """Return binary calls, each with a threshold that was fitted on other patients.
 
     Parameters
     ----------
     predictions
-        Of both classes.
-    at
+        Predictions of both classes.
+    operating_point
         Name of the operating point, whose rule chooses the threshold.
     seed
-        Of the folds.
+        Random seed of the folds.
 
     Returns
     -------
     Predictions or None
-        None with fewer than two patients of a class, or where the rule has no threshold.
+        Probabilities are 0 or 1. None with fewer than two patients of a class, or where the rule
+        finds no threshold.
     """
     patients = np.array(predictions.patients)
-    fewest = min(len(set(patients[predictions.labels == label])) for label in (0, 1))
-    if fewest < 2:
+    smaller_class = min(patients_by_class(predictions))
+    if smaller_class < 2:
         return None
-    folds = StratifiedGroupKFold(min(FOLDS, fewest), shuffle=True, random_state=seed)
+    folds = StratifiedGroupKFold(min(FOLDS, smaller_class), shuffle=True, random_state=seed)
     calls = np.zeros(len(patients))
-    for others, fold in folds.split(patients, predictions.labels, patients):
-        if len(set(predictions.labels[others].tolist())) < 2:
+    for fitted, held_out in folds.split(patients, predictions.labels, patients):
+        if len(set(predictions.labels[fitted].tolist())) < 2:
             return None
-        points = {one.name: one for one in choose_operating_points(predictions.rows(others))}
-        if at not in points:
+        points = choose_operating_points(predictions.rows(fitted))
+        if operating_point not in points:
             return None
-        calls[fold] = predictions.probabilities[fold] >= points[at].threshold
+        threshold = points[operating_point].threshold
+        calls[held_out] = predictions.probabilities[held_out] >= threshold
     return replace(predictions, probabilities=calls)
-
-
-def _compare_population(local: LocalReadings) -> PopulationComparison:
-    read, rejected = len(local.paths), len(local.rejected)
-    unfamiliar = int((local.distances > 1).sum())
-    return PopulationComparison(
-        Estimate(unfamiliar / read, wilson(unfamiliar, read)),
-        1 - FAMILIAR_SHARE,
-        tuple(np.quantile(local.distances, _QUARTILES).tolist()),
-        Estimate(rejected / (read + rejected), wilson(rejected, read + rejected)),
-        local.quality,
-    )

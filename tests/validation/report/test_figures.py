@@ -6,20 +6,22 @@ import numpy as np
 import pytest
 from matplotlib.figure import Figure
 
-from pneumoscope.evaluation.statistics.intervals import Estimate, Interval
+from pneumoscope.report.estimate import Estimate
 from pneumoscope.validation.report.figures import robustness_figure, shortcut_figure
 from pneumoscope.validation.stress.robustness import RobustnessCurve, RobustnessPoint
 from pneumoscope.validation.stress.shortcuts import Condition, Example, ShortcutRow, ShortcutTable
-from pneumoscope.validation.stress.thumbnails import png_of
+from pneumoscope.validation.stress.thumbnails import png_bytes
 
 
-def figure_of(value: float | None) -> Estimate:
-    return Estimate(value, None if value is None else Interval(value - 0.1, value + 0.1))
+def estimate_of(value: float | None) -> Estimate:
+    return Estimate(None) if value is None else Estimate(value, value - 0.1, value + 0.1)
 
 
 def curve(name: str, aucs: list[float | None]) -> RobustnessCurve:
     points = tuple(
-        RobustnessPoint(place, figure_of(auc), figure_of(0.8), figure_of(0.7), 0.0, figure_of(0.2))
+        RobustnessPoint(
+            place, estimate_of(auc), estimate_of(0.8), estimate_of(0.7), 0.0, estimate_of(0.2)
+        )
         for place, auc in enumerate(aucs)
     )
     return RobustnessCurve(name, "units", 0.5, 20, 10, 0, points)
@@ -36,9 +38,11 @@ def written(figure: Figure) -> str:
 
 @pytest.mark.parametrize("count", [1, 4, 5, 8])
 def test_each_change_has_its_panel(count: int) -> None:
-    figure = robustness_figure([curve(f"change {one}", [0.9, 0.6]) for one in range(count)])
+    figure = robustness_figure([curve(f"change {number}", [0.9, 0.6]) for number in range(count)])
     shown = [axes for axes in figure.axes if axes.get_visible()]
-    assert [axes.get_title("left") for axes in shown] == [f"change {one}" for one in range(count)]
+    assert [axes.get_title("left") for axes in shown] == [
+        f"change {number}" for number in range(count)
+    ]
     assert all(axes.get_xlabel() == "units" for axes in shown)
     figure.canvas.draw()
 
@@ -65,24 +69,24 @@ def test_dollars_in_names_are_dollars() -> None:
 
 def table(auc: Estimate, examples: int) -> ShortcutTable:
     pictures = tuple(
-        Example(1 - place, 0.25 + place / 2, png_of(np.full((30, 20), 0.5, np.float32)))
+        Example(1 - place, 0.25 + place / 2, png_bytes(np.full((30, 20), 0.5, np.float32)))
         for place in range(examples)
     )
     rows = tuple(
-        ShortcutRow(one, auc, figure_of(0.8), figure_of(0.7), 0.6, 0.4, pictures)
-        for one in Condition
+        ShortcutRow(condition, auc, estimate_of(0.8), estimate_of(0.7), 0.6, 0.4, pictures)
+        for condition in Condition
     )
-    return ShortcutTable(rows, 0.5, 20, 10, 0, figure_of(1.0), figure_of(1.0))
+    return ShortcutTable(rows, 0.5, 20, 10, 0, estimate_of(1.0), estimate_of(1.0))
 
 
 @pytest.mark.parametrize("examples", [1, 2])
 def test_each_condition_has_its_pictures_and_its_auc(examples: int) -> None:
-    figure = shortcut_figure(table(figure_of(0.75), examples))
+    figure = shortcut_figure(table(estimate_of(0.75), examples))
     text = written(figure)
     assert all(condition in text for condition in Condition)
     assert text.count("AUC 0.750 (0.650 to 0.850)") == len(Condition)
-    assert text.count("ill: 0.25") == len(Condition)
-    assert text.count("healthy: 0.75") == len(Condition) * (examples - 1)
+    assert text.count("pneumonia: 0.25") == len(Condition)
+    assert text.count("no pneumonia: 0.75") == len(Condition) * (examples - 1)
     assert sum(len(axes.images) for axes in figure.axes) == examples * len(Condition)
     *_, forest = figure.axes
     points = [line.get_xdata()[0] for line in forest.lines if line.get_marker() == "o"]

@@ -38,15 +38,15 @@ def open_png(content: bytes) -> Image.Image:
 
 
 def test_the_worst_come_first(shipped: Reader, files: list[Path], predictions: Predictions) -> None:
-    found = find_failures(shipped, files, predictions, 0.5)
-    assert [one.probability for one in found.false_negatives] == [0.1, 0.3]
-    assert [one.probability for one in found.false_positives] == [0.95, 0.7, 0.6]
-    assert found.false_negatives[0].file == f"set/{files[1].name}"
-    assert {one.label for one in found.false_negatives} == {1}
-    assert {one.label for one in found.false_positives} == {0}
+    failures = find_failures(shipped, files, predictions, 0.5)
+    assert [failure.probability for failure in failures.false_negatives] == [0.1, 0.3]
+    assert [failure.probability for failure in failures.false_positives] == [0.95, 0.7, 0.6]
+    assert failures.false_negatives[0].file == f"set/{files[1].name}"
+    assert {failure.label for failure in failures.false_negatives} == {1}
+    assert {failure.label for failure in failures.false_positives} == {0}
     fewer = find_failures(shipped, files, predictions, 0.5, limit=1)
-    assert [one.probability for one in fewer.false_positives] == [0.95]
-    assert (fewer.missed, fewer.false_alarms) == (2, 3)
+    assert [failure.probability for failure in fewer.false_positives] == [0.95]
+    assert (fewer.false_negative_count, fewer.false_positive_count) == (2, 3)
 
 
 def test_pictures_are_the_radiograph_s_and_its_heat_map_s(
@@ -90,22 +90,22 @@ def test_known_images_that_are_gone_are_not_shown(
     known = FeatureIndex.build(shipped, [moved, files[2]], [1, 1])
     moved.unlink()
     failure = find_failures(shipped, files, predictions, 0.5, known=known).false_negatives[0]
-    assert [one.neighbour.file for one in failure.neighbours] == [files[2]]
+    assert [image.neighbour.file for image in failure.neighbours] == [files[2]]
 
 
 def test_a_failure_that_cannot_be_read_is_counted_but_not_shown(
     shipped: Reader, files: list[Path], predictions: Predictions, tmp_path: Path
 ) -> None:
     moved = [files[0], tmp_path / "gone.png", *files[2:]]
-    found = find_failures(shipped, moved, predictions, 0.5)
-    assert [one.probability for one in found.false_negatives] == [0.3]
-    assert found.missed == 2
+    failures = find_failures(shipped, moved, predictions, 0.5)
+    assert [failure.probability for failure in failures.false_negatives] == [0.3]
+    assert failures.false_negative_count == 2
 
 
 def test_where_nothing_failed_the_gallery_is_empty(
     shipped: Reader, files: list[Path], predictions: Predictions
 ) -> None:
     right = Predictions(predictions.files, LABELS, LABELS.astype(float), predictions.patients)
-    found = find_failures(shipped, files, right, 0.5)
-    assert found.false_negatives == found.false_positives == ()
-    assert (found.missed, found.false_alarms) == (0, 0)
+    failures = find_failures(shipped, files, right, 0.5)
+    assert failures.false_negatives == failures.false_positives == ()
+    assert (failures.false_negative_count, failures.false_positive_count) == (0, 0)

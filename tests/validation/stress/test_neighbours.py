@@ -1,4 +1,4 @@
-"""Neighbours in feature space, against scikit-learn, and duplicates that were made."""
+"""Nearest neighbours in feature space, against scikit-learn, and near duplicates."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -10,13 +10,13 @@ from sklearn.neighbors import NearestNeighbors
 
 from pneumoscope.radiograph import read_radiograph
 from pneumoscope.reader import Reader, load
-from pneumoscope.validation.stress.neighbours import (
-    LEAST_CORRELATION,
-    MOST_BITS,
-    FeatureIndex,
+from pneumoscope.validation.stress.near_duplicates import (
+    MAX_HASH_BITS,
+    MIN_CORRELATION,
     near_duplicates,
 )
-from pneumoscope.validation.stress.sample import prepare
+from pneumoscope.validation.stress.neighbours import FeatureIndex
+from pneumoscope.validation.stress.sample import network_input
 
 
 @pytest.fixture(scope="module")
@@ -25,7 +25,7 @@ def shipped() -> Reader:
 
 
 def features_of(reader: Reader, path: Path) -> np.ndarray:
-    return reader.run(prepare(reader, read_radiograph(path).pixels)[None]).features[0]
+    return reader.run(network_input(reader, read_radiograph(path).pixels)[None]).features[0]
 
 
 def test_an_image_is_its_own_nearest_neighbour(
@@ -53,9 +53,11 @@ def test_neighbours_are_those_of_mahalanobis_distance() -> None:
     wanted = NearestNeighbors(n_neighbors=5, metric="mahalanobis", metric_params={"VI": inverse})
     distances, rows = wanted.fit(raw).kneighbors(raw[:3] + 0.1)
     for query, distance, row in zip(raw[:3] + 0.1, distances, rows, strict=True):
-        found = index.nearest(query, k=5)
-        assert [one.file for one in found] == [files[place] for place in row]
-        np.testing.assert_allclose([one.distance for one in found], distance / 2, rtol=1e-6)
+        neighbours = index.nearest(query, k=5)
+        assert [neighbour.file for neighbour in neighbours] == [files[place] for place in row]
+        np.testing.assert_allclose(
+            [neighbour.distance for neighbour in neighbours], distance / 2, rtol=1e-6
+        )
 
 
 def test_an_index_of_nothing_has_no_neighbours(
@@ -66,7 +68,7 @@ def test_an_index_of_nothing_has_no_neighbours(
 
 
 @pytest.mark.parametrize("change", ["copy", "as_png", "jpeg", "half", "brighter"])
-def test_what_was_stored_anew_is_found(radiographs: Callable, tmp_path: Path, change: str) -> None:
+def test_copies_saved_again_are_found(radiographs: Callable, tmp_path: Path, change: str) -> None:
     paths = radiographs(8)
     picture = Image.open(paths[3]).convert("L")
     copy = tmp_path / "copy"
@@ -81,14 +83,14 @@ def test_what_was_stored_anew_is_found(radiographs: Callable, tmp_path: Path, ch
             picture.reduce(2).save(copy, "PNG")
         case "brighter":
             picture.point(lambda grey: round(40 + 0.8 * grey)).save(copy, "PNG")
-    (found,) = near_duplicates([copy], paths)
-    assert (found.first, found.second) == (copy, paths[3])
-    assert found.exact == (change in ("copy", "as_png"))
-    assert found.bits <= MOST_BITS
-    assert found.correlation > LEAST_CORRELATION
+    (duplicate,) = near_duplicates([copy], paths)
+    assert (duplicate.first, duplicate.second) == (copy, paths[3])
+    assert duplicate.exact == (change in ("copy", "as_png"))
+    assert duplicate.bits <= MAX_HASH_BITS
+    assert duplicate.correlation > MIN_CORRELATION
 
 
-def test_different_images_are_not_and_what_cannot_be_read_is_left_out(
+def test_different_images_are_no_duplicates_and_unreadable_ones_are_left_out(
     radiographs: Callable, tmp_path: Path
 ) -> None:
     paths = radiographs(12)
@@ -102,9 +104,9 @@ def test_correlation_is_pearson_s(tmp_path: Path) -> None:
     second = (first + rng.integers(-3, 4, first.shape)).astype(np.uint8)
     for name, pixels in (("first", first), ("second", second)):
         Image.fromarray(pixels).save(tmp_path / name, "PNG")
-    (found,) = near_duplicates([tmp_path / "first"], [tmp_path / "second"])
+    (duplicate,) = near_duplicates([tmp_path / "first"], [tmp_path / "second"])
     expected = np.corrcoef(first.ravel(), second.ravel())[0, 1]
-    assert found.correlation == pytest.approx(expected, abs=1e-5)
+    assert duplicate.correlation == pytest.approx(expected, abs=1e-5)
 
 
 def test_exact_ones_come_first_then_the_most_alike(radiographs: Callable, tmp_path: Path) -> None:
@@ -114,5 +116,5 @@ def test_exact_ones_come_first_then_the_most_alike(radiographs: Callable, tmp_pa
     picture.save(copies[0], "JPEG", quality=20)
     picture.save(copies[1], "JPEG", quality=90)
     picture.save(copies[2], "PNG")
-    found = near_duplicates(copies, [path])
-    assert [one.first.name for one in found] == ["exact", "good", "poor"]
+    duplicates = near_duplicates(copies, [path])
+    assert [duplicate.first.name for duplicate in duplicates] == ["exact", "good", "poor"]

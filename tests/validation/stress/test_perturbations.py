@@ -11,7 +11,7 @@ from pneumoscope.radiograph import prepare_pixels
 from pneumoscope.radiograph.preprocess import Resampling
 from pneumoscope.validation.stress.perturbations import PERTURBATIONS, Perturbation
 
-NAMES = {one.name: one for one in PERTURBATIONS}
+NAMES = {kind.name: kind for kind in PERTURBATIONS}
 
 
 def picture(height: int = 96, width: int = 128) -> np.ndarray:
@@ -26,22 +26,22 @@ def changed(name: str, strength: float, pixels: np.ndarray | None = None) -> np.
     return NAMES[name].apply(picture() if pixels is None else pixels, strength, rng)
 
 
-@pytest.mark.parametrize("one", PERTURBATIONS, ids=lambda one: one.name)
-def test_every_ladder_ascends_and_holds_unchanged_where_nothing_happens(one: Perturbation) -> None:
-    assert list(one.strengths) == sorted(set(one.strengths))
+@pytest.mark.parametrize("kind", PERTURBATIONS, ids=lambda kind: kind.name)
+def test_every_ladder_ascends_and_holds_unchanged_where_nothing_happens(kind: Perturbation) -> None:
+    assert list(kind.strengths) == sorted(set(kind.strengths))
     pixels = picture()
-    assert one.apply(pixels, 0, np.random.default_rng(0)) is pixels
+    assert kind.apply(pixels, 0, np.random.default_rng(0)) is pixels
 
 
-@pytest.mark.parametrize("one", PERTURBATIONS, ids=lambda one: one.name)
+@pytest.mark.parametrize("kind", PERTURBATIONS, ids=lambda kind: kind.name)
 @pytest.mark.parametrize("shape", [(96, 128), (301, 200), (17, 33)])
 def test_every_change_of_any_size_is_again_a_radiograph(
-    one: Perturbation, shape: tuple[int, int]
+    kind: Perturbation, shape: tuple[int, int]
 ) -> None:
     pixels = picture(*shape)
     before = pixels.copy()
-    for strength in one.strengths:
-        after = one.apply(pixels, strength, np.random.default_rng(0))
+    for strength in kind.strengths:
+        after = kind.apply(pixels, strength, np.random.default_rng(0))
         assert after.dtype == np.float32
         assert after.min() >= 0
         assert after.max() <= 1
@@ -49,17 +49,17 @@ def test_every_change_of_any_size_is_again_a_radiograph(
     np.testing.assert_array_equal(pixels, before)
 
 
-@pytest.mark.parametrize("one", PERTURBATIONS, ids=lambda one: one.name)
-def test_more_strength_changes_more(one: Perturbation) -> None:
+@pytest.mark.parametrize("kind", PERTURBATIONS, ids=lambda kind: kind.name)
+def test_more_strength_changes_more(kind: Perturbation) -> None:
     pixels = picture(256, 256)
     square = prepare_pixels(pixels, 64, Resampling.BILINEAR).astype(float)
 
     def change(strength: float) -> float:
-        after = one.apply(pixels, strength, np.random.default_rng(0))
+        after = kind.apply(pixels, strength, np.random.default_rng(0))
         return float(np.abs(prepare_pixels(after, 64, Resampling.BILINEAR) - square).mean())
 
     for side in (1, -1):
-        ladder = sorted((s for s in one.strengths if s * side >= 0), key=abs)
+        ladder = sorted((s for s in kind.strengths if s * side >= 0), key=abs)
         amounts = [change(strength) for strength in ladder]
         assert amounts == sorted(amounts)
 
@@ -93,8 +93,8 @@ def test_noise_darkens_and_brightens_all_sizes_alike(grey: float, percent: float
     for shape in ((256, 256), (1024, 1024), (2048, 2048), (700, 1300)):
         noisy = changed("noise", percent, np.full(shape, grey, np.float32))
         reduced.append(Image.fromarray(noisy).resize((256, 256), Image.Resampling.BOX))
-    means = [np.mean(one) for one in reduced]
-    deviations = [np.std(one) for one in reduced]
+    means = [np.mean(image) for image in reduced]
+    deviations = [np.std(image) for image in reduced]
     assert np.ptp(means) < 0.001
     assert np.ptp(deviations) < 0.03 * deviations[0]
 

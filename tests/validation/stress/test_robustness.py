@@ -1,4 +1,4 @@
-"""Robustness curves of the shipped reader and of readers that are known through and through."""
+"""Robustness curves of the shipped reader, and of a reader whose behaviour is known."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -12,17 +12,17 @@ from pneumoscope.radiograph import read_radiograph
 from pneumoscope.reader import Reader, Status, load
 from pneumoscope.reader.reader import NetworkOutput
 from pneumoscope.validation.stress.perturbations import PERTURBATIONS
-from pneumoscope.validation.stress.robustness import robustness
+from pneumoscope.validation.stress.robustness import measure_robustness
 
-KINDS = {one.name: one for one in PERTURBATIONS}
+KINDS = {kind.name: kind for kind in PERTURBATIONS}
 
 
 class BrightnessReader(Reader):
-    """Says ill where an image is bright."""
+    """Reader that calls pneumonia where an image is bright."""
 
-    def look(self, pixels: np.ndarray) -> NetworkOutput:
+    def run(self, pixels: np.ndarray) -> NetworkOutput:
         odds = (pixels.mean((1, 2)) / 255 - 0.5) * 34
-        logits = odds * self.bundle.record.calibration.temperature  # which is taken away again
+        logits = odds * self.bundle.record.calibration.temperature  # undone by calibration
         none = np.zeros((len(pixels), 1, 1), np.float32)
         return NetworkOutput(logits.astype(np.float32), none, none[:, 0])
 
@@ -46,19 +46,21 @@ def test_strength_0_is_the_reader_s_own_probability(
 ) -> None:
     files, predictions = phantoms
     labels = predictions.labels
-    pictures = [read_radiograph(file, 384) for file in files]
-    said = np.array([shipped.probabilities(_logit(shipped, one.pixels))[0] for one in pictures])
+    radiographs = [read_radiograph(file, 384) for file in files]
+    probabilities = np.array(
+        [shipped.probabilities(_logit(shipped, radiograph.pixels))[0] for radiograph in radiographs]
+    )
     rejected = [shipped.read(file).status is Status.REJECTED for file in files]
-    curves = robustness(
+    curves = measure_robustness(
         shipped, files, predictions, 0.5, perturbations=(KINDS["blur"], KINDS["crop"])
     )
     for curve in curves:
         point = next(point for point in curve.points if point.strength == 0)
-        assert point.auc.value == pytest.approx(roc_auc_score(labels, said))
-        called = said >= 0.5
+        assert point.auc.value == pytest.approx(roc_auc_score(labels, probabilities))
+        called = probabilities >= 0.5
         assert point.sensitivity.value == pytest.approx(recall_score(labels, called))
-        healthy_right = recall_score(labels, called, pos_label=0)
-        assert point.specificity.value == pytest.approx(healthy_right)
+        specificity = recall_score(labels, called, pos_label=0)
+        assert point.specificity.value == pytest.approx(specificity)
         assert point.change == 0.0
         assert point.rejected.value == pytest.approx(np.mean(rejected))
         assert (curve.n, curve.positives) == (len(files), labels.sum())
@@ -71,21 +73,22 @@ def _logit(reader: Reader, pixels: np.ndarray) -> np.ndarray:
     return reader.run(prepare_pixels(pixels, contract.size, contract.resampling)[None]).logits
 
 
-def test_a_reader_of_brightness_suffers_from_exposure_and_not_from_blur(
+def test_a_reader_of_brightness_depends_on_exposure_and_not_on_blur(
     shipped: Reader, phantoms: tuple[list[Path], Predictions]
 ) -> None:
     files, predictions = phantoms
     reader = BrightnessReader(shipped.bundle, threads=2)
-    exposure, blur = robustness(
+    exposure, blur = measure_robustness(
         reader, files, predictions, 0.5, perturbations=(KINDS["exposure"], KINDS["blur"])
     )
     assert [point.strength for point in exposure.points] == list(KINDS["exposure"].strengths)
-    # From bright to dark, fewer and fewer are called ill.
-    caught = [point.sensitivity.value for point in exposure.points]
-    spared = [point.specificity.value for point in exposure.points]
-    assert caught == sorted(caught, reverse=True)
-    assert spared == sorted(spared)
-    assert caught[0] - caught[-1] + spared[-1] - spared[0] > 0.5
+    # From bright to dark, fewer and fewer images are called pneumonia.
+    sensitivities = [point.sensitivity.value for point in exposure.points]
+    specificities = [point.specificity.value for point in exposure.points]
+    assert sensitivities == sorted(sensitivities, reverse=True)
+    assert specificities == sorted(specificities)
+    lost, gained = sensitivities[0] - sensitivities[-1], specificities[-1] - specificities[0]
+    assert lost + gained > 0.5
     brightest, darkest = exposure.points[0], exposure.points[-1]
     assert brightest.change > 0.1
     assert darkest.change > 0.1
@@ -96,27 +99,26 @@ def test_curves_depend_on_the_seed_alone(
     shipped: Reader, phantoms: tuple[list[Path], Predictions]
 ) -> None:
     files, predictions = phantoms
-    reader = BrightnessReader(shipped.bundle, threads=3)
-    again = BrightnessReader(shipped.bundle, threads=1)
+    readers = [BrightnessReader(shipped.bundle, threads=threads) for threads in (3, 1)]
     noise = (KINDS["noise"],)
     first, second = (
-        robustness(one, files, predictions, 0.5, perturbations=noise, limit=6, seed=3)
-        for one in (reader, again)
+        measure_robustness(reader, files, predictions, 0.5, perturbations=noise, limit=6, seed=3)
+        for reader in readers
     )
     assert first == second
     assert first[0].n == 6
 
 
-def test_what_cannot_be_read_is_left_out_and_counted(
+def test_unreadable_images_are_left_out_and_counted(
     shipped: Reader, phantoms: tuple[list[Path], Predictions], tmp_path: Path
 ) -> None:
     files, predictions = phantoms
     reader = BrightnessReader(shipped.bundle, threads=2)
     broken = [tmp_path / "gone.png", *files[1:]]
-    (curve,) = robustness(reader, broken, predictions, 0.5, perturbations=(KINDS["crop"],))
+    (curve,) = measure_robustness(reader, broken, predictions, 0.5, perturbations=(KINDS["crop"],))
     assert (curve.n, curve.unreadable) == (len(files) - 1, 1)
     nowhere = [tmp_path / "gone.png"] * len(files)
-    assert robustness(reader, nowhere, predictions, 0.5) == ()
+    assert measure_robustness(reader, nowhere, predictions, 0.5) == ()
 
 
 def test_images_of_one_class_have_no_auc(
@@ -126,7 +128,7 @@ def test_images_of_one_class_have_no_auc(
     rows = np.flatnonzero(predictions.labels == 1)
     reader = BrightnessReader(shipped.bundle, threads=2)
     ill = [files[row] for row in rows]
-    (curve,) = robustness(
+    (curve,) = measure_robustness(
         reader, ill, predictions.rows(rows), 0.5, perturbations=(KINDS["contrast"],)
     )
     assert {point.auc.value for point in curve.points} == {None}
@@ -149,5 +151,7 @@ def test_each_image_is_decoded_once(
 
     monkeypatch.setattr(sample, "read_radiograph", counted)
     files, predictions = phantoms
-    robustness(BrightnessReader(shipped.bundle, threads=2), files, predictions, 0.5, limit=4)
+    measure_robustness(
+        BrightnessReader(shipped.bundle, threads=2), files, predictions, 0.5, limit=4
+    )
     assert len(decoded) == len(set(decoded)) == 4

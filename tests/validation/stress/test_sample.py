@@ -1,20 +1,17 @@
-"""Samples of images, and asking about each."""
+"""Samples of images: drawing, decoding and running the network."""
 
 from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
 import pytest
-from statsmodels.stats.proportion import proportion_confint
 
-from pneumoscope.radiograph import read_radiograph
+from pneumoscope.radiograph import Radiograph, read_radiograph
 from pneumoscope.reader import Reader, load
 from pneumoscope.validation.stress.sample import (
-    ask_each,
-    ask_network,
     draw_sample,
-    sensitivity,
-    specificity,
+    map_sample,
+    probabilities_without_gate,
 )
 
 
@@ -23,7 +20,7 @@ def shipped() -> Reader:
     return load(threads=2)
 
 
-def test_a_sample_has_both_classes_in_their_shares_and_each_row_once() -> None:
+def test_a_sample_is_stratified_and_has_each_row_once() -> None:
     labels = np.repeat(np.int8([0, 1]), [700, 300])
     rows = draw_sample(labels, 100, seed=1)
     assert len(set(rows.tolist())) == 100
@@ -34,7 +31,7 @@ def test_a_sample_has_both_classes_in_their_shares_and_each_row_once() -> None:
 
 
 @pytest.mark.parametrize(("healthy", "ill"), [(997, 3), (3, 997), (1000, 0), (0, 1000)])
-def test_a_rare_class_is_not_lost_and_a_missing_one_not_missed(healthy: int, ill: int) -> None:
+def test_a_rare_class_is_in_every_sample(healthy: int, ill: int) -> None:
     labels = np.repeat(np.int8([0, 1]), [healthy, ill])
     drawn = labels[draw_sample(labels, 20, seed=0)]
     assert len(drawn) == 20
@@ -45,36 +42,31 @@ def test_few_images_are_all_taken() -> None:
     assert draw_sample(np.int8([1, 0, 1]), 3, seed=0).tolist() == [0, 1, 2]
 
 
-def test_images_are_asked_about_in_order_and_what_cannot_be_read_is_counted(
+def test_a_function_is_applied_in_order_and_unreadable_images_are_counted(
     shipped: Reader, radiographs: Callable, tmp_path: Path
 ) -> None:
     files = [*radiographs(5), tmp_path / "missing.png"]
     rows = np.array([0, 2, 4, 5])
-    answers = ask_each(shipped, files, rows, lambda row, one: (row, one.sha256), "Asking")
-    assert answers.rows.tolist() == [0, 2, 4]
-    assert [row for row, _ in answers.results] == [0, 2, 4]
-    assert answers.results[1][1] == read_radiograph(files[2]).sha256
-    assert answers.unreadable == 1
+
+    def row_and_hash(row: int, radiograph: Radiograph) -> tuple[int, str]:
+        return row, radiograph.sha256
+
+    sample = map_sample(row_and_hash, shipped, files, rows, "Hashing")
+    assert sample.rows.tolist() == [0, 2, 4]
+    assert [row for row, _ in sample.results] == [0, 2, 4]
+    assert sample.results[1][1] == read_radiograph(files[2]).sha256
+    assert sample.unreadable == 1
 
 
-def test_the_network_is_asked_what_the_reader_reads(shipped: Reader, radiographs: Callable) -> None:
+def test_the_network_gets_the_same_pixels_as_in_reading(
+    shipped: Reader, radiographs: Callable
+) -> None:
     paths = radiographs(9)
-    said = ask_network(shipped, (read_radiograph(path).pixels for path in paths))
+    probabilities = probabilities_without_gate(
+        shipped, (read_radiograph(path).pixels for path in paths)
+    )
     readings = [shipped.read(path) for path in paths]
-    read = [place for place, one in enumerate(readings) if one.probability is not None]
+    read = [row for row, reading in enumerate(readings) if reading.probability is not None]
     assert read
-    expected = [readings[place].probability for place in read]
-    np.testing.assert_allclose(said[read], expected, atol=1e-5)
-
-
-def test_shares_at_a_threshold_have_wilson_s_interval() -> None:
-    labels = np.int8([1, 1, 1, 1, 0, 0, 0])
-    probabilities = np.array([0.5, 0.6, 0.4, 0.9, 0.5, 0.1, 0.2])
-    for found, part, whole in (
-        (sensitivity(labels, probabilities, 0.5), 3, 4),
-        (specificity(labels, probabilities, 0.5), 2, 3),
-    ):
-        low, high = proportion_confint(part, whole, method="wilson")
-        assert found.value == pytest.approx(part / whole)
-        assert (found.interval.low, found.interval.high) == pytest.approx((low, high))
-    assert sensitivity(np.int8([0]), np.array([0.1]), 0.5).value is None
+    expected = [readings[row].probability for row in read]
+    np.testing.assert_allclose(probabilities[read], expected, atol=1e-5)

@@ -1,4 +1,4 @@
-"""Shortcuts: planted ones are found, and a reader of lungs has none."""
+"""Shortcuts: planted ones are found, and a reader that relies on the lungs has none."""
 
 import io
 from dataclasses import replace
@@ -9,27 +9,27 @@ import pytest
 from PIL import Image
 
 from pneumoscope.evaluation.predictions import Predictions
-from pneumoscope.evaluation.statistics.intervals import Estimate, Interval
 from pneumoscope.reader import Reader, load
 from pneumoscope.reader.reader import NetworkOutput
+from pneumoscope.report.estimate import Estimate
+from pneumoscope.validation.stress.shortcut_verdict import shortcut_verdict
 from pneumoscope.validation.stress.shortcuts import (
     Condition,
     ShortcutTable,
     apply_mask,
-    shortcut_verdict,
-    shortcuts,
+    measure_shortcuts,
 )
 
 SIDE = 120
 
 
 class PatchReader(Reader):
-    """Says ill where one part of the image is bright."""
+    """Reader that calls pneumonia where one part of the image is bright."""
 
     part = np.s_[:, :, :]
 
-    def look(self, pixels: np.ndarray) -> NetworkOutput:
-        # Rounded, so that what is the same to the eye is the same to it.
+    def run(self, pixels: np.ndarray) -> NetworkOutput:
+        # Rounded, so that invisible differences do not count.
         grey = np.round(pixels[self.part].mean((1, 2)) / 255, 2)
         none = np.zeros((len(pixels), 1, 1), np.float32)
         return NetworkOutput(((grey - 0.5) * 10).astype(np.float32), none, none[:, 0])
@@ -78,21 +78,21 @@ def write(folder: Path, ill_have: str, count: int = 44) -> tuple[list[Path], Pre
 def marked(shipped: Reader, tmp_path_factory: pytest.TempPathFactory) -> ShortcutTable:
     files, predictions = write(tmp_path_factory.mktemp("marked"), "marker")
     reader = MarkerReader(shipped.bundle, threads=2)
-    return shortcuts(reader, files, predictions, 0.5)
+    return measure_shortcuts(reader, files, predictions, 0.5)
 
 
 @pytest.fixture(scope="module")
 def opaque(shipped: Reader, tmp_path_factory: pytest.TempPathFactory) -> ShortcutTable:
     files, predictions = write(tmp_path_factory.mktemp("opaque"), "opacity")
     reader = LungReader(shipped.bundle, threads=2)
-    return shortcuts(reader, files, predictions, 0.5)
+    return measure_shortcuts(reader, files, predictions, 0.5)
 
 
 def auc(table: ShortcutTable, condition: Condition) -> float:
     return table.row(condition).auc.value
 
 
-def test_a_reader_of_the_marker_is_found_out(marked: ShortcutTable) -> None:
+def test_a_reader_of_the_marker_has_a_shortcut(marked: ShortcutTable) -> None:
     # Of 22 x 22 pairs 21 x 21 are ranked rightly, and 21 + 21 nearly tie.
     for with_marker in (Condition.UNCHANGED, Condition.LUNGS_MASKED, Condition.BORDER_ONLY):
         assert 21 * 21 / 22**2 <= auc(marked, with_marker) <= (21 * 21 + 42) / 22**2
@@ -100,31 +100,33 @@ def test_a_reader_of_the_marker_is_found_out(marked: ShortcutTable) -> None:
         assert 0.2 < auc(marked, without_marker) < 0.8
     words = shortcut_verdict(marked)
     assert words.count("a shortcut.") == 2
-    assert "44 images, 22 of them ill" in words
+    assert "44 images, 22 of them with pneumonia" in words
 
 
 def test_a_reader_of_lungs_has_no_shortcut(opaque: ShortcutTable) -> None:
     for with_lungs in (Condition.UNCHANGED, Condition.BORDER_BLANKED, Condition.LUNGS_ONLY):
         assert 21 * 21 / 22**2 <= auc(opaque, with_lungs) <= (21 * 21 + 42) / 22**2
     for without in (Condition.LUNGS_MASKED, Condition.BORDER_ONLY):
-        assert opaque.row(without).auc.interval.low <= 0.5
+        assert opaque.row(without).auc.low <= 0.5
     assert shortcut_verdict(opaque).count("no sign") == 2
 
 
 def test_means_and_examples_are_those_of_the_classes(marked: ShortcutTable) -> None:
     row = marked.row(Condition.UNCHANGED)
-    assert row.mean_ill > row.mean_healthy
+    assert row.mean_positive > row.mean_negative
     assert [example.label for example in row.examples] == [1, 0]
     ill, healthy = row.examples
     assert ill.probability > healthy.probability
-    corners = [np.asarray(Image.open(io.BytesIO(one.png)))[4:10, -10:-4] for one in row.examples]
+    corners = [
+        np.asarray(Image.open(io.BytesIO(example.png)))[4:10, -10:-4] for example in row.examples
+    ]
     assert corners[0].mean() > 240
     assert corners[1].mean() < 200
     blanked = marked.row(Condition.BORDER_BLANKED).examples[0]
     assert np.ptp(np.asarray(Image.open(io.BytesIO(blanked.png)))[:15]) == 0
 
 
-def test_what_is_taken_away_has_the_mean_of_what_is_left() -> None:
+def test_a_masked_part_has_the_mean_of_the_rest() -> None:
     pixels = np.random.default_rng(0).random((40, 32)).astype(np.float32)
     lungs = np.zeros((40, 32), bool)
     lungs[10:30, 6:14] = lungs[10:30, 18:26] = True
@@ -135,23 +137,23 @@ def test_what_is_taken_away_has_the_mean_of_what_is_left() -> None:
         assert np.ptp(left[gone]) == 0
         assert left[gone][0] == pytest.approx(pixels[~gone].mean(), abs=1e-5)
     masked, only = (
-        apply_mask(pixels, lungs, one) != pixels
-        for one in (Condition.LUNGS_MASKED, Condition.LUNGS_ONLY)
+        apply_mask(pixels, lungs, condition) != pixels
+        for condition in (Condition.LUNGS_MASKED, Condition.LUNGS_ONLY)
     )
     np.testing.assert_array_equal(masked, lungs)
     np.testing.assert_array_equal(only, ~lungs)
     blanked, border = (
-        apply_mask(pixels, lungs, one) != pixels
-        for one in (Condition.BORDER_BLANKED, Condition.BORDER_ONLY)
+        apply_mask(pixels, lungs, condition) != pixels
+        for condition in (Condition.BORDER_BLANKED, Condition.BORDER_ONLY)
     )
     assert (blanked | border).all()
     assert len(np.unique(apply_mask(pixels, lungs, Condition.OUTLINE))) == 2
 
 
-def stated(opaque: ShortcutTable, **low: float) -> str:
-    """Return the verdict were the lower ends of the AUCs others."""
+def verdict_with(opaque: ShortcutTable, **low: float) -> str:
+    """Return the verdict if the lower ends of the AUCs were others."""
     rows = [
-        replace(row, auc=Estimate(0.9, Interval(low[row.condition.name], 1.0)))
+        replace(row, auc=Estimate(0.9, low[row.condition.name], 1.0))
         if row.condition.name in low
         else row
         for row in opaque.rows
@@ -160,29 +162,29 @@ def stated(opaque: ShortcutTable, **low: float) -> str:
 
 
 def test_the_verdict_follows_its_rule(opaque: ShortcutTable) -> None:
-    assert "a shortcut." in stated(opaque, LUNGS_MASKED=0.61)
-    perhaps = stated(opaque, LUNGS_MASKED=0.59)
-    assert "may read something besides" in perhaps
+    assert "a shortcut." in verdict_with(opaque, LUNGS_MASKED=0.61)
+    perhaps = verdict_with(opaque, LUNGS_MASKED=0.59)
+    assert "may rely on something besides" in perhaps
     assert "a shortcut." not in perhaps
-    assert "shape of the lungs" in stated(opaque, OUTLINE=0.51)
-    assert "shape of the lungs" not in stated(opaque, OUTLINE=0.49)
+    assert "shape of the lungs" in verdict_with(opaque, OUTLINE=0.51)
+    assert "shape of the lungs" not in verdict_with(opaque, OUTLINE=0.49)
 
 
-def test_a_reader_that_tells_nothing_apart_is_not_acquitted(opaque: ShortcutTable) -> None:
-    words = stated(opaque, UNCHANGED=0.45)
+def test_a_reader_without_discrimination_has_no_verdict(opaque: ShortcutTable) -> None:
+    words = verdict_with(opaque, UNCHANGED=0.45)
     assert "cannot show" in words
     assert "no sign" not in words
 
 
 @pytest.mark.parametrize("condition", [Condition.LUNGS_MASKED, Condition.BORDER_ONLY])
 @pytest.mark.parametrize("value", [0.0, 1.0])
-def test_an_interval_without_width_says_too_little(
+def test_an_interval_without_width_gives_no_verdict(
     opaque: ShortcutTable, condition: Condition, value: float
 ) -> None:
-    certain = Estimate(value, Interval(value, value))
+    certain = Estimate(value, value, value)
     rows = [replace(row, auc=certain) if row.condition is condition else row for row in opaque.rows]
     words = shortcut_verdict(replace(opaque, rows=tuple(rows)))
-    assert words.count("too few to say") == 1
+    assert words.count("no verdict, because") == 1
     assert words.count("no sign") == 1
     assert "a shortcut." not in words
     outline = [
@@ -196,22 +198,24 @@ def test_an_interval_without_width_says_too_little(
 @pytest.mark.parametrize(
     ("positives", "enough"), [(19, False), (20, True), (24, True), (25, False)]
 )
-def test_few_images_of_a_class_say_nothing(
+def test_few_images_of_a_class_give_no_verdict(
     marked: ShortcutTable, positives: int, enough: bool
 ) -> None:
     words = shortcut_verdict(replace(marked, n=44, positives=positives))
     assert ("a shortcut." in words) == enough
-    assert ("too few to say" in words) != enough
+    assert ("too few for a verdict" in words) != enough
 
 
-def test_one_class_and_unreadable_files_are_borne(shipped: Reader, tmp_path: Path) -> None:
+def test_one_class_and_unreadable_files_are_accepted(shipped: Reader, tmp_path: Path) -> None:
     files, predictions = write(tmp_path, "marker", count=6)
     rows = np.flatnonzero(predictions.labels == 1)
     ill = [tmp_path / "gone.png", *(files[row] for row in rows[1:])]
     reader = MarkerReader(shipped.bundle, threads=2)
-    table = shortcuts(reader, ill, predictions.rows(rows), 0.5)
+    table = measure_shortcuts(reader, ill, predictions.rows(rows), 0.5)
     assert (table.n, table.positives, table.unreadable) == (2, 2, 1)
-    assert table.row(Condition.UNCHANGED).mean_healthy is None
+    assert table.row(Condition.UNCHANGED).mean_negative is None
     assert len(table.row(Condition.UNCHANGED).examples) == 1
-    assert "too few to say" in shortcut_verdict(table)
-    assert shortcuts(reader, [tmp_path / "gone.png"] * 3, predictions.rows(rows), 0.5) is None
+    assert "too few for a verdict" in shortcut_verdict(table)
+    assert (
+        measure_shortcuts(reader, [tmp_path / "gone.png"] * 3, predictions.rows(rows), 0.5) is None
+    )

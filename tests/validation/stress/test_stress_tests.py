@@ -1,4 +1,4 @@
-"""An inspection as JSON and on a page: what it claims, of how many, and by which names."""
+"""Stress tests as JSON and on a page: their claims, numbers of images, and file names."""
 
 import json
 from collections.abc import Callable
@@ -12,8 +12,8 @@ from jinja2 import Environment, FileSystemLoader
 import pneumoscope
 from pneumoscope.evaluation.predictions import Predictions
 from pneumoscope.reader import load
-from pneumoscope.validation.report.stress_json import inspection_json
-from pneumoscope.validation.report.stress_view import InspectionView, view_inspection
+from pneumoscope.validation.report.stress_json import stress_tests_json
+from pneumoscope.validation.report.stress_view import StressTestsView, view_stress_tests
 from pneumoscope.validation.stress.stress_tests import (
     StressTests,
     TrainingImages,
@@ -34,10 +34,10 @@ def predictions(files: list[Path]) -> Predictions:
 
 
 @pytest.fixture(scope="module")
-def met(
+def stress_tests(
     files: list[Path], predictions: Predictions, tmp_path_factory: pytest.TempPathFactory
 ) -> StressTests:
-    """Return an inspection where one of the judged images was learned from; one is not there."""
+    """Return stress tests with two images from training and one missing image."""
     folder = tmp_path_factory.mktemp("machine") / "data" / "train" / "NORMAL"
     folder.mkdir(parents=True)
     for number, path in enumerate((files[3], files[5])):
@@ -48,89 +48,92 @@ def met(
 
 
 @pytest.fixture(scope="module")
-def unknown(met: StressTests) -> StressTests:
-    """Return the inspection of a reader of which nobody knows what it learned from."""
+def unknown(stress_tests: StressTests) -> StressTests:
+    """Return stress tests of a reader whose training images are unknown."""
 
     def bare(failures: tuple) -> tuple:
-        return tuple(replace(one, neighbours=()) for one in failures)
+        return tuple(replace(failure, neighbours=()) for failure in failures)
 
     failures = replace(
-        met.failures,
-        false_negatives=bare(met.failures.false_negatives),
-        false_positives=bare(met.failures.false_positives),
+        stress_tests.failures,
+        false_negatives=bare(stress_tests.failures.false_negatives),
+        false_positives=bare(stress_tests.failures.false_positives),
     )
-    return replace(met, failures=failures, duplicates=None)
+    return replace(stress_tests, failures=failures, duplicates=None)
 
 
 @pytest.fixture(scope="module")
-def view(met: StressTests) -> InspectionView:
-    return view_inspection(met)
+def view(stress_tests: StressTests) -> StressTestsView:
+    return view_stress_tests(stress_tests)
 
 
-def page(view: InspectionView) -> str:
-    folder = Path(pneumoscope.__file__).parent / "templates"
+def page(view: StressTestsView) -> str:
+    folder = Path(pneumoscope.__file__).parent / "report" / "templates"
     macros = Environment(loader=FileSystemLoader(folder), autoescape=True)
-    macro = macros.get_template("inspection.html").module.inspected
+    macro = macros.get_template("stress_tests.html").module.stress_test_sections
     return " ".join(str(macro(view)).split())
 
 
-def test_images_met_in_training_go_by_the_names_given_and_none_says_where_it_lies(
-    met: StressTests, view: InspectionView, files: list[Path]
+def test_training_duplicates_have_short_names_without_their_folder(
+    stress_tests: StressTests, view: StressTestsView, files: list[Path]
 ) -> None:
-    found = inspection_json(met)
-    named = {(one["file"], one["training"]) for one in found["duplicates_of_training"]}
+    content = stress_tests_json(stress_tests)
+    named = {
+        (duplicate["file"], duplicate["training"])
+        for duplicate in content["duplicates_of_training"]
+    }
     assert named == {
         ("given/3.png", "train/NORMAL/learned0.png"),
         ("given/5.png", "train/NORMAL/learned1.png"),
     }
-    alike = found["failures"]["worst_false_negatives"][0]["nearest_training"]
-    assert {one["file"].rpartition("/")[0] for one in alike} == {"train/NORMAL"}
-    for text in (json.dumps(found), page(view)):
+    alike = content["failures"]["worst_false_negatives"][0]["nearest_training"]
+    assert {image["file"].rpartition("/")[0] for image in alike} == {"train/NORMAL"}
+    for text in (json.dumps(content), page(view)):
         assert "given/3.png" in text
         assert "train/NORMAL/learned0.png" in text
         assert "machine" not in text
         assert str(files[0].parent) not in text
 
 
-def test_how_many_were_unreadable_and_had_lungs_is_said(
-    met: StressTests, view: InspectionView
+def test_unreadable_images_and_found_lungs_are_counted(
+    stress_tests: StressTests, view: StressTestsView
 ) -> None:
-    table = met.shortcuts
+    table = stress_tests.shortcuts
     assert table.unreadable == 1
-    found = inspection_json(met)
-    assert found["shortcuts"]["unreadable"] == 1
-    assert {curve["unreadable"] for curve in found["robustness"]} == {1}
-    for name in ("lungs_found_ill", "lungs_found_healthy"):
+    content = stress_tests_json(stress_tests)
+    assert content["shortcuts"]["unreadable"] == 1
+    assert {curve["unreadable"] for curve in content["robustness"]} == {1}
+    for name in ("lungs_found_positive", "lungs_found_negative"):
         estimate = getattr(table, name)
-        assert found["shortcuts"][name] == estimate.value
-        low, high = estimate.interval.low, estimate.interval.high
-        assert found["shortcuts"][f"{name}_ci"] == [low, high]
+        assert content["shortcuts"][name] == estimate.value
+        assert content["shortcuts"][f"{name}_ci"] == estimate.interval
     assert (
-        f"seen in a share of {table.lungs_found_ill} of the images with" in view.shortcuts.caption
+        f"found in a share of {table.lungs_found_positive} of the images with"
+        in view.shortcuts.caption
     )
-    assert f"and {table.lungs_found_healthy} of those without" in view.shortcuts.caption
+    assert f"and {table.lungs_found_negative} of those without" in view.shortcuts.caption
     for figure in (view.shortcuts, view.robustness):
         assert "1 more could not be read" in figure.caption
         assert figure.caption in page(view).replace("&#39;", "'")
 
 
-def test_captions_say_how_their_intervals_were_got(view: InspectionView) -> None:
+def test_captions_name_the_method_of_the_intervals(view: StressTestsView) -> None:
     for figure in (view.shortcuts, view.robustness):
-        assert "by image: DeLong's of AUCs, Wilson's of all other shares" in figure.caption
+        assert "by image: DeLong's for AUCs, Wilson's for all other proportions" in figure.caption
 
 
-def test_nothing_is_called_a_training_image_where_none_is_known(
-    view: InspectionView, unknown: StressTests
+def test_training_images_are_not_mentioned_where_they_are_unknown(
+    view: StressTestsView, unknown: StressTests
 ) -> None:
     assert "training" in page(view)
-    words = page(view_inspection(unknown)).lower()
+    words = page(view_stress_tests(unknown)).lower()
     assert "training" not in words
-    assert "learned from" not in words
-    assert inspection_json(unknown)["duplicates_of_training"] is None
+    assert "trained on" not in words
+    assert stress_tests_json(unknown)["duplicates_of_training"] is None
 
 
 def test_where_no_image_could_be_read_there_are_no_figures(unknown: StressTests) -> None:
     nothing = replace(unknown, robustness=(), shortcuts=None)
-    view = view_inspection(nothing)
+    view = view_stress_tests(nothing)
     assert (view.robustness, view.shortcuts) == (None, None)
-    assert "When images are taken otherwise" not in page(view)
+    assert "Robustness: performance" not in page(view)

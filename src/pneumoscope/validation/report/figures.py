@@ -1,4 +1,4 @@
-"""Figures of the tests that read images again."""
+"""Figures of the stress tests."""
 
 import io
 from collections.abc import Callable, Sequence
@@ -9,7 +9,7 @@ from matplotlib.figure import Figure
 from PIL import Image
 
 from pneumoscope.evaluation.report.figures.panels import BLUE, GREY, ORANGE, PALETTE, style
-from pneumoscope.evaluation.statistics.intervals import Estimate
+from pneumoscope.report.estimate import Estimate
 from pneumoscope.validation.stress.robustness import RobustnessCurve, RobustnessPoint
 from pneumoscope.validation.stress.shortcuts import ShortcutRow, ShortcutTable
 
@@ -25,14 +25,14 @@ _LINES: tuple[tuple[str, str, str, Callable[[RobustnessPoint], Estimate]], ...] 
 
 
 def robustness_figure(curves: Sequence[RobustnessCurve]) -> Figure:
-    """Draw a small panel for each kind of change: figures against its strength.
+    """Draw performance against the strength of each perturbation, one panel per perturbation.
 
     The band is the AUC's 95 % interval; the vertical line marks the unchanged images.
 
     Parameters
     ----------
     curves
-        At least one.
+        Curves to draw, at least one.
     """
     rows = -(-len(curves) // _COLUMNS)
     columns = min(len(curves), _COLUMNS)
@@ -51,12 +51,11 @@ def _draw_curve(axes: Axes, curve: RobustnessCurve) -> None:
     style(axes, curve.name)
     strengths = [point.strength for point in curve.points]
     axes.axvline(0, color=GREY, lw=0.8, zorder=0)
-    for label, colour, line, figure_of in _LINES:
-        values = [_number(figure_of(point).value) for point in curve.points]
+    for label, colour, line, estimate_of in _LINES:
+        values = [_number(estimate_of(point).value) for point in curve.points]
         axes.plot(strengths, values, line, color=colour, label=label, markersize=4, clip_on=False)
-    bands = [point.auc.interval for point in curve.points]
-    low = [np.nan if band is None else band.low for band in bands]
-    high = [np.nan if band is None else band.high for band in bands]
+    low = [_number(point.auc.low) for point in curve.points]
+    high = [_number(point.auc.high) for point in curve.points]
     axes.fill_between(strengths, low, high, color=BLUE, alpha=0.18, lw=0)
     axes.set(ylim=(0, 1))
     axes.set_xlabel(curve.unit, size=9, parse_math=False)
@@ -67,13 +66,7 @@ def _number(value: float | None) -> float:
 
 
 def shortcut_figure(table: ShortcutTable) -> Figure:
-    """Draw the AUC of each condition beside two radiographs in that condition.
-
-    Parameters
-    ----------
-    table
-        What is drawn.
-    """
+    """Draw the AUC of each condition beside two example radiographs in that condition."""
     count = len(table.rows)
     figure = Figure(figsize=(8.6, 1.75 * count + 0.5))
     pictures = len(table.rows[0].examples)
@@ -88,14 +81,14 @@ def shortcut_figure(table: ShortcutTable) -> Figure:
         wspace=0.05,
         hspace=0.12,
     )
-    for place, row in enumerate(table.rows):
+    for index, row in enumerate(table.rows):
         for column, example in enumerate(row.examples):
-            axes = figure.add_subplot(grid[place, column])
+            axes = figure.add_subplot(grid[index, column])
             axes.imshow(
                 np.asarray(Image.open(io.BytesIO(example.png))), cmap="gray", vmin=0, vmax=255
             )
             axes.axis("off")
-            truth = "ill" if example.label == 1 else "healthy"
+            truth = "pneumonia" if example.label == 1 else "no pneumonia"
             axes.set_title(f"{truth}: {example.probability:.2f}", size=8.5, pad=2)
     _draw_rows(figure.add_subplot(grid[:, pictures]), table.rows)
     return figure
@@ -104,15 +97,14 @@ def shortcut_figure(table: ShortcutTable) -> Figure:
 def _draw_rows(axes: Axes, rows: Sequence[ShortcutRow]) -> None:
     style(axes, "AUC with 95 % interval")
     axes.axvline(0.5, ls=":", color=GREY)
-    for place, row in enumerate(rows):
-        axes.text(0.0, place - 0.2, row.condition, size=10, weight="bold")
-        axes.text(0.0, place - 0.02, f"AUC {row.auc}", size=8.5, color=GREY)
+    for index, row in enumerate(rows):
+        axes.text(0.0, index - 0.2, row.condition, size=10, weight="bold")
+        axes.text(0.0, index - 0.02, f"AUC {row.auc}", size=8.5, color=GREY)
         if row.auc.value is None:
             continue
         if row.auc.interval is not None:
-            ends = [row.auc.interval.low, row.auc.interval.high]
-            axes.plot(ends, [place + 0.16] * 2, color=BLUE, lw=2)
-        axes.plot(row.auc.value, place + 0.16, "o", color=BLUE, clip_on=False)
+            axes.plot(row.auc.interval, [index + 0.16] * 2, color=BLUE, lw=2)
+        axes.plot(row.auc.value, index + 0.16, "o", color=BLUE, clip_on=False)
     axes.set(xlim=(0, 1), ylim=(len(rows) - 0.5, -0.5))
     axes.set_xlabel("AUC; the dotted line is chance", size=9)
     axes.set_yticks([])

@@ -1,33 +1,34 @@
-"""An inspection as JSON, without its pictures."""
+"""JSON of the stress tests, without images."""
 
 from dataclasses import asdict
 from typing import Any
 
 from pneumoscope.evaluation.predictions import CLASS_NAMES
-from pneumoscope.evaluation.report.evaluation_json import with_intervals
+from pneumoscope.evaluation.report.evaluation_json import estimates_json
 from pneumoscope.validation.stress.failures import Failure
 from pneumoscope.validation.stress.robustness import RobustnessCurve
-from pneumoscope.validation.stress.shortcuts import ShortcutTable, shortcut_verdict
+from pneumoscope.validation.stress.shortcut_verdict import shortcut_verdict
+from pneumoscope.validation.stress.shortcuts import ShortcutTable
 from pneumoscope.validation.stress.stress_tests import StressTests, short_name
 
 
-def inspection_json(inspection: StressTests) -> dict[str, Any]:
-    """Return an inspection as a JSON object, without its pictures."""
-    failures = inspection.failures
+def stress_tests_json(tests: StressTests) -> dict[str, Any]:
+    """Return the results of the stress tests as a JSON object."""
+    failures = tests.failures
     return {
-        "robustness": [_curve(curve) for curve in inspection.robustness],
-        "shortcuts": None if inspection.shortcuts is None else _shortcuts(inspection.shortcuts),
+        "robustness": [_curve(curve) for curve in tests.robustness],
+        "shortcuts": None if tests.shortcuts is None else _shortcuts(tests.shortcuts),
         "failures": {
             "threshold": failures.threshold,
-            "missed": failures.missed,
-            "false_alarms": failures.false_alarms,
-            "worst_false_negatives": [_failure(one) for one in failures.false_negatives],
-            "worst_false_positives": [_failure(one) for one in failures.false_positives],
+            "false_negatives": failures.false_negative_count,
+            "false_positives": failures.false_positive_count,
+            "worst_false_negatives": [_failure(failure) for failure in failures.false_negatives],
+            "worst_false_positives": [_failure(failure) for failure in failures.false_positives],
         },
         "duplicates_of_training": (
             None
-            if inspection.duplicates is None
-            else [asdict(one) for one in inspection.duplicates]
+            if tests.duplicates is None
+            else [asdict(duplicate) for duplicate in tests.duplicates]
         ),
     }
 
@@ -43,7 +44,7 @@ def _curve(curve: RobustnessCurve) -> dict[str, Any]:
             {
                 "strength": point.strength,
                 "change": point.change,
-                **with_intervals(
+                **estimates_json(
                     {
                         "auc": point.auc,
                         "sensitivity": point.sensitivity,
@@ -63,18 +64,18 @@ def _shortcuts(table: ShortcutTable) -> dict[str, Any]:
         "n": table.n,
         "positives": table.positives,
         "unreadable": table.unreadable,
-        **with_intervals(
+        **estimates_json(
             {
-                "lungs_found_ill": table.lungs_found_ill,
-                "lungs_found_healthy": table.lungs_found_healthy,
+                "lungs_found_positive": table.lungs_found_positive,
+                "lungs_found_negative": table.lungs_found_negative,
             }
         ),
         "conditions": [
             {
                 "condition": str(row.condition),
-                "mean_ill": row.mean_ill,
-                "mean_healthy": row.mean_healthy,
-                **with_intervals(
+                "mean_positive": row.mean_positive,
+                "mean_negative": row.mean_negative,
+                **estimates_json(
                     {
                         "auc": row.auc,
                         "sensitivity": row.sensitivity,
@@ -94,10 +95,10 @@ def _failure(failure: Failure) -> dict[str, Any]:
         "probability": failure.probability,
         "nearest_training": [
             {
-                "file": short_name(one.neighbour.file),
-                "label": CLASS_NAMES[one.neighbour.label],
-                "distance": one.neighbour.distance,
+                "file": short_name(image.neighbour.file),
+                "label": CLASS_NAMES[image.neighbour.label],
+                "distance": image.neighbour.distance,
             }
-            for one in failure.neighbours
+            for image in failure.neighbours
         ],
     }

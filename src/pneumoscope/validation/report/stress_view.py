@@ -1,27 +1,32 @@
-"""An inspection as a page shows it: its figures with their data, and galleries of failures."""
+"""Stress tests as a page shows them: figures with their data, and galleries of failures."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
 
 from pneumoscope.evaluation.predictions import CLASS_NAMES
-from pneumoscope.evaluation.report.cells import Cell, cell, number
+from pneumoscope.evaluation.report.cells import Cell, cell
 from pneumoscope.evaluation.report.views import FigureView, TableView
+from pneumoscope.report.estimate import format_number
 from pneumoscope.report.html import inline_png
 from pneumoscope.validation.report.figures import robustness_figure, shortcut_figure
 from pneumoscope.validation.stress.failures import Failure
 from pneumoscope.validation.stress.robustness import RobustnessCurve
-from pneumoscope.validation.stress.shortcuts import ShortcutTable, shortcut_verdict
-from pneumoscope.validation.stress.stress_tests import MetInTraining, StressTests, short_name
+from pneumoscope.validation.stress.shortcut_verdict import shortcut_verdict
+from pneumoscope.validation.stress.shortcuts import ShortcutTable
+from pneumoscope.validation.stress.stress_tests import StressTests, TrainingDuplicate, short_name
 
-_INTERVALS = "Intervals are of 95 %, by image: DeLong's of AUCs, Wilson's of all other shares."
+_INTERVALS = (
+    "Intervals are 95 % confidence intervals by image: DeLong's for AUCs, Wilson's for all other "
+    "proportions."
+)
 
-_LISTED = 50
-"""Duplicates that the page lists; the JSON has all."""
+_MAX_DUPLICATES = 50
+"""Largest number of duplicates that the page lists; the JSON has all."""
 
 
 @dataclass(frozen=True, slots=True)
 class NeighbourView:
-    """A training image like a failure."""
+    """Training image that is similar to a failure."""
 
     src: str
     file: str
@@ -30,7 +35,7 @@ class NeighbourView:
 
 @dataclass(frozen=True, slots=True)
 class FailureView:
-    """A radiograph that was judged wrongly."""
+    """Radiograph that was misclassified."""
 
     file: str
     probability: str
@@ -41,7 +46,7 @@ class FailureView:
 
 @dataclass(frozen=True, slots=True)
 class GalleryView:
-    """Failures of one kind; ``count`` is of all, of which the worst are shown."""
+    """Failures of one kind: the worst ones, and the number (``count``) of all."""
 
     title: str
     meaning: str
@@ -50,10 +55,11 @@ class GalleryView:
 
 
 @dataclass(frozen=True, slots=True)
-class InspectionView:
-    """Everything that a page says of an inspection.
+class StressTestsView:
+    """Stress tests in words and images.
 
-    ``duplicates_known`` tells whether the training images are at hand; if not, none is spoken of.
+    ``duplicates_known`` is False if the training images are unknown; the page then does not mention
+    duplicates.
     """
 
     robustness: FigureView | None
@@ -64,30 +70,30 @@ class InspectionView:
     duplicates_known: bool
 
 
-def view_inspection(inspection: StressTests) -> InspectionView:
-    """Return an inspection in words and pictures."""
-    failures = inspection.failures
-    table, curves = inspection.shortcuts, inspection.robustness
-    return InspectionView(
+def view_stress_tests(tests: StressTests) -> StressTestsView:
+    """Return the results of the stress tests in words and images."""
+    failures = tests.failures
+    table, curves = tests.shortcuts, tests.robustness
+    return StressTestsView(
         _robustness_figure(curves) if curves else None,
         None if table is None else _shortcut_figure(table),
         "" if table is None else shortcut_verdict(table),
         (
             _gallery(
                 "False negatives",
-                "With pneumonia, and given the lowest probabilities.",
-                failures.missed,
+                "Images with pneumonia that were given the lowest probabilities.",
+                failures.false_negative_count,
                 failures.false_negatives,
             ),
             _gallery(
                 "False positives",
-                "Without pneumonia, and given the highest probabilities.",
-                failures.false_alarms,
+                "Images without pneumonia that were given the highest probabilities.",
+                failures.false_positive_count,
                 failures.false_positives,
             ),
         ),
-        _duplicates(inspection.duplicates) if inspection.duplicates else None,
-        inspection.duplicates is not None,
+        _duplicates(tests.duplicates) if tests.duplicates else None,
+        tests.duplicates is not None,
     )
 
 
@@ -95,10 +101,10 @@ def _robustness_figure(curves: Sequence[RobustnessCurve]) -> FigureView:
     first = curves[0]
     return FigureView.of(
         robustness_figure(curves),
-        "Robustness against changes of the image",
-        "What becomes of AUC, sensitivity and specificity as images are changed more and more; "
-        f"{first.n:,} images. The quality gate would stop some of them before they are read. "
-        f"{_INTERVALS}{_unreadable(first.unreadable)}",
+        "Robustness to changes of the image",
+        f"AUC, sensitivity and specificity as {first.n:,} images are changed more and more. The "
+        f"quality gate would reject some of them before they are read. {_INTERVALS}"
+        f"{_unreadable(first.unreadable)}",
         _robustness_table(curves),
     )
 
@@ -110,12 +116,12 @@ def _unreadable(count: int) -> str:
 def _shortcut_figure(table: ShortcutTable) -> FigureView:
     return FigureView.of(
         shortcut_figure(table),
-        "What is read besides the lungs",
-        f"{table.n:,} images of which a part was taken away. Lung fields are found by an "
-        "approximation, not by a segmentation network: both lungs were seen in a share of "
-        f"{table.lungs_found_ill} of the images with pneumonia and {table.lungs_found_healthy} of "
-        f"those without; in the others an ellipse stands for each lung that was not. {_INTERVALS}"
-        f"{_unreadable(table.unreadable)}",
+        "Performance with parts of the image masked out",
+        f"{table.n:,} images with a part masked out. The lung mask is an approximation, not made "
+        "by a segmentation network: both lungs were found in a share of "
+        f"{table.lungs_found_positive} of the images with pneumonia and "
+        f"{table.lungs_found_negative} of those without; in the others an ellipse replaces each "
+        f"lung that was not found. {_INTERVALS}{_unreadable(table.unreadable)}",
         _shortcut_table(table),
     )
 
@@ -127,13 +133,20 @@ def _robustness_table(curves: Sequence[RobustnessCurve]) -> TableView:
             cell(point.auc),
             cell(point.sensitivity),
             cell(point.specificity),
-            number(point.change),
+            format_number(point.change),
             cell(point.rejected),
         )
         for curve in curves
         for point in curve.points
     )
-    headings = ("Change", "AUC", "Sensitivity", "Specificity", "Mean change", "Gate rejects")
+    headings = (
+        "Change",
+        "AUC",
+        "Sensitivity",
+        "Specificity",
+        "Mean change of probability",
+        "Rejected by the gate",
+    )
     return TableView("", headings, rows)
 
 
@@ -144,46 +157,50 @@ def _shortcut_table(table: ShortcutTable) -> TableView:
             cell(row.auc),
             cell(row.sensitivity),
             cell(row.specificity),
-            Cell(number(row.mean_ill), f"healthy {number(row.mean_healthy)}"),
+            Cell(
+                format_number(row.mean_positive),
+                f"without pneumonia {format_number(row.mean_negative)}",
+            ),
         )
         for row in table.rows
     )
-    headings = ("Image", "AUC", "Sensitivity", "Specificity", "Mean probability of the ill")
+    headings = ("Image", "AUC", "Sensitivity", "Specificity", "Mean probability with pneumonia")
     return TableView("", headings, rows)
 
 
 def _gallery(title: str, meaning: str, count: int, failures: Sequence[Failure]) -> GalleryView:
-    return GalleryView(title, meaning, count, tuple(_failure(one) for one in failures))
+    return GalleryView(title, meaning, count, tuple(_failure(failure) for failure in failures))
 
 
 def _failure(failure: Failure) -> FailureView:
     return FailureView(
         failure.file,
-        number(failure.probability),
+        format_number(failure.probability),
         inline_png(failure.png),
         inline_png(failure.heatmap_png),
         tuple(
             NeighbourView(
-                inline_png(one.png),
-                short_name(one.neighbour.file),
-                CLASS_NAMES[one.neighbour.label],
+                inline_png(image.png),
+                short_name(image.neighbour.file),
+                CLASS_NAMES[image.neighbour.label],
             )
-            for one in failure.neighbours
+            for image in failure.neighbours
         ),
     )
 
 
-def _duplicates(duplicates: Sequence[MetInTraining]) -> TableView:
+def _duplicates(duplicates: Sequence[TrainingDuplicate]) -> TableView:
     rows = tuple(
         (
-            one.file,
-            one.training,
-            "the same pixels" if one.exact else f"correlation {one.correlation:.4f}",
+            duplicate.file,
+            duplicate.training,
+            "same pixels" if duplicate.exact else f"correlation {duplicate.correlation:.4f}",
         )
-        for one in duplicates[:_LISTED]
+        for duplicate in duplicates[:_MAX_DUPLICATES]
     )
     return TableView(
-        f"{len(duplicates):,} judged images that are in the training images, or nearly so",
-        ("Judged", "Learned from", "How alike"),
+        f"{len(duplicates):,} evaluated images that are duplicates or near duplicates of training "
+        "images",
+        ("Evaluated image", "Training image", "Similarity"),
         rows,
     )

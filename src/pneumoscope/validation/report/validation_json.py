@@ -1,57 +1,61 @@
-"""A local validation as JSON: a stable interface."""
+"""JSON of a local validation: a stable interface for programs."""
 
 import json
 from dataclasses import asdict
 from typing import Any
 
-from pneumoscope.evaluation.report.evaluation_json import evaluation_json, with_intervals
-from pneumoscope.validation.local_validation import Validation
-from pneumoscope.validation.report.stress_json import inspection_json
+from pneumoscope.evaluation.report.evaluation_json import estimates_json, evaluation_json
+from pneumoscope.validation.local_validation import LocalValidation
+from pneumoscope.validation.report.stress_json import stress_tests_json
 
-SCHEMA = 1
-"""It changes only when a reader of the old one would misread the new."""
+SCHEMA = 2
+"""Version of the JSON; it changes only when a program for the old one would misread the new."""
 
 
-def validation_json(validation: Validation) -> str:
-    """Return a validation as JSON.
+def validation_json(validation: LocalValidation) -> str:
+    """Return a local validation as JSON.
 
     ``n``, ``positives``, ``auc``, ``auc_ci``, ``operating_points`` (each with ``name``,
     ``threshold``, ``sensitivity``, ``specificity``, ``ppv`` and ``npv``, and their ``_ci``),
     ``calibration``, ``subgroups``, ``rejected`` and ``verdict`` keep their names and meaning; see
     `evaluation_json` for the rest.
     """
-    verdict, local, population = validation.verdict, validation.local, validation.population
-    found = validation.inspection
+    acceptance, local, population = (
+        validation.acceptance,
+        validation.local,
+        validation.population,
+    )
+    stress_tests = validation.stress_tests
     shares = {"unfamiliar": population.unfamiliar, "rejected": population.rejected}
     content: dict[str, Any] = {
         "schema": SCHEMA,
-        "verdict": str(verdict.answer),
-        "verdict_reasons": list(verdict.reasons),
-        "verdict_rule": verdict.rule,
-        "verdict_sample": verdict.sample,
+        "verdict": str(acceptance.answer),
+        "verdict_reasons": list(acceptance.reasons),
+        "verdict_rule": acceptance.rule,
+        "verdict_sample": acceptance.sample,
         "criteria": [
             {
-                "name": one.name,
-                "recalibrated": one.recalibrated,
-                **with_intervals({"value": one.estimate}),
-                "low": one.low,
-                "high": one.high,
-                "state": str(one.state),
+                "name": criterion.name,
+                "recalibrated": criterion.recalibrated,
+                **estimates_json({"value": criterion.estimate}),
+                "low": criterion.low,
+                "high": criterion.high,
+                "state": str(criterion.state),
             }
-            for one in verdict.criteria
+            for criterion in acceptance.criteria
         ],
         "bundle": validation.bundle,
-        "operating_point": validation.at,
-        **evaluation_json(validation.judgement),
-        "rejected": [asdict(one) for one in local.rejected],
+        "operating_point": validation.operating_point,
+        **evaluation_json(validation.evaluation),
+        "rejected": [asdict(radiograph) for radiograph in local.rejected],
         "unlabelled": list(local.unlabelled),
         "copies": local.copies,
         "population": {
-            **with_intervals(shares),
+            **estimates_json(shares),
             "unfamiliar_expected": population.expected,
             "distance_quartiles": list(population.distances),
             "quality": dict(population.quality),
         },
-        "inspection": None if found is None else inspection_json(found),
+        "stress_tests": None if stress_tests is None else stress_tests_json(stress_tests),
     }
     return json.dumps(content, indent=2, allow_nan=False) + "\n"

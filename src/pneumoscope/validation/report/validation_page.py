@@ -1,76 +1,82 @@
-"""The report of a local validation: one HTML page that opens anywhere and prints."""
+"""HTML page of a local validation: self-contained, for screen and print."""
 
-from pneumoscope.evaluation.acceptance import TERMS, Acceptance, Criterion
-from pneumoscope.evaluation.report.cells import Cell, cell, number
-from pneumoscope.evaluation.report.comparison_page import plain_summary
-from pneumoscope.evaluation.report.evaluation_view import view
+from pneumoscope.evaluation.acceptance import CRITERION_LABELS, Acceptance, Criterion
+from pneumoscope.evaluation.report.cells import Cell, cell
+from pneumoscope.evaluation.report.comparison_page import summary_sentences
+from pneumoscope.evaluation.report.evaluation_view import view_evaluation
 from pneumoscope.evaluation.report.views import Row, TableView
+from pneumoscope.report.estimate import format_number
 from pneumoscope.report.html import render_page
 from pneumoscope.validation.local_readings import LocalReadings
-from pneumoscope.validation.local_validation import PopulationComparison, Validation
-from pneumoscope.validation.report.stress_view import view_inspection
+from pneumoscope.validation.local_validation import LocalValidation
+from pneumoscope.validation.population_comparison import PopulationComparison
+from pneumoscope.validation.report.stress_view import view_stress_tests
 
 
-def render_validation(validation: Validation) -> str:
-    """Return a validation as one self-contained HTML page."""
-    local = validation.local
+def render_validation(validation: LocalValidation) -> str:
+    """Return a local validation as one self-contained HTML page."""
+    local, stress_tests = validation.local, validation.stress_tests
     return render_page(
         "validate.html",
         validation=validation,
-        verdict=validation.verdict,
-        summary=plain_summary(validation.judgement),
+        acceptance=validation.acceptance,
+        summary=summary_sentences(validation.evaluation),
         context=_context(validation),
-        criteria=_criteria(validation.verdict),
-        population=_population(validation.population),
-        rejected=_rejected(local) if local.rejected else None,
+        criteria=_criteria_table(validation.acceptance),
+        population=_population_table(validation.population),
+        rejected=_rejected_table(local) if local.rejected else None,
         unlabelled=(
-            f"{len(local.unlabelled):,} files of the folder have no label and were not looked at; "
-            f"the first: {', '.join(local.unlabelled[:3])}."
+            f"{len(local.unlabelled):,} files of the folder have no label and were ignored; the "
+            f"first: {', '.join(local.unlabelled[:3])}."
         ),
-        view=view(validation.judgement),
-        inspection=(
-            None if validation.inspection is None else view_inspection(validation.inspection)
-        ),
+        view=view_evaluation(validation.evaluation),
+        stress_tests=None if stress_tests is None else view_stress_tests(stress_tests),
     )
 
 
-def _context(validation: Validation) -> tuple[str, ...]:
-    """Say whom the bundle is for, and how many of these radiographs it is not for."""
-    found, local = validation.population, validation.local
+def _context(validation: LocalValidation) -> tuple[str, ...]:
+    """Return sentences on the population that the bundle is for, and on what was left out."""
+    population, local = validation.population, validation.local
     total = len(local.paths) + len(local.rejected)
     return (
-        f"It learned from: {validation.record.training_data.population}. Of these radiographs "
-        f"{found.unfamiliar} are unlike those, where {number(found.expected)} are among its own.",
-        f"{len(local.rejected):,} of {total:,} radiographs were not read, and are in none of these "
-        "figures.",
+        f"The bundle was trained on: {validation.record.training_data.population}. The share of "
+        f"unfamiliar radiographs, unlike its training images, is {population.unfamiliar} here and "
+        f"{format_number(population.expected)} among its own validation images.",
+        f"{len(local.rejected):,} of {total:,} radiographs were not read, and are left out of all "
+        "performance figures.",
         *_copies(local.copies),
-        "If it learned from any of these radiographs, the figures are too good. Its record cannot "
-        "tell: make sure that it has not seen them.",
+        "If the bundle was trained on any of these radiographs, its performance is overestimated "
+        "here. Its record cannot tell: make sure that it was not.",
     )
 
 
 def _copies(count: int) -> tuple[str, ...]:
     if not count:
         return ()
-    them = "radiograph has" if count == 1 else "radiographs have"
+    subject = "radiograph is a copy" if count == 1 else "radiographs are copies"
     return (
-        f"{count:,} {them} the same content as another one under another name; such count as of "
-        "one patient.",
+        f"{count:,} {subject} of another one under another name; copies count as one patient's.",
     )
 
 
-def _criteria(verdict: Acceptance) -> TableView:
+def _criteria_table(acceptance: Acceptance) -> TableView:
     rows = tuple(
-        (_name(one), cell(one.estimate), _limits(one), str(one.state)) for one in verdict.criteria
+        (
+            _criterion_name(criterion),
+            cell(criterion.estimate),
+            _limits(criterion),
+            str(criterion.state),
+        )
+        for criterion in acceptance.criteria
     )
     return TableView(
-        "What was asked, and what was found", ("Criterion", "Found", "Asked", "State"), rows
+        "Requirements and results", ("Criterion", "Result", "Requirement", "State"), rows
     )
 
 
-def _name(criterion: Criterion) -> str:
-    name = TERMS.get(criterion.name, criterion.name)
-    return f"{name}, threshold fitted here" if criterion.recalibrated else name
+def _criterion_name(criterion: Criterion) -> str:
+    name = CRITERION_LABELS.get(criterion.name, criterion.name)
+    return f"{name}, threshold fitted to local patients" if criterion.recalibrated else name
 
 
 def _limits(criterion: Criterion) -> str:
@@ -81,28 +87,35 @@ def _limits(criterion: Criterion) -> str:
     return f"{criterion.low:g} to {criterion.high:g}"
 
 
-def _population(found: PopulationComparison) -> TableView:
-    low, middle, high = found.distances
+def _population_table(population: PopulationComparison) -> TableView:
+    low, median, high = map(format_number, population.distances)
     rows: list[Row] = [
-        ("Radiographs that were not read", cell(found.rejected), "–"),
-        ("Unfamiliar: beyond the limit", cell(found.unfamiliar), number(found.expected)),
+        ("Not read", cell(population.rejected), "–"),
         (
-            "Distance by the limit: median",
-            Cell(number(middle), f"quartiles {number(low)} to {number(high)}"),
+            "Unfamiliar (distance from the training images above the limit)",
+            cell(population.unfamiliar),
+            format_number(population.expected),
+        ),
+        (
+            "Median distance from the training images, relative to the limit",
+            Cell(median, f"quartiles {low} to {high}"),
             "below 1",
         ),
         *(
             (f"Quality gate: {code}", f"{count:,} radiographs", "–")
-            for code, count in sorted(found.quality.items())
+            for code, count in sorted(population.quality.items())
         ),
     ]
     return TableView(
-        "These radiographs beside those of its own validation",
-        ("", "Here (Wilson's interval)", "Its own validation"),
+        "Local radiographs beside the bundle's own validation images",
+        ("", "Local (Wilson's interval)", "Bundle's validation images"),
         tuple(rows),
     )
 
 
-def _rejected(local: LocalReadings) -> TableView:
-    rows = tuple((one.file, one.status, "; ".join(one.reasons)) for one in local.rejected)
-    return TableView("Not read", ("File", "Status", "Why"), rows)
+def _rejected_table(local: LocalReadings) -> TableView:
+    rows = tuple(
+        (radiograph.file, radiograph.status, "; ".join(radiograph.reasons))
+        for radiograph in local.rejected
+    )
+    return TableView("Radiographs that were not read", ("File", "Status", "Reasons"), rows)

@@ -1,21 +1,21 @@
-"""What a local validation writes: the page, its PDF, the JSON and the table of predictions."""
+"""Files of a local validation: the page, its PDF, the JSON and the table of predictions."""
 
 from pathlib import Path
 
 from pneumoscope.report.pdf import print_pdf
 from pneumoscope.support.files import write_text
-from pneumoscope.validation.local_validation import Validation
+from pneumoscope.validation.local_validation import LocalValidation
 from pneumoscope.validation.report.validation_json import validation_json
 from pneumoscope.validation.report.validation_page import render_validation
 
 
-def write_validation(validation: Validation, out: Path) -> None:
+def write_validation(validation: LocalValidation, out: Path) -> None:
     """Write ``report.html``, ``report.pdf``, ``validation.json`` and ``predictions.csv``.
 
     Raises
     ------
     StorageError
-        If something cannot be written.
+        If a file cannot be written.
     """
     validation.local.predictions.write(out / "predictions.csv")
     write_text(out / "validation.json", validation_json(validation))

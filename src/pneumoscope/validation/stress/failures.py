@@ -1,4 +1,4 @@
-"""The images that were judged wrongly, worst first, with what the network saw in them."""
+"""Gallery of the worst false negatives and false positives, with heat maps and similar images."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -13,19 +13,19 @@ from pneumoscope.reader import Reader, Reading, Status
 from pneumoscope.reader.overlay import overlay
 from pneumoscope.support.errors import UnreadableRadiographError
 from pneumoscope.validation.stress.neighbours import FeatureIndex, Neighbour
-from pneumoscope.validation.stress.sample import ask_each, prepare
-from pneumoscope.validation.stress.thumbnails import png_of, small
+from pneumoscope.validation.stress.sample import map_sample, network_input
+from pneumoscope.validation.stress.thumbnails import png_bytes, shrink
 
-LIMIT = 12
-"""Failures of each kind that are shown at most."""
+MAX_FAILURES = 12
+"""Default for the largest number of failures of each kind that are shown."""
 
-_PICTURE, _NEIGHBOUR = 256, 128
+_IMAGE_SIDE, _NEIGHBOUR_SIDE = 256, 128
 _NEIGHBOURS = 3
 
 
 @dataclass(frozen=True, slots=True)
-class Lookalike:
-    """A known image that is like a failure to the network, with its picture."""
+class NeighbourImage:
+    """Known image that is similar to a failure in the network's features, as a thumbnail."""
 
     neighbour: Neighbour
     png: bytes
@@ -33,22 +33,22 @@ class Lookalike:
 
 @dataclass(frozen=True, slots=True)
 class Failure:
-    """One image that was judged wrongly.
+    """Radiograph that was misclassified.
 
     Parameters
     ----------
     file
-        As the predictions name it.
+        File name as in the predictions.
     label
-        The truth, 1 for PNEUMONIA.
+        Label, 1 for PNEUMONIA.
     probability
-        That the predictions state.
+        Predicted probability.
     png
-        The radiograph, 256 pixels long at most.
+        Thumbnail of the radiograph, at most 256 pixels long.
     heatmap_png
-        The same with what the reader's network saw.
+        Thumbnail with the network's heat map.
     neighbours
-        The most alike known images, nearest first; empty if none are known.
+        Most similar known images, nearest first; empty if none are known.
     """
 
     file: str
@@ -56,28 +56,28 @@ class Failure:
     probability: float
     png: bytes
     heatmap_png: bytes
-    neighbours: tuple[Lookalike, ...]
+    neighbours: tuple[NeighbourImage, ...]
 
 
 @dataclass(frozen=True, slots=True)
 class Failures:
-    """The gallery of what went wrong at a threshold.
+    """Misclassified radiographs at a threshold.
 
     Parameters
     ----------
     threshold
-        A probability of at least this means PNEUMONIA.
+        Lowest probability that is called PNEUMONIA.
     false_negatives, false_positives
-        The worst of each, worst first.
-    missed, false_alarms
-        How many there are in all.
+        Worst failures of each kind, worst first.
+    false_negative_count, false_positive_count
+        Number of failures of each kind.
     """
 
     threshold: float
     false_negatives: tuple[Failure, ...]
     false_positives: tuple[Failure, ...]
-    missed: int
-    false_alarms: int
+    false_negative_count: int
+    false_positive_count: int
 
 
 def find_failures(
@@ -87,44 +87,43 @@ def find_failures(
     threshold: float,
     *,
     known: FeatureIndex | None = None,
-    limit: int = LIMIT,
+    limit: int = MAX_FAILURES,
 ) -> Failures:
-    """Draw the worst false negatives and false positives.
+    """Return the worst false negatives and false positives, with their heat maps.
 
     Parameters
     ----------
     reader
-        Whose heat maps are drawn; the predictions should be its own.
+        Reader that draws the heat maps; the predictions should be its own.
     files
-        Where the images of ``predictions`` are, in the same order. One that cannot be read is left
-        out.
+        Files of the images of ``predictions``, in the same order. Unreadable ones are left out.
     predictions
-        What was said, and the truth.
+        Predicted probabilities and labels.
     threshold
-        A probability of at least this means PNEUMONIA.
+        Lowest probability that is called PNEUMONIA.
     known
-        Images, usually those of training, among which the most alike are looked for.
+        Images among which similar ones are looked up, usually the training images.
     limit
-        Of each kind at most.
+        Largest number of failures of each kind.
     """
-    said = predictions.probabilities
-    missed = predictions.false_negatives(threshold)
-    alarms = predictions.false_positives(threshold)
-    worst_missed = missed[np.argsort(said[missed], kind="stable")][:limit]
-    worst_alarms = alarms[np.argsort(-said[alarms], kind="stable")][:limit]
+    probabilities = predictions.probabilities
+    negatives = predictions.false_negatives(threshold)
+    positives = predictions.false_positives(threshold)
+    worst_negatives = negatives[np.argsort(probabilities[negatives], kind="stable")][:limit]
+    worst_positives = positives[np.argsort(-probabilities[positives], kind="stable")][:limit]
 
-    def question(row: int, radiograph: Radiograph) -> Failure:
+    def failure(row: int, radiograph: Radiograph) -> Failure:
         return _failure(reader, predictions, row, radiograph, known)
 
-    def draw(rows: NDArray[np.intp], what: str) -> tuple[Failure, ...]:
-        return ask_each(reader, files, rows, question, what).results
+    def gallery(rows: NDArray[np.intp], description: str) -> tuple[Failure, ...]:
+        return map_sample(failure, reader, files, rows, description).results
 
     return Failures(
         threshold,
-        draw(worst_missed, "Drawing false negatives"),
-        draw(worst_alarms, "Drawing false positives"),
-        len(missed),
-        len(alarms),
+        gallery(worst_negatives, "Drawing false negatives"),
+        gallery(worst_positives, "Drawing false positives"),
+        len(negatives),
+        len(positives),
     )
 
 
@@ -135,30 +134,31 @@ def _failure(
     radiograph: Radiograph,
     known: FeatureIndex | None,
 ) -> Failure:
-    look = reader.run(prepare(reader, radiograph.pixels)[None])
+    output = reader.run(network_input(reader, radiograph.pixels)[None])
     probability = float(predictions.probabilities[row])
     temperature = np.float32(reader.bundle.record.calibration.temperature)
-    picture = Radiograph(small(radiograph.pixels, _PICTURE), radiograph.sha256)
+    thumbnail = Radiograph(shrink(radiograph.pixels, _IMAGE_SIDE), radiograph.sha256)
     reading = Reading(
         Status.READ,
         reader.bundle.identity,
         probability=probability,
-        heatmap=look.heatmaps[0] / temperature,
+        heatmap=output.heatmaps[0] / temperature,
     )
-    near = () if known is None else known.nearest(look.features[0], _NEIGHBOURS)
+    neighbours = () if known is None else known.nearest(output.features[0], _NEIGHBOURS)
+    images = (_neighbour_image(neighbour) for neighbour in neighbours)
     return Failure(
         predictions.files[row],
         int(predictions.labels[row]),
         probability,
-        png_of(picture.pixels),
-        overlay(picture, reading),
-        tuple(pair for one in near if (pair := _lookalike(one)) is not None),
+        png_bytes(thumbnail.pixels),
+        overlay(thumbnail, reading),
+        tuple(image for image in images if image is not None),
     )
 
 
-def _lookalike(neighbour: Neighbour) -> Lookalike | None:
+def _neighbour_image(neighbour: Neighbour) -> NeighbourImage | None:
     try:
-        pixels = read_radiograph(neighbour.file, 2 * _NEIGHBOUR).pixels
+        pixels = read_radiograph(neighbour.file, 2 * _NEIGHBOUR_SIDE).pixels
     except UnreadableRadiographError:
         return None
-    return Lookalike(neighbour, png_of(small(pixels, _NEIGHBOUR)))
+    return NeighbourImage(neighbour, png_bytes(shrink(pixels, _NEIGHBOUR_SIDE)))

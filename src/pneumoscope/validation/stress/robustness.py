@@ -1,4 +1,4 @@
-"""How well a reader reads radiographs that were exposed, sharpened, stored or framed otherwise."""
+"""Robustness of a reader to changes of exposure, sharpness, storage and framing."""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -7,42 +7,41 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from pneumoscope.evaluation.predictions import Predictions
+from pneumoscope.evaluation.predictions import Floats, Predictions
 from pneumoscope.evaluation.statistics.delong import delong
-from pneumoscope.evaluation.statistics.intervals import Estimate
+from pneumoscope.evaluation.statistics.intervals import proportion
+from pneumoscope.evaluation.statistics.metrics import proportions
 from pneumoscope.radiograph import Radiograph
 from pneumoscope.reader import Reader
 from pneumoscope.reader.bundle import GATE
 from pneumoscope.reader.quality_gate import QualityGate, Severity
-from pneumoscope.validation.stress.perturbations import PERTURBATIONS, Floats, Perturbation
+from pneumoscope.report.estimate import Estimate
+from pneumoscope.validation.stress.perturbations import PERTURBATIONS, Perturbation, Pixels
 from pneumoscope.validation.stress.sample import (
-    LIMIT,
-    ask_each,
-    ask_network,
+    MAX_IMAGES,
     draw_sample,
-    sensitivity,
-    share,
-    specificity,
+    map_sample,
+    probabilities_without_gate,
 )
 
 
 @dataclass(frozen=True, slots=True)
 class RobustnessPoint:
-    """What a reader is worth at one strength of a change.
+    """Performance at one strength of a perturbation.
 
     Parameters
     ----------
     strength
-        In the unit of the curve; 0 is unchanged.
+        Strength in the unit of the curve; 0 is the unchanged image.
     auc
-        With DeLong's interval.
+        Area under the ROC curve, with DeLong's interval.
     sensitivity, specificity
-        At the threshold, with Wilson's interval.
+        Sensitivity and specificity at the threshold, with Wilson's interval.
     change
         Mean absolute difference of the probability from that of the unchanged image.
     rejected
-        Share of images that the quality gate would not let be read, with Wilson's interval. The
-        other figures are of all images, as if there were no gate.
+        Share of images that the quality gate would reject, with Wilson's interval. The other
+        estimates include these images, as if there were no gate.
     """
 
     strength: float
@@ -55,18 +54,18 @@ class RobustnessPoint:
 
 @dataclass(frozen=True, slots=True)
 class RobustnessCurve:
-    """A reader's worth against the strength of one kind of change.
+    """Performance against the strength of one perturbation.
 
     Parameters
     ----------
     name, unit
-        Of the `Perturbation`.
+        Name and unit of the `Perturbation`.
     threshold
-        Of sensitivity and specificity.
+        Threshold of sensitivity and specificity.
     n, positives, unreadable
-        Images that were read, those among them with PNEUMONIA, and those that could not be read.
+        Number of images read, of those with PNEUMONIA among them, and of unreadable ones.
     points
-        In the order of the strengths.
+        Points in the order of the strengths.
     """
 
     name: str
@@ -79,49 +78,48 @@ class RobustnessCurve:
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class _Answer:
-    """For every strength of every perturbation, in order: what was said of one image."""
+class _ImageResult:
+    """Results for one image at every strength of every perturbation, in order."""
 
-    probabilities: NDArray[np.float64]
+    probabilities: Floats
     rejected: NDArray[np.bool_]
 
 
-def robustness(
+def measure_robustness(
     reader: Reader,
     files: Sequence[Path],
     predictions: Predictions,
     threshold: float,
     *,
     perturbations: Sequence[Perturbation] = PERTURBATIONS,
-    limit: int = LIMIT,
+    limit: int = MAX_IMAGES,
     seed: int = 0,
 ) -> tuple[RobustnessCurve, ...]:
-    """Change radiographs in every way and strength, and judge how they are read.
+    """Measure performance under every perturbation at every strength.
 
-    Each image is decoded once. Noise is drawn once for an image and made stronger, so that a curve
-    does not shake with the draws.
+    Each image is decoded once. Noise is drawn once per image and scaled, so that curves are smooth.
 
     Parameters
     ----------
     reader
-        Who reads.
+        Reader under test.
     files
-        Where the images of ``predictions`` are, in the same order.
+        Files of the images of ``predictions``, in the same order.
     predictions
-        Their labels; their probabilities are not used.
+        Labels of the images; the probabilities are not used.
     threshold
-        A probability of at least this means PNEUMONIA.
+        Lowest probability that is called PNEUMONIA.
     perturbations
-        Kinds of change.
+        Perturbations to apply.
     limit
-        Images that are drawn at most, of both classes in their shares.
+        Largest number of images, drawn with the share of both classes kept.
     seed
-        Of the drawing and the noise.
+        Random seed of the sample and the noise.
 
     Returns
     -------
     tuple of RobustnessCurve
-        One for each perturbation.
+        One curve per perturbation; empty if no image could be read.
 
     References
     ----------
@@ -130,74 +128,80 @@ def robustness(
     """
     gate = QualityGate.from_bytes(reader.bundle.contents[GATE])
 
-    def question(row: int, radiograph: Radiograph) -> _Answer:
-        return _answer(reader, gate, radiograph.pixels, perturbations, (seed, row))
+    def perturb_and_read(row: int, radiograph: Radiograph) -> _ImageResult:
+        return _perturb_and_read(reader, gate, radiograph.pixels, perturbations, (seed, row))
 
     rows = draw_sample(predictions.labels, limit, seed)
-    answers = ask_each(reader, files, rows, question, "Testing robustness")
-    if not answers.results:
+    sample = map_sample(perturb_and_read, reader, files, rows, "Testing robustness")
+    if not sample.results:
         return ()
-    said = np.stack([one.probabilities for one in answers.results], axis=1)
-    rejected = np.stack([one.rejected for one in answers.results], axis=1)
-    labels = predictions.labels[answers.rows]
+    probabilities = np.stack([image.probabilities for image in sample.results], axis=1)
+    rejected = np.stack([image.rejected for image in sample.results], axis=1)
+    labels = predictions.labels[sample.rows]
+    n, positives = len(labels), int(labels.sum())
     curves, start = [], 0
-    for one in perturbations:
-        part = slice(start, start + len(one.strengths))
-        points = _points(one, labels, said[part], rejected[part], threshold)
-        n, positives = len(labels), int(labels.sum())
+    for kind in perturbations:
+        part = slice(start, start + len(kind.strengths))
+        points = _points(kind, labels, probabilities[part], rejected[part], threshold)
         curves.append(
-            RobustnessCurve(one.name, one.unit, threshold, n, positives, answers.unreadable, points)
+            RobustnessCurve(
+                kind.name, kind.unit, threshold, n, positives, sample.unreadable, points
+            )
         )
         start = part.stop
     return tuple(curves)
 
 
-def _answer(
+def _perturb_and_read(
     reader: Reader,
     gate: QualityGate,
-    pixels: Floats,
+    pixels: Pixels,
     perturbations: Sequence[Perturbation],
     seed: tuple[int, int],
-) -> _Answer:
-    steps = [(one, strength) for one in perturbations for strength in one.strengths]
+) -> _ImageResult:
+    steps = [(kind, strength) for kind in perturbations for strength in kind.strengths]
     rejected: list[bool] = []
 
-    def pictures() -> Iterator[Floats]:
+    def perturbed_images() -> Iterator[Pixels]:
         yield pixels
-        for one, strength in steps:
+        for kind, strength in steps:
             if strength != 0:
-                yield one.apply(pixels, strength, np.random.default_rng(seed))
+                yield kind.apply(pixels, strength, np.random.default_rng(seed))
 
-    def judged() -> Iterator[Floats]:
-        for picture in pictures():
-            findings = gate.assess(picture)
+    def assessed_images() -> Iterator[Pixels]:
+        for image in perturbed_images():
+            findings = gate.assess(image)
             rejected.append(any(finding.severity is Severity.REJECT for finding in findings))
-            yield picture
+            yield image
 
-    said = ask_network(reader, judged())
-    changes = np.array([strength != 0 for _, strength in steps])
-    place = np.cumsum(changes) * changes  # the unchanged image is asked about once, and comes first
-    return _Answer(said[place], np.array(rejected)[place])
+    probabilities = probabilities_without_gate(reader, assessed_images())
+    is_changed = np.array([strength != 0 for _, strength in steps])
+    position = np.cumsum(is_changed) * is_changed  # the unchanged image is read once, and first
+    return _ImageResult(probabilities[position], np.array(rejected)[position])
 
 
 def _points(
     perturbation: Perturbation,
     labels: NDArray[np.int8],
-    said: NDArray[np.float64],
+    probabilities: Floats,
     rejected: NDArray[np.bool_],
     threshold: float,
 ) -> tuple[RobustnessPoint, ...]:
-    unchanged = said[perturbation.strengths.index(0)]
-    return tuple(
-        RobustnessPoint(
-            strength,
-            delong(labels, probabilities),
-            sensitivity(labels, probabilities, threshold),
-            specificity(labels, probabilities, threshold),
-            float(np.abs(probabilities - unchanged).mean()),
-            share(int(refused.sum()), len(labels)),
+    """Return the points of a curve; arrays have the shape (strengths, images)."""
+    unchanged = probabilities[perturbation.strengths.index(0)]
+    points = []
+    for strength, values, is_rejected in zip(
+        perturbation.strengths, probabilities, rejected, strict=True
+    ):
+        rates = proportions(labels, values, threshold)
+        points.append(
+            RobustnessPoint(
+                strength,
+                delong(labels, values),
+                rates["sensitivity"],
+                rates["specificity"],
+                float(np.abs(values - unchanged).mean()),
+                proportion(int(is_rejected.sum()), len(labels)),
+            )
         )
-        for strength, probabilities, refused in zip(
-            perturbation.strengths, said, rejected, strict=True
-        )
-    )
+    return tuple(points)

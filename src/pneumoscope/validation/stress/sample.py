@@ -1,4 +1,4 @@
-"""What the tests that read images again share: a sample of them, decoded once, and asked about."""
+"""Samples of images for the stress tests: drawing, decoding and running the network."""
 
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
@@ -10,33 +10,32 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pneumoscope.evaluation.predictions import Floats
-from pneumoscope.evaluation.statistics.intervals import Estimate, wilson
 from pneumoscope.radiograph import Radiograph, prepare_pixels, preprocess, read_radiograph
 from pneumoscope.reader import Reader
 from pneumoscope.support.errors import UnreadableRadiographError
-from pneumoscope.support.parallel import in_order
+from pneumoscope.support.parallel import map_in_order
 from pneumoscope.support.terminal import track
 
-LIMIT = 300
-"""Images that a stress test reads at most unless asked otherwise."""
+MAX_IMAGES = 300
+"""Default for the largest number of images that a stress test reads."""
 
-_BATCH = 4
+_BATCH_SIZE = 4
 
 Result = TypeVar("Result")
 
 
 @dataclass(frozen=True, slots=True)
-class Answers(Generic[Result]):
-    """What was found for the images of a sample.
+class SampleResults(Generic[Result]):
+    """Results for the images of a sample.
 
     Parameters
     ----------
     rows
-        Numbers of the images that could be read, ascending.
+        Row numbers of the images that could be read, ascending.
     results
-        What was found for each of them.
+        Result for each of these images.
     unreadable
-        How many of the sample could not be read and are left out.
+        Number of images of the sample that could not be read and are left out.
     """
 
     rows: NDArray[np.intp]
@@ -45,16 +44,16 @@ class Answers(Generic[Result]):
 
 
 def draw_sample(labels: NDArray[np.int8], limit: int, seed: int) -> NDArray[np.intp]:
-    """Draw rows at random, of both classes in their shares and at least one of each there is.
+    """Draw a random sample of rows, stratified by class, with at least one row of each class.
 
     Parameters
     ----------
     labels
-        0 or 1, shape (n,).
+        Labels, 0 or 1, shape (n,).
     limit
-        How many at most; of fewer rows all are taken.
+        Largest number of rows; all rows are taken if there are no more than that.
     seed
-        The same seed gives the same rows.
+        Random seed; the same seed gives the same rows.
 
     Returns
     -------
@@ -70,89 +69,68 @@ def draw_sample(labels: NDArray[np.int8], limit: int, seed: int) -> NDArray[np.i
     if len(labels) <= limit:
         return np.arange(len(labels))
     rng = np.random.default_rng(seed)
-    healthy, ill = (rng.permutation(np.flatnonzero(labels == label)) for label in (0, 1))
-    wanted = round(limit * len(ill) / len(labels))
-    wanted = min(max(wanted, min(1, len(ill))), limit - min(1, len(healthy)))
-    return np.sort(np.concatenate([ill[:wanted], healthy[: limit - wanted]]))
+    negative, positive = (rng.permutation(np.flatnonzero(labels == label)) for label in (0, 1))
+    count = round(limit * len(positive) / len(labels))
+    count = min(max(count, min(1, len(positive))), limit - min(1, len(negative)))
+    return np.sort(np.concatenate([positive[:count], negative[: limit - count]]))
 
 
-def ask_each(
+def map_sample(
+    function: Callable[[int, Radiograph], Result],
     reader: Reader,
     files: Sequence[Path],
     rows: NDArray[np.intp],
-    question: Callable[[int, Radiograph], Result],
-    what: str,
-) -> Answers[Result]:
-    """Decode some files, each once, and ask a question about each, on the reader's threads.
+    description: str,
+) -> SampleResults[Result]:
+    """Decode each image of a sample once, and apply a function to it, on the reader's threads.
 
     Parameters
     ----------
+    function
+        Function of the row number and the radiograph; several threads call it at once.
     reader
-        Gives the number of threads, and the size that is decoded.
-    files, rows
-        The files, and the numbers of those that are read.
-    question
-        Called with the number and the radiograph; by several threads at once.
-    what
-        Name of the progress bar.
+        Reader, whose bundle determines the size that images are decoded at.
+    files
+        Files of all images.
+    rows
+        Row numbers of the sample.
+    description
+        Label of the progress bar.
     """
     min_side = preprocess.OVERSAMPLING * reader.bundle.record.input.size
 
-    def ask(row: int) -> Result | None:
+    def apply(row: int) -> Result | None:
         try:
             radiograph = read_radiograph(files[row], min_side)
         except UnreadableRadiographError:
             return None
-        return question(row, radiograph)
+        return function(row, radiograph)
 
-    results = in_order(ask, rows.tolist(), reader.threads, ahead=2 * reader.threads)
-    found = list(track(results, what, len(rows)))
-    read = [place for place, result in enumerate(found) if result is not None]
-    kept = tuple(result for result in found if result is not None)
-    return Answers(rows[read], kept, len(rows) - len(read))
+    iterator = map_in_order(apply, rows.tolist(), reader.threads, ahead=2 * reader.threads)
+    results = list(track(iterator, description, len(rows)))
+    is_readable = [result is not None for result in results]
+    readable = tuple(result for result in results if result is not None)
+    return SampleResults(rows[is_readable], readable, len(rows) - len(readable))
 
 
-def prepare(reader: Reader, pixels: NDArray[np.float32]) -> NDArray[np.uint8]:
-    """Return the square that the reader's network is given of a radiograph's pixels."""
+def network_input(reader: Reader, pixels: NDArray[np.float32]) -> NDArray[np.uint8]:
+    """Return the square of pixels that the reader's network receives for a radiograph."""
     contract = reader.bundle.record.input
     return prepare_pixels(pixels, contract.size, contract.resampling)
 
 
-def ask_network(reader: Reader, pictures: Iterable[NDArray[np.float32]]) -> Floats:
-    """Return the probability of each picture, whatever the quality gate would say of it.
+def probabilities_without_gate(reader: Reader, images: Iterable[NDArray[np.float32]]) -> Floats:
+    """Return the probability of each image, whether or not the quality gate would reject it.
 
     Parameters
     ----------
     reader
-        Whose network is asked.
-    pictures
-        Each float32, shape (height, width), range [0, 1]; taken a few at a time.
+        Reader whose network is run.
+    images
+        Images, each float32, shape (height, width), range [0, 1]; consumed in small batches.
     """
-    squares = (prepare(reader, picture) for picture in pictures)
-    answers: list[Floats] = []
-    while batch := list(islice(squares, _BATCH)):
-        answers.append(reader.probabilities(reader.run(np.stack(batch)).logits))
-    return np.concatenate(answers)
-
-
-def share(part: int, whole: int) -> Estimate:
-    """Return a share with Wilson's interval.
-
-    Examples
-    --------
-    >>> str(share(9, 10)), str(share(0, 0))
-    ('0.900 (0.596 to 0.982)', 'undefined')
-    """
-    return Estimate(part / whole if whole else None, wilson(part, whole))
-
-
-def sensitivity(labels: NDArray[np.int8], probabilities: Floats, threshold: float) -> Estimate:
-    """Return the share of the ill with a probability of at least ``threshold``."""
-    ill = labels == 1
-    return share(int((probabilities[ill] >= threshold).sum()), int(ill.sum()))
-
-
-def specificity(labels: NDArray[np.int8], probabilities: Floats, threshold: float) -> Estimate:
-    """Return the share of the others with a probability below ``threshold``."""
-    healthy = labels == 0
-    return share(int((probabilities[healthy] < threshold).sum()), int(healthy.sum()))
+    inputs = (network_input(reader, image) for image in images)
+    probabilities: list[Floats] = []
+    while batch := list(islice(inputs, _BATCH_SIZE)):
+        probabilities.append(reader.probabilities(reader.run(np.stack(batch)).logits))
+    return np.concatenate(probabilities)

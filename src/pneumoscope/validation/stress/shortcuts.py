@@ -1,52 +1,44 @@
-"""What a network reads besides the lungs: radiographs of which a part was taken away."""
+"""Shortcut learning: performance on radiographs with the lungs, or all but the lungs, masked out.
+
+The verdict on these measurements is in `pneumoscope.validation.stress.shortcut_verdict`.
+"""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
-from typing import TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
 
-from pneumoscope.evaluation.predictions import Predictions
+from pneumoscope.evaluation.predictions import Floats, Predictions
 from pneumoscope.evaluation.statistics.delong import delong
-from pneumoscope.evaluation.statistics.intervals import Estimate
-from pneumoscope.evaluation.statistics.metrics import Floats
+from pneumoscope.evaluation.statistics.intervals import proportion
+from pneumoscope.evaluation.statistics.metrics import proportions
 from pneumoscope.radiograph import Radiograph
 from pneumoscope.reader import Reader
-from pneumoscope.validation.stress.masks import Mask, border, corners, lung_fields
+from pneumoscope.report.estimate import Estimate
+from pneumoscope.validation.stress.masks import Mask, Pixels, border, corners, lung_fields
 from pneumoscope.validation.stress.sample import (
-    LIMIT,
-    Answers,
-    ask_each,
-    ask_network,
+    MAX_IMAGES,
+    SampleResults,
     draw_sample,
-    sensitivity,
-    share,
-    specificity,
+    map_sample,
+    probabilities_without_gate,
 )
-from pneumoscope.validation.stress.thumbnails import png_of, small
+from pneumoscope.validation.stress.thumbnails import png_bytes, shrink
 
-Pixels: TypeAlias = NDArray[np.float32]
-
-WELL_ABOVE_CHANCE = 0.6
-"""Where the whole interval of an AUC lies above it without lungs, there is a shortcut."""
-
-FEWEST = 20
-"""Images of each class below which nothing is concluded."""
-
-_PICTURE = 192
-_INSIDE, _OUTSIDE = 0.3, 0.6
-"""Grey values of the lungs' outline."""
+_IMAGE_SIDE = 192
+_LUNG_GREY, _BACKGROUND_GREY = 0.3, 0.6
+"""Grey values of the outline of the lungs."""
 
 
 class Condition(StrEnum):
-    """What is left of a radiograph.
+    """Part of a radiograph that is shown to the network.
 
-    What is taken away becomes the mean grey value of what is left, so that no black hole tells
-    where it was. ``outline``: only the shape of the lungs' mask, in two grey values: what the mask
-    itself tells of the disease.
+    The part that is masked out gets the mean grey value of the part that remains, so that no black
+    area shows where it was. ``outline`` shows the shape of the lung mask alone, in two grey values:
+    the information on the disease that the mask itself carries.
     """
 
     UNCHANGED = "unchanged"
@@ -59,16 +51,16 @@ class Condition(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Example:
-    """One radiograph in one condition.
+    """Radiograph in one condition.
 
     Parameters
     ----------
     label
-        1 for PNEUMONIA.
+        Label, 1 for PNEUMONIA.
     probability
-        What the network says of it.
+        Probability of pneumonia in this condition.
     png
-        The picture.
+        Thumbnail of the image.
     """
 
     label: int
@@ -78,45 +70,46 @@ class Example:
 
 @dataclass(frozen=True, slots=True)
 class ShortcutRow:
-    """What a reader is worth in one condition.
+    """Performance in one condition.
 
     Parameters
     ----------
     condition
-        What is left of the radiographs.
+        Part of the radiographs that is shown.
     auc
-        With DeLong's interval.
+        Area under the ROC curve, with DeLong's interval.
     sensitivity, specificity
-        At the threshold, with Wilson's interval.
-    mean_ill, mean_healthy
+        Sensitivity and specificity at the threshold, with Wilson's interval.
+    mean_positive, mean_negative
         Mean probability of the images with and without PNEUMONIA; None where there are none.
     examples
-        An ill and a healthy image, the same in all conditions.
+        An image with and one without PNEUMONIA, the same in all conditions.
     """
 
     condition: Condition
     auc: Estimate
     sensitivity: Estimate
     specificity: Estimate
-    mean_ill: float | None
-    mean_healthy: float | None
+    mean_positive: float | None
+    mean_negative: float | None
     examples: tuple[Example, ...]
 
 
 @dataclass(frozen=True, slots=True)
 class ShortcutTable:
-    """A reader's worth in every condition.
+    """Performance in every condition.
 
     Parameters
     ----------
     rows
-        One for each `Condition`, in order.
+        One row per `Condition`, in order.
     threshold
-        Of sensitivity and specificity.
+        Threshold of sensitivity and specificity.
     n, positives, unreadable
-        Images that were read, those among them with PNEUMONIA, and those that could not be read.
-    lungs_found_ill, lungs_found_healthy
-        Share of images in which both lungs were seen, not replaced by an ellipse.
+        Number of images read, of those with PNEUMONIA among them, and of unreadable ones.
+    lungs_found_positive, lungs_found_negative
+        Share of the images with and without PNEUMONIA in which both lungs were found, and none was
+        replaced by an ellipse.
     """
 
     rows: tuple[ShortcutRow, ...]
@@ -124,8 +117,8 @@ class ShortcutTable:
     n: int
     positives: int
     unreadable: int
-    lungs_found_ill: Estimate
-    lungs_found_healthy: Estimate
+    lungs_found_positive: Estimate
+    lungs_found_negative: Estimate
 
     def row(self, condition: Condition) -> ShortcutRow:
         """Return the row of a condition."""
@@ -133,26 +126,28 @@ class ShortcutTable:
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class _Answer:
+class _ImageResult:
+    """Results for one image: its probability in every condition, and whether lungs were found."""
+
     probabilities: Floats
-    found: bool
+    lungs_found: bool
 
 
-def shortcuts(
+def measure_shortcuts(
     reader: Reader,
     files: Sequence[Path],
     predictions: Predictions,
     threshold: float,
     *,
-    limit: int = LIMIT,
+    limit: int = MAX_IMAGES,
     seed: int = 0,
 ) -> ShortcutTable | None:
-    """Take parts of radiographs away, and judge what is still read.
+    """Measure performance on radiographs with parts masked out.
 
     Parameters
     ----------
     reader, files, predictions, threshold, limit, seed
-        As in `robustness`.
+        As in `measure_robustness`.
 
     Returns
     -------
@@ -166,51 +161,29 @@ def shortcuts(
     of methods for COVID-19 automatic detection from X-ray images. Information Fusion 76:1-7, 2021.
     """
 
-    def question(_: int, radiograph: Radiograph) -> _Answer:
+    def mask_and_read(_: int, radiograph: Radiograph) -> _ImageResult:
         fields = lung_fields(radiograph.pixels)
-        pictures = (apply_mask(radiograph.pixels, fields.mask, one) for one in Condition)
-        return _Answer(ask_network(reader, pictures), fields.found)
+        images = (apply_mask(radiograph.pixels, fields.mask, condition) for condition in Condition)
+        return _ImageResult(probabilities_without_gate(reader, images), fields.found)
 
-    drawn = draw_sample(predictions.labels, limit, seed)
-    answers = ask_each(reader, files, drawn, question, "Looking for shortcuts")
-    if not answers.results:
+    rows = draw_sample(predictions.labels, limit, seed)
+    sample = map_sample(mask_and_read, reader, files, rows, "Testing for shortcuts")
+    if not sample.results:
         return None
-    return _table(reader, files, predictions.labels, answers, threshold)
-
-
-def _table(
-    reader: Reader,
-    files: Sequence[Path],
-    labels_of_all: NDArray[np.int8],
-    answers: Answers[_Answer],
-    threshold: float,
-) -> ShortcutTable:
-    labels = labels_of_all[answers.rows]
-    said = np.stack([one.probabilities for one in answers.results], axis=1)
-    found = np.array([one.found for one in answers.results])
-    examples = _examples(reader, files, labels_of_all, _typical(labels, said[0], answers.rows))
-    rows = tuple(
-        _row(condition, labels, probabilities, threshold, examples[condition])
-        for condition, probabilities in zip(Condition, said, strict=True)
-    )
-    seen = [
-        share(int(found[labels == label].sum()), int((labels == label).sum())) for label in (0, 1)
-    ]
-    n, positives = len(labels), int(labels.sum())
-    return ShortcutTable(rows, threshold, n, positives, answers.unreadable, seen[1], seen[0])
+    return _table(reader, files, predictions.labels, sample, threshold)
 
 
 def apply_mask(pixels: Pixels, lungs: Mask, condition: Condition) -> Pixels:
-    """Return a radiograph of which a part was taken away.
+    """Return a radiograph with a part masked out.
 
     Parameters
     ----------
     pixels
-        float32, shape (height, width), range [0, 1].
+        Pixels, float32, shape (height, width), range [0, 1].
     lungs
-        Where the lungs are, of the same shape.
+        Mask of the lungs, of the same shape.
     condition
-        What is left.
+        Part that remains.
 
     Examples
     --------
@@ -222,15 +195,15 @@ def apply_mask(pixels: Pixels, lungs: Mask, condition: Condition) -> Pixels:
         case Condition.UNCHANGED:
             return pixels
         case Condition.OUTLINE:
-            return np.where(lungs, np.float32(_INSIDE), np.float32(_OUTSIDE))
+            return np.where(lungs, np.float32(_LUNG_GREY), np.float32(_BACKGROUND_GREY))
         case _:
-            gone = _GONE[condition](lungs)
-            left = pixels[~gone]
-            grey = left.mean() if left.size else np.float32(0)
-            return np.where(gone, grey, pixels).astype(np.float32)
+            masked = _MASKED_PARTS[condition](lungs)
+            remaining = pixels[~masked]
+            grey = remaining.mean() if remaining.size else np.float32(0)
+            return np.where(masked, grey, pixels).astype(np.float32)
 
 
-_GONE: dict[Condition, Callable[[Mask], Mask]] = {
+_MASKED_PARTS: dict[Condition, Callable[[Mask], Mask]] = {
     Condition.LUNGS_MASKED: lambda lungs: lungs,
     Condition.BORDER_BLANKED: lambda lungs: border(lungs.shape) | corners(lungs.shape),
     Condition.LUNGS_ONLY: lambda lungs: ~lungs,
@@ -238,20 +211,47 @@ _GONE: dict[Condition, Callable[[Mask], Mask]] = {
 }
 
 
+def _table(
+    reader: Reader,
+    files: Sequence[Path],
+    all_labels: NDArray[np.int8],
+    sample: SampleResults[_ImageResult],
+    threshold: float,
+) -> ShortcutTable:
+    labels = all_labels[sample.rows]
+    probabilities = np.stack([image.probabilities for image in sample.results], axis=1)
+    lungs_found = np.array([image.lungs_found for image in sample.results])
+    typical = _typical_rows(labels, probabilities[0], sample.rows)
+    examples = _examples(reader, files, all_labels, typical)
+    rows = tuple(
+        _row(condition, labels, values, threshold, examples[condition])
+        for condition, values in zip(Condition, probabilities, strict=True)
+    )
+    positive_found, negative_found = (
+        proportion(int(lungs_found[labels == label].sum()), int((labels == label).sum()))
+        for label in (1, 0)
+    )
+    n, positives = len(labels), int(labels.sum())
+    return ShortcutTable(
+        rows, threshold, n, positives, sample.unreadable, positive_found, negative_found
+    )
+
+
 def _row(
     condition: Condition,
     labels: NDArray[np.int8],
-    said: Floats,
+    probabilities: Floats,
     threshold: float,
     examples: tuple[Example, ...],
 ) -> ShortcutRow:
+    rates = proportions(labels, probabilities, threshold)
     return ShortcutRow(
         condition,
-        delong(labels, said),
-        sensitivity(labels, said, threshold),
-        specificity(labels, said, threshold),
-        _mean(said[labels == 1]),
-        _mean(said[labels == 0]),
+        delong(labels, probabilities),
+        rates["sensitivity"],
+        rates["specificity"],
+        _mean(probabilities[labels == 1]),
+        _mean(probabilities[labels == 0]),
         examples,
     )
 
@@ -260,15 +260,17 @@ def _mean(values: Floats) -> float | None:
     return float(values.mean()) if values.size else None
 
 
-def _typical(labels: NDArray[np.int8], said: Floats, rows: NDArray[np.intp]) -> list[int]:
-    """Return the rows of an ill and a healthy image: those of middling probability."""
-    chosen = []
+def _typical_rows(
+    labels: NDArray[np.int8], probabilities: Floats, rows: NDArray[np.intp]
+) -> list[int]:
+    """Return the row of the image of median probability, with and without PNEUMONIA."""
+    typical = []
     for label in (1, 0):
         places = np.flatnonzero(labels == label)
         if places.size:
-            middle = np.argsort(said[places], kind="stable")[places.size // 2]
-            chosen.append(int(rows[places[middle]]))
-    return chosen
+            median = np.argsort(probabilities[places], kind="stable")[places.size // 2]
+            typical.append(int(rows[places[median]]))
+    return typical
 
 
 def _examples(
@@ -276,75 +278,14 @@ def _examples(
 ) -> dict[Condition, tuple[Example, ...]]:
     """Read a few images once more, and draw them in every condition."""
 
-    def question(row: int, radiograph: Radiograph) -> list[Example]:
+    def draw(row: int, radiograph: Radiograph) -> list[Example]:
         lungs = lung_fields(radiograph.pixels).mask
-        pictures = [apply_mask(radiograph.pixels, lungs, one) for one in Condition]
-        said = ask_network(reader, pictures)
+        images = [apply_mask(radiograph.pixels, lungs, condition) for condition in Condition]
+        probabilities = probabilities_without_gate(reader, images)
         return [
-            Example(int(labels[row]), float(probability), png_of(small(picture, _PICTURE)))
-            for picture, probability in zip(pictures, said, strict=True)
+            Example(int(labels[row]), float(probability), png_bytes(shrink(image, _IMAGE_SIDE)))
+            for image, probability in zip(images, probabilities, strict=True)
         ]
 
-    drawn = ask_each(reader, files, np.array(rows), question, "Drawing examples").results
+    drawn = map_sample(draw, reader, files, np.array(rows), "Drawing examples").results
     return dict(zip(Condition, zip(*drawn, strict=True), strict=True))
-
-
-def shortcut_verdict(table: ShortcutTable) -> str:
-    """Say in words what the network reads besides the lungs, and by which rule.
-
-    Without lungs, a network that reads lungs alone would have an AUC of 0.5. If the whole interval
-    lies above `WELL_ABOVE_CHANCE` with the lungs masked or only the border left, it reads something
-    else; if it lies above 0.5, perhaps; otherwise nothing is seen of it in these images. What the
-    outline of the mask gives alone may be the lungs' shape, and is said beside it. Where the
-    unchanged images are not told apart either, nothing can be concluded; nor with fewer than
-    `FEWEST` images of a class, nor where an AUC of exactly 0 or 1 has an interval without width.
-    """
-    if min(table.positives, table.n - table.positives) < FEWEST:
-        return (
-            f"{table.n:,} images, {table.positives:,} of them ill: too few to say what the network "
-            f"reads besides the lungs. It takes at least {FEWEST} with and without pneumonia."
-        )
-    unchanged = table.row(Condition.UNCHANGED).auc
-    if unchanged.interval is None or unchanged.interval.low <= 0.5:
-        return (
-            f"The AUC of the unchanged images is {unchanged}: the network does not tell these ill "
-            f"and healthy apart, so that they cannot show what it does it by ({table.n:,} images, "
-            f"{table.positives:,} of them ill)."
-        )
-    parts = [
-        _without_lungs(table.row(condition))
-        for condition in (Condition.LUNGS_MASKED, Condition.BORDER_ONLY)
-    ]
-    outline = table.row(Condition.OUTLINE).auc
-    if (_low(outline) or 0) > 0.5:
-        parts.append(
-            f"The outline of the lungs' mask alone gives an AUC of {outline}: a part of what "
-            "remains with the lungs masked may be the shape of the lungs."
-        )
-    rule = (
-        f"Rule: a shortcut where the whole 95 % interval lies above {WELL_ABOVE_CHANCE}, perhaps "
-        f"one where it lies above 0.5; {table.n:,} images, {table.positives:,} of them ill."
-    )
-    return " ".join([*parts, rule])
-
-
-def _without_lungs(row: ShortcutRow) -> str:
-    said = f"With {row.condition}" if row.condition is Condition.LUNGS_MASKED else "From the border"
-    low = _low(row.auc)
-    found = (
-        "too few to say, for its interval has no width"
-        if low is None
-        else "the network reads something besides the lungs: a shortcut"
-        if low > WELL_ABOVE_CHANCE
-        else "the network may read something besides the lungs"
-        if low > 0.5
-        else "no sign that the network reads anything besides the lungs"
-    )
-    return f"{said}, the AUC is {row.auc}: {found}."
-
-
-def _low(auc: Estimate) -> float | None:
-    """Return the lower end of an interval; None without one or without width."""
-    if auc.interval is None or auc.interval.low == auc.interval.high:
-        return None
-    return auc.interval.low

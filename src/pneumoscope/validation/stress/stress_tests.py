@@ -1,4 +1,4 @@
-"""A reader inspected on images: robustness, shortcuts, failures, and images met in training."""
+"""Stress tests of a bundle: robustness, shortcuts, failures, and duplicates of training images."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -7,33 +7,42 @@ from pathlib import Path
 from pneumoscope.evaluation.predictions import Predictions
 from pneumoscope.reader import Reader
 from pneumoscope.validation.stress.failures import Failures, find_failures
-from pneumoscope.validation.stress.neighbours import FeatureIndex, near_duplicates
-from pneumoscope.validation.stress.robustness import RobustnessCurve, robustness
-from pneumoscope.validation.stress.shortcuts import ShortcutTable, shortcuts
+from pneumoscope.validation.stress.near_duplicates import near_duplicates
+from pneumoscope.validation.stress.neighbours import FeatureIndex
+from pneumoscope.validation.stress.robustness import RobustnessCurve, measure_robustness
+from pneumoscope.validation.stress.shortcuts import ShortcutTable, measure_shortcuts
 
 
 @dataclass(frozen=True, slots=True)
 class TrainingImages:
-    """What a network learned from, with 0 or 1 for each."""
+    """Images that a network was trained on.
+
+    Parameters
+    ----------
+    files
+        Files of the images.
+    labels
+        Label of each image, 1 for PNEUMONIA.
+    """
 
     files: tuple[Path, ...]
     labels: tuple[int, ...]
 
 
 @dataclass(frozen=True, slots=True)
-class MetInTraining:
-    """A judged image that is, or nearly is, a training image.
+class TrainingDuplicate:
+    """Evaluated image that is a duplicate or near duplicate of a training image.
 
     Parameters
     ----------
     file
-        As the predictions name it.
+        File name as in the predictions.
     training
-        The training image, by `short_name`.
+        Training image, by its `short_name`.
     exact
-        True if both decode to the same pixels.
+        Whether both decode to the same pixels.
     correlation
-        Of their grey values at 64 x 64 pixels.
+        Correlation of their grey values at 64 x 64 pixels.
     """
 
     file: str
@@ -44,21 +53,25 @@ class MetInTraining:
 
 @dataclass(frozen=True, slots=True)
 class StressTests:
-    """What was seen by looking at the images again.
+    """Results of the stress tests.
 
     Parameters
     ----------
-    robustness, shortcuts, failures
-        See the modules of these names; no shortcuts where none of the images could be read.
+    robustness
+        Performance under each perturbation; empty if no image could be read.
+    shortcuts
+        Performance with parts of the images masked out; None if no image could be read.
+    failures
+        Worst false negatives and false positives.
     duplicates
-        Judged images that are, or nearly are, among the training images, exact ones first; None if
-        those are not known.
+        Evaluated images among the training images, exact duplicates first; None if the training
+        images are unknown.
     """
 
     robustness: tuple[RobustnessCurve, ...]
     shortcuts: ShortcutTable | None
     failures: Failures
-    duplicates: tuple[MetInTraining, ...] | None
+    duplicates: tuple[TrainingDuplicate, ...] | None
 
 
 def run_stress_tests(
@@ -68,32 +81,35 @@ def run_stress_tests(
     threshold: float,
     training: TrainingImages | None = None,
 ) -> StressTests:
-    """Look at images again: changed, with parts taken away, and where they were judged wrongly.
+    """Run all stress tests of a bundle on labelled images.
 
     Parameters
     ----------
     reader
-        Whose predictions they are.
+        Reader of the bundle.
     files
-        Where the images of ``predictions`` are, in the same order.
+        Files of the images of ``predictions``, in the same order.
     predictions
-        Of the reader.
+        Predictions of this reader, and the labels.
     threshold
-        At which it is read.
+        Threshold of the operating point in use.
     training
-        What it learned from, for the nearest of those to each failure.
+        Images that the network was trained on, among which duplicates and the nearest neighbours
+        of failures are looked up; None if they are unknown.
     """
-    known = None if training is None else FeatureIndex.build(reader, *_columns(training))
+    known = (
+        None if training is None else FeatureIndex.build(reader, training.files, training.labels)
+    )
     return StressTests(
-        robustness(reader, files, predictions, threshold),
-        shortcuts(reader, files, predictions, threshold),
+        measure_robustness(reader, files, predictions, threshold),
+        measure_shortcuts(reader, files, predictions, threshold),
         find_failures(reader, files, predictions, threshold, known=known),
-        None if training is None else _met(files, predictions, training),
+        None if training is None else _training_duplicates(files, predictions, training),
     )
 
 
 def short_name(path: Path) -> str:
-    """Return the last three parts of a path: what says which image it is, and not where it lies.
+    """Return the last three parts of a path, which identify an image without its location.
 
     Examples
     --------
@@ -103,15 +119,11 @@ def short_name(path: Path) -> str:
     return "/".join(path.relative_to(path.anchor).parts[-3:])
 
 
-def _met(
+def _training_duplicates(
     files: Sequence[Path], predictions: Predictions, training: TrainingImages
-) -> tuple[MetInTraining, ...]:
+) -> tuple[TrainingDuplicate, ...]:
     names = dict(zip(files, predictions.files, strict=True))
     return tuple(
-        MetInTraining(names[one.first], short_name(one.second), one.exact, one.correlation)
-        for one in near_duplicates(files, training.files)
+        TrainingDuplicate(names[pair.first], short_name(pair.second), pair.exact, pair.correlation)
+        for pair in near_duplicates(files, training.files)
     )
-
-
-def _columns(training: TrainingImages) -> tuple[Sequence[Path], Sequence[int]]:
-    return training.files, training.labels

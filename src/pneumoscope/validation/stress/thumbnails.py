@@ -1,4 +1,4 @@
-"""Small pictures of radiographs for reports."""
+"""Thumbnails of radiographs for reports."""
 
 import io
 
@@ -7,27 +7,27 @@ from numpy.typing import NDArray
 from PIL import Image
 
 
-def small(pixels: NDArray[np.float32], side: int) -> NDArray[np.float32]:
-    """Return a radiograph whose longer side has ``side`` pixels at most, in its proportions.
+def shrink(pixels: NDArray[np.float32], max_side: int) -> NDArray[np.float32]:
+    """Shrink a radiograph so that its longer side has at most ``max_side`` pixels.
 
     Examples
     --------
-    >>> small(np.zeros((40, 80), np.float32), 20).shape
+    >>> shrink(np.zeros((40, 80), np.float32), 20).shape
     (10, 20)
     """
     height, width = pixels.shape
-    scale = min(1.0, side / max(height, width))
+    scale = min(1.0, max_side / max(height, width))
     size = (max(1, round(scale * width)), max(1, round(scale * height)))
-    smaller = np.asarray(Image.fromarray(pixels).resize(size, Image.Resampling.BOX))
-    return smaller.clip(0, 1)
+    shrunk = np.asarray(Image.fromarray(pixels).resize(size, Image.Resampling.BOX))
+    return shrunk.clip(0, 1)
 
 
-def png_of(pixels: NDArray[np.float32]) -> bytes:
-    r"""Return pixels in [0, 1] as a grey PNG file.
+def png_bytes(pixels: NDArray[np.float32]) -> bytes:
+    r"""Return pixels in [0, 1] as a greyscale PNG file.
 
     Examples
     --------
-    >>> png_of(np.zeros((2, 2), np.float32))[:4]
+    >>> png_bytes(np.zeros((2, 2), np.float32))[:4]
     b'\x89PNG'
     """
     file = io.BytesIO()
