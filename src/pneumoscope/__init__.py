@@ -1,4 +1,4 @@
-"""Learns to see pneumonia on chest radiographs, and reports honestly how well it does.
+"""Detection of pneumonia on chest radiographs: reading, training, evaluation, a clinic's server.
 
 Examples
 --------
@@ -18,7 +18,7 @@ __all__ = ["__version__", "load"]
 
 
 def __getattr__(name: str) -> Any:
-    """Import the reader when it is first asked for: learning and judging do without it."""
+    """Import ``load`` at its first use: training and evaluating do not need the reader."""
     if name != "load":
         raise AttributeError(f"module 'pneumoscope' has no attribute '{name}'")
     from pneumoscope.reader import load

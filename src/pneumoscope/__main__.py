@@ -1,4 +1,4 @@
-"""``python -m pneumoscope`` is the command line."""
+"""Command line, as ``python -m pneumoscope``."""
 
 from pneumoscope.cli import main
 

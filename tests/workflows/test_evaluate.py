@@ -1,7 +1,8 @@
-"""``pneumoscope evaluate``, ``validate`` and ``recalibrate``, as a person calls them."""
+"""``pneumoscope evaluate``, ``validate`` and ``recalibrate`` at the command line."""
 
 import csv
 import json
+import shutil
 import subprocess
 import sys
 from collections.abc import Callable, Sequence
@@ -11,13 +12,15 @@ import numpy as np
 import pytest
 from sklearn.metrics import roc_auc_score
 
+from pneumoscope.reader import Bundle
+from pneumoscope.support.errors import StorageError
 from pneumoscope.training import Run
 
 Call = Callable[..., object]
 
 
 def write_table(path: Path, seed: int, skill: float, labels: Sequence[int] | None = None) -> Path:
-    """Write a stranger's predictions of 120 images, the better the greater ``skill``."""
+    """Write predictions for 120 images, the better the higher ``skill`` is."""
     rng = np.random.default_rng(seed)
     truth = np.arange(120) % 2 if labels is None else np.array(labels)
     scores = 1 / (1 + np.exp(-rng.normal(0, 1, len(truth)) - skill * (truth - 0.5)))
@@ -30,7 +33,7 @@ def write_table(path: Path, seed: int, skill: float, labels: Sequence[int] | Non
     return path
 
 
-def test_strangers_tables_are_judged_compared_and_reported(
+def test_tables_of_predictions_are_evaluated_and_compared(
     pneumoscope: Call, tmp_path: Path, request: pytest.FixtureRequest
 ):
     tables = [write_table(tmp_path / f"{n}.csv", n, skill) for n, skill in ((1, 1.0), (2, 4.0))]
@@ -40,31 +43,31 @@ def test_strangers_tables_are_judged_compared_and_reported(
         *("--threshold", "low=0.3", "--threshold", "0.6", "--prevalence", "0.1"),
     )
     assert outcome.code == 0, outcome.err
-    found = json.loads((out / "evaluation.json").read_text())
-    assert [model["name"] for model in found["models"]] == ["1", "2"]
-    for model, path in zip(found["models"], tables, strict=True):
+    content = json.loads((out / "evaluation.json").read_text())
+    assert [model["name"] for model in content["models"]] == ["1", "2"]
+    for model, path in zip(content["models"], tables, strict=True):
         rows = list(csv.DictReader(path.open()))
         truth = [row["label"] == "PNEUMONIA" for row in rows]
         scores = np.array([float(row["probability"]) for row in rows])
         assert model["auc"] == pytest.approx(roc_auc_score(truth, scores))
         assert [point["name"] for point in model["operating_points"]] == ["low", "threshold 0.6"]
         assert model["operating_points"][0]["sensitivity"] == np.mean(scores[truth] >= 0.3)
-        assert [one["prevalence"] for one in model["operating_points"][0]["at_prevalence"]] == [0.1]
+        assert [row["prevalence"] for row in model["operating_points"][0]["at_prevalence"]] == [0.1]
         assert "age" in {group["column"] for group in model["subgroups"]}
         written = list(csv.DictReader((out / "predictions" / f"{model['name']}.csv").open()))
         assert [row["age"] for row in written] == [row["age"] for row in rows]
-    pair = found["comparisons"][0]
+    pair = content["comparisons"][0]
     assert pair["auc_difference"] == pytest.approx(
-        found["models"][0]["auc"] - found["models"][1]["auc"]
+        content["models"][0]["auc"] - content["models"][1]["auc"]
     )
-    assert found["choice"] is None
+    assert content["choice"] is None
     page = (out / "report.html").read_text()
     assert "No model is chosen here" in page
-    request.getfixturevalue("pango")  # the rest holds without it
+    request.getfixturevalue("pango")  # the rest does not need it
     assert (out / "report.pdf").read_bytes().startswith(b"%PDF-")
 
 
-WITHOUT_LEARNING = """
+WITHOUT_TRAINING_PACKAGES = """
 import sys
 class Missing:
     def find_spec(self, name, path=None, target=None):
@@ -77,7 +80,7 @@ main(sys.argv[1:])
 
 
 @pytest.mark.parametrize("command", ["evaluate", "validate"])
-def test_judging_needs_nothing_that_learns(
+def test_evaluating_needs_no_training_packages(
     command: str, phantom_dataset: Path, exported: Path, tmp_path: Path
 ):
     if command == "evaluate":
@@ -90,7 +93,7 @@ def test_judging_needs_nothing_that_learns(
         words += ["--bundle", exported, "--quick"]
     done = subprocess.run(
         [
-            *(sys.executable, "-c", WITHOUT_LEARNING, command),
+            *(sys.executable, "-c", WITHOUT_TRAINING_PACKAGES, command),
             *map(str, words),
             *("--out", str(tmp_path / "out"), "--draws", "100"),
         ],
@@ -101,25 +104,26 @@ def test_judging_needs_nothing_that_learns(
     assert (tmp_path / "out" / "report.html").exists()
 
 
-def test_a_run_is_judged_into_a_folder_with_its_documents_and_its_record_notes_it(
+def test_a_run_is_evaluated_into_a_folder_with_its_documents(
     pneumoscope: Call, compact_run: Run, tmp_path: Path
 ):
     before = (compact_run.folder / "test_readings.csv").read_text()
     out = tmp_path / "out"
     outcome = pneumoscope("evaluate", compact_run.folder, "--out", out, "--draws", 100)
     assert outcome.code == 0, outcome.err
-    assert (compact_run.folder / "test_readings.csv").read_text() == before  # it was judged before
-    evidence = json.loads((out / "evaluation.json").read_text())
-    (found,) = evidence["models"]
-    assert found["recalibrated"]["how"].endswith("validation images")
-    told = [note for note in evidence["notes"] if "looked at for bundles" in note]
-    assert [compact_run.folder.name in note for note in told] == [True]  # all Runs in one note
+    assert (compact_run.folder / "test_readings.csv").read_text() == before
+    content = json.loads((out / "evaluation.json").read_text())
+    (model,) = content["models"]
+    assert model["recalibrated"]["how"].endswith("validation images")
+    (note,) = (note for note in content["notes"] if "need a bundle" in note)
+    assert compact_run.folder.name in note
+    assert content["test_readings"] == []  # the Run itself records them
     for name in ("MODEL_CARD.md", "DATASHEET.md", "CLAIM.md"):
         assert (out / "documents" / "compact" / name).exists()
     assert "synthetic" in (out / "report.html").read_text()
 
 
-def test_a_bundle_is_judged_on_the_test_split_with_all_that_images_tell(
+def test_a_bundle_is_evaluated_on_the_test_split_with_stress_tests(
     pneumoscope: Call, exported: Path, phantom_dataset: Path, tmp_path: Path
 ):
     out = tmp_path / "out"
@@ -127,23 +131,70 @@ def test_a_bundle_is_judged_on_the_test_split_with_all_that_images_tell(
         *("evaluate", exported, "--data", phantom_dataset, "--out", out, "--draws", 100)
     )
     assert outcome.code == 0, outcome.err
-    found = json.loads((out / "evaluation.json").read_text())
+    content = json.loads((out / "evaluation.json").read_text())
     test_images = len(list(phantom_dataset.glob("test/*/*.png")))
-    rejected = sum("did not read" in note for note in found["notes"])
-    assert found["models"][0]["n"] == test_images or rejected
-    inspection = found["inspection"]
-    assert {curve["name"] for curve in inspection["robustness"]} >= {"exposure", "noise", "crop"}
-    assert inspection["duplicates_of_training"] == []
-    conditions = {row["condition"] for row in inspection["shortcuts"]["conditions"]}
+    rejected = sum("did not read" in note for note in content["notes"])
+    assert content["models"][0]["n"] == test_images or rejected
+    stress_tests = content["stress_tests"]
+    assert {curve["name"] for curve in stress_tests["robustness"]} >= {"exposure", "noise", "crop"}
+    assert stress_tests["duplicates_of_training"] == []
+    conditions = {row["condition"] for row in stress_tests["shortcuts"]["conditions"]}
     assert "lungs masked" in conditions
-    assert "What it reads besides the lungs" in (out / "report.html").read_text()
+    assert "Shortcuts: performance without the lungs" in (out / "report.html").read_text()
 
 
-def test_validation_and_recalibration_of_a_ward(
+def test_every_reading_of_a_test_split_by_a_bundle_is_recorded_and_stated(
+    pneumoscope: Call, exported: Path, phantom_dataset: Path, tmp_path: Path
+):
+    bundle = tmp_path / "bundle"
+    shutil.copytree(exported, bundle)
+    (bundle / "test_readings.csv").unlink(missing_ok=True)
+    test_images = len(list(phantom_dataset.glob("test/*/*.png")))
+    for number in (1, 2):
+        out = tmp_path / f"out{number}"
+        words = ("evaluate", bundle, "--data", phantom_dataset, "--out", out, "--draws", 100)
+        outcome = pneumoscope(*words, "--quick")
+        assert outcome.code == 0, outcome.err
+        sentence = f"This is reading number {number} of this test split by phantoms@"
+        assert sentence in outcome.err
+        assert sentence in (out / "report.html").read_text()
+        content = json.loads((out / "evaluation.json").read_text())
+        assert any(note.startswith(sentence) for note in content["notes"])
+        (reading,) = content["test_readings"]
+        assert (reading["number"], reading["images"]) == (number, test_images)
+        rows = list(csv.DictReader((bundle / "test_readings.csv").open()))
+        assert [row["manifest_fingerprint"] for row in rows] == [
+            reading["manifest_fingerprint"]
+        ] * number
+    assert Bundle.open(bundle).digest == Bundle.open(exported).digest
+
+
+def test_a_reading_that_cannot_be_recorded_is_stated_as_such(
+    pneumoscope: Call,
+    exported: Path,
+    phantom_dataset: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+):
+    def refuse(*_: object) -> None:
+        raise StorageError("the bundle is in a system folder")
+
+    monkeypatch.setattr("pneumoscope.workflows.evaluate.record_test_reading", refuse)
+    out = tmp_path / "out"
+    words = ("evaluate", exported, "--data", phantom_dataset, "--out", out, "--draws", 100)
+    outcome = pneumoscope(*words, "--quick")
+    assert outcome.code == 0, outcome.err
+    assert "could not be recorded" in outcome.err
+    assert "could not be recorded" in (out / "report.html").read_text()
+    content = json.loads((out / "evaluation.json").read_text())
+    assert content["test_readings"][0]["number"] is None
+
+
+def test_validation_and_recalibration_on_local_radiographs(
     pneumoscope: Call, exported: Path, phantom_dataset: Path, tmp_path: Path
 ):
     images = sorted(phantom_dataset.glob("train/*/*.png"))
-    labels = tmp_path / "ward.csv"
+    labels = tmp_path / "labels.csv"
     lines = [f"{image.relative_to(phantom_dataset)},{image.parent.name}" for image in images]
     labels.write_text("\n".join(["file,label", *lines]))
     words = ("--bundle", exported, "--labels", labels, "--images", phantom_dataset)
@@ -155,9 +206,9 @@ def test_validation_and_recalibration_of_a_ward(
     assert outcome.code == 0, outcome.err
     printed = json.loads(outcome.out)
     assert printed == json.loads((out / "validation.json").read_text())
-    assert printed["inspection"] is None
+    assert printed["stress_tests"] is None
     point = printed["operating_points"][0]
-    assert [one["prevalence"] for one in point["at_prevalence"]] == [0.1]
+    assert [row["prevalence"] for row in point["at_prevalence"]] == [0.1]
     assert {"verdict", "n", "positives", "auc", "auc_ci", "rejected"} <= printed.keys()
     assert (
         "files have no label"
@@ -168,10 +219,10 @@ def test_validation_and_recalibration_of_a_ward(
     again = pneumoscope("validate", *words, "--out", out, "--quick")
     assert again.code == 1
     assert "not empty" in again.err
-    made = pneumoscope("recalibrate", *words, "--out", tmp_path / "new", "--population", "a ward")
+    made = pneumoscope("recalibrate", *words, "--out", tmp_path / "new", "--population", "adults")
     assert made.code == 0, made.err
     card = (tmp_path / "new" / "MODEL_CARD.md").read_text()
-    assert "a ward" in card
+    assert "adults" in card
     listed = pneumoscope("bundles", tmp_path / "new")
     assert listed.code == 0, listed.err
 
@@ -181,12 +232,21 @@ def test_validation_and_recalibration_of_a_ward(
     [
         (("evaluate", "1.csv"), "pass --out DIR too"),
         (("evaluate", "default", "--out", "out"), "pass --data with a dataset"),
-        (("evaluate", "1.csv", "--out", "out", "--threshold", "high"), "--threshold high: write"),
-        (("evaluate", "1.csv", "--out", "out", "--threshold", "2"), "--threshold 2: write"),
-        (("evaluate", "1.csv", "--out", "out", "--prevalence", "5"), "--prevalence 5: write"),
+        (
+            ("evaluate", "1.csv", "--out", "out", "--threshold", "high"),
+            "or NAME=PROBABILITY, not 'high'",
+        ),
+        (
+            ("evaluate", "1.csv", "--out", "out", "--threshold", "2"),
+            "--threshold must be a probability from 0 to 1",
+        ),
+        (
+            ("evaluate", "1.csv", "--out", "out", "--prevalence", "5"),
+            "--prevalence must be between 0 and 1",
+        ),
         (
             ("validate", "--labels", "1.csv", "--images", ".", "--out", "o", "--prevalence", "2"),
-            "--prevalence 2: write",
+            "--prevalence must be between 0 and 1, such as 0.05, not 2",
         ),
         (("evaluate", "1.csv", "1.csv", "--out", "out"), "two of the readers are called 1"),
         (("evaluate", "1.csv", "other.csv", "--out", "out"), "label"),
@@ -194,19 +254,15 @@ def test_validation_and_recalibration_of_a_ward(
         (("evaluate", "gone.csv", "--out", "out"), "gone.csv"),
         (
             ("recalibrate", "--labels", "1.csv", "--images", ".", "--out", "out", "--share", "1"),
-            "--share 1: give a number",
-        ),
-        (
-            ("validate", "--labels", "1.csv", "--images", ".", "--out", "o", "--min-auc", "90"),
-            "a least auc of 90",
+            "--share must be between 0 and 1, such as 0.5, not 1",
         ),
         (
             ("validate", "--labels", "1.csv", "--images", ".", "--out", "out"),
-            "120 of 120 labelled files are not there: 0.png",
+            "120 of 120 labelled files are missing: 0.png",
         ),
     ],
 )
-def test_what_cannot_be_judged_is_refused_with_a_remedy_and_nothing_is_written(
+def test_invalid_input_is_refused_with_a_remedy_and_nothing_is_written(
     words: Sequence[str],
     complaint: str,
     pneumoscope: Call,

@@ -128,7 +128,7 @@ def test_what_is_finished_is_resumed_whatever_memory_is_left(
     experiment: Path, small_dataset: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(memory_estimate, "free_memory", lambda: 0)
-    monkeypatch.setattr(memory_estimate, "held_memory", lambda: 0)
+    monkeypatch.setattr(memory_estimate, "process_memory", lambda: 0)
     manifest = open_dataset(small_dataset, split_by=SplitBy.IMAGE)
     cache = ArrayCache(experiment.parent / "cache")
     run_experiment(manifest, recipes(), experiment, cache, min_recall=0.9, resume=True)

@@ -1,1 +1,1 @@
-"""The main jobs, composed of the rooms: experiment and evaluate."""
+"""Main jobs, composed of the other rooms: an experiment, and an evaluation."""

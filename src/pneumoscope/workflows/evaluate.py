@@ -1,25 +1,28 @@
-"""Evaluation: Runs, bundles and tables of predictions, judged side by side by one ruler."""
+"""Evaluation of Runs, bundles and tables of predictions, side by side and in the same way."""
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from contextlib import suppress
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from pneumoscope.dataset import Manifest, Split
 from pneumoscope.dataset.manifest import Entry
-from pneumoscope.evaluation.model_comparison import Comparison, comparison_json
+from pneumoscope.dataset.reading_log import record_test_reading
+from pneumoscope.evaluation.model_comparison import Comparison
 from pneumoscope.evaluation.model_evaluation import Subject
 from pneumoscope.evaluation.predictions import CLASS_NAMES, Labels, Predictions
-from pneumoscope.evaluation.report.comparison_page import render_evidence
-from pneumoscope.reader import Reader, find_bundle, load
+from pneumoscope.evaluation.report.comparison_page import render_comparison
+from pneumoscope.evaluation.report.evaluation_json import comparison_json
+from pneumoscope.reader import Bundle, Reader, find_bundle, load
 from pneumoscope.reader.bundle import RECORD
 from pneumoscope.report.pdf import print_pdf
 from pneumoscope.support.cache import ArrayCache
-from pneumoscope.support.errors import PredictionsError
+from pneumoscope.support.errors import PredictionsError, StorageError
 from pneumoscope.support.files import write_text
 from pneumoscope.validation.local_readings import LocalReadings, read_labelled
-from pneumoscope.validation.report.stress_json import inspection_json
-from pneumoscope.validation.report.stress_view import view_inspection
+from pneumoscope.validation.report.stress_json import stress_tests_json
+from pneumoscope.validation.report.stress_view import view_stress_tests
 from pneumoscope.validation.stress.stress_tests import (
     StressTests,
     TrainingImages,
@@ -30,53 +33,103 @@ if TYPE_CHECKING:
     from pneumoscope.training import Run
 
 
+@dataclass(frozen=True, slots=True)
+class SplitReading:
+    """Record of one reading of a test split by a bundle.
+
+    Parameters
+    ----------
+    bundle
+        Identity of the bundle.
+    manifest_fingerprint
+        Fingerprint of the dataset and its splits.
+    images
+        Number of images in the test split.
+    number
+        Number of readings of this split by this bundle, this one included; None if the bundle's
+        folder cannot be written, and the reading could not be recorded.
+    """
+
+    bundle: str
+    manifest_fingerprint: str
+    images: int
+    number: int | None
+
+    def __str__(self) -> str:
+        """Return the record as a sentence."""
+        if self.number is None:
+            return (
+                f"This reading of the test split by {self.bundle} could not be recorded, because "
+                "the bundle's folder cannot be written: how often it has read the split is unknown."
+            )
+        return (
+            f"This is reading number {self.number:,} of this test split by {self.bundle}, as "
+            "recorded in the bundle's folder."
+        )
+
+
 @dataclass(frozen=True, slots=True, eq=False)
-class Read:
-    """What a bundle read, and what it learned from where that is known."""
+class BundleReadings:
+    """Readings of a test split by a bundle.
+
+    Parameters
+    ----------
+    reader
+        Bundle that read the images.
+    local
+        Images with their readings and labels.
+    training
+        Images that the bundle was trained on; None if they are unknown.
+    recorded
+        Record of this reading of the test split.
+    """
 
     reader: Reader
     local: LocalReadings
     training: TrainingImages | None
+    recorded: SplitReading
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Source:
-    """Someone to be judged: a Run, a bundle (then with what it read) or a table."""
+class Model:
+    """Model to evaluate: a table of predictions, and the Run or bundle that they come from."""
 
     subject: Subject
-    read: Read | None = None
+    readings: BundleReadings | None = None
     run: "Run | None" = None
 
 
-def open_judged(
+def open_model(
     name: str,
     open_cache: Callable[[], ArrayCache],
     manifest: Manifest | None,
     images: Path | None,
     thresholds: Mapping[str, float],
     negatives: Sequence[str],
-) -> Source:
-    """Open a Run folder, a bundle or a table of predictions, and have it read what it must.
+) -> Model:
+    """Open a Run, a bundle or a table of predictions; a bundle, or a new Run, reads the test split.
 
     Parameters
     ----------
     name
-        A path, or the name of a bundle that comes with the package.
+        Path of a Run directory, bundle or table, or the name of a bundle of the package.
     open_cache
-        Opens that of prepared pixels; asked for Runs alone, for only they need what learns.
+        Function that opens the cache of prepared pixels; called for Runs alone.
     manifest
-        Whose test split a bundle reads.
+        Dataset whose test split a bundle reads.
     images
-        What the paths of a Run's manifest are relative to.
+        Folder that file names in a Run's manifest are relative to; None for the recorded one.
     thresholds
         Operating points of a table.
     negatives
-        Labels of a table that count as not having pneumonia.
+        Labels of a table that count as no pneumonia.
 
     Raises
     ------
     PredictionsError
-        If a bundle is to be judged and there is no dataset, or a table cannot be judged.
+        If a bundle is given without a dataset, or a table is invalid.
+    RunError
+        If a Run is damaged or not finished.
     """
     if is_bundle(name):
         if manifest is None:
@@ -84,24 +137,24 @@ def open_judged(
                 f"{name}: a bundle reads images; pass --data with a dataset that has a test "
                 "split, or use 'pneumoscope validate' for labelled images of your own"
             )
-        return judged_bundle(load(name), manifest)
+        return read_test_split(load(name), manifest)
     if Path(name).is_dir():
         from pneumoscope.training import Run
 
         run = Run.open(Path(name))
-        return Source(subject_of_run(run, open_cache(), images), run=run)
-    return Source(subject_of_table(Path(name), thresholds, negatives))
+        return Model(subject_of_run(run, open_cache(), images), run=run)
+    return Model(subject_of_table(Path(name), thresholds, negatives))
 
 
 def is_bundle(name: str) -> bool:
-    """Tell whether something is a bundle, by its record."""
+    """Return whether a path or name is that of a bundle."""
     return (find_bundle(name) / RECORD).exists()
 
 
 def subject_of_run(run: "Run", cache: ArrayCache, images: Path | None = None) -> Subject:
-    """Return a finished Run on its test split; that it was read is noted in the Run.
+    """Return the predictions of a finished Run on its test split.
 
-    A split that the Run was judged on before is not read again.
+    The split is read, and the reading recorded in the Run, unless the Run was evaluated before.
 
     Raises
     ------
@@ -127,22 +180,22 @@ def subject_of_run(run: "Run", cache: ArrayCache, images: Path | None = None) ->
 def subject_of_table(
     path: Path, thresholds: Mapping[str, float], negatives: Sequence[str] = ()
 ) -> Subject:
-    """Return anyone's table of predictions as a subject.
+    """Return a table of predictions, by whichever model.
 
     Raises
     ------
     PredictionsError
-        See `Predictions.read`.
+        If the table is invalid; see `Predictions.read`.
     """
     predictions = Predictions.read(path, negatives)
     return Subject(path.stem, f"the table {path.name}", predictions, thresholds)
 
 
-def judged_bundle(reader: Reader, manifest: Manifest) -> Source:
-    """Read the test split of a dataset with a bundle.
+def read_test_split(reader: Reader, manifest: Manifest) -> Model:
+    """Read the test split of a dataset with a bundle, and record it in the bundle's folder.
 
-    If it is the dataset that the bundle learned from, its validation images are read too, and the
-    training images are kept for comparison.
+    If the bundle was trained on this dataset, its validation images are read too, and its training
+    images are kept for comparison.
 
     Raises
     ------
@@ -152,16 +205,17 @@ def judged_bundle(reader: Reader, manifest: Manifest) -> Source:
     entries = manifest.of(Split.TEST)
     if not entries:
         raise PredictionsError(
-            f"{manifest.root}: has no test split, so there is nothing to report on; pass a folder "
-            "with one, or judge labelled images with 'pneumoscope validate'"
+            f"{manifest.root}: has no test split; pass a dataset with one, or use 'pneumoscope "
+            "validate' for labelled images of your own"
         )
+    recorded = _record_reading(reader.bundle, manifest, len(entries))
     local = read_labelled(reader, labels_of(entries), manifest.root)
     record = reader.bundle.record
-    known = record.training_data.fingerprint == manifest.fingerprint
+    is_known = record.training_data.fingerprint == manifest.fingerprint
     validation = None
-    if known:
-        of_validation = labels_of(manifest.of(Split.VALIDATION))
-        validation = read_labelled(reader, of_validation, manifest.root).predictions
+    if is_known:
+        validation_labels = labels_of(manifest.of(Split.VALIDATION))
+        validation = read_labelled(reader, validation_labels, manifest.root).predictions
     subject = Subject(
         record.name,
         f"the bundle {reader.bundle.identity} on the test split of the data "
@@ -170,16 +224,25 @@ def judged_bundle(reader: Reader, manifest: Manifest) -> Source:
         {name: point.threshold for name, point in record.operating_points.items()},
         validation,
     )
-    learned = manifest.of(Split.TRAIN)
+    train_entries = manifest.of(Split.TRAIN)
     training = TrainingImages(
-        tuple(manifest.root / entry.path for entry in learned),
-        tuple(int(entry.label) for entry in learned),
+        tuple(manifest.root / entry.path for entry in train_entries),
+        tuple(int(entry.label) for entry in train_entries),
     )
-    return Source(subject, Read(reader, local, training if known and learned else None))
+    training_images = training if is_known and train_entries else None
+    return Model(subject, BundleReadings(reader, local, training_images, recorded))
+
+
+def _record_reading(bundle: Bundle, manifest: Manifest, images: int) -> SplitReading:
+    """Record a reading in the bundle's folder, before any image is read."""
+    number = None
+    with suppress(StorageError):  # such as a bundle in a system folder; the report says so
+        number = record_test_reading(bundle.folder, manifest.fingerprint, images)
+    return SplitReading(bundle.identity, manifest.fingerprint, images, number)
 
 
 def labels_of(entries: Sequence[Entry]) -> Labels:
-    """Return what a manifest says of some of its images."""
+    """Return the labels of a manifest's entries; further columns and subtypes become subgroups."""
     columns = dict.fromkeys(name for entry in entries for name in entry.extra)
     groups = {name: tuple(entry.extra.get(name) or "" for entry in entries) for name in columns}
     if any(entry.subtype for entry in entries):
@@ -192,73 +255,82 @@ def labels_of(entries: Sequence[Entry]) -> Labels:
     )
 
 
-def inspect_source(source: Source) -> StressTests | None:
-    """Look at a bundle's images again; None of a Run or a table, which have none at hand."""
-    if source.read is None:
+def stress_test_model(model: Model) -> StressTests | None:
+    """Run the stress tests on a bundle's images; None for a Run or a table."""
+    if model.readings is None:
         return None
-    read, subject = source.read, source.subject
+    readings, subject = model.readings, model.subject
     return run_stress_tests(
-        read.reader, read.local.paths, subject.predictions, subject.threshold, read.training
+        readings.reader,
+        readings.local.paths,
+        subject.predictions,
+        subject.threshold,
+        readings.training,
     )
 
 
-def write_evidence(
-    evidence: Comparison, sources: Sequence[Source], out: Path, inspection: StressTests | None
+def write_report(
+    comparison: Comparison, models: Sequence[Model], out: Path, stress_tests: StressTests | None
 ) -> None:
-    """Write ``report.html``, ``report.pdf``, ``evaluation.json``, and what is of each source.
+    """Write ``report.html``, ``report.pdf``, ``evaluation.json``, and the files of each model.
 
-    That is its table of predictions, and of a Run its model card, datasheet and CLAIM checklist.
+    Each model has its table of predictions, and a Run its model card, datasheet and CLAIM
+    checklist.
 
     Raises
     ------
     StorageError
-        If something cannot be written.
+        If a file cannot be written.
     """
-    for source in sources:
-        subject = source.subject
+    for model in models:
+        subject = model.subject
         subject.predictions.write(out / "predictions" / f"{subject.name}.csv")
-        if source.run is not None:
+        if model.run is not None:
             from pneumoscope.training.documents.write import write_documents
 
-            write_documents(source.run, out / "documents" / subject.name)
-    notes = _notes(sources)
+            write_documents(model.run, out / "documents" / subject.name)
+    notes = _notes(models)
     extra = {
         "notes": notes,
-        "inspection": None if inspection is None else inspection_json(inspection),
+        "test_readings": [
+            asdict(model.readings.recorded) for model in models if model.readings is not None
+        ],
+        "stress_tests": None if stress_tests is None else stress_tests_json(stress_tests),
     }
-    write_text(out / "evaluation.json", comparison_json(evidence, extra))
-    page = render_evidence(
-        evidence, notes, None if inspection is None else view_inspection(inspection)
+    write_text(out / "evaluation.json", comparison_json(comparison, extra))
+    page = render_comparison(
+        comparison, notes, None if stress_tests is None else view_stress_tests(stress_tests)
     )
     write_text(out / "report.html", page)
     print_pdf(page, out / "report.pdf")
 
 
-def _notes(sources: Sequence[Source]) -> list[str]:
-    """Say what the figures do not show: images that were not read, and synthetic ones."""
+def _notes(models: Sequence[Model]) -> list[str]:
+    """Return remarks that readers of the figures need, such as unread or synthetic images."""
     notes = []
-    for source in sources:
-        name = source.subject.name
-        if source.read is not None and source.read.training is None:
-            notes.append(
-                f"These are not the data that {name} learned from, as far as its record tells; "
-                "whether some of these images were among them is not known."
-            )
-        if source.run is not None and source.run.record.synthetic:
-            notes.append(f"{name} learned from synthetic images and was judged on such.")
-        if source.read is None:
+    for model in models:
+        name = model.subject.name
+        if model.run is not None and model.run.record.synthetic:
+            notes.append(f"{name} was trained and evaluated on synthetic images, not on patients.")
+        if model.readings is None:
             continue
-        if source.read.reader.bundle.record.training_data.synthetic:
-            notes.append(f"{name} learned from synthetic images, not patients.")
-        if rejected := source.read.local.rejected:
+        notes.append(str(model.readings.recorded))
+        if model.readings.training is None:
             notes.append(
-                f"{name} did not read {len(rejected):,} of the images; they are in none of its "
+                f"According to its record, {name} was not trained on these data; whether some of "
+                "these images were among its training images is unknown."
+            )
+        if model.readings.reader.bundle.record.training_data.synthetic:
+            notes.append(f"{name} was trained on synthetic images, not on patients.")
+        if rejected := model.readings.local.rejected:
+            notes.append(
+                f"{name} did not read {len(rejected):,} of the images; they are left out of its "
                 f"figures. The first: {rejected[0].file}: {'; '.join(rejected[0].reasons)}."
             )
-    if runs := [source.subject.name for source in sources if source.run is not None]:
+    if runs := [model.subject.name for model in models if model.run is not None]:
         notes.append(
-            "Robustness, shortcuts and failures are looked at for bundles: to see those of "
-            f"{', '.join(runs)}, export a Run and evaluate the bundle with --data."
+            "Stress tests (robustness, shortcuts, galleries of errors) need a bundle: to see those "
+            f"of {', '.join(runs)}, export a Run and evaluate the bundle with --data."
         )
     return notes
 

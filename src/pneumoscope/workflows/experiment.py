@@ -1,12 +1,10 @@
-"""The main job: models trained on one dataset, compared, and one of them chosen."""
+"""Experiment: several models trained on one dataset, compared, and one of them chosen."""
 
-import io
 from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image
 
 from pneumoscope.dataset import Manifest, Split
 from pneumoscope.evaluation.predictions import Predictions
@@ -21,7 +19,7 @@ from pneumoscope.evaluation.report.experiment_results import (
     results_csv,
     results_json,
 )
-from pneumoscope.evaluation.selection.rule import Candidate, choose
+from pneumoscope.evaluation.selection.rule import Candidate, choose_model
 from pneumoscope.evaluation.statistics.discrimination import bootstrap_metrics
 from pneumoscope.radiograph import read_radiograph
 from pneumoscope.report.pdf import print_pdf
@@ -33,9 +31,12 @@ from pneumoscope.training import ExampleStore, Recipe, Run, evaluate_once, train
 from pneumoscope.training.evaluate import read_predictions
 from pneumoscope.training.initial_weights import load_initial_weights, require_no_leakage
 from pneumoscope.training.memory_estimate import require_memory
+from pneumoscope.validation.stress.thumbnails import png_bytes, shrink
 
-_GALLERY = 24
-"""Images of each kind of mistake that the report shows; it lists them all."""
+_MAX_GALLERY_IMAGES = 24
+"""Largest number of errors of each kind that the report shows as images; it lists all."""
+
+_THUMBNAIL_SIDE = 224
 
 
 def run_experiment(
@@ -47,23 +48,24 @@ def run_experiment(
     min_recall: float,
     resume: bool = False,
 ) -> ExperimentResult:
-    """Train every recipe, judge each on the test split, choose on validation, write the report.
+    """Train every recipe, choose a model on validation, evaluate all on test, write the report.
 
     Parameters
     ----------
     manifest
-        The dataset.
+        Dataset with train, validation and test splits.
     recipes
-        One per model.
+        Recipes, one per model.
     out
-        Gets ``manifest.parquet``, ``runs/``, ``report.html``, ``report.pdf``, ``results.csv``,
-        ``results.json``.
+        Folder to write ``manifest.parquet``, ``runs/``, ``report.html``, ``report.pdf``,
+        ``results.csv`` and ``results.json`` to.
     cache
-        Keeps pixels and the features of frozen layers.
+        Cache of pixels and of the features of frozen layers.
     min_recall
-        The rule's condition: the highest precision among models with at least this recall.
+        Lowest acceptable recall on validation; the model of the highest precision among those that
+        reach it is chosen.
     resume
-        Go on with an experiment begun earlier.
+        Whether to continue an interrupted experiment.
 
     Raises
     ------
@@ -77,7 +79,7 @@ def run_experiment(
     for recipe in recipes:
         if not _is_finished(_run_folder(out, recipe)):
             require_memory(recipe, images)
-    for recipe in _differing_starts(recipes):  # what is missing is said now, not after an hour
+    for recipe in _distinct_initial_weights(recipes):  # missing files are reported before training
         require_no_leakage(load_initial_weights(recipe), manifest)
     manifest.write(out / "manifest.parquet")
     store = ExampleStore(manifest, cache)
@@ -90,8 +92,8 @@ def run_experiment(
     return result
 
 
-def _differing_starts(recipes: Sequence[Recipe]) -> list[Recipe]:
-    """Return one recipe for each thing that is begun with: seven models share one VGG16."""
+def _distinct_initial_weights(recipes: Sequence[Recipe]) -> list[Recipe]:
+    """Return one recipe for each set of initial weights, since models may share a VGG16."""
     return list(
         {
             (recipe.spec.pretrained, recipe.weights, recipe.seed, recipe.start): recipe
@@ -101,7 +103,7 @@ def _differing_starts(recipes: Sequence[Recipe]) -> list[Recipe]:
 
 
 def summarise_runs(manifest: Manifest, runs: Sequence[Run], min_recall: float) -> ExperimentResult:
-    """Gather what the Runs recorded, and choose one of them on validation data alone."""
+    """Return the recorded results of the Runs, with one Run chosen on validation data alone."""
     models = tuple(_model_result(run) for run in runs)
     candidates = [
         Candidate(
@@ -114,7 +116,7 @@ def summarise_runs(manifest: Manifest, runs: Sequence[Run], min_recall: float) -
     return ExperimentResult(
         data=_data_summary(manifest),
         models=models,
-        choice=choose(candidates, min_recall),
+        choice=choose_model(candidates, min_recall),
         threshold=runs[0].recipe.threshold,
         notes=tuple(_notes(manifest, runs)),
     )
@@ -125,20 +127,20 @@ def _is_finished(folder: Path) -> bool:
 
 
 def _check_out(out: Path, manifest: Manifest, recipes: Sequence[Recipe], resume: bool) -> None:
-    """Refuse before anything is written what would mix two experiments in one folder."""
-    begun = out / "manifest.parquet"
-    if not resume or not begun.exists():
+    """Raise an error if the folder holds another experiment, before anything is written."""
+    begun_manifest = out / "manifest.parquet"
+    if not resume or not begun_manifest.exists():
         require_empty(out, resumable=True)
-    elif Manifest.read(begun).fingerprint != manifest.fingerprint:
+    elif Manifest.read(begun_manifest).fingerprint != manifest.fingerprint:
         raise RunError(
-            f"{out}: was begun on other data or another split; pass the same dataset with the same "
-            f"options, or {begun} itself, or another --out"
+            f"{out}: this experiment was begun on other data or another split; pass the same "
+            f"dataset with the same options, or {begun_manifest}, or choose another --out"
         )
-    asked = {_run_folder(out, recipe) for recipe in recipes}
-    if others := sorted(set((out / "runs").glob("[!.]*")) - asked):
+    folders = {_run_folder(out, recipe) for recipe in recipes}
+    if extra := sorted(set((out / "runs").glob("[!.]*")) - folders):
         raise RunError(
-            f"{out}: holds the Run {others[0].name} too, which the report would lack; ask for all "
-            "of its models, or choose another --out"
+            f"{out}: holds the Run {extra[0].name} too, which the report would lack; name all of "
+            "its models with --model, or choose another --out"
         )
 
 
@@ -153,7 +155,7 @@ def _model_result(run: Run) -> ModelResult:
     test = read_predictions(run, Split.TEST)
     parameters = run.record.parameters
     if parameters is None:
-        raise RunError(f"{run.folder}: its training has not finished; go on with --resume")
+        raise RunError(f"{run.folder}: the training has not finished; continue it with --resume")
     total, trainable = parameters.total, parameters.trainable
     return ModelResult(
         name=run.recipe.model,
@@ -186,43 +188,49 @@ def _data_summary(manifest: Manifest) -> DataSummary:
 
 
 def _notes(manifest: Manifest, runs: Sequence[Run]) -> list[str]:
-    """Say what the figures do not show: whose VGG16 it was, what we chose, who may be whom."""
+    """Return remarks on the results: origin of pretrained weights, own choices, patient overlap."""
     notes = []
-    pretrained = [(run.recipe.model, run.record.backbone) for run in runs if run.record.backbone]
+    pretrained = [(run.recipe.model, run.record.initial_weights) for run in runs if run.record.initial_weights]
     for origin in dict.fromkeys(backbone.origin for _, backbone in pretrained):
         names = ", ".join(name for name, backbone in pretrained if backbone.origin == origin)
         notes.append(f"Pretrained layers of {names}: {origin}.")
     if passes := [backbone.pass_seconds for _, backbone in pretrained if backbone.pass_seconds]:
         notes.append(
-            f"The frozen VGG16 passed over train and validation once, in {max(passes):.0f} s, "
-            "shared by its models and not part of their seconds."
+            f"The frozen VGG16 processed the train and validation images once, in "
+            f"{max(passes):.0f} s, which its models share and their seconds do not include."
         )
     notes += [
-        f"The L2 factor {factor:g} is a choice: the notebook's own is cut off in its text."
+        f"The L2 factor {factor:g} is a choice: the notebook's text does not show its own."
         for factor in dict.fromkeys(run.recipe.l2 for run in runs if run.recipe.spec.penalised)
     ]
-    if shared := _numbers_on_both_sides(manifest):
+    if shared := _shared_patient_numbers(manifest):
         notes.append(
             f"{shared} patient numbers in file names occur both in the test split and in train or "
-            "validation. They are probably numbering, not people; if they are people, the test "
-            "figures are too good."
+            "validation. They are probably counters rather than patients; if they are patients, "
+            "performance on the test split is overestimated."
         )
     return notes
 
 
-def _numbers_on_both_sides(manifest: Manifest) -> int:
-    tested = {entry.patient for entry in manifest.of(Split.TEST)}
-    used = {e.patient for split in (Split.TRAIN, Split.VALIDATION) for e in manifest.of(split)}
-    return len((tested & used) - {None})
+def _shared_patient_numbers(manifest: Manifest) -> int:
+    test, train, validation = (
+        {entry.patient for entry in manifest.of(split)}
+        for split in (Split.TEST, Split.TRAIN, Split.VALIDATION)
+    )
+    return len((test & (train | validation)) - {None})
 
 
 def _write_report(result: ExperimentResult, manifest: Manifest, out: Path) -> None:
     write_text(out / "results.csv", results_csv(result))
     write_text(out / "results.json", results_json(result))
-    tested = result.chosen.test.predictions
-    missed = _gallery(manifest, tested, tested.false_negatives(result.threshold))
-    alarmed = _gallery(manifest, tested, tested.false_positives(result.threshold))
-    page = render_report(result, missed, alarmed)
+    predictions = result.chosen.test.predictions
+    false_negatives = predictions.false_negatives(result.threshold)
+    false_positives = predictions.false_positives(result.threshold)
+    page = render_report(
+        result,
+        _gallery(manifest, predictions, false_negatives),
+        _gallery(manifest, predictions, false_positives),
+    )
     write_text(out / "report.html", page)
     print_pdf(page, out / "report.pdf")
 
@@ -230,22 +238,18 @@ def _write_report(result: ExperimentResult, manifest: Manifest, out: Path) -> No
 def _gallery(
     manifest: Manifest, predictions: Predictions, rows: NDArray[np.intp]
 ) -> list[GalleryImage]:
-    """Picture the surest mistakes first."""
-    surest = sorted(rows, key=lambda row: -abs(predictions.probabilities[row] - 0.5))[:_GALLERY]
+    """Return the errors of the most extreme probabilities as images."""
+    probabilities = predictions.probabilities
+    worst = sorted(rows, key=lambda row: -abs(probabilities[row] - 0.5))[:_MAX_GALLERY_IMAGES]
     return [
         GalleryImage(
             predictions.files[row],
-            float(predictions.probabilities[row]),
+            float(probabilities[row]),
             _thumbnail(manifest.root / predictions.files[row]),
         )
-        for row in surest
+        for row in worst
     ]
 
 
-def _thumbnail(path: Path, side: int = 224) -> bytes:
-    pixels = np.rint(read_radiograph(path).pixels * 255).astype(np.uint8)
-    image = Image.fromarray(pixels)
-    image.thumbnail((side, side))
-    buffer = io.BytesIO()
-    image.save(buffer, "PNG")
-    return buffer.getvalue()
+def _thumbnail(path: Path) -> bytes:
+    return png_bytes(shrink(read_radiograph(path).pixels, _THUMBNAIL_SIDE))
