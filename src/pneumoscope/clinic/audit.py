@@ -1,14 +1,14 @@
-"""The audit trail: who did what, when, to what; each entry seals the one before it.
+"""Audit trail: an append-only hash chain of who did what, when, to which object.
 
-The seal of an entry is the SHA-256, in hexadecimal, of this array as JSON without blanks, in
-which all characters but those of ASCII are escaped::
+The seal of an entry is the SHA-256, in hexadecimal, of this array as JSON without whitespace and
+with all non-ASCII characters escaped::
 
     [number, time, actor, action, object, detail, before]
 
-``time`` is ISO 8601 in UTC with microseconds (``2026-11-25T11:00:00.000000+00:00``), ``detail``
-the text that is stored, ``before`` the seal of the entry before it, or 64 zeros. Nothing in it is
-secret: who can write to the database can seal all entries anew. Such a trail has another last
-seal, so note that elsewhere from time to time.
+``time`` is ISO 8601 in UTC with microseconds (``2026-11-25T11:00:00.000000+00:00``), ``detail`` is
+the stored text, ``before`` the seal of the previous entry or 64 zeros. The seals use no secret:
+whoever can write to the database can reseal the whole trail. Its last seal then differs, so keep a
+copy of the last seal elsewhere.
 """
 
 import json
@@ -16,6 +16,7 @@ from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from enum import StrEnum
 from hashlib import sha256
 from typing import NamedTuple
 
@@ -26,28 +27,72 @@ from sqlalchemy.types import NullType
 
 from pneumoscope.clinic.storage.tables import AuditEntry, AuditHead
 
-_BEFORE_THE_FIRST = "0" * 64
-_HEAD = 1
-_AT_ONCE = 1000
-_THE_HEAD = select(AuditHead.number, AuditHead.seal).where(AuditHead.id == _HEAD)
+_FIRST_BEFORE = "0" * 64
+_HEAD_ID = 1
+_ROWS_PER_FETCH = 1000
+_SELECT_HEAD = select(AuditHead.number, AuditHead.seal).where(AuditHead.id == _HEAD_ID)
+
+
+class Action(StrEnum):
+    """Actions of audit entries. Their values are stored and sealed, so they never change."""
+
+    SET_UP = "set up"
+    SIGN_IN = "sign in"
+    REQUEST_CODE = "ask for a code"
+    FAIL_SIGN_IN = "fail to sign in"
+    FAIL_CONFIRMATION = "fail to prove"
+    SIGN_OUT = "sign out"
+    END_SESSIONS = "end sessions"
+    CHANGE_PASSWORD = "change password"
+    CREATE_PASSWORD_LINK = "make password link"
+    RESET_PASSWORD = "choose password"
+    ENABLE_SECOND_FACTOR = "set up second factor"
+    DISABLE_SECOND_FACTOR = "end second factor"
+    RESET_SECOND_FACTOR = "reset second factor"
+    ISSUE_TOKEN = "issue token"
+    REVOKE_TOKEN = "revoke token"
+    CREATE_USER = "make user"
+    CHANGE_USER = "change user"
+    CREATE_SITE = "make site"
+    CHANGE_SITE = "display site"
+    UPLOAD_IMAGES = "hand in"
+    VIEW_WORKLIST = "see worklist"
+    VIEW_STUDY = "see study"
+    VIEW_PRIORS = "see priors"
+    VIEW_FILE = "see file"
+    VIEW_PIXELS = "see pixels"
+    VIEW_HEAT_MAP = "see heat map"
+    VIEW_READING = "see reading"
+    VIEW_READINGS = "see readings"
+    VIEW_JUDGEMENTS = "see judgements"
+    JUDGE = "judge"
+    EXPORT_REPORT = "export report"
+    EXPORT_STUDIES = "export studies"
+    CHECK_MONITORING = "look at monitoring"
+    BEGIN_ALERT = "begin alert"
+    END_ALERT = "end alert"
+    ACKNOWLEDGE_ALERT = "acknowledge alert"
+    CHANGE_RETENTION = "change retention"
+    PURGE_PIXELS = "purge pixels"
+    PURGE_STUDY = "purge study"
 
 
 @dataclass(frozen=True)
-class Verified:
-    """What was found on going through the trail from its first entry."""
+class TrailVerification:
+    """Result of verifying the audit trail from its first entry."""
 
     entries: int
-    """That are as they were sealed, from the first on without a gap."""
+    """Number of intact entries, from the first one on without a gap."""
     seal: str
-    """Of the last of them."""
-    broken: int | None
-    """Number of the first that is not; None if all are."""
-    why: str | None
-    """What is wrong with it."""
+    """Seal of the last intact entry."""
+    broken_entry: int | None
+    """Number of the first broken entry; None if all are intact."""
+    reason: str | None
+    """Reason why that entry counts as broken."""
 
 
-class _Sealed(NamedTuple):
-    """What a seal covers, in its order."""
+class _SealedEntry(NamedTuple):
+    """Content of an entry that its seal covers, in the order of the seal's array."""
 
     number: int
     time: datetime | str
@@ -58,69 +103,73 @@ class _Sealed(NamedTuple):
     before: str
 
     def seal(self) -> str:
-        words = [self.number, _in_utc(self.time), *self[2:]]
-        return sha256(_as_json(words).encode()).hexdigest()
+        array = [self.number, _in_utc(self.time), *self[2:]]
+        return sha256(_as_json(array).encode()).hexdigest()
 
 
 class _Head(NamedTuple):
     number: int = 0
-    seal: str = _BEFORE_THE_FIRST
+    seal: str = _FIRST_BEFORE
 
 
 def record(
     session: Session,
     actor_name: str,
-    action: str,
+    action: Action,
     object: str,
     detail: Mapping[str, object],
     now: datetime,
 ) -> None:
-    """Add an entry to the trail; it is there if, and only if, the transaction is kept.
+    """Append an entry to the trail; it is committed or rolled back with the transaction.
 
-    From here to its end the transaction holds the trail's head, and others that record wait: so
-    record last.
+    The transaction holds a lock on the head of the trail from here to its end, for which other
+    transactions that record must wait. So record last.
 
     Parameters
     ----------
     session
-        In a transaction that writes.
+        Session in a write transaction.
     actor_name
-        Who did it.
-    action, object
-        What was done, and to what.
+        Name of the user or part of the server that acts.
+    action
+        Kind of action.
+    object
+        Object of the action: its kind and identifier, such as ``study 7``.
     detail
-        More about it, as JSON has it.
+        Further details, as JSON.
     now
-        With a time zone.
+        Time of the action, with a time zone.
 
     Raises
     ------
     TypeError, ValueError
-        If JSON has no such detail.
+        If the detail cannot be written as JSON.
 
     Examples
     --------
     >>> from pneumoscope.clinic.storage.database import Database
     >>> database = Database(f"sqlite:///{getfixture('tmp_path')}/clinic.db")
     >>> with database.writing() as session:
-    ...     record(session, "anna", "judge", "study 7", {"agrees": True}, datetime.now(UTC))
+    ...     record(session, "anna", Action.JUDGE, "image 7", {"agrees": True}, datetime.now(UTC))
     >>> with database.reading() as session:
-    ...     print(verify(session).entries)
+    ...     print(verify_trail(session).entries)
     1
     """
-    head = _locked_head(session)
-    sealed = _Sealed(head.number + 1, now, actor_name, action, object, _as_json(detail), head.seal)
-    seal = sealed.seal()
-    session.add(AuditEntry(**sealed._asdict(), seal=seal))
+    head = _lock_head(session)
+    entry = _SealedEntry(
+        head.number + 1, now, actor_name, Action(action), object, _as_json(detail), head.seal
+    )
+    seal = entry.seal()
+    session.add(AuditEntry(**entry._asdict(), seal=seal))
     session.execute(
-        update(AuditHead).where(AuditHead.id == _HEAD).values(number=sealed.number, seal=seal)
+        update(AuditHead).where(AuditHead.id == _HEAD_ID).values(number=entry.number, seal=seal)
     )
 
 
-def verify(session: Session) -> Verified:
-    """Go through the trail and find the first entry that was changed, removed, moved or added.
+def verify_trail(session: Session) -> TrailVerification:
+    """Verify the trail and find the first entry that was changed, removed, moved or added.
 
-    Others may record meanwhile: what they add is left to the next time.
+    Entries recorded meanwhile are not an error; the next verification covers them.
 
     Examples
     --------
@@ -128,45 +177,45 @@ def verify(session: Session) -> Verified:
     >>> from pneumoscope.clinic.storage.database import Database
     >>> database = Database(f"sqlite:///{getfixture('tmp_path')}/clinic.db")
     >>> with database.writing() as session:
-    ...     for number in range(5):
-    ...         record(session, "anna", "see", f"study {number}", {}, datetime.now(UTC))
+    ...     for i in range(5):
+    ...         record(session, "anna", Action.VIEW_STUDY, f"study {i}", {}, datetime.now(UTC))
     ...     _ = session.execute(delete(AuditEntry).where(AuditEntry.number == 3))
     >>> with database.reading() as session:
-    ...     found = verify(session)
-    >>> found.entries, found.broken, found.why
+    ...     result = verify_trail(session)
+    >>> result.entries, result.broken_entry, result.reason
     (2, 3, 'it is missing')
     """
-    row = session.execute(_THE_HEAD).one_or_none()
+    row = session.execute(_SELECT_HEAD).one_or_none()
     head = _Head(*row) if row else _Head()
-    reached = _follow(session, head)
-    if reached.broken is not None:
-        return reached
-    if reached.seal != head.seal:
-        why = "it is not the one that the head of the trail names"
-        return Verified(reached.entries, reached.seal, reached.entries, why)
-    outside = _outside(session)
+    result = _verify_chain(session, head)
+    if result.broken_entry is not None:
+        return result
+    if result.seal != head.seal:
+        reason = "its seal differs from the one in the head of the trail"
+        return TrailVerification(result.entries, result.seal, result.entries, reason)
+    outside = _first_outside_head(session)
     if outside is not None:
-        why = "the head of the trail does not know it"
-        return Verified(reached.entries, reached.seal, outside, why)
-    return reached
+        reason = "it lies outside of the range that the head of the trail covers"
+        return TrailVerification(result.entries, result.seal, outside, reason)
+    return result
 
 
-def _locked_head(session: Session) -> _Head:
-    statement = _THE_HEAD.with_for_update()
+def _lock_head(session: Session) -> _Head:
+    statement = _SELECT_HEAD.with_for_update()
     row = session.execute(statement).one_or_none()
     if row is None:
-        with suppress(IntegrityError), session.begin_nested():  # another may be first
-            session.add(AuditHead(id=_HEAD, **_Head()._asdict()))
+        with suppress(IntegrityError), session.begin_nested():  # another session may be first
+            session.add(AuditHead(id=_HEAD_ID, **_Head()._asdict()))
         row = session.execute(statement).one()
     return _Head(*row)
 
 
-def _follow(session: Session, head: _Head) -> Verified:
-    """Check the chain from its first entry to the one that the head names."""
+def _verify_chain(session: Session, head: _Head) -> TrailVerification:
+    """Verify the entries from the first one to the one that the head names."""
     statement = (
         select(
             AuditEntry.number,
-            # As stored: what a stranger wrote into SQLite need not be a time.
+            # Raw: what somebody wrote into a tampered SQLite file need not be a time.
             type_coerce(AuditEntry.time, NullType()),
             AuditEntry.actor,
             AuditEntry.action,
@@ -177,36 +226,36 @@ def _follow(session: Session, head: _Head) -> Verified:
         )
         .where(AuditEntry.number.between(1, head.number))
         .order_by(AuditEntry.number)
-        .execution_options(yield_per=_AT_ONCE)
+        .execution_options(yield_per=_ROWS_PER_FETCH)
     )
-    reached = _Head()
+    last = _Head()
     with session.execute(statement) as rows:
         for row in rows:
-            entry, seal = _Sealed._make(row[:-1]), row[-1]
-            why = _fault(entry, seal, reached)
-            if why:
-                return Verified(reached.number, reached.seal, reached.number + 1, why)
-            reached = _Head(reached.number + 1, seal)
-    if reached.number < head.number:
-        return Verified(reached.number, reached.seal, reached.number + 1, "it is missing")
-    return Verified(reached.number, reached.seal, None, None)
+            entry, seal = _SealedEntry._make(row[:-1]), row[-1]
+            reason = _find_fault(entry, seal, last)
+            if reason:
+                return TrailVerification(last.number, last.seal, last.number + 1, reason)
+            last = _Head(last.number + 1, seal)
+    if last.number < head.number:
+        return TrailVerification(last.number, last.seal, last.number + 1, "it is missing")
+    return TrailVerification(last.number, last.seal, None, None)
 
 
-def _fault(entry: _Sealed, seal: str, before: _Head) -> str | None:
-    if entry.number != before.number + 1:
+def _find_fault(entry: _SealedEntry, seal: str, last: _Head) -> str | None:
+    if entry.number != last.number + 1:
         return "it is missing"
-    if entry.before != before.seal:
-        return "it does not follow the entry before it"
+    if entry.before != last.seal:
+        return "it does not continue the chain of the entry before it"
     try:
-        same = entry.seal() == seal
+        intact = entry.seal() == seal
     except (TypeError, ValueError):
-        same = False
-    return None if same else "it is not as it was sealed"
+        intact = False
+    return None if intact else "its content does not match its seal"
 
 
-def _outside(session: Session) -> int | None:
-    """Return the first number that the head does not cover, in one look at both."""
-    last = select(AuditHead.number).where(AuditHead.id == _HEAD).scalar_subquery()
+def _first_outside_head(session: Session) -> int | None:
+    """Return the first number that the head does not cover, read together with the head."""
+    last = select(AuditHead.number).where(AuditHead.id == _HEAD_ID).scalar_subquery()
     outside = or_(AuditEntry.number < 1, AuditEntry.number > func.coalesce(last, 0))
     return session.scalar(select(func.min(AuditEntry.number)).where(outside))
 
@@ -216,6 +265,6 @@ def _as_json(value: object) -> str:
 
 
 def _in_utc(time: datetime | str) -> str:
-    if not isinstance(time, datetime):  # SQLite's text, which is UTC without saying so
+    if not isinstance(time, datetime):  # raw text of SQLite: UTC without an offset
         time = datetime.fromisoformat(time).replace(tzinfo=UTC)
     return time.astimezone(UTC).isoformat(timespec="microseconds")
