@@ -1,1 +1,1 @@
-"""The hospital around a Reading: intake, durable queue, worklist, accounts, audit, and the API."""
+"""The clinic around a reading: intake, queue, worklist, accounts, audit trail and API."""

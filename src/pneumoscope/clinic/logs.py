@@ -1,15 +1,15 @@
-"""What the processes of a clinic log to standard error."""
+"""Logging of a clinic's processes."""
 
 import logging
 import time
 
 
-def log_in_one_format() -> None:
-    """Log from here on: when (UTC), how grave, from where in the program, what."""
+def configure_logging() -> None:
+    """Log to standard error: time (UTC), level, logger and message."""
     handler = logging.StreamHandler()
-    form = logging.Formatter(
+    formatter = logging.Formatter(
         "%(asctime)s.%(msecs)03dZ %(levelname)s %(name)s: %(message)s", "%Y-%m-%dT%H:%M:%S"
     )
-    form.converter = time.gmtime
-    handler.setFormatter(form)
+    formatter.converter = time.gmtime
+    handler.setFormatter(formatter)
     logging.basicConfig(handlers=[handler])

@@ -1,3 +1,5 @@
+"""Browser sessions and API tokens."""
+
 from datetime import UTC, datetime, timedelta
 from hashlib import sha256
 
@@ -6,7 +8,7 @@ from sqlalchemy import select
 
 from pneumoscope.clinic.identity.accounts import Actor, Role, create_user, end_sessions
 from pneumoscope.clinic.identity.credentials import (
-    SignedIn,
+    ActiveSession,
     actor_of_session,
     actor_of_token,
     close_session,
@@ -22,7 +24,7 @@ from pneumoscope.support.errors import ClinicError
 
 NOW = datetime(2026, 11, 25, 12, 0, tzinfo=UTC)
 MINUTE = timedelta(minutes=1)
-MOMENT = timedelta(microseconds=1)
+TICK = timedelta(microseconds=1)
 
 
 def _add(database: Database, name: str = "anna", role: Role = Role.CLINICIAN) -> Actor:
@@ -40,7 +42,7 @@ def _touch(database: Database, token: str, now: datetime) -> None:
         touch(session, token, now)
 
 
-def _signed_in(database: Database, token: str, now: datetime) -> SignedIn | None:
+def _active_session(database: Database, token: str, now: datetime) -> ActiveSession | None:
     with database.reading() as session:
         return actor_of_session(session, token, now)
 
@@ -50,25 +52,28 @@ def _issue(database: Database, actor: Actor, days: int = 30) -> tuple[str, str]:
         return issue_token(session, actor.user_id, "script", NOW, days)
 
 
-def _by_token(database: Database, token: str, now: datetime) -> Actor | None:
+def _actor_of_token(database: Database, token: str, now: datetime) -> Actor | None:
     with database.reading() as session:
         return actor_of_token(session, token, now)
 
 
-def _deactivate_alone(database: Database, actor: Actor) -> None:
+def _set_inactive(database: Database, actor: Actor) -> None:
+    """Deactivate an account without ending its sessions and tokens."""
     with database.writing() as session:
         session.get_one(User, actor.user_id).active = False
 
 
-def test_a_session_gives_back_who_opened_it_with_its_csrf_token(database: Database) -> None:
+def test_a_session_returns_its_user_and_csrf_token(database: Database) -> None:
     anna, ben = _add(database), _add(database, "ben")
     with database.writing() as session:
         token, csrf = open_session(session, anna, NOW)
-        of_ben, csrf_of_ben = open_session(session, ben, NOW)
-    assert len({token, csrf, of_ben, csrf_of_ben}) == 4
+        token_of_ben, csrf_of_ben = open_session(session, ben, NOW)
+    assert len({token, csrf, token_of_ben, csrf_of_ben}) == 4
     assert min(len(token), len(csrf)) >= 43  # 256 bits at 6 bits a character
-    assert _signed_in(database, token, NOW) == SignedIn(anna, csrf, touch_due=False)
-    assert _signed_in(database, of_ben, NOW) == SignedIn(ben, csrf_of_ben, touch_due=False)
+    assert _active_session(database, token, NOW) == ActiveSession(anna, csrf, touch_due=False)
+    assert _active_session(database, token_of_ben, NOW) == ActiveSession(
+        ben, csrf_of_ben, touch_due=False
+    )
 
 
 def test_the_database_holds_only_hashes_of_tokens(database: Database) -> None:
@@ -85,104 +90,105 @@ def test_the_database_holds_only_hashes_of_tokens(database: Database) -> None:
 
 
 @pytest.mark.parametrize("token", ["", "x", "\x00", "pns_", "a" * 10_000])
-def test_a_token_that_nobody_was_given_opens_nothing(database: Database, token: str) -> None:
+def test_an_invalid_token_signs_nobody_in(database: Database, token: str) -> None:
     _open(database, _add(database))
-    assert _signed_in(database, token, NOW) is None
-    assert _by_token(database, token, NOW) is None
+    assert _active_session(database, token, NOW) is None
+    assert _actor_of_token(database, token, NOW) is None
 
 
-def test_a_session_ends_after_15_minutes_of_no_use(database: Database) -> None:
+def test_a_session_ends_after_15_idle_minutes(database: Database) -> None:
     token = _open(database, _add(database))
-    assert _signed_in(database, token, NOW + 15 * MINUTE - MOMENT) is not None
-    assert _signed_in(database, token, NOW + 15 * MINUTE) is None
+    assert _active_session(database, token, NOW + 15 * MINUTE - TICK) is not None
+    assert _active_session(database, token, NOW + 15 * MINUTE) is None
 
 
-def test_a_session_that_is_used_goes_on_and_one_that_has_ended_does_not(
+def test_use_prolongs_a_session_but_revives_no_expired_one(
     database: Database,
 ) -> None:
     token = _open(database, _add(database))
     _touch(database, token, NOW + 14 * MINUTE)
-    assert _signed_in(database, token, NOW + 28 * MINUTE) is not None
+    assert _active_session(database, token, NOW + 28 * MINUTE) is not None
     _touch(database, token, NOW + 29 * MINUTE)
-    assert _signed_in(database, token, NOW + 29 * MINUTE) is None
+    assert _active_session(database, token, NOW + 29 * MINUTE) is None
 
 
 def test_a_session_ends_after_12_hours_of_use(database: Database) -> None:
     token = _open(database, _add(database))
     for passed in range(10, 12 * 60, 10):
         _touch(database, token, NOW + passed * MINUTE)
-    assert _signed_in(database, token, NOW + 12 * 60 * MINUTE - MOMENT) is not None
-    assert _signed_in(database, token, NOW + 12 * 60 * MINUTE) is None
+    assert _active_session(database, token, NOW + 12 * 60 * MINUTE - TICK) is not None
+    assert _active_session(database, token, NOW + 12 * 60 * MINUTE) is None
 
 
-def test_use_is_to_be_written_down_once_a_minute(database: Database) -> None:
+def test_the_time_of_last_use_is_due_once_a_minute(database: Database) -> None:
     def is_due(now: datetime) -> bool:
-        signed_in = _signed_in(database, token, now)
-        assert signed_in is not None
-        return signed_in.touch_due
+        active_session = _active_session(database, token, now)
+        assert active_session is not None
+        return active_session.touch_due
 
     token = _open(database, _add(database))
-    assert not is_due(NOW + MINUTE - MOMENT)
+    assert not is_due(NOW + MINUTE - TICK)
     assert is_due(NOW + MINUTE)
     _touch(database, token, NOW + MINUTE)
-    assert not is_due(NOW + 2 * MINUTE - MOMENT)
+    assert not is_due(NOW + 2 * MINUTE - TICK)
 
 
-def test_a_session_that_is_closed_is_closed_alone(database: Database) -> None:
+def test_closing_a_session_leaves_the_others_open(database: Database) -> None:
     anna = _add(database)
     closed, other = _open(database, anna), _open(database, anna)
     with database.writing() as session:
         close_session(session, closed)
-    assert _signed_in(database, closed, NOW) is None
-    assert _signed_in(database, other, NOW) is not None
+    assert _active_session(database, closed, NOW) is None
+    assert _active_session(database, other, NOW) is not None
 
 
-def test_all_sessions_of_a_user_end_and_of_no_other(database: Database) -> None:
+def test_ending_sessions_affects_one_user_only(database: Database) -> None:
     anna, ben = _add(database), _add(database, "ben")
-    of_anna, of_ben = [_open(database, anna), _open(database, anna)], _open(database, ben)
+    tokens_of_anna = [_open(database, anna), _open(database, anna)]
+    token_of_ben = _open(database, ben)
     with database.writing() as session:
         end_sessions(session, anna.user_id)
-    assert [_signed_in(database, token, NOW) for token in of_anna] == [None, None]
-    assert _signed_in(database, of_ben, NOW) is not None
+    assert [_active_session(database, token, NOW) for token in tokens_of_anna] == [None, None]
+    assert _active_session(database, token_of_ben, NOW) is not None
 
 
-def test_sessions_that_have_run_out_are_removed_by_the_next(database: Database) -> None:
+def test_opening_a_session_deletes_expired_ones(database: Database) -> None:
     anna = _add(database)
     _open(database, anna)
-    held, opened = (
+    open_token, new_token = (
         _open(database, anna, NOW + 5 * MINUTE),
         _open(database, anna, NOW + 15 * MINUTE),
     )
     with database.reading() as session:
-        kept = set(session.scalars(select(UserSession.token_sha256)))
-    assert kept == {sha256(token.encode()).hexdigest() for token in (held, opened)}
+        stored = set(session.scalars(select(UserSession.token_sha256)))
+    assert stored == {sha256(token.encode()).hexdigest() for token in (open_token, new_token)}
 
 
-def test_credentials_of_who_is_not_active_do_not_hold(database: Database) -> None:
+def test_credentials_of_inactive_users_are_invalid(database: Database) -> None:
     anna = _add(database)
     cookie, (_, token) = _open(database, anna), _issue(database, anna)
-    _deactivate_alone(database, anna)
-    assert _signed_in(database, cookie, NOW) is None
-    assert _by_token(database, token, NOW) is None
+    _set_inactive(database, anna)
+    assert _active_session(database, cookie, NOW) is None
+    assert _actor_of_token(database, token, NOW) is None
 
 
-def test_an_api_token_signs_in_until_its_last_day_is_over(database: Database) -> None:
+def test_an_api_token_is_valid_until_it_expires(database: Database) -> None:
     pacs = _add(database, "pacs", Role.SERVICE)
     _, token = _issue(database, pacs, days=30)
     assert token.startswith("pns_")
     assert len(token) >= 4 + 43
-    assert _by_token(database, token, NOW + timedelta(days=30) - MOMENT) == pacs
-    assert _by_token(database, token, NOW + timedelta(days=30)) is None
+    assert _actor_of_token(database, token, NOW + timedelta(days=30) - TICK) == pacs
+    assert _actor_of_token(database, token, NOW + timedelta(days=30)) is None
 
 
-def test_an_api_token_that_is_revoked_is_revoked_alone(database: Database) -> None:
+def test_revoking_an_api_token_leaves_the_others_valid(database: Database) -> None:
     pacs = _add(database, "pacs", Role.SERVICE)
     (first_id, first), (_, second) = _issue(database, pacs), _issue(database, pacs)
     for later in (NOW, NOW + MINUTE):
         with database.writing() as session:
             revoke_token(session, first_id, later)
-    assert _by_token(database, first, NOW) is None
-    assert _by_token(database, second, NOW) == pacs
+    assert _actor_of_token(database, first, NOW) is None
+    assert _actor_of_token(database, second, NOW) == pacs
     with database.reading() as session:
         assert session.get_one(ApiToken, first_id).revoked == NOW
 
@@ -192,34 +198,34 @@ def test_a_users_tokens_are_listed_newest_first(database: Database) -> None:
     with database.writing() as session:
         for number in range(3):
             issue_token(session, pacs.user_id, f"script {number}", NOW + number * MINUTE, 1)
-        issue_token(session, other.user_id, "of another", NOW, 1)
+        issue_token(session, other.user_id, "other", NOW, 1)
     with database.reading() as session:
         names = [token.name for token in tokens_of(session, pacs.user_id)]
     assert names == ["script 2", "script 1", "script 0"]
 
 
 @pytest.mark.parametrize("days", [-1, 0, 367, 10**12])
-def test_an_api_token_for_ever_is_refused(database: Database, days: int) -> None:
+def test_an_api_token_must_expire_within_366_days(database: Database, days: int) -> None:
     anna = _add(database)
     with pytest.raises(ClinicError, match="days"):
         _issue(database, anna, days)
 
 
 @pytest.mark.parametrize("name", ["", "x" * 101, "a\x00b"])
-def test_an_api_token_without_a_name_is_refused(database: Database, name: str) -> None:
+def test_an_api_token_needs_a_valid_name(database: Database, name: str) -> None:
     anna = _add(database)
     with pytest.raises(ClinicError, match="name"), database.writing() as session:
         issue_token(session, anna.user_id, name, NOW, 1)
 
 
-def test_nobody_gets_no_api_token(database: Database) -> None:
+def test_only_active_users_get_an_api_token(database: Database) -> None:
     anna = _add(database)
-    _deactivate_alone(database, anna)
-    for nobody in (anna, Actor("0" * 32, "nobody", Role.SERVICE)):
+    _set_inactive(database, anna)
+    for user in (anna, Actor("0" * 32, "unknown", Role.SERVICE)):
         with pytest.raises(ClinicError, match="no active user"):
-            _issue(database, nobody)
+            _issue(database, user)
 
 
-def test_a_token_that_is_not_there_cannot_be_revoked(database: Database) -> None:
+def test_revoking_an_unknown_token_is_an_error(database: Database) -> None:
     with pytest.raises(ClinicError, match="no API token"), database.writing() as session:
         revoke_token(session, "0" * 32, NOW)

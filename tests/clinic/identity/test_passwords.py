@@ -1,3 +1,5 @@
+"""Password strength and hashing."""
+
 import random
 import threading
 import time
@@ -11,15 +13,15 @@ import pytest
 
 from pneumoscope.clinic.identity.passwords import (
     hash_password,
-    is_outdated,
-    matches,
+    needs_rehash,
     require_strong_password,
+    verify_password,
 )
 from pneumoscope.support.errors import ClinicError
 
 
 @pytest.mark.parametrize("length", [15, 16, 64, 127, 128])
-def test_passwords_of_15_to_128_characters_will_do(length: int) -> None:
+def test_passwords_of_15_to_128_characters_are_accepted(length: int) -> None:
     require_strong_password(("four words and a number 7, " * 10)[:length], "anna")
 
 
@@ -29,15 +31,13 @@ def test_shorter_and_longer_passwords_are_refused(length: int) -> None:
         require_strong_password(("abcdefg hijk" * 22)[:length], "anna")
 
 
-def test_blanks_in_a_row_count_as_one() -> None:
+def test_repeated_spaces_count_as_one_character() -> None:
     with pytest.raises(ClinicError, match="15 to 128"):
-        require_strong_password(
-            "xkq vth   wzj bn", "anna"
-        )  # 14 characters without two of the blanks
+        require_strong_password("xkq vth   wzj bn", "anna")  # 14 without repeated spaces
     require_strong_password("xkq vth   wzj bnr", "anna")
 
 
-def test_a_character_of_many_bytes_counts_as_one() -> None:
+def test_length_counts_characters_not_bytes() -> None:
     with pytest.raises(ClinicError, match="15 to 128"):
         require_strong_password("äöüßéèêñçøåæ漢字", "anna")  # 14 characters, 30 bytes
     require_strong_password("äöüßéèêñçøåæ漢字 ", "anna")
@@ -46,13 +46,13 @@ def test_a_character_of_many_bytes_counts_as_one() -> None:
 @pytest.mark.parametrize(
     "kind", ["abcdefghijklm", "ABCDEFGHIJKLM", "0123456789", "!§$%&/()=?*#", "äöüéèêñçøåæ"]
 )
-def test_no_kind_of_character_is_asked_for(kind: str) -> None:
+def test_no_kind_of_character_is_required(kind: str) -> None:
     draw = random.Random(7)
     for _ in range(50):
         require_strong_password("".join(draw.choices(kind, k=24)), "xavier")
 
 
-# Walks over the keyboard, and the commonest short passwords made long as people do it.
+# Keyboard walks, and common short passwords extended in typical ways.
 @pytest.mark.parametrize(
     "password",
     [
@@ -85,16 +85,16 @@ def test_common_passwords_are_refused(password: str) -> None:
         "GrossGross2026!",
     ],
 )
-def test_names_of_the_place_are_refused(password: str) -> None:
+def test_names_of_the_clinic_and_its_sites_are_refused(password: str) -> None:
     with pytest.raises(ClinicError, match="easily guessed"):
         require_strong_password(password, "anna gross", ["St Verena", "Ward 7"])
 
 
-def test_names_of_another_place_are_words_like_others() -> None:
+def test_part_of_a_site_name_is_allowed_in_a_strong_password() -> None:
     require_strong_password("verena fed the grey horse", "anna", ["St Verena"])
 
 
-def test_what_follows_the_72nd_character_is_not_looked_at() -> None:
+def test_only_the_first_72_characters_are_estimated() -> None:
     for password in ("four words and a number 7" + "a" * 103, "xkq vth wzj bnr" * 8):
         require_strong_password(password, "anna")
     with pytest.raises(ClinicError, match="easily guessed"):
@@ -104,7 +104,7 @@ def test_what_follows_the_72nd_character_is_not_looked_at() -> None:
 @pytest.mark.parametrize(
     "password", ["a" * 20, "abababababababa", "1234123412341234", "AaAaAabBbBbBcCd"]
 )
-def test_a_few_characters_over_and_over_are_refused(password: str) -> None:
+def test_passwords_that_repeat_a_few_characters_are_refused(password: str) -> None:
     with pytest.raises(ClinicError, match="repeats"):
         require_strong_password(password, "anna")
 
@@ -112,13 +112,13 @@ def test_a_few_characters_over_and_over_are_refused(password: str) -> None:
 @pytest.mark.parametrize(
     "password", ["my name is Anna M.", "ANNAannaANNA 1234", "ａｎｎａ in wide type"]
 )
-def test_the_users_name_is_refused_however_it_is_written(password: str) -> None:
+def test_the_user_name_is_refused_in_any_spelling(password: str) -> None:
     with pytest.raises(ClinicError, match="name") as caught:
         require_strong_password(password, "anna")
     assert "anna" not in str(caught.value).lower()
 
 
-def test_what_is_kept_is_argon2id_with_a_salt_of_its_own() -> None:
+def test_hashes_are_argon2id_with_individual_salts() -> None:
     first, second = hash_password("correct horse battery"), hash_password("correct horse battery")
     assert first != second
     parameters = argon2.extract_parameters(first)
@@ -126,43 +126,43 @@ def test_what_is_kept_is_argon2id_with_a_salt_of_its_own() -> None:
     assert argon2.PasswordHasher().verify(second, "correct horse battery")
 
 
-def test_a_password_matches_however_its_accents_are_typed() -> None:
+def test_a_password_matches_in_any_unicode_normalization() -> None:
     composed, decomposed = "caf\u00e9 au lait, merci", "cafe\u0301 au lait, merci"
-    assert matches(decomposed, hash_password(composed))
-    assert not matches("cafe au lait, merci", hash_password(composed))
+    assert verify_password(decomposed, hash_password(composed))
+    assert not verify_password("cafe au lait, merci", hash_password(composed))
 
 
-def test_a_hash_of_fewer_rounds_is_outdated() -> None:
-    assert is_outdated(argon2.PasswordHasher(time_cost=1).hash("correct horse battery"))
-    assert not is_outdated(argon2.PasswordHasher().hash("correct horse battery"))
+def test_a_hash_with_weaker_parameters_needs_a_rehash() -> None:
+    assert needs_rehash(argon2.PasswordHasher(time_cost=1).hash("correct horse battery"))
+    assert not needs_rehash(argon2.PasswordHasher().hash("correct horse battery"))
 
 
-def test_no_more_than_four_are_hashed_at_once() -> None:
-    running, most = 0, 0
-    counting = threading.Lock()
+def test_at_most_four_passwords_are_hashed_simultaneously() -> None:
+    running, maximum = 0, 0
+    lock = threading.Lock()
     hash_, verify = argon2.PasswordHasher.hash, argon2.PasswordHasher.verify
 
-    def counted(call: Callable[..., Any]) -> Callable[..., Any]:
-        def counts(*given: object) -> object:
-            nonlocal running, most
-            with counting:
+    def count_calls(call: Callable[..., Any]) -> Callable[..., Any]:
+        def wrapper(*args: object) -> object:
+            nonlocal running, maximum
+            with lock:
                 running += 1
-                most = max(most, running)
-            time.sleep(0.05)  # so that they meet
+                maximum = max(maximum, running)
+            time.sleep(0.05)  # so that the calls overlap
             try:
-                return call(*given)
+                return call(*args)
             finally:
-                with counting:
+                with lock:
                     running -= 1
 
-        return counts
+        return wrapper
 
-    kept = hash_password("correct horse battery")
+    stored = hash_password("correct horse battery")
     with (
-        patch.object(argon2.PasswordHasher, "hash", counted(hash_)),
-        patch.object(argon2.PasswordHasher, "verify", counted(verify)),
+        patch.object(argon2.PasswordHasher, "hash", count_calls(hash_)),
+        patch.object(argon2.PasswordHasher, "verify", count_calls(verify)),
         ThreadPoolExecutor(12) as pool,
     ):
-        assert all(pool.map(lambda _: matches("correct horse battery", kept), range(6)))
+        assert all(pool.map(lambda _: verify_password("correct horse battery", stored), range(6)))
         list(pool.map(hash_password, ["correct horse battery"] * 6))
-    assert most == 4
+    assert maximum == 4

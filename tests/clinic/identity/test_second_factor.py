@@ -1,3 +1,5 @@
+"""Time-based one-time passwords and recovery codes."""
+
 from base64 import b64decode
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
@@ -13,7 +15,7 @@ from sqlalchemy import select
 from pneumoscope.clinic.identity import second_factor
 from pneumoscope.clinic.identity.accounts import Actor, Role, create_user
 from pneumoscope.clinic.identity.passwords import hash_password
-from pneumoscope.clinic.identity.sign_in import Asked, check_password, sign_in
+from pneumoscope.clinic.identity.sign_in import Challenge, check_password, sign_in
 from pneumoscope.clinic.storage.database import Database
 from pneumoscope.clinic.storage.secret_box import SecretBox
 from pneumoscope.clinic.storage.tables import RecoveryCode, SecondFactor
@@ -23,7 +25,7 @@ PASSWORD = "correct horse battery staple"
 
 pytestmark = pytest.mark.usefixtures("quick_hashes")
 
-# RFC 6238, appendix B, for SHA-1: the last six of the eight digits, and the moment they are of.
+# RFC 6238, appendix B, for SHA-1: last six of the eight digits, by Unix time.
 SECRET = "GEZDGNBVGY3TQOJQGEZDGNBVGY3TQOJQ"
 CODES = {1111111109: "081804", 1234567890: "005924", 2000000000: "279037"}
 NOW = datetime.fromtimestamp(1111111109, UTC)
@@ -37,7 +39,7 @@ def key_file(tmp_path: Path) -> Path:
 
 
 @pytest.fixture
-def vault(key_file: Path) -> SecretBox:
+def secret_box(key_file: Path) -> SecretBox:
     return SecretBox(key_file)
 
 
@@ -49,170 +51,183 @@ def anna(database: Database) -> Actor:
 
 
 @pytest.fixture
-def recovery(database: Database, vault: SecretBox, anna: Actor) -> list[str]:
-    """Give anna the second factor of the standard's examples; return its recovery codes."""
+def recovery(database: Database, secret_box: SecretBox, anna: Actor) -> list[str]:
+    """Activate the standard's example secret for anna; return the recovery codes."""
     with patch.object(pyotp, "random_base32", lambda: SECRET), database.writing() as session:
-        second_factor.begin(session, vault, anna.user_id, NOW)
+        second_factor.begin_enrolment(session, secret_box, anna.user_id, NOW)
     with database.writing() as session:
-        return second_factor.confirm_enrolment(session, vault, anna.user_id, CODES[1111111109], NOW)
+        return second_factor.confirm_enrolment(
+            session, secret_box, anna.user_id, CODES[1111111109], NOW
+        )
 
 
 def _sign_in(
-    database: Database, vault: SecretBox, code: str | None, now: datetime, password: str = PASSWORD
-) -> Actor | Asked | None:
-    compared = check_password(database, "anna", password)
+    database: Database,
+    secret_box: SecretBox,
+    code: str | None,
+    now: datetime,
+    password: str = PASSWORD,
+) -> Actor | Challenge | None:
+    check = check_password(database, "anna", password)
     with database.writing() as session:
-        return sign_in(session, vault, compared, now, code)
+        return sign_in(session, secret_box, check, now, code)
 
 
-def test_the_codes_are_those_of_the_standard(
-    database: Database, vault: SecretBox, anna: Actor, recovery: list[str]
+def test_codes_match_the_test_vectors_of_rfc_6238(
+    database: Database, secret_box: SecretBox, anna: Actor, recovery: list[str]
 ) -> None:
     for moment, code in list(CODES.items())[1:]:
-        assert _sign_in(database, vault, code, datetime.fromtimestamp(moment, UTC)) == anna
+        assert _sign_in(database, secret_box, code, datetime.fromtimestamp(moment, UTC)) == anna
 
 
-def test_a_second_factor_counts_once_a_code_has_confirmed_it(
-    database: Database, vault: SecretBox, anna: Actor
+def test_a_second_factor_is_active_once_confirmed_with_a_code(
+    database: Database, secret_box: SecretBox, anna: Actor
 ) -> None:
     with patch.object(pyotp, "random_base32", lambda: SECRET), database.writing() as session:
-        second_factor.begin(session, vault, anna.user_id, NOW)
-    assert _sign_in(database, vault, None, NOW) == anna
+        second_factor.begin_enrolment(session, secret_box, anna.user_id, NOW)
+    assert _sign_in(database, secret_box, None, NOW) == anna
     for code in ("081805", "", "0818040", "٠٨١٨٠٤", CODES[1234567890]):
-        with database.writing() as session, pytest.raises(ClinicError, match="not the code"):
-            second_factor.confirm_enrolment(session, vault, anna.user_id, code, NOW)
+        with (
+            database.writing() as session,
+            pytest.raises(ClinicError, match="not the current"),
+        ):
+            second_factor.confirm_enrolment(session, secret_box, anna.user_id, code, NOW)
     with database.writing() as session:
-        second_factor.confirm_enrolment(session, vault, anna.user_id, "081 804", NOW)
-    assert _sign_in(database, vault, None, NOW) is Asked.CODE
-    with database.writing() as session, pytest.raises(ClinicError, match="begin to set one up"):
-        second_factor.confirm_enrolment(session, vault, anna.user_id, CODES[1111111109], NOW)
+        second_factor.confirm_enrolment(session, secret_box, anna.user_id, "081 804", NOW)
+    assert _sign_in(database, secret_box, None, NOW) is Challenge.CODE
+    with (
+        database.writing() as session,
+        pytest.raises(ClinicError, match="no second factor"),
+    ):
+        second_factor.confirm_enrolment(session, secret_box, anna.user_id, CODES[1111111109], NOW)
 
 
-def test_one_that_counts_is_not_replaced_without_being_ended(
-    database: Database, vault: SecretBox, anna: Actor, recovery: list[str]
+def test_an_active_second_factor_cannot_be_replaced(
+    database: Database, secret_box: SecretBox, anna: Actor, recovery: list[str]
 ) -> None:
     with database.writing() as session, pytest.raises(ClinicError, match="already"):
-        second_factor.begin(session, vault, anna.user_id, NOW)
-    assert _sign_in(database, vault, None, LATER) is Asked.CODE
+        second_factor.begin_enrolment(session, secret_box, anna.user_id, NOW)
+    assert _sign_in(database, secret_box, None, LATER) is Challenge.CODE
 
 
-def test_no_code_is_taken_twice_nor_an_older_one(
-    database: Database, vault: SecretBox, anna: Actor, recovery: list[str]
+def test_used_and_older_codes_are_rejected(
+    database: Database, secret_box: SecretBox, anna: Actor, recovery: list[str]
 ) -> None:
-    assert _sign_in(database, vault, CODES[1111111109], NOW) is None  # it has confirmed the factor
+    assert _sign_in(database, secret_box, CODES[1111111109], NOW) is None  # used for the enrolment
     device = pyotp.TOTP(SECRET)
-    assert _sign_in(database, vault, device.at(LATER), LATER) == anna
-    assert _sign_in(database, vault, device.at(LATER), LATER + STEP) is None
-    assert _sign_in(database, vault, device.at(LATER - STEP), LATER) is None
-    assert _sign_in(database, vault, device.at(LATER + STEP), LATER) == anna
+    assert _sign_in(database, secret_box, device.at(LATER), LATER) == anna
+    assert _sign_in(database, secret_box, device.at(LATER), LATER + STEP) is None
+    assert _sign_in(database, secret_box, device.at(LATER - STEP), LATER) is None
+    assert _sign_in(database, secret_box, device.at(LATER + STEP), LATER) == anna
 
 
-def test_a_code_holds_for_a_clock_that_is_half_a_minute_wrong_and_no_more(
-    database: Database, vault: SecretBox, anna: Actor, recovery: list[str]
+def test_codes_tolerate_a_clock_error_of_one_step(
+    database: Database, secret_box: SecretBox, anna: Actor, recovery: list[str]
 ) -> None:
     code = pyotp.TOTP(SECRET).at(LATER)
-    for wrong in (-2, 2):
-        assert _sign_in(database, vault, code, LATER + wrong * STEP) is None
-    assert _sign_in(database, vault, code, LATER + STEP) == anna
+    for steps in (-2, 2):
+        assert _sign_in(database, secret_box, code, LATER + steps * STEP) is None
+    assert _sign_in(database, secret_box, code, LATER + STEP) == anna
 
 
-def test_wrong_codes_lock_and_a_password_alone_does_not_begin_anew(
-    database: Database, vault: SecretBox, anna: Actor, recovery: list[str]
+def test_wrong_codes_lock_and_a_password_alone_does_not_reset_the_count(
+    database: Database, secret_box: SecretBox, anna: Actor, recovery: list[str]
 ) -> None:
     code = pyotp.TOTP(SECRET).at(LATER)
     for _ in range(4):
-        assert _sign_in(database, vault, "000000", LATER) is None
-        assert _sign_in(database, vault, None, LATER) is Asked.CODE
-    assert _sign_in(database, vault, "000000", LATER) is None
-    assert _sign_in(database, vault, None, LATER) is None
-    assert _sign_in(database, vault, code, LATER) is None
-    free = LATER + timedelta(minutes=15)
-    assert _sign_in(database, vault, pyotp.TOTP(SECRET).at(free), free) == anna
+        assert _sign_in(database, secret_box, "000000", LATER) is None
+        assert _sign_in(database, secret_box, None, LATER) is Challenge.CODE
+    assert _sign_in(database, secret_box, "000000", LATER) is None
+    assert _sign_in(database, secret_box, None, LATER) is None
+    assert _sign_in(database, secret_box, code, LATER) is None
+    unlocked = LATER + timedelta(minutes=15)
+    assert _sign_in(database, secret_box, pyotp.TOTP(SECRET).at(unlocked), unlocked) == anna
 
 
-def test_a_code_is_not_looked_at_without_the_password(
-    database: Database, vault: SecretBox, anna: Actor, recovery: list[str]
+def test_a_wrong_password_does_not_use_a_code_up(
+    database: Database, secret_box: SecretBox, anna: Actor, recovery: list[str]
 ) -> None:
-    code = pyotp.TOTP(SECRET).at(LATER)
-    for one in (code, recovery[0]):
-        assert _sign_in(database, vault, one, LATER, "not the password at all") is None
-        assert _sign_in(database, vault, one, LATER) == anna
+    for code in (pyotp.TOTP(SECRET).at(LATER), recovery[0]):
+        assert _sign_in(database, secret_box, code, LATER, "not the password at all") is None
+        assert _sign_in(database, secret_box, code, LATER) == anna
 
 
-def test_a_recovery_code_works_once_however_it_is_typed(
-    database: Database, vault: SecretBox, anna: Actor, recovery: list[str]
+def test_a_recovery_code_works_once_in_any_spelling(
+    database: Database, secret_box: SecretBox, anna: Actor, recovery: list[str]
 ) -> None:
     assert len(set(recovery)) == 10
-    assert all(len(one.replace("-", "")) == 24 for one in recovery)
+    assert all(len(code.replace("-", "")) == 24 for code in recovery)
     typed = recovery[3].replace("-", " ").lower()
-    assert _sign_in(database, vault, typed, LATER) == anna
-    assert _sign_in(database, vault, recovery[3], LATER) is None
+    assert _sign_in(database, secret_box, typed, LATER) == anna
+    assert _sign_in(database, secret_box, recovery[3], LATER) is None
     with database.reading() as session:
-        assert second_factor.recovery_codes_left(session, anna.user_id) == 9
-        kept = set(session.scalars(select(RecoveryCode.code_sha256)))
-    assert sha256(recovery[0].replace("-", "").encode()).hexdigest() in kept
+        assert second_factor.count_recovery_codes(session, anna.user_id) == 9
+        stored = set(session.scalars(select(RecoveryCode.code_sha256)))
+    assert sha256(recovery[0].replace("-", "").encode()).hexdigest() in stored
 
 
-def test_the_recovery_codes_of_another_are_none(
-    database: Database, vault: SecretBox, anna: Actor, recovery: list[str]
+def test_recovery_codes_of_another_user_are_rejected(
+    database: Database, secret_box: SecretBox, anna: Actor, recovery: list[str]
 ) -> None:
     with database.writing() as session:
         ben = create_user(session, "ben", Role.CLINICIAN, hash_password(PASSWORD), NOW)
-        device = pyotp.TOTP(second_factor.begin(session, vault, ben.user_id, LATER))
-        others = second_factor.confirm_enrolment(session, vault, ben.user_id, device.at(LATER), LATER)
-    assert _sign_in(database, vault, others[0], LATER) is None
+        device = pyotp.TOTP(second_factor.begin_enrolment(session, secret_box, ben.user_id, LATER))
+        codes_of_ben = second_factor.confirm_enrolment(
+            session, secret_box, ben.user_id, device.at(LATER), LATER
+        )
+    assert _sign_in(database, secret_box, codes_of_ben[0], LATER) is None
 
 
-def test_who_has_none_any_more_signs_in_with_the_password_alone(
-    database: Database, vault: SecretBox, anna: Actor, recovery: list[str]
+def test_after_removal_the_password_alone_signs_in(
+    database: Database, secret_box: SecretBox, anna: Actor, recovery: list[str]
 ) -> None:
     with database.writing() as session:
         second_factor.remove(session, anna.user_id)
-    assert _sign_in(database, vault, None, LATER) == anna
+    assert _sign_in(database, secret_box, None, LATER) == anna
     with database.reading() as session:
         assert session.scalars(select(SecondFactor)).all() == []
         assert session.scalars(select(RecoveryCode)).all() == []
 
 
-def test_of_those_who_come_with_one_code_at_once_one_is_signed_in(
-    database: Database, vault: SecretBox, anna: Actor, recovery: list[str]
+def test_of_simultaneous_sign_ins_with_one_code_only_one_succeeds(
+    database: Database, secret_box: SecretBox, anna: Actor, recovery: list[str]
 ) -> None:
     barrier = Barrier(4)
 
-    def come(code: str) -> bool:
+    def succeeds(code: str) -> bool:
         barrier.wait()
-        return _sign_in(database, vault, code, LATER) == anna
+        return _sign_in(database, secret_box, code, LATER) == anna
 
     with ThreadPoolExecutor(4) as pool:
         for code in (pyotp.TOTP(SECRET).at(LATER), recovery[0]):
-            assert sum(pool.map(come, [code] * 4)) == 1
+            assert sum(pool.map(succeeds, [code] * 4)) == 1
 
 
 def test_the_secret_is_not_in_the_database(
-    database: Database, vault: SecretBox, anna: Actor, recovery: list[str]
+    database: Database, secret_box: SecretBox, anna: Actor, recovery: list[str]
 ) -> None:
     with database.reading() as session:
-        kept = session.scalars(select(SecondFactor.secret)).one()
-    assert SECRET not in kept
-    assert SECRET.encode() not in b64decode(kept, b"-_")
-    assert vault.open(kept, anna.user_id) == SECRET
+        stored = session.scalars(select(SecondFactor.secret)).one()
+    assert SECRET not in stored
+    assert SECRET.encode() not in b64decode(stored, b"-_")
+    assert secret_box.open(stored, anna.user_id) == SECRET
 
 
-def test_the_second_factor_of_another_is_none_in_this_row(
-    database: Database, vault: SecretBox, anna: Actor, recovery: list[str]
+def test_a_secret_copied_from_another_user_is_rejected(
+    database: Database, secret_box: SecretBox, anna: Actor, recovery: list[str]
 ) -> None:
-    """Who can write to the database cannot sign in as anna with a device of theirs."""
+    """Write access to the database is not enough to sign in as anna with another device."""
     with database.writing() as session:
         ben = create_user(session, "ben", Role.CLINICIAN, hash_password(PASSWORD), NOW)
-        device = pyotp.TOTP(second_factor.begin(session, vault, ben.user_id, LATER))
+        device = pyotp.TOTP(second_factor.begin_enrolment(session, secret_box, ben.user_id, LATER))
         session.flush()
-        theirs = session.get_one(SecondFactor, ben.user_id).secret
-        session.get_one(SecondFactor, anna.user_id).secret = theirs
-    assert _sign_in(database, vault, device.at(LATER), LATER) is None
+        secret_of_ben = session.get_one(SecondFactor, ben.user_id).secret
+        session.get_one(SecondFactor, anna.user_id).secret = secret_of_ben
+    assert _sign_in(database, secret_box, device.at(LATER), LATER) is None
 
 
 @pytest.mark.parametrize("key", [None, b"", b"no key", 43 * b"A" + b"="])
-def test_without_the_key_a_recovery_code_signs_in_and_the_log_says_what_to_do(
+def test_without_the_key_only_recovery_codes_work_and_the_log_says_what_to_do(
     database: Database,
     anna: Actor,
     recovery: list[str],
@@ -220,32 +235,33 @@ def test_without_the_key_a_recovery_code_signs_in_and_the_log_says_what_to_do(
     key: bytes | None,
     caplog: pytest.LogCaptureFixture,
 ) -> None:
-    known = key_file.read_bytes()
+    original_key = key_file.read_bytes()
     key_file.unlink()
     if key is not None:
         key_file.write_bytes(key)
-    vault = SecretBox(key_file)
+    secret_box = SecretBox(key_file)
     code = pyotp.TOTP(SECRET).at(LATER)
-    assert _sign_in(database, vault, code, LATER) is None
-    (said,) = caplog.messages
-    assert anna.user_id in said
-    assert str(key_file) in said
-    assert "bring" in said
-    assert _sign_in(database, vault, recovery[0], LATER) == anna
-    key_file.write_bytes(known)
-    assert _sign_in(database, vault, code, LATER) == anna
+    assert _sign_in(database, secret_box, code, LATER) is None
+    (message,) = caplog.messages
+    assert anna.user_id in message
+    assert str(key_file) in message
+    assert "restore" in message
+    assert _sign_in(database, secret_box, recovery[0], LATER) == anna
+    key_file.write_bytes(original_key)
+    assert _sign_in(database, secret_box, code, LATER) == anna
 
 
-def test_secrets_that_were_kept_as_they_are_are_sealed(
-    database: Database, vault: SecretBox, anna: Actor, recovery: list[str]
+def test_secrets_stored_unsealed_are_sealed(
+    database: Database, secret_box: SecretBox, anna: Actor, recovery: list[str]
 ) -> None:
     with database.writing() as session:
         session.get_one(SecondFactor, anna.user_id).secret = SECRET
-    for _ in range(2):  # what is sealed stays as it is
+    for _ in range(2):  # sealed secrets stay as they are
         with database.writing() as session:
-            second_factor.seal_plain(session, vault)
+            second_factor.seal_unsealed_secrets(session, secret_box)
     with database.reading() as session:
         assert (
-            vault.open(session.scalars(select(SecondFactor.secret)).one(), anna.user_id) == SECRET
+            secret_box.open(session.scalars(select(SecondFactor.secret)).one(), anna.user_id)
+            == SECRET
         )
-    assert _sign_in(database, vault, pyotp.TOTP(SECRET).at(LATER), LATER) == anna
+    assert _sign_in(database, secret_box, pyotp.TOTP(SECRET).at(LATER), LATER) == anna

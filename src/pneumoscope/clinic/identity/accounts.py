@@ -1,4 +1,4 @@
-"""Accounts: who may use the clinic, and in which role."""
+"""User accounts and their roles."""
 
 import unicodedata
 from collections.abc import Sequence
@@ -19,11 +19,11 @@ from pneumoscope.clinic.storage.database import Database
 from pneumoscope.clinic.storage.tables import ApiToken, Identity, Site, User, UserSession
 from pneumoscope.support.errors import ClinicError
 
-_LONGEST_NAME = 100
+_MAX_NAME_LENGTH = 100
 
 
 class Role(StrEnum):
-    """What a user may do; ``service`` is another program, which has API tokens alone."""
+    """Role of a user; a ``service`` is another program, which signs in with API tokens only."""
 
     CLINICIAN = "clinician"
     REVIEWER = "reviewer"
@@ -33,7 +33,7 @@ class Role(StrEnum):
 
 @dataclass(frozen=True)
 class Actor:
-    """Who does something: a user that has proved who they are."""
+    """Authenticated user."""
 
     user_id: str
     name: str
@@ -41,128 +41,131 @@ class Actor:
 
 
 def actor_of(user: User) -> Actor:
-    """Return the user as the one who acts."""
+    """Return a user as an authenticated one."""
     return Actor(user.id, user.name, Role(user.role))
 
 
-def new_password(database: Database, name: str, password: str) -> PasswordHash:
-    """Return what to keep of a new password of a user; before the transaction that keeps it.
+def hash_new_password(database: Database, name: str, password: str) -> PasswordHash:
+    """Check the strength of a user's new password and return its hash.
+
+    Call it before the transaction that stores the hash: hashing is slow.
 
     Raises
     ------
     ClinicError
-        If the password is easily guessed.
+        If the password is too weak.
     """
     with database.reading() as session:
         sites = session.scalars(select(Site.name)).all()
-    require_strong_password(password, _kept_name(name), sites)
+    require_strong_password(password, _normalize_name(name), sites)
     return hash_password(password)
 
 
 def create_user(
     session: Session, name: str, role: Role, password: PasswordHash | None, now: datetime
 ) -> Actor:
-    """Add a user.
+    """Create a user.
 
     Parameters
     ----------
     session
-        In a transaction that writes.
+        Session in a write transaction.
     name
-        To sign in with; kept in lower case, so that ``Anna`` and ``ANNA`` are the same.
+        Sign-in name; stored in lower case, so that ``Anna`` and ``ANNA`` are the same user.
     role
-        What the user may do.
+        Role of the user.
     password
-        Of `new_password`; None for those who sign in elsewhere, or by token alone.
+        Hash from `hash_new_password`; None for users of the single sign-on and for services.
     now
-        With a time zone.
+        Time of creation, with a time zone.
 
     Raises
     ------
     ClinicError
-        If the name is taken or is none.
+        If the name is taken or not allowed.
 
     Examples
     --------
     >>> from datetime import UTC
     >>> from pneumoscope.clinic.storage.database import Database
     >>> database = Database(f"sqlite:///{getfixture('tmp_path')}/clinic.db")
-    >>> password = new_password(database, "Anna", "four words and a number 7")
+    >>> password = hash_new_password(database, "Anna", "four words and a number 7")
     >>> with database.writing() as session:
     ...     anna = create_user(session, "Anna", Role.REVIEWER, None, datetime.now(UTC))
     ...     set_role(session, anna.user_id, Role.CLINICIAN)
     ...     set_password(session, anna.user_id, password)
     >>> with database.reading() as session:
-    ...     print([(user.name, user.role) for user in users(session)])
+    ...     print([(user.name, user.role) for user in list_users(session)])
     [('anna', 'clinician')]
     """
-    name = _kept_name(name)
-    if not _can_be_a_name(name):
+    name = _normalize_name(name)
+    if not _is_valid_name(name):
         raise ClinicError(
-            f"the user's name is empty, longer than {_LONGEST_NAME} characters, or has some that "
-            "cannot be seen; choose another"
+            f"the user name must have 1 to {_MAX_NAME_LENGTH} printable characters; choose another"
         )
     user = User(name=name, role=role, password_hash=password, created=now)
     try:
         with session.begin_nested():
             session.add(user)
     except IntegrityError as error:
-        raise ClinicError("there is a user of this name; choose another name") from error
+        raise ClinicError("this user name is taken; choose another") from error
     return actor_of(user)
 
 
-def users(session: Session) -> Sequence[User]:
-    """Return all users by name, also those that are not active."""
+def list_users(session: Session) -> Sequence[User]:
+    """Return all users, inactive ones included, sorted by name."""
     return session.scalars(select(User).order_by(User.name)).all()
 
 
 def set_password(
-    session: Session, user_id: str, password: PasswordHash, keep: str | None = None
+    session: Session, user_id: str, password: PasswordHash, keep_session: str | None = None
 ) -> None:
-    """Give a user another password, of `new_password`: it ends the user's sessions and lock-out.
+    """Change a user's password; this ends the user's sessions and any lockout.
 
     Parameters
     ----------
     session
-        In a transaction that writes.
+        Session in a write transaction.
     user_id
-        Of the user.
+        Identifier of the user.
     password
-        What is kept of it.
-    keep
-        Digest of a session's token: that one stays.
+        Hash from `hash_new_password`.
+    keep_session
+        Digest of the token of a session to keep open.
 
     Raises
     ------
     ClinicError
         If there is no such user.
     """
-    user = _user(session, user_id)
+    user = _get_user(session, user_id)
     user.password_hash = password
     user.failures, user.locked_until = 0, None
-    end_sessions(session, user_id, keep)
+    end_sessions(session, user_id, keep_session)
 
 
 def set_role(session: Session, user_id: str, role: Role) -> None:
-    """Give a user another role, which holds from the user's next request on.
+    """Change a user's role, with effect from the user's next request.
 
     Raises
     ------
     ClinicError
-        If there is no such user, or nobody would be left to administer.
+        If there is no such user, or the user is the last administrator.
     """
     if role is not Role.ADMINISTRATOR:
-        _keep_an_administrator(session, but=user_id)
-    _user(session, user_id).role = role
+        _require_another_administrator(session, user_id)
+    _get_user(session, user_id).role = role
 
 
 def deactivate(session: Session, user_id: str, now: datetime) -> None:
-    """Let a user in no more: the sessions end, the API tokens are revoked, what was done stays.
+    """Deactivate an account for good: its sessions end and its API tokens are revoked.
+
+    The row stays, for the user's judgements and audit entries.
 
     Raises
     ------
     ClinicError
-        If there is no such user, or nobody would be left to administer.
+        If there is no such user, or the user is the last administrator.
 
     Examples
     --------
@@ -175,8 +178,8 @@ def deactivate(session: Session, user_id: str, now: datetime) -> None:
     Traceback (most recent call last):
     pneumoscope.support.errors.ClinicError: this is the last administrator; make another ...
     """
-    _keep_an_administrator(session, but=user_id)
-    _user(session, user_id).active = False
+    _require_another_administrator(session, user_id)
+    _get_user(session, user_id).active = False
     end_sessions(session, user_id)
     session.execute(
         update(ApiToken)
@@ -185,54 +188,59 @@ def deactivate(session: Session, user_id: str, now: datetime) -> None:
     )
 
 
-def has_identity(session: Session, user_id: str) -> bool:
-    """Return whether a user signs in by the single sign-on."""
-    known = select(Identity.user_id).where(Identity.user_id == user_id)
-    return session.scalars(known).one_or_none() is not None
+def uses_single_sign_on(session: Session, user_id: str) -> bool:
+    """Return whether a user signs in with the single sign-on."""
+    identity = select(Identity.user_id).where(Identity.user_id == user_id)
+    return session.scalars(identity).one_or_none() is not None
 
 
-def end_sessions(session: Session, user_id: str, keep: str | None = None) -> None:
-    """Sign a user out of every browser, but for the one whose session's digest is given."""
+def end_sessions(session: Session, user_id: str, keep_session: str | None = None) -> None:
+    """End all sessions of a user, except the one with the given token digest."""
     session.execute(
         delete(UserSession).where(
-            UserSession.user_id == user_id, UserSession.token_sha256 != (keep or "")
+            UserSession.user_id == user_id, UserSession.token_sha256 != (keep_session or "")
         )
     )
 
 
-def by_name(session: Session, name: str, *, lock: bool = False) -> User | None:
-    """Return the user of a name, however it is written; locked for the transaction on demand."""
-    name = _kept_name(name)
-    if not _can_be_a_name(name):  # PostgreSQL would refuse the question itself
+def user_by_name(session: Session, name: str, *, lock: bool = False) -> User | None:
+    """Return the user of a name in any spelling; with ``lock``, locked for the transaction."""
+    name = _normalize_name(name)
+    if not _is_valid_name(name):  # PostgreSQL would reject a query with NUL
         return None
-    wanted = select(User).where(User.name == name)
-    return session.scalars(wanted.with_for_update() if lock else wanted).one_or_none()
+    statement = select(User).where(User.name == name)
+    return session.scalars(statement.with_for_update() if lock else statement).one_or_none()
 
 
-def _kept_name(name: str) -> str:
-    """Return the one form of a name that may be written in several."""
+def _normalize_name(name: str) -> str:
+    """Return a name in its stored spelling: compatibility-normalised and case-folded."""
     folded = unicodedata.normalize("NFKC", name).casefold()
     return " ".join(unicodedata.normalize("NFKC", folded).split())
 
 
-def _can_be_a_name(name: str) -> bool:
-    return 0 < len(name) <= _LONGEST_NAME and name.isprintable()
+def _is_valid_name(name: str) -> bool:
+    return 0 < len(name) <= _MAX_NAME_LENGTH and name.isprintable()
 
 
-def _user(session: Session, user_id: str) -> User:
+def _get_user(session: Session, user_id: str) -> User:
     user = session.get(User, user_id)
     if user is None:
-        raise ClinicError("there is no user of this identifier; look it up in the list of users")
+        raise ClinicError("there is no user with this identifier; see the list of users")
     return user
 
 
-def _keep_an_administrator(session: Session, *, but: str) -> None:
-    """Refuse to lose the last one; locked, so that two cannot remove each other at once."""
+def _require_another_administrator(session: Session, user_id: str) -> None:
+    """Raise ClinicError if a user is the last administrator.
+
+    The rows are locked, so that two administrators cannot remove each other at the same time.
+    """
     administrators = session.scalars(
         select(User.id)
         .where(User.role == Role.ADMINISTRATOR, User.active)
         .order_by(User.id)
         .with_for_update()
     ).all()
-    if administrators == [but]:
-        raise ClinicError("this is the last administrator; make another user one first")
+    if administrators == [user_id]:
+        raise ClinicError(
+            "this is the last administrator; make another user an administrator first"
+        )

@@ -1,6 +1,7 @@
-"""What proves who sends a request: a browser's session, or a program's API token.
+"""Credentials of requests: browser sessions and API tokens.
 
-Both are 256 random bits of which only the SHA-256 is kept: who reads the database can use none.
+Tokens are 256 random bits. Only their SHA-256 is stored, so a stolen database contains none that
+can be used.
 """
 
 import secrets
@@ -17,49 +18,50 @@ from pneumoscope.clinic.storage.table_base import new_id
 from pneumoscope.clinic.storage.tables import ApiToken, User, UserSession
 from pneumoscope.support.errors import ClinicError
 
-UNUSED_FOR = timedelta(minutes=15)
-"""A session ends when it was not used for so long."""
+SESSION_IDLE = timedelta(minutes=15)
+"""Time without a request after which a session ends."""
 
-IN_ALL = timedelta(hours=12)
-"""A session ends so long after signing in, used or not."""
+SESSION_LIFETIME = timedelta(hours=12)
+"""Time after signing in at which a session ends, used or not."""
 
 TOKEN_PREFIX = "pns_"
-"""By which those who search files for secrets know an API token."""
+"""Prefix of API tokens, by which secret scanners recognise them."""
 
-MOST_DAYS = 366
-"""That an API token may be valid."""
+MAX_TOKEN_DAYS = 366
+"""Longest lifetime of an API token."""
 
-_TOUCH_EVERY = timedelta(minutes=1)
-_LONGEST_NAME = 100
+_TOUCH_INTERVAL = timedelta(minutes=1)
+_MAX_NAME_LENGTH = 100
 
 
 @dataclass(frozen=True)
 class Browser:
-    """By what people know a session of theirs again."""
+    """Browser of a session, for its user to recognise."""
 
     address: str | None = None
+    """IP address."""
     agent: str | None = None
-    """What it calls itself."""
+    """User-Agent header."""
 
 
 @dataclass(frozen=True)
-class SignedIn:
-    """A browser's session that holds."""
+class ActiveSession:
+    """Valid session of a browser."""
 
     actor: Actor
     csrf: str
-    """What a form or script of our own pages sends along, and no other site can."""
+    """CSRF token, which only the server's own pages can send along."""
     touch_due: bool
-    """Whether its last use is to be written down: `touch`, in a transaction that writes."""
+    """Whether the time of last use is due for an update; see `touch`."""
 
 
 def new_token() -> str:
-    """Return 256 random bits as text that fits into an URL and a cookie."""
+    """Return 256 random bits as text that is safe in URLs and cookies."""
     return secrets.token_urlsafe(32)
 
 
 def digest(token: str) -> str:
-    """Return what is kept of a token: its SHA-256 in hexadecimal.
+    """Return the SHA-256 of a token in hexadecimal, the form in which it is stored.
 
     Examples
     --------
@@ -72,10 +74,10 @@ def digest(token: str) -> str:
 def open_session(
     session: Session, actor: Actor, now: datetime, browser: Browser | None = None
 ) -> tuple[str, str]:
-    """Return the token of a new session, for its cookie, and its CSRF token.
+    """Open a session and return its token, for the cookie, and its CSRF token.
 
-    It belongs into the transaction that signed the actor in: a change of password at the same
-    moment then ends it too. The actor's sessions that have run out are removed.
+    Call it in the transaction that signed the actor in, so that a simultaneous change of the
+    password ends this session too. Expired sessions of the actor are deleted.
 
     Examples
     --------
@@ -89,19 +91,19 @@ def open_session(
     ...     token, csrf = open_session(session, anna, now)
     >>> with database.reading() as session:
     ...     print(actor_of_session(session, token, now).actor == anna)
-    ...     print(actor_of_session(session, token, now + UNUSED_FOR))
+    ...     print(actor_of_session(session, token, now + SESSION_IDLE))
     True
     None
     >>> with database.writing() as session:
     ...     touch(session, token, now + timedelta(minutes=10))
-    ...     print(actor_of_session(session, token, now + UNUSED_FOR) is None)
+    ...     print(actor_of_session(session, token, now + SESSION_IDLE) is None)
     ...     close_session(session, token)
     ...     print(actor_of_session(session, token, now))
     False
     None
     """
     session.execute(
-        delete(UserSession).where(UserSession.user_id == actor.user_id, not_(_holds(now)))
+        delete(UserSession).where(UserSession.user_id == actor.user_id, not_(_is_open(now)))
     )
     token, csrf = new_token(), new_token()
     browser = browser or Browser()
@@ -119,44 +121,44 @@ def open_session(
     return token, csrf
 
 
-def actor_of_session(session: Session, token: str, now: datetime) -> SignedIn | None:
-    """Return who is signed in by a session's token, or None if it does not hold any more."""
-    found = session.execute(
+def actor_of_session(session: Session, token: str, now: datetime) -> ActiveSession | None:
+    """Return the open session with a token, or None."""
+    row = session.execute(
         select(User, UserSession.csrf, UserSession.last_seen)
         .join(UserSession, UserSession.user_id == User.id)
-        .where(UserSession.token_sha256 == digest(token), User.active, _holds(now))
+        .where(UserSession.token_sha256 == digest(token), User.active, _is_open(now))
     ).one_or_none()
-    if found is None:
+    if row is None:
         return None
-    user, csrf, last_seen = found
-    return SignedIn(actor_of(user), csrf, touch_due=last_seen <= now - _TOUCH_EVERY)
+    user, csrf, last_seen = row
+    return ActiveSession(actor_of(user), csrf, touch_due=last_seen <= now - _TOUCH_INTERVAL)
 
 
 def touch(session: Session, token: str, now: datetime) -> None:
-    """Write down that a session was used now; one that has run out stays so."""
+    """Set the time of last use of a session that has not expired."""
     session.execute(
         update(UserSession)
-        .where(UserSession.token_sha256 == digest(token), _holds(now))
+        .where(UserSession.token_sha256 == digest(token), _is_open(now))
         .values(last_seen=now)
     )
 
 
 def close_session(session: Session, token: str) -> None:
-    """Sign one browser out; `accounts.end_sessions` signs out all of a user's."""
+    """End the session with a token; `accounts.end_sessions` ends all sessions of a user."""
     session.execute(delete(UserSession).where(UserSession.token_sha256 == digest(token)))
 
 
 def sessions_of(session: Session, user_id: str, now: datetime) -> Sequence[UserSession]:
-    """Return a user's sessions that hold, the one that was used last first."""
+    """Return a user's open sessions, most recently used first."""
     return session.scalars(
         select(UserSession)
-        .where(UserSession.user_id == user_id, _holds(now))
+        .where(UserSession.user_id == user_id, _is_open(now))
         .order_by(UserSession.last_seen.desc(), UserSession.token_sha256)
     ).all()
 
 
 def end_session(session: Session, user_id: str, session_id: str) -> bool:
-    """End one of a user's sessions, by its identifier; tell whether there was such a one.
+    """End the session of a user with an identifier; return whether there was one.
 
     Examples
     --------
@@ -168,9 +170,9 @@ def end_session(session: Session, user_id: str, session_id: str) -> bool:
     >>> with database.writing() as session:
     ...     anna = create_user(session, "anna", Role.CLINICIAN, None, now)
     ...     _ = open_session(session, anna, now, Browser("192.0.2.7", "Firefox"))
-    ...     one = sessions_of(session, anna.user_id, now)[0]
-    ...     print(one.address, end_session(session, anna.user_id, session_id(one)))
-    ...     print(end_session(session, anna.user_id, session_id(one)))
+    ...     opened = sessions_of(session, anna.user_id, now)[0]
+    ...     print(opened.address, end_session(session, anna.user_id, session_id(opened)))
+    ...     print(end_session(session, anna.user_id, session_id(opened)))
     192.0.2.7 True
     False
     """
@@ -180,33 +182,33 @@ def end_session(session: Session, user_id: str, session_id: str) -> bool:
     return session.scalars(ended.returning(UserSession.csrf)).first() is not None
 
 
-def session_id(one: UserSession) -> str:
-    """Return the identifier of a session: a part of what is kept of its token, of no use for it."""
-    return one.token_sha256[:32]
+def session_id(user_session: UserSession) -> str:
+    """Return the identifier of a session: part of its token's digest, useless for signing in."""
+    return user_session.token_sha256[:32]
 
 
 def issue_token(
     session: Session, user_id: str, name: str, now: datetime, days: int
 ) -> tuple[str, str]:
-    """Return the identifier of a new API token, and the token, which is shown this once.
+    """Issue an API token; return its identifier and the token, which cannot be shown again.
 
     Parameters
     ----------
     session
-        In a transaction that writes.
+        Session in a write transaction.
     user_id
-        As whom it signs in.
+        User whom the token signs in.
     name
-        By which its owner knows it again.
+        Name by which its owner recognises the token.
     now
-        With a time zone.
+        Time of issue, with a time zone.
     days
-        That it is valid, 1 to 366.
+        Lifetime in days, 1 to 366.
 
     Raises
     ------
     ClinicError
-        If there is no such active user, or the name or the days are out of range.
+        If there is no such active user, or the name or the lifetime is out of range.
 
     Examples
     --------
@@ -221,18 +223,21 @@ def issue_token(
     ...     print(token[:4], actor_of_token(session, token, now) == pacs)
     ...     revoke_token(session, token_id, now)
     ...     print(actor_of_token(session, token, now))
-    ...     print([one.name for one in tokens_of(session, pacs.user_id)])
+    ...     print([api_token.name for api_token in tokens_of(session, pacs.user_id)])
     pns_ True
     None
     ['archive']
     """
-    if not 1 <= days <= MOST_DAYS:
-        raise ClinicError(f"an API token is valid for 1 to {MOST_DAYS} days; choose so many")
-    if not (0 < len(name) <= _LONGEST_NAME and name.isprintable()):
-        raise ClinicError(f"the name of an API token has 1 to {_LONGEST_NAME} visible characters")
+    if not 1 <= days <= MAX_TOKEN_DAYS:
+        raise ClinicError(f"choose a lifetime of 1 to {MAX_TOKEN_DAYS} days")
+    if not (0 < len(name) <= _MAX_NAME_LENGTH and name.isprintable()):
+        raise ClinicError(
+            f"the name of an API token must have 1 to {_MAX_NAME_LENGTH} printable characters; "
+            "choose another"
+        )
     user = session.get(User, user_id)
     if user is None or not user.active:
-        raise ClinicError("there is no active user of this identifier to issue an API token to")
+        raise ClinicError("there is no active user with this identifier; see the list of users")
     token = TOKEN_PREFIX + new_token()
     issued = ApiToken(
         id=new_id(),
@@ -247,7 +252,7 @@ def issue_token(
 
 
 def actor_of_token(session: Session, token: str, now: datetime) -> Actor | None:
-    """Return as whom an API token signs in, or None if it does not hold any more."""
+    """Return the user of a valid API token, or None."""
     user = session.scalars(
         select(User)
         .join(ApiToken, ApiToken.user_id == User.id)
@@ -257,16 +262,16 @@ def actor_of_token(session: Session, token: str, now: datetime) -> Actor | None:
 
 
 def users_of_tokens(session: Session, digests: Collection[str], now: datetime) -> dict[str, Actor]:
-    """Return who is signed in by which of many sessions and API tokens, those that still hold.
+    """Return the users of those sessions and API tokens that are valid, by the token's digest.
 
     Parameters
     ----------
     session
-        To look with.
+        Database session.
     digests
-        Of the tokens, as `digest` gives them.
+        Digests of the tokens, from `digest`.
     now
-        With a time zone.
+        Current time, with a time zone.
 
     Examples
     --------
@@ -280,14 +285,15 @@ def users_of_tokens(session: Session, digests: Collection[str], now: datetime) -
     ...     cookie, _ = open_session(session, anna, now)
     ...     _, token = issue_token(session, anna.user_id, "script", now, days=1)
     ...     session.flush()
-    ...     found = users_of_tokens(session, [digest(one) for one in (cookie, token, "other")], now)
-    ...     print(found == {digest(cookie): anna, digest(token): anna})
+    ...     digests = [digest(secret) for secret in (cookie, token, "invalid")]
+    ...     actors = users_of_tokens(session, digests, now)
+    ...     print(actors == {digest(cookie): anna, digest(token): anna})
     True
     """
     by_session = (
         select(UserSession.token_sha256, User)
         .join(User, UserSession.user_id == User.id)
-        .where(UserSession.token_sha256.in_(digests), User.active, _holds(now))
+        .where(UserSession.token_sha256.in_(digests), User.active, _is_open(now))
     )
     by_token = (
         select(ApiToken.token_sha256, User)
@@ -295,28 +301,30 @@ def users_of_tokens(session: Session, digests: Collection[str], now: datetime) -
         .where(ApiToken.token_sha256.in_(digests), User.active, _is_valid(now))
     )
     return {
-        proof: actor_of(user)
+        token_sha256: actor_of(user)
         for statement in (by_session, by_token)
-        for proof, user in session.execute(statement)
+        for token_sha256, user in session.execute(statement)
     }
 
 
 def revoke_token(session: Session, token_id: str, now: datetime) -> None:
-    """Let an API token in no more.
+    """Revoke an API token.
 
     Raises
     ------
     ClinicError
-        If there is none of this identifier.
+        If there is no token with this identifier.
     """
     token = session.get(ApiToken, token_id)
     if token is None:
-        raise ClinicError("there is no API token of this identifier; look it up in the list")
+        raise ClinicError(
+            "there is no API token with this identifier; see the user's list of tokens"
+        )
     token.revoked = token.revoked or now
 
 
 def tokens_of(session: Session, user_id: str) -> Sequence[ApiToken]:
-    """Return a user's API tokens, the newest first, also those that do not hold any more."""
+    """Return a user's API tokens, revoked and expired ones included, newest first."""
     return session.scalars(
         select(ApiToken)
         .where(ApiToken.user_id == user_id)
@@ -324,8 +332,11 @@ def tokens_of(session: Session, user_id: str) -> Sequence[ApiToken]:
     ).all()
 
 
-def _holds(now: datetime) -> ColumnElement[bool]:
-    return and_(UserSession.last_seen > now - UNUSED_FOR, UserSession.created > now - IN_ALL)
+def _is_open(now: datetime) -> ColumnElement[bool]:
+    return and_(
+        UserSession.last_seen > now - SESSION_IDLE,
+        UserSession.created > now - SESSION_LIFETIME,
+    )
 
 
 def _is_valid(now: datetime) -> ColumnElement[bool]:

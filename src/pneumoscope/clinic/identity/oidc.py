@@ -1,6 +1,7 @@
-"""OpenID Connect: what the hospital's single sign-on says of who signs in.
+"""OpenID Connect client for the hospital's single sign-on.
 
-The authorization code flow with PKCE, state and nonce, by Authlib; signatures by joserfc.
+It uses the authorization code flow with PKCE, state and nonce (Authlib); joserfc verifies the
+signatures.
 """
 
 import logging
@@ -22,58 +23,61 @@ from joserfc.jwk import KeySet
 from joserfc.jws import JWSRegistry
 
 from pneumoscope.clinic.identity.accounts import Role
-from pneumoscope.clinic.settings import SignOn
+from pneumoscope.clinic.identity.oidc_settings import OidcSettings
 from pneumoscope.support.errors import ClinicError
 
-CALLBACK = "/v1/oidc/callback"
-"""Where the single sign-on sends browsers back to; it must know this address."""
+CALLBACK_PATH = "/v1/oidc/callback"
+"""Path of the redirect URI, which must be registered with the identity provider."""
 
 _ALGORITHMS = [kind + size for kind in ("RS", "PS", "ES") for size in ("256", "384", "512")]
-"""Those with a public key: neither ``none``, nor one that signs with a key that all know."""
+"""Public-key signature algorithms only: neither ``none`` nor HMAC with a shared secret."""
 
-_KEPT_FOR = 600.0
-"""Seconds that the issuer's documents are kept: a key that it gives up holds no longer here."""
+_METADATA_SECONDS = 600.0
+"""Time for which the issuer's metadata and keys are cached, and so a withdrawn key is accepted."""
 
-_PATIENCE = 10.0
-"""Seconds for an answer of the issuer's."""
+_TIMEOUT_SECONDS = 10.0
+"""Timeout of requests to the issuer."""
 
-_LEEWAY = 60
-"""Seconds that its clock may differ from ours."""
+_LEEWAY_SECONDS = 60
+"""Tolerated difference between the issuer's clock and this host's."""
 
 log = logging.getLogger(__name__)
 
 
 class IssuerError(ClinicError):
-    """The single sign-on cannot be reached, or what it says cannot be trusted."""
+    """Identity provider that cannot be reached, or whose answer cannot be trusted."""
 
 
 @dataclass(frozen=True, slots=True)
-class Person:
-    """Who has signed in there; ``role`` is None where nothing that is said of them tells one."""
+class ExternalUser:
+    """User authenticated by the identity provider."""
 
     subject: str
+    """Identifier at the issuer, which never changes."""
     name: str
+    """Name to show, which may change."""
     role: Role | None
+    """Role that the claim maps to; None if it maps to none."""
 
 
 @dataclass(frozen=True, slots=True)
-class _Issuer:
-    """What the issuer says of itself."""
+class _Metadata:
+    """Metadata of the issuer, from its discovery document."""
 
-    authorization: str
-    token: str
+    authorization_url: str
+    token_url: str
     keys: KeySet
-    authentication: str
+    client_authentication: str
     fetched: float
 
 
 class Provider:
-    """The hospital's single sign-on.
+    """OpenID Provider: the hospital's single sign-on.
 
     Parameters
     ----------
     settings
-        Where it is, and as what it knows this clinic.
+        Address of the provider, and the clinic's credentials there.
 
     References
     ----------
@@ -81,65 +85,64 @@ class Provider:
     Exchange, 2015; RFC 9700, Best Current Practice for OAuth 2.0 Security, 2025.
     """
 
-    def __init__(self, settings: SignOn) -> None:
+    def __init__(self, settings: OidcSettings) -> None:
         self._settings = settings
-        self._known: _Issuer | None = None
+        self._cached: _Metadata | None = None
 
     @property
     def issuer(self) -> str:
-        """Its address, by which what it says of people is told from what others say."""
+        """Issuer URL, which distinguishes its users from those of other issuers."""
         return self._settings.issuer
 
     def authorization_url(self, state: str, nonce: str, verifier: str) -> str:
-        """Return where a browser is to be sent to.
+        """Return the URL to which a browser is redirected to sign in.
 
         Raises
         ------
         IssuerError
-            If the issuer cannot be reached, or is another one.
+            If the issuer's metadata cannot be fetched or are invalid.
         """
-        issuer = self._issuer()
-        with self._client(issuer) as client:
+        metadata = self._metadata()
+        with self._client(metadata) as client:
             url, _ = client.create_authorization_url(
-                issuer.authorization, state=state, code_verifier=verifier, nonce=nonce
+                metadata.authorization_url, state=state, code_verifier=verifier, nonce=nonce
             )
         return str(url)
 
-    def person(self, code: str, nonce: str, verifier: str) -> Person:
-        """Return who has signed in, by the code that their browser came back with.
+    def fetch_user(self, code: str, nonce: str, verifier: str) -> ExternalUser:
+        """Exchange an authorization code for the ID token and return its user.
 
         Raises
         ------
         IssuerError
-            If the issuer does not take the code, or its ID token is not in order.
+            If the issuer rejects the code, or its ID token is invalid.
         """
         try:
-            with self._client(self._issuer()) as client:
-                answer = client.fetch_token(
-                    client.metadata["token_endpoint"], code=code, code_verifier=verifier
-                )
-            claims = self._claims(answer, nonce)
+            metadata = self._metadata()
+            with self._client(metadata) as client:
+                response = client.fetch_token(metadata.token_url, code=code, code_verifier=verifier)
+            claims = self._verify_claims(response, nonce)
         except (OAuthError, HTTPError, JoseError, ValueError, KeyError, TypeError) as error:
-            log.warning("single sign-on: %s", type(error).__name__)
+            log.warning("single sign-on failed: %s", type(error).__name__)
             raise IssuerError(
-                "the single sign-on did not say who you are in a way that can be trusted; sign in "
-                "again, and if that does not help, ask those who keep it"
+                "the single sign-on gave no valid proof of who you are; sign in again, and if "
+                "that does not help, ask its administrators"
             ) from error
-        return self._person(claims)
+        return self._user_of_claims(claims)
 
-    def _person(self, claims: Mapping[str, Any]) -> Person:
-        said = claims.get(self._settings.claim)
-        held = said if isinstance(said, list) else [said]
-        role = next((role for value, role in self._settings.roles if value in held), None)
+    def _user_of_claims(self, claims: Mapping[str, Any]) -> ExternalUser:
+        claim = claims.get(self._settings.claim)
+        values = claim if isinstance(claim, list) else [claim]
+        role = next((role for value, role in self._settings.roles if value in values), None)
         subject = str(claims["sub"])
-        return Person(subject, str(claims.get("preferred_username") or subject), role)
+        return ExternalUser(subject, str(claims.get("preferred_username") or subject), role)
 
-    def _claims(self, answer: Mapping[str, Any], nonce: str) -> Mapping[str, Any]:
-        token = answer["id_token"]
+    def _verify_claims(self, response: Mapping[str, Any], nonce: str) -> Mapping[str, Any]:
+        token = response["id_token"]
         try:
-            decoded = self._decoded(token, self._issuer().keys)
-        except (InvalidKeyIdError, BadSignatureError):  # there may be new keys
-            decoded = self._decoded(token, self._issuer(anew=True).keys)
+            decoded = self._decode(token, self._metadata().keys)
+        except (InvalidKeyIdError, BadSignatureError):  # the issuer may have new keys
+            decoded = self._decode(token, self._metadata(refresh=True).keys)
         claims = CodeIDToken(
             decoded.claims,
             decoded.header,
@@ -150,66 +153,64 @@ class Provider:
             {
                 "nonce": nonce,
                 "client_id": self._settings.client_id,
-                "access_token": answer.get("access_token"),
+                "access_token": response.get("access_token"),
             },
         )
-        claims.validate(leeway=_LEEWAY)
+        claims.validate(leeway=_LEEWAY_SECONDS)
         return dict(claims)
 
-    def _decoded(self, token: str, keys: KeySet) -> jwt.Token:
+    def _decode(self, token: str, keys: KeySet) -> jwt.Token:
         return jwt.decode(
             token, keys, registry=JWSRegistry(algorithms=_ALGORITHMS, strict_check_header=False)
         )
 
-    def _issuer(self, *, anew: bool = False) -> _Issuer:
-        known = self._known
-        if known is None or anew or time.monotonic() > known.fetched + _KEPT_FOR:
+    def _metadata(self, *, refresh: bool = False) -> _Metadata:
+        metadata = self._cached
+        if metadata is None or refresh or time.monotonic() > metadata.fetched + _METADATA_SECONDS:
             try:
-                known = self._known = self._fetched()
+                metadata = self._cached = self._fetch_metadata()
             except (HTTPError, JoseError, ValueError, KeyError, TypeError) as error:
-                log.warning("single sign-on: %s", type(error).__name__)
+                log.warning("cannot fetch the single sign-on's metadata: %s", type(error).__name__)
                 raise IssuerError(
-                    "the single sign-on cannot be reached, or does not say what it should; try "
-                    "again, and if that does not help, ask those who keep it"
+                    "the single sign-on cannot be reached, or its configuration is invalid; try "
+                    "again, and if that does not help, ask its administrators"
                 ) from error
-        return known
+        return metadata
 
-    def _fetched(self) -> _Issuer:
-        with OAuth2Client(timeout=_PATIENCE) as client:
-            said = _document(client, get_well_known_url(self._settings.issuer, external=True))
-            if said["issuer"] != self._settings.issuer:
-                raise ValueError("another issuer")
+    def _fetch_metadata(self) -> _Metadata:
+        with OAuth2Client(timeout=_TIMEOUT_SECONDS) as client:
+            document = _fetch_json(client, get_well_known_url(self._settings.issuer, external=True))
+            if document["issuer"] != self._settings.issuer:
+                raise ValueError("the document is of another issuer")
             for name in ("authorization_endpoint", "token_endpoint", "jwks_uri"):
-                if not is_secure_transport(said[name]):
-                    raise ValueError("an address that is not safe")
-            keys = KeySet.import_key_set(_document(client, said["jwks_uri"]))
-        # In the body where that may be: in a header letters beyond ASCII are read in several ways.
+                if not is_secure_transport(document[name]):
+                    raise ValueError(f"{name} is not an https:// address")
+            keys = KeySet.import_key_set(_fetch_json(client, document["jwks_uri"]))
+        # In the body if possible: implementations disagree on non-ASCII characters in the header.
         post = "client_secret_post"
-        methods = said.get("token_endpoint_auth_methods_supported", [])
-        authentication = post if post in methods else "client_secret_basic"
-        return _Issuer(
-            said["authorization_endpoint"],
-            said["token_endpoint"],
+        methods = document.get("token_endpoint_auth_methods_supported", [])
+        return _Metadata(
+            document["authorization_endpoint"],
+            document["token_endpoint"],
             keys,
-            authentication,
+            post if post in methods else "client_secret_basic",
             time.monotonic(),
         )
 
-    def _client(self, issuer: _Issuer) -> OAuth2Client:
+    def _client(self, metadata: _Metadata) -> OAuth2Client:
         return OAuth2Client(
             self._settings.client_id,
             self._settings.client_secret,
-            token_endpoint_auth_method=issuer.authentication,
-            token_endpoint=issuer.token,
+            token_endpoint_auth_method=metadata.client_authentication,
             scope="openid profile",
-            redirect_uri=self._settings.address + CALLBACK,
+            redirect_uri=self._settings.address + CALLBACK_PATH,
             code_challenge_method="S256",
-            timeout=_PATIENCE,
+            timeout=_TIMEOUT_SECONDS,
         )
 
 
-def _document(client: OAuth2Client, url: str) -> Any:
-    answer = client.request("GET", url, withhold_token=True)
-    if answer.status_code != HTTPStatus.OK:
-        raise ValueError("no such document")
-    return answer.json()
+def _fetch_json(client: OAuth2Client, url: str) -> Any:
+    response = client.request("GET", url, withhold_token=True)
+    if response.status_code != HTTPStatus.OK:
+        raise ValueError(f"the issuer answers with status {response.status_code}")
+    return response.json()

@@ -1,40 +1,41 @@
-"""The one-time link with which a user chooses a password: no administrator ever knows one."""
+"""One-time links to set or reset a password, so that no administrator ever knows one."""
 
 from datetime import datetime, timedelta
 
 from sqlalchemy import delete, select
 from sqlalchemy.orm import Session
 
-from pneumoscope.clinic.identity.accounts import Actor, Role, actor_of, has_identity
+from pneumoscope.clinic.identity.accounts import Actor, Role, actor_of, uses_single_sign_on
 from pneumoscope.clinic.identity.credentials import digest, new_token
 from pneumoscope.clinic.storage.tables import PasswordLink, User
 from pneumoscope.support.errors import ClinicError
 
-VALID_FOR = timedelta(hours=24)
+LINK_LIFETIME = timedelta(hours=24)
 
-_HOLDS_NOT = (
-    "this link does not hold: it works once, for 24 hours; ask an administrator for a new one"
+_INVALID_LINK = (
+    "this link is invalid, used or expired (links work once and last 24 hours); ask an "
+    "administrator for a new one"
 )
 
 
-def password_token(session: Session, user_id: str, now: datetime) -> str:
-    """Return the token of a new link for a user, which replaces any older one.
+def create_reset_token(session: Session, user_id: str, now: datetime) -> str:
+    """Create a link for a user, in place of any older one, and return its token.
 
-    Until it is followed, what the user signs in with stays as it is.
+    The user's current password stays valid until the link is redeemed.
 
     Parameters
     ----------
     session
-        In a transaction that writes.
+        Session in a write transaction.
     user_id
-        Of a person.
+        Identifier of a person, not a service.
     now
-        With a time zone.
+        Time of creation, with a time zone.
 
     Raises
     ------
     ClinicError
-        If there is no such active person.
+        If there is no such active person, or the person uses the single sign-on.
 
     Examples
     --------
@@ -45,22 +46,22 @@ def password_token(session: Session, user_id: str, now: datetime) -> str:
     >>> now = datetime.now(UTC)
     >>> with database.writing() as session:
     ...     anna = create_user(session, "anna", Role.CLINICIAN, None, now)
-    ...     token = password_token(session, anna.user_id, now)
+    ...     token = create_reset_token(session, anna.user_id, now)
     ...     print(user_of_token(session, token, now) == redeem(session, token, now) == anna)
     True
     >>> with database.reading() as session:
     ...     user_of_token(session, token, now)
     Traceback (most recent call last):
-    pneumoscope.support.errors.ClinicError: this link does not hold: it works once...
+    pneumoscope.support.errors.ClinicError: this link is invalid, used or expired ...
     """
     user = session.get(User, user_id)
     if user is None or not user.active or user.role == Role.SERVICE:
         raise ClinicError(
-            "there is no active person of this identifier: programs sign in by API token, and an "
-            "account that was taken away stays so"
+            "there is no active person with this identifier; services sign in with API tokens, and "
+            "deactivated accounts cannot be restored"
         )
-    if has_identity(session, user_id):
-        raise ClinicError("this user signs in by the single sign-on, and by no password here")
+    if uses_single_sign_on(session, user_id):
+        raise ClinicError("this user signs in with the single sign-on and has no password here")
     session.execute(delete(PasswordLink).where(PasswordLink.user_id == user_id))
     token = new_token()
     session.add(PasswordLink(token_sha256=digest(token), user_id=user_id, created=now))
@@ -68,38 +69,38 @@ def password_token(session: Session, user_id: str, now: datetime) -> str:
 
 
 def user_of_token(session: Session, token: str, now: datetime) -> Actor:
-    """Return whose password a link is for.
+    """Return the user of a link.
 
     Raises
     ------
     ClinicError
-        If the link does not hold (any more).
+        If the link is invalid, used or expired.
     """
-    found = session.scalars(
+    user = session.scalars(
         select(User)
         .join(PasswordLink, PasswordLink.user_id == User.id)
         .where(
             PasswordLink.token_sha256 == digest(token),
-            PasswordLink.created > now - VALID_FOR,
+            PasswordLink.created > now - LINK_LIFETIME,
             User.active,
         )
     ).one_or_none()
-    if found is None:
-        raise ClinicError(_HOLDS_NOT)
-    return actor_of(found)
+    if user is None:
+        raise ClinicError(_INVALID_LINK)
+    return actor_of(user)
 
 
 def redeem(session: Session, token: str, now: datetime) -> Actor:
-    """Return whose password a link is for, and use the link up.
+    """Use a link up and return its user.
 
     Raises
     ------
     ClinicError
-        If the link does not hold (any more).
+        If the link is invalid, used or expired.
     """
     actor = user_of_token(session, token, now)
-    # Of two that follow it at once, one finds it gone.
-    gone = delete(PasswordLink).where(PasswordLink.token_sha256 == digest(token))
-    if session.scalars(gone.returning(PasswordLink.user_id)).one_or_none() is None:
-        raise ClinicError(_HOLDS_NOT)
+    # Of two simultaneous requests with the same link, only one deletes the row.
+    used = delete(PasswordLink).where(PasswordLink.token_sha256 == digest(token))
+    if session.scalars(used.returning(PasswordLink.user_id)).one_or_none() is None:
+        raise ClinicError(_INVALID_LINK)
     return actor

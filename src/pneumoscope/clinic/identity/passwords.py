@@ -1,4 +1,4 @@
-"""Passwords: which are good enough, and how they are kept."""
+"""Password strength and password hashing."""
 
 import re
 import threading
@@ -12,56 +12,55 @@ from zxcvbn import zxcvbn
 
 from pneumoscope.support.errors import ClinicError
 
-SHORTEST = 15
-"""Characters of a password that is the only factor (NIST SP 800-63B-4, 3.1.1.2)."""
+MIN_PASSWORD_LENGTH = 15
+"""For a password that is the only factor (NIST SP 800-63B-4, 3.1.1.2)."""
 
-LONGEST = 128
-"""A sentence, and not so much that hashing it keeps others waiting (OWASP ASVS 4.0.3, 2.1.2)."""
+MAX_PASSWORD_LENGTH = 128
+"""Enough for a sentence, and too short to make hashing slow (OWASP ASVS 4.0.3, 2.1.2)."""
 
-_FEWEST_DIFFERENT = 5
-_SHORTEST_NAME = 3
-"""A shorter name is in too many good passwords to say anything."""
+_MIN_DISTINCT_CHARACTERS = 5
+_MIN_CHECKED_NAME_LENGTH = 3
+"""Shorter user names occur in too many good passwords to be forbidden there."""
 
-_FEWEST_GUESSES = 1e10
-"""What withstands guessing by who has stolen the hashes of a slow function (Wheeler, 2016)."""
+_MIN_GUESSES = 1e10
+"""Number of guesses that is infeasible against stolen hashes of a slow function (Wheeler, 2016)."""
 
-_ENOUGH_TO_SEE = 72
-"""Characters from the start by which guesses are estimated: what is hard so far stays so."""
+_ESTIMATED_LENGTH = 72
+"""Characters that the estimate looks at; further ones can only make a password stronger."""
 
-_OURS = ("pneumoscope", "pneumonia", "radiology", "radiograph", "clinic", "hospital")
+_SERVICE_WORDS = ("pneumoscope", "pneumonia", "radiology", "radiograph", "clinic", "hospital")
 
 PasswordHash = NewType("PasswordHash", str)
-"""What is kept of a password, so that nobody keeps the password itself by mistake."""
+"""Hash of a password; a type of its own, so that no password is stored by mistake."""
 
 _HASHER = PasswordHasher()
-_HASHING = threading.BoundedSemaphore(4)
-"""Each hash takes 64 MiB and four threads: many who sign in at once take turns."""
+_HASHING_SLOTS = threading.BoundedSemaphore(4)
+"""Limits simultaneous hashing: each hash takes 64 MiB and four threads."""
 
-_ESTIMATES = threading.Lock()
-"""The estimator keeps the words of a call where the next one would find them."""
+_ESTIMATOR_LOCK = threading.Lock()
+"""zxcvbn keeps the word list of a call in global state."""
 
 
 def require_strong_password(password: str, name: str, sites: Iterable[str] = ()) -> None:
-    """Refuse a password that is easily guessed; which kinds of character it has is free.
+    """Raise ClinicError if a password is easily guessed; no kinds of character are prescribed.
 
-    Guessers begin with common passwords, words, names of the place, and letters in a row or over
-    and over; in how many tries they would find a password is estimated, and all those that are
-    common are found early.
+    The number of guesses is estimated (zxcvbn): attackers try common passwords, words, names of the
+    place, keyboard sequences and repetitions first.
 
     Parameters
     ----------
     password
-        As the user chose it.
+        Password as typed.
     name
-        Of the user, which must not be in it.
+        User name, which the password must not contain.
     sites
-        Names of the clinic's sites, which make it no harder to guess.
+        Names of the clinic's sites, which attackers know.
 
     Raises
     ------
     ClinicError
-        If it is too short or too long, has the name in it, repeats a few characters, or is found
-        early by who guesses.
+        If the password is too short or too long, contains the user name, repeats a few characters,
+        or needs too few guesses.
 
     References
     ----------
@@ -74,112 +73,104 @@ def require_strong_password(password: str, name: str, sites: Iterable[str] = ())
     >>> require_strong_password("four words and a number 7", "anna")
     >>> require_strong_password("Anna is my own name", "anna")
     Traceback (most recent call last):
-    pneumoscope.support.errors.ClinicError: the password has the user's name in it; ...
+    pneumoscope.support.errors.ClinicError: the password contains the user name; ...
     """
-    if len(_spaced(_normal(password))) < SHORTEST or len(_normal(password)) > LONGEST:
+    normalized = _normalize(password)
+    counted_length = len(re.sub(" +", " ", normalized))  # repeated spaces count once
+    if counted_length < MIN_PASSWORD_LENGTH or len(normalized) > MAX_PASSWORD_LENGTH:
         raise ClinicError(
-            f"the password is too short or too long; choose one of {SHORTEST} to {LONGEST} "
-            "characters, for example four or five words"
+            f"the password must have {MIN_PASSWORD_LENGTH} to {MAX_PASSWORD_LENGTH} characters; "
+            "choose four or five words, for example"
         )
-    if len(set(_folded(password))) < _FEWEST_DIFFERENT:
+    if len(set(_fold(password))) < _MIN_DISTINCT_CHARACTERS:
         raise ClinicError(
             "the password repeats a few characters; choose one with at least "
-            f"{_FEWEST_DIFFERENT} different ones"
+            f"{_MIN_DISTINCT_CHARACTERS} different ones"
         )
-    if len(name) >= _SHORTEST_NAME and _folded(name) in _folded(password):
-        raise ClinicError("the password has the user's name in it; leave the name out")
-    if _guesses(password, _words([name, *sites, *_OURS])) < _FEWEST_GUESSES:
+    if len(name) >= _MIN_CHECKED_NAME_LENGTH and _fold(name) in _fold(password):
+        raise ClinicError("the password contains the user name; leave it out")
+    if _estimate_guesses(password, _name_words([name, *sites, *_SERVICE_WORDS])) < _MIN_GUESSES:
         raise ClinicError(
-            "the password is easily guessed: it is made of common passwords, names, or letters in "
-            "a row or over and over; choose four or five words that have nothing to do with each "
-            "other"
+            "the password is easily guessed: it consists of common passwords, names, sequences or "
+            "repetitions; choose four or five unrelated words"
         )
 
 
-def _guesses(password: str, words: list[str]) -> float:
-    seen = unicodedata.normalize("NFKC", password)[:_ENOUGH_TO_SEE]
-    with _ESTIMATES:
-        return float(zxcvbn(seen, words)["guesses"])
+def _estimate_guesses(password: str, words: list[str]) -> float:
+    estimated = unicodedata.normalize("NFKC", password)[:_ESTIMATED_LENGTH]
+    with _ESTIMATOR_LOCK:
+        return float(zxcvbn(estimated, words)["guesses"])
 
 
-def _words(names: Iterable[str]) -> list[str]:
-    """Return names as guessers try them: whole, run together and word by word.
+def _name_words(names: Iterable[str]) -> list[str]:
+    """Return names as an attacker tries them: whole, without spaces, and word by word.
 
     Examples
     --------
-    >>> _words(["St Mary"])
+    >>> _name_words(["St Mary"])
     ['st mary', 'stmary', 'st', 'mary']
     """
-    tried = [
-        word
-        for name in map(_folded, names)
-        for word in (name, name.replace(" ", ""), *name.split())
+    words = [
+        word for name in map(_fold, names) for word in (name, name.replace(" ", ""), *name.split())
     ]
-    return list(dict.fromkeys(tried))
+    return list(dict.fromkeys(words))
 
 
 def hash_password(password: str) -> PasswordHash:
-    """Return what to keep of a password: its argon2id hash, with salt and parameters.
+    """Return the argon2id hash of a password, with its salt and parameters.
 
-    It takes a tenth of a second, so it does not belong into a transaction that writes.
+    Hashing takes a tenth of a second, so do it outside of write transactions.
 
     References
     ----------
     RFC 9106, Argon2 Memory-Hard Function for Password Hashing and Proof-of-Work Applications,
-    2021; the parameters are those of section 4 for little memory, the default of argon2-cffi.
+    2021; with the low-memory parameters of section 4, the default of argon2-cffi.
 
     Examples
     --------
     >>> hash_password("four words and a number 7")[:31]
     '$argon2id$v=19$m=65536,t=3,p=4$'
     """
-    with _HASHING:
-        return PasswordHash(_HASHER.hash(_normal(password)))
+    with _HASHING_SLOTS:
+        return PasswordHash(_HASHER.hash(_normalize(password)))
 
 
-def matches(password: str, password_hash: str | None) -> bool:
-    """Return whether a password is the one that was kept; where none was, the work is the same.
-
-    It takes as long as `hash_password`.
+def verify_password(password: str, password_hash: str | None) -> bool:
+    """Return whether a password matches a hash; takes as long as `hash_password` in every case.
 
     Examples
     --------
-    >>> kept = hash_password("four words and a number 7")
-    >>> matches("four words and a number 7", kept), matches("five words", kept)
+    >>> stored = hash_password("four words and a number 7")
+    >>> verify_password("four words and a number 7", stored), verify_password("five words", stored)
     (True, False)
-    >>> matches("four words and a number 7", None)
+    >>> verify_password("four words and a number 7", None)
     False
     """
     if password_hash is None:
-        hash_password(password)  # as long as it takes to compare with a hash
+        hash_password(password)  # takes the same time, so that nobody learns which names exist
         return False
     try:
-        with _HASHING:
-            return _HASHER.verify(password_hash, _normal(password))
+        with _HASHING_SLOTS:
+            return _HASHER.verify(password_hash, _normalize(password))
     except VerifyMismatchError:
         return False
 
 
-def is_outdated(password_hash: str) -> bool:
-    """Return whether a hash has other parameters than a new one would have.
+def needs_rehash(password_hash: str) -> bool:
+    """Return whether a hash was made with other parameters than those of new hashes.
 
     Examples
     --------
-    >>> is_outdated(hash_password("four words and a number 7"))
+    >>> needs_rehash(hash_password("four words and a number 7"))
     False
     """
     return _HASHER.check_needs_rehash(password_hash)
 
 
-def _normal(password: str) -> str:
+def _normalize(password: str) -> str:
     """Return the same characters for the same text, whichever keyboard it was typed on."""
     return unicodedata.normalize("NFC", password)
 
 
-def _spaced(text: str) -> str:
-    """Return what counts of a password's length: blanks in a row are one."""
-    return re.sub(" +", " ", text)
-
-
-def _folded(text: str) -> str:
+def _fold(text: str) -> str:
     return unicodedata.normalize("NFKC", text).casefold()

@@ -1,4 +1,4 @@
-"""The one-time link with which the first administrator is made: there is no default password."""
+"""One-time link to create the first administrator, in place of a default password."""
 
 from datetime import datetime, timedelta
 
@@ -11,25 +11,30 @@ from pneumoscope.clinic.identity.passwords import PasswordHash
 from pneumoscope.clinic.storage.tables import SetupLink, User
 from pneumoscope.support.errors import ClinicError
 
-VALID_FOR = timedelta(hours=24)
+LINK_LIFETIME = timedelta(hours=24)
 
 
-def setup_token(session: Session, now: datetime) -> str | None:
-    """Return the token of a new setup link, which replaces any older; None if it is not needed.
+def create_setup_token(session: Session, now: datetime) -> str | None:
+    """Create a setup link, in place of any older one, and return its token.
+
+    Returns
+    -------
+    str or None
+        None if there is an administrator already.
 
     Examples
     --------
     >>> from datetime import UTC
-    >>> from pneumoscope.clinic.identity.accounts import new_password
+    >>> from pneumoscope.clinic.identity.accounts import hash_new_password
     >>> from pneumoscope.clinic.storage.database import Database
     >>> database = Database(f"sqlite:///{getfixture('tmp_path')}/clinic.db")
     >>> now = datetime.now(UTC)
     >>> with database.writing() as session:
-    ...     token = setup_token(session, now)
-    >>> password = new_password(database, "Anna", "four words and a number 7")
+    ...     token = create_setup_token(session, now)
+    >>> password = hash_new_password(database, "Anna", "four words and a number 7")
     >>> with database.writing() as session:
-    ...     first = complete_setup(session, token, "Anna", password, now)
-    ...     print(first.name, first.role, setup_token(session, now))
+    ...     anna = complete_setup(session, token, "Anna", password, now)
+    ...     print(anna.name, anna.role, create_setup_token(session, now))
     anna administrator None
     """
     if _has_administrator(session):
@@ -43,28 +48,34 @@ def setup_token(session: Session, now: datetime) -> str | None:
 def complete_setup(
     session: Session, token: str, name: str, password: PasswordHash, now: datetime
 ) -> Actor:
-    """Make the first administrator with the token of a setup link, which is then used up.
+    """Create the first administrator with the token of a setup link, which is then used up.
 
     Raises
     ------
     ClinicError
-        If the link does not hold (any more), or the name will not do.
+        If the link is invalid, used or expired, or the name is not allowed.
     """
-    # All links are locked, so that two that are followed at once do not both see no administrator.
+    # All links are locked, so that two simultaneous setups cannot both find no administrator.
     links = session.scalars(
         select(SetupLink).order_by(SetupLink.token_sha256).with_for_update()
     ).all()
-    link = next((one for one in links if one.token_sha256 == digest(token)), None)
-    if link is None or link.used or now >= link.created + VALID_FOR or _has_administrator(session):
+    link = next((link for link in links if link.token_sha256 == digest(token)), None)
+    if (
+        link is None
+        or link.used
+        or now >= link.created + LINK_LIFETIME
+        or _has_administrator(session)
+    ):
         raise ClinicError(
-            "this setup link does not hold: it works once, for 24 hours, while there is no "
-            "administrator; start the server again for a new one, or ask one for an account"
+            "this setup link is invalid, used or expired (it works once, for 24 hours, while there "
+            "is no administrator); restart the server for a new one, or ask an administrator for "
+            "an account"
         )
     link.used = now
     return create_user(session, name, Role.ADMINISTRATOR, password, now)
 
 
 def _has_administrator(session: Session) -> bool:
-    """Tell whether anybody administers; others may have come by the single sign-on before."""
+    # Not whether there is any user: others may have come from the single sign-on first.
     administrator = select(User.id).where(User.role == Role.ADMINISTRATOR).limit(1)
     return session.scalars(administrator).first() is not None

@@ -1,4 +1,7 @@
-"""Signing in with a password, and a code: compared outside of transactions, counted in them."""
+"""Sign-in with a password and a second factor.
+
+Passwords are checked before the transaction, since that is slow; failures are counted in it.
+"""
 
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
@@ -7,150 +10,166 @@ from enum import Enum
 from sqlalchemy.orm import Session
 
 from pneumoscope.clinic.identity import second_factor
-from pneumoscope.clinic.identity.accounts import Actor, actor_of, by_name
-from pneumoscope.clinic.identity.passwords import PasswordHash, hash_password, is_outdated, matches
+from pneumoscope.clinic.identity.accounts import Actor, actor_of, user_by_name
+from pneumoscope.clinic.identity.passwords import (
+    PasswordHash,
+    hash_password,
+    needs_rehash,
+    verify_password,
+)
 from pneumoscope.clinic.storage.database import Database
 from pneumoscope.clinic.storage.secret_box import SecretBox
 from pneumoscope.clinic.storage.tables import User
 
-WRONG_IN_A_ROW = 5
-"""So many wrong passwords or codes lock an account, and so many more lock it again."""
+MAX_FAILURES = 5
+"""Wrong passwords or codes in a row that lock an account; each further five lock it again."""
 
-LOCKED_FOR = timedelta(minutes=15)
+LOCKOUT_DURATION = timedelta(minutes=15)
 
 
-class Asked(Enum):
-    """What a right password is not enough without."""
+class Challenge(Enum):
+    """Further proof that a user with the right password must give."""
 
     CODE = "code"
 
 
 @dataclass(frozen=True, slots=True)
-class Compared:
-    """A password that was compared with what is kept of a user's."""
+class PasswordCheck:
+    """Result of comparing a typed password with a user's stored hash."""
 
     name: str
-    against: str | None = field(repr=False)
-    """What was kept at that moment."""
-    right: bool
-    renewed: PasswordHash | None = field(repr=False)
-    """What is to be kept instead, if its parameters are outdated."""
+    stored_hash: str | None = field(repr=False)
+    """Hash at the time of the check; None if the user is unknown or has no password."""
+    correct: bool
+    new_hash: PasswordHash | None = field(repr=False)
+    """Hash to store instead, if the parameters of the stored one are outdated."""
 
 
-def check_password(database: Database, name: str, password: str) -> Compared:
-    """Compare a password, before the transaction that signs in: others write meanwhile.
+def check_password(database: Database, name: str, password: str) -> PasswordCheck:
+    """Compare a typed password with the user's stored hash.
 
-    An unknown name, a wrong password, a locked account and one that is not active take the same
-    work.
+    Call it before the transaction that signs in, so that others can write meanwhile. An unknown
+    name, a wrong password, a locked and an inactive account take the same time.
 
     Parameters
     ----------
     database
-        With the users.
+        Clinic's database.
     name, password
-        As they were typed.
+        Name and password as typed.
     """
     with database.reading() as session:
-        user = by_name(session, name)
-    kept = user.password_hash if user else None
-    right = matches(password, kept)
-    renew = right and kept is not None and is_outdated(kept)
-    return Compared(name, kept, right, hash_password(password) if renew else None)
+        user = user_by_name(session, name)
+    stored_hash = user.password_hash if user else None
+    correct = verify_password(password, stored_hash)
+    outdated = correct and stored_hash is not None and needs_rehash(stored_hash)
+    return PasswordCheck(name, stored_hash, correct, hash_password(password) if outdated else None)
 
 
 def sign_in(
-    session: Session, vault: SecretBox, compared: Compared, now: datetime, code: str | None = None
-) -> Actor | Asked | None:
-    """Return who it is, or None; which of name, password, code and account is wrong stays unsaid.
+    session: Session,
+    secret_box: SecretBox,
+    check: PasswordCheck,
+    now: datetime,
+    code: str | None = None,
+) -> Actor | Challenge | None:
+    """Sign a user in with a password and, if the account has a second factor, a code.
 
-    Five wrong passwords or codes in a row lock an account for 15 minutes: of those that were
-    compared at once with a right one, that counts which comes here before the fifth wrong one. A
-    password that was changed after it was compared signs nobody in. Where the account has a second
-    factor, who comes with the right password and no code is asked for it: that neither counts as
-    wrong nor ends a row.
+    Five wrong passwords or codes in a row lock the account for 15 minutes. Simultaneous attempts
+    are counted one by one, so a right password works only before the fifth wrong one. A check made
+    before a change of the password signs nobody in. A right password without the required code
+    neither counts as a failure nor resets the count.
 
     Parameters
     ----------
     session
-        In a transaction that is to be kept in either case: it counts what is wrong.
-    vault
-        That second factors are sealed in.
-    compared
-        The password.
+        Session in a write transaction, to be committed even after a failure, which it counts.
+    secret_box
+        Box in which the secrets of second factors are sealed.
+    check
+        Result of `check_password`.
     now
-        With a time zone.
+        Current time, with a time zone.
     code
-        Of the second factor, or a recovery code.
+        Code of the second factor, or a recovery code.
+
+    Returns
+    -------
+    Actor, Challenge or None
+        The user; `Challenge.CODE` if a code is required and missing; None if the attempt failed,
+        without telling whether name, password, code or account was the reason.
 
     Examples
     --------
     >>> from datetime import UTC
-    >>> from pneumoscope.clinic.identity.accounts import Role, create_user, new_password
+    >>> from pneumoscope.clinic.identity.accounts import Role, create_user, hash_new_password
     >>> from pneumoscope.clinic.storage.database import Database
     >>> database = Database(f"sqlite:///{getfixture('tmp_path')}/clinic.db")
-    >>> now, vault = datetime.now(UTC), SecretBox(getfixture("tmp_path") / "key")
-    >>> password = new_password(database, "anna", "four words and a number 7")
+    >>> now, secret_box = datetime.now(UTC), SecretBox(getfixture("tmp_path") / "key")
+    >>> password = hash_new_password(database, "anna", "four words and a number 7")
     >>> with database.writing() as session:
     ...     _ = create_user(session, "anna", Role.CLINICIAN, password, now)
     >>> for typed in ("five words and a number 7", "four words and a number 7"):
-    ...     compared = check_password(database, "Anna", typed)
+    ...     check = check_password(database, "Anna", typed)
     ...     with database.writing() as session:
-    ...         print(sign_in(session, vault, compared, now))
+    ...         print(sign_in(session, secret_box, check, now))
     None
     Actor(user_id='...', name='anna', role=<Role.CLINICIAN: 'clinician'>)
     """
-    user = _whose(session, compared, now)
+    user = _user_of_check(session, check, now)
     if user is None:
         return None
     if second_factor.is_active(session, user.id):
         if code is None:
-            return Asked.CODE
-        if not _takes(session, vault, user, code, now):
+            return Challenge.CODE
+        if not _verify_code(session, secret_box, user, code, now):
             return None
     user.failures, user.locked_until = 0, None
-    user.password_hash = compared.renewed or user.password_hash
+    user.password_hash = check.new_hash or user.password_hash
     return actor_of(user)
 
 
-def confirm_password(session: Session, compared: Compared, now: datetime) -> bool:
-    """Return whether a password is that of who is signed in already; wrong ones count as ever.
+def confirm_password(session: Session, check: PasswordCheck, now: datetime) -> bool:
+    """Return whether a signed-in user's password was right; failures count as in `sign_in`.
 
     Parameters
     ----------
     session
-        In a transaction that is to be kept in either case.
-    compared
-        The password.
+        Session in a write transaction, to be committed even after a failure.
+    check
+        Result of `check_password`.
     now
-        With a time zone.
+        Current time, with a time zone.
     """
-    return _whose(session, compared, now) is not None
+    return _user_of_check(session, check, now) is not None
 
 
 def confirm_with_code(
-    session: Session, vault: SecretBox, compared: Compared, code: str, now: datetime
+    session: Session, secret_box: SecretBox, check: PasswordCheck, code: str, now: datetime
 ) -> bool:
-    """Return whether password and code are of who is signed in already, as `confirm_password`."""
-    user = _whose(session, compared, now)
-    return user is not None and _takes(session, vault, user, code, now)
+    """Return whether a signed-in user's password and code were right; see `confirm_password`."""
+    user = _user_of_check(session, check, now)
+    return user is not None and _verify_code(session, secret_box, user, code, now)
 
 
-def _takes(session: Session, vault: SecretBox, user: User, code: str, now: datetime) -> bool:
-    taken = second_factor.verify_code(session, vault, user.id, code, now)
-    if not taken:
-        _count_wrong(user, now)
-    return taken
+def _verify_code(
+    session: Session, secret_box: SecretBox, user: User, code: str, now: datetime
+) -> bool:
+    correct = second_factor.verify_code(session, secret_box, user.id, code, now)
+    if not correct:
+        _count_failure(user, now)
+    return correct
 
 
-def _whose(session: Session, compared: Compared, now: datetime) -> User | None:
-    # Locked, so that many wrong passwords at the same time are counted one by one.
-    user = by_name(session, compared.name, lock=True)
+def _user_of_check(session: Session, check: PasswordCheck, now: datetime) -> User | None:
+    # Locked, so that simultaneous failures are counted one by one.
+    user = user_by_name(session, check.name, lock=True)
     if user is None or not user.active or _is_locked(user, now):
         return None
-    if user.password_hash != compared.against:
+    if user.password_hash != check.stored_hash:
         return None
-    if not compared.right:
-        _count_wrong(user, now)
+    if not check.correct:
+        _count_failure(user, now)
         return None
     return user
 
@@ -159,7 +178,7 @@ def _is_locked(user: User, now: datetime) -> bool:
     return user.locked_until is not None and now < user.locked_until
 
 
-def _count_wrong(user: User, now: datetime) -> None:
+def _count_failure(user: User, now: datetime) -> None:
     user.failures += 1
-    if user.failures % WRONG_IN_A_ROW == 0:
-        user.locked_until = now + LOCKED_FOR
+    if user.failures % MAX_FAILURES == 0:
+        user.locked_until = now + LOCKOUT_DURATION

@@ -1,4 +1,4 @@
-"""Signing in by the hospital's single sign-on: tries that come back once, and their accounts."""
+"""Single sign-on: login attempts of browsers, and the accounts of users who sign in that way."""
 
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -9,44 +9,44 @@ from sqlalchemy.orm import Session
 from pneumoscope.clinic import audit
 from pneumoscope.clinic.identity.accounts import Actor, Role, actor_of, create_user, set_role
 from pneumoscope.clinic.identity.credentials import digest, new_token
-from pneumoscope.clinic.identity.oidc import Person
-from pneumoscope.clinic.storage.tables import Identity, SignOnTry, User
+from pneumoscope.clinic.identity.oidc import ExternalUser
+from pneumoscope.clinic.storage.tables import Identity, PendingLogin, User
 from pneumoscope.support.errors import ClinicError
 
-VALID_FOR = timedelta(minutes=10)
-"""So long a person may take to sign in there."""
+LOGIN_LIFETIME = timedelta(minutes=10)
+"""Time that a user may take to sign in at the identity provider."""
 
-_LONGEST_SUBJECT = 255
+_MAX_SUBJECT_LENGTH = 255
 
 
 class NotAdmittedError(ClinicError):
-    """Who has signed in elsewhere has no account here."""
+    """User of the identity provider who may not sign in here."""
 
 
 @dataclass(frozen=True, slots=True)
-class Started:
-    """What belongs to one try to sign in.
+class LoginAttempt:
+    """Secrets of one login attempt.
 
     Parameters
     ----------
     state
-        Goes to the single sign-on and comes back.
-    browser
-        Stays in the browser, which must be the same when it comes back.
+        OAuth 2.0 ``state``, returned by the identity provider.
+    browser_token
+        Cookie that binds the attempt to the browser that began it.
     nonce
-        Comes back in the ID token.
+        OpenID Connect ``nonce``, returned in the ID token.
     verifier
-        Is shown to the issuer with the code, and was known to it by its hash before.
+        PKCE code verifier.
     """
 
     state: str
-    browser: str
+    browser_token: str
     nonce: str
     verifier: str
 
 
-def begin_login(session: Session, now: datetime) -> Started:
-    """Begin to sign a browser in; tries that have run out are removed.
+def begin_login(session: Session, now: datetime) -> LoginAttempt:
+    """Begin a login attempt; expired attempts are deleted.
 
     Examples
     --------
@@ -55,63 +55,66 @@ def begin_login(session: Session, now: datetime) -> Started:
     >>> database = Database(f"sqlite:///{getfixture('tmp_path')}/clinic.db")
     >>> now = datetime.now(UTC)
     >>> with database.writing() as session:
-    ...     started = begin_login(session, now)
-    ...     print(finish_callback(session, started.state, "of another browser", now))
-    ...     print(finish_callback(session, started.state, started.browser, now) == started)
-    ...     print(finish_callback(session, started.state, started.browser, now))
+    ...     attempt = begin_login(session, now)
+    ...     print(finish_callback(session, attempt.state, "another browser", now))
+    ...     print(finish_callback(session, attempt.state, attempt.browser_token, now) == attempt)
+    ...     print(finish_callback(session, attempt.state, attempt.browser_token, now))
     None
     True
     None
     """
-    session.execute(delete(SignOnTry).where(SignOnTry.created <= now - VALID_FOR))
-    started = Started(new_token(), new_token(), new_token(), new_token())
+    session.execute(delete(PendingLogin).where(PendingLogin.created <= now - LOGIN_LIFETIME))
+    attempt = LoginAttempt(new_token(), new_token(), new_token(), new_token())
     session.add(
-        SignOnTry(
-            state_sha256=digest(started.state),
-            browser_sha256=digest(started.browser),
-            nonce=started.nonce,
-            verifier=started.verifier,
+        PendingLogin(
+            state_sha256=digest(attempt.state),
+            browser_sha256=digest(attempt.browser_token),
+            nonce=attempt.nonce,
+            verifier=attempt.verifier,
             created=now,
         )
     )
-    return started
+    return attempt
 
 
-def finish_callback(session: Session, state: str, browser: str, now: datetime) -> Started | None:
-    """Return the try that a browser comes back with, this once; None if it began none such."""
-    found = session.execute(
-        delete(SignOnTry)
+def finish_callback(
+    session: Session, state: str, browser_token: str, now: datetime
+) -> LoginAttempt | None:
+    """Return the attempt that a browser comes back from, once; None if it is unknown or expired."""
+    row = session.execute(
+        delete(PendingLogin)
         .where(
-            SignOnTry.state_sha256 == digest(state),
-            SignOnTry.browser_sha256 == digest(browser),
-            SignOnTry.created > now - VALID_FOR,
+            PendingLogin.state_sha256 == digest(state),
+            PendingLogin.browser_sha256 == digest(browser_token),
+            PendingLogin.created > now - LOGIN_LIFETIME,
         )
-        .returning(SignOnTry.nonce, SignOnTry.verifier)
+        .returning(PendingLogin.nonce, PendingLogin.verifier)
     ).one_or_none()
-    return None if found is None else Started(state, browser, *found)
+    return None if row is None else LoginAttempt(state, browser_token, *row)
 
 
-def provision_user(session: Session, issuer: str, person: Person, now: datetime) -> Actor:
-    """Return the account of a person, made at the first time, with the role that they have now.
+def provision_user(
+    session: Session, issuer: str, external_user: ExternalUser, now: datetime
+) -> Actor:
+    """Return the account of a user of the single sign-on, created or updated as necessary.
 
     Parameters
     ----------
     session
-        In a transaction that writes; what is made or changed is in its audit trail.
+        Session in a write transaction; changes go into the audit trail.
     issuer
-        Who says it.
-    person
-        Who has signed in there.
+        Issuer that authenticated the user.
+    external_user
+        Subject, name and role from the ID token.
     now
-        With a time zone.
+        Current time, with a time zone.
 
     Raises
     ------
     NotAdmittedError
-        If no role is theirs, the account was taken away, or the name will not do or is
-        another's here.
+        If the user has no role here or a deactivated account, or the name is taken or not allowed.
     ClinicError
-        If nobody would be left to administer.
+        If the change of role would leave no administrator.
 
     Examples
     --------
@@ -119,29 +122,32 @@ def provision_user(session: Session, issuer: str, person: Person, now: datetime)
     >>> from pneumoscope.clinic.storage.database import Database
     >>> database = Database(f"sqlite:///{getfixture('tmp_path')}/clinic.db")
     >>> with database.writing() as session:
-    ...     anna = Person("f1d2", "Anna", Role.CLINICIAN)
+    ...     anna = ExternalUser("f1d2", "Anna", Role.CLINICIAN)
     ...     print(provision_user(session, "https://login.example", anna, datetime.now(UTC)).role)
     clinician
     """
-    if person.role is None:
+    role, subject = external_user.role, external_user.subject
+    if role is None:
         raise NotAdmittedError(
-            "the single sign-on gives you no role here; ask those who keep it, or an administrator "
-            "of this clinic"
+            "the single sign-on gives you no role here; ask its administrators, or an "
+            "administrator of this clinic"
         )
-    if not (len(person.subject) <= _LONGEST_SUBJECT and person.subject.isprintable()):
-        raise NotAdmittedError("the single sign-on knows you by what is no identifier; ask there")
-    user = _known(session, issuer, person.subject)
+    if not (len(subject) <= _MAX_SUBJECT_LENGTH and subject.isprintable()):
+        raise NotAdmittedError(
+            "the single sign-on sends an invalid identifier for you; ask its administrators"
+        )
+    user = _user_of_subject(session, issuer, subject)
     if user is None:
-        user = _made(session, issuer, person, person.role, now)
+        user = _create_user(session, issuer, external_user, role, now)
     if not user.active:
-        raise NotAdmittedError("this account was taken away; ask an administrator of this clinic")
-    if user.role != person.role:
-        set_role(session, user.id, person.role)
-        _record(session, "change user", user, person.role, now)
+        raise NotAdmittedError("this account was deactivated; ask an administrator of this clinic")
+    if user.role != role:
+        set_role(session, user.id, role)
+        _record(session, audit.Action.CHANGE_USER, user, role, now)
     return actor_of(user)
 
 
-def _known(session: Session, issuer: str, subject: str) -> User | None:
+def _user_of_subject(session: Session, issuer: str, subject: str) -> User | None:
     return session.scalars(
         select(User)
         .join(Identity, Identity.user_id == User.id)
@@ -149,23 +155,26 @@ def _known(session: Session, issuer: str, subject: str) -> User | None:
     ).one_or_none()
 
 
-def _made(session: Session, issuer: str, person: Person, role: Role, now: datetime) -> User:
+def _create_user(
+    session: Session, issuer: str, external_user: ExternalUser, role: Role, now: datetime
+) -> User:
+    subject = external_user.subject
     try:
-        actor = create_user(session, person.name, role, None, now)
+        actor = create_user(session, external_user.name, role, None, now)
     except ClinicError as error:
-        # The same person may have come in another window at this moment.
-        at_once = _known(session, issuer, person.subject)
-        if at_once is not None:
-            return at_once
+        # The same user may have signed in from another window at the same time.
+        existing = _user_of_subject(session, issuer, subject)
+        if existing is not None:
+            return existing
         raise NotAdmittedError(
-            "no account can be made for you: there is one of your name here that is not of the "
-            "single sign-on, or the name will not do; ask an administrator of this clinic"
+            "no account can be created for you: your name is taken by an account without single "
+            "sign-on, or it is not allowed; ask an administrator of this clinic"
         ) from error
-    session.add(Identity(issuer=issuer, subject=person.subject, user_id=actor.user_id, created=now))
+    session.add(Identity(issuer=issuer, subject=subject, user_id=actor.user_id, created=now))
     user = session.get_one(User, actor.user_id)
-    _record(session, "make user", user, role, now)
+    _record(session, audit.Action.CREATE_USER, user, role, now)
     return user
 
 
-def _record(session: Session, action: str, user: User, role: Role, now: datetime) -> None:
+def _record(session: Session, action: audit.Action, user: User, role: Role, now: datetime) -> None:
     audit.record(session, "single sign-on", action, f"user {user.id}", {"role": role}, now)
