@@ -9,7 +9,7 @@ from pydicom.dataset import FileDataset, FileMetaDataset
 from pydicom.uid import DeflatedExplicitVRLittleEndian, ExplicitVRLittleEndian, generate_uid
 from sqlalchemy import select
 
-from pneumoscope.clinic.queue.intake import Kept, Origin, Upload, accept, keep
+from pneumoscope.clinic.queue.intake import StoredUpload, ImageMetadata, Upload, register_image, store_upload
 from pneumoscope.clinic.storage.database import Database
 from pneumoscope.clinic.storage.file_store import FileStore
 from pneumoscope.clinic.storage.tables import Image, Job, Site, Study
@@ -38,8 +38,8 @@ def store(tmp_path: Path) -> FileStore:
     return FileStore(tmp_path / "files")
 
 
-def kept(store: FileStore, content: bytes, name: str = "a", origin: Origin | None = None) -> Kept:
-    return keep(store, Upload(name, io.BytesIO(content), origin or Origin()))
+def kept(store: FileStore, content: bytes, name: str = "a", metadata: ImageMetadata | None = None) -> StoredUpload:
+    return store_upload(store, Upload(name, io.BytesIO(content), metadata or ImageMetadata()))
 
 
 def test_of_a_dicom_file_the_header_counts(store: FileStore) -> None:
@@ -53,9 +53,9 @@ def test_of_a_dicom_file_the_header_counts(store: FileStore) -> None:
         PatientSex="F",
         AcquisitionDateTime="20261124130501+0100",
     )
-    found = kept(store, content, "x.dcm", Origin(patient_id="said by the sender")).origin
+    found = kept(store, content, "x.dcm", ImageMetadata(patient_id="said by the sender")).metadata
     assert found.sop_uid is not None
-    assert found == Origin(
+    assert found == ImageMetadata(
         study_uid="1.2.3",
         sop_uid=found.sop_uid,
         accession="A-7",
@@ -69,7 +69,7 @@ def test_of_a_dicom_file_the_header_counts(store: FileStore) -> None:
 
 def test_a_date_and_a_time_without_a_zone_are_of_this_machine(store: FileStore) -> None:
     content = dicom(AcquisitionDate="20261124", AcquisitionTime="130501")
-    acquired = kept(store, content).origin.acquired
+    acquired = kept(store, content).metadata.acquired
     assert acquired == datetime(2026, 11, 24, 13, 5, 1).astimezone()
 
 
@@ -87,7 +87,7 @@ def test_a_date_and_a_time_without_a_zone_are_of_this_machine(store: FileStore) 
 def test_what_a_header_says_badly_is_not_known(store: FileStore, tags: dict[str, str]) -> None:
     with pydicom.config.disable_value_validation():
         content = dicom(**tags)
-    found = kept(store, content).origin
+    found = kept(store, content).metadata
     assert (found.birth_date, found.acquired, found.patient_name) == (None, None, None)
 
 
@@ -100,7 +100,7 @@ def test_letters_that_a_database_cannot_keep_are_left_out(
         site, job = Site(name="Ward"), Job(created=NOW, created_by="someone")
         session.add_all([site, job])
         session.flush()
-        accept(session, kept(store, content), site, job, NOW)
+        register_image(session, kept(store, content), site, job, NOW)
     with database.reading() as session:
         study = session.scalars(select(Study)).one()
         assert study.patient_id == "P-1"
@@ -118,8 +118,8 @@ def test_images_of_one_study_uid_are_one_study_at_one_site(
         session.add_all([*sites, job])
         session.flush()
         for image in (one, same, other, plain, plain):
-            accept(session, image, sites[0], job, NOW)
-        accept(session, one, sites[1], job, NOW)
+            register_image(session, image, sites[0], job, NOW)
+        register_image(session, one, sites[1], job, NOW)
     with database.reading() as session:
         counts = sorted(len(study.images) for study in session.scalars(select(Study)))
         assert counts == [1, 1, 1, 1, 2]

@@ -11,7 +11,7 @@ from sqlalchemy import delete, select
 from pneumoscope.clinic.queue.readings import store_readings
 from pneumoscope.clinic.storage.database import Database
 from pneumoscope.clinic.storage.tables import Image, Site, StoredReading, Study, Task
-from pneumoscope.clinic.worklist.changes import counts
+from pneumoscope.clinic.worklist.changes import count_changes
 from pneumoscope.reader import Reading, Status
 
 NOW = datetime(2026, 11, 25, 8, tzinfo=UTC)
@@ -62,7 +62,7 @@ def test_a_study_is_as_urgent_as_its_most_urgent_image_and_read_with_its_last(
     store(database, {"c": 0.0, "b": 0.7})
     assert studies(database) == [(0.7, "read"), (0.0, "read")]
     with database.reading() as session:
-        assert [site.outcomes for site in counts(session)] == [2]
+        assert [site.outcomes for site in count_changes(session)] == [2]
         assert sorted(session.scalars(select(StoredReading.image_id))) == ["a", "b", "c"]
 
 

@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 from sqlalchemy import event, select
 
-from pneumoscope.clinic.queue.tasks import LEASE, enqueue, finish, give_back, take
+from pneumoscope.clinic.queue.tasks import LEASE_DURATION, enqueue, complete_tasks, release_tasks, lease_tasks
 from pneumoscope.clinic.storage.database import Database
 from pneumoscope.clinic.storage.tables import Image, Site, Study, Task
 
@@ -36,7 +36,7 @@ LATER = START + timedelta(minutes=1)
 
 def take_in_turn(database: Database, owner: str, most: int, now: datetime = LATER) -> list[str]:
     with database.writing() as session:
-        return [lease.image_id for lease in take(session, owner, most, now)]
+        return [lease.image_id for lease in lease_tasks(session, owner, most, now)]
 
 
 def test_what_came_first_is_taken_first_and_once(database: Database, waiting: list[str]) -> None:
@@ -67,36 +67,36 @@ def test_a_lease_that_ran_out_is_given_anew_and_alone(
 ) -> None:
     first = take_in_turn(database, "killed", 4)
     assert not set(take_in_turn(database, "a", 4)) & set(first)
-    late = LATER + LEASE
+    late = LATER + LEASE_DURATION
     with database.writing() as session:
-        (again,) = take(session, "b", 4, late)
+        (again,) = lease_tasks(session, "b", 4, late)
     assert again.image_id == waiting[0]
     assert again.attempts == 2
 
 
 def test_only_the_owner_finishes(database: Database, waiting: list[str]) -> None:
     take_in_turn(database, "slow", 1)
-    take_in_turn(database, "quick", 1, LATER + LEASE)
+    take_in_turn(database, "quick", 1, LATER + LEASE_DURATION)
     with database.writing() as session:
-        assert finish(session, waiting[:2], "slow") == set()
-        assert finish(session, waiting[:2], "quick") == {waiting[0]}
-        assert finish(session, waiting[:2], "quick") == set()
+        assert complete_tasks(session, waiting[:2], "slow") == set()
+        assert complete_tasks(session, waiting[:2], "quick") == {waiting[0]}
+        assert complete_tasks(session, waiting[:2], "quick") == set()
         assert session.get(Task, waiting[0]) is None
 
 
 def test_what_is_given_back_counts_as_never_taken(database: Database, waiting: list[str]) -> None:
     taken = take_in_turn(database, "a", 2)
     with database.writing() as session:
-        give_back(session, taken, "another", LATER)  # who has no right to
+        release_tasks(session, taken, "another", LATER)  # who has no right to
         assert session.scalars(select(Task.attempts).where(Task.owner == "a")).all() == [1, 1]
-        give_back(session, taken, "a", LATER)
+        release_tasks(session, taken, "a", LATER)
     assert set(take_in_turn(database, "b", 2)) == set(waiting[:2])
 
 
 def test_a_transaction_that_fails_takes_nothing(database: Database, waiting: list[str]) -> None:
     def fails() -> None:
         with database.writing() as session:
-            take(session, "a", 3, LATER)
+            lease_tasks(session, "a", 3, LATER)
             raise RuntimeError
 
     with pytest.raises(RuntimeError):
@@ -112,7 +112,7 @@ def test_what_waits_is_not_sorted_to_take_some_of_it(
     with database.writing() as session:
         connection = session.connection()
         event.listen(connection, "before_cursor_execute", lambda *told: asked.append(told[2:4]))
-        assert len(take(session, "a", 16, LATER)) == 16
+        assert len(lease_tasks(session, "a", 16, LATER)) == 16
         explain = "EXPLAIN QUERY PLAN "
         if not database.is_sqlite:  # which sorts so few, unless it is to avoid that
             connection.exec_driver_sql("SET LOCAL enable_sort = off")

@@ -14,7 +14,7 @@ from sqlalchemy import func, select
 
 from pneumoscope.clinic.queue import tasks
 from pneumoscope.clinic.queue import worker as worker_module
-from pneumoscope.clinic.queue.intake import Origin, Upload, accept, keep
+from pneumoscope.clinic.queue.intake import ImageMetadata, Upload, register_image, store_upload
 from pneumoscope.clinic.queue.worker import Worker
 from pneumoscope.clinic.storage.database import Database
 from pneumoscope.clinic.storage.file_store import FileStore
@@ -39,14 +39,14 @@ def hand_in(
     database: Database, store: FileStore, files: list[bytes], study_uid: str | None = None
 ) -> list[str]:
     now = datetime.now(UTC)
-    origin = Origin(study_uid=study_uid)
-    kept = [keep(store, Upload(f"{i}.png", io.BytesIO(one), origin)) for i, one in enumerate(files)]
+    metadata = ImageMetadata(study_uid=study_uid)
+    kept = [store_upload(store, Upload(f"{i}.png", io.BytesIO(one), metadata)) for i, one in enumerate(files)]
     with database.writing() as session:
         site = session.scalar(select(Site)) or Site(name="Ward", displayed=True)
         job = Job(created=now, created_by="someone")
         session.add_all([site, job])
         session.flush()
-        return [accept(session, one, site, job, now).id for one in kept]
+        return [register_image(session, one, site, job, now).id for one in kept]
 
 
 class Hanging:
@@ -69,7 +69,7 @@ def test_an_image_whose_reading_hangs_ends_the_process_and_stays_on_the_queue(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     hand_in(database, store, phantoms[:1])
-    monkeypatch.setattr(worker_module, "LONGEST", 0.2)
+    monkeypatch.setattr(worker_module, "MAX_READING_SECONDS", 0.2)
     worker = Worker(database, store, cast("Reader", Hanging(reader)), "screening", "a")
     database.close()  # connections are not to be shared with a fork
     process = multiprocessing.get_context("fork").Process(target=_step, args=(worker,), daemon=True)
@@ -196,10 +196,10 @@ def test_a_worker_that_lost_its_lease_stores_nothing(
 
     def read_slowly(lease: tasks.Lease, sha256: str) -> object:
         with database.writing() as session:
-            late = datetime.now(UTC) + tasks.LEASE + timedelta(seconds=1)
-            (again,) = tasks.take(session, "quick", 1, late)
+            late = datetime.now(UTC) + tasks.LEASE_DURATION + timedelta(seconds=1)
+            (again,) = tasks.lease_tasks(session, "quick", 1, late)
         reading = read(lease, sha256)
-        Worker(database, store, reader, "screening", "quick")._keep({again.image_id: reading})
+        Worker(database, store, reader, "screening", "quick")._store_readings({again.image_id: reading})
         return reading
 
     slow._read = read_slowly  # type: ignore[method-assign, assignment]
@@ -223,7 +223,7 @@ def test_an_image_that_stops_the_program_is_given_up_and_takes_no_other_with_it(
     poison, poisonous = images[place], phantoms[place]
     others = [image for image in images if image != poison]
     plain, before = reader.read, 0
-    monkeypatch.setattr(tasks, "LEASE", timedelta(0))
+    monkeypatch.setattr(tasks, "LEASE_DURATION", timedelta(0))
 
     def read(content: bytes) -> object:
         nonlocal before
@@ -248,7 +248,7 @@ def test_an_image_that_stops_the_program_is_given_up_and_takes_no_other_with_it(
                 break
         except SystemExit:
             stops += 1
-    assert stops == tasks.MOST_ATTEMPTS
+    assert stops == tasks.MAX_ATTEMPTS
     with database.reading() as session:
         given_up = session.get_one(Image, poison).reading
         assert given_up is not None

@@ -27,25 +27,25 @@ def test_another_program_can_open_what_is_sealed(file: Path) -> None:
 
 
 def test_a_secret_is_its_owners(file: Path) -> None:
-    vault = SecretBox(file)
+    secret_box = SecretBox(file)
     with pytest.raises(StorageError, match="tampered"):
-        vault.open(vault.seal("a secret", "ben"), "anna")
+        secret_box.open(secret_box.seal("a secret", "ben"), "anna")
 
 
 def test_what_was_changed_is_not_opened(file: Path) -> None:
-    vault = SecretBox(file)
-    sealed = vault.seal("a secret", "anna")
+    secret_box = SecretBox(file)
+    sealed = secret_box.seal("a secret", "anna")
     with pytest.raises(StorageError, match="not the key"):
-        vault.open(sealed[:40] + ("A" if sealed[40] != "A" else "B") + sealed[41:], "anna")
+        secret_box.open(sealed[:40] + ("A" if sealed[40] != "A" else "B") + sealed[41:], "anna")
 
 
 def test_of_keys_that_are_made_at_once_all_use_one(file: Path) -> None:
     barrier = Barrier(8)
 
     def seal(owner: str) -> str:
-        vault = SecretBox(file)
+        secret_box = SecretBox(file)
         barrier.wait()
-        return vault.seal("a secret", owner)
+        return secret_box.seal("a secret", owner)
 
     with ThreadPoolExecutor(8) as pool:
         for owner, sealed in zip("abcdefgh", pool.map(seal, "abcdefgh"), strict=True):

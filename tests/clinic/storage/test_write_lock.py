@@ -16,8 +16,8 @@ from pneumoscope.clinic.storage.write_lock import WriteLock
 HOLDS = """
 import sys, time
 from pathlib import Path
-from pneumoscope.clinic.storage.write_lock import Turns
-with Turns(Path(sys.argv[1])).taken():
+from pneumoscope.clinic.storage.write_lock import WriteLock
+with WriteLock(Path(sys.argv[1])).hold():
     print("taken", flush=True)
     time.sleep(600)
 """
@@ -29,7 +29,7 @@ def test_one_at_a_time_has_the_turn(tmp_path: Path) -> None:
 
     def take(number: int) -> None:
         nonlocal inside, most
-        with turns[number % 2].taken():
+        with turns[number % 2].hold():
             inside += 1
             most = max(most, inside)
             time.sleep(0.001)
@@ -44,7 +44,7 @@ def test_a_turn_ends_with_an_error_and_with_its_process(tmp_path: Path) -> None:
     database = tmp_path / "clinic.db"
     turns = WriteLock(database)
     try:
-        with turns.taken():
+        with turns.hold():
             raise RuntimeError
     except RuntimeError:
         pass
@@ -65,7 +65,7 @@ def test_a_turn_ends_with_an_error_and_with_its_process(tmp_path: Path) -> None:
 
 
 def enter(turns: WriteLock, got: threading.Event) -> None:
-    with turns.taken():
+    with turns.hold():
         got.set()
 
 

@@ -18,19 +18,19 @@ from pneumoscope.clinic.storage.tables import (
 from pneumoscope.clinic.worklist.judgements import (
     Answer,
     Label,
-    Opinion,
+    JudgementContent,
     Truth,
-    history,
-    judge,
-    labels,
+    judgement_history,
+    record_judgement,
+    agreed_labels,
     latest_judgements,
     truth_of,
 )
-from pneumoscope.clinic.worklist.worklist import Wanted, worklist
+from pneumoscope.clinic.worklist.worklist import StudyFilter, worklist
 from pneumoscope.support.errors import ClinicError
 
 START = datetime(2026, 11, 25, 8, tzinfo=UTC)
-AGREE, DISAGREE, UNSURE = (Opinion(answer) for answer in Answer)
+AGREE, DISAGREE, UNSURE = (JudgementContent(answer) for answer in Answer)
 
 
 def image(study: Study, name: str, finding: str | None) -> Image:
@@ -75,15 +75,15 @@ def ward(database: Database) -> tuple[Actor, Actor]:
         )
 
 
-def say(database: Database, actor: Actor, name: str, opinion: Opinion, minute: int = 1) -> None:
+def say(database: Database, actor: Actor, name: str, opinion: JudgementContent, minute: int = 1) -> None:
     with database.writing() as session:
         found = session.scalars(select(Image).where(Image.name == name)).one()
-        judge(session, actor, found, opinion, START + timedelta(minutes=minute))
+        record_judgement(session, actor, found, opinion, START + timedelta(minutes=minute))
 
 
 def told(database: Database) -> dict[str, str]:
     with database.reading() as session:
-        return {label.sha256[0]: str(label.label) for label in labels(session)}
+        return {label.sha256[0]: str(label.label) for label in agreed_labels(session)}
 
 
 def test_of_two_opinions_at_once_one_is_the_later(
@@ -93,7 +93,7 @@ def test_of_two_opinions_at_once_one_is_the_later(
     with ThreadPoolExecutor() as threads:
         with database.writing() as session:
             found = session.scalars(select(Image).where(Image.name == "a")).one()
-            assert judge(session, anna, found, AGREE, START).version == 1
+            assert record_judgement(session, anna, found, AGREE, START).version == 1
             other = threads.submit(say, database, anna, "a", DISAGREE)
             time.sleep(0.3)  # in which it comes to where it waits
         other.result(30)
@@ -108,10 +108,10 @@ def test_a_changed_mind_is_a_further_version_and_none_is_lost(
     anna, berta = ward
     say(database, anna, "a", AGREE, 1)
     say(database, berta, "a", UNSURE, 2)
-    say(database, anna, "a", Opinion(Answer.DISAGREE, text="an artefact"), 3)
+    say(database, anna, "a", JudgementContent(Answer.DISAGREE, text="an artefact"), 3)
     with database.reading() as session:
         (image_id,) = session.scalars(select(Image.id).where(Image.name == "a"))
-        said = [(one.user_id, one.version, one.answer) for one in history(session, image_id)]
+        said = [(one.user_id, one.version, one.answer) for one in judgement_history(session, image_id)]
         now = {(one.user_id, one.answer) for one in session.scalars(latest_judgements())}
     assert said == [
         (anna.user_id, 1, "agree"),
@@ -150,7 +150,7 @@ def test_labels_are_what_all_agree_on(database: Database, ward: tuple[Actor, Act
     say(database, berta, "b", AGREE)
     assert told(database) == {"a": "PNEUMONIA"}
     say(database, anna, "b", AGREE, 2)
-    say(database, berta, "c", Opinion(Answer.UNCERTAIN, Truth.NORMAL))
+    say(database, berta, "c", JudgementContent(Answer.UNCERTAIN, Truth.NORMAL))
     assert told(database) == {"a": "PNEUMONIA", "b": "NORMAL", "c": "NORMAL"}
 
 
@@ -160,11 +160,11 @@ def test_a_file_that_came_twice_has_one_label_or_none(
     with database.writing() as session:
         again = session.scalars(select(Image).where(Image.name == "b")).one()
         again.sha256 = "a" * 64
-    say(database, ward[0], "a", Opinion(Answer.UNCERTAIN, Truth.NORMAL))
-    say(database, ward[0], "b", Opinion(Answer.UNCERTAIN, Truth.NORMAL))
+    say(database, ward[0], "a", JudgementContent(Answer.UNCERTAIN, Truth.NORMAL))
+    say(database, ward[0], "b", JudgementContent(Answer.UNCERTAIN, Truth.NORMAL))
     with database.reading() as session:
-        assert [label.sha256[0] for label in labels(session)] == ["a"]
-    say(database, ward[0], "b", Opinion(Answer.UNCERTAIN, Truth.PNEUMONIA), 2)
+        assert [label.sha256[0] for label in agreed_labels(session)] == ["a"]
+    say(database, ward[0], "b", JudgementContent(Answer.UNCERTAIN, Truth.PNEUMONIA), 2)
     assert told(database) == {}
 
 
@@ -172,9 +172,9 @@ def test_a_patients_studies_have_one_name_that_says_nothing(
     database: Database, ward: tuple[Actor, Actor]
 ) -> None:
     for name in "abc":
-        say(database, ward[0], name, Opinion(Answer.AGREE, Truth.NORMAL))
+        say(database, ward[0], name, JudgementContent(Answer.AGREE, Truth.NORMAL))
     with database.reading() as session:
-        found: list[Label] = list(labels(session))
+        found: list[Label] = list(agreed_labels(session))
         studies = set(session.scalars(select(Study.id).where(Study.patient_id == "P-1")))
     assert len({label.patient for label in found}) == 1
     assert found[0].patient in studies
@@ -202,7 +202,7 @@ def test_what_is_not_read_cannot_be_judged(database: Database, ward: tuple[Actor
 def test_the_queue_of_what_is_to_be_reviewed(database: Database, ward: tuple[Actor, Actor]) -> None:
     def disputed() -> int:
         with database.reading() as session:
-            return len(worklist(session, Wanted(disputed=True), 9, hidden=False).studies)
+            return len(worklist(session, StudyFilter(disputed=True), 9, hide_shadow=False).studies)
 
     say(database, ward[0], "a", AGREE)
     say(database, ward[0], "c", UNSURE)

@@ -3,11 +3,12 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from pneumoscope.clinic.storage.database import Database
-from pneumoscope.clinic.storage.tables import Image, Site, StoredReading, Study, StudyStatus
-from pneumoscope.clinic.worklist.worklist import Wanted, worklist
+from pneumoscope.clinic.storage.study_status import StudyStatus
+from pneumoscope.clinic.storage.tables import Image, Site, StoredReading, Study
+from pneumoscope.clinic.worklist.worklist import StudyFilter, worklist
 from pneumoscope.support.errors import ClinicError
 
-ALL = Wanted()
+ALL = StudyFilter()
 START = datetime(2026, 11, 25, 8, tzinfo=UTC)
 
 
@@ -44,9 +45,9 @@ def filled(database: Database) -> Database:
     return database
 
 
-def names(database: Database, wanted: Wanted = ALL, *, hidden: bool = False) -> list[str]:
+def names(database: Database, wanted: StudyFilter = ALL, *, hidden: bool = False) -> list[str]:
     with database.reading() as session:
-        return [str(one.accession) for one in worklist(session, wanted, 50, hidden=hidden).studies]
+        return [str(one.accession) for one in worklist(session, wanted, 50, hide_shadow=hidden).studies]
 
 
 def test_the_most_urgent_come_first_and_of_equal_ones_the_longest_waiting(
@@ -60,18 +61,18 @@ def test_in_shadow_mode_the_order_tells_nothing(filled: Database) -> None:
 
 
 def test_filters_and_search(filled: Database) -> None:
-    assert names(filled, Wanted(status=StudyStatus.REVIEWED)) == ["urgent late"]
-    assert names(filled, Wanted(rejected=True)) == ["calm"]
-    assert names(filled, Wanted(search="okafor")) == ["calm"]
-    assert names(filled, Wanted(search="q-1")) == ["secret", "unread"]
-    assert names(filled, Wanted(search="URGENT")) == ["urgent early", "urgent late"]
+    assert names(filled, StudyFilter(status=StudyStatus.REVIEWED)) == ["urgent late"]
+    assert names(filled, StudyFilter(rejected=True)) == ["calm"]
+    assert names(filled, StudyFilter(search="okafor")) == ["calm"]
+    assert names(filled, StudyFilter(search="q-1")) == ["secret", "unread"]
+    assert names(filled, StudyFilter(search="URGENT")) == ["urgent early", "urgent late"]
 
 
 @pytest.mark.parametrize(("search", "found"), [("P%", "urgent early"), ("P_", "urgent late")])
 def test_letters_that_databases_read_as_patterns_are_letters(
     filled: Database, search: str, found: str
 ) -> None:
-    assert names(filled, Wanted(search=search)) == [found]
+    assert names(filled, StudyFilter(search=search)) == [found]
 
 
 @pytest.mark.parametrize("limit", [1, 2, 4, 5])
@@ -80,15 +81,15 @@ def test_pages_together_are_the_whole_list(filled: Database, limit: int, hidden:
     together, cursor = [], None
     with filled.reading() as session:
         while True:
-            page = worklist(session, Wanted(), limit, cursor, hidden=hidden)
+            page = worklist(session, StudyFilter(), limit, cursor, hide_shadow=hidden)
             together += [str(one.accession) for one in page.studies]
             cursor = page.cursor
             if cursor is None:
                 break
-    assert together == names(filled, hidden=hidden)
+    assert together == names(filled, hide_shadow=hidden)
 
 
 @pytest.mark.parametrize("cursor", ["", "nonsense", "W10=", "WzEsICIyMDI2IiwgImEiXQ==", "\xff"])
 def test_a_cursor_from_elsewhere_is_refused(filled: Database, cursor: str) -> None:
     with filled.reading() as session, pytest.raises(ClinicError, match="cursor"):
-        worklist(session, Wanted(), 5, cursor, hidden=False)
+        worklist(session, StudyFilter(), 5, cursor, hide_shadow=False)

@@ -1,1 +1,1 @@
-"""The durable queue: images taken in, leased by workers, read and stored once."""
+"""Durable queue: intake of images, leases by workers, storage of readings."""

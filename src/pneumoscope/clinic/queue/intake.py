@@ -1,8 +1,9 @@
-"""Bytes that come in: what they are, whose they are, kept and queued to be read."""
+"""Intake of uploaded files: media type, metadata, storage and queueing."""
 
 import io
 from dataclasses import dataclass, field
 from datetime import date, datetime
+from enum import StrEnum
 from typing import BinaryIO
 
 from pydicom import Dataset
@@ -12,40 +13,49 @@ from sqlalchemy.orm import Session
 
 from pneumoscope.clinic.queue.tasks import enqueue
 from pneumoscope.clinic.storage.file_store import FileStore
+from pneumoscope.clinic.storage.study_status import StudyStatus
 from pneumoscope.clinic.storage.table_base import new_id
-from pneumoscope.clinic.storage.tables import Image, Job, Site, Study, StudyStatus
-from pneumoscope.radiograph.dicom import read_header
+from pneumoscope.clinic.storage.tables import Image, Job, Site, Study
+from pneumoscope.radiograph.dicom_file import read_header
 from pneumoscope.support.errors import UnreadableRadiographError
 
-DICOM = "application/dicom"
 
-_BEGINNINGS = {
-    b"\xff\xd8\xff": "image/jpeg",
-    b"\x89PNG\r\n\x1a\n": "image/png",
-    b"II*\x00": "image/tiff",
-    b"MM\x00*": "image/tiff",
+class MediaType(StrEnum):
+    """Media types of accepted files."""
+
+    DICOM = "application/dicom"
+    JPEG = "image/jpeg"
+    PNG = "image/png"
+    TIFF = "image/tiff"
+
+
+_MAGIC_NUMBERS = {
+    b"\xff\xd8\xff": MediaType.JPEG,
+    b"\x89PNG\r\n\x1a\n": MediaType.PNG,
+    b"II*\x00": MediaType.TIFF,
+    b"MM\x00*": MediaType.TIFF,
 }
-MEDIA_TYPES = (DICOM, *dict.fromkeys(_BEGINNINGS.values()))
-"""Of what is taken in."""
 
-_TAGS = (
-    "SpecificCharacterSet",
-    "AccessionNumber",
-    "AcquisitionDate",
-    "AcquisitionDateTime",
-    "AcquisitionTime",
-    "PatientBirthDate",
-    "PatientID",
-    "PatientName",
-    "PatientSex",
-    "SOPInstanceUID",
-    "StudyInstanceUID",
-)
+
+class _Keyword(StrEnum):
+    """DICOM attributes that are read from the header, and stored except for the character set."""
+
+    CHARACTER_SET = "SpecificCharacterSet"
+    ACCESSION_NUMBER = "AccessionNumber"
+    ACQUISITION_DATE = "AcquisitionDate"
+    ACQUISITION_DATE_TIME = "AcquisitionDateTime"
+    ACQUISITION_TIME = "AcquisitionTime"
+    BIRTH_DATE = "PatientBirthDate"
+    PATIENT_ID = "PatientID"
+    PATIENT_NAME = "PatientName"
+    SEX = "PatientSex"
+    SOP_UID = "SOPInstanceUID"
+    STUDY_UID = "StudyInstanceUID"
 
 
 @dataclass(frozen=True, slots=True)
-class Origin:
-    """Whose radiograph it is, and of which study, as far as it is known."""
+class ImageMetadata:
+    """Patient and study of an image, as far as they are known."""
 
     study_uid: str | None = None
     sop_uid: str | None = None
@@ -59,106 +69,109 @@ class Origin:
 
 @dataclass(frozen=True, slots=True)
 class Upload:
-    """A file that came in.
+    """Uploaded file.
 
     Parameters
     ----------
     name
-        As the sender calls it; of a path the last part counts.
+        File name given by the sender; only the last part of a path is used.
     content
-        Its bytes, from the start; can be read again.
-    origin
-        What the sender says of it; of a DICOM file its own header counts.
+        Content, positioned at its start and seekable.
+    metadata
+        Metadata given by the sender; ignored for DICOM files, whose header counts.
     """
 
     name: str
     content: BinaryIO
-    origin: Origin = Origin()
+    metadata: ImageMetadata = ImageMetadata()
 
 
-def media_type(beginning: bytes) -> str:
-    r"""Tell by the first 132 bytes what a file is.
+def detect_media_type(start: bytes) -> MediaType:
+    r"""Detect the media type of a file from its first 132 bytes.
 
     Raises
     ------
     UnreadableRadiographError
-        If it is none of those that can be read.
+        If the media type is not accepted.
 
     Examples
     --------
-    >>> media_type(bytes(128) + b"DICM"), media_type(b"\xff\xd8\xff\xe0")
+    >>> str(detect_media_type(bytes(128) + b"DICM")), str(detect_media_type(b"\xff\xd8\xff\xe0"))
     ('application/dicom', 'image/jpeg')
     """
-    if beginning[128:132] == b"DICM":
-        return DICOM
-    for start, name in _BEGINNINGS.items():
-        if beginning.startswith(start):
-            return name
-    raise UnreadableRadiographError("not a radiograph: send a DICOM, JPEG, PNG or TIFF file")
+    if start[128:132] == b"DICM":
+        return MediaType.DICOM
+    for magic_number, media_type in _MAGIC_NUMBERS.items():
+        if start.startswith(magic_number):
+            return media_type
+    raise UnreadableRadiographError("not a radiograph; send a DICOM, JPEG, PNG or TIFF file")
 
 
 @dataclass(frozen=True, slots=True)
-class Kept:
-    """A file whose bytes are on the disk, and what is known of it."""
+class StoredUpload:
+    """Uploaded file in the file store, not yet registered in the database."""
 
     name: str
     sha256: str
-    media_type: str
+    media_type: MediaType
     size: int
-    origin: Origin
+    metadata: ImageMetadata
     content: BinaryIO = field(repr=False)
-    """Its bytes once more, should the file be purged before it is entered."""
+    """Content, to store it again if it is purged before it is registered."""
 
 
-def keep(store: FileStore, upload: Upload) -> Kept:
-    """Look at a file and keep its bytes, before any transaction: a disk is slow.
+def store_upload(store: FileStore, upload: Upload) -> StoredUpload:
+    """Inspect an uploaded file and store it; before any transaction, since disks are slow.
 
     Raises
     ------
     UnreadableRadiographError
-        If it is not a radiograph that can be read at all; nothing is kept.
+        If the file cannot be a radiograph; then nothing is stored.
     StorageError
-        If the bytes cannot be written.
+        If the file cannot be written.
     """
-    kind = media_type(upload.content.read(132))
-    size = upload.content.seek(0, io.SEEK_END)
-    upload.content.seek(0)
-    origin = _origin_of_dicom(upload.content.read()) if kind == DICOM else upload.origin
-    upload.content.seek(0)
-    sha256 = store.put(upload.content)
-    return Kept(_last_part(upload.name), sha256, kind, size, origin, upload.content)
+    content, metadata = upload.content, upload.metadata
+    media_type = detect_media_type(content.read(132))
+    size = content.seek(0, io.SEEK_END)
+    content.seek(0)
+    if media_type is MediaType.DICOM:
+        metadata = _read_metadata(content.read())
+        content.seek(0)
+    sha256 = store.put(content)
+    return StoredUpload(_base_name(upload.name), sha256, media_type, size, metadata, content)
 
 
-def accept(session: Session, kept: Kept, site: Site, job: Job, now: datetime) -> Image:
-    """Enter a radiograph that is held (see `keep_until_commit`) into its study and have it read.
+def register_image(
+    session: Session, upload: StoredUpload, site: Site, job: Job, now: datetime
+) -> Image:
+    """Add an image to its study, which is created if necessary, and queue it to be read.
 
     Parameters
     ----------
     session
-        In a transaction; when it is kept, the image will be read, whatever happens. At its end
-        belongs `pneumoscope.clinic.worklist.changes.note_new_study`, once for all images.
-    kept
-        The radiograph.
+        Session in a write transaction that holds the file; see `keep_until_commit`. Once it is
+        committed, the image will be read, whatever happens. Call
+        `pneumoscope.clinic.worklist.changes.note_new_study` at its end, once for all images.
+    upload
+        Stored file.
     site
-        Where from.
+        Site that sent the image.
     job
-        That it was handed in with.
+        Job of the upload.
     now
-        The moment.
+        Time of arrival.
     """
-    origin = kept.origin
-    # All that belongs together by relationships, so that one flush writes many images at once and
-    # none is looked up again to be shown.
+    # Linked by relationships, so that one flush writes many images and none is queried again.
     image = Image(
         id=new_id(),
-        study=_study_of(session, origin, site, now),
+        study=_get_or_create_study(session, upload.metadata, site, now),
         reading=None,
         job_id=job.id,
-        sha256=kept.sha256,
-        name=kept.name,
-        media_type=kept.media_type,
-        size=kept.size,
-        sop_uid=origin.sop_uid,
+        sha256=upload.sha256,
+        name=upload.name,
+        media_type=upload.media_type,
+        size=upload.size,
+        sop_uid=upload.metadata.sop_uid,
         received=now,
     )
     session.add(image)
@@ -166,77 +179,80 @@ def accept(session: Session, kept: Kept, site: Site, job: Job, now: datetime) ->
     return image
 
 
-def _study_of(session: Session, origin: Origin, site: Site, now: datetime) -> Study:
-    """Return the study that an image belongs to; without a UID, one of its own."""
-    known = None
-    if origin.study_uid is not None:
-        known = session.scalar(
+def _get_or_create_study(
+    session: Session, metadata: ImageMetadata, site: Site, now: datetime
+) -> Study:
+    """Return the study of an image; an image without a study UID gets a study of its own."""
+    study = None
+    if metadata.study_uid is not None:
+        study = session.scalar(
             select(Study)
-            .where(Study.site_id == site.id, Study.study_uid == origin.study_uid)
+            .where(Study.site_id == site.id, Study.study_uid == metadata.study_uid)
             .with_for_update()
         )
-    if known is not None:
-        known.status = StudyStatus.NEW
-        return known
+    if study is not None:
+        study.status = StudyStatus.NEW
+        return study
     return Study(
         site=site,
-        study_uid=origin.study_uid,
-        accession=origin.accession,
-        patient_id=origin.patient_id,
-        patient_name=origin.patient_name,
-        birth_date=origin.birth_date,
-        sex=origin.sex,
-        acquired=origin.acquired,
+        study_uid=metadata.study_uid,
+        accession=metadata.accession,
+        patient_id=metadata.patient_id,
+        patient_name=metadata.patient_name,
+        birth_date=metadata.birth_date,
+        sex=metadata.sex,
+        acquired=metadata.acquired,
         received=now,
     )
 
 
-def _origin_of_dicom(content: bytes) -> Origin:
-    header = read_header(content, "the file", _TAGS)
-    return Origin(
-        study_uid=_text(header, "StudyInstanceUID", 64),
-        sop_uid=_text(header, "SOPInstanceUID", 64),
-        accession=_text(header, "AccessionNumber", 64),
-        patient_id=_text(header, "PatientID", 64),
-        patient_name=_text(header, "PatientName", 255),
-        birth_date=_date(header, "PatientBirthDate"),
-        sex=_text(header, "PatientSex", 16),
-        acquired=_acquired(header),
+def _read_metadata(content: bytes) -> ImageMetadata:
+    header = read_header(content, "the file", tuple(_Keyword))
+    return ImageMetadata(
+        study_uid=_text(header, _Keyword.STUDY_UID, 64),
+        sop_uid=_text(header, _Keyword.SOP_UID, 64),
+        accession=_text(header, _Keyword.ACCESSION_NUMBER, 64),
+        patient_id=_text(header, _Keyword.PATIENT_ID, 64),
+        patient_name=_text(header, _Keyword.PATIENT_NAME, 255),
+        birth_date=_date(header, _Keyword.BIRTH_DATE),
+        sex=_text(header, _Keyword.SEX, 16),
+        acquired=_acquisition_time(header),
     )
 
 
-def _text(header: Dataset, tag: str, most: int) -> str | None:
-    # PostgreSQL cannot keep NUL, with which some machines fill their texts up.
-    return str(header.get(tag) or "").replace("\x00", "").strip()[:most] or None
+def _text(header: Dataset, keyword: _Keyword, max_length: int) -> str | None:
+    # PostgreSQL cannot store NUL, with which some scanners pad their texts.
+    return str(header.get(keyword) or "").replace("\x00", "").strip()[:max_length] or None
 
 
-def _date(header: Dataset, tag: str) -> date | None:
+def _date(header: Dataset, keyword: _Keyword) -> date | None:
     try:
-        found = DA(str(header.get(tag) or ""))
-    except ValueError:  # no date; the radiograph can be read all the same
+        value = DA(str(header.get(keyword) or ""))
+    except ValueError:  # a malformed date is no reason to reject the radiograph
         return None
-    return None if found is None else date(found.year, found.month, found.day)
+    return None if value is None else date(value.year, value.month, value.day)
 
 
-def _acquired(header: Dataset) -> datetime | None:
-    """Return when it was taken; without a time zone in the file, in that of this machine."""
+def _acquisition_time(header: Dataset) -> datetime | None:
+    """Return the time of acquisition; without a time zone in the file, in that of this host."""
     try:
-        moment = DT(str(header.get("AcquisitionDateTime") or ""))
-        if moment is not None:
-            return moment.astimezone()
-        day, time = _date(header, "AcquisitionDate"), TM(str(header.get("AcquisitionTime") or ""))
+        date_time = DT(str(header.get(_Keyword.ACQUISITION_DATE_TIME) or ""))
+        if date_time is not None:
+            return date_time.astimezone()
+        time = TM(str(header.get(_Keyword.ACQUISITION_TIME) or ""))
     except ValueError:
         return None
+    day = _date(header, _Keyword.ACQUISITION_DATE)
     return None if day is None or time is None else datetime.combine(day, time).astimezone()
 
 
-def _last_part(name: str) -> str:
-    r"""Return a file's name without the way to it and without what no screen can show.
+def _base_name(name: str) -> str:
+    r"""Return the last part of a path, without unprintable characters.
 
     Examples
     --------
-    >>> _last_part(r"C:\ward\a.dcm"), _last_part("../../etc/passwd"), _last_part("\x00")
+    >>> _base_name(r"C:\images\a.dcm"), _base_name("../../etc/passwd"), _base_name("\x00")
     ('a.dcm', 'passwd', 'unnamed')
     """
     last = name.replace("\\", "/").rsplit("/", 1)[-1]
-    return "".join(letter for letter in last if letter.isprintable())[:255] or "unnamed"
+    return "".join(character for character in last if character.isprintable())[:255] or "unnamed"

@@ -1,4 +1,4 @@
-"""Readings as they are kept: a row for each, and what they change of their studies."""
+"""Storage of readings: one row each, and the resulting changes of their studies."""
 
 import io
 from collections.abc import Mapping
@@ -10,7 +10,8 @@ from numpy.typing import NDArray
 from sqlalchemy import Float, bindparam, case, func, select, update
 from sqlalchemy.orm import Session
 
-from pneumoscope.clinic.storage.tables import Image, StoredReading, Study, StudyStatus, Task
+from pneumoscope.clinic.storage.study_status import StudyStatus
+from pneumoscope.clinic.storage.tables import Image, StoredReading, Study, Task
 from pneumoscope.clinic.worklist.changes import note_new_reading
 from pneumoscope.reader import Reading
 
@@ -29,18 +30,21 @@ _RAISE_URGENCY = (
 def store_readings(
     session: Session, readings: Mapping[str, Reading], operating_point: str, now: datetime
 ) -> None:
-    """Store readings, raise their studies' urgency, and call those read of which no image waits.
+    """Store readings and update their studies.
+
+    A study's urgency is the highest probability of its images; a study without waiting images
+    counts as read.
 
     Parameters
     ----------
     session
-        In the transaction that takes the images off the queue.
+        Session in the transaction that removes the images from the queue.
     readings
-        By their images.
+        Readings by image.
     operating_point
-        At which a finding is made.
+        Name of the operating point at which findings are made.
     now
-        The moment.
+        Current time.
     """
     if not readings:
         return
@@ -49,14 +53,17 @@ def store_readings(
         .join(Study)
         .where(Image.id.in_(readings))
     ).all()
-    # In the order in which all lock studies, so that no two wait in a circle.
+    # In the order in which every transaction locks studies, to avoid deadlocks.
     images = sorted(images, key=lambda image: (image.study_uid or "", image.study_id))
     session.connection().execute(
         _RAISE_URGENCY,
-        [{"study": one.study_id, "probability": readings[one.id].probability} for one in images],
+        [
+            {"study": image.study_id, "probability": readings[image.id].probability}
+            for image in images
+        ],
     )
-    # Locked now: of two workers that end a study's last two images, one sees the other's.
-    _call_read(session, {image.study_id for image in images})
+    # Now the studies are locked: of two workers with a study's last two images, one sees both.
+    _mark_read(session, {image.study_id for image in images})
     session.add_all(
         _row(image_id, reading, operating_point, now) for image_id, reading in readings.items()
     )
@@ -65,11 +72,11 @@ def store_readings(
         note_new_reading(session, site_id)
 
 
-def _call_read(session: Session, studies: set[str]) -> None:
-    waits = select(Task.image_id).join(Image).where(Image.study_id == Study.id).exists()
+def _mark_read(session: Session, studies: set[str]) -> None:
+    has_waiting_image = select(Task.image_id).join(Image).where(Image.study_id == Study.id).exists()
     session.execute(
         update(Study)
-        .where(Study.id.in_(studies), Study.status == StudyStatus.NEW, ~waits)
+        .where(Study.id.in_(studies), Study.status == StudyStatus.NEW, ~has_waiting_image)
         .values(status=StudyStatus.READ)
         .execution_options(synchronize_session=False)
     )
@@ -87,19 +94,19 @@ def _row(image_id: str, reading: Reading, point: str, now: datetime) -> StoredRe
         findings={name: str(finding) for name, finding in reading.findings.items()},
         reasons=list(reading.reasons),
         quality=[
-            {"code": str(one.code), "severity": str(one.severity), "message": one.message}
-            for one in reading.quality
+            {"code": str(issue.code), "severity": str(issue.severity), "message": issue.message}
+            for issue in reading.quality
         ],
         distance=reading.distance,
         view=reading.view,
         laterality=reading.laterality,
         inputs=None if reading.inputs is None else asdict(reading.inputs),
-        heatmap=None if reading.heatmap is None else _saved(reading.heatmap),
+        heatmap=None if reading.heatmap is None else _npy_bytes(reading.heatmap),
         milliseconds=reading.milliseconds,
     )
 
 
-def _saved(heatmap: NDArray[np.float32]) -> bytes:
+def _npy_bytes(array: NDArray[np.float32]) -> bytes:
     content = io.BytesIO()
-    np.save(content, heatmap)
+    np.save(content, array)
     return content.getvalue()

@@ -1,4 +1,4 @@
-"""The durable queue: images that wait to be read, taken by lease, in the clinic's own database."""
+"""Durable task queue of images to read, in the clinic's database; workers take tasks by lease."""
 
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
@@ -9,103 +9,106 @@ from sqlalchemy.orm import Session
 
 from pneumoscope.clinic.storage.tables import Image, Task
 
-LEASE = timedelta(minutes=2)
-"""How long a worker may take to read what it took; then another one may take it."""
+LEASE_DURATION = timedelta(minutes=2)
+"""Time in which a worker must finish what it leased; then another worker may lease it."""
 
-MOST_ATTEMPTS = 3
-"""An image that ended so many workers is not given to a further one."""
+MAX_ATTEMPTS = 3
+"""Number of leases after which an image is given up."""
 
 
 @dataclass(frozen=True, slots=True)
 class Lease:
-    """An image that a worker has taken, for how many times it has been taken by now."""
+    """Lease of one image by a worker."""
 
     image_id: str
     attempts: int
+    """Number of leases of the image so far, this one included."""
 
 
 def enqueue(session: Session, image: Image, now: datetime) -> None:
-    """Have an image read; it becomes visible with the transaction that it came in."""
+    """Queue an image to be read; workers see it once the transaction is committed."""
     session.add(Task(image=image, queued=now, available=now))
 
 
-def waiting(session: Session, now: datetime, most: int) -> int:
-    """Return how many images could be taken, counted up to so many."""
-    some = select(Task.image_id).where(Task.available <= now).limit(most).subquery()
-    return session.scalar(select(func.count()).select_from(some)) or 0
+def count_waiting(session: Session, now: datetime, limit: int) -> int:
+    """Return the number of images that could be leased, counted up to a limit."""
+    waiting = select(Task.image_id).where(Task.available <= now).limit(limit).subquery()
+    return session.scalar(select(func.count()).select_from(waiting)) or 0
 
 
-def take(session: Session, owner: str, most: int, now: datetime) -> list[Lease]:
-    """Take images that wait, those that came first first, and no other worker takes them.
+def lease_tasks(session: Session, owner: str, limit: int, now: datetime) -> list[Lease]:
+    """Lease waiting images, oldest first, so that no other worker takes them.
 
-    An image whose reading did not come to an end, because its worker was killed or by the image
-    itself, comes back after `LEASE` and is then given alone, so that it takes no other with it.
+    An image whose reading did not finish, because its worker was killed or because of the image
+    itself, becomes available again after `LEASE_DURATION`. It is then leased alone, so that it can
+    stop no other image from being read.
 
     Parameters
     ----------
     session
-        In a transaction of its own, which is to be kept before the images are read.
+        Session in a transaction of its own, to be committed before the images are read.
     owner
-        Name of the worker, unlike that of any other.
-    most
-        How many at most.
+        Unique name of the worker.
+    limit
+        Maximum number of images.
     now
-        The moment.
+        Current time.
 
     Returns
     -------
     list of Lease
-        None if nothing waits.
+        Empty if nothing waits.
 
     Notes
     -----
-    The end of the lease is a visibility timeout, as Amazon's SQS calls it. SKIP LOCKED is what the
-    manual of PostgreSQL names for queues; SQLite, which has one writer at a time, needs none.
+    The lease is a visibility timeout, as in Amazon SQS. PostgreSQL's manual recommends SKIP LOCKED
+    for queues; SQLite, which allows one writer at a time, does not need it.
     """
-    return _take(session, owner, 1, now, again=True) or _take(
-        session, owner, most, now, again=False
+    return _lease(session, owner, 1, now, retried=True) or _lease(
+        session, owner, limit, now, retried=False
     )
 
 
-def _take(session: Session, owner: str, most: int, now: datetime, *, again: bool) -> list[Lease]:
-    before = Task.attempts > 0 if again else Task.attempts == 0
+def _lease(
+    session: Session, owner: str, limit: int, now: datetime, *, retried: bool
+) -> list[Lease]:
     waiting = (
         select(Task.image_id)
-        .where(Task.available <= now, before)
+        .where(Task.available <= now, Task.attempts > 0 if retried else Task.attempts == 0)
         .order_by(Task.queued, Task.image_id)
-        .limit(most)
+        .limit(limit)
         .with_for_update(skip_locked=True)
         .cte("waiting")
     )
-    taken = session.execute(
+    rows = session.execute(
         update(Task)
         .where(Task.image_id.in_(select(waiting.c.image_id)))
-        .values(owner=owner, available=now + LEASE, attempts=Task.attempts + 1)
+        .values(owner=owner, available=now + LEASE_DURATION, attempts=Task.attempts + 1)
         .returning(Task.image_id, Task.attempts)
         .execution_options(synchronize_session=False)
     )
-    return [Lease(image_id, attempts) for image_id, attempts in taken]
+    return [Lease(image_id, attempts) for image_id, attempts in rows]
 
 
-def finish(session: Session, image_ids: Collection[str], owner: str) -> set[str]:
-    """Take images off the queue, in the transaction that stores their readings.
+def complete_tasks(session: Session, image_ids: Collection[str], owner: str) -> set[str]:
+    """Delete a worker's tasks, in the transaction that stores their readings.
 
     Returns
     -------
     set of str
-        Those that still were the owner's: the readings of others are another's to store.
+        Images still leased by this worker; the others' readings are for another worker to store.
     """
-    done = session.scalars(
+    completed = session.scalars(
         delete(Task)
         .where(Task.image_id.in_(image_ids), Task.owner == owner)
         .returning(Task.image_id)
         .execution_options(synchronize_session=False)
     )
-    return set(done)
+    return set(completed)
 
 
-def give_back(session: Session, image_ids: Sequence[str], owner: str, now: datetime) -> None:
-    """Give images back that were taken and not begun with, as if they had never been taken."""
+def release_tasks(session: Session, image_ids: Sequence[str], owner: str, now: datetime) -> None:
+    """Return leased images that were not begun to the queue, as if never leased."""
     session.execute(
         update(Task)
         .where(Task.image_id.in_(image_ids), Task.owner == owner)

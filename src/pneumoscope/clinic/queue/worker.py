@@ -1,4 +1,4 @@
-"""A worker: takes images off the queue, reads them and stores what the reader says, each once."""
+"""Worker that leases queued images, reads them and stores each reading once."""
 
 import logging
 import signal
@@ -10,35 +10,42 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from pneumoscope.clinic.queue.readings import store_readings
-from pneumoscope.clinic.queue.tasks import MOST_ATTEMPTS, Lease, finish, give_back, take, waiting
+from pneumoscope.clinic.queue.tasks import (
+    MAX_ATTEMPTS,
+    Lease,
+    complete_tasks,
+    count_waiting,
+    lease_tasks,
+    release_tasks,
+)
 from pneumoscope.clinic.storage.database import Database
 from pneumoscope.clinic.storage.file_store import FileStore
 from pneumoscope.clinic.storage.tables import Image
 from pneumoscope.reader import Reader, Reading, Status
 from pneumoscope.support.errors import StorageError
 
-LONGEST = 60.0
-"""Seconds that an image may be read for, a fraction of a lease; what takes longer hangs."""
+MAX_READING_SECONDS = 60.0
+"""Longest time to read an image, half a lease; after that its decoder counts as hung."""
 
-MOST_TAKEN = 16
-"""Images that a worker takes at a time: what is done once for all of them is then a small part."""
+MAX_LEASED_IMAGES = 16
+"""Images leased at a time, so that the cost of the transactions is spread over many."""
 
 log = logging.getLogger(__name__)
 
 
 class Worker:
-    """Reads what waits.
+    """Reads waiting images.
 
     Parameters
     ----------
     database, store
-        The clinic's.
+        Database and file store of the clinic.
     reader
-        To read with.
+        Reader of radiographs.
     operating_point
-        At which a finding is made.
+        Name of the operating point at which findings are made.
     name
-        Unlike that of any other worker.
+        Unique name of the worker.
     """
 
     def __init__(
@@ -51,74 +58,79 @@ class Worker:
         self._name = name
 
     def step(self) -> int:
-        """Take some images, read them and store the readings; return how many that were.
+        """Lease some images, read them and store the readings; return the number of images.
 
-        They are stored together, since a transaction of its own for each takes as long as reading.
-        A process that is killed at any moment has stored all of them or none; if none, another
-        takes the images when the lease has run out.
+        The readings are stored together, since a transaction for each takes as long as reading. A
+        process killed at any moment has stored all or none of them; if none, another worker leases
+        the images after the lease expires.
         """
-        with self._database.reading() as session:  # which hinders no writer
-            found = waiting(session, datetime.now(UTC), 2 * MOST_TAKEN)
-        if not found:
+        with self._database.reading() as session:  # blocks no writer
+            waiting = count_waiting(session, datetime.now(UTC), 2 * MAX_LEASED_IMAGES)
+        if not waiting:
             return 0
         with self._database.writing() as session:
-            # No more than half of what waits, so that the other workers have something to do too.
-            leases = take(session, self._name, max(1, found // 2), datetime.now(UTC))
-            files = _files(session, leases)
+            # At most half of what waits, to leave some for the other workers.
+            leases = lease_tasks(session, self._name, max(1, waiting // 2), datetime.now(UTC))
+            hashes = _file_hashes(session, leases)
         readings: dict[str, Reading] = {}
         try:
             for lease in leases:
-                readings[lease.image_id] = self._read(lease, files[lease.image_id])
+                readings[lease.image_id] = self._read(lease, hashes[lease.image_id])
         except BaseException:
-            # Not the one that was begun with: what stops the program must not do so for ever.
-            self._give_back(leases[len(readings) + 1 :])
+            # Except the image being read: if it stops the program, its attempt must count.
+            self._release(leases[len(readings) + 1 :])
             raise
         finally:
-            self._keep(readings)
+            self._store_readings(readings)
         return len(leases)
 
     def _read(self, lease: Lease, sha256: str) -> Reading:
-        if lease.attempts > MOST_ATTEMPTS:
-            return self._failed(f"reading it stopped the program {MOST_ATTEMPTS} times")
+        if lease.attempts > MAX_ATTEMPTS:
+            return self._failed_reading(f"reading it stopped the program {MAX_ATTEMPTS} times")
         try:
             content = self._store.read(sha256)
         except StorageError as error:
             log.error("%s", error)
-            return self._failed("its file is missing or damaged here; send it again")
-        with _ended_after(LONGEST):
+            return self._failed_reading(
+                "its file on the server is missing or damaged; send it again"
+            )
+        with _time_limit(MAX_READING_SECONDS):
             return self._reader.read(content)
 
-    def _failed(self, reason: str) -> Reading:
+    def _failed_reading(self, reason: str) -> Reading:
         return Reading(Status.FAILED, self._reader.bundle.identity, (reason,))
 
-    def _keep(self, readings: Mapping[str, Reading]) -> None:
+    def _store_readings(self, readings: Mapping[str, Reading]) -> None:
         with self._database.writing() as session:
-            ours = finish(session, readings.keys(), self._name)
-            kept = {image_id: one for image_id, one in readings.items() if image_id in ours}
-            store_readings(session, kept, self._point, datetime.now(UTC))
+            completed = complete_tasks(session, readings.keys(), self._name)
+            to_store = {
+                image_id: readings[image_id] for image_id in readings if image_id in completed
+            }
+            store_readings(session, to_store, self._point, datetime.now(UTC))
 
-    def _give_back(self, leases: Sequence[Lease]) -> None:
+    def _release(self, leases: Sequence[Lease]) -> None:
+        image_ids = [lease.image_id for lease in leases]
         with self._database.writing() as session:
-            give_back(session, [one.image_id for one in leases], self._name, datetime.now(UTC))
+            release_tasks(session, image_ids, self._name, datetime.now(UTC))
 
 
 @contextmanager
-def _ended_after(seconds: float) -> Iterator[None]:
-    """Have the system end this process if the block takes longer, wherever it is.
+def _time_limit(seconds: float) -> Iterator[None]:
+    """Have the system end this process if the block takes longer.
 
-    A decoder that hangs does so in C, where no exception of Python's reaches it. The image then
-    counts as one that stopped the program, and another process takes the place of this one.
+    A hung decoder hangs in C code, which no Python exception interrupts. The attempt then counts
+    against the image, and another process replaces this one.
     """
-    before = signal.setitimer(signal.ITIMER_REAL, seconds)
+    previous = signal.setitimer(signal.ITIMER_REAL, seconds)
     try:
         yield
     finally:
-        signal.setitimer(signal.ITIMER_REAL, *before)
+        signal.setitimer(signal.ITIMER_REAL, *previous)
 
 
-def _files(session: Session, leases: Sequence[Lease]) -> dict[str, str]:
-    """Return the SHA-256 of each image's file."""
-    taken = Image.id.in_([lease.image_id for lease in leases])
+def _file_hashes(session: Session, leases: Sequence[Lease]) -> dict[str, str]:
+    """Return the SHA-256 of each leased image's file, by image."""
+    leased = Image.id.in_([lease.image_id for lease in leases])
     return {
-        row.id: row.sha256 for row in session.execute(select(Image.id, Image.sha256).where(taken))
+        row.id: row.sha256 for row in session.execute(select(Image.id, Image.sha256).where(leased))
     }

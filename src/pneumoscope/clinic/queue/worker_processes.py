@@ -1,6 +1,7 @@
-"""The processes that read what a clinic's server takes in.
+"""Worker processes of a clinic's server.
 
-They import what reading needs and none of the server: that halves their start and their memory.
+They import what reading needs and nothing of the web server, which halves their start-up time and
+their memory.
 """
 
 import logging
@@ -12,32 +13,32 @@ import threading
 from multiprocessing.process import BaseProcess
 from uuid import uuid4
 
-from pneumoscope.clinic.logs import log_in_one_format
+from pneumoscope.clinic.logs import configure_logging
 from pneumoscope.clinic.queue.worker import Worker
 from pneumoscope.clinic.settings import Clinic, Settings
 from pneumoscope.reader import load
 
-_IDLE = 0.2
-"""Seconds between two looks at an empty queue."""
+_POLL_SECONDS = 0.2
+"""Time between two polls of an empty queue."""
 
-_RESTART = 1.0
-"""Seconds between two looks at whether all workers live."""
+_SUPERVISE_SECONDS = 1.0
+"""Time between two checks that all workers run."""
 
-_NICE = 5
-"""Added to a worker's nice value: who waits for a page goes before the next radiograph."""
+_NICE_INCREMENT = 5
+"""Lowers the workers' priority, so that pages are served before the next radiograph is read."""
 
 log = logging.getLogger(__name__)
 
 
 class Workers:
-    """Processes that read; one that ends is replaced.
+    """Group of worker processes, each restarted if it ends.
 
     Parameters
     ----------
     settings
-        Of the clinic.
+        Settings of the clinic.
     count
-        How many.
+        Number of processes.
     """
 
     def __init__(self, settings: Settings, count: int) -> None:
@@ -45,13 +46,13 @@ class Workers:
         self._context = multiprocessing.get_context("spawn")
         self._processes = [self._start() for _ in range(count)]
         self._stopping = threading.Event()
-        self._watch = threading.Thread(target=self._replace, daemon=True)
-        self._watch.start()
+        self._supervisor = threading.Thread(target=self._supervise, daemon=True)
+        self._supervisor.start()
 
     def stop(self) -> None:
-        """End all of them; what they are reading they read to its end."""
+        """Stop all workers, each after the images that it has leased."""
         self._stopping.set()
-        self._watch.join()
+        self._supervisor.join()
         for process in self._processes:
             process.terminate()
         for process in self._processes:
@@ -62,18 +63,18 @@ class Workers:
         process.start()
         return process
 
-    def _replace(self) -> None:
-        while not self._stopping.wait(_RESTART):
-            for place, process in enumerate(self._processes):
+    def _supervise(self) -> None:
+        while not self._stopping.wait(_SUPERVISE_SECONDS):
+            for i, process in enumerate(self._processes):
                 if not process.is_alive():
-                    log.error("a worker ended (%s); another is started", process.exitcode)
-                    self._processes[place] = self._start()
+                    log.error("a worker ended (exit code %s); restarting it", process.exitcode)
+                    self._processes[i] = self._start()
 
 
 def run_worker(settings: Settings) -> None:
-    """Read what waits, until told to end or the server is gone; the target of a process."""
-    log_in_one_format()
-    os.nice(_NICE)
+    """Read waiting images until told to stop or the server is gone; target of a process."""
+    configure_logging()
+    os.nice(_NICE_INCREMENT)
     stop = threading.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: stop.set())
@@ -84,5 +85,5 @@ def run_worker(settings: Settings) -> None:
     server = multiprocessing.parent_process()
     while not stop.is_set() and (server is None or server.is_alive()):
         if not worker.step():
-            stop.wait(_IDLE)
+            stop.wait(_POLL_SECONDS)
     clinic.close()

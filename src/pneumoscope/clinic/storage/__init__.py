@@ -1,1 +1,1 @@
-"""Storage: the database, its tables and migrations, image files, and sealed secrets."""
+"""Storage: database, tables, migrations, image files and sealed secrets."""

@@ -1,7 +1,7 @@
-"""The clinic's database: SQLite, or PostgreSQL by URL; opened, migrated, in transactions."""
+"""The clinic's database, SQLite or PostgreSQL: connections, transactions and migrations."""
 
 from collections.abc import Iterator
-from contextlib import AbstractContextManager, contextmanager, nullcontext
+from contextlib import contextmanager, nullcontext
 from hashlib import sha256
 from pathlib import Path
 from typing import Any
@@ -18,26 +18,26 @@ from pneumoscope.support.errors import ClinicError
 
 MIGRATIONS = Path(__file__).parent / "migrations"
 
-_PATIENCE = 30.0
-"""Seconds that a transaction waits for SQLite's one writer."""
+_BUSY_TIMEOUT_SECONDS = 30.0
+"""Time that a transaction waits for SQLite's one writer."""
 
-_KEPT = 5
-_THREADS = 40
-"""In which a server answers (anyio's default): who only reads must not wait for a connection."""
+_POOL_SIZE = 5
+_MAX_CONNECTIONS = 40
+"""Number of server threads (anyio's default), so that readers never wait for a connection."""
 
 
 class Database:
-    """A database whose tables are those of this version.
+    """Database, migrated to the tables of this version when it is opened.
 
     Parameters
     ----------
     url
-        Of SQLAlchemy: ``sqlite:///clinic.db``, ``postgresql+psycopg://user@host/name``.
+        SQLAlchemy URL: ``sqlite:///clinic.db`` or ``postgresql+psycopg://user@host/name``.
 
     Raises
     ------
     ClinicError
-        If it cannot be opened, or is of a newer version.
+        If the database cannot be opened, or belongs to a newer version.
 
     Examples
     --------
@@ -45,10 +45,10 @@ class Database:
     >>> from pneumoscope.clinic.storage.tables import Site
     >>> database = Database(f"sqlite:///{getfixture('tmp_path')}/clinic.db")
     >>> with database.writing() as session:
-    ...     session.add(Site(name="Ward 1"))
+    ...     session.add(Site(name="Main hospital"))
     >>> with database.reading() as session:
     ...     print(session.scalars(select(Site.name)).all())
-    ['Ward 1']
+    ['Main hospital']
     """
 
     def __init__(self, url: str) -> None:
@@ -56,31 +56,31 @@ class Database:
             self._writes = create_engine(
                 url,
                 connect_args=_connect_arguments(url),
-                pool_size=_KEPT,
-                max_overflow=_THREADS - _KEPT,
+                pool_size=_POOL_SIZE,
+                max_overflow=_MAX_CONNECTIONS - _POOL_SIZE,
             )
-            self._turns = _turns(self._writes)
+            self._write_lock = _write_lock(self._writes)
             if self.is_sqlite:
                 _set_up_sqlite(self._writes)
             self._reads = self._writes.execution_options(read_only=True)
             self._migrate()
         except (ArgumentError, TypeError, NoSuchModuleError, ImportError, DBAPIError) as error:
             raise ClinicError(
-                f"the database {_without_password(url)} cannot be opened ({_cause(error)}); name "
-                "one as sqlite:///FILE or postgresql+psycopg://USER@HOST/NAME, and see that its "
-                "folder or server is there"
+                f"cannot open the database {_without_password(url)} ({_cause(error)}); give "
+                "sqlite:///FILE or postgresql+psycopg://USER@HOST/NAME, and check that the file's "
+                "folder exists or the server runs"
             ) from error
 
     @property
     def is_sqlite(self) -> bool:
-        """Whether it is a file of SQLite."""
+        """Whether the database is a SQLite file."""
         return self._writes.dialect.name == "sqlite"
 
     @contextmanager
     def writing(self) -> Iterator[Session]:
-        """Yield a session in a transaction that is kept if the block ends well."""
+        """Yield a session in a write transaction, committed unless the block raises."""
         with (
-            self._turn(),
+            self._write_lock.hold() if self._write_lock else nullcontext(),
             Session(self._writes, expire_on_commit=False) as session,
             session.begin(),
         ):
@@ -88,16 +88,13 @@ class Database:
 
     @contextmanager
     def reading(self) -> Iterator[Session]:
-        """Yield a session that changes nothing, and waits for no writer."""
+        """Yield a read-only session, which waits for no writer."""
         with Session(self._reads, expire_on_commit=False) as session:
             yield session
 
     def close(self) -> None:
         """Close all connections."""
         self._writes.dispose()
-
-    def _turn(self) -> AbstractContextManager[None]:
-        return nullcontext() if self._turns is None else self._turns.taken()
 
     def _migrate(self) -> None:
         config = Config()
@@ -108,59 +105,61 @@ class Database:
                 command.upgrade(config, "head")
             except CommandError as error:
                 raise ClinicError(
-                    f"the database {self._writes.url.render_as_string()} was used by another "
-                    f"version of pneumoscope ({error}); use that version, or a newer one"
+                    f"the database {self._writes.url.render_as_string()} was migrated by another "
+                    f"version of pneumoscope ({error}); use that version or a newer one"
                 ) from error
 
 
 def lock(session: Session, name: str) -> None:
-    """Wait until no other transaction holds a name, and hold it to the end of this one.
+    """Acquire a named lock, held until the transaction ends.
 
     Parameters
     ----------
     session
-        In a transaction that writes.
+        Session in a write transaction.
     name
-        Of whatever is to be kept from being changed by two at a time.
+        Name of the lock.
 
     Notes
     -----
-    Advisory locks of PostgreSQL, whose keys are numbers of 64 bits: two names may, once in a blue
-    moon, wait for each other. SQLite has one transaction at a time that writes, from its BEGIN on.
+    In PostgreSQL, an advisory lock with a key of 64 bits: two names share a lock with negligible
+    probability. SQLite needs none: it has one write transaction at a time, from its BEGIN on.
     """
-    connection = session.connection()  # begins, if nothing has been asked yet
+    connection = session.connection()  # begins the transaction, if it has not begun
     if connection.dialect.name == "postgresql":
         key = int.from_bytes(sha256(name.encode()).digest()[:8], signed=True)
         connection.execute(select(func.pg_advisory_xact_lock(key)))
 
 
-def _turns(engine: Engine) -> WriteLock | None:
+def _write_lock(engine: Engine) -> WriteLock | None:
     file = engine.url.database if engine.dialect.name == "sqlite" else None
     return WriteLock(Path(file)) if file else None
 
 
 def _connect_arguments(url: str) -> dict[str, Any]:
-    return {"timeout": _PATIENCE} if make_url(url).get_backend_name() == "sqlite" else {}
+    return (
+        {"timeout": _BUSY_TIMEOUT_SECONDS} if make_url(url).get_backend_name() == "sqlite" else {}
+    )
 
 
 def _set_up_sqlite(engine: Engine) -> None:
-    """Have writers take turns from the start of a transaction, and readers wait for nobody."""
+    """Serialise writers from the start of their transactions, and let readers wait for nobody."""
 
     @event.listens_for(engine, "connect")
     def _connect(connection: Any, _record: object) -> None:
-        connection.isolation_level = None  # transactions begin below, not when the driver likes
+        connection.isolation_level = None  # transactions begin below, not implicitly in the driver
         for pragma in (
             "journal_mode=WAL",
             "synchronous=FULL",
             "foreign_keys=ON",
-            "secure_delete=ON",  # what is purged does not stay in free space
+            "secure_delete=ON",  # purged content is overwritten, not left in free pages
         ):
             connection.execute(f"PRAGMA {pragma}")
 
     @event.listens_for(engine, "begin")
     def _begin(connection: Connection) -> None:
         read_only = connection.get_execution_options().get("read_only")
-        # A transaction that reads first and then writes could not wait for its turn any more.
+        # A transaction that reads before it writes could not wait for the write lock any more.
         connection.exec_driver_sql("BEGIN" if read_only else "BEGIN IMMEDIATE")
 
 

@@ -1,4 +1,4 @@
-"""Files by what they hold: each lies once, under its SHA-256, and is never changed."""
+"""Content-addressed file store: each content once, under its SHA-256, never changed."""
 
 import hashlib
 import os
@@ -17,7 +17,7 @@ class FileStore:
     Parameters
     ----------
     folder
-        Made if it is not there.
+        Folder of the files; created if missing.
 
     Examples
     --------
@@ -32,21 +32,21 @@ class FileStore:
         self.folder = folder
 
     def put(self, content: BinaryIO) -> str:
-        """Keep what a file holds, and return its SHA-256; what is there already is left alone.
+        """Store a content, unless it is there already, and return its SHA-256.
 
-        When this returns, the bytes are on the disk.
+        When this returns, the bytes are on the disk (fsync).
 
         Raises
         ------
         StorageError
-            If they cannot be written; nothing is left behind.
+            If the content cannot be written; no partial file remains.
         """
         digest = hashlib.sha256()
         while chunk := content.read(2**20):
             digest.update(chunk)
         sha256 = digest.hexdigest()
         path = self.path(sha256)
-        # Several at a time may bring the same content, so each writes a file of its own first.
+        # Several writers may bring the same content, so each writes to a temporary file first.
         temporary = path.with_name(f".{uuid4().hex}.part")
         try:
             if not path.exists():
@@ -57,17 +57,17 @@ class FileStore:
                     file.flush()
                     os.fsync(file.fileno())
                 temporary.replace(path)
-            sync_folder(path.parent)  # also of another's rename, which may not have got there yet
+            sync_folder(path.parent)  # even if it exists: its writer may not have synced it yet
         except OSError as error:
             temporary.unlink(missing_ok=True)
             raise StorageError(
-                f"{self.folder}: a file cannot be kept ({error.strerror or error}); free some "
-                "space there, or see who may write to it, and send the file again"
+                f"{self.folder}: cannot store a file ({error.strerror or error}); free some disk "
+                "space or check the folder's permissions, and send the file again"
             ) from error
         return sha256
 
     def read(self, sha256: str) -> bytes:
-        """Return what a file holds, after checking that it is what was put there.
+        """Return a stored content, after verifying its SHA-256.
 
         Raises
         ------
@@ -78,17 +78,17 @@ class FileStore:
             content = self.path(sha256).read_bytes()
         except OSError as error:
             raise StorageError(
-                f"{self.path(sha256)}: cannot be read ({error.strerror}); restore it from a backup"
+                f"{self.path(sha256)}: cannot read ({error.strerror}); restore it from a backup"
             ) from error
         if hashlib.sha256(content).hexdigest() != sha256:
             raise StorageError(
-                f"{self.path(sha256)}: is damaged: it is not what its name says; restore it from "
-                "a backup"
+                f"{self.path(sha256)}: damaged (its SHA-256 differs from its name); restore it "
+                "from a backup"
             )
         return content
 
     def remove(self, sha256: str) -> None:
-        """Remove what is there; it is no error if nothing is.
+        """Remove a content, if it is there.
 
         Raises
         ------
@@ -102,10 +102,10 @@ class FileStore:
                 sync_folder(path.parent)
         except OSError as error:
             raise StorageError(
-                f"{path}: cannot be removed ({error.strerror}); see who may write there, and run "
-                "pneumoscope purge again"
+                f"{path}: cannot remove ({error.strerror}); check the folder's permissions and run "
+                "'pneumoscope purge' again"
             ) from error
 
     def path(self, sha256: str) -> Path:
-        """Return where the content of a SHA-256 lies, or would lie."""
+        """Return the path of the content with a SHA-256, stored or not."""
         return self.folder / sha256[:2] / sha256

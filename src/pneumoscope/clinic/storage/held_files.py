@@ -1,4 +1,4 @@
-"""Files that a transaction names, held so that none is purged before it ends."""
+"""Stored files that a transaction refers to, held so that no purge removes them before it ends."""
 
 from collections.abc import Mapping
 from typing import BinaryIO
@@ -10,32 +10,32 @@ from pneumoscope.clinic.storage.file_store import FileStore
 
 
 def keep_until_commit(session: Session, store: FileStore, files: Mapping[str, BinaryIO]) -> None:
-    """Hold files that were put into the store, and put again what was purged since.
+    """Lock files in the store against purging, and store again those purged meanwhile.
 
-    What a purge removes, it removes while it holds the file's name and no image has it. So a file
-    that is there now stays until this transaction has ended, and with it the image that names it.
+    A purge removes a file only while it holds the file's lock and no image refers to the file. So a
+    file that is there now stays until this transaction ends, and by then an image refers to it.
 
     Parameters
     ----------
     session
-        In a transaction that writes, and has locked nothing else yet.
+        Session in a write transaction that holds no other lock yet.
     store
-        That they were put into.
+        Store of the files.
     files
-        By their SHA-256; they can be read again.
+        Contents by SHA-256, which can be read again.
 
     Raises
     ------
     StorageError
-        If one cannot be written again.
+        If a file cannot be stored again.
     """
-    for sha256, content in sorted(files.items()):  # in one order, so that no two wait in a circle
-        lock(session, file_name(sha256))
+    for sha256, content in sorted(files.items()):  # in one order, to avoid deadlocks
+        lock(session, file_lock_name(sha256))
         if not store.path(sha256).exists():
             content.seek(0)
             store.put(content)
 
 
-def file_name(sha256: str) -> str:
-    """Return the name by which a file is held."""
+def file_lock_name(sha256: str) -> str:
+    """Return the name of a file's lock."""
     return f"file {sha256}"

@@ -1,4 +1,4 @@
-"""Secrets that are needed as they are, sealed with a key that is not in the database."""
+"""Encryption of secrets in the database, with a key that is not in the database."""
 
 import os
 import tempfile
@@ -11,13 +11,13 @@ from pneumoscope.support.files import sync_folder
 
 
 class SecretBox:
-    """Seals secrets, each for its owner, so that who has the database alone cannot read them.
+    """Seals secrets, each for one owner, so that the database alone does not reveal them.
 
     Parameters
     ----------
     file
-        With the key; it is made when the first secret is sealed, readable by its owner alone.
-        Servers that share a database share it.
+        File with the key, readable by its owner only; created when the first secret is sealed.
+        Servers that share a database must share it.
 
     References
     ----------
@@ -25,8 +25,8 @@ class SecretBox:
 
     Examples
     --------
-    >>> vault = SecretBox(getfixture("tmp_path") / "key")
-    >>> vault.open(vault.seal("s3cret", "anna"), "anna")
+    >>> secret_box = SecretBox(getfixture("tmp_path") / "key")
+    >>> secret_box.open(secret_box.seal("s3cret", "anna"), "anna")
     's3cret'
     """
 
@@ -34,46 +34,47 @@ class SecretBox:
         self._file = file
 
     def seal(self, secret: str, owner: str) -> str:
-        """Return a secret as it may be kept, in base 64.
+        """Return a secret encrypted for an owner, in base 64.
 
         Raises
         ------
         StorageError
-            If the key cannot be read or made, or the file holds none.
+            If the key cannot be read or created, or is invalid.
         """
         try:
             if not self._file.exists():
-                self._make_key()
+                self._create_key()
             fernet = self._fernet()
         except OSError as error:
             raise StorageError(
-                f"{self._file}: the key cannot be read or made ({error.strerror}); see to its "
-                "folder"
+                f"{self._file}: cannot read or create the key ({error.strerror}); check that the "
+                "server may write to its folder"
             ) from error
         return fernet.encrypt(f"{owner} {secret}".encode()).decode()
 
     def open(self, sealed: str, owner: str) -> str:
-        """Return a secret.
+        """Return a sealed secret, decrypted.
 
         Raises
         ------
         StorageError
-            If the key is missing or not the one it was sealed with, or it is another owner's.
+            If the key is missing or a different one, or the secret was sealed for another owner.
         """
         try:
-            whose, _, secret = self._fernet().decrypt(sealed).decode().partition(" ")
+            sealed_for, _, secret = self._fernet().decrypt(sealed).decode().partition(" ")
         except OSError as error:
             raise StorageError(
-                f"{self._file}: the key cannot be read ({error.strerror}); bring it back from a "
-                "backup"
+                f"{self._file}: cannot read the key ({error.strerror}); restore it from a backup"
             ) from error
         except InvalidToken:
             raise StorageError(
-                f"{self._file}: is not the key that this was sealed with; bring that back from a "
-                "backup"
+                f"{self._file}: not the key with which the secret was sealed; restore the right "
+                "key from a backup"
             ) from None
-        if whose != owner:
-            raise StorageError("this was sealed for somebody else: the database was tampered with")
+        if sealed_for != owner:
+            raise StorageError(
+                "a secret was sealed for another owner: the database was tampered with"
+            )
         return secret
 
     def _fernet(self) -> Fernet:
@@ -81,21 +82,21 @@ class SecretBox:
             return Fernet(self._file.read_bytes().strip())
         except ValueError as error:
             raise StorageError(
-                f"{self._file}: holds no key; bring it back from a backup, or remove it and have "
-                "another made"
+                f"{self._file}: not a valid key; restore it from a backup, or delete it to have a "
+                "new one created (second factors must then be reset)"
             ) from error
 
-    def _make_key(self) -> None:
-        # Linked when it is whole: of several servers that make one at once all use the first.
-        handle, made = tempfile.mkstemp(dir=self._file.parent, prefix=f".{self._file.name}-")
+    def _create_key(self) -> None:
+        # Linked when complete: of several servers that create one at once, all use the first.
+        handle, temporary = tempfile.mkstemp(dir=self._file.parent, prefix=f".{self._file.name}-")
         try:
             with os.fdopen(handle, "wb") as file:
                 file.write(Fernet.generate_key() + b"\n")
                 file.flush()
                 os.fsync(file.fileno())
-            os.link(made, self._file)
+            os.link(temporary, self._file)
         except FileExistsError:
             pass
         finally:
-            os.unlink(made)
+            os.unlink(temporary)
         sync_folder(self._file.parent)

@@ -1,4 +1,4 @@
-"""What all tables share: their root, their identifiers, and moments that keep their time zone."""
+"""Base class, identifiers and column types of all tables."""
 
 from datetime import UTC, datetime
 from typing import Any
@@ -10,24 +10,24 @@ from sqlalchemy.types import DateTime, TypeDecorator
 
 
 class UtcDateTime(TypeDecorator[datetime]):
-    """A moment; SQLite forgets its time zone, so all are stored in UTC and returned with it."""
+    """Column type of times: stored in UTC, since SQLite drops time zones, and returned in UTC."""
 
     impl = DateTime(timezone=True)
     cache_ok = True
 
     def process_bind_param(self, value: datetime | None, dialect: Dialect) -> datetime | None:
-        """Return the moment in UTC."""
+        """Convert a time to UTC for the database."""
         return None if value is None else value.astimezone(UTC)
 
     def process_result_value(self, value: datetime | None, dialect: Dialect) -> datetime | None:
-        """Return the moment with its time zone."""
+        """Return a time from the database with its time zone."""
         if value is None or value.tzinfo is not None:
             return value
         return value.replace(tzinfo=UTC)
 
 
 class Table(DeclarativeBase):
-    """Root of all tables; constraints have names, so that migrations can change them."""
+    """Base class of all tables; their constraints have names, so that migrations can alter them."""
 
     metadata = MetaData(
         naming_convention={
@@ -42,7 +42,7 @@ class Table(DeclarativeBase):
 
 
 def new_id() -> str:
-    """Return an identifier that tells nothing of whom it stands for.
+    """Return a random identifier.
 
     Examples
     --------

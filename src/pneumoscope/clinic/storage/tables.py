@@ -1,25 +1,17 @@
-"""What the clinic's database holds: one class for each table."""
+"""Tables of the clinic's database."""
 
 from datetime import date, datetime
-from enum import StrEnum
 from typing import Any
 
 from sqlalchemy import CheckConstraint, ForeignKey, Index, String, Text, UniqueConstraint
 from sqlalchemy.orm import Mapped, mapped_column, relationship
 
+from pneumoscope.clinic.storage.study_status import StudyStatus
 from pneumoscope.clinic.storage.table_base import HASH, ID, Table, new_id
 
 
-class StudyStatus(StrEnum):
-    """How far a study has come: ``read`` by the network, ``reviewed`` by a person."""
-
-    NEW = "new"
-    READ = "read"
-    REVIEWED = "reviewed"
-
-
 class Site(Table):
-    """A place whose readings are shown or hidden together; in shadow mode they are hidden."""
+    """Site whose readings are shown or hidden together; hidden ones are in shadow mode."""
 
     __tablename__ = "site"
 
@@ -27,13 +19,13 @@ class Site(Table):
     name: Mapped[str] = mapped_column(String(100), unique=True)
     displayed: Mapped[bool] = mapped_column(default=False)
     arrivals: Mapped[int] = mapped_column(default=0)
-    """Counts what changes its worklist for everybody: images that came."""
+    """Number of changes of its worklist that everybody sees: new images."""
     outcomes: Mapped[int] = mapped_column(default=0)
-    """Counts what changes it for those who see its readings: readings and judgements."""
+    """Number of changes that only those see who see its readings: readings and judgements."""
 
 
 class Study(Table):
-    """A patient's examination."""
+    """Examination of a patient."""
 
     __tablename__ = "study"
     __table_args__ = (UniqueConstraint("site_id", "study_uid"),)
@@ -41,7 +33,7 @@ class Study(Table):
     id: Mapped[str] = mapped_column(ID, primary_key=True, default=new_id)
     site_id: Mapped[str] = mapped_column(ForeignKey("site.id"))
     study_uid: Mapped[str | None] = mapped_column(String(64))
-    """As DICOM has it; None of files that have none, each of which is a study of its own."""
+    """Study Instance UID of DICOM; None for files without one, each its own study."""
     accession: Mapped[str | None] = mapped_column(String(64))
     patient_id: Mapped[str | None] = mapped_column(String(64), index=True)
     patient_name: Mapped[str | None] = mapped_column(String(255))
@@ -51,16 +43,16 @@ class Study(Table):
     received: Mapped[datetime] = mapped_column(index=True)
     status: Mapped[StudyStatus] = mapped_column(String(16), default=StudyStatus.NEW, index=True)
     urgency: Mapped[float | None] = mapped_column(index=True)
-    """The highest probability of its images; None until one is read."""
+    """Highest probability of its images; None until one is read."""
     purged: Mapped[datetime | None]
-    """When all that says whose it is was taken away."""
+    """Time at which all identifying data were purged."""
 
     site: Mapped[Site] = relationship()
     images: Mapped[list["Image"]] = relationship(back_populates="study", order_by="Image.received")
 
 
 class Image(Table):
-    """One radiograph as it came; its bytes lie in the file store under their SHA-256."""
+    """Radiograph as received; its bytes are in the file store under their SHA-256."""
 
     __tablename__ = "image"
     __table_args__ = (Index("ix_image_job", "job_id", "id"),)
@@ -75,14 +67,14 @@ class Image(Table):
     sop_uid: Mapped[str | None] = mapped_column(String(64))
     received: Mapped[datetime]
     purged: Mapped[datetime | None]
-    """When its file was taken away."""
+    """Time at which its file was purged."""
 
     study: Mapped[Study] = relationship(back_populates="images")
     reading: Mapped["StoredReading | None"] = relationship(back_populates="image")
 
 
 class Job(Table):
-    """Images that were handed in together."""
+    """Images that were uploaded together."""
 
     __tablename__ = "job"
 
@@ -92,7 +84,7 @@ class Job(Table):
 
 
 class Task(Table):
-    """An image that waits to be read; it goes in the transaction that stores its reading."""
+    """Image waiting to be read; deleted in the transaction that stores its reading."""
 
     __tablename__ = "task"
     __table_args__ = (Index("ix_task_waiting", "attempts", "queued", "image_id"),)
@@ -100,16 +92,16 @@ class Task(Table):
     image_id: Mapped[str] = mapped_column(ForeignKey("image.id"), primary_key=True)
     queued: Mapped[datetime]
     available: Mapped[datetime]
-    """From when on it may be taken: at once, after a lease has run out, or after a failure."""
+    """Earliest time at which a worker may lease it: at once, or after a lease expired."""
     owner: Mapped[str | None] = mapped_column(String(64))
-    """Who took it last: only that worker may store its reading."""
+    """Worker that leased it last, the only one that may store its reading."""
     attempts: Mapped[int] = mapped_column(default=0)
 
     image: Mapped[Image] = relationship()
 
 
 class StoredReading(Table):
-    """What the reader said of an image: exactly one for each."""
+    """Reading of an image; each image has one."""
 
     __tablename__ = "reading"
     __table_args__ = (
@@ -125,37 +117,36 @@ class StoredReading(Table):
     finding: Mapped[str | None] = mapped_column(String(16))
     probability: Mapped[float | None]
     findings: Mapped[dict[str, Any]]
-    """By the name of the operating point."""
+    """Finding by name of the operating point."""
     reasons: Mapped[list[Any]]
     quality: Mapped[list[Any]]
     distance: Mapped[float | None]
     view: Mapped[str | None] = mapped_column(String(16))
     laterality: Mapped[str | None] = mapped_column(String(16))
     inputs: Mapped[dict[str, Any] | None]
-    """What the image is like, by the name of the statistic; None if it failed, or was read by a
-    version that did not measure it."""
+    """Statistics of the image by name; None if reading failed, or in readings of old versions."""
     heatmap: Mapped[bytes | None]
-    """As NumPy saves it; None if the image was not read, or was purged."""
+    """Array in NumPy's format; None if the image was not read, or was purged."""
     milliseconds: Mapped[float]
 
     image: Mapped[Image] = relationship(back_populates="reading")
 
 
-class HandedIn(Table):
-    """What was answered to a request with an idempotency key, so that its repeat gets the same."""
+class IdempotentRequest(Table):
+    """Job of a request with an idempotency key, so that a repeated request gets the same answer."""
 
     __tablename__ = "handed_in"
 
     user_id: Mapped[str] = mapped_column(ID, primary_key=True)
     key: Mapped[str] = mapped_column(String(255), primary_key=True)
     digest: Mapped[str] = mapped_column(HASH)
-    """Of what was handed in: the same key with something else is a mistake."""
+    """Digest of the uploaded files: the same key with other files is an error."""
     job_id: Mapped[str] = mapped_column(ForeignKey("job.id"))
     created: Mapped[datetime] = mapped_column(index=True)
 
 
 class User(Table):
-    """A person, or another program, that may sign in."""
+    """Account of a person or a service."""
 
     __tablename__ = "user_account"
 
@@ -163,16 +154,16 @@ class User(Table):
     name: Mapped[str] = mapped_column(String(100), unique=True)
     role: Mapped[str] = mapped_column(String(16))
     password_hash: Mapped[str | None] = mapped_column(String(255))
-    """Of argon2; None of those who sign in elsewhere, or by token alone."""
+    """Argon2 hash; None for users of the single sign-on and for services."""
     active: Mapped[bool] = mapped_column(default=True)
     failures: Mapped[int] = mapped_column(default=0)
-    """Wrong passwords in a row."""
+    """Wrong passwords or codes in a row."""
     locked_until: Mapped[datetime | None]
     created: Mapped[datetime]
 
 
 class UserSession(Table):
-    """A browser that is signed in; the token itself is in its cookie alone."""
+    """Session of a browser; the token itself is only in the browser's cookie."""
 
     __tablename__ = "user_session"
 
@@ -182,27 +173,27 @@ class UserSession(Table):
     created: Mapped[datetime]
     last_seen: Mapped[datetime]
     address: Mapped[str | None] = mapped_column(String(45))
-    """From where it was opened; None of those that an older version opened."""
+    """IP address that opened it; None in sessions of old versions."""
     agent: Mapped[str | None] = mapped_column(String(200))
-    """What the browser calls itself."""
+    """User-Agent header of the browser."""
 
 
 class SecondFactor(Table):
-    """What a user's device makes its codes of; it counts once a code has proved that it does."""
+    """TOTP secret of a user's device; active once it is confirmed with a code."""
 
     __tablename__ = "second_factor"
 
     user_id: Mapped[str] = mapped_column(ForeignKey("user_account.id"), primary_key=True)
     secret: Mapped[str] = mapped_column(String(255))
-    """Sealed (`vault`): to compare codes it is needed as it is."""
+    """Secret, sealed by `SecretBox`; verifying codes needs it in plain text."""
     begun: Mapped[datetime]
     confirmed: Mapped[datetime | None]
     last_step: Mapped[int] = mapped_column(default=0)
-    """Of the code that was taken last: neither it nor an older one is taken again."""
+    """Time step of the last accepted code; this and older codes are not accepted again."""
 
 
 class RecoveryCode(Table):
-    """A code for who has lost the device; it goes when it is used."""
+    """One-time code for a user who has lost the device; deleted when used."""
 
     __tablename__ = "recovery_code"
 
@@ -210,21 +201,21 @@ class RecoveryCode(Table):
     user_id: Mapped[str] = mapped_column(ForeignKey("user_account.id"), index=True)
 
 
-class SignOnTry(Table):
-    """A browser that was sent to the single sign-on and has not come back."""
+class PendingLogin(Table):
+    """Login attempt whose browser has not yet come back from the single sign-on."""
 
     __tablename__ = "sign_on_try"
 
     state_sha256: Mapped[str] = mapped_column(HASH, primary_key=True)
     browser_sha256: Mapped[str] = mapped_column(HASH)
-    """Of what is in its cookie: nobody else's browser can end this try."""
+    """Digest of the browser's cookie: no other browser can finish the attempt."""
     nonce: Mapped[str] = mapped_column(String(64))
     verifier: Mapped[str] = mapped_column(String(64))
     created: Mapped[datetime] = mapped_column(index=True)
 
 
 class Identity(Table):
-    """As whom the single sign-on knows a user: names may change there, these do not."""
+    """Identity of a user at the single sign-on: issuer and subject, which never change."""
 
     __tablename__ = "identity"
 
@@ -235,7 +226,7 @@ class Identity(Table):
 
 
 class ApiToken(Table):
-    """A token with which a program signs in; the token itself is shown once and not kept."""
+    """API token of a program; the token itself is shown once and not stored."""
 
     __tablename__ = "api_token"
 
@@ -249,7 +240,7 @@ class ApiToken(Table):
 
 
 class SetupLink(Table):
-    """The one-time link with which the first administrator is made."""
+    """One-time link to create the first administrator."""
 
     __tablename__ = "setup_link"
 
@@ -259,7 +250,7 @@ class SetupLink(Table):
 
 
 class PasswordLink(Table):
-    """A one-time link with which a user chooses a password; it goes when it is used."""
+    """One-time link to set or reset a password; deleted when used."""
 
     __tablename__ = "password_link"
 
@@ -269,7 +260,7 @@ class PasswordLink(Table):
 
 
 class AuditEntry(Table):
-    """Who did what, when, to what; each entry seals the one before it."""
+    """Entry of the audit trail: who did what, when, to what; a link of the hash chain."""
 
     __tablename__ = "audit_entry"
 
@@ -279,14 +270,14 @@ class AuditEntry(Table):
     action: Mapped[str] = mapped_column(String(64), index=True)
     object: Mapped[str] = mapped_column(String(255), index=True)
     detail: Mapped[str] = mapped_column(Text)
-    """JSON as it was sealed, letter for letter."""
+    """JSON exactly as sealed."""
     before: Mapped[str] = mapped_column(HASH)
-    """Seal of the entry before it."""
+    """Seal of the previous entry."""
     seal: Mapped[str] = mapped_column(HASH)
 
 
 class AuditHead(Table):
-    """The last entry of the audit trail: one row, locked by who adds to it."""
+    """Number and seal of the last audit entry: a single row, locked by whoever appends."""
 
     __tablename__ = "audit_head"
 
@@ -296,7 +287,7 @@ class AuditHead(Table):
 
 
 class Judgement(Table):
-    """What a person says of a reading; a changed mind is a further version, and none is lost."""
+    """Judgement of a reading by a clinician; a change adds a version and keeps the old ones."""
 
     __tablename__ = "judgement"
     __table_args__ = (UniqueConstraint("image_id", "user_id", "version"),)
@@ -313,7 +304,7 @@ class Judgement(Table):
 
 
 class Alert(Table):
-    """Something that somebody should look at: one row from its beginning to its end."""
+    """Alert of the monitoring: one row from its beginning to its end."""
 
     __tablename__ = "alert"
     __table_args__ = (Index("ix_alert_began", "began", "id"),)
@@ -321,11 +312,11 @@ class Alert(Table):
     id: Mapped[str] = mapped_column(ID, primary_key=True, default=new_id)
     rule: Mapped[str] = mapped_column(String(32))
     site_id: Mapped[str | None] = mapped_column(ForeignKey("site.id"))
-    """None of what concerns the whole server."""
+    """Site concerned; None for the whole server."""
     subject: Mapped[str] = mapped_column(String(32))
-    """The statistic it is about; empty where the rule says it all."""
+    """Statistic concerned; empty if the rule has none."""
     message: Mapped[str] = mapped_column(String(500))
-    """What was found when it began."""
+    """Description of the cause at the beginning."""
     began: Mapped[datetime]
     ended: Mapped[datetime | None] = mapped_column(index=True)
     acknowledged: Mapped[datetime | None]

@@ -1,1 +1,1 @@
-"""The worklist: studies by urgency, judgements of readings, and live changes."""
+"""Worklist: studies by urgency, judgements of readings, live updates."""

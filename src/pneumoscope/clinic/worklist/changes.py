@@ -1,4 +1,4 @@
-"""What has changed of the worklists, in counters that tell nothing of whom."""
+"""Change counters of the worklists, which reveal nothing about patients."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -10,8 +10,8 @@ from pneumoscope.clinic.storage.tables import Site
 
 
 @dataclass(frozen=True, slots=True)
-class SiteCount:
-    """How often a site's worklist has changed; see `pneumoscope.clinic.storage.tables.Site`."""
+class SiteChanges:
+    """Change counters of a site; see `pneumoscope.clinic.storage.tables.Site`."""
 
     site_id: str
     displayed: bool
@@ -20,50 +20,50 @@ class SiteCount:
 
 
 def note_new_study(session: Session, site_id: str) -> None:
-    """Count that images came to a site.
+    """Count the arrival of images at a site.
 
-    It holds the site's row until the transaction ends, so it belongs to its end, before the audit
-    trail's entry: whoever holds two rows must take them in the same order.
+    The site's row stays locked until the transaction ends, so call this at its end, just before the
+    audit entry: all transactions must lock rows in the same order.
     """
-    _count(session, site_id, arrivals=Site.arrivals + 1)
+    _increment(session, site_id, arrivals=Site.arrivals + 1)
 
 
 def note_new_reading(session: Session, site_id: str) -> None:
-    """Count that a site has a reading or a judgement more; as `note_new_study`, at the end."""
-    _count(session, site_id, outcomes=Site.outcomes + 1)
+    """Count a new reading or judgement at a site; call it where `note_new_study` is called."""
+    _increment(session, site_id, outcomes=Site.outcomes + 1)
 
 
-def counts(session: Session) -> list[SiteCount]:
-    """Return the counts of all sites."""
+def count_changes(session: Session) -> list[SiteChanges]:
+    """Return the change counters of all sites."""
     columns = (Site.id, Site.displayed, Site.arrivals, Site.outcomes)
-    return [SiteCount(*row) for row in session.execute(select(*columns).order_by(Site.id))]
+    return [SiteChanges(*row) for row in session.execute(select(*columns).order_by(Site.id))]
 
 
-def visible(sites: Sequence[SiteCount], *, sees_hidden: bool) -> tuple[object, ...]:
-    """Return what changes when, and only when, a worklist does as somebody may see it.
+def visible_changes(sites: Sequence[SiteChanges], *, sees_hidden: bool) -> tuple[object, ...]:
+    """Return a value that differs if and only if the worklist has changed for a user.
 
     Parameters
     ----------
     sites
-        The counts.
+        Change counters of the sites.
     sees_hidden
-        Whether readings of sites in shadow mode are shown to them; who does not see them must not
-        learn that there are any.
+        Whether the user sees readings of sites in shadow mode; other users must not learn that
+        there are any.
 
     Examples
     --------
-    >>> before, after = [SiteCount("a", False, 7, 1)], [SiteCount("a", False, 7, 2)]
-    >>> [visible(before, sees_hidden=sees) == visible(after, sees_hidden=sees)
+    >>> before, after = [SiteChanges("a", False, 7, 1)], [SiteChanges("a", False, 7, 2)]
+    >>> [visible_changes(before, sees_hidden=sees) == visible_changes(after, sees_hidden=sees)
     ...  for sees in (True, False)]
     [False, True]
     """
     return tuple(
-        (one.site_id, one.arrivals, one.outcomes if sees_hidden or one.displayed else None)
-        for one in sites
+        (site.site_id, site.arrivals, site.outcomes if sees_hidden or site.displayed else None)
+        for site in sites
     )
 
 
-def _count(session: Session, site_id: str, **values: object) -> None:
+def _increment(session: Session, site_id: str, **values: object) -> None:
     session.execute(
         update(Site)
         .where(Site.id == site_id)

@@ -1,4 +1,4 @@
-"""What people say of readings: kept in versions, and what is learned from them."""
+"""Judgements of readings by clinicians, kept in versions, and the labels that follow from them."""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -9,14 +9,15 @@ from sqlalchemy import Select, func, select
 from sqlalchemy.orm import Session, aliased
 
 from pneumoscope.clinic.identity.accounts import Actor
-from pneumoscope.clinic.storage.tables import Image, Judgement, StoredReading, Study, StudyStatus
+from pneumoscope.clinic.storage.study_status import StudyStatus
+from pneumoscope.clinic.storage.tables import Image, Judgement, StoredReading, Study
 from pneumoscope.clinic.worklist.changes import note_new_reading
 from pneumoscope.reader import Finding
 from pneumoscope.support.errors import ClinicError
 
 
 class Answer(StrEnum):
-    """Whether a person agrees with a reading's finding."""
+    """Whether a clinician agrees with a reading's finding."""
 
     AGREE = "agree"
     DISAGREE = "disagree"
@@ -24,14 +25,14 @@ class Answer(StrEnum):
 
 
 class Truth(StrEnum):
-    """What the person sees; the names are those of the classes that networks learn."""
+    """Class of an image according to the clinician, named as the network's classes."""
 
     NORMAL = "NORMAL"
     PNEUMONIA = "PNEUMONIA"
 
 
 class Reason(StrEnum):
-    """Why a person does not agree, or is not sure."""
+    """Reason why a clinician disagrees or is uncertain."""
 
     OPACITY_MISSED = "opacity missed"
     OTHER_DISEASE = "other disease"
@@ -42,18 +43,20 @@ class Reason(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
-class Opinion:
-    """What a person says of an image's reading.
+class JudgementContent:
+    """Content of a judgement.
 
     Parameters
     ----------
     answer
-        To its finding.
+        Answer to the reading's finding.
     truth
-        What the person sees, where the answer does not say it: of an uncertain finding, or of an
+        Class of the image, where the answer does not imply it: for an uncertain finding, or an
         image that was not read.
-    reason, text
-        Why, and in words.
+    reason
+        Reason of a disagreement or uncertainty.
+    text
+        Explanation in words.
     """
 
     answer: Answer
@@ -64,17 +67,17 @@ class Opinion:
 
 @dataclass(frozen=True, slots=True)
 class Label:
-    """An image whose truth people agree on; patients are called by the first of their studies."""
+    """Agreed class of an image; the patient is named by the identifier of their first study."""
 
     sha256: str
     label: Truth
     patient: str
 
 
-def judge(
-    session: Session, actor: Actor, image: Image, opinion: Opinion, now: datetime
+def record_judgement(
+    session: Session, actor: Actor, image: Image, content: JudgementContent, now: datetime
 ) -> Judgement:
-    """Keep an opinion; an earlier one of the same person on the same image stays as it was.
+    """Store a judgement as a new version; earlier ones of the same user and image stay.
 
     Raises
     ------
@@ -82,37 +85,37 @@ def judge(
         If the image was not read yet, or was purged.
     """
     if image.reading is None:
-        raise ClinicError("this image was not read yet; judge it when it has a reading")
-    # Locked: of two opinions that one person sends at once, one is the later.
+        raise ClinicError("this image has no reading yet; judge it when it has one")
+    # Locked, so that two simultaneous judgements of one user get consecutive versions.
     session.refresh(image.study, with_for_update=True)
     session.refresh(image, ["purged"])
     if image.purged is not None:
-        raise ClinicError("this image was purged; what nobody can see cannot be judged")
-    last = session.scalar(
+        raise ClinicError("this image was purged; purged images cannot be judged")
+    last_version = session.scalar(
         select(func.max(Judgement.version)).where(
             Judgement.image_id == image.id, Judgement.user_id == actor.user_id
         )
     )
-    kept = Judgement(
+    judgement = Judgement(
         image_id=image.id,
         user_id=actor.user_id,
-        version=(last or 0) + 1,
-        answer=opinion.answer,
-        truth=opinion.truth,
-        reason=opinion.reason,
-        text=opinion.text,
+        version=(last_version or 0) + 1,
+        answer=content.answer,
+        truth=content.truth,
+        reason=content.reason,
+        text=content.text,
         created=now,
     )
-    session.add(kept)
+    session.add(judgement)
     session.flush()
-    if all(history(session, one.id) for one in image.study.images):
+    if all(judgement_history(session, sibling.id) for sibling in image.study.images):
         image.study.status = StudyStatus.REVIEWED
     note_new_reading(session, image.study.site_id)
-    return kept
+    return judgement
 
 
-def history(session: Session, image_id: str) -> Sequence[Judgement]:
-    """Return all that was ever said of an image, the first first."""
+def judgement_history(session: Session, image_id: str) -> Sequence[Judgement]:
+    """Return all judgements of an image, superseded versions included, oldest first."""
     return session.scalars(
         select(Judgement)
         .where(Judgement.image_id == image_id)
@@ -121,7 +124,7 @@ def history(session: Session, image_id: str) -> Sequence[Judgement]:
 
 
 def latest_judgements() -> Select[Judgement]:
-    """Select what people say now: of each person and image the last version."""
+    """Select the latest judgement of each user and image."""
     later = aliased(Judgement)
     return select(Judgement).where(
         ~select(later.id)
@@ -135,7 +138,7 @@ def latest_judgements() -> Select[Judgement]:
 
 
 def truth_of(judgement: Judgement, finding: str | None) -> Truth | None:
-    """Return what a judgement says that the image shows; None if it does not tell.
+    """Return the class of an image according to a judgement; None if it does not tell.
 
     Examples
     --------
@@ -151,13 +154,13 @@ def truth_of(judgement: Judgement, finding: str | None) -> Truth | None:
     return Truth.PNEUMONIA if ill else Truth.NORMAL
 
 
-def labels(session: Session) -> Iterator[Label]:
-    """Yield every file on whose truth all agree who judged it, and who say it.
+def agreed_labels(session: Session) -> Iterator[Label]:
+    """Yield a label for every file on whose class all judgements that tell one agree.
 
-    A file that came twice is one, so that it has one label or none.
-    Where people contradict each other nothing can be learned; such images are to be reviewed.
+    A file that was uploaded twice gets one label or none. Images with contradicting judgements get
+    none: nothing can be learned from them until they are reviewed.
     """
-    names = _first_studies(session)
+    patient_names = _first_studies(session)
     rows = session.execute(
         latest_judgements()
         .join(Image, Image.id == Judgement.image_id)
@@ -167,24 +170,22 @@ def labels(session: Session) -> Iterator[Label]:
         .add_columns(Image, StoredReading.finding, Study)
         .order_by(Image.received, Image.id)
     )
-    told: dict[str, tuple[Image, Study, set[Truth]]] = {}
+    truths_by_file: dict[str, tuple[Study, set[Truth]]] = {}
     for judgement, image, finding, study in rows:
         truth = truth_of(judgement, finding)
         if truth is not None:
-            told.setdefault(image.sha256, (image, study, set()))[2].add(truth)
-    for image, study, truths in told.values():
+            truths_by_file.setdefault(image.sha256, (study, set()))[1].add(truth)
+    for sha256, (study, truths) in truths_by_file.items():
         if len(truths) == 1:
-            yield Label(image.sha256, truths.pop(), names.get(_patient(study), study.id))
+            patient = patient_names.get((study.site_id, study.patient_id), study.id)
+            yield Label(sha256, truths.pop(), patient)
 
 
 def _first_studies(session: Session) -> dict[tuple[str, str | None], str]:
+    """Return the lowest study identifier of each patient, by site and patient."""
     rows = session.execute(
         select(Study.site_id, Study.patient_id, func.min(Study.id))
         .where(Study.patient_id.is_not(None))
         .group_by(Study.site_id, Study.patient_id)
     )
-    return {(site, patient): first for site, patient, first in rows}
-
-
-def _patient(study: Study) -> tuple[str, str | None]:
-    return study.site_id, study.patient_id
+    return {(site_id, patient_id): study_id for site_id, patient_id, study_id in rows}

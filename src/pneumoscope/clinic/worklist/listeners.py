@@ -1,4 +1,4 @@
-"""Those who wait for changes of the worklist: one look at the database serves all of a process."""
+"""Listeners for changes of the worklist; one poll of the database serves all of a process."""
 
 import asyncio
 import logging
@@ -12,146 +12,143 @@ from sqlalchemy.exc import SQLAlchemyError
 from pneumoscope.clinic.identity.accounts import Actor
 from pneumoscope.clinic.identity.credentials import users_of_tokens
 from pneumoscope.clinic.storage.database import Database
-from pneumoscope.clinic.worklist.changes import SiteCount, counts, visible
+from pneumoscope.clinic.worklist.changes import SiteChanges, count_changes, visible_changes
 from pneumoscope.support.errors import ClinicError
 
-MOST_PER_ACCOUNT = 10
-"""Windows that one account may listen in at once, in one process."""
+MAX_LISTENERS_PER_ACCOUNT = 10
+"""Number of windows in which an account may listen at once, per process."""
 
-LONGEST = 3600.0
-"""Seconds that one may listen for; browsers then connect anew by themselves."""
+MAX_LISTENING_SECONDS = 3600.0
+"""Longest time of a connection; browsers then reconnect by themselves."""
 
-_LOOK_EVERY = 1.0
-"""Seconds between two looks at the database."""
+_POLL_SECONDS = 1.0
+"""Time between two polls of the database."""
 
 log = logging.getLogger(__name__)
 
 
 class TooManyListenersError(ClinicError):
-    """An account listens in as many windows as it may."""
+    """An account has reached its limit of listening windows."""
 
 
 class Listener:
-    """One who waits.
+    """Window that listens for changes.
 
     Parameters
     ----------
     actor
-        Who it is.
-    proof
-        Digest of the token by which they are signed in.
+        User of the window.
+    token_digest
+        Digest of the token by which the user is signed in.
     """
 
-    def __init__(self, actor: Actor, proof: str) -> None:
+    def __init__(self, actor: Actor, token_digest: str) -> None:
         self.actor = actor
-        self.proof = proof
-        self._seen: tuple[object, ...] | None = None
-        self._woken = asyncio.Event()
+        self.token_digest = token_digest
+        self._last_visible: tuple[object, ...] | None = None
+        self._wake = asyncio.Event()
         self._ended = False
 
-    def tell(self, now_visible: tuple[object, ...]) -> None:
-        """Wake the listener if what it may see is not what it saw last."""
-        if self._seen != now_visible:
-            self._seen = now_visible
-            self._woken.set()
+    def notify(self, visible: tuple[object, ...]) -> None:
+        """Wake the listener if the visible changes differ from the last ones."""
+        if self._last_visible != visible:
+            self._last_visible = visible
+            self._wake.set()
 
     def end(self) -> None:
-        """Have the listener wait no longer."""
+        """End the listening."""
         self._ended = True
-        self._woken.set()
+        self._wake.set()
 
     async def changes(self) -> AsyncIterator[int]:
-        """Yield a number for each change, from 1 on; the first one is what there is at first."""
-        end = asyncio.get_running_loop().time() + LONGEST
+        """Yield a number for each change, from 1 on; the first stands for the initial state."""
+        end = asyncio.get_running_loop().time() + MAX_LISTENING_SECONDS
         number = 0
-        while (left := end - asyncio.get_running_loop().time()) > 0:
+        while (remaining := end - asyncio.get_running_loop().time()) > 0:
             try:
-                await asyncio.wait_for(self._woken.wait(), left)
+                await asyncio.wait_for(self._wake.wait(), remaining)
             except TimeoutError:
                 return
             if self._ended:
                 return
-            self._woken.clear()
+            self._wake.clear()
             number += 1
             yield number
 
 
 class Listeners:
-    """All who listen in this process.
+    """Listeners of this process.
 
     Parameters
     ----------
     database
-        The clinic's.
+        Database of the clinic.
     sees_hidden
-        Whether someone sees readings of sites in shadow mode.
+        Function that returns whether a user sees readings of sites in shadow mode.
     """
 
     def __init__(self, database: Database, sees_hidden: Callable[[Actor], bool]) -> None:
         self._database = database
         self._sees_hidden = sees_hidden
-        self._listening: set[Listener] = set()
-        self._looking: asyncio.Task[None] | None = None
+        self._listeners: set[Listener] = set()
+        self._poll_task: asyncio.Task[None] | None = None
         self._closed = False
 
     @contextmanager
-    def listening(self, actor: Actor, proof: str) -> Iterator[Listener]:
+    def listen(self, actor: Actor, token_digest: str) -> Iterator[Listener]:
         """Yield a listener, which listens until the block ends.
 
         Raises
         ------
         TooManyListenersError
-            If the account has `MOST_PER_ACCOUNT` already.
+            If the account has `MAX_LISTENERS_PER_ACCOUNT` already.
         """
-        per_account = Counter(one.actor.user_id for one in self._listening)
-        if per_account[actor.user_id] >= MOST_PER_ACCOUNT:
+        per_account = Counter(listener.actor.user_id for listener in self._listeners)
+        if per_account[actor.user_id] >= MAX_LISTENERS_PER_ACCOUNT:
             raise TooManyListenersError(
-                f"this account listens in {MOST_PER_ACCOUNT} windows already; close one"
+                f"this account has {MAX_LISTENERS_PER_ACCOUNT} open windows already; close one"
             )
-        listener = Listener(actor, proof)
-        self._listening.add(listener)
+        listener = Listener(actor, token_digest)
+        self._listeners.add(listener)
         if self._closed:
             listener.end()
-        elif self._looking is None or self._looking.done():
-            self._looking = asyncio.create_task(self._look_out())
+        elif self._poll_task is None or self._poll_task.done():
+            self._poll_task = asyncio.create_task(self._poll())
         try:
             yield listener
         finally:
-            self._listening.discard(listener)
+            self._listeners.discard(listener)
 
     def close(self) -> None:
-        """End all, also those who come later."""
+        """End all listeners, and those to come."""
         self._closed = True
-        for listener in self._listening:
+        for listener in self._listeners:
             listener.end()
 
-    async def _look_out(self) -> None:
+    async def _poll(self) -> None:
         try:
-            while self._listening and not self._closed:
-                proofs = {listener.proof for listener in self._listening}
-                signed_in, sites = await asyncio.to_thread(self._look, proofs)
-                for listener in self._listening:
-                    self._tell(listener, proofs, signed_in, sites)
-                await asyncio.sleep(_LOOK_EVERY)
+            while self._listeners and not self._closed:
+                digests = {listener.token_digest for listener in self._listeners}
+                actors, sites = await asyncio.to_thread(self._query, digests)
+                for listener in self._listeners:
+                    if listener.token_digest in digests:  # the others came meanwhile
+                        self._update(listener, actors, sites)
+                await asyncio.sleep(_POLL_SECONDS)
         except SQLAlchemyError as error:
-            # Who is still signed in is not known: all have to ask again.
-            log.error("live updates: %s", type(error).__name__)
-            for listener in self._listening:
+            # Nobody's sign-in can be verified, so all clients must reconnect.
+            log.error("live updates failed: %s", type(error).__name__)
+            for listener in self._listeners:
                 listener.end()
 
-    def _look(self, proofs: set[str]) -> tuple[dict[str, Actor], list[SiteCount]]:
+    def _query(self, digests: set[str]) -> tuple[dict[str, Actor], list[SiteChanges]]:
         with self._database.reading() as session:
-            return users_of_tokens(session, proofs, datetime.now(UTC)), counts(session)
+            return users_of_tokens(session, digests, datetime.now(UTC)), count_changes(session)
 
-    def _tell(
-        self,
-        listener: Listener,
-        asked: set[str],
-        signed_in: dict[str, Actor],
-        sites: list[SiteCount],
+    def _update(
+        self, listener: Listener, actors: dict[str, Actor], sites: list[SiteChanges]
     ) -> None:
-        actor = signed_in.get(listener.proof)
-        if actor is not None:
-            listener.tell(visible(sites, sees_hidden=self._sees_hidden(actor)))
-        elif listener.proof in asked:
+        actor = actors.get(listener.token_digest)
+        if actor is None:  # signed out
             listener.end()
+        else:
+            listener.notify(visible_changes(sites, sees_hidden=self._sees_hidden(actor)))

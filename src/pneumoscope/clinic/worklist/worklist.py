@@ -1,4 +1,4 @@
-"""The worklist: studies by urgency, filtered and searched, a page at a time."""
+"""Worklist: studies by urgency, with filters, search and pages."""
 
 import base64
 import binascii
@@ -11,36 +11,37 @@ from typing import Any
 from sqlalchemy import ColumnElement, and_, case, func, or_, select
 from sqlalchemy.orm import Session, selectinload
 
+from pneumoscope.clinic.storage.study_status import StudyStatus
 from pneumoscope.clinic.storage.tables import (
     Image,
     Judgement,
     Site,
     StoredReading,
     Study,
-    StudyStatus,
 )
 from pneumoscope.clinic.worklist.judgements import Answer, latest_judgements
+from pneumoscope.reader import Status
 from pneumoscope.support.errors import ClinicError
 
-_UNREAD = -1.0
-"""Below every probability: what has none yet, or none to be shown, comes after what has one."""
+_NO_URGENCY = -1.0
+"""Urgency of studies without a visible probability, which come last."""
 
 
 @dataclass(frozen=True, slots=True)
-class Wanted:
-    """Which studies are asked for.
+class StudyFilter:
+    """Filter of the worklist.
 
     Parameters
     ----------
     status
-        Of the studies, or None for all.
+        Status of the studies; None for all.
     rejected
-        Only studies with an image that was rejected or failed.
+        Whether to select only studies with an image that was rejected or failed.
     disputed
-        Only studies with a reading that somebody does not agree with, or is not sure of: the queue
-        of what is to be reviewed.
+        Whether to select only studies with a reading that somebody disagrees with or is uncertain
+        about: the queue for review.
     search
-        A part of the patient's identifier or name, or of the accession number.
+        Part of the patient's identifier or name, or of the accession number; case is ignored.
     """
 
     status: StudyStatus | None = None
@@ -51,41 +52,45 @@ class Wanted:
 
 @dataclass(frozen=True, slots=True)
 class Page:
-    """Some studies, and where the next ones begin; None at the end."""
+    """Page of the worklist, with the cursor of the next page; None on the last one."""
 
     studies: tuple[Study, ...]
     cursor: str | None
 
 
 def worklist(
-    session: Session, wanted: Wanted, limit: int, cursor: str | None = None, *, hidden: bool
+    session: Session,
+    study_filter: StudyFilter,
+    limit: int,
+    cursor: str | None = None,
+    *,
+    hide_shadow: bool,
 ) -> Page:
-    """Return studies, the most urgent first and of equal ones the longest waiting.
+    """Return a page of studies, most urgent first; equally urgent ones by time of arrival.
 
     Parameters
     ----------
     session
-        To look with.
-    wanted
-        Which ones.
+        Database session.
+    study_filter
+        Filter of the studies.
     limit
-        How many at most.
+        Maximum number of studies.
     cursor
-        Of the page before.
-    hidden
-        Whether readings of sites in shadow mode are to be kept from who asks: then the order tells
-        nothing of them either.
+        Cursor from the previous page; None for the first page.
+    hide_shadow
+        Whether to hide readings of sites in shadow mode, in the order of the studies too.
 
     Raises
     ------
     ClinicError
-        If the cursor is none of ours.
+        If the cursor is invalid.
     """
-    urgency = _urgency(hidden)
+    urgency = _urgency(hide_shadow)
     statement = (
         select(Study, urgency)
         .join(Site)
-        .where(*_conditions(wanted, hidden))
+        .where(*_conditions(study_filter, hide_shadow))
         .order_by(urgency.desc(), Study.received, Study.id)
         .limit(limit + 1)
         .options(selectinload(Study.images).selectinload(Image.reading), selectinload(Study.site))
@@ -93,27 +98,27 @@ def worklist(
     if cursor is not None:
         statement = statement.where(_after(urgency, *_decode(cursor)))
     rows = session.execute(statement).all()
-    following = None
+    next_cursor = None
     if len(rows) > limit:
-        study, at = rows[limit - 1]
-        following = _encode(at, study.received, study.id)
-    return Page(tuple(study for study, _ in rows[:limit]), following)
+        last, last_urgency = rows[limit - 1]
+        next_cursor = _encode(last_urgency, last.received, last.id)
+    return Page(tuple(study for study, _ in rows[:limit]), next_cursor)
 
 
-def priors(session: Session, study: Study, limit: int) -> Sequence[Study]:
-    """Return the other studies of a study's patient at its site, the newest first.
+def prior_studies(session: Session, study: Study, limit: int) -> Sequence[Study]:
+    """Return the other studies of a study's patient at its site, newest first.
 
-    A study is as old as its images, or where the files do not say when they were taken, as when it
-    came. Of a patient without an identifier no other study is known.
+    Studies are ordered by time of acquisition, or of arrival where the files have none. Patients
+    without an identifier have no other studies.
 
     Parameters
     ----------
     session
-        To look with.
+        Database session.
     study
-        That they are compared with.
+        Study whose patient is looked up.
     limit
-        How many at most.
+        Maximum number of studies.
     """
     if study.patient_id is None:
         return []
@@ -130,58 +135,56 @@ def priors(session: Session, study: Study, limit: int) -> Sequence[Study]:
     ).all()
 
 
-def _urgency(hidden: bool) -> ColumnElement[float]:
-    known = func.coalesce(Study.urgency, _UNREAD)
-    return case((Site.displayed, known), else_=_UNREAD) if hidden else known
+def _urgency(hide_shadow: bool) -> ColumnElement[float]:
+    urgency = func.coalesce(Study.urgency, _NO_URGENCY)
+    return case((Site.displayed, urgency), else_=_NO_URGENCY) if hide_shadow else urgency
 
 
-def _conditions(wanted: Wanted, hidden: bool) -> list[ColumnElement[bool]]:
+def _conditions(study_filter: StudyFilter, hide_shadow: bool) -> list[ColumnElement[bool]]:
     conditions: list[ColumnElement[bool]] = [Study.purged.is_(None)]
-    if wanted.status is not None:
-        conditions.append(Study.status == wanted.status)
-    if wanted.rejected:
-        refused = StoredReading.status.in_(["rejected", "failed"])
-        conditions.append(Study.images.any(Image.reading.has(refused)))
-        if hidden:
-            conditions.append(Site.displayed.is_(True))
-    if wanted.disputed:
-        doubts = latest_judgements().where(Judgement.answer != Answer.AGREE).subquery()
-        conditions.append(Study.images.any(Image.id.in_(select(doubts.c.image_id))))
-        if hidden:
-            conditions.append(Site.displayed.is_(True))
-    if wanted.search:
+    if study_filter.status is not None:
+        conditions.append(Study.status == study_filter.status)
+    if study_filter.rejected:
+        not_read = StoredReading.status.in_([Status.REJECTED, Status.FAILED])
+        conditions.append(Study.images.any(Image.reading.has(not_read)))
+    if study_filter.disputed:
+        disputes = latest_judgements().where(Judgement.answer != Answer.AGREE).subquery()
+        conditions.append(Study.images.any(Image.id.in_(select(disputes.c.image_id))))
+    if hide_shadow and (study_filter.rejected or study_filter.disputed):
+        conditions.append(Site.displayed.is_(True))
+    if study_filter.search:
         columns = (Study.patient_id, Study.patient_name, Study.accession)
         conditions.append(
-            or_(*(column.icontains(wanted.search, autoescape=True) for column in columns))
+            or_(*(column.icontains(study_filter.search, autoescape=True) for column in columns))
         )
     return conditions
 
 
 def _after(
-    urgency: ColumnElement[float], at: float, received: datetime, study_id: str
+    urgency: ColumnElement[float], last_urgency: float, received: datetime, study_id: str
 ) -> ColumnElement[bool]:
     return or_(
-        urgency < at,
-        and_(urgency == at, Study.received > received),
-        and_(urgency == at, Study.received == received, Study.id > study_id),
+        urgency < last_urgency,
+        and_(urgency == last_urgency, Study.received > received),
+        and_(urgency == last_urgency, Study.received == received, Study.id > study_id),
     )
 
 
-def _encode(at: float, received: datetime, study_id: str) -> str:
-    text = json.dumps([at, received.isoformat(), study_id])
+def _encode(urgency: float, received: datetime, study_id: str) -> str:
+    text = json.dumps([urgency, received.isoformat(), study_id])
     return base64.urlsafe_b64encode(text.encode()).decode()
 
 
 def _decode(cursor: str) -> tuple[float, datetime, str]:
     try:
-        at, received, study_id = json.loads(base64.urlsafe_b64decode(cursor.encode()))
-        return float(at), _moment(received), bytes.fromhex(study_id).hex()
+        urgency, received, study_id = json.loads(base64.urlsafe_b64decode(cursor.encode()))
+        return float(urgency), _parse_time(received), bytes.fromhex(study_id).hex()
     except (ValueError, TypeError, OverflowError, binascii.Error) as error:
-        raise ClinicError("the cursor is not one that was given here; begin without one") from error
+        raise ClinicError("invalid cursor; start again without one") from error
 
 
-def _moment(text: Any) -> datetime:
-    moment = datetime.fromisoformat(text)
-    if moment.tzinfo is None:
+def _parse_time(text: Any) -> datetime:
+    time = datetime.fromisoformat(text)
+    if time.tzinfo is None:
         raise ValueError("no time zone")
-    return moment.astimezone(UTC)
+    return time.astimezone(UTC)

@@ -1,17 +1,17 @@
-"""How Alembic reaches the database: over the connection that `Database` gives it."""
+"""Alembic environment: migrates over the connection that `Database` passes."""
 
 from typing import Any, Literal
 
 from alembic import context
 from alembic.autogenerate.api import AutogenContext
 
-from pneumoscope.clinic.privacy import tables as _privacy  # noqa: F401 (its tables are Table's too)
-from pneumoscope.clinic.storage import tables  # noqa: F401 (the metadata are of these)
+from pneumoscope.clinic.privacy import tables as _privacy  # noqa: F401 (registers its tables)
+from pneumoscope.clinic.storage import tables  # noqa: F401 (registers its tables)
 from pneumoscope.clinic.storage.table_base import Table, UtcDateTime
 
 
 def _render(kind: str, item: Any, _context: AutogenContext) -> str | Literal[False]:
-    """Write our own types as those of SQLAlchemy: a migration outlives the code it was made by."""
+    """Render the package's column types as SQLAlchemy's, which migrations can rely on for ever."""
     if kind == "type" and isinstance(item, UtcDateTime):
         return "sa.DateTime(timezone=True)"
     return False
