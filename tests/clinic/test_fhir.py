@@ -9,7 +9,8 @@ import pytest
 from fhir.resources.R4B.bundle import Bundle
 
 from pneumoscope.clinic.fhir import diagnostic_report
-from pneumoscope.clinic.storage.tables import Image, StoredReading, Study, StudyStatus
+from pneumoscope.clinic.storage.study_status import StudyStatus
+from pneumoscope.clinic.storage.tables import Image, StoredReading, Study
 from pneumoscope.support.errors import ClinicError
 
 HL7 = "http://terminology.hl7.org/CodeSystem"

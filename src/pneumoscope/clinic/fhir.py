@@ -1,22 +1,23 @@
-"""The readings of a study as FHIR R4: a DiagnosticReport, and an Observation for each image.
+"""FHIR R4 export of a study's readings: a DiagnosticReport, and an Observation for each image.
 
-They come as a Bundle of the type collection, not as one report that contains its observations: R4
-keeps containment for what has no identity of its own, and servers do not find what is contained
-when they search. Ids are those of study and image in the clinic's database, so a report that is
-made again replaces the one before. A client stores the entries one by one, or at once in a
-transaction, once it has given each a request.
+The resources are entries of a Bundle of type collection; the report does not contain its
+observations, since R4 reserves containment for resources without an identity of their own, and
+servers do not search contained resources. Ids are those of study and image in the clinic's
+database, so that a later report replaces an earlier one. A client can store the entries one by one,
+or all in a transaction, after adding a request to each.
 
-A report is ``partial``, in R4 one whose data "may be incomplete or unverified", and ``registered``
-until an image is read. It is never ``preliminary``, which for a report means "verified early
-results", nor ``final``, not even when a clinician has reviewed the study: the review may disagree,
-and the final report is the clinician's own. For an observation ``preliminary`` includes unverified.
+A report has the status ``registered`` until an image is read, then ``partial``, which in R4 means
+that its data "may be incomplete or unverified". It is never ``preliminary``, which for a report
+means "verified early results", nor ``final``, even after a clinician's review: the review may
+disagree, and the final report is the clinician's own. For an observation, ``preliminary`` includes
+unverified results.
 
-LOINC has no code for a probability of pneumonia: the observations have one of this project's own
-code system, and say in words what it is.
+LOINC has no code for a probability of pneumonia: the observations use a code from this project's
+own code system, with an explanation in words.
 
-fhir.resources has models of R4B, not of R4. Of the resources and data types used here, R4B changed
-only what a subject may be (https://hl7.org/fhir/R4B/diff.html), and ours is a Patient in both. The
-models check neither codes nor value sets: the tests do.
+fhir.resources has models of R4B, not of R4. In the resources and data types used here, R4B changed
+only the allowed types of a subject (https://hl7.org/fhir/R4B/diff.html), and both allow a Patient.
+The models validate neither codes nor value sets: the tests do.
 """
 
 from collections.abc import Iterable, Iterator, Mapping
@@ -54,7 +55,7 @@ def _concept(system: str, code: str, display: str, text: str | None = None) -> C
 _RADIOLOGY = CodeableConcept(
     coding=[
         Coding(system=f"{_HL7}/v2-0074", code="RAD", display="Radiology"),
-        Coding(system=_LOINC, code="LP29684-5", display="Radiology"),  # what US Core looks for
+        Coding(system=_LOINC, code="LP29684-5", display="Radiology"),  # required by US Core
     ]
 )
 _IMAGING = _concept(f"{_HL7}/observation-category", "imaging", "Imaging")
@@ -66,53 +67,52 @@ _PROBABILITY = _concept(
     "https://pneumoscope.org/fhir/CodeSystem/reading",
     "pneumonia-probability",
     "Probability of pneumonia",
-    "Probability that the radiograph shows pneumonia, as a machine reads it",
+    "Probability that the radiograph shows pneumonia, estimated by software",
 )
 
-_FINDINGS = {
+_INTERPRETATIONS = {
     Finding.PNEUMONIA: ("POS", "Positive", "pneumonia suspected"),
     Finding.UNCERTAIN: ("IND", "Indeterminate", "uncertain"),
     Finding.NORMAL: ("NEG", "Negative", "no sign of pneumonia"),
 }
-_ABSENCES: Mapping[Status | None, tuple[str, str]] = {
+_DATA_ABSENT_REASONS: Mapping[Status | None, tuple[str, str]] = {
     None: ("temp-unknown", "Temporarily Unknown"),
     Status.REJECTED: ("not-performed", "Not Performed"),
     Status.FAILED: ("error", "Error"),
 }
-_CAUTION = (
-    "Read by a machine, for signs of pneumonia alone; this is not a diagnosis, and a clinician has "
-    "to confirm it."
+_NOTICE = (
+    "Read by software, for signs of pneumonia only; this is not a diagnosis and must be confirmed "
+    "by a clinician."
 )
 
 
 def diagnostic_report(study: Study, operating_point: str, issued: datetime) -> str:
-    """Return what was read on a study's images as a FHIR R4 Bundle.
+    """Return the readings of a study as a FHIR R4 Bundle.
 
-    The patient is named by the identifier alone, where it is known, and without a system, for who
-    gave it is not known. Name, birth date and sex are left out; so are names of files and the
-    reasons of readings that failed, which may quote them. Whether a site's readings may be shown
-    at all is for the caller to ask.
+    The subject has only the patient's identifier, if known, without a system, since its issuer is
+    unknown. Name, birth date and sex are left out, as are file names and the reasons of failed
+    readings, which may quote them. The caller must check whether the site's readings may be shown.
 
     Parameters
     ----------
     study
-        With its images and their readings.
+        Study with its images and their readings.
     operating_point
-        At which findings are made.
+        Name of the operating point at which findings are made.
     issued
-        When this report is made, with its time zone.
+        Time of issue, with a time zone.
 
     Returns
     -------
     str
-        JSON, of the media type `MEDIA_TYPE`; the DiagnosticReport comes first.
+        JSON of media type `MEDIA_TYPE`; the DiagnosticReport is the first entry.
 
     Raises
     ------
     ClinicError
-        If an image was read with a bundle that has no such operating point.
+        If an image was read with a bundle that lacks the operating point.
     ValueError
-        If a moment has no time zone.
+        If a time has no time zone.
 
     References
     ----------
@@ -134,7 +134,9 @@ def diagnostic_report(study: Study, operating_point: str, issued: datetime) -> s
     """
     observations = [_observation(image, study, operating_point) for image in study.images]
     resources = [_report(study, operating_point, issued), *observations]
-    entries = [BundleEntry(fullUrl=f"urn:uuid:{one.id}", resource=one) for one in resources]
+    entries = [
+        BundleEntry(fullUrl=f"urn:uuid:{resource.id}", resource=resource) for resource in resources
+    ]
     return Bundle(type="collection", timestamp=issued, entry=entries).model_dump_json()
 
 
@@ -142,14 +144,14 @@ def _report(study: Study, point: str, issued: datetime) -> DiagnosticReport:
     images = study.images
     findings = [_finding(image.reading, point) for image in images]
     sentences = [
-        f"Image {number} of {len(images)}: {_in_words(image.reading, point)}."
+        f"Image {number} of {len(images)}: {_reading_text(image.reading, point)}."
         for number, image in enumerate(images, start=1)
     ]
     return DiagnosticReport(
         id=_uuid(study.id),
-        text=_narrative([_CAUTION, *sentences]),
+        text=_narrative([_NOTICE, *sentences]),
         identifier=[_identifier(study.id)],
-        basedOn=_order(study),
+        basedOn=_service_request(study),
         status="partial" if any(image.reading for image in images) else "registered",
         category=[_RADIOLOGY],
         code=_CHEST_RADIOGRAPH,
@@ -158,17 +160,17 @@ def _report(study: Study, point: str, issued: datetime) -> DiagnosticReport:
         issued=issued,
         result=[Reference(reference=f"urn:uuid:{_uuid(image.id)}") for image in images],
         imagingStudy=_imaging_study(study),
-        conclusion=" ".join([_CAUTION, *sentences]),
+        conclusion=" ".join([_NOTICE, *sentences]),
         conclusionCode=[_PNEUMONIA] if Finding.PNEUMONIA in findings else None,
     )
 
 
 def _observation(image: Image, study: Study, point: str) -> Observation:
     reading = image.reading
-    machine = Reference(type="Device", display=f"pneumoscope {reading.bundle}") if reading else None
+    device = Reference(type="Device", display=f"pneumoscope {reading.bundle}") if reading else None
     return Observation(
         id=_uuid(image.id),
-        text=_narrative([_CAUTION, f"Image: {_in_words(reading, point)}."]),
+        text=_narrative([_NOTICE, f"Image: {_reading_text(reading, point)}."]),
         identifier=[_identifier(image.id)],
         status="preliminary" if reading else "registered",
         category=[_IMAGING],
@@ -177,11 +179,11 @@ def _observation(image: Image, study: Study, point: str) -> Observation:
         effectiveDateTime=study.acquired,
         issued=reading.created if reading else None,
         valueQuantity=_value(reading),
-        dataAbsentReason=_absence(reading),
+        dataAbsentReason=_data_absent_reason(reading),
         interpretation=_interpretation(reading, point),
-        note=[Annotation(text=escape(one, quote=False)) for one in _remarks(image)],  # Markdown
+        note=[Annotation(text=escape(note, quote=False)) for note in _notes(image)],  # Markdown
         bodySite=_LUNG,
-        device=machine,
+        device=device,
     )
 
 
@@ -196,7 +198,7 @@ def _finding(reading: StoredReading | None, point: str) -> Finding | None:
         return None
     if point not in reading.findings:
         raise ClinicError(
-            f"the bundle {reading.bundle} has no operating point {point!r}; choose one of "
+            f"the bundle {reading.bundle} has no operating point {point!r}; use one of "
             f"{', '.join(reading.findings)}"
         )
     return Finding(reading.findings[point])
@@ -207,13 +209,13 @@ def _value(reading: StoredReading | None) -> Quantity | None:
     if probability is None:
         return None
     value = Decimal(str(round(probability, 6)))
-    return Quantity(value=value, system="http://unitsofmeasure.org", code="1")  # UCUM's unity
+    return Quantity(value=value, system="http://unitsofmeasure.org", code="1")  # unity, in UCUM
 
 
-def _absence(reading: StoredReading | None) -> CodeableConcept | None:
+def _data_absent_reason(reading: StoredReading | None) -> CodeableConcept | None:
     if _probability(reading) is not None:
         return None
-    reason = _ABSENCES[Status(reading.status) if reading else None]
+    reason = _DATA_ABSENT_REASONS[Status(reading.status) if reading else None]
     return _concept(f"{_HL7}/data-absent-reason", *reason)
 
 
@@ -221,77 +223,80 @@ def _interpretation(reading: StoredReading | None, point: str) -> list[CodeableC
     finding = _finding(reading, point)
     if finding is None:
         return None
-    code, display, words = _FINDINGS[finding]
-    text = f"{words} at the operating point {point}"
+    code, display, phrase = _INTERPRETATIONS[finding]
+    text = f"{phrase} at the operating point {point}"
     return [_concept(f"{_HL7}/v3-ObservationInterpretation", code, display, text)]
 
 
-def _in_words(reading: StoredReading | None, point: str) -> str:
+def _reading_text(reading: StoredReading | None, point: str) -> str:
     if reading is None:
         return "not read yet"
     reasons = "; ".join(_reasons(reading))
     finding, probability = _finding(reading, point), _probability(reading)
     if finding is None or probability is None:
         return f"not read: {reasons}"
-    *_, words = _FINDINGS[finding]
-    said = f"{words} at the operating point {point}, probability {percent(probability)}"
-    return f"{said}; reasons for doubt: {reasons}" if reasons else said
+    *_, phrase = _INTERPRETATIONS[finding]
+    text = f"{phrase} at the operating point {point}, probability {percent(probability)}"
+    return f"{text}; reasons for doubt: {reasons}" if reasons else text
 
 
 def _reasons(reading: StoredReading) -> list[str]:
-    return ["reading it failed"] if reading.status == Status.FAILED else _texts(reading.reasons)
+    if reading.status == Status.FAILED:
+        return ["reading it failed"]
+    return _unique_texts(reading.reasons)
 
 
-def _remarks(image: Image) -> Iterator[str]:
-    if uid := _plain(image.sop_uid):
+def _notes(image: Image) -> Iterator[str]:
+    if uid := _printable(image.sop_uid):
         yield f"SOP Instance UID {uid}"
     if image.reading is not None:
-        found = [finding["message"] for finding in image.reading.quality]
-        yield from _texts([*_reasons(image.reading), *found])
+        messages = [issue["message"] for issue in image.reading.quality]
+        yield from _unique_texts([*_reasons(image.reading), *messages])
 
 
 def _subject(study: Study) -> Reference | None:
-    patient = _plain(study.patient_id)
+    patient = _printable(study.patient_id)
     return Reference(type="Patient", identifier=Identifier(value=patient)) if patient else None
 
 
-def _order(study: Study) -> list[Reference]:
-    """Return the request with the accession number, by which a hospital files a report."""
-    if number := _plain(study.accession):
+def _service_request(study: Study) -> list[Reference]:
+    """Return the request with the accession number, by which hospitals file reports."""
+    if number := _printable(study.accession):
         identifier = Identifier(type=_ACCESSION, value=number)
         return [Reference(type="ServiceRequest", identifier=identifier)]
     return []
 
 
 def _imaging_study(study: Study) -> list[Reference]:
-    """Return the study in the archive; how, see R4, ImagingStudy, implementation notes."""
-    if uid := _plain(study.study_uid):
+    """Return the study in the archive, identified as in the notes of R4's ImagingStudy."""
+    if uid := _printable(study.study_uid):
         identifier = Identifier(system="urn:dicom:uid", value=f"urn:oid:{uid}")
         return [Reference(type="ImagingStudy", identifier=identifier)]
     return []
 
 
-def _uuid(ours: str) -> str:
-    return str(UUID(hex=ours))
+def _uuid(row_id: str) -> str:
+    return str(UUID(hex=row_id))
 
 
-def _identifier(ours: str) -> Identifier:
-    """Return what stays the same when a server gives the resource an id of its own."""
-    return Identifier(system="urn:ietf:rfc:3986", value=f"urn:uuid:{_uuid(ours)}")
+def _identifier(row_id: str) -> Identifier:
+    """Return an identifier, which stays when a server gives the resource an id of its own."""
+    return Identifier(system="urn:ietf:rfc:3986", value=f"urn:uuid:{_uuid(row_id)}")
 
 
 def _narrative(paragraphs: Iterable[str]) -> Narrative:
     """Return the text that R4 recommends for every resource (rule dom-6)."""
-    body = "".join(f"<p>{escape(_plain(one))}</p>" for one in paragraphs)
+    body = "".join(f"<p>{escape(_printable(paragraph))}</p>" for paragraph in paragraphs)
     div = f'<div xmlns="http://www.w3.org/1999/xhtml">{body}</div>'
     return Narrative(status="generated", div=div)
 
 
-def _texts(texts: Iterable[str]) -> list[str]:
-    """Return each text once, without those that say nothing."""
-    return [one for one in dict.fromkeys(map(_plain, texts)) if one]
+def _unique_texts(texts: Iterable[str]) -> list[str]:
+    """Return each text once, without empty ones."""
+    return [text for text in dict.fromkeys(map(_printable, texts)) if text]
 
 
-def _plain(text: str | None) -> str:
-    """Return a text without what neither a FHIR string nor XML may hold, such as NUL."""
-    return "".join(one if one.isprintable() else " " for one in text or "").strip()
+def _printable(text: str | None) -> str:
+    """Return a text without characters that FHIR strings and XML do not allow, such as NUL."""
+    printable = (character if character.isprintable() else " " for character in text or "")
+    return "".join(printable).strip()

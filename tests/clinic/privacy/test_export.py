@@ -7,9 +7,9 @@ from pathlib import Path
 import pytest
 from sqlalchemy import select
 
-from pneumoscope.clinic.audit import verify
+from pneumoscope.clinic.audit import verify_trail
 from pneumoscope.clinic.identity.accounts import Role, create_user
-from pneumoscope.clinic.privacy.export import Wanted, export_studies, into_zip
+from pneumoscope.clinic.privacy.export import ExportOptions, export_studies, zip_writer
 from pneumoscope.clinic.storage.database import Database
 from pneumoscope.clinic.storage.file_store import FileStore
 from pneumoscope.clinic.storage.tables import (
@@ -20,7 +20,7 @@ from pneumoscope.clinic.storage.tables import (
     Study,
     StudyStatus,
 )
-from pneumoscope.clinic.worklist.judgements import Answer, Opinion, Truth, judge
+from pneumoscope.clinic.worklist.judgements import Answer, JudgementContent, Truth, record_judgement
 from pneumoscope.dataset.build import open_dataset
 from pneumoscope.support.errors import ClinicError
 
@@ -87,10 +87,10 @@ def store(tmp_path: Path) -> FileStore:
 
 
 def exported(
-    database: Database, store: FileStore, wanted: Wanted | None = None, most: int | None = None
+    database: Database, store: FileStore, wanted: ExportOptions | None = None, most: int | None = None
 ) -> dict[str, bytes]:
     files: dict[str, bytes] = {}
-    export_studies(database, store, wanted or Wanted(), "anna", files.__setitem__, most)
+    export_studies(database, store, wanted or ExportOptions(), "anna", files.__setitem__, most)
     return files
 
 
@@ -125,18 +125,18 @@ def test_exports_have_nothing_in_common_unless_it_is_asked_for(
 ) -> None:
     add(database, store, "P-1", dicom("P-1", StudyInstanceUID="1.2.3"))
 
-    def names(wanted: Wanted) -> tuple[str, str, str]:
+    def names(wanted: ExportOptions) -> tuple[str, str, str]:
         files = exported(database, store, wanted)
         (row,) = rows(files, "images.csv")
         made = opened(files[row["file"]])
         return row["patient"], made.StudyInstanceUID, made.StudyDate
 
-    one, other = names(Wanted(shift_dates=True)), names(Wanted(shift_dates=True))
-    linked = Wanted(shift_dates=True, linked=True)
+    one, other = names(ExportOptions(shift_dates=True)), names(ExportOptions(shift_dates=True))
+    linked = ExportOptions(shift_dates=True, linked=True)
     assert one[:2] != other[:2]
     assert not set(one[:2]) & set(other[:2])
     assert names(linked) == names(linked)
-    assert names(Wanted())[2] == ""
+    assert names(ExportOptions())[2] == ""
 
 
 def test_nothing_is_left_out_without_a_reason(
@@ -156,7 +156,7 @@ def test_nothing_is_left_out_without_a_reason(
     assert len(images) == len(reasons)
     for row, reason in zip(images, reasons, strict=True):
         assert (reason in row["refused"], bool(row["file"])) == (True, reason == ""), row
-    again = rows(exported(database, store, Wanted(burned_in=True)), "images.csv")
+    again = rows(exported(database, store, ExportOptions(burned_in=True)), "images.csv")
     assert again[0]["file"]
 
 
@@ -169,10 +169,10 @@ def test_studies_are_chosen_by_status_day_and_judgement(
     ]
     with database.writing() as session:
         anna = create_user(session, "anna", Role.REVIEWER, None, START)
-        judge(session, anna, session.get_one(Image, made[2]), Opinion(Answer.UNCERTAIN), START)
+        record_judgement(session, anna, session.get_one(Image, made[2]), JudgementContent(Answer.UNCERTAIN), START)
 
     def count(**wanted: object) -> int:
-        return len(rows(exported(database, store, Wanted(**wanted)), "images.csv"))
+        return len(rows(exported(database, store, ExportOptions(**wanted)), "images.csv"))
 
     assert count() == 3
     assert count(status=StudyStatus.REVIEWED) == 2  # judging the last one made it so
@@ -192,16 +192,16 @@ def test_labels_become_a_dataset_whose_patients_are_kept_together(
     for n, truth in enumerate(truths):
         image_id = add(database, store, f"P-{n // 2}", phantoms[n], minute=n)
         with database.writing() as session:
-            opinion = Opinion(Answer.UNCERTAIN, truth)
-            judge(session, anna, session.get_one(Image, image_id), opinion, START)
+            opinion = JudgementContent(Answer.UNCERTAIN, truth)
+            record_judgement(session, anna, session.get_one(Image, image_id), opinion, START)
     add(database, store, "P-8", dicom("P-8"), minute=8)  # which nobody judged
     refused = add(database, store, "P-9", dicom("P-9", BurnedInAnnotation="YES"), minute=9)
     with database.writing() as session:
-        judge(session, anna, session.get_one(Image, refused), Opinion(Answer.AGREE), START)
+        record_judgement(session, anna, session.get_one(Image, refused), JudgementContent(Answer.AGREE), START)
     with (tmp_path / "export.zip").open("wb") as file:
-        archive, write = into_zip(file)
+        archive, write = zip_writer(file)
         with archive:
-            export_studies(database, store, Wanted(), "anna", write)
+            export_studies(database, store, ExportOptions(), "anna", write)
     with zipfile.ZipFile(tmp_path / "export.zip") as archive:
         assert {member.date_time[0] for member in archive.infolist()} == {1980}
         archive.extractall(tmp_path / "export")
@@ -217,7 +217,7 @@ def test_the_trail_says_what_was_exported(database: Database, store: FileStore) 
     with database.reading() as session:
         (entry,) = session.scalars(select(AuditEntry))
         studies = session.scalars(select(Study.id)).all()
-        assert verify(session).broken is None
+        assert verify_trail(session).broken is None
     assert (entry.actor, entry.action) == ("anna", "export studies")
     assert all(study in entry.detail for study in studies)
     assert '"images":1' in entry.detail

@@ -10,26 +10,26 @@ import numpy as np
 import pytest
 from sqlalchemy import delete, func, select
 
-from pneumoscope.clinic.audit import verify
+from pneumoscope.clinic.audit import verify_trail
 from pneumoscope.clinic.identity.accounts import Role, create_user
 from pneumoscope.clinic.privacy import purge as purge_module
 from pneumoscope.clinic.privacy.purge import (
-    Purged,
-    purge_due,
+    PurgeCounts,
+    purge_expired,
     purge_patient,
-    remove_unwanted,
+    remove_unused_files,
 )
-from pneumoscope.clinic.privacy.retention import Retention, keep_for
+from pneumoscope.clinic.privacy.retention import Retention, set_retention
 from pneumoscope.clinic.privacy.tables import UnwantedFile
 from pneumoscope.clinic.queue import tasks
-from pneumoscope.clinic.queue.intake import Kept, Origin, Upload, accept, keep
+from pneumoscope.clinic.queue.intake import StoredUpload, ImageMetadata, Upload, register_image, store_upload
 from pneumoscope.clinic.queue.readings import store_readings
 from pneumoscope.clinic.storage.database import Database
 from pneumoscope.clinic.storage.file_store import FileStore
-from pneumoscope.clinic.storage.held_files import hold
+from pneumoscope.clinic.storage.held_files import keep_until_commit
 from pneumoscope.clinic.storage.tables import (
     AuditEntry,
-    HandedIn,
+    IdempotentRequest,
     Image,
     Job,
     Judgement,
@@ -38,7 +38,7 @@ from pneumoscope.clinic.storage.tables import (
     StudyStatus,
     Task,
 )
-from pneumoscope.clinic.worklist.judgements import Answer, Opinion, judge
+from pneumoscope.clinic.worklist.judgements import Answer, JudgementContent, record_judgement
 from pneumoscope.reader import Finding, Reading, Status
 from pneumoscope.support.errors import ClinicError
 
@@ -54,7 +54,7 @@ def store(tmp_path: Path) -> FileStore:
 
 
 def upload(content: bytes, number: int = 0, patient: str = "SECRET-ID") -> Upload:
-    origin = Origin(
+    metadata = ImageMetadata(
         study_uid=f"1.2.3.4711.{number}",
         accession="SECRET-ACC",
         patient_id=patient,
@@ -63,18 +63,18 @@ def upload(content: bytes, number: int = 0, patient: str = "SECRET-ID") -> Uploa
         sex="F",
         acquired=START,
     )
-    return Upload("SECRET-FILE.png", io.BytesIO(PNG + content), origin)
+    return Upload("SECRET-FILE.png", io.BytesIO(PNG + content), metadata)
 
 
-def enter(database: Database, store: FileStore, kept: Kept, now: datetime = START) -> str:
+def enter(database: Database, store: FileStore, kept: StoredUpload, now: datetime = START) -> str:
     with database.writing() as session:
-        hold(session, store, {kept.sha256: kept.content})
+        keep_until_commit(session, store, {kept.sha256: kept.content})
         site = session.scalar(select(Site)) or Site(name="Ward")
         job = Job(created=now, created_by="someone")
         session.add_all([site, job])
         session.flush()
-        session.add(HandedIn(user_id="x", key=job.id, digest="d", job_id=job.id, created=now))
-        return accept(session, kept, site, job, now).id
+        session.add(IdempotentRequest(user_id="x", key=job.id, digest="d", job_id=job.id, created=now))
+        return register_image(session, kept, site, job, now).id
 
 
 def read(database: Database, *image_ids: str) -> None:
@@ -94,7 +94,7 @@ def read(database: Database, *image_ids: str) -> None:
 
 
 def add(database: Database, store: FileStore, content: bytes, number: int = 0, day: int = 0) -> str:
-    kept = keep(store, upload(content, number))
+    kept = store_upload(store, upload(content, number))
     image_id = enter(database, store, kept, START + day * DAY)
     read(database, image_id)
     return image_id
@@ -102,11 +102,11 @@ def add(database: Database, store: FileStore, content: bytes, number: int = 0, d
 
 def decide(database: Database, pixels: int | None = None, studies: int | None = None) -> None:
     with database.writing() as session:
-        keep_for(session, Retention(pixels, studies))
+        set_retention(session, Retention(pixels, studies))
 
 
-def purge(database: Database, store: FileStore, day: int, *, dry_run: bool = False) -> Purged:
-    return purge_due(database, store, "the server", START + day * DAY, dry_run=dry_run)
+def purge(database: Database, store: FileStore, day: int, *, dry_run: bool = False) -> PurgeCounts:
+    return purge_expired(database, store, "the server", START + day * DAY, dry_run=dry_run)
 
 
 def files(store: FileStore) -> list[bytes]:
@@ -117,19 +117,19 @@ def test_everything_is_kept_for_ever_unless_somebody_decides(
     database: Database, store: FileStore
 ) -> None:
     add(database, store, b"a")
-    assert purge(database, store, 100_000) == Purged(0, 0)
+    assert purge(database, store, 100_000) == PurgeCounts(0, 0)
     assert files(store) == [PNG + b"a"]
 
 
 def test_files_go_after_their_time_and_the_rest_stays(database: Database, store: FileStore) -> None:
     image_id = add(database, store, b"a")
     decide(database, pixels=30)
-    assert purge(database, store, 30) == Purged(0, 0)
-    assert purge(database, store, 31, dry_run=True) == Purged(1, 0)
+    assert purge(database, store, 30) == PurgeCounts(0, 0)
+    assert purge(database, store, 31, dry_run=True) == PurgeCounts(1, 0)
     assert len(files(store)) == 1
-    assert purge(database, store, 31) == Purged(1, 0)
+    assert purge(database, store, 31) == PurgeCounts(1, 0)
     assert files(store) == []
-    assert purge(database, store, 32) == Purged(0, 0)
+    assert purge(database, store, 32) == PurgeCounts(0, 0)
     with database.reading() as session:
         image = session.get_one(Image, image_id)
         assert image.purged == START + 31 * DAY
@@ -137,7 +137,7 @@ def test_files_go_after_their_time_and_the_rest_stays(database: Database, store:
         assert image.study.patient_id == "SECRET-ID"
         assert image.reading is not None
         assert image.reading.heatmap is None
-        assert session.scalars(select(HandedIn)).all() == []
+        assert session.scalars(select(IdempotentRequest)).all() == []
         assert session.scalars(select(UnwantedFile)).all() == []
 
 
@@ -148,18 +148,18 @@ def test_a_purged_study_says_nothing_of_whom_it_is_of(
     with database.writing() as session:
         anna = create_user(session, "anna", Role.REVIEWER, None, START)
         image = session.get_one(Image, image_id)
-        judge(session, anna, image, Opinion(Answer.DISAGREE, text="SECRET-TEXT"), START)
+        record_judgement(session, anna, image, JudgementContent(Answer.DISAGREE, text="SECRET-TEXT"), START)
     decide(database, pixels=5, studies=10)
-    assert purge(database, store, 40, dry_run=True) == Purged(0, 1)
-    assert purge(database, store, 40) == Purged(0, 1)
+    assert purge(database, store, 40, dry_run=True) == PurgeCounts(0, 1)
+    assert purge(database, store, 40) == PurgeCounts(0, 1)
     with database.reading() as session:
         study = session.scalars(select(Study)).one()
         (judgement,) = session.scalars(select(Judgement))
         rows = [study, *study.images, study.images[0].reading, judgement]
         told = repr([{k: v for k, v in vars(row).items() if k[0] != "_"} for row in rows])
         assert (judgement.answer, judgement.text) == ("disagree", None)
-        assert verify(session).broken is None
-        assert verify(session).entries == 1
+        assert verify_trail(session).broken is None
+        assert verify_trail(session).entries == 1
     assert not [secret for secret in SECRETS if secret in told]
     assert (study.birth_date, study.sex, study.acquired) == (None, None, None)
     assert study.status == StudyStatus.REVIEWED
@@ -173,46 +173,46 @@ def test_the_time_counts_from_the_last_change(database: Database, store: FileSto
     first = add(database, store, b"a", day=0)
     add(database, store, b"b", day=20)  # of the same study
     decide(database, studies=30)
-    assert purge(database, store, 45) == Purged(0, 0)
+    assert purge(database, store, 45) == PurgeCounts(0, 0)
     with database.writing() as session:
         anna = create_user(session, "anna", Role.REVIEWER, None, START)
         image = session.get_one(Image, first)
-        judge(session, anna, image, Opinion(Answer.AGREE), START + 40 * DAY)
-    assert purge(database, store, 69) == Purged(0, 0)
+        record_judgement(session, anna, image, JudgementContent(Answer.AGREE), START + 40 * DAY)
+    assert purge(database, store, 69) == PurgeCounts(0, 0)
     assert len(files(store)) == 2
-    assert purge(database, store, 71) == Purged(0, 1)
+    assert purge(database, store, 71) == PurgeCounts(0, 1)
     assert files(store) == []
 
 
 def test_what_waits_to_be_read_is_not_purged(database: Database, store: FileStore) -> None:
-    image_id = enter(database, store, keep(store, upload(b"a")))
+    image_id = enter(database, store, store_upload(store, upload(b"a")))
     with database.writing() as session:
         tasks.take(session, "a worker", 1, START)
     decide(database, pixels=1, studies=1)
-    assert purge(database, store, 1000) == Purged(0, 0)
+    assert purge(database, store, 1000) == PurgeCounts(0, 0)
     with database.reading() as session:
         site_id = session.scalars(select(Site.id)).one()
     with pytest.raises(ClinicError, match="waits"):
         purge_patient(database, store, site_id, "SECRET-ID", "anna")
     assert files(store) == [PNG + b"a"]
     read(database, image_id)
-    assert purge(database, store, 1000) == Purged(0, 1)
+    assert purge(database, store, 1000) == PurgeCounts(0, 1)
 
 
 def test_a_file_goes_with_the_last_image_that_has_it(database: Database, store: FileStore) -> None:
     add(database, store, b"same", number=1, day=0)
     add(database, store, b"same", number=2, day=10)
     decide(database, pixels=30)
-    assert purge(database, store, 35) == Purged(1, 0)
+    assert purge(database, store, 35) == PurgeCounts(1, 0)
     assert files(store) == [PNG + b"same"]
-    assert purge(database, store, 45) == Purged(1, 0)
+    assert purge(database, store, 45) == PurgeCounts(1, 0)
     assert files(store) == []
 
 
 def test_one_patient_is_purged_on_request(database: Database, store: FileStore) -> None:
     for number in range(2):
         add(database, store, b"%d" % number, number=number)
-    other = keep(store, upload(b"other", number=7, patient="another"))
+    other = store_upload(store, upload(b"other", number=7, patient="another"))
     read(database, enter(database, store, other))
     with database.reading() as session:
         site_id = session.scalars(select(Site.id)).one()
@@ -247,7 +247,7 @@ def test_what_was_purged_cannot_be_judged(database: Database, store: FileStore) 
         anna = create_user(session, "anna", Role.REVIEWER, None, START)
     purge(database, store, 40)
     with pytest.raises(ClinicError, match="purged"), database.writing() as session:
-        judge(session, anna, session.get_one(Image, image_id), Opinion(Answer.AGREE), START)
+        record_judgement(session, anna, session.get_one(Image, image_id), JudgementContent(Answer.AGREE), START)
 
 
 def test_a_purge_that_was_interrupted_is_brought_to_its_end(
@@ -260,7 +260,7 @@ def test_a_purge_that_was_interrupted_is_brought_to_its_end(
         with pytest.raises(KeyboardInterrupt):
             purge(database, store, 40)
     assert len(files(store)) == 1
-    assert purge(database, store, 40) == Purged(0, 0)
+    assert purge(database, store, 40) == PurgeCounts(0, 0)
     assert files(store) == []
 
 
@@ -269,7 +269,7 @@ def test_a_file_that_is_purged_after_it_was_kept_is_written_again(
 ) -> None:
     add(database, store, b"a", number=1)
     decide(database, pixels=1)
-    kept = keep(store, upload(b"a", number=2))  # it is there already, and left alone
+    kept = store_upload(store, upload(b"a", number=2))  # it is there already, and left alone
     purge(database, store, 40)
     assert files(store) == []
     enter(database, store, kept)
@@ -281,7 +281,7 @@ def test_an_image_that_is_entered_while_its_file_is_removed_gets_it_again(
 ) -> None:
     add(database, store, b"a", number=1)
     decide(database, pixels=1)
-    kept = keep(store, upload(b"a", number=2))
+    kept = store_upload(store, upload(b"a", number=2))
     removing = threading.Event()
     remove = FileStore.remove
 
@@ -306,18 +306,18 @@ def test_a_file_of_an_image_that_is_being_entered_is_not_removed(
     add(database, store, b"a", number=1)
     decide(database, pixels=1)
     with monkeypatch.context() as patched:
-        patched.setattr(purge_module, "remove_unwanted", lambda *_: None)
+        patched.setattr(purge_module, "remove_unused_files", lambda *_: None)
         purge(database, store, 40)
-    kept = keep(store, upload(b"a", number=2))
+    kept = store_upload(store, upload(b"a", number=2))
     with ThreadPoolExecutor() as threads:
         with database.writing() as session:
-            hold(session, store, {kept.sha256: kept.content})
-            removed = threads.submit(remove_unwanted, database, store)
+            keep_until_commit(session, store, {kept.sha256: kept.content})
+            removed = threads.submit(remove_unused_files, database, store)
             time.sleep(0.5)  # in which the other removes, if nothing stops it
             job = Job(created=START, created_by="someone")
             session.add(job)
             session.flush()
-            accept(session, kept, session.scalars(select(Site)).one(), job, START)
+            register_image(session, kept, session.scalars(select(Site)).one(), job, START)
         removed.result()
     assert files(store) == [PNG + b"a"]
 
@@ -341,7 +341,7 @@ def test_no_image_ever_loses_its_file_to_a_purge(database: Database, store: File
                 with lock:
                     number = next(numbers)
                 content = b"%d" % chance.randrange(3)
-                kept = keep(store, upload(content, number, f"P-{chance.randrange(2)}"))
+                kept = store_upload(store, upload(content, number, f"P-{chance.randrange(2)}"))
                 time.sleep(chance.random() / 100)
                 entered.append(enter(database, store, kept))
             read(database, *entered)
@@ -353,7 +353,7 @@ def test_no_image_ever_loses_its_file_to_a_purge(database: Database, store: File
                 patient = f"P-{chance.randrange(2)}"
                 count += purge_patient(database, store, site_id, patient, "anna")
             except ClinicError:
-                remove_unwanted(database, store)
+                remove_unused_files(database, store)
             time.sleep(0.001)
         return count
 
@@ -374,4 +374,4 @@ def test_no_image_ever_loses_its_file_to_a_purge(database: Database, store: File
         purge_patient(database, store, site_id, f"P-{patient}", "anna")
     assert files(store) == []
     with database.reading() as session:
-        assert verify(session).broken is None
+        assert verify_trail(session).broken is None

@@ -1,1 +1,1 @@
-"""What leaves the clinic, and what does not stay: de-identified exports, retention, purging."""
+"""Privacy: de-identified exports, retention and purging."""

@@ -1,4 +1,4 @@
-"""One file of a radiograph, de-identified: DICOM by its profile, pictures as bare pixels."""
+"""De-identification of one file: DICOM by the standard's profile, other images as bare pixels."""
 
 import io
 from datetime import timedelta
@@ -14,18 +14,18 @@ from pydicom.uid import PYDICOM_IMPLEMENTATION_UID, ExplicitVRLittleEndian
 import pneumoscope
 from pneumoscope.clinic.privacy.profile import EDITION, apply_profile
 from pneumoscope.clinic.privacy.pseudonyms import Pseudonyms
-from pneumoscope.clinic.queue.intake import DICOM
+from pneumoscope.clinic.queue.intake import MediaType
 from pneumoscope.radiograph.decode import decode_picture
 from pneumoscope.radiograph.dicom import stored_values
 from pneumoscope.radiograph.dicom_file import open_dicom
 from pneumoscope.support.errors import ClinicError
 
-_SECONDARY_CAPTURES = "1.2.840.10008.5.1.4.1.1.7"
+_SECONDARY_CAPTURE_UID = "1.2.840.10008.5.1.4.1.1.7"
 _METHOD = f"pneumoscope {pneumoscope.__version__}, PS3.15 {EDITION} Table E.1-1"
 
 
 class NotDeidentifiableError(ClinicError):
-    """A file must not leave, for this reason, which quotes nothing of it."""
+    """File that must not be exported; the message quotes nothing of its content."""
 
 
 def deidentify(
@@ -37,22 +37,23 @@ def deidentify(
     shift_dates: bool = False,
     burned_in: bool = False,
 ) -> tuple[bytes, str]:
-    """Return a file without what tells whose it is, and the ending of its name.
+    """Return a file without identifying data, and the suffix of its new name.
 
     Parameters
     ----------
     content
-        The whole file.
+        Content of the file.
     media_type
-        Of it.
+        Media type of the file.
     patient
-        What stands for the patient.
+        Pseudonym of the patient.
     pseudonyms
-        Of the export.
+        Pseudonyms of the export.
     shift_dates
-        Keep dates of DICOM, moved by as many days for all of a patient.
+        Whether to keep the dates in DICOM files, shifted by the same number of days in all files of
+        a patient.
     burned_in
-        Let images pass on which there may be text: their pixels are not looked at.
+        Whether to accept images that may have text burned in; pixels are not inspected.
 
     Returns
     -------
@@ -62,70 +63,70 @@ def deidentify(
     Raises
     ------
     NotDeidentifiableError
-        If it must not leave.
+        If the file must not be exported.
 
     Examples
     --------
     >>> picture = io.BytesIO()
     >>> Picture.new("L", (2, 1), color=51).save(picture, "PNG", comment="of John Doe")
-    >>> name = Pseudonyms("secret", "1")
-    >>> bare, ending = deidentify(picture.getvalue(), "image/png", "P1", name)
-    >>> ending, b"John" in bare
+    >>> pseudonyms = Pseudonyms("secret", "1")
+    >>> deidentified, suffix = deidentify(picture.getvalue(), "image/png", "P1", pseudonyms)
+    >>> suffix, b"John" in deidentified
     ('png', False)
     """
     try:
-        if media_type != DICOM:
-            return _bare_picture(content), "png"
+        if media_type != MediaType.DICOM:
+            return _deidentify_picture(content), "png"
         dataset = open_dicom(content, "the file")
         if not burned_in:
-            _refuse_burned_in(dataset)
+            _refuse_burned_in_text(dataset)
         shift = pseudonyms.shift(patient) if shift_dates else None
-        return _bare_dicom(dataset, patient, pseudonyms, shift), "dcm"
+        return _deidentify_dicom(dataset, patient, pseudonyms, shift), "dcm"
     except NotDeidentifiableError:
         raise
-    except Exception as error:  # many kinds, of damaged files; their messages may quote them
+    except Exception as error:  # damaged files raise many kinds, whose messages may quote the file
         raise NotDeidentifiableError(
-            f"cannot be taken apart and written anew ({type(error).__name__})"
+            f"cannot be decoded and rewritten ({type(error).__name__})"
         ) from None
 
 
-def _bare_picture(content: bytes) -> bytes:
-    written = io.BytesIO()
-    Picture.fromarray(decode_picture(content, "the file")).save(written, "PNG")
-    return written.getvalue()
+def _deidentify_picture(content: bytes) -> bytes:
+    png = io.BytesIO()
+    Picture.fromarray(decode_picture(content, "the file")).save(png, "PNG")
+    return png.getvalue()
 
 
-def _refuse_burned_in(dataset: Dataset) -> None:
+def _refuse_burned_in_text(dataset: Dataset) -> None:
     if str(dataset.get("BurnedInAnnotation") or "").strip().upper() not in ("", "NO"):
-        raise NotDeidentifiableError("says that text is burned into its pixels")
-    kind = str(dataset.get("SOPClassUID") or "")
-    if kind == _SECONDARY_CAPTURES or kind.startswith(f"{_SECONDARY_CAPTURES}."):
-        raise NotDeidentifiableError("is a secondary capture, whose pixels may hold text")
+        raise NotDeidentifiableError("is marked as having text burned into its pixels")
+    sop_class = str(dataset.get("SOPClassUID") or "")
+    if f"{sop_class}.".startswith(f"{_SECONDARY_CAPTURE_UID}."):
+        raise NotDeidentifiableError("is a secondary capture, whose pixels may contain text")
 
 
-def _bare_dicom(
+def _deidentify_dicom(
     dataset: Dataset, patient: str, pseudonyms: Pseudonyms, shift: timedelta | None
 ) -> bytes:
     if not dataset.original_encoding[1]:
-        raise NotDeidentifiableError("is in Explicit VR Big Endian, which is not rewritten")
-    _write_pixels_anew(dataset)
+        raise NotDeidentifiableError("is in Explicit VR Big Endian, which is not supported")
+    _rewrite_pixels(dataset)
     apply_profile(dataset, pseudonyms, shift)
     dataset.PatientID = dataset.PatientName = patient
-    _say_what_was_done(dataset, shift)
+    _add_method(dataset, shift)
     meta = FileMetaDataset()
     meta.MediaStorageSOPClassUID = dataset.SOPClassUID
     meta.MediaStorageSOPInstanceUID = dataset.SOPInstanceUID
     meta.TransferSyntaxUID = ExplicitVRLittleEndian
     meta.ImplementationClassUID = PYDICOM_IMPLEMENTATION_UID
-    bare = Dataset(dataset)  # without the preamble and whatever else came with the file
-    bare.file_meta = meta
-    written = io.BytesIO()
-    pydicom.dcmwrite(written, bare, enforce_file_format=True)
-    return written.getvalue()
+    elements = Dataset(dataset)  # without the original file's preamble and meta information
+    elements.file_meta = meta
+    file = io.BytesIO()
+    pydicom.dcmwrite(file, elements, enforce_file_format=True)
+    return file.getvalue()
 
 
-def _write_pixels_anew(dataset: Dataset) -> None:
-    """Replace the data of pixels by the pixels: compressed data may say more than those."""
+def _rewrite_pixels(dataset: Dataset) -> None:
+    """Replace the pixel data by decoded pixels, since compressed data may contain metadata."""
     pixels = stored_values(dataset)
     dataset.BitsAllocated = 8 * pixels.dtype.itemsize
     dataset.HighBit = int(dataset.BitsStored) - 1
@@ -135,21 +136,24 @@ def _write_pixels_anew(dataset: Dataset) -> None:
     element = DataElement("PixelData", "OW", data + b"\0" * (len(data) % 2))
     element.is_undefined_length = False
     dataset["PixelData"] = element
-    for name in ("ExtendedOffsetTable", "ExtendedOffsetTableLengths"):
-        dataset.pop(name, None)
+    for keyword in ("ExtendedOffsetTable", "ExtendedOffsetTableLengths"):
+        dataset.pop(keyword, None)
 
 
-def _say_what_was_done(dataset: Dataset, shift: timedelta | None) -> None:
-    done = [codes.DCM.BasicApplicationConfidentialityProfile]
+def _add_method(dataset: Dataset, shift: timedelta | None) -> None:
+    """Add the attributes that describe the de-identification."""
+    methods = [codes.DCM.BasicApplicationConfidentialityProfile]
     if shift is not None:
-        done.append(codes.DCM.RetainLongitudinalTemporalInformationModifiedDatesOption)
+        methods.append(codes.DCM.RetainLongitudinalTemporalInformationModifiedDatesOption)
     dataset.PatientIdentityRemoved = "YES"
     dataset.DeidentificationMethod = _METHOD
-    dataset.DeidentificationMethodCodeSequence = [_item(code.value, code.meaning) for code in done]
+    dataset.DeidentificationMethodCodeSequence = [
+        _code_item(method.value, method.meaning) for method in methods
+    ]
     dataset.LongitudinalTemporalInformationModified = "REMOVED" if shift is None else "MODIFIED"
 
 
-def _item(value: str, meaning: str) -> Dataset:
+def _code_item(value: str, meaning: str) -> Dataset:
     item = Dataset()
     item.CodeValue, item.CodingSchemeDesignator, item.CodeMeaning = value, "DCM", meaning
     return item

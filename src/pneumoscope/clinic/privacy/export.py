@@ -1,4 +1,4 @@
-"""Studies for others to learn from or to judge with: de-identified files, and tables of them."""
+"""Export of de-identified studies for training and validation elsewhere: files and tables."""
 
 import csv
 import io
@@ -18,36 +18,40 @@ from pneumoscope.clinic.privacy.pseudonyms import Pseudonyms
 from pneumoscope.clinic.privacy.tables import installation
 from pneumoscope.clinic.storage.database import Database
 from pneumoscope.clinic.storage.file_store import FileStore
+from pneumoscope.clinic.storage.study_status import StudyStatus
 from pneumoscope.clinic.storage.table_base import new_id
-from pneumoscope.clinic.storage.tables import Image, Judgement, Study, StudyStatus
-from pneumoscope.clinic.worklist.judgements import labels
+from pneumoscope.clinic.storage.tables import Image, Judgement, Study
+from pneumoscope.clinic.worklist.judgements import agreed_labels
+from pneumoscope.reader import Status
 from pneumoscope.support.errors import ClinicError, StorageError
 
-IMAGES = "images.csv"
-LABELS = "labels.csv"
+IMAGES_FILE = "images.csv"
+LABELS_FILE = "labels.csv"
 
-Write = Callable[[str, bytes], object]
-"""Keeps a file's bytes under its name, which is a path with forward slashes."""
+FileWriter = Callable[[str, bytes], object]
+"""Function that writes a file, given its relative path with forward slashes and its content."""
 
 
 @dataclass(frozen=True, slots=True)
-class Wanted:
-    """Which studies are exported, and how.
+class ExportOptions:
+    """Selection of studies to export, and options of their de-identification.
 
     Parameters
     ----------
     status
-        Of the studies, or None for all.
+        Status of the studies; None for all.
     since, until
-        From when on, and before when, they were received.
+        Time of arrival: from ``since`` on, and before ``until``.
     judged
-        Only studies of which somebody has judged an image.
+        Whether to select only studies with a judged image.
     shift_dates
-        Keep dates of DICOM, moved by as many days for all of a patient.
+        Whether to keep the dates in DICOM files, shifted by the same number of days in all files of
+        a patient.
     linked
-        Use the pseudonyms that are the same in all exports so made, not ones of this export alone.
+        Whether to use pseudonyms that are the same in all exports with this option, instead of
+        pseudonyms of this export only.
     burned_in
-        Let images pass on which there may be text.
+        Whether to export images that may have text burned in.
     """
 
     status: StudyStatus | None = None
@@ -60,8 +64,8 @@ class Wanted:
 
 
 @dataclass(frozen=True, slots=True)
-class Exported:
-    """What an export holds, and of how many images it says why they are not in it."""
+class ExportSummary:
+    """Numbers of exported studies and images, and of images that could not be exported."""
 
     studies: int
     images: int
@@ -69,8 +73,8 @@ class Exported:
 
 
 @dataclass(frozen=True, slots=True)
-class _Found:
-    """An image that is to be exported, under the names that stand for it."""
+class _SelectedImage:
+    """Image to export, with its pseudonyms and its reading."""
 
     sha256: str
     media_type: str
@@ -78,76 +82,77 @@ class _Found:
     study: str
     image: str
     reading: Sequence[str]
-    why_not: str | None
+    refusal: str | None
+    """Reason why it cannot be exported."""
 
 
-_READING = ("status", "finding", "probability", "operating_point", "view", "bundle")
+_READING_COLUMNS = ("status", "finding", "probability", "operating_point", "view", "bundle")
 
 
 def export_studies(
     database: Database,
     store: FileStore,
-    wanted: Wanted,
+    options: ExportOptions,
     actor_name: str,
-    write: Write,
-    most_images: int | None = None,
-) -> Exported:
-    """Write the studies that are wanted, and what was read and judged, without who they are of.
+    write: FileWriter,
+    max_images: int | None = None,
+) -> ExportSummary:
+    """Export de-identified studies with their readings and judgements.
 
-    ``images.csv`` has a row for each image, also for those that must not leave, with the reason;
-    ``labels.csv`` is a table of what was judged, as ``pneumoscope data`` and ``validate`` take it.
-    The audit trail says what was exported, before it is handed over.
+    ``images.csv`` has a row for each image, refused ones included, with the reason; ``labels.csv``
+    has the labels that judgements agree on, as ``pneumoscope data`` and ``validate`` read them. The
+    export is in the audit trail before its files are handed over.
 
     Parameters
     ----------
     database, store
-        The clinic's.
-    wanted
-        Which studies, and how.
+        Database and file store of the clinic.
+    options
+        Selection of studies and options of their de-identification.
     actor_name
-        Who asks.
+        User who exports.
     write
-        Takes the files.
-    most_images
-        Refuse to export more.
+        Writer of the files.
+    max_images
+        Largest number of images to export; None for any number.
 
     Raises
     ------
     ClinicError
-        If these are more images than may be exported so.
+        If more images than that are selected.
     """
-    name = new_id()
+    export_id = new_id()
     with database.writing() as session:
         secret = installation(session).secret
-    pseudonyms = Pseudonyms(secret, None if wanted.linked else name)
+    pseudonyms = Pseudonyms(secret, None if options.linked else export_id)
     with database.reading() as session:
-        studies = _studies(session, wanted)
-        found = [one for study in studies for one in _images(study, pseudonyms)]
-        truths = {label.sha256: str(label.label) for label in labels(session)}
-    if most_images is not None and len(found) > most_images:
+        studies = _select_studies(session, options)
+        images = [image for study in studies for image in _images_of(study, pseudonyms)]
+        labels = {label.sha256: str(label.label) for label in agreed_labels(session)}
+    if max_images is not None and len(images) > max_images:
         raise ClinicError(
-            f"these are {len(found):,} images, and {most_images:,} may be exported at a time here; "
-            "narrow the dates, or use the command pneumoscope export-studies on the server"
+            f"{len(images):,} images are selected, and at most {max_images:,} can be exported at a "
+            "time here; narrow the dates, or run 'pneumoscope export-studies' on the server"
         )
-    rows = [_exported(one, store, pseudonyms, wanted, write) for one in found]
-    _write_tables(list(zip(found, rows, strict=True)), truths, write)
-    refused = sum(reason is not None for _, reason in rows)
+    results = [_export_image(image, store, pseudonyms, options, write) for image in images]
+    _write_tables(list(zip(images, results, strict=True)), labels, write)
+    refused = sum(refusal is not None for _, refusal in results)
     detail = {
         "studies": [study.id for study in studies],
-        "images": len(rows) - refused,
+        "images": len(results) - refused,
         "refused": refused,
-        "shifted dates": wanted.shift_dates,
-        "linked": wanted.linked,
-        "burned in": wanted.burned_in,
+        "shifted dates": options.shift_dates,
+        "linked": options.linked,
+        "burned in": options.burned_in,
     }
+    action, now = audit.Action.EXPORT_STUDIES, datetime.now(UTC)
     with database.writing() as session:
-        now = datetime.now(UTC)
-        audit.record(session, actor_name, "export studies", f"export {name}", detail, now)
-    return Exported(len(studies), len(rows) - refused, refused)
+        audit.record(session, actor_name, action, f"export {export_id}", detail, now)
+    return ExportSummary(len(studies), len(results) - refused, refused)
 
 
-def into_folder(folder: Path) -> Write:
-    """Return what writes an export's files into a folder."""
+def folder_writer(folder: Path) -> FileWriter:
+    """Return a function that writes an export's files into a folder."""
 
     def write(name: str, content: bytes) -> None:
         path = folder / name
@@ -157,12 +162,12 @@ def into_folder(folder: Path) -> Write:
     return write
 
 
-def into_zip(file: IO[bytes]) -> tuple[zipfile.ZipFile, Write]:
-    """Return an archive, to be closed, and what writes an export's files into it."""
+def zip_writer(file: IO[bytes]) -> tuple[zipfile.ZipFile, FileWriter]:
+    """Return a ZIP archive, to be closed by the caller, and a function that adds files to it."""
     archive = zipfile.ZipFile(file, "w", zipfile.ZIP_DEFLATED)
 
     def write(name: str, content: bytes) -> None:
-        # The time of a member would say when the export was made, and nothing else.
+        # Without a time stamp, which would only reveal when the export was made.
         member = zipfile.ZipInfo(name)
         member.compress_type = zipfile.ZIP_DEFLATED
         archive.writestr(member, content, compresslevel=1)
@@ -170,15 +175,15 @@ def into_zip(file: IO[bytes]) -> tuple[zipfile.ZipFile, Write]:
     return archive, write
 
 
-def _studies(session: Session, wanted: Wanted) -> Sequence[Study]:
+def _select_studies(session: Session, options: ExportOptions) -> Sequence[Study]:
     conditions: list[ColumnElement[bool]] = []
-    if wanted.status is not None:
-        conditions.append(Study.status == wanted.status)
-    if wanted.since is not None:
-        conditions.append(Study.received >= wanted.since)
-    if wanted.until is not None:
-        conditions.append(Study.received < wanted.until)
-    if wanted.judged:
+    if options.status is not None:
+        conditions.append(Study.status == options.status)
+    if options.since is not None:
+        conditions.append(Study.received >= options.since)
+    if options.until is not None:
+        conditions.append(Study.received < options.until)
+    if options.judged:
         conditions.append(Study.images.any(Image.id.in_(select(Judgement.image_id))))
     return session.scalars(
         select(Study)
@@ -188,71 +193,77 @@ def _studies(session: Session, wanted: Wanted) -> Sequence[Study]:
     ).all()
 
 
-def _images(study: Study, pseudonyms: Pseudonyms) -> Iterator[_Found]:
-    # Who has no identifier is a patient of this one study.
+def _images_of(study: Study, pseudonyms: Pseudonyms) -> Iterator[_SelectedImage]:
+    # A study without a patient identifier counts as a patient of its own.
     patient = pseudonyms.patient(study.site_id, study.patient_id or f"study {study.id}")
     for image in study.images:
         reading = image.reading
-        why_not = None
+        refusal = None
         if image.purged is not None:
-            why_not = "was purged"
+            refusal = "was purged"
         elif reading is None:
-            why_not = "was not read yet"
-        elif reading.status == "failed":
-            why_not = "could not be read"
-        yield _Found(
+            refusal = "was not read yet"
+        elif reading.status == Status.FAILED:
+            refusal = "could not be read"
+        yield _SelectedImage(
             image.sha256,
             image.media_type,
             patient,
             pseudonyms.name("study", study.id),
             pseudonyms.name("image", image.id),
-            ["" if reading is None else _text(getattr(reading, name)) for name in _READING],
-            why_not,
+            ["" if reading is None else _text(getattr(reading, name)) for name in _READING_COLUMNS],
+            refusal,
         )
 
 
-def _exported(
-    found: _Found, store: FileStore, pseudonyms: Pseudonyms, wanted: Wanted, write: Write
+def _export_image(
+    image: _SelectedImage,
+    store: FileStore,
+    pseudonyms: Pseudonyms,
+    options: ExportOptions,
+    write: FileWriter,
 ) -> tuple[str, str | None]:
-    """Write an image; return its name and, if it is not written, why."""
-    if found.why_not is not None:
-        return "", found.why_not
+    """Write an image; return its name, or an empty one and the reason of the refusal."""
+    if image.refusal is not None:
+        return "", image.refusal
     try:
-        content, ending = deidentify(
-            store.read(found.sha256),
-            found.media_type,
-            found.patient,
+        content, suffix = deidentify(
+            store.read(image.sha256),
+            image.media_type,
+            image.patient,
             pseudonyms,
-            shift_dates=wanted.shift_dates,
-            burned_in=wanted.burned_in,
+            shift_dates=options.shift_dates,
+            burned_in=options.burned_in,
         )
     except NotDeidentifiableError as error:
         return "", str(error)
     except StorageError:
-        return "", "its file is missing or damaged here"
-    name = f"{found.patient}/{found.study}/{found.image}.{ending}"
+        return "", "its file on the server is missing or damaged"
+    name = f"{image.patient}/{image.study}/{image.image}.{suffix}"
     write(name, content)
     return name, None
 
 
 def _write_tables(
-    rows: Sequence[tuple[_Found, tuple[str, str | None]]], truths: dict[str, str], write: Write
+    images: Sequence[tuple[_SelectedImage, tuple[str, str | None]]],
+    labels: dict[str, str],
+    write: FileWriter,
 ) -> None:
-    images = [
-        (file, one.patient, one.study, one.image, why_not or "", *one.reading)
-        for one, (file, why_not) in rows
+    image_rows = [
+        (file, image.patient, image.study, image.image, refusal or "", *image.reading)
+        for image, (file, refusal) in images
     ]
-    columns = ("file", "patient", "study", "image", "refused", *_READING)
-    write(IMAGES, _table(columns, images))
-    told = [
-        (file, truths[one.sha256], one.patient)
-        for one, (file, _) in rows
-        if file and one.sha256 in truths
+    columns = ("file", "patient", "study", "image", "refused", *_READING_COLUMNS)
+    write(IMAGES_FILE, _csv_bytes(columns, image_rows))
+    label_rows = [
+        (file, labels[image.sha256], image.patient)
+        for image, (file, _) in images
+        if file and image.sha256 in labels
     ]
-    write(LABELS, _table(("file", "label", "patient"), told))
+    write(LABELS_FILE, _csv_bytes(("file", "label", "patient"), label_rows))
 
 
-def _table(columns: Sequence[str], rows: Sequence[Sequence[str]]) -> bytes:
+def _csv_bytes(columns: Sequence[str], rows: Sequence[Sequence[str]]) -> bytes:
     text = io.StringIO()
     csv.writer(text, lineterminator="\n").writerows([columns, *rows])
     return text.getvalue().encode()

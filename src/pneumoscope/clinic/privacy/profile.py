@@ -1,10 +1,10 @@
-"""DICOM's Basic Application Level Confidentiality Profile (PS3.15, Annex E) for radiographs.
+"""Basic Application Level Confidentiality Profile of DICOM (PS3.15, Annex E) for radiographs.
 
-What is done to which attribute is said by PS3.15, Table E.1-1, in the edition that the library
-dicom-anonymizer carries. Where the table leaves the choice to what an object needs, it is made for
-CR, DX and secondary capture images: none of the attributes in question is of type 1 there, and two
-are of type 2. More is removed than the profile asks for: what the dictionary of DICOM does not
-know, names, addresses and dates that the table does not know, and data that may hold anything.
+The action for each attribute follows PS3.15, Table E.1-1, in the edition contained in the library
+dicom-anonymizer. Where the table leaves a choice, depending on the attribute's type in the object,
+it is made for CR, DX and secondary capture images: none of these attributes is of type 1 there, and
+two are of type 2. More is removed than the profile requires: attributes missing from DICOM's data
+dictionary; names, addresses and dates missing from the table; and binary data.
 
 References
 ----------
@@ -12,8 +12,10 @@ DICOM PS3.15, Annex E, https://dicom.nema.org/medical/dicom/current/output/chtml
 """
 
 import re
+from collections.abc import Iterable
 from datetime import date, timedelta
 from enum import StrEnum
+from functools import partial
 
 from dicomanonymizer.dicomfields_selector import dicom_anonymization_database_selector
 from dicomanonymizer.simpledicomanonymizer import replace_element
@@ -28,7 +30,7 @@ EDITION = "2026c"
 
 
 class Action(StrEnum):
-    """What is done to an attribute, named by the codes of Table E.1-1a."""
+    """Action on an attribute, with the codes of Table E.1-1a."""
 
     REMOVE = "X"
     EMPTY = "Z"
@@ -37,7 +39,7 @@ class Action(StrEnum):
     KEEP = "K"
 
 
-_CHOICES = {
+_ACTION_OF_LIST = {
     "X_TAGS": Action.REMOVE,
     "Z_TAGS": Action.EMPTY,
     "D_TAGS": Action.DUMMY,
@@ -49,91 +51,110 @@ _CHOICES = {
     "X_Z_U_STAR_TAGS": Action.KEEP,  # the UIDs in its items are replaced
 }
 _TYPE_2 = ("AcquisitionContextSequence", "PatientSexNeutered")
-_OVERLAYS_AND_CURVES = (0x6000, 0x5000)
-# What it holds is encrypted for somebody, and so cannot be looked at.
-_UNSEEN = ("EncryptedAttributesSequence", "EncryptedContent")
+"""Attributes of the table that are of type 2 in radiographs, and so must stay, but empty."""
+
+_ENCRYPTED = ("EncryptedAttributesSequence", "EncryptedContent")
+"""Attributes whose content cannot be inspected."""
+
 _BIRTH = ("PatientBirthDate", "PatientBirthTime")
+"""Attributes that are not kept even if dates are shifted."""
+
 _IDENTIFIERS = ("PatientID", "OtherPatientIDs", "AccessionNumber")
-
-_TEXTS = ("CS", "LO", "LT", "SH", "ST", "UC", "UT")
-_TEMPORAL = ("DA", "DT", "TM")
-_UNLISTED_REMOVED = {"AE", "PN", "UR", *_TEMPORAL, "OB", "OD", "OF", "OL", "OV", "OW", "UN"}
-_DATA_KEPT = {
-    "PixelData",
-    "LUTData",
-    *(f"{colour}PaletteColorLookupTableData" for colour in ("Red", "Green", "Blue")),
-}
-_DICOMS_OWN = "1.2.840.10008."
+"""Attributes with identifiers, which other texts may repeat."""
 
 
-def _tags(keywords: tuple[str, ...] | set[str]) -> frozenset[int]:
+class _KeptData(StrEnum):
+    """Attributes with binary data that are kept."""
+
+    PIXELS = "PixelData"
+    LOOKUP_TABLE = "LUTData"
+    RED_PALETTE = "RedPaletteColorLookupTableData"
+    GREEN_PALETTE = "GreenPaletteColorLookupTableData"
+    BLUE_PALETTE = "BluePaletteColorLookupTableData"
+
+
+_TEXT_VRS = ("CS", "LO", "LT", "SH", "ST", "UC", "UT")
+_TEMPORAL_VRS = ("DA", "DT", "TM")
+_REMOVED_VRS = {"AE", "PN", "UR", *_TEMPORAL_VRS, "OB", "OD", "OF", "OL", "OV", "OW", "UN"}
+"""Value representations that are removed unless the table says otherwise."""
+
+_CURVE_GROUP, _OVERLAY_GROUP = 0x5000, 0x6000
+_DICOM_UID_ROOT = "1.2.840.10008."
+
+
+def _tags(keywords: Iterable[str]) -> frozenset[int]:
     return frozenset(tag for word in keywords if (tag := tag_for_keyword(word)) is not None)
 
 
-def _table() -> dict[int, Action]:
+def _load_table() -> dict[int, Action]:
     lists = dicom_anonymization_database_selector(f"dicomfields_{EDITION}")
     table: dict[int, Action] = {
         Tag(*tag): action
-        for name, action in _CHOICES.items()
+        for name, action in _ACTION_OF_LIST.items()
         for tag in lists[name]
-        if len(tag) == 2  # groups that repeat are removed whole
+        if len(tag) == 2  # the others are repeating groups, which are removed as a whole
     }
     table |= dict.fromkeys(_tags(_TYPE_2), Action.EMPTY)
-    return table | dict.fromkeys(_tags(_UNSEEN), Action.REMOVE)
+    return table | dict.fromkeys(_tags(_ENCRYPTED), Action.REMOVE)
 
 
-_TABLE = _table()
+_TABLE = _load_table()
 _BIRTH_TAGS = _tags(_BIRTH)
 _IDENTIFIER_TAGS = _tags(_IDENTIFIERS)
-_DATA_KEPT_TAGS = _tags(_DATA_KEPT)
+_KEPT_DATA_TAGS = _tags(_KeptData)
+
+_WORD = re.compile(r"\w+")
+_DATE = re.compile(r"(\d{4})(\d\d)(\d\d)(\d{0,6}(?:\.\d{1,6})?(?:[+-]\d{4})?)")
+_TIME = re.compile(r"\d{2,6}(\.\d{1,6})?")
 
 
-def action(element: DataElement) -> Action:
-    """Return what the profile does to an element, wherever it stands.
+def action_for(element: DataElement) -> Action:
+    """Return the profile's action for an element, at any level of nesting.
 
     Examples
     --------
     >>> for keyword, value in [("PatientName", "A^B"), ("BodyPartExamined", "CHEST")]:
-    ...     print(action(DataElement(tag_for_keyword(keyword), dictionary_VR(keyword), value)))
+    ...     print(action_for(DataElement(tag_for_keyword(keyword), dictionary_VR(keyword), value)))
     Z
     K
     """
     tag = element.tag
-    if tag.is_private or tag.element == 0 or tag.group & 0xFF00 in _OVERLAYS_AND_CURVES:
+    repeating_group = tag.group & 0xFF00
+    if tag.is_private or tag.element == 0 or repeating_group in (_CURVE_GROUP, _OVERLAY_GROUP):
         return Action.REMOVE
     if tag in _TABLE:
         return _TABLE[tag]
-    if not _is_what_it_says(element):
+    if not _has_dictionary_vr(element):
         return Action.REMOVE
-    if element.VR in _UNLISTED_REMOVED and tag not in _DATA_KEPT_TAGS:
+    if element.VR in _REMOVED_VRS and tag not in _KEPT_DATA_TAGS:
         return Action.REMOVE
-    if element.VR == "UI" and not all(one.startswith(_DICOMS_OWN) for one in _values(element)):
+    if element.VR == "UI" and not all(uid.startswith(_DICOM_UID_ROOT) for uid in _values(element)):
         return Action.UID
     return Action.KEEP
 
 
 def apply_profile(dataset: Dataset, pseudonyms: Pseudonyms, shift: timedelta | None) -> None:
-    """Apply the profile to an object, its sequences included; file meta information is not changed.
+    """Apply the profile to a dataset and its sequences; file meta information stays as it is.
 
     Parameters
     ----------
     dataset
-        Changed in place.
+        Dataset, changed in place.
     pseudonyms
-        What stands for its UIDs.
+        Pseudonyms of its UIDs.
     shift
-        By how much dates are moved, for the option Retain Longitudinal Temporal Information with
-        Modified Dates; times of day stay. None: dates and times go, as the profile has it.
+        Shift of dates, for the option Retain Longitudinal Temporal Information with Modified Dates;
+        times of day stay. None to remove dates and times, as the profile does by default.
 
     Raises
     ------
     Exception
         pydicom raises many kinds on damaged elements.
     """
-    _Cleaner(pseudonyms, shift, _words_of_identifiers(dataset)).clean(dataset)
+    _Deidentifier(pseudonyms, shift, _find_identifiers(dataset)).apply(dataset)
 
 
-class _Cleaner:
+class _Deidentifier:
     def __init__(
         self, pseudonyms: Pseudonyms, shift: timedelta | None, identifiers: frozenset[str]
     ) -> None:
@@ -141,58 +162,60 @@ class _Cleaner:
         self._shift = shift
         self._identifiers = identifiers
 
-    def clean(self, dataset: Dataset) -> None:
+    def apply(self, dataset: Dataset) -> None:
         for tag in list(dataset.keys()):
-            cleaned = self._cleaned(dataset[tag])
-            if cleaned is None:
+            replacement = self._replace(dataset[tag])
+            if replacement is None:
                 del dataset[tag]
             else:
-                dataset[tag] = cleaned
+                dataset[tag] = replacement
 
-    def _cleaned(self, element: DataElement) -> DataElement | None:
-        if self._shift is not None and element.VR in _TEMPORAL and _may_be_shifted(element):
-            return _shifted(element, self._shift)
-        todo = action(element)
-        if todo is Action.REMOVE:
+    def _replace(self, element: DataElement) -> DataElement | None:
+        """Return the element that replaces an element; None to remove it."""
+        if self._shift is not None and element.VR in _TEMPORAL_VRS and _may_be_shifted(element):
+            return _shift_element(element, self._shift)
+        action = action_for(element)
+        if action is Action.REMOVE:
             return None
-        if todo is Action.EMPTY:
+        if action is Action.EMPTY:
             return DataElement(element.tag, dictionary_VR(element.tag), None)
-        if todo is Action.DUMMY:
+        if action is Action.DUMMY:
             return _dummy(element)
-        if todo is Action.UID:
-            new = [self._pseudonyms.uid(one) for one in _values(element)]
-            return DataElement(element.tag, "UI", new[0] if len(new) == 1 else new)
+        if action is Action.UID:
+            uids = [self._pseudonyms.uid(uid) for uid in _values(element)]
+            return DataElement(element.tag, "UI", uids[0] if len(uids) == 1 else uids)
         if element.VR == "SQ":
             for item in element.value:
-                self.clean(item)
-        elif element.VR in _TEXTS and self._repeats_an_identifier(element):
+                self.apply(item)
+        elif element.VR in _TEXT_VRS and self._repeats_identifier(element):
             return _dummy(element)
         return element
 
-    def _repeats_an_identifier(self, element: DataElement) -> bool:
-        """Tell whether a text that the profile keeps says what it removes elsewhere."""
+    def _repeats_identifier(self, element: DataElement) -> bool:
+        """Return whether a text contains an identifier that is removed elsewhere."""
         text = "\\".join(_values(element)).casefold()
-        words = set(_WORDS.findall(text))
-        return any(one in words or (len(one) > 3 and one in text) for one in self._identifiers)
+        words = set(_WORD.findall(text))
+        return any(
+            identifier in words or (len(identifier) > 3 and identifier in text)
+            for identifier in self._identifiers
+        )
 
 
-_WORDS = re.compile(r"\w+")
-_DAY = re.compile(r"(\d{4})(\d\d)(\d\d)(\d{0,6}(?:\.\d{1,6})?(?:[+-]\d{4})?)")
-_TIME = re.compile(r"\d{2,6}(\.\d{1,6})?")
-
-
-def _words_of_identifiers(dataset: Dataset) -> frozenset[str]:
-    words: set[str] = set()
+def _find_identifiers(dataset: Dataset) -> frozenset[str]:
+    """Return the words of all person names, and the identifiers, in lower case."""
+    identifiers: set[str] = set()
     for element in dataset.iterall():
         texts = [text.casefold() for text in _values(element)]
         if element.VR == "PN":
-            words.update(word for text in texts for word in _WORDS.findall(text) if len(word) > 1)
+            words = (word for text in texts for word in _WORD.findall(text))
+            identifiers.update(word for word in words if len(word) > 1)
         elif element.tag in _IDENTIFIER_TAGS:
-            words.update(text for text in texts if len(text) > 1)
-    return frozenset(words)
+            identifiers.update(text for text in texts if len(text) > 1)
+    return frozenset(identifiers)
 
 
-def _is_what_it_says(element: DataElement) -> bool:
+def _has_dictionary_vr(element: DataElement) -> bool:
+    """Return whether an element is in DICOM's data dictionary with the same VR."""
     try:
         return element.VR in dictionary_VR(element.tag).split(" or ")
     except KeyError:
@@ -200,13 +223,16 @@ def _is_what_it_says(element: DataElement) -> bool:
 
 
 def _values(element: DataElement) -> list[str]:
-    many = isinstance(element.value, MultiValue)
-    found = [str(one).strip() for one in (element.value if many else [element.value])]
-    return [one for one in found if one] if element.value is not None else []
+    """Return the non-empty values of an element as text."""
+    if element.value is None:
+        return []
+    values = element.value if isinstance(element.value, MultiValue) else [element.value]
+    return [text for value in values if (text := str(value).strip())]
 
 
 def _dummy(element: DataElement) -> DataElement | None:
-    if not _is_what_it_says(element):
+    """Return an element with a dummy value; None if its VR is wrong."""
+    if not _has_dictionary_vr(element):
         return None
     if element.VR == "SQ":
         item = Dataset()
@@ -219,32 +245,31 @@ def _dummy(element: DataElement) -> DataElement | None:
 
 
 def _may_be_shifted(element: DataElement) -> bool:
-    return element.tag not in _BIRTH_TAGS and _is_what_it_says(element)
+    return element.tag not in _BIRTH_TAGS and _has_dictionary_vr(element)
 
 
-def _shifted(element: DataElement, shift: timedelta) -> DataElement | None:
-    """Return moved dates, or times as they are; None if one of them is not written as DICOM has it.
+def _shift_element(element: DataElement, shift: timedelta) -> DataElement | None:
+    """Return an element with shifted dates, or with its times of day as they are.
 
-    That may be anything, and cannot be moved.
+    None if a value is not a valid date or time: then it may be anything.
     """
+    convert = _require_time if element.VR == "TM" else partial(_shift_date, shift=shift)
     try:
-        moved = [
-            _time(one) if element.VR == "TM" else _moved(one, shift) for one in _values(element)
-        ]
+        values = [convert(value) for value in _values(element)]
     except (ValueError, OverflowError):
         return None
-    return DataElement(element.tag, element.VR, moved)
+    return DataElement(element.tag, element.VR, values)
 
 
-def _moved(text: str, shift: timedelta) -> str:
-    found = _DAY.fullmatch(text)
-    if found is None:
-        raise ValueError("no date")
-    year, month, day, time = found.groups()
+def _shift_date(text: str, shift: timedelta) -> str:
+    match = _DATE.fullmatch(text)
+    if match is None:
+        raise ValueError("not a date")
+    year, month, day, time = match.groups()
     return (date(int(year), int(month), int(day)) + shift).isoformat().replace("-", "") + time
 
 
-def _time(text: str) -> str:
+def _require_time(text: str) -> str:
     if _TIME.fullmatch(text) is None:
-        raise ValueError("no time")
+        raise ValueError("not a time")
     return text

@@ -1,4 +1,4 @@
-"""Names that tell nothing of whom they stand for, made with a secret of the installation."""
+"""Pseudonyms of patients, studies and UIDs, derived with a secret of the installation."""
 
 import hmac
 from datetime import timedelta
@@ -6,30 +6,29 @@ from uuid import UUID
 
 from pydicom.uid import UID
 
-_MOST_DAYS = 3650
+_MAX_SHIFT_DAYS = 3650
 
 
 class Pseudonyms:
-    """What stands for identifiers in one export, the same for the same identifier.
+    """Pseudonyms of one export, the same for the same identifier.
 
-    A pseudonym is a keyed hash (HMAC with SHA-256, RFC 2104) of the identifier: without the
-    installation's secret nobody can try out which identifier gives it, as one can with a plain
-    hash.
+    A pseudonym is a keyed hash (HMAC with SHA-256, RFC 2104) of the identifier. Unlike a plain
+    hash, it cannot be found by trying identifiers without the installation's secret.
 
     Parameters
     ----------
     secret
-        Of the installation.
+        Secret of the installation.
     export
-        Of which export: those of another have nothing in common with them. None for pseudonyms
-        that stay the same in all exports, so that what comes later can be joined.
+        Identifier of the export, whose pseudonyms differ from those of other exports. None for
+        pseudonyms that are the same in all such exports, so that later ones can be joined.
 
     Examples
     --------
-    >>> one, other, kept = (Pseudonyms("secret", name) for name in ("1", "2", None))
-    >>> one.patient("ward", "P-1") == one.patient("ward", "P-1")
+    >>> first, second, linked = (Pseudonyms("secret", export) for export in ("1", "2", None))
+    >>> first.patient("site", "P-1") == first.patient("site", "P-1")
     True
-    >>> len({each.patient("ward", "P-1") for each in (one, other, kept)})
+    >>> len({export.patient("site", "P-1") for export in (first, second, linked)})
     3
     """
 
@@ -38,15 +37,15 @@ class Pseudonyms:
         self._key = hmac.digest(secret.encode(), purpose.encode(), "sha256")
 
     def patient(self, site: str, identifier: str) -> str:
-        """Return what stands for a patient of a site."""
+        """Return the pseudonym of a patient at a site."""
         return "P" + self._hash("patient", site, identifier).hex()[:24]
 
     def name(self, kind: str, identifier: str) -> str:
-        """Return what stands for a study or an image."""
+        """Return the pseudonym of a study or an image."""
         return self._hash(kind, identifier).hex()[:24]
 
     def uid(self, original: str) -> UID:
-        """Return what stands for a UID: one that is made of a UUID (PS3.5, B.2).
+        """Return the pseudonym of a UID, itself a UID derived from a UUID (PS3.5, B.2).
 
         Examples
         --------
@@ -56,11 +55,11 @@ class Pseudonyms:
         return UID(f"2.25.{UUID(bytes=self._hash('uid', original)[:16], version=5).int}")
 
     def shift(self, patient: str) -> timedelta:
-        """Return by how much a patient's dates are moved: whole days, up to ten years back."""
+        """Return the shift of a patient's dates: whole days, up to ten years back."""
         number = int.from_bytes(self._hash("shift", patient)[:8])
-        return -timedelta(days=1 + number % _MOST_DAYS)
+        return -timedelta(days=1 + number % _MAX_SHIFT_DAYS)
 
     def _hash(self, *words: str) -> bytes:
-        # With their lengths, so that no two lists of words are one text.
+        # Length-prefixed, so that different lists of words never give the same text.
         text = "".join(f"{len(word)}:{word}" for word in words)
         return hmac.digest(self._key, text.encode("utf-8", "surrogatepass"), "sha256")

@@ -1,10 +1,10 @@
-"""Purging: files go, and who they were of; readings, judgements and the audit trail stay.
+"""Purging of files and identifying data; readings, judgements and the audit trail stay.
 
-A study is purged in two steps, each of which can be interrupted and is done again the next time.
-The first, a transaction, forgets in the database and remembers which files nobody may want any
-more. The second removes each of these, unless another image has it: it holds the file's name
-meanwhile, as does whoever enters an image (see `storage.held_files`), so that either the
-image is seen here, or the one who enters it sees that its file is gone and writes it again.
+A study is purged in two steps, which may be interrupted and are then repeated by the next purge.
+The first is a transaction that deletes the data from the database and notes which files may be
+unused. The second removes each of these files unless another image has the same one. It holds the
+file's lock meanwhile, as does whoever registers an image (see `storage.held_files`). So either the
+purge sees the new image, or the upload sees that the file is gone and stores it again.
 """
 
 from collections.abc import Sequence
@@ -15,82 +15,92 @@ from sqlalchemy import ColumnElement, delete, select, update
 from sqlalchemy.orm import Session, selectinload
 
 from pneumoscope.clinic import audit
-from pneumoscope.clinic.privacy.retention import What, due, retention, waiting
+from pneumoscope.clinic.privacy.retention import (
+    Retained,
+    current_retention,
+    has_waiting_image,
+    is_expired,
+)
 from pneumoscope.clinic.privacy.tables import UnwantedFile
 from pneumoscope.clinic.storage.database import Database, lock
 from pneumoscope.clinic.storage.file_store import FileStore
-from pneumoscope.clinic.storage.held_files import file_name
-from pneumoscope.clinic.storage.tables import HandedIn, Image, Judgement, Study
+from pneumoscope.clinic.storage.held_files import file_lock_name
+from pneumoscope.clinic.storage.tables import IdempotentRequest, Image, Judgement, Study
 from pneumoscope.support.errors import ClinicError
 
-_NO_NAME = "purged"
-_NO_FILE = "0" * 64
+_PURGED_NAME = "purged"
+_PURGED_SHA256 = "0" * 64
 
 
 @dataclass(frozen=True, slots=True)
-class Purged:
-    """How many studies were purged: of their files alone, and of all that says whose they are."""
+class PurgeCounts:
+    """Numbers of purged studies: of their files alone, and of all identifying data."""
 
     pixels: int
     studies: int
 
 
-def purge_due(
+_ACTIONS = {
+    Retained.PIXELS: audit.Action.PURGE_PIXELS,
+    Retained.STUDY: audit.Action.PURGE_STUDY,
+}
+
+
+def purge_expired(
     database: Database, store: FileStore, actor_name: str, now: datetime, *, dry_run: bool = False
-) -> Purged:
-    """Purge what has been kept as long as the installation keeps it.
+) -> PurgeCounts:
+    """Purge the data whose retention period is over.
 
     Parameters
     ----------
     database, store
-        The clinic's.
+        Database and file store of the clinic.
     actor_name
-        Who asks.
+        User or process that purges.
     now
-        The moment.
+        Current time.
     dry_run
-        Count, and change nothing.
+        Whether to count only, without any change.
 
     Raises
     ------
     StorageError
         If a file cannot be removed; the next purge tries again.
     """
-    counts, seen = dict.fromkeys(What, 0), set[str]()
+    counts, seen = dict.fromkeys(Retained, 0), set[str]()
     with database.writing() as session:
-        decided = retention(session)
-    for what in (What.STUDY, What.PIXELS):
-        before = decided.before(what, now)
-        if before is None:
+        retention = current_retention(session)
+    for retained in (Retained.STUDY, Retained.PIXELS):
+        cutoff = retention.cutoff(retained, now)
+        if cutoff is None:
             continue
+        conditions = is_expired(retained, cutoff)
         with database.reading() as session:
-            found = set(session.scalars(select(Study.id).where(*due(what, before)))) - seen
-        seen |= found
+            expired = set(session.scalars(select(Study.id).where(*conditions))) - seen
+        seen |= expired
         if dry_run:
-            counts[what] = len(found)
+            counts[retained] = len(expired)
             continue
-        for study_id in found:
+        for study_id in expired:
             with database.writing() as session:
-                if _purge(session, study_id, what, due(what, before), now):
-                    detail = {"why": "retention"}
-                    audit.record(
-                        session, actor_name, f"purge {what}", f"study {study_id}", detail, now
-                    )
-                    counts[what] += 1
+                if _purge_study(session, study_id, retained, conditions, now):
+                    action, detail = _ACTIONS[retained], {"why": "retention"}
+                    audit.record(session, actor_name, action, f"study {study_id}", detail, now)
+                    counts[retained] += 1
     if not dry_run:
-        remove_unwanted(database, store)
-    return Purged(counts[What.PIXELS], counts[What.STUDY])
+        remove_unused_files(database, store)
+    return PurgeCounts(counts[Retained.PIXELS], counts[Retained.STUDY])
 
 
 def purge_patient(
     database: Database, store: FileStore, site_id: str, patient_id: str, actor_name: str
 ) -> int:
-    """Purge all studies of a patient at a site, and return how many those were.
+    """Purge all studies of a patient at a site; return the number of studies.
 
     Raises
     ------
     ClinicError
-        If one of their images still waits to be read; then nothing is purged.
+        If an image of the patient waits to be read; then nothing is purged.
     StorageError
         If a file cannot be removed; the next purge tries again.
     """
@@ -101,51 +111,52 @@ def purge_patient(
                 Study.site_id == site_id, Study.patient_id == patient_id
             )
         )
-        # In the order in which all lock studies, so that no two wait in a circle.
-        found = [one.id for one in sorted(rows, key=lambda row: (row.study_uid or "", row.id))]
-        for study_id in found:
-            if not _purge(session, study_id, What.STUDY, [~waiting()], now):
+        # In the order in which every transaction locks studies, to avoid deadlocks.
+        rows_in_order = sorted(rows, key=lambda row: (row.study_uid or "", row.id))
+        study_ids = [row.id for row in rows_in_order]
+        for study_id in study_ids:
+            if not _purge_study(session, study_id, Retained.STUDY, [~has_waiting_image()], now):
                 raise ClinicError(
-                    "an image of this patient still waits to be read; purge when it has been"
+                    "an image of this patient waits to be read; purge again when it has a reading"
                 )
-        detail = {"why": "request"}
-        for study_id in found:
-            audit.record(session, actor_name, "purge study", f"study {study_id}", detail, now)
-    remove_unwanted(database, store)
-    return len(found)
+        action, detail = audit.Action.PURGE_STUDY, {"why": "request"}
+        for study_id in study_ids:
+            audit.record(session, actor_name, action, f"study {study_id}", detail, now)
+    remove_unused_files(database, store)
+    return len(study_ids)
 
 
-def remove_unwanted(database: Database, store: FileStore) -> None:
-    """Remove files of purged images that no other image has.
+def remove_unused_files(database: Database, store: FileStore) -> None:
+    """Remove the files of purged images, except those that other images have too.
 
     Raises
     ------
     StorageError
-        If one cannot be removed.
+        If a file cannot be removed.
     """
     with database.reading() as session:
         unwanted = session.scalars(select(UnwantedFile.sha256)).all()
     for sha256 in unwanted:
         with database.writing() as session:
-            lock(session, file_name(sha256))
-            if not _is_wanted(session, sha256):
+            lock(session, file_lock_name(sha256))
+            if not _is_used(session, sha256):
                 store.remove(sha256)
             session.execute(delete(UnwantedFile).where(UnwantedFile.sha256 == sha256))
 
 
-def _is_wanted(session: Session, sha256: str) -> bool:
+def _is_used(session: Session, sha256: str) -> bool:
     image = select(Image.id).where(Image.sha256 == sha256, Image.purged.is_(None))
     return session.scalar(image.limit(1)) is not None
 
 
-def _purge(
+def _purge_study(
     session: Session,
     study_id: str,
-    what: What,
+    retained: Retained,
     conditions: Sequence[ColumnElement[bool]],
     now: datetime,
 ) -> bool:
-    """Purge a study if it is still as the conditions say, once nobody else changes it."""
+    """Lock a study and purge it if it meets the conditions; return whether it did."""
     lock(session, "purge")
     study = session.get_one(Study, study_id, with_for_update=True)
     if session.scalar(select(Study.id).where(Study.id == study_id, *conditions)) is None:
@@ -154,17 +165,16 @@ def _purge(
         select(Image).where(Image.study_id == study_id).options(selectinload(Image.reading))
     ).all()
     for image in images:
-        _forget_file(session, image, now)
-    session.execute(
-        delete(HandedIn).where(HandedIn.job_id.in_([one.job_id for one in images if one.job_id]))
-    )
-    if what is What.STUDY:
-        _forget_patient(session, study, images, now)
+        _purge_file(session, image, now)
+    job_ids = [image.job_id for image in images if image.job_id]
+    session.execute(delete(IdempotentRequest).where(IdempotentRequest.job_id.in_(job_ids)))
+    if retained is Retained.STUDY:
+        _purge_identity(session, study, images, now)
     session.flush()
     return True
 
 
-def _forget_file(session: Session, image: Image, now: datetime) -> None:
+def _purge_file(session: Session, image: Image, now: datetime) -> None:
     if image.purged is not None:
         return
     image.purged = now
@@ -173,14 +183,14 @@ def _forget_file(session: Session, image: Image, now: datetime) -> None:
         image.reading.heatmap = None
 
 
-def _forget_patient(session: Session, study: Study, images: Sequence[Image], now: datetime) -> None:
+def _purge_identity(session: Session, study: Study, images: Sequence[Image], now: datetime) -> None:
     study.purged = now
     study.patient_id = study.patient_name = study.birth_date = study.sex = None
     study.accession = study.study_uid = study.acquired = None
     for image in images:
-        image.name, image.sha256, image.sop_uid = _NO_NAME, _NO_FILE, None
+        image.name, image.sha256, image.sop_uid = _PURGED_NAME, _PURGED_SHA256, None
         if image.reading is not None:
-            image.reading.reasons = []  # which may quote a file
+            image.reading.reasons = []  # reasons may quote the file
     session.execute(
         update(Judgement)
         .where(Judgement.image_id.in_([image.id for image in images]))

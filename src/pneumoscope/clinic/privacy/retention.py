@@ -1,4 +1,4 @@
-"""How long studies are kept, and which have been kept long enough."""
+"""Retention periods of studies, and the selection of expired studies."""
 
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -11,8 +11,8 @@ from pneumoscope.clinic.privacy.tables import installation
 from pneumoscope.clinic.storage.tables import Image, Judgement, StoredReading, Study, Task
 
 
-class What(StrEnum):
-    """What is purged: the files alone, or all that says whose a study is as well."""
+class Retained(StrEnum):
+    """Data with a retention period: the files alone, or all identifying data of a study."""
 
     PIXELS = "pixels"
     STUDY = "study"
@@ -20,84 +20,85 @@ class What(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Retention:
-    """After how many days without a change something is purged; None for never.
+    """Retention periods in days since the last change of a study; None for ever.
 
     Parameters
     ----------
     pixels_days
-        Files and heat maps.
+        Period after which files and heat maps are purged.
     studies_days
-        These, and patient, accession number, UIDs, names of files and free text.
+        Period after which these and all identifying data are purged: patient, accession number,
+        UIDs, file names and free text.
     """
 
     pixels_days: int | None = None
     studies_days: int | None = None
 
-    def before(self, what: What, now: datetime) -> datetime | None:
-        """Return since when a study must not have changed to be purged; None if none is.
+    def cutoff(self, retained: Retained, now: datetime) -> datetime | None:
+        """Return the time before which unchanged studies are expired; None if they never expire.
 
         Examples
         --------
-        >>> Retention(studies_days=30).before(What.STUDY, datetime(2026, 12, 1))
+        >>> Retention(studies_days=30).cutoff(Retained.STUDY, datetime(2026, 12, 1))
         datetime.datetime(2026, 11, 1, 0, 0)
         """
-        days = self.pixels_days if what is What.PIXELS else self.studies_days
+        days = self.pixels_days if retained is Retained.PIXELS else self.studies_days
         return None if days is None else now - timedelta(days=days)
 
 
-def retention(session: Session) -> Retention:
-    """Return what an administrator decided; at first everything is kept for ever.
+def current_retention(session: Session) -> Retention:
+    """Return the retention periods that are set; by default, everything is kept for ever.
 
     Parameters
     ----------
     session
-        In a transaction that writes.
+        Session in a write transaction.
 
     Examples
     --------
     >>> from pneumoscope.clinic.storage.database import Database
     >>> database = Database(f"sqlite:///{getfixture('tmp_path')}/clinic.db")
     >>> with database.writing() as session:
-    ...     keep_for(session, Retention(pixels_days=365))
-    ...     print(retention(session))
+    ...     set_retention(session, Retention(pixels_days=365))
+    ...     print(current_retention(session))
     Retention(pixels_days=365, studies_days=None)
     """
-    found = installation(session)
-    return Retention(found.pixels_days, found.studies_days)
+    row = installation(session)
+    return Retention(row.pixels_days, row.studies_days)
 
 
-def keep_for(session: Session, wanted: Retention) -> None:
-    """Decide how long studies are kept from now on."""
-    found = installation(session)
-    found.pixels_days, found.studies_days = wanted.pixels_days, wanted.studies_days
+def set_retention(session: Session, retention: Retention) -> None:
+    """Set the retention periods."""
+    row = installation(session)
+    row.pixels_days, row.studies_days = retention.pixels_days, retention.studies_days
 
 
-def due(what: What, before: datetime) -> list[ColumnElement[bool]]:
-    """Return what holds of studies that are to be purged.
+def is_expired(retained: Retained, cutoff: datetime) -> list[ColumnElement[bool]]:
+    """Return the SQL conditions of studies to purge.
 
-    None of their images may wait to be read, nor may one have been read or judged since.
+    None of their images may wait to be read, or have been read or judged since the cutoff.
 
     Parameters
     ----------
-    what
-        Is to be purged.
-    before
-        The moment.
+    retained
+        Data to purge.
+    cutoff
+        Time from `Retention.cutoff`.
     """
     of_study = Image.study_id == Study.id
-    kept = select(Image.id).where(of_study, Image.purged.is_(None))
+    unpurged = select(Image.id).where(of_study, Image.purged.is_(None))
     return [
         Study.purged.is_(None),
-        Study.received < before,
+        Study.received < cutoff,
         *(
-            ~select(table.image_id).join(Image).where(of_study, table.created >= before).exists()
+            ~select(table.image_id).join(Image).where(of_study, table.created >= cutoff).exists()
             for table in (StoredReading, Judgement)
         ),
-        ~waiting(),
-        *([kept.exists()] if what is What.PIXELS else []),
+        ~has_waiting_image(),
+        *([unpurged.exists()] if retained is Retained.PIXELS else []),
     ]
 
 
-def waiting() -> ColumnElement[bool]:
-    """Return whether an image of a study still waits to be read."""
+def has_waiting_image() -> ColumnElement[bool]:
+    """Return the SQL condition that an image of a study waits to be read."""
     return select(Task.image_id).join(Image).where(Image.study_id == Study.id).exists()

@@ -1,4 +1,4 @@
-"""What the clinic's database holds for the sake of privacy."""
+"""Tables for retention, purging and pseudonyms."""
 
 from contextlib import suppress
 from secrets import token_hex
@@ -9,25 +9,25 @@ from sqlalchemy.orm import Mapped, Session, mapped_column
 
 from pneumoscope.clinic.storage.table_base import HASH, Table
 
-_THE_ONE = 1
+_INSTALLATION_ID = 1
 
 
 class Installation(Table):
-    """What holds for the whole installation: one row."""
+    """Settings of the whole installation: a single row."""
 
     __tablename__ = "installation"
 
     id: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)
     secret: Mapped[str] = mapped_column(String(64))
-    """256 random bits, of which pseudonyms are made; who has it can tell who they stand for."""
+    """256 random bits from which pseudonyms are derived; whoever has it can reverse them."""
     pixels_days: Mapped[int | None]
+    """Days after a study's last change at which its files are purged; None for never."""
     studies_days: Mapped[int | None]
-    """How many days after a study's last change its files, and all that says whose it is, are
-    purged; None for never."""
+    """Days after a study's last change at which its identifying data are purged; None for never."""
 
 
 class UnwantedFile(Table):
-    """A file that a purged image had: it goes unless another image has it too."""
+    """File of a purged image, to be removed unless another image has the same file."""
 
     __tablename__ = "unwanted_file"
 
@@ -35,12 +35,12 @@ class UnwantedFile(Table):
 
 
 def installation(session: Session) -> Installation:
-    """Return the installation's row, locked and made at the first time.
+    """Return the installation's row, locked for the transaction; create it if missing.
 
     Parameters
     ----------
     session
-        In a transaction that writes.
+        Session in a write transaction.
 
     Examples
     --------
@@ -50,10 +50,10 @@ def installation(session: Session) -> Installation:
     ...     installation(session).secret == installation(session).secret
     True
     """
-    statement = select(Installation).where(Installation.id == _THE_ONE).with_for_update()
-    found = session.scalars(statement).one_or_none()
-    if found is None:
-        with suppress(IntegrityError), session.begin_nested():  # another may be first
-            session.add(Installation(id=_THE_ONE, secret=token_hex(32)))
-        found = session.scalars(statement).one()
-    return found
+    statement = select(Installation).where(Installation.id == _INSTALLATION_ID).with_for_update()
+    row = session.scalars(statement).one_or_none()
+    if row is None:
+        with suppress(IntegrityError), session.begin_nested():  # another session may be first
+            session.add(Installation(id=_INSTALLATION_ID, secret=token_hex(32)))
+        row = session.scalars(statement).one()
+    return row
