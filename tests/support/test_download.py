@@ -1,4 +1,4 @@
-"""Against a server on this machine that serves, breaks off, corrupts, changes, lies and refuses."""
+"""Downloads from a server on this host that interrupts, corrupts, changes, lies and refuses."""
 
 import hashlib
 import json
@@ -27,7 +27,7 @@ MD5 = Checksum("md5", hashlib.md5(BODY).hexdigest())
 
 @dataclass
 class Site:
-    """What the server offers, how it misbehaves, and what it was asked and sent."""
+    """File that the server offers, its faults, and the requests and bytes so far."""
 
     body: bytes = BODY
     headers: dict[str, str] = field(default_factory=lambda: {"ETag": '"one"'})
@@ -122,7 +122,7 @@ def site(target, start_server) -> Site:
 @pytest.fixture(autouse=True)
 def hurried(monkeypatch):
     monkeypatch.setenv("no_proxy", "127.0.0.1")
-    monkeypatch.setattr(module, "_PAUSES", (0.01, 0.01, 0.01))
+    monkeypatch.setattr(module, "_RETRY_SECONDS", (0.01, 0.01, 0.01))
 
 
 @pytest.fixture
@@ -130,8 +130,12 @@ def target(tmp_path) -> Path:
     return tmp_path / "new" / "weights.bin"
 
 
-def fetch(site: Site, target: Path, checksum: Checksum | None = SHA256, room: int = 0) -> Path:
-    return download(site.url, target, checksum=checksum, what="the weights", room=room)
+def fetch(
+    site: Site, target: Path, checksum: Checksum | None = SHA256, extra_bytes: int = 0
+) -> Path:
+    return download(
+        site.url, target, checksum=checksum, name="the weights", extra_bytes=extra_bytes
+    )
 
 
 def leave_part(site: Site, content: bytes):
@@ -146,7 +150,7 @@ def names(target: Path) -> set[str]:
 
 
 @pytest.mark.parametrize("checksum", [SHA256, MD5, None])
-def test_a_file_arrives_whole_and_alone(site, target, checksum):
+def test_a_file_arrives_completely_and_without_others(site, target, checksum):
     assert fetch(site, target, checksum) == target
     assert target.read_bytes() == BODY
     assert names(target) == {"weights.bin"}
@@ -169,13 +173,13 @@ def test_a_file_without_announced_length_arrives(site, target):
     assert fetch(site, target).read_bytes() == BODY
 
 
-def test_a_verified_file_is_used_without_asking_the_network(site, target):
+def test_a_verified_file_is_used_without_a_request(site, target):
     fetch(site, target)
     fetch(site, target)
     assert len(site.asked) == 1
 
 
-def test_another_file_in_the_way_is_left_alone(site, target):
+def test_another_file_of_that_name_is_not_replaced(site, target):
     target.parent.mkdir()
     target.write_bytes(OTHER)
     with pytest.raises(DownloadError, match="Move that file away") as raised:
@@ -186,7 +190,7 @@ def test_another_file_in_the_way_is_left_alone(site, target):
 
 
 @pytest.mark.parametrize("fault", [breaks_off(600_000), resets(600_000)])
-def test_after_an_interruption_only_the_rest_is_transferred(site, target, fault):
+def test_after_an_interruption_the_rest_is_transferred(site, target, fault):
     site.faults = [fault]
     assert fetch(site, target).read_bytes() == BODY
     first = int(site.asked[1]["range"].removeprefix("bytes=").removesuffix("-"))
@@ -195,9 +199,9 @@ def test_after_an_interruption_only_the_rest_is_transferred(site, target, fault)
     assert site.sent == 600_000 + len(BODY) - first
 
 
-def test_a_later_call_goes_on_where_an_earlier_one_gave_up(site, target):
+def test_a_later_call_resumes(site, target):
     site.faults = [breaks_off(500_000), *[refuses(503)] * 3]
-    with pytest.raises(DownloadError, match="goes on from what has arrived"):
+    with pytest.raises(DownloadError, match="it continues where it stopped"):
         fetch(site, target)
     arrived = (target.parent / "weights.bin.part").stat().st_size
     assert 0 < arrived <= 500_000
@@ -208,7 +212,7 @@ def test_a_later_call_goes_on_where_an_earlier_one_gave_up(site, target):
     assert names(target) == {"weights.bin"}
 
 
-def test_last_modified_serves_where_there_is_no_strong_etag(site, target):
+def test_last_modified_is_used_without_a_strong_etag(site, target):
     date = "Wed, 21 Oct 2015 07:28:00 GMT"
     site.headers = {"ETag": 'W/"weak"', "Last-Modified": date}
     site.faults = [breaks_off(600_000)]
@@ -216,7 +220,7 @@ def test_last_modified_serves_where_there_is_no_strong_etag(site, target):
     assert site.asked[1]["if-range"] == date
 
 
-def test_without_any_validator_it_starts_over(site, target):
+def test_without_a_validator_the_download_starts_again(site, target):
     site.headers = {}
     site.faults = [breaks_off(600_000)]
     assert fetch(site, target, checksum=None).read_bytes() == BODY
@@ -231,7 +235,7 @@ def test_a_server_that_ignores_ranges_sends_all_again(site, target):
     assert site.sent == 600_000 + len(BODY)
 
 
-def test_a_file_that_changed_between_tries_is_not_mixed_with_the_old_one(site, target):
+def test_a_file_that_changed_between_attempts_is_not_mixed(site, target):
     def serve_half_then_change(handler: Handler):
         handler.serve(most=500_000)
         site.body, site.headers = OTHER, {"ETag": '"two"'}
@@ -254,27 +258,27 @@ def test_a_piece_of_another_file_or_place_is_not_appended(site, target, etag, sh
     assert fetch(site, target, checksum=None).read_bytes() == BODY
 
 
-def test_what_arrived_for_another_address_is_not_used(site, target):
+def test_a_part_of_another_address_is_not_used(site, target):
     site.faults = [breaks_off(500_000), *[refuses(503)] * 3]
     with pytest.raises(DownloadError):
         fetch(site, target)
-    download(site.url + "?version=2", target, checksum=SHA256, what="the weights")
+    download(site.url + "?version=2", target, checksum=SHA256, name="the weights")
     assert "range" not in site.asked[-1]
 
 
-def test_a_complete_part_is_taken_over_when_the_server_has_nothing_left(site, target):
+def test_a_complete_part_is_used(site, target):
     leave_part(site, BODY)
     assert fetch(site, target).read_bytes() == BODY
     assert site.sent == 0
 
 
-def test_a_part_longer_than_the_file_is_started_over(site, target):
+def test_a_part_longer_than_the_file_is_discarded(site, target):
     leave_part(site, BODY + b"more")
     assert fetch(site, target).read_bytes() == BODY
     assert site.sent == len(BODY)
 
 
-def test_a_damaged_note_beside_the_part_means_starting_over(site, target):
+def test_a_part_with_a_damaged_note_is_discarded(site, target):
     target.parent.mkdir()
     target.with_name("weights.bin.part").write_bytes(OTHER[:1000])
     target.with_name("weights.bin.part.json").write_text('{"url"')
@@ -296,17 +300,17 @@ def test_a_corrupt_file_is_deleted_and_named_with_both_digests(site, target):
     assert names(target) == set()
 
 
-def test_a_server_that_always_breaks_off_is_given_up(site, target):
+def test_a_server_that_always_interrupts_is_given_up(site, target):
     site.understands_ranges = False
     site.always = breaks_off(1000)
-    with pytest.raises(DownloadError, match="broke off") as raised:
+    with pytest.raises(DownloadError, match="was interrupted") as raised:
         fetch(site, target)
     assert len(site.asked) == 4
     assert site.url in str(raised.value)
     assert not target.exists()
 
 
-def test_a_rest_without_announced_length_that_breaks_off_is_resumed(site, target):
+def test_an_interrupted_rest_without_announced_length_is_resumed(site, target):
     def unannounced(handler: Handler):
         first = handler.first_byte()
         headers = {"ETag": '"one"', "Content-Range": f"bytes {first}-999999/1000000"}
@@ -325,13 +329,13 @@ def test_a_body_longer_than_the_file_is_deleted(site, target):
         handler.send(BODY[first:] + b"more")
 
     site.faults = [breaks_off(500_000), too_long]
-    with pytest.raises(DownloadError, match="1,000,004 bytes came instead of 1,000,000"):
+    with pytest.raises(DownloadError, match="1,000,004 bytes arrived instead of 1,000,000"):
         fetch(site, target, checksum=None)
     assert names(target) == set()
 
 
 @pytest.mark.parametrize(("status", "tries"), [(403, 1), (404, 1), (503, 4)])
-def test_a_refusal_names_the_address_and_what_to_do_by_hand(site, target, status, tries):
+def test_a_refusal_names_the_address_and_the_remedy(site, target, status, tries):
     site.always = refuses(status)
     with pytest.raises(DownloadError, match=str(status)) as raised:
         fetch(site, target)
@@ -351,14 +355,14 @@ def test_no_server_at_all(target):
         unused.bind(("127.0.0.1", 0))
         url = f"http://127.0.0.1:{unused.getsockname()[1]}/weights.bin"
         with pytest.raises(DownloadError, match="check the network") as raised:
-            download(url, target, checksum=SHA256, what="the weights")
+            download(url, target, checksum=SHA256, name="the weights")
     assert url in str(raised.value)
     assert str(target) in str(raised.value)
 
 
-def test_a_silent_server_is_not_waited_for_for_ever(site, target, monkeypatch):
-    monkeypatch.setattr(module, "_TIMEOUT", (1.0, 0.05))
-    monkeypatch.setattr(module, "_PAUSES", ())
+def test_a_silent_server_times_out(site, target, monkeypatch):
+    monkeypatch.setattr(module, "_TIMEOUT_SECONDS", (1.0, 0.05))
+    monkeypatch.setattr(module, "_RETRY_SECONDS", ())
     woken = threading.Event()
     site.always = lambda _: woken.wait(10) and None
     with pytest.raises(DownloadError, match="did not answer in time"):
@@ -366,21 +370,21 @@ def test_a_silent_server_is_not_waited_for_for_ever(site, target, monkeypatch):
     woken.set()
 
 
-def test_an_address_that_is_none(target):
+def test_an_invalid_address(target):
     with pytest.raises(DownloadError, match="weights-of-vgg"):
-        download("weights-of-vgg", target, checksum=None, what="the weights")
+        download("weights-of-vgg", target, checksum=None, name="the weights")
 
 
-def test_room_is_checked_before_anything_comes(site, target):
+def test_free_space_is_checked_before_the_download(site, target):
     site.always = lambda handler: handler.head(200, {}, 10**18)
     with pytest.raises(StorageError, match=r"needs 1,000,000,000\.0 GB and .* GB are free"):
         fetch(site, target)
     assert not target.exists()
 
 
-def test_room_for_what_is_made_of_the_file_counts_too(site, target):
+def test_extra_bytes_are_part_of_the_needed_space(site, target):
     with pytest.raises(StorageError, match=r"needs 1,000,000,000\.0 GB"):
-        fetch(site, target, room=10**18)
+        fetch(site, target, extra_bytes=10**18)
     assert not target.exists()
 
 

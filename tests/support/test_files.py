@@ -22,7 +22,7 @@ def names(folder: Path) -> list[str]:
     return sorted(path.name for path in folder.iterdir())
 
 
-def test_write_replaces_the_whole_file_and_leaves_nothing_else(tmp_path: Path) -> None:
+def test_writing_replaces_the_file_and_leaves_no_other(tmp_path: Path) -> None:
     target = tmp_path / "note.txt"
     write_text(target, "a longer first text")
     write_text(target, "Röntgen")
@@ -66,15 +66,15 @@ def test_the_bytes_are_on_the_disk_before_the_name_changes(
 ) -> None:
     order: list[str] = []
 
-    def noting(name: str, call: Callable[..., object]) -> Callable[..., object]:
-        def noted(*arguments: object) -> object:
+    def record_calls(name: str, call: Callable[..., object]) -> Callable[..., object]:
+        def recorded_call(*arguments: object) -> object:
             order.append(name)
             return call(*arguments)
 
-        return noted
+        return recorded_call
 
-    monkeypatch.setattr(os, "fsync", noting("fsync", os.fsync))
-    monkeypatch.setattr(Path, "replace", noting("rename", Path.replace))
+    monkeypatch.setattr(os, "fsync", record_calls("fsync", os.fsync))
+    monkeypatch.setattr(Path, "replace", record_calls("rename", Path.replace))
     write_bytes(tmp_path / "a.bin", b"content")
     assert order == ["fsync", "rename", "fsync"]  # the file, its name, its folder
 
@@ -112,7 +112,7 @@ def tiny_disk(tmp_path: Path) -> Iterator[Callable[[str], Path]]:
         if os.geteuid() != 0 or shutil.which("mount") is None:
             pytest.skip("only root can mount a small file system")
         if subprocess.run(command, capture_output=True, check=False).returncode:
-            pytest.skip("this machine does not let tests mount a file system")
+            pytest.skip("this host does not let tests mount a file system")
         return folder
 
     yield mount
@@ -127,10 +127,10 @@ def test_a_disk_that_is_really_full(tiny_disk: Callable[[str], Path]) -> None:
         write_bytes(disk / "model.bin", bytes(200_000))
     assert (disk / "model.bin").read_bytes() == b"old" * 1000
     assert names(disk) == ["model.bin"]
-    write_bytes(disk / "model.bin", bytes(20_000))  # the failed try has given its space back
+    write_bytes(disk / "model.bin", bytes(20_000))  # the failed attempt has freed its space
 
 
-def test_a_disk_that_may_not_be_written(tiny_disk: Callable[[str], Path]) -> None:
+def test_a_read_only_disk(tiny_disk: Callable[[str], Path]) -> None:
     with pytest.raises(StorageError, match=r"note\.txt: .*Read-only file system"):
         write_text(tiny_disk("ro") / "note.txt", "x")
 
@@ -158,7 +158,7 @@ def test_a_line_is_added_and_a_failure_explained(tmp_path: Path) -> None:
         append_line(tmp_path / "absent" / "log.txt", "x")
 
 
-def test_a_folder_appears_whole(tmp_path: Path) -> None:
+def test_a_folder_appears_complete(tmp_path: Path) -> None:
     with atomic_folder(tmp_path / "data") as folder:
         (folder / "a.txt").write_text("a")
         assert not (tmp_path / "data").exists()
@@ -167,21 +167,21 @@ def test_a_folder_appears_whole(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("error", "seen"),
+    ("error", "raised"),
     [
         (KeyboardInterrupt(), KeyboardInterrupt),
         (OSError(errno.ENOSPC, os.strerror(errno.ENOSPC)), StorageError),
     ],
 )
 def test_a_folder_that_fails_leaves_nothing(
-    tmp_path: Path, error: BaseException, seen: type[BaseException]
+    tmp_path: Path, error: BaseException, raised: type[BaseException]
 ) -> None:
     def write_half() -> None:
         with atomic_folder(tmp_path / "data") as folder:
             (folder / "a.txt").write_text("a")
             raise error
 
-    with pytest.raises(seen):
+    with pytest.raises(raised):
         write_half()
     assert not names(tmp_path)
 
@@ -199,13 +199,13 @@ def test_a_folder_with_something_in_it_is_not_replaced(tmp_path: Path) -> None:
     assert names(tmp_path / "data") == ["mine.txt"]
 
 
-def test_what_a_killed_process_left_is_cleared_by_the_next_writing(tmp_path: Path) -> None:
+def test_files_of_a_killed_process_are_removed_by_the_next_write(tmp_path: Path) -> None:
     done = subprocess.Popen(["true"])
     done.wait()
-    left = tmp_path / f".model[1].bin.{done.pid}.part"
+    abandoned = tmp_path / f".model[1].bin.{done.pid}.part"
     running = tmp_path / ".model[1].bin.1.part"
-    for path in (left, running):
+    for path in (abandoned, running):
         path.write_bytes(b"half")
     write_bytes(tmp_path / "model[1].bin", b"whole")
-    assert not left.exists()
+    assert not abandoned.exists()
     assert running.exists()  # process 1 is alive: it may be writing

@@ -1,5 +1,3 @@
-"""Many images on all cores: in order, few at a time, the first error at once."""
-
 import time
 
 import pytest
@@ -13,21 +11,21 @@ def test_results_come_in_the_order_of_the_items() -> None:
         time.sleep(0.02 if number == 0 else 0)
         return number**2
 
-    numbers = range(3 * parallel._WINDOW)
+    numbers = range(3 * parallel._MAX_QUEUED_ITEMS)
     assert map_parallel(slow_at_first, numbers, "Squaring") == [n**2 for n in numbers]
 
 
-def test_few_items_wait_at_a_time_and_none_begins_after_an_error(
+def test_few_items_are_queued_and_none_begins_after_an_error(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(parallel, "_WINDOW", 4)
-    begun = []
+    monkeypatch.setattr(parallel, "_MAX_QUEUED_ITEMS", 4)
+    started = []
 
     def fail_first(number: int) -> None:
-        begun.append(number)
+        started.append(number)
         if number == 0:
             raise ValueError("the first")
 
     with pytest.raises(ValueError, match="the first"):
         map_parallel(fail_first, range(100), "Failing")
-    assert len(begun) <= 4
+    assert len(started) <= 4

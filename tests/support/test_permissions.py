@@ -1,4 +1,4 @@
-"""What a user gets who may not read or write somewhere; root may, so root acts as another user."""
+"""Errors of a user without permission to read or write; root acts as another user."""
 
 import os
 import shutil
@@ -14,7 +14,12 @@ from PIL import Image
 
 from pneumoscope.dataset import Manifest, open_dataset
 from pneumoscope.radiograph import read_radiograph
-from pneumoscope.support.errors import DatasetError, StorageError, UnreadableRadiographError
+from pneumoscope.support.errors import (
+    DatasetError,
+    StorageError,
+    TableError,
+    UnreadableRadiographError,
+)
 from pneumoscope.support.files import write_text
 
 NOBODY = 65534
@@ -31,14 +36,14 @@ def folder() -> Iterator[Path]:
 
 @contextmanager
 def another_user(folder: Path) -> Iterator[None]:
-    """Be someone who owns nothing; for one who is not root, taking the right away is enough."""
+    """Act as a user who owns nothing; if not root, removed permissions are enough."""
     if os.geteuid() != 0:
         yield
         return
     try:
         os.seteuid(NOBODY)
     except OSError:
-        pytest.skip("this machine does not let root act as another user")
+        pytest.skip("this host does not let root act as another user")
     try:
         if not os.access(folder, os.R_OK | os.X_OK, effective_ids=True):
             pytest.skip(f"another user cannot reach the temporary folder {folder}")
@@ -66,7 +71,7 @@ def write_images(root: Path, count: int = 4) -> Path:
     return root
 
 
-def test_an_image_one_may_not_read(folder: Path) -> None:
+def test_an_unreadable_image(folder: Path) -> None:
     image = write_images(folder / "chest") / "NORMAL" / "1.png"
     assert read_radiograph(image).width == 9
     with mode(image, 0), another_user(folder), pytest.raises(UnreadableRadiographError) as caught:
@@ -74,9 +79,7 @@ def test_an_image_one_may_not_read(folder: Path) -> None:
     assert str(caught.value).startswith(f"{image}: permission denied; make it readable (chmod +r)")
 
 
-def test_an_image_one_may_not_read_is_set_aside(
-    folder: Path, pneumoscope: Callable[..., Any]
-) -> None:
+def test_an_unreadable_image_is_set_aside(folder: Path, pneumoscope: Callable[..., Any]) -> None:
     chest = write_images(folder / "chest")
     out = folder / "out"
     out.mkdir()
@@ -89,8 +92,8 @@ def test_an_image_one_may_not_read_is_set_aside(
     assert outcome.code == 0
     assert "Set aside: 1" in outcome.out
     assert "NORMAL/1.png: permission denied; make it readable (chmod +r)" in outcome.err
-    (bad,) = Manifest.read(out / "second.parquet").set_aside
-    assert (bad.path, bad.sha256, bad.split) == ("NORMAL/1.png", None, None)
+    (entry,) = Manifest.read(out / "second.parquet").set_aside
+    assert (entry.path, entry.sha256, entry.split) == ("NORMAL/1.png", None, None)
     assert stopped.code == 1
     assert f"Error: {chest / 'NORMAL' / '1.png'}: permission denied" in stopped.err
     assert sorted(path.name for path in out.iterdir()) == ["first.parquet", "second.parquet"]
@@ -105,7 +108,7 @@ def test_an_image_one_may_not_read_is_set_aside(
         (".", 0o000, "chest"),
     ],
 )
-def test_a_folder_one_may_not_read(folder: Path, closed: str, bits: int, named: str) -> None:
+def test_an_unreadable_folder(folder: Path, closed: str, bits: int, named: str) -> None:
     top = folder / "top"
     chest = write_images(top / "chest")
     with mode(top / closed, bits), another_user(folder), pytest.raises(DatasetError) as caught:
@@ -115,19 +118,19 @@ def test_a_folder_one_may_not_read(folder: Path, closed: str, bits: int, named: 
     assert "chmod +rx" in str(caught.value)
 
 
-def test_a_manifest_or_table_one_may_not_read(folder: Path) -> None:
+def test_an_unreadable_manifest_or_table(folder: Path) -> None:
     chest = write_images(folder / "chest")
     manifest, table = folder / "m.parquet", folder / "labels.csv"
     open_dataset(chest).write(manifest)
     table.write_text("file,label\nchest/NORMAL/1.png,NORMAL\n")
     for path in (manifest, table):
-        with mode(path, 0), another_user(folder), pytest.raises(DatasetError) as caught:
+        with mode(path, 0), another_user(folder), pytest.raises(TableError) as caught:
             open_dataset(path)
         assert str(caught.value).startswith(f"{path}: cannot be read")
 
 
 @pytest.mark.parametrize("name", ["m.parquet", "labels.csv"])
-def test_a_table_in_a_folder_one_may_not_enter(folder: Path, name: str) -> None:
+def test_a_table_in_a_closed_folder(folder: Path, name: str) -> None:
     table = folder / "closed" / name
     write_text(table, "file,label\n")
     with mode(table.parent, 0), another_user(folder), pytest.raises(DatasetError) as caught:
@@ -145,7 +148,7 @@ def test_a_manifest_whose_images_moved_out_of_a_closed_folder(folder: Path) -> N
 
 
 @pytest.mark.parametrize("bits", [0o555, 0o600, 0o000])
-def test_a_folder_one_may_not_write(folder: Path, bits: int) -> None:
+def test_a_folder_without_write_permission(folder: Path, bits: int) -> None:
     closed = folder / "closed"
     (closed / "inner").mkdir(parents=True)
     inner = closed if bits == 0o555 else closed / "inner"
@@ -157,7 +160,9 @@ def test_a_folder_one_may_not_write(folder: Path, bits: int) -> None:
     assert [path.name for path in closed.rglob("*")] == ["inner"]
 
 
-def test_a_manifest_that_may_not_be_written(folder: Path, pneumoscope: Callable[..., Any]) -> None:
+def test_a_manifest_in_a_folder_without_write_permission(
+    folder: Path, pneumoscope: Callable[..., Any]
+) -> None:
     chest = write_images(folder / "chest")
     assert pneumoscope("data", "manifest", chest, "--out", folder / "first.parquet").code == 0
     closed = folder / "closed"

@@ -121,7 +121,7 @@ def load_vgg16(weights: str, seed: int) -> PretrainedWeights:
 def _fetch_keras_file() -> Path:
     path = default_weights_path()
     try:
-        return download(KERAS_URL, path, checksum=Checksum("md5", KERAS_MD5), what="VGG16 weights")
+        return download(KERAS_URL, path, checksum=Checksum("md5", KERAS_MD5), name="VGG16 weights")
     except DownloadError as error:
         raise WeightsError(
             f"{error} The file is {KERAS_FILE} (58 MB, MD5 {KERAS_MD5}). If you have it elsewhere, "

@@ -11,7 +11,7 @@ from pneumoscope.reader.reader import Reader
 from pneumoscope.reader.reading import Reading
 from pneumoscope.reader.table import Row
 from pneumoscope.support.files import write_bytes
-from pneumoscope.support.parallel import in_order
+from pneumoscope.support.parallel import map_in_order
 
 
 def read_files(
@@ -54,7 +54,7 @@ def read_files(
     if heatmaps is None:
         yield from map(row, read)
     else:  # a picture takes longer than a reading
-        yield from in_order(row, read, reader.threads, ahead=2 * reader.threads)
+        yield from map_in_order(row, read, reader.threads, ahead=2 * reader.threads)
 
 
 def picture_name(file: Path) -> str:

@@ -28,7 +28,7 @@ from pneumoscope.reader.quality_gate import QualityFinding, QualityGate, Severit
 from pneumoscope.reader.reading import Reading, Status, find
 from pneumoscope.support.errors import UnreadableRadiographError
 from pneumoscope.support.host import usable_cores
-from pneumoscope.support.parallel import in_order
+from pneumoscope.support.parallel import map_in_order
 
 Source: TypeAlias = Path | str | bytes | NDArray[np.generic] | Dataset | Radiograph
 """A file by its path, the bytes of one, its pixels, or an opened DICOM object."""
@@ -119,7 +119,7 @@ class Reader:
             One for each source, in order.
         """
         threads, batches = self.threads, _batches(sources)
-        for readings in in_order(self._read_batch, batches, threads, ahead=2 * threads):
+        for readings in map_in_order(self._read_batch, batches, threads, ahead=2 * threads):
             yield from readings
 
     def run(self, pixels: NDArray[np.uint8]) -> NetworkOutput:

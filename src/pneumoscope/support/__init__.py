@@ -1,1 +1,1 @@
-"""Foundations that know no other room: errors, files, parallel work, host, terminal, cache."""
+"""Foundations: errors, files, tables, parallel work, host, terminal, downloads, cache."""

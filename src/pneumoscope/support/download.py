@@ -1,4 +1,4 @@
-"""One file from the network: resumed where it broke off, verified, and never half there."""
+"""Download of a file: resumable, verified by its checksum, and never visible in part."""
 
 import hashlib
 import json
@@ -25,9 +25,9 @@ from pneumoscope.support.errors import DownloadError, StorageError
 from pneumoscope.support.files import sync_folder, write_text
 from pneumoscope.support.terminal import messages
 
-_TIMEOUT = (10.0, 60.0)  # seconds: to connect, and between two pieces of the body
-_PAUSES = (1.0, 2.0, 4.0)  # seconds before the second, third and fourth attempt
-_PIECE = 1 << 17  # bytes; what an interruption can cost
+_TIMEOUT_SECONDS = (10.0, 60.0)  # to connect, and between two pieces of the body
+_RETRY_SECONDS = (1.0, 2.0, 4.0)  # before the second, third and fourth attempt
+_PIECE_BYTES = 1 << 17  # the most that an interruption loses
 
 
 @dataclass(frozen=True)
@@ -37,16 +37,16 @@ class Checksum:
     Parameters
     ----------
     algorithm
-        How the digest is made.
+        Hash function.
     digest
-        The digest in lower-case hexadecimal.
+        Digest in lower-case hexadecimal.
     """
 
     algorithm: Literal["md5", "sha256"]
     digest: str
 
     def of(self, path: Path) -> str:
-        """Return the digest that ``path`` has, made the same way.
+        """Return the digest of a file, by the same hash function.
 
         Examples
         --------
@@ -60,28 +60,28 @@ class Checksum:
 
 
 def download(
-    url: str, destination: Path, *, checksum: Checksum | None, what: str, room: int = 0
+    url: str, destination: Path, *, checksum: Checksum | None, name: str, extra_bytes: int = 0
 ) -> Path:
-    """Download ``url`` to ``destination``, which appears only when it is whole and verified.
+    """Download a file, which appears only when it is complete and verified.
 
-    What has arrived is kept in ``<destination>.part``; a later call goes on from there with a
-    range request (RFC 9110, sections 13.1.5 and 14), provided that the server confirms by its
-    ETag or date that it still offers the same file. A file that is already at ``destination``
-    is used without asking the network, so one can also put it there by hand.
+    The bytes received so far are kept in ``<destination>.part``; a later call continues from there
+    with a range request (RFC 9110, sections 13.1.5 and 14), provided that the server confirms by
+    its ETag or date that it still offers the same file. A file that exists at ``destination`` is
+    used without a request, so it can also be put there by hand.
 
     Parameters
     ----------
     url
         Address of the file.
     destination
-        Where the file is to appear. Missing folders are created.
+        File to write. Missing folders are created.
     checksum
-        What the file must have; None where nothing is published, and then only the length
-        announced by the server is held against it.
-    what
+        Published checksum; None where there is none, and then only the length announced by the
+        server is checked.
+    name
         Name of the file for people, such as ``"VGG16 weights"``.
-    room
-        Bytes that must remain free besides the file, for what is made of it afterwards.
+    extra_bytes
+        Bytes that must remain free besides the file, for example to unpack it.
 
     Returns
     -------
@@ -91,46 +91,56 @@ def download(
     Raises
     ------
     DownloadError
-        If the server refuses, cannot be reached, or sends something else than was asked for.
+        If the server refuses, cannot be reached, or sends another file.
     StorageError
-        If there is not enough room, or the file cannot be written.
+        If there is not enough free space, or the file cannot be written.
     """
-    transfer = _Transfer(url, destination, checksum, what, room)
+    transfer = _Transfer(url, destination, checksum, name, extra_bytes)
     try:
         if destination.exists():
             transfer.verify(destination)
         else:
             destination.parent.mkdir(parents=True, exist_ok=True)
-            transfer.receive_patiently()
+            transfer.receive_with_retries()
             transfer.put_in_place()
     except OSError as error:
         raise StorageError(
-            f"{destination}: cannot be written ({error.strerror or error}). What has arrived is "
-            "kept. Free some space or choose another folder, then run the same command again."
+            f"{destination}: cannot be written ({error.strerror or error}). The bytes received "
+            "so far are kept. Free some space or choose another folder, then run the same command "
+            "again."
         ) from error
     return destination
 
 
-def require_room(folder: Path, needed: int, what: str) -> None:
-    """Raise a StorageError unless ``needed`` bytes are free on the disk of ``folder``.
+def require_free_space(folder: Path, needed: int, name: str) -> None:
+    """Raise `StorageError` unless enough bytes are free on the disk of a folder.
+
+    Parameters
+    ----------
+    folder
+        Folder to write to; it need not exist yet.
+    needed
+        Number of bytes needed.
+    name
+        Name, for the message, of the file or dataset that needs them.
 
     Examples
     --------
-    >>> require_room(Path("/"), 10**18, "the sky")
+    >>> require_free_space(Path("/"), 10**18, "the archive")
     Traceback (most recent call last):
-    pneumoscope.support.errors.StorageError: /: the sky needs 1,000,000,000.0 GB and ...
+    pneumoscope.support.errors.StorageError: /: the archive needs 1,000,000,000.0 GB and ...
     """
-    existing = next(place for place in (folder, *folder.absolute().parents) if place.exists())
+    existing = next(path for path in (folder, *folder.absolute().parents) if path.exists())
     free = shutil.disk_usage(existing).free
     if needed > free:
         raise StorageError(
-            f"{folder}: {what} needs {needed / 1e9:,.1f} GB and {free / 1e9:,.1f} GB are free "
+            f"{folder}: {name} needs {needed / 1e9:,.1f} GB and {free / 1e9:,.1f} GB are free "
             "there. Free some space or choose another folder, then run the same command again."
         )
 
 
 class _InterruptedError(Exception):
-    """The file did not come whole this time; another attempt may go on."""
+    """The file did not arrive completely; another attempt may continue."""
 
 
 _TRANSIENT = (
@@ -143,13 +153,13 @@ _TRANSIENT = (
 
 @dataclass(frozen=True)
 class _Transfer:
-    """One download under way: the bytes so far, and a note of which file they belong to."""
+    """A download in progress: the bytes so far, and a note of the file that they belong to."""
 
     url: str
     destination: Path
     checksum: Checksum | None
-    what: str
-    room: int
+    name: str
+    extra_bytes: int
 
     @property
     def part(self) -> Path:
@@ -159,15 +169,15 @@ class _Transfer:
     def note(self) -> Path:
         return self.destination.with_name(self.destination.name + ".part.json")
 
-    def receive_patiently(self) -> None:
-        for pause in (*_PAUSES, None):
+    def receive_with_retries(self) -> None:
+        for pause in (*_RETRY_SECONDS, None):
             try:
                 self._receive()
                 return
             except _TRANSIENT as error:
                 if pause is None:
                     raise self._refusal(_reason(error)) from error
-                messages.print(f"{self.what}: {_reason(error)}; trying again in {pause:g} s.")
+                messages.print(f"{self.name}: {_reason(error)}; trying again in {pause:g} s.")
                 time.sleep(pause)
             except requests.HTTPError as error:
                 answer = error.response
@@ -198,13 +208,13 @@ class _Transfer:
         else:
             remedy = "It was deleted. " + self._remedy()
         raise DownloadError(
-            f"{path}: this is not {self.what} as published at {self.url}: its "
+            f"{path}: this is not {self.name} as published at {self.url}: its "
             f"{self.checksum.algorithm} is {digest} and should be {self.checksum.digest}. {remedy}"
         )
 
     def _receive(self) -> None:
         with requests.get(
-            self.url, headers=self._headers(), stream=True, timeout=_TIMEOUT
+            self.url, headers=self._headers(), stream=True, timeout=_TIMEOUT_SECONDS
         ) as response:
             if response.status_code == HTTPStatus.REQUESTED_RANGE_NOT_SATISFIABLE:
                 return self._require_nothing_left(response)
@@ -214,21 +224,21 @@ class _Transfer:
             self._begin(response)
             total = _total(response)
             missing = (total or self._arrived()) - self._arrived()
-            require_room(self.destination.parent, missing + self.room, self.what)
+            require_free_space(self.destination.parent, missing + self.extra_bytes, self.name)
             self._write(response, total)
             return self._require_whole(total)
 
     def _headers(self) -> dict[str, str]:
-        # Compression on the way would make lengths and offsets those of other bytes.
+        # With compression, lengths and offsets would not be those of the file.
         headers = {"Accept-Encoding": "identity"}
-        validator = self._noted_validator()
+        validator = self._recorded_validator()
         if validator and self._arrived():
             headers |= {"Range": f"bytes={self._arrived()}-", "If-Range": validator}
         return headers
 
     def _begin(self, response: requests.Response) -> None:
         if response.status_code == HTTPStatus.PARTIAL_CONTENT:
-            same = _validator(response) in (None, self._noted_validator())
+            same = _validator(response) in (None, self._recorded_validator())
             if not same or _first_byte(response) != self._arrived():
                 self._discard()
                 raise _InterruptedError("the server sent a piece of another file")
@@ -238,8 +248,8 @@ class _Transfer:
 
     def _write(self, response: requests.Response, total: int | None) -> None:
         with _progress() as bar, self.part.open("ab") as file:
-            task = bar.add_task(self.what, total=total, completed=self._arrived())
-            for piece in response.iter_content(_PIECE):
+            task = bar.add_task(self.name, total=total, completed=self._arrived())
+            for piece in response.iter_content(_PIECE_BYTES):
                 file.write(piece)
                 bar.advance(task, len(piece))
 
@@ -253,14 +263,14 @@ class _Transfer:
         if total is None or arrived == total:
             return
         if arrived < total:
-            raise _InterruptedError(f"{arrived:,} of {total:,} bytes came")
+            raise _InterruptedError(f"{arrived:,} of {total:,} bytes arrived")
         self._discard()
-        raise self._refusal(f"{arrived:,} bytes came instead of {total:,}; they were deleted")
+        raise self._refusal(f"{arrived:,} bytes arrived instead of {total:,}; they were deleted")
 
     def _arrived(self) -> int:
         return self.part.stat().st_size if self.part.exists() else 0
 
-    def _noted_validator(self) -> str | None:
+    def _recorded_validator(self) -> str | None:
         try:
             note = json.loads(self.note.read_text())
         except (FileNotFoundError, ValueError):
@@ -273,12 +283,12 @@ class _Transfer:
 
     def _refusal(self, reason: str) -> DownloadError:
         return DownloadError(
-            f"{self.url}: {self.what} could not be downloaded ({reason}). {self._remedy()}"
+            f"{self.url}: {self.name} could not be downloaded ({reason}). {self._remedy()}"
         )
 
     def _remedy(self) -> str:
         return (
-            "Run the same command again later: it goes on from what has arrived. Or open the "
+            "Run the same command again later: it continues where it stopped. Or open the "
             f"address in a browser, save the file as {self.destination} and run it again."
         )
 
@@ -300,26 +310,26 @@ def _reason(error: Exception) -> str:
     if isinstance(error, requests.Timeout):
         return "the server did not answer in time"
     if isinstance(error, requests.exceptions.ChunkedEncodingError):
-        return "the connection broke off"
+        return "the connection was interrupted"
     return "no connection; check the network and the proxy settings"
 
 
 def _validator(response: requests.Response) -> str | None:
-    # A weak ETag only promises an equivalent file; a range needs the same bytes.
+    # A weak ETag only states an equivalent file; a range needs the same bytes.
     etag = response.headers.get("ETag", "W/")
     return response.headers.get("Last-Modified") if etag.startswith("W/") else etag
 
 
 def _total(response: requests.Response) -> int | None:
-    """Return the bytes of the whole file, where the server says it."""
-    ranged = re.search(r"/(\d+)$", response.headers.get("Content-Range", ""))
-    if ranged:
-        return int(ranged[1])
+    """Return the size of the whole file; None where the server does not state it."""
+    content_range = re.search(r"/(\d+)$", response.headers.get("Content-Range", ""))
+    if content_range:
+        return int(content_range[1])
     if response.status_code == HTTPStatus.OK and "Content-Length" in response.headers:
         return int(response.headers["Content-Length"])
     return None
 
 
 def _first_byte(response: requests.Response) -> int | None:
-    ranged = re.match(r"bytes (\d+)-", response.headers.get("Content-Range", ""))
-    return int(ranged[1]) if ranged else None
+    content_range = re.match(r"bytes (\d+)-", response.headers.get("Content-Range", ""))
+    return int(content_range[1]) if content_range else None

@@ -1,16 +1,16 @@
-"""The one hierarchy of errors; each message names the file, what is wrong and what to do."""
+"""Hierarchy of errors; each message names the file, what is wrong and what to do."""
 
 
 class PneumoscopeError(Exception):
-    """Root of every error that a user can cause or cure."""
+    """Base class of all errors that a user can cause or remedy."""
 
 
 class UnreadableRadiographError(PneumoscopeError):
-    """One image cannot be read; in a batch it becomes one row with this reason."""
+    """An image cannot be read; in a batch it becomes one row with this reason."""
 
 
 class DatasetError(PneumoscopeError):
-    """A source, table or manifest cannot serve as a dataset."""
+    """A source, table or manifest cannot be used as a dataset."""
 
 
 class TableError(PneumoscopeError):
@@ -18,11 +18,11 @@ class TableError(PneumoscopeError):
 
 
 class DownloadError(PneumoscopeError):
-    """A download failed, or what came is not what was asked for."""
+    """A download failed, or the downloaded file is not the published one."""
 
 
 class WeightsError(PneumoscopeError):
-    """A file of network weights is missing or is not what it should be."""
+    """A file of network weights is missing or differs from the published one."""
 
 
 class RecipeError(PneumoscopeError):
@@ -34,7 +34,7 @@ class RunError(PneumoscopeError):
 
 
 class RunInterruptedError(RunError):
-    """The user stopped a training; what is finished of it is kept."""
+    """The user stopped a training; its finished epochs are kept."""
 
 
 class BundleError(PneumoscopeError):
@@ -46,8 +46,8 @@ class PredictionsError(PneumoscopeError):
 
 
 class StorageError(PneumoscopeError):
-    """Something could not be written; what was there before is untouched."""
+    """A file or folder could not be written; what was there before is untouched."""
 
 
 class ClinicError(PneumoscopeError):
-    """The clinic's server cannot start, or cannot do what it was asked for."""
+    """The clinic's server cannot start, or a request or command for it cannot be carried out."""

@@ -1,4 +1,4 @@
-"""Atomic writing: a reader sees the old file or the new one, never a half."""
+"""Atomic writing of files and folders: a reader sees the old content or the new, never a part."""
 
 import glob
 import os
@@ -13,15 +13,15 @@ from pneumoscope.support.errors import StorageError
 
 @contextmanager
 def atomic_write(path: Path) -> Iterator[IO[bytes]]:
-    """Open a temporary file beside ``path`` that takes its place when the block ends well.
+    """Open a temporary file beside ``path`` that replaces it when the block ends without error.
 
     The bytes are flushed to the disk before the rename; on any error the temporary file is
-    removed and whatever stood at ``path`` stays as it was.
+    removed and a former file at ``path`` stays as it was.
 
     Parameters
     ----------
     path
-        Where the file is to appear. Missing folders are created.
+        File to write. Missing folders are created.
 
     Yields
     ------
@@ -31,7 +31,7 @@ def atomic_write(path: Path) -> Iterator[IO[bytes]]:
     Raises
     ------
     StorageError
-        If the disk is full, the folder may not be written, and the like.
+        If the file cannot be written, for example because the disk is full.
 
     Examples
     --------
@@ -57,19 +57,19 @@ def atomic_write(path: Path) -> Iterator[IO[bytes]]:
         raise _storage_error(path, error) from error
     finally:
         if temporary is not None:
-            # Where it cannot be removed it was never made, and that must not hide the reason.
+            # If it cannot be removed it was never made, which must not hide the original error.
             with suppress(OSError):
                 temporary.unlink()
 
 
 @contextmanager
 def atomic_folder(path: Path) -> Iterator[Path]:
-    """Yield a temporary folder that takes the name ``path`` when the block ends well.
+    """Yield a temporary folder that is renamed to ``path`` when the block ends without error.
 
     Parameters
     ----------
     path
-        The folder to appear; nothing, or an empty folder, may be there.
+        Folder to write; it must not exist, or be empty.
 
     Yields
     ------
@@ -79,7 +79,7 @@ def atomic_folder(path: Path) -> Iterator[Path]:
     Raises
     ------
     StorageError
-        If the disk is full, the folder may not be written, and the like.
+        If the file cannot be written, for example because the disk is full.
 
     Examples
     --------
@@ -104,23 +104,23 @@ def atomic_folder(path: Path) -> Iterator[Path]:
 
 
 def write_bytes(path: Path, content: bytes | memoryview) -> None:
-    """Write ``content`` to ``path`` atomically (see `atomic_write`)."""
+    """Write bytes to a file atomically (see `atomic_write`)."""
     with atomic_write(path) as file:
         file.write(content)
 
 
 def write_text(path: Path, content: str) -> None:
-    """Write ``content`` to ``path`` atomically, in UTF-8 (see `atomic_write`)."""
+    """Write text to a file atomically, in UTF-8 (see `atomic_write`)."""
     write_bytes(path, content.encode())
 
 
 def append_line(path: Path, line: str) -> None:
-    """Add one line to a text file, creating it if need be.
+    """Append one line to a text file, creating it if it does not exist.
 
     Raises
     ------
     StorageError
-        If it cannot be written.
+        If the file cannot be written.
     """
     try:
         with path.open("a", encoding="utf-8") as file:
@@ -132,34 +132,34 @@ def append_line(path: Path, line: str) -> None:
 
 
 def require_empty(folder: Path, *, resumable: bool = False) -> None:
-    """Refuse a place where something is already.
+    """Raise if an output folder exists and is not empty.
 
     Parameters
     ----------
     folder
-        To be written into.
+        Output folder.
     resumable
         Whether the command that writes it has ``--resume``.
 
     Raises
     ------
     StorageError
-        If it is a file, a folder with something in it (hidden files, such as a killed process
-        leaves, do not count), or cannot be looked into.
+        If it is a file, a folder with files in it (hidden files, such as a killed process leaves,
+        do not count), or cannot be listed.
     """
     try:
         empty = not folder.exists() or (folder.is_dir() and not any(folder.glob("[!.]*")))
     except OSError as error:
         raise StorageError(
-            f"{folder}: cannot be looked into ({error.strerror}); choose another --out"
+            f"{folder}: cannot be listed ({error.strerror}); choose another --out"
         ) from error
     if not empty:
-        going_on = "pass --resume to go on with what was begun in it, or " if resumable else ""
-        raise StorageError(f"{folder}: the folder is not empty; {going_on}choose another --out")
+        resume = "pass --resume to continue the work in it, or " if resumable else ""
+        raise StorageError(f"{folder}: the folder is not empty; {resume}choose another --out")
 
 
 def sync_folder(folder: Path) -> None:
-    """Bring a folder's names to the disk: only then does a rename survive a power cut."""
+    """Write a folder's names to the disk (fsync), so that a rename survives a power failure."""
     handle = os.open(folder, os.O_RDONLY)
     try:
         os.fsync(handle)
@@ -168,11 +168,11 @@ def sync_folder(folder: Path) -> None:
 
 
 def _remove_abandoned(path: Path) -> None:
-    """Remove what a process that was killed while it wrote ``path`` has left beside it."""
-    for left in path.parent.glob(f".{glob.escape(path.name)}.*.part"):
-        process = left.name.split(".")[-2]
+    """Remove temporary files of killed processes beside ``path``."""
+    for temporary in path.parent.glob(f".{glob.escape(path.name)}.*.part"):
+        process = temporary.name.split(".")[-2]
         if process.isdigit() and not Path("/proc", process).exists():
-            left.unlink(missing_ok=True)
+            temporary.unlink(missing_ok=True)
 
 
 def _storage_error(path: Path, error: OSError) -> StorageError:

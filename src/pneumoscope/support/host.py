@@ -1,4 +1,4 @@
-"""What this machine lets the process use: cores and memory, a container's limits respected."""
+"""Cores and memory of this host that the process may use, within a container's limits."""
 
 import os
 from collections.abc import Iterator
@@ -11,9 +11,9 @@ _PROCESSES = Path("/proc")
 
 
 def usable_cores() -> int:
-    """Return the number of cores that the process may keep busy.
+    """Return the number of cores that the process may use.
 
-    Programs that count the machine's cores instead start too many threads in a container with a
+    Programs that count the host's cores instead start too many threads in a container with a
     quota, and these wait for one another.
 
     Examples
@@ -27,7 +27,7 @@ def usable_cores() -> int:
 
 
 def free_memory() -> int | None:
-    """Return the bytes that the process can still take without swapping; None where unknown.
+    """Return the bytes that the process can still allocate without swapping; None where unknown.
 
     Examples
     --------
@@ -35,37 +35,37 @@ def free_memory() -> int | None:
     >>> free is None or free > 0
     True
     """
-    known = [free for free in (_machine_free(), _container_free()) if free is not None]
-    return min(known, default=None)
+    limits = [free for free in (_host_free(), _container_free()) if free is not None]
+    return min(limits, default=None)
 
 
-def held_memory(process: int | None = None) -> int | None:
-    """Return the bytes that a process holds itself; None where unknown, as after its end.
+def process_memory(process: int | None = None) -> int | None:
+    """Return the bytes of a process's anonymous memory; None where unknown, as after its end.
 
-    Pages of mapped files are left out: they are dropped as soon as the room is needed.
+    Pages of mapped files are not counted: they are dropped as soon as memory is needed.
 
     Parameters
     ----------
     process
-        Its number; this process by default.
+        Process ID; this process by default.
 
     Examples
     --------
-    >>> held = held_memory()
-    >>> held is None or held > 1_000_000
+    >>> used = process_memory()
+    >>> used is None or used > 1_000_000
     True
     """
     return _kilobytes(_PROCESSES / str(process or "self") / "status", "RssAnon:")
 
 
 def _quota() -> int | None:
-    """Return the cores of the smallest CPU quota that holds for the process."""
-    known = [cores for group in _groups("cpu") if (cores := _group_quota(group)) is not None]
-    return min(known, default=None)
+    """Return the cores of the smallest CPU quota of the process."""
+    quotas = [cores for group in _groups("cpu") if (cores := _group_quota(group)) is not None]
+    return min(quotas, default=None)
 
 
 def _group_quota(group: Path) -> int | None:
-    """Return a control group's cores, rounded up, by version 2's names or version 1's."""
+    """Return the cores of a control group's quota (version 2 or 1), rounded up."""
     with suppress(OSError, ValueError):
         quota, period = (group / "cpu.max").read_text().split()
         return -(-int(quota) // int(period))
@@ -76,20 +76,25 @@ def _group_quota(group: Path) -> int | None:
     return None
 
 
-def _machine_free() -> int | None:
+def _host_free() -> int | None:
     return _kilobytes(_MEMINFO, "MemAvailable:")
 
 
 def _container_free() -> int | None:
-    """Return what is left of the narrowest memory limit that holds for the process."""
+    """Return the free bytes under the tightest memory limit of the process."""
     version_2 = ("memory.max", "memory.current", "")
     version_1 = ("memory.limit_in_bytes", "memory.usage_in_bytes", "total_")
-    left = [_group_free(group, *n) for group in _groups("memory") for n in (version_2, version_1)]
-    return min((free for free in left if free is not None), default=None)
+    limits = [
+        free
+        for group in _groups("memory")
+        for names in (version_2, version_1)
+        if (free := _group_free(group, *names)) is not None
+    ]
+    return min(limits, default=None)
 
 
 def _group_free(group: Path, limit_name: str, used_name: str, prefix: str) -> int | None:
-    """Return what is left of a control group's memory; cached files can be dropped."""
+    """Return the free bytes of a control group's memory; cached files count as free."""
     with suppress(OSError, ValueError):
         limit = int((group / limit_name).read_text())
         used = int((group / used_name).read_text())
@@ -100,9 +105,9 @@ def _group_free(group: Path, limit_name: str, used_name: str, prefix: str) -> in
 
 
 def _groups(controller: str) -> Iterator[Path]:
-    """Yield the control groups around the process: its own, and those that this one lies in.
+    """Yield the control groups of the process: its own, and those around it.
 
-    A container may show its own group as the root, so that inner folders are not there.
+    A container may show its own group as the root, so that inner folders do not exist.
     """
     with suppress(OSError):
         for line in (_PROCESSES / "self" / "cgroup").read_text().splitlines():
@@ -111,11 +116,11 @@ def _groups(controller: str) -> Iterator[Path]:
                 continue
             root = _CGROUP / controller if controllers else _CGROUP  # version 1, or 2
             group = PurePosixPath(path.lstrip("/"))
-            yield from (root / place for place in (group, *group.parents))
+            yield from (root / folder for folder in (group, *group.parents))
 
 
 def _kilobytes(path: Path, name: str) -> int | None:
-    """Return a figure of one of Linux's tables, in bytes."""
+    """Return a value of one of Linux's tables in kB, in bytes."""
     with suppress(OSError, ValueError):
         for line in path.read_text().splitlines():
             if line.startswith(name):

@@ -1,4 +1,4 @@
-"""The same work on many images, on all cores, in their order."""
+"""Parallel work on threads, with results in the order of the items."""
 
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -11,25 +11,26 @@ from pneumoscope.support.terminal import track
 Item = TypeVar("Item")
 Result = TypeVar("Result")
 
-_WINDOW = 256
+_MAX_QUEUED_ITEMS = 256
 """Items handed to the threads at a time: enough that none waits for a slow one."""
 
 
 def map_parallel(
-    function: Callable[[Item], Result], items: Sequence[Item], what: str
+    function: Callable[[Item], Result], items: Sequence[Item], description: str
 ) -> list[Result]:
-    """Apply a function to every item; the first error stops what has not begun.
+    """Apply a function to every item on all cores, with a progress bar.
 
-    Threads serve, because decoding and hashing leave Python's lock.
+    The first error stops items that have not begun. Threads suffice, because decoding and hashing
+    release Python's lock.
 
     Parameters
     ----------
     function
-        Safe to be called by several threads.
+        Thread-safe function of one item.
     items
-        What it is applied to.
-    what
-        Name of the progress bar.
+        Items to process.
+    description
+        Label of the progress bar.
 
     Returns
     -------
@@ -41,46 +42,46 @@ def map_parallel(
     >>> map_parallel(str.upper, ["a", "b"], "Shouting")
     ['A', 'B']
     """
-    done = in_order(function, items, usable_cores(), _WINDOW)
-    return list(track(done, what, len(items)))
+    results = map_in_order(function, items, usable_cores(), _MAX_QUEUED_ITEMS)
+    return list(track(results, description, len(items)))
 
 
-def in_order(
+def map_in_order(
     function: Callable[[Item], Result], items: Iterable[Item], threads: int, ahead: int
 ) -> Iterator[Result]:
     """Apply a function to items on threads, and yield the results in the items' order.
 
-    Memory does not grow with the number of items; the first error stops what has not begun.
+    Memory does not grow with the number of items; the first error stops items that have not begun.
 
     Parameters
     ----------
     function
-        Safe to be called by several threads.
+        Thread-safe function of one item.
     items
-        Taken as they are needed.
+        Items to process, taken as they are needed.
     threads
-        How many.
+        Number of threads.
     ahead
-        Items that are taken before the first result is asked for.
+        Number of items in work or finished before the next result is yielded.
 
     Yields
     ------
     Result
-        One for each item.
+        Result of each item.
 
     Examples
     --------
-    >>> list(in_order(str.upper, iter("abc"), threads=2, ahead=2))
+    >>> list(map_in_order(str.upper, iter("abc"), threads=2, ahead=2))
     ['A', 'B', 'C']
     """
     pool = ThreadPoolExecutor(threads)
-    waiting: deque[Future[Result]] = deque()
+    pending: deque[Future[Result]] = deque()
     try:
         for item in items:
-            waiting.append(pool.submit(function, item))
-            if len(waiting) >= ahead:
-                yield waiting.popleft().result()
-        while waiting:
-            yield waiting.popleft().result()
+            pending.append(pool.submit(function, item))
+            if len(pending) >= ahead:
+                yield pending.popleft().result()
+        while pending:
+            yield pending.popleft().result()
     finally:
         pool.shutdown(cancel_futures=True)

@@ -65,15 +65,19 @@ def read_table(path: Path, columns: Sequence[str]) -> list[TableRow]:
     """
     try:
         content = path.read_bytes()
+    except OSError as error:
+        raise TableError(
+            f"{path}: cannot be read ({error.strerror}); check the path and its permissions"
+        ) from error
+    try:
         if content.startswith(_PARQUET_MARK):
             rows = list(_parquet_rows(content, columns))
         else:
             rows = list(_csv_rows(_decode(content), columns))
         _require_unique_files(rows, columns[0])
-    except (OSError, ValueError, csv.Error) as error:
-        reason = error.strerror if isinstance(error, OSError) else error
+    except (ValueError, csv.Error) as error:
         raise TableError(
-            f"{path}: cannot be used as a table: {reason}. Pass a CSV or Parquet file with the "
+            f"{path}: cannot be used as a table: {error}. Pass a CSV or Parquet file with the "
             f"columns {', '.join(columns)} and one row per image; correct it or write it again"
         ) from error
     return rows

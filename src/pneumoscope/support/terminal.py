@@ -1,4 +1,4 @@
-"""What a person sees at the terminal: messages and progress bars."""
+"""Output at the terminal: results, messages and progress bars."""
 
 from collections.abc import Iterable, Iterator
 from typing import TypeVar
@@ -9,14 +9,14 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 Item = TypeVar("Item")
 
 results = Console(highlight=False, markup=False)
-"""Where results go: standard output."""
+"""Console for results: standard output."""
 
 messages = Console(stderr=True, highlight=False, markup=False, soft_wrap=True)
-"""Where messages and progress go; results go to standard output."""
+"""Console for messages and progress: standard error."""
 
 
 def progress_bar(*columns: TextColumn) -> Progress:
-    """Return a progress bar with a count, the time left and any further columns."""
+    """Return a progress bar with a count, the remaining time and any further columns."""
     return Progress(
         TextColumn("{task.description}"),
         BarColumn(),
@@ -27,7 +27,7 @@ def progress_bar(*columns: TextColumn) -> Progress:
     )
 
 
-def track(items: Iterable[Item], what: str, total: int) -> Iterator[Item]:
-    """Yield ``items`` while a progress bar named ``what`` counts them up to ``total``."""
+def track(items: Iterable[Item], description: str, total: int) -> Iterator[Item]:
+    """Yield items while a progress bar counts them up to ``total``."""
     with progress_bar() as bar:
-        yield from bar.track(items, total=total, description=what)
+        yield from bar.track(items, total=total, description=description)

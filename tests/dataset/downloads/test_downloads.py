@@ -60,11 +60,11 @@ def zipped(files: dict[str, bytes]) -> bytes:
 ARCHIVE = "ChestXRay2017.zip"
 
 
-def offer(site, content: bytes, images: int = len(IMAGES), room: int = 0) -> PublicDataset:
+def offer(site, content: bytes, images: int = len(IMAGES), extra_bytes: int = 0) -> PublicDataset:
     """Offer a file as the one that Mendeley Data publishes."""
     site.files["/file_downloaded"] = content
     origin = PublishedFile(f"{site.address}/file_downloaded", ARCHIVE, checksum=None)
-    return replace(find_dataset("mendeley"), origin=origin, images=images, room=room)
+    return replace(find_dataset("mendeley"), origin=origin, images=images, extra_bytes=extra_bytes)
 
 
 def tree(folder: Path) -> dict[str, bytes]:
@@ -169,14 +169,14 @@ def test_an_archive_with_a_link(site, tmp_path):
     assert names(tmp_path) == {dataset.origin.name}
 
 
-def test_room_for_the_unpacked_images_is_checked_before_the_download(site, tmp_path):
-    dataset = offer(site, zipped(MENDELEY_FILES), room=10**18)
+def test_space_for_the_unpacked_images_is_checked_before_the_download(site, tmp_path):
+    dataset = offer(site, zipped(MENDELEY_FILES), extra_bytes=10**18)
     with pytest.raises(StorageError, match=r"ChestXRay2017\.zip needs 1,000,000,000"):
         dataset.fetch(tmp_path)
     assert names(tmp_path) <= {"ChestXRay2017.zip.part", "ChestXRay2017.zip.part.json"}
 
 
-def test_room_for_what_the_archive_announces_is_checked_before_unpacking(site, tmp_path):
+def test_space_for_what_the_archive_announces_is_checked_before_unpacking(site, tmp_path):
     buffer = io.BytesIO(zipped(MENDELEY_FILES))
     with zipfile.ZipFile(buffer, "a") as file:
         file.writestr("chest_xray/train/NORMAL/bomb.jpeg", b"")
@@ -216,7 +216,7 @@ def destination(tmp_path) -> Path:
     return tmp_path / "data"
 
 
-SMALL = replace(find_dataset("kaggle"), images=len(IMAGES), room=0)
+SMALL = replace(find_dataset("kaggle"), images=len(IMAGES), extra_bytes=0)
 
 
 def test_kaggle_gives_one_copy_without_junk(kaggle, destination, tmp_path, capfd):
@@ -307,7 +307,7 @@ def test_kaggle_keeps_the_cache_setting_of_the_user(kaggle, destination, tmp_pat
 
 def test_kaggle_checks_the_room_first(kaggle, destination):
     with pytest.raises(StorageError, match="chest-xray-pneumonia needs 1,000,000,000"):
-        replace(SMALL, room=10**18).fetch(destination)
+        replace(SMALL, extra_bytes=10**18).fetch(destination)
     assert kaggle.sent == 0
 
 
@@ -334,7 +334,7 @@ def offer_medmnist(site, arrays: dict[str, np.ndarray], images: int = 10) -> Pub
     checksum = Checksum("md5", hashlib.md5(content).hexdigest())
     url = f"{site.address}/pneumoniamnist.npz?download=1"
     origin = PublishedFile(url, "pneumoniamnist.npz", checksum)
-    return replace(find_dataset("medmnist"), origin=origin, images=images, room=0)
+    return replace(find_dataset("medmnist"), origin=origin, images=images, extra_bytes=0)
 
 
 def test_medmnist_becomes_a_table_with_its_splits(site, tmp_path):

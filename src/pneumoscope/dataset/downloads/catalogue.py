@@ -32,7 +32,7 @@ class PublicDataset:
         Layout on the disk.
     images
         Number of images that the published dataset has.
-    room
+    extra_bytes
         Bytes that the unpacked images take, and whatever else is needed besides the download.
     """
 
@@ -42,7 +42,7 @@ class PublicDataset:
     origin: PublishedFile | KaggleDataset
     layout: ClassFolders | MedMnistArrays
     images: int
-    room: int
+    extra_bytes: int
 
     def fetch(self, destination: Path) -> Path:
         """Download, unpack and count the dataset, unless that was done before.
@@ -63,13 +63,13 @@ class PublicDataset:
             If the dataset cannot be downloaded, is damaged or holds something else, or if its
             folder exists already and holds something else.
         StorageError
-            If there is not enough room, or something cannot be written.
+            If there is not enough free space, or something cannot be written.
         """
         folder = destination / self.layout.folder
         if folder.exists():
             self._require_complete(folder)
             return self.layout.source(folder)
-        obtained = self.origin.obtain(destination, self.room)
+        obtained = self.origin.obtain(destination, self.extra_bytes)
         with atomic_folder(folder) as temporary:
             self.layout.unpack(obtained, temporary)
             if (count := self.layout.count(temporary)) != self.images:
@@ -101,7 +101,7 @@ DATASETS = (
         ),
         layout=ClassFolders("chest_xray"),
         images=5856,
-        room=1_300_000_000,
+        extra_bytes=1_300_000_000,
     ),
     PublicDataset(
         name="kaggle",
@@ -110,7 +110,7 @@ DATASETS = (
         origin=KaggleDataset("paultimothymooney/chest-xray-pneumonia", same_as="mendeley"),
         layout=ClassFolders("chest_xray"),
         images=5856,
-        room=5_000_000_000,  # the archive holds every image twice
+        extra_bytes=5_000_000_000,  # the archive holds every image twice
     ),
     PublicDataset(
         name="medmnist",
@@ -123,7 +123,7 @@ DATASETS = (
         ),
         layout=MedMnistArrays("pneumoniamnist"),
         images=5856,
-        room=300_000_000,
+        extra_bytes=300_000_000,
     ),
 )
 

@@ -13,7 +13,7 @@ import numpy as np
 from PIL import Image
 
 from pneumoscope.dataset.manifest import Label, Split
-from pneumoscope.support.download import require_room
+from pneumoscope.support.download import require_free_space
 from pneumoscope.support.errors import DownloadError
 from pneumoscope.support.files import write_text
 from pneumoscope.support.terminal import track
@@ -44,7 +44,7 @@ class ClassFolders:
         DownloadError
             If the download is damaged or something else.
         StorageError
-            If there is not enough room.
+            If there is not enough free space.
         """
         if obtained.is_dir():
             shutil.copytree(
@@ -82,7 +82,7 @@ class ClassFolders:
             and member.filename.startswith(f"{self.folder}/")
             and not _is_junk(member.filename)
         ]
-        require_room(folder, sum(member.file_size for member in members), path.name)
+        require_free_space(folder, sum(member.file_size for member in members), path.name)
         for member in track(members, f"Unpacking {path.name}", len(members)):
             target = folder / PurePosixPath(member.filename).relative_to(self.folder)
             target.parent.mkdir(parents=True, exist_ok=True)

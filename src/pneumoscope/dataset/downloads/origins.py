@@ -12,7 +12,7 @@ from pathlib import Path
 
 import requests
 
-from pneumoscope.support.download import Checksum, download, require_room
+from pneumoscope.support.download import Checksum, download, require_free_space
 from pneumoscope.support.errors import DownloadError, StorageError
 from pneumoscope.support.terminal import messages
 
@@ -35,14 +35,14 @@ class PublishedFile:
     name: str
     checksum: Checksum | None
 
-    def obtain(self, destination: Path, room: int) -> Path:
+    def obtain(self, destination: Path, extra_bytes: int) -> Path:
         """Download the file, or use the one that lies there already.
 
         Parameters
         ----------
         destination
             Folder to download into.
-        room
+        extra_bytes
             Bytes that must be free besides the download.
 
         Raises
@@ -50,14 +50,14 @@ class PublishedFile:
         DownloadError
             If the publisher refuses, cannot be reached, or sends something else.
         StorageError
-            If there is not enough room, or something cannot be written.
+            If there is not enough free space, or something cannot be written.
         """
         return download(
             self.url,
             destination / self.name,
             checksum=self.checksum,
-            what=self.name,
-            room=room,
+            name=self.name,
+            extra_bytes=extra_bytes,
         )
 
     def clean_up(self, obtained: Path) -> None:
@@ -80,9 +80,9 @@ class KaggleDataset:
     handle: str
     same_as: str
 
-    def obtain(self, destination: Path, room: int) -> Path:
+    def obtain(self, destination: Path, extra_bytes: int) -> Path:
         """Download the dataset, unpacked, into a hidden folder; see `PublishedFile.obtain`."""
-        require_room(destination, room, self.handle)
+        require_free_space(destination, extra_bytes, self.handle)
         cache = destination / ".kagglehub"
         page = f"https://www.kaggle.com/datasets/{self.handle}"
         # kagglehub writes its log to standard output, which is for results.
