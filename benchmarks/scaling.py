@@ -13,7 +13,7 @@ from benchmarks.report import CHECKOUT, Cell, Table, option_parser, publish
 from benchmarks.scaling_stage import STAGES
 from pneumoscope.dataset import Manifest, Split, open_dataset
 from pneumoscope.dataset.phantoms.generate import generate_phantoms
-from pneumoscope.support.host import held_memory
+from pneumoscope.support.host import process_memory
 from pneumoscope.support.terminal import track
 
 SIZES = tuple(100_000 // 4**step for step in range(4, -1, -1))
@@ -105,7 +105,7 @@ def run_stage(stage: str, size: int, manifest: Path, cache: Path) -> Measured:
     ):
         memory = 0
         while process.poll() is None:
-            memory = max(memory, held_memory(process.pid) or 0)
+            memory = max(memory, process_memory(process.pid) or 0)
             time.sleep(_POLL_SECONDS)
         if process.returncode or process.stdout is None:
             said.seek(0)
