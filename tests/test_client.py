@@ -1,5 +1,5 @@
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import httpx
@@ -11,7 +11,15 @@ from pneumoscope.clinic.api.request_metadata import RequestMetadata
 from pneumoscope.clinic.api.schemas import StudySearch
 from pneumoscope.support.errors import ClinicError
 
-from .clinic.running import Server, sign_in
+from .clinic.running import Server, sign_in, start
+
+
+@pytest.fixture
+def server(tmp_path: Path) -> Iterator[Server]:
+    running = start(tmp_path / "clinic")
+    yield running
+    running.process.kill()
+    running.process.wait()
 
 
 @pytest.fixture
@@ -28,18 +36,15 @@ def token(server: Server) -> str:
 def test_from_files_to_readings_and_a_report(
     server: Server,
     token: str,
-    phantoms: list[bytes],
-    tmp_path: Path,
+    phantom_dataset: Path,
 ) -> None:
-    files = [tmp_path / f"{i}.png" for i in range(3)]
-    for file, content in zip(files, phantoms, strict=False):
-        file.write_bytes(content)
+    files = sorted(phantom_dataset.rglob("*.png"))[:3]
     with Client(server.address, token) as clinic:
         metadata = RequestMetadata(patient_id="P-1")
         accepted = clinic.create_readings(files, metadata, idempotency_key="one")
         assert clinic.create_readings(files, metadata, idempotency_key="one") == accepted
         read = list(clinic.wait_for_readings(accepted.job))
-        assert {image.name for image in read} == {"0.png", "1.png", "2.png"}
+        assert {image.name for image in read} == {file.name for file in files}
         assert all(image.reading and image.reading.probability is not None for image in read)
         assert clinic.get_reading(read[0].id) == read[0]
         found = clinic.search_studies(StudySearch(text="P-1", limit=2))

@@ -13,6 +13,7 @@ from fastapi.testclient import TestClient
 from sqlalchemy import select
 
 from pneumoscope.clinic import audit
+from pneumoscope.clinic.audit import Action
 from pneumoscope.clinic.api.rate_limits import RateLimits
 from pneumoscope.clinic.api.security import COOKIE
 from pneumoscope.clinic.identity.accounts import Role
@@ -258,7 +259,7 @@ def test_others_write_while_a_password_is_hashed(
             with clinic.database.writing() as session:  # would wait for a transaction, for ever
                 for user in session.scalars(select(User).with_for_update(nowait=True)):
                     user.failures = user.failures
-                audit.record(session, "another", "write", "x", {}, datetime.now(UTC))
+                audit.record(session, "another", Action.JUDGE, "x", {}, datetime.now(UTC))
             return original(*given)
 
         return hash_while_another_writes

@@ -1,8 +1,10 @@
-"""The API against its own description: requests made of /v1/openapi.json, and what they get."""
+"""OpenAPI description: its names, and answers to requests generated from it."""
 
 import base64
 import json
 import re
+import subprocess
+import sys
 from collections.abc import Callable
 
 import jsonschema_rs
@@ -23,6 +25,7 @@ from schemathesis.specs.openapi.checks import (
 from sqlalchemy import select
 
 from pneumoscope.clinic.api import rate_limits
+from pneumoscope.clinic.api.openapi import openapi_json
 from pneumoscope.clinic.api.rate_limits import RateLimits
 from pneumoscope.clinic.identity.accounts import Role
 from pneumoscope.clinic.settings import Clinic
@@ -30,6 +33,27 @@ from pneumoscope.clinic.storage.tables import User
 from pneumoscope.clinic.worklist import listeners
 
 As = Callable[[Role], TestClient]
+
+VERBS = {
+    "acknowledge",
+    "begin",
+    "check",
+    "complete",
+    "confirm",
+    "create",
+    "delete",
+    "end",
+    "finish",
+    "get",
+    "list",
+    "purge",
+    "reset",
+    "revoke",
+    "search",
+    "stream",
+    "update",
+}
+"""First words of operation ids."""
 
 FEW, MANY = 8, 400
 MODES = (schemathesis.GenerationMode.POSITIVE, schemathesis.GenerationMode.NEGATIVE)
@@ -44,8 +68,8 @@ CHECKS = [
 
 
 @pytest.fixture(autouse=True)
-def _unhindered(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Have live updates end at once, which this client would wait for, and no quota stop it."""
+def _no_limits(monkeypatch: pytest.MonkeyPatch) -> None:
+    """End live updates at once, for which this client would wait, and lift the rate limit."""
     monkeypatch.setattr(listeners, "MAX_LISTENING_SECONDS", 0.0)
     monkeypatch.setattr(rate_limits, "MAX_REQUESTS", RateLimitItemPerMinute(10**9))
 
@@ -54,23 +78,45 @@ def _unhindered(monkeypatch: pytest.MonkeyPatch) -> None:
 def known(
     clinic: Clinic, as_: As, phantoms: list[bytes], read_all: Callable[[], int]
 ) -> dict[str, str]:
-    """Return identifiers of things that are there, by the names that paths give them."""
+    """Return identifiers that exist, by the names of path parameters."""
     sent = [("files", ("a.png", phantoms[0], "image/png"))]
     about = json.dumps({"patient_id": "P-1", "birth_date": "1957-11-03"})
     service = as_(Role.SERVICE)
-    made = service.post("/v1/readings", files=sent, data={"about": about}).json()
+    submission = service.post("/v1/readings", files=sent, data={"about": about}).json()
     read_all()
     administrator = as_(Role.ADMINISTRATOR)
     site = administrator.get("/v1/sites").json()[0]["id"]
     with clinic.database.reading() as session:
         user = session.scalars(select(User.id).where(User.role == Role.SERVICE)).one()
     return {
-        "image_id": made["images"][0]["id"],
-        "study_id": made["images"][0]["study"],
-        "job_id": made["job"],
+        "image_id": submission["images"][0]["id"],
+        "study_id": submission["images"][0]["study"],
+        "job_id": submission["job"],
         "site_id": site,
         "user_id": user,
     }
+
+
+def test_operation_ids_are_unique_and_begin_with_a_verb() -> None:
+    operations = [
+        operation
+        for path in json.loads(openapi_json())["paths"].values()
+        for operation in path.values()
+    ]
+    names = [operation["operationId"] for operation in operations]
+    assert len(names) == len(set(names)) > 50
+    for name in names:
+        assert re.fullmatch(r"[a-z]+(_[a-z]+)+", name)
+        assert name.split("_")[0] in VERBS, name
+    for operation in operations:
+        assert 0 < len(operation["summary"]) <= 90, operation["operationId"]
+
+
+def test_the_description_needs_no_clinic_and_is_reproducible(anonymous: TestClient) -> None:
+    command = [sys.executable, "-m", "pneumoscope.clinic.api.openapi"]
+    printed = subprocess.run(command, capture_output=True, text=True, check=True).stdout
+    assert printed == f"{openapi_json()}\n"
+    assert json.loads(printed) == anonymous.get("/v1/openapi.json").json()
 
 
 @pytest.mark.parametrize("role", [None, Role.CLINICIAN, Role.ADMINISTRATOR])
@@ -82,7 +128,7 @@ def known(
     ],
     ids=["few", "many"],
 )
-def test_what_is_described_is_what_is_answered(
+def test_answers_match_the_description(
     role: Role | None,
     examples: settings,
     anonymous: TestClient,
@@ -96,9 +142,9 @@ def test_what_is_described_is_what_is_answered(
     for operation in description.get_all_operations():
 
         @settings(examples, deadline=None, suppress_health_check=list(HealthCheck))
-        @given(st.one_of(*(operation.ok().as_strategy(generation_mode=one) for one in MODES)))
+        @given(st.one_of(*(operation.ok().as_strategy(generation_mode=mode) for mode in MODES)))
         def ask(case: schemathesis.Case) -> None:
-            for name, value in (case.path_parameters or {}).items():  # half of what is there
+            for name, value in (case.path_parameters or {}).items():  # half of them exist
                 if name in known and isinstance(value, str) and value[-1:] < "8":
                     case.path_parameters[name] = known[name]
             answer = case.call(headers=dict(client.headers))
@@ -134,23 +180,23 @@ def cursor(*parts: object) -> str:
         ("/v1/exports", '{"until": "9999-12-31T23:59:59-14:00"}'),
     ],
 )
-def test_what_no_database_holds_is_refused(as_: As, path: str, body: str) -> None:
+def test_text_that_cannot_be_stored_is_refused(as_: As, path: str, body: str) -> None:
     json_body = {"Content-Type": "application/json"}
     answer = as_(Role.ADMINISTRATOR).post(path, content=body, headers=json_body)
     assert answer.status_code == 422, answer.text
 
 
-def test_cursors_that_lead_out_of_time_are_none_of_ours(as_: As) -> None:
-    for made in (
+def test_invalid_cursors_are_refused(as_: As) -> None:
+    for invalid in (
         cursor(0.5, "0001-01-01T00:00:00+14:00", "00"),
         cursor(10**300, "2026-01-01T00:00:00", "00"),
         cursor(10**350, "2026-01-01T00:00:00+00:00", "00"),
     ):
-        answer = as_(Role.REVIEWER).post("/v1/studies/search", json={"cursor": made[:500]})
+        answer = as_(Role.REVIEWER).post("/v1/studies/search", json={"cursor": invalid[:500]})
         assert answer.status_code == 400, answer.text
 
 
-def test_a_files_name_that_is_no_text_is_no_fault(as_: As) -> None:
+def test_a_file_name_in_no_encoding_is_no_server_error(as_: As) -> None:
     body = (
         b'--x\r\nContent-Disposition: form-data; name="files"; filename="\xff\xfe.png"\r\n'
         b"Content-Type: image/png\r\n\r\nnothing\r\n--x--\r\n"
@@ -160,25 +206,24 @@ def test_a_files_name_that_is_no_text_is_no_fault(as_: As) -> None:
     assert answer.status_code in (400, 415), answer.text
 
 
-def test_bodies_of_another_kind_are_refused(as_: As) -> None:
-    """Of each route that takes one, with what would be in order but for its kind."""
+def test_bodies_of_another_media_type_are_refused(as_: As) -> None:
     administrator = as_(Role.ADMINISTRATOR)
     paths = administrator.get("/v1/openapi.json").json()["paths"]
-    taken = {
+    with_body = {
         (method, path, *route["requestBody"]["content"])
         for path, methods in paths.items()
         for method, route in methods.items()
         if "requestBody" in route
     }
-    assert ("post", "/v1/readings", "multipart/form-data") in taken
-    kinds = {None, "text/plain", "application/json", "application/x-www-form-urlencoded"}
-    for method, path, wanted in taken:
-        where = re.sub(r"{\w+}", "0" * 32, path)
-        for kind in kinds - {wanted}:
+    assert ("post", "/v1/readings", "multipart/form-data") in with_body
+    media_types = {None, "text/plain", "application/json", "application/x-www-form-urlencoded"}
+    for method, path, expected in with_body:
+        url = re.sub(r"{\w+}", "0" * 32, path)
+        for media_type in media_types - {expected}:
             administrator.app.state.rate_limits = RateLimits()
-            headers = {"Content-Type": kind} if kind else {}
-            answer = administrator.request(method, where, content=b"{}", headers=headers)
-            assert answer.status_code == 415, (method, path, kind)
+            headers = {"Content-Type": media_type} if media_type else {}
+            answer = administrator.request(method, url, content=b"{}", headers=headers)
+            assert answer.status_code == 415, (method, path, media_type)
             assert answer.headers["content-type"] == "application/problem+json"
-            assert answer.headers["accept"] == wanted
-            assert wanted in answer.json()["detail"]
+            assert answer.headers["accept"] == expected
+            assert expected in answer.json()["detail"]

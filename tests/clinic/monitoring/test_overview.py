@@ -27,7 +27,7 @@ from pneumoscope.clinic.settings import Settings
 from pneumoscope.clinic.storage.tables import Image, Judgement, StoredReading, Study
 from pneumoscope.clinic.worklist.judgements import Answer, Truth
 from pneumoscope.dataset import Manifest
-from pneumoscope.evaluation.statistics.drift import Band
+from pneumoscope.evaluation.statistics.drift import ShiftSize
 from pneumoscope.reader import Bundle, Reader, find_bundle, shipped_bundles
 from pneumoscope.support.errors import ClinicError
 
@@ -118,8 +118,8 @@ def test_a_shift_of_the_exposure_is_seen_where_it_is_and_nowhere_else(
     before, after = figures(simulated, days=10, periods=2).periods
     # The shipped reference has only square images, with which no aspect can be compared.
     assert list(before.shifts) == [name for name in STATISTICS if name != "aspect"]
-    assert before.shifts["brightness"].band is not Band.LARGE
-    assert after.shifts["brightness"].band is Band.LARGE
+    assert before.shifts["brightness"].band is not ShiftSize.LARGE
+    assert after.shifts["brightness"].band is ShiftSize.LARGE
     assert after.shifts["brightness"].shares[-1] > 0.3
     adjusted = figures(simulated, days=10, periods=2).adjusted_p
     assert [name for name, p in adjusted.items() if p < 1e-6] == ["brightness"]

@@ -16,10 +16,10 @@ from pneumoscope.clinic.monitoring.periods import DateRange, Proportion
 from pneumoscope.clinic.storage.tables import Image, Judgement, StoredReading, Study
 from pneumoscope.clinic.worklist.judgements import Answer, Truth, latest_judgements, truth_of
 from pneumoscope.evaluation.statistics.verification_bias import (
-    Accuracy,
+    DiagnosticAccuracy,
     Stratum,
-    among_verified,
-    corrected,
+    accuracy_among_verified,
+    correct_verification_bias,
 )
 from pneumoscope.report.operating_point import OperatingPoint
 
@@ -71,13 +71,13 @@ class JudgedAccuracy:
     corrected
         Accuracy corrected for verification bias, if the choice of the judged patients depends on
         the probability alone; see
-        `pneumoscope.evaluation.statistics.verification_bias.corrected`.
+        `pneumoscope.evaluation.statistics.verification_bias.correct_verification_bias`.
     """
 
     patients: int
     judged: int
-    among_judged: Accuracy
-    corrected: Accuracy
+    among_judged: DiagnosticAccuracy
+    corrected: DiagnosticAccuracy
 
 
 def judged_readings(session: Session, bundle: str, site: str | None) -> list[JudgedReading]:
@@ -170,8 +170,8 @@ def judged_accuracy(
     return JudgedAccuracy(
         patients=counts.total(),
         judged=sum(stratum.verified for stratum in strata),
-        among_judged=among_verified(strata),
-        corrected=corrected(strata),
+        among_judged=accuracy_among_verified(strata),
+        corrected=correct_verification_bias(strata),
     )
 
 

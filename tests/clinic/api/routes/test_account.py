@@ -244,4 +244,4 @@ def test_what_is_wrong_with_the_key_is_for_the_log_alone(
     answer = mine.post("/v1/account/second-factor", json={"password": PASSWORD})
     assert answer.status_code == 507
     assert str(clinic.settings.data) not in answer.text
-    assert "holds no key" in caplog.text
+    assert "not a valid key" in caplog.text

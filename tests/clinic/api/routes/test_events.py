@@ -185,8 +185,8 @@ def test_all_who_listen_share_one_look_a_second(
         looked.append(len(proofs))
         return original(self, proofs)
 
-    original = listeners.Listeners._look
-    monkeypatch.setattr(listeners.Listeners, "_look", look)
+    original = listeners.Listeners._query
+    monkeypatch.setattr(listeners.Listeners, "_query", look)
     monkeypatch.setattr(listeners, "_POLL_SECONDS", LOOK_EVERY)
     headers = [of(as_(role)) for role in (Role.CLINICIAN, Role.REVIEWER)]
     streams = [listen(headers[number % 2]) for number in range(12)]
@@ -333,6 +333,6 @@ def test_a_database_that_is_lost_ends_all(
         def lost(*_: object) -> None:
             raise OperationalError("", {}, Exception())
 
-        broken.setattr(listeners, "counts", lost)
+        broken.setattr(listeners, "count_changes", lost)
         assert not stream.changes()
     assert listen(headers).changes()  # and who comes again is served again
