@@ -6,8 +6,8 @@ import sklearn.metrics
 import statsmodels.api as sm
 from matplotlib.figure import Figure
 
-from pneumoscope.evaluation.report.figures.calibration import reliability_figure
-from pneumoscope.evaluation.statistics.calibration import CLIP, assess_calibration
+from pneumoscope.evaluation.report.figures.calibration import calibration_figure
+from pneumoscope.evaluation.statistics.calibration import PROBABILITY_MARGIN, assess_calibration
 from pneumoscope.evaluation.statistics.intervals import proportion
 
 
@@ -144,7 +144,7 @@ def test_the_histogram_counts_every_image_once(table):
 def test_probabilities_of_zero_and_one_are_taken_as_almost_so(table):
     # Wrong once each way, with certainty: beyond any finite log-odds.
     certain = table([0, 0, 1, 1, 0, 1], [0.0, 1.0, 0.0, 1.0, 0.3, 0.6])
-    almost = table([0, 0, 1, 1, 0, 1], [CLIP, 1 - CLIP, CLIP, 1 - CLIP, 0.3, 0.6])
+    almost = table([0, 0, 1, 1, 0, 1], [PROBABILITY_MARGIN, 1 - PROBABILITY_MARGIN, PROBABILITY_MARGIN, 1 - PROBABILITY_MARGIN, 0.3, 0.6])
     assert np.isfinite(assess_calibration(certain).slope.value)
     got, reference = assess_calibration(certain), assess_calibration(almost)
     assert got.slope.value == pytest.approx(reference.slope.value)
@@ -178,7 +178,7 @@ def test_outputs_that_hardly_differ_have_the_slope_of_what_differs(table):
 def test_certainty_gone_wrong_everywhere_still_gives_an_intercept(table):
     # Half of those at 1e-6 are ill: the whole first step of Newton's method would be far too long.
     made = assess_calibration(table([0, 1] * 20, [0.0] * 40))
-    assert made.intercept.value == pytest.approx(np.log((1 - CLIP) / CLIP))
+    assert made.intercept.value == pytest.approx(np.log((1 - PROBABILITY_MARGIN) / PROBABILITY_MARGIN))
 
 
 @pytest.mark.parametrize("label", [0, 1])
@@ -217,7 +217,7 @@ def drawn_ticks(axis):
 
 def test_the_diagram_shows_each_bin_with_its_interval(table):
     made = assess_calibration(table([0, 1, 1, 1], [0.2, 0.2, 0.8, 0.8]), bins=2)
-    diagram, counts = reliability_figure(made, None, "calibration").axes
+    diagram, counts = calibration_figure(made, None, "calibration").axes
     points, _, (bars,) = diagram.containers[0]
     np.testing.assert_allclose(points.get_xydata(), [(0.2, 0.5), (0.8, 1.0)])
     ends = [proportion(1, 2), proportion(2, 2)]
@@ -231,7 +231,7 @@ def test_nothing_written_on_the_diagram_covers_anything_else(recalibrated, table
     labels, said = drawn(200, seed=8)
     before = assess_calibration(table(labels, sigmoid(3 * said)))
     after = assess_calibration(table([0, 1], [0.2, 0.9])) if recalibrated else None
-    figure = reliability_figure(before, after, "Calibration of the default bundle")
+    figure = calibration_figure(before, after, "Calibration of the default bundle")
     texts = written(figure)
     boxes = [text.get_window_extent() for text in texts]
     for row, box in enumerate(boxes):

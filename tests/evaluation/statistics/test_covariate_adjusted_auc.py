@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from pneumoscope.evaluation.statistics.covariate_adjusted_auc import adjusted_auc
+from pneumoscope.evaluation.statistics.covariate_adjusted_auc import covariate_adjusted_auc
 
 
 def pairs(labels: np.ndarray, said: np.ndarray) -> float:
@@ -22,12 +22,12 @@ def test_it_counts_pairs_within_strata_alone() -> None:
         [pairs(labels[strata == s], said[strata == s]) for s in range(4)],
         weights=ill * (n - ill) / (n + 1),
     )
-    assert adjusted_auc(labels, said, strata) == pytest.approx(expected)
-    assert adjusted_auc(labels, said, np.zeros(200, int)) == pytest.approx(pairs(labels, said))
+    assert covariate_adjusted_auc(labels, said, strata) == pytest.approx(expected)
+    assert covariate_adjusted_auc(labels, said, np.zeros(200, int)) == pytest.approx(pairs(labels, said))
 
 
 def test_strata_of_one_class_say_nothing() -> None:
     labels = np.int8([0, 0, 1, 1, 0, 1])
     said = np.array([0.9, 0.8, 0.1, 0.2, 0.4, 0.6])
-    assert adjusted_auc(labels, said, np.array([0, 0, 1, 1, 2, 2])) == 1
-    assert adjusted_auc(labels[:4], said[:4], np.array([0, 0, 1, 1])) is None
+    assert covariate_adjusted_auc(labels, said, np.array([0, 0, 1, 1, 2, 2])) == 1
+    assert covariate_adjusted_auc(labels[:4], said[:4], np.array([0, 0, 1, 1])) is None

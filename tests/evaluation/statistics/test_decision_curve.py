@@ -9,10 +9,10 @@ from matplotlib.figure import Figure
 from pneumoscope.evaluation.report.figures.decision_curve import decision_curve_figure
 from pneumoscope.evaluation.statistics.decision_curve import (
     decision_curve,
-    per_thousand,
-    usefulness_table,
+    consequences_per_thousand,
+    consequences_table,
 )
-from pneumoscope.evaluation.statistics.discrimination import discriminate
+from pneumoscope.evaluation.statistics.discrimination import assess_discrimination
 from pneumoscope.report.estimate import Estimate
 from pneumoscope.support.errors import PredictionsError
 
@@ -131,7 +131,7 @@ def test_many_images_take_little_time(table):
 
 def test_a_thousand_patients_are_those_counted_by_hand():
     # 150 ill, of whom four in five are found; 850 healthy, of whom 85 are called ill.
-    row = per_thousand("ours", Estimate(0.8), Estimate(0.9), prevalence=0.15)
+    row = consequences_per_thousand("ours", Estimate(0.8), Estimate(0.9), prevalence=0.15)
     figures = (row.found, row.missed, row.needless, row.followups, row.followups_avoided)
     assert [each.value for each in figures] == pytest.approx([120, 30, 85, 205, 795])
     assert {each.interval for each in figures} == {None}
@@ -141,7 +141,7 @@ def test_a_thousand_patients_are_those_counted_by_hand():
 def test_missed_and_needless_have_the_intervals_of_what_they_follow_from():
     # Of 200 ill, between 60 and 90 in 100 are found; of 800 healthy, 95 to 99 in 100 are cleared.
     found, cleared = Estimate(0.8, 0.6, 0.9), Estimate(0.98, 0.95, 0.99)
-    row = per_thousand("ours", found, cleared, prevalence=0.2)
+    row = consequences_per_thousand("ours", found, cleared, prevalence=0.2)
     for estimate, value, ends in (
         (row.found, 160, (120, 180)),
         (row.missed, 40, (20, 80)),
@@ -161,8 +161,8 @@ def test_intervals_are_those_of_the_draws(table):
     # Percentiles of what is missed and referred in each draw, counted in a loop over patients.
     labels, probabilities = rows_of(90, seed=6)
     made = table(labels, probabilities, [f"p{row // 3}" for row in range(90)])
-    point = discriminate(made, {"balanced": 0.4}, draws=1500).points[0].estimates
-    row = per_thousand("ours", point["sensitivity"], point["specificity"], prevalence=0.3)
+    point = assess_discrimination(made, {"balanced": 0.4}, draws=1500).points[0].estimates
+    row = consequences_per_thousand("ours", point["sensitivity"], point["specificity"], prevalence=0.3)
     rng, missed, referred = np.random.default_rng(8), [], []
     for _ in range(1500):
         drawn = (3 * rng.integers(0, 30, 30)[:, None] + np.arange(3)).ravel()
@@ -187,7 +187,7 @@ def test_intervals_are_those_of_the_draws(table):
 )
 def test_shares_beyond_zero_and_one_are_refused(sensitivity, specificity, prevalence, message):
     with pytest.raises(PredictionsError, match=message):
-        per_thousand("ours", Estimate(sensitivity), Estimate(specificity), prevalence)
+        consequences_per_thousand("ours", Estimate(sensitivity), Estimate(specificity), prevalence)
 
 
 def test_the_table_starts_with_everyone_and_the_rivals():
@@ -195,8 +195,8 @@ def test_the_table_starts_with_everyone_and_the_rivals():
         "screening": (Estimate(0.99, 0.9, 1.0), Estimate(0.8, 0.7, 0.9)),
         "confirm": (Estimate(0.7), Estimate(0.99)),
     }
-    rivals = {"radiologist": (387 / 390, 114 / 234)}
-    rows = usefulness_table(points, prevalence=0.625, rivals=rivals)
+    rivals = {"radiologist": (Estimate(387 / 390), Estimate(114 / 234))}
+    rows = consequences_table(points, prevalence=0.625, rivals=rivals)
     names = [row.name for row in rows]
     assert names == ["refer everyone", "radiologist", "screening", "confirm"]
     everyone, radiologist, screening, _ = rows
@@ -208,7 +208,7 @@ def test_the_table_starts_with_everyone_and_the_rivals():
     assert radiologist.followups == Estimate(pytest.approx(507 / 0.624))
     assert screening.needless.value == pytest.approx(75)
     assert screening.needless.high == pytest.approx(112.5)
-    assert [row.name for row in usefulness_table(points, 0.1)] == [names[0], *points]
+    assert [row.name for row in consequences_table(points, 0.1)] == [names[0], *points]
 
 
 def written(figure: Figure) -> list:

@@ -13,7 +13,7 @@ from pneumoscope.evaluation.statistics.delong import delong
 from pneumoscope.evaluation.statistics.discrimination import (
     PREVALENCES,
     bootstrap_metrics,
-    discriminate,
+    assess_discrimination,
 )
 from pneumoscope.report.estimate import Estimate
 from pneumoscope.report.operating_point import POINT_METRICS
@@ -78,7 +78,7 @@ def numbers(estimate: Estimate) -> tuple[float, float, float]:
 @given(rows=ROWS, threshold=st.sampled_from([0.0, 0.25, 0.3, 0.5, 1.0]))
 def test_figures_agree_with_scikit_learn(rows, threshold):
     table = make([*rows, (0, 3), (1, 5)])
-    got = discriminate(table, {"point": threshold}, draws=2)
+    got = assess_discrimination(table, {"point": threshold}, draws=2)
     labels, probabilities = table.labels, table.probabilities
     assert got.auc.value == pytest.approx(reference.roc_auc_score(labels, probabilities))
     average = reference.average_precision_score(labels, probabilities)
@@ -97,7 +97,7 @@ def test_figures_agree_with_scikit_learn(rows, threshold):
 
 def test_intervals_are_those_of_a_plain_loop_over_patients(table):
     labels, probabilities, patients = clustered(30, seed=4)
-    got = discriminate(table(labels, probabilities, patients), POINTS, draws=40, seed=6)
+    got = assess_discrimination(table(labels, probabilities, patients), POINTS, draws=40, seed=6)
     members = [np.flatnonzero(np.array(patients) == name) for name in sorted(set(patients))]
     rng, ranked, points = np.random.default_rng(6), [], {name: [] for name in POINTS}
     for _ in range(40):
@@ -127,7 +127,7 @@ def test_intervals_are_those_of_a_plain_loop_over_patients(table):
 
 def test_metrics_at_one_threshold_have_the_same_intervals(table):
     made = table(*clustered(40, seed=2))
-    got = discriminate(made, {"balanced": 0.5}, draws=300, seed=3)
+    got = assess_discrimination(made, {"balanced": 0.5}, draws=300, seed=3)
     metrics = bootstrap_metrics(made, 0.5, draws=300, seed=3)
     assert metrics.estimates == {
         **got.points[0].estimates,
@@ -142,14 +142,14 @@ def test_the_seed_decides_and_the_number_of_threads_does_not(table, monkeypatch)
     got = []
     for threads in (1, 2, 5):
         monkeypatch.setattr(bootstrap, "usable_cores", lambda threads=threads: threads)
-        got.append(discriminate(made, POINTS, draws=200, seed=1))
+        got.append(assess_discrimination(made, POINTS, draws=200, seed=1))
     assert got[0] == got[1] == got[2]
-    assert discriminate(made, POINTS, draws=200, seed=2).auc != got[0].auc
+    assert assess_discrimination(made, POINTS, draws=200, seed=2).auc != got[0].auc
 
 
 def test_chance_is_a_half_and_perfect_is_one_in_the_partial_area(table):
-    assert discriminate(table([0, 0, 1, 1], [0.5] * 4), {}).partial_auc.value == pytest.approx(0.5)
-    assert discriminate(table([0, 0, 1, 1], [0.1, 0.2, 0.3, 0.4]), {}).partial_auc.value == 1.0
+    assert assess_discrimination(table([0, 0, 1, 1], [0.5] * 4), {}).partial_auc.value == pytest.approx(0.5)
+    assert assess_discrimination(table([0, 0, 1, 1], [0.1, 0.2, 0.3, 0.4]), {}).partial_auc.value == 1.0
 
 
 def test_ppv_elsewhere_is_that_of_the_mammography_problem(table):
@@ -157,7 +157,7 @@ def test_ppv_elsewhere_is_that_of_the_mammography_problem(table):
     # (1 %) 80 % have a positive mammogram, of the others 9.6 %: PPV 7.8 %.
     labels = [1] * 10 + [0] * 125
     probabilities = [0.9] * 8 + [0.1] * 2 + [0.9] * 12 + [0.1] * 113
-    (point,) = discriminate(table(labels, probabilities), {"mammogram": 0.5}, (0.01,)).points
+    (point,) = assess_discrimination(table(labels, probabilities), {"mammogram": 0.5}, (0.01,)).points
     assert list(point.at_prevalence) == [0.01]
     ppv = point.at_prevalence[0.01]["ppv"]
     assert ppv.value == pytest.approx(0.078, abs=5e-4)
@@ -167,14 +167,14 @@ def test_ppv_elsewhere_is_that_of_the_mammography_problem(table):
 def test_at_its_own_prevalence_a_table_has_its_own_predictive_values(table):
     made = table(*clustered(40, seed=2))
     own = float(made.labels.mean())
-    (point,) = discriminate(made, {"balanced": 0.5}, (own,), draws=2).points
+    (point,) = assess_discrimination(made, {"balanced": 0.5}, (own,), draws=2).points
     for name in ("ppv", "npv"):
         assert point.at_prevalence[own][name].value == pytest.approx(point.estimates[name].value)
 
 
 def test_exact_intervals_are_those_of_statsmodels(table):
     made = table(*clustered(40, seed=2))
-    for point in discriminate(made, POINTS, draws=2).points:
+    for point in assess_discrimination(made, POINTS, draws=2).points:
         (tn, fp), (fn, tp) = point.confusion
         wanted = {
             "sensitivity": (tp, tp + fn),
@@ -192,10 +192,10 @@ def test_exact_intervals_are_those_of_statsmodels(table):
 @pytest.mark.filterwarnings("error")
 def test_an_infinite_likelihood_ratio_has_no_value(table):
     made = table([0, 0, 1, 1], [0.1, 0.2, 0.3, 0.9])
-    (point,) = discriminate(made, {"confirm": 0.5}, draws=200).points
+    (point,) = assess_discrimination(made, {"confirm": 0.5}, draws=200).points
     assert point.estimates["lr_positive"] == Estimate(None)
     assert point.estimates["lr_negative"].value == 0.5
-    (point,) = discriminate(made, {"all": 0.0}, draws=200).points
+    (point,) = assess_discrimination(made, {"all": 0.0}, draws=200).points
     assert point.estimates["lr_positive"] == Estimate(1.0)
     assert point.estimates["lr_negative"] == Estimate(None)  # nobody is cleared: 0 / 0
 
@@ -204,14 +204,14 @@ def test_an_infinite_likelihood_ratio_has_no_value(table):
 def test_an_interval_with_an_infinite_end_is_none(table):
     # One false positive of 30: a third of the draws has none, and an infinite ratio.
     made = table([0] * 30 + [1] * 30, [0.1] * 29 + [0.9] * 16 + [0.2] * 15)
-    figure = discriminate(made, {"point": 0.5}, draws=300).points[0].estimates["lr_positive"]
+    figure = assess_discrimination(made, {"point": 0.5}, draws=300).points[0].estimates["lr_positive"]
     assert figure == Estimate(pytest.approx((15 / 30) / (1 / 30)))
 
 
 @pytest.mark.filterwarnings("error")
 @pytest.mark.parametrize("label", [0, 1])
 def test_with_one_class_what_needs_the_other_is_undefined(table, label):
-    got = discriminate(table([label] * 3, [0.1, 0.6, 0.7]), {"point": 0.5}, draws=50)
+    got = assess_discrimination(table([label] * 3, [0.1, 0.6, 0.7]), {"point": 0.5}, draws=50)
     assert (got.auc, got.auc_delong, got.partial_auc) == (Estimate(None),) * 3
     known = got.average_precision.value
     assert known == (1.0 if label else None)
@@ -226,7 +226,7 @@ def test_with_one_class_what_needs_the_other_is_undefined(table, label):
 
 
 def test_one_patient_says_nothing_about_others(table):
-    got = discriminate(table([0, 1, 1], [0.1, 0.4, 0.9], ["p"] * 3), {"point": 0.5}, draws=50)
+    got = assess_discrimination(table([0, 1, 1], [0.1, 0.4, 0.9], ["p"] * 3), {"point": 0.5}, draws=50)
     assert got.auc == Estimate(1.0)
     assert got.points[0].estimates["sensitivity"] == Estimate(0.5)
     assert set(got.points[0].at_prevalence) == set(PREVALENCES)
@@ -235,7 +235,7 @@ def test_one_patient_says_nothing_about_others(table):
 @pytest.mark.parametrize("prevalence", [5, -0.1, float("nan")])
 def test_a_prevalence_in_percent_is_refused(table, prevalence):
     with pytest.raises(PredictionsError, match=r"not a share between 0 and 1; write 5 % as 0\.05"):
-        discriminate(table([0, 1], [0.1, 0.9]), {}, (prevalence,))
+        assess_discrimination(table([0, 1], [0.1, 0.9]), {}, (prevalence,))
 
 
 def test_progress_is_shown_only_where_it_takes_long(table, monkeypatch):
@@ -247,17 +247,17 @@ def test_progress_is_shown_only_where_it_takes_long(table, monkeypatch):
 
     monkeypatch.setattr(bootstrap, "track", watched)
     made = table(*clustered(10, seed=1))
-    discriminate(made, {}, draws=7)
+    assess_discrimination(made, {}, draws=7)
     assert shown == []
     monkeypatch.setattr(bootstrap, "_MIN_TRACKED", 7 * len(made.files))
-    discriminate(made, {}, draws=7)
+    assess_discrimination(made, {}, draws=7)
     assert shown == [("Resampling", 7)]
 
 
 def test_a_handful_without_error_is_not_called_certain(table):
     labels, said = [1] * 16 + [0] * 8, [0.9] * 16 + [0.1] * 8
     patients = [f"p{row // 2}" for row in range(24)]
-    got = discriminate(table(labels, said, patients), {"balanced": 0.5}, prevalences=[0.1])
+    got = assess_discrimination(table(labels, said, patients), {"balanced": 0.5}, prevalences=[0.1])
     (point,) = got.points
     # Eight patients with pneumonia and four without: their images say no more than they do.
     ill, healthy = (proportion_confint(n, n, method="wilson")[0] for n in (8, 4))

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from scipy.stats import entropy, norm
 
-from pneumoscope.evaluation.statistics.drift import LEAST, Band, ks_test, stability_index
+from pneumoscope.evaluation.statistics.drift import MIN_PATIENTS, ShiftSize, ks_test, population_stability_index
 
 RNG = np.random.default_rng(0)
 REFERENCE = RNG.normal(size=568)
@@ -14,7 +14,7 @@ def test_the_index_is_the_relative_entropy_one_way_plus_the_other() -> None:
     for _ in range(20):
         found, expected = RNG.integers(0, 40, 10), RNG.integers(1, 90, 10)
         p, q = found + 0.5, expected + 0.5  # entropy() makes them sum to 1
-        assert stability_index(found, expected) == pytest.approx(entropy(p, q) + entropy(q, p))
+        assert population_stability_index(found, expected) == pytest.approx(entropy(p, q) + entropy(q, p))
 
 
 def test_the_distance_is_the_largest_between_the_distribution_functions() -> None:
@@ -37,9 +37,9 @@ def test_shares_are_those_between_the_references_tenths() -> None:
 
 
 @pytest.mark.parametrize(
-    ("by", "band"), [(0.0, Band.SMALL), (0.4, Band.MODERATE), (0.8, Band.LARGE)]
+    ("by", "band"), [(0.0, ShiftSize.SMALL), (0.4, ShiftSize.MODERATE), (0.8, ShiftSize.LARGE)]
 )
-def test_the_bands_of_a_shift_of_a_normal_distribution(by: float, band: Band) -> None:
+def test_the_bands_of_a_shift_of_a_normal_distribution(by: float, band: ShiftSize) -> None:
     edges = norm.ppf(np.arange(1, 10) / 10)
     shares = np.diff(norm.cdf(edges - by), prepend=0, append=1)
     index = entropy(shares, np.full(10, 0.1)) + entropy(np.full(10, 0.1), shares)
@@ -74,7 +74,7 @@ def test_equal_values_make_the_test_cautious() -> None:
 
 
 def test_of_too_few_and_of_one_value_nothing_is_said() -> None:
-    enough = RNG.normal(size=LEAST)
+    enough = RNG.normal(size=MIN_PATIENTS)
     assert ks_test(enough, REFERENCE) is not None
     assert ks_test(enough[1:], REFERENCE) is None
     assert ks_test(REFERENCE, enough[1:]) is None

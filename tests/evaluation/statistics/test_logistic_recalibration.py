@@ -8,7 +8,7 @@ from sklearn.linear_model import LogisticRegression
 from pneumoscope.evaluation.statistics.calibration import assess_calibration
 from pneumoscope.evaluation.statistics.logistic_recalibration import (
     LogisticRecalibration,
-    cross_fitted,
+    cross_fit_recalibration,
     fit_logistic,
     fit_recalibration,
 )
@@ -97,11 +97,11 @@ def test_a_model_that_says_the_same_of_all_is_refused():
 def test_no_image_is_recalibrated_by_its_own_patient():
     log_odds, labels = drawn(60, 0.5, 1)
     patients = [f"p{row // 3}" for row in range(60)]
-    before = cross_fitted(log_odds, labels, patients)
+    before = cross_fit_recalibration(log_odds, labels, patients)
     for patient in ("p0", "p7", "p19"):
         own = np.array([name == patient for name in patients])
         # The other labels of a patient do not matter to it, and do matter to others.
-        changed = cross_fitted(log_odds, labels ^ _one_flip(labels, own), patients)
+        changed = cross_fit_recalibration(log_odds, labels ^ _one_flip(labels, own), patients)
         np.testing.assert_array_equal(changed[own], before[own])
         assert not np.array_equal(changed, before)
 
@@ -121,12 +121,12 @@ def test_each_fold_is_fitted_on_the_patients_of_the_others():
     log_odds, labels = drawn(30, 0.5, 1)
     patients = [f"p{row // 2:02}" for row in range(30)]
     # As many folds as patients: leave one patient out.
-    got = cross_fitted(log_odds, labels, patients, folds=15)
+    got = cross_fit_recalibration(log_odds, labels, patients, folds=15)
     for patient in range(15):
         own = np.arange(30) // 2 == patient
         fitted = fit_recalibration(log_odds[~own], labels[~own])
         np.testing.assert_allclose(got[own], fitted.apply(log_odds[own]))
-    np.testing.assert_array_equal(got, cross_fitted(log_odds, labels, patients, folds=40))
+    np.testing.assert_array_equal(got, cross_fit_recalibration(log_odds, labels, patients, folds=40))
 
 
 def test_the_few_ill_are_dealt_out_evenly():
@@ -134,20 +134,20 @@ def test_the_few_ill_are_dealt_out_evenly():
     log_odds, labels = drawn(50, 1, 0)
     labels = (np.arange(50) % 25 == 3).astype(np.int8)
     for seed in range(40):
-        assert np.all(np.isfinite(cross_fitted(log_odds, labels, [*map(str, range(50))], 2, seed)))
+        assert np.all(np.isfinite(cross_fit_recalibration(log_odds, labels, [*map(str, range(50))], 2, seed)))
 
 
 def test_one_ill_patient_is_refused():
     with pytest.raises(PredictionsError, match="more than one patient"):
-        cross_fitted(np.arange(6.0), np.array([0, 0, 0, 0, 1, 1]), ("a", "b", "c", "d", "e", "e"))
+        cross_fit_recalibration(np.arange(6.0), np.array([0, 0, 0, 0, 1, 1]), ("a", "b", "c", "d", "e", "e"))
 
 
 def test_the_seed_decides():
     log_odds, labels = drawn(60, 0.5, 1)
     patients = [*map(str, range(60))]
-    one = cross_fitted(log_odds, labels, patients, seed=1)
-    np.testing.assert_array_equal(one, cross_fitted(log_odds, labels, patients, seed=1))
-    assert not np.array_equal(one, cross_fitted(log_odds, labels, patients, seed=2))
+    one = cross_fit_recalibration(log_odds, labels, patients, seed=1)
+    np.testing.assert_array_equal(one, cross_fit_recalibration(log_odds, labels, patients, seed=1))
+    assert not np.array_equal(one, cross_fit_recalibration(log_odds, labels, patients, seed=2))
 
 
 def test_held_out_probabilities_are_calibrated_without_flattering_themselves(table):
@@ -156,11 +156,11 @@ def test_held_out_probabilities_are_calibrated_without_flattering_themselves(tab
     for seed in range(60):
         log_odds, labels = drawn(60, 0.5, 1, seed)
         patients = [*map(str, range(60))]
-        held_out = table(labels, cross_fitted(log_odds, labels, patients))
+        held_out = table(labels, cross_fit_recalibration(log_odds, labels, patients))
         own = table(labels, fit_recalibration(log_odds, labels).apply(log_odds))
         slopes.append([assess_calibration(made).slope.value for made in (held_out, own)])
     honest, flattering = np.mean(slopes, axis=0)
     assert honest < 0.9 < 1 < flattering
     log_odds, labels = drawn(4000, 0.5, 1)
-    many = cross_fitted(log_odds, labels, [*map(str, range(4000))])
+    many = cross_fit_recalibration(log_odds, labels, [*map(str, range(4000))])
     assert assess_calibration(table(labels, many)).slope.value == pytest.approx(1, abs=0.02)

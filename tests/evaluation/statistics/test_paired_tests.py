@@ -9,8 +9,8 @@ from statsmodels.stats.multitest import multipletests
 from pneumoscope.evaluation.report.figures.forest_plot import forest_figure
 from pneumoscope.evaluation.statistics.delong import compare_aucs
 from pneumoscope.evaluation.statistics.paired_tests import (
-    McNemar,
-    aligned,
+    McNemarTest,
+    align_predictions,
     compare_pairs,
     holm,
     mcnemar,
@@ -42,7 +42,7 @@ def test_mcnemar_by_hand():
 
 
 def test_models_that_are_right_together_do_not_differ():
-    assert mcnemar(*calls(8, 0, 0, 2)) == McNemar(8, 0, 0, 2, 1.0)
+    assert mcnemar(*calls(8, 0, 0, 2)) == McNemarTest(8, 0, 0, 2, 1.0)
 
 
 def test_calls_of_other_images_are_refused():
@@ -105,7 +105,7 @@ def test_calls_are_made_at_each_models_own_threshold(table):
     careful = table(labels, [0.1, 0.3, 0.25, 0.4])
     (pair,) = compare_pairs({"own": (careful, 0.2), "half": (careful, 0.5)})
     # At 0.2 one healthy image is called ill; at 0.5 both ill ones are missed.
-    assert pair.calls == McNemar(1, 2, 1, 0, 1.0)
+    assert pair.calls == McNemarTest(1, 2, 1, 0, 1.0)
 
 
 def test_a_pair_without_a_p_still_counts_as_one(table):
@@ -136,7 +136,7 @@ def test_the_order_of_the_rows_does_not_matter(models):
         (
             [0, 1, 1, 1, 0],
             ["a", "b", "c", "d", "e"],
-            "e: it is among the predictions of theirs, but not of ours; have both",
+            "e: it is among the predictions of theirs, but not of ours; evaluate both",
         ),
         ([0, 0, 1, 1], ["a", "c", "b", "d"], "c: PNEUMONIA in .* ours, but NORMAL in .* theirs"),
         ([0, 1, 1, 1], ["a", "b", "c", "b"], "b: it is twice in the predictions of theirs"),
@@ -146,13 +146,13 @@ def test_other_images_and_labels_are_refused_by_name(labels, files, message, tab
     ours = table([0, 1, 1, 1], [0.1, 0.2, 0.3, 0.4], files=["a", "b", "c", "d"])
     theirs = table(labels, [0.5] * len(labels), files=files)
     with pytest.raises(PredictionsError, match=message):
-        aligned({"ours": ours, "theirs": theirs})
+        align_predictions({"ours": ours, "theirs": theirs})
 
 
 def test_files_given_twice_are_refused_in_the_first_table_too(table):
     twice = table([0, 1], [0.1, 0.2], files=["a", "a"])
     with pytest.raises(PredictionsError, match="a: it is twice in the predictions of ours"):
-        aligned({"ours": twice, "theirs": table([0], [0.1], files=["a"])})
+        align_predictions({"ours": twice, "theirs": table([0], [0.1], files=["a"])})
 
 
 def test_one_model_or_none_has_no_pairs(models):

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from sklearn.linear_model import LogisticRegression
 
-from pneumoscope.evaluation.statistics.temperature_scaling import calibrate, fit_temperature
+from pneumoscope.evaluation.statistics.temperature_scaling import apply_temperature, fit_temperature
 
 
 @pytest.mark.parametrize("truth", [0.4, 1.0, 3.5])
@@ -30,5 +30,5 @@ def test_without_a_minimum_it_stops_at_a_limit(sign: int, limit: float) -> None:
 
 def test_extreme_logits_neither_overflow_nor_change_order() -> None:
     with np.errstate(all="raise"):
-        probabilities = calibrate(np.array([-1e4, -2.0, 0.0, 2.0, 1e4]), 0.5)
+        probabilities = apply_temperature(np.array([-1e4, -2.0, 0.0, 2.0, 1e4]), 0.5)
     np.testing.assert_allclose(probabilities, [0, 1 / (1 + np.e**4), 0.5, 1 / (1 + np.e**-4), 1])

@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from pneumoscope.evaluation.statistics.verification_bias import Stratum, among_verified, corrected
+from pneumoscope.evaluation.statistics.verification_bias import Stratum, accuracy_among_verified, correct_verification_bias
 
 # Hepatic scintigraphy, Drum and Christacopoulos, J Nucl Med 13:908-915, 1972: the worked example
 # of Begg and Greenes and of those after them, who give 0.836 and 0.738, and 0.895 and 0.628 of the
@@ -13,7 +13,7 @@ LIVER = (
 
 
 def test_the_published_example() -> None:
-    naive, found = among_verified(LIVER), corrected(LIVER)
+    naive, found = accuracy_among_verified(LIVER), correct_verification_bias(LIVER)
     assert naive.sensitivity.value == pytest.approx(0.895, abs=0.0005)
     assert naive.specificity.value == pytest.approx(0.628, abs=0.0005)
     assert found.sensitivity.value == pytest.approx(0.836, abs=0.0005)
@@ -28,14 +28,14 @@ def test_the_interval_of_the_example_is_that_of_the_delta_method() -> None:
     logit = np.log(n * p / (m * q))
     variance = (n + m) / (n * m) + (1 - p) / (p * called.verified) + (1 - q) / (q * other.verified)
     ends = [1 / (1 + np.exp(-(logit + side * 1.96 * np.sqrt(variance)))) for side in (-1, 1)]
-    interval = corrected(LIVER).sensitivity.interval
+    interval = correct_verification_bias(LIVER).sensitivity.interval
     assert interval is not None
     assert interval == pytest.approx(ends, abs=0.01)
 
 
 def test_where_all_are_verified_nothing_is_to_be_corrected() -> None:
     whole = [Stratum(True, 90, 12, 0), Stratum(False, 10, 88, 0)]
-    found, naive = corrected(whole), among_verified(whole)
+    found, naive = correct_verification_bias(whole), accuracy_among_verified(whole)
     assert found.sensitivity.value == pytest.approx(naive.sensitivity.value)
     assert found.specificity.value == pytest.approx(naive.specificity.value)
 
@@ -43,20 +43,20 @@ def test_where_all_are_verified_nothing_is_to_be_corrected() -> None:
 def test_more_strata_see_what_two_do_not() -> None:
     # Truly: 100 of 100, 40 of 100 and 0 of 100 ill; the doubtful were verified most.
     strata = [Stratum(True, 50, 0, 50), Stratum(False, 40, 60, 0), Stratum(False, 0, 20, 80)]
-    assert corrected(strata).sensitivity.value == pytest.approx(100 / 140)
+    assert correct_verification_bias(strata).sensitivity.value == pytest.approx(100 / 140)
     coarse = [strata[0], Stratum(False, 40, 80, 80)]
-    assert corrected(coarse).sensitivity.value == pytest.approx(100 / (100 + 200 / 3))
+    assert correct_verification_bias(coarse).sensitivity.value == pytest.approx(100 / (100 + 200 / 3))
 
 
 def test_strata_without_a_verified_patient_go_with_those_called_alike() -> None:
     apart = [Stratum(True, 8, 2, 5), Stratum(True, 0, 0, 5), Stratum(False, 1, 9, 10)]
     together = [Stratum(True, 8, 2, 10), Stratum(False, 1, 9, 10)]
-    assert corrected(apart) == corrected(together)
-    assert corrected([*together, Stratum(False, 0, 0, 0)]) == corrected(together)
+    assert correct_verification_bias(apart) == correct_verification_bias(together)
+    assert correct_verification_bias([*together, Stratum(False, 0, 0, 0)]) == correct_verification_bias(together)
 
 
 def test_that_nobody_was_missed_among_a_few_is_no_certainty() -> None:
-    found = corrected([Stratum(True, 80, 20, 0), Stratum(False, 0, 20, 480)]).sensitivity
+    found = correct_verification_bias([Stratum(True, 80, 20, 0), Stratum(False, 0, 20, 480)]).sensitivity
     assert found.value == 1.0
     assert found.interval is not None
     # Up to 3 in 20 may be ill (the rule of three): 75 of 500 missed beside 80 found.
@@ -74,12 +74,12 @@ def test_that_nobody_was_missed_among_a_few_is_no_certainty() -> None:
     ],
 )
 def test_where_one_side_is_unknown_so_is_the_accuracy(strata: list[Stratum]) -> None:
-    assert corrected(strata).sensitivity.value is None
-    assert corrected(strata).specificity.value is None
+    assert correct_verification_bias(strata).sensitivity.value is None
+    assert correct_verification_bias(strata).specificity.value is None
 
 
 def test_nobody_ill_has_no_sensitivity() -> None:
-    found = corrected([Stratum(True, 0, 5, 1), Stratum(False, 0, 9, 1)])
+    found = correct_verification_bias([Stratum(True, 0, 5, 1), Stratum(False, 0, 9, 1)])
     assert found.sensitivity.value is None
     assert found.specificity.value == pytest.approx(0.625)
 
@@ -100,7 +100,7 @@ def test_intervals_hold_the_truth_as_often_as_they_say() -> None:
             )
             for side in (True, False)
         ]
-        interval = corrected(strata).sensitivity.interval
+        interval = correct_verification_bias(strata).sensitivity.interval
         assert interval is not None
         held += interval[0] <= 0.95 <= interval[1]
     assert held >= 275  # of 300; of 95 % intervals 285 are expected, give or take 4

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from pneumoscope.evaluation.predictions import Floats
 from pneumoscope.report.estimate import Estimate
 from pneumoscope.support.host import usable_cores
-from pneumoscope.support.parallel import in_order
+from pneumoscope.support.parallel import map_in_order
 from pneumoscope.support.terminal import track
 
 Number = TypeVar("Number", np.float64, np.int32)
@@ -96,7 +96,7 @@ def resample(
     if patients > 1:
         times = patient_draws(patients, draws, np.random.default_rng(seed))
         threads = usable_cores()
-        rows = in_order(statistic, times, threads, ahead=4 * threads)
+        rows = map_in_order(statistic, times, threads, ahead=4 * threads)
         if draws * len(patient) >= _MIN_TRACKED:
             rows = track(rows, "Resampling", draws)
     return np.stack([statistic(np.ones(patients, np.int32)), *rows])

@@ -1,4 +1,4 @@
-"""Do probabilities mean what they say: slope, intercept, bins and the parts of the Brier score."""
+"""Calibration: slope, intercept, expected calibration error and decomposed Brier score."""
 
 from dataclasses import dataclass
 
@@ -8,30 +8,30 @@ from numpy.typing import NDArray
 from pneumoscope.evaluation.predictions import Floats, Predictions
 from pneumoscope.evaluation.statistics.intervals import Z, proportion
 from pneumoscope.evaluation.statistics.logistic_recalibration import fit_logistic
-from pneumoscope.evaluation.statistics.temperature_scaling import calibrate, log_odds
+from pneumoscope.evaluation.statistics.temperature_scaling import apply_temperature, log_odds
 from pneumoscope.report.estimate import Estimate
 
-CLIP = 1e-6
-"""Probabilities nearer to 0 or 1 are taken to lie this far away for slope and intercept."""
+PROBABILITY_MARGIN = 1e-6
+"""Least distance of probabilities from 0 and 1 in slope and intercept; nearer ones are clipped."""
 
-HISTOGRAM_STEPS = 20
-"""Steps from 0 to 1 in which probabilities are counted for the histogram."""
+HISTOGRAM_BINS = 20
+"""Number of equal bins from 0 to 1 in the histogram of probabilities."""
 
 
 @dataclass(frozen=True, slots=True)
-class Bin:
+class CalibrationBin:
     """Images of similar probability.
 
     Parameters
     ----------
     low, high
-        Smallest and largest probability among them.
+        Smallest and largest probability in the bin.
     n
         Number of images.
     predicted
-        Their mean probability.
+        Mean probability.
     observed
-        Their share with PNEUMONIA, with Wilson's interval, each image counted as a patient.
+        Share with PNEUMONIA, with Wilson's interval, each image counted as a patient of its own.
     """
 
     low: float
@@ -43,7 +43,7 @@ class Bin:
 
 @dataclass(frozen=True, slots=True)
 class CalibrationAssessment:
-    """How well probabilities are calibrated.
+    """Calibration of a table of predictions.
 
     The Brier score is ``reliability - resolution + uncertainty + within_bins``, exactly.
 
@@ -52,28 +52,28 @@ class CalibrationAssessment:
     n
         Number of images.
     slope
-        Of the labels on the log-odds in a logistic regression; 1 is ideal, less means that
-        probabilities are too extreme.
+        Calibration slope: coefficient of the log-odds in a logistic regression of the labels; 1 is
+        ideal, less means that probabilities are too extreme.
     intercept
-        Calibration in the large: of the same regression with the slope fixed at 1; 0 is ideal,
-        less means that probabilities are too high.
+        Calibration in the large: intercept of the same regression with the slope fixed at 1; 0 is
+        ideal, less means that probabilities are too high.
     ece
         Expected calibration error: mean over images of ``|predicted - observed|`` of their bins.
     brier
-        Mean squared difference between probability and label; 0 is perfect.
+        Brier score: mean squared difference between probability and label; 0 is perfect.
     reliability
-        Mean square of ``predicted - observed`` of the bins; 0 is ideal.
+        Mean square of ``predicted - observed`` over the bins; 0 is ideal.
     resolution
-        Mean square of ``observed`` minus the share with PNEUMONIA overall; the more the better.
+        Mean square of ``observed`` minus the prevalence over the bins; the larger the better.
     uncertainty
-        The Brier score of that share given as probability to all.
+        Brier score of predicting the prevalence for all images.
     within_bins
-        What the bins cannot see: the variance of probabilities within them less twice their
-        covariance with the labels there.
+        Variance of probabilities within the bins minus twice their covariance with the labels
+        there, which the bins do not show.
     bins
-        From the lowest probability up.
+        Bins from the lowest probability up.
     histogram
-        Number of images in each of `HISTOGRAM_STEPS` equal steps of probability from 0 to 1.
+        Number of images in each of `HISTOGRAM_BINS` equal bins of probability from 0 to 1.
     """
 
     n: int
@@ -85,24 +85,25 @@ class CalibrationAssessment:
     resolution: float
     uncertainty: float
     within_bins: float
-    bins: tuple[Bin, ...]
+    bins: tuple[CalibrationBin, ...]
     histogram: tuple[int, ...]
 
 
 def assess_calibration(predictions: Predictions, bins: int = 10) -> CalibrationAssessment:
-    """Return how well the probabilities of ``predictions`` are calibrated.
+    """Return the calibration of predictions.
 
-    Slope and intercept are those of Cox [1]_; probabilities nearer than `CLIP` to 0 or 1 are
-    clipped before their log-odds are taken, lest one of them decide alone. Their intervals and that
-    of the Brier score are normal ones, with the cluster-robust variance by patient. The Brier score
-    is parted as Murphy did [2]_, with the two parts within bins that he left out [3]_.
+    Slope and intercept are those of Cox [1]_; probabilities nearer than `PROBABILITY_MARGIN` to 0
+    or 1 are clipped before their log-odds are taken, lest a single one dominate. Their intervals
+    and that of the Brier score are normal, with the cluster-robust variance by patient. The Brier
+    score is decomposed as by Murphy [2]_, with the two components within bins that he left out
+    [3]_.
 
     Parameters
     ----------
     predictions
-        The table to judge.
+        Table to evaluate.
     bins
-        At most this many, of equal numbers of images; images of one probability stay together.
+        Largest number of bins, of equal numbers of images; images of one probability stay together.
 
     Returns
     -------
@@ -127,49 +128,52 @@ def assess_calibration(predictions: Predictions, bins: int = 10) -> CalibrationA
     ...     probabilities=np.array([0.2, 0.2, 0.8, 0.8]),
     ...     patients=("a", "b", "c", "d"),
     ... )
-    >>> found = assess_calibration(table)
-    >>> round(found.ece, 3), round(found.brier.value, 3), str(found.bins[0].observed)
-    (0.3, 0.34, '0.500 (0.095 to 0.905)')
+    >>> calibration = assess_calibration(table)
+    >>> round(calibration.ece, 3), round(calibration.brier.value, 3)
+    (0.3, 0.34)
+    >>> str(calibration.bins[0].observed)
+    '0.500 (0.095 to 0.905)'
     """
     labels, probabilities = predictions.labels.astype(np.float64), predictions.probabilities
     patient = predictions.patient_numbers()
-    said = log_odds(np.clip(probabilities, CLIP, 1 - CLIP))
-    place = _places(probabilities, bins)
+    margin = PROBABILITY_MARGIN
+    clipped_log_odds = log_odds(np.clip(probabilities, margin, 1 - margin))
+    bin_of_image = _assign_bins(probabilities, bins)
     made = tuple(
-        _bin(probabilities[place == number], labels[place == number])
-        for number in range(place.max() + 1)
+        _bin(probabilities[bin_of_image == number], labels[bin_of_image == number])
+        for number in range(bin_of_image.max() + 1)
     )
     predicted = np.array([part.predicted for part in made])
     observed = np.array([part.observed.value for part in made])
     share = np.array([part.n for part in made]) / len(labels)
-    spread, scatter = probabilities - predicted[place], labels - observed[place]
-    overall = float(labels.mean())
+    spread, scatter = probabilities - predicted[bin_of_image], labels - observed[bin_of_image]
+    prevalence = float(labels.mean())
     return CalibrationAssessment(
         n=len(labels),
-        slope=_slope(said, labels, patient),
-        intercept=_intercept(said, labels, patient),
+        slope=_slope(clipped_log_odds, labels, patient),
+        intercept=_intercept(clipped_log_odds, labels, patient),
         ece=float(share @ np.abs(predicted - observed)),
         brier=_brier(probabilities, labels, patient),
         reliability=float(share @ (predicted - observed) ** 2),
-        resolution=float(share @ (observed - overall) ** 2),
-        uncertainty=overall * (1 - overall),
+        resolution=float(share @ (observed - prevalence) ** 2),
+        uncertainty=prevalence * (1 - prevalence),
         within_bins=float(np.mean(spread**2 - 2 * spread * scatter)),
         bins=made,
-        histogram=tuple(np.histogram(probabilities, HISTOGRAM_STEPS, (0, 1))[0].tolist()),
+        histogram=tuple(np.histogram(probabilities, HISTOGRAM_BINS, (0, 1))[0].tolist()),
     )
 
 
-def _places(probabilities: Floats, bins: int) -> NDArray[np.intp]:
+def _assign_bins(probabilities: Floats, bins: int) -> NDArray[np.intp]:
     """Return the number of each image's bin, from 0 without gaps."""
     _, group, counts = np.unique(probabilities, return_inverse=True, return_counts=True)
-    # Images of one probability go together where the middle one of them belongs.
+    # Images of one probability go together to the bin of the middle one of them.
     middle = np.cumsum(counts) - counts / 2
-    places = middle[group] * bins // len(probabilities)
-    return np.unique(places, return_inverse=True)[1]
+    numbers = middle[group] * bins // len(probabilities)
+    return np.unique(numbers, return_inverse=True)[1]
 
 
-def _bin(probabilities: Floats, labels: Floats) -> Bin:
-    return Bin(
+def _bin(probabilities: Floats, labels: Floats) -> CalibrationBin:
+    return CalibrationBin(
         low=float(probabilities.min()),
         high=float(probabilities.max()),
         n=len(labels),
@@ -178,25 +182,26 @@ def _bin(probabilities: Floats, labels: Floats) -> Bin:
     )
 
 
-def _slope(said: Floats, labels: Floats, patient: NDArray[np.intp]) -> Estimate:
-    healthy, ill = said[labels == 0], said[labels == 1]
+def _slope(log_odds: Floats, labels: Floats, patient: NDArray[np.intp]) -> Estimate:
+    healthy, ill = log_odds[labels == 0], log_odds[labels == 1]
     if not len(healthy) or not len(ill):
         return Estimate(None)
-    # Separated classes, or log-odds all the same: the likelihood has no maximum.
+    # Separated classes, or equal log-odds: the likelihood has no maximum.
     if healthy.max() <= ill.min() or ill.max() <= healthy.min():
         return Estimate(None)
-    design = np.stack([np.ones(len(labels)), said - said.mean()], axis=1)
-    return _last(design, fit_logistic(design, labels), labels, 0.0, patient)
+    design = np.stack([np.ones(len(labels)), log_odds - log_odds.mean()], axis=1)
+    return _last_coefficient(design, fit_logistic(design, labels), labels, 0.0, patient)
 
 
-def _intercept(said: Floats, labels: Floats, patient: NDArray[np.intp]) -> Estimate:
+def _intercept(log_odds: Floats, labels: Floats, patient: NDArray[np.intp]) -> Estimate:
     if len(set(labels.tolist())) < 2:
         return Estimate(None)
     design = np.ones((len(labels), 1))
-    return _last(design, fit_logistic(design, labels, said), labels, said, patient)
+    coefficients = fit_logistic(design, labels, log_odds)
+    return _last_coefficient(design, coefficients, labels, log_odds, patient)
 
 
-def _last(
+def _last_coefficient(
     design: Floats,
     coefficients: Floats,
     labels: Floats,
@@ -204,25 +209,25 @@ def _last(
     patient: NDArray[np.intp],
 ) -> Estimate:
     """Return the last coefficient of a logistic regression with its cluster-robust interval."""
-    fitted = calibrate(design @ coefficients + offset, 1.0)
+    fitted = apply_temperature(design @ coefficients + offset, 1.0)
     bread = np.linalg.inv((design.T * (fitted * (1 - fitted))) @ design)
     influences = (design * (labels - fitted)[:, None]) @ bread[-1]
-    return _clustered(float(coefficients[-1]), influences, patient, design.shape[1])
+    return _cluster_robust(float(coefficients[-1]), influences, patient, design.shape[1])
 
 
 def _brier(probabilities: Floats, labels: Floats, patient: NDArray[np.intp]) -> Estimate:
     squares = (probabilities - labels) ** 2
     brier = float(squares.mean())
-    estimate = _clustered(brier, (squares - brier) / len(squares), patient, 1)
+    estimate = _cluster_robust(brier, (squares - brier) / len(squares), patient, 1)
     if estimate.low is None or estimate.high is None:
         return estimate
     return Estimate(brier, max(0.0, estimate.low), min(1.0, estimate.high))
 
 
-def _clustered(
+def _cluster_robust(
     value: float, influences: Floats, patient: NDArray[np.intp], coefficients: int
 ) -> Estimate:
-    """Return a figure with its normal interval from each image's influence on it."""
+    """Return a value with its normal interval from each image's influence on it."""
     patients, n = int(patient.max()) + 1, len(patient)
     if patients == 1 or n <= coefficients:
         return Estimate(value)

@@ -1,4 +1,4 @@
-"""The AUC among images alike in something that is not the disease."""
+"""Covariate-adjusted area under the ROC curve: the AUC among images of the same stratum."""
 
 import numpy as np
 from numpy.typing import NDArray
@@ -7,24 +7,24 @@ from pneumoscope.evaluation.predictions import Floats
 from pneumoscope.evaluation.statistics.roc import roc_auc
 
 
-def adjusted_auc(
+def covariate_adjusted_auc(
     labels: NDArray[np.int8], probabilities: Floats, strata: NDArray[np.integer]
 ) -> float | None:
-    """Return the chance that an ill image gets the higher probability than a normal one like it.
+    """Return the AUC adjusted for a covariate, such as the scanner.
 
-    Alike are images of one stratum, such as those of one machine: a network that reads the machine
-    instead of the lungs gains nothing by it. It is the mean of the strata's AUCs, weighed as van
-    Elteren weighs strata of ranks [1]_, so that one with few images of a class counts for little.
-    What else a stratum may be, see [2]_.
+    It is the probability that an ill image gets the higher probability than a normal one of the
+    same stratum: a network that recognises the scanner instead of the disease gains nothing. The
+    AUCs of the strata are averaged with van Elteren's weights for strata of ranks [1]_, so that a
+    stratum with few images of a class counts little. For other covariates see [2]_.
 
     Parameters
     ----------
     labels
-        Shape (n,), PNEUMONIA = 1.
+        Labels, PNEUMONIA = 1, shape (n,).
     probabilities
-        Shape (n,).
+        Probabilities of PNEUMONIA, shape (n,).
     strata
-        Shape (n,): which stratum each image belongs to. Those of one class alone are left out.
+        Number of each image's stratum, shape (n,). Strata of one class only are left out.
 
     Returns
     -------
@@ -40,20 +40,20 @@ def adjusted_auc(
 
     Examples
     --------
-    A reader of the machine alone: all images of the second are called ill.
+    A model that recognises the scanner alone, and calls all images of the second one ill:
 
-    >>> labels, machine = np.int8([0, 0, 0, 1, 0, 1, 1, 1]), np.array([0, 0, 0, 0, 1, 1, 1, 1])
-    >>> adjusted_auc(labels, machine.astype(float), np.zeros(8, int))
+    >>> labels, scanner = np.int8([0, 0, 0, 1, 0, 1, 1, 1]), np.array([0, 0, 0, 0, 1, 1, 1, 1])
+    >>> covariate_adjusted_auc(labels, scanner.astype(float), np.zeros(8, int))
     0.75
-    >>> adjusted_auc(labels, machine.astype(float), machine)
+    >>> covariate_adjusted_auc(labels, scanner.astype(float), scanner)
     0.5
     """
-    areas, weights = [], []
+    aucs, weights = [], []
     for stratum in np.unique(strata):
-        chosen = strata == stratum
-        auc = roc_auc(labels[chosen], probabilities[chosen])
+        rows = strata == stratum
+        auc = roc_auc(labels[rows], probabilities[rows])
         if auc is not None:
-            areas.append(auc)
-            ill, n = int(labels[chosen].sum()), int(chosen.sum())
+            aucs.append(auc)
+            ill, n = int(labels[rows].sum()), int(rows.sum())
             weights.append(ill * (n - ill) / (n + 1))
-    return float(np.average(areas, weights=weights)) if areas else None
+    return float(np.average(aucs, weights=weights)) if aucs else None

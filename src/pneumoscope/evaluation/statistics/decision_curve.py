@@ -1,4 +1,4 @@
-"""Is reading with a model worth it: decision curves, and what happens to 1,000 patients."""
+"""Decision curve analysis, and the consequences of a test for 1,000 patients."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -14,6 +14,9 @@ from pneumoscope.evaluation.statistics.roc import Ranking
 from pneumoscope.report.estimate import Estimate
 from pneumoscope.support.errors import PredictionsError
 
+NO_RIVALS: Mapping[str, tuple[Estimate, Estimate]] = MappingProxyType({})
+"""No other tests to compare with."""
+
 
 @dataclass(frozen=True, slots=True, eq=False)
 class DecisionCurve:
@@ -27,12 +30,12 @@ class DecisionCurve:
     thresholds
         Probabilities of PNEUMONIA from which a patient would be referred, shape (m,).
     model
-        Net benefit of referring whom the model gives at least the threshold, shape (m,).
+        Net benefit of referring patients with at least the threshold probability, shape (m,).
     treat_all
         Net benefit of referring everyone, shape (m,).
     low, high
-        Ends of the 95 % bootstrap interval of ``model`` at each threshold, shape (m,); None with
-        one patient only, who says nothing about others.
+        Ends of the 95 % bootstrap interval of ``model`` at each threshold, shape (m,); None with a
+        single patient, from whom nothing follows for others.
     """
 
     thresholds: Floats
@@ -43,24 +46,23 @@ class DecisionCurve:
 
 
 @dataclass(frozen=True, slots=True)
-class PerThousand:
-    """What happens to 1,000 patients if those called PNEUMONIA are referred for a follow-up.
+class Consequences:
+    """Consequences for 1,000 patients if those called PNEUMONIA are referred for follow-up.
 
     Parameters
     ----------
     name
-        Of the way to decide.
+        Name of the test.
     prevalence
         Share of the patients that is ill.
     found, missed
-        Ill patients referred, and not referred; their intervals are that of the sensitivity.
+        Numbers of ill patients that are referred, and not referred.
     followups
-        Patients referred; its interval is put together from those of sensitivity and specificity
-        (see `weighted_sum`).
+        Number of patients referred.
     followups_avoided
-        Patients not referred: what is saved against referring everyone.
+        Number of patients not referred: what is saved compared with referring everyone.
     needless
-        Healthy patients referred; its interval is that of the specificity.
+        Number of healthy patients referred.
     """
 
     name: str
@@ -78,23 +80,23 @@ def decision_curve(
     draws: int = 500,
     seed: int = 0,
 ) -> DecisionCurve:
-    """Return the decision curve of ``predictions`` [1]_.
+    """Return the decision curve of predictions [1]_.
 
-    Who would refer a patient from the probability t on holds one needless referral for t / (1 - t)
-    of a missed illness, so the net benefit is ``TP / n - FP / n * t / (1 - t)``. The band is the
-    percentile bootstrap by patient, at each threshold for itself.
+    Someone who would refer a patient from the probability t on considers one needless referral as
+    bad as t / (1 - t) of a missed illness, so the net benefit is ``TP / n - FP / n * t / (1 - t)``.
+    The band is the pointwise percentile bootstrap by patient.
 
     Parameters
     ----------
     predictions
-        The table to judge. Its share of PNEUMONIA enters the net benefit: it is to be that of the
-        patients for whom the curve is to speak.
+        Table to evaluate. Its share of PNEUMONIA enters the net benefit, and must be that of the
+        patients to whom the curve is applied.
     thresholds
-        Each above 0 and below 1, shape (m,); 0.01 to 0.99 unless given.
+        Threshold probabilities, each above 0 and below 1, shape (m,); by default 0.01 to 0.99.
     draws
-        Number of resamplings.
+        Number of bootstrap resamples.
     seed
-        The same seed gives the same band.
+        Random seed; the same seed gives the same band.
 
     Raises
     ------
@@ -118,41 +120,35 @@ def decision_curve(
     >>> curve.model.round(4), curve.treat_all.round(4)
     (array([0.4167, 0.    ]), array([0.3333, 0.    ]))
     """
-    chosen = np.arange(1, 100) / 100 if thresholds is None else np.asarray(thresholds, np.float64)
-    if not np.all((chosen > 0) & (chosen < 1)):
+    if thresholds is None:
+        thresholds = np.arange(1, 100) / 100
+    thresholds = np.asarray(thresholds, np.float64)
+    if not np.all((thresholds > 0) & (thresholds < 1)):
         raise PredictionsError(
             "a threshold of the decision curve is not above 0 and below 1; give probabilities"
         )
     patient = predictions.patient_numbers()
-    ranking = Ranking.of(predictions.labels, predictions.probabilities, patient, chosen.tolist())
-    drawn = resample(ranking.confusions, patient, draws, seed)
-    benefits = _net_benefits(drawn, chosen)
+    ranking = Ranking.of(predictions.labels, predictions.probabilities, patient, thresholds)
+    benefits = _net_benefits(resample(ranking.confusions, patient, draws, seed), thresholds)
     low, high = None, None
     if len(benefits) > 1:
         low, high = np.percentile(benefits[1:], (2.5, 97.5), axis=0)
     prevalence = float(np.mean(predictions.labels == 1))
-    everyone = prevalence - (1 - prevalence) * chosen / (1 - chosen)
-    return DecisionCurve(chosen, benefits[0], everyone, low, high)
+    everyone = prevalence - (1 - prevalence) * thresholds / (1 - thresholds)
+    return DecisionCurve(thresholds, benefits[0], everyone, low, high)
 
 
-def _net_benefits(confusions: NDArray[np.int32], thresholds: Floats) -> Floats:
-    """Return net benefits, shape (tables, m), of tn, fp, fn and tp, shape (tables, m, 4)."""
-    fp, tp = confusions[..., 1], confusions[..., 3]
-    benefits: Floats = (tp - fp * thresholds / (1 - thresholds)) / confusions.sum(axis=-1)
-    return benefits
-
-
-def per_thousand(
+def consequences_per_thousand(
     name: str, sensitivity: Estimate, specificity: Estimate, prevalence: float
-) -> PerThousand:
-    """Return what a test does to 1,000 patients.
+) -> Consequences:
+    """Return the consequences of a test for 1,000 patients; see `weighted_sum` for the intervals.
 
     Parameters
     ----------
     name
-        Of the test.
+        Name of the test.
     sensitivity, specificity
-        Shares of the ill and of the healthy that it gets right, with their intervals.
+        Sensitivity and specificity of the test.
     prevalence
         Share of the patients that is ill, taken as known.
 
@@ -163,58 +159,51 @@ def per_thousand(
 
     Examples
     --------
-    >>> row = per_thousand("ours", Estimate(0.9, 0.75, 0.95), Estimate(0.75), prevalence=0.2)
+    >>> row = consequences_per_thousand("ours", Estimate(0.9, 0.75, 0.95), Estimate(0.75), 0.2)
     >>> f"{row.missed:.0f}", row.needless.value, row.followups_avoided.value
     ('20 (10 to 50)', 200.0, 620.0)
     """
-    ill = 1000 * _share(name, "prevalence", prevalence)
-    healthy = 1000 - ill
-    _share(name, "sensitivity", sensitivity.value)
-    _share(name, "specificity", specificity.value)
-    everyone = Estimate(1.0, 1.0, 1.0)
-    return PerThousand(
+    for quantity, value in (
+        ("prevalence", prevalence),
+        ("sensitivity", sensitivity.value),
+        ("specificity", specificity.value),
+    ):
+        _require_share(name, quantity, value)
+    ill, healthy, everyone = 1000 * prevalence, 1000 * (1 - prevalence), Estimate(1.0, 1.0, 1.0)
+    found, cleared = (ill, sensitivity), (healthy, specificity)
+    missed = [(ill, everyone), (-ill, sensitivity)]
+    needless = [(healthy, everyone), (-healthy, specificity)]
+    return Consequences(
         name=name,
         prevalence=prevalence,
-        found=weighted_sum([(ill, sensitivity)]),
-        missed=weighted_sum([(ill, everyone), (-ill, sensitivity)]),
-        followups=weighted_sum([(ill, sensitivity), (healthy, everyone), (-healthy, specificity)]),
-        followups_avoided=weighted_sum(
-            [(ill, everyone), (-ill, sensitivity), (healthy, specificity)]
-        ),
-        needless=weighted_sum([(healthy, everyone), (-healthy, specificity)]),
+        found=weighted_sum([found]),
+        missed=weighted_sum(missed),
+        followups=weighted_sum([found, *needless]),
+        followups_avoided=weighted_sum([*missed, cleared]),
+        needless=weighted_sum(needless),
     )
 
 
-def _share(name: str, what: str, value: float | None) -> float:
-    if value is None:
-        raise PredictionsError(
-            f"{name}: the {what} is undefined; judge it on images of both classes"
-        )
-    if not 0 <= value <= 1:
-        raise PredictionsError(f"{name}: the {what} {value} is not between 0 and 1; correct it")
-    return value
-
-
-def usefulness_table(
+def consequences_table(
     points: Mapping[str, tuple[Estimate, Estimate]],
     prevalence: float,
-    rivals: Mapping[str, tuple[float, float]] = MappingProxyType({}),
-) -> tuple[PerThousand, ...]:
+    rivals: Mapping[str, tuple[Estimate, Estimate]] = NO_RIVALS,
+) -> tuple[Consequences, ...]:
     """Return the consequences of operating points beside those of referring everyone.
 
     Parameters
     ----------
     points
-        Sensitivity and specificity by name, with their intervals.
+        Sensitivity and specificity by the name of the operating point.
     prevalence
         Share of the patients that is ill.
     rivals
-        Sensitivity and specificity of other tests to compare with, by name.
+        Sensitivity and specificity by the name of another test to compare with.
 
     Returns
     -------
-    tuple of PerThousand
-        Referring everyone and the rivals, without intervals, then ``points`` in their order.
+    tuple of Consequences
+        Those of referring everyone, of the rivals and of the operating points, in their order.
 
     Raises
     ------
@@ -224,17 +213,31 @@ def usefulness_table(
     Examples
     --------
     >>> points = {"screening": (Estimate(0.99), Estimate(0.9))}
-    >>> for row in usefulness_table(points, 0.2, rivals={"radiologist": (0.9, 0.9)}):
-    ...     print(f"{row.name}: {row.missed.value:.0f} missed, {row.followups.value:.0f} referred")
+    >>> rivals = {"radiologist": (Estimate(0.9), Estimate(0.9))}
+    >>> for row in consequences_table(points, 0.2, rivals):
+    ...     print(f"{row.name}: {row.missed:.0f} missed, {row.followups:.0f} referred")
     refer everyone: 0 missed, 1000 referred
     radiologist: 20 missed, 260 referred
     screening: 2 missed, 278 referred
     """
-    tests = {
-        name: (Estimate(sensitivity), Estimate(specificity))
-        for name, (sensitivity, specificity) in {"refer everyone": (1.0, 0.0), **rivals}.items()
-    }
+    tests = {"refer everyone": (Estimate(1.0), Estimate(0.0)), **rivals, **points}
     return tuple(
-        per_thousand(name, sensitivity, specificity, prevalence)
-        for name, (sensitivity, specificity) in {**tests, **points}.items()
+        consequences_per_thousand(name, sensitivity, specificity, prevalence)
+        for name, (sensitivity, specificity) in tests.items()
     )
+
+
+def _net_benefits(confusions: NDArray[np.int32], thresholds: Floats) -> Floats:
+    """Return net benefits, shape (tables, m), of tn, fp, fn and tp, shape (tables, m, 4)."""
+    fp, tp = confusions[..., 1], confusions[..., 3]
+    benefits: Floats = (tp - fp * thresholds / (1 - thresholds)) / confusions.sum(axis=-1)
+    return benefits
+
+
+def _require_share(name: str, quantity: str, value: float | None) -> None:
+    if value is None:
+        raise PredictionsError(
+            f"{name}: the {quantity} is undefined; evaluate it on images of both classes"
+        )
+    if not 0 <= value <= 1:
+        raise PredictionsError(f"{name}: the {quantity} {value} is not between 0 and 1; correct it")

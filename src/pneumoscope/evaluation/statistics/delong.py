@@ -1,4 +1,4 @@
-"""DeLong's variance of the AUC, and the test that compares two AUCs of the same images."""
+"""DeLong's variance of the area under the ROC curve, and the paired test of two such areas."""
 
 from dataclasses import dataclass
 from math import erfc, sqrt
@@ -15,18 +15,17 @@ from pneumoscope.support.errors import PredictionsError
 
 @dataclass(frozen=True, slots=True)
 class AucComparison:
-    """Two AUCs of the same images, and whether they differ by more than chance.
+    """Paired comparison of two AUCs on the same images.
 
     Parameters
     ----------
     first, second
-        The AUCs, within [0, 1]; None where a class is missing.
+        AUCs of the two models, within [0, 1]; None where a class is missing.
     difference
-        The first less the second, within [-1, 1].
+        First AUC minus the second, within [-1, 1].
     z, p
-        The difference in units of its standard error, and the two-sided probability of one at
-        least as far from 0 if the AUCs are alike; None where no standard error is known, or where
-        it is 0 and the AUCs differ.
+        Difference in units of its standard error, and the two-sided p-value of equal AUCs; None
+        where the standard error is unknown, or where it is 0 and the AUCs differ.
     """
 
     first: float | None
@@ -39,21 +38,21 @@ class AucComparison:
 def delong(labels: NDArray[np.int8], probabilities: Floats) -> Estimate:
     """Return the AUC with DeLong's 95 % interval.
 
-    The variance is that of DeLong [1]_, computed from midranks [2]_; the interval is normal and
-    cut off at 0 and 1. It takes images as independent: where patients have several, resample by
-    patient instead. If all images are ranked rightly its width is 0, which is too sure.
+    The variance is that of DeLong [1]_, computed from midranks [2]_; the interval is normal and cut
+    off at 0 and 1. It takes images as independent: where patients have several, use a bootstrap by
+    patient instead. If all images are ranked rightly its width is 0, which is too narrow.
 
     Parameters
     ----------
     labels
-        Shape (n,), PNEUMONIA = 1.
+        Labels, PNEUMONIA = 1, shape (n,).
     probabilities
-        Shape (n,); only their order matters, ties count one half.
+        Probabilities of PNEUMONIA, shape (n,); only their order matters, ties count one half.
 
     Returns
     -------
     Estimate
-        Without a value where a class is missing, without an interval where one has a single image.
+        Undefined where a class is missing, without interval where a class has a single image.
 
     References
     ----------
@@ -72,7 +71,7 @@ def delong(labels: NDArray[np.int8], probabilities: Floats) -> Estimate:
     auc = roc_auc(labels, probabilities)
     if auc is None:
         return Estimate(None)
-    return _normal(auc, _standard_error(*_placements(labels, probabilities)), lowest=0.0)
+    return _normal_estimate(auc, _standard_error(*_placements(labels, probabilities)), minimum=0.0)
 
 
 def compare_aucs(labels: NDArray[np.int8], first: Floats, second: Floats) -> AucComparison:
@@ -81,21 +80,21 @@ def compare_aucs(labels: NDArray[np.int8], first: Floats, second: Floats) -> Auc
     Parameters
     ----------
     labels
-        Shape (n,), PNEUMONIA = 1.
+        Labels, PNEUMONIA = 1, shape (n,).
     first, second
         Probabilities of the two models, shape (n,), in the order of the labels.
 
     Raises
     ------
     PredictionsError
-        If the three differ in shape.
+        If the three shapes differ.
 
     Examples
     --------
     >>> labels = np.array([0, 0, 0, 1, 1, 1], dtype=np.int8)
     >>> good, poor = np.array([1, 2, 4, 3, 5, 6]), np.array([2, 4, 5, 3, 1, 6])
-    >>> compared = compare_aucs(labels, good, poor)
-    >>> str(compared.difference), round(compared.p, 3)
+    >>> comparison = compare_aucs(labels, good, poor)
+    >>> str(comparison.difference), round(comparison.p, 3)
     ('0.444 (−0.172 to 1.000)', 0.157)
     """
     if not labels.shape == first.shape == second.shape:
@@ -107,20 +106,23 @@ def compare_aucs(labels: NDArray[np.int8], first: Floats, second: Floats) -> Auc
     if aucs[0] is None or aucs[1] is None:
         return AucComparison(None, None, Estimate(None), None, None)
     difference = aucs[0] - aucs[1]
-    # The variance of a difference holds the covariance: that is what pairing gains.
-    pairs = zip(_placements(labels, first), _placements(labels, second), strict=True)
-    error = _standard_error(*(ours - theirs for ours, theirs in pairs))
-    z = _in_errors(difference, error)
+    # The variance of the difference includes the covariance: that is what pairing gains.
+    placements = zip(_placements(labels, first), _placements(labels, second), strict=True)
+    error = _standard_error(*(ours - theirs for ours, theirs in placements))
+    z = _z_score(difference, error)
     return AucComparison(
         *aucs,
-        _normal(difference, error, lowest=-1.0),
+        _normal_estimate(difference, error, minimum=-1.0),
         z,
         None if z is None else erfc(abs(z) / sqrt(2)),
     )
 
 
 def _placements(labels: NDArray[np.int8], probabilities: Floats) -> tuple[Floats, Floats]:
-    """Return the share of the other class that each ill, and each healthy, image is right about."""
+    """Return the share of the other class that each ill and each healthy image is ranked above.
+
+    For healthy images it is the share of ill images that they are ranked below.
+    """
     ill = labels == 1
     m, n = int(ill.sum()), int((~ill).sum())
     among_all = _midranks(probabilities)
@@ -130,9 +132,9 @@ def _placements(labels: NDArray[np.int8], probabilities: Floats) -> tuple[Floats
 
 
 def _midranks(values: Floats) -> Floats:
-    """Return the ranks from 1 on; equal values share the mean of theirs."""
-    _, which, times = np.unique(values, return_inverse=True, return_counts=True)
-    ranks: Floats = (np.cumsum(times) - (times - 1) / 2)[which]
+    """Return the ranks from 1 on; equal values share the mean of their ranks."""
+    _, inverse, counts = np.unique(values, return_inverse=True, return_counts=True)
+    ranks: Floats = (np.cumsum(counts) - (counts - 1) / 2)[inverse]
     return ranks
 
 
@@ -142,13 +144,13 @@ def _standard_error(ill: Floats, healthy: Floats) -> float | None:
     return sqrt(ill.var(ddof=1) / len(ill) + healthy.var(ddof=1) / len(healthy))
 
 
-def _normal(value: float, error: float | None, lowest: float) -> Estimate:
+def _normal_estimate(value: float, error: float | None, minimum: float) -> Estimate:
     if error is None:
         return Estimate(value)
-    return Estimate(value, max(lowest, value - Z * error), min(1.0, value + Z * error))
+    return Estimate(value, max(minimum, value - Z * error), min(1.0, value + Z * error))
 
 
-def _in_errors(difference: float, error: float | None) -> float | None:
+def _z_score(difference: float, error: float | None) -> float | None:
     if error:
         return difference / error
     return 0.0 if error == 0 and difference == 0 else None

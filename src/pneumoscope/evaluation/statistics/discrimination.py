@@ -86,7 +86,7 @@ class Discrimination:
     draws: int
 
 
-def discriminate(
+def assess_discrimination(
     predictions: Predictions,
     thresholds: Mapping[str, float],
     prevalences: Sequence[float] = PREVALENCES,
@@ -132,7 +132,7 @@ def discriminate(
     ...     probabilities=np.array([0.1, 0.6, 0.8, 0.9]),
     ...     patients=("A", "B", "C", "D"),
     ... )
-    >>> discrimination = discriminate(table, {"balanced": 0.5})
+    >>> discrimination = assess_discrimination(table, {"balanced": 0.5})
     >>> str(discrimination.auc), discrimination.points[0].confusion
     ('1.000 (0.342 to 1.000)', ((1, 1), (0, 2)))
     >>> str(discrimination.points[0].estimates["specificity"])
@@ -168,7 +168,7 @@ def discriminate(
 def bootstrap_metrics(
     predictions: Predictions, threshold: float, draws: int = DRAWS, seed: int = 0
 ) -> Metrics:
-    """Return the metrics of `measure` with their intervals; see `discriminate`.
+    """Return the metrics of `measure` with their intervals; see `assess_discrimination`.
 
     Parameters
     ----------
@@ -188,7 +188,7 @@ def bootstrap_metrics(
     >>> print(bootstrap_metrics(table, threshold=0.5)["accuracy"])
     1.000 (0.912 to 1.000)
     """
-    found = discriminate(predictions, {"": threshold}, (), draws, seed)
+    found = assess_discrimination(predictions, {"": threshold}, (), draws, seed)
     areas = {"auc": found.auc, "average_precision": found.average_precision}
     (point,) = found.points
     return Metrics(len(predictions.files), point.confusion, {**point.estimates, **areas})

@@ -1,4 +1,4 @@
-"""Whether a sample comes from the population of another: how far apart, and whether by chance."""
+"""Distribution shift: population stability index and Kolmogorov-Smirnov test."""
 
 from dataclasses import dataclass
 from enum import StrEnum
@@ -10,15 +10,17 @@ from scipy.stats import ks_2samp
 from pneumoscope.evaluation.predictions import Floats
 
 BINS = 10
-MODERATE, LARGE = 0.1, 0.25
-"""Where the stability index's usual bands begin (Siddiqi, Credit Risk Scorecards, 2006)."""
+"""Number of bins of the stability index."""
 
-LEAST = 50
-"""Of fewer patients nothing is said."""
+MODERATE_INDEX, LARGE_INDEX = 0.1, 0.25
+"""Stability index above which a shift is moderate and large (Siddiqi, Credit Risk Scorecards)."""
+
+MIN_PATIENTS = 50
+"""Fewest patients, in the sample and in the reference, that are compared."""
 
 
-class Band(StrEnum):
-    """How large a shift is, by its stability index."""
+class ShiftSize(StrEnum):
+    """Size of a distribution shift, by its stability index."""
 
     SMALL = "small"
     MODERATE = "moderate"
@@ -26,35 +28,35 @@ class Band(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
-class Shift:
-    """A sample beside a reference.
+class DistributionShift:
+    """Shift of a sample's distribution from that of a reference.
 
     Parameters
     ----------
     patients
-        In the sample, one value of each.
+        Number of patients in the sample, one value each.
     index
         Population stability index.
     by_chance
-        The index to be expected of a sample of this size from the reference's own population.
+        Index expected for a sample of this size from the reference's own population.
     band
-        Of the index.
+        Size of the shift by its index.
     distance
         Largest difference between the two distribution functions (Kolmogorov and Smirnov).
     p
-        Of a distance at least as large, had both come from one population.
+        Probability of a distance at least as large if both come from one population.
     shares
-        Of the sample in each bin.
+        Share of the sample in each bin.
     expected
-        Of the reference in each bin.
+        Share of the reference in each bin.
     edges
-        Between the bins: one fewer than bins.
+        Edges between the bins: one fewer than bins.
     """
 
     patients: int
     index: float
     by_chance: float
-    band: Band
+    band: ShiftSize
     distance: float
     p: float
     shares: tuple[float, ...]
@@ -62,25 +64,26 @@ class Shift:
     edges: tuple[float, ...]
 
 
-def ks_test(sample: Floats, reference: Floats) -> Shift | None:
-    """Compare a sample with a reference.
+def ks_test(sample: Floats, reference: Floats) -> DistributionShift | None:
+    """Compare a sample's distribution with that of a reference.
 
     Parameters
     ----------
     sample, reference
-        One value of each patient, shapes (n,) and (m,).
+        One value per patient, shapes (n,) and (m,).
 
     Returns
     -------
-    Shift or None
-        None if either has fewer than `LEAST` values, or the reference has one value only.
+    DistributionShift or None
+        None if either has fewer than `MIN_PATIENTS` values, or the reference has only one distinct
+        value.
 
     References
     ----------
-    The index and what it is by chance: Yurdakul B, Naranjo J. Statistical properties of the
+    The index and its expectation by chance: Yurdakul B, Naranjo J. Statistical properties of the
     population stability index. Journal of Risk Model Validation 14(4), 2020. The test: Hodges JL.
     The significance probability of the Smirnov two-sample test. Arkiv för Matematik 3:469-486,
-    1958; exact up to 10,000 values, and cautious where values are equal.
+    1958; exact up to 10,000 values, and conservative where values are equal.
 
     Examples
     --------
@@ -89,41 +92,42 @@ def ks_test(sample: Floats, reference: Floats) -> Shift | None:
     >>> same.band.value, round(same.p, 3), other.band.value, other.distance, other.p < 1e-9
     ('small', 1.0, 'large', 0.5, True)
     """
-    if min(len(sample), len(reference)) < LEAST or reference.min() == reference.max():
+    if min(len(sample), len(reference)) < MIN_PATIENTS or reference.min() == reference.max():
         return None
     edges: Floats = np.unique(np.quantile(reference, np.arange(1, BINS) / BINS))
-    found, expected = _counts(sample, edges), _counts(reference, edges)
-    index = stability_index(found, expected)
+    counts, expected = _counts(sample, edges), _counts(reference, edges)
+    index = population_stability_index(counts, expected)
     test = ks_2samp(sample, reference)
-    return Shift(
+    sizes = ((LARGE_INDEX, ShiftSize.LARGE), (MODERATE_INDEX, ShiftSize.MODERATE))
+    return DistributionShift(
         patients=len(sample),
         index=index,
-        by_chance=(len(found) - 1) * (1 / len(sample) + 1 / len(reference)),
-        band=Band.LARGE if index > LARGE else Band.MODERATE if index > MODERATE else Band.SMALL,
+        by_chance=(len(counts) - 1) * (1 / len(sample) + 1 / len(reference)),
+        band=next((size for limit, size in sizes if index > limit), ShiftSize.SMALL),
         distance=float(test.statistic),
         p=float(test.pvalue),
-        shares=tuple((found / found.sum()).tolist()),
+        shares=tuple((counts / counts.sum()).tolist()),
         expected=tuple((expected / expected.sum()).tolist()),
         edges=tuple(edges.tolist()),
     )
 
 
-def stability_index(found: NDArray[np.intp], expected: NDArray[np.intp]) -> float:
-    """Return the population stability index: the relative entropy one way plus the other way.
+def population_stability_index(counts: NDArray[np.intp], expected: NDArray[np.intp]) -> float:
+    """Return the population stability index: the sum of the two relative entropies.
 
-    Half an image is added to each bin, so that an empty one is no infinity.
+    Half an image is added to each bin, so that an empty bin gives a finite index.
 
     Parameters
     ----------
-    found, expected
-        Counts in the same bins.
+    counts, expected
+        Counts of sample and reference in the same bins.
 
     Examples
     --------
-    >>> round(stability_index(np.array([2000, 8000]), np.array([5000, 5000])), 3)
+    >>> round(population_stability_index(np.array([2000, 8000]), np.array([5000, 5000])), 3)
     0.416
     """
-    p, q = ((counts + 0.5) / (counts.sum() + 0.5 * len(counts)) for counts in (found, expected))
+    p, q = ((part + 0.5) / (part.sum() + 0.5 * len(part)) for part in (counts, expected))
     return float(((p - q) * np.log(p / q)).sum())
 
 

@@ -1,4 +1,4 @@
-"""Images whose label is probably wrong, found by confident learning."""
+"""Label errors: images whose label is probably wrong, by confident learning."""
 
 from dataclasses import dataclass
 
@@ -9,18 +9,19 @@ from pneumoscope.evaluation.predictions import Predictions
 
 @dataclass(frozen=True, slots=True)
 class LabelErrorCandidate:
-    """An image whose label a person should look at again.
+    """Image whose label a person should check.
 
     Parameters
     ----------
     file
-        Which image.
+        File name of the image.
     label
-        The label it was given, 0 or 1.
+        Label in the table, 0 or 1.
     probability
-        Of PNEUMONIA, as predicted.
+        Predicted probability of PNEUMONIA.
     score
-        Probability of the label it was given, in [0, 1]: the lower, the likelier an error.
+        Predicted probability of the label in the table, in [0, 1]: the lower, the likelier an
+        error.
     """
 
     file: str
@@ -31,14 +32,14 @@ class LabelErrorCandidate:
 
 @dataclass(frozen=True, slots=True)
 class LabelErrors:
-    """The labels that are probably wrong.
+    """Labels that are probably wrong.
 
     Parameters
     ----------
     candidates
-        The likeliest errors, from the likeliest on.
+        Likeliest errors, in descending order of likelihood.
     total
-        How many candidates there are, with those that are not among ``candidates``.
+        Number of all candidates, including those beyond the limit.
     """
 
     candidates: tuple[LabelErrorCandidate, ...]
@@ -49,24 +50,24 @@ def label_error_candidates(predictions: Predictions, limit: int = 50) -> LabelEr
     """Return the images whose label is probably wrong, the likeliest errors first.
 
     An image belongs confidently to a class if its probability of that class is at least the mean
-    of that probability among the images so labelled; of two such classes to the likelier. A
-    candidate is an image that belongs confidently to the class that is not its label [1]_. They are
-    ranked by the probability of the given label; with two classes the paper's normalised margin
-    gives the same order. A candidate is a question to a person, not a correction: hard images that
-    are rightly labelled are among them.
+    of that probability among the images with that label; of two such classes to the likelier one. A
+    candidate is an image that belongs confidently to the class that is not its label [1]_.
+    Candidates are ranked by the probability of their label; with two classes the paper's normalised
+    margin gives the same order. A candidate is a question to a person, not a correction: difficult
+    images with correct labels are among them.
 
     Parameters
     ----------
     predictions
-        Of a model that has not learned from these images, such as test or cross-validated
-        predictions; a model repeats the wrong labels that it was taught.
+        Predictions of a model that was not trained on these images, such as test or cross-validated
+        predictions; a model repeats the wrong labels that it was trained on.
     limit
-        At most this many are returned; all are counted.
+        Largest number of candidates to return; all are counted.
 
     Returns
     -------
     LabelErrors
-        None if all images have one label.
+        Empty if all images have one label.
 
     References
     ----------
@@ -81,8 +82,8 @@ def label_error_candidates(predictions: Predictions, limit: int = 50) -> LabelEr
     ...     probabilities=np.array([0.125, 0.875, 0.75, 0.875]),
     ...     patients=("a", "b", "c", "d"),
     ... )
-    >>> found = label_error_candidates(table)
-    >>> found.total, found.candidates[0]
+    >>> errors = label_error_candidates(table)
+    >>> errors.total, errors.candidates[0]
     (1, LabelErrorCandidate(file='b', label=0, probability=0.875, score=0.125))
     """
     labels, ill = predictions.labels, predictions.probabilities
@@ -90,7 +91,7 @@ def label_error_candidates(predictions: Predictions, limit: int = 50) -> LabelEr
         return LabelErrors((), 0)
     by_class = np.stack([1 - ill, ill])
     means = np.array([by_class[label, labels == label].mean() for label in (0, 1)])
-    # Means of equal numbers round, and those numbers are to reach their own mean.
+    # The mean of equal numbers is rounded, and those numbers must reach their own mean.
     confident = by_class >= means[:, None] - 1e-12
     likelier = np.where(confident, by_class, -1.0).argmax(axis=0)
     suspected = confident.any(axis=0) & (likelier != labels)

@@ -1,4 +1,4 @@
-"""Recalibration on local images: a line through the log-odds, and what it gives when held out."""
+"""Logistic recalibration on local images, and its cross-fitted probabilities."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -7,23 +7,23 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pneumoscope.evaluation.predictions import Floats
-from pneumoscope.evaluation.statistics.temperature_scaling import calibrate
+from pneumoscope.evaluation.statistics.temperature_scaling import apply_temperature
 from pneumoscope.support.errors import PredictionsError
 
-_STEPS, _SMALL = 100, 1e-10
+_MAX_STEPS, _TOLERANCE = 100, 1e-10
 
 
 @dataclass(frozen=True, slots=True)
 class LogisticRecalibration:
-    """How log-odds become probabilities: ``sigmoid(slope * log_odds + intercept)``.
+    """Logistic recalibration: ``sigmoid(slope * log_odds + intercept)``.
 
     Temperature scaling is the special case of slope ``1 / temperature`` and intercept 0. A slope
-    of 0 or less says that a higher probability does not mean more PNEUMONIA.
+    of 0 or less means that a higher probability does not indicate more PNEUMONIA.
 
     Parameters
     ----------
     slope, intercept
-        Of the line through the log-odds; 1 and 0 change nothing.
+        Coefficients of the log-odds; 1 and 0 change nothing.
     """
 
     slope: float
@@ -37,21 +37,21 @@ class LogisticRecalibration:
         >>> LogisticRecalibration(slope=0.5, intercept=1.0).apply(np.array([-2.0, 2.0])).round(3)
         array([0.5  , 0.881])
         """
-        return calibrate(self.slope * np.asarray(log_odds, np.float64) + self.intercept, 1.0)
+        return apply_temperature(self.slope * np.asarray(log_odds, np.float64) + self.intercept, 1)
 
 
 def fit_recalibration(log_odds: Floats, labels: NDArray[np.int8]) -> LogisticRecalibration:
     """Return the logistic (Platt) recalibration of log-odds on labelled local images.
 
-    It is a logistic regression on targets a little inside 0 and 1 [1]_, so that classes which the
-    log-odds separate still give finite figures; it is found by Newton's method [2]_.
+    It is a logistic regression on targets a little inside 0 and 1 [1]_, so that the coefficients
+    are finite even if the log-odds separate the classes; it is fitted by Newton's method [2]_.
 
     Parameters
     ----------
     log_odds
-        Shape (n,), finite, of local images that the network has not learned from.
+        Finite log-odds of local images that the network was not trained on, shape (n,).
     labels
-        Shape (n,), PNEUMONIA = 1.
+        Labels, PNEUMONIA = 1, shape (n,).
 
     Raises
     ------
@@ -67,7 +67,7 @@ def fit_recalibration(log_odds: Floats, labels: NDArray[np.int8]) -> LogisticRec
 
     Examples
     --------
-    A network that is surer than it should be: of those at 0.98 only three in four are ill.
+    An overconfident network: of the images with a probability of 0.98 only three in four are ill.
 
     >>> log_odds = np.repeat([-4.0, 4.0], 400)
     >>> labels = np.tile([0, 0, 0, 1, 1, 1, 1, 0], 100).reshape(100, 2, 4).swapaxes(0, 1).ravel()
@@ -77,76 +77,79 @@ def fit_recalibration(log_odds: Floats, labels: NDArray[np.int8]) -> LogisticRec
     log_odds, labels = np.asarray(log_odds, np.float64), np.asarray(labels)
     ill = int(np.count_nonzero(labels == 1))
     healthy = len(labels) - ill
-    _check(log_odds, ill, healthy)
+    _require_fittable(log_odds, ill, healthy)
     targets = np.where(labels == 1, (ill + 1) / (ill + 2), 1 / (healthy + 2))
-    middle = float(log_odds.mean())
-    # Around their mean, log-odds that hardly differ from one another are no trouble to the solver.
-    design = np.stack([np.ones(len(labels)), log_odds - middle], axis=1)
+    mean = float(log_odds.mean())
+    # Centred, so that log-odds that hardly differ from one another are no trouble to the solver.
+    design = np.stack([np.ones(len(labels)), log_odds - mean], axis=1)
     level, slope = fit_logistic(design, targets)
-    return LogisticRecalibration(float(slope), float(level - slope * middle))
+    return LogisticRecalibration(float(slope), float(level - slope * mean))
 
 
-def cross_fitted(
+def cross_fit_recalibration(
     log_odds: Floats,
     labels: NDArray[np.int8],
     patients: Sequence[str],
     folds: int = 5,
     seed: int = 0,
 ) -> Floats:
-    """Return probabilities recalibrated by what was fitted on other patients.
+    """Return probabilities recalibrated by fits on the other patients.
 
-    Figures of calibration after recalibration are honest only if no image was among those that its
-    recalibration was fitted on. Whole patients are dealt out to the folds at random, the ill and
-    the healthy evenly; each fold is recalibrated by the other ones.
+    Calibration after recalibration is only estimated without bias if no image was among those that
+    its recalibration was fitted on. Whole patients are assigned to the folds at random, stratified
+    by class; each fold is recalibrated by a fit on the other folds.
 
     Parameters
     ----------
-    log_odds, labels
-        As for `fit_recalibration`.
+    log_odds
+        Finite log-odds of local images that the network was not trained on, shape (n,).
+    labels
+        Labels, PNEUMONIA = 1, shape (n,).
     patients
         Patient of each image.
     folds
-        At least 2; with fewer patients than folds each patient is a fold.
+        Number of folds, at least 2; with fewer patients than folds each patient is a fold.
     seed
-        The same seed gives the same folds.
+        Random seed; the same seed gives the same folds.
 
     Returns
     -------
     array
-        Float64, shape (n,), in the order of ``log_odds``.
+        Probabilities, float64, shape (n,), in the order of ``log_odds``.
 
     Raises
     ------
     PredictionsError
-        As of `fit_recalibration`, for the images outside of any one fold.
+        If `fit_recalibration` raises it for the images outside any one fold.
 
     Examples
     --------
     >>> log_odds, labels = np.array([-2.0, -1.0, 1.0, 2.0]), np.array([0, 1, 0, 1])
-    >>> cross_fitted(log_odds, labels, ("a", "b", "c", "d"), folds=2).shape
+    >>> cross_fit_recalibration(log_odds, labels, ("a", "b", "c", "d"), folds=2).shape
     (4,)
     """
     log_odds, labels = np.asarray(log_odds, np.float64), np.asarray(labels)
-    fold = _deal(np.unique(np.array(patients), return_inverse=True)[1], labels, folds, seed)
+    patient = np.unique(np.array(patients), return_inverse=True)[1]
+    fold = _assign_folds(patient, labels, folds, seed)
     probabilities = np.empty(len(labels))
     for number in np.unique(fold):
         held_out = fold == number
-        fitted = fit_recalibration(log_odds[~held_out], labels[~held_out])
-        probabilities[held_out] = fitted.apply(log_odds[held_out])
+        recalibration = fit_recalibration(log_odds[~held_out], labels[~held_out])
+        probabilities[held_out] = recalibration.apply(log_odds[held_out])
     return probabilities
 
 
 def fit_logistic(design: Floats, targets: Floats, offset: Floats | float = 0.0) -> Floats:
-    """Return the coefficients of least cross-entropy, by Newton's method with halved steps.
+    """Return the coefficients of least cross-entropy, by Newton's method with step halving.
 
     Parameters
     ----------
     design
-        Shape (n, coefficients), of full rank.
+        Design matrix of full rank, shape (n, coefficients).
     targets
-        Shape (n,), in [0, 1], such that the least cross-entropy is attained.
+        Targets in [0, 1] for which the least cross-entropy is attained, shape (n,).
     offset
-        Added to the log-odds, shape (n,) or a number.
+        Offset added to the log-odds, shape (n,) or a number.
 
     Examples
     --------
@@ -159,22 +162,22 @@ def fit_logistic(design: Floats, targets: Floats, offset: Floats | float = 0.0) 
         return float(np.sum(np.logaddexp(0, log_odds) - targets * log_odds))
 
     coefficients = np.zeros(design.shape[1])
-    for _ in range(_STEPS):
-        fitted = calibrate(design @ coefficients + offset, 1.0)
+    for _ in range(_MAX_STEPS):
+        fitted = apply_temperature(design @ coefficients + offset, 1.0)
         curvature = (design.T * (fitted * (1 - fitted))) @ design
         step = np.linalg.solve(curvature, design.T @ (targets - fitted))
-        small = _SMALL * (1 + np.abs(coefficients).max())
-        now = loss(coefficients)
+        tolerance = _TOLERANCE * (1 + np.abs(coefficients).max())
+        current = loss(coefficients)
         # Far from the minimum a whole step can overshoot.
-        while np.abs(step).max() > small and loss(coefficients + step) > now:
+        while np.abs(step).max() > tolerance and loss(coefficients + step) > current:
             step = step / 2
         coefficients = coefficients + step
-        if np.abs(step).max() <= small:
+        if np.abs(step).max() <= tolerance:
             break
     return coefficients
 
 
-def _check(log_odds: Floats, ill: int, healthy: int) -> None:
+def _require_fittable(log_odds: Floats, ill: int, healthy: int) -> None:
     if ill == 0 or healthy == 0:
         raise PredictionsError(
             f"recalibration needs images of both classes and has {healthy} NORMAL and {ill} "
@@ -186,14 +189,14 @@ def _check(log_odds: Floats, ill: int, healthy: int) -> None:
         )
     if np.ptp(log_odds) == 0:
         raise PredictionsError(
-            "all images have the same probability, which no recalibration can cure; check the model"
+            "all images have the same probability, so recalibration cannot help; check the model"
         )
 
 
-def _deal(
+def _assign_folds(
     patient: NDArray[np.intp], labels: NDArray[np.int8], folds: int, seed: int
 ) -> NDArray[np.intp]:
-    """Return the fold of each image."""
+    """Return the fold of each image; folds are stratified by the patients' class."""
     ill = np.bincount(patient, weights=labels) > 0
     shuffled = np.random.default_rng(seed).permutation(len(ill))
     by_class = shuffled[np.argsort(ill[shuffled], kind="stable")]

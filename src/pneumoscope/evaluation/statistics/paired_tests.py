@@ -1,4 +1,4 @@
-"""Several models on the same images: which differences are more than chance."""
+"""Paired tests of models on the same images: DeLong's, McNemar's, and Holm's correction."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -14,15 +14,16 @@ from pneumoscope.support.errors import PredictionsError
 
 
 @dataclass(frozen=True, slots=True)
-class McNemar:
-    """How two models' calls agree with the truth, and the exact test that they do so equally often.
+class McNemarTest:
+    """Agreement of two models' calls with the labels, and the exact test of equal accuracy.
 
     Parameters
     ----------
     both, first_only, second_only, neither
-        Numbers of images that both called rightly, only the first, only the second, and neither.
+        Numbers of images that both models classified correctly, only the first, only the second,
+        and neither.
     p
-        Two-sided; 1 where the models are never right on different images.
+        Two-sided p-value; 1 where the models are correct on the same images.
     """
 
     both: int
@@ -33,41 +34,41 @@ class McNemar:
 
 
 @dataclass(frozen=True, slots=True)
-class Pair:
-    """Two models compared.
+class PairedComparison:
+    """Comparison of two models on the same images.
 
     Parameters
     ----------
     first, second
-        Their names.
+        Names of the models.
     auc
-        Their areas under the ROC curve, by DeLong's paired test.
+        Areas under the ROC curve, by DeLong's paired test.
     auc_p_holm
-        Its p, corrected for the number of pairs; None where the test gives none.
+        Its p-value, corrected for the number of pairs; None where the test gives none.
     calls
-        Their calls at their thresholds, by McNemar's test.
+        Calls at the models' thresholds, by McNemar's test.
     calls_p_holm
-        Its p, corrected likewise.
+        Its p-value, corrected for the number of pairs.
     """
 
     first: str
     second: str
     auc: AucComparison
     auc_p_holm: float | None
-    calls: McNemar
+    calls: McNemarTest
     calls_p_holm: float
 
 
-def mcnemar(first_correct: NDArray[np.bool_], second_correct: NDArray[np.bool_]) -> McNemar:
-    """Test whether two models are right equally often, by the exact form of McNemar's test.
+def mcnemar(first_correct: NDArray[np.bool_], second_correct: NDArray[np.bool_]) -> McNemarTest:
+    """Test whether two models are equally accurate, by the exact form of McNemar's test.
 
-    Only images on which one alone is right speak; if the models are equally good, each of those is
-    as likely the first's as the second's [1]_.
+    Only images that one model alone classified correctly are informative; if the models are equally
+    accurate, each of those is as likely the first's as the second's [1]_.
 
     Parameters
     ----------
     first_correct, second_correct
-        Whether each model called each image rightly, shape (n,), of the same images.
+        Whether each model classified each image correctly, shape (n,), of the same images.
 
     Raises
     ------
@@ -81,9 +82,9 @@ def mcnemar(first_correct: NDArray[np.bool_], second_correct: NDArray[np.bool_])
 
     Examples
     --------
-    >>> right = np.array([True] * 5 + [False])
-    >>> mcnemar(right, ~right)
-    McNemar(both=0, first_only=5, second_only=1, neither=0, p=0.21875)
+    >>> correct = np.array([True] * 5 + [False])
+    >>> mcnemar(correct, ~correct)
+    McNemarTest(both=0, first_only=5, second_only=1, neither=0, p=0.21875)
     """
     if first_correct.shape != second_correct.shape:
         raise PredictionsError(
@@ -94,28 +95,30 @@ def mcnemar(first_correct: NDArray[np.bool_], second_correct: NDArray[np.bool_])
     second_only = int(np.sum(~first_correct & second_correct))
     both = int(np.sum(first_correct & second_correct))
     neither = first_correct.size - both - first_only - second_only
-    apart = first_only + second_only
-    p = float(binomtest(first_only, apart).pvalue) if apart else 1.0
-    return McNemar(both, first_only, second_only, neither, p)
+    discordant = first_only + second_only
+    p = float(binomtest(first_only, discordant).pvalue) if discordant else 1.0
+    return McNemarTest(both, first_only, second_only, neither, p)
 
 
 def holm(p_values: Sequence[float]) -> tuple[float, ...]:
-    """Correct p-values for their number, so that one false alarm among all is as rare as promised.
+    """Return p-values corrected for their number by Holm's step-down method [1]_.
+
+    It controls the family-wise error rate: the probability of even one false positive.
 
     Parameters
     ----------
     p_values
-        Of all the tests that were made, each in [0, 1].
+        p-values of all tests that were made, each in [0, 1].
 
     Returns
     -------
     tuple of float
-        In the order given; compare each with the same 0.05.
+        Corrected p-values in the order given; compare each with the same level, such as 0.05.
 
     References
     ----------
-    Holm S. A simple sequentially rejective multiple test procedure. Scandinavian Journal of
-    Statistics 6:65-70, 1979.
+    .. [1] Holm S. A simple sequentially rejective multiple test procedure. Scandinavian Journal of
+       Statistics 6:65-70, 1979.
 
     Examples
     --------
@@ -124,35 +127,34 @@ def holm(p_values: Sequence[float]) -> tuple[float, ...]:
     """
     values = np.asarray(p_values, dtype=np.float64)
     order = np.argsort(values, kind="stable")
-    times = np.arange(len(values), 0, -1)
+    factors = np.arange(len(values), 0, -1)
     adjusted = np.empty_like(values)
-    adjusted[order] = np.minimum(np.maximum.accumulate(values[order] * times), 1.0)
+    adjusted[order] = np.minimum(np.maximum.accumulate(values[order] * factors), 1.0)
     return tuple(adjusted.tolist())
 
 
-def compare_pairs(models: Mapping[str, tuple[Predictions, float]]) -> tuple[Pair, ...]:
-    """Compare every model with every other, on the same images.
+def compare_pairs(models: Mapping[str, tuple[Predictions, float]]) -> tuple[PairedComparison, ...]:
+    """Compare every model with every other one on the same images.
 
-    The p-values of all pairs are corrected together by Holm's method, those of the AUCs and those
-    of the calls each by themselves. DeLong's and McNemar's tests take every image as independent
-    of the others: where patients have several images, differences look surer than they are.
+    The p-values of all pairs are corrected together by Holm's method, separately for AUCs and
+    calls. DeLong's and McNemar's tests take images as independent: where patients have several
+    images, p-values are too small.
 
     Parameters
     ----------
     models
-        By name: the predictions, and the threshold from which a probability means PNEUMONIA. The
-        rows may stand in any order.
+        Predictions and threshold (lowest probability that is called PNEUMONIA) by the name of the
+        model. The rows may be in any order.
 
     Returns
     -------
-    tuple of Pair
-        In the order of the models; none of a single model.
+    tuple of PairedComparison
+        In the order of the models; empty for a single model.
 
     Raises
     ------
     PredictionsError
-        If two tables are not of the same files and labels; the message names the first that
-        differs.
+        If two tables differ in files or labels; the message names the first that differs.
 
     Examples
     --------
@@ -163,30 +165,30 @@ def compare_pairs(models: Mapping[str, tuple[Predictions, float]]) -> tuple[Pair
     >>> pair.auc.first, pair.auc.second, pair.calls.first_only, pair.calls_p_holm
     (1.0, 0.75, 1, 1.0)
     """
-    tables = aligned({name: table for name, (table, _) in models.items()})
+    tables = align_predictions({name: table for name, (table, _) in models.items()})
     correct = {
         name: (table.probabilities >= models[name][1]) == (table.labels == 1)
         for name, table in tables.items()
     }
     names = list(combinations(tables, 2))
-    areas = [
+    aucs = [
         compare_aucs(tables[a].labels, tables[a].probabilities, tables[b].probabilities)
         for a, b in names
     ]
     calls = [mcnemar(correct[a], correct[b]) for a, b in names]
-    # A test without a p was made all the same, and counts.
-    area_ps = holm([1.0 if area.p is None else area.p for area in areas])
+    # A test without a p-value was made all the same, and counts.
+    auc_ps = holm([1.0 if auc.p is None else auc.p for auc in aucs])
     call_ps = holm([call.p for call in calls])
     return tuple(
-        Pair(a, b, area, None if area.p is None else area_p, call, call_p)
-        for (a, b), area, area_p, call, call_p in zip(
-            names, areas, area_ps, calls, call_ps, strict=True
+        PairedComparison(a, b, auc, None if auc.p is None else auc_p, call, call_p)
+        for (a, b), auc, auc_p, call, call_p in zip(
+            names, aucs, auc_ps, calls, call_ps, strict=True
         )
     )
 
 
-def aligned(models: Mapping[str, Predictions]) -> dict[str, Predictions]:
-    """Return the tables with their rows in the order of the first one's.
+def align_predictions(models: Mapping[str, Predictions]) -> dict[str, Predictions]:
+    """Return the tables with their rows in the order of the first table's.
 
     Parameters
     ----------
@@ -196,49 +198,49 @@ def aligned(models: Mapping[str, Predictions]) -> dict[str, Predictions]:
     Raises
     ------
     PredictionsError
-        If a table has a file that another lacks, has one twice, or labels one otherwise; the
-        message names the file and the models.
+        If a table lacks a file of another one, has a file twice, or has another label; the message
+        names the file and the models.
 
     Examples
     --------
-    >>> one = Predictions(("a", "b"), np.array([0, 1]), np.array([0.2, 0.8]), ("a", "b"))
-    >>> two = Predictions(("b", "a"), np.array([1, 0]), np.array([0.7, 0.3]), ("b", "a"))
-    >>> aligned({"one": one, "two": two})["two"].probabilities
+    >>> first = Predictions(("a", "b"), np.array([0, 1]), np.array([0.2, 0.8]), ("a", "b"))
+    >>> second = Predictions(("b", "a"), np.array([1, 0]), np.array([0.7, 0.3]), ("b", "a"))
+    >>> align_predictions({"first": first, "second": second})["second"].probabilities
     array([0.3, 0.7])
     """
     if not models:
         return {}
-    names = list(models)
-    first = models[names[0]]
-    return {name: _in_the_order_of(first, names[0], models[name], name) for name in names}
+    first_name, first = next(iter(models.items()))
+    return {name: _reorder(table, name, first, first_name) for name, table in models.items()}
 
 
-def _in_the_order_of(
-    first: Predictions, first_name: str, other: Predictions, name: str
-) -> Predictions:
-    places = {file: row for row, file in enumerate(other.files)}
-    if len(places) < len(other.files):
-        twice = next(file for row, file in enumerate(other.files) if places[file] != row)
-        raise PredictionsError(f"{twice}: it is twice in the predictions of {name}; keep one row")
+def _reorder(table: Predictions, name: str, first: Predictions, first_name: str) -> Predictions:
+    """Return a table with its rows in the order of the first one's."""
+    rows = {file: row for row, file in enumerate(table.files)}
+    if len(rows) < len(table.files):
+        repeated = next(file for row, file in enumerate(table.files) if rows[file] != row)
+        raise PredictionsError(
+            f"{repeated}: it is twice in the predictions of {name}; keep one row"
+        )
     for file in first.files:
-        if file not in places:
+        if file not in rows:
             raise _missing(file, name, first_name)
     known = set(first.files)
-    for file in other.files:
+    for file in table.files:
         if file not in known:
             raise _missing(file, first_name, name)
-    same_order = other.rows(np.array([places[file] for file in first.files]))
-    for row in np.flatnonzero(first.labels != same_order.labels)[:1]:
+    reordered = table.rows(np.array([rows[file] for file in first.files]))
+    for row in np.flatnonzero(first.labels != reordered.labels)[:1]:
         raise PredictionsError(
             f"{first.files[row]}: {CLASS_NAMES[first.labels[row]]} in the predictions of "
-            f"{first_name}, but {CLASS_NAMES[same_order.labels[row]]} in those of {name}; correct "
-            "the label and evaluate anew"
+            f"{first_name}, but {CLASS_NAMES[reordered.labels[row]]} in those of {name}; correct "
+            "the label and evaluate again"
         )
-    return same_order
+    return reordered
 
 
 def _missing(file: str, lacking: str, having: str) -> PredictionsError:
     return PredictionsError(
-        f"{file}: it is among the predictions of {having}, but not of {lacking}; have both models "
-        "read the same images"
+        f"{file}: it is among the predictions of {having}, but not of {lacking}; evaluate both "
+        "models on the same images"
     )

@@ -1,4 +1,4 @@
-"""Sensitivity and specificity where only some patients' truth is known, chosen by the test."""
+"""Verification bias: accuracy where only some patients' disease status was verified."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -16,16 +16,16 @@ _DRAWS = 10_000
 
 @dataclass(frozen=True, slots=True)
 class Stratum:
-    """Patients of whom the test said about the same.
+    """Patients with similar test results.
 
     Parameters
     ----------
     called
         Whether the test calls them ill.
     ill, well
-        Those verified, by their truth.
+        Numbers of verified patients with and without the disease.
     unverified
-        Those whose truth is not known.
+        Number of patients whose disease status is unknown.
     """
 
     called: bool
@@ -35,58 +35,64 @@ class Stratum:
 
     @property
     def verified(self) -> int:
-        """Those whose truth is known."""
+        """Number of patients whose disease status is known."""
         return self.ill + self.well
+
+    @property
+    def patients(self) -> int:
+        """Number of all patients."""
+        return self.verified + self.unverified
 
 
 @dataclass(frozen=True, slots=True)
-class Accuracy:
+class DiagnosticAccuracy:
     """Sensitivity and specificity, with 95 % intervals."""
 
     sensitivity: Estimate
     specificity: Estimate
 
 
-UNKNOWN = Accuracy(Estimate(None), Estimate(None))
+UNDEFINED_ACCURACY = DiagnosticAccuracy(Estimate(None), Estimate(None))
 
 
-def among_verified(strata: Sequence[Stratum]) -> Accuracy:
-    """Return the accuracy among the verified alone, with Wilson's intervals.
+def accuracy_among_verified(strata: Sequence[Stratum]) -> DiagnosticAccuracy:
+    """Return the accuracy among the verified patients alone, with Wilson's intervals.
 
     Examples
     --------
-    >>> str(among_verified([Stratum(True, 8, 1, 0), Stratum(False, 2, 9, 40)]).sensitivity)
+    >>> strata = [Stratum(True, 8, 1, 0), Stratum(False, 2, 9, 40)]
+    >>> str(accuracy_among_verified(strata).sensitivity)
     '0.800 (0.490 to 0.943)'
     """
-    return Accuracy(
-        proportion(sum(one.ill for one in strata if one.called), sum(one.ill for one in strata)),
-        proportion(
-            sum(one.well for one in strata if not one.called), sum(one.well for one in strata)
-        ),
+    tp, fn = (sum(part.ill for part in strata if part.called is called) for called in (True, False))
+    fp, tn = (
+        sum(part.well for part in strata if part.called is called) for called in (True, False)
     )
+    return DiagnosticAccuracy(proportion(tp, tp + fn), proportion(tn, tn + fp))
 
 
-def corrected(strata: Sequence[Stratum], seed: int = 0) -> Accuracy:
-    """Return the accuracy of all, where who was verified depends on the stratum alone.
+def correct_verification_bias(strata: Sequence[Stratum], seed: int = 0) -> DiagnosticAccuracy:
+    """Return the accuracy among all patients, if verification depends on the stratum alone.
 
-    Within a stratum the share of the ill is taken to be the same among the unverified. Strata that
-    the test calls the same are put together if one has no verified patient.
+    Within a stratum, the prevalence among the unverified patients is assumed to be that among the
+    verified ones. Strata with the same call are pooled if one of them has no verified patient.
 
     Parameters
     ----------
     strata
-        One patient counts once. With two, called and not called, it is the method of Begg and
-        Greenes [1]_; more are their version with covariates.
+        Strata of patients, each patient counted once. With two of them, called and not called, it
+        is the method of Begg and Greenes [1]_; with more, their version with covariates.
     seed
-        The same seed gives the same intervals.
+        Random seed; the same seed gives the same intervals.
 
     Returns
     -------
-    Accuracy
-        Undefined if nobody was verified of those called ill, or of the others. Intervals hold the
-        middle 95 % of 10,000 draws: of each stratum's share of the ill from its posterior under
-        Jeffreys' prior [2]_, of the strata's sizes by Bayesian bootstrap [3]_. A resampling of the
-        verified would call it certain that nobody was missed where none of a few verified was.
+    DiagnosticAccuracy
+        Undefined if no patient was verified among those called ill, or among the others. Intervals
+        hold the middle 95 % of 10,000 draws: the prevalence of each stratum from its posterior
+        under Jeffreys' prior [2]_, the sizes of the strata by Bayesian bootstrap [3]_. Resampling
+        the verified patients instead would call it certain that no patient was missed where none
+        of a few verified patients was.
 
     References
     ----------
@@ -98,42 +104,45 @@ def corrected(strata: Sequence[Stratum], seed: int = 0) -> Accuracy:
 
     Examples
     --------
-    Of those not called ill few were verified, and so most of the ill among them were not seen:
+    Few of the patients that were not called ill were verified, so most of the ill among them are
+    unknown:
 
-    >>> accuracy = corrected([Stratum(True, 80, 20, 0), Stratum(False, 10, 40, 450)])
-    >>> str(accuracy.sensitivity)
+    >>> strata = [Stratum(True, 80, 20, 0), Stratum(False, 10, 40, 450)]
+    >>> str(correct_verification_bias(strata).sensitivity)
     '0.444 (0.313 to 0.605)'
     """
     pooled = [
-        one
+        stratum
         for called in (True, False)
-        for one in _pooled([each for each in strata if each.called == called])
+        for stratum in _pool([part for part in strata if part.called == called])
     ]
-    if {one.called for one in pooled} != {True, False} or not all(one.verified for one in pooled):
-        return UNKNOWN
-    cells = np.array([(one.ill, one.well, one.unverified) for one in pooled], np.float64)
+    if {part.called for part in pooled} != {True, False} or not all(
+        part.verified for part in pooled
+    ):
+        return UNDEFINED_ACCURACY
+    cells = np.array([(part.ill, part.well, part.unverified) for part in pooled], np.float64)
     ill, verified, sizes = cells[:, 0], cells[:, :2].sum(1), cells.sum(1)
-    called = np.array([one.called for one in pooled])
+    called = np.array([part.called for part in pooled])
     rng = np.random.default_rng(seed)
-    shares = rng.beta(ill + 0.5, verified - ill + 0.5, (_DRAWS, len(pooled)))
-    draws = _rates(rng.dirichlet(sizes, _DRAWS), shares, called)
-    found = _rates(sizes[None], (ill / verified)[None], called)
-    return Accuracy(*(_estimate(found[i, 0], draws[i]) for i in (0, 1)))
+    prevalences = rng.beta(ill + 0.5, verified - ill + 0.5, (_DRAWS, len(pooled)))
+    draws = _rates(rng.dirichlet(sizes, _DRAWS), prevalences, called)
+    values = _rates(sizes[None], (ill / verified)[None], called)[:, 0]
+    return DiagnosticAccuracy(*map(_estimate, values, draws))
 
 
-def _pooled(strata: list[Stratum]) -> list[Stratum]:
-    """Put strata together if one has no verified patient, and leave out those without any."""
-    peopled = [one for one in strata if one.verified + one.unverified]
-    if all(one.verified for one in peopled):
-        return peopled
-    sums = (sum(getattr(one, part) for one in peopled) for part in ("ill", "well", "unverified"))
-    return [Stratum(peopled[0].called, *sums)]
+def _pool(strata: list[Stratum]) -> list[Stratum]:
+    """Pool strata if one has no verified patient, and leave out those without any patient."""
+    strata = [stratum for stratum in strata if stratum.patients]
+    if all(stratum.verified for stratum in strata):
+        return strata
+    sums = (sum(getattr(part, name) for part in strata) for name in ("ill", "well", "unverified"))
+    return [Stratum(strata[0].called, *sums)]
 
 
-def _rates(sizes: Floats, shares: Floats, called: NDArray[np.bool_]) -> Floats:
-    """Return sensitivity and specificity, shape (2, draws), of arrays of (draws, strata)."""
-    ill, well = sizes * shares, sizes * (1 - shares)
-    with np.errstate(invalid="ignore"):  # nobody ill, or nobody well
+def _rates(sizes: Floats, prevalences: Floats, called: NDArray[np.bool_]) -> Floats:
+    """Return sensitivity and specificity, shape (2, draws), from arrays of (draws, strata)."""
+    ill, well = sizes * prevalences, sizes * (1 - prevalences)
+    with np.errstate(invalid="ignore"):  # no patient ill, or none well
         return np.stack([ill[:, called].sum(1) / ill.sum(1), well[:, ~called].sum(1) / well.sum(1)])
 
 
