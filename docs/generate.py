@@ -1,9 +1,9 @@
 """Reference pages made from the code when MkDocs builds the site.
 
-MkDocs calls the functions `on_...` of this file (`hooks` in mkdocs.yml). They add the command-line
-reference, as Typer describes it, and one page for each package, which mkdocstrings fills; they warn
-of public names without a docstring, which ends a strict build; and they replace links to files of
-the checkout that are no part of the site by the files' paths.
+MkDocs calls the functions ``on_...`` of this file (``hooks`` in mkdocs.yml). They add the
+command-line reference, the list of the server's routes, and one page for each package, which
+mkdocstrings fills. They warn of public names without a docstring and of links to missing files; a
+warning ends a strict build. Links to files outside of docs/ become the files' paths.
 """
 
 import logging
@@ -20,10 +20,12 @@ from mkdocs.structure.pages import Page
 from typer.cli import get_docs_for_click
 
 from pneumoscope.cli import app
+from pneumoscope.clinic.api.app import create_routes
 
 CHECKOUT = Path(__file__).resolve().parents[1]
 SOURCE = CHECKOUT / "src"
 LINK = re.compile(r"(?<!!)\[([^]]*)\]\((\.\./[^)#]+)(#[^)]*)?\)")
+ROUTES = "<!-- routes -->"
 
 log = logging.getLogger("mkdocs.hooks.generate")
 
@@ -64,7 +66,20 @@ def on_page_markdown(markdown: str, page: Page, config: MkDocsConfig, files: Fil
             log.warning("%s links to a file that does not exist: %s", page.file.src_uri, path)
         return f"`{path}`" if path in link[1] else f"{link[1]} (`{path}`)"
 
-    return LINK.sub(replace, markdown)
+    return LINK.sub(
+        replace, markdown.replace(ROUTES, _routes()) if ROUTES in markdown else markdown
+    )
+
+
+def _routes() -> str:
+    """Return a table of the server's routes, as its OpenAPI description lists them."""
+    lines = ["| Route | Operation | What it does |", "| --- | --- | --- |"]
+    for path, operations in create_routes().openapi()["paths"].items():
+        for method, operation in operations.items():
+            summary = operation.get("description", "").partition("\n")[0]
+            name = operation["operationId"]
+            lines.append(f"| `{method.upper()} {path}` | `{name}` | {summary} |")
+    return "\n".join(lines)
 
 
 def _packages() -> list[Path]:
@@ -92,7 +107,7 @@ def _dotted(path: Path) -> str:
 def _undocumented(item: griffe.Object) -> Iterator[str]:
     """Yield the public modules, classes and functions inside an object that have no docstring."""
     for member in item.members.values():
-        if member.is_alias or not member.is_public or "migrations" in member.path:
+        if member.is_alias or member.is_special or not member.is_public:
             continue
         if not member.is_attribute and not member.has_docstring:
             yield member.path
