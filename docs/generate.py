@@ -76,8 +76,7 @@ def _routes() -> str:
     lines = ["| Route | Operation | What it does |", "| --- | --- | --- |"]
     for path, operations in create_routes().openapi()["paths"].items():
         for method, operation in operations.items():
-            summary = operation.get("description", "").partition("\n")[0]
-            name = operation["operationId"]
+            name, summary = operation["operationId"], operation["summary"]
             lines.append(f"| `{method.upper()} {path}` | `{name}` | {summary} |")
     return "\n".join(lines)
 
