@@ -18,13 +18,13 @@ from pneumoscope.cli.options import open_cache
 from pneumoscope.dataset import Entry, Label, Split, open_dataset
 from pneumoscope.dataset.acquisition import NAMES
 from pneumoscope.evaluation.predictions import Predictions
-from pneumoscope.evaluation.statistics.covariate_adjusted_auc import adjusted_auc
+from pneumoscope.evaluation.statistics.covariate_adjusted_auc import covariate_adjusted_auc
 from pneumoscope.reader import SHIPPED, Bundle
 from pneumoscope.training.acquisition_groups import (
-    STRATA,
+    N_STRATA,
     acquisition_strata,
-    describe_entries,
-    machine_classifier,
+    describe_acquisitions,
+    acquisition_classifier,
 )
 
 DATA = CHECKOUT.parent / "shared" / "data" / "chest_xray"
@@ -41,7 +41,7 @@ train, judged on validation. The split: train against test, {FOLDS} folds by pat
 patient, of what was fitted once."""
 
 ADJUSTED_NOTE = f"""\
-Validation images in {STRATA} strata by the probability of PNEUMONIA that their machine alone gives;
+Validation images in {N_STRATA} strata by the probability of PNEUMONIA that their machine alone gives;
 adjusted is the mean of the strata's AUCs by van Elteren's weights (see `adjusted_auc`). Called ill:
 NORMAL images at the threshold with a recall of 0.99 on validation, as a share of all and of those
 in the stratum whose machine speaks most for PNEUMONIA."""
@@ -89,7 +89,7 @@ def told_split(
     """Return the AUC of telling train from test, over folds of whole patients."""
     which = np.repeat([0, 1], [len(train), len(test)])
     said = cross_val_predict(
-        machine_classifier(),
+        acquisition_classifier(),
         np.concatenate([train, test]),
         which,
         groups=np.array(patients),
@@ -100,7 +100,7 @@ def told_split(
 
 
 def _auc(labels: NDArray[np.int8], said: NDArray[np.float64]) -> float | None:
-    return adjusted_auc(labels, said, np.zeros(len(labels), np.intp))
+    return covariate_adjusted_auc(labels, said, np.zeros(len(labels), np.intp))
 
 
 def _bundle_row(bundle: Bundle, table: Predictions, stratum: NDArray[np.intp]) -> dict[str, Cell]:
@@ -113,7 +113,7 @@ def _bundle_row(bundle: Bundle, table: Predictions, stratum: NDArray[np.intp]) -
         "images": len(said),
         "AUC": with_interval(table.patients, lambda rows: _auc(labels[rows], said[rows])),
         "adjusted AUC": with_interval(
-            table.patients, lambda rows: adjusted_auc(labels[rows], said[rows], stratum[rows])
+            table.patients, lambda rows: covariate_adjusted_auc(labels[rows], said[rows], stratum[rows])
         ),
         "called ill, of all NORMAL": float((said[normal] >= threshold).mean()),
         "of those most like PNEUMONIA": float((said[normal & speaks] >= threshold).mean()),
@@ -147,7 +147,7 @@ def counted_share(hits: NDArray[np.bool_]) -> str:
 def _tables(given: argparse.Namespace) -> Iterator[Table]:
     manifest = open_dataset(given.data)
     entries = {split: manifest.of(split) for split in Split}
-    made = {split: describe_entries(manifest, entries[split], open_cache()) for split in Split}
+    made = {split: describe_acquisitions(manifest, entries[split], open_cache()) for split in Split}
     train, validation = _labels(entries[Split.TRAIN]), _labels(entries[Split.VALIDATION])
     parts = {
         f"{split}, {label.name}": made[split][_labels(entries[split]) == label]
@@ -157,7 +157,7 @@ def _tables(given: argparse.Namespace) -> Iterator[Table]:
     parts["test"] = made[Split.TEST]
     yield Table("How images were made", list(_mean_rows(parts)), GREYS_NOTE)
     said = (
-        machine_classifier()
+        acquisition_classifier()
         .fit(made[Split.TRAIN], train)
         .predict_proba(made[Split.VALIDATION])[:, 1]
     )

@@ -13,7 +13,7 @@ from pneumoscope.dataset import Label, Manifest, Split
 from pneumoscope.dataset.manifest import Entry, SplitBy
 from pneumoscope.models import ModelSpec, Precision, build_network
 from pneumoscope.models.model_spec import IMAGE_SIZE
-from pneumoscope.support.cache import ArrayCache, CachedArray, Kind, WriteRows
+from pneumoscope.support.cache import ArrayCache, CachedArray, WriteRows
 from pneumoscope.training import ExampleStore, make_recipe
 from pneumoscope.training.examples import Examples
 from pneumoscope.training.initial_weights import build_initial_network, load_initial_weights
@@ -53,7 +53,7 @@ class _NoFiles(ArrayCache):
 
     def open(
         self,
-        kind: Kind,
+        kind: str,
         key: str,
         about: str,
         shape: tuple[int, ...],

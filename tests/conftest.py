@@ -195,7 +195,7 @@ def children(shared_data: Path, made_once: Callable[..., Path]) -> "Manifest":
     return Manifest.read(made_once("children", fill) / "manifest.parquet")
 
 
-_STRONGEST = ("crop", "border", "erase")
+_STRONGEST = ("crop", "border_blank", "random_erasing")
 
 
 @pytest.fixture(scope="session")

@@ -123,7 +123,7 @@ def start(children: Manifest, tmp_path_factory: pytest.TempPathFactory) -> Run:
         patients=tuple(entry.group for entry in watched),
     )
     write_evaluation(run, Split.VALIDATION, said)
-    return run.note(finished=True)
+    return run.update_record(finished=True)
 
 
 @pytest.mark.usefixtures("opened_before")

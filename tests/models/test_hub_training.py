@@ -134,7 +134,7 @@ def test_a_run_stands_on_its_own(run: Run, store: ExampleStore, tmp_path: Path) 
     temperature = bundle.record.calibration.temperature
     logit = np.log(said.probabilities[0] / (1 - said.probabilities[0])) / temperature
     assert reading.probability == pytest.approx(1 / (1 + np.exp(-logit)), abs=1e-4)
-    assert again.record.backbone.origin.endswith("a folder")
+    assert again.record.initial_weights.origin.endswith("a folder")
 
 
 def interrupt(
@@ -220,7 +220,7 @@ def test_a_run_without_its_structure_is_named(run: Run, tmp_path: Path) -> None:
 
 
 def test_it_is_not_searched() -> None:
-    from pneumoscope.training.search.plan import Plan
+    from pneumoscope.training.search import SearchPlan
 
     with pytest.raises(RecipeError, match="pretrained"):
-        Plan(("hub",)).check()
+        SearchPlan(("hub",)).validate()

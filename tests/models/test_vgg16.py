@@ -154,7 +154,7 @@ def test_without_network_the_error_names_file_place_and_checksum(
 ) -> None:
     # Port 9 of this machine (discard) refuses connections: no network, as far as the loader sees.
     monkeypatch.setattr("pneumoscope.models.vgg16.KERAS_URL", f"http://127.0.0.1:9/{KERAS_FILE}")
-    monkeypatch.setattr("pneumoscope.support.download._PAUSES", ())
+    monkeypatch.setattr("pneumoscope.support.download._RETRY_SECONDS", ())
     with pytest.raises(WeightsError) as raised:
         load_vgg16("imagenet", 0)
     for part in (str(default_weights_path()), KERAS_FILE, KERAS_MD5, "--weights none"):

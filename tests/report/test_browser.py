@@ -81,9 +81,7 @@ def pages(
     from pneumoscope.dataset.summary.page import summarise
     from pneumoscope.support.cache import ArrayCache
     from pneumoscope.training import make_recipe
-    from pneumoscope.training.search.page import PAGE, write_page
-    from pneumoscope.training.search.plan import Plan
-    from pneumoscope.training.search.search import Search
+    from pneumoscope.training.search import PAGE_FILE, Search, SearchPlan, write_page
     from pneumoscope.workflows.experiment import run_experiment
 
     folder = tmp_path_factory.mktemp("pages")
@@ -92,7 +90,7 @@ def pages(
     run_experiment(
         manifest, [recipe], folder / "out", ArrayCache(folder / "cache"), min_recall=0.99
     )
-    plan = Plan(("compact",), ("image_size=64", "epochs=1"), folds=2)
+    plan = SearchPlan(("compact",), ("image_size=64", "epochs=1"), folds=2)
     search = Search(manifest, plan, folder / "search", ArrayCache(folder / "cache"), resume=False)
     search.run(seconds=600, trials=1)
     write_page(search)
@@ -100,7 +98,7 @@ def pages(
     return {
         "report": folder / "out" / "report.html",
         "summary": summarise(manifest, folder / "summary"),
-        "search": search.out / PAGE,
+        "search": search.out / PAGE_FILE,
         "evaluation": folder / "evaluation" / "report.html",
         "validation": folder / "validation" / "report.html",
     }

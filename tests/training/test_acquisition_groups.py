@@ -8,15 +8,15 @@ import pytest
 
 from pneumoscope.dataset import Entry, Label, Split, acquisition, open_dataset
 from pneumoscope.dataset.acquisition import as_table, describe_acquisition
-from pneumoscope.evaluation.statistics.covariate_adjusted_auc import adjusted_auc
+from pneumoscope.evaluation.statistics.covariate_adjusted_auc import covariate_adjusted_auc
 from pneumoscope.radiograph import read_radiograph
 from pneumoscope.support.cache import ArrayCache
 from pneumoscope.support.errors import DatasetError, PneumoscopeError
 from pneumoscope.training.acquisition_groups import (
-    STRATA,
+    N_STRATA,
     acquisition_strata,
     acquisition_weights,
-    describe_entries,
+    describe_acquisitions,
     leave_one_acquisition_out,
 )
 
@@ -36,17 +36,20 @@ def test_a_reader_of_the_machine_gains_nothing_within_strata(
     learned, judged = slice(None, 1500), slice(1500, None)
     strata = acquisition_strata(made[learned], labels[learned], made[judged])
     border, ill = made[judged, 0], labels[judged]
-    whole = adjusted_auc(ill, border, np.zeros(1500, int))
+    whole = covariate_adjusted_auc(ill, border, np.zeros(1500, int))
     # For labels drawn with the probability u, uniform: the integral gives 5 / 6.
     assert whole == pytest.approx(5 / 6, abs=0.02)
     # Five strata by the border itself leave 0.61.
     true = np.minimum((border * 5).astype(int), 4)
-    assert adjusted_auc(ill, border, strata) < adjusted_auc(ill, border, true) + 0.04
+    assert (
+        covariate_adjusted_auc(ill, border, strata)
+        < covariate_adjusted_auc(ill, border, true) + 0.04
+    )
     knows = ill + np.random.default_rng(1).normal(
         size=1500
     )  # a reader of the disease loses nothing
-    assert adjusted_auc(ill, knows, strata) == pytest.approx(
-        adjusted_auc(ill, knows, np.zeros(1500, int)), abs=0.02
+    assert covariate_adjusted_auc(ill, knows, strata) == pytest.approx(
+        covariate_adjusted_auc(ill, knows, np.zeros(1500, int)), abs=0.02
     )
 
 
@@ -55,9 +58,9 @@ def test_strata_are_about_as_large_and_what_is_alike_stays_together(
 ) -> None:
     made, labels = hospital
     strata = acquisition_strata(made, labels, made)
-    assert np.bincount(strata, minlength=STRATA).min() > 500
-    assert [np.mean(made[strata == s, 0]) for s in range(STRATA)] == sorted(
-        np.mean(made[strata == s, 0]) for s in range(STRATA)
+    assert np.bincount(strata, minlength=N_STRATA).min() > 500
+    assert [np.mean(made[strata == s, 0]) for s in range(N_STRATA)] == sorted(
+        np.mean(made[strata == s, 0]) for s in range(N_STRATA)
     )
     twins = acquisition_strata(made, labels, np.repeat(made[:1], 100, axis=0))
     assert len(set(twins.tolist())) == 1
@@ -157,11 +160,11 @@ def test_images_are_looked_at_once(phantom_dataset: Path, tmp_path: Path) -> Non
     expected = as_table(
         [describe_acquisition(read_radiograph(folder / entry.path).pixels) for entry in entries]
     )
-    np.testing.assert_array_equal(describe_entries(manifest, entries, cache), expected)
+    np.testing.assert_array_equal(describe_acquisitions(manifest, entries, cache), expected)
     shutil.rmtree(folder)
-    np.testing.assert_array_equal(describe_entries(manifest, entries, cache), expected)
+    np.testing.assert_array_equal(describe_acquisitions(manifest, entries, cache), expected)
     with pytest.raises(PneumoscopeError):
-        describe_entries(manifest, entries[:4], cache)  # other images are another table
+        describe_acquisitions(manifest, entries[:4], cache)  # other images are another table
 
 
 def test_what_was_described_otherwise_is_described_anew(
@@ -169,7 +172,7 @@ def test_what_was_described_otherwise_is_described_anew(
 ) -> None:
     manifest, cache = open_dataset(phantom_dataset, seed=0), ArrayCache(tmp_path)
     entries = manifest.of(Split.TRAIN)[:2]
-    describe_entries(manifest, entries, cache)
+    describe_acquisitions(manifest, entries, cache)
     monkeypatch.setattr(acquisition, "VERSION", acquisition.VERSION + 1)
-    describe_entries(manifest, entries, cache)
+    describe_acquisitions(manifest, entries, cache)
     assert len(cache.entries()) == 2

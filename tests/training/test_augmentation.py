@@ -6,7 +6,7 @@ import torch
 from skimage.exposure import match_histograms
 from torch import Tensor
 
-from pneumoscope.training.augmentation import augment, mix
+from pneumoscope.training.augmentation import augment, mixup
 from pneumoscope.training.recipe import Augmentation
 
 
@@ -97,12 +97,12 @@ def test_same_generator_same_images(images: Tensor) -> None:
         stretch=0.3,
         sharpness=1,
         noise=0.05,
-        tones=1,
+        histogram_matching=1,
         gamma=0.4,
         contrast=0.3,
-        border=0.1,
-        frame=0.1,
-        erase=2,
+        border_blank=0.1,
+        border_swap=0.1,
+        random_erasing=2,
     )
     first, second = (augment(images, settings, generator()) for _ in range(2))
     assert torch.equal(first, second)
@@ -145,19 +145,19 @@ def test_contrast_stretches_about_the_mean() -> None:
 
 def test_border_is_one_grey_in_half_the_images_and_the_rest_is_left() -> None:
     images = torch.rand(400, 1, 50, 50, generator=torch.Generator().manual_seed(0))
-    changed = (augment(images, Augmentation(border=0.2), generator()) != images)[:, 0]
+    changed = (augment(images, Augmentation(border_blank=0.2), generator()) != images)[:, 0]
     assert not changed[:, 10:40, 10:40].any()
     assert changed.any(dim=(1, 2)).float().mean() == pytest.approx(0.5, abs=0.08)
     depths = changed[:, 25].cumprod(1).sum(1)  # along the middle row, from the left
     assert depths.max() == 10
-    one = augment(images, Augmentation(border=0.2), generator())[:, 0]
+    one = augment(images, Augmentation(border_blank=0.2), generator())[:, 0]
     for image, where in zip(one, changed, strict=True):
         assert len(image[where].unique()) <= 1
 
 
 def test_frame_is_another_image_s_in_half_the_images_and_the_rest_is_left() -> None:
     images = torch.rand(400, 1, 50, 50, generator=torch.Generator().manual_seed(0))
-    framed = augment(images, Augmentation(frame=0.2), generator())
+    framed = augment(images, Augmentation(border_swap=0.2), generator())
     changed = framed != images
     assert torch.equal(framed[changed], images.roll(1, 0)[changed])
     assert not changed[:, :, 10:40, 10:40].any()
@@ -173,7 +173,7 @@ def test_tones_go_the_way_to_the_greys_that_histogram_matching_gives() -> None:
     whole = np.stack(
         [match_histograms(images[i, 0].numpy(), images[i - 1, 0].numpy()) for i in range(4)]
     )
-    changed = augment(images, Augmentation(tones=1), generator())[:, 0]
+    changed = augment(images, Augmentation(histogram_matching=1), generator())[:, 0]
     shares = []
     for image, matched, is_now in zip(images[:, 0], torch.from_numpy(whole), changed, strict=True):
         way = (matched - image).flatten()
@@ -181,26 +181,28 @@ def test_tones_go_the_way_to_the_greys_that_histogram_matching_gives() -> None:
         assert (image + share * (matched - image) - is_now).abs().max() < 0.02
         shares.append(share)
     assert 0 < min(shares) < max(shares) <= 1.01
-    assert augment(images, Augmentation(tones=1e-6), generator()).allclose(images, atol=1e-5)
+    assert augment(images, Augmentation(histogram_matching=1e-6), generator()).allclose(
+        images, atol=1e-5
+    )
 
 
 def test_erased_rectangles_are_of_one_grey_and_as_large_as_said() -> None:
     images = torch.rand(400, 1, 100, 100, generator=torch.Generator().manual_seed(0))
-    changed = (augment(images, Augmentation(erase=1), generator()) != images)[:, 0]
+    changed = (augment(images, Augmentation(random_erasing=1), generator()) != images)[:, 0]
     heights, widths = changed.any(2).sum(1), changed.any(1).sum(1)
     assert torch.equal(changed.sum((1, 2)), heights * widths)  # a rectangle, filled
     for sides in (heights, widths):
         assert 7 <= sides.min() <= 9
         assert 28 <= sides.max() <= 31
     assert changed.any(0).float().mean() > 0.9  # everywhere but in the very corners
-    more = (augment(images, Augmentation(erase=4), generator()) != images)[:, 0]
+    more = (augment(images, Augmentation(random_erasing=4), generator()) != images)[:, 0]
     assert more.sum() > 2.5 * changed.sum()
 
 
 def test_a_blend_takes_as_much_of_the_next_image_as_of_its_label() -> None:
     numbers = torch.tensor([0.0, 1.0, 0.25, 0.75]).view(4, 1, 1, 1)
     labels = torch.tensor([[0.0, 1.0, 1.0, 0.0], [1.0, 0.0, 0.5, 0.0]]).t()
-    mixed, targets = mix(numbers, labels, 0.5, generator())
+    mixed, targets = mixup(numbers, labels, 0.5, generator())
     following = torch.tensor([3, 0, 1, 2])  # whose turn it is in the batch
     share = (mixed.view(4) - numbers.view(4)) / (numbers.view(4)[following] - numbers.view(4))
     assert ((share > 0) & (share <= 0.5)).all()

@@ -12,7 +12,7 @@ from pneumoscope.support.errors import RecipeError, RunError
 from pneumoscope.training import ExampleStore, Run, make_recipe, train
 from pneumoscope.training.initial_weights import build_initial_network, load_initial_weights
 from pneumoscope.training.recipe import Recipe
-from pneumoscope.training.search.plan import Plan
+from pneumoscope.training.search import SearchPlan
 
 
 def recipe(run: Run, model: str = "compact", *settings: str) -> Recipe:
@@ -37,8 +37,8 @@ def test_a_training_that_learns_almost_nothing_ends_with_the_other_run_s_weights
     ended, expected = run.read_weights(), compact_run.read_weights()
     learned = [name for name in ended if "running_" not in name and "num_batches" not in name]
     assert all(torch.allclose(ended[name], expected[name], atol=1e-8) for name in learned)
-    assert run.record.backbone.origin.startswith("a Run of compact, seed 1, data ")
-    assert run.record.backbone.digest == weights_digest(expected)
+    assert run.record.initial_weights.origin.startswith("a Run of compact, seed 1, data ")
+    assert run.record.initial_weights.digest == weights_digest(expected)
 
 
 def test_what_cannot_be_begun_with_is_refused(compact_run: Run, tmp_path: Path) -> None:
@@ -76,4 +76,4 @@ def test_a_run_that_has_seen_what_is_to_be_judged_is_refused(
 
 def test_a_search_does_not_begin_with_a_run(compact_run: Run) -> None:
     with pytest.raises(RecipeError, match="--set start"):
-        Plan(("compact",), (f"start={compact_run.folder}",)).check()
+        SearchPlan(("compact",), (f"start={compact_run.folder}",)).validate()

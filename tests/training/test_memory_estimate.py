@@ -48,7 +48,7 @@ def test_memory_is_near_what_a_training_really_takes(model: str, settings: list[
 def small_machine(monkeypatch: pytest.MonkeyPatch) -> None:
     """Pretend that 2.2 GB may be held, 0.2 of which the process holds already."""
     monkeypatch.setattr(memory_estimate, "free_memory", lambda: 2_000_000_000)
-    monkeypatch.setattr(memory_estimate, "held_memory", lambda: 200_000_000)
+    monkeypatch.setattr(memory_estimate, "process_memory", lambda: 200_000_000)
 
 
 def test_what_does_not_fit_is_refused_with_what_would(small_machine: None) -> None:

@@ -85,4 +85,77 @@ def test_a_bad_assignment_is_refused(assignment: str) -> None:
 
 def test_two_schedules_at_once_are_refused() -> None:
     with pytest.raises(RecipeError, match=r"^--set: one_cycle plans .* or one_cycle$"):
-        make_recipe("model_4", assignments=["one_cycle.rise=0.3"])
+        make_recipe("model_4", assignments=["one_cycle.warmup=0.3"])
+
+
+OLD_RECIPE = """
+model: compact
+seed: 3
+precision: float32
+early_stopping: null
+one_cycle:
+  rise: 0.3
+augmentation:
+  flip: true
+  tones: 1.0
+  border: 0.16
+  frame: 0.12
+  erase: 2
+  mix: 0.1
+class_balance: machines
+"""
+"""Written by version 0.1.0, which gave no format."""
+
+
+@pytest.mark.parametrize("heading", ["", "format: 1"])
+def test_a_recipe_of_format_1_is_converted(tmp_path: Path, heading: str) -> None:
+    file = tmp_path / "recipe.yaml"
+    file.write_text(heading + OLD_RECIPE)
+    recipe = Recipe.read(file)
+    assert recipe.one_cycle is not None
+    assert recipe.one_cycle.warmup == 0.3
+    assert recipe.augmentation == Augmentation(
+        flip=True,
+        histogram_matching=1,
+        border_blank=0.16,
+        border_swap=0.12,
+        random_erasing=2,
+        mixup=0.1,
+    )
+    assert recipe.class_balance is ClassBalance.ACQUISITION
+    assert make_recipe("compact", file).augmentation == recipe.augmentation
+    recipe.write(file)
+    assert file.read_text().startswith("format: 2\n")
+    assert Recipe.read(file) == recipe
+
+
+@pytest.mark.parametrize(
+    ("assignment", "new"),
+    [
+        ("augmentation.tones=1", "augmentation.histogram_matching"),
+        ("augmentation.border=0.1", "augmentation.border_blank"),
+        ("augmentation.frame=0.1", "augmentation.border_swap"),
+        ("augmentation.erase=1", "augmentation.random_erasing"),
+        ("augmentation.mix=0.1", "augmentation.mixup"),
+        ("augmentation={erase: 1}", "augmentation.random_erasing"),
+        ("one_cycle={rise: 0.2}", "one_cycle.warmup"),
+        ("class_balance=machines", "acquisition"),
+    ],
+)
+def test_an_old_name_is_refused_with_the_new_one(assignment: str, new: str) -> None:
+    with pytest.raises(RecipeError, match=f"^--set: .* is now called '{new}'"):
+        make_recipe("compact", assignments=[assignment])
+
+
+def test_an_old_name_in_a_recipe_of_format_2_is_refused(tmp_path: Path) -> None:
+    file = tmp_path / "recipe.yaml"
+    file.write_text("format: 2\nmodel: compact\naugmentation: {erase: 2}\n")
+    with pytest.raises(RecipeError, match=r"recipe\.yaml: 'augmentation\.erase' is now called"):
+        Recipe.read(file)
+
+
+def test_a_recipe_of_a_newer_format_is_refused(tmp_path: Path) -> None:
+    file = tmp_path / "recipe.yaml"
+    file.write_text("format: 3\nmodel: compact\n")
+    with pytest.raises(RecipeError, match=r"format 3.*use a newer pneumoscope"):
+        Recipe.read(file)

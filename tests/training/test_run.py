@@ -44,8 +44,8 @@ def test_a_run_holds_everything_that_was_used_and_given(
     record = json.loads((folder / "run.json").read_text())
     assert record["finished"]
     assert record["manifest_fingerprint"] == store.manifest.fingerprint
-    assert "random weights" in record["backbone"]["origin"]
-    assert record["backbone"]["digest"] == load_vgg16("none", 0).digest
+    assert "random weights" in record["initial_weights"]["origin"]
+    assert record["initial_weights"]["digest"] == load_vgg16("none", 0).digest
     assert {"python", "device", "git_commit", "packages"} <= set(record["environment"])
     with (folder / "history.csv").open() as file:
         rows = list(csv.DictReader(file))
@@ -54,7 +54,7 @@ def test_a_run_holds_everything_that_was_used_and_given(
         table = Predictions.read(folder / "predictions" / f"{split}.csv")
         assert len(table.files) == n
         stored = json.loads((folder / "metrics" / f"{split}.json").read_text())
-        assert stored["auc"] == measure(table).auc
+        assert stored["auc"] == measure(table).value("auc")
         for figure in ("confusion", "roc", "precision_recall"):
             assert (folder / "figures" / f"{split}_{figure}.png").stat().st_size > 1000
     assert (folder / "figures" / "history.png").exists()
@@ -62,7 +62,7 @@ def test_a_run_holds_everything_that_was_used_and_given(
     assert len(load_file(folder / "checkpoints" / "final.safetensors")) > 26
 
 
-@pytest.mark.parametrize("balance", ["sampler", "machines"])
+@pytest.mark.parametrize("balance", ["sampler", "acquisition"])
 def test_images_are_drawn_unevenly_if_the_recipe_says_so(
     balance: str, store: ExampleStore, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -220,13 +220,34 @@ def test_a_run_of_another_version_is_refused(store: ExampleStore, tmp_path: Path
     run = train(store, quick("model_1"), tmp_path / "run")
     record = json.loads((run.folder / "run.json").read_text())
     (run.folder / "run.json").write_text(json.dumps({**record, "format": 99}))
-    with pytest.raises(RunError, match=r"format 99.*reads format 3"):
+    with pytest.raises(RunError, match=r"format 99.*reads formats 3 and 4"):
         Run.open(run.folder)
     with pytest.raises(RunError, match="format 99"):
         train(store, quick("model_1"), run.folder, resume=True)
 
 
-@pytest.mark.parametrize("content", ["", "{", "[]", "null", '{"format": 3}'])
+def test_a_run_of_version_0_1_is_read_and_resumed(
+    store: ExampleStore, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    recipe = quick("model_6", "class_balance=acquisition", "augmentation.random_erasing=1")
+    with monkeypatch.context() as patch:
+        stop_in_epoch(patch, 2, KeyboardInterrupt())
+        with pytest.raises(RunInterruptedError):
+            train(store, recipe, tmp_path / "run")
+    path = tmp_path / "run" / "recipe.yaml"
+    text = path.read_text().replace("format: 2\n", "").replace("random_erasing:", "erase:")
+    path.write_text(text.replace("class_balance: acquisition", "class_balance: machines"))
+    path = tmp_path / "run" / "run.json"
+    record = json.loads(path.read_text())
+    backbone = record.pop("initial_weights")
+    path.write_text(json.dumps(record | {"format": 3, "backbone": backbone}))
+    run = Run.open(tmp_path / "run")
+    assert run.recipe == recipe
+    assert run.record.initial_weights.digest == backbone["digest"]
+    assert train(store, recipe, tmp_path / "run", resume=True).record.finished
+
+
+@pytest.mark.parametrize("content", ["", "{", "[]", "null", '{"format": 3}', '{"format": 4}'])
 def test_a_damaged_record_is_named(tmp_path: Path, content: str) -> None:
     (tmp_path / "run.json").write_text(content)
     with pytest.raises(RunError, match=str(tmp_path)):

@@ -5,8 +5,8 @@ import math
 import pytest
 import torch
 
-from pneumoscope.training.recipe import EarlyStopping, OneCycle, ReduceOnPlateau
-from pneumoscope.training.schedule import Patience, Schedule, one_cycle
+from pneumoscope.training.recipe import EarlyStopping, OneCycle, ReduceLROnPlateau
+from pneumoscope.training.schedule import LearningRateSchedule, PlateauDetector, one_cycle
 
 # val_loss by epoch as the notebook printed it, and the learning rate of each epoch.
 MODEL_4 = [2.2089, 1.4363, 1.1570, 1.5028, 1.2163, 0.5463, 1.3177, 0.2925, 1.5344, 0.1045]
@@ -23,44 +23,46 @@ RATES_7 = [1e-3] * 9 + [5e-4]
 def test_learning_rates_are_those_the_notebook_printed(
     losses: list[float], rates: list[float]
 ) -> None:
-    schedule = Schedule(1e-3, EarlyStopping(), ReduceOnPlateau())
+    schedule = LearningRateSchedule(1e-3, EarlyStopping(), ReduceLROnPlateau())
     used = []
     for loss in losses:
         used.append(schedule.learning_rate)
-        schedule.after_epoch(loss)
+        schedule.update(loss)
     assert used == pytest.approx(rates)
     assert not schedule.stopped
 
 
 def test_early_stopping_ends_model_2_where_the_notebook_ended() -> None:
     losses = [0.1429, 0.1180, 0.1385, 0.1059, 0.1134, 0.1171, 0.1433]
-    schedule = Schedule(1e-3, EarlyStopping(), None)
+    schedule = LearningRateSchedule(1e-3, EarlyStopping(), None)
     stopped = []
     for loss in losses:
-        schedule.after_epoch(loss)
+        schedule.update(loss)
         stopped.append(schedule.stopped)
     assert stopped == [False] * 6 + [True]
     assert schedule.learning_rate == 1e-3
 
 
 def test_an_improvement_smaller_than_min_delta_is_a_plateau() -> None:
-    schedule = Schedule(1.0, None, ReduceOnPlateau(factor=0.5, patience=1, min_delta=1e-2))
+    schedule = LearningRateSchedule(
+        1.0, None, ReduceLROnPlateau(factor=0.5, patience=1, min_delta=1e-2)
+    )
     for loss in (1.0, 0.995):
-        schedule.after_epoch(loss)
+        schedule.update(loss)
     assert schedule.learning_rate == 0.5
 
 
 def test_not_a_number_never_counts_as_better() -> None:
-    patience = Patience(epochs=2)
-    assert [patience.is_over(loss) for loss in (1.0, math.nan, math.nan)] == [False, False, True]
+    patience = PlateauDetector(patience=2)
+    assert [patience.update(loss) for loss in (1.0, math.nan, math.nan)] == [False, False, True]
 
 
 def test_after_a_reduction_the_patience_starts_anew() -> None:
     # Keras with patience 2: best at epoch 1; epochs 2 and 3 use it up, then 4 and 5.
-    schedule = Schedule(1.0, None, ReduceOnPlateau(factor=0.5, patience=2))
+    schedule = LearningRateSchedule(1.0, None, ReduceLROnPlateau(factor=0.5, patience=2))
     rates = []
     for _ in range(5):
-        schedule.after_epoch(1.0)
+        schedule.update(1.0)
         rates.append(schedule.learning_rate)
     assert rates == [1.0, 1.0, 0.5, 0.5, 0.25]
 
@@ -73,6 +75,6 @@ def test_one_cycle_falls_as_pytorchs_cosine_and_rises_linearly() -> None:
         falling.append(theirs.get_last_lr()[0])
         theirs.optimizer.step()
         theirs.step()
-    ours = [one_cycle(OneCycle(rise=0.25), batch / 100) for batch in range(101)]
+    ours = [one_cycle(OneCycle(warmup=0.25), batch / 100) for batch in range(101)]
     assert ours[25:] == pytest.approx(falling, abs=1e-9)
     assert ours[:25] == pytest.approx([batch / 25 for batch in range(25)])

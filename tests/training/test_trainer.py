@@ -143,7 +143,7 @@ def test_weight_decay_shrinks_kernels_alone() -> None:
 
 
 def test_one_cycle_begins_and_ends_at_nothing() -> None:
-    settings = [SIZE, "epochs=4", "batch_size=4", "early_stopping=null", "one_cycle={rise: 0.5}"]
+    settings = [SIZE, "epochs=4", "batch_size=4", "early_stopping=null", "one_cycle={warmup: 0.5}"]
     done = trainer(make_recipe("model_1", assignments=settings))
     rates: list[float] = []
     done.optimizer.register_step_pre_hook(lambda *_: rates.append(_rate(done)))

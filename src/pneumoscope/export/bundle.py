@@ -42,7 +42,7 @@ from pneumoscope.reader.bundle import (
 from pneumoscope.reader.familiarity import FAMILIAR_SHARE
 from pneumoscope.reader.model_card import model_card
 from pneumoscope.reader.quality_gate import fit_gate
-from pneumoscope.reader.reader import NetworkOutput, look_at, open_graph
+from pneumoscope.reader.reader import NetworkOutput, open_graph, run_graph
 from pneumoscope.support.cache import ArrayCache
 from pneumoscope.support.errors import RunError
 from pneumoscope.support.files import require_empty
@@ -288,7 +288,7 @@ def _look(graph: bytes, pixels: NDArray[np.uint8], doing: str) -> NetworkOutput:
     session = open_graph(graph, usable_cores())
     starts = range(0, len(pixels), _BATCH)
     looks = [
-        look_at(session, pixels[start : start + _BATCH])
+        run_graph(session, pixels[start : start + _BATCH])
         for start in track(starts, doing, len(starts))
     ]
     return NetworkOutput(
@@ -333,9 +333,9 @@ def _input_contract(run: Run) -> InputContract:
 
 def _licence(runs: Sequence[Run]) -> str:
     others = {
-        run.record.backbone.origin
+        run.record.initial_weights.origin
         for run in runs
-        if run.record.backbone is not None and run.recipe.spec.licensed_weights
+        if run.record.initial_weights is not None and run.recipe.spec.licensed_weights
     }
     if not others:
         return "Apache-2.0"

@@ -1,4 +1,10 @@
-"""Images put together that were made alike, so that a network gains nothing by telling machines."""
+"""Acquisition groups: images grouped by the way they were acquired, as far as their borders tell.
+
+Where the acquisition (border, markers, exposure, noise) tells the classes apart, a network can
+recognise the scanner instead of the lungs. Here images are put into strata of the propensity score,
+weighted so that the acquisition says nothing of the label, or split so that cross-validation holds
+out one acquisition at a time.
+"""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
@@ -19,41 +25,41 @@ from pneumoscope.support.cache import ArrayCache, WriteRows
 from pneumoscope.support.errors import DatasetError
 from pneumoscope.support.parallel import map_parallel
 
-STRATA = 5
+N_STRATA = 5
 
 _FOLDS = 5
-_WEIGHTS = (0.1, 10.0)
-"""The least and the most that an image may count for, where others count for 1."""
+_WEIGHT_LIMITS = (0.1, 10.0)
+"""Lowest and highest weight of an image."""
 
 
-def describe_entries(
+def describe_acquisitions(
     manifest: Manifest, entries: Sequence[Entry], cache: ArrayCache
 ) -> NDArray[np.float64]:
-    """Describe how each image was made, or return what was kept of that.
+    """Describe the acquisition of each image; the table is cached.
 
     Returns
     -------
     NDArray[np.float64]
-        Shape (n, columns), as `as_table` gives it.
+        Table of `as_table`, shape (n, columns).
 
     Raises
     ------
     UnreadableRadiographError
         If a file has become unreadable.
     StorageError
-        If the table cannot be kept.
+        If the table cannot be cached.
     """
 
     def describe(entry: Entry) -> Acquisition:
         return describe_acquisition(read_radiograph(manifest.root / entry.path).pixels)
 
     def fill(write: WriteRows) -> None:
-        write(0, as_table(map_parallel(describe, entries, "Looking at borders and markers")))
+        write(0, as_table(map_parallel(describe, entries, "Measuring borders and markers")))
 
     table: NDArray[np.float64] = cache.open(
         ArrayKind.ACQUISITIONS,
         " ".join([str(acquisition.VERSION), *(str(entry.sha256) for entry in entries)]),
-        f"how images were made, data {manifest.fingerprint[:12]}",
+        f"acquisitions of images, data {manifest.fingerprint[:12]}",
         (len(entries), len(acquisition.NAMES)),
         np.float64,
         fill,
@@ -61,34 +67,34 @@ def describe_entries(
     return table
 
 
-def machine_classifier() -> HistGradientBoostingClassifier:
-    """Return what tells classes by how images were made: gradient boosting, not yet fitted."""
-    # Small trees of many images: what it learns by heart would blur the strata.
+def acquisition_classifier() -> HistGradientBoostingClassifier:
+    """Return an unfitted gradient-boosting classifier of labels by acquisition."""
+    # Small trees of many images: overfitting would blur the strata.
     return HistGradientBoostingClassifier(
         max_iter=100, learning_rate=0.05, max_leaf_nodes=4, min_samples_leaf=50, random_state=0
     )
 
 
 def acquisition_strata(
-    learned: NDArray[np.float64], labels: NDArray[np.int8], judged: NDArray[np.float64]
+    train: NDArray[np.float64], labels: NDArray[np.int8], evaluated: NDArray[np.float64]
 ) -> NDArray[np.intp]:
-    """Put images into strata by what their machine alone says of the label.
+    """Stratify images by the propensity score: the probability of the label given the acquisition.
 
-    Within a stratum the machine says about the same of all images (a propensity score), so what
-    still tells the classes apart there is something else; see `adjusted_auc`.
+    Within a stratum the acquisition says about the same of all images, so whatever still tells the
+    classes apart there is something else; see `covariate_adjusted_auc`.
 
     Parameters
     ----------
-    learned, labels
-        How the training images were made, and their labels.
-    judged
-        How the images were made that are put into strata, shape (n, columns).
+    train, labels
+        Acquisitions of the training images, shape (m, columns), and their labels, shape (m,).
+    evaluated
+        Acquisitions of the images that are stratified, shape (n, columns).
 
     Returns
     -------
     NDArray[np.intp]
-        Shape (n,), from 0 (most like NORMAL) to 4; about as many images in each, those of which the
-        machine says the same together.
+        Number of each image's stratum, shape (n,), from 0 (most like NORMAL) to 4. Strata are
+        about equally large; images of equal scores are in the same stratum.
 
     References
     ----------
@@ -97,44 +103,44 @@ def acquisition_strata(
 
     Examples
     --------
-    >>> made, labels = np.arange(100.0).reshape(-1, 1), np.repeat([0, 1], 50).astype(np.int8)
-    >>> strata = acquisition_strata(made, labels, made)
+    >>> table, labels = np.arange(100.0).reshape(-1, 1), np.repeat([0, 1], 50).astype(np.int8)
+    >>> strata = acquisition_strata(table, labels, table)
     >>> bool(strata[:50].max() < strata[50:].min())
     True
     """
-    said = machine_classifier().fit(learned, labels).predict_proba(judged)[:, 1]
-    edges = np.quantile(said, np.arange(1, STRATA) / STRATA)
-    strata: NDArray[np.intp] = np.searchsorted(edges, said)
+    scores = acquisition_classifier().fit(train, labels).predict_proba(evaluated)[:, 1]
+    edges = np.quantile(scores, np.arange(1, N_STRATA) / N_STRATA)
+    strata: NDArray[np.intp] = np.searchsorted(edges, scores)
     return strata
 
 
 def acquisition_weights(
-    made: NDArray[np.float64], labels: NDArray[np.int8], patients: Sequence[str]
+    acquisitions: NDArray[np.float64], labels: NDArray[np.int8], patients: Sequence[str]
 ) -> NDArray[np.float64]:
-    """Weigh training images so that how they were made says nothing of the label any more.
+    """Compute weights of training images under which the acquisition says nothing of the label.
 
-    Each weighs the share of its class over the probability of it given how the image was made
-    (stabilised inverse probability weights [1]_), as told by folds that did not learn from its
-    patient. Weights are cut off where few images would count for many [2]_.
+    A weight is the share of the image's class divided by the probability of the class given the
+    acquisition (stabilised inverse probability weights [1]_), predicted by cross-validation over
+    patients. Weights are truncated so that no few images dominate [2]_.
 
     Parameters
     ----------
-    made
-        How each image was made, shape (n, columns).
+    acquisitions
+        Acquisition of each image, shape (n, columns).
     labels
-        Of the images, shape (n,).
+        Labels, shape (n,).
     patients
-        Of the images, n of them.
+        Patient of each image, n of them.
 
     Returns
     -------
     NDArray[np.float64]
-        Shape (n,), from 0.1 to 10.
+        Weights, shape (n,), from 0.1 to 10.
 
     Raises
     ------
     DatasetError
-        If a class has fewer patients than there are folds.
+        If a class has fewer than 5 patients.
 
     References
     ----------
@@ -148,58 +154,70 @@ def acquisition_weights(
     >>> rng = np.random.default_rng(0)
     >>> border, labels = rng.random(1000), (rng.random(1000) < 0.5).astype(np.int8)
     >>> weights = acquisition_weights(border.reshape(-1, 1), labels, [str(i) for i in range(1000)])
-    >>> bool(0.8 < weights.mean() < 1.2)  # nothing to even out
+    >>> bool(0.8 < weights.mean() < 1.2)  # the border is unrelated to the label
     True
     """
     for label in Label:
-        if len({p for p, y in zip(patients, labels, strict=True) if y == label}) < _FOLDS:
+        of_class = {patient for patient, y in zip(patients, labels, strict=True) if y == label}
+        if len(of_class) < _FOLDS:
             raise DatasetError(
-                f"class_balance=machines needs {_FOLDS} patients of the class {label.name} at "
-                "least to learn from; use class_balance=sampler, or more images"
+                f"class_balance=acquisition needs at least {_FOLDS} patients of the class "
+                f"{label.name} in the train split; use class_balance=sampler, or more images"
             )
     folds = StratifiedGroupKFold(_FOLDS, shuffle=True, random_state=0)
-    said = cross_val_predict(
-        machine_classifier(), made, labels, groups=patients, cv=folds, method="predict_proba"
+    probabilities = cross_val_predict(
+        acquisition_classifier(),
+        acquisitions,
+        labels,
+        groups=patients,
+        cv=folds,
+        method="predict_proba",
     )
     rows = np.arange(len(labels))
     share = np.bincount(labels, minlength=2) / len(labels)
-    weights: NDArray[np.float64] = np.clip(share[labels] / said[rows, labels], *_WEIGHTS)
+    weights: NDArray[np.float64] = np.clip(
+        share[labels] / probabilities[rows, labels], *_WEIGHT_LIMITS
+    )
     return weights
 
 
 def leave_one_acquisition_out(
-    entries: Sequence[Entry], made: Mapping[str, NDArray[np.float64]], count: int, seed: int
+    entries: Sequence[Entry],
+    acquisitions: Mapping[str, NDArray[np.float64]],
+    count: int,
+    seed: int,
 ) -> list[list[Entry]]:
-    """Hold one machine out after the other: validation then has images unlike those of train.
+    """Split a dataset into leave-one-group-out folds over clusters of the acquisition.
 
-    Machines are clusters of train and validation by how images were made.
+    Clusters are formed of the train and validation images. Each fold's validation split has images
+    that were acquired unlike those of its train split.
 
     Parameters
     ----------
     entries
-        With their splits; test and what is set aside stay as they are.
-    made
-        By path, how each image of train and validation was made, as `describe_entries` gives it.
+        Entries with their splits; test and unused entries stay as they are.
+    acquisitions
+        Acquisition of each train and validation image, by path (see `describe_acquisitions`).
     count
-        How many machines.
+        Number of clusters.
     seed
-        Of the clusters.
+        Random seed of the clusters.
 
     Returns
     -------
     list[list[Entry]]
-        For each machine all entries, in the same order. Validation is every image of the
-        patients who were in it or whom this machine, too, made an image of; train is the rest.
+        All entries in the same order, for each fold. Validation holds every image of the patients
+        who were in validation before or have an image in the fold's cluster; train is the rest.
 
     Raises
     ------
     DatasetError
-        If there are too few images, or a fold's train has none of a class.
+        If there are too few images, or a fold's train split lacks a class.
 
     References
     ----------
-    Gulrajani and Lopez-Paz, "In Search of Lost Domain Generalization", ICLR 2021: choosing with one
-    domain left out.
+    Gulrajani and Lopez-Paz, "In Search of Lost Domain Generalization", ICLR 2021: model selection
+    with one domain left out.
 
     Examples
     --------
@@ -208,38 +226,43 @@ def leave_one_acquisition_out(
     ...     for label in Label
     ...     for i in range(6)
     ... ]
-    >>> made = {image.path: np.array([i % 2.0]) for i, image in enumerate(images)}
-    >>> folds = leave_one_acquisition_out(images, made, 2, seed=0)
+    >>> acquisitions = {image.path: np.array([i % 2.0]) for i, image in enumerate(images)}
+    >>> folds = leave_one_acquisition_out(images, acquisitions, 2, seed=0)
     >>> [sum(entry.split is Split.VALIDATION for entry in fold) for fold in folds]
     [6, 6]
     """
     pool = [entry for entry in entries if entry.split in (Split.TRAIN, Split.VALIDATION)]
     if len(pool) < count:
-        raise DatasetError(f"{count} machines need as many images at least, there are {len(pool)}")
-    table = StandardScaler().fit_transform(np.stack([made[entry.path] for entry in pool]))
-    machine = KMeans(count, n_init=10, random_state=seed).fit_predict(table)
-    patient = linked_groups(pool)
+        raise DatasetError(
+            f"{count} groups of images by acquisition need at least {count} images, and there are "
+            f"{len(pool)}; ask for fewer folds"
+        )
+    table = StandardScaler().fit_transform(np.stack([acquisitions[entry.path] for entry in pool]))
+    clusters = KMeans(count, n_init=10, random_state=seed).fit_predict(table)
+    patients = linked_groups(pool)
     folds = []
     for number in range(count):
-        held = {
-            patient[entry.group]
-            for entry, of in zip(pool, machine, strict=True)
-            if of == number or entry.split is Split.VALIDATION
+        held_out = {
+            patients[entry.group]
+            for entry, cluster in zip(pool, clusters, strict=True)
+            if cluster == number or entry.split is Split.VALIDATION
         }
-        folds.append([_held_out(entry, patient.get(entry.group) in held) for entry in entries])
+        folds.append([_hold_out(entry, patients.get(entry.group) in held_out) for entry in entries])
         _require_both_classes(folds[-1], count)
     return folds
 
 
-def _held_out(entry: Entry, held: bool) -> Entry:
-    return replace(entry, split=Split.VALIDATION) if held and entry.split is Split.TRAIN else entry
+def _hold_out(entry: Entry, held_out: bool) -> Entry:
+    if held_out and entry.split is Split.TRAIN:
+        return replace(entry, split=Split.VALIDATION)
+    return entry
 
 
 def _require_both_classes(entries: Sequence[Entry], count: int) -> None:
-    left = {entry.label for entry in entries if entry.split is Split.TRAIN}
+    classes = {entry.label for entry in entries if entry.split is Split.TRAIN}
     for label in Label:
-        if label not in left:
+        if label not in classes:
             raise DatasetError(
-                f"of {count} machines, held out one after the other, one leaves no image of the "
-                f"class {label.name} to learn from; hold out patients, or deal into more machines"
+                f"with one of {count} groups of images by acquisition held out, no image of the "
+                f"class {label.name} is left to train on; use --held-out patients, or more --folds"
             )

@@ -1,4 +1,4 @@
-"""Random changes of whole batches of training images, on the training device."""
+"""Data augmentation: random changes of whole batches of images, on the training device."""
 
 import math
 
@@ -8,38 +8,33 @@ from torch.nn import functional
 
 from pneumoscope.training.recipe import Augmentation
 
-_ERASED = (0.08, 0.3)
-"""Sides of an erased rectangle, as fractions of the image's."""
+_ERASED_SIDES = (0.08, 0.3)
+"""Shortest and longest side of an erased rectangle, as fractions of the image's."""
 
 _WHITE = 255
 
 
 def augment(images: Tensor, settings: Augmentation, generator: Generator) -> Tensor:
-    """Change each image by its own random amounts.
+    """Change each image by random amounts of its own.
 
-    First its grey values, then its frame and border, then rotation, zoom, stretch, shift, crop and
-    mirroring, then sharpness and noise, at last what is erased. What comes in from outside repeats
-    the border, as Keras' ``fill_mode="nearest"``. What is taken from another image, its greys or
-    its frame, is taken from the one before in the batch, as it came in.
+    The order is: grey values, border, geometry (rotation, zoom, stretch, shift, crop, mirroring),
+    sharpness and noise, erased rectangles. Pixels from outside the image repeat its border, as with
+    Keras' ``fill_mode="nearest"``. Histograms and borders of another image are those of the image
+    before in the batch, as it was before augmentation.
 
     Parameters
     ----------
     images
-        Shape (n, channels, height, width), range [0, 1].
+        Images, shape (n, channels, height, width), range [0, 1].
     settings
-        The largest amounts; each image draws uniformly up to them.
+        Largest amounts; each image draws uniformly up to them.
     generator
-        Source of the randomness, on the CPU.
+        Random generator on the CPU.
 
     Returns
     -------
     Tensor
-        Same shape and range.
-
-    References
-    ----------
-    Zhong et al., "Random Erasing Data Augmentation", AAAI 2020. Gonzalez and Woods, "Digital Image
-    Processing", section "Histogram matching (specification)".
+        Changed images, same shape and range.
 
     Examples
     --------
@@ -48,40 +43,42 @@ def augment(images: Tensor, settings: Augmentation, generator: Generator) -> Ten
     >>> torch.allclose(same, images, atol=1e-5)
     True
     """
-    generator = _beside(images, generator)
-    others = images.roll(1, 0)
-    if settings.tones:
-        images = _take_tones(images, others, settings.tones, generator)
+    generator = _generator_on_device(images, generator)
+    donors = images.roll(1, 0)
+    if settings.histogram_matching:
+        images = histogram_matching(images, donors, settings.histogram_matching, generator)
     if settings.gamma or settings.contrast:
-        images = _change_greys(images, settings, generator)
-    if settings.frame:
-        images = _take_frame(images, others, settings.frame, generator)
-    if settings.border:
-        images = _blank_border(images, settings.border, generator)
+        images = gamma_and_contrast(images, settings.gamma, settings.contrast, generator)
+    if settings.border_swap:
+        images = border_swap(images, donors, settings.border_swap, generator)
+    if settings.border_blank:
+        images = border_blank(images, settings.border_blank, generator)
     if settings.moves:
-        images = _move(images, settings, generator)
+        images = affine_transform(images, settings, generator)
     if settings.sharpness:
-        images = _sharpen(images, settings.sharpness, generator)
+        images = change_sharpness(images, settings.sharpness, generator)
     if settings.noise:
-        images = _add_noise(images, settings.noise, generator)
-    for _ in range(settings.erase):
-        images = _erase(images, generator)
+        images = gaussian_noise(images, settings.noise, generator)
+    for _ in range(settings.random_erasing):
+        images = random_erasing(images, generator)
     return images
 
 
-def mix(images: Tensor, labels: Tensor, most: float, generator: Generator) -> tuple[Tensor, Tensor]:
-    """Blend each image of a batch, and its label, with the next one's.
+def mixup(
+    images: Tensor, labels: Tensor, max_share: float, generator: Generator
+) -> tuple[Tensor, Tensor]:
+    """Blend each image of a batch, and its label, with the one before.
 
     Parameters
     ----------
     images
-        Shape (n, channels, height, width).
+        Images, shape (n, channels, height, width).
     labels
-        Shape (n, k), range [0, 1].
-    most
-        Largest share of the other image; each draws uniformly up to it.
+        Labels, shape (n, k), range [0, 1].
+    max_share
+        Largest share of the other image; each image draws uniformly up to it.
     generator
-        Source of the randomness, on the CPU.
+        Random generator on the CPU.
 
     References
     ----------
@@ -91,68 +88,84 @@ def mix(images: Tensor, labels: Tensor, most: float, generator: Generator) -> tu
     Examples
     --------
     >>> images, labels = torch.tensor([0.0, 1.0]).view(2, 1, 1, 1), torch.tensor([[0.0], [1.0]])
-    >>> mixed, shares = mix(images, labels, 0.5, torch.Generator().manual_seed(0))
+    >>> mixed, shares = mixup(images, labels, 0.5, torch.Generator().manual_seed(0))
     >>> bool((mixed.view(2, 1) == shares).all()), bool((0 < shares[0]) and (shares[1] < 1))
     (True, True)
     """
-    share = _draw(images, most, _beside(images, generator)).abs()
+    share = _draw(images, max_share, _generator_on_device(images, generator)).abs()
     return (
         torch.lerp(images, images.roll(1, 0), share),
         torch.lerp(labels, labels.roll(1, 0), share.view(-1, 1)),
     )
 
 
-def _take_tones(images: Tensor, others: Tensor, most: float, generator: Generator) -> Tensor:
-    """Go a share of the way to where each image's greys are spread as another image's are."""
+def histogram_matching(
+    images: Tensor, donors: Tensor, max_share: float, generator: Generator
+) -> Tensor:
+    """Move each image's histogram a random share of the way to another image's.
+
+    References
+    ----------
+    Gonzalez and Woods, "Digital Image Processing", section "Histogram matching (specification)".
+    """
     levels = (images * _WHITE).round().long().flatten(1)
-    greys = _matched(_cumulated(levels), _cumulated((others * _WHITE).round().long().flatten(1)))
+    donor_levels = (donors * _WHITE).round().long().flatten(1)
+    greys = _matched_greys(_cumulative_histogram(levels), _cumulative_histogram(donor_levels))
     matched = greys.gather(1, levels).view_as(images)
-    return torch.lerp(images, matched, _draw(images, most, generator).abs())
+    return torch.lerp(images, matched, _draw(images, max_share, generator).abs())
 
 
-def _cumulated(levels: Tensor) -> Tensor:
-    """Return how many pixels are at most as bright as each grey, shape (n, 256)."""
+def _cumulative_histogram(levels: Tensor) -> Tensor:
+    """Return the number of pixels that are at most as bright as each grey, shape (n, 256)."""
     counts = torch.zeros(len(levels), _WHITE + 1, device=levels.device)
-    # Whole numbers: their sums are the same in any order.
+    # Sums of whole numbers are the same in any order.
     return counts.scatter_add_(1, levels, torch.ones_like(levels, dtype=counts.dtype)).cumsum(1)
 
 
-def _matched(cumulated: Tensor, others: Tensor) -> Tensor:
-    """Return the grey of the same rank among another image's pixels, for each grey, in [0, 1]."""
-    counts = cumulated.diff(dim=1, prepend=torch.zeros_like(cumulated[:, :1]))
-    ranks = cumulated - counts / 2
-    return torch.searchsorted(others, ranks).clamp(max=_WHITE) / _WHITE
+def _matched_greys(cumulative: Tensor, donors: Tensor) -> Tensor:
+    """Return for each grey the donor's grey of the same rank, in [0, 1]."""
+    counts = cumulative.diff(dim=1, prepend=torch.zeros_like(cumulative[:, :1]))
+    ranks = cumulative - counts / 2
+    return torch.searchsorted(donors, ranks).clamp(max=_WHITE) / _WHITE
 
 
-def _change_greys(images: Tensor, settings: Augmentation, generator: Generator) -> Tensor:
-    gamma = _draw(images, settings.gamma, generator).exp()
-    contrast = 1 + _draw(images, settings.contrast, generator)
-    bent = images.clamp(min=1e-6) ** gamma
-    mean = bent.mean((1, 2, 3), keepdim=True)
-    return (mean + contrast * (bent - mean)).clamp(0, 1)
+def gamma_and_contrast(
+    images: Tensor, max_gamma: float, max_contrast: float, generator: Generator
+) -> Tensor:
+    """Apply a random gamma, and a random contrast about the image's mean."""
+    gamma = _draw(images, max_gamma, generator).exp()
+    contrast = 1 + _draw(images, max_contrast, generator)
+    corrected = images.clamp(min=1e-6) ** gamma
+    mean = corrected.mean((1, 2, 3), keepdim=True)
+    return (mean + contrast * (corrected - mean)).clamp(0, 1)
 
 
-def _take_frame(images: Tensor, others: Tensor, deepest: float, generator: Generator) -> Tensor:
-    """Put half the images into the border of another image."""
-    return torch.where(_within(images, deepest, generator), images, others)
+def border_swap(images: Tensor, donors: Tensor, max_depth: float, generator: Generator) -> Tensor:
+    """Replace the border of half the images by another image's."""
+    return torch.where(_interior(images, max_depth, generator), images, donors)
 
 
-def _blank_border(images: Tensor, deepest: float, generator: Generator) -> Tensor:
-    """Make the border of half the images one random grey."""
-    within = _within(images, deepest, generator)
-    return torch.where(within, images, _any_grey(images, generator))
+def border_blank(images: Tensor, max_depth: float, generator: Generator) -> Tensor:
+    """Replace the border of half the images by one random grey."""
+    interior = _interior(images, max_depth, generator)
+    return torch.where(interior, images, _random_grey(images, generator))
 
 
-def _within(images: Tensor, deepest: float, generator: Generator) -> Tensor:
-    """Return what is not border: of half the images all, else each side to a depth of its own."""
+def _interior(images: Tensor, max_depth: float, generator: Generator) -> Tensor:
+    """Return a mask of the pixels within a border of random depth on each side.
+
+    For half the images the mask holds all pixels.
+    """
     chosen = _draw(images, 1, generator) < 0
-    left, right, top, bottom = (_draw(images, deepest, generator).abs() * chosen for _ in range(4))
-    rows, columns = _places(images)
+    left, right, top, bottom = (
+        _draw(images, max_depth, generator).abs() * chosen for _ in range(4)
+    )
+    rows, columns = _pixel_centres(images)
     return (rows >= top) & (rows <= 1 - bottom) & (columns >= left) & (columns <= 1 - right)
 
 
-def _move(images: Tensor, settings: Augmentation, generator: Generator) -> Tensor:
-    """Turn, zoom, stretch, shift, crop and mirror, with one look at each pixel."""
+def affine_transform(images: Tensor, settings: Augmentation, generator: Generator) -> Tensor:
+    """Rotate, zoom, stretch, shift, crop and mirror in one interpolation."""
 
     def draw(largest: float) -> Tensor:
         return _draw(images, largest, generator).view(-1)
@@ -182,28 +195,48 @@ def _move(images: Tensor, settings: Augmentation, generator: Generator) -> Tenso
     return functional.grid_sample(images, grid, padding_mode="border", align_corners=False)
 
 
-def _sharpen(images: Tensor, most: float, generator: Generator) -> Tensor:
-    """Take a share of the detail finer than a blurred image's away, or add as much."""
+def change_sharpness(images: Tensor, max_share: float, generator: Generator) -> Tensor:
+    """Remove or add a random share of the detail that a blur takes away (unsharp masking)."""
     channels = images.shape[1]
     weights = torch.tensor([1.0, 4, 6, 4, 1], device=images.device) / 16
-    padded = functional.pad(images, (2, 2, 2, 2), mode="replicate")
+    blurred = functional.pad(images, (2, 2, 2, 2), mode="replicate")
     for shape in ((1, 1, 5, 1), (1, 1, 1, 5)):
         kernel = weights.reshape(shape).expand(channels, -1, -1, -1)
-        padded = functional.conv2d(padded, kernel, groups=channels)
-    share = _draw(images, most, generator)
-    return (images + share * (images - padded)).clamp(0, 1)
+        blurred = functional.conv2d(blurred, kernel, groups=channels)
+    share = _draw(images, max_share, generator)
+    return (images + share * (images - blurred)).clamp(0, 1)
 
 
-def _add_noise(images: Tensor, most: float, generator: Generator) -> Tensor:
-    deviation = _draw(images, most, generator)
+def gaussian_noise(images: Tensor, max_deviation: float, generator: Generator) -> Tensor:
+    """Add Gaussian noise of a random standard deviation."""
+    deviation = _draw(images, max_deviation, generator)
     noise = torch.empty_like(images).normal_(generator=generator)
     return (images + deviation * noise).clamp(0, 1)
 
 
-def _beside(images: Tensor, generator: Generator) -> Generator:
-    """Return a source of randomness on the images' device that follows from the CPU's.
+def random_erasing(images: Tensor, generator: Generator) -> Tensor:
+    """Replace a random rectangle of each image by one random grey.
 
-    Numbers drawn on the CPU and moved would each make a GPU wait.
+    References
+    ----------
+    Zhong et al., "Random Erasing Data Augmentation", AAAI 2020.
+    """
+    shortest, longest = _ERASED_SIDES
+
+    def draw() -> Tensor:
+        return _draw(images, 0.5, generator) + 0.5
+
+    height, width = (shortest + (longest - shortest) * draw() for _ in range(2))
+    top, left = draw() * (1 - height), draw() * (1 - width)
+    rows, columns = _pixel_centres(images)
+    erased = (rows >= top) & (rows <= top + height) & (columns >= left) & (columns <= left + width)
+    return torch.where(erased, _random_grey(images, generator), images)
+
+
+def _generator_on_device(images: Tensor, generator: Generator) -> Generator:
+    """Return a random generator on the images' device, seeded by one on the CPU.
+
+    Numbers that are drawn on the CPU and moved would each make a GPU wait.
     """
     if images.device.type == "cpu":
         return generator
@@ -211,32 +244,18 @@ def _beside(images: Tensor, generator: Generator) -> Generator:
     return Generator(images.device).manual_seed(seed)
 
 
-def _erase(images: Tensor, generator: Generator) -> Tensor:
-    """Make a random rectangle of each image one random grey."""
-    smallest, largest = _ERASED
-
-    def draw() -> Tensor:
-        return _draw(images, 0.5, generator) + 0.5
-
-    height, width = (smallest + (largest - smallest) * draw() for _ in range(2))
-    top, left = draw() * (1 - height), draw() * (1 - width)
-    rows, columns = _places(images)
-    erased = (rows >= top) & (rows <= top + height) & (columns >= left) & (columns <= left + width)
-    return torch.where(erased, _any_grey(images, generator), images)
-
-
 def _draw(images: Tensor, largest: float, generator: Generator) -> Tensor:
-    """Return a number between -largest and largest for each image, shape (n, 1, 1, 1)."""
+    """Draw a number between -largest and largest for each image, shape (n, 1, 1, 1)."""
     shape = (len(images), 1, 1, 1)
     return (torch.rand(shape, generator=generator, device=images.device) * 2 - 1) * largest
 
 
-def _any_grey(images: Tensor, generator: Generator) -> Tensor:
+def _random_grey(images: Tensor, generator: Generator) -> Tensor:
     return _draw(images, 0.5, generator) + 0.5
 
 
-def _places(images: Tensor) -> tuple[Tensor, Tensor]:
-    """Return the middle of each row and column of pixels, as fractions of the side."""
+def _pixel_centres(images: Tensor) -> tuple[Tensor, Tensor]:
+    """Return the centres of the rows and the columns of pixels, as fractions of the side."""
     height, width = images.shape[2:]
     rows = (torch.arange(height, device=images.device) + 0.5) / height
     columns = (torch.arange(width, device=images.device) + 0.5) / width

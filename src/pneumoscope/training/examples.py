@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from pneumoscope.dataset import Entry, Manifest, Split, open_pixels
+from pneumoscope.dataset.pixels import ArrayKind
 from pneumoscope.evaluation.predictions import Predictions
 from pneumoscope.models import Precision, computing_in, place, select_device
 from pneumoscope.models.network import weights_digest

@@ -10,7 +10,7 @@ from torch import Tensor, UntypedStorage, nn
 from pneumoscope.models import Network, Precision, describe_network, find_model
 from pneumoscope.models.model_spec import Structure
 from pneumoscope.support.errors import RecipeError
-from pneumoscope.support.host import free_memory, held_memory
+from pneumoscope.support.host import free_memory, process_memory
 from pneumoscope.training.examples import pass_batch
 from pneumoscope.training.recipe import Recipe
 from pneumoscope.training.trainer import PREDICT_BATCH
@@ -179,7 +179,7 @@ def _available_memory() -> int | None:
     """Return the bytes that this process may hold; None if the system does not tell."""
     if torch.cuda.is_available():
         return int(torch.cuda.mem_get_info()[0] + torch.cuda.memory_reserved())
-    free, held = free_memory(), held_memory()
+    free, held = free_memory(), process_memory()
     return None if free is None or held is None else free + held
 
 

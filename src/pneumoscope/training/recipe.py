@@ -1,4 +1,4 @@
-"""The recipe: every setting of a training, in YAML and out."""
+"""Recipe: the settings of a training."""
 
 from collections.abc import Mapping, Sequence
 from enum import StrEnum
@@ -12,6 +12,7 @@ from pneumoscope.models import ModelSpec, Precision, fastest_precision, find_mod
 from pneumoscope.radiograph import Resampling
 from pneumoscope.support.errors import RecipeError
 from pneumoscope.support.files import write_text
+from pneumoscope.training import recipe_format
 
 
 class _Settings(BaseModel):
@@ -19,50 +20,56 @@ class _Settings(BaseModel):
 
 
 class EarlyStopping(_Settings):
-    """Stop when the validation loss has not improved for ``patience`` epochs (Keras' rule)."""
+    """Early stopping when the validation loss has not improved for ``patience`` epochs (Keras)."""
 
-    patience: int = Field(3, ge=1)
+    patience: int = Field(3, ge=1, description="epochs without improvement")
 
 
-class ReduceOnPlateau(_Settings):
-    """Multiply the learning rate by ``factor`` on a plateau of validation loss (Keras' rule)."""
+class ReduceLROnPlateau(_Settings):
+    """Reduction of the learning rate on a plateau of the validation loss (Keras)."""
 
-    factor: float = Field(0.5, gt=0, lt=1)
-    patience: int = Field(1, ge=1)
-    min_delta: float = Field(1e-4, ge=0)
+    factor: float = Field(0.5, gt=0, lt=1, description="factor of the learning rate")
+    patience: int = Field(1, ge=1, description="epochs without improvement")
+    min_delta: float = Field(1e-4, ge=0, description="smallest change that counts as improvement")
 
 
 class OneCycle(_Settings):
-    """Let the learning rate rise for a part of the training, then fall to zero as a cosine does."""
+    """One-cycle schedule: a linear warm-up, then a cosine decay to zero."""
 
-    rise: float = Field(0.2, gt=0, lt=1, description="fraction of all batches")
+    warmup: float = Field(0.2, gt=0, lt=1, description="fraction of all batches")
 
 
 class Augmentation(_Settings):
-    """Random changes of each training image; all off is what the notebook does."""
+    """Random changes of each training image; all are off by default, as in the notebook."""
 
-    rotation: float = Field(0.0, ge=0, le=180, description="degrees, to either side")
-    zoom: float = Field(0.0, ge=0, lt=1, description="fraction, in or out")
-    shift: float = Field(0.0, ge=0, lt=1, description="fraction of the side, each way")
-    flip: bool = Field(False, description="mirror left and right in half the images")
-    crop: float = Field(0.0, ge=0, lt=1, description="fraction of each side cut away, anywhere")
-    stretch: float = Field(0.0, ge=0, lt=1, description="of width against height: e to its power")
-    tones: float = Field(
-        0.0, ge=0, le=1, description="share of the way to another image's grey values, at most"
+    rotation: float = Field(0.0, ge=0, le=180, description="largest angle, degrees to either side")
+    zoom: float = Field(0.0, ge=0, lt=1, description="largest fraction, in or out")
+    shift: float = Field(0.0, ge=0, lt=1, description="largest fraction of the side, each way")
+    flip: bool = Field(False, description="mirror half the images left to right")
+    crop: float = Field(0.0, ge=0, lt=1, description="largest fraction of each side cut away")
+    stretch: float = Field(0.0, ge=0, lt=1, description="largest logarithm of width against height")
+    histogram_matching: float = Field(
+        0.0, ge=0, le=1, description="largest share of the way to another image's histogram"
     )
-    gamma: float = Field(0.0, ge=0, lt=3, description="exponent of grey values: e to its power")
-    contrast: float = Field(0.0, ge=0, lt=1, description="fraction, more or less")
-    sharpness: float = Field(0.0, ge=0, le=1, description="share of fine detail, less or more")
-    noise: float = Field(0.0, ge=0, lt=1, description="standard deviation of grey values, at most")
-    border: float = Field(
-        0.0, ge=0, lt=0.5, description="fraction of the side made one grey, in half the images"
+    gamma: float = Field(
+        0.0, ge=0, lt=3, description="largest logarithm of the grey values' exponent"
     )
-    frame: float = Field(
-        0.0, ge=0, lt=0.5, description="fraction of the side taken from another, in half the images"
+    contrast: float = Field(0.0, ge=0, lt=1, description="largest fraction, more or less")
+    sharpness: float = Field(
+        0.0, ge=0, le=1, description="largest share of fine detail removed or added"
     )
-    erase: int = Field(0, ge=0, le=16, description="rectangles made one grey")
-    mix: float = Field(
-        0.0, ge=0, le=0.5, description="share of another image blended in, with its label, at most"
+    noise: float = Field(
+        0.0, ge=0, lt=1, description="largest standard deviation of Gaussian noise"
+    )
+    border_blank: float = Field(
+        0.0, ge=0, lt=0.5, description="largest depth of a border of one grey, in half the images"
+    )
+    border_swap: float = Field(
+        0.0, ge=0, lt=0.5, description="largest depth of another image's border, in half the images"
+    )
+    random_erasing: int = Field(0, ge=0, le=16, description="number of rectangles of one grey")
+    mixup: float = Field(
+        0.0, ge=0, le=0.5, description="largest share of another image blended in, with its label"
     )
 
     @property
@@ -77,43 +84,51 @@ class Augmentation(_Settings):
 
 
 class ClassBalance(StrEnum):
-    """What is done about one class having more images than the other, in all or of a machine."""
+    """Correction for unequal numbers of images of the classes, overall or of an acquisition."""
 
     NONE = "none"
     WEIGHTED_LOSS = "weighted_loss"
     SAMPLER = "sampler"
-    MACHINES = "machines"
+    ACQUISITION = "acquisition"
 
 
 class Recipe(_Settings):
-    """Every setting of a training; the defaults are Keras' and the notebook's, but for precision.
+    """Settings of a training; the defaults are those of Keras and the notebook, except precision.
 
     Examples
     --------
     >>> recipe = Recipe(model="model_2", seed=7)
-    >>> Recipe.model_validate(yaml.safe_load(recipe.to_yaml())) == recipe
+    >>> path = getfixture("tmp_path") / "recipe.yaml"
+    >>> recipe.write(path)
+    >>> Recipe.read(path) == recipe
     True
     """
 
     model: str
-    seed: int = Field(0, ge=0, description="of initial weights, order of images, dropout")
+    seed: int = Field(
+        0, ge=0, description="random seed of initial weights, order of images, dropout"
+    )
     precision: Precision = Field(
         default_factory=fastest_precision,
-        description="of convolutions and dense layers: float32, as in the notebook, or bfloat16; "
-        "the faster on the machine where the recipe is made",
+        description="float32, as in the notebook, or bfloat16, of convolutions and dense layers; "
+        "by default the faster on the computer where the recipe is made",
     )
-    image_size: int = Field(150, ge=64, le=1024, description="side of the square, pixels")
+    image_size: int = Field(150, ge=64, le=1024, description="side of the square images, in pixels")
     resampling: Resampling = Field(
         Resampling.NEAREST, description="to that size: nearest, as in the notebook, or bilinear"
     )
-    epochs: int = Field(10, ge=1, le=10_000, description="at most")
-    batch_size: int = Field(32, ge=2, le=4096)
-    learning_rate: float = Field(1e-3, gt=0, description="Adam's; of one_cycle the highest")
-    adam_epsilon: float = Field(1e-7, gt=0, description="Keras' default, not PyTorch's")
-    weight_decay: float = Field(0.0, ge=0, description="AdamW's, of kernels")
-    label_smoothing: float = Field(0.0, ge=0, lt=1, description="share of a label that is even")
+    epochs: int = Field(10, ge=1, le=10_000, description="largest number of epochs")
+    batch_size: int = Field(32, ge=2, le=4096, description="number of images in a batch")
+    learning_rate: float = Field(
+        1e-3, gt=0, description="Adam's learning rate; with one_cycle the highest"
+    )
+    adam_epsilon: float = Field(1e-7, gt=0, description="Adam's epsilon; Keras' default")
+    weight_decay: float = Field(0.0, ge=0, description="AdamW's weight decay of kernels")
+    label_smoothing: float = Field(
+        0.0, ge=0, lt=1, description="share of a label that is spread evenly over the classes"
+    )
     subtype_weight: float = Field(
-        0.0, ge=0, description="of telling viral from bacterial, a second task while training"
+        0.0, ge=0, description="weight of a second training task, viral against bacterial"
     )
     weight_average: float = Field(
         0.0, ge=0, lt=1, description="share of the averaged weights that each batch keeps"
@@ -121,24 +136,30 @@ class Recipe(_Settings):
     l2: float = Field(
         0.01,
         ge=0,
-        description="factor of models 5 to 7; cut off in the notebook's text, so this is a choice: "
-        "the default of Keras' l2()",
+        description="L2 factor of models 5 to 7; cut off in the notebook's text, so this is the "
+        "default of Keras' l2()",
     )
     weights: str = Field(
         "imagenet",
-        description="of VGG16: imagenet, none, or a path; of hub: a name there, or a folder",
+        description="pretrained weights: imagenet, none or a path; for hub a name or a folder",
     )
     start: str | None = Field(
-        None, description="a finished Run of the same model, whose weights are begun with"
+        None, description="finished Run of the same model whose weights are the initial ones"
     )
-    head_epochs: int = Field(0, ge=0, description="first epochs, without pretrained layers of hub")
-    pretrained_rate: float = Field(1.0, gt=0, le=1, description="their share of the learning rate")
+    head_epochs: int = Field(
+        0, ge=0, description="number of first epochs in which pretrained layers of hub are frozen"
+    )
+    pretrained_rate: float = Field(
+        1.0, gt=0, le=1, description="share of the learning rate for pretrained layers of hub"
+    )
     early_stopping: EarlyStopping | None = EarlyStopping()
-    reduce_on_plateau: ReduceOnPlateau | None = None
+    reduce_on_plateau: ReduceLROnPlateau | None = None
     one_cycle: OneCycle | None = None
     augmentation: Augmentation = Augmentation()
     class_balance: ClassBalance = ClassBalance.NONE
-    threshold: float = Field(0.5, ge=0, le=1, description="called PNEUMONIA from here on")
+    threshold: float = Field(
+        0.5, ge=0, le=1, description="probability from which an image counts as PNEUMONIA"
+    )
 
     @field_validator("model")
     @classmethod
@@ -175,7 +196,8 @@ class Recipe(_Settings):
 
     def to_yaml(self) -> str:
         """Return the recipe as YAML."""
-        return yaml.safe_dump(self.model_dump(mode="json"), sort_keys=False)
+        content = {"format": recipe_format.FORMAT, **self.model_dump(mode="json")}
+        return yaml.safe_dump(content, sort_keys=False)
 
     def write(self, path: Path) -> None:
         """Write the recipe as YAML, atomically."""
@@ -183,39 +205,39 @@ class Recipe(_Settings):
 
     @classmethod
     def read(cls, path: Path) -> Self:
-        """Read a recipe.
+        """Read a recipe; settings of older formats are converted.
 
         Raises
         ------
         RecipeError
-            If the file is not YAML, or a setting is unknown or out of range.
+            If the file is not YAML or of a newer format, or a setting is unknown or out of range.
         """
-        return cls._validate(_read_yaml(path), str(path))
+        return cls._validate(recipe_format.read_settings(path), str(path))
 
     @classmethod
-    def _validate(cls, settings: Mapping[str, Any], where: str) -> Self:
+    def _validate(cls, settings: Mapping[str, Any], source: str) -> Self:
         try:
             return cls.model_validate(settings)
         except ValidationError as error:
-            raise RecipeError(f"{where}: {_explain(error)}") from error
+            raise RecipeError(f"{source}: {_describe(error)}") from error
 
 
 def make_recipe(
     model: str, file: Path | None = None, assignments: Sequence[str] = (), **settings: object
 ) -> Recipe:
-    """Compose a recipe: the notebook's for the model, then a file's settings, then single ones.
+    """Compose a recipe from the model's defaults, a file's settings and single settings.
 
     Parameters
     ----------
     model
         Name of the model.
     file
-        YAML with any of the recipe's settings.
+        YAML file with any of the recipe's settings.
     assignments
-        Such as ``"learning_rate=0.0005"`` or ``"augmentation.rotation=10"``, as on the command
-        line; the last wins.
+        Single settings, such as ``"learning_rate=0.0005"`` or ``"augmentation.rotation=10"``, as on
+        the command line; the last one wins.
     **settings
-        Further settings by name, before ``assignments``.
+        Further settings by name, overridden by ``assignments``.
 
     Raises
     ------
@@ -232,7 +254,7 @@ def make_recipe(
     """
     merged: dict[str, Any] = dict(find_model(model).settings)
     if file is not None:
-        merged |= _read_yaml(file)
+        merged |= recipe_format.read_settings(file)
         if merged.setdefault("model", model) != model:
             raise RecipeError(
                 f"{file}: the recipe is for {merged['model']}, not {model}; change its line "
@@ -258,25 +280,18 @@ def _assign(settings: dict[str, Any], assignment: str) -> None:
         inner = settings.get(parent)
         settings[parent] = dict(inner) if isinstance(inner, Mapping) else {}
         settings = settings[parent]
-    # YAML reads 1e-3 as text; pydantic makes the number of it.
+    # YAML reads 1e-3 as text, which pydantic converts to a number.
     settings[last] = value
 
 
-def _read_yaml(path: Path) -> dict[str, Any]:
-    try:
-        settings = yaml.safe_load(path.read_text(encoding="utf-8"))
-    except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
-        raise RecipeError(f"{path}: cannot be read as YAML ({error}); correct the file") from error
-    if not isinstance(settings, dict):
-        raise RecipeError(f"{path}: not a recipe; write lines such as 'epochs: 5'")
-    return settings
-
-
-def _explain(error: ValidationError) -> str:
+def _describe(error: ValidationError) -> str:
+    """Return the first of a recipe's errors in the user's words."""
     first = error.errors()[0]
-    if not first["loc"]:  # of several settings together
+    if not first["loc"]:  # concerns several settings together
         return str(first["ctx"]["error"])
     name = ".".join(str(part) for part in first["loc"])
+    if new := recipe_format.new_name(name, first["input"]):
+        return new
     if first["type"] == "extra_forbidden":
         known = ", ".join(Recipe.model_fields)
         if "." in name:

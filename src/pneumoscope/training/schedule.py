@@ -1,107 +1,115 @@
-"""The learning rate: Keras' EarlyStopping and ReduceLROnPlateau to the letter, and one cycle.
+"""Learning-rate schedule: early stopping, reduction on plateaus, and one cycle.
 
-PyTorch's ``ReduceLROnPlateau`` waits one epoch longer for the same patience and compares with a
-relative threshold, so it does not reproduce the notebook's learning rates.
+`LearningRateSchedule` follows Keras' EarlyStopping and ReduceLROnPlateau exactly. PyTorch's
+``ReduceLROnPlateau`` waits one epoch longer for the same patience and compares with a relative
+threshold, so it does not reproduce the notebook's learning rates.
 """
 
 import math
 from dataclasses import dataclass
 
-from pneumoscope.training.recipe import EarlyStopping, OneCycle, ReduceOnPlateau
+from pneumoscope.training.recipe import EarlyStopping, OneCycle, ReduceLROnPlateau
 
 
 @dataclass
-class Patience:
-    """Counts the epochs without improvement.
+class PlateauDetector:
+    """Counter of epochs without improvement of the validation loss.
 
     Parameters
     ----------
-    epochs
-        After how many the patience is over.
+    patience
+        Number of epochs without improvement that make a plateau.
     min_delta
-        By how much the best value must be undercut to count as better.
-    best, waited
-        State.
+        Smallest decrease below the best loss that counts as an improvement.
+    best, epochs
+        Best loss so far, and number of epochs since then.
 
     Examples
     --------
-    >>> patience = Patience(epochs=2)
-    >>> [patience.is_over(loss) for loss in (1.0, 0.5, 0.6, 0.7)]
+    >>> plateau = PlateauDetector(patience=2)
+    >>> [plateau.update(loss) for loss in (1.0, 0.5, 0.6, 0.7)]
     [False, False, False, True]
     """
 
-    epochs: int
+    patience: int
     min_delta: float = 0.0
     best: float = math.inf
-    waited: int = 0
+    epochs: int = 0
 
-    def is_over(self, loss: float) -> bool:
-        """Take one epoch's loss in; tell whether it has not improved for `epochs` epochs."""
+    def update(self, loss: float) -> bool:
+        """Add the loss of an epoch and return whether the loss is on a plateau."""
         if loss < self.best - self.min_delta:
-            self.best, self.waited = loss, 0
+            self.best, self.epochs = loss, 0
             return False
-        self.waited += 1
-        return self.waited >= self.epochs
+        self.epochs += 1
+        return self.epochs >= self.patience
 
 
-class Schedule:
-    """What the validation loss of each epoch decides: the learning rate, and when to stop.
+class LearningRateSchedule:
+    """Learning rate and end of a training, by the validation loss of each epoch.
 
     Parameters
     ----------
     learning_rate
-        Of the first epoch.
+        Learning rate of the first epoch.
     early_stopping, reduce_on_plateau
-        The rules, or None.
+        Settings of the two rules, or None.
+
+    Examples
+    --------
+    >>> schedule = LearningRateSchedule(0.1, None, ReduceLROnPlateau(factor=0.5, patience=1))
+    >>> for val_loss in (0.6, 0.6):
+    ...     schedule.update(val_loss)
+    >>> schedule.learning_rate, schedule.stopped
+    (0.05, False)
     """
 
     def __init__(
         self,
         learning_rate: float,
         early_stopping: EarlyStopping | None,
-        reduce_on_plateau: ReduceOnPlateau | None,
+        reduce_on_plateau: ReduceLROnPlateau | None,
     ) -> None:
         self.learning_rate = learning_rate
         self.stopped = False
-        self._rule = reduce_on_plateau
-        self._stopping: Patience | None = None
-        self._plateau: Patience | None = None
+        self._reduction = reduce_on_plateau
+        self._stopping: PlateauDetector | None = None
+        self._plateau: PlateauDetector | None = None
         if early_stopping is not None:
-            self._stopping = Patience(early_stopping.patience)
+            self._stopping = PlateauDetector(early_stopping.patience)
         if reduce_on_plateau is not None:
-            self._plateau = Patience(reduce_on_plateau.patience, reduce_on_plateau.min_delta)
+            self._plateau = PlateauDetector(reduce_on_plateau.patience, reduce_on_plateau.min_delta)
 
-    def after_epoch(self, val_loss: float) -> None:
-        """Take one epoch's validation loss in; NaN never counts as an improvement."""
-        if self._stopping is not None and self._stopping.is_over(val_loss):
+    def update(self, val_loss: float) -> None:
+        """Add the validation loss of an epoch; NaN never counts as an improvement."""
+        if self._stopping is not None and self._stopping.update(val_loss):
             self.stopped = True
-        if self._rule is not None and self._plateau is not None and self._plateau.is_over(val_loss):
-            self.learning_rate *= self._rule.factor
-            self._plateau.waited = 0
+        if self._reduction and self._plateau and self._plateau.update(val_loss):
+            self.learning_rate *= self._reduction.factor
+            self._plateau.epochs = 0
 
 
-def one_cycle(rule: OneCycle, done: float) -> float:
-    """Return what the highest learning rate is multiplied by.
-
-    It rises linearly, then falls to zero as half a cosine does.
+def one_cycle(settings: OneCycle, progress: float) -> float:
+    """Return the factor of the highest learning rate: a linear warm-up, then a cosine decay.
 
     Parameters
     ----------
-    rule
-        When it is highest.
-    done
+    settings
+        Settings of the schedule.
+    progress
         Share of all batches that are done, in [0, 1].
 
     References
     ----------
     Smith and Topin, "Super-Convergence: Very Fast Training of Neural Networks Using Large Learning
-    Rates", 2019; the falling part as in Loshchilov and Hutter, "SGDR", ICLR 2017.
+    Rates", 2019; the decay as in Loshchilov and Hutter, "SGDR", ICLR 2017.
 
     Examples
     --------
-    >>> [round(one_cycle(OneCycle(rise=0.2), done), 3) for done in (0, 0.1, 0.2, 0.6, 1)]
+    >>> shares = (0, 0.1, 0.2, 0.6, 1)
+    >>> [round(one_cycle(OneCycle(warmup=0.2), share), 3) for share in shares]
     [0.0, 0.5, 1.0, 0.5, 0.0]
     """
-    if done < rule.rise:
-        return done / rule.rise
-    return 0.5 * (1 + math.cos(math.pi * (done - rule.rise) / (1 - rule.rise)))
+    if progress < settings.warmup:
+        return progress / settings.warmup
+    return 0.5 * (1 + math.cos(math.pi * (progress - settings.warmup) / (1 - settings.warmup)))

@@ -16,6 +16,7 @@ from pneumoscope.support.files import write_bytes
 from pneumoscope.support.terminal import messages, progress_bar
 from pneumoscope.training.evaluate import write_evaluation
 from pneumoscope.training.examples import Examples, ExampleStore
+from pneumoscope.training.history import Epoch
 from pneumoscope.training.initial_weights import (
     build_initial_network,
     load_initial_weights,
@@ -23,7 +24,8 @@ from pneumoscope.training.initial_weights import (
 )
 from pneumoscope.training.memory_estimate import require_memory
 from pneumoscope.training.recipe import ClassBalance, Recipe
-from pneumoscope.training.run import BackboneRecord, Epoch, ParameterRecord, Run
+from pneumoscope.training.run import Run
+from pneumoscope.training.run_record import InitialWeightsRecord, ParameterRecord
 from pneumoscope.training.trainer import Trainer, class_weights, predict
 
 
@@ -110,16 +112,16 @@ def _weights(store: ExampleStore, recipe: Recipe, learned: Examples) -> NDArray[
     match recipe.class_balance:
         case ClassBalance.SAMPLER:
             return class_weights(learned.labels)[learned.labels]
-        case ClassBalance.MACHINES:
+        case ClassBalance.ACQUISITION:
             # Slow for scikit-learn, which most recipes do not need.
             from pneumoscope.training.acquisition_groups import (
                 acquisition_weights,
-                describe_entries,
+                describe_acquisitions,
             )
 
-            made = describe_entries(store.manifest, learned.entries, store.cache)
+            acquisitions = describe_acquisitions(store.manifest, learned.entries, store.cache)
             patients = [entry.group for entry in learned.entries]
-            return acquisition_weights(made, learned.labels, patients)
+            return acquisition_weights(acquisitions, learned.labels, patients)
     return None
 
 
@@ -130,7 +132,7 @@ def _describe(run: Run, trainer: Trainer, weights: PretrainedWeights | None) -> 
         "parameters": ParameterRecord(total=count.total, trainable=count.trainable)
     }
     if weights is not None:
-        recorded = run.record.backbone
+        recorded = run.record.initial_weights
         if (recorded is not None and recorded.digest != weights.digest) or (
             run.structure() not in (None, weights.structure)
         ):
@@ -139,14 +141,14 @@ def _describe(run: Run, trainer: Trainer, weights: PretrainedWeights | None) -> 
                 "gives; bring them back, or train again into another --out"
             )
         passes = [examples.pass_seconds for examples in (trainer.train, trainer.validation)]
-        facts["backbone"] = BackboneRecord(
+        facts["initial_weights"] = InitialWeightsRecord(
             origin=weights.origin,
             digest=weights.digest,
             pass_seconds=None if None in passes else sum(passes),
         )
         if weights.structure is not None:
             run.write_structure(weights.structure)
-    return run.note(**facts)
+    return run.update_record(**facts)
 
 
 def _restore(run: Run, trainer: Trainer) -> None:
@@ -213,7 +215,7 @@ def _finish(run: Run, trainer: Trainer) -> Run:
     predictions = trainer.validation.predictions(probabilities)
     write_evaluation(run, Split.VALIDATION, predictions)
     stopped = trainer.schedule.stopped and len(trainer.history) < trainer.recipe.epochs
-    run = run.note(finished=True, stopped_early=stopped)
+    run = run.update_record(finished=True, stopped_early=stopped)
     run.log("finished, stopped early" if stopped else "finished")
     run.checkpoint_path.unlink(missing_ok=True)
     return run

@@ -15,12 +15,12 @@ from pneumoscope.evaluation.statistics.intervals import proportion
 from pneumoscope.evaluation.statistics.metrics import measure
 from pneumoscope.models import Network, Precision, computing_in, place, select_device
 from pneumoscope.support.errors import RunError
-from pneumoscope.training.augmentation import augment, mix
+from pneumoscope.training.augmentation import augment, mixup
 from pneumoscope.training.cuda_graph import RecordedStep
 from pneumoscope.training.examples import Examples, batches
+from pneumoscope.training.history import Epoch
 from pneumoscope.training.recipe import ClassBalance, Recipe
-from pneumoscope.training.run import Epoch
-from pneumoscope.training.schedule import Schedule, one_cycle
+from pneumoscope.training.schedule import LearningRateSchedule, one_cycle
 from pneumoscope.training.subtype_task import SubtypeTask, viral_shares
 from pneumoscope.training.weight_average import WeightAverage
 
@@ -81,7 +81,7 @@ class Trainer:
             self._average = WeightAverage(network.head, recipe.weight_average)
         self._recorded: tuple[bool, RecordedStep] | None = None
         self.history: list[Epoch] = []
-        self.schedule = Schedule(
+        self.schedule = LearningRateSchedule(
             recipe.learning_rate, recipe.early_stopping, recipe.reduce_on_plateau
         )
         weights = class_weights(train.labels).astype(np.float32)
@@ -171,7 +171,7 @@ class Trainer:
 
     def _append(self, epoch: Epoch) -> None:
         self.history.append(epoch)
-        self.schedule.after_epoch(epoch.val_loss)
+        self.schedule.update(epoch.val_loss)
 
     def _learn(
         self, number: int, on_batches: Callable[[int, float], None]
@@ -198,8 +198,8 @@ class Trainer:
             targets = labels[seen : seen + len(indices)]
             if self.recipe.augmentation.active:
                 inputs = augment(inputs, self.recipe.augmentation, generator)
-            if self.recipe.augmentation.mix:
-                inputs, targets = mix(inputs, targets, self.recipe.augmentation.mix, generator)
+            if self.recipe.augmentation.mixup:
+                inputs, targets = mixup(inputs, targets, self.recipe.augmentation.mixup, generator)
             loss, logits = step(inputs, targets)
             if self._average is not None:
                 self._average.update(self.network.head)

@@ -190,14 +190,18 @@ def _data_summary(manifest: Manifest) -> DataSummary:
 def _notes(manifest: Manifest, runs: Sequence[Run]) -> list[str]:
     """Return remarks on the results: origin of pretrained weights, own choices, patient overlap."""
     notes = []
-    pretrained = [(run.recipe.model, run.record.initial_weights) for run in runs if run.record.initial_weights]
-    for origin in dict.fromkeys(backbone.origin for _, backbone in pretrained):
-        names = ", ".join(name for name, backbone in pretrained if backbone.origin == origin)
+    pretrained = [
+        (run.recipe.model, run.record.initial_weights)
+        for run in runs
+        if run.record.initial_weights
+    ]
+    for origin in dict.fromkeys(weights.origin for _, weights in pretrained):
+        names = ", ".join(name for name, weights in pretrained if weights.origin == origin)
         notes.append(f"Pretrained layers of {names}: {origin}.")
-    if passes := [backbone.pass_seconds for _, backbone in pretrained if backbone.pass_seconds]:
+    if passes := [weights.pass_seconds for _, weights in pretrained if weights.pass_seconds]:
         notes.append(
-            f"The frozen VGG16 processed the train and validation images once, in "
-            f"{max(passes):.0f} s, which its models share and their seconds do not include."
+            f"The frozen VGG16 passed over train and validation once, in {max(passes):.0f} s, "
+            "shared by its models and not part of their seconds."
         )
     notes += [
         f"The L2 factor {factor:g} is a choice: the notebook's text does not show its own."

@@ -17,9 +17,11 @@ from pneumoscope.support.cache import ArrayCache
 from pneumoscope.support.errors import RecipeError, RunError, RunInterruptedError, StorageError
 from pneumoscope.training import Recipe
 from pneumoscope.training.examples import Examples
-from pneumoscope.training.search.page import PAGE, write_page
-from pneumoscope.training.search.plan import SPACE, HeldOut, Plan, Range
-from pneumoscope.training.search.search import BEST, STORAGE, TRIALS, Search
+from pneumoscope.training.search import PAGE_FILE, HeldOut, Search, SearchPlan, write_page
+from pneumoscope.training.search.cross_validation import CrossValidation
+from pneumoscope.training.search.plan import SPACE, Range
+from pneumoscope.training.search.search import BEST_RECIPE_FILE, TRIALS_FILE
+from pneumoscope.training.search.study import STORAGE_FILE
 from pneumoscope.training.trainer import Trainer, predict
 
 QUICK = ("image_size=64", "epochs=2", "precision=float32")
@@ -39,7 +41,7 @@ def cache(tmp_path_factory: pytest.TempPathFactory) -> ArrayCache:
 def done(manifest: Manifest, cache: ArrayCache, tmp_path_factory: pytest.TempPathFactory) -> Search:
     """Return a search of two finished trials."""
     out = tmp_path_factory.mktemp("search") / "out"
-    search = Search(manifest, Plan(("compact",), QUICK, folds=2), out, cache, resume=False)
+    search = Search(manifest, SearchPlan(("compact",), QUICK, folds=2), out, cache, resume=False)
     search.run(seconds=600, trials=2)
     write_page(search)
     return search
@@ -51,7 +53,7 @@ def _one(values: object) -> object:
 
 
 def rows(search: Search) -> list[dict[str, str]]:
-    with (search.out / TRIALS).open(newline="") as file:
+    with (search.out / TRIALS_FILE).open(newline="") as file:
         return list(csv.DictReader(file))
 
 
@@ -60,7 +62,7 @@ def test_every_trial_is_a_row_and_the_best_a_recipe(done: Search) -> None:
     assert [row["state"] for row in table] == ["complete", "complete"]
     scores = [float(row["score"]) for row in table]
     assert all(0 <= score <= 1 for score in scores)
-    best = Recipe.read(done.out / BEST)
+    best = Recipe.read(done.out / BEST_RECIPE_FILE)
     chosen = table[scores.index(max(scores))]
     assert best.augmentation.crop == pytest.approx(float(chosen["augmentation.crop"]))
     assert best.learning_rate == pytest.approx(float(chosen["learning_rate"]))
@@ -77,8 +79,8 @@ def test_trials_differ_within_the_space(done: Search) -> None:
 
 
 def test_the_page_says_what_was_tried(done: Search) -> None:
-    page = (done.out / PAGE).read_text()
-    assert "2 trials finished and 0 ended early" in page
+    page = (done.out / PAGE_FILE).read_text()
+    assert "2 trials finished and 0 stopped early" in page
     assert "Synthetic images" in page
     assert f"{done.best.values[0]:.4f}" in page
     assert page.count("data:image/png;base64,") == 2
@@ -97,28 +99,28 @@ def test_the_test_split_is_neither_learned_from_nor_judged(
         return read(self, indices)
 
     monkeypatch.setattr(Examples, "_read", watch)
-    plan = Plan(("compact",), (*QUICK, "augmentation.erase=1"), folds=2)
+    plan = SearchPlan(("compact",), (*QUICK, "augmentation.random_erasing=1"), folds=2)
     search = Search(manifest, plan, tmp_path / "s", cache, resume=False)
     search.run(seconds=600, trials=1)
     everything = {entry.path for entry in manifest.in_use}
-    assert seen == search._how_made.keys() == everything - tested
+    assert seen == search.cross_validation._acquisitions.keys() == everything - tested
 
 
 def test_with_machines_held_out_the_score_is_the_plain_auc_of_what_was_not_learned_from(
     manifest: Manifest, cache: ArrayCache, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     judged: list[tuple[set[str], float]] = []
-    score = Search._score
+    score = CrossValidation.score
 
-    def watch(self: Search, trainer: Trainer) -> float:
+    def watch(self: CrossValidation, trainer: Trainer) -> float:
         part = trainer.validation
         said = predict(trainer.result, part, trainer.recipe.precision)
         judged.append(({entry.path for entry in part.entries}, roc_auc_score(part.labels, said)))
         assert {entry.path for entry in trainer.train.entries}.isdisjoint(judged[-1][0])
         return score(self, trainer)
 
-    monkeypatch.setattr(Search, "_score", watch)
-    plan = Plan(("compact",), QUICK, folds=2, held_out=HeldOut.MACHINES)
+    monkeypatch.setattr(CrossValidation, "score", watch)
+    plan = SearchPlan(("compact",), QUICK, folds=2, held_out=HeldOut.ACQUISITION)
     search = Search(manifest, plan, tmp_path / "s", cache, resume=False)
     search.run(seconds=600, trials=1)
     validation = {entry.path for entry in manifest.of(Split.VALIDATION)}
@@ -137,21 +139,21 @@ def test_a_trial_worse_than_the_median_ends_after_its_first_fold(
     manifest: Manifest, cache: ArrayCache, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     given = iter([0.8, 0.8] * 5 + [0.7, 0.9])
-    monkeypatch.setattr(Search, "_score", lambda *_: next(given))
+    monkeypatch.setattr(CrossValidation, "score", lambda *_: next(given))
     monkeypatch.setattr(Trainer, "finished", True)
     search = Search(
-        manifest, Plan(("compact",), QUICK, folds=2), tmp_path / "s", cache, resume=False
+        manifest, SearchPlan(("compact",), QUICK, folds=2), tmp_path / "s", cache, resume=False
     )
     search.run(seconds=600, trials=6)
     assert [row["state"] for row in rows(search)] == ["complete"] * 5 + ["pruned"]
-    assert search.study.trials[-1].user_attrs["why"] == "worse than the median"
+    assert search.study.trials[-1].user_attrs["reason"] == "worse than the median"
     assert next(given) == 0.9  # its second fold was not trained
 
 
 def test_precision_is_settled_by_the_machine_that_begins(
     manifest: Manifest, cache: ArrayCache, tmp_path: Path
 ) -> None:
-    plan = Plan(("compact",), ("epochs=2",), folds=2, precision=Precision.BFLOAT16)
+    plan = SearchPlan(("compact",), ("epochs=2",), folds=2, precision=Precision.BFLOAT16)
     Search(manifest, plan, tmp_path / "s", cache, resume=False)
     other = replace(plan, precision=Precision.FLOAT32)
     again = Search(manifest, other, tmp_path / "s", cache, resume=True)
@@ -161,7 +163,7 @@ def test_precision_is_settled_by_the_machine_that_begins(
 def test_a_resumed_search_goes_on_and_takes_up_what_was_running(
     manifest: Manifest, cache: ArrayCache, tmp_path: Path
 ) -> None:
-    plan = Plan(("compact",), (*QUICK, "augmentation.crop=0.1"), folds=2)
+    plan = SearchPlan(("compact",), (*QUICK, "augmentation.crop=0.1"), folds=2)
     first = Search(manifest, plan, tmp_path / "s", cache, resume=False)
     killed = first.study.ask()  # as a killed process leaves it
     rate = killed.suggest_float("learning_rate", 3e-4, 5e-3, log=True)
@@ -176,8 +178,8 @@ def test_a_resumed_search_goes_on_and_takes_up_what_was_running(
 
 def test_another_plan_is_not_mixed_in(done: Search, manifest: Manifest, cache: ArrayCache) -> None:
     for plan, named in (
-        (Plan(("compact",), QUICK, folds=3), "folds"),
-        (Plan(("compact",), (*QUICK, "batch_size=16"), folds=2), "settings"),
+        (SearchPlan(("compact",), QUICK, folds=3), "folds"),
+        (SearchPlan(("compact",), (*QUICK, "batch_size=16"), folds=2), "settings"),
     ):
         with pytest.raises(RunError, match=f"other {named}"):
             Search(manifest, plan, done.out, cache, resume=True)
@@ -187,19 +189,19 @@ def test_time_that_is_over_ends_a_trial_and_keeps_no_score(
     manifest: Manifest, cache: ArrayCache, tmp_path: Path
 ) -> None:
     search = Search(
-        manifest, Plan(("compact",), QUICK, folds=2), tmp_path / "s", cache, resume=False
+        manifest, SearchPlan(("compact",), QUICK, folds=2), tmp_path / "s", cache, resume=False
     )
     search.run(seconds=1e-3)
     write_page(search)
     assert search.best is None
-    assert not (tmp_path / "s" / BEST).exists()
+    assert not (tmp_path / "s" / BEST_RECIPE_FILE).exists()
     assert [row["state"] for row in rows(search)] == ["fail"]
     again = Search(manifest, search.plan, search.out, cache, resume=True)
     again.run(seconds=600, trials=1)
     cut_short, taken_up = rows(again)
     assert taken_up["state"] == "complete"
     assert taken_up["learning_rate"] == cut_short["learning_rate"]
-    assert "No trial has finished" in (tmp_path / "s" / PAGE).read_text()
+    assert "No trial has finished" in (tmp_path / "s" / PAGE_FILE).read_text()
 
 
 def test_what_diverges_is_a_trial_and_not_the_end(
@@ -209,13 +211,13 @@ def test_what_diverges_is_a_trial_and_not_the_end(
         raise RunError("training has diverged")
 
     search = Search(
-        manifest, Plan(("compact",), QUICK, folds=2), tmp_path / "s", cache, resume=False
+        manifest, SearchPlan(("compact",), QUICK, folds=2), tmp_path / "s", cache, resume=False
     )
     monkeypatch.setattr(Trainer, "run_epoch", diverge)
     search.run(seconds=600, trials=2)
     trials = search.study.get_trials()
     assert [trial.state for trial in trials] == [optuna.trial.TrialState.PRUNED] * 2
-    assert trials[0].user_attrs["why"] == "training has diverged"
+    assert trials[0].user_attrs["reason"] == "training has diverged"
 
 
 def test_an_interrupted_search_keeps_what_was_finished(
@@ -226,7 +228,7 @@ def test_an_interrupted_search_keeps_what_was_finished(
     capfd: pytest.CaptureFixture[str],
 ) -> None:
     search = Search(
-        manifest, Plan(("compact",), QUICK, folds=2), tmp_path / "s", cache, resume=False
+        manifest, SearchPlan(("compact",), QUICK, folds=2), tmp_path / "s", cache, resume=False
     )
     whole, epochs = Trainer.run_epoch, iter(range(100))
 
@@ -239,7 +241,7 @@ def test_an_interrupted_search_keeps_what_was_finished(
     with pytest.raises(RunInterruptedError, match="--resume"):
         search.run(seconds=600)
     assert "Traceback" not in capfd.readouterr().err
-    assert (tmp_path / "s" / BEST).exists()
+    assert (tmp_path / "s" / BEST_RECIPE_FILE).exists()
     again = Search(manifest, search.plan, search.out, cache, resume=True)
     again.run(seconds=600, trials=1)
     table = rows(again)
@@ -248,15 +250,15 @@ def test_an_interrupted_search_keeps_what_was_finished(
 
 
 def test_a_damaged_search_is_refused(manifest: Manifest, cache: ArrayCache, tmp_path: Path) -> None:
-    (tmp_path / STORAGE).write_text("not a database, and long enough to be looked at" * 9)
+    (tmp_path / STORAGE_FILE).write_text("not a database, and long enough to be looked at" * 9)
     with pytest.raises(RunError, match=r"cannot be opened as a search.*another --out"):
-        Search(manifest, Plan(("compact",), QUICK), tmp_path, cache, resume=True)
+        Search(manifest, SearchPlan(("compact",), QUICK), tmp_path, cache, resume=True)
 
 
 @pytest.mark.parametrize(
     ("models", "settings", "named"),
     [
-        (("compact",), tuple(f"{name}={_one(v)}" for name, v in SPACE.items()), "by hand"),
+        (("compact",), tuple(f"{name}={_one(v)}" for name, v in SPACE.items()), "is fixed"),
         (("model_7",), (), "pretrained layers"),
         (("model_9",), (), "not a model"),
         (("compact",), ("speed=9",), "not a setting"),
@@ -273,12 +275,12 @@ def test_wrong_plans_are_refused_before_anything_is_written(
     named: str,
 ) -> None:
     with pytest.raises(RecipeError, match=named):
-        Search(manifest, Plan(models, settings), tmp_path / "s", cache, resume=False)
-    assert not (tmp_path / "s" / STORAGE).exists()
+        Search(manifest, SearchPlan(models, settings), tmp_path / "s", cache, resume=False)
+    assert not (tmp_path / "s" / STORAGE_FILE).exists()
 
 
 def test_a_block_set_by_hand_is_not_searched() -> None:
-    plan = Plan(("compact",), ("augmentation={flip: true}",))
+    plan = SearchPlan(("compact",), ("augmentation={flip: true}",))
     assert not [name for name in plan.space if name.startswith("augmentation")]
     assert "learning_rate" in plan.space
 
@@ -287,12 +289,14 @@ def test_a_place_that_cannot_be_written_is_named(
     manifest: Manifest, cache: ArrayCache, tmp_path: Path
 ) -> None:
     (tmp_path / "file").write_text("")
-    with pytest.raises(StorageError, match=r"cannot be made.*another --out"):
-        Search(manifest, Plan(("compact",), QUICK), tmp_path / "file" / "s", cache, resume=False)
+    with pytest.raises(StorageError, match=r"cannot be created.*another --out"):
+        Search(
+            manifest, SearchPlan(("compact",), QUICK), tmp_path / "file" / "s", cache, resume=False
+        )
 
 
 def test_several_models_are_searched_among(manifest: Manifest) -> None:
-    plan = Plan(("compact", "densenet121"))
+    plan = SearchPlan(("compact", "densenet121"))
     assert plan.space["model"] == ("compact", "densenet121")
     assert plan.recipe({"model": "densenet121"}).model == "densenet121"
 
@@ -315,11 +319,11 @@ def test_from_the_command_line(
         *words,
     )
     assert outcome.code == 0, outcome.err
-    assert str(tmp_path / "s" / PAGE) in outcome.out
+    assert str(tmp_path / "s" / PAGE_FILE) in outcome.out
     assert "trial 0: score" in outcome.err
-    assert Counter(row["state"] for row in csv.DictReader((tmp_path / "s" / TRIALS).open())) == {
-        "complete": 1
-    }
+    assert Counter(
+        row["state"] for row in csv.DictReader((tmp_path / "s" / TRIALS_FILE).open())
+    ) == {"complete": 1}
 
 
 @pytest.mark.parametrize("budget", ["2", "h", "-1h", "0m", "two hours", "infh", "nanm"])

@@ -94,10 +94,8 @@ def _software(facts: RunFacts) -> str:
 
 
 def _start(facts: RunFacts) -> str:
-    recipe, backbone = facts.run.recipe, facts.run.record.backbone
-    origin = "none pretrained"
-    if backbone is not None:
-        origin = f"{backbone.origin} (SHA-256 {backbone.digest})"
+    recipe, weights = facts.run.recipe, facts.run.record.initial_weights
+    origin = "none" if weights is None else f"{weights.origin} (SHA-256 {weights.digest})"
     begun = f"; begun with the Run {recipe.start}" if recipe.start else ""
     return f"weights of others: {origin}; the rest random with the seed {recipe.seed}{begun}"
 

@@ -1,4 +1,4 @@
-"""The page about a search: what was tried, what helped."""
+"""Report of a search: its trials, and the effect of each setting."""
 
 from collections.abc import Sequence
 
@@ -9,15 +9,16 @@ from optuna.trial import FrozenTrial, TrialState
 from pneumoscope.report.html import figure_png, inline_png, render_page
 from pneumoscope.support.files import write_text
 from pneumoscope.training.search.plan import Range
-from pneumoscope.training.search.search import Search, minutes
+from pneumoscope.training.search.search import Search
+from pneumoscope.training.search.trials import duration_minutes
 
-PAGE = "search.html"
+PAGE_FILE = "search.html"
 _COLUMNS = 4
 _BLUE, _ORANGE = "#0072B2", "#D55E00"
 
 
 def write_page(search: Search) -> None:
-    """Write ``search.html`` into the search's folder: one file that needs nothing beside it."""
+    """Write ``search.html`` into the search's folder, as one self-contained file."""
     trials = search.study.get_trials()
     finished = sorted(
         (trial for trial in trials if trial.state is TrialState.COMPLETE),
@@ -30,21 +31,21 @@ def write_page(search: Search) -> None:
             "settings": inline_png(figure_png(settings_figure(finished, search))),
         }
     text = render_page(
-        PAGE,
+        PAGE_FILE,
         plan=search.plan,
         manifest=search.manifest,
         names=list(search.plan.space),
         finished=finished,
-        ended=[trial for trial in trials if trial.state is TrialState.PRUNED],
-        minutes=sum(minutes(trial) or 0 for trial in trials),
+        pruned=[trial for trial in trials if trial.state is TrialState.PRUNED],
+        minutes=sum(duration_minutes(trial) or 0 for trial in trials),
         best=search.plan.recipe(search.best.params).to_yaml() if search.best else None,
         figures=figures,
     )
-    write_text(search.out / PAGE, text)
+    write_text(search.out / PAGE_FILE, text)
 
 
 def progress_figure(finished: Sequence[FrozenTrial]) -> Figure:
-    """Draw each finished trial's score against its number, and the best so far."""
+    """Plot each finished trial's score against its number, and the best score so far."""
     ordered = sorted(finished, key=lambda trial: trial.number)
     numbers = [trial.number for trial in ordered]
     scores = [trial.values[0] for trial in ordered]
@@ -59,24 +60,25 @@ def progress_figure(finished: Sequence[FrozenTrial]) -> Figure:
 
 
 def settings_figure(finished: Sequence[FrozenTrial], search: Search) -> Figure:
-    """Draw the scores against each setting that was searched."""
+    """Plot the scores against each setting that was searched."""
     space = search.plan.space
     rows = -(-len(space) // _COLUMNS)
     figure = Figure(figsize=(2.9 * _COLUMNS, 2.4 * rows), layout="constrained")
     scores = [trial.values[0] for trial in finished]
     for number, (name, values) in enumerate(space.items(), start=1):
         axes = figure.add_subplot(rows, _COLUMNS, number)
-        tried = [trial.params[name] for trial in finished]
+        settings = [trial.params[name] for trial in finished]
         if isinstance(values, Range):
-            axes.plot(tried, scores, "o", color=_BLUE, markersize=3)
+            axes.plot(settings, scores, "o", color=_BLUE, markersize=3)
             if values.log:
                 axes.set_xscale("log")
                 axes.xaxis.set_major_locator(LogLocator(subs=(1, 3)))
                 axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
                 axes.xaxis.set_minor_formatter(NullFormatter())
         else:
-            axes.plot([values.index(one) for one in tried], scores, "o", color=_BLUE, markersize=3)
-            axes.set_xticks(range(len(values)), [str(one) for one in values])
+            places = [values.index(setting) for setting in settings]
+            axes.plot(places, scores, "o", color=_BLUE, markersize=3)
+            axes.set_xticks(range(len(values)), [str(value) for value in values])
         axes.set_title(name, fontsize=9)
         axes.tick_params(labelsize=8)
     return figure

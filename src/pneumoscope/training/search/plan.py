@@ -1,4 +1,4 @@
-"""What a search is about: which settings, within which ranges, and what is held out."""
+"""Search plan: the settings that are searched, their ranges, and what each fold holds out."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -13,7 +13,7 @@ from pneumoscope.training.recipe import Recipe, make_recipe
 
 @dataclass(frozen=True, slots=True)
 class Range:
-    """Numbers that a setting is tried with, both ends included."""
+    """Range of a numerical setting, both ends included."""
 
     low: float
     high: float
@@ -31,42 +31,43 @@ SPACE: Mapping[str, Range | Choices] = {
     "augmentation.stretch": Range(0.0, 0.5),
     "augmentation.sharpness": Range(0.0, 1.0),
     "augmentation.noise": Range(0.0, 0.1),
-    "augmentation.border": Range(0.0, 0.25),
-    "augmentation.erase": (0, 1, 2, 4),
+    "augmentation.border_blank": Range(0.0, 0.25),
+    "augmentation.random_erasing": (0, 1, 2, 4),
     "augmentation.gamma": Range(0.0, 0.8),
     "augmentation.contrast": Range(0.0, 0.5),
     "augmentation.rotation": Range(0.0, 20.0),
 }
-"""What is searched, unless it is set by hand; the architecture too, if several are named."""
+"""Search space, without the settings that are fixed; several models are searched among, too."""
 
 
 class HeldOut(StrEnum):
-    """What each fold of a search is judged on and does not learn from."""
+    """Part of the data that each fold of a search is evaluated on and not trained on."""
 
     PATIENTS = "patients"
-    MACHINES = "machines"
+    ACQUISITION = "acquisition"
 
 
 @dataclass(frozen=True)
-class Plan:
-    """What a search is about; one that is resumed must have the same.
+class SearchPlan:
+    """Settings of a search; a search is resumed with the same ones.
 
     Parameters
     ----------
     models
-        Among which is searched.
+        Names of the models that are searched among.
     settings
-        Set by hand, such as ``"epochs=12"``; they are not searched.
+        Fixed settings that are not searched, such as ``"epochs=12"``.
     folds
-        Into which the patients of train and validation, or their machines, are dealt.
+        Number of folds into which patients or acquisitions are dealt.
     held_out
-        With patients, a trial's score is the mean over the folds of the AUC among images made alike
-        (see `acquisition_strata`); with machines, of the AUC among validation and the images of a
-        machine that was not learned from (see `leave_one_acquisition_out`).
+        Kind of folds. With patients, a trial's score is the mean over the folds of the AUC within
+        strata of the acquisition (see `acquisition_strata`); with acquisition, of the AUC on
+        validation and the images of an acquisition that was not trained on (see
+        `leave_one_acquisition_out`).
     seed
-        Of folds, trainings and sampler.
+        Random seed of folds, trainings and sampler.
     precision
-        Of all trials, whatever machine goes on with the search.
+        Precision of all trials, whichever computer continues the search.
     """
 
     models: tuple[str, ...]
@@ -76,7 +77,7 @@ class Plan:
     seed: int = 0
     precision: Precision = field(default_factory=fastest_precision)
 
-    def recipe(self, chosen: Mapping[str, object]) -> Recipe:
+    def recipe(self, parameters: Mapping[str, object]) -> Recipe:
         """Return the recipe of a trial.
 
         Raises
@@ -86,41 +87,41 @@ class Plan:
 
         Examples
         --------
-        >>> plan = Plan(models=("compact",), settings=("epochs=4",))
+        >>> plan = SearchPlan(models=("compact",), settings=("epochs=4",))
         >>> recipe = plan.recipe({"augmentation.crop": 0.25})
         >>> recipe.epochs, recipe.augmentation.crop
         (4, 0.25)
         """
-        model = str(chosen.get("model", self.models[0]))
-        searched = [f"{name}={value}" for name, value in chosen.items() if name != "model"]
+        model = str(parameters.get("model", self.models[0]))
+        searched = [f"{name}={value}" for name, value in parameters.items() if name != "model"]
         fixed = [f"seed={self.seed}", f"precision={self.precision}"]
-        settings = [*fixed, *searched, *self.settings]
-        return make_recipe(model, assignments=settings)
+        return make_recipe(model, assignments=[*fixed, *searched, *self.settings])
 
     @cached_property
     def space(self) -> dict[str, Range | Choices]:
-        """What is left to search."""
+        """Search space without the fixed settings."""
         space = {
             name: values
             for name, values in SPACE.items()
-            if not self.by_hand & {name, name.partition(".")[0]}
+            if not self.fixed & {name, name.partition(".")[0]}
         }
         return {"model": self.models, **space} if len(self.models) > 1 else space
 
     @property
-    def by_hand(self) -> set[str]:
+    def fixed(self) -> set[str]:
         """Names of the settings that are not searched."""
         return {setting.partition("=")[0].strip() for setting in self.settings}
 
     @property
-    def own(self) -> dict[str, Any]:
-        """What of the search is nearest to the first model's own recipe."""
+    def default_parameters(self) -> dict[str, Any]:
+        """Point of the search space that is nearest to the first model's default recipe."""
         settings = self.recipe({}).model_dump(mode="json")
-        settings |= {f"augmentation.{name}": of for name, of in settings["augmentation"].items()}
+        augmentation = settings["augmentation"].items()
+        settings |= {f"augmentation.{name}": value for name, value in augmentation}
         return {name: _nearest(settings[name], values) for name, values in self.space.items()}
 
-    def check(self) -> None:
-        """Refuse what cannot be searched.
+    def validate(self) -> None:
+        """Raise if the plan cannot be carried out.
 
         Raises
         ------
@@ -128,24 +129,28 @@ class Plan:
             If a model or setting is wrong, or nothing is left to search.
         """
         for name, option in (("seed", "--seed"), ("model", "--model")):
-            if name in self.by_hand:
-                raise RecipeError(f"--set {name}: a search has the option {option} for it")
-        if "start" in self.by_hand:
-            raise RecipeError("--set start: every trial of a search begins with fresh weights")
+            if name in self.fixed:
+                raise RecipeError(f"--set {name}: use the option {option} of a search instead")
+        if "start" in self.fixed:
+            raise RecipeError("--set start: every trial of a search starts from random weights")
         for model in self.models:
             if find_model(model).pretrained is not None:
                 raise RecipeError(
-                    f"--model {model}: on pretrained layers there is no search; name others"
+                    f"--model {model}: models with pretrained layers cannot be searched; name "
+                    "others"
                 )
             self.recipe({"model": model})
         if not self.space:
-            raise RecipeError("every setting is set by hand: leave out a --set, or use 'train'")
+            raise RecipeError(
+                "every setting is fixed, so there is nothing to search; leave out a --set, or use "
+                "'pneumoscope train'"
+            )
 
 
 def _nearest(value: Any, values: Range | Choices) -> Any:
-    """Return a recipe's value, or what of the search is nearest to it."""
+    """Return the member of a range or of choices that is nearest to a value."""
     if isinstance(values, Range):
         return min(max(value, values.low), values.high)
     if value in values or isinstance(value, str):
         return value if value in values else values[0]
-    return min(values, key=lambda one: abs(float(one) - value))
+    return min(values, key=lambda choice: abs(float(choice) - value))
