@@ -12,7 +12,7 @@ from pneumoscope.evaluation.report.experiment_results import (
     ParameterCounts,
     SplitResult,
 )
-from pneumoscope.evaluation.selection.rule import Choice
+from pneumoscope.evaluation.selection.rule import ModelChoice
 from pneumoscope.evaluation.statistics.discrimination import bootstrap_metrics
 
 Table = Callable[..., Predictions]
@@ -55,7 +55,7 @@ def experiment(table: Table) -> Callable[..., ExperimentResult]:
         counts = {name: {"NORMAL": 2, "PNEUMONIA": 3} for name in ("train", "validation", "test")}
         summary = {"fingerprint": "f00d", "counts": counts, "synthetic": False}
         summary |= {"split_by": "patient", "set_aside": 0} | data
-        choice = Choice("model_1", qualified=True, rule="the stated rule")
+        choice = ModelChoice("model_1", qualified=True, rule="the stated rule")
         return ExperimentResult(DataSummary(**summary), (model,), choice, 0.5, draws=50)
 
     return build

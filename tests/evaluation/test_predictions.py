@@ -147,7 +147,7 @@ def test_rows_keep_their_groups(table):
     [
         (b"", "it is empty"),
         (b"file,label\na,NORMAL\n", "'probability' is missing"),
-        (HEADER.encode(), "no predictions"),
+        (HEADER.encode(), "the table has no rows"),
         (HEADER.encode() + b"a,HEALTHY,0.5,p\n", "line 2: the label 'HEALTHY'"),
         (HEADER.encode() + b"a,NORMAL,0.5,p\nb,NORMAL,half,p\n", "b: .*'half'"),
         (HEADER.encode() + b"a,NORMAL,nan,p\n", "a: the probability nan"),

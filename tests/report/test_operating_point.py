@@ -9,11 +9,11 @@ import pytest
 import yaml
 from rich.console import Console
 
-from pneumoscope.cli.tables import bundles_table, judgements_table
+from pneumoscope.cli.tables import bundles_table, evaluations_table
 from pneumoscope.evaluation.model_comparison import compare_models
 from pneumoscope.evaluation.model_evaluation import Subject
 from pneumoscope.evaluation.predictions import Predictions
-from pneumoscope.evaluation.report.comparison_page import render_evidence
+from pneumoscope.evaluation.report.comparison_page import render_comparison
 from pneumoscope.evaluation.report.evaluation_json import evaluation_json
 from pneumoscope.export.measured import record_operating_points
 from pneumoscope.reader import Bundle
@@ -42,7 +42,7 @@ def test_a_metric_that_is_added_to_the_list_is_shown_everywhere(
     monkeypatch.setitem(POINT_METRICS, "misses", misses)
 
     comparison = compare_models([Subject("ours", "a table", predictions, {"balanced": 0.5})])
-    (evaluation,) = comparison.judgements
+    (evaluation,) = comparison.evaluations
     (point,) = evaluation.discrimination.points
     missed = np.mean(predictions.probabilities[predictions.labels == 1] < 0.5)
     estimate = point.estimates["misses"]
@@ -52,11 +52,11 @@ def test_a_metric_that_is_added_to_the_list_is_shown_everywhere(
     (described,) = evaluation_json(evaluation)["operating_points"]
     assert (described["misses"], described["misses_ci"]) == (estimate.value, estimate.interval)
     assert "misses" in described["wilson"]
-    page = re.sub("<[^>]*>", " ", render_evidence(comparison))
+    page = re.sub("<[^>]*>", " ", render_comparison(comparison))
     table = page[page.index("Operating points of ours") :]
     assert "Misses" in table[: table.index("balanced")]
     assert estimate.interval_text() in table
-    shown = printed(judgements_table([evaluation]))
+    shown = printed(evaluations_table([evaluation]))
     assert "Misses" in shown
     assert f"{estimate.value:.3f}" in shown
 

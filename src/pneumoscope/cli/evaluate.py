@@ -116,7 +116,7 @@ def evaluate(
     stress_tests = None if quick else stress_test_model(main)
     with messages.status("Writing the report"):
         write_report(comparison, models, out, stress_tests)
-    results.print(evaluations_table(comparison.judgements))
+    results.print(evaluations_table(comparison.evaluations))
     results.print(f"Report: {out / 'report.html'}", soft_wrap=True)
 
 

@@ -1,4 +1,4 @@
-"""The verdict of a local validation: whether a reader may be relied on here, by a stated rule."""
+"""Acceptance of a bundle after local validation: criteria, outcome and reasons."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -8,20 +8,29 @@ from math import ceil
 from pneumoscope.report.estimate import Estimate
 from pneumoscope.support.errors import PredictionsError
 
-FEWEST = 20
-"""Patients of a class with fewer than which nothing is decided."""
+MIN_PATIENTS_PER_CLASS = 20
+"""Fewest patients of each class for an outcome other than undecided."""
 
-_LASTING = ("auc", "rejected")
-"""Criteria that no recalibration mends."""
+CRITERION_LABELS = {
+    "auc": "AUC",
+    "rejected": "share of radiographs not read",
+    "slope": "calibration slope",
+    "intercept": "calibration in the large",
+}
+"""Names of the criteria in reports, where they differ from the criteria's own."""
 
-_CALIBRATION = ("slope", "intercept")
+_INDEPENDENT_OF_RECALIBRATION = ("auc", "rejected")
+"""Criteria that recalibration cannot change."""
 
-_MOST = 1_000_000
-"""Images beyond which no sample is called practical."""
+_OF_CALIBRATION = ("slope", "intercept")
+"""Criteria that recalibration always meets."""
+
+_MAX_SAMPLE_SIZE = 1_000_000
+"""Largest practical sample, in images."""
 
 
 class State(StrEnum):
-    """Whether a criterion is met, by its whole interval."""
+    """State of a criterion, by its whole interval."""
 
     MET = "met"
     FAILED = "failed"
@@ -29,7 +38,7 @@ class State(StrEnum):
 
 
 class Outcome(StrEnum):
-    """What a local validation concludes."""
+    """Outcome of a local validation."""
 
     FIT = "fit for this population"
     AFTER_RECALIBRATION = "fit after recalibration"
@@ -39,55 +48,54 @@ class Outcome(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Requirements:
-    """What a hospital asks for, at the operating point at which it means to read.
+    """Requirements of a hospital at the operating point that it intends to use.
 
     Parameters
     ----------
-    auc, sensitivity, specificity
-        The least, within [0, 1].
-    rejected
-        The greatest share of radiographs that is not read.
-    slope
-        Least and greatest calibration slope.
-    intercept
-        Greatest calibration in the large, either way, in log-odds.
+    min_auc, min_sensitivity, min_specificity
+        Lowest acceptable value, within [0, 1].
+    max_rejected
+        Largest acceptable share of radiographs that is not read.
+    slope_range
+        Smallest and largest acceptable calibration slope.
+    max_intercept
+        Largest acceptable calibration in the large, in either direction, in log-odds.
 
     Raises
     ------
     PredictionsError
-        If one is out of range.
+        If a lowest value is outside [0, 1].
     """
 
-    auc: float = 0.90
-    sensitivity: float = 0.95
-    specificity: float = 0.80
-    rejected: float = 0.10
-    slope: tuple[float, float] = (0.5, 2.0)
-    intercept: float = 1.0
+    min_auc: float = 0.90
+    min_sensitivity: float = 0.95
+    min_specificity: float = 0.80
+    max_rejected: float = 0.10
+    slope_range: tuple[float, float] = (0.5, 2.0)
+    max_intercept: float = 1.0
 
     def __post_init__(self) -> None:
-        for name in ("auc", "sensitivity", "specificity"):
+        for name in ("min_auc", "min_sensitivity", "min_specificity"):
             value = getattr(self, name)
             if not 0 <= value <= 1:
-                raise PredictionsError(
-                    f"a least {name} of {value} cannot be; give a number from 0 to 1, such as 0.9"
-                )
+                option = name.replace("_", "-")
+                raise PredictionsError(f"--{option} must be between 0 and 1, not {value:g}")
 
 
 @dataclass(frozen=True, slots=True)
 class Criterion:
-    """One figure and the limits that it must keep.
+    """Criterion: an estimate and its acceptable range.
 
     Parameters
     ----------
     name
-        Such as ``sensitivity``.
+        Name of the estimate, such as ``sensitivity``.
     recalibrated
-        Whether the figure is what recalibration on these images would give.
+        Whether the estimate is that after recalibration on these images.
     estimate
-        The figure with its interval.
+        Estimate with its interval.
     low, high
-        The limits; None where there is none.
+        Ends of the acceptable range; None where it has none.
     """
 
     name: str
@@ -98,7 +106,7 @@ class Criterion:
 
     @property
     def state(self) -> State:
-        """Met if the whole interval keeps the limits, failed if all of it breaks one."""
+        """Met if the whole interval is acceptable, failed if all of it is not."""
         if self.estimate.interval is None:
             return State.UNDECIDED
         first, last = self.estimate.interval
@@ -108,25 +116,26 @@ class Criterion:
             return State.FAILED
         return State.MET if low <= first and last <= high else State.UNDECIDED
 
-    def heads_for(self) -> State:
-        """Return what it would become if the figure stayed and its interval shrank."""
+    @property
+    def expected_state(self) -> State:
+        """State with many more images, if the value stayed the same."""
         value = self.estimate.value
-        limits = (self.low, self.high)
-        if value is None or value in limits:
+        if value is None or value in (self.low, self.high):
             return State.UNDECIDED
-        low, high = self.low, self.high
-        inside = (low is None or value > low) and (high is None or value < high)
-        return State.MET if inside else State.FAILED
+        acceptable = (self.low is None or value > self.low) and (
+            self.high is None or value < self.high
+        )
+        return State.MET if acceptable else State.FAILED
 
-    def factor_needed(self) -> float | None:
+    def sample_factor(self) -> float | None:
         """Return how many times as many images would settle an undecided criterion.
 
-        An interval's longer arm is taken for both, since one that ends at 0 or 1 is cut short; it
-        shrinks with the root of the number of patients. None where the figure lies on a limit or
-        has no interval.
+        The interval is taken as symmetric with its longer arm, since one that ends at 0 or 1 is cut
+        off; it shrinks with the root of the number of patients. None where the value is at the end
+        of the acceptable range or has no interval.
         """
         value, interval = self.estimate.value, self.estimate.interval
-        if value is None or interval is None or self.heads_for() is State.UNDECIDED:
+        if value is None or interval is None or self.expected_state is State.UNDECIDED:
             return None
         arm = max(interval[1] - value, value - interval[0])
         distances = [abs(limit - value) for limit in (self.low, self.high) if limit is not None]
@@ -135,157 +144,161 @@ class Criterion:
 
 @dataclass(frozen=True, slots=True)
 class Acceptance:
-    """What was concluded, why, and what would settle it.
+    """Outcome of a local validation with its reasons.
 
     Parameters
     ----------
-    answer
-        See `Outcome`.
+    outcome
+        Outcome.
     reasons
-        In words, one for each criterion that speaks against, or is open.
+        Sentences on the criteria that failed or are undecided.
     rule
-        By which it was concluded, in words.
+        Rule that the outcome follows from, in words.
     criteria
-        All of them.
-    sample
-        Images in all, with the same share of pneumonia, that would settle the open criteria if
-        their figures stayed as they are; None if the verdict is settled, or if no practical number
+        All criteria.
+    sample_size
+        Number of images, with the same prevalence, that would settle the undecided criteria if
+        their values stayed the same; None if the outcome is settled, or if no practical number
         would do.
     """
 
-    answer: Outcome
+    outcome: Outcome
     reasons: tuple[str, ...]
     rule: str
     criteria: tuple[Criterion, ...]
-    sample: int | None
+    sample_size: int | None
 
 
-def decide(
+def decide_acceptance(
     criteria: Sequence[Criterion], n: int, patients: tuple[int, int], requirements: Requirements
 ) -> Acceptance:
-    """Conclude from the criteria.
+    """Return the outcome that follows from the criteria.
 
     Parameters
     ----------
     criteria
-        ``auc``, ``rejected``, ``sensitivity``, ``specificity``, ``slope`` and ``intercept`` as the
-        reader is, and where it could be had ``sensitivity`` and ``specificity`` recalibrated.
+        ``auc``, ``rejected``, ``sensitivity``, ``specificity``, ``slope`` and ``intercept`` before
+        recalibration, and where they could be estimated ``sensitivity`` and ``specificity`` after
+        it.
     n
-        Images that they were measured on.
+        Number of images that they were estimated on.
     patients
-        With and without pneumonia; with fewer than `FEWEST` of either nothing is decided.
+        Numbers of patients with and without pneumonia; with fewer than `MIN_PATIENTS_PER_CLASS` of
+        either the outcome is undecided.
     requirements
-        Whose limits the criteria carry.
+        Requirements that the criteria's ranges come from.
 
     Examples
     --------
     >>> poor = Criterion("auc", False, Estimate(0.5, 0.45, 0.55), low=0.9)
-    >>> decide([poor], 500, (100, 100), Requirements()).answer.value
+    >>> decide_acceptance([poor], 500, (100, 100), Requirements()).outcome.value
     'not fit'
     """
-    answer = _answer(criteria) if min(patients) >= FEWEST else Outcome.UNDECIDED
-    reasons = [_words(one) for one in _decisive(criteria, answer)]
-    sample = None
-    if min(patients) < FEWEST:
-        reasons.insert(0, f"fewer than {FEWEST} patients with or without pneumonia: too few to say")
-        sample = ceil(n * FEWEST / max(1, min(patients)))
-    elif answer is Outcome.UNDECIDED:
-        sample = _sample(criteria, n)
-    return Acceptance(answer, tuple(reasons), _rule(requirements), tuple(criteria), sample)
+    too_few = min(patients) < MIN_PATIENTS_PER_CLASS
+    outcome = Outcome.UNDECIDED if too_few else _outcome(criteria)
+    reasons = [_sentence(criterion) for criterion in _decisive(criteria, outcome)]
+    sample_size = None
+    if too_few:
+        reasons.insert(
+            0,
+            f"fewer than {MIN_PATIENTS_PER_CLASS} patients with or without pneumonia: too few for "
+            "a verdict",
+        )
+        sample_size = ceil(n * MIN_PATIENTS_PER_CLASS / max(1, min(patients)))
+    elif outcome is Outcome.UNDECIDED:
+        sample_size = _sample_size(criteria, n)
+    return Acceptance(outcome, tuple(reasons), _rule(requirements), tuple(criteria), sample_size)
 
 
-def _answer(criteria: Sequence[Criterion]) -> Outcome:
-    as_it_is = [one for one in criteria if not one.recalibrated]
-    refitted = {one.name: one for one in criteria if one.recalibrated}
-    open_ones = [one for one in as_it_is if one.state is not State.MET]
-    if not open_ones:
+def _outcome(criteria: Sequence[Criterion]) -> Outcome:
+    before = [criterion for criterion in criteria if not criterion.recalibrated]
+    after = _after_recalibration(criteria)
+    not_met = [criterion for criterion in before if criterion.state is not State.MET]
+    if not not_met:
         return Outcome.FIT
-    if any(_is_beyond_mending(one, refitted) for one in as_it_is):
+    if any(_fails_for_good(criterion, after) for criterion in before):
         return Outcome.NOT_FIT
-    # What cannot be computed says nothing for or against, and is no ground to recalibrate.
-    grounds = [one for one in open_ones if one.estimate.interval is not None]
-    lasting = [one for one in as_it_is if one.name in _LASTING]
-    settled = all(one.state is State.MET for one in (*lasting, *refitted.values()))
-    if refitted and settled and grounds:
+    # An estimate that cannot be computed is no reason to recalibrate.
+    reasons = [criterion for criterion in not_met if criterion.estimate.interval is not None]
+    lasting = [criterion for criterion in before if criterion.name in _INDEPENDENT_OF_RECALIBRATION]
+    settled = all(criterion.state is State.MET for criterion in (*lasting, *after.values()))
+    if after and settled and reasons:
         return Outcome.AFTER_RECALIBRATION
     return Outcome.UNDECIDED
 
 
-def _is_beyond_mending(criterion: Criterion, refitted: Mapping[str, Criterion]) -> bool:
-    if criterion.state is not State.FAILED:
+def _after_recalibration(criteria: Sequence[Criterion]) -> dict[str, Criterion]:
+    return {criterion.name: criterion for criterion in criteria if criterion.recalibrated}
+
+
+def _fails_for_good(criterion: Criterion, after: Mapping[str, Criterion]) -> bool:
+    """Return whether a criterion fails, and would also do so after recalibration."""
+    if criterion.state is not State.FAILED or criterion.name in _OF_CALIBRATION:
         return False
-    if criterion.name in _LASTING:
+    if criterion.name in _INDEPENDENT_OF_RECALIBRATION or criterion.name not in after:
         return True
-    if criterion.name in _CALIBRATION:
-        return False
-    return criterion.name not in refitted or refitted[criterion.name].state is State.FAILED
+    return after[criterion.name].state is State.FAILED
 
 
-def _decisive(criteria: Sequence[Criterion], answer: Outcome) -> list[Criterion]:
-    """Return the criteria that are named as reasons."""
-    refitted = {one.name: one for one in criteria if one.recalibrated}
-    if answer is Outcome.NOT_FIT:
-        names = {one.name for one in criteria if _is_beyond_mending(one, refitted)}
-        return [one for one in criteria if one.name in names]
-    if answer is Outcome.AFTER_RECALIBRATION:
-        return [one for one in criteria if one.state is not State.MET and not one.recalibrated]
-    return [one for one in criteria if one.state is not State.MET]
+def _decisive(criteria: Sequence[Criterion], outcome: Outcome) -> list[Criterion]:
+    """Return the criteria that are stated as reasons for the outcome."""
+    after = _after_recalibration(criteria)
+    if outcome is Outcome.NOT_FIT:
+        names = {criterion.name for criterion in criteria if _fails_for_good(criterion, after)}
+        return [criterion for criterion in criteria if criterion.name in names]
+    not_met = [criterion for criterion in criteria if criterion.state is not State.MET]
+    if outcome is Outcome.AFTER_RECALIBRATION:
+        return [criterion for criterion in not_met if not criterion.recalibrated]
+    return not_met
 
 
-def _sample(criteria: Sequence[Criterion], n: int) -> int | None:
-    """Return the images after which one criterion would fail for good, or all be met."""
-    undecided = [one for one in criteria if one.state is State.UNDECIDED]
-    lasting = [one for one in undecided if one.name in _LASTING]
-    failing = [one.factor_needed() for one in lasting if one.heads_for() is State.FAILED]
-    factors = [one.factor_needed() for one in undecided]
-    if failing:
-        factor = min((one for one in failing if one is not None), default=None)
-    else:
-        known = [one for one in factors if one is not None]
-        factor = max(known) if known and len(known) == len(factors) else None
-    if factor is None or n * factor > _MOST:
+def _sample_size(criteria: Sequence[Criterion], n: int) -> int | None:
+    """Return the number of images after which one criterion would fail for good, or all be met."""
+    undecided = [criterion for criterion in criteria if criterion.state is State.UNDECIDED]
+    failing = [
+        criterion
+        for criterion in undecided
+        if criterion.name in _INDEPENDENT_OF_RECALIBRATION
+        and criterion.expected_state is State.FAILED
+    ]
+    factors = [criterion.sample_factor() for criterion in failing or undecided]
+    known = [factor for factor in factors if factor is not None]
+    if not known or (len(known) < len(factors) and not failing):
         return None
-    return ceil(n * factor)
+    factor = min(known) if failing else max(known)
+    return None if n * factor > _MAX_SAMPLE_SIZE else ceil(n * factor)
 
 
-def _words(criterion: Criterion) -> str:
+def _sentence(criterion: Criterion) -> str:
     limits = [
         f"{word} {limit:g}"
         for word, limit in (("at least", criterion.low), ("at most", criterion.high))
         if limit is not None
     ]
-    name = TERMS.get(criterion.name, criterion.name)
+    name = CRITERION_LABELS.get(criterion.name, criterion.name)
     stage = " with calibration and threshold fitted here" if criterion.recalibrated else ""
     if criterion.estimate.interval is None:
         return f"{name}{stage}: cannot be computed on these images"
-    said = {
+    verb = {
         State.FAILED: "is not",
         State.UNDECIDED: "may or may not be",
         State.MET: "is",
     }[criterion.state]
-    return f"{name}{stage}: {criterion.estimate} {said} {' and '.join(limits)}"
+    return f"{name}{stage}: {criterion.estimate} {verb} {' and '.join(limits)}"
 
 
-TERMS = {
-    "auc": "AUC",
-    "rejected": "share of radiographs that was not read",
-    "slope": "calibration slope",
-    "intercept": "calibration in the large",
-}
-"""What reports call the criteria, where that is not their name."""
-
-
-def _rule(asked: Requirements) -> str:
-    least, greatest = asked.slope
+def _rule(required: Requirements) -> str:
+    min_slope, max_slope = required.slope_range
     return (
-        f"Fit: the whole 95 % intervals, by patient, keep an AUC of at least {asked.auc:g} and, at "
-        f"the operating point, a sensitivity of at least {asked.sensitivity:g} and a specificity "
-        f"of at least {asked.specificity:g}, with at most {asked.rejected:.0%} of radiographs not "
-        f"read, a calibration slope from {least:g} to {greatest:g} and calibration in the large "
-        f"within {asked.intercept:g} of 0 in log-odds. Fit after recalibration: not that, but AUC "
+        f"Fit: the whole 95 % intervals, by patient, show an AUC of at least {required.min_auc:g} "
+        f"and, at the operating point, a sensitivity of at least {required.min_sensitivity:g} and "
+        f"a specificity of at least {required.min_specificity:g}, with at most "
+        f"{required.max_rejected:.0%} of radiographs not read, a calibration slope from "
+        f"{min_slope:g} to {max_slope:g} and calibration in the large within "
+        f"{required.max_intercept:g} of 0 in log-odds. Fit after recalibration: not so, but AUC "
         "and the share not read, and sensitivity and specificity with calibration and threshold "
-        "fitted anew on other patients of these (five folds), keep their limits. Not fit: AUC or "
-        "the share not read breaks its limit with its whole interval, or sensitivity or "
-        "specificity does so both as it is and fitted anew. Undecided: none of these, or fewer "
-        f"than {FEWEST} patients of either class."
+        "fitted to other patients of these (five folds), meet their requirements. Not fit: AUC or "
+        "the share not read fails its requirement with the whole interval, or sensitivity or "
+        "specificity does so both before and after recalibration. Undecided: none of these, or "
+        f"fewer than {MIN_PATIENTS_PER_CLASS} patients of either class."
     )

@@ -1,4 +1,4 @@
-"""One or several readers on the same images: each judged, all compared, one chosen."""
+"""Comparison of one or several models on the same images, and the choice of one of them."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -7,47 +7,49 @@ import numpy as np
 
 from pneumoscope.evaluation.model_evaluation import ModelEvaluation, Subject, evaluate_model
 from pneumoscope.evaluation.predictions import Predictions
-from pneumoscope.evaluation.selection.rule import MIN_RECALL, Candidate, Choice, choose
+from pneumoscope.evaluation.selection.rule import MIN_RECALL, Candidate, ModelChoice, choose_model
 from pneumoscope.evaluation.selection.stability import ChoiceStability, choice_stability
 from pneumoscope.evaluation.statistics.bootstrap import DRAWS
 from pneumoscope.evaluation.statistics.discrimination import PREVALENCES
 from pneumoscope.evaluation.statistics.metrics import measure
-from pneumoscope.evaluation.statistics.paired_tests import Pair, compare_pairs
+from pneumoscope.evaluation.statistics.paired_tests import PairedComparison, compare_pairs
 from pneumoscope.support.errors import PredictionsError
 from pneumoscope.support.terminal import track
 
-_ALIKE = 0.95
-"""Share of each table's images that all must have, for the rest to be left out of comparisons."""
+_MIN_SHARED = 0.95
+"""Smallest share of each table's images in all tables, for the others to be left out."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Comparison:
-    """What was found of several readers on the same images.
+    """Comparison of models on the same images.
 
     Parameters
     ----------
-    judgements
-        One for each, in the order given.
+    evaluations
+        Evaluation of each model, in the order given.
     pairs
-        Every two of them compared, on the images that all of them have.
+        Paired tests of every two models, on the images that all of them have.
     compared
-        How many those are.
+        Number of those images.
     choice, stability
-        The one chosen on validation images, and how often another would be on a resample; None of
-        a single reader, or where validation predictions of the same images are not known of all.
+        Model chosen on validation images, and how often another one would be chosen on a resample;
+        None for a single model, or unless all models have predictions on the same validation
+        images.
     """
 
-    judgements: tuple[ModelEvaluation, ...]
-    pairs: tuple[Pair, ...]
+    evaluations: tuple[ModelEvaluation, ...]
+    pairs: tuple[PairedComparison, ...]
     compared: int
-    choice: Choice | None
+    choice: ModelChoice | None
     stability: ChoiceStability | None
 
     @property
     def main(self) -> ModelEvaluation:
-        """The chosen one, or the first."""
-        name = self.judgements[0].subject.name if self.choice is None else self.choice.name
-        return next(one for one in self.judgements if one.subject.name == name)
+        """Evaluation of the chosen model, or of the first one."""
+        name = None if self.choice is None else self.choice.name
+        chosen = [evaluation for evaluation in self.evaluations if evaluation.subject.name == name]
+        return (chosen or self.evaluations)[0]
 
 
 def compare_models(
@@ -57,50 +59,54 @@ def compare_models(
     draws: int = DRAWS,
     seed: int = 0,
 ) -> Comparison:
-    """Judge readers, compare them, and choose one by the rule, on validation images.
+    """Evaluate models, compare them, and choose one by the rule, on validation images.
 
     Parameters
     ----------
     subjects
-        At least one; all of the same images, and of different names.
+        Models, at least one, with predictions on the same images and different names.
     prevalences
-        See `evaluate_model`.
+        Prevalences at which predictive values and consequences are stated, each within (0, 1).
     min_recall
-        Of the rule; see `choose`.
-    draws, seed
-        Of the bootstrap.
+        Lowest acceptable recall of the rule; see `choose_model`.
+    draws
+        Number of bootstrap resamples.
+    seed
+        Random seed; the same seed gives the same comparison.
 
     Raises
     ------
     PredictionsError
-        If two have one name, or are of different images or labels.
+        If two models have one name, or predictions on different images or labels.
     """
     names = [subject.name for subject in subjects]
-    if twice := [name for name in names if names.count(name) > 1]:
+    if repeated := [name for name in names if names.count(name) > 1]:
         raise PredictionsError(
-            f"two of the readers are called {twice[0]}; rename a folder or file, so that tables "
+            f"two of the models are called {repeated[0]}; rename a folder or file, so that tables "
             "can tell them apart"
         )
-    # Before the long work: what cannot be compared is refused at once.
-    shared = _shared({one.name: one.predictions for one in subjects})
-    pairs = compare_pairs({one.name: (shared[one.name], one.threshold) for one in subjects})
-    judgements = tuple(
-        evaluate_model(subject, prevalences, draws, seed)
-        for subject in track(subjects, "Judging", len(subjects))
+    # Before the evaluations, which take long: models that cannot be compared are refused at once.
+    shared = _shared_rows({subject.name: subject.predictions for subject in subjects})
+    pairs = compare_pairs(
+        {subject.name: (shared[subject.name], subject.threshold) for subject in subjects}
     )
-    choice, stability = _chosen(subjects, min_recall, seed)
+    evaluations = tuple(
+        evaluate_model(subject, prevalences, draws, seed)
+        for subject in track(subjects, "Evaluating", len(subjects))
+    )
+    choice, stability = _choose(subjects, min_recall, seed)
     compared = len(next(iter(shared.values())).files)
-    return Comparison(judgements, pairs, compared, choice, stability)
+    return Comparison(evaluations, pairs, compared, choice, stability)
 
 
-def _shared(tables: Mapping[str, Predictions]) -> dict[str, Predictions]:
+def _shared_rows(tables: Mapping[str, Predictions]) -> dict[str, Predictions]:
     """Return the rows of the images that all tables have, where each lacks at most a few.
 
     A bundle rejects an image now and then, and the others are compared all the same; tables of
     different images are returned as they are, for the comparison to refuse.
     """
     common = set.intersection(*(set(table.files) for table in tables.values()))
-    if any(len(common) < _ALIKE * len(table.files) for table in tables.values()):
+    if any(len(common) < _MIN_SHARED * len(table.files) for table in tables.values()):
         return dict(tables)
     return {
         name: table.rows(np.array([file in common for file in table.files]))
@@ -108,23 +114,23 @@ def _shared(tables: Mapping[str, Predictions]) -> dict[str, Predictions]:
     }
 
 
-def _chosen(
+def _choose(
     subjects: Sequence[Subject], min_recall: float, seed: int
-) -> tuple[Choice | None, ChoiceStability | None]:
+) -> tuple[ModelChoice | None, ChoiceStability | None]:
     validations: dict[str, Predictions] = {
-        one.name: one.validation for one in subjects if one.validation is not None
+        subject.name: subject.validation for subject in subjects if subject.validation is not None
     }
     if len(subjects) < 2 or len(validations) < len(subjects):
         return None, None
-    validations = _shared(validations)
+    validations = _shared_rows(validations)
     if len({frozenset(table.files) for table in validations.values()}) > 1:
         return None, None
-    thresholds = {one.name: one.threshold for one in subjects}
+    thresholds = {subject.name: subject.threshold for subject in subjects}
     candidates = []
     for name, predictions in validations.items():
         metrics = measure(predictions, thresholds[name])
         candidates.append(Candidate(name, metrics.value("ppv"), metrics.value("sensitivity")))
     return (
-        choose(candidates, min_recall),
+        choose_model(candidates, min_recall),
         choice_stability(validations, thresholds, min_recall, seed=seed),
     )

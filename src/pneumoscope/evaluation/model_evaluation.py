@@ -1,24 +1,27 @@
-"""One reader judged: everything that is said of a table of predictions, computed once."""
+"""Evaluation of one model: discrimination, calibration, consequences, subgroups, label errors."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
-from pneumoscope.evaluation.predictions import Predictions
+from pneumoscope.evaluation.predictions import CLASS_NAMES, Predictions
 from pneumoscope.evaluation.statistics.bootstrap import DRAWS
 from pneumoscope.evaluation.statistics.calibration import CalibrationAssessment, assess_calibration
 from pneumoscope.evaluation.statistics.decision_curve import (
+    Consequences,
     DecisionCurve,
-    PerThousand,
+    consequences_table,
     decision_curve,
-    usefulness_table,
 )
 from pneumoscope.evaluation.statistics.discrimination import (
     PREVALENCES,
     Discrimination,
-    discriminate,
+    assess_discrimination,
 )
 from pneumoscope.evaluation.statistics.label_errors import LabelErrors, label_error_candidates
-from pneumoscope.evaluation.statistics.logistic_recalibration import cross_fitted, fit_recalibration
+from pneumoscope.evaluation.statistics.logistic_recalibration import (
+    cross_fit_recalibration,
+    fit_recalibration,
+)
 from pneumoscope.evaluation.statistics.temperature_scaling import log_odds
 from pneumoscope.evaluation.subgroups.table import SubgroupTable, subgroup_table
 from pneumoscope.support.errors import PredictionsError
@@ -26,21 +29,22 @@ from pneumoscope.support.errors import PredictionsError
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Subject:
-    """Who is judged.
+    """Model to evaluate.
 
     Parameters
     ----------
     name
-        As tables name it.
+        Name of the model in tables.
     source
-        Where the predictions are from, in words.
+        Description of the model and the images, in words.
     predictions
-        On images that had no part in making it.
+        Predictions on images that the model was neither trained nor fitted on.
     thresholds
-        By the name of the operating point; the first is the one that it is read at.
+        Lowest probability that is called PNEUMONIA, by the name of the operating point; the first
+        is the one in use.
     validation
-        Its predictions on the images that it was fitted on, where they are known: what is chosen
-        or recalibrated for the judgement is fitted on these.
+        Predictions on the validation images, if they are known: recalibration is fitted on them,
+        and one of several models is chosen on them.
     """
 
     name: str
@@ -51,22 +55,32 @@ class Subject:
 
     @property
     def threshold(self) -> float:
-        """That of the operating point that it is read at."""
+        """Threshold of the operating point in use."""
         return next(iter(self.thresholds.values()))
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class ModelEvaluation:
-    """What was found of a `Subject`; see the modules that make each part.
+    """Evaluation of one model.
 
     Parameters
     ----------
+    subject
+        Model that was evaluated.
+    discrimination
+        Areas under the curves, and metrics at the operating points.
     calibration, recalibrated
-        As it is, and once recalibrated; None where that cannot be fitted.
+        Calibration before and after recalibration; None where that cannot be fitted.
     recalibrated_on
-        What recalibration was fitted on, or why it could not be, in words.
-    usefulness
-        By prevalence, and among these images.
+        Images that recalibration was fitted on, or the reason why it could not be, in words.
+    consequences
+        Consequences for 1,000 patients, by prevalence.
+    decisions
+        Decision curve.
+    subgroups
+        Discrimination in each subgroup.
+    label_errors
+        Labels that are probably wrong.
     """
 
     subject: Subject
@@ -74,7 +88,7 @@ class ModelEvaluation:
     calibration: CalibrationAssessment
     recalibrated: CalibrationAssessment | None
     recalibrated_on: str
-    usefulness: Mapping[float, tuple[PerThousand, ...]]
+    consequences: Mapping[float, tuple[Consequences, ...]]
     decisions: DecisionCurve
     subgroups: SubgroupTable
     label_errors: LabelErrors
@@ -86,18 +100,18 @@ def evaluate_model(
     draws: int = DRAWS,
     seed: int = 0,
 ) -> ModelEvaluation:
-    """Judge one reader.
+    """Evaluate one model.
 
     Parameters
     ----------
     subject
-        Its predictions must have both classes.
+        Model with predictions of both classes.
     prevalences
-        At which predictive values and consequences are stated, each within (0, 1).
+        Prevalences at which predictive values and consequences are stated, each within (0, 1).
     draws
-        Of the bootstrap.
+        Number of bootstrap resamples.
     seed
-        The same seed gives the same judgement.
+        Random seed; the same seed gives the same evaluation.
 
     Raises
     ------
@@ -106,8 +120,10 @@ def evaluate_model(
     """
     predictions = subject.predictions
     _require_both_classes(subject)
-    discrimination = discriminate(predictions, subject.thresholds, prevalences, draws, seed)
-    recalibrated, recalibrated_on = _recalibrated(subject, seed)
+    discrimination = assess_discrimination(
+        predictions, subject.thresholds, prevalences, draws, seed
+    )
+    recalibrated, recalibrated_on = _recalibrate(subject, seed)
     rates = {
         point.name: (point.estimates["sensitivity"], point.estimates["specificity"])
         for point in discrimination.points
@@ -118,7 +134,7 @@ def evaluate_model(
         assess_calibration(predictions),
         None if recalibrated is None else assess_calibration(recalibrated),
         recalibrated_on,
-        {prevalence: usefulness_table(rates, prevalence) for prevalence in prevalences},
+        {prevalence: consequences_table(rates, prevalence) for prevalence in prevalences},
         decision_curve(predictions, seed=seed),
         subgroup_table(predictions, subject.threshold, seed=seed),
         label_error_candidates(predictions),
@@ -127,26 +143,26 @@ def evaluate_model(
 
 def _require_both_classes(subject: Subject) -> None:
     labels = subject.predictions.labels
-    for label, name in ((0, "NORMAL"), (1, "PNEUMONIA")):
+    for label, name in enumerate(CLASS_NAMES):
         if not (labels == label).any():
             raise PredictionsError(
-                f"{subject.name}: all {len(labels)} images have one label, and none is {name}; "
-                "nothing can be said of how well the two are told apart. Add labelled images of "
-                f"{name}"
+                f"{subject.name}: none of the {len(labels)} images is labelled {name}, and "
+                f"discrimination needs both classes; add labelled images of {name}"
             )
 
 
-def _recalibrated(subject: Subject, seed: int) -> tuple[Predictions | None, str]:
+def _recalibrate(subject: Subject, seed: int) -> tuple[Predictions | None, str]:
+    """Return recalibrated predictions, and the images that recalibration was fitted on."""
     predictions, validation = subject.predictions, subject.validation
-    odds = log_odds(predictions.probabilities)
+    odds, labels = log_odds(predictions.probabilities), predictions.labels
     try:
         if validation is not None and len(set(validation.labels.tolist())) == 2:
             fitted = fit_recalibration(log_odds(validation.probabilities), validation.labels)
             probabilities = fitted.apply(odds)
-            said = f"fitted on {len(validation.files):,} validation images"
+            images = f"fitted on {len(validation.files):,} validation images"
         else:
-            probabilities = cross_fitted(odds, predictions.labels, predictions.patients, seed=seed)
-            said = "fitted on the other patients of these images, in folds"
+            probabilities = cross_fit_recalibration(odds, labels, predictions.patients, seed=seed)
+            images = "fitted on the other patients of these images, in folds"
     except PredictionsError as error:
         return None, f"could not be fitted: {error}"
-    return replace(predictions, probabilities=probabilities), said
+    return replace(predictions, probabilities=probabilities), images

@@ -1,4 +1,4 @@
-"""The table that evaluation starts from: what a model said about each radiograph, and the truth."""
+"""Tables of predictions: a model's probabilities for labelled radiographs."""
 
 import csv
 import io
@@ -19,23 +19,23 @@ from pneumoscope.support.tables import TableRow, parse_number, read_table
 Floats: TypeAlias = NDArray[np.float64]
 
 CLASS_NAMES = ("NORMAL", "PNEUMONIA")
-"""Names of the labels 0 and 1."""
+"""Names of the classes by label, 0 and 1."""
 
-_WRITTEN = {"normal": 0, "0": 0, "pneumonia": 1, "1": 1}
-"""Labels as tables have them, in small letters."""
+_LABELS = {"normal": 0, "0": 0, "pneumonia": 1, "1": 1}
+"""Labels as they are written in tables, in lower case."""
 
 _LIKE_POSITIVES = re.compile(r"pneumonia|positive|^(yes|true|1)", re.IGNORECASE)
-"""Other labels that must not be taken for negatives."""
+"""Unknown labels that look positive, for which the error proposes no --negative."""
 
 COLUMNS = ("file", "label", "probability", "patient")
-"""Header of a table of predictions."""
+"""Columns of a table of predictions."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Predictions:
-    """One model's probabilities of PNEUMONIA for labelled radiographs, one row per image.
+    """Probabilities of PNEUMONIA by one model for labelled radiographs, one row per image.
 
-    Any model's predictions can stand here, ours or a stranger's. The arrays are copied and made
+    The predictions may be those of any model, not only ours. The arrays are copied and made
     read-only.
 
     Parameters
@@ -43,14 +43,14 @@ class Predictions:
     files
         File name or path of each image.
     labels
-        The truth, int8, shape (n,): 0 for NORMAL, 1 for PNEUMONIA.
+        Label of each image, int8, shape (n,): 0 for NORMAL, 1 for PNEUMONIA.
     probabilities
         Probability of PNEUMONIA, float64, shape (n,), within [0, 1].
     patients
-        Patient of each image; an image of unknown patient carries its file name here, and so
-        counts as a patient of its own.
+        Patient of each image; an image of unknown patient has its file name here, and so counts as
+        a patient of its own.
     groups
-        Further columns by name, such as sex or scanner: what each image belongs to.
+        Further columns by name, such as sex or scanner, for the analysis by subgroup.
 
     Raises
     ------
@@ -99,19 +99,19 @@ class Predictions:
         return np.unique(np.array(self.patients), return_inverse=True)[1]
 
     def write(self, path: Path) -> None:
-        """Write the table as CSV, atomically; `read` gives back exactly the same values.
+        """Write the table as CSV, atomically, such that `read` returns the same values.
 
         Only blanks around names and cells are lost.
 
         Parameters
         ----------
         path
-            The file to write or replace.
+            File to write or replace.
 
         Raises
         ------
         StorageError
-            If the file cannot be written; what stood there before stays.
+            If the file cannot be written; an existing file stays as it is.
 
         Examples
         --------
@@ -122,7 +122,7 @@ class Predictions:
         a.png,PNEUMONIA,0.25,person1
         """
         text = io.StringIO()
-        # The line ends of RFC 4180: with others a carriage return in a file name goes unquoted.
+        # RFC 4180's line ends: with other ones a carriage return in a file name goes unquoted.
         rows = csv.writer(text, lineterminator="\r\n")
         groups = {name: cells for name, cells in self.groups.items() if name not in COLUMNS}
         rows.writerow((*COLUMNS, *groups))
@@ -133,15 +133,15 @@ class Predictions:
         )
         write_text(path, text.getvalue())
 
-    def rows(self, chosen: NDArray[np.intp] | NDArray[np.bool_]) -> "Predictions":
-        """Return some of the rows, by their numbers or by a mask.
+    def rows(self, selection: NDArray[np.intp] | NDArray[np.bool_]) -> "Predictions":
+        """Return the rows of a selection, by their numbers or by a mask.
 
         Raises
         ------
         PredictionsError
-            If there are none.
+            If the selection is empty.
         """
-        numbers = np.arange(len(self.files))[chosen]
+        numbers = np.arange(len(self.files))[selection]
 
         def pick(column: tuple[str, ...]) -> tuple[str, ...]:
             return tuple(column[row] for row in numbers)
@@ -156,24 +156,24 @@ class Predictions:
 
     @classmethod
     def read(cls, path: Path, negatives: Sequence[str] = ()) -> "Predictions":
-        """Read a CSV with the columns file, label and probability.
+        """Read a table with the columns file, label and probability.
 
-        Labels are ``NORMAL`` or 0 and ``PNEUMONIA`` or 1, in capitals or not. Where the column
+        Labels are ``NORMAL`` or 0 and ``PNEUMONIA`` or 1, in upper or lower case. Where the column
         patient is missing or empty, the image counts as a patient of its own. All other columns
         become `groups`.
 
         Parameters
         ----------
         path
-            A table that `write` made, or anyone's with the same columns; see `read_table`.
+            Table written by `write` or by any other program; see `read_table`.
         negatives
-            Further labels that count as NORMAL, such as ``OTHER`` for other diseases, in capitals
-            or not; the label itself is kept as the group ``label``.
+            Further labels that count as NORMAL, such as ``OTHER`` for other diseases, in upper or
+            lower case; the label itself is kept as the group ``label``.
 
         Returns
         -------
         Predictions
-            The rows in the order of the file.
+            Rows in the order of the file.
 
         Raises
         ------
@@ -181,22 +181,22 @@ class Predictions:
             If the file cannot be read, lacks a column, or has a row that cannot be evaluated; the
             message names the file and the line.
         """
-        labelled = Labels.read(path, negatives, ("probability",))
-        said = zip(labelled.files, labelled.groups["probability"], strict=True)
+        labels = Labels.read(path, negatives, ("probability",))
+        cells = zip(labels.files, labels.groups["probability"], strict=True)
         try:
-            return labelled.with_probabilities([_probability(file, text) for file, text in said])
+            return labels.with_probabilities([_probability(file, text) for file, text in cells])
         except PredictionsError as error:
             raise PredictionsError(f"{path}: {error}; correct it or write it again") from error
 
 
 @dataclass(frozen=True, slots=True)
 class Labels:
-    """The truth about radiographs, before anybody has read them.
+    """Labels of radiographs, without predictions.
 
     Parameters
     ----------
     files, labels, patients, groups
-        As in `Predictions`.
+        Columns of `Predictions`.
     """
 
     files: tuple[str, ...]
@@ -208,9 +208,9 @@ class Labels:
     def read(
         cls, path: Path, negatives: Sequence[str] = (), further: Sequence[str] = ()
     ) -> "Labels":
-        r"""Read a CSV with the columns file and label, and those of ``further``.
+        r"""Read a table with the columns file and label, and those of ``further``.
 
-        See `Predictions.read` for what is accepted, and which errors are raised.
+        See `Predictions.read` for the accepted labels and the errors.
 
         Examples
         --------
@@ -227,7 +227,7 @@ class Labels:
         files = tuple(row.cells["file"] for row in rows)
         patients = tuple(row.cells.get("patient") or row.cells["file"] for row in rows)
         if not rows:
-            raise PredictionsError(f"{path}: there are no predictions or labels; give one a line")
+            raise PredictionsError(f"{path}: the table has no rows; give one row per image")
         names = [name for name in rows[0].cells if name not in COLUMNS[:2]]
         names = [name for name in names if name != "patient"] + (["label"] if negatives else [])
         groups = {name: tuple(row.cells[name] for row in rows) for name in names}
@@ -236,21 +236,28 @@ class Labels:
     def with_probabilities(
         self, probabilities: Sequence[float], rows: Sequence[int] | None = None
     ) -> Predictions:
-        """Return the table with what a model said, of all rows or of some.
+        """Return predictions with a model's probabilities, for all rows or some.
+
+        Parameters
+        ----------
+        probabilities
+            Probability of PNEUMONIA of each row.
+        rows
+            Numbers of the rows; None for all.
 
         Raises
         ------
         PredictionsError
-            As of `Predictions`.
+            If `Predictions` refuses the values.
         """
-        chosen = range(len(self.files)) if rows is None else rows
+        rows = range(len(self.files)) if rows is None else rows
 
         def pick(column: Sequence[str]) -> tuple[str, ...]:
-            return tuple(column[row] for row in chosen)
+            return tuple(column[row] for row in rows)
 
         return Predictions(
             pick(self.files),
-            np.array([self.labels[row] for row in chosen], dtype=np.int8),
+            np.array([self.labels[row] for row in rows], dtype=np.int8),
             np.array(probabilities, dtype=np.float64),
             pick(self.patients),
             {name: pick(column) for name, column in self.groups.items() if name != "probability"},
@@ -259,19 +266,19 @@ class Labels:
 
 def _label(row: TableRow, negatives: Sequence[str]) -> int:
     label = row.cells["label"]
-    small = label.casefold()
-    if small in {other.strip().casefold() for other in negatives}:
+    lower = label.casefold()
+    if lower in {negative.strip().casefold() for negative in negatives}:
         return 0
-    if small in _WRITTEN:
-        return _WRITTEN[small]
-    said = f"the label {label!r} is not known" if label else "no label"
+    if lower in _LABELS:
+        return _LABELS[lower]
+    problem = f"the label {label!r} is unknown" if label else "no label"
     hint = (
         f", or if it counts as not having pneumonia, pass --negative {shlex.quote(label)}"
         if label and not _LIKE_POSITIVES.search(label)
         else ""
     )
     raise PredictionsError(
-        f"{row.place}: {said}; write NORMAL or 0, or PNEUMONIA or 1, in capitals or not{hint}"
+        f"{row.place}: {problem}; write NORMAL or 0, or PNEUMONIA or 1, in any case{hint}"
     )
 
 

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from pneumoscope.evaluation.predictions import Predictions
 from pneumoscope.evaluation.selection.operating_points import (
-    abstaining_band,
+    uncertain_band,
     choose_operating_points,
 )
 from pneumoscope.evaluation.statistics.metrics import measure
@@ -98,10 +98,10 @@ def test_of_several_tables_the_promises_hold_in_each_and_no_better_threshold_doe
     assert _youden(tables, balanced.threshold) == pytest.approx(
         max(_youden(tables, each) for each in seen[seen > screening.threshold])
     )
-    bands = [abstaining_band(one.labels, one.probabilities) for one in tables]
+    bands = [uncertain_band(one.labels, one.probabilities) for one in tables]
     assert screening.low <= min(low for low, _ in bands)
     assert balanced.high >= max(high for _, high in bands)
-    assert "400 validation images as they are and as 2 other machines" in screening.rule
+    assert "400 validation images as they are and in 2 simulated acquisitions" in screening.rule
 
 
 def test_one_class_alone_is_refused() -> None:
@@ -121,7 +121,7 @@ def test_new_images_fall_on_the_wrong_side_of_the_band_as_seldom_as_promised(
     wrong = []
     for seed in range(300):
         fitted, new = overlapping(n, seed), overlapping(n, 10_000 + seed)
-        low, high = abstaining_band(fitted.labels, fitted.probabilities, level)
+        low, high = uncertain_band(fitted.labels, fitted.probabilities, level)
         ill, healthy = (new.probabilities[new.labels == label] for label in (1, 0))
         wrong.append([(ill < low).mean(), (healthy > high).mean()])
     mean, error = np.mean(wrong, 0), np.std(wrong, 0) / np.sqrt(300)
@@ -131,4 +131,4 @@ def test_new_images_fall_on_the_wrong_side_of_the_band_as_seldom_as_promised(
 
 def test_too_few_images_promise_nothing() -> None:
     few = table([0, 1, 1], [0.3, 0.6, 0.7])
-    assert abstaining_band(few.labels, few.probabilities) == (0.0, 1.0)
+    assert uncertain_band(few.labels, few.probabilities) == (0.0, 1.0)

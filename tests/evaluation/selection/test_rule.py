@@ -1,13 +1,13 @@
 import pytest
 
 from pneumoscope.evaluation.report.published_notebook import PUBLISHED_CHOICE, PUBLISHED_MODELS
-from pneumoscope.evaluation.selection.rule import Candidate, choose
+from pneumoscope.evaluation.selection.rule import Candidate, choose_model
 from pneumoscope.support.errors import PredictionsError
 
 
 def test_on_the_notebooks_own_table_the_rule_picks_its_choice():
     table = [Candidate(model.name, model.precision, model.recall) for model in PUBLISHED_MODELS]
-    choice = choose(table)
+    choice = choose_model(table)
     assert (choice.name, choice.qualified) == ("model_5", True)
     assert choice.name == PUBLISHED_CHOICE
     assert "highest precision" in choice.rule
@@ -16,16 +16,18 @@ def test_on_the_notebooks_own_table_the_rule_picks_its_choice():
 
 def test_another_least_recall_picks_another_model():
     table = [Candidate(model.name, model.precision, model.recall) for model in PUBLISHED_MODELS]
-    assert choose(table, min_recall=0.98).name == "model_7"
-    assert choose(table, min_recall=1.0).name == "model_6"
+    assert choose_model(table, min_recall=0.98).name == "model_7"
+    assert choose_model(table, min_recall=1.0).name == "model_6"
 
 
 def test_exactly_the_least_recall_qualifies():
-    assert choose([Candidate("a", 0.6, 1.0), Candidate("b", 0.7, 0.99)]).name == "b"
+    assert choose_model([Candidate("a", 0.6, 1.0), Candidate("b", 0.7, 0.99)]).name == "b"
 
 
 def test_if_none_qualifies_the_highest_recall_is_chosen_and_said():
-    choice = choose([Candidate("a", 0.9, 0.8), Candidate("b", 0.7, 0.95), Candidate("c", 0.9, 0.9)])
+    choice = choose_model(
+        [Candidate("a", 0.9, 0.8), Candidate("b", 0.7, 0.95), Candidate("c", 0.9, 0.9)]
+    )
     assert (choice.name, choice.qualified) == ("b", False)
     assert "if there is none the highest recall" in choice.rule
 
@@ -43,11 +45,11 @@ def test_if_none_qualifies_the_highest_recall_is_chosen_and_said():
     ],
 )
 def test_ties_and_undefined_figures(candidates, name):
-    assert choose([Candidate(*row) for row in candidates]).name == name
+    assert choose_model([Candidate(*row) for row in candidates]).name == name
 
 
 def test_impossible_questions_are_refused():
     with pytest.raises(PredictionsError, match="no model"):
-        choose([])
-    with pytest.raises(PredictionsError, match="least recall of 99"):
-        choose([Candidate("a", 0.5, 0.5)], min_recall=99)
+        choose_model([])
+    with pytest.raises(PredictionsError, match="--min-recall must be between 0 and 1, not 99"):
+        choose_model([Candidate("a", 0.5, 0.5)], min_recall=99)

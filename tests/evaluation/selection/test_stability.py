@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from pneumoscope.evaluation.selection.rule import Candidate, choose
+from pneumoscope.evaluation.selection.rule import Candidate, choose_model
 from pneumoscope.evaluation.selection.stability import choice_stability
 from pneumoscope.evaluation.statistics.bootstrap import patient_draws
 from pneumoscope.support.errors import PredictionsError
@@ -20,7 +20,7 @@ def models(table):
 
 
 def chosen_by_loop(models, thresholds, min_recall, drawn):
-    """Return whom `choose` takes on the rows ``drawn``, with precision and recall counted here."""
+    """Return whom `choose_model` takes on the rows ``drawn``, with precision and recall counted here."""
     candidates = []
     for name, predictions in models.items():
         truth = predictions.labels[drawn] == 1
@@ -28,7 +28,7 @@ def chosen_by_loop(models, thresholds, min_recall, drawn):
         precision = float(np.mean(truth[called])) if called.any() else None
         recall = float(np.mean(called[truth])) if truth.any() else None
         candidates.append(Candidate(name, precision, recall))
-    return choose(candidates, min_recall).name
+    return choose_model(candidates, min_recall).name
 
 
 @pytest.mark.parametrize("min_recall", [0.6, 0.85, 0.99, 1.0])

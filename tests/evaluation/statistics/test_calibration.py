@@ -144,7 +144,17 @@ def test_the_histogram_counts_every_image_once(table):
 def test_probabilities_of_zero_and_one_are_taken_as_almost_so(table):
     # Wrong once each way, with certainty: beyond any finite log-odds.
     certain = table([0, 0, 1, 1, 0, 1], [0.0, 1.0, 0.0, 1.0, 0.3, 0.6])
-    almost = table([0, 0, 1, 1, 0, 1], [PROBABILITY_MARGIN, 1 - PROBABILITY_MARGIN, PROBABILITY_MARGIN, 1 - PROBABILITY_MARGIN, 0.3, 0.6])
+    almost = table(
+        [0, 0, 1, 1, 0, 1],
+        [
+            PROBABILITY_MARGIN,
+            1 - PROBABILITY_MARGIN,
+            PROBABILITY_MARGIN,
+            1 - PROBABILITY_MARGIN,
+            0.3,
+            0.6,
+        ],
+    )
     assert np.isfinite(assess_calibration(certain).slope.value)
     got, reference = assess_calibration(certain), assess_calibration(almost)
     assert got.slope.value == pytest.approx(reference.slope.value)
@@ -178,7 +188,9 @@ def test_outputs_that_hardly_differ_have_the_slope_of_what_differs(table):
 def test_certainty_gone_wrong_everywhere_still_gives_an_intercept(table):
     # Half of those at 1e-6 are ill: the whole first step of Newton's method would be far too long.
     made = assess_calibration(table([0, 1] * 20, [0.0] * 40))
-    assert made.intercept.value == pytest.approx(np.log((1 - PROBABILITY_MARGIN) / PROBABILITY_MARGIN))
+    assert made.intercept.value == pytest.approx(
+        np.log((1 - PROBABILITY_MARGIN) / PROBABILITY_MARGIN)
+    )
 
 
 @pytest.mark.parametrize("label", [0, 1])

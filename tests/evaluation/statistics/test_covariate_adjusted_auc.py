@@ -23,7 +23,9 @@ def test_it_counts_pairs_within_strata_alone() -> None:
         weights=ill * (n - ill) / (n + 1),
     )
     assert covariate_adjusted_auc(labels, said, strata) == pytest.approx(expected)
-    assert covariate_adjusted_auc(labels, said, np.zeros(200, int)) == pytest.approx(pairs(labels, said))
+    assert covariate_adjusted_auc(labels, said, np.zeros(200, int)) == pytest.approx(
+        pairs(labels, said)
+    )
 
 
 def test_strata_of_one_class_say_nothing() -> None:

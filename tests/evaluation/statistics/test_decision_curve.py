@@ -162,7 +162,9 @@ def test_intervals_are_those_of_the_draws(table):
     labels, probabilities = rows_of(90, seed=6)
     made = table(labels, probabilities, [f"p{row // 3}" for row in range(90)])
     point = assess_discrimination(made, {"balanced": 0.4}, draws=1500).points[0].estimates
-    row = consequences_per_thousand("ours", point["sensitivity"], point["specificity"], prevalence=0.3)
+    row = consequences_per_thousand(
+        "ours", point["sensitivity"], point["specificity"], prevalence=0.3
+    )
     rng, missed, referred = np.random.default_rng(8), [], []
     for _ in range(1500):
         drawn = (3 * rng.integers(0, 30, 30)[:, None] + np.arange(3)).ravel()

@@ -148,8 +148,13 @@ def test_the_seed_decides_and_the_number_of_threads_does_not(table, monkeypatch)
 
 
 def test_chance_is_a_half_and_perfect_is_one_in_the_partial_area(table):
-    assert assess_discrimination(table([0, 0, 1, 1], [0.5] * 4), {}).partial_auc.value == pytest.approx(0.5)
-    assert assess_discrimination(table([0, 0, 1, 1], [0.1, 0.2, 0.3, 0.4]), {}).partial_auc.value == 1.0
+    assert assess_discrimination(
+        table([0, 0, 1, 1], [0.5] * 4), {}
+    ).partial_auc.value == pytest.approx(0.5)
+    assert (
+        assess_discrimination(table([0, 0, 1, 1], [0.1, 0.2, 0.3, 0.4]), {}).partial_auc.value
+        == 1.0
+    )
 
 
 def test_ppv_elsewhere_is_that_of_the_mammography_problem(table):
@@ -157,7 +162,9 @@ def test_ppv_elsewhere_is_that_of_the_mammography_problem(table):
     # (1 %) 80 % have a positive mammogram, of the others 9.6 %: PPV 7.8 %.
     labels = [1] * 10 + [0] * 125
     probabilities = [0.9] * 8 + [0.1] * 2 + [0.9] * 12 + [0.1] * 113
-    (point,) = assess_discrimination(table(labels, probabilities), {"mammogram": 0.5}, (0.01,)).points
+    (point,) = assess_discrimination(
+        table(labels, probabilities), {"mammogram": 0.5}, (0.01,)
+    ).points
     assert list(point.at_prevalence) == [0.01]
     ppv = point.at_prevalence[0.01]["ppv"]
     assert ppv.value == pytest.approx(0.078, abs=5e-4)
@@ -204,7 +211,9 @@ def test_an_infinite_likelihood_ratio_has_no_value(table):
 def test_an_interval_with_an_infinite_end_is_none(table):
     # One false positive of 30: a third of the draws has none, and an infinite ratio.
     made = table([0] * 30 + [1] * 30, [0.1] * 29 + [0.9] * 16 + [0.2] * 15)
-    figure = assess_discrimination(made, {"point": 0.5}, draws=300).points[0].estimates["lr_positive"]
+    figure = (
+        assess_discrimination(made, {"point": 0.5}, draws=300).points[0].estimates["lr_positive"]
+    )
     assert figure == Estimate(pytest.approx((15 / 30) / (1 / 30)))
 
 
@@ -226,7 +235,9 @@ def test_with_one_class_what_needs_the_other_is_undefined(table, label):
 
 
 def test_one_patient_says_nothing_about_others(table):
-    got = assess_discrimination(table([0, 1, 1], [0.1, 0.4, 0.9], ["p"] * 3), {"point": 0.5}, draws=50)
+    got = assess_discrimination(
+        table([0, 1, 1], [0.1, 0.4, 0.9], ["p"] * 3), {"point": 0.5}, draws=50
+    )
     assert got.auc == Estimate(1.0)
     assert got.points[0].estimates["sensitivity"] == Estimate(0.5)
     assert set(got.points[0].at_prevalence) == set(PREVALENCES)

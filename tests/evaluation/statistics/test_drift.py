@@ -4,7 +4,12 @@ import numpy as np
 import pytest
 from scipy.stats import entropy, norm
 
-from pneumoscope.evaluation.statistics.drift import MIN_PATIENTS, ShiftSize, ks_test, population_stability_index
+from pneumoscope.evaluation.statistics.drift import (
+    MIN_PATIENTS,
+    ShiftSize,
+    ks_test,
+    population_stability_index,
+)
 
 RNG = np.random.default_rng(0)
 REFERENCE = RNG.normal(size=568)
@@ -14,7 +19,9 @@ def test_the_index_is_the_relative_entropy_one_way_plus_the_other() -> None:
     for _ in range(20):
         found, expected = RNG.integers(0, 40, 10), RNG.integers(1, 90, 10)
         p, q = found + 0.5, expected + 0.5  # entropy() makes them sum to 1
-        assert population_stability_index(found, expected) == pytest.approx(entropy(p, q) + entropy(q, p))
+        assert population_stability_index(found, expected) == pytest.approx(
+            entropy(p, q) + entropy(q, p)
+        )
 
 
 def test_the_distance_is_the_largest_between_the_distribution_functions() -> None:

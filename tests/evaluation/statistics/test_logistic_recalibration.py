@@ -126,7 +126,9 @@ def test_each_fold_is_fitted_on_the_patients_of_the_others():
         own = np.arange(30) // 2 == patient
         fitted = fit_recalibration(log_odds[~own], labels[~own])
         np.testing.assert_allclose(got[own], fitted.apply(log_odds[own]))
-    np.testing.assert_array_equal(got, cross_fit_recalibration(log_odds, labels, patients, folds=40))
+    np.testing.assert_array_equal(
+        got, cross_fit_recalibration(log_odds, labels, patients, folds=40)
+    )
 
 
 def test_the_few_ill_are_dealt_out_evenly():
@@ -134,12 +136,16 @@ def test_the_few_ill_are_dealt_out_evenly():
     log_odds, labels = drawn(50, 1, 0)
     labels = (np.arange(50) % 25 == 3).astype(np.int8)
     for seed in range(40):
-        assert np.all(np.isfinite(cross_fit_recalibration(log_odds, labels, [*map(str, range(50))], 2, seed)))
+        assert np.all(
+            np.isfinite(cross_fit_recalibration(log_odds, labels, [*map(str, range(50))], 2, seed))
+        )
 
 
 def test_one_ill_patient_is_refused():
     with pytest.raises(PredictionsError, match="more than one patient"):
-        cross_fit_recalibration(np.arange(6.0), np.array([0, 0, 0, 0, 1, 1]), ("a", "b", "c", "d", "e", "e"))
+        cross_fit_recalibration(
+            np.arange(6.0), np.array([0, 0, 0, 0, 1, 1]), ("a", "b", "c", "d", "e", "e")
+        )
 
 
 def test_the_seed_decides():

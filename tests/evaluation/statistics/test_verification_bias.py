@@ -1,7 +1,11 @@
 import numpy as np
 import pytest
 
-from pneumoscope.evaluation.statistics.verification_bias import Stratum, accuracy_among_verified, correct_verification_bias
+from pneumoscope.evaluation.statistics.verification_bias import (
+    Stratum,
+    accuracy_among_verified,
+    correct_verification_bias,
+)
 
 # Hepatic scintigraphy, Drum and Christacopoulos, J Nucl Med 13:908-915, 1972: the worked example
 # of Begg and Greenes and of those after them, who give 0.836 and 0.738, and 0.895 and 0.628 of the
@@ -45,18 +49,24 @@ def test_more_strata_see_what_two_do_not() -> None:
     strata = [Stratum(True, 50, 0, 50), Stratum(False, 40, 60, 0), Stratum(False, 0, 20, 80)]
     assert correct_verification_bias(strata).sensitivity.value == pytest.approx(100 / 140)
     coarse = [strata[0], Stratum(False, 40, 80, 80)]
-    assert correct_verification_bias(coarse).sensitivity.value == pytest.approx(100 / (100 + 200 / 3))
+    assert correct_verification_bias(coarse).sensitivity.value == pytest.approx(
+        100 / (100 + 200 / 3)
+    )
 
 
 def test_strata_without_a_verified_patient_go_with_those_called_alike() -> None:
     apart = [Stratum(True, 8, 2, 5), Stratum(True, 0, 0, 5), Stratum(False, 1, 9, 10)]
     together = [Stratum(True, 8, 2, 10), Stratum(False, 1, 9, 10)]
     assert correct_verification_bias(apart) == correct_verification_bias(together)
-    assert correct_verification_bias([*together, Stratum(False, 0, 0, 0)]) == correct_verification_bias(together)
+    assert correct_verification_bias(
+        [*together, Stratum(False, 0, 0, 0)]
+    ) == correct_verification_bias(together)
 
 
 def test_that_nobody_was_missed_among_a_few_is_no_certainty() -> None:
-    found = correct_verification_bias([Stratum(True, 80, 20, 0), Stratum(False, 0, 20, 480)]).sensitivity
+    found = correct_verification_bias(
+        [Stratum(True, 80, 20, 0), Stratum(False, 0, 20, 480)]
+    ).sensitivity
     assert found.value == 1.0
     assert found.interval is not None
     # Up to 3 in 20 may be ill (the rule of three): 75 of 500 missed beside 80 found.

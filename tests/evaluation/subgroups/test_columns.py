@@ -2,12 +2,12 @@
 
 import pytest
 
-from pneumoscope.evaluation.subgroups.columns import memberships
+from pneumoscope.evaluation.subgroups.columns import find_subgroups
 from pneumoscope.evaluation.subgroups.table import subgroup_table
 
 
 def values(column, cells):
-    return {each.value: each.rows.tolist() for each in memberships({column: cells})[0]}
+    return {each.value: each.rows.tolist() for each in find_subgroups({column: cells})[0]}
 
 
 def test_ages_are_cut_into_the_stated_bands():
@@ -58,7 +58,7 @@ def test_one_word_among_numbers_is_not_stated(word):
         "not stated": [False] * 19 + [True],
     }
     exposures = [str(n) for n in range(61)]
-    got, left_out = memberships({"exposure": [*exposures, word]})
+    got, left_out = find_subgroups({"exposure": [*exposures, word]})
     assert not left_out
     assert [each.value for each in got][-1] == "not stated"
     assert [int(each.rows.sum()) for each in got] == [16, 15, 15, 15, 1]
@@ -68,7 +68,7 @@ def test_one_word_among_numbers_is_not_stated(word):
 def test_a_column_is_one_of_numbers_if_nine_stated_cells_in_ten_are(words, numeric):
     # 36 of 40 stated cells are nine in ten; 36 of 41 are less. Empty cells do not count.
     cells = [str(n) for n in range(36)] + ["none"] * words + [""] * 30
-    groups, left_out = memberships({"dose": cells})
+    groups, left_out = find_subgroups({"dose": cells})
     assert bool(left_out) != numeric
     if numeric:
         assert int(groups[-1].rows.sum()) == words + 30
@@ -120,12 +120,12 @@ def test_a_cell_of_several_findings_belongs_to_each():
 
 def test_columns_that_make_no_groups_are_left_out_with_the_reason(drawn):
     cells = [f"v{row}" for row in range(31)]
-    groups, left_out = memberships(
+    groups, left_out = find_subgroups(
         {"uid": cells, "site": ["A"] * 31, "note": [""] * 31, "ward": [*cells[:30], ""]}
     )
     assert left_out == {
         "uid": "31 values, more than 30",
-        "site": "one value only",
+        "site": "a single value",
         "note": "no value is stated",
     }
     assert {each.column for each in groups} == {"ward"}

@@ -11,8 +11,8 @@ from sklearn.metrics import roc_auc_score
 from statsmodels.stats.proportion import confint_proportions_2indep, proportion_confint
 
 from pneumoscope.evaluation.statistics import bootstrap
-from pneumoscope.evaluation.subgroups.columns import memberships
-from pneumoscope.evaluation.subgroups.resampling import SubgroupDraws
+from pneumoscope.evaluation.subgroups.columns import find_subgroups
+from pneumoscope.evaluation.subgroups.resampling import SubgroupRanking
 from pneumoscope.evaluation.subgroups.table import SubgroupTable, subgroup_table
 from pneumoscope.report.estimate import Estimate
 
@@ -295,8 +295,8 @@ def test_the_rest_is_not_counted_anew_for_every_subgroup(drawn):
     seconds = {}
     for kinds in (2, 30):
         made = drawn(60_000, 15, kind=map(str, rng.integers(0, kinds, 60_000)))
-        rows = [each.rows for each in memberships(made.groups)[0]]
-        draws = SubgroupDraws.of(made, np.arange(60_000), 0.5, rows)
+        rows = [each.rows for each in find_subgroups(made.groups)[0]]
+        ranking = SubgroupRanking.of(made, np.arange(60_000), 0.5, rows)
         times = np.ones(60_000, np.int32)
-        seconds[kinds] = min(timeit.repeat(partial(draws.figures, times), number=3, repeat=7))
+        seconds[kinds] = min(timeit.repeat(partial(ranking.metrics, times), number=3, repeat=7))
     assert seconds[30] < 5 * seconds[2]  # about 1.3 times

@@ -6,11 +6,11 @@ from pneumoscope.evaluation.model_comparison import Comparison
 from pneumoscope.evaluation.model_evaluation import ModelEvaluation
 from pneumoscope.evaluation.report.cells import Cell, cell, percent
 from pneumoscope.evaluation.report.evaluation_tables import ranking_table
-from pneumoscope.evaluation.report.evaluation_view import view
+from pneumoscope.evaluation.report.evaluation_view import view_evaluation
 from pneumoscope.evaluation.report.figures.forest_plot import forest_figure
 from pneumoscope.evaluation.report.views import FigureView, TableView
 from pneumoscope.evaluation.selection.stability import ChoiceStability
-from pneumoscope.evaluation.statistics.paired_tests import Pair
+from pneumoscope.evaluation.statistics.paired_tests import PairedComparison
 from pneumoscope.report.estimate import format_number
 from pneumoscope.report.html import render_page
 
@@ -18,7 +18,7 @@ _SUMMED_UP = 3
 """Models up to which the summary says how they differ."""
 
 
-def render_evidence(
+def render_comparison(
     evidence: Comparison, notes: Sequence[str] = (), stress_tests: object | None = None
 ) -> str:
     """Return the evidence as one self-contained HTML page.
@@ -37,18 +37,18 @@ def render_evidence(
     return render_page(
         "evaluate.html",
         evidence=evidence,
-        summary=(*plain_summary(evidence.main), *_against_others(evidence)),
+        summary=(*summary_sentences(evidence.main), *_against_others(evidence)),
         notes=notes,
         ranking=ranking if several else None,
         forest=_forest(evidence, ranking) if several else None,
         comparisons=_comparisons(evidence.pairs, evidence.compared) if evidence.pairs else None,
         stability=None if evidence.stability is None else _stability(evidence.stability),
-        views=[view(judgement) for judgement in evidence.judgements],
+        views=[view_evaluation(judgement) for judgement in evidence.judgements],
         stress_tests=stress_tests,
     )
 
 
-def plain_summary(judgement: ModelEvaluation) -> tuple[str, ...]:
+def summary_sentences(judgement: ModelEvaluation) -> tuple[str, ...]:
     """Return what was found in a few sentences for people who read no statistics."""
     subject, found = judgement.subject, judgement.discrimination
     predictions, point = subject.predictions, found.points[0]
@@ -101,7 +101,7 @@ def _forest(evidence: Comparison, ranking: TableView) -> FigureView:
     )
 
 
-def _comparisons(pairs: Sequence[Pair], compared: int) -> TableView:
+def _comparisons(pairs: Sequence[PairedComparison], compared: int) -> TableView:
     rows = tuple(
         (
             f"{pair.first} and {pair.second}",

@@ -11,9 +11,9 @@ from pneumoscope.evaluation.model_evaluation import ModelEvaluation
 from pneumoscope.evaluation.predictions import CLASS_NAMES, Floats
 from pneumoscope.evaluation.report.fingerprint import fingerprint
 from pneumoscope.evaluation.statistics.calibration import CalibrationAssessment
-from pneumoscope.evaluation.statistics.decision_curve import PerThousand
+from pneumoscope.evaluation.statistics.decision_curve import Consequences
 from pneumoscope.evaluation.statistics.discrimination import Discrimination, PointEvaluation
-from pneumoscope.evaluation.statistics.paired_tests import Pair
+from pneumoscope.evaluation.statistics.paired_tests import PairedComparison
 from pneumoscope.evaluation.subgroups.table import Subgroup
 from pneumoscope.report.estimate import Estimate
 
@@ -68,7 +68,7 @@ def evaluation_json(judgement: ModelEvaluation) -> dict[str, Any]:
             **({} if judgement.recalibrated is None else _calibration(judgement.recalibrated)),
         },
         "usefulness": [
-            _per_thousand(row) for rows in judgement.usefulness.values() for row in rows
+            _per_thousand(row) for rows in judgement.consequences.values() for row in rows
         ],
         "decision_curve": {
             name: _numbers(getattr(judgement.decisions, name))
@@ -89,14 +89,14 @@ def evaluation_json(judgement: ModelEvaluation) -> dict[str, Any]:
     }
 
 
-def with_intervals(
+def estimates_json(
     figures: Mapping[str, Estimate],
 ) -> dict[str, float | tuple[float, float] | None]:
     """Return each figure and, by its name with ``_ci``, its interval.
 
     Examples
     --------
-    >>> with_intervals({"auc": Estimate(0.9, 0.8, 1.0)})
+    >>> estimates_json({"auc": Estimate(0.9, 0.8, 1.0)})
     {'auc': 0.9, 'auc_ci': (0.8, 1.0)}
     """
     content: dict[str, float | tuple[float, float] | None] = {}
@@ -118,7 +118,7 @@ def _discrimination(found: Discrimination) -> dict[str, Any]:
         "average_precision": found.average_precision,
         "partial_auc": found.partial_auc,
     }
-    return with_intervals(figures) | {"draws": found.draws}
+    return estimates_json(figures) | {"draws": found.draws}
 
 
 def _point(point: PointEvaluation) -> dict[str, Any]:
@@ -130,20 +130,20 @@ def _point(point: PointEvaluation) -> dict[str, Any]:
         "fp": fp,
         "fn": fn,
         "tp": tp,
-        **with_intervals(point.estimates),
+        **estimates_json(point.estimates),
         "wilson": {name: estimate.interval for name, estimate in point.by_image.items()},
         "at_prevalence": [
-            {"prevalence": prevalence, **with_intervals(figures)}
+            {"prevalence": prevalence, **estimates_json(figures)}
             for prevalence, figures in point.at_prevalence.items()
         ],
     }
 
 
-def _pair(pair: Pair) -> dict[str, Any]:
+def _pair(pair: PairedComparison) -> dict[str, Any]:
     return {
         "first": pair.first,
         "second": pair.second,
-        **with_intervals({"auc_difference": pair.auc.difference}),
+        **estimates_json({"auc_difference": pair.auc.difference}),
         "delong_z": pair.auc.z,
         "delong_p": pair.auc.p,
         "delong_p_holm": pair.auc_p_holm,
@@ -152,7 +152,7 @@ def _pair(pair: Pair) -> dict[str, Any]:
     }
 
 
-def _per_thousand(row: PerThousand) -> dict[str, Any]:
+def _per_thousand(row: Consequences) -> dict[str, Any]:
     figures = {
         "found": row.found,
         "missed": row.missed,
@@ -160,13 +160,13 @@ def _per_thousand(row: PerThousand) -> dict[str, Any]:
         "followups_avoided": row.followups_avoided,
         "needless": row.needless,
     }
-    return {"name": row.name, "prevalence": row.prevalence, **with_intervals(figures)}
+    return {"name": row.name, "prevalence": row.prevalence, **estimates_json(figures)}
 
 
 def _calibration(found: CalibrationAssessment) -> dict[str, Any]:
     figures = {"slope": found.slope, "intercept": found.intercept, "brier": found.brier}
     return {
-        **with_intervals(figures),
+        **estimates_json(figures),
         "ece": found.ece,
         "reliability": found.reliability,
         "resolution": found.resolution,
@@ -201,7 +201,7 @@ def _subgroup(group: Subgroup) -> dict[str, Any]:
         "n": group.n,
         "positives": group.positives,
         "patients": group.patients,
-        **with_intervals(figures),
+        **estimates_json(figures),
         "against": group.against,
         "too_few_to_say": sorted(group.too_few),
     }

@@ -7,9 +7,9 @@ from pneumoscope.evaluation.predictions import CLASS_NAMES
 from pneumoscope.evaluation.report.cells import Cell, cell, percent
 from pneumoscope.evaluation.report.views import Row, TableView
 from pneumoscope.evaluation.statistics.calibration import CalibrationAssessment
-from pneumoscope.evaluation.statistics.decision_curve import PerThousand
+from pneumoscope.evaluation.statistics.decision_curve import Consequences
 from pneumoscope.evaluation.statistics.discrimination import Discrimination, PointEvaluation
-from pneumoscope.evaluation.subgroups.table import TOO_FEW, Subgroup
+from pneumoscope.evaluation.subgroups.table import MIN_IMAGES_PER_CLASS, Subgroup
 from pneumoscope.report.estimate import Estimate, format_number
 from pneumoscope.report.operating_point import POINT_METRICS
 
@@ -88,11 +88,11 @@ def prevalence_table(name: str, points: Sequence[PointEvaluation]) -> TableView:
     )
 
 
-def usefulness_tables(
-    name: str, usefulness: Mapping[float, Sequence[PerThousand]]
+def consequences_tables(
+    name: str, consequences: Mapping[float, Sequence[Consequences]]
 ) -> Iterator[TableView]:
     """Yield what happens to 1,000 patients, for each prevalence."""
-    for prevalence, rows in usefulness.items():
+    for prevalence, rows in consequences.items():
         yield TableView(
             f"{name}: of 1,000 patients, {percent(prevalence)} with pneumonia",
             ("Strategy", "Found", "Missed", "Followed up", "Follow-ups avoided", "Needlessly"),
@@ -157,7 +157,7 @@ _OF_A_GROUP = {"auc": "AUC", "sensitivity": "Sensitivity", "specificity": "Speci
 def subgroups_table(name: str, groups: Sequence[Subgroup]) -> TableView:
     """Return the subgroups with their gaps."""
     return TableView(
-        f"Subgroups of {name}; “too few” is fewer than {TOO_FEW} images; gap is to the rest",
+        f"Subgroups of {name}; “too few” is fewer than {MIN_IMAGES_PER_CLASS} images; gap is to the rest",
         ("Subgroup", "Images", *(f"{one} (gap)" for one in _OF_A_GROUP.values())),
         tuple(_subgroup_row(group) for group in groups),
     )

@@ -8,17 +8,17 @@ from pneumoscope.evaluation.report.cells import cell
 from pneumoscope.evaluation.report.evaluation_tables import (
     bin_rows,
     calibration_table,
+    consequences_tables,
     label_errors_table,
     points_tables,
     prevalence_table,
     ranking_table,
     subgroups_table,
-    usefulness_tables,
 )
-from pneumoscope.evaluation.report.figures.calibration import reliability_figure
+from pneumoscope.evaluation.report.figures.calibration import calibration_figure
 from pneumoscope.evaluation.report.figures.decision_curve import decision_curve_figure
 from pneumoscope.evaluation.report.figures.predictions import precision_recall_figure, roc_figure
-from pneumoscope.evaluation.report.figures.subgroups import subgroup_figure
+from pneumoscope.evaluation.report.figures.subgroups import subgroups_figure
 from pneumoscope.evaluation.report.views import FigureView, TableView
 from pneumoscope.evaluation.statistics.decision_curve import DecisionCurve
 from pneumoscope.evaluation.statistics.roc import precision_recall_curve, roc_curve
@@ -27,7 +27,7 @@ from pneumoscope.report.estimate import Estimate, format_number
 
 
 @dataclass(frozen=True, slots=True)
-class JudgementView:
+class EvaluationView:
     """Everything that a page says of one reader."""
 
     name: str
@@ -35,31 +35,31 @@ class JudgementView:
     ranking: TableView
     points: tuple[TableView, ...]
     prevalence: TableView
-    usefulness: tuple[TableView, ...]
+    consequences: tuple[TableView, ...]
     curves: tuple[FigureView, ...]
     calibration: TableView
     reliability: FigureView
     recalibrated_on: str
     decisions: FigureView
     subgroups: TableView | None
-    subgroup_figure: FigureView | None
+    subgroups_figure: FigureView | None
     left_out: tuple[str, ...]
     label_errors: TableView | None
     label_errors_total: int
 
 
-def view(judgement: ModelEvaluation) -> JudgementView:
+def view_evaluation(judgement: ModelEvaluation) -> EvaluationView:
     """Return a judgement in words and pictures."""
     subject, found = judgement.subject, judgement.discrimination
     name = subject.name
     groups = judgement.subgroups.groups
-    return JudgementView(
+    return EvaluationView(
         name,
         subject.source,
         ranking_table([judgement]),
         points_tables(name, found.points),
         prevalence_table(name, found.points),
-        tuple(usefulness_tables(name, judgement.usefulness)),
+        tuple(consequences_tables(name, judgement.consequences)),
         tuple(_curves(judgement)),
         calibration_table(judgement),
         _reliability(judgement),
@@ -99,7 +99,7 @@ def _curves(judgement: ModelEvaluation) -> Iterator[FigureView]:
 def _reliability(judgement: ModelEvaluation) -> FigureView:
     name = judgement.subject.name
     return FigureView.of(
-        reliability_figure(judgement.calibration, judgement.recalibrated, f"Calibration, {name}"),
+        calibration_figure(judgement.calibration, judgement.recalibrated, f"Calibration, {name}"),
         f"Reliability diagram of {name}",
         "Of the images given about this probability, the share that has pneumonia; on the diagonal "
         "probabilities mean what they say.",
@@ -144,7 +144,7 @@ def _subgroup_figure(judgement: ModelEvaluation) -> FigureView:
     name, table = judgement.subject.name, judgement.subgroups
     data = subgroups_table(name, table.groups)
     return FigureView.of(
-        subgroup_figure(table, judgement.discrimination.auc),
+        subgroups_figure(table, judgement.discrimination.auc),
         f"AUC of {name} by subgroup",
         "AUC of each subgroup with its 95 % interval; the line is all images.",
         data,

@@ -8,7 +8,7 @@ from dataclasses import asdict, dataclass
 from typing import Literal
 
 from pneumoscope.evaluation.predictions import Predictions
-from pneumoscope.evaluation.selection.rule import Choice
+from pneumoscope.evaluation.selection.rule import ModelChoice
 from pneumoscope.evaluation.statistics.bootstrap import DRAWS
 from pneumoscope.evaluation.statistics.metrics import RESULT_METRICS, Metrics
 
@@ -119,7 +119,7 @@ class ExperimentResult:
 
     data: DataSummary
     models: tuple[ModelResult, ...]
-    choice: Choice
+    choice: ModelChoice
     threshold: float
     notes: tuple[str, ...] = ()
     draws: int = DRAWS

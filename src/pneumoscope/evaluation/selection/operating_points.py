@@ -1,4 +1,4 @@
-"""Where probability becomes a finding: thresholds, and the band in which none is given."""
+"""Operating points: decision thresholds, and the band of uncertain probabilities around them."""
 
 from collections.abc import Sequence
 
@@ -11,29 +11,38 @@ from pneumoscope.evaluation.statistics.roc import Ranking
 from pneumoscope.report.operating_point import OperatingPoint
 from pneumoscope.support.errors import PredictionsError
 
-SCREENING_RECALL = 0.99
-CONFIRM_PRECISION = 0.98
-ABSTAIN_LEVEL = 0.01
-"""At most this share of either class is to be given the other's finding, outside the band."""
+MIN_SCREENING_SENSITIVITY = 0.99
+"""Lowest sensitivity of the operating point ``screening``."""
+
+MIN_CONFIRM_PPV = 0.98
+"""Lowest PPV of the operating point ``confirm``."""
+
+BAND_ERROR_RATE = 0.01
+"""Largest share of either class that lies beyond the far end of the uncertain band."""
 
 
 def choose_operating_points(*tables: Predictions) -> dict[str, OperatingPoint]:
     """Choose the operating points, from the most sensitive to the most precise.
 
-    ``screening`` is the highest threshold whose recall is at least 0.99, ``balanced`` maximises
-    Youden's index [1]_ among thresholds not below it, ``confirm`` is the lowest, not below that,
-    whose precision is at least 0.98; where none is, there is no ``confirm``. Each threshold lies in
-    the middle, as log-odds, between two probabilities that were seen.
+    ``screening`` is the highest threshold with a sensitivity of at least 0.99, ``balanced``
+    maximises Youden's index [1]_ among thresholds not below it, ``confirm`` is the lowest, not
+    below that, with a PPV of at least 0.98; if there is none, there is no ``confirm``. Each
+    threshold lies in the middle, in log-odds, between two observed probabilities.
 
-    Of several tables, each promise is kept in every one: recall, precision and band by the worst
-    of them, as is prudent where it is not known which one new images will be like [2]_. Youden's
-    index is the mean of theirs.
+    With several tables, each condition holds in all of them: sensitivity, PPV and band are those of
+    the worst table, as is prudent where it is unknown which one new images will resemble [2]_.
+    Youden's index is the mean over the tables.
 
     Parameters
     ----------
     *tables
-        Validation images of both classes, calibrated; or the same images several times, as
-        different machines might have made them.
+        Calibrated predictions on validation images of both classes; or on the same images several
+        times, with simulated acquisitions.
+
+    Returns
+    -------
+    dict of str to OperatingPoint
+        Operating points by name, not yet measured.
 
     Raises
     ------
@@ -44,7 +53,7 @@ def choose_operating_points(*tables: Predictions) -> dict[str, OperatingPoint]:
     ----------
     .. [1] Youden WJ. Index for rating diagnostic tests. Cancer 3:32-35, 1950.
     .. [2] Sagawa et al., "Distributionally Robust Neural Networks for Group Shifts", ICLR 2020,
-       there of losses.
+       there for losses.
 
     Examples
     --------
@@ -64,46 +73,30 @@ def choose_operating_points(*tables: Predictions) -> dict[str, OperatingPoint]:
     """
     for table in tables:
         require_both_classes(table.labels)
-    seen = np.unique(np.concatenate([table.probabilities for table in tables]))
-    rates = [_rates(table, seen) for table in tables]
-    sensitivity = np.min([values["sensitivity"] for values in rates], axis=0)
-    # Where nothing is called ill, nothing is called so wrongly: the precision is 1.
-    precision = np.min([np.nan_to_num(values["ppv"], nan=1.0) for values in rates], axis=0)
-    youden = np.mean([values["sensitivity"] + values["specificity"] for values in rates], axis=0)
-    screening = int(np.flatnonzero(sensitivity >= SCREENING_RECALL).max())
-    balanced = screening + int(np.argmax(youden[screening:]))
-    chosen = [screening, balanced]
-    precise = balanced + np.flatnonzero(precision[balanced:] >= CONFIRM_PRECISION)
-    chosen += [int(precise.min())] if len(precise) else []
-    bands = [abstaining_band(table.labels, table.probabilities) for table in tables]
+    observed = np.unique(np.concatenate([table.probabilities for table in tables]))
+    indices = _threshold_indices([_rates(table, observed) for table in tables])
+    bands = [uncertain_band(table.labels, table.probabilities) for table in tables]
     low, high = min(low for low, _ in bands), max(high for _, high in bands)
     rules = {
-        "screening": f"highest threshold with recall >= {SCREENING_RECALL}",
-        "balanced": "highest recall + specificity (Youden)",
-        "confirm": f"lowest threshold with precision >= {CONFIRM_PRECISION}",
+        "screening": f"highest threshold with sensitivity >= {MIN_SCREENING_SENSITIVITY}",
+        "balanced": "highest sensitivity + specificity (Youden)",
+        "confirm": f"lowest threshold with PPV >= {MIN_CONFIRM_PPV}",
     }
     points = {}
-    for (name, rule), index in zip(rules.items(), chosen, strict=False):
-        threshold = _between(seen[index - 1] if index else 0.0, seen[index])
+    for (name, rule), index in zip(rules.items(), indices, strict=False):
+        threshold = _between(observed[index - 1] if index else 0.0, observed[index])
         points[name] = OperatingPoint(
-            rule=f"{rule}, on {_in_words(tables)}",
+            rule=f"{rule}, on {_describe(tables)}",
             threshold=threshold,
             low=min(low, threshold),
             high=max(high, threshold),
-            level=ABSTAIN_LEVEL,
+            level=BAND_ERROR_RATE,
         )
     return points
 
 
-def _in_words(tables: Sequence[Predictions]) -> str:
-    images = f"{len(tables[0].files)} validation images"
-    if len(tables) == 1:
-        return images
-    return f"{images} as they are and as {len(tables) - 1} other machines might have made them"
-
-
 def require_both_classes(labels: NDArray[np.int8]) -> None:
-    """Refuse validation images of one class alone.
+    """Raise unless there are validation images of both classes.
 
     Raises
     ------
@@ -113,33 +106,33 @@ def require_both_classes(labels: NDArray[np.int8]) -> None:
     if len(set(labels.tolist())) < 2:
         raise PredictionsError(
             "operating points need NORMAL and PNEUMONIA among the validation images, and one class "
-            "is missing; split the dataset anew"
+            "is missing; split the dataset again"
         )
 
 
-def abstaining_band(
-    labels: NDArray[np.int8], probabilities: Floats, level: float = ABSTAIN_LEVEL
+def uncertain_band(
+    labels: NDArray[np.int8], probabilities: Floats, level: float = BAND_ERROR_RATE
 ) -> tuple[float, float]:
-    """Return the band of probabilities for which no finding is sure, by split conformal prediction.
+    """Return the band of probabilities without a certain finding, by split conformal prediction.
 
     For new images exchangeable with these, at most ``level`` of those with PNEUMONIA get a
     probability below ``low``, and at most ``level`` of the NORMAL ones get one above ``high``; each
     class is counted by itself (Mondrian). With fewer than ``1 / level - 1`` images of a class
-    nothing can be promised, and the band reaches 0 or 1.
+    nothing can be guaranteed, and the band reaches 0 or 1.
 
     Parameters
     ----------
     labels
-        Shape (n,), of images that nothing was learned from.
+        Labels of images that nothing was fitted on, shape (n,).
     probabilities
-        Shape (n,).
+        Probabilities of PNEUMONIA, shape (n,).
     level
-        Share of a class.
+        Largest share of a class beyond the far end of the band.
 
     Returns
     -------
     low, high : float
-        ``low`` above ``high`` means that there is no band: both promises hold everywhere between.
+        ``low`` above ``high`` means that there is no band: both guarantees hold everywhere between.
 
     References
     ----------
@@ -147,7 +140,7 @@ def abstaining_band(
 
     Examples
     --------
-    >>> abstaining_band(np.repeat([0, 1], 9), np.tile(np.arange(1, 10) / 10, 2), level=0.2)
+    >>> uncertain_band(np.repeat([0, 1], 9), np.tile(np.arange(1, 10) / 10, 2), level=0.2)
     (0.2, 0.8)
     """
     ill, healthy = np.sort(probabilities[labels == 1]), np.sort(probabilities[labels == 0])
@@ -158,6 +151,18 @@ def abstaining_band(
     return low, high
 
 
+def _threshold_indices(rates: Sequence[dict[str, Floats]]) -> list[int]:
+    """Return the indices of the thresholds of screening, balanced and, if possible, confirm."""
+    sensitivity = np.min([table["sensitivity"] for table in rates], axis=0)
+    # Where no image is called ill, none is called so wrongly: the PPV is 1.
+    ppv = np.min([np.nan_to_num(table["ppv"], nan=1.0) for table in rates], axis=0)
+    youden = np.mean([table["sensitivity"] + table["specificity"] for table in rates], axis=0)
+    screening = int(np.flatnonzero(sensitivity >= MIN_SCREENING_SENSITIVITY).max())
+    balanced = screening + int(np.argmax(youden[screening:]))
+    precise = balanced + np.flatnonzero(ppv[balanced:] >= MIN_CONFIRM_PPV)
+    return [screening, balanced, *precise[:1].tolist()]
+
+
 def _rates(table: Predictions, thresholds: Floats) -> dict[str, Floats]:
     """Return each of `POINT_METRICS` at each threshold, shape (thresholds,)."""
     ranking = Ranking.of(table.labels, table.probabilities, thresholds=thresholds)
@@ -165,8 +170,15 @@ def _rates(table: Predictions, thresholds: Floats) -> dict[str, Floats]:
     return point_metrics(counts.T.astype(np.float64))
 
 
+def _describe(tables: Sequence[Predictions]) -> str:
+    images = f"{len(tables[0].files)} validation images"
+    if len(tables) == 1:
+        return images
+    return f"{images} as they are and in {len(tables) - 1} simulated acquisitions"
+
+
 def _between(low: float, high: float) -> float:
-    """Return the middle of two probabilities as log-odds, above the first."""
+    """Return the middle of two probabilities in log-odds, above the first."""
     odds = [p / (1 - p) for p in np.clip([low, high], 1e-9, 1 - 1e-9)]
     middle = float(np.sqrt(odds[0] * odds[1]))
     inside = middle / (1 + middle)

@@ -1,4 +1,4 @@
-"""The rule by which one of several models is chosen."""
+"""Rule for choosing one of several models: highest precision at a lowest acceptable recall."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -6,12 +6,12 @@ from dataclasses import dataclass
 from pneumoscope.support.errors import PredictionsError
 
 MIN_RECALL = 0.99
-"""The recall a model must reach to be chosen for its precision, unless asked otherwise."""
+"""Default of the lowest acceptable recall."""
 
 
 @dataclass(frozen=True, slots=True)
 class Candidate:
-    """A model and the two figures it is chosen by, each within [0, 1] or None if undefined."""
+    """Model with the two metrics that it is chosen by, within [0, 1] or None if undefined."""
 
     name: str
     precision: float | None
@@ -19,17 +19,17 @@ class Candidate:
 
 
 @dataclass(frozen=True, slots=True)
-class Choice:
-    """The chosen model.
+class ModelChoice:
+    """Chosen model.
 
     Parameters
     ----------
     name
-        Which one.
+        Name of the model.
     qualified
-        Whether it reaches the least recall; if not, none does.
+        Whether it has the lowest acceptable recall; if not, no model has.
     rule
-        The rule that decided, in words.
+        Rule that it was chosen by, in words.
     """
 
     name: str
@@ -37,25 +37,20 @@ class Choice:
     rule: str
 
 
-def choose(candidates: Sequence[Candidate], min_recall: float = MIN_RECALL) -> Choice:
-    """Choose the highest precision among the models with a recall of at least ``min_recall``.
+def choose_model(candidates: Sequence[Candidate], min_recall: float = MIN_RECALL) -> ModelChoice:
+    """Choose the model of highest precision among those with an acceptable recall.
 
-    If none has it, the highest recall is chosen. A tie is broken by the other figure, then by the
-    order given; an undefined figure counts as worst. A missed pneumonia is dearer than a false
-    alarm: that is why recall is the condition and precision the aim.
+    If there is none, the model of highest recall is chosen. A tie is broken by the other metric,
+    then by the order given; an undefined metric ranks last. A missed pneumonia is worse than a
+    false positive, so recall is the condition and precision the objective.
 
     Parameters
     ----------
     candidates
-        The models with their figures on validation data; those of the test data would make the
-        chosen model look better than it is.
+        Models with their metrics on validation data; on test data the chosen model would look
+        better than it is.
     min_recall
-        The recall asked for, within [0, 1].
-
-    Returns
-    -------
-    Choice
-        The model, and the rule in words.
+        Lowest acceptable recall, within [0, 1].
 
     Raises
     ------
@@ -65,28 +60,26 @@ def choose(candidates: Sequence[Candidate], min_recall: float = MIN_RECALL) -> C
     Examples
     --------
     >>> models = [Candidate("careful", 0.7, 0.995), Candidate("bold", 0.9, 0.95)]
-    >>> choose(models).name
+    >>> choose_model(models).name
     'careful'
-    >>> choose(models, min_recall=0.9).name
+    >>> choose_model(models, min_recall=0.9).name
     'bold'
     """
     if not candidates:
         raise PredictionsError("there is no model to choose from; evaluate at least one")
     if not 0 <= min_recall <= 1:
-        raise PredictionsError(
-            f"a least recall of {min_recall} cannot be; give a number from 0 to 1, such as 0.99"
-        )
-    qualified = [model for model in candidates if _worth(model.recall) >= min_recall]
+        raise PredictionsError(f"--min-recall must be between 0 and 1, not {min_recall}")
+    qualified = [model for model in candidates if _rank(model.recall) >= min_recall]
     if qualified:
-        best = max(qualified, key=lambda model: (_worth(model.precision), _worth(model.recall)))
+        best = max(qualified, key=lambda model: (_rank(model.precision), _rank(model.recall)))
     else:
-        best = max(candidates, key=lambda model: (_worth(model.recall), _worth(model.precision)))
+        best = max(candidates, key=lambda model: (_rank(model.recall), _rank(model.precision)))
     rule = (
         f"highest precision among the models with a recall of at least {min_recall:g}, or if there "
         "is none the highest recall, on validation data"
     )
-    return Choice(best.name, bool(qualified), rule)
+    return ModelChoice(best.name, bool(qualified), rule)
 
 
-def _worth(figure: float | None) -> float:
-    return -1.0 if figure is None else figure
+def _rank(metric: float | None) -> float:
+    return -1.0 if metric is None else metric

@@ -1,4 +1,4 @@
-"""How often another model would have been chosen, had other patients been at hand."""
+"""Stability of the choice of a model: how often another is chosen on resampled patients."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -10,25 +10,25 @@ from pneumoscope.evaluation.predictions import Floats, Predictions
 from pneumoscope.evaluation.selection.rule import MIN_RECALL
 from pneumoscope.evaluation.statistics.bootstrap import resample
 from pneumoscope.evaluation.statistics.metrics import point_metrics
-from pneumoscope.evaluation.statistics.paired_tests import aligned
+from pneumoscope.evaluation.statistics.paired_tests import align_predictions
 from pneumoscope.evaluation.statistics.roc import Ranking
 from pneumoscope.support.errors import PredictionsError
 
 
 @dataclass(frozen=True, slots=True)
 class ChoiceStability:
-    """How firmly a model was chosen.
+    """Stability of the choice of a model.
 
     Parameters
     ----------
     chosen
-        The model that the rule chooses on the data as they are.
+        Model that the rule chooses on the data as they are.
     shares
-        By model: the share of draws in which it would have been chosen, in [0, 1].
+        Share of the resamples in which each model is chosen, by its name, in [0, 1].
     differs
-        The share of draws in which the choice would have been another.
+        Share of the resamples in which another model is chosen.
     draws
-        How many there were.
+        Number of bootstrap resamples.
     """
 
     chosen: str
@@ -44,29 +44,30 @@ def choice_stability(
     draws: int = 1000,
     seed: int = 0,
 ) -> ChoiceStability:
-    """Return how often each model is chosen by the rule of `choose` on a resample of the patients.
+    """Return how often `choose_model` chooses each model on a bootstrap resample of the patients.
 
-    Whole patients are drawn with replacement, the same ones for every model. The thresholds stay:
-    what would change if they were chosen anew as well is not in these figures.
+    Whole patients are drawn with replacement, the same ones for every model. The thresholds are
+    kept: that they would change as well is not included.
 
     Parameters
     ----------
     models
-        By name, in the order that breaks ties: predictions on the same validation images.
+        Predictions on the same validation images by the name of the model, in the order that breaks
+        ties.
     threshold
-        A probability of at least this means PNEUMONIA; one for all models, or one for each.
+        Lowest probability that is called PNEUMONIA; one for all models, or one for each.
     min_recall
-        The least recall of the rule, within [0, 1].
+        Lowest acceptable recall, within [0, 1].
     draws
-        Number of resamplings.
+        Number of bootstrap resamples.
     seed
-        The same seed gives the same shares.
+        Random seed; the same seed gives the same shares.
 
     Raises
     ------
     PredictionsError
-        If there are no models, a model lacks a threshold, the tables are not of the same images,
-        labels and patients, or there is one patient only, who says nothing about others.
+        If there are no models, a model lacks a threshold, the tables differ in images, labels or
+        patients, or there is a single patient, from whom nothing follows for others.
 
     References
     ----------
@@ -82,7 +83,7 @@ def choice_stability(
     >>> stability.chosen, stability.shares["good"] > 0.8
     ('good', True)
     """
-    tables = aligned(models)
+    tables = align_predictions(models)
     thresholds = _thresholds(tables, threshold)
     if not tables:
         raise PredictionsError("there is no model to choose from; evaluate at least one")
@@ -92,14 +93,14 @@ def choice_stability(
         ranking = Ranking.of(table.labels, table.probabilities, patient, [thresholds[name]])
         cells = resample(ranking.confusions, patient, draws, seed)[:, 0].T
         rates.append(point_metrics(cells.astype(np.float64)))
-    places = _choose_in_each(
+    numbers = _choose_in_each(
         np.stack([values["ppv"] for values in rates]),
         np.stack([values["sensitivity"] for values in rates]),
         min_recall,
     )
-    counts = np.bincount(places[1:], minlength=len(tables))
+    counts = np.bincount(numbers[1:], minlength=len(tables))
     shares = dict(zip(tables, (counts / draws).tolist(), strict=True))
-    chosen = list(tables)[places[0]]
+    chosen = list(tables)[numbers[0]]
     return ChoiceStability(chosen, shares, 1 - shares[chosen], draws)
 
 
@@ -116,10 +117,10 @@ def _thresholds(
 
 def _shared_patients(tables: Mapping[str, Predictions]) -> NDArray[np.intp]:
     """Return the number of each image's patient, in which all tables must agree."""
-    first, *others = tables.items()
-    for name, table in others:
-        for file, here, there in zip(table.files, first[1].patients, table.patients, strict=True):
-            if here != there:
+    first, *rest = tables.items()
+    for name, table in rest:
+        for file, *patients in zip(table.files, first[1].patients, table.patients, strict=True):
+            if len(set(patients)) > 1:
                 raise PredictionsError(
                     f"{file}: the predictions of {first[0]} and of {name} name different patients; "
                     "give all models' tables the same column patient"
@@ -127,23 +128,23 @@ def _shared_patients(tables: Mapping[str, Predictions]) -> NDArray[np.intp]:
     patient = first[1].patient_numbers()
     if patient.max() == 0:
         raise PredictionsError(
-            "all validation images are of one patient, who says nothing about others; judge the "
-            "choice on several patients"
+            "all validation images are of one patient, from whom nothing follows for others; "
+            "choose on the images of several patients"
         )
     return patient
 
 
 def _choose_in_each(precision: Floats, recall: Floats, min_recall: float) -> NDArray[np.intp]:
-    """Return the number of the model that `choose` takes in each resample.
+    """Return the number of the model that `choose_model` chooses in each resample.
 
-    Both arrays have the shape (models, resamples). Models are ordered as by `choose`: qualified or
-    not, then the two metrics, then the order given.
+    Both arrays have the shape (models, resamples). Models are sorted in the same way: qualified or
+    not, then by the two metrics, then in the order given.
     """
     precisions, recalls = (np.nan_to_num(part, nan=-1.0) for part in (precision, recall))
     qualified = recalls >= min_recall
     any_qualified = qualified.any(axis=0)
-    aim = np.where(any_qualified, precisions, recalls)
-    other = np.where(any_qualified, recalls, precisions)
+    first = np.where(any_qualified, precisions, recalls)
+    second = np.where(any_qualified, recalls, precisions)
     earlier = np.broadcast_to(-np.arange(len(recalls))[:, None], recalls.shape)
-    best: NDArray[np.intp] = np.lexsort((earlier, other, aim, qualified), axis=0)[-1]
+    best: NDArray[np.intp] = np.lexsort((earlier, second, first, qualified), axis=0)[-1]
     return best

@@ -1,4 +1,4 @@
-"""For whom a reader works: its figures in each subgroup, and the gap to everybody else."""
+"""Metrics of each subgroup, and the gap to all other images."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
@@ -10,14 +10,15 @@ from numpy.typing import NDArray
 from pneumoscope.evaluation.predictions import CLASS_NAMES, Floats, Predictions
 from pneumoscope.evaluation.statistics.bootstrap import estimate_from_resamples, resample
 from pneumoscope.evaluation.statistics.intervals import proportion, weighted_sum, widen_certain
-from pneumoscope.evaluation.subgroups.columns import Membership, memberships
-from pneumoscope.evaluation.subgroups.resampling import SubgroupDraws
+from pneumoscope.evaluation.subgroups.columns import SubgroupRows, find_subgroups
+from pneumoscope.evaluation.subgroups.resampling import SubgroupRanking
 from pneumoscope.report.estimate import Estimate
 
-TOO_FEW = 20
-"""With fewer images of a class than this, a figure that rests on the class is not stated."""
+MIN_IMAGES_PER_CLASS = 20
+"""Fewest images of a class for a metric that is based on the class."""
 
-_FIGURES = ("auc", "sensitivity", "specificity")
+SUBGROUP_METRICS = {"auc": "AUC", "sensitivity": "Sensitivity", "specificity": "Specificity"}
+"""Metrics of a subgroup, and their labels in tables."""
 
 _Rows: TypeAlias = NDArray[np.intp]
 _Classes: TypeAlias = tuple[_Rows, ...]
@@ -26,24 +27,25 @@ _Side: TypeAlias = dict[str, _Classes]
 
 @dataclass(frozen=True, slots=True)
 class Subgroup:
-    """How a reader does on the images that share a value.
+    """Metrics of the images that share a value.
 
     Parameters
     ----------
     column, value
-        What they share.
+        Column of the table, and the value or range of its cells.
     n, positives, patients
         Numbers of images, of those with PNEUMONIA, and of patients.
     against
-        Where the images are of one class: what their AUC sets them against, such as "all NORMAL";
-        else None.
+        Images that the AUC compares with, such as "all NORMAL", where the subgroup's are of one
+        class; else None.
     auc, sensitivity, specificity
-        In [0, 1]; without a value where undefined or in ``too_few``, without an interval where a
-        single patient stands for a class.
+        Metrics in [0, 1]; without a value where undefined or in ``too_few``, without an interval
+        where a class has a single patient.
     auc_gap, sensitivity_gap, specificity_gap
-        The figure less that of all other images, in [-1, 1]; it rests on both.
+        Metric minus that of all other images, in [-1, 1].
     too_few
-        The names of the figures that rest on fewer than `TOO_FEW` images of a class.
+        Names of the metrics and gaps that are based on fewer than `MIN_IMAGES_PER_CLASS` images of
+        a class.
     """
 
     column: str
@@ -63,14 +65,14 @@ class Subgroup:
 
 @dataclass(frozen=True, slots=True)
 class SubgroupTable:
-    """The subgroups, and why other columns have none.
+    """Subgroups, and the columns that were left out.
 
     Parameters
     ----------
     groups
-        By column, in the order of the table.
+        Subgroups by column, in the order of the table.
     left_out
-        The reason, by the name of each column that is left out.
+        Reason by the name of the column.
     """
 
     groups: tuple[Subgroup, ...]
@@ -79,41 +81,41 @@ class SubgroupTable:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class _Images:
-    """What is known of each image, shape (n,): is it ill, called rightly, and whose is it."""
+    """Label, correctness of the call and patient of each image, shape (n,)."""
 
     ill: NDArray[np.bool_]
-    right: NDArray[np.bool_]
+    correct: NDArray[np.bool_]
     patient: _Rows
 
     def patients(self, rows: _Rows) -> int:
-        """Return of how many patients some images are."""
+        """Return the number of patients of some images."""
         return len(np.unique(self.patient[rows]))
 
 
 def subgroup_table(
     predictions: Predictions, threshold: float, draws: int = 1000, seed: int = 0
 ) -> SubgroupTable:
-    """Return the figures of every subgroup that the columns of ``predictions.groups`` make.
+    """Return the metrics of every subgroup from the columns of ``predictions.groups``.
 
-    Which subgroups these are, see `memberships`. One whose images all have PNEUMONIA, such as
-    bacteria, is set against all NORMAL images, one without any against all with PNEUMONIA; the
-    other images that it is compared with are set against the same. Intervals are percentiles of a
-    bootstrap by patient in which subgroup and rest are drawn together; those of sensitivity and
-    specificity are Wilson's where every patient has one image of the class. A figure of exactly 0
-    or 1, which no draw would change, has Wilson's interval of its patients, and a gap to or from it
-    the interval that Newcombe makes of its two sides' [1]_. They are not corrected for the number
-    of subgroups: of 20 gaps that are none, about one interval leaves 0 out.
+    For the subgroups see `find_subgroups`. One whose images all have PNEUMONIA, such as bacteria,
+    is compared with all NORMAL images, one without any with all images with PNEUMONIA; the gap is
+    to the other images, compared with the same. Intervals are percentiles of a bootstrap by patient
+    in which subgroup and rest are resampled together; those of sensitivity and specificity are
+    Wilson's where every patient has one image of the class. A metric of exactly 0 or 1, which no
+    resample would change, has Wilson's interval of its patients, and a gap to or from it Newcombe's
+    interval of the difference [1]_. They are not corrected for the number of subgroups: of 20 gaps
+    that are truly 0, about one interval excludes 0.
 
     Parameters
     ----------
     predictions
-        The table to judge.
+        Table to evaluate.
     threshold
-        A probability of at least this means PNEUMONIA.
+        Lowest probability that is called PNEUMONIA.
     draws
-        Number of resamplings.
+        Number of bootstrap resamples.
     seed
-        The same seed gives the same intervals, on any number of cores.
+        Random seed; the same seed gives the same intervals, on any number of cores.
 
     Returns
     -------
@@ -130,46 +132,52 @@ def subgroup_table(
     >>> files = tuple(f"{row}.png" for row in range(80))
     >>> labels = np.arange(80) % 2
     >>> sex = ("F",) * 40 + ("M",) * 40
-    >>> right = Predictions(files, labels, 0.25 + labels / 2, files, {"sex": sex})
-    >>> [(each.value, each.n, str(each.sensitivity)) for each in subgroup_table(right, 0.5).groups]
-    [('F', 40, '1.000 (0.839 to 1.000)'), ('M', 40, '1.000 (0.839 to 1.000)')]
+    >>> correct = Predictions(files, labels, 0.25 + labels / 2, files, {"sex": sex})
+    >>> for group in subgroup_table(correct, threshold=0.5).groups:
+    ...     print(group.value, group.n, group.sensitivity)
+    F 40 1.000 (0.839 to 1.000)
+    M 40 1.000 (0.839 to 1.000)
     """
     patient = predictions.patient_numbers()
-    members, left_out = memberships(predictions.groups)
-    if not members:
+    subgroups, left_out = find_subgroups(predictions.groups)
+    if not subgroups:
         return SubgroupTable((), left_out)
-    subgroups = [member.rows for member in members]
-    sorted_once = SubgroupDraws.of(predictions, patient, threshold, subgroups)
-    drawn = resample(sorted_once.figures, patient, draws, seed)
+    rows = [subgroup.rows for subgroup in subgroups]
+    ranking = SubgroupRanking.of(predictions, patient, threshold, rows)
+    resampled = resample(ranking.metrics, patient, draws, seed)
     ill = predictions.labels == 1
     images = _Images(ill, (predictions.probabilities >= threshold) == ill, patient)
-    groups = [_subgroup(images, member, drawn[:, row]) for row, member in enumerate(members)]
+    groups = (
+        _subgroup(images, subgroup, resampled[:, number])
+        for number, subgroup in enumerate(subgroups)
+    )
     return SubgroupTable(tuple(groups), left_out)
 
 
-def _subgroup(images: _Images, member: Membership, drawn: Floats) -> Subgroup:
-    """Judge the images of a subgroup by figures of shape (1 + draws, 2, 3), the table's first."""
-    ill, rows = images.ill, member.rows
+def _subgroup(images: _Images, subgroup: SubgroupRows, resampled: Floats) -> Subgroup:
+    """Return the metrics of a subgroup from those of shape (1 + draws, 2, 3), the table's first."""
+    ill, rows = images.ill, subgroup.rows
     inside, outside, against = _sides(ill, rows)
     estimates: dict[str, Estimate] = {}
     too_few = []
-    for place, name in enumerate(_FIGURES):
+    for index, name in enumerate(SUBGROUP_METRICS):
         sides = inside[name], outside[name]
-        least = [min(map(len, classes)) for classes in sides]
-        ours, theirs = (
-            _estimate(images, classes, drawn[:, side, place]) for side, classes in enumerate(sides)
+        smaller_class = [min(map(len, classes)) for classes in sides]
+        ours, rest = (
+            _estimate(images, classes, resampled[:, side, index])
+            for side, classes in enumerate(sides)
         )
-        gap = _gap(ours, theirs, drawn[:, 0, place] - drawn[:, 1, place])
-        for figure, estimate, fewest in (
-            (name, ours, least[0]),
-            (f"{name}_gap", gap, min(least)),
+        gap = _gap(ours, rest, resampled[:, 0, index] - resampled[:, 1, index])
+        for metric, estimate, n in (
+            (name, ours, smaller_class[0]),
+            (f"{name}_gap", gap, min(smaller_class)),
         ):
-            estimates[figure] = estimate if fewest >= TOO_FEW else Estimate(None)
-            if 0 < fewest < TOO_FEW:
-                too_few.append(figure)
+            estimates[metric] = estimate if n >= MIN_IMAGES_PER_CLASS else Estimate(None)
+            if 0 < n < MIN_IMAGES_PER_CLASS:
+                too_few.append(metric)
     return Subgroup(
-        member.column,
-        member.value,
+        subgroup.column,
+        subgroup.value,
         n=int(rows.sum()),
         positives=int((rows & ill).sum()),
         patients=images.patients(np.flatnonzero(rows)),
@@ -180,20 +188,20 @@ def _subgroup(images: _Images, member: Membership, drawn: Floats) -> Subgroup:
 
 
 def _sides(ill: NDArray[np.bool_], rows: NDArray[np.bool_]) -> tuple[_Side, _Side, str | None]:
-    """Return what rests on which images in a subgroup and outside, and what its AUC is against."""
-    ill_in, healthy_in = np.flatnonzero(ill & rows), np.flatnonzero(~ill & rows)
-    ill_out, healthy_out = np.flatnonzero(ill & ~rows), np.flatnonzero(~ill & ~rows)
-    auc, against = (ill_in, healthy_in), None
+    """Return the images of each metric inside and outside, and those that the AUC is against."""
+    ill_inside, healthy_inside = np.flatnonzero(ill & rows), np.flatnonzero(~ill & rows)
+    ill_outside, healthy_outside = np.flatnonzero(ill & ~rows), np.flatnonzero(~ill & ~rows)
+    auc, against = (ill_inside, healthy_inside), None
     # All images of the class that the subgroup lacks are outside it, so the rest has the same ones.
-    if not len(healthy_in):
-        auc, against = (ill_in, healthy_out), f"all {CLASS_NAMES[0]}"
-    elif not len(ill_in):
-        auc, against = (ill_out, healthy_in), f"all {CLASS_NAMES[1]}"
-    inside: _Side = {"auc": auc, "sensitivity": (ill_in,), "specificity": (healthy_in,)}
+    if not len(healthy_inside):
+        auc, against = (ill_inside, healthy_outside), f"all {CLASS_NAMES[0]}"
+    elif not len(ill_inside):
+        auc, against = (ill_outside, healthy_inside), f"all {CLASS_NAMES[1]}"
+    inside: _Side = {"auc": auc, "sensitivity": (ill_inside,), "specificity": (healthy_inside,)}
     outside: _Side = {
-        "auc": (ill_out, healthy_out),
-        "sensitivity": (ill_out,),
-        "specificity": (healthy_out,),
+        "auc": (ill_outside, healthy_outside),
+        "sensitivity": (ill_outside,),
+        "specificity": (healthy_outside,),
     }
     return inside, outside, against
 
@@ -204,10 +212,10 @@ def _estimate(images: _Images, classes: _Classes, resampled: Floats) -> Estimate
     estimate = estimate_from_resamples(resampled)
     # Drawing a single patient again and again would pretend that all others are like that one.
     if patients < 2 or estimate.interval is None:
-        return Estimate(float(resampled[0]))
+        return Estimate(estimate.value)
     rows = classes[0]
     if len(classes) == 1 and patients == len(rows):
-        return proportion(int(images.right[rows].sum()), patients)
+        return proportion(int(images.correct[rows].sum()), patients)
     return widen_certain(estimate, patients)
 
 

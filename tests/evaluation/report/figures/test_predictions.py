@@ -5,7 +5,7 @@ import pytest
 from matplotlib.figure import Figure
 from matplotlib.text import Text
 
-from pneumoscope.evaluation.report.figures.calibration import reliability_figure
+from pneumoscope.evaluation.report.figures.calibration import calibration_figure
 from pneumoscope.evaluation.report.figures.decision_curve import decision_curve_figure
 from pneumoscope.evaluation.report.figures.forest_plot import forest_figure
 from pneumoscope.evaluation.report.figures.predictions import (
@@ -15,7 +15,7 @@ from pneumoscope.evaluation.report.figures.predictions import (
     precision_recall_figure,
     roc_figure,
 )
-from pneumoscope.evaluation.report.figures.subgroups import subgroup_figure
+from pneumoscope.evaluation.report.figures.subgroups import subgroups_figure
 from pneumoscope.evaluation.report.published_notebook import PUBLISHED_MODELS
 from pneumoscope.evaluation.selection.rule import Candidate
 from pneumoscope.evaluation.statistics.calibration import assess_calibration
@@ -140,9 +140,9 @@ def test_no_model_with_figures_leaves_an_empty_panel():
         lambda made, name: comparison_figure([Candidate(name, 0.8, 0.9)], THEIRS),
         lambda made, name: comparison_figure([Candidate(name, None, 0.9)], THEIRS),
         lambda made, name: forest_figure([(name, Estimate(0.9))], name, name),
-        lambda made, name: reliability_figure(assess_calibration(made), None, name),
+        lambda made, name: calibration_figure(assess_calibration(made), None, name),
         lambda made, name: decision_curve_figure(decision_curve(made, draws=5), name),
-        lambda made, name: subgroup_figure(
+        lambda made, name: subgroups_figure(
             subgroup_table(replace(made, groups={name: (name, "x") * 30}), 0.5, draws=5),
             Estimate(0.8, 0.7, 0.9),
         ),

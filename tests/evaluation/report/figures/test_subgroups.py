@@ -2,7 +2,7 @@
 
 from dataclasses import replace
 
-from pneumoscope.evaluation.report.figures.subgroups import subgroup_figure
+from pneumoscope.evaluation.report.figures.subgroups import subgroups_figure
 from pneumoscope.evaluation.subgroups.table import SubgroupTable, subgroup_table
 from pneumoscope.report.estimate import Estimate
 
@@ -10,7 +10,7 @@ from pneumoscope.report.estimate import Estimate
 def test_the_figure_has_headings_values_and_what_is_too_few(drawn):
     made = drawn(200, 15, sex=["F", "M"] * 100, site=["A"] * 195 + ["B"] * 5)
     table = subgroup_table(made, 0.5, draws=50)
-    figure = subgroup_figure(table, Estimate(0.8, 0.7, 0.9))
+    figure = subgroups_figure(table, Estimate(0.8, 0.7, 0.9))
     figure.canvas.draw()
     left, right = figure.axes
     names = [label.get_text() for label in left.get_yticklabels()]
@@ -30,7 +30,7 @@ def test_the_figure_says_what_one_class_is_set_against(drawn):
     label = tuple("PNEUMONIA" if ill else "NORMAL" for ill in made.labels)
     table = subgroup_table(replace(made, groups={"label": label}), 0.5, draws=20)
 
-    axes = subgroup_figure(table, Estimate(0.8)).axes[0]
+    axes = subgroups_figure(table, Estimate(0.8)).axes[0]
     names = [text.get_text() for text in axes.get_yticklabels()]
     ill = int(made.labels.sum())
     assert names == [
@@ -41,5 +41,5 @@ def test_the_figure_says_what_one_class_is_set_against(drawn):
 
 
 def test_a_figure_without_subgroups_says_so():
-    axes = subgroup_figure(SubgroupTable((), {}), Estimate(None)).axes[0]
+    axes = subgroups_figure(SubgroupTable((), {}), Estimate(None)).axes[0]
     assert [text.get_text() for text in axes.get_yticklabels()] == ["no subgroups"]

@@ -11,7 +11,7 @@ from pneumoscope.report.estimate import Estimate, format_number
 _SIZE = (4.8, 6.2)
 
 
-def reliability_figure(
+def calibration_figure(
     before: CalibrationAssessment, after: CalibrationAssessment | None, title: str
 ) -> Figure:
     """Draw the share with PNEUMONIA against the probability said, and how often it was said.

@@ -10,7 +10,7 @@ from pneumoscope.evaluation.subgroups.table import Subgroup, SubgroupTable
 from pneumoscope.report.estimate import Estimate
 
 
-def subgroup_figure(table: SubgroupTable, overall: Estimate) -> Figure:
+def subgroups_figure(table: SubgroupTable, overall: Estimate) -> Figure:
     """Draw the AUC of every subgroup, column by column, against that of all images.
 
     Parameters
