@@ -70,8 +70,8 @@ _FROM_SCRATCH: Mapping[str, object] = {
         "flip": True,
         "gamma": 0.4,
         "contrast": 0.3,
-        "border": 0.16,
-        "erase": 2,
+        "border_blank": 0.16,
+        "random_erasing": 2,
     },
 }
 
