@@ -1,4 +1,4 @@
-"""Bad input at the command line: a message with file and remedy, a code, nothing half done."""
+"""Bad input at the command line: a message with file and remedy, an exit code, nothing changed."""
 
 import errno
 import os
@@ -53,7 +53,7 @@ def listing(folder: Path) -> dict[str, bytes | None]:
 
 @pytest.fixture
 def fails(pneumoscope: Call, tmp_path: Path) -> Call:
-    """Call the command line and hold it to what every failure owes; return its message."""
+    """Call the command line, check what holds for every failure, and return its message."""
 
     def call(*words: object, code: int = 1) -> str:
         before = listing(tmp_path)
@@ -61,7 +61,7 @@ def fails(pneumoscope: Call, tmp_path: Path) -> Call:
         assert outcome.code == code
         assert "Traceback" not in outcome.out + outcome.err
         assert "defect of pneumoscope" not in outcome.err
-        assert listing(tmp_path) == before, "something was changed, lost or left half written"
+        assert listing(tmp_path) == before, "a file was changed, lost or left half written"
         return str(outcome.err)
 
     return call
@@ -87,15 +87,15 @@ def bomb() -> bytes:
     return b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", header) + chunk(b"IDAT", data)
 
 
-def spoil(folder: Path) -> dict[str, str]:
-    """Put bad images into a folder; return what must be said of each."""
-    frames = [Image.new("L", (8, 8), shade) for shade in (0, 255)]
+def add_bad_images(folder: Path) -> dict[str, str]:
+    """Put bad images into a folder; return the reason that is expected for each."""
+    frames = [Image.new("L", (8, 8), grey) for grey in (0, 255)]
     frames[0].save(folder / "moving.gif", save_all=True, append_images=frames[1:])
     frames[0].save(folder / "moving.png", save_all=True, append_images=frames[1:])
     Image.radial_gradient("L").save(folder / "whole.jpeg")
     (folder / "truncated.jpeg").write_bytes((folder / "whole.jpeg").read_bytes()[:-500])
     (folder / "whole.jpeg").unlink()
-    (folder / "text.jpeg").write_text("The patient coughs.\n")
+    (folder / "text.jpeg").write_text("not an image\n")
     (folder / "empty.jpeg").write_bytes(b"")
     (folder / "bomb.png").write_bytes(bomb())
     (folder / "lost.png").symlink_to(folder / "nowhere.png")
@@ -105,7 +105,7 @@ def spoil(folder: Path) -> dict[str, str]:
         "truncated.jpeg": "the image is damaged (image file is truncated",
         "text.jpeg": "text, not an image; export the radiograph as JPEG, PNG, TIFF or DICOM",
         "empty.jpeg": "the file is empty; copy it from its source again",
-        "bomb.png": "far more pixels than any radiograph has",
+        "bomb.png": "far more pixels than any radiograph",
         "lost.png": "there is no such file",
     }
 
@@ -113,7 +113,7 @@ def spoil(folder: Path) -> dict[str, str]:
 def test_bad_images_are_set_aside_and_the_rest_goes_on(
     chest: Path, tmp_path: Path, pneumoscope: Call
 ) -> None:
-    reasons = spoil(chest / "train" / "PNEUMONIA")
+    reasons = add_bad_images(chest / "train" / "PNEUMONIA")
     before = listing(chest)
     outcome = pneumoscope("data", "manifest", chest, "--out", tmp_path / "m.parquet")
     assert outcome.code == 0
@@ -126,11 +126,11 @@ def test_bad_images_are_set_aside_and_the_rest_goes_on(
     assert len(written.entries) == 4 * COUNT + len(reasons)
 
 
-def test_deep_grey_and_printers_colours_are_read(
+def test_16_bit_greyscale_and_cmyk_images_are_read(
     chest: Path, tmp_path: Path, pneumoscope: Call
 ) -> None:
-    deep = np.arange(120, dtype=np.uint16).reshape(10, 12) * 500
-    Image.fromarray(deep).save(chest / "train" / "NORMAL" / "deep.png")
+    grey_16_bit = np.arange(120, dtype=np.uint16).reshape(10, 12) * 500
+    Image.fromarray(grey_16_bit).save(chest / "train" / "NORMAL" / "deep.png")
     Image.radial_gradient("L").convert("CMYK").save(chest / "train" / "NORMAL" / "print.jpeg")
     outcome = pneumoscope("data", "manifest", chest, "--out", tmp_path / "m.parquet", "--strict")
     assert outcome.code == 0
@@ -138,7 +138,7 @@ def test_deep_grey_and_printers_colours_are_read(
 
 
 def test_strict_stops_at_the_first_bad_image(chest: Path, manifest_fails: Call) -> None:
-    spoil(chest / "train" / "PNEUMONIA")
+    add_bad_images(chest / "train" / "PNEUMONIA")
     message = manifest_fails(chest, "--strict")
     assert f"Error: {chest / 'train' / 'PNEUMONIA' / 'bomb.png'}: far more pixels" in message
     assert "export it again" in message
@@ -165,11 +165,11 @@ def empty(folder: Path) -> None:
         path.unlink()
 
 
-@pytest.mark.parametrize(("harm", "state"), [(remove, "missing"), (empty, "empty")])
+@pytest.mark.parametrize(("damage", "state"), [(remove, "missing"), (empty, "empty")])
 def test_a_class_folder_missing_or_empty(
-    chest: Path, manifest_fails: Call, harm: Callable[[Path], None], state: str
+    chest: Path, manifest_fails: Call, damage: Callable[[Path], None], state: str
 ) -> None:
-    harm(chest / "test" / "NORMAL")
+    damage(chest / "test" / "NORMAL")
     message = manifest_fails(chest)
     assert f"Error: {chest / 'test' / 'NORMAL'}: the class folder is {state}; " in message
 
@@ -202,7 +202,7 @@ def test_fewer_patients_than_the_split_needs(chest: Path, manifest_fails: Call) 
     assert "add patients, or declare the splits in a table" in message
 
 
-def test_no_source(tmp_path: Path, manifest_fails: Call) -> None:
+def test_a_missing_source(tmp_path: Path, manifest_fails: Call) -> None:
     absent = tmp_path / "absent"
     assert f"Error: {absent}: there is no such folder or file" in manifest_fails(absent)
     (tmp_path / "note.txt").write_text("x")
@@ -216,31 +216,33 @@ def test_an_empty_folder_as_images(chest: Path, tmp_path: Path, manifest_fails: 
     assert "there is no such file; check the path, or pass --images" in message
 
 
-def test_a_manifest_split_otherwise(manifest: Path, manifest_fails: Call) -> None:
+def test_a_manifest_of_another_split(manifest: Path, manifest_fails: Call) -> None:
     message = manifest_fails(manifest, "--split-by", "image")
     assert f"Error: {manifest}: it was split by patient; to split by image, write a" in message
 
 
-@pytest.mark.parametrize("harm", ["label", "version", "cut"])
-def test_a_spoilt_manifest(manifest: Path, manifest_fails: Call, harm: str) -> None:
+@pytest.mark.parametrize("damage", ["label", "version", "cut"])
+def test_a_damaged_manifest(manifest: Path, manifest_fails: Call, damage: str) -> None:
     table = pq.read_table(manifest)
-    if harm == "label":
+    if damage == "label":
         place = table.schema.get_field_index("label")
-        others = pq.read_table(manifest).column("label").take(list(range(len(table)))[::-1])
-        pq.write_table(table.set_column(place, table.schema.field(place), others), manifest)
-    elif harm == "version":
+        reversed_labels = table.column("label").take(list(range(len(table)))[::-1])
+        pq.write_table(
+            table.set_column(place, table.schema.field(place), reversed_labels), manifest
+        )
+    elif damage == "version":
         about = {**table.schema.metadata, b"pneumoscope.manifest": b"99"}
         pq.write_table(table.replace_schema_metadata(about), manifest)
     else:
         manifest.write_bytes(manifest.read_bytes()[:-9])
-    said = {
+    reasons = {
         "label": "changed after it was",
         "version": "format 99",
         "cut": "cannot be read as Parq",
     }
     message = manifest_fails(manifest)
     assert f"Error: {manifest}: " in message
-    assert said[harm] in message
+    assert reasons[damage] in message
 
 
 @pytest.mark.parametrize("name", ["chest.parquet", "another.parquet"])
@@ -297,7 +299,7 @@ def test_an_unknown_or_wrong_setting(
         ("model: model_9\n", "model_9"),
     ],
 )
-def test_a_recipe_that_cannot_serve(
+def test_an_invalid_recipe(
     manifest: Path, tmp_path: Path, fails: Call, yaml: str, reason: str
 ) -> None:
     recipe = tmp_path / "recipe.yaml"
@@ -308,7 +310,7 @@ def test_a_recipe_that_cannot_serve(
     assert reason in message
 
 
-def test_a_recipe_that_is_not_there(manifest: Path, tmp_path: Path, fails: Call) -> None:
+def test_a_missing_recipe(manifest: Path, tmp_path: Path, fails: Call) -> None:
     recipe = tmp_path / "absent.yaml"
     words = ("--model", "model_1", "--out", tmp_path / "runs", "--recipe", recipe)
     assert f"Error: {recipe}: cannot be read" in fails("train", manifest, *words)
@@ -322,7 +324,7 @@ def test_an_unknown_model(chest: Path, tmp_path: Path, fails: Call) -> None:
     ):
         message = fails(*words)
         assert "model_9" in message
-        assert "model_1" in message, "the models there are"
+        assert "model_1" in message, "the message lists the models"
 
 
 @pytest.mark.parametrize("command", ["train", "experiment"])

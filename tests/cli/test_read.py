@@ -1,4 +1,4 @@
-"""``pneumoscope read`` and ``pneumoscope export``, as a person calls them."""
+"""``pneumoscope read`` at the command line."""
 
 import csv
 import io
@@ -31,9 +31,9 @@ KEYS = [
 
 
 @pytest.fixture
-def ward(tmp_path: Path, radiographs: Callable) -> Path:
-    """Return a folder with five radiographs, one broken file and one that is no image."""
-    folder = tmp_path / "ward"
+def folder(tmp_path: Path, radiographs: Callable) -> Path:
+    """Return a folder with five radiographs, a broken image and a text file."""
+    folder = tmp_path / "folder"
     (folder / "night").mkdir(parents=True)
     for number, path in enumerate(radiographs(5)):
         target = folder / ("night" if number % 2 else "") / f"{number}.png"
@@ -52,8 +52,8 @@ def names(rows: list[dict]) -> list[str]:
     return [Path(row["file"]).name for row in rows]
 
 
-def test_a_table_has_a_line_for_each_file_in_order(read: Callable, ward: Path) -> None:
-    outcome = read(ward)
+def test_a_table_has_a_line_for_each_file_in_order(read: Callable, folder: Path) -> None:
+    outcome = read(folder)
     assert outcome.code == 1  # one file failed
     lines = outcome.out.splitlines()
     order = ["0.png", "2.png", "4.png", "broken.png", "1.png", "3.png"]
@@ -65,12 +65,12 @@ def test_a_table_has_a_line_for_each_file_in_order(read: Callable, ward: Path) -
     assert "Learned from phantoms." in outcome.err
 
 
-def test_all_read_is_exit_code_0(read: Callable, ward: Path) -> None:
-    assert read(ward / "0.png").code == 0
+def test_all_read_is_exit_code_0(read: Callable, folder: Path) -> None:
+    assert read(folder / "0.png").code == 0
 
 
-def test_json_is_one_object_for_each_file_with_the_stable_keys(read: Callable, ward: Path) -> None:
-    rows = json.loads(read(ward, "--format", "json", "--at", "confirm").out)
+def test_json_has_one_object_per_file_with_stable_keys(read: Callable, folder: Path) -> None:
+    rows = json.loads(read(folder, "--format", "json", "--at", "confirm").out)
     assert [list(row) for row in rows] == [KEYS] * 6
     assert list(COLUMNS) == KEYS
     for row in rows:
@@ -83,7 +83,7 @@ def test_json_is_one_object_for_each_file_with_the_stable_keys(read: Callable, w
         else:
             assert 0 <= row["probability"] <= 1
             assert row["finding"] in ("pneumonia", "uncertain", "normal")
-    assert json.loads(read(ward / "none", "--format", "json").out)[0]["status"] == "failed"
+    assert json.loads(read(folder / "none", "--format", "json").out)[0]["status"] == "failed"
 
 
 def test_an_empty_folder_is_an_empty_array(read: Callable, tmp_path: Path) -> None:
@@ -93,12 +93,12 @@ def test_an_empty_folder_is_an_empty_array(read: Callable, tmp_path: Path) -> No
 
 
 @pytest.mark.parametrize("form", ["json", "jsonl", "csv", "table"])
-def test_a_file_gets_what_the_terminal_gets(
-    read: Callable, ward: Path, tmp_path: Path, form: str
+def test_a_file_receives_the_same_rows_as_the_terminal(
+    read: Callable, folder: Path, tmp_path: Path, form: str
 ) -> None:
     out = tmp_path / "new" / f"rows.{form}"
-    assert read(ward, "--format", form, "--out", out).code == 1
-    shown = read(ward, "--format", form).out
+    assert read(folder, "--format", form, "--out", out).code == 1
+    shown = read(folder, "--format", form).out
 
     def without_times(text: str) -> list[object]:
         if form == "table":
@@ -110,21 +110,21 @@ def test_a_file_gets_what_the_terminal_gets(
         return [{**row, "milliseconds": 0} for row in rows]
 
     assert without_times(out.read_text()) == without_times(shown)
-    again = read(ward, "--format", form, "--out", out)
+    again = read(folder, "--format", form, "--out", out)
     assert again.code == 1
     assert "the file exists" in again.err
 
 
 @pytest.mark.parametrize("form", ["jsonl", "csv"])
 @pytest.mark.parametrize("cut", [0, 1, 30, 400, 900])
-def test_resume_skips_what_is_there_and_mends_a_half_line(
-    read: Callable, ward: Path, tmp_path: Path, form: str, cut: int
+def test_resume_skips_existing_rows_and_repairs_a_cut_line(
+    read: Callable, folder: Path, tmp_path: Path, form: str, cut: int
 ) -> None:
     whole, half = tmp_path / "whole", tmp_path / "half"
-    read(ward, "--format", form, "--out", whole)
+    read(folder, "--format", form, "--out", whole)
     content = whole.read_bytes()
     half.write_bytes(content[: len(content) - cut])
-    assert read(ward, "--format", form, "--out", half, "--resume").code in (0, 1)
+    assert read(folder, "--format", form, "--out", half, "--resume").code in (0, 1)
 
     def files(path: Path) -> list[str]:
         text = path.read_text()
@@ -136,24 +136,24 @@ def test_resume_skips_what_is_there_and_mends_a_half_line(
 
 
 def test_resume_after_a_header_alone_writes_no_second(
-    read: Callable, ward: Path, tmp_path: Path
+    read: Callable, folder: Path, tmp_path: Path
 ) -> None:
     out = tmp_path / "rows.csv"
     out.write_text(",".join(COLUMNS) + "\n")
-    read(ward, "--format", "csv", "--out", out, "--resume")
+    read(folder, "--format", "csv", "--out", out, "--resume")
     assert out.read_text().count("operating_point") == 1
 
 
 @pytest.mark.parametrize("form", ["jsonl", "csv"])
-def test_resume_does_not_mix_readings_of_two_kinds(
-    read: Callable, ward: Path, tmp_path: Path, form: str
+def test_resume_does_not_mix_operating_points(
+    read: Callable, folder: Path, tmp_path: Path, form: str
 ) -> None:
     out = tmp_path / "rows"
-    read(ward, "--format", form, "--out", out)
+    read(folder, "--format", form, "--out", out)
     before = out.read_bytes()
-    outcome = read(ward, "--format", form, "--out", out, "--resume", "--at", "confirm")
+    outcome = read(folder, "--format", form, "--out", out, "--resume", "--at", "confirm")
     assert outcome.code == 1
-    assert "readings of operating_point screening, those to come are of confirm" in outcome.err
+    assert "the operating_point screening, new ones would have confirm" in outcome.err
     assert out.read_bytes() == before
 
 
@@ -161,15 +161,15 @@ ODD_NAMES = [b"caf\xe9.png", "line\u2028break.png".encode(), b"new\nline.png", b
 
 
 @pytest.mark.parametrize("form", ["table", "json", "jsonl", "csv"])
-def test_any_name_of_a_file_is_written_and_read_again(
+def test_any_file_name_is_written_and_read_again(
     read: Callable, radiographs: Callable, tmp_path: Path, form: str
 ) -> None:
-    ward, out = tmp_path / "ward", tmp_path / "rows"
-    ward.mkdir()
-    files = [Path(os.fsdecode(os.fsencode(ward) + b"/" + name)) for name in ODD_NAMES]
+    folder, out = tmp_path / "folder", tmp_path / "rows"
+    folder.mkdir()
+    files = [Path(os.fsdecode(os.fsencode(folder) + b"/" + name)) for name in ODD_NAMES]
     for file in files:
         os.link(radiographs(1)[0], file)
-    read(ward, "--format", form, "--out", out)
+    read(folder, "--format", form, "--out", out)
     text = out.read_bytes().decode(errors="surrogateescape")
     if form == "table":
         assert len(text.splitlines()) == len(files)
@@ -180,7 +180,7 @@ def test_any_name_of_a_file_is_written_and_read_again(
         rows = json.loads(text if form == "json" else f"[{','.join(text.splitlines())}]")
     assert {row["file"] for row in rows} == {str(file) for file in files}
     if form != "json":
-        again = read(ward, "--format", form, "--out", out, "--resume")
+        again = read(folder, "--format", form, "--out", out, "--resume")
         assert "no files to read; 4 were read before" in again.err
 
 
@@ -195,21 +195,19 @@ def test_a_name_in_another_encoding_reaches_a_terminal_of_utf_8(
     assert b"caf\xe9.png" in outcome.stdout
 
 
-def test_resume_of_what_is_no_table_leaves_it_alone(
-    read: Callable, ward: Path, tmp_path: Path
-) -> None:
-    mine = tmp_path / "mine.jsonl"
-    mine.write_text("dear diary\n")
-    outcome = read(ward, "--format", "jsonl", "--out", mine, "--resume")
+def test_resume_leaves_other_files_alone(read: Callable, folder: Path, tmp_path: Path) -> None:
+    path = tmp_path / "notes.jsonl"
+    path.write_text("not a row\n")
+    outcome = read(folder, "--format", "jsonl", "--out", path, "--resume")
     assert outcome.code == 1
-    assert "no table of readings" in outcome.err
-    assert mine.read_text() == "dear diary\n"
+    assert "not a table of readings" in outcome.err
+    assert path.read_text() == "not a row\n"
 
 
 def test_rows_are_on_the_disk_before_the_last_file_is_read(
     exported: Path, radiographs: Callable, tmp_path: Path
 ) -> None:
-    """A kill in the middle loses no row that was written, and --resume ends with all."""
+    """A killed process loses no row that was written, and --resume adds the rest."""
     for number in range(3000):
         os.link(radiographs(1)[0], tmp_path / f"{number:04}.png")
     out = tmp_path / "rows.jsonl"
@@ -227,13 +225,13 @@ def test_rows_are_on_the_disk_before_the_last_file_is_read(
     assert names(rows) == [f"{number:04}.png" for number in range(3000)]
 
 
-def test_heat_maps_are_pictures_of_the_radiograph_s_size(
-    read: Callable, ward: Path, tmp_path: Path
+def test_heat_maps_have_the_size_of_the_radiograph(
+    read: Callable, folder: Path, tmp_path: Path
 ) -> None:
-    (ward / "night" / "0.png").write_bytes((ward / "0.png").read_bytes())
-    rows = json.loads(read(ward, "--format", "json", "--heatmaps", tmp_path / "maps").out)
-    pictures = [row["heatmap"] for row in rows if row["status"] != "failed"]
-    assert len(set(pictures)) == 6  # two files of one name have two pictures
+    (folder / "night" / "0.png").write_bytes((folder / "0.png").read_bytes())
+    rows = json.loads(read(folder, "--format", "json", "--heatmaps", tmp_path / "maps").out)
+    heatmaps = [row["heatmap"] for row in rows if row["status"] != "failed"]
+    assert len(set(heatmaps)) == 6  # files of the same name have different heat maps
     for row in rows:
         if row["heatmap"]:
             assert Image.open(row["heatmap"]).size == Image.open(row["file"]).size
@@ -246,15 +244,15 @@ def test_heat_maps_are_pictures_of_the_radiograph_s_size(
         (("--resume",), "--resume needs --out"),
     ],
 )
-def test_a_wrong_call_says_what_to_do(
-    read: Callable, ward: Path, words: tuple[str, ...], message: str
+def test_a_usage_error_says_what_to_do(
+    read: Callable, folder: Path, words: tuple[str, ...], message: str
 ) -> None:
-    outcome = read(ward, *words)
+    outcome = read(folder, *words)
     assert outcome.code == 1
     assert message in outcome.err
 
 
-def test_a_folder_that_is_no_bundle_is_refused(pneumoscope: Callable, ward: Path) -> None:
-    outcome = pneumoscope("read", ward, "--bundle", ward)
+def test_a_folder_without_a_bundle_is_refused(pneumoscope: Callable, folder: Path) -> None:
+    outcome = pneumoscope("read", folder, "--bundle", folder)
     assert outcome.code == 1
-    assert "no whole bundle" in outcome.err
+    assert "is not a complete bundle" in outcome.err

@@ -1,4 +1,4 @@
-"""The main job from end to end, small: what it writes, what it chooses by, and that it resumes."""
+"""Small experiments from end to end: their files, the choice of a model, and resuming."""
 
 import csv
 import json
@@ -38,7 +38,7 @@ def experiment(small_dataset: Path, tmp_path_factory: pytest.TempPathFactory) ->
     return out
 
 
-def test_json_keeps_its_interface(experiment: Path) -> None:
+def test_json_keeps_its_names(experiment: Path) -> None:
     content = json.loads((experiment / "results.json").read_text())
     assert content["schema"] == 1
     assert content["data"]["counts"] == {
@@ -58,8 +58,8 @@ def test_json_keeps_its_interface(experiment: Path) -> None:
     assert "recall of at least 0.9" in content["rule"]
 
 
-def test_figures_follow_from_the_tables_of_predictions(experiment: Path) -> None:
-    """Recount the confusion matrix of every model from its CSV, by hand."""
+def test_metrics_follow_from_the_tables_of_predictions(experiment: Path) -> None:
+    """Count the confusion matrix of every model from its CSV."""
     content = json.loads((experiment / "results.json").read_text())
     for model in content["models"]:
         path = experiment / "runs" / model["name"] / "predictions" / "test.csv"
@@ -79,7 +79,7 @@ def test_figures_follow_from_the_tables_of_predictions(experiment: Path) -> None
         assert model["false_negatives"] == false_negative_count
 
 
-def test_the_choice_does_not_look_at_the_test_split(experiment: Path) -> None:
+def test_the_choice_is_independent_of_the_test_split(experiment: Path) -> None:
     runs = [Run.open(experiment / "runs" / model) for model in MODELS]
     manifest = runs[0].manifest()
     before = summarise_runs(manifest, runs, 0.9)
@@ -99,7 +99,7 @@ def test_the_choice_does_not_look_at_the_test_split(experiment: Path) -> None:
         assert changed.test != kept.test
 
 
-def test_report_says_what_a_reader_must_know(experiment: Path) -> None:
+def test_the_report_has_its_remarks(experiment: Path) -> None:
     report = (experiment / "report.html").read_text()
     assert "random weights" in report
     assert "L2 factor 0.01 is a choice" in report
@@ -124,7 +124,7 @@ def test_a_used_folder_is_refused_and_resume_reads_no_test_split_twice(
         assert len(readings) == 2  # the heading and one reading
 
 
-def test_what_is_finished_is_resumed_whatever_memory_is_left(
+def test_finished_runs_are_resumed_whatever_memory_is_left(
     experiment: Path, small_dataset: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(memory_estimate, "free_memory", lambda: 0)
@@ -150,7 +150,9 @@ def test_missing_weights_stop_before_any_training(small_dataset: Path, tmp_path:
     assert not (tmp_path / "out").exists()
 
 
-def test_the_command_line_does_it_all_on_phantoms(pneumoscope: Callable, tmp_path: Path) -> None:
+def test_an_experiment_at_the_command_line(
+    pneumoscope: Callable, tmp_path: Path
+) -> None:
     phantoms = tmp_path / "phantoms"
     assert pneumoscope("data", "phantoms", "--out", phantoms, "--count", 40, "--size", 64).code == 0
     outcome = pneumoscope(
@@ -164,7 +166,7 @@ def test_the_command_line_does_it_all_on_phantoms(pneumoscope: Callable, tmp_pat
     assert "synthetic" in (tmp_path / "out" / "report.html").read_text().lower()
 
 
-# Each is killed in a process of its own, forked from one that has imported everything.
+# Each experiment is killed in a process of its own, forked from one that has imported everything.
 KILLED = """
 import json, os, sys
 import pneumoscope.workflows.experiment
@@ -182,10 +184,10 @@ def run(writes, cache, words):
     os.fsync = kill
     main(words)
 
-for given in json.load(sys.stdin):
+for arguments in json.load(sys.stdin):
     child = os.fork()
     if not child:
-        run(*given)
+        run(*arguments)
     print(os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]), flush=True)
 """
 WRITES = (0, 3, 7, 10, 14, 20, 26, 40, 60)
@@ -199,7 +201,7 @@ def words(small_dataset: Path) -> list[str]:
 
 @pytest.fixture(scope="module")
 def killed(words: list[str], tmp_path_factory: pytest.TempPathFactory) -> dict[int, Path]:
-    """Return where experiments began, with a cache beside, that were killed at so many writes."""
+    """Return the folders of experiments that were killed after a number of writes."""
     out = {writes: tmp_path_factory.mktemp("killed") / "out" for writes in WRITES}
     runs = [
         (writes, str(at.parent / "cache"), [*words, "--out", str(at)]) for writes, at in out.items()
@@ -227,7 +229,7 @@ def uninterrupted(words: list[str], tmp_path_factory: pytest.TempPathFactory) ->
 
 
 @pytest.mark.parametrize("writes", WRITES)
-def test_killed_at_any_moment_it_resumes_to_the_same_end(
+def test_an_experiment_killed_at_any_moment_resumes_to_the_same_end(
     words: list[str],
     uninterrupted: dict[str, bytes],
     killed: dict[int, Path],
@@ -239,7 +241,7 @@ def test_killed_at_any_moment_it_resumes_to_the_same_end(
     outcome = pneumoscope(*words, "--out", killed[writes], "--resume")
     assert outcome.code == 0, outcome.err
     resumed = contents(killed[writes])
-    assert set(resumed) == set(uninterrupted)  # nothing is missing, no half-written file is left
+    assert set(resumed) == set(uninterrupted)  # no file is missing or left half written
     same = [name for name in resumed if name.endswith((".safetensors", ".png"))]
     same += [name for name in resumed if "predictions" in name or "metrics" in name]
     assert len(same) == 2 * (1 + 7 + 2 + 2)
