@@ -11,7 +11,7 @@ from benchmarks.report import Cell, Table, option_parser, publish
 from pneumoscope.dataset import Split
 from pneumoscope.export.onnx_graph import COMPARED, export_graph, require_agreement
 from pneumoscope.models.deployed import Deployed
-from pneumoscope.reader.reader import look_at, open_graph
+from pneumoscope.reader.reader import open_graph, run_graph
 from pneumoscope.support.cache import ArrayCache
 from pneumoscope.support.terminal import track
 from pneumoscope.training import ExampleStore, Run
@@ -32,7 +32,7 @@ def compare(run: Run, cache: ArrayCache) -> dict[str, Cell]:
     pixels = examples.inputs[examples.rows[:COMPARED]].astype(np.uint8, copy=False)
     network = Deployed(finished_network(run).cpu())
     graph = export_graph(network, run.recipe.image_size)
-    look = look_at(open_graph(graph, torch.get_num_threads()), pixels)
+    look = run_graph(open_graph(graph, torch.get_num_threads()), pixels)
     with torch.inference_mode():
         parts = np.split(pixels, range(PART, len(pixels), PART))
         heatmaps = torch.cat([network(torch.from_numpy(part))[1] for part in parts]).numpy()

@@ -53,13 +53,15 @@ def pictured(plan: dict[str, Any]) -> tuple[Callable[[bytes], object], Callable[
     from pneumoscope.radiograph import decode_radiograph
     from pneumoscope.reader import load
     from pneumoscope.reader.batch import read_files
-    from pneumoscope.reader.overlay import overlay
+    from pneumoscope.reader.overlay import draw_overlay
 
     reader = load(plan["bundle"], plan["threads"])
 
     def read(content: bytes) -> object:
         reading = reader.read(content)
-        return reading.heatmap is not None and overlay(decode_radiograph(content, "image"), reading)
+        if reading.heatmap is None:
+            return None
+        return draw_overlay(decode_radiograph(content, "image"), reading)
 
     def read_folder() -> int:
         with TemporaryDirectory() as folder:

@@ -14,7 +14,7 @@ from pneumoscope.export.onnx_graph import export_graph
 from pneumoscope.models import MODELS, build_network
 from pneumoscope.models.deployed import Deployed
 from pneumoscope.reader import Reader, load
-from pneumoscope.reader.reader import look_at, open_graph
+from pneumoscope.reader.reader import open_graph, run_graph
 from pneumoscope.support.cache import ArrayCache
 from pneumoscope.support.errors import RunError
 from pneumoscope.training import ExampleStore, Run
@@ -42,7 +42,7 @@ def test_every_convolution_multiplies_integers(name: str, pixels: np.ndarray) ->
         assert images.op_type == kernel.op_type == "DequantizeLinear"
         assert types[kernel.input[0]] == onnx.TensorProto.INT8
     assert len(small) < len(graph)
-    before, after = (look_at(open_graph(one, 1), pixels[:20]) for one in (graph, small))
+    before, after = (run_graph(open_graph(one, 1), pixels[:20]) for one in (graph, small))
     assert np.corrcoef(before.logits, after.logits)[0, 1] > 0.95
     assert before.heatmaps.shape == after.heatmaps.shape
 
@@ -77,7 +77,7 @@ def test_a_bundle_in_integers_reads_as_the_other(
         for each in (reader, small)
     )
     aucs = [
-        measure(type(table)(table.files, table.labels, probabilities, table.patients)).auc
+        measure(type(table)(table.files, table.labels, probabilities, table.patients)).value("auc")
         for probabilities in (theirs, ours)
     ]
     assert aucs[1] == pytest.approx(aucs[0], abs=0.05)

@@ -27,7 +27,7 @@ def test_sharpness_is_the_variance_of_the_laplacian() -> None:
     assert describe_input(pixels, 1, 1).sharpness == pytest.approx(expected, rel=1e-4)
 
 
-def test_each_statistic_answers_to_what_it_is_named_after() -> None:
+def test_each_statistic_measures_its_name() -> None:
     plain = describe_input(square(STRUCTURE), 100, 100)
     bright = describe_input(square(STRUCTURE + 0.1), 100, 100)
     flat = describe_input(square(0.5 + 0.5 * (STRUCTURE - 0.5)), 100, 100)
@@ -39,7 +39,7 @@ def test_each_statistic_answers_to_what_it_is_named_after() -> None:
     assert describe_input(square(STRUCTURE), 300, 200).aspect == 1.5
 
 
-def test_readings_say_what_their_image_is_like_also_if_it_was_rejected() -> None:
+def test_readings_have_statistics_also_if_rejected() -> None:
     reader = load(threads=1)
     rejected = reader.read(np.full((120, 240), 128, np.uint8))
     assert rejected.status is Status.REJECTED

@@ -1,4 +1,4 @@
-"""The quality gate, fitted on phantoms and, where they are there, on real radiographs."""
+"""The quality gate, fitted on phantoms and, if available, on real radiographs."""
 
 from pathlib import Path
 
@@ -35,12 +35,12 @@ def gate(phantoms: dict[Split, NDArray[np.uint8]]) -> QualityGate:
 
 
 def codes(gate: QualityGate, pixels: Floats, colourfulness: float = 0.0) -> list[str]:
-    return [one.code for one in gate.assess(np.ascontiguousarray(pixels), colourfulness)]
+    return [finding.code for finding in gate.assess(np.ascontiguousarray(pixels), colourfulness)]
 
 
 def rejected(gate: QualityGate, pixels: Floats) -> bool:
     findings = gate.assess(np.ascontiguousarray(pixels))
-    return any(one.severity is Severity.REJECT for one in findings)
+    return any(finding.severity is Severity.REJECT for finding in findings)
 
 
 @pytest.mark.parametrize(
@@ -52,29 +52,29 @@ def rejected(gate: QualityGate, pixels: Floats) -> bool:
         ("turned_right", lambda x: np.rot90(x, -1)),
     ],
 )
-def test_what_was_done_to_a_radiograph_is_named(
+def test_turned_and_inverted_radiographs_are_rejected_as_such(
     gate: QualityGate, phantoms: dict[Split, NDArray[np.uint8]], code: str, change
 ) -> None:
     images = phantoms[Split.TEST][:20] / np.float32(255)
-    named = [codes(gate, change(one))[:1] == [code] for one in images]
+    named = [codes(gate, change(image))[:1] == [code] for image in images]
     assert np.mean(named) > 0.9
-    assert np.mean([code in codes(gate, one) for one in images]) == 0
+    assert np.mean([code in codes(gate, image) for image in images]) == 0
 
 
 def test_radiographs_of_the_same_source_pass(
     gate: QualityGate, phantoms: dict[Split, NDArray[np.uint8]]
 ) -> None:
-    wrong = [rejected(gate, one / np.float32(255)) for one in phantoms[Split.TEST]]
-    assert np.mean(wrong) <= 0.05
+    rejections = [rejected(gate, image / np.float32(255)) for image in phantoms[Split.TEST]]
+    assert np.mean(rejections) <= 0.05
 
 
 @pytest.mark.parametrize("size", [(97, 120), (700, 500), (1800, 2000)])
-def test_the_verdict_does_not_hang_on_the_size(
+def test_findings_do_not_depend_on_the_size(
     gate: QualityGate, phantoms: dict[Split, NDArray[np.uint8]], size: tuple[int, int]
 ) -> None:
     image = Image.fromarray(phantoms[Split.TEST][0] / np.float32(255))
-    other = np.asarray(image.resize(size[::-1], Image.Resampling.BILINEAR))
-    assert codes(gate, other) == codes(gate, np.asarray(image))
+    resized = np.asarray(image.resize(size[::-1], Image.Resampling.BILINEAR))
+    assert codes(gate, resized) == codes(gate, np.asarray(image))
 
 
 def noise(rng: np.random.Generator) -> Floats:
@@ -92,7 +92,7 @@ def ramp(rng: np.random.Generator) -> Floats:
 
 
 @pytest.mark.parametrize("draw", [noise, page, ramp])
-def test_what_is_no_radiograph_is_rejected(gate: QualityGate, draw) -> None:
+def test_other_images_are_rejected(gate: QualityGate, draw) -> None:
     assert rejected(gate, draw(np.random.default_rng(0)))
 
 
@@ -105,7 +105,7 @@ def test_what_is_no_radiograph_is_rejected(gate: QualityGate, draw) -> None:
         (None, 0.02, "coloured"),
     ],
 )
-def test_plain_faults_are_named(
+def test_simple_faults_have_their_code(
     gate: QualityGate,
     phantoms: dict[Split, NDArray[np.uint8]],
     pixels: Floats | None,
@@ -143,38 +143,42 @@ def test_a_gate_is_the_same_after_writing_and_reading(
 
 
 def test_distance_and_density_are_those_of_the_normal_distribution(gate: QualityGate) -> None:
-    one = gate.upright
-    size = one.mean.size
-    axes = one.axes.astype(np.float64)
-    covariance = one.noise * np.eye(size) + axes.T @ np.diag(one.variances - one.noise) @ axes
+    model = gate.upright
+    size = model.mean.size
+    axes = model.axes.astype(np.float64)
+    covariance = model.noise * np.eye(size) + axes.T @ np.diag(model.variances - model.noise) @ axes
     draw = np.random.default_rng(1).normal(size=size).astype(np.float32)
-    centred = (draw - one.mean).astype(np.float64)
+    centred = (draw - model.mean).astype(np.float64)
     square = centred @ np.linalg.solve(covariance, centred)
-    assert one.distance(draw) == pytest.approx(np.sqrt(square / size), rel=1e-3)
-    density = multivariate_normal(one.mean, covariance).logpdf(draw) + size / 2 * np.log(2 * np.pi)
-    assert one.log_density(draw) == pytest.approx(density / size, rel=1e-3)
+    assert model.distance(draw) == pytest.approx(np.sqrt(square / size), rel=1e-3)
+    normal = multivariate_normal(model.mean, covariance)
+    density = normal.logpdf(draw) + size / 2 * np.log(2 * np.pi)
+    assert model.log_density(draw) == pytest.approx(density / size, rel=1e-3)
 
 
 def test_fewer_axes_explain_less_and_leave_more_noise(gate: QualityGate) -> None:
-    coarser = gate.upright.coarser(5)
-    assert len(coarser.axes) == len(coarser.variances) == 5
-    assert coarser.noise > gate.upright.noise
-    total = [
-        one.variances.sum() + one.noise * (1024 - len(one.axes)) for one in (gate.upright, coarser)
-    ]
-    assert total[0] == pytest.approx(total[1])
+    truncated = gate.upright.truncated(5)
+    assert len(truncated.axes) == len(truncated.variances) == 5
+    assert truncated.noise > gate.upright.noise
+    before, after = (
+        model.variances.sum() + model.noise * (1024 - len(model.axes))
+        for model in (gate.upright, truncated)
+    )
+    assert before == pytest.approx(after)
 
 
 def test_real_radiographs_pass_and_changed_ones_do_not(children: Manifest, tmp_path: Path) -> None:
     """Validation images alone: the test split is for the benchmark's report."""
     pixels = pixels_of(children, tmp_path, 96)
     gate = fit_gate(pixels[Split.TRAIN], pixels[Split.VALIDATION][::2])
-    others = pixels[Split.VALIDATION][1::2] / np.float32(255)
-    assert np.mean([rejected(gate, one) for one in others]) <= 0.01
+    images = pixels[Split.VALIDATION][1::2] / np.float32(255)
+    assert np.mean([rejected(gate, image) for image in images]) <= 0.01
     for change in (lambda x: 1 - x, lambda x: np.rot90(x, 2), np.rot90):
-        assert np.mean([rejected(gate, change(one)) for one in others]) >= 0.95
-    corners = np.random.default_rng(2).integers(0, 49, (len(others), 2))
-    halves = [one[y : y + 48, x : x + 48] for one, (y, x) in zip(others, corners, strict=True)]
-    twice = [one.repeat(2, 0).repeat(2, 1) for one in halves]
-    assert np.mean([bool(codes(gate, one)) for one in twice]) >= 0.85
-    assert np.mean([bool(codes(gate, one)) for one in others]) <= 0.04
+        assert np.mean([rejected(gate, change(image)) for image in images]) >= 0.95
+    corners = np.random.default_rng(2).integers(0, 49, (len(images), 2))
+    crops = [
+        image[y : y + 48, x : x + 48].repeat(2, 0).repeat(2, 1)
+        for image, (y, x) in zip(images, corners, strict=True)
+    ]
+    assert np.mean([bool(codes(gate, crop)) for crop in crops]) >= 0.85
+    assert np.mean([bool(codes(gate, image)) for image in images]) <= 0.04

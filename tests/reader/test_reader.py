@@ -1,4 +1,4 @@
-"""Readings, against the network itself and whatever may be given to a reader."""
+"""Readings compared with the network itself, and of every kind of source."""
 
 import threading
 from collections.abc import Callable
@@ -18,20 +18,22 @@ from pneumoscope.training.evaluate import finished_network, read_predictions
 
 
 def same(first: Reading, second: Reading) -> bool:
-    """Tell whether two readings differ in time alone."""
+    """Return whether two readings are equal except for their times."""
     assert first.heatmap is not None
     assert second.heatmap is not None
     np.testing.assert_allclose(first.heatmap, second.heatmap, atol=1e-5)
-    # By their codes: a distance written with two decimals may be rounded to either side.
-    codes, others = ([finding.code for finding in one.quality] for one in (first, second))
-    return (first.status, codes, first.findings) == (
+    # Codes only: the distance in a message may be rounded to either side.
+    first_codes, second_codes = (
+        [finding.code for finding in reading.quality] for reading in (first, second)
+    )
+    return (first.status, first_codes, first.findings) == (
         second.status,
-        others,
+        second_codes,
         second.findings,
     ) and first.probability == pytest.approx(second.probability, abs=1e-6)
 
 
-def test_the_probability_is_the_network_s_calibrated(
+def test_the_probability_is_the_calibrated_output_of_the_network(
     reader: Reader, compact_run: Run, radiographs: Callable
 ) -> None:
     network = Deployed(finished_network(compact_run).cpu())
@@ -53,9 +55,9 @@ def test_readings_order_images_as_the_run_s_own_predictions(
     predictions = read_predictions(compact_run, "test")
     readings = reader.read_many(phantom_dataset / file for file in predictions.files)
     temperature = reader.bundle.record.calibration.temperature
-    for reading, theirs in zip(readings, predictions.probabilities, strict=True):
+    for reading, probability in zip(readings, predictions.probabilities, strict=True):
         odds = reading.probability / (1 - reading.probability)
-        assert 1 / (1 + odds**-temperature) == pytest.approx(theirs, abs=1e-4)
+        assert 1 / (1 + odds**-temperature) == pytest.approx(probability, abs=1e-4)
 
 
 def test_every_kind_of_source_gives_the_same_reading(reader: Reader, radiographs: Callable) -> None:
@@ -100,10 +102,10 @@ def test_sources_are_taken_as_they_are_needed(reader: Reader, radiographs: Calla
     assert taken < 200
 
 
-def test_what_is_rejected_has_no_probability(reader: Reader) -> None:
+def test_a_rejected_image_has_no_probability(reader: Reader) -> None:
     reading = reader.read(np.full((200, 200), 90, np.uint8))
     assert reading.status is Status.REJECTED
-    assert "nothing to see" in reading.reasons[0]
+    assert "a blank image" in reading.reasons[0]
     assert reading.probability is None
     assert reading.heatmap is None
 
@@ -111,7 +113,7 @@ def test_what_is_rejected_has_no_probability(reader: Reader) -> None:
 @pytest.mark.parametrize(
     ("tags", "words"), [({"view": "LL"}, "lateral"), ({"body_part": "HAND"}, "HAND")]
 )
-def test_what_tags_rule_out_is_rejected(
+def test_attributes_of_other_views_and_body_parts_are_rejected(
     reader: Reader, radiographs: Callable, tags: dict, words: str
 ) -> None:
     pixels = read_radiograph(radiographs(1)[0]).pixels
@@ -147,16 +149,16 @@ def test_findings_follow_threshold_and_band(reader: Reader, radiographs: Callabl
                 assert finding is (Finding.PNEUMONIA if called else Finding.NORMAL)
 
 
-def test_a_reader_serves_several_threads(reader: Reader, radiographs: Callable) -> None:
+def test_several_threads_share_a_reader(reader: Reader, radiographs: Callable) -> None:
     paths = radiographs(6)
     expected = [reader.read(path) for path in paths]
-    wrong = []
+    differing = []
 
     def read() -> None:
-        wrong.extend(
+        differing.extend(
             path
-            for path, one in zip(paths, expected, strict=True)
-            if not same(reader.read(path), one)
+            for path, reading in zip(paths, expected, strict=True)
+            if not same(reader.read(path), reading)
         )
 
     threads = [threading.Thread(target=read) for _ in range(4)]
@@ -164,7 +166,7 @@ def test_a_reader_serves_several_threads(reader: Reader, radiographs: Callable) 
         thread.start()
     for thread in threads:
         thread.join()
-    assert not wrong
+    assert not differing
 
 
 def test_reading_needs_no_torch(exported: Path, radiographs: Callable) -> None:

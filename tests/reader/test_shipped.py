@@ -1,4 +1,4 @@
-"""The bundle that comes with the package."""
+"""The bundles that come with the package."""
 
 import shutil
 from collections.abc import Callable
@@ -11,7 +11,7 @@ from pneumoscope import load
 from pneumoscope.reader import BUNDLES, Bundle, Status
 
 
-def test_it_reads_without_being_named_and_says_what_to_know_before_all_else(
+def test_the_default_bundle_is_used_and_its_notice_is_printed(
     pneumoscope: Callable, radiographs: Callable
 ) -> None:
     outcome = pneumoscope("read", radiographs(1)[0])
@@ -21,33 +21,33 @@ def test_it_reads_without_being_named_and_says_what_to_know_before_all_else(
 
 
 @pytest.mark.parametrize("name", ["default", "adults"])
-def test_each_is_whole_and_small_enough_to_ship(name: str) -> None:
+def test_each_bundle_is_complete_and_small(name: str) -> None:
     bundle = load(name).bundle
     assert bundle.folder == BUNDLES / name
     assert sum(path.stat().st_size for path in bundle.folder.iterdir()) < 15_000_000
     assert "CC BY 4.0" in bundle.record.training_data.population
 
 
-def test_a_folder_of_the_same_name_is_meant_where_it_is_written_as_a_path(
+def test_a_folder_of_the_same_name_is_opened_by_its_path(
     exported: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     shutil.copytree(exported, tmp_path / "adults")
     monkeypatch.chdir(tmp_path)
-    mine = Bundle.open(exported).identity
-    assert load("./adults").bundle.identity == mine
-    assert load(Path("adults")).bundle.identity == mine
-    assert load("adults").bundle.identity != mine
+    own = Bundle.open(exported).identity
+    assert load("./adults").bundle.identity == own
+    assert load(Path("adults")).bundle.identity == own
+    assert load("adults").bundle.identity != own
 
 
 def test_a_real_radiograph_is_read(shared_data: Path) -> None:
-    """Images of train: the test split is for reporting."""
+    """Training images, since the test split is for reporting only."""
     reader = load()
     paths = sorted((shared_data / "chest_xray" / "train").rglob("*.jpeg"))[::200]
     readings = list(reader.read_many(paths))
     assert np.mean([reading.status in (Status.READ, Status.FLAGGED) for reading in readings]) > 0.95
-    right = [
+    correct = [
         (reading.probability > 0.5) == (path.parent.name == "PNEUMONIA")
         for path, reading in zip(paths, readings, strict=True)
         if reading.probability is not None
     ]
-    assert np.mean(right) > 0.9
+    assert np.mean(correct) > 0.9

@@ -7,13 +7,13 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from pneumoscope.cli.options import BundleOption, OperatingPointOption
+from pneumoscope.cli import options
 from pneumoscope.cli.row_writer import Format, RowWriter, open_row_writer
 from pneumoscope.support.errors import PneumoscopeError
 from pneumoscope.support.terminal import messages, progress_bar, results
 
 if TYPE_CHECKING:
-    from pneumoscope.reader.table import Row
+    from pneumoscope.reader.table import ReadingRow
 
 
 def read(
@@ -25,12 +25,11 @@ def read(
             "recursively.",
         ),
     ],
-    at: OperatingPointOption = "screening",
+    at: options.OperatingPointOption = "screening",
     form: Annotated[Format, typer.Option("--format", help="Format of the rows.")] = Format.table,
     out: Annotated[
         Path | None,
         typer.Option(
-            "--out",
             metavar="FILE",
             help="File to write the rows to; must not exist unless --resume is given.",
             show_default="standard output",
@@ -38,13 +37,9 @@ def read(
     ] = None,
     heatmaps: Annotated[
         Path | None,
-        typer.Option(
-            "--heatmaps",
-            metavar="DIR",
-            help="Folder to write a heat map (PNG) of each radiograph to.",
-        ),
+        typer.Option(metavar="DIR", help="Folder to write a heat map (PNG) of each radiograph to."),
     ] = None,
-    bundle: BundleOption = "default",
+    bundle: options.BundleOption = "default",
     resume: Annotated[
         bool,
         typer.Option(
@@ -85,7 +80,7 @@ def read(
         def remaining_files() -> Iterator[Path]:
             return (file for file in list_files(paths) if str(file) not in writer.files_before)
 
-        rows: Iterator[Row] = read_files(reader, remaining_files(), at, heatmaps)
+        rows: Iterator[ReadingRow] = read_files(reader, remaining_files(), at, heatmaps)
         if not writer.is_at_terminal:
             bar = stack.enter_context(progress_bar())
             total = sum(1 for _ in remaining_files())

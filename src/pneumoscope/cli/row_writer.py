@@ -16,7 +16,7 @@ from pneumoscope.support.files import atomic_write
 from pneumoscope.support.terminal import results
 
 if TYPE_CHECKING:
-    from pneumoscope.reader.table import Row
+    from pneumoscope.reader.table import ReadingRow
 
 
 class Format(StrEnum):
@@ -72,14 +72,14 @@ class RowWriter:
 
     def begin(self) -> None:
         """Write the heading, if the format has one."""
-        from pneumoscope.reader.table import COLUMNS, csv_line
+        from pneumoscope.reader.table import COLUMNS, format_csv_line
 
         if self.form is Format.csv:
-            self._write_line(csv_line(list(COLUMNS)))
+            self._write_line(format_csv_line(list(COLUMNS)))
         elif self.form is Format.json:
             self.stream.write("[")
 
-    def write(self, row: "Row") -> None:
+    def write(self, row: "ReadingRow") -> None:
         """Write one row, at once."""
         match self.form:
             case Format.table:
@@ -165,7 +165,7 @@ def open_row_writer(
 def _files_before(
     form: Format, path: Path | None, resume: bool, common: Mapping[str, str]
 ) -> frozenset[str]:
-    from pneumoscope.reader.table import files_in
+    from pneumoscope.reader.table import resume_table
 
     if resume and (path is None or form not in _RESUMABLE_FORMATS):
         raise StorageError("--resume needs --out FILE and --format jsonl or csv; pass both")
@@ -176,15 +176,15 @@ def _files_before(
             f"{path}: the file exists; choose another --out, or pass --resume to continue it "
             "(--format jsonl or csv)"
         )
-    return frozenset(files_in(path, str(form), common))
+    return frozenset(resume_table(path, str(form), common))
 
 
-def _table_line(row: "Row") -> Text:
-    from pneumoscope.reader.reading import percent
+def _table_line(row: "ReadingRow") -> Text:
+    from pneumoscope.reader.reading import format_probability
 
     label, style = _LABELS[row.finding or row.status]
     line = Text(f"{label:<21}", style=style)
-    probability = "-" if row.probability is None else percent(row.probability)
+    probability = "-" if row.probability is None else format_probability(row.probability)
     line.append(f"{probability:>7}", "bold")
     line.append(f"  {_printable(row.file)}", "default")
     if row.status == "flagged":

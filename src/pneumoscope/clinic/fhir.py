@@ -38,7 +38,7 @@ from fhir.resources.R4B.quantity import Quantity
 from fhir.resources.R4B.reference import Reference
 
 from pneumoscope.clinic.storage.tables import Image, StoredReading, Study
-from pneumoscope.reader.reading import Finding, Status, percent
+from pneumoscope.reader.reading import Finding, Status, format_probability
 from pneumoscope.support.errors import ClinicError
 
 MEDIA_TYPE = "application/fhir+json"
@@ -236,7 +236,7 @@ def _reading_text(reading: StoredReading | None, point: str) -> str:
     if finding is None or probability is None:
         return f"not read: {reasons}"
     *_, phrase = _INTERPRETATIONS[finding]
-    text = f"{phrase} at the operating point {point}, probability {percent(probability)}"
+    text = f"{phrase} at the operating point {point}, probability {format_probability(probability)}"
     return f"{text}; reasons for doubt: {reasons}" if reasons else text
 
 

@@ -16,7 +16,7 @@ from onnxruntime.quantization import (
 )
 from onnxruntime.quantization.shape_inference import quant_pre_process
 
-from pneumoscope.reader.reader import BATCH, look_at, open_graph
+from pneumoscope.reader.reader import BATCH_SIZE, open_graph, run_graph
 from pneumoscope.support.errors import RunError
 
 RANGED_ON = 256
@@ -76,16 +76,16 @@ def compare_speed(graph: bytes, quantised: bytes, pixels: NDArray[np.uint8]) -> 
     pixels
         Prepared images, shape (n, size, size).
     """
-    batch = pixels[:BATCH]
+    batch = pixels[:BATCH_SIZE]
     sessions = [open_graph(one, 1) for one in (graph, quantised)]
     for session in sessions:
-        look_at(session, batch)
+        run_graph(session, batch)
     ratios = []
     for _ in range(_ROUNDS):
         seconds = []
         for session in sessions:
             started = time.perf_counter()
-            look_at(session, batch)
+            run_graph(session, batch)
             seconds.append(time.perf_counter() - started)
         ratios.append(seconds[0] / seconds[1])
     return median(ratios)
@@ -131,7 +131,7 @@ class _Batches(CalibrationDataReader):  # type: ignore[misc]
 
     def __init__(self, pixels: NDArray[np.uint8]) -> None:
         self._parts: Iterator[NDArray[np.uint8]] = iter(
-            np.split(pixels, range(BATCH, len(pixels), BATCH))
+            np.split(pixels, range(BATCH_SIZE, len(pixels), BATCH_SIZE))
         )
 
     def get_next(self) -> dict[str, NDArray[np.uint8]] | None:

@@ -1,4 +1,4 @@
-"""The deployed artefact: a Bundle, and the session that turns a Radiograph into a Reading."""
+"""Bundles, and the reader that turns a radiograph into a reading."""
 
 from pathlib import Path
 
@@ -8,7 +8,7 @@ from pneumoscope.reader.reading import Finding, Reading, Status
 
 BUNDLES = Path(__file__).parent / "bundles"
 SHIPPED = BUNDLES / "default"
-"""The bundle that is read with unless another is named."""
+"""Folder of the default bundle."""
 
 __all__ = [
     "Bundle",
@@ -28,24 +28,30 @@ def find_bundle(bundle: Path | str) -> Path:
     Parameters
     ----------
     bundle
-        The name of one that comes with the package (see `shipped_bundles`), or a folder.
+        Name of a shipped bundle (see `shipped_bundles`), or a folder.
 
     Examples
     --------
     >>> find_bundle("default") == SHIPPED
     True
 
-    A folder of that name is written as a path:
+    A folder of the same name is written as a path:
 
     >>> find_bundle("./default").as_posix()
     'default'
     """
-    named = isinstance(bundle, str) and bundle in shipped_bundles()
-    return BUNDLES / bundle if named else Path(bundle)
+    is_shipped = isinstance(bundle, str) and bundle in shipped_bundles()
+    return BUNDLES / bundle if is_shipped else Path(bundle)
 
 
 def shipped_bundles() -> list[str]:
-    """Return the names of the bundles that come with the package, the default one first."""
+    """Return the names of the bundles that come with the package, the default one first.
+
+    Examples
+    --------
+    >>> shipped_bundles()
+    ['default', 'adults']
+    """
     names = sorted(record.parent.name for record in BUNDLES.glob(f"[!.]*/{RECORD}"))
     return sorted(names, key=SHIPPED.name.__ne__)
 
@@ -56,13 +62,18 @@ def load(bundle: Path | str | None = None, threads: int | None = None) -> Reader
     Parameters
     ----------
     bundle
-        Its folder, or the name of one that comes with the package: ``default``, if None.
+        Folder of a bundle, or name of a shipped one; ``default`` if None.
     threads
-        For decoding and for the network; all cores that may be used if None.
+        Number of threads for decoding and for the network; all usable cores if None.
 
     Raises
     ------
     BundleError
         If the bundle is missing, damaged or of another format.
+
+    Examples
+    --------
+    >>> load("adults").bundle.record.name
+    'adults-2'
     """
     return Reader(Bundle.open(find_bundle(SHIPPED if bundle is None else bundle)), threads)

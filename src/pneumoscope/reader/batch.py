@@ -1,4 +1,4 @@
-"""Many files read in order, each a row, with a picture of its heat map if wanted."""
+"""Reading of many files in order, with pictures of their heat maps."""
 
 import hashlib
 from collections.abc import Iterable, Iterator
@@ -6,63 +6,63 @@ from itertools import tee
 from pathlib import Path
 
 from pneumoscope.radiograph import read_radiograph
-from pneumoscope.reader.overlay import overlay
+from pneumoscope.reader.overlay import draw_overlay
 from pneumoscope.reader.reader import Reader
 from pneumoscope.reader.reading import Reading
-from pneumoscope.reader.table import Row
+from pneumoscope.reader.table import ReadingRow
 from pneumoscope.support.files import write_bytes
 from pneumoscope.support.parallel import map_in_order
 
 
 def read_files(
     reader: Reader, files: Iterable[Path], operating_point: str, heatmaps: Path | None = None
-) -> Iterator[Row]:
+) -> Iterator[ReadingRow]:
     """Read files in order; memory does not grow with their number.
 
     Parameters
     ----------
     reader
-        To read with.
+        Reader of a bundle.
     files
-        Taken as they are needed.
+        Files to read, taken as they are needed.
     operating_point
-        At which the findings are made.
+        Name of the operating point of the findings.
     heatmaps
-        Folder that gets a PNG for each radiograph that is read or flagged.
+        Folder to write a PNG to for each radiograph that is read or flagged; None for no pictures.
 
     Yields
     ------
-    Row
-        One for each file.
+    ReadingRow
+        Row of each file.
 
     Raises
     ------
     StorageError
         If a picture cannot be written.
     """
-    files, named = tee(files)
-    read = zip(named, reader.read_many(files), strict=True)
+    files, copies = tee(files)
+    readings = zip(copies, reader.read_many(files), strict=True)
 
-    def row(one: tuple[Path, Reading]) -> Row:
-        file, reading = one
+    def make_row(file_and_reading: tuple[Path, Reading]) -> ReadingRow:
+        file, reading = file_and_reading
         picture = None
         if heatmaps is not None and reading.heatmap is not None:
             picture = heatmaps / picture_name(file)
-            write_bytes(picture, overlay(read_radiograph(file), reading))
-        return Row.of(str(file), reading, reader.bundle, operating_point, picture)
+            write_bytes(picture, draw_overlay(read_radiograph(file), reading))
+        return ReadingRow.of(str(file), reading, reader.bundle, operating_point, picture)
 
     if heatmaps is None:
-        yield from map(row, read)
-    else:  # a picture takes longer than a reading
-        yield from map_in_order(row, read, reader.threads, ahead=2 * reader.threads)
+        yield from map(make_row, readings)
+    else:  # drawing takes longer than reading
+        yield from map_in_order(make_row, readings, reader.threads, ahead=2 * reader.threads)
 
 
 def picture_name(file: Path) -> str:
-    """Return the name of a file's picture: files of one name in two folders get two.
+    """Return the file name of a picture, unique for files of the same name in two folders.
 
     Examples
     --------
-    >>> picture_name(Path("/ward/chest.jpeg"))
-    'chest-e32a329c.png'
+    >>> picture_name(Path("/clinic/chest.jpeg"))
+    'chest-131a62c2.png'
     """
     return f"{file.stem}-{hashlib.sha256(str(file.absolute()).encode()).hexdigest()[:8]}.png"

@@ -1,32 +1,32 @@
-"""What an image is like before any network sees it, in a few numbers that can be compared."""
+"""Statistics of an image before the network, for the comparison of populations."""
 
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
-BLACK = 0.05
-"""Grey values below it are black: collimated, or beside the film."""
+MAX_BLACK = 0.05
+"""Grey value below which pixels are black: collimated, or beside the film."""
 
-_LAPLACIAN_DIFFERENCE = np.sqrt(np.pi / 2) / 6
+_NOISE_SCALE = np.sqrt(np.pi / 2) / 6
 
 
 @dataclass(frozen=True, slots=True)
 class InputStatistics:
-    """An image as the network is given it, which is a small square.
+    """Statistics of the square that the network is given, and the aspect of its radiograph.
 
     Parameters
     ----------
     brightness, contrast
         Mean and standard deviation of the grey values, within [0, 1].
     black
-        Share of the pixels that are black.
+        Share of the pixels that are black, within [0, 1].
     sharpness
-        Variance of the Laplacian [1]_: large with much fine detail.
+        Variance of the Laplacian [1]_; large for images with much fine detail.
     noise
         Standard deviation of the noise, estimated by Immerkaer's method [2]_.
     aspect
-        Width by height of the radiograph itself.
+        Width over height of the original radiograph.
 
     References
     ----------
@@ -45,33 +45,33 @@ class InputStatistics:
 
 
 def describe_input(square: NDArray[np.uint8], width: int, height: int) -> InputStatistics:
-    """Describe an image.
+    """Return the statistics of a prepared image.
 
     Parameters
     ----------
     square
-        uint8, shape (size, size), as `prepare_pixels` makes it.
+        Prepared pixels, uint8, shape (size, size) (see `prepare_pixels`).
     width, height
-        Of the radiograph itself, in pixels.
+        Size of the original radiograph in pixels.
 
     Examples
     --------
     >>> half_black = np.repeat(np.uint8([[0], [255]]), 8, axis=0).repeat(16, axis=1)
-    >>> found = describe_input(half_black, 300, 200)
-    >>> found.brightness, found.contrast, found.black, found.noise, found.aspect
+    >>> inputs = describe_input(half_black, 300, 200)
+    >>> inputs.brightness, inputs.contrast, inputs.black, inputs.noise, inputs.aspect
     (0.5, 0.5, 0.5, 0.0, 1.5)
     """
     grey = square.astype(np.float32) / np.float32(255)
     down = grey[:-2] - 2 * grey[1:-1] + grey[2:]
     across = grey[:, :-2] - 2 * grey[:, 1:-1] + grey[:, 2:]
     laplacian = down[:, 1:-1] + across[1:-1]
-    # Second differences one way, then the other: what two Laplacians differ by, and no edge has.
-    both = down[:, :-2] - 2 * down[:, 1:-1] + down[:, 2:]
+    # Difference of two Laplacians (Immerkaer): edges cancel, noise does not.
+    differences = down[:, :-2] - 2 * down[:, 1:-1] + down[:, 2:]
     return InputStatistics(
         brightness=float(grey.mean()),
         contrast=float(grey.std()),
-        black=float((grey < BLACK).mean()),
+        black=float((grey < MAX_BLACK).mean()),
         sharpness=float(laplacian.var()),
-        noise=float(_LAPLACIAN_DIFFERENCE * np.abs(both).mean()),
+        noise=float(_NOISE_SCALE * np.abs(differences).mean()),
         aspect=width / height,
     )

@@ -1,24 +1,24 @@
-"""Which files of a folder are read, in which order."""
+"""Listing of the files to read: named files, and the radiographs of folders."""
 
 import os
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 SUFFIXES = {".jpg", ".jpeg", ".png", ".tif", ".tiff", ".dcm", ".dicom", ".ima", ""}
-"""Names that a radiograph may end in; DICOM files often have no ending at all."""
+"""Suffixes of radiographs; DICOM files often have none."""
 
 
 def list_files(paths: Iterable[Path]) -> Iterator[Path]:
-    """Yield files as they are named, and of folders those that may be radiographs.
+    """Yield named files, and the files in folders that may be radiographs.
 
-    Folders are gone through in order of names, with all folders within. Links to folders are not
-    followed, so none is visited twice; what is no regular file, and hidden files, are left out. A
-    folder that cannot be looked into is yielded itself: reading it will say why.
+    Folders are listed recursively, in the order of names. Links to folders are not followed, so
+    that none is visited twice; hidden files and irregular files are left out. A folder that cannot
+    be listed is yielded itself, so that reading it gives the reason.
 
     Parameters
     ----------
     paths
-        Files, which are yielded whatever they are, and folders.
+        Files, which are yielded in any case, and folders.
 
     Examples
     --------
@@ -30,18 +30,18 @@ def list_files(paths: Iterable[Path]) -> Iterator[Path]:
     """
     for path in paths:
         if path.is_dir():
-            yield from _files_of(path)
+            yield from _files_in(path)
         else:
             yield path
 
 
-def _files_of(folder: Path) -> Iterator[Path]:
-    closed: list[OSError] = []
-    for parent, folders, names in os.walk(folder, onerror=closed.append):
+def _files_in(folder: Path) -> Iterator[Path]:
+    errors: list[OSError] = []
+    for parent, folders, names in os.walk(folder, onerror=errors.append):
         folders.sort()
         for name in sorted(names):
             file = Path(parent, name)
             if not name.startswith(".") and file.suffix.lower() in SUFFIXES and file.is_file():
                 yield file
-    for error in closed:
+    for error in errors:
         yield Path(error.filename)

@@ -1,4 +1,4 @@
-"""A heat map over its radiograph, as a picture for people."""
+"""Heat map drawn over its radiograph, and as a transparent layer."""
 
 import io
 from dataclasses import dataclass
@@ -8,50 +8,52 @@ from numpy.typing import NDArray
 from PIL import Image, ImageDraw, ImageFont
 
 from pneumoscope.radiograph import Radiograph
-from pneumoscope.reader.reading import Reading, percent
+from pneumoscope.reader.reading import Reading, format_probability
 
-NOTEWORTHY = 1.0
-"""Log-odds that a place must be worth, were the whole image like it, to be highlighted."""
+MIN_LOG_ODDS = 1.0
+"""Log-odds of the strongest place, times the number of places, from which it is highlighted."""
 
-_SHOWN_FROM = 0.25
-"""Share of the scale beneath which a place stays as it is."""
+_MIN_SHARE = 0.25
+"""Share of the strongest place's log-odds below which a place is not coloured."""
 
 _OPACITY = 0.55
-_LAYER = (256, 256)
-"""Pixels of a layer of its own, enough for what is as smooth as a heat map."""
+_LAYER_SIZE = (256, 256)
+"""Size of a transparent layer in pixels, enough for a smooth heat map."""
 
-_RAMP = np.array([[255, 221, 87], [255, 127, 14], [214, 39, 40]], np.float32)
+_COLOURS = np.array([[255, 221, 87], [255, 127, 14], [214, 39, 40]], np.float32)
 """Yellow, orange, red."""
 
 
-def highlights(heatmap: NDArray[np.float32]) -> bool:
-    """Tell whether any place speaks for pneumonia enough to be shown.
+def has_highlights(heatmap: NDArray[np.float32]) -> bool:
+    """Return whether any place adds enough to the log-odds of pneumonia to be highlighted.
 
     Parameters
     ----------
     heatmap
-        Log-odds that each place adds, shape (rows, columns).
+        Log-odds that each place adds, float32, shape (rows, columns).
 
     Examples
     --------
-    >>> highlights(np.float32([[0.0, 0.2], [0.0, 0.0]])), highlights(np.float32([[0.3, -5.0]]))
-    (False, False)
-    >>> highlights(np.float32([[0.0, 0.3], [0.0, 0.0]]))
+    >>> has_highlights(np.float32([[0.0, 0.2], [0.0, 0.0]]))
+    False
+    >>> has_highlights(np.float32([[0.3, -5.0]]))
+    False
+    >>> has_highlights(np.float32([[0.0, 0.3], [0.0, 0.0]]))
     True
     """
-    return bool(heatmap.max() * heatmap.size >= NOTEWORTHY)
+    return bool(heatmap.max() * heatmap.size >= MIN_LOG_ODDS)
 
 
 @dataclass(frozen=True, slots=True)
 class Highlights:
-    """What speaks for pneumonia, as a layer that a screen lays over a radiograph.
+    """Highlighted places as a transparent layer, for a viewer to draw over the radiograph.
 
     Parameters
     ----------
     png
-        With transparency; over the whole radiograph, whatever its size.
+        Transparent PNG, to be stretched over the whole radiograph.
     low, high
-        Log-odds, were the whole image like the place, of the faintest and the strongest colour.
+        Ends of the colour scale: log-odds of a place times the number of places.
     """
 
     png: bytes
@@ -59,67 +61,67 @@ class Highlights:
     high: float
 
 
-def highlight(heatmap: NDArray[np.float32]) -> Highlights | None:
-    """Colour a heat map as `overlay` does; None if nothing speaks for pneumonia enough.
+def draw_highlights(heatmap: NDArray[np.float32]) -> Highlights | None:
+    """Draw the highlighted places of a heat map as `draw_overlay` does; None if there are none.
 
     Parameters
     ----------
     heatmap
-        Log-odds that each place adds, shape (rows, columns).
+        Log-odds that each place adds, float32, shape (rows, columns).
 
     Examples
     --------
-    >>> layer = highlight(np.float32([[0.0, 0.5], [0.0, 0.0]]))
+    >>> layer = draw_highlights(np.float32([[0.0, 0.5], [0.0, 0.0]]))
     >>> layer.low, layer.high
     (0.5, 2.0)
-    >>> highlight(np.float32([[0.0, 0.2], [0.0, 0.0]])) is None
+    >>> draw_highlights(np.float32([[0.0, 0.2], [0.0, 0.0]])) is None
     True
     """
-    if not highlights(heatmap):
+    if not has_highlights(heatmap):
         return None
-    worth = heatmap * heatmap.size
-    top = float(worth.max())
-    colours, opacity = _colours(worth / top, _LAYER)
+    log_odds = heatmap * heatmap.size
+    highest = float(log_odds.max())
+    colours, opacity = _colours(log_odds / highest, _LAYER_SIZE)
     picture = Image.fromarray(colours)
     picture.putalpha(Image.fromarray(np.rint(255 * opacity).astype(np.uint8)))
     file = io.BytesIO()
-    picture.save(file, "PNG", compress_level=1)  # 6: a quarter smaller, four times the seconds
-    return Highlights(file.getvalue(), _SHOWN_FROM * top, top)
+    picture.save(file, "PNG", compress_level=1)  # level 6: a quarter smaller, four times slower
+    return Highlights(file.getvalue(), _MIN_SHARE * highest, highest)
 
 
-def overlay(radiograph: Radiograph, reading: Reading) -> bytes:
-    """Draw a reading over its radiograph.
+def draw_overlay(radiograph: Radiograph, reading: Reading) -> bytes:
+    """Draw the heat map and the probability of a reading over its radiograph.
 
-    What speaks for pneumonia is coloured, from a quarter of the scale on; the scale is in the
-    log-odds that a place would be worth if the whole image were like it.
+    Places are coloured by their log-odds times the number of places, which is what the whole image
+    would have if all of it were like the place; those below a quarter of the highest are not.
 
     Parameters
     ----------
     radiograph
-        Decoded at its own size.
+        Radiograph decoded at its full size.
     reading
-        Of it, read or flagged.
+        Reading of the radiograph, read or flagged.
 
     Returns
     -------
     bytes
-        A PNG of the radiograph's size.
+        PNG of the radiograph's size.
     """
     assert reading.heatmap is not None
     picture = Image.fromarray(np.rint(radiograph.pixels * 255).astype(np.uint8)).convert("RGB")
-    worth = reading.heatmap * reading.heatmap.size
-    top = float(worth.max())
-    shown = highlights(reading.heatmap)
-    if shown:
-        picture = _colour(picture, worth / top)
-    _write(picture, reading, top if shown else None)
+    log_odds = reading.heatmap * reading.heatmap.size
+    highest = float(log_odds.max())
+    highlighted = has_highlights(reading.heatmap)
+    if highlighted:
+        picture = _colour(picture, log_odds / highest)
+    _write_labels(picture, reading, highest if highlighted else None)
     file = io.BytesIO()
-    picture.save(file, "PNG", compress_level=1)  # 3: a tenth smaller, twice the seconds
+    picture.save(file, "PNG", compress_level=1)  # level 3: a tenth smaller, twice as slow
     return file.getvalue()
 
 
 def _colour(picture: Image.Image, share: NDArray[np.float32]) -> Image.Image:
-    """Lay colours over a picture where ``share``, of 1 at most, is large."""
+    """Draw colours over a picture where ``share``, at most 1, is large."""
     colours, opacity = _colours(share, picture.size)
     mask = np.rint(255 * _OPACITY * opacity).astype(np.uint8)
     return Image.composite(Image.fromarray(colours), picture, Image.fromarray(mask))
@@ -128,51 +130,50 @@ def _colour(picture: Image.Image, share: NDArray[np.float32]) -> Image.Image:
 def _colours(
     share: NDArray[np.float32], size: tuple[int, int]
 ) -> tuple[NDArray[np.uint8], NDArray[np.float32]]:
-    """Return colours for each pixel of a picture, and how much of them is to be seen, to 1."""
+    """Return colours and opacities, within [0, 1], of each pixel of a picture."""
     fine = Image.fromarray(share.astype(np.float32)).resize(size, Image.Resampling.BICUBIC)
-    strength = np.clip((np.asarray(fine) - _SHOWN_FROM) / (1 - _SHOWN_FROM), 0, 1)
-    return _ramp(strength), np.sqrt(strength)
+    strength = np.clip((np.asarray(fine) - _MIN_SHARE) / (1 - _MIN_SHARE), 0, 1)
+    return _colour_scale(strength), np.sqrt(strength)
 
 
-def _ramp(strength: NDArray[np.floating]) -> NDArray[np.uint8]:
-    stops, shades = np.linspace(0, 1, len(_RAMP)), np.linspace(0, 1, 256)
-    channels = [np.interp(shades, stops, _RAMP[:, channel]) for channel in range(3)]
-    table = np.stack(channels, axis=-1).astype(np.uint8)  # interpolating each pixel takes longer
+def _colour_scale(strength: NDArray[np.floating]) -> NDArray[np.uint8]:
+    stops, shades = np.linspace(0, 1, len(_COLOURS)), np.linspace(0, 1, 256)
+    channels = [np.interp(shades, stops, _COLOURS[:, channel]) for channel in range(3)]
+    table = np.stack(channels, axis=-1).astype(np.uint8)  # faster than interpolating each pixel
     colours: NDArray[np.uint8] = table[np.rint(strength * 255).astype(np.uint8)]
     return colours
 
 
-def _write(picture: Image.Image, reading: Reading, top: float | None) -> None:
-    """Write the probability above, and the scale, or that there is none, below."""
+def _write_labels(picture: Image.Image, reading: Reading, highest: float | None) -> None:
+    """Write the probability at the top and the colour scale, if there is one, at the bottom."""
     width, height = picture.size
     size = max(9, min(width, height) // 24)
     font = ImageFont.load_default(size)
     draw = ImageDraw.Draw(picture)
     assert reading.probability is not None
-    doubt = " (flagged)" if reading.reasons else ""
-    _label(draw, (size // 2, size // 2), f"pneumonia {percent(reading.probability)}{doubt}", font)
-    below = height - 2 * size
-    if top is None:
-        _label(draw, (size // 2, below), "nothing highlighted", font)
+    flag = " (flagged)" if reading.reasons else ""
+    text = f"pneumonia {format_probability(reading.probability)}{flag}"
+    _label(draw, (size // 2, size // 2), text, font)
+    bottom = height - 2 * size
+    if highest is None:
+        _label(draw, (size // 2, bottom), "nothing highlighted", font)
         return
-    bar = 5 * size
-    strip = _ramp(np.tile(np.linspace(0, 1, bar, dtype=np.float32), (size // 2 + 1, 1)))
-    label = f"{_SHOWN_FROM * top:.1f}"
+    bar_width = 5 * size
+    bar = _colour_scale(np.tile(np.linspace(0, 1, bar_width, dtype=np.float32), (size // 2 + 1, 1)))
     left = size // 2
-    right = f"{top:.1f} log-odds"
-    left += _label(draw, (left, below), label, font) + size // 2
-    picture.paste(Image.fromarray(strip), (left, below + size // 4))
-    _label(draw, (left + bar + size // 2, below), right, font)
+    left += _label(draw, (left, bottom), f"{_MIN_SHARE * highest:.1f}", font) + size // 2
+    picture.paste(Image.fromarray(bar), (left, bottom + size // 4))
+    _label(draw, (left + bar_width + size // 2, bottom), f"{highest:.1f} log-odds", font)
 
 
 def _label(
     draw: ImageDraw.ImageDraw,
-    place: tuple[int, int],
+    position: tuple[int, int],
     text: str,
     font: ImageFont.FreeTypeFont | ImageFont.ImageFont,
 ) -> int:
-    """Write light text on a dark box, readable on any radiograph; return its width."""
-    left, top, right, bottom = draw.textbbox(place, text, font=font)
+    """Write light text on a dark box, legible on any radiograph; return its width."""
+    left, top, right, bottom = draw.textbbox(position, text, font=font)
     draw.rectangle((left - 2, top - 2, right + 2, bottom + 2), fill=(0, 0, 0))
-    draw.text(place, text, font=font, fill=(255, 255, 255))
-    return int(right - place[0])
+    draw.text(position, text, font=font, fill=(255, 255, 255))
+    return int(right - position[0])

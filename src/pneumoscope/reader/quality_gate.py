@@ -1,8 +1,8 @@
-"""The quality gate: whether an image is a chest radiograph that the network can be shown."""
+"""Quality gate: rejects and flags images that are not usual frontal chest radiographs."""
 
 import io
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
 from typing import TypeAlias
 
@@ -12,35 +12,43 @@ from PIL import Image
 
 Floats: TypeAlias = NDArray[np.float32]
 
-SMALLEST_SIDE = 96
-"""Pixels; the training images have 224, and much smaller ones show no lung markings."""
+MIN_SIDE_PIXELS = 96
+"""Smallest side of an image; the training images have 224, and far fewer show no lung markings."""
 
-COLOURED, COLOURFUL = 0.01, 0.04
-"""Mean difference between colour channels that is flagged, and that is rejected."""
+MAX_GREY_COLOURFULNESS, MAX_COLOURFULNESS = 0.01, 0.04
+"""Mean difference between colour channels above which an image is flagged, and rejected."""
 
-BLANK = 0.02
-"""Standard deviation of grey values beneath which there is nothing to see."""
+MIN_DEVIATION = 0.02
+"""Standard deviation of grey values below which an image is blank."""
 
-TURNED = 1.25
-"""How many times more usual an image must look turned or inverted to be taken for that."""
+MIN_DISTANCE_RATIO = 1.25
+"""Distance of an image over that of its turned or inverted copy, to be rejected as such."""
 
-NO_CHEST = 1.3
-"""How many times the usual limit of unlikeness an image is rejected at."""
+REJECTION_FACTOR = 1.3
+"""Distance over the limit of the gate, above which an image is rejected."""
 
-_SIDE = 32
+_SIZE = (32, 32)
 _AXES = 60
 _CROPPED_AXES = 20
-_PARTS = (0.35, 0.75)
-"""Share of each side that a random part keeps."""
+_CROP_SHARES = (0.35, 0.75)
+"""Smallest and largest share of each side that a random crop keeps."""
 
-_LIMITS = ("usual", "whole", "darkest", "brightest", "faintest")
+_STORED_LIMITS = {
+    "max_distance": "usual",
+    "max_croppedness": "whole",
+    "min_brightness": "darkest",
+    "max_brightness": "brightest",
+    "min_contrast": "faintest",
+}
+"""Limits of a gate, and their names in its file."""
+
 _QUANTILES = (0.005, 0.995)
-_SLACK = 1.1
-"""The limits lie a tenth beyond what was seen on validation images."""
+_TOLERANCE = 1.1
+"""Factor by which the limits lie beyond the quantiles of the validation images."""
 
 
 class Severity(StrEnum):
-    """Whether a radiograph is read all the same."""
+    """Severity of a finding: a rejected radiograph is not read, a flagged one is."""
 
     REJECT = "reject"
     FLAG = "flag"
@@ -48,16 +56,16 @@ class Severity(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class QualityFinding:
-    """Something that speaks against reading an image.
+    """Reason to doubt that an image can be read.
 
     Parameters
     ----------
     code
-        Stable, for programs.
+        Code of the finding, stable, for programs.
     severity
-        See `Severity`.
+        Whether the image is rejected or flagged.
     message
-        What was seen, and what to do, in words.
+        Finding and remedy in words.
     """
 
     code: str
@@ -67,14 +75,15 @@ class QualityFinding:
 
 @dataclass(frozen=True, eq=False)
 class Appearance:
-    """What thumbnails of one kind look like: probabilistic principal component analysis.
+    """Model of thumbnails by probabilistic principal component analysis.
 
     Parameters
     ----------
     mean
-        float32, shape (1024,), of thumbnails of mean 0 and standard deviation 1.
+        Mean of the standardised thumbnails, float32, shape (1024,).
     axes, variances
-        float32, shapes (axes, 1024) and (axes,): along which they differ most, most first.
+        Principal axes and the variances along them, the largest first, float32, shapes
+        (axes, 1024) and (axes,).
     noise
         Variance along all other directions.
 
@@ -90,27 +99,27 @@ class Appearance:
     noise: float
 
     def distance(self, thumbnail: Floats) -> float:
-        """Return Mahalanobis' distance by the root of the number of pixels; about 1 for its kind.
+        """Return the Mahalanobis distance over sqrt(number of pixels); about 1 for usual images.
 
         Parameters
         ----------
         thumbnail
-            float32, shape (1024,).
+            Standardised thumbnail, float32, shape (1024,).
         """
         centred = thumbnail - self.mean
-        along = self.axes @ centred
-        beside = float(centred @ centred - along @ along)
-        square = float((along**2 / self.variances).sum()) + max(0.0, beside) / self.noise
+        scores = self.axes @ centred
+        residual = float(centred @ centred - scores @ scores)
+        square = float((scores**2 / self.variances).sum()) + max(0.0, residual) / self.noise
         return float(np.sqrt(square / centred.size))
 
     def log_density(self, thumbnail: Floats) -> float:
-        """Return the logarithm of the density, by the number of pixels, up to a constant."""
+        """Return the log density over the number of pixels, up to a constant."""
         size = self.mean.size
         volume = float(np.log(self.variances).sum()) + (size - len(self.axes)) * np.log(self.noise)
         return float(-0.5 * (self.distance(thumbnail) ** 2 + volume / size))
 
-    def coarser(self, axes: int) -> "Appearance":
-        """Return the same with fewer axes; what the others explained becomes noise."""
+    def truncated(self, axes: int) -> "Appearance":
+        """Return the model with fewer axes; the variance along the others becomes noise."""
         size = self.mean.size
         rest = float(self.variances[axes:].sum()) + self.noise * (size - len(self.axes))
         noise = rest / (size - axes)
@@ -119,52 +128,52 @@ class Appearance:
 
 @dataclass(frozen=True, eq=False)
 class QualityGate:
-    """What upright training radiographs look like at 32 x 32 pixels.
+    """Quality gate: models of training radiographs at 32 x 32 pixels, and limits.
 
     Parameters
     ----------
     upright
-        The radiographs. The distance of an image turned or inverted tells that it should be.
+        Model of the radiographs. An image that is closer to it when turned or inverted is rejected.
     cropped
-        Random parts of them. An image more like these than like whole ones shows a part.
-    usual
-        Largest distance that is not flagged.
-    whole
-        Largest excess in log density of the parts over the whole that is not flagged.
-    darkest, brightest
-        Mean grey values, within [0, 1], between which an exposure is not flagged.
-    faintest
-        Standard deviation of grey values from which a contrast is not flagged.
+        Model of random crops of the radiographs. An image that fits it better is flagged.
+    max_distance
+        Largest distance from ``upright`` that is not flagged.
+    max_croppedness
+        Largest difference of the log densities, ``cropped`` minus ``upright``, that is not flagged.
+    min_brightness, max_brightness
+        Range of mean grey values, within [0, 1], that is not flagged.
+    min_contrast
+        Smallest standard deviation of grey values that is not flagged.
     """
 
     upright: Appearance
     cropped: Appearance
-    usual: float
-    whole: float
-    darkest: float
-    brightest: float
-    faintest: float
+    max_distance: float
+    max_croppedness: float
+    min_brightness: float
+    max_brightness: float
+    min_contrast: float
 
     def assess(self, pixels: Floats, colourfulness: float = 0.0) -> tuple[QualityFinding, ...]:
-        """Return what speaks against reading an image; nothing if all is well.
+        """Return the findings about an image; empty for a usual radiograph.
 
         Parameters
         ----------
         pixels
-            float32, shape (height, width), range [0, 1], 0 = black.
+            Grey values, float32, shape (height, width), range [0, 1], 0 = black.
         colourfulness
-            Mean absolute difference between colour channels, range [0, 1].
+            Mean difference between the largest and the smallest colour channel, range [0, 1].
         """
         return tuple(self._findings(pixels, colourfulness))
 
     def croppedness(self, thumbnail: Floats) -> float:
-        """Return how much more like parts of radiographs than like whole ones a thumbnail is."""
-        whole = self.upright.coarser(len(self.cropped.axes))
-        return self.cropped.log_density(thumbnail) - whole.log_density(thumbnail)
+        """Return the log density of a thumbnail as a crop minus that as a complete radiograph."""
+        complete = self.upright.truncated(len(self.cropped.axes))
+        return self.cropped.log_density(thumbnail) - complete.log_density(thumbnail)
 
     def to_bytes(self) -> bytes:
-        """Return the gate as an ``.npz`` file."""
-        values = {name: getattr(self, name) for name in _LIMITS}
+        """Return the content of an ``.npz`` file that `from_bytes` reads."""
+        values = {name: getattr(self, limit) for limit, name in _STORED_LIMITS.items()}
         for kind in ("upright", "cropped"):
             values |= {f"{kind}_{key}": value for key, value in vars(getattr(self, kind)).items()}
         file = io.BytesIO()
@@ -173,7 +182,7 @@ class QualityGate:
 
     @classmethod
     def from_bytes(cls, content: bytes) -> "QualityGate":
-        """Read what `to_bytes` gave."""
+        """Read the content of an ``.npz`` file that `to_bytes` made."""
         with np.load(io.BytesIO(content), allow_pickle=False) as arrays:
             upright, cropped = (
                 Appearance(
@@ -184,88 +193,92 @@ class QualityGate:
                 )
                 for kind in ("upright", "cropped")
             )
-            return cls(upright, cropped, *(float(arrays[name]) for name in _LIMITS))
+            limits = {limit: float(arrays[name]) for limit, name in _STORED_LIMITS.items()}
+            return cls(upright, cropped, **limits)
 
     def _findings(self, pixels: Floats, colourfulness: float) -> Iterator[QualityFinding]:
         height, width = pixels.shape
-        if min(height, width) < SMALLEST_SIDE:
+        if min(height, width) < MIN_SIDE_PIXELS:
             yield _reject("too_small", f"only {width} x {height} pixels; send the original image")
             return
-        grey = np.asarray(Image.fromarray(pixels).resize((_SIDE, _SIDE), Image.Resampling.BOX))
-        if grey.std() < BLANK:
-            yield _reject("blank", "nothing to see: the image is nearly of one grey")
+        grey = np.asarray(Image.fromarray(pixels).resize(_SIZE, Image.Resampling.BOX))
+        if grey.std() < MIN_DEVIATION:
+            yield _reject("blank", "a blank image: nearly all of it has one grey value")
             return
-        if colourfulness > COLOURFUL:
+        if colourfulness > MAX_COLOURFULNESS:
             yield _reject("colour", "a colour picture, not a radiograph")
             return
-        if colourfulness > COLOURED:
+        if colourfulness > MAX_GREY_COLOURFULNESS:
             yield _flag(
                 "coloured", "some colour in the image: a marking, or a photographed screen?"
             )
-        yield from self._shape_findings(_standardised(grey))
+        yield from self._shape_findings(_standardise(grey))
         yield from self._exposure_findings(grey)
 
     def _shape_findings(self, thumbnail: Floats) -> Iterator[QualityFinding]:
-        upright = self.upright.distance(thumbnail)
-        square = thumbnail.reshape(_SIDE, _SIDE)
-        others = {
-            name: self.upright.distance(np.ascontiguousarray(change(square)).ravel())
-            for name, (change, _) in _CHANGES.items()
+        distance = self.upright.distance(thumbnail)
+        square = thumbnail.reshape(_SIZE)
+        corrected = {
+            code: self.upright.distance(np.ascontiguousarray(correct(square)).ravel())
+            for code, (correct, _) in _CORRECTIONS.items()
         }
-        best = min(others, key=others.__getitem__)
-        if others[best] * TURNED < upright and others[best] < NO_CHEST * self.usual:
-            yield _reject(best, _CHANGES[best][1])
-        elif upright > NO_CHEST * self.usual:
+        best = min(corrected, key=corrected.__getitem__)
+        rejection_limit = REJECTION_FACTOR * self.max_distance
+        if corrected[best] * MIN_DISTANCE_RATIO < distance and corrected[best] < rejection_limit:
+            yield _reject(best, _CORRECTIONS[best][1])
+        elif distance > rejection_limit:
             yield _reject(
                 "no_chest", "does not look like a frontal chest radiograph; send one, uncropped"
             )
-        elif self.croppedness(thumbnail) > self.whole:
-            yield _flag("cropped", "a part of a radiograph, or not framed as usual; send the whole")
-        elif upright > self.usual:
-            yield _flag("unusual", "framed or exposed unlike the radiographs it was learned from")
+        elif self.croppedness(thumbnail) > self.max_croppedness:
+            yield _flag(
+                "cropped", "part of a radiograph, or framed unusually; send the complete radiograph"
+            )
+        elif distance > self.max_distance:
+            yield _flag("unusual", "framed or exposed unlike the training radiographs")
 
     def _exposure_findings(self, grey: Floats) -> Iterator[QualityFinding]:
-        if grey.mean() < self.darkest:
+        if grey.mean() < self.min_brightness:
             yield _flag("dark", "very dark, overexposed or wrongly windowed")
-        elif grey.mean() > self.brightest:
+        elif grey.mean() > self.max_brightness:
             yield _flag("bright", "very bright, underexposed or wrongly windowed")
-        if grey.std() < self.faintest:
+        if grey.std() < self.min_contrast:
             yield _flag("faint", "very little contrast")
 
 
 def fit_gate(train: NDArray[np.uint8], validation: NDArray[np.uint8]) -> QualityGate:
-    """Describe upright radiographs, and set the limits by others of the same source.
+    """Fit the models of a quality gate, and set its limits on other radiographs of the source.
 
     Parameters
     ----------
     train
-        uint8, shape (n, size, size).
+        Upright training radiographs, uint8, shape (n, size, size).
     validation
-        The same, of patients who are not in ``train``.
+        Upright radiographs of other patients, uint8, shape (n, size, size).
     """
     thumbnails = _thumbnails(validation)
-    upright = _appearance(_thumbnails(train), _AXES)
-    cropped = _appearance(_thumbnails(_parts(train)), _CROPPED_AXES)
+    upright = _fit_appearance(_thumbnails(train), _AXES)
+    cropped = _fit_appearance(_thumbnails(_random_crops(train)), _CROPPED_AXES)
     gate = QualityGate(upright, cropped, np.inf, np.inf, 0.0, 1.0, 0.0)
-    shapes = [_standardised(one) for one in thumbnails]
-    means, contrasts = [one.mean() for one in thumbnails], [one.std() for one in thumbnails]
+    shapes = [_standardise(thumbnail) for thumbnail in thumbnails]
+    means = [thumbnail.mean() for thumbnail in thumbnails]
+    contrasts = [thumbnail.std() for thumbnail in thumbnails]
     low, high = _QUANTILES
-    return QualityGate(
-        upright,
-        cropped,
-        usual=_SLACK * float(np.quantile([upright.distance(one) for one in shapes], high)),
-        whole=float(np.quantile([gate.croppedness(one) for one in shapes], high)),
-        darkest=float(np.quantile(means, low)) / _SLACK,
-        brightest=1 - (1 - float(np.quantile(means, high))) / _SLACK,
-        faintest=float(np.quantile(contrasts, low)) / _SLACK,
+    return replace(
+        gate,
+        max_distance=_TOLERANCE * float(np.quantile([*map(upright.distance, shapes)], high)),
+        max_croppedness=float(np.quantile([*map(gate.croppedness, shapes)], high)),
+        min_brightness=float(np.quantile(means, low)) / _TOLERANCE,
+        max_brightness=1 - (1 - float(np.quantile(means, high))) / _TOLERANCE,
+        min_contrast=float(np.quantile(contrasts, low)) / _TOLERANCE,
     )
 
 
-def _appearance(thumbnails: list[Floats], axes: int) -> Appearance:
-    normal = np.stack([_standardised(one) for one in thumbnails]).astype(np.float64)
-    mean = normal.mean(0)
-    axes = min(axes, len(normal) - 2)
-    variances, directions = np.linalg.eigh(np.cov(normal - mean, rowvar=False))
+def _fit_appearance(thumbnails: list[Floats], axes: int) -> Appearance:
+    shapes = np.stack([_standardise(thumbnail) for thumbnail in thumbnails]).astype(np.float64)
+    mean = shapes.mean(0)
+    axes = min(axes, len(shapes) - 2)
+    variances, directions = np.linalg.eigh(np.cov(shapes - mean, rowvar=False))
     noise = max(float(variances[:-axes].mean()), 1e-4)
     return Appearance(
         mean.astype(np.float32),
@@ -275,11 +288,11 @@ def _appearance(thumbnails: list[Floats], axes: int) -> Appearance:
     )
 
 
-def _parts(images: NDArray[np.uint8]) -> Iterator[NDArray[np.uint8]]:
-    """Yield random parts of images, two of each; always the same for the same images."""
+def _random_crops(images: NDArray[np.uint8]) -> Iterator[NDArray[np.uint8]]:
+    """Yield two random crops of each image; always the same for the same images."""
     rng = np.random.default_rng(0)
     for image in (*images, *images):
-        side = int(rng.uniform(*_PARTS) * len(image))
+        side = int(rng.uniform(*_CROP_SHARES) * len(image))
         top, left = rng.integers(0, len(image) - side + 1, 2)
         yield image[top : top + side, left : left + side]
 
@@ -287,15 +300,13 @@ def _parts(images: NDArray[np.uint8]) -> Iterator[NDArray[np.uint8]]:
 def _thumbnails(images: Iterable[NDArray[np.uint8]]) -> list[Floats]:
     return [
         np.asarray(
-            Image.fromarray(image.astype(np.float32) / 255).resize(
-                (_SIDE, _SIDE), Image.Resampling.BOX
-            )
+            Image.fromarray(image.astype(np.float32) / 255).resize(_SIZE, Image.Resampling.BOX)
         )
         for image in images
     ]
 
 
-def _standardised(grey: Floats) -> Floats:
+def _standardise(grey: Floats) -> Floats:
     values: Floats = ((grey - grey.mean()) / max(float(grey.std()), 1e-6)).ravel()
     return values
 
@@ -308,22 +319,22 @@ def _flag(code: str, message: str) -> QualityFinding:
     return QualityFinding(code, Severity.FLAG, message)
 
 
-_CHANGES: dict[str, tuple[Callable[[Floats], Floats], str]] = {
-    "inverted": (lambda one: -one, "black and white are inverted; invert it back"),
-    "upside_down": (lambda one: np.rot90(one, 2), "upside down; turn it upright"),
-    "turned_left": (lambda one: np.rot90(one, -1), "turned to the left; turn it upright"),
-    "turned_right": (lambda one: np.rot90(one, 1), "turned to the right; turn it upright"),
+_CORRECTIONS: dict[str, tuple[Callable[[Floats], Floats], str]] = {
+    "inverted": (lambda grey: -grey, "black and white are inverted; invert it back"),
+    "upside_down": (lambda grey: np.rot90(grey, 2), "upside down; turn it upright"),
+    "turned_left": (lambda grey: np.rot90(grey, -1), "turned to the left; turn it upright"),
+    "turned_right": (lambda grey: np.rot90(grey, 1), "turned to the right; turn it upright"),
     "inverted_upside_down": (
-        lambda one: -np.rot90(one, 2),
-        "black and white are inverted, and it is upside down; put both right",
+        lambda grey: -np.rot90(grey, 2),
+        "black and white are inverted, and it is upside down; correct both",
     ),
     "inverted_turned_left": (
-        lambda one: -np.rot90(one, -1),
-        "black and white are inverted, and it is turned; put both right",
+        lambda grey: -np.rot90(grey, -1),
+        "black and white are inverted, and it is turned; correct both",
     ),
     "inverted_turned_right": (
-        lambda one: -np.rot90(one, 1),
-        "black and white are inverted, and it is turned; put both right",
+        lambda grey: -np.rot90(grey, 1),
+        "black and white are inverted, and it is turned; correct both",
     ),
 }
-"""What may have been done to a radiograph: how it is undone, and how that is said."""
+"""Corrections of turned and inverted radiographs, and messages, by the code of the finding."""

@@ -1,4 +1,4 @@
-"""The session that turns radiographs into readings."""
+"""Reader: an open bundle that turns radiographs into readings."""
 
 import time
 from collections.abc import Iterable, Iterator, Sequence
@@ -25,19 +25,19 @@ from pneumoscope.reader.bundle import FAMILIARITY, GATE, GRAPH, Bundle
 from pneumoscope.reader.familiarity import FeatureFamiliarity
 from pneumoscope.reader.input_statistics import describe_input
 from pneumoscope.reader.quality_gate import QualityFinding, QualityGate, Severity
-from pneumoscope.reader.reading import Reading, Status, find
+from pneumoscope.reader.reading import Reading, Status, finding_at
 from pneumoscope.support.errors import UnreadableRadiographError
 from pneumoscope.support.host import usable_cores
 from pneumoscope.support.parallel import map_in_order
 
 Source: TypeAlias = Path | str | bytes | NDArray[np.generic] | Dataset | Radiograph
-"""A file by its path, the bytes of one, its pixels, or an opened DICOM object."""
+"""Path of a file, its bytes, an array of pixels, an opened DICOM object, or a radiograph."""
 
-BATCH = 4
-"""Radiographs that a thread takes at a time when many are read."""
+BATCH_SIZE = 4
+"""Number of radiographs that a thread reads at a time."""
 
-_LEAST_LIMIT = 1e-9
-"""Of what is familiar: in a bundle whose limit is 0 nothing is, and that is no division."""
+_MIN_FAMILIARITY_LIMIT = 1e-9
+"""Smallest divisor of a distance; a limit of 0, for which nothing is familiar, is allowed."""
 
 _LATERAL_VIEWS = {"LL", "RL", "LAT", "LATERAL", "LLD", "RLD"}
 _CHEST = {"CHEST", "THORAX", "LUNG", "RIBS"}
@@ -45,16 +45,16 @@ _CHEST = {"CHEST", "THORAX", "LUNG", "RIBS"}
 
 @dataclass(frozen=True)
 class NetworkOutput:
-    """What the graph gives for some images.
+    """Output of the network for a batch of images.
 
     Parameters
     ----------
     logits
-        float32, shape (n,).
+        Uncalibrated log-odds of pneumonia, float32, shape (n,).
     heatmaps
-        float32, shape (n, rows, columns).
+        Log-odds that each place adds, float32, shape (n, rows, columns).
     features
-        float32, shape (n, features).
+        Feature vectors, float32, shape (n, features).
     """
 
     logits: NDArray[np.float32]
@@ -63,28 +63,29 @@ class NetworkOutput:
 
 
 class Reader:
-    """A bundle at work.
+    """Reader of radiographs with a bundle.
 
     Parameters
     ----------
     bundle
-        What to read with.
+        Bundle to read with.
     threads
-        That read when there are many radiographs; as many as cores may be used, unless given.
+        Number of threads for many radiographs; by default the number of usable cores.
 
     Examples
     --------
-    >>> import pneumoscope
-    >>> reader = pneumoscope.load()  # doctest: +SKIP
-    >>> reader.read("chest.jpeg").probability  # doctest: +SKIP
-    0.97
+    >>> from pneumoscope.reader import load
+    >>> reader = load("adults")
+    >>> reading = reader.read(np.full((300, 300), 90, np.uint8))
+    >>> reading.status.value, [finding.code for finding in reading.quality]
+    ('rejected', ['blank'])
     """
 
     def __init__(self, bundle: Bundle, threads: int | None = None) -> None:
         self.bundle = bundle
         self.threads = threads or usable_cores()
-        # One thread for the graph: more gain a tenth on one radiograph, and on many they wait for
-        # each other; threads with batches of their own do not.
+        # One thread for the graph: more gain a tenth for one radiograph, and wait for each other
+        # for many; threads with batches of their own do not.
         self._session = open_graph(bundle.contents[GRAPH], threads=1)
         self._gate = QualityGate.from_bytes(bundle.contents[GATE])
         self._familiarity = FeatureFamiliarity.from_bytes(bundle.contents[FAMILIARITY])
@@ -95,13 +96,13 @@ class Reader:
         Parameters
         ----------
         source
-            A path, the bytes of a file, a 2-D array (uint8, uint16, or floats in [0, 1]), a pydicom
-            Dataset, or a decoded `Radiograph`.
+            Path of a file, bytes of a file, 2-D array (uint8, uint16, or floats in [0, 1]), pydicom
+            Dataset, or decoded `Radiograph`.
 
         Returns
         -------
         Reading
-            Always: what cannot be decoded is a reading with the status failed.
+            Reading of the radiograph; with the status failed if it cannot be decoded.
         """
         return self._read_batch([source])[0]
 
@@ -111,56 +112,57 @@ class Reader:
         Parameters
         ----------
         sources
-            See `read`; taken as they are needed.
+            Sources as in `read`; taken as they are needed.
 
         Yields
         ------
         Reading
-            One for each source, in order.
+            Reading of each source, in order.
         """
         threads, batches = self.threads, _batches(sources)
         for readings in map_in_order(self._read_batch, batches, threads, ahead=2 * threads):
             yield from readings
 
     def run(self, pixels: NDArray[np.uint8]) -> NetworkOutput:
-        """Pass prepared pixels through the network, unguarded: no gate looks at them.
+        """Run the network on prepared pixels, without the quality gate.
 
-        For measuring what the network does where the gate would stop it; not for reading.
+        For measurements of the network on images that the gate would reject; not for reading.
 
         Parameters
         ----------
         pixels
-            uint8, shape (n, size, size), as `prepare_pixels` makes them for the bundle's input.
+            Prepared pixels for the bundle's input (see `prepare_pixels`), uint8, shape
+            (n, size, size).
         """
-        return look_at(self._session, pixels)
+        return run_graph(self._session, pixels)
 
     def probabilities(self, logits: NDArray[np.float32]) -> NDArray[np.float64]:
-        """Return the calibrated probabilities of pneumonia of what `run` gave."""
+        """Return the calibrated probabilities of pneumonia of logits, shape (n,)."""
         calibration = self.bundle.record.calibration
-        odds = logits.astype(np.float64) / calibration.temperature + calibration.intercept
-        probabilities: NDArray[np.float64] = 0.5 * (1 + np.tanh(0.5 * odds))
+        log_odds = logits.astype(np.float64) / calibration.temperature + calibration.intercept
+        probabilities: NDArray[np.float64] = 0.5 * (1 + np.tanh(0.5 * log_odds))
         return probabilities
 
     def _read_batch(self, sources: Sequence[Source]) -> list[Reading]:
-        return self._conclude([self._prepare(source) for source in sources])
+        return self._run_batch([self._prepare(source) for source in sources])
 
     def _prepare(self, source: Source) -> "_Prepared":
-        started = time.perf_counter()
+        start = time.perf_counter()
         contract = self.bundle.record.input
         try:
             radiograph = _decode(source, preprocess.OVERSAMPLING * contract.size)
         except UnreadableRadiographError as error:
             failed = Reading(Status.FAILED, self.bundle.identity, (str(error),))
-            return _Prepared(failed, None, time.perf_counter() - started)
+            return _Prepared(failed, None, time.perf_counter() - start)
         quality = (
-            *_what_tags_say(radiograph),
+            *_tag_findings(radiograph),
             *self._gate.assess(radiograph.pixels, radiograph.colourfulness),
         )
-        rejecting = [one.message for one in quality if one.severity is Severity.REJECT]
-        reasons = rejecting or [one.message for one in quality]
+        rejections = [finding.message for finding in quality if finding.severity is Severity.REJECT]
+        reasons = rejections or [finding.message for finding in quality]
         pixels = prepare_pixels(radiograph.pixels, contract.size, contract.resampling)
         reading = Reading(
-            Status.REJECTED if rejecting else Status.FLAGGED if quality else Status.READ,
+            Status.REJECTED if rejections else Status.FLAGGED if quality else Status.READ,
             self.bundle.identity,
             tuple(reasons),
             quality=quality,
@@ -169,34 +171,37 @@ class Reader:
             laterality=radiograph.laterality,
             inputs=describe_input(pixels, radiograph.width, radiograph.height),
         )
-        return _Prepared(reading, None if rejecting else pixels, time.perf_counter() - started)
+        return _Prepared(reading, None if rejections else pixels, time.perf_counter() - start)
 
-    def _conclude(self, batch: Sequence["_Prepared"]) -> list[Reading]:
-        """Pass those that may be read through the network."""
-        started = time.perf_counter()
-        readings = {i: one.reading for i, one in enumerate(batch)}
-        wanted = [i for i, one in enumerate(batch) if one.pixels is not None]
-        if wanted:
-            run = look_at(
-                self._session, np.stack([one.pixels for one in batch if one.pixels is not None])
-            )
-            for row, i in enumerate(wanted):
-                readings[i] = self._judge(readings[i], run, row)
-        share = (time.perf_counter() - started) / max(1, len(wanted))
+    def _run_batch(self, batch: Sequence["_Prepared"]) -> list[Reading]:
+        """Run the network on the images that passed the gate, and complete their readings."""
+        start = time.perf_counter()
+        accepted = [prepared.pixels for prepared in batch if prepared.pixels is not None]
+        output = run_graph(self._session, np.stack(accepted)) if accepted else None
+        rows = iter(range(len(accepted)))
+        readings = [
+            prepared.reading
+            if output is None or prepared.pixels is None
+            else self._complete(prepared.reading, output, next(rows))
+            for prepared in batch
+        ]
+        seconds = (time.perf_counter() - start) / max(1, len(accepted))
         return [
             replace(
-                readings[i],
-                milliseconds=1000 * (one.seconds + (share if one.pixels is not None else 0)),
+                reading,
+                milliseconds=1000
+                * (prepared.seconds + (0 if prepared.pixels is None else seconds)),
             )
-            for i, one in enumerate(batch)
+            for prepared, reading in zip(batch, readings, strict=True)
         ]
 
-    def _judge(self, reading: Reading, run: NetworkOutput, row: int) -> Reading:
+    def _complete(self, reading: Reading, output: NetworkOutput, row: int) -> Reading:
+        """Return the reading with the network's output for one image."""
         record = self.bundle.record
-        # One by one: for several NumPy would wake threads of its own, which afterwards wait busily
-        # for milliseconds, on the cores that the other batches want.
-        distance = float(self._familiarity.distance(run.features[row : row + 1])[0])
-        probability = float(self.probabilities(run.logits[row : row + 1])[0])
+        # One image at a time: for several, NumPy would start threads of its own, which then spin
+        # for milliseconds on the cores that the other batches need.
+        distance = float(self._familiarity.distance(output.features[row : row + 1])[0])
+        probability = float(self.probabilities(output.logits[row : row + 1])[0])
         quality, status = reading.quality, reading.status
         if distance > record.familiarity_limit:
             status = Status.FLAGGED
@@ -204,20 +209,21 @@ class Reader:
         return replace(
             reading,
             status=status,
-            reasons=tuple(one.message for one in quality),
+            reasons=tuple(finding.message for finding in quality),
             quality=quality,
             probability=probability,
-            distance=distance / max(record.familiarity_limit, _LEAST_LIMIT),
+            distance=distance / max(record.familiarity_limit, _MIN_FAMILIARITY_LIMIT),
             findings={
-                name: find(probability, point) for name, point in record.operating_points.items()
+                name: finding_at(probability, point)
+                for name, point in record.operating_points.items()
             },
-            heatmap=run.heatmaps[row] / np.float32(record.calibration.temperature),
+            heatmap=output.heatmaps[row] / np.float32(record.calibration.temperature),
         )
 
 
 @dataclass(frozen=True)
 class _Prepared:
-    """A radiograph before the network: what is known of it, and its pixels if it may be read."""
+    """A radiograph before the network: its reading so far, and its pixels unless rejected."""
 
     reading: Reading
     pixels: NDArray[np.uint8] | None
@@ -225,15 +231,23 @@ class _Prepared:
 
 
 def open_graph(graph: bytes, threads: int) -> onnxruntime.InferenceSession:
-    """Open an exported graph for the processor."""
+    """Open an exported graph for the CPU.
+
+    Parameters
+    ----------
+    graph
+        Content of an ONNX file.
+    threads
+        Number of threads of one run.
+    """
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = threads
     options.log_severity_level = 3
     return onnxruntime.InferenceSession(graph, options, providers=["CPUExecutionProvider"])
 
 
-def look_at(session: onnxruntime.InferenceSession, pixels: NDArray[np.uint8]) -> NetworkOutput:
-    """Pass prepared pixels (n, size, size) through a graph."""
+def run_graph(session: onnxruntime.InferenceSession, pixels: NDArray[np.uint8]) -> NetworkOutput:
+    """Run a graph on prepared pixels, uint8, shape (n, size, size)."""
     return NetworkOutput(*session.run(["logit", "heatmap", "features"], {"pixels": pixels}))
 
 
@@ -242,28 +256,29 @@ def _decode(source: Source, min_side: int) -> Radiograph:
         case Radiograph():
             return source
         case bytes():
-            return decode_radiograph(source, "the bytes given", min_side)
+            return decode_radiograph(source, "the bytes", min_side)
         case Dataset():
-            return radiograph_from_dataset(source, "the DICOM object given")
+            return radiograph_from_dataset(source, "the DICOM object")
         case np.ndarray():
-            return radiograph_from_array(source, "the array given")
+            return radiograph_from_array(source, "the array")
         case _:
             return read_radiograph(Path(source), min_side)
 
 
-def _what_tags_say(radiograph: Radiograph) -> Iterator[QualityFinding]:
+def _tag_findings(radiograph: Radiograph) -> Iterator[QualityFinding]:
+    """Yield the findings of the DICOM attributes."""
     if radiograph.view in _LATERAL_VIEWS:
         yield QualityFinding(
             "lateral",
             Severity.REJECT,
-            f"the DICOM file calls it a lateral view ({radiograph.view}); only frontal views can "
-            "be read",
+            f"a lateral view according to the DICOM file ({radiograph.view}); only frontal views "
+            "can be read",
         )
     if radiograph.body_part and radiograph.body_part not in _CHEST:
         yield QualityFinding(
             "body_part",
             Severity.REJECT,
-            f"the DICOM file says it shows another part of the body ({radiograph.body_part}); only "
+            f"another part of the body according to the DICOM file ({radiograph.body_part}); only "
             "chests can be read",
         )
 
@@ -272,12 +287,12 @@ def _unfamiliar(distance: float, limit: float) -> QualityFinding:
     return QualityFinding(
         "unfamiliar",
         Severity.FLAG,
-        f"unlike the radiographs that the network learned from (distance {distance:.2f}, usual up "
-        f"to {limit:.2f}): its probability was never measured on such images",
+        f"unlike the radiographs that the network was trained on (distance {distance:.2f}, limit "
+        f"{limit:.2f}): its performance on such images is unknown",
     )
 
 
 def _batches(sources: Iterable[Source]) -> Iterator[list[Source]]:
     remaining = iter(sources)
-    while batch := list(islice(remaining, BATCH)):
+    while batch := list(islice(remaining, BATCH_SIZE)):
         yield batch

@@ -1,4 +1,4 @@
-"""What a reader says of one radiograph."""
+"""Reading: what a reader says of one radiograph, and its findings at operating points."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -13,10 +13,10 @@ from pneumoscope.report.operating_point import OperatingPoint
 
 
 class Status(StrEnum):
-    """How reading one radiograph ended.
+    """Outcome of reading a radiograph.
 
-    ``read``; ``flagged``: read, with reasons to doubt; ``rejected``: not read, because it is not
-    what the network was made for; ``failed``: could not be decoded.
+    ``read``; ``flagged``: read, with reasons for doubt; ``rejected``: not read, because the network
+    is not made for such images; ``failed``: the file could not be decoded.
     """
 
     READ = "read"
@@ -26,7 +26,7 @@ class Status(StrEnum):
 
 
 class Finding(StrEnum):
-    """What a probability means at an operating point."""
+    """Meaning of a probability at an operating point."""
 
     PNEUMONIA = "pneumonia"
     UNCERTAIN = "uncertain"
@@ -35,36 +35,36 @@ class Finding(StrEnum):
 
 @dataclass(frozen=True, eq=False)
 class Reading:
-    """One radiograph, read.
+    """Reading of a radiograph.
 
     Parameters
     ----------
     status
-        See `Status`.
+        Outcome of the reading.
     bundle
-        Identity of the bundle that read it.
+        Identity of the bundle that read the radiograph.
     reasons
-        Why it was flagged or rejected, or failed; in words.
+        Reasons why it was flagged or rejected, or failed, in words.
     probability
-        Of pneumonia, calibrated; None unless read or flagged.
+        Calibrated probability of pneumonia; None unless read or flagged.
     findings
-        By the name of the operating point; empty unless read or flagged.
+        Findings by the name of the operating point; empty unless read or flagged.
     heatmap
-        float32, shape (rows, columns), over the whole radiograph: how much each place adds to the
-        log-odds; None unless read or flagged.
+        Log-odds that each place of the radiograph adds, float32, shape (rows, columns); None unless
+        read or flagged.
     quality
-        What the quality gate found, and whether the network saw anything like it in training.
+        Findings of the quality gate, and whether the image is unfamiliar.
     sha256
-        Of the file's bytes, or of the pixels given; None if it failed.
+        SHA-256 of the file's bytes or of the array's pixels; None if failed.
     distance
-        From the images that the network learned from, by the limit above which one is unfamiliar
-        (see `FeatureFamiliarity`); None unless read or flagged.
+        Distance from the training images over the bundle's limit, above 1 if unfamiliar (see
+        `FeatureFamiliarity`); None unless read or flagged.
     view, laterality
-        As the DICOM file says, else None.
+        View Position and Image Laterality of the DICOM file, else None.
     inputs
-        What the image is like, also if it was rejected; None if it failed.
+        Statistics of the image, also if rejected; None if failed.
     milliseconds
-        From bytes to reading; in a batch its share of the network's time.
+        Time from the source to the reading; in a batch with a share of the network's time.
     """
 
     status: Status
@@ -82,15 +82,22 @@ class Reading:
     milliseconds: float = 0.0
 
 
-def find(probability: float, point: OperatingPoint) -> Finding:
+def finding_at(probability: float, point: OperatingPoint) -> Finding:
     """Return the finding of a probability at an operating point.
+
+    Parameters
+    ----------
+    probability
+        Calibrated probability of pneumonia.
+    point
+        Threshold, and the uncertain band around it.
 
     Examples
     --------
     >>> point = OperatingPoint(
     ...     rule="", threshold=0.3, low=0.2, high=0.3, level=0.01, measured={}
     ... )
-    >>> [find(p, point).value for p in (0.1, 0.2, 0.3, 0.31)]
+    >>> [finding_at(p, point).value for p in (0.1, 0.2, 0.3, 0.31)]
     ['normal', 'uncertain', 'uncertain', 'pneumonia']
     """
     if point.low <= probability <= point.high:
@@ -98,13 +105,13 @@ def find(probability: float, point: OperatingPoint) -> Finding:
     return Finding.PNEUMONIA if probability >= point.threshold else Finding.NORMAL
 
 
-def percent(probability: float) -> str:
-    """Return a probability for people: never quite 0 or 100 %.
+def format_probability(probability: float) -> str:
+    """Return a probability as a percentage, never 0 or 100 %.
 
     Examples
     --------
-    >>> percent(0.0001), percent(0.1234), percent(1.0)
-    ('<0.1%', '12.3%', '>99.9%')
+    >>> [format_probability(p) for p in (0.0001, 0.1234, 1.0)]
+    ['<0.1%', '12.3%', '>99.9%']
     """
     if probability < 0.001:
         return "<0.1%"

@@ -1,4 +1,4 @@
-"""Readings as rows: the stable interface of ``pneumoscope read``."""
+"""Table of readings: the rows that ``pneumoscope read`` writes, a stable interface."""
 
 import csv
 import io
@@ -14,29 +14,29 @@ from pneumoscope.support.errors import StorageError
 
 
 @dataclass(frozen=True, slots=True)
-class Row:
-    """One file's reading at one operating point; these names and their order are kept stable.
+class ReadingRow:
+    """Reading of a file at one operating point; names and order of the columns are stable.
 
     Parameters
     ----------
     file
-        As it was named.
+        Name of the file, as it was passed.
     status
         ``read``, ``flagged``, ``rejected`` or ``failed``.
     reasons
-        In words; empty if read.
+        Reasons in words; empty if read.
     probability
-        Of pneumonia; None unless read or flagged.
+        Calibrated probability of pneumonia; None unless read or flagged.
     finding
         ``pneumonia``, ``uncertain`` or ``normal``; None unless read or flagged.
     operating_point, threshold
-        At which the finding was made.
+        Operating point of the finding, and its threshold.
     heatmap
-        Path of the picture, or None.
+        Path of the picture of the heat map, or None.
     bundle
         Identity of the bundle.
     milliseconds
-        That the reading took.
+        Time that the reading took.
     """
 
     file: str
@@ -53,8 +53,8 @@ class Row:
     @classmethod
     def of(
         cls, file: str, reading: Reading, bundle: Bundle, operating_point: str, heatmap: Path | None
-    ) -> "Row":
-        """Make the row of a reading."""
+    ) -> "ReadingRow":
+        """Return the row of a reading."""
         finding = reading.findings.get(operating_point)
         return cls(
             file,
@@ -70,66 +70,68 @@ class Row:
         )
 
     def to_json(self) -> str:
-        """Return the row as a JSON object on one line, in ASCII: a name may be in any encoding."""
+        """Return the row as a JSON object on one line, in ASCII: file names have any encoding."""
         return json.dumps(asdict(self))
 
     def to_csv(self) -> str:
         """Return the row as a line of CSV; reasons are joined by semicolons."""
-        return csv_line([_cell(getattr(self, name)) for name in COLUMNS])
+        return format_csv_line([_cell(getattr(self, name)) for name in COLUMNS])
 
 
 _LINE_END = "\r\n"
-COLUMNS = tuple(field.name for field in fields(Row))
+COLUMNS = tuple(field.name for field in fields(ReadingRow))
 
 
-def csv_line(cells: list[str]) -> str:
+def format_csv_line(cells: list[str]) -> str:
     """Return cells as one line of CSV.
 
     Examples
     --------
-    >>> csv_line(["a,b", "c"])
+    >>> format_csv_line(["a,b", "c"])
     '"a,b",c'
     """
     text = io.StringIO()
-    csv.writer(text, lineterminator=_LINE_END).writerow(cells)  # cells with one are quoted
+    csv.writer(text, lineterminator=_LINE_END).writerow(cells)  # quotes cells with line ends
     return text.getvalue().removesuffix(_LINE_END)
 
 
-def files_in(path: Path, suffix: str, like: Mapping[str, str]) -> set[str]:
-    """Return the files that a table written before has rows of, and cut off a last half line.
+def resume_table(path: Path, suffix: str, required: Mapping[str, str]) -> set[str]:
+    """Return the files that a table has rows for, and remove an incomplete last line.
 
     Parameters
     ----------
     path
-        The table.
+        Table that an earlier call wrote.
     suffix
-        ``jsonl`` or ``csv``.
-    like
-        What its rows must have in common with those to come, by column.
+        Format of the table: ``jsonl`` or ``csv``.
+    required
+        Cells that all its rows must have, as the new rows will, by column.
 
     Raises
     ------
     StorageError
-        If it is not such a table, or of other readings.
+        If it is not a table of readings, or its rows have other cells.
     """
     try:
         content = path.read_bytes()
-        whole = content.rfind(b"\n") + 1
-        rows = list(_rows(content[:whole].decode(errors="surrogateescape"), suffix))
+        complete = content.rfind(b"\n") + 1
+        rows = list(_rows(content[:complete].decode(errors="surrogateescape"), suffix))
         files = {row["file"] for row in rows}
-        others = {(name, row[name]) for row in rows for name in like if row[name] != like[name]}
-        if not others:
-            os.truncate(path, whole)
+        differences = {
+            (name, row[name]) for row in rows for name in required if row[name] != required[name]
+        }
+        if not differences:
+            os.truncate(path, complete)
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise StorageError(
-            f"{path}: cannot be continued ({error}); it is no table of readings. Choose another "
-            "--out, or leave out --resume after moving it away"
+            f"{path}: cannot be continued ({error}); it is not a table of readings. Choose another "
+            "--out, or move it away and leave out --resume"
         ) from error
-    if others:
-        name, value = min(others)
+    if differences:
+        name, value = min(differences)
         raise StorageError(
-            f"{path}: cannot be continued: it has readings of {name} {value}, those to come are of "
-            f"{like[name]}. Read as before, or choose another --out"
+            f"{path}: cannot be continued: it has readings with {name} {value}, new ones would "
+            f"have {required[name]}. Use the same options as before, or choose another --out"
         )
     return files
 

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from pneumoscope.evaluation.predictions import Predictions
 from pneumoscope.radiograph import Radiograph, read_radiograph
 from pneumoscope.reader import Reader, Reading, Status
-from pneumoscope.reader.overlay import overlay
+from pneumoscope.reader.overlay import draw_overlay
 from pneumoscope.support.errors import UnreadableRadiographError
 from pneumoscope.validation.stress.neighbours import FeatureIndex, Neighbour
 from pneumoscope.validation.stress.sample import map_sample, network_input
@@ -151,7 +151,7 @@ def _failure(
         int(predictions.labels[row]),
         probability,
         png_bytes(thumbnail.pixels),
-        overlay(thumbnail, reading),
+        draw_overlay(thumbnail, reading),
         tuple(image for image in images if image is not None),
     )
 

@@ -29,7 +29,7 @@ from pneumoscope.clinic.settings import Clinic
 from pneumoscope.clinic.storage.tables import Image
 from pneumoscope.radiograph import decode_stored_pixels
 from pneumoscope.reader import Status
-from pneumoscope.reader.overlay import highlight
+from pneumoscope.reader.overlay import draw_highlights
 from pneumoscope.support.errors import StorageError
 
 router = APIRouter(prefix="/v1", tags=["images"])
@@ -90,7 +90,7 @@ def get_image_highlights(
     clinic: ClinicDep, actor: CurrentActor, image_id: Identifier
 ) -> Highlights:
     """Return an image's heat map as a PNG layer, with the log-odds of its colours."""
-    layer = highlight(_load_heatmap(clinic, actor, image_id))
+    layer = draw_highlights(_load_heatmap(clinic, actor, image_id))
     if layer is None:
         return Highlights(png=None, low=None, high=None)
     return Highlights(png=base64.b64encode(layer.png), low=layer.low, high=layer.high)
