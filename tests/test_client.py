@@ -72,7 +72,7 @@ def failing(times: int, answers: Callable[[httpx.Request], httpx.Response]) -> h
     return httpx.MockTransport(answer)
 
 
-def test_what_fails_on_its_way_is_sent_again_whole_and_with_the_same_key(
+def test_failed_requests_are_retried_whole_with_the_same_key(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(module, "_RETRY_SECONDS", 0.0)
@@ -96,7 +96,7 @@ def test_what_fails_on_its_way_is_sent_again_whole_and_with_the_same_key(
     assert len(came) == 1
 
 
-def test_a_server_that_has_too_much_to_do_is_asked_again_when_it_says(
+def test_retries_wait_as_long_as_the_server_asks(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     pauses: list[float] = []

@@ -1,4 +1,4 @@
-"""A simulated clinic: readings of patients drawn from a population, and what people say of them."""
+"""Simulated clinic: readings of patients drawn from a reference population, and judgements."""
 
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
@@ -8,20 +8,20 @@ import numpy as np
 from sqlalchemy import select
 
 from pneumoscope.clinic.identity.accounts import Role, create_user
-from pneumoscope.clinic.monitoring.overview import Yardstick
+from pneumoscope.clinic.monitoring.overview import Baseline
 from pneumoscope.clinic.monitoring.reference import STATISTICS
 from pneumoscope.clinic.storage.database import Database
 from pneumoscope.clinic.storage.tables import Image, Judgement, Site, StoredReading, Study, User
 from pneumoscope.clinic.worklist.judgements import Answer
-from pneumoscope.reader.reading import find
+from pneumoscope.reader.reading import finding_at
 
 NOW = datetime(2026, 11, 25, 9, 30, tzinfo=UTC)
 
 Change = Callable[[dict[str, float]], dict[str, float]]
-"""What is different about a patient's statistics."""
+"""Change of a patient's statistics."""
 
 
-def as_they_were(values: dict[str, float]) -> dict[str, float]:
+def unchanged(values: dict[str, float]) -> dict[str, float]:
     return values
 
 
@@ -30,23 +30,23 @@ def brighter(by: float) -> Change:
 
 
 class Simulated:
-    """Fills a database; the same seed gives the same clinic."""
+    """Simulated clinic in a database; the same seed gives the same clinic."""
 
-    def __init__(self, database: Database, yardstick: Yardstick, seed: int = 0) -> None:
+    def __init__(self, database: Database, baseline: Baseline, seed: int = 0) -> None:
         self.database = database
-        self.yardstick = yardstick
+        self.baseline = baseline
         self.now = NOW
         self._rng = np.random.default_rng(seed)
 
     def site(self, name: str) -> str:
-        """Return the identifier of a site, made if need be with somebody who judges there."""
+        """Return the identifier of a site, created on demand with a clinician who judges there."""
         with self.database.writing() as session:
-            found = session.scalar(select(Site).where(Site.name == name))
-            if found is None:
-                found = Site(id=self._id(), name=name, displayed=True)
-                session.add(found)
-                create_user(session, f"judge of {name}".lower(), Role.CLINICIAN, None, NOW)
-            return found.id
+            row = session.scalar(select(Site).where(Site.name == name))
+            if row is None:
+                row = Site(id=self._id(), name=name, displayed=True)
+                session.add(row)
+                create_user(session, f"clinician of {name}".lower(), Role.CLINICIAN, None, NOW)
+            return row.id
 
     def run(
         self,
@@ -54,20 +54,20 @@ class Simulated:
         last: int,
         patients: int,
         site: str = "Ward",
-        change: Change = as_they_were,
+        change: Change = unchanged,
         rejected: float = 0.05,
         judged: float = 0.0,
         agree: float = 0.9,
         bundle: str | None = None,
     ) -> None:
-        """Have patients come each day, from ``first`` days ago to ``last`` days ago."""
+        """Add patients on each day, from ``first`` days ago to ``last`` days ago."""
         site_id = self.site(site)
         with self.database.writing() as session:
-            judge = session.scalars(
-                select(User).where(User.name == f"judge of {site}".lower())
+            clinician = session.scalars(
+                select(User).where(User.name == f"clinician of {site}".lower())
             ).one()
-            for back in range(first, last - 1, -1):
-                day = self.now - timedelta(back)
+            for days_ago in range(first, last - 1, -1):
+                day = self.now - timedelta(days_ago)
                 for _ in range(patients):
                     refused = self._rng.random() < rejected
                     image = self._image(site_id, day, refused, change)
@@ -76,10 +76,10 @@ class Simulated:
                     session.add(image)
                     if not refused and self._rng.random() < judged:
                         session.flush()
-                        session.add(self._judgement(image, judge, day, agree))
+                        session.add(self._judgement(image, clinician, day, agree))
 
     def _image(self, site: str, day: datetime, refused: bool, change: Change) -> Image:
-        reference, point = self.yardstick.reference, self.yardstick.point
+        reference, point = self.baseline.reference, self.baseline.point
         values = change(
             {name: float(self._rng.choice(reference.values[name])) for name in STATISTICS}
         )
@@ -97,10 +97,10 @@ class Simulated:
         image.reading = StoredReading(
             id=self._id(),
             created=day,
-            bundle=self.yardstick.bundle,
+            bundle=self.baseline.bundle,
             status="rejected" if refused else "read",
-            operating_point=self.yardstick.name,
-            finding=None if refused else str(find(probability, point)),
+            operating_point=self.baseline.name,
+            finding=None if refused else str(finding_at(probability, point)),
             probability=None if refused else probability,
             findings={},
             reasons=[],
@@ -111,12 +111,12 @@ class Simulated:
         )
         return image
 
-    def _judgement(self, image: Image, judge: User, day: datetime, agree: float) -> Judgement:
+    def _judgement(self, image: Image, clinician: User, day: datetime, agree: float) -> Judgement:
         answer = Answer.AGREE if self._rng.random() < agree else Answer.DISAGREE
         return Judgement(
             id=self._id(),
             image_id=image.id,
-            user_id=judge.id,
+            user_id=clinician.id,
             version=1,
             answer=answer,
             created=day + timedelta(hours=1),

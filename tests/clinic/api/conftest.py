@@ -26,7 +26,7 @@ PASSWORD = "correct horse battery staple"
 
 @pytest.fixture
 def clinic(url: str, tmp_path: Path, quick_hashes: None) -> Iterator[Clinic]:
-    """Yield a clinic whose only site is displayed; the users are called as their roles."""
+    """Yield a clinic whose only site is displayed, with a user of each role ("a clinician")."""
     opened = Clinic.open(Settings(tmp_path / "data", url, max_request_bytes=2_000_000))
     prepare_database(opened)
     now = datetime.now(UTC)
@@ -41,7 +41,7 @@ def clinic(url: str, tmp_path: Path, quick_hashes: None) -> Iterator[Clinic]:
 
 @pytest.fixture
 def anonymous(clinic: Clinic) -> TestClient:
-    """Return a client that has not signed in; a defect of the server is an answer, as outside."""
+    """Return a client without a sign-in, which sees server errors as responses."""
     return TestClient(
         create_app(clinic), base_url="https://clinic.test", raise_server_exceptions=False
     )
@@ -49,12 +49,12 @@ def anonymous(clinic: Clinic) -> TestClient:
 
 @pytest.fixture
 def as_(clinic: Clinic, anonymous: TestClient) -> Callable[[Role], TestClient]:
-    """Return what gives a client with the API token of a role."""
+    """Return a function that returns a client with an API token of a user of a role."""
 
     def client(role: Role) -> TestClient:
         now = datetime.now(UTC)
         with clinic.database.writing() as session:
-            user = next(one for one in list_users(session) if one.role == role)
+            user = next(user for user in list_users(session) if user.role == role)
             _, token = issue_token(session, user.id, "test", now, 1)
         made = TestClient(
             anonymous.app, base_url="https://clinic.test", raise_server_exceptions=False
@@ -67,7 +67,7 @@ def as_(clinic: Clinic, anonymous: TestClient) -> Callable[[Role], TestClient]:
 
 @pytest.fixture
 def read_all(clinic: Clinic, reader: Reader) -> Callable[[], int]:
-    """Return what reads everything that waits, as the workers would."""
+    """Return a function that reads all queued images, as the workers would."""
     worker = Worker(clinic.database, clinic.store, reader, "screening", "test")
 
     def drain() -> int:
@@ -81,7 +81,7 @@ def read_all(clinic: Clinic, reader: Reader) -> Callable[[], int]:
 
 @pytest.fixture
 def busy(clinic: Clinic, baseline: Baseline) -> Simulated:
-    """Return a clinic whose radiographs have become brighter, as of now."""
+    """Return a clinic whose radiographs became brighter in the last 28 days."""
     filled = Simulated(clinic.database, baseline)
     filled.now = datetime.now(UTC)
     filled.run(56, 29, 8, judged=0.3)

@@ -1,4 +1,4 @@
-"""Every route against every role: who may, and that all others may not."""
+"""Authorization: every route with every role; and sign-in with passwords."""
 
 import re
 from collections.abc import Callable
@@ -13,9 +13,9 @@ from fastapi.testclient import TestClient
 from sqlalchemy import select
 
 from pneumoscope.clinic import audit
-from pneumoscope.clinic.audit import Action
 from pneumoscope.clinic.api.rate_limits import RateLimits
 from pneumoscope.clinic.api.security import COOKIE
+from pneumoscope.clinic.audit import Action
 from pneumoscope.clinic.identity.accounts import Role
 from pneumoscope.clinic.settings import Clinic
 from pneumoscope.clinic.storage.tables import AuditEntry, User
@@ -25,7 +25,7 @@ from .conftest import PASSWORD
 
 As = Callable[[Role], TestClient]
 
-OPEN = {
+NO_SIGN_IN = {
     ("POST", "/v1/setup"),
     ("POST", "/v1/session"),
     ("POST", "/v1/password"),
@@ -34,7 +34,7 @@ OPEN = {
     ("GET", "/v1/oidc/callback"),
     ("GET", "/health"),
 }
-EVERYONE = {
+EVERY_ROLE = {
     ("GET", "/v1/session"),
     ("DELETE", "/v1/session"),
     ("POST", "/v1/readings"),
@@ -52,7 +52,7 @@ EVERYONE = {
     ("GET", "/v1/sites"),
     ("GET", "/v1/model"),
 }
-PEOPLE = {
+STAFF = {
     ("GET", "/v1/account"),
     ("PUT", "/v1/account/password"),
     ("POST", "/v1/account/sessions/end"),
@@ -63,14 +63,14 @@ PEOPLE = {
     ("GET", "/v1/images/{image_id}/judgements"),
     ("POST", "/v1/images/{image_id}/judgements"),
 }
-WATCHERS = {
+MONITORING = {
     ("GET", "/v1/monitoring"),
     ("GET", "/v1/monitoring/report"),
     ("GET", "/v1/monitoring/alerts"),
     ("POST", "/v1/monitoring/check"),
 }
-KEEPERS = {("GET", "/metrics")}
-OVERSEERS = {("POST", "/v1/exports")}
+OPERATORS = {("GET", "/metrics")}
+EXPORTS = {("POST", "/v1/exports")}
 ADMINISTRATORS = {
     ("GET", "/v1/users"),
     ("POST", "/v1/users"),
@@ -91,7 +91,7 @@ ADMINISTRATORS = {
 
 @pytest.fixture(autouse=True)
 def _short_events(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Live updates end before this client would wait for their end."""
+    """End live updates at once; this client would wait for their end."""
     monkeypatch.setattr(listeners, "MAX_LISTENING_SECONDS", 0.0)
 
 
@@ -100,73 +100,77 @@ def routes(client: TestClient) -> set[tuple[str, str]]:
     return {(method.upper(), path) for path, methods in paths.items() for method in methods}
 
 
-def ask(client: TestClient, method: str, path: str) -> int:
+def status_of(client: TestClient, method: str, path: str) -> int:
     filled = re.sub(r"{\w+}", "0" * 32, path)
     return client.request(method, filled, json={} if method != "GET" else None).status_code
 
 
-def test_the_matrix_names_every_route(anonymous: TestClient) -> None:
-    named = OPEN | EVERYONE | PEOPLE | KEEPERS | WATCHERS | OVERSEERS | ADMINISTRATORS
-    assert routes(anonymous) == named
+def test_every_route_has_a_role(anonymous: TestClient) -> None:
+    listed = NO_SIGN_IN | EVERY_ROLE | STAFF | OPERATORS | MONITORING | EXPORTS | ADMINISTRATORS
+    assert routes(anonymous) == listed
 
 
-def test_who_is_not_signed_in_gets_nothing(anonymous: TestClient) -> None:
-    for method, path in EVERYONE | PEOPLE | KEEPERS | WATCHERS | OVERSEERS | ADMINISTRATORS:
-        assert ask(anonymous, method, path) == 401, (method, path)
+def test_routes_need_a_sign_in(anonymous: TestClient) -> None:
+    for method, path in EVERY_ROLE | STAFF | OPERATORS | MONITORING | EXPORTS | ADMINISTRATORS:
+        assert status_of(anonymous, method, path) == 401, (method, path)
 
 
-def test_what_is_open_is_so_for_all(anonymous: TestClient, as_: As) -> None:
+def test_open_routes_need_no_sign_in(anonymous: TestClient, as_: As) -> None:
     for client in (anonymous, *map(as_, Role)):
-        anonymous.app.state.rate_limits = RateLimits()  # all are one address
-        for method, path in OPEN:
-            # Without a single sign-on those two answer that there is none.
-            wanted = 404 if "/oidc/" in path else 200 if method == "GET" else 422
-            assert ask(client, method, path) == wanted, (method, path)
+        anonymous.app.state.rate_limits = RateLimits()  # all clients have one address
+        for method, path in NO_SIGN_IN:
+            # Without a single sign-on, its two routes answer 404.
+            expected = 404 if "/oidc/" in path else 200 if method == "GET" else 422
+            assert status_of(client, method, path) == expected, (method, path)
 
 
-def test_no_single_sign_on_is_offered_where_there_is_none(anonymous: TestClient) -> None:
+def test_no_single_sign_on_is_offered_without_a_provider(anonymous: TestClient) -> None:
     assert anonymous.get("/v1/oidc").json() == {"offered": False}
 
 
-def test_everyone_may_do_what_is_everyones(as_: As) -> None:
+def test_every_role_may_use_the_common_routes(as_: As) -> None:
     for role in Role:
-        for method, path in sorted(EVERYONE):
-            assert ask(as_(role), method, path) not in (401, 403), (role, method, path)
+        for method, path in sorted(EVERY_ROLE):
+            assert status_of(as_(role), method, path) not in (401, 403), (role, method, path)
 
 
-def test_programs_do_not_judge_nor_watch(as_: As) -> None:
+def test_programs_may_not_use_the_routes_of_staff(as_: As) -> None:
     for role in Role:
-        for method, path in sorted(PEOPLE):
-            refused = ask(as_(role), method, path) == 403
+        for method, path in sorted(STAFF):
+            refused = status_of(as_(role), method, path) == 403
             assert refused is (role is Role.SERVICE), (role, method, path)
 
 
-def test_monitoring_is_for_who_answers_for_the_readings(as_: As) -> None:
+def test_monitoring_is_for_reviewers_and_administrators(as_: As) -> None:
     for role in Role:
         client = as_(role)
-        for method, path in sorted(WATCHERS):
+        for method, path in sorted(MONITORING):
             allowed = role in (Role.REVIEWER, Role.ADMINISTRATOR)
-            assert ask(client, method, path) == (200 if allowed else 403), (role, method, path)
+            assert status_of(client, method, path) == (200 if allowed else 403), (
+                role,
+                method,
+                path,
+            )
 
 
-def test_figures_are_for_who_keeps_the_server_running(as_: As) -> None:
+def test_metrics_are_for_administrators_and_programs(as_: As) -> None:
     for role in Role:
         allowed = role in (Role.ADMINISTRATOR, Role.SERVICE)
         assert as_(role).get("/metrics").status_code == (200 if allowed else 403)
 
 
-def test_taking_studies_out_is_for_who_watches_over_them(as_: As) -> None:
+def test_exports_are_for_reviewers_and_administrators(as_: As) -> None:
     for role in Role:
         allowed = role in (Role.REVIEWER, Role.ADMINISTRATOR)
-        for method, path in sorted(OVERSEERS):
-            assert (ask(as_(role), method, path) == 403) is not allowed, (role, method, path)
+        for method, path in sorted(EXPORTS):
+            assert (status_of(as_(role), method, path) == 403) is not allowed, (role, method, path)
 
 
-def test_administration_is_for_administrators_alone(as_: As) -> None:
+def test_administration_is_for_administrators(as_: As) -> None:
     for role in Role:
         client = as_(role)
         for method, path in sorted(ADMINISTRATORS):
-            status = ask(client, method, path)
+            status = status_of(client, method, path)
             if role is Role.ADMINISTRATOR:
                 assert status not in (401, 403), (method, path)
             else:
@@ -176,7 +180,7 @@ def test_administration_is_for_administrators_alone(as_: As) -> None:
 @pytest.mark.parametrize(
     "header", [b"Bearer", b"Bearer pns_nothing", b"Basic YTpi", b"", b"Bearer \xc3\xa9"]
 )
-def test_tokens_that_do_not_hold(anonymous: TestClient, header: bytes) -> None:
+def test_invalid_tokens_are_refused(anonymous: TestClient, header: bytes) -> None:
     answer = anonymous.get("/v1/session", headers={b"Authorization": header})
     assert answer.status_code == 401
     assert answer.headers["www-authenticate"] == "Bearer"
@@ -189,36 +193,34 @@ def sign_in(client: TestClient, name: str = "a clinician", password: str = PASSW
 
 
 def test_a_browser_signs_in_and_out(anonymous: TestClient) -> None:
-    signed = sign_in(anonymous)
-    assert (signed["name"], signed["role"]) == ("a clinician", "clinician")
+    session = sign_in(anonymous)
+    assert (session["name"], session["role"]) == ("a clinician", "clinician")
     cookie = next(iter(anonymous.cookies.jar))
     assert (cookie.name, cookie.secure, cookie.path) == (COOKIE, True, "/")
     assert cookie.has_nonstandard_attr("HttpOnly")
     assert cookie.get_nonstandard_attr("SameSite") == "strict"
-    assert anonymous.get("/v1/session").json() == signed
-    out = anonymous.delete("/v1/session", headers={"X-CSRF-Token": signed["csrf"]})
+    assert anonymous.get("/v1/session").json() == session
+    out = anonymous.delete("/v1/session", headers={"X-CSRF-Token": session["csrf"]})
     assert out.status_code == 204
     anonymous.cookies.set(COOKIE, cookie.value or "")
     assert anonymous.get("/v1/session").status_code == 401
 
 
-def test_another_site_cannot_act_with_a_browsers_cookie(anonymous: TestClient) -> None:
-    signed = sign_in(anonymous)
+def test_another_site_cannot_use_a_browsers_cookie(anonymous: TestClient) -> None:
+    session = sign_in(anonymous)
     for sent in ({}, {"X-CSRF-Token": "guessed"}, {"X-CSRF-Token": ""}):
         answer = anonymous.post("/v1/studies/search", json={}, headers=sent)
         assert answer.status_code == 403
-    csrf = {"X-CSRF-Token": signed["csrf"]}
+    csrf = {"X-CSRF-Token": session["csrf"]}
     assert anonymous.post("/v1/studies/search", json={}, headers=csrf).status_code == 200
 
 
-def test_wrong_passwords_are_counted_and_the_account_locks(
-    anonymous: TestClient, clinic: Clinic
-) -> None:
+def test_wrong_passwords_lock_the_account(anonymous: TestClient, clinic: Clinic) -> None:
     for name in ["a clinician"] * 5 + ["nobody"]:
         wrong = {"name": name, "password": "not the password at all"}
         answer = anonymous.post("/v1/session", json=wrong)
         assert answer.status_code == 401
-        assert "locked" in answer.json()["detail"]  # the same words, whatever is wrong
+        assert "locked" in answer.json()["detail"]  # the same message, whatever is wrong
     right = {"name": "a clinician", "password": PASSWORD}
     assert anonymous.post("/v1/session", json=right).status_code == 401
     with clinic.database.reading() as session:
@@ -226,7 +228,7 @@ def test_wrong_passwords_are_counted_and_the_account_locks(
     assert actions.count("fail to sign in") == 7
 
 
-def test_one_address_cannot_try_without_end(anonymous: TestClient) -> None:
+def test_sign_in_attempts_per_address_are_limited(anonymous: TestClient) -> None:
     wrong = {"name": "nobody", "password": "x"}
     statuses = [anonymous.post("/v1/session", json=wrong).status_code for _ in range(22)]
     assert statuses == [401] * 20 + [429] * 2
@@ -234,7 +236,7 @@ def test_one_address_cannot_try_without_end(anonymous: TestClient) -> None:
     assert 1 <= int(answer.headers["retry-after"]) <= 60
 
 
-def test_many_at_once_from_one_address_are_no_more(anonymous: TestClient) -> None:
+def test_concurrent_sign_in_attempts_are_limited_too(anonymous: TestClient) -> None:
     wrong = {"name": "nobody", "password": "x"}
     barrier = Barrier(30)
 
@@ -247,25 +249,25 @@ def test_many_at_once_from_one_address_are_no_more(anonymous: TestClient) -> Non
     assert sorted(statuses) == [401] * 20 + [429] * 10
 
 
-def test_others_write_while_a_password_is_hashed(
+def test_hashing_a_password_blocks_no_writer(
     anonymous: TestClient, as_: As, clinic: Clinic, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     administrator, hashed = as_(Role.ADMINISTRATOR), 0
 
-    def writing(original: Callable[..., Any]) -> Callable[..., Any]:
-        def hash_while_another_writes(*given: object) -> object:
+    def write_first(original: Callable[..., Any]) -> Callable[..., Any]:
+        def hash_while_another_writes(*args: object) -> object:
             nonlocal hashed
             hashed += 1
-            with clinic.database.writing() as session:  # would wait for a transaction, for ever
+            with clinic.database.writing() as session:  # would wait for an open transaction
                 for user in session.scalars(select(User).with_for_update(nowait=True)):
                     user.failures = user.failures
                 audit.record(session, "another", Action.JUDGE, "x", {}, datetime.now(UTC))
-            return original(*given)
+            return original(*args)
 
         return hash_while_another_writes
 
     for name in ("hash", "verify"):
-        monkeypatch.setattr(PasswordHasher, name, writing(getattr(PasswordHasher, name)))
+        monkeypatch.setattr(PasswordHasher, name, write_first(getattr(PasswordHasher, name)))
     sign_in(anonymous)
     for wrong in ({"name": "a clinician", "password": "x"}, {"name": "x", "password": "x"}):
         assert anonymous.post("/v1/session", json=wrong).status_code == 401
@@ -283,7 +285,7 @@ def test_others_write_while_a_password_is_hashed(
     assert hashed == 8
 
 
-def test_what_happens_is_in_the_trail_and_no_password_is(
+def test_the_audit_trail_has_actions_and_no_secrets(
     as_: As, anonymous: TestClient, clinic: Clinic
 ) -> None:
     administrator = as_(Role.ADMINISTRATOR)
@@ -312,12 +314,12 @@ def test_what_happens_is_in_the_trail_and_no_password_is(
         "issue token",
         "revoke token",
     ]
-    written = " ".join(entry.detail for entry in entries)
+    details = " ".join(entry.detail for entry in entries)
     for secret in ("mine and 9", "hers", link, token["token"]):
-        assert secret not in written
+        assert secret not in details
 
 
-def test_an_account_taken_away_is_signed_out_at_once(as_: As, anonymous: TestClient) -> None:
+def test_a_deactivated_account_is_signed_out_at_once(as_: As, anonymous: TestClient) -> None:
     administrator = as_(Role.ADMINISTRATOR)
     sign_in(anonymous)
     service = as_(Role.CLINICIAN)
@@ -331,16 +333,17 @@ def test_an_account_taken_away_is_signed_out_at_once(as_: As, anonymous: TestCli
     assert again.status_code == 409
 
 
-def test_the_last_administrator_stays(as_: As) -> None:
+def test_the_last_administrator_cannot_be_removed(as_: As) -> None:
     administrator = as_(Role.ADMINISTRATOR)
-    me = next(u for u in administrator.get("/v1/users").json() if u["role"] == "administrator")
+    users = administrator.get("/v1/users").json()
+    administrators = [user for user in users if user["role"] == "administrator"]
     for change in ({"active": False}, {"role": "clinician"}):
-        answer = administrator.patch(f"/v1/users/{me['id']}", json=change)
+        answer = administrator.patch(f"/v1/users/{administrators[0]['id']}", json=change)
         assert answer.status_code == 400
         assert "administrator" in answer.json()["detail"]
 
 
-def test_letters_that_a_database_cannot_keep_are_refused(as_: As) -> None:
+def test_characters_that_cannot_be_stored_are_refused(as_: As) -> None:
     administrator = as_(Role.ADMINISTRATOR)
     for path in ("/v1/studies/%00", "/v1/readings/" + "g" * 32, "/v1/users/..%2f/tokens"):
         assert administrator.get(path).status_code in (404, 422), path
@@ -352,14 +355,14 @@ def test_letters_that_a_database_cannot_keep_are_refused(as_: As) -> None:
         assert administrator.post(path, json=body).status_code == 422, path
 
 
-def test_errors_never_repeat_what_was_sent(anonymous: TestClient) -> None:
+def test_errors_do_not_repeat_the_request(anonymous: TestClient) -> None:
     answer = anonymous.post("/v1/session", json={"name": ["SECRET"], "password": 7})
     assert answer.status_code == 422
     assert answer.headers["content-type"] == "application/problem+json"
     assert "SECRET" not in answer.text
 
 
-def test_every_answer_tells_browsers_the_rules(anonymous: TestClient) -> None:
+def test_every_answer_has_the_security_headers(anonymous: TestClient) -> None:
     for path in ("/health", "/v1/session", "/nowhere", "/v1/openapi.json"):
         headers = anonymous.get(path).headers
         assert "frame-ancestors 'none'" in headers["content-security-policy"]

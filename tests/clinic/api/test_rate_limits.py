@@ -1,4 +1,4 @@
-"""An account that asks for too much is told when to come again, and hinders no other."""
+"""Rate limits: an account that exceeds one is told how long to wait, and others go on."""
 
 from collections.abc import Callable
 
@@ -13,20 +13,20 @@ from pneumoscope.clinic.settings import Clinic
 As = Callable[[Role], TestClient]
 
 
-def hand_in(client: TestClient, *contents: bytes, key: str | None = None) -> tuple[int, str]:
-    files = [("files", (f"{n}.png", one, "image/png")) for n, one in enumerate(contents)]
+def submit(client: TestClient, *contents: bytes, key: str | None = None) -> tuple[int, str]:
+    files = [("files", (f"{i}.png", content, "image/png")) for i, content in enumerate(contents)]
     headers = {} if key is None else {"Idempotency-Key": key}
     answer = client.post("/v1/readings", files=files, headers=headers)
     return answer.status_code, answer.headers.get("retry-after", "")
 
 
-def test_an_account_has_so_many_requests_a_minute_whatever_it_signs_in_with(
+def test_requests_are_limited_per_account_not_per_token(
     as_: As, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(rate_limits, "MAX_REQUESTS", RateLimitItemPerMinute(5))
-    clinician, by_another_token = as_(Role.CLINICIAN), as_(Role.CLINICIAN)
+    clinician, same_account = as_(Role.CLINICIAN), as_(Role.CLINICIAN)
     statuses = [clinician.get("/v1/model").status_code for _ in range(4)]
-    statuses += [by_another_token.get("/v1/account").status_code for _ in range(2)]
+    statuses += [same_account.get("/v1/account").status_code for _ in range(2)]
     assert statuses == [200] * 5 + [429]
     refused = clinician.get("/v1/model")
     assert refused.headers["content-type"] == "application/problem+json"
@@ -34,7 +34,7 @@ def test_an_account_has_so_many_requests_a_minute_whatever_it_signs_in_with(
     assert as_(Role.REVIEWER).get("/v1/model").status_code == 200
 
 
-def test_so_many_images_of_an_account_may_wait(
+def test_queued_images_are_limited_per_account(
     as_: As,
     phantoms: list[bytes],
     clinic: Clinic,
@@ -43,12 +43,12 @@ def test_so_many_images_of_an_account_may_wait(
 ) -> None:
     monkeypatch.setattr(rate_limits, "MAX_QUEUED_IMAGES_PER_ACCOUNT", 3)
     service = as_(Role.SERVICE)
-    assert hand_in(service, *phantoms[:2]) == (202, "")
-    assert hand_in(service, *phantoms[2:4]) == (429, "60")
-    kept = [path for path in (clinic.settings.data / "files").rglob("*") if path.is_file()]
-    assert len(kept) == 2  # what is refused is not kept
-    assert hand_in(as_(Role.CLINICIAN), phantoms[2]) == (202, "")
-    assert hand_in(service, phantoms[2]) == (202, "")
-    assert hand_in(service, phantoms[3]) == (429, "60")
+    assert submit(service, *phantoms[:2]) == (202, "")
+    assert submit(service, *phantoms[2:4]) == (429, "60")
+    stored = [path for path in (clinic.settings.data / "files").rglob("*") if path.is_file()]
+    assert len(stored) == 2  # refused files are not stored
+    assert submit(as_(Role.CLINICIAN), phantoms[2]) == (202, "")
+    assert submit(service, phantoms[2]) == (202, "")
+    assert submit(service, phantoms[3]) == (429, "60")
     assert read_all() == 4
-    assert hand_in(service, *phantoms[2:4]) == (202, "")
+    assert submit(service, *phantoms[2:4]) == (202, "")

@@ -1,4 +1,4 @@
-"""What is refused is in the log and counted, with whom and from where, not what was sent."""
+"""Refused requests are logged and counted, with user and address, without their content."""
 
 import json
 from collections.abc import Callable
@@ -21,36 +21,38 @@ ADDRESS = "2001:db8::7"
 
 
 @pytest.fixture
-def somewhere(anonymous: TestClient) -> TestClient:
-    """Return a client whose address is known."""
+def client(anonymous: TestClient) -> TestClient:
+    """Return a client with a known address."""
     return TestClient(anonymous.app, base_url="https://clinic.test", client=(ADDRESS, 50_000))
 
 
-def refused(caplog: pytest.LogCaptureFixture) -> list[str]:
-    """Return what was logged of refusals since the last look."""
-    lines = [one.getMessage() for one in caplog.records if one.name.endswith(".refusal_log")]
+def refusals(caplog: pytest.LogCaptureFixture) -> list[str]:
+    """Return the new log lines of refused requests."""
+    lines = [
+        record.getMessage() for record in caplog.records if record.name.endswith(".refusal_log")
+    ]
     caplog.clear()
     return lines
 
 
-def test_who_has_no_access_is_in_the_log(
-    somewhere: TestClient, as_: As, clinic: Clinic, caplog: pytest.LogCaptureFixture
+def test_refused_access_is_logged(
+    client: TestClient, as_: As, clinic: Clinic, caplog: pytest.LogCaptureFixture
 ) -> None:
     with clinic.database.reading() as session:
         user = session.scalars(select(User.id).where(User.name == "a clinician")).one()
     study = "/v1/studies/" + "0" * 32
-    somewhere.get(study)
-    somewhere.get(study, headers={"Authorization": "Bearer pns_secret"})
-    somewhere.headers["Authorization"] = as_(Role.CLINICIAN).headers["Authorization"]
-    somewhere.delete(f"/v1/users/{'0' * 32}/second-factor")
-    del somewhere.headers["Authorization"]
-    somewhere.post("/v1/session", json={"name": "a clinician", "password": PASSWORD})
-    somewhere.post("/v1/studies/search", json={})
-    somewhere.cookies.clear()
-    somewhere.cookies.set(COOKIE, "secret")
-    somewhere.get("/v1/users")
+    client.get(study)
+    client.get(study, headers={"Authorization": "Bearer pns_secret"})
+    client.headers["Authorization"] = as_(Role.CLINICIAN).headers["Authorization"]
+    client.delete(f"/v1/users/{'0' * 32}/second-factor")
+    del client.headers["Authorization"]
+    client.post("/v1/session", json={"name": "a clinician", "password": PASSWORD})
+    client.post("/v1/studies/search", json={})
+    client.cookies.clear()
+    client.cookies.set(COOKIE, "secret")
+    client.get("/v1/users")
     route = "DELETE /v1/users/{user_id}/second-factor"
-    assert refused(caplog) == [
+    assert refusals(caplog) == [
         f"refused: 401 GET /v1/studies/{{study_id}} without a sign-in from {ADDRESS}",
         f"refused: 401 GET /v1/studies/{{study_id}} with a token from {ADDRESS}",
         f"refused: 403 {route} with a token of user {user} from {ADDRESS}",
@@ -59,16 +61,16 @@ def test_who_has_no_access_is_in_the_log(
     ]
 
 
-def test_what_is_not_in_order_is_in_the_log_and_nothing_of_it(
-    somewhere: TestClient, clinic: Clinic, caplog: pytest.LogCaptureFixture
+def test_invalid_requests_are_logged_without_their_content(
+    client: TestClient, clinic: Clinic, caplog: pytest.LogCaptureFixture
 ) -> None:
-    somewhere.post("/v1/session", json={"name": ["SECRET"]})
-    somewhere.post("/v1/session", content=b"{SECRET", headers={"Content-Type": "application/json"})
-    somewhere.put("/v1/session?SECRET=1")
-    somewhere.get("/SECRET%0Arefused:")
-    somewhere.post("/v1/readings", content=b"x" * (clinic.settings.max_request_bytes + 1))
-    somewhere.request("SECRET", "/v1/session")
-    lines = refused(caplog)
+    client.post("/v1/session", json={"name": ["SECRET"]})
+    client.post("/v1/session", content=b"{SECRET", headers={"Content-Type": "application/json"})
+    client.put("/v1/session?SECRET=1")
+    client.get("/SECRET%0Arefused:")
+    client.post("/v1/readings", content=b"x" * (clinic.settings.max_request_bytes + 1))
+    client.request("SECRET", "/v1/session")
+    lines = refusals(caplog)
     assert [line.removesuffix(f" without a sign-in from {ADDRESS}") for line in lines] == [
         "refused: 422 POST /v1/session",
         "refused: 422 POST /v1/session",
@@ -79,20 +81,20 @@ def test_what_is_not_in_order_is_in_the_log_and_nothing_of_it(
     ]
 
 
-def test_what_is_refused_is_counted(somewhere: TestClient, as_: As) -> None:
+def test_refusals_are_counted(client: TestClient, as_: As) -> None:
     service = as_(Role.SERVICE)
     for password in ("wrong", "wrong again", PASSWORD):
-        somewhere.post("/v1/session", json={"name": "a clinician", "password": password})
+        client.post("/v1/session", json={"name": "a clinician", "password": password})
     service.get("/v1/users")
     service.get("/v1/SECRET")
     service.request("SECRET", f"/v1/studies/{'0' * 32}")
-    counted = {
+    counts = {
         tuple(sample.labels[name] for name in ("status", "method", "route")): sample.value
         for family in text_string_to_metric_families(service.get("/metrics").text)
         for sample in family.samples
         if sample.name == "pneumoscope_refused_requests_total"
     }
-    assert counted == {
+    assert counts == {
         ("401", "POST", "/v1/session"): 2,
         ("403", "GET", "/v1/users"): 1,
         ("404", "GET", "an unknown route"): 1,
@@ -100,19 +102,19 @@ def test_what_is_refused_is_counted(somewhere: TestClient, as_: As) -> None:
     }
 
 
-def test_what_is_answered_is_not(somewhere: TestClient, caplog: pytest.LogCaptureFixture) -> None:
-    assert somewhere.get("/health").status_code == 200
-    assert refused(caplog) == []
-
-
-def test_the_trail_says_from_where_somebody_signed_in_or_failed_to(
-    somewhere: TestClient, clinic: Clinic
+def test_answered_requests_are_not_logged(
+    client: TestClient, caplog: pytest.LogCaptureFixture
 ) -> None:
+    assert client.get("/health").status_code == 200
+    assert refusals(caplog) == []
+
+
+def test_the_audit_trail_has_the_address_of_sign_ins(client: TestClient, clinic: Clinic) -> None:
     for password in ("wrong", PASSWORD):
-        somewhere.post("/v1/session", json={"name": "a clinician", "password": password})
+        client.post("/v1/session", json={"name": "a clinician", "password": password})
     with clinic.database.reading() as session:
         entries = session.scalars(select(AuditEntry).order_by(AuditEntry.number)).all()
-    assert [(one.action, json.loads(one.detail)) for one in entries] == [
+    assert [(entry.action, json.loads(entry.detail)) for entry in entries] == [
         ("fail to sign in", {"from": ADDRESS}),
         ("sign in", {"from": ADDRESS}),
     ]

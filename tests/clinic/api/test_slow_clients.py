@@ -1,4 +1,4 @@
-"""Clients that send little by little, over raw sockets: none is waited for without end."""
+"""Timeouts of slow clients, over raw sockets."""
 
 import json
 import socket
@@ -29,7 +29,7 @@ TIMEOUT_SECONDS = 20.0
 def connect(
     clinic: Clinic, monkeypatch: pytest.MonkeyPatch
 ) -> Iterator[Callable[[], socket.socket]]:
-    """Return what connects to a server that is less patient than a real one."""
+    """Return a function that connects to a server with short timeouts."""
     monkeypatch.setattr(slow_clients, "HEADER_SECONDS", SHORT_SECONDS)
     monkeypatch.setattr(middleware, "MIN_BODY_SECONDS", SHORT_SECONDS)
     app = create_app(clinic)
@@ -38,14 +38,14 @@ def connect(
 
 
 @contextmanager
-def between(least: float, most: float) -> Iterator[None]:
-    began = time.monotonic()
+def takes_between(low: float, high: float) -> Iterator[None]:
+    start = time.monotonic()
     yield
-    assert least <= time.monotonic() - began <= most
+    assert low <= time.monotonic() - start <= high
 
 
 def trickle(connection: socket.socket, content: bytes) -> bytes:
-    """Send a byte each tenth of a second until something comes back, or all is sent."""
+    """Send a byte every tenth of a second until an answer arrives or all is sent."""
     connection.settimeout(0.1)
     for place in range(len(content)):
         try:
@@ -59,57 +59,59 @@ def trickle(connection: socket.socket, content: bytes) -> bytes:
     return connection.recv(65536)
 
 
-def answered(connection: socket.socket) -> bytes:
-    """Return a whole answer in JSON, in however many parts it comes."""
-    came = b""
-    while not came.endswith(b"}"):
+def read_answer(connection: socket.socket) -> bytes:
+    """Return a whole JSON answer, in however many parts it arrives."""
+    received = b""
+    while not received.endswith(b"}"):
         part = connection.recv(65536)
-        assert part, came
-        came += part
-    return came
+        assert part, received
+        received += part
+    return received
 
 
-def rest(connection: socket.socket) -> bytes:
+def read_rest(connection: socket.socket) -> bytes:
     connection.settimeout(TIMEOUT_SECONDS)
-    came = b""
+    received = b""
     try:
         while part := connection.recv(65536):
-            came += part
+            received += part
     except ConnectionError:
         pass
-    return came
+    return received
 
 
-def test_silence_from_the_start(connect: Callable[[], socket.socket]) -> None:
-    with connect() as connection, between(SHORT_SECONDS - 0.5, TIMEOUT_SECONDS / 2):
-        assert rest(connection) == b""
+def test_a_silent_client_is_disconnected(connect: Callable[[], socket.socket]) -> None:
+    with connect() as connection, takes_between(SHORT_SECONDS - 0.5, TIMEOUT_SECONDS / 2):
+        assert read_rest(connection) == b""
 
 
-def test_headers_that_trickle(connect: Callable[[], socket.socket]) -> None:
-    with connect() as connection, between(SHORT_SECONDS - 0.5, TIMEOUT_SECONDS / 2):
+def test_trickling_headers_time_out(connect: Callable[[], socket.socket]) -> None:
+    with connect() as connection, takes_between(SHORT_SECONDS - 0.5, TIMEOUT_SECONDS / 2):
         connection.sendall(HEADERS + b"X: ")
         assert trickle(connection, b"x" * 300) == b""
 
 
-def test_headers_that_trickle_after_a_first_request(connect: Callable[[], socket.socket]) -> None:
+def test_trickling_headers_of_a_second_request_time_out(
+    connect: Callable[[], socket.socket],
+) -> None:
     with connect() as connection:
         connection.sendall(HEADERS + b"\r\n")
-        assert answered(connection).startswith(b"HTTP/1.1 200")
-        with between(SHORT_SECONDS - 0.5, TIMEOUT_SECONDS / 2):
+        assert read_answer(connection).startswith(b"HTTP/1.1 200")
+        with takes_between(SHORT_SECONDS - 0.5, TIMEOUT_SECONDS / 2):
             assert trickle(connection, HEADERS + b"X: " + b"x" * 300) == b""
 
 
-def test_a_body_that_trickles_in_though_its_answer_was_given(
+def test_a_body_trickling_in_after_its_answer_times_out(
     connect: Callable[[], socket.socket],
 ) -> None:
     with connect() as connection:
         connection.sendall(HEADERS + b"Content-Length: 300\r\n\r\n")
-        assert answered(connection).startswith(b"HTTP/1.1 200")
-        with between(SHORT_SECONDS - 0.5, TIMEOUT_SECONDS / 2):
+        assert read_answer(connection).startswith(b"HTTP/1.1 200")
+        with takes_between(SHORT_SECONDS - 0.5, TIMEOUT_SECONDS / 2):
             assert trickle(connection, b"x" * 300) == b""
 
 
-def search(client: TestClient, length: int) -> bytes:
+def search_request(client: TestClient, length: int) -> bytes:
     return (
         "POST /v1/studies/search HTTP/1.1\r\nHost: clinic.test\r\n"
         f"Authorization: {client.headers['Authorization']}\r\n"
@@ -118,36 +120,38 @@ def search(client: TestClient, length: int) -> bytes:
 
 
 @pytest.mark.parametrize("bytes_", [0, 300])
-def test_a_body_that_trickles_or_stays_away(
+def test_a_missing_or_trickling_body_times_out(
     connect: Callable[[], socket.socket], as_: As, bytes_: int
 ) -> None:
-    with connect() as connection, between(SHORT_SECONDS - 0.5, TIMEOUT_SECONDS / 2):
-        connection.sendall(search(as_(Role.CLINICIAN), 1000))
-        answer = trickle(connection, b" " * bytes_) + rest(connection)  # and then it is closed
+    with connect() as connection, takes_between(SHORT_SECONDS - 0.5, TIMEOUT_SECONDS / 2):
+        connection.sendall(search_request(as_(Role.CLINICIAN), 1000))
+        answer = trickle(connection, b" " * bytes_) + read_rest(
+            connection
+        )  # until the server closes it
     head, _, body = answer.partition(b"\r\n\r\n")
     assert head.startswith(b"HTTP/1.1 408")
     assert b"application/problem+json" in head
     assert "too slowly" in json.loads(body)["detail"]
 
 
-def test_a_body_that_comes_slowly_but_comes(connect: Callable[[], socket.socket], as_: As) -> None:
-    content = b" " * 200_000 + b"{}"  # in about four seconds, twice as long as nothing may come
-    with connect() as connection, between(SHORT_SECONDS + 1, TIMEOUT_SECONDS):
-        connection.sendall(search(as_(Role.CLINICIAN), len(content)))
+def test_a_slow_but_steady_body_is_accepted(connect: Callable[[], socket.socket], as_: As) -> None:
+    content = b" " * 200_000 + b"{}"  # in about four seconds, twice the timeout
+    with connect() as connection, takes_between(SHORT_SECONDS + 1, TIMEOUT_SECONDS):
+        connection.sendall(search_request(as_(Role.CLINICIAN), len(content)))
         for start in range(0, len(content), 5000):
             connection.sendall(content[start : start + 5000])
             time.sleep(0.1)
-        assert answered(connection).startswith(b"HTTP/1.1 200")
+        assert read_answer(connection).startswith(b"HTTP/1.1 200")
 
 
-def test_no_body_takes_for_ever_however_much_came(
+def test_a_body_has_a_total_time_limit(
     connect: Callable[[], socket.socket], as_: As, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(middleware, "MAX_BODY_SECONDS", 3.0)
     connection = connect()
     answer = b""
-    with connection, between(2.5, TIMEOUT_SECONDS):
-        connection.sendall(search(as_(Role.CLINICIAN), 1_900_000))
+    with connection, takes_between(2.5, TIMEOUT_SECONDS):
+        connection.sendall(search_request(as_(Role.CLINICIAN), 1_900_000))
         connection.settimeout(0.1)
         while not answer:
             try:
@@ -158,9 +162,7 @@ def test_no_body_takes_for_ever_however_much_came(
     assert answer.startswith(b"HTTP/1.1 408")
 
 
-def test_an_answer_may_take_longer_than_a_request(
-    connect: Callable[[], socket.socket], as_: As
-) -> None:
+def test_answers_have_no_time_limit(connect: Callable[[], socket.socket], as_: As) -> None:
     authorization = as_(Role.CLINICIAN).headers["Authorization"].encode()
     with connect() as connection:
         connection.sendall(
@@ -169,8 +171,8 @@ def test_an_answer_may_take_longer_than_a_request(
         )  # fmt: skip
         assert connection.recv(65536).startswith(b"HTTP/1.1 200")
         connection.settimeout(0.2)
-        ends = time.monotonic() + 2 * SHORT_SECONDS
-        while time.monotonic() < ends:
+        end = time.monotonic() + 2 * SHORT_SECONDS
+        while time.monotonic() < end:
             try:
                 assert connection.recv(65536) != b""
             except TimeoutError:

@@ -1,4 +1,4 @@
-"""What monitoring says of a clinic whose patients are known."""
+"""Monitoring overview of a simulated clinic, and the references of bundles."""
 
 from collections.abc import Callable
 from datetime import timedelta
@@ -34,9 +34,9 @@ from pneumoscope.support.errors import ClinicError
 from ..simulated import NOW, Simulated, brighter
 
 
-def figures(simulated: Simulated, **asked: object) -> MonitoringOverview:
+def overview(simulated: Simulated, **query: object) -> MonitoringOverview:
     with simulated.database.reading() as session:
-        return monitoring_overview(session, simulated.baseline, MonitoringQuery(**asked), NOW)
+        return monitoring_overview(session, simulated.baseline, MonitoringQuery(**query), NOW)
 
 
 def readings(simulated: Simulated) -> list[StoredReading]:
@@ -44,20 +44,20 @@ def readings(simulated: Simulated) -> list[StoredReading]:
         return list(session.scalars(select(StoredReading).order_by(StoredReading.created)))
 
 
-def test_windows_are_whole_days_up_to_yesterday(simulated: Simulated) -> None:
+def test_periods_are_whole_days_up_to_yesterday(simulated: Simulated) -> None:
     simulated.run(4, 0, 3)
-    found = figures(simulated, days=2, periods=2)
-    assert [str(one.days) for one in found.periods] == [
+    found = overview(simulated, days=2, periods=2)
+    assert [str(period.days) for period in found.periods] == [
         "2026-11-21 to 2026-11-22",
         "2026-11-23 to 2026-11-24",
     ]
-    assert [one.images for one in found.periods] == [6, 6]  # today's three are not among them
+    assert [period.images for period in found.periods] == [6, 6]  # without the three of today
 
 
-def test_times_are_those_of_the_readings(simulated: Simulated) -> None:
+def test_durations_are_those_of_the_readings(simulated: Simulated) -> None:
     simulated.run(5, 1, 8)
-    (found,) = figures(simulated, days=5, periods=1).periods
-    milliseconds = [one.milliseconds for one in readings(simulated)]
+    (found,) = overview(simulated, days=5, periods=1).periods
+    milliseconds = [reading.milliseconds for reading in readings(simulated)]
     assert found.reading is not None
     assert found.reading.median == pytest.approx(np.median(milliseconds) / 1000)
     assert found.reading.percentile_95 == pytest.approx(np.quantile(milliseconds, 0.95) / 1000)
@@ -65,19 +65,19 @@ def test_times_are_those_of_the_readings(simulated: Simulated) -> None:
     assert 1 < found.waiting.median < 30
 
 
-def test_a_patient_counts_once_and_a_file_that_came_again_not_at_all(simulated: Simulated) -> None:
+def test_patients_and_files_count_once(simulated: Simulated) -> None:
     simulated.run(2, 1, 5, rejected=0.0)
     with simulated.database.writing() as session:
         studies = session.scalars(select(Study).order_by(Study.received)).all()
         images = session.scalars(select(Image).order_by(Image.received)).all()
         studies[1].patient_id = studies[0].patient_id
-        studies[2].patient_id = studies[3].patient_id = None  # two of whom nothing is known
+        studies[2].patient_id = studies[3].patient_id = None  # two unknown patients
         images[9].sha256 = images[8].sha256
-    (found,) = figures(simulated, days=2, periods=1).periods
+    (found,) = overview(simulated, days=2, periods=1).periods
     assert (found.images, found.patients) == (10, 8)
 
 
-def test_the_same_number_at_two_sites_is_two_patients(simulated: Simulated) -> None:
+def test_the_same_identifier_at_two_sites_is_two_patients(simulated: Simulated) -> None:
     for site in ("East", "West"):
         simulated.run(1, 1, 1, site=site)
     with simulated.database.writing() as session:
@@ -85,93 +85,93 @@ def test_the_same_number_at_two_sites_is_two_patients(simulated: Simulated) -> N
             study.patient_id = "Okafor-7"
     with simulated.database.reading() as session:
         days = DateRange.before(NOW, 1)
-        seen = observations_between(session, days.begin, days.end, None)
-    assert len(list(first_per_patient(seen))) == 2
-    assert "Okafor" not in repr(seen)
+        observations = observations_between(session, days.begin, days.end, None)
+    assert len(list(first_per_patient(observations))) == 2
+    assert "Okafor" not in repr(observations)
 
 
-def test_what_was_rejected_and_failed_is_counted_with_its_reasons(simulated: Simulated) -> None:
+def test_rejected_and_failed_images_are_counted_by_reason(simulated: Simulated) -> None:
     simulated.run(2, 1, 4, rejected=1.0)
     simulated.run(1, 1, 2, rejected=0.0)
     with simulated.database.writing() as session:
         last = session.scalars(select(StoredReading).where(StoredReading.status == "read")).first()
         assert last is not None
         last.status, last.probability, last.finding = "failed", None, None
-    (found,) = figures(simulated, days=2, periods=1).periods
+    (found,) = overview(simulated, days=2, periods=1).periods
     assert (found.unread.part, found.unread.whole) == (9, 10)
     assert found.reasons == {"lateral": 8, "failed": 1}
 
 
-def test_one_site_or_all(simulated: Simulated) -> None:
+def test_the_overview_is_of_one_site_or_all(simulated: Simulated) -> None:
     simulated.run(3, 1, 2, site="East")
     simulated.run(3, 1, 5, site="West")
     east = simulated.site("East")
-    assert figures(simulated, days=3, periods=1).periods[0].images == 21
-    assert figures(simulated, days=3, periods=1, site=east).periods[0].images == 6
+    assert overview(simulated, days=3, periods=1).periods[0].images == 21
+    assert overview(simulated, days=3, periods=1, site=east).periods[0].images == 6
 
 
-def test_a_shift_of_the_exposure_is_seen_where_it_is_and_nowhere_else(
+def test_only_the_shifted_statistic_is_significant(
     simulated: Simulated,
 ) -> None:
     simulated.run(20, 11, 12)
     simulated.run(10, 1, 12, change=brighter(0.08))
-    before, after = figures(simulated, days=10, periods=2).periods
-    # The shipped reference has only square images, with which no aspect can be compared.
+    before, after = overview(simulated, days=10, periods=2).periods
+    # The shipped reference has only square images, so that aspects cannot be compared.
     assert list(before.shifts) == [name for name in STATISTICS if name != "aspect"]
     assert before.shifts["brightness"].band is not ShiftSize.LARGE
     assert after.shifts["brightness"].band is ShiftSize.LARGE
     assert after.shifts["brightness"].shares[-1] > 0.3
-    adjusted = figures(simulated, days=10, periods=2).adjusted_p
+    adjusted = overview(simulated, days=10, periods=2).adjusted_p
     assert [name for name, p in adjusted.items() if p < 1e-6] == ["brightness"]
 
 
-def test_what_another_bundle_read_is_not_compared(simulated: Simulated) -> None:
+def test_readings_of_another_bundle_are_not_compared(simulated: Simulated) -> None:
     simulated.run(5, 1, 20, bundle="another@0", judged=1.0)
-    (found,) = figures(simulated, days=5, periods=1).periods
+    (found,) = overview(simulated, days=5, periods=1).periods
     assert (found.images, found.shifts) == (100, {})
-    known = figures(simulated, days=5, periods=1)
+    known = overview(simulated, days=5, periods=1)
     assert (known.accuracy.patients, known.agreement[-1].agree.whole) == (0, 0)
 
 
-def test_readings_of_before_statistics_were_kept_have_their_probability_compared(
+def test_readings_without_input_statistics_are_compared_by_probability(
     simulated: Simulated,
 ) -> None:
     simulated.run(10, 1, 10)
     with simulated.database.writing() as session:
         for reading in session.scalars(select(StoredReading)):
             reading.inputs = None
-    (found,) = figures(simulated, days=10, periods=1).periods
+    (found,) = overview(simulated, days=10, periods=1).periods
     assert list(found.shifts) == ["probability", "distance"]
 
 
-def test_agreement_is_counted_by_the_week_it_was_said_in(simulated: Simulated) -> None:
+def test_agreement_counts_in_the_week_of_the_judgement(simulated: Simulated) -> None:
     simulated.run(14, 8, 4, rejected=0.0, judged=1.0, agree=1.0)
     simulated.run(7, 1, 4, rejected=0.0, judged=1.0, agree=0.0)
-    weeks = figures(simulated, days=7, periods=2).agreement
-    assert [(one.agree.part, one.agree.whole) for one in weeks] == [(28, 28), (0, 28)]
+    weeks = overview(simulated, days=7, periods=2).agreement
+    assert [(week.agree.part, week.agree.whole) for week in weeks] == [(28, 28), (0, 28)]
 
 
-def test_one_opinion_a_patient_and_the_uncertain_apart(simulated: Simulated) -> None:
+def test_the_first_judgement_of_a_patient_counts(simulated: Simulated) -> None:
     simulated.run(1, 1, 3, rejected=0.0, judged=1.0, agree=1.0)
     with simulated.database.writing() as session:
-        said = session.scalars(select(Judgement).order_by(Judgement.id)).all()
-        said[0].answer = Answer.UNCERTAIN
+        judgements = session.scalars(select(Judgement).order_by(Judgement.id)).all()
+        judgements[0].answer = Answer.UNCERTAIN
         other = create_user(session, "other", Role.REVIEWER, None, NOW)
         session.add(
             Judgement(
-                image_id=said[1].image_id,
+                image_id=judgements[1].image_id,
                 user_id=other.user_id,
                 version=1,
                 answer=Answer.DISAGREE,
-                created=said[1].created + timedelta(minutes=1),
+                created=judgements[1].created + timedelta(minutes=1),
             )
         )
-    week = figures(simulated, days=7, periods=1).agreement[-1]
+    week = overview(simulated, days=7, periods=1).agreement[-1]
     assert (week.agree.part, week.agree.whole, week.uncertain) == (2, 2, 1)
 
 
-def test_accuracy_is_corrected_for_who_was_judged(simulated: Simulated) -> None:
-    """Nobody is wrong above the threshold; below it a fifth is ill, and few of them are judged."""
+def test_accuracy_is_corrected_for_verification_bias(simulated: Simulated) -> None:
+    """All patients above the threshold are ill, and a fifth below it, of whom few are judged."""
     simulated.run(20, 1, 30, rejected=0.0)
     threshold = simulated.baseline.point.threshold
     rng = np.random.default_rng(5)
@@ -194,7 +194,7 @@ def test_accuracy_is_corrected_for_who_was_judged(simulated: Simulated) -> None:
                         created=NOW,
                     )
                 )
-    found = figures(simulated, days=20, periods=1).accuracy
+    found = overview(simulated, days=20, periods=1).accuracy
     assert found.patients == 600
     naive, corrected = found.among_judged.sensitivity, found.corrected.sensitivity
     assert naive.value is not None
@@ -204,7 +204,7 @@ def test_accuracy_is_corrected_for_who_was_judged(simulated: Simulated) -> None:
     assert found.corrected.specificity.value == 1.0
 
 
-def test_people_who_contradict_each_other_say_nothing_of_the_truth(simulated: Simulated) -> None:
+def test_contradicting_judgements_tell_no_truth(simulated: Simulated) -> None:
     simulated.run(1, 1, 2, rejected=0.0)
     with simulated.database.writing() as session:
         images = session.scalars(select(Image)).all()
@@ -220,17 +220,17 @@ def test_people_who_contradict_each_other_say_nothing_of_the_truth(simulated: Si
                     created=NOW,
                 )
             )
-    found = figures(simulated, days=1, periods=1).accuracy
+    found = overview(simulated, days=1, periods=1).accuracy
     assert (found.patients, found.judged) == (2, 0)
 
 
-def test_an_empty_clinic_has_figures_too(simulated: Simulated) -> None:
-    found = figures(simulated)
-    assert {one.images for one in found.periods} == {0}
+def test_the_overview_of_an_empty_clinic(simulated: Simulated) -> None:
+    found = overview(simulated)
+    assert {period.images for period in found.periods} == {0}
     assert found.accuracy.corrected.sensitivity.value is None
 
 
-def test_shipped_bundles_have_a_reference_but_for_the_one_that_learned_from_all() -> None:
+def test_shipped_bundles_with_validation_images_have_a_reference() -> None:
     found = {
         name: Baseline.of(Bundle.open(find_bundle(name)), Settings(Path())).reference
         for name in shipped_bundles()
@@ -241,10 +241,10 @@ def test_shipped_bundles_have_a_reference_but_for_the_one_that_learned_from_all(
         for statistic in STATISTICS:
             values = reference.values[statistic]
             assert len(values) >= 100
-            assert (np.diff(values) >= 0).all()  # no patient's own row can be put together
+            assert (np.diff(values) >= 0).all()  # sorted, so that no patient's values stay together
 
 
-def test_a_clinics_own_reference_comes_before_the_shipped_one(
+def test_a_clinics_own_reference_precedes_the_shipped_one(
     tmp_path: Path, baseline: Baseline
 ) -> None:
     own = Reference(baseline.bundle, dict.fromkeys(STATISTICS, np.arange(70.0)))
@@ -256,7 +256,7 @@ def test_a_clinics_own_reference_comes_before_the_shipped_one(
 
 
 @pytest.mark.parametrize("length", [0, 5, 200, 5000])
-def test_a_damaged_reference_is_named(tmp_path: Path, baseline: Baseline, length: int) -> None:
+def test_a_damaged_reference_is_an_error(tmp_path: Path, baseline: Baseline, length: int) -> None:
     assert baseline.reference is not None
     path = baseline.reference.write(tmp_path / "references")
     path.write_bytes(path.read_bytes()[:length])
@@ -264,7 +264,7 @@ def test_a_damaged_reference_is_named(tmp_path: Path, baseline: Baseline, length
         find_reference(baseline.bundle, tmp_path)
 
 
-def test_the_shipped_reference_is_that_of_the_validation_images(
+def test_the_shipped_reference_is_reproducible(
     children: Manifest, reader: Reader, baseline: Baseline
 ) -> None:
     made = make_reference(reader, children)
@@ -273,7 +273,7 @@ def test_the_shipped_reference_is_that_of_the_validation_images(
         np.testing.assert_allclose(made.values[name], values, rtol=0.02, atol=1e-4)
 
 
-def test_a_bundles_owner_makes_its_reference(
+def test_the_reference_command_needs_the_bundles_own_data(
     pneumoscope: Callable, phantom_dataset: Path, exported: Path, tmp_path: Path
 ) -> None:
     out = tmp_path / "references"

@@ -15,7 +15,7 @@ from pneumoscope.clinic.monitoring.rules import (
 from pneumoscope.clinic.storage.tables import Alert
 from pneumoscope.evaluation.report.cells import Cell, cell, percent
 from pneumoscope.evaluation.report.views import FigureView, Row, TableView
-from pneumoscope.evaluation.statistics.drift import LEAST
+from pneumoscope.evaluation.statistics.drift import MIN_PATIENTS
 from pneumoscope.report.estimate import format_number
 from pneumoscope.report.html import render_page
 
@@ -67,7 +67,7 @@ def render_monitoring_page(
         level=f"{SIGNIFICANCE_LEVEL:.2g}",
         false_alarm_rate=percent(FALSE_ALARM_RATE_PER_YEAR),
         window_days=WINDOW_DAYS,
-        min_patients=LEAST,
+        min_patients=MIN_PATIENTS,
     )
 
 

@@ -10,7 +10,7 @@ import numpy as np
 from pneumoscope.clinic.monitoring.observations import Observation, first_per_patient
 from pneumoscope.clinic.monitoring.reference import STATISTICS, Reference
 from pneumoscope.evaluation.predictions import Floats
-from pneumoscope.evaluation.statistics.drift import Shift, ks_test
+from pneumoscope.evaluation.statistics.drift import DistributionShift, ks_test
 from pneumoscope.evaluation.statistics.intervals import proportion
 from pneumoscope.report.estimate import Estimate
 
@@ -107,7 +107,7 @@ class Period:
     waiting: DurationSummary | None
     unread: Proportion
     reasons: Mapping[str, int]
-    shifts: Mapping[str, Shift]
+    shifts: Mapping[str, DistributionShift]
 
 
 def summarise(
@@ -145,7 +145,7 @@ def unread_proportion(patients: Sequence[Observation]) -> Proportion:
     return Proportion.of(sum(image.unread for image in patients), len(patients))
 
 
-def shifts(observations: Sequence[Observation], reference: Reference) -> dict[str, Shift]:
+def shifts(observations: Sequence[Observation], reference: Reference) -> dict[str, DistributionShift]:
     """Compare each statistic of the first image of each patient with a reference population."""
     samples = values_by_statistic(observations, reference.bundle)
     tests = {name: ks_test(samples[name], reference.values[name]) for name in STATISTICS}

@@ -10,7 +10,7 @@ from matplotlib.figure import Figure
 from pneumoscope.clinic.monitoring.agreement import Agreement
 from pneumoscope.clinic.monitoring.periods import DurationSummary, Period, Proportion
 from pneumoscope.evaluation.report.figures.panels import BLUE, GREY, ORANGE, PALETTE, panel, style
-from pneumoscope.evaluation.statistics.drift import LARGE, MODERATE, Shift
+from pneumoscope.evaluation.statistics.drift import LARGE_INDEX, MODERATE_INDEX, DistributionShift
 
 _MARKERS = "osD^vPX*"
 _COLUMNS = 4
@@ -62,7 +62,7 @@ def plot_stability_index(periods: Sequence[Period]) -> Figure:
         ]
         marker, colour = _MARKERS[place % len(_MARKERS)], PALETTE[place % len(PALETTE)]
         axes.plot(values, marker=marker, color=colour, label=name, markersize=5, lw=1.3)
-    for edge, band in ((MODERATE, "moderate"), (LARGE, "large")):
+    for edge, band in ((MODERATE_INDEX, "moderate"), (LARGE_INDEX, "large")):
         axes.axhline(edge, ls="--", lw=1, color=GREY)
         axes.text(len(periods) - 0.45, edge, f" {band}", color=GREY, size=8.5, va="bottom")
     axes.set(ylabel="Stability index", ylim=(0, None), xlim=(-0.4, len(periods) + 0.1))
@@ -71,7 +71,7 @@ def plot_stability_index(periods: Sequence[Period]) -> Figure:
     return figure
 
 
-def plot_distributions(shifts: Mapping[str, Shift]) -> Figure:
+def plot_distributions(shifts: Mapping[str, DistributionShift]) -> Figure:
     """Plot the distribution of each statistic over bins of equal size in the reference."""
     rows = ceil(len(shifts) / _COLUMNS)
     figure = Figure(figsize=(9.6, 2.3 * rows), layout="constrained")

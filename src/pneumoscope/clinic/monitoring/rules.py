@@ -26,7 +26,7 @@ from pneumoscope.clinic.monitoring.periods import (
 from pneumoscope.clinic.monitoring.reference import Reference
 from pneumoscope.clinic.storage.database import Database
 from pneumoscope.clinic.storage.tables import Site, Task
-from pneumoscope.evaluation.statistics.drift import Band
+from pneumoscope.evaluation.statistics.drift import ShiftSize
 from pneumoscope.evaluation.statistics.paired_tests import holm
 
 FALSE_ALARM_RATE_PER_YEAR = 0.05
@@ -142,7 +142,7 @@ def drift_tests(
             f"the distribution of {name} differs from the bundle's reference population: stability "
             f"index {shift.index:.2f}, distance {shift.distance:.2f}, {shift.patients} patients"
         )
-        rule = AlertRule.LARGE_DRIFT if shift.band is Band.LARGE else AlertRule.DRIFT
+        rule = AlertRule.LARGE_DRIFT if shift.band is ShiftSize.LARGE else AlertRule.DRIFT
         yield RuleTest(shift.p, AlertCondition(rule, site, name, message))
 
 
@@ -161,7 +161,7 @@ def change_tests(
         )
         condition = AlertCondition(AlertRule.CHANGE, site, name, message)
         # Among very many patients even a change without importance is significant.
-        yield RuleTest(shift.p, None if shift.band is Band.SMALL else condition)
+        yield RuleTest(shift.p, None if shift.band is ShiftSize.SMALL else condition)
 
 
 def unread_test(site: str, last: Sequence[Observation], earlier: Sequence[Observation]) -> RuleTest:

@@ -1,4 +1,4 @@
-"""What people do with their own accounts."""
+"""Account of the signed-in user: password, second factor and sessions."""
 
 from collections.abc import Callable
 from dataclasses import replace
@@ -27,13 +27,13 @@ NEW = "another horse on the roof"
 
 def browser(app: object, address: str = "192.0.2.7", agent: str = "Firefox") -> TestClient:
     """Return a browser in which a clinician is signed in."""
-    made = TestClient(
+    client = TestClient(
         app, base_url="https://clinic.test", client=(address, 50_000), headers={"User-Agent": agent}
     )
-    signed = made.post("/v1/session", json={"name": "a clinician", "password": PASSWORD})
+    signed = client.post("/v1/session", json={"name": "a clinician", "password": PASSWORD})
     assert signed.status_code == 200, signed.text
-    made.headers["X-CSRF-Token"] = signed.json()["csrf"]
-    return made
+    client.headers["X-CSRF-Token"] = signed.json()["csrf"]
+    return client
 
 
 def signs_in(client: TestClient, password: str, name: str = "a clinician") -> bool:
@@ -41,7 +41,7 @@ def signs_in(client: TestClient, password: str, name: str = "a clinician") -> bo
     return answer.status_code == 200
 
 
-def test_who_changes_the_password_stays_signed_in_and_all_others_are_signed_out(
+def test_a_password_change_ends_all_other_sessions(
     anonymous: TestClient,
 ) -> None:
     mine, other = browser(anonymous.app), browser(anonymous.app)
@@ -53,7 +53,7 @@ def test_who_changes_the_password_stays_signed_in_and_all_others_are_signed_out(
     assert signs_in(anonymous, NEW)
 
 
-def test_a_password_is_changed_with_the_old_one_and_by_the_same_rules(
+def test_a_password_change_needs_the_old_password(
     anonymous: TestClient,
 ) -> None:
     mine, other = browser(anonymous.app), browser(anonymous.app)
@@ -65,10 +65,10 @@ def test_a_password_is_changed_with_the_old_one_and_by_the_same_rules(
     locked = mine.put("/v1/account/password", json={"old": PASSWORD, "new": NEW})
     assert locked.status_code == 403
     assert other.get("/v1/account").status_code == 200
-    assert not signs_in(anonymous, PASSWORD)  # five wrong ones lock the account, wherever
+    assert not signs_in(anonymous, PASSWORD)  # five wrong ones lock the account everywhere
 
 
-def test_without_a_password_there_is_none_to_change(as_: As) -> None:
+def test_an_account_without_a_password_cannot_change_it(as_: As) -> None:
     reviewer = as_(Role.REVIEWER)
     assert reviewer.get("/v1/account").json() == {
         "name": "a reviewer",
@@ -82,9 +82,7 @@ def test_without_a_password_there_is_none_to_change(as_: As) -> None:
     assert (change.status_code, "no password" in change.text) == (409, True)
 
 
-def test_a_user_chooses_the_password_which_no_administrator_knows(
-    as_: As, anonymous: TestClient
-) -> None:
+def test_a_new_user_chooses_a_password_with_a_link(as_: As, anonymous: TestClient) -> None:
     administrator = as_(Role.ADMINISTRATOR)
     known = {"name": "berta", "role": "clinician", "password": NEW}
     assert administrator.post("/v1/users", json=known).status_code == 422
@@ -100,14 +98,12 @@ def test_a_user_chooses_the_password_which_no_administrator_knows(
     assert signs_in(anonymous, NEW, "berta")
 
 
-def test_a_link_for_who_forgot_the_password_ends_what_was_open(
-    as_: As, anonymous: TestClient, clinic: Clinic
-) -> None:
+def test_a_password_link_ends_open_sessions(as_: As, anonymous: TestClient, clinic: Clinic) -> None:
     administrator, lost = as_(Role.ADMINISTRATOR), browser(anonymous.app)
     users = administrator.get("/v1/users").json()
-    user = next(one for one in users if one["name"] == "a clinician")
+    user = next(user for user in users if user["name"] == "a clinician")
     link = administrator.post(f"/v1/users/{user['id']}/password-link").json()["token"]
-    assert lost.get("/v1/account").status_code == 200  # nothing changes until it is followed
+    assert lost.get("/v1/account").status_code == 200  # nothing changes until the link is used
     chosen = {"token": link, "password": NEW}
     assert anonymous.post("/v1/password", json=chosen).status_code == 204
     assert lost.get("/v1/account").status_code == 401
@@ -115,26 +111,26 @@ def test_a_link_for_who_forgot_the_password_ends_what_was_open(
     assert anonymous.post("/v1/password", json=chosen).status_code == 400
 
 
-def test_people_see_where_they_are_signed_in(anonymous: TestClient) -> None:
+def test_the_account_lists_its_sessions(anonymous: TestClient) -> None:
     before = datetime.now(UTC)
     mine = browser(anonymous.app)
     other = browser(anonymous.app, "no address", "Chrome \x7f" + "x" * 300)
-    shown = mine.get("/v1/account").json()["sessions"]
-    places = {(one["address"], one["agent"], one["current"]) for one in shown}
+    sessions = mine.get("/v1/account").json()["sessions"]
+    places = {(row["address"], row["agent"], row["current"]) for row in sessions}
     assert places == {
         ("192.0.2.7", "Firefox", True),
         ("unknown", "Chrome " + "x" * 193, False),
     }
-    for one in shown:
-        assert before < datetime.fromisoformat(one["opened"]) < datetime.now(UTC)
-    kept = {sha256(client.cookies[COOKIE].encode()).hexdigest() for client in (mine, other)}
-    assert not kept & {one["id"] for one in shown}
+    for row in sessions:
+        assert before < datetime.fromisoformat(row["opened"]) < datetime.now(UTC)
+    digests = {sha256(client.cookies[COOKIE].encode()).hexdigest() for client in (mine, other)}
+    assert not digests & {row["id"] for row in sessions}
 
 
-def test_people_end_their_sessions_with_their_password(anonymous: TestClient) -> None:
+def test_ending_sessions_needs_the_password(anonymous: TestClient) -> None:
     mine, second, third = (browser(anonymous.app) for _ in range(3))
-    shown = second.get("/v1/account").json()["sessions"]
-    end = {"session": next(one["id"] for one in shown if one["current"])}
+    sessions = second.get("/v1/account").json()["sessions"]
+    end = {"session": next(row["id"] for row in sessions if row["current"])}
     for password in (None, "not the password at all"):
         refused = mine.post("/v1/account/sessions/end", json=end | {"password": password})
         assert refused.status_code == 403
@@ -142,35 +138,39 @@ def test_people_end_their_sessions_with_their_password(anonymous: TestClient) ->
     right = {"session": None, "password": PASSWORD}
     assert mine.post("/v1/account/sessions/end", json=right | end).status_code == 204
     assert mine.post("/v1/account/sessions/end", json=right | end).status_code == 404
-    assert [one.get("/v1/account").status_code for one in (mine, second, third)] == [200, 401, 200]
+    assert [client.get("/v1/account").status_code for client in (mine, second, third)] == [
+        200,
+        401,
+        200,
+    ]
     assert mine.post("/v1/account/sessions/end", json=right).status_code == 204
-    assert [one.get("/v1/account").status_code for one in (mine, third)] == [200, 401]
+    assert [client.get("/v1/account").status_code for client in (mine, third)] == [200, 401]
 
 
-def test_nobody_ends_the_sessions_of_another(anonymous: TestClient, as_: As) -> None:
+def test_sessions_of_others_cannot_be_ended(anonymous: TestClient, as_: As) -> None:
     mine = browser(anonymous.app)
     end = {"session": mine.get("/v1/account").json()["sessions"][0]["id"]}
-    other = as_(Role.ADMINISTRATOR)  # has no password, and so need not type one
+    other = as_(Role.ADMINISTRATOR)  # has no password to confirm with
     assert other.post("/v1/account/sessions/end", json=end).status_code == 404
     assert other.post("/v1/account/sessions/end", json={"session": None}).status_code == 204
     assert mine.get("/v1/account").status_code == 200
 
 
-def secured(client: TestClient) -> tuple[pyotp.TOTP, list[str]]:
-    """Give who is signed in a second factor; return the device and the recovery codes."""
-    told = client.post("/v1/account/second-factor", json={"password": PASSWORD}).json()
-    device = pyotp.parse_uri(told["address"])
-    assert device.secret == told["secret"]
-    set_up = client.put("/v1/account/second-factor", json={"code": device.now()})
-    assert set_up.status_code == 200, set_up.text
-    return device, set_up.json()["recovery_codes"]
+def enrol_second_factor(client: TestClient) -> tuple[pyotp.TOTP, list[str]]:
+    """Set up a second factor for the signed-in user; return the device and the recovery codes."""
+    setup = client.post("/v1/account/second-factor", json={"password": PASSWORD}).json()
+    device = pyotp.parse_uri(setup["address"])
+    assert device.secret == setup["secret"]
+    confirmed = client.put("/v1/account/second-factor", json={"code": device.now()})
+    assert confirmed.status_code == 200, confirmed.text
+    return device, confirmed.json()["recovery_codes"]
 
 
-def test_a_second_factor_is_set_up_asked_for_and_ended(anonymous: TestClient) -> None:
+def test_a_second_factor_is_set_up_required_and_removed(anonymous: TestClient) -> None:
     mine, other = browser(anonymous.app), browser(anonymous.app)
     refused = mine.post("/v1/account/second-factor", json={"password": NEW})
     assert refused.status_code == 403
-    device, recovery = secured(mine)
+    device, recovery = enrol_second_factor(mine)
     assert other.get("/v1/account").status_code == 401
     shown = mine.get("/v1/account").json()
     assert (shown["second_factor"], shown["recovery_codes"]) == (True, 10)
@@ -189,31 +189,29 @@ def test_a_second_factor_is_set_up_asked_for_and_ended(anonymous: TestClient) ->
     assert signs_in(anonymous, PASSWORD)
 
 
-def test_an_administrator_resets_what_was_lost(anonymous: TestClient, as_: As) -> None:
+def test_an_administrator_resets_a_lost_second_factor(anonymous: TestClient, as_: As) -> None:
     mine, administrator = browser(anonymous.app), as_(Role.ADMINISTRATOR)
-    secured(mine)
+    enrol_second_factor(mine)
     users = administrator.get("/v1/users").json()
-    user = next(one for one in users if one["name"] == "a clinician")
-    assert [one["second_factor"] for one in users].count(True) == 1
+    user = next(user for user in users if user["name"] == "a clinician")
+    assert [user["second_factor"] for user in users].count(True) == 1
     assert user["second_factor"] is True
     assert administrator.delete(f"/v1/users/{user['id']}/second-factor").status_code == 204
     assert mine.get("/v1/account").status_code == 401
     assert signs_in(anonymous, PASSWORD)
 
 
-def test_where_it_is_demanded_administrators_do_nothing_without_one(
-    clinic: Clinic, as_: As
-) -> None:
+def test_administrators_can_be_required_to_have_a_second_factor(clinic: Clinic, as_: As) -> None:
     strict = replace(clinic, settings=replace(clinic.settings, require_second_factor=True))
     users = as_(Role.ADMINISTRATOR).get("/v1/users").json()
-    user = next(one for one in users if one["name"] == "a clinician")
+    user = next(user for user in users if user["name"] == "a clinician")
     with clinic.database.writing() as session:
         set_role(session, user["id"], Role.ADMINISTRATOR)
     mine = browser(create_app(strict))
     refused = mine.get("/v1/users")
     assert (refused.status_code, "second factor" in refused.json()["detail"]) == (403, True)
-    assert mine.get("/v1/monitoring/alerts").status_code == 200  # looking is not administering
-    secured(mine)
+    assert mine.get("/v1/monitoring/alerts").status_code == 200  # for reviewers, too
+    enrol_second_factor(mine)
     assert mine.get("/v1/users").status_code == 200
     with clinic.database.writing() as session:
         second_factor.remove(session, user["id"])
@@ -223,20 +221,20 @@ def test_where_it_is_demanded_administrators_do_nothing_without_one(
     assert mine.get("/v1/users").status_code == 200
 
 
-def test_a_server_that_starts_seals_what_an_older_one_kept_as_it_is(clinic: Clinic) -> None:
+def test_unsealed_secrets_of_older_versions_are_sealed_at_start(clinic: Clinic) -> None:
     secret = "GEZDGNBVGY3TQOJQGEZDGNBVGY3TQOJQ"
     with clinic.database.writing() as session:
         user = session.scalars(select(User.id).where(User.name == "a clinician")).one()
         session.add(SecondFactor(user_id=user, secret=secret, begun=datetime.now(UTC)))
     prepare_database(clinic)
     with clinic.database.reading() as session:
-        kept = session.get_one(SecondFactor, user).secret
-    assert secret not in kept
-    assert clinic.secret_box.open(kept, user) == secret
+        sealed = session.get_one(SecondFactor, user).secret
+    assert secret not in sealed
+    assert clinic.secret_box.open(sealed, user) == secret
     assert (clinic.settings.data / "key").is_file()
 
 
-def test_what_is_wrong_with_the_key_is_for_the_log_alone(
+def test_an_invalid_key_file_is_named_in_the_log_alone(
     anonymous: TestClient, clinic: Clinic, caplog: pytest.LogCaptureFixture
 ) -> None:
     (clinic.settings.data / "key").write_text("notes")

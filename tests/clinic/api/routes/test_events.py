@@ -1,4 +1,4 @@
-"""Live updates over a real port: who learns what, when they begin and when they end."""
+"""Live updates over a real port."""
 
 import time
 from collections.abc import Callable, Iterator
@@ -26,19 +26,18 @@ from ..conftest import PASSWORD
 
 As = Callable[[Role], TestClient]
 
-SOON = 10.0
-"""Seconds within which something comes."""
+EVENT_SECONDS = 10.0
+"""Time in which an expected event arrives, in seconds."""
 
-LOOK_EVERY = listeners._POLL_SECONDS
-HURRIED = 0.2
-"""Seconds between two looks here, so that most tests wait for less."""
+POLL_SECONDS = listeners._POLL_SECONDS
+TEST_POLL_SECONDS = 0.2
 
-NEVER = 5 * HURRIED
-"""Seconds in which what would come has come."""
+SILENT_SECONDS = 5 * TEST_POLL_SECONDS
+"""Time after which no event is expected any more, in seconds."""
 
 
 class Stream:
-    """What comes from the server, in a thread, line by line; None at its end."""
+    """Event stream of the server, read line by line in a thread."""
 
     def __init__(self, answer: httpx.Response) -> None:
         self.status = answer.status_code
@@ -58,12 +57,12 @@ class Stream:
         self._queue.put(None)
 
     def changes(self) -> bool:
-        """Wait for a change; False at the end."""
-        return self._queue.get(timeout=SOON) is not None
+        """Wait for an event; return False at the end of the stream."""
+        return self._queue.get(timeout=EVENT_SECONDS) is not None
 
     def stays_silent(self) -> bool:
         try:
-            self._queue.get(timeout=NEVER)
+            self._queue.get(timeout=SILENT_SECONDS)
         except Empty:
             return True
         return False
@@ -71,28 +70,28 @@ class Stream:
 
 @pytest.fixture
 def port(clinic: Clinic, monkeypatch: pytest.MonkeyPatch) -> Iterator[int]:
-    monkeypatch.setattr(listeners, "_POLL_SECONDS", HURRIED)
-    with served(create_app(clinic), timeout_graceful_shutdown=1) as taken:
-        yield taken
+    monkeypatch.setattr(listeners, "_POLL_SECONDS", TEST_POLL_SECONDS)
+    with served(create_app(clinic), timeout_graceful_shutdown=1) as port:
+        yield port
 
 
 @pytest.fixture
 def listen(port: int) -> Iterator[Callable[[dict[str, str]], Stream]]:
-    """Return what opens a stream with some headers; all are closed in the end."""
+    """Return a function that opens a stream with given headers; all are closed at the end."""
     with ExitStack() as stack:
 
-        def opened(headers: dict[str, str]) -> Stream:
+        def open_stream(headers: dict[str, str]) -> Stream:
             client = stack.enter_context(httpx.Client(timeout=60))
             url = f"http://127.0.0.1:{port}/v1/events"
             return Stream(stack.enter_context(client.stream("GET", url, headers=headers)))
 
-        yield opened
+        yield open_stream
 
 
 Listen = Callable[[dict[str, str]], Stream]
 
 
-def of(client: TestClient) -> dict[str, str]:
+def authorization(client: TestClient) -> dict[str, str]:
     return {"Authorization": client.headers["Authorization"]}
 
 
@@ -101,19 +100,19 @@ def shadow(clinic: Clinic) -> None:
         session.scalars(select(Site)).one().displayed = False
 
 
-def hand_in(client: TestClient, content: bytes) -> str:
+def submit(client: TestClient, content: bytes) -> str:
     answer = client.post("/v1/readings", files=[("files", ("Okafor.png", content, "image/png"))])
     return str(answer.json()["images"][0]["id"])
 
 
-def test_an_upload_a_reading_and_a_judgement_are_told(
+def test_uploads_readings_and_judgements_are_events(
     listen: Listen, as_: As, phantoms: list[bytes], read_all: Callable[[], int]
 ) -> None:
     clinician, service = as_(Role.CLINICIAN), as_(Role.SERVICE)
-    stream = listen(of(clinician))
-    assert stream.changes()  # what is there at first
+    stream = listen(authorization(clinician))
+    assert stream.changes()  # the first event
     assert stream.stays_silent()
-    image = hand_in(service, phantoms[0])
+    image = submit(service, phantoms[0])
     assert stream.changes()
     assert stream.stays_silent()
     read_all()
@@ -126,29 +125,30 @@ def test_an_upload_a_reading_and_a_judgement_are_told(
     ]
 
 
-def test_the_same_request_once_more_is_no_change(
-    listen: Listen, as_: As, phantoms: list[bytes]
-) -> None:
+def test_a_repeated_request_is_no_event(listen: Listen, as_: As, phantoms: list[bytes]) -> None:
     service = as_(Role.SERVICE)
     service.headers["Idempotency-Key"] = "7"
-    hand_in(service, phantoms[0])
-    stream = listen(of(as_(Role.CLINICIAN)))
+    submit(service, phantoms[0])
+    stream = listen(authorization(as_(Role.CLINICIAN)))
     assert stream.changes()
-    hand_in(service, phantoms[0])
+    submit(service, phantoms[0])
     assert stream.stays_silent()
 
 
-def test_in_shadow_mode_clinicians_do_not_learn_that_there_is_a_reading(
+def test_shadow_mode_hides_events_of_readings(
     listen: Listen, as_: As, clinic: Clinic, phantoms: list[bytes], read_all: Callable[[], int]
 ) -> None:
     shadow(clinic)
     reviewer, administrator = as_(Role.REVIEWER), as_(Role.ADMINISTRATOR)
-    clinicians, reviewers = listen(of(as_(Role.CLINICIAN))), listen(of(reviewer))
-    image = hand_in(as_(Role.SERVICE), phantoms[0])
+    clinicians, reviewers = (
+        listen(authorization(as_(Role.CLINICIAN))),
+        listen(authorization(reviewer)),
+    )
+    image = submit(as_(Role.SERVICE), phantoms[0])
     for stream in (clinicians, reviewers):
         assert stream.changes()
     while not (clinicians.stays_silent() and reviewers.stays_silent()):
-        pass  # the upload may have come with what was there at first, or after it
+        pass  # the upload may have come before or after the first event
     read_all()
     assert reviewers.changes()
     assert clinicians.stays_silent()
@@ -160,55 +160,55 @@ def test_in_shadow_mode_clinicians_do_not_learn_that_there_is_a_reading(
     assert clinicians.changes()
 
 
-def test_a_change_through_another_server_on_the_same_database_is_told(
+def test_changes_by_another_server_are_events(
     listen: Listen, as_: As, clinic: Clinic, phantoms: list[bytes]
 ) -> None:
-    stream = listen(of(as_(Role.CLINICIAN)))
+    stream = listen(authorization(as_(Role.CLINICIAN)))
     assert stream.changes()
     other = Clinic.open(clinic.settings)
     try:
         client = TestClient(create_app(other), "https://clinic.test")
         client.headers["Authorization"] = as_(Role.SERVICE).headers["Authorization"]
-        hand_in(client, phantoms[0])
+        submit(client, phantoms[0])
     finally:
         other.close()
     assert stream.changes()
 
 
 @pytest.mark.parametrize("url", ["sqlite"], indirect=True)
-def test_all_who_listen_share_one_look_a_second(
+def test_all_listeners_share_one_query_per_second(
     listen: Listen, as_: As, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    looked: list[int] = []
+    queries: list[int] = []
 
-    def look(self: listeners.Listeners, proofs: set[str]) -> object:
-        looked.append(len(proofs))
+    def count_query(self: listeners.Listeners, proofs: set[str]) -> object:
+        queries.append(len(proofs))
         return original(self, proofs)
 
     original = listeners.Listeners._query
-    monkeypatch.setattr(listeners.Listeners, "_query", look)
-    monkeypatch.setattr(listeners, "_POLL_SECONDS", LOOK_EVERY)
-    headers = [of(as_(role)) for role in (Role.CLINICIAN, Role.REVIEWER)]
+    monkeypatch.setattr(listeners.Listeners, "_query", count_query)
+    monkeypatch.setattr(listeners, "_POLL_SECONDS", POLL_SECONDS)
+    headers = [authorization(as_(role)) for role in (Role.CLINICIAN, Role.REVIEWER)]
     streams = [listen(headers[number % 2]) for number in range(12)]
     assert all(stream.changes() for stream in streams)
-    before, started = len(looked), time.monotonic()
+    before, started = len(queries), time.monotonic()
     time.sleep(3)
-    assert 1 <= len(looked) - before <= time.monotonic() - started + 1
-    assert looked[-1] == 2  # each token once
+    assert 1 <= len(queries) - before <= time.monotonic() - started + 1
+    assert queries[-1] == 2  # each token once
 
 
-def test_an_account_listens_in_ten_windows_at_most(listen: Listen, as_: As) -> None:
-    headers = of(as_(Role.CLINICIAN))
+def test_an_account_has_at_most_ten_listeners(listen: Listen, as_: As) -> None:
+    headers = authorization(as_(Role.CLINICIAN))
     for _ in range(10):
         assert listen(headers).status == 200
     assert listen(headers).status == 429
-    assert listen(of(as_(Role.CLINICIAN))).status == 429  # by another token of the same account
-    assert listen(of(as_(Role.REVIEWER))).status == 200
+    assert listen(authorization(as_(Role.CLINICIAN))).status == 429  # another token
+    assert listen(authorization(as_(Role.REVIEWER))).status == 200
 
 
 @pytest.mark.parametrize("url", ["sqlite"], indirect=True)
-def test_a_window_that_is_closed_makes_room(port: int, as_: As) -> None:
-    headers = of(as_(Role.CLINICIAN))
+def test_a_closed_listener_makes_room(port: int, as_: As) -> None:
+    headers = authorization(as_(Role.CLINICIAN))
     url = f"http://127.0.0.1:{port}/v1/events"
     for _ in range(2):
         with ExitStack() as stack:
@@ -216,7 +216,7 @@ def test_a_window_that_is_closed_makes_room(port: int, as_: As) -> None:
                 client = stack.enter_context(httpx.Client())
                 answer = stack.enter_context(client.stream("GET", url, headers=headers))
                 assert answer.status_code == 200
-        deadline = time.monotonic() + SOON
+        deadline = time.monotonic() + EVENT_SECONDS
         while httpx_status(url, headers) == 429:
             assert time.monotonic() < deadline
             time.sleep(0.1)
@@ -237,7 +237,7 @@ def browser(port: int) -> Iterator[httpx.Client]:
         yield client
 
 
-def test_a_browser_listens_until_it_signs_out(port: int, listen: Listen) -> None:
+def test_signing_out_ends_the_stream(port: int, listen: Listen) -> None:
     with browser(port) as client:
         stream = listen({"Cookie": client.headers["Cookie"]})
         assert stream.changes()
@@ -246,7 +246,7 @@ def test_a_browser_listens_until_it_signs_out(port: int, listen: Listen) -> None
         assert listen({"Cookie": client.headers["Cookie"]}).status == 401
 
 
-def test_to_listen_does_not_keep_a_session(port: int, listen: Listen, clinic: Clinic) -> None:
+def test_listening_does_not_extend_a_session(port: int, listen: Listen, clinic: Clinic) -> None:
     with browser(port) as client:
         cookie = client.headers["Cookie"]
         nearly = datetime.now(UTC) - timedelta(minutes=15) + timedelta(seconds=6)
@@ -256,18 +256,19 @@ def test_to_listen_does_not_keep_a_session(port: int, listen: Listen, clinic: Cl
         assert stream.changes()
         assert not stream.changes()
         with clinic.database.reading() as session:
-            kept = session.get_one(UserSession, digest(cookie.removeprefix(f"{COOKIE}=")))
-            assert kept.last_seen == nearly
+            row = session.get_one(UserSession, digest(cookie.removeprefix(f"{COOKIE}=")))
+            assert row.last_seen == nearly
 
 
 @pytest.mark.parametrize("how", ["revoked", "deactivated"])
-def test_who_is_let_in_no_more_learns_no_more(
-    listen: Listen, as_: As, clinic: Clinic, how: str
-) -> None:
-    stream, stays = listen(of(as_(Role.CLINICIAN))), listen(of(as_(Role.REVIEWER)))
+def test_losing_access_ends_the_stream(listen: Listen, as_: As, clinic: Clinic, how: str) -> None:
+    stream, stays = (
+        listen(authorization(as_(Role.CLINICIAN))),
+        listen(authorization(as_(Role.REVIEWER))),
+    )
     assert stream.changes()
     with clinic.database.writing() as session:
-        user = next(one for one in list_users(session) if one.role == Role.CLINICIAN)
+        user = next(user for user in list_users(session) if user.role == Role.CLINICIAN)
         if how == "revoked":
             revoke_token(session, tokens_of(session, user.id)[0].id, datetime.now(UTC))
         else:
@@ -277,15 +278,15 @@ def test_who_is_let_in_no_more_learns_no_more(
     assert stays.stays_silent()
 
 
-def test_another_role_sees_from_then_on_what_it_may(
+def test_a_changed_role_applies_to_open_streams(
     listen: Listen, as_: As, clinic: Clinic, phantoms: list[bytes], read_all: Callable[[], int]
 ) -> None:
     shadow(clinic)
-    hand_in(as_(Role.SERVICE), phantoms[0])
-    stream = listen(of(as_(Role.REVIEWER)))
+    submit(as_(Role.SERVICE), phantoms[0])
+    stream = listen(authorization(as_(Role.REVIEWER)))
     assert stream.changes()
     with clinic.database.writing() as session:
-        user = next(one for one in list_users(session) if one.role == Role.REVIEWER)
+        user = next(user for user in list_users(session) if user.role == Role.REVIEWER)
         set_role(session, user.id, Role.CLINICIAN)
     while not stream.stays_silent():
         pass
@@ -294,38 +295,38 @@ def test_another_role_sees_from_then_on_what_it_may(
 
 
 @pytest.mark.parametrize("url", ["sqlite"], indirect=True)
-def test_no_connection_is_for_ever(
+def test_streams_have_a_time_limit(
     listen: Listen, as_: As, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(listeners, "MAX_LISTENING_SECONDS", 2.0)
-    began = time.monotonic()
-    stream = listen(of(as_(Role.CLINICIAN)))
+    start = time.monotonic()
+    stream = listen(authorization(as_(Role.CLINICIAN)))
     assert stream.changes()
     assert not stream.changes()
-    assert 1.5 < time.monotonic() - began < SOON
+    assert 1.5 < time.monotonic() - start < EVENT_SECONDS
 
 
 @pytest.mark.parametrize("url", ["sqlite"], indirect=True)
-def test_silence_is_filled_so_that_no_proxy_ends_it(
+def test_silent_streams_send_comments_for_proxies(
     listen: Listen, as_: As, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("fastapi.routing._PING_INTERVAL", 0.2)
-    stream = listen(of(as_(Role.CLINICIAN)))
+    stream = listen(authorization(as_(Role.CLINICIAN)))
     assert stream.changes()
     time.sleep(1)
     assert len([line for line in stream.lines if line.startswith(":")]) >= 2
 
 
-def test_listening_leaves_nothing_in_the_trail(listen: Listen, as_: As, clinic: Clinic) -> None:
-    assert listen(of(as_(Role.CLINICIAN))).changes()
+def test_listening_is_not_recorded(listen: Listen, as_: As, clinic: Clinic) -> None:
+    assert listen(authorization(as_(Role.CLINICIAN))).changes()
     with clinic.database.reading() as session:
         assert session.scalar(select(func.count()).select_from(AuditEntry)) == 0
 
 
-def test_a_database_that_is_lost_ends_all(
+def test_a_lost_database_ends_all_streams(
     listen: Listen, as_: As, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    headers = of(as_(Role.CLINICIAN))
+    headers = authorization(as_(Role.CLINICIAN))
     stream = listen(headers)
     assert stream.changes()
     with monkeypatch.context() as broken:
@@ -335,4 +336,4 @@ def test_a_database_that_is_lost_ends_all(
 
         broken.setattr(listeners, "count_changes", lost)
         assert not stream.changes()
-    assert listen(headers).changes()  # and who comes again is served again
+    assert listen(headers).changes()  # new streams are served again

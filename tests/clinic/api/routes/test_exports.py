@@ -17,16 +17,16 @@ from pneumoscope.clinic.storage.tables import AuditEntry
 As = Callable[[Role], TestClient]
 
 
-def hand_in(client: TestClient, *contents: bytes) -> None:
-    sent = [("files", (f"{i}.png", one, "image/png")) for i, one in enumerate(contents)]
+def submit(client: TestClient, *contents: bytes) -> None:
+    sent = [("files", (f"{i}.png", content, "image/png")) for i, content in enumerate(contents)]
     about = json.dumps({"patient_id": "SECRET-7"})
     assert client.post("/v1/readings", files=sent, data={"about": about}).status_code == 202
 
 
-def test_a_reviewer_takes_studies_out_as_a_zip(
+def test_a_reviewer_exports_studies_as_a_zip(
     as_: As, clinic: Clinic, phantoms: list[bytes], read_all: Callable[[], int]
 ) -> None:
-    hand_in(as_(Role.SERVICE), *phantoms[:2])
+    submit(as_(Role.SERVICE), *phantoms[:2])
     read_all()
     answer = as_(Role.REVIEWER).post("/v1/exports", json={"status": "read"})
     assert answer.status_code == 200
@@ -45,8 +45,8 @@ def test_a_reviewer_takes_studies_out_as_a_zip(
     ]
 
 
-def test_what_is_no_export_is_refused(as_: As, phantoms: list[bytes], monkeypatch) -> None:
-    hand_in(as_(Role.SERVICE), *phantoms[:2])
+def test_invalid_exports_are_refused(as_: As, phantoms: list[bytes], monkeypatch) -> None:
+    submit(as_(Role.SERVICE), *phantoms[:2])
     reviewer = as_(Role.REVIEWER)
     for wrong in ({"since": "2026-01-01T00:00:00"}, {"status": "lost"}, {"what": 1}):
         assert reviewer.post("/v1/exports", json=wrong).status_code == 422, wrong
@@ -59,14 +59,14 @@ def test_what_is_no_export_is_refused(as_: As, phantoms: list[bytes], monkeypatc
 def test_the_command_writes_a_folder_or_an_archive(
     as_: As, clinic: Clinic, phantoms: list[bytes], read_all: Callable[[], int], tmp_path: Path
 ) -> None:
-    hand_in(as_(Role.SERVICE), phantoms[0])
+    submit(as_(Role.SERVICE), phantoms[0])
     read_all()
     url = clinic.settings.database_url
     command = [sys.executable, "-m", "pneumoscope", "export-studies", "--database", url]
     command += ["--data", str(clinic.settings.data), "--since", "2000-01-01", "--out"]
     for out in ("export", "export.zip"):
-        done = subprocess.run([*command, str(tmp_path / out)], capture_output=True, text=True)
-        assert (done.returncode, "1 images of 1 studies" in done.stdout) == (0, True), done
+        result = subprocess.run([*command, str(tmp_path / out)], capture_output=True, text=True)
+        assert (result.returncode, "1 images of 1 studies" in result.stdout) == (0, True), result
     assert len(list((tmp_path / "export").rglob("*.png"))) == 1
     assert len(zipfile.ZipFile(tmp_path / "export.zip").namelist()) == 3
     again = subprocess.run([*command, str(tmp_path / "export")], capture_output=True, text=True)

@@ -5,7 +5,7 @@ from collections.abc import Callable
 import numpy as np
 import pytest
 from fastapi.testclient import TestClient
-from PIL import Image as Picture
+from PIL import Image as PillowImage
 from sqlalchemy import select
 
 from pneumoscope.clinic.identity.accounts import Role
@@ -13,7 +13,7 @@ from pneumoscope.clinic.settings import Clinic
 from pneumoscope.clinic.storage.tables import AuditEntry, Site, StoredReading
 from pneumoscope.radiograph import decode_radiograph
 from pneumoscope.reader import Reader
-from pneumoscope.reader.overlay import overlay
+from pneumoscope.reader.overlay import draw_overlay
 
 As = Callable[[Role], TestClient]
 
@@ -24,7 +24,7 @@ def image(as_: As, phantoms: list[bytes]) -> str:
     return str(as_(Role.CLINICIAN).post("/v1/readings", files=sent).json()["images"][0]["id"])
 
 
-def test_the_grey_values_are_those_of_the_file(
+def test_pixels_are_those_of_the_file(
     as_: As, image: str, phantoms: list[bytes], read_all: Callable[[], int]
 ) -> None:
     clinician = as_(Role.CLINICIAN)
@@ -33,11 +33,11 @@ def test_the_grey_values_are_those_of_the_file(
     read_all()
     answer = clinician.get(f"/v1/images/{image}/pixels")
     assert answer.headers["content-type"] == "image/x-portable-graymap"
-    shown = np.asarray(Picture.open(io.BytesIO(answer.content)))
-    np.testing.assert_array_equal(shown, np.asarray(Picture.open(io.BytesIO(phantoms[0]))))
+    pixels = np.asarray(PillowImage.open(io.BytesIO(answer.content)))
+    np.testing.assert_array_equal(pixels, np.asarray(PillowImage.open(io.BytesIO(phantoms[0]))))
 
 
-def test_what_could_stop_a_process_is_not_decoded_by_the_server(
+def test_the_server_does_not_decode_files_that_failed(
     as_: As, clinic: Clinic, image: str, read_all: Callable[[], int]
 ) -> None:
     read_all()
@@ -47,27 +47,27 @@ def test_what_could_stop_a_process_is_not_decoded_by_the_server(
     assert (answer.status_code, "cannot be decoded" in answer.json()["detail"]) == (409, True)
 
 
-def test_highlights_lie_over_a_radiograph_as_in_the_pictures_of_the_reader(
+def test_highlights_look_like_the_readers_overlay(
     as_: As, image: str, phantoms: list[bytes], reader: Reader, read_all: Callable[[], int]
 ) -> None:
     read_all()
     answer = as_(Role.CLINICIAN).get(f"/v1/images/{image}/highlights").json()
     assert 0 < answer["low"] < answer["high"]
     radiograph = decode_radiograph(phantoms[0], "a.png")
-    layer = Picture.open(io.BytesIO(base64.b64decode(answer["png"])))
+    layer = PillowImage.open(io.BytesIO(base64.b64decode(answer["png"])))
     layer = layer.resize((radiograph.width, radiograph.height))
     red, green, blue, alpha = (np.asarray(band, float) for band in layer.split())
     grey = radiograph.pixels * 255
     share = alpha / 255 * 0.55
     drawn = np.stack([grey + share * (band - grey) for band in (red, green, blue)], axis=-1)
     reading = reader.read(phantoms[0])
-    picture = np.asarray(Picture.open(io.BytesIO(overlay(radiograph, reading))), float)
-    middle = slice(40, -40)  # what is written above and below is the picture's alone
+    picture = np.asarray(PillowImage.open(io.BytesIO(draw_overlay(radiograph, reading))), float)
+    middle = slice(40, -40)  # the overlay has text above and below
     coloured = np.abs(grey[middle, :, None] - picture[middle]).mean()
     assert np.abs(drawn[middle] - picture[middle]).mean() < coloured / 10
 
 
-def test_highlights_are_hidden_in_shadow_mode_and_grey_values_are_not(
+def test_shadow_mode_hides_highlights_but_not_pixels(
     as_: As, clinic: Clinic, image: str, read_all: Callable[[], int]
 ) -> None:
     read_all()
@@ -78,11 +78,11 @@ def test_highlights_are_hidden_in_shadow_mode_and_grey_values_are_not(
     assert clinician.get(f"/v1/images/{image}/pixels").status_code == 200
     assert reviewer.get(f"/v1/images/{image}/highlights").status_code == 200
     with clinic.database.reading() as session:
-        seen = session.scalars(select(AuditEntry.action).order_by(AuditEntry.number)).all()
-    assert seen[-2:] == ["see pixels", "see heat map"]
+        actions = session.scalars(select(AuditEntry.action).order_by(AuditEntry.number)).all()
+    assert actions[-2:] == ["see pixels", "see heat map"]
 
 
-def test_where_nothing_speaks_for_pneumonia_nothing_is_highlighted(
+def test_a_flat_heat_map_has_no_highlights(
     as_: As, clinic: Clinic, image: str, read_all: Callable[[], int]
 ) -> None:
     read_all()
@@ -94,7 +94,7 @@ def test_where_nothing_speaks_for_pneumonia_nothing_is_highlighted(
     assert answer == {"png": None, "low": None, "high": None}
 
 
-def test_an_image_without_a_heat_map_says_so(as_: As, image: str) -> None:
+def test_a_missing_heat_map_is_an_error(as_: As, image: str) -> None:
     clinician = as_(Role.CLINICIAN)
     answer = clinician.get(f"/v1/images/{image}/highlights")
     assert (answer.status_code, "no heat map" in answer.json()["detail"]) == (404, True)

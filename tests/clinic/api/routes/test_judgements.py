@@ -23,15 +23,15 @@ def image(as_: As, phantoms: list[bytes], read_all: Callable[[], int]) -> str:
     return str(made["id"])
 
 
-def test_a_judgement_is_given_changed_and_seen(as_: As, clinic: Clinic, image: str) -> None:
+def test_a_judgement_is_created_changed_and_listed(as_: As, clinic: Clinic, image: str) -> None:
     clinician, reviewer = as_(Role.CLINICIAN), as_(Role.REVIEWER)
     path = f"/v1/images/{image}/judgements"
     first = clinician.post(path, json={"answer": "agree"})
     assert (first.status_code, first.json()["version"]) == (201, 1)
     why = {"answer": "disagree", "reason": "artefact", "text": "<b>a tube</b>"}
     assert clinician.post(path, json=why).json()["version"] == 2
-    said = reviewer.get(path).json()
-    assert [(one["version"], one["answer"], one["text"]) for one in said] == [
+    judgements = reviewer.get(path).json()
+    assert [(row["version"], row["answer"], row["text"]) for row in judgements] == [
         (1, "agree", None),
         (2, "disagree", "<b>a tube</b>"),
     ]
@@ -52,12 +52,12 @@ def test_a_judgement_is_given_changed_and_seen(as_: As, clinic: Clinic, image: s
         {"answer": "agree", "text": "x" * 4001},
     ],
 )
-def test_what_is_no_judgement_is_refused(as_: As, image: str, wrong: dict[str, object]) -> None:
+def test_invalid_judgements_are_refused(as_: As, image: str, wrong: dict[str, object]) -> None:
     answer = as_(Role.CLINICIAN).post(f"/v1/images/{image}/judgements", json=wrong)
     assert answer.status_code == 422
 
 
-def test_programs_do_not_judge_and_in_shadow_mode_clinicians_neither(
+def test_programs_may_not_judge_nor_clinicians_in_shadow_mode(
     as_: As, clinic: Clinic, image: str
 ) -> None:
     path, agrees = f"/v1/images/{image}/judgements", {"answer": "agree"}
@@ -69,23 +69,23 @@ def test_programs_do_not_judge_and_in_shadow_mode_clinicians_neither(
     assert as_(Role.REVIEWER).post(path, json=agrees).status_code == 201
 
 
-def test_judgements_become_a_table_that_a_dataset_is_made_of(
+def test_judgements_become_the_labels_of_a_dataset(
     as_: As, clinic: Clinic, phantoms: list[bytes], read_all: Callable[[], int], tmp_path: Path
 ) -> None:
     sent = [("files", (f"{i}.png", content, "image/png")) for i, content in enumerate(phantoms)]
     images = as_(Role.SERVICE).post("/v1/readings", files=sent).json()["images"]
     read_all()
     truths = ["NORMAL", "PNEUMONIA"] * 3
-    for made, truth in zip(images, truths, strict=True):
-        opinion = {"answer": "uncertain", "truth": truth}
-        as_(Role.REVIEWER).post(f"/v1/images/{made['id']}/judgements", json=opinion)
+    for image, truth in zip(images, truths, strict=True):
+        judgement = {"answer": "uncertain", "truth": truth}
+        as_(Role.REVIEWER).post(f"/v1/images/{image['id']}/judgements", json=judgement)
     out = tmp_path / "labels.csv"
     url = clinic.settings.database_url
     command = ["labels", "--data", clinic.settings.data, "--database", url, "--out", out]
     subprocess.run([sys.executable, "-m", "pneumoscope", *command], check=True)
     manifest = open_dataset(out, images=clinic.store.folder)
-    made_of = {entry.path.split("/")[1]: entry.label.name for entry in manifest.entries}
-    assert made_of == {one["sha256"]: truth for one, truth in zip(images, truths, strict=True)}
+    labels = {entry.path.split("/")[1]: entry.label.name for entry in manifest.entries}
+    assert labels == {image["sha256"]: truth for image, truth in zip(images, truths, strict=True)}
     assert len({entry.group for entry in manifest.entries}) == 6
     again = subprocess.run(
         [sys.executable, "-m", "pneumoscope", *command], capture_output=True, text=True

@@ -17,7 +17,7 @@ from ...simulated import Simulated
 As = Callable[[Role], TestClient]
 
 
-def figures(client: TestClient) -> dict[tuple[str, ...], float]:
+def metrics(client: TestClient) -> dict[tuple[str, ...], float]:
     answer = client.get("/metrics")
     assert answer.headers["content-type"].startswith("text/plain")
     return {
@@ -27,23 +27,23 @@ def figures(client: TestClient) -> dict[tuple[str, ...], float]:
     }
 
 
-def test_figures_count_what_waits_what_was_read_and_what_was_judged(
+def test_metrics_count_the_queue_readings_and_judgements(
     as_: As, phantoms: list[bytes], read_all: Callable[[], int]
 ) -> None:
     service, reviewer = as_(Role.SERVICE), as_(Role.REVIEWER)
-    sent = [("files", (f"{i}.png", one, "image/png")) for i, one in enumerate(phantoms[:3])]
+    sent = [("files", (f"{i}.png", content, "image/png")) for i, content in enumerate(phantoms[:3])]
     broken = ("files", ("broken.png", b"\x89PNG\r\n\x1a\nbroken", "image/png"))
     images = service.post("/v1/readings", files=[*sent, broken]).json()["images"]
-    before = figures(service)
+    before = metrics(service)
     assert before["pneumoscope_waiting_images",] == 4
     assert 0 < before["pneumoscope_oldest_waiting_seconds",] < 60
     assert before["pneumoscope_reading_seconds_count",] == 0
 
     read_all()
-    for answer in ("agree", "disagree", "uncertain"):  # the last one stands
+    for answer in ("agree", "disagree", "uncertain"):  # the last one counts
         judged = {"answer": answer}
         reviewer.post(f"/v1/images/{images[0]['id']}/judgements", json=judged)
-    after = figures(service)
+    after = metrics(service)
     assert after["pneumoscope_waiting_images",] == 0
     assert after["pneumoscope_oldest_waiting_seconds",] == 0
     assert after["pneumoscope_readings_total", "failed", "none"] == 1
@@ -54,7 +54,7 @@ def test_figures_count_what_waits_what_was_read_and_what_was_judged(
     assert judgements == {"uncertain": 1}
 
 
-def test_figures_name_nobody(as_: As, phantoms: list[bytes]) -> None:
+def test_metrics_contain_no_patient_data(as_: As, phantoms: list[bytes]) -> None:
     service = as_(Role.SERVICE)
     sent = [("files", ("Okafor.png", phantoms[0], "image/png"))]
     service.post(
@@ -64,52 +64,52 @@ def test_figures_name_nobody(as_: As, phantoms: list[bytes]) -> None:
     assert not [word for word in ("Okafor", "P-77", "Ada", "service") if word in text]
 
 
-def test_the_figures_over_http(as_: As, busy: Simulated) -> None:
-    found = as_(Role.REVIEWER).get("/v1/monitoring", params={"days": 28, "windows": 2}).json()
-    assert [one["images"] for one in found["periods"]] == [224, 224]
-    shift = found["periods"][-1]["shifts"]["brightness"]
+def test_the_overview_as_json(as_: As, busy: Simulated) -> None:
+    overview = as_(Role.REVIEWER).get("/v1/monitoring", params={"days": 28, "windows": 2}).json()
+    assert [period["images"] for period in overview["periods"]] == [224, 224]
+    shift = overview["periods"][-1]["shifts"]["brightness"]
     assert shift["band"] == "large"
     assert sum(shift["shares"]) == pytest.approx(1)
-    assert found["adjusted_p"]["brightness"] < 1e-6 < found["adjusted_p"]["noise"]
-    assert len(found["agreement"]) == 8
-    sensitivity = found["accuracy"]["corrected"]["sensitivity"]
+    assert overview["adjusted_p"]["brightness"] < 1e-6 < overview["adjusted_p"]["noise"]
+    assert len(overview["agreement"]) == 8
+    sensitivity = overview["accuracy"]["corrected"]["sensitivity"]
     assert sensitivity["low"] < sensitivity["value"] < sensitivity["high"]
-    assert found["reference_patients"] == 568
+    assert overview["reference_patients"] == 568
 
 
-def test_figures_of_one_site(as_: As, busy: Simulated) -> None:
+def test_the_overview_of_one_site(as_: As, busy: Simulated) -> None:
     client = as_(Role.REVIEWER)
     busy.run(3, 1, 2, site="East")
-    sites = {one["name"]: one["id"] for one in client.get("/v1/sites").json()}
+    sites = {site["name"]: site["id"] for site in client.get("/v1/sites").json()}
     assert list(sites) == ["East", "Ward", "default"]
     assert sites["East"] == busy.site("East")
-    asked = {"days": 3, "windows": 1, "site": sites["East"]}
-    assert client.get("/v1/monitoring", params=asked).json()["periods"][0]["images"] == 6
+    query = {"days": 3, "windows": 1, "site": sites["East"]}
+    assert client.get("/v1/monitoring", params=query).json()["periods"][0]["images"] == 6
     for path in ("/v1/monitoring", "/v1/monitoring/report"):
         assert client.get(path, params={"site": "0" * 32}).status_code == 404
         assert client.get(path, params={"days": 0}).status_code == 422
         assert client.get(path, params={"windows": 27}).status_code == 422
 
 
-def test_alerts_are_looked_for_listed_and_acknowledged(
+def test_alerts_are_checked_listed_and_acknowledged(
     as_: As, busy: Simulated, clinic: Clinic
 ) -> None:
     reviewer, administrator = as_(Role.REVIEWER), as_(Role.ADMINISTRATOR)
     assert reviewer.get("/v1/monitoring/alerts").json() == []
-    begun = reviewer.post("/v1/monitoring/check").json()
-    assert {(one["rule"], one["subject"], one["site"]) for one in begun} == {
+    opened = reviewer.post("/v1/monitoring/check").json()
+    assert {(alert["rule"], alert["subject"], alert["site"]) for alert in opened} == {
         ("change", "brightness", "Ward"),
         ("large drift", "brightness", "Ward"),
     }
-    assert reviewer.post("/v1/monitoring/check").json() == begun
-    alert = begun[0]
+    assert reviewer.post("/v1/monitoring/check").json() == opened
+    alert = opened[0]
     path = f"/v1/monitoring/alerts/{alert['id']}/acknowledgement"
     assert reviewer.post(path).status_code == 403
-    known = administrator.post(path).json()
-    assert known["acknowledged_by"] == "a administrator"
+    acknowledged = administrator.post(path).json()
+    assert acknowledged["acknowledged_by"] == "a administrator"
     assert administrator.post(path).status_code == 400
-    assert reviewer.get("/v1/monitoring/alerts").json() == [known, begun[1]]
-    assert figures(administrator)["pneumoscope_alerts", alert["rule"], "yes"] == 1
+    assert reviewer.get("/v1/monitoring/alerts").json() == [acknowledged, opened[1]]
+    assert metrics(administrator)["pneumoscope_alerts", alert["rule"], "yes"] == 1
     missing = f"/v1/monitoring/alerts/{'0' * 32}/acknowledgement"
     assert administrator.post(missing).status_code == 404
     with clinic.database.reading() as session:
@@ -123,7 +123,7 @@ def test_alerts_are_looked_for_listed_and_acknowledged(
     ]
 
 
-def test_the_report_is_one_page_that_browsers_may_show(as_: As, busy: Simulated) -> None:
+def test_the_monitoring_page_fits_its_content_security_policy(as_: As, busy: Simulated) -> None:
     client = as_(Role.REVIEWER)
     client.post("/v1/monitoring/check")
     answer = client.get("/v1/monitoring/report", params={"windows": 2})
@@ -139,13 +139,13 @@ def test_the_report_is_one_page_that_browsers_may_show(as_: As, busy: Simulated)
     assert "Ward: large drift." in page
 
 
-def test_a_report_of_nothing_says_so(as_: As) -> None:
+def test_the_monitoring_page_of_an_empty_clinic(as_: As) -> None:
     page = as_(Role.REVIEWER).get("/v1/monitoring/report").text
     assert "no open alerts" in page
     assert "too few to compare" in page
 
 
-def test_neither_figures_nor_page_name_a_patient(as_: As, busy: Simulated, clinic: Clinic) -> None:
+def test_monitoring_contains_no_patient_data(as_: As, busy: Simulated, clinic: Clinic) -> None:
     with clinic.database.writing() as session:
         for study in session.scalars(select(Study)):
             study.patient_id, study.patient_name = f"Okafor{study.id}", "Okafor^Ada"

@@ -16,7 +16,7 @@ NEW_YEAR = datetime(2026, 1, 1, tzinfo=UTC)
 
 @pytest.fixture
 def studies(clinic: Clinic) -> dict[str, str]:
-    """Make four studies of a patient, one of another, one of nobody, one at another site."""
+    """Create four studies of a patient, and others of other patients, of nobody, and elsewhere."""
     with clinic.database.writing() as session:
         here = session.scalars(select(Site)).one()
         there = Site(name="Ward 2", displayed=True)
@@ -30,7 +30,7 @@ def studies(clinic: Clinic) -> dict[str, str]:
                 acquired=acquired,
             )
 
-        made = {
+        studies = {
             "now": study(50, 50, "P-1"),
             "old, late sent": study(60, 1, "P-1"),
             "undated": study(20, None, "P-1"),
@@ -40,9 +40,9 @@ def studies(clinic: Clinic) -> dict[str, str]:
             "nobody's either": study(2, 2, None),
             "elsewhere": study(1, 1, "P-1", there),
         }
-        session.add_all(made.values())
+        session.add_all(studies.values())
         session.flush()
-        return {name: one.id for name, one in made.items()}
+        return {name: study.id for name, study in studies.items()}
 
 
 def test_priors_are_the_patients_other_studies_at_the_site_newest_first(
@@ -50,28 +50,27 @@ def test_priors_are_the_patients_other_studies_at_the_site_newest_first(
 ) -> None:
     clinician = as_(Role.CLINICIAN)
 
-    def prior_studies(name: str, **more: int) -> list[str]:
-        answer = clinician.get(f"/v1/studies/{studies[name]}/priors", params=more)
+    def priors_of(name: str, **params: int) -> list[str]:
+        answer = clinician.get(f"/v1/studies/{studies[name]}/priors", params=params)
         assert answer.status_code == 200
         names = {study_id: name for name, study_id in studies.items()}
-        return [names[one["id"]] for one in answer.json()]
+        return [names[study["id"]] for study in answer.json()]
 
-    assert prior_studies("now") == ["undated", "old, late sent", "last year"]
-    assert prior_studies("now", limit=1) == ["undated"]
-    assert prior_studies("last year") == ["now", "undated", "old, late sent"]
-    assert (
-        prior_studies("elsewhere") == prior_studies("another's") == prior_studies("nobody's") == []
-    )
+    assert priors_of("now") == ["undated", "old, late sent", "last year"]
+    assert priors_of("now", limit=1) == ["undated"]
+    assert priors_of("last year") == ["now", "undated", "old, late sent"]
+    for name in ("elsewhere", "another's", "nobody's"):
+        assert priors_of(name) == []
     with clinic.database.reading() as session:
         entries = session.scalars(
             select(AuditEntry).where(AuditEntry.action == "see priors").order_by(AuditEntry.number)
         ).all()
-    assert [one.object for one in entries[:2]] == [f"study {studies['now']}"] * 2
+    assert [entry.object for entry in entries[:2]] == [f"study {studies['now']}"] * 2
     assert json.loads(entries[1].detail) == {"studies": [studies["undated"]]}
     assert entries[0].actor == "a clinician"
 
 
-def test_priors_keep_to_shadow_mode_and_what_is_not_there(
+def test_priors_hide_readings_in_shadow_mode(
     as_: As, clinic: Clinic, studies: dict[str, str]
 ) -> None:
     with clinic.database.writing() as session:

@@ -18,44 +18,44 @@ As = Callable[[Role], TestClient]
 
 
 def files(*contents: bytes) -> list[tuple[str, tuple[str, bytes, str]]]:
-    return [("files", (f"{i}.png", one, "image/png")) for i, one in enumerate(contents)]
+    return [("files", (f"{i}.png", content, "image/png")) for i, content in enumerate(contents)]
 
 
-def test_a_radiograph_is_handed_in_read_and_shown(
+def test_a_radiograph_is_submitted_read_and_shown(
     as_: As, phantoms: list[bytes], reader: Reader, read_all: Callable[[], int]
 ) -> None:
     service = as_(Role.SERVICE)
     about = json.dumps({"patient_id": "P-1", "accession": "A-7"})
     answer = service.post("/v1/readings", files=files(phantoms[0]), data={"about": about})
     assert answer.status_code == 202
-    accepted = answer.json()
-    (image,) = accepted["images"]
-    assert (image["state"], image["reading"], accepted["refused"]) == ("waiting", None, [])
-    assert service.get(f"/v1/jobs/{accepted['job']}").json()["waiting"] == 1
+    submission = answer.json()
+    (image,) = submission["images"]
+    assert (image["state"], image["reading"], submission["refused"]) == ("waiting", None, [])
+    assert service.get(f"/v1/jobs/{submission['job']}").json()["waiting"] == 1
 
     assert read_all() == 1
     shown = service.get(f"/v1/readings/{image['id']}").json()
-    alone = reader.read(phantoms[0])
+    expected = reader.read(phantoms[0])
     assert shown["state"] == "done"
-    assert shown["reading"]["probability"] == alone.probability
-    assert shown["reading"]["finding"] == alone.findings["screening"]
-    assert shown["reading"]["reasons"] == list(alone.reasons)
-    job = service.get(f"/v1/jobs/{accepted['job']}").json()
-    assert (job["images"], job["waiting"], job["by_status"]) == (1, 0, {alone.status: 1})
+    assert shown["reading"]["probability"] == expected.probability
+    assert shown["reading"]["finding"] == expected.findings["screening"]
+    assert shown["reading"]["reasons"] == list(expected.reasons)
+    job = service.get(f"/v1/jobs/{submission['job']}").json()
+    assert (job["images"], job["waiting"], job["by_status"]) == (1, 0, {expected.status: 1})
 
     study = service.get(f"/v1/studies/{image['study']}").json()
     assert (study["patient"]["id"], study["accession"]) == ("P-1", "A-7")
-    assert study["probability"] == alone.probability
+    assert study["probability"] == expected.probability
     assert service.get(f"/v1/images/{image['id']}/file").content == phantoms[0]
     tiff = service.get(f"/v1/images/{image['id']}/heatmap").content
-    np.testing.assert_array_equal(np.asarray(Picture.open(io.BytesIO(tiff))), alone.heatmap)
+    np.testing.assert_array_equal(np.asarray(Picture.open(io.BytesIO(tiff))), expected.heatmap)
     report = service.get(f"/v1/studies/{image['study']}/report")
     assert report.headers["content-type"].startswith("application/fhir+json")
     kinds = [entry["resource"]["resourceType"] for entry in report.json()["entry"]]
     assert kinds == ["DiagnosticReport", "Observation"]
 
 
-def test_one_bad_file_among_many_is_named_and_the_rest_goes_on(
+def test_one_bad_file_does_not_stop_the_others(
     as_: As, phantoms: list[bytes], read_all: Callable[[], int]
 ) -> None:
     service = as_(Role.SERVICE)
@@ -68,12 +68,12 @@ def test_one_bad_file_among_many_is_named_and_the_rest_goes_on(
     assert read_all() == 2
 
 
-def test_nothing_but_bad_files_is_an_error_and_keeps_nothing(as_: As, clinic: Clinic) -> None:
+def test_only_bad_files_are_an_error_and_not_stored(as_: As, clinic: Clinic) -> None:
     answer = as_(Role.SERVICE).post("/v1/readings", files=files(b"no", b"neither"))
     assert answer.status_code == 415
     assert answer.headers["content-type"] == "application/problem+json"
     assert "0.png" in answer.json()["detail"]
-    assert [one["place"] for one in answer.json()["refused"]] == [0, 1]
+    assert [file["place"] for file in answer.json()["refused"]] == [0, 1]
     assert not [path for path in clinic.store.folder.rglob("*") if path.is_file()]
 
 
@@ -82,9 +82,7 @@ def count(clinic: Clinic) -> int:
         return session.scalar(select(func.count()).select_from(Image)) or 0
 
 
-def test_the_same_request_twice_is_read_once(
-    as_: As, clinic: Clinic, phantoms: list[bytes]
-) -> None:
+def test_a_repeated_request_is_read_once(as_: As, clinic: Clinic, phantoms: list[bytes]) -> None:
     service = as_(Role.SERVICE)
     key = {"Idempotency-Key": "ward-7-0001"}
     first, again = (
@@ -98,12 +96,12 @@ def test_the_same_request_twice_is_read_once(
     assert "Idempotency-Key" in other.json()["detail"]
     about = {"about": '{"patient_id": "P-2"}'}
     described = service.post("/v1/readings", files=files(*phantoms[:2]), data=about, headers=key)
-    assert described.status_code == 422  # the same files, said to be another patient's
+    assert described.status_code == 422  # the same files with another patient
     someone_else = as_(Role.REVIEWER).post("/v1/readings", files=files(phantoms[2]), headers=key)
     assert someone_else.status_code == 202
 
 
-def test_the_same_request_at_the_same_moment_is_read_once(
+def test_concurrent_identical_requests_are_read_once(
     as_: As, clinic: Clinic, phantoms: list[bytes]
 ) -> None:
     service = as_(Role.SERVICE)
@@ -119,7 +117,7 @@ def test_the_same_request_at_the_same_moment_is_read_once(
     assert count(clinic) == 1
 
 
-def test_too_much_is_refused_however_it_comes(as_: As, clinic: Clinic) -> None:
+def test_bodies_that_are_too_large_are_refused(as_: As, clinic: Clinic) -> None:
     service = as_(Role.SERVICE)
     declared = service.post("/v1/readings", files=files(bytes(3_000_000)))
     assert declared.status_code == 413
@@ -128,8 +126,8 @@ def test_too_much_is_refused_however_it_comes(as_: As, clinic: Clinic) -> None:
         for _ in range(40):
             yield bytes(100_000)
 
-    kind = "multipart/form-data; boundary=x"
-    chunked = service.post("/v1/readings", content=endless(), headers={"Content-Type": kind})
+    media_type = "multipart/form-data; boundary=x"
+    chunked = service.post("/v1/readings", content=endless(), headers={"Content-Type": media_type})
     assert chunked.status_code == 413
     assert chunked.json()["title"]
     assert count(clinic) == 0
@@ -138,7 +136,7 @@ def test_too_much_is_refused_however_it_comes(as_: As, clinic: Clinic) -> None:
 @pytest.mark.parametrize(
     "about", ["no JSON", "[]", '{"study_uid": "../../etc"}', '{"patient_id": "' + "x" * 65 + '"}']
 )
-def test_a_description_that_is_none_is_refused_without_being_repeated(
+def test_invalid_metadata_is_refused_without_being_repeated(
     as_: As, phantoms: list[bytes], about: str
 ) -> None:
     answer = as_(Role.SERVICE).post("/v1/readings", files=files(phantoms[0]), data={"about": about})
@@ -146,7 +144,7 @@ def test_a_description_that_is_none_is_refused_without_being_repeated(
     assert about not in answer.text
 
 
-def test_an_unknown_site_is_named_as_such(as_: As, phantoms: list[bytes]) -> None:
+def test_an_unknown_site_is_refused(as_: As, phantoms: list[bytes]) -> None:
     answer = as_(Role.SERVICE).post(
         "/v1/readings", files=files(phantoms[0]), data={"site": "nowhere"}
     )
@@ -154,7 +152,7 @@ def test_an_unknown_site_is_named_as_such(as_: As, phantoms: list[bytes]) -> Non
     assert "no such site" in answer.json()["detail"]
 
 
-def test_images_of_a_job_come_in_pages(as_: As, phantoms: list[bytes]) -> None:
+def test_images_of_a_job_are_paged(as_: As, phantoms: list[bytes]) -> None:
     service = as_(Role.SERVICE)
     job = service.post("/v1/readings", files=files(*phantoms[:5])).json()["job"]
     seen, after = [], ""
@@ -163,10 +161,10 @@ def test_images_of_a_job_come_in_pages(as_: As, phantoms: list[bytes]) -> None:
         seen += [image["name"] for image in page["images"]]
         after = page["next"]
     assert sorted(seen) == [f"{i}.png" for i in range(5)]
-    assert as_(Role.REVIEWER).get(f"/v1/jobs/{job}").status_code == 404  # another's
+    assert as_(Role.REVIEWER).get(f"/v1/jobs/{job}").status_code == 404  # another user's job
 
 
-def test_in_shadow_mode_those_who_treat_see_no_reading_anywhere(
+def test_shadow_mode_hides_readings_from_clinicians_everywhere(
     as_: As, clinic: Clinic, phantoms: list[bytes], read_all: Callable[[], int]
 ) -> None:
     with clinic.database.writing() as session:
@@ -193,7 +191,7 @@ def test_in_shadow_mode_those_who_treat_see_no_reading_anywhere(
         assert client.get(f"/v1/images/{image['id']}/heatmap").status_code == expected
 
 
-def test_hostile_names_of_files_and_patients_stay_data(as_: As, phantoms: list[bytes]) -> None:
+def test_hostile_names_are_plain_data(as_: As, phantoms: list[bytes]) -> None:
     service = as_(Role.SERVICE)
     hostile = "<script>alert(1)</script>"
     sent = [("files", (f"../../{hostile}.png", phantoms[0], "image/png"))]

@@ -23,7 +23,7 @@ LATER = timedelta(days=400)
 
 @pytest.fixture
 def image(as_: As, phantoms: list[bytes], read_all: Callable[[], int]) -> dict[str, str]:
-    """Hand an image of a patient in and have it read."""
+    """Submit an image of a patient and read it."""
     sent = [("files", ("SECRET.png", phantoms[0], "image/png"))]
     about = json.dumps({"patient_id": "SECRET-7", "study_uid": "1.2.3"})
     answer = as_(Role.SERVICE).post("/v1/readings", files=sent, data={"about": about})
@@ -36,24 +36,22 @@ def purge(clinic: Clinic) -> None:
     purge_expired(clinic.database, clinic.store, "the server", datetime.now(UTC) + LATER)
 
 
-def test_an_administrator_decides_how_long_studies_are_kept(as_: As, clinic: Clinic) -> None:
+def test_an_administrator_changes_the_retention(as_: As, clinic: Clinic) -> None:
     administrator = as_(Role.ADMINISTRATOR)
     nothing = {"pixels_days": None, "studies_days": None}
     assert administrator.get("/v1/retention").json() == nothing
-    wanted = {"pixels_days": 365, "studies_days": None}
-    assert administrator.put("/v1/retention", json=wanted).json() == wanted
-    assert administrator.get("/v1/retention").json() == wanted
-    for wrong in ({"pixels_days": 1}, wanted | {"days": 1}, wanted | {"pixels_days": 0}):
+    new = {"pixels_days": 365, "studies_days": None}
+    assert administrator.put("/v1/retention", json=new).json() == new
+    assert administrator.get("/v1/retention").json() == new
+    for wrong in ({"pixels_days": 1}, new | {"days": 1}, new | {"pixels_days": 0}):
         assert administrator.put("/v1/retention", json=wrong).status_code == 422, wrong
     with clinic.database.reading() as session:
         (entry,) = session.scalars(select(AuditEntry))
     assert (entry.actor, entry.action) == ("a administrator", "change retention")
-    assert json.loads(entry.detail) == wanted
+    assert json.loads(entry.detail) == new
 
 
-def test_purged_files_are_gone_and_what_was_read_is_not(
-    as_: As, clinic: Clinic, image: dict[str, str]
-) -> None:
+def test_purged_pixels_leave_the_reading(as_: As, clinic: Clinic, image: dict[str, str]) -> None:
     clinician = as_(Role.CLINICIAN)
     as_(Role.ADMINISTRATOR).put("/v1/retention", json={"pixels_days": 365, "studies_days": None})
     purge(clinic)
@@ -71,7 +69,7 @@ def test_purged_files_are_gone_and_what_was_read_is_not(
     assert len(clinician.post("/v1/studies/search", json={}).json()["studies"]) == 1
 
 
-def test_a_purged_study_says_so_and_nothing_of_whom_it_was(
+def test_a_purged_study_does_not_identify_its_patient(
     as_: As, clinic: Clinic, image: dict[str, str]
 ) -> None:
     clinician = as_(Role.CLINICIAN)
@@ -89,7 +87,7 @@ def test_a_purged_study_says_so_and_nothing_of_whom_it_was(
     assert export.status_code == 200
 
 
-def test_a_file_that_goes_while_it_is_asked_for_is_purged_and_no_fault(
+def test_a_file_purged_during_a_request_is_gone(
     as_: As, clinic: Clinic, image: dict[str, str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     as_(Role.ADMINISTRATOR).put("/v1/retention", json={"pixels_days": 1, "studies_days": None})
@@ -104,9 +102,7 @@ def test_a_file_that_goes_while_it_is_asked_for_is_purged_and_no_fault(
     assert reviewer.get(f"/v1/images/{image['id']}/file").status_code == 410
 
 
-def test_a_file_that_is_lost_is_still_a_fault(
-    as_: As, clinic: Clinic, image: dict[str, str]
-) -> None:
+def test_a_lost_file_is_a_server_error(as_: As, clinic: Clinic, image: dict[str, str]) -> None:
     clinic.store.remove(image["sha256"])
     with pytest.raises(StorageError):
         clinic.store.read(image["sha256"])
@@ -117,16 +113,16 @@ def test_an_administrator_purges_a_patient(
     as_: As, clinic: Clinic, image: dict[str, str], phantoms: list[bytes]
 ) -> None:
     administrator = as_(Role.ADMINISTRATOR)
-    whose = {"patient_id": "SECRET-7"}
-    elsewhere = administrator.post("/v1/patients/purge", json=whose | {"site": "Ward"})
+    patient = {"patient_id": "SECRET-7"}
+    elsewhere = administrator.post("/v1/patients/purge", json=patient | {"site": "Ward"})
     assert elsewhere.status_code == 404
-    assert administrator.post("/v1/patients/purge", json=whose).json() == {"studies": 1}
-    assert administrator.post("/v1/patients/purge", json=whose).status_code == 404
+    assert administrator.post("/v1/patients/purge", json=patient).json() == {"studies": 1}
+    assert administrator.post("/v1/patients/purge", json=patient).status_code == 404
     assert administrator.get(f"/v1/images/{image['id']}/file").status_code == 410
     sent = [("files", ("a.png", phantoms[1], "image/png"))]
-    about = json.dumps(whose)
+    about = json.dumps(patient)
     administrator.post("/v1/readings", files=sent, data={"about": about})
-    waits = administrator.post("/v1/patients/purge", json=whose)
+    waits = administrator.post("/v1/patients/purge", json=patient)
     assert (waits.status_code, "waits" in waits.json()["detail"]) == (409, True)
 
 
@@ -145,29 +141,30 @@ def test_the_same_idempotency_key_works_after_a_purge(
     assert clinic.store.read(again.json()["images"][0]["sha256"]) == phantoms[0]
 
 
-def test_a_file_that_is_purged_while_it_is_handed_in_is_kept(
+def test_a_file_purged_during_its_upload_is_kept(
     as_: As, clinic: Clinic, image: dict[str, str], phantoms: list[bytes], monkeypatch
 ) -> None:
     as_(Role.ADMINISTRATOR).put("/v1/retention", json={"pixels_days": 1, "studies_days": None})
 
-    def keep_and_purge(store: FileStore, upload: Upload) -> StoredUpload:
-        kept = store_upload(store, upload)
+    def store_and_purge(store: FileStore, upload: Upload) -> StoredUpload:
+        stored = store_upload(store, upload)
         purge(clinic)
-        assert not store.path(kept.sha256).exists()
-        return kept
+        assert not store.path(stored.sha256).exists()
+        return stored
 
-    monkeypatch.setattr(readings, "store_upload", keep_and_purge)
+    monkeypatch.setattr(readings, "store_upload", store_and_purge)
     sent = [("files", ("again.png", phantoms[0], "image/png"))]
     made = as_(Role.SERVICE).post("/v1/readings", files=sent).json()["images"][0]
     shown = as_(Role.SERVICE).get(f"/v1/images/{made['id']}/file")
     assert (shown.status_code, shown.content) == (200, phantoms[0])
 
 
-def test_the_command_purges_and_says_what_it_would(
-    as_: As, clinic: Clinic, image: dict[str, str]
-) -> None:
+def test_the_purge_command_has_a_dry_run(as_: As, clinic: Clinic, image: dict[str, str]) -> None:
     url, data = clinic.settings.database_url, str(clinic.settings.data)
     command = [sys.executable, "-m", "pneumoscope", "purge", "--database", url, "--data", data]
-    for more, said in [(["--dry-run"], "Would be purged: 0 studies"), ([], "Purged: 0 studies")]:
-        done = subprocess.run([*command, *more], capture_output=True, text=True)
-        assert (done.returncode, said in done.stdout) == (0, True), done
+    for options, message in [
+        (["--dry-run"], "Would be purged: 0 studies"),
+        ([], "Purged: 0 studies"),
+    ]:
+        result = subprocess.run([*command, *options], capture_output=True, text=True)
+        assert (result.returncode, message in result.stdout) == (0, True), result

@@ -1,4 +1,4 @@
-"""Signing in by a real issuer, which also lies, and browsers that are led astray."""
+"""Single sign-on with a real issuer, honest or not, and with forged callbacks."""
 
 import base64
 import hmac
@@ -54,8 +54,8 @@ def another(browser: TestClient) -> TestClient:
     return TestClient(browser.app, ADDRESS, raise_server_exceptions=False, follow_redirects=False)
 
 
-def leave(browser: TestClient) -> str:
-    """Go to the issuer, sign in there, and return the address that it sends the browser to."""
+def sign_in_at_issuer(browser: TestClient) -> str:
+    """Sign in at the issuer, and return the callback address that it redirects to."""
     there = browser.get("/v1/oidc/login")
     assert there.status_code == 302, there.text
     back = httpx.get(there.headers["location"])
@@ -64,10 +64,10 @@ def leave(browser: TestClient) -> str:
 
 
 def sign_in(browser: TestClient) -> httpx.Response:
-    return browser.get(leave(browser))  # type: ignore[return-value]
+    return browser.get(sign_in_at_issuer(browser))  # type: ignore[return-value]
 
 
-def who(browser: TestClient) -> tuple[str, str] | None:
+def signed_in_user(browser: TestClient) -> tuple[str, str] | None:
     answer = browser.get("/v1/session")
     return (answer.json()["name"], answer.json()["role"]) if answer.is_success else None
 
@@ -87,41 +87,43 @@ def refused(answer: httpx.Response, browser: TestClient, status: int) -> None:
     assert answer.status_code == status, answer.text
     assert "Not signed in" in answer.text
     assert COOKIE not in answer.headers.get("set-cookie", "")
-    assert who(browser) is None
+    assert signed_in_user(browser) is None
 
 
-def test_the_first_sign_in_makes_an_account_and_a_session(
+def test_the_first_sign_in_creates_an_account_and_a_session(
     browser: TestClient, clinic: Clinic
 ) -> None:
     answer = sign_in(browser)
     assert answer.status_code == 200
-    assert who(browser) == ("ada", "clinician")
+    assert signed_in_user(browser) == ("ada", "clinician")
     assert actions(clinic) == [("single sign-on", "make user"), ("ada", "sign in")]
     csrf = {"X-CSRF-Token": browser.get("/v1/session").json()["csrf"]}
     assert browser.post("/v1/studies/search", json={}).status_code == 403
     assert browser.post("/v1/studies/search", json={}, headers=csrf).status_code == 200
 
 
-def test_who_is_about_to_sign_in_is_told_that_there_is_a_single_sign_on(
+def test_single_sign_on_is_offered(
     browser: TestClient,
 ) -> None:
     assert browser.get("/v1/oidc").json() == {"offered": True}
 
 
-def test_the_cookies_are_as_safe_as_they_can_be(browser: TestClient) -> None:
+def test_cookies_have_the_strictest_possible_attributes(browser: TestClient) -> None:
     gone = browser.get("/v1/oidc/login")
     words = {word.strip().lower() for word in gone.headers["set-cookie"].split(";")}
-    # Lax: it must come along from another site, by navigation alone.
+    # Lax: the issuer, another site, navigates back with it.
     assert {"secure", "httponly", "samesite=lax", "path=/", "max-age=600"} <= words
     assert not any(word.startswith("domain") for word in words)
     back = sign_in(browser)
-    by_name = {one.split("=", 1)[0]: one.lower() for one in back.headers.get_list("set-cookie")}
+    by_name = {
+        cookie.split("=", 1)[0]: cookie.lower() for cookie in back.headers.get_list("set-cookie")
+    }
     assert all(word in by_name[COOKIE] for word in ("secure", "httponly", "samesite=strict"))
     assert "max-age=0" in by_name[BROWSER_COOKIE]
-    assert 'content="0;url=/"' in back.text  # no redirect: that would be the other site's still
+    assert 'content="0;url=/"' in back.text  # no redirect: that would be cross-site
 
 
-def test_what_is_sent_to_the_issuer_differs_each_time_and_has_no_secret(
+def test_authorization_requests_are_random_and_have_no_secret(
     browser: TestClient,
 ) -> None:
     asked = [
@@ -135,32 +137,30 @@ def test_what_is_sent_to_the_issuer_differs_each_time_and_has_no_secret(
     assert "s3cret" not in str(asked)
 
 
-def test_the_same_person_has_one_account_whatever_they_are_called(
+def test_a_renamed_person_keeps_the_account(
     browser: TestClient, clinic: Clinic, issuer: Issuer
 ) -> None:
     sign_in(browser)
     issuer.person["preferred_username"] = "Ada Lovelace"
     other = another(browser)
     sign_in(other)
-    assert who(other) == ("ada", "clinician")
+    assert signed_in_user(other) == ("ada", "clinician")
     assert "ada lovelace" not in names(clinic)
 
 
-def test_a_role_follows_what_the_hospital_says(
-    browser: TestClient, clinic: Clinic, issuer: Issuer
-) -> None:
+def test_the_role_follows_the_claim(browser: TestClient, clinic: Clinic, issuer: Issuer) -> None:
     sign_in(browser)
-    issuer.person["groups"] = ["doctors", "seniors"]  # the first of ours that they are in
+    issuer.person["groups"] = ["doctors", "seniors"]  # the first role that the claim grants counts
     other = another(browser)
     sign_in(other)
-    assert who(browser) == who(other) == ("ada", "reviewer")
+    assert signed_in_user(browser) == signed_in_user(other) == ("ada", "reviewer")
     assert ("single sign-on", "change user") in actions(clinic)
     issuer.person["groups"] = ["cooks"]
     refused(sign_in(third := another(browser)), third, 403)
 
 
 @pytest.mark.parametrize("groups", [None, [], ["cooks"], "cooks", {"doctors": 1}, [["doctors"]], 7])
-def test_who_has_no_role_has_no_account(
+def test_a_person_without_a_role_gets_no_account(
     browser: TestClient, clinic: Clinic, issuer: Issuer, groups: object
 ) -> None:
     issuer.person["groups"] = groups
@@ -170,13 +170,13 @@ def test_who_has_no_role_has_no_account(
     assert actions(clinic) == [("unknown", "fail to sign in")]
 
 
-def test_a_claim_may_be_one_text(browser: TestClient, issuer: Issuer) -> None:
+def test_a_claim_may_be_a_string(browser: TestClient, issuer: Issuer) -> None:
     issuer.person["groups"] = "seniors"
     sign_in(browser)
-    assert who(browser) == ("ada", "reviewer")
+    assert signed_in_user(browser) == ("ada", "reviewer")
 
 
-def test_a_local_account_is_never_taken_over(
+def test_a_local_account_cannot_be_taken_over(
     browser: TestClient, clinic: Clinic, issuer: Issuer
 ) -> None:
     issuer.person |= {"preferred_username": "A CLINICIAN", "groups": ["heads"]}
@@ -189,24 +189,22 @@ def test_a_local_account_is_never_taken_over(
     assert browser.post("/v1/session", json=right).status_code == 200
 
 
-def test_another_person_of_the_same_name_is_not_the_same(
-    browser: TestClient, issuer: Issuer
-) -> None:
+def test_another_person_of_the_same_name_is_refused(browser: TestClient, issuer: Issuer) -> None:
     sign_in(browser)
     issuer.person["sub"] = "another"
     refused(sign_in(other := another(browser)), other, 403)
 
 
-def test_an_account_that_was_taken_away_here_stays_so(browser: TestClient, clinic: Clinic) -> None:
+def test_a_deactivated_account_stays_deactivated(browser: TestClient, clinic: Clinic) -> None:
     sign_in(browser)
     with clinic.database.writing() as session:
         ada = session.scalars(select(User).where(User.name == "ada")).one()
         deactivate(session, ada.id, ada.created)
-    assert who(browser) is None
+    assert signed_in_user(browser) is None
     refused(sign_in(browser), browser, 403)
 
 
-def test_a_password_does_not_open_an_account_of_the_single_sign_on(browser: TestClient) -> None:
+def test_a_single_sign_on_account_has_no_password(browser: TestClient) -> None:
     sign_in(browser)
     for password in ("", "None", PASSWORD):
         tried = {"name": "ada", "password": password}
@@ -222,7 +220,7 @@ def unsigned(claims: Claims) -> str:
 
 
 def with_the_public_key_as_secret(issuer: Issuer) -> Callable[[Claims], str]:
-    """Sign as anybody can; by hand, since joserfc refuses to."""
+    """Sign with the public key as HMAC secret, by hand, since joserfc refuses to."""
     public = issuer.keys[0].as_pem(private=False)
 
     def sign(claims: Claims) -> str:
@@ -233,7 +231,7 @@ def with_the_public_key_as_secret(issuer: Issuer) -> Callable[[Claims], str]:
     return sign
 
 
-LIES: dict[str, Callable[[Issuer], Callable[[Claims], str]]] = {
+INVALID_TOKENS: dict[str, Callable[[Issuer], Callable[[Claims], str]]] = {
     "another's signature": lambda issuer: (
         lambda claims: jwt.encode({"alg": "RS256", "kid": "first"}, claims, rsa_key("first", 1))
     ),
@@ -293,36 +291,34 @@ def without(claims: Claims, name: str) -> Claims:
     return {key: value for key, value in claims.items() if key != name}
 
 
-@pytest.mark.parametrize("url", ["sqlite"], indirect=True)  # no database is asked
-@pytest.mark.parametrize("lie", LIES)
-def test_an_id_token_that_is_not_in_order_signs_nobody_in(
-    browser: TestClient, clinic: Clinic, issuer: Issuer, lie: str
+@pytest.mark.parametrize("url", ["sqlite"], indirect=True)  # the database makes no difference
+@pytest.mark.parametrize("fault", INVALID_TOKENS)
+def test_invalid_id_tokens_are_refused(
+    browser: TestClient, clinic: Clinic, issuer: Issuer, fault: str
 ) -> None:
     before = names(clinic)
-    issuer.sign = LIES[lie](issuer)
+    issuer.sign = INVALID_TOKENS[fault](issuer)
     refused(sign_in(browser), browser, 502)
     assert names(clinic) == before
     assert actions(clinic) == [("unknown", "fail to sign in")]
-    issuer.sign = issuer.signed  # it was the lie alone
+    issuer.sign = issuer.signed  # the fault was the only reason
     assert sign_in(browser).status_code == 200
 
 
 @pytest.mark.parametrize("also", [{"aud": [CLIENT, "other"], "azp": CLIENT}, {"aud": [CLIENT]}])
-def test_an_id_token_may_be_for_others_too(
+def test_an_id_token_may_have_several_audiences(
     browser: TestClient, issuer: Issuer, also: dict[str, Any]
 ) -> None:
     issuer.sign = lambda claims: issuer.signed(claims | also)
     assert sign_in(browser).status_code == 200
 
 
-def test_signatures_with_elliptic_curves(browser: TestClient, issuer: Issuer) -> None:
+def test_elliptic_curve_signatures_are_accepted(browser: TestClient, issuer: Issuer) -> None:
     issuer.keys = [rsa_key("first"), ec_key("second")]
     assert sign_in(browser).status_code == 200
 
 
-def test_the_issuers_documents_are_fetched_once_and_new_keys_found_at_once(
-    browser: TestClient, issuer: Issuer
-) -> None:
+def test_keys_are_cached_and_new_keys_found_at_once(browser: TestClient, issuer: Issuer) -> None:
     def fetched() -> int:
         return issuer.fetched.count("/keys")
 
@@ -332,11 +328,11 @@ def test_the_issuers_documents_are_fetched_once_and_new_keys_found_at_once(
     issuer.keys.append(rsa_key("second"))
     assert sign_in(browser).status_code == 200
     assert fetched() == 2
-    issuer.keys = [rsa_key("second", 1)]  # another one by the same name
+    issuer.keys = [rsa_key("second", 1)]  # another key with the same name
     assert sign_in(browser).status_code == 200
 
 
-def test_a_key_that_was_given_up_holds_no_longer_than_ten_minutes(
+def test_a_withdrawn_key_is_refused_after_ten_minutes(
     browser: TestClient, issuer: Issuer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     sign_in(browser)
@@ -348,8 +344,8 @@ def test_a_key_that_was_given_up_holds_no_longer_than_ten_minutes(
     refused(sign_in(other := another(browser)), other, 502)
 
 
-def test_an_address_works_once(browser: TestClient, clinic: Clinic) -> None:
-    address = leave(browser)
+def test_a_callback_address_works_once(browser: TestClient, clinic: Clinic) -> None:
+    address = sign_in_at_issuer(browser)
     kept = browser.cookies[BROWSER_COOKIE]
     assert browser.get(address).status_code == 200
     again = another(browser)
@@ -358,28 +354,28 @@ def test_an_address_works_once(browser: TestClient, clinic: Clinic) -> None:
     assert actions(clinic)[-1] == ("unknown", "fail to sign in")
 
 
-def test_nobody_is_signed_in_as_another_by_following_a_link(browser: TestClient) -> None:
-    address = leave(attacker := another(browser))
+def test_a_callback_works_only_in_the_browser_that_began(browser: TestClient) -> None:
+    address = sign_in_at_issuer(attacker := another(browser))
     refused(browser.get(address), browser, 400)  # type: ignore[arg-type]
-    leave(browser)  # even one who is about to sign in
+    sign_in_at_issuer(browser)  # even in a browser that is about to sign in
     refused(browser.get(address), browser, 400)  # type: ignore[arg-type]
     assert attacker.get(address).status_code == 200
 
 
-def test_a_code_of_another_sign_in_is_worth_nothing(browser: TestClient) -> None:
-    stolen = parse_qs(urlsplit(leave(another(browser))).query)["code"][0]
-    state = parse_qs(urlsplit(leave(browser)).query)["state"][0]
+def test_the_code_of_another_sign_in_is_refused(browser: TestClient) -> None:
+    stolen = parse_qs(urlsplit(sign_in_at_issuer(another(browser))).query)["code"][0]
+    state = parse_qs(urlsplit(sign_in_at_issuer(browser)).query)["state"][0]
     answer = browser.get("/v1/oidc/callback", params={"state": state, "code": stolen})
     refused(answer, browser, 502)  # type: ignore[arg-type]
 
 
 @pytest.mark.parametrize("query", ["", "?code=x", "?state=&code=", "?state=%00&code=x"])
-def test_an_address_that_is_made_up_signs_nobody_in(browser: TestClient, query: str) -> None:
-    leave(browser)
+def test_invalid_callbacks_are_refused(browser: TestClient, query: str) -> None:
+    sign_in_at_issuer(browser)
     refused(browser.get(f"/v1/oidc/callback{query}"), browser, 400)  # type: ignore[arg-type]
 
 
-def test_who_is_refused_there_is_told_so_and_nothing_is_repeated(
+def test_a_refusal_by_the_issuer_is_shown_without_its_text(
     browser: TestClient, issuer: Issuer
 ) -> None:
     issuer.refuses = True
@@ -389,23 +385,21 @@ def test_who_is_refused_there_is_told_so_and_nothing_is_repeated(
     assert "<b>" not in answer.text
 
 
-def test_an_issuer_that_is_not_there_or_another_one(browser: TestClient, issuer: Issuer) -> None:
-    for lie in (
+def test_a_missing_or_inconsistent_issuer_is_an_error(browser: TestClient, issuer: Issuer) -> None:
+    for changes in (
         {"issuer": "https://other.example"},
         {"token_endpoint": "http://other.example/token"},
         {"authorization_endpoint": None},
     ):
-        issuer.discovery = lie
+        issuer.discovery = changes
         refused(browser.get("/v1/oidc/login"), browser, 502)  # type: ignore[arg-type]
     issuer.discovery = {}
-    address = leave(browser)
+    address = sign_in_at_issuer(browser)
     issuer.stop()
     refused(browser.get(address), browser, 502)  # type: ignore[arg-type]
 
 
-def test_a_secret_of_odd_letters_goes_in_the_body_where_that_may_be(
-    clinic: Clinic, issuer: Issuer
-) -> None:
+def test_a_client_secret_may_be_sent_in_the_body(clinic: Clinic, issuer: Issuer) -> None:
     issuer.secret = ODD_SECRET
     issuer.discovery = {"token_endpoint_auth_methods_supported": ["client_secret_post"]}
     assert clinic.settings.oidc is not None
@@ -415,12 +409,12 @@ def test_a_secret_of_odd_letters_goes_in_the_body_where_that_may_be(
     assert sign_in(browser).status_code == 200
 
 
-def test_one_address_cannot_begin_without_end(browser: TestClient) -> None:
+def test_sign_ins_begun_per_address_are_limited(browser: TestClient) -> None:
     statuses = [browser.get("/v1/oidc/login").status_code for _ in range(22)]
     assert statuses == [302] * 20 + [429] * 2
 
 
-def test_the_last_administrator_stays_one(
+def test_the_last_administrator_keeps_the_role(
     browser: TestClient, clinic: Clinic, issuer: Issuer
 ) -> None:
     issuer.person["groups"] = ["heads"]
@@ -432,12 +426,10 @@ def test_the_last_administrator_stays_one(
     answer = sign_in(other := another(browser))
     refused(answer, other, 403)
     assert "last administrator" in answer.text
-    assert who(browser) == ("ada", "administrator")
+    assert signed_in_user(browser) == ("ada", "administrator")
 
 
-def test_a_name_that_looks_like_markup_is_text(
-    browser: TestClient, clinic: Clinic, issuer: Issuer
-) -> None:
+def test_names_are_escaped(browser: TestClient, clinic: Clinic, issuer: Issuer) -> None:
     with clinic.database.writing() as session:
         create_user(session, "<script>", Role.CLINICIAN, None, datetime.now(UTC))
     issuer.person["preferred_username"] = "<script>"

@@ -1,4 +1,4 @@
-"""How the page's files are served, and what stands in it of the model."""
+"""Web page: how its files are served; and the model that it describes."""
 
 import re
 from collections.abc import Callable
@@ -15,10 +15,13 @@ from pneumoscope.reader import Bundle, find_bundle
 
 As = Callable[[Role], TestClient]
 
+ROUTES = Path(__file__).parents[4] / "frontend" / "src" / "routes.ts"
+"""Declares the addresses of the pages."""
+
 
 @pytest.fixture
 def built(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """Return a folder that the server takes for the built page."""
+    """Return a folder that stands for the built page."""
     web = tmp_path / "web"
     (web / "assets").mkdir(parents=True)
     (web / "index.html").write_text("<!doctype html><title>pneumoscope</title>")
@@ -34,19 +37,12 @@ def browser(built: Path, clinic: Clinic) -> TestClient:
     return TestClient(create_app(clinic), base_url="https://clinic.test")
 
 
-def test_the_page_is_served_at_its_addresses_and_asked_for_anew(
+def test_the_page_is_served_at_its_addresses_without_caching(
     built: Path, browser: TestClient
 ) -> None:
-    for path in (
-        "/",
-        "/setup",
-        "/password",
-        "/account",
-        "/upload",
-        "/monitoring",
-        "/administration",
-        f"/studies/{'0' * 32}",
-    ):
+    declared = re.findall(r'^  \w+: "(/.*)",$', ROUTES.read_text(), re.MULTILINE)
+    assert len(declared) > 5
+    for path in [route.replace("{study_id}", "0" * 32) for route in declared]:
         answer = browser.get(path)
         assert answer.text == (built / "index.html").read_text(), path
         assert answer.headers["cache-control"] == "no-cache"
@@ -56,7 +52,7 @@ def test_the_page_is_served_at_its_addresses_and_asked_for_anew(
     assert browser.get("/nowhere").status_code == 404
 
 
-def test_what_the_page_loads_is_kept_for_ever(browser: TestClient) -> None:
+def test_assets_are_cached_for_a_year(browser: TestClient) -> None:
     answer = browser.get("/assets/index-a1b2.js")
     assert answer.text == "export {};"
     assert answer.headers["cache-control"] == "public, max-age=31536000, immutable"
@@ -65,7 +61,7 @@ def test_what_the_page_loads_is_kept_for_ever(browser: TestClient) -> None:
     assert (missing.status_code, missing.headers["cache-control"]) == (404, "no-store")
 
 
-def test_pages_without_a_script_have_the_pages_style_and_icon(built: Path) -> None:
+def test_style_links_are_those_of_the_page(built: Path) -> None:
     assert web_page.style_links() == ""
     icon, style = '<link rel="icon" href="/assets/a.svg">', '<link rel="stylesheet" href="/a.css">'
     script = '<script type="module" src="/assets/a.js"></script>'
@@ -74,11 +70,11 @@ def test_pages_without_a_script_have_the_pages_style_and_icon(built: Path) -> No
 
 
 @pytest.mark.parametrize("path", ["../secret.txt", "..%2fsecret.txt", "%2e%2e/secret.txt"])
-def test_nothing_but_the_pages_files_is_served(browser: TestClient, path: str) -> None:
+def test_only_the_pages_files_are_served(browser: TestClient, path: str) -> None:
     assert browser.get(f"/assets/{path}").status_code == 404
 
 
-def test_without_the_page_the_api_is_served_and_says_so(
+def test_the_api_works_without_the_page(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, anonymous: TestClient
 ) -> None:
     monkeypatch.setattr(web_page, "WEB", tmp_path / "nothing")
@@ -88,21 +84,19 @@ def test_without_the_page_the_api_is_served_and_says_so(
     assert anonymous.get("/health").status_code == 200
 
 
-def test_the_models_limits_and_figures_are_those_of_its_bundle(as_: As) -> None:
+def test_the_models_limits_and_metrics_are_those_of_its_bundle(as_: As) -> None:
     shown = as_(Role.CLINICIAN).get("/v1/model").json()
     bundle = Bundle.open(find_bundle("default"))
     point = bundle.record.operating_points["screening"]
     assert shown["bundle"] == bundle.identity
     assert shown["limitations"] == list(bundle.record.limitations)
     assert shown["population"] == bundle.record.training_data.population
-    told = shown["operating_point"]
-    assert (told["threshold"], told["low"], told["high"]) == (
+    operating_point = shown["operating_point"]
+    assert [operating_point[name] for name in ("threshold", "low", "high")] == [
         point.threshold,
         point.low,
         point.high,
-    )
-    assert told["measured_on"] == ("test" if point.tested else "validation")
-    assert (
-        told["metrics"]["sensitivity"]["value"]
-        == (point.tested or point.measured)["sensitivity"].value
-    )
+    ]
+    assert operating_point["measured_on"] == ("test" if point.tested else "validation")
+    sensitivity = (point.tested or point.measured)["sensitivity"]
+    assert operating_point["metrics"]["sensitivity"]["value"] == sensitivity.value
