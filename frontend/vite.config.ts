@@ -12,7 +12,9 @@ export default defineConfig({
     chunkSizeWarningLimit: 4000,
   },
   resolve: {
-    alias: { xmlbuilder2: fileURLToPath(new URL("src/viewer/no-xml.ts", import.meta.url)) },
+    alias: {
+      xmlbuilder2: fileURLToPath(new URL("src/viewer/xmlbuilder2-stub.ts", import.meta.url)),
+    },
   },
   server: { proxy: { "/v1": "http://127.0.0.1:8000" } },
 });

@@ -1,20 +1,20 @@
-// Who is signed in, and which page is shown.
+// The session, and the page for the current address.
 
 import { lazy, type ReactNode, Suspense, useCallback, useEffect, useState } from "react";
-import * as clinic from "./api/clinic.ts";
-import { keepCsrf, Problem, whenSignedOut } from "./api/http.ts";
-import { listen } from "./api/live.ts";
-import type { SignedIn } from "./api/types.ts";
-import { ChoosePassword } from "./entrance/choose-password.tsx";
-import { SetUp } from "./entrance/set-up.tsx";
-import { SignIn } from "./entrance/sign-in.tsx";
-import { whenLeft } from "./shell/attention.ts";
-import { Failure } from "./shell/failure.tsx";
+import { ApiError, allAnswered, api, onSignedOut, setCsrfToken, unwrap } from "./api/client.ts";
+import { receiveEvents } from "./api/live-updates.ts";
+import type { Session } from "./api/schema.d.ts";
+import { pageAt, ROUTES, studyAt } from "./routes.ts";
+import { ErrorBoundary } from "./shell/error-boundary.tsx";
 import { Header } from "./shell/header.tsx";
-import { go, Link, usePath } from "./shell/router.tsx";
-import { Stale } from "./shell/stale.tsx";
-import { draftsAreOf, forgetDrafts } from "./study/drafts.ts";
-import { forgetWorklist } from "./worklist/memory.ts";
+import { watchIdle } from "./shell/idle.ts";
+import { LiveUpdateNotice } from "./shell/live-update-notice.tsx";
+import { Link, navigate, usePath } from "./shell/router.tsx";
+import { ChoosePassword } from "./sign-in/choose-password.tsx";
+import { FirstStart } from "./sign-in/first-start.tsx";
+import { SignIn } from "./sign-in/sign-in.tsx";
+import { forgetDrafts, setDraftAuthor } from "./study/drafts.ts";
+import { forgetNavigation } from "./worklist/navigation.ts";
 import { Worklist } from "./worklist/worklist.tsx";
 
 const StudyPage = lazy(() => import("./study/study.tsx"));
@@ -23,65 +23,79 @@ const Monitoring = lazy(() => import("./monitoring/monitoring.tsx"));
 const AccountPage = lazy(() => import("./account/account.tsx"));
 const Administration = lazy(() => import("./administration/administration.tsx"));
 
+const IDLE_NOTICE = "You were signed out because the page was not used for 15 minutes.";
+
+const getSession = () => unwrap(api.GET("/v1/session"));
+
+async function deleteSession() {
+  await allAnswered(); // later answers would report that nobody is signed in
+  await api.DELETE("/v1/session");
+}
+
 export function App() {
   const path = usePath();
-  const [who, setWho] = useState<SignedIn | null>();
+  /** Null if nobody is signed in; undefined until that is known. */
+  const [session, setSession] = useState<Session | null>();
   const [notice, setNotice] = useState("");
 
-  const enter = useCallback((signedIn: SignedIn | null, said = "") => {
-    keepCsrf(signedIn?.csrf ?? null);
-    forgetWorklist();
-    if (signedIn) {
-      draftsAreOf(signedIn.name);
+  const enter = useCallback((session: Session | null, notice = "") => {
+    setCsrfToken(session?.csrf ?? null);
+    forgetNavigation();
+    if (session) {
+      setDraftAuthor(session.name);
     }
-    setNotice(said);
-    setWho(signedIn);
+    setNotice(notice);
+    setSession(session);
   }, []);
 
-  const leave = useCallback(
-    (said: string) => {
-      setWho(undefined); // no page is shown, and none asks any more
-      whenSignedOut(() => {});
-      clinic.signOut().then(
-        () => enter(null, said),
-        (problem: Error) =>
-          enter(null, isSignedOut(problem) ? said : `Perhaps not signed out: ${problem.message}`),
+  const signOut = useCallback(
+    (notice: string) => {
+      setSession(undefined); // removes the page, so that it sends no more requests
+      onSignedOut(() => {});
+      deleteSession().then(
+        () => enter(null, notice),
+        (error: Error) =>
+          enter(
+            null,
+            isSignedOut(error)
+              ? notice
+              : `You may still be signed in, for signing out failed: ${error.message}`,
+          ),
       );
     },
     [enter],
   );
 
   useEffect(() => {
-    clinic
-      .whoIsSignedIn()
-      .then(enter, (problem: Error) => enter(null, isSignedOut(problem) ? "" : problem.message));
+    getSession().then(enter, (error: Error) =>
+      enter(null, isSignedOut(error) ? "" : error.message),
+    );
   }, [enter]);
 
   useEffect(() => {
-    if (!who) {
+    if (!session) {
       return;
     }
-    const unused = "You were signed out because nobody used the page.";
-    whenSignedOut(() => enter(null, unused));
-    return whenLeft(() => leave(unused));
-  }, [who, enter, leave]);
+    onSignedOut(() => enter(null, IDLE_NOTICE));
+    return watchIdle(() => signOut(IDLE_NOTICE));
+  }, [session, enter, signOut]);
 
   useEffect(() => {
-    // A refusal may mean that nobody is signed in any more, which this finds out.
-    return who ? listen(() => void clinic.whoIsSignedIn().catch(() => {})) : undefined;
-  }, [who]);
+    // After a refusal, getSession finds out whether anybody is still signed in.
+    return session ? receiveEvents(() => void getSession().catch(() => {})) : undefined;
+  }, [session]);
 
-  if (path === "/setup") {
-    return <SetUp done={() => go("/")} />;
+  if (path === ROUTES.firstStart) {
+    return <FirstStart done={() => navigate(ROUTES.worklist)} />;
   }
-  if (path === "/password") {
-    return <ChoosePassword done={() => go("/")} />;
+  if (path === ROUTES.choosePassword) {
+    return <ChoosePassword done={() => navigate(ROUTES.worklist)} />;
   }
-  if (who === undefined) {
+  if (session === undefined) {
     return null;
   }
-  if (who === null) {
-    return <SignIn notice={notice} entered={enter} />;
+  if (session === null) {
+    return <SignIn notice={notice} signedIn={enter} />;
   }
   return (
     <>
@@ -89,47 +103,47 @@ export function App() {
         Skip to the content
       </a>
       <Header
-        who={who}
+        session={session}
         path={path}
         signOut={() => {
           forgetDrafts();
-          leave("");
-          go("/");
+          signOut("");
+          navigate(ROUTES.worklist);
         }}
       />
-      <Stale />
-      <Failure key={path}>
-        <Suspense fallback={<main id="main" aria-busy="true" />}>{page(path, who)}</Suspense>
-      </Failure>
+      <LiveUpdateNotice />
+      <ErrorBoundary key={path}>
+        <Suspense fallback={<main id="main" aria-busy="true" />}>{pageOf(path, session)}</Suspense>
+      </ErrorBoundary>
     </>
   );
 }
 
-function isSignedOut(problem: Error): boolean {
-  return problem instanceof Problem && problem.status === 401;
+function isSignedOut(error: Error): boolean {
+  return error instanceof ApiError && error.status === 401;
 }
 
-function page(path: string, who: SignedIn): ReactNode {
-  const study = path.match(/^\/studies\/([0-9a-f]{32})$/)?.[1];
-  if (study !== undefined) {
-    return <StudyPage key={study} id={study} who={who} />;
-  }
-  switch (path) {
-    case "/":
+function pageOf(path: string, session: Session): ReactNode {
+  switch (pageAt(path)) {
+    case "worklist":
       return <Worklist />;
-    case "/upload":
+    case "study": {
+      const id = studyAt(path) ?? "";
+      return <StudyPage key={id} id={id} session={session} />;
+    }
+    case "upload":
       return <Upload />;
-    case "/monitoring":
-      return <Monitoring who={who} />;
-    case "/account":
+    case "monitoring":
+      return <Monitoring session={session} />;
+    case "account":
       return <AccountPage />;
-    case "/administration":
-      return <Administration who={who} />;
+    case "administration":
+      return <Administration session={session} />;
     default:
       return (
         <main id="main" className="narrow">
-          <h1>There is no such page</h1>
-          <Link href="/">To the worklist</Link>
+          <h1>Page not found</h1>
+          <Link href={ROUTES.worklist}>Back to the worklist</Link>
         </main>
       );
   }

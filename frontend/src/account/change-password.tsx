@@ -1,18 +1,18 @@
-import { type FormEvent, useState } from "react";
-import * as clinic from "../api/clinic.ts";
+import { useState } from "react";
+import { api } from "../api/client.ts";
+import { ErrorMessage } from "../shell/error-message.tsx";
+import { handleSubmit, textOf } from "../shell/form.ts";
 import { NewPassword, newPassword, Password } from "../shell/password.tsx";
 
 export function ChangePassword({ changed }: { changed: () => void }) {
   const [error, setError] = useState("");
   const [saved, setSaved] = useState(false);
 
-  async function submit(event: FormEvent<HTMLFormElement>) {
-    event.preventDefault();
-    const form = event.currentTarget;
-    const given = new FormData(form);
+  async function submit(content: FormData, form: HTMLFormElement) {
     setSaved(false);
     try {
-      await clinic.changePassword(String(given.get("old")), newPassword(given));
+      const body = { old: textOf(content, "old"), new: newPassword(content) };
+      await api.PUT("/v1/account/password", { body });
       form.reset();
       setError("");
       setSaved(true);
@@ -25,21 +25,17 @@ export function ChangePassword({ changed }: { changed: () => void }) {
   return (
     <section aria-labelledby="password">
       <h2 id="password">Password</h2>
-      {error && (
-        <p role="alert" className="problem">
-          {error}
-        </p>
-      )}
+      <ErrorMessage error={error} />
       {saved && (
         <p role="status" className="notice">
-          Saved. You are signed out everywhere else.
+          Password saved. All your other sessions have been signed out.
         </p>
       )}
-      <form onSubmit={submit}>
-        <Password label="Old password" name="old" autoComplete="current-password" />
+      <form onSubmit={handleSubmit(submit)}>
+        <Password label="Current password" name="old" autoComplete="current-password" />
         <NewPassword />
         <button type="submit" className="main">
-          Change the password
+          Change password
         </button>
       </form>
     </section>

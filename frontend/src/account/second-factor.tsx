@@ -1,87 +1,94 @@
 import { useState } from "react";
-import { useAction } from "../administration/use-action.ts";
-import * as clinic from "../api/clinic.ts";
-import type { Account, Secret } from "../api/types.ts";
-import { submitting } from "../shell/form.ts";
+import { api, unwrap } from "../api/client.ts";
+import type { Account, SecondFactorSetup as Setup } from "../api/schema.d.ts";
+import { ErrorMessage } from "../shell/error-message.tsx";
+import { handleSubmit, textOf } from "../shell/form.ts";
 import { Password } from "../shell/password.tsx";
 import { SecondFactorCode } from "../shell/second-factor-code.tsx";
-import { Enrolment } from "./enrolment.tsx";
+import { useAction } from "../shell/use-action.ts";
+import { SecondFactorSetup } from "./second-factor-setup.tsx";
 
 interface Props {
   account: Account;
   changed: () => void;
 }
 
-/** An authenticator app whose codes are asked for besides the password. */
+/** Two-factor authentication by the codes of an authenticator app. */
 export function SecondFactor({ account, changed }: Props) {
-  const [error, act] = useAction(changed);
-  const [secret, setSecret] = useState<Secret>();
-  const [codes, setCodes] = useState<string[]>();
+  const [error, run] = useAction(changed);
+  const [setup, setSetup] = useState<Setup>();
+  const [recoveryCodes, setRecoveryCodes] = useState<string[]>();
 
-  const begin = (form: FormData) =>
-    act(async () => setSecret(await clinic.beginSecondFactor(String(form.get("password")))));
-  const confirm = (form: FormData) =>
-    act(async () => {
-      const confirmed = await clinic.confirmSecondFactor(String(form.get("code")));
-      setCodes(confirmed.recovery_codes);
-      setSecret(undefined);
+  const begin = (content: FormData) =>
+    run(async () => {
+      const body = { password: textOf(content, "password") };
+      setSetup(await unwrap(api.POST("/v1/account/second-factor", { body })));
     });
-  const end = (form: FormData) =>
-    act(async () => {
-      await clinic.endSecondFactor(String(form.get("password")), String(form.get("code")));
-      setCodes(undefined);
+  const confirm = (content: FormData) =>
+    run(async () => {
+      const body = { code: textOf(content, "code") };
+      const confirmed = await unwrap(api.PUT("/v1/account/second-factor", { body }));
+      setRecoveryCodes(confirmed.recovery_codes);
+      setSetup(undefined);
+    });
+  const turnOff = (content: FormData) =>
+    run(async () => {
+      const body = { password: textOf(content, "password"), code: textOf(content, "code") };
+      await api.POST("/v1/account/second-factor/end", { body });
+      setRecoveryCodes(undefined);
     });
 
   return (
     <section aria-labelledby="second-factor">
-      <h2 id="second-factor">Second factor</h2>
-      {error && (
-        <p role="alert" className="problem">
-          {error}
-        </p>
-      )}
-      {codes && <RecoveryCodes codes={codes} />}
+      <h2 id="second-factor">Two-factor authentication</h2>
+      <ErrorMessage error={error} />
+      {recoveryCodes && <RecoveryCodes codes={recoveryCodes} />}
       {account.second_factor ? (
-        <End left={account.recovery_codes} submit={end} />
-      ) : secret ? (
-        <Enrolment secret={secret} submit={confirm} />
+        <TurnOff recoveryCodesLeft={account.recovery_codes} submit={turnOff} />
+      ) : setup ? (
+        <SecondFactorSetup setup={setup} submit={confirm} />
       ) : (
-        <Begin submit={begin} />
+        <TurnOn submit={begin} />
       )}
     </section>
   );
 }
 
-type Submit = { submit: (form: FormData) => void };
+interface FormProps {
+  submit: (content: FormData) => void;
+}
 
-function Begin({ submit }: Submit) {
+function TurnOn({ submit }: FormProps) {
   return (
-    <form onSubmit={submitting(submit)}>
-      <p>An authenticator app on your phone makes codes, which are asked for at each sign-in.</p>
+    <form onSubmit={handleSubmit(submit)}>
+      <p>Signing in then needs a code of an authenticator app on your phone, too.</p>
       <Password
-        label="Your password, to set one up"
+        label="Password, to turn two-factor authentication on"
         name="password"
         autoComplete="current-password"
       />
-      <button type="submit">Set up a second factor</button>
+      <button type="submit">Set up two-factor authentication</button>
     </form>
   );
 }
 
-function End({ left, submit }: Submit & { left: number }) {
+function TurnOff({ recoveryCodesLeft, submit }: FormProps & { recoveryCodesLeft: number }) {
   return (
     <>
-      <p>A code is asked for at each sign-in. {left} recovery codes are left.</p>
+      <p>
+        On: each sign-in needs a code of your authenticator app. {recoveryCodesLeft} recovery codes
+        are left.
+      </p>
       <details>
-        <summary>End it</summary>
-        <form onSubmit={submitting(submit)}>
+        <summary>Turn off</summary>
+        <form onSubmit={handleSubmit(submit)}>
           <Password
-            label="Your password, to end it"
+            label="Password, to turn two-factor authentication off"
             name="password"
             autoComplete="current-password"
           />
-          <SecondFactorCode label="Code, or a recovery code" />
-          <button type="submit">Sign in without a second factor from now on</button>
+          <SecondFactorCode label="Code of the app, or recovery code" />
+          <button type="submit">Turn off two-factor authentication</button>
         </form>
       </details>
     </>
@@ -92,13 +99,13 @@ function RecoveryCodes({ codes }: { codes: string[] }) {
   return (
     <div role="status" className="notice">
       <p>
-        Shown this once: keep these recovery codes where your phone is not. Each works once instead
-        of a code of the app.
+        Save these recovery codes now, away from your phone; they are not shown again. Each works
+        once in the place of a code of the app.
       </p>
-      <ul className="recovery">
-        {codes.map((one) => (
-          <li key={one}>
-            <code>{one}</code>
+      <ul className="recovery-codes">
+        {codes.map((code) => (
+          <li key={code}>
+            <code>{code}</code>
           </li>
         ))}
       </ul>

@@ -1,27 +1,31 @@
 import { type FormEvent, useRef } from "react";
-import { useAction } from "../administration/use-action.ts";
-import * as clinic from "../api/clinic.ts";
-import type { Account, Session } from "../api/types.ts";
-import { browserName, moment } from "../shell/format.ts";
+import { api } from "../api/client.ts";
+import type { Account, BrowserSession } from "../api/schema.d.ts";
+import { ErrorMessage } from "../shell/error-message.tsx";
+import { textOf } from "../shell/form.ts";
+import { browserName, formatTime } from "../shell/format.ts";
 import { Password } from "../shell/password.tsx";
+import { useAction } from "../shell/use-action.ts";
 
 interface Props {
   account: Account;
   changed: () => void;
 }
 
-/** Where one is signed in; each can be ended from here. */
+/** The browsers in which the account is signed in; each session can be ended. */
 export function Sessions({ account, changed }: Props) {
-  const [error, act] = useAction(changed);
+  const [error, run] = useAction(changed);
   const form = useRef<HTMLFormElement>(null);
 
+  /** End a session, or all others if it is null. */
   function end(session: string | null) {
     if (!form.current?.reportValidity()) {
       return;
     }
-    const typed = new FormData(form.current).get("password");
-    act(async () => {
-      await clinic.endSessions(session, typed === null ? null : String(typed));
+    const content = new FormData(form.current);
+    const password = account.has_password ? textOf(content, "password") : null;
+    run(async () => {
+      await api.POST("/v1/account/sessions/end", { body: { session, password } });
       form.current?.reset();
     });
   }
@@ -34,46 +38,42 @@ export function Sessions({ account, changed }: Props) {
   return (
     <section aria-labelledby="sessions">
       <h2 id="sessions">Sessions</h2>
-      {error && (
-        <p role="alert" className="problem">
-          {error}
-        </p>
-      )}
+      <ErrorMessage error={error} />
       <ul className="sessions">
-        {account.sessions.map((one) => (
-          <OneSession key={one.id} session={one} end={() => end(one.id)} />
+        {account.sessions.map((session) => (
+          <SessionItem key={session.id} session={session} end={() => end(session.id)} />
         ))}
       </ul>
       {account.sessions.length > 1 && (
         <form ref={form} onSubmit={endOthers}>
           {account.has_password && (
             <Password
-              label="Your password, to end sessions"
+              label="Password, to end sessions"
               name="password"
               autoComplete="current-password"
             />
           )}
-          <button type="submit">End all others</button>
+          <button type="submit">End all other sessions</button>
         </form>
       )}
     </section>
   );
 }
 
-function OneSession({ session, end }: { session: Session; end: () => void }) {
+function SessionItem({ session, end }: { session: BrowserSession; end: () => void }) {
   const name = browserName(session.agent);
   return (
     <li>
       <p>
-        <b>{session.current ? `This one: ${name}` : name}</b>
+        <b>{session.current ? `This browser: ${name}` : name}</b>
         <small>
-          from {session.address ?? "an unknown address"}, since {moment(session.opened)}, last used{" "}
-          {moment(session.last_seen)}
+          from {session.address ?? "an unknown address"}, since {formatTime(session.opened)}, last
+          used {formatTime(session.last_seen)}
         </small>
       </p>
       {!session.current && (
         <button type="button" onClick={end}>
-          End<span className="hidden"> the session of {name}</span>
+          End session<span className="hidden"> of {name}</span>
         </button>
       )}
     </li>

@@ -1,19 +1,19 @@
-// What administrators do: users, their tokens, and sites.
+// Users with their API tokens, and sites; for administrators.
 
-import type { SignedIn } from "../api/types.ts";
-import { usePage } from "../shell/use-page.ts";
+import type { Session } from "../api/schema.d.ts";
+import { usePageTitle } from "../shell/use-page-title.ts";
 import "../style/administration.css";
 import { Sites } from "./sites.tsx";
 import { Users } from "./users.tsx";
 
-export default function Administration({ who }: { who: SignedIn }) {
-  usePage("Administration");
+export default function Administration({ session }: { session: Session }) {
+  usePageTitle("Administration");
   return (
     <main id="main" tabIndex={-1} className="administration sections">
       <h1>Administration</h1>
-      {who.role === "administrator" ? (
+      {session.role === "administrator" ? (
         <>
-          <Users who={who} />
+          <Users session={session} />
           <Sites />
         </>
       ) : (

@@ -1,29 +1,32 @@
 import { useState } from "react";
-import * as clinic from "../api/clinic.ts";
-import type { PasswordLink as Link, User } from "../api/types.ts";
-import { moment } from "../shell/format.ts";
+import { api, unwrap } from "../api/client.ts";
+import type { PasswordLink as Link, User } from "../api/schema.d.ts";
+import { ROUTES } from "../routes.ts";
+import { formatTime } from "../shell/format.ts";
 
 interface Props {
   user: User;
-  act: (action: () => Promise<unknown>) => void;
+  run: (action: () => Promise<unknown>) => void;
 }
 
-/** Makes the link with which a user chooses a password, which nobody else ever knows. */
-export function PasswordLink({ user, act }: Props) {
+/** Creates the link with which a user chooses a password that nobody else ever knows. */
+export function PasswordLink({ user, run }: Props) {
   const [link, setLink] = useState<Link>();
+  const create = () =>
+    run(async () => {
+      const params = { path: { user_id: user.id } };
+      setLink(await unwrap(api.POST("/v1/users/{user_id}/password-link", { params })));
+    });
   return (
     <>
-      <button
-        type="button"
-        onClick={() => act(async () => setLink(await clinic.makePasswordLink(user.id)))}
-      >
-        {user.has_password ? "New password link" : "Password link"}
+      <button type="button" onClick={create}>
+        {user.has_password ? "Create reset link" : "Create password link"}
         <span className="hidden"> for {user.name}</span>
       </button>
       {link && (
         <p className="notice" role="status">
-          Shown this once, works once, until {moment(link.expires)}; hand it to {user.name}:{" "}
-          <code>{`${location.origin}/password#${link.token}`}</code>
+          Give this link to {user.name}. It works once, until {formatTime(link.expires)}, and is not
+          shown again: <code>{`${location.origin}${ROUTES.choosePassword}#${link.token}`}</code>
         </p>
       )}
     </>

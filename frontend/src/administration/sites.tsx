@@ -1,33 +1,31 @@
-import type { FormEvent } from "react";
-import * as clinic from "../api/clinic.ts";
-import { useLoaded } from "../shell/use-loaded.ts";
-import { useAction } from "./use-action.ts";
+import { api, unwrap } from "../api/client.ts";
+import { ErrorMessage } from "../shell/error-message.tsx";
+import { handleSubmit, textOf } from "../shell/form.ts";
+import { useAction } from "../shell/use-action.ts";
+import { useRequest } from "../shell/use-request.ts";
 
 export function Sites() {
-  const { value: sites, error: failed, reload } = useLoaded(clinic.sites);
-  const [error, act] = useAction(reload);
+  const { value: sites, error: loadError, reload } = useRequest(() => unwrap(api.GET("/v1/sites")));
+  const [error, run] = useAction(reload);
 
-  function make(event: FormEvent<HTMLFormElement>) {
-    event.preventDefault();
-    const form = event.currentTarget;
-    act(async () => {
-      await clinic.makeSite(String(new FormData(form).get("name")));
+  const create = (content: FormData, form: HTMLFormElement) =>
+    run(async () => {
+      await api.POST("/v1/sites", { body: { name: textOf(content, "name") } });
       form.reset();
     });
-  }
+  const display = (id: string, displayed: boolean) =>
+    run(() =>
+      api.PATCH("/v1/sites/{site_id}", { params: { path: { site_id: id } }, body: { displayed } }),
+    );
 
   return (
     <section aria-labelledby="sites">
       <h2 id="sites">Sites</h2>
       <p className="small">
-        A site begins in shadow mode: its radiographs are read, and clinicians do not see the
+        A new site is in shadow mode: its radiographs are read, but clinicians do not see the
         readings until they are displayed here.
       </p>
-      {(failed || error) && (
-        <p role="alert" className="problem">
-          {failed || error}
-        </p>
-      )}
+      <ErrorMessage error={loadError || error} />
       <ul className="sites">
         {sites?.map((site) => (
           <li key={site.id}>
@@ -35,10 +33,7 @@ export function Sites() {
               <input
                 type="checkbox"
                 checked={site.displayed}
-                onChange={(event) => {
-                  const displayed = event.target.checked;
-                  act(() => clinic.displaySite(site.id, displayed));
-                }}
+                onChange={(event) => display(site.id, event.target.checked)}
               />
               <span>
                 <b>{site.name}</b>{" "}
@@ -48,11 +43,11 @@ export function Sites() {
           </li>
         ))}
       </ul>
-      <form className="make" onSubmit={make}>
+      <form className="create" onSubmit={handleSubmit(create)}>
         <label>
-          Name of a further site <input name="name" required maxLength={100} autoComplete="off" />
+          Site name <input name="name" required maxLength={100} autoComplete="off" />
         </label>
-        <button type="submit">Make the site</button>
+        <button type="submit">Create site</button>
       </form>
     </section>
   );

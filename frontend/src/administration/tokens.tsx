@@ -1,68 +1,73 @@
-import { type FormEvent, useCallback, useState } from "react";
-import * as clinic from "../api/clinic.ts";
-import type { Token, User } from "../api/types.ts";
-import { moment } from "../shell/format.ts";
-import { useLoaded } from "../shell/use-loaded.ts";
-import { useAction } from "./use-action.ts";
+import { useState } from "react";
+import { api, unwrap } from "../api/client.ts";
+import type { Token, User } from "../api/schema.d.ts";
+import { ErrorMessage } from "../shell/error-message.tsx";
+import { handleSubmit, textOf } from "../shell/form.ts";
+import { formatTime } from "../shell/format.ts";
+import { useAction } from "../shell/use-action.ts";
+import { useRequest } from "../shell/use-request.ts";
 
+/** The API tokens of a user. */
 export function Tokens({ user }: { user: User }) {
-  const { value: tokens, reload } = useLoaded(useCallback(() => clinic.tokens(user.id), [user.id]));
-  const [error, act] = useAction(reload);
-  const [issued, setIssued] = useState<Token>();
+  const params = { path: { user_id: user.id } };
+  const {
+    value: tokens,
+    error: loadError,
+    reload,
+  } = useRequest(
+    () => unwrap(api.GET("/v1/users/{user_id}/tokens", { params: { path: { user_id: user.id } } })),
+    [user.id],
+  );
+  const [error, run] = useAction(reload);
+  const [created, setCreated] = useState<Token>();
 
-  function issue(event: FormEvent<HTMLFormElement>) {
-    event.preventDefault();
-    const form = event.currentTarget;
-    const given = new FormData(form);
-    act(async () => {
-      const days = Number(given.get("days"));
-      setIssued(await clinic.issueToken(user.id, String(given.get("name")), days));
+  const create = (content: FormData, form: HTMLFormElement) =>
+    run(async () => {
+      const body = { name: textOf(content, "name"), days: Number(content.get("days")) };
+      setCreated(await unwrap(api.POST("/v1/users/{user_id}/tokens", { params, body })));
       form.reset();
     });
-  }
+  const revoke = (id: string) =>
+    run(() => api.DELETE("/v1/tokens/{token_id}", { params: { path: { token_id: id } } }));
 
   return (
     <div className="tokens">
-      {error && (
-        <p role="alert" className="problem">
-          {error}
-        </p>
-      )}
-      {issued?.token && (
+      <ErrorMessage error={loadError || error} />
+      {created?.token && (
         <p className="notice" role="status">
-          Shown this once; copy it now: <code>{issued.token}</code>
+          Copy this token now; it is not shown again: <code>{created.token}</code>
         </p>
       )}
       <ul>
-        {tokens?.map((one) => (
-          <li key={one.id}>
-            <b>{one.name}</b> {told(one)}
-            {one.revoked === null && (
-              <button type="button" onClick={() => act(() => clinic.revokeToken(one.id))}>
-                Revoke<span className="hidden"> {one.name}</span>
+        {tokens?.map((token) => (
+          <li key={token.id}>
+            <b>{token.name}</b> {validity(token)}
+            {token.revoked === null && (
+              <button type="button" onClick={() => revoke(token.id)}>
+                Revoke<span className="hidden"> {token.name}</span>
               </button>
             )}
           </li>
         ))}
       </ul>
       {user.active && (
-        <form className="make" onSubmit={issue}>
+        <form className="create" onSubmit={handleSubmit(create)}>
           <label>
-            Name of the token <input name="name" required maxLength={100} autoComplete="off" />
+            Token name <input name="name" required maxLength={100} autoComplete="off" />
           </label>
           <label>
-            Days <input name="days" type="number" min={1} max={366} defaultValue={90} />
+            Valid for days <input name="days" type="number" min={1} max={366} defaultValue={90} />
           </label>
-          <button type="submit">Issue a token</button>
+          <button type="submit">Create token</button>
         </form>
       )}
     </div>
   );
 }
 
-function told({ revoked, expires }: Token): string {
+function validity({ revoked, expires }: Token): string {
   if (revoked !== null) {
-    return `revoked ${moment(revoked)}`;
+    return `revoked ${formatTime(revoked)}`;
   }
-  return expires === null ? "" : `until ${moment(expires)}`;
+  return expires === null ? "" : `valid until ${formatTime(expires)}`;
 }

@@ -1,36 +1,31 @@
-import { type FormEvent, useState } from "react";
-import * as clinic from "../api/clinic.ts";
-import type { Role, SignedIn, User } from "../api/types.ts";
-import { useLoaded } from "../shell/use-loaded.ts";
+import { useState } from "react";
+import { api, unwrap } from "../api/client.ts";
+import type { Role, Session, User } from "../api/schema.d.ts";
+import { ErrorMessage } from "../shell/error-message.tsx";
+import { handleSubmit, textOf } from "../shell/form.ts";
+import { useAction } from "../shell/use-action.ts";
+import { useRequest } from "../shell/use-request.ts";
 import { PasswordLink } from "./password-link.tsx";
 import { Tokens } from "./tokens.tsx";
-import { useAction } from "./use-action.ts";
 
 const ROLES: Role[] = ["clinician", "reviewer", "administrator", "service"];
 
-export function Users({ who }: { who: SignedIn }) {
-  const { value: users, error: failed, reload } = useLoaded(clinic.users);
-  const [error, act] = useAction(reload);
-  const [open, setOpen] = useState<string>();
+export function Users({ session }: { session: Session }) {
+  const { value: users, error: loadError, reload } = useRequest(() => unwrap(api.GET("/v1/users")));
+  const [error, run] = useAction(reload);
+  const [shownTokens, setShownTokens] = useState<string>(); // of which user
 
-  function make(event: FormEvent<HTMLFormElement>) {
-    event.preventDefault();
-    const form = event.currentTarget;
-    const given = new FormData(form);
-    act(async () => {
-      await clinic.makeUser(String(given.get("name")), given.get("role") as Role);
+  const create = (content: FormData, form: HTMLFormElement) =>
+    run(async () => {
+      const body = { name: textOf(content, "name"), role: textOf(content, "role") as Role };
+      await api.POST("/v1/users", { body });
       form.reset();
     });
-  }
 
   return (
     <section aria-labelledby="users">
       <h2 id="users">Users</h2>
-      {(failed || error) && (
-        <p role="alert" className="problem">
-          {failed || error}
-        </p>
-      )}
+      <ErrorMessage error={loadError || error} />
       <table>
         <thead>
           <tr>
@@ -42,98 +37,73 @@ export function Users({ who }: { who: SignedIn }) {
         </thead>
         <tbody>
           {users?.map((user) => (
-            <UserRow
+            <UserRows
               key={user.id}
               user={user}
-              self={user.name === who.name}
-              act={act}
-              open={open === user.id}
-              toggle={() => setOpen(open === user.id ? undefined : user.id)}
+              isSelf={user.name === session.name}
+              run={run}
+              open={shownTokens === user.id}
+              toggle={() => setShownTokens(shownTokens === user.id ? undefined : user.id)}
             />
           ))}
         </tbody>
       </table>
-      <form className="make" onSubmit={make}>
+      <form className="create" onSubmit={handleSubmit(create)}>
         <label>
           Name <input name="name" required maxLength={100} autoComplete="off" />
         </label>
         <label>
           Role
           <select name="role">
-            {ROLES.map((role) => (
-              <option key={role}>{role}</option>
-            ))}
+            <RoleOptions />
           </select>
         </label>
         <button type="submit" className="main">
-          Make the user
+          Create user
         </button>
         <p className="small">
-          People choose a password with a link that you hand over; a service, such as a device,
-          signs in by token.
+          Users choose their password with a link that you give them. A service (a device or a
+          program) signs in with an API token.
         </p>
       </form>
     </section>
   );
 }
 
-interface RowProps {
+function RoleOptions() {
+  return ROLES.map((role) => <option key={role}>{role}</option>);
+}
+
+interface ActionProps {
   user: User;
-  self: boolean;
-  act: (action: () => Promise<unknown>) => void;
+  isSelf: boolean;
+  run: (action: () => Promise<unknown>) => void;
+}
+
+interface RowProps extends ActionProps {
   open: boolean;
   toggle: () => void;
 }
 
-function UserRow({ user, self, act, open, toggle }: RowProps) {
-  function deactivate() {
-    if (confirm(`Deactivate the account of ${user.name}? It cannot be given back.`)) {
-      act(() => clinic.changeUser(user.id, { active: false }));
-    }
-  }
-  function reset() {
-    if (confirm(`Have ${user.name} sign in without a second factor? Be sure who asks for it.`)) {
-      act(() => clinic.resetSecondFactor(user.id));
-    }
-  }
+function UserRows({ user, isSelf, run, open, toggle }: RowProps) {
+  const params = { path: { user_id: user.id } };
+  const changeRole = (role: Role) =>
+    run(() => api.PATCH("/v1/users/{user_id}", { params, body: { role } }));
   return (
     <>
-      <tr className={user.active ? "" : "gone"}>
+      <tr className={user.active ? "" : "deactivated"}>
         <th scope="row">{user.name}</th>
         <td>
           <select
             aria-label={`Role of ${user.name}`}
             value={user.role}
-            disabled={!user.active || self}
-            onChange={(event) => {
-              const role = event.target.value as Role;
-              act(() => clinic.changeUser(user.id, { role }));
-            }}
+            disabled={!user.active || isSelf}
+            onChange={(event) => changeRole(event.target.value as Role)}
           >
-            {ROLES.map((role) => (
-              <option key={role}>{role}</option>
-            ))}
+            <RoleOptions />
           </select>
         </td>
-        <td>
-          {user.active ? (
-            <div className="actions">
-              {user.role !== "service" && <PasswordLink user={user} act={act} />}
-              {user.second_factor && (
-                <button type="button" onClick={reset}>
-                  Reset second factor<span className="hidden"> of {user.name}</span>
-                </button>
-              )}
-              {!self && (
-                <button type="button" onClick={deactivate}>
-                  Deactivate
-                </button>
-              )}
-            </div>
-          ) : (
-            "deactivated"
-          )}
-        </td>
+        <td>{user.active ? <Actions user={user} isSelf={isSelf} run={run} /> : "deactivated"}</td>
         <td>
           <button type="button" aria-expanded={open} onClick={toggle}>
             Tokens<span className="hidden"> of {user.name}</span>
@@ -148,5 +118,35 @@ function UserRow({ user, self, act, open, toggle }: RowProps) {
         </tr>
       )}
     </>
+  );
+}
+
+function Actions({ user, isSelf, run }: ActionProps) {
+  const params = { path: { user_id: user.id } };
+  function deactivate() {
+    if (confirm(`Deactivate the account of ${user.name}? This cannot be undone.`)) {
+      run(() => api.PATCH("/v1/users/{user_id}", { params, body: { active: false } }));
+    }
+  }
+  function resetSecondFactor() {
+    const question = `Turn off two-factor authentication for ${user.name}? Make sure that the request comes from ${user.name}.`;
+    if (confirm(question)) {
+      run(() => api.DELETE("/v1/users/{user_id}/second-factor", { params }));
+    }
+  }
+  return (
+    <div className="actions">
+      {user.role !== "service" && <PasswordLink user={user} run={run} />}
+      {user.second_factor && (
+        <button type="button" onClick={resetSecondFactor}>
+          Turn off two-factor authentication<span className="hidden"> of {user.name}</span>
+        </button>
+      )}
+      {!isSelf && (
+        <button type="button" onClick={deactivate}>
+          Deactivate<span className="hidden"> {user.name}</span>
+        </button>
+      )}
+    </div>
   );
 }

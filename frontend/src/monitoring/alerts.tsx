@@ -1,40 +1,43 @@
-// What somebody should look at.
+import { api, unwrap } from "../api/client.ts";
+import type { Alert, Session } from "../api/schema.d.ts";
+import { ErrorMessage } from "../shell/error-message.tsx";
+import { formatTime } from "../shell/format.ts";
+import { useAction } from "../shell/use-action.ts";
+import { useRequest } from "../shell/use-request.ts";
 
-import { useAction } from "../administration/use-action.ts";
-import * as monitoring from "../api/monitoring.ts";
-import type { SignedIn } from "../api/types.ts";
-import { moment } from "../shell/format.ts";
-import { useLoaded } from "../shell/use-loaded.ts";
+const acknowledgeAlert = (id: string) =>
+  api.POST("/v1/monitoring/alerts/{alert_id}/acknowledgement", {
+    params: { path: { alert_id: id } },
+  });
 
-export function Alerts({ who }: { who: SignedIn }) {
-  const { value: alerts, error: failed, reload } = useLoaded(monitoring.alerts);
-  const [error, act] = useAction(reload);
-  const standing = alerts?.filter((one) => one.ended === null) ?? [];
-  const ended = alerts?.filter((one) => one.ended !== null) ?? [];
+/** Open alerts, which administrators acknowledge, and ended ones. */
+export function Alerts({ session }: { session: Session }) {
+  const {
+    value: alerts,
+    error: loadError,
+    reload,
+  } = useRequest(() => unwrap(api.GET("/v1/monitoring/alerts")));
+  const [error, run] = useAction(reload);
+  const open = alerts?.filter(({ ended }) => ended === null) ?? [];
+  const ended = alerts?.filter(({ ended }) => ended !== null) ?? [];
   const acknowledge =
-    who.role === "administrator"
-      ? (id: string) => act(() => monitoring.acknowledge(id))
-      : undefined;
+    session.role === "administrator" ? (id: string) => run(() => acknowledgeAlert(id)) : undefined;
   return (
     <section aria-labelledby="alerts">
       <h2 id="alerts">Alerts</h2>
-      {(failed || error) && (
-        <p role="alert" className="problem">
-          {failed || error}
-        </p>
-      )}
-      {alerts && standing.length === 0 && <p>None stands.</p>}
-      <List alerts={standing} acknowledge={acknowledge} />
+      <ErrorMessage error={loadError || error} />
+      {alerts && open.length === 0 && <p>No open alerts.</p>}
+      <AlertList alerts={open} acknowledge={acknowledge} />
       <p>
-        <button type="button" onClick={() => act(monitoring.lookNow)}>
-          Look now
+        <button type="button" onClick={() => run(() => api.POST("/v1/monitoring/check"))}>
+          Check now
         </button>{" "}
-        <small>The server looks once a day by itself.</small>
+        <small>The server checks once a day.</small>
       </p>
       {ended.length > 0 && (
         <details>
-          <summary>Ended ({ended.length})</summary>
-          <List alerts={ended} />
+          <summary>Ended alerts ({ended.length})</summary>
+          <AlertList alerts={ended} />
         </details>
       )}
     </section>
@@ -42,25 +45,26 @@ export function Alerts({ who }: { who: SignedIn }) {
 }
 
 interface ListProps {
-  alerts: monitoring.Alert[];
+  alerts: Alert[];
   acknowledge?: ((id: string) => void) | undefined;
 }
 
-function List({ alerts, acknowledge }: ListProps) {
+function AlertList({ alerts, acknowledge }: ListProps) {
   return (
     <ul className="alerts">
-      {alerts.map((one) => (
-        <li key={one.id} className={one.acknowledged || one.ended ? "known" : ""}>
+      {alerts.map((alert) => (
+        <li key={alert.id} className={alert.acknowledged || alert.ended ? "settled" : ""}>
           <p>
             <b>
-              {one.site ?? "The server"}: {[one.rule, one.subject].filter(Boolean).join(", ")}.
+              {alert.site ?? "The server"}: {[alert.rule, alert.subject].filter(Boolean).join(", ")}
+              .
             </b>{" "}
-            {one.message}
+            {alert.message}
           </p>
-          <p className="small">{times(one)}</p>
-          {acknowledge && one.acknowledged === null && (
-            <button type="button" onClick={() => acknowledge(one.id)}>
-              Acknowledge<span className="hidden"> {one.message}</span>
+          <p className="small">{historyOf(alert)}</p>
+          {acknowledge && alert.acknowledged === null && (
+            <button type="button" onClick={() => acknowledge(alert.id)}>
+              Acknowledge<span className="hidden"> {alert.message}</span>
             </button>
           )}
         </li>
@@ -69,9 +73,12 @@ function List({ alerts, acknowledge }: ListProps) {
   );
 }
 
-function times({ began, ended, acknowledged, acknowledged_by }: monitoring.Alert): string {
-  const known = acknowledged && `acknowledged by ${acknowledged_by} ${moment(acknowledged)}`;
-  return [`since ${moment(began)}`, ended && `until ${moment(ended)}`, known]
+function historyOf({ began, ended, acknowledged, acknowledged_by }: Alert): string {
+  return [
+    `since ${formatTime(began)}`,
+    ended && `until ${formatTime(ended)}`,
+    acknowledged && `acknowledged by ${acknowledged_by} ${formatTime(acknowledged)}`,
+  ]
     .filter(Boolean)
     .join(" · ");
 }

@@ -1,29 +1,32 @@
-// The clinic's figures, for reviewers and administrators.
+// The monitoring page, for reviewers and administrators.
 
-import { useCallback, useState } from "react";
-import { sites } from "../api/clinic.ts";
-import * as monitoring from "../api/monitoring.ts";
-import type { SignedIn } from "../api/types.ts";
-import { useLoaded } from "../shell/use-loaded.ts";
-import { usePage } from "../shell/use-page.ts";
+import { useState } from "react";
+import { api, unwrap } from "../api/client.ts";
+import type { MonitoringOverview, paths, Session } from "../api/schema.d.ts";
+import { ErrorMessage } from "../shell/error-message.tsx";
+import { usePageTitle } from "../shell/use-page-title.ts";
+import { useRequest } from "../shell/use-request.ts";
 import "../style/monitoring.css";
+import { AgreementSection } from "./agreement.tsx";
 import { Alerts } from "./alerts.tsx";
-import { Flow } from "./flow.tsx";
-import { span } from "./format.ts";
-import { Opinions } from "./opinions.tsx";
-import { Shifts } from "./shift.tsx";
+import { formatDays } from "./monitoring-format.ts";
+import { PopulationShift } from "./population-shift.tsx";
+import { Volume } from "./volume.tsx";
 
-const WINDOWS = [7, 28, 91];
+const REPORT: keyof paths = "/v1/monitoring/report";
+const PERIODS = 6;
+const PERIOD_DAYS = [7, 28, 91];
+const DEFAULT_PERIOD_DAYS = 28;
 
-export default function Monitoring({ who }: { who: SignedIn }) {
-  usePage("Monitoring");
+export default function Monitoring({ session }: { session: Session }) {
+  usePageTitle("Monitoring");
   return (
     <main id="main" tabIndex={-1} className="monitoring sections">
       <h1>Monitoring</h1>
-      {who.role === "reviewer" || who.role === "administrator" ? (
+      {session.role === "reviewer" || session.role === "administrator" ? (
         <>
-          <Alerts who={who} />
-          <Figures />
+          <Alerts session={session} />
+          <Statistics />
         </>
       ) : (
         <p className="empty">This page is for reviewers and administrators.</p>
@@ -32,43 +35,54 @@ export default function Monitoring({ who }: { who: SignedIn }) {
   );
 }
 
-function Figures() {
-  const [days, setDays] = useState(28);
-  const [site, setSite] = useState("");
-  const asked = monitoring.asked(days, site);
-  const { value, error } = useLoaded(
-    useCallback(async () => ({ of: asked, found: await monitoring.overview(asked) }), [asked]),
-  );
-  const found = value?.found;
+interface Query {
+  days: number;
+  /** Identifier of a site; all sites if it is missing. */
+  site?: string;
+}
+
+async function getMonitoring(query: Query) {
+  const params = { query: { ...query, windows: PERIODS } };
+  return { query, overview: await unwrap(api.GET("/v1/monitoring", { params })) };
+}
+
+function Statistics() {
+  const [query, setQuery] = useState<Query>({ days: DEFAULT_PERIOD_DAYS });
+  const { value, error } = useRequest(() => getMonitoring(query), [query]);
+  const overview = value?.overview;
+  const isOutdated = value?.query !== query && !error;
+  const report = new URLSearchParams({ ...query, days: String(query.days) });
   return (
     <>
-      {error && (
-        <p role="alert" className="problem">
-          {error}
-        </p>
-      )}
-      <div className="asked">
+      <ErrorMessage error={error} />
+      <div className="controls">
         <label>
-          Six windows of
-          <select value={days} onChange={(event) => setDays(Number(event.target.value))}>
-            {WINDOWS.map((one) => (
-              <option key={one} value={one}>
-                {one} days
+          {PERIODS} periods of
+          <select
+            value={query.days}
+            onChange={(event) => setQuery({ ...query, days: Number(event.target.value) })}
+          >
+            {PERIOD_DAYS.map((days) => (
+              <option key={days} value={days}>
+                {days} days
               </option>
             ))}
           </select>
         </label>
-        <ChooseSite site={site} choose={setSite} />
-        <a href={`/v1/monitoring/report?${asked}`}>The same as a page to keep</a>
-        {found && <Scope found={found} />}
+        <SiteChoice
+          site={query.site ?? ""}
+          choose={(site) => setQuery({ days: query.days, ...(site && { site }) })}
+        />
+        <a href={`${REPORT}?${report}`}>Report as one file</a>
+        {overview && <Scope overview={overview} />}
       </div>
-      {/* What was asked for before stays until the answer comes, and looks so. */}
-      <div className="figures sections" aria-busy={value?.of !== asked && !error}>
-        {found && (
+      {/* The previous statistics stay, greyed out, until the new ones arrive. */}
+      <div className="statistics sections" aria-busy={isOutdated}>
+        {overview && (
           <>
-            <Flow periods={found.periods} />
-            <Shifts found={found} />
-            <Opinions found={found} />
+            <Volume periods={overview.periods} />
+            <PopulationShift overview={overview} />
+            <AgreementSection overview={overview} />
           </>
         )}
       </div>
@@ -77,17 +91,17 @@ function Figures() {
 }
 
 /** One site or all of them, where there are several. */
-function ChooseSite({ site, choose }: { site: string; choose: (site: string) => void }) {
-  const { value: known = [] } = useLoaded(sites);
+function SiteChoice({ site, choose }: { site: string; choose: (site: string) => void }) {
+  const { value: sites = [] } = useRequest(() => unwrap(api.GET("/v1/sites")));
   return (
-    known.length > 1 && (
+    sites.length > 1 && (
       <label>
         Site
         <select value={site} onChange={(event) => choose(event.target.value)}>
           <option value="">all sites</option>
-          {known.map((one) => (
-            <option key={one.id} value={one.id}>
-              {one.name}
+          {sites.map(({ id, name }) => (
+            <option key={id} value={id}>
+              {name}
             </option>
           ))}
         </select>
@@ -96,11 +110,12 @@ function ChooseSite({ site, choose }: { site: string; choose: (site: string) => 
   );
 }
 
-function Scope({ found: { periods, bundle, operating_point } }: { found: monitoring.Overview }) {
-  const [first, last] = [periods[0]?.days.first ?? "", periods.at(-1)?.days.last ?? ""];
+function Scope({ overview }: { overview: MonitoringOverview }) {
+  const { periods, bundle, operating_point } = overview;
+  const days = { first: periods[0]?.days.first ?? "", last: periods.at(-1)?.days.last ?? "" };
   return (
     <p className="small">
-      {span({ first, last })} (whole days, UTC; today is not among them), read with {bundle} at{" "}
+      {formatDays(days)} (whole days in UTC, up to yesterday), read with {bundle} at operating point{" "}
       {operating_point}.
     </p>
   );

@@ -1,14 +1,16 @@
-// A small plot over windows or weeks. What it shows stands in a table too.
+// A small plot over periods or weeks; screen readers have the table with the same numbers.
 
-import { brief } from "./format.ts";
-import { type Point, path, topOf } from "./scale.ts";
+import type { Estimate } from "../api/schema.d.ts";
+import { formatShort } from "./monitoring-format.ts";
+import { axisTop, linePath } from "./plot-scale.ts";
 
 const [WIDTH, HEIGHT] = [320, 150];
 const [LEFT, RIGHT, TOP, BOTTOM] = [38, 312, 10, 126];
+const MAX_LABELS = 6;
 
 interface Series {
   name: string;
-  points: Point[];
+  points: Estimate[];
 }
 
 interface Props {
@@ -16,81 +18,92 @@ interface Props {
   labels: string[];
   series: Series[];
   bars?: boolean;
+  /** Top of the vertical axis; by default a round number above all values. */
   top?: number;
 }
 
 export function Plot({ title, labels, series, bars = false, top }: Props) {
-  const values = series.flatMap(({ points }) => points.map((one) => one.high ?? one.value ?? 0));
-  const most = top ?? topOf(Math.max(...values));
+  const values = series.flatMap(({ points }) =>
+    points.map(({ value, high }) => high ?? value ?? 0),
+  );
+  const axisEnd = top ?? axisTop(Math.max(...values));
   const step = (RIGHT - LEFT) / labels.length;
   const x = (place: number) => LEFT + (place + 0.5) * step;
-  const y = (value: number) => BOTTOM - (value / most) * (BOTTOM - TOP);
+  const y = (value: number) => BOTTOM - (value / axisEnd) * (BOTTOM - TOP);
+  const labelEvery = Math.ceil(labels.length / MAX_LABELS);
   return (
     <figure className="plot">
       <figcaption>
         <b>{title}</b>
         {series.length > 1 &&
-          series.map(({ name }, n) => (
-            <span key={name} className={`series-${n}`}>
+          series.map(({ name }, index) => (
+            <span key={name} className={`series-${index}`}>
               <i aria-hidden="true" /> {name}
             </span>
           ))}
       </figcaption>
       <svg viewBox={`0 0 ${WIDTH} ${HEIGHT}`} aria-hidden="true">
-        {[0, most / 2, most].map((value) => (
+        {[0, axisEnd / 2, axisEnd].map((value) => (
           <g key={value}>
             <line className="grid" x1={LEFT} x2={RIGHT} y1={y(value)} y2={y(value)} />
             <text x={LEFT - 5} y={y(value) + 4} textAnchor="end">
-              {brief(value)}
+              {formatShort(value)}
             </text>
           </g>
         ))}
-        {series.map(({ name, points }, n) => (
-          <g key={name} className={`series-${n}`}>
+        {series.map(({ name, points }, index) => (
+          <g key={name} className={`series-${index}`}>
             {bars ? (
-              <Bars points={points} x={x} y={y} wide={(step * 0.7) / series.length} turn={n} />
+              <Bars
+                points={points}
+                x={x}
+                y={y}
+                width={(step * 0.7) / series.length}
+                index={index}
+              />
             ) : (
               <Line points={points} x={x} y={y} />
             )}
           </g>
         ))}
-        {labels.map((label, place) => {
-          const every = Math.ceil(labels.length / 6);
-          return (labels.length - 1 - place) % every === 0 ? (
+        {labels.map((label, place) =>
+          (labels.length - 1 - place) % labelEvery === 0 ? (
             <text key={label} x={x(place)} y={HEIGHT - 8} textAnchor="middle">
               {label}
             </text>
-          ) : null;
-        })}
+          ) : null,
+        )}
       </svg>
     </figure>
   );
 }
 
-interface Placed {
-  points: Point[];
+interface ScaledPoints {
+  points: Estimate[];
   x: (place: number) => number;
   y: (value: number) => number;
 }
 
-function Bars({ points, x, y, wide, turn }: Placed & { wide: number; turn: number }) {
+function Bars({ points, x, y, width, index }: ScaledPoints & { width: number; index: number }) {
   return points.map(({ value }, place) => (
     <rect
       key={x(place)}
-      x={x(place) + (turn - 1) * wide}
-      width={wide}
+      x={x(place) + (index - 1) * width}
+      width={width}
       y={y(value ?? 0)}
       height={y(0) - y(value ?? 0)}
     />
   ));
 }
 
-function Line({ points, x, y }: Placed) {
+/** A line through the values, with their intervals; it has gaps where values are missing. */
+function Line({ points, x, y }: ScaledPoints) {
+  const path = linePath(
+    points.map(({ value }, place) => (value === null ? null : [x(place), y(value)])),
+  );
   return (
     <>
-      <path
-        d={path(points.map(({ value }, place) => (value === null ? null : [x(place), y(value)])))}
-      />
+      <path d={path} />
       {points.map(
         ({ value, low, high }, place) =>
           value !== null && (

@@ -1,18 +1,29 @@
-// Figures, times and names as people read them.
+// Numbers, times and names as people read them.
 
-import type { Image, Patient, Study } from "../api/types.ts";
+import type { Estimate, Image, Patient, Study } from "../api/schema.d.ts";
 
-/** A probability, never quite 0 or 100 % (as `pneumoscope.reader.reading.percent`). */
-export function percent(probability: number): string {
+/** Return a probability, never 0 or 100 % (as `pneumoscope.reader.reading.percent`). */
+export function formatProbability(probability: number): string {
   if (probability < 0.001) {
     return "<0.1%";
   }
   return probability > 0.999 ? ">99.9%" : `${(probability * 100).toFixed(1)}%`;
 }
 
-/** How long ago a moment was, in one unit. */
-export function ago(moment: string, now: number): string {
-  const minutes = Math.max(0, Math.floor((now - Date.parse(moment)) / 60_000));
+/** Return an estimate with its 95 % interval (as `pneumoscope.report.estimate.Estimate`). */
+export function formatEstimate(estimate: Estimate | undefined): string {
+  if (estimate === undefined || estimate.value === null) {
+    return "undefined";
+  }
+  const [value, low, high] = [estimate.value, estimate.low, estimate.high].map((number) =>
+    number?.toFixed(3),
+  );
+  return low === undefined || high === undefined ? `${value}` : `${value} (${low} to ${high})`;
+}
+
+/** Return how long ago a time was, in one unit. */
+export function formatAge(time: string, now: number): string {
+  const minutes = Math.max(0, Math.floor((now - Date.parse(time)) / 60_000));
   if (minutes < 1) {
     return "just now";
   }
@@ -22,55 +33,56 @@ export function ago(moment: string, now: number): string {
   return minutes < 48 * 60 ? `${Math.floor(minutes / 60)} h` : `${Math.floor(minutes / 1440)} d`;
 }
 
-const MOMENT = new Intl.DateTimeFormat("en-GB", { dateStyle: "medium", timeStyle: "short" });
+const DATE_AND_TIME = new Intl.DateTimeFormat("en-GB", { dateStyle: "medium", timeStyle: "short" });
 
-export function moment(text: string): string {
-  return MOMENT.format(new Date(text));
+export function formatTime(time: string): string {
+  return DATE_AND_TIME.format(new Date(time));
 }
 
 /**
- * A name as people write it: DICOM's `Family^Given^Middle^Prefix^Suffix` becomes words, and what
- * stands after a `=`, the same name in other letters, stands in brackets.
+ * Return a patient's name as people write it.
+ *
+ * DICOM's `Family^Given^Middle^Prefix^Suffix` becomes "Family, Given Middle Prefix Suffix"; the same
+ * name in other scripts, which DICOM separates by `=`, follows in brackets.
  */
 export function patientName(patient: Patient): string {
-  const [name, ...others] = (patient.name ?? "").split("=").map(inWords).filter(Boolean);
-  const same = others.length > 0 ? ` (${others.join("; ")})` : "";
-  return name === undefined ? patient.id || "Unknown patient" : name + same;
+  const [name, ...otherScripts] = (patient.name ?? "").split("=").map(formatName).filter(Boolean);
+  const brackets = otherScripts.length > 0 ? ` (${otherScripts.join("; ")})` : "";
+  return name === undefined ? patient.id || "Unknown patient" : name + brackets;
 }
 
-function inWords(name: string): string {
-  const [family, ...others] = name.split("^").map((part) => part.trim());
-  const given = others.filter(Boolean).join(" ");
-  return [family, given].filter(Boolean).join(", ");
+function formatName(name: string): string {
+  const [family, ...otherParts] = name.split("^").map((part) => part.trim());
+  return [family, otherParts.filter(Boolean).join(" ")].filter(Boolean).join(", ");
 }
 
-/** The patient's identifier, where it does not stand in the place of the name. */
-export function identifier(patient: Patient): string | null {
+/** Return the patient's identifier; null where it already stands in the place of the name. */
+export function patientIdentifier(patient: Patient): string | null {
   return patient.id === patientName(patient) ? null : patient.id;
 }
 
-/** When a study was made, or came if its files do not say. */
-export function taken(study: Study): string {
+/** Return when a study was acquired; when it was received if its files do not say. */
+export function studyTime(study: Study): string {
   return study.acquired ?? study.received;
 }
 
-export function bytes(size: number): string {
+export function formatBytes(size: number): string {
   return size < 1e6 ? `${Math.ceil(size / 1e3)} kB` : `${(size / 1e6).toFixed(1)} MB`;
 }
 
 const BROWSERS = { Edg: "Edge", OPR: "Opera", Firefox: "Firefox", Chrome: "Chrome" };
 const SYSTEMS = ["Windows", "Android", "iPhone", "iPad", "Mac OS", "Linux"];
 
-/** A browser and its system, as well as its name for itself tells. */
-export function browserName(agent: string | null): string {
-  const known = Object.entries(BROWSERS).find(([mark]) => agent?.includes(`${mark}/`))?.[1];
-  const name = known ?? (agent?.includes("Safari/") ? "Safari" : "a browser");
-  const system = SYSTEMS.find((one) => agent?.includes(one));
-  return system === undefined ? name : `${name}, ${system}`;
+/** Return the browser and the operating system that a User-Agent header names. */
+export function browserName(userAgent: string | null): string {
+  const known = Object.entries(BROWSERS).find(([token]) => userAgent?.includes(`${token}/`))?.[1];
+  const browser = known ?? (userAgent?.includes("Safari/") ? "Safari" : "Unknown browser");
+  const system = SYSTEMS.find((name) => userAgent?.includes(name));
+  return system === undefined ? browser : `${browser}, ${system}`;
 }
 
-/** The image that a study's urgency comes from: the one with the highest probability. */
-export function foremost(study: Study): Image | undefined {
-  const by = (image: Image) => image.reading?.probability ?? -1;
-  return [...study.images].sort((a, b) => by(b) - by(a))[0];
+/** Return the image with the highest probability, which gives a study its place in the worklist. */
+export function mostUrgentImage(study: Study): Image | undefined {
+  const probability = (image: Image) => image.reading?.probability ?? -1;
+  return study.images.toSorted((first, second) => probability(second) - probability(first))[0];
 }

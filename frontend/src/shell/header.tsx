@@ -1,60 +1,58 @@
-import type { SignedIn } from "../api/types.ts";
-import { KeyHelp, useKeys } from "./keys.tsx";
-import { go, Link } from "./router.tsx";
+import type { Session } from "../api/schema.d.ts";
+import { ROUTES } from "../routes.ts";
+import { KeyboardHelp, useKeys } from "./keyboard.tsx";
+import { Link, navigate } from "./router.tsx";
 
-interface Place {
-  href: string;
+interface Page {
+  path: string;
   name: string;
-  roles?: string[];
+  /** Roles that may see the page; everyone if omitted. */
+  roles?: Session["role"][];
 }
 
-/** Where one can go; a page that not everyone may see names the roles that may. */
-const PLACES: Place[] = [
-  { href: "/", name: "Worklist" },
-  { href: "/upload", name: "Upload" },
-  { href: "/monitoring", name: "Monitoring", roles: ["reviewer", "administrator"] },
-  { href: "/administration", name: "Administration", roles: ["administrator"] },
+const PAGES: Page[] = [
+  { path: ROUTES.worklist, name: "Worklist" },
+  { path: ROUTES.upload, name: "Upload" },
+  { path: ROUTES.monitoring, name: "Monitoring", roles: ["reviewer", "administrator"] },
+  { path: ROUTES.administration, name: "Administration", roles: ["administrator"] },
 ];
 
 interface Props {
-  who: SignedIn;
+  session: Session;
   path: string;
   signOut: () => void;
 }
 
-export function Header({ who, path, signOut }: Props) {
-  const places = PLACES.filter((one) => one.roles?.includes(who.role) ?? true);
+export function Header({ session, path, signOut }: Props) {
+  const pages = PAGES.filter(({ roles }) => roles?.includes(session.role) ?? true);
+  const current = (page: string) => (path === page ? "page" : undefined);
   useKeys("Everywhere", [
-    ...places.map(({ href, name }, at) => ({
-      keys: [String(at + 1)],
-      does: name.toLowerCase(),
-      action: () => go(href),
+    ...pages.map(({ path, name }, index) => ({
+      keys: [String(index + 1)],
+      description: `open ${name.toLowerCase()}`,
+      action: () => navigate(path),
     })),
-    { keys: ["Q"], does: "sign out", action: signOut },
+    { keys: ["Q"], description: "sign out", action: signOut },
   ]);
   return (
     <header className="bar">
-      <Link href="/" className="mark" aria-label="pneumoscope: to the worklist">
+      <Link href={ROUTES.worklist} className="brand" aria-label="pneumoscope: open the worklist">
         pneumoscope
       </Link>
       <nav aria-label="Pages">
-        {places.map((one) => (
-          <Link
-            key={one.href}
-            href={one.href}
-            aria-current={path === one.href ? "page" : undefined}
-          >
-            {one.name}
+        {pages.map(({ path, name }) => (
+          <Link key={path} href={path} aria-current={current(path)}>
+            {name}
           </Link>
         ))}
       </nav>
-      <p className="who">
-        <Link href="/account" aria-current={path === "/account" ? "page" : undefined}>
-          {who.name}
+      <p className="user">
+        <Link href={ROUTES.account} aria-current={current(ROUTES.account)}>
+          {session.name}
         </Link>{" "}
-        <small>{who.role}</small>
+        <small>{session.role}</small>
       </p>
-      <KeyHelp />
+      <KeyboardHelp />
       <button type="button" className="quiet" onClick={signOut}>
         Sign out
       </button>

@@ -1,4 +1,5 @@
 import { useId, useState } from "react";
+import { textOf } from "./form.ts";
 
 interface Props {
   label: string;
@@ -6,7 +7,7 @@ interface Props {
   autoComplete: "current-password" | "new-password";
 }
 
-/** A password, which can be looked at while it is typed. */
+/** A password field whose content can be shown while it is typed. */
 export function Password({ label, name, autoComplete }: Props) {
   const id = useId();
   const [shown, setShown] = useState(false);
@@ -24,7 +25,7 @@ export function Password({ label, name, autoComplete }: Props) {
         spellCheck={false}
       />
       <button type="button" aria-pressed={shown} onClick={() => setShown(!shown)}>
-        Show<span className="hidden"> what is typed: {label}</span>
+        Show<span className="hidden"> {label}</span>
       </button>
     </div>
   );
@@ -35,19 +36,19 @@ export function NewPassword() {
   return (
     <>
       <Password
-        label="Password, 15 characters or more"
+        label="New password, at least 15 characters"
         name="password"
         autoComplete="new-password"
       />
-      <Password label="Password again" name="again" autoComplete="new-password" />
+      <Password label="Repeat the new password" name="repeated" autoComplete="new-password" />
     </>
   );
 }
 
-/** What was typed into `NewPassword`; an error if it differs. */
-export function newPassword(form: FormData): string {
-  const password = String(form.get("password"));
-  if (password !== form.get("again")) {
+/** Return the password that was typed into `NewPassword`; throw an error if the two differ. */
+export function newPassword(content: FormData): string {
+  const password = textOf(content, "password");
+  if (password !== textOf(content, "repeated")) {
     throw new Error("The two passwords differ; type them again.");
   }
   return password;

@@ -1,26 +1,27 @@
-// Addresses of the page, which name studies by identifiers that tell nothing.
+// Navigation between the pages (routes.ts) without loading the document anew.
 
 import { type AnchorHTMLAttributes, type MouseEvent, useSyncExternalStore } from "react";
 
-const WENT = "pneumoscope:went";
+const NAVIGATED = "pneumoscope:navigated";
 
-function listen(changed: () => void): () => void {
+function observePath(changed: () => void): () => void {
   addEventListener("popstate", changed);
-  addEventListener(WENT, changed);
+  addEventListener(NAVIGATED, changed);
   return () => {
     removeEventListener("popstate", changed);
-    removeEventListener(WENT, changed);
+    removeEventListener(NAVIGATED, changed);
   };
 }
 
+/** Return the address of the current page. */
 export function usePath(): string {
-  return useSyncExternalStore(listen, () => location.pathname);
+  return useSyncExternalStore(observePath, () => location.pathname);
 }
 
-export function go(path: string): void {
+export function navigate(path: string): void {
   history.pushState(null, "", path);
   scrollTo(0, 0);
-  dispatchEvent(new Event(WENT));
+  dispatchEvent(new Event(NAVIGATED));
 }
 
 type LinkProps = AnchorHTMLAttributes<HTMLAnchorElement> & { href: string };
@@ -31,7 +32,7 @@ export function Link({ href, onClick, ...rest }: LinkProps) {
     const plain = event.button === 0 && !event.metaKey && !event.ctrlKey && !event.shiftKey;
     if (plain && !event.defaultPrevented) {
       event.preventDefault();
-      go(href);
+      navigate(href);
     }
   }
   return <a {...rest} href={href} onClick={follow} />;

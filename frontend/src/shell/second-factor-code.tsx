@@ -1,6 +1,6 @@
 import { useEffect, useRef } from "react";
 
-/** Where a code of the second factor is typed, as soon as it is asked for. */
+/** A field for a code of the second factor, which takes the focus when it appears. */
 export function SecondFactorCode({ label }: { label: string }) {
   const input = useRef<HTMLInputElement>(null);
   useEffect(() => input.current?.focus(), []);

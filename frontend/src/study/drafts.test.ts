@@ -1,38 +1,45 @@
 import assert from "node:assert/strict";
 import test, { beforeEach } from "node:test";
-import { draftOf, draftsAreOf, dropDraft, forgetDrafts, hasDrafts, keepDraft } from "./drafts.ts";
+import {
+  dropDraft,
+  forgetDrafts,
+  getDraft,
+  hasDrafts,
+  keepDraft,
+  setDraftAuthor,
+} from "./drafts.ts";
 
-const OPINION = { answer: "disagree", truth: null, reason: null, text: "a tube" } as const;
+const JUDGEMENT = { answer: "disagree", truth: null, reason: null, text: "a tube" } as const;
 
 beforeEach(() => {
-  draftsAreOf("nobody yet");
-  draftsAreOf("anna");
-  keepDraft("1", OPINION);
-  keepDraft("2", { ...OPINION, text: null });
+  setDraftAuthor("nobody yet");
+  setDraftAuthor("anna");
+  keepDraft("1", JUDGEMENT);
+  keepDraft("2", { ...JUDGEMENT, text: null });
 });
 
-test("who comes back finds what was not saved", () => {
-  draftsAreOf("anna");
-  assert.deepEqual(draftOf("1"), OPINION);
+test("the author finds the drafts after signing in again", () => {
+  setDraftAuthor("anna");
+  assert.deepEqual(getDraft("1"), JUDGEMENT);
 });
 
-test("nobody else does", () => {
-  draftsAreOf("berta");
-  assert.equal(draftOf("1"), undefined);
-  draftsAreOf("anna");
+test("another user finds none", () => {
+  setDraftAuthor("berta");
+  assert.equal(getDraft("1"), undefined);
+  setDraftAuthor("anna");
   assert.equal(hasDrafts(), false);
 });
 
-test("what was saved is no draft any more", () => {
+test("a saved judgement is no draft any more", () => {
   dropDraft("1");
-  assert.equal(draftOf("1"), undefined);
+  assert.equal(getDraft("1"), undefined);
   assert.equal(hasDrafts(), true);
   dropDraft("2");
   assert.equal(hasDrafts(), false);
 });
 
-test("who signs out leaves none", () => {
+test("signing out forgets the drafts", () => {
   forgetDrafts();
-  draftsAreOf("anna");
+  setDraftAuthor("anna");
   assert.equal(hasDrafts(), false);
 });

@@ -1,25 +1,25 @@
-// Judgements that are not saved yet, in memory: whoever looks at another study, or is signed out for
-// want of use, finds them again, and nobody else does.
+// Judgements that are not saved yet, kept in memory: they are there again after a look at another
+// study or after an idle timeout, but only for the person who wrote them.
 
-import type { Opinion } from "../api/types.ts";
+import type { NewJudgement } from "../api/schema.d.ts";
 
-const drafts = new Map<string, Opinion>();
+const drafts = new Map<string, NewJudgement>();
 let author: string | undefined;
 
-/** Say who is signed in: another one's drafts are forgotten. */
-export function draftsAreOf(name: string): void {
+/** Set who is signed in; the drafts of anybody else are forgotten. */
+export function setDraftAuthor(name: string): void {
   if (name !== author) {
     forgetDrafts();
   }
   author = name;
 }
 
-export function draftOf(image: string): Opinion | undefined {
+export function getDraft(image: string): NewJudgement | undefined {
   return drafts.get(image);
 }
 
-export function keepDraft(image: string, opinion: Opinion): void {
-  drafts.set(image, opinion);
+export function keepDraft(image: string, judgement: NewJudgement): void {
+  drafts.set(image, judgement);
 }
 
 export function dropDraft(image: string): void {

@@ -1,18 +1,20 @@
 import { useEffect, useRef } from "react";
-import type { Image } from "../api/types.ts";
+import type { Image } from "../api/schema.d.ts";
 
 interface Props {
   images: Image[];
-  at: number;
-  choose: (at: number) => void;
+  /** Index of the image that is shown. */
+  index: number;
+  choose: (index: number) => void;
 }
 
-/** The images of a study, where it has several. */
-export function ImageTabs({ images, at, choose }: Props) {
+/** The images of a study that has several. */
+export function ImageTabs({ images, index, choose }: Props) {
   const chosen = useRef<HTMLButtonElement>(null);
+  // biome-ignore lint/correctness/useExhaustiveDependencies: whenever another image is chosen
   useEffect(() => {
     chosen.current?.scrollIntoView({ block: "nearest", inline: "nearest" });
-  }, [at]);
+  }, [index]);
   if (images.length < 2) {
     return null;
   }
@@ -21,9 +23,9 @@ export function ImageTabs({ images, at, choose }: Props) {
       {images.map((image, place) => (
         <button
           key={image.id}
-          ref={place === at ? chosen : null}
+          ref={place === index ? chosen : null}
           type="button"
-          aria-pressed={place === at}
+          aria-pressed={place === index}
           onClick={() => choose(place)}
         >
           {place + 1} {[image.reading?.view, image.reading?.laterality].filter(Boolean).join(" ")}

@@ -1,27 +1,33 @@
-// What people say of a reading: an answer, why, and every version of it.
+// The clinicians' judgements of a reading: an answer, the reason for it, and all versions.
 
-import { type FormEvent, useCallback, useRef, useState } from "react";
+import { type FormEvent, useRef, useState } from "react";
 import { flushSync } from "react-dom";
-import * as clinic from "../api/clinic.ts";
-import {
-  type Answer,
-  type Image,
-  type Judgement,
-  type Opinion,
-  REASONS,
-  type Reason,
-  type SignedIn,
-  type Truth,
-} from "../api/types.ts";
-import { moment } from "../shell/format.ts";
-import { useKeys } from "../shell/keys.tsx";
-import { useLoaded } from "../shell/use-loaded.ts";
-import { draftOf, dropDraft, hasDrafts, keepDraft } from "./drafts.ts";
+import { api, unwrap } from "../api/client.ts";
+import type { Image, Judgement, NewJudgement, Session } from "../api/schema.d.ts";
+import { ErrorMessage } from "../shell/error-message.tsx";
+import { textOf } from "../shell/form.ts";
+import { formatTime } from "../shell/format.ts";
+import { useKeys } from "../shell/keyboard.tsx";
+import { useRequest } from "../shell/use-request.ts";
+import { dropDraft, getDraft, hasDrafts, keepDraft } from "./drafts.ts";
+
+type Answer = Judgement["answer"];
+type Reason = NonNullable<Judgement["reason"]>;
+type Truth = NonNullable<Judgement["truth"]>;
 
 const ANSWERS: [Answer, string, string][] = [
   ["agree", "Agree", "a"],
   ["disagree", "Disagree", "d"],
   ["uncertain", "Not sure", "n"],
+];
+
+const REASONS: Reason[] = [
+  "opacity missed",
+  "other disease",
+  "artefact",
+  "poor image",
+  "clinical picture",
+  "other",
 ];
 
 const TRUTHS: [Truth | "", string][] = [
@@ -32,74 +38,87 @@ const TRUTHS: [Truth | "", string][] = [
 
 addEventListener("beforeunload", (event) => {
   if (hasDrafts()) {
-    event.preventDefault(); // browsers then ask
+    event.preventDefault(); // browsers then ask whether to leave the page
   }
 });
 
 interface Props {
   image: Image;
-  who: SignedIn;
+  session: Session;
   changed: () => void;
 }
 
-export function Judgements({ image, who, changed }: Props) {
-  const { value, error, reload } = useLoaded(
-    useCallback(() => clinic.judgements(image.id), [image.id]),
+export function Judgements({ image, session, changed }: Props) {
+  const {
+    value: judgements,
+    error,
+    reload,
+  } = useRequest(
+    () =>
+      unwrap(
+        api.GET("/v1/images/{image_id}/judgements", { params: { path: { image_id: image.id } } }),
+      ),
+    [image.id],
   );
-  const mine = value?.findLast((one) => one.name === who.name);
+  const own = judgements?.findLast(({ name }) => name === session.name);
   return (
     <section className="judgement" aria-labelledby="judgement-heading">
       <h2 id="judgement-heading">Your judgement</h2>
-      {error && <p className="problem">{error}</p>}
-      {value && (
-        <Form
-          key={mine?.version ?? 0}
+      <ErrorMessage error={error} />
+      {judgements && (
+        <JudgementForm
+          key={own?.version ?? 0}
           image={image}
-          mine={mine}
+          own={own}
           saved={() => {
             reload();
             changed();
           }}
         />
       )}
-      {value && value.length > 0 && <History all={value} />}
+      {judgements && judgements.length > 0 && <History judgements={judgements} />}
     </section>
   );
 }
 
 interface FormProps {
   image: Image;
-  mine: Judgement | undefined;
+  /** The user's last judgement. */
+  own: Judgement | undefined;
   saved: () => void;
 }
 
-function Form({ image, mine, saved }: FormProps) {
-  const [draft] = useState(draftOf(image.id));
-  const begun = draft ?? mine;
-  const [answer, setAnswer] = useState<Answer | null>(begun?.answer ?? null);
-  const [changing, setChanging] = useState(draft !== undefined);
+function JudgementForm({ image, own, saved }: FormProps) {
+  const [draft] = useState(getDraft(image.id));
+  const initial = draft ?? own;
+  const [answer, setAnswer] = useState<Answer | null>(initial?.answer ?? null);
+  const [changed, setChanged] = useState(draft !== undefined);
   const [error, setError] = useState("");
   const form = useRef<HTMLFormElement>(null);
-  const save = useRef<HTMLButtonElement>(null);
-  const why = useRef<HTMLSelectElement>(null);
+  const saveButton = useRef<HTMLButtonElement>(null);
+  const reasonField = useRef<HTMLSelectElement>(null);
 
   function change(chosen: Answer | null) {
     setAnswer(chosen);
-    setChanging(true);
+    setChanged(true);
     if (form.current && chosen) {
-      keepDraft(image.id, opinion(form.current, chosen));
+      keepDraft(image.id, judgementOf(form.current, chosen));
     }
   }
   useKeys("Judgement", [
     ...ANSWERS.map(([chosen, name, key]) => ({
       keys: [key],
-      does: `${name.toLowerCase()} (Enter saves)`,
+      description: `${name.toLowerCase()}; Enter then saves`,
       action: () => {
         flushSync(() => change(chosen));
-        save.current?.focus();
+        saveButton.current?.focus();
       },
     })),
-    { keys: ["t"], does: "to the reason, once answered", action: () => why.current?.focus() },
+    {
+      keys: ["t"],
+      description: "reason, once answered",
+      action: () => reasonField.current?.focus(),
+    },
   ]);
 
   async function submit(event: FormEvent<HTMLFormElement>) {
@@ -107,8 +126,10 @@ function Form({ image, mine, saved }: FormProps) {
     if (answer === null) {
       return;
     }
+    const params = { path: { image_id: image.id } };
+    const body = judgementOf(event.currentTarget, answer);
     try {
-      await clinic.judge(image.id, opinion(event.currentTarget, answer));
+      await api.POST("/v1/images/{image_id}/judgements", { params, body });
       dropDraft(image.id);
       saved();
     } catch (problem) {
@@ -128,7 +149,7 @@ function Form({ image, mine, saved }: FormProps) {
               value={chosen}
               checked={answer === chosen}
               onChange={(event) => {
-                event.stopPropagation(); // to the form, which knows the answer before
+                event.stopPropagation(); // the form's handler has the previous answer
                 change(chosen);
               }}
             />
@@ -138,19 +159,19 @@ function Form({ image, mine, saved }: FormProps) {
           </label>
         ))}
       </fieldset>
-      <div className="more" hidden={answer === null}>
+      <div className="details" hidden={answer === null}>
         <label>
           Reason
-          <select ref={why} name="reason" defaultValue={begun?.reason ?? ""}>
+          <select ref={reasonField} name="reason" defaultValue={initial?.reason ?? ""}>
             <option value="">none</option>
-            {REASONS.map((one) => (
-              <option key={one}>{one}</option>
+            {REASONS.map((reason) => (
+              <option key={reason}>{reason}</option>
             ))}
           </select>
         </label>
         <label>
-          It shows
-          <select name="truth" defaultValue={begun?.truth ?? ""}>
+          Correct finding
+          <select name="truth" defaultValue={initial?.truth ?? ""}>
             {TRUTHS.map(([truth, name]) => (
               <option key={truth} value={truth}>
                 {name}
@@ -158,28 +179,24 @@ function Form({ image, mine, saved }: FormProps) {
             ))}
           </select>
         </label>
-        <label className="wide">
-          In your words
-          <textarea name="text" rows={2} maxLength={4000} defaultValue={begun?.text ?? ""} />
+        <label className="full-width">
+          Comment
+          <textarea name="text" rows={2} maxLength={4000} defaultValue={initial?.text ?? ""} />
         </label>
-        {error && (
-          <p role="alert" className="problem wide">
-            {error}
-          </p>
-        )}
-        {draft && <p className="small wide">You have not saved this yet.</p>}
-        <button ref={save} type="submit" className="main" disabled={!changing}>
-          {mine ? (changing ? "Save the change" : "Saved") : "Save"}
+        <ErrorMessage error={error} className="full-width" />
+        {draft && <p className="small full-width">Draft: not saved yet.</p>}
+        <button ref={saveButton} type="submit" className="main" disabled={!changed}>
+          {own ? (changed ? "Save change" : "Saved") : "Save"}
         </button>
       </div>
     </form>
   );
 }
 
-/** What a form says. */
-function opinion(form: HTMLFormElement, answer: Answer): Opinion {
-  const given = new FormData(form);
-  const text = (name: string) => String(given.get(name) ?? "").trim() || null;
+/** Return the judgement that a form contains. */
+function judgementOf(form: HTMLFormElement, answer: Answer): NewJudgement {
+  const content = new FormData(form);
+  const text = (name: string) => textOf(content, name).trim() || null;
   return {
     answer,
     truth: text("truth") as Truth | null,
@@ -188,24 +205,31 @@ function opinion(form: HTMLFormElement, answer: Answer): Opinion {
   };
 }
 
-function History({ all }: { all: Judgement[] }) {
+function History({ judgements }: { judgements: Judgement[] }) {
   return (
-    <details className="history" open={all.length < 4}>
-      <summary>All that was said ({all.length})</summary>
+    <details className="history" open={judgements.length < 4}>
+      <summary>All judgements ({judgements.length})</summary>
       <ol>
-        {all.toReversed().map((one) => (
-          <li key={`${one.user} ${one.version}`}>
-            <b className={one.answer}>{ANSWERS.find(([answer]) => answer === one.answer)?.[1]}</b>{" "}
-            <bdi>{one.name}</bdi>, version {one.version}, {moment(one.created)}
-            {[one.reason, one.truth?.toLowerCase(), one.text].filter(Boolean).map((said) => (
-              <span key={said}>
-                {" "}
-                · <bdi>{said}</bdi>
-              </span>
-            ))}
-          </li>
+        {judgements.toReversed().map((judgement) => (
+          <Version key={`${judgement.user} ${judgement.version}`} judgement={judgement} />
         ))}
       </ol>
     </details>
+  );
+}
+
+function Version({ judgement }: { judgement: Judgement }) {
+  const { answer, name, version, created, reason, truth, text } = judgement;
+  return (
+    <li>
+      <b className={answer}>{ANSWERS.find(([known]) => known === answer)?.[1]}</b> <bdi>{name}</bdi>
+      , version {version}, {formatTime(created)}
+      {[reason, truth?.toLowerCase(), text].filter(Boolean).map((detail) => (
+        <span key={detail}>
+          {" "}
+          · <bdi>{detail}</bdi>
+        </span>
+      ))}
+    </li>
   );
 }

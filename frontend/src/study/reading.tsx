@@ -1,65 +1,71 @@
-// What the model says of one image, and why to doubt it.
+// The reading of one image, with the reasons to doubt it.
 
-import type { Image, Model, OperatingPoint, Reading } from "../api/types.ts";
-import { percent } from "../shell/format.ts";
-import type { Layer } from "./use-layer.ts";
+import type { Image, Model, OperatingPoint, Reading } from "../api/schema.d.ts";
+import { formatProbability } from "../shell/format.ts";
+import type { HeatMap } from "./use-heat-map.ts";
 
 interface Props {
   image: Image;
   model: Model | undefined;
-  layer: Layer;
-  mapped: boolean;
+  heatMap: HeatMap;
+  heatMapShown: boolean;
 }
 
-export function ReadingPanel({ image, model, layer, mapped }: Props) {
+export function ReadingPanel({ image, model, heatMap, heatMapShown }: Props) {
   const { reading } = image;
   return (
     <section className="reading" aria-labelledby="reading-heading">
       <h2 id="reading-heading">Reading</h2>
       {image.withheld && (
         <p className="notice">
-          This site is in shadow mode: radiographs are read, and readings are not shown here until
-          an administrator displays them.
+          This site is in shadow mode: radiographs are read, but readings are hidden until an
+          administrator displays them.
         </p>
       )}
-      {!image.withheld && reading === null && <p>Waits to be read.</p>}
-      {reading && <Said reading={reading} model={model} />}
-      {mapped && reading?.has_heatmap && <Legend layer={layer} />}
+      {!image.withheld && reading === null && <p>Waiting to be read.</p>}
+      {reading && <Result reading={reading} model={model} />}
+      {heatMapShown && reading?.has_heatmap && <Legend heatMap={heatMap} />}
     </section>
   );
 }
 
-function Said({ reading, model }: { reading: Reading; model: Model | undefined }) {
-  const same = model?.bundle === reading.bundle;
+function Result({ reading, model }: { reading: Reading; model: Model | undefined }) {
+  const isCurrentModel = model?.bundle === reading.bundle;
   return (
     <>
       {reading.probability === null ? (
-        <p className={`verdict ${reading.status}`}>
+        <p className={`result ${reading.status}`}>
           <strong>Not scored</strong> <span>{reading.status}</span>
         </p>
       ) : (
-        <p className={`verdict ${reading.finding}`}>
-          <strong>{percent(reading.probability)}</strong>{" "}
+        <p className={`result ${reading.finding}`}>
+          <strong>{formatProbability(reading.probability)}</strong>{" "}
           <span>
             {reading.finding} <small>at {reading.operating_point}</small>
           </span>
         </p>
       )}
-      {reading.probability !== null && same && (
-        <Scale probability={reading.probability} point={model.operating_point} />
+      {reading.probability !== null && isCurrentModel && (
+        <ProbabilityScale probability={reading.probability} point={model.operating_point} />
       )}
       <Doubts reading={reading} />
-      {model && !same && (
+      {model && !isCurrentModel && (
         <p className="notice">
-          Read by another model, {reading.bundle}; what is said below is of the one in use now.
+          Read with another model, {reading.bundle}; the limits below are those of the model in use
+          now.
         </p>
       )}
     </>
   );
 }
 
-function Scale({ probability, point }: { probability: number; point: OperatingPoint }) {
-  const at = (share: number) => `${share * 100}%`;
+interface ScaleProps {
+  probability: number;
+  point: OperatingPoint;
+}
+
+/** The probability on a scale from 0 to 1, with the threshold and the uncertain range. */
+function ProbabilityScale({ probability, point }: ScaleProps) {
   return (
     <div className="scale">
       <svg viewBox="0 0 100 10" preserveAspectRatio="none" aria-hidden="true">
@@ -79,19 +85,20 @@ function Scale({ probability, point }: { probability: number; point: OperatingPo
           height="10"
         />
       </svg>
-      <i style={{ left: at(probability) }} aria-hidden="true" />
+      <i style={{ left: `${probability * 100}%` }} aria-hidden="true" />
       <p>
-        The threshold is {percent(point.threshold)}; from {percent(point.low)} to{" "}
-        {percent(point.high)} the finding is uncertain.
+        Threshold {formatProbability(point.threshold)}; uncertain from{" "}
+        {formatProbability(point.low)} to {formatProbability(point.high)}.
       </p>
     </div>
   );
 }
 
+/** The reasons of the reading, and the other findings of the quality gate. */
 function Doubts({ reading }: { reading: Reading }) {
-  const others = reading.quality.filter((one) => !reading.reasons.includes(one.message));
-  if (reading.reasons.length + others.length === 0) {
-    return <p className="small">The quality gate found nothing against this radiograph.</p>;
+  const findings = reading.quality.filter(({ message }) => !reading.reasons.includes(message));
+  if (reading.reasons.length + findings.length === 0) {
+    return <p className="small">The quality gate found no problem with this radiograph.</p>;
   }
   return (
     <ul className="doubts">
@@ -100,26 +107,33 @@ function Doubts({ reading }: { reading: Reading }) {
           {reason}
         </li>
       ))}
-      {others.map((one) => (
-        <li key={one.code} className={one.severity}>
-          {one.message}
+      {findings.map(({ code, severity, message }) => (
+        <li key={code} className={severity}>
+          {message}
         </li>
       ))}
     </ul>
   );
 }
 
-function Legend({ layer }: { layer: Layer }) {
-  if (layer.scale === null) {
+function Legend({ heatMap }: { heatMap: HeatMap }) {
+  if (heatMap.highlights === null) {
     return <p className="small">Loading the heat map.</p>;
   }
-  const { low, high } = layer.scale;
+  const { low, high } = heatMap.highlights;
   if (low === null || high === null) {
-    return <p className="legend">Heat map: nothing speaks for pneumonia enough to be shown.</p>;
+    return (
+      <p className="legend">
+        Heat map: no region suggests pneumonia strongly enough to be highlighted.
+      </p>
+    );
   }
   return (
     <div className="legend">
-      <p>Heat map: what speaks for pneumonia, in log-odds, were all of it like the place</p>
+      <p>
+        Heat map: log-odds of pneumonia that the model would give if the whole image looked like the
+        highlighted place
+      </p>
       <div className="ramp" aria-hidden="true" />
       <p className="ends">
         <span>{low.toFixed(1)}</span>

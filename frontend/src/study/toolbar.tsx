@@ -1,16 +1,16 @@
-import type { Study } from "../api/types.ts";
-import { moment, taken } from "../shell/format.ts";
+import type { Study } from "../api/schema.d.ts";
+import { formatTime, studyTime } from "../shell/format.ts";
 import type { Tool } from "../viewer/cornerstone.ts";
 
 interface Props {
   tool: Tool;
-  choose: (tool: Tool) => void;
+  chooseTool: (tool: Tool) => void;
   inverted: boolean;
   invert: () => void;
   reset: () => void;
-  mapped: boolean;
-  mapAvailable: boolean;
-  map: () => void;
+  heatMapShown: boolean;
+  heatMapAvailable: boolean;
+  toggleHeatMap: () => void;
   opacity: number;
   setOpacity: (opacity: number) => void;
   priors: Study[];
@@ -33,7 +33,7 @@ export function Toolbar(props: Props) {
             key={tool}
             type="button"
             aria-pressed={props.tool === tool}
-            onClick={() => props.choose(tool)}
+            onClick={() => props.chooseTool(tool)}
           >
             {name} <kbd>{key}</kbd>
           </button>
@@ -50,9 +50,9 @@ export function Toolbar(props: Props) {
       <div className="group">
         <button
           type="button"
-          aria-pressed={props.mapped}
-          disabled={!props.mapAvailable}
-          onClick={props.map}
+          aria-pressed={props.heatMapShown}
+          disabled={!props.heatMapAvailable}
+          onClick={props.toggleHeatMap}
         >
           Heat map <kbd>h</kbd>
         </button>
@@ -64,29 +64,29 @@ export function Toolbar(props: Props) {
             max={1}
             step={0.05}
             value={props.opacity}
-            disabled={!props.mapped}
+            disabled={!props.heatMapShown}
             onChange={(event) => props.setOpacity(Number(event.target.value))}
           />
         </label>
       </div>
-      <Compare {...props} />
+      <PriorChoice {...props} />
     </fieldset>
   );
 }
 
-function Compare({ priors, prior, compare }: Pick<Props, "priors" | "prior" | "compare">) {
+function PriorChoice({ priors, prior, compare }: Pick<Props, "priors" | "prior" | "compare">) {
   return (
     <label className="compare">
-      Compare
+      Compare with prior
       <select
         value={prior?.id ?? ""}
         disabled={priors.length === 0}
-        onChange={(event) => compare(priors.find((one) => one.id === event.target.value) ?? null)}
+        onChange={(event) => compare(priors.find(({ id }) => id === event.target.value) ?? null)}
       >
-        <option value="">{priors.length === 0 ? "no prior" : "with a prior"}</option>
-        {priors.map((one) => (
-          <option key={one.id} value={one.id}>
-            {moment(taken(one))}
+        <option value="">{priors.length === 0 ? "no prior study" : "none"}</option>
+        {priors.map((study) => (
+          <option key={study.id} value={study.id}>
+            {formatTime(studyTime(study))}
           </option>
         ))}
       </select>

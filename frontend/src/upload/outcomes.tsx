@@ -1,21 +1,23 @@
 import { memo } from "react";
-import { bytes, percent } from "../shell/format.ts";
+import { studyPath } from "../routes.ts";
+import { formatBytes, formatProbability } from "../shell/format.ts";
 import { Link } from "../shell/router.tsx";
-import type { Item } from "./use-batch.ts";
+import type { Item } from "./use-upload.ts";
 
+/** The uploaded files, each with its progress or its outcome. */
 export function Outcomes({ items }: { items: Item[] }) {
   if (items.length === 0) {
     return null;
   }
-  const refused = items.filter((one) => one.refused !== undefined).length;
-  const accepted = items.filter((one) => one.image).length;
-  const done = items.filter((one) => one.image?.state === "done").length;
+  const refused = items.filter((item) => item.refused !== undefined).length;
+  const accepted = items.filter((item) => item.image).length;
+  const read = items.filter((item) => item.image?.state === "done").length;
   const files = items.length === 1 ? "1 file" : `${items.length} files`;
   return (
     <section aria-labelledby="outcomes">
-      <h2 id="outcomes">What became of them</h2>
+      <h2 id="outcomes">Uploaded files</h2>
       <p aria-live="polite" className="tally">
-        {files}: {accepted} accepted, {refused} refused, {done} read
+        {files}: {accepted} accepted, {refused} refused, {read} read
       </p>
       <ul className="outcomes">
         {items.map((item) => (
@@ -26,41 +28,41 @@ export function Outcomes({ items }: { items: Item[] }) {
   );
 }
 
-/** Of thousands only those are drawn again that have changed. */
+/** Drawn again only when its item changes: there may be thousands. */
 const Line = memo(({ item }: { item: Item }) => (
   <li>
     <span className="name">{item.path}</span>
-    <span className="size">{bytes(item.size)}</span>
+    <span className="size">{formatBytes(item.size)}</span>
     <Outcome item={item} />
   </li>
 ));
 
-function Outcome({ item: { image, refused, sent, path } }: { item: Item }) {
+function Outcome({ item: { image, refused, sentShare, path } }: { item: Item }) {
   if (refused !== undefined) {
-    return <span className="result refused">Refused: {refused}</span>;
+    return <span className="outcome refused">Refused: {refused}</span>;
   }
   if (image === undefined) {
     return (
-      <span className="result">
-        <progress max={1} value={sent} aria-label={`Sent of ${path}`} />
+      <span className="outcome">
+        <progress max={1} value={sentShare} aria-label={`Upload progress of ${path}`} />
       </span>
     );
   }
   return (
-    <span className="result">
+    <span className="outcome">
       <span className={`finding ${image.reading?.finding ?? image.reading?.status ?? ""}`}>
-        {said(image)}
+        {resultOf(image)}
       </span>
-      <Link href={`/studies/${image.study}`}>
+      <Link href={studyPath(image.study)}>
         Open<span className="hidden"> {path}</span>
       </Link>
     </span>
   );
 }
 
-function said({ state, withheld, reading }: NonNullable<Item["image"]>): string {
+function resultOf({ state, withheld, reading }: NonNullable<Item["image"]>): string {
   if (state === "waiting") {
-    return "accepted, waits to be read";
+    return "accepted, waiting to be read";
   }
   if (withheld || reading === null) {
     return "accepted and read; readings of this site are hidden";
@@ -68,6 +70,6 @@ function said({ state, withheld, reading }: NonNullable<Item["image"]>): string 
   if (reading.probability === null) {
     return `${reading.status}: ${reading.reasons.join("; ")}`;
   }
-  const doubt = reading.status === "flagged" ? ", flagged" : "";
-  return `${percent(reading.probability)} ${reading.finding}${doubt}`;
+  const flag = reading.status === "flagged" ? ", flagged" : "";
+  return `${formatProbability(reading.probability)} ${reading.finding}${flag}`;
 }

@@ -1,15 +1,15 @@
 import type { Ref } from "react";
-import { sites } from "../api/clinic.ts";
-import { useLoaded } from "../shell/use-loaded.ts";
+import { api, unwrap } from "../api/client.ts";
+import { useRequest } from "../shell/use-request.ts";
 
 const DEFAULT_SITE = "default";
 
-/** Whose the files are that do not say it themselves, and of which site. */
+/** The patient and the site of files that do not name them themselves. */
 export function PatientFields({ form }: { form: Ref<HTMLFormElement> }) {
   return (
     <form ref={form} onSubmit={(event) => event.preventDefault()}>
       <details>
-        <summary>Patient, for files that do not say whose they are (JPEG, PNG)</summary>
+        <summary>Patient and site, for files without a DICOM header (JPEG, PNG, TIFF)</summary>
         <div className="fields">
           <label>
             Patient identifier <input name="patient_id" maxLength={64} autoComplete="off" />
@@ -26,17 +26,17 @@ export function PatientFields({ form }: { form: Ref<HTMLFormElement> }) {
           <label>
             Accession number <input name="accession" maxLength={64} autoComplete="off" />
           </label>
-          <ChooseSite />
+          <SiteChoice />
         </div>
       </details>
     </form>
   );
 }
 
-/** One of the sites that there are; the first of all is the server's own. */
-function ChooseSite() {
-  const { value = [], error } = useLoaded(sites);
-  const names = value.map((one) => one.name);
+/** The sites of the clinic; the server's own is chosen at first. */
+function SiteChoice() {
+  const { value: sites = [], error } = useRequest(() => unwrap(api.GET("/v1/sites")));
+  const names = sites.map(({ name }) => name);
   return (
     <label>
       Site{" "}

@@ -1,59 +1,60 @@
-// Upload: files and folders are dropped or chosen, and what becomes of each file is shown.
+// The upload page: files and folders are chosen or dropped, and the outcome of each file is shown.
 
 import { type RefObject, useRef, useState } from "react";
-import { useKeys } from "../shell/keys.tsx";
-import { usePage } from "../shell/use-page.ts";
+import type { RequestMetadata } from "../api/schema.d.ts";
+import { useKeys } from "../shell/keyboard.tsx";
+import { usePageTitle } from "../shell/use-page-title.ts";
 import "../style/upload.css";
-import { chosen, dropped, type Found } from "./found.ts";
+import { type CollectedFile, chosenFiles, droppedFiles } from "./collect-files.ts";
 import { Outcomes } from "./outcomes.tsx";
 import { PatientFields } from "./patient-fields.tsx";
-import type { Described } from "./send.ts";
-import { useBatch } from "./use-batch.ts";
-import { useDrop } from "./use-drop.ts";
+import { useFileDrop } from "./use-file-drop.ts";
+import { useUpload } from "./use-upload.ts";
 
 export default function Upload() {
-  usePage("Upload");
-  const { items, add } = useBatch();
-  const [said, setSaid] = useState("");
-  const files = useRef<HTMLInputElement>(null);
-  const folder = useRef<HTMLInputElement>(null);
-  const patient = useRef<HTMLFormElement>(null);
+  usePageTitle("Upload");
+  const { items, add } = useUpload();
+  const [status, setStatus] = useState("");
+  const filePicker = useRef<HTMLInputElement>(null);
+  const folderPicker = useRef<HTMLInputElement>(null);
+  const patientForm = useRef<HTMLFormElement>(null);
 
-  /** Of a folder that is being walked, what is said of the patient is what was said at its drop. */
-  async function take(coming: Found[] | Promise<Found[]>) {
-    const given = [...new FormData(patient.current ?? undefined)].filter(([, value]) => value);
-    const { site, ...described } = Object.fromEntries(given);
-    setSaid("Looking through it"); // thousands of files take seconds
-    const found = await coming;
-    setSaid(found.length === 0 ? "There is no file in it." : "");
-    void add(found, described as Described, String(site ?? "default"));
+  /** Upload files with the patient that the form names now, even if collecting them takes longer. */
+  async function upload(collecting: CollectedFile[] | Promise<CollectedFile[]>) {
+    const content = new FormData(patientForm.current ?? undefined);
+    const filledIn = [...content].filter(([, value]) => value);
+    const { site, ...metadata } = Object.fromEntries(filledIn);
+    setStatus("Collecting files"); // a folder of thousands takes seconds
+    const files = await collecting;
+    setStatus(files.length === 0 ? "No files found." : "");
+    void add(files, metadata as RequestMetadata, String(site ?? "default"));
   }
 
-  const over = useDrop((items) => void take(dropped(items)));
+  const isDraggedOver = useFileDrop((items) => void upload(droppedFiles(items)));
+  const chooseFiles = () => filePicker.current?.click();
+  const chooseFolder = () => folderPicker.current?.click();
   useKeys("Upload", [
-    { keys: ["u"], does: "choose files", action: () => files.current?.click() },
-    { keys: ["f"], does: "choose a folder", action: () => folder.current?.click() },
+    { keys: ["u"], description: "choose files", action: chooseFiles },
+    { keys: ["f"], description: "choose a folder", action: chooseFolder },
   ]);
 
   return (
     <main id="main" tabIndex={-1} className="upload">
       <h1>Upload</h1>
-      <PatientFields form={patient} />
-      <div className={over ? "drop over" : "drop"}>
-        <p>
-          Drop radiographs or folders of them here: DICOM, JPEG, PNG or TIFF, as many as you like
-        </p>
+      <PatientFields form={patientForm} />
+      <div className={isDraggedOver ? "drop dragged-over" : "drop"}>
+        <p>Drop radiographs or whole folders here: DICOM, JPEG, PNG or TIFF, in any number</p>
         <div className="choose">
-          <button type="button" className="main" onClick={() => files.current?.click()}>
+          <button type="button" className="main" onClick={chooseFiles}>
             Choose files <kbd>u</kbd>
           </button>
-          <button type="button" onClick={() => folder.current?.click()}>
+          <button type="button" onClick={chooseFolder}>
             Choose a folder <kbd>f</kbd>
           </button>
         </div>
-        <Picker name="Files" picker={files} take={take} />
-        <Picker name="Folder" picker={folder} take={take} whole />
-        <p role="status">{said}</p>
+        <Picker label="Files" input={filePicker} upload={upload} />
+        <Picker label="Folder" input={folderPicker} upload={upload} folders />
+        <p role="status">{status}</p>
       </div>
       <Outcomes items={items} />
     </main>
@@ -61,24 +62,24 @@ export default function Upload() {
 }
 
 interface PickerProps {
-  name: string;
-  picker: RefObject<HTMLInputElement | null>;
-  take: (found: Found[]) => void;
-  /** Whether folders are chosen, with all that is in them. */
-  whole?: boolean;
+  label: string;
+  input: RefObject<HTMLInputElement | null>;
+  upload: (files: CollectedFile[]) => void;
+  /** Whether folders are chosen, with all files in them. */
+  folders?: boolean;
 }
 
-function Picker({ name, picker, take, whole = false }: PickerProps) {
+function Picker({ label, input, upload, folders = false }: PickerProps) {
   return (
     <input
-      ref={picker}
+      ref={input}
       type="file"
       multiple
       hidden
-      aria-label={name}
-      {...(whole && { webkitdirectory: "" })}
+      aria-label={label}
+      {...(folders && { webkitdirectory: "" })}
       onChange={(event) => {
-        take(chosen(event.target.files));
+        upload(chosenFiles(event.target.files));
         event.target.value = "";
       }}
     />

@@ -1,4 +1,4 @@
-// Cornerstone3D, started once, with what this page needs of it.
+// Cornerstone3D: the rendering engine, the mouse and keyboard tools, and the loading of images.
 
 import {
   cache,
@@ -17,12 +17,12 @@ import {
   WindowLevelTool,
   ZoomTool,
 } from "@cornerstonejs/tools";
-import * as clinic from "../api/clinic.ts";
-import { parseGreyMap } from "./pgm.ts";
+import { api, unwrap } from "../api/client.ts";
+import { parseGreyMap } from "./grey-map.ts";
 
 export type Tool = "window" | "zoom" | "pan";
 
-const NAMES: Record<Tool, string> = {
+const TOOL_NAMES: Record<Tool, string> = {
   window: WindowLevelTool.toolName,
   zoom: ZoomTool.toolName,
   pan: PanTool.toolName,
@@ -30,8 +30,8 @@ const NAMES: Record<Tool, string> = {
 const GROUP = "radiographs";
 const { MouseBindings } = Enums;
 
-/** What each tool is bound to beside the first button, which belongs to the one that is chosen. */
-const ALSO: Record<Tool, object[]> = {
+/** Bindings that a tool always has; the primary button belongs to the tool that is chosen. */
+const FIXED_BINDINGS: Record<Tool, object[]> = {
   window: [],
   zoom: [
     { mouseButton: MouseBindings.Secondary },
@@ -58,13 +58,13 @@ export function renderingEngine(): RenderingEngine {
   return engine;
 }
 
-/** Give the first mouse button, or one finger, to a tool. */
+/** Bind the primary mouse button, or one finger, to a tool. */
 export function chooseTool(chosen: Tool): void {
   const group = ToolGroupManager.getToolGroup(GROUP);
-  for (const [tool, name] of Object.entries(NAMES) as [Tool, string][]) {
-    const first = tool === chosen ? [{ mouseButton: MouseBindings.Primary }] : [];
+  for (const [tool, name] of Object.entries(TOOL_NAMES) as [Tool, string][]) {
+    const primary = tool === chosen ? [{ mouseButton: MouseBindings.Primary }] : [];
     group?.setToolPassive(name, { removeAllBindings: true });
-    const bindings = [...first, ...ALSO[tool]];
+    const bindings = [...primary, ...FIXED_BINDINGS[tool]];
     if (bindings.length > 0) {
       group?.setToolActive(name, { bindings });
     }
@@ -73,28 +73,29 @@ export function chooseTool(chosen: Tool): void {
 
 export interface Move {
   tool: Tool;
-  /** Steps. */
+  /** Number of steps to the right; negative to the left. */
   right?: number;
+  /** Number of steps up; negative down. */
   up?: number;
 }
 
-const FACTOR = 1.1; // of a step, for what is wide or large
-const STEP = 0.05; // of the window's width, and of the view's
+const STEP_FACTOR = 1.1; // of the zoom and of the window's width
+const STEP_SHARE = 0.05; // of the window's width for the level, of the view's width for panning
 
-/** Do at the keyboard what dragging does, a step at a time. */
+/** Use a tool by the keyboard, in steps. */
 export function moveView(viewport: Types.IStackViewport, { tool, right = 0, up = 0 }: Move): void {
   const range = viewport.getProperties().voiRange;
   if (tool === "zoom") {
-    viewport.setZoom(viewport.getZoom() * FACTOR ** (right + up));
+    viewport.setZoom(viewport.getZoom() * STEP_FACTOR ** (right + up));
   } else if (tool === "pan") {
     const [x, y] = viewport.getPan();
-    const step = STEP * viewport.element.clientWidth;
+    const step = STEP_SHARE * viewport.element.clientWidth;
     viewport.setPan([x + right * step, y - up * step]);
   } else if (range) {
-    // A lower level makes it brighter.
+    // A lower level makes the image brighter.
     const width = range.upper - range.lower;
-    const level = (range.upper + range.lower) / 2 - up * STEP * width;
-    const half = (width * FACTOR ** right) / 2;
+    const level = (range.upper + range.lower) / 2 - up * STEP_SHARE * width;
+    const half = (width * STEP_FACTOR ** right) / 2;
     viewport.setProperties({ voiRange: { lower: level - half, upper: level + half } });
   }
   viewport.render();
@@ -108,10 +109,10 @@ export function leaveTools(viewport: string): void {
   ToolGroupManager.getToolGroup(GROUP)?.removeViewports(renderingEngine().id, viewport);
 }
 
-/** Take new sizes of places; what was not moved shows all of its radiograph again. */
+/** Adapt the viewports to new sizes; radiographs that were not moved are fitted again. */
 export function resizeAll(): void {
-  const all = renderingEngine().getViewports() as Types.IStackViewport[];
-  const unmoved = all.filter((one) => !isMoved(one));
+  const viewports = renderingEngine().getViewports() as Types.IStackViewport[];
+  const unmoved = viewports.filter((viewport) => !isMoved(viewport));
   renderingEngine().resize(true, true);
   for (const viewport of unmoved) {
     viewport.resetCamera();
@@ -124,11 +125,16 @@ function isMoved(viewport: Types.IStackViewport): boolean {
   return Math.abs(viewport.getZoom() - 1) > 0.01 || Math.hypot(right, down) > 1;
 }
 
-/** Return Cornerstone's identifier of an image whose grey values are loaded, all of them. */
+function loadPixels(id: string): Promise<ArrayBuffer> {
+  const params = { path: { image_id: id } };
+  return unwrap(api.GET("/v1/images/{image_id}/pixels", { params, parseAs: "arrayBuffer" }));
+}
+
+/** Load all grey values of an image; return Cornerstone's identifier of it. */
 export async function loadImage(id: string): Promise<string> {
   const imageId = `clinic:${id}`;
   if (cache.getImage(imageId) === undefined) {
-    const map = parseGreyMap(await clinic.pixels(id));
+    const map = parseGreyMap(await loadPixels(id));
     utilities.genericMetadataProvider.add(imageId, {
       type: "generalSeriesModule",
       metadata: { modality: "DX" },
@@ -138,14 +144,14 @@ export async function loadImage(id: string): Promise<string> {
       dimensions: [map.width, map.height],
       spacing: [1, 1],
     });
-    // As `viewport.setProperties` takes it: of DICOM's linear function (PS3.3, C.11.2.1.2).
+    // Width and centre of DICOM's linear function (PS3.3, C.11.2.1.2), as Cornerstone expects them.
     image.windowWidth = map.high - map.low + 1;
     image.windowCenter = (map.low + map.high + 1) / 2;
   }
   return imageId;
 }
 
-/** Forget all grey values: patients do not stay in memory when their study is closed. */
+/** Forget all grey values, so that no patient stays in memory after the study is closed. */
 export function forgetImages(): void {
   cache.purgeCache();
 }

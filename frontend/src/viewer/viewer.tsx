@@ -1,4 +1,4 @@
-// One radiograph in a Cornerstone viewport, with its heat map over it.
+// A radiograph in a Cornerstone viewport, with its heat map over it.
 
 import { Enums, type Types } from "@cornerstonejs/core";
 import { type RefObject, useEffect, useRef, useState } from "react";
@@ -11,7 +11,7 @@ import {
   renderingEngine,
   resizeAll,
 } from "./cornerstone.ts";
-import { drawLayer } from "./layer.ts";
+import { drawHeatMap } from "./heat-map.ts";
 
 export interface Handle {
   reset: () => void;
@@ -23,19 +23,19 @@ interface Props {
   caption: string;
   image: string;
   inverted: boolean;
-  layer: ImageBitmap | null;
+  heatMap: ImageBitmap | null;
   opacity: number;
   handle: RefObject<Handle | null>;
 }
 
-export function Viewer({ name, caption, image, inverted, layer, opacity, handle }: Props) {
+export function Viewer({ name, caption, image, inverted, heatMap, opacity, handle }: Props) {
   const element = useRef<HTMLDivElement>(null);
   const canvas = useRef<HTMLCanvasElement>(null);
   const viewport = useRef<Types.IStackViewport>(null);
-  const drawn = useRef({ layer, opacity });
-  const [window, setWindow] = useState("");
-  const [state, setState] = useState<"loading" | "shown" | string>("loading");
-  drawn.current = { layer, opacity };
+  const overlay = useRef({ heatMap, opacity });
+  const [viewText, setViewText] = useState("");
+  const [state, setState] = useState<"loading" | "shown" | string>("loading"); // or an error
+  overlay.current = { heatMap, opacity };
 
   useEffect(() => {
     const place = element.current;
@@ -54,17 +54,17 @@ export function Viewer({ name, caption, image, inverted, layer, opacity, handle 
 
     const draw = () => {
       if (canvas.current && viewport.current) {
-        const { layer, opacity } = drawn.current;
-        drawLayer(canvas.current, viewport.current, layer, opacity);
-        setWindow(told(viewport.current));
+        const { heatMap, opacity } = overlay.current;
+        drawHeatMap(canvas.current, viewport.current, heatMap, opacity);
+        setViewText(describeView(viewport.current));
       }
     };
     place.addEventListener(Enums.Events.IMAGE_RENDERED, draw);
-    place.addEventListener("contextmenu", (event) => event.preventDefault()); // zooms instead
-    const sized = new ResizeObserver(resizeAll);
-    sized.observe(place);
+    place.addEventListener("contextmenu", (event) => event.preventDefault()); // the button zooms
+    const resizeObserver = new ResizeObserver(resizeAll);
+    resizeObserver.observe(place);
     return () => {
-      sized.disconnect();
+      resizeObserver.disconnect();
       place.removeEventListener(Enums.Events.IMAGE_RENDERED, draw);
       leaveTools(name);
       engine.disableElement(name);
@@ -73,19 +73,19 @@ export function Viewer({ name, caption, image, inverted, layer, opacity, handle 
   }, [name]);
 
   useEffect(() => {
-    let late = false;
+    let outdated = false;
     setState("loading");
     loadImage(image)
       .then(async (imageId) => {
-        if (!late && viewport.current) {
+        if (!outdated && viewport.current) {
           await viewport.current.setStack([imageId]);
           viewport.current.render();
           setState("shown");
         }
       })
-      .catch((problem: Error) => !late && setState(problem.message));
+      .catch((problem: Error) => !outdated && setState(problem.message));
     return () => {
-      late = true;
+      outdated = true;
     };
   }, [image]);
 
@@ -98,9 +98,9 @@ export function Viewer({ name, caption, image, inverted, layer, opacity, handle 
 
   useEffect(() => {
     if (canvas.current && viewport.current) {
-      drawLayer(canvas.current, viewport.current, layer, opacity);
+      drawHeatMap(canvas.current, viewport.current, heatMap, opacity);
     }
-  }, [layer, opacity]);
+  }, [heatMap, opacity]);
 
   useEffect(() => {
     handle.current = {
@@ -116,13 +116,13 @@ export function Viewer({ name, caption, image, inverted, layer, opacity, handle 
   return (
     <figure className="viewer" data-state={state === "shown" ? "shown" : "waiting"}>
       <div ref={element} className="pixels" />
-      <canvas ref={canvas} className="layer" />
+      <canvas ref={canvas} className="heat-map" />
       <figcaption>
         <span>{caption}</span>
-        <output>{window}</output>
+        <output>{viewText}</output>
       </figcaption>
       {state !== "shown" && (
-        <p className="over" role="status">
+        <p className="loading" role="status">
           {state === "loading" ? "Loading the radiograph" : state}
         </p>
       )}
@@ -130,8 +130,8 @@ export function Viewer({ name, caption, image, inverted, layer, opacity, handle 
   );
 }
 
-/** The window and the enlargement, as radiographers write them. */
-function told(viewport: Types.IStackViewport): string {
+/** Return the window (width, level) and the zoom, as radiographers write them. */
+function describeView(viewport: Types.IStackViewport): string {
   const range = viewport.getProperties().voiRange;
   if (!range) {
     return "";

@@ -1,51 +1,51 @@
 import { useEffect, useRef, useState } from "react";
-import type { Search, StudyStatus } from "../api/types.ts";
-import { useKeys } from "../shell/keys.tsx";
+import { useKeys } from "../shell/keyboard.tsx";
+import type { Filter } from "./navigation.ts";
 
-const STATUSES: [StudyStatus | null, string][] = [
+const STATUSES: [Filter["status"], string][] = [
   [null, "All"],
   ["new", "New"],
   ["read", "Read"],
   ["reviewed", "Reviewed"],
 ];
 
-const PAUSE = 250; // after the last letter, before it is searched for
+const TYPING_PAUSE_MS = 250; // after the last letter, before searching
 
 interface Props {
-  search: Search;
-  change: (search: Search) => void;
+  filter: Filter;
+  change: (filter: Filter) => void;
 }
 
-export function Filters({ search, change }: Props) {
-  const field = useRef<HTMLInputElement>(null);
-  const [text, setText] = useState(search.text ?? "");
+export function Filters({ filter, change }: Props) {
+  const searchField = useRef<HTMLInputElement>(null);
+  const [text, setText] = useState(filter.text ?? "");
 
   useEffect(() => {
-    const wanted = text.trim() || null;
-    if (wanted === search.text) {
+    const typed = text.trim() || null;
+    if (typed === filter.text) {
       return;
     }
-    const timer = setTimeout(() => change({ ...search, text: wanted }), PAUSE);
+    const timer = setTimeout(() => change({ ...filter, text: typed }), TYPING_PAUSE_MS);
     return () => clearTimeout(timer);
-  }, [text, search, change]);
+  }, [text, filter, change]);
 
   function nextStatus() {
-    const at = STATUSES.findIndex(([status]) => status === search.status);
-    change({ ...search, status: STATUSES[(at + 1) % STATUSES.length]?.[0] ?? null });
+    const index = STATUSES.findIndex(([status]) => status === filter.status);
+    change({ ...filter, status: STATUSES[(index + 1) % STATUSES.length]?.[0] ?? null });
   }
 
   useKeys("Filters", [
-    { keys: ["/"], does: "search", action: () => field.current?.focus() },
-    { keys: ["s"], does: "next status: all, new, read, reviewed", action: nextStatus },
+    { keys: ["/"], description: "search", action: () => searchField.current?.focus() },
+    { keys: ["s"], description: "next status: all, new, read, reviewed", action: nextStatus },
     {
       keys: ["x"],
-      does: "only rejected, or all",
-      action: () => change({ ...search, rejected: !search.rejected }),
+      description: "only rejected, or all",
+      action: () => change({ ...filter, rejected: !filter.rejected }),
     },
     {
       keys: ["d"],
-      does: "only disputed, or all",
-      action: () => change({ ...search, disputed: !search.disputed }),
+      description: "only disputed, or all",
+      action: () => change({ ...filter, disputed: !filter.disputed }),
     },
   ]);
 
@@ -53,12 +53,12 @@ export function Filters({ search, change }: Props) {
     <search>
       <form className="filters" onSubmit={(event) => event.preventDefault()}>
         <input
-          ref={field}
+          ref={searchField}
           type="search"
           value={text}
           maxLength={64}
-          placeholder="Patient or accession"
-          aria-label="Search by patient or accession"
+          placeholder="Patient or accession number"
+          aria-label="Search by patient or accession number"
           autoComplete="off"
           onChange={(event) => setText(event.target.value)}
         />
@@ -69,8 +69,8 @@ export function Filters({ search, change }: Props) {
               <input
                 type="radio"
                 name="status"
-                checked={search.status === status}
-                onChange={() => change({ ...search, status })}
+                checked={filter.status === status}
+                onChange={() => change({ ...filter, status })}
               />
               <span>{name}</span>
             </label>
@@ -81,16 +81,16 @@ export function Filters({ search, change }: Props) {
           <label>
             <input
               type="checkbox"
-              checked={search.rejected}
-              onChange={(event) => change({ ...search, rejected: event.target.checked })}
+              checked={filter.rejected}
+              onChange={(event) => change({ ...filter, rejected: event.target.checked })}
             />
             <span>Rejected</span>
           </label>
           <label>
             <input
               type="checkbox"
-              checked={search.disputed}
-              onChange={(event) => change({ ...search, disputed: event.target.checked })}
+              checked={filter.disputed}
+              onChange={(event) => change({ ...filter, disputed: event.target.checked })}
             />
             <span>Disputed</span>
           </label>

@@ -1,31 +1,43 @@
-import type { Study } from "../api/types.ts";
-import { ago, foremost, identifier, moment, patientName, percent } from "../shell/format.ts";
+import type { Study } from "../api/schema.d.ts";
+import { studyPath } from "../routes.ts";
+import {
+  formatAge,
+  formatProbability,
+  formatTime,
+  mostUrgentImage,
+  patientIdentifier,
+  patientName,
+} from "../shell/format.ts";
 import { Link } from "../shell/router.tsx";
 
 const STATUS = { new: "New", read: "Read", reviewed: "Reviewed" };
 
+const MAX_REMARKS = 2; // the study's own page shows all
+
 export function Row({ study }: { study: Study }) {
-  const { patient } = study;
-  const known = [identifier(patient), patient.birth_date, patient.sex].filter(Boolean).join(" · ");
+  const { patient, images } = study;
+  const details = [patientIdentifier(patient), patient.birth_date, patient.sex].filter(Boolean);
   return (
     <tr className={`study ${study.status}`}>
       <td className="urgency">
         <Urgency study={study} />
       </td>
       <th scope="row" className="patient">
-        <Link href={`/studies/${study.id}`}>
+        <Link href={studyPath(study.id)}>
           <bdi>{patientName(patient)}</bdi>
         </Link>
-        <small>{known || study.images[0]?.name}</small>
+        <small>{details.join(" · ") || images[0]?.name}</small>
       </th>
       <td className="accession">{study.accession}</td>
-      <td className="remarks">{remarks(study)}</td>
-      <td className="images">
-        {study.images.length}
-        <span className="unit"> {study.images.length === 1 ? "image" : "images"}</span>
+      <td className="remarks">
+        <Remarks study={study} />
       </td>
-      <td className="received" title={moment(study.received)}>
-        {ago(study.received, Date.now())}
+      <td className="images">
+        {images.length}
+        <span className="unit"> {images.length === 1 ? "image" : "images"}</span>
+      </td>
+      <td className="received" title={formatTime(study.received)}>
+        {formatAge(study.received, Date.now())}
       </td>
       <td className="status">
         <span className={`chip ${study.status}`}>{STATUS[study.status]}</span>
@@ -34,6 +46,7 @@ export function Row({ study }: { study: Study }) {
   );
 }
 
+/** The probability of pneumonia by which the worklist is sorted, or why there is none. */
 function Urgency({ study }: { study: Study }) {
   if (study.withheld) {
     return <span className="muted">hidden</span>;
@@ -41,35 +54,33 @@ function Urgency({ study }: { study: Study }) {
   if (study.probability === null) {
     return <span className="muted">{study.status === "new" ? "waiting" : "not scored"}</span>;
   }
-  const finding = foremost(study)?.reading?.finding ?? "uncertain";
+  const finding = mostUrgentImage(study)?.reading?.finding ?? "uncertain";
   return (
     <span className={`finding ${finding}`}>
       <meter min={0} max={1} value={study.probability} aria-label="Probability of pneumonia" />
-      <strong>{percent(study.probability)}</strong>
+      <strong>{formatProbability(study.probability)}</strong>
       <small>{finding}</small>
     </span>
   );
 }
 
-const MOST_REMARKS = 2; // of a study; it tells all of them itself
-
-/** Why images were rejected, or are to be doubted, each reason once. */
-function remarks(study: Study) {
-  const said = new Map<string, string>();
+/** The reasons why images were rejected or flagged, each once. */
+function Remarks({ study }: { study: Study }) {
+  const statusOfReason = new Map<string, string>();
   for (const { reading } of study.images) {
     for (const reason of reading?.reasons ?? []) {
-      said.set(reason, reading?.status ?? "");
+      statusOfReason.set(reason, reading?.status ?? "");
     }
   }
-  const more = said.size - MOST_REMARKS;
+  const hiddenCount = statusOfReason.size - MAX_REMARKS;
   return (
     <>
-      {[...said].slice(0, MOST_REMARKS).map(([reason, status]) => (
+      {[...statusOfReason].slice(0, MAX_REMARKS).map(([reason, status]) => (
         <span key={reason} className={`remark ${status}`} title={reason}>
           <b>{status}</b> {reason}
         </span>
       ))}
-      {more > 0 && <small>and {more} more</small>}
+      {hiddenCount > 0 && <small>and {hiddenCount} more</small>}
     </>
   );
 }

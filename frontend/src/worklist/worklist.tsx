@@ -1,107 +1,119 @@
-// The worklist: studies by urgency, filtered, searched, live, at the keyboard.
+// The worklist: studies by urgency, with filters, search, live updates and keyboard shortcuts.
 
 import { useCallback, useEffect, useRef, useState } from "react";
-import * as clinic from "../api/clinic.ts";
-import { watchWorklist } from "../api/live.ts";
-import type { Search, StudyPage } from "../api/types.ts";
-import { useKeys } from "../shell/keys.tsx";
-import { go } from "../shell/router.tsx";
-import { usePage } from "../shell/use-page.ts";
+import { api, unwrap } from "../api/client.ts";
+import { watchWorklist } from "../api/live-updates.ts";
+import type { StudyPage } from "../api/schema.d.ts";
+import { ROUTES, studyPath } from "../routes.ts";
+import { ErrorMessage } from "../shell/error-message.tsx";
+import { useKeys } from "../shell/keyboard.tsx";
+import { navigate } from "../shell/router.tsx";
+import { usePageTitle } from "../shell/use-page-title.ts";
 import { Filters } from "./filters.tsx";
-import { EVERYTHING, lastOpened, lastSearch, rememberOrder, rememberSearch } from "./memory.ts";
+import {
+  type Filter,
+  lastFilter,
+  lastOpened,
+  NO_FILTER,
+  rememberFilter,
+  rememberOrder,
+} from "./navigation.ts";
 import { Row } from "./row.tsx";
 
-const PAGE = 50;
-const MOST = 200; // that the server gives at once
+const PAGE_SIZE = 50;
+const MAX_PAGE_SIZE = 200; // of the server
+
+function searchStudies(filter: Filter, cursor: string | null, limit: number): Promise<StudyPage> {
+  return unwrap(api.POST("/v1/studies/search", { body: { ...filter, cursor, limit } }));
+}
 
 export function Worklist() {
-  const [search, setSearch] = useState(lastSearch());
+  const [filter, setFilter] = useState(lastFilter());
   const [page, setPage] = useState<StudyPage>();
   const [error, setError] = useState("");
   const list = useRef<HTMLTableSectionElement>(null);
-  const shown = useRef(PAGE);
-  const latest = useRef(0);
-  const returning = useRef(true); // to where one has come from
-  usePage("Worklist");
+  const shownCount = useRef(PAGE_SIZE);
+  const searchCount = useRef(0);
+  const isFirstPage = useRef(true);
+  usePageTitle("Worklist");
 
   const load = useCallback(async () => {
-    latest.current += 1;
-    const turn = latest.current;
+    searchCount.current += 1;
+    const search = searchCount.current;
     try {
-      const limit = Math.min(MOST, Math.max(PAGE, shown.current));
-      const found = await clinic.searchStudies(search, null, limit);
-      if (turn === latest.current) {
-        setPage(found);
+      const limit = Math.min(MAX_PAGE_SIZE, Math.max(PAGE_SIZE, shownCount.current));
+      const loaded = await searchStudies(filter, null, limit);
+      if (search === searchCount.current) {
+        setPage(loaded);
         setError("");
       }
     } catch (problem) {
       setError((problem as Error).message);
     }
-  }, [search]);
+  }, [filter]);
 
   useEffect(() => {
-    rememberSearch(search);
-    shown.current = PAGE;
+    rememberFilter(filter);
+    shownCount.current = PAGE_SIZE;
     void load();
-    // Beyond what one request gives, a list that is being scrolled stays as it is.
-    const forget = watchWorklist(() => shown.current <= MOST && void load());
+    // A list longer than one request can return stays as it is while it is being scrolled.
+    const unwatch = watchWorklist(() => shownCount.current <= MAX_PAGE_SIZE && void load());
     return () => {
-      latest.current += 1;
-      forget();
+      searchCount.current += 1;
+      unwatch();
     };
-  }, [search, load]);
+  }, [filter, load]);
 
-  async function more() {
+  async function showMore() {
     if (!page?.next) {
       return;
     }
     try {
-      const following = await clinic.searchStudies(search, page.next, PAGE);
-      const known = new Set(page.studies.map((one) => one.id));
-      const studies = [...page.studies, ...following.studies.filter((one) => !known.has(one.id))];
-      shown.current = studies.length;
-      setPage({ studies, next: following.next });
+      const nextPage = await searchStudies(filter, page.next, PAGE_SIZE);
+      const shown = new Set(page.studies.map(({ id }) => id));
+      const studies = [...page.studies, ...nextPage.studies.filter(({ id }) => !shown.has(id))];
+      shownCount.current = studies.length;
+      setPage({ studies, next: nextPage.next });
     } catch (problem) {
       setError((problem as Error).message);
     }
   }
 
   useEffect(() => {
-    if (page !== undefined && returning.current) {
-      returning.current = false;
-      list.current?.querySelector<HTMLElement>(`a[href="/studies/${lastOpened()}"]`)?.focus();
+    const opened = lastOpened();
+    if (page !== undefined && isFirstPage.current) {
+      isFirstPage.current = false;
+      if (opened !== undefined) {
+        list.current?.querySelector<HTMLElement>(`a[href="${studyPath(opened)}"]`)?.focus();
+      }
     }
   }, [page]);
 
-  useEffect(() => rememberOrder(page?.studies.map((one) => one.id) ?? []), [page]);
+  useEffect(() => rememberOrder(page?.studies.map(({ id }) => id) ?? []), [page]);
 
-  function move(step: number) {
+  function moveFocus(step: number) {
     const links = [...(list.current?.querySelectorAll("a") ?? [])];
-    const at = links.indexOf(document.activeElement as HTMLAnchorElement);
-    links[at < 0 ? 0 : Math.min(links.length - 1, Math.max(0, at + step))]?.focus();
+    const index = links.indexOf(document.activeElement as HTMLAnchorElement);
+    links[index < 0 ? 0 : Math.min(links.length - 1, Math.max(0, index + step))]?.focus();
   }
 
   useKeys("Worklist", [
-    { keys: ["j", "ArrowDown"], does: "next study", action: () => move(1) },
-    { keys: ["k", "ArrowUp"], does: "study before", action: () => move(-1) },
+    { keys: ["j", "ArrowDown"], description: "next study", action: () => moveFocus(1) },
+    { keys: ["k", "ArrowUp"], description: "previous study", action: () => moveFocus(-1) },
     {
       keys: ["Enter"],
-      does: "open the study",
+      description: "open the study",
       action: () => (document.activeElement as HTMLElement).click(),
     },
-    { keys: ["m"], does: "show more studies", action: () => void more() },
-    { keys: ["u"], does: "upload", action: () => go("/upload") },
+    { keys: ["m"], description: "show more studies", action: () => void showMore() },
+    { keys: ["u"], description: "upload", action: () => navigate(ROUTES.upload) },
   ]);
 
   return (
     <main id="main" tabIndex={-1} className="worklist">
       <h1>Worklist</h1>
-      <Filters search={search} change={setSearch} />
-      {error && (
-        <p role="alert" className="problem">
-          {error}
-        </p>
-      )}
+      <Filters filter={filter} change={setFilter} />
+      <ErrorMessage error={error} />
       <table>
         <thead>
           <tr>
@@ -120,11 +132,11 @@ export function Worklist() {
           ))}
         </tbody>
       </table>
-      {page?.studies.length === 0 && <Empty search={search} />}
+      {page?.studies.length === 0 && <EmptyList filter={filter} />}
       <p className="foot" aria-live="polite">
-        {page && `${page.next ? "The first " : ""}${counted(page)}, most urgent first`}
+        {page && `${page.next ? "The first " : ""}${countOf(page)}, most urgent first`}
         {page?.next && (
-          <button type="button" onClick={() => void more()}>
+          <button type="button" onClick={() => void showMore()}>
             Show more
           </button>
         )}
@@ -133,15 +145,17 @@ export function Worklist() {
   );
 }
 
-function counted({ studies }: StudyPage): string {
+function countOf({ studies }: StudyPage): string {
   return studies.length === 1 ? "1 study" : `${studies.length} studies`;
 }
 
-function Empty({ search }: { search: Search }) {
-  const all = JSON.stringify(search) === JSON.stringify(EVERYTHING);
+function EmptyList({ filter }: { filter: Filter }) {
+  const isUnfiltered = JSON.stringify(filter) === JSON.stringify(NO_FILTER);
   return (
     <p className="empty">
-      {all ? "No studies yet. Upload radiographs, or have a device send them." : "No such studies."}
+      {isUnfiltered
+        ? "No studies yet. Upload radiographs, or let a device send them."
+        : "No matching studies. Change the search or the filters."}
     </p>
   );
 }

@@ -1,0 +1,23 @@
+// Numbers and days as the monitoring page shows them.
+
+import type { DateRange, DurationSummary } from "../api/schema.d.ts";
+
+const DAY = new Intl.DateTimeFormat("en-GB", { day: "numeric", month: "short", timeZone: "UTC" });
+
+const formatDay = (day: string) => DAY.format(new Date(day));
+
+export const lastDay = ({ last }: DateRange): string => formatDay(last);
+export const formatDays = ({ first, last }: DateRange): string =>
+  `${formatDay(first)} to ${formatDay(last)}`;
+
+/** Return a number with two significant digits, or up to four from 100 on. */
+export function formatShort(value: number): string {
+  return value.toLocaleString("en-GB", { maximumSignificantDigits: value < 100 ? 2 : 4 });
+}
+
+/** Return the median and the 95th percentile of durations, in seconds. */
+export function formatDurations(summary: DurationSummary | null): string {
+  return summary === null
+    ? "none"
+    : `${formatShort(summary.median)} (${formatShort(summary.percentile_95)})`;
+}
