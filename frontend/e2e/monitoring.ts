@@ -1,103 +1,86 @@
-// Where reviewers and administrators look after the readings. Driven by
-// tests/clinic/api/test_monitoring_page.py.
+// Monitoring: alerts and statistics, for administrators and reviewers.
 
 import assert from "node:assert/strict";
-import { type Settings, Witness } from "./browser.ts";
+import { ROUTES } from "../src/routes.ts";
+import { type Account, runSpec, type Task } from "./support/browser-test.ts";
 
-interface Account {
-  name: string;
-  password: string;
-}
-
-interface Task extends Settings {
-  address: string;
+interface MonitoringTask extends Task {
   administrator: Account;
   reviewer: Account;
   clinician: Account;
+  /** Name of a site, and its number of images in the last period. */
+  site: { name: string; images: string };
+  /** Number of images of all sites in the last 7 days. */
+  imagesOfWeek: string;
 }
 
-const task = JSON.parse(process.argv[2] ?? "") as Task;
-const witness = await Witness.open(task);
-const { page } = witness;
-const seen: Record<string, string> = {};
+await runSpec<MonitoringTask>(async (test) => {
+  const { page, task, results } = test;
+  const acknowledged = page.getByText(`acknowledged by ${task.administrator.name}`);
+  const acknowledgeButtons = page.getByRole("button", { name: /Acknowledge/ });
+  const cells = page.locator(".periods").first().locator("td");
 
-await witness.follow(async () => {
-  await page.goto(task.address);
-  await signIn(task.administrator);
+  await test.begin(task.administrator);
   await page.getByRole("link", { name: "Monitoring" }).click();
-  await page.getByText("None stands.").waitFor();
-  await page.getByRole("button", { name: "Look now" }).click();
+  await page.getByText("No open alerts.").waitFor();
+  await page.getByRole("button", { name: "Check now" }).click();
   const alerts = page.locator(".alerts li");
   await alerts.nth(1).waitFor();
-  seen.alerts = (await alerts.locator("b").allTextContents()).join(" | ");
-  await page
-    .getByRole("button", { name: /Acknowledge/ })
-    .first()
-    .click();
-  await page.getByText(`acknowledged by ${task.administrator.name}`).waitFor();
-  assert.equal(await page.getByRole("button", { name: /Acknowledge/ }).count(), 1);
-  await readFigures();
-  await witness.look("monitoring");
-  await page.getByLabel("Six windows of").selectOption("7 days");
-  await page.locator(".windows").first().getByText("56", { exact: true }).first().waitFor();
-  await signOut();
+  results.alerts = await alerts.locator("b").allTextContents();
+  await acknowledgeButtons.first().click();
+  await acknowledged.waitFor();
+  assert.equal(await acknowledgeButtons.count(), 1);
+  await readStatistics();
+  await test.inspect("monitoring");
+  await page.getByLabel("6 periods of").selectOption("7 days");
+  await cells.getByText(task.imagesOfWeek, { exact: true }).first().waitFor();
+  await test.signOut();
 
-  await signIn(task.reviewer);
+  await test.signIn(task.reviewer);
   await page.getByRole("link", { name: "Monitoring" }).click();
-  await page.getByText(`acknowledged by ${task.administrator.name}`).waitFor();
-  assert.equal(await page.getByRole("button", { name: /Acknowledge/ }).count(), 0);
+  await acknowledged.waitFor();
+  assert.equal(await acknowledgeButtons.count(), 0);
   await chooseSite();
-  await signOut();
+  await test.signOut();
 
-  await signIn(task.clinician);
+  await test.signIn(task.clinician);
   assert.equal(await page.getByRole("link", { name: "Monitoring" }).count(), 0);
-  await page.goto(`${task.address}/monitoring`);
+  await test.open(ROUTES.monitoring);
   await page.getByText("This page is for reviewers and administrators").waitFor();
-}, seen);
 
-async function readFigures() {
-  const row = (name: string) =>
-    page
-      .locator("tr", { has: page.getByRole("rowheader", { name, exact: true }) })
-      .locator("td")
-      .allTextContents();
-  seen.brightness = (await row("brightness")).join(" | ");
-  seen.corrected = (await row("Corrected for who was judged")).join(" | ");
-  const plot = page.locator(".plot").first();
-  const places = (what: string, name: string) =>
-    plot
-      .locator(what)
-      .evaluateAll((all, name) => all.map((one) => Number(one.getAttribute(name))), name);
-  seen.bars = JSON.stringify(await places(".series-0 rect", "y"));
-  seen.axis = JSON.stringify(await places(".grid", "y1"));
-  seen.ticks = JSON.stringify(
-    (await plot.locator("g:has(> .grid) text").allTextContents()).map(Number),
-  );
-  await page.getByText("The figures").first().click();
-  seen.windows = (await page.locator(".windows").first().locator("td").allTextContents()).join("|");
-}
+  async function readStatistics() {
+    const rowOf = (name: string) =>
+      page
+        .locator("tr", { has: page.getByRole("rowheader", { name, exact: true }) })
+        .locator("td")
+        .allTextContents();
+    results.brightness = await rowOf("brightness");
+    results.corrected = await rowOf("Corrected for verification bias");
+    const plot = page.locator(".plot").first();
+    const positions = (selector: string, attribute: string) =>
+      plot
+        .locator(selector)
+        .evaluateAll(
+          (elements, attribute) =>
+            elements.map((element) => Number(element.getAttribute(attribute))),
+          attribute,
+        );
+    results.barPositions = await positions(".series-0 rect", "y");
+    results.tickPositions = await positions(".grid", "y1");
+    results.ticks = (await plot.locator("g:has(> .grid) text").allTextContents()).map(Number);
+    await page.getByText("Table by period").click();
+    results.periods = await cells.allTextContents();
+  }
 
-/** A reviewer looks at one site alone, in the figures and in the page to keep. */
-async function chooseSite() {
-  const choice = page.getByRole("combobox", { name: "Site" });
-  await page.getByText("The figures").first().waitFor();
-  seen.sites = (await choice.locator("option").allTextContents()).join("|");
-  await choice.selectOption("North, outpatients");
-  const cells = page.locator(".windows").first().locator("td");
-  await cells.getByText("14", { exact: true }).first().waitFor({ state: "attached" });
-  seen["of a site"] = (await cells.allTextContents()).join("|");
-  const kept = page.getByRole("link", { name: "The same as a page to keep" });
-  seen.report = (await kept.getAttribute("href")) ?? "";
-}
-
-async function signIn({ name, password }: Account) {
-  await page.getByLabel("Name").fill(name);
-  await page.getByLabel("Password").fill(password);
-  await page.getByRole("button", { name: "Sign in" }).click();
-  await page.getByRole("heading", { name: "Worklist" }).waitFor();
-}
-
-async function signOut() {
-  await page.getByRole("button", { name: "Sign out" }).click();
-  await page.getByRole("heading", { name: "Sign in" }).waitFor();
-}
+  /** Choose a site, for the statistics and for the report. */
+  async function chooseSite() {
+    const choice = page.getByRole("combobox", { name: "Site" });
+    await page.getByText("Table by period").waitFor();
+    results.sites = await choice.locator("option").allTextContents();
+    await choice.selectOption(task.site.name);
+    await cells.getByText(task.site.images, { exact: true }).first().waitFor({ state: "attached" });
+    results.periodsOfSite = await cells.allTextContents();
+    const report = page.getByRole("link", { name: "Report as one file" });
+    results.report = await report.getAttribute("href");
+  }
+});

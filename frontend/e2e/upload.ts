@@ -1,65 +1,46 @@
-// How files come onto the page: chosen, or dropped as out of a file manager, folders too.
+// Upload: files and folders, chosen and dropped, until all of them are read.
 
-import type { CDPSession, Page } from "playwright-core";
+import assert from "node:assert/strict";
+import { type Account, runSpec, type Task } from "./support/browser-test.ts";
+import { type Batch, handIn } from "./support/files.ts";
 
-export interface Batch {
-  how: "choose files" | "choose a folder" | "drop";
-  paths: string[];
-  patient: Record<string, string>;
+interface Upload extends Task {
+  administrator: Account;
+  batches: Batch[];
+  sites: string[];
+  /** The summary that is shown in the end. */
+  summary: string;
 }
 
-const SLOWLY = 300_000; // bytes a second, so that there is progress to be seen
-
-/** Hand in batches; return what was seen of each file's progress, in the order of the page. */
-export async function handIn(page: Page, batches: Batch[]): Promise<Record<string, number>[]> {
-  const browser = await page.context().newCDPSession(page);
-  const seen: Record<string, number>[] = [];
-  for (const { how, paths, patient } of batches) {
-    for (const [label, value] of Object.entries(patient)) {
-      await page.getByLabel(label).fill(value);
+await runSpec<Upload>(
+  async (test) => {
+    const { page, task, results } = test;
+    await test.begin(task.administrator);
+    await page.getByText("No studies yet").waitFor();
+    await page.keyboard.press("u");
+    await page.getByRole("heading", { name: "Upload" }).waitFor();
+    await page.getByText("Patient and site, for files").click();
+    const site = page.getByLabel("Site");
+    for (const name of task.sites) {
+      await site.selectOption(name); // waits until it is listed
     }
-    if (how === "drop") {
-      seen.push(...(await inSlowMotion(page, browser, () => drop(page, browser, paths))));
-    } else {
-      await page.getByLabel(how === "choose files" ? "Files" : "Folder").setInputFiles(paths);
-    }
-  }
-  await browser.detach();
-  return seen;
-}
-
-/** The events are the browser's own, as are the files and folders that it lets the page see. */
-async function drop(page: Page, browser: CDPSession, paths: string[]) {
-  const data = { items: [], files: paths, dragOperationsMask: 1 };
-  const at = { x: 10, y: 500 }; // beside the place that is drawn for it
-  await browser.send("Input.dispatchDragEvent", { type: "dragEnter", ...at, data });
-  await browser.send("Input.dispatchDragEvent", { type: "dragOver", ...at, data });
-  await page.locator(".drop.over").waitFor();
-  await browser.send("Input.dispatchDragEvent", { type: "drop", ...at, data });
-  await page.locator(".drop:not(.over)").waitFor();
-}
-
-async function inSlowMotion(page: Page, browser: CDPSession, act: () => Promise<void>) {
-  const line = { offline: false, latency: 0, downloadThroughput: -1 };
-  await browser.send("Network.emulateNetworkConditions", { ...line, uploadThroughput: SLOWLY });
-  await page.evaluate(watchProgress);
-  await act();
-  await page.locator(".outcomes progress").first().waitFor();
-  await page.locator(".outcomes progress").first().waitFor({ state: "detached" });
-  await browser.send("Network.emulateNetworkConditions", { ...line, uploadThroughput: -1 });
-  return page.evaluate(() => (globalThis as unknown as Watching).progress);
-}
-
-interface Watching {
-  progress: Record<string, number>[];
-}
-
-/** Runs in the page: whenever a bar moves, all of them are written down. */
-function watchProgress() {
-  const seen: Record<string, number>[] = [];
-  (globalThis as unknown as Watching).progress = seen;
-  new MutationObserver(() => {
-    const bars = [...document.querySelectorAll<HTMLProgressElement>(".outcomes progress")];
-    seen.push(Object.fromEntries(bars.map((one) => [one.ariaLabel, one.value])));
-  }).observe(document.body, { subtree: true, childList: true, attributeFilter: ["value"] });
-}
+    assert.deepEqual(await site.locator("option").allTextContents(), task.sites);
+    results.progress = await handIn(page, task.batches);
+    await page.getByText(task.summary).waitFor();
+    results.outcomes = await page
+      .locator(".outcomes li")
+      .evaluateAll((items) =>
+        items.map((item) =>
+          [".name", ".outcome"].map((part) => item.querySelector(part)?.textContent),
+        ),
+      );
+    await page.getByText("Patient and site, for files").click();
+    await test.inspect("upload");
+    await page
+      .getByRole("link", { name: /^Open / })
+      .first()
+      .click();
+    await page.locator("main.reading-room h1").waitFor();
+  },
+  [["/v1/readings", 415]],
+);

@@ -1,0 +1,27 @@
+// The first start: the setup link, the first administrator, an empty worklist.
+
+import assert from "node:assert/strict";
+import { ROUTES } from "../src/routes.ts";
+import { type Account, runSpec, type Task } from "./support/browser-test.ts";
+
+interface FirstStart extends Task {
+  /** Token of the link that the server prints. */
+  setupToken: string;
+  administrator: Account;
+}
+
+await runSpec<FirstStart>(async (test) => {
+  const { page, task } = test;
+  await test.open(`${ROUTES.firstStart}#${task.setupToken}`);
+  await page.getByRole("heading", { name: "First start" }).waitFor();
+  assert.equal(await page.evaluate(() => location.hash), "", "the token stays in the address");
+  await test.inspect("first-start");
+  await page.getByLabel("Name").fill(task.administrator.name);
+  await page.getByLabel("New password, at least").fill(task.administrator.password);
+  await page.getByLabel("Repeat the new password").fill(task.administrator.password);
+  await page.getByRole("button", { name: "Create administrator" }).click();
+  await page.getByRole("heading", { name: "Sign in" }).waitFor();
+  await test.inspect("sign-in");
+  await test.signIn(task.administrator);
+  await page.getByText("No studies yet").waitFor();
+});

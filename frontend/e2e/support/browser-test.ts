@@ -1,0 +1,168 @@
+// A browser test: a page, its errors, and checks of layout and accessibility (axe-core).
+
+import { readFileSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+import { type Browser, chromium, type Page } from "playwright-core";
+import { ROUTES } from "../../src/routes.ts";
+
+const DESKTOP = { width: 1440, height: 900 };
+const PHONE = { width: 390, height: 844 };
+
+export interface Account {
+  name: string;
+  password: string;
+}
+
+/** What tests/clinic/e2e passes to every spec. */
+export interface Task {
+  /** Address of the server. */
+  address: string;
+  /** Path of the browser. */
+  chromium: string;
+  /** Path of axe-core. */
+  axe: string;
+  /** Folder for screenshots; null for none. */
+  screenshots: string | null;
+  /** File to write the report to. */
+  report: string;
+}
+
+/** A response that a browser reports as an error, and that the spec causes on purpose. */
+export type ExpectedError = [path: string, status: number];
+
+interface Violation {
+  id: string;
+  help: string;
+  nodes: { target: unknown; failureSummary?: string }[];
+}
+
+export class BrowserTest<T extends Task> {
+  readonly page: Page;
+  readonly task: T;
+  /** Results for the Python test that started the spec. */
+  readonly results: Record<string, unknown> = {};
+  private readonly errors: string[] = [];
+  private readonly violations: string[] = [];
+  private readonly inspected: string[] = [];
+
+  constructor(page: Page, task: T, expectedErrors: ExpectedError[]) {
+    this.page = page;
+    this.task = task;
+    page.on("console", (message) => {
+      const { url } = message.location();
+      const isExpected = expectedErrors.some(
+        ([path, status]) =>
+          URL.parse(url)?.pathname.endsWith(path) && message.text().includes(String(status)),
+      );
+      if (message.type() === "error" && !isExpected) {
+        this.errors.push(`${message.text()} (${url})`);
+      }
+    });
+    page.on("pageerror", (error) => this.errors.push(`exception: ${error.message}`));
+    page.on("request", (request) => {
+      if (!/^(http:\/\/(127\.0\.0\.1|localhost):|blob:)/.test(request.url())) {
+        this.errors.push(`request to another server: ${request.url()}`);
+      }
+    });
+  }
+
+  /** Open an address of this server. */
+  async open(path: string): Promise<void> {
+    await this.page.goto(this.task.address + path);
+  }
+
+  /** Sign in on the page that is shown, and wait for the worklist. */
+  async signIn({ name, password }: Account): Promise<void> {
+    await this.fillSignIn({ name, password });
+    await this.page.getByRole("heading", { name: "Worklist" }).waitFor();
+  }
+
+  /** Fill in and submit the sign-in form. */
+  async fillSignIn({ name, password }: Account): Promise<void> {
+    await this.page.getByLabel("Name").fill(name);
+    await this.page.getByLabel("Password", { exact: true }).fill(password);
+    await this.page.getByRole("button", { name: "Sign in" }).click();
+  }
+
+  /** Open the worklist and sign in. */
+  async begin(account: Account): Promise<void> {
+    await this.open(ROUTES.worklist);
+    await this.signIn(account);
+  }
+
+  async signOut(): Promise<void> {
+    await this.page.getByRole("button", { name: "Sign out" }).click();
+    await this.page.getByRole("heading", { name: "Sign in" }).waitFor();
+  }
+
+  /** Check the layout and the accessibility on desktop and phone, dark and light; take screenshots. */
+  async inspect(name: string): Promise<void> {
+    this.inspected.push(name);
+    for (const [size, scheme] of [
+      [PHONE, "light"],
+      [PHONE, "dark"],
+      [DESKTOP, "light"],
+      [DESKTOP, "dark"],
+    ] as const) {
+      await this.page.setViewportSize(size);
+      await this.page.emulateMedia({ colorScheme: scheme });
+      await this.page.waitForTimeout(150); // for the viewer to adapt to the size
+      const variant = `${name}-${size === PHONE ? "phone" : "desktop"}-${scheme}`;
+      await this.runAxe(variant);
+      const overflow = await this.page.evaluate(
+        () => document.documentElement.scrollWidth - innerWidth,
+      );
+      if (overflow > 0) {
+        this.violations.push(`${variant}: ${overflow} pixels wider than the screen`);
+      }
+      if (this.task.screenshots !== null) {
+        await this.page.screenshot({ path: join(this.task.screenshots, `${variant}.png`) });
+      }
+    }
+  }
+
+  private async runAxe(variant: string): Promise<void> {
+    // Through the debugger, to which the page's Content-Security-Policy does not apply.
+    await this.page.evaluate(readFileSync(this.task.axe, "utf8"));
+    const { violations } = (await this.page.evaluate("axe.run()")) as { violations: Violation[] };
+    for (const { id, help, nodes } of violations) {
+      const places = nodes.map(({ target, failureSummary }) => `${target} ${failureSummary ?? ""}`);
+      this.violations.push(`${variant}: ${id}: ${help}: ${places.join("; ")}`);
+    }
+  }
+
+  writeReport(): void {
+    const { errors, violations, inspected, results } = this;
+    writeFileSync(this.task.report, JSON.stringify({ errors, violations, inspected, results }));
+  }
+}
+
+/** Run a spec with the task of the command line, and write its report. */
+export async function runSpec<T extends Task = Task>(
+  spec: (test: BrowserTest<T>) => Promise<void>,
+  expectedErrors: ExpectedError[] = [],
+): Promise<void> {
+  const task = JSON.parse(process.argv[2] ?? "") as T;
+  const browser = await launch(task);
+  const context = await browser.newContext({ viewport: DESKTOP, colorScheme: "dark" });
+  context.setDefaultTimeout(60_000);
+  const page = await context.newPage();
+  // Before anybody signs in, the page asks who is signed in.
+  const test = new BrowserTest(page, task, [["/v1/session", 401], ...expectedErrors]);
+  try {
+    await spec(test);
+  } catch (error) {
+    await page.screenshot({ path: `${task.report}.failed.png` });
+    throw error;
+  } finally {
+    test.writeReport();
+    await browser.close();
+  }
+}
+
+function launch(task: Task): Promise<Browser> {
+  return chromium.launch({
+    executablePath: task.chromium,
+    args: ["--no-sandbox", "--use-angle=swiftshader", "--enable-unsafe-swiftshader"],
+  });
+}

