@@ -1,7 +1,7 @@
-"""A small OpenID Connect issuer of our own, over HTTP and with real signatures.
+"""OpenID Connect issuer for tests, over HTTP and with real signatures.
 
-It keeps what the specifications ask of one (codes that work once, for the client, address and
-verifier that they were asked for with), by the standard library and joserfc, and lies on demand.
+It follows the specifications (codes work once, for the client, redirect URI and verifier of their
+request), with the standard library and joserfc, and can be made to break them.
 """
 
 import base64
@@ -21,7 +21,7 @@ from urllib.parse import parse_qs, unquote_plus, urlencode, urlsplit
 from joserfc import jwt
 from joserfc.jwk import ECKey, Key, RSAKey
 
-CLIENT, SECRET = "pneumoscope", "s3cret-of-the-ward"
+CLIENT, SECRET = "pneumoscope", "s3cret-of-the-clinic"
 ODD_SECRET = "s3cret: with ÿ & %20+"
 
 Claims = dict[str, Any]
@@ -37,7 +37,7 @@ def ec_key(kid: str) -> ECKey:
 
 
 class Issuer:
-    """Somebody is signed in there, whose claims are ``person``; ``sign`` makes their ID token."""
+    """Issuer with one user: ``person`` has the claims, ``sign`` makes the ID token."""
 
     def __init__(self) -> None:
         self.keys: list[Key] = [rsa_key("first")]
@@ -46,17 +46,17 @@ class Issuer:
         self.refuses = False
         self.secret = SECRET
         self.has_page = False
-        """Whether it shows a page, from which people go on, as all do but those of tests."""
+        """Whether to show a page that forwards the browser, as real issuers do."""
         self.fetched: list[str] = []
-        """Paths that were asked for."""
+        """Requested paths."""
         self.discovery: Claims = {}
-        """What it says of itself otherwise."""
+        """Changes of the discovery document."""
         self._codes: dict[str, dict[str, str]] = {}
         self._server = ThreadingHTTPServer(("127.0.0.1", 0), _handler(self))
         self.url = f"http://127.0.0.1:{self._server.server_port}/staff"
 
     def signed(self, claims: Claims) -> str:
-        """Sign with the newest key, as an issuer does."""
+        """Sign with the newest key."""
         key = self.keys[-1]
         return jwt.encode({"alg": key.alg or "", "kid": key.kid}, claims, key)
 
@@ -80,47 +80,47 @@ class Issuer:
             "issuer": self.url,
             **{name: f"{self.url}/{place}" for name, place in endpoints.items()},
             "jwks_uri": f"{self.url}/keys",
-            # An issuer may support more than this clinic takes.
+            # An issuer may support more than this clinic accepts.
             "id_token_signing_alg_values_supported": ["RS256", "HS256", "none"],
         } | self.discovery
 
     def jwks(self) -> Claims:
         return {"keys": [key.as_dict(private=False) for key in self.keys]}
 
-    def authorize(self, asked: dict[str, str]) -> str:
-        """Return where the browser goes back to."""
-        assert asked["response_type"] == "code"
-        assert asked["client_id"] == CLIENT
-        assert "openid" in asked["scope"].split()
-        assert asked["code_challenge_method"] == "S256"
-        back = {"state": asked["state"]}
+    def authorize(self, query: dict[str, str]) -> str:
+        """Return the URL that the browser is redirected to."""
+        assert query["response_type"] == "code"
+        assert query["client_id"] == CLIENT
+        assert "openid" in query["scope"].split()
+        assert query["code_challenge_method"] == "S256"
+        parameters = {"state": query["state"]}
         if self.refuses:
-            back |= {"error": "access_denied", "error_description": "<b>no</b>"}
+            parameters |= {"error": "access_denied", "error_description": "<b>no</b>"}
         else:
-            back["code"] = token_urlsafe()
-            self._codes[back["code"]] = asked
-        return f"{asked['redirect_uri']}?{urlencode(back)}"
+            parameters["code"] = token_urlsafe()
+            self._codes[parameters["code"]] = query
+        return f"{query['redirect_uri']}?{urlencode(parameters)}"
 
-    def token(self, authorization: str | None, sent: dict[str, str]) -> Claims | None:
-        """Return the answer to a code, or None if it is not in order; a code works once."""
-        known = self._codes.pop(sent["code"], None)
+    def token(self, authorization: str | None, form: dict[str, str]) -> Claims | None:
+        """Return the response to a code, which works once; None if the request is invalid."""
+        query = self._codes.pop(form["code"], None)
         if authorization is not None:
             basic = base64.b64decode(authorization.removeprefix("Basic ")).decode().split(":", 1)
-            who = [unquote_plus(part) for part in basic]
+            client = [unquote_plus(part) for part in basic]
         else:
-            who = [sent["client_id"], sent["client_secret"]]
-        if who != [CLIENT, self.secret]:
+            client = [form["client_id"], form["client_secret"]]
+        if client != [CLIENT, self.secret]:
             return None
-        if known is None or known["redirect_uri"] != sent["redirect_uri"]:
+        if query is None or query["redirect_uri"] != form["redirect_uri"]:
             return None
-        hashed = sha256(sent["code_verifier"].encode()).digest()
-        if base64.urlsafe_b64encode(hashed).rstrip(b"=").decode() != known["code_challenge"]:
+        challenge = sha256(form["code_verifier"].encode()).digest()
+        if base64.urlsafe_b64encode(challenge).rstrip(b"=").decode() != query["code_challenge"]:
             return None
         now = int(time.time())
         claims = {"iss": self.url, "aud": CLIENT, "iat": now, "exp": now + 300}
-        claims |= {"nonce": known["nonce"]} | self.person
-        answer = {"access_token": token_urlsafe(), "token_type": "Bearer"}
-        return answer | {"id_token": self.sign(claims)}
+        claims |= {"nonce": query["nonce"]} | self.person
+        response = {"access_token": token_urlsafe(), "token_type": "Bearer"}
+        return response | {"id_token": self.sign(claims)}
 
 
 def _handler(issuer: Issuer) -> type[BaseHTTPRequestHandler]:
@@ -130,9 +130,9 @@ def _handler(issuer: Issuer) -> type[BaseHTTPRequestHandler]:
             path = url.path.removeprefix("/staff")
             issuer.fetched.append(path)
             if path == "/authorize" and issuer.has_page:
-                back = escape(issuer.authorize(_flat(url.query)))
-                icon = '<link rel="icon" href="data:,">'  # else browsers ask for one
-                refresh = f'<meta http-equiv="refresh" content="0;url={back}">'
+                target = escape(issuer.authorize(_flat(url.query)))
+                icon = '<link rel="icon" href="data:,">'  # otherwise browsers request one
+                refresh = f'<meta http-equiv="refresh" content="0;url={target}">'
                 self._send(200, icon + refresh, "text/html")
             elif path == "/authorize":
                 self.send_response(302)
@@ -140,27 +140,27 @@ def _handler(issuer: Issuer) -> type[BaseHTTPRequestHandler]:
                 self.send_header("Content-Length", "0")
                 self.end_headers()
             elif path == "/keys":
-                self._answer(200, issuer.jwks())
+                self._send_json(200, issuer.jwks())
             elif path == "/.well-known/openid-configuration":
-                self._answer(200, issuer.document())
+                self._send_json(200, issuer.document())
             else:
-                self._answer(404, {})
+                self._send_json(404, {})
 
         def do_POST(self) -> None:
-            sent = _flat(self.rfile.read(int(self.headers["Content-Length"])).decode())
-            answer = issuer.token(self.headers.get("Authorization"), sent)
-            if answer is None:
-                self._answer(400, {"error": "invalid_grant"})
+            form = _flat(self.rfile.read(int(self.headers["Content-Length"])).decode())
+            response = issuer.token(self.headers.get("Authorization"), form)
+            if response is None:
+                self._send_json(400, {"error": "invalid_grant"})
             else:
-                self._answer(200, answer)
+                self._send_json(200, response)
 
-        def _answer(self, status: int, content: Claims) -> None:
+        def _send_json(self, status: int, content: Claims) -> None:
             self._send(status, json.dumps(content), "application/json")
 
-        def _send(self, status: int, content: str, kind: str) -> None:
+        def _send(self, status: int, content: str, media_type: str) -> None:
             body = content.encode()
             self.send_response(status)
-            self.send_header("Content-Type", kind)
+            self.send_header("Content-Type", media_type)
             self.send_header("Content-Length", str(len(body)))
             self.end_headers()
             self.wfile.write(body)

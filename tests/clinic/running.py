@@ -1,4 +1,4 @@
-"""A server of our own, as a person starts it."""
+"""A clinic server in a process of its own, started from the command line."""
 
 import os
 import re
@@ -11,12 +11,12 @@ from pathlib import Path
 
 import httpx
 
-PATIENCE = 90
+TIMEOUT_SECONDS = 90
 
 
 @dataclass
 class Server:
-    """A running `pneumoscope serve`, and what it said when it started."""
+    """Running ``pneumoscope serve``, with its address and the setup token that it printed."""
 
     process: subprocess.Popen[str]
     data: Path
@@ -25,7 +25,7 @@ class Server:
 
     @property
     def workers(self) -> list[int]:
-        """Processes of its workers, found by their command lines."""
+        """Process ids of its workers, found by their command lines."""
         children = Path(f"/proc/{self.process.pid}/task/{self.process.pid}/children")
         lines = {int(p): Path(f"/proc/{p}/cmdline") for p in children.read_text().split()}
         return [pid for pid, line in lines.items() if b"spawn_main" in line.read_bytes()]
@@ -49,32 +49,32 @@ def start(data: Path, *, first: bool = True) -> Server:
             assert line
         setup = process.stdout.readline().strip().split("#")[1]
     server = Server(process, data, address[0], setup)
-    wait_until(lambda: _answers(server))
+    wait_until(lambda: _is_healthy(server))
     return server
 
 
-def _answers(server: Server) -> bool:
+def _is_healthy(server: Server) -> bool:
     try:
         return httpx.get(f"{server.address}/health").json()["status"] == "ok"
     except httpx.TransportError:
         return False
 
 
-def wait_until(holds: Callable[[], bool]) -> None:
-    deadline = time.monotonic() + PATIENCE
-    while not holds():
+def wait_until(condition: Callable[[], bool]) -> None:
+    deadline = time.monotonic() + TIMEOUT_SECONDS
+    while not condition():
         assert time.monotonic() < deadline
         time.sleep(0.1)
 
 
 def sign_in(server: Server) -> httpx.Client:
-    """Make the first administrator and sign a browser in as them."""
+    """Create the first administrator and return a client that is signed in as them."""
     client = httpx.Client(base_url=server.address, timeout=60)
     account = {"name": "first", "password": "four words and a number 7"}
     client.post("/v1/setup", json=account | {"token": server.setup}).raise_for_status()
-    signed = client.post("/v1/session", json=account)
-    signed.raise_for_status()
-    # Over plain HTTP, which only a browser on the same machine takes for safe.
-    client.headers["Cookie"] = signed.headers["set-cookie"].split(";")[0]
-    client.headers["X-CSRF-Token"] = signed.json()["csrf"]
+    session = client.post("/v1/session", json=account)
+    session.raise_for_status()
+    # By hand: httpx sends no secure cookie over plain HTTP, as browsers do on the same host.
+    client.headers["Cookie"] = session.headers["set-cookie"].split(";")[0]
+    client.headers["X-CSRF-Token"] = session.json()["csrf"]
     return client

@@ -1,4 +1,4 @@
-"""An application of ours over a real port, in a thread."""
+"""An application served on a real port, in a thread."""
 
 import socket
 from collections.abc import Iterator
@@ -12,7 +12,7 @@ from .running import wait_until
 
 @contextmanager
 def served(app: object, port: int = 0, **options: object) -> Iterator[int]:
-    """Yield the port, on 127.0.0.1."""
+    """Serve an application on 127.0.0.1 and yield its port."""
     listener = socket.create_server(("127.0.0.1", port))
     server = uvicorn.Server(uvicorn.Config(app, log_level="critical", **options))
     thread = Thread(target=server.run, args=([listener],))

@@ -1,4 +1,4 @@
-"""What the list of OWASP ASVS and the threat model give as evidence is there."""
+"""The ASVS assessment and the threat model: complete, and their evidence exists."""
 
 import re
 from pathlib import Path
@@ -14,7 +14,7 @@ ROWS = [
 ]
 STATES = {"met", "not met", "not applicable", "operator"}
 
-# As the release lists them, github.com/OWASP/ASVS, 4.0/docs_en, at commit 0b032af.
+# As in the release, github.com/OWASP/ASVS, 4.0/docs_en, at commit 0b032af.
 LEVELS_1_AND_2 = """
 1.1.1-7 1.2.1-4 1.4.1 1.4.4-5 1.5.1-4 1.6.1-4 1.7.1-2 1.8.1-2 1.9.1-2 1.10.1 1.11.1-2 1.12.2
 1.14.1-6 2.1.1-12 2.2.1-3 2.3.1-3 2.4.1-5 2.5.1-7 2.6.1-3 2.7.1-6 2.8.1-7 2.9.1-3 2.10.1-4 3.1.1
@@ -26,16 +26,16 @@ LEVELS_1_AND_2 = """
 """
 
 
-def each(numbers: str) -> list[str]:
-    """Return the numbers from a first to a last one: 1.2.3-5, or 1.2.3–1.2.5."""
+def expand(numbers: str) -> list[str]:
+    """Return the numbers of a range: 1.2.3-5, or 1.2.3–1.2.5."""
     first, _, last = re.sub("–.*[.]", "-", numbers).partition("-")
     section, _, begin = first.rpartition(".")
     return [f"{section}.{number}" for number in range(int(begin), int(last or begin) + 1)]
 
 
-def test_every_requirement_of_levels_1_and_2_is_there_once() -> None:
-    listed = [number for numbers, *_ in ROWS for number in each(numbers)]
-    assert listed == [number for numbers in LEVELS_1_AND_2.split() for number in each(numbers)]
+def test_every_requirement_of_levels_1_and_2_is_listed_once() -> None:
+    listed = [number for numbers, *_ in ROWS for number in expand(numbers)]
+    assert listed == [number for numbers in LEVELS_1_AND_2.split() for number in expand(numbers)]
 
 
 def test_every_row_has_a_state() -> None:
@@ -46,7 +46,7 @@ MODEL = (CHECKOUT / "docs" / "explanation" / "threat-model.md").read_text().spli
 
 
 @pytest.mark.parametrize("evidence", sorted({row[3] for row in ROWS} | set(MODEL)))
-def test_the_evidence_is_there(evidence: str) -> None:
+def test_the_cited_evidence_exists(evidence: str) -> None:
     tests = "".join(path.read_text() for path in (CHECKOUT / "tests").rglob("test_*.py"))
     for name in re.findall(r"`([^`]+)`", evidence):
         if name.startswith("test_"):

@@ -1,3 +1,5 @@
+"""The FHIR R4 export, against the definitions of R4."""
+
 import json
 import re
 from collections.abc import Iterator
@@ -14,12 +16,12 @@ from pneumoscope.clinic.storage.tables import Image, StoredReading, Study
 from pneumoscope.support.errors import ClinicError
 
 HL7 = "http://terminology.hl7.org/CodeSystem"
-OURS = "https://pneumoscope.org/fhir/CodeSystem/reading"
+PROJECT = "https://pneumoscope.org/fhir/CodeSystem/reading"
 ISSUED = datetime(2026, 1, 2, 9, 30, tzinfo=UTC)
 NAME = "Featherstonehaugh"
 HOSTILE = "<script>alert('x')</script> & \"]]>\x00\x1b\ud800 end"
 
-# What is used of R4 (4.0.1), as its pages define it: "!" marks what is required, "*" what repeats.
+# Elements of R4 (4.0.1) in use, as its pages define them: "!" is required, "*" repeats.
 ELEMENTS = {
     "Bundle": "resourceType!:code type!:code timestamp:instant entry*:entry",
     "entry": "fullUrl:uri resource:Resource",
@@ -69,7 +71,7 @@ CODES = {
     "Observation.status": OBSERVATION_STATUS,
     "Narrative.status": "generated extensions additional empty",
 }
-# The value sets that R4 binds; of LOINC and SNOMED CT, which are bound whole, what we may use.
+# Value sets that R4 binds; of LOINC and SNOMED CT, which are bound whole, the codes in use.
 VALUE_SETS = {
     "DiagnosticReport.category": (
         f"{HL7}/v2-0074",
@@ -82,7 +84,7 @@ VALUE_SETS = {
         f"{HL7}/observation-category",
         "social-history vital-signs imaging laboratory procedure survey exam therapy activity",
     ),
-    "Observation.code": (OURS, "pneumonia-probability"),  # an example binding: any system will do
+    "Observation.code": (PROJECT, "pneumonia-probability"),  # only an example binding
     "Observation.bodySite": ("http://snomed.info/sct", "39607008"),
     "Observation.dataAbsentReason": (
         f"{HL7}/data-absent-reason",
@@ -141,8 +143,8 @@ def reading(finding: str | None = "pneumonia", **fields: Any) -> StoredReading:
 
 def study(*readings: StoredReading | None, **fields: Any) -> Study:
     images = [
-        Image(id=f"{number:032x}", name=f"{NAME}.dcm", sop_uid=f"1.2.3.{number}", reading=one)
-        for number, one in enumerate(readings, start=1)
+        Image(id=f"{number:032x}", name=f"{NAME}.dcm", sop_uid=f"1.2.3.{number}", reading=reading)
+        for number, reading in enumerate(readings, start=1)
     ]
     known = {
         "id": "f" * 32,
@@ -192,47 +194,47 @@ STUDIES = {
 each_study = pytest.mark.parametrize("name", STUDIES)
 
 
-def resources(of: Study, point: str = "screening") -> list[dict[str, Any]]:
-    bundle = json.loads(diagnostic_report(of, point, ISSUED))
+def resources(study: Study, point: str = "screening") -> list[dict[str, Any]]:
+    bundle = json.loads(diagnostic_report(study, point, ISSUED))
     return [entry["resource"] for entry in bundle["entry"]]
 
 
 def walk(kind: str, value: dict[str, Any]) -> Iterator[tuple[str, str, Any]]:
-    """Yield path, type and value of every element, and check that R4 knows it there."""
+    """Yield path, type and value of every element; check that R4 defines it there."""
     kind = value["resourceType"] if kind == "Resource" else kind
-    known = dict(one.split(":") for one in ELEMENTS[kind].split())
-    names = {name.rstrip("!*"): (name, of) for name, of in known.items()}
+    known = dict(element.split(":") for element in ELEMENTS[kind].split())
+    names = {name.rstrip("!*"): (name, item_kind) for name, item_kind in known.items()}
     assert value.keys() <= names.keys()
     assert value.keys() >= {name for name, (marked, _) in names.items() if "!" in marked}
     for name, content in value.items():
-        marked, of = names[name]
+        marked, item_kind = names[name]
         assert isinstance(content, list) == ("*" in marked)
         assert content not in ([], {}, "")
-        for one in content if "*" in marked else [content]:
-            yield f"{kind}.{name}", of, one
-            if isinstance(one, dict):
-                yield from walk(of, one)
+        for item in content if "*" in marked else [content]:
+            yield f"{kind}.{name}", item_kind, item
+            if isinstance(item, dict):
+                yield from walk(item_kind, item)
 
 
-def elements(of: Study) -> list[tuple[str, str, Any]]:
-    return list(walk("Bundle", json.loads(diagnostic_report(of, "screening", ISSUED))))
+def elements(study: Study) -> list[tuple[str, str, Any]]:
+    return list(walk("Bundle", json.loads(diagnostic_report(study, "screening", ISSUED))))
 
 
 @each_study
-def test_all_that_is_said_is_an_element_of_r4_in_its_format(name: str) -> None:
+def test_all_elements_exist_in_r4_and_have_its_formats(name: str) -> None:
     for path, kind, value in elements(STUDIES[name]()):
         if kind in PRIMITIVES:
             assert re.fullmatch(PRIMITIVES[kind], str(value), re.DOTALL), path
 
 
 @each_study
-def test_every_code_is_in_the_value_set_that_r4_binds_and_has_its_meaning(name: str) -> None:
+def test_every_code_is_in_its_bound_value_set_with_its_meaning(name: str) -> None:
     for path, kind, value in elements(STUDIES[name]()):
         if path in CODES:
             assert value in CODES[path].split()
         if kind == "CodeableConcept":
             system, codes = VALUE_SETS[path]
-            bound = [one["code"] for one in value["coding"] if one["system"] == system]
+            bound = [coding["code"] for coding in value["coding"] if coding["system"] == system]
             assert len(bound) == 1
             assert bound[0] in codes.split()
         if kind == "Coding":
@@ -249,7 +251,7 @@ def test_us_core_finds_the_report_by_its_category() -> None:
 
 
 @each_study
-def test_references_lead_to_entries_of_the_bundle_or_name_what_r4_allows(name: str) -> None:
+def test_references_lead_to_entries_or_to_types_that_r4_allows(name: str) -> None:
     bundle = json.loads(diagnostic_report(STUDIES[name](), "screening", ISSUED))
     entries = {entry["fullUrl"]: entry["resource"] for entry in bundle["entry"]}
     assert len(entries) == len(bundle["entry"])
@@ -261,37 +263,37 @@ def test_references_lead_to_entries_of_the_bundle_or_name_what_r4_allows(name: s
             assert value["type"] in TARGETS[path]
             assert "identifier" in value or "display" in value
     report, *observations = bundle["entry"]
-    referred = [one["reference"] for one in report["resource"].get("result", [])]
-    assert referred == [one["fullUrl"] for one in observations]
+    referred = [result["reference"] for result in report["resource"].get("result", [])]
+    assert referred == [entry["fullUrl"] for entry in observations]
 
 
 @each_study
-def test_a_value_or_the_reason_why_there_is_none_is_said(name: str) -> None:
+def test_observations_have_a_value_or_the_reason_for_its_absence(name: str) -> None:
     for observation in resources(STUDIES[name]())[1:]:
         assert ("valueQuantity" in observation) != ("dataAbsentReason" in observation)
         assert ("valueQuantity" in observation) == ("interpretation" in observation)
 
 
 @each_study
-def test_the_models_read_what_they_wrote(name: str) -> None:
+def test_the_models_parse_their_own_output(name: str) -> None:
     text = diagnostic_report(STUDIES[name](), "screening", ISSUED)
     assert json.loads(Bundle.model_validate_json(text).model_dump_json()) == json.loads(text)
 
 
 @each_study
-def test_the_patients_name_is_nowhere(name: str) -> None:
+def test_the_patients_name_is_left_out(name: str) -> None:
     assert NAME not in diagnostic_report(STUDIES[name](), "screening", ISSUED)
 
 
 @each_study
-def test_every_resource_has_a_text_that_is_plain_xhtml(name: str) -> None:
+def test_every_resource_has_a_narrative_in_plain_xhtml(name: str) -> None:
     for resource in resources(STUDIES[name]()):
         div = ElementTree.fromstring(resource["text"]["div"])
-        assert {one.tag.rpartition("}")[2] for one in div.iter()} == {"div", "p"}
+        assert {element.tag.rpartition("}")[2] for element in div.iter()} == {"div", "p"}
         assert "not a diagnosis" in "".join(div.itertext())
 
 
-def test_hostile_words_are_shown_as_words() -> None:
+def test_hostile_texts_are_escaped() -> None:
     report, *observations = resources(STUDIES["hostile"]())
     shown = "".join(ElementTree.fromstring(report["text"]["div"]).itertext())
     assert shown.count("<script>alert('x')</script> & \"]]>") == 2
@@ -308,7 +310,7 @@ def test_hostile_words_are_shown_as_words() -> None:
         ("normal", "NEG", "no sign of pneumonia at the operating point screening"),
     ],
 )
-def test_a_finding_is_said_in_code_and_in_words(finding: str, code: str, words: str) -> None:
+def test_a_finding_is_given_as_code_and_text(finding: str, code: str, words: str) -> None:
     report, observation = resources(study(reading(finding)))
     interpretation = observation["interpretation"][0]
     assert interpretation["coding"][0]["code"] == code
@@ -330,24 +332,24 @@ def test_a_probability_is_a_number_from_0_to_1(probability: float) -> None:
 def test_the_conclusion_has_the_probability_and_the_reasons_for_doubt() -> None:
     report, observation = resources(study(flagged("very dark")))
     assert "probability 97.0%; reasons for doubt: very dark" in report["conclusion"]
-    assert [one["text"] for one in observation["note"]] == [
+    assert [note["text"] for note in observation["note"]] == [
         "SOP Instance UID 1.2.3.1",
         "very dark",
     ]
 
 
 @pytest.mark.parametrize(
-    ("one", "reason", "words"),
+    ("stored", "reason", "words"),
     [
         (rejected("upside down", probability=0.9), "not-performed", "not read: upside down"),
         (failed(probability=0.9), "error", "not read: reading it failed"),
         (None, "temp-unknown", "not read yet"),
     ],
 )
-def test_without_a_reading_there_is_no_probability_but_a_reason(
-    one: StoredReading | None, reason: str, words: str
+def test_without_a_probability_there_is_a_reason(
+    stored: StoredReading | None, reason: str, words: str
 ) -> None:
-    report, observation = resources(study(one))
+    report, observation = resources(study(stored))
     assert observation["dataAbsentReason"]["coding"][0]["code"] == reason
     assert words in report["conclusion"]
     assert "valueQuantity" not in observation
@@ -355,15 +357,15 @@ def test_without_a_reading_there_is_no_probability_but_a_reason(
     assert "probability" not in report["conclusion"]
 
 
-def test_what_the_quality_gate_found_beside_the_reason_is_noted_too() -> None:
-    found = [quality("upside down", "reject"), quality("very dark", "flag")]
-    _, observation = resources(study(reading(None, reasons=["upside down"], quality=found)))
-    assert [one["text"] for one in observation["note"][1:]] == ["upside down", "very dark"]
+def test_notes_contain_all_messages_of_the_quality_gate() -> None:
+    issues = [quality("upside down", "reject"), quality("very dark", "flag")]
+    _, observation = resources(study(reading(None, reasons=["upside down"], quality=issues)))
+    assert [note["text"] for note in observation["note"][1:]] == ["upside down", "very dark"]
 
 
-def test_each_image_of_several_has_its_observation_and_its_sentence() -> None:
+def test_each_image_has_an_observation_and_a_sentence() -> None:
     report, *observations = resources(study(reading("normal"), rejected(), reading("pneumonia")))
-    assert [one["id"][-1] for one in observations] == ["1", "2", "3"]
+    assert [observation["id"][-1] for observation in observations] == ["1", "2", "3"]
     assert re.search(
         "Image 1 of 3: no sign of pneumonia.+2 of 3: not read.+3 of 3: pneumonia suspected",
         report["conclusion"],
@@ -371,30 +373,30 @@ def test_each_image_of_several_has_its_observation_and_its_sentence() -> None:
     assert report["conclusionCode"][0]["coding"][0]["code"] == "233604007"
 
 
-def test_findings_are_those_of_the_operating_point_asked_for() -> None:
+def test_findings_are_those_of_the_requested_operating_point() -> None:
     both = reading(findings={"screening": "pneumonia", "confirm": "normal"})
     _, observation = resources(study(both), "confirm")
     assert observation["interpretation"][0]["coding"][0]["code"] == "NEG"
 
 
-def test_an_operating_point_that_the_bundle_lacks_is_refused_with_those_it_has() -> None:
+def test_an_unknown_operating_point_is_refused_with_the_known_ones() -> None:
     with pytest.raises(ClinicError, match=r"'confirm'.*screening"):
         diagnostic_report(study(reading()), "confirm", ISSUED)
 
 
 @pytest.mark.parametrize("status", StudyStatus)
-def test_a_reading_stays_unverified_whatever_happened_to_the_study(status: StudyStatus) -> None:
+def test_a_reading_stays_unverified_whatever_the_status_of_the_study(status: StudyStatus) -> None:
     report, observation = resources(study(reading(), status=status))
     assert (report["status"], observation["status"]) == ("partial", "preliminary")
 
 
 def test_a_report_is_registered_until_an_image_is_read() -> None:
-    assert [one["status"] for one in resources(study(None, None))] == ["registered"] * 3
-    mixed = [one["status"] for one in resources(study(None, rejected()))]
+    assert [resource["status"] for resource in resources(study(None, None))] == ["registered"] * 3
+    mixed = [resource["status"] for resource in resources(study(None, rejected()))]
     assert mixed == ["partial", "registered", "preliminary"]
 
 
-def test_patient_order_and_study_are_named_by_their_identifiers() -> None:
+def test_patient_request_and_study_are_referenced_by_identifier() -> None:
     report, observation = resources(study(reading()))
     assert report["subject"] == {"type": "Patient", "identifier": {"value": "P-0815"}}
     assert observation["subject"] == report["subject"]
@@ -406,29 +408,29 @@ def test_patient_order_and_study_are_named_by_their_identifiers() -> None:
     assert observation["device"]["display"].endswith("compact-1@0123456789ab")
 
 
-def test_what_is_not_known_is_left_out() -> None:
+def test_unknown_values_are_left_out() -> None:
     report, observation = resources(STUDIES["anonymous"]())
     unknown = {"subject", "basedOn", "imagingStudy", "effectiveDateTime"}
     assert not unknown & (report.keys() | observation.keys())
 
 
-def test_moments_are_those_of_exposure_reading_and_report() -> None:
+def test_times_are_those_of_acquisition_reading_and_report() -> None:
     report, observation = resources(study(reading()))
     assert datetime.fromisoformat(report["issued"]) == ISSUED
     assert datetime.fromisoformat(observation["issued"]) == datetime(2026, 1, 2, 9, 15, tzinfo=UTC)
-    for one in (report, observation):
-        exposure = datetime.fromisoformat(one["effectiveDateTime"])
+    for resource in (report, observation):
+        exposure = datetime.fromisoformat(resource["effectiveDateTime"])
         assert exposure == datetime(2026, 1, 2, 9, 0, tzinfo=UTC)
 
 
-def test_a_moment_without_a_time_zone_is_refused() -> None:
+def test_a_time_without_a_time_zone_is_refused() -> None:
     with pytest.raises(ValueError, match="timezone"):
         diagnostic_report(study(reading()), "screening", datetime(2026, 1, 2))
     with pytest.raises(ValueError, match="timezone"):
         diagnostic_report(study(reading(), acquired=datetime(2026, 1, 2)), "screening", ISSUED)
 
 
-def test_a_report_made_again_differs_only_in_when_it_was_issued() -> None:
+def test_a_repeated_report_differs_only_in_its_time_of_issue() -> None:
     first = diagnostic_report(study(reading()), "screening", ISSUED)
     later = diagnostic_report(study(reading()), "screening", ISSUED + timedelta(days=1))
     assert first != later

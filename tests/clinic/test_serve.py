@@ -1,4 +1,4 @@
-"""The real server: its processes, over a real port."""
+"""The real server with its processes, over a real port."""
 
 import os
 import signal
@@ -14,10 +14,10 @@ import httpx
 from pneumoscope.clinic.serve import _listen
 from pneumoscope.clinic.storage.database import Database
 
-from .running import PATIENCE, Server, sign_in, start, wait_until
+from .running import TIMEOUT_SECONDS, Server, sign_in, start, wait_until
 
 
-def hand_in(client: httpx.Client, content: bytes) -> str:
+def upload(client: httpx.Client, content: bytes) -> str:
     answer = client.post("/v1/readings", files=[("files", ("a.png", content, "image/png"))])
     answer.raise_for_status()
     return str(answer.json()["images"][0]["id"])
@@ -27,39 +27,37 @@ def state(client: httpx.Client, image: str) -> str:
     return str(client.get(f"/v1/readings/{image}").json()["state"])
 
 
-def test_from_the_first_start_to_a_reading_and_to_the_end(
-    server: Server, phantoms: list[bytes]
-) -> None:
+def test_a_server_starts_reads_and_stops(server: Server, phantoms: list[bytes]) -> None:
     client = sign_in(server)
     again = client.post(
         "/v1/setup",
         json={"name": "second", "password": "four words and a number 8", "token": server.setup},
     )
     assert again.status_code == 400  # the token works once
-    image = hand_in(client, phantoms[0])
+    image = upload(client, phantoms[0])
     wait_until(lambda: state(client, image) == "done")
     server.process.send_signal(signal.SIGTERM)
-    assert server.process.wait(PATIENCE) in (0, -signal.SIGTERM)
+    assert server.process.wait(TIMEOUT_SECONDS) in (0, -signal.SIGTERM)
 
 
-def test_killed_at_any_moment_nothing_accepted_is_lost_and_nothing_read_twice(
+def test_a_killed_server_loses_no_accepted_image_and_reads_none_twice(
     server: Server, phantoms: list[bytes]
 ) -> None:
     client = sign_in(server)
-    images = [hand_in(client, content) for content in phantoms[:3]]
+    images = [upload(client, content) for content in phantoms[:3]]
     for worker in server.workers:
         os.kill(worker, signal.SIGKILL)
-    images += [hand_in(client, content) for content in phantoms[3:5]]
+    images += [upload(client, content) for content in phantoms[3:5]]
     server.process.kill()
     server.process.wait()
     cookie = {name: client.headers[name] for name in ("Cookie", "X-CSRF-Token")}
 
     restarted = start(server.data, first=False)
     try:
-        with httpx.Client(base_url=restarted.address, headers=cookie, timeout=60) as other:
-            # What was taken by the killed worker comes back when its lease has run out.
+        with httpx.Client(base_url=restarted.address, headers=cookie, timeout=60) as browser:
+            # Images leased by the killed worker become available when the lease expires.
             deadline = time.monotonic() + 200
-            while any(state(other, image) != "done" for image in images):
+            while any(state(browser, image) != "done" for image in images):
                 assert time.monotonic() < deadline
                 time.sleep(0.5)
     finally:
@@ -67,33 +65,33 @@ def test_killed_at_any_moment_nothing_accepted_is_lost_and_nothing_read_twice(
         restarted.process.wait()
 
 
-def test_a_server_ends_though_somebody_listens(server: Server) -> None:
+def test_a_server_stops_although_a_client_listens(server: Server) -> None:
     client = sign_in(server)
     with client.stream("GET", "/v1/events") as stream:
         lines = stream.iter_lines()
         assert next(lines) == "event: worklist"
-        began = time.monotonic()
+        start_time = time.monotonic()
         server.process.send_signal(signal.SIGTERM)
         assert [line for line in lines if line.startswith("event")] == []
-        assert server.process.wait(PATIENCE) in (0, -signal.SIGTERM)
-    assert time.monotonic() - began < 30
+        assert server.process.wait(TIMEOUT_SECONDS) in (0, -signal.SIGTERM)
+    assert time.monotonic() - start_time < 30
 
 
-def test_a_server_does_not_wait_for_headers_that_trickle(server: Server) -> None:
+def test_a_server_times_out_slow_headers(server: Server) -> None:
     host, port = server.address.removeprefix("http://").split(":")
     with socket.create_connection((host, int(port))) as slow:
         slow.sendall(b"GET /health HTTP/1.1\r\nHost: x\r\nX: ")
         slow.settimeout(1)
-        began = time.monotonic()
-        while not closed(slow, b"x"):
-            assert time.monotonic() - began < 30
-        assert time.monotonic() - began > 5
+        start_time = time.monotonic()
+        while not is_closed(slow, b"x"):
+            assert time.monotonic() - start_time < 30
+        assert time.monotonic() - start_time > 5
 
 
-def closed(connection: socket.socket, more: bytes) -> bool:
-    """Send a little more; tell whether there is nobody any more."""
+def is_closed(connection: socket.socket, content: bytes) -> bool:
+    """Send some bytes; return whether the server has closed the connection."""
     try:
-        connection.sendall(more)
+        connection.sendall(content)
         return connection.recv(100) == b""
     except TimeoutError:
         return False
@@ -101,55 +99,55 @@ def closed(connection: socket.socket, more: bytes) -> bool:
         return True
 
 
-def test_a_port_that_is_taken_is_named(server: Server, tmp_path: Path) -> None:
+def test_a_taken_port_is_an_error_that_names_it(server: Server, tmp_path: Path) -> None:
     port = server.address.rsplit(":", 1)[1]
     command = [sys.executable, "-m", "pneumoscope", "serve", "--data", str(tmp_path / "other")]
     second = subprocess.run([*command, "--port", port], capture_output=True, text=True)
     assert second.returncode == 1
-    assert f":{port}: cannot be listened on" in second.stderr
+    assert f"cannot listen on 127.0.0.1:{port}" in second.stderr
 
 
-def test_answers_do_not_wait_for_the_client_to_acknowledge_their_headers() -> None:
+def test_responses_do_not_wait_for_acknowledged_headers() -> None:
     with _listen("127.0.0.1", 0) as listener, socket.create_connection(listener.getsockname()):
         connection, _ = listener.accept()
         with connection:
             assert connection.getsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY)
 
 
-def test_the_trail_of_a_server_verifies_and_a_change_is_found(
+def test_the_command_line_verifies_a_trail_and_detects_a_change(
     server: Server, phantoms: list[bytes]
 ) -> None:
-    hand_in(sign_in(server), phantoms[0])
+    upload(sign_in(server), phantoms[0])
     verify = [sys.executable, "-m", "pneumoscope", "audit", "verify", "--data", str(server.data)]
-    said = subprocess.run(verify, capture_output=True, text=True)
-    assert (said.returncode, "3 entries, unbroken" in said.stdout) == (0, True), said.stdout
+    result = subprocess.run(verify, capture_output=True, text=True)
+    assert (result.returncode, "3 entries, unbroken" in result.stdout) == (0, True), result.stdout
     with sqlite3.connect(server.data / "clinic.db") as connection:
         connection.execute("UPDATE audit_entry SET actor = 'nobody' WHERE number = 2")
-    said = subprocess.run(verify, capture_output=True, text=True)
-    assert (said.returncode, "Broken at entry 2" in said.stdout) == (1, True)
+    result = subprocess.run(verify, capture_output=True, text=True)
+    assert (result.returncode, "Broken at entry 2" in result.stdout) == (1, True)
 
 
-def test_a_database_may_be_named_in_the_environment(tmp_path: Path) -> None:
-    """Where no other user of the machine reads its password."""
+def test_the_database_url_may_come_from_the_environment(tmp_path: Path) -> None:
+    """Other users of the host cannot read a password there."""
     file = tmp_path / "elsewhere.db"
     Database(f"sqlite:///{file}").close()
     verify = [sys.executable, "-m", "pneumoscope", "audit", "verify", "--data", str(tmp_path)]
-    named = os.environ | {"PNEUMOSCOPE_DATABASE": f"sqlite:///{file}"}
-    said = subprocess.run(verify, capture_output=True, text=True, env=named)
-    assert (said.returncode, "0 entries" in said.stdout) == (0, True), said.stderr
+    environment = os.environ | {"PNEUMOSCOPE_DATABASE": f"sqlite:///{file}"}
+    result = subprocess.run(verify, capture_output=True, text=True, env=environment)
+    assert (result.returncode, "0 entries" in result.stdout) == (0, True), result.stderr
 
 
-def test_a_folder_without_a_clinic_is_named(tmp_path: Path) -> None:
+def test_a_folder_without_a_clinic_is_an_error_that_names_it(tmp_path: Path) -> None:
     verify = [sys.executable, "-m", "pneumoscope", "audit", "verify", "--data", str(tmp_path)]
-    said = subprocess.run(verify, capture_output=True, text=True)
-    assert said.returncode == 1
-    assert "holds no clinic" in said.stderr
+    result = subprocess.run(verify, capture_output=True, text=True)
+    assert result.returncode == 1
+    assert "not the data folder of a clinic" in result.stderr
     assert list(tmp_path.iterdir()) == []
 
 
-def test_the_server_purges_when_it_starts(server: Server, phantoms: list[bytes]) -> None:
+def test_the_server_purges_at_its_start(server: Server, phantoms: list[bytes]) -> None:
     client = sign_in(server)
-    image = hand_in(client, phantoms[0])
+    image = upload(client, phantoms[0])
     wait_until(lambda: state(client, image) == "done")
     client.put("/v1/retention", json={"pixels_days": 30, "studies_days": None}).raise_for_status()
     server.process.kill()
@@ -161,18 +159,18 @@ def test_the_server_purges_when_it_starts(server: Server, phantoms: list[bytes])
     restarted = start(server.data, first=False)
     try:
         cookie = {name: client.headers[name] for name in ("Cookie", "X-CSRF-Token")}
-        with httpx.Client(base_url=restarted.address, headers=cookie, timeout=60) as other:
-            wait_until(lambda: other.get(f"/v1/images/{image}/file").status_code == 410)
-            assert state(other, image) == "done"
+        with httpx.Client(base_url=restarted.address, headers=cookie, timeout=60) as browser:
+            wait_until(lambda: browser.get(f"/v1/images/{image}/file").status_code == 410)
+            assert state(browser, image) == "done"
     finally:
         restarted.process.kill()
         restarted.process.wait()
 
 
-def test_who_waits_for_a_page_goes_before_the_next_radiograph(server: Server) -> None:
-    of_server = os.getpriority(os.PRIO_PROCESS, server.process.pid)
+def test_workers_run_at_lower_priority_than_the_server(server: Server) -> None:
+    server_nice = os.getpriority(os.PRIO_PROCESS, server.process.pid)
 
-    def below(pid: int) -> bool:
-        return os.getpriority(os.PRIO_PROCESS, pid) > of_server
+    def has_lower_priority(pid: int) -> bool:
+        return os.getpriority(os.PRIO_PROCESS, pid) > server_nice
 
-    wait_until(lambda: bool(server.workers) and all(map(below, server.workers)))
+    wait_until(lambda: bool(server.workers) and all(map(has_lower_priority, server.workers)))

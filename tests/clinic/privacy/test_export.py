@@ -1,3 +1,5 @@
+"""Exports of de-identified studies."""
+
 import csv
 import io
 import zipfile
@@ -12,54 +14,55 @@ from pneumoscope.clinic.identity.accounts import Role, create_user
 from pneumoscope.clinic.privacy.export import ExportOptions, export_studies, zip_writer
 from pneumoscope.clinic.storage.database import Database
 from pneumoscope.clinic.storage.file_store import FileStore
+from pneumoscope.clinic.storage.study_status import StudyStatus
 from pneumoscope.clinic.storage.tables import (
     AuditEntry,
     Image,
     Site,
     StoredReading,
     Study,
-    StudyStatus,
 )
 from pneumoscope.clinic.worklist.judgements import Answer, JudgementContent, Truth, record_judgement
 from pneumoscope.dataset.build import open_dataset
 from pneumoscope.support.errors import ClinicError
 
-from .made import as_file, opened, radiograph
+from .dicom_files import file_of, radiograph, read_file
 
 START = datetime(2026, 11, 25, 8, tzinfo=UTC)
 
 
-def dicom(patient: str, **more: object) -> bytes:
-    made = radiograph()
-    made.PatientID, made.PatientName, made.StudyDate = patient, f"{patient}^Name", "20261125"
-    for keyword, value in more.items():
-        setattr(made, keyword, value)
-    return as_file(made)
+def dicom(patient: str, **attributes: object) -> bytes:
+    dataset = radiograph()
+    dataset.PatientID, dataset.PatientName = patient, f"{patient}^Name"
+    dataset.StudyDate = "20261125"
+    for keyword, value in attributes.items():
+        setattr(dataset, keyword, value)
+    return file_of(dataset)
 
 
 def add(
-    database: Database, store: FileStore, patient: str | None, content: bytes, **more: object
+    database: Database, store: FileStore, patient: str | None, content: bytes, **options: object
 ) -> str:
-    """Enter a study of one image; its number is how many minutes after the start it came."""
-    minute = more.pop("minute", 0)
-    status = more.pop("reading", "read")
+    """Add a study of one image; ``minute`` is its arrival in minutes after the start."""
+    minute = options.pop("minute", 0)
+    status = options.pop("reading", "read")
     assert isinstance(minute, int)
     now = START + timedelta(minutes=minute)
     with database.writing() as session:
-        site = session.scalars(select(Site)).first() or Site(name="Ward")
+        site = session.scalars(select(Site)).first() or Site(name="Hospital")
         study = Study(
             site=site,
             patient_id=patient,
             patient_name=f"{patient}^Name",
             received=now,
-            status=more.pop("status", StudyStatus.READ),
+            status=options.pop("status", StudyStatus.READ),
         )
-        kind = "application/dicom" if content[128:132] == b"DICM" else "image/png"
+        media_type = "application/dicom" if content[128:132] == b"DICM" else "image/png"
         image = Image(
             study=study,
             sha256=store.put(io.BytesIO(content)),
             name=f"of {patient}",
-            media_type=kind,
+            media_type=media_type,
             size=len(content),
             received=now,
         )
@@ -86,11 +89,15 @@ def store(tmp_path: Path) -> FileStore:
     return FileStore(tmp_path / "files")
 
 
-def exported(
-    database: Database, store: FileStore, wanted: ExportOptions | None = None, most: int | None = None
+def export(
+    database: Database,
+    store: FileStore,
+    options: ExportOptions | None = None,
+    max_images: int | None = None,
 ) -> dict[str, bytes]:
     files: dict[str, bytes] = {}
-    export_studies(database, store, wanted or ExportOptions(), "anna", files.__setitem__, most)
+    writer = files.__setitem__
+    export_studies(database, store, options or ExportOptions(), "anna", writer, max_images)
     return files
 
 
@@ -98,7 +105,7 @@ def rows(files: dict[str, bytes], name: str) -> list[dict[str, str]]:
     return list(csv.DictReader(io.StringIO(files[name].decode())))
 
 
-def test_what_is_exported_names_nobody_and_is_consistent(
+def test_exports_identify_nobody_and_are_consistent(
     database: Database, store: FileStore, phantoms: list[bytes]
 ) -> None:
     add(database, store, "SECRET-1", dicom("SECRET-1", StudyInstanceUID="1.2.3"))
@@ -106,9 +113,9 @@ def test_what_is_exported_names_nobody_and_is_consistent(
     add(database, store, "SECRET-2", dicom("SECRET-2"), minute=2)
     add(database, store, None, phantoms[1], minute=3)
     add(database, store, None, phantoms[2], minute=4)
-    files = exported(database, store)
-    everything = b"\n".join([*(name.encode() for name in files), *files.values()])
-    assert b"SECRET" not in everything
+    files = export(database, store)
+    all_bytes = b"\n".join([*(name.encode() for name in files), *files.values()])
+    assert b"SECRET" not in all_bytes
     images = rows(files, "images.csv")
     assert [bool(row["file"]) for row in images] == [True] * 5
     assert {row["file"] for row in images} | {"images.csv", "labels.csv"} == set(files)
@@ -116,30 +123,27 @@ def test_what_is_exported_names_nobody_and_is_consistent(
     assert patients[0] == patients[1]
     assert len(set(patients)) == 4
     assert len({row["study"] for row in images}) == 5
-    assert opened(files[images[0]["file"]]).PatientID == patients[0]
+    assert read_file(files[images[0]["file"]]).PatientID == patients[0]
     assert {row["probability"] for row in images} == {"0.75"}
 
 
-def test_exports_have_nothing_in_common_unless_it_is_asked_for(
-    database: Database, store: FileStore
-) -> None:
+def test_exports_share_no_pseudonyms_unless_linked(database: Database, store: FileStore) -> None:
     add(database, store, "P-1", dicom("P-1", StudyInstanceUID="1.2.3"))
 
-    def names(wanted: ExportOptions) -> tuple[str, str, str]:
-        files = exported(database, store, wanted)
+    def names(options: ExportOptions) -> tuple[str, str, str]:
+        files = export(database, store, options)
         (row,) = rows(files, "images.csv")
-        made = opened(files[row["file"]])
-        return row["patient"], made.StudyInstanceUID, made.StudyDate
+        dataset = read_file(files[row["file"]])
+        return row["patient"], dataset.StudyInstanceUID, dataset.StudyDate
 
-    one, other = names(ExportOptions(shift_dates=True)), names(ExportOptions(shift_dates=True))
+    first, second = (names(ExportOptions(shift_dates=True)) for _ in range(2))
     linked = ExportOptions(shift_dates=True, linked=True)
-    assert one[:2] != other[:2]
-    assert not set(one[:2]) & set(other[:2])
+    assert not set(first[:2]) & set(second[:2])
     assert names(linked) == names(linked)
     assert names(ExportOptions())[2] == ""
 
 
-def test_nothing_is_left_out_without_a_reason(
+def test_refused_images_are_listed_with_the_reason(
     database: Database, store: FileStore, phantoms: list[bytes]
 ) -> None:
     add(database, store, "P-1", dicom("P-1", BurnedInAnnotation="YES"))
@@ -150,40 +154,46 @@ def test_nothing_is_left_out_without_a_reason(
     add(database, store, "P-6", dicom("P-6")[:-9], minute=5)
     with database.reading() as session:
         store.path(session.get_one(Image, lost).sha256).unlink()
-    files = exported(database, store)
+    files = export(database, store)
     images = rows(files, "images.csv")
-    reasons = ["burned", "not read yet", "could not be read", "missing", "", "taken apart"]
+    reasons = ["burned", "not read yet", "could not be read", "missing", "", "decoded"]
     assert len(images) == len(reasons)
     for row, reason in zip(images, reasons, strict=True):
         assert (reason in row["refused"], bool(row["file"])) == (True, reason == ""), row
-    again = rows(exported(database, store, ExportOptions(burned_in=True)), "images.csv")
-    assert again[0]["file"]
+    accepted = rows(export(database, store, ExportOptions(burned_in=True)), "images.csv")
+    assert accepted[0]["file"]
 
 
-def test_studies_are_chosen_by_status_day_and_judgement(
+def test_studies_are_selected_by_status_date_and_judgement(
     database: Database, store: FileStore, phantoms: list[bytes]
 ) -> None:
-    made = [
+    image_ids = [
         add(database, store, f"P-{n}", phantoms[n], minute=n, status=status)
         for n, status in enumerate([StudyStatus.READ, StudyStatus.REVIEWED, StudyStatus.READ])
     ]
     with database.writing() as session:
         anna = create_user(session, "anna", Role.REVIEWER, None, START)
-        record_judgement(session, anna, session.get_one(Image, made[2]), JudgementContent(Answer.UNCERTAIN), START)
+        record_judgement(
+            session,
+            anna,
+            session.get_one(Image, image_ids[2]),
+            JudgementContent(Answer.UNCERTAIN),
+            START,
+        )
 
-    def count(**wanted: object) -> int:
-        return len(rows(exported(database, store, ExportOptions(**wanted)), "images.csv"))
+    def count(**options: object) -> int:
+        return len(rows(export(database, store, ExportOptions(**options)), "images.csv"))
 
     assert count() == 3
-    assert count(status=StudyStatus.REVIEWED) == 2  # judging the last one made it so
+    assert count(status=StudyStatus.REVIEWED) == 2  # the judged one is reviewed, too
     assert count(since=START + timedelta(minutes=1)) == 2
     assert count(until=START + timedelta(minutes=1)) == 1
     assert count(judged=True) == 1
     with pytest.raises(ClinicError, match="3 images"):
-        exported(database, store, most=2)
+        export(database, store, max_images=2)
 
 
-def test_labels_become_a_dataset_whose_patients_are_kept_together(
+def test_exported_labels_open_as_a_dataset_grouped_by_patient(
     database: Database, store: FileStore, phantoms: list[bytes], tmp_path: Path
 ) -> None:
     truths = [Truth.NORMAL, Truth.PNEUMONIA] * 3
@@ -192,12 +202,14 @@ def test_labels_become_a_dataset_whose_patients_are_kept_together(
     for n, truth in enumerate(truths):
         image_id = add(database, store, f"P-{n // 2}", phantoms[n], minute=n)
         with database.writing() as session:
-            opinion = JudgementContent(Answer.UNCERTAIN, truth)
-            record_judgement(session, anna, session.get_one(Image, image_id), opinion, START)
-    add(database, store, "P-8", dicom("P-8"), minute=8)  # which nobody judged
+            content = JudgementContent(Answer.UNCERTAIN, truth)
+            record_judgement(session, anna, session.get_one(Image, image_id), content, START)
+    add(database, store, "P-8", dicom("P-8"), minute=8)  # not judged
     refused = add(database, store, "P-9", dicom("P-9", BurnedInAnnotation="YES"), minute=9)
     with database.writing() as session:
-        record_judgement(session, anna, session.get_one(Image, refused), JudgementContent(Answer.AGREE), START)
+        record_judgement(
+            session, anna, session.get_one(Image, refused), JudgementContent(Answer.AGREE), START
+        )
     with (tmp_path / "export.zip").open("wb") as file:
         archive, write = zip_writer(file)
         with archive:
@@ -210,14 +222,14 @@ def test_labels_become_a_dataset_whose_patients_are_kept_together(
     assert len({entry.group for entry in manifest.entries}) == 3
 
 
-def test_the_trail_says_what_was_exported(database: Database, store: FileStore) -> None:
+def test_exports_are_in_the_audit_trail(database: Database, store: FileStore) -> None:
     add(database, store, "P-1", dicom("P-1"))
     add(database, store, "P-2", dicom("P-2", BurnedInAnnotation="YES"), minute=1)
-    exported(database, store)
+    export(database, store)
     with database.reading() as session:
         (entry,) = session.scalars(select(AuditEntry))
         studies = session.scalars(select(Study.id)).all()
-        assert verify_trail(session).broken is None
+        assert verify_trail(session).broken_entry is None
     assert (entry.actor, entry.action) == ("anna", "export studies")
     assert all(study in entry.detail for study in studies)
     assert '"images":1' in entry.detail

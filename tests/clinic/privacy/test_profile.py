@@ -1,3 +1,5 @@
+"""The confidentiality profile, against the table of the standard."""
+
 from datetime import datetime
 from pathlib import Path
 
@@ -11,68 +13,75 @@ from pydicom.uid import UID
 
 from pneumoscope.support.errors import ClinicError
 
-from .made import KEPT_SEQUENCE, as_file, cleaned, element, opened, radiograph
+from .dicom_files import (
+    KEPT_SEQUENCE,
+    deidentify_dicom,
+    file_of,
+    make_element,
+    radiograph,
+    read_file,
+)
 from .table_e_1_1 import BASIC_PROFILE, BY_NUMBER
 
 EXAMPLES = Path(__file__).parents[4] / "shared/data/dicom"
 WORD = "Quasimodo"
 
 
-def fate(before: DataElement, after: Dataset) -> str:
-    """Tell by the codes of Table E.1-1a what became of an element."""
-    if before.tag not in after:
+def observed_action(before: DataElement, deidentified: Dataset) -> str:
+    """Return the code of Table E.1-1a that describes what happened to an element."""
+    if before.tag not in deidentified:
         return "X"
-    now = after[before.tag]
+    after = deidentified[before.tag]
     if before.VR == "UI":
-        same = now.value == before.value
-        return "K" if same or not UID(now.value).is_valid else "U"
-    if now.is_empty or len(now.value) == 0:
+        same = after.value == before.value
+        return "K" if same or not UID(after.value).is_valid else "U"
+    if after.is_empty or len(after.value) == 0:
         return "Z"
-    if WORD.casefold() in str(now.value).casefold():
+    if WORD.casefold() in str(after.value).casefold():
         return "K"
-    if before.VR == "SQ" and "CodeMeaning" not in now.value[0]:
+    if before.VR == "SQ" and "CodeMeaning" not in after.value[0]:
         return "U"
-    return "K" if now.value == before.value else "D"
+    return "K" if after.value == before.value else "D"
 
 
-def allowed(code: str) -> set[str]:
+def allowed_actions(code: str) -> set[str]:
     # Z is "a zero length value, or a non-zero length value that may be a dummy value".
     codes = set(code.replace("*", "").split("/"))
     return codes | {"D"} if "Z" in codes else codes
 
 
-def test_the_list_of_this_test_is_long_enough() -> None:
+def test_the_expected_rows_cover_the_table() -> None:
     assert len(BASIC_PROFILE) >= 60
 
 
 @pytest.mark.parametrize("nested", [False, True], ids=["whole object", "in a sequence of another"])
 @pytest.mark.parametrize(("keyword", "code"), BASIC_PROFILE.items())
-def test_what_the_standard_says_is_done(keyword: str, code: str, nested: bool) -> None:
-    before = element(keyword, WORD)
+def test_attributes_get_the_action_of_the_standard(keyword: str, code: str, nested: bool) -> None:
+    before = make_element(keyword, WORD)
     if before.VR == "SQ" and code == "X/Z/U*":
-        del before.value[0].CodeMeaning  # a description that is none of these sequences'
+        del before.value[0].CodeMeaning  # not an attribute of these sequences
     if not nested:
-        after = opened(cleaned(as_file(radiograph(before))))
+        after = read_file(deidentify_dicom(file_of(radiograph(before))))
     else:
         outer, inner = Dataset(), Dataset()
         inner.add(before)
         outer.add(DataElement(tag_for_keyword(KEPT_SEQUENCE) or 0, "SQ", [inner]))
-        made = radiograph(DataElement(tag_for_keyword(KEPT_SEQUENCE) or 0, "SQ", [outer]))
-        after = opened(cleaned(as_file(made)))[KEPT_SEQUENCE][0][KEPT_SEQUENCE][0]
-    assert fate(before, after) in allowed(code)
+        dataset = radiograph(DataElement(tag_for_keyword(KEPT_SEQUENCE) or 0, "SQ", [outer]))
+        after = read_file(deidentify_dicom(file_of(dataset)))[KEPT_SEQUENCE][0][KEPT_SEQUENCE][0]
+    assert observed_action(before, after) in allowed_actions(code)
 
 
 @pytest.mark.parametrize(("numbers", "code"), BY_NUMBER.items())
-def test_groups_that_repeat_and_padding_go(numbers: tuple[int, int], code: str) -> None:
+def test_repeating_groups_and_padding_are_removed(numbers: tuple[int, int], code: str) -> None:
     assert code == "X"
     vr = "SQ" if numbers == (0xFFFA, 0xFFFA) else "LT" if numbers[1] == 0x4000 else "OB"
     value = {"SQ": [Dataset()], "LT": WORD}.get(vr, WORD.encode() + b" ")
-    content = cleaned(as_file(radiograph(DataElement(Tag(*numbers), vr, value))))
-    assert Tag(*numbers) not in opened(content)
+    content = deidentify_dicom(file_of(radiograph(DataElement(Tag(*numbers), vr, value))))
+    assert Tag(*numbers) not in read_file(content)
     assert WORD.encode() not in content
 
 
-def test_what_an_image_needs_stays_as_it_is() -> None:
+def test_technical_attributes_are_kept() -> None:
     kept = {
         "BodyPartExamined": "CHEST",
         "ViewPosition": "PA",
@@ -82,86 +91,90 @@ def test_what_an_image_needs_stays_as_it_is() -> None:
         "Manufacturer": "ACME",
         "KVP": "125.0",
     }
-    made = radiograph()
+    dataset = radiograph()
     for keyword, value in kept.items():
-        setattr(made, keyword, value)
-    after = opened(cleaned(as_file(made)))
+        setattr(dataset, keyword, value)
+    after = read_file(deidentify_dicom(file_of(dataset)))
     assert {keyword: after[keyword].value for keyword in kept} == kept
-    assert after.PixelData == made.PixelData
-    assert after.SOPClassUID == made.SOPClassUID
+    assert after.PixelData == dataset.PixelData
+    assert after.SOPClassUID == dataset.SOPClassUID
 
 
-def test_it_says_what_was_done() -> None:
+def test_the_deidentification_is_described_in_the_file() -> None:
     """PS3.15, E.1.1, and the codes of PS3.16, CID 7050."""
-    plain = opened(cleaned(as_file(radiograph())))
-    moved = opened(cleaned(as_file(radiograph()), shift_dates=True))
-    assert plain.PatientIdentityRemoved == moved.PatientIdentityRemoved == "YES"
-    assert "PS3.15" in plain.DeidentificationMethod
+    removed = read_file(deidentify_dicom(file_of(radiograph())))
+    shifted = read_file(deidentify_dicom(file_of(radiograph()), shift_dates=True))
+    assert removed.PatientIdentityRemoved == shifted.PatientIdentityRemoved == "YES"
+    assert "PS3.15" in removed.DeidentificationMethod
     codes = [
         [
             (item.CodeValue, item.CodingSchemeDesignator)
-            for item in one.DeidentificationMethodCodeSequence
+            for item in dataset.DeidentificationMethodCodeSequence
         ]
-        for one in (plain, moved)
+        for dataset in (removed, shifted)
     ]
     assert codes == [[("113100", "DCM")], [("113100", "DCM"), ("113107", "DCM")]]
-    times = [one.LongitudinalTemporalInformationModified for one in (plain, moved)]
-    assert times == ["REMOVED", "MODIFIED"]
+    changes = [dataset.LongitudinalTemporalInformationModified for dataset in (removed, shifted)]
+    assert changes == ["REMOVED", "MODIFIED"]
 
 
-def test_dates_that_are_asked_for_are_moved_by_as_many_days() -> None:
-    made = radiograph()
-    made.StudyDate, made.SeriesDate, made.PatientBirthDate = "20200301", "20200229", "19571103"
-    made.AcquisitionDateTime, made.StudyTime = "20200301235959.5+0100", "235959"
-    made.PatientBirthTime, made.ContentDate = "1327", "of Quasimodo"
-    after = opened(cleaned(as_file(made), shift_dates=True))
-    day = datetime.strptime
-    apart = day(after.StudyDate, "%Y%m%d") - day(after.SeriesDate, "%Y%m%d")
-    assert apart.days == 1  # 2020 was a leap year
-    assert day(after.StudyDate, "%Y%m%d") < datetime(2020, 3, 1)
+def test_kept_dates_are_shifted_by_the_same_number_of_days() -> None:
+    dataset = radiograph()
+    dataset.StudyDate, dataset.SeriesDate = "20200301", "20200229"
+    dataset.AcquisitionDateTime, dataset.StudyTime = "20200301235959.5+0100", "235959"
+    dataset.PatientBirthDate, dataset.PatientBirthTime = "19571103", "1327"
+    dataset.ContentDate = "of Quasimodo"
+    after = read_file(deidentify_dicom(file_of(dataset), shift_dates=True))
+    study, series = (
+        datetime.strptime(day, "%Y%m%d") for day in (after.StudyDate, after.SeriesDate)
+    )
+    assert (study - series).days == 1  # 2020 was a leap year
+    assert study < datetime(2020, 3, 1)
     assert after.AcquisitionDateTime == after.StudyDate + "235959.5+0100"
     assert after.StudyTime == "235959"
     assert (after.PatientBirthDate, "PatientBirthTime" in after) == ("", False)
     assert "ContentDate" not in after
 
 
-def test_uids_are_replaced_by_the_same_ones_everywhere() -> None:
+def test_uids_are_replaced_consistently() -> None:
     first, second = radiograph(), radiograph()
     first.StudyInstanceUID = second.StudyInstanceUID = "1.2.3.4"
     reference = Dataset()
     reference.ReferencedSOPClassUID = first.SOPClassUID
     reference.ReferencedSOPInstanceUID = first.SOPInstanceUID
     second.ReferencedImageSequence = [reference]
-    one, two = (opened(cleaned(as_file(made))) for made in (first, second))
-    assert one.StudyInstanceUID == two.StudyInstanceUID != "1.2.3.4"
-    referenced = two.ReferencedImageSequence[0]
-    assert referenced.ReferencedSOPInstanceUID == one.SOPInstanceUID != first.SOPInstanceUID
+    new_first, new_second = (
+        read_file(deidentify_dicom(file_of(dataset))) for dataset in (first, second)
+    )
+    assert new_first.StudyInstanceUID == new_second.StudyInstanceUID != "1.2.3.4"
+    referenced = new_second.ReferencedImageSequence[0]
+    assert referenced.ReferencedSOPInstanceUID == new_first.SOPInstanceUID != first.SOPInstanceUID
     assert referenced.ReferencedSOPClassUID == first.SOPClassUID
-    assert one.file_meta.MediaStorageSOPInstanceUID == one.SOPInstanceUID
+    assert new_first.file_meta.MediaStorageSOPInstanceUID == new_first.SOPInstanceUID
 
 
-def test_a_kept_text_that_repeats_a_name_is_replaced() -> None:
-    made = radiograph()
-    made.PatientName, made.PatientID = "Le^Quasimodo", "N-0471"
-    made.ManufacturerModelName = "Scanner of QUASIMODO"
-    made.SoftwareVersions, made.DetectorDescription = "7 (n-0471)", "Le bon detecteur"
-    made.ExposureControlModeDescription = "sleeve"
-    after = opened(cleaned(as_file(made)))
+def test_kept_texts_that_repeat_an_identifier_are_replaced() -> None:
+    dataset = radiograph()
+    dataset.PatientName, dataset.PatientID = "Le^Quasimodo", "N-0471"
+    dataset.ManufacturerModelName = "Scanner of QUASIMODO"
+    dataset.SoftwareVersions, dataset.DetectorDescription = "7 (n-0471)", "Le bon detecteur"
+    dataset.ExposureControlModeDescription = "sleeve"
+    after = read_file(deidentify_dicom(file_of(dataset)))
     for keyword in ("ManufacturerModelName", "SoftwareVersions", "DetectorDescription"):
         assert after[keyword].value == "ANONYMIZED", keyword
     assert after.ExposureControlModeDescription == "sleeve"
 
 
-def test_an_element_that_is_not_what_the_dictionary_says_goes() -> None:
-    made = radiograph()
-    made.add(DataElement(tag_for_keyword("BodyPartExamined") or 0, "OB", WORD.encode() + b" "))
-    made.add(DataElement(Tag(0x0018, 0xFFF0), "LO", WORD))  # no such attribute
-    content = cleaned(as_file(made))
+def test_elements_that_contradict_the_dictionary_are_removed() -> None:
+    dataset = radiograph()
+    dataset.add(DataElement(tag_for_keyword("BodyPartExamined") or 0, "OB", WORD.encode() + b" "))
+    dataset.add(DataElement(Tag(0x0018, 0xFFF0), "LO", WORD))  # no such attribute
+    content = deidentify_dicom(file_of(dataset))
     assert WORD.encode() not in content
 
 
 words = st.text("BCDFGHJKLMNPQRSTVWXZ", min_size=12, max_size=12)
-identifying = st.sampled_from(
+identifying_keywords = st.sampled_from(
     [
         keyword
         for keyword in BASIC_PROFILE
@@ -173,65 +186,65 @@ days = st.dates().map(lambda day: day.isoformat().replace("-", ""))
 
 
 @st.composite
-def items(draw: st.DrawFn, depth: int = 0) -> tuple[Dataset, list[str]]:
-    """Draw a data set with identifying values, and those values."""
-    made, secrets = Dataset(), []
-    for keyword in draw(st.sets(identifying, max_size=6)):
-        one = element(keyword, draw(words))
-        if one.VR == "DA":
-            one.value = draw(days)
-        if one.VR == "SQ":
-            inner, more = draw(items(depth + 1)) if depth < 3 else (Dataset(), [])
-            one.value, secrets = [inner], secrets + more
+def datasets(draw: st.DrawFn, depth: int = 0) -> tuple[Dataset, list[str]]:
+    """Draw a dataset with identifying values, and those values."""
+    dataset, secrets = Dataset(), []
+    for keyword in draw(st.sets(identifying_keywords, max_size=6)):
+        element = make_element(keyword, draw(words))
+        if element.VR == "DA":
+            element.value = draw(days)
+        if element.VR == "SQ":
+            inner, inner_secrets = draw(datasets(depth + 1)) if depth < 3 else (Dataset(), [])
+            element.value, secrets = [inner], secrets + inner_secrets
         else:
-            secrets.append(str(one.value))
-        made.add(one)
+            secrets.append(str(element.value))
+        dataset.add(element)
     if draw(st.booleans()):
         secret = draw(words)
-        made.private_block(0x0009, "ACME 1", create=True).add_new(1, "LO", secret)
+        dataset.private_block(0x0009, "ACME 1", create=True).add_new(1, "LO", secret)
         secrets.append(secret)
     if depth < 3 and draw(st.booleans()):
-        inner, more = draw(items(depth + 1))
-        made.add(DataElement(tag_for_keyword(KEPT_SEQUENCE) or 0, "SQ", [inner]))
-        secrets += more
-    return made, secrets
+        inner, inner_secrets = draw(datasets(depth + 1))
+        dataset.add(DataElement(tag_for_keyword(KEPT_SEQUENCE) or 0, "SQ", [inner]))
+        secrets += inner_secrets
+    return dataset, secrets
 
 
 @settings(max_examples=60, deadline=None)
-@given(items(), words, words, st.booleans())
-def test_nothing_of_what_identifies_is_left_in_a_file(
+@given(datasets(), words, words, st.booleans())
+def test_no_identifying_value_is_left_in_a_file(
     drawn: tuple[Dataset, list[str]], preamble: str, title: str, shift: bool
 ) -> None:
-    made, secrets = drawn
-    elements = [one for one in made if one.keyword != "SOPInstanceUID"]
-    content = as_file(
+    dataset, secrets = drawn
+    elements = [element for element in dataset if element.keyword != "SOPInstanceUID"]
+    content = file_of(
         radiograph(*elements), (preamble.encode() * 11)[:128], SourceApplicationEntityTitle=title
     )
-    after = cleaned(content, shift_dates=shift)
+    after = deidentify_dicom(content, shift_dates=shift)
     for secret in [*secrets, preamble, title]:
         assert secret.encode() not in after
-    assert opened(after).PatientID == "P0"
+    assert read_file(after).PatientID == "P0"
 
 
 @pytest.mark.skipif(not EXAMPLES.exists(), reason="the example DICOM files are not there")
 @pytest.mark.parametrize("shift", [False, True])
-def test_real_files_say_nothing_of_whom_they_are_of(shift: bool) -> None:
-    found = sorted(EXAMPLES.glob("*.dcm"))
-    assert found
-    # It is also the meaning of a protocol's code, which the profile keeps.
+def test_real_files_contain_no_identifying_value(shift: bool) -> None:
+    paths = sorted(EXAMPLES.glob("*.dcm"))
+    assert paths
+    # Its text is also the meaning of a protocol's code, which the profile keeps.
     kept = {"AcquisitionDeviceProcessingDescription"}
     times = {"TM"} if shift else set()
-    for path in found:
-        before = opened(path.read_bytes())
-        after = cleaned(path.read_bytes(), shift_dates=shift, burned_in=True)
+    for path in paths:
+        before = read_file(path.read_bytes())
+        after = deidentify_dicom(path.read_bytes(), shift_dates=shift, burned_in=True)
         for keyword in BASIC_PROFILE.keys() - kept:
             if keyword in before and dictionary_VR(keyword) not in {"SQ"} | times:
-                was = str(before[keyword].value)
-                assert len(was) <= 4 or was.encode() not in after, (path.name, keyword)
+                value = str(before[keyword].value)
+                assert len(value) <= 4 or value.encode() not in after, (path.name, keyword)
 
 
-def test_a_damaged_file_is_refused_and_not_quoted() -> None:
-    content = as_file(radiograph(element("PatientName", WORD)))
-    with pytest.raises(ClinicError, match="cannot be taken apart") as caught:
-        cleaned(content[:-8])
+def test_a_damaged_file_is_refused_without_quoting_it() -> None:
+    content = file_of(radiograph(make_element("PatientName", WORD)))
+    with pytest.raises(ClinicError, match="cannot be decoded") as caught:
+        deidentify_dicom(content[:-8])
     assert WORD not in str(caught.value)

@@ -1,3 +1,5 @@
+"""Purging by retention period and on request, with simultaneous uploads."""
+
 import io
 import random
 import threading
@@ -22,11 +24,18 @@ from pneumoscope.clinic.privacy.purge import (
 from pneumoscope.clinic.privacy.retention import Retention, set_retention
 from pneumoscope.clinic.privacy.tables import UnwantedFile
 from pneumoscope.clinic.queue import tasks
-from pneumoscope.clinic.queue.intake import StoredUpload, ImageMetadata, Upload, register_image, store_upload
+from pneumoscope.clinic.queue.intake import (
+    ImageMetadata,
+    StoredUpload,
+    Upload,
+    register_image,
+    store_upload,
+)
 from pneumoscope.clinic.queue.readings import store_readings
 from pneumoscope.clinic.storage.database import Database
 from pneumoscope.clinic.storage.file_store import FileStore
 from pneumoscope.clinic.storage.held_files import keep_until_commit
+from pneumoscope.clinic.storage.study_status import StudyStatus
 from pneumoscope.clinic.storage.tables import (
     AuditEntry,
     IdempotentRequest,
@@ -35,7 +44,6 @@ from pneumoscope.clinic.storage.tables import (
     Judgement,
     Site,
     Study,
-    StudyStatus,
     Task,
 )
 from pneumoscope.clinic.worklist.judgements import Answer, JudgementContent, record_judgement
@@ -66,19 +74,23 @@ def upload(content: bytes, number: int = 0, patient: str = "SECRET-ID") -> Uploa
     return Upload("SECRET-FILE.png", io.BytesIO(PNG + content), metadata)
 
 
-def enter(database: Database, store: FileStore, kept: StoredUpload, now: datetime = START) -> str:
+def register(
+    database: Database, store: FileStore, stored: StoredUpload, now: datetime = START
+) -> str:
     with database.writing() as session:
-        keep_until_commit(session, store, {kept.sha256: kept.content})
-        site = session.scalar(select(Site)) or Site(name="Ward")
+        keep_until_commit(session, store, {stored.sha256: stored.content})
+        site = session.scalar(select(Site)) or Site(name="Hospital")
         job = Job(created=now, created_by="someone")
         session.add_all([site, job])
         session.flush()
-        session.add(IdempotentRequest(user_id="x", key=job.id, digest="d", job_id=job.id, created=now))
-        return register_image(session, kept, site, job, now).id
+        session.add(
+            IdempotentRequest(user_id="x", key=job.id, digest="d", job_id=job.id, created=now)
+        )
+        return register_image(session, stored, site, job, now).id
 
 
 def read(database: Database, *image_ids: str) -> None:
-    """Store readings, as a worker would."""
+    """Store readings as a worker does."""
     reading = Reading(
         Status.READ,
         "b",
@@ -94,13 +106,13 @@ def read(database: Database, *image_ids: str) -> None:
 
 
 def add(database: Database, store: FileStore, content: bytes, number: int = 0, day: int = 0) -> str:
-    kept = store_upload(store, upload(content, number))
-    image_id = enter(database, store, kept, START + day * DAY)
+    stored = store_upload(store, upload(content, number))
+    image_id = register(database, store, stored, START + day * DAY)
     read(database, image_id)
     return image_id
 
 
-def decide(database: Database, pixels: int | None = None, studies: int | None = None) -> None:
+def set_periods(database: Database, pixels: int | None = None, studies: int | None = None) -> None:
     with database.writing() as session:
         set_retention(session, Retention(pixels, studies))
 
@@ -113,17 +125,17 @@ def files(store: FileStore) -> list[bytes]:
     return sorted(path.read_bytes() for path in store.folder.rglob("*") if path.is_file())
 
 
-def test_everything_is_kept_for_ever_unless_somebody_decides(
-    database: Database, store: FileStore
-) -> None:
+def test_by_default_everything_is_kept_for_ever(database: Database, store: FileStore) -> None:
     add(database, store, b"a")
     assert purge(database, store, 100_000) == PurgeCounts(0, 0)
     assert files(store) == [PNG + b"a"]
 
 
-def test_files_go_after_their_time_and_the_rest_stays(database: Database, store: FileStore) -> None:
+def test_files_are_purged_after_their_period_and_the_rest_stays(
+    database: Database, store: FileStore
+) -> None:
     image_id = add(database, store, b"a")
-    decide(database, pixels=30)
+    set_periods(database, pixels=30)
     assert purge(database, store, 30) == PurgeCounts(0, 0)
     assert purge(database, store, 31, dry_run=True) == PurgeCounts(1, 0)
     assert len(files(store)) == 1
@@ -141,38 +153,40 @@ def test_files_go_after_their_time_and_the_rest_stays(database: Database, store:
         assert session.scalars(select(UnwantedFile)).all() == []
 
 
-def test_a_purged_study_says_nothing_of_whom_it_is_of(
+def test_a_purged_study_has_no_identifying_data(
     database: Database, store: FileStore, url: str, tmp_path: Path
 ) -> None:
     image_id = add(database, store, b"a")
     with database.writing() as session:
         anna = create_user(session, "anna", Role.REVIEWER, None, START)
         image = session.get_one(Image, image_id)
-        record_judgement(session, anna, image, JudgementContent(Answer.DISAGREE, text="SECRET-TEXT"), START)
-    decide(database, pixels=5, studies=10)
+        record_judgement(
+            session, anna, image, JudgementContent(Answer.DISAGREE, text="SECRET-TEXT"), START
+        )
+    set_periods(database, pixels=5, studies=10)
     assert purge(database, store, 40, dry_run=True) == PurgeCounts(0, 1)
     assert purge(database, store, 40) == PurgeCounts(0, 1)
     with database.reading() as session:
         study = session.scalars(select(Study)).one()
         (judgement,) = session.scalars(select(Judgement))
         rows = [study, *study.images, study.images[0].reading, judgement]
-        told = repr([{k: v for k, v in vars(row).items() if k[0] != "_"} for row in rows])
+        text = repr([{k: v for k, v in vars(row).items() if k[0] != "_"} for row in rows])
         assert (judgement.answer, judgement.text) == ("disagree", None)
-        assert verify_trail(session).broken is None
+        assert verify_trail(session).broken_entry is None
         assert verify_trail(session).entries == 1
-    assert not [secret for secret in SECRETS if secret in told]
+    assert not [secret for secret in SECRETS if secret in text]
     assert (study.birth_date, study.sex, study.acquired) == (None, None, None)
     assert study.status == StudyStatus.REVIEWED
     database.close()
-    if url.startswith("sqlite"):  # nor in what it no longer uses of its file
+    if url.startswith("sqlite"):  # nor is it left in free pages of the file
         content = b"".join(path.read_bytes() for path in tmp_path.glob("clinic.db*"))
         assert not [secret for secret in SECRETS if secret.encode() in content]
 
 
-def test_the_time_counts_from_the_last_change(database: Database, store: FileStore) -> None:
+def test_the_period_counts_from_the_last_change(database: Database, store: FileStore) -> None:
     first = add(database, store, b"a", day=0)
-    add(database, store, b"b", day=20)  # of the same study
-    decide(database, studies=30)
+    add(database, store, b"b", day=20)  # in the same study
+    set_periods(database, studies=30)
     assert purge(database, store, 45) == PurgeCounts(0, 0)
     with database.writing() as session:
         anna = create_user(session, "anna", Role.REVIEWER, None, START)
@@ -184,11 +198,11 @@ def test_the_time_counts_from_the_last_change(database: Database, store: FileSto
     assert files(store) == []
 
 
-def test_what_waits_to_be_read_is_not_purged(database: Database, store: FileStore) -> None:
-    image_id = enter(database, store, store_upload(store, upload(b"a")))
+def test_waiting_images_are_not_purged(database: Database, store: FileStore) -> None:
+    image_id = register(database, store, store_upload(store, upload(b"a")))
     with database.writing() as session:
-        tasks.take(session, "a worker", 1, START)
-    decide(database, pixels=1, studies=1)
+        tasks.lease_tasks(session, "a worker", 1, START)
+    set_periods(database, pixels=1, studies=1)
     assert purge(database, store, 1000) == PurgeCounts(0, 0)
     with database.reading() as session:
         site_id = session.scalars(select(Site.id)).one()
@@ -199,10 +213,10 @@ def test_what_waits_to_be_read_is_not_purged(database: Database, store: FileStor
     assert purge(database, store, 1000) == PurgeCounts(0, 1)
 
 
-def test_a_file_goes_with_the_last_image_that_has_it(database: Database, store: FileStore) -> None:
+def test_a_file_is_removed_with_its_last_image(database: Database, store: FileStore) -> None:
     add(database, store, b"same", number=1, day=0)
     add(database, store, b"same", number=2, day=10)
-    decide(database, pixels=30)
+    set_periods(database, pixels=30)
     assert purge(database, store, 35) == PurgeCounts(1, 0)
     assert files(store) == [PNG + b"same"]
     assert purge(database, store, 45) == PurgeCounts(1, 0)
@@ -213,7 +227,7 @@ def test_one_patient_is_purged_on_request(database: Database, store: FileStore) 
     for number in range(2):
         add(database, store, b"%d" % number, number=number)
     other = store_upload(store, upload(b"other", number=7, patient="another"))
-    read(database, enter(database, store, other))
+    read(database, register(database, store, other))
     with database.reading() as session:
         site_id = session.scalars(select(Site.id)).one()
     assert purge_patient(database, store, "0" * 32, "SECRET-ID", "anna") == 0
@@ -223,15 +237,15 @@ def test_one_patient_is_purged_on_request(database: Database, store: FileStore) 
     with database.reading() as session:
         entries = session.scalars(select(AuditEntry)).all()
         assert session.scalars(select(Study.patient_id)).all().count("another") == 1
-    assert [(one.actor, one.action) for one in entries] == [("anna", "purge study")] * 2
-    assert "SECRET" not in "".join(one.object + one.detail for one in entries)
+    assert [(entry.actor, entry.action) for entry in entries] == [("anna", "purge study")] * 2
+    assert "SECRET" not in "".join(entry.object + entry.detail for entry in entries)
 
 
-def test_a_further_image_of_a_purged_study_begins_a_new_one(
+def test_a_new_image_of_a_purged_study_begins_a_new_study(
     database: Database, store: FileStore
 ) -> None:
     add(database, store, b"a")
-    decide(database, studies=30)
+    set_periods(database, studies=30)
     purge(database, store, 40)
     add(database, store, b"a", day=41)
     with database.reading() as session:
@@ -240,21 +254,23 @@ def test_a_further_image_of_a_purged_study_begins_a_new_one(
     assert len(files(store)) == 1
 
 
-def test_what_was_purged_cannot_be_judged(database: Database, store: FileStore) -> None:
+def test_purged_images_cannot_be_judged(database: Database, store: FileStore) -> None:
     image_id = add(database, store, b"a")
-    decide(database, pixels=1)
+    set_periods(database, pixels=1)
     with database.writing() as session:
         anna = create_user(session, "anna", Role.REVIEWER, None, START)
     purge(database, store, 40)
     with pytest.raises(ClinicError, match="purged"), database.writing() as session:
-        record_judgement(session, anna, session.get_one(Image, image_id), JudgementContent(Answer.AGREE), START)
+        record_judgement(
+            session, anna, session.get_one(Image, image_id), JudgementContent(Answer.AGREE), START
+        )
 
 
-def test_a_purge_that_was_interrupted_is_brought_to_its_end(
+def test_an_interrupted_purge_is_completed_by_the_next(
     database: Database, store: FileStore, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     add(database, store, b"a")
-    decide(database, pixels=1)
+    set_periods(database, pixels=1)
     with monkeypatch.context() as patched:
         patched.setattr(FileStore, "remove", lambda *_: (_ for _ in ()).throw(KeyboardInterrupt))
         with pytest.raises(KeyboardInterrupt):
@@ -264,68 +280,70 @@ def test_a_purge_that_was_interrupted_is_brought_to_its_end(
     assert files(store) == []
 
 
-def test_a_file_that_is_purged_after_it_was_kept_is_written_again(
+def test_a_file_purged_during_its_upload_is_stored_again(
     database: Database, store: FileStore
 ) -> None:
     add(database, store, b"a", number=1)
-    decide(database, pixels=1)
-    kept = store_upload(store, upload(b"a", number=2))  # it is there already, and left alone
+    set_periods(database, pixels=1)
+    stored = store_upload(store, upload(b"a", number=2))  # the content is there already
     purge(database, store, 40)
     assert files(store) == []
-    enter(database, store, kept)
+    register(database, store, stored)
     assert files(store) == [PNG + b"a"]
 
 
-def test_an_image_that_is_entered_while_its_file_is_removed_gets_it_again(
+def test_an_image_registered_during_the_removal_of_its_file_stores_it_again(
     database: Database, store: FileStore, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     add(database, store, b"a", number=1)
-    decide(database, pixels=1)
-    kept = store_upload(store, upload(b"a", number=2))
+    set_periods(database, pixels=1)
+    stored = store_upload(store, upload(b"a", number=2))
     removing = threading.Event()
     remove = FileStore.remove
 
-    def limit_rate(self: FileStore, sha256: str) -> None:
-        if sha256 == kept.sha256:
+    def remove_slowly(self: FileStore, sha256: str) -> None:
+        if sha256 == stored.sha256:
             removing.set()
-            time.sleep(0.5)  # in which the other enters, if nothing stops it
+            time.sleep(0.5)  # for the other thread to register the image, unless locked out
         remove(self, sha256)
 
-    monkeypatch.setattr(FileStore, "remove", limit_rate)
+    monkeypatch.setattr(FileStore, "remove", remove_slowly)
     with ThreadPoolExecutor() as threads:
         purged = threads.submit(purge, database, store, 40)
         assert removing.wait(30)
-        enter(database, store, kept)
+        register(database, store, stored)
         purged.result()
     assert files(store) == [PNG + b"a"]
 
 
-def test_a_file_of_an_image_that_is_being_entered_is_not_removed(
+def test_the_file_of_an_image_being_registered_is_not_removed(
     database: Database, store: FileStore, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     add(database, store, b"a", number=1)
-    decide(database, pixels=1)
+    set_periods(database, pixels=1)
     with monkeypatch.context() as patched:
         patched.setattr(purge_module, "remove_unused_files", lambda *_: None)
         purge(database, store, 40)
-    kept = store_upload(store, upload(b"a", number=2))
+    stored = store_upload(store, upload(b"a", number=2))
     with ThreadPoolExecutor() as threads:
         with database.writing() as session:
-            keep_until_commit(session, store, {kept.sha256: kept.content})
+            keep_until_commit(session, store, {stored.sha256: stored.content})
             removed = threads.submit(remove_unused_files, database, store)
-            time.sleep(0.5)  # in which the other removes, if nothing stops it
+            time.sleep(0.5)  # for the other thread to remove the file, unless locked out
             job = Job(created=START, created_by="someone")
             session.add(job)
             session.flush()
-            register_image(session, kept, session.scalars(select(Site)).one(), job, START)
+            register_image(session, stored, session.scalars(select(Site)).one(), job, START)
         removed.result()
     assert files(store) == [PNG + b"a"]
 
 
-def test_no_image_ever_loses_its_file_to_a_purge(database: Database, store: FileStore) -> None:
-    """Four hand in the same three files, over and over, while others purge all there is."""
+def test_no_image_loses_its_file_to_simultaneous_purges(
+    database: Database, store: FileStore
+) -> None:
+    """Four threads upload the same three files again and again while two purge everything."""
     with database.writing() as session:
-        site = Site(name="Ward")
+        site = Site(name="Hospital")
         session.add(site)
         session.flush()
         site_id = site.id
@@ -333,24 +351,24 @@ def test_no_image_ever_loses_its_file_to_a_purge(database: Database, store: File
     numbers = iter(range(10**6))
     lock = threading.Lock()
 
-    def hand_in(seed: int) -> None:
-        chance = random.Random(seed)
+    def upload_images(seed: int) -> None:
+        rng = random.Random(seed)
         for _ in range(5):
-            entered = []
+            image_ids = []
             for _ in range(3):
                 with lock:
                     number = next(numbers)
-                content = b"%d" % chance.randrange(3)
-                kept = store_upload(store, upload(content, number, f"P-{chance.randrange(2)}"))
-                time.sleep(chance.random() / 100)
-                entered.append(enter(database, store, kept))
-            read(database, *entered)
+                content = b"%d" % rng.randrange(3)
+                stored = store_upload(store, upload(content, number, f"P-{rng.randrange(2)}"))
+                time.sleep(rng.random() / 100)
+                image_ids.append(register(database, store, stored))
+            read(database, *image_ids)
 
     def purge_all(seed: int) -> int:
-        chance, count = random.Random(seed), 0
+        rng, count = random.Random(seed), 0
         while not done.is_set():
             try:
-                patient = f"P-{chance.randrange(2)}"
+                patient = f"P-{rng.randrange(2)}"
                 count += purge_patient(database, store, site_id, patient, "anna")
             except ClinicError:
                 remove_unused_files(database, store)
@@ -359,13 +377,13 @@ def test_no_image_ever_loses_its_file_to_a_purge(database: Database, store: File
 
     with ThreadPoolExecutor(8) as threads:
         purging = [threads.submit(purge_all, seed) for seed in range(2)]
-        for handing in [threads.submit(hand_in, seed) for seed in range(4)]:
-            handing.result()
+        for uploading in [threads.submit(upload_images, seed) for seed in range(4)]:
+            uploading.result()
         done.set()
-        assert sum(one.result() for one in purging) > 0
+        assert sum(purge.result() for purge in purging) > 0
     with database.reading() as session:
-        kept_images = session.scalars(select(Image).where(Image.purged.is_(None))).all()
-        for image in kept_images:
+        unpurged = session.scalars(select(Image).where(Image.purged.is_(None))).all()
+        for image in unpurged:
             assert store.read(image.sha256)
             assert image.reading is not None
             assert image.reading.heatmap is not None
@@ -374,4 +392,4 @@ def test_no_image_ever_loses_its_file_to_a_purge(database: Database, store: File
         purge_patient(database, store, site_id, f"P-{patient}", "anna")
     assert files(store) == []
     with database.reading() as session:
-        assert verify_trail(session).broken is None
+        assert verify_trail(session).broken_entry is None

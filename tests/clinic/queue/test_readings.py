@@ -1,4 +1,4 @@
-"""Readings as they are kept: urgency and state of the studies, and how these are locked."""
+"""Stored readings, and the urgency and status of their studies."""
 
 import time
 from collections.abc import Mapping
@@ -20,7 +20,7 @@ NOW = datetime(2026, 11, 25, 8, tzinfo=UTC)
 @pytest.fixture
 def waiting(database: Database) -> None:
     """Queue images a and b of a study, and c of another."""
-    site = Site(name="Ward")
+    site = Site(name="Hospital")
     first, second = (Study(site=site, study_uid=uid, received=NOW) for uid in ("1.10.3", "1.9.4"))
     with database.writing() as session:
         for name, study in (("a", first), ("b", first), ("c", second)):
@@ -42,8 +42,12 @@ def store(database: Database, probabilities: Mapping[str, float | None]) -> None
     with database.writing() as session:
         session.execute(delete(Task).where(Task.image_id.in_(probabilities)))
         readings = {
-            name: Reading(Status.REJECTED if one is None else Status.READ, "b", probability=one)
-            for name, one in probabilities.items()
+            name: Reading(
+                Status.REJECTED if probability is None else Status.READ,
+                "b",
+                probability=probability,
+            )
+            for name, probability in probabilities.items()
         }
         store_readings(session, readings, "screening", NOW)
 
@@ -54,7 +58,7 @@ def studies(database: Database) -> list[tuple[float | None, str]]:
         return [(urgency, str(status)) for urgency, status in rows]
 
 
-def test_a_study_is_as_urgent_as_its_most_urgent_image_and_read_with_its_last(
+def test_a_study_has_the_highest_urgency_of_its_images_and_is_read_with_the_last(
     database: Database, waiting: None
 ) -> None:
     store(database, {"a": None})
@@ -66,25 +70,25 @@ def test_a_study_is_as_urgent_as_its_most_urgent_image_and_read_with_its_last(
         assert sorted(session.scalars(select(StoredReading.image_id))) == ["a", "b", "c"]
 
 
-def test_urgency_only_rises(database: Database, waiting: None) -> None:
+def test_urgency_never_falls(database: Database, waiting: None) -> None:
     store(database, {"b": 0.2, "a": 0.7})
     store(database, {"c": 0.1})
     assert studies(database) == [(0.7, "read"), (0.1, "read")]
 
 
 def test_studies_are_locked_in_the_order_of_their_uids(database: Database, waiting: None) -> None:
-    """Who waits for the first of them has not locked the second."""
+    """A transaction that waits for the first has not locked the second."""
 
-    def locked(uid: str) -> Study:
+    def lock(uid: str) -> Study:
         statement = select(Study).where(Study.study_uid == uid).with_for_update(nowait=True)
         return session.scalars(statement).one()
 
     with ThreadPoolExecutor() as threads:
         with database.writing() as session:
-            locked("1.10.3")
+            lock("1.10.3")
             stored = threads.submit(store, database, {"c": 0.5, "a": 0.5})
-            time.sleep(0.3)  # in which it comes to where it waits
+            time.sleep(0.3)  # for the other transaction to start waiting
             assert not stored.done()
-            locked("1.9.4")
+            lock("1.9.4")
         stored.result(30)
     assert [urgency for urgency, _ in studies(database)] == [0.5, 0.5]

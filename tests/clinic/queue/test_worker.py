@@ -1,3 +1,5 @@
+"""Workers: readings, hung decoders, crashes and expired leases."""
+
 import ctypes
 import io
 import multiprocessing
@@ -35,43 +37,46 @@ def store(tmp_path: Path) -> FileStore:
     return FileStore(tmp_path / "files")
 
 
-def hand_in(
+def queue_images(
     database: Database, store: FileStore, files: list[bytes], study_uid: str | None = None
 ) -> list[str]:
     now = datetime.now(UTC)
     metadata = ImageMetadata(study_uid=study_uid)
-    kept = [store_upload(store, Upload(f"{i}.png", io.BytesIO(one), metadata)) for i, one in enumerate(files)]
+    uploads = [
+        store_upload(store, Upload(f"{i}.png", io.BytesIO(content), metadata))
+        for i, content in enumerate(files)
+    ]
     with database.writing() as session:
-        site = session.scalar(select(Site)) or Site(name="Ward", displayed=True)
+        site = session.scalar(select(Site)) or Site(name="Hospital", displayed=True)
         job = Job(created=now, created_by="someone")
         session.add_all([site, job])
         session.flush()
-        return [register_image(session, one, site, job, now).id for one in kept]
+        return [register_image(session, upload, site, job, now).id for upload in uploads]
 
 
-class Hanging:
-    """Stands for a decoder that never comes back, in C, where Python can interrupt nothing."""
+class HungReader:
+    """Reader whose decoder hangs in C code, which Python cannot interrupt."""
 
     def __init__(self, reader: Reader) -> None:
         self.bundle = reader.bundle
 
     def read(self, content: bytes) -> NoReturn:
-        waiting = ctypes.PyDLL(None).pause  # holds Python's lock, as a decoder may
+        pause = ctypes.PyDLL(None).pause  # keeps the global interpreter lock, as a decoder may
         while True:
-            waiting()
+            pause()
 
 
-def test_an_image_whose_reading_hangs_ends_the_process_and_stays_on_the_queue(
+def test_a_hung_decoder_ends_the_process_and_the_image_stays_queued(
     database: Database,
     store: FileStore,
     reader: Reader,
     phantoms: list[bytes],
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    hand_in(database, store, phantoms[:1])
+    queue_images(database, store, phantoms[:1])
     monkeypatch.setattr(worker_module, "MAX_READING_SECONDS", 0.2)
-    worker = Worker(database, store, cast("Reader", Hanging(reader)), "screening", "a")
-    database.close()  # connections are not to be shared with a fork
+    worker = Worker(database, store, cast("Reader", HungReader(reader)), "screening", "a")
+    database.close()  # a fork must not share connections
     process = multiprocessing.get_context("fork").Process(target=_step, args=(worker,), daemon=True)
     process.start()
     process.join(60)
@@ -82,70 +87,71 @@ def test_an_image_whose_reading_hangs_ends_the_process_and_stays_on_the_queue(
 
 
 def _step(worker: Worker) -> None:
-    signal.signal(signal.SIGALRM, signal.SIG_DFL)  # as in a process of its own
+    signal.signal(signal.SIGALRM, signal.SIG_DFL)  # as in a fresh process
     worker.step()
 
 
-def test_a_timer_that_ran_before_runs_on_when_an_image_is_read(
+def test_the_time_limit_restores_an_existing_timer(
     database: Database, store: FileStore, reader: Reader, phantoms: list[bytes]
 ) -> None:
-    hand_in(database, store, phantoms[:1])
-    before, _ = signal.setitimer(signal.ITIMER_REAL, 500)
+    queue_images(database, store, phantoms[:1])
+    previous, _ = signal.setitimer(signal.ITIMER_REAL, 500)
     try:
         drain(Worker(database, store, reader, "screening", "a"))
-        left, _ = signal.getitimer(signal.ITIMER_REAL)
-        assert 400 < left <= 500
+        remaining, _ = signal.getitimer(signal.ITIMER_REAL)
+        assert 400 < remaining <= 500
     finally:
-        signal.setitimer(signal.ITIMER_REAL, before)
+        signal.setitimer(signal.ITIMER_REAL, previous)
 
 
 def drain(worker: Worker) -> int:
-    read = 0
-    while part := worker.step():
-        read += part
-    return read
+    count = 0
+    while batch := worker.step():
+        count += batch
+    return count
 
 
-def test_every_image_gets_the_readers_reading(
+def test_every_image_gets_the_reading_of_the_reader(
     database: Database, store: FileStore, reader: Reader, phantoms: list[bytes]
 ) -> None:
-    images = hand_in(database, store, phantoms)
+    images = queue_images(database, store, phantoms)
     worker = Worker(database, store, reader, "screening", "a")
-    assert worker.step() == len(phantoms) / 2  # the others are left to other workers
+    assert worker.step() == len(phantoms) / 2  # the rest is left for other workers
     assert drain(worker) == len(phantoms) / 2
     with database.reading() as session:
         assert session.scalar(select(func.count()).select_from(Task)) == 0
         for image_id, content in zip(images, phantoms, strict=True):
             image = session.get_one(Image, image_id)
-            kept, alone = image.reading, reader.read(content)
-            assert kept is not None
-            assert (kept.status, kept.probability) == (alone.status, alone.probability)
-            assert kept.finding == (alone.findings["screening"] if alone.findings else None)
-            assert kept.bundle == reader.bundle.identity
-            assert alone.inputs is not None
-            assert kept.inputs == asdict(alone.inputs)
-            if alone.heatmap is not None:
-                heatmap = np.load(io.BytesIO(kept.heatmap or b""))
-                np.testing.assert_array_equal(heatmap, alone.heatmap)
-                assert image.study.urgency == alone.probability
+            stored, expected = image.reading, reader.read(content)
+            assert stored is not None
+            assert (stored.status, stored.probability) == (expected.status, expected.probability)
+            finding = expected.findings["screening"] if expected.findings else None
+            assert stored.finding == finding
+            assert stored.bundle == reader.bundle.identity
+            assert expected.inputs is not None
+            assert stored.inputs == asdict(expected.inputs)
+            if expected.heatmap is not None:
+                heatmap = np.load(io.BytesIO(stored.heatmap or b""))
+                np.testing.assert_array_equal(heatmap, expected.heatmap)
+                assert image.study.urgency == expected.probability
             assert image.study.status == StudyStatus.READ
 
 
-def test_a_study_is_read_when_all_its_images_are_and_new_when_one_more_comes(
+def test_a_study_is_read_with_its_last_image_and_new_when_one_is_added(
     database: Database, store: FileStore, reader: Reader, phantoms: list[bytes]
 ) -> None:
-    hand_in(database, store, phantoms[:2], study_uid="1.2.3")
-    hand_in(database, store, phantoms[2:3], study_uid="1.2.4")
+    queue_images(database, store, phantoms[:2], study_uid="1.2.3")
+    queue_images(database, store, phantoms[2:3], study_uid="1.2.4")
 
-    def states() -> list[str]:
+    def statuses() -> list[str]:
         with database.reading() as session:
             return list(session.scalars(select(Study.status).order_by(Study.study_uid)))
 
-    assert states() == ["new", "new"]
+    assert statuses() == ["new", "new"]
     drain(Worker(database, store, reader, "screening", "a"))
-    assert states() == ["read", "read"]
-    hand_in(database, store, phantoms[3:4], study_uid="1.2.3")
-    assert states() == ["new", "read"]
+    assert statuses() == ["read", "read"]
+    queue_images(database, store, phantoms[3:4], study_uid="1.2.3")
+    assert statuses() == ["new", "read"]
     with database.reading() as session:
         urgency, probabilities = (
             session.scalar(select(Study.urgency).where(Study.study_uid == "1.2.3")),
@@ -156,50 +162,52 @@ def test_a_study_is_read_when_all_its_images_are_and_new_when_one_more_comes(
                 .where(Study.study_uid == "1.2.3")
             ).all(),
         )
-    known = [one for one in probabilities if one is not None]
+    known = [probability for probability in probabilities if probability is not None]
     assert urgency == (max(known) if known else None)
 
 
-def test_what_cannot_be_decoded_is_a_reading_with_a_reason(
+def test_an_undecodable_image_gets_a_failed_reading_with_a_reason(
     database: Database, store: FileStore, reader: Reader
 ) -> None:
-    hand_in(database, store, [b"\x89PNG\r\n\x1a\n" + b"broken" * 40])
+    queue_images(database, store, [b"\x89PNG\r\n\x1a\n" + b"broken" * 40])
     drain(Worker(database, store, reader, "screening", "a"))
     with database.reading() as session:
-        kept = session.scalars(select(StoredReading)).one()
-    assert (kept.status, kept.probability, kept.finding) == ("failed", None, None)
-    assert kept.inputs is None
-    assert kept.reasons
+        stored = session.scalars(select(StoredReading)).one()
+    assert (stored.status, stored.probability, stored.finding) == ("failed", None, None)
+    assert stored.inputs is None
+    assert stored.reasons
 
 
-def test_a_damaged_file_is_not_read_as_another(
+def test_a_damaged_file_gets_a_failed_reading(
     database: Database, store: FileStore, reader: Reader, phantoms: list[bytes]
 ) -> None:
-    hand_in(database, store, phantoms[:1])
+    queue_images(database, store, phantoms[:1])
     with database.reading() as session:
         path = store.path(session.scalars(select(Image.sha256)).one())
     path.write_bytes(phantoms[1])
     drain(Worker(database, store, reader, "screening", "a"))
     with database.reading() as session:
-        kept = session.scalars(select(StoredReading)).one()
-    assert kept.status == "failed"
-    assert "damaged" in kept.reasons[0]
-    assert str(store.folder) not in kept.reasons[0]  # which is nothing for who reads it
+        stored = session.scalars(select(StoredReading)).one()
+    assert stored.status == "failed"
+    assert "damaged" in stored.reasons[0]
+    assert str(store.folder) not in stored.reasons[0]  # an internal path
 
 
-def test_a_worker_that_lost_its_lease_stores_nothing(
+def test_a_worker_with_an_expired_lease_stores_nothing(
     database: Database, store: FileStore, reader: Reader, phantoms: list[bytes]
 ) -> None:
-    (image,) = hand_in(database, store, phantoms[:1])
+    (image,) = queue_images(database, store, phantoms[:1])
     slow = Worker(database, store, reader, "screening", "slow")
     read = slow._read
 
     def read_slowly(lease: tasks.Lease, sha256: str) -> object:
         with database.writing() as session:
-            late = datetime.now(UTC) + tasks.LEASE_DURATION + timedelta(seconds=1)
-            (again,) = tasks.lease_tasks(session, "quick", 1, late)
+            expired = datetime.now(UTC) + tasks.LEASE_DURATION + timedelta(seconds=1)
+            (second,) = tasks.lease_tasks(session, "quick", 1, expired)
         reading = read(lease, sha256)
-        Worker(database, store, reader, "screening", "quick")._store_readings({again.image_id: reading})
+        Worker(database, store, reader, "screening", "quick")._store_readings(
+            {second.image_id: reading}
+        )
         return reading
 
     slow._read = read_slowly  # type: ignore[method-assign, assignment]
@@ -210,7 +218,7 @@ def test_a_worker_that_lost_its_lease_stores_nothing(
 
 
 @pytest.mark.parametrize("place", [0, 2])
-def test_an_image_that_stops_the_program_is_given_up_and_takes_no_other_with_it(
+def test_an_image_that_stops_the_program_is_given_up_and_the_others_are_read(
     database: Database,
     store: FileStore,
     reader: Reader,
@@ -218,29 +226,29 @@ def test_an_image_that_stops_the_program_is_given_up_and_takes_no_other_with_it(
     monkeypatch: pytest.MonkeyPatch,
     place: int,
 ) -> None:
-    """The first or the last of the three that a worker takes when six wait."""
-    images = [hand_in(database, store, [phantom])[0] for phantom in phantoms]
-    poison, poisonous = images[place], phantoms[place]
-    others = [image for image in images if image != poison]
-    plain, before = reader.read, 0
+    """The first or the last of the three images that a worker leases when six wait."""
+    images = [queue_images(database, store, [phantom])[0] for phantom in phantoms]
+    fatal_image, fatal_content = images[place], phantoms[place]
+    other_images = [image for image in images if image != fatal_image]
+    original_read, read_before = reader.read, 0
     monkeypatch.setattr(tasks, "LEASE_DURATION", timedelta(0))
 
     def read(content: bytes) -> object:
-        nonlocal before
-        if content == poisonous:
+        nonlocal read_before
+        if content == fatal_content:
             raise SystemExit(9)
-        before += 1
-        return plain(content)
+        read_before += 1
+        return original_read(content)
 
     monkeypatch.setattr(reader, "read", read)
     worker = Worker(database, store, reader, "screening", "a")
     with pytest.raises(SystemExit):
         worker.step()
     with database.reading() as session:
-        assert session.scalar(select(func.count()).select_from(StoredReading)) == before
+        assert session.scalar(select(func.count()).select_from(StoredReading)) == read_before
         attempts = {task.image_id: task.attempts for task in session.scalars(select(Task))}
-    assert attempts.pop(poison) == 1
-    assert list(attempts.values()) == [0] * (5 - before)
+    assert attempts.pop(fatal_image) == 1
+    assert list(attempts.values()) == [0] * (5 - read_before)
     stops = 1
     for _ in range(20):
         try:
@@ -250,14 +258,14 @@ def test_an_image_that_stops_the_program_is_given_up_and_takes_no_other_with_it(
             stops += 1
     assert stops == tasks.MAX_ATTEMPTS
     with database.reading() as session:
-        given_up = session.get_one(Image, poison).reading
+        given_up = session.get_one(Image, fatal_image).reading
         assert given_up is not None
         assert given_up.status == "failed"
         assert "stopped the program 3 times" in given_up.reasons[0]
-        for other in others:
-            kept = session.get_one(Image, other).reading
-            assert kept is not None
-            assert kept.status != "failed"
+        for image in other_images:
+            stored = session.get_one(Image, image).reading
+            assert stored is not None
+            assert stored.status != "failed"
 
 
 def picture(shade: int) -> bytes:
@@ -266,9 +274,9 @@ def picture(shade: int) -> bytes:
     return content.getvalue()
 
 
-def test_the_same_bytes_twice_are_two_images_and_one_file(
+def test_the_same_content_twice_is_two_images_and_one_file(
     database: Database, store: FileStore, reader: Reader
 ) -> None:
-    hand_in(database, store, [picture(9), picture(9)])
+    queue_images(database, store, [picture(9), picture(9)])
     assert drain(Worker(database, store, reader, "screening", "a")) == 2
     assert len([path for path in store.folder.rglob("*") if path.is_file()]) == 1

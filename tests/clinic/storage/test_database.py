@@ -1,3 +1,5 @@
+"""Opening, migrating and using the database."""
+
 from datetime import UTC, datetime, timedelta, timezone
 from pathlib import Path
 
@@ -7,35 +9,35 @@ from alembic.migration import MigrationContext
 from sqlalchemy import create_engine, select
 from sqlalchemy.exc import IntegrityError
 
-from pneumoscope.clinic.privacy import tables as _privacy  # noqa: F401 (its tables are Table's too)
+from pneumoscope.clinic.privacy import tables as _privacy  # noqa: F401 (registers its tables)
 from pneumoscope.clinic.storage.database import Database
 from pneumoscope.clinic.storage.table_base import Table
 from pneumoscope.clinic.storage.tables import Image, Job, Site
 from pneumoscope.support.errors import ClinicError
 
 
-def test_the_migrations_make_the_tables_that_the_code_knows(empty_url: str) -> None:
+def test_migrations_create_the_tables_of_the_code(empty_url: str) -> None:
     Database(empty_url).close()
     with create_engine(empty_url).connect() as connection:
         context = MigrationContext.configure(connection, opts={"compare_type": True})
         assert compare_metadata(context, Table.metadata) == []
 
 
-def test_opening_again_keeps_what_is_there(url: str) -> None:
+def test_reopening_a_database_keeps_its_rows(url: str) -> None:
     first = Database(url)
     with first.writing() as session:
-        session.add(Site(name="Ward"))
+        session.add(Site(name="Hospital"))
     first.close()
     second = Database(url)
     with second.reading() as session:
-        assert session.scalars(select(Site.name)).all() == ["Ward"]
+        assert session.scalars(select(Site.name)).all() == ["Hospital"]
     second.close()
 
 
-def test_a_block_that_fails_changes_nothing(database: Database) -> None:
+def test_a_failed_transaction_changes_nothing(database: Database) -> None:
     def fails() -> None:
         with database.writing() as session:
-            session.add(Site(name="Ward"))
+            session.add(Site(name="Hospital"))
             session.flush()
             raise RuntimeError
 
@@ -45,7 +47,7 @@ def test_a_block_that_fails_changes_nothing(database: Database) -> None:
         assert session.scalars(select(Site)).all() == []
 
 
-def test_moments_keep_their_time_zone(database: Database) -> None:
+def test_times_keep_their_time_zone(database: Database) -> None:
     berlin = datetime(2026, 11, 25, 12, 0, tzinfo=timezone(timedelta(hours=1)))
     with database.writing() as session:
         session.add(Job(created=berlin, created_by="x"))
@@ -56,7 +58,7 @@ def test_moments_keep_their_time_zone(database: Database) -> None:
     assert created.tzinfo is not None
 
 
-def test_what_belongs_to_nothing_is_refused(database: Database) -> None:
+def test_foreign_keys_are_enforced(database: Database) -> None:
     orphan = Image(
         study_id="none", sha256="0", name="a", media_type="b", size=1, received=datetime.now(UTC)
     )
@@ -64,16 +66,16 @@ def test_what_belongs_to_nothing_is_refused(database: Database) -> None:
         session.add(orphan)
 
 
-def test_a_reader_sees_what_was_there_while_another_writes(database: Database) -> None:
+def test_readers_see_no_uncommitted_rows(database: Database) -> None:
     with database.writing() as writer:
-        writer.add(Site(name="Ward"))
+        writer.add(Site(name="Hospital"))
         writer.flush()
         with database.reading() as reader:
             assert reader.scalars(select(Site)).all() == []
 
 
 @pytest.mark.parametrize(
-    ("wrong", "said"),
+    ("url", "message"),
     [
         ("nonsense", "not a URL"),
         ("sqlite:////nowhere/at/all/clinic.db", "unable to open"),
@@ -81,10 +83,10 @@ def test_a_reader_sees_what_was_there_while_another_writes(database: Database) -
     ],
 )
 def test_a_database_that_cannot_be_opened_is_named_without_its_password(
-    wrong: str, said: str
+    url: str, message: str
 ) -> None:
-    with pytest.raises(ClinicError, match=said) as caught:
-        Database(wrong)
+    with pytest.raises(ClinicError, match=message) as caught:
+        Database(url)
     assert "secret" not in str(caught.value)
 
 

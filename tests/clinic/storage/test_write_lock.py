@@ -1,4 +1,4 @@
-"""Those who write into SQLite take turns."""
+"""The lock that SQLite writers queue for."""
 
 import os
 import signal
@@ -13,80 +13,80 @@ from pneumoscope.clinic.storage.database import Database
 from pneumoscope.clinic.storage.tables import Site
 from pneumoscope.clinic.storage.write_lock import WriteLock
 
-HOLDS = """
+HOLDER = """
 import sys, time
 from pathlib import Path
 from pneumoscope.clinic.storage.write_lock import WriteLock
 with WriteLock(Path(sys.argv[1])).hold():
-    print("taken", flush=True)
+    print("held", flush=True)
     time.sleep(600)
 """
 
 
-def test_one_at_a_time_has_the_turn(tmp_path: Path) -> None:
-    turns = [WriteLock(tmp_path / "clinic.db") for _ in range(2)]  # as of two processes
-    inside, most = 0, 0
+def test_one_writer_at_a_time_holds_the_lock(tmp_path: Path) -> None:
+    locks = [WriteLock(tmp_path / "clinic.db") for _ in range(2)]  # as in two processes
+    holders, maximum = 0, 0
 
-    def take(number: int) -> None:
-        nonlocal inside, most
-        with turns[number % 2].hold():
-            inside += 1
-            most = max(most, inside)
+    def hold(number: int) -> None:
+        nonlocal holders, maximum
+        with locks[number % 2].hold():
+            holders += 1
+            maximum = max(maximum, holders)
             time.sleep(0.001)
-            inside -= 1
+            holders -= 1
 
     with ThreadPoolExecutor(8) as pool:
-        list(pool.map(take, range(100)))
-    assert (most, inside) == (1, 0)
+        list(pool.map(hold, range(100)))
+    assert (maximum, holders) == (1, 0)
 
 
-def test_a_turn_ends_with_an_error_and_with_its_process(tmp_path: Path) -> None:
+def test_the_lock_is_released_by_errors_and_by_the_end_of_its_process(tmp_path: Path) -> None:
     database = tmp_path / "clinic.db"
-    turns = WriteLock(database)
+    lock = WriteLock(database)
     try:
-        with turns.hold():
+        with lock.hold():
             raise RuntimeError
     except RuntimeError:
         pass
     with subprocess.Popen(
-        [sys.executable, "-c", HOLDS, str(database)], stdout=subprocess.PIPE
-    ) as other:
+        [sys.executable, "-c", HOLDER, str(database)], stdout=subprocess.PIPE
+    ) as holder:
         try:
-            assert other.stdout is not None
-            assert other.stdout.readline() == b"taken\n"
-            got = threading.Event()
-            waiting = threading.Thread(target=lambda: enter(turns, got))
+            assert holder.stdout is not None
+            assert holder.stdout.readline() == b"held\n"
+            acquired = threading.Event()
+            waiting = threading.Thread(target=lambda: acquire(lock, acquired))
             waiting.start()
-            assert not got.wait(0.3)
+            assert not acquired.wait(0.3)
         finally:
-            os.kill(other.pid, signal.SIGKILL)
-        assert got.wait(30)
+            os.kill(holder.pid, signal.SIGKILL)
+        assert acquired.wait(30)
         waiting.join()
 
 
-def enter(turns: WriteLock, got: threading.Event) -> None:
-    with turns.hold():
-        got.set()
+def acquire(lock: WriteLock, acquired: threading.Event) -> None:
+    with lock.hold():
+        acquired.set()
 
 
-def test_who_reads_waits_for_no_writer_however_many_wait(database: Database) -> None:
-    hold, stop = threading.Event(), threading.Event()
+def test_readers_do_not_wait_for_queued_writers(database: Database) -> None:
+    writing, stop = threading.Event(), threading.Event()
 
     def write(number: int) -> None:
         with database.writing() as session:
-            session.add(Site(name=f"Ward {number}"))
+            session.add(Site(name=f"Site {number}"))
             session.flush()
-            hold.set()
+            writing.set()
             stop.wait(30)
 
-    with ThreadPoolExecutor(30) as pool:  # more than the connections that a pool keeps by default
+    with ThreadPoolExecutor(30) as pool:  # more than the default size of a connection pool
         writers = [pool.submit(write, number) for number in range(20)]
-        assert hold.wait(30)
-        time.sleep(1)  # for the others to come to where they wait
-        began = time.monotonic()
+        assert writing.wait(30)
+        time.sleep(1)  # for the others to queue up
+        start = time.monotonic()
         with database.reading() as session:
             assert session.query(Site).count() == 0
-        assert time.monotonic() - began < 10
+        assert time.monotonic() - start < 10
         stop.set()
         for writer in writers:
             writer.result(60)

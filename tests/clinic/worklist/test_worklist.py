@@ -1,3 +1,5 @@
+"""Order, filters, search and pages of the worklist."""
+
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -12,25 +14,25 @@ ALL = StudyFilter()
 START = datetime(2026, 11, 25, 8, tzinfo=UTC)
 
 
-def study(site: Site, name: str, urgency: float | None, minute: int, **more: object) -> Study:
+def study(site: Site, name: str, urgency: float | None, minute: int, **fields: object) -> Study:
     received = START + timedelta(minutes=minute)
-    return Study(site=site, accession=name, urgency=urgency, received=received, **more)
+    return Study(site=site, accession=name, urgency=urgency, received=received, **fields)
 
 
 @pytest.fixture
 def filled(database: Database) -> Database:
     shown, shadow = Site(name="Shown", displayed=True), Site(name="Shadow", displayed=False)
-    made = [
+    studies = [
         study(shown, "calm", 0.1, 0, patient_id="P-10", patient_name="Okafor^Ada"),
         study(shown, "urgent late", 0.9, 5, patient_id="P_11", status=StudyStatus.REVIEWED),
         study(shown, "urgent early", 0.9, 3, patient_id="P%12"),
         study(shown, "unread", None, 1, patient_id="Q-13"),
         study(shadow, "secret", 0.99, 4, patient_id="Q-14"),
     ]
-    refused = Image(
-        study=made[0], sha256="0", name="x", media_type="image/png", size=1, received=START
+    rejected = Image(
+        study=studies[0], sha256="0", name="x", media_type="image/png", size=1, received=START
     )
-    refused.reading = StoredReading(
+    rejected.reading = StoredReading(
         created=START,
         bundle="b",
         status="rejected",
@@ -41,23 +43,27 @@ def filled(database: Database) -> Database:
         milliseconds=1.0,
     )
     with database.writing() as session:
-        session.add_all(made)
+        session.add_all(studies)
     return database
 
 
-def names(database: Database, wanted: StudyFilter = ALL, *, hidden: bool = False) -> list[str]:
+def names(
+    database: Database, study_filter: StudyFilter = ALL, *, hide_shadow: bool = False
+) -> list[str]:
     with database.reading() as session:
-        return [str(one.accession) for one in worklist(session, wanted, 50, hide_shadow=hidden).studies]
+        page = worklist(session, study_filter, 50, hide_shadow=hide_shadow)
+        return [str(row.accession) for row in page.studies]
 
 
-def test_the_most_urgent_come_first_and_of_equal_ones_the_longest_waiting(
+def test_studies_are_ordered_by_urgency_then_by_arrival(
     filled: Database,
 ) -> None:
     assert names(filled) == ["secret", "urgent early", "urgent late", "calm", "unread"]
 
 
-def test_in_shadow_mode_the_order_tells_nothing(filled: Database) -> None:
-    assert names(filled, hidden=True) == ["urgent early", "urgent late", "calm", "unread", "secret"]
+def test_in_shadow_mode_the_order_reveals_nothing(filled: Database) -> None:
+    in_order = ["urgent early", "urgent late", "calm", "unread", "secret"]
+    assert names(filled, hide_shadow=True) == in_order
 
 
 def test_filters_and_search(filled: Database) -> None:
@@ -68,28 +74,26 @@ def test_filters_and_search(filled: Database) -> None:
     assert names(filled, StudyFilter(search="URGENT")) == ["urgent early", "urgent late"]
 
 
-@pytest.mark.parametrize(("search", "found"), [("P%", "urgent early"), ("P_", "urgent late")])
-def test_letters_that_databases_read_as_patterns_are_letters(
-    filled: Database, search: str, found: str
-) -> None:
-    assert names(filled, StudyFilter(search=search)) == [found]
+@pytest.mark.parametrize(("search", "name"), [("P%", "urgent early"), ("P_", "urgent late")])
+def test_sql_wildcards_are_searched_literally(filled: Database, search: str, name: str) -> None:
+    assert names(filled, StudyFilter(search=search)) == [name]
 
 
 @pytest.mark.parametrize("limit", [1, 2, 4, 5])
-@pytest.mark.parametrize("hidden", [False, True])
-def test_pages_together_are_the_whole_list(filled: Database, limit: int, hidden: bool) -> None:
-    together, cursor = [], None
+@pytest.mark.parametrize("hide_shadow", [False, True])
+def test_pages_cover_the_whole_list(filled: Database, limit: int, hide_shadow: bool) -> None:
+    pages, cursor = [], None
     with filled.reading() as session:
         while True:
-            page = worklist(session, StudyFilter(), limit, cursor, hide_shadow=hidden)
-            together += [str(one.accession) for one in page.studies]
+            page = worklist(session, StudyFilter(), limit, cursor, hide_shadow=hide_shadow)
+            pages += [str(row.accession) for row in page.studies]
             cursor = page.cursor
             if cursor is None:
                 break
-    assert together == names(filled, hide_shadow=hidden)
+    assert pages == names(filled, hide_shadow=hide_shadow)
 
 
 @pytest.mark.parametrize("cursor", ["", "nonsense", "W10=", "WzEsICIyMDI2IiwgImEiXQ==", "\xff"])
-def test_a_cursor_from_elsewhere_is_refused(filled: Database, cursor: str) -> None:
+def test_an_invalid_cursor_is_refused(filled: Database, cursor: str) -> None:
     with filled.reading() as session, pytest.raises(ClinicError, match="cursor"):
         worklist(session, StudyFilter(), 5, cursor, hide_shadow=False)

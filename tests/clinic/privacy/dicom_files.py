@@ -1,4 +1,4 @@
-"""DICOM files that are made for these tests, with what ever is wanted in them."""
+"""DICOM files for tests, with arbitrary attributes."""
 
 import io
 from collections.abc import Callable
@@ -14,7 +14,7 @@ from pneumoscope.clinic.privacy.deidentify import deidentify
 from pneumoscope.clinic.privacy.pseudonyms import Pseudonyms
 
 KEPT_SEQUENCE = "PerformedProtocolCodeSequence"
-"""Not in Table E.1-1: what lies in its items must be found there."""
+"""Sequence that is not in Table E.1-1, so that its items must be cleaned."""
 
 VALUES: dict[str, Callable[[str], object]] = {
     "DA": lambda _: "19571103",
@@ -40,7 +40,7 @@ def _item(word: str) -> Dataset:
     return item
 
 
-def element(keyword: str, word: str) -> DataElement:
+def make_element(keyword: str, word: str) -> DataElement:
     vr = dictionary_VR(keyword).split(" or ")[0]
     value = VALUES.get(vr, lambda text: text)(word)
     tag = tag_for_keyword(keyword)
@@ -49,32 +49,34 @@ def element(keyword: str, word: str) -> DataElement:
 
 
 def radiograph(*elements: DataElement) -> Dataset:
-    made = Dataset()
-    made.SOPClassUID, made.SOPInstanceUID = ComputedRadiographyImageStorage, generate_uid()
-    made.Modality, made.BodyPartExamined = "CR", "CHEST"
-    made.Rows, made.Columns, made.SamplesPerPixel = 4, 4, 1
-    made.PhotometricInterpretation, made.PixelRepresentation = "MONOCHROME2", 0
-    made.BitsAllocated, made.BitsStored, made.HighBit = 16, 12, 11
-    made["PixelData"] = DataElement("PixelData", "OW", np.arange(16, dtype="<u2").tobytes())
-    for one in elements:
-        made.add(one)
-    return made
+    dataset = Dataset()
+    dataset.SOPClassUID, dataset.SOPInstanceUID = ComputedRadiographyImageStorage, generate_uid()
+    dataset.Modality, dataset.BodyPartExamined = "CR", "CHEST"
+    dataset.Rows, dataset.Columns, dataset.SamplesPerPixel = 4, 4, 1
+    dataset.PhotometricInterpretation, dataset.PixelRepresentation = "MONOCHROME2", 0
+    dataset.BitsAllocated, dataset.BitsStored, dataset.HighBit = 16, 12, 11
+    dataset["PixelData"] = DataElement("PixelData", "OW", np.arange(16, dtype="<u2").tobytes())
+    for element in elements:
+        dataset.add(element)
+    return dataset
 
 
-def as_file(made: Dataset, preamble: bytes = bytes(128), **meta: str) -> bytes:
-    made.file_meta = FileMetaDataset()
-    made.file_meta.TransferSyntaxUID = ExplicitVRLittleEndian
-    made.file_meta.MediaStorageSOPClassUID = made.SOPClassUID
-    made.file_meta.MediaStorageSOPInstanceUID = made.SOPInstanceUID
+def file_of(dataset: Dataset, preamble: bytes = bytes(128), **meta: str) -> bytes:
+    dataset.file_meta = FileMetaDataset()
+    dataset.file_meta.TransferSyntaxUID = ExplicitVRLittleEndian
+    dataset.file_meta.MediaStorageSOPClassUID = dataset.SOPClassUID
+    dataset.file_meta.MediaStorageSOPInstanceUID = dataset.SOPInstanceUID
     for keyword, value in meta.items():
-        setattr(made.file_meta, keyword, value)
+        setattr(dataset.file_meta, keyword, value)
     content = io.BytesIO()
-    pydicom.dcmwrite(content, made, enforce_file_format=True)
+    pydicom.dcmwrite(content, dataset, enforce_file_format=True)
     return preamble + content.getvalue()[128:]
 
 
-def cleaned(content: bytes, *, shift_dates: bool = False, burned_in: bool = False) -> bytes:
-    new, ending = deidentify(
+def deidentify_dicom(
+    content: bytes, *, shift_dates: bool = False, burned_in: bool = False
+) -> bytes:
+    new, suffix = deidentify(
         content,
         "application/dicom",
         "P0",
@@ -82,9 +84,9 @@ def cleaned(content: bytes, *, shift_dates: bool = False, burned_in: bool = Fals
         shift_dates=shift_dates,
         burned_in=burned_in,
     )
-    assert ending == "dcm"
+    assert suffix == "dcm"
     return new
 
 
-def opened(content: bytes) -> Dataset:
+def read_file(content: bytes) -> Dataset:
     return pydicom.dcmread(io.BytesIO(content))
