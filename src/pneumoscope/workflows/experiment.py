@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 
 from pneumoscope.dataset import Manifest, Split
 from pneumoscope.evaluation.predictions import Predictions
-from pneumoscope.evaluation.report.experiment_page import GalleryImage, render_report
+from pneumoscope.evaluation.report.experiment_page import GalleryImage, render_experiment
 from pneumoscope.evaluation.report.experiment_results import (
     DataSummary,
     ExperimentResult,
@@ -18,6 +18,10 @@ from pneumoscope.evaluation.report.experiment_results import (
     SplitResult,
     results_csv,
     results_json,
+)
+from pneumoscope.evaluation.report.published_notebook import (
+    PUBLISHED_CHOICE,
+    published_operating_point,
 )
 from pneumoscope.evaluation.selection.rule import Candidate, choose_model
 from pneumoscope.evaluation.statistics.discrimination import bootstrap_metrics
@@ -191,9 +195,7 @@ def _notes(manifest: Manifest, runs: Sequence[Run]) -> list[str]:
     """Return remarks on the results: origin of pretrained weights, own choices, patient overlap."""
     notes = []
     pretrained = [
-        (run.recipe.model, run.record.initial_weights)
-        for run in runs
-        if run.record.initial_weights
+        (run.recipe.model, run.record.initial_weights) for run in runs if run.record.initial_weights
     ]
     for origin in dict.fromkeys(weights.origin for _, weights in pretrained):
         names = ", ".join(name for name, weights in pretrained if weights.origin == origin)
@@ -230,10 +232,11 @@ def _write_report(result: ExperimentResult, manifest: Manifest, out: Path) -> No
     predictions = result.chosen.test.predictions
     false_negatives = predictions.false_negatives(result.threshold)
     false_positives = predictions.false_positives(result.threshold)
-    page = render_report(
+    page = render_experiment(
         result,
         _gallery(manifest, predictions, false_negatives),
         _gallery(manifest, predictions, false_positives),
+        {f"the notebook's {PUBLISHED_CHOICE}, as published": published_operating_point()},
     )
     write_text(out / "report.html", page)
     print_pdf(page, out / "report.pdf")

@@ -5,7 +5,8 @@ from html.parser import HTMLParser
 import pytest
 from matplotlib.figure import Figure
 
-from pneumoscope.evaluation.report.experiment_page import GalleryImage, render_report
+from pneumoscope.evaluation.report.experiment_page import GalleryImage, render_experiment
+from pneumoscope.report.estimate import Estimate
 from pneumoscope.report.html import figure_png
 
 HOSTILE = "<script>alert('x')</script>&\"" + "long" * 60 + ".png"
@@ -43,7 +44,8 @@ def test_table(table):
 def page(experiment, test_table):
     result = experiment(test_table)
     result = replace(result, notes=("VGG16 began with <random> weights.",))
-    return render_report(result, [GalleryImage(HOSTILE, 0.2, PICTURE)], [])
+    rivals = {"the notebook's model": (Estimate(0.75), Estimate(0.5))}
+    return render_experiment(result, [GalleryImage(HOSTILE, 0.2, PICTURE)], [], rivals)
 
 
 def test_the_page_asks_the_network_nothing(page):
@@ -84,19 +86,20 @@ def test_the_order_of_the_sections(page):
     headings = re.findall(r"<h2>(.*?)</h2>", page)
     assert headings == [
         "Results on the test radiographs",
-        "Results on the validation radiographs: the choice was made here",
-        "Beside the notebook",
+        "Results on the validation radiographs, on which the model was chosen",
+        "Consequences for 1,000 patients",
+        "Comparison with the notebook",
         "Each model",
-        "Mistakes of model_1 on the test radiographs",
+        "Errors of model_1 on the test radiographs",
         "Data",
-        "How these figures were got",
+        "Methods",
     ]
 
 
-def test_how_the_figures_were_got_is_said(page):
+def test_the_methods_are_stated(page):
     text = text_of(page)
-    assert "from 50 draws" in text
-    assert "A probability of at least 0.5 means PNEUMONIA" in text
+    assert "from 50 resamples" in text
+    assert "A probability of at least 0.5 is called PNEUMONIA" in text
     assert "Fingerprint of the data: f00d" in text
 
 
@@ -120,9 +123,17 @@ def test_every_figure_of_a_model_stands_there_as_data(page):
     ) in text
     assert "Data: Loss of model_1 by epoch Epoch Training Validation 1 " in text
     assert (
-        "Data: Confusion matrix of model_1, test In truth Called NORMAL Called PNEUMONIA "
+        "Data: Confusion matrix of model_1, test Label Called NORMAL Called PNEUMONIA "
         "NORMAL 1 1 PNEUMONIA 2 2"
     ) in text
+
+
+def test_the_consequences_stand_beside_those_of_rivals(page):
+    text = text_of(page)
+    # Of 1,000 patients 200 are ill: the rival finds 150 and calls 400 of 800 healthy ones ill.
+    assert "model_1: of 1,000 patients, 20 % with pneumonia" in text
+    assert "refer everyone 200 0 1000 0 800" in text
+    assert "the notebook's model 150 50 550 450 400" in text.replace("&#39;", "'")
 
 
 def test_real_patients_split_by_patient_need_no_warning(page):
@@ -132,7 +143,7 @@ def test_real_patients_split_by_patient_need_no_warning(page):
 
 def test_phantoms_and_a_leaking_split_are_announced(experiment, test_table):
     result = experiment(test_table, synthetic=True, split_by="image")
-    text = text_of(render_report(result, [], []))
+    text = text_of(render_experiment(result, [], []))
     assert "Synthetic phantoms, not patients." in text
     assert "Split by image." in text
     assert "These are phantoms; the two tables" in text
@@ -141,17 +152,17 @@ def test_phantoms_and_a_leaking_split_are_announced(experiment, test_table):
 def test_a_choice_that_misses_the_asked_recall_is_announced(experiment, test_table):
     result = experiment(test_table)
     result = replace(result, choice=replace(result.choice, qualified=False))
-    assert "No model reaches the recall asked for" in text_of(render_report(result, [], []))
+    assert "No model has the lowest acceptable recall" in text_of(render_experiment(result, [], []))
 
 
 def test_without_mistakes_the_page_says_none(experiment, table):
-    page = text_of(render_report(experiment(table([0, 1], [0.1, 0.9])), [], []))
+    page = text_of(render_experiment(experiment(table([0, 1], [0.1, 0.9])), [], []))
     assert "None: it called every test radiograph with pneumonia PNEUMONIA." in page
     assert "None: it called every normal test radiograph NORMAL." in page
 
 
 def test_undefined_figures_are_dashes(experiment, table):
-    text = text_of(render_report(experiment(table([0, 0], [0.1, 0.2])), [], []))
+    text = text_of(render_experiment(experiment(table([0, 0], [0.1, 0.2])), [], []))
     assert "sensitivity (recall) of undefined" in text
     assert "there was no radiograph with pneumonia to miss" in text
     assert "nan" not in text.lower().split()

@@ -9,8 +9,8 @@ from hypothesis import strategies as st
 
 from pneumoscope.evaluation.predictions import Predictions
 from pneumoscope.evaluation.selection.operating_points import (
-    uncertain_band,
     choose_operating_points,
+    uncertain_band,
 )
 from pneumoscope.evaluation.statistics.metrics import measure
 from pneumoscope.support.errors import PredictionsError

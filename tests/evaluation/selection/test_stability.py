@@ -20,7 +20,7 @@ def models(table):
 
 
 def chosen_by_loop(models, thresholds, min_recall, drawn):
-    """Return whom `choose_model` takes on the rows ``drawn``, with precision and recall counted here."""
+    """Return the model chosen on some rows, with precision and recall counted here."""
     candidates = []
     for name, predictions in models.items():
         truth = predictions.labels[drawn] == 1

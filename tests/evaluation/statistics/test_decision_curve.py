@@ -8,9 +8,9 @@ from matplotlib.figure import Figure
 
 from pneumoscope.evaluation.report.figures.decision_curve import decision_curve_figure
 from pneumoscope.evaluation.statistics.decision_curve import (
-    decision_curve,
     consequences_per_thousand,
     consequences_table,
+    decision_curve,
 )
 from pneumoscope.evaluation.statistics.discrimination import assess_discrimination
 from pneumoscope.report.estimate import Estimate

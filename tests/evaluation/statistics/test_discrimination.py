@@ -12,8 +12,8 @@ from pneumoscope.evaluation.statistics import bootstrap
 from pneumoscope.evaluation.statistics.delong import delong
 from pneumoscope.evaluation.statistics.discrimination import (
     PREVALENCES,
-    bootstrap_metrics,
     assess_discrimination,
+    bootstrap_metrics,
 )
 from pneumoscope.report.estimate import Estimate
 from pneumoscope.report.operating_point import POINT_METRICS

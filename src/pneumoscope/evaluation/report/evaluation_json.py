@@ -10,15 +10,15 @@ from pneumoscope.evaluation.model_comparison import Comparison
 from pneumoscope.evaluation.model_evaluation import ModelEvaluation
 from pneumoscope.evaluation.predictions import CLASS_NAMES, Floats
 from pneumoscope.evaluation.report.fingerprint import fingerprint
-from pneumoscope.evaluation.statistics.calibration import CalibrationAssessment
+from pneumoscope.evaluation.statistics.calibration import CalibrationAssessment, CalibrationBin
 from pneumoscope.evaluation.statistics.decision_curve import Consequences
 from pneumoscope.evaluation.statistics.discrimination import Discrimination, PointEvaluation
 from pneumoscope.evaluation.statistics.paired_tests import PairedComparison
-from pneumoscope.evaluation.subgroups.table import Subgroup
+from pneumoscope.evaluation.subgroups.table import SUBGROUP_METRICS, Subgroup
 from pneumoscope.report.estimate import Estimate
 
 SCHEMA = 1
-"""Version of the JSON of a comparison; it changes where a reader of the old one would misread it."""
+"""Version of a comparison's JSON; it changes where a reader of the old one would misread it."""
 
 
 def comparison_json(comparison: Comparison, extra: Mapping[str, object] | None = None) -> str:
@@ -34,7 +34,7 @@ def comparison_json(comparison: Comparison, extra: Mapping[str, object] | None =
     choice, stability = comparison.choice, comparison.stability
     content = {
         "schema": SCHEMA,
-        "models": [evaluation_json(evaluation) for evaluation in comparison.judgements],
+        "models": [evaluation_json(evaluation) for evaluation in comparison.evaluations],
         "compared": comparison.compared,
         "comparisons": [_pair(pair) for pair in comparison.pairs],
         "choice": None if choice is None else asdict(choice),
@@ -44,14 +44,15 @@ def comparison_json(comparison: Comparison, extra: Mapping[str, object] | None =
     return json.dumps(content, indent=2, allow_nan=False) + "\n"
 
 
-def evaluation_json(judgement: ModelEvaluation) -> dict[str, Any]:
-    """Return a judgement as a JSON object.
+def evaluation_json(evaluation: ModelEvaluation) -> dict[str, Any]:
+    """Return a model's evaluation as a JSON object.
 
-    A figure ``x`` has its 95 % interval in ``x_ci``, a list of two numbers; both are null where
-    they are undefined. Names may be added in later versions; none is taken away or changes its
+    An estimate ``x`` has its 95 % interval in ``x_ci``, a list of two numbers; both are null where
+    they are undefined. Names may be added in later versions; none is removed or changes its
     meaning.
     """
-    subject, predictions = judgement.subject, judgement.subject.predictions
+    subject, predictions = evaluation.subject, evaluation.subject.predictions
+    recalibrated = evaluation.recalibrated
     return {
         "name": subject.name,
         "source": subject.source,
@@ -60,39 +61,34 @@ def evaluation_json(judgement: ModelEvaluation) -> dict[str, Any]:
         "patients": len(set(predictions.patients)),
         "patients_stated": predictions.patients != predictions.files,
         "fingerprint": fingerprint(predictions),
-        **_discrimination(judgement.discrimination),
-        "operating_points": [_point(point) for point in judgement.discrimination.points],
-        "calibration": _calibration(judgement.calibration),
+        **_discrimination(evaluation.discrimination),
+        "operating_points": [_point(point) for point in evaluation.discrimination.points],
+        "calibration": _calibration(evaluation.calibration),
         "recalibrated": {
-            "how": judgement.recalibrated_on,
-            **({} if judgement.recalibrated is None else _calibration(judgement.recalibrated)),
+            "how": evaluation.recalibrated_on,
+            **({} if recalibrated is None else _calibration(recalibrated)),
         },
         "usefulness": [
-            _per_thousand(row) for rows in judgement.consequences.values() for row in rows
+            _consequences(row) for rows in evaluation.consequences.values() for row in rows
         ],
         "decision_curve": {
-            name: _numbers(getattr(judgement.decisions, name))
+            name: _numbers(getattr(evaluation.decisions, name))
             for name in ("thresholds", "model", "treat_all", "low", "high")
         },
-        "subgroups": [_subgroup(group) for group in judgement.subgroups.groups],
-        "subgroups_left_out": dict(judgement.subgroups.left_out),
+        "subgroups": [_subgroup(group) for group in evaluation.subgroups.groups],
+        "subgroups_left_out": dict(evaluation.subgroups.left_out),
         "label_errors": [
-            {
-                "file": one.file,
-                "label": CLASS_NAMES[one.label],
-                "probability": one.probability,
-                "score": one.score,
-            }
-            for one in judgement.label_errors.candidates
+            asdict(candidate) | {"label": CLASS_NAMES[candidate.label]}
+            for candidate in evaluation.label_errors.candidates
         ],
-        "label_errors_total": judgement.label_errors.total,
+        "label_errors_total": evaluation.label_errors.total,
     }
 
 
 def estimates_json(
-    figures: Mapping[str, Estimate],
+    estimates: Mapping[str, Estimate],
 ) -> dict[str, float | tuple[float, float] | None]:
-    """Return each figure and, by its name with ``_ci``, its interval.
+    """Return each value by its name, and its interval by the name with ``_ci``.
 
     Examples
     --------
@@ -100,9 +96,13 @@ def estimates_json(
     {'auc': 0.9, 'auc_ci': (0.8, 1.0)}
     """
     content: dict[str, float | tuple[float, float] | None] = {}
-    for name, estimate in figures.items():
+    for name, estimate in estimates.items():
         content |= {name: estimate.value, f"{name}_ci": estimate.interval}
     return content
+
+
+def _fields(values: object, *names: str) -> dict[str, float | tuple[float, float] | None]:
+    return estimates_json({name: getattr(values, name) for name in names})
 
 
 def _numbers(values: Floats | None) -> list[float | None] | None:
@@ -112,13 +112,8 @@ def _numbers(values: Floats | None) -> list[float | None] | None:
 
 
 def _discrimination(found: Discrimination) -> dict[str, Any]:
-    figures = {
-        "auc": found.auc,
-        "auc_delong": found.auc_delong,
-        "average_precision": found.average_precision,
-        "partial_auc": found.partial_auc,
-    }
-    return estimates_json(figures) | {"draws": found.draws}
+    areas = _fields(found, "auc", "auc_delong", "average_precision", "partial_auc")
+    return areas | {"draws": found.draws}
 
 
 def _point(point: PointEvaluation) -> dict[str, Any]:
@@ -133,8 +128,8 @@ def _point(point: PointEvaluation) -> dict[str, Any]:
         **estimates_json(point.estimates),
         "wilson": {name: estimate.interval for name, estimate in point.by_image.items()},
         "at_prevalence": [
-            {"prevalence": prevalence, **estimates_json(figures)}
-            for prevalence, figures in point.at_prevalence.items()
+            {"prevalence": prevalence, **estimates_json(values)}
+            for prevalence, values in point.at_prevalence.items()
         ],
     }
 
@@ -152,56 +147,43 @@ def _pair(pair: PairedComparison) -> dict[str, Any]:
     }
 
 
-def _per_thousand(row: Consequences) -> dict[str, Any]:
-    figures = {
-        "found": row.found,
-        "missed": row.missed,
-        "followups": row.followups,
-        "followups_avoided": row.followups_avoided,
-        "needless": row.needless,
-    }
-    return {"name": row.name, "prevalence": row.prevalence, **estimates_json(figures)}
+def _consequences(row: Consequences) -> dict[str, Any]:
+    counts = _fields(row, "found", "missed", "followups", "followups_avoided", "needless")
+    return {"name": row.name, "prevalence": row.prevalence, **counts}
 
 
 def _calibration(found: CalibrationAssessment) -> dict[str, Any]:
-    figures = {"slope": found.slope, "intercept": found.intercept, "brier": found.brier}
     return {
-        **estimates_json(figures),
+        **_fields(found, "slope", "intercept", "brier"),
         "ece": found.ece,
         "reliability": found.reliability,
         "resolution": found.resolution,
         "uncertainty": found.uncertainty,
         "within_bins": found.within_bins,
-        "bins": [
-            {
-                "low": part.low,
-                "high": part.high,
-                "n": part.n,
-                "predicted": part.predicted,
-                "observed": part.observed.value,
-                "interval": {"low": part.observed.low, "high": part.observed.high},
-            }
-            for part in found.bins
-        ],
+        "bins": [_bin(part) for part in found.bins],
+    }
+
+
+def _bin(part: CalibrationBin) -> dict[str, Any]:
+    observed = part.observed
+    return {
+        "low": part.low,
+        "high": part.high,
+        "n": part.n,
+        "predicted": part.predicted,
+        "observed": observed.value,
+        "interval": {"low": observed.low, "high": observed.high},
     }
 
 
 def _subgroup(group: Subgroup) -> dict[str, Any]:
-    figures = {
-        "auc": group.auc,
-        "sensitivity": group.sensitivity,
-        "specificity": group.specificity,
-        "auc_gap": group.auc_gap,
-        "sensitivity_gap": group.sensitivity_gap,
-        "specificity_gap": group.specificity_gap,
-    }
     return {
         "column": group.column,
         "value": group.value,
         "n": group.n,
         "positives": group.positives,
         "patients": group.patients,
-        **estimates_json(figures),
+        **_fields(group, *SUBGROUP_METRICS, *(f"{name}_gap" for name in SUBGROUP_METRICS)),
         "against": group.against,
         "too_few_to_say": sorted(group.too_few),
     }

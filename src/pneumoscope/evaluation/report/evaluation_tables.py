@@ -1,4 +1,4 @@
-"""The tables of a judgement, in words."""
+"""Tables of a model's evaluation."""
 
 from collections.abc import Iterator, Mapping, Sequence
 
@@ -8,29 +8,27 @@ from pneumoscope.evaluation.report.cells import Cell, cell, percent
 from pneumoscope.evaluation.report.views import Row, TableView
 from pneumoscope.evaluation.statistics.calibration import CalibrationAssessment
 from pneumoscope.evaluation.statistics.decision_curve import Consequences
-from pneumoscope.evaluation.statistics.discrimination import Discrimination, PointEvaluation
-from pneumoscope.evaluation.subgroups.table import MIN_IMAGES_PER_CLASS, Subgroup
+from pneumoscope.evaluation.statistics.discrimination import PointEvaluation
+from pneumoscope.evaluation.statistics.label_errors import LabelErrorCandidate
+from pneumoscope.evaluation.subgroups.table import MIN_IMAGES_PER_CLASS, SUBGROUP_METRICS, Subgroup
 from pneumoscope.report.estimate import Estimate, format_number
 from pneumoscope.report.operating_point import POINT_METRICS
 
 
-def ranking_table(judgements: Sequence[ModelEvaluation]) -> TableView:
-    """Return how well each reader ranks images, over all thresholds."""
-    rows: tuple[Row, ...] = tuple(
-        (one.subject.name, *_ranking(one.discrimination)) for one in judgements
-    )
-    n = len(judgements[0].subject.predictions.files)
-    names = ", ".join(one.subject.name for one in judgements)
+def discrimination_table(evaluations: Sequence[ModelEvaluation]) -> TableView:
+    """Return the areas under the curves of each model."""
+    n = len(evaluations[0].subject.predictions.files)
+    names = ", ".join(evaluation.subject.name for evaluation in evaluations)
+    rows: list[Row] = []
+    for evaluation in evaluations:
+        found = evaluation.discrimination
+        areas = (found.auc, found.auc_delong, found.average_precision, found.partial_auc)
+        rows.append((evaluation.subject.name, *map(cell, areas)))
     return TableView(
         f"Discrimination of {names}: {n:,} images",
         ("Model", "AUC", "AUC, DeLong", "Average precision", "Partial AUC, sensitivity ≥ 0.9"),
-        rows,
+        tuple(rows),
     )
-
-
-def _ranking(found: Discrimination) -> tuple[Cell, ...]:
-    figures = (found.auc, found.auc_delong, found.average_precision, found.partial_auc)
-    return tuple(cell(one) for one in figures)
 
 
 def points_tables(name: str, points: Sequence[PointEvaluation]) -> tuple[TableView, TableView]:
@@ -48,6 +46,105 @@ def points_tables(name: str, points: Sequence[PointEvaluation]) -> tuple[TableVi
             ("Operating point", *_labels(others)),
             tuple((_point(point), *_cells(point, others)) for point in points),
         ),
+    )
+
+
+def prevalence_table(name: str, points: Sequence[PointEvaluation]) -> TableView:
+    """Return the predictive values of each operating point by prevalence."""
+    rows: list[Row] = []
+    for point in points:
+        places = {"among these images": point.by_image} | {
+            f"where {percent(prevalence)} have pneumonia": values
+            for prevalence, values in point.at_prevalence.items()
+        }
+        for place, values in places.items():
+            rows.append((f"{point.name}: {place}", cell(values["ppv"]), cell(values["npv"])))
+    return TableView(
+        f"Predictive values of {name} by prevalence",
+        ("Prevalence", "PPV: pneumonia if called ill", "NPV: none if cleared"),
+        tuple(rows),
+    )
+
+
+def consequences_tables(
+    name: str, consequences: Mapping[float, Sequence[Consequences]]
+) -> Iterator[TableView]:
+    """Yield the consequences for 1,000 patients, one table per prevalence."""
+    for prevalence, rows in consequences.items():
+        yield TableView(
+            f"{name}: of 1,000 patients, {percent(prevalence)} with pneumonia",
+            (
+                "Strategy",
+                "Found",
+                "Missed",
+                "Followed up",
+                "Follow-ups avoided",
+                "Followed up needlessly",
+            ),
+            tuple(
+                (
+                    row.name,
+                    cell(row.found, ".0f"),
+                    cell(row.missed, ".0f"),
+                    cell(row.followups, ".0f"),
+                    cell(row.followups_avoided, ".0f"),
+                    cell(row.needless, ".0f"),
+                )
+                for row in rows
+            ),
+        )
+
+
+def calibration_table(evaluation: ModelEvaluation) -> TableView:
+    """Return the calibration before recalibration, and after it if that could be fitted."""
+    columns = {"As it is": evaluation.calibration, "Recalibrated": evaluation.recalibrated}
+    known = {heading: found for heading, found in columns.items() if found is not None}
+    rows = zip(_CALIBRATION_ROWS, *map(_calibration_cells, known.values()), strict=True)
+    return TableView(f"Calibration of {evaluation.subject.name}", ("", *known), tuple(rows))
+
+
+def bins_table(calibration: CalibrationAssessment) -> TableView:
+    """Return the bins of a calibration curve."""
+    return TableView(
+        "",
+        ("Probability", "Images", "Mean probability", "Share with pneumonia"),
+        tuple(
+            (
+                f"{part.low:.3f} to {part.high:.3f}",
+                f"{part.n:,}",
+                format_number(part.predicted),
+                cell(part.observed),
+            )
+            for part in calibration.bins
+        ),
+    )
+
+
+def subgroups_table(name: str, groups: Sequence[Subgroup]) -> TableView:
+    """Return the subgroups with their gaps to the other images."""
+    return TableView(
+        f"Subgroups of {name}; “too few” means fewer than {MIN_IMAGES_PER_CLASS} images of a "
+        "class; the gap is the difference from all other images",
+        ("Subgroup", "Images", *(f"{label} (gap)" for label in SUBGROUP_METRICS.values())),
+        tuple(_subgroup_row(group) for group in groups),
+    )
+
+
+def label_errors_table(name: str, candidates: Sequence[LabelErrorCandidate]) -> TableView:
+    """Return the labels that may be wrong."""
+    rows = tuple(
+        (
+            candidate.file,
+            CLASS_NAMES[candidate.label],
+            format_number(candidate.probability),
+            format_number(candidate.score),
+        )
+        for candidate in candidates
+    )
+    return TableView(
+        f"Labels that may be wrong, by {name}",
+        ("File", "Label", "Probability of pneumonia", "Probability of the label"),
+        rows,
     )
 
 
@@ -71,122 +168,33 @@ def _cells(point: PointEvaluation, names: Sequence[str]) -> tuple[Cell, ...]:
     return tuple(cell(point.estimates[name]) for name in names)
 
 
-def prevalence_table(name: str, points: Sequence[PointEvaluation]) -> TableView:
-    """Return what a call means at each prevalence."""
-    rows: list[Row] = []
-    for point in points:
-        places = {"among these images": point.by_image} | {
-            f"where {percent(prevalence)} have pneumonia": values
-            for prevalence, values in point.at_prevalence.items()
-        }
-        for place, values in places.items():
-            rows.append((f"{point.name}: {place}", cell(values["ppv"]), cell(values["npv"])))
-    return TableView(
-        f"Predictive values of {name} by prevalence",
-        ("Where", "PPV: pneumonia if called ill", "NPV: none if cleared"),
-        tuple(rows),
-    )
-
-
-def consequences_tables(
-    name: str, consequences: Mapping[float, Sequence[Consequences]]
-) -> Iterator[TableView]:
-    """Yield what happens to 1,000 patients, for each prevalence."""
-    for prevalence, rows in consequences.items():
-        yield TableView(
-            f"{name}: of 1,000 patients, {percent(prevalence)} with pneumonia",
-            ("Strategy", "Found", "Missed", "Followed up", "Follow-ups avoided", "Needlessly"),
-            tuple(
-                (
-                    row.name,
-                    cell(row.found, ".0f"),
-                    cell(row.missed, ".0f"),
-                    cell(row.followups, ".0f"),
-                    cell(row.followups_avoided, ".0f"),
-                    cell(row.needless, ".0f"),
-                )
-                for row in rows
-            ),
-        )
-
-
-def calibration_table(judgement: ModelEvaluation) -> TableView:
-    """Return calibration as it is, and recalibrated if that could be fitted."""
-    columns = [_calibration_cells(judgement.calibration)]
-    headings = ["", "As it is"]
-    if judgement.recalibrated is not None:
-        columns.append(_calibration_cells(judgement.recalibrated))
-        headings.append("Recalibrated")
-    rows = tuple(zip(_CALIBRATION_ROWS, *columns, strict=True))
-    return TableView(f"Calibration of {judgement.subject.name}", tuple(headings), rows)
-
-
 _CALIBRATION_ROWS = (
     "Slope (1 is ideal)",
     "Calibration in the large (0 is ideal)",
     "Brier score (0 is ideal)",
-    "Expected calibration error",
-    "Brier: what calibration could save",
-    "Brier: what telling apart saves",
-    "Brier: of the share of pneumonia alone",
+    "Expected calibration error (0 is ideal)",
+    "Brier score: reliability, lost by miscalibration",
+    "Brier score: resolution, gained by discrimination",
+    "Brier score: uncertainty, of the prevalence alone",
 )
 
 
 def _calibration_cells(found: CalibrationAssessment) -> tuple[Cell, ...]:
-    plain = (found.ece, found.reliability, found.resolution, found.uncertainty)
-    estimates = (found.slope, found.intercept, found.brier, *map(Estimate, plain))
-    return tuple(cell(one) for one in estimates)
-
-
-def bin_rows(found: CalibrationAssessment) -> tuple[Row, ...]:
-    """Return the bins of a reliability diagram."""
-    return tuple(
-        (
-            f"{one.low:.3f} to {one.high:.3f}",
-            f"{one.n:,}",
-            format_number(one.predicted),
-            cell(one.observed),
-        )
-        for one in found.bins
-    )
-
-
-_OF_A_GROUP = {"auc": "AUC", "sensitivity": "Sensitivity", "specificity": "Specificity"}
-
-
-def subgroups_table(name: str, groups: Sequence[Subgroup]) -> TableView:
-    """Return the subgroups with their gaps."""
-    return TableView(
-        f"Subgroups of {name}; “too few” is fewer than {MIN_IMAGES_PER_CLASS} images; gap is to the rest",
-        ("Subgroup", "Images", *(f"{one} (gap)" for one in _OF_A_GROUP.values())),
-        tuple(_subgroup_row(group) for group in groups),
-    )
+    values = (found.ece, found.reliability, found.resolution, found.uncertainty)
+    return tuple(map(cell, (found.slope, found.intercept, found.brier, *map(Estimate, values))))
 
 
 def _subgroup_row(group: Subgroup) -> Row:
     against = f"against {group.against}" if group.against else ""
     counts = Cell(f"{group.n:,}", f"{group.positives:,} with pneumonia")
-    cells = [_with_gap(group, name) for name in _OF_A_GROUP]
+    cells = [_with_gap(group, name) for name in SUBGROUP_METRICS]
     return (Cell(f"{group.column}: {group.value}", against), counts, *cells)
 
 
 def _with_gap(group: Subgroup, name: str) -> Cell:
     if name in group.too_few:
         return Cell("too few")
-    found, gap = cell(getattr(group, name)), cell(getattr(group, f"{name}_gap"))
-    if f"{name}_gap" in group.too_few or gap.text == "–":
-        return found
-    return Cell(found.text, f"{found.detail}; gap {gap.text}, {gap.detail}")
-
-
-def label_errors_table(judgement: ModelEvaluation) -> TableView:
-    """Return the labels that may be wrong."""
-    rows = tuple(
-        (one.file, CLASS_NAMES[one.label], format_number(one.probability), format_number(one.score))
-        for one in judgement.label_errors.candidates
-    )
-    return TableView(
-        f"Labels that may be wrong, by {judgement.subject.name}",
-        ("File", "Label", "Probability of pneumonia", "Score"),
-        rows,
-    )
+    metric, gap = cell(getattr(group, name)), getattr(group, f"{name}_gap")
+    if gap.value is None:
+        return metric
+    return Cell(metric.text, f"{metric.detail}; gap {gap}")

@@ -1,18 +1,18 @@
-"""A judgement as a page shows it: tables in words, figures as pictures with their data."""
+"""View of a model's evaluation: tables, and figures with their data."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 from pneumoscope.evaluation.model_evaluation import ModelEvaluation
 from pneumoscope.evaluation.report.cells import cell
 from pneumoscope.evaluation.report.evaluation_tables import (
-    bin_rows,
+    bins_table,
     calibration_table,
     consequences_tables,
+    discrimination_table,
     label_errors_table,
     points_tables,
     prevalence_table,
-    ranking_table,
     subgroups_table,
 )
 from pneumoscope.evaluation.report.figures.calibration import calibration_figure
@@ -22,23 +22,24 @@ from pneumoscope.evaluation.report.figures.subgroups import subgroups_figure
 from pneumoscope.evaluation.report.views import FigureView, TableView
 from pneumoscope.evaluation.statistics.decision_curve import DecisionCurve
 from pneumoscope.evaluation.statistics.roc import precision_recall_curve, roc_curve
-from pneumoscope.evaluation.subgroups.table import Subgroup
 from pneumoscope.report.estimate import Estimate, format_number
+
+_DECISION_CURVE_ROWS = 20
 
 
 @dataclass(frozen=True, slots=True)
 class EvaluationView:
-    """Everything that a page says of one reader."""
+    """Tables and figures of one model's evaluation."""
 
     name: str
     source: str
-    ranking: TableView
+    discrimination: TableView
     points: tuple[TableView, ...]
     prevalence: TableView
     consequences: tuple[TableView, ...]
     curves: tuple[FigureView, ...]
     calibration: TableView
-    reliability: FigureView
+    calibration_curve: FigureView
     recalibrated_on: str
     decisions: FigureView
     subgroups: TableView | None
@@ -48,33 +49,32 @@ class EvaluationView:
     label_errors_total: int
 
 
-def view_evaluation(judgement: ModelEvaluation) -> EvaluationView:
-    """Return a judgement in words and pictures."""
-    subject, found = judgement.subject, judgement.discrimination
-    name = subject.name
-    groups = judgement.subgroups.groups
+def view_evaluation(evaluation: ModelEvaluation) -> EvaluationView:
+    """Return the tables and figures of a model's evaluation."""
+    name, points = evaluation.subject.name, evaluation.discrimination.points
+    groups, errors = evaluation.subgroups.groups, evaluation.label_errors
     return EvaluationView(
         name,
-        subject.source,
-        ranking_table([judgement]),
-        points_tables(name, found.points),
-        prevalence_table(name, found.points),
-        tuple(consequences_tables(name, judgement.consequences)),
-        tuple(_curves(judgement)),
-        calibration_table(judgement),
-        _reliability(judgement),
-        judgement.recalibrated_on,
-        _decisions(judgement),
+        evaluation.subject.source,
+        discrimination_table([evaluation]),
+        points_tables(name, points),
+        prevalence_table(name, points),
+        tuple(consequences_tables(name, evaluation.consequences)),
+        tuple(_curves(evaluation)),
+        calibration_table(evaluation),
+        _calibration_curve(evaluation),
+        evaluation.recalibrated_on,
+        _decision_curve(evaluation),
         subgroups_table(name, groups) if groups else None,
-        _subgroup_figure(judgement) if _drawable(groups) else None,
-        tuple(f"{name} ({why})" for name, why in judgement.subgroups.left_out.items()),
-        label_errors_table(judgement) if judgement.label_errors.candidates else None,
-        judgement.label_errors.total,
+        _subgroups(evaluation) if any(group.auc.interval for group in groups) else None,
+        tuple(f"{column} ({why})" for column, why in evaluation.subgroups.left_out.items()),
+        label_errors_table(name, errors.candidates) if errors.candidates else None,
+        errors.total,
     )
 
 
-def _curves(judgement: ModelEvaluation) -> Iterator[FigureView]:
-    subject, predictions = judgement.subject, judgement.subject.predictions
+def _curves(evaluation: ModelEvaluation) -> Iterator[FigureView]:
+    subject, predictions = evaluation.subject, evaluation.subject.predictions
     name, threshold = subject.name, subject.threshold
     yield FigureView.of(
         roc_figure(predictions, threshold, f"ROC curve, {name}"),
@@ -88,7 +88,8 @@ def _curves(judgement: ModelEvaluation) -> Iterator[FigureView]:
     yield FigureView.of(
         precision_recall_figure(predictions, threshold, f"Precision and recall, {name}"),
         f"Precision-recall curve of {name}",
-        "How many of those called ill are ill, against how many of the ill are found.",
+        "Share of the patients called ill that are ill, against the share of the ill that are "
+        "found.",
         TableView.of_curve(
             precision_recall_curve(predictions.labels, predictions.probabilities),
             ("Recall", "Precision"),
@@ -96,56 +97,48 @@ def _curves(judgement: ModelEvaluation) -> Iterator[FigureView]:
     )
 
 
-def _reliability(judgement: ModelEvaluation) -> FigureView:
-    name = judgement.subject.name
+def _calibration_curve(evaluation: ModelEvaluation) -> FigureView:
+    name = evaluation.subject.name
     return FigureView.of(
-        calibration_figure(judgement.calibration, judgement.recalibrated, f"Calibration, {name}"),
-        f"Reliability diagram of {name}",
-        "Of the images given about this probability, the share that has pneumonia; on the diagonal "
-        "probabilities mean what they say.",
-        TableView(
-            "",
-            ("Probability", "Images", "Mean probability", "Share with pneumonia"),
-            bin_rows(judgement.calibration),
-        ),
+        calibration_figure(evaluation.calibration, evaluation.recalibrated, f"Calibration, {name}"),
+        f"Calibration curve of {name}",
+        "Share with pneumonia among the images with about the same probability; on the diagonal, "
+        "the two are equal.",
+        bins_table(evaluation.calibration),
     )
 
 
-def _decisions(judgement: ModelEvaluation) -> FigureView:
-    curve, name = judgement.decisions, judgement.subject.name
+def _decision_curve(evaluation: ModelEvaluation) -> FigureView:
+    curve, name = evaluation.decisions, evaluation.subject.name
+    step = max(1, len(curve.thresholds) // _DECISION_CURVE_ROWS)
     rows = tuple(
         (
-            f"{curve.thresholds[i]:.2f}",
-            cell(_net_benefit(curve, i)),
-            format_number(float(curve.treat_all[i])),
+            f"{curve.thresholds[index]:.2f}",
+            cell(_net_benefit(curve, index)),
+            format_number(float(curve.treat_all[index])),
             "0",
         )
-        for i in range(0, len(curve.thresholds), max(1, len(curve.thresholds) // 20))
+        for index in range(0, len(curve.thresholds), step)
     )
     return FigureView.of(
         decision_curve_figure(curve, f"Decision curve, {name}"),
         f"Decision curve of {name}",
-        "Net benefit per patient, for those who would act at each probability: above both other "
-        "lines, acting on the model does more good than following up everyone or no one.",
+        "Net benefit per patient for a clinician who acts from each probability on: above both "
+        "other lines, acting on the model is better than following up everyone or no one.",
         TableView("", ("Probability", "Model", "Everyone", "No one"), rows),
     )
 
 
-def _net_benefit(curve: DecisionCurve, place: int) -> Estimate:
-    ends = () if curve.low is None or curve.high is None else (curve.low[place], curve.high[place])
-    return Estimate(float(curve.model[place]), *map(float, ends))
+def _net_benefit(curve: DecisionCurve, index: int) -> Estimate:
+    ends = () if curve.low is None or curve.high is None else (curve.low[index], curve.high[index])
+    return Estimate(float(curve.model[index]), *map(float, ends))
 
 
-def _drawable(groups: Sequence[Subgroup]) -> bool:
-    return any(group.auc.interval is not None for group in groups)
-
-
-def _subgroup_figure(judgement: ModelEvaluation) -> FigureView:
-    name, table = judgement.subject.name, judgement.subgroups
-    data = subgroups_table(name, table.groups)
+def _subgroups(evaluation: ModelEvaluation) -> FigureView:
+    name, table = evaluation.subject.name, evaluation.subgroups
     return FigureView.of(
-        subgroups_figure(table, judgement.discrimination.auc),
+        subgroups_figure(table, evaluation.discrimination.auc),
         f"AUC of {name} by subgroup",
-        "AUC of each subgroup with its 95 % interval; the line is all images.",
-        data,
+        "AUC of each subgroup with its 95 % interval; the dashed line is that of all images.",
+        subgroups_table(name, table.groups),
     )

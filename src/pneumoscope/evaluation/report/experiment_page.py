@@ -1,4 +1,4 @@
-"""The report of an experiment: one HTML page that opens anywhere and prints."""
+"""HTML page of an experiment: several models trained and compared, in one file."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 
 from pneumoscope.evaluation.predictions import CLASS_NAMES, Predictions
 from pneumoscope.evaluation.report.cells import Cell, cell
+from pneumoscope.evaluation.report.evaluation_tables import consequences_tables
 from pneumoscope.evaluation.report.experiment_results import (
     ExperimentResult,
     History,
@@ -31,6 +32,8 @@ from pneumoscope.evaluation.report.published_notebook import (
 )
 from pneumoscope.evaluation.report.views import FigureView, TableView
 from pneumoscope.evaluation.selection.rule import Candidate
+from pneumoscope.evaluation.statistics.decision_curve import NO_RIVALS, consequences_table
+from pneumoscope.evaluation.statistics.discrimination import PREVALENCES
 from pneumoscope.evaluation.statistics.metrics import RESULT_METRICS, Metrics
 from pneumoscope.evaluation.statistics.roc import precision_recall_curve, roc_curve
 from pneumoscope.report.estimate import Estimate, format_number
@@ -38,19 +41,24 @@ from pneumoscope.report.html import figure_png, inline_png, render_page
 
 _COMPARISON_DPI = 140
 
+_HEADINGS = ("Accuracy", "Precision", "Recall", "Specificity", "F1", "AUC", "Average precision")
+"""Headings of `RESULT_METRICS`."""
+
+_DASHES = ("–",) * 3
+
 
 @dataclass(frozen=True, slots=True)
 class GalleryImage:
-    """A radiograph to be shown, with what the chosen model said about it.
+    """Radiograph that the chosen model misclassified.
 
     Parameters
     ----------
     file
-        Its name, as in the table of predictions.
+        File name, as in the table of predictions.
     probability
-        The model's probability of PNEUMONIA.
+        Predicted probability of PNEUMONIA.
     png
-        A small picture of it.
+        Thumbnail as PNG.
     """
 
     file: str
@@ -59,48 +67,45 @@ class GalleryImage:
 
     @property
     def source(self) -> str:
-        """The picture as the ``src`` of an ``img`` element."""
+        """Thumbnail as the ``src`` of an ``img`` element."""
         return inline_png(self.png)
 
 
-def render_report(
+def render_experiment(
     result: ExperimentResult,
     false_negatives: Sequence[GalleryImage],
     false_positives: Sequence[GalleryImage],
+    rivals: Mapping[str, tuple[Estimate, Estimate]] = NO_RIVALS,
 ) -> str:
-    """Return the report as one self-contained HTML page.
+    """Return an experiment as one self-contained HTML page.
 
     Parameters
     ----------
     result
-        The experiment.
+        Results of the experiment.
     false_negatives, false_positives
-        Pictures of the chosen model's mistakes on the test images, as many as are to be shown;
-        the lists beside them name all.
-
-    Returns
-    -------
-    str
-        HTML with every figure inline.
+        Thumbnails of the chosen model's errors on the test images, as many as are to be shown; the
+        lists beside them name all.
+    rivals
+        Sensitivity and specificity by the name of a test whose consequences stand beside those of
+        the chosen model.
     """
     return render_page(
         "experiment.html",
         result=result,
         chosen=result.chosen,
         summary=_summary(result.chosen, result.threshold),
-        tables=_tables(result),
+        tables={split: _table(result, split) for split in ("test", "validation")},
         headings=_HEADINGS,
+        consequences=_consequences(result.chosen, rivals),
         same_data=not result.data.synthetic and is_published_data(result.data.counts),
         notebook_rows=_notebook_rows(result),
         notebook_choice=PUBLISHED_CHOICE,
         notebook_missed=PUBLISHED_FALSE_NEGATIVES,
         comparison=inline_png(figure_png(_comparison(result), dpi=_COMPARISON_DPI)),
         figures=[(model, _figures(model, result.threshold)) for model in result.models],
-        mistakes=_mistakes(result, false_negatives, false_positives),
+        errors=_errors(result, false_negatives, false_positives),
     )
-
-
-_HEADINGS = ("Accuracy", "Precision", "Recall", "Specificity", "F1", "AUC", "Average precision")
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,18 +126,18 @@ class _Table:
 
 @dataclass(frozen=True, slots=True)
 class _NotebookRow:
-    """A model in the notebook and in ours; figures in words, a dash where there are none."""
+    """Metrics of a model in the notebook and in this experiment; dashes where there are none."""
 
     name: str
-    theirs: tuple[str, ...]
-    ours: tuple[str, ...]
-    chosen_by_them: bool
-    chosen_by_us: bool
+    published: tuple[str, ...]
+    measured: tuple[str, ...]
+    chosen_by_notebook: bool
+    chosen_here: bool
 
 
 @dataclass(frozen=True, slots=True)
 class _Summary:
-    """The chosen model's figures as the first paragraphs state them; of the test if not named."""
+    """Results of the chosen model in the first paragraphs; on the test split if not named."""
 
     sensitivity: Estimate
     ppv: Estimate
@@ -144,15 +149,15 @@ class _Summary:
     ill_patients: int
     missed_patients: int
     healthy: int
-    alarms: int
-    alarms_share: str
+    false_alarms: int
+    false_alarms_share: str
     validation_sensitivity: Estimate
     validation_ppv: Estimate
 
 
 @dataclass(frozen=True, slots=True)
-class _Mistakes:
-    """One kind of mistake: the pictures to show, and all files with their probabilities."""
+class _Errors:
+    """One kind of error: thumbnails to show, and all files with their probabilities."""
 
     title: str
     meaning: str
@@ -172,56 +177,64 @@ def _summary(model: ModelResult, threshold: float) -> _Summary:
         patients=len(set(table.patients)),
         ill=fn + tp,
         missed=fn,
-        missed_share=_share(fn, fn + tp),
-        ill_patients=_patients(table, np.flatnonzero(table.labels == 1)),
-        missed_patients=_patients(table, table.false_negatives(threshold)),
+        missed_share=_percent(fn, fn + tp),
+        ill_patients=_count_patients(table, np.flatnonzero(table.labels == 1)),
+        missed_patients=_count_patients(table, table.false_negatives(threshold)),
         healthy=tn + fp,
-        alarms=fp,
-        alarms_share=_share(fp, tn + fp),
+        false_alarms=fp,
+        false_alarms_share=_percent(fp, tn + fp),
         validation_sensitivity=validation["sensitivity"],
         validation_ppv=validation["ppv"],
     )
 
 
-def _patients(table: Predictions, rows: NDArray[np.intp]) -> int:
+def _count_patients(table: Predictions, rows: NDArray[np.intp]) -> int:
     return len({table.patients[row] for row in rows})
 
 
-def _tables(result: ExperimentResult) -> dict[str, _Table]:
-    return {split: _table(result, split) for split in ("test", "validation")}
-
-
 def _table(result: ExperimentResult, split: str) -> _Table:
-    predictions = _of_split(result.chosen, split).predictions
-    rows = tuple(
+    def of_split(model: ModelResult) -> SplitResult:
+        return model.test if split == "test" else model.validation
+
+    predictions = of_split(result.chosen).predictions
+    rows = (
         _Row(
-            model, model is result.chosen, _seconds(model.seconds), _cells(_of_split(model, split))
+            model,
+            model is result.chosen,
+            _seconds(model.seconds),
+            tuple(cell(of_split(model).metrics[name]) for name in RESULT_METRICS.values()),
         )
         for model in result.models
     )
-    return _Table(split, len(predictions.files), len(set(predictions.patients)), rows)
+    return _Table(split, len(predictions.files), len(set(predictions.patients)), tuple(rows))
 
 
-def _of_split(model: ModelResult, split: str) -> SplitResult:
-    return model.test if split == "test" else model.validation
-
-
-def _cells(result: SplitResult) -> tuple[Cell, ...]:
-    return tuple(cell(result.metrics[name]) for name in RESULT_METRICS.values())
+def _consequences(
+    model: ModelResult, rivals: Mapping[str, tuple[Estimate, Estimate]]
+) -> tuple[TableView, ...]:
+    """Return the consequences for 1,000 patients; none where a rate is undefined."""
+    rates = model.test.metrics["sensitivity"], model.test.metrics["specificity"]
+    if rates[0].value is None or rates[1].value is None:
+        return ()
+    rows = {
+        prevalence: consequences_table({model.name: rates}, prevalence, rivals)
+        for prevalence in PREVALENCES
+    }
+    return tuple(consequences_tables(model.name, rows))
 
 
 def _notebook_rows(result: ExperimentResult) -> list[_NotebookRow]:
-    theirs: Mapping[str, PublishedModel] = {model.name: model for model in PUBLISHED_MODELS}
-    ours = {model.name: model for model in result.models}
+    published = {model.name: model for model in PUBLISHED_MODELS}
+    measured = {model.name: model for model in result.models}
     return [
         _NotebookRow(
             name,
-            theirs=_published(theirs[name]) if name in theirs else _DASHES,
-            ours=_measured(ours[name].test.metrics) if name in ours else _DASHES,
-            chosen_by_them=name == PUBLISHED_CHOICE,
-            chosen_by_us=name == result.choice.name,
+            published=_published(published[name]) if name in published else _DASHES,
+            measured=_measured(measured[name].test.metrics) if name in measured else _DASHES,
+            chosen_by_notebook=name == PUBLISHED_CHOICE,
+            chosen_here=name == result.choice.name,
         )
-        for name in dict.fromkeys([*theirs, *ours])
+        for name in dict.fromkeys([*published, *measured])
     ]
 
 
@@ -233,18 +246,13 @@ def _measured(metrics: Metrics) -> tuple[str, ...]:
     return tuple(format_number(metrics.value(name)) for name in ("accuracy", "ppv", "sensitivity"))
 
 
-_DASHES = ("–",) * 3
-
-
 def _comparison(result: ExperimentResult) -> Figure:
-    ours = [
-        Candidate(
-            model.name, model.test.metrics.value("ppv"), model.test.metrics.value("sensitivity")
-        )
-        for model in result.models
-    ]
-    theirs = [Candidate(m.name, m.precision, m.recall) for m in PUBLISHED_MODELS]
-    return comparison_figure(ours, theirs)
+    measured = []
+    for model in result.models:
+        metrics = model.test.metrics
+        measured.append(Candidate(model.name, metrics.value("ppv"), metrics.value("sensitivity")))
+    published = [Candidate(model.name, model.precision, model.recall) for model in PUBLISHED_MODELS]
+    return comparison_figure(measured, published)
 
 
 def _figures(model: ModelResult, threshold: float) -> tuple[FigureView, ...]:
@@ -255,13 +263,13 @@ def _figures(model: ModelResult, threshold: float) -> tuple[FigureView, ...]:
                 history.epoch, history.loss, history.val_loss, "Training and validation loss"
             ),
             f"Loss of {model.name} by epoch",
-            "Where the two part, it learns its training images by heart.",
+            "Where the two curves part, the model overfits the training images.",
             _losses(history),
         ),
         FigureView.of(
             confusion_figure(model.test.metrics, "Confusion matrix, test"),
             f"Confusion matrix of {model.name}, test",
-            "What the test radiographs are, and what they were called.",
+            "Labels of the test radiographs, and what the model called them.",
             _confusion(model.test.metrics),
         ),
         FigureView.of(
@@ -275,7 +283,8 @@ def _figures(model: ModelResult, threshold: float) -> tuple[FigureView, ...]:
         FigureView.of(
             precision_recall_figure(table, threshold, "Precision and recall, test"),
             f"Precision-recall curve of {model.name}, test",
-            "How many of those called ill are ill, against how many of the ill are found.",
+            "Share of the patients called ill that are ill, against the share of the ill that are "
+            "found.",
             TableView.of_curve(
                 precision_recall_curve(table.labels, table.probabilities), ("Recall", "Precision")
             ),
@@ -296,40 +305,40 @@ def _confusion(metrics: Metrics) -> TableView:
     rows = zip(CLASS_NAMES, metrics.confusion, strict=True)
     return TableView(
         "",
-        ("In truth", *(f"Called {name}" for name in CLASS_NAMES)),
+        ("Label", *(f"Called {name}" for name in CLASS_NAMES)),
         tuple((name, *(f"{count:,}" for count in counts)) for name, counts in rows),
     )
 
 
-def _mistakes(
+def _errors(
     result: ExperimentResult,
     false_negatives: Sequence[GalleryImage],
     false_positives: Sequence[GalleryImage],
-) -> list[_Mistakes]:
+) -> list[_Errors]:
     table = result.chosen.test.predictions
     return [
-        _Mistakes(
+        _Errors(
             title="False negatives",
             meaning="Test radiographs with pneumonia that it called NORMAL.",
             none="None: it called every test radiograph with pneumonia PNEUMONIA.",
             images=tuple(false_negatives),
-            files=_listed(table, table.false_negatives(result.threshold)),
+            files=_list_files(table, table.false_negatives(result.threshold)),
         ),
-        _Mistakes(
+        _Errors(
             title="False positives",
             meaning="Normal test radiographs that it called PNEUMONIA.",
             none="None: it called every normal test radiograph NORMAL.",
             images=tuple(false_positives),
-            files=_listed(table, table.false_positives(result.threshold)),
+            files=_list_files(table, table.false_positives(result.threshold)),
         ),
     ]
 
 
-def _listed(table: Predictions, rows: NDArray[np.intp]) -> tuple[tuple[str, str], ...]:
+def _list_files(table: Predictions, rows: NDArray[np.intp]) -> tuple[tuple[str, str], ...]:
     return tuple((table.files[row], format_number(float(table.probabilities[row]))) for row in rows)
 
 
-def _share(part: int, whole: int) -> str:
+def _percent(part: int, whole: int) -> str:
     return f"{part / whole:.1%}".replace("%", " %") if whole else "none"
 
 

@@ -1,4 +1,4 @@
-"""The outcome of an experiment, and the two files in which it is handed on: JSON and CSV."""
+"""Results of an experiment, as JSON and CSV."""
 
 import csv
 import io
@@ -13,25 +13,25 @@ from pneumoscope.evaluation.statistics.bootstrap import DRAWS
 from pneumoscope.evaluation.statistics.metrics import RESULT_METRICS, Metrics
 
 SCHEMA = 1
-"""Version of the JSON; it changes only when a reader of the old one would misread the new."""
+"""Version of the JSON; it changes where a reader of the old one would misread it."""
 
 
 @dataclass(frozen=True, slots=True)
 class DataSummary:
-    """The data an experiment was made on.
+    """Dataset of an experiment.
 
     Parameters
     ----------
     fingerprint
-        Identifies the manifest's content.
+        Fingerprint of the manifest.
     counts
         Number of images by split (``train``, ``validation``, ``test``) and class.
     synthetic
         Whether the images are generated phantoms.
     split_by
-        What was kept on one side of the split between train and validation.
+        Unit that is kept on one side of the split between train and validation.
     set_aside
-        Number of images left out.
+        Number of images left out as unusable.
     """
 
     fingerprint: str
@@ -43,7 +43,7 @@ class DataSummary:
 
 @dataclass(frozen=True, slots=True)
 class ParameterCounts:
-    """How many numbers a network has, and how many of them it learns."""
+    """Numbers of parameters of a network, of trainable ones and of frozen ones."""
 
     total: int
     trainable: int
@@ -52,7 +52,7 @@ class ParameterCounts:
 
 @dataclass(frozen=True, slots=True)
 class History:
-    """The loss after each epoch: mean loss in training and on validation images."""
+    """Mean loss in training and on validation images after each epoch."""
 
     epoch: tuple[int, ...]
     loss: tuple[float, ...]
@@ -69,18 +69,18 @@ class SplitResult:
 
 @dataclass(frozen=True, slots=True)
 class ModelResult:
-    """One trained model and how it did.
+    """Results of one trained model.
 
     Parameters
     ----------
     name, description
-        Which model, and what it is in one line.
+        Name of the model, and a description in one line.
     parameters
-        Its size.
+        Numbers of parameters.
     epochs
-        Epochs trained.
+        Number of epochs trained.
     seconds
-        Duration of the training.
+        Duration of the training in seconds.
     history
         Losses by epoch.
     validation, test
@@ -99,22 +99,22 @@ class ModelResult:
 
 @dataclass(frozen=True, slots=True)
 class ExperimentResult:
-    """Several models on the same data, and the one chosen.
+    """Results of several models on the same data, and the choice of one of them.
 
     Parameters
     ----------
     data
-        What they were trained and tested on.
+        Dataset that they were trained and tested on.
     models
-        In the order in which they are reported.
+        Results of the models, in the order in which they are reported.
     choice
-        The chosen one, by validation figures.
+        Model chosen on validation data.
     threshold
-        A probability of at least this means PNEUMONIA.
+        Lowest probability that is called PNEUMONIA.
     notes
-        What a reader of the figures must know besides, a sentence or two each.
+        Warnings for readers of the results, a sentence or two each.
     draws
-        Bootstrap draws behind each interval.
+        Number of bootstrap resamples behind each interval.
     """
 
     data: DataSummary
@@ -126,20 +126,15 @@ class ExperimentResult:
 
     @property
     def chosen(self) -> ModelResult:
-        """The chosen model."""
+        """Results of the chosen model."""
         return next(model for model in self.models if model.name == self.choice.name)
 
 
 def results_json(result: ExperimentResult) -> str:
-    """Return the experiment as JSON, a stable interface.
+    """Return an experiment as JSON, a stable interface.
 
     An undefined metric or interval is null; ``false_negatives`` are the test images with
     PNEUMONIA below the threshold.
-
-    Parameters
-    ----------
-    result
-        The experiment.
 
     Returns
     -------
@@ -163,12 +158,7 @@ def results_json(result: ExperimentResult) -> str:
 
 
 def results_csv(result: ExperimentResult) -> str:
-    """Return the experiment as CSV: one row per model and split; undefined figures are empty.
-
-    Parameters
-    ----------
-    result
-        The experiment.
+    """Return an experiment as CSV: one row per model and split; undefined metrics are empty.
 
     Returns
     -------

@@ -1,4 +1,4 @@
-"""Which predictions figures are of: a digest that goes with them."""
+"""Fingerprint of a table of predictions."""
 
 import hashlib
 import json
@@ -7,15 +7,13 @@ from pneumoscope.evaluation.predictions import Predictions
 
 
 def fingerprint(predictions: Predictions) -> str:
-    """Return a SHA-256 over every row: the same files, labels, patients and probabilities.
-
-    The order of the rows does not matter.
+    """Return the SHA-256 of every row's file, label, probability and patient, in any order.
 
     Examples
     --------
     >>> import numpy as np
-    >>> one = Predictions(("a", "b"), np.array([0, 1]), np.array([0.1, 0.9]), ("a", "b"))
-    >>> fingerprint(one) == fingerprint(one.rows(np.array([1, 0])))
+    >>> table = Predictions(("a", "b"), np.array([0, 1]), np.array([0.1, 0.9]), ("a", "b"))
+    >>> fingerprint(table) == fingerprint(table.rows(np.array([1, 0])))
     True
     """
     rows = zip(

@@ -1,17 +1,19 @@
-"""What the Mount Sinai notebook published: its models' figures, its choice, what it missed.
+"""Published results of the Mount Sinai notebook: metrics of its models, choice, errors.
 
 Source: J. H. Kim, "Predicting Pneumonia with X-Ray Images for Mt. Sinai Hospital", 2023, section
-"Evaluation". Its figures are those of its 624 test images, at the threshold 0.5.
+"Evaluation". The metrics are those on its 624 test images, at the threshold 0.5.
 """
 
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Final
 
+from pneumoscope.report.estimate import Estimate
+
 
 @dataclass(frozen=True, slots=True)
 class PublishedModel:
-    """One row of the notebook's table, as published: three decimals, on its test images."""
+    """Row of the notebook's table, as published: three decimals, on its test images."""
 
     name: str
     accuracy: float
@@ -28,27 +30,27 @@ PUBLISHED_MODELS: Final = (
     PublishedModel("model_6", 0.755, 0.718, 1.000),
     PublishedModel("model_7", 0.856, 0.822, 0.982),
 )
-"""The notebook's table."""
+"""Rows of the notebook's table."""
 
 PUBLISHED_CHOICE: Final = "model_5"
-"""The model the notebook chose."""
+"""Model that the notebook chose."""
 
 PUBLISHED_FALSE_NEGATIVES: Final = (
     "person127_bacteria_604.jpeg",
     "person153_bacteria_726.jpeg",
     "person154_bacteria_728.jpeg",
 )
-"""The test images with PNEUMONIA that its chosen model called NORMAL."""
+"""Test images with PNEUMONIA that its chosen model called NORMAL."""
 
 PUBLISHED_COUNTS: Final[Mapping[str, Mapping[str, int]]] = {
     "train": {"NORMAL": 1080, "PNEUMONIA": 3107},
     "validation": {"NORMAL": 269, "PNEUMONIA": 776},
     "test": {"NORMAL": 234, "PNEUMONIA": 390},
 }
-"""Its images per split and class."""
+"""Number of its images per split and class."""
 
 
-def published_operating_point() -> tuple[float, float]:
+def published_operating_point() -> tuple[Estimate, Estimate]:
     """Return sensitivity and specificity of the model that the notebook chose.
 
     It published recall 0.992 and precision 0.763 for 390 images with PNEUMONIA and 234 NORMAL. Only
@@ -58,31 +60,26 @@ def published_operating_point() -> tuple[float, float]:
     Examples
     --------
     >>> sensitivity, specificity = published_operating_point()
-    >>> round(sensitivity, 4), round(specificity, 4)
-    (0.9923, 0.4872)
+    >>> print(sensitivity, specificity)
+    0.992 0.487
     """
     model = next(model for model in PUBLISHED_MODELS if model.name == PUBLISHED_CHOICE)
     ill, healthy = PUBLISHED_COUNTS["test"]["PNEUMONIA"], PUBLISHED_COUNTS["test"]["NORMAL"]
-    found = round(model.recall * ill)
-    called = round(found / model.precision)
-    return found / ill, 1 - (called - found) / healthy
+    tp = round(model.recall * ill)
+    fp = round(tp / model.precision) - tp
+    return Estimate(tp / ill), Estimate(1 - fp / healthy)
 
 
 def is_published_data(counts: Mapping[str, Mapping[str, int]]) -> bool:
-    """Tell whether images counted per split and class can be those of the notebook.
+    """Return whether numbers of images per split and class agree with those of the notebook.
 
     The test images must agree, and the images of training and validation together, since the
-    notebook drew that division at random.
+    notebook drew that split at random.
 
     Parameters
     ----------
     counts
         Number of images by split and class.
-
-    Returns
-    -------
-    bool
-        Whether the numbers agree.
 
     Examples
     --------

@@ -1,4 +1,4 @@
-"""What pages show: tables in words, and figures as pictures with their data."""
+"""Tables and figures as pages show them."""
 
 from dataclasses import dataclass
 from typing import TypeAlias
@@ -15,13 +15,13 @@ Row: TypeAlias = tuple[str | Cell, ...]
 
 _DPI = 130
 
-_CURVE_POINTS = 60
-"""Of a curve that a table under a figure lists; all follow from the table of predictions."""
+_MAX_CURVE_POINTS = 60
+"""Most points of a curve in the table of its data; all follow from the table of predictions."""
 
 
 @dataclass(frozen=True, slots=True)
 class TableView:
-    """A table: its caption, headings and rows."""
+    """Table with its caption, headings and rows."""
 
     caption: str
     headings: tuple[str, ...]
@@ -29,20 +29,18 @@ class TableView:
 
     @classmethod
     def of_curve(cls, curve: Curve, headings: tuple[str, str]) -> "TableView":
-        """List points of a curve, evenly along it, its ends among them; a dash if there is none."""
+        """Return points evenly along a curve, its ends included; a dash if it is undefined."""
         if not (np.isfinite(curve.x).all() and np.isfinite(curve.y).all()):
             return cls("", headings, (("–", "–"),))
-        step = max(1, len(curve.x) // _CURVE_POINTS)
-        places = sorted({*range(0, len(curve.x), step), len(curve.x) - 1})
-        rows = tuple(
-            (format_number(float(curve.x[i])), format_number(float(curve.y[i]))) for i in places
-        )
-        return cls("", headings, rows)
+        step = max(1, len(curve.x) // _MAX_CURVE_POINTS)
+        points = sorted({*range(0, len(curve.x), step), len(curve.x) - 1})
+        rows = zip(curve.x[points].tolist(), curve.y[points].tolist(), strict=True)
+        return cls("", headings, tuple((format_number(x), format_number(y)) for x, y in rows))
 
 
 @dataclass(frozen=True, slots=True)
 class FigureView:
-    """A picture, what it is in a few words, what it says, and its data."""
+    """Figure with its alternative text, its caption and its data."""
 
     src: str
     alt: str
@@ -52,6 +50,6 @@ class FigureView:
 
     @classmethod
     def of(cls, figure: Figure, alt: str, caption: str, data: TableView) -> "FigureView":
-        """Draw a figure."""
+        """Return the view of a Matplotlib figure."""
         source = inline_png(figure_png(figure, dpi=_DPI))
         return cls(source, alt, caption, data.headings, data.rows)
