@@ -144,16 +144,6 @@ def record(
     ------
     TypeError, ValueError
         If the detail cannot be written as JSON.
-
-    Examples
-    --------
-    >>> from pneumoscope.clinic.storage.database import Database
-    >>> database = Database(f"sqlite:///{getfixture('tmp_path')}/clinic.db")
-    >>> with database.writing() as session:
-    ...     record(session, "anna", Action.JUDGE, "image 7", {"agrees": True}, datetime.now(UTC))
-    >>> with database.reading() as session:
-    ...     print(verify_trail(session).entries)
-    1
     """
     head = _lock_head(session)
     entry = _SealedEntry(

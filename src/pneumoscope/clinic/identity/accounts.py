@@ -166,17 +166,6 @@ def deactivate(session: Session, user_id: str, now: datetime) -> None:
     ------
     ClinicError
         If there is no such user, or the user is the last administrator.
-
-    Examples
-    --------
-    >>> from datetime import UTC
-    >>> from pneumoscope.clinic.storage.database import Database
-    >>> database = Database(f"sqlite:///{getfixture('tmp_path')}/clinic.db")
-    >>> with database.writing() as session:
-    ...     anna = create_user(session, "anna", Role.ADMINISTRATOR, None, datetime.now(UTC))
-    ...     deactivate(session, anna.user_id, datetime.now(UTC))
-    Traceback (most recent call last):
-    pneumoscope.support.errors.ClinicError: this is the last administrator; make another ...
     """
     _require_another_administrator(session, user_id)
     _get_user(session, user_id).active = False

@@ -129,27 +129,19 @@ def sign_in(
     return actor_of(user)
 
 
-def confirm_password(session: Session, check: PasswordCheck, now: datetime) -> bool:
-    """Return whether a signed-in user's password was right; failures count as in `sign_in`.
-
-    Parameters
-    ----------
-    session
-        Session in a write transaction, to be committed even after a failure.
-    check
-        Result of `check_password`.
-    now
-        Current time, with a time zone.
-    """
-    return _user_of_check(session, check, now) is not None
-
-
-def confirm_with_code(
-    session: Session, secret_box: SecretBox, check: PasswordCheck, code: str, now: datetime
+def confirm_password(
+    session: Session,
+    secret_box: SecretBox,
+    check: PasswordCheck,
+    now: datetime,
+    code: str | None = None,
 ) -> bool:
-    """Return whether a signed-in user's password and code were right; see `confirm_password`."""
+    """Return whether the password of a signed-in user was right, and so was the code, if given.
+
+    Failures are counted as in `sign_in`, whose parameters these are.
+    """
     user = _user_of_check(session, check, now)
-    return user is not None and _verify_code(session, secret_box, user, code, now)
+    return user is not None and (code is None or _verify_code(session, secret_box, user, code, now))
 
 
 def _verify_code(

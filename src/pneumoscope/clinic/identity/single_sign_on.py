@@ -115,16 +115,6 @@ def provision_user(
         If the user has no role here or a deactivated account, or the name is taken or not allowed.
     ClinicError
         If the change of role would leave no administrator.
-
-    Examples
-    --------
-    >>> from datetime import UTC
-    >>> from pneumoscope.clinic.storage.database import Database
-    >>> database = Database(f"sqlite:///{getfixture('tmp_path')}/clinic.db")
-    >>> with database.writing() as session:
-    ...     anna = ExternalUser("f1d2", "Anna", Role.CLINICIAN)
-    ...     print(provision_user(session, "https://login.example", anna, datetime.now(UTC)).role)
-    clinician
     """
     role, subject = external_user.role, external_user.subject
     if role is None:

@@ -21,7 +21,7 @@ from pneumoscope.clinic.api.security import (
 from pneumoscope.clinic.audit import Action
 from pneumoscope.clinic.identity import accounts, credentials, password_reset, second_factor
 from pneumoscope.clinic.identity.accounts import Actor, Role
-from pneumoscope.clinic.identity.sign_in import check_password, confirm_password, confirm_with_code
+from pneumoscope.clinic.identity.sign_in import check_password, confirm_password
 from pneumoscope.clinic.settings import Clinic
 from pneumoscope.clinic.storage.tables import User, UserSession
 
@@ -235,10 +235,7 @@ def _confirm(clinic: Clinic, actor: Actor, password: str, code: str | None = Non
         return False
     with clinic.database.writing() as session:  # committed on failure, too: failures are counted
         now = datetime.now(UTC)
-        if code is None:
-            confirmed = confirm_password(session, check, now)
-        else:
-            confirmed = confirm_with_code(session, clinic.secret_box, check, code, now)
+        confirmed = confirm_password(session, clinic.secret_box, check, now, code)
         if not confirmed:
             _record(session, actor, Action.FAIL_CONFIRMATION)
     if not confirmed:
