@@ -197,7 +197,7 @@ def test_fewer_patients_than_the_split_needs(chest: Path, manifest_fails: Call) 
     for path in (chest / "train" / "PNEUMONIA").iterdir():
         path.rename(path.with_name(f"person7_virus_{path.name}"))
     message = manifest_fails(chest)
-    assert f"Error: {chest}: a validation split is to be drawn" in message
+    assert f"Error: {chest}: the validation split cannot be drawn" in message
     assert "of the class PNEUMONIA there is 1 " in message
     assert "add patients, or declare the splits in a table" in message
 

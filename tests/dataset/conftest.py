@@ -1,4 +1,4 @@
-"""A server on this machine that offers files by path, and plays Kaggle's part."""
+"""Server on this host that offers files by path, and imitates Kaggle."""
 
 import base64
 import json
@@ -13,7 +13,7 @@ from pneumoscope.support import download
 
 @dataclass
 class Site:
-    """What the server offers by path, and how Kaggle's part of it behaves."""
+    """Files that the server offers by path, and its behaviour as Kaggle."""
 
     files: dict[str, bytes] = field(default_factory=dict)
     kaggle_status: int = 200
@@ -79,4 +79,4 @@ def site(start_server: Callable[[type], str]) -> Site:
 @pytest.fixture
 def hurried(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("no_proxy", "127.0.0.1")
-    monkeypatch.setattr(download, "_PAUSES", (0.01, 0.01, 0.01))
+    monkeypatch.setattr(download, "_RETRY_SECONDS", (0.01, 0.01, 0.01))

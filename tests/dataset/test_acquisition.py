@@ -1,10 +1,10 @@
-"""How images were made, told from pictures whose borders, markers and noise are known."""
+"""Measured acquisition of pictures whose borders, markers and noise are known."""
 
 import numpy as np
 import pytest
 from skimage.util import random_noise
 
-from pneumoscope.dataset.acquisition import NAMES, as_table, describe_acquisition
+from pneumoscope.dataset.acquisition import COLUMNS, acquisition_table, describe_acquisition
 
 
 @pytest.fixture
@@ -15,22 +15,22 @@ def chest() -> np.ndarray:
 
 
 def test_a_smooth_picture_has_no_marker_and_no_noise(chest: np.ndarray) -> None:
-    made = describe_acquisition(chest)
-    assert (made.markers, made.text, made.marker_height) == (0, 0, 0)
-    assert made.collimated == 0
-    assert made.noise < 1e-3
+    acquisition = describe_acquisition(chest)
+    assert (acquisition.markers, acquisition.text, acquisition.marker_height) == (0, 0, 0)
+    assert acquisition.collimated == 0
+    assert acquisition.noise < 1e-3
     outermost = np.concatenate([chest[:28].ravel(), chest[-28:].ravel()])
     outermost = np.append(outermost, [chest[28:-28, :28], chest[28:-28, -28:]])
-    assert made.dark == pytest.approx(np.quantile(outermost, 0.1))
+    assert acquisition.dark == pytest.approx(np.quantile(outermost, 0.1))
 
 
 def test_a_black_border_is_outside_the_collimated_field(chest: np.ndarray) -> None:
     chest[:, :20] = 0.02
     chest[200:] = 0.02
-    made = describe_acquisition(chest)
-    assert made.collimated == pytest.approx(1 - (204 / 224) * (200 / 224))
+    acquisition = describe_acquisition(chest)
+    assert acquisition.collimated == pytest.approx(1 - (204 / 224) * (200 / 224))
     margin = 224**2 - 168**2
-    assert made.black == pytest.approx((20 * 224 + 24 * 204) / margin)
+    assert acquisition.black == pytest.approx((20 * 224 + 24 * 204) / margin)
 
 
 @pytest.mark.parametrize(("height", "is_text"), [(6, True), (20, False)])
@@ -38,19 +38,19 @@ def test_a_marker_beside_the_lungs_is_found_and_measured(
     chest: np.ndarray, height: int, is_text: bool
 ) -> None:
     chest[10 : 10 + height, 15 : 15 + height - 2] = 1
-    made = describe_acquisition(chest)
-    assert (made.markers, made.text) == (1, int(is_text))
-    assert made.marker_height == pytest.approx(height / 224, abs=1 / 224)
+    acquisition = describe_acquisition(chest)
+    assert (acquisition.markers, acquisition.text) == (1, int(is_text))
+    assert acquisition.marker_height == pytest.approx(height / 224, abs=1 / 224)
 
 
-def test_what_is_large_is_no_marker(chest: np.ndarray) -> None:
+def test_large_objects_are_not_markers(chest: np.ndarray) -> None:
     chest[:60, :60] = 1
     chest[:, 200:204] = 1
     assert describe_acquisition(chest).markers == 0
 
 
 @pytest.mark.parametrize("grey", [0.0, 0.1, 0.5, 1.0])
-def test_nothing_inside_the_outermost_eighth_is_looked_at(chest: np.ndarray, grey: float) -> None:
+def test_only_the_outermost_eighth_is_measured(chest: np.ndarray, grey: float) -> None:
     chest[10:24, 15:25] = 0.9
     before = describe_acquisition(chest)
     assert before.markers == 1
@@ -68,21 +68,21 @@ def test_noise_grows_with_noise(chest: np.ndarray) -> None:
     assert much / little == pytest.approx(3, rel=0.1)
 
 
-def test_what_is_burned_out_is_white(chest: np.ndarray) -> None:
+def test_overexposed_pixels_are_white(chest: np.ndarray) -> None:
     chest[112:] = 1
     assert describe_acquisition(chest).white == pytest.approx(0.5, abs=0.02)
 
 
 def test_a_table_has_a_row_for_each_image_and_a_column_for_each_name(chest: np.ndarray) -> None:
-    made = describe_acquisition(chest)
-    table = as_table([made, made])
-    assert table.shape == (2, len(NAMES))
-    assert table[0, NAMES.index("median")] == made.median
-    assert as_table([]).shape == (0, len(NAMES))
+    acquisition = describe_acquisition(chest)
+    table = acquisition_table([acquisition, acquisition])
+    assert table.shape == (2, len(COLUMNS))
+    assert table[0, COLUMNS.index("median")] == acquisition.median
+    assert acquisition_table([]).shape == (0, len(COLUMNS))
 
 
 @pytest.mark.parametrize("grey", [0.0, 1.0])
-def test_a_picture_of_one_grey_is_described_too(grey: float) -> None:
-    made = describe_acquisition(np.full((64, 96), grey))
-    assert made.collimated == pytest.approx((1 - grey) * (1 - 0.75**2))
-    assert made.markers == 0
+def test_a_picture_of_one_grey_value(grey: float) -> None:
+    acquisition = describe_acquisition(np.full((64, 96), grey))
+    assert acquisition.collimated == pytest.approx((1 - grey) * (1 - 0.75**2))
+    assert acquisition.markers == 0

@@ -31,7 +31,7 @@ def test_leading_zeros_do_not_make_another_patient() -> None:
     assert parse_filename("IM-0115-0001.jpeg") == parse_filename("IM-115-0002.jpeg")
 
 
-def test_the_real_names_all_tell_a_patient(shared_data: Path) -> None:
+def test_all_real_names_state_a_patient(shared_data: Path) -> None:
     chest = shared_data / "chest_xray"
     persons = {parse_filename(path.name).patient for path in chest.glob("*/PNEUMONIA/*")}
     normals = {parse_filename(path.name).patient for path in chest.glob("*/NORMAL/*")}

@@ -67,7 +67,7 @@ def refusal(path: Path) -> str:
     return str(caught.value)
 
 
-def test_what_is_written_is_read(manifest: Manifest, written: Path) -> None:
+def test_a_manifest_is_read_as_it_was_written(manifest: Manifest, written: Path) -> None:
     again = Manifest.read(written)
     assert again == manifest
     assert again.fingerprint == manifest.fingerprint
@@ -75,13 +75,13 @@ def test_what_is_written_is_read(manifest: Manifest, written: Path) -> None:
 
 
 @pytest.mark.parametrize("rows", [0, 1024, 2500])
-def test_any_number_of_rows_comes_back_in_order(rows: int, tmp_path: Path) -> None:
+def test_any_number_of_rows_is_read_in_order(rows: int, tmp_path: Path) -> None:
     entries = tuple(replace(ENTRIES[n % 3], path=f"{n:04}.png") for n in range(rows))
     Manifest(tmp_path, entries, SplitBy.IMAGE, seed=7).write(tmp_path / "many.parquet")
     assert Manifest.read(tmp_path / "many.parquet").entries == entries
 
 
-def test_the_table_is_typed_and_readable_by_others(written: Path) -> None:
+def test_pyarrow_reads_typed_columns(written: Path) -> None:
     table = pq.read_table(written)
     assert {field.name: str(field.type) for field in table.schema} == {
         "path": "string",
@@ -120,7 +120,7 @@ def test_counts_and_selections(manifest: Manifest) -> None:
     }
 
 
-def test_what_passes_between_rooms_is_frozen(manifest: Manifest) -> None:
+def test_manifest_and_entries_are_frozen(manifest: Manifest) -> None:
     with pytest.raises(FrozenInstanceError):
         manifest.seed = 1  # type: ignore[misc]
     with pytest.raises(FrozenInstanceError):
@@ -138,14 +138,14 @@ def test_what_passes_between_rooms_is_frozen(manifest: Manifest) -> None:
         {"path": "NORMAL/1.png"},
     ],
 )
-def test_the_fingerprint_is_of_the_data(manifest: Manifest, change: dict[str, object]) -> None:
+def test_the_fingerprint_depends_on_the_data(manifest: Manifest, change: dict[str, object]) -> None:
     changed = (replace(ENTRIES[0], **change), *ENTRIES[1:])  # type: ignore[arg-type]
     assert replace(manifest, entries=changed).fingerprint != manifest.fingerprint
     assert replace(manifest, entries=ENTRIES[1:]).fingerprint != manifest.fingerprint
     assert replace(manifest, split_by=SplitBy.PATIENT).fingerprint != manifest.fingerprint
 
 
-def test_the_fingerprint_is_not_of_place_or_order(manifest: Manifest) -> None:
+def test_the_fingerprint_does_not_depend_on_folder_or_order(manifest: Manifest) -> None:
     assert replace(manifest, root=Path("/elsewhere")).fingerprint == manifest.fingerprint
     assert replace(manifest, entries=ENTRIES[::-1]).fingerprint == manifest.fingerprint
 
@@ -228,7 +228,7 @@ def test_another_format_version_is_refused(written: Path) -> None:
     assert "write it again" in message
 
 
-def test_what_is_no_manifest(written: Path, tmp_path: Path) -> None:
+def test_another_file_is_refused(written: Path, tmp_path: Path) -> None:
     table = tmp_path / "table.parquet"
     pq.write_table(pa.table({"file": ["a"], "label": ["NORMAL"]}), table)
     assert "not a manifest; write one with" in refusal(table)
@@ -240,7 +240,7 @@ def test_what_is_no_manifest(written: Path, tmp_path: Path) -> None:
         assert not is_manifest(path)
 
 
-def test_the_metadata_says_how_it_was_made(manifest: Manifest, written: Path) -> None:
+def test_the_metadata_describe_the_split(manifest: Manifest, written: Path) -> None:
     about = {k.decode(): v.decode() for k, v in pq.read_schema(written).metadata.items()}
     assert about["split_by"] == "image"
     assert about["seed"] == "7"
@@ -257,6 +257,6 @@ def test_only_a_parquet_name_is_written(manifest: Manifest, tmp_path: Path) -> N
 def test_another_table_is_not_replaced(manifest: Manifest, tmp_path: Path) -> None:
     table = tmp_path / "labels.parquet"
     table.write_bytes(b"somebody's work")
-    with pytest.raises(DatasetError, match="is there and no manifest"):
+    with pytest.raises(DatasetError, match="exists and is not a manifest"):
         manifest.write(table)
     assert table.read_bytes() == b"somebody's work"

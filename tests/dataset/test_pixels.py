@@ -32,9 +32,7 @@ def cache(tmp_path: Path) -> ArrayCache:
     return ArrayCache(tmp_path / "cache")
 
 
-def test_pixels_of_images_in_use_come_in_the_manifests_order(
-    tmp_path: Path, cache: ArrayCache
-) -> None:
+def test_pixels_are_in_the_order_of_the_manifest(tmp_path: Path, cache: ArrayCache) -> None:
     entries = write_images(tmp_path)[::-1]
     set_aside = Entry("absent.png", Label.NORMAL, set_aside="the file is empty")
     pixels = open_pixels(manifest_of(tmp_path, [*entries[:3], set_aside, *entries[3:]]), 25, cache)
@@ -45,7 +43,7 @@ def test_pixels_of_images_in_use_come_in_the_manifests_order(
         np.testing.assert_array_equal(prepared, np.asarray(nearest))
 
 
-def test_images_are_decoded_once_for_each_size_and_manifest(
+def test_images_are_decoded_once_per_size_and_manifest(
     tmp_path: Path, cache: ArrayCache, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     entries = write_images(tmp_path)
@@ -63,7 +61,7 @@ def test_images_are_decoded_once_for_each_size_and_manifest(
 
 
 def test_a_large_jpeg_is_prepared_from_a_smaller_one(tmp_path: Path, cache: ArrayCache) -> None:
-    """On a board of black and white, every pixel is extreme, and every mean of a block grey."""
+    """On a chequerboard every pixel is black or white, and every mean of a block grey."""
     board = np.indices((400, 400)).sum(0) % 2 * np.uint8(255)
     Image.fromarray(board.astype(np.uint8)).save(tmp_path / "a.jpeg", quality=95)
     sha256 = hashlib.sha256((tmp_path / "a.jpeg").read_bytes()).hexdigest()
@@ -74,7 +72,7 @@ def test_a_large_jpeg_is_prepared_from_a_smaller_one(tmp_path: Path, cache: Arra
         assert (abs(pixels - 128) > 100).all() != smaller
 
 
-def test_a_file_that_changed_since_is_refused(tmp_path: Path, cache: ArrayCache) -> None:
+def test_a_changed_file_is_refused(tmp_path: Path, cache: ArrayCache) -> None:
     entries = write_images(tmp_path)
     Image.open(tmp_path / "3.png").rotate(180).save(tmp_path / "3.png")
     with pytest.raises(DatasetError) as caught:
@@ -84,7 +82,7 @@ def test_a_file_that_changed_since_is_refused(tmp_path: Path, cache: ArrayCache)
     assert cache.entries() == []
 
 
-def test_a_file_that_went_or_broke_since_is_refused(tmp_path: Path, cache: ArrayCache) -> None:
+def test_a_removed_or_damaged_file_is_refused(tmp_path: Path, cache: ArrayCache) -> None:
     manifest = manifest_of(tmp_path, write_images(tmp_path))
     (tmp_path / "5.png").write_bytes((tmp_path / "5.png").read_bytes()[:100])
     with pytest.raises(UnreadableRadiographError, match=r"5\.png: the image is damaged"):
@@ -94,8 +92,8 @@ def test_a_file_that_went_or_broke_since_is_refused(tmp_path: Path, cache: Array
         open_pixels(manifest, 25, cache)
 
 
-def test_a_manifest_in_another_order_gets_its_own_rows(tmp_path: Path, cache: ArrayCache) -> None:
-    """The fingerprint does not tell the order of rows, as of a table that someone has sorted."""
+def test_a_manifest_in_another_order_has_its_own_rows(tmp_path: Path, cache: ArrayCache) -> None:
+    """The fingerprint does not depend on the order of rows, for example of a sorted table."""
     entries = write_images(tmp_path)
     forth, back = (manifest_of(tmp_path, order) for order in (entries, entries[::-1]))
     assert forth.fingerprint == back.fingerprint

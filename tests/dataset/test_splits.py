@@ -18,11 +18,11 @@ from pneumoscope.support.errors import DatasetError
 NORMAL, PNEUMONIA = Label.NORMAL, Label.PNEUMONIA
 TRAIN, VALIDATION, TEST = Split.TRAIN, Split.VALIDATION, Split.TEST
 
-fixed = settings(max_examples=150, derandomize=True, deadline=None)
+hypothesis_settings = settings(max_examples=150, derandomize=True, deadline=None)
 
 
 def one_class_patients(sizes: dict[Label, Sequence[int]]) -> list[Entry]:
-    """Give each class patients with so many images each; every image is another."""
+    """Make patients of one class with the given numbers of images, all different."""
     return [
         Entry(
             f"{label.name}/{patient}-{image}.png",
@@ -38,7 +38,7 @@ def one_class_patients(sizes: dict[Label, Sequence[int]]) -> list[Entry]:
 
 @st.composite
 def tangled_datasets(draw: st.DrawFn) -> list[Entry]:
-    """Draw patients of both classes, images of nobody, and copies shared by patients."""
+    """Draw patients of both classes, images without a patient, and copies shared by patients."""
     patients = st.none() | st.integers(0, draw(st.integers(3, 20))).map("p{}".format)
     copies = st.none() | st.integers(0, draw(st.integers(3, 30))).map("h{}".format)
     images = st.tuples(st.sampled_from(Label), patients, copies)
@@ -60,9 +60,9 @@ def count(entries: Sequence[Entry]) -> Counter[tuple[Split | None, Label]]:
     return Counter((entry.split, entry.label) for entry in entries)
 
 
-@fixed
+@hypothesis_settings
 @given(tangled_datasets(), st.integers(0, 3))
-def test_no_patient_and_no_copy_on_both_sides(entries: list[Entry], seed: int) -> None:
+def test_no_patient_and_no_copy_is_in_two_splits(entries: list[Entry], seed: int) -> None:
     try:
         split = assign_splits(entries, SplitBy.PATIENT, seed)
     except DatasetError:
@@ -78,9 +78,9 @@ def patient_sizes(draw: st.DrawFn) -> dict[Label, list[int]]:
     return {label: draw(st.lists(st.integers(1, 4), min_size=20, max_size=60)) for label in Label}
 
 
-@fixed
+@hypothesis_settings
 @given(patient_sizes(), st.integers(0, 3))
-def test_a_fifth_of_each_class_to_within_a_patient(
+def test_a_fifth_of_each_class_is_drawn_within_one_patient(
     sizes: dict[Label, list[int]], seed: int
 ) -> None:
     numbers = count(assign_splits(one_class_patients(sizes), SplitBy.PATIENT, seed))
@@ -92,9 +92,9 @@ def test_a_fifth_of_each_class_to_within_a_patient(
         assert numbers[TRAIN, label] == left
 
 
-@fixed
+@hypothesis_settings
 @given(st.lists(st.tuples(st.integers(0, 2), st.integers(0, 2)), min_size=40), st.integers(0, 3))
-def test_no_more_than_a_fifth_when_patients_have_both_classes(
+def test_at_most_a_fifth_is_drawn_of_patients_with_both_classes(
     patients: list[tuple[int, int]], seed: int
 ) -> None:
     entries = [
@@ -110,9 +110,9 @@ def test_no_more_than_a_fifth_when_patients_have_both_classes(
         assert 1 <= numbers[VALIDATION, label] <= (left - numbers[TEST, label]) / 5
 
 
-@fixed
+@hypothesis_settings
 @given(st.integers(10, 60), st.integers(10, 60), st.integers(0, 3))
-def test_by_image_the_notebooks_count_is_taken(normal: int, ill: int, seed: int) -> None:
+def test_by_image_the_count_is_the_notebooks(normal: int, ill: int, seed: int) -> None:
     train = one_class_patients({NORMAL: [normal], PNEUMONIA: [ill]})
     test = [Entry("test/a.png", NORMAL, split=TEST), Entry("test/b.png", PNEUMONIA, split=TEST)]
     numbers = count(assign_splits([*train, *test], SplitBy.IMAGE, seed))
@@ -124,7 +124,7 @@ def test_by_image_the_notebooks_count_is_taken(normal: int, ill: int, seed: int)
 def test_by_image_patients_leak() -> None:
     entries = one_class_patients({NORMAL: [20] * 3, PNEUMONIA: [20] * 3})
     sides = on_each_side(assign_splits(entries, SplitBy.IMAGE, 0), "patient")
-    assert any(len(found) > 1 for found in sides.values())
+    assert any(len(splits) > 1 for splits in sides.values())
 
 
 @pytest.mark.parametrize("split_by", SplitBy)
@@ -135,9 +135,9 @@ def test_the_seed_decides_the_split(split_by: SplitBy) -> None:
     assert assign_splits(entries, split_by, seed=2) != first
 
 
-@fixed
+@hypothesis_settings
 @given(tangled_datasets())
-def test_groups_are_what_patients_and_copies_connect(entries: list[Entry]) -> None:
+def test_patients_and_copies_are_connected_to_groups(entries: list[Entry]) -> None:
     # The reference: walk from image to image over equal patients and equal pixels.
     component: dict[str, int] = {}
     for start in entries:
@@ -186,7 +186,7 @@ def test_declared_splits_are_kept(split_by: SplitBy) -> None:
     assert assign_splits(entries, split_by, seed=0) == entries
 
 
-def test_only_what_is_missing_is_drawn() -> None:
+def test_only_a_missing_split_is_drawn() -> None:
     entries = one_class_patients({NORMAL: [1] * 50, PNEUMONIA: [1] * 50})
     chosen = {entry.path for entry in entries[::7]}
     given_validation = [
@@ -217,7 +217,7 @@ def test_copies_within_a_split_stay() -> None:
     assert assign_splits(entries, SplitBy.PATIENT, seed=0) == entries
 
 
-def test_a_declared_patient_on_both_sides_is_set_aside() -> None:
+def test_a_declared_patient_in_two_splits_is_set_aside() -> None:
     entries = declared((TRAIN, NORMAL, "p", True, "x"), (TEST, NORMAL, "p", True, "y"), *SOUND)
     leak, kept, *rest = assign_splits(entries, SplitBy.PATIENT, seed=0)
     assert (leak.split, leak.set_aside) == (None, "its patient is also in the test split")
@@ -226,7 +226,7 @@ def test_a_declared_patient_on_both_sides_is_set_aside() -> None:
 
 
 @pytest.mark.parametrize(("train", "test"), [(False, False), (True, False), (False, True)])
-def test_a_number_in_a_file_name_is_only_a_likeness(train: bool, test: bool) -> None:
+def test_a_number_in_a_file_name_is_no_leak(train: bool, test: bool) -> None:
     entries = declared((TRAIN, NORMAL, "p", train, "x"), (TEST, NORMAL, "p", test, "y"), *SOUND)
     assert assign_splits(entries, SplitBy.PATIENT, seed=0) == entries
 
@@ -252,7 +252,7 @@ def test_a_declared_train_of_one_class(split_by: SplitBy) -> None:
 def test_too_few_patients(patients: int) -> None:
     entries = one_class_patients({NORMAL: [9] * patients, PNEUMONIA: [1] * 30})
     with pytest.raises(
-        DatasetError, match=r"of the class NORMAL there is 1 .* at least 2 are needed; add"
+        DatasetError, match=r"at least 2 patients of the class NORMAL .* there are 1; add"
     ):
         assign_splits(entries, SplitBy.PATIENT, seed=0)
 
@@ -269,12 +269,12 @@ def test_patients_joined_by_copies_count_as_one() -> None:
     entries = [
         replace(entry, pixel_hash="same") if entry.label is NORMAL else entry for entry in entries
     ]
-    with pytest.raises(DatasetError, match="of the class NORMAL there is 1 "):
+    with pytest.raises(DatasetError, match=r"the class NORMAL .* there are 1; add"):
         assign_splits(entries, SplitBy.PATIENT, seed=0)
 
 
 def test_train_keeps_both_classes_when_patients_have_both() -> None:
-    # With A drawn for NORMAL and B, the smaller one, for PNEUMONIA, nothing NORMAL would stay.
+    # If A were drawn for NORMAL, and B, which is smaller, for PNEUMONIA, no NORMAL would be left.
     images = [("A", NORMAL, 1), ("B", NORMAL, 1), ("B", PNEUMONIA, 2), ("C", PNEUMONIA, 10)]
     entries = [
         Entry(f"{patient}{label}{number}.png", label, patient=patient)
@@ -301,7 +301,7 @@ def test_the_notebooks_split_of_the_real_dataset(shared_data: Path) -> None:
     }
 
 
-def test_a_test_split_is_drawn_by_patient_even_where_validation_is_not() -> None:
+def test_the_test_split_is_always_drawn_by_patient() -> None:
     entries = one_class_patients({NORMAL: [4] * 20, PNEUMONIA: [4] * 20})
     split = assign_splits(entries, SplitBy.IMAGE, seed=0)
     tested = {entry.group for entry in split if entry.split is TEST}
@@ -311,7 +311,7 @@ def test_a_test_split_is_drawn_by_patient_even_where_validation_is_not() -> None
     assert validated & {entry.group for entry in split if entry.split is TRAIN}
 
 
-def test_folds_hold_every_patient_once_and_leave_test_alone() -> None:
+def test_each_patient_is_in_one_fold_and_test_is_unchanged() -> None:
     rng = random.Random(0)
     entries = [
         Entry(
@@ -350,7 +350,7 @@ def test_folds_hold_every_patient_once_and_leave_test_alone() -> None:
     assert deal_folds(entries, 4, seed=1) != folds
 
 
-def test_too_few_patients_for_the_folds_is_said() -> None:
+def test_too_few_patients_for_the_folds_are_refused() -> None:
     entries = [
         Entry(f"{label.name}{i}.png", label, patient=f"{label.name}{i % 2}", split=Split.TRAIN)
         for label in Label

@@ -78,7 +78,7 @@ def pages(
 ) -> dict[str, Path]:
     from pneumoscope.dataset import open_dataset
     from pneumoscope.dataset.phantoms.generate import generate_phantoms
-    from pneumoscope.dataset.summary.page import summarise
+    from pneumoscope.dataset.summary.page import write_summary
     from pneumoscope.support.cache import ArrayCache
     from pneumoscope.training import make_recipe
     from pneumoscope.training.search import PAGE_FILE, Search, SearchPlan, write_page
@@ -97,7 +97,7 @@ def pages(
     judge_pages(folder, phantom_dataset, compact_run, exported)
     return {
         "report": folder / "out" / "report.html",
-        "summary": summarise(manifest, folder / "summary"),
+        "summary": write_summary(manifest, folder / "summary"),
         "search": search.out / PAGE_FILE,
         "evaluation": folder / "evaluation" / "report.html",
         "validation": folder / "validation" / "report.html",

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from pneumoscope.dataset import Entry, Label, Split, acquisition, open_dataset
-from pneumoscope.dataset.acquisition import as_table, describe_acquisition
+from pneumoscope.dataset.acquisition import acquisition_table, describe_acquisition
 from pneumoscope.evaluation.statistics.covariate_adjusted_auc import covariate_adjusted_auc
 from pneumoscope.radiograph import read_radiograph
 from pneumoscope.support.cache import ArrayCache
@@ -157,7 +157,7 @@ def test_images_are_looked_at_once(phantom_dataset: Path, tmp_path: Path) -> Non
     folder = shutil.copytree(phantom_dataset, tmp_path / "data")
     manifest, cache = open_dataset(folder, seed=0), ArrayCache(tmp_path / "cache")
     entries = manifest.of(Split.TRAIN)[:5]
-    expected = as_table(
+    expected = acquisition_table(
         [describe_acquisition(read_radiograph(folder / entry.path).pixels) for entry in entries]
     )
     np.testing.assert_array_equal(describe_acquisitions(manifest, entries, cache), expected)

@@ -5,14 +5,7 @@ from typing import Annotated
 
 import typer
 
-from pneumoscope.cli.options import (
-    ImagesOption,
-    SourceArgument,
-    SplitByChoice,
-    SplitSeedOption,
-    StrictOption,
-    open_source,
-)
+from pneumoscope.cli import options
 from pneumoscope.support.terminal import messages, results
 
 app = typer.Typer(
@@ -22,14 +15,12 @@ app = typer.Typer(
 
 @app.command("manifest")
 def manifest(
-    source: SourceArgument,
-    out: Annotated[
-        Path, typer.Option("--out", metavar="FILE.parquet", help="Manifest file to write.")
-    ],
-    images: ImagesOption = None,
-    split_by: SplitByChoice = None,
-    seed: SplitSeedOption = 0,
-    strict: StrictOption = False,
+    source: options.SourceArgument,
+    out: Annotated[Path, typer.Option(metavar="FILE.parquet", help="Manifest file to write.")],
+    images: options.ImagesOption = None,
+    split_by: options.SplitByChoice = None,
+    seed: options.SplitSeedOption = 0,
+    strict: options.StrictOption = False,
 ) -> None:
     """Write the manifest of a dataset: one row per image, with patient, split and hashes.
 
@@ -38,12 +29,11 @@ def manifest(
     Examples:
 
         pneumoscope data manifest chest_xray --out manifest.parquet
-
         pneumoscope data manifest labels.csv --images radiographs --out manifest.parquet
     """
     from pneumoscope.cli.tables import counts_table
 
-    manifest = open_source(source, images, split_by, seed, strict)
+    manifest = options.open_source(source, images, split_by, seed, strict)
     manifest.write(out)
     results.print(counts_table(manifest))
     results.print(f"Set aside: {len(manifest.set_aside)}")
@@ -52,12 +42,12 @@ def manifest(
 
 @app.command("summary")
 def summary(
-    source: SourceArgument,
-    out: Annotated[Path, typer.Option("--out", metavar="DIR", help="Folder to write the page to.")],
-    images: ImagesOption = None,
-    split_by: SplitByChoice = None,
-    seed: SplitSeedOption = 0,
-    strict: StrictOption = False,
+    source: options.SourceArgument,
+    out: Annotated[Path, typer.Option(metavar="DIR", help="Folder to write the page to.")],
+    images: options.ImagesOption = None,
+    split_by: options.SplitByChoice = None,
+    seed: options.SplitSeedOption = 0,
+    strict: options.StrictOption = False,
 ) -> None:
     """Summarise a dataset as one HTML page: images, counts, patients, duplicates, intensities.
 
@@ -67,9 +57,9 @@ def summary(
 
         pneumoscope data summary chest_xray --out summary
     """
-    from pneumoscope.dataset.summary.page import summarise
+    from pneumoscope.dataset.summary.page import write_summary
 
-    page = summarise(open_source(source, images, split_by, seed, strict), out, seed)
+    page = write_summary(options.open_source(source, images, split_by, seed, strict), out, seed)
     results.print(f"Summary: {page}", soft_wrap=True)
 
 
@@ -94,7 +84,7 @@ def fetch(
         ),
     ],
     out: Annotated[
-        Path, typer.Option("--out", metavar="DIR", help="Folder to download the dataset into.")
+        Path, typer.Option(metavar="DIR", help="Folder to download the dataset into.")
     ] = Path("data"),
 ) -> None:
     """Download a public dataset, verify its checksum, and count its images.
@@ -105,7 +95,6 @@ def fetch(
     Examples:
 
         pneumoscope data fetch mendeley --out data
-
         pneumoscope data fetch medmnist --out data
     """
     from pneumoscope.dataset.downloads.catalogue import find_dataset
@@ -119,17 +108,11 @@ def fetch(
 def phantoms(
     out: Annotated[
         Path,
-        typer.Option("--out", metavar="DIR", help="Folder to write the images to; must not exist."),
+        typer.Option(metavar="DIR", help="Folder to write the images to; must not exist."),
     ],
-    count: Annotated[
-        int, typer.Option("--count", metavar="N", help="Total number of images.")
-    ] = 600,
-    size: Annotated[
-        int, typer.Option("--size", metavar="PIXELS", help="Height and width of each image.")
-    ] = 224,
-    seed: Annotated[
-        int, typer.Option("--seed", metavar="N", help="Random seed of the images.")
-    ] = 0,
+    count: Annotated[int, typer.Option(help="Total number of images.")] = 600,
+    size: Annotated[int, typer.Option(help="Height and width of each image.")] = 224,
+    seed: Annotated[int, typer.Option(help="Random seed of the images.")] = 0,
 ) -> None:
     """Draw synthetic chest radiographs (phantoms), to try things out; they show no patient.
 

@@ -1,4 +1,4 @@
-"""Many images: sources, the manifest, patient-grouped splits, pixels, summaries and phantoms."""
+"""Datasets: sources, manifest, patient-grouped splits, pixels, downloads, summary, phantoms."""
 
 from pneumoscope.dataset.build import open_dataset
 from pneumoscope.dataset.manifest import Entry, Label, Manifest, Split

@@ -1,10 +1,11 @@
-"""What the pixels tell of the machine and the ward that made an image, and not of the lungs.
+"""Acquisition of an image, measured from its pixels: borders, markers, exposure and noise.
 
-Where that tells the classes apart, a network may learn it instead of the lungs, and validation
-images, which come from the same machines, will not notice. So that no lung is looked at, everything
-is measured in the outermost eighth of the image.
+Where the acquisition differs between the classes, a network may learn it instead of the lungs
+(shortcut learning), and validation images from the same scanners do not reveal it. Everything is
+measured in the outermost eighth of the image, which shows no lung.
 """
 
+from collections.abc import Sequence
 from dataclasses import astuple, dataclass, fields
 
 import numpy as np
@@ -12,37 +13,37 @@ from numpy.typing import NDArray
 from scipy import ndimage
 
 _MARGIN = 0.125
-"""Depth of the outermost eighth, as a fraction of the side."""
+"""Depth of the margin, as a fraction of the side."""
 
-_BLACK, _WHITE = 0.05, 0.98
-_COLLIMATED = 0.12
-"""A row or column with nothing brighter lies outside the collimated field."""
+_MAX_BLACK, _MIN_WHITE = 0.05, 0.98
+_MAX_COLLIMATED = 0.12
+"""Grey value that no pixel of a row or column outside of the collimated field exceeds."""
 
-_STANDS_OUT = 0.35
-"""How much brighter than all around a marker is."""
+_MIN_MARKER_CONTRAST = 0.35
+"""Difference between the grey values of a marker and of its surroundings."""
 
-_LARGEST, _SMALLEST, _TEXT = 0.14, 0.018, 0.036
-"""Heights of the tallest marker, of the smallest, and of the tallest text, as fractions."""
+_MIN_MARKER_HEIGHT, _MAX_TEXT_HEIGHT, _MAX_MARKER_HEIGHT = 0.018, 0.036, 0.14
+"""Heights of markers and of burned-in text, as fractions of the image's height."""
 
 
 @dataclass(frozen=True, slots=True)
 class Acquisition:
-    """How an image was made, as far as its pixels tell.
+    """Acquisition of an image, measured in its margin.
 
     Parameters
     ----------
     black, white
-        Shares of pixels that are so.
+        Shares of black and white pixels.
     collimated
-        Share of the image that lies outside the collimated field, as far as the margin shows.
+        Share of the image outside of the collimated field.
     dark, median, bright
-        Grey values that 10, 50 and 90 % of the pixels do not exceed.
+        10th, 50th and 90th percentiles of the grey values.
     noise
-        Median of the absolute Laplacian where it is not black.
+        Median of the absolute Laplacian where the image is not black.
     marker_height
-        Of the tallest letter or marker, as a fraction of the image's height.
+        Height of the tallest letter or marker, as a fraction of the image's height.
     markers, text
-        How many markers there are, and how many of them are as small as burned-in text.
+        Number of markers, and of those that are as small as burned-in text.
     """
 
     black: float
@@ -58,51 +59,52 @@ class Acquisition:
 
 
 VERSION = 1
-"""Of what is described and how: raised when the numbers of an image change."""
+"""Version of the measurements; increase it when they give other values for an image."""
 
-NAMES = tuple(field.name for field in fields(Acquisition))
-"""Of the columns of `as_table`."""
+COLUMNS = tuple(field.name for field in fields(Acquisition))
+"""Columns of `acquisition_table`."""
 
 
 def describe_acquisition(pixels: NDArray[np.floating]) -> Acquisition:
-    """Describe how an image was made.
+    """Measure the acquisition of an image.
 
     Parameters
     ----------
     pixels
-        Shape (height, width), range [0, 1].
+        Grey values, shape (height, width), range [0, 1].
 
     Examples
     --------
     >>> plain = np.full((100, 100), 0.5)
     >>> plain[:, :10] = 0
-    >>> made = describe_acquisition(plain)
-    >>> round(made.collimated, 2), made.bright, made.markers
+    >>> acquisition = describe_acquisition(plain)
+    >>> round(acquisition.collimated, 2), acquisition.bright, acquisition.markers
     (0.1, 0.5, 0)
     """
     margin = _margin(pixels.shape)
     greys = pixels[margin]
-    alone = np.where(margin, pixels, np.median(greys))
-    heights = _marker_heights(alone, margin)
-    changes = np.abs(ndimage.laplace(alone))[margin & (pixels >= _BLACK)]
+    masked = np.where(margin, pixels, np.median(greys))
+    heights = _marker_heights(masked, margin)
+    changes = np.abs(ndimage.laplace(masked))[margin & (pixels >= _MAX_BLACK)]
     dark, median, bright = np.quantile(greys, (0.1, 0.5, 0.9))
     return Acquisition(
-        black=float((greys < _BLACK).mean()),
-        white=float((greys >= _WHITE).mean()),
-        collimated=_collimated(np.where(margin, pixels, 1)),
+        black=float((greys < _MAX_BLACK).mean()),
+        white=float((greys >= _MIN_WHITE).mean()),
+        collimated=_collimated_share(np.where(margin, pixels, 1)),
         dark=float(dark),
         median=float(median),
         bright=float(bright),
         noise=float(np.median(changes)) if len(changes) else 0.0,
         marker_height=max(heights, default=0.0),
         markers=len(heights),
-        text=sum(height <= _TEXT for height in heights),
+        text=sum(height <= _MAX_TEXT_HEIGHT for height in heights),
     )
 
 
-def as_table(made: list[Acquisition]) -> NDArray[np.float64]:
-    """Return descriptions as rows of numbers, in the order of `NAMES`."""
-    return np.array([astuple(one) for one in made], np.float64).reshape(-1, len(NAMES))
+def acquisition_table(acquisitions: Sequence[Acquisition]) -> NDArray[np.float64]:
+    """Return acquisitions as rows of a table, shape (n, columns), with the columns `COLUMNS`."""
+    rows = [astuple(acquisition) for acquisition in acquisitions]
+    return np.array(rows, np.float64).reshape(-1, len(COLUMNS))
 
 
 def _margin(shape: tuple[int, ...]) -> NDArray[np.bool_]:
@@ -112,28 +114,29 @@ def _margin(shape: tuple[int, ...]) -> NDArray[np.bool_]:
     return margin
 
 
-def _collimated(pixels: NDArray[np.floating]) -> float:
-    """Return the share of rows and columns, from the edges inwards, that are dark throughout."""
-    inside = 1.0
+def _collimated_share(pixels: NDArray[np.floating]) -> float:
+    """Return the share of the image in dark rows and columns at its edges."""
+    field = 1.0
     for axis in (0, 1):
-        lit = np.flatnonzero(pixels.max(axis=axis) > _COLLIMATED)
-        inside *= (lit[-1] - lit[0] + 1) / pixels.shape[1 - axis] if len(lit) else 0.0
-    return float(1 - inside)
+        exposed = np.flatnonzero(pixels.max(axis=axis) > _MAX_COLLIMATED)
+        extent = exposed[-1] - exposed[0] + 1 if len(exposed) else 0
+        field *= extent / pixels.shape[1 - axis]
+    return float(1 - field)
 
 
 def _marker_heights(pixels: NDArray[np.floating], margin: NDArray[np.bool_]) -> list[float]:
-    """Return the heights of what is small and brighter than all around it."""
+    """Return the heights of small objects that are brighter than their surroundings."""
     height, width = pixels.shape
-    tallest, widest = round(height * _LARGEST), round(width * _LARGEST)
-    # A white top-hat leaves what is bright and smaller than its window.
-    standing_out = ndimage.white_tophat(pixels, size=(tallest, widest)) > _STANDS_OUT
-    found, _ = ndimage.label(standing_out & margin)
+    max_height, max_width = round(height * _MAX_MARKER_HEIGHT), round(width * _MAX_MARKER_HEIGHT)
+    # A white top-hat keeps bright objects that are smaller than its window.
+    contrast = ndimage.white_tophat(pixels, size=(max_height, max_width))
+    labels, _ = ndimage.label((contrast > _MIN_MARKER_CONTRAST) & margin)
     sizes = (
         (rows.stop - rows.start, columns.stop - columns.start)
-        for rows, columns in ndimage.find_objects(found)
+        for rows, columns in ndimage.find_objects(labels)
     )
     return [
-        tall / height
-        for tall, wide in sizes
-        if height * _SMALLEST <= tall <= tallest and wide <= widest
+        marker_height / height
+        for marker_height, marker_width in sizes
+        if height * _MIN_MARKER_HEIGHT <= marker_height <= max_height and marker_width <= max_width
     ]

@@ -1,4 +1,4 @@
-"""What the file names of the Kermany dataset say about patient and subtype."""
+"""Patient and subtype in the file names of the Kermany dataset."""
 
 import re
 from typing import NamedTuple
@@ -8,17 +8,18 @@ _NORMAL = re.compile(r"(?:NORMAL2-)?IM-(\d+)-")
 
 
 class NamedPatient(NamedTuple):
-    """Patient and subtype by the file name; None where the name does not tell."""
+    """Patient and subtype of a file name; None where the name does not state them."""
 
     patient: str | None
     subtype: str | None
 
 
 def parse_filename(name: str) -> NamedPatient:
-    """Read patient and subtype off a file name of the Kermany dataset.
+    """Parse patient and subtype from a file name of the Kermany dataset.
 
-    Person numbers are grouped whatever the subtype, and normal numbers whatever the prefix: it is
-    not documented whether they are one person, so the conservative reading keeps them together.
+    Images with the same person number are one patient whatever the subtype, and those with the same
+    normal number whatever the prefix. It is not documented whether they are, so they are kept
+    together to be on the safe side.
 
     Examples
     --------

@@ -1,4 +1,4 @@
-"""The Manifest: one typed row per image, written as a Parquet file."""
+"""Manifest of a dataset: one typed row per image, stored as a Parquet file."""
 
 import hashlib
 import io
@@ -20,19 +20,19 @@ from pneumoscope.support.files import write_bytes
 FORMAT = "1"
 """Version of the Parquet file's layout."""
 
-_ROWS = 1024
-"""Rows that are dictionaries at a time: all at once would take several times the entries."""
+_BATCH_ROWS = 1024
+"""Rows converted at a time; all dictionaries at once would take several times the memory."""
 
 
 class Label(IntEnum):
-    """What a radiograph shows."""
+    """Class of a radiograph."""
 
     NORMAL = 0
     PNEUMONIA = 1
 
 
 class Split(StrEnum):
-    """What an image is used for: to learn from, to choose by, or to report on."""
+    """Split of an image: for training, for choices, or for the final report."""
 
     TRAIN = "train"
     VALIDATION = "validation"
@@ -40,7 +40,7 @@ class Split(StrEnum):
 
 
 class SplitBy(StrEnum):
-    """What was kept together when validation was split off."""
+    """Unit that stays together when validation is drawn."""
 
     PATIENT = "patient"
     IMAGE = "image"
@@ -53,27 +53,27 @@ class Entry:
     Parameters
     ----------
     path
-        Relative to the manifest's root, with forward slashes.
+        Path relative to the manifest's root, with forward slashes.
     label
-        What the source says that it shows.
+        Class of the image, as the source states it.
     sha256
-        Of the file's bytes; None if it could not be read.
+        SHA-256 of the file's bytes; None if it could not be read.
     pixel_hash
-        Of the decoded pixels: equal for exact duplicates.
+        Hash of the decoded pixels, equal for exact duplicates.
     width, height
-        In pixels.
+        Size in pixels.
     subtype
-        ``"bacteria"`` or ``"virus"`` where the file name tells.
+        ``"bacteria"`` or ``"virus"``, from the file name; None where it does not state it.
     patient
-        As the table, the DICOM object (a pseudonym) or the file name tells, in this order.
+        Patient, from the table, the DICOM object (a pseudonym) or the file name, in this order.
     patient_declared
-        True if table or DICOM named the patient; a number in a file name is only a likeness.
+        Whether table or DICOM named the patient; a number in a file name only suggests one.
     split
-        None while it is undecided and for an image that is set aside.
+        Split of the image; None before it is drawn and for an image that is set aside.
     synthetic
-        True if the file says that it is generated.
+        Whether the file says that it is generated.
     set_aside
-        Why the image is not used, or None.
+        Reason why the image is not used; None if it is used.
     extra
         Further columns of the table (age, sex, view, ...), kept for subgroups.
     """
@@ -100,18 +100,18 @@ class Entry:
 
 @dataclass(frozen=True)
 class Manifest:
-    """A dataset: where its images lie, and one `Entry` for each.
+    """A dataset: the folder of its images, and one `Entry` for each.
 
     Parameters
     ----------
     root
         Folder that the paths are relative to.
     entries
-        In the order of their paths.
+        Entries in the order of their paths.
     split_by
-        Whether patients or single images were kept together.
+        Unit that stayed together when validation was drawn.
     seed
-        Of the split.
+        Random seed of the split.
     """
 
     root: Path
@@ -130,17 +130,17 @@ class Manifest:
 
     @property
     def synthetic(self) -> bool:
-        """True if any image in use is generated."""
+        """Whether any image in use is generated."""
         return any(entry.synthetic for entry in self.in_use)
 
     @property
     def set_aside(self) -> tuple[Entry, ...]:
-        """The images that are not used, each with its reason."""
+        """Images that are not used, each with its reason."""
         return tuple(entry for entry in self.entries if entry.set_aside is not None)
 
     @property
     def in_use(self) -> tuple[Entry, ...]:
-        """The images that are not set aside, in order."""
+        """Images that are not set aside, in order."""
         return tuple(entry for entry in self.entries if entry.set_aside is None)
 
     def of(self, split: Split) -> tuple[Entry, ...]:
@@ -148,9 +148,9 @@ class Manifest:
         return tuple(entry for entry in self.in_use if entry.split is split)
 
     def counts(self) -> dict[Split, dict[Label, int]]:
-        """Count the images in use for each split and class."""
-        found = Counter((entry.split, entry.label) for entry in self.in_use)
-        return {split: {label: found[split, label] for label in Label} for split in Split}
+        """Return the number of images in use for each split and class."""
+        counts = Counter((entry.split, entry.label) for entry in self.in_use)
+        return {split: {label: counts[split, label] for label in Label} for split in Split}
 
     def write(self, path: Path) -> None:
         """Write the Parquet file, atomically.
@@ -158,16 +158,16 @@ class Manifest:
         Raises
         ------
         DatasetError
-            If the name does not end in ``.parquet``, or something else than a manifest is there.
+            If the name does not end in ``.parquet``, or another file than a manifest exists.
         StorageError
             If it cannot be written.
         """
         if path.suffix.lower() != ".parquet":
             raise DatasetError(f"{path}: a manifest is a Parquet file; name it M.parquet")
         if path.exists() and not is_manifest(path):
-            raise DatasetError(f"{path}: is there and no manifest; choose another name for it")
+            raise DatasetError(f"{path}: exists and is not a manifest; choose another name")
         extras = sorted({name for entry in self.entries for name in entry.extra})
-        about = {
+        metadata = {
             "pneumoscope.manifest": FORMAT,
             "root": str(self.root.resolve()),
             "split_by": self.split_by.value,
@@ -175,11 +175,11 @@ class Manifest:
             "fingerprint": self.fingerprint,
             "extra": json.dumps(extras),
         }
-        schema = pa.schema([*_COLUMNS, *(pa.field(name, pa.string()) for name in extras)], about)
+        schema = pa.schema([*_COLUMNS, *(pa.field(name, pa.string()) for name in extras)], metadata)
         buffer = io.BytesIO()
         with pq.ParquetWriter(buffer, schema) as writer:
-            for start in range(0, len(self.entries), _ROWS):
-                rows = [_row(entry, extras) for entry in self.entries[start : start + _ROWS]]
+            for start in range(0, len(self.entries), _BATCH_ROWS):
+                rows = [_row(entry, extras) for entry in self.entries[start : start + _BATCH_ROWS]]
                 writer.write_batch(pa.RecordBatch.from_pylist(rows, schema=schema))
         write_bytes(path, buffer.getvalue())
 
@@ -190,10 +190,10 @@ class Manifest:
         Parameters
         ----------
         path
-            The manifest.
+            Manifest to read.
         images
-            Where the images lie now; by default where they lay when the manifest was written or,
-            if that folder is gone, beside the manifest.
+            Folder of the images; by default the one that the manifest states or, if that does not
+            exist any more, the manifest's own.
 
         Raises
         ------
@@ -207,20 +207,24 @@ class Manifest:
                 f"{path}: cannot be read as Parquet ({error}); write the manifest again with "
                 "'pneumoscope data manifest'"
             ) from error
-        about = {
+        metadata = {
             key.decode(): value.decode() for key, value in (table.schema.metadata or {}).items()
         }
-        _check_format(path, about)
+        _check_format(path, metadata)
         try:
-            extras = json.loads(about["extra"])
+            extras = json.loads(metadata["extra"])
             manifest = cls(
-                root=_root(path, Path(about["root"]), images),
+                root=_root(path, Path(metadata["root"]), images),
                 entries=tuple(_entry(row, extras) for row in _rows(table)),
-                split_by=SplitBy(about["split_by"]),
-                seed=int(about["seed"]),
+                split_by=SplitBy(metadata["split_by"]),
+                seed=int(metadata["seed"]),
             )
-            intact = manifest.fingerprint == about["fingerprint"]
-        except (KeyError, TypeError, ValueError):  # a column, label or split that `write` has not
+            intact = manifest.fingerprint == metadata["fingerprint"]
+        except (
+            KeyError,
+            TypeError,
+            ValueError,
+        ):  # not written by `write`
             intact = False
         if not intact:
             raise DatasetError(
@@ -231,7 +235,7 @@ class Manifest:
 
 
 def is_manifest(path: Path) -> bool:
-    """Tell whether a file is a Parquet file that `Manifest.write` wrote.
+    """Return whether a file is a Parquet file that `Manifest.write` wrote.
 
     Examples
     --------
@@ -263,7 +267,7 @@ _COLUMNS = [
 ]
 
 RESERVED = frozenset(column.name for column in _COLUMNS)
-"""Column names that a table's further columns may not take."""
+"""Names that further columns of a table must not have."""
 
 
 def _row(entry: Entry, extras: list[str]) -> dict[str, object]:
@@ -273,8 +277,8 @@ def _row(entry: Entry, extras: list[str]) -> dict[str, object]:
 
 
 def _rows(table: pa.Table) -> Iterator[dict[str, object]]:
-    """Yield rows as dictionaries."""
-    for batch in table.to_batches(max_chunksize=_ROWS):
+    """Yield the rows of a table as dictionaries."""
+    for batch in table.to_batches(max_chunksize=_BATCH_ROWS):
         yield from batch.to_pylist()
 
 
@@ -285,8 +289,8 @@ def _entry(row: dict[str, object], extras: list[str]) -> Entry:
     return replace(entry, split=split, extra={name: row[name] for name in extras})  # type: ignore[misc]
 
 
-def _check_format(path: Path, about: Mapping[str, str]) -> None:
-    version = about.get("pneumoscope.manifest")
+def _check_format(path: Path, metadata: Mapping[str, str]) -> None:
+    version = metadata.get("pneumoscope.manifest")
     if version is None:
         raise DatasetError(
             f"{path}: a Parquet file, but not a manifest; write one with "

@@ -1,4 +1,4 @@
-"""Who is learned from, who is chosen by, who is reported on: patients, not images."""
+"""Train, validation and test splits, grouped by patient."""
 
 import random
 from collections import Counter, defaultdict
@@ -8,36 +8,36 @@ from dataclasses import replace
 from pneumoscope.dataset.manifest import Entry, Label, Split, SplitBy
 from pneumoscope.support.errors import DatasetError
 
-FRACTION = 0.2
-"""The part of each class that validation takes of train, and test of a source without splits."""
+SPLIT_FRACTION = 0.2
+"""Fraction of each class that is drawn for validation, and for test if the source has none."""
 
 
 def assign_splits(entries: Sequence[Entry], split_by: SplitBy, seed: int) -> list[Entry]:
-    """Give every image in use its split.
+    """Assign a split to every image in use.
 
-    A test or validation split that the source declares is kept. Where there is none, `FRACTION` of
-    each class is drawn: grouped by patient and exact duplicate, or validation image by image as the
-    notebook does it.
+    A test or validation split that the source declares is kept. If there is none, `SPLIT_FRACTION`
+    of each class is drawn, grouped by patient and exact duplicate; validation can be drawn by image
+    instead, as the notebook does.
 
     Parameters
     ----------
     entries
-        Images in use, with the source's split or None.
+        Images in use, with the split that the source declares, or None.
     split_by
-        What stays together when validation is drawn; test is always drawn by patient.
+        Unit that stays together when validation is drawn; test is always drawn by patient.
     seed
-        Of the draw.
+        Random seed of the draw.
 
     Returns
     -------
     list[Entry]
-        In the same order. What would leak from train into a declared split is set aside.
+        Entries in the same order. Training images that would leak into a declared split are set
+        aside.
 
     Raises
     ------
     DatasetError
-        If a class has too few patients for the parts that are needed, or nothing of it is left
-        to train on.
+        If a class has too few patients to draw from, or no training image is left of it.
 
     Examples
     --------
@@ -47,31 +47,33 @@ def assign_splits(entries: Sequence[Entry], split_by: SplitBy, seed: int) -> lis
     [('test', 4), ('train', 14), ('validation', 2)]
     """
     split = [replace(entry, split=entry.split or Split.TRAIN) for entry in entries]
-    for wanted in (Split.TEST, Split.VALIDATION):
-        if not any(entry.split is wanted for entry in split):
-            # The notebook drew validation by image; a test split that leaks reproduces nothing.
-            by = SplitBy.PATIENT if wanted is Split.TEST else split_by
-            split = _draw(split, wanted, by, seed)
+    for drawn in (Split.TEST, Split.VALIDATION):
+        if not any(entry.split is drawn for entry in split):
+            # Only validation was drawn by image in the notebook; a test split must not leak.
+            unit = SplitBy.PATIENT if drawn is Split.TEST else split_by
+            split = _draw(split, drawn, unit, seed)
     _check_train(split)
     return _set_leaks_aside(split) if split_by is SplitBy.PATIENT else split
 
 
 def deal_folds(entries: Sequence[Entry], count: int, seed: int) -> list[list[Entry]]:
-    """Deal the images of train and validation into folds, by patient and exact duplicate.
+    """Deal the images of train and validation into folds for cross-validation, by patient.
+
+    Exact duplicates stay in one fold.
 
     Parameters
     ----------
     entries
-        With their splits; test and what is set aside stay as they are.
+        Entries with their splits; those of test and those set aside stay as they are.
     count
-        How many folds.
+        Number of folds.
     seed
-        Of the order in which patients are dealt.
+        Random seed of the order in which patients are dealt.
 
     Returns
     -------
     list[list[Entry]]
-        For each fold all entries, in the same order, with that fold as validation and the others as
+        All entries for each fold, in the same order, with that fold as validation and the others as
         train. Each class is spread evenly, as far as its patients allow.
 
     Raises
@@ -104,14 +106,14 @@ def deal_folds(entries: Sequence[Entry], count: int, seed: int) -> list[list[Ent
             )
     order = sorted(sizes)
     random.Random(f"{seed} folds").shuffle(order)
-    order.sort(key=lambda group: -sizes[group].total())  # the large first, the small fill up
-    held: list[Counter[Label]] = [Counter() for _ in range(count)]
+    order.sort(key=lambda group: -sizes[group].total())  # the large first, then the small
+    fold_sizes: list[Counter[Label]] = [Counter() for _ in range(count)]
     fold_of: dict[str, int] = {}
     totals = sum(sizes.values(), Counter[Label]())
     for group in order:
         rarest = min(sizes[group], key=lambda label: totals[label])
-        fold_of[group] = min(range(count), key=lambda fold: held[fold][rarest])
-        held[fold_of[group]] += sizes[group]
+        fold_of[group] = min(range(count), key=lambda fold: fold_sizes[fold][rarest])
+        fold_sizes[fold_of[group]] += sizes[group]
     return [
         [
             entry
@@ -127,12 +129,12 @@ def deal_folds(entries: Sequence[Entry], count: int, seed: int) -> list[list[Ent
 
 
 def linked_groups(entries: Iterable[Entry]) -> dict[str, str]:
-    """Join patients who share an exact duplicate.
+    """Join the patients who share an exact duplicate.
 
     Returns
     -------
     dict[str, str]
-        For each `Entry.group` the name of the group that must stay on one side.
+        Name of the joined group, which must stay in one split, for each `Entry.group`.
 
     Examples
     --------
@@ -154,7 +156,7 @@ def linked_groups(entries: Iterable[Entry]) -> dict[str, str]:
     return {group: find(group) for group in leader}
 
 
-def _draw(entries: list[Entry], wanted: Split, split_by: SplitBy, seed: int) -> list[Entry]:
+def _draw(entries: list[Entry], drawn: Split, split_by: SplitBy, seed: int) -> list[Entry]:
     pool = [entry for entry in entries if entry.split is Split.TRAIN]
     joined = linked_groups(pool) if split_by is SplitBy.PATIENT else {}
     members: dict[str, list[Entry]] = defaultdict(list)
@@ -163,36 +165,37 @@ def _draw(entries: list[Entry], wanted: Split, split_by: SplitBy, seed: int) -> 
     sizes = {
         group: Counter(entry.label for entry in images) for group, images in sorted(members.items())
     }
-    drawn = _draw_groups(sizes, wanted, seed)
-    taken = {entry.path for group in drawn for entry in members[group]}
-    return [replace(entry, split=wanted) if entry.path in taken else entry for entry in entries]
+    groups = _draw_groups(sizes, drawn, seed)
+    paths = {entry.path for group in groups for entry in members[group]}
+    return [replace(entry, split=drawn) if entry.path in paths else entry for entry in entries]
 
 
-def _draw_groups(sizes: dict[str, Counter[Label]], wanted: Split, seed: int) -> list[str]:
+def _draw_groups(sizes: dict[str, Counter[Label]], drawn: Split, seed: int) -> list[str]:
+    """Return the groups of a split: those in random order that fit into each class's target."""
     for label in Label:
         groups = sum(size[label] > 0 for size in sizes.values())
         if groups < 2:
             raise DatasetError(
-                f"a {wanted} split is to be drawn, and of the class {label.name} there is {groups} "
-                "to draw from (patients, or images where none is known) and at least 2 are needed; "
-                "add patients, or declare the splits in a table"
+                f"the {drawn} split cannot be drawn: it needs at least 2 patients of the class "
+                f"{label.name} (images where no patient is known), and there are {groups}; add "
+                "patients, or declare the splits in a table"
             )
     totals: Counter[Label] = sum(sizes.values(), Counter())
-    target = {label: max(1, int(FRACTION * totals[label])) for label in Label}
+    target = {label: max(1, int(SPLIT_FRACTION * totals[label])) for label in Label}
     order = list(sizes)
-    random.Random(f"{seed} {wanted}").shuffle(order)
-    drawn: list[str] = []
-    taken: Counter[Label] = Counter()
+    random.Random(f"{seed} {drawn}").shuffle(order)
+    chosen: list[str] = []
+    images: Counter[Label] = Counter()
     for group in order:
-        if all(taken[label] + n <= target[label] for label, n in sizes[group].items()):
-            drawn.append(group)
-            taken += sizes[group]
+        if all(images[label] + n <= target[label] for label, n in sizes[group].items()):
+            chosen.append(group)
+            images += sizes[group]
     for label in Label:
-        if not taken[label]:  # every patient has more images than the target: take the smallest
+        if not images[label]:  # every patient has more images than the target: take the smallest
             group = min((g for g in order if sizes[g][label]), key=lambda g: sizes[g].total())
-            drawn.append(group)
-            taken += sizes[group]
-    return drawn
+            chosen.append(group)
+            images += sizes[group]
+    return chosen
 
 
 def _check_train(entries: Sequence[Entry]) -> None:
@@ -200,12 +203,12 @@ def _check_train(entries: Sequence[Entry]) -> None:
         if not any(entry.split is Split.TRAIN and entry.label is label for entry in entries):
             raise DatasetError(
                 f"the train split has no image of the class {label.name}, and both classes are "
-                "needed to learn; add patients, or declare other splits in a table"
+                "needed for training; add patients, or declare other splits in a table"
             )
 
 
 def _set_leaks_aside(entries: list[Entry]) -> list[Entry]:
-    """Keep the declared test and validation splits whole; what repeats them is set aside."""
+    """Set aside training images that repeat declared test or validation images or patients."""
     order = {Split.TEST: 0, Split.VALIDATION: 1, Split.TRAIN: 2}
     copies: dict[str, Entry] = {}
     patients: dict[str, Entry] = {}
@@ -220,22 +223,23 @@ def _set_leaks_aside(entries: list[Entry]) -> list[Entry]:
 
 
 def _check_not_emptied(before: Sequence[Entry], after: Sequence[Entry]) -> None:
-    left = {(entry.split, entry.label) for entry in after}
-    for was, entry in zip(before, after, strict=True):
-        if (was.split, was.label) not in left:
+    parts = {(entry.split, entry.label) for entry in after}
+    for former, entry in zip(before, after, strict=True):
+        if (former.split, former.label) not in parts:
             raise DatasetError(
-                f"no image of the class {was.label.name} is left in the {was.split} split; for "
-                f"example {entry.path}: {entry.set_aside}. Keep each image and patient in one split"
+                f"no image of the class {former.label.name} is left in the {former.split} split; "
+                f"for example {entry.path}: {entry.set_aside}. Keep each image and patient in one "
+                "split"
             )
 
 
 def _unless_leaking(entry: Entry, copies: dict[str, Entry], patients: dict[str, Entry]) -> Entry:
     copy = copies.get(entry.pixel_hash or "", entry)
     if copy.split is not entry.split:
-        why = f"exact duplicate of {copy.path}, which is in the {copy.split} split"
-        return replace(entry, split=None, set_aside=why)
-    same = patients.get(entry.patient or "", entry) if entry.patient_declared else entry
-    if same.split is not entry.split:
-        why = f"its patient is also in the {same.split} split"
-        return replace(entry, split=None, set_aside=why)
+        reason = f"exact duplicate of {copy.path}, which is in the {copy.split} split"
+        return replace(entry, split=None, set_aside=reason)
+    sibling = patients.get(entry.patient or "", entry) if entry.patient_declared else entry
+    if sibling.split is not entry.split:
+        reason = f"its patient is also in the {sibling.split} split"
+        return replace(entry, split=None, set_aside=reason)
     return entry

@@ -17,7 +17,7 @@ from sklearn.model_selection import StratifiedGroupKFold, cross_val_predict
 from sklearn.preprocessing import StandardScaler
 
 from pneumoscope.dataset import Entry, Label, Manifest, Split, acquisition
-from pneumoscope.dataset.acquisition import Acquisition, as_table, describe_acquisition
+from pneumoscope.dataset.acquisition import Acquisition, acquisition_table, describe_acquisition
 from pneumoscope.dataset.pixels import ArrayKind
 from pneumoscope.dataset.splits import linked_groups
 from pneumoscope.radiograph import read_radiograph
@@ -40,7 +40,7 @@ def describe_acquisitions(
     Returns
     -------
     NDArray[np.float64]
-        Table of `as_table`, shape (n, columns).
+        Table of `acquisition_table`, shape (n, columns).
 
     Raises
     ------
@@ -54,13 +54,14 @@ def describe_acquisitions(
         return describe_acquisition(read_radiograph(manifest.root / entry.path).pixels)
 
     def fill(write: WriteRows) -> None:
-        write(0, as_table(map_parallel(describe, entries, "Measuring borders and markers")))
+        acquisitions = map_parallel(describe, entries, "Measuring borders and markers")
+        write(0, acquisition_table(acquisitions))
 
     table: NDArray[np.float64] = cache.open(
         ArrayKind.ACQUISITIONS,
         " ".join([str(acquisition.VERSION), *(str(entry.sha256) for entry in entries)]),
         f"acquisitions of images, data {manifest.fingerprint[:12]}",
-        (len(entries), len(acquisition.NAMES)),
+        (len(entries), len(acquisition.COLUMNS)),
         np.float64,
         fill,
     ).values

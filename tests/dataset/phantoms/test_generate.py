@@ -40,30 +40,29 @@ def pixels(folder: Path, label: str) -> NDArray[np.float64]:
 
 
 def auc(negative: NDArray[np.float64], positive: NDArray[np.float64]) -> float:
-    """Mann and Whitney's statistic, by its definition."""
+    """Return the Mann-Whitney statistic by its definition."""
     return float(np.mean(positive[:, None] > negative[None, :]))
 
 
 def test_same_arguments_give_same_bytes_and_another_seed_does_not(tmp_path: Path) -> None:
-    one, same, other = (
+    first, same, different = (
         digests(generate_phantoms(tmp_path / name, 30, SIZE, seed))
-        for name, seed in (("one", 1), ("same", 1), ("other", 2))
+        for name, seed in (("first", 1), ("same", 1), ("different", 2))
     )
-    assert one == same
-    assert not {digest for name, digest in one.items() if name != "README.txt"} & set(
-        other.values()
-    )
+    assert first == same
+    images = {digest for name, digest in first.items() if name != "README.txt"}
+    assert not images & set(different.values())
 
 
 @pytest.mark.parametrize("count", [30, 31, COUNT])
-def test_there_are_as_many_as_asked_for_in_the_kaggle_layout(tmp_path: Path, count: int) -> None:
+def test_the_number_of_images_in_the_kaggle_layout(tmp_path: Path, count: int) -> None:
     folder = generate_phantoms(tmp_path / "phantoms", count, SIZE)
-    found = Counter(path.relative_to(folder).parent.as_posix() for path in pictures(folder))
-    assert found.total() == count
-    assert set(found) == {f"{s}/{c}" for s in ("train", "test") for c in ("NORMAL", "PNEUMONIA")}
-    assert found["train/NORMAL"] + found["train/PNEUMONIA"] == count - round(count / 5)
+    counts = Counter(path.relative_to(folder).parent.as_posix() for path in pictures(folder))
+    assert counts.total() == count
+    assert set(counts) == {f"{s}/{c}" for s in ("train", "test") for c in ("NORMAL", "PNEUMONIA")}
+    assert counts["train/NORMAL"] + counts["train/PNEUMONIA"] == count - round(count / 5)
     for split in ("train", "test"):
-        assert found[f"{split}/PNEUMONIA"] / found[f"{split}/NORMAL"] == pytest.approx(2, abs=0.3)
+        assert counts[f"{split}/PNEUMONIA"] / counts[f"{split}/NORMAL"] == pytest.approx(2, abs=0.3)
 
 
 def test_the_smallest_set_can_be_split(tmp_path: Path) -> None:
@@ -72,13 +71,13 @@ def test_the_smallest_set_can_be_split(tmp_path: Path) -> None:
         assert all(n > 0 for counts in manifest.counts().values() for n in counts.values())
 
 
-def test_pictures_are_eight_bit_grey_of_the_size_asked_for(folder: Path) -> None:
+def test_images_are_eight_bit_grey_of_the_given_size(folder: Path) -> None:
     for path in pictures(folder):
         with Image.open(path) as image:
             assert (image.format, image.mode, image.size) == ("PNG", "L", (SIZE, SIZE))
 
 
-def test_the_label_synthetic_is_in_files_manifest_and_readme(folder: Path) -> None:
+def test_files_manifest_and_readme_say_synthetic(folder: Path) -> None:
     manifest = open_dataset(folder)
     assert len(manifest.entries) == COUNT
     assert all(entry.synthetic for entry in manifest.entries)
@@ -100,7 +99,7 @@ def test_the_word_synthetic_is_burned_in_alike_in_both_classes(tmp_path: Path, s
     assert (normal < 60).sum() > 80  # their outline
 
 
-def test_file_names_tell_patients_who_are_in_one_split_only(folder: Path) -> None:
+def test_each_patient_of_the_file_names_is_in_one_split(folder: Path) -> None:
     sides: dict[str, set[str]] = {}
     images: Counter[str] = Counter()
     subtypes = Counter(parse_filename(path.name).subtype for path in pictures(folder))
@@ -132,17 +131,17 @@ def test_one_patient_has_one_anatomy(tmp_path: Path, monkeypatch: pytest.MonkeyP
 
 def test_lungs_with_pneumonia_are_whiter_but_not_always(folder: Path) -> None:
     def lungs(label: str) -> NDArray[np.float64]:
-        found = pixels(folder, label)[:, SIZE // 4 : SIZE * 5 // 8]
+        rows = pixels(folder, label)[:, SIZE // 4 : SIZE * 5 // 8]
         left, right = (
-            found[:, :, SIZE // 4 : SIZE * 3 // 8],
-            found[:, :, SIZE * 5 // 8 : SIZE * 3 // 4],
+            rows[:, :, SIZE // 4 : SIZE * 3 // 8],
+            rows[:, :, SIZE * 5 // 8 : SIZE * 3 // 4],
         )
         return (left + right).mean(axis=(1, 2))
 
     assert 0.6 < auc(lungs("NORMAL"), lungs("PNEUMONIA")) < 0.95
 
 
-def test_nothing_outside_the_chest_tells_the_class(folder: Path) -> None:
+def test_pixels_outside_of_the_chest_do_not_reveal_the_class(folder: Path) -> None:
     def corner(label: str) -> NDArray[np.float64]:
         return pixels(folder, label)[:, : SIZE // 10, : SIZE // 4].mean(axis=(1, 2))
 
@@ -161,7 +160,11 @@ def test_only_an_empty_or_absent_folder_is_written_to(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(
     ("count", "size", "seed", "message"),
-    [(29, 64, 0, "count is 29; .* 30"), (30, 63, 0, "size is 63; .* 64"), (30, 64, -1, "seed")],
+    [
+        (29, 64, 0, "--count must be at least 30, not 29"),
+        (30, 63, 0, "--size must be at least 64, not 63"),
+        (30, 64, -1, "--seed must be 0 or more"),
+    ],
 )
 def test_numbers_too_small_are_refused(
     tmp_path: Path, count: int, size: int, seed: int, message: str
@@ -171,9 +174,7 @@ def test_numbers_too_small_are_refused(
     assert not list(tmp_path.iterdir())
 
 
-def test_a_full_disk_leaves_nothing_half_made(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_full_disk_leaves_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     def full(*_: object) -> Image.Image:
         raise OSError(28, "No space left on device")
 

@@ -12,7 +12,7 @@ from pneumoscope.dataset import Label, Manifest, Split, open_dataset
 from pneumoscope.dataset.manifest import SplitBy
 from pneumoscope.dataset.phantoms.generate import generate_phantoms
 from pneumoscope.dataset.summary.figures import samples_figure
-from pneumoscope.dataset.summary.page import summarise
+from pneumoscope.dataset.summary.page import write_summary
 from pneumoscope.dataset.summary.statistics import measure_dataset
 from pneumoscope.support.errors import DatasetError
 
@@ -54,18 +54,18 @@ def manifest(tmp_path_factory: pytest.TempPathFactory) -> Manifest:
 
 @pytest.fixture(scope="module")
 def page(manifest: Manifest, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return summarise(manifest, tmp_path_factory.mktemp("summary"))
+    return write_summary(manifest, tmp_path_factory.mktemp("summary"))
 
 
 class Elements(HTMLParser):
     def __init__(self, html: str) -> None:
         super().__init__()
-        self.found: list[tuple[str, dict[str, str | None]]] = []
+        self.elements: list[tuple[str, dict[str, str | None]]] = []
         self.text = ""
         self.feed(html)
 
     def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
-        self.found.append((tag, dict(attrs)))
+        self.elements.append((tag, dict(attrs)))
 
     def handle_data(self, data: str) -> None:
         self.text += data
@@ -100,13 +100,13 @@ def test_subtypes_are_counted(manifest: Manifest) -> None:
     assert (summary.both_subtypes, summary.any_subtype) == (2, 3)
 
 
-def test_patients_on_both_sides_are_named(manifest: Manifest) -> None:
+def test_patients_in_two_splits_are_named(manifest: Manifest) -> None:
     summary = measure_dataset(manifest)
-    assert summary.learning_and_test.patients == ("normal1",)
-    assert summary.learning_and_test.per_class == {NORMAL: 1, PNEUMONIA: 0}
-    assert summary.learning_and_test.declared == 0
-    assert summary.train_and_validation.patients == ("person2",)
-    assert summary.train_and_validation.per_class == {NORMAL: 0, PNEUMONIA: 1}
+    assert summary.shared_with_test.patients == ("normal1",)
+    assert summary.shared_with_test.per_class == {NORMAL: 1, PNEUMONIA: 0}
+    assert summary.shared_with_test.declared == 0
+    assert summary.shared_with_validation.patients == ("person2",)
+    assert summary.shared_with_validation.per_class == {NORMAL: 0, PNEUMONIA: 1}
 
 
 def test_duplicates_are_grouped_and_contradictions_come_first(manifest: Manifest) -> None:
@@ -125,11 +125,11 @@ def test_sizes_and_subgroups_are_counted(manifest: Manifest) -> None:
         NORMAL: {(8, 6): 4, (10, 6): 1},
         PNEUMONIA: {(8, 6): 6, (10, 6): 1},
     }
-    assert summary.one_size is None
+    assert summary.common_size is None
     assert summary.subgroups["sex"] == {
         "F": {NORMAL: 3, PNEUMONIA: 2},
         "M": {NORMAL: 2, PNEUMONIA: 4},
-        "not given": {NORMAL: 0, PNEUMONIA: 1},
+        "not stated": {NORMAL: 0, PNEUMONIA: 1},
     }
 
 
@@ -142,12 +142,12 @@ def test_many_values_are_not_counted_and_unknown_patients_not_joined(tmp_path: P
     summary = measure_dataset(open_dataset(tmp_path / "labels.csv"))
     assert not summary.subgroups
     assert summary.skipped_columns == ("age",)
-    assert summary.learning_and_test.patients == ()  # images without a patient share none
+    assert summary.shared_with_test.patients == ()  # images without a patient share none
 
 
 def test_intensities_are_of_train_and_validation(manifest: Manifest) -> None:
-    found = measure_dataset(manifest).intensities
-    normal, pneumonia = found[NORMAL], found[PNEUMONIA]
+    intensities = measure_dataset(manifest).intensities
+    normal, pneumonia = intensities[NORMAL], intensities[PNEUMONIA]
     assert (normal.images, pneumonia.images) == (4, 6)
     assert {grey: normal.histogram[grey] for grey in np.flatnonzero(normal.histogram)} == {
         10: 0.25,
@@ -169,7 +169,7 @@ def test_pixels_of_the_test_split_are_not_read(manifest: Manifest, tmp_path: Pat
     assert measure_dataset(moved).intensities[NORMAL].images == 4
 
 
-def test_an_image_that_changed_is_noticed(manifest: Manifest, tmp_path: Path) -> None:
+def test_a_changed_image_is_refused(manifest: Manifest, tmp_path: Path) -> None:
     shutil.copytree(manifest.root, tmp_path / "images")
     Image.new("L", (8, 6), 99).save(tmp_path / "images" / "person1_virus_2.png")
     moved = Manifest(tmp_path / "images", manifest.entries, manifest.split_by, manifest.seed)
@@ -178,19 +178,19 @@ def test_an_image_that_changed_is_noticed(manifest: Manifest, tmp_path: Path) ->
 
 
 def test_the_page_warns(page: Path, manifest: Manifest) -> None:
-    shown = text(page)
-    assert "Split by image, as the notebook does it. 1 patient has images both" in shown
-    assert "Contradicting labels. In 1 group of exact duplicates" in shown
-    assert "1 image is set aside" in shown
-    assert "text, not an image" in shown
-    assert "1 patient number occurs both in train or validation and in test" in shown
-    assert "A number in a file name is only a likeness" in shown
-    assert "2 of 3 patient numbers" in shown
-    assert manifest.fingerprint in shown
-    assert "Synthetic" not in shown
+    content = text(page)
+    assert "Split by image, as the notebook does it. 1 patient has images both" in content
+    assert "Contradicting labels. In 1 group of exact duplicates" in content
+    assert "1 image is set aside" in content
+    assert "text, not an image" in content
+    assert "1 patient number occurs both in train or validation and in test" in content
+    assert "A number in a file name only suggests a patient" in content
+    assert "2 of 3 patient numbers" in content
+    assert manifest.fingerprint in content
+    assert "Synthetic" not in content
 
 
-def test_a_declared_patient_on_both_sides_is_a_leak(manifest: Manifest, tmp_path: Path) -> None:
+def test_a_declared_patient_in_two_splits_is_a_leak(manifest: Manifest, tmp_path: Path) -> None:
     (tmp_path / "labels.csv").write_text(
         "file,label,split,patient\n"
         "IM-0001-0001.png,0,train,a\nIM-0001-0002.png,0,validation,b\nIM-0002-0001.png,0,test,a\n"
@@ -198,9 +198,9 @@ def test_a_declared_patient_on_both_sides_is_a_leak(manifest: Manifest, tmp_path
         "person2_virus_5.png,1,test,e\n"
     )
     declared = open_dataset(tmp_path / "labels.csv", manifest.root, split_by=SplitBy.IMAGE)
-    shown = text(summarise(declared, tmp_path / "out"))
-    assert "1 of them is named by the table or by DICOM" in shown
-    assert "only a likeness" not in shown
+    content = text(write_summary(declared, tmp_path / "out"))
+    assert "1 of them is named by the table or by DICOM" in content
+    assert "only suggests a patient" not in content
 
 
 def test_file_names_are_escaped(page: Path) -> None:
@@ -210,8 +210,8 @@ def test_file_names_are_escaped(page: Path) -> None:
     assert BAD in Elements(html).text
 
 
-def test_the_page_needs_nothing_beside_it(page: Path) -> None:
-    for tag, attributes in Elements(page.read_text()).found:
+def test_the_page_is_self_contained(page: Path) -> None:
+    for tag, attributes in Elements(page.read_text()).elements:
         assert tag not in {"script", "link", "iframe"}
         assert (attributes.get("src") or "data:").startswith("data:")
         assert (attributes.get("href") or "#").startswith("#")
@@ -241,27 +241,27 @@ def test_samples_are_titled_as_in_the_notebook(manifest: Manifest) -> None:
     assert figure.get_suptitle() == "X-Ray Images of Normal Lungs (synthetic)"
 
 
-def test_phantoms_are_called_synthetic_and_the_seed_decides_what_is_shown(tmp_path: Path) -> None:
+def test_phantoms_are_called_synthetic_and_the_seed_chooses_the_samples(tmp_path: Path) -> None:
     manifest = open_dataset(generate_phantoms(tmp_path / "phantoms", count=60, size=64))
-    one, same, other = (
-        summarise(manifest, tmp_path / name, seed)
-        for name, seed in (("one", 1), ("same", 1), ("other", 2))
+    first, same, different = (
+        write_summary(manifest, tmp_path / name, seed)
+        for name, seed in (("first", 1), ("same", 1), ("different", 2))
     )
-    assert "Synthetic. These images were generated and show no patient." in text(one)
-    assert "Every image is 64 × 64 pixels" in text(one)
-    assert not (one.parent / "sizes.png").exists()
-    assert one.read_bytes() == same.read_bytes()
-    assert one.read_bytes() != other.read_bytes()
+    assert "Synthetic. These images were generated and show no patient." in text(first)
+    assert "Every image is 64 × 64 pixels" in text(first)
+    assert not (first.parent / "sizes.png").exists()
+    assert first.read_bytes() == same.read_bytes()
+    assert first.read_bytes() != different.read_bytes()
 
 
-def test_what_is_known_of_the_real_dataset(children: Manifest) -> None:
+def test_known_statistics_of_the_real_dataset(children: Manifest) -> None:
     summary = measure_dataset(children)
-    learning = (summary.images[Split.TRAIN], summary.images[Split.VALIDATION])
-    assert sum(counts[NORMAL] for counts in learning) == 1349
-    assert sum(counts[PNEUMONIA] for counts in learning) == 3883
+    training = (summary.images[Split.TRAIN], summary.images[Split.VALIDATION])
+    assert sum(counts[NORMAL] for counts in training) == 1349
+    assert sum(counts[PNEUMONIA] for counts in training) == 3883
     assert summary.images[Split.TEST] == {NORMAL: 234, PNEUMONIA: 390}
     assert len(summary.duplicates) == 30
     assert not any(group.crosses_splits for group in summary.duplicates)
-    assert summary.learning_and_test.per_class == {NORMAL: 94, PNEUMONIA: 170}
-    assert not summary.train_and_validation.patients
+    assert summary.shared_with_test.per_class == {NORMAL: 94, PNEUMONIA: 170}
+    assert not summary.shared_with_validation.patients
     assert (summary.both_subtypes, summary.any_subtype) == (979, 1674)

@@ -1,1 +1,1 @@
-"""Phantoms: generated chest radiographs of nobody, for the demo and for tests."""
+"""Phantoms: synthetic chest radiographs."""

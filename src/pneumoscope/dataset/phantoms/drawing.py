@@ -1,8 +1,9 @@
-"""What a phantom shows: a chest drawn from random numbers, healthy or with opacities.
+"""Drawing of phantoms: chests from random numbers, healthy or with opacities.
 
-Coordinates are the picture's: x and y from -1 (left, top) to 1 (right, bottom), so that every size
-shows the same chest. The patient faces us, as radiographs are hung: the heart is on the right.
-Shapes add to or take from one map of how much tissue the beam meets; exposure turns it into grey.
+Coordinates x and y run from -1 (left, top) to 1 (right, bottom), so that the same chest is drawn at
+every size. The patient faces the viewer, as usual for radiographs: the heart is on the right.
+Shapes are added to or subtracted from a map of the tissue along the beam, which the exposure turns
+into grey values.
 """
 
 from dataclasses import dataclass
@@ -14,33 +15,33 @@ from PIL import Image, ImageDraw, ImageFont
 from pneumoscope.dataset.manifest import Label
 
 Plane = NDArray[np.float64]
-"""float64, shape (size, size)."""
+"""Values of all pixels, float64, shape (size, size)."""
 
 
 @dataclass(frozen=True, slots=True)
 class Anatomy:
-    """One patient's chest, the same in each of the patient's pictures.
+    """Anatomy of a patient's chest, the same in all images of the patient.
 
     Parameters
     ----------
     lung_width, lung_top, lung_base
-        Reach of the lungs to the sides, upwards and down to the diaphragm.
+        Extent of the lungs to the sides, upwards, and down to the diaphragm.
     dome
-        Height of the diaphragm's domes.
+        Height of the domes of the diaphragm.
     heart_x, heart_width, heart_height
         Centre and half axes of the heart.
     mediastinum
-        Half width of what lies between the lungs.
+        Half width of the mediastinum.
     body_width
         Half width of the trunk.
     arms
         Angle of the upper arms below the horizontal, in radians; negative if lifted.
     rib_spacing, rib_slope, rib_phase, rib_strength
-        Of the ribs: distance, fall towards the side, height of the first, and contrast.
+        Distance of the ribs, slope towards the side, height of the first, and contrast.
     vessels
         Contrast of the vessels around the hila.
     breast
-        Contrast of the breasts' shadow; zero in most patients.
+        Contrast of the shadow of the breasts; zero in most patients.
     bubble
         Contrast of the air in the stomach.
     """
@@ -65,7 +66,7 @@ class Anatomy:
 
     @classmethod
     def draw(cls, rng: np.random.Generator) -> "Anatomy":
-        """Draw a patient."""
+        """Draw the anatomy of a patient at random."""
         lung_width = rng.uniform(0.58, 0.72)
         return cls(
             lung_width=lung_width,
@@ -96,37 +97,37 @@ def draw_phantom(
     Parameters
     ----------
     anatomy
-        The patient.
+        Anatomy of the patient.
     label
-        NORMAL draws no opacity.
+        Class of the image; NORMAL has no opacity.
     subtype
-        For PNEUMONIA ``"bacteria"`` draws a lobar consolidation and ``"virus"`` a patchy,
+        Subtype of PNEUMONIA: ``"bacteria"`` draws a lobar consolidation, ``"virus"`` a patchy,
         interstitial pattern in both lungs.
     size
-        Side of the square picture in pixels.
+        Side of the square image in pixels.
     rng
-        Source of what differs from picture to picture: position, breath, disease, exposure, noise.
+        Source of randomness for position, breath, opacities, exposure and noise.
 
     Returns
     -------
     Image.Image
-        8-bit grey, with the word SYNTHETIC in the lower left corner.
+        8-bit grey image, with the word SYNTHETIC in the lower left corner.
     """
-    x, y = _positioned(size, rng)
+    x, y = _coordinates(size, rng)
     turn = rng.normal(0, 0.035)
     lungs = _lungs(anatomy, x, y, turn, breath=rng.uniform(-0.07, 0.04))
-    tissue = _trunk(anatomy, x, y) + _between_lungs(anatomy, x + turn, y)
+    tissue = _trunk(anatomy, x, y) + _mediastinum(anatomy, x + turn, y)
     air = lungs * (1 - 0.82 * _heart(anatomy, x + turn, y)) * rng.uniform(0.45, 0.58)
     if label is Label.PNEUMONIA:
         air *= 1 - _opacity(x, y, lungs, subtype, rng)
     air *= 1 - _vessels(anatomy, x, y, rng)
     tissue += _bones(anatomy, x, y, turn) + _soft_shadows(anatomy, x, y) - air
     grey = _expose(tissue, x, y, rng)
-    return _marked(grey, rng)
+    return _add_markers(grey, rng)
 
 
-def _positioned(size: int, rng: np.random.Generator) -> tuple[Plane, Plane]:
-    """Return x and y of each pixel as the patient stands: tilted, off centre, near or far."""
+def _coordinates(size: int, rng: np.random.Generator) -> tuple[Plane, Plane]:
+    """Return x and y of each pixel, for a patient who is tilted, shifted and scaled at random."""
     axis = (np.arange(size, dtype=np.float64) + 0.5) * (2 / size) - 1
     tilt = rng.normal(0, 0.03)
     scale = rng.uniform(0.88, 1.08, 2)
@@ -147,12 +148,12 @@ def _bump(distance: Plane, width: float) -> Plane:
 
 
 def _ellipse(x: Plane, y: Plane, half_width: float, half_height: float) -> Plane:
-    """Return the squared radius: 1 on the ellipse, less within."""
+    """Return the squared radius of each point: 1 on the ellipse, less inside."""
     return np.square(x * (1 / half_width)) + np.square(y * (1 / half_height))
 
 
 def _clouds(size: int, cells: int, rng: np.random.Generator) -> Plane:
-    """Return smooth noise of about ``cells`` clouds a side, mean 0, deviation about 0.7."""
+    """Return smooth noise with about ``cells`` blobs per side, mean 0, deviation about 0.7."""
     coarse = rng.standard_normal((cells, cells), dtype=np.float32)
     image = Image.fromarray(coarse).resize((size, size), Image.Resampling.BICUBIC)
     return np.asarray(image, np.float64)
@@ -166,10 +167,10 @@ def _trunk(anatomy: Anatomy, x: Plane, y: Plane) -> Plane:
     )
     width = np.interp(y, *shape) * anatomy.body_width
     trunk = np.clip(1 - np.square(across / width), 0, 1) ** 0.3
-    # The upper arm leaves the shoulder, and is round.
-    away, down = across - (anatomy.body_width - 0.12), y + 0.6
-    along = away * np.cos(anatomy.arms) + down * np.sin(anatomy.arms)
-    beside = down * np.cos(anatomy.arms) - away * np.sin(anatomy.arms)
+    # A round upper arm, from the shoulder on.
+    outwards, down = across - (anatomy.body_width - 0.12), y + 0.6
+    along = outwards * np.cos(anatomy.arms) + down * np.sin(anatomy.arms)
+    beside = down * np.cos(anatomy.arms) - outwards * np.sin(anatomy.arms)
     round_arm = np.sqrt(np.clip(1 - np.square(beside * (1 / 0.17)), 0, 1))
     bone = 0.25 * _bump(beside, 0.045)
     arm = (0.6 * round_arm + bone) * _edge(along, 0.12)
@@ -179,7 +180,7 @@ def _trunk(anatomy: Anatomy, x: Plane, y: Plane) -> Plane:
 
 
 def _lungs(anatomy: Anatomy, x: Plane, y: Plane, turn: float, breath: float) -> Plane:
-    """Return where the lungs are, 0 to 1; a turned patient's are unlike in width."""
+    """Return the share of lung at each pixel, 0 to 1; a turned patient's lungs differ in width."""
     across = np.abs(x)
     right = x < 0
     width = np.where(right, 1 - turn, 1 + turn) * anatomy.lung_width
@@ -198,7 +199,7 @@ def _heart(anatomy: Anatomy, x: Plane, y: Plane) -> Plane:
     return _edge(1 - _ellipse(leaning, down, anatomy.heart_width, anatomy.heart_height), 0.16)
 
 
-def _between_lungs(anatomy: Anatomy, x: Plane, y: Plane) -> Plane:
+def _mediastinum(anatomy: Anatomy, x: Plane, y: Plane) -> Plane:
     width = anatomy.mediastinum * (1 + 0.25 * y)
     band = _edge(width - np.abs(x), 0.08) * 0.1
     belly = _edge(y - anatomy.lung_base, 0.25) * 0.12
@@ -212,7 +213,7 @@ def _bones(anatomy: Anatomy, x: Plane, y: Plane, turn: float) -> Plane:
     wall = _cage_width(anatomy, y)
     inside = _edge(wall + 0.05 - across, 0.03) * _edge(across - 0.08, 0.05)
     inside *= _edge(anatomy.lung_base + 0.2 - y, 0.2)
-    # Tangential to the beam a rib is met along its length, so it whitens towards the wall.
+    # Where a rib is tangential to the beam, the beam passes more bone.
     rim = 1 + 1.6 * _bump(wall - across, 0.07)
     back = y - anatomy.rib_slope * (2 * np.square(across) - 0.5 * across)
     front = y + 0.6 * across - 0.5 * np.square(across)
@@ -238,7 +239,7 @@ def _rungs(height: Plane, anatomy: Anatomy, thickness: float) -> Plane:
 
 
 def _vessels(anatomy: Anatomy, x: Plane, y: Plane, rng: np.random.Generator) -> Plane:
-    """Return how much air the vessels displace: fine ridges, strongest at the hila."""
+    """Return the share of air displaced by vessels: fine ridges, strongest at the hila."""
     size = len(x)
     ridges = 0.6 - np.abs(_clouds(size, 26, rng))
     hila = _bump(np.abs(x) - 0.2, 0.22) * _bump(y + 0.08, 0.4)
@@ -255,15 +256,15 @@ def _soft_shadows(anatomy: Anatomy, x: Plane, y: Plane) -> Plane:
 def _opacity(
     x: Plane, y: Plane, lungs: Plane, subtype: str | None, rng: np.random.Generator
 ) -> Plane:
-    """Return how much of the lungs' air is displaced, 0 to 0.95."""
-    # Down to hardly visible: some cases must be hard.
+    """Return the share of the lungs' air that is displaced by opacities, 0 to 0.95."""
+    # Some opacities are hardly visible, so that some cases are hard.
     strength = 0.25 + 0.7 * rng.random()
     pattern = _patches(x, y, rng) if subtype == "virus" else _consolidation(x, y, rng)
     return np.clip(strength * pattern, 0, 0.95) * lungs
 
 
 def _consolidation(x: Plane, y: Plane, rng: np.random.Generator) -> Plane:
-    """One lobe, sometimes two, with an irregular border."""
+    """Return a consolidation of one or two lobes, with an irregular border."""
     pattern = np.zeros_like(x)
     for _ in range(1 if rng.random() < 0.7 else 2):
         side = -1 if rng.random() < 0.55 else 1
@@ -275,7 +276,7 @@ def _consolidation(x: Plane, y: Plane, rng: np.random.Generator) -> Plane:
 
 
 def _patches(x: Plane, y: Plane, rng: np.random.Generator) -> Plane:
-    """Clouds and a net of fine lines in both lungs, densest around the hila."""
+    """Return patches and a net of fine lines in both lungs, densest around the hila."""
     size = len(x)
     clouds = _edge(_clouds(size, 7, rng) + rng.uniform(-0.3, 0.4), 0.9)
     net = 0.6 - np.abs(_clouds(size, 30, rng) + _clouds(size, 55, rng))
@@ -286,23 +287,23 @@ def _patches(x: Plane, y: Plane, rng: np.random.Generator) -> Plane:
 def _expose(tissue: Plane, x: Plane, y: Plane, rng: np.random.Generator) -> Plane:
     """Turn tissue into grey values in [0, 1]: exposure, scatter, collimation and noise."""
     uneven = 1 + rng.normal(0, 0.05) * x + rng.normal(0, 0.05) * y
-    seen = np.clip(tissue * uneven, 0, None)
-    grey = (seen * rng.uniform(0.95, 1.25)) ** rng.uniform(0.85, 1.3)
+    exposed = np.clip(tissue * uneven, 0, None)
+    grey = (exposed * rng.uniform(0.95, 1.25)) ** rng.uniform(0.85, 1.3)
     grey = grey / (1 + 0.25 * grey) + rng.uniform(0, 0.08)
-    if rng.random() < 0.25:  # the collimator's leaves
+    if rng.random() < 0.25:  # collimator
         grey *= _edge(rng.uniform(0.86, 0.97) - np.abs(x), 0.01)
     size = len(x)
     grain = _clouds(size, max(2, size * 2 // 3), rng)
     return np.clip(grey + rng.uniform(0.004, 0.018) * grain, 0, 1)
 
 
-def _marked(grey: Plane, rng: np.random.Generator) -> Image.Image:
-    """Return the picture with a side marker and, in both classes alike, the word SYNTHETIC."""
+def _add_markers(grey: Plane, rng: np.random.Generator) -> Image.Image:
+    """Return the image with a side marker and the word SYNTHETIC, in both classes alike."""
     size = len(grey)
     image = Image.fromarray(np.rint(grey * 255).astype(np.uint8))
     draw = ImageDraw.Draw(image)
-    place = (size * rng.uniform(0.02, 0.1), size * rng.uniform(0.1, 0.4))
-    draw.text(place, "R", fill=230, font=ImageFont.load_default(max(8, size // 20)))
+    position = (size * rng.uniform(0.02, 0.1), size * rng.uniform(0.1, 0.4))
+    draw.text(position, "R", fill=230, font=ImageFont.load_default(max(8, size // 20)))
     font = ImageFont.load_default(max(9, size // 18))
     draw.text((3, size - 3), "SYNTHETIC", 255, font, "lb", stroke_width=1, stroke_fill=0)
     return image

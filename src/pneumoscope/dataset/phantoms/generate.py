@@ -1,4 +1,4 @@
-"""Phantoms: generated chest radiographs of nobody, for the demo and for tests."""
+"""Phantoms: synthetic chest radiographs of no patient, for demonstrations and tests."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -15,19 +15,19 @@ from pneumoscope.support.files import atomic_folder
 from pneumoscope.support.terminal import track
 
 MIN_COUNT = 30
-"""Fewest images with which each class has enough patients to draw validation from."""
+"""Smallest number of images that leaves each class enough patients to draw validation from."""
 
 MIN_SIZE = 64
-"""Smallest side in pixels at which the word SYNTHETIC can be read."""
+"""Smallest side in pixels at which the word SYNTHETIC is legible."""
 
 _NORMAL_SHARE = 1 / 3
 _TEST_SHARE = 1 / 5
 _BACTERIA_SHARE = 0.6
-_MOST_IMAGES = 3
+_MAX_IMAGES_PER_PATIENT = 3
 _README = """\
 SYNTHETIC chest radiographs: {count} pictures of {size} x {size} pixels, drawn from random numbers
-(seed {seed}). They show no patient, and nothing learned from them applies to one. Each picture
-carries the PNG text key "{key}" and the word SYNTHETIC in its lower left corner.
+(seed {seed}). They show no patient, and no result obtained with them applies to patients. Each
+picture carries the PNG text key "{key}" and the word SYNTHETIC in its lower left corner.
 """
 
 
@@ -42,21 +42,21 @@ class _Patient:
 def generate_phantoms(destination: Path, count: int = 600, size: int = 224, seed: int = 0) -> Path:
     """Write synthetic radiographs in the layout and with the file names of the Kermany dataset.
 
-    A third is NORMAL, a fifth is the test split, and a patient has one to three images of the same
-    anatomy; no patient number is shared by the splits. Opacities range from plain to hardly
-    visible. The same arguments give the same bytes.
+    A third of the images is NORMAL, a fifth is the test split, and a patient has one to three
+    images of the same anatomy; the splits share no patient number. Opacities range from obvious to
+    hardly visible. The same arguments give the same bytes.
 
     Parameters
     ----------
     destination
-        Folder that receives ``{train,test}/{NORMAL,PNEUMONIA}`` and a README.txt; it must be
-        absent or empty, and appears when all is written.
+        Folder for ``{train,test}/{NORMAL,PNEUMONIA}`` and a README.txt; it must not exist or be
+        empty, and appears when everything is written.
     count
         Number of images, at least `MIN_COUNT`.
     size
         Side of the square images in pixels, at least `MIN_SIZE`.
     seed
-        Of every random choice; zero or more.
+        Random seed, zero or more.
 
     Returns
     -------
@@ -68,7 +68,7 @@ def generate_phantoms(destination: Path, count: int = 600, size: int = 224, seed
     DatasetError
         If ``destination`` is not empty, or a number is too small.
     StorageError
-        If something cannot be written.
+        If a file cannot be written.
 
     Examples
     --------
@@ -82,25 +82,25 @@ def generate_phantoms(destination: Path, count: int = 600, size: int = 224, seed
             for label in Label:
                 (folder / split / label.name).mkdir(parents=True)
         patients = list(_patients(count, seed))
-        written = (path for patient in patients for path in _write(folder, patient, size, seed))
-        for _ in track(written, "Drawing phantoms", count):
+        paths = (path for patient in patients for path in _write(folder, patient, size, seed))
+        for _ in track(paths, "Drawing phantoms", count):
             pass
-        about = _README.format(count=count, size=size, seed=seed, key=SYNTHETIC_KEY)
-        (folder / "README.txt").write_text(about, encoding="utf-8")
+        readme = _README.format(count=count, size=size, seed=seed, key=SYNTHETIC_KEY)
+        (folder / "README.txt").write_text(readme, encoding="utf-8")
     return destination
 
 
 def _check(destination: Path, count: int, size: int, seed: int) -> None:
     if destination.exists() and (not destination.is_dir() or any(destination.iterdir())):
         raise DatasetError(
-            f"{destination}: is not an empty folder; phantoms are written only where nothing is, "
-            "so choose another folder"
+            f"{destination}: is not an empty folder; phantoms are written to a new or empty "
+            "folder, so choose another"
         )
-    for name, value, least in (("count", count, MIN_COUNT), ("size", size, MIN_SIZE)):
-        if value < least:
-            raise DatasetError(f"{destination}: {name} is {value}; ask for at least {least}")
+    for option, value, minimum in (("--count", count, MIN_COUNT), ("--size", size, MIN_SIZE)):
+        if value < minimum:
+            raise DatasetError(f"{option} must be at least {minimum}, not {value}")
     if seed < 0:
-        raise DatasetError(f"{destination}: the seed is {seed}; choose zero or more")
+        raise DatasetError(f"--seed must be 0 or more, not {seed}")
 
 
 def _patients(count: int, seed: int) -> Iterator[_Patient]:
@@ -110,15 +110,16 @@ def _patients(count: int, seed: int) -> Iterator[_Patient]:
     number = 0
     for split, images in ((Split.TRAIN, count - test), (Split.TEST, test)):
         normal = round(images * _NORMAL_SHARE)
-        for label, left in ((Label.NORMAL, normal), (Label.PNEUMONIA, images - normal)):
-            while left:
+        for label, remaining in ((Label.NORMAL, normal), (Label.PNEUMONIA, images - normal)):
+            while remaining:
                 number += 1
-                have = min(left, int(rng.integers(1, _MOST_IMAGES + 1)))
-                yield _Patient(number, split, label, have)
-                left -= have
+                drawn = min(remaining, int(rng.integers(1, _MAX_IMAGES_PER_PATIENT + 1)))
+                yield _Patient(number, split, label, drawn)
+                remaining -= drawn
 
 
 def _write(folder: Path, patient: _Patient, size: int, seed: int) -> Iterator[Path]:
+    """Draw and write the images of a patient, and yield their paths."""
     rng = np.random.default_rng((seed, patient.number))
     anatomy = Anatomy.draw(rng)
     subtype = None

@@ -1,1 +1,1 @@
-"""Dataset summary: statistics, figures and a page about one dataset."""
+"""Summary of a dataset: statistics, figures and a page."""

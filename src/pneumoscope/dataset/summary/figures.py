@@ -1,4 +1,4 @@
-"""The figures of a dataset's summary."""
+"""Figures of a dataset's summary."""
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -17,18 +17,18 @@ _LUNGS = {Label.NORMAL: "Normal", Label.PNEUMONIA: "Pneumonic"}
 
 
 def samples_figure(root: Path, entries: Sequence[Entry], label: Label, synthetic: bool) -> Figure:
-    """Show up to ten radiographs of a class in two rows of five, as the notebook does.
+    """Draw up to ten radiographs of a class in two rows of five, as the notebook does.
 
     Parameters
     ----------
     root
-        The manifest's root.
+        Root of the manifest.
     entries
-        The images.
+        Images to show.
     label
-        Their class.
+        Class of the images.
     synthetic
-        Whether the title says so.
+        Whether the images are synthetic, which the title then says.
     """
     figure = Figure(figsize=(12, 6), layout="constrained")
     figure.suptitle(
@@ -46,7 +46,7 @@ def samples_figure(root: Path, entries: Sequence[Entry], label: Label, synthetic
 
 
 def counts_figure(summary: Summary) -> Figure:
-    """Show images and patients per split and class as bars."""
+    """Draw the numbers of images and patients per split and class as bars."""
     figure = Figure(figsize=(9, 3.4), layout="constrained")
     for axes, name, counts in zip(
         figure.subplots(1, 2),
@@ -56,8 +56,8 @@ def counts_figure(summary: Summary) -> Figure:
     ):
         for label in Label:
             heights = [counts[split][label] for split in Split]
-            places = np.arange(len(Split)) + (label - 0.5) * 0.4
-            bars = axes.bar(places, heights, 0.38, color=_COLOURS[label], label=label.name)
+            positions = np.arange(len(Split)) + (label - 0.5) * 0.4
+            bars = axes.bar(positions, heights, 0.38, color=_COLOURS[label], label=label.name)
             axes.bar_label(bars, labels=[f"{height:,}" for height in heights], fontsize=8)
         axes.set_xticks(range(len(Split)), [split.value for split in Split])
         axes.margins(y=0.12)
@@ -66,7 +66,7 @@ def counts_figure(summary: Summary) -> Figure:
 
 
 def images_per_patient_figure(summary: Summary) -> Figure:
-    """Show how many patients have how many images, per class."""
+    """Draw the distribution of the number of images per patient, for each class."""
     figure = Figure(figsize=(9, 3.2), layout="constrained")
     for axes, label in zip(figure.subplots(1, 2), Label, strict=True):
         counts = summary.images_per_patient[label]
@@ -78,7 +78,7 @@ def images_per_patient_figure(summary: Summary) -> Figure:
 
 
 def sizes_figure(summary: Summary) -> Figure:
-    """Show width against height, and the distribution of their ratio."""
+    """Draw width against height, and the distribution of their ratio."""
     figure = Figure(figsize=(9, 3.8), layout="constrained")
     plane, ratio = figure.subplots(1, 2)
     aspects = [width / height for sizes in summary.sizes.values() for width, height in sizes]
@@ -99,15 +99,16 @@ def sizes_figure(summary: Summary) -> Figure:
 
 
 def intensities_figure(summary: Summary) -> Figure:
-    """Show the share of pixels at each grey value, per class."""
+    """Draw the share of pixels at each grey value, for each class."""
     figure = Figure(figsize=(9, 3.2), layout="constrained")
     axes = figure.subplots()
     grey = np.arange(256) / 255
-    for label, found in summary.intensities.items():
-        axes.fill_between(grey, found.histogram * 100, color=_COLOURS[label], alpha=0.2, lw=0)
-        axes.plot(grey, found.histogram * 100, color=_COLOURS[label], lw=1.2, label=label.name)
-    # Black borders would dwarf everything else; the axis ends where the rest does.
-    inner = max(found.histogram[3:253].max() for found in summary.intensities.values())
+    for label, intensities in summary.intensities.items():
+        percent = intensities.histogram * 100
+        axes.fill_between(grey, percent, color=_COLOURS[label], alpha=0.2, lw=0)
+        axes.plot(grey, percent, color=_COLOURS[label], lw=1.2, label=label.name)
+    # Black borders would dwarf everything else, so the axis is scaled to the other grey values.
+    inner = max(item.histogram[3:253].max() for item in summary.intensities.values())
     axes.set_ylim(0, max(130 * inner, 1e-6))
     axes.set_xlim(0, 1)
     _finish(axes, "", "grey value (0 = black, 1 = white)", "share of pixels (%)")
@@ -115,27 +116,27 @@ def intensities_figure(summary: Summary) -> Figure:
 
 
 def mean_images_figure(summary: Summary) -> Figure:
-    """Show the mean image of each class and their difference."""
+    """Draw the mean image of each class, and their difference."""
     figure = Figure(figsize=(9, 3.4), layout="constrained")
     normal, pneumonia = (summary.intensities[label] for label in Label)
     panels = figure.subplots(1, 3)
-    for axes, found, label in zip(panels, (normal, pneumonia), Label, strict=False):
-        axes.imshow(found.mean, cmap="gray", vmin=0, vmax=1)
-        axes.set_title(f"{label.name}, n = {found.images:,}", fontsize=10)
+    for axes, intensities, label in zip(panels, (normal, pneumonia), Label, strict=False):
+        axes.imshow(intensities.mean, cmap="gray", vmin=0, vmax=1)
+        axes.set_title(f"{label.name}, n = {intensities.images:,}", fontsize=10)
     difference = pneumonia.mean - normal.mean
     limit = max(float(np.abs(difference).max()), 1e-6)
-    shown = panels[2].imshow(difference, cmap="RdBu_r", vmin=-limit, vmax=limit)
+    image = panels[2].imshow(difference, cmap="RdBu_r", vmin=-limit, vmax=limit)
     panels[2].set_title("PNEUMONIA − NORMAL", fontsize=10)
-    figure.colorbar(shown, ax=panels[2], shrink=0.75, label="grey value")
+    figure.colorbar(image, ax=panels[2], shrink=0.75, label="grey value")
     for axes in panels:
         axes.axis("off")
     return figure
 
 
-def _finish(axes: Axes, title: str, across: str, up: str) -> None:
+def _finish(axes: Axes, title: str, x_label: str, y_label: str) -> None:
     axes.set_title(title, fontsize=11, loc="left")
-    axes.set_xlabel(across)
-    axes.set_ylabel(up)
+    axes.set_xlabel(x_label)
+    axes.set_ylabel(y_label)
     axes.spines[["top", "right"]].set_visible(False)
     if axes.get_legend_handles_labels()[0]:
         axes.legend(frameon=False, fontsize=8)
@@ -144,23 +145,23 @@ def _finish(axes: Axes, title: str, across: str, up: str) -> None:
 def draw_figures(
     summary: Summary, root: Path, samples: Mapping[Label, Sequence[Entry]], synthetic: bool
 ) -> dict[str, Figure]:
-    """Draw every figure of a summary.
+    """Draw all figures of a summary.
 
     Parameters
     ----------
     summary
-        The numbers.
+        Statistics of the dataset.
     root
-        The manifest's root.
+        Root of the manifest.
     samples
-        The radiographs to show of each class.
+        Sample radiographs of each class.
     synthetic
-        Whether they are generated.
+        Whether the images are synthetic.
 
     Returns
     -------
     dict[str, Figure]
-        By name, in the order of the page; ``sizes`` only if there are several.
+        Figures by name, in the order of the page; ``sizes`` only if the images have several sizes.
     """
     figures = {
         f"samples_{label.name.lower()}": samples_figure(root, entries, label, synthetic)
@@ -168,7 +169,7 @@ def draw_figures(
     }
     figures["counts"] = counts_figure(summary)
     figures["images_per_patient"] = images_per_patient_figure(summary)
-    if summary.one_size is None:
+    if summary.common_size is None:
         figures["sizes"] = sizes_figure(summary)
     figures["intensities"] = intensities_figure(summary)
     figures["mean_images"] = mean_images_figure(summary)

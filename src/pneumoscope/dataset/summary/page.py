@@ -1,4 +1,4 @@
-"""One page about a dataset: the notebook's "observing raw data", counts and warnings."""
+"""Summary page of a dataset: sample images, counts and warnings."""
 
 import random
 from collections.abc import Sequence
@@ -10,21 +10,20 @@ from pneumoscope.dataset.summary.statistics import measure_dataset
 from pneumoscope.report.html import figure_png, inline_png, render_page
 from pneumoscope.support.files import write_bytes, write_text
 
-SAMPLES = 10
-"""Radiographs shown of each class."""
+SAMPLES_PER_CLASS = 10
 
 
-def summarise(manifest: Manifest, out: Path, seed: int = 0) -> Path:
-    """Write a page about a dataset, and its figures as PNG files.
+def write_summary(manifest: Manifest, out: Path, seed: int = 0) -> Path:
+    """Write the summary page of a dataset, and its figures as PNG files.
 
     Parameters
     ----------
     manifest
-        The dataset.
+        Dataset.
     out
-        Folder that receives ``summary.html``, which needs nothing beside it, and the figures.
+        Folder for ``summary.html``, which is self-contained, and the figures.
     seed
-        Of the choice of radiographs that are shown, which come from the train split.
+        Random seed of the choice of sample radiographs, which are from the train split.
 
     Returns
     -------
@@ -34,11 +33,11 @@ def summarise(manifest: Manifest, out: Path, seed: int = 0) -> Path:
     Raises
     ------
     DatasetError
-        If a file is not the one that the manifest describes any more.
+        If a file has changed since the manifest was written.
     UnreadableRadiographError
         If a file has become unreadable.
     StorageError
-        If something cannot be written.
+        If a file cannot be written.
     """
     summary = measure_dataset(manifest)
     samples = {label: draw_samples(manifest, label, seed) for label in Label}
@@ -66,23 +65,24 @@ def summarise(manifest: Manifest, out: Path, seed: int = 0) -> Path:
 
 
 def draw_samples(manifest: Manifest, label: Label, seed: int) -> Sequence[Entry]:
-    """Choose up to `SAMPLES` images of a class from the train split at random.
+    """Choose up to `SAMPLES_PER_CLASS` images of a class from the train split at random.
 
     Parameters
     ----------
     manifest
-        The dataset.
+        Dataset.
     label
-        The class.
+        Class of the images.
     seed
-        Of the choice.
+        Random seed of the choice.
 
     Examples
     --------
     >>> entries = tuple(Entry(f"{i}.png", Label.NORMAL, split=Split.TRAIN) for i in range(30))
-    >>> some = draw_samples(Manifest(Path("."), entries, SplitBy.PATIENT, 0), Label.NORMAL, seed=1)
-    >>> len({entry.path for entry in some})
+    >>> manifest = Manifest(Path("."), entries, SplitBy.PATIENT, seed=0)
+    >>> samples = draw_samples(manifest, Label.NORMAL, seed=1)
+    >>> len({entry.path for entry in samples})
     10
     """
     pool = [entry for entry in manifest.of(Split.TRAIN) if entry.label is label]
-    return random.Random(f"{seed} {label.name}").sample(pool, min(SAMPLES, len(pool)))
+    return random.Random(f"{seed} {label.name}").sample(pool, min(SAMPLES_PER_CLASS, len(pool)))
