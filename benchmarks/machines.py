@@ -16,7 +16,7 @@ from benchmarks.coverage import read_entries, require_own_split, share_in_words
 from benchmarks.report import CHECKOUT, Cell, Table, option_parser, publish
 from pneumoscope.cli.options import open_cache
 from pneumoscope.dataset import Entry, Label, Split, open_dataset
-from pneumoscope.dataset.acquisition import NAMES
+from pneumoscope.dataset.acquisition import COLUMNS
 from pneumoscope.evaluation.predictions import Predictions
 from pneumoscope.evaluation.statistics.covariate_adjusted_auc import covariate_adjusted_auc
 from pneumoscope.reader import SHIPPED, Bundle
@@ -59,7 +59,7 @@ def _labels(entries: Sequence[Entry]) -> NDArray[np.int8]:
 def _mean_rows(parts: dict[str, NDArray[np.float64]]) -> Iterator[dict[str, Cell]]:
     for name, table in parts.items():
         means = map(float, table.mean(axis=0))
-        yield {"images": name, "n": len(table), **dict(zip(NAMES, means, strict=True))}
+        yield {"images": name, "n": len(table), **dict(zip(COLUMNS, means, strict=True))}
 
 
 def with_interval(
