@@ -12,7 +12,6 @@ DICOM PS3.15, Annex E, https://dicom.nema.org/medical/dicom/current/output/chtml
 """
 
 import re
-from collections.abc import Iterable
 from datetime import date, timedelta
 from enum import StrEnum
 from functools import partial
@@ -50,17 +49,6 @@ _ACTION_OF_LIST = {
     "X_Z_D_TAGS": Action.REMOVE,
     "X_Z_U_STAR_TAGS": Action.KEEP,  # the UIDs in its items are replaced
 }
-_TYPE_2 = ("AcquisitionContextSequence", "PatientSexNeutered")
-"""Attributes of the table that are of type 2 in radiographs, and so must stay, but empty."""
-
-_ENCRYPTED = ("EncryptedAttributesSequence", "EncryptedContent")
-"""Attributes whose content cannot be inspected."""
-
-_BIRTH = ("PatientBirthDate", "PatientBirthTime")
-"""Attributes that are not kept even if dates are shifted."""
-
-_IDENTIFIERS = ("PatientID", "OtherPatientIDs", "AccessionNumber")
-"""Attributes with identifiers, which other texts may repeat."""
 
 
 class _KeptData(StrEnum):
@@ -73,6 +61,20 @@ class _KeptData(StrEnum):
     BLUE_PALETTE = "BluePaletteColorLookupTableData"
 
 
+def _tags(*keywords: str) -> frozenset[int]:
+    return frozenset(tag for word in keywords if (tag := tag_for_keyword(word)) is not None)
+
+
+_KEPT_DATA_TAGS = _tags(*_KeptData)
+# Of type 2 in radiographs, so that they must stay, but empty.
+_TYPE_2_TAGS = _tags("AcquisitionContextSequence", "PatientSexNeutered")
+# Their content cannot be inspected.
+_ENCRYPTED_TAGS = _tags("EncryptedAttributesSequence", "EncryptedContent")
+# Not kept even if dates are shifted.
+_BIRTH_TAGS = _tags("PatientBirthDate", "PatientBirthTime")
+# Other texts may repeat these identifiers.
+_IDENTIFIER_TAGS = _tags("PatientID", "OtherPatientIDs", "AccessionNumber")
+
 _TEXT_VRS = ("CS", "LO", "LT", "SH", "ST", "UC", "UT")
 _TEMPORAL_VRS = ("DA", "DT", "TM")
 _REMOVED_VRS = {"AE", "PN", "UR", *_TEMPORAL_VRS, "OB", "OD", "OF", "OL", "OV", "OW", "UN"}
@@ -80,10 +82,6 @@ _REMOVED_VRS = {"AE", "PN", "UR", *_TEMPORAL_VRS, "OB", "OD", "OF", "OL", "OV", 
 
 _CURVE_GROUP, _OVERLAY_GROUP = 0x5000, 0x6000
 _DICOM_UID_ROOT = "1.2.840.10008."
-
-
-def _tags(keywords: Iterable[str]) -> frozenset[int]:
-    return frozenset(tag for word in keywords if (tag := tag_for_keyword(word)) is not None)
 
 
 def _load_table() -> dict[int, Action]:
@@ -94,14 +92,11 @@ def _load_table() -> dict[int, Action]:
         for tag in lists[name]
         if len(tag) == 2  # the others are repeating groups, which are removed as a whole
     }
-    table |= dict.fromkeys(_tags(_TYPE_2), Action.EMPTY)
-    return table | dict.fromkeys(_tags(_ENCRYPTED), Action.REMOVE)
+    table |= dict.fromkeys(_TYPE_2_TAGS, Action.EMPTY)
+    return table | dict.fromkeys(_ENCRYPTED_TAGS, Action.REMOVE)
 
 
 _TABLE = _load_table()
-_BIRTH_TAGS = _tags(_BIRTH)
-_IDENTIFIER_TAGS = _tags(_IDENTIFIERS)
-_KEPT_DATA_TAGS = _tags(_KeptData)
 
 _WORD = re.compile(r"\w+")
 _DATE = re.compile(r"(\d{4})(\d\d)(\d\d)(\d{0,6}(?:\.\d{1,6})?(?:[+-]\d{4})?)")
