@@ -1,1 +1,1 @@
-"""The clinic over HTTP: routes by what they are about, and who may take them."""
+"""HTTP API of the clinic."""

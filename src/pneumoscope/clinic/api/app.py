@@ -4,7 +4,7 @@ from fastapi import FastAPI
 from sqlalchemy import select
 
 import pneumoscope
-from pneumoscope.clinic.api.description import TEXT, complete_description, operation_id
+from pneumoscope.clinic.api.description import TEXT, complete_description
 from pneumoscope.clinic.api.middleware import LimitBody, SecurityHeaders
 from pneumoscope.clinic.api.problems import PROBLEM_RESPONSES, add_error_handlers
 from pneumoscope.clinic.api.rate_limits import RateLimits
@@ -66,7 +66,7 @@ def create_routes() -> FastAPI:
         docs_url=None,
         redoc_url=None,
         responses=PROBLEM_RESPONSES,
-        generate_unique_id_function=operation_id,
+        generate_unique_id_function=lambda route: route.name,  # the operation id
     )
     complete_description(app)
     modules = (

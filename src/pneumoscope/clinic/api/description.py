@@ -1,9 +1,8 @@
-"""OpenAPI description: operation ids, summaries, and the schemas that no route refers to."""
+"""OpenAPI description: summaries, and the schemas that no route refers to."""
 
 from typing import Any
 
 from fastapi import FastAPI
-from fastapi.routing import APIRoute
 
 from pneumoscope.clinic.api.problems import Problem
 from pneumoscope.clinic.api.request_metadata import RequestMetadata
@@ -14,11 +13,6 @@ like those it learned from: not a diagnosis, and not a medical device.
 
 Sign in with an API token (`Authorization: Bearer pns_...`). Errors are `application/problem+json`.
 """
-
-
-def operation_id(route: APIRoute) -> str:
-    """Return a route's operation id: the name of its function."""
-    return route.name
 
 
 def complete_description(app: FastAPI) -> None:

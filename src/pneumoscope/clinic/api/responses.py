@@ -2,8 +2,11 @@
 
 from typing import Any
 
+from pydantic import BaseModel
+
 from pneumoscope.clinic.api import schemas
-from pneumoscope.clinic.storage.tables import Image, StoredReading, Study
+from pneumoscope.clinic.storage.table_base import Table
+from pneumoscope.clinic.storage.tables import Image, Study
 
 
 def file_response(*media_types: str) -> dict[int | str, dict[str, Any]]:
@@ -18,6 +21,18 @@ def file_response(*media_types: str) -> dict[int | str, dict[str, Any]]:
     return {200: {"description": "The file", "content": dict.fromkeys(media_types, schema)}}
 
 
+def column_values(row: Table, schema: type[BaseModel]) -> dict[str, Any]:
+    """Return the values of a row's columns that a schema has fields for.
+
+    Examples
+    --------
+    >>> column_values(Study(id="7", sex="F"), schemas.Patient)
+    {'id': '7', 'birth_date': None, 'sex': 'F'}
+    """
+    columns = row.__table__.columns
+    return {name: getattr(row, name) for name in schema.model_fields if name in columns}
+
+
 def study_response(study: Study, *, sees_hidden: bool) -> schemas.Study:
     """Return a study as somebody may see it.
 
@@ -30,20 +45,14 @@ def study_response(study: Study, *, sees_hidden: bool) -> schemas.Study:
     """
     withheld = not (sees_hidden or study.site.displayed)
     return schemas.Study(
-        id=study.id,
+        **column_values(study, schemas.Study),
         site=study.site.name,
-        study_uid=study.study_uid,
-        accession=study.accession,
         patient=schemas.Patient(
             id=study.patient_id,
             name=study.patient_name,
             birth_date=study.birth_date,
             sex=study.sex,
         ),
-        acquired=study.acquired,
-        received=study.received,
-        purged=study.purged,
-        status=study.status,
         probability=None if withheld else study.urgency,
         withheld=withheld,
         images=[image_response(image, sees_hidden=sees_hidden) for image in study.images],
@@ -53,23 +62,14 @@ def study_response(study: Study, *, sees_hidden: bool) -> schemas.Study:
 def image_response(image: Image, *, sees_hidden: bool) -> schemas.Image:
     """Return an image as somebody may see it; see `study_response`."""
     withheld = not (sees_hidden or image.study.site.displayed)
-    reading = image.reading
+    row, reading = image.reading, None
+    if row is not None and not withheld:
+        has_heatmap = row.heatmap is not None
+        reading = schemas.Reading(**column_values(row, schemas.Reading), has_heatmap=has_heatmap)
     return schemas.Image(
-        id=image.id,
+        **column_values(image, schemas.Image),
         study=image.study_id,
-        name=image.name,
-        media_type=image.media_type,
-        size=image.size,
-        sha256=image.sha256,
-        received=image.received,
-        purged=image.purged,
-        state="waiting" if reading is None else "done",
+        state="waiting" if row is None else "done",
         withheld=withheld,
-        reading=None if withheld or reading is None else _reading_response(reading),
+        reading=reading,
     )
-
-
-def _reading_response(reading: StoredReading) -> schemas.Reading:
-    names = schemas.Reading.model_fields.keys() - {"has_heatmap"}
-    values = {name: getattr(reading, name) for name in names}
-    return schemas.Reading(**values, has_heatmap=reading.heatmap is not None)

@@ -127,15 +127,8 @@ def _shifts_table(overview: MonitoringOverview) -> TableView:
         )
         for name, shift in overview.periods[-1].shifts.items()
     )
-    headings = (
-        "Statistic",
-        "Patients",
-        "Stability index",
-        "Shift",
-        "Distance",
-        "Adjusted p",
-        "Drift",
-    )
+    tests = ("Stability index", "Shift", "Distance", "Adjusted p", "Drift")
+    headings = ("Statistic", "Patients", *tests)
     return TableView("Latest period compared with the reference population", headings, rows)
 
 
@@ -161,8 +154,7 @@ def _drift_figures(overview: MonitoringOverview) -> tuple[FigureView, ...]:
         tuple(
             (
                 name,
-                ", ".join(map(format_number, shift.shares)),
-                ", ".join(map(format_number, shift.expected)),
+                *(", ".join(map(format_number, bins)) for bins in (shift.shares, shift.expected)),
             )
             for name, shift in latest.items()
         ),
@@ -185,12 +177,7 @@ def _drift_figures(overview: MonitoringOverview) -> tuple[FigureView, ...]:
 
 def _agreement_figure(overview: MonitoringOverview) -> FigureView:
     rows: tuple[Row, ...] = tuple(
-        (
-            str(week.days),
-            f"{week.agree.whole:,}",
-            cell(week.agree.estimate),
-            f"{week.uncertain:,}",
-        )
+        (str(week.days), f"{week.agree.whole:,}", cell(week.agree.estimate), f"{week.uncertain:,}")
         for week in overview.agreement
     )
     headings = ("Days", "Agree or disagree", "Agree", "Uncertain")
@@ -205,17 +192,12 @@ def _agreement_figure(overview: MonitoringOverview) -> FigureView:
 
 def _accuracy_table(overview: MonitoringOverview) -> TableView:
     accuracy = overview.accuracy
-    rows: tuple[Row, ...] = (
-        (
-            "Among the judged patients",
-            cell(accuracy.among_judged.sensitivity),
-            cell(accuracy.among_judged.specificity),
-        ),
-        (
-            "Corrected for verification bias",
-            cell(accuracy.corrected.sensitivity),
-            cell(accuracy.corrected.specificity),
-        ),
+    rows: tuple[Row, ...] = tuple(
+        (patients, cell(rates.sensitivity), cell(rates.specificity))
+        for patients, rates in (
+            ("Among the judged patients", accuracy.among_judged),
+            ("Corrected for verification bias", accuracy.corrected),
+        )
     )
     caption = (
         f"{accuracy.judged:,} of {accuracy.patients:,} patients judged, operating point "

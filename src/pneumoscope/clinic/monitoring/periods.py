@@ -145,7 +145,9 @@ def unread_proportion(patients: Sequence[Observation]) -> Proportion:
     return Proportion.of(sum(image.unread for image in patients), len(patients))
 
 
-def shifts(observations: Sequence[Observation], reference: Reference) -> dict[str, DistributionShift]:
+def shifts(
+    observations: Sequence[Observation], reference: Reference
+) -> dict[str, DistributionShift]:
     """Compare each statistic of the first image of each patient with a reference population."""
     samples = values_by_statistic(observations, reference.bundle)
     tests = {name: ks_test(samples[name], reference.values[name]) for name in STATISTICS}

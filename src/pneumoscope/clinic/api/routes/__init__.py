@@ -1,1 +1,1 @@
-"""The API's routes, one module for each resource."""
+"""Routes of the API, one module per resource."""

@@ -11,6 +11,7 @@ from sqlalchemy.orm import Session
 from pneumoscope.clinic import audit
 from pneumoscope.clinic.api.fields import Identifier, Text
 from pneumoscope.clinic.api.problems import ProblemError
+from pneumoscope.clinic.api.responses import column_values
 from pneumoscope.clinic.api.security import (
     CallerDep,
     ClinicDep,
@@ -27,6 +28,7 @@ from pneumoscope.clinic.storage.tables import User, UserSession
 
 router = APIRouter(prefix="/v1", tags=["account"])
 
+_LIMITED = [Depends(limit_rate)]
 _Password = Annotated[Text, Field(max_length=256)]
 
 
@@ -122,9 +124,7 @@ def get_account(clinic: ClinicDep, actor: StaffMember, caller: CallerDep) -> Acc
         )
 
 
-@router.put(
-    "/account/password", status_code=HTTPStatus.NO_CONTENT, dependencies=[Depends(limit_rate)]
-)
+@router.put("/account/password", status_code=HTTPStatus.NO_CONTENT, dependencies=_LIMITED)
 def update_password(
     clinic: ClinicDep, actor: StaffMember, caller: CallerDep, change: PasswordChange
 ) -> None:
@@ -139,9 +139,7 @@ def update_password(
         _record(session, actor, Action.CHANGE_PASSWORD)
 
 
-@router.post(
-    "/account/sessions/end", status_code=HTTPStatus.NO_CONTENT, dependencies=[Depends(limit_rate)]
-)
+@router.post("/account/sessions/end", status_code=HTTPStatus.NO_CONTENT, dependencies=_LIMITED)
 def end_sessions(
     clinic: ClinicDep, actor: StaffMember, caller: CallerDep, choice: SessionsToEnd
 ) -> None:
@@ -157,7 +155,7 @@ def end_sessions(
         _record(session, actor, Action.END_SESSIONS)
 
 
-@router.post("/account/second-factor", dependencies=[Depends(limit_rate)])
+@router.post("/account/second-factor", dependencies=_LIMITED)
 def create_second_factor(
     clinic: ClinicDep, actor: StaffMember, confirmation: PasswordConfirmation
 ) -> SecondFactorSetup:
@@ -171,7 +169,7 @@ def create_second_factor(
     return SecondFactorSetup(secret=secret, address=uri, picture=second_factor.qr_code(uri))
 
 
-@router.put("/account/second-factor", dependencies=[Depends(limit_rate)])
+@router.put("/account/second-factor", dependencies=_LIMITED)
 def confirm_second_factor(
     clinic: ClinicDep, actor: StaffMember, caller: CallerDep, code: SecondFactorCode
 ) -> RecoveryCodes:
@@ -188,11 +186,7 @@ def confirm_second_factor(
     return RecoveryCodes(recovery_codes=codes)
 
 
-@router.post(
-    "/account/second-factor/end",
-    status_code=HTTPStatus.NO_CONTENT,
-    dependencies=[Depends(limit_rate)],
-)
+@router.post("/account/second-factor/end", status_code=HTTPStatus.NO_CONTENT, dependencies=_LIMITED)
 def delete_second_factor(
     clinic: ClinicDep, actor: StaffMember, confirmation: PasswordAndCode
 ) -> None:
@@ -203,7 +197,7 @@ def delete_second_factor(
         _record(session, actor, Action.DISABLE_SECOND_FACTOR)
 
 
-@router.post("/password", status_code=HTTPStatus.NO_CONTENT, dependencies=[Depends(limit_rate)])
+@router.post("/password", status_code=HTTPStatus.NO_CONTENT, dependencies=_LIMITED)
 def reset_password(clinic: ClinicDep, reset: PasswordReset, request: Request) -> None:
     """Choose a password with the link that an administrator handed over.
 
@@ -261,10 +255,8 @@ def _record(session: Session, actor: Actor, action: Action) -> None:
 
 def _session_response(row: UserSession, current: str) -> BrowserSession:
     return BrowserSession(
+        **column_values(row, BrowserSession),
         id=credentials.session_id(row),
         opened=row.created,
-        last_seen=row.last_seen,
-        address=row.address,
-        agent=row.agent,
         current=row.token_sha256 == current,
     )

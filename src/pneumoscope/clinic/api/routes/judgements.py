@@ -11,6 +11,7 @@ from pneumoscope.clinic import audit
 from pneumoscope.clinic.api.access_log import record_access
 from pneumoscope.clinic.api.fields import Identifier, Text
 from pneumoscope.clinic.api.lookup import get_or_404
+from pneumoscope.clinic.api.responses import column_values
 from pneumoscope.clinic.api.security import (
     ClinicDep,
     StaffMember,
@@ -88,5 +89,4 @@ def list_judgements(clinic: ClinicDep, actor: StaffMember, image_id: Identifier)
 
 
 def _judgement_response(row: tables.Judgement, user: tables.User) -> Judgement:
-    names = Judgement.model_fields.keys() - {"user", "name"}
-    return Judgement(user=user.id, name=user.name, **{name: getattr(row, name) for name in names})
+    return Judgement(**column_values(row, Judgement), user=user.id, name=user.name)

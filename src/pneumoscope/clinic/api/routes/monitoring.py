@@ -14,7 +14,7 @@ from pydantic import BaseModel
 from pneumoscope.clinic import audit
 from pneumoscope.clinic.api.fields import Identifier
 from pneumoscope.clinic.api.lookup import get_or_404
-from pneumoscope.clinic.api.responses import file_response
+from pneumoscope.clinic.api.responses import column_values, file_response
 from pneumoscope.clinic.api.security import Administrator, ClinicDep, Overseer, require_role
 from pneumoscope.clinic.audit import Action
 from pneumoscope.clinic.identity.accounts import Actor, Role
@@ -111,19 +111,17 @@ def check_alert_rules(clinic: ClinicDep, overseer: Overseer) -> list[Alert]:
 
 
 @router.post("/v1/monitoring/alerts/{alert_id}/acknowledgement")
-def acknowledge_alert(
-    clinic: ClinicDep, administrator: Administrator, alert_id: Identifier
-) -> Alert:
+def acknowledge_alert(clinic: ClinicDep, actor: Administrator, alert_id: Identifier) -> Alert:
     """Acknowledge an alert; it stays open until its condition ends."""
     with clinic.database.writing() as session:
         alert = get_or_404(session, tables.Alert, alert_id, for_update=True)
-        alerts.acknowledge_alert(session, alert, administrator.name, datetime.now(UTC))
+        alerts.acknowledge_alert(session, alert, actor.name, datetime.now(UTC))
         return _alert_response(alert)
 
 
 def _alert_response(row: tables.Alert) -> Alert:
-    values = {name: getattr(row, name) for name in Alert.model_fields if name != "site"}
-    return Alert(site=None if row.site is None else row.site.name, **values)
+    site = None if row.site is None else row.site.name
+    return Alert(**column_values(row, Alert), site=site)
 
 
 def _overview(clinic: Clinic, query: MonitoringQuery) -> tuple[MonitoringOverview, str]:

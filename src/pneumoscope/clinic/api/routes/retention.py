@@ -56,20 +56,18 @@ def get_retention(clinic: ClinicDep, _: Administrator) -> Retention:
 
 
 @router.put("/retention")
-def update_retention(clinic: ClinicDep, administrator: Administrator, new: Retention) -> Retention:
+def update_retention(clinic: ClinicDep, actor: Administrator, new: Retention) -> Retention:
     """Change how long studies are kept; older ones are purged within a day."""
     detail = new.model_dump()
     with clinic.database.writing() as session:
         retention.set_retention(session, retention.Retention(**detail))
         now = datetime.now(UTC)
-        audit.record(session, administrator.name, Action.CHANGE_RETENTION, "retention", detail, now)
+        audit.record(session, actor.name, Action.CHANGE_RETENTION, "retention", detail, now)
     return new
 
 
 @router.post("/patients/purge")
-def purge_patient(
-    clinic: ClinicDep, administrator: Administrator, patient: PatientToPurge
-) -> PurgeResult:
+def purge_patient(clinic: ClinicDep, actor: Administrator, patient: PatientToPurge) -> PurgeResult:
     """Purge all studies of a patient: image files, and all that identifies the patient."""
     with clinic.database.reading() as session:
         site_id = session.scalar(select(Site.id).where(Site.name == patient.site))
@@ -77,7 +75,7 @@ def purge_patient(
     if site_id is not None:
         try:
             studies = purge.purge_patient(
-                clinic.database, clinic.store, site_id, patient.patient_id, administrator.name
+                clinic.database, clinic.store, site_id, patient.patient_id, actor.name
             )
         except ClinicError as error:
             raise ProblemError(HTTPStatus.CONFLICT, str(error)) from error

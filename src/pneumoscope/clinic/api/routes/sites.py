@@ -12,6 +12,7 @@ from pneumoscope.clinic import audit
 from pneumoscope.clinic.api.fields import Identifier, Text
 from pneumoscope.clinic.api.lookup import get_or_404
 from pneumoscope.clinic.api.problems import ProblemError
+from pneumoscope.clinic.api.responses import column_values
 from pneumoscope.clinic.api.security import Administrator, ClinicDep, CurrentActor
 from pneumoscope.clinic.audit import Action
 from pneumoscope.clinic.storage import tables
@@ -44,11 +45,11 @@ def list_sites(clinic: ClinicDep, _: CurrentActor) -> list[Site]:
     """List the sites."""
     with clinic.database.reading() as session:
         rows = session.scalars(select(tables.Site).order_by(tables.Site.name))
-        return [_site_response(row) for row in rows]
+        return [Site(**column_values(row, Site)) for row in rows]
 
 
 @router.post("/sites", status_code=HTTPStatus.CREATED)
-def create_site(clinic: ClinicDep, administrator: Administrator, new: NewSite) -> Site:
+def create_site(clinic: ClinicDep, actor: Administrator, new: NewSite) -> Site:
     """Create a site, in shadow mode."""
     now = datetime.now(UTC)
     with clinic.database.writing() as session:
@@ -59,13 +60,13 @@ def create_site(clinic: ClinicDep, administrator: Administrator, new: NewSite) -
         row = tables.Site(name=new.name)
         session.add(row)
         session.flush()
-        audit.record(session, administrator.name, Action.CREATE_SITE, f"site {row.id}", {}, now)
-        return _site_response(row)
+        audit.record(session, actor.name, Action.CREATE_SITE, f"site {row.id}", {}, now)
+        return Site(**column_values(row, Site))
 
 
 @router.patch("/sites/{site_id}")
 def update_site(
-    clinic: ClinicDep, administrator: Administrator, site_id: Identifier, update: SiteUpdate
+    clinic: ClinicDep, actor: Administrator, site_id: Identifier, update: SiteUpdate
 ) -> Site:
     """Display a site's readings to clinicians, or hide them."""
     now = datetime.now(UTC)
@@ -73,11 +74,5 @@ def update_site(
         row = get_or_404(session, tables.Site, site_id)
         row.displayed = update.displayed
         detail = {"displayed": update.displayed}
-        audit.record(
-            session, administrator.name, Action.CHANGE_SITE, f"site {site_id}", detail, now
-        )
-        return _site_response(row)
-
-
-def _site_response(row: tables.Site) -> Site:
-    return Site(id=row.id, name=row.name, displayed=row.displayed)
+        audit.record(session, actor.name, Action.CHANGE_SITE, f"site {site_id}", detail, now)
+        return Site(**column_values(row, Site))

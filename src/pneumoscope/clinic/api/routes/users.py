@@ -12,6 +12,7 @@ from pneumoscope.clinic import audit
 from pneumoscope.clinic.api.fields import Identifier, Text
 from pneumoscope.clinic.api.lookup import get_or_404
 from pneumoscope.clinic.api.problems import ProblemError
+from pneumoscope.clinic.api.responses import column_values
 from pneumoscope.clinic.api.security import Administrator, ClinicDep
 from pneumoscope.clinic.audit import Action
 from pneumoscope.clinic.identity import accounts, credentials, password_reset, second_factor
@@ -56,7 +57,7 @@ class User(BaseModel):
 
 
 class PasswordLink(BaseModel):
-    """Token of a password link, shown once: for the page ``/password#`` or POST /v1/password."""
+    """Token of a password link, shown once, for the page ``/password#`` or POST /v1/password."""
 
     token: str
     expires: datetime
@@ -91,22 +92,20 @@ def list_users(clinic: ClinicDep, _: Administrator) -> list[User]:
 
 
 @router.post("/users", status_code=HTTPStatus.CREATED)
-def create_user(clinic: ClinicDep, administrator: Administrator, new: NewUser) -> User:
+def create_user(clinic: ClinicDep, actor: Administrator, new: NewUser) -> User:
     """Create a user."""
     now = datetime.now(UTC)
     with clinic.database.writing() as session:
-        actor = accounts.create_user(session, new.name, new.role, None, now)
-        user = _user_response(session.get_one(tables.User, actor.user_id), set())
+        user_id = accounts.create_user(session, new.name, new.role, None, now).user_id
+        user = _user_response(session.get_one(tables.User, user_id), set())
         detail = {"role": new.role}
-        audit.record(
-            session, administrator.name, Action.CREATE_USER, f"user {user.id}", detail, now
-        )
+        audit.record(session, actor.name, Action.CREATE_USER, f"user {user.id}", detail, now)
         return user
 
 
 @router.patch("/users/{user_id}")
 def update_user(
-    clinic: ClinicDep, administrator: Administrator, user_id: Identifier, update: UserUpdate
+    clinic: ClinicDep, actor: Administrator, user_id: Identifier, update: UserUpdate
 ) -> User:
     """Change a user's role, or deactivate the account.
 
@@ -127,15 +126,13 @@ def update_user(
         session.refresh(row)
         user = _user_response(row, second_factor.users_with_second_factor(session, user_id))
         detail = {"changed": update.model_dump(exclude_none=True)}
-        audit.record(
-            session, administrator.name, Action.CHANGE_USER, f"user {user_id}", detail, now
-        )
+        audit.record(session, actor.name, Action.CHANGE_USER, f"user {user_id}", detail, now)
         return user
 
 
 @router.post("/users/{user_id}/password-link", status_code=HTTPStatus.CREATED)
 def create_password_link(
-    clinic: ClinicDep, administrator: Administrator, user_id: Identifier
+    clinic: ClinicDep, actor: Administrator, user_id: Identifier
 ) -> PasswordLink:
     """Create a link with which a user chooses a password.
 
@@ -145,21 +142,12 @@ def create_password_link(
     with clinic.database.writing() as session:
         get_or_404(session, tables.User, user_id)
         token = password_reset.create_reset_token(session, user_id, now)
-        audit.record(
-            session,
-            administrator.name,
-            Action.CREATE_PASSWORD_LINK,
-            f"user {user_id}",
-            {},
-            now,
-        )
+        audit.record(session, actor.name, Action.CREATE_PASSWORD_LINK, f"user {user_id}", {}, now)
     return PasswordLink(token=token, expires=now + password_reset.LINK_LIFETIME)
 
 
 @router.delete("/users/{user_id}/second-factor", status_code=HTTPStatus.NO_CONTENT)
-def reset_second_factor(
-    clinic: ClinicDep, administrator: Administrator, user_id: Identifier
-) -> None:
+def reset_second_factor(clinic: ClinicDep, actor: Administrator, user_id: Identifier) -> None:
     """Remove the second factor of a user who has lost it.
 
     The user's sessions end.
@@ -169,14 +157,7 @@ def reset_second_factor(
         get_or_404(session, tables.User, user_id)
         second_factor.remove(session, user_id)
         accounts.end_sessions(session, user_id)
-        audit.record(
-            session,
-            administrator.name,
-            Action.RESET_SECOND_FACTOR,
-            f"user {user_id}",
-            {},
-            now,
-        )
+        audit.record(session, actor.name, Action.RESET_SECOND_FACTOR, f"user {user_id}", {}, now)
 
 
 @router.get("/users/{user_id}/tokens")
@@ -184,12 +165,14 @@ def list_tokens(clinic: ClinicDep, _: Administrator, user_id: Identifier) -> lis
     """List a user's API tokens, the newest first, expired and revoked ones included."""
     with clinic.database.reading() as session:
         get_or_404(session, tables.User, user_id)
-        return [_token_response(row) for row in credentials.tokens_of(session, user_id)]
+        return [
+            Token(**column_values(row, Token)) for row in credentials.tokens_of(session, user_id)
+        ]
 
 
 @router.post("/users/{user_id}/tokens", status_code=HTTPStatus.CREATED)
 def create_token(
-    clinic: ClinicDep, administrator: Administrator, user_id: Identifier, new: NewToken
+    clinic: ClinicDep, actor: Administrator, user_id: Identifier, new: NewToken
 ) -> Token:
     """Create an API token for a user."""
     now = datetime.now(UTC)
@@ -197,34 +180,25 @@ def create_token(
         get_or_404(session, tables.User, user_id)
         token_id, secret = credentials.issue_token(session, user_id, new.name, now, new.days)
         session.flush()
-        token = _token_response(session.get_one(tables.ApiToken, token_id), secret)
+        row = session.get_one(tables.ApiToken, token_id)
+        token = Token(**column_values(row, Token), token=secret)
         detail = {"user": user_id, "days": new.days}
-        audit.record(
-            session, administrator.name, Action.ISSUE_TOKEN, f"token {token_id}", detail, now
-        )
+        audit.record(session, actor.name, Action.ISSUE_TOKEN, f"token {token_id}", detail, now)
         return token
 
 
 @router.delete("/tokens/{token_id}", status_code=HTTPStatus.NO_CONTENT)
-def revoke_token(clinic: ClinicDep, administrator: Administrator, token_id: Identifier) -> None:
+def revoke_token(clinic: ClinicDep, actor: Administrator, token_id: Identifier) -> None:
     """Revoke an API token."""
     now = datetime.now(UTC)
     with clinic.database.writing() as session:
         credentials.revoke_token(session, token_id, now)
-        audit.record(session, administrator.name, Action.REVOKE_TOKEN, f"token {token_id}", {}, now)
+        audit.record(session, actor.name, Action.REVOKE_TOKEN, f"token {token_id}", {}, now)
 
 
 def _user_response(row: tables.User, secured: Container[str]) -> User:
     return User(
-        id=row.id,
-        name=row.name,
-        role=Role(row.role),
-        active=row.active,
-        created=row.created,
+        **column_values(row, User),
         has_password=row.password_hash is not None,
         second_factor=row.id in secured,
     )
-
-
-def _token_response(row: tables.ApiToken, secret: str | None = None) -> Token:
-    return Token(id=row.id, name=row.name, expires=row.expires, revoked=row.revoked, token=secret)
