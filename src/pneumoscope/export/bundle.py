@@ -53,19 +53,19 @@ from pneumoscope.training.examples import Examples, ExampleStore
 from pneumoscope.training.run import Run
 
 INTENDED_USE = (
-    "A second opinion on frontal chest radiographs of patients like those it learned from, for a "
-    "clinician who has looked at the radiograph. Not a diagnosis, and not a medical device."
+    "A second opinion on frontal chest radiographs of patients like those it was trained on, for "
+    "a clinician who has looked at the radiograph. Not a diagnosis, and not a medical device."
 )
 
 LIMITATIONS = (
-    "Measured on images of the sources it learned from; other ages, hospitals and machines need a "
-    "validation of their own.",
-    "Knows pneumonia and its absence alone: other findings are not named, and may be taken for "
-    "either.",
-    "Thresholds, calibration and the uncertain band were fitted on validation images; what they "
-    "promise holds for images like those.",
-    "Lateral views and other parts of the body are refused where the DICOM file says so; from "
-    "pixels alone that was not measured.",
+    "Measured on images of the sources it was trained on; other ages, hospitals and scanners need "
+    "a validation of their own.",
+    "Distinguishes pneumonia from its absence only: other findings are not named, and may be read "
+    "as either.",
+    "Thresholds, calibration and the uncertain band were fitted on validation images; they hold "
+    "for images like those.",
+    "Lateral views and other parts of the body are refused where the DICOM file says so; whether "
+    "pixels alone suffice was not measured.",
 )
 
 CROSS_VALIDATION = "cross-validation"
@@ -271,7 +271,7 @@ def _fit_to_shifts(graph: bytes, validation: _Part) -> _Fitted:
     calibrated = validation.predictions(temperature)
     return _Fitted(
         temperature,
-        f"{Split.VALIDATION}, as it is and in {len(shifts)} shifts",
+        f"{Split.VALIDATION}, as it is and in {len(shifts)} simulated acquisitions",
         calibrated,
         [replace(calibrated, probabilities=apply_temperature(logits, temperature)) for logits in shifts],
     )

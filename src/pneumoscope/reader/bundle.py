@@ -22,7 +22,7 @@ FORMAT = 3
 
 RECORD = "bundle.yaml"
 CHECKSUM = "bundle.yaml.sha256"
-"""File with the record's SHA-256, for ``sha256sum --check``; the record has all others'."""
+"""File with the SHA-256 of the record, for ``sha256sum --check``; the record has the others."""
 
 GRAPH = "model.onnx"
 GATE = "quality_gate.npz"
