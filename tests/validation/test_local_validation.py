@@ -80,7 +80,7 @@ def test_missing_files_are_refused_and_unlabelled_ones_named(reader, phantom_dat
 
 @pytest.fixture(scope="module")
 def validation(reader: Reader, labels_csv: Path, phantom_dataset: Path):
-    requirements = Requirements(auc=0.6, sensitivity=0.5, specificity=0.3)
+    requirements = Requirements(min_auc=0.6, min_sensitivity=0.5, min_specificity=0.3)
     return validate_locally(
         reader,
         Labels.read(labels_csv),
@@ -169,15 +169,15 @@ def test_recalibration_writes_a_bundle_whose_probabilities_are_the_fitted_ones(
         assert reading.probability == pytest.approx(made.after.probabilities[row], abs=1e-5)
     assert Bundle.open(exported).digest == old.digest
     record = new.bundle.record
-    assert record.history[0].before == old.identity
-    assert "phantoms of a clinic" in record.history[0].what
+    assert record.history[0].previous == old.identity
+    assert "phantoms of a clinic" in record.history[0].description
     assert record.calibration.n + len(made.after.files) == len(local.predictions.files)
     card = (tmp_path / "new" / "MODEL_CARD.md").read_text()
     assert "phantoms of a clinic" in card
     fitted = set(local.predictions.patients) - set(made.after.patients)
     assert len(fitted) == pytest.approx(len(set(local.predictions.patients)) / 2, abs=2)
     twice = recalibrate(new.bundle, local.predictions, tmp_path / "newer", "again", 0.5, seed=1)
-    assert [change.before for change in twice.bundle.record.history] == [
+    assert [change.previous for change in twice.bundle.record.history] == [
         old.identity,
         new.bundle.identity,
     ]

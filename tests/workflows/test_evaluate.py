@@ -62,7 +62,7 @@ def test_tables_of_predictions_are_evaluated_and_compared(
     )
     assert content["choice"] is None
     page = (out / "report.html").read_text()
-    assert "No model is chosen here" in page
+    assert "No model is chosen" in page
     request.getfixturevalue("pango")  # the rest does not need it
     assert (out / "report.pdf").read_bytes().startswith(b"%PDF-")
 
@@ -248,9 +248,9 @@ def test_validation_and_recalibration_on_local_radiographs(
             ("validate", "--labels", "1.csv", "--images", ".", "--out", "o", "--prevalence", "2"),
             "--prevalence must be between 0 and 1, such as 0.05, not 2",
         ),
-        (("evaluate", "1.csv", "1.csv", "--out", "out"), "two of the readers are called 1"),
+        (("evaluate", "1.csv", "1.csv", "--out", "out"), "two of the models are called 1"),
         (("evaluate", "1.csv", "other.csv", "--out", "out"), "label"),
-        (("evaluate", "ill.csv", "--out", "out"), "all 4 images have one label"),
+        (("evaluate", "ill.csv", "--out", "out"), "none of the 4 images is labelled NORMAL"),
         (("evaluate", "gone.csv", "--out", "out"), "gone.csv"),
         (
             ("recalibrate", "--labels", "1.csv", "--images", ".", "--out", "out", "--share", "1"),

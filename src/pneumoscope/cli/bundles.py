@@ -24,7 +24,6 @@ def bundles(
     Examples:
 
         pneumoscope bundles
-
         pneumoscope bundles old-bundle new-bundle
     """
     from pneumoscope.cli.tables import bundles_table

@@ -2,7 +2,7 @@
 
 import typer
 
-from pneumoscope.cli.options import open_cache
+from pneumoscope.cli import options
 from pneumoscope.support.terminal import results
 
 app = typer.Typer(
@@ -25,7 +25,7 @@ def list_entries() -> None:
 
     from pneumoscope.cli.tables import cache_table
 
-    cache = open_cache()
+    cache = options.open_cache()
     results.print(cache_table(cache))
     total = decimal(sum(entry.bytes for entry in cache.entries()))
     limit = decimal(int(cache.limit))
@@ -44,7 +44,7 @@ def clear() -> None:
     """
     from rich.filesize import decimal
 
-    cache = open_cache()
+    cache = options.open_cache()
     removed = cache.clear()
     freed = decimal(sum(entry.bytes for entry in removed))
     results.print(f"Removed: {len(removed)}, {freed} freed in {cache.folder}", soft_wrap=True)

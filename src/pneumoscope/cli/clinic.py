@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from pneumoscope.cli.options import BundleOption, ClinicDataOption, DatabaseOption, ImagesOption
+from pneumoscope.cli import options
 from pneumoscope.support.errors import ClinicError
 from pneumoscope.support.terminal import results
 
@@ -25,12 +25,12 @@ _DATE_FORMATS = ["%Y-%m-%d"]
 
 
 def labels(
-    data: ClinicDataOption,
+    data: options.ClinicDataOption,
     out: Annotated[
         Path,
-        typer.Option("--out", metavar="FILE", help="CSV file to write; must not exist."),
+        typer.Option(metavar="FILE", help="CSV file to write; must not exist."),
     ],
-    database: DatabaseOption = None,
+    database: options.DatabaseOption = None,
 ) -> None:
     """Write clinicians' judgements as a table of labels, for training and validation.
 
@@ -40,9 +40,7 @@ def labels(
     Examples:
 
         pneumoscope labels --data clinic --out labels.csv
-
         pneumoscope data manifest labels.csv --images clinic/files --out manifest.parquet
-
         pneumoscope validate --labels labels.csv --images clinic/files --out validation
     """
     from pneumoscope.clinic.worklist.judgements import agreed_labels
@@ -59,32 +57,28 @@ def labels(
 
 
 def export_studies(
-    data: ClinicDataOption,
+    data: options.ClinicDataOption,
     out: Annotated[
         Path,
         typer.Option(
-            "--out",
             metavar="FOLDER|FILE.zip",
             help="Folder or ZIP file to write the export to; must not exist.",
         ),
     ],
-    database: DatabaseOption = None,
+    database: options.DatabaseOption = None,
     status: Annotated[
         str | None,
         typer.Option(
-            "--status",
-            metavar="new|read|reviewed",
-            help="Status of the studies to export.",
-            show_default="all",
+            metavar="new|read|reviewed", help="Status of the studies to export.", show_default="all"
         ),
     ] = None,
     since: Annotated[
         datetime | None,
-        typer.Option("--since", formats=_DATE_FORMATS, help="First day of arrival, in local time."),
+        typer.Option(formats=_DATE_FORMATS, help="First day of arrival, in local time."),
     ] = None,
     until: Annotated[
         datetime | None,
-        typer.Option("--until", formats=_DATE_FORMATS, help="Day after the last day of arrival."),
+        typer.Option(formats=_DATE_FORMATS, help="Day after the last day of arrival."),
     ] = None,
     judged: Annotated[
         bool, typer.Option("--judged", help="Export only studies with a clinician's judgement.")
@@ -117,9 +111,7 @@ def export_studies(
     Examples:
 
         pneumoscope export-studies --data clinic --out export --judged
-
         pneumoscope export-studies --data clinic --out 2026.zip --since 2026-01-01 --shift-dates
-
         pneumoscope validate --labels export/labels.csv --images export --out validation
     """
     from pneumoscope.clinic.privacy.export import ExportOptions, folder_writer, zip_writer
@@ -131,7 +123,7 @@ def export_studies(
     if status is not None and status not in set(StudyStatus):
         raise ClinicError(f"--status must be one of {', '.join(StudyStatus)}, not '{status}'")
     require_empty(out)
-    options = ExportOptions(
+    export_options = ExportOptions(
         StudyStatus(status) if status else None,
         None if since is None else since.astimezone(),
         None if until is None else until.astimezone(),
@@ -146,7 +138,7 @@ def export_studies(
             stack.enter_context(archive)
         else:
             write = folder_writer(stack.enter_context(atomic_folder(out)))
-        done = export(opened, FileStore(data / "files"), options, _actor(), write)
+        done = export(opened, FileStore(data / "files"), export_options, _actor(), write)
     results.print(
         f"{done.images:,} images of {done.studies:,} studies: {out}; {done.refused:,} images were "
         "refused (images.csv has the reasons)",
@@ -155,8 +147,8 @@ def export_studies(
 
 
 def purge(
-    data: ClinicDataOption,
-    database: DatabaseOption = None,
+    data: options.ClinicDataOption,
+    database: options.DatabaseOption = None,
     dry_run: Annotated[
         bool, typer.Option("--dry-run", help="Count what would be purged, and change nothing.")
     ] = False,
@@ -169,7 +161,6 @@ def purge(
     Examples:
 
         pneumoscope purge --data clinic --dry-run
-
         pneumoscope purge --data clinic
     """
     from pneumoscope.clinic.privacy.purge import purge_expired
@@ -195,13 +186,12 @@ def reference(
     out: Annotated[
         Path,
         typer.Option(
-            "--out",
             metavar="DIR",
             help="Folder to write the reference to: 'references' in the clinic's data folder.",
         ),
     ],
-    bundle: BundleOption = "default",
-    images: ImagesOption = None,
+    bundle: options.BundleOption = "default",
+    images: options.ImagesOption = None,
 ) -> None:
     """Describe the patients that a bundle was validated on, as a reference for drift monitoring.
 
@@ -221,7 +211,7 @@ def reference(
 
 
 @audit.command("verify")
-def verify(data: ClinicDataOption, database: DatabaseOption = None) -> None:
+def verify(data: options.ClinicDataOption, database: options.DatabaseOption = None) -> None:
     """Verify that no entry of the audit trail was changed, removed or added afterwards.
 
     The exit code is 1 if one was. Keep a copy of the seal elsewhere: whoever controls the database

@@ -6,16 +6,7 @@ from typing import Annotated
 
 import typer
 
-from pneumoscope.cli.options import (
-    DrawsOption,
-    ImagesOption,
-    NegativeOption,
-    PrevalenceOption,
-    QuickOption,
-    open_cache,
-    open_source,
-    prevalences_from_options,
-)
+from pneumoscope.cli import options
 from pneumoscope.support.errors import PredictionsError
 from pneumoscope.support.terminal import messages, results
 
@@ -33,7 +24,6 @@ def evaluate(
     out: Annotated[
         Path | None,
         typer.Option(
-            "--out",
             metavar="DIR",
             help="Folder to write the report, the JSON and the tables to; must not exist. A single "
             "Run needs none: its metrics are written into the Run.",
@@ -42,12 +32,11 @@ def evaluate(
     data: Annotated[
         Path | None,
         typer.Option(
-            "--data",
             metavar="SOURCE",
             help="Dataset whose test split the bundles read; required for bundles.",
         ),
     ] = None,
-    images: ImagesOption = None,
+    images: options.ImagesOption = None,
     thresholds: Annotated[
         list[str] | None,
         typer.Option(
@@ -58,21 +47,19 @@ def evaluate(
             show_default="0.5",
         ),
     ] = None,
-    negatives: NegativeOption = None,
-    prevalences: PrevalenceOption = None,
+    negatives: options.NegativeOption = None,
+    prevalences: options.PrevalenceOption = None,
     min_recall: Annotated[
         float,
         typer.Option(
-            "--min-recall",
-            metavar="SHARE",
             min=0,
             max=1,
             help="Lowest acceptable recall (sensitivity) on validation, for choosing one of "
             "several Runs.",
         ),
     ] = 0.99,
-    draws: DrawsOption = 2000,
-    quick: QuickOption = False,
+    draws: options.DrawsOption = 2000,
+    quick: options.QuickOption = False,
 ) -> None:
     """Evaluate Runs, bundles or anyone's predictions in the same way, and compare them.
 
@@ -82,11 +69,8 @@ def evaluate(
     Examples:
 
         pneumoscope evaluate runs/model_4
-
         pneumoscope evaluate default --data chest_xray --out evaluation
-
         pneumoscope evaluate runs/model_3 runs/model_4 --out comparison
-
         pneumoscope evaluate theirs.csv ours.csv --threshold 0.3 --prevalence 0.1 --out comparison
     """
     from pneumoscope.cli.tables import evaluations_table
@@ -100,10 +84,10 @@ def evaluate(
 
     require_empty(out)
     points = _points(thresholds or ["0.5"])
-    prevalence_values = prevalences_from_options(prevalences)
-    manifest = None if data is None else open_source(data, images, None, 0, False)
+    prevalence_values = options.prevalences_from_options(prevalences)
+    manifest = None if data is None else options.open_source(data, images, None, 0, False)
     models = [
-        open_model(source, open_cache, manifest, images, points, negatives or ())
+        open_model(source, options.open_cache, manifest, images, points, negatives or ())
         for source in sources
     ]
     for model in models:
@@ -129,7 +113,7 @@ def _evaluate_run(sources: Sequence[str], images: Path | None) -> None:
     if len(sources) > 1 or is_bundle(sources[0]) or Path(sources[0]).is_file():
         raise PredictionsError("pass --out DIR too: bundles, tables and comparisons need a folder")
     run = training.Run.open(Path(sources[0]))
-    training.evaluate_run(run, training.ExampleStore(run.manifest(images), open_cache()))
+    training.evaluate_run(run, training.ExampleStore(run.manifest(images), options.open_cache()))
     results.print(metrics_table(run))
 
 

@@ -5,30 +5,16 @@ from typing import Annotated
 
 import typer
 
-from pneumoscope.cli.options import (
-    DryRunOption,
-    ImagesOption,
-    ResumeOption,
-    SeedOption,
-    SettingsOption,
-    SourceArgument,
-    SplitByChoice,
-    StrictOption,
-    WeightsOption,
-    open_cache,
-    open_source,
-    recipe_from_options,
-)
+from pneumoscope.cli import options
 from pneumoscope.cli.train import print_cost
 from pneumoscope.support.terminal import results
 
 
 def experiment(
-    source: SourceArgument,
+    source: options.SourceArgument,
     out: Annotated[
         Path,
         typer.Option(
-            "--out",
             metavar="DIR",
             help="Folder to write the Runs and the report to; must not exist unless --resume is "
             "given.",
@@ -43,25 +29,23 @@ def experiment(
             show_default="the notebook's seven models",
         ),
     ] = None,
-    weights: WeightsOption = None,
+    weights: options.WeightsOption = None,
     min_recall: Annotated[
         float,
         typer.Option(
-            "--min-recall",
-            metavar="SHARE",
             min=0,
             max=1,
             help="Lowest acceptable recall (sensitivity) on validation; the model of the highest "
             "precision among those that reach it is chosen.",
         ),
     ] = 0.99,
-    images: ImagesOption = None,
-    split_by: SplitByChoice = None,
-    seed: SeedOption = None,
-    settings: SettingsOption = None,
-    strict: StrictOption = False,
-    resume: ResumeOption = False,
-    dry_run: DryRunOption = False,
+    images: options.ImagesOption = None,
+    split_by: options.SplitByChoice = None,
+    seed: options.SeedOption = None,
+    settings: options.SettingsOption = None,
+    strict: options.StrictOption = False,
+    resume: options.ResumeOption = False,
+    dry_run: options.DryRunOption = False,
 ) -> None:
     """Train the notebook's seven models, compare them and choose one.
 
@@ -70,11 +54,8 @@ def experiment(
     Examples:
 
         pneumoscope experiment chest_xray --out experiment
-
         pneumoscope experiment labels.csv --images radiographs --out experiment --weights none
-
         pneumoscope experiment chest_xray --out quick --model model_1 --model model_4 --set epochs=2
-
         pneumoscope experiment chest_xray --out experiment --dry-run
     """
     from pneumoscope.cli.tables import comparison_table
@@ -82,15 +63,15 @@ def experiment(
     from pneumoscope.workflows.experiment import run_experiment
 
     recipes = [
-        recipe_from_options(model, None, weights, seed, settings)
+        options.recipe_from_options(model, None, weights, seed, settings)
         for model in dict.fromkeys(models or NOTEBOOK_MODELS)
     ]
-    manifest = open_source(source, images, split_by, recipes[0].seed, strict)
+    manifest = options.open_source(source, images, split_by, recipes[0].seed, strict)
     if dry_run:
         print_cost(manifest, recipes)
         return
     result = run_experiment(
-        manifest, recipes, out, open_cache(), min_recall=min_recall, resume=resume
+        manifest, recipes, out, options.open_cache(), min_recall=min_recall, resume=resume
     )
     results.print(comparison_table(result))
     results.print(f"Chosen: {result.choice.name}, by the rule: {result.choice.rule}")

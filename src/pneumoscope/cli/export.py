@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from pneumoscope.cli.options import ImagesOption, open_cache
+from pneumoscope.cli import options
 from pneumoscope.support.errors import RunError
 from pneumoscope.support.terminal import results
 
@@ -28,27 +28,24 @@ def export(
     ],
     out: Annotated[
         Path,
-        typer.Option("--out", metavar="DIR", help="Folder to write the bundle to; must not exist."),
+        typer.Option(metavar="DIR", help="Folder to write the bundle to; must not exist."),
     ],
     name: Annotated[
         str | None,
         typer.Option(
-            "--name",
             help="Name of the bundle, which every reading carries.",
             show_default="the name of --out",
         ),
     ] = None,
     notice: Annotated[
         str | None,
-        typer.Option("--notice", help="Warning to users, shown whenever the bundle reads."),
+        typer.Option(help="Warning to users, shown whenever the bundle reads."),
     ] = None,
     population: Annotated[
         str,
-        typer.Option(
-            "--population", help="Patients whose radiographs it was trained on, for the model card."
-        ),
+        typer.Option(help="Patients whose radiographs it was trained on, for the model card."),
     ] = "not stated",
-    images: ImagesOption = None,
+    images: options.ImagesOption = None,
     limits: Annotated[
         list[str] | None,
         typer.Option(
@@ -74,7 +71,6 @@ def export(
     fit_on: Annotated[
         Path | None,
         typer.Option(
-            "--fit-on",
             metavar="PREDICTIONS.csv",
             help="Cross-validated predictions to fit the calibration and operating points on.",
             show_default="the validation split",
@@ -89,11 +85,8 @@ def export(
     Examples:
 
         pneumoscope export runs/compact --out bundle
-
         pneumoscope export seed0/compact seed1/compact --out ensemble
-
         pneumoscope export runs/compact --out fast --int8
-
         pneumoscope export runs/compact --out network --format pytorch
     """
     from pneumoscope import training
@@ -116,7 +109,7 @@ def export(
     bundle = export_bundle(
         opened,
         out,
-        open_cache(),
+        options.open_cache(),
         name or out.name,
         notice,
         population,

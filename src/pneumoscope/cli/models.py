@@ -18,7 +18,6 @@ def models(context: typer.Context) -> None:
     Examples:
 
         pneumoscope models
-
         pneumoscope models show model_3
     """
     if context.invoked_subcommand is not None:

@@ -48,14 +48,11 @@ SplitByChoice = Annotated[
         show_default="patient",
     ),
 ]
-SplitSeedOption = Annotated[
-    int, typer.Option("--seed", metavar="N", min=0, help="Random seed of the split.")
-]
+SplitSeedOption = Annotated[int, typer.Option("--seed", min=0, help="Random seed of the split.")]
 SeedOption = Annotated[
     int | None,
     typer.Option(
         "--seed",
-        metavar="N",
         min=0,
         help="Random seed of the split, the initial weights and the order of images.",
         show_default="the recipe's, or 0",
@@ -139,7 +136,6 @@ PrevalenceOption = Annotated[
     list[float] | None,
     typer.Option(
         "--prevalence",
-        metavar="SHARE",
         help="Prevalence of pneumonia, between 0 and 1, at which PPV and NPV are stated; "
         "repeatable.",
         show_default="0.05, 0.2 and 0.6",
@@ -147,9 +143,7 @@ PrevalenceOption = Annotated[
 ]
 DrawsOption = Annotated[
     int,
-    typer.Option(
-        "--draws", metavar="N", min=100, help="Number of bootstrap resamples, drawn by patient."
-    ),
+    typer.Option("--draws", min=100, help="Number of bootstrap resamples, drawn by patient."),
 ]
 QuickOption = Annotated[
     bool,

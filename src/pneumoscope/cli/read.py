@@ -55,11 +55,8 @@ def read(
     Examples:
 
         pneumoscope read chest.jpeg
-
         pneumoscope read chest.dcm --bundle adults
-
         pneumoscope read incoming --format csv --out readings.csv --heatmaps heatmaps
-
         pneumoscope read archive --format jsonl --out readings.jsonl --resume
     """
     from pneumoscope.reader import load

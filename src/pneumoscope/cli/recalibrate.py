@@ -5,47 +5,34 @@ from typing import Annotated
 
 import typer
 
-from pneumoscope.cli.options import (
-    BundleOption,
-    LabelledImagesOption,
-    LabelsOption,
-    NegativeOption,
-)
+from pneumoscope.cli import options
 from pneumoscope.cli.validate import print_unread
 from pneumoscope.support.errors import PredictionsError
 from pneumoscope.support.terminal import messages, results
 
 
 def recalibrate(
-    labels: LabelsOption,
-    images: LabelledImagesOption,
+    labels: options.LabelsOption,
+    images: options.LabelledImagesOption,
     out: Annotated[
         Path,
-        typer.Option(
-            "--out", metavar="DIR", help="Folder to write the new bundle to; must not exist."
-        ),
+        typer.Option(metavar="DIR", help="Folder to write the new bundle to; must not exist."),
     ],
-    bundle: BundleOption = "default",
+    bundle: options.BundleOption = "default",
     population: Annotated[
         str,
-        typer.Option(
-            "--population", help="Patients whose radiographs these are, for the new model card."
-        ),
+        typer.Option(help="Patients whose radiographs these are, for the new model card."),
     ] = "not stated",
-    negatives: NegativeOption = None,
+    negatives: options.NegativeOption = None,
     share: Annotated[
         float,
         typer.Option(
-            "--share",
-            metavar="SHARE",
-            help="Share of the patients to fit on, between 0 and 1; the others are the test.",
+            help="Share of the patients to fit on, between 0 and 1; the others are the test."
         ),
     ] = 0.5,
     seed: Annotated[
         int,
-        typer.Option(
-            "--seed", metavar="N", min=0, help="Random seed of the draw of patients to fit on."
-        ),
+        typer.Option(min=0, help="Random seed of the draw of patients to fit on."),
     ] = 0,
 ) -> None:
     r"""Fit calibration and operating points to your own radiographs, as a new bundle.
@@ -56,7 +43,6 @@ def recalibrate(
     Examples:
 
         pneumoscope recalibrate --labels labels.csv --images radiographs --out local-bundle
-
         pneumoscope recalibrate --labels labels.csv --images radiographs --out local-bundle \
             --bundle adults --share 0.7 --population "adults of our emergency department"
     """

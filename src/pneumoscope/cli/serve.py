@@ -5,33 +5,24 @@ from typing import Annotated
 
 import typer
 
-from pneumoscope.cli.options import (
-    BundleOption,
-    ClinicDataOption,
-    DatabaseOption,
-    OperatingPointOption,
-)
+from pneumoscope.cli import options
 
 _SINGLE_SIGN_ON = "Single sign-on of the hospital (OpenID Connect)"
 
 
 def serve(
-    data: ClinicDataOption,
-    database: DatabaseOption = None,
-    host: Annotated[
-        str, typer.Option("--host", help="Host name or IP address to listen on.")
-    ] = "127.0.0.1",
+    data: options.ClinicDataOption,
+    database: options.DatabaseOption = None,
+    host: Annotated[str, typer.Option(help="Host name or IP address to listen on.")] = "127.0.0.1",
     port: Annotated[
         int,
-        typer.Option("--port", metavar="N", min=0, max=65535, help="TCP port; 0 picks a free one."),
+        typer.Option(min=0, max=65535, help="TCP port; 0 picks a free one."),
     ] = 8000,
-    bundle: BundleOption = "default",
-    at: OperatingPointOption = "screening",
+    bundle: options.BundleOption = "default",
+    at: options.OperatingPointOption = "screening",
     workers: Annotated[
         int | None,
         typer.Option(
-            "--workers",
-            metavar="N",
             min=1,
             help="Number of worker processes that read images.",
             show_default="one per processor core",
@@ -94,7 +85,6 @@ def serve(
     address: Annotated[
         str | None,
         typer.Option(
-            "--address",
             metavar="URL",
             help="Public URL of this server, as browsers reach it.",
             rich_help_panel=_SINGLE_SIGN_ON,
@@ -109,9 +99,7 @@ def serve(
     Examples:
 
         pneumoscope serve --data clinic
-
         pneumoscope serve --data clinic --database postgresql+psycopg://clinic@db/clinic --workers 4
-
         pneumoscope serve --data clinic --address https://clinic.hospital.example \
             --oidc-issuer https://login.hospital.example --oidc-client pneumoscope \
             --oidc-secret-file /run/secrets/oidc --oidc-role radiologists=reviewer

@@ -6,21 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from pneumoscope.cli.options import (
-    DryRunOption,
-    ImagesOption,
-    RecipeOption,
-    ResumeOption,
-    SeedOption,
-    SettingsOption,
-    SourceArgument,
-    SplitByChoice,
-    StrictOption,
-    WeightsOption,
-    open_cache,
-    open_source,
-    recipe_from_options,
-)
+from pneumoscope.cli import options
 from pneumoscope.support.terminal import messages, results
 
 if TYPE_CHECKING:
@@ -29,28 +15,26 @@ if TYPE_CHECKING:
 
 
 def train(
-    source: SourceArgument,
+    source: options.SourceArgument,
     model: Annotated[
         str,
-        typer.Option(
-            "--model", metavar="NAME", help="Model to train; 'pneumoscope models' lists them."
-        ),
+        typer.Option(metavar="NAME", help="Model to train; 'pneumoscope models' lists them."),
     ],
     out: Annotated[
         Path,
         typer.Option(
-            "--out", metavar="DIR", help="Folder of Runs; the new Run becomes its folder DIR/NAME."
+            metavar="DIR", help="Folder of Runs; the new Run becomes its folder DIR/NAME."
         ),
     ],
-    weights: WeightsOption = None,
-    images: ImagesOption = None,
-    split_by: SplitByChoice = None,
-    seed: SeedOption = None,
-    recipe: RecipeOption = None,
-    settings: SettingsOption = None,
-    strict: StrictOption = False,
-    resume: ResumeOption = False,
-    dry_run: DryRunOption = False,
+    weights: options.WeightsOption = None,
+    images: options.ImagesOption = None,
+    split_by: options.SplitByChoice = None,
+    seed: options.SeedOption = None,
+    recipe: options.RecipeOption = None,
+    settings: options.SettingsOption = None,
+    strict: options.StrictOption = False,
+    resume: options.ResumeOption = False,
+    dry_run: options.DryRunOption = False,
 ) -> None:
     """Train one model into a Run directory, and evaluate it on the test split.
 
@@ -60,19 +44,17 @@ def train(
     Examples:
 
         pneumoscope train manifest.parquet --model model_4 --out runs
-
         pneumoscope train chest_xray --model model_2 --out runs --set augmentation.flip=true
-
         pneumoscope train manifest.parquet --model model_4 --out runs --resume
     """
     from pneumoscope import training
 
-    settled = recipe_from_options(model, recipe, weights, seed, settings)
-    manifest = open_source(source, images, split_by, settled.seed, strict)
+    settled = options.recipe_from_options(model, recipe, weights, seed, settings)
+    manifest = options.open_source(source, images, split_by, settled.seed, strict)
     if dry_run:
         print_cost(manifest, [settled])
         return
-    store = training.ExampleStore(manifest, open_cache())
+    store = training.ExampleStore(manifest, options.open_cache())
     run = training.train(store, settled, out / model, resume=resume)
     training.evaluate_once(run, store)
     results.print(f"Run: {run.folder}", soft_wrap=True)

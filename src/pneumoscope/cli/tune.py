@@ -6,14 +6,7 @@ from typing import Annotated
 
 import typer
 
-from pneumoscope.cli.options import (
-    ImagesOption,
-    SettingsOption,
-    SourceArgument,
-    StrictOption,
-    open_cache,
-    open_source,
-)
+from pneumoscope.cli import options
 from pneumoscope.support.errors import RecipeError
 from pneumoscope.support.terminal import results
 
@@ -26,11 +19,10 @@ class HeldOutOption(StrEnum):
 
 
 def tune(
-    source: SourceArgument,
+    source: options.SourceArgument,
     out: Annotated[
         Path,
         typer.Option(
-            "--out",
             metavar="DIR",
             help="Folder to write the trials, the page and the best recipe to; must not exist "
             "unless --resume is given.",
@@ -39,7 +31,6 @@ def tune(
     budget: Annotated[
         str,
         typer.Option(
-            "--budget",
             metavar="TIME",
             help="Time after which no further trial begins: a number and s, m, h or d, such as "
             "45m or 2h.",
@@ -56,40 +47,32 @@ def tune(
     ] = None,
     folds: Annotated[
         int,
-        typer.Option(
-            "--folds", metavar="N", min=2, max=20, help="Number of cross-validation folds."
-        ),
+        typer.Option(min=2, max=20, help="Number of cross-validation folds."),
     ] = 3,
     held_out: Annotated[
         HeldOutOption,
         typer.Option(
-            "--held-out",
             help="Part of the data that a fold is evaluated on: other patients, or images of an "
-            "acquisition unlike the rest.",
+            "acquisition unlike the rest."
         ),
     ] = HeldOutOption.patients,
     trials: Annotated[
         int | None,
         typer.Option(
-            "--trials",
-            metavar="N",
             min=1,
             help="Largest number of trials in this call.",
             show_default="as many as --budget allows",
         ),
     ] = None,
-    images: ImagesOption = None,
+    images: options.ImagesOption = None,
     seed: Annotated[
         int,
         typer.Option(
-            "--seed",
-            metavar="N",
-            min=0,
-            help="Random seed of the split, the folds, the trainings and the sampler.",
+            min=0, help="Random seed of the split, the folds, the trainings and the sampler."
         ),
     ] = 0,
-    settings: SettingsOption = None,
-    strict: StrictOption = False,
+    settings: options.SettingsOption = None,
+    strict: options.StrictOption = False,
     resume: Annotated[bool, typer.Option("--resume", help="Continue the search in --out.")] = False,
 ) -> None:
     """Search for a better recipe by cross-validation; the test split is not read.
@@ -100,11 +83,8 @@ def tune(
     Examples:
 
         pneumoscope tune chest_xray --out search --budget 2h
-
         pneumoscope tune chest_xray --out search --budget 8h --set epochs=12 --set image_size=128
-
         pneumoscope tune chest_xray --out search --budget 2h --resume
-
         pneumoscope tune chest_xray --out acquisitions --budget 8h --held-out acquisition
     """
     from pneumoscope.training.search import PAGE_FILE, HeldOut, Search, SearchPlan, write_page
@@ -117,8 +97,8 @@ def tune(
         HeldOut(held_out.value),
         seed,
     )
-    manifest = open_source(source, images, None, seed, strict)
-    search = Search(manifest, plan, out, open_cache(), resume=resume)
+    manifest = options.open_source(source, images, None, seed, strict)
+    search = Search(manifest, plan, out, options.open_cache(), resume=resume)
     try:
         search.run(seconds, trials)
     finally:

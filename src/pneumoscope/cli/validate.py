@@ -5,17 +5,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from pneumoscope.cli.options import (
-    BundleOption,
-    DrawsOption,
-    LabelledImagesOption,
-    LabelsOption,
-    NegativeOption,
-    OperatingPointOption,
-    PrevalenceOption,
-    QuickOption,
-    prevalences_from_options,
-)
+from pneumoscope.cli import options
 from pneumoscope.support.terminal import messages, results
 
 if TYPE_CHECKING:
@@ -23,48 +13,34 @@ if TYPE_CHECKING:
 
 
 def validate(
-    labels: LabelsOption,
-    images: LabelledImagesOption,
+    labels: options.LabelsOption,
+    images: options.LabelledImagesOption,
     out: Annotated[
         Path,
-        typer.Option("--out", metavar="DIR", help="Folder to write the report to; must not exist."),
+        typer.Option(metavar="DIR", help="Folder to write the report to; must not exist."),
     ],
-    bundle: BundleOption = "default",
-    at: OperatingPointOption = "screening",
-    negatives: NegativeOption = None,
+    bundle: options.BundleOption = "default",
+    at: options.OperatingPointOption = "screening",
+    negatives: options.NegativeOption = None,
     min_auc: Annotated[
         float,
-        typer.Option(
-            "--min-auc",
-            metavar="AUC",
-            min=0,
-            max=1,
-            help="Lowest acceptable AUC (lower bound of its interval).",
-        ),
+        typer.Option(min=0, max=1, help="Lowest acceptable AUC (lower bound of its interval)."),
     ] = 0.90,
     min_sensitivity: Annotated[
         float,
         typer.Option(
-            "--min-sensitivity",
-            metavar="SHARE",
-            min=0,
-            max=1,
-            help="Lowest acceptable sensitivity (lower bound of its interval).",
+            min=0, max=1, help="Lowest acceptable sensitivity (lower bound of its interval)."
         ),
     ] = 0.95,
     min_specificity: Annotated[
         float,
         typer.Option(
-            "--min-specificity",
-            metavar="SHARE",
-            min=0,
-            max=1,
-            help="Lowest acceptable specificity (lower bound of its interval).",
+            min=0, max=1, help="Lowest acceptable specificity (lower bound of its interval)."
         ),
     ] = 0.80,
-    prevalences: PrevalenceOption = None,
-    draws: DrawsOption = 2000,
-    quick: QuickOption = False,
+    prevalences: options.PrevalenceOption = None,
+    draws: options.DrawsOption = 2000,
+    quick: options.QuickOption = False,
     as_json: Annotated[
         bool, typer.Option("--json", help="Print validation.json instead of the table.")
     ] = False,
@@ -77,7 +53,6 @@ def validate(
     Examples:
 
         pneumoscope validate --labels labels.csv --images radiographs --out validation
-
         pneumoscope validate --labels labels.csv --images radiographs --out validation-adults \
             --bundle adults --negative OTHER --json
     """
@@ -92,7 +67,7 @@ def validate(
 
     require_empty(out)
     requirements = Requirements(min_auc, min_sensitivity, min_specificity)
-    prevalence_values = prevalences_from_options(prevalences)
+    prevalence_values = options.prevalences_from_options(prevalences)
     validation = validate_locally(
         load(bundle),
         Labels.read(labels, negatives or ()),
@@ -111,11 +86,11 @@ def validate(
     results.print(evaluations_table([validation.evaluation]))
     print_unread(validation.local)
     acceptance = validation.acceptance
-    results.print(f"Verdict: {acceptance.answer}", style="bold")
+    results.print(f"Verdict: {acceptance.outcome}", style="bold")
     for reason in acceptance.reasons:
         results.print(f"  {reason}", soft_wrap=True)
-    if acceptance.sample:
-        results.print(f"  about {acceptance.sample:,} radiographs in all would settle it")
+    if acceptance.sample_size:
+        results.print(f"  about {acceptance.sample_size:,} radiographs in all would settle it")
     results.print(f"Report: {out / 'report.html'}", soft_wrap=True)
 
 

@@ -1,10 +1,12 @@
-"""Self-contained HTML pages: one file that opens anywhere, prints, and asks the network nothing."""
+"""Self-contained HTML pages: one file that opens anywhere, prints, and loads nothing."""
 
 import base64
 import io
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from matplotlib.figure import Figure
+
+from pneumoscope.report.estimate import format_number
 
 _templates = Environment(
     loader=PackageLoader("pneumoscope.report"),
@@ -16,19 +18,15 @@ _templates = Environment(
 
 
 def render_page(template: str, **context: object) -> str:
-    """Fill a template of ``pneumoscope/report/templates``; what it is given is escaped.
+    """Return a template of ``pneumoscope/report/templates`` filled with escaped values.
 
     Parameters
     ----------
     template
         File name of the template, such as ``"experiment.html"``.
     **context
-        What the template mentions; a missing name raises `jinja2.UndefinedError`.
-
-    Returns
-    -------
-    str
-        The HTML text.
+        Values by name; a name that the template uses and that is missing here raises
+        `jinja2.UndefinedError`.
     """
     return _templates.get_template(template).render(**context)
 
@@ -55,3 +53,6 @@ def inline_png(png: bytes) -> str:
     'data:image/png;base64,cGljdHVyZQ=='
     """
     return "data:image/png;base64," + base64.b64encode(png).decode()
+
+
+_templates.filters |= {"inline_png": inline_png, "number": format_number}

@@ -155,19 +155,19 @@ def _criteria(
     """Return the criteria for the bundle as it is."""
     estimates = evaluation.discrimination.points[0].estimates
     calibration = evaluation.calibration
-    min_slope, max_slope = required.slope
+    min_slope, max_slope = required.slope_range
     return (
-        Criterion("auc", False, evaluation.discrimination.auc, low=required.auc),
-        Criterion("rejected", False, population.rejected, high=required.rejected),
-        Criterion("sensitivity", False, estimates["sensitivity"], low=required.sensitivity),
-        Criterion("specificity", False, estimates["specificity"], low=required.specificity),
+        Criterion("auc", False, evaluation.discrimination.auc, low=required.min_auc),
+        Criterion("rejected", False, population.rejected, high=required.max_rejected),
+        Criterion("sensitivity", False, estimates["sensitivity"], low=required.min_sensitivity),
+        Criterion("specificity", False, estimates["specificity"], low=required.min_specificity),
         Criterion("slope", False, calibration.slope, low=min_slope, high=max_slope),
         Criterion(
             "intercept",
             False,
             calibration.intercept,
-            low=-required.intercept,
-            high=required.intercept,
+            low=-required.max_intercept,
+            high=required.max_intercept,
         ),
     )
 
@@ -185,8 +185,8 @@ def _recalibrated_criteria(
     discrimination = assess_discrimination(calls, {operating_point: 0.5}, (), draws, seed)
     estimates = discrimination.points[0].estimates
     return (
-        Criterion("sensitivity", True, estimates["sensitivity"], low=required.sensitivity),
-        Criterion("specificity", True, estimates["specificity"], low=required.specificity),
+        Criterion("sensitivity", True, estimates["sensitivity"], low=required.min_sensitivity),
+        Criterion("specificity", True, estimates["specificity"], low=required.min_specificity),
     )
 
 

@@ -16,7 +16,7 @@ from pneumoscope.evaluation.report.comparison_page import render_comparison
 from pneumoscope.evaluation.report.evaluation_json import comparison_json
 from pneumoscope.reader import Bundle, Reader, find_bundle, load
 from pneumoscope.reader.bundle import RECORD
-from pneumoscope.report.pdf import print_pdf
+from pneumoscope.report.pdf import write_pdf_if_possible
 from pneumoscope.support.cache import ArrayCache
 from pneumoscope.support.errors import PredictionsError, StorageError
 from pneumoscope.support.files import write_text
@@ -143,7 +143,8 @@ def open_model(
 
         run = Run.open(Path(name))
         return Model(subject_of_run(run, open_cache(), images), run=run)
-    return Model(subject_of_table(Path(name), thresholds, negatives))
+    table, predictions = Path(name), Predictions.read(Path(name), negatives)
+    return Model(Subject(table.stem, f"the table {table.name}", predictions, thresholds))
 
 
 def is_bundle(name: str) -> bool:
@@ -175,20 +176,6 @@ def subject_of_run(run: "Run", cache: ArrayCache, images: Path | None = None) ->
         {f"threshold {threshold:g}": threshold},
         read_predictions(run, Split.VALIDATION),
     )
-
-
-def subject_of_table(
-    path: Path, thresholds: Mapping[str, float], negatives: Sequence[str] = ()
-) -> Subject:
-    """Return a table of predictions, by whichever model.
-
-    Raises
-    ------
-    PredictionsError
-        If the table is invalid; see `Predictions.read`.
-    """
-    predictions = Predictions.read(path, negatives)
-    return Subject(path.stem, f"the table {path.name}", predictions, thresholds)
 
 
 def read_test_split(reader: Reader, manifest: Manifest) -> Model:
@@ -302,7 +289,7 @@ def write_report(
         comparison, notes, None if stress_tests is None else view_stress_tests(stress_tests)
     )
     write_text(out / "report.html", page)
-    print_pdf(page, out / "report.pdf")
+    write_pdf_if_possible(page, out / "report.pdf")
 
 
 def _notes(models: Sequence[Model]) -> list[str]:

@@ -26,7 +26,7 @@ from pneumoscope.evaluation.report.published_notebook import (
 from pneumoscope.evaluation.selection.rule import Candidate, choose_model
 from pneumoscope.evaluation.statistics.discrimination import bootstrap_metrics
 from pneumoscope.radiograph import read_radiograph
-from pneumoscope.report.pdf import print_pdf
+from pneumoscope.report.pdf import write_pdf_if_possible
 from pneumoscope.support.cache import ArrayCache
 from pneumoscope.support.errors import RunError
 from pneumoscope.support.files import require_empty, write_text
@@ -239,7 +239,7 @@ def _write_report(result: ExperimentResult, manifest: Manifest, out: Path) -> No
         {f"the notebook's {PUBLISHED_CHOICE}, as published": published_operating_point()},
     )
     write_text(out / "report.html", page)
-    print_pdf(page, out / "report.pdf")
+    write_pdf_if_possible(page, out / "report.pdf")
 
 
 def _gallery(

@@ -7,11 +7,10 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from jinja2 import Environment, FileSystemLoader
 
-import pneumoscope
 from pneumoscope.evaluation.predictions import Predictions
 from pneumoscope.reader import load
+from pneumoscope.report import html
 from pneumoscope.validation.report.stress_json import stress_tests_json
 from pneumoscope.validation.report.stress_view import StressTestsView, view_stress_tests
 from pneumoscope.validation.stress.stress_tests import (
@@ -68,9 +67,7 @@ def view(stress_tests: StressTests) -> StressTestsView:
 
 
 def page(view: StressTestsView) -> str:
-    folder = Path(pneumoscope.__file__).parent / "report" / "templates"
-    macros = Environment(loader=FileSystemLoader(folder), autoescape=True)
-    macro = macros.get_template("stress_tests.html").module.stress_test_sections
+    macro = html._templates.get_template("stress_tests.html").module.stress_test_sections
     return " ".join(str(macro(view)).split())
 
 

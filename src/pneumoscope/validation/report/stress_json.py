@@ -9,7 +9,7 @@ from pneumoscope.validation.stress.failures import Failure
 from pneumoscope.validation.stress.robustness import RobustnessCurve
 from pneumoscope.validation.stress.shortcut_verdict import shortcut_verdict
 from pneumoscope.validation.stress.shortcuts import ShortcutTable
-from pneumoscope.validation.stress.stress_tests import StressTests, short_name
+from pneumoscope.validation.stress.stress_tests import StressTests
 
 
 def stress_tests_json(tests: StressTests) -> dict[str, Any]:
@@ -94,11 +94,7 @@ def _failure(failure: Failure) -> dict[str, Any]:
         "label": CLASS_NAMES[failure.label],
         "probability": failure.probability,
         "nearest_training": [
-            {
-                "file": short_name(image.neighbour.file),
-                "label": CLASS_NAMES[image.neighbour.label],
-                "distance": image.neighbour.distance,
-            }
+            {"file": image.file, "label": image.class_name, "distance": image.distance}
             for image in failure.neighbours
         ],
     }

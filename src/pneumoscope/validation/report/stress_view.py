@@ -3,17 +3,15 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from pneumoscope.evaluation.predictions import CLASS_NAMES
 from pneumoscope.evaluation.report.cells import Cell, cell
 from pneumoscope.evaluation.report.views import FigureView, TableView
 from pneumoscope.report.estimate import format_number
-from pneumoscope.report.html import inline_png
 from pneumoscope.validation.report.figures import robustness_figure, shortcut_figure
 from pneumoscope.validation.stress.failures import Failure
 from pneumoscope.validation.stress.robustness import RobustnessCurve
 from pneumoscope.validation.stress.shortcut_verdict import shortcut_verdict
 from pneumoscope.validation.stress.shortcuts import ShortcutTable
-from pneumoscope.validation.stress.stress_tests import StressTests, TrainingDuplicate, short_name
+from pneumoscope.validation.stress.stress_tests import StressTests, TrainingDuplicate
 
 _INTERVALS = (
     "Intervals are 95 % confidence intervals by image: DeLong's for AUCs, Wilson's for all other "
@@ -25,33 +23,13 @@ _MAX_DUPLICATES = 50
 
 
 @dataclass(frozen=True, slots=True)
-class NeighbourView:
-    """Training image that is similar to a failure."""
-
-    src: str
-    file: str
-    label: str
-
-
-@dataclass(frozen=True, slots=True)
-class FailureView:
-    """Radiograph that was misclassified."""
-
-    file: str
-    probability: str
-    src: str
-    heatmap: str
-    neighbours: tuple[NeighbourView, ...]
-
-
-@dataclass(frozen=True, slots=True)
 class GalleryView:
     """Failures of one kind: the worst ones, and the number (``count``) of all."""
 
     title: str
     meaning: str
     count: int
-    failures: tuple[FailureView, ...]
+    failures: tuple[Failure, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,13 +57,13 @@ def view_stress_tests(tests: StressTests) -> StressTestsView:
         None if table is None else _shortcut_figure(table),
         "" if table is None else shortcut_verdict(table),
         (
-            _gallery(
+            GalleryView(
                 "False negatives",
                 "Images with pneumonia that were given the lowest probabilities.",
                 failures.false_negative_count,
                 failures.false_negatives,
             ),
-            _gallery(
+            GalleryView(
                 "False positives",
                 "Images without pneumonia that were given the highest probabilities.",
                 failures.false_positive_count,
@@ -166,27 +144,6 @@ def _shortcut_table(table: ShortcutTable) -> TableView:
     )
     headings = ("Image", "AUC", "Sensitivity", "Specificity", "Mean probability with pneumonia")
     return TableView("", headings, rows)
-
-
-def _gallery(title: str, meaning: str, count: int, failures: Sequence[Failure]) -> GalleryView:
-    return GalleryView(title, meaning, count, tuple(_failure(failure) for failure in failures))
-
-
-def _failure(failure: Failure) -> FailureView:
-    return FailureView(
-        failure.file,
-        format_number(failure.probability),
-        inline_png(failure.png),
-        inline_png(failure.heatmap_png),
-        tuple(
-            NeighbourView(
-                inline_png(image.png),
-                short_name(image.neighbour.file),
-                CLASS_NAMES[image.neighbour.label],
-            )
-            for image in failure.neighbours
-        ),
-    )
 
 
 def _duplicates(duplicates: Sequence[TrainingDuplicate]) -> TableView:

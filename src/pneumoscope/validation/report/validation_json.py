@@ -29,10 +29,10 @@ def validation_json(validation: LocalValidation) -> str:
     shares = {"unfamiliar": population.unfamiliar, "rejected": population.rejected}
     content: dict[str, Any] = {
         "schema": SCHEMA,
-        "verdict": str(acceptance.answer),
+        "verdict": str(acceptance.outcome),
         "verdict_reasons": list(acceptance.reasons),
         "verdict_rule": acceptance.rule,
-        "verdict_sample": acceptance.sample,
+        "verdict_sample": acceptance.sample_size,
         "criteria": [
             {
                 "name": criterion.name,

@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from pneumoscope.report.pdf import print_pdf
+from pneumoscope.report.pdf import write_pdf_if_possible
 from pneumoscope.support.files import write_text
 from pneumoscope.validation.local_validation import LocalValidation
 from pneumoscope.validation.report.validation_json import validation_json
@@ -21,4 +21,4 @@ def write_validation(validation: LocalValidation, out: Path) -> None:
     write_text(out / "validation.json", validation_json(validation))
     page = render_validation(validation)
     write_text(out / "report.html", page)
-    print_pdf(page, out / "report.pdf")
+    write_pdf_if_possible(page, out / "report.pdf")

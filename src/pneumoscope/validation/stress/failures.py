@@ -7,12 +7,12 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from pneumoscope.evaluation.predictions import Predictions
+from pneumoscope.evaluation.predictions import CLASS_NAMES, Predictions
 from pneumoscope.radiograph import Radiograph, read_radiograph
 from pneumoscope.reader import Reader, Reading, Status
 from pneumoscope.reader.overlay import draw_overlay
 from pneumoscope.support.errors import UnreadableRadiographError
-from pneumoscope.validation.stress.neighbours import FeatureIndex, Neighbour
+from pneumoscope.validation.stress.neighbours import FeatureIndex, Neighbour, short_name
 from pneumoscope.validation.stress.sample import map_sample, network_input
 from pneumoscope.validation.stress.thumbnails import png_bytes, shrink
 
@@ -25,9 +25,23 @@ _NEIGHBOURS = 3
 
 @dataclass(frozen=True, slots=True)
 class NeighbourImage:
-    """Known image that is similar to a failure in the network's features, as a thumbnail."""
+    """Known image that is similar to a failure in the network's features.
 
-    neighbour: Neighbour
+    Parameters
+    ----------
+    file
+        File of the image, by its `short_name`.
+    class_name
+        ``NORMAL`` or ``PNEUMONIA``.
+    distance
+        Distance in the network's features; see `Neighbour`.
+    png
+        Thumbnail of the image.
+    """
+
+    file: str
+    class_name: str
+    distance: float
     png: bytes
 
 
@@ -161,4 +175,6 @@ def _neighbour_image(neighbour: Neighbour) -> NeighbourImage | None:
         pixels = read_radiograph(neighbour.file, 2 * _NEIGHBOUR_SIDE).pixels
     except UnreadableRadiographError:
         return None
-    return NeighbourImage(neighbour, png_bytes(shrink(pixels, _NEIGHBOUR_SIDE)))
+    name, class_name = short_name(neighbour.file), CLASS_NAMES[neighbour.label]
+    thumbnail = png_bytes(shrink(pixels, _NEIGHBOUR_SIDE))
+    return NeighbourImage(name, class_name, neighbour.distance, thumbnail)

@@ -108,3 +108,14 @@ class FeatureIndex:
         return tuple(
             Neighbour(self.files[row], self.labels[row], float(distances[row])) for row in rows
         )
+
+
+def short_name(path: Path) -> str:
+    """Return the last three parts of a path, which identify an image without its location.
+
+    Examples
+    --------
+    >>> short_name(Path("/data/chest/train/NORMAL/a.png")), short_name(Path("/a.png"))
+    ('train/NORMAL/a.png', 'a.png')
+    """
+    return "/".join(path.relative_to(path.anchor).parts[-3:])

@@ -8,7 +8,7 @@ from pneumoscope.evaluation.predictions import Predictions
 from pneumoscope.reader import Reader
 from pneumoscope.validation.stress.failures import Failures, find_failures
 from pneumoscope.validation.stress.near_duplicates import near_duplicates
-from pneumoscope.validation.stress.neighbours import FeatureIndex
+from pneumoscope.validation.stress.neighbours import FeatureIndex, short_name
 from pneumoscope.validation.stress.robustness import RobustnessCurve, measure_robustness
 from pneumoscope.validation.stress.shortcuts import ShortcutTable, measure_shortcuts
 
@@ -106,17 +106,6 @@ def run_stress_tests(
         find_failures(reader, files, predictions, threshold, known=known),
         None if training is None else _training_duplicates(files, predictions, training),
     )
-
-
-def short_name(path: Path) -> str:
-    """Return the last three parts of a path, which identify an image without its location.
-
-    Examples
-    --------
-    >>> short_name(Path("/data/chest/train/NORMAL/a.png")), short_name(Path("/a.png"))
-    ('train/NORMAL/a.png', 'a.png')
-    """
-    return "/".join(path.relative_to(path.anchor).parts[-3:])
 
 
 def _training_duplicates(
