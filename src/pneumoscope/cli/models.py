@@ -28,7 +28,7 @@ def models(context: typer.Context) -> None:
 
 
 @app.command("show")
-def show(
+def show_layers(
     name: Annotated[str, typer.Argument(metavar="NAME", help="Model to show, such as model_3.")],
 ) -> None:
     """Print the layers of a model, with output shapes and numbers of parameters.
