@@ -153,7 +153,7 @@ def test_resume_does_not_mix_operating_points(
     before = out.read_bytes()
     outcome = read(folder, "--format", form, "--out", out, "--resume", "--at", "confirm")
     assert outcome.code == 1
-    assert "the operating_point screening, new ones would have confirm" in outcome.err
+    assert "readings with operating_point screening" in outcome.err
     assert out.read_bytes() == before
 
 
