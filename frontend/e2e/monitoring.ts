@@ -80,7 +80,7 @@ await runSpec<MonitoringTask>(async (test) => {
     await choice.selectOption(task.site.name);
     await cells.getByText(task.site.images, { exact: true }).first().waitFor({ state: "attached" });
     results.periodsOfSite = await cells.allTextContents();
-    const report = page.getByRole("link", { name: "Report as one file" });
+    const report = page.getByRole("link", { name: "Report as an HTML file" });
     results.report = await report.getAttribute("href");
   }
 });

@@ -61,7 +61,7 @@ interface FormProps {
 function TurnOn({ submit }: FormProps) {
   return (
     <form onSubmit={handleSubmit(submit)}>
-      <p>Signing in then needs a code of an authenticator app on your phone, too.</p>
+      <p>Once set up, each sign-in also needs a code of an authenticator app on your phone.</p>
       <Password
         label="Password, to turn two-factor authentication on"
         name="password"

@@ -1360,7 +1360,7 @@ export interface components {
         };
         /**
          * PasswordLink
-         * @description Token of a password link, shown once: for the page ``/password#`` or POST /v1/password.
+         * @description Token of a password link, shown once, for the page ``/password#`` or POST /v1/password.
          */
         PasswordLink: {
             /** Token */

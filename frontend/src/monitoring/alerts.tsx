@@ -55,11 +55,7 @@ function AlertList({ alerts, acknowledge }: ListProps) {
       {alerts.map((alert) => (
         <li key={alert.id} className={alert.acknowledged || alert.ended ? "settled" : ""}>
           <p>
-            <b>
-              {alert.site ?? "The server"}: {[alert.rule, alert.subject].filter(Boolean).join(", ")}
-              .
-            </b>{" "}
-            {alert.message}
+            <b>{titleOf(alert)}:</b> {alert.message}
           </p>
           <p className="small">{historyOf(alert)}</p>
           {acknowledge && alert.acknowledged === null && (
@@ -71,6 +67,10 @@ function AlertList({ alerts, acknowledge }: ListProps) {
       ))}
     </ul>
   );
+}
+
+function titleOf({ site, rule, subject }: Alert): string {
+  return `${site ?? "Server"} · ${[rule, subject].filter(Boolean).join(", ")}`;
 }
 
 function historyOf({ began, ended, acknowledged, acknowledged_by }: Alert): string {

@@ -18,6 +18,6 @@ export function formatShort(value: number): string {
 /** Return the median and the 95th percentile of durations, in seconds. */
 export function formatDurations(summary: DurationSummary | null): string {
   return summary === null
-    ? "none"
+    ? "–"
     : `${formatShort(summary.median)} (${formatShort(summary.percentile_95)})`;
 }

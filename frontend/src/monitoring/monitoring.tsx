@@ -73,7 +73,7 @@ function Statistics() {
           site={query.site ?? ""}
           choose={(site) => setQuery({ days: query.days, ...(site && { site }) })}
         />
-        <a href={`${REPORT}?${report}`}>Report as one file</a>
+        <a href={`${REPORT}?${report}`}>Report as an HTML file</a>
         {overview && <Scope overview={overview} />}
       </div>
       {/* The previous statistics stay, greyed out, until the new ones arrive. */}

@@ -17,8 +17,8 @@ test("a probability is never 0 or 100 %, as in the reader's own pictures", () =>
 test("an estimate is written with its interval where there is one", () => {
   assert.equal(formatEstimate({ value: 0.9, low: 0.85, high: 0.94 }), "0.900 (0.850 to 0.940)");
   assert.equal(formatEstimate({ value: 0.9, low: null, high: null }), "0.900");
-  assert.equal(formatEstimate({ value: null }), "undefined");
-  assert.equal(formatEstimate(undefined), "undefined");
+  assert.equal(formatEstimate({ value: null }), "–");
+  assert.equal(formatEstimate(undefined), "–");
 });
 
 test("an age is written in its largest unit", () => {

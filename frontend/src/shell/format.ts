@@ -10,10 +10,10 @@ export function formatProbability(probability: number): string {
   return probability > 0.999 ? ">99.9%" : `${(probability * 100).toFixed(1)}%`;
 }
 
-/** Return an estimate with its 95 % interval (as `pneumoscope.report.estimate.Estimate`). */
+/** Return an estimate with its 95 % interval, as the server's reports; a dash if it is undefined. */
 export function formatEstimate(estimate: Estimate | undefined): string {
   if (estimate === undefined || estimate.value === null) {
-    return "undefined";
+    return "–";
   }
   const [value, low, high] = [estimate.value, estimate.low, estimate.high].map((number) =>
     number?.toFixed(3),

@@ -111,18 +111,18 @@ def add_user(clinic: Clinic, account: dict[str, str], role: Role) -> None:
         create_user(session, account["name"], role, password, datetime.now(UTC))
 
 
-def service_token(clinic: Clinic) -> str:
+def service_token(clinic: Clinic, name: str) -> str:
     """Create a service and return an API token of it."""
     now = datetime.now(UTC)
     with clinic.database.writing() as session:
-        service = create_user(session, f"service {now:%H%M%S%f}", Role.SERVICE, None, now)
+        service = create_user(session, name, Role.SERVICE, None, now)
         return issue_token(session, service.user_id, "test", now, 1)[1]
 
 
 def send_studies(clinic: Clinic, folder: Path) -> None:
     """Hand in studies as a program does, and keep their radiographs by name."""
     client = TestClient(create_app(clinic), base_url="https://clinic.test")
-    client.headers["Authorization"] = f"Bearer {service_token(clinic)}"
+    client.headers["Authorization"] = f"Bearer {service_token(clinic, 'modality')}"
     files = radiographs(folder / "phantoms", len(PATIENT_OF_STUDY) + 1)
     for file, patient in zip(files[:-1], PATIENT_OF_STUDY, strict=True):
         shutil.copy(file, folder / "radiographs" / file.name)

@@ -41,6 +41,6 @@ def test_new_studies_and_readings_appear_by_themselves(
             ["live-updates-interrupted"],
             administrator=ADMINISTRATOR,
             studies=STUDIES,
-            token=service_token(clinic),
+            token=service_token(clinic, "archive"),
             radiograph=str(radiograph),
         )

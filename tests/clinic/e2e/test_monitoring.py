@@ -24,8 +24,8 @@ def fill(clinic: Clinic, baseline: Baseline) -> None:
     """Add patients of two sites; the radiographs of one have become brighter."""
     simulated = Simulated(clinic.database, baseline)
     simulated.now = datetime.now(UTC)
-    simulated.run(56, 29, 8, judged=0.3)
-    simulated.run(28, 1, 8, change=brighter(0.08), judged=0.3)
+    simulated.run(56, 29, 8, site="Inpatients", judged=0.3)
+    simulated.run(28, 1, 8, site="Inpatients", change=brighter(0.08), judged=0.3)
     simulated.run(20, 19, 7, site=SITE)
 
 
@@ -68,7 +68,7 @@ def test_reviewers_and_administrators_see_statistics_and_alerts(
     client = reviewer_client(empty_clinic)
     overview = client.get("/v1/monitoring").json()
     sites = {site["name"]: site["id"] for site in client.get("/v1/sites").json()}
-    alerts = {"Ward: change, brightness.", "Ward: large drift, brightness."}
+    alerts = {"Inpatients · change, brightness:", "Inpatients · large drift, brightness:"}
     assert set(results["alerts"]) == alerts
     assert results["sites"] == ["all sites", *sites]
     assert results["periodsOfSite"][::5] == ["0", "0", "0", "0", "0", "14"]
