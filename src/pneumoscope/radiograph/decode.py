@@ -10,8 +10,8 @@ from PIL import Image, ImageFile, ImageOps, UnidentifiedImageError
 from pydicom.dataset import Dataset
 
 from pneumoscope.radiograph.colour import measure_colourfulness
-from pneumoscope.radiograph.dicom import DicomImage, decode_dataset, decode_dicom
-from pneumoscope.radiograph.dicom_file import is_dicom
+from pneumoscope.radiograph.dicom import DicomImage, decode_dataset
+from pneumoscope.radiograph.dicom_file import is_dicom, open_dicom
 from pneumoscope.radiograph.limits import MAX_BYTES, check_size
 from pneumoscope.radiograph.radiograph import Radiograph
 from pneumoscope.support.errors import UnreadableRadiographError
@@ -93,7 +93,7 @@ def decode_radiograph(content: bytes, name: str, min_side: int | None = None) ->
         raise UnreadableRadiographError(f"{name}: the file is empty; copy it from its source again")
     sha256 = hashlib.sha256(content).hexdigest()
     if is_dicom(content):
-        return _from_dicom(decode_dicom(content, name), sha256)
+        return _from_dicom(decode_dataset(open_dicom(content, name), name), sha256)
     image = _open_image(content, name)
     synthetic = SYNTHETIC_KEY in image.info
     if min_side is not None and min(image.size) >= 2 * min_side:

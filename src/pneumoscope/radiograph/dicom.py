@@ -18,7 +18,7 @@ from pydicom.uid import (
 )
 
 from pneumoscope.radiograph.colour import luminance, measure_colourfulness
-from pneumoscope.radiograph.dicom_file import open_dicom, undecodable
+from pneumoscope.radiograph.dicom_file import undecodable
 from pneumoscope.radiograph.limits import check_size
 from pneumoscope.radiograph.window import Window
 from pneumoscope.support.errors import UnreadableRadiographError
@@ -53,24 +53,6 @@ class DicomImage:
     laterality: str | None
     body_part: str | None
     colourfulness: float
-
-
-def decode_dicom(content: bytes, name: str) -> DicomImage:
-    """Decode a DICOM file; see `decode_dataset`.
-
-    Parameters
-    ----------
-    content
-        Bytes of the whole file.
-    name
-        Name of the file in error messages.
-
-    Raises
-    ------
-    UnreadableRadiographError
-        As `decode_dataset`, or if the object would become too large when it is inflated.
-    """
-    return decode_dataset(open_dicom(content, name), name)
 
 
 def decode_dataset(dataset: Dataset, name: str) -> DicomImage:

@@ -113,10 +113,22 @@ class MedMnistArrays:
         DownloadError
             If the file does not hold the published arrays.
         """
+        (folder / "images").mkdir()
+        text = io.StringIO()
+        table = csv.writer(text, lineterminator="\n")
+        table.writerow(("file", "label", "split"))
         try:
-            self._write(obtained, folder)
+            with np.load(obtained, allow_pickle=False) as arrays:
+                for published, split in _PUBLISHED_SPLITS.items():
+                    images, labels = arrays[f"{published}_images"], arrays[f"{published}_labels"]
+                    numbered = enumerate(zip(images, labels.ravel(), strict=True))
+                    for number, (image, label) in track(numbered, f"Writing {split}", len(images)):
+                        name = f"images/{split}_{number:04d}.png"
+                        Image.fromarray(image).save(folder / name)
+                        table.writerow((name, Label(int(label)).name, split))
         except (ValueError, KeyError, zipfile.BadZipFile) as error:
             raise unusable(obtained, f"these are not the published arrays ({error})") from error
+        write_text(self.source(folder), text.getvalue())
 
     def count(self, folder: Path) -> int:
         """Return the number of PNG files, 0 without the table."""
@@ -125,21 +137,6 @@ class MedMnistArrays:
     def source(self, folder: Path) -> Path:
         """Return the path by which commands open the dataset: the table."""
         return folder / "labels.csv"
-
-    def _write(self, obtained: Path, folder: Path) -> None:
-        (folder / "images").mkdir()
-        text = io.StringIO()
-        table = csv.writer(text, lineterminator="\n")
-        table.writerow(("file", "label", "split"))
-        with np.load(obtained, allow_pickle=False) as arrays:
-            for published, split in _PUBLISHED_SPLITS.items():
-                images, labels = arrays[f"{published}_images"], arrays[f"{published}_labels"]
-                numbered = enumerate(zip(images, labels.ravel(), strict=True))
-                for number, (image, label) in track(numbered, f"Writing {split}", len(images)):
-                    name = f"images/{split}_{number:04d}.png"
-                    Image.fromarray(image).save(folder / name)
-                    table.writerow((name, Label(int(label)).name, split))
-        write_text(self.source(folder), text.getvalue())
 
 
 def unusable(path: Path, reason: str) -> DownloadError:
