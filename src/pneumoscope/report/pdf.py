@@ -1,4 +1,4 @@
-"""Pages as PDF files, printed by WeasyPrint; the HTML stays the page that is complete."""
+"""PDF files of HTML pages, printed by WeasyPrint; the HTML page remains the complete one."""
 
 import os
 import subprocess
@@ -10,30 +10,30 @@ from pneumoscope.support.files import write_bytes
 from pneumoscope.support.terminal import messages
 
 _PANGO = "libpango-1.0-0 libpangoft2-1.0-0 libharfbuzz-subset0"
-"""The packages of Debian and Ubuntu with the libraries that WeasyPrint loads."""
+"""Packages of Debian and Ubuntu with the libraries that WeasyPrint loads."""
 
 _NO_WEASYPRINT, _NO_PANGO = 3, 4
-"""How the printing process ends where one of them is missing."""
+"""Exit status of the printing process where one of them is missing."""
 
 
 class PdfError(PneumoscopeError):
-    """No PDF can be written here; the page in HTML has everything."""
+    """PDF could not be written; the HTML page has everything."""
 
 
 def write_pdf(html: str, path: Path) -> None:
     """Print a self-contained page into a PDF file, atomically.
 
     The same page gives the same bytes, with the same WeasyPrint and fonts. Nothing is fetched:
-    pictures must be inline. It is printed in a process of its own, because WeasyPrint has Pillow
-    accept truncated images for as long as a process lives, and a radiograph cut off in the middle
-    must never be read as whole.
+    images must be inline. It is printed in a separate process, because WeasyPrint makes Pillow
+    accept truncated images for the rest of the process's life, and a truncated radiograph must
+    never be read.
 
     Parameters
     ----------
     html
-        The page, as `pneumoscope.report.html.render_page` gives it.
+        Page from `pneumoscope.report.html.render_page`.
     path
-        Where the file is to appear.
+        File to write or replace.
 
     Raises
     ------
@@ -69,29 +69,29 @@ def write_pdf(html: str, path: Path) -> None:
             )
 
 
-def print_pdf(html: str, path: Path) -> None:
-    """Write the PDF as `write_pdf` does, or say why there is none: the page in HTML is there."""
+def write_pdf_if_possible(html: str, path: Path) -> None:
+    """Write the PDF as `write_pdf` does, or print why there is none; the HTML page exists."""
     try:
         write_pdf(html, path)
     except PdfError as error:
         messages.print(str(error))
 
 
-def _missing(path: Path, what: str, cure: str) -> PdfError:
+def _missing(path: Path, software: str, command: str) -> PdfError:
     return PdfError(
-        f"{path} was not written: {what} is not installed, and the page in HTML has everything; "
-        f"for a PDF: {cure}"
+        f"{path} was not written: {software} is not installed, and the page in HTML has "
+        f"everything; for a PDF: {command}"
     )
 
 
 def _print() -> int:
-    """Print the page of standard input to standard output; the process of `write_pdf`."""
+    """Print the page from standard input to standard output, in the process of `write_pdf`."""
     try:
         from weasyprint import HTML
         from weasyprint.urls import URLFetcher
     except ImportError:
         return _NO_WEASYPRINT
-    except OSError:  # the package is there, a library that it loads is not
+    except OSError:  # the package is installed, a library that it loads is not
         return _NO_PANGO
     inline_only = URLFetcher(allowed_protocols=("data",))
     page = HTML(string=sys.stdin.buffer.read().decode(), url_fetcher=inline_only)

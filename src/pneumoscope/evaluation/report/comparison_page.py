@@ -49,8 +49,8 @@ def render_comparison(
 
 def summary_sentences(evaluation: ModelEvaluation) -> tuple[str, ...]:
     """Return the main results in a few sentences, for people who do not read statistics."""
-    subject, found = evaluation.subject, evaluation.discrimination
-    predictions, point = subject.predictions, found.points[0]
+    subject, auc = evaluation.subject, evaluation.discrimination.auc
+    predictions, point = subject.predictions, evaluation.discrimination.points[0]
     patients = len(set(predictions.patients))
     stated = predictions.patients != predictions.files
     whose = f"{patients:,} patients" if stated else "patients who are not stated"
@@ -59,7 +59,7 @@ def summary_sentences(evaluation: ModelEvaluation) -> tuple[str, ...]:
         f"{subject.name} was evaluated on {len(predictions.files):,} radiographs of {whose}, "
         f"{fn + tp:,} with pneumonia.",
         "Of two radiographs, one with pneumonia and one without, it gives the one with pneumonia "
-        f"the higher probability {_times(found.auc.value)} (AUC {found.auc}).",
+        f"the higher probability {_times(auc.value)} (AUC {auc}).",
         f"At the operating point {point.name} (called ill from a probability of "
         f"{point.threshold:.3f}), it missed {fn:,} of {fn + tp:,} with pneumonia (sensitivity "
         f"{point.estimates['sensitivity']}) and called {fp:,} of {tn + fp:,} without pneumonia ill "

@@ -111,9 +111,9 @@ def _numbers(values: Floats | None) -> list[float | None] | None:
     return [value if isfinite(value) else None for value in values.tolist()]
 
 
-def _discrimination(found: Discrimination) -> dict[str, Any]:
-    areas = _fields(found, "auc", "auc_delong", "average_precision", "partial_auc")
-    return areas | {"draws": found.draws}
+def _discrimination(discrimination: Discrimination) -> dict[str, Any]:
+    areas = _fields(discrimination, "auc", "auc_delong", "average_precision", "partial_auc")
+    return areas | {"draws": discrimination.draws}
 
 
 def _point(point: PointEvaluation) -> dict[str, Any]:
@@ -152,15 +152,15 @@ def _consequences(row: Consequences) -> dict[str, Any]:
     return {"name": row.name, "prevalence": row.prevalence, **counts}
 
 
-def _calibration(found: CalibrationAssessment) -> dict[str, Any]:
+def _calibration(calibration: CalibrationAssessment) -> dict[str, Any]:
     return {
-        **_fields(found, "slope", "intercept", "brier"),
-        "ece": found.ece,
-        "reliability": found.reliability,
-        "resolution": found.resolution,
-        "uncertainty": found.uncertainty,
-        "within_bins": found.within_bins,
-        "bins": [_bin(part) for part in found.bins],
+        **_fields(calibration, "slope", "intercept", "brier"),
+        "ece": calibration.ece,
+        "reliability": calibration.reliability,
+        "resolution": calibration.resolution,
+        "uncertainty": calibration.uncertainty,
+        "within_bins": calibration.within_bins,
+        "bins": [_bin(part) for part in calibration.bins],
     }
 
 

@@ -21,9 +21,9 @@ def discrimination_table(evaluations: Sequence[ModelEvaluation]) -> TableView:
     names = ", ".join(evaluation.subject.name for evaluation in evaluations)
     rows: list[Row] = []
     for evaluation in evaluations:
-        found = evaluation.discrimination
-        areas = (found.auc, found.auc_delong, found.average_precision, found.partial_auc)
-        rows.append((evaluation.subject.name, *map(cell, areas)))
+        areas = evaluation.discrimination
+        cells = map(cell, (areas.auc, areas.auc_delong, areas.average_precision, areas.partial_auc))
+        rows.append((evaluation.subject.name, *cells))
     return TableView(
         f"Discrimination of {names}: {n:,} images",
         ("Model", "AUC", "AUC, DeLong", "Average precision", "Partial AUC, sensitivity ≥ 0.9"),
@@ -98,7 +98,7 @@ def consequences_tables(
 def calibration_table(evaluation: ModelEvaluation) -> TableView:
     """Return the calibration before recalibration, and after it if that could be fitted."""
     columns = {"As it is": evaluation.calibration, "Recalibrated": evaluation.recalibrated}
-    known = {heading: found for heading, found in columns.items() if found is not None}
+    known = {heading: column for heading, column in columns.items() if column is not None}
     rows = zip(_CALIBRATION_ROWS, *map(_calibration_cells, known.values()), strict=True)
     return TableView(f"Calibration of {evaluation.subject.name}", ("", *known), tuple(rows))
 
@@ -179,9 +179,19 @@ _CALIBRATION_ROWS = (
 )
 
 
-def _calibration_cells(found: CalibrationAssessment) -> tuple[Cell, ...]:
-    values = (found.ece, found.reliability, found.resolution, found.uncertainty)
-    return tuple(map(cell, (found.slope, found.intercept, found.brier, *map(Estimate, values))))
+def _calibration_cells(calibration: CalibrationAssessment) -> tuple[Cell, ...]:
+    values = (
+        calibration.ece,
+        calibration.reliability,
+        calibration.resolution,
+        calibration.uncertainty,
+    )
+    return tuple(
+        map(
+            cell,
+            (calibration.slope, calibration.intercept, calibration.brier, *map(Estimate, values)),
+        )
+    )
 
 
 def _subgroup_row(group: Subgroup) -> Row:

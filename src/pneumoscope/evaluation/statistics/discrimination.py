@@ -188,9 +188,9 @@ def bootstrap_metrics(
     >>> print(bootstrap_metrics(table, threshold=0.5)["accuracy"])
     1.000 (0.912 to 1.000)
     """
-    found = assess_discrimination(predictions, {"": threshold}, (), draws, seed)
-    areas = {"auc": found.auc, "average_precision": found.average_precision}
-    (point,) = found.points
+    discrimination = assess_discrimination(predictions, {"": threshold}, (), draws, seed)
+    areas = {"auc": discrimination.auc, "average_precision": discrimination.average_precision}
+    (point,) = discrimination.points
     return Metrics(len(predictions.files), point.confusion, {**point.estimates, **areas})
 
 

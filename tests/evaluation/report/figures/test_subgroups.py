@@ -19,7 +19,7 @@ def test_the_figure_has_headings_values_and_what_is_too_few(drawn):
     assert names[:3] == ["sex", f"F ({ill[0]} ill, {100 - ill[0]} not)", names[2]]
     assert names[3] == "site"
     assert words[1] == str(table.groups[0].auc)
-    assert (words[0], words[3], words[5]) == ("", "", "too few to say")
+    assert (words[0], words[3], words[5]) == ("", "", "too few")
     overall = [line for line in left.lines if line.get_linestyle() == "--"]
     assert overall[0].get_xdata()[0] == 0.8
     assert "0.800 (0.700 to 0.900)" in left.get_xlabel()

@@ -1,4 +1,4 @@
-"""The reliability diagram: what was said against what was so."""
+"""Calibration curve (reliability diagram)."""
 
 import numpy as np
 from matplotlib.axes import Axes
@@ -14,22 +14,22 @@ _SIZE = (4.8, 6.2)
 def calibration_figure(
     before: CalibrationAssessment, after: CalibrationAssessment | None, title: str
 ) -> Figure:
-    """Draw the share with PNEUMONIA against the probability said, and how often it was said.
+    """Draw the share with PNEUMONIA against the predicted probability, and its histogram.
 
     Parameters
     ----------
     before
         Calibration of the probabilities as they are.
     after
-        The same after recalibration, if there was one.
+        Calibration after recalibration, or None.
     title
-        Heading of the figure.
+        Title of the figure.
 
     Returns
     -------
     Figure
-        Above the diagram, a point with Wilson's 95 % interval per bin and the diagonal on which
-        probabilities mean what they say; below, the histogram of the probabilities.
+        Above the calibration curve, a point with Wilson's 95 % interval per bin, and the diagonal
+        of perfect calibration; below, the histogram of the probabilities.
     """
     figure = Figure(figsize=_SIZE, layout="constrained")
     diagram, counts = figure.subplots(2, 1, height_ratios=(3.4, 1), sharex=True)
@@ -42,25 +42,30 @@ def calibration_figure(
         _draw(diagram, counts, after, "after", ORANGE, "s--")
     diagram.set(xlim=(0, 1), ylim=(0, 1), ylabel="Share with PNEUMONIA")
     counts.set(xlabel="Probability of PNEUMONIA", ylabel="Images")
-    # Below the panels: inside, it would cover bars somewhere in any diagram.
+    # Below the panels, because inside it would cover some of the bars.
     figure.legend(*diagram.get_legend_handles_labels(), frameon=False, loc="outside lower center")
     return figure
 
 
 def _draw(
-    diagram: Axes, counts: Axes, made: CalibrationAssessment, name: str, colour: str, line: str
+    diagram: Axes,
+    counts: Axes,
+    calibration: CalibrationAssessment,
+    name: str,
+    colour: str,
+    line: str,
 ) -> None:
-    x = [part.predicted for part in made.bins]
-    y = np.array([part.observed.value for part in made.bins])
-    ends = np.array([part.observed.interval for part in made.bins])
+    x = [part.predicted for part in calibration.bins]
+    y = np.array([part.observed.value for part in calibration.bins])
+    ends = np.array([part.observed.interval for part in calibration.bins])
     # Wilson's interval holds the share but for rounding.
     reach = np.maximum(0, np.stack([y - ends[:, 0], ends[:, 1] - y]))
-    label = f"{name}: slope {_short(made.slope)}, intercept {_short(made.intercept)}"
+    label = f"{name}: slope {_short(calibration.slope)}, intercept {_short(calibration.intercept)}"
     diagram.errorbar(
         x, y, reach, fmt=line, color=colour, label=label, markersize=5, lw=1, clip_on=False
     )
-    edges = np.linspace(0, 1, len(made.histogram) + 1)
-    counts.stairs(made.histogram, edges, color=colour, lw=1.4)
+    edges = np.linspace(0, 1, len(calibration.histogram) + 1)
+    counts.stairs(calibration.histogram, edges, color=colour, lw=1.4)
 
 
 def _short(estimate: Estimate) -> str:

@@ -1,4 +1,4 @@
-"""The decision curve, drawn."""
+"""Decision curve figure."""
 
 from matplotlib.figure import Figure
 
@@ -14,15 +14,15 @@ def decision_curve_figure(curve: DecisionCurve, title: str) -> Figure:
     Parameters
     ----------
     curve
-        What is drawn.
+        Decision curve to draw.
     title
-        Heading of the figure.
+        Title of the figure.
 
     Returns
     -------
     Figure
-        One panel. It ends a little below zero: what does more harm than referring nobody is not
-        worth the room.
+        One panel. It ends a little below zero, since less than the net benefit of referring nobody
+        is of no interest.
     """
     figure, axes = panel(title, _SIZE)
     highest = [0.01, curve.model.max(), curve.treat_all.max()]
@@ -35,11 +35,11 @@ def decision_curve_figure(curve: DecisionCurve, title: str) -> Figure:
     axes.axhline(0, ls=":", color=GREY, label="refer nobody")
     top = float(max(highest))
     axes.set(
-        xlabel="Probability from which one would refer",
+        xlabel="Probability from which a patient is referred",
         ylabel="Net benefit (true positives per image)",
         xlim=(0, 1),
         ylim=(-0.15 * top, 1.05 * top),
     )
-    # Below the panel: inside, it would cover the curve of some model.
+    # Below the panel, because inside it would cover some models' curves.
     figure.legend(frameon=False, loc="outside lower center", ncols=2)
     return figure

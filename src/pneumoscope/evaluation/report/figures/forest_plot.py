@@ -1,4 +1,4 @@
-"""Forest plots: figures with their intervals, one below the other."""
+"""Forest plots: estimates with their intervals, one below the other."""
 
 from collections.abc import Sequence
 
@@ -13,21 +13,21 @@ _FONT_SIZE = 9
 
 
 def forest_figure(rows: Sequence[tuple[str, Estimate]], title: str, label: str) -> Figure:
-    """Draw one figure of several models: its values, their 95 % intervals, and both in words.
+    """Draw one metric of several models, with its 95 % intervals and both in words.
 
     Parameters
     ----------
     rows
-        Name and figure of each model, from the top down; an undefined one is said to be.
+        Name and estimate of each model, from the top down.
     title
-        Heading of the figure.
+        Title of the figure.
     label
-        Name of the figure that is drawn.
+        Name of the metric.
 
     Returns
     -------
     Figure
-        One panel, the higher the more rows there are.
+        One panel, whose height grows with the number of rows.
 
     References
     ----------
@@ -46,34 +46,33 @@ def forest_figure(rows: Sequence[tuple[str, Estimate]], title: str, label: str) 
 
 
 def forest_panel(rows: int, title: str) -> tuple[Figure, Axes]:
-    """Return a panel high enough for so many rows."""
+    """Return a panel high enough for a number of rows."""
     figure, axes = panel(title, (_WIDTH, _FRAME_HEIGHT + _ROW_HEIGHT * max(rows, 1)))
     return figure, axes
 
 
 def draw_forest(axes: Axes, rows: Sequence[tuple[str, Estimate | None, str]]) -> None:
-    """Draw rows into a panel: names at its left, points and intervals, words at its right.
+    """Draw rows into a panel: names on its left, points with intervals, texts on its right.
 
     Parameters
     ----------
     axes
-        The panel; a second one, over it, carries the words.
+        Panel to draw in; a second one over it has the texts.
     rows
-        Name, figure and words of each, from the top down. One without a figure is a heading.
+        Name, estimate and text of each row, from the top down. A row without an estimate is a
+        heading.
     """
     right = axes.twinx()
-    for place, (_, estimate, _) in enumerate(rows):
+    for row, (_, estimate, _) in enumerate(rows):
         if estimate is not None and estimate.value is not None:
             if estimate.interval is not None:
-                axes.plot(
-                    estimate.interval, (place, place), color=BLUE, lw=1.6, solid_capstyle="butt"
-                )
-            axes.plot(estimate.value, place, "s", color=BLUE, markersize=5.5, clip_on=False)
+                axes.plot(estimate.interval, (row, row), color=BLUE, lw=1.6, solid_capstyle="butt")
+            axes.plot(estimate.value, row, "s", color=BLUE, markersize=5.5, clip_on=False)
     for side, texts in (
         (axes, [name for name, *_ in rows]),
-        (right, [words for *_, words in rows]),
+        (right, [text for *_, text in rows]),
     ):
-        # A name is text, whatever dollars are in it.
+        # A dollar sign in a name does not start a formula.
         side.set_yticks(range(len(rows)), texts, size=_FONT_SIZE, parse_math=False)
         side.set_ylim(len(rows) - 0.4, -0.6)
         side.tick_params(axis="y", length=0)

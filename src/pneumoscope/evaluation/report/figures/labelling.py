@@ -1,4 +1,4 @@
-"""Names beside points, placed so that they keep clear of the points and of one another."""
+"""Labels of points, placed so that they do not overlap the points or one another."""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -17,8 +17,8 @@ _ANGLES = np.deg2rad((0, 180, 90, 270, 45, 135, 315, 225))
 
 
 @dataclass(frozen=True, slots=True)
-class _Place:
-    """A place for a name: its box on the canvas in pixels, and how it is got there in points."""
+class _Position:
+    """Position of a label: its box on the canvas in pixels, and its offset in points."""
 
     box: Bbox
     offset: tuple[float, float]
@@ -26,32 +26,32 @@ class _Place:
 
 
 def place_labels(axes: Axes, points: Sequence[tuple[str, float, float]]) -> None:
-    """Write each point's name where there is room, with a thin line to it if that is not near.
+    """Write the name of each point beside it, with a thin line to it if it is not near.
 
-    Each name in turn takes the nearest place where it covers least of the points and of the names
-    before it.
+    Each name in turn gets the nearest position where it covers the fewest points and names before
+    it.
 
     Parameters
     ----------
     axes
-        Where the points are drawn; its position and limits must be final.
+        Panel with the points; its position and limits must be final.
     points
-        Name and data coordinates of each.
+        Name and data coordinates of each point.
     """
-    # Limits are computed when first asked for; the transformation to pixels does not ask.
+    # Limits are computed on first access, which the transformation to pixels does not make.
     axes.get_xlim()
     centres = [axes.transData.transform((x, y)) for _, x, y in points]
     scale = axes.figure.dpi / 72
     radius = _POINT_RADIUS * scale
     taken = [Bbox([centre - radius, centre + radius]) for centre in centres]
     for (name, x, y), centre in zip(points, centres, strict=True):
-        places = _places(centre, _extent(axes, name), scale)
-        place = min(places, key=lambda place: _covered(place.box, taken, axes.bbox))
-        taken.append(place.box)
+        positions = _positions(centre, _extent(axes, name), scale)
+        best = min(positions, key=lambda position: _overlaps(position.box, taken, axes.bbox))
+        taken.append(best.box)
         axes.annotate(
             name,
             (x, y),
-            xytext=place.offset,
+            xytext=best.offset,
             textcoords="offset points",
             ha="center",
             va="center",
@@ -59,7 +59,7 @@ def place_labels(axes: Axes, points: Sequence[tuple[str, float, float]]) -> None
             parse_math=False,
             bbox={"boxstyle": "square,pad=0.1", "facecolor": "white", "edgecolor": "none"},
             zorder=2,
-            arrowprops=None if place.near else _LEADER,
+            arrowprops=None if best.near else _LEADER,
         )
 
 
@@ -70,7 +70,7 @@ def _extent(axes: Axes, name: str) -> Bbox:
     return extent
 
 
-def _places(centre: NDArray[np.float64], extent: Bbox, scale: float) -> Iterator[_Place]:
+def _positions(centre: NDArray[np.float64], extent: Bbox, scale: float) -> Iterator[_Position]:
     half = np.array([extent.width, extent.height]) / 2
     for distance in _DISTANCES:
         for angle in _ANGLES:
@@ -79,11 +79,11 @@ def _places(centre: NDArray[np.float64], extent: Bbox, scale: float) -> Iterator
             reach = half + _CLEARANCE * scale
             box = Bbox([centre + offset - reach, centre + offset + reach])
             x, y = offset / scale
-            yield _Place(box, (float(x), float(y)), near=distance == _DISTANCES[0])
+            yield _Position(box, (float(x), float(y)), near=distance == _DISTANCES[0])
 
 
-def _covered(box: Bbox, taken: Sequence[Bbox], inside: Bbox) -> int:
-    """Count the boxes that ``box`` overlaps; sticking out is worse than any overlap."""
-    overlaps = sum(bool(box.overlaps(other)) for other in taken)
+def _overlaps(box: Bbox, taken: Sequence[Bbox], inside: Bbox) -> int:
+    """Return the number of boxes that ``box`` overlaps; sticking out is worse than any overlap."""
+    overlaps = sum(bool(box.overlaps(taken_box)) for taken_box in taken)
     contained = bool(np.all(box.min >= inside.min) and np.all(box.max <= inside.max))
     return overlaps if contained else overlaps + len(taken) + 1

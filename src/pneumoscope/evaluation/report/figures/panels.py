@@ -1,14 +1,14 @@
-"""What all figures of a report share: their colours, and panels to draw in.
+"""Colours and panels of the figures in reports.
 
-Each is a `matplotlib.figure.Figure` of its own, and nothing global. Colours are those of Okabe and
-Ito, which remain distinct in the common forms of colour blindness.
+Each figure is a `matplotlib.figure.Figure` of its own, without global state. The colours are those
+of Okabe and Ito, which remain distinct in the common forms of colour blindness.
 """
 
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 PALETTE = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000")
-"""One colour per model, in order, starting again after the seventh."""
+"""Colours of the models in order, starting again after the seventh."""
 
 BLUE, ORANGE, GREY = "#0072B2", "#D55E00", "#6B7480"
 _SIZE = (4.8, 3.9)
@@ -30,20 +30,20 @@ def unit_panel(title: str) -> tuple[Figure, Axes]:
 
 
 def style(axes: Axes, title: str) -> None:
-    """Give a panel its title, written as it is, and the house's plain frame."""
+    """Set the title of a panel, without parsing formulas, and its plain frame."""
     axes.set_title(title, loc="left", size=11, weight="bold", pad=10, parse_math=False)
     axes.spines[["top", "right"]].set_visible(False)
     axes.tick_params(labelsize=9)
 
 
 def mark_operating_point(axes: Axes, x: float, y: float, threshold: float) -> None:
-    """Draw the point of a curve that belongs to a threshold."""
+    """Draw the point of a curve at a threshold."""
     label = f"threshold {threshold:.3g}"
     axes.plot(x, y, "o", color=ORANGE, markersize=8, label=label, clip_on=False, zorder=4)
 
 
-def say_undefined(axes: Axes) -> None:
-    """Say in a panel why nothing is drawn there."""
+def write_undefined(axes: Axes) -> None:
+    """Write in a panel that its curve is undefined with one class only."""
     axes.text(
         0.5, 0.5, "undefined:\nimages of one class only", ha="center", va="center", color=GREY
     )

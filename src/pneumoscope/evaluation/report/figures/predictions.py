@@ -1,4 +1,4 @@
-"""The figures of one model's predictions, and of several models beside the notebook's."""
+"""Figures of one model's predictions, and of several models beside the notebook's."""
 
 from collections.abc import Sequence
 from statistics import fmean
@@ -17,9 +17,9 @@ from pneumoscope.evaluation.report.figures.panels import (
     PALETTE,
     mark_operating_point,
     panel,
-    say_undefined,
     style,
     unit_panel,
+    write_undefined,
 )
 from pneumoscope.evaluation.selection.rule import Candidate
 from pneumoscope.evaluation.statistics.metrics import Metrics, measure
@@ -36,9 +36,9 @@ def history_figure(
     epochs
         Numbers of the epochs.
     loss, val_loss
-        Loss after each of them.
+        Mean loss in training and on validation data after each epoch.
     title
-        Heading of the figure.
+        Title of the figure.
 
     Returns
     -------
@@ -55,14 +55,14 @@ def history_figure(
 
 
 def confusion_figure(metrics: Metrics, title: str) -> Figure:
-    """Draw the confusion matrix: counts, and their share of the images of that true class.
+    """Draw the confusion matrix: counts, and their shares of the images with that label.
 
     Parameters
     ----------
     metrics
-        Whose confusion matrix is drawn.
+        Metrics with the confusion matrix to draw.
     title
-        Heading of the figure.
+        Title of the figure.
 
     Returns
     -------
@@ -78,7 +78,7 @@ def confusion_figure(metrics: Metrics, title: str) -> Figure:
         colour = "white" if share > 0.68 else "black"
         axes.text(column, row - 0.06, f"{count:,}", ha="center", size=17, color=colour)
         axes.text(column, row + 0.2, f"{share:.1%}", ha="center", size=9.5, color=colour)
-    axes.set(xlabel="Called", ylabel="True class")
+    axes.set(xlabel="Called", ylabel="Label")
     axes.set_xticks((0, 1), CLASS_NAMES)
     axes.set_yticks((0, 1), CLASS_NAMES, rotation=90, va="center")
     axes.tick_params(length=0)
@@ -92,16 +92,16 @@ def roc_figure(predictions: Predictions, threshold: float, title: str) -> Figure
     Parameters
     ----------
     predictions
-        Whose curve is drawn; with one class only the panel says that there is none.
+        Table to draw the curve of; with one class only the panel says that it is undefined.
     threshold
-        The operating point.
+        Threshold of the operating point.
     title
-        Heading of the figure.
+        Title of the figure.
 
     Returns
     -------
     Figure
-        Recall against the false positive rate.
+        One panel: sensitivity against the false positive rate.
     """
     figure, axes = unit_panel(title)
     axes.set(xlabel="False positive rate (1 − specificity)", ylabel="Recall (sensitivity)")
@@ -109,7 +109,7 @@ def roc_figure(predictions: Predictions, threshold: float, title: str) -> Figure
     auc, specificity = metrics.value("auc"), metrics.value("specificity")
     sensitivity = metrics.value("sensitivity")
     if auc is None or specificity is None or sensitivity is None:
-        say_undefined(axes)
+        write_undefined(axes)
         return figure
     curve = roc_curve(predictions.labels, predictions.probabilities)
     axes.plot((0, 1), (0, 1), ":", color=GREY, label="chance")
@@ -125,23 +125,23 @@ def precision_recall_figure(predictions: Predictions, threshold: float, title: s
     Parameters
     ----------
     predictions
-        Whose curve is drawn; with one class only the panel says that there is none.
+        Table to draw the curve of; with one class only the panel says that it is undefined.
     threshold
-        The operating point.
+        Threshold of the operating point.
     title
-        Heading of the figure.
+        Title of the figure.
 
     Returns
     -------
     Figure
-        The step-wise curve under which average precision is the area.
+        One panel: the step-wise curve whose area is the average precision.
     """
     figure, axes = unit_panel(title)
     axes.set(xlabel="Recall (sensitivity)", ylabel="Precision")
     metrics = measure(predictions, threshold)
     recall, precision = metrics.value("sensitivity"), metrics.value("ppv")
     if metrics.value("auc") is None or recall is None:
-        say_undefined(axes)
+        write_undefined(axes)
         return figure
     curve = precision_recall_curve(predictions.labels, predictions.probabilities)
     prevalence = float(np.mean(predictions.labels))
@@ -154,28 +154,32 @@ def precision_recall_figure(predictions: Predictions, threshold: float, title: s
     return figure
 
 
-def comparison_figure(ours: Sequence[Candidate], theirs: Sequence[Candidate]) -> Figure:
-    """Draw recall against precision, one point per model, ours beside the notebook's.
+def comparison_figure(measured: Sequence[Candidate], published: Sequence[Candidate]) -> Figure:
+    """Draw recall against precision, one point per model, beside the notebook's models.
 
     The dashed lines are each panel's means, as in the notebook; the axes are shared. A model
     without precision or recall is named below its panel instead.
 
     Parameters
     ----------
-    ours, theirs
-        The models with their test figures; a model of the same name has the same colour.
+    measured, published
+        Models of this experiment and of the notebook, with their metrics on test images; models of
+        the same name have the same colour.
 
     Returns
     -------
     Figure
         Two panels.
     """
-    names = list(dict.fromkeys(model.name for model in (*theirs, *ours)))
-    colours = {name: PALETTE[place % len(PALETTE)] for place, name in enumerate(names)}
+    names = list(dict.fromkeys(model.name for model in (*published, *measured)))
+    colours = {name: PALETTE[index % len(PALETTE)] for index, name in enumerate(names)}
     figure = Figure(figsize=(9.6, 4.6))
     figure.subplots_adjust(left=0.075, right=0.985, top=0.92, bottom=0.15, wspace=0.06)
     left, right = figure.subplots(1, 2, sharex=True, sharey=True)
-    panels = ((left, "The notebook's models", theirs), (right, "Ours", ours))
+    panels = (
+        (left, "The notebook's models", published),
+        (right, "This experiment's models", measured),
+    )
     for axes, title, models in panels:
         style(axes, title)
         _scatter(axes, models, colours)

@@ -1,4 +1,4 @@
-"""The figure of subgroups: who is read better, and who worse, than all together."""
+"""Forest plot of the AUC by subgroup."""
 
 from itertools import groupby
 
@@ -16,19 +16,19 @@ def subgroups_figure(table: SubgroupTable, overall: Estimate) -> Figure:
     Parameters
     ----------
     table
-        The subgroups; without any, the panel says so.
+        Subgroups; without any, the panel says so.
     overall
-        The AUC of all images, a line in the panel.
+        AUC of all images, a line in the panel.
 
     Returns
     -------
     Figure
-        One panel; where an AUC is withheld it says "too few to say".
+        One panel; an AUC that is based on too few images is replaced with "too few".
     """
     rows: list[tuple[str, Estimate | None, str]] = []
     for column, groups in groupby(table.groups, lambda group: group.column):
         rows.append((column, None, ""))
-        rows += [(_name(each), each.auc, _words(each)) for each in groups]
+        rows += [(_name(group), group.auc, _text(group)) for group in groups]
     figure, axes = forest_panel(len(rows), "AUC by subgroup")
     axes.set_xlabel(f"AUC, with 95 % interval\ndashed: all images, {overall}")
     if overall.value is not None:
@@ -45,5 +45,5 @@ def _name(group: Subgroup) -> str:
     return f"{group.value} ({counts})"
 
 
-def _words(group: Subgroup) -> str:
-    return "too few to say" if "auc" in group.too_few else str(group.auc)
+def _text(group: Subgroup) -> str:
+    return "too few" if "auc" in group.too_few else str(group.auc)
