@@ -1,4 +1,4 @@
-// The account: password, sessions and two-factor authentication.
+// The account: password, sessions and second factor.
 
 import assert from "node:assert/strict";
 import { createHmac } from "node:crypto";
@@ -62,8 +62,8 @@ await runSpec<AccountTask>(async (test) => {
   }
 
   async function turnOnSecondFactor(): Promise<{ secret: string; recoveryCode: string }> {
-    await page.getByLabel("Password, to turn two-factor authentication on").fill(NEW_PASSWORD);
-    await page.getByRole("button", { name: "Set up two-factor authentication" }).click();
+    await page.getByLabel("Password, to set up a second factor").fill(NEW_PASSWORD);
+    await page.getByRole("button", { name: "Set up a second factor" }).click();
     const qrCode = page.getByAltText("Secret as a QR code");
     await qrCode.waitFor();
     assert.ok(
@@ -81,10 +81,10 @@ await runSpec<AccountTask>(async (test) => {
 
   async function turnOffSecondFactor(recoveryCode: string) {
     await page.getByText("Turn off", { exact: true }).click();
-    await page.getByLabel("Password, to turn two-factor authentication off").fill(NEW_PASSWORD);
+    await page.getByLabel("Password, to turn the second factor off").fill(NEW_PASSWORD);
     await page.getByLabel("Code of the app, or recovery code").fill(recoveryCode);
-    await page.getByRole("button", { name: "Turn off two-factor authentication" }).click();
-    await page.getByRole("button", { name: "Set up two-factor authentication" }).waitFor();
+    await page.getByRole("button", { name: "Turn off the second factor" }).click();
+    await page.getByRole("button", { name: "Set up a second factor" }).waitFor();
   }
 });
 

@@ -13,7 +13,7 @@ interface Props {
   changed: () => void;
 }
 
-/** Two-factor authentication by the codes of an authenticator app. */
+/** The second factor: codes of an authenticator app (TOTP), and recovery codes. */
 export function SecondFactor({ account, changed }: Props) {
   const [error, run] = useAction(changed);
   const [setup, setSetup] = useState<Setup>();
@@ -40,7 +40,7 @@ export function SecondFactor({ account, changed }: Props) {
 
   return (
     <section aria-labelledby="second-factor">
-      <h2 id="second-factor">Two-factor authentication</h2>
+      <h2 id="second-factor">Second factor</h2>
       <ErrorMessage error={error} />
       {recoveryCodes && <RecoveryCodes codes={recoveryCodes} />}
       {account.second_factor ? (
@@ -63,11 +63,11 @@ function TurnOn({ submit }: FormProps) {
     <form onSubmit={handleSubmit(submit)}>
       <p>Once set up, each sign-in also needs a code of an authenticator app on your phone.</p>
       <Password
-        label="Password, to turn two-factor authentication on"
+        label="Password, to set up a second factor"
         name="password"
         autoComplete="current-password"
       />
-      <button type="submit">Set up two-factor authentication</button>
+      <button type="submit">Set up a second factor</button>
     </form>
   );
 }
@@ -83,12 +83,12 @@ function TurnOff({ recoveryCodesLeft, submit }: FormProps & { recoveryCodesLeft:
         <summary>Turn off</summary>
         <form onSubmit={handleSubmit(submit)}>
           <Password
-            label="Password, to turn two-factor authentication off"
+            label="Password, to turn the second factor off"
             name="password"
             autoComplete="current-password"
           />
           <SecondFactorCode label="Code of the app, or recovery code" />
-          <button type="submit">Turn off two-factor authentication</button>
+          <button type="submit">Turn off the second factor</button>
         </form>
       </details>
     </>

@@ -129,7 +129,7 @@ function Actions({ user, isSelf, run }: ActionProps) {
     }
   }
   function resetSecondFactor() {
-    const question = `Turn off two-factor authentication for ${user.name}? Make sure that the request comes from ${user.name}.`;
+    const question = `Reset the second factor of ${user.name}? First make sure who asks for it.`;
     if (confirm(question)) {
       run(() => api.DELETE("/v1/users/{user_id}/second-factor", { params }));
     }
@@ -139,7 +139,7 @@ function Actions({ user, isSelf, run }: ActionProps) {
       {user.role !== "service" && <PasswordLink user={user} run={run} />}
       {user.second_factor && (
         <button type="button" onClick={resetSecondFactor}>
-          Turn off two-factor authentication<span className="hidden"> of {user.name}</span>
+          Reset second factor<span className="hidden"> of {user.name}</span>
         </button>
       )}
       {!isSelf && (
