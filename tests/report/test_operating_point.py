@@ -15,7 +15,7 @@ from pneumoscope.evaluation.model_evaluation import Subject
 from pneumoscope.evaluation.predictions import Predictions
 from pneumoscope.evaluation.report.comparison_page import render_comparison
 from pneumoscope.evaluation.report.evaluation_json import evaluation_json
-from pneumoscope.export.measured import record_operating_points
+from pneumoscope.export.bundle_metrics import choose_measured_points
 from pneumoscope.reader import Bundle
 from pneumoscope.reader.model_card import model_card
 from pneumoscope.report.operating_point import POINT_METRICS, PointMetric
@@ -61,7 +61,7 @@ def test_a_metric_that_is_added_to_the_list_is_shown_everywhere(
     assert f"{estimate.value:.3f}" in shown
 
     bundle = Bundle.open(exported)
-    points = record_operating_points(predictions, tested=predictions)
+    points = choose_measured_points(predictions, tested=predictions)
     record = bundle.record.model_copy(update={"operating_points": points})
     estimate = points["balanced"].measured["misses"]
     written = yaml.safe_load(record.to_yaml())["operating_points"]["balanced"]["measured"]

@@ -29,7 +29,9 @@ def pictures(pdf: bytes) -> int:
 def unpacked(pdf: bytes) -> bytes:
     """Return a PDF's bytes with those of its compressed streams."""
     streams = re.findall(rb"stream\r?\n(.*?)\r?\nendstream", pdf, re.DOTALL)
-    return pdf + b"".join(zlib.decompressobj().decompress(one) for one in streams if one[0] == 0x78)
+    return pdf + b"".join(
+        zlib.decompressobj().decompress(stream) for stream in streams if stream[0] == 0x78
+    )
 
 
 @pytest.fixture

@@ -48,7 +48,7 @@ def page(experiment, test_table):
     return render_experiment(result, [GalleryImage(HOSTILE, 0.2, PICTURE)], [], rivals)
 
 
-def test_the_page_asks_the_network_nothing(page):
+def test_the_page_loads_nothing(page):
     links = Links(page)
     assert links.sources
     assert all(source.startswith("data:image/png;base64,") for source in links.sources)
@@ -73,7 +73,7 @@ def test_the_summary_says_what_was_missed_and_what_was_called_ill(page):
     assert "the stated rule" in text
 
 
-def test_the_lists_name_every_mistake_though_the_gallery_shows_fewer(page):
+def test_the_lists_name_every_error_though_the_gallery_shows_fewer(page):
     text = text_of(page)
     assert "False negatives (2)" in text
     assert "1 is shown; the list names all 2." in text
@@ -110,7 +110,7 @@ def test_the_notebooks_table_stands_beside_ours_with_a_caveat(page):
     assert "Not the same data. The numbers of images differ" in text
 
 
-def test_every_figure_of_a_model_stands_there_as_data(page):
+def test_every_figure_of_a_model_has_its_data(page):
     text = text_of(page)
     # By hand: 0.9, 0.8 ill; 0.7 healthy; 0.3 healthy; 0.2, 0.1 ill.
     assert (
@@ -149,19 +149,19 @@ def test_phantoms_and_a_leaking_split_are_announced(experiment, test_table):
     assert "These are phantoms; the two tables" in text
 
 
-def test_a_choice_that_misses_the_asked_recall_is_announced(experiment, test_table):
+def test_a_choice_below_the_lowest_recall_is_announced(experiment, test_table):
     result = experiment(test_table)
     result = replace(result, choice=replace(result.choice, qualified=False))
     assert "No model has the lowest acceptable recall" in text_of(render_experiment(result, [], []))
 
 
-def test_without_mistakes_the_page_says_none(experiment, table):
+def test_without_errors_the_page_says_none(experiment, table):
     page = text_of(render_experiment(experiment(table([0, 1], [0.1, 0.9])), [], []))
     assert "None: it called every test radiograph with pneumonia PNEUMONIA." in page
     assert "None: it called every normal test radiograph NORMAL." in page
 
 
-def test_undefined_figures_are_dashes(experiment, table):
+def test_undefined_metrics_are_dashes(experiment, table):
     text = text_of(render_experiment(experiment(table([0, 0], [0.1, 0.2])), [], []))
     assert "sensitivity (recall) of undefined" in text
     assert "there was no radiograph with pneumonia to miss" in text

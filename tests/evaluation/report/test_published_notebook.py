@@ -1,4 +1,3 @@
-
 from pneumoscope.evaluation.report.published_notebook import (
     PUBLISHED_CHOICE,
     PUBLISHED_COUNTS,

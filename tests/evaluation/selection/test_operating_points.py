@@ -1,4 +1,4 @@
-"""Operating points by brute force, and the band's promise on images it has not seen."""
+"""Operating points against brute force, and the guarantee of the band on new images."""
 
 from dataclasses import replace
 
@@ -29,9 +29,9 @@ def overlapping(n: int, seed: int) -> Predictions:
 
 
 @pytest.mark.parametrize("seed", range(5))
-def test_thresholds_are_those_that_trying_each_finds(seed: int) -> None:
+def test_thresholds_are_those_of_an_exhaustive_search(seed: int) -> None:
     predictions = overlapping(400, seed)
-    tried = [measure(predictions, each) for each in np.unique(predictions.probabilities)]
+    tried = [measure(predictions, value) for value in np.unique(predictions.probabilities)]
     screening, balanced, confirm = (
         measure(predictions, point.threshold)
         for point in choose_operating_points(predictions).values()
@@ -68,7 +68,7 @@ def test_stricter_points_never_lie_below_less_strict_ones(rows: list[tuple[bool,
 def _youden(tables: list[Predictions], threshold: float) -> float:
     metrics = [measure(predictions, threshold) for predictions in tables]
     return float(
-        np.mean([each.value("sensitivity") + each.value("specificity") for each in metrics])
+        np.mean([table.value("sensitivity") + table.value("specificity") for table in metrics])
     )
 
 
@@ -77,7 +77,7 @@ def _worst(name: str, tables: list[Predictions], threshold: float) -> float:
 
 
 @pytest.mark.parametrize("seed", range(3))
-def test_of_several_tables_the_promises_hold_in_each_and_no_better_threshold_does(
+def test_conditions_hold_in_each_of_several_tables_and_with_no_better_threshold(
     seed: int,
 ) -> None:
     first = overlapping(400, seed)
@@ -89,16 +89,16 @@ def test_of_several_tables_the_promises_hold_in_each_and_no_better_threshold_doe
     screening, balanced, confirm = choose_operating_points(*tables).values()
     assert _worst("sensitivity", tables, screening.threshold) >= 0.99
     assert _worst("ppv", tables, confirm.threshold) >= 0.98
-    seen = np.unique(np.concatenate([one.probabilities for one in tables]))
-    higher = seen[seen > screening.threshold][1]  # the first gives the same answers
+    observed = np.unique(np.concatenate([predictions.probabilities for predictions in tables]))
+    higher = observed[observed > screening.threshold][1]  # the first gives the same calls
     assert _worst("sensitivity", tables, higher) < 0.99
-    between = seen[(seen > balanced.threshold) & (seen < confirm.threshold)]
-    for each in between[:-1:5]:
-        assert _worst("ppv", tables, each) < 0.98
+    between = observed[(observed > balanced.threshold) & (observed < confirm.threshold)]
+    for threshold in between[:-1:5]:
+        assert _worst("ppv", tables, threshold) < 0.98
     assert _youden(tables, balanced.threshold) == pytest.approx(
-        max(_youden(tables, each) for each in seen[seen > screening.threshold])
+        max(_youden(tables, threshold) for threshold in observed[observed > screening.threshold])
     )
-    bands = [uncertain_band(one.labels, one.probabilities) for one in tables]
+    bands = [uncertain_band(table.labels, table.probabilities) for table in tables]
     assert screening.low <= min(low for low, _ in bands)
     assert balanced.high >= max(high for _, high in bands)
     assert "400 validation images as they are and in 2 simulated acquisitions" in screening.rule

@@ -48,7 +48,7 @@ def test_ties_and_undefined_figures(candidates, name):
     assert choose_model([Candidate(*row) for row in candidates]).name == name
 
 
-def test_impossible_questions_are_refused():
+def test_invalid_arguments_are_refused():
     with pytest.raises(PredictionsError, match="no model"):
         choose_model([])
     with pytest.raises(PredictionsError, match="--min-recall must be between 0 and 1, not 99"):

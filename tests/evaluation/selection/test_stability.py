@@ -98,7 +98,7 @@ def test_the_seed_decides(models):
     assert choice_stability(models, 0.5, 0.85, draws=250, seed=1) == first
 
 
-def test_impossible_questions_are_refused(models, table):
+def test_invalid_arguments_are_refused(models, table):
     with pytest.raises(PredictionsError, match="no model"):
         choice_stability({}, 0.5)
     with pytest.raises(PredictionsError, match="the model c has no threshold"):

@@ -97,7 +97,7 @@ def test_an_undefined_metric_has_no_interval(table):
     assert got["specificity"].interval is not None
 
 
-def test_one_patient_says_nothing_about_others(table):
+def test_a_single_patient_gives_no_intervals(table):
     got = bootstrap_metrics(table([0, 1], [0.1, 0.9], ["p", "p"]), 0.5, draws=10)
     assert {got[name] for name in RESULT_METRICS.values()} == {Estimate(1.0)}
 

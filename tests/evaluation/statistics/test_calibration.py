@@ -200,7 +200,7 @@ def test_one_class_has_neither_slope_nor_intercept(label, table):
     assert (made.resolution, made.uncertainty) == (0, 0)
 
 
-def test_one_patient_says_nothing_about_others(table):
+def test_a_single_patient_gives_no_intervals(table):
     labels, said = drawn(30, seed=7)
     made = assess_calibration(table(labels, sigmoid(said), ["p"] * 30))
     assert made.slope.value is not None

@@ -103,12 +103,12 @@ def test_the_band_is_that_of_a_plain_loop_over_patients(table):
 def test_the_seed_decides_and_one_patient_has_no_band(table):
     labels, probabilities = rows_of(40, seed=3)
     made = table(labels, probabilities)
-    one = decision_curve(made, draws=50, seed=1)
-    np.testing.assert_array_equal(one.low, decision_curve(made, draws=50, seed=1).low)
-    assert not np.array_equal(one.low, decision_curve(made, draws=50, seed=2).low)
+    curve = decision_curve(made, draws=50, seed=1)
+    np.testing.assert_array_equal(curve.low, decision_curve(made, draws=50, seed=1).low)
+    assert not np.array_equal(curve.low, decision_curve(made, draws=50, seed=2).low)
     alone = decision_curve(table(labels, probabilities, ["p"] * 40), draws=50)
     assert (alone.low, alone.high) == (None, None)
-    np.testing.assert_array_equal(alone.model, one.model)
+    np.testing.assert_array_equal(alone.model, curve.model)
 
 
 def test_a_probability_of_exactly_the_threshold_is_called(table):
@@ -117,7 +117,7 @@ def test_a_probability_of_exactly_the_threshold_is_called(table):
 
 
 @pytest.mark.parametrize("threshold", [0.0, 1.0, -0.2, np.nan])
-def test_thresholds_that_are_no_trade_are_refused(threshold, table):
+def test_thresholds_of_0_and_1_are_refused(threshold, table):
     with pytest.raises(PredictionsError, match="not above 0 and below 1"):
         decision_curve(table([0, 1], [0.2, 0.7]), np.array([0.5, threshold]))
 
@@ -132,9 +132,9 @@ def test_many_images_take_little_time(table):
 def test_a_thousand_patients_are_those_counted_by_hand():
     # 150 ill, of whom four in five are found; 850 healthy, of whom 85 are called ill.
     row = consequences_per_thousand("ours", Estimate(0.8), Estimate(0.9), prevalence=0.15)
-    figures = (row.found, row.missed, row.needless, row.followups, row.followups_avoided)
-    assert [each.value for each in figures] == pytest.approx([120, 30, 85, 205, 795])
-    assert {each.interval for each in figures} == {None}
+    estimates = (row.found, row.missed, row.needless, row.followups, row.followups_avoided)
+    assert [estimate.value for estimate in estimates] == pytest.approx([120, 30, 85, 205, 795])
+    assert {estimate.interval for estimate in estimates} == {None}
     assert (row.name, row.prevalence) == ("ours", 0.15)
 
 

@@ -76,7 +76,7 @@ def numbers(estimate: Estimate) -> tuple[float, float, float]:
 
 @settings(max_examples=40, deadline=None)
 @given(rows=ROWS, threshold=st.sampled_from([0.0, 0.25, 0.3, 0.5, 1.0]))
-def test_figures_agree_with_scikit_learn(rows, threshold):
+def test_metrics_agree_with_scikit_learn(rows, threshold):
     table = make([*rows, (0, 3), (1, 5)])
     got = assess_discrimination(table, {"point": threshold}, draws=2)
     labels, probabilities = table.labels, table.probabilities
@@ -234,7 +234,7 @@ def test_with_one_class_what_needs_the_other_is_undefined(table, label):
         assert at_prevalence == {"ppv": Estimate(None), "npv": Estimate(None)}
 
 
-def test_one_patient_says_nothing_about_others(table):
+def test_a_single_patient_gives_no_intervals(table):
     got = assess_discrimination(
         table([0, 1, 1], [0.1, 0.4, 0.9], ["p"] * 3), {"point": 0.5}, draws=50
     )
@@ -265,7 +265,7 @@ def test_progress_is_shown_only_where_it_takes_long(table, monkeypatch):
     assert shown == [("Resampling", 7)]
 
 
-def test_a_handful_without_error_is_not_called_certain(table):
+def test_few_patients_without_error_get_wilsons_interval(table):
     labels, said = [1] * 16 + [0] * 8, [0.9] * 16 + [0.1] * 8
     patients = [f"p{row // 2}" for row in range(24)]
     got = assess_discrimination(table(labels, said, patients), {"balanced": 0.5}, prevalences=[0.1])

@@ -33,7 +33,7 @@ def test_it_is_the_sigmoid_calibration_of_scikit_learn(count, slope, intercept):
     np.testing.assert_allclose(got.apply(log_odds), reference.predict(log_odds), atol=3e-4)
 
 
-def test_it_finds_the_line_that_made_the_labels():
+def test_the_coefficients_that_made_the_labels_are_recovered():
     got = fit_recalibration(*drawn(20_000, 0.6, -0.8))
     assert (got.slope, got.intercept) == pytest.approx((0.6, -0.8), abs=0.05)
 
@@ -45,7 +45,7 @@ def test_separated_classes_get_the_smoothed_shares():
 
 
 @pytest.mark.parametrize("shift", [0, 34.5, -300])
-def test_it_does_not_matter_where_the_log_odds_lie(shift):
+def test_shifted_log_odds_give_the_same_probabilities(shift):
     log_odds, labels = drawn(200, 0.7, 0.3)
     got = fit_recalibration(log_odds + shift, labels).apply(log_odds + shift)
     np.testing.assert_allclose(got, fit_recalibration(log_odds, labels).apply(log_odds), atol=1e-9)
@@ -57,7 +57,7 @@ def test_log_odds_that_hardly_differ_are_no_trouble():
     np.testing.assert_allclose(got, fit_recalibration(log_odds, labels).apply(log_odds), atol=1e-4)
 
 
-def test_a_line_of_one_and_zero_changes_nothing_and_extremes_do_not_overflow():
+def test_slope_one_and_intercept_zero_change_nothing_and_extremes_do_not_overflow():
     with np.errstate(all="raise"):
         got = LogisticRecalibration(1.0, 0.0).apply(np.array([-1e5, np.log(3), 1e5]))
     np.testing.assert_allclose(got, [0, 0.75, 1])
@@ -89,7 +89,7 @@ def test_values_that_are_not_finite_are_refused():
         fit_recalibration(np.array([0.1, np.inf]), np.array([0, 1]))
 
 
-def test_a_model_that_says_the_same_of_all_is_refused():
+def test_a_model_with_one_probability_for_all_is_refused():
     with pytest.raises(PredictionsError, match="same probability"):
         fit_recalibration(np.array([0.7, 0.7]), np.array([0, 1]))
 
@@ -131,7 +131,7 @@ def test_each_fold_is_fitted_on_the_patients_of_the_others():
     )
 
 
-def test_the_few_ill_are_dealt_out_evenly():
+def test_folds_are_stratified_by_class():
     # Two ill patients among fifty: in one fold together they would leave none to fit on.
     log_odds, labels = drawn(50, 1, 0)
     labels = (np.arange(50) % 25 == 3).astype(np.int8)
@@ -156,7 +156,7 @@ def test_the_seed_decides():
     assert not np.array_equal(one, cross_fit_recalibration(log_odds, labels, patients, seed=2))
 
 
-def test_held_out_probabilities_are_calibrated_without_flattering_themselves(table):
+def test_cross_fitted_probabilities_are_calibrated_without_bias(table):
     # On few images what was fitted looks at least right where it was fitted, and is not elsewhere.
     slopes = []
     for seed in range(60):

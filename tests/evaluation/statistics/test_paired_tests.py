@@ -182,4 +182,4 @@ def test_a_forest_plot_has_a_point_an_interval_and_words_for_each_row(count):
     # The first row is at the top.
     assert left.get_ylim()[0] > left.get_ylim()[1]
     boxes = [label.get_window_extent() for label in left.get_yticklabels()]
-    assert all(not one.overlaps(two) for one, two in pairwise(boxes))
+    assert all(not upper.overlaps(lower) for upper, lower in pairwise(boxes))

@@ -1,4 +1,4 @@
-"""Which subgroups the columns of a table make."""
+"""Subgroups from the columns of a table."""
 
 import pytest
 
@@ -7,7 +7,8 @@ from pneumoscope.evaluation.subgroups.table import subgroup_table
 
 
 def values(column, cells):
-    return {each.value: each.rows.tolist() for each in find_subgroups({column: cells})[0]}
+    subgroups, _ = find_subgroups({column: cells})
+    return {subgroup.value: subgroup.rows.tolist() for subgroup in subgroups}
 
 
 def test_ages_are_cut_into_the_stated_bands():
@@ -17,7 +18,7 @@ def test_ages_are_cut_into_the_stated_bands():
     got = values(" Age", ages)
     assert list(got) == ["0-4", "5-17", "18-39", "40-59", "60-79", "80+"]
     for band, rows in got.items():
-        assert rows == [each == band for each in bands]
+        assert rows == [expected == band for expected in bands]
 
 
 def test_no_age_and_impossible_ages_are_not_stated():
@@ -45,7 +46,7 @@ def test_ages_are_read_as_dicom_writes_them():
 
 
 def test_a_unit_makes_no_age_of_another_column():
-    assert list(values("ward", ["045Y", "006M", "045Y"])) == ["006M", "045Y"]
+    assert list(values("department", ["045Y", "006M", "045Y"])) == ["006M", "045Y"]
 
 
 @pytest.mark.parametrize("word", ["NA", "n/a", "unknown", "nan", "inf", "?"])
@@ -60,8 +61,8 @@ def test_one_word_among_numbers_is_not_stated(word):
     exposures = [str(n) for n in range(61)]
     got, left_out = find_subgroups({"exposure": [*exposures, word]})
     assert not left_out
-    assert [each.value for each in got][-1] == "not stated"
-    assert [int(each.rows.sum()) for each in got] == [16, 15, 15, 15, 1]
+    assert got[-1].value == "not stated"
+    assert [int(subgroup.rows.sum()) for subgroup in got] == [16, 15, 15, 15, 1]
 
 
 @pytest.mark.parametrize(("words", "numeric"), [(4, True), (5, False)])
@@ -121,12 +122,12 @@ def test_a_cell_of_several_findings_belongs_to_each():
 def test_columns_that_make_no_groups_are_left_out_with_the_reason(drawn):
     cells = [f"v{row}" for row in range(31)]
     groups, left_out = find_subgroups(
-        {"uid": cells, "site": ["A"] * 31, "note": [""] * 31, "ward": [*cells[:30], ""]}
+        {"uid": cells, "site": ["A"] * 31, "note": [""] * 31, "department": [*cells[:30], ""]}
     )
     assert left_out == {
         "uid": "31 values, more than 30",
         "site": "a single value",
         "note": "no value is stated",
     }
-    assert {each.column for each in groups} == {"ward"}
+    assert {group.column for group in groups} == {"department"}
     assert subgroup_table(drawn(31, 0, uid=cells), 0.5).left_out["uid"].startswith("31")

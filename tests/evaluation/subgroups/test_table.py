@@ -1,4 +1,4 @@
-"""What is said of subgroups, and how sure it is."""
+"""Metrics of subgroups and their intervals."""
 
 import time
 import timeit
@@ -85,7 +85,7 @@ def test_intervals_are_those_of_a_plain_loop_over_patients(drawn):
     men = by_value(subgroup_table(made, 0.5, draws=3000, seed=1))[("sex", "M")]
     rng = np.random.default_rng(99)
     names = ("auc", "sensitivity", "specificity")
-    loop = {name: [] for one in names for name in (one, f"{one}_gap")}
+    loop = {name: [] for metric in names for name in (metric, f"{metric}_gap")}
     for _ in range(1500):
         drawn = (3 * rng.integers(0, 50, 50)[:, None] + np.arange(3)).ravel()
         labels, scores, inside = made.labels[drawn], made.probabilities[drawn], sex[drawn] == "M"
@@ -111,7 +111,7 @@ def fast_auc(labels, scores):
     return np.mean((differences > 0) + (differences == 0) / 2)
 
 
-def test_gaps_of_alike_subgroups_leave_out_zero_as_rarely_as_promised(drawn):
+def test_gaps_of_equal_subgroups_exclude_zero_in_5_percent(drawn):
     outside = {"auc_gap": 0, "sensitivity_gap": 0, "specificity_gap": 0}
     for seed in range(200):
         made = drawn(200, 1000 + seed, sex=["F", "M"] * 100)
@@ -160,7 +160,7 @@ def test_a_gap_to_a_share_of_one_is_that_of_newcombe(table):
     assert gap == Estimate(0.25, pytest.approx(low), pytest.approx(high))
 
 
-def test_ill_images_alone_are_set_against_all_normal_ones(drawn):
+def test_ill_images_alone_are_compared_with_all_normal_ones(drawn):
     made = drawn(200, 8)
     kinds = np.random.default_rng(80).choice(["bacteria", "virus"], 200)
     cause = tuple(kind if ill else "" for kind, ill in zip(kinds, made.labels, strict=True))
@@ -185,7 +185,7 @@ def test_ill_images_alone_are_set_against_all_normal_ones(drawn):
     assert healthy.sensitivity == healthy.sensitivity_gap == Estimate(None)
 
 
-def test_other_diseases_among_the_negatives_are_set_against_all_ill_ones(drawn):
+def test_other_diseases_among_the_negatives_are_compared_with_all_ill_ones(drawn):
     made = drawn(200, 9)
     label = [
         "PNEUMONIA" if ill else "OTHER" if row % 2 else "NORMAL"
@@ -203,7 +203,7 @@ def test_other_diseases_among_the_negatives_are_set_against_all_ill_ones(drawn):
     )
 
 
-FIGURES = {"auc", "sensitivity", "specificity", "auc_gap", "sensitivity_gap", "specificity_gap"}
+METRICS = {"auc", "sensitivity", "specificity", "auc_gap", "sensitivity_gap", "specificity_gap"}
 
 
 @pytest.mark.parametrize(
@@ -212,10 +212,10 @@ FIGURES = {"auc", "sensitivity", "specificity", "auc_gap", "sensitivity_gap", "s
         (19, 40, {"sensitivity", "sensitivity_gap", "auc", "auc_gap"}),
         (40, 19, {"specificity", "specificity_gap", "auc", "auc_gap"}),
         (20, 20, set()),
-        (3, 2, FIGURES),
+        (3, 2, METRICS),
     ],
 )
-def test_too_few_images_of_a_class_are_too_few_to_say(ill, healthy, too_few, table):
+def test_metrics_of_too_few_images_are_withheld(ill, healthy, too_few, table):
     rng = np.random.default_rng(10)
     labels = [1] * ill + [0] * healthy + [0, 1] * 50
     column = ("small",) * (ill + healthy) + ("large",) * 100
@@ -223,30 +223,30 @@ def test_too_few_images_of_a_class_are_too_few_to_say(ill, healthy, too_few, tab
     groups = by_value(subgroup_table(made, 0.5, draws=50))
     small = groups[("site", "small")]
     assert set(small.too_few) == too_few
-    for name in FIGURES:
+    for name in METRICS:
         assert (getattr(small, name) == Estimate(None)) == (name in too_few)
     # The gaps of the large one rest on the small one as well.
-    gaps = {name for name in FIGURES if name.endswith("gap")}
+    gaps = {name for name in METRICS if name.endswith("gap")}
     assert set(groups[("site", "large")].too_few) == too_few & gaps
 
 
-def test_a_subgroup_of_one_patient_has_figures_and_no_intervals(table):
+def test_a_subgroup_of_one_patient_has_metrics_without_intervals(table):
     rng = np.random.default_rng(11)
     patients = ["only"] * 50 + [f"p{row}" for row in range(60)]
     made = replace(
         table([0, 1] * 55, rng.random(110), patients), groups={"site": ("x",) * 50 + ("y",) * 60}
     )
-    one, others = subgroup_table(made, 0.5, draws=50).groups
-    assert (one.value, one.patients, one.n) == ("x", 1, 50)
-    assert one.auc.value is not None
-    gaps = [getattr(each, name) for each in (one, others) for name in FIGURES if "gap" in name]
-    for estimate in (one.auc, one.sensitivity, one.specificity, *gaps):
+    single, rest = subgroup_table(made, 0.5, draws=50).groups
+    assert (single.value, single.patients, single.n) == ("x", 1, 50)
+    assert single.auc.value is not None
+    gaps = [getattr(group, name) for group in (single, rest) for name in METRICS if "gap" in name]
+    for estimate in (single.auc, single.sensitivity, single.specificity, *gaps):
         assert estimate.interval is None
         assert estimate.value is not None
-    assert others.auc.interval is not None
+    assert rest.auc.interval is not None
 
 
-def test_a_class_that_one_patient_stands_for_gives_no_interval(table):
+def test_a_class_of_a_single_patient_gives_no_interval(table):
     # All 30 ill images of the site are one person's, all called: nothing is known of others.
     labels, patients = (
         [1] * 30 + [0] * 30 + [0, 1] * 30,
@@ -266,8 +266,8 @@ def test_the_order_of_rows_does_not_matter_and_the_seed_decides(drawn):
     first = subgroup_table(made, 0.5, draws=100, seed=3)
     shuffled = made.rows(np.random.default_rng(0).permutation(240))
     again = subgroup_table(shuffled, 0.5, draws=100, seed=3)
-    for one, two in zip(first.groups, again.groups, strict=True):
-        assert (one.auc.low, one.auc.value) == pytest.approx((two.auc.low, two.auc.value))
+    for group, same in zip(first.groups, again.groups, strict=True):
+        assert (group.auc.low, group.auc.value) == pytest.approx((same.auc.low, same.auc.value))
     assert subgroup_table(made, 0.5, draws=100, seed=4) != first
 
 
@@ -295,7 +295,7 @@ def test_the_rest_is_not_counted_anew_for_every_subgroup(drawn):
     seconds = {}
     for kinds in (2, 30):
         made = drawn(60_000, 15, kind=map(str, rng.integers(0, kinds, 60_000)))
-        rows = [each.rows for each in find_subgroups(made.groups)[0]]
+        rows = [subgroup.rows for subgroup in find_subgroups(made.groups)[0]]
         ranking = SubgroupRanking.of(made, np.arange(60_000), 0.5, rows)
         times = np.ones(60_000, np.int32)
         seconds[kinds] = min(timeit.repeat(partial(ranking.metrics, times), number=3, repeat=7))
