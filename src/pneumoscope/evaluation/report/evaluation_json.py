@@ -17,7 +17,7 @@ from pneumoscope.evaluation.statistics.paired_tests import PairedComparison
 from pneumoscope.evaluation.subgroups.table import SUBGROUP_METRICS, Subgroup
 from pneumoscope.report.estimate import Estimate
 
-SCHEMA = 1
+SCHEMA = 2
 """Version of a comparison's JSON; it changes where a reader of the old one would misread it."""
 
 
@@ -68,7 +68,7 @@ def evaluation_json(evaluation: ModelEvaluation) -> dict[str, Any]:
             "how": evaluation.recalibrated_on,
             **({} if recalibrated is None else _calibration(recalibrated)),
         },
-        "usefulness": [
+        "consequences": [
             _consequences(row) for rows in evaluation.consequences.values() for row in rows
         ],
         "decision_curve": {
