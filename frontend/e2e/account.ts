@@ -13,6 +13,7 @@ const NEW_PASSWORD = "another horse on the roof";
 await runSpec<AccountTask>(async (test) => {
   const { page, task } = test;
   const { name } = task.clinician;
+  const setUp = page.getByRole("button", { name: "Set up a second factor", exact: true });
   await test.begin(task.clinician);
   await page.getByRole("link", { name }).click();
   await changePassword();
@@ -63,7 +64,7 @@ await runSpec<AccountTask>(async (test) => {
 
   async function turnOnSecondFactor(): Promise<{ secret: string; recoveryCode: string }> {
     await page.getByLabel("Password, to set up a second factor").fill(NEW_PASSWORD);
-    await page.getByRole("button", { name: "Set up a second factor" }).click();
+    await setUp.click();
     const qrCode = page.getByAltText("Secret as a QR code");
     await qrCode.waitFor();
     assert.ok(
@@ -84,7 +85,7 @@ await runSpec<AccountTask>(async (test) => {
     await page.getByLabel("Password, to turn the second factor off").fill(NEW_PASSWORD);
     await page.getByLabel("Code of the app, or recovery code").fill(recoveryCode);
     await page.getByRole("button", { name: "Turn off the second factor" }).click();
-    await page.getByRole("button", { name: "Set up a second factor" }).waitFor();
+    await setUp.waitFor();
   }
 });
 
