@@ -69,7 +69,7 @@ def summary_sentences(evaluation: ModelEvaluation) -> tuple[str, ...]:
         sentences.append(
             f"Where {percent(prevalence)} of patients have pneumonia, a patient called ill would "
             f"have it with a probability of {values['ppv']} (PPV), and a patient who is cleared "
-            f"would not with {values['npv']} (NPV)."
+            f"would be free of it with a probability of {values['npv']} (NPV)."
         )
     return tuple(sentences)
 

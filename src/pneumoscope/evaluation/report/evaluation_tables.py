@@ -73,14 +73,7 @@ def consequences_tables(
     for prevalence, rows in consequences.items():
         yield TableView(
             f"{name}: of 1,000 patients, {percent(prevalence)} with pneumonia",
-            (
-                "Strategy",
-                "Found",
-                "Missed",
-                "Followed up",
-                "Follow-ups avoided",
-                "Followed up needlessly",
-            ),
+            ("Strategy", "Found", "Missed", "Followed up", "Follow-ups avoided", "Needless"),
             tuple(
                 (
                     row.name,

@@ -104,7 +104,7 @@ def roc_figure(predictions: Predictions, threshold: float, title: str) -> Figure
         One panel: sensitivity against the false positive rate.
     """
     figure, axes = unit_panel(title)
-    axes.set(xlabel="False positive rate (1 − specificity)", ylabel="Recall (sensitivity)")
+    axes.set(xlabel="False positive rate (1 − specificity)", ylabel="Sensitivity (recall)")
     metrics = measure(predictions, threshold)
     auc, specificity = metrics.value("auc"), metrics.value("specificity")
     sensitivity = metrics.value("sensitivity")
@@ -137,7 +137,7 @@ def precision_recall_figure(predictions: Predictions, threshold: float, title: s
         One panel: the step-wise curve whose area is the average precision.
     """
     figure, axes = unit_panel(title)
-    axes.set(xlabel="Recall (sensitivity)", ylabel="Precision")
+    axes.set(xlabel="Recall (sensitivity)", ylabel="Precision (PPV)")
     metrics = measure(predictions, threshold)
     recall, precision = metrics.value("sensitivity"), metrics.value("ppv")
     if metrics.value("auc") is None or recall is None:
