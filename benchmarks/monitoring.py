@@ -9,20 +9,21 @@ from collections.abc import Iterator
 import numpy as np
 
 from benchmarks.report import Cell, Table, option_parser, publish
-from pneumoscope.clinic.monitoring.alerts import Concern, Rule
+from pneumoscope.clinic.monitoring.alerts import AlertCondition, AlertRule
 from pneumoscope.clinic.monitoring.rules import (
-    BEFORE,
-    LEVEL,
-    LOOKS,
-    WINDOW,
-    YEARLY,
-    Outcome,
-    convincing,
+    CHECKS_PER_YEAR,
+    EARLIER_WINDOWS,
+    FALSE_ALARM_RATE_PER_YEAR,
+    SIGNIFICANCE_LEVEL,
+    WINDOW_DAYS,
+    RuleTest,
+    significant_conditions,
 )
-from pneumoscope.evaluation.statistics.drift import BINS, LARGE, Band, ks_test, stability_index
-from pneumoscope.evaluation.statistics.intervals import Interval, wilson
-from pneumoscope.evaluation.statistics.metrics import Floats
-from pneumoscope.evaluation.statistics.verification_bias import Stratum, corrected
+from pneumoscope.evaluation.predictions import Floats
+from pneumoscope.evaluation.statistics.drift import BINS, LARGE_INDEX, ShiftSize, ks_test, population_stability_index
+from pneumoscope.evaluation.statistics.intervals import proportion
+from pneumoscope.evaluation.statistics.verification_bias import Stratum, correct_verification_bias
+from pneumoscope.report.estimate import Estimate
 from pneumoscope.support.terminal import track
 
 YEARS = 200
@@ -37,24 +38,24 @@ PER_DAY = (3, 10, 30)
 ALIKE = 0.5
 """Correlation of a patient's statistics with each other."""
 
-SHIFTS = (0.25, 0.5, 1.0)
+SIMULATIONS = (0.25, 0.5, 1.0)
 """Of one statistic, in its standard deviations."""
 
-PAST = (1 + BEFORE) * WINDOW
+PAST = (1 + EARLIER_WINDOWS) * WINDOW_DAYS
 """Days that a look goes back."""
 
 MOST = 90
 """Days within which a drift should be seen."""
 
-_CONCERN = Concern(Rule.DRIFT, None, "", "")
+_CONCERN = AlertCondition(AlertRule.DRIFT, None, "", "")
 
 FALSE_NOTE = f"""\
 Each year has a reference of its own ({REFERENCE} patients) and so many new patients a day from the
-same population, {STATISTICS} statistics each (normal, correlated by {ALIKE}); each of {LOOKS} daily
-looks compares the last {WINDOW} days with the reference (drift) and with the {BEFORE * WINDOW} days
+same population, {STATISTICS} statistics each (normal, correlated by {ALIKE}); each of {CHECKS_PER_YEAR} daily
+looks compares the last {WINDOW_DAYS} days with the reference (drift) and with the {EARLIER_WINDOWS * WINDOW_DAYS} days
 before (change), as the server does. False: years in which any look raises any alert, with Wilson's
-95 % interval; promised is at most {YEARLY:.0%}. Without correction: years with any p <= 0.05
-against the reference. Index alone: years in which any stability index exceeds {LARGE},
+95 % interval; promised is at most {FALSE_ALARM_RATE_PER_YEAR:.0%}. Without correction: years with any p <= 0.05
+against the reference. Index alone: years in which any stability index exceeds {LARGE_INDEX},
 whatever the test says."""
 
 SEEN_NOTE = f"""\
@@ -93,7 +94,7 @@ class Year:
 
     def windows(self, day: int) -> tuple[Floats, Floats]:
         """Return what is looked at after so many days, and what came before it."""
-        first, middle, end = (at * self.per_day for at in (day, day + PAST - WINDOW, day + PAST))
+        first, middle, end = (at * self.per_day for at in (day, day + PAST - WINDOW_DAYS, day + PAST))
         return self.seen[:, first:middle], self.seen[:, middle:end]
 
     def raises(self, day: int) -> bool:
@@ -103,10 +104,10 @@ class Year:
             [one for one in map(ks_test, window, other) if one is not None]
             for other in (self.reference, before)
         )
-        outcomes = [Outcome(one.p, _CONCERN) for one in drifts] + [
-            Outcome(one.p, None if one.band is Band.SMALL else _CONCERN) for one in changes
+        outcomes = [RuleTest(one.p, _CONCERN) for one in drifts] + [
+            RuleTest(one.p, None if one.band is ShiftSize.SMALL else _CONCERN) for one in changes
         ]
-        return bool(convincing(outcomes))
+        return bool(significant_conditions(outcomes))
 
     def might_raise(self, day: int) -> bool:
         """Tell of most looks, soon, that they raise no alert.
@@ -115,7 +116,7 @@ class Year:
         the asymptotic one is compared with the whole level.
         """
         before, window = self.windows(day)
-        return min(smallest_p(window, self.reference), smallest_p(window, before)) <= LEVEL
+        return min(smallest_p(window, self.reference), smallest_p(window, before)) <= SIGNIFICANCE_LEVEL
 
 
 def smallest_p(window: Floats, other: Floats) -> float:
@@ -134,14 +135,14 @@ def false_alarms(per_day: int, years: int) -> tuple[int, int, int]:
     rng = np.random.default_rng(per_day)
     counts = np.zeros(3, np.intp)
     for _ in track(range(years), f"{per_day} a day", years):
-        year = Year(rng, per_day, LOOKS)
+        year = Year(rng, per_day, CHECKS_PER_YEAR)
         counts += [
-            any(year.might_raise(day) and year.raises(day) for day in range(1, LOOKS + 1)),
+            any(year.might_raise(day) and year.raises(day) for day in range(1, CHECKS_PER_YEAR + 1)),
             any(
                 smallest_p(year.windows(day)[1], year.reference) <= 0.05
-                for day in range(1, LOOKS + 1)
+                for day in range(1, CHECKS_PER_YEAR + 1)
             ),
-            any(_large(year, day) for day in range(1, LOOKS + 1)),
+            any(_large(year, day) for day in range(1, CHECKS_PER_YEAR + 1)),
         ]
     rules, uncorrected, index = counts.tolist()
     return rules, uncorrected, index
@@ -156,7 +157,7 @@ def _large(year: Year, day: int) -> bool:
             np.bincount(np.searchsorted(edges, values), minlength=BINS)
             for values in (sample, other)
         )
-        if stability_index(found, expected) > LARGE:
+        if population_stability_index(found, expected) > LARGE_INDEX:
             return True
     return False
 
@@ -181,13 +182,12 @@ def _false_rows(years: int) -> Iterator[dict[str, Cell]]:
     counts["all"] = (rules, uncorrected, index)
     for name, (rules, uncorrected, index) in counts.items():
         looked = years * (len(PER_DAY) if name == "all" else 1)
-        around = wilson(rules, looked)
         yield {
             "patients a day": name,
             "years": looked,
             "false": rules,
             "share": rules / looked,
-            "95 %": f"{around.low:.3f} to {around.high:.3f}" if around else None,
+            "95 %": proportion(rules, looked).interval_text() or None,
             "without correction": uncorrected / looked,
             "index alone": index / looked,
         }
@@ -195,7 +195,7 @@ def _false_rows(years: int) -> Iterator[dict[str, Cell]]:
 
 def _seen_rows(years: int) -> Iterator[dict[str, Cell]]:
     for per_day in PER_DAY:
-        for shift in SHIFTS:
+        for shift in SIMULATIONS:
             days = np.sort(days_until_seen(per_day, shift, years))
             middle, most = (days[int(share * (years - 1))] for share in (0.5, 0.9))
             yield {
@@ -223,9 +223,9 @@ def _coverage_rows(sets: int) -> Iterator[dict[str, Cell]]:
         held = np.zeros(2, np.intp)
         for number in track(range(sets), f"{count} patients", sets):
             strata = _judged(rng, count, ill, truth, known)
-            found = corrected(strata, seed=number)
-            intervals = (found.sensitivity.interval, found.specificity.interval)
-            held += [_holds(one, at) for one, at in zip(intervals, truth, strict=True)]
+            found = correct_verification_bias(strata, seed=number)
+            estimates = (found.sensitivity, found.specificity)
+            held += [_holds(one, at) for one, at in zip(estimates, truth, strict=True)]
         yield {
             "patients": count,
             "ill": ill,
@@ -258,22 +258,22 @@ def _judged(
     ]
 
 
-def _holds(interval: Interval | None, truth: float) -> bool:
-    return interval is not None and interval.low <= truth <= interval.high
+def _holds(estimate: Estimate, truth: float) -> bool:
+    return estimate.interval is not None and estimate.interval[0] <= truth <= estimate.interval[1]
 
 
 def main() -> None:
     """Run from the command line."""
-    given = option_parser(__doc__).parse_args()
-    years, sets = (2, 20) if given.smallest else (YEARS, SETS)
+    arguments = option_parser(__doc__).parse_args()
+    years, sets = (2, 20) if arguments.smallest else (YEARS, SETS)
     tables = [
         Table(
-            f"False alarms in a year, level {LEVEL:.2g} a look", [*_false_rows(years)], FALSE_NOTE
+            f"False alarms in a year, level {SIGNIFICANCE_LEVEL:.2g} a look", [*_false_rows(years)], FALSE_NOTE
         ),
         Table("Days until a drift is seen", [*_seen_rows(max(2, years // 2))], SEEN_NOTE),
         Table("Coverage of corrected intervals", [*_coverage_rows(sets)], COVERAGE_NOTE),
     ]
-    publish("monitoring", tables, given.out)
+    publish("monitoring", tables, arguments.out)
 
 
 if __name__ == "__main__":
