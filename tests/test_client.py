@@ -1,3 +1,5 @@
+"""Client of the clinic's API, against a real server and against failing transports."""
+
 import json
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -41,15 +43,15 @@ def test_from_files_to_readings_and_a_report(
     files = sorted(phantom_dataset.rglob("*.png"))[:3]
     with Client(server.address, token) as clinic:
         metadata = RequestMetadata(patient_id="P-1")
-        accepted = clinic.create_readings(files, metadata, idempotency_key="one")
-        assert clinic.create_readings(files, metadata, idempotency_key="one") == accepted
-        read = list(clinic.wait_for_readings(accepted.job))
-        assert {image.name for image in read} == {file.name for file in files}
-        assert all(image.reading and image.reading.probability is not None for image in read)
-        assert clinic.get_reading(read[0].id) == read[0]
-        found = clinic.search_studies(StudySearch(text="P-1", limit=2))
-        assert (len(found.studies), found.next is not None) == (2, True)
-        assert json.loads(clinic.get_study_report(found.studies[0].id))["resourceType"] == "Bundle"
+        submission = clinic.create_readings(files, metadata, idempotency_key="one")
+        assert clinic.create_readings(files, metadata, idempotency_key="one") == submission
+        images = list(clinic.wait_for_readings(submission.job))
+        assert {image.name for image in images} == {file.name for file in files}
+        assert all(image.reading and image.reading.probability is not None for image in images)
+        assert clinic.get_reading(images[0].id) == images[0]
+        page = clinic.search_studies(StudySearch(text="P-1", limit=2))
+        assert (len(page.studies), page.next is not None) == (2, True)
+        assert json.loads(clinic.get_study_report(page.studies[0].id))["resourceType"] == "Bundle"
         with pytest.raises(ClinicError, match="404: there is no such image"):
             clinic.get_reading("0" * 32)
     with Client(server.address, "pns_wrong") as clinic, pytest.raises(ClinicError, match="token"):
@@ -57,14 +59,15 @@ def test_from_files_to_readings_and_a_report(
 
 
 def failing(times: int, answers: Callable[[httpx.Request], httpx.Response]) -> httpx.MockTransport:
-    """Fail so many times in ways that pass, then answer."""
-    left = [times]
+    """Return a transport that fails the given number of times, and then answers."""
+    failures = times
 
     def answer(request: httpx.Request) -> httpx.Response:
+        nonlocal failures
         request.read()
-        left[0] -= 1
-        if left[0] >= 0:
-            if left[0] % 2:
+        failures -= 1
+        if failures >= 0:
+            if failures % 2:
                 raise httpx.ConnectError("refused")
             return httpx.Response(503)
         return answers(request)
@@ -76,24 +79,24 @@ def test_failed_requests_are_retried_whole_with_the_same_key(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(module, "_RETRY_SECONDS", 0.0)
-    came: list[httpx.Request] = []
+    requests: list[httpx.Request] = []
 
     def answer(request: httpx.Request) -> httpx.Response:
-        came.append(request)
+        requests.append(request)
         return httpx.Response(202, json={"job": "j", "images": [], "refused": []})
 
     file = tmp_path / "chest.png"
     file.write_bytes(b"all of it" * 1000)
     with Client("https://clinic.test", "t", transport=failing(3, answer)) as clinic:
         clinic.create_readings([file], idempotency_key="mine")
-    assert came[0].headers["idempotency-key"] == "mine"
-    assert b"all of it" * 1000 in came[0].content
+    assert requests[0].headers["idempotency-key"] == "mine"
+    assert b"all of it" * 1000 in requests[0].content
     with (
         Client("https://clinic.test", "t", transport=failing(4, answer)) as clinic,
         pytest.raises(ClinicError, match=r"503|cannot be reached"),
     ):
         clinic.create_readings([file])
-    assert len(came) == 1
+    assert len(requests) == 1
 
 
 def test_retries_wait_as_long_as_the_server_asks(
