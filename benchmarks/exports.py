@@ -1,4 +1,4 @@
-"""Finished Runs as graphs, compared with PyTorch on their validation images."""
+"""Agreement of exported ONNX graphs with PyTorch on the Runs' validation images."""
 
 import tempfile
 from collections.abc import Iterator, Sequence
@@ -9,41 +9,40 @@ import torch
 
 from benchmarks.report import Cell, Table, option_parser, publish
 from pneumoscope.dataset import Split
-from pneumoscope.export.onnx_graph import COMPARED, export_graph, require_agreement
-from pneumoscope.models.deployed import Deployed
+from pneumoscope.export.onnx_graph import N_COMPARED_IMAGES, export_graph, require_agreement
+from pneumoscope.models.deployed import DeployedNetwork
 from pneumoscope.reader.reader import open_graph, run_graph
 from pneumoscope.support.cache import ArrayCache
 from pneumoscope.support.terminal import track
 from pneumoscope.training import ExampleStore, Run
-from pneumoscope.training.evaluate import finished_network
+from pneumoscope.training.evaluate import load_trained_network
 
-PART = 20
-"""Images that pass together."""
+BATCH_SIZE = 20
 
 NOTE = f"""\
-{COMPARED} validation images, or all where there are fewer, float32. Largest difference in
-probability (1e-4 is allowed), and in a value of a heat map by the largest such value of all; the
-lowest and the highest probability, to see that images differ."""
+{N_COMPARED_IMAGES} validation images, or all where there are fewer, float32. Largest difference in
+probability (1e-4 is allowed), and in a heat map's value relative to the largest value of all. The
+lowest and the highest probability show that the images differ."""
 
 
 def compare(run: Run, cache: ArrayCache) -> dict[str, Cell]:
-    """Export a Run's network and show both the same images."""
+    """Export a Run's network, and compare graph and PyTorch on the same images."""
     examples = ExampleStore(run.manifest(), cache).pixels(Split.VALIDATION, run.recipe)
-    pixels = examples.inputs[examples.rows[:COMPARED]].astype(np.uint8, copy=False)
-    network = Deployed(finished_network(run).cpu())
+    pixels = examples.inputs[examples.rows[:N_COMPARED_IMAGES]].astype(np.uint8, copy=False)
+    network = DeployedNetwork(load_trained_network(run).cpu())
     graph = export_graph(network, run.recipe.image_size)
-    look = run_graph(open_graph(graph, torch.get_num_threads()), pixels)
+    output = run_graph(open_graph(graph, torch.get_num_threads()), pixels)
     with torch.inference_mode():
-        parts = np.split(pixels, range(PART, len(pixels), PART))
-        heatmaps = torch.cat([network(torch.from_numpy(part))[1] for part in parts]).numpy()
-    probabilities = 1 / (1 + np.exp(-look.logits))
+        batches = np.split(pixels, range(BATCH_SIZE, len(pixels), BATCH_SIZE))
+        heatmaps = torch.cat([network(torch.from_numpy(batch))[1] for batch in batches]).numpy()
+    probabilities = 1 / (1 + np.exp(-output.logits))
     return {
         "model": run.recipe.model,
         "images": len(pixels),
         "graph MB": len(graph) / 1e6,
-        "probability differs by": require_agreement(network, pixels, look),
+        "probability differs by": require_agreement(network, pixels, output),
         "heat map differs by": float(
-            np.abs(look.heatmaps - heatmaps).max() / np.abs(heatmaps).max()
+            np.abs(output.heatmaps - heatmaps).max() / np.abs(heatmaps).max()
         ),
         "lowest": float(probabilities.min()),
         "highest": float(probabilities.max()),
@@ -61,8 +60,9 @@ def main() -> None:
     """Run from the command line."""
     parser = option_parser(__doc__)
     parser.add_argument("runs", type=Path, nargs="+", metavar="RUN", help="Run directories")
-    given = parser.parse_args()
-    publish("exports", [Table("Graph and PyTorch", list(_rows(given.runs)), NOTE)], given.out)
+    arguments = parser.parse_args()
+    table = Table("Graph and PyTorch", list(_rows(arguments.runs)), NOTE)
+    publish("exports", [table], arguments.out)
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""Export: what the graph says is what PyTorch says, and all is fitted on validation alone."""
+"""Export of bundles: the graph agrees with PyTorch, and everything is fitted on validation."""
 
 import json
 import shutil
@@ -15,17 +15,17 @@ import pneumoscope
 from pneumoscope.dataset import Split
 from pneumoscope.evaluation.predictions import Predictions
 from pneumoscope.evaluation.statistics.metrics import measure
-from pneumoscope.evaluation.statistics.temperature_scaling import calibrate
+from pneumoscope.evaluation.statistics.temperature_scaling import apply_temperature
 from pneumoscope.export.bundle import export_bundle
 from pneumoscope.export.onnx_graph import export_graph, require_agreement
 from pneumoscope.export.pytorch import export_monai, export_pytorch
-from pneumoscope.export.simulated_acquisition import shift_images
+from pneumoscope.export.simulated_acquisition import simulate_acquisitions
 from pneumoscope.models import MODELS, build_network
-from pneumoscope.models.deployed import Deployed, Ensemble
+from pneumoscope.models.deployed import DeployedNetwork, Ensemble
 from pneumoscope.models.saved_network import load_network
 from pneumoscope.reader import Reader, load
 from pneumoscope.reader.bundle import GRAPH
-from pneumoscope.reader.reader import look_at, open_graph
+from pneumoscope.reader.reader import open_graph, run_graph
 from pneumoscope.report.operating_point import POINT_METRICS
 from pneumoscope.support.cache import ArrayCache
 from pneumoscope.support.errors import RunError, WeightsError
@@ -34,14 +34,14 @@ from pneumoscope.training.evaluate import read_predictions
 
 
 @pytest.mark.parametrize("name", [name for name in MODELS if not MODELS[name].needs_structure])
-def test_the_graph_gives_what_pytorch_gives(name: str, phantom_pixels: np.ndarray) -> None:
+def test_the_graph_agrees_with_pytorch(name: str, phantom_pixels: np.ndarray) -> None:
     network = build_network(MODELS[name], 64, 0)
     if (weights := MODELS[name].load_weights("none", 0)) is not None:
         weights.fill(network)
     with torch.no_grad():  # as if trained: logits of different images differ
         network.head.output.weight.mul_(20)
-    deployed = Deployed(network)
-    look = look_at(open_graph(export_graph(deployed, 64), 2), phantom_pixels)
+    deployed = DeployedNetwork(network)
+    look = run_graph(open_graph(export_graph(deployed, 64), 2), phantom_pixels)
     assert np.ptp(1 / (1 + np.exp(-look.logits))) > 1e-3
     assert require_agreement(deployed, phantom_pixels, look) < 1e-4
     _, heatmaps, features = deployed(torch.from_numpy(phantom_pixels[:20]))
@@ -51,13 +51,13 @@ def test_the_graph_gives_what_pytorch_gives(name: str, phantom_pixels: np.ndarra
 
 
 def test_a_graph_that_differs_is_refused(phantom_pixels: np.ndarray) -> None:
-    networks = [Deployed(build_network(MODELS["compact"], 64, seed)) for seed in (0, 1)]
-    look = look_at(open_graph(export_graph(networks[0], 64), 2), phantom_pixels)
+    networks = [DeployedNetwork(build_network(MODELS["compact"], 64, seed)) for seed in (0, 1)]
+    look = run_graph(open_graph(export_graph(networks[0], 64), 2), phantom_pixels)
     with pytest.raises(RunError, match=r"differ by .* nothing was written"):
         require_agreement(networks[1], phantom_pixels, look)
 
 
-def test_a_graph_names_no_folder_of_the_machine_that_made_it(exported: Path) -> None:
+def test_a_graph_names_no_local_folder(exported: Path) -> None:
     graph = (exported / GRAPH).read_bytes()
     for module in (pneumoscope, torch):
         assert str(Path(module.__file__).parent).encode() not in graph
@@ -70,9 +70,7 @@ def phantom_pixels(compact_run: Run, tmp_path_factory: pytest.TempPathFactory) -
     return examples.inputs[examples.rows]
 
 
-def test_figures_of_the_bundle_are_those_of_its_own_probabilities(
-    compact_run: Run, exported: Path
-) -> None:
+def test_metrics_of_the_bundle_are_those_of_its_readings(compact_run: Run, exported: Path) -> None:
     reader = load(exported)
     ours = read_split(reader, compact_run, Split.VALIDATION)
     tested = read_split(reader, compact_run, Split.TEST)
@@ -94,7 +92,7 @@ def test_figures_of_the_bundle_are_those_of_its_own_probabilities(
 
 
 def read_split(reader: Reader, run: Run, split: Split) -> Predictions:
-    """Read the images of a split with a bundle: another way than its export took."""
+    """Read the images of a split with a bundle, independently of its export."""
     table = read_predictions(run, split)
     root = run.manifest().root
     readings = list(reader.read_many(root / file for file in table.files))
@@ -102,7 +100,7 @@ def read_split(reader: Reader, run: Run, split: Split) -> Predictions:
     return replace(table, probabilities=probabilities)
 
 
-def test_a_test_split_that_was_not_read_has_no_figures(compact_run: Run, tmp_path: Path) -> None:
+def test_an_unread_test_split_has_no_metrics(compact_run: Run, tmp_path: Path) -> None:
     unread = tmp_path / "unread"
     shutil.copytree(compact_run.folder, unread)
     (unread / "metrics" / "test.json").unlink()
@@ -116,7 +114,7 @@ def test_a_test_split_that_was_not_read_has_no_figures(compact_run: Run, tmp_pat
     assert "test split" not in card
 
 
-def test_the_test_split_is_not_touched(
+def test_the_export_does_not_read_the_test_split(
     compact_run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     asked = []
@@ -131,26 +129,26 @@ def test_the_test_split_is_not_touched(
     assert set(asked) == {Split.TRAIN, Split.VALIDATION}
 
 
-def test_points_hold_in_every_shift(compact_run: Run, exported: Path) -> None:
+def test_operating_points_hold_in_every_simulated_acquisition(
+    compact_run: Run, exported: Path
+) -> None:
     reader = load(exported)
     points = reader.bundle.record.operating_points
     store = ExampleStore(compact_run.manifest(), ArrayCache(exported.parent / "cache"))
     examples = store.pixels(Split.VALIDATION, compact_run.recipe)
     pixels = examples.inputs[examples.rows].astype(np.uint8)
     temperature = reader.bundle.record.calibration.temperature
-    for _, shifted in [("as they are", pixels), *shift_images(pixels, examples.labels)]:
-        said = calibrate(reader.run(shifted).logits, temperature)
+    for _, shifted in [("as they are", pixels), *simulate_acquisitions(pixels, examples.labels)]:
+        said = apply_temperature(reader.run(shifted).logits, temperature)
         metrics = measure(examples.predictions(said), points["screening"].threshold)
         assert metrics.value("sensitivity") >= 0.99
         assert (said[examples.labels == 1] < points["screening"].low).mean() <= 0.01
         assert (said[examples.labels == 0] > points["screening"].high).mean() <= 0.01
-    assert "8 other machines" in points["screening"].rule
+    assert "in 8 simulated acquisitions" in points["screening"].rule
 
 
-def test_what_learned_from_all_is_fitted_on_cross_validated_predictions(
-    compact_run: Run, tmp_path: Path
-) -> None:
-    """Log-odds twice as sure as the truth: the temperature is 2."""
+def test_calibration_on_cross_validated_predictions(compact_run: Run, tmp_path: Path) -> None:
+    """The log-odds are twice the true ones, so the temperature is 2."""
     rng = np.random.default_rng(0)
     truth = rng.uniform(0.05, 0.95, 4000)
     odds = 2 * np.log(truth / (1 - truth))
@@ -169,7 +167,7 @@ def test_what_learned_from_all_is_fitted_on_cross_validated_predictions(
     assert record.operating_points["screening"].measured["sensitivity"].value >= 0.99
 
 
-def test_an_ensemble_reads_with_the_mean_of_its_members(
+def test_an_ensemble_reads_the_mean_of_its_members(
     compact_run: Run, exported: Path, tmp_path: Path, radiographs: Callable
 ) -> None:
     cache = ArrayCache(tmp_path / "cache")
@@ -180,7 +178,7 @@ def test_an_ensemble_reads_with_the_mean_of_its_members(
         assert two.read(path).probability == pytest.approx(one.read(path).probability, abs=1e-4)
 
 
-def test_runs_that_do_not_fit_together_or_are_not_finished_are_refused(
+def test_runs_that_do_not_match_or_are_unfinished_are_refused(
     compact_run: Run, tmp_path: Path
 ) -> None:
     cache = ArrayCache(tmp_path / "cache")
@@ -225,7 +223,7 @@ def test_pytorch_users_get_safetensors_and_yaml(compact_run: Run, tmp_path: Path
 
 
 def test_a_saved_network_of_another_version_is_refused(compact_run: Run, tmp_path: Path) -> None:
-    """What it computes with the same weights may have changed."""
+    """Its computation with the same weights may differ."""
     export_pytorch(compact_run, tmp_path / "network")
     path = tmp_path / "network" / "network.yaml"
     settings = yaml.safe_load(path.read_text())
@@ -261,9 +259,11 @@ def assert_predicts_as_the_run(saved: object, compact_run: Run) -> None:
 
 
 def test_an_ensemble_s_graph_is_its_own(phantom_pixels: np.ndarray) -> None:
-    members = [Deployed(build_network(MODELS[name], 64, 0)) for name in ("compact", "model_4")]
+    members = [
+        DeployedNetwork(build_network(MODELS[name], 64, 0)) for name in ("compact", "model_4")
+    ]
     both = Ensemble(members)
-    look = look_at(open_graph(export_graph(both, 64), 2), phantom_pixels[:10])
+    look = run_graph(open_graph(export_graph(both, 64), 2), phantom_pixels[:10])
     logits, heatmaps, _ = both(torch.from_numpy(phantom_pixels[:10]))
     np.testing.assert_allclose(look.logits, logits, atol=1e-4)
     np.testing.assert_allclose(look.heatmaps, heatmaps, atol=1e-4)

@@ -1,4 +1,4 @@
-"""The description of the training images' features, against scikit-learn's covariance."""
+"""Familiarity of features, compared with scikit-learn's covariance."""
 
 import numpy as np
 import pytest
@@ -22,13 +22,13 @@ def test_few_images_are_one_cluster_and_its_distance_is_mahalanobis(
     reference = ShrunkCovariance(shrinkage=0.001).fit(features).mahalanobis(strangers)
     familiarity = fit_familiarity(features)
     assert familiarity.centres.shape == (1, 6)
-    # scikit-learn divides by n, and by n - 1 is meant.
+    # scikit-learn divides by n instead of n - 1.
     np.testing.assert_allclose(
         familiarity.distance(strangers), np.sqrt(reference / 6 * 58 / 59), rtol=1e-3
     )
 
 
-def test_what_lies_amid_several_kinds_is_unlike_all(rng: np.random.Generator) -> None:
+def test_a_point_between_clusters_is_unfamiliar(rng: np.random.Generator) -> None:
     corners = np.float32([[-5, -5], [-5, 5], [5, -5], [5, 5]])
     features = np.repeat(corners, 150, axis=0)
     features += rng.normal(scale=0.5, size=features.shape).astype(np.float32)

@@ -1,4 +1,4 @@
-"""Graphs in 8-bit integers: they say nearly the same, and are refused if not worth it."""
+"""Quantised graphs: nearly the same outputs, and refusal without a benefit."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -12,7 +12,7 @@ from pneumoscope.evaluation.statistics.metrics import measure
 from pneumoscope.export import quantisation
 from pneumoscope.export.onnx_graph import export_graph
 from pneumoscope.models import MODELS, build_network
-from pneumoscope.models.deployed import Deployed
+from pneumoscope.models.deployed import DeployedNetwork
 from pneumoscope.reader import Reader, load
 from pneumoscope.reader.reader import open_graph, run_graph
 from pneumoscope.support.cache import ArrayCache
@@ -30,7 +30,7 @@ def pixels(compact_run: Run, tmp_path_factory: pytest.TempPathFactory) -> np.nda
 
 @pytest.mark.parametrize("name", ["compact", "model_4"])
 def test_every_convolution_multiplies_integers(name: str, pixels: np.ndarray) -> None:
-    graph = export_graph(Deployed(build_network(MODELS[name], 64, seed=0)), 64)
+    graph = export_graph(DeployedNetwork(build_network(MODELS[name], 64, seed=0)), 64)
     small = quantisation.quantise(graph, pixels)
     opened = onnx.load_from_string(small).graph
     types = {weight.name: weight.data_type for weight in opened.initializer}
@@ -48,7 +48,7 @@ def test_every_convolution_multiplies_integers(name: str, pixels: np.ndarray) ->
 
 
 @pytest.fixture
-def worth_it(monkeypatch: pytest.MonkeyPatch) -> None:
+def beneficial(monkeypatch: pytest.MonkeyPatch) -> None:
     """Pretend that integers are faster, which not every processor can, and allow for few images.
 
     The phantoms' validation AUC moves in steps of 0.007.
@@ -57,8 +57,8 @@ def worth_it(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(quantisation, "MOST_AUC_CHANGED", 0.05)
 
 
-@pytest.mark.usefixtures("worth_it")
-def test_a_bundle_in_integers_reads_as_the_other(
+@pytest.mark.usefixtures("beneficial")
+def test_a_quantised_bundle_reads_nearly_the_same(
     pneumoscope: Callable, compact_run: Run, reader: Reader, tmp_path: Path
 ) -> None:
     outcome = pneumoscope("export", compact_run.folder, "--out", tmp_path / "fast", "--int8")
@@ -67,7 +67,7 @@ def test_a_bundle_in_integers_reads_as_the_other(
     small = load(tmp_path / "fast")
     assert small.bundle.record.arithmetic == "int8"
     assert reader.bundle.record.arithmetic == "float32"
-    # What the Run gave on the test split, it gave in float32.
+    # The Run's test predictions are those of the float32 network.
     assert small.bundle.record.metrics.keys() == {"validation"}
     assert "8-bit integers" in (tmp_path / "fast" / "MODEL_CARD.md").read_text()
     table = read_predictions(compact_run, Split.TEST)
@@ -88,11 +88,11 @@ def test_a_bundle_in_integers_reads_as_the_other(
     ("after", "times_faster", "words"),
     [(0.9969, 3.0, "AUC is 0.9969 instead of 0.9981"), (0.9981, 0.8, "0.80 times as fast")],
 )
-def test_integers_that_are_not_worth_it_are_refused(
+def test_quantisation_without_benefit_is_refused(
     after: float, times_faster: float, words: str
 ) -> None:
     with pytest.raises(RunError, match=f"{words}.* Nothing was written"):
-        quantisation.require_worth(0.9981, after, times_faster)
+        quantisation.require_benefit(0.9981, after, times_faster)
 
 
 def test_a_refused_bundle_leaves_nothing(
@@ -106,11 +106,11 @@ def test_a_refused_bundle_leaves_nothing(
 
 
 def test_a_graph_is_as_fast_as_itself(pixels: np.ndarray) -> None:
-    graph = export_graph(Deployed(build_network(MODELS["compact"], 64, seed=0)), 64)
+    graph = export_graph(DeployedNetwork(build_network(MODELS["compact"], 64, seed=0)), 64)
     assert quantisation.compare_speed(graph, graph, pixels) == pytest.approx(1, rel=0.5)
 
 
-def test_only_a_bundle_can_be_in_integers(
+def test_only_bundles_can_be_quantised(
     pneumoscope: Callable, compact_run: Run, tmp_path: Path
 ) -> None:
     words = ("--out", tmp_path / "x", "--format", "pytorch", "--int8")

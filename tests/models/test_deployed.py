@@ -5,7 +5,7 @@ import torch
 from torch import Tensor
 
 from pneumoscope.models import MODELS, Network, build_network
-from pneumoscope.models.deployed import Deployed, Ensemble
+from pneumoscope.models.deployed import DeployedNetwork, Ensemble
 
 SIZE = 64
 
@@ -33,13 +33,13 @@ def network(name: str, seed: int = 0) -> Network:
 @pytest.mark.parametrize("name", [name for name in MODELS if not MODELS[name].needs_structure])
 def test_the_logit_is_the_network_s(name: str, pixels: Tensor) -> None:
     one = network(name)
-    logits, _, _ = Deployed(one)(pixels)
+    logits, _, _ = DeployedNetwork(one)(pixels)
     torch.testing.assert_close(logits, one(pixels[:, None] / 255), rtol=1e-4, atol=1e-5)
 
 
 @pytest.mark.parametrize("name", [name for name in MODELS if not MODELS[name].needs_structure])
 def test_the_heat_map_is_gradient_times_feature_map(name: str, pixels: Tensor) -> None:
-    deployed = Deployed(network(name))
+    deployed = DeployedNetwork(network(name))
     maps = deployed.convolutional(pixels[:, None] / 255).requires_grad_()
     (gradient,) = torch.autograd.grad(deployed.dense(maps).sum(), maps)
     assert gradient.abs().sum() > 0
@@ -51,19 +51,19 @@ def test_the_heat_map_is_gradient_times_feature_map(name: str, pixels: Tensor) -
 def test_the_compact_network_s_heat_map_and_bias_sum_to_its_logit(pixels: Tensor) -> None:
     one = network("compact")
     one.head.output.bias.data.fill_(0.75)
-    logits, heatmaps, _ = Deployed(one)(pixels)
+    logits, heatmaps, _ = DeployedNetwork(one)(pixels)
     torch.testing.assert_close(heatmaps.sum((1, 2)) + 0.75, logits)
 
 
 def test_deploying_leaves_the_network_as_it_is() -> None:
     one = network("model_4").train()
-    Deployed(one)
+    DeployedNetwork(one)
     assert one.head.training
     assert all(parameter.requires_grad for parameter in one.head.parameters())
 
 
 def test_an_ensemble_means_logits_and_keeps_the_sum_of_heat_maps(pixels: Tensor) -> None:
-    members = [Deployed(network("compact", 0)), Deployed(network("model_4", 1))]
+    members = [DeployedNetwork(network("compact", 0)), DeployedNetwork(network("model_4", 1))]
     apart = [member(pixels) for member in members]
     logits, heatmaps, features = Ensemble(members)(pixels)
     torch.testing.assert_close(logits, (apart[0][0] + apart[1][0]) / 2)

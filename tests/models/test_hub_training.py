@@ -17,7 +17,7 @@ from transformers import (
 
 from pneumoscope.dataset import open_dataset
 from pneumoscope.evaluation.predictions import Predictions
-from pneumoscope.models.deployed import Deployed
+from pneumoscope.models.deployed import DeployedNetwork
 from pneumoscope.models.hub import load_pretrained
 from pneumoscope.models.saved_network import load_network
 from pneumoscope.reader import Reader
@@ -25,7 +25,7 @@ from pneumoscope.support.cache import ArrayCache
 from pneumoscope.support.errors import RecipeError, RunError, WeightsError
 from pneumoscope.training import ExampleStore, Recipe, Run, make_recipe, train
 from pneumoscope.training.cost_estimate import estimate_cost
-from pneumoscope.training.evaluate import finished_network
+from pneumoscope.training.evaluate import load_trained_network
 from pneumoscope.training.initial_weights import build_initial_network, load_initial_weights
 from pneumoscope.training.memory_estimate import estimate_memory
 from pneumoscope.training.trainer import Trainer
@@ -50,9 +50,9 @@ def run(checkpoint: Path, store: ExampleStore, tmp_path_factory: pytest.TempPath
 
 
 def test_the_heat_map_adds_up_to_the_logit(run: Run) -> None:
-    network = finished_network(run)
+    network = load_trained_network(run)
     pixels = torch.randint(0, 256, (3, 64, 64), dtype=torch.uint8)
-    logits, maps, _ = Deployed(network.cpu())(pixels)
+    logits, maps, _ = DeployedNetwork(network.cpu())(pixels)
     torch.testing.assert_close(
         maps.sum((1, 2)) + network.head.output.bias, logits, atol=1e-5, rtol=1e-5
     )
@@ -115,7 +115,7 @@ def test_pretrained_layers_learn_at_their_share_of_the_rate(
 
 
 def test_a_run_stands_on_its_own(run: Run, store: ExampleStore, tmp_path: Path) -> None:
-    """Nothing but the Run's folder: read again, exported, and read by a reader without torch."""
+    """The Run's folder suffices to export it and to read with it, without torch."""
     from pneumoscope.export.bundle import export_bundle
     from pneumoscope.export.pytorch import export_pytorch
 
@@ -140,7 +140,7 @@ def test_a_run_stands_on_its_own(run: Run, store: ExampleStore, tmp_path: Path) 
 def interrupt(
     store: ExampleStore, made: Recipe, folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Train, and stop after one epoch as Ctrl-C does."""
+    """Train and interrupt after one epoch, as Ctrl-C does."""
     whole = Trainer.run_epoch
 
     def stop(self: Trainer, *arguments: object) -> object:
@@ -174,7 +174,7 @@ def test_a_resumed_training_ends_with_the_same_weights(
     assert all(torch.equal(value, expected[name]) for name, value in resumed.read_weights().items())
 
 
-def test_what_it_will_take_is_said_before(checkpoint: Path) -> None:
+def test_costs_are_estimated(checkpoint: Path) -> None:
     small, large = (recipe(checkpoint, f"batch_size={size}") for size in (8, 64))
     assert estimate_memory(small, 100) < estimate_memory(large, 100)
     assert estimate_cost(small, 16, 8).epoch_seconds > 0
@@ -197,7 +197,7 @@ def test_a_network_for_words_is_refused(store: ExampleStore, tmp_path: Path) -> 
 
 
 @pytest.mark.parametrize("name", ["imagenet", "/nowhere/at/all", "./nothing"])
-def test_a_name_that_is_nothing_is_refused(
+def test_an_unknown_name_is_refused(
     pneumoscope: Callable,
     phantom_dataset: Path,
     tmp_path: Path,
@@ -216,10 +216,10 @@ def test_a_run_without_its_structure_is_named(run: Run, tmp_path: Path) -> None:
     shutil.copytree(run.folder, tmp_path / "run")
     (tmp_path / "run" / "structure.json").unlink()
     with pytest.raises(WeightsError, match=r"structure\.json"):
-        finished_network(Run.open(tmp_path / "run"))
+        load_trained_network(Run.open(tmp_path / "run"))
 
 
-def test_it_is_not_searched() -> None:
+def test_a_search_is_refused() -> None:
     from pneumoscope.training.search import SearchPlan
 
     with pytest.raises(RecipeError, match="pretrained"):

@@ -1,4 +1,4 @@
-"""Layers made fast: the same numbers as the plain ones."""
+"""Fast layers, compared with PyTorch's own."""
 
 import itertools
 
@@ -37,7 +37,7 @@ def test_a_grey_convolution_is_one_of_three_equal_channels(padding: int) -> None
 
 
 def test_a_grey_convolution_gives_channels_last() -> None:
-    """Else the layers after it take their slow way."""
+    """Otherwise the following layers would be slow."""
     features = GreyConv2d(3, 5, 3)(torch.rand(2, 1, 8, 8))
     assert features.is_contiguous(memory_format=torch.channels_last)
 
@@ -65,7 +65,7 @@ def test_a_dense_layer_to_one_is_a_dense_layer(precision: torch.dtype) -> None:
         torch.testing.assert_close(ours.double(), theirs, rtol=tolerance, atol=tolerance)
 
 
-def test_logits_that_differ_by_little_stay_apart() -> None:
+def test_slightly_different_logits_stay_different() -> None:
     """In bfloat16 the numbers next to 1 are 0.996 and 1.008."""
     layer = DenseToOne(2, 1)
     layer.weight.data = torch.tensor([[1.0, 1e-4]])
@@ -83,8 +83,8 @@ def test_a_float32_dense_layer_is_one_in_bfloat16_too() -> None:
         assert torch.equal(layer(features), expected)
 
 
-def test_what_a_second_normalisation_takes_away_has_no_gradient_in_bfloat16() -> None:
-    """It is zero; Adam would make full steps of what rounding leaves."""
+def test_a_shift_before_a_normalisation_has_no_gradient_in_bfloat16() -> None:
+    """It is zero; Adam would make full steps of rounding errors."""
     head = build_network(MODELS["model_3"], 64, seed=0).head
     torch.manual_seed(0)
     with torch.autocast("cpu", torch.bfloat16):
@@ -94,8 +94,8 @@ def test_what_a_second_normalisation_takes_away_has_no_gradient_in_bfloat16() ->
 
 
 @pytest.mark.parametrize("name", [name for name in MODELS if not MODELS[name].needs_structure])
-def test_before_a_normalisation_nothing_that_it_enlarges_is_rounded(name: str) -> None:
-    """But for convolutions, which are what bfloat16 is for."""
+def test_inputs_of_normalisations_are_float32(name: str) -> None:
+    """Except those of convolutions."""
     layers = [
         layer
         for layer in build_network(MODELS[name], 64, seed=0).head
@@ -117,7 +117,7 @@ def test_flattening_channels_last_data_copies_nothing() -> None:
     assert FlattenChannelsLast()(features).data_ptr() == features.data_ptr()
 
 
-def test_one_grey_channel_is_what_it_takes() -> None:
-    """Three channels would be convolved wrongly without a word."""
+def test_three_channels_are_refused() -> None:
+    """Their result would be wrong."""
     with pytest.raises(RuntimeError, match="channels"):
         GreyConv2d(3, 5, 3)(torch.rand(2, 3, 8, 8))

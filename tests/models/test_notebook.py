@@ -1,4 +1,4 @@
-"""The seven networks against the notebook's own summaries."""
+"""The seven networks, compared with the notebook's printed summaries."""
 
 import pytest
 import torch
@@ -43,7 +43,7 @@ PUBLISHED_LAYERS = {
     "model_7": [14_714_688, 2_048, 0, 4_194_816, 0, 131_328, 0, 32_896, 0, 129],
 }
 
-# What stands between the layers with parameters, in order: activation, dropout with its rate.
+# Layers without parameters, in order: activation, dropout with its rate.
 RELU, HALF = ("ReLU", None), ("Dropout", 0.5)
 PUBLISHED_BETWEEN = {
     "model_1": [RELU],
@@ -156,7 +156,7 @@ def test_l2_is_on_the_layers_that_the_notebook_names(name: str, penalised: tuple
     assert MODELS[name].penalised == penalised
 
 
-def test_an_unknown_model_is_named_with_the_known_ones() -> None:
+def test_an_unknown_model_is_refused_with_the_known_ones() -> None:
     with pytest.raises(RecipeError, match=r"'model_9' is not a model.*model_1.*model_7"):
         find_model("model_9")
 

@@ -1,4 +1,4 @@
-"""VGG16's weights from files of the real formats and shapes, which the tests write."""
+"""VGG16's weights, from generated files of the published formats."""
 
 from pathlib import Path
 
@@ -40,7 +40,7 @@ KERAS_LAYERS = [
     ("block5_conv3", (512, 512)),
     ("block5_pool", None),
 ]
-# Where the convolutions stand in torchvision's vgg16().features.
+# Indices of the convolutions in torchvision's vgg16().features.
 TORCHVISION_CONVOLUTIONS = (0, 2, 5, 7, 10, 12, 14, 17, 19, 21, 24, 26, 28)
 
 
@@ -58,7 +58,7 @@ def kernels() -> dict[str, tuple[np.ndarray, np.ndarray]]:
 
 
 def write_keras_file(path: Path) -> Path:
-    """Write HDF5 as the published file has it: a group per layer, and the names as attributes."""
+    """Write HDF5 like the published file: a group per layer, and names as attributes."""
     with h5py.File(path, "w") as file:
         file.attrs["layer_names"] = [name.encode() for name, _ in KERAS_LAYERS]
         for name, _ in KERAS_LAYERS:
@@ -99,7 +99,7 @@ def test_both_files_give_the_same_network(keras_file: Path, torchvision_file: Pa
     assert keras.digest == torchvision.digest
     assert "Keras" in keras.origin
     assert "torchvision" in torchvision.origin
-    # These numbers are drawn, not published, and the report must not call them ImageNet's.
+    # The report must not call these random numbers ImageNet's.
     assert "not the published weights" in keras.origin
     assert "not the published weights" in torchvision.origin
 
@@ -113,7 +113,7 @@ def test_kernels_arrive_in_their_layers_and_orientation(keras_file: Path) -> Non
 
 
 def test_first_layer_convolves_as_keras_does(keras_file: Path) -> None:
-    """Against the definition: cross-correlation with zero padding, written out with NumPy."""
+    """Cross-correlation with zero padding, calculated with NumPy."""
     kernel, bias = kernels()["block1_conv1"]
     grey = np.random.default_rng(1).random((5, 6, 1)).astype(np.float32)
     image = np.repeat(grey, 3, axis=2)
@@ -135,13 +135,13 @@ def test_shape_and_parameters_are_vgg16s() -> None:
     assert layers(torch.zeros(2, 1, 150, 150, device="meta")).shape == (2, 512, 4, 4)
 
 
-def test_random_weights_follow_the_seed_and_say_so() -> None:
+def test_random_weights_follow_the_seed() -> None:
     first, same, other = (load_vgg16("none", seed) for seed in (0, 0, 1))
     assert first.digest == same.digest != other.digest
     assert "random weights" in first.origin
 
 
-def test_a_missing_file_says_which_to_put_where(tmp_path: Path) -> None:
+def test_a_missing_file_is_named_with_the_remedy(tmp_path: Path) -> None:
     missing = tmp_path / "weights.h5"
     with pytest.raises(WeightsError, match="put the file") as raised:
         load_vgg16(str(missing), 0)
@@ -149,10 +149,10 @@ def test_a_missing_file_says_which_to_put_where(tmp_path: Path) -> None:
     assert KERAS_FILE in str(raised.value)
 
 
-def test_without_network_the_error_names_file_place_and_checksum(
+def test_a_failed_download_names_file_path_and_checksum(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    # Port 9 of this machine (discard) refuses connections: no network, as far as the loader sees.
+    # Port 9 (discard) of this host refuses connections, as if there were no network.
     monkeypatch.setattr("pneumoscope.models.vgg16.KERAS_URL", f"http://127.0.0.1:9/{KERAS_FILE}")
     monkeypatch.setattr("pneumoscope.support.download._RETRY_SECONDS", ())
     with pytest.raises(WeightsError) as raised:
@@ -161,7 +161,7 @@ def test_without_network_the_error_names_file_place_and_checksum(
         assert part in str(raised.value)
 
 
-def test_a_file_in_the_right_place_is_used_only_if_it_is_the_published_one(
+def test_a_cached_file_must_be_the_published_one(
     keras_file: Path,
 ) -> None:
     place = default_weights_path()

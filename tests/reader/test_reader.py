@@ -10,11 +10,11 @@ import pytest
 import torch
 from PIL import Image
 
-from pneumoscope.models.deployed import Deployed
+from pneumoscope.models.deployed import DeployedNetwork
 from pneumoscope.radiograph import Radiograph, Resampling, prepare_pixels, read_radiograph
 from pneumoscope.reader import Bundle, Finding, Reader, Reading, Status
 from pneumoscope.training import Run
-from pneumoscope.training.evaluate import finished_network, read_predictions
+from pneumoscope.training.evaluate import load_trained_network, read_predictions
 
 
 def same(first: Reading, second: Reading) -> bool:
@@ -36,7 +36,7 @@ def same(first: Reading, second: Reading) -> bool:
 def test_the_probability_is_the_calibrated_output_of_the_network(
     reader: Reader, compact_run: Run, radiographs: Callable
 ) -> None:
-    network = Deployed(finished_network(compact_run).cpu())
+    network = DeployedNetwork(load_trained_network(compact_run).cpu())
     temperature = reader.bundle.record.calibration.temperature
     for path in radiographs(8):
         pixels = prepare_pixels(read_radiograph(path).pixels, 64, Resampling.BILINEAR)

@@ -1,4 +1,4 @@
-"""Augmentation against pictures whose changed form is known beforehand."""
+"""Augmentation of images for which the result is known."""
 
 import numpy as np
 import pytest
@@ -67,8 +67,8 @@ def test_stretch_changes_the_shape_of_a_disc_and_not_its_area() -> None:
     assert ratio.mean() == pytest.approx(0, abs=0.05)
 
 
-def test_sharpness_takes_fine_detail_away_or_adds_as_much_and_leaves_what_is_coarse() -> None:
-    """A chequerboard of two pixels is all detail, a ramp has none."""
+def test_sharpness_changes_fine_detail_only() -> None:
+    """A chequerboard of single pixels is all detail, a ramp has none."""
     rows, columns = torch.meshgrid(torch.arange(32), torch.arange(32), indexing="ij")
     board = (0.5 + 0.1 * ((rows + columns) % 2 * 2 - 1)).expand(400, 1, 32, 32)
     changed = augment(board, Augmentation(sharpness=1), generator())[:, 0, 8:24, 8:24] - 0.5
@@ -112,7 +112,7 @@ def test_same_generator_same_images(images: Tensor) -> None:
 
 
 def test_crop_shows_a_part_of_the_image_and_nothing_from_outside() -> None:
-    """On a ramp from 0 to 1 the values at the edges tell what is seen."""
+    """On a ramp from 0 to 1 the values at the edges tell which part is shown."""
     ramp = torch.linspace(0, 1, 101).expand(300, 1, 101, 101)
     seen = augment(ramp, Augmentation(crop=0.4), generator())[:, 0, 50]
     left, right = seen[:, 0], seen[:, -1]
@@ -121,13 +121,13 @@ def test_crop_shows_a_part_of_the_image_and_nothing_from_outside() -> None:
     assert sides.max() == pytest.approx(1, abs=0.02)
     assert left.min() >= 0
     assert right.max() <= 1
-    # Wherever there is room: among the smaller crops some begin at the left, some end at the right.
+    # Crops lie anywhere: of the smaller ones some start at the left, some end at the right.
     small = sides < 0.7
     assert left[small].min() < 0.05
     assert right[small].max() > 0.95
 
 
-def test_gamma_bends_grey_values_to_powers_of_themselves() -> None:
+def test_gamma_raises_grey_values_to_a_power() -> None:
     greys = torch.full((400, 1, 4, 4), 0.5)
     exponents = augment(greys, Augmentation(gamma=0.4), generator()).log()[:, 0, 0, 0]
     exponents = exponents / torch.tensor(0.5).log()
@@ -143,7 +143,7 @@ def test_contrast_stretches_about_the_mean() -> None:
     assert (spread.min(), spread.max()) == pytest.approx((0.5, 1.5), abs=0.02)
 
 
-def test_border_is_one_grey_in_half_the_images_and_the_rest_is_left() -> None:
+def test_border_blank_makes_the_border_one_grey_in_half_the_images() -> None:
     images = torch.rand(400, 1, 50, 50, generator=torch.Generator().manual_seed(0))
     changed = (augment(images, Augmentation(border_blank=0.2), generator()) != images)[:, 0]
     assert not changed[:, 10:40, 10:40].any()
@@ -155,7 +155,7 @@ def test_border_is_one_grey_in_half_the_images_and_the_rest_is_left() -> None:
         assert len(image[where].unique()) <= 1
 
 
-def test_frame_is_another_image_s_in_half_the_images_and_the_rest_is_left() -> None:
+def test_border_swap_takes_another_image_s_border_in_half_the_images() -> None:
     images = torch.rand(400, 1, 50, 50, generator=torch.Generator().manual_seed(0))
     framed = augment(images, Augmentation(border_swap=0.2), generator())
     changed = framed != images
@@ -165,8 +165,8 @@ def test_frame_is_another_image_s_in_half_the_images_and_the_rest_is_left() -> N
     assert changed[:, 0, 25].cumprod(1).sum(1).max() == 10  # along the middle row, from the left
 
 
-def test_tones_go_the_way_to_the_greys_that_histogram_matching_gives() -> None:
-    """The whole of that way by scikit-image; each image goes a share of it."""
+def test_histogram_matching_goes_a_share_of_the_way() -> None:
+    """The full way is scikit-image's histogram matching."""
     rng = np.random.default_rng(0)
     greys = rng.beta([[[1]], [[2]], [[5]], [[1]]], [[[4]], [[2]], [[1]], [[1]]], (4, 96, 96))
     images = torch.from_numpy((greys * 255).round() / 255).float().unsqueeze(1)
@@ -186,7 +186,7 @@ def test_tones_go_the_way_to_the_greys_that_histogram_matching_gives() -> None:
     )
 
 
-def test_erased_rectangles_are_of_one_grey_and_as_large_as_said() -> None:
+def test_erased_rectangles_are_of_one_grey_and_of_bounded_size() -> None:
     images = torch.rand(400, 1, 100, 100, generator=torch.Generator().manual_seed(0))
     changed = (augment(images, Augmentation(random_erasing=1), generator()) != images)[:, 0]
     heights, widths = changed.any(2).sum(1), changed.any(1).sum(1)
@@ -199,11 +199,11 @@ def test_erased_rectangles_are_of_one_grey_and_as_large_as_said() -> None:
     assert more.sum() > 2.5 * changed.sum()
 
 
-def test_a_blend_takes_as_much_of_the_next_image_as_of_its_label() -> None:
+def test_mixup_blends_images_and_labels_by_the_same_share() -> None:
     numbers = torch.tensor([0.0, 1.0, 0.25, 0.75]).view(4, 1, 1, 1)
     labels = torch.tensor([[0.0, 1.0, 1.0, 0.0], [1.0, 0.0, 0.5, 0.0]]).t()
     mixed, targets = mixup(numbers, labels, 0.5, generator())
-    following = torch.tensor([3, 0, 1, 2])  # whose turn it is in the batch
+    following = torch.tensor([3, 0, 1, 2])  # image before in the batch
     share = (mixed.view(4) - numbers.view(4)) / (numbers.view(4)[following] - numbers.view(4))
     assert ((share > 0) & (share <= 0.5)).all()
     assert len(set(share.tolist())) == 4

@@ -40,7 +40,7 @@ def test_vgg16_runs_once_unless_images_are_augmented() -> None:
 
 
 @pytest.mark.parametrize("command", ["experiment", "train"])
-def test_a_dry_run_says_it_and_writes_nothing(
+def test_a_dry_run_prints_the_estimate_and_writes_nothing(
     pneumoscope: Callable, small_dataset: Path, tmp_path: Path, command: str
 ) -> None:
     words = (command, small_dataset, "--model", "model_1", "--out", tmp_path / "out")

@@ -1,4 +1,4 @@
-"""A step that a GPU repeats by itself is the same step; without a GPU it is done as usual."""
+"""A step replayed from a CUDA graph gives the same results; without a GPU it is called directly."""
 
 from collections.abc import Callable
 
@@ -11,11 +11,11 @@ from pneumoscope.dataset import Entry, Label
 from pneumoscope.models import build_network, find_model
 from pneumoscope.training import make_recipe
 from pneumoscope.training import trainer as trainer_module
-from pneumoscope.training.cuda_graph import RecordedStep
+from pneumoscope.training.cuda_graph import CudaGraphStep
 from pneumoscope.training.examples import Examples
 from pneumoscope.training.trainer import Trainer
 
-needs_gpu = pytest.mark.skipif(not torch.cuda.is_available(), reason="there is no GPU to record on")
+needs_gpu = pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a GPU")
 
 
 def examples(model: str, n: int) -> Examples:
@@ -43,23 +43,23 @@ def trained(model: str, settings: list[str]) -> dict[str, Tensor]:
 @needs_gpu
 @pytest.mark.parametrize("precision", ["float32", "bfloat16"])
 @pytest.mark.parametrize("model", [*(f"model_{number}" for number in range(1, 8)), "compact"])
-def test_what_is_learned_is_the_same(
+def test_training_with_a_graph_gives_the_same_weights(
     model: str, precision: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Dropout, batch statistics, a rate that changes with each batch, averaged weights."""
+    """With dropout, batch statistics, a learning rate that changes each batch, averaged weights."""
     settings = [f"precision={precision}", "epochs=3"]
-    recorded = trained(model, settings)
-    plain: Callable[[object], object] = lambda step: step  # noqa: E731
-    monkeypatch.setattr(trainer_module, "RecordedStep", plain)
-    as_usual = trained(model, settings)
-    assert recorded.keys() == as_usual.keys()
-    for name, weight in as_usual.items():
-        torch.testing.assert_close(recorded[name], weight, rtol=0, atol=0, msg=f"{name} differs")
+    replayed = trained(model, settings)
+    direct_call: Callable[[object], object] = lambda step: step  # noqa: E731
+    monkeypatch.setattr(trainer_module, "CudaGraphStep", direct_call)
+    direct = trained(model, settings)
+    assert replayed.keys() == direct.keys()
+    for name, weight in direct.items():
+        torch.testing.assert_close(replayed[name], weight, rtol=0, atol=0, msg=f"{name} differs")
 
 
 @needs_gpu
-def test_a_recorded_step_reads_what_it_is_given() -> None:
-    step = RecordedStep(lambda inputs, targets: (inputs * 2, inputs.sum(1) + targets))
+def test_a_replayed_step_uses_new_inputs() -> None:
+    step = CudaGraphStep(lambda inputs, targets: (inputs * 2, inputs.sum(1) + targets))
     for number in range(6):
         inputs = torch.full((2, 3), float(number), device="cuda")
         doubled, sums = step(inputs, inputs[:, 0] + 1)
@@ -67,17 +67,17 @@ def test_a_recorded_step_reads_what_it_is_given() -> None:
         assert sums.tolist() == [4.0 * number + 1] * 2
 
 
-def test_on_the_processor_a_step_is_done_as_usual() -> None:
-    done: list[tuple[Tensor, Tensor]] = []
+def test_without_a_gpu_the_step_is_called_directly() -> None:
+    calls: list[tuple[Tensor, Tensor]] = []
 
     def step(inputs: Tensor, targets: Tensor) -> tuple[Tensor, Tensor]:
-        done.append((inputs, targets))
+        calls.append((inputs, targets))
         return inputs, targets
 
-    recorded = RecordedStep(step)
+    graph_step = CudaGraphStep(step)
     for number in range(5):
         inputs, targets = torch.full((2,), float(number)), torch.zeros(2)
-        first, second = recorded(inputs, targets)
+        first, second = graph_step(inputs, targets)
         assert first is inputs
         assert second is targets
-    assert len(done) == 5
+    assert len(calls) == 5

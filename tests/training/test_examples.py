@@ -1,4 +1,4 @@
-"""What a network is given, against the images and the backbone one by one."""
+"""Examples, compared with images and features that are computed one by one."""
 
 import shutil
 from pathlib import Path
@@ -43,7 +43,7 @@ def store(small_dataset: Path, cache: ArrayCache) -> ExampleStore:
 
 
 @pytest.mark.parametrize("split", Split)
-def test_a_batch_is_its_images_by_255(store: ExampleStore, split: Split) -> None:
+def test_a_batch_holds_the_pixels_divided_by_255(store: ExampleStore, split: Split) -> None:
     examples = store.pixels(split, recipe_at(70))
     assert len(examples) == {"train": 40, "validation": 8, "test": 16}[split]
     indices = np.array([5, 0, 5, 7])
@@ -63,7 +63,7 @@ def test_all_splits_share_one_file(store: ExampleStore, cache: ArrayCache) -> No
     assert [entry.images for entry in cache.entries()] == [64]
 
 
-def test_features_are_what_the_backbone_gives(store: ExampleStore) -> None:
+def test_features_are_the_backbone_s_output(store: ExampleStore) -> None:
     backbone = random_vgg16()
     features = store.features(Split.TEST, recipe_at(64), backbone)
     indices = np.array([3, 15])
@@ -76,7 +76,7 @@ def test_features_are_what_the_backbone_gives(store: ExampleStore) -> None:
         np.testing.assert_allclose(feature, alone, rtol=1e-4, atol=1e-7)
 
 
-def test_features_are_computed_once_for_all_models_and_anew_for_other_weights_or_precision(
+def test_features_are_cached_by_weights_and_precision(
     store: ExampleStore, cache: ArrayCache, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     passes = []
@@ -99,7 +99,7 @@ def test_features_are_computed_once_for_all_models_and_anew_for_other_weights_or
     assert passes == [40, 8, 40, 40]
 
 
-def test_the_seconds_of_a_pass_are_those_of_its_making_without_decoding(
+def test_pass_seconds_exclude_decoding(
     store: ExampleStore, small_dataset: Path, cache: ArrayCache, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Decoding takes 100 s, and each pass 10 s."""
@@ -127,7 +127,7 @@ def test_the_seconds_of_a_pass_are_those_of_its_making_without_decoding(
     assert clock == 120
 
 
-def test_kept_features_need_no_pixels(store: ExampleStore, cache: ArrayCache) -> None:
+def test_cached_features_need_no_pixels(store: ExampleStore, cache: ArrayCache) -> None:
     backbone = random_vgg16()
     store.features(Split.VALIDATION, recipe_at(64), backbone)
     (pixels,) = (entry.folder for entry in cache.entries() if entry.kind == "pixels")
@@ -139,7 +139,7 @@ def test_kept_features_need_no_pixels(store: ExampleStore, cache: ArrayCache) ->
 def test_a_jpeg_and_its_png_have_features_of_their_own(
     tmp_path: Path, cache: ArrayCache, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Their pixels are the same, decoded in full, but the large JPEG is prepared from fewer."""
+    """Their full pixels are equal, but a large JPEG is decoded at a reduced size."""
     rng = np.random.default_rng(0)
     picture = Image.fromarray(rng.integers(0, 256, (512, 512), np.uint8))
     picture.save(tmp_path / "a.jpeg")

@@ -1,4 +1,4 @@
-"""A training that begins with what another has learned."""
+"""Trainings that start from the weights of another Run."""
 
 from pathlib import Path
 
@@ -20,15 +20,15 @@ def recipe(run: Run, model: str = "compact", *settings: str) -> Recipe:
     return make_recipe(model, assignments=[*quick, *settings])
 
 
-def test_the_weights_are_the_other_run_s(compact_run: Run) -> None:
-    begun = recipe(compact_run)
-    state = build_initial_network(begun, load_initial_weights(begun)).state_dict()
+def test_the_initial_weights_are_the_run_s(compact_run: Run) -> None:
+    started = recipe(compact_run)
+    state = build_initial_network(started, load_initial_weights(started)).state_dict()
     expected = compact_run.read_weights()
     assert state.keys() == expected.keys()
     assert all(torch.equal(value, expected[name]) for name, value in state.items())
 
 
-def test_a_training_that_learns_almost_nothing_ends_with_the_other_run_s_weights(
+def test_a_training_of_tiny_steps_ends_with_the_run_s_weights(
     compact_run: Run, phantom_dataset: Path, tmp_path: Path
 ) -> None:
     store = ExampleStore(open_dataset(phantom_dataset), ArrayCache(tmp_path / "cache"))
@@ -41,7 +41,7 @@ def test_a_training_that_learns_almost_nothing_ends_with_the_other_run_s_weights
     assert run.record.initial_weights.digest == weights_digest(expected)
 
 
-def test_what_cannot_be_begun_with_is_refused(compact_run: Run, tmp_path: Path) -> None:
+def test_runs_that_do_not_match_are_refused(compact_run: Run, tmp_path: Path) -> None:
     with pytest.raises(RecipeError, match="a Run of compact, not densenet121"):
         load_initial_weights(recipe(compact_run, "densenet121"))
     with pytest.raises(RecipeError, match="model_7 has pretrained layers"):
@@ -64,7 +64,7 @@ def test_weights_for_images_of_another_size_are_refused(
         build_initial_network(larger, load_initial_weights(larger))
 
 
-def test_a_run_that_has_seen_what_is_to_be_judged_is_refused(
+def test_a_run_trained_on_validation_images_is_refused(
     compact_run: Run, phantom_dataset: Path, tmp_path: Path
 ) -> None:
     other = open_dataset(phantom_dataset, seed=7)  # validation is drawn anew
@@ -74,6 +74,6 @@ def test_a_run_that_has_seen_what_is_to_be_judged_is_refused(
     assert not (tmp_path / "run").exists()
 
 
-def test_a_search_does_not_begin_with_a_run(compact_run: Run) -> None:
+def test_a_search_does_not_start_from_a_run(compact_run: Run) -> None:
     with pytest.raises(RecipeError, match="--set start"):
         SearchPlan(("compact",), (f"start={compact_run.folder}",)).validate()

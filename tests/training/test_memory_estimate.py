@@ -12,7 +12,7 @@ from pneumoscope.support.errors import RecipeError
 from pneumoscope.training import make_recipe, memory_estimate
 from pneumoscope.training.memory_estimate import estimate_memory, require_memory
 
-# Of this program alone: getrusage's peak would be that of the process that starts it, if larger.
+# VmHWM is of this process alone; getrusage reports the parent's peak if that is larger.
 PEAK = """
 import sys
 from pneumoscope.training import make_recipe
@@ -36,22 +36,22 @@ print(int(status["VmHWM"].split()[0]) * 1024)
         ("compact", ["precision=float32", "batch_size=64"]),
     ],
 )
-def test_memory_is_near_what_a_training_really_takes(model: str, settings: list[str]) -> None:
-    done = subprocess.run(
+def test_the_estimate_is_near_the_measured_peak(model: str, settings: list[str]) -> None:
+    process = subprocess.run(
         [sys.executable, "-c", PEAK, model, *settings], capture_output=True, text=True, check=True
     )
     needed = estimate_memory(make_recipe(model, assignments=settings), images=0)
-    assert 0.85 < needed / int(done.stdout) < 1.7
+    assert 0.85 < needed / int(process.stdout) < 1.7
 
 
 @pytest.fixture
-def small_machine(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Pretend that 2.2 GB may be held, 0.2 of which the process holds already."""
+def small_computer(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Simulate 2 GB of free memory beside the 0.2 GB of this process."""
     monkeypatch.setattr(memory_estimate, "free_memory", lambda: 2_000_000_000)
     monkeypatch.setattr(memory_estimate, "process_memory", lambda: 200_000_000)
 
 
-def test_what_does_not_fit_is_refused_with_what_would(small_machine: None) -> None:
+def test_too_little_memory_is_refused_with_settings_that_fit(small_computer: None) -> None:
     recipe = make_recipe("model_4", assignments=["batch_size=256", "precision=float32"])
     with pytest.raises(RecipeError, match=r"needs about .* GB of memory, and 2\.2 GB") as refused:
         require_memory(recipe, 100)
@@ -66,13 +66,13 @@ def test_what_does_not_fit_is_refused_with_what_would(small_machine: None) -> No
             require_memory(recipe.model_copy(update={name: int(value) + step}), 100)
 
 
-def test_nothing_fits(monkeypatch: pytest.MonkeyPatch, small_machine: None) -> None:
+def test_nothing_fits(monkeypatch: pytest.MonkeyPatch, small_computer: None) -> None:
     monkeypatch.setattr(memory_estimate, "free_memory", lambda: 1000)
     with pytest.raises(RecipeError, match="nothing smaller fits either"):
         require_memory(make_recipe("model_4"), 100)
 
 
-def test_where_memory_is_unknown_nothing_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_unknown_memory_refuses_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(memory_estimate, "free_memory", lambda: None)
     recipe = make_recipe("model_2", assignments=["image_size=1024", "batch_size=4096"])
     require_memory(recipe, 10**9)
@@ -80,7 +80,7 @@ def test_where_memory_is_unknown_nothing_is_refused(monkeypatch: pytest.MonkeyPa
 
 @pytest.fixture
 def small_gpu(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Pretend that a GPU has 6 GB free, and 4 GB more in the hands of this process."""
+    """Simulate a GPU with 6 GB free and 4 GB reserved by this process."""
     monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
     monkeypatch.setattr(torch.cuda, "mem_get_info", lambda: (6_000_000_000, 80_000_000_000))
     monkeypatch.setattr(torch.cuda, "memory_reserved", lambda: 4_000_000_000)
@@ -89,24 +89,24 @@ def small_gpu(monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.mark.parametrize(
     ("model", "bytes_an_image"), [("model_1", 150 * 150), ("model_7", 4 * 4 * 512 * 4)]
 )
-def test_a_gpu_keeps_all_images(small_gpu: None, model: str, bytes_an_image: int) -> None:
+def test_a_gpu_holds_all_images(small_gpu: None, model: str, bytes_an_image: int) -> None:
     recipe = make_recipe(model, assignments=["precision=float32"])
-    alone = estimate_memory(recipe, 0)
-    assert estimate_memory(recipe, 1000) - alone == 1000 * bytes_an_image
-    most = (10_000_000_000 - alone) // bytes_an_image  # what the process has already is there too
+    without_images = estimate_memory(recipe, 0)
+    assert estimate_memory(recipe, 1000) - without_images == 1000 * bytes_an_image
+    most = (10_000_000_000 - without_images) // bytes_an_image
     require_memory(recipe, most)
     with pytest.raises(RecipeError, match=r"10\.0 GB are available"):
         require_memory(recipe, most + 1)
 
 
-def test_elsewhere_images_stay_on_disk(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_without_a_gpu_images_stay_on_disk(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
     recipe = make_recipe("model_1")
     assert estimate_memory(recipe, 0) == estimate_memory(recipe, 10**9)
 
 
 def test_a_training_that_does_not_fit_leaves_nothing_behind(
-    pneumoscope: Callable, small_dataset: Path, tmp_path: Path, small_machine: None
+    pneumoscope: Callable, small_dataset: Path, tmp_path: Path, small_computer: None
 ) -> None:
     words = ("--model", "model_4", "--set", "batch_size=512", "--out", tmp_path / "out")
     outcome = pneumoscope("experiment", small_dataset, *words)

@@ -1,4 +1,4 @@
-"""Recipes: the notebook's settings, YAML both ways, and messages that name the setting."""
+"""Recipes: defaults of the notebook, reading and writing, and error messages."""
 
 from pathlib import Path
 
@@ -24,13 +24,13 @@ def test_reproductions_have_the_notebooks_settings(number: int) -> None:
 
 
 @pytest.mark.parametrize("precision", Precision)
-def test_the_recipe_says_which_precision_was_used(precision: Precision, tmp_path: Path) -> None:
-    """Written down even where the machine chose it: another machine would choose another."""
-    chosen = make_recipe("model_2")
-    assert chosen.precision is fastest_precision()
-    assert f"precision: {chosen.precision}\n" in chosen.to_yaml()
-    asked = make_recipe("model_2", assignments=[f"precision={precision}"])
-    asked.write(tmp_path / "recipe.yaml")
+def test_the_precision_is_recorded(precision: Precision, tmp_path: Path) -> None:
+    """Recorded even where it was chosen automatically: another computer might choose another."""
+    default = make_recipe("model_2")
+    assert default.precision is fastest_precision()
+    assert f"precision: {default.precision}\n" in default.to_yaml()
+    explicit = make_recipe("model_2", assignments=[f"precision={precision}"])
+    explicit.write(tmp_path / "recipe.yaml")
     assert Recipe.read(tmp_path / "recipe.yaml").precision is precision
 
 
@@ -72,7 +72,7 @@ def test_a_bad_file_is_named_with_the_setting(tmp_path: Path, text: str, named: 
     assert named in str(raised.value)
 
 
-def test_an_unknown_setting_is_answered_with_the_known_ones() -> None:
+def test_an_unknown_setting_is_refused_with_the_known_ones() -> None:
     with pytest.raises(RecipeError, match=r"'augmentation\.spin'.*rotation, zoom, shift, flip"):
         make_recipe("model_2", assignments=["augmentation.spin=3"])
 
@@ -104,7 +104,7 @@ augmentation:
   mix: 0.1
 class_balance: machines
 """
-"""Written by version 0.1.0, which gave no format."""
+"""Recipe of version 0.1.0, which wrote no format."""
 
 
 @pytest.mark.parametrize("heading", ["", "format: 1"])

@@ -1,4 +1,4 @@
-"""Run directories: what they hold, and that neither kill, full disk nor Ctrl-C loses an epoch."""
+"""Run directories: their contents, and resuming after a kill, a full disk or Ctrl-C."""
 
 import csv
 import errno
@@ -33,9 +33,7 @@ def store(small_dataset: Path, tmp_path: Path) -> ExampleStore:
     return ExampleStore(open_dataset(small_dataset), ArrayCache(tmp_path / "cache"))
 
 
-def test_a_run_holds_everything_that_was_used_and_given(
-    store: ExampleStore, tmp_path: Path
-) -> None:
+def test_a_run_holds_all_inputs_and_results(store: ExampleStore, tmp_path: Path) -> None:
     run = train(store, quick("model_6"), tmp_path / "run")
     evaluate_run(run, store)
     folder = tmp_path / "run"
@@ -63,7 +61,7 @@ def test_a_run_holds_everything_that_was_used_and_given(
 
 
 @pytest.mark.parametrize("balance", ["sampler", "acquisition"])
-def test_images_are_drawn_unevenly_if_the_recipe_says_so(
+def test_class_balance_sets_sampling_weights(
     balance: str, store: ExampleStore, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     trainers: list[Trainer] = []
@@ -71,7 +69,7 @@ def test_images_are_drawn_unevenly_if_the_recipe_says_so(
         Trainer, "finished", property(lambda self: bool(trainers.append(self)) or True)
     )
     train(store, quick("model_1", f"class_balance={balance}"), tmp_path / "run")
-    learned, weights = trainers[0].train, trainers[0]._weights
+    learned, weights = trainers[0].train, trainers[0]._sampling_weights
     assert weights is not None
     assert weights.shape == (len(learned),)
     if balance == "sampler":
@@ -91,7 +89,7 @@ def test_every_reading_of_the_test_split_is_recorded(store: ExampleStore, tmp_pa
         assert rows[-1]["images"] == "16"
 
 
-def test_evaluating_again_gives_the_same_from_the_run_alone(
+def test_a_second_evaluation_gives_the_same_predictions(
     store: ExampleStore, tmp_path: Path
 ) -> None:
     run = train(store, quick("model_5"), tmp_path / "run")
@@ -136,7 +134,7 @@ def test_killed_and_resumed_ends_with_the_weights_of_an_uninterrupted_run(
 
 
 def stop_in_epoch(monkeypatch: pytest.MonkeyPatch, number: int, error: BaseException) -> None:
-    """Let an error strike in the middle of an epoch."""
+    """Raise an error at the beginning of an epoch."""
     original = Trainer.run_epoch
 
     def struck(self: Trainer, on_batches: Callable[[int, float], None]) -> object:
@@ -147,12 +145,12 @@ def stop_in_epoch(monkeypatch: pytest.MonkeyPatch, number: int, error: BaseExcep
     monkeypatch.setattr(Trainer, "run_epoch", struck)
 
 
-def test_interrupted_by_the_user_says_how_to_go_on(
+def test_an_interruption_says_how_to_continue(
     store: ExampleStore, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     with monkeypatch.context() as patch:
         stop_in_epoch(patch, 2, KeyboardInterrupt())
-        with pytest.raises(RunInterruptedError, match=r"finished are kept.*--resume"):
+        with pytest.raises(RunInterruptedError, match=r"finished epochs are kept.*--resume"):
             train(store, quick(), tmp_path / "run")
     run = train(store, quick(), tmp_path / "run", resume=True)
     assert [epoch.epoch for epoch in run.history()] == [1, 2, 3]
@@ -181,7 +179,7 @@ def test_a_full_disk_keeps_the_last_finished_epoch(
     assert weights(tmp_path / "run") == weights(tmp_path / "whole")
 
 
-def test_a_disk_that_really_fills_up(
+def test_a_disk_that_fills_up(
     store: ExampleStore, tmp_path: Path, pneumoscope: Callable[..., object], small_dataset: Path
 ) -> None:
     place = tmp_path / "small_disk"
@@ -273,15 +271,15 @@ def test_a_damaged_history_is_named(store: ExampleStore, tmp_path: Path, content
         evaluate_run(run, store)
 
 
-def test_missing_weights_leave_nothing_in_the_way(store: ExampleStore, tmp_path: Path) -> None:
+def test_missing_weights_leave_no_folder(store: ExampleStore, tmp_path: Path) -> None:
     missing = quick("model_5").model_copy(update={"weights": str(tmp_path / "vgg16.h5")})
     with pytest.raises(WeightsError):
         train(store, missing, tmp_path / "run")
     assert not (tmp_path / "run").exists()
-    train(store, quick("model_5"), tmp_path / "run")  # as the message proposes
+    train(store, quick("model_5"), tmp_path / "run")  # as the message suggests
 
 
-def test_other_weights_behind_the_same_name_are_refused_on_resuming(
+def test_resuming_with_other_pretrained_weights_is_refused(
     store: ExampleStore, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     with monkeypatch.context() as patch:
@@ -293,7 +291,7 @@ def test_other_weights_behind_the_same_name_are_refused_on_resuming(
         train(store, quick("model_5"), tmp_path / "run", resume=True)
 
 
-def test_a_file_in_the_place_of_the_run_is_refused(store: ExampleStore, tmp_path: Path) -> None:
+def test_a_file_at_the_run_s_path_is_refused(store: ExampleStore, tmp_path: Path) -> None:
     (tmp_path / "run").write_text("a file")
     with pytest.raises(StorageError, match="run: the folder is not empty"):
         train(store, quick("model_1"), tmp_path / "run")

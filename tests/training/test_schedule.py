@@ -1,4 +1,4 @@
-"""The schedule against the learning rates and stops that the notebook's own logs print."""
+"""Schedule, compared with learning rates and stops in the notebook's logs."""
 
 import math
 
@@ -52,12 +52,12 @@ def test_an_improvement_smaller_than_min_delta_is_a_plateau() -> None:
     assert schedule.learning_rate == 0.5
 
 
-def test_not_a_number_never_counts_as_better() -> None:
+def test_nan_never_counts_as_an_improvement() -> None:
     patience = PlateauDetector(patience=2)
     assert [patience.update(loss) for loss in (1.0, math.nan, math.nan)] == [False, False, True]
 
 
-def test_after_a_reduction_the_patience_starts_anew() -> None:
+def test_patience_restarts_after_a_reduction() -> None:
     # Keras with patience 2: best at epoch 1; epochs 2 and 3 use it up, then 4 and 5.
     schedule = LearningRateSchedule(1.0, None, ReduceLROnPlateau(factor=0.5, patience=2))
     rates = []

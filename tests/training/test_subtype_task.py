@@ -1,4 +1,4 @@
-"""The second task against losses worked out by hand."""
+"""Auxiliary task, compared with losses calculated by hand."""
 
 from collections.abc import Sequence
 
@@ -11,8 +11,9 @@ from pneumoscope.models import Network, build_network, find_model
 from pneumoscope.support.errors import DatasetError, RecipeError
 from pneumoscope.training import make_recipe
 from pneumoscope.training.examples import Examples
+from pneumoscope.training.prediction import predict
 from pneumoscope.training.subtype_task import SubtypeTask
-from pneumoscope.training.trainer import Trainer, predict
+from pneumoscope.training.trainer import Trainer
 
 SETTINGS = ["image_size=64", "precision=float32", "batch_size=12", "early_stopping=null"]
 
@@ -22,7 +23,7 @@ def network() -> Network:
 
 
 def examples(kinds: Sequence[str | None]) -> Examples:
-    """Healthy ones, and ill ones in which a bright half says virus."""
+    """Make healthy images, and ill ones in which a bright half means virus."""
     rng = np.random.default_rng(0)
     pixels = rng.integers(0, 60, (len(kinds), 64, 64))
     for image, kind in zip(pixels, kinds, strict=True):
@@ -37,8 +38,8 @@ def examples(kinds: Sequence[str | None]) -> Examples:
 KINDS = [None, "virus", "bacteria"] * 8
 
 
-def test_a_first_loss_adds_the_share_of_a_coin() -> None:
-    """Before anything is learned the second task says one half of everything: its loss is log 2."""
+def test_the_first_loss_adds_log_2() -> None:
+    """At first the auxiliary task predicts one half for each image: its loss is log 2."""
     losses = []
     for weight in (0, 0.25, 1):
         recipe = make_recipe(
@@ -50,7 +51,7 @@ def test_a_first_loss_adds_the_share_of_a_coin() -> None:
     assert losses[2] - losses[0] == pytest.approx(np.log(2), rel=1e-5)
 
 
-def test_what_is_not_ill_counts_nothing_and_the_unknown_pull_to_the_middle() -> None:
+def test_the_loss_ignores_healthy_images_and_halves_unknown_ones() -> None:
     logits = torch.tensor([2.0, -1.0, 3.0], requires_grad=True)
     loss = SubtypeTask.loss(logits, torch.tensor([1, 0.5, 0]), torch.tensor([1.0, 1, 0]))
     sure, unknown = np.log1p(np.exp(-2)), (np.log1p(np.exp(1)) + np.log1p(np.exp(-1))) / 2
@@ -63,7 +64,7 @@ def test_what_is_not_ill_counts_nothing_and_the_unknown_pull_to_the_middle() -> 
     assert none_ill.item() == 0
 
 
-def test_the_network_learns_from_both_and_leaves_as_it_is_built() -> None:
+def test_the_network_learns_both_tasks_and_keeps_its_structure() -> None:
     recipe = make_recipe("model_2", assignments=[*SETTINGS, "epochs=40", "subtype_weight=1"])
     trainer = Trainer(network(), recipe, examples(KINDS), examples(KINDS))
     while not trainer.finished:

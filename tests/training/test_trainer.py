@@ -1,4 +1,4 @@
-"""The training loop against losses worked out by hand, and against itself uncached."""
+"""Training loop, compared with losses calculated by hand."""
 
 from collections import OrderedDict
 from pathlib import Path
@@ -16,14 +16,15 @@ from pneumoscope.support.errors import RunError
 from pneumoscope.training import ExampleStore, Recipe, make_recipe
 from pneumoscope.training.examples import Examples, batches
 from pneumoscope.training.initial_weights import build_initial_network, load_initial_weights
-from pneumoscope.training.trainer import Trainer, predict
+from pneumoscope.training.prediction import predict
+from pneumoscope.training.trainer import Trainer
 
 SIZE = "image_size=64"
 EXACT = "precision=float32"
 
 
 def examples(n: int = 40, size: int = 64) -> Examples:
-    """Make images that are bright if ill, so that anything can learn them."""
+    """Make images that are bright if ill, which any network can learn."""
     rng = np.random.default_rng(0)
     labels = [Label(i % 4 > 0) for i in range(n)]  # one NORMAL for three PNEUMONIA
     pixels = np.stack([rng.integers(0, 100, (size, size)) + 120 * label for label in labels])
@@ -57,7 +58,7 @@ def test_the_same_seed_gives_the_same_weights_and_another_seed_others() -> None:
         assert torch.equal(value, same.network.state_dict()[name])
 
 
-def test_it_learns_what_is_plain_to_see() -> None:
+def test_it_learns_an_easy_task() -> None:
     done = trainer(make_recipe("model_2", assignments=[SIZE, "epochs=4"]))
     run(done)
     probabilities = predict(done.network, examples(), done.recipe.precision)
@@ -65,7 +66,7 @@ def test_it_learns_what_is_plain_to_see() -> None:
 
 
 def test_loss_is_the_mean_cross_entropy_plus_the_penalty() -> None:
-    """A network that always gives the logit 1, and a penalised kernel of known square."""
+    """A network with the constant logit 1 and a penalised kernel of known square."""
     data = examples()
     head = nn.Sequential(
         OrderedDict(
@@ -86,7 +87,7 @@ def test_loss_is_the_mean_cross_entropy_plus_the_penalty() -> None:
     expected = -(0.75 * np.log(p) + 0.25 * np.log(1 - p)) + 0.5 * 8
     assert epoch.loss == pytest.approx(expected, rel=1e-5)
     assert epoch.val_loss == pytest.approx(expected, rel=1e-5)
-    # All is called PNEUMONIA: every fourth is a false alarm.
+    # All are called PNEUMONIA: one in four is a false positive.
     assert (epoch.precision, epoch.recall) == (0.75, 1.0)
     assert (epoch.val_precision, epoch.val_recall) == (0.75, 1.0)
 
@@ -104,7 +105,7 @@ def test_first_step_is_adams() -> None:
     assert moved.median().item() == pytest.approx(1e-3, rel=1e-2)
 
 
-def test_bfloat16_learns_what_float32_learns() -> None:
+def test_losses_in_bfloat16_are_near_those_in_float32() -> None:
     """Its products are exact to one part in 256; weights and their updates stay float32."""
     losses = {}
     for precision in ("float32", "bfloat16"):
@@ -116,8 +117,8 @@ def test_bfloat16_learns_what_float32_learns() -> None:
     assert losses["bfloat16"] != losses["float32"]
 
 
-def test_smoothed_labels_are_learned_from_and_not_judged_by() -> None:
-    """A network that always gives the logit 1; three of four labels are 1."""
+def test_label_smoothing_affects_training_but_not_validation() -> None:
+    """A network with the constant logit 1; three of four labels are 1."""
     settings = [SIZE, EXACT, "epochs=1", "learning_rate=1e-30", "label_smoothing=0.2"]
     constant = trainer(make_recipe("model_1", assignments=settings))
     constant.network.head.output.weight.data.zero_()
@@ -142,7 +143,7 @@ def test_weight_decay_shrinks_kernels_alone() -> None:
     assert (after.bias == 0.5).all()
 
 
-def test_one_cycle_begins_and_ends_at_nothing() -> None:
+def test_one_cycle_starts_and_ends_at_zero() -> None:
     settings = [SIZE, "epochs=4", "batch_size=4", "early_stopping=null", "one_cycle={warmup: 0.5}"]
     done = trainer(make_recipe("model_1", assignments=settings))
     rates: list[float] = []
@@ -168,7 +169,7 @@ def test_averaged_weights_are_the_mean_of_those_after_each_batch() -> None:
     averaged = done.result.head
     torch.testing.assert_close(averaged.conv_2.weight, torch.stack(seen).mean(0))
     assert not torch.equal(averaged.norm_1.running_mean, done.network.head.norm_1.running_mean)
-    # Judged by the averaged network:
+    # The averaged network is evaluated:
     p = predict(done.result, done.validation, done.recipe.precision)
     labels = done.validation.labels
     expected = -np.where(labels == 1, np.log(p), np.log(1 - p)).mean()
@@ -189,8 +190,8 @@ def test_progress_counts_every_batch() -> None:
     assert losses[-1] == epoch.loss
 
 
-def test_weighted_loss_gives_both_classes_the_same_say() -> None:
-    """With a constant logit 0 the weighted loss is log 2 however the classes are mixed."""
+def test_weighted_loss_weights_both_classes_equally() -> None:
+    """With the constant logit 0 the weighted loss is log 2 at any class balance."""
     recipe = make_recipe(
         "model_1",
         assignments=[SIZE, EXACT, "epochs=1", "class_balance=weighted_loss", "batch_size=40"],
@@ -205,7 +206,7 @@ def test_weighted_loss_gives_both_classes_the_same_say() -> None:
     assert gradients == [pytest.approx(0, abs=1e-6)]  # unweighted it would be -0.25
 
 
-def test_images_are_drawn_as_often_as_their_weights_say() -> None:
+def test_images_are_drawn_in_proportion_to_their_weights() -> None:
     recipe = make_recipe("model_1", assignments=[SIZE])
     weights = np.repeat([0.0, 1.0, 3.0], [500, 500, 1000])
     weighted = trainer(recipe, n=2000, weights=weights)
@@ -224,7 +225,7 @@ def test_divergence_stops_with_the_remedy() -> None:
 
 
 @pytest.mark.parametrize("n", [1, 2, 31, 32, 33, 64, 65])
-def test_batches_cover_everything_once_and_none_is_of_one(n: int) -> None:
+def test_batches_cover_all_examples_and_none_has_one(n: int) -> None:
     cut = list(batches(np.arange(n), 32))
     assert np.concatenate(cut).tolist() == list(range(n))
     assert n == 1 or all(2 <= len(batch) <= 33 for batch in cut)
@@ -238,7 +239,7 @@ def test_batches_cover_everything_once_and_none_is_of_one(n: int) -> None:
         ["subtype_weight=0.5"],
     ],
 )
-def test_restored_state_goes_on_as_if_nothing_had_happened(settings: list[str]) -> None:
+def test_a_restored_training_continues_identically(settings: list[str]) -> None:
     recipe = make_recipe("model_4", assignments=[SIZE, "epochs=3", *settings])
     whole, first, second = (trainer(recipe) for _ in range(3))
     losses = run(whole)
@@ -255,9 +256,7 @@ def manifest_of(folder: Path) -> Manifest:
     return open_dataset(folder)
 
 
-def test_cached_features_give_the_loss_curve_of_the_uncached_network(
-    small_dataset: Path, tmp_path: Path
-) -> None:
+def test_cached_features_give_the_same_losses(small_dataset: Path, tmp_path: Path) -> None:
     recipe = make_recipe("model_6", assignments=[SIZE, "epochs=3", "weights=none"])
     store = ExampleStore(manifest_of(small_dataset), ArrayCache(tmp_path))
     curves = []

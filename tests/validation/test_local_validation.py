@@ -186,7 +186,7 @@ def test_recalibration_writes_a_bundle_whose_probabilities_are_the_fitted_ones(
 def test_recalibration_refuses_inverted_scores_and_few_patients(exported, local, tmp_path):
     bundle = Bundle.open(exported)
     turned = replace(local.predictions, probabilities=1 - local.predictions.probabilities)
-    with pytest.raises(PredictionsError, match="no calibration mends that"):
+    with pytest.raises(PredictionsError, match="no recalibration corrects"):
         recalibrate(bundle, turned, tmp_path / "new", "x", 0.5, seed=0)
     ill = local.predictions.rows(local.predictions.labels == 1)
     with pytest.raises(PredictionsError, match="at least 10 of each are needed"):

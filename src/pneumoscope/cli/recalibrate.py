@@ -61,6 +61,6 @@ def recalibrate(
     print_unread(local)
     made = recalibrate_bundle(reader.bundle, local.predictions, out, population, share, seed)
     results.print(recalibration_table(reader.bundle, made))
-    if warning := made.found_less(reader.bundle):
+    if warning := made.sensitivity_warning(reader.bundle):
         messages.print(warning, style="yellow")
     results.print(f"Bundle: {out}, {made.bundle.identity}", soft_wrap=True)

@@ -1,1 +1,1 @@
-"""Export: finished Runs in, a bundle out, with everything fitted on validation data."""
+"""Export of finished Runs: bundles for the reader, ONNX graphs, and files for PyTorch users."""

@@ -1,30 +1,35 @@
-"""Finished Runs in, a Bundle out: the graph, and everything fitted on validation data."""
+"""Export of finished Runs as a bundle: the graph, and everything that is fitted for it."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 
 import numpy as np
-from numpy.typing import NDArray
 
 import pneumoscope
 from pneumoscope.dataset import Manifest, Split
 from pneumoscope.evaluation.predictions import Predictions
 from pneumoscope.evaluation.selection.operating_points import require_both_classes
 from pneumoscope.evaluation.statistics.roc import roc_auc
-from pneumoscope.evaluation.statistics.temperature_scaling import (
-    apply_temperature,
-    fit_temperature,
-    log_odds,
+from pneumoscope.evaluation.statistics.temperature_scaling import apply_temperature, log_odds
+from pneumoscope.export.bundle_metrics import choose_measured_points, measure_splits
+from pneumoscope.export.calibration import (
+    CROSS_VALIDATION,
+    fit_on_simulated_acquisitions,
+    fit_on_table,
 )
 from pneumoscope.export.familiarity import fit_familiarity
-from pneumoscope.export.measured import record_metrics, record_operating_points
-from pneumoscope.export.onnx_graph import COMPARED, export_graph, require_agreement
-from pneumoscope.export.quantisation import RANGED_ON, compare_speed, quantise, require_worth
-from pneumoscope.export.simulated_acquisition import shift_images
+from pneumoscope.export.onnx_graph import N_COMPARED_IMAGES, export_graph, require_agreement
+from pneumoscope.export.quantisation import (
+    N_RANGE_IMAGES,
+    compare_speed,
+    quantise,
+    require_benefit,
+)
+from pneumoscope.export.split_output import SplitOutput, prepared_pixels, run_on_split
 from pneumoscope.models import Precision
-from pneumoscope.models.deployed import Deployed, Ensemble
+from pneumoscope.models.deployed import DeployedNetwork, Ensemble
 from pneumoscope.radiograph import preprocess
 from pneumoscope.reader.bundle import (
     CARD,
@@ -42,13 +47,11 @@ from pneumoscope.reader.bundle import (
 from pneumoscope.reader.familiarity import FAMILIAR_SHARE
 from pneumoscope.reader.model_card import model_card
 from pneumoscope.reader.quality_gate import fit_gate
-from pneumoscope.reader.reader import NetworkOutput, open_graph, run_graph
 from pneumoscope.support.cache import ArrayCache
 from pneumoscope.support.errors import RunError
 from pneumoscope.support.files import require_empty
-from pneumoscope.support.host import usable_cores
-from pneumoscope.support.terminal import messages, track
-from pneumoscope.training.evaluate import finished_network, is_judged, read_predictions
+from pneumoscope.support.terminal import messages
+from pneumoscope.training.evaluate import is_evaluated, load_trained_network, read_predictions
 from pneumoscope.training.examples import Examples, ExampleStore
 from pneumoscope.training.run import Run
 
@@ -68,37 +71,6 @@ LIMITATIONS = (
     "pixels alone suffice was not measured.",
 )
 
-CROSS_VALIDATION = "cross-validation"
-
-_BATCH = 32
-
-
-@dataclass(frozen=True)
-class _Part:
-    """A split, its pixels, and what the graph gives for them."""
-
-    examples: Examples
-    pixels: NDArray[np.uint8]
-    look: NetworkOutput
-
-    def predictions(self, temperature: float) -> Predictions:
-        """Return the split with its calibrated probabilities."""
-        return self.examples.predictions(apply_temperature(self.logits, temperature))
-
-    @property
-    def logits(self) -> NDArray[np.float64]:
-        return self.look.logits.astype(np.float64)
-
-
-@dataclass(frozen=True)
-class _Fitted:
-    """A temperature, and the calibrated predictions that operating points are chosen on."""
-
-    temperature: float
-    source: str
-    calibrated: Predictions
-    shifted: Sequence[Predictions] = ()
-
 
 def export_bundle(
     runs: Sequence[Run],
@@ -113,65 +85,70 @@ def export_bundle(
     int8: bool = False,
     fit_on: Predictions | None = None,
 ) -> Bundle:
-    """Export Runs into one bundle.
+    """Export Runs as one bundle.
 
     Parameters
     ----------
     runs
-        Finished, trained on one manifest with images of one size; several become an ensemble.
+        Finished Runs on one dataset with images of one size; several become an ensemble.
     out
-        The folder to appear.
+        Folder to write the bundle to; must not exist.
     cache
-        Holds the prepared pixels.
+        Cache of prepared pixels.
     name
-        Of the bundle, as readings carry it.
+        Name of the bundle, which its readings carry.
     notice
-        What a user must know before all else, such as that it is interim.
+        Most important warning to users, such as that the bundle is interim.
     population
-        Whose radiographs the Runs learned from, in words.
+        Patients of the training data, in words.
     images
-        What the manifest's paths are relative to.
+        Folder that the manifest's paths are relative to.
     limits
-        What is known of its limits besides those of every bundle, in words.
+        Limitations besides those of every bundle, in words.
     int8
         Whether convolutions multiply 8-bit integers.
     fit_on
-        Cross-validated predictions for images of both classes, on which calibration and operating
-        points are fitted; None for the validation split, as it is and in the shifts of
-        `shift_images`. For networks that have learned from all there is.
+        Cross-validated predictions for images of both classes, to fit calibration and operating
+        points on; for networks that were trained on all images. None for the validation split,
+        unchanged and in the simulated acquisitions of `simulate_acquisitions`.
 
     Raises
     ------
     RunError
-        If a Run is not finished, the Runs do not fit together, graph and PyTorch disagree, or
-        8-bit integers are not faster here or change the validation AUC.
+        If a Run is not finished, the Runs do not match, graph and PyTorch disagree, or 8-bit
+        integers are not faster here or change the validation AUC.
     PredictionsError
-        If validation has images of one class alone.
+        If the validation split has one class only.
     """
     require_empty(out)
-    _require_alike(runs)
+    _require_matching(runs)
     manifest = runs[0].manifest(images)
-    members = [Deployed(finished_network(run).cpu()) for run in runs]
+    members = [DeployedNetwork(load_trained_network(run).cpu()) for run in runs]
     network = members[0] if len(members) == 1 else Ensemble(members)
     with messages.status("Exporting the graph"):
         graph = export_graph(network, runs[0].recipe.image_size)
     store = ExampleStore(manifest, cache)
-    learned, validated = (
+    train_examples, validation_examples = (
         store.pixels(split, runs[0].recipe) for split in (Split.TRAIN, Split.VALIDATION)
     )
-    validation = _look_at_split(graph, validated)
-    difference = require_agreement(network, validation.pixels[:COMPARED], validation.look)
+    validation = run_on_split(graph, validation_examples)
+    difference = require_agreement(
+        network, validation.pixels[:N_COMPARED_IMAGES], validation.output
+    )
     messages.print(f"Graph and PyTorch differ by at most {difference:.1e} in probability")
     if int8:
-        graph, validation = _in_integers(graph, learned, validation)
-    train = _look_at_split(graph, learned)
-    familiarity = fit_familiarity(train.look.features)
+        graph, validation = _quantise(graph, train_examples, validation)
+    train = run_on_split(graph, train_examples)
+    familiarity = fit_familiarity(train.output.features)
     with messages.status("Fitting the quality gate"):
         gate = fit_gate(train.pixels, validation.pixels)
     contents = {GRAPH: graph, FAMILIARITY: familiarity.to_bytes(), GATE: gate.to_bytes()}
-    fitted = _fit_to_shifts(graph, validation) if fit_on is None else _fit_to(fit_on)
-    tested = None if len(runs) > 1 or int8 else _tested(runs[0], fitted.temperature)
-    distances = familiarity.distance(validation.look.features)
+    fit = (
+        fit_on_simulated_acquisitions(graph, validation) if fit_on is None else fit_on_table(fit_on)
+    )
+    single = len(runs) == 1 and not int8
+    test = _test_predictions(runs[0], fit.temperature) if single else None
+    distances = familiarity.distance(validation.output.features)
     record = BundleRecord(
         name=name,
         notice=notice,
@@ -181,18 +158,16 @@ def export_bundle(
         input=_input_contract(runs[0]),
         arithmetic="int8" if int8 else "float32",
         calibration=Calibration(
-            temperature=fitted.temperature,
-            n=len(fitted.calibrated.files),
-            fitted_on=fitted.source,
+            temperature=fit.temperature, n=len(fit.predictions.files), fitted_on=fit.source
         ),
-        operating_points=record_operating_points(fitted.calibrated, tested, fitted.shifted),
+        operating_points=choose_measured_points(fit.predictions, test, fit.simulated),
         familiarity_limit=float(np.quantile(distances, FAMILIAR_SHARE)),
         training_data=_training_data(manifest, population),
-        metrics=record_metrics(
+        metrics=measure_splits(
             {
-                CROSS_VALIDATION: None if fit_on is None else fitted.calibrated,
-                Split.VALIDATION: validation.predictions(fitted.temperature),
-                Split.TEST: tested,
+                CROSS_VALIDATION: None if fit_on is None else fit.predictions,
+                Split.VALIDATION: validation.predictions(fit.temperature),
+                Split.TEST: test,
             }
         ),
         intended_use=INTENDED_USE,
@@ -204,7 +179,8 @@ def export_bundle(
     return write_bundle(out, record, contents)
 
 
-def _require_alike(runs: Sequence[Run]) -> None:
+def _require_matching(runs: Sequence[Run]) -> None:
+    """Raise if a Run is unfinished, or was trained on other data or images than the first."""
     first = runs[0]
     for run in runs:
         run.require_finished()
@@ -215,97 +191,41 @@ def _require_alike(runs: Sequence[Run]) -> None:
             )
         if _input_contract(run) != _input_contract(first):
             raise RunError(
-                f"{run.folder}: sees images of another size or resampling than {first.folder}; "
-                "export them into bundles of their own"
+                f"{run.folder}: takes images of another size or resampling than {first.folder}; "
+                "export them as bundles of their own"
             )
 
 
-def _in_integers(graph: bytes, train: Examples, validation: _Part) -> tuple[bytes, _Part]:
-    """Return a graph in 8-bit integers if it is worth it, and what it gives."""
-    with messages.status("Going over to 8-bit integers"):
-        small = quantise(graph, _pixels(train)[:: max(1, len(train) // RANGED_ON)])
-    validated = _look_at_split(small, validation.examples)
-    before, after = _auc(validation), _auc(validated)
+def _quantise(graph: bytes, train: Examples, validation: SplitOutput) -> tuple[bytes, SplitOutput]:
+    """Return a graph in 8-bit integers and its output on validation, or raise if it is no gain."""
+    with messages.status("Converting to 8-bit integers"):
+        quantised = quantise(graph, prepared_pixels(train)[:: max(1, len(train) // N_RANGE_IMAGES)])
+    output = run_on_split(quantised, validation.examples)
+    auc_before, auc_after = _auc(validation), _auc(output)
     with messages.status("Timing both graphs"):
-        times_faster = compare_speed(graph, small, validation.pixels)
-    require_worth(before, after, times_faster)
+        speedup = compare_speed(graph, quantised, validation.pixels)
+    require_benefit(auc_before, auc_after, speedup)
     messages.print(
-        f"8-bit integers: {times_faster:.2f} times faster, validation AUC {before:.4f} before and "
-        f"{after:.4f} after"
+        f"8-bit integers: {speedup:.2f} times as fast, validation AUC {auc_before:.4f} before and "
+        f"{auc_after:.4f} after"
     )
-    return small, validated
+    return quantised, output
 
 
-def _auc(part: _Part) -> float:
-    require_both_classes(part.examples.labels)
-    predictions = part.predictions(1.0)
-    auc = roc_auc(predictions.labels, predictions.probabilities)
+def _auc(split: SplitOutput) -> float:
+    require_both_classes(split.examples.labels)
+    auc = roc_auc(split.examples.labels, split.predictions(1.0).probabilities)
     assert auc is not None
     return auc
 
 
-def _pixels(examples: Examples) -> NDArray[np.uint8]:
-    return examples.inputs[examples.rows].astype(np.uint8, copy=False)
+def _test_predictions(run: Run, temperature: float) -> Predictions | None:
+    """Return the Run's calibrated predictions for the test split.
 
-
-def _look_at_split(graph: bytes, examples: Examples) -> _Part:
-    pixels = _pixels(examples)
-    return _Part(examples, pixels, _look(graph, pixels, f"Looking at {examples.entries[0].split}"))
-
-
-def _look_at_shifts(graph: bytes, validation: _Part) -> list[NDArray[np.float64]]:
-    """Return the logits of validation images as other machines might have made them."""
-    require_both_classes(validation.examples.labels)
-    return [
-        _look(graph, pixels, f"Looking at validation, {name}").logits.astype(np.float64)
-        for name, pixels in shift_images(validation.pixels, validation.examples.labels)
-    ]
-
-
-def _fit_to_shifts(graph: bytes, validation: _Part) -> _Fitted:
-    labels, plain = validation.examples.labels, validation.logits
-    shifts = _look_at_shifts(graph, validation)
-    temperature = fit_temperature(
-        np.concatenate([plain, *shifts]), np.tile(labels, 1 + len(shifts))
-    )
-    calibrated = validation.predictions(temperature)
-    return _Fitted(
-        temperature,
-        f"{Split.VALIDATION}, as it is and in {len(shifts)} simulated acquisitions",
-        calibrated,
-        [replace(calibrated, probabilities=apply_temperature(logits, temperature)) for logits in shifts],
-    )
-
-
-def _fit_to(table: Predictions) -> _Fitted:
-    logits = log_odds(table.probabilities)
-    temperature = fit_temperature(logits, table.labels)
-    calibrated = replace(table, probabilities=apply_temperature(logits, temperature))
-    return _Fitted(temperature, CROSS_VALIDATION, calibrated)
-
-
-def _look(graph: bytes, pixels: NDArray[np.uint8], doing: str) -> NetworkOutput:
-    session = open_graph(graph, usable_cores())
-    starts = range(0, len(pixels), _BATCH)
-    looks = [
-        run_graph(session, pixels[start : start + _BATCH])
-        for start in track(starts, doing, len(starts))
-    ]
-    return NetworkOutput(
-        *(
-            np.concatenate([getattr(one, name) for one in looks])
-            for name in ("logits", "heatmaps", "features")
-        )
-    )
-
-
-def _tested(run: Run, temperature: float) -> Predictions | None:
-    """Return what the Run said of the test split, calibrated.
-
-    None if that was not read, or was said in another precision than the graph's. Of an ensemble or
-    of integers, too, a Run's figures would be another network's.
+    None if there are none, or if they were computed in another precision than the graph's: they
+    would be another network's.
     """
-    if not is_judged(run, Split.TEST) or run.recipe.precision is not Precision.FLOAT32:
+    if not is_evaluated(run, Split.TEST) or run.recipe.precision is not Precision.FLOAT32:
         return None
     table = read_predictions(run, Split.TEST)
     logits = log_odds(table.probabilities)
@@ -313,11 +233,10 @@ def _tested(run: Run, temperature: float) -> Predictions | None:
 
 
 def _member(run: Run) -> Member:
-    recipe = run.recipe
     return Member(
-        model=recipe.model,
-        seed=recipe.seed,
-        precision=str(recipe.precision),
+        model=run.recipe.model,
+        seed=run.recipe.seed,
+        precision=str(run.recipe.precision),
         epochs=len(run.history()),
         created=run.record.created,
     )
@@ -332,14 +251,14 @@ def _input_contract(run: Run) -> InputContract:
 
 
 def _licence(runs: Sequence[Run]) -> str:
-    others = {
+    origins = {
         run.record.initial_weights.origin
         for run in runs
         if run.record.initial_weights is not None and run.recipe.spec.licensed_weights
     }
-    if not others:
+    if not origins:
         return "Apache-2.0"
-    return f"Apache-2.0, and that of the weights it began with: {'; '.join(sorted(others))}"
+    return f"Apache-2.0, and that of the pretrained weights: {'; '.join(sorted(origins))}"
 
 
 def _training_data(manifest: Manifest, population: str) -> TrainingData:

@@ -1,4 +1,4 @@
-"""Describing the training images' features, so that a reader knows what is unlike them."""
+"""Familiarity of images: fit of the model of the training images' features (see the reader)."""
 
 import numpy as np
 from numpy.typing import NDArray
@@ -7,20 +7,20 @@ from sklearn.cluster import KMeans
 from pneumoscope.reader.familiarity import FeatureFamiliarity
 
 _SHRINKAGE = 0.001
-"""Weight of the sphere against the measured covariance: features outnumber what is known."""
+"""Weight of the spherical covariance: there may be more features than images."""
 
-_CLUSTERS = 64
-_CLUSTER_SIZE = 30
-"""Images to a cluster on average, at least: a centre must not give one patient away."""
+_MAX_CLUSTERS = 64
+_MIN_IMAGES_PER_CLUSTER = 30
+"""Smallest mean number of images in a cluster: a centre must not identify a patient."""
 
 
 def fit_familiarity(features: NDArray[np.float32]) -> FeatureFamiliarity:
-    """Describe the training images.
+    """Fit whitening and cluster centres to the features of training images.
 
     Parameters
     ----------
     features
-        float32, shape (n, features).
+        Feature vectors, float32, shape (n, features).
 
     Examples
     --------
@@ -33,12 +33,10 @@ def fit_familiarity(features: NDArray[np.float32]) -> FeatureFamiliarity:
     values = features.astype(np.float64)
     covariance = np.atleast_2d(np.cov(values.T))
     size = len(covariance)
-    sphere = max(np.trace(covariance) / size, 1e-12)
-    shrunk = (1 - _SHRINKAGE) * covariance + _SHRINKAGE * sphere * np.eye(size)
+    variance = max(np.trace(covariance) / size, 1e-12)
+    shrunk = (1 - _SHRINKAGE) * covariance + _SHRINKAGE * variance * np.eye(size)
     variances, axes = np.linalg.eigh(shrunk)
     whitening = axes / np.sqrt(variances)
-    clusters = max(1, min(_CLUSTERS, len(values) // _CLUSTER_SIZE))
-    found = KMeans(clusters, random_state=0).fit(values @ whitening)
-    return FeatureFamiliarity(
-        whitening.astype(np.float32), found.cluster_centers_.astype(np.float32)
-    )
+    clusters = max(1, min(_MAX_CLUSTERS, len(values) // _MIN_IMAGES_PER_CLUSTER))
+    centres = KMeans(clusters, random_state=0).fit(values @ whitening).cluster_centers_
+    return FeatureFamiliarity(whitening.astype(np.float32), centres.astype(np.float32))

@@ -1,4 +1,4 @@
-"""A network as an ONNX graph, compared with PyTorch before anyone relies on it."""
+"""ONNX graph of a deployed network, and its comparison with PyTorch."""
 
 import logging
 import warnings
@@ -13,27 +13,32 @@ from torch import nn
 from pneumoscope.reader.reader import NetworkOutput
 from pneumoscope.support.errors import RunError
 
-COMPARED = 200
-"""Images on which the graph is compared with PyTorch."""
+N_COMPARED_IMAGES = 200
+"""Number of images on which the graph is compared with PyTorch."""
 
-MOST_DIFFERENT = 1e-4
-"""Largest difference in probability that is let pass."""
+MAX_PROBABILITY_DIFFERENCE = 1e-4
+"""Largest accepted difference in probability."""
 
-_BATCH = 50
+_BATCH_SIZE = 50
 
 
 def export_graph(network: nn.Module, size: int) -> bytes:
-    """Return a deployed network as the bytes of an ONNX file that takes any number of images.
+    """Export a deployed network as an ONNX file that takes any number of images.
 
     Parameters
     ----------
     network
-        A `Deployed` or an `Ensemble`.
+        `DeployedNetwork` or `Ensemble`.
     size
-        Side of its images.
+        Side of the images, in pixels.
+
+    Returns
+    -------
+    bytes
+        Content of the file.
     """
     example = torch.zeros(2, size, size, dtype=torch.uint8)
-    with _quiet():
+    with _suppress_warnings():
         program = torch.onnx.export(
             network,
             (example,),
@@ -45,46 +50,48 @@ def export_graph(network: nn.Module, size: int) -> bytes:
         )
     assert program is not None
     model = program.model_proto
-    for node in model.graph.node:  # the exporter's stack traces name folders of this machine
+    for node in model.graph.node:  # stack traces name folders of this computer
         node.ClearField("metadata_props")
     graph: bytes = model.SerializeToString()
     return graph
 
 
 @torch.inference_mode()
-def require_agreement(network: nn.Module, pixels: NDArray[np.uint8], look: NetworkOutput) -> float:
-    """Return the largest difference in probability between a graph and PyTorch.
+def require_agreement(
+    network: nn.Module, pixels: NDArray[np.uint8], output: NetworkOutput
+) -> float:
+    """Return the largest difference in probability between a graph and PyTorch, if acceptable.
 
     Parameters
     ----------
     network
-        That was exported.
+        Network that was exported.
     pixels
-        The first images that the graph has looked at, shape (n, size, size).
-    look
-        What the graph gave.
+        First images that the graph was run on, shape (n, size, size).
+    output
+        Output of the graph for these images, or for more.
 
     Raises
     ------
     RunError
-        If it is more than `MOST_DIFFERENT`.
+        If the difference is larger than `MAX_PROBABILITY_DIFFERENCE`.
     """
-    parts = np.split(pixels, range(_BATCH, len(pixels), _BATCH))
-    logits = torch.cat([network(torch.from_numpy(part))[0] for part in parts])
-    theirs = torch.from_numpy(look.logits[: len(pixels)])
-    difference = float((logits.sigmoid() - theirs.sigmoid()).abs().max())
-    if not difference < MOST_DIFFERENT:
+    batches = np.split(pixels, range(_BATCH_SIZE, len(pixels), _BATCH_SIZE))
+    expected = torch.cat([network(torch.from_numpy(batch))[0] for batch in batches])
+    logits = torch.from_numpy(output.logits[: len(pixels)])
+    difference = float((expected.sigmoid() - logits.sigmoid()).abs().max())
+    if not difference < MAX_PROBABILITY_DIFFERENCE:
         raise RunError(
             f"the exported graph and PyTorch differ by {difference:.1e} in probability, more than "
-            f"{MOST_DIFFERENT:.0e}; nothing was written. Report this with the versions of torch "
-            "and onnxruntime that are installed"
+            f"{MAX_PROBABILITY_DIFFERENCE:.0e}; nothing was written. Report this with the versions "
+            "of torch and onnxruntime that are installed"
         )
     return difference
 
 
 @contextmanager
-def _quiet() -> Iterator[None]:
-    """Keep the exporter's notes about libraries that are not installed off the terminal."""
+def _suppress_warnings() -> Iterator[None]:
+    """Suppress the exporter's warnings about libraries that are not installed."""
     exporter = logging.getLogger("torch.onnx")
     level = exporter.level
     exporter.setLevel(logging.ERROR)

@@ -1,4 +1,4 @@
-"""A finished Run for PyTorch users: two files, or the folder that MONAI calls a bundle."""
+"""Export of a finished Run for PyTorch users: two files, or a MONAI bundle."""
 
 import json
 from collections.abc import Mapping
@@ -9,11 +9,10 @@ from typing import Any
 import pneumoscope
 from pneumoscope.models.saved_network import SavedNetwork, save_network
 from pneumoscope.support.files import atomic_folder, require_empty, write_text
-from pneumoscope.training.evaluate import finished_network
+from pneumoscope.training.evaluate import load_trained_network
 from pneumoscope.training.run import Run
 
-MONAI = "1.5.0"
-"""Version of MONAI that the bundle asks for at least."""
+MIN_MONAI_VERSION = "1.5.0"
 
 
 def export_pytorch(run: Run, out: Path) -> None:
@@ -22,14 +21,14 @@ def export_pytorch(run: Run, out: Path) -> None:
     Parameters
     ----------
     run
-        Finished.
+        Finished Run.
     out
-        The folder to appear.
+        Folder to write to; must not exist.
 
     Raises
     ------
     RunError
-        If the Run is not finished, or something is at ``out``.
+        If the Run is not finished, or ``out`` exists.
     """
     require_empty(out)
     run.require_finished()
@@ -38,22 +37,22 @@ def export_pytorch(run: Run, out: Path) -> None:
 
 
 def export_monai(run: Run, out: Path) -> None:
-    """Write a Run as a MONAI bundle, which ``monai.bundle`` loads and runs.
+    """Write a Run as a MONAI bundle.
 
     ``python -m monai.bundle run --config_file OUT/configs/inference.json --bundle_root OUT
-    --images "['chest.jpeg']"`` prints a probability for each image, not calibrated.
+    --images "['chest.jpeg']"`` prints an uncalibrated probability for each image.
 
     Parameters
     ----------
     run
-        Finished.
+        Finished Run.
     out
-        The folder to appear.
+        Folder to write to; must not exist.
 
     Raises
     ------
     RunError
-        If the Run is not finished, or something is at ``out``.
+        If the Run is not finished, or ``out`` exists.
 
     References
     ----------
@@ -70,7 +69,7 @@ def export_monai(run: Run, out: Path) -> None:
 
 
 def _save(run: Run, folder: Path) -> None:
-    network = finished_network(run)
+    network = load_trained_network(run)
     recipe = run.recipe
     saved = SavedNetwork(
         network.cpu().eval(), recipe.image_size, recipe.resampling, run.structure()
@@ -106,7 +105,7 @@ def _metadata(run: Run) -> dict[str, Any]:
         "meta_schema_20240725.json",
         "version": pneumoscope.__version__,
         "changelog": {pneumoscope.__version__: "exported"},
-        "monai_version": MONAI,
+        "monai_version": MIN_MONAI_VERSION,
         "pytorch_version": version("torch").split("+")[0],
         "numpy_version": version("numpy"),
         "required_packages_version": {"pneumoscope": pneumoscope.__version__},
@@ -122,7 +121,7 @@ def _metadata(run: Run) -> dict[str, Any]:
 
 
 def _inference() -> dict[str, Any]:
-    """Return the configuration: the Run's own preparation of pixels, then the network."""
+    """Return the configuration of inference: the Run's preprocessing, then the network."""
     return {
         "bundle_root": ".",
         "images": [],

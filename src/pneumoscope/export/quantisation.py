@@ -1,4 +1,4 @@
-"""A graph in 8-bit integers, offered only where it is faster and tells patients apart as well."""
+"""Quantisation of a graph to 8-bit integers, where it is faster and as accurate."""
 
 import tempfile
 import time
@@ -19,25 +19,25 @@ from onnxruntime.quantization.shape_inference import quant_pre_process
 from pneumoscope.reader.reader import BATCH_SIZE, open_graph, run_graph
 from pneumoscope.support.errors import RunError
 
-RANGED_ON = 256
-"""Training images from which the ranges of the integers are taken."""
+N_RANGE_IMAGES = 256
+"""Number of training images that the ranges of the integers are computed from."""
 
-MOST_AUC_CHANGED = 0.001
-"""Largest change of the validation AUC that is let pass."""
+MAX_AUC_CHANGE = 0.001
+"""Largest accepted change of the validation AUC."""
 
-_ROUNDS = 15
-_QUANTISED = ["Conv", "Relu", "Add", "MaxPool"]
+_TIMING_ROUNDS = 15
+_QUANTISED_OPERATORS = ["Conv", "Relu", "Add", "MaxPool"]
 
 
 def quantise(graph: bytes, pixels: NDArray[np.uint8]) -> bytes:
-    """Return a graph whose convolutions multiply 8-bit integers; logit and heat map stay float32.
+    """Quantise the convolutions of a graph to 8-bit integers; logit and heat map stay float32.
 
     Parameters
     ----------
     graph
-        From `export_graph`.
+        ONNX file of `export_graph`.
     pixels
-        Prepared training images, shape (n, size, size); they give the ranges.
+        Prepared training images, shape (n, size, size), to compute the ranges from.
 
     References
     ----------
@@ -55,19 +55,19 @@ def quantise(graph: bytes, pixels: NDArray[np.uint8]) -> bytes:
             quantised,
             _Batches(pixels),
             quant_format=QuantFormat.QDQ,
-            op_types_to_quantize=_QUANTISED,
+            op_types_to_quantize=_QUANTISED_OPERATORS,
             per_channel=True,
             activation_type=QuantType.QUInt8,
             weight_type=QuantType.QInt8,
-            # 7 bits: sums of 8 overflow on processors without VNNI, and the same bundle would give
-            # another probability there.
+            # 7 bits: sums of 8-bit products overflow on processors without VNNI, and the same
+            # bundle would give another probability there.
             reduce_range=True,
         )
         return quantised.read_bytes()
 
 
 def compare_speed(graph: bytes, quantised: bytes, pixels: NDArray[np.uint8]) -> float:
-    """Return how many times faster the second graph is, on one thread, both in turn.
+    """Return the speed-up of a quantised graph: the median ratio of times on one thread.
 
     Parameters
     ----------
@@ -77,11 +77,11 @@ def compare_speed(graph: bytes, quantised: bytes, pixels: NDArray[np.uint8]) -> 
         Prepared images, shape (n, size, size).
     """
     batch = pixels[:BATCH_SIZE]
-    sessions = [open_graph(one, 1) for one in (graph, quantised)]
+    sessions = [open_graph(content, 1) for content in (graph, quantised)]
     for session in sessions:
         run_graph(session, batch)
     ratios = []
-    for _ in range(_ROUNDS):
+    for _ in range(_TIMING_ROUNDS):
         seconds = []
         for session in sessions:
             started = time.perf_counter()
@@ -91,49 +91,48 @@ def compare_speed(graph: bytes, quantised: bytes, pixels: NDArray[np.uint8]) -> 
     return median(ratios)
 
 
-def require_worth(before: float, after: float, times_faster: float) -> None:
-    """Refuse 8-bit integers that are no faster here, or do not tell patients apart as well.
+def require_benefit(auc_before: float, auc_after: float, speedup: float) -> None:
+    """Raise if a quantised graph is not faster here, or less accurate.
 
     Parameters
     ----------
-    before, after
-        Validation AUC of the graph and of the one in integers.
-    times_faster
-        From `compare_speed`.
+    auc_before, auc_after
+        Validation AUC of the graph and of the quantised graph.
+    speedup
+        Speed-up of `compare_speed`.
 
     Raises
     ------
     RunError
-        If it is not worth it.
+        If there is no benefit.
 
     Examples
     --------
-    >>> require_worth(before=0.9981, after=0.9978, times_faster=2.1)
-    >>> require_worth(before=0.9981, after=0.9978, times_faster=0.9)
+    >>> require_benefit(auc_before=0.9981, auc_after=0.9978, speedup=2.1)
+    >>> require_benefit(auc_before=0.9981, auc_after=0.9978, speedup=0.9)
     Traceback (most recent call last):
     pneumoscope.support.errors.RunError: in 8-bit integers the graph is 0.90 times ...
     """
-    if not abs(after - before) < MOST_AUC_CHANGED:
+    if not abs(auc_after - auc_before) < MAX_AUC_CHANGE:
         raise RunError(
-            f"in 8-bit integers the validation AUC is {after:.4f} instead of {before:.4f}; they "
-            f"may differ by {MOST_AUC_CHANGED}. Nothing was written; export without --int8"
+            f"in 8-bit integers the validation AUC is {auc_after:.4f} instead of {auc_before:.4f}; "
+            f"they may differ by {MAX_AUC_CHANGE}. Nothing was written; export without --int8"
         )
-    if not times_faster > 1:
+    if not speedup > 1:
         raise RunError(
-            f"in 8-bit integers the graph is {times_faster:.2f} times as fast on this machine, "
-            "whose processor may not multiply them natively. Nothing was written; export without "
-            "--int8"
+            f"in 8-bit integers the graph is {speedup:.2f} times as fast on this computer, whose "
+            "processor may not multiply them natively. Nothing was written; export without --int8"
         )
 
 
 class _Batches(CalibrationDataReader):  # type: ignore[misc]
-    """Images in batches, as the quantiser asks for them."""
+    """Batches of images for the quantiser."""
 
     def __init__(self, pixels: NDArray[np.uint8]) -> None:
-        self._parts: Iterator[NDArray[np.uint8]] = iter(
+        self._batches: Iterator[NDArray[np.uint8]] = iter(
             np.split(pixels, range(BATCH_SIZE, len(pixels), BATCH_SIZE))
         )
 
     def get_next(self) -> dict[str, NDArray[np.uint8]] | None:
-        part = next(self._parts, None)
-        return None if part is None else {"pixels": part}
+        batch = next(self._batches, None)
+        return None if batch is None else {"pixels": batch}

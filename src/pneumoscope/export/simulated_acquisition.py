@@ -1,4 +1,8 @@
-"""Images as other machines might have made them: harder than a validation split is by itself."""
+"""Simulated acquisitions: validation images as other scanners and settings might give them.
+
+They are harder than the validation split itself, whose images come from the same scanners as the
+training images.
+"""
 
 from collections.abc import Callable, Iterator, Mapping
 from functools import partial
@@ -12,77 +16,80 @@ from pneumoscope.validation.stress.masks import BORDER_SHARE
 from pneumoscope.validation.stress.perturbations import PERTURBATIONS
 
 Pixels = NDArray[np.uint8]
-Shift = Callable[[Pixels, Pixels, int], Pixels]
-"""Of an image, one of the other class, and a number that randomness follows from."""
+Simulation = Callable[[Pixels, Pixels, int], Pixels]
+"""Function of an image, an image of the other class, and a random seed."""
 
-_KINDS = {one.name: one for one in PERTURBATIONS}
+_PERTURBATIONS = {perturbation.name: perturbation for perturbation in PERTURBATIONS}
 
 
-def _perturbed(name: str, strength: float, image: Pixels, _: Pixels, seed: int) -> Pixels:
+def _perturb(name: str, strength: float, image: Pixels, _: Pixels, seed: int) -> Pixels:
     rng = np.random.default_rng([seed, 0])
-    changed = _KINDS[name].apply(image.astype(np.float32) / np.float32(255), strength, rng)
-    return prepare_pixels(changed, image.shape[0], Resampling.BILINEAR)
+    pixels = image.astype(np.float32) / np.float32(255)
+    perturbed = _PERTURBATIONS[name].apply(pixels, strength, rng)
+    return prepare_pixels(perturbed, image.shape[0], Resampling.BILINEAR)
 
 
-def _bordered(image: Pixels, other: Pixels, _: int) -> Pixels:
-    """Return the image within the border of one of the other class: its machine speaks against."""
+def _replace_border(image: Pixels, donor: Pixels, _: int) -> Pixels:
+    """Return the image with the donor's border, which speaks for the other class."""
     depth = round(BORDER_SHARE * image.shape[0])
-    framed = other.copy()
+    framed = donor.copy()
     framed[depth:-depth, depth:-depth] = image[depth:-depth, depth:-depth]
     return framed
 
 
-SHIFTS: Mapping[str, Shift] = {
-    "gamma halved": partial(_perturbed, "exposure", -1),
-    "gamma doubled": partial(_perturbed, "exposure", 1),
-    "contrast halved": partial(_perturbed, "contrast", -50),
-    "blur of 1 %": partial(_perturbed, "blur", 1),
-    "noise of 5 %": partial(_perturbed, "noise", 5),
-    "128 pixels a side": partial(_perturbed, "resolution", 2),
-    "a fifth cropped": partial(_perturbed, "crop", 20),
-    "border of the other class": _bordered,
+SIMULATIONS: Mapping[str, Simulation] = {
+    "gamma halved": partial(_perturb, "exposure", -1),
+    "gamma doubled": partial(_perturb, "exposure", 1),
+    "contrast halved": partial(_perturb, "contrast", -50),
+    "blur of 1 %": partial(_perturb, "blur", 1),
+    "noise of 5 %": partial(_perturb, "noise", 5),
+    "128 pixels a side": partial(_perturb, "resolution", 2),
+    "a fifth cropped": partial(_perturb, "crop", 20),
+    "border of the other class": _replace_border,
 }
-"""Ways in which an image might have been made, besides the way it was."""
+"""Simulated acquisitions by name."""
 
 
-def shift_images(pixels: Pixels, labels: NDArray[np.int8]) -> Iterator[tuple[str, Pixels]]:
-    """Yield all images in one shift after the other.
+def simulate_acquisitions(pixels: Pixels, labels: NDArray[np.int8]) -> Iterator[tuple[str, Pixels]]:
+    """Yield all images in each simulated acquisition.
 
     Parameters
     ----------
     pixels
-        Shape (n, size, size).
+        Prepared images, shape (n, size, size).
     labels
-        Shape (n,); both classes occur.
+        Labels of both classes, shape (n,).
 
     Yields
     ------
     str
-        Name of the shift, in the order of `SHIFTS`.
+        Name of the simulation, in the order of `SIMULATIONS`.
     NDArray[np.uint8]
-        Shape (n, size, size).
+        Changed images, shape (n, size, size).
 
     Examples
     --------
     >>> pixels, labels = np.zeros((2, 64, 64), np.uint8), np.array([0, 1], np.int8)
     >>> pixels[1] = 200
-    >>> shifted = dict(shift_images(pixels, labels))
-    >>> shifted["border of the other class"][:, [0, 32], 32].tolist()
+    >>> simulated = dict(simulate_acquisitions(pixels, labels))
+    >>> simulated["border of the other class"][:, [0, 32], 32].tolist()
     [[200, 0], [0, 200]]
     """
-    partners = _partners(labels)
-    for name, change in SHIFTS.items():
-        shifted = np.empty_like(pixels)
+    donors = _draw_donors(labels)
+    for name, simulation in SIMULATIONS.items():
+        simulated = np.empty_like(pixels)
 
-        def shift(row: int, change: Shift = change, shifted: Pixels = shifted) -> None:
-            shifted[row] = change(pixels[row], pixels[partners[row]], row)
+        def simulate(
+            row: int, simulation: Simulation = simulation, simulated: Pixels = simulated
+        ) -> None:
+            simulated[row] = simulation(pixels[row], pixels[donors[row]], row)
 
-        map_parallel(shift, range(len(pixels)), f"Images with {name}")
-        yield name, shifted
+        map_parallel(simulate, range(len(pixels)), f"Images with {name}")
+        yield name, simulated
 
 
-def _partners(labels: NDArray[np.int8]) -> NDArray[np.intp]:
-    """Return for each image one of the other class, drawn once."""
+def _draw_donors(labels: NDArray[np.int8]) -> NDArray[np.intp]:
+    """Draw an image of the other class for each image."""
     rng = np.random.default_rng(0)
     rows = [np.flatnonzero(labels == label) for label in (0, 1)]
     return np.array([rng.choice(rows[1 - label]) for label in labels], np.intp)

@@ -1,4 +1,4 @@
-"""A small residual network that ends in global pooling, so that its heat map is exact."""
+"""Compact network: a small residual network with global pooling, so its heat map is exact."""
 
 from collections import OrderedDict
 
@@ -8,11 +8,13 @@ from pneumoscope.models.layers import DenseToOne
 
 STEM_CHANNELS = 32
 BLOCKS = ((48, 2), (96, 2), (192, 2), (192, 1))
-"""Channels and stride of each residual block; together with the stem the sides shrink by 16."""
+"""Channels and stride of each residual block; with the stem, sides shrink by a factor of 16."""
+
+_MIN_VARIANCE = 1e-6
 
 
-class Residual(nn.Module):
-    """Two 3x3 convolutions, and the input added to what they give.
+class ResidualBlock(nn.Module):
+    """Residual block: two 3x3 convolutions and a shortcut.
 
     References
     ----------
@@ -21,7 +23,7 @@ class Residual(nn.Module):
     Examples
     --------
     >>> import torch
-    >>> Residual(8, 16, stride=2)(torch.rand(1, 8, 12, 12)).shape
+    >>> ResidualBlock(8, 16, stride=2)(torch.rand(1, 8, 12, 12)).shape
     torch.Size([1, 16, 6, 6])
     """
 
@@ -46,7 +48,7 @@ class Residual(nn.Module):
 
 
 class Standardise(nn.Module):
-    """Give each image the mean 0 and the standard deviation 1: its exposure tells nothing.
+    """Standardisation of each image to mean 0 and standard deviation 1, against its exposure.
 
     Examples
     --------
@@ -57,17 +59,14 @@ class Standardise(nn.Module):
     """
 
     def forward(self, images: Tensor) -> Tensor:
-        """Return images of the same shape; one of a single grey becomes zero."""
+        """Return images of the same shape; an image of a single grey becomes zero."""
         deviation = images - images.mean((2, 3), keepdim=True)
         variance = deviation.square().mean((2, 3), keepdim=True)
-        return deviation * (variance + _LEAST_VARIANCE).rsqrt()
-
-
-_LEAST_VARIANCE = 1e-6
+        return deviation * (variance + _MIN_VARIANCE).rsqrt()
 
 
 class GlobalAveragePool(nn.Module):
-    """The mean of each channel.
+    """Global average pooling: the mean of each channel.
 
     Examples
     --------
@@ -82,7 +81,14 @@ class GlobalAveragePool(nn.Module):
 
 
 def compact(image_size: int) -> nn.Sequential:
-    """Build the network for images of any size: a stem, four residual blocks, global pooling."""
+    """Build the network for images of any size: a stem, four residual blocks, global pooling.
+
+    Examples
+    --------
+    >>> import torch
+    >>> compact(64)(torch.rand(2, 1, 64, 64)).shape
+    torch.Size([2, 1])
+    """
     layers: OrderedDict[str, nn.Module] = OrderedDict(
         standardise=Standardise(),
         conv_1=nn.Conv2d(1, STEM_CHANNELS, 3, stride=2, padding=1, bias=False),
@@ -91,7 +97,7 @@ def compact(image_size: int) -> nn.Sequential:
     )
     channels = STEM_CHANNELS
     for number, (out, stride) in enumerate(BLOCKS, start=1):
-        layers[f"block_{number}"] = Residual(channels, out, stride)
+        layers[f"block_{number}"] = ResidualBlock(channels, out, stride)
         channels = out
     layers["pool"] = GlobalAveragePool()
     layers["output"] = DenseToOne(channels, 1)

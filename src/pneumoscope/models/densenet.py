@@ -1,4 +1,4 @@
-"""DenseNet-121, the field's usual network for chest radiographs, from MONAI."""
+"""DenseNet-121 of MONAI, a common network for chest radiographs."""
 
 from collections import OrderedDict
 
@@ -9,7 +9,7 @@ from pneumoscope.models.layers import DenseToOne
 
 
 def densenet121(image_size: int) -> nn.Sequential:
-    """Build DenseNet-121 on one channel, global pooling and the output layer, for any size.
+    """Build DenseNet-121 for one channel, with global pooling, for images of any size.
 
     References
     ----------

@@ -1,4 +1,4 @@
-"""A network as it is deployed: pixels in; logit, heat map and feature vector out."""
+"""Deployed network: from pixels to logit, heat map and feature vector."""
 
 from collections import OrderedDict
 from collections.abc import Sequence
@@ -20,19 +20,19 @@ from pneumoscope.models.layers import (
 from pneumoscope.models.network import Network
 
 
-class Deployed(nn.Module):
-    """A finished network made of PyTorch's own layers, with a heat map beside its logit.
+class DeployedNetwork(nn.Module):
+    """Trained network of PyTorch's own layers, with a heat map beside its logit (HiResCAM).
 
     The heat map is the gradient of the logit with respect to the last feature map, times that
     map, summed over channels. The gradient is computed by forward operations, so it can be part of
     an exported graph. Where every layer after the feature map is linear, as after global pooling,
-    the sum of the heat map and the output's bias is the logit: the map says exactly how much each
-    place adds. With ReLUs in between the same holds of the linear piece that the image lies on.
+    the heat map and the output's bias add up to the logit: the map states exactly what each place
+    contributes. With ReLUs in between, the same holds for the network's local linear approximation.
 
     Parameters
     ----------
     network
-        With finished weights; it is not changed.
+        Trained network; it is not changed.
 
     References
     ----------
@@ -43,7 +43,7 @@ class Deployed(nn.Module):
     Examples
     --------
     >>> from pneumoscope.models import MODELS, build_network
-    >>> deployed = Deployed(build_network(MODELS["compact"], 64, seed=0))
+    >>> deployed = DeployedNetwork(build_network(MODELS["compact"], 64, seed=0))
     >>> [tuple(output.shape) for output in deployed(torch.zeros(2, 64, 64, dtype=torch.uint8))]
     [(2,), (2, 4, 4), (2, 192)]
     """
@@ -54,70 +54,72 @@ class Deployed(nn.Module):
             *(network.backbone.named_children() if network.backbone is not None else ()),
             *network.head.named_children(),
         ]
-        first = next(i for i, (_, layer) in enumerate(named) if isinstance(layer, _ENDS_OF_MAPS))
+        first = next(
+            i for i, (_, layer) in enumerate(named) if isinstance(layer, _FEATURE_MAP_ENDS)
+        )
         self.convolutional = _plain(named[:first])
         self.dense = _plain(named[first:])
         self.eval().requires_grad_(False)
 
     def forward(self, pixels: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-        """Look at prepared pixels.
+        """Run the network on prepared pixels.
 
         Parameters
         ----------
         pixels
-            uint8, shape (n, size, size); see `prepare_pixels`.
+            Pixels of `prepare_pixels`, uint8, shape (n, size, size).
 
         Returns
         -------
         logits : Tensor
-            float32, shape (n,); positive speaks for pneumonia.
+            Logits of pneumonia, float32, shape (n,).
         heatmaps : Tensor
-            float32, shape (n, rows, columns): how much each place adds to the logit.
+            Contribution of each place to the logit, float32, shape (n, rows, columns).
         features : Tensor
-            float32, shape (n, channels): the mean of each channel of the last feature map.
+            Mean of each channel of the last feature map, float32, shape (n, channels).
         """
         maps = self.convolutional(pixels.unsqueeze(1).float() / 255)
         values = [maps]
         for layer in self.dense:
             values.append(layer(values[-1]))
         gradient = torch.ones_like(values[-1])
-        for layer, (given, result) in reversed(
+        for layer, (inputs, outputs) in reversed(
             list(zip(self.dense, pairwise(values), strict=True))
         ):
-            gradient = _pull_back(layer, gradient, given, result)
+            gradient = _backpropagate(layer, gradient, inputs, outputs)
         return values[-1].squeeze(1), (gradient * maps).sum(1), maps.mean((2, 3))
 
 
 class Ensemble(nn.Module):
-    """Several deployed networks as one: the mean of their logits and of their heat maps.
+    """Ensemble of deployed networks: the mean of their logits and of their heat maps.
 
     Parameters
     ----------
     members
-        That take images of one size. Their features stand side by side.
+        Networks for images of one size; their features are concatenated.
 
     Examples
     --------
     >>> from pneumoscope.models import MODELS, build_network
-    >>> members = [Deployed(build_network(MODELS["compact"], 64, seed)) for seed in (0, 1)]
-    >>> both = Ensemble(members)(torch.zeros(2, 64, 64, dtype=torch.uint8))
-    >>> [tuple(output.shape) for output in both]
+    >>> members = [DeployedNetwork(build_network(MODELS["compact"], 64, seed)) for seed in (0, 1)]
+    >>> outputs = Ensemble(members)(torch.zeros(2, 64, 64, dtype=torch.uint8))
+    >>> [tuple(output.shape) for output in outputs]
     [(2,), (2, 4, 4), (2, 384)]
     """
 
-    def __init__(self, members: Sequence[Deployed]) -> None:
+    def __init__(self, members: Sequence[DeployedNetwork]) -> None:
         super().__init__()
         self.members = nn.ModuleList(members)
 
     def forward(self, pixels: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-        """Look at prepared pixels; see `Deployed.forward`."""
+        """Run the networks on prepared pixels; see `DeployedNetwork.forward`."""
         logits, maps, features = zip(*(member(pixels) for member in self.members), strict=True)
-        finest = max(one.shape[1:] for one in maps)
-        together = torch.stack([_stretch(one, finest) for one in maps])
-        return torch.stack(logits).mean(0), together.mean(0), torch.cat(features, 1)
+        finest = max(heatmap.shape[1:] for heatmap in maps)
+        resized = torch.stack([_resize(heatmap, finest) for heatmap in maps])
+        return torch.stack(logits).mean(0), resized.mean(0), torch.cat(features, 1)
 
 
-def _stretch(heatmaps: Tensor, shape: torch.Size) -> Tensor:
+def _resize(heatmaps: Tensor, shape: torch.Size) -> Tensor:
     """Resize heat maps, keeping their sums."""
     if heatmaps.shape[1:] == shape:
         return heatmaps
@@ -127,17 +129,21 @@ def _stretch(heatmaps: Tensor, shape: torch.Size) -> Tensor:
     return (heatmaps.mean((1, 2), keepdim=True) + deviation) * share
 
 
-_ENDS_OF_MAPS = (FlattenChannelsLast, GlobalAveragePool)
+_FEATURE_MAP_ENDS = (FlattenChannelsLast, GlobalAveragePool)
 
 
 def _plain(named: list[tuple[str, nn.Module]]) -> nn.Sequential:
     return nn.Sequential(
-        OrderedDict((name, _plain_layer(x)) for name, x in named if not isinstance(x, nn.Dropout))
+        OrderedDict(
+            (name, _plain_layer(layer))
+            for name, layer in named
+            if not isinstance(layer, nn.Dropout)
+        )
     )
 
 
 def _plain_layer(layer: nn.Module) -> nn.Module:
-    """Return a layer that any version of PyTorch knows, with the same weights."""
+    """Return PyTorch's own layer with the same weights."""
     match layer:
         case nn.ReLU():
             return nn.ReLU()
@@ -158,21 +164,21 @@ def _plain_layer(layer: nn.Module) -> nn.Module:
     return deepcopy(layer)
 
 
-def _pull_back(layer: nn.Module, gradient: Tensor, given: Tensor, result: Tensor) -> Tensor:
+def _backpropagate(layer: nn.Module, gradient: Tensor, inputs: Tensor, outputs: Tensor) -> Tensor:
     """Return the gradient with respect to a layer's input, in evaluation mode."""
     match layer:
         case nn.Linear():
             return gradient @ layer.weight
         case nn.ReLU():
-            return gradient * (result > 0)
+            return gradient * (outputs > 0)
         case nn.BatchNorm1d():
             return (
                 gradient * layer.weight * torch.rsqrt(layer.get_buffer("running_var") + layer.eps)
             )
         case FlattenChannelsLast():
-            _, channels, height, width = given.shape
+            _, channels, height, width = inputs.shape
             return gradient.reshape(-1, height, width, channels).permute(0, 3, 1, 2)
         case GlobalAveragePool():
-            _, _, height, width = given.shape
-            return (gradient / (height * width))[:, :, None, None].expand_as(given)
-    raise TypeError(f"{type(layer).__name__}: no gradient is known for this layer")
+            _, _, height, width = inputs.shape
+            return (gradient / (height * width))[:, :, None, None].expand_as(inputs)
+    raise TypeError(f"{type(layer).__name__}: the gradient of this layer is not implemented")

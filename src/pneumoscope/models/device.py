@@ -1,4 +1,4 @@
-"""Where networks compute, and in which numbers: the device, its memory, its precision."""
+"""Device and precision of computations with networks."""
 
 import ctypes
 import sys
@@ -16,7 +16,7 @@ ModuleType = TypeVar("ModuleType", bound=nn.Module)
 
 
 class Precision(StrEnum):
-    """The numbers of convolutions and dense layers; weights and their updates stay float32."""
+    """Precision of convolutions and dense layers; weights and their updates are float32."""
 
     FLOAT32 = "float32"
     BFLOAT16 = "bfloat16"
@@ -25,19 +25,19 @@ class Precision(StrEnum):
 def fastest_precision() -> Precision:
     """Return bfloat16 where the hardware multiplies it natively, else float32.
 
-    Natively: a processor with AVX512-BF16 or AMX, or a GPU from Ampere on. Elsewhere bfloat16 is
-    emulated, and slower than float32.
+    Processors with AVX512-BF16 or AMX and GPUs from Ampere on do. Elsewhere bfloat16 is emulated
+    and slower than float32.
     """
     if torch.cuda.is_available():
         native = torch.cuda.is_bf16_supported(including_emulation=False)
     else:
-        abilities = torch.cpu.get_capabilities()
-        native = bool(abilities.get("avx512_bf16") or abilities.get("amx_bf16"))
+        capabilities = torch.cpu.get_capabilities()
+        native = bool(capabilities.get("avx512_bf16") or capabilities.get("amx_bf16"))
     return Precision.BFLOAT16 if native else Precision.FLOAT32
 
 
 def computing_in(precision: Precision, device: torch.device) -> torch.autocast:
-    """Return a context in which networks compute in a precision (automatic mixed precision).
+    """Return a context of automatic mixed precision.
 
     Examples
     --------
@@ -50,36 +50,36 @@ def computing_in(precision: Precision, device: torch.device) -> torch.autocast:
 
 
 def select_device() -> torch.device:
-    """Return the GPU if PyTorch sees one, else the processor, set up for speed.
+    """Return the GPU if PyTorch has one, else the processor, configured for speed.
 
-    Neither replaces float32 by TF32 behind the recipe's back.
+    TF32 is not used in place of float32, as the recipe states the precision.
     """
     if torch.cuda.is_available():
         torch.backends.cudnn.allow_tf32 = False
         torch.backends.cudnn.deterministic = True
         return torch.device("cuda")
-    _set_up_processor()
+    _configure_processor()
     return torch.device("cpu")
 
 
 def place(module: ModuleType, device: torch.device) -> ModuleType:
-    """Move a module, its kernels laid out channels last: twice as fast here, the same numbers."""
+    """Move a module to a device with kernels in channels-last layout, which is twice as fast."""
     module.to(device=device, memory_format=torch.channels_last)  # type: ignore[call-overload]
     return module
 
 
 @cache
-def _set_up_processor() -> None:
-    """Use the cores that a container grants, and keep freed memory instead of returning it.
+def _configure_processor() -> None:
+    """Use the cores that a container grants, and keep freed memory for reuse.
 
-    A training step frees and takes the same few hundred megabytes each time. glibc returns blocks
-    of that size to the system at once, and having them mapped and zeroed anew page by page took
-    half of a step.
+    A training step frees and allocates the same few hundred megabytes each time. By default glibc
+    returns blocks of that size to the system, and mapping and zeroing them page by page took half
+    of a step.
     """
     torch.set_num_threads(min(torch.get_num_threads(), usable_cores()))
     if not sys.platform.startswith("linux"):
         return
-    with suppress(AttributeError, OSError):  # another C library than glibc
+    with suppress(AttributeError, OSError):  # not glibc
         mallopt = ctypes.CDLL(None).mallopt
         mallopt(_M_MMAP_MAX, 0)
         mallopt(_M_TRIM_THRESHOLD, 2**31 - 1)

@@ -1,4 +1,4 @@
-"""A network as a table of its layers, as the notebook's ``summary()`` shows it."""
+"""Table of a network's layers, as Keras' ``summary()`` shows it."""
 
 from dataclasses import dataclass
 
@@ -10,16 +10,16 @@ from pneumoscope.models.network import Network, count_parameters
 
 @dataclass(frozen=True, slots=True)
 class LayerRow:
-    """One layer.
+    """Layer of a network.
 
     Parameters
     ----------
     name, kind
-        Of the layer.
+        Name and kind of the layer.
     output_shape
-        (channels, height, width) or (features,), for one image.
+        Shape of the output for one image: (channels, height, width) or (features,).
     parameters
-        As Keras counts them, running statistics included.
+        Number of parameters as Keras counts them, running statistics included.
     """
 
     name: str
@@ -29,14 +29,21 @@ class LayerRow:
 
 
 def layer_table(network: Network, image_size: int) -> list[LayerRow]:
-    """List the layers in order, a frozen backbone as one row; activations are left out.
+    """List the layers in order, without activations; a frozen backbone is one row.
 
     Parameters
     ----------
     network
-        On any device, the ``meta`` device included (see `describe_network`).
+        Network on any device, including the ``meta`` device (see `describe_network`).
     image_size
-        Side of the square images.
+        Side of the square images, in pixels.
+
+    Examples
+    --------
+    >>> from pneumoscope.models import MODELS, describe_network
+    >>> rows = layer_table(describe_network(MODELS["model_1"]), image_size=150)
+    >>> [(row.kind, row.output_shape, row.parameters) for row in rows]
+    [('Conv2d', (16, 149, 149), 208), ('Flatten', (355216,), 0), ('Linear', (1,), 355217)]
     """
     device = next(network.head.parameters()).device
     value = torch.zeros(1, 1, image_size, image_size, device=device)
@@ -44,7 +51,7 @@ def layer_table(network: Network, image_size: int) -> list[LayerRow]:
     network.eval()
     if network.backbone is not None:
         value = network.backbone(value)
-        rows.append(_row("vgg16", "VGG16 (frozen)", network.backbone, value))
+        rows.append(_row("backbone", "frozen layers", network.backbone, value))
     for name, layer in network.head.named_children():
         value = layer(value)
         if not isinstance(layer, nn.ReLU):
@@ -53,7 +60,7 @@ def layer_table(network: Network, image_size: int) -> list[LayerRow]:
 
 
 def _kind(layer: nn.Module) -> str:
-    """Return PyTorch's name of a layer, ours being the same layers made faster."""
+    """Return PyTorch's name of a layer; subclasses here are the same layers, made faster."""
     for kind in type(layer).__mro__:
         if kind.__module__.startswith("torch.") and kind is not nn.Module:
             return kind.__name__

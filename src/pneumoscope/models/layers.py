@@ -1,4 +1,4 @@
-"""Layers with the defaults of Keras where they decide the result."""
+"""Layers with the defaults of Keras where they affect the result."""
 
 from typing import Any
 
@@ -7,10 +7,10 @@ from torch import Tensor, nn
 
 
 class GreyConv2d(nn.Conv2d):
-    """A convolution over red, green and blue that sees a grey image as three equal channels.
+    """Convolution over three channels of a grey image, which are equal.
 
-    The sum of the kernel over its channels, applied once, gives the same output and the same
-    gradients as the kernel applied to three copies, with a third of the work.
+    The kernel's sum over its channels is applied once. The output and the gradients are those of
+    the kernel on three copies of the image, for a third of the work.
 
     Examples
     --------
@@ -29,7 +29,7 @@ class GreyConv2d(nn.Conv2d):
 
 
 class FlattenChannelsLast(nn.Flatten):
-    """Flatten in the order (row, column, channel), as Keras does; of channels-last data a view.
+    """Flattening in the order (row, column, channel) of Keras; a view of channels-last data.
 
     Examples
     --------
@@ -43,10 +43,10 @@ class FlattenChannelsLast(nn.Flatten):
 
 
 class Float32Linear(nn.Linear):
-    """A dense layer that multiplies float32, whatever precision the features have.
+    """Dense layer in float32, whichever precision the features have.
 
-    For networks that normalise its output: that enlarges what rounding to bfloat16 does to units
-    that vary little, and in evaluation they say something else than in training.
+    A normalisation of its output would amplify the rounding errors of bfloat16 in units that vary
+    little, and their outputs in evaluation would differ from those in training.
 
     Examples
     --------
@@ -61,11 +61,11 @@ class Float32Linear(nn.Linear):
 
 
 class DenseToOne(nn.Linear):
-    """A dense layer with one output, which is float32 whatever precision the features have.
+    """Dense layer with one output, in float32, whichever precision the features have.
 
-    Logits rounded to bfloat16 would be equal where a network tells images apart by little. As
-    products of a matrix and a vector it is also faster than PyTorch's general product, for which
-    the single row of 355,216 weights in the notebook's first network is an unusual shape.
+    Rounded to bfloat16, logits that differ slightly would be equal. As matrix-vector products it is
+    also faster than PyTorch's general product, for which a single row of 355,216 weights, as in the
+    notebook's first network, is an unusual shape.
 
     Examples
     --------
@@ -79,16 +79,16 @@ class DenseToOne(nn.Linear):
         return result
 
 
-_IN_CACHE = 3 * 2**19
-"""Numbers that are float32 at a time, 6 MB."""
+_MAX_CACHED_VALUES = 3 * 2**19
+"""Number of values that are converted to float32 at a time, 6 MB."""
 
 
 class _DotProducts(torch.autograd.Function):
     @staticmethod
     def forward(ctx: Any, features: Tensor, weight: Tensor, bias: Tensor) -> Tensor:
         ctx.save_for_backward(features, weight.to(features.dtype))
-        # Few rows at a time: as float32 they are then still in the cache when they are multiplied.
-        rows = max(1, _IN_CACHE // features.shape[1])
+        # Few rows at a time stay in the processor's cache between conversion and product.
+        rows = max(1, _MAX_CACHED_VALUES // features.shape[1])
         with _without_autocast(features):
             parts = [
                 torch.mv(part.to(weight.dtype), weight[0]) for part in torch.split(features, rows)
@@ -103,23 +103,23 @@ class _DotProducts(torch.autograd.Function):
 
 
 def _without_autocast(features: Tensor) -> torch.autocast:
-    device = "cpu" if features.is_meta else features.device.type  # meta: shapes alone
+    device = "cpu" if features.is_meta else features.device.type
     return torch.autocast(device, enabled=False)
 
 
 def _channels_last(single: Tensor) -> Tensor:
-    """Lay out a one-channel tensor channels last by name too: PyTorch cannot tell from its data."""
+    """Mark a one-channel tensor as channels last, which PyTorch cannot tell from its strides."""
     *_, height, width = single.shape
     return single.contiguous().as_strided(single.shape, (height * width, 1, width, 1))
 
 
 class Float32BatchNorm2d(nn.BatchNorm2d):
-    """Batch normalisation that computes in float32, whatever precision the features have.
+    """Batch normalisation in float32, whichever precision the features have.
 
-    A normalisation takes away shift and scale of one before it, whose gradient is then zero. What
-    rounding to bfloat16 leaves instead of zero is more than Adam's epsilon, and Adam makes full
-    steps of it: the shifts walk about faster than the running means follow, and the network says
-    something else in evaluation than in training.
+    A normalisation cancels shift and scale of a normalisation before it, whose gradient is
+    therefore zero. In bfloat16 the rounding errors instead of zero exceed Adam's epsilon, and Adam
+    makes full steps of them: the shifts change faster than the running means follow, and the
+    network's outputs in evaluation differ from those in training.
 
     Examples
     --------
@@ -133,25 +133,25 @@ class Float32BatchNorm2d(nn.BatchNorm2d):
 
 
 def batch_norm_2d(channels: int, *, float32: bool = False) -> nn.BatchNorm2d:
-    """Batch normalisation of images; Keras' momentum 0.99 is PyTorch's 0.01."""
+    """Build batch normalisation of images; Keras' momentum 0.99 is PyTorch's 0.01."""
     kind = Float32BatchNorm2d if float32 else nn.BatchNorm2d
     return kind(channels, eps=1e-3, momentum=0.01)
 
 
 def batch_norm_1d(features: int) -> nn.BatchNorm1d:
-    """Batch normalisation of vectors; Keras' momentum 0.99 is PyTorch's 0.01."""
+    """Build batch normalisation of vectors; Keras' momentum 0.99 is PyTorch's 0.01."""
     return nn.BatchNorm1d(features, eps=1e-3, momentum=0.01)
 
 
 def initialise(module: nn.Module, seed: int) -> None:
-    """Draw kernels Glorot-uniform and set biases to zero, as Keras does.
+    """Draw kernels from Glorot's uniform distribution and set biases to zero, as Keras does.
 
     Parameters
     ----------
     module
-        Whose convolutions and dense layers are set, in place.
+        Module whose convolutions and dense layers are set, in place.
     seed
-        Of the draw.
+        Random seed.
 
     References
     ----------

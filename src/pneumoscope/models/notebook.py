@@ -1,4 +1,4 @@
-"""The heads of the notebook's seven networks, layer for layer."""
+"""Networks of the notebook: the trained layers of its seven models."""
 
 from collections import OrderedDict
 
@@ -17,7 +17,7 @@ Layers = OrderedDict[str, nn.Module]
 
 
 def model_1(image_size: int) -> nn.Sequential:
-    """One convolution (2x2) and the output layer."""
+    """Build one 2x2 convolution and the output layer."""
     return nn.Sequential(
         OrderedDict(
             conv_1=GreyConv2d(3, 16, 2),
@@ -29,7 +29,7 @@ def model_1(image_size: int) -> nn.Sequential:
 
 
 def model_2(image_size: int) -> nn.Sequential:
-    """Two convolutions with pooling, two dense layers, dropout."""
+    """Build two convolutions with pooling, two dense layers and dropout."""
     layers = _convolutions((32, 64), normalised=False)
     return nn.Sequential(
         layers
@@ -46,12 +46,12 @@ def model_2(image_size: int) -> nn.Sequential:
 
 
 def model_3(image_size: int) -> nn.Sequential:
-    """Three convolutions with batch normalisation, two dense layers."""
+    """Build three convolutions with batch normalisation and two dense layers."""
     layers = _convolutions((32, 64, 128), normalised=True)
     return nn.Sequential(
         layers
         | OrderedDict(
-            norm_3=batch_norm_2d(128, float32=True),  # in its place: another one follows it
+            norm_3=batch_norm_2d(128, float32=True),  # float32: another one follows
             norm_4=batch_norm_2d(128, float32=True),
             flatten=FlattenChannelsLast(),
             dense_1=Float32Linear(128 * _side(image_size, 3) ** 2, 256),
@@ -67,7 +67,7 @@ def model_3(image_size: int) -> nn.Sequential:
 
 
 def model_4(image_size: int) -> nn.Sequential:
-    """Four convolutions with batch normalisation, two dense layers with it."""
+    """Build four convolutions and two dense layers, all with batch normalisation."""
     layers = _convolutions((32, 64, 128, 256), normalised=True)
     return nn.Sequential(
         layers
@@ -87,17 +87,17 @@ def model_4(image_size: int) -> nn.Sequential:
 
 
 def model_5(image_size: int) -> nn.Sequential:
-    """On VGG16: a dense layer with dropout."""
+    """Build a dense layer with dropout, on VGG16's features."""
     return _vgg16_head(image_size, widths=(512,), normalised=False)
 
 
 def model_6(image_size: int) -> nn.Sequential:
-    """On VGG16: batch normalisation, two dense layers with dropout after each."""
+    """Build batch normalisation and two dense layers with dropout, on VGG16's features."""
     return _vgg16_head(image_size, widths=(256, 128), normalised=True)
 
 
 def model_7(image_size: int) -> nn.Sequential:
-    """On VGG16: batch normalisation, three dense layers with dropout after each."""
+    """Build batch normalisation and three dense layers with dropout, on VGG16's features."""
     return _vgg16_head(image_size, widths=(512, 256, 128), normalised=True)
 
 
@@ -111,7 +111,7 @@ def _convolutions(widths: tuple[int, ...], *, normalised: bool) -> Layers:
             layers[f"conv_{number}_relu"] = nn.ReLU(inplace=True)
             layers[f"norm_{number}"] = batch_norm_2d(width)
             layers[f"pool_{number}"] = nn.MaxPool2d(2)
-        else:  # the largest of four before or after ReLU is the same, and ReLU has a quarter to do
+        else:  # pooling and ReLU commute, and ReLU then has a quarter of the values
             layers[f"pool_{number}"] = nn.MaxPool2d(2)
             layers[f"conv_{number}_relu"] = nn.ReLU(inplace=True)
         channels = width
@@ -119,7 +119,7 @@ def _convolutions(widths: tuple[int, ...], *, normalised: bool) -> Layers:
 
 
 def _side(image_size: int, convolutions: int) -> int:
-    """Side after so many valid 3x3 convolutions, each followed by 2x2 pooling."""
+    """Return the side after valid 3x3 convolutions, each followed by 2x2 pooling."""
     side = image_size
     for _ in range(convolutions):
         side = (side - 2) // 2

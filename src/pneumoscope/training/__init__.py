@@ -1,4 +1,4 @@
-"""A manifest and a recipe in, a Run directory out."""
+"""Training: from a manifest and a recipe to a Run directory."""
 
 from pneumoscope.training.evaluate import evaluate_once, evaluate_run
 from pneumoscope.training.examples import ExampleStore

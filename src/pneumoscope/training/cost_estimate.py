@@ -9,10 +9,11 @@ import torch
 from pneumoscope.dataset import Label
 from pneumoscope.dataset.manifest import Entry
 from pneumoscope.models import Network, Precision, build_network, computing_in, place, select_device
-from pneumoscope.training.examples import Examples, pass_batch
+from pneumoscope.training.examples import Examples, pass_batch_size
 from pneumoscope.training.memory_estimate import estimate_memory, load_structure, require_memory
+from pneumoscope.training.prediction import PREDICTION_BATCH_SIZE, predict
 from pneumoscope.training.recipe import Recipe
-from pneumoscope.training.trainer import PREDICT_BATCH, Trainer, predict
+from pneumoscope.training.trainer import Trainer
 
 _TIMED_STEPS = 4
 """Number of training steps that are timed, after as many to warm up."""
@@ -94,7 +95,7 @@ def _epoch_seconds(recipe: Recipe, train: int, validation: int) -> float:
     predict(trainer.network, trainer.validation, recipe.precision)
     predicting = time.perf_counter() - started
     step = max(0.0, epoch.seconds - predicting) / steps
-    return step * train / recipe.batch_size + predicting * validation / PREDICT_BATCH
+    return step * train / recipe.batch_size + predicting * validation / PREDICTION_BATCH_SIZE
 
 
 def _trainer(recipe: Recipe, images: int) -> Trainer:
@@ -103,7 +104,9 @@ def _trainer(recipe: Recipe, images: int) -> Trainer:
     timed = recipe.model_copy(
         update={"epochs": 2, "early_stopping": None, "head_epochs": head_epochs}
     )
-    train, validation = (_random_examples(recipe, number) for number in (images, PREDICT_BATCH))
+    train, validation = (
+        _random_examples(recipe, number) for number in (images, PREDICTION_BATCH_SIZE)
+    )
     return Trainer(_random_network(recipe), timed, train, validation)
 
 
@@ -130,10 +133,10 @@ def _pass_seconds(recipe: Recipe) -> float:
     assert backbone is not None
     device = select_device()
     layers = place(backbone, device)
-    images = torch.rand(pass_batch(), 1, recipe.image_size, recipe.image_size, device=device)
+    images = torch.rand(pass_batch_size(), 1, recipe.image_size, recipe.image_size, device=device)
     with computing_in(recipe.precision, device):
         for _ in range(2):
             started = time.perf_counter()
             layers(images).sum().item()
             seconds = time.perf_counter() - started
-    return seconds / pass_batch()
+    return seconds / pass_batch_size()

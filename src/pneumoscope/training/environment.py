@@ -1,4 +1,4 @@
-"""What a Run is computed with."""
+"""Computing environment of a Run."""
 
 import platform
 import subprocess
@@ -11,7 +11,7 @@ import pneumoscope
 
 
 def describe_environment() -> dict[str, object]:
-    """Say what a Run is computed with: versions, device, threads and source commit."""
+    """Return versions, device, number of threads and source commit."""
     gpu = torch.cuda.get_device_name() if torch.cuda.is_available() else None
     return {
         "pneumoscope": pneumoscope.__version__,
@@ -27,12 +27,12 @@ def describe_environment() -> dict[str, object]:
 
 
 def _git_commit() -> str | None:
-    """Return the commit of a source checkout, None for an installed package or without git."""
+    """Return the commit of a source checkout; None for an installed package or without git."""
     checkout = Path(__file__).resolve().parents[3]
     if not (checkout / ".git").exists():
         return None
     try:
-        done = subprocess.run(
+        process = subprocess.run(
             ["git", "-C", str(checkout), "describe", "--always", "--abbrev=40", "--dirty"],
             capture_output=True,
             text=True,
@@ -41,7 +41,7 @@ def _git_commit() -> str | None:
         )
     except (OSError, subprocess.SubprocessError):
         return None
-    return done.stdout.strip()
+    return process.stdout.strip()
 
 
 def _processor() -> str:
@@ -55,4 +55,4 @@ def _processor() -> str:
 
 
 _GIT_COMMIT = _git_commit()
-"""Asked for when the code is imported: later the checkout may hold other code than what runs."""
+"""Commit at import; the checkout may change while the code runs."""

@@ -1,4 +1,4 @@
-"""What a Run's network says of validation and test images, judged and written into the Run."""
+"""Evaluation of a Run on validation and test: predictions, metrics and figures in the Run."""
 
 import json
 from pathlib import Path
@@ -22,43 +22,54 @@ from pneumoscope.support.errors import RunError
 from pneumoscope.support.files import write_bytes, write_text
 from pneumoscope.support.terminal import messages
 from pneumoscope.training.examples import ExampleStore
+from pneumoscope.training.prediction import predict
 from pneumoscope.training.run import Run
-from pneumoscope.training.trainer import predict
 
 
 def evaluate_run(run: Run, store: ExampleStore) -> Metrics:
-    """Judge a finished Run on the test split, and note in the Run that the split was read.
+    """Evaluate a finished Run on the test split, and record in the Run that the split was read.
 
     Parameters
     ----------
     run
-        With finished weights.
+        Finished Run.
     store
-        The examples of the manifest that the Run was trained on.
+        Examples of the dataset that the Run was trained on.
 
     Returns
     -------
     Metrics
-        On the test split, at the recipe's threshold.
+        Metrics on the test split, at the recipe's threshold.
 
     Raises
     ------
     RunError
-        If the Run is not finished, or the manifest is another one.
+        If the Run is not finished, or was trained on another dataset.
     """
     run.require_finished()
     if run.record.manifest_fingerprint != store.manifest.fingerprint:
         raise RunError(
-            f"{run.folder}: was trained on another manifest; its own is "
+            f"{run.folder}: was trained on another dataset; pass the Run's own, "
             f"{run.folder / 'manifest.parquet'}"
         )
-    network = finished_network(run)
+    network = load_trained_network(run)
     examples = store.examples(Split.TEST, run.recipe, network.backbone)
     record_test_reading(run.folder, store.manifest.fingerprint, len(examples))
-    with messages.status(f"Judging {run.recipe.model} on the test split"):
+    with messages.status(f"Evaluating {run.recipe.model} on the test split"):
         probabilities = predict(network, examples, run.recipe.precision)
         predictions = examples.predictions(probabilities)
         return write_evaluation(run, Split.TEST, predictions)
+
+
+def evaluate_once(run: Run, store: ExampleStore) -> None:
+    """Evaluate a Run as `evaluate_run` does, unless it was evaluated before."""
+    if not is_evaluated(run, Split.TEST):
+        evaluate_run(run, store)
+
+
+def is_evaluated(run: Run, split: Split) -> bool:
+    """Return whether `write_evaluation` has finished for a split."""
+    return _metrics_path(run, split).exists()
 
 
 def read_predictions(run: Run, split: Split) -> Predictions:
@@ -66,21 +77,10 @@ def read_predictions(run: Run, split: Split) -> Predictions:
     return Predictions.read(_predictions_path(run, split))
 
 
-def evaluate_once(run: Run, store: ExampleStore) -> None:
-    """Judge a Run as `evaluate_run` does, unless that was done before: no split is read twice."""
-    if not is_judged(run, Split.TEST):
-        evaluate_run(run, store)
-
-
-def is_judged(run: Run, split: Split) -> bool:
-    """Tell whether `write_evaluation` has finished for a split."""
-    return _metrics_path(run, split).exists()
-
-
 def write_evaluation(run: Run, split: Split, predictions: Predictions) -> Metrics:
-    """Write predictions, figures and metrics with intervals of one split into a Run.
+    """Write predictions, figures, and metrics with intervals of a split into a Run.
 
-    The metrics come last: where they are, the rest is.
+    The metrics are written last, so their file marks a complete evaluation.
     """
     threshold = run.recipe.threshold
     predictions.write(_predictions_path(run, split))
@@ -91,7 +91,7 @@ def write_evaluation(run: Run, split: Split, predictions: Predictions) -> Metric
         "synthetic": run.record.synthetic,
         "intervals": metrics.intervals_json(),
     }
-    for name, figure in _figures(run, split, predictions, metrics):
+    for name, figure in _figures(run, split, predictions, metrics).items():
         write_bytes(run.folder / "figures" / f"{name}.png", figure_png(figure))
     write_text(_metrics_path(run, split), json.dumps(record, indent=2) + "\n")
     return metrics
@@ -99,34 +99,28 @@ def write_evaluation(run: Run, split: Split, predictions: Predictions) -> Metric
 
 def _figures(
     run: Run, split: Split, predictions: Predictions, metrics: Metrics
-) -> list[tuple[str, Figure]]:
+) -> dict[str, Figure]:
     model = f"{run.recipe.model} (synthetic)" if run.record.synthetic else run.recipe.model
     title = f"{model}, {split}"
     threshold = run.recipe.threshold
     history = run.history()
-    return [
-        (
-            "history",
-            history_figure(
-                [epoch.epoch for epoch in history],
-                [epoch.loss for epoch in history],
-                [epoch.val_loss for epoch in history],
-                model,
-            ),
+    return {
+        "history": history_figure(
+            [epoch.epoch for epoch in history],
+            [epoch.loss for epoch in history],
+            [epoch.val_loss for epoch in history],
+            model,
         ),
-        (f"{split}_confusion", confusion_figure(metrics, title)),
-        (f"{split}_roc", roc_figure(predictions, threshold, title)),
-        (
-            f"{split}_precision_recall",
-            precision_recall_figure(predictions, threshold, title),
-        ),
-    ]
+        f"{split}_confusion": confusion_figure(metrics, title),
+        f"{split}_roc": roc_figure(predictions, threshold, title),
+        f"{split}_precision_recall": precision_recall_figure(predictions, threshold, title),
+    }
 
 
-def finished_network(run: Run) -> Network:
-    """Rebuild a Run's network, and its backbone if it has one, on the device that computes.
+def load_trained_network(run: Run) -> Network:
+    """Rebuild a Run's network, backbone included, on the device that computes.
 
-    The Run alone is needed; the file that VGG16 came from is not any more.
+    The Run directory suffices: its weights include those of frozen layers.
 
     Raises
     ------

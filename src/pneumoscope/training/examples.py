@@ -1,4 +1,4 @@
-"""What a network learns from: prepared pixels, or what frozen layers make of them, once."""
+"""Examples of a split: prepared pixels, or cached features of frozen layers."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass, field
@@ -19,25 +19,25 @@ from pneumoscope.support.cache import ArrayCache, WriteRows
 from pneumoscope.support.terminal import track
 from pneumoscope.training.recipe import Recipe
 
-_UPLOAD = 1024
-"""Examples that move to a GPU together."""
+_UPLOAD_BATCH_SIZE = 1024
+"""Number of examples that are copied to a GPU together."""
 
 
 @dataclass(frozen=True)
 class Examples:
-    """The images of a split as a network takes them.
+    """Images of a split in the form that a network takes.
 
     Parameters
     ----------
     entries
-        Rows of the manifest, in order.
+        Entries of the manifest, in order.
     inputs
-        uint8 pixels (n, size, size), or float32 features of frozen layers (n, side, side, 512),
-        which may lie on disk; other splits may have rows in it too.
+        uint8 pixels (m, size, size), or float32 features of frozen layers (m, height, width,
+        channels); possibly memory-mapped, and possibly with rows of other splits.
     rows
-        Which row of ``inputs`` belongs to each entry.
+        Index of each entry's row in ``inputs``, shape (n,).
     pass_seconds
-        What the frozen layers' pass took when it was made; None for pixels.
+        Duration of the frozen layers' pass when the features were computed; None for pixels.
     """
 
     entries: tuple[Entry, ...]
@@ -51,38 +51,38 @@ class Examples:
 
     @cached_property
     def labels(self) -> NDArray[np.int8]:
-        """Shape (n,): NORMAL = 0, PNEUMONIA = 1."""
+        """Labels, shape (n,): NORMAL = 0, PNEUMONIA = 1."""
         return np.array([entry.label for entry in self.entries], np.int8)
 
     @property
     def are_pixels(self) -> bool:
-        """False if frozen layers have seen the images already."""
+        """Whether the inputs are pixels rather than features."""
         return self.inputs.dtype == np.uint8
 
     def batch(self, indices: NDArray[np.intp], device: torch.device) -> Tensor:
-        """Return some examples on a device.
+        """Return a batch of examples on a device.
 
         Parameters
         ----------
         indices
-            Of the examples, shape (b,).
+            Indices of the examples, shape (b,).
         device
-            A GPU gets all examples with the first batch, and keeps them.
+            Device; all examples are copied to a GPU with the first batch, and stay there.
 
         Returns
         -------
         Tensor
-            float32: grey images (b, 1, size, size) in [0, 1], or features (b, 512, side, side),
-            channels last in memory.
+            float32 grey images (b, 1, size, size) in [0, 1], or features (b, channels, height,
+            width), channels last in memory.
         """
         if device.type == "cpu":
             values = self._read(indices)
         else:
-            values = self._on(device)[torch.from_numpy(indices).to(device, non_blocking=True)]
+            values = self._copy_to(device)[torch.from_numpy(indices).to(device, non_blocking=True)]
         return values.unsqueeze(1) / 255 if self.are_pixels else values.permute(0, 3, 1, 2)
 
     def predictions(self, probabilities: NDArray[np.float64]) -> Predictions:
-        """Join the images' files, labels and patients with what a network says of them."""
+        """Return the table of predictions with these probabilities, shape (n,)."""
         return Predictions(
             files=tuple(entry.path for entry in self.entries),
             labels=self.labels,
@@ -93,27 +93,27 @@ class Examples:
     def _read(self, indices: NDArray[np.intp]) -> Tensor:
         return torch.from_numpy(self.inputs.take(self.rows[indices], axis=0))
 
-    def _on(self, device: torch.device) -> Tensor:
-        """Return all examples on a device; a few at a time pass through the host's memory."""
+    def _copy_to(self, device: torch.device) -> Tensor:
+        """Return all examples on a device, copied in parts to save host memory."""
         if device not in self._resident:
             first = self._read(np.arange(0))
             whole = torch.empty((len(self), *first.shape[1:]), dtype=first.dtype, device=device)
-            for start in range(0, len(self), _UPLOAD):
-                part = np.arange(start, min(start + _UPLOAD, len(self)))
-                whole[start : start + _UPLOAD] = self._read(part).to(device)
+            for start in range(0, len(self), _UPLOAD_BATCH_SIZE):
+                part = np.arange(start, min(start + _UPLOAD_BATCH_SIZE, len(self)))
+                whole[start : start + _UPLOAD_BATCH_SIZE] = self._read(part).to(device)
             self._resident[device] = whole
         return self._resident[device]
 
 
 class ExampleStore:
-    """Gives the splits of a manifest as examples, prepared once for all models.
+    """Examples of a dataset's splits, prepared once for all models.
 
     Parameters
     ----------
     manifest
-        The dataset.
+        Dataset.
     cache
-        Keeps pixels and the features of frozen layers for all Runs on this machine.
+        Cache of prepared pixels and of the features of frozen layers.
     """
 
     def __init__(self, manifest: Manifest, cache: ArrayCache) -> None:
@@ -121,7 +121,17 @@ class ExampleStore:
         self.cache = cache
 
     def examples(self, split: Split, recipe: Recipe, backbone: nn.Sequential | None) -> Examples:
-        """Return a split as a network takes it: features where the backbone can run once."""
+        """Return a split as pixels, or as features where the backbone runs once for all epochs.
+
+        Parameters
+        ----------
+        split
+            Split to return.
+        recipe
+            Settings of the training.
+        backbone
+            Frozen layers with their weights, if the network has any.
+        """
         if backbone is None or recipe.feature_shape is None:
             return self.pixels(split, recipe)
         return self.features(split, recipe, backbone)
@@ -134,9 +144,10 @@ class ExampleStore:
         return Examples(tuple(in_use[row] for row in rows), pixels, np.array(rows, np.intp))
 
     def features(self, split: Split, recipe: Recipe, backbone: nn.Sequential) -> Examples:
-        """Return a split as the frozen backbone's output; each split has a file of its own.
+        """Return a split as the output of frozen layers.
 
-        So the backbone sees no test image before the split is judged.
+        Each split is cached in a file of its own, so the test split is not read before the
+        evaluation.
 
         Parameters
         ----------
@@ -157,7 +168,7 @@ class ExampleStore:
         def fill(write: WriteRows) -> None:
             _write_features(write, self.pixels(split, recipe), backbone, precision)
 
-        kept = self.cache.open(
+        cached = self.cache.open(
             ArrayKind.FEATURES,
             " ".join([settings, *(str(entry.sha256) for entry in entries)]),
             f"{recipe.spec.pretrained} {digest[:12]} in {precision}, {split} at {size} x {size}, "
@@ -166,11 +177,11 @@ class ExampleStore:
             np.float32,
             fill,
         )
-        return Examples(entries, kept.values, np.arange(len(entries)), kept.seconds)
+        return Examples(entries, cached.values, np.arange(len(entries)), cached.seconds)
 
 
-def pass_batch() -> int:
-    """Return how many images pass the frozen layers together: a GPU needs many to be busy."""
+def pass_batch_size() -> int:
+    """Return the number of images in a batch of the frozen layers' pass; a GPU needs many."""
     return 128 if torch.cuda.is_available() else 32
 
 
@@ -179,34 +190,34 @@ def _write_features(
 ) -> None:
     device = select_device()
     layers = place(backbone, device)
-    size = pass_batch()
+    size = pass_batch_size()
     starts = range(0, len(pixels), size)
 
-    def passed() -> Iterator[tuple[int, Tensor]]:
+    def features() -> Iterator[tuple[int, Tensor]]:
         for start in track(starts, "Frozen layers, batches", len(starts)):
             images = pixels.batch(np.arange(start, min(start + size, len(pixels))), device)
             yield start, layers(images).float().permute(0, 2, 3, 1)
 
     with torch.inference_mode(), computing_in(precision, device):
-        for start, features in _one_behind(passed()):
-            write(start, features.cpu().numpy())
+        for start, values in _delay_by_one(features()):
+            write(start, values.cpu().numpy())
 
 
-def _one_behind(items: Iterator[tuple[int, Tensor]]) -> Iterator[tuple[int, Tensor]]:
-    """Yield each item when the next has been begun: a GPU computes it while this one is written."""
-    before = None
+def _delay_by_one(items: Iterator[tuple[int, Tensor]]) -> Iterator[tuple[int, Tensor]]:
+    """Yield each item after the next is queued, so that a GPU computes while one is written."""
+    previous = None
     for item in items:
-        if before is not None:
-            yield before
-        before = item
-    if before is not None:
-        yield before
+        if previous is not None:
+            yield previous
+        previous = item
+    if previous is not None:
+        yield previous
 
 
 def batches(order: NDArray[np.intp], size: int) -> Iterator[NDArray[np.intp]]:
-    """Cut an order of examples into batches.
+    """Split an order of examples into batches.
 
-    A last batch of one would have no variance to normalise by: it joins the batch before.
+    A last batch of one, which batch normalisation cannot normalise, joins the batch before.
 
     Examples
     --------

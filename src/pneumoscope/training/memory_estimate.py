@@ -11,9 +11,9 @@ from pneumoscope.models import Network, Precision, describe_network, find_model
 from pneumoscope.models.model_spec import Structure
 from pneumoscope.support.errors import RecipeError
 from pneumoscope.support.host import free_memory, process_memory
-from pneumoscope.training.examples import pass_batch
+from pneumoscope.training.examples import pass_batch_size
+from pneumoscope.training.prediction import PREDICTION_BATCH_SIZE
 from pneumoscope.training.recipe import Recipe
-from pneumoscope.training.trainer import PREDICT_BATCH
 
 _PROCESS_BYTES = 450_000_000
 """Memory of Python, PyTorch and the rest before anything is trained."""
@@ -76,11 +76,11 @@ def estimate_memory(recipe: Recipe, images: int) -> int:
     weights = sum(parameter.numel() for parameter in network.head.parameters())
     state = weights * (16 + (4 if width == 2 else 0) + (4 if recipe.weight_average else 0))
     training = _activations(network, recipe, recipe.batch_size, width)
-    predicting = _activations(network, recipe, PREDICT_BATCH, width)
+    predicting = _activations(network, recipe, PREDICTION_BATCH_SIZE, width)
     frozen = 0
     if network.backbone is not None:
         state += sum(parameter.numel() for parameter in network.backbone.parameters()) * 4
-        batch = pass_batch() if recipe.feature_shape else recipe.batch_size
+        batch = pass_batch_size() if recipe.feature_shape else recipe.batch_size
         frozen = 6 * _largest_activation(network.backbone, batch, recipe.image_size) * width
     base = _resident_bytes(recipe, images) if torch.cuda.is_available() else _PROCESS_BYTES
     passes = training.kept + 3 * training.largest + 2 * predicting.largest

@@ -1,4 +1,4 @@
-"""A second task for training alone: bacterial or viral, which only the lungs can tell."""
+"""Auxiliary task during training: viral against bacterial pneumonia (multi-task learning)."""
 
 from collections.abc import Sequence
 
@@ -16,14 +16,15 @@ BACTERIA = "bacteria"
 
 
 class SubtypeTask(nn.Module):
-    """A layer beside the network's last one that tells viral from bacterial pneumonia.
+    """Second output layer that tells viral from bacterial pneumonia.
 
-    It learns together with the network, which so learns from both labels, and is then left away.
+    It is trained together with the network, so the features are learned from both labels, and is
+    not part of the trained network.
 
     Parameters
     ----------
     network
-        Without frozen layers.
+        Network without frozen layers.
 
     References
     ----------
@@ -32,52 +33,53 @@ class SubtypeTask(nn.Module):
 
     def __init__(self, network: Network) -> None:
         super().__init__()
-        *before, last = network.head
-        assert isinstance(last, nn.Linear)
-        self._before = tuple(before)  # not parts of this module: the network has them already
-        self._last = (last,)
-        self.layer = DenseToOne(last.in_features, 1)
-        for value in self.layer.parameters():
-            nn.init.zeros_(value)
+        *hidden, output = network.head
+        assert isinstance(output, nn.Linear)
+        # Tuples, so that the network's layers are not registered as parts of this module.
+        self._hidden = tuple(hidden)
+        self._output = (output,)
+        self.layer = DenseToOne(output.in_features, 1)
+        for parameter in self.layer.parameters():
+            nn.init.zeros_(parameter)
 
     def forward(self, images: Tensor) -> tuple[Tensor, Tensor]:
-        """Return logits of pneumonia, and of its being viral, each shape (n,).
+        """Return the logits of pneumonia and of a viral cause, each of shape (n,).
 
         Parameters
         ----------
         images
-            Grey, shape (n, 1, height, width).
+            Grey images, shape (n, 1, height, width).
         """
         features = images
-        for layer in self._before:
+        for layer in self._hidden:
             features = layer(features)
-        return self._last[0](features).squeeze(1), self.layer(features).squeeze(1)
+        return self._output[0](features).squeeze(1), self.layer(features).squeeze(1)
 
     @staticmethod
     def loss(logits: Tensor, viral: Tensor, ill: Tensor) -> Tensor:
-        """Return the mean cross-entropy over what is ill.
+        """Return the mean cross-entropy over the images with pneumonia.
 
         Parameters
         ----------
         logits
-            Of being viral, shape (n,).
+            Logits of a viral cause, shape (n,).
         viral
-            1 viral, 0 bacterial, 0.5 not known, shape (n,).
+            Subtypes, shape (n,): 1 viral, 0 bacterial, 0.5 unknown.
         ill
-            Share of each image that has pneumonia, shape (n,).
+            Label of each image, shape (n,); a share in [0, 1] where images are mixed.
 
         Examples
         --------
         >>> viral, ill = torch.tensor([1.0, 0.0, 0.5]), torch.tensor([1.0, 1.0, 0.0])
-        >>> round(SubtypeTask.loss(torch.zeros(3), viral, ill).item(), 4)  # a coin: log 2
+        >>> round(SubtypeTask.loss(torch.zeros(3), viral, ill).item(), 4)  # probability 0.5: log 2
         0.6931
         """
-        each = functional.binary_cross_entropy_with_logits(logits, viral, reduction="none")
-        return (each * ill).sum() / ill.sum().clamp(min=1)
+        losses = functional.binary_cross_entropy_with_logits(logits, viral, reduction="none")
+        return (losses * ill).sum() / ill.sum().clamp(min=1)
 
 
-def viral_shares(entries: Sequence[Entry]) -> Tensor:
-    """Return 1 for each viral image, 0 for a bacterial one and 0.5 where it is not known.
+def viral_targets(entries: Sequence[Entry]) -> Tensor:
+    """Return 1 for each viral image, 0 for each bacterial one, and 0.5 where unknown.
 
     Raises
     ------
@@ -88,13 +90,13 @@ def viral_shares(entries: Sequence[Entry]) -> Tensor:
     --------
     >>> from pneumoscope.dataset import Label
     >>> ill = [Entry("a", Label.PNEUMONIA, subtype=kind) for kind in ("virus", "bacteria", None)]
-    >>> viral_shares(ill)
+    >>> viral_targets(ill)
     tensor([1.0000, 0.0000, 0.5000])
     """
-    shares = {VIRUS: 1.0, BACTERIA: 0.0}
-    if not any(entry.subtype in shares for entry in entries):
+    targets = {VIRUS: 1.0, BACTERIA: 0.0}
+    if not any(entry.subtype in targets for entry in entries):
         raise DatasetError(
             "subtype_weight needs images whose file names say virus or bacteria, and none does; "
             "set subtype_weight to 0"
         )
-    return torch.tensor([shares.get(entry.subtype or "", 0.5) for entry in entries])
+    return torch.tensor([targets.get(entry.subtype or "", 0.5) for entry in entries])

@@ -1,12 +1,10 @@
-"""One training from beginning to end: a Run directory that survives interruption."""
+"""Training of one model into a Run directory, which survives interruption."""
 
 import io
 import pickle
 from pathlib import Path
 
-import numpy as np
 import torch
-from numpy.typing import NDArray
 from rich.progress import TextColumn
 
 from pneumoscope.dataset import Split
@@ -14,8 +12,9 @@ from pneumoscope.models import PretrainedWeights, count_parameters
 from pneumoscope.support.errors import RunError, RunInterruptedError
 from pneumoscope.support.files import write_bytes
 from pneumoscope.support.terminal import messages, progress_bar
+from pneumoscope.training.class_balance import sampling_weights
 from pneumoscope.training.evaluate import write_evaluation
-from pneumoscope.training.examples import Examples, ExampleStore
+from pneumoscope.training.examples import ExampleStore
 from pneumoscope.training.history import Epoch
 from pneumoscope.training.initial_weights import (
     build_initial_network,
@@ -23,10 +22,11 @@ from pneumoscope.training.initial_weights import (
     require_no_leakage,
 )
 from pneumoscope.training.memory_estimate import require_memory
-from pneumoscope.training.recipe import ClassBalance, Recipe
+from pneumoscope.training.prediction import predict
+from pneumoscope.training.recipe import Recipe
 from pneumoscope.training.run import Run
 from pneumoscope.training.run_record import InitialWeightsRecord, ParameterRecord
-from pneumoscope.training.trainer import Trainer, class_weights, predict
+from pneumoscope.training.trainer import Trainer
 
 
 def train(store: ExampleStore, recipe: Recipe, folder: Path, *, resume: bool = False) -> Run:
@@ -35,51 +35,53 @@ def train(store: ExampleStore, recipe: Recipe, folder: Path, *, resume: bool = F
     Parameters
     ----------
     store
-        The dataset's examples.
+        Examples of the dataset.
     recipe
-        The settings.
+        Settings of the training.
     folder
-        The Run directory, new or, with ``resume``, begun earlier.
+        Run directory; new, or, with ``resume``, of an earlier training.
     resume
-        Go on from the last finished epoch; the weights at the end are those of an uninterrupted
-        training. A finished Run is returned as it is.
+        Whether to continue from the last finished epoch. The final weights are those of an
+        uninterrupted training. A finished Run is returned as it is.
 
     Raises
     ------
     RecipeError
-        If the training does not fit into memory, or begins with a Run that learned from what is
-        to be judged.
+        If the training does not fit into memory, or starts from a Run that was trained on images
+        of validation or test.
     RunError
-        If the folder holds something else, training diverged or was interrupted.
+        If the folder holds something else, or the training diverged or was interrupted.
     StorageError
         If the disk is full; the last finished epoch is kept.
     WeightsError
         If pretrained weights are needed and missing.
     """
-    begun = _begun(store, recipe, folder) if resume and (folder / "run.json").exists() else None
-    if begun is not None and begun.record.finished:
+    exists = resume and (folder / "run.json").exists()
+    unfinished = _open_unchanged(store, recipe, folder) if exists else None
+    if unfinished is not None and unfinished.record.finished:
         messages.print(f"{recipe.model}: finished before, in {folder}")
-        return begun
+        return unfinished
     images = sum(len(store.manifest.of(split)) for split in (Split.TRAIN, Split.VALIDATION))
     require_memory(recipe, images)
     weights = load_initial_weights(recipe)  # an error here leaves no folder behind
     require_no_leakage(weights, store.manifest)
-    run = begun or Run.create(folder, recipe, store.manifest)
+    run = unfinished or Run.create(folder, recipe, store.manifest)
     try:
-        trainer = _trainer(store, recipe, weights)
-        run = _describe(run, trainer, weights)
-        _restore(run, trainer)
+        trainer = _build_trainer(store, recipe, weights)
+        run = _record_network(run, trainer, weights)
+        _restore_checkpoint(run, trainer)
         _run_epochs(run, trainer)
         return _finish(run, trainer)
     except KeyboardInterrupt as interrupt:
         run.log("interrupted")
         raise RunInterruptedError(
-            f"{folder}: interrupted; the epochs that were finished are kept. Run the same command "
-            "with --resume to go on"
+            f"{folder}: interrupted; finished epochs are kept. Run the same command with --resume "
+            "to continue"
         ) from interrupt
 
 
-def _begun(store: ExampleStore, recipe: Recipe, folder: Path) -> Run:
+def _open_unchanged(store: ExampleStore, recipe: Recipe, folder: Path) -> Run:
+    """Open a Run, or raise if it was started with another recipe or other data."""
     run = Run.open(folder)
     if run.recipe != recipe:
         changed = [
@@ -88,47 +90,33 @@ def _begun(store: ExampleStore, recipe: Recipe, folder: Path) -> Run:
             if getattr(run.recipe, name) != getattr(recipe, name)
         ]
         raise RunError(
-            f"{folder}: was begun with another recipe ({', '.join(changed)} differ); use the "
+            f"{folder}: was started with another recipe ({', '.join(changed)} differ); use the "
             "settings of its recipe.yaml, or another --out"
         )
     if run.record.manifest_fingerprint != store.manifest.fingerprint:
         raise RunError(
-            f"{folder}: was begun on other data or another split; pass the same dataset with the "
+            f"{folder}: was started on other data or another split; pass the same dataset with the "
             f"same options, or {folder / 'manifest.parquet'} itself"
         )
     return run
 
 
-def _trainer(store: ExampleStore, recipe: Recipe, weights: PretrainedWeights | None) -> Trainer:
+def _build_trainer(
+    store: ExampleStore, recipe: Recipe, weights: PretrainedWeights | None
+) -> Trainer:
     network = build_initial_network(recipe, weights)
-    learned, validated = (
+    train, validation = (
         store.examples(split, recipe, network.backbone) for split in (Split.TRAIN, Split.VALIDATION)
     )
-    return Trainer(network, recipe, learned, validated, _weights(store, recipe, learned))
+    sampling = sampling_weights(store, train, recipe.class_balance)
+    return Trainer(network, recipe, train, validation, sampling)
 
 
-def _weights(store: ExampleStore, recipe: Recipe, learned: Examples) -> NDArray[np.float64] | None:
-    """Return how often each training image is drawn, in relation to the others."""
-    match recipe.class_balance:
-        case ClassBalance.SAMPLER:
-            return class_weights(learned.labels)[learned.labels]
-        case ClassBalance.ACQUISITION:
-            # Slow for scikit-learn, which most recipes do not need.
-            from pneumoscope.training.acquisition_groups import (
-                acquisition_weights,
-                describe_acquisitions,
-            )
-
-            acquisitions = describe_acquisitions(store.manifest, learned.entries, store.cache)
-            patients = [entry.group for entry in learned.entries]
-            return acquisition_weights(acquisitions, learned.labels, patients)
-    return None
-
-
-def _describe(run: Run, trainer: Trainer, weights: PretrainedWeights | None) -> Run:
+def _record_network(run: Run, trainer: Trainer, weights: PretrainedWeights | None) -> Run:
+    """Record the network's size and initial weights, or raise if a Run had other ones."""
     trainer.network.freeze(run.recipe.head_epochs >= run.recipe.epochs)
     count = count_parameters(trainer.network)
-    facts: dict[str, object] = {
+    values: dict[str, object] = {
         "parameters": ParameterRecord(total=count.total, trainable=count.trainable)
     }
     if weights is not None:
@@ -137,21 +125,21 @@ def _describe(run: Run, trainer: Trainer, weights: PretrainedWeights | None) -> 
             run.structure() not in (None, weights.structure)
         ):
             raise RunError(
-                f"{run.folder}: was begun on other pretrained weights than its recipe's name now "
-                "gives; bring them back, or train again into another --out"
+                f"{run.folder}: was started from other pretrained weights than those that its "
+                "recipe names now; restore them, or train again into another --out"
             )
         passes = [examples.pass_seconds for examples in (trainer.train, trainer.validation)]
-        facts["initial_weights"] = InitialWeightsRecord(
+        values["initial_weights"] = InitialWeightsRecord(
             origin=weights.origin,
             digest=weights.digest,
             pass_seconds=None if None in passes else sum(passes),
         )
         if weights.structure is not None:
             run.write_structure(weights.structure)
-    return run.update_record(**facts)
+    return run.update_record(**values)
 
 
-def _restore(run: Run, trainer: Trainer) -> None:
+def _restore_checkpoint(run: Run, trainer: Trainer) -> None:
     path = run.checkpoint_path
     if not path.exists():
         return
@@ -176,32 +164,31 @@ def _run_epochs(run: Run, trainer: Trainer) -> None:
     batches = -(-len(trainer.train) // recipe.batch_size)
     columns = TextColumn("loss {task.fields[loss]}  val loss {task.fields[val_loss]}")
     with progress_bar(columns) as bar:
-        done = len(trainer.history)
         task = bar.add_task(
             recipe.model,
             total=recipe.epochs * batches,
-            completed=done * batches,
+            completed=len(trainer.history) * batches,
             loss="-",
             val_loss="-",
         )
 
-        def on_batches(done: int, loss: float) -> None:
-            bar.update(task, advance=done, loss=f"{loss:.4f}")
+        def on_batches(number: int, loss: float) -> None:
+            bar.update(task, advance=number, loss=f"{loss:.4f}")
 
         while not trainer.finished:
             try:
                 epoch = trainer.run_epoch(on_batches)
             except RunError as error:
                 raise RunError(f"{run.folder}, {error}") from error
-            _keep(run, trainer)
+            _write_checkpoint(run, trainer)
             line = _epoch_line(epoch, recipe)
             run.log(line)
             bar.console.print(line)
             bar.update(task, completed=epoch.epoch * batches, val_loss=f"{epoch.val_loss:.4f}")
 
 
-def _keep(run: Run, trainer: Trainer) -> None:
-    # Through memory: PyTorch's own writer hides from us that a disk is full.
+def _write_checkpoint(run: Run, trainer: Trainer) -> None:
+    # Through memory: PyTorch's own writer does not report that a disk is full.
     state = io.BytesIO()
     torch.save(trainer.state(), state)
     write_bytes(run.checkpoint_path, state.getbuffer())

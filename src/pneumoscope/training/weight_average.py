@@ -1,4 +1,4 @@
-"""The running mean of a network's weights over the batches."""
+"""Weight averaging: exponential moving average of a network's weights over batches."""
 
 from copy import deepcopy
 from typing import Any
@@ -8,17 +8,17 @@ from torch import Tensor, nn
 
 
 class WeightAverage:
-    """A running mean of weights and batch statistics; over few batches it is a plain mean.
+    """Exponential moving average of weights and batch statistics; of few batches a plain mean.
 
-    PyTorch's ``AveragedModel`` takes one weight at a time and asks the device each time how many
-    batches there were, which on a GPU costs more than the batch.
+    PyTorch's ``AveragedModel`` updates one weight at a time and reads the number of batches from
+    the device each time, which on a GPU takes longer than the batch.
 
     Parameters
     ----------
     network
-        In training; the mean starts as its copy.
-    share
-        Of the mean that each batch keeps, in [0, 1).
+        Network in training; the average starts as its copy.
+    decay
+        Share of the average that each batch keeps, in [0, 1).
 
     References
     ----------
@@ -27,7 +27,7 @@ class WeightAverage:
     Examples
     --------
     >>> layer = nn.Linear(1, 1, bias=False)
-    >>> average = WeightAverage(layer, share=0.9)
+    >>> average = WeightAverage(layer, decay=0.9)
     >>> for weight in (1.0, 2.0, 6.0):
     ...     _ = nn.init.constant_(layer.weight, weight)
     ...     average.update(layer)
@@ -35,30 +35,30 @@ class WeightAverage:
     3.0
     """
 
-    def __init__(self, network: nn.Module, share: float) -> None:
+    def __init__(self, network: nn.Module, decay: float) -> None:
         self.network = deepcopy(network)
-        self._share = share
+        self._decay = decay
         self._batches = 0
 
     @torch.no_grad()
     def update(self, network: nn.Module) -> None:
-        """Take the weights after a batch in."""
-        kept = min(self._share, self._batches / (self._batches + 1))
+        """Add the weights after a batch to the average."""
+        decay = min(self._decay, self._batches / (self._batches + 1))
         pairs = list(zip(_tensors(self.network), _tensors(network), strict=True))
         averaged = [pair for pair in pairs if pair[0].is_floating_point()]
-        means, news = ([pair[side] for pair in averaged] for side in (0, 1))
-        torch._foreach_lerp_(means, news, 1 - kept)
-        for mean, new in pairs:
-            if not mean.is_floating_point():  # an index or a count, not a weight
-                mean.copy_(new)
+        averages, values = ([pair[side] for pair in averaged] for side in (0, 1))
+        torch._foreach_lerp_(averages, values, 1 - decay)
+        for average, value in pairs:
+            if not average.is_floating_point():  # an index or a count, not a weight
+                average.copy_(value)
         self._batches += 1
 
     def state_dict(self) -> dict[str, Any]:
-        """Return what `load_state_dict` needs."""
+        """Return the state for `load_state_dict`."""
         return {"network": self.network.state_dict(), "batches": self._batches}
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
-        """Go back to where `state_dict` was called."""
+        """Restore the state of `state_dict`."""
         self.network.load_state_dict(state["network"])
         self._batches = state["batches"]
 

@@ -1,4 +1,4 @@
-"""Model card, datasheet and checklist: they say what the Run recorded, and no more."""
+"""Model card, datasheet and checklist state what the Run recorded, and nothing else."""
 
 import csv
 import json
@@ -32,7 +32,7 @@ SECTIONS = {
     "Discussion": range(40, 42),
     "Other information": range(42, 45),
 }
-"""The published checklist's numbers (Tejani et al. 2024)."""
+"""Item numbers of the published checklist (Tejani et al. 2024)."""
 
 
 @pytest.fixture
@@ -51,7 +51,7 @@ def items(claim: str) -> dict[int, str]:
     return {int(n): text for n, text in zip(parts[::2], parts[1::2], strict=True)}
 
 
-def test_every_item_of_the_checklist_is_there_once_in_its_section(documents: dict) -> None:
+def test_every_item_of_the_checklist_is_in_its_section(documents: dict) -> None:
     claim = documents["CLAIM.md"]
     found = re.split(r"^## (.*)$", claim, flags=re.MULTILINE)[1:]
     numbers = {
@@ -85,16 +85,16 @@ def test_answers_agree_with_the_files_of_the_run(documents: dict, compact_run: R
 def test_missing_items_are_named_and_say_what_to_write(documents: dict) -> None:
     claim = documents["CLAIM.md"]
     missing = {number for number, text in items(claim).items() if "- Missing: " in text}
-    named = re.search(r"recorded nothing: ([\d, ]+)\.", claim)[1]
+    named = re.search(r"and none for \d+: ([\d, ]+)\.", claim)[1]
     assert set(map(int, named.split(", "))) == missing
     assert {1, 2, 3, 4, 5, 16, 33, 34, 40, 41, 43, 44} <= missing
-    assert f"something of {44 - len(missing)}" in claim
+    assert f"records for {44 - len(missing)}" in claim
     for text in items(claim).values():
         assert ("- Missing: " in text) != ("- Recorded: " in text)
 
 
 def test_no_number_is_invented(documents: dict, compact_run: Run, tmp_path: Path) -> None:
-    """Every decimal number stands in a file of the Run; figures are rounded to three places."""
+    """Every decimal number is in a file of the Run; metrics are rounded to three places."""
     folder = compact_run.folder
     sources = [*folder.glob("metrics/*.json"), folder / "run.json", folder / "recipe.yaml"]
     text = " ".join(path.read_text() for path in sources)
@@ -108,16 +108,16 @@ def test_no_number_is_invented(documents: dict, compact_run: Run, tmp_path: Path
         assert number in recorded
 
 
-def test_a_run_that_was_not_judged_claims_no_performance(compact_run: Run, tmp_path: Path) -> None:
-    unjudged = tmp_path / "unjudged"
-    shutil.copytree(compact_run.folder, unjudged)
-    shutil.rmtree(unjudged / "metrics")
-    (unjudged / "test_readings.csv").unlink()
-    found = written(Run.open(unjudged), tmp_path / "documents")
+def test_a_run_without_evaluation_claims_no_performance(compact_run: Run, tmp_path: Path) -> None:
+    unevaluated = tmp_path / "unevaluated"
+    shutil.copytree(compact_run.folder, unevaluated)
+    shutil.rmtree(unevaluated / "metrics")
+    (unevaluated / "test_readings.csv").unlink()
+    found = written(Run.open(unevaluated), tmp_path / "documents")
     claim = items(found["CLAIM.md"])
     for number in (28, 29, 32, 37, 38, 39):
         assert "- Missing: " in claim[number]
-    assert "was not judged" in found["MODEL_CARD.md"]
+    assert "was not evaluated" in found["MODEL_CARD.md"]
     assert "read 0 times" in found["MODEL_CARD.md"]
 
 
@@ -136,7 +136,7 @@ def test_the_card_has_the_sections_of_mitchell(documents: dict) -> None:
 
 
 def test_the_datasheet_counts_what_the_manifest_holds(compact_run: Run, tmp_path: Path) -> None:
-    """A manifest with duplicates, an image set aside, unknown patients and a further column."""
+    """A manifest with duplicates, an image set aside, unknown patients and an additional column."""
     folder = tmp_path / "run"
     shutil.copytree(compact_run.folder, folder)
     manifest = compact_run.manifest()
@@ -156,11 +156,11 @@ def test_the_datasheet_counts_what_the_manifest_holds(compact_run: Run, tmp_path
     assert "1 groups of images with the same pixels; 0 across splits, 1 with contradict" in sheet
     why = "exact duplicate of an image that is in the test split"
     assert f"1 images were set aside as unusable (1: {why})" in sheet
-    assert "1 images in use name no patient" in sheet
-    assert "further columns of the table: age" in sheet
+    assert "1 images in use have no patient" in sheet
+    assert "additional columns: age" in sheet
 
 
-def test_what_nobody_recorded_is_left_to_be_filled_in(documents: dict) -> None:
+def test_unrecorded_facts_are_left_blank(documents: dict) -> None:
     sheet = documents["DATASHEET.md"]
     for question in ("Under what licence", "ethical review", "For what purpose"):
         assert re.search(rf"\*\*{question}.*\*not recorded: fill in\*|{question}.*fill in", sheet)
@@ -173,7 +173,7 @@ def test_no_patient_and_no_file_is_named(documents: dict, compact_run: Run) -> N
         assert entry.group not in text
 
 
-def test_synthetic_images_are_called_so(documents: dict) -> None:
+def test_synthetic_images_are_stated(documents: dict) -> None:
     assert all("ynthetic images" in text for text in documents.values())
 
 

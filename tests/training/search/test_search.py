@@ -1,4 +1,4 @@
-"""The search: patients stay together, the test split is left alone, and nothing is lost."""
+"""Search: folds by patient, an unread test split, and resuming without losses."""
 
 import csv
 from collections import Counter
@@ -17,12 +17,13 @@ from pneumoscope.support.cache import ArrayCache
 from pneumoscope.support.errors import RecipeError, RunError, RunInterruptedError, StorageError
 from pneumoscope.training import Recipe
 from pneumoscope.training.examples import Examples
+from pneumoscope.training.prediction import predict
 from pneumoscope.training.search import PAGE_FILE, HeldOut, Search, SearchPlan, write_page
 from pneumoscope.training.search.cross_validation import CrossValidation
 from pneumoscope.training.search.plan import SPACE, Range
 from pneumoscope.training.search.search import BEST_RECIPE_FILE, TRIALS_FILE
 from pneumoscope.training.search.study import STORAGE_FILE
-from pneumoscope.training.trainer import Trainer, predict
+from pneumoscope.training.trainer import Trainer
 
 QUICK = ("image_size=64", "epochs=2", "precision=float32")
 

@@ -1,4 +1,4 @@
-"""The CLAIM 2024 checklist, filled in from what a Run recorded, with what is missing named."""
+"""CLAIM 2024 checklist of a Run, filled in from its records."""
 
 from collections.abc import Iterator
 
@@ -10,8 +10,8 @@ from pneumoscope.training.documents.run_facts import RunFacts
 def claim_checklist(facts: RunFacts) -> str:
     """Return the checklist in Markdown.
 
-    Each item says what the Run recorded, and what a person still has to write; an item of which
-    nothing is recorded says so. The items are summarised, not quoted.
+    Each item states what the Run recorded and what a person still has to write; items without a
+    record are marked as missing. The items are summarised, not quoted.
 
     References
     ----------
@@ -28,17 +28,17 @@ def _lines(facts: RunFacts) -> Iterator[str]:
     yield f"# CLAIM 2024 checklist: {facts.run.recipe.model}"
     yield ""
     if facts.run.record.synthetic:
-        yield "**Synthetic images: nothing here says anything about patients.**"
+        yield "**Synthetic images: the results say nothing about patients.**"
         yield ""
     yield (
         f"Filled in from the Run of {facts.run.record.created} on the manifest "
-        f"`{facts.manifest.fingerprint}`. Of {len(ITEMS)} items, the Run says something of "
-        f"{len(answered)}; of {len(missing)} it recorded nothing: {', '.join(map(str, missing))}."
+        f"`{facts.manifest.fingerprint}`. Of {len(ITEMS)} items, the Run has records for "
+        f"{len(answered)} and none for {len(missing)}: {', '.join(map(str, missing))}."
     )
     yield ""
     yield (
-        "The items are summaries; the published checklist decides (Tejani et al., Radiology: "
-        "Artificial Intelligence 2024; 6(4): e240300)."
+        "The items are summaries; the published checklist is authoritative (Tejani et al., "
+        "Radiology: Artificial Intelligence 2024; 6(4): e240300)."
     )
     section = None
     for item in ITEMS:
@@ -50,7 +50,7 @@ def _lines(facts: RunFacts) -> Iterator[str]:
 
 
 def _item(item: Item, answer: str | None) -> Iterator[str]:
-    yield f"**{item.number}. {item.asks}**"
+    yield f"**{item.number}. {item.request}**"
     yield ""
     if answer is None:
         yield f"- Missing: {item.to_write}"

@@ -1,27 +1,27 @@
-"""The 44 items of the CLAIM 2024 checklist, summarised."""
+"""Items of the CLAIM 2024 checklist, summarised."""
 
 from dataclasses import dataclass
 
 
 @dataclass(frozen=True, slots=True)
 class Item:
-    """An item of the checklist.
+    """Item of the checklist.
 
     Parameters
     ----------
     number
-        From 1 to 44, as published.
+        Number from 1 to 44, as published.
     section
-        Where a report should answer it.
-    asks
-        What it asks for, in short.
+        Section of a report that should answer the item.
+    request
+        Requested information, in short.
     to_write
-        What a person has to write, since no Run records it; empty where the Run says it all.
+        Text that a person has to write because no Run records it; empty if the Run records all.
     """
 
     number: int
     section: str
-    asks: str
+    request: str
     to_write: str
 
 
@@ -32,7 +32,7 @@ _SECTIONS: dict[str, tuple[tuple[str, str], ...]] = {
     ),
     "Introduction": (
         ("Background and intended role", "the clinical question, and the reader's role in care"),
-        ("Aims and hypotheses", "what was to be found out, and what was expected"),
+        ("Aims and hypotheses", "the aims, and what was expected"),
     ),
     "Methods: study design": (
         ("Prospective or retrospective", "whether data came before or after the study's plan"),
@@ -45,7 +45,7 @@ _SECTIONS: dict[str, tuple[tuple[str, str], ...]] = {
         ("Selection of subsets", "whether a part of the data was selected, by whom and how"),
         ("De-identification", "how patients' identities were removed"),
         ("Missing data", "how missing clinical data were handled"),
-        ("Image acquisition", "machines, views and exposure of the radiographs"),
+        ("Image acquisition", "scanners, views and exposure of the radiographs"),
     ),
     "Methods: reference standard": (
         ("Definition of the reference standard", "how it was decided which radiograph shows what"),
@@ -91,20 +91,20 @@ _SECTIONS: dict[str, tuple[tuple[str, str], ...]] = {
         ("Failure analysis", "what the wrongly read radiographs have in common"),
     ),
     "Discussion": (
-        ("Limitations", "biases, and what cannot be generalised"),
-        ("Implications for practice", "what would change in care, and what stands against it"),
+        ("Limitations", "biases, and limits of generalisation"),
+        ("Implications for practice", "how care would change, and what argues against it"),
     ),
     "Other information": (
         ("Protocol or technical details", "the study's protocol, if there is one"),
-        ("Availability", "where software, model and data can be had, and on what terms"),
-        ("Funding", "who paid, and what part they had"),
+        ("Availability", "where software, model and data are available, and on what terms"),
+        ("Funding", "funders and their role"),
     ),
 }
 
 ITEMS: tuple[Item, ...] = tuple(
-    Item(number, section, asks, to_write)
-    for number, (section, asks, to_write) in enumerate(
-        ((section, *one) for section, items in _SECTIONS.items() for one in items), start=1
+    Item(number, section, request, to_write)
+    for number, (section, request, to_write) in enumerate(
+        ((section, *item) for section, items in _SECTIONS.items() for item in items), start=1
     )
 )
-"""In the order and with the numbers as published."""
+"""Items in the order and with the numbers as published."""

@@ -1,4 +1,4 @@
-"""What a finished Run recorded, gathered once for the documents that tell of it."""
+"""Facts about a finished Run that its documents state."""
 
 import json
 import re
@@ -9,23 +9,23 @@ from dataclasses import dataclass
 from pneumoscope.dataset import Manifest, Split
 from pneumoscope.dataset.reading_log import count_test_readings
 from pneumoscope.report.estimate import Estimate
-from pneumoscope.training.evaluate import is_judged
+from pneumoscope.training.evaluate import is_evaluated
 from pneumoscope.training.run import Run
 
 
 @dataclass(frozen=True, slots=True)
-class Judgement:
-    """What the Run recorded of one split.
+class SplitEvaluation:
+    """Recorded evaluation of a Run on one split.
 
     Parameters
     ----------
     n
-        Images.
+        Number of images.
     threshold
-        Called PNEUMONIA from here on.
+        Probability from which an image counts as PNEUMONIA.
     false_positives, false_negatives
-        Images at that threshold.
-    figures
+        Numbers of images at that threshold.
+    estimates
         Metrics by name, with their 95 % intervals.
     """
 
@@ -33,34 +33,34 @@ class Judgement:
     threshold: float
     false_positives: int
     false_negatives: int
-    figures: Mapping[str, Estimate]
+    estimates: Mapping[str, Estimate]
 
 
 @dataclass(frozen=True, slots=True)
 class RunFacts:
-    """A finished Run, its manifest and its recorded figures.
+    """Finished Run with its manifest and its recorded results.
 
     Parameters
     ----------
     run, manifest
-        The Run, and what it was trained on.
+        Run, and the dataset that it was trained on.
     epochs
-        How many were trained.
+        Number of epochs that were trained.
     test_readings
-        How often the test split was read.
-    judged
-        The splits that the Run was judged on.
+        Number of times that the test split was read.
+    evaluations
+        Evaluation of each split that the Run was evaluated on.
     """
 
     run: Run
     manifest: Manifest
     epochs: int
     test_readings: int
-    judged: Mapping[Split, Judgement]
+    evaluations: Mapping[Split, SplitEvaluation]
 
     @classmethod
     def of(cls, run: Run) -> "RunFacts":
-        """Read them from a Run directory; the images are not needed.
+        """Read the facts from a Run directory; the images are not needed.
 
         Raises
         ------
@@ -68,39 +68,39 @@ class RunFacts:
             If the Run is not finished or damaged.
         """
         run.require_finished()
-        judged = {
-            split: _judgement(run, split)
+        evaluations = {
+            split: _read_evaluation(run, split)
             for split in (Split.VALIDATION, Split.TEST)
-            if is_judged(run, split)
+            if is_evaluated(run, split)
         }
         readings = count_test_readings(run.folder, run.record.manifest_fingerprint)
-        return cls(run, run.manifest(), len(run.history()), readings, judged)
+        return cls(run, run.manifest(), len(run.history()), readings, evaluations)
 
     @property
     def columns(self) -> tuple[str, ...]:
-        """The further columns that the source's table had, such as age or view."""
+        """Names of the dataset's additional columns, such as age or view."""
         return tuple(sorted({name for entry in self.manifest.entries for name in entry.extra}))
 
     @property
     def patients_unknown(self) -> int:
-        """Images in use of which nobody says whose they are."""
+        """Number of images in use without a patient."""
         return sum(entry.patient is None for entry in self.manifest.in_use)
 
     @property
     def reasons(self) -> str:
-        """How many images were set aside, and why, in words; no file is named."""
-        found = Counter(_without_file(str(entry.set_aside)) for entry in self.manifest.set_aside)
-        return "; ".join(f"{number:,}: {reason}" for reason, number in found.most_common())
+        """Reasons for which images were set aside, with numbers and without file names."""
+        counts = Counter(_without_file(str(entry.set_aside)) for entry in self.manifest.set_aside)
+        return "; ".join(f"{number:,}: {reason}" for reason, number in counts.most_common())
 
-    def shared_patients(self, one: Split, other: Split) -> int:
-        """Count the patients with images in both splits."""
-        first, second = (
-            {entry.patient for entry in self.manifest.of(split)} for split in (one, other)
+    def shared_patients(self, first: Split, second: Split) -> int:
+        """Return the number of patients with images in both splits."""
+        patients, others = (
+            {entry.patient for entry in self.manifest.of(split)} for split in (first, second)
         )
-        return len((first & second) - {None})
+        return len((patients & others) - {None})
 
-    def split_in_words(self, split: Split) -> str:
-        """Count a split's images, classes and patients."""
+    def describe_split(self, split: Split) -> str:
+        """Return the numbers of images, classes and patients of a split, in words."""
         entries = self.manifest.of(split)
         classes = ", ".join(
             f"{number:,} {label.name}" for label, number in self.manifest.counts()[split].items()
@@ -113,10 +113,13 @@ def _without_file(reason: str) -> str:
     return re.sub(r"duplicate of .*, which is", "duplicate of an image that is", reason)
 
 
-def _judgement(run: Run, split: Split) -> Judgement:
+def _read_evaluation(run: Run, split: Split) -> SplitEvaluation:
     record = json.loads((run.folder / "metrics" / f"{split}.json").read_text(encoding="utf-8"))
-    figures = {}
-    for name, interval in record["intervals"].items():
-        figures[name] = Estimate(record[name], *(interval or ()))
+    estimates = {
+        name: Estimate(record[name], *(interval or ()))
+        for name, interval in record["intervals"].items()
+    }
     (_, false_positives), (false_negatives, _) = record["confusion"]
-    return Judgement(record["n"], record["threshold"], false_positives, false_negatives, figures)
+    return SplitEvaluation(
+        record["n"], record["threshold"], false_positives, false_negatives, estimates
+    )

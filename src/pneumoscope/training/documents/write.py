@@ -1,4 +1,4 @@
-"""The documents that go with a Run: model card, datasheet and checklist."""
+"""Documents of a Run: model card, datasheet and reporting checklist."""
 
 from pathlib import Path
 
@@ -13,14 +13,14 @@ from pneumoscope.training.run import Run
 def write_documents(run: Run, folder: Path) -> None:
     """Write ``MODEL_CARD.md``, ``DATASHEET.md`` and ``CLAIM.md``.
 
-    They hold what the Run recorded and nothing else; what a person has to add is named.
+    They state what the Run recorded and nothing else, and name what a person has to add.
 
     Parameters
     ----------
     run
-        Finished.
+        Finished Run.
     folder
-        Where they are to appear.
+        Folder to write the documents to.
 
     Raises
     ------

@@ -20,9 +20,10 @@ from pneumoscope.training.acquisition_groups import (
 )
 from pneumoscope.training.examples import ExampleStore
 from pneumoscope.training.memory_estimate import require_memory
+from pneumoscope.training.prediction import predict
 from pneumoscope.training.recipe import Recipe
 from pneumoscope.training.search.plan import HeldOut, SearchPlan
-from pneumoscope.training.trainer import Trainer, predict
+from pneumoscope.training.trainer import Trainer
 
 
 class CrossValidation:

@@ -1,4 +1,4 @@
-"""What a bundle's record holds of predictions: its operating points, and figures with intervals."""
+"""Metrics and operating points of a bundle, with intervals, as ``bundle.yaml`` holds them."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
@@ -14,47 +14,47 @@ from pneumoscope.report.operating_point import POINT_METRICS, OperatingPoint
 from pneumoscope.support.terminal import messages
 
 
-def record_operating_points(
-    calibrated: Predictions, tested: Predictions | None, shifted: Sequence[Predictions] = ()
+def choose_measured_points(
+    calibrated: Predictions, test: Predictions | None, simulated: Sequence[Predictions] = ()
 ) -> dict[str, OperatingPoint]:
-    """Choose operating points, and measure them where they were chosen and on a test.
+    """Choose operating points, and measure them on the same and on test images.
 
     Parameters
     ----------
     calibrated
-        Of validation images of both classes: the points are chosen and measured on these.
-    tested
-        Of images that had no part in it, or None.
-    shifted
-        Of the same validation images as other machines might have made them: the points are to
-        hold there too.
+        Predictions for validation images of both classes, to choose and measure the points on.
+    test
+        Predictions for independent images, or None.
+    simulated
+        Predictions for the validation images in each simulated acquisition, in which the points
+        also have to keep their guarantees.
 
     Raises
     ------
     PredictionsError
-        If validation has images of one class alone.
+        If the validation images are of one class only.
     """
     points = {
         name: replace(
             point,
             measured=_measure_point(calibrated, point.threshold),
-            tested={} if tested is None else _measure_point(tested, point.threshold),
+            tested={} if test is None else _measure_point(test, point.threshold),
         )
-        for name, point in choose_operating_points(calibrated, *shifted).items()
+        for name, point in choose_operating_points(calibrated, *simulated).items()
     }
     if "confirm" not in points:
         messages.print(
-            f"No operating point 'confirm': no threshold has a precision of {MIN_CONFIRM_PPV} "
-            "on the validation images. Train a better model, or with more images",
+            f"No operating point 'confirm': no threshold has a PPV of {MIN_CONFIRM_PPV} on the "
+            "validation images. Train a better model, or with more images",
             style="yellow",
         )
     return points
 
 
-def record_metrics(
+def measure_splits(
     predictions: Mapping[str, Predictions | None],
 ) -> dict[str, dict[str, Estimate]]:
-    """Return AUC and average precision of the predictions for each split that has any."""
+    """Return AUC and average precision of each split that has predictions."""
     return {
         str(split): {name: metrics[name] for name in ("auc", "average_precision")}
         for split, table in predictions.items()

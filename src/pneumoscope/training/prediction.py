@@ -1,0 +1,51 @@
+"""Prediction: a network's logits and probabilities for a split, in batches."""
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from pneumoscope.models import Network, Precision, computing_in
+from pneumoscope.training.examples import Examples, batches
+
+PREDICTION_BATCH_SIZE = 128
+
+
+def predict(network: Network, examples: Examples, precision: Precision) -> NDArray[np.float64]:
+    """Return the probability of pneumonia for each example.
+
+    Parameters
+    ----------
+    network
+        Network on its device.
+    examples
+        Pixels, or features of the network's backbone.
+    precision
+        Precision that the network was trained in.
+
+    Returns
+    -------
+    NDArray[np.float64]
+        Probabilities, shape (n,), range [0, 1].
+    """
+    return predict_logits(network, examples, precision).sigmoid().numpy()
+
+
+@torch.inference_mode()
+def predict_logits(network: Network, examples: Examples, precision: Precision) -> Tensor:
+    """Return the logit of each example, float64, shape (n,), on the CPU; see `predict`."""
+    network.eval()
+    device = next(network.parameters()).device
+    with computing_in(precision, device):  # around all batches: weights are rounded once
+        parts = [
+            forward(network, examples.batch(indices, device)).double()
+            for indices in batches(np.arange(len(examples)), PREDICTION_BATCH_SIZE)
+        ]
+    return torch.cat(parts).cpu()
+
+
+def forward(network: Network, inputs: Tensor) -> Tensor:
+    """Return logits of grey images, by the whole network, or of features, by its head."""
+    grey = inputs.shape[1] == 1
+    logits: Tensor = network(inputs) if grey else network.classify(inputs)
+    return logits
