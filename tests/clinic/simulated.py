@@ -12,7 +12,7 @@ from pneumoscope.clinic.monitoring.overview import Baseline
 from pneumoscope.clinic.monitoring.reference import STATISTICS
 from pneumoscope.clinic.storage.database import Database
 from pneumoscope.clinic.storage.tables import Image, Judgement, Site, StoredReading, Study, User
-from pneumoscope.clinic.worklist.judgements import Answer
+from pneumoscope.clinic.worklist.judgements import JudgementAnswer
 from pneumoscope.reader.reading import finding_at
 
 NOW = datetime(2026, 11, 25, 9, 30, tzinfo=UTC)
@@ -112,7 +112,7 @@ class Simulated:
         return image
 
     def _judgement(self, image: Image, clinician: User, day: datetime, agree: float) -> Judgement:
-        answer = Answer.AGREE if self._rng.random() < agree else Answer.DISAGREE
+        answer = JudgementAnswer.AGREE if self._rng.random() < agree else JudgementAnswer.DISAGREE
         return Judgement(
             id=self._id(),
             image_id=image.id,

@@ -871,12 +871,6 @@ export interface components {
          * @enum {string}
          */
         AlertRule: "queue" | "drift" | "large drift" | "change" | "unread" | "agreement";
-        /**
-         * Answer
-         * @description Whether a clinician agrees with a reading's finding.
-         * @enum {string}
-         */
-        Answer: "agree" | "disagree" | "uncertain";
         /** Body_create_readings */
         Body_create_readings: {
             /** Files */
@@ -1136,7 +1130,7 @@ export interface components {
             name: string;
             /** Version */
             version: number;
-            answer: components["schemas"]["Answer"];
+            answer: components["schemas"]["JudgementAnswer"];
             truth: components["schemas"]["Truth"] | null;
             reason: components["schemas"]["Reason"] | null;
             /** Text */
@@ -1147,6 +1141,12 @@ export interface components {
              */
             created: string;
         };
+        /**
+         * JudgementAnswer
+         * @description Whether a clinician agrees with a reading's finding.
+         * @enum {string}
+         */
+        JudgementAnswer: "agree" | "disagree" | "uncertain";
         /**
          * Model
          * @description Bundle that the server reads with; a reading names the bundle that made it.
@@ -1259,7 +1259,7 @@ export interface components {
          * @description Judgement to record; an uncertain finding, or none, needs ``truth`` to be of use.
          */
         NewJudgement: {
-            answer: components["schemas"]["Answer"];
+            answer: components["schemas"]["JudgementAnswer"];
             truth?: components["schemas"]["Truth"] | null;
             reason?: components["schemas"]["Reason"] | null;
             /** Text */
@@ -1868,7 +1868,6 @@ export type Account = components['schemas']['Account'];
 export type Agreement = components['schemas']['Agreement'];
 export type Alert = components['schemas']['Alert'];
 export type AlertRule = components['schemas']['AlertRule'];
-export type Answer = components['schemas']['Answer'];
 export type BodyCreateReadings = components['schemas']['Body_create_readings'];
 export type BrowserSession = components['schemas']['BrowserSession'];
 export type DateRange = components['schemas']['DateRange'];
@@ -1882,6 +1881,7 @@ export type ImagePage = components['schemas']['ImagePage'];
 export type Job = components['schemas']['Job'];
 export type JudgedAccuracy = components['schemas']['JudgedAccuracy'];
 export type Judgement = components['schemas']['Judgement'];
+export type JudgementAnswer = components['schemas']['JudgementAnswer'];
 export type Model = components['schemas']['Model'];
 export type MonitoringOverview = components['schemas']['MonitoringOverview'];
 export type NewExport = components['schemas']['NewExport'];

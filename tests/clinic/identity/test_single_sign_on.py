@@ -65,11 +65,11 @@ def test_of_simultaneous_callbacks_only_one_succeeds(database: Database) -> None
     with database.writing() as session:
         attempt = begin_login(session, NOW)
 
-    def come_back() -> object:
+    def finish() -> object:
         with database.writing() as session:
             return finish_callback(session, attempt.state, attempt.browser_token, NOW)
 
-    results = call_simultaneously(4, come_back)
+    results = call_simultaneously(4, finish)
     assert [result for result in results if result] == [attempt]
 
 

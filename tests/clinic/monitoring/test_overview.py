@@ -25,7 +25,7 @@ from pneumoscope.clinic.monitoring.reference import (
 )
 from pneumoscope.clinic.settings import Settings
 from pneumoscope.clinic.storage.tables import Image, Judgement, StoredReading, Study
-from pneumoscope.clinic.worklist.judgements import Answer, Truth
+from pneumoscope.clinic.worklist.judgements import JudgementAnswer, Truth
 from pneumoscope.dataset import Manifest
 from pneumoscope.evaluation.statistics.drift import ShiftSize
 from pneumoscope.reader import Bundle, Reader, find_bundle, shipped_bundles
@@ -155,14 +155,14 @@ def test_the_first_judgement_of_a_patient_counts(simulated: Simulated) -> None:
     simulated.run(1, 1, 3, rejected=0.0, judged=1.0, agree=1.0)
     with simulated.database.writing() as session:
         judgements = session.scalars(select(Judgement).order_by(Judgement.id)).all()
-        judgements[0].answer = Answer.UNCERTAIN
+        judgements[0].answer = JudgementAnswer.UNCERTAIN
         other = create_user(session, "other", Role.REVIEWER, None, NOW)
         session.add(
             Judgement(
                 image_id=judgements[1].image_id,
                 user_id=other.user_id,
                 version=1,
-                answer=Answer.DISAGREE,
+                answer=JudgementAnswer.DISAGREE,
                 created=judgements[1].created + timedelta(minutes=1),
             )
         )
@@ -189,7 +189,7 @@ def test_accuracy_is_corrected_for_verification_bias(simulated: Simulated) -> No
                         image_id=image.id,
                         user_id=judge,
                         version=1,
-                        answer=Answer.UNCERTAIN,
+                        answer=JudgementAnswer.UNCERTAIN,
                         truth=truth,
                         created=NOW,
                     )
@@ -215,7 +215,7 @@ def test_contradicting_judgements_tell_no_truth(simulated: Simulated) -> None:
                     image_id=images[0].id,
                     user_id=judge,
                     version=1,
-                    answer=Answer.UNCERTAIN,
+                    answer=JudgementAnswer.UNCERTAIN,
                     truth=truth,
                     created=NOW,
                 )

@@ -22,7 +22,12 @@ from pneumoscope.clinic.storage.tables import (
     StoredReading,
     Study,
 )
-from pneumoscope.clinic.worklist.judgements import Answer, JudgementContent, Truth, record_judgement
+from pneumoscope.clinic.worklist.judgements import (
+    JudgementAnswer,
+    JudgementContent,
+    Truth,
+    record_judgement,
+)
 from pneumoscope.dataset.build import open_dataset
 from pneumoscope.support.errors import ClinicError
 
@@ -177,7 +182,7 @@ def test_studies_are_selected_by_status_date_and_judgement(
             session,
             anna,
             session.get_one(Image, image_ids[2]),
-            JudgementContent(Answer.UNCERTAIN),
+            JudgementContent(JudgementAnswer.UNCERTAIN),
             START,
         )
 
@@ -202,13 +207,17 @@ def test_exported_labels_open_as_a_dataset_grouped_by_patient(
     for n, truth in enumerate(truths):
         image_id = add(database, store, f"P-{n // 2}", phantoms[n], minute=n)
         with database.writing() as session:
-            content = JudgementContent(Answer.UNCERTAIN, truth)
+            content = JudgementContent(JudgementAnswer.UNCERTAIN, truth)
             record_judgement(session, anna, session.get_one(Image, image_id), content, START)
     add(database, store, "P-8", dicom("P-8"), minute=8)  # not judged
     refused = add(database, store, "P-9", dicom("P-9", BurnedInAnnotation="YES"), minute=9)
     with database.writing() as session:
         record_judgement(
-            session, anna, session.get_one(Image, refused), JudgementContent(Answer.AGREE), START
+            session,
+            anna,
+            session.get_one(Image, refused),
+            JudgementContent(JudgementAnswer.AGREE),
+            START,
         )
     with (tmp_path / "export.zip").open("wb") as file:
         archive, write = zip_writer(file)

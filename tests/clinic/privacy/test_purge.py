@@ -46,7 +46,11 @@ from pneumoscope.clinic.storage.tables import (
     Study,
     Task,
 )
-from pneumoscope.clinic.worklist.judgements import Answer, JudgementContent, record_judgement
+from pneumoscope.clinic.worklist.judgements import (
+    JudgementAnswer,
+    JudgementContent,
+    record_judgement,
+)
 from pneumoscope.reader import Finding, Reading, Status
 from pneumoscope.support.errors import ClinicError
 
@@ -161,7 +165,11 @@ def test_a_purged_study_has_no_identifying_data(
         anna = create_user(session, "anna", Role.REVIEWER, None, START)
         image = session.get_one(Image, image_id)
         record_judgement(
-            session, anna, image, JudgementContent(Answer.DISAGREE, text="SECRET-TEXT"), START
+            session,
+            anna,
+            image,
+            JudgementContent(JudgementAnswer.DISAGREE, text="SECRET-TEXT"),
+            START,
         )
     set_periods(database, pixels=5, studies=10)
     assert purge(database, store, 40, dry_run=True) == PurgeCounts(0, 1)
@@ -191,7 +199,9 @@ def test_the_period_counts_from_the_last_change(database: Database, store: FileS
     with database.writing() as session:
         anna = create_user(session, "anna", Role.REVIEWER, None, START)
         image = session.get_one(Image, first)
-        record_judgement(session, anna, image, JudgementContent(Answer.AGREE), START + 40 * DAY)
+        record_judgement(
+            session, anna, image, JudgementContent(JudgementAnswer.AGREE), START + 40 * DAY
+        )
     assert purge(database, store, 69) == PurgeCounts(0, 0)
     assert len(files(store)) == 2
     assert purge(database, store, 71) == PurgeCounts(0, 1)
@@ -262,7 +272,11 @@ def test_purged_images_cannot_be_judged(database: Database, store: FileStore) ->
     purge(database, store, 40)
     with pytest.raises(ClinicError, match="purged"), database.writing() as session:
         record_judgement(
-            session, anna, session.get_one(Image, image_id), JudgementContent(Answer.AGREE), START
+            session,
+            anna,
+            session.get_one(Image, image_id),
+            JudgementContent(JudgementAnswer.AGREE),
+            START,
         )
 
 

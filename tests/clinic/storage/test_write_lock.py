@@ -17,7 +17,7 @@ HOLDER = """
 import sys, time
 from pathlib import Path
 from pneumoscope.clinic.storage.write_lock import WriteLock
-with WriteLock(Path(sys.argv[1])).hold():
+with WriteLock(Path(sys.argv[1])).acquire():
     print("held", flush=True)
     time.sleep(600)
 """
@@ -25,47 +25,47 @@ with WriteLock(Path(sys.argv[1])).hold():
 
 def test_one_writer_at_a_time_holds_the_lock(tmp_path: Path) -> None:
     locks = [WriteLock(tmp_path / "clinic.db") for _ in range(2)]  # as in two processes
-    holders, maximum = 0, 0
+    active, maximum = 0, 0
 
-    def hold(number: int) -> None:
-        nonlocal holders, maximum
-        with locks[number % 2].hold():
-            holders += 1
-            maximum = max(maximum, holders)
+    def acquire_lock(number: int) -> None:
+        nonlocal active, maximum
+        with locks[number % 2].acquire():
+            active += 1
+            maximum = max(maximum, active)
             time.sleep(0.001)
-            holders -= 1
+            active -= 1
 
     with ThreadPoolExecutor(8) as pool:
-        list(pool.map(hold, range(100)))
-    assert (maximum, holders) == (1, 0)
+        list(pool.map(acquire_lock, range(100)))
+    assert (maximum, active) == (1, 0)
 
 
 def test_the_lock_is_released_by_errors_and_by_the_end_of_its_process(tmp_path: Path) -> None:
     database = tmp_path / "clinic.db"
     lock = WriteLock(database)
     try:
-        with lock.hold():
+        with lock.acquire():
             raise RuntimeError
     except RuntimeError:
         pass
     with subprocess.Popen(
         [sys.executable, "-c", HOLDER, str(database)], stdout=subprocess.PIPE
-    ) as holder:
+    ) as process:
         try:
-            assert holder.stdout is not None
-            assert holder.stdout.readline() == b"held\n"
+            assert process.stdout is not None
+            assert process.stdout.readline() == b"held\n"
             acquired = threading.Event()
             waiting = threading.Thread(target=lambda: acquire(lock, acquired))
             waiting.start()
             assert not acquired.wait(0.3)
         finally:
-            os.kill(holder.pid, signal.SIGKILL)
+            os.kill(process.pid, signal.SIGKILL)
         assert acquired.wait(30)
         waiting.join()
 
 
 def acquire(lock: WriteLock, acquired: threading.Event) -> None:
-    with lock.hold():
+    with lock.acquire():
         acquired.set()
 
 

@@ -18,7 +18,7 @@ from pneumoscope.clinic.storage.tables import (
     Study,
 )
 from pneumoscope.clinic.worklist.judgements import (
-    Answer,
+    JudgementAnswer,
     JudgementContent,
     Label,
     Truth,
@@ -32,7 +32,7 @@ from pneumoscope.clinic.worklist.worklist import StudyFilter, worklist
 from pneumoscope.support.errors import ClinicError
 
 START = datetime(2026, 11, 25, 8, tzinfo=UTC)
-AGREE, DISAGREE, UNSURE = (JudgementContent(answer) for answer in Answer)
+AGREE, DISAGREE, UNSURE = (JudgementContent(answer) for answer in JudgementAnswer)
 
 
 def image(study: Study, name: str, finding: str | None) -> Image:
@@ -112,7 +112,7 @@ def test_a_changed_judgement_adds_a_version_and_keeps_the_old_ones(
     anna, berta = clinicians
     judge(database, anna, "a", AGREE, 1)
     judge(database, berta, "a", UNSURE, 2)
-    judge(database, anna, "a", JudgementContent(Answer.DISAGREE, text="an artefact"), 3)
+    judge(database, anna, "a", JudgementContent(JudgementAnswer.DISAGREE, text="an artefact"), 3)
     with database.reading() as session:
         (image_id,) = session.scalars(select(Image.id).where(Image.name == "a"))
         history = [
@@ -158,7 +158,7 @@ def test_labels_are_the_classes_that_all_agree_on(
     judge(database, berta, "b", AGREE)
     assert labels(database) == {"a": "PNEUMONIA"}
     judge(database, anna, "b", AGREE, 2)
-    judge(database, berta, "c", JudgementContent(Answer.UNCERTAIN, Truth.NORMAL))
+    judge(database, berta, "c", JudgementContent(JudgementAnswer.UNCERTAIN, Truth.NORMAL))
     assert labels(database) == {"a": "PNEUMONIA", "b": "NORMAL", "c": "NORMAL"}
 
 
@@ -168,11 +168,17 @@ def test_a_file_uploaded_twice_has_one_label_or_none(
     with database.writing() as session:
         second = session.scalars(select(Image).where(Image.name == "b")).one()
         second.sha256 = "a" * 64
-    judge(database, clinicians[0], "a", JudgementContent(Answer.UNCERTAIN, Truth.NORMAL))
-    judge(database, clinicians[0], "b", JudgementContent(Answer.UNCERTAIN, Truth.NORMAL))
+    judge(database, clinicians[0], "a", JudgementContent(JudgementAnswer.UNCERTAIN, Truth.NORMAL))
+    judge(database, clinicians[0], "b", JudgementContent(JudgementAnswer.UNCERTAIN, Truth.NORMAL))
     with database.reading() as session:
         assert [label.sha256[0] for label in agreed_labels(session)] == ["a"]
-    judge(database, clinicians[0], "b", JudgementContent(Answer.UNCERTAIN, Truth.PNEUMONIA), 2)
+    judge(
+        database,
+        clinicians[0],
+        "b",
+        JudgementContent(JudgementAnswer.UNCERTAIN, Truth.PNEUMONIA),
+        2,
+    )
     assert labels(database) == {}
 
 
@@ -180,7 +186,7 @@ def test_labels_of_one_patient_share_an_anonymous_name(
     database: Database, clinicians: tuple[Actor, Actor]
 ) -> None:
     for name in "abc":
-        judge(database, clinicians[0], name, JudgementContent(Answer.AGREE, Truth.NORMAL))
+        judge(database, clinicians[0], name, JudgementContent(JudgementAnswer.AGREE, Truth.NORMAL))
     with database.reading() as session:
         agreed: list[Label] = list(agreed_labels(session))
         studies = set(session.scalars(select(Study.id).where(Study.patient_id == "P-1")))

@@ -14,7 +14,12 @@ from pneumoscope.clinic.monitoring.observations import (
 )
 from pneumoscope.clinic.monitoring.periods import DateRange, Proportion
 from pneumoscope.clinic.storage.tables import Image, Judgement, StoredReading, Study
-from pneumoscope.clinic.worklist.judgements import Answer, Truth, latest_judgements, truth_of
+from pneumoscope.clinic.worklist.judgements import (
+    JudgementAnswer,
+    Truth,
+    latest_judgements,
+    truth_of,
+)
 from pneumoscope.evaluation.statistics.verification_bias import (
     DiagnosticAccuracy,
     Stratum,
@@ -31,7 +36,7 @@ class JudgedReading:
     site: str
     patient: tuple[str, str] = field(repr=False)
     image: str
-    answer: Answer
+    answer: JudgementAnswer
     truth: Truth | None
     created: datetime
 
@@ -108,7 +113,7 @@ def judged_readings(session: Session, bundle: str, site: str | None) -> list[Jud
             site=site_id,
             patient=patient_key(site_id, patient, study),
             image=judgement.image_id,
-            answer=Answer(judgement.answer),
+            answer=JudgementAnswer(judgement.answer),
             truth=truth_of(judgement, finding),
             created=judgement.created,
         )
@@ -118,13 +123,15 @@ def judged_readings(session: Session, bundle: str, site: str | None) -> list[Jud
 
 def agreement(days: DateRange, judged: Iterable[JudgedReading]) -> Agreement:
     """Return the agreement of the judgements made in a range of days."""
-    first_answers: dict[tuple[str, str], Answer] = {}
+    first_answers: dict[tuple[str, str], JudgementAnswer] = {}
     for reading in judged:
         if days.begin <= reading.created < days.end:
             first_answers.setdefault(reading.patient, reading.answer)
     counts = Counter(first_answers.values())
-    agree, disagree = counts[Answer.AGREE], counts[Answer.DISAGREE]
-    return Agreement(days, Proportion.of(agree, agree + disagree), counts[Answer.UNCERTAIN])
+    agree, disagree = counts[JudgementAnswer.AGREE], counts[JudgementAnswer.DISAGREE]
+    return Agreement(
+        days, Proportion.of(agree, agree + disagree), counts[JudgementAnswer.UNCERTAIN]
+    )
 
 
 def judged_accuracy(

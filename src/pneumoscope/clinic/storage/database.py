@@ -80,7 +80,7 @@ class Database:
     def writing(self) -> Iterator[Session]:
         """Yield a session in a write transaction, committed unless the block raises."""
         with (
-            self._write_lock.hold() if self._write_lock else nullcontext(),
+            self._write_lock.acquire() if self._write_lock else nullcontext(),
             Session(self._writes, expire_on_commit=False) as session,
             session.begin(),
         ):

@@ -22,7 +22,7 @@ class WriteLock:
     Examples
     --------
     >>> lock = WriteLock(getfixture("tmp_path") / "clinic.db")
-    >>> with lock.hold():
+    >>> with lock.acquire():
     ...     pass
     """
 
@@ -31,7 +31,7 @@ class WriteLock:
         self._thread_lock = Lock()
 
     @contextmanager
-    def hold(self) -> Iterator[None]:
+    def acquire(self) -> Iterator[None]:
         """Wait for the lock and hold it until the block ends."""
         # One thread of a process at a time competes with the other processes.
         with self._thread_lock, self._file.open("wb") as file:

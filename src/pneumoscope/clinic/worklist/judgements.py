@@ -16,7 +16,7 @@ from pneumoscope.reader import Finding
 from pneumoscope.support.errors import ClinicError
 
 
-class Answer(StrEnum):
+class JudgementAnswer(StrEnum):
     """Whether a clinician agrees with a reading's finding."""
 
     AGREE = "agree"
@@ -59,7 +59,7 @@ class JudgementContent:
         Explanation in words.
     """
 
-    answer: Answer
+    answer: JudgementAnswer
     truth: Truth | None = None
     reason: Reason | None = None
     text: str | None = None
@@ -142,15 +142,18 @@ def truth_of(judgement: Judgement, finding: str | None) -> Truth | None:
 
     Examples
     --------
-    >>> agrees = Judgement(answer=Answer.AGREE)
+    >>> agrees = Judgement(answer=JudgementAnswer.AGREE)
     >>> [truth_of(agrees, finding) for finding in ("pneumonia", "normal", "uncertain")]
     [<Truth.PNEUMONIA: 'PNEUMONIA'>, <Truth.NORMAL: 'NORMAL'>, None]
     """
     if judgement.truth is not None:
         return Truth(judgement.truth)
-    if judgement.answer == Answer.UNCERTAIN or finding not in (Finding.PNEUMONIA, Finding.NORMAL):
+    if judgement.answer == JudgementAnswer.UNCERTAIN or finding not in (
+        Finding.PNEUMONIA,
+        Finding.NORMAL,
+    ):
         return None
-    ill = (finding == Finding.PNEUMONIA) == (judgement.answer == Answer.AGREE)
+    ill = (finding == Finding.PNEUMONIA) == (judgement.answer == JudgementAnswer.AGREE)
     return Truth.PNEUMONIA if ill else Truth.NORMAL
 
 

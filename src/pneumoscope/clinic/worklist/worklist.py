@@ -19,7 +19,7 @@ from pneumoscope.clinic.storage.tables import (
     StoredReading,
     Study,
 )
-from pneumoscope.clinic.worklist.judgements import Answer, latest_judgements
+from pneumoscope.clinic.worklist.judgements import JudgementAnswer, latest_judgements
 from pneumoscope.reader import Status
 from pneumoscope.support.errors import ClinicError
 
@@ -148,7 +148,7 @@ def _conditions(study_filter: StudyFilter, hide_shadow: bool) -> list[ColumnElem
         not_read = StoredReading.status.in_([Status.REJECTED, Status.FAILED])
         conditions.append(Study.images.any(Image.reading.has(not_read)))
     if study_filter.disputed:
-        disputes = latest_judgements().where(Judgement.answer != Answer.AGREE).subquery()
+        disputes = latest_judgements().where(Judgement.answer != JudgementAnswer.AGREE).subquery()
         conditions.append(Study.images.any(Image.id.in_(select(disputes.c.image_id))))
     if hide_shadow and (study_filter.rejected or study_filter.disputed):
         conditions.append(Site.displayed.is_(True))

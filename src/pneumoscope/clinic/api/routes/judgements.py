@@ -21,7 +21,7 @@ from pneumoscope.clinic.api.security import (
 from pneumoscope.clinic.audit import Action
 from pneumoscope.clinic.storage import tables
 from pneumoscope.clinic.worklist.judgements import (
-    Answer,
+    JudgementAnswer,
     JudgementContent,
     Reason,
     Truth,
@@ -37,7 +37,7 @@ class NewJudgement(BaseModel):
 
     model_config = ConfigDict(extra="forbid")
 
-    answer: Answer
+    answer: JudgementAnswer
     truth: Truth | None = None
     reason: Reason | None = None
     text: Annotated[Text | None, Field(max_length=4000)] = None
@@ -49,7 +49,7 @@ class Judgement(BaseModel):
     user: str
     name: str
     version: int
-    answer: Answer
+    answer: JudgementAnswer
     truth: Truth | None
     reason: Reason | None
     text: str | None
