@@ -2,7 +2,7 @@
 
 import assert from "node:assert/strict";
 import { createHmac } from "node:crypto";
-import { type Account, runSpec, type Task } from "./support/browser-test.ts";
+import { type Account, defineSpec, type Task } from "./support/browser-test.ts";
 
 interface AccountTask extends Task {
   clinician: Account;
@@ -10,7 +10,7 @@ interface AccountTask extends Task {
 
 const NEW_PASSWORD = "another horse on the roof";
 
-await runSpec<AccountTask>(async (test) => {
+export default defineSpec<AccountTask>(async (test) => {
   const { page, task } = test;
   const { name } = task.clinician;
   const setUp = page.getByRole("button", { name: "Set up a second factor", exact: true });

@@ -1,7 +1,7 @@
 // Administration: users, password links, API tokens and sites.
 
 import assert from "node:assert/strict";
-import { type Account, runSpec, type Task } from "./support/browser-test.ts";
+import { type Account, defineSpec, type Task } from "./support/browser-test.ts";
 
 interface Administration extends Task {
   administrator: Account;
@@ -9,7 +9,7 @@ interface Administration extends Task {
 
 const NEW_USER: Account = { name: "dora", password: "another four words, and an 8" };
 
-await runSpec<Administration>(async (test) => {
+export default defineSpec<Administration>(async (test) => {
   const { page, task } = test;
   await test.begin(task.administrator);
   await page.getByRole("link", { name: "Administration" }).click();

@@ -2,7 +2,7 @@
 
 import assert from "node:assert/strict";
 import { ROUTES } from "../src/routes.ts";
-import { type Account, runSpec, type Task } from "./support/browser-test.ts";
+import { type Account, defineSpec, type Task } from "./support/browser-test.ts";
 
 interface FirstStart extends Task {
   /** Token of the link that the server prints. */
@@ -10,7 +10,7 @@ interface FirstStart extends Task {
   administrator: Account;
 }
 
-await runSpec<FirstStart>(async (test) => {
+export default defineSpec<FirstStart>(async (test) => {
   const { page, task } = test;
   await test.open(`${ROUTES.firstStart}#${task.setupToken}`);
   await page.getByRole("heading", { name: "First start" }).waitFor();

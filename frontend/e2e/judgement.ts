@@ -1,7 +1,7 @@
 // Judgements: an answer with its reason, versions, and drafts that are not lost.
 
 import assert from "node:assert/strict";
-import { type Account, runSpec, type Task } from "./support/browser-test.ts";
+import { type Account, defineSpec, type Task } from "./support/browser-test.ts";
 import { closeStudy, openStudy, searchWorklist, waitForCount } from "./support/studies.ts";
 
 interface JudgementTask extends Task {
@@ -11,7 +11,7 @@ interface JudgementTask extends Task {
 
 const COMMENT = "<img src=x onerror=alert(1)> a tube";
 
-await runSpec<JudgementTask>(
+export default defineSpec<JudgementTask>(
   async (test) => {
     const { page, task } = test;
     const { name } = task.administrator;

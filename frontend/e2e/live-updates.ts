@@ -2,7 +2,7 @@
 
 import assert from "node:assert/strict";
 import { openAsBlob } from "node:fs";
-import { type Account, runSpec, type Task } from "./support/browser-test.ts";
+import { type Account, defineSpec, type Task } from "./support/browser-test.ts";
 import { rowWith, waitForCount } from "./support/studies.ts";
 
 interface LiveUpdates extends Task {
@@ -15,7 +15,7 @@ interface LiveUpdates extends Task {
 
 const IDLE_MS = 5_000;
 
-await runSpec<LiveUpdates>(
+export default defineSpec<LiveUpdates>(
   async (test) => {
     const { page, task } = test;
     let searches = 0;

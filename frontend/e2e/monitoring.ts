@@ -2,7 +2,7 @@
 
 import assert from "node:assert/strict";
 import { ROUTES } from "../src/routes.ts";
-import { type Account, runSpec, type Task } from "./support/browser-test.ts";
+import { type Account, defineSpec, type Task } from "./support/browser-test.ts";
 
 interface MonitoringTask extends Task {
   administrator: Account;
@@ -14,7 +14,7 @@ interface MonitoringTask extends Task {
   imagesOfWeek: string;
 }
 
-await runSpec<MonitoringTask>(async (test) => {
+export default defineSpec<MonitoringTask>(async (test) => {
   const { page, task, results } = test;
   const acknowledged = page.getByText(`acknowledged by ${task.administrator.name}`);
   const acknowledgeButtons = page.getByRole("button", { name: /Acknowledge/ });

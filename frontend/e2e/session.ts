@@ -1,7 +1,7 @@
 // Signing out leaves nothing of a patient, and a clinician sees no readings in shadow mode.
 
 import assert from "node:assert/strict";
-import { type Account, runSpec, type Task } from "./support/browser-test.ts";
+import { type Account, defineSpec, type Task } from "./support/browser-test.ts";
 import { searchWorklist, waitForCount, waitForRadiograph } from "./support/studies.ts";
 
 interface SessionTask extends Task {
@@ -13,7 +13,7 @@ interface SessionTask extends Task {
   patientName: string;
 }
 
-await runSpec<SessionTask>(async (test) => {
+export default defineSpec<SessionTask>(async (test) => {
   const { page, task } = test;
   await test.begin(task.administrator);
   await searchWorklist(page, task.patient);

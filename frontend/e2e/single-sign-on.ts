@@ -1,13 +1,13 @@
 // Single sign-on: to the hospital's identity provider and back.
 
-import { runSpec, type Task } from "./support/browser-test.ts";
+import { defineSpec, type Task } from "./support/browser-test.ts";
 
 interface SingleSignOn extends Task {
   /** Name of the user that the identity provider signs in. */
   user: string;
 }
 
-await runSpec<SingleSignOn>(
+export default defineSpec<SingleSignOn>(
   async (test) => {
     const { page, task } = test;
     await test.open("/v1/oidc/callback?state=made-up");

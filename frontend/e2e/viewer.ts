@@ -2,7 +2,7 @@
 
 import assert from "node:assert/strict";
 import type { Page } from "playwright-core";
-import { type Account, runSpec, type Task } from "./support/browser-test.ts";
+import { type Account, defineSpec, type Task } from "./support/browser-test.ts";
 import { measureHeatMap } from "./support/heat-map.ts";
 import { checkKeyboardHelp, STUDY_KEYS } from "./support/keyboard-help.ts";
 import { openStudy } from "./support/studies.ts";
@@ -21,7 +21,7 @@ interface View {
   zoom: number;
 }
 
-await runSpec<ViewerTask>(async (test) => {
+export default defineSpec<ViewerTask>(async (test) => {
   const { page, task, results } = test;
   await test.begin(task.administrator);
   await openStudy(page, task.patient);

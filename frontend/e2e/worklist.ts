@@ -1,7 +1,7 @@
 // The worklist: order, filters, search and keyboard shortcuts.
 
 import assert from "node:assert/strict";
-import { type Account, runSpec, type Task } from "./support/browser-test.ts";
+import { type Account, defineSpec, type Task } from "./support/browser-test.ts";
 import {
   checkKeyboardHelp,
   closeKeyboardHelp,
@@ -21,7 +21,7 @@ interface Worklist extends Task {
   rejected: { name: string; reason: string };
 }
 
-await runSpec<Worklist>(async (test) => {
+export default defineSpec<Worklist>(async (test) => {
   const { page, task } = test;
   const rows = page.locator("tr.study");
   await test.begin(task.administrator);

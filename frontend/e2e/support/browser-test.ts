@@ -1,11 +1,11 @@
 // A browser test: a page, its errors, and checks of layout and accessibility (axe-core).
 
-import { readFileSync, writeFileSync } from "node:fs";
+import { readFileSync } from "node:fs";
 import { join } from "node:path";
-import { type Browser, chromium, type Page } from "playwright-core";
+import type { Page } from "playwright-core";
 import { ROUTES } from "../../src/routes.ts";
 
-const DESKTOP = { width: 1440, height: 900 };
+export const DESKTOP = { width: 1440, height: 900 };
 const PHONE = { width: 390, height: 844 };
 
 export interface Account {
@@ -17,14 +17,22 @@ export interface Account {
 export interface Task {
   /** Address of the server. */
   address: string;
-  /** Path of the browser. */
-  chromium: string;
   /** Path of axe-core. */
   axe: string;
   /** Folder for screenshots; null for none. */
   screenshots: string | null;
-  /** File to write the report to. */
-  report: string;
+}
+
+/** What a spec reports to the Python test that started it. */
+export interface Report {
+  /** Errors of the page, and requests to other servers. */
+  errors: string[];
+  /** Violations of accessibility rules, and pages wider than the screen. */
+  violations: string[];
+  /** Names of the inspected pages. */
+  inspected: string[];
+  /** Values for the Python test to check. */
+  results: Record<string, unknown>;
 }
 
 /** A response that a browser reports as an error, and that the spec causes on purpose. */
@@ -39,11 +47,7 @@ interface Violation {
 export class BrowserTest<T extends Task> {
   readonly page: Page;
   readonly task: T;
-  /** Results for the Python test that started the spec. */
-  readonly results: Record<string, unknown> = {};
-  private readonly errors: string[] = [];
-  private readonly violations: string[] = [];
-  private readonly inspected: string[] = [];
+  readonly report: Report = { errors: [], violations: [], inspected: [], results: {} };
 
   constructor(page: Page, task: T, expectedErrors: ExpectedError[]) {
     this.page = page;
@@ -55,15 +59,19 @@ export class BrowserTest<T extends Task> {
           URL.parse(url)?.pathname.endsWith(path) && message.text().includes(String(status)),
       );
       if (message.type() === "error" && !isExpected) {
-        this.errors.push(`${message.text()} (${url})`);
+        this.report.errors.push(`${message.text()} (${url})`);
       }
     });
-    page.on("pageerror", (error) => this.errors.push(`exception: ${error.message}`));
+    page.on("pageerror", (error) => this.report.errors.push(`exception: ${error.message}`));
     page.on("request", (request) => {
       if (!/^(http:\/\/(127\.0\.0\.1|localhost):|blob:)/.test(request.url())) {
-        this.errors.push(`request to another server: ${request.url()}`);
+        this.report.errors.push(`request to another server: ${request.url()}`);
       }
     });
+  }
+
+  get results(): Record<string, unknown> {
+    return this.report.results;
   }
 
   /** Open an address of this server. */
@@ -97,7 +105,7 @@ export class BrowserTest<T extends Task> {
 
   /** Check the layout and the accessibility on desktop and phone, dark and light; take screenshots. */
   async inspect(name: string): Promise<void> {
-    this.inspected.push(name);
+    this.report.inspected.push(name);
     for (const [size, scheme] of [
       [PHONE, "light"],
       [PHONE, "dark"],
@@ -113,7 +121,7 @@ export class BrowserTest<T extends Task> {
         () => document.documentElement.scrollWidth - innerWidth,
       );
       if (overflow > 0) {
-        this.violations.push(`${variant}: ${overflow} pixels wider than the screen`);
+        this.report.violations.push(`${variant}: ${overflow} pixels wider than the screen`);
       }
       if (this.task.screenshots !== null) {
         await this.page.screenshot({ path: join(this.task.screenshots, `${variant}.png`) });
@@ -127,42 +135,21 @@ export class BrowserTest<T extends Task> {
     const { violations } = (await this.page.evaluate("axe.run()")) as { violations: Violation[] };
     for (const { id, help, nodes } of violations) {
       const places = nodes.map(({ target, failureSummary }) => `${target} ${failureSummary ?? ""}`);
-      this.violations.push(`${variant}: ${id}: ${help}: ${places.join("; ")}`);
+      this.report.violations.push(`${variant}: ${id}: ${help}: ${places.join("; ")}`);
     }
   }
-
-  writeReport(): void {
-    const { errors, violations, inspected, results } = this;
-    writeFileSync(this.task.report, JSON.stringify({ errors, violations, inspected, results }));
-  }
 }
 
-/** Run a spec with the task of the command line, and write its report. */
-export async function runSpec<T extends Task = Task>(
-  spec: (test: BrowserTest<T>) => Promise<void>,
+export interface Spec<T extends Task> {
+  run: (test: BrowserTest<T>) => Promise<void>;
+  expectedErrors: ExpectedError[];
+}
+
+/** Define a spec, which its file exports by default. */
+export function defineSpec<T extends Task = Task>(
+  run: (test: BrowserTest<T>) => Promise<void>,
   expectedErrors: ExpectedError[] = [],
-): Promise<void> {
-  const task = JSON.parse(process.argv[2] ?? "") as T;
-  const browser = await launch(task);
-  const context = await browser.newContext({ viewport: DESKTOP, colorScheme: "dark" });
-  context.setDefaultTimeout(60_000);
-  const page = await context.newPage();
+): Spec<T> {
   // Before anybody signs in, the page asks who is signed in.
-  const test = new BrowserTest(page, task, [["/v1/session", 401], ...expectedErrors]);
-  try {
-    await spec(test);
-  } catch (error) {
-    await page.screenshot({ path: `${task.report}.failed.png` });
-    throw error;
-  } finally {
-    test.writeReport();
-    await browser.close();
-  }
-}
-
-function launch(task: Task): Promise<Browser> {
-  return chromium.launch({
-    executablePath: task.chromium,
-    args: ["--no-sandbox", "--use-angle=swiftshader", "--enable-unsafe-swiftshader"],
-  });
+  return { run, expectedErrors: [["/v1/session", 401], ...expectedErrors] };
 }

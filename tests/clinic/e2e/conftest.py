@@ -9,7 +9,7 @@ import os
 import shutil
 import subprocess
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import closing
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from importlib import resources
@@ -54,7 +54,7 @@ PATIENTS = [
 FIELDS = ("patient_id", "patient_name", "birth_date", "sex", "accession")
 
 PATIENT_OF_STUDY = (0, 0, 1, 1, 2, 2, 3)
-"""Index of the patient of each study with one radiograph; only the first has two to compare."""
+"""Index of the patient of each study with one radiograph; studies of the first are compared."""
 
 TWO_IMAGES = ("first.png", "second.png")
 """Names of the images of a study without a patient."""
@@ -63,9 +63,7 @@ REJECTED = "blank.png"
 
 STUDIES = len(PATIENT_OF_STUDY) + 2
 
-Task = dict[str, Any]
-Report = dict[str, Any]
-Drive = Callable[..., Report]
+Drive = Callable[..., dict[str, Any]]
 
 
 def radiographs(phantoms: Path, count: int) -> list[Path]:
@@ -90,12 +88,25 @@ class FilledClinic:
 
 
 @pytest.fixture(scope="session")
-def filled_clinic(made_once: Callable[..., Path], reader: Reader) -> FilledClinic:
+def chromium(require_program: Callable[[str], str]) -> str:
+    """Return the path of the browser; skip the tests without it or without the built page."""
+    path = require_program("chromium")
+    if not (is_built() and (FRONTEND / "node_modules" / "playwright-core").is_dir()):
+        reason = "the web page is not built (make web)"
+        if os.environ.get("PNEUMOSCOPE_REQUIRE_PROGRAMS"):
+            pytest.fail(reason)
+        pytest.skip(reason)
+    return path
+
+
+@pytest.fixture(scope="session")
+def filled_clinic(chromium: str, made_once: Callable[..., Path], reader: Reader) -> FilledClinic:
     """Return a clinic whose studies have been read; nobody may write to it."""
 
     def fill(folder: Path) -> None:
         (folder / "radiographs").mkdir()
-        with opened(folder / "data") as clinic:
+        with closing(Clinic.open(Settings(folder / "data"))) as clinic:
+            prepare_database(clinic)
             send_studies(clinic, folder)
             worker = Worker(clinic.database, clinic.store, reader, "screening", "test")
             while worker.step():
@@ -142,7 +153,7 @@ def send(client: TestClient, about: dict[str, str], *files: tuple[str, Path]) ->
 def clinic(filled_clinic: FilledClinic, tmp_path: Path, quick_hashes: None) -> Iterator[Clinic]:
     """Yield a copy of the filled clinic, with accounts; its only site is in shadow mode."""
     shutil.copytree(filled_clinic.data, tmp_path / "data")
-    with opened(tmp_path / "data") as clinic:
+    with closing(Clinic.open(Settings(tmp_path / "data"))) as clinic:
         add_user(clinic, ADMINISTRATOR, Role.ADMINISTRATOR)
         add_user(clinic, CLINICIAN, Role.CLINICIAN)
         yield clinic
@@ -151,16 +162,9 @@ def clinic(filled_clinic: FilledClinic, tmp_path: Path, quick_hashes: None) -> I
 @pytest.fixture
 def empty_clinic(tmp_path: Path, quick_hashes: None) -> Iterator[Clinic]:
     """Yield a clinic without studies and without accounts."""
-    with opened(tmp_path / "data") as clinic:
+    with closing(Clinic.open(Settings(tmp_path / "data"))) as clinic:
+        prepare_database(clinic)
         yield clinic
-
-
-@contextmanager
-def opened(data: Path) -> Iterator[Clinic]:
-    clinic = Clinic.open(Settings(data))
-    prepare_database(clinic)
-    yield clinic
-    clinic.close()
 
 
 @pytest.fixture
@@ -170,36 +174,43 @@ def address(clinic: Clinic) -> Iterator[str]:
         yield f"http://127.0.0.1:{port}"
 
 
+@pytest.fixture(scope="session")
+def spec_runner(chromium: str) -> Iterator[subprocess.Popen[str]]:
+    """Yield a process that runs specs in one browser: a task a line in, a report a line out."""
+    command = [NODE, FRONTEND / "e2e" / "support" / "runner.ts", chromium]
+    with subprocess.Popen(
+        command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+    ) as runner:
+        yield runner
+
+
 @pytest.fixture
-def drive(require_program: Callable[[str], str], tmp_path: Path) -> Drive:
-    """Return a function that runs a spec in a browser, checks its report and returns it.
+def drive(spec_runner: subprocess.Popen[str], tmp_path: Path) -> Drive:
+    """Return a function that runs a spec, checks its report and returns its results.
 
     The function takes the spec's name, the server's address, the pages that the spec is to inspect,
     and the rest of the spec's task as keyword arguments.
     """
-    chromium = require_program("chromium")
-    if not (is_built() and (FRONTEND / "node_modules" / "playwright-core").is_dir()):
-        reason = "the web page is not built (make web)"
-        if os.environ.get("PNEUMOSCOPE_REQUIRE_PROGRAMS"):
-            pytest.fail(reason)
-        pytest.skip(reason)
 
-    def run(spec: str, address: str, inspected: list[str], **task: object) -> Report:
-        path = tmp_path / "report.json"
+    def run(spec: str, address: str, inspected: list[str], **task: object) -> dict[str, Any]:
         environment = {
+            "spec": spec,
             "address": address,
-            "chromium": chromium,
             "axe": str(resources.files("axe_core_python") / "axe.min.js"),
             "screenshots": SCREENSHOTS,
-            "report": str(path),
+            "failureScreenshot": str(tmp_path / "failure.png"),
         }
-        command = [NODE, FRONTEND / "e2e" / f"{spec}.ts", json.dumps(environment | task)]
-        completed = subprocess.run(command, capture_output=True, text=True, timeout=300)
-        assert completed.returncode == 0, completed.stderr[-3000:]
-        report: Report = json.loads(path.read_text())
+        assert spec_runner.stdin is not None
+        assert spec_runner.stdout is not None
+        print(json.dumps(environment | task), file=spec_runner.stdin, flush=True)
+        line = spec_runner.stdout.readline()
+        assert line, "the process that runs the specs has ended; see its error output"
+        report = json.loads(line)
+        assert "failure" not in report, report["failure"]
         assert report["errors"] == []
         assert report["violations"] == []
         assert report["inspected"] == inspected
-        return report["results"]
+        results: dict[str, Any] = report["results"]
+        return results
 
     return run
