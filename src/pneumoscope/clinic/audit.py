@@ -123,27 +123,8 @@ def record(
     """Append an entry to the trail; it is committed or rolled back with the transaction.
 
     The transaction holds a lock on the head of the trail from here to its end, for which other
-    transactions that record must wait. So record last.
-
-    Parameters
-    ----------
-    session
-        Session in a write transaction.
-    actor_name
-        Name of the user or part of the server that acts.
-    action
-        Kind of action.
-    object
-        Object of the action: its kind and identifier, such as ``study 7``.
-    detail
-        Further details, as JSON.
-    now
-        Time of the action, with a time zone.
-
-    Raises
-    ------
-    TypeError, ValueError
-        If the detail cannot be written as JSON.
+    transactions that record must wait. So record last. The actor is a user or a part of the server,
+    the object its kind and identifier, such as ``study 7``, and the detail must be valid JSON.
     """
     head = _lock_head(session)
     entry = _SealedEntry(

@@ -87,25 +87,12 @@ _NOTICE = (
 
 
 def diagnostic_report(study: Study, operating_point: str, issued: datetime) -> str:
-    """Return the readings of a study as a FHIR R4 Bundle.
+    """Return the readings of a study at an operating point as a FHIR R4 Bundle, in JSON.
 
     The subject has only the patient's identifier, if known, without a system, since its issuer is
     unknown. Name, birth date and sex are left out, as are file names and the reasons of failed
     readings, which may quote them. The caller must check whether the site's readings may be shown.
-
-    Parameters
-    ----------
-    study
-        Study with its images and their readings.
-    operating_point
-        Name of the operating point at which findings are made.
-    issued
-        Time of issue, with a time zone.
-
-    Returns
-    -------
-    str
-        JSON of media type `MEDIA_TYPE`; the DiagnosticReport is the first entry.
+    The DiagnosticReport is the first entry.
 
     Raises
     ------

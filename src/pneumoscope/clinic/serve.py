@@ -34,14 +34,7 @@ log = logging.getLogger(__name__)
 def serve(settings: Settings, host: str, port: int, workers: int) -> None:
     """Run the server until the process is told to end.
 
-    Parameters
-    ----------
-    settings
-        Settings of the clinic.
-    host, port
-        Address to listen on; port 0 for any free port.
-    workers
-        Number of processes that read images.
+    Port 0 stands for any free port; the workers are processes that read images.
 
     Raises
     ------

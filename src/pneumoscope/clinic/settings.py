@@ -13,33 +13,23 @@ from pneumoscope.support.errors import ClinicError
 
 @dataclass(frozen=True, slots=True)
 class Settings:
-    """Settings that the operator chooses.
-
-    Parameters
-    ----------
-    data
-        Folder for files, keys and, by default, the database.
-    database
-        SQLAlchemy URL of the database; None for a SQLite file in ``data``.
-    bundle
-        Name or folder of the bundle that reads.
-    operating_point
-        Name of the operating point at which findings are made.
-    max_request_bytes
-        Largest size of a request.
-    oidc
-        Settings of the single sign-on; None if users sign in with passwords only.
-    require_second_factor
-        Whether administrators need a second factor in browsers, unless they use the single sign-on.
-    """
+    """Settings that the operator chooses."""
 
     data: Path
+    """Folder for files, keys and, by default, the database."""
     database: str | None = None
+    """SQLAlchemy URL of the database; None for a SQLite file in ``data``."""
     bundle: str = "default"
+    """Name or folder of the bundle that reads."""
     operating_point: str = "screening"
+    """Name of the operating point at which findings are made."""
     max_request_bytes: int = 500_000_000
+    """Largest size of a request."""
     oidc: OidcSettings | None = None
+    """Settings of the single sign-on; None if users sign in with passwords only."""
     require_second_factor: bool = False
+    """Whether administrators need a second factor in browsers, unless they use the single
+    sign-on."""
 
     @property
     def database_url(self) -> str:

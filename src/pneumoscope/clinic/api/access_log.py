@@ -15,17 +15,6 @@ def record_access(
 
     Call it between the lookup and the answer, after the session of the lookup has ended: then no
     writer waits for the lookup, and no thread holds two connections.
-
-    Parameters
-    ----------
-    clinic
-        Clinic with the audit trail.
-    actor
-        User who asks.
-    action, object_name
-        Action, and what it is done to.
-    detail
-        Further details, as JSON.
     """
     with clinic.database.writing() as session:
         audit.record(session, actor.name, action, object_name, detail, datetime.now(UTC))

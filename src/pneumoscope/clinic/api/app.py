@@ -34,13 +34,7 @@ from pneumoscope.clinic.worklist.listeners import Listeners
 
 
 def create_app(clinic: Clinic) -> FastAPI:
-    """Return the application that serves a clinic.
-
-    Parameters
-    ----------
-    clinic
-        Open clinic; the caller closes it.
-    """
+    """Return the application that serves an open clinic, which the caller closes."""
     app = create_routes()
     app.state.clinic = clinic
     app.state.rate_limits = RateLimits()

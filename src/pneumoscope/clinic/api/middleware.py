@@ -64,12 +64,7 @@ class SecurityHeaders:
 class LimitBody:
     """Middleware that refuses bodies that are too large or arrive too slowly, as early as possible.
 
-    Parameters
-    ----------
-    app
-        Wrapped application.
-    max_bytes
-        Largest body in bytes, whatever its Content-Length says.
+    Their bytes are counted, whatever the Content-Length says.
     """
 
     def __init__(self, app: ASGIApp, max_bytes: int) -> None:

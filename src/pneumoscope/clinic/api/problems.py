@@ -42,18 +42,9 @@ class Problem(BaseModel):
 
 
 class ProblemError(Exception):
-    """Error that is answered as a problem.
+    """Error that is answered as a problem: ``detail`` says what is wrong and what to do.
 
-    Parameters
-    ----------
-    status
-        HTTP status.
-    detail
-        What is wrong and what to do.
-    headers
-        Headers of the response.
-    extensions
-        Further members of the problem.
+    The extensions are further members of the problem.
     """
 
     def __init__(

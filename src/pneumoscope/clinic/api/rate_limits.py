@@ -36,35 +36,17 @@ class RateLimits:
         self._requests = SlidingWindowCounterRateLimiter(MemoryStorage())
 
     def count_attempt(self, address: str) -> None:
-        """Count an attempt to sign in.
-
-        Raises
-        ------
-        ProblemError
-            429, with the number of seconds to wait.
-        """
+        """Count an attempt to sign in; 429, with the seconds to wait, if there are too many."""
         _count(self._attempts, MAX_SIGN_IN_ATTEMPTS, address, "too many attempts")
 
     def count_request(self, user_id: str) -> None:
-        """Count a request of an account.
-
-        Raises
-        ------
-        ProblemError
-            429, with the number of seconds to wait.
-        """
+        """Count a request of an account; 429 as for `count_attempt`."""
         message = "this account sent too many requests in a minute"
         _count(self._requests, MAX_REQUESTS, user_id, message)
 
 
 def require_queue_space(session: Session, user_id: str, new_images: int) -> None:
-    """Raise an error if an account submits images faster than they are read.
-
-    Raises
-    ------
-    ProblemError
-        429, with the number of seconds to wait.
-    """
+    """Answer 429 if an account submits images faster than they are read."""
     # Counting the whole queue is fast, however long it is; counting one account's part is not.
     queued = session.scalar(select(func.count()).select_from(Task)) or 0
     if queued + new_images <= MAX_QUEUED_IMAGES_PER_ACCOUNT:

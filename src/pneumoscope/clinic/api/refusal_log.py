@@ -24,15 +24,7 @@ def refusal_counter() -> Counter:
 
 
 class LogRefusals:
-    """Middleware that logs and counts every answer of status 4xx.
-
-    Parameters
-    ----------
-    app
-        Wrapped application.
-    refusals
-        Counter (see `refusal_counter`).
-    """
+    """Middleware that logs and counts every answer of status 4xx."""
 
     def __init__(self, app: ASGIApp, refusals: Counter) -> None:
         self._app = app

@@ -34,15 +34,7 @@ def column_values(row: Table, schema: type[BaseModel]) -> dict[str, Any]:
 
 
 def study_response(study: Study, *, sees_hidden: bool) -> schemas.Study:
-    """Return a study as somebody may see it.
-
-    Parameters
-    ----------
-    study
-        Study, in an open database session.
-    sees_hidden
-        Whether the reader of the response sees readings of sites in shadow mode.
-    """
+    """Return a study as somebody may see it, with or without readings of sites in shadow mode."""
     withheld = not (sees_hidden or study.site.displayed)
     return schemas.Study(
         **column_values(study, schemas.Study),

@@ -62,50 +62,31 @@ def client_browser(request: Request) -> Browser:
 
 
 def limit_rate(request: Request) -> None:
-    """Raise an error if an address tries to sign in too often.
-
-    Raises
-    ------
-    ProblemError
-        429, with the number of seconds to wait.
-    """
+    """Answer 429 if an address tries to sign in too often."""
     rate_limits: RateLimits = request.app.state.rate_limits
     rate_limits.count_attempt(client_address(request))
 
 
 @dataclass(frozen=True, slots=True)
 class Caller:
-    """Authenticated sender of a request, with the credential that was used.
-
-    Parameters
-    ----------
-    actor
-        User.
-    token_digest
-        Digest of the session's token or the API token. Connections that stay open use it to check
-        that the credential is still valid.
-    csrf
-        CSRF token of a browser's session; None with an API token.
-    touch_due
-        Whether the session's last use has to be recorded.
-    """
+    """Authenticated sender of a request, with the credential that was used."""
 
     actor: Actor
     token_digest: str
+    """Digest of the session's token or the API token. Connections that stay open use it to check
+    that the credential is still valid."""
     csrf: str | None = None
+    """CSRF token of a browser's session; None with an API token."""
     touch_due: bool = False
+    """Whether the session's last use has to be recorded."""
 
 
 def authenticate(request: Request, clinic: ClinicDep) -> Caller:
     """Return the sender of a request, by API token or by session cookie.
 
-    The user's identifier is kept with the request, for the log of refused requests.
-
-    Raises
-    ------
-    ProblemError
-        401 if nobody is signed in; 403 if a browser would change something without the CSRF header,
-        which no other site can send; 429 if the account exceeds its rate limit.
+    The user's identifier is kept with the request, for the log of refused requests. The answer is
+    401 if nobody is signed in; 403 if a browser would change something without the CSRF header,
+    which no other site can send; 429 if the account exceeds its rate limit.
     """
     now = datetime.now(UTC)
     authorization = request.headers.get("authorization")
@@ -178,13 +159,7 @@ def require_role(*roles: Role) -> Callable[[Actor], Awaitable[Actor]]:
 
 
 def check_role(actor: Actor, roles: Container[Role]) -> None:
-    """Raise an error unless a user has one of some roles.
-
-    Raises
-    ------
-    ProblemError
-        403.
-    """
+    """Answer 403 unless a user has one of some roles."""
     if actor.role not in roles:
         raise ProblemError(
             HTTPStatus.FORBIDDEN, f"the role {actor.role} may not do this; ask an administrator"
@@ -203,13 +178,7 @@ def sees_hidden_readings(actor: Actor) -> bool:
 
 
 def require_visible(study: Study, actor: Actor) -> None:
-    """Raise an error if a study's readings are hidden from a user.
-
-    Raises
-    ------
-    ProblemError
-        403 while the site is in shadow mode.
-    """
+    """Answer 403 if a study's site is in shadow mode and its readings are hidden from a user."""
     if not (study.site.displayed or sees_hidden_readings(actor)):
         raise ProblemError(
             HTTPStatus.FORBIDDEN,
@@ -218,13 +187,7 @@ def require_visible(study: Study, actor: Actor) -> None:
 
 
 def require_not_purged(purged: datetime | None) -> None:
-    """Raise an error if a study or an image was purged.
-
-    Raises
-    ------
-    ProblemError
-        410, with the date.
-    """
+    """Answer 410, with the date, if a study or an image was purged."""
     if purged is not None:
         raise ProblemError(
             HTTPStatus.GONE, f"this was purged on {purged:%Y-%m-%d} and cannot be restored"
@@ -238,11 +201,8 @@ def require_administrator(
 ) -> Actor:
     """Return the administrator who sends a request; in a browser with a second factor, if required.
 
-    Raises
-    ------
-    ProblemError
-        403 for other roles; and for administrators in a browser who have neither a second factor
-        nor sign in by single sign-on, if the server requires one.
+    The answer is 403 for other roles; and for administrators in a browser who have neither a second
+    factor nor sign in by single sign-on, if the server requires one.
     """
     if clinic.settings.require_second_factor and caller.csrf is not None:
         with clinic.database.reading() as session:

@@ -64,20 +64,9 @@ def hash_new_password(database: Database, name: str, password: str) -> PasswordH
 def create_user(
     session: Session, name: str, role: Role, password: PasswordHash | None, now: datetime
 ) -> Actor:
-    """Create a user.
+    """Create a user; names are stored in lower case, so ``Anna`` and ``ANNA`` are the same user.
 
-    Parameters
-    ----------
-    session
-        Session in a write transaction.
-    name
-        Sign-in name; stored in lower case, so that ``Anna`` and ``ANNA`` are the same user.
-    role
-        Role of the user.
-    password
-        Hash from `hash_new_password`; None for users of the single sign-on and for services.
-    now
-        Time of creation, with a time zone.
+    Users of the single sign-on and services have no password.
 
     Raises
     ------
@@ -120,18 +109,9 @@ def list_users(session: Session) -> Sequence[User]:
 def set_password(
     session: Session, user_id: str, password: PasswordHash, keep_session: str | None = None
 ) -> None:
-    """Change a user's password; this ends the user's sessions and any lockout.
+    """Change a user's password; this ends any lockout, and the user's sessions.
 
-    Parameters
-    ----------
-    session
-        Session in a write transaction.
-    user_id
-        Identifier of the user.
-    password
-        Hash from `hash_new_password`.
-    keep_session
-        Digest of the token of a session to keep open.
+    The session whose token has the digest ``keep_session`` stays open.
 
     Raises
     ------

@@ -192,19 +192,6 @@ def issue_token(
 ) -> tuple[str, str]:
     """Issue an API token; return its identifier and the token, which cannot be shown again.
 
-    Parameters
-    ----------
-    session
-        Session in a write transaction.
-    user_id
-        User whom the token signs in.
-    name
-        Name by which its owner recognises the token.
-    now
-        Time of issue, with a time zone.
-    days
-        Lifetime in days, 1 to 366.
-
     Raises
     ------
     ClinicError
@@ -264,15 +251,6 @@ def actor_of_token(session: Session, token: str, now: datetime) -> Actor | None:
 def users_of_tokens(session: Session, digests: Collection[str], now: datetime) -> dict[str, Actor]:
     """Return the users of those sessions and API tokens that are valid, by the token's digest.
 
-    Parameters
-    ----------
-    session
-        Database session.
-    digests
-        Digests of the tokens, from `digest`.
-    now
-        Current time, with a time zone.
-
     Examples
     --------
     >>> from datetime import UTC
@@ -308,13 +286,7 @@ def users_of_tokens(session: Session, digests: Collection[str], now: datetime) -
 
 
 def revoke_token(session: Session, token_id: str, now: datetime) -> None:
-    """Revoke an API token.
-
-    Raises
-    ------
-    ClinicError
-        If there is no token with this identifier.
-    """
+    """Revoke an API token, or raise ClinicError if there is none with this identifier."""
     token = session.get(ApiToken, token_id)
     if token is None:
         raise ClinicError(

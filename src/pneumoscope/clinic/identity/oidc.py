@@ -74,11 +74,6 @@ class _Metadata:
 class Provider:
     """OpenID Provider: the hospital's single sign-on.
 
-    Parameters
-    ----------
-    settings
-        Address of the provider, and the clinic's credentials there.
-
     References
     ----------
     OpenID Connect Core 1.0 and Discovery 1.0, 2014, errata 2 of 2023; RFC 7636, Proof Key for Code

@@ -16,28 +16,19 @@ OIDC_SECRET_VARIABLE = "PNEUMOSCOPE_OIDC_SECRET"
 
 @dataclass(frozen=True, slots=True)
 class OidcSettings:
-    """Connection to an identity provider, and the mapping of its claims to roles.
-
-    Parameters
-    ----------
-    issuer
-        Issuer URL of the identity provider, exactly as in its discovery document.
-    client_id, client_secret
-        Credentials of this clinic at the identity provider.
-    address
-        URL at which browsers reach this clinic.
-    claim
-        Claim of the ID token that decides the role: a string or a list of strings.
-    roles
-        Pairs of claim value and role, in order of precedence: the first value held decides.
-    """
+    """Connection to an identity provider, and the mapping of its claims to roles."""
 
     issuer: str
+    """Issuer URL of the identity provider, exactly as in its discovery document."""
     client_id: str
     client_secret: str = field(repr=False)
+    """Credentials of this clinic at the identity provider."""
     address: str
+    """URL at which browsers reach this clinic."""
     claim: str
+    """Claim of the ID token that decides the role: a string or a list of strings."""
     roles: tuple[tuple[str, Role], ...]
+    """Pairs of claim value and role, in order of precedence: the first value held decides."""
 
     @classmethod
     def from_options(
@@ -51,14 +42,8 @@ class OidcSettings:
     ) -> "OidcSettings | None":
         """Build the settings from command-line options; None if single sign-on is not configured.
 
-        Parameters
-        ----------
-        issuer, client_id, address, claim
-            Same as the attributes.
-        secret_file
-            File that holds the client secret; None to read the environment variable.
-        roles
-            Role mappings, each written VALUE=ROLE.
+        Each of the roles is written VALUE=ROLE. Without a file, the secret is read from the
+        environment variable.
 
         Raises
         ------

@@ -23,15 +23,6 @@ def create_reset_token(session: Session, user_id: str, now: datetime) -> str:
 
     The user's current password stays valid until the link is redeemed.
 
-    Parameters
-    ----------
-    session
-        Session in a write transaction.
-    user_id
-        Identifier of a person, not a service.
-    now
-        Time of creation, with a time zone.
-
     Raises
     ------
     ClinicError
@@ -69,13 +60,7 @@ def create_reset_token(session: Session, user_id: str, now: datetime) -> str:
 
 
 def user_of_token(session: Session, token: str, now: datetime) -> Actor:
-    """Return the user of a link.
-
-    Raises
-    ------
-    ClinicError
-        If the link is invalid, used or expired.
-    """
+    """Return the user of a link, or raise ClinicError if it is invalid, used or expired."""
     user = session.scalars(
         select(User)
         .join(PasswordLink, PasswordLink.user_id == User.id)
@@ -91,13 +76,7 @@ def user_of_token(session: Session, token: str, now: datetime) -> Actor:
 
 
 def redeem(session: Session, token: str, now: datetime) -> Actor:
-    """Use a link up and return its user.
-
-    Raises
-    ------
-    ClinicError
-        If the link is invalid, used or expired.
-    """
+    """Use a link up and return its user, or raise ClinicError as `user_of_token` does."""
     actor = user_of_token(session, token, now)
     # Of two simultaneous requests with the same link, only one deletes the row.
     used = delete(PasswordLink).where(PasswordLink.token_sha256 == digest(token))

@@ -44,23 +44,9 @@ _ESTIMATOR_LOCK = threading.Lock()
 def require_strong_password(password: str, name: str, sites: Iterable[str] = ()) -> None:
     """Raise ClinicError if a password is easily guessed; no kinds of character are prescribed.
 
-    The number of guesses is estimated (zxcvbn): attackers try common passwords, words, names of the
-    place, keyboard sequences and repetitions first.
-
-    Parameters
-    ----------
-    password
-        Password as typed.
-    name
-        User name, which the password must not contain.
-    sites
-        Names of the clinic's sites, which attackers know.
-
-    Raises
-    ------
-    ClinicError
-        If the password is too short or too long, contains the user name, repeats a few characters,
-        or needs too few guesses.
+    That is if it is too short or too long, contains the user name, repeats a few characters, or
+    needs too few guesses. Their number is estimated (zxcvbn): attackers try common passwords,
+    words, names of the place, keyboard sequences and repetitions first.
 
     References
     ----------

@@ -32,23 +32,7 @@ log = logging.getLogger(__name__)
 
 
 def begin_enrolment(session: Session, secret_box: SecretBox, user_id: str, now: datetime) -> str:
-    """Create a TOTP secret for a user's device; it takes effect once it is confirmed.
-
-    Parameters
-    ----------
-    session
-        Session in a write transaction.
-    secret_box
-        Box in which the stored secret is sealed.
-    user_id
-        Identifier of the user.
-    now
-        Current time, with a time zone.
-
-    Returns
-    -------
-    str
-        The secret in base 32.
+    """Create a TOTP secret for a user's device, in base 32; it takes effect once it is confirmed.
 
     Raises
     ------
@@ -135,18 +119,7 @@ def verify_code(
 ) -> bool:
     """Verify a TOTP or recovery code and use it up; return whether it was valid.
 
-    Parameters
-    ----------
-    session
-        Session in a write transaction that has locked the user.
-    secret_box
-        Box in which the stored secret is sealed.
-    user_id
-        Identifier of the user.
-    code
-        Code as typed.
-    now
-        Current time, with a time zone.
+    The transaction must have locked the user.
     """
     factor = session.get(SecondFactor, user_id)
     if factor is None or factor.confirmed is None:

@@ -17,10 +17,7 @@ LINK_LIFETIME = timedelta(hours=24)
 def create_setup_token(session: Session, now: datetime) -> str | None:
     """Create a setup link, in place of any older one, and return its token.
 
-    Returns
-    -------
-    str or None
-        None if there is an administrator already.
+    There is none if there is an administrator already.
 
     Examples
     --------

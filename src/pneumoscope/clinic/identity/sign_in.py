@@ -50,13 +50,6 @@ def check_password(database: Database, name: str, password: str) -> PasswordChec
 
     Call it before the transaction that signs in, so that others can write meanwhile. An unknown
     name, a wrong password, a locked and an inactive account take the same time.
-
-    Parameters
-    ----------
-    database
-        Clinic's database.
-    name, password
-        Name and password as typed.
     """
     with database.reading() as session:
         user = user_by_name(session, name)
@@ -78,20 +71,8 @@ def sign_in(
     Five wrong passwords or codes in a row lock the account for 15 minutes. Simultaneous attempts
     are counted one by one, so a right password works only before the fifth wrong one. A check made
     before a change of the password signs nobody in. A right password without the required code
-    neither counts as a failure nor resets the count.
-
-    Parameters
-    ----------
-    session
-        Session in a write transaction, to be committed even after a failure, which it counts.
-    secret_box
-        Box in which the secrets of second factors are sealed.
-    check
-        Result of `check_password`.
-    now
-        Current time, with a time zone.
-    code
-        Code of the second factor, or a recovery code.
+    neither counts as a failure nor resets the count. The transaction must be committed even after a
+    failure, which it counts.
 
     Returns
     -------

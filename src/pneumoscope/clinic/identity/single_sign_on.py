@@ -25,24 +25,16 @@ class NotAdmittedError(ClinicError):
 
 @dataclass(frozen=True, slots=True)
 class LoginAttempt:
-    """Secrets of one login attempt.
-
-    Parameters
-    ----------
-    state
-        OAuth 2.0 ``state``, returned by the identity provider.
-    browser_token
-        Cookie that binds the attempt to the browser that began it.
-    nonce
-        OpenID Connect ``nonce``, returned in the ID token.
-    verifier
-        PKCE code verifier.
-    """
+    """Secrets of one login attempt."""
 
     state: str
+    """OAuth 2.0 ``state``, returned by the identity provider."""
     browser_token: str
+    """Cookie that binds the attempt to the browser that began it."""
     nonce: str
+    """OpenID Connect ``nonce``, returned in the ID token."""
     verifier: str
+    """PKCE code verifier."""
 
 
 def begin_login(session: Session, now: datetime) -> LoginAttempt:
@@ -96,18 +88,9 @@ def finish_callback(
 def provision_user(
     session: Session, issuer: str, external_user: ExternalUser, now: datetime
 ) -> Actor:
-    """Return the account of a user of the single sign-on, created or updated as necessary.
+    """Return the account of a user of an issuer, created or updated as necessary.
 
-    Parameters
-    ----------
-    session
-        Session in a write transaction; changes go into the audit trail.
-    issuer
-        Issuer that authenticated the user.
-    external_user
-        Subject, name and role from the ID token.
-    now
-        Current time, with a time zone.
+    Changes go into the audit trail.
 
     Raises
     ------

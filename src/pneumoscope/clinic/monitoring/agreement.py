@@ -86,17 +86,7 @@ class JudgedAccuracy:
 
 
 def judged_readings(session: Session, bundle: str, site: str | None) -> list[JudgedReading]:
-    """Return the latest judgements of a bundle's readings, the oldest first.
-
-    Parameters
-    ----------
-    session
-        Session that reads.
-    bundle
-        Identity of the bundle.
-    site
-        Identifier of one site; None for all sites.
-    """
+    """Return the latest judgements of a bundle's readings at one or all sites, the oldest first."""
     statement = (
         latest_judgements()
         .join(Image, Image.id == Judgement.image_id)
@@ -143,18 +133,8 @@ def judged_accuracy(
     """Estimate sensitivity and specificity at an operating point from judgements.
 
     The strata of patients are those that the finding distinguishes: below the uncertain band, in it
-    below the threshold, in it from the threshold on, and above it.
-
-    Parameters
-    ----------
-    observations
-        Images, the oldest first.
-    judged
-        Judged readings of these images; those of other images are ignored.
-    bundle
-        Identity of the bundle; images read by another bundle are ignored.
-    point
-        Operating point: a probability of at least its threshold is called pneumonia.
+    below the threshold, in it from the threshold on, and above it. Images, the oldest first, that
+    another bundle read are ignored, and so are judgements of other images.
     """
     truths: dict[str, set[Truth]] = {}
     for reading in judged:

@@ -30,24 +30,15 @@ class AlertRule(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class AlertCondition:
-    """Condition that calls for an alert.
-
-    Parameters
-    ----------
-    rule
-        Rule that found it.
-    site
-        Identifier of the site; None if it concerns the whole server.
-    subject
-        Statistic concerned; empty if the rule has only one.
-    message
-        Description for people.
-    """
+    """Condition that calls for an alert."""
 
     rule: AlertRule
     site: str | None
+    """Identifier of the site; None if it concerns the whole server."""
     subject: str
+    """Statistic concerned; empty if the rule has only one."""
     message: str
+    """Description for people."""
 
     @property
     def key(self) -> tuple[str, str | None, str]:
@@ -63,16 +54,7 @@ def update_alerts(
 ) -> None:
     """Begin an alert for each new condition, and end the alerts whose condition is gone.
 
-    Parameters
-    ----------
-    session
-        Session in a writing transaction.
-    conditions
-        All present conditions.
-    rules
-        Rules that were checked; alerts of other rules stay as they are.
-    now
-        Current time.
+    Alerts of rules other than the given ones, which were checked, stay as they are.
     """
     # The lock serialises concurrent checks; inserts that refer to a site do not wait for it.
     session.execute(select(Site.id).order_by(Site.id).with_for_update(key_share=True))
@@ -103,13 +85,7 @@ def list_alerts(session: Session, limit: int) -> Sequence[Alert]:
 
 
 def acknowledge_alert(session: Session, alert: Alert, user: str, now: datetime) -> None:
-    """Record that a user has seen an alert and takes care of it.
-
-    Raises
-    ------
-    ClinicError
-        If it was acknowledged before.
-    """
+    """Record that a user takes care of an alert, or raise ClinicError if one did already."""
     if alert.acknowledged is not None:
         raise ClinicError("this alert was already acknowledged; nothing more is to be done")
     alert.acknowledged, alert.acknowledged_by = now, user

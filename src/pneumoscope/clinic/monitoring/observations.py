@@ -13,45 +13,26 @@ from pneumoscope.reader import Status
 
 @dataclass(frozen=True, slots=True)
 class Observation:
-    """Image that was read, rejected, or failed.
-
-    Parameters
-    ----------
-    image, sha256
-        Identifier of the image, and digest of its file.
-    site
-        Identifier of its site.
-    patient
-        Key of the patient, the independent unit of all statistics. A study without a patient
-        identifier counts as a patient of its own.
-    created
-        Time of the reading.
-    waited
-        Seconds from receipt to reading.
-    milliseconds
-        Duration of the reading.
-    bundle
-        Identity of the bundle.
-    status, finding
-        Status and finding of the reading.
-    codes
-        Codes of the quality gate's findings.
-    values
-        Values of the statistics that are compared with a reference, as far as they are known.
-    """
+    """Image that was read, rejected, or failed."""
 
     image: str
     sha256: str
+    """Identifier of the image, and digest of its file."""
     site: str
     patient: tuple[str, str] = field(repr=False)
+    """Key of the patient, the independent unit of all statistics. A study without a patient
+    identifier counts as a patient of its own."""
     created: datetime
     waited: float
+    """Seconds from receipt to reading."""
     milliseconds: float
     bundle: str
     status: str
     finding: str | None
     codes: tuple[str, ...]
+    """Codes of the quality gate's findings."""
     values: dict[str, float]
+    """Values of the statistics that are compared with a reference, as far as they are known."""
 
     @property
     def probability(self) -> float | None:
@@ -67,17 +48,7 @@ class Observation:
 def observations_between(
     session: Session, begin: datetime, end: datetime, site: str | None
 ) -> list[Observation]:
-    """Return the readings from one time on and before another, the oldest first.
-
-    Parameters
-    ----------
-    session
-        Session that reads.
-    begin, end
-        Interval of time; the end is excluded.
-    site
-        Identifier of one site; None for all sites.
-    """
+    """Return the readings from one time on and before another, the oldest first."""
     statement = (
         select(
             Image.id,

@@ -26,34 +26,19 @@ _DAYS_PER_WEEK = 7
 
 @dataclass(frozen=True)
 class Baseline:
-    """Bundle, operating point and reference population that readings are compared with.
-
-    Parameters
-    ----------
-    bundle
-        Identity of the bundle.
-    name
-        Name of the operating point.
-    point
-        Operating point.
-    reference
-        Reference population of the bundle; None if unknown.
-    """
+    """Bundle, operating point and reference population that readings are compared with."""
 
     bundle: str
+    """Identity of the bundle."""
     name: str
+    """Name of the operating point."""
     point: OperatingPoint
     reference: Reference | None
+    """Reference population of the bundle; None if unknown."""
 
     @classmethod
     def of(cls, bundle: Bundle, settings: Settings) -> "Baseline":
-        """Return the baseline of a clinic.
-
-        Raises
-        ------
-        ClinicError
-            If the bundle's reference is damaged.
-        """
+        """Return the baseline of a clinic; ClinicError if the bundle's reference is damaged."""
         name = settings.operating_point
         return cls(
             bundle.identity,
@@ -65,21 +50,14 @@ class Baseline:
 
 @dataclass(frozen=True, slots=True)
 class MonitoringQuery:
-    """Periods and site of an overview.
-
-    Parameters
-    ----------
-    days
-        Length of one period in days.
-    periods
-        Number of consecutive periods; the last one ends yesterday.
-    site
-        Identifier of one site; None for all sites.
-    """
+    """Periods and site of an overview."""
 
     days: int = 28
+    """Length of one period in days."""
     periods: int = 6
+    """Number of consecutive periods; the last one ends yesterday."""
     site: str | None = None
+    """Identifier of one site; None for all sites."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,19 +98,7 @@ class MonitoringOverview:
 def monitoring_overview(
     session: Session, baseline: Baseline, query: MonitoringQuery, now: datetime
 ) -> MonitoringOverview:
-    """Return the monitoring overview of a clinic.
-
-    Parameters
-    ----------
-    session
-        Session that reads.
-    baseline
-        Bundle, operating point and reference population to compare with.
-    query
-        Periods and site.
-    now
-        Current time.
-    """
+    """Return the monitoring overview of a clinic."""
     ranges = [DateRange.before(now, query.days, back) for back in reversed(range(query.periods))]
     observations = observations_between(session, ranges[0].begin, ranges[-1].end, query.site)
     judged = judged_readings(session, baseline.bundle, query.site)

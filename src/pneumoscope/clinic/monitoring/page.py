@@ -39,17 +39,7 @@ class OpenAlert:
 def render_monitoring_page(
     overview: MonitoringOverview, site: str, open_alerts: Sequence[OpenAlert]
 ) -> str:
-    """Return the monitoring page as HTML.
-
-    Parameters
-    ----------
-    overview
-        Monitoring overview.
-    site
-        Name of the site, or "all sites".
-    open_alerts
-        Open alerts.
-    """
+    """Return the monitoring page of a site, or of "all sites", as HTML."""
     latest = overview.periods[-1]
     return render_page(
         "monitoring.html",

@@ -113,16 +113,9 @@ class Period:
 def summarise(
     days: DateRange, observations: Sequence[Observation], reference: Reference | None
 ) -> Period:
-    """Return the statistics of a period.
+    """Return the statistics of a period; readings of other days are ignored.
 
-    Parameters
-    ----------
-    days
-        Days of the period.
-    observations
-        Readings; those of other days are ignored.
-    reference
-        Reference population of the bundle in use. Readings of other bundles are not compared.
+    Readings of other bundles than the reference's are not compared with it.
     """
     within = [reading for reading in observations if days.begin <= reading.created < days.end]
     patients = list(first_per_patient(within))

@@ -17,14 +17,7 @@ from pneumoscope.clinic.worklist.judgements import latest_judgements
 
 
 def prometheus_metrics(database: Database, *collectors: Collector) -> bytes:
-    """Return the current metrics in Prometheus' text format.
-
-    Parameters
-    ----------
-    database
-        Database of the clinic.
-    collectors
-        Collectors of what the server itself counts.
+    """Return the current metrics in Prometheus' text format, with what the collectors count.
 
     Examples
     --------

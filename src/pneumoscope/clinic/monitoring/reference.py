@@ -26,18 +26,12 @@ SHIPPED_REFERENCES = Path(__file__).parent / "references"
 
 @dataclass(frozen=True, eq=False)
 class Reference:
-    """Reference population of a bundle: statistics of its validation patients, one image each.
-
-    Parameters
-    ----------
-    bundle
-        Identity of the bundle.
-    values
-        Values of each of `STATISTICS`, sorted, so that no patient's values stay together.
-    """
+    """Reference population of a bundle: statistics of its validation patients, one image each."""
 
     bundle: str
+    """Identity of the bundle."""
     values: Mapping[str, Floats]
+    """Values of each of `STATISTICS`, sorted, so that no patient's values stay together."""
 
     @property
     def patients(self) -> int:
@@ -47,10 +41,7 @@ class Reference:
     def write(self, folder: Path) -> Path:
         """Write the reference to a file in a folder, named by its bundle; return the file.
 
-        Raises
-        ------
-        StorageError
-            If it cannot be written.
+        StorageError is raised if it cannot be written.
         """
         content = io.BytesIO()
         arrays: dict[str, Any] = {"bundle": np.array(self.bundle), **self.values}
@@ -65,13 +56,7 @@ class Reference:
 
     @classmethod
     def read(cls, path: Path) -> "Reference":
-        """Read a file that `write` wrote.
-
-        Raises
-        ------
-        ClinicError
-            If it cannot be read.
-        """
+        """Read a file that `write` wrote, or raise ClinicError if it cannot be read."""
         try:
             with np.load(path, allow_pickle=False) as arrays:
                 values = {name: arrays[name] for name in STATISTICS}
@@ -85,13 +70,6 @@ class Reference:
 
 def find_reference(bundle: str, data: Path) -> Reference | None:
     """Return the reference of a bundle, the clinic's own before the shipped one; None if neither.
-
-    Parameters
-    ----------
-    bundle
-        Identity of the bundle.
-    data
-        Data folder of the clinic.
 
     Examples
     --------
@@ -109,13 +87,6 @@ def make_reference(reader: Reader, manifest: Manifest) -> Reference:
     """Make a bundle's reference by reading its validation images, the first of each patient.
 
     Training images would not do, since a network is more certain of images it was trained on.
-
-    Parameters
-    ----------
-    reader
-        Reader of the bundle.
-    manifest
-        Manifest that the bundle was trained with.
 
     Raises
     ------

@@ -53,32 +53,15 @@ MAX_QUEUE_WAIT = timedelta(minutes=15)
 
 @dataclass(frozen=True, slots=True)
 class RuleTest:
-    """Result of a rule's statistical test.
-
-    Parameters
-    ----------
-    p
-        p-value.
-    condition
-        Condition to report if the test is significant; None if the effect is too small to matter.
-    """
+    """Result of a rule's statistical test."""
 
     p: float
     condition: AlertCondition | None
+    """Condition to report if the test is significant; None if the effect is too small to matter."""
 
 
 def check_rules(database: Database, baseline: Baseline, now: datetime) -> None:
-    """Check all rules, and begin and end alerts.
-
-    Parameters
-    ----------
-    database
-        Database of the clinic.
-    baseline
-        Bundle, operating point and reference population to compare with.
-    now
-        Current time.
-    """
+    """Check all rules, and begin and end alerts."""
     with database.reading() as session:
         tests = list(_run_tests(session, baseline, now))
     with database.writing() as session:

@@ -14,13 +14,7 @@ log = logging.getLogger(__name__)
 
 
 class MonitoringScheduler:
-    """Thread that checks a clinic's alert rules while its server runs.
-
-    Parameters
-    ----------
-    clinic
-        Open clinic.
-    """
+    """Thread that checks a clinic's alert rules while its server runs."""
 
     def __init__(self, clinic: Clinic) -> None:
         self._clinic = clinic

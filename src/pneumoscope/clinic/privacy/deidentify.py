@@ -39,26 +39,9 @@ def deidentify(
 ) -> tuple[bytes, str]:
     """Return a file without identifying data, and the suffix of its new name.
 
-    Parameters
-    ----------
-    content
-        Content of the file.
-    media_type
-        Media type of the file.
-    patient
-        Pseudonym of the patient.
-    pseudonyms
-        Pseudonyms of the export.
-    shift_dates
-        Whether to keep the dates in DICOM files, shifted by the same number of days in all files of
-        a patient.
-    burned_in
-        Whether to accept images that may have text burned in; pixels are not inspected.
-
-    Returns
-    -------
-    tuple of bytes and str
-        DICOM in Explicit VR Little Endian, or PNG.
+    It is DICOM in Explicit VR Little Endian, or PNG. On demand, the dates in DICOM files are not
+    removed, but shifted by the same number of days in all files of a patient, who is named by a
+    pseudonym; and images are accepted that may have text burned in, since pixels are not inspected.
 
     Raises
     ------

@@ -34,33 +34,23 @@ FileWriter = Callable[[str, bytes], object]
 
 @dataclass(frozen=True, slots=True)
 class ExportOptions:
-    """Selection of studies to export, and options of their de-identification.
-
-    Parameters
-    ----------
-    status
-        Status of the studies; None for all.
-    since, until
-        Time of arrival: from ``since`` on, and before ``until``.
-    judged
-        Whether to select only studies with a judged image.
-    shift_dates
-        Whether to keep the dates in DICOM files, shifted by the same number of days in all files of
-        a patient.
-    linked
-        Whether to use pseudonyms that are the same in all exports with this option, instead of
-        pseudonyms of this export only.
-    burned_in
-        Whether to export images that may have text burned in.
-    """
+    """Selection of studies to export, and options of their de-identification."""
 
     status: StudyStatus | None = None
+    """Status of the studies; None for all."""
     since: datetime | None = None
     until: datetime | None = None
+    """Time of arrival: from ``since`` on, and before ``until``."""
     judged: bool = False
+    """Whether to select only studies with a judged image."""
     shift_dates: bool = False
+    """Whether to keep the dates in DICOM files, shifted by the same number of days in all files of
+    a patient."""
     linked: bool = False
+    """Whether to use pseudonyms that are the same in all exports with this option, instead of
+    pseudonyms of this export only."""
     burned_in: bool = False
+    """Whether to export images that may have text burned in."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,23 +93,10 @@ def export_studies(
     has the labels that judgements agree on, as ``pneumoscope data`` and ``validate`` read them. The
     export is in the audit trail before its files are handed over.
 
-    Parameters
-    ----------
-    database, store
-        Database and file store of the clinic.
-    options
-        Selection of studies and options of their de-identification.
-    actor_name
-        User who exports.
-    write
-        Writer of the files.
-    max_images
-        Largest number of images to export; None for any number.
-
     Raises
     ------
     ClinicError
-        If more images than that are selected.
+        If more than ``max_images`` images are selected.
     """
     export_id = new_id()
     with database.writing() as session:

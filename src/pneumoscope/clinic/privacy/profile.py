@@ -131,20 +131,9 @@ def action_for(element: DataElement) -> Action:
 def apply_profile(dataset: Dataset, pseudonyms: Pseudonyms, shift: timedelta | None) -> None:
     """Apply the profile to a dataset and its sequences; file meta information stays as it is.
 
-    Parameters
-    ----------
-    dataset
-        Dataset, changed in place.
-    pseudonyms
-        Pseudonyms of its UIDs.
-    shift
-        Shift of dates, for the option Retain Longitudinal Temporal Information with Modified Dates;
-        times of day stay. None to remove dates and times, as the profile does by default.
-
-    Raises
-    ------
-    Exception
-        pydicom raises many kinds on damaged elements.
+    With a shift of dates, the option Retain Longitudinal Temporal Information with Modified Dates
+    applies: times of day stay. Without, dates and times are removed, as by the profile's default.
+    Damaged elements make pydicom raise many kinds of exceptions.
     """
     _Deidentifier(pseudonyms, shift, _find_identifiers(dataset)).apply(dataset)
 

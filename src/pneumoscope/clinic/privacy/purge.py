@@ -49,18 +49,7 @@ _ACTIONS = {
 def purge_expired(
     database: Database, store: FileStore, actor_name: str, now: datetime, *, dry_run: bool = False
 ) -> PurgeCounts:
-    """Purge the data whose retention period is over.
-
-    Parameters
-    ----------
-    database, store
-        Database and file store of the clinic.
-    actor_name
-        User or process that purges.
-    now
-        Current time.
-    dry_run
-        Whether to count only, without any change.
+    """Purge the data whose retention period is over; a dry run only counts them.
 
     Raises
     ------
@@ -129,10 +118,7 @@ def purge_patient(
 def remove_unused_files(database: Database, store: FileStore) -> None:
     """Remove the files of purged images, except those that other images have too.
 
-    Raises
-    ------
-    StorageError
-        If a file cannot be removed.
+    StorageError is raised if a file cannot be removed.
     """
     with database.reading() as session:
         unwanted = session.scalars(select(UnwantedFile.sha256)).all()

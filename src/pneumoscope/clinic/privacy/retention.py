@@ -20,19 +20,13 @@ class Retained(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Retention:
-    """Retention periods in days since the last change of a study; None for ever.
-
-    Parameters
-    ----------
-    pixels_days
-        Period after which files and heat maps are purged.
-    studies_days
-        Period after which these and all identifying data are purged: patient, accession number,
-        UIDs, file names and free text.
-    """
+    """Retention periods in days since the last change of a study; None for ever."""
 
     pixels_days: int | None = None
+    """Period after which files and heat maps are purged."""
     studies_days: int | None = None
+    """Period after which these and all identifying data are purged: patient, accession number,
+    UIDs, file names and free text."""
 
     def cutoff(self, retained: Retained, now: datetime) -> datetime | None:
         """Return the time before which unchanged studies are expired; None if they never expire.
@@ -48,11 +42,6 @@ class Retention:
 
 def current_retention(session: Session) -> Retention:
     """Return the retention periods that are set; by default, everything is kept for ever.
-
-    Parameters
-    ----------
-    session
-        Session in a write transaction.
 
     Examples
     --------
@@ -77,13 +66,6 @@ def is_expired(retained: Retained, cutoff: datetime) -> list[ColumnElement[bool]
     """Return the SQL conditions of studies to purge.
 
     None of their images may wait to be read, or have been read or judged since the cutoff.
-
-    Parameters
-    ----------
-    retained
-        Data to purge.
-    cutoff
-        Time from `Retention.cutoff`.
     """
     of_study = Image.study_id == Study.id
     unpurged = select(Image.id).where(of_study, Image.purged.is_(None))

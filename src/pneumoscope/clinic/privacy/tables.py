@@ -37,11 +37,6 @@ class UnwantedFile(Table):
 def installation(session: Session) -> Installation:
     """Return the installation's row, locked for the transaction; create it if missing.
 
-    Parameters
-    ----------
-    session
-        Session in a write transaction.
-
     Examples
     --------
     >>> from pneumoscope.clinic.storage.database import Database

@@ -16,7 +16,7 @@ from pneumoscope.clinic.storage.file_store import FileStore
 from pneumoscope.clinic.storage.study_status import StudyStatus
 from pneumoscope.clinic.storage.table_base import new_id
 from pneumoscope.clinic.storage.tables import Image, Job, Site, Study
-from pneumoscope.radiograph.dicom_file import read_header
+from pneumoscope.radiograph.dicom_file import open_dicom
 from pneumoscope.support.errors import UnreadableRadiographError
 
 
@@ -69,30 +69,20 @@ class ImageMetadata:
 
 @dataclass(frozen=True, slots=True)
 class Upload:
-    """Uploaded file.
-
-    Parameters
-    ----------
-    name
-        File name given by the sender; only the last part of a path is used.
-    content
-        Content, positioned at its start and seekable.
-    metadata
-        Metadata given by the sender; ignored for DICOM files, whose header counts.
-    """
+    """Uploaded file."""
 
     name: str
+    """File name given by the sender; only the last part of a path is used."""
     content: BinaryIO
+    """Content, positioned at its start and seekable."""
     metadata: ImageMetadata = ImageMetadata()
+    """Metadata given by the sender; ignored for DICOM files, whose header counts."""
 
 
 def detect_media_type(start: bytes) -> MediaType:
     r"""Detect the media type of a file from its first 132 bytes.
 
-    Raises
-    ------
-    UnreadableRadiographError
-        If the media type is not accepted.
+    UnreadableRadiographError is raised if the media type is not accepted.
 
     Examples
     --------
@@ -146,20 +136,9 @@ def register_image(
 ) -> Image:
     """Add an image to its study, which is created if necessary, and queue it to be read.
 
-    Parameters
-    ----------
-    session
-        Session in a write transaction that holds the file; see `keep_until_commit`. Once it is
-        committed, the image will be read, whatever happens. Call
-        `pneumoscope.clinic.worklist.changes.note_new_study` at its end, once for all images.
-    upload
-        Stored file.
-    site
-        Site that sent the image.
-    job
-        Job of the upload.
-    now
-        Time of arrival.
+    The transaction must hold the file; see `keep_until_commit`. Once it is committed, the image
+    will be read, whatever happens. Call `pneumoscope.clinic.worklist.changes.note_new_study` at
+    its end, once for all images.
     """
     # Linked by relationships, so that one flush writes many images and none is queried again.
     image = Image(
@@ -207,7 +186,7 @@ def _get_or_create_study(
 
 
 def _read_metadata(content: bytes) -> ImageMetadata:
-    header = read_header(content, "the file", tuple(_Keyword))
+    header = open_dicom(content, "the file", tuple(_Keyword))
     return ImageMetadata(
         study_uid=_text(header, _Keyword.STUDY_UID, 64),
         sop_uid=_text(header, _Keyword.SOP_UID, 64),

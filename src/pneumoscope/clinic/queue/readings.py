@@ -30,21 +30,10 @@ _RAISE_URGENCY = (
 def store_readings(
     session: Session, readings: Mapping[str, Reading], operating_point: str, now: datetime
 ) -> None:
-    """Store readings and update their studies.
+    """Store readings and update their studies, in the transaction that empties the queue of them.
 
     A study's urgency is the highest probability of its images; a study without waiting images
     counts as read.
-
-    Parameters
-    ----------
-    session
-        Session in the transaction that removes the images from the queue.
-    readings
-        Readings by image.
-    operating_point
-        Name of the operating point at which findings are made.
-    now
-        Current time.
     """
     if not readings:
         return

@@ -41,23 +41,7 @@ def lease_tasks(session: Session, owner: str, limit: int, now: datetime) -> list
 
     An image whose reading did not finish, because its worker was killed or because of the image
     itself, becomes available again after `LEASE_DURATION`. It is then leased alone, so that it can
-    stop no other image from being read.
-
-    Parameters
-    ----------
-    session
-        Session in a transaction of its own, to be committed before the images are read.
-    owner
-        Unique name of the worker.
-    limit
-        Maximum number of images.
-    now
-        Current time.
-
-    Returns
-    -------
-    list of Lease
-        Empty if nothing waits.
+    stop no other image from being read. The transaction must be committed before images are read.
 
     Notes
     -----
@@ -91,12 +75,9 @@ def _lease(
 
 
 def complete_tasks(session: Session, image_ids: Collection[str], owner: str) -> set[str]:
-    """Delete a worker's tasks, in the transaction that stores their readings.
+    """Delete a worker's tasks, in the transaction that stores their readings; return their images.
 
-    Returns
-    -------
-    set of str
-        Images still leased by this worker; the others' readings are for another worker to store.
+    Images that are not leased by this worker any more are for another worker to store.
     """
     completed = session.scalars(
         delete(Task)

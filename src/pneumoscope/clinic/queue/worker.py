@@ -34,19 +34,7 @@ log = logging.getLogger(__name__)
 
 
 class Worker:
-    """Reads waiting images.
-
-    Parameters
-    ----------
-    database, store
-        Database and file store of the clinic.
-    reader
-        Reader of radiographs.
-    operating_point
-        Name of the operating point at which findings are made.
-    name
-        Unique name of the worker.
-    """
+    """Reads waiting images; its name must be unique among all workers."""
 
     def __init__(
         self, database: Database, store: FileStore, reader: Reader, operating_point: str, name: str

@@ -31,15 +31,7 @@ log = logging.getLogger(__name__)
 
 
 class Workers:
-    """Group of worker processes, each restarted if it ends.
-
-    Parameters
-    ----------
-    settings
-        Settings of the clinic.
-    count
-        Number of processes.
-    """
+    """Group of worker processes, each restarted if it ends."""
 
     def __init__(self, settings: Settings, count: int) -> None:
         self._settings = settings

@@ -113,13 +113,6 @@ class Database:
 def lock(session: Session, name: str) -> None:
     """Acquire a named lock, held until the transaction ends.
 
-    Parameters
-    ----------
-    session
-        Session in a write transaction.
-    name
-        Name of the lock.
-
     Notes
     -----
     In PostgreSQL, an advisory lock with a key of 64 bits: two names share a lock with negligible

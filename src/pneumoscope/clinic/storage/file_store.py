@@ -12,12 +12,7 @@ from pneumoscope.support.files import sync_folder
 
 
 class FileStore:
-    """A folder of content-addressed files.
-
-    Parameters
-    ----------
-    folder
-        Folder of the files; created if missing.
+    """A folder of content-addressed files; created if missing.
 
     Examples
     --------
@@ -34,12 +29,8 @@ class FileStore:
     def put(self, content: BinaryIO) -> str:
         """Store a content, unless it is there already, and return its SHA-256.
 
-        When this returns, the bytes are on the disk (fsync).
-
-        Raises
-        ------
-        StorageError
-            If the content cannot be written; no partial file remains.
+        When this returns, the bytes are on the disk (fsync). If they cannot be written,
+        StorageError is raised and no partial file remains.
         """
         digest = hashlib.sha256()
         while chunk := content.read(2**20):
@@ -67,13 +58,7 @@ class FileStore:
         return sha256
 
     def read(self, sha256: str) -> bytes:
-        """Return a stored content, after verifying its SHA-256.
-
-        Raises
-        ------
-        StorageError
-            If it is missing or damaged.
-        """
+        """Return a stored content, verified; StorageError if it is missing or damaged."""
         try:
             content = self.path(sha256).read_bytes()
         except OSError as error:
@@ -88,13 +73,7 @@ class FileStore:
         return content
 
     def remove(self, sha256: str) -> None:
-        """Remove a content, if it is there.
-
-        Raises
-        ------
-        StorageError
-            If it cannot be removed.
-        """
+        """Remove a content, if it is there; StorageError if it cannot be removed."""
         path = self.path(sha256)
         try:
             path.unlink(missing_ok=True)

@@ -13,21 +13,8 @@ def keep_until_commit(session: Session, store: FileStore, files: Mapping[str, Bi
     """Lock files in the store against purging, and store again those purged meanwhile.
 
     A purge removes a file only while it holds the file's lock and no image refers to the file. So a
-    file that is there now stays until this transaction ends, and by then an image refers to it.
-
-    Parameters
-    ----------
-    session
-        Session in a write transaction that holds no other lock yet.
-    store
-        Store of the files.
-    files
-        Contents by SHA-256, which can be read again.
-
-    Raises
-    ------
-    StorageError
-        If a file cannot be stored again.
+    file that is there now stays until this transaction ends, and by then an image refers to it. The
+    transaction must hold no other lock yet.
     """
     for sha256, content in sorted(files.items()):  # in one order, to avoid deadlocks
         lock(session, file_lock_name(sha256))

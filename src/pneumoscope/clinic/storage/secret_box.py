@@ -13,11 +13,9 @@ from pneumoscope.support.files import sync_folder
 class SecretBox:
     """Seals secrets, each for one owner, so that the database alone does not reveal them.
 
-    Parameters
-    ----------
-    file
-        File with the key, readable by its owner only; created when the first secret is sealed.
-        Servers that share a database must share it.
+    The key is in a file that only its owner can read, created when the first secret is sealed.
+    Servers that share a database must share it. If it is missing, invalid or a different one,
+    methods raise StorageError.
 
     References
     ----------
@@ -34,13 +32,7 @@ class SecretBox:
         self._file = file
 
     def seal(self, secret: str, owner: str) -> str:
-        """Return a secret encrypted for an owner, in base 64.
-
-        Raises
-        ------
-        StorageError
-            If the key cannot be read or created, or is invalid.
-        """
+        """Return a secret encrypted for an owner, in base 64."""
         try:
             if not self._file.exists():
                 self._create_key()
@@ -53,13 +45,7 @@ class SecretBox:
         return fernet.encrypt(f"{owner} {secret}".encode()).decode()
 
     def open(self, sealed: str, owner: str) -> str:
-        """Return a sealed secret, decrypted.
-
-        Raises
-        ------
-        StorageError
-            If the key is missing or a different one, or the secret was sealed for another owner.
-        """
+        """Return a sealed secret, or raise StorageError if it was sealed for another owner."""
         try:
             sealed_for, _, secret = self._fernet().decrypt(sealed).decode().partition(" ")
         except OSError as error:

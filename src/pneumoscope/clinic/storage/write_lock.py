@@ -11,13 +11,9 @@ class WriteLock:
     """Lock that wakes waiting writers at once, among the threads of a process and processes.
 
     SQLite itself makes waiting writers poll, with pauses of up to 100 ms and in no order, so that
-    some wait for seconds while the file is free in between. The system releases this lock when its
-    process ends, however it does. It only schedules: SQLite's own lock protects the file.
-
-    Parameters
-    ----------
-    database
-        SQLite file; the lock is a file beside it.
+    some wait for seconds while the file is free in between. The system releases this lock, a file
+    beside SQLite's, when its process ends, however it does. It only schedules: SQLite's own lock
+    protects the file.
 
     Examples
     --------

@@ -42,13 +42,7 @@ def count_changes(session: Session) -> list[SiteChanges]:
 def visible_changes(sites: Sequence[SiteChanges], *, sees_hidden: bool) -> tuple[object, ...]:
     """Return a value that differs if and only if the worklist has changed for a user.
 
-    Parameters
-    ----------
-    sites
-        Change counters of the sites.
-    sees_hidden
-        Whether the user sees readings of sites in shadow mode; other users must not learn that
-        there are any.
+    A user who does not see readings of sites in shadow mode must not learn that there are any.
 
     Examples
     --------

@@ -44,25 +44,17 @@ class Reason(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class JudgementContent:
-    """Content of a judgement.
-
-    Parameters
-    ----------
-    answer
-        Answer to the reading's finding.
-    truth
-        Class of the image, where the answer does not imply it: for an uncertain finding, or an
-        image that was not read.
-    reason
-        Reason of a disagreement or uncertainty.
-    text
-        Explanation in words.
-    """
+    """Content of a judgement."""
 
     answer: JudgementAnswer
+    """Answer to the reading's finding."""
     truth: Truth | None = None
+    """Class of the image, where the answer does not imply it: for an uncertain finding, or an image
+    that was not read."""
     reason: Reason | None = None
+    """Reason of a disagreement or uncertainty."""
     text: str | None = None
+    """Explanation in words."""
 
 
 @dataclass(frozen=True, slots=True)

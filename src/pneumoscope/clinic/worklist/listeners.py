@@ -32,15 +32,7 @@ class TooManyListenersError(ClinicError):
 
 
 class Listener:
-    """Window that listens for changes.
-
-    Parameters
-    ----------
-    actor
-        User of the window.
-    token_digest
-        Digest of the token by which the user is signed in.
-    """
+    """Window of a user who is signed in by the token of a digest, listening for changes."""
 
     def __init__(self, actor: Actor, token_digest: str) -> None:
         self.actor = actor
@@ -77,15 +69,7 @@ class Listener:
 
 
 class Listeners:
-    """Listeners of this process.
-
-    Parameters
-    ----------
-    database
-        Database of the clinic.
-    sees_hidden
-        Function that returns whether a user sees readings of sites in shadow mode.
-    """
+    """Listeners of this process; a function decides who sees readings of sites in shadow mode."""
 
     def __init__(self, database: Database, sees_hidden: Callable[[Actor], bool]) -> None:
         self._database = database
@@ -98,10 +82,7 @@ class Listeners:
     def listen(self, actor: Actor, token_digest: str) -> Iterator[Listener]:
         """Yield a listener, which listens until the block ends.
 
-        Raises
-        ------
-        TooManyListenersError
-            If the account has `MAX_LISTENERS_PER_ACCOUNT` already.
+        TooManyListenersError is raised if the account has `MAX_LISTENERS_PER_ACCOUNT` already.
         """
         per_account = Counter(listener.actor.user_id for listener in self._listeners)
         if per_account[actor.user_id] >= MAX_LISTENERS_PER_ACCOUNT:

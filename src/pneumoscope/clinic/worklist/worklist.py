@@ -29,25 +29,17 @@ _NO_URGENCY = -1.0
 
 @dataclass(frozen=True, slots=True)
 class StudyFilter:
-    """Filter of the worklist.
-
-    Parameters
-    ----------
-    status
-        Status of the studies; None for all.
-    rejected
-        Whether to select only studies with an image that was rejected or failed.
-    disputed
-        Whether to select only studies with a reading that somebody disagrees with or is uncertain
-        about: the queue for review.
-    search
-        Part of the patient's identifier or name, or of the accession number; case is ignored.
-    """
+    """Filter of the worklist."""
 
     status: StudyStatus | None = None
+    """Status of the studies; None for all."""
     rejected: bool = False
+    """Whether to select only studies with an image that was rejected or failed."""
     disputed: bool = False
+    """Whether to select only studies with a reading that somebody disagrees with or is uncertain
+    about: the queue for review."""
     search: str | None = None
+    """Part of the patient's identifier or name, or of the accession number; case is ignored."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,23 +60,8 @@ def worklist(
 ) -> Page:
     """Return a page of studies, most urgent first; equally urgent ones by time of arrival.
 
-    Parameters
-    ----------
-    session
-        Database session.
-    study_filter
-        Filter of the studies.
-    limit
-        Maximum number of studies.
-    cursor
-        Cursor from the previous page; None for the first page.
-    hide_shadow
-        Whether to hide readings of sites in shadow mode, in the order of the studies too.
-
-    Raises
-    ------
-    ClinicError
-        If the cursor is invalid.
+    The cursor comes from the previous page; an invalid one raises ClinicError. On demand, readings
+    of sites in shadow mode are hidden, in the order of the studies too.
     """
     urgency = _urgency(hide_shadow)
     statement = (
@@ -110,15 +87,6 @@ def prior_studies(session: Session, study: Study, limit: int) -> Sequence[Study]
 
     Studies are ordered by time of acquisition, or of arrival where the files have none. Patients
     without an identifier have no other studies.
-
-    Parameters
-    ----------
-    session
-        Database session.
-    study
-        Study whose patient is looked up.
-    limit
-        Maximum number of studies.
     """
     if study.patient_id is None:
         return []

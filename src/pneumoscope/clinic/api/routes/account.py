@@ -219,10 +219,7 @@ def reset_password(clinic: ClinicDep, reset: PasswordReset, request: Request) ->
 def _confirm(clinic: Clinic, actor: Actor, password: str, code: str | None = None) -> bool:
     """Check a user's password, and code if given; return False if the account has no password.
 
-    Raises
-    ------
-    ProblemError
-        403 if password or code is wrong; not 401, since the session stays valid.
+    If they are wrong the answer is 403, not 401, since the session stays valid.
     """
     check = check_password(clinic.database, actor.name, password)
     if check.stored_hash is None:

@@ -17,10 +17,7 @@ router = APIRouter(prefix="/v1", tags=["worklist"])
 async def open_listener(request: Request, caller: CallerDep) -> AsyncIterator[Listener]:
     """Yield a listener for a user; listening does not count as use of the session, which may idle.
 
-    Raises
-    ------
-    ProblemError
-        429 if the account listens in too many windows; 403 for a program.
+    The answer is 429 if the account listens in too many windows, and 403 for a program.
     """
     check_role(caller.actor, STAFF_ROLES)
     listeners: Listeners = request.app.state.listeners

@@ -41,13 +41,7 @@ router = APIRouter(prefix="/v1/oidc", tags=["sessions"])
 
 
 def get_provider(request: Request) -> Provider:
-    """Return the OpenID Connect provider of the server.
-
-    Raises
-    ------
-    ProblemError
-        404 if there is none.
-    """
+    """Return the OpenID Connect provider of the server; 404 if there is none."""
     provider: Provider | None = request.app.state.provider
     if provider is None:
         raise ProblemError(
