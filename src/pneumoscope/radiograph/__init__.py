@@ -3,9 +3,9 @@
 from pneumoscope.radiograph.decode import (
     decode_radiograph,
     radiograph_from_array,
-    radiograph_from_dataset,
     read_radiograph,
 )
+from pneumoscope.radiograph.dicom import radiograph_from_dataset
 from pneumoscope.radiograph.preprocess import Resampling, prepare_pixels
 from pneumoscope.radiograph.radiograph import Radiograph
 from pneumoscope.radiograph.stored_pixels import StoredPixels, decode_stored_pixels

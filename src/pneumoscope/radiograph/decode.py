@@ -2,15 +2,16 @@
 
 import hashlib
 import io
+from contextlib import AbstractContextManager
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageFile, ImageOps, UnidentifiedImageError
-from pydicom.dataset import Dataset
 
 from pneumoscope.radiograph.colour import measure_colourfulness
-from pneumoscope.radiograph.dicom import DicomImage, decode_dataset
+from pneumoscope.radiograph.damage import report_damage
+from pneumoscope.radiograph.dicom import radiograph_from_dataset
 from pneumoscope.radiograph.dicom_file import is_dicom, open_dicom
 from pneumoscope.radiograph.limits import MAX_BYTES, check_size
 from pneumoscope.radiograph.radiograph import Radiograph
@@ -93,7 +94,7 @@ def decode_radiograph(content: bytes, name: str, min_side: int | None = None) ->
         raise UnreadableRadiographError(f"{name}: the file is empty; copy it from its source again")
     sha256 = hashlib.sha256(content).hexdigest()
     if is_dicom(content):
-        return _from_dicom(decode_dataset(open_dicom(content, name), name), sha256)
+        return radiograph_from_dataset(open_dicom(content, name), name, sha256)
     image = _open_image(content, name)
     synthetic = SYNTHETIC_KEY in image.info
     if min_side is not None and min(image.size) >= 2 * min_side:
@@ -105,24 +106,12 @@ def decode_radiograph(content: bytes, name: str, min_side: int | None = None) ->
 def decode_picture(content: bytes, name: str) -> NDArray[np.uint8] | NDArray[np.uint16]:
     """Decode one JPEG, PNG or TIFF file to its pixel values, without any of its metadata.
 
-    EXIF orientation is applied.
-
-    Parameters
-    ----------
-    content
-        Bytes of the whole file.
-    name
-        Name of the file in error messages.
+    EXIF orientation is applied. Parameters and errors are those of `decode_radiograph`.
 
     Returns
     -------
     ndarray
         Shape (height, width), uint8 or uint16; for colours (height, width, 3), uint8.
-
-    Raises
-    ------
-    UnreadableRadiographError
-        As `decode_radiograph`.
 
     Examples
     --------
@@ -132,37 +121,11 @@ def decode_picture(content: bytes, name: str) -> NDArray[np.uint8] | NDArray[np.
     array([[51, 51]], dtype=uint8)
     """
     image = _open_image(content, name)
-    try:
+    with _report_damage(name):
         upright = ImageOps.exif_transpose(image)
         if upright.mode.startswith("I"):  # 16-bit grey
             return np.rint(_grey_of_16_bits(upright, name) * 65535).astype(np.uint16)
         return np.asarray(upright.convert("L" if upright.mode in ("L", "1") else "RGB"))
-    except UnreadableRadiographError:
-        raise
-    except Exception as error:  # Pillow raises many kinds on damaged files
-        raise UnreadableRadiographError(_damaged(name, error)) from error
-
-
-def radiograph_from_dataset(dataset: Dataset, name: str) -> Radiograph:
-    """Decode an opened DICOM object; see `radiograph.dicom.decode_dataset`.
-
-    Parameters
-    ----------
-    dataset
-        DICOM object; with file meta information, if its pixels are compressed.
-    name
-        Name of the object in error messages.
-
-    Raises
-    ------
-    UnreadableRadiographError
-        If the object is not a radiograph, or cannot be decoded.
-    """
-    try:
-        stored = bytes(dataset.get("PixelData") or b"")
-    except Exception:
-        stored = b""  # decoding names the reason
-    return _from_dicom(decode_dataset(dataset, name), hashlib.sha256(stored).hexdigest())
 
 
 def radiograph_from_array(array: NDArray[np.generic], name: str) -> Radiograph:
@@ -209,49 +172,29 @@ def radiograph_from_array(array: NDArray[np.generic], name: str) -> Radiograph:
 _WHITE = {np.dtype(np.uint8): np.float32(255), np.dtype(np.uint16): np.float32(65535)}
 
 
-def _from_dicom(image: DicomImage, sha256: str) -> Radiograph:
-    return Radiograph(
-        image.pixels,
-        sha256,
-        image.patient,
-        view=image.view,
-        laterality=image.laterality,
-        body_part=image.body_part,
-        colourfulness=image.colourfulness,
-    )
-
-
 def _open_image(content: bytes, name: str) -> Image.Image:
     # Another library of this process may have turned it on; a truncated image must be refused.
     ImageFile.LOAD_TRUNCATED_IMAGES = False
-    try:
-        image = Image.open(io.BytesIO(content), formats=("JPEG", "PNG", "TIFF"))
-    except UnidentifiedImageError as error:
-        raise UnreadableRadiographError(f"{name}: {_unknown_format(content)}") from error
-    except Image.DecompressionBombError as error:
-        raise UnreadableRadiographError(
-            f"{name}: far more pixels than any radiograph ({error}); export it again"
-        ) from error
-    except Exception as error:  # Pillow raises many kinds on damaged files
-        raise UnreadableRadiographError(_damaged(name, error)) from error
-    check_size(image.height, image.width, name)
-    if _frame_count(image, name) > 1:
-        raise UnreadableRadiographError(
-            f"{name}: an animation or several pages; export one still image"
-        )
+    with _report_damage(name):
+        try:
+            image = Image.open(io.BytesIO(content), formats=("JPEG", "PNG", "TIFF"))
+        except UnidentifiedImageError as error:
+            raise UnreadableRadiographError(f"{name}: {_unknown_format(content)}") from error
+        except Image.DecompressionBombError as error:
+            raise UnreadableRadiographError(
+                f"{name}: far more pixels than any radiograph ({error}); export it again"
+            ) from error
+        check_size(image.height, image.width, name)
+        if getattr(image, "n_frames", 1) > 1:
+            raise UnreadableRadiographError(
+                f"{name}: an animation or several pages; export one still image"
+            )
     return image
-
-
-def _frame_count(image: Image.Image, name: str) -> int:
-    try:
-        return int(getattr(image, "n_frames", 1))
-    except Exception as error:
-        raise UnreadableRadiographError(_damaged(name, error)) from error
 
 
 def _decode_image(image: Image.Image, name: str) -> tuple[NDArray[np.float32], float]:
     """Return the grey values in [0, 1] and the colourfulness."""
-    try:
+    with _report_damage(name):
         upright = ImageOps.exif_transpose(image)
         if upright.mode.startswith("I"):  # 16-bit grey
             return _grey_of_16_bits(upright, name), 0.0
@@ -265,10 +208,6 @@ def _decode_image(image: Image.Image, name: str) -> tuple[NDArray[np.float32], f
         grey = np.asarray(colours.convert("L"), np.float32) / np.float32(255)
         reduced = colours.reduce(max(1, min(colours.size) // 64))
         return grey, measure_colourfulness(np.asarray(reduced, np.float32) / np.float32(255))
-    except UnreadableRadiographError:
-        raise
-    except Exception as error:  # Pillow raises many kinds on damaged files
-        raise UnreadableRadiographError(_damaged(name, error)) from error
 
 
 def _grey_of_16_bits(image: Image.Image, name: str) -> NDArray[np.float32]:
@@ -278,8 +217,8 @@ def _grey_of_16_bits(image: Image.Image, name: str) -> NDArray[np.float32]:
     return (values / np.float32(65535)).astype(np.float32)
 
 
-def _damaged(name: str, error: Exception) -> str:
-    return f"{name}: the image is damaged ({error}); copy it from its source again"
+def _report_damage(name: str) -> AbstractContextManager[None]:
+    return report_damage(f"{name}: the image is damaged", "copy it from its source again")
 
 
 def _unknown_format(content: bytes) -> str:

@@ -1,7 +1,7 @@
 """Decoding of single-frame DICOM radiographs to the grey values that a viewer would show."""
 
 import hashlib
-from dataclasses import dataclass
+from contextlib import suppress
 
 import numpy as np
 from numpy.typing import NDArray
@@ -18,8 +18,9 @@ from pydicom.uid import (
 )
 
 from pneumoscope.radiograph.colour import luminance, measure_colourfulness
-from pneumoscope.radiograph.dicom_file import undecodable
+from pneumoscope.radiograph.dicom_file import report_undecodable
 from pneumoscope.radiograph.limits import check_size
+from pneumoscope.radiograph.radiograph import Radiograph
 from pneumoscope.radiograph.window import Window
 from pneumoscope.support.errors import UnreadableRadiographError
 
@@ -29,33 +30,7 @@ MODALITIES = {"CR", "DX", "DR", "RG", "OT", "SC", ""}
 Floats = NDArray[np.float32]
 
 
-@dataclass(frozen=True)
-class DicomImage:
-    """The image of a DICOM object, with the attributes that reading it needs.
-
-    Parameters
-    ----------
-    pixels
-        float32, shape (height, width), range [0, 1], 0 = black.
-    patient
-        Pseudonym of the patient: the Patient ID's SHA-256, shortened; the identifier itself is
-        not kept.
-    view, laterality, body_part
-        View Position, Image Laterality (or Laterality) and Body Part Examined, in upper case; None
-        where absent.
-    colourfulness
-        Mean difference between the largest and the smallest colour channel, range [0, 1].
-    """
-
-    pixels: Floats
-    patient: str | None
-    view: str | None
-    laterality: str | None
-    body_part: str | None
-    colourfulness: float
-
-
-def decode_dataset(dataset: Dataset, name: str) -> DicomImage:
+def radiograph_from_dataset(dataset: Dataset, name: str, sha256: str | None = None) -> Radiograph:
     """Decode an opened DICOM object.
 
     Modality LUT or rescaling, then the first VOI LUT or window are applied (PS3.3, C.11), and the
@@ -70,6 +45,8 @@ def decode_dataset(dataset: Dataset, name: str) -> DicomImage:
         DICOM object; with file meta information, if its pixels are compressed.
     name
         Name of the object in error messages.
+    sha256
+        SHA-256 of the file; that of the Pixel Data if None.
 
     Raises
     ------
@@ -77,21 +54,21 @@ def decode_dataset(dataset: Dataset, name: str) -> DicomImage:
         If it is of another modality, has several frames or no pixels, is JPEG Extended of 12 bits,
         or cannot be decoded.
     """
-    try:
+    stored = b""
+    with suppress(Exception):  # decoding names the reason
+        stored = bytes(dataset.get("PixelData") or b"")
+    with report_undecodable(name):
         require_radiograph(dataset, name)
         pixels, colourfulness = _displayed_pixels(dataset)
-        return DicomImage(
+        return Radiograph(
             pixels,
+            sha256 or hashlib.sha256(stored).hexdigest(),
             _pseudonym(dataset, name),
-            _code(dataset, "ViewPosition"),
-            _code(dataset, "ImageLaterality") or _code(dataset, "Laterality"),
-            _code(dataset, "BodyPartExamined"),
-            colourfulness,
+            view=_code(dataset, "ViewPosition"),
+            laterality=_code(dataset, "ImageLaterality") or _code(dataset, "Laterality"),
+            body_part=_code(dataset, "BodyPartExamined"),
+            colourfulness=colourfulness,
         )
-    except UnreadableRadiographError:
-        raise
-    except Exception as error:  # pydicom and its plugins raise many kinds on damaged files
-        raise undecodable(name, error) from error
 
 
 def stored_values(dataset: Dataset) -> NDArray[np.integer]:
@@ -114,9 +91,20 @@ def stored_values(dataset: Dataset) -> NDArray[np.integer]:
         If the data hold more than one image. Also pydicom and its plugins raise many kinds of
         errors on damaged data.
     """
-    stored = pixel_array(dataset, decoding_plugin=_decoding_plugin(dataset))
-    _require_one_image(stored, dataset)
-    return stored if stored.ndim == 3 else _clear_unused_bits(stored, dataset)
+    # pydicom's own choice is gdcm, which aborts the process on some damaged data where the other
+    # plugins raise an error; only gdcm reads JPEG Lossless.
+    plugin = _DECODING_PLUGINS.get(_transfer_syntax(dataset), "")
+    stored = pixel_array(dataset, decoding_plugin=plugin)
+    samples = int(dataset.SamplesPerPixel)
+    size = (int(dataset.Rows), int(dataset.Columns))
+    # Data with more frames than the object says come as one array.
+    if stored.shape != (size if samples == 1 else (*size, samples)):
+        actual = " x ".join(map(str, stored.shape))
+        raise ValueError(f"its pixels are {actual} and not {size[0]} x {size[1]}, as it says")
+    if stored.ndim == 3:
+        return stored
+    unused = stored.dtype.itemsize * 8 - int(dataset.BitsStored)
+    return (stored << unused) >> unused if unused > 0 else stored  # the sign stays
 
 
 def require_radiograph(dataset: Dataset, name: str) -> None:
@@ -137,8 +125,7 @@ def require_radiograph(dataset: Dataset, name: str) -> None:
             f"{name}: a DICOM object of several frames; export the one radiograph"
         )
     check_size(int(dataset.Rows), int(dataset.Columns), name)
-    syntax = getattr(getattr(dataset, "file_meta", None), "TransferSyntaxUID", None)
-    if syntax == JPEGExtended12Bit and int(dataset.BitsStored) > 8:
+    if _transfer_syntax(dataset) == JPEGExtended12Bit and int(dataset.BitsStored) > 8:
         raise UnreadableRadiographError(
             f"{name}: JPEG Extended of {dataset.BitsStored} bits is not supported; export it "
             "uncompressed, or as JPEG Lossless"
@@ -186,23 +173,8 @@ def _displayed_pixels(dataset: Dataset) -> tuple[Floats, float]:
     return grey, 0.0
 
 
-def _require_one_image(stored: NDArray[np.integer], dataset: Dataset) -> None:
-    """Raise if the data hold more frames than the object says, which come as one array."""
-    samples = int(dataset.SamplesPerPixel)
-    size = (int(dataset.Rows), int(dataset.Columns))
-    if stored.shape != (size if samples == 1 else (*size, samples)):
-        actual = " x ".join(map(str, stored.shape))
-        raise ValueError(f"its pixels are {actual} and not {size[0]} x {size[1]}, as it says")
-
-
-def _decoding_plugin(dataset: Dataset) -> str:
-    """Return the name of the pydicom plugin that decodes the pixels; empty for pydicom's choice.
-
-    pydicom's choice is gdcm, which aborts the process on some damaged data where the other plugins
-    raise an error; only gdcm reads JPEG Lossless.
-    """
-    syntax = getattr(getattr(dataset, "file_meta", None), "TransferSyntaxUID", None)
-    return _DECODING_PLUGINS.get(syntax, "")
+def _transfer_syntax(dataset: Dataset) -> str | None:
+    return getattr(getattr(dataset, "file_meta", None), "TransferSyntaxUID", None)
 
 
 _DECODING_PLUGINS: dict[str | None, str] = {
@@ -213,12 +185,6 @@ _DECODING_PLUGINS: dict[str | None, str] = {
     JPEG2000Lossless: "pylibjpeg",
     JPEG2000: "pylibjpeg",
 }
-
-
-def _clear_unused_bits(stored: NDArray[np.integer], dataset: Dataset) -> NDArray[np.integer]:
-    """Clear the bits above the stored ones, such as overlays of old devices; keep the sign."""
-    unused = stored.dtype.itemsize * 8 - int(dataset.BitsStored)
-    return (stored << unused) >> unused if unused > 0 else stored
 
 
 def _greyscale(

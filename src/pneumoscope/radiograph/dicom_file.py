@@ -3,7 +3,7 @@
 import io
 import zlib
 from collections.abc import Sequence
-from typing import Any
+from contextlib import AbstractContextManager
 
 import pydicom
 from pydicom.dataset import Dataset
@@ -14,6 +14,7 @@ from pydicom.filereader import (
 )
 from pydicom.uid import DeflatedExplicitVRLittleEndian
 
+from pneumoscope.radiograph.damage import report_damage
 from pneumoscope.radiograph.limits import MAX_PIXELS
 from pneumoscope.support.errors import UnreadableRadiographError
 
@@ -31,7 +32,7 @@ def is_dicom(content: bytes) -> bool:
     return content[128:132] == b"DICM"
 
 
-def open_dicom(content: bytes, name: str) -> Dataset:
+def open_dicom(content: bytes, name: str, keywords: Sequence[str] | None = None) -> Dataset:
     """Open a DICOM file without decoding its pixels.
 
     Parameters
@@ -40,66 +41,45 @@ def open_dicom(content: bytes, name: str) -> Dataset:
         Bytes of the whole file.
     name
         Name of the file in error messages.
-
-    Raises
-    ------
-    UnreadableRadiographError
-        If the file is damaged, or would become too large when it is inflated.
-    """
-    return _read(content, name)
-
-
-def read_header(content: bytes, name: str, keywords: Sequence[str]) -> Dataset:
-    """Read some elements of a DICOM file, without its pixels.
-
-    Parameters
-    ----------
-    content
-        Bytes of the whole file.
-    name
-        Name of the file in error messages.
     keywords
-        Keywords of the elements to read, as the standard names them.
+        Keywords, as the standard names them, of the only elements to read, none of them the pixels;
+        None for all elements.
 
     Raises
     ------
     UnreadableRadiographError
         If the file is damaged, or would become too large when it is inflated.
     """
-    return _read(content, name, stop_before_pixels=True, specific_tags=list(keywords))
-
-
-def undecodable(name: str, error: Exception) -> UnreadableRadiographError:
-    """Return the error for an object that pydicom or one of its plugins cannot read."""
-    return UnreadableRadiographError(
-        f"{name}: the DICOM object cannot be decoded ({error}); export it again, uncompressed if "
-        "possible"
-    )
-
-
-def _read(content: bytes, name: str, **options: Any) -> Dataset:
     _check_inflation(content, name)
-    try:
-        return pydicom.dcmread(io.BytesIO(content), **options)
-    except Exception as error:  # pydicom raises many kinds on damaged files
-        raise undecodable(name, error) from error
+    with report_undecodable(name):
+        return pydicom.dcmread(
+            io.BytesIO(content),
+            stop_before_pixels=keywords is not None,
+            specific_tags=None if keywords is None else list(keywords),
+        )
+
+
+def report_undecodable(name: str) -> AbstractContextManager[None]:
+    """Report an object that pydicom or one of its plugins cannot read; see `report_damage`."""
+    return report_damage(
+        f"{name}: the DICOM object cannot be decoded", "export it again, uncompressed if possible"
+    )
 
 
 def _check_inflation(content: bytes, name: str) -> None:
     """Raise if a deflated object (PS3.5, A.5) inflates beyond any radiograph's size."""
     file = io.BytesIO(content)
-    try:  # as pydicom finds where the deflated part begins: a file need not state it
+    with report_undecodable(name):
+        # As pydicom finds where the deflated part begins: a file need not state it.
         read_preamble(file, force=False)
         meta = _read_file_meta_info(file)
         _read_command_set_elements(file)
-    except Exception as error:
-        raise undecodable(name, error) from error
     if meta.get("TransferSyntaxUID") != DeflatedExplicitVRLittleEndian:
         return
     inflater = zlib.decompressobj(-zlib.MAX_WBITS)
     inflated = 0
     chunk = file.read()
-    try:
+    with report_undecodable(name):
         while chunk and not inflater.eof:
             inflated += len(inflater.decompress(chunk, 2**24))
             chunk = inflater.unconsumed_tail
@@ -108,5 +88,3 @@ def _check_inflation(content: bytes, name: str) -> None:
                     f"{name}: the deflated DICOM object becomes far larger than any radiograph; "
                     "export it again, uncompressed"
                 )
-    except zlib.error as error:
-        raise undecodable(name, error) from error

@@ -54,19 +54,8 @@ def decode_stored_pixels(content: bytes, name: str) -> StoredPixels:
     """Decode a file for a viewer with an adjustable window.
 
     A DICOM object with a window, and no LUT or padding, keeps all stored values, also those
-    outside of the window. Other files give the grey values of `decode_radiograph`.
-
-    Parameters
-    ----------
-    content
-        Bytes of the whole file.
-    name
-        Name of the file in error messages.
-
-    Raises
-    ------
-    UnreadableRadiographError
-        As `decode_radiograph`.
+    outside of the window. Other files give the grey values of `decode_radiograph`, whose parameters
+    and errors are the same.
 
     Examples
     --------

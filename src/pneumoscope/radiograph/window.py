@@ -61,7 +61,10 @@ class Window:
         name = str(dataset.get("VOILUTFunction") or "").strip().upper()
         known = name in tuple(VoiFunction)
         function = VoiFunction(name) if known else VoiFunction.LINEAR
-        centre, width = _first(dataset["WindowCenter"].value), _first(dataset["WindowWidth"].value)
+        values = (dataset[keyword].value for keyword in ("WindowCenter", "WindowWidth"))
+        centre, width = (
+            float(value[0] if isinstance(value, Sequence) else value) for value in values
+        )
         if width <= 0 or (function is VoiFunction.LINEAR and width < 1):
             raise ValueError(f"a window of width {width:g}")
         return cls(centre, width, function)
@@ -93,7 +96,3 @@ class Window:
         if not np.isfinite(grey).all():
             raise ValueError("its rescaling or window gives no finite grey values")
         return np.clip(grey, 0, 1).astype(np.float32)
-
-
-def _first(value: float | Sequence[float]) -> float:
-    return float(value[0] if isinstance(value, Sequence) else value)
