@@ -32,15 +32,7 @@ _PIECE_BYTES = 1 << 17  # the most that an interruption loses
 
 @dataclass(frozen=True)
 class Checksum:
-    """A published digest of a file.
-
-    Parameters
-    ----------
-    algorithm
-        Hash function.
-    digest
-        Digest in lower-case hexadecimal.
-    """
+    """A published digest of a file, in lower-case hexadecimal."""
 
     algorithm: Literal["md5", "sha256"]
     digest: str
@@ -74,7 +66,7 @@ def download(
     url
         Address of the file.
     destination
-        File to write. Missing folders are created.
+        File to write, which is returned. Missing folders are created.
     checksum
         Published checksum; None where there is none, and then only the length announced by the
         server is checked.
@@ -82,11 +74,6 @@ def download(
         Name of the file for people, such as ``"VGG16 weights"``.
     extra_bytes
         Bytes that must remain free besides the file, for example to unpack it.
-
-    Returns
-    -------
-    Path
-        ``destination``.
 
     Raises
     ------
@@ -217,7 +204,10 @@ class _Transfer:
             self.url, headers=self._headers(), stream=True, timeout=_TIMEOUT_SECONDS
         ) as response:
             if response.status_code == HTTPStatus.REQUESTED_RANGE_NOT_SATISFIABLE:
-                return self._require_nothing_left(response)
+                if _total(response) != self._arrived():
+                    self._discard()
+                    raise _InterruptedError("the server has another file now")
+                return
             if response.status_code >= HTTPStatus.INTERNAL_SERVER_ERROR:
                 raise _InterruptedError(f"{response.status_code} {response.reason}")
             response.raise_for_status()
@@ -226,7 +216,7 @@ class _Transfer:
             missing = (total or self._arrived()) - self._arrived()
             require_free_space(self.destination.parent, missing + self.extra_bytes, self.name)
             self._write(response, total)
-            return self._require_whole(total)
+            self._require_whole(total)
 
     def _headers(self) -> dict[str, str]:
         # With compression, lengths and offsets would not be those of the file.
@@ -239,7 +229,8 @@ class _Transfer:
     def _begin(self, response: requests.Response) -> None:
         if response.status_code == HTTPStatus.PARTIAL_CONTENT:
             same = _validator(response) in (None, self._recorded_validator())
-            if not same or _first_byte(response) != self._arrived():
+            content_range = response.headers.get("Content-Range", "")
+            if not same or not content_range.startswith(f"bytes {self._arrived()}-"):
                 self._discard()
                 raise _InterruptedError("the server sent a piece of another file")
             return
@@ -247,16 +238,18 @@ class _Transfer:
         write_text(self.note, json.dumps({"url": self.url, "validator": _validator(response)}))
 
     def _write(self, response: requests.Response, total: int | None) -> None:
-        with _progress() as bar, self.part.open("ab") as file:
+        columns = (
+            TextColumn("{task.description}"),
+            BarColumn(),
+            DownloadColumn(),
+            TransferSpeedColumn(),
+            TimeRemainingColumn(),
+        )
+        with Progress(*columns, console=messages) as bar, self.part.open("ab") as file:
             task = bar.add_task(self.name, total=total, completed=self._arrived())
             for piece in response.iter_content(_PIECE_BYTES):
                 file.write(piece)
                 bar.advance(task, len(piece))
-
-    def _require_nothing_left(self, response: requests.Response) -> None:
-        if _total(response) != self._arrived():
-            self._discard()
-            raise _InterruptedError("the server has another file now")
 
     def _require_whole(self, total: int | None) -> None:
         arrived = self._arrived()
@@ -293,17 +286,6 @@ class _Transfer:
         )
 
 
-def _progress() -> Progress:
-    return Progress(
-        TextColumn("{task.description}"),
-        BarColumn(),
-        DownloadColumn(),
-        TransferSpeedColumn(),
-        TimeRemainingColumn(),
-        console=messages,
-    )
-
-
 def _reason(error: Exception) -> str:
     if isinstance(error, _InterruptedError):
         return str(error)
@@ -328,8 +310,3 @@ def _total(response: requests.Response) -> int | None:
     if response.status_code == HTTPStatus.OK and "Content-Length" in response.headers:
         return int(response.headers["Content-Length"])
     return None
-
-
-def _first_byte(response: requests.Response) -> int | None:
-    content_range = re.match(r"bytes (\d+)-", response.headers.get("Content-Range", ""))
-    return int(content_range[1]) if content_range else None

@@ -16,17 +16,7 @@ def atomic_write(path: Path) -> Iterator[IO[bytes]]:
     """Open a temporary file beside ``path`` that replaces it when the block ends without error.
 
     The bytes are flushed to the disk before the rename; on any error the temporary file is
-    removed and a former file at ``path`` stays as it was.
-
-    Parameters
-    ----------
-    path
-        File to write. Missing folders are created.
-
-    Yields
-    ------
-    IO[bytes]
-        The temporary file, open for writing.
+    removed and a former file at ``path`` stays as it was. Missing folders are created.
 
     Raises
     ------
@@ -66,20 +56,8 @@ def atomic_write(path: Path) -> Iterator[IO[bytes]]:
 def atomic_folder(path: Path) -> Iterator[Path]:
     """Yield a temporary folder that is renamed to ``path`` when the block ends without error.
 
-    Parameters
-    ----------
-    path
-        Folder to write; it must not exist, or be empty.
-
-    Yields
-    ------
-    Path
-        The temporary folder, beside ``path``; it is removed if the block fails.
-
-    Raises
-    ------
-    StorageError
-        If the file cannot be written, for example because the disk is full.
+    The temporary folder is beside ``path``, which must not exist, or be empty; it is removed if the
+    block fails. Errors are those of `atomic_write`.
 
     Examples
     --------
@@ -115,13 +93,7 @@ def write_text(path: Path, content: str) -> None:
 
 
 def append_line(path: Path, line: str) -> None:
-    """Append one line to a text file, creating it if it does not exist.
-
-    Raises
-    ------
-    StorageError
-        If the file cannot be written.
-    """
+    """Append one line to a text file, creating it if needed, or raise `StorageError`."""
     try:
         with path.open("a", encoding="utf-8") as file:
             file.write(line + "\n")

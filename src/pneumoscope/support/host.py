@@ -22,8 +22,8 @@ def usable_cores() -> int:
     True
     """
     allowed = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
-    quota = _quota()
-    return max(1, min(allowed or 1, quota or allowed or 1))
+    quotas = [cores for group in _groups("cpu") if (cores := _group_quota(group)) is not None]
+    return max(1, min([allowed or 1, *quotas]))
 
 
 def free_memory() -> int | None:
@@ -35,8 +35,17 @@ def free_memory() -> int | None:
     >>> free is None or free > 0
     True
     """
-    limits = [free for free in (_host_free(), _container_free()) if free is not None]
-    return min(limits, default=None)
+    version_2 = ("memory.max", "memory.current", "")
+    version_1 = ("memory.limit_in_bytes", "memory.usage_in_bytes", "total_")
+    limits = [
+        _kilobytes(_MEMINFO, "MemAvailable:"),
+        *(
+            _group_free(group, *names)
+            for group in _groups("memory")
+            for names in (version_2, version_1)
+        ),
+    ]
+    return min((free for free in limits if free is not None), default=None)
 
 
 def process_memory(process: int | None = None) -> int | None:
@@ -58,12 +67,6 @@ def process_memory(process: int | None = None) -> int | None:
     return _kilobytes(_PROCESSES / str(process or "self") / "status", "RssAnon:")
 
 
-def _quota() -> int | None:
-    """Return the cores of the smallest CPU quota of the process."""
-    quotas = [cores for group in _groups("cpu") if (cores := _group_quota(group)) is not None]
-    return min(quotas, default=None)
-
-
 def _group_quota(group: Path) -> int | None:
     """Return the cores of a control group's quota (version 2 or 1), rounded up."""
     with suppress(OSError, ValueError):
@@ -74,23 +77,6 @@ def _group_quota(group: Path) -> int | None:
         period = (group / "cpu.cfs_period_us").read_text()
         return -(-int(quota) // int(period)) if int(quota) > 0 else None
     return None
-
-
-def _host_free() -> int | None:
-    return _kilobytes(_MEMINFO, "MemAvailable:")
-
-
-def _container_free() -> int | None:
-    """Return the free bytes under the tightest memory limit of the process."""
-    version_2 = ("memory.max", "memory.current", "")
-    version_1 = ("memory.limit_in_bytes", "memory.usage_in_bytes", "total_")
-    limits = [
-        free
-        for group in _groups("memory")
-        for names in (version_2, version_1)
-        if (free := _group_free(group, *names)) is not None
-    ]
-    return min(limits, default=None)
 
 
 def _group_free(group: Path, limit_name: str, used_name: str, prefix: str) -> int | None:

@@ -18,24 +18,10 @@ _MAX_QUEUED_ITEMS = 256
 def map_parallel(
     function: Callable[[Item], Result], items: Sequence[Item], description: str
 ) -> list[Result]:
-    """Apply a function to every item on all cores, with a progress bar.
+    """Apply a function to every item on all cores, with a progress bar labelled ``description``.
 
-    The first error stops items that have not begun. Threads suffice, because decoding and hashing
+    Functions and results are as in `map_in_order`. Threads suffice, because decoding and hashing
     release Python's lock.
-
-    Parameters
-    ----------
-    function
-        Thread-safe function of one item.
-    items
-        Items to process.
-    description
-        Label of the progress bar.
-
-    Returns
-    -------
-    list
-        Results in the order of the items.
 
     Examples
     --------
@@ -63,11 +49,6 @@ def map_in_order(
         Number of threads.
     ahead
         Number of items in work or finished before the next result is yielded.
-
-    Yields
-    ------
-    Result
-        Result of each item.
 
     Examples
     --------

@@ -84,12 +84,7 @@ def read_table(path: Path, columns: Sequence[str]) -> list[TableRow]:
 
 
 def parse_number(text: str) -> float:
-    """Return a number written with a decimal point or comma.
-
-    Raises
-    ------
-    ValueError
-        If the text is not a number.
+    """Return a number written with a decimal point or comma, or raise `ValueError`.
 
     Examples
     --------

@@ -36,11 +36,9 @@ class CacheEntry:
     about
         Description of the array, for people.
     images
-        Number of rows of the array.
+        Number of rows of the array; 0 while it is incomplete.
     bytes
         Size on the disk.
-    created
-        Time when it was made; None while it is incomplete.
     used
         Time when it was last opened.
     """
@@ -50,7 +48,6 @@ class CacheEntry:
     about: str
     images: int
     bytes: int
-    created: datetime | None
     used: datetime
 
 
@@ -156,17 +153,15 @@ def _read_entry(folder: Path) -> CacheEntry:
     try:
         record = ArrayRecord.read(folder)
         about, images = record.about, record.images
-        created = datetime.fromisoformat(record.created)
         used = (folder / RECORD).stat().st_mtime
     except READ_ERRORS:
-        about, images, created, used = "unfinished", 0, None, folder.stat().st_mtime
+        about, images, used = "unfinished", 0, folder.stat().st_mtime
     return CacheEntry(
         folder=folder,
         kind=folder.name.partition("-")[0],
         about=about,
         images=images,
         bytes=sum(path.stat().st_size for path in folder.iterdir()),
-        created=created,
         used=datetime.fromtimestamp(used, UTC),
     )
 
@@ -180,13 +175,7 @@ def _wait_for_lock(handle: int) -> None:
 
 
 def _lock_at_once(handle: int) -> bool:
-    """Lock a folder; return False where its file system has no locks.
-
-    Raises
-    ------
-    BlockingIOError
-        If another process holds the lock.
-    """
+    """Lock a folder or raise `BlockingIOError`; return False if its file system has no locks."""
     try:
         fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError:
