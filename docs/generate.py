@@ -103,7 +103,7 @@ def _dotted(path: Path) -> str:
     return ".".join(path.relative_to(SOURCE).parts)
 
 
-def _undocumented(item: griffe.Object) -> Iterator[str]:
+def _undocumented(item: griffe.Object | griffe.Alias) -> Iterator[str]:
     """Yield the public modules, classes and functions inside an object that have no docstring."""
     for member in item.members.values():
         if member.is_alias or member.is_special or not member.is_public:
