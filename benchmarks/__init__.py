@@ -1,1 +1,1 @@
-"""How fast the package is, and against what; README.md beside this file has the commands."""
+"""Benchmarks of speed, memory and behaviour; README.md beside this file has the commands."""

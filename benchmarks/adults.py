@@ -1,8 +1,8 @@
-"""Adapts a network that learned from children to adults, and judges it on adults never seen.
+"""Fine-tuning of the children's network on adults: cross-validation, then the final training.
 
-Cross-validation over patients of both folders of NIH ChestX-ray14, then a last training for a
-bundle. Each training begins with a finished Run on the children, and goes on with a third of them
-beside the adults, so that what they taught is not forgotten. The children's test split is not read
+Cross-validation by patient over both folders of NIH ChestX-ray14, then a last training for a
+bundle. Each training starts from a finished Run on the children and keeps a third of their training
+patients beside the adults, against catastrophic forgetting. The children's test split is not read
 before the last training has finished.
 """
 
@@ -16,50 +16,53 @@ import numpy as np
 from numpy.typing import NDArray
 from sklearn.model_selection import StratifiedGroupKFold
 
-from benchmarks.machines import with_interval
+from benchmarks.acquisition import with_interval
 from benchmarks.report import CHECKOUT, Cell, Table, option_parser, publish
 from pneumoscope.cli.options import open_cache
 from pneumoscope.dataset import Split, open_dataset
 from pneumoscope.evaluation.predictions import Predictions
-from pneumoscope.evaluation.statistics.covariate_adjusted_auc import adjusted_auc
+from pneumoscope.evaluation.statistics.covariate_adjusted_auc import covariate_adjusted_auc
 from pneumoscope.training import ExampleStore, Recipe, Run, make_recipe, train
-from pneumoscope.training.evaluate import evaluate_once, finished_network, read_predictions
-from pneumoscope.training.trainer import predict
+from pneumoscope.training.evaluate import evaluate_once, load_trained_network, read_predictions
+from pneumoscope.training.prediction import predict
 
 DATA = CHECKOUT.parent / "shared" / "data"
 CHILDREN = "chest_xray"
 ADULTS = ("nih_external", "nih_mixed")
 RECIPE = CHECKOUT / "recipes" / "adults" / "recipe.yaml"
 FOLDS = 5
-SHARE = 3
-"""Of so many children who are learned from, one is learned from again."""
+CHILDREN_STRIDE = 3
+"""One in this many of the children's training patients stays in the fine-tuning."""
+
+SMALLEST_STRIDE = 20
+"""One in this many images is used in the smallest run."""
 
 OUT_OF_FOLD = "out_of_fold.csv"
-"""What each adult was said to have by the training that had left the patient out."""
+"""File of the out-of-fold probabilities of the adults."""
 
 SENSITIVITY = 0.8
 COLUMNS = ("file", "label", "patient", "split", "source", "view", "findings")
 
-NEVER_SEEN_NOTE = f"""\
-Out-of-fold: each adult is judged by the training whose fold left the patient out ({FOLDS} folds),
-and compared with adults of the same fold: the mean of the folds' AUCs by van Elteren's weights.
-Against: which adults without pneumonia it is told from. Intervals by patient, of what was trained
-once; before is the Run that was begun with. AP are mostly bedside images of sicker people: within
-one view that tells nothing."""
+OUT_OF_FOLD_NOTE = f"""\
+Out-of-fold ({FOLDS} folds): each adult is evaluated by the training that left the patient out, and
+compared with adults of the same fold; the AUC is the mean of the folds' AUCs by van Elteren's
+weights. Against: the adults without pneumonia that are the negatives. Before: the Run on the
+children, unadapted. Intervals by bootstrap over patients; each network is trained once. AP images
+are mostly bedside images of sicker people; within one view that tells nothing."""
 
 CHILDREN_NOTE = """\
-The children's validation split, which no training learned from: AUC before, with its interval by
-patient, and after, of the folds the mean (lowest to highest)."""
+The children's validation split, which no training learned from. AUC before, with its interval by
+patient, and after: mean of the folds (lowest to highest)."""
 
 DISEASES_NOTE = f"""\
-Adults without pneumonia by what their reports name (several at once count under each), called
-PNEUMONIA at each fold's threshold whose recall is {SENSITIVITY} on the adults it left out.
-Intervals by patient."""
+Adults without pneumonia by the findings of their reports (an adult counts under each finding), and
+the share called PNEUMONIA, at each fold's threshold with a sensitivity of {SENSITIVITY} on the
+adults left out. Intervals by patient."""
 
 
 @dataclass(frozen=True)
 class Adult:
-    """A row of the NIH folders' labels."""
+    """An image of an adult: a row of the NIH folders' tables of labels."""
 
     file: str
     folder: str
@@ -74,11 +77,11 @@ class Adult:
 
     @property
     def healthy(self) -> bool:
-        """Whether the report names nothing."""
+        """Whether the report names no finding."""
         return self.findings == ("No Finding",)
 
     def row(self, split: Split) -> dict[str, str]:
-        """Return a row of a table of labels; another disease is no pneumonia."""
+        """Return the row of the table of labels; other diseases count as NORMAL."""
         return {
             "file": self.file,
             "label": "PNEUMONIA" if self.ill else "NORMAL",
@@ -91,7 +94,7 @@ class Adult:
 
 
 def read_adults(data: Path) -> list[Adult]:
-    """Read both tables of labels."""
+    """Read the tables of labels of both NIH folders."""
     adults = []
     for folder in ADULTS:
         with (data / folder / "labels.csv").open(newline="", encoding="utf-8") as file:
@@ -103,19 +106,22 @@ def read_adults(data: Path) -> list[Adult]:
 
 
 def read_children(data: Path, start: Run) -> list[dict[str, str]]:
-    """Return rows of every child of validation and test, and of a part of those learned from.
+    """Return rows of the children: all of validation and test, and a part of train.
 
     Raises
     ------
     SystemExit
-        If the Run to begin with learned from another split.
+        If the starting Run was trained on another split.
     """
     manifest = open_dataset(data / CHILDREN)
     if manifest.fingerprint != start.record.manifest_fingerprint:
-        raise SystemExit(f"{start.folder}: learned from other data or another split than {data}")
+        raise SystemExit(
+            f"{start.folder}: trained on other data or another split than {data}; "
+            "pass a Run trained on it"
+        )
     entries = manifest.in_use
-    learned = sorted({entry.group for entry in entries if entry.split is Split.TRAIN})
-    again = set(learned[::SHARE])
+    train_patients = sorted({entry.group for entry in entries if entry.split is Split.TRAIN})
+    kept = set(train_patients[::CHILDREN_STRIDE])
     return [
         {
             "file": f"{CHILDREN}/{entry.path}",
@@ -127,23 +133,23 @@ def read_children(data: Path, start: Run) -> list[dict[str, str]]:
             "findings": "",
         }
         for entry in entries
-        if entry.split is not None and (entry.split is not Split.TRAIN or entry.group in again)
+        if entry.split is not None and (entry.split is not Split.TRAIN or entry.group in kept)
     ]
 
 
-def deal(adults: Sequence[Adult]) -> NDArray[np.intp]:
-    """Return the fold of each adult: patients stay together, folder and label are spread evenly."""
-    kinds = [f"{adult.folder} {adult.ill} {adult.healthy}" for adult in adults]
+def assign_folds(adults: Sequence[Adult]) -> NDArray[np.intp]:
+    """Return the fold of each adult, grouped by patient and stratified by folder and label."""
+    strata = [f"{adult.folder} {adult.ill} {adult.healthy}" for adult in adults]
     fold = np.zeros(len(adults), np.intp)
-    dealt = StratifiedGroupKFold(FOLDS, shuffle=True, random_state=0)
+    splitter = StratifiedGroupKFold(FOLDS, shuffle=True, random_state=0)
     patients = [adult.patient for adult in adults]
-    for number, (_, held) in enumerate(dealt.split(kinds, kinds, patients)):
-        fold[held] = number
+    for number, (_, held_out) in enumerate(splitter.split(strata, strata, patients)):
+        fold[held_out] = number
     return fold
 
 
 def train_on(rows: Sequence[Mapping[str, str]], data: Path, recipe: Recipe, folder: Path) -> Run:
-    """Train on a table's rows, or go on with what was begun, and judge its test split once."""
+    """Train on a table's rows, or resume the training, and evaluate its test split once."""
     folder.mkdir(parents=True, exist_ok=True)
     table = folder / "labels.csv"
     write_table(rows, table)
@@ -154,7 +160,7 @@ def train_on(rows: Sequence[Mapping[str, str]], data: Path, recipe: Recipe, fold
 
 
 def write_table(rows: Sequence[Mapping[str, str]], path: Path) -> None:
-    """Write rows as `pneumoscope data manifest` reads them."""
+    """Write rows as a table of labels that `pneumoscope data manifest` reads."""
     with path.open("w", newline="", encoding="utf-8") as file:
         writer = csv.DictWriter(file, COLUMNS, lineterminator="\n")
         writer.writeheader()
@@ -165,21 +171,21 @@ def fold_rows(
     children: Sequence[Mapping[str, str]],
     adults: Sequence[Adult],
     fold: NDArray[np.intp],
-    held: int,
+    held_out: int,
 ) -> Iterator[Mapping[str, str]]:
-    """Yield a fold's table: the children's validation watches, the adults held out are judged."""
+    """Yield a fold's table: validation are children, test the adults of the fold held out."""
     yield from (row for row in children if row["split"] != Split.TEST.value)
     for adult, number in zip(adults, fold, strict=True):
-        yield adult.row(Split.TEST if number == held else Split.TRAIN)
+        yield adult.row(Split.TEST if number == held_out else Split.TRAIN)
 
 
 def last_rows(
     children: Sequence[Mapping[str, str]], adults: Sequence[Adult]
 ) -> Iterator[Mapping[str, str]]:
-    """Yield the last table: all adults are learned from, children watch and are judged."""
+    """Yield the table of the last training: train on all adults, validate and test on children."""
     for row in children:
         if row["split"] == Split.TEST.value:
-            # The same numbers in file names of train are other children: see docs/explanation/splits.md.
+            # Equal numbers in train's file names are other children: docs/explanation/splits.md.
             yield {**row, "patient": f"{row['patient']} of test"}
         else:
             yield row
@@ -188,101 +194,114 @@ def last_rows(
 
 
 @dataclass(frozen=True)
-class Judged:
-    """An adult, and what the training that had left the patient out said."""
+class AdultPrediction:
+    """Probability of pneumonia of an adult, by the training of a fold."""
 
     adult: Adult
     fold: int
     probability: float
 
 
-def join(adults: Sequence[Adult], runs: Sequence[Run]) -> list[Judged]:
-    """Give each adult its out-of-fold probability."""
+def out_of_fold_predictions(adults: Sequence[Adult], runs: Sequence[Run]) -> list[AdultPrediction]:
+    """Return the out-of-fold prediction of each adult."""
     by_file = {adult.file: adult for adult in adults}
     return [
-        Judged(by_file[file], fold, float(probability))
+        AdultPrediction(by_file[file], fold, float(probability))
         for fold, run in enumerate(runs)
         for table in [read_predictions(run, Split.TEST)]
         for file, probability in zip(table.files, table.probabilities, strict=True)
     ]
 
 
-def judge_before(start: Run, runs: Sequence[Run], data: Path) -> list[Judged]:
-    """Let the Run that was begun with say what it thinks of each fold's adults."""
+def predictions_before(start: Run, runs: Sequence[Run], data: Path) -> list[AdultPrediction]:
+    """Return the starting Run's prediction of each fold's adults."""
     by_file = {adult.file: adult for adult in read_adults(data)}
-    network = finished_network(start)
-    judged = []
+    network = load_trained_network(start)
+    predictions = []
     for fold, run in enumerate(runs):
         recipe = run.recipe
         examples = ExampleStore(run.manifest(data), open_cache()).pixels(Split.TEST, recipe)
-        said = predict(network, examples, recipe.precision)
-        judged += [
-            Judged(by_file[entry.path], fold, float(probability))
-            for entry, probability in zip(examples.entries, said, strict=True)
+        probabilities = predict(network, examples, recipe.precision)
+        predictions += [
+            AdultPrediction(by_file[entry.path], fold, float(probability))
+            for entry, probability in zip(examples.entries, probabilities, strict=True)
         ]
-    return judged
+    return predictions
 
 
-def as_predictions(judged: Sequence[Judged]) -> Predictions:
-    """Return the out-of-fold probabilities as a table."""
+def predictions_table(predictions: Sequence[AdultPrediction]) -> Predictions:
+    """Return the out-of-fold predictions as a table."""
     return Predictions(
-        files=tuple(one.adult.file for one in judged),
-        labels=np.array([one.adult.ill for one in judged], np.int8),
-        probabilities=np.array([one.probability for one in judged]),
-        patients=tuple(one.adult.patient for one in judged),
+        files=tuple(prediction.adult.file for prediction in predictions),
+        labels=np.array([prediction.adult.ill for prediction in predictions], np.int8),
+        probabilities=np.array([prediction.probability for prediction in predictions]),
+        patients=tuple(prediction.adult.patient for prediction in predictions),
     )
 
 
-_AGAINST: Mapping[str, Callable[[Adult], bool]] = {
-    "nih_external: no finding": lambda one: one.folder == ADULTS[0],
-    "both: no finding": lambda one: one.ill or one.healthy,
-    "both: other findings": lambda one: one.ill or not one.healthy,
-    "both: all": lambda one: True,
-    "nih_external, AP": lambda one: one.folder == ADULTS[0] and one.view == "AP",
-    "nih_external, PA": lambda one: one.folder == ADULTS[0] and one.view == "PA",
+_SELECTIONS: Mapping[str, Callable[[Adult], bool]] = {
+    "nih_external: no finding": lambda adult: adult.folder == ADULTS[0],
+    "both: no finding": lambda adult: adult.ill or adult.healthy,
+    "both: other findings": lambda adult: adult.ill or not adult.healthy,
+    "both: all": lambda adult: True,
+    "nih_external, AP": lambda adult: adult.folder == ADULTS[0] and adult.view == "AP",
+    "nih_external, PA": lambda adult: adult.folder == ADULTS[0] and adult.view == "PA",
 }
 
 
-def never_seen(before: Sequence[Judged], after: Sequence[Judged]) -> Iterator[dict[str, Cell]]:
-    """Yield the AUC among adults, by what pneumonia is told from."""
-    for name, wanted in _AGAINST.items():
-        part = [one for one in after if wanted(one.adult)]
-        ill = sum(one.adult.ill for one in part)
+def auc_rows(
+    before: Sequence[AdultPrediction], after: Sequence[AdultPrediction]
+) -> Iterator[dict[str, Cell]]:
+    """Yield the AUC among adults before and after the fine-tuning, by the choice of negatives."""
+    for name, includes in _SELECTIONS.items():
+        part = [prediction for prediction in after if includes(prediction.adult)]
+        ill = sum(prediction.adult.ill for prediction in part)
         yield {
             "against": name,
             "PNEUMONIA": ill,
             "others": len(part) - ill,
-            "before": _auc([one for one in before if wanted(one.adult)]),
+            "before": _auc([prediction for prediction in before if includes(prediction.adult)]),
             "AUC": _auc(part),
         }
 
 
-def _auc(part: Sequence[Judged]) -> str:
-    labels = np.array([one.adult.ill for one in part], np.int8)
-    said = np.array([one.probability for one in part])
-    fold = np.array([one.fold for one in part])
+def _auc(predictions: Sequence[AdultPrediction]) -> str:
+    table = predictions_table(predictions)
+    fold = np.array([prediction.fold for prediction in predictions])
     return with_interval(
-        [one.adult.patient for one in part],
-        lambda rows: adjusted_auc(labels[rows], said[rows], fold[rows]),
+        table.patients,
+        lambda rows: covariate_adjusted_auc(
+            table.labels[rows], table.probabilities[rows], fold[rows]
+        ),
     )
 
 
-def diseases(judged: Sequence[Judged]) -> Iterator[dict[str, Cell]]:
-    """Yield how many of each disease are called pneumonia."""
-    threshold = {fold: _threshold(judged, fold) for fold in {one.fold for one in judged}}
-    well = [one for one in judged if not one.adult.ill]
-    for name in sorted({finding for one in well for finding in one.adult.findings}):
-        part = [one for one in well if name in one.adult.findings]
-        called = np.array([one.probability >= threshold[one.fold] for one in part])
+def disease_rows(predictions: Sequence[AdultPrediction]) -> Iterator[dict[str, Cell]]:
+    """Yield the false positive rate among adults without pneumonia, by finding."""
+    thresholds = {
+        fold: _threshold(predictions, fold)
+        for fold in {prediction.fold for prediction in predictions}
+    }
+    negatives = [prediction for prediction in predictions if not prediction.adult.ill]
+    findings = {finding for prediction in negatives for finding in prediction.adult.findings}
+    for name in sorted(findings):
+        part = [prediction for prediction in negatives if name in prediction.adult.findings]
+        called = np.array(
+            [prediction.probability >= thresholds[prediction.fold] for prediction in part]
+        )
         share = with_interval(
-            [one.adult.patient for one in part],
+            [prediction.adult.patient for prediction in part],
             lambda rows, called=called: float(called[rows].mean()),  # type: ignore[misc]
         )
         yield {"finding": name, "adults": len(part), "called PNEUMONIA": share}
 
 
-def _threshold(judged: Sequence[Judged], fold: int) -> float:
-    ill = [one.probability for one in judged if one.fold == fold and one.adult.ill]
+def _threshold(predictions: Sequence[AdultPrediction], fold: int) -> float:
+    ill = [
+        prediction.probability
+        for prediction in predictions
+        if prediction.fold == fold and prediction.adult.ill
+    ]
     return float(np.quantile(ill, 1 - SENSITIVITY, method="lower"))
 
 
@@ -291,7 +310,7 @@ def _children_row(start: Run, runs: Sequence[Run]) -> dict[str, Cell]:
     after = [float(_validation_auc(run)) for run in runs]
     before = with_interval(
         table.patients,
-        lambda rows: adjusted_auc(
+        lambda rows: covariate_adjusted_auc(
             table.labels[rows], table.probabilities[rows], np.zeros(len(rows), np.intp)
         ),
     )
@@ -304,56 +323,67 @@ def _children_row(start: Run, runs: Sequence[Run]) -> dict[str, Cell]:
 
 def _validation_auc(run: Run) -> float:
     table = read_predictions(run, Split.VALIDATION)
-    auc = adjusted_auc(table.labels, table.probabilities, np.zeros(len(table.files), np.intp))
+    strata = np.zeros(len(table.files), np.intp)
+    auc = covariate_adjusted_auc(table.labels, table.probabilities, strata)
     assert auc is not None
     return auc
 
 
-def _tables(given: argparse.Namespace) -> Iterator[Table]:
-    start = Run.open(given.start)
-    adults, children = read_adults(given.data), read_children(given.data, start)
-    if given.smallest:
-        adults, children = adults[::8], children[::20]
-    fold = deal(adults)
-    settings = ["image_size=64", "epochs=1"] if given.smallest else []
-    recipe = make_recipe("compact", given.recipe, [*settings, f"start={given.start}"])
+def _tables(arguments: argparse.Namespace) -> Iterator[Table]:
+    start = Run.open(arguments.start)
+    adults, children = read_adults(arguments.data), read_children(arguments.data, start)
+    if arguments.smallest:
+        adults, children = adults[::SMALLEST_STRIDE], children[::SMALLEST_STRIDE]
+    fold = assign_folds(adults)
+    settings = ["image_size=64", "epochs=1"] if arguments.smallest else []
+    recipe = make_recipe("compact", arguments.recipe, [*settings, f"start={arguments.start}"])
     runs = [
         train_on(
-            list(fold_rows(children, adults, fold, held)),
-            given.data,
+            list(fold_rows(children, adults, fold, held_out)),
+            arguments.data,
             recipe,
-            given.runs / f"fold_{held}",
+            arguments.runs / f"fold_{held_out}",
         )
-        for held in range(FOLDS)
+        for held_out in range(FOLDS)
     ]
-    before, judged = judge_before(start, runs, given.data), join(adults, runs)
-    yield Table("Adults never seen", list(never_seen(before, judged)), NEVER_SEEN_NOTE)
+    before = predictions_before(start, runs, arguments.data)
+    after = out_of_fold_predictions(adults, runs)
+    yield Table("Adults, out-of-fold", list(auc_rows(before, after)), OUT_OF_FOLD_NOTE)
     yield Table("Children", [_children_row(start, runs)], CHILDREN_NOTE)
-    yield Table("Adults without pneumonia", list(diseases(judged)), DISEASES_NOTE)
-    as_predictions(judged).write(given.runs / OUT_OF_FOLD)
-    if not given.only_folds:
-        train_on(list(last_rows(children, adults)), given.data, recipe, given.runs / "last")
+    yield Table("Adults without pneumonia", list(disease_rows(after)), DISEASES_NOTE)
+    predictions_table(after).write(arguments.runs / OUT_OF_FOLD)
+    if not arguments.only_folds:
+        train_on(list(last_rows(children, adults)), arguments.data, recipe, arguments.runs / "last")
 
 
 def main() -> None:
     """Run from the command line."""
     parser = option_parser(__doc__)
-    parser.add_argument("--data", type=Path, default=DATA, help="default: %(default)s")
+    parser.add_argument(
+        "--data", type=Path, default=DATA, help="folder of the datasets (default: %(default)s)"
+    )
     parser.add_argument(
         "--start",
         type=Path,
         required=True,
-        help="a finished Run on the children, such as 'train' makes",
+        help="finished Run on the children, as 'pneumoscope train' writes it",
     )
     parser.add_argument(
-        "--runs", type=Path, required=True, help="gets the trainings; what is there goes on"
+        "--runs",
+        type=Path,
+        required=True,
+        help="folder of the trainings; those that are in it are resumed",
     )
-    parser.add_argument("--recipe", type=Path, default=RECIPE, help="default: %(default)s")
     parser.add_argument(
-        "--only-folds", action="store_true", help="without the last training: to compare recipes"
+        "--recipe", type=Path, default=RECIPE, help="recipe of the trainings (default: %(default)s)"
     )
-    given = parser.parse_args()
-    publish("adults", list(_tables(given)), given.out)
+    parser.add_argument(
+        "--only-folds",
+        action="store_true",
+        help="leave out the last training, to compare recipes by cross-validation",
+    )
+    arguments = parser.parse_args()
+    publish("adults", list(_tables(arguments)), arguments.out)
 
 
 if __name__ == "__main__":

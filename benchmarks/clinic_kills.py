@@ -1,4 +1,4 @@
-"""kill -9 of a clinic's server and its workers under load: every radiograph has one reading."""
+"""Crash recovery: ``kill -9`` of a clinic's server and workers under load; each image read once."""
 
 import asyncio
 import random
@@ -9,47 +9,52 @@ from contextlib import AsyncExitStack
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from benchmarks.clinic_outcome import Outcome, drained, outcome
-from benchmarks.clinic_radiographs import distinct_radiographs
+from benchmarks.clinic_outcome import Outcome, count_outcome, wait_until_read
+from benchmarks.clinic_radiographs import (
+    PHANTOM_SIDE,
+    SMALLEST_PHANTOM_SIDE,
+    distinct_radiographs,
+)
 from benchmarks.clinic_server import (
     DATABASES,
     ClinicServer,
     People,
-    admit,
     clinic_server,
+    create_accounts,
     kill_worker,
 )
 from benchmarks.clinic_traffic import Arrivals, Clinician, Requests, connect
 from benchmarks.report import Cell, Table, option_parser, publish
-from pneumoscope.clinic.queue.tasks import LEASE
+from pneumoscope.clinic.queue.tasks import LEASE_DURATION
 from pneumoscope.clinic.storage.database import Database
 
 WORKERS = 2
-BETWEEN = (0.5, 3.0)
-"""Seconds of load between a kill, or the restart after it, and the next."""
+KILL_INTERVAL_SECONDS = (0.5, 3.0)
+"""Shortest and longest load between a kill, or the restart after it, and the next kill."""
 
 _SENDERS = 2
-_THINK = (0.2, 1.0)
-_PATIENCE = 3600.0
+_THINK_SECONDS = (0.2, 1.0)
+_MAX_DRAIN_SECONDS = 3600.0
 
 NOTE = f"""\
 SIGKILL at random moments to the server's process, which takes its workers with it, or to one
-worker, while radiographs arrive and clinicians browse; the server is started again on the same
-data, a worker is replaced by the server. Each radiograph has an Idempotency-Key and is sent until
-it is accepted. What a killed worker had taken comes back after {LEASE.seconds} s. Repeated:
-requests of radiographs that were not answered. The audit trail is verified in the end."""
+worker, while radiographs arrive and clinicians browse. The server is then started again on the same
+data; a killed worker is replaced by the server. Each radiograph has an Idempotency-Key and is sent
+until it is accepted. Images that a killed worker had claimed are read again after
+{LEASE_DURATION.seconds} s. Repeated: uploads without an answer. The audit trail is verified in the
+end."""
 
 
 @dataclass
 class Killer:
-    """Kills, and starts again, so many times.
+    """Kills of the server and its workers at random moments.
 
     Parameters
     ----------
     server
-        That runs.
+        Running server.
     rng
-        Decides when and what.
+        Random numbers for the moments and the victims.
     """
 
     server: ClinicServer
@@ -57,10 +62,10 @@ class Killer:
     killed: Counter[str] = field(default_factory=Counter)
 
     async def kill(self, times: int) -> None:
-        """Kill the server and workers in turn, beginning with either, at random moments."""
+        """Kill the server and a worker in turn, at random moments, either first."""
         victims = ["server", "worker"] * times
         for victim in victims[self.rng.randrange(2) :][:times]:
-            await asyncio.sleep(self.rng.uniform(*BETWEEN))
+            await asyncio.sleep(self.rng.uniform(*KILL_INTERVAL_SECONDS))
             if victim == "worker":
                 kill_worker(self.rng.choice(self.server.worker_ids()))
             else:
@@ -69,10 +74,10 @@ class Killer:
             self.killed[victim] += 1
 
 
-async def under_fire(
+async def kill_under_load(
     server: ClinicServer, people: People, files: Sequence[Path], database: Database, kills: int
 ) -> tuple[Outcome, Killer, Requests]:
-    """Send files and browse while the server is killed; return what became of the files."""
+    """Send files and browse while the server is killed; return the outcome of the files."""
     requests = Requests()
     killer = Killer(server, random.Random(kills))
     async with AsyncExitStack() as stack:
@@ -81,35 +86,46 @@ async def under_fire(
             for headers in (people.sender, *people.clinicians)
         ]
         browsing = [
-            asyncio.create_task(Clinician(one, requests, random.Random(seed), _THINK).browse())
-            for seed, one in enumerate(clients)
+            asyncio.create_task(
+                Clinician(client, requests, random.Random(seed), _THINK_SECONDS).browse()
+            )
+            for seed, client in enumerate(clients)
         ]
         arrivals = Arrivals(files, 1, requests)
         killing = asyncio.create_task(killer.kill(kills))
         await arrivals.send(sender, _SENDERS, until=killing)
         await killing
-        await drained(database, _PATIENCE)
+        await wait_until_read(database, _MAX_DRAIN_SECONDS)
         for task in browsing:
             task.cancel()
         await asyncio.gather(*browsing, return_exceptions=True)
-        return await outcome(database, sender, arrivals.jobs), killer, requests
+        return await count_outcome(database, sender, arrivals.jobs), killer, requests
 
 
-def measure(kind: str, source: Path | None, kills: int, most: int, clinicians: int) -> Table:
-    """Kill a server on a database of a kind so many times.
+def measure(
+    kind: str,
+    source: Path | None,
+    kills: int,
+    max_images: int,
+    clinicians: int,
+    phantom_side: int = PHANTOM_SIDE,
+) -> Table:
+    """Kill a server on a database of a kind a number of times.
 
     Parameters
     ----------
     kind
-        Of the database.
+        Kind of database, one of `DATABASES`.
     source
-        JPEG files to repeat; None for phantoms.
+        Folder of JPEG files to repeat; None for phantoms.
     kills
-        How many.
-    most
-        Radiographs made beforehand; as many of them are sent as the kills take time for.
+        Number of kills.
+    max_images
+        Number of radiographs made beforehand; they are sent until the last kill.
     clinicians
-        Who browse meanwhile.
+        Number of clinicians who browse meanwhile.
+    phantom_side
+        Side of the phantoms in pixels.
 
     Raises
     ------
@@ -117,42 +133,59 @@ def measure(kind: str, source: Path | None, kills: int, most: int, clinicians: i
         If a radiograph has no reading or two, or the audit trail is broken.
     """
     with tempfile.TemporaryDirectory() as scratch:
-        files = distinct_radiographs(source, Path(scratch) / "files", most)
+        files = distinct_radiographs(source, Path(scratch) / "files", max_images, phantom_side)
         clinic = Path(scratch) / "clinic"
         clinic.mkdir()
         with clinic_server(kind, clinic, WORKERS) as server:
             database = Database(server.database_url)
-            people = admit(database, clinicians)
+            people = create_accounts(database, clinicians)
             server.start()
-            found, killer, requests = asyncio.run(
-                under_fire(server, people, files, database, kills)
+            outcome, killer, requests = asyncio.run(
+                kill_under_load(server, people, files, database, kills)
             )
             database.close()
             server.stop()
-            trail = server.audit()
-    if not found.complete:
-        raise RuntimeError(f"not every radiograph has one reading: {found}")
+            trail = server.verify_audit_trail()
+    if not outcome.complete:
+        raise RuntimeError(f"not every radiograph has one reading: {outcome}")
     row: dict[str, Cell] = {
         "killed servers": killer.killed["server"],
         "killed workers": killer.killed["worker"],
-        **found.row(),
+        **outcome.row(),
         "repeated": requests.faults["hand in"],
         "audit trail": trail.splitlines()[0],
     }
-    return Table(f"Killed, on {kind}", [row], NOTE)
+    return Table(f"Kills, on {kind}", [row], NOTE)
 
 
 def main() -> None:
     """Run from the command line."""
     parser = option_parser(__doc__)
-    parser.add_argument("source", type=Path, nargs="?", help="JPEG files to repeat; else phantoms")
-    parser.add_argument("--database", choices=DATABASES, nargs="*", default=DATABASES)
-    parser.add_argument("--kills", type=int, default=20)
-    parser.add_argument("--most", type=int, default=2_000, help="radiographs made beforehand")
-    given = parser.parse_args()
-    kills, most, clinicians = (2, 100, 2) if given.smallest else (given.kills, given.most, 5)
-    measured = [measure(kind, given.source, kills, most, clinicians) for kind in given.database]
-    publish("clinic_kills", measured, given.out)
+    parser.add_argument(
+        "source", type=Path, nargs="?", help="folder of JPEG files to repeat (default: phantoms)"
+    )
+    parser.add_argument(
+        "--database",
+        choices=DATABASES,
+        nargs="*",
+        default=DATABASES,
+        help="databases to measure on (default: both)",
+    )
+    parser.add_argument(
+        "--kills", type=int, default=20, help="number of kills (default: %(default)s)"
+    )
+    parser.add_argument(
+        "--max-images",
+        type=int,
+        default=2_000,
+        help="number of radiographs made beforehand (default: %(default)s)",
+    )
+    arguments = parser.parse_args()
+    size = (arguments.kills, arguments.max_images, 5, PHANTOM_SIDE)
+    if arguments.smallest:
+        size = (2, 60, 2, SMALLEST_PHANTOM_SIDE)
+    tables = [measure(kind, arguments.source, *size) for kind in arguments.database]
+    publish("clinic_kills", tables, arguments.out)
 
 
 if __name__ == "__main__":

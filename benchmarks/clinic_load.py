@@ -1,4 +1,4 @@
-"""Clinicians who browse a clinic's server while radiographs arrive: nothing lost, how fast."""
+"""Load test of a clinic's server: clinicians browse while radiographs arrive."""
 
 import argparse
 import asyncio
@@ -18,88 +18,112 @@ import httpx
 import numpy as np
 
 from benchmarks.clinic_outcome import (
-    LOOK_EVERY,
+    POLL_SECONDS,
     Outcome,
-    drained,
-    outcome,
-    read_each_second,
-    waiting,
+    count_outcome,
+    count_queued,
+    reading_rate,
+    wait_until_read,
 )
-from benchmarks.clinic_radiographs import distinct_radiographs
-from benchmarks.clinic_server import DATABASES, ClinicServer, People, admit, clinic_server
-from benchmarks.clinic_traffic import THINK, Arrivals, Clinician, Requests, connect
+from benchmarks.clinic_radiographs import (
+    PHANTOM_SIDE,
+    SMALLEST_PHANTOM_SIDE,
+    distinct_radiographs,
+)
+from benchmarks.clinic_server import (
+    DATABASES,
+    ClinicServer,
+    People,
+    clinic_server,
+    create_accounts,
+)
+from benchmarks.clinic_traffic import THINK_SECONDS, Arrivals, Clinician, Requests, connect
 from benchmarks.report import Cell, Table, option_parser, publish
 from pneumoscope.clinic.storage.database import Database
 from pneumoscope.reader import load
 from pneumoscope.support.host import usable_cores
 
 SENDERS = 4
-"""Requests on their way at once; each sender begins with the next when one is accepted."""
+"""Number of uploads at once; each sender starts the next when one is accepted."""
 
-TOGETHER = 10
-"""Radiographs in a request: a department's archive sends several, and the queue has to fill."""
+IMAGES_PER_UPLOAD = 10
+"""An archive sends several radiographs at once, and the queue has to fill."""
 
-ALONE = 1_000
-"""Files that the reader alone is timed on, the first of those that are sent."""
+N_BASELINE_FILES = 1_000
+"""Number of files that the reader alone is timed on, the first of those that are sent."""
 
-SMALLEST_THINK = (0.05, 0.2)
-_PATIENCE = 7200.0
+SMALLEST_THINK_SECONDS = (0.05, 0.2)
+_MAX_DRAIN_SECONDS = 7200.0
 
-LOST_NOTE = """\
-Ten radiographs in a request. Accepted: answered 202. By the API: images of the jobs that have a
+OUTCOME_NOTE = """\
+Ten radiographs in an upload. Accepted: answered 202. By the API: images of the jobs that have a
 reading. In the database: files whose SHA-256 has one image, with one reading."""
 
-PAGES_NOTE = """\
-Milliseconds from the request to the whole answer, as the load generator sees them, which runs on
-the same cores as the server and its workers. A clinician searches the worklist (50 studies), thinks
-2 to 8 s, opens a study with pixels, heat map and judgements at once, judges a quarter of them.
-Required: the 95th percentile under 300 ms. Faults: answers of errors, and none."""
+REQUESTS_NOTE = """\
+Milliseconds from the request to the whole answer, measured by the load generator, which runs on the
+same cores as the server and its workers. A clinician searches the worklist (50 studies), waits 2 to
+8 s, opens a study with pixels, heat map and judgements at once, and judges a quarter of them.
+Required: the 95th percentile under 300 ms. Faults: error answers and missing answers."""
 
-DRAIN_NOTE = """\
-Images a second, and how many waited. Read in all: from the first request to the last reading, while
-clinicians browse and the same cores take the files in. After the last came: of what still waited
-when all files had been accepted, while clinicians browse.
+QUEUE_NOTE = """\
+Images a second, and the longest queue. Read in all: from the first upload to the last reading,
+while clinicians browse and the same cores take the files in. After the last upload: images still
+queued when all files had been accepted, while clinicians browse.
 The reader alone: as many processes of one thread as there are workers, on the same files (the first
-1,000), in this run, before the server was started; nothing else of this run took its share then.
-Others' load: how many processes wanted a core in the minute before the run began, near 0 if the
-machine was idle."""
+1,000), in this run, before the server was started.
+Other load: the host's load average over the minute before the run, near 0 if the host was idle."""
 
-MEMORY_NOTE = "The largest resident memory (VmHWM) in MB of the server and of one of its workers."
+MEMORY_NOTE = "Peak resident memory (VmHWM) in MB of the server and of its largest worker."
 
 
 @dataclass(frozen=True)
 class Load:
-    """What is asked of the server, and what it did."""
+    """Measurements of a server under load.
+
+    Parameters
+    ----------
+    requests
+        Durations and faults of the requests.
+    outcome
+        Outcome of the radiographs.
+    start
+        Time of the first upload.
+    accepted
+        Time at which the last radiograph was accepted.
+    rates
+        Images read a second, since the start and since the last was accepted.
+    longest_queue
+        Largest number of images in the queue.
+    peaks
+        Peak memory in MB of the server and of its largest worker.
+    """
 
     requests: Requests
     outcome: Outcome
-    began: datetime
+    start: datetime
     accepted: datetime
-    """When the last radiograph was."""
-    read: tuple[float, float]
-    """Images a second since it began, and since the last was accepted."""
-    longest: int
-    """Images that waited at once, at most."""
+    rates: tuple[float, float]
+    longest_queue: int
     peaks: tuple[float, float]
 
 
 def reader_rate(files: Sequence[Path], processes: int) -> float:
-    """Return how many files a second some processes read, each with one thread."""
+    """Return the files a second that a number of processes read, each with one thread."""
     context = multiprocessing.get_context("spawn")
     with ProcessPoolExecutor(processes, mp_context=context) as pool:
-        parts = [files[place::processes] for place in range(processes)]
-        seconds = list(pool.map(read_all, parts))
-    return sum(len(part) / spent for part, spent in zip(parts, seconds, strict=True))
+        parts = [files[first::processes] for first in range(processes)]
+        durations = list(pool.map(read_all, parts))
+    return sum(len(part) / seconds for part, seconds in zip(parts, durations, strict=True))
 
 
 def read_all(files: Sequence[Path]) -> float:
-    """Read files, and return the seconds without those of the start."""
+    """Read files, and return the seconds, those of the reader's start left out."""
     reader = load(threads=1)
     reader.read(files[0].read_bytes())
-    began = time.perf_counter()
+    start = time.perf_counter()
     for file in files:
         reader.read(file.read_bytes())
-    return time.perf_counter() - began
+    return time.perf_counter() - start
 
 
 async def put_under_load(
@@ -109,7 +133,7 @@ async def put_under_load(
     files: Sequence[Path],
     think: tuple[float, float],
 ) -> Load:
-    """Have clinicians browse until all files are accepted and read."""
+    """Let clinicians browse until all files are accepted and read."""
     requests = Requests()
     async with AsyncExitStack() as stack:
 
@@ -121,64 +145,77 @@ async def put_under_load(
             Clinician(await client(headers), requests, random.Random(number), think)
             for number, headers in enumerate(people.clinicians)
         ]
-        browsing = [asyncio.create_task(one.browse()) for one in clinicians]
-        arrivals = Arrivals(files, TOGETHER, requests)
-        began = datetime.now(UTC)
-        longest: list[int] = []
-        browsing.append(asyncio.create_task(_watch(database, longest)))
+        tasks = [asyncio.create_task(clinician.browse()) for clinician in clinicians]
+        arrivals = Arrivals(files, IMAGES_PER_UPLOAD, requests)
+        start = datetime.now(UTC)
+        lengths: list[int] = []
+        tasks.append(asyncio.create_task(_record_queue(database, lengths)))
         await arrivals.send(sender, SENDERS)
         accepted = datetime.now(UTC)
-        await drained(database, _PATIENCE)
-        for task in browsing:
+        await wait_until_read(database, _MAX_DRAIN_SECONDS)
+        for task in tasks:
             task.cancel()
-        await asyncio.gather(*browsing, return_exceptions=True)
-        found = await outcome(database, sender, arrivals.jobs)
-        read = read_each_second(database, began), read_each_second(database, accepted)
-        return Load(requests, found, began, accepted, read, max(longest), server.peaks_mb())
+        await asyncio.gather(*tasks, return_exceptions=True)
+        outcome = await count_outcome(database, sender, arrivals.jobs)
+        rates = reading_rate(database, start), reading_rate(database, accepted)
+        return Load(requests, outcome, start, accepted, rates, max(lengths), server.peaks_mb())
 
 
-async def _watch(database: Database, lengths: list[int]) -> None:
-    """Note again and again how many images wait."""
+async def _record_queue(database: Database, lengths: list[int]) -> None:
+    """Append the length of the queue at regular intervals."""
     while True:
-        lengths.append(await asyncio.to_thread(waiting, database))
-        await asyncio.sleep(LOOK_EVERY)
+        lengths.append(await asyncio.to_thread(count_queued, database))
+        await asyncio.sleep(POLL_SECONDS)
 
 
-def tables(load: Load, alone: float, workers: int, others: float) -> list[Table]:
-    """Return what was measured."""
-    pages = [
+def make_tables(load: Load, baseline: float, workers: int, other_load: float) -> list[Table]:
+    """Return the tables of the load test.
+
+    Parameters
+    ----------
+    load
+        Measurements under load.
+    baseline
+        Files a second of the reader alone.
+    workers
+        Number of the server's workers.
+    other_load
+        Load average of the host before the run.
+    """
+    percentiles = [
         _percentiles(kind, seconds, load.requests.faults[kind])
         for kind, seconds in load.requests.seconds.items()
     ]
-    drain: list[dict[str, Cell]] = [
+    queue: list[dict[str, Cell]] = [
         {
             "workers": workers,
-            "accepted": load.outcome.accepted / (load.accepted - load.began).total_seconds(),
-            "waited at most": load.longest,
-            "read in all": load.read[0],
-            "read after the last came": load.read[1],
-            "the reader alone": alone,
-            "ratio in all": load.read[0] / alone,
-            "ratio after": load.read[1] / alone,
-            "others' load": others,
+            "accepted": load.outcome.accepted / (load.accepted - load.start).total_seconds(),
+            "longest queue": load.longest_queue,
+            "read in all": load.rates[0],
+            "read after the last upload": load.rates[1],
+            "the reader alone": baseline,
+            "ratio in all": load.rates[0] / baseline,
+            "ratio after": load.rates[1] / baseline,
+            "other load": other_load,
         }
     ]
     peaks: list[dict[str, Cell]] = [{"server": load.peaks[0], "worker": load.peaks[1]}]
     return [
-        Table("Nothing lost", [load.outcome.row()], LOST_NOTE),
-        Table("Requests", pages, PAGES_NOTE),
-        Table("The queue", drain, DRAIN_NOTE),
+        Table("Outcome", [load.outcome.row()], OUTCOME_NOTE),
+        Table("Requests", percentiles, REQUESTS_NOTE),
+        Table("The queue", queue, QUEUE_NOTE),
         Table("Memory", peaks, MEMORY_NOTE),
     ]
 
 
 def _percentiles(kind: str, seconds: Sequence[float], faults: int) -> dict[str, Cell]:
-    at = np.percentile(seconds, [50, 95, 99]) * 1000
+    ranks = (50, 95, 99)
+    milliseconds = np.percentile(seconds, ranks) * 1000
     return {
         "request": kind,
         "answered": len(seconds),
         "faults": faults,
-        **{f"p{rank} ms": float(value) for rank, value in zip((50, 95, 99), at, strict=True)},
+        **{f"p{rank} ms": float(ms) for rank, ms in zip(ranks, milliseconds, strict=True)},
     }
 
 
@@ -189,45 +226,67 @@ def measure(
     clinicians: int,
     workers: int,
     think: tuple[float, float],
+    phantom_side: int = PHANTOM_SIDE,
 ) -> list[Table]:
     """Start a server on a database of a kind, put it under load, and stop it."""
-    others = os.getloadavg()[0]
+    other_load = os.getloadavg()[0]
     with tempfile.TemporaryDirectory() as scratch:
-        files = distinct_radiographs(source, Path(scratch) / "files", images)
-        alone = reader_rate(files[:ALONE], workers)
+        files = distinct_radiographs(source, Path(scratch) / "files", images, phantom_side)
+        baseline = reader_rate(files[:N_BASELINE_FILES], workers)
         clinic = Path(scratch) / "clinic"
         clinic.mkdir()
         with clinic_server(kind, clinic, workers) as server:
             database = Database(server.database_url)
-            people = admit(database, clinicians)
+            people = create_accounts(database, clinicians)
             server.start()
             load = asyncio.run(put_under_load(server, database, people, files, think))
             database.close()
             server.stop()
-            server.audit()
+            server.verify_audit_trail()
     if not load.outcome.complete:
         raise RuntimeError(f"not every radiograph has one reading: {load.outcome}")
-    return tables(load, alone, workers, others)
+    return make_tables(load, baseline, workers, other_load)
 
 
-def options() -> argparse.ArgumentParser:
-    """Return the parser of the command line."""
+def parse_arguments() -> argparse.Namespace:
+    """Parse the command line."""
     parser = option_parser(__doc__)
-    parser.add_argument("source", type=Path, nargs="?", help="JPEG files to repeat; else phantoms")
-    parser.add_argument("--database", choices=DATABASES, default="sqlite")
-    parser.add_argument("--images", type=int, default=5_000)
-    parser.add_argument("--clinicians", type=int, default=50)
-    parser.add_argument("--workers", type=int, default=usable_cores())
-    return parser
+    parser.add_argument(
+        "source", type=Path, nargs="?", help="folder of JPEG files to repeat (default: phantoms)"
+    )
+    parser.add_argument(
+        "--database",
+        choices=DATABASES,
+        default="sqlite",
+        help="kind of database (default: %(default)s)",
+    )
+    parser.add_argument(
+        "--images", type=int, default=5_000, help="number of radiographs (default: %(default)s)"
+    )
+    parser.add_argument(
+        "--clinicians", type=int, default=50, help="number of clinicians (default: %(default)s)"
+    )
+    parser.add_argument(
+        "--workers",
+        type=int,
+        default=usable_cores(),
+        help="number of reading processes (default: one for each core)",
+    )
+    return parser.parse_args()
 
 
 def main() -> None:
     """Run from the command line."""
-    given = options().parse_args()
-    images, clinicians = (40, 3) if given.smallest else (given.images, given.clinicians)
-    think = SMALLEST_THINK if given.smallest else THINK
-    measured = measure(given.database, given.source, images, clinicians, given.workers, think)
-    publish("clinic_load", measured, given.out)
+    arguments = parse_arguments()
+    images, clinicians, workers = arguments.images, arguments.clinicians, arguments.workers
+    think, phantom_side = THINK_SECONDS, PHANTOM_SIDE
+    if arguments.smallest:
+        images, clinicians, think = 40, 3, SMALLEST_THINK_SECONDS
+        phantom_side = SMALLEST_PHANTOM_SIDE
+    tables = measure(
+        arguments.database, arguments.source, images, clinicians, workers, think, phantom_side
+    )
+    publish("clinic_load", tables, arguments.out)
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""Radiographs for a clinic's server, as many as wanted, each unlike all others in its bytes."""
+"""Any number of radiographs for a clinic's server, each with distinct bytes."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -8,25 +8,31 @@ from PIL import Image
 from pneumoscope.dataset.phantoms.generate import generate_phantoms
 from pneumoscope.reader.listing import list_files
 
-_PHANTOMS = 30
-_SIDE = 1024
-_COMMENT = b"\xff\xfe"
+PHANTOM_SIDE, SMALLEST_PHANTOM_SIDE = 1024, 256
+"""Sides of the phantoms in pixels, in a whole run and in the smallest."""
+
+_N_PHANTOMS = 30
+_COMMENT_MARKER = b"\xff\xfe"
 
 
-def distinct_radiographs(source: Path | None, folder: Path, count: int) -> Sequence[Path]:
+def distinct_radiographs(
+    source: Path | None, folder: Path, count: int, phantom_side: int = PHANTOM_SIDE
+) -> Sequence[Path]:
     """Write JPEG files that repeat those of a folder, each with a number in its header.
 
     Parameters
     ----------
     source
-        Folder of JPEG files, all of which are used alike often; None for phantoms.
+        Folder of JPEG files, each repeated equally often; None for phantoms.
     folder
-        New, gets the files.
+        Folder to write the files to; must not exist.
     count
-        How many.
+        Number of files.
+    phantom_side
+        Side of the phantoms in pixels.
     """
     folder.mkdir()
-    source = source or _phantoms(folder.with_name("phantoms"))
+    source = source or _phantoms(folder.with_name("phantoms"), phantom_side)
     originals = [path for path in list_files([source]) if path.suffix in (".jpeg", ".jpg")]
     files = []
     for number in range(count):
@@ -46,11 +52,11 @@ def numbered(jpeg: bytes, number: int) -> bytes:
     """
     comment = b"%08d" % number
     length = (2 + len(comment)).to_bytes(2, "big")
-    return jpeg[:2] + _COMMENT + length + comment + jpeg[2:]
+    return jpeg[:2] + _COMMENT_MARKER + length + comment + jpeg[2:]
 
 
-def _phantoms(folder: Path) -> Path:
-    made = generate_phantoms(folder, _PHANTOMS, _SIDE)
-    for path in sorted(made.rglob("*.png")):
+def _phantoms(folder: Path, side: int) -> Path:
+    phantoms = generate_phantoms(folder, _N_PHANTOMS, side)
+    for path in sorted(phantoms.rglob("*.png")):
         Image.open(path).convert("L").save(path.with_suffix(".jpeg"), quality=90)
-    return made
+    return phantoms

@@ -1,4 +1,4 @@
-"""A clinic's server under test: the real processes, people who are signed in, its database."""
+"""A clinic's server under test: its processes, its database, and accounts that are signed in."""
 
 import os
 import signal
@@ -24,13 +24,13 @@ from tests.postgres import create_database, find_postgres, postgres_server
 
 DATABASES = ("sqlite", "postgresql")
 
-_PATIENCE = 600.0
-"""Seconds that a server may take to answer after its start."""
+_MAX_START_SECONDS = 600.0
+"""Longest time from a server's start to its first answer, and from SIGTERM to its end."""
 
 
 @dataclass(frozen=True)
 class People:
-    """What those who use the server send along: a browser's headers each, and a program's."""
+    """HTTP headers of the server's users: signed-in clinicians, and a program that uploads."""
 
     clinicians: Sequence[dict[str, str]]
     sender: dict[str, str]
@@ -38,16 +38,16 @@ class People:
 
 @dataclass
 class ClinicServer:
-    """`pneumoscope serve` on a port that stays the same when it is started again.
+    """`pneumoscope serve` on a fixed port, so that it can be started again.
 
     Parameters
     ----------
     data
-        Folder of the clinic.
+        Folder of the clinic's data.
     database_url
-        Of SQLAlchemy.
+        SQLAlchemy URL of the database.
     workers
-        Processes that read.
+        Number of reading processes.
     """
 
     data: Path
@@ -58,56 +58,57 @@ class ClinicServer:
 
     @property
     def address(self) -> str:
-        """Where it is served."""
+        """Base URL of the server."""
         return f"http://127.0.0.1:{self._port}"
 
     def start(self) -> None:
-        """Start it, and return when it answers.
+        """Start the server and wait until it answers.
 
         Raises
         ------
         RuntimeError
-            If it does not.
+            If it does not answer in time.
         """
         command = [sys.executable, "-m", "pneumoscope", "serve", "--data", str(self.data)]
         command += ["--database", self.database_url, "--port", str(self._port)]
         command += ["--workers", str(self.workers)]
-        with (self.data / "server.log").open("ab") as said:
-            self._process = subprocess.Popen(command, stdout=said, stderr=said)
-        deadline = time.monotonic() + _PATIENCE
+        with (self.data / "server.log").open("ab") as log:
+            self._process = subprocess.Popen(command, stdout=log, stderr=log)
+        deadline = time.monotonic() + _MAX_START_SECONDS
         while time.monotonic() < deadline:
             with suppress(httpx.TransportError):
                 if httpx.get(f"{self.address}/health").is_success:
                     return
             time.sleep(0.1)
         last = (self.data / "server.log").read_text().splitlines()[-1:]
-        raise RuntimeError(f"the server does not answer; it said last: {last}")
+        raise RuntimeError(f"the server does not answer; last line of its log: {last}")
 
     def kill(self) -> None:
-        """End the server's own process with SIGKILL; its workers see that and end."""
+        """End the server's own process with SIGKILL; its workers notice and end."""
         process = self._running()
         process.kill()
         process.wait()
 
     def stop(self) -> None:
-        """Tell the server to end, and wait for it."""
+        """Stop the server with SIGTERM, and wait for its end."""
         process = self._running()
         process.send_signal(signal.SIGTERM)
-        process.wait(_PATIENCE)
+        process.wait(_MAX_START_SECONDS)
 
     def worker_ids(self) -> list[int]:
-        """Return its workers' processes as they are now."""
-        threads = Path(f"/proc/{self._running().pid}/task").glob("*/children")  # each has its own
-        children = [one for thread in threads for one in thread.read_text().split()]
-        return [int(one) for one in children if b"spawn_main" in _command_line(one)]
+        """Return the process IDs of the current workers."""
+        # Linux lists the children of each thread.
+        threads = Path(f"/proc/{self._running().pid}/task").glob("*/children")
+        children = [child for thread in threads for child in thread.read_text().split()]
+        return [int(child) for child in children if b"spawn_main" in _command_line(child)]
 
     def peaks_mb(self) -> tuple[float, float]:
-        """Return the largest resident memory of the server and of its largest worker so far."""
-        workers = [_peak_mb(one) for one in self.worker_ids()]
+        """Return the peak resident memory of the server and of its largest worker."""
+        workers = [_peak_mb(worker) for worker in self.worker_ids()]
         return _peak_mb(self._running().pid), max(workers)
 
-    def audit(self) -> str:
-        """Return what ``pneumoscope audit verify`` says.
+    def verify_audit_trail(self) -> str:
+        """Return the output of ``pneumoscope audit verify``.
 
         Raises
         ------
@@ -130,16 +131,16 @@ class ClinicServer:
 
 @contextmanager
 def clinic_server(kind: str, folder: Path, workers: int) -> Iterator[ClinicServer]:
-    """Yield a server that is not started, with an empty database of a kind; kill it in the end.
+    """Yield a server, not yet started, on an empty database; kill it in the end.
 
     Parameters
     ----------
     kind
-        One of `DATABASES`.
+        Kind of database, one of `DATABASES`.
     folder
-        Gets the clinic's data.
+        Folder for the clinic's data.
     workers
-        Processes that read.
+        Number of reading processes.
 
     Raises
     ------
@@ -163,8 +164,8 @@ def clinic_server(kind: str, folder: Path, workers: int) -> Iterator[ClinicServe
                 server.kill()
 
 
-def admit(database: Database, clinicians: int) -> People:
-    """Make a displayed site, clinicians who are signed in, and a program with a token."""
+def create_accounts(database: Database, clinicians: int) -> People:
+    """Create a displayed site, signed-in clinicians, and a program with an API token."""
     now = datetime.now(UTC)
     with database.writing() as session:
         session.add(Site(name=DEFAULT_SITE, displayed=True))
@@ -180,7 +181,7 @@ def admit(database: Database, clinicians: int) -> People:
 
 
 def kill_worker(process: int) -> None:
-    """End a worker with SIGKILL, if it has not ended meanwhile."""
+    """End a worker with SIGKILL, unless it has ended already."""
     with suppress(ProcessLookupError):
         os.kill(process, signal.SIGKILL)
 

@@ -1,4 +1,4 @@
-"""What the programs' results say side by side: tables and goals. No program is run here."""
+"""Comparison of the programs' results: tables and goals. No program is run here."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -22,37 +22,37 @@ OWN_NETWORKS = ("model_1", "model_2", "model_3", "model_4")
 
 
 GOALS_NOTE = """\
-Ours at the precision that the recipe picks on this machine. Test accuracy: at least the notebook's
-mean over the seeds, less the wider of the two ranges; not judged with one seed."""
+Ours at the precision that the recipe picks on this host. Test accuracy: at least the notebook's
+mean over the seeds, less the wider of the two ranges; not evaluated with one seed."""
 
 MODELS_NOTE = """\
-An epoch is training and validation; the mean includes the first epoch. Times to the end go from the
-start of the process to the predictions on test, with decoding and VGG16's pass (ours: nothing is
-kept from before but the manifest, and figures with intervals are drawn); median over the seeds.
-Where the notebook's program was timed for one epoch only, its seconds to the end are for as many
-epochs as ours took. Metrics, of whole trainings alone: mean over the seeds, lowest and highest."""
+An epoch is training and validation; the mean includes the first epoch. Seconds to the end: from the
+start of the process to the predictions on test, with decoding and VGG16's pass (ours: with an empty
+cache and a written manifest; figures with intervals are drawn too); median over the seeds. Where
+the notebook's program was timed for one epoch only, its seconds to the end are extrapolated to our
+number of epochs. Metrics, of complete trainings only: mean over the seeds, lowest and highest."""
 
 WHOLE_NOTE = """\
 Ours is measured from the source to the report. The notebook's is the sum of its programs at the
-first seed, the start of TensorFlow (some seconds) included in each; a model on VGG16 takes the
-seconds of model 7, with the epochs that ours took. Where model 7 was timed for one epoch only, that
-is its first, which builds the graph too. Epochs are those of each model in turn; an early stop of
-one program alone can decide the ratio. With epochs alike, the notebook's programs are counted for
-as many as ours took; so is a model that was asked for fewer epochs, to be timed."""
+first seed, each including the start of TensorFlow (some seconds); a model on VGG16 takes the
+seconds of model 7, with our number of epochs. Where model 7 was timed for one epoch only, that is
+its first, which builds the graph too. Epochs are listed model by model; an early stop of one of the
+programs can decide the ratio. With equal epochs: the notebook's programs are counted with our
+number of epochs; so is a model that was only timed, for fewer epochs."""
 
 
 @dataclass(frozen=True)
 class Task:
-    """One program to run.
+    """One training, or whole experiment, to run.
 
     Parameters
     ----------
     program
-        `NOTEBOOK`, or the precision that ours computes in.
+        `NOTEBOOK`, or the precision of our program.
     model, seed
-        What it trains, from which random numbers.
+        Name of the model, and random seed.
     epochs
-        At most; 0 for each model's own.
+        Maximum number of epochs; 0 for each model's own.
     data
         Fingerprint of the manifest.
     """
@@ -66,20 +66,20 @@ class Task:
 
 @dataclass(frozen=True)
 class Result:
-    """What a program gave.
+    """Measurements and test predictions of one training.
 
     Parameters
     ----------
     task
-        What it was asked for.
+        The task.
     seconds
-        From its start to its end.
+        Duration of the process.
     peak_mb
-        Its largest resident memory, mapped files included.
+        Peak resident memory, mapped files included.
     epoch_seconds
-        Of each epoch, validation included.
+        Duration of each epoch, validation included.
     labels, probabilities
-        The truth of each test image, and what the network says of it.
+        True label and predicted probability of each test image.
     """
 
     task: Task
@@ -90,29 +90,29 @@ class Result:
     probabilities: Sequence[float]
 
     def metrics(self) -> Metrics:
-        """Judge the predictions; both programs are judged by the same code."""
+        """Return the metrics of the predictions, by the same code for both programs."""
         files = tuple(map(str, range(len(self.labels))))
         return measure(
             Predictions(files, np.array(self.labels), np.array(self.probabilities), files)
         )
 
     def seconds_for(self, epochs: float) -> float:
-        """Return the seconds to the end had there been so many epochs."""
+        """Return the seconds to the end, extrapolated to a number of epochs."""
         return self.seconds + (epochs - len(self.epoch_seconds)) * fmean(self.epoch_seconds)
 
 
 @dataclass(frozen=True)
 class WholeExperiment:
-    """Ours, several models from an empty cache to the report in one process.
+    """Our whole experiment: several models from an empty cache to the report in one process.
 
     Parameters
     ----------
     task
-        What it was asked for; its model is the word experiment, and the models, joined by ``+``.
+        The task; its model is the word experiment, and the models, joined by ``+``.
     seconds, peak_mb
-        As of a `Result`.
+        Duration and peak memory, as in `Result`.
     epochs
-        That each model was trained for.
+        Number of epochs of each model.
     """
 
     task: Task
@@ -123,16 +123,16 @@ class WholeExperiment:
 
 @dataclass(frozen=True)
 class Comparison:
-    """All results.
+    """Results of both programs, and the tables made of them.
 
     Parameters
     ----------
     results
-        Of every model, program and seed.
+        Results of every model, program and seed.
     experiments
-        Ours, one in each precision.
+        Our whole experiments, one for each precision.
     default
-        The precision that the recipe picks on this machine.
+        Precision that the recipe picks on this host.
     """
 
     results: Sequence[Result]
@@ -148,11 +148,11 @@ class Comparison:
         ]
 
     def epoch_ratio(self, model: str, program: str) -> float:
-        """Return how many times faster than the notebook's an epoch is."""
+        """Return the speed-up of an epoch over the notebook's."""
         return self._epoch_seconds(model, NOTEBOOK) / self._epoch_seconds(model, program)
 
     def experiment_ratio(self, experiment: WholeExperiment) -> float:
-        """Return how many times faster than the notebook's the whole experiment is."""
+        """Return the speed-up of the whole experiment over the notebook's."""
         return self.notebook_seconds() / experiment.seconds
 
     def notebook_seconds(self) -> float:
@@ -167,7 +167,7 @@ class Comparison:
         return {model: self._epochs_beside(model, epochs) for model, epochs in ours.items()}
 
     def _epochs_beside(self, model: str, ours: int) -> int:
-        """Return the notebook's own number of epochs, or ours where it was asked for fewer."""
+        """Return the notebook's number of epochs, or ours where it was only timed."""
         result = self._notebook_of(model)
         own = model in OWN_NETWORKS and result.task.epochs >= ours
         return len(result.epoch_seconds) if own else ours
@@ -176,7 +176,7 @@ class Comparison:
         return sum(self._notebook_of(model).seconds_for(count) for model, count in epochs.items())
 
     def _notebook_of(self, model: str) -> Result:
-        """Return its result at the first seed; model 7 stands for all on VGG16."""
+        """Return the notebook's result at the first seed; model 7 stands for all on VGG16."""
         return self._of(model if model in OWN_NETWORKS else "model_7", NOTEBOOK)[0]
 
     def _of(self, model: str, program: str) -> list[Result]:
@@ -192,12 +192,12 @@ class Comparison:
         if not self._cut_short(result):
             return result.seconds
         ours = self._of(result.task.model, self.default)
-        return result.seconds_for(median(len(other.epoch_seconds) for other in ours))
+        return result.seconds_for(median(len(our.epoch_seconds) for our in ours))
 
     def _cut_short(self, result: Result) -> bool:
-        """Tell whether it was asked for fewer epochs than ours, only to be timed."""
+        """Tell whether a training was only timed, for fewer epochs than ours."""
         ours = self._of(result.task.model, self.default)
-        return result.task.epochs < max(other.task.epochs for other in ours)
+        return result.task.epochs < max(our.task.epochs for our in ours)
 
     def _models(self) -> Iterator[dict[str, Cell]]:
         pairs = dict.fromkeys((r.task.model, r.task.program) for r in self.results)
@@ -229,17 +229,17 @@ class Comparison:
             "epochs": _sum(self._notebook_epochs()),
             "seconds": self.notebook_seconds(),
             "times faster": 1.0,
-            "with epochs alike": 1.0,
+            "with equal epochs": 1.0,
             "peak memory MB": None,
         }
         for experiment in self.experiments:
-            alike = self._notebook_seconds_for(experiment.epochs) / experiment.seconds
+            equal = self._notebook_seconds_for(experiment.epochs) / experiment.seconds
             yield {
                 "program": label(experiment.task.program),
                 "epochs": _sum(experiment.epochs),
                 "seconds": experiment.seconds,
                 "times faster": self.experiment_ratio(experiment),
-                "with epochs alike": alike,
+                "with equal epochs": equal,
                 "peak memory MB": experiment.peak_mb,
             }
 
@@ -256,11 +256,11 @@ class Comparison:
                 ratio = self.experiment_ratio(experiment)
                 yield _goal("the experiment: times faster", EXPERIMENT_GOAL, ratio)
         for model in models:
-            theirs = self._spread(self._of(model, NOTEBOOK), "accuracy")
+            notebook = self._spread(self._of(model, NOTEBOOK), "accuracy")
             ours = self._spread(self._of(model, self.default), "accuracy")
             several_seeds = len(self._of(model, NOTEBOOK)) > 1
-            if theirs is not None and ours is not None and several_seeds:
-                lowest = theirs.mean - max(theirs.width, ours.width)
+            if notebook is not None and ours is not None and several_seeds:
+                lowest = notebook.mean - max(notebook.width, ours.width)
                 yield _goal(f"{model}: test accuracy", lowest, ours.mean)
 
 
@@ -273,6 +273,6 @@ def _sum(epochs: Mapping[str, int]) -> str:
     return " + ".join(map(str, epochs.values()))
 
 
-def _goal(what: str, least: float, measured: float) -> dict[str, Cell]:
-    outcome = "met" if measured >= least else "missed"
-    return {"goal": what, "at least": least, "measured": measured, "outcome": outcome}
+def _goal(name: str, minimum: float, measured: float) -> dict[str, Cell]:
+    outcome = "met" if measured >= minimum else "missed"
+    return {"goal": name, "at least": minimum, "measured": measured, "outcome": outcome}

@@ -1,7 +1,7 @@
-"""How often a finding outside the uncertain band is the wrong one, against what the band promises.
+"""Error rates outside the uncertain band, against the rate that the band promises.
 
-On a part of validation that the band was not fitted on, where the promise holds; on the test split
-and on adults of another hospital, where nothing says that it must.
+On a part of validation that the band was not fitted on, where the promise must hold; on the test
+split and on adults of another hospital, for which nothing is promised.
 """
 
 import argparse
@@ -16,51 +16,51 @@ from scipy.stats import binomtest
 from benchmarks.report import CHECKOUT, Cell, Table, option_parser, publish
 from pneumoscope.dataset import Entry, Label, Manifest, Split, open_dataset
 from pneumoscope.evaluation.predictions import Predictions
-from pneumoscope.evaluation.selection.operating_points import ABSTAIN_LEVEL, abstaining_band
+from pneumoscope.evaluation.selection.operating_points import BAND_ERROR_RATE, uncertain_band
 from pneumoscope.reader import SHIPPED, Bundle, load
 from pneumoscope.support.terminal import track
 
 DATA = CHECKOUT.parent / "shared" / "data"
-SPLITS = 1000
-"""Times that validation is cut in two."""
+N_HALVINGS = 1000
+"""Number of times that validation is halved."""
 
 SET_ASIDE_NOTE = f"""\
-Validation images, cut in two by patient {SPLITS:,} times: the band is fitted on one part and judged
-on the other. Wrong: the share of the class with the other class's finding outside the band; mean
-over the cuts, and where the middle 95 % of them lie. Promised is at most the level."""
+Validation images, halved by patient {N_HALVINGS:,} times: the band is fitted on one half and
+evaluated on the other. Wrong: share of the class with the other class's finding outside the band;
+mean over the halvings, and the middle 95 % of them. Promised: at most the level."""
 
 OUTSIDE_NOTE = f"""\
-The bundle's own band around each operating point, level {ABSTAIN_LEVEL}. Wrong: as above, with the
-95 % interval of Wilson. Images that are rejected get no finding, and are left out. The promise is
-for images like those of validation; here it is looked at, not relied on."""
+The bundle's own band around each operating point, level {BAND_ERROR_RATE}. Wrong: as above, with
+Wilson's 95 % interval. Rejected images get no finding and are left out. The promise is for images
+exchangeable with those of validation; here it is measured, not relied on."""
 
 
 def set_aside(
-    table: Predictions, level: float = ABSTAIN_LEVEL, cuts: int = SPLITS
+    table: Predictions, level: float = BAND_ERROR_RATE, halvings: int = N_HALVINGS
 ) -> NDArray[np.float64]:
-    """Fit the band on a random half of the patients and judge it on the others, again and again.
+    """Fit the band on a random half of the patients and evaluate it on the others, repeatedly.
 
     Parameters
     ----------
     table
-        Images of both classes.
+        Predictions of images of both classes.
     level
-        That the band promises.
-    cuts
-        How often.
+        Error rate that the band promises.
+    halvings
+        Number of repetitions.
 
     Returns
     -------
     NDArray[np.float64]
-        Shape (cuts, 3): share of PNEUMONIA below the band, share of NORMAL above it, and share of
-        all images in it.
+        Shape (halvings, 3): share of PNEUMONIA below the band, share of NORMAL above it, and share
+        of all images in it.
     """
     rng = np.random.default_rng(0)
     _, patient = np.unique(table.patients, return_inverse=True)
     rows = []
-    for _ in range(cuts):
+    for _ in range(halvings):
         fitted = rng.random(patient.max() + 1)[patient] < 0.5
-        low, high = abstaining_band(table.labels[fitted], table.probabilities[fitted], level)
+        low, high = uncertain_band(table.labels[fitted], table.probabilities[fitted], level)
         rows.append(_wrong(table.labels[~fitted], table.probabilities[~fitted], low, high))
     return np.array(rows)
 
@@ -68,7 +68,7 @@ def set_aside(
 def _wrong(
     labels: NDArray[np.int8], probabilities: NDArray[np.float64], low: float, high: float
 ) -> tuple[float, float, float]:
-    """Return shares as `set_aside` does; without a band between, its ends may cross."""
+    """Return the shares that `set_aside` lists; the ends of an empty band may cross."""
     below, above = probabilities < low, probabilities > high
     return (
         float(below[labels == 1].mean()),
@@ -89,10 +89,10 @@ def _set_aside_rows(table: Predictions) -> Iterator[dict[str, Cell]]:
 
 
 def _outside_rows(bundle: Bundle, name: str, table: Predictions) -> Iterator[dict[str, Cell]]:
-    for point, where in bundle.record.operating_points.items():
-        row: dict[str, Cell] = {"images": name, "operating point": point}
-        in_band = (table.probabilities >= where.low) & (table.probabilities <= where.high)
-        called = ~in_band & (table.probabilities >= where.threshold)
+    for point_name, point in bundle.record.operating_points.items():
+        row: dict[str, Cell] = {"images": name, "operating point": point_name}
+        in_band = (table.probabilities >= point.low) & (table.probabilities <= point.high)
+        called = ~in_band & (table.probabilities >= point.threshold)
         cleared = ~in_band & ~called
         for label, wrong in ((Label.PNEUMONIA, cleared), (Label.NORMAL, called)):
             of_class = table.labels == label
@@ -104,7 +104,7 @@ def _outside_rows(bundle: Bundle, name: str, table: Predictions) -> Iterator[dic
 
 
 def share_in_words(k: int, n: int) -> str:
-    """Return k of n as a share with Wilson's interval."""
+    """Return k of n as counts and a share with Wilson's interval."""
     if not n:
         return "–"
     interval = binomtest(k, n).proportion_ci(method="wilson")
@@ -112,10 +112,9 @@ def share_in_words(k: int, n: int) -> str:
 
 
 def read_entries(bundle: Bundle, root: Path, entries: Sequence[Entry]) -> Predictions:
-    """Read images with a bundle; the rejected are left out."""
+    """Read images with a bundle, and return the predictions; rejected images are left out."""
     readings = load(bundle.folder).read_many(root / entry.path for entry in entries)
-    shown = track(readings, "Reading", len(entries))
-    probabilities = [reading.probability for reading in shown]
+    probabilities = [reading.probability for reading in track(readings, "Reading", len(entries))]
     pairs = [(entry, p) for entry, p in zip(entries, probabilities, strict=True) if p is not None]
     return Predictions(
         files=tuple(entry.path for entry, _ in pairs),
@@ -134,40 +133,49 @@ def _adults(folder: Path) -> list[Entry]:
 
 
 def require_own_split(manifest: Manifest, bundle: Bundle) -> None:
-    """Stop if validation is not what the bundle was fitted on: learned images prove nothing."""
+    """Stop unless the manifest is the bundle's: other splits may validate on training images."""
     if manifest.fingerprint != bundle.record.training_data.fingerprint:
         raise SystemExit(
-            f"{manifest.root}: not the data, or not the split, that {bundle.identity} learned from"
+            f"{manifest.root}: not the data, or not the split, that {bundle.identity} was trained "
+            "on; name the dataset of the bundle"
         )
 
 
-def _tables(given: argparse.Namespace) -> Iterator[Table]:
-    bundle = Bundle.open(given.bundle)
-    manifest = open_dataset(given.data)
+def _tables(arguments: argparse.Namespace) -> Iterator[Table]:
+    bundle = Bundle.open(arguments.bundle)
+    manifest = open_dataset(arguments.data)
     require_own_split(manifest, bundle)
     validation = read_entries(bundle, manifest.root, manifest.of(Split.VALIDATION))
     yield Table("Set aside from validation", list(_set_aside_rows(validation)), SET_ASIDE_NOTE)
     parts = [("test split", read_entries(bundle, manifest.root, manifest.of(Split.TEST)))]
-    if given.adults.exists():
-        parts.append(
-            ("NIH adults", read_entries(bundle, given.adults / "images", _adults(given.adults)))
-        )
+    if arguments.adults.exists():
+        adults = read_entries(bundle, arguments.adults / "images", _adults(arguments.adults))
+        parts.append(("NIH adults", adults))
     rows = [row for name, table in parts for row in _outside_rows(bundle, name, table)]
-    yield Table(f"Elsewhere, {bundle.identity}", rows, OUTSIDE_NOTE)
+    yield Table(f"Other images, {bundle.identity}", rows, OUTSIDE_NOTE)
 
 
 def main() -> None:
     """Run from the command line."""
     parser = option_parser(__doc__)
     parser.add_argument(
-        "data", type=Path, nargs="?", default=DATA / "chest_xray", help="default: %(default)s"
+        "data",
+        type=Path,
+        nargs="?",
+        default=DATA / "chest_xray",
+        help="dataset that the bundle was trained on (default: %(default)s)",
     )
-    parser.add_argument("--bundle", type=Path, default=SHIPPED, help="whose band is judged")
     parser.add_argument(
-        "--adults", type=Path, default=DATA / "nih_external", help="default: %(default)s"
+        "--bundle", type=Path, default=SHIPPED, help="bundle to evaluate (default: the shipped one)"
     )
-    given = parser.parse_args()
-    publish("coverage", list(_tables(given)), given.out)
+    parser.add_argument(
+        "--adults",
+        type=Path,
+        default=DATA / "nih_external",
+        help="folder of adults' radiographs (default: %(default)s)",
+    )
+    arguments = parser.parse_args()
+    publish("coverage", list(_tables(arguments)), arguments.out)
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""Megapixels per second from the bytes of an image to its 150-pixel square."""
+"""Decoding speed: megapixels per second from the bytes of an image to its 150-pixel square."""
 
 import argparse
 import io
@@ -28,19 +28,19 @@ FOLDER = CHECKOUT.parent / "shared" / "data" / "chest_xray_original_size"
 
 
 def plain_pillow(content: bytes) -> NDArray[np.uint8]:
-    """Decode as Keras' ``load_img`` does."""
+    """Decode with Pillow, the same way as Keras' ``load_img``."""
     with Image.open(io.BytesIO(content)) as image:
         square = image.convert("L").resize((IMAGE_SIZE, IMAGE_SIZE), Image.Resampling.NEAREST)
     return np.asarray(square)
 
 
 def ours_in_full(content: bytes) -> NDArray[np.uint8]:
-    """Decode all pixels, as a manifest does."""
+    """Decode at full size, as for a manifest."""
     return prepare_pixels(decode_radiograph(content, "image").pixels, IMAGE_SIZE)
 
 
 def ours_reduced(content: bytes) -> NDArray[np.uint8]:
-    """Decode as for training, a large JPEG at a reduced scale."""
+    """Decode a large JPEG at a reduced scale, as for training."""
     radiograph = decode_radiograph(content, "image", OVERSAMPLING * IMAGE_SIZE)
     return prepare_pixels(radiograph.pixels, IMAGE_SIZE)
 
@@ -53,14 +53,14 @@ DECODERS: dict[str, Decoder] = {
 
 
 def compare(contents: Sequence[bytes], rounds: int) -> Table:
-    """Time every decoder on one thread and on all cores, in turn, round after round.
+    """Time every decoder on one thread and on all cores, in alternation.
 
     Parameters
     ----------
     contents
-        The images' files.
+        Contents of the image files.
     rounds
-        How often each is timed; ratios are taken within a round, then their median.
+        Number of timings of each; a ratio is the median of the ratios within rounds.
     """
     megapixels = sum(map(_pixels, contents)) / 1e6
     pools = {threads: ThreadPoolExecutor(threads) for threads in sorted({1, usable_cores()})}
@@ -75,9 +75,9 @@ def compare(contents: Sequence[bytes], rounds: int) -> Table:
         {
             "decoder": name,
             "threads": threads,
-            "megapixels/s": median(megapixels / spent for spent in seconds[name, threads]),
+            "megapixels/s": median(megapixels / duration for duration in seconds[name, threads]),
             "times plain Pillow": median(
-                plain / spent for plain, spent in zip(baseline, seconds[name, threads], strict=True)
+                plain / ours for plain, ours in zip(baseline, seconds[name, threads], strict=True)
             ),
             "mean absolute error": _error(DECODERS[name], contents),
         }
@@ -86,8 +86,8 @@ def compare(contents: Sequence[bytes], rounds: int) -> Table:
     return Table(
         f"{len(contents)} images, {megapixels:.1f} megapixels, {rounds} rounds",
         rows,
-        "Files are in memory before the clock starts. Ours also hashes the file. The error is that "
-        "of the squares against plain Pillow's, in grey levels of 0 to 255.",
+        "Files are in memory before the clock starts. Ours also hashes the file. Error: of the "
+        "squares against plain Pillow's, in grey levels of 0 to 255.",
     )
 
 
@@ -107,7 +107,7 @@ def _error(decoder: Decoder, contents: Sequence[bytes]) -> float:
 def _read_all(parser: argparse.ArgumentParser, folder: Path) -> list[bytes]:
     paths = [path for path in sorted(folder.rglob("*")) if path.suffix.lower() in SUFFIXES]
     if not paths:
-        parser.error(f"{folder}: there are no JPEG or PNG files; name another folder")
+        parser.error(f"{folder}: no JPEG or PNG files; name another folder")
     return [path.read_bytes() for path in paths]
 
 
@@ -115,11 +115,15 @@ def main() -> None:
     """Run from the command line."""
     parser = option_parser(__doc__)
     parser.add_argument(
-        "folder", type=Path, nargs="?", default=FOLDER, help="of images (default: %(default)s)"
+        "folder",
+        type=Path,
+        nargs="?",
+        default=FOLDER,
+        help="folder of JPEG or PNG files (default: %(default)s)",
     )
-    given = parser.parse_args()
-    contents = _read_all(parser, given.folder)
-    publish("decode", [compare(contents, 1 if given.smallest else ROUNDS)], given.out)
+    arguments = parser.parse_args()
+    contents = _read_all(parser, arguments.folder)
+    publish("decode", [compare(contents, 1 if arguments.smallest else ROUNDS)], arguments.out)
 
 
 if __name__ == "__main__":

@@ -1,11 +1,11 @@
-"""The search for the default's recipe: chosen on shifted validation images, the test split unread.
+"""Search for the default bundle's recipe, by validation images under simulated acquisitions.
 
-Several trainings share the machine, since one alone leaves a GPU idle between its kernels. Called
-again, it goes on where it was stopped.
+The test split is not read. Several trainings share the host, since one alone leaves a GPU idle
+between its kernels. Started again, the search resumes.
 """
 
 from collections.abc import Mapping, Sequence
-from concurrent.futures import ProcessPoolExecutor, as_completed
+from concurrent.futures import Executor, ProcessPoolExecutor, as_completed
 from dataclasses import dataclass
 from multiprocessing import get_context
 from pathlib import Path
@@ -21,35 +21,35 @@ from pneumoscope.cli.options import open_cache
 from pneumoscope.dataset import Manifest, Split, open_dataset
 from pneumoscope.dataset.phantoms.generate import generate_phantoms
 from pneumoscope.evaluation.statistics.temperature_scaling import log_odds
-from pneumoscope.export.simulated_acquisition import SHIFTS, shift_images
+from pneumoscope.export.simulated_acquisition import SIMULATIONS, simulate_acquisitions
 from pneumoscope.support.terminal import messages
 from pneumoscope.training import ExampleStore, Recipe, make_recipe, train
-from pneumoscope.training.evaluate import finished_network
+from pneumoscope.training.evaluate import load_trained_network
 from pneumoscope.training.examples import Examples
-from pneumoscope.training.trainer import predict
+from pneumoscope.training.prediction import predict
 
 CANDIDATES = CHECKOUT / "benchmarks" / "default_search.yaml"
-FINALISTS = 2
+N_FINALISTS = 2
 SEEDS = (0, 1, 2)
-"""Of the finalists; every other candidate is trained with the first."""
+"""Seeds of the finalists; the other candidates are trained with the first alone."""
 
-SAID = "shifted.npy"
-"""In each Run's folder: its probabilities for every shifted image, shape (shifts, n)."""
+PROBABILITIES_FILE = "shifted.npy"
+"""File in each Run's folder: probabilities of all simulated images, shape (acquisitions, n)."""
 
 NOTE = """\
-Pooled AUC: of the validation images in all shifts together (`shift_images`), by which recipes are
-ranked; the other columns are the AUC within each shift. The rule, written down before any training:
-the {finalists} candidates with the highest pooled AUC at seed {seed} are trained with the other
-seeds too, and the highest mean over seeds is chosen. Its networks are shipped as one if together
-they are better than each of them alone, else seed {seed} by itself."""
+Pooled AUC: of the validation images under all simulated acquisitions together
+(`simulate_acquisitions`); recipes are ranked by it. The other columns are the AUC within each
+acquisition. The rule, written down before any training: the {finalists} candidates with the highest
+pooled AUC at seed {seed} are trained with the other seeds too, and the highest mean over seeds is
+chosen. Its networks are shipped as an ensemble if that is better than each of them alone, else seed
+{seed} alone."""
 
-
-_SHOWN = ("unchanged", *SHIFTS)
+_ACQUISITIONS = ("unchanged", *SIMULATIONS)
 
 
 @dataclass(frozen=True)
 class Trial:
-    """A candidate with a seed, and where its Run is."""
+    """A candidate with a seed, and the folder of its Run."""
 
     name: str
     recipe: Recipe
@@ -57,8 +57,18 @@ class Trial:
 
 
 @dataclass(frozen=True)
-class Judged:
-    """What a trial says of the validation images, shape (shifts, n)."""
+class TrialResult:
+    """Predictions of a trial on the simulated validation images.
+
+    Parameters
+    ----------
+    trial
+        The trial.
+    labels
+        Labels, shape (n,).
+    probabilities
+        Probabilities, shape (acquisitions, n).
+    """
 
     trial: Trial
     labels: NDArray[np.int8]
@@ -66,33 +76,33 @@ class Judged:
 
     @property
     def pooled(self) -> float:
-        """What it is ranked by."""
+        """Pooled AUC, by which trials are ranked."""
         return pooled_auc(self.labels, self.probabilities)
 
     def row(self) -> dict[str, Cell]:
         """Return the table's row."""
-        within = [float(roc_auc_score(self.labels, said)) for said in self.probabilities]
+        within = [float(roc_auc_score(self.labels, row)) for row in self.probabilities]
         return {
             "candidate": self.trial.name,
             "seed": self.trial.recipe.seed,
             "epochs": self.trial.recipe.epochs,
             "pooled AUC": f"{self.pooled:.4f}",
-            **{name: f"{auc:.4f}" for name, auc in zip(_SHOWN, within, strict=True)},
+            **{name: f"{auc:.4f}" for name, auc in zip(_ACQUISITIONS, within, strict=True)},
         }
 
 
 def pooled_auc(labels: NDArray[np.int8], probabilities: NDArray[np.float64]) -> float:
-    """Return the AUC among all images in all shifts together.
+    """Return the AUC among the images of all acquisitions together.
 
-    That an image of one machine is ranked against one of another is what makes it hard: a network
-    whose answers move with the machine loses here even if it ranks each machine's images well.
+    Images of one acquisition are ranked against those of another: a network whose probabilities
+    depend on the acquisition loses here even if it ranks the images within each acquisition well.
 
     Parameters
     ----------
     labels
-        Shape (n,).
+        Labels, shape (n,).
     probabilities
-        Shape (shifts, n).
+        Probabilities, shape (acquisitions, n).
 
     Examples
     --------
@@ -106,7 +116,7 @@ def pooled_auc(labels: NDArray[np.int8], probabilities: NDArray[np.float64]) -> 
 
 
 def read_candidates(path: Path, common: Sequence[str]) -> dict[str, list[str]]:
-    """Return the settings of each candidate, besides those of the compact network."""
+    """Return the settings in which each candidate differs from the compact network's recipe."""
     named: dict[str, dict[str, object]] = yaml.safe_load(path.read_text())
     return {
         name: [*(f"{key}={value}" for key, value in settings.items()), *common]
@@ -114,40 +124,41 @@ def read_candidates(path: Path, common: Sequence[str]) -> dict[str, list[str]]:
     }
 
 
-def evaluate_model(trial: Trial, manifest: Manifest, shifted: Path) -> Judged:
-    """Train a trial, unless that was done before, and ask it for every shifted image."""
+def run_trial(trial: Trial, manifest: Manifest, images: Path) -> TrialResult:
+    """Train a trial and predict the simulated images, or read the predictions of an earlier run."""
     labels = np.array([entry.label for entry in manifest.of(Split.VALIDATION)])
-    if (trial.folder / SAID).exists():
-        return Judged(trial, labels, np.load(trial.folder / SAID))
+    path = trial.folder / PROBABILITIES_FILE
+    if path.exists():
+        return TrialResult(trial, labels, np.load(path))
     store = ExampleStore(manifest, open_cache())
     run = train(store, trial.recipe, trial.folder, resume=(trial.folder / "run.json").exists())
-    network = finished_network(run)
+    network = load_trained_network(run)
     entries = manifest.of(Split.VALIDATION)
-    said = np.stack(
+    probabilities = np.stack(
         [
             predict(
                 network, Examples(entries, pixels, np.arange(len(entries))), run.recipe.precision
             )
-            for pixels in np.load(shifted, mmap_mode="r")
+            for pixels in np.load(images, mmap_mode="r")
         ]
     )
-    np.save(trial.folder / SAID, said)
-    return Judged(trial, labels, said)
+    np.save(path, probabilities)
+    return TrialResult(trial, labels, probabilities)
 
 
 class Search:
-    """Candidates on one manifest, several trained at once.
+    """Search over candidates on one manifest, several trained at once.
 
     Parameters
     ----------
     manifest
         The dataset.
     candidates
-        Settings by name.
+        Settings of each candidate, by name.
     out
-        Gets the Runs and the shifted images.
+        Folder for the Runs and the simulated images.
     processes
-        Trainings at once.
+        Number of trainings at once.
     """
 
     def __init__(
@@ -156,39 +167,41 @@ class Search:
         self.manifest, self.candidates, self.out = manifest, candidates, out
         self.processes = processes
 
-    def run(self, seeds: Sequence[int]) -> tuple[list[Judged], str]:
-        """Return all trials, and the name of the candidate that is chosen."""
-        judged = self._judge([self._trial(name, seeds[0]) for name in self.candidates])
-        ranked = sorted(judged, key=lambda one: one.pooled, reverse=True)
-        names = [one.trial.name for one in ranked[:FINALISTS]]
-        further = self._judge([self._trial(name, seed) for seed in seeds[1:] for name in names])
-        everything = [*ranked, *further]
+    def run(self, seeds: Sequence[int]) -> tuple[list[TrialResult], str]:
+        """Return all results, and the name of the chosen candidate."""
+        # Spawned: a process that was forked cannot use a GPU.
+        with ProcessPoolExecutor(self.processes, get_context("spawn")) as pool:
+            first = [self._trial(name, seeds[0]) for name in self.candidates]
+            results = self._run_trials(first, pool)
+            results.sort(key=lambda result: result.pooled, reverse=True)
+            names = [result.trial.name for result in results[:N_FINALISTS]]
+            further = [self._trial(name, seed) for seed in seeds[1:] for name in names]
+            results += self._run_trials(further, pool)
         means = {
-            name: fmean(one.pooled for one in everything if one.trial.name == name)
+            name: fmean(result.pooled for result in results if result.trial.name == name)
             for name in names
         }
-        return everything, max(means, key=lambda name: means[name])
+        return results, max(means, key=lambda name: means[name])
 
     def _trial(self, name: str, seed: int) -> Trial:
         recipe = make_recipe("compact", assignments=[*self.candidates[name], f"seed={seed}"])
         return Trial(name, recipe, self.out / "runs" / f"{name}-{seed}")
 
-    def _judge(self, trials: Sequence[Trial]) -> list[Judged]:
-        shifted = {size: self._shifted(size) for size in {one.recipe.image_size for one in trials}}
-        # Spawned: a process that was forked cannot use a GPU.
-        with ProcessPoolExecutor(self.processes, get_context("spawn")) as pool:
-            begun = [
-                pool.submit(evaluate_model, one, self.manifest, shifted[one.recipe.image_size])
-                for one in trials
-            ]
-            judged = []
-            for done in as_completed(begun):
-                one = done.result()
-                messages.print(f"{one.trial.folder.name}: pooled AUC {one.pooled:.4f}")
-                judged.append(one)
-        return judged
+    def _run_trials(self, trials: Sequence[Trial], pool: Executor) -> list[TrialResult]:
+        sizes = {trial.recipe.image_size for trial in trials}
+        images = {size: self._simulated_images(size) for size in sizes}
+        futures = [
+            pool.submit(run_trial, trial, self.manifest, images[trial.recipe.image_size])
+            for trial in trials
+        ]
+        results = []
+        for future in as_completed(futures):
+            result = future.result()
+            messages.print(f"{result.trial.folder.name}: pooled AUC {result.pooled:.4f}")
+            results.append(result)
+        return results
 
-    def _shifted(self, size: int) -> Path:
+    def _simulated_images(self, size: int) -> Path:
         path = self.out / f"shifted-{size}.npy"
         if not path.exists():
             recipe = make_recipe("compact", assignments=[f"image_size={size}"])
@@ -196,17 +209,17 @@ class Search:
             images = store.pixels(Split.VALIDATION, recipe)
             path.parent.mkdir(parents=True, exist_ok=True)
             pixels = images.inputs[images.rows].astype(np.uint8)
-            shifted = [pixels for _, pixels in shift_images(pixels, images.labels)]
-            np.save(path, np.stack([pixels, *shifted]))
+            simulated = [pixels for _, pixels in simulate_acquisitions(pixels, images.labels)]
+            np.save(path, np.stack([pixels, *simulated]))
         return path
 
 
-def together(judged: Sequence[Judged]) -> list[dict[str, Cell]]:
-    """Return what the chosen candidate's seeds are worth together, by the mean of log-odds."""
+def ensemble_rows(results: Sequence[TrialResult]) -> list[dict[str, Cell]]:
+    """Return the pooled AUC of the first networks as an ensemble, by the mean of their log-odds."""
     rows: list[dict[str, Cell]] = []
-    for count in range(1, len(judged) + 1):
-        mean = np.mean([log_odds(one.probabilities) for one in judged[:count]], axis=0)
-        rows.append({"networks": count, "pooled AUC": f"{pooled_auc(judged[0].labels, mean):.4f}"})
+    for count in range(1, len(results) + 1):
+        mean = np.mean([log_odds(result.probabilities) for result in results[:count]], axis=0)
+        rows.append({"networks": count, "pooled AUC": f"{pooled_auc(results[0].labels, mean):.4f}"})
     return rows
 
 
@@ -214,38 +227,54 @@ def main() -> None:
     """Run from the command line."""
     parser = option_parser(__doc__)
     parser.add_argument("source", type=Path, nargs="?", help="dataset of radiographs")
-    parser.add_argument("--runs", type=Path, default=CHECKOUT / "runs" / "default_search")
-    parser.add_argument("--candidates", type=Path, default=CANDIDATES, help="default: %(default)s")
-    parser.add_argument("--processes", type=int, default=1, help="trainings at once")
-    given = parser.parse_args()
-    candidates, seeds = read_candidates(given.candidates, []), list(SEEDS)
-    if given.smallest:
-        given.source, given.runs = given.out / "phantoms", given.out / "runs"
-        if not given.source.exists():
-            generate_phantoms(given.source, count=40, size=64)
+    parser.add_argument(
+        "--runs",
+        type=Path,
+        default=CHECKOUT / "runs" / "default_search",
+        help="folder of the trainings (default: %(default)s)",
+    )
+    parser.add_argument(
+        "--candidates",
+        type=Path,
+        default=CANDIDATES,
+        help="YAML file of the candidates' settings (default: %(default)s)",
+    )
+    parser.add_argument(
+        "--processes",
+        type=int,
+        default=1,
+        help="number of trainings at once (default: %(default)s)",
+    )
+    arguments = parser.parse_args()
+    candidates, seeds = read_candidates(arguments.candidates, []), list(SEEDS)
+    if arguments.smallest:
+        arguments.source, arguments.runs = arguments.out / "phantoms", arguments.out / "runs"
+        if not arguments.source.exists():
+            generate_phantoms(arguments.source, count=40, size=64)
         tiny = ["epochs=1", "image_size=64"]
-        candidates = dict(list(read_candidates(given.candidates, tiny).items())[:2])
+        candidates = dict(list(read_candidates(arguments.candidates, tiny).items())[:2])
         seeds = seeds[:2]
-    elif given.source is None:
-        parser.error("name the dataset, or pass --smallest")
-    manifest = open_dataset(given.source, seed=0)
-    judged, chosen = Search(manifest, candidates, given.runs, given.processes).run(seeds)
+    elif arguments.source is None:
+        parser.error("name the dataset (SOURCE), or pass --smallest")
+    manifest = open_dataset(arguments.source, seed=0)
+    results, chosen = Search(manifest, candidates, arguments.runs, arguments.processes).run(seeds)
     of_chosen = sorted(
-        (one for one in judged if one.trial.name == chosen), key=lambda one: one.trial.recipe.seed
+        (result for result in results if result.trial.name == chosen),
+        key=lambda result: result.trial.recipe.seed,
     )
     settings = [
         {"candidate": name, "settings": ", ".join(values)} for name, values in candidates.items()
     ]
     tables = [
-        Table("Candidates", settings, "What differs from the compact network's own recipe."),
+        Table("Candidates", settings, "Differences from the compact network's own recipe."),
         Table(
             "Trials",
-            [one.row() for one in judged],
-            NOTE.format(finalists=FINALISTS, seed=SEEDS[0]) + f" Chosen: {chosen}.",
+            [result.row() for result in results],
+            NOTE.format(finalists=N_FINALISTS, seed=SEEDS[0]) + f" Chosen: {chosen}.",
         ),
-        Table("The chosen candidate's seeds together", together(of_chosen)),
+        Table("The chosen candidate's seeds as an ensemble", ensemble_rows(of_chosen)),
     ]
-    publish("default_search", tables, given.out)
+    publish("default_search", tables, arguments.out)
 
 
 if __name__ == "__main__":

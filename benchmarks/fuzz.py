@@ -1,8 +1,8 @@
-"""Mutated radiographs against decoders and reader: each gives a reading or a reason, and soon.
+"""Fuzzing of the decoders and the reader: each mutated file gives a reading or a reason, in time.
 
 Files are mutated (bytes flipped, parts cut out, doubled, spliced from another, truncated), decoded
-at full size and read, in worker processes of limited memory. What takes too long, crashes, raises
-anything but a PneumoscopeError or is decoded but not read is a violation, and its file is kept.
+at full size and read, in worker processes of limited memory. A violation is a file that takes too
+long, crashes, raises anything but a PneumoscopeError, or is decoded but not read; it is kept.
 """
 
 import argparse
@@ -30,46 +30,46 @@ from pneumoscope.support.files import write_bytes
 from pneumoscope.support.terminal import track
 
 DATA = CHECKOUT.parent / "shared" / "data"
-MUTATIONS, FEW = 20_000, 500
-SECONDS = 5.0
-MEMORY = 1_000_000_000
-"""Bytes that a worker may take beyond what it has after its imports."""
+N_MUTATIONS, N_SMALLEST_MUTATIONS = 20_000, 500
+MAX_SECONDS = 5.0
+MAX_MEMORY_BYTES = 1_000_000_000
+"""Memory that a worker may allocate beyond its memory after its imports."""
 
 REFUSED = "refused"
-DEALT_WITH = {REFUSED, Status.READ, Status.FLAGGED, Status.REJECTED}
-"""Outcomes that are as they must be."""
+ACCEPTABLE = {REFUSED, Status.READ, Status.FLAGGED, Status.REJECTED}
+"""Outcomes that are no violation."""
 
-_LARGEST = 300_000
-"""Bytes of a file of the corpus: larger ones would only make the run longer."""
+_MAX_FILE_BYTES = 300_000
+"""Largest file of the corpus; larger ones would only make the run longer."""
 
 
 @dataclass(frozen=True)
 class Violation:
-    """A mutated file that was not dealt with as it must be."""
+    """A mutated file with an unacceptable outcome."""
 
     kind: str
     content: bytes
 
 
 def corpus(seed: int) -> list[bytes]:
-    """Return real files of every format, and a drawn one of those that are not there."""
+    """Return real files, and drawn images of every other format."""
     rng = np.random.default_rng(seed)
     paths = [Path(path) for path in get_testdata_files("*.dcm")]
     paths += sorted((DATA / "dicom").glob("*.dcm"))
     for folder in ("chest_xray/train/NORMAL", "chest_xray_original_size/PNEUMONIA"):
-        found = sorted((DATA / folder).glob("*.jpeg"))
-        paths += [found[i] for i in rng.permutation(len(found))[:20]]
-    contents = [path.read_bytes() for path in paths if path.stat().st_size <= _LARGEST]
+        files = sorted((DATA / folder).glob("*.jpeg"))
+        paths += [files[i] for i in rng.permutation(len(files))[:20]]
+    contents = [path.read_bytes() for path in paths if path.stat().st_size <= _MAX_FILE_BYTES]
     return contents + list(_drawn(rng))
 
 
 def _drawn(rng: np.random.Generator) -> Iterator[bytes]:
     grey = rng.integers(0, 256, (90, 120), np.uint8)
     for pixels in (grey, grey.astype(np.uint16) * 200, np.repeat(grey[..., None], 3, 2)):
-        kinds = ["PNG", "TIFF"] if pixels.dtype == np.uint16 else ["PNG", "TIFF", "JPEG"]
-        for kind in kinds:
+        formats = ["PNG", "TIFF"] if pixels.dtype == np.uint16 else ["PNG", "TIFF", "JPEG"]
+        for format_name in formats:
             file = io.BytesIO()
-            Image.fromarray(pixels).save(file, kind)
+            Image.fromarray(pixels).save(file, format_name)
             yield file.getvalue()
 
 
@@ -100,16 +100,16 @@ def mutate(contents: Sequence[bytes], rng: np.random.Generator) -> bytes:
 
 
 def read_all(contents: Sequence[bytes]) -> tuple[Counter[str], list[Violation]]:
-    """Read each in a worker, and start another where one had to be stopped."""
+    """Read each file in a worker process, which is replaced when it has to be stopped."""
     outcomes: Counter[str] = Counter()
     violations = []
     worker: tuple[BaseProcess, Connection] | None = None
     for content in track(contents, "Reading", len(contents)):
         worker = worker or _start()
         process, pipe = worker
-        outcome = _ask(process, pipe, content)
+        outcome = _read_in_worker(process, pipe, content)
         outcomes[outcome] += 1
-        if outcome not in DEALT_WITH:
+        if outcome not in ACCEPTABLE:
             violations.append(Violation(outcome, content))
         if not process.is_alive() or outcome == "too slow":
             process.kill()
@@ -121,9 +121,9 @@ def read_all(contents: Sequence[bytes]) -> tuple[Counter[str], list[Violation]]:
     return outcomes, violations
 
 
-def _ask(process: BaseProcess, pipe: Connection, content: bytes) -> str:
+def _read_in_worker(process: BaseProcess, pipe: Connection, content: bytes) -> str:
     pipe.send_bytes(content)
-    deadline = time.monotonic() + SECONDS
+    deadline = time.monotonic() + MAX_SECONDS
     while time.monotonic() < deadline:
         try:
             if pipe.poll(0.1):
@@ -136,18 +136,19 @@ def _ask(process: BaseProcess, pipe: Connection, content: bytes) -> str:
 
 
 def _start() -> tuple[BaseProcess, Connection]:
-    ours, theirs = multiprocessing.Pipe()
-    process = multiprocessing.get_context("fork").Process(target=_work, args=(theirs,), daemon=True)
+    pipe, worker_pipe = multiprocessing.Pipe()
+    context = multiprocessing.get_context("fork")
+    process = context.Process(target=_work, args=(worker_pipe,), daemon=True)
     process.start()
-    theirs.close()
-    return process, ours
+    worker_pipe.close()
+    return process, pipe
 
 
 def _work(pipe: Connection) -> None:
     warnings.simplefilter("ignore")
     reader = load(threads=1)
-    held = int(Path("/proc/self/statm").read_text().split()[0]) * resource.getpagesize()
-    resource.setrlimit(resource.RLIMIT_AS, (held + MEMORY, held + MEMORY))
+    size = int(Path("/proc/self/statm").read_text().split()[0]) * resource.getpagesize()
+    resource.setrlimit(resource.RLIMIT_AS, (size + MAX_MEMORY_BYTES, size + MAX_MEMORY_BYTES))
     while True:
         pipe.send(_outcome(reader, pipe.recv_bytes()))
 
@@ -168,22 +169,30 @@ def _outcome(reader: Reader, content: bytes) -> str:
 
 
 def main() -> None:
-    """Run from the command line; the exit code is 1 if anything was violated."""
+    """Run from the command line; the exit code is 1 if there are violations."""
     parser: argparse.ArgumentParser = option_parser(__doc__)
-    parser.add_argument("--mutations", type=int, default=MUTATIONS, help="default: %(default)s")
-    parser.add_argument("--seed", type=int, default=0)
-    given = parser.parse_args()
-    count = FEW if given.smallest else given.mutations
-    rng = np.random.default_rng(given.seed)
-    contents = corpus(given.seed)
+    parser.add_argument(
+        "--mutations",
+        type=int,
+        default=N_MUTATIONS,
+        help="number of mutated files (default: %(default)s)",
+    )
+    parser.add_argument(
+        "--seed", type=int, default=0, help="random seed of the mutations (default: %(default)s)"
+    )
+    arguments = parser.parse_args()
+    count = N_SMALLEST_MUTATIONS if arguments.smallest else arguments.mutations
+    rng = np.random.default_rng(arguments.seed)
+    contents = corpus(arguments.seed)
     outcomes, violations = read_all([mutate(contents, rng) for _ in range(count)])
     for number, violation in enumerate(violations):
-        write_bytes(given.out / "fuzz" / f"{number:03}-{violation.kind}.bin", violation.content)
+        path = arguments.out / "fuzz" / f"{number:03}-{violation.kind}.bin"
+        write_bytes(path, violation.content)
     rows: list[dict[str, Cell]] = [
         {"outcome": outcome, "files": n} for outcome, n in outcomes.most_common()
     ]
-    note = f"Seed {given.seed}; {len(contents)} files mutated; {len(violations)} violations."
-    publish("fuzz", [Table(f"{count} mutations", rows, note)], given.out)
+    note = f"Seed {arguments.seed}; {len(contents)} files mutated; {len(violations)} violations."
+    publish("fuzz", [Table(f"{count} mutations", rows, note)], arguments.out)
     raise SystemExit(bool(violations))
 
 

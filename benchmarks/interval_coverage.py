@@ -1,4 +1,4 @@
-"""How often the 95 % intervals hold the truth, on data drawn from a model where it is known."""
+"""Coverage of the 95 % intervals, by simulation from a model whose true values are known."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -10,76 +10,77 @@ from scipy.stats import norm
 from benchmarks.report import Cell, Table, option_parser, publish
 from pneumoscope.evaluation.predictions import Predictions
 from pneumoscope.evaluation.statistics.delong import delong
-from pneumoscope.evaluation.statistics.discrimination import Discrimination, discriminate
+from pneumoscope.evaluation.statistics.discrimination import assess_discrimination
 from pneumoscope.evaluation.statistics.intervals import proportion
 from pneumoscope.report.estimate import Estimate
 from pneumoscope.support.terminal import track
 
-SETS = 1_000
-DRAWS = 1_000
-SMALLEST = 20
-PATIENTS = 300
-"""Of one data set."""
+N_DATA_SETS, N_SMALLEST_DATA_SETS = 1_000, 20
+N_RESAMPLES, N_SMALLEST_RESAMPLES = 1_000, 50
+N_PATIENTS = 300
+"""Number of patients of a data set."""
 
+MAX_IMAGES_PER_PATIENT = 4
 PREVALENCE = 0.4
-APART = 1.5
+SEPARATION = 1.5
 """Distance of the classes' means, in standard deviations of either."""
 
-ALIKE = 0.6
+CORRELATION = 0.6
 """Correlation of the scores of one patient's images."""
 
-CUT = 0.5
+CUT_OFF = 0.5
 """Score of the operating point."""
 
-AUC = float(norm.cdf(APART / np.sqrt(2)))
-SENSITIVITY = float(norm.cdf(APART - CUT))
+AUC = float(norm.cdf(SEPARATION / np.sqrt(2)))
+SENSITIVITY = float(norm.cdf(SEPARATION - CUT_OFF))
 
 NOTE = f"""\
-{SETS:,} data sets of {PATIENTS} patients, {PREVALENCE:.0%} of them ill, from a binormal model:
-scores are normal, those of the ill {APART} standard deviations higher. True: the AUC is {AUC:.4f},
-the sensitivity at the operating point {SENSITIVITY:.4f}. With several images (one to four, their
-scores correlated by {ALIKE}) a patient counts once only if patients are resampled; the last two
-lines show what becomes of intervals that take images as independent. The bootstrap draws {DRAWS:,}
-times. Held: in how many data sets
-the interval holds the truth, nominally 95 %, acceptable 93 to 97 %, and Wilson's interval of it."""
+{N_DATA_SETS:,} data sets of {N_PATIENTS} patients, {PREVALENCE:.0%} of them ill, from a binormal
+model: scores are normal, those of the ill {SEPARATION} standard deviations higher. True AUC:
+{AUC:.4f}; true sensitivity at the operating point: {SENSITIVITY:.4f}. Several images: one to
+{MAX_IMAGES_PER_PATIENT} a patient, whose scores are correlated by {CORRELATION}; the last two lines
+show the intervals that take them as independent. {N_RESAMPLES:,} bootstrap resamples. Held: number
+of data sets whose interval contains the true value, nominally 95 %, acceptable 93 to 97 %, with
+Wilson's interval."""
 
 
 @dataclass(frozen=True)
 class Method:
-    """A way to an interval.
+    """A method of computing an interval, and the data to try it on.
 
     Parameters
     ----------
     name
-        As the table says it.
-    most
-        A patient has one to this many images.
+        Name in the table.
+    max_images
+        Largest number of images of a patient; the smallest is one.
     truth
-        What the interval should hold.
+        True value that the interval should contain.
     estimate
-        Of a data set.
+        Function that computes the estimate of a data set.
     """
 
     name: str
-    most: int
+    max_images: int
     truth: float
     estimate: Callable[[Predictions], Estimate]
 
 
-def draw(rng: np.random.Generator, most: int) -> Predictions:
+def draw(rng: np.random.Generator, max_images: int) -> Predictions:
     """Draw a data set from the model.
 
     Parameters
     ----------
     rng
-        Where the randomness comes from.
-    most
-        A patient has one to this many images, each number as likely.
+        Random number generator.
+    max_images
+        Largest number of images of a patient; all numbers from one on are equally likely.
     """
-    patient = np.repeat(np.arange(PATIENTS), rng.integers(1, most + 1, PATIENTS))
-    labels = (rng.random(PATIENTS) < PREVALENCE).astype(np.int8)[patient]
-    shared = rng.normal(0, np.sqrt(ALIKE), PATIENTS)[patient]
-    scores = APART * labels + shared + rng.normal(0, np.sqrt(1 - ALIKE), len(patient))
+    patient = np.repeat(np.arange(N_PATIENTS), rng.integers(1, max_images + 1, N_PATIENTS))
+    labels = (rng.random(N_PATIENTS) < PREVALENCE).astype(np.int8)[patient]
+    of_patient = rng.normal(0, np.sqrt(CORRELATION), N_PATIENTS)[patient]
+    of_image = rng.normal(0, np.sqrt(1 - CORRELATION), len(patient))
+    scores = SEPARATION * labels + of_patient + of_image
     return Predictions(
         tuple(map(str, range(len(patient)))),
         labels,
@@ -89,44 +90,43 @@ def draw(rng: np.random.Generator, most: int) -> Predictions:
 
 
 def methods() -> tuple[Method, ...]:
-    """Return the intervals that need no resampling: the first two are valid, the others not."""
+    """Return the methods without resampling: the first two are valid, the others not."""
+    several = MAX_IMAGES_PER_PATIENT
     return (
         Method("Wilson, sensitivity, one image a patient", 1, SENSITIVITY, _wilson),
         Method("DeLong, AUC, one image a patient", 1, AUC, _delong),
-        Method("Wilson, sensitivity, several images", 4, SENSITIVITY, _wilson),
-        Method("DeLong, AUC, several images", 4, AUC, _delong),
+        Method("Wilson, sensitivity, several images", several, SENSITIVITY, _wilson),
+        Method("DeLong, AUC, several images", several, AUC, _delong),
     )
 
 
-def count(method: Method, sets: int, seed: int = 0) -> int:
-    """Return in how many data sets the interval holds the truth."""
+def count(method: Method, data_sets: int, seed: int = 0) -> int:
+    """Return the number of data sets whose interval contains the true value."""
     rng = np.random.default_rng(seed)
-    return sum(_holds(method.estimate(draw(rng, method.most)), method.truth) for _ in range(sets))
+    estimates = (method.estimate(draw(rng, method.max_images)) for _ in range(data_sets))
+    return sum(_contains(estimate, method.truth) for estimate in estimates)
 
 
-def count_bootstrap(sets: int, draws: int, seed: int = 0) -> tuple[int, int]:
-    """Return in how many data sets the bootstrap's intervals hold the AUC and the sensitivity.
+def count_bootstrap(data_sets: int, resamples: int, seed: int = 0) -> tuple[int, int]:
+    """Return the number of data sets whose bootstrap intervals contain AUC and sensitivity.
 
     Parameters
     ----------
-    sets
-        Data sets, with several images a patient.
-    draws
-        Bootstrap draws for each.
+    data_sets
+        Number of data sets, with several images a patient.
+    resamples
+        Number of bootstrap resamples of each.
     seed
-        Of the data sets; each is resampled with a seed of its own.
+        Random seed of the data sets; each is resampled with a seed of its own.
     """
     rng = np.random.default_rng(seed)
     auc = sensitivity = 0
-    for number in track(range(sets), "Data sets", sets):
-        judged = _judged(draw(rng, 4), draws, number)
-        auc += _holds(judged.auc, AUC)
-        sensitivity += _holds(judged.points[0].estimates["sensitivity"], SENSITIVITY)
+    for number in track(range(data_sets), "Data sets", data_sets):
+        table = draw(rng, MAX_IMAGES_PER_PATIENT)
+        result = assess_discrimination(table, {"point": _threshold()}, (), resamples, number)
+        auc += _contains(result.auc, AUC)
+        sensitivity += _contains(result.points[0].estimates["sensitivity"], SENSITIVITY)
     return auc, sensitivity
-
-
-def _judged(table: Predictions, draws: int, seed: int) -> Discrimination:
-    return discriminate(table, {"point": _threshold()}, (), draws, seed)
 
 
 def _wilson(table: Predictions) -> Estimate:
@@ -139,33 +139,41 @@ def _delong(table: Predictions) -> Estimate:
 
 
 def _threshold() -> float:
-    return float(norm.cdf(CUT))
+    return float(norm.cdf(CUT_OFF))
 
 
-def _holds(estimate: Estimate, truth: float) -> bool:
+def _contains(estimate: Estimate, truth: float) -> bool:
     return estimate.interval is not None and estimate.interval[0] <= truth <= estimate.interval[1]
 
 
-def rows(sets: int, draws: int) -> Sequence[dict[str, Cell]]:
-    """Count for every interval, those by bootstrap between the valid and the invalid others."""
-    held = {method.name: count(method, sets) for method in methods()}
+def rows(data_sets: int, resamples: int) -> Sequence[dict[str, Cell]]:
+    """Return a row for each interval: the valid ones, the bootstrap's, then the invalid ones."""
+    held = {method.name: count(method, data_sets) for method in methods()}
     names = list(held)
-    auc, sensitivity = count_bootstrap(sets, draws)
+    auc, sensitivity = count_bootstrap(data_sets, resamples)
     held |= {"bootstrap by patient, AUC": auc, "bootstrap by patient, sensitivity": sensitivity}
-    return [_row(name, held[name], sets) for name in [*names[:2], *list(held)[4:], *names[2:]]]
+    order = [*names[:2], *list(held)[4:], *names[2:]]
+    return [_row(name, held[name], data_sets) for name in order]
 
 
-def _row(name: str, held: int, sets: int) -> dict[str, Cell]:
-    ends = proportion(held, sets).interval_text()
-    return {"interval": name, "data sets": sets, "held": held, "share": held / sets, "95 %": ends}
+def _row(name: str, held: int, data_sets: int) -> dict[str, Cell]:
+    return {
+        "interval": name,
+        "data sets": data_sets,
+        "held": held,
+        "share": held / data_sets,
+        "95 %": proportion(held, data_sets).interval_text(),
+    }
 
 
 def main() -> None:
     """Run from the command line."""
-    given = option_parser(__doc__).parse_args()
-    sets, draws = (SMALLEST, 50) if given.smallest else (SETS, DRAWS)
-    table = Table("Coverage of the 95 % intervals", rows(sets, draws), NOTE)
-    publish("interval_coverage", [table], given.out)
+    arguments = option_parser(__doc__).parse_args()
+    data_sets, resamples = N_DATA_SETS, N_RESAMPLES
+    if arguments.smallest:
+        data_sets, resamples = N_SMALLEST_DATA_SETS, N_SMALLEST_RESAMPLES
+    table = Table("Coverage of the 95 % intervals", rows(data_sets, resamples), NOTE)
+    publish("interval_coverage", [table], arguments.out)
 
 
 if __name__ == "__main__":

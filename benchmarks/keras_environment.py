@@ -1,4 +1,4 @@
-"""The virtual environment in which the notebook's program runs."""
+"""Virtual environment of the Keras programs."""
 
 import subprocess
 import sys
@@ -13,22 +13,22 @@ FOLDER = CHECKOUT / "benchmarks" / ".keras-env"
 
 
 def keras_python(folder: Path) -> Path:
-    """Return the interpreter of the environment, which is made if it is not there or outdated.
+    """Return the environment's interpreter; create the environment if it is absent or outdated.
 
     Parameters
     ----------
     folder
-        Of the environment; 1.6 GB.
+        Folder of the environment; 1.6 GB.
 
     Raises
     ------
     subprocess.CalledProcessError
-        If pip cannot install it; what pip said went to standard error.
+        If pip cannot install the packages; pip's messages go to standard error.
     """
     python = folder / "bin" / "python"
     installed = folder / "requirements.txt"
-    wanted = REQUIREMENTS.read_text()
-    if not installed.exists() or installed.read_text() != wanted:
+    requirements = REQUIREMENTS.read_text()
+    if not installed.exists() or installed.read_text() != requirements:
         messages.print(f"Installing tensorflow-cpu into {folder}")
         subprocess.run(
             [sys.executable, "-m", "venv", "--clear", "--without-pip", folder], check=True
@@ -37,5 +37,5 @@ def keras_python(folder: Path) -> Path:
         subprocess.run(
             [*pip, "install", "--quiet", "-r", str(REQUIREMENTS)], stdout=sys.stderr, check=True
         )
-        write_text(installed, wanted)
+        write_text(installed, requirements)
     return python

@@ -1,7 +1,7 @@
-"""The notebook's own program, written anew from its text: Keras, ImageDataGenerator, model.fit.
+"""The notebook's training program in Keras, rewritten from its text.
 
 It needs tensorflow-cpu and nothing of pneumoscope; `training_vs_keras` runs it in an environment of
-its own. What the notebook's text leaves open is decided as in docs/reference/models.md.
+its own. Where the notebook's text is open, docs/reference/models.md has the choice.
 """
 
 import argparse
@@ -98,7 +98,7 @@ def _output():
 
 
 class EpochTimer(Callback):
-    """Notes how long each epoch took, validation included."""
+    """Callback that records the seconds of each epoch, validation included."""
 
     def __init__(self):
         super().__init__()
@@ -109,12 +109,12 @@ class EpochTimer(Callback):
         self.started = time.perf_counter()
 
     def on_epoch_end(self, epoch, logs=None):
-        """Stop it."""
+        """Stop the clock."""
         self.seconds.append(round(time.perf_counter() - self.started, 3))
 
 
 def flow(data, split):
-    """Read one split anew from its files in every epoch; only training images are shuffled."""
+    """Return a generator of one split that reads its files in every epoch; train is shuffled."""
     return ImageDataGenerator(rescale=1.0 / 255).flow_from_directory(
         data / split,
         target_size=(SIZE, SIZE),
@@ -126,7 +126,7 @@ def flow(data, split):
 
 
 def train(data, name, epochs, seed):
-    """Train and judge one model as the notebook does; return what was measured."""
+    """Train one model as the notebook does, and predict the test split."""
     tf.keras.utils.set_random_seed(seed)
     train_data, val_data, test_data = (flow(data, split) for split in ("train", "val", "test"))
     model = Sequential([Input((SIZE, SIZE, 3)), *MODELS[name]()])
@@ -150,14 +150,14 @@ def train(data, name, epochs, seed):
 def main():
     """Run from the command line."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("data", type=Path, help="folder with train, val and test by class")
+    parser.add_argument("data", type=Path, help="folder with train, val and test, each by class")
     parser.add_argument("--model", choices=MODELS, required=True)
     parser.add_argument("--epochs", type=int, required=True)
     parser.add_argument("--seed", type=int, default=0)
-    parser.add_argument("--out", type=Path, required=True, help="JSON to write")
-    given = parser.parse_args()
-    measured = train(given.data, given.model, given.epochs, given.seed)
-    given.out.write_text(json.dumps(measured))
+    parser.add_argument("--out", type=Path, required=True, help="JSON file to write")
+    arguments = parser.parse_args()
+    measured = train(arguments.data, arguments.model, arguments.epochs, arguments.seed)
+    arguments.out.write_text(json.dumps(measured))
 
 
 if __name__ == "__main__":

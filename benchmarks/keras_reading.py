@@ -1,6 +1,6 @@
-"""The compact network in Keras, read with ``model.predict``: PLAN.json in, figures out.
+"""Reading with the compact network in Keras, by ``model.predict``: PLAN.json in, durations out.
 
-Needs tensorflow-cpu and nothing of pneumoscope; weights are random, which costs the same time.
+It needs tensorflow-cpu and nothing of pneumoscope; weights are random, which takes the same time.
 """
 
 import io
@@ -14,7 +14,7 @@ from PIL import Image
 
 
 def network(size):
-    """Build the layers of `pneumoscope.models.compact`, one by one."""
+    """Build the network of `pneumoscope.models.compact` layer by layer."""
     from tensorflow.keras import Input, Model, layers
 
     def convolution(x, channels, side, stride, act=True):
@@ -35,14 +35,14 @@ def network(size):
 
 
 def decode(content, size):
-    """Decode as ``load_img`` does."""
+    """Decode the same way as Keras' ``load_img``."""
     with Image.open(io.BytesIO(content)) as image:
         square = image.convert("L").resize((size, size), Image.Resampling.NEAREST)
     return np.asarray(square, np.float32)[..., None] / 255
 
 
 def main():
-    """Measure what the plan asks for, and print it as JSON."""
+    """Carry out the plan, and write the durations as JSON."""
     plan = json.loads(Path(sys.argv[1]).read_text())
     model, size = network(plan["size"]), plan["size"]
 

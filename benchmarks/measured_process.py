@@ -1,7 +1,7 @@
-"""Runs a command and writes what it took into a JSON file: REPORT COMMAND [ARGUMENT ...].
+"""Duration and peak memory of a command, written to a JSON file: REPORT COMMAND [ARGUMENT ...].
 
-A process of its own, and a small one: Linux counts the memory of the process that starts another
-as the other's peak, if that is the larger.
+This is a small process of its own, because on Linux a child's peak memory is never reported lower
+than the memory of the process that started it.
 """
 
 import json
@@ -20,8 +20,8 @@ def main() -> int:
     _, status, usage = os.wait4(process.pid, 0)
     seconds = round(time.perf_counter() - started, 2)
     process.returncode = os.waitstatus_to_exitcode(status)
-    taken = {"seconds": seconds, "peak_mb": round(usage.ru_maxrss * 1024 / 1e6)}
-    Path(report).write_text(json.dumps(taken))
+    usage_json = {"seconds": seconds, "peak_mb": round(usage.ru_maxrss * 1024 / 1e6)}
+    Path(report).write_text(json.dumps(usage_json))
     return process.returncode
 
 

@@ -1,4 +1,4 @@
-"""The notebook's program and ours, each run in a process of its own and measured once."""
+"""Runs of the notebook's program and ours, each once in a measured process of its own."""
 
 import json
 import os
@@ -28,7 +28,7 @@ Outcome = TypeVar("Outcome", Result, WholeExperiment)
 
 @dataclass(frozen=True)
 class Workplace:
-    """What the programs are given, and where their results are kept.
+    """Inputs of the programs, and the folder of their results.
 
     Parameters
     ----------
@@ -39,7 +39,7 @@ class Workplace:
     python
         Interpreter of the notebook's program.
     results
-        Folder that gets a JSON and a log for each program.
+        Folder for a JSON file and a log of each program.
     """
 
     source: Path
@@ -51,20 +51,20 @@ class Workplace:
 
 @dataclass(frozen=True)
 class Usage:
-    """Seconds from a process's start to its end, and its largest resident memory."""
+    """Duration of a process in seconds, and its peak resident memory."""
 
     seconds: float
     peak_mb: float
 
 
 Program = Callable[[Task, Workplace, Path], Outcome]
-"""Runs a task with an empty folder to write into."""
+"""Function that runs a task in an empty scratch folder."""
 
 
 def run_once(
     task: Task, place: Workplace, kind: type[Outcome], program: Program[Outcome]
 ) -> Outcome:
-    """Return the result of a task that was done before, or do it now and keep the result."""
+    """Return the stored result of a task, or run it now and store the result."""
     path = place.results / f"{_name(task)}.json"
     if path.exists():
         fields = json.loads(path.read_text())
@@ -79,7 +79,7 @@ def run_once(
 
 
 def train_once(task: Task, place: Workplace, scratch: Path) -> Result:
-    """Train and judge one model in either program."""
+    """Train and evaluate one model in either program."""
     return (
         _train_keras(task, place, scratch)
         if task.program == NOTEBOOK
@@ -99,13 +99,13 @@ def experiment_once(task: Task, place: Workplace, scratch: Path) -> WholeExperim
 
 
 def link_images(manifest: Manifest, folder: Path) -> None:
-    """Lay the splits of a manifest out as Keras reads them: links in ``split/CLASS`` folders."""
+    """Link the splits of a manifest into the ``split/CLASS`` folders that Keras reads."""
     if folder.exists():
         return
     with atomic_folder(folder) as new:
         for split, name in KERAS_FOLDERS.items():
             for number, entry in enumerate(manifest.of(split)):
-                # Images of one name from two folders of the source may meet in one here.
+                # Numbered, since folders of the source may hold images of the same name.
                 link = new / name / entry.label.name / f"{number:06}-{Path(entry.path).name}"
                 link.parent.mkdir(parents=True, exist_ok=True)
                 link.symlink_to((manifest.root / entry.path).resolve())
@@ -114,31 +114,31 @@ def link_images(manifest: Manifest, folder: Path) -> None:
 def run_measured(
     command: Sequence[object], log: Path, scratch: Path, environment: Mapping[str, str]
 ) -> Usage:
-    """Run a command to its end.
+    """Run a command, and return its duration and peak memory.
 
     Raises
     ------
     RuntimeError
-        If it fails; what it said is in ``log``.
+        If it fails; its output is in ``log``.
     """
     report = scratch / "usage.json"
     words = [str(word) for word in (sys.executable, MEASURED_PROCESS, report, *command)]
-    with log.open("w") as said:
-        done = subprocess.run(
-            words, stdout=said, stderr=subprocess.STDOUT, env=os.environ | environment
+    with log.open("w") as output:
+        process = subprocess.run(
+            words, stdout=output, stderr=subprocess.STDOUT, env=os.environ | environment
         )
-    if done.returncode:
-        raise RuntimeError(f"{log}: a program failed; this is what it said")
+    if process.returncode:
+        raise RuntimeError(f"{log}: a program failed; this file has its output")
     return Usage(**json.loads(report.read_text()))
 
 
 def _train_keras(task: Task, place: Workplace, scratch: Path) -> Result:
-    said = scratch / "said.json"
-    command = [place.python, KERAS_PROGRAM, place.images, "--model", task.model, "--out", said]
+    result = scratch / "result.json"
+    command = [place.python, KERAS_PROGRAM, place.images, "--model", task.model, "--out", result]
     command += ["--epochs", task.epochs, "--seed", task.seed]
     environment = {"TF_CPP_MIN_LOG_LEVEL": "2", "KERAS_HOME": str(scratch)}
     usage = run_measured(command, _log(task, place), scratch, environment)
-    return Result(task, usage.seconds, usage.peak_mb, **json.loads(said.read_text()))
+    return Result(task, usage.seconds, usage.peak_mb, **json.loads(result.read_text()))
 
 
 def _train_ours(task: Task, place: Workplace, scratch: Path) -> Result:
@@ -159,7 +159,7 @@ def _train_ours(task: Task, place: Workplace, scratch: Path) -> Result:
 def _run_ours(words: list[object], task: Task, place: Workplace, scratch: Path) -> Usage:
     """Run our command line with an empty cache, so that decoding and VGG16's pass count.
 
-    Matplotlib's list of the machine's fonts is no work of ours: it is made once and kept.
+    Matplotlib's list of the host's fonts does not count: it is made once and kept.
     """
     environment = {
         "XDG_CACHE_HOME": str(scratch / "cache"),

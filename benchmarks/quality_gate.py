@@ -1,4 +1,4 @@
-"""What a reader stops: pictures that are no upright chest radiographs, and radiographs."""
+"""Rejection rates of the quality gate: radiographs, changed radiographs, and other pictures."""
 
 import argparse
 from collections import Counter
@@ -28,16 +28,18 @@ PICTURES = {
 }
 SUFFIXES = {".png", ".jpg", ".jpeg"}
 
-NOTE = """\
-Stopped: rejected or flagged, never silently scored; by the gate, or after the network because its
-features are unfamiliar (of what the gate passes). Pictures come from the system's packages
-(icons, backgrounds, manuals) and from scikit-image's, those smaller than 96 pixels left out. The
-gate was fitted on training and validation images; its constants were chosen on validation images,
-changed ones among them, and on adults of nih_mixed."""
+MIN_PICTURE_SIDE = 96
+
+NOTE = f"""\
+Stopped: rejected or flagged; by the gate, or, of images that pass the gate, by the network's
+unfamiliar features. Pictures come from the system's packages (icons, backgrounds, manuals) and from
+scikit-image's, those smaller than {MIN_PICTURE_SIDE} pixels left out. The gate was fitted on
+training and validation images; its constants were chosen on validation images, changed ones among
+them, and on adults of nih_mixed."""
 
 
 def rotated(turns: int) -> Change:
-    """Return a change that turns an image by quarters, against the clock."""
+    """Return a change that rotates an image by quarter turns, counterclockwise."""
     return lambda pixels, _: np.ascontiguousarray(np.rot90(pixels, turns))
 
 
@@ -47,13 +49,13 @@ def inverted(pixels: Floats, _: np.random.Generator) -> Floats:
 
 
 def cropped(share: float) -> Change:
-    """Return a change that keeps a random part with so large a share of each side."""
+    """Return a change that crops an image at random to a share of each side."""
 
     def crop(pixels: Floats, rng: np.random.Generator) -> Floats:
         height, width = (int(share * side) for side in pixels.shape)
         top, left = (
-            rng.integers(0, whole - part + 1)
-            for whole, part in zip(pixels.shape, (height, width), strict=True)
+            rng.integers(0, side - cropped_side + 1)
+            for side, cropped_side in zip(pixels.shape, (height, width), strict=True)
         )
         part = Image.fromarray(pixels[top : top + height, left : left + width])
         return np.asarray(part.resize(pixels.shape[::-1], Image.Resampling.BILINEAR))
@@ -62,7 +64,7 @@ def cropped(share: float) -> Change:
 
 
 def screenshot(pixels: Floats, rng: np.random.Generator) -> Floats:
-    """Put the image small into a window on a desktop."""
+    """Draw a screenshot of a desktop with the image in a small window."""
     desktop = np.full((480, 640), rng.choice([0.1, 0.9]), np.float32)
     small = np.asarray(Image.fromarray(pixels).resize((200, 200), Image.Resampling.BOX))
     top, left = rng.integers(20, 260), rng.integers(20, 420)
@@ -83,7 +85,7 @@ CHANGES: dict[str, Change] = {
 
 
 def noise(rng: np.random.Generator) -> Floats:
-    """Draw grey values at random."""
+    """Draw uniform noise."""
     return rng.random((224, 224), np.float32)
 
 
@@ -91,13 +93,13 @@ def cloud(rng: np.random.Generator) -> Floats:
     """Draw noise with the spectrum of natural pictures."""
     frequency = np.hypot(*np.meshgrid(np.fft.fftfreq(224), np.fft.fftfreq(224)))
     frequency[0, 0] = 1
-    drawn = np.fft.ifft2(np.fft.fft2(rng.normal(size=(224, 224))) / frequency**1.5).real
-    cloudy: Floats = ((drawn - drawn.min()) / np.ptp(drawn)).astype(np.float32)
-    return cloudy
+    field = np.fft.ifft2(np.fft.fft2(rng.normal(size=(224, 224))) / frequency**1.5).real
+    pixels: Floats = ((field - field.min()) / np.ptp(field)).astype(np.float32)
+    return pixels
 
 
 def page(rng: np.random.Generator) -> Floats:
-    """Write random words on white paper."""
+    """Draw a printed page of random words."""
     paper = Image.new("L", (600, 800), 255)
     draw = ImageDraw.Draw(paper)
     letters = np.array([*"abcdefghijklmnopqrstuvwxyz    "])
@@ -110,12 +112,12 @@ DRAWINGS = {"noise": noise, "clouds": cloud, "printed pages": page}
 
 
 def report(bundle: Bundle, data: Path, few: bool) -> Table:
-    """Read all kinds of pictures."""
+    """Read all groups of images, and return the table of their rejection rates."""
     reader = Reader(bundle)
     rng = np.random.default_rng(0)
     manifest = open_dataset(data)
-    tested = [manifest.root / entry.path for entry in manifest.of(Split.TEST)][: 8 if few else None]
-    radiographs = list(_readable(tested))
+    paths = [manifest.root / entry.path for entry in manifest.of(Split.TEST)][: 8 if few else None]
+    radiographs = list(_readable(paths))
     groups: dict[str, Iterable[Radiograph]] = {"test radiographs": radiographs}
     for name, folder in (("NIH adults", "nih_external"), ("other NIH adults", "nih_mixed")):
         files = sorted((DATA / folder / "images").glob("*"))[: 8 if few else None]
@@ -125,20 +127,20 @@ def report(bundle: Bundle, data: Path, few: bool) -> Table:
         groups[f"test radiographs, {name}"] = _changed(radiographs, change, rng)
     for name, draw in DRAWINGS.items():
         groups[name] = [radiograph_from_array(draw(rng), name) for _ in range(5 if few else 100)]
-    for name, place in PICTURES.items():
-        pictures = sorted(path for path in place.rglob("*") if path.suffix.lower() in SUFFIXES)
+    for name, root in PICTURES.items():
+        pictures = sorted(path for path in root.rglob("*") if path.suffix.lower() in SUFFIXES)
         groups[name] = _large(_readable(pictures[:: 50 if few else 1]))
     rows = [
         _row(name, reader, images) for name, images in track(groups.items(), "Reading", len(groups))
     ]
-    return Table(f"What {bundle.identity} stops", rows, NOTE)
+    return Table(f"Rejection by {bundle.identity}", rows, NOTE)
 
 
 def _changed(
     radiographs: Iterable[Radiograph], change: Change, rng: np.random.Generator
 ) -> Iterator[Radiograph]:
-    for one in radiographs:
-        yield radiograph_from_array(change(one.pixels, rng), "a changed radiograph")
+    for radiograph in radiographs:
+        yield radiograph_from_array(change(radiograph.pixels, rng), "a changed radiograph")
 
 
 def _readable(paths: Iterable[Path]) -> Iterator[Radiograph]:
@@ -150,16 +152,16 @@ def _readable(paths: Iterable[Path]) -> Iterator[Radiograph]:
 
 
 def _large(images: Iterable[Radiograph]) -> Iterator[Radiograph]:
-    return (one for one in images if min(one.height, one.width) >= 96)
+    return (image for image in images if min(image.height, image.width) >= MIN_PICTURE_SIDE)
 
 
 def _row(name: str, reader: Reader, images: Iterable[Radiograph]) -> dict[str, Cell]:
     readings = list(reader.read_many(images))
-    codes = Counter(one.quality[0].code for one in readings if one.quality)
+    codes = Counter(reading.quality[0].code for reading in readings if reading.quality)
     n = len(readings)
-    statuses = Counter(one.status for one in readings)
+    statuses = Counter(reading.status for reading in readings)
     return {
-        "what": name,
+        "images": name,
         "n": n,
         "rejected %": 100 * statuses[Status.REJECTED] / n if n else None,
         "stopped %": 100 * (n - statuses[Status.READ]) / n if n else None,
@@ -171,14 +173,21 @@ def main() -> None:
     """Run from the command line."""
     parser: argparse.ArgumentParser = option_parser(__doc__)
     parser.add_argument(
-        "data", type=Path, nargs="?", default=DATA / "chest_xray", help="default: %(default)s"
+        "data",
+        type=Path,
+        nargs="?",
+        default=DATA / "chest_xray",
+        help="dataset of radiographs (default: %(default)s)",
     )
-    parser.add_argument("--bundle", type=Path, default=SHIPPED, help="whose gate is shown")
-    given = parser.parse_args()
-    if given.smallest and not given.data.exists():
-        given.data = generate_phantoms(given.out / "quality_gate" / "phantoms", count=80, size=128)
-    table = report(Bundle.open(given.bundle), given.data, few=given.smallest)
-    publish("quality_gate", [table], given.out)
+    parser.add_argument(
+        "--bundle", type=Path, default=SHIPPED, help="bundle to evaluate (default: the shipped one)"
+    )
+    arguments = parser.parse_args()
+    if arguments.smallest and not arguments.data.exists():
+        folder = arguments.out / "quality_gate" / "phantoms"
+        arguments.data = generate_phantoms(folder, count=80, size=128)
+    table = report(Bundle.open(arguments.bundle), arguments.data, few=arguments.smallest)
+    publish("quality_gate", [table], arguments.out)
 
 
 if __name__ == "__main__":

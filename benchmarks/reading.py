@@ -1,4 +1,4 @@
-"""Reading beside Keras' ``model.predict`` and eager PyTorch, in turn, on the same files.
+"""Reading speed against Keras' ``model.predict`` and eager PyTorch, on the same files.
 
 All three run the compact network's architecture; ours also makes the heat map, hashes the file and
 passes the quality gate.
@@ -29,28 +29,28 @@ from pneumoscope.support.terminal import track
 DATA = CHECKOUT.parent / "shared" / "data"
 SOURCES = (DATA / "chest_xray" / "test", DATA / "chest_xray_original_size")
 ROUNDS = 5
-SINGLE = 20
-"""Files that are read one by one, from bytes in memory."""
+N_SINGLE_FILES = 20
+"""Number of files that are read one by one, from bytes in memory."""
 
-REPEATS = 10
-FILES = (1_000, 10_000, 100_000)
+N_REPEATS = 10
+FOLDER_SIZES = (1_000, 10_000, 100_000)
 
 WARM_NOTE = """\
-One by one: milliseconds from the bytes of a file to its probability, all rounds together. The
-folder: files a second, from the disk, in batches. Times are against Keras, the median of the
-ratios within rounds. Ours on one thread decodes and computes on a single core; with pictures it
-also draws the heat map over the radiograph at its own size."""
+Single files: milliseconds from the bytes of a file to its probability, over all rounds. Folder:
+files a second, from the disk, in batches. Times faster: than Keras, median of the ratios within
+rounds. Ours on one thread decodes and computes on a single core; with pictures, it also draws the
+heat map over the radiograph at the radiograph's size."""
 
 COLD_NOTE = """\
 Seconds from the shell to the end of the process, one file; median over the rounds."""
 
 MEMORY_NOTE = """\
-`pneumoscope read FOLDER --format jsonl --out FILE`, the folder's files being links to a few."""
+`pneumoscope read FOLDER --format jsonl --out FILE`; the folder's files are links to a few files."""
 
 
 @dataclass(frozen=True)
 class Program:
-    """A way of reading: its name, its command before the plan, its threads and its bundle."""
+    """A program that reads: its name, its command before the plan, its threads and its bundle."""
 
     name: str
     command: tuple[str, ...]
@@ -59,17 +59,17 @@ class Program:
 
 
 @dataclass(frozen=True)
-class Measured:
-    """What one process measured: seconds of each single file, and of the folder."""
+class Measurement:
+    """Durations that one process measured: of each single file, and of the folder."""
 
     single: Sequence[float]
     folder: float
 
 
 def programs(python: Path, bundles: Sequence[Bundle]) -> list[Program]:
-    """Return what is compared; the first is what the others are measured against.
+    """Return the programs to compare; the first is the baseline.
 
-    Ours reads with each bundle, the others take the size of their images from the first.
+    Ours reads with each bundle; the others take their image size from the first bundle.
     """
     stage = (sys.executable, "-m", "benchmarks.reading_stage")
     cores = usable_cores()
@@ -87,22 +87,22 @@ def programs(python: Path, bundles: Sequence[Bundle]) -> list[Program]:
 
 
 def warm(source: Path, compared: Sequence[Program], rounds: int, repeats: int) -> Table:
-    """Time every program on the files of a folder, in turn, round after round."""
+    """Time every program on the files of a folder, in alternation."""
     files = [str(file) for file in list_files([source])]
-    results: dict[str, list[Measured]] = {program.name: [] for program in compared}
-    todo = list(compared) * rounds
-    for program in track(todo, f"Reading {source.name}", len(todo)):
+    results: dict[str, list[Measurement]] = {program.name: [] for program in compared}
+    runs = list(compared) * rounds
+    for program in track(runs, f"Reading {source.name}", len(runs)):
         plan = _plan(files, program, repeats)
         with tempfile.TemporaryDirectory() as scratch:
             out = Path(scratch) / "measured.json"
             _run(program, plan | {"out": str(out)}, Path(scratch))
-            results[program.name].append(Measured(**json.loads(out.read_text())))
+            results[program.name].append(Measurement(**json.loads(out.read_text())))
     rows = [_row(program, results, len(files), compared[0].name) for program in compared]
     return Table(f"Warm: {len(files)} files of {source.name}", rows, WARM_NOTE)
 
 
 def cold(source: Path, compared: Sequence[Program], bundle: Bundle, rounds: int) -> Table:
-    """Time processes that read one file and end."""
+    """Time processes that read one file, from the start to the end of the process."""
     file = str(next(iter(list_files([source]))))
     command = [sys.executable, "-m", "pneumoscope", "read", file, "--bundle", str(bundle.folder)]
     calls: dict[str, Callable[[Path], None]] = {
@@ -119,19 +119,19 @@ def cold(source: Path, compared: Sequence[Program], bundle: Bundle, rounds: int)
     rows: list[dict[str, Cell]] = [
         {
             "program": name,
-            "seconds": median(spent),
+            "seconds": median(durations),
             "times faster": median(
-                theirs / ours for theirs, ours in zip(seconds["Keras"], spent, strict=True)
+                keras / ours for keras, ours in zip(seconds["Keras"], durations, strict=True)
             ),
         }
-        for name, spent in seconds.items()
+        for name, durations in seconds.items()
     ]
     return Table("Cold: one file from the shell", rows, COLD_NOTE)
 
 
 def memory(source: Path, bundle: Bundle, counts: Sequence[int]) -> Table:
-    """Measure the peak memory of reading folders of more and more files."""
-    files = list(list_files([source]))[:SINGLE]
+    """Measure the peak memory of reading folders of increasing size."""
+    files = list(list_files([source]))[:N_SINGLE_FILES]
     rows = []
     for count in track(counts, "Reading folders", len(counts)):
         with tempfile.TemporaryDirectory() as scratch:
@@ -166,7 +166,7 @@ def _plan(files: Sequence[str], program: Program, repeats: int) -> dict[str, obj
         "size": program.bundle.record.input.size,
         "bundle": str(program.bundle.folder),
         "threads": program.threads,
-        "single": files[:: max(1, len(files) // SINGLE)][:SINGLE],
+        "single": files[:: max(1, len(files) // N_SINGLE_FILES)][:N_SINGLE_FILES],
         "folder": files,
         "repeats": repeats,
         "cold": False,
@@ -185,35 +185,36 @@ def _run(program: Program, plan: Mapping[str, object], scratch: Path) -> None:
 
 def _check(command: Sequence[str]) -> None:
     environment = os.environ | {"TF_CPP_MIN_LOG_LEVEL": "3"}
-    done = subprocess.run(command, cwd=CHECKOUT, env=environment, capture_output=True, text=True)
-    if done.returncode:
-        raise RuntimeError(f"{' '.join(command)} failed:\n{done.stderr}")
+    process = subprocess.run(command, cwd=CHECKOUT, env=environment, capture_output=True, text=True)
+    if process.returncode:
+        raise RuntimeError(f"{' '.join(command)} failed:\n{process.stderr}")
 
 
 def _row(
-    program: Program, results: Mapping[str, Sequence[Measured]], n: int, baseline: str
+    program: Program, results: Mapping[str, Sequence[Measurement]], n: int, baseline: str
 ) -> dict[str, Cell]:
-    measured, theirs = results[program.name], results[baseline]
-    single = [1000 * seconds for one in measured for seconds in one.single]
-    pairs = list(zip(theirs, measured, strict=True))
+    measurements = results[program.name]
+    single = [1000 * seconds for measured in measurements for seconds in measured.single]
+    pairs = list(zip(results[baseline], measurements, strict=True))
     return {
         "program": program.name,
         "median ms": float(np.median(single)),
         "99th percentile ms": float(np.quantile(single, 0.99)),
         "times faster": median(median(a.single) / median(b.single) for a, b in pairs),
-        "folder, files/s": median(n / one.folder for one in measured),
+        "folder, files/s": median(n / measured.folder for measured in measurements),
         "folder, times faster": median(a.folder / b.folder for a, b in pairs),
     }
 
 
-def _tables(given: argparse.Namespace) -> Iterator[Table]:
-    bundles = [Bundle.open(folder) for folder in given.bundles]
-    compared = programs(keras_python(given.keras_env), bundles)
-    rounds, repeats = (1, 1) if given.smallest else (ROUNDS, REPEATS)
-    for source in given.sources:
+def _tables(arguments: argparse.Namespace) -> Iterator[Table]:
+    bundles = [Bundle.open(folder) for folder in arguments.bundles]
+    compared = programs(keras_python(arguments.keras_env), bundles)
+    rounds, repeats = (1, 1) if arguments.smallest else (ROUNDS, N_REPEATS)
+    for source in arguments.sources:
         yield warm(source, compared, rounds, repeats)
-    yield cold(given.sources[0], compared, bundles[0], rounds)
-    yield memory(given.sources[0], bundles[0], (20, 60) if given.smallest else FILES)
+    yield cold(arguments.sources[0], compared, bundles[0], rounds)
+    sizes = (40,) if arguments.smallest else FOLDER_SIZES
+    yield memory(arguments.sources[0], bundles[0], sizes)
 
 
 def main() -> None:
@@ -225,12 +226,17 @@ def main() -> None:
         type=Path,
         action="append",
         dest="bundles",
-        help="of a compact network; the shipped one if not given; repeatable",
+        help="bundle of a compact network (default: the shipped one); repeatable",
     )
-    parser.add_argument("--keras-env", type=Path, default=FOLDER, help="default: %(default)s")
-    given = parser.parse_args()
-    given.bundles = given.bundles or [SHIPPED]
-    publish("reading", list(_tables(given)), given.out)
+    parser.add_argument(
+        "--keras-env",
+        type=Path,
+        default=FOLDER,
+        help="virtual environment of Keras, created if absent (default: %(default)s)",
+    )
+    arguments = parser.parse_args()
+    arguments.bundles = arguments.bundles or [SHIPPED]
+    publish("reading", list(_tables(arguments)), arguments.out)
 
 
 if __name__ == "__main__":

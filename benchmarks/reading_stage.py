@@ -1,4 +1,4 @@
-"""One of our own ways of reading, in a process of its own: PROGRAM PLAN.json."""
+"""One of our reading programs, in a process of its own, for `reading`: PROGRAM PLAN.json."""
 
 import json
 import sys
@@ -10,7 +10,7 @@ from typing import Any
 
 
 def eager(plan: dict[str, Any]) -> tuple[Callable[[bytes], object], Callable[[], int]]:
-    """Read with PyTorch: the same decoding, gate left out, the network as it was trained."""
+    """Read with eager PyTorch: the same decoding and network, without the quality gate."""
     import torch
 
     from pneumoscope.models import MODELS, build_network
@@ -41,7 +41,7 @@ def eager(plan: dict[str, Any]) -> tuple[Callable[[bytes], object], Callable[[],
 
 
 def ours(plan: dict[str, Any]) -> tuple[Callable[[bytes], object], Callable[[], int]]:
-    """Read with the reader: quality gate, calibration and heat map included."""
+    """Read with the deployed reader: quality gate, calibration and heat map included."""
     from pneumoscope.reader import load
 
     reader = load(plan["bundle"], plan["threads"])
@@ -49,7 +49,7 @@ def ours(plan: dict[str, Any]) -> tuple[Callable[[bytes], object], Callable[[], 
 
 
 def pictured(plan: dict[str, Any]) -> tuple[Callable[[bytes], object], Callable[[], int]]:
-    """Read as `ours` does, and draw the heat map over the radiograph at its own size."""
+    """Read with the deployed reader, and draw the heat map over the radiograph at its size."""
     from pneumoscope.radiograph import decode_radiograph
     from pneumoscope.reader import load
     from pneumoscope.reader.batch import read_files
@@ -75,11 +75,11 @@ PROGRAMS = {"eager": eager, "ours": ours, "pictured": pictured}
 
 
 def main() -> None:
-    """Measure what the plan asks for, and write it."""
-    program, path = sys.argv[1:]
-    plan = json.loads(Path(path).read_text())
+    """Carry out the plan, and write the durations as JSON."""
+    program, plan_path = sys.argv[1:]
+    plan = json.loads(Path(plan_path).read_text())
     read, read_folder = PROGRAMS[program](plan)
-    contents = [Path(one).read_bytes() for one in plan["single"]]
+    contents = [Path(path).read_bytes() for path in plan["single"]]
     read(contents[0])
     if plan["cold"]:
         return

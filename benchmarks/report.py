@@ -1,4 +1,4 @@
-"""What every benchmark shares: its options, the machine it ran on, its tables."""
+"""Options, description of the host, and tables that all benchmarks share."""
 
 import argparse
 import json
@@ -36,7 +36,7 @@ class Spread:
 
     @property
     def width(self) -> float:
-        """From the lowest to the highest."""
+        """Distance from the lowest to the highest value."""
         return self.high - self.low
 
     def __str__(self) -> str:
@@ -48,16 +48,16 @@ Cell = str | int | float | Spread | None
 
 @dataclass(frozen=True)
 class Table:
-    """Rows of measurements.
+    """A table of measurements.
 
     Parameters
     ----------
     title
-        What they measure.
+        Heading of the table.
     rows
-        Values by column, the same columns in each row; None where there is nothing to say.
+        Values by column, the same columns in each row; None where a value is missing.
     note
-        How to read the table.
+        Explanation below the table.
     """
 
     title: str
@@ -65,7 +65,7 @@ class Table:
     note: str = ""
 
     def markdown(self) -> str:
-        """Return the table in Markdown, numbers to three digits."""
+        """Return the table in Markdown, numbers with three digits."""
         columns = list(self.rows[0])
         lines = [columns, ["---"] * len(columns)]
         lines += [[_show(row[column]) for column in columns] for row in self.rows]
@@ -80,26 +80,30 @@ def option_parser(description: str | None) -> argparse.ArgumentParser:
         "--out",
         type=lambda text: Path(text).resolve(),
         default=CHECKOUT / "benchmarks" / "results",
-        help="folder that gets the tables (default: %(default)s)",
+        help="folder to write the tables to (default: %(default)s)",
     )
-    parser.add_argument("--smallest", action="store_true", help="see that it runs; seconds")
+    parser.add_argument(
+        "--smallest",
+        action="store_true",
+        help="run the smallest version, in seconds; its values mean nothing",
+    )
     return parser
 
 
 def publish(name: str, tables: Sequence[Table], out: Path) -> None:
     """Write ``NAME.json`` and ``NAME.md`` into a folder, and print the latter."""
     about = {"command": shlex.join(["python", "-m", f"benchmarks.{name}", *sys.argv[1:]])}
-    about |= machine()
+    about |= describe_host()
     content = {"about": about, "tables": [asdict(table) for table in tables]}
     write_text(out / f"{name}.json", json.dumps(content, indent=2) + "\n")
-    head = [f"# {name}", "\n".join(f"- {fact}: {value}" for fact, value in about.items())]
+    head = [f"# {name}", "\n".join(f"- {key}: {value}" for key, value in about.items())]
     text = "\n\n".join([*head, *(table.markdown() for table in tables)]) + "\n"
     write_text(out / f"{name}.md", text)
     print(text, end="")
 
 
-def machine() -> dict[str, str]:
-    """Say what a benchmark ran on."""
+def describe_host() -> dict[str, str]:
+    """Return processor, memory, GPU, PyTorch version and commit of a benchmark's run."""
     environment: dict[str, Any] = describe_environment()
     gpu = torch.cuda.get_device_name() if torch.cuda.is_available() else "none"
     memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")

@@ -1,4 +1,4 @@
-"""Seconds and memory for each image, from a few hundred images to 100,000."""
+"""Scaling of duration and memory with the number of images, up to 100,000."""
 
 import os
 import subprocess
@@ -17,27 +17,29 @@ from pneumoscope.support.host import process_memory
 from pneumoscope.support.terminal import track
 
 SIZES = tuple(100_000 // 4**step for step in range(4, -1, -1))
-SMALLEST = (64, 128)
-PHANTOMS = 390
-"""Drawn once; larger datasets repeat them under other names."""
+SMALLEST_SIZES = (32,)
+N_PHANTOMS, N_SMALLEST_PHANTOMS = 390, 30
+"""Number of images that are drawn; larger datasets repeat them under other names."""
+
+PHANTOM_SIDE, SMALLEST_PHANTOM_SIDE = 224, 64
 
 _POLL_SECONDS = 0.01
-_VALIDATION_EVERY = 5
+_VALIDATION_STRIDE = 5
 
 NOTE = """\
-Each line is a process of its own. Memory is the highest anonymous memory (RssAnon in
-/proc/PID/status, looked at every 10 ms): what the system cannot take back. Pages of the
-memory-mapped cache are not in it: they are dropped as soon as something else needs the room, and
-VmHWM, which counts them, would only say how much of the file was read. Every stage but the first
-reads the manifest before its clock starts, and has it in memory."""
+Each line is a process of its own. Memory: peak anonymous memory (RssAnon in /proc/PID/status, read
+every 10 ms), which the system cannot reclaim. Pages of the memory-mapped cache are not included:
+the system drops them whenever it needs memory, and VmHWM, which counts them, would only tell how
+much of the file was read. Every stage but the first reads the manifest before its clock starts, and
+has it in memory."""
 
 GROWTH_NOTE = """\
-Seconds an image, times: at the most images over at the fewest; 1 is flat."""
+Seconds an image, times: ratio of the largest to the smallest dataset; 1 is linear scaling."""
 
 
 @dataclass(frozen=True)
-class Measured:
-    """One stage at one number of images; memory in bytes."""
+class Measurement:
+    """Duration and peak memory in bytes of one stage at one number of images."""
 
     stage: str
     images: int
@@ -55,23 +57,27 @@ class Measured:
         }
 
 
-def measure(sizes: Sequence[int], phantoms: int, folder: Path) -> list[Measured]:
-    """Run every stage at every size, on phantoms and further names of them.
+def measure(
+    sizes: Sequence[int], n_phantoms: int, phantom_side: int, folder: Path
+) -> list[Measurement]:
+    """Run every stage at every size, on phantoms that are repeated under other names.
 
     Parameters
     ----------
     sizes
         Numbers of images.
-    phantoms
-        How many different ones there are.
+    n_phantoms
+        Number of different phantoms.
+    phantom_side
+        Side of the phantoms in pixels.
     folder
-        Takes images and caches, 30 kB for each image of all sizes together.
+        Folder for images and caches, 30 kB for each image of all sizes together.
     """
-    drawn = open_dataset(generate_phantoms(folder / "phantoms", phantoms))
+    drawn = open_dataset(generate_phantoms(folder / "phantoms", n_phantoms, phantom_side))
     names = folder / "names"
     names.mkdir()
     for number in range(max(sizes)):
-        os.link(drawn.root / drawn.entries[number % phantoms].path, names / f"{number}.png")
+        os.link(drawn.root / drawn.entries[number % n_phantoms].path, names / f"{number}.png")
     for size in sizes:
         repeat(drawn, size, names).write(folder / f"{size}.parquet")
     tasks = [(size, stage) for size in sizes for stage in STAGES]
@@ -82,51 +88,52 @@ def measure(sizes: Sequence[int], phantoms: int, folder: Path) -> list[Measured]
 
 
 def repeat(drawn: Manifest, size: int, names: Path) -> Manifest:
-    """Return a manifest of ``size`` images, every fifth for validation."""
+    """Return a manifest of a number of images, every fifth for validation."""
     entries = tuple(
         replace(
             drawn.entries[number % len(drawn.entries)],
             path=f"{number}.png",
             patient=str(number),
-            split=Split.TRAIN if number % _VALIDATION_EVERY else Split.VALIDATION,
+            split=Split.TRAIN if number % _VALIDATION_STRIDE else Split.VALIDATION,
         )
         for number in range(size)
     )
     return replace(drawn, root=names, entries=entries)
 
 
-def run_stage(stage: str, size: int, manifest: Path, cache: Path) -> Measured:
-    """Run a stage in a fresh process and watch its memory."""
+def run_stage(stage: str, size: int, manifest: Path, cache: Path) -> Measurement:
+    """Run a stage in a fresh process, and return its duration and peak memory."""
     command: list[str | Path]
     command = [sys.executable, "-m", "benchmarks.scaling_stage", stage, manifest, cache]
     with (
-        tempfile.TemporaryFile("w+") as said,
-        subprocess.Popen(command, cwd=CHECKOUT, stdout=subprocess.PIPE, stderr=said) as process,
+        tempfile.TemporaryFile("w+") as errors,
+        subprocess.Popen(command, cwd=CHECKOUT, stdout=subprocess.PIPE, stderr=errors) as process,
     ):
         memory = 0
         while process.poll() is None:
             memory = max(memory, process_memory(process.pid) or 0)
             time.sleep(_POLL_SECONDS)
         if process.returncode or process.stdout is None:
-            said.seek(0)
-            raise RuntimeError(f"{stage} of {size} images failed:\n{said.read()}")
-        return Measured(stage, size, float(process.stdout.read()), memory)
+            errors.seek(0)
+            raise RuntimeError(f"{stage} of {size} images failed:\n{errors.read()}")
+        return Measurement(stage, size, float(process.stdout.read()), memory)
 
 
-def growth(measured: Sequence[Measured]) -> list[dict[str, Cell]]:
-    """Say how much memory each further image takes, between the fewest and the most of a stage."""
+def growth(measurements: Sequence[Measurement]) -> list[dict[str, Cell]]:
+    """Return the growth of memory and duration from a stage's smallest to its largest dataset."""
     rows: list[dict[str, Cell]] = []
     for stage in STAGES:
-        sizes = sorted((m for m in measured if m.stage == stage), key=lambda m: m.images)
-        least, most = sizes[0], sizes[-1]
+        of_stage = [measured for measured in measurements if measured.stage == stage]
+        of_stage.sort(key=lambda measured: measured.images)
+        small, large = of_stage[0], of_stage[-1]
         rows.append(
             {
                 "stage": stage,
-                "from": least.images,
-                "to": most.images,
-                "bytes an image": (most.memory - least.memory) / (most.images - least.images),
-                "seconds an image, times": (most.seconds / most.images)
-                / (least.seconds / least.images),
+                "from": small.images,
+                "to": large.images,
+                "bytes an image": (large.memory - small.memory) / (large.images - small.images),
+                "seconds an image, times": (large.seconds / large.images)
+                / (small.seconds / small.images),
             }
         )
     return rows
@@ -134,16 +141,18 @@ def growth(measured: Sequence[Measured]) -> list[dict[str, Cell]]:
 
 def main() -> None:
     """Run from the command line."""
-    given = option_parser(__doc__).parse_args()
-    sizes, phantoms = (SMALLEST, min(SMALLEST)) if given.smallest else (SIZES, PHANTOMS)
-    given.out.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(dir=given.out) as folder:
-        measured = measure(sizes, phantoms, Path(folder))
-    tables = [
-        Table("Stages", [done.row() for done in measured], NOTE),
-        Table("Growth", growth(measured), GROWTH_NOTE),
-    ]
-    publish("scaling", tables, given.out)
+    arguments = option_parser(__doc__).parse_args()
+    sizes, n_phantoms, phantom_side = SIZES, N_PHANTOMS, PHANTOM_SIDE
+    if arguments.smallest:
+        sizes = SMALLEST_SIZES
+        n_phantoms, phantom_side = N_SMALLEST_PHANTOMS, SMALLEST_PHANTOM_SIDE
+    arguments.out.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(dir=arguments.out) as folder:
+        measurements = measure(sizes, n_phantoms, phantom_side, Path(folder))
+    tables = [Table("Stages", [measured.row() for measured in measurements], NOTE)]
+    if len(sizes) > 1:
+        tables.append(Table("Growth", growth(measurements), GROWTH_NOTE))
+    publish("scaling", tables, arguments.out)
 
 
 if __name__ == "__main__":

@@ -1,6 +1,6 @@
-"""Whether a radiograph read several times, changed a little each time, pays for the time.
+"""Test-time augmentation: AUC and loss by the mean logit over several views of a radiograph.
 
-Judged on validation images alone; the mean of the logits is what is judged.
+Evaluated on validation images alone.
 """
 
 import argparse
@@ -14,23 +14,23 @@ from benchmarks.coverage import DATA, require_own_split
 from benchmarks.report import Cell, Table, option_parser, publish
 from pneumoscope.dataset import Split, open_dataset
 from pneumoscope.evaluation.statistics.delong import compare_aucs, delong
-from pneumoscope.evaluation.statistics.temperature_scaling import calibrate, fit_temperature
+from pneumoscope.evaluation.statistics.temperature_scaling import apply_temperature, fit_temperature
 from pneumoscope.radiograph import prepare_pixels, read_radiograph
 from pneumoscope.reader import SHIPPED, Bundle, Reader
 from pneumoscope.support.terminal import track
 
 NOTE = """\
 Validation images, on which calibration and operating points were fitted but no weight. Loss: mean
-cross-entropy at the temperature that fits each best. Difference: of the AUC from the first row's,
-DeLong's interval, paired. Passes: of the network, for each radiograph."""
+cross-entropy at each row's best temperature. Difference: of the AUC from the first row's, with
+DeLong's paired interval. Passes: passes of the network for each radiograph."""
 
-_CROP = 0.04
-"""Of each side that is cut away, or added by repeating the border."""
+_CROP_SHARE = 0.04
+"""Share of each side that is cut away, or added by repeating the border."""
 
 
 def views(pixels: NDArray[np.float32]) -> list[NDArray[np.float32]]:
-    """Return an image as it is, mirrored, nearer, and farther away."""
-    rows, columns = (round(_CROP * side) for side in pixels.shape)
+    """Return an image unchanged, mirrored, zoomed in and zoomed out."""
+    rows, columns = (round(_CROP_SHARE * side) for side in pixels.shape)
     nearer = pixels[rows : pixels.shape[0] - rows, columns : pixels.shape[1] - columns]
     farther = np.pad(pixels, ((rows, rows), (columns, columns)), mode="edge")
     return [pixels, pixels[:, ::-1], nearer, farther]
@@ -44,7 +44,7 @@ SCHEMES = {
 }
 
 
-def look(reader: Reader, files: list[Path]) -> NDArray[np.float64]:
+def view_logits(reader: Reader, files: list[Path]) -> NDArray[np.float64]:
     """Return the network's logits of every view of every image, shape (images, views)."""
     contract, logits = reader.bundle.record.input, []
     for file in track(files, "Reading", len(files)):
@@ -56,42 +56,50 @@ def look(reader: Reader, files: list[Path]) -> NDArray[np.float64]:
     return np.array(logits, np.float64)
 
 
-def scheme_rows(labels: NDArray[np.int8], looks: NDArray[np.float64]) -> Iterator[dict[str, Cell]]:
-    """Judge the mean logit of each scheme."""
-    plain = looks[:, 0]
+def scheme_rows(
+    labels: NDArray[np.int8], view_logits: NDArray[np.float64]
+) -> Iterator[dict[str, Cell]]:
+    """Yield AUC and loss of the mean logit of each scheme; logits have shape (images, views)."""
+    plain = view_logits[:, 0]
     for name, chosen in SCHEMES.items():
-        logits = looks[:, chosen].mean(axis=1)
-        probabilities = calibrate(logits, fit_temperature(logits, labels)).clip(1e-12, 1 - 1e-12)
-        said = np.where(labels == 1, probabilities, 1 - probabilities)
+        logits = view_logits[:, chosen].mean(axis=1)
+        probabilities = apply_temperature(logits, fit_temperature(logits, labels))
+        of_label = np.where(labels == 1, probabilities, 1 - probabilities).clip(min=1e-12)
         yield {
             "views": name,
             "AUC": str(delong(labels, logits)),
             "difference": str(compare_aucs(labels, logits, plain).difference),
-            "loss": round(float(-np.log(said).mean()), 4),
+            "loss": round(float(-np.log(of_label).mean()), 4),
             "passes": len(chosen),
         }
 
 
-def _tables(given: argparse.Namespace) -> Iterator[Table]:
-    bundle = Bundle.open(given.bundle)
-    manifest = open_dataset(given.data)
+def _tables(arguments: argparse.Namespace) -> Iterator[Table]:
+    bundle = Bundle.open(arguments.bundle)
+    manifest = open_dataset(arguments.data)
     require_own_split(manifest, bundle)
     entries = manifest.of(Split.VALIDATION)
-    looks = look(Reader(bundle), [manifest.root / entry.path for entry in entries])
+    logits = view_logits(Reader(bundle), [manifest.root / entry.path for entry in entries])
     labels = np.array([entry.label for entry in entries], np.int8)
     title = f"{bundle.identity}, {len(entries):,} validation images"
-    yield Table(title, list(scheme_rows(labels, looks)), NOTE)
+    yield Table(title, list(scheme_rows(labels, logits)), NOTE)
 
 
 def main() -> None:
     """Run from the command line."""
     parser = option_parser(__doc__)
     parser.add_argument(
-        "data", type=Path, nargs="?", default=DATA / "chest_xray", help="default: %(default)s"
+        "data",
+        type=Path,
+        nargs="?",
+        default=DATA / "chest_xray",
+        help="dataset that the bundle was trained on (default: %(default)s)",
     )
-    parser.add_argument("--bundle", type=Path, default=SHIPPED, help="that is judged")
-    given = parser.parse_args()
-    publish("several_views", list(_tables(given)), given.out)
+    parser.add_argument(
+        "--bundle", type=Path, default=SHIPPED, help="bundle to evaluate (default: the shipped one)"
+    )
+    arguments = parser.parse_args()
+    publish("several_views", list(_tables(arguments)), arguments.out)
 
 
 if __name__ == "__main__":

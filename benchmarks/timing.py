@@ -1,4 +1,4 @@
-"""The project's own epochs and VGG16 pass, timed on random numbers."""
+"""Duration of our epochs and of VGG16's pass, on random images and features."""
 
 import time
 from collections.abc import Callable
@@ -8,7 +8,7 @@ from statistics import median
 import numpy as np
 from numpy.typing import DTypeLike, NDArray
 
-from benchmarks.work import EpochSize
+from benchmarks.layer_costs import EpochSize
 from pneumoscope.dataset import Label, Manifest, Split
 from pneumoscope.dataset.manifest import Entry, SplitBy
 from pneumoscope.models import ModelSpec, Precision, build_network
@@ -21,7 +21,7 @@ from pneumoscope.training.trainer import Trainer
 
 
 def epoch_seconds(spec: ModelSpec, precision: Precision, size: EpochSize, rounds: int) -> float:
-    """Time epochs of a model, after one to warm up; the median counts."""
+    """Return the median seconds of a model's epochs, after one to warm up."""
     recipe = make_recipe(spec.name, precision=precision)
     network = build_network(spec, IMAGE_SIZE, recipe.seed)
     train, validation = (_examples(spec, n) for n in (size.train, size.validation))
@@ -35,7 +35,7 @@ def epoch_seconds(spec: ModelSpec, precision: Precision, size: EpochSize, rounds
 
 
 def pass_seconds(precision: Precision, size: EpochSize) -> float:
-    """Time the pass of train and validation images through a random VGG16, after one to warm up."""
+    """Return the seconds of the pass of all images through a random VGG16, after a warm-up."""
     splits = [Split.TRAIN] * size.train + [Split.VALIDATION] * size.validation
     entries = tuple(Entry(f"{i}.png", Label.NORMAL, split=split) for i, split in enumerate(splits))
     manifest = Manifest(Path(), entries, SplitBy.IMAGE, seed=0)
@@ -49,7 +49,7 @@ def pass_seconds(precision: Precision, size: EpochSize) -> float:
 
 
 class _NoFiles(ArrayCache):
-    """Stands where the cache does and keeps nothing: the pass is timed, not the disk."""
+    """Cache that stores nothing, so that the pass is timed without the disk."""
 
     def open(
         self,
@@ -73,7 +73,7 @@ class _NoFiles(ArrayCache):
 
 
 def _examples(spec: ModelSpec, n: int) -> Examples:
-    """Return examples as a model takes them: pixels, or features in VGG16's place."""
+    """Return random inputs of a model: pixels, or features in place of VGG16's."""
     entries = tuple(Entry(f"{i}.png", Label(i % 2)) for i in range(n))
     shape = spec.feature_shape(IMAGE_SIZE)
     return Examples(entries, _pixels(n) if shape is None else _features(n, shape), np.arange(n))

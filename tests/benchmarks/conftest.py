@@ -1,4 +1,4 @@
-"""A benchmark called as a person calls it."""
+"""Fixtures of the benchmarks' tests: a benchmark's smallest run, and an environment with Keras."""
 
 import inspect
 import io
@@ -15,32 +15,32 @@ import pytest
 
 from benchmarks.keras_environment import keras_python
 
-AS_A_PROGRAM = 'if __name__ == "__main__":\n    main()\n'
+MAIN_BLOCK = 'if __name__ == "__main__":\n    main()\n'
 
 
 @pytest.fixture(scope="session")
 def run_benchmark(tmp_path_factory: pytest.TempPathFactory) -> Callable[..., dict[str, list]]:
     """Run a benchmark at its smallest size and return its tables' rows by title.
 
-    In this process, which has imported PyTorch already: that takes longer than most of them.
+    It runs in this process, since importing PyTorch takes longer than most benchmarks.
     """
 
     def run(name: str, *words: object, out: Path | None = None) -> dict[str, list]:
         out = out or tmp_path_factory.mktemp("out")
         module = import_module(f"benchmarks.{name}")
-        assert inspect.getsource(module).endswith(AS_A_PROGRAM)
+        assert inspect.getsource(module).endswith(MAIN_BLOCK)
         argv = [name, "--smallest", "--out", str(out), *map(str, words)]
-        with pytest.MonkeyPatch.context() as patched, redirect_stdout(io.StringIO()) as said:
+        with pytest.MonkeyPatch.context() as patched, redirect_stdout(io.StringIO()) as output:
             patched.setattr("sys.argv", argv)
             try:
                 module.main()
             except SystemExit as ended:
                 if ended.code:
                     raise AssertionError(ended.code) from ended
-        assert said.getvalue() == (out / f"{name}.md").read_text()
+        assert output.getvalue() == (out / f"{name}.md").read_text()
         content = json.loads((out / f"{name}.json").read_text())
         assert f"benchmarks.{name} --smallest" in content["about"]["command"]
-        assert f"- torch: {content['about']['torch']}" in said.getvalue()
+        assert f"- torch: {content['about']['torch']}" in output.getvalue()
         return {table["title"]: table["rows"] for table in content["tables"]}
 
     return run
@@ -48,15 +48,15 @@ def run_benchmark(tmp_path_factory: pytest.TempPathFactory) -> Callable[..., dic
 
 @pytest.fixture(scope="session")
 def keras_env(made_once: Callable[..., Path]) -> Path:
-    """Install Keras; without a registry skip, or fail where everything must be there."""
+    """Install Keras; without a package registry skip, or fail where all programs are required."""
     try:
         with pytest.MonkeyPatch.context() as patched:
-            # Off means on (pip's documentation): compiling takes as long as installing.
+            # To pip, "off" means "do not compile", which takes as long as installing.
             patched.setenv("PIP_NO_COMPILE", "off")
             return made_once("keras", keras_python)
     except subprocess.CalledProcessError:
-        ask = [sys.executable, "-m", "pip", "index", "versions", "tensorflow-cpu"]
-        if subprocess.run(ask, capture_output=True).returncode == 0:
+        query = [sys.executable, "-m", "pip", "index", "versions", "tensorflow-cpu"]
+        if subprocess.run(query, capture_output=True).returncode == 0:
             raise
         reason = "pip reaches no package registry for tensorflow-cpu"
         if os.environ.get("PNEUMOSCOPE_REQUIRE_PROGRAMS"):

@@ -1,4 +1,4 @@
-"""The adaptation to adults: who is learned from, who is judged, and that it runs."""
+"""The fine-tuning on adults: its folds, its tables, and a small run."""
 
 import json
 from collections.abc import Callable
@@ -9,14 +9,15 @@ import pytest
 
 from benchmarks.adults import (
     FOLDS,
+    SMALLEST_STRIDE,
     Adult,
-    Judged,
-    deal,
-    diseases,
+    AdultPrediction,
+    assign_folds,
+    auc_rows,
+    disease_rows,
     fold_rows,
     last_rows,
     main,
-    never_seen,
     read_adults,
     read_children,
     write_table,
@@ -29,16 +30,16 @@ from pneumoscope.training.evaluate import write_evaluation
 
 
 @pytest.fixture
-def ward() -> list[Adult]:
+def adults() -> list[Adult]:
     """Return 200 adults, each with two images; a quarter is ill, some have other diseases."""
-    kinds = [("Pneumonia",), ("No Finding",), ("Mass", "Nodule"), ("Effusion",)]
+    findings = [("Pneumonia",), ("No Finding",), ("Mass", "Nodule"), ("Effusion",)]
     return [
         Adult(
             f"nih_external/images/{n}-{i}.jpg",
             "nih_external",
             str(n),
             ("AP", "PA")[i],
-            kinds[n % 4],
+            findings[n % 4],
         )
         for n in range(200)
         for i in range(2)
@@ -51,56 +52,56 @@ CHILDREN = [
 ]
 
 
-def test_folds_keep_patients_together_and_classes_even(ward: list[Adult]) -> None:
-    fold = deal(ward)
-    by_patient = {adult.patient: set() for adult in ward}
-    for adult, number in zip(ward, fold, strict=True):
+def test_folds_keep_patients_together_and_classes_even(adults: list[Adult]) -> None:
+    fold = assign_folds(adults)
+    by_patient = {adult.patient: set() for adult in adults}
+    for adult, number in zip(adults, fold, strict=True):
         by_patient[adult.patient].add(number)
     assert all(len(folds) == 1 for folds in by_patient.values())
     for number in range(FOLDS):
-        held = [adult.ill for adult, of in zip(ward, fold, strict=True) if of == number]
-        assert 70 <= len(held) <= 90
-        assert sum(held) / len(held) == pytest.approx(0.25, abs=0.05)
+        held_out = [adult.ill for adult, of in zip(adults, fold, strict=True) if of == number]
+        assert 70 <= len(held_out) <= 90
+        assert sum(held_out) / len(held_out) == pytest.approx(0.25, abs=0.05)
 
 
-def test_a_fold_is_judged_on_whom_it_did_not_learn_from(ward: list[Adult]) -> None:
-    fold = deal(ward)
-    rows = list(fold_rows(CHILDREN, ward, fold, 2))
-    judged = {row["file"] for row in rows if row["split"] == "test"}
-    assert judged == {adult.file for adult, n in zip(ward, fold, strict=True) if n == 2}
+def test_a_fold_is_tested_on_the_adults_it_leaves_out(adults: list[Adult]) -> None:
+    fold = assign_folds(adults)
+    rows = list(fold_rows(CHILDREN, adults, fold, 2))
+    tested = {row["file"] for row in rows if row["split"] == "test"}
+    assert tested == {adult.file for adult, n in zip(adults, fold, strict=True) if n == 2}
     assert [row["file"] for row in rows if row["split"] == "validation"] == ["validation.png"]
-    last = list(last_rows(CHILDREN, ward))
+    last = list(last_rows(CHILDREN, adults))
     assert [row["file"] for row in last if row["split"] == "test"] == ["test.png"]
     assert [row["file"] for row in last if row["split"] == "validation"] == ["validation.png"]
     learned = {row["file"] for row in last if row["split"] == "train"}
-    assert learned == {"train.png"} | {adult.file for adult in ward}
+    assert learned == {"train.png"} | {adult.file for adult in adults}
 
 
-def test_figures_of_a_reader_who_knows_masses_and_nothing_else(ward: list[Adult]) -> None:
-    """Each fold has its own scale, which tells nothing; within it all but masses get the same."""
+def test_metrics_of_a_model_that_detects_masses_alone(adults: list[Adult]) -> None:
+    """Each fold has a scale of its own; within a fold, all images without a mass score the same."""
 
-    def judged(of: Callable[[Adult], float]) -> list[Judged]:
-        scales = deal(ward)
+    def predict(of: Callable[[Adult], float]) -> list[AdultPrediction]:
         return [
-            Judged(adult, int(fold), of(adult) / (fold + 1))
-            for adult, fold in zip(ward, scales, strict=True)
+            AdultPrediction(adult, int(fold), of(adult) / (fold + 1))
+            for adult, fold in zip(adults, assign_folds(adults), strict=True)
         ]
 
-    masses = judged(lambda adult: 0.9 if "Mass" in adult.findings else 0.5)
-    auc = {row["against"]: float(str(row["AUC"]).split()[0]) for row in never_seen(masses, masses)}
+    masses = predict(lambda adult: 0.9 if "Mass" in adult.findings else 0.5)
+    rows = list(auc_rows(masses, masses))
+    auc = {row["against"]: float(str(row["AUC"]).split()[0]) for row in rows}
     assert auc["both: no finding"] == 0.5
-    assert all(row["AUC"] == row["before"] for row in never_seen(masses, masses))
+    assert all(row["AUC"] == row["before"] for row in rows)
     assert auc["both: other findings"] == pytest.approx(0.25, abs=0.01)
-    shares = {row["finding"]: str(row["called PNEUMONIA"])[:4] for row in diseases(masses)}
+    shares = {row["finding"]: str(row["called PNEUMONIA"])[:4] for row in disease_rows(masses)}
     assert set(shares.values()) == {"1.00"}
-    sure = judged(lambda adult: 0.9 if adult.ill or "Mass" in adult.findings else 0.1)
-    shares = {row["finding"]: str(row["called PNEUMONIA"])[:4] for row in diseases(sure)}
+    sure = predict(lambda adult: 0.9 if adult.ill or "Mass" in adult.findings else 0.1)
+    shares = {row["finding"]: str(row["called PNEUMONIA"])[:4] for row in disease_rows(sure)}
     assert shares == {"Effusion": "0.00", "Mass": "1.00", "No Finding": "0.00", "Nodule": "1.00"}
 
 
 @pytest.fixture
 def opened_before(children: Manifest, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Take the children for opened: that takes longer than the rest."""
+    """Replace the opening of the children's dataset, which takes longer than the rest."""
 
     def opened(source: Path, *more: Path) -> Manifest:
         return children if source.resolve() == children.root else open_dataset(source, *more)
@@ -110,33 +111,33 @@ def opened_before(children: Manifest, monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.fixture(scope="module")
 def start(children: Manifest, tmp_path_factory: pytest.TempPathFactory) -> Run:
-    """Return a Run on the children that has learned nothing, but says it has finished."""
+    """Return a finished Run on the children with untrained weights."""
     recipe = make_recipe("compact", assignments=["image_size=64", "precision=float32"])
     run = Run.create(tmp_path_factory.mktemp("start") / "compact", recipe, children)
     run.write_history([])
     run.write_weights(build_network(find_model("compact"), 64, seed=0).state_dict())
-    watched = children.of(Split.VALIDATION)
-    said = Predictions(
-        files=tuple(entry.path for entry in watched),
-        labels=np.array([entry.label for entry in watched], np.int8),
-        probabilities=np.linspace(0, 1, len(watched)),
-        patients=tuple(entry.group for entry in watched),
+    validation = children.of(Split.VALIDATION)
+    predictions = Predictions(
+        files=tuple(entry.path for entry in validation),
+        labels=np.array([entry.label for entry in validation], np.int8),
+        probabilities=np.linspace(0, 1, len(validation)),
+        patients=tuple(entry.group for entry in validation),
     )
-    write_evaluation(run, Split.VALIDATION, said)
+    write_evaluation(run, Split.VALIDATION, predictions)
     return run.update_record(finished=True)
 
 
 @pytest.mark.usefixtures("opened_before")
-def test_the_folders_are_read_whole(shared_data: Path, start: Run, tmp_path: Path) -> None:
-    found = read_adults(shared_data)
-    assert len(found) == 533 + 601
-    assert sum(adult.ill for adult in found) == 255 + 16
-    assert sum(adult.healthy for adult in found) == 278 + 100
+def test_both_folders_are_read_completely(shared_data: Path, start: Run, tmp_path: Path) -> None:
+    adults = read_adults(shared_data)
+    assert len(adults) == 533 + 601
+    assert sum(adult.ill for adult in adults) == 255 + 16
+    assert sum(adult.healthy for adult in adults) == 278 + 100
     rows = read_children(shared_data, start)
     learned = [row for row in rows if row["split"] == "train"]
     assert len(learned) == pytest.approx(len(start.manifest().of(Split.TRAIN)) / 3, rel=0.1)
     assert sum(row["split"] == "test" for row in rows) == 624
-    rows = list(last_rows(rows, found))
+    rows = list(last_rows(rows, adults))
     write_table(rows, tmp_path / "labels.csv")
     assert not open_dataset(tmp_path / "labels.csv", shared_data).set_aside
 
@@ -156,11 +157,13 @@ def test_it_runs(
     words = [str(word) for option in folders.items() for word in option]
     monkeypatch.setattr("sys.argv", ["adults", "--smallest", *words])
     main()
-    held = Predictions.read(tmp_path / "runs" / "out_of_fold.csv")
-    assert set(held.files) == {adult.file for adult in read_adults(shared_data)[::8]}
+    out_of_fold = Predictions.read(tmp_path / "runs" / "out_of_fold.csv")
+    assert set(out_of_fold.files) == {
+        adult.file for adult in read_adults(shared_data)[::SMALLEST_STRIDE]
+    }
     tables = json.loads((tmp_path / "out" / "adults.json").read_text())["tables"]
     assert [table["title"] for table in tables] == [
-        "Adults never seen",
+        "Adults, out-of-fold",
         "Children",
         "Adults without pneumonia",
     ]

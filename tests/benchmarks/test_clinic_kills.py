@@ -17,5 +17,5 @@ def test_a_killed_server_loses_nothing_and_reads_nothing_twice(
     assert row["accepted"] > 0
     for name in ("one reading, by the API", "one reading, in the database", "images", "readings"):
         assert row[name] == row["accepted"]
-    assert (row["still waiting"], row["failed"]) == (0, 0)
+    assert (row["still queued"], row["failed"]) == (0, 0)
     assert "unbroken" in row["audit trail"]

@@ -1,4 +1,4 @@
-"""The benchmark of the clinic's server under load, on few radiographs, and how it counts."""
+"""The load test of the clinic's server, on few radiographs, and its counts."""
 
 import io
 from collections.abc import Callable
@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
-from benchmarks.clinic_outcome import read_each_second
+from benchmarks.clinic_outcome import reading_rate
 from benchmarks.clinic_radiographs import distinct_radiographs, numbered
 from pneumoscope.clinic.storage.database import Database
 from pneumoscope.clinic.storage.tables import Image as ImageRow
@@ -16,12 +16,12 @@ from pneumoscope.clinic.storage.tables import Site, StoredReading, Study
 
 
 def test_nothing_is_lost_and_every_kind_of_request_is_timed(run_benchmark: Callable) -> None:
-    tables = run_benchmark("clinic_load")
-    (kept,) = tables["Nothing lost"]
-    assert {kept[name] for name in ("accepted", "images", "readings")} == {40}
-    assert (kept["still waiting"], kept["failed"]) == (0, 0)
+    tables = run_benchmark("clinic_load", "--workers", 1)
+    (outcome,) = tables["Outcome"]
+    assert {outcome[name] for name in ("accepted", "images", "readings")} == {40}
+    assert (outcome["still queued"], outcome["failed"]) == (0, 0)
     rows = {row["request"]: row for row in tables["Requests"]}
-    assert rows["hand in"]["answered"] == 4  # of ten radiographs each
+    assert rows["upload"]["answered"] == 4  # of ten radiographs each
     assert {"worklist", "study", "pixels"} <= set(rows)
     for row in rows.values():
         assert row["faults"] == 0
@@ -33,16 +33,16 @@ def test_nothing_is_lost_and_every_kind_of_request_is_timed(run_benchmark: Calla
     assert all(50 < peaks[name] < 1_000 for name in ("server", "worker"))
 
 
-def test_a_rate_counts_what_was_read_since_a_moment(tmp_path: Path) -> None:
+def test_the_rate_counts_readings_since_a_moment(tmp_path: Path) -> None:
     database = Database(f"sqlite:///{tmp_path}/clinic.db")
-    began = datetime(2026, 11, 26, tzinfo=UTC)
+    start = datetime(2026, 11, 26, tzinfo=UTC)
     with database.writing() as session:
-        study = Study(site=Site(name="Ward"), received=began)
-        for second in range(1, 5):  # 1, 2, 3 and 4 s after it began
-            session.add(_read_image(study, began + timedelta(seconds=second)))
-    assert read_each_second(database, began) == 4 / 4
-    assert read_each_second(database, began + timedelta(seconds=2.5)) == 2 / 1.5
-    assert np.isnan(read_each_second(database, began + timedelta(seconds=5)))
+        study = Study(site=Site(name="Hospital"), received=start)
+        for second in range(1, 5):  # readings 1, 2, 3 and 4 s after the start
+            session.add(_read_image(study, start + timedelta(seconds=second)))
+    assert reading_rate(database, start) == 4 / 4
+    assert reading_rate(database, start + timedelta(seconds=2.5)) == 2 / 1.5
+    assert np.isnan(reading_rate(database, start + timedelta(seconds=5)))
 
 
 def _read_image(study: Study, moment: datetime) -> ImageRow:
@@ -67,7 +67,7 @@ def _read_image(study: Study, moment: datetime) -> ImageRow:
     )
 
 
-def test_repeated_files_are_unlike_in_bytes_and_alike_in_pixels(tmp_path: Path) -> None:
+def test_repeated_files_have_distinct_bytes_and_equal_pixels(tmp_path: Path) -> None:
     source = tmp_path / "source"
     source.mkdir()
     grey = Image.fromarray(np.arange(64, dtype=np.uint8).reshape(8, 8))
@@ -80,7 +80,7 @@ def test_repeated_files_are_unlike_in_bytes_and_alike_in_pixels(tmp_path: Path) 
         np.testing.assert_array_equal(np.asarray(Image.open(io.BytesIO(content))), pixels)
 
 
-def test_the_number_is_a_comment_as_pillow_reads_it() -> None:
+def test_pillow_reads_the_number_as_a_comment() -> None:
     content = io.BytesIO()
     Image.new("L", (8, 8)).save(content, "JPEG")
     with Image.open(io.BytesIO(numbered(content.getvalue(), 42))) as opened:

@@ -1,4 +1,4 @@
-"""Tables of the comparison from made-up results, worked out by hand."""
+"""Tables of the comparison, of invented results, worked out by hand."""
 
 from dataclasses import replace
 
@@ -76,17 +76,17 @@ def test_the_whole_experiment_adds_up(comparison: Comparison) -> None:
     assert bfloat16["times faster"] == expected / 100
 
 
-def test_an_early_stop_does_not_hide_in_the_ratio(comparison: Comparison) -> None:
+def test_equal_epochs_remove_the_effect_of_an_early_stop(comparison: Comparison) -> None:
     """The notebook's model 1 took 10 s and three epochs of 52 s; ours stopped after the first."""
     early = whole("bfloat16", 10.0, {"model_1": 1, "model_7": 2})
     notebook, ours = rows(replace(comparison, experiments=[early]), "The whole experiment")
     assert (notebook["epochs"], ours["epochs"]) == ("3 + 2", "1 + 2")
     assert ours["times faster"] == pytest.approx((10 + 52 + 10 + 1200) / 10)
-    assert ours["with epochs alike"] == pytest.approx((10 + 52 / 3 + 10 + 1200) / 10)
+    assert ours["with equal epochs"] == pytest.approx((10 + 52 / 3 + 10 + 1200) / 10)
 
 
-def test_models_asked_for_a_few_epochs_are_only_timed(comparison: Comparison) -> None:
-    """The notebook's model 1 took 10 s and, of three epochs asked for, the first two in 40 s."""
+def test_models_trained_for_fewer_epochs_are_only_timed(comparison: Comparison) -> None:
+    """The notebook's model 1 took 10 s, and its first two epochs of three took 40 s."""
     results = [
         replace(r, task=replace(r.task, epochs=2), epoch_seconds=r.epoch_seconds[:2], seconds=50.0)
         for r in comparison.results
@@ -99,7 +99,7 @@ def test_models_asked_for_a_few_epochs_are_only_timed(comparison: Comparison) ->
     assert [row["goal"] for row in rows(few, "Goals")] == ["model_1, an epoch: times faster"]
 
 
-def test_goals_are_judged_at_the_default_precision(comparison: Comparison) -> None:
+def test_goals_are_for_the_default_precision(comparison: Comparison) -> None:
     goals = {row["goal"]: row for row in rows(comparison, "Goals")}
     # Not the experiment's: it lacks models 2 to 4. Not model 7's accuracy: it was only timed.
     assert list(goals) == ["model_1, an epoch: times faster", "model_1: test accuracy"]

@@ -1,4 +1,4 @@
-"""The search for the default's recipe, and the validation images that it chooses by."""
+"""The search for the default bundle's recipe, and its criterion."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -18,7 +18,7 @@ def test_finalists_are_trained_with_every_seed_and_the_best_on_average_is_chosen
     assert sorted((row["candidate"], row["seed"]) for row in trials) == [
         (name, seed) for name in sorted({row["candidate"] for row in trials}) for seed in (0, 1)
     ]
-    (single, both) = tables["The chosen candidate's seeds together"]
+    (single, both) = tables["The chosen candidate's seeds as an ensemble"]
     of_first = {row["candidate"]: row["pooled AUC"] for row in trials if row["seed"] == 0}
     means = {
         name: np.mean([float(row["pooled AUC"]) for row in trials if row["candidate"] == name])
@@ -34,7 +34,7 @@ def test_every_candidate_is_a_recipe(file: Path) -> None:
         make_recipe("compact", assignments=settings)
 
 
-def test_answers_that_move_with_the_machine_are_found_out() -> None:
-    """Each shift ranks its own images rightly; together a quarter of the pairs are wrong."""
+def test_scores_that_depend_on_the_acquisition_lower_the_pooled_auc() -> None:
+    """Images are ranked correctly within each acquisition; of all pairs a quarter is wrong."""
     labels = np.array([0, 1], np.int8)
     assert pooled_auc(labels, np.array([[0.1, 0.2], [0.8, 0.9]])) == 0.75

@@ -1,4 +1,4 @@
-"""The comparison of graphs with PyTorch, on a Run of phantoms."""
+"""The comparison of ONNX graphs with PyTorch, on a Run of phantoms."""
 
 from collections.abc import Callable
 

@@ -1,4 +1,4 @@
-"""The simulation of coverage, on fewer data sets, and the model that it draws from."""
+"""The simulation of interval coverage, on fewer data sets, and the simulated model."""
 
 from collections.abc import Callable
 
@@ -9,7 +9,7 @@ from sklearn.metrics import roc_auc_score
 
 from benchmarks.interval_coverage import (
     AUC,
-    CUT,
+    CUT_OFF,
     SENSITIVITY,
     count,
     count_bootstrap,
@@ -17,46 +17,48 @@ from benchmarks.interval_coverage import (
     methods,
 )
 
-CHANCE = 1e-4
-"""That a valid interval fails here, were other data sets drawn."""
+FALSE_FAILURE_RATE = 1e-4
+"""Probability that a valid interval fails here, were other data sets drawn."""
 
 
-def acceptable(sets: int) -> tuple[int, int]:
-    """Return how many data sets may hold the truth if the coverage is 93 to 97 %.
+def acceptable(data_sets: int) -> tuple[int, int]:
+    """Return the range of the number of intervals that contain the true value.
 
-    The number is binomial: fewer than the first are as unlikely as `CHANCE` at a coverage of 93 %,
-    more than the second at 97 %.
+    The number is binomial: at a coverage of 93 %, a number below the range has the probability
+    `FALSE_FAILURE_RATE`; at 97 %, a number above it.
     """
-    return int(binom.ppf(CHANCE, sets, 0.93)), int(binom.isf(CHANCE, sets, 0.97))
+    low = binom.ppf(FALSE_FAILURE_RATE, data_sets, 0.93)
+    high = binom.isf(FALSE_FAILURE_RATE, data_sets, 0.97)
+    return int(low), int(high)
 
 
 @pytest.mark.parametrize("number", [0, 1])
-def test_intervals_without_resampling_hold_the_truth_of_independent_images(number: int) -> None:
+def test_intervals_without_resampling_cover_independent_images(number: int) -> None:
     low, high = acceptable(1_000)
     assert (low, high) == (898, 988)
     assert low <= count(methods()[number], 1_000) <= high
 
 
 @pytest.mark.parametrize("number", [2, 3])
-def test_they_hold_it_too_seldom_where_patients_have_several_images(number: int) -> None:
+def test_they_are_too_narrow_where_patients_have_several_images(number: int) -> None:
     assert count(methods()[number], 1_000) < acceptable(1_000)[0]
 
 
-def test_resampling_patients_holds_the_truth_of_several_images() -> None:
+def test_resampling_patients_covers_several_images() -> None:
     low, high = acceptable(150)
     assert (low, high) == (126, 150)
-    for held in count_bootstrap(sets=150, draws=200):
+    for held in count_bootstrap(data_sets=150, resamples=200):
         assert low <= held <= high
 
 
-def test_the_truth_is_that_of_the_model() -> None:
+def test_large_samples_have_the_true_values() -> None:
     rng = np.random.default_rng(1)
     tables = [draw(rng, 4) for _ in range(100)]
     labels = np.concatenate([table.labels for table in tables])
     probabilities = np.concatenate([table.probabilities for table in tables])
     # 75,000 images of 30,000 patients: three standard errors are less than 0.01 and 0.015.
     assert roc_auc_score(labels, probabilities) == pytest.approx(AUC, abs=0.01)
-    called = probabilities[labels == 1] >= norm.cdf(CUT)
+    called = probabilities[labels == 1] >= norm.cdf(CUT_OFF)
     assert called.mean() == pytest.approx(SENSITIVITY, abs=0.015)
 
 

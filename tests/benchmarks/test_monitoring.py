@@ -1,4 +1,4 @@
-"""The simulation of monitoring, on fewer years."""
+"""The simulation of a clinic's monitoring, on fewer years."""
 
 from collections.abc import Callable
 
@@ -7,11 +7,11 @@ import pytest
 from scipy.stats import ks_2samp, kstwobign
 
 from benchmarks.monitoring import (
-    PAST,
-    REFERENCE,
-    STATISTICS,
+    N_REFERENCE_PATIENTS,
+    N_STATISTICS,
+    PAST_DAYS,
     Year,
-    days_until_seen,
+    detection_delays,
     false_alarms,
     patients,
     smallest_p,
@@ -26,37 +26,36 @@ def test_alarms_without_correction_are_many_and_by_the_rule_few() -> None:
 
 def test_the_smallest_p_is_that_of_scipy() -> None:
     rng = np.random.default_rng(0)
-    window, other = patients(rng, 84), patients(rng, REFERENCE)
-    tests = [ks_2samp(*pair, method="asymp") for pair in zip(window, other, strict=True)]
+    window, reference = patients(rng, 84), patients(rng, N_REFERENCE_PATIENTS)
+    tests = [ks_2samp(*pair, method="asymp") for pair in zip(window, reference, strict=True)]
     distance = max(test.statistic for test in tests)
-    n, m = 84, REFERENCE
+    n, m = 84, N_REFERENCE_PATIENTS
     limit = kstwobign.sf(distance * np.sqrt(n * m / (n + m)))
-    assert smallest_p(window, other) == pytest.approx(limit, rel=0.05)
+    assert smallest_p(window, reference) == pytest.approx(limit, rel=0.05)
 
 
-def test_no_look_that_raises_an_alert_is_passed_over() -> None:
+def test_no_check_that_raises_an_alert_is_ruled_out() -> None:
     year = Year(np.random.default_rng(1), 5, 40)
-    year.seen[2, PAST * 5 :] += 0.8
+    year.patients[2, PAST_DAYS * 5 :] += 0.8
     raised = [year.raises(day) for day in range(1, 41)]
     assert any(raised)
     assert not all(raised)
     assert all(year.might_raise(day) for day in range(1, 41) if raised[day - 1])
 
 
-def test_a_large_shift_is_seen_sooner_than_a_small_one() -> None:
-    small, large = (days_until_seen(10, shift, years=3) for shift in (0.5, 1.5))
+def test_a_large_shift_is_detected_sooner_than_a_small_one() -> None:
+    small, large = (detection_delays(10, shift, years=3) for shift in (0.5, 1.5))
     assert large.max() < small.min()
 
 
 def test_patients_statistics_are_correlated() -> None:
-    drawn = np.corrcoef(patients(np.random.default_rng(0), 20_000))
-    others = drawn[~np.eye(STATISTICS, dtype=bool)]
-    assert np.abs(others - 0.5).max() < 0.03
+    correlations = np.corrcoef(patients(np.random.default_rng(0), 20_000))
+    assert np.abs(correlations[~np.eye(N_STATISTICS, dtype=bool)] - 0.5).max() < 0.03
 
 
 def test_every_clinic_is_a_row(run_benchmark: Callable) -> None:
-    false, seen, coverage = run_benchmark("monitoring").values()
-    assert [row["patients a day"] for row in false] == ["3", "10", "30", "all"]
-    assert false[-1]["years"] == 6
-    assert len(seen) == 9
+    false_alarms, delays, coverage = run_benchmark("monitoring").values()
+    assert [row["patients a day"] for row in false_alarms] == ["3", "10", "30", "all"]
+    assert false_alarms[-1]["years"] == 3
+    assert len(delays) == 9
     assert all(0.5 < row["held, sensitivity"] <= 1 for row in coverage)

@@ -8,7 +8,7 @@ def test_every_kind_of_picture_is_shown(
     run_benchmark: Callable, exported: Path, phantom_dataset: Path
 ) -> None:
     (rows,) = run_benchmark("quality_gate", phantom_dataset, "--bundle", exported).values()
-    shown = {row["what"]: row for row in rows}
+    shown = {row["images"]: row for row in rows}
     assert shown["noise"]["rejected %"] == 100
     assert shown["test radiographs"]["n"] == 8
     for row in rows:

@@ -22,5 +22,5 @@ def test_every_program_reads_every_file(
         assert row["folder, files/s"] > 0
     assert warm[0]["times faster"] == 1
     assert [row["program"] for row in cold] == ["Keras", "eager PyTorch", "pneumoscope read"]
-    assert [row["files"] for row in memory] == [20, 60]
+    assert [row["files"] for row in memory] == [40]
     assert all(row["peak memory MB"] > 50 for row in memory)

@@ -1,9 +1,9 @@
-"""Tables as they are printed."""
+"""Tables in Markdown."""
 
 from benchmarks.report import Spread, Table
 
 
-def test_markdown_has_a_line_for_each_row_and_says_where_nothing_is_known() -> None:
+def test_markdown_has_a_line_for_each_row_and_a_dash_for_a_missing_value() -> None:
     rows = [
         {"model": "a", "n": 1200, "seconds": 0.123456, "recall": Spread.of([0.5, 0.9, 0.7])},
         {"model": "b", "n": 3, "seconds": 1234.5, "recall": None},

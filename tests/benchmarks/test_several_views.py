@@ -1,4 +1,4 @@
-"""The benchmark of reading a radiograph several times."""
+"""The benchmark of test-time augmentation."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -10,7 +10,7 @@ from sklearn.metrics import log_loss, roc_auc_score
 from benchmarks.several_views import SCHEMES, scheme_rows, views
 
 
-def test_every_scheme_is_judged_and_the_first_is_the_reader_itself(
+def test_every_scheme_is_evaluated_and_the_first_is_the_reader_itself(
     run_benchmark: Callable, exported: Path, phantom_dataset: Path
 ) -> None:
     (rows,) = run_benchmark("several_views", phantom_dataset, "--bundle", exported).values()
@@ -18,7 +18,7 @@ def test_every_scheme_is_judged_and_the_first_is_the_reader_itself(
     assert rows[0]["difference"].startswith("0.000")
 
 
-def test_views_keep_the_image_and_move_it_as_they_say() -> None:
+def test_views_are_mirrored_cropped_and_padded() -> None:
     pixels = np.random.default_rng(0).random((50, 100), dtype=np.float32)
     same, mirrored, nearer, farther = views(pixels)
     assert same is pixels
@@ -27,7 +27,7 @@ def test_views_keep_the_image_and_move_it_as_they_say() -> None:
     np.testing.assert_array_equal(farther[2:52, 4:104], pixels)
 
 
-def test_the_mean_of_views_is_what_is_judged() -> None:
+def test_the_mean_of_the_views_is_evaluated() -> None:
     # Each view alone errs on another image; their mean errs on none.
     labels = np.int8([0, 1, 0, 1])
     logits = np.array([[-1, 3, -1, -1], [1, 1, 1, -3], [-1, -1, -1, -1], [1, 1, 1, 1]], float)

@@ -1,4 +1,4 @@
-"""What an epoch cannot do without: operations of its matrices, bytes between layers and memory."""
+"""Least cost of a network's layers: matrix operations, and bytes between layers and memory."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -6,17 +6,18 @@ from dataclasses import dataclass
 from torch import Tensor, nn
 
 from pneumoscope.models.layers import FlattenChannelsLast
-from pneumoscope.training.trainer import PREDICT_BATCH
+from pneumoscope.training.prediction import PREDICTION_BATCH_SIZE
 
 ADAM_BYTES = 28
-"""A parameter's update in float32: weight, gradient and two moments read, all but one written."""
+"""Bytes per updated parameter, float32: four numbers read (weight, gradient, two moments), three
+written."""
 
 _GRADIENT_BYTES = 4
 
 
 @dataclass(frozen=True)
 class Cost:
-    """Floating-point operations of matrices, and bytes read or written."""
+    """Floating-point operations of matrix products, and bytes read or written."""
 
     operations: float
     bytes: float
@@ -27,22 +28,22 @@ class Cost:
 
 @dataclass(frozen=True)
 class LayerWork:
-    """One layer.
+    """Sizes of one layer, of which its cost follows.
 
     Parameters
     ----------
     name
-        Of the layer.
+        Name of the layer.
     operations
-        Forward, for one image; a multiplication and an addition are two.
+        Operations of the forward pass for one image; a multiplication and an addition are two.
     inputs, outputs, saved
-        Numbers for one image: what comes in, what goes out, what the way back needs of them.
+        Numbers for one image: of the input, the output, and what the backward pass needs of them.
     parameters
-        Numbers that the layer holds.
+        Number of the layer's parameters.
     learns
-        Whether it, or anything before it, has parameters that learn.
+        Whether the layer, or a layer before it, has trainable parameters.
     passes_back
-        Whether anything before it learns, and so needs the gradient of its input.
+        Whether a layer before it is trainable, and so needs the gradient of this layer's input.
     """
 
     name: str
@@ -55,7 +56,7 @@ class LayerWork:
     passes_back: bool
 
     def forward(self, images: int, batches: int, width: int) -> Cost:
-        """Return the cost of passing images in so many batches, in numbers of ``width`` bytes."""
+        """Return the cost of the forward pass in a number of batches, ``width`` bytes a number."""
         numbers = images * (self.inputs + self.outputs) + batches * self.parameters
         return Cost(images * self.operations, numbers * width)
 
@@ -72,37 +73,37 @@ class LayerWork:
 
 @dataclass(frozen=True)
 class EpochSize:
-    """How many images an epoch learns from and validates on, and in batches of how many."""
+    """Number of training and validation images of an epoch, and their batch sizes."""
 
     train: int
     validation: int
     batch: int = 32
-    predict_batch: int = PREDICT_BATCH
+    predict_batch: int = PREDICTION_BATCH_SIZE
 
     @property
     def images(self) -> int:
-        """All of them."""
+        """Number of images in all."""
         return self.train + self.validation
 
     @property
     def steps(self) -> int:
-        """Updates of the weights."""
+        """Number of updates of the weights."""
         return -(-self.train // self.batch)
 
 
 def layers_of(layers: nn.Sequential, image: Tensor) -> list[LayerWork]:
-    """List what the layers of a network do.
+    """Return the sizes of a network's layers.
 
     Parameters
     ----------
     layers
-        Of which those with ``requires_grad`` learn; on any device, ``meta`` included.
+        Layers on any device, ``meta`` included; those with ``requires_grad`` are trained.
     image
         One input, shape (1, channels, height, width), on the same device. A grey image stays one
         channel: three equal ones are not necessary.
     """
     layers.eval()
-    found = []
+    works = []
     learned = False
     value = image
     for name, layer in layers.named_children():
@@ -110,13 +111,13 @@ def layers_of(layers: nn.Sequential, image: Tensor) -> list[LayerWork]:
         passes_back = learned
         learned = learned or any(weight.requires_grad for weight in layer.parameters())
         if not isinstance(layer, FlattenChannelsLast):  # a view: nothing moves
-            found.append(_work(name, layer, value, output, learned, passes_back))
+            works.append(_work(name, layer, value, output, learned, passes_back))
         value = output
-    return found
+    return works
 
 
 def learning_cost(layer: LayerWork, epoch: EpochSize, width: int) -> Cost:
-    """Return what one layer costs in an epoch, validation included and updates left out."""
+    """Return the cost of one layer in an epoch, validation included and updates left out."""
     validation_batches = -(-epoch.validation // epoch.predict_batch)
     return (
         layer.forward(epoch.train, epoch.steps, width)
@@ -138,7 +139,7 @@ def _work(
         operations=2 * output.numel() * _products(layer, value),
         inputs=value.numel(),
         outputs=output.numel(),
-        # Pooling's way back needs to know which input was the largest, not the inputs.
+        # Pooling's backward pass needs the position of the largest input, not the inputs.
         saved=(output if isinstance(layer, nn.MaxPool2d) else value).numel(),
         parameters=sum(weight.numel() for weight in layer.parameters()),
         learns=learns,
@@ -147,7 +148,7 @@ def _work(
 
 
 def _products(layer: nn.Module, value: Tensor) -> int:
-    """Return how many multiplications make one number of the output."""
+    """Return the number of multiplications for one number of the output."""
     if isinstance(layer, nn.Conv2d):
         height, width = layer.kernel_size
         return value.shape[1] * height * width

@@ -1,17 +1,17 @@
-"""The benchmark of judging, on few predictions, and its table of predictions."""
+"""The benchmark of the evaluation, on few predictions, and its table of predictions."""
 
 from collections.abc import Callable
 
 import numpy as np
 
-from benchmarks.judging import SMALLEST, SMALLEST_DRAWS
-from benchmarks.judging_stage import predictions
+from benchmarks.evaluating import N_SMALLEST_IMAGES, N_SMALLEST_RESAMPLES
+from benchmarks.evaluating_stage import predictions
 
 
-def test_every_size_is_judged(run_benchmark: Callable) -> None:
-    (rows,) = run_benchmark("judging").values()
+def test_every_size_is_evaluated(run_benchmark: Callable) -> None:
+    (rows,) = run_benchmark("evaluating").values()
     assert [(row["images"], row["draws"]) for row in rows] == [
-        (size, SMALLEST_DRAWS) for size in SMALLEST
+        (size, N_SMALLEST_RESAMPLES) for size in N_SMALLEST_IMAGES
     ]
     for row in rows:
         assert 0 < row["seconds"] < row["seconds of the process"]

@@ -1,4 +1,4 @@
-"""What an epoch must do: by hand for a small network, by PyTorch's own counter for ours."""
+"""Costs of layers: by hand for a small network, by PyTorch's own counter for our models."""
 
 from collections import OrderedDict
 
@@ -7,8 +7,15 @@ import torch
 from torch import nn
 from torch.utils.flop_counter import FlopCounterMode
 
-from benchmarks.floor import backbone_layers, head_layers
-from benchmarks.work import Cost, EpochSize, LayerWork, layers_of, learning_cost, update_bytes
+from benchmarks.layer_costs import (
+    Cost,
+    EpochSize,
+    LayerWork,
+    layers_of,
+    learning_cost,
+    update_bytes,
+)
+from benchmarks.roofline import backbone_layers, head_layers
 from pneumoscope.models import NOTEBOOK_MODELS, build_network
 from pneumoscope.models.layers import FlattenChannelsLast, GreyConv2d
 from pneumoscope.models.model_spec import IMAGE_SIZE

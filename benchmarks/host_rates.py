@@ -1,4 +1,4 @@
-"""How fast this machine multiplies matrices and moves memory, measured."""
+"""Measured rates of the host: matrix operations and memory copies per second."""
 
 import time
 from collections.abc import Callable
@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import torch
 from torch.nn import functional
 
-from benchmarks.work import Cost
+from benchmarks.layer_costs import Cost
 from pneumoscope.models import Precision
 
 DTYPES = {Precision.FLOAT32: torch.float32, Precision.BFLOAT16: torch.bfloat16}
@@ -17,27 +17,27 @@ _REPEATS = 5
 
 @dataclass(frozen=True)
 class Rates:
-    """What the machine gives at best, in operations and bytes a second."""
+    """Best rates of the host, in matrix operations and copied bytes a second."""
 
     matrix: float
     copy: float
 
     def floor(self, cost: Cost) -> float:
-        """Return the seconds that something takes at least."""
+        """Return the least seconds for a cost: the longer of its operations and its bytes."""
         return max(cost.operations / self.matrix, cost.bytes / self.copy)
 
 
 def measure_rates(device: torch.device, precision: Precision, smallest: bool) -> Rates:
-    """Measure with a few sizes of matrix products, 3x3 convolutions and copies; the best counts.
+    """Measure a few sizes of matrix products, 3x3 convolutions and copies; return the best.
 
     Parameters
     ----------
     device
-        Set up by `select_device`.
+        Device, set up by `select_device`.
     precision
-        Of the factors; they are drawn in it, nothing is converted.
+        Precision of the factors, in which they are drawn; nothing is converted.
     smallest
-        With sizes that say nothing about the machine.
+        Whether to use small sizes, whose rates mean nothing.
     """
     dtype = DTYPES[precision]
     scale = 8 if smallest else 1
@@ -82,6 +82,6 @@ def _best_seconds(call: Callable[[], object], device: torch.device) -> float:
 
 
 def synchronise(device: torch.device) -> None:
-    """Wait until a GPU has done all that it was given."""
+    """Wait until a GPU has finished its queued work."""
     if device.type == "cuda":
         torch.cuda.synchronize()

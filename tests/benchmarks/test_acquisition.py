@@ -1,4 +1,4 @@
-"""The benchmark of what machines tell, on phantoms."""
+"""The benchmark of acquisition as a shortcut, on phantoms."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -6,39 +6,41 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from benchmarks.machines import with_interval
+from benchmarks.acquisition import with_interval
 from pneumoscope.reader import Bundle
 
 
-def test_bundles_are_judged_among_images_made_alike(
+def test_bundles_are_evaluated_within_strata_of_acquisition(
     run_benchmark: Callable, exported: Path, phantom_dataset: Path
 ) -> None:
-    made, told, judged, points = run_benchmark(
-        "machines", phantom_dataset, "--bundle", exported
+    features, predicted, bundles, points = run_benchmark(
+        "acquisition", phantom_dataset, "--bundle", exported
     ).values()
-    assert [row["images"] for row in made] == [
+    assert [row["images"] for row in features] == [
         "train, NORMAL",
         "train, PNEUMONIA",
         "validation, NORMAL",
         "validation, PNEUMONIA",
         "test",
     ]
-    assert [row["told"] for row in told] == ["label, on validation", "split, train against test"]
-    (row,) = judged
+    assert [row["predicted"] for row in predicted] == [
+        "label, on validation",
+        "split, train against test",
+    ]
+    (row,) = bundles
     assert row["bundle"] == Bundle.open(exported).identity
     assert set(row) >= {"AUC", "adjusted AUC"}
     names = {point["operating point"] for point in points}
     assert names == set(Bundle.open(exported).record.operating_points)
-    # Strata share out all images that were read.
+    # The strata contain all images that were read.
     screening = [point for point in points if point["operating point"] == "screening"]
-    counts = [
-        point[one].split(" = ")[0] for point in screening for one in ("recall", "specificity")
-    ]
+    rates = ("recall", "specificity")
+    counts = [point[rate].split(" = ")[0] for point in screening for rate in rates]
     assert sum(int(count.split("/")[1]) for count in counts if "/" in count) == row["images"]
 
 
-def test_intervals_are_those_of_patients() -> None:
-    """A patient's images say the same: thrice as many of each tell no more."""
+def test_intervals_resample_patients() -> None:
+    """Three equal images of each patient give the interval of one image."""
     rng = np.random.default_rng(0)
     values = rng.normal(size=200)
     once = with_interval([str(i) for i in range(200)], lambda rows: float(values[rows].mean()))

@@ -1,9 +1,9 @@
-"""Telling the test split from the rest: by split alone, patients whole, no label read."""
+"""The classifier of the test split: labels are splits, patients stay together."""
 
 from collections.abc import Callable
 from pathlib import Path
 
-from benchmarks.unlike import write_splits_as_labels
+from benchmarks.split_shift import write_splits_as_labels
 from pneumoscope.dataset import Entry, Label, Manifest, Split, open_dataset
 from pneumoscope.dataset.manifest import SplitBy
 
@@ -19,15 +19,15 @@ def test_the_split_is_the_label_and_patients_stay_together(
     )
     table = tmp_path / "splits.csv"
     write_splits_as_labels(Manifest(small_dataset, entries, SplitBy.PATIENT, 0), table)
-    dealt = open_dataset(table, small_dataset).in_use
-    assert [entry.label for entry in dealt] == [Label(split is Split.TEST) for split in splits]
-    held = {entry.patient for entry in dealt if entry.split is Split.VALIDATION}
-    learned = {entry.patient for entry in dealt if entry.split is Split.TRAIN}
-    assert held
-    assert learned
-    assert not held & learned
+    written = open_dataset(table, small_dataset).in_use
+    assert [entry.label for entry in written] == [Label(split is Split.TEST) for split in splits]
+    validation = {entry.patient for entry in written if entry.split is Split.VALIDATION}
+    train = {entry.patient for entry in written if entry.split is Split.TRAIN}
+    assert validation
+    assert train
+    assert not validation & train
 
 
 def test_it_runs(run_benchmark: Callable) -> None:
-    (row,) = run_benchmark("unlike")["Telling the test split from the rest"]
+    (row,) = run_benchmark("split_shift")["Test split against the rest"]
     assert row["of the test split"] + row["others"] > 5

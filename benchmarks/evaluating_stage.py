@@ -1,4 +1,4 @@
-"""Judging one table of predictions in a process of its own: IMAGES DRAWS; prints its seconds."""
+"""Evaluation of one table of predictions, for `evaluating`: IMAGES DRAWS; prints its seconds."""
 
 import sys
 import time
@@ -6,13 +6,13 @@ import time
 import numpy as np
 
 from pneumoscope.evaluation.predictions import Predictions
-from pneumoscope.evaluation.statistics.discrimination import discriminate
+from pneumoscope.evaluation.statistics.discrimination import assess_discrimination
 
 THRESHOLDS = {"screening": 0.2, "balanced": 0.5, "confirm": 0.8}
 
 
 def predictions(images: int) -> Predictions:
-    """Make a table without ties, with one to three images a patient, a third of them ill."""
+    """Draw a table without ties: one to three images a patient, a third of the patients ill."""
     rng = np.random.default_rng(0)
     patient = np.repeat(np.arange(images), rng.integers(1, 4, images))[:images]
     labels = (rng.random(images) < 1 / 3).astype(np.int8)[patient]
@@ -30,7 +30,7 @@ def main() -> None:
     images, draws = map(int, sys.argv[1:])
     table = predictions(images)
     started = time.perf_counter()
-    discriminate(table, THRESHOLDS, draws=draws)
+    assess_discrimination(table, THRESHOLDS, draws=draws)
     print(time.perf_counter() - started)
 
 
