@@ -105,30 +105,32 @@ def weights(folder: Path) -> bytes:
 
 
 def test_killed_and_resumed_ends_with_the_weights_of_an_uninterrupted_run(
-    small_dataset: Path, tmp_path: Path
+    store: ExampleStore, small_dataset: Path, tmp_path: Path
 ) -> None:
-    words = [sys.executable, "-m", "pneumoscope", "train", str(small_dataset)]
-    words += ["--model", "model_4", "--set", "image_size=64", "--set", "epochs=6"]
-    words += ["--set", "augmentation.rotation=5", "--set", "early_stopping=null"]
-    killed, whole = tmp_path / "killed", tmp_path / "whole"
-    process = subprocess.Popen([*words, "--out", str(killed)], stderr=subprocess.DEVNULL)
-    history = killed / "model_4" / "history.csv"
+    settings = ["image_size=64", "epochs=6", "augmentation.rotation=5", "early_stopping=null"]
+    words = ["--model=model_4", *(word for setting in settings for word in ("--set", setting))]
+    process = subprocess.Popen(
+        [sys.executable, "-m", "pneumoscope", "train", small_dataset, "--out", tmp_path, *words],
+        stderr=subprocess.DEVNULL,
+    )
+    killed, whole = tmp_path / "model_4", tmp_path / "whole"
     until = time.monotonic() + 120
-    while not history.exists() and time.monotonic() < until:
+    while not (killed / "history.csv").exists() and time.monotonic() < until:
         time.sleep(0.01)
     process.send_signal(signal.SIGKILL)
     assert process.wait() == -signal.SIGKILL
-    run = Run.open(killed / "model_4")
+    run = Run.open(killed)
     assert not run.record.finished
     done = len(run.history())
     assert 1 <= done < 6
-    for out, more in ((killed, ["--resume"]), (whole, [])):
-        subprocess.run([*words, "--out", str(out), *more], check=True, capture_output=True)
-    assert weights(killed / "model_4") == weights(whole / "model_4")
-    assert f"resumed after epoch {done}" in (killed / "model_4" / "train.log").read_text()
+    recipe = make_recipe("model_4", assignments=settings)
+    train(store, recipe, killed, resume=True)
+    train(store, recipe, whole)
+    assert weights(killed) == weights(whole)
+    assert f"resumed after epoch {done}" in (killed / "train.log").read_text()
 
-    def losses(out: Path) -> list[tuple[float, float]]:
-        return [(epoch.loss, epoch.val_loss) for epoch in Run.open(out / "model_4").history()]
+    def losses(folder: Path) -> list[tuple[float, float]]:
+        return [(epoch.loss, epoch.val_loss) for epoch in Run.open(folder).history()]
 
     assert losses(killed) == losses(whole)
 
