@@ -15,13 +15,17 @@ from pneumoscope.training.memory_estimate import estimate_memory, require_memory
 # VmHWM is of this process alone; getrusage reports the parent's peak if that is larger.
 PEAK = """
 import sys
+import torch
 from pneumoscope.training import make_recipe
-from pneumoscope.training.cost_estimate import _pass_seconds, _trainer
+from pneumoscope.training.cost_estimate import _random_network, _trainer
+from pneumoscope.training.examples import pass_batch_size
 recipe = make_recipe(sys.argv[1], assignments=sys.argv[2:])
-trainer = _trainer(recipe, 4 * recipe.batch_size)
+trainer = _trainer(recipe, 2 * recipe.batch_size)  # the second step has Adam's moments too
 trainer.run_epoch(lambda *_: None)
 if recipe.model == "model_7":
-    _pass_seconds(recipe)
+    size = recipe.image_size
+    with torch.inference_mode():
+        _random_network(recipe).backbone(torch.rand(pass_batch_size(), 1, size, size)).sum()
 status = dict(line.split(":", 1) for line in open("/proc/self/status"))
 print(int(status["VmHWM"].split()[0]) * 1024)
 """

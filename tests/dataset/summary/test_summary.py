@@ -242,7 +242,7 @@ def test_samples_are_titled_as_in_the_notebook(manifest: Manifest) -> None:
 
 
 def test_phantoms_are_called_synthetic_and_the_seed_chooses_the_samples(tmp_path: Path) -> None:
-    manifest = open_dataset(generate_phantoms(tmp_path / "phantoms", count=60, size=64))
+    manifest = open_dataset(generate_phantoms(tmp_path / "phantoms", count=30, size=64))
     first, same, different = (
         write_summary(manifest, tmp_path / name, seed)
         for name, seed in (("first", 1), ("same", 1), ("different", 2))
