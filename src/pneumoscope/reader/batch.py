@@ -28,17 +28,8 @@ def read_files(
     operating_point
         Name of the operating point of the findings.
     heatmaps
-        Folder to write a PNG to for each radiograph that is read or flagged; None for no pictures.
-
-    Yields
-    ------
-    ReadingRow
-        Row of each file.
-
-    Raises
-    ------
-    StorageError
-        If a picture cannot be written.
+        Folder to write a PNG to for each radiograph that is read or flagged, or raise
+        `StorageError`; None for no pictures.
     """
     files, copies = tee(files)
     readings = zip(copies, reader.read_many(files), strict=True)

@@ -178,7 +178,7 @@ class Bundle:
 
 
 def write_bundle(out: Path, record: BundleRecord, contents: Mapping[str, bytes]) -> Bundle:
-    """Write a bundle, complete or not at all.
+    """Write a bundle, complete or not at all (then `StorageError` is raised).
 
     Parameters
     ----------
@@ -188,11 +188,6 @@ def write_bundle(out: Path, record: BundleRecord, contents: Mapping[str, bytes])
         Record of the bundle; `BundleRecord.files` is filled in.
     contents
         Content of every other file by its name.
-
-    Raises
-    ------
-    StorageError
-        If it cannot be written.
     """
     files = {name: hashlib.sha256(content).hexdigest() for name, content in contents.items()}
     with atomic_folder(out) as folder:

@@ -36,10 +36,7 @@ class FeatureFamiliarity:
     def distance(self, features: NDArray[np.float32]) -> NDArray[np.float32]:
         """Return the Mahalanobis distance from the nearest centre, over sqrt(number of features).
 
-        Parameters
-        ----------
-        features
-            Features of the images, shape (n, features).
+        ``features`` has the shape (n, features).
 
         References
         ----------

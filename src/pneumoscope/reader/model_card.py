@@ -8,87 +8,65 @@ from pneumoscope.report.operating_point import POINT_METRICS
 
 
 def model_card(record: BundleRecord) -> str:
-    """Return the model card of a bundle.
-
-    Parameters
-    ----------
-    record
-        Record of the bundle.
+    """Return the model card of a bundle with this record.
 
     References
     ----------
     Mitchell et al., "Model Cards for Model Reporting", FAT* 2019.
     """
-    return "\n".join(_lines(record)) + "\n"
+    return "\n\n".join(_paragraphs(record)) + "\n"
 
 
-def _lines(record: BundleRecord) -> Iterator[str]:
+def _paragraphs(record: BundleRecord) -> Iterator[str]:
     data = record.training_data
     yield f"# {record.name}"
-    yield ""
     if record.notice:
         yield f"**{record.notice}**"
-        yield ""
     if data.synthetic:
         yield "**Trained on synthetic images: its readings of patients mean nothing.**"
-        yield ""
     members = ", ".join(
         f"{member.model} (seed {member.seed}, {member.epochs} epochs, {member.precision})"
         for member in record.members
     )
-    yield f"Exported on {record.created} by pneumoscope {record.pneumoscope} from {members}."
+    origin = f"Exported on {record.created} by pneumoscope {record.pneumoscope} from {members}."
     if record.arithmetic == "int8":
-        yield "Its convolutions multiply 8-bit integers; all metrics are of this quantised graph."
-    yield ""
+        origin += (
+            "\nIts convolutions multiply 8-bit integers; all metrics are of this quantised graph."
+        )
+    yield origin
     yield "## Intended use"
-    yield ""
     yield record.intended_use
-    yield ""
     yield "## Factors"
-    yield ""
     yield "Age, sex, view, scanner and hospital may change its performance; see the limitations."
-    yield ""
     yield "## Limitations"
-    yield ""
-    yield from (f"- {limit}" for limit in record.limitations)
-    yield ""
+    yield "\n".join(f"- {limit}" for limit in record.limitations)
     yield "## Data"
-    yield ""
     yield f"Population: {data.population}."
-    yield ""
     yield (
         f"Trained on {data.train:,} images of the manifest `{data.fingerprint[:12]}`, which has "
         f"{data.validation:,} validation images; split by patient unless the manifest says "
         "otherwise."
     )
-    yield ""
     yield "## Metrics"
-    yield ""
-    yield "Intervals are 95 % confidence intervals, bootstrapped by patient."
     yield (
+        "Intervals are 95 % confidence intervals, bootstrapped by patient.\n"
         f"Probabilities are calibrated on {record.calibration.n:,} images "
         f"({record.calibration.fitted_on})."
     )
-    yield ""
-    yield "| split | AUC | average precision |"
-    yield "| --- | --- | --- |"
-    for split, metrics in record.metrics.items():
-        yield f"| {split} | {metrics['auc']} | {metrics['average_precision']} |"
-    yield ""
-    yield from _operating_points(record)
-    yield ""
+    splits = (
+        f"\n| {split} | {metrics['auc']} | {metrics['average_precision']} |"
+        for split, metrics in record.metrics.items()
+    )
+    yield "| split | AUC | average precision |\n| --- | --- | --- |" + "".join(splits)
+    yield "\n".join(_operating_points(record))
     yield "## Ethical considerations"
-    yield ""
     yield "A missed pneumonia harms; so does a false alarm. A clinician decides, not the network."
-    yield ""
     if record.history:
         yield "## History"
-        yield ""
-        yield from (
+        yield "\n".join(
             f"- {change.created}, from {change.previous}: {change.description}"
             for change in record.history
         )
-        yield ""
     yield f"Licence: {record.licence}"
 
 

@@ -64,10 +64,7 @@ class Highlights:
 def draw_highlights(heatmap: NDArray[np.float32]) -> Highlights | None:
     """Draw the highlighted places of a heat map as `draw_overlay` does; None if there are none.
 
-    Parameters
-    ----------
-    heatmap
-        Log-odds that each place adds, float32, shape (rows, columns).
+    The heat map is as in `has_highlights`.
 
     Examples
     --------
@@ -90,7 +87,7 @@ def draw_highlights(heatmap: NDArray[np.float32]) -> Highlights | None:
 
 
 def draw_overlay(radiograph: Radiograph, reading: Reading) -> bytes:
-    """Draw the heat map and the probability of a reading over its radiograph.
+    """Draw the heat map and the probability of a reading over its radiograph, as a PNG.
 
     Places are coloured by their log-odds times the number of places, which is what the whole image
     would have if all of it were like the place; those below a quarter of the highest are not.
@@ -98,14 +95,9 @@ def draw_overlay(radiograph: Radiograph, reading: Reading) -> bytes:
     Parameters
     ----------
     radiograph
-        Radiograph decoded at its full size.
+        Radiograph decoded at its full size, which the PNG has too.
     reading
         Reading of the radiograph, read or flagged.
-
-    Returns
-    -------
-    bytes
-        PNG of the radiograph's size.
     """
     assert reading.heatmap is not None
     picture = Image.fromarray(np.rint(radiograph.pixels * 255).astype(np.uint8)).convert("RGB")
@@ -113,24 +105,19 @@ def draw_overlay(radiograph: Radiograph, reading: Reading) -> bytes:
     highest = float(log_odds.max())
     highlighted = has_highlights(reading.heatmap)
     if highlighted:
-        picture = _colour(picture, log_odds / highest)
+        colours, opacity = _colours(log_odds / highest, picture.size)
+        mask = np.rint(255 * _OPACITY * opacity).astype(np.uint8)
+        picture = Image.composite(Image.fromarray(colours), picture, Image.fromarray(mask))
     _write_labels(picture, reading, highest if highlighted else None)
     file = io.BytesIO()
     picture.save(file, "PNG", compress_level=1)  # level 3: a tenth smaller, twice as slow
     return file.getvalue()
 
 
-def _colour(picture: Image.Image, share: NDArray[np.float32]) -> Image.Image:
-    """Draw colours over a picture where ``share``, at most 1, is large."""
-    colours, opacity = _colours(share, picture.size)
-    mask = np.rint(255 * _OPACITY * opacity).astype(np.uint8)
-    return Image.composite(Image.fromarray(colours), picture, Image.fromarray(mask))
-
-
 def _colours(
     share: NDArray[np.float32], size: tuple[int, int]
 ) -> tuple[NDArray[np.uint8], NDArray[np.float32]]:
-    """Return colours and opacities, within [0, 1], of each pixel of a picture."""
+    """Return colours and opacities, within [0, 1], of each pixel where ``share`` is at most 1."""
     fine = Image.fromarray(share.astype(np.float32)).resize(size, Image.Resampling.BICUBIC)
     strength = np.clip((np.asarray(fine) - _MIN_SHARE) / (1 - _MIN_SHARE), 0, 1)
     return _colour_scale(strength), np.sqrt(strength)

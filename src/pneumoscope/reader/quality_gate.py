@@ -56,21 +56,13 @@ class Severity(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class QualityFinding:
-    """Reason to doubt that an image can be read.
-
-    Parameters
-    ----------
-    code
-        Code of the finding, stable, for programs.
-    severity
-        Whether the image is rejected or flagged.
-    message
-        Finding and remedy in words.
-    """
+    """Reason to doubt that an image can be read."""
 
     code: str
+    """Code of the finding, stable, for programs."""
     severity: Severity
     message: str
+    """Finding and remedy in words."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -101,10 +93,7 @@ class Appearance:
     def distance(self, thumbnail: Floats) -> float:
         """Return the Mahalanobis distance over sqrt(number of pixels); about 1 for usual images.
 
-        Parameters
-        ----------
-        thumbnail
-            Standardised thumbnail, float32, shape (1024,).
+        A thumbnail is standardised, float32, shape (1024,).
         """
         centred = thumbnail - self.mean
         scores = self.axes @ centred

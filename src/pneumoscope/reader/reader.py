@@ -45,21 +45,14 @@ _CHEST = {"CHEST", "THORAX", "LUNG", "RIBS"}
 
 @dataclass(frozen=True)
 class NetworkOutput:
-    """Output of the network for a batch of images.
-
-    Parameters
-    ----------
-    logits
-        Uncalibrated log-odds of pneumonia, float32, shape (n,).
-    heatmaps
-        Log-odds that each place adds, float32, shape (n, rows, columns).
-    features
-        Feature vectors, float32, shape (n, features).
-    """
+    """Output of the network for a batch of images."""
 
     logits: NDArray[np.float32]
+    """Uncalibrated log-odds of pneumonia, float32, shape (n,)."""
     heatmaps: NDArray[np.float32]
+    """Log-odds that each place adds, float32, shape (n, rows, columns)."""
     features: NDArray[np.float32]
+    """Feature vectors, float32, shape (n, features)."""
 
 
 class Reader:
@@ -91,33 +84,20 @@ class Reader:
         self._familiarity = FeatureFamiliarity.from_bytes(bundle.contents[FAMILIARITY])
 
     def read(self, source: Source) -> Reading:
-        """Read one radiograph.
+        """Read one radiograph; the status is failed if it cannot be decoded.
 
         Parameters
         ----------
         source
             Path of a file, bytes of a file, 2-D array (uint8, uint16, or floats in [0, 1]), pydicom
             Dataset, or decoded `Radiograph`.
-
-        Returns
-        -------
-        Reading
-            Reading of the radiograph; with the status failed if it cannot be decoded.
         """
         return self._read_batch([source])[0]
 
     def read_many(self, sources: Iterable[Source]) -> Iterator[Reading]:
         """Read radiographs in order, on all threads; memory does not grow with their number.
 
-        Parameters
-        ----------
-        sources
-            Sources as in `read`; taken as they are needed.
-
-        Yields
-        ------
-        Reading
-            Reading of each source, in order.
+        Sources are those of `read`, and taken as they are needed.
         """
         threads, batches = self.threads, _batches(sources)
         for readings in map_in_order(self._read_batch, batches, threads, ahead=2 * threads):
@@ -140,11 +120,7 @@ class Reader:
         """Return the calibrated probabilities of pneumonia of logits, shape (n,)."""
         calibration = self.bundle.record.calibration
         log_odds = logits.astype(np.float64) / calibration.temperature + calibration.intercept
-        probabilities: NDArray[np.float64] = 0.5 * (1 + np.tanh(0.5 * log_odds))
-        return probabilities
-
-    def _read_batch(self, sources: Sequence[Source]) -> list[Reading]:
-        return self._run_batch([self._prepare(source) for source in sources])
+        return 0.5 * (1 + np.tanh(0.5 * log_odds))
 
     def _prepare(self, source: Source) -> "_Prepared":
         start = time.perf_counter()
@@ -173,8 +149,9 @@ class Reader:
         )
         return _Prepared(reading, None if rejections else pixels, time.perf_counter() - start)
 
-    def _run_batch(self, batch: Sequence["_Prepared"]) -> list[Reading]:
-        """Run the network on the images that passed the gate, and complete their readings."""
+    def _read_batch(self, sources: Sequence[Source]) -> list[Reading]:
+        """Prepare images, run the network on those that passed the gate, complete the readings."""
+        batch = [self._prepare(source) for source in sources]
         start = time.perf_counter()
         accepted = [prepared.pixels for prepared in batch if prepared.pixels is not None]
         output = run_graph(self._session, np.stack(accepted)) if accepted else None
@@ -205,7 +182,14 @@ class Reader:
         quality, status = reading.quality, reading.status
         if distance > record.familiarity_limit:
             status = Status.FLAGGED
-            quality = (*quality, _unfamiliar(distance, record.familiarity_limit))
+            finding = QualityFinding(
+                "unfamiliar",
+                Severity.FLAG,
+                "unlike the radiographs that the network was trained on (distance "
+                f"{distance:.2f}, limit {record.familiarity_limit:.2f}): its performance on such "
+                "images is unknown",
+            )
+            quality = (*quality, finding)
         return replace(
             reading,
             status=status,
@@ -231,15 +215,7 @@ class _Prepared:
 
 
 def open_graph(graph: bytes, threads: int) -> onnxruntime.InferenceSession:
-    """Open an exported graph for the CPU.
-
-    Parameters
-    ----------
-    graph
-        Content of an ONNX file.
-    threads
-        Number of threads of one run.
-    """
+    """Open the content of an ONNX file for the CPU, each run on a number of threads."""
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = threads
     options.log_severity_level = 3
@@ -281,15 +257,6 @@ def _tag_findings(radiograph: Radiograph) -> Iterator[QualityFinding]:
             f"another part of the body according to the DICOM file ({radiograph.body_part}); only "
             "chests can be read",
         )
-
-
-def _unfamiliar(distance: float, limit: float) -> QualityFinding:
-    return QualityFinding(
-        "unfamiliar",
-        Severity.FLAG,
-        f"unlike the radiographs that the network was trained on (distance {distance:.2f}, limit "
-        f"{limit:.2f}): its performance on such images is unknown",
-    )
 
 
 def _batches(sources: Iterable[Source]) -> Iterator[list[Source]]:
