@@ -197,7 +197,9 @@ def test_real_originals_are_prepared_almost_as_from_full_decoding(shared_data: P
         full = read_radiograph(path)
         reduced = read_radiograph(path, min_side=OVERSAMPLING * 150)
         assert reduced.sha256 == full.sha256
-        pixels = [prepare_pixels(one.pixels, 150).astype(int) for one in (full, reduced)]
+        pixels = [
+            prepare_pixels(radiograph.pixels, 150).astype(int) for radiograph in (full, reduced)
+        ]
         differences.append(np.abs(pixels[0] - pixels[1]).mean())
     assert 0 < np.mean(differences) < 2.5  # of 255: one pixel against the mean of its block
     assert max(differences) < 5
