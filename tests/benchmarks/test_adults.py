@@ -8,16 +8,18 @@ import numpy as np
 import pytest
 
 from benchmarks.adults import (
-    FOLDS,
     SMALLEST_STRIDE,
-    Adult,
     AdultPrediction,
-    assign_folds,
     auc_rows,
     disease_rows,
+    main,
+)
+from benchmarks.adults_data import (
+    FOLDS,
+    Adult,
+    assign_folds,
     fold_rows,
     last_rows,
-    main,
     read_adults,
     read_children,
     write_table,
@@ -106,7 +108,7 @@ def opened_before(children: Manifest, monkeypatch: pytest.MonkeyPatch) -> None:
     def opened(source: Path, *more: Path) -> Manifest:
         return children if source.resolve() == children.root else open_dataset(source, *more)
 
-    monkeypatch.setattr("benchmarks.adults.open_dataset", opened)
+    monkeypatch.setattr("benchmarks.adults_data.open_dataset", opened)
 
 
 @pytest.fixture(scope="module")

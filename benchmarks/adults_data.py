@@ -1,0 +1,143 @@
+"""Tables of labels for the fine-tuning on adults: the NIH images, the children, and the folds."""
+
+import csv
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+from sklearn.model_selection import StratifiedGroupKFold
+
+from pneumoscope.dataset import Split, open_dataset
+from pneumoscope.training import Run
+
+CHILDREN = "chest_xray"
+ADULTS = ("nih_external", "nih_mixed")
+FOLDS = 5
+CHILDREN_STRIDE = 3
+"""One in this many of the children's training patients stays in the fine-tuning."""
+
+COLUMNS = ("file", "label", "patient", "split", "source", "view", "findings")
+
+
+@dataclass(frozen=True)
+class Adult:
+    """An image of an adult: a row of the NIH folders' tables of labels."""
+
+    file: str
+    folder: str
+    patient: str
+    view: str
+    findings: tuple[str, ...]
+
+    @property
+    def ill(self) -> bool:
+        """Whether the report names pneumonia."""
+        return "Pneumonia" in self.findings
+
+    @property
+    def healthy(self) -> bool:
+        """Whether the report names no finding."""
+        return self.findings == ("No Finding",)
+
+    def row(self, split: Split) -> dict[str, str]:
+        """Return the row of the table of labels; other diseases count as NORMAL."""
+        return {
+            "file": self.file,
+            "label": "PNEUMONIA" if self.ill else "NORMAL",
+            "patient": f"adult {self.patient}",
+            "split": split.value,
+            "source": self.folder,
+            "view": self.view,
+            "findings": "|".join(self.findings),
+        }
+
+
+def read_adults(data: Path) -> list[Adult]:
+    """Read the tables of labels of both NIH folders."""
+    adults = []
+    for folder in ADULTS:
+        with (data / folder / "labels.csv").open(newline="", encoding="utf-8") as file:
+            for row in csv.DictReader(file):
+                path = f"{folder}/images/{row['file']}"
+                findings = tuple(row["findings"].split("|"))
+                adults.append(Adult(path, folder, row["patient"], row["view"], findings))
+    return adults
+
+
+def read_children(data: Path, start: Run) -> list[dict[str, str]]:
+    """Return rows of the children: all of validation and test, and a part of train.
+
+    Raises
+    ------
+    SystemExit
+        If the starting Run was trained on another split.
+    """
+    manifest = open_dataset(data / CHILDREN)
+    if manifest.fingerprint != start.record.manifest_fingerprint:
+        raise SystemExit(
+            f"{start.folder}: trained on other data or another split than {data}; "
+            "pass a Run trained on it"
+        )
+    entries = manifest.in_use
+    train_patients = sorted({entry.group for entry in entries if entry.split is Split.TRAIN})
+    kept = set(train_patients[::CHILDREN_STRIDE])
+    return [
+        {
+            "file": f"{CHILDREN}/{entry.path}",
+            "label": entry.label.name,
+            "patient": f"child {entry.group}",
+            "split": entry.split.value,
+            "source": CHILDREN,
+            "view": "",
+            "findings": "",
+        }
+        for entry in entries
+        if entry.split is not None and (entry.split is not Split.TRAIN or entry.group in kept)
+    ]
+
+
+def assign_folds(adults: Sequence[Adult]) -> NDArray[np.intp]:
+    """Return the fold of each adult, grouped by patient and stratified by folder and label."""
+    strata = [f"{adult.folder} {adult.ill} {adult.healthy}" for adult in adults]
+    fold = np.zeros(len(adults), np.intp)
+    splitter = StratifiedGroupKFold(FOLDS, shuffle=True, random_state=0)
+    patients = [adult.patient for adult in adults]
+    for number, (_, held_out) in enumerate(splitter.split(strata, strata, patients)):
+        fold[held_out] = number
+    return fold
+
+
+def write_table(rows: Sequence[Mapping[str, str]], path: Path) -> None:
+    """Write rows as a table of labels that `pneumoscope data manifest` reads."""
+    with path.open("w", newline="", encoding="utf-8") as file:
+        writer = csv.DictWriter(file, COLUMNS, lineterminator="\n")
+        writer.writeheader()
+        writer.writerows(rows)
+
+
+def fold_rows(
+    children: Sequence[Mapping[str, str]],
+    adults: Sequence[Adult],
+    fold: NDArray[np.intp],
+    held_out: int,
+) -> Iterator[Mapping[str, str]]:
+    """Yield a fold's table: validation are children, test the adults of the fold held out."""
+    yield from (row for row in children if row["split"] != Split.TEST.value)
+    for adult, number in zip(adults, fold, strict=True):
+        yield adult.row(Split.TEST if number == held_out else Split.TRAIN)
+
+
+def last_rows(
+    children: Sequence[Mapping[str, str]], adults: Sequence[Adult]
+) -> Iterator[Mapping[str, str]]:
+    """Yield the table of the last training: train on all adults, validate and test on children."""
+    for row in children:
+        if row["split"] == Split.TEST.value:
+            # Equal numbers in train's file names are other children: docs/explanation/splits.md.
+            yield {**row, "patient": f"{row['patient']} of test"}
+        else:
+            yield row
+    for adult in adults:
+        yield adult.row(Split.TRAIN)
