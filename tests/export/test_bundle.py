@@ -138,12 +138,12 @@ def test_operating_points_hold_in_every_simulated_acquisition(
     examples = store.pixels(Split.VALIDATION, compact_run.recipe)
     pixels = examples.inputs[examples.rows].astype(np.uint8)
     temperature = reader.bundle.record.calibration.temperature
-    for _, shifted in [("as they are", pixels), *simulate_acquisitions(pixels, examples.labels)]:
-        said = apply_temperature(reader.run(shifted).logits, temperature)
-        metrics = measure(examples.predictions(said), points["screening"].threshold)
+    for _, simulated in [("unchanged", pixels), *simulate_acquisitions(pixels, examples.labels)]:
+        probabilities = apply_temperature(reader.run(simulated).logits, temperature)
+        metrics = measure(examples.predictions(probabilities), points["screening"].threshold)
         assert metrics.value("sensitivity") >= 0.99
-        assert (said[examples.labels == 1] < points["screening"].low).mean() <= 0.01
-        assert (said[examples.labels == 0] > points["screening"].high).mean() <= 0.01
+        assert (probabilities[examples.labels == 1] < points["screening"].low).mean() <= 0.01
+        assert (probabilities[examples.labels == 0] > points["screening"].high).mean() <= 0.01
     assert "in 8 simulated acquisitions" in points["screening"].rule
 
 
@@ -173,9 +173,10 @@ def test_an_ensemble_reads_the_mean_of_its_members(
     cache = ArrayCache(tmp_path / "cache")
     double = export_bundle([compact_run, compact_run], tmp_path / "two", cache, "two")
     assert len(double.record.members) == 2
-    one, two = load(exported), load(double.folder)
+    single, ensemble = load(exported), load(double.folder)
     for path in radiographs(4):
-        assert two.read(path).probability == pytest.approx(one.read(path).probability, abs=1e-4)
+        expected = single.read(path).probability
+        assert ensemble.read(path).probability == pytest.approx(expected, abs=1e-4)
 
 
 def test_runs_that_do_not_match_or_are_unfinished_are_refused(
@@ -198,16 +199,16 @@ def test_runs_that_do_not_match_or_are_unfinished_are_refused(
             cache,
             "b",
         )
-    begun = Run(
+    unfinished = Run(
         compact_run.folder,
         compact_run.recipe,
         compact_run.record.model_copy(update={"finished": False}),
     )
     for export in (export_pytorch, export_monai):
         with pytest.raises(RunError, match="not finished"):
-            export(begun, tmp_path / "b")
+            export(unfinished, tmp_path / "b")
     with pytest.raises(RunError, match="not finished"):
-        export_bundle([begun], tmp_path / "b", cache, "b")
+        export_bundle([unfinished], tmp_path / "b", cache, "b")
     assert not (tmp_path / "b").exists()
 
 

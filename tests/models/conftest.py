@@ -1,4 +1,4 @@
-"""What tests of the hub's networks share."""
+"""Fixtures of the tests of the hub's networks."""
 
 import json
 from pathlib import Path
@@ -16,7 +16,7 @@ CONVNEXT = ConvNextV2Config(hidden_sizes=[8, 16, 24, 32], depths=[1, 1, 1, 1], n
 
 @pytest.fixture(scope="session")
 def checkpoint(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Return a classifier of five classes as the hub keeps it, and how its images were prepared."""
+    """Return a classifier of five classes in the hub's format, with its preprocessor."""
     folder = tmp_path_factory.mktemp("convnext")
     torch.manual_seed(0)
     ConvNextV2ForImageClassification(CONVNEXT).save_pretrained(folder)

@@ -1,4 +1,4 @@
-"""The compact network."""
+"""Compact network."""
 
 import pytest
 import torch
@@ -31,7 +31,7 @@ def test_parameters_are_those_counted_by_hand() -> None:
     assert count_parameters(network).trainable == learned
 
 
-def test_a_block_adds_its_input_to_what_its_convolutions_give() -> None:
+def test_a_block_adds_its_input_to_its_convolutions() -> None:
     block = build_network(MODELS["compact"], 64, seed=0).head.block_4.eval()
     features = torch.rand(1, 192, 4, 4)
     nn.init.zeros_(block.norm_2.weight)

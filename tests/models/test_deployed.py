@@ -1,4 +1,4 @@
-"""Networks as they are deployed, against the networks themselves and automatic differentiation."""
+"""Deployed networks, compared with the networks themselves and automatic differentiation."""
 
 import pytest
 import torch
@@ -17,7 +17,7 @@ def pixels() -> Tensor:
 
 
 def network(name: str, seed: int = 0) -> Network:
-    """Build a network whose normalisations have seen something."""
+    """Build a network with random statistics in its normalisations."""
     built = build_network(MODELS[name], SIZE, seed)
     if (weights := MODELS[name].load_weights("none", seed)) is not None:
         weights.fill(built)
@@ -32,9 +32,9 @@ def network(name: str, seed: int = 0) -> Network:
 
 @pytest.mark.parametrize("name", [name for name in MODELS if not MODELS[name].needs_structure])
 def test_the_logit_is_the_network_s(name: str, pixels: Tensor) -> None:
-    one = network(name)
-    logits, _, _ = DeployedNetwork(one)(pixels)
-    torch.testing.assert_close(logits, one(pixels[:, None] / 255), rtol=1e-4, atol=1e-5)
+    trained = network(name)
+    logits, _, _ = DeployedNetwork(trained)(pixels)
+    torch.testing.assert_close(logits, trained(pixels[:, None] / 255), rtol=1e-4, atol=1e-5)
 
 
 @pytest.mark.parametrize("name", [name for name in MODELS if not MODELS[name].needs_structure])
@@ -49,26 +49,26 @@ def test_the_heat_map_is_gradient_times_feature_map(name: str, pixels: Tensor) -
 
 
 def test_the_compact_network_s_heat_map_and_bias_sum_to_its_logit(pixels: Tensor) -> None:
-    one = network("compact")
-    one.head.output.bias.data.fill_(0.75)
-    logits, heatmaps, _ = DeployedNetwork(one)(pixels)
+    compact = network("compact")
+    compact.head.output.bias.data.fill_(0.75)
+    logits, heatmaps, _ = DeployedNetwork(compact)(pixels)
     torch.testing.assert_close(heatmaps.sum((1, 2)) + 0.75, logits)
 
 
-def test_deploying_leaves_the_network_as_it_is() -> None:
-    one = network("model_4").train()
-    DeployedNetwork(one)
-    assert one.head.training
-    assert all(parameter.requires_grad for parameter in one.head.parameters())
+def test_deploying_does_not_change_the_network() -> None:
+    trained = network("model_4").train()
+    DeployedNetwork(trained)
+    assert trained.head.training
+    assert all(parameter.requires_grad for parameter in trained.head.parameters())
 
 
-def test_an_ensemble_means_logits_and_keeps_the_sum_of_heat_maps(pixels: Tensor) -> None:
+def test_an_ensemble_averages_logits_and_sums_of_heat_maps(pixels: Tensor) -> None:
     members = [DeployedNetwork(network("compact", 0)), DeployedNetwork(network("model_4", 1))]
-    apart = [member(pixels) for member in members]
+    outputs = [member(pixels) for member in members]
     logits, heatmaps, features = Ensemble(members)(pixels)
-    torch.testing.assert_close(logits, (apart[0][0] + apart[1][0]) / 2)
-    sums = [one[1].sum((1, 2)) for one in apart]
+    torch.testing.assert_close(logits, (outputs[0][0] + outputs[1][0]) / 2)
+    sums = [heatmap.sum((1, 2)) for _, heatmap, _ in outputs]
     torch.testing.assert_close(heatmaps.sum((1, 2)), (sums[0] + sums[1]) / 2)
-    assert apart[0][1].shape[1:] == (4, 4) != apart[1][1].shape[1:] == (2, 2)
+    assert outputs[0][1].shape[1:] == (4, 4) != outputs[1][1].shape[1:] == (2, 2)
     assert heatmaps.shape == (3, 4, 4)
     assert features.shape == (3, 192 + 256)

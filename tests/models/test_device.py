@@ -1,4 +1,4 @@
-"""Precision by what the hardware multiplies, and memory that is kept between steps."""
+"""Precision by the hardware's capabilities, and reuse of memory between steps."""
 
 import resource
 
@@ -9,7 +9,7 @@ from pneumoscope.models import Precision, computing_in, fastest_precision, selec
 
 
 @pytest.mark.parametrize(
-    ("abilities", "expected"),
+    ("capabilities", "expected"),
     [
         ({"avx512_bf16": True, "amx_bf16": False}, Precision.BFLOAT16),
         ({"avx512_bf16": False, "amx_bf16": True}, Precision.BFLOAT16),
@@ -18,14 +18,14 @@ from pneumoscope.models import Precision, computing_in, fastest_precision, selec
     ],
 )
 def test_bfloat16_where_the_processor_has_it(
-    abilities: dict[str, bool], expected: Precision, monkeypatch: pytest.MonkeyPatch
+    capabilities: dict[str, bool], expected: Precision, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
-    monkeypatch.setattr(torch.cpu, "get_capabilities", lambda: abilities)
+    monkeypatch.setattr(torch.cpu, "get_capabilities", lambda: capabilities)
     assert fastest_precision() is expected
 
 
-def test_bfloat16_keeps_eight_bits_of_a_product_and_float32_all() -> None:
+def test_bfloat16_rounds_products_and_float32_does_not() -> None:
     exact = 1 + 2**-7 + 2**-14
     one, factor = torch.ones(1, 1), torch.tensor([[exact]])
     device = torch.device("cpu")
@@ -36,14 +36,14 @@ def test_bfloat16_keeps_eight_bits_of_a_product_and_float32_all() -> None:
 
 
 def test_memory_is_kept_from_one_step_to_the_next() -> None:
-    """A large block that is freed and taken again must not be mapped anew page by page."""
+    """A large block that is freed and allocated again must not be mapped page by page."""
     if select_device().type != "cpu":
         pytest.skip("the network computes on a GPU")
 
     def page_faults() -> int:
         return resource.getrusage(resource.RUSAGE_SELF).ru_minflt
 
-    for _ in range(20):  # until no small object settles in the hole any more
+    for _ in range(20):  # until no small object takes the freed space
         torch.ones(16, 1024, 1024)  # 64 MB, 16,384 pages
     before = page_faults()
     for _ in range(4):

@@ -1,4 +1,4 @@
-"""Networks of the hub: small random checkpoints in its format."""
+"""Networks of the hub, from small random checkpoints in its format."""
 
 import json
 from collections.abc import Callable
@@ -45,32 +45,34 @@ def filled(pretrained: PretrainedWeights) -> Network:
 
 
 @pytest.mark.parametrize(
-    ("model", "side", "kept"),
+    ("model", "side", "extra_tokens"),
     [
         (Dinov2Model(Dinov2Config(**SMALL, patch_size=14, image_size=70)), 6, 1),
         (ViTModel(ViTConfig(**SMALL, intermediate_size=64, patch_size=16, image_size=96)), 6, 1),
         (SwinModel(SWIN), 6, 0),
     ],
 )
-def test_what_a_transformer_says_of_a_patch_is_in_the_patch_s_place(
-    model: torch.nn.Module, side: int, kept: int, tmp_path: Path
+def test_patch_tokens_are_arranged_as_a_map(
+    model: torch.nn.Module, side: int, extra_tokens: int, tmp_path: Path
 ) -> None:
     model.save_pretrained(tmp_path)
     pretrained = load_pretrained(str(tmp_path))
     network = filled(pretrained)
     image = torch.rand(1, 1, 96, 96, generator=torch.Generator().manual_seed(0))
-    mean = torch.tensor([0.485, 0.456, 0.406]).view(1, 3, 1, 1)  # none is in the folder: ImageNet's
+    mean = torch.tensor([0.485, 0.456, 0.406]).view(
+        1, 3, 1, 1
+    )  # the folder states none: ImageNet's
     std = torch.tensor([0.229, 0.224, 0.225]).view(1, 3, 1, 1)
     with torch.inference_mode():
         tokens = model.eval()((image - mean) / std).last_hidden_state[0]
         maps = network.eval().head.features(image)[0]
     assert maps.shape == (tokens.shape[1], side, side)
     for row, column in ((0, 0), (0, 5), (3, 2), (5, 5)):
-        expected = tokens[kept + row * side + column]
+        expected = tokens[extra_tokens + row * side + column]
         torch.testing.assert_close(maps[:, row, column], expected, atol=1e-5, rtol=1e-5)
 
 
-def test_a_checkpoint_gives_its_own_features_in_its_own_colours(checkpoint: Path) -> None:
+def test_features_are_the_checkpoint_s_with_its_colours(checkpoint: Path) -> None:
     pretrained = load_pretrained(str(checkpoint))
     head = filled(pretrained).head.eval()
     images = torch.rand(2, 1, 64, 64, generator=torch.Generator().manual_seed(0))
@@ -78,9 +80,9 @@ def test_a_checkpoint_gives_its_own_features_in_its_own_colours(checkpoint: Path
         torch.tensor(COLOURS[f"image_{name}"]).view(1, 3, 1, 1) for name in ("mean", "std")
     )
     with torch.inference_mode():
-        theirs = AutoModel.from_pretrained(checkpoint).eval()((images - mean) / std)
-        ours = head.features(images)
-    torch.testing.assert_close(ours, theirs.last_hidden_state, atol=1e-5, rtol=1e-5)
+        expected = AutoModel.from_pretrained(checkpoint).eval()((images - mean) / std)
+        features = head.features(images)
+    torch.testing.assert_close(features, expected.last_hidden_state, atol=1e-5, rtol=1e-5)
     assert pretrained.origin.endswith("a folder")
     assert load_pretrained(str(checkpoint)).digest == pretrained.digest
 
@@ -98,7 +100,7 @@ def without_configuration(folder: Path) -> None:
 
 
 @pytest.mark.parametrize("spoil", [damaged, without_weights, without_configuration])
-def test_a_folder_that_is_no_checkpoint_is_refused(
+def test_a_damaged_checkpoint_is_refused(
     checkpoint: Path, tmp_path: Path, spoil: Callable[[Path], None]
 ) -> None:
     for file in checkpoint.iterdir():
@@ -108,8 +110,8 @@ def test_a_folder_that_is_no_checkpoint_is_refused(
         load_pretrained(str(tmp_path))
 
 
-def test_a_classifier_without_a_pooler_has_the_same_weights_each_time(tmp_path: Path) -> None:
-    """As google/vit-base-patch16-224: what transformers would draw anew is not used."""
+def test_weights_without_a_pooler_are_deterministic(tmp_path: Path) -> None:
+    """As google/vit-base-patch16-224: transformers draws the missing pooler at random."""
     settings = ViTConfig(**SMALL, intermediate_size=64, patch_size=16, image_size=64, num_labels=5)
     ViTForImageClassification(settings).save_pretrained(tmp_path)
     first, second = (load_pretrained(str(tmp_path)) for _ in range(2))
@@ -124,8 +126,8 @@ def test_half_precision_is_read_as_float32(tmp_path: Path) -> None:
     assert filled(pretrained)(torch.rand(1, 1, 64, 64)).dtype is torch.float32
 
 
-def test_tokens_that_are_no_map_are_refused(tmp_path: Path) -> None:
-    """Masked autoencoders show a random quarter of the patches in random order."""
+def test_masked_autoencoders_are_refused(tmp_path: Path) -> None:
+    """They return a random quarter of the patches in random order."""
     masked = ViTMAEConfig(**SMALL, intermediate_size=64, patch_size=16, image_size=224)
     ViTMAEModel(masked).save_pretrained(tmp_path)
     with pytest.raises(WeightsError, match="'vit_mae' cannot be built for grey images"):
@@ -136,7 +138,7 @@ def test_tokens_that_are_no_map_are_refused(tmp_path: Path) -> None:
     ("processor", "mean"),
     [({"do_normalize": False, **COLOURS}, [0, 0, 0]), ({}, [0.485, 0.456, 0.406])],
 )
-def test_colours_are_as_the_checkpoint_says(
+def test_colours_are_those_of_the_preprocessor(
     checkpoint: Path, tmp_path: Path, processor: dict, mean: list[float]
 ) -> None:
     (tmp_path / "config.json").write_bytes((checkpoint / "config.json").read_bytes())
@@ -144,7 +146,7 @@ def test_colours_are_as_the_checkpoint_says(
     assert read_structure(str(tmp_path))["mean"] == mean
 
 
-def test_a_damaged_preprocessor_is_no_missing_one(checkpoint: Path, tmp_path: Path) -> None:
+def test_a_damaged_preprocessor_is_refused(checkpoint: Path, tmp_path: Path) -> None:
     (tmp_path / "config.json").write_bytes((checkpoint / "config.json").read_bytes())
     (tmp_path / "preprocessor_config.json").write_text("{")
     with pytest.raises(WeightsError, match="no network can be loaded"):
@@ -152,7 +154,7 @@ def test_a_damaged_preprocessor_is_no_missing_one(checkpoint: Path, tmp_path: Pa
 
 
 def test_averaged_weights_leave_indices_alone(tmp_path: Path) -> None:
-    """Swin looks its places up in a table of integers."""
+    """Swin has a buffer of integer indices."""
     made = make_recipe("hub", assignments=["weight_average=0.9", "precision=float32"])
     SwinModel(SWIN).save_pretrained(tmp_path)
     network = build_network(MODELS["hub"], 96, 0, load_pretrained(str(tmp_path)).structure)
@@ -162,17 +164,17 @@ def test_averaged_weights_leave_indices_alone(tmp_path: Path) -> None:
     trainer = Trainer(network, made.model_copy(update={"batch_size": 2}), examples, examples)
     trainer.run_epoch(lambda *_: None)
     indices = [
-        (one, other)
-        for (name, one), (_, other) in zip(
+        (index, averaged)
+        for (name, index), (_, averaged) in zip(
             network.named_buffers(), trainer.result.named_buffers(), strict=True
         )
         if name.endswith("relative_position_index")
     ]
     assert indices
-    assert all(torch.equal(one, other) for one, other in indices)
+    assert all(torch.equal(index, averaged) for index, averaged in indices)
 
 
-def test_shapes_alone_are_had_after_a_checkpoint_was_loaded_too(checkpoint: Path) -> None:
+def test_a_network_is_described_after_a_checkpoint_was_loaded(checkpoint: Path) -> None:
     loaded = load_pretrained(str(checkpoint))
     network = describe_network(MODELS["hub"], 64, loaded.structure)
-    assert all(one.is_meta for one in network.parameters())
+    assert all(parameter.is_meta for parameter in network.parameters())

@@ -1,4 +1,4 @@
-"""Networks are fetched from a server that speaks as the hub does."""
+"""Download of networks from a simulated hub."""
 
 import subprocess
 import sys
@@ -23,7 +23,7 @@ for name in sys.argv[1:]:
 
 @pytest.fixture
 def hub(checkpoint: Path) -> tuple[type[BaseHTTPRequestHandler], list[str]]:
-    """Return what answers as the hub does, with one network, and the paths it is asked for."""
+    """Return the handler of a simulated hub with one network, and the requests to it."""
     asked: list[str] = []
 
     class Hub(BaseHTTPRequestHandler):
@@ -59,7 +59,7 @@ def hub(checkpoint: Path) -> tuple[type[BaseHTTPRequestHandler], list[str]]:
     return Hub, asked
 
 
-def test_it_is_fetched_once_from_the_hub(
+def test_a_network_is_downloaded_once(
     hub: tuple[type[BaseHTTPRequestHandler], list[str]],
     start_server: Callable,
     checkpoint: Path,
@@ -88,15 +88,13 @@ def test_it_is_fetched_once_from_the_hub(
     assert "lung/none: no network can be loaded from it" in unknown.stderr
 
 
-def test_without_a_preprocessor_imagenet_s_colours_are_taken(
-    checkpoint: Path, tmp_path: Path
-) -> None:
+def test_without_a_preprocessor_colours_are_imagenet_s(checkpoint: Path, tmp_path: Path) -> None:
     (tmp_path / "config.json").write_bytes((checkpoint / "config.json").read_bytes())
     assert read_structure(str(tmp_path))["mean"] == [0.485, 0.456, 0.406]
 
 
-def test_models_are_listed_with_it_and_its_layers_are_not_known(pneumoscope: Callable) -> None:
-    assert "its own" in pneumoscope("models").out
+def test_its_layers_are_listed_as_varying(pneumoscope: Callable) -> None:
+    assert "varies" in pneumoscope("models").out
     outcome = pneumoscope("models", "show", "hub")
     assert outcome.code == 1
     assert "--weights" in outcome.err

@@ -1,4 +1,4 @@
-"""Networks of the hub are trained: the head first, then all, and a Run stands on its own."""
+"""Training of networks of the hub: the head first, then all layers."""
 
 import json
 import shutil
@@ -59,10 +59,11 @@ def test_the_heat_map_adds_up_to_the_logit(run: Run) -> None:
 
 
 def weights(trainer: Trainer, part: str) -> list[torch.Tensor]:
-    return [one.detach().clone() for one in trainer.network.head.get_submodule(part).parameters()]
+    layers = trainer.network.head.get_submodule(part)
+    return [parameter.detach().clone() for parameter in layers.parameters()]
 
 
-def prepared(checkpoint: Path, store: ExampleStore, *settings: str) -> Trainer:
+def build_trainer(checkpoint: Path, store: ExampleStore, *settings: str) -> Trainer:
     from pneumoscope.dataset import Split
 
     made = recipe(checkpoint, *settings)
@@ -71,24 +72,24 @@ def prepared(checkpoint: Path, store: ExampleStore, *settings: str) -> Trainer:
     return Trainer(network, made, learned, validated)
 
 
-def test_first_the_head_learns_alone_and_then_all_of_it(
+def test_first_the_head_is_trained_and_then_all_layers(
     checkpoint: Path, store: ExampleStore
 ) -> None:
-    trainer = prepared(checkpoint, store)
-    begun = {part: weights(trainer, part) for part in ("features", "output")}
+    trainer = build_trainer(checkpoint, store)
+    initial = {part: weights(trainer, part) for part in ("features", "output")}
     trainer.run_epoch(lambda *_: None)
-    head = {part: weights(trainer, part) for part in begun}
-    assert all(map(torch.equal, head["features"], begun["features"]))
-    assert not torch.equal(head["output"][0], begun["output"][0])
+    head = {part: weights(trainer, part) for part in initial}
+    assert all(map(torch.equal, head["features"], initial["features"]))
+    assert not torch.equal(head["output"][0], initial["output"][0])
     trainer.run_epoch(lambda *_: None)
     assert not all(map(torch.equal, weights(trainer, "features"), head["features"]))
 
 
-def test_pretrained_layers_learn_at_their_share_of_the_rate(
+def test_pretrained_layers_have_their_share_of_the_learning_rate(
     checkpoint: Path, store: ExampleStore
 ) -> None:
     """Adam's first step has the size of the learning rate."""
-    trainer = prepared(
+    trainer = build_trainer(
         checkpoint,
         store,
         "head_epochs=0",
@@ -99,22 +100,22 @@ def test_pretrained_layers_learn_at_their_share_of_the_rate(
         "learning_rate=0.01",
         "adam_epsilon=1e-12",
     )
-    begun = {part: weights(trainer, part) for part in ("features", "output")}
+    initial = {part: weights(trainer, part) for part in ("features", "output")}
     trainer.run_epoch(lambda *_: None)
     steps = {
         part: torch.cat(
             [
                 (a - b).abs().flatten()
-                for a, b in zip(weights(trainer, part), begun[part], strict=True)
+                for a, b in zip(weights(trainer, part), initial[part], strict=True)
             ]
         )
-        for part in begun
+        for part in initial
     }
     assert steps["output"].median() == pytest.approx(0.01, rel=0.02)
     assert steps["features"].median() == pytest.approx(0.0025, rel=0.02)
 
 
-def test_a_run_stands_on_its_own(run: Run, store: ExampleStore, tmp_path: Path) -> None:
+def test_a_run_is_self_contained(run: Run, store: ExampleStore, tmp_path: Path) -> None:
     """The Run's folder suffices to export it and to read with it, without torch."""
     from pneumoscope.export.bundle import export_bundle
     from pneumoscope.export.pytorch import export_pytorch
@@ -122,17 +123,17 @@ def test_a_run_stands_on_its_own(run: Run, store: ExampleStore, tmp_path: Path) 
     moved = run.recipe.model_copy(update={"weights": str(tmp_path / "gone")})
     moved.write(run.folder / "recipe.yaml")
     again = Run.open(run.folder)
-    said = Predictions.read(run.folder / "predictions" / "validation.csv")
+    predictions = Predictions.read(run.folder / "predictions" / "validation.csv")
     export_pytorch(again, tmp_path / "network")
     saved = load_network(tmp_path / "network")
-    path = store.manifest.root / said.files[0]
+    path = store.manifest.root / predictions.files[0]
     with torch.inference_mode():
         probability = float(saved.network(saved.image(path)[None]).sigmoid())
-    assert probability == pytest.approx(said.probabilities[0], abs=1e-5)
+    assert probability == pytest.approx(predictions.probabilities[0], abs=1e-5)
     bundle = export_bundle([again], tmp_path / "bundle", ArrayCache(tmp_path / "cache"), "hub")
     reading = Reader(bundle).read(path)
     temperature = bundle.record.calibration.temperature
-    logit = np.log(said.probabilities[0] / (1 - said.probabilities[0])) / temperature
+    logit = np.log(predictions.probabilities[0] / (1 - predictions.probabilities[0])) / temperature
     assert reading.probability == pytest.approx(1 / (1 + np.exp(-logit)), abs=1e-4)
     assert again.record.initial_weights.origin.endswith("a folder")
 
@@ -180,7 +181,7 @@ def test_costs_are_estimated(checkpoint: Path) -> None:
     assert estimate_cost(small, 16, 8).epoch_seconds > 0
 
 
-def test_half_a_network_is_refused(tmp_path: Path) -> None:
+def test_a_network_with_missing_weights_is_refused(tmp_path: Path) -> None:
     ConvNextV2ForImageClassification(CONVNEXT).save_pretrained(tmp_path)
     deeper = CONVNEXT.to_dict() | {"depths": [1, 1, 2, 1]}
     (tmp_path / "config.json").write_text(json.dumps(deeper))
@@ -188,7 +189,7 @@ def test_half_a_network_is_refused(tmp_path: Path) -> None:
         load_pretrained(str(tmp_path))
 
 
-def test_a_network_for_words_is_refused(store: ExampleStore, tmp_path: Path) -> None:
+def test_a_language_model_is_refused(store: ExampleStore, tmp_path: Path) -> None:
     words = BertConfig(**SMALL, intermediate_size=64, vocab_size=50)
     BertModel(words).save_pretrained(tmp_path / "bert")
     with pytest.raises(WeightsError, match=r"'bert' cannot be built for grey images"):
@@ -212,7 +213,7 @@ def test_an_unknown_name_is_refused(
     assert not (tmp_path / "r").exists()
 
 
-def test_a_run_without_its_structure_is_named(run: Run, tmp_path: Path) -> None:
+def test_a_run_without_its_structure_is_refused(run: Run, tmp_path: Path) -> None:
     shutil.copytree(run.folder, tmp_path / "run")
     (tmp_path / "run" / "structure.json").unlink()
     with pytest.raises(WeightsError, match=r"structure\.json"):

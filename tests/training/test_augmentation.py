@@ -150,8 +150,8 @@ def test_border_blank_makes_the_border_one_grey_in_half_the_images() -> None:
     assert changed.any(dim=(1, 2)).float().mean() == pytest.approx(0.5, abs=0.08)
     depths = changed[:, 25].cumprod(1).sum(1)  # along the middle row, from the left
     assert depths.max() == 10
-    one = augment(images, Augmentation(border_blank=0.2), generator())[:, 0]
-    for image, where in zip(one, changed, strict=True):
+    blanked = augment(images, Augmentation(border_blank=0.2), generator())[:, 0]
+    for image, where in zip(blanked, changed, strict=True):
         assert len(image[where].unique()) <= 1
 
 

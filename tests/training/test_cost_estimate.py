@@ -23,10 +23,10 @@ def test_seconds_are_those_of_the_timed_steps(monkeypatch: pytest.MonkeyPatch) -
     monkeypatch.setattr(cost_estimate, "time", SimpleNamespace(perf_counter=lambda: clock))
     monkeypatch.setattr(Trainer, "run_epoch", lambda *_: SimpleNamespace(seconds=10))
     recipe = make_recipe("model_1", assignments=["image_size=64", "epochs=5"])
-    told = estimate_cost(recipe, train=320, validation=256)
-    assert told.epoch_seconds == 10 * 2 + 2 * 2  # ten batches of 32, two of 128
-    assert told.seconds == 5 * 24
-    assert told.pass_seconds == 0
+    cost = estimate_cost(recipe, train=320, validation=256)
+    assert cost.epoch_seconds == 10 * 2 + 2 * 2  # ten batches of 32, two of 128
+    assert cost.seconds == 5 * 24
+    assert cost.pass_seconds == 0
 
 
 def test_vgg16_runs_once_unless_images_are_augmented() -> None:

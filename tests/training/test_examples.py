@@ -120,9 +120,9 @@ def test_pass_seconds_exclude_decoding(
     monkeypatch.setattr("pneumoscope.training.examples._write_features", give)
     backbone = random_vgg16()
     later = ExampleStore(open_dataset(small_dataset), ArrayCache(cache.folder))
-    for one in (store, later):
+    for example_store in (store, later):
         for split in (Split.TRAIN, Split.VALIDATION):
-            assert one.features(split, recipe_at(64), backbone).pass_seconds == 10
+            assert example_store.features(split, recipe_at(64), backbone).pass_seconds == 10
     assert store.pixels(Split.TRAIN, recipe_at(64)).pass_seconds is None
     assert clock == 120
 
@@ -144,10 +144,10 @@ def test_a_jpeg_and_its_png_have_features_of_their_own(
     picture = Image.fromarray(rng.integers(0, 256, (512, 512), np.uint8))
     picture.save(tmp_path / "a.jpeg")
     Image.open(tmp_path / "a.jpeg").save(tmp_path / "a.png")
-    given = []
+    batches = []
 
     def give(_: object, pixels: Examples, *__: object) -> None:
-        given.append(pixels.batch(np.arange(1), CPU))
+        batches.append(pixels.batch(np.arange(1), CPU))
 
     monkeypatch.setattr("pneumoscope.training.examples._write_features", give)
     for name in ("a.jpeg", "a.png"):
@@ -161,7 +161,7 @@ def test_a_jpeg_and_its_png_have_features_of_their_own(
         )
         store = ExampleStore(Manifest(tmp_path, (entry,), SplitBy.IMAGE, 0), cache)
         store.features(Split.TRAIN, recipe_at(64), random_vgg16())
-    jpeg, png = given
+    jpeg, png = batches
     assert not torch.equal(jpeg, png)
 
 

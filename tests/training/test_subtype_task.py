@@ -74,11 +74,11 @@ def test_the_network_learns_both_tasks_and_keeps_its_structure() -> None:
     ill = np.flatnonzero([kind is not None for kind in KINDS])
     with torch.inference_mode():
         _, viral = task.eval()(trainer.train.batch(ill, trainer.device))
-    told = (viral > 0).tolist()
-    assert told == [KINDS[row] == "virus" for row in ill]
+    predicted = (viral > 0).tolist()
+    assert predicted == [KINDS[row] == "virus" for row in ill]
     assert trainer.result.state_dict().keys() == network().state_dict().keys()
-    said = predict(trainer.result, trainer.validation, recipe.precision)
-    assert said.shape == (24,)
+    probabilities = predict(trainer.result, trainer.validation, recipe.precision)
+    assert probabilities.shape == (24,)
 
 
 def test_images_without_a_subtype_are_refused_with_the_remedy() -> None:

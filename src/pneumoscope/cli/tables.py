@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from pneumoscope.dataset import Manifest
     from pneumoscope.evaluation.model_evaluation import ModelEvaluation
     from pneumoscope.evaluation.report.experiment_results import ExperimentResult
-    from pneumoscope.export.recalibrate import Recalibrated
+    from pneumoscope.export.recalibrate import RecalibratedBundle
     from pneumoscope.reader.bundle import Bundle
     from pneumoscope.support.cache import ArrayCache
     from pneumoscope.training import Run
@@ -36,15 +36,13 @@ def comparison_table(result: "ExperimentResult") -> Table:
     )
     for heading in ("epochs", "seconds", "accuracy", "precision", "recall", "AUC"):
         table.add_column(heading, justify="right")
+    metrics = ("accuracy", "ppv", "sensitivity", "auc")
     for model in result.models:
         table.add_row(
             model.name,
             str(model.epochs),
             f"{model.seconds:.0f}",
-            *(
-                format_number(model.test.metrics.value(name))
-                for name in ("accuracy", "ppv", "sensitivity", "auc")
-            ),
+            *(format_number(model.test.metrics.value(name)) for name in metrics),
             style="bold" if model.name == result.choice.name else None,
         )
     return table
@@ -101,7 +99,7 @@ def evaluations_table(evaluations: "Sequence[ModelEvaluation]") -> Table:
     return table
 
 
-def recalibration_table(before: "Bundle", made: "Recalibrated") -> Table:
+def recalibration_table(before: "Bundle", made: "RecalibratedBundle") -> Table:
     """Return the performance of the old and the new bundle on patients held out from fitting."""
     from pneumoscope.evaluation.statistics.discrimination import assess_discrimination
 

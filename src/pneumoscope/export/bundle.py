@@ -20,14 +20,20 @@ from pneumoscope.export.calibration import (
     fit_on_table,
 )
 from pneumoscope.export.familiarity import fit_familiarity
-from pneumoscope.export.onnx_graph import N_COMPARED_IMAGES, export_graph, require_agreement
+from pneumoscope.export.onnx_graph import (
+    N_COMPARED_IMAGES,
+    SplitOutput,
+    export_graph,
+    prepared_pixels,
+    require_agreement,
+    run_on_split,
+)
 from pneumoscope.export.quantisation import (
     N_RANGE_IMAGES,
     compare_speed,
     quantise,
     require_benefit,
 )
-from pneumoscope.export.split_output import SplitOutput, prepared_pixels, run_on_split
 from pneumoscope.models import Precision
 from pneumoscope.models.deployed import DeployedNetwork, Ensemble
 from pneumoscope.radiograph import preprocess

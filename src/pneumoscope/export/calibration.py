@@ -13,8 +13,8 @@ from pneumoscope.evaluation.statistics.temperature_scaling import (
     fit_temperature,
     log_odds,
 )
+from pneumoscope.export.onnx_graph import SplitOutput, run_on_pixels
 from pneumoscope.export.simulated_acquisition import simulate_acquisitions
-from pneumoscope.export.split_output import SplitOutput, run_on_pixels
 
 CROSS_VALIDATION = "cross-validation"
 

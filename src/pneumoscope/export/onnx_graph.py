@@ -1,17 +1,23 @@
-"""ONNX graph of a deployed network, and its comparison with PyTorch."""
+"""ONNX graph of a deployed network: export, output for a split, comparison with PyTorch."""
 
 import logging
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import nn
 
-from pneumoscope.reader.reader import NetworkOutput
+from pneumoscope.evaluation.predictions import Predictions
+from pneumoscope.evaluation.statistics.temperature_scaling import apply_temperature
+from pneumoscope.reader.reader import NetworkOutput, open_graph, run_graph
 from pneumoscope.support.errors import RunError
+from pneumoscope.support.host import usable_cores
+from pneumoscope.support.terminal import track
+from pneumoscope.training.examples import Examples
 
 N_COMPARED_IMAGES = 200
 """Number of images on which the graph is compared with PyTorch."""
@@ -19,7 +25,7 @@ N_COMPARED_IMAGES = 200
 MAX_PROBABILITY_DIFFERENCE = 1e-4
 """Largest accepted difference in probability."""
 
-_BATCH_SIZE = 50
+_BATCH_SIZE = 32
 
 
 def export_graph(network: nn.Module, size: int) -> bytes:
@@ -87,6 +93,52 @@ def require_agreement(
             "of torch and onnxruntime that are installed"
         )
     return difference
+
+
+@dataclass(frozen=True)
+class SplitOutput:
+    """Split with its prepared pixels, (n, size, size), and the graph's output for each image."""
+
+    examples: Examples
+    pixels: NDArray[np.uint8]
+    output: NetworkOutput
+
+    @property
+    def logits(self) -> NDArray[np.float64]:
+        """Logits, shape (n,)."""
+        return self.output.logits.astype(np.float64)
+
+    def predictions(self, temperature: float) -> Predictions:
+        """Return the table of predictions calibrated by a temperature."""
+        return self.examples.predictions(apply_temperature(self.logits, temperature))
+
+
+def run_on_split(graph: bytes, examples: Examples) -> SplitOutput:
+    """Run a graph on the images of a split."""
+    pixels = prepared_pixels(examples)
+    split = examples.entries[0].split
+    return SplitOutput(examples, pixels, run_on_pixels(graph, pixels, f"Running on {split}"))
+
+
+def prepared_pixels(examples: Examples) -> NDArray[np.uint8]:
+    """Return the prepared pixels of a split in memory, shape (n, size, size)."""
+    return examples.inputs[examples.rows].astype(np.uint8, copy=False)
+
+
+def run_on_pixels(graph: bytes, pixels: NDArray[np.uint8], description: str) -> NetworkOutput:
+    """Run a graph on prepared pixels, with a progress bar."""
+    session = open_graph(graph, usable_cores())
+    starts = range(0, len(pixels), _BATCH_SIZE)
+    outputs = [
+        run_graph(session, pixels[start : start + _BATCH_SIZE])
+        for start in track(starts, description, len(starts))
+    ]
+    return NetworkOutput(
+        *(
+            np.concatenate([getattr(output, name) for output in outputs])
+            for name in ("logits", "heatmaps", "features")
+        )
+    )
 
 
 @contextmanager

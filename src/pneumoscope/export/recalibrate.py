@@ -34,7 +34,7 @@ MIN_PATIENTS_PER_CLASS = 10
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Recalibration:
+class RecalibratedBundle:
     """Recalibrated bundle, and its predictions and the old bundle's for the local test patients.
 
     Parameters
@@ -71,7 +71,7 @@ class Recalibration:
 
 def recalibrate(
     bundle: Bundle, local: Predictions, out: Path, population: str, share: float, seed: int
-) -> Recalibration:
+) -> RecalibratedBundle:
     """Fit calibration and operating points on a part of the local patients, and write a bundle.
 
     Parameters
@@ -117,7 +117,7 @@ def recalibrate(
     draw = f"{share:g} of the patients, seed {seed}, of the predictions {fingerprint(local)[:12]}"
     record = _new_record(bundle, transform, apply(fit), after, patients, draw)
     contents = {**bundle.contents, CARD: model_card(record).encode()}
-    return Recalibration(write_bundle(out, record, contents), transform, test, after)
+    return RecalibratedBundle(write_bundle(out, record, contents), transform, test, after)
 
 
 def _draw_patients(local: Predictions, share: float, seed: int) -> NDArray[np.bool_]:

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from typing import Any, ClassVar, Protocol
+from typing import Any, ClassVar
 
 from torch import Tensor, nn
 
@@ -13,18 +13,6 @@ IMAGE_SIZE = 150
 
 Structure = Mapping[str, Any]
 """Description from which a network's layers are built, as it is kept in JSON (see `HubSpec`)."""
-
-
-class TrainingSettings(Protocol):
-    """Settings of a recipe that a network may be unable to follow."""
-
-    @property
-    def start(self) -> str | None:
-        """Run whose weights the training starts from."""
-
-    @property
-    def subtype_weight(self) -> float:
-        """Weight of the second task, viral against bacterial."""
 
 
 @dataclass(frozen=True)
@@ -160,8 +148,8 @@ class ModelSpec:
         """
         return None
 
-    def refusal(self, recipe: TrainingSettings) -> str | None:
-        """Return why the network cannot be trained by a recipe; None if it can."""
-        if self.pretrained is not None and recipe.start is not None:
+    def refusal(self, *, start: str | None, subtype_weight: float) -> str | None:
+        """Return why the network cannot be trained with settings of a recipe; None if it can."""
+        if self.pretrained is not None and start is not None:
             return f"start: {self.name} has pretrained layers of its own; leave start out"
         return None

@@ -18,12 +18,7 @@ from platformdirs import user_cache_path
 from torch import Tensor, nn
 
 from pneumoscope.models.layers import GreyConv2d, initialise
-from pneumoscope.models.model_spec import (
-    ModelSpec,
-    PretrainedWeights,
-    Structure,
-    TrainingSettings,
-)
+from pneumoscope.models.model_spec import ModelSpec, PretrainedWeights, Structure
 from pneumoscope.models.network import Network, weights_digest
 from pneumoscope.support.download import Checksum, download
 from pneumoscope.support.errors import DownloadError, WeightsError
@@ -56,14 +51,14 @@ class Vgg16Spec(ModelSpec):
         side = image_size // 2 ** len(BLOCKS)
         return BLOCKS[-1][-1], side, side
 
-    def refusal(self, recipe: TrainingSettings) -> str | None:
-        """Return why the network cannot be trained by a recipe; None if it can."""
-        if recipe.subtype_weight:
+    def refusal(self, *, start: str | None, subtype_weight: float) -> str | None:
+        """Return why the network cannot be trained with settings of a recipe; None if it can."""
+        if subtype_weight:
             return (
                 f"subtype_weight is for networks that are trained as a whole, and {self.name} has "
                 "frozen layers; set it to 0, or train another model"
             )
-        return super().refusal(recipe)
+        return super().refusal(start=start, subtype_weight=subtype_weight)
 
 
 def vgg16_layers() -> nn.Sequential:

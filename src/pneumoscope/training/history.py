@@ -55,15 +55,7 @@ def write_history(history: Sequence[Epoch], path: Path) -> None:
 
 
 def read_history(path: Path) -> list[Epoch]:
-    """Read a history.
-
-    Raises
-    ------
-    OSError
-        If the file cannot be read.
-    ValueError, TypeError
-        If it is damaged.
-    """
+    """Read a history; a damaged file is an OSError, a ValueError or a TypeError."""
     with path.open(newline="", encoding="utf-8") as file:
         rows = csv.DictReader(file)
         if rows.fieldnames != _COLUMNS:

@@ -1,5 +1,7 @@
 """Memory of a training, estimated from the network's shapes before it begins."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cache
 from math import prod
@@ -137,7 +139,7 @@ def _activations(network: Network, recipe: Recipe, batch: int, width: int) -> _A
     side = recipe.image_size
     with (
         torch.autograd.graph.saved_tensors_hooks(keep, lambda saved: saved),
-        _OutputSizes(network) as outputs,
+        _output_sizes(network) as sizes,
     ):
         if recipe.feature_shape:
             network.classify(torch.empty(batch, *recipe.feature_shape, device="meta"))
@@ -146,33 +148,29 @@ def _activations(network: Network, recipe: Recipe, batch: int, width: int) -> _A
     for weight in network.parameters():
         blocks.pop(weight.untyped_storage()._cdata, None)
     kept = sum(block.bytes for block in blocks.values())
-    return _Activations(int(kept), max(outputs.sizes) * width)
+    return _Activations(int(kept), max(sizes) * width)
 
 
 def _largest_activation(layers: nn.Module, batch: int, side: int) -> int:
     """Return the size of the layers' largest output for a batch of images."""
-    with _OutputSizes(layers) as outputs:
+    with _output_sizes(layers) as sizes:
         layers(torch.empty(batch, 1, side, side, device="meta"))
-    return max(outputs.sizes)
+    return max(sizes)
 
 
-class _OutputSizes:
-    """Context that records the size of each layer's output."""
+@contextmanager
+def _output_sizes(network: nn.Module) -> Iterator[list[int]]:
+    """Record the size of each layer's output."""
+    sizes: list[int] = []
 
-    def __init__(self, network: nn.Module) -> None:
-        self.sizes: list[int] = []
-        self._hooks = [layer.register_forward_hook(self._record) for layer in network.modules()]
-
-    def __enter__(self) -> "_OutputSizes":
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        for hook in self._hooks:
-            hook.remove()
-
-    def _record(self, _: nn.Module, __: object, output: object) -> None:
+    def record(_: nn.Module, __: object, output: object) -> None:
         if isinstance(output, Tensor):  # some layers of the hub's networks give several
-            self.sizes.append(output.numel())
+            sizes.append(output.numel())
+
+    hooks = [layer.register_forward_hook(record) for layer in network.modules()]
+    yield sizes
+    for hook in hooks:
+        hook.remove()
 
 
 def _available_memory() -> int | None:

@@ -14,15 +14,6 @@ class GroupedAdamW(torch.optim.AdamW):
 
     Kernels decay, and shifts, scales and biases do not. Pretrained layers have the recipe's share
     of the learning rate.
-
-    Parameters
-    ----------
-    network
-        Network on its device.
-    recipe
-        Settings of the training.
-    extra
-        Further modules with parameters to train.
     """
 
     def __init__(self, network: Network, recipe: Recipe, extra: Sequence[nn.Module] = ()) -> None:

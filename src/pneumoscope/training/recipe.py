@@ -47,20 +47,14 @@ class Augmentation(_Settings):
     shift: float = Field(0.0, ge=0, lt=1, description="largest fraction of the side, each way")
     flip: bool = Field(False, description="mirror half the images left to right")
     crop: float = Field(0.0, ge=0, lt=1, description="largest fraction of each side cut away")
-    stretch: float = Field(0.0, ge=0, lt=1, description="largest logarithm of width against height")
+    stretch: float = Field(0.0, ge=0, lt=1, description="largest logarithm of width by height")
     histogram_matching: float = Field(
         0.0, ge=0, le=1, description="largest share of the way to another image's histogram"
     )
-    gamma: float = Field(
-        0.0, ge=0, lt=3, description="largest logarithm of the grey values' exponent"
-    )
+    gamma: float = Field(0.0, ge=0, lt=3, description="largest logarithm of the exponent")
     contrast: float = Field(0.0, ge=0, lt=1, description="largest fraction, more or less")
-    sharpness: float = Field(
-        0.0, ge=0, le=1, description="largest share of fine detail removed or added"
-    )
-    noise: float = Field(
-        0.0, ge=0, lt=1, description="largest standard deviation of Gaussian noise"
-    )
+    sharpness: float = Field(0.0, ge=0, le=1, description="largest share of fine detail changed")
+    noise: float = Field(0.0, ge=0, lt=1, description="largest standard deviation")
     border_blank: float = Field(
         0.0, ge=0, lt=0.5, description="largest depth of a border of one grey, in half the images"
     )
@@ -68,9 +62,7 @@ class Augmentation(_Settings):
         0.0, ge=0, lt=0.5, description="largest depth of another image's border, in half the images"
     )
     random_erasing: int = Field(0, ge=0, le=16, description="number of rectangles of one grey")
-    mixup: float = Field(
-        0.0, ge=0, le=0.5, description="largest share of another image blended in, with its label"
-    )
+    mixup: float = Field(0.0, ge=0, le=0.5, description="largest share of another image and label")
 
     @property
     def active(self) -> bool:
@@ -105,34 +97,22 @@ class Recipe(_Settings):
     """
 
     model: str
-    seed: int = Field(
-        0, ge=0, description="random seed of initial weights, order of images, dropout"
-    )
+    seed: int = Field(0, ge=0, description="random seed of weights, order of images, dropout")
     precision: Precision = Field(
         default_factory=fastest_precision,
         description="float32, as in the notebook, or bfloat16, of convolutions and dense layers; "
         "by default the faster on the computer where the recipe is made",
     )
     image_size: int = Field(150, ge=64, le=1024, description="side of the square images, in pixels")
-    resampling: Resampling = Field(
-        Resampling.NEAREST, description="to that size: nearest, as in the notebook, or bilinear"
-    )
+    resampling: Resampling = Field(Resampling.NEAREST, description="nearest, as in the notebook")
     epochs: int = Field(10, ge=1, le=10_000, description="largest number of epochs")
     batch_size: int = Field(32, ge=2, le=4096, description="number of images in a batch")
-    learning_rate: float = Field(
-        1e-3, gt=0, description="Adam's learning rate; with one_cycle the highest"
-    )
+    learning_rate: float = Field(1e-3, gt=0, description="Adam's; with one_cycle the highest")
     adam_epsilon: float = Field(1e-7, gt=0, description="Adam's epsilon; Keras' default")
     weight_decay: float = Field(0.0, ge=0, description="AdamW's weight decay of kernels")
-    label_smoothing: float = Field(
-        0.0, ge=0, lt=1, description="share of a label that is spread evenly over the classes"
-    )
-    subtype_weight: float = Field(
-        0.0, ge=0, description="weight of a second training task, viral against bacterial"
-    )
-    weight_average: float = Field(
-        0.0, ge=0, lt=1, description="share of the averaged weights that each batch keeps"
-    )
+    label_smoothing: float = Field(0.0, ge=0, lt=1, description="share that is spread evenly")
+    subtype_weight: float = Field(0.0, ge=0, description="of a second task, viral or bacterial")
+    weight_average: float = Field(0.0, ge=0, lt=1, description="share that each batch keeps")
     l2: float = Field(
         0.01,
         ge=0,
@@ -143,23 +123,15 @@ class Recipe(_Settings):
         "imagenet",
         description="pretrained weights: imagenet, none or a path; for hub a name or a folder",
     )
-    start: str | None = Field(
-        None, description="finished Run of the same model whose weights are the initial ones"
-    )
-    head_epochs: int = Field(
-        0, ge=0, description="number of first epochs in which pretrained layers of hub are frozen"
-    )
-    pretrained_rate: float = Field(
-        1.0, gt=0, le=1, description="share of the learning rate for pretrained layers of hub"
-    )
+    start: str | None = Field(None, description="finished Run of the model with initial weights")
+    head_epochs: int = Field(0, ge=0, description="first epochs with frozen layers of hub")
+    pretrained_rate: float = Field(1.0, gt=0, le=1, description="their share of the learning rate")
     early_stopping: EarlyStopping | None = EarlyStopping()
     reduce_on_plateau: ReduceLROnPlateau | None = None
     one_cycle: OneCycle | None = None
     augmentation: Augmentation = Augmentation()
     class_balance: ClassBalance = ClassBalance.NONE
-    threshold: float = Field(
-        0.5, ge=0, le=1, description="probability from which an image counts as PNEUMONIA"
-    )
+    threshold: float = Field(0.5, ge=0, le=1, description="probability that counts as PNEUMONIA")
 
     @field_validator("model")
     @classmethod
@@ -168,7 +140,7 @@ class Recipe(_Settings):
 
     @model_validator(mode="after")
     def _accepted_by_the_network(self) -> Self:
-        if reason := self.spec.refusal(self):
+        if reason := self.spec.refusal(start=self.start, subtype_weight=self.subtype_weight):
             raise ValueError(reason)
         return self
 

@@ -4,7 +4,9 @@ import io
 import pickle
 from pathlib import Path
 
+import numpy as np
 import torch
+from numpy.typing import NDArray
 from rich.progress import TextColumn
 
 from pneumoscope.dataset import Split
@@ -12,9 +14,8 @@ from pneumoscope.models import PretrainedWeights, count_parameters
 from pneumoscope.support.errors import RunError, RunInterruptedError
 from pneumoscope.support.files import write_bytes
 from pneumoscope.support.terminal import messages, progress_bar
-from pneumoscope.training.class_balance import sampling_weights
 from pneumoscope.training.evaluate import write_evaluation
-from pneumoscope.training.examples import ExampleStore
+from pneumoscope.training.examples import Examples, ExampleStore
 from pneumoscope.training.history import Epoch
 from pneumoscope.training.initial_weights import (
     build_initial_network,
@@ -23,10 +24,10 @@ from pneumoscope.training.initial_weights import (
 )
 from pneumoscope.training.memory_estimate import require_memory
 from pneumoscope.training.prediction import predict
-from pneumoscope.training.recipe import Recipe
+from pneumoscope.training.recipe import ClassBalance, Recipe
 from pneumoscope.training.run import Run
 from pneumoscope.training.run_record import InitialWeightsRecord, ParameterRecord
-from pneumoscope.training.trainer import Trainer
+from pneumoscope.training.trainer import Trainer, class_weights
 
 
 def train(store: ExampleStore, recipe: Recipe, folder: Path, *, resume: bool = False) -> Run:
@@ -108,8 +109,28 @@ def _build_trainer(
     train, validation = (
         store.examples(split, recipe, network.backbone) for split in (Split.TRAIN, Split.VALIDATION)
     )
-    sampling = sampling_weights(store, train, recipe.class_balance)
-    return Trainer(network, recipe, train, validation, sampling)
+    sampling_weights = _sampling_weights(store, train, recipe.class_balance)
+    return Trainer(network, recipe, train, validation, sampling_weights)
+
+
+def _sampling_weights(
+    store: ExampleStore, train: Examples, balance: ClassBalance
+) -> NDArray[np.float64] | None:
+    """Return the relative frequency with which each training image is drawn."""
+    match balance:
+        case ClassBalance.SAMPLER:
+            return class_weights(train.labels)[train.labels]
+        case ClassBalance.ACQUISITION:
+            # Importing scikit-learn is slow, and most recipes do not need it.
+            from pneumoscope.training.acquisition_groups import (
+                acquisition_weights,
+                describe_acquisitions,
+            )
+
+            acquisitions = describe_acquisitions(store.manifest, train.entries, store.cache)
+            patients = [entry.group for entry in train.entries]
+            return acquisition_weights(acquisitions, train.labels, patients)
+    return None
 
 
 def _record_network(run: Run, trainer: Trainer, weights: PretrainedWeights | None) -> Run:

@@ -16,7 +16,6 @@ from pneumoscope.evaluation.statistics.metrics import measure
 from pneumoscope.models import Network, computing_in, place, select_device
 from pneumoscope.support.errors import RunError
 from pneumoscope.training.augmentation import augment, mixup
-from pneumoscope.training.class_balance import class_weights
 from pneumoscope.training.cuda_graph import CudaGraphStep
 from pneumoscope.training.examples import Examples, batches
 from pneumoscope.training.history import Epoch
@@ -186,7 +185,7 @@ class Trainer:
         for number_of_batches, indices in enumerate(
             batches(order, self.recipe.batch_size), start=1
         ):
-            self._warm_up(number - 1 + done / len(order))
+            self._set_one_cycle_rate(number - 1 + done / len(order))
             inputs = self.train.batch(indices, self.device)
             targets = epoch_targets[done : done + len(indices)]
             loss, batch_logits = step(*self._augment(inputs, targets, generator))
@@ -201,7 +200,7 @@ class Trainer:
         positive = (torch.cat(logits).sigmoid() >= self.recipe.threshold).cpu().numpy()
         return total.item() / done, _count_cells(self.train.labels[order], positive)
 
-    def _warm_up(self, epochs: float) -> None:
+    def _set_one_cycle_rate(self, epochs: float) -> None:
         """Set the learning rate of the one-cycle schedule after a number of epochs."""
         if self.recipe.one_cycle is not None:
             factor = one_cycle(self.recipe.one_cycle, epochs / self.recipe.epochs)
@@ -275,3 +274,16 @@ def _count_cells(labels: NDArray[np.int8], positive: NDArray[np.bool_]) -> tuple
     counts = np.bincount(labels * 2 + positive, minlength=4).tolist()
     _, false_positives, false_negatives, true_positives = counts
     return false_positives, true_positives, false_negatives
+
+
+def class_weights(labels: NDArray[np.int8]) -> NDArray[np.float64]:
+    """Return weights inversely proportional to class frequencies, with mean 1 over the images.
+
+    Examples
+    --------
+    >>> class_weights(np.array([0, 1, 1, 1], np.int8)).round(2).tolist()
+    [2.0, 0.67]
+    """
+    counts = np.bincount(labels, minlength=2)
+    weights: NDArray[np.float64] = len(labels) / (2 * np.maximum(counts, 1))
+    return weights

@@ -100,11 +100,11 @@ def test_no_number_is_invented(documents: dict, compact_run: Run, tmp_path: Path
     text = " ".join(path.read_text() for path in sources)
     known = {float(number) for number in re.findall(r"\d+\.\d+(?:e-?\d+)?", text)}
     recorded = {f"{number:.3f}" for number in known} | {str(number) for number in known}
-    said = "\n".join(
-        re.sub(r"(?m)^- Recorded: pneumoscope.*|.*Software.*", "", one)
-        for one in documents.values()
+    text = "\n".join(
+        re.sub(r"(?m)^- Recorded: pneumoscope.*|.*Software.*", "", document)
+        for document in documents.values()
     )
-    for number in re.findall(r"(?<![\w.-])\d+\.\d+(?![\w.-]*\d)", said):
+    for number in re.findall(r"(?<![\w.-])\d+\.\d+(?![\w.-]*\d)", text):
         assert number in recorded
 
 
@@ -149,7 +149,7 @@ def test_the_datasheet_counts_what_the_manifest_holds(compact_run: Run, tmp_path
             "split": None,
         },
     }
-    entries = tuple(replace(one, **changed.get(one.path, {})) for one in manifest.entries)
+    entries = tuple(replace(entry, **changed.get(entry.path, {})) for entry in manifest.entries)
     replace(manifest, entries=entries).write(folder / "manifest.parquet")
     sheet = written(Run.open(folder), tmp_path / "documents")["DATASHEET.md"]
     assert f"{len(entries)} images, {len(entries) - 1} of them in use" in sheet

@@ -48,7 +48,7 @@ def done(manifest: Manifest, cache: ArrayCache, tmp_path_factory: pytest.TempPat
     return search
 
 
-def _one(values: object) -> object:
+def some_value(values: object) -> object:
     """Return a value of a setting's range."""
     return values.high if isinstance(values, Range) else values[0]
 
@@ -67,7 +67,7 @@ def test_every_trial_is_a_row_and_the_best_a_recipe(done: Search) -> None:
     chosen = table[scores.index(max(scores))]
     assert best.augmentation.crop == pytest.approx(float(chosen["augmentation.crop"]))
     assert best.learning_rate == pytest.approx(float(chosen["learning_rate"]))
-    assert (best.image_size, best.epochs) == (64, 2)  # set by hand, so not searched
+    assert (best.image_size, best.epochs) == (64, 2)  # fixed, so not searched
     assert "image_size" not in table[0]
 
 
@@ -79,7 +79,7 @@ def test_trials_differ_within_the_space(done: Search) -> None:
         assert 0 <= float(row["augmentation.crop"]) <= 0.5
 
 
-def test_the_page_says_what_was_tried(done: Search) -> None:
+def test_the_page_lists_the_trials(done: Search) -> None:
     page = (done.out / PAGE_FILE).read_text()
     assert "2 trials finished and 0 stopped early" in page
     assert "Synthetic images" in page
@@ -87,7 +87,7 @@ def test_the_page_says_what_was_tried(done: Search) -> None:
     assert page.count("data:image/png;base64,") == 2
 
 
-def test_the_test_split_is_neither_learned_from_nor_judged(
+def test_the_test_split_is_not_read(
     manifest: Manifest, cache: ArrayCache, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     tested = {entry.path for entry in manifest.of(Split.TEST)}
@@ -107,17 +107,18 @@ def test_the_test_split_is_neither_learned_from_nor_judged(
     assert seen == search.cross_validation._acquisitions.keys() == everything - tested
 
 
-def test_with_machines_held_out_the_score_is_the_plain_auc_of_what_was_not_learned_from(
+def test_with_an_acquisition_held_out_the_score_is_the_auc_on_it(
     manifest: Manifest, cache: ArrayCache, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    judged: list[tuple[set[str], float]] = []
+    evaluated: list[tuple[set[str], float]] = []
     score = CrossValidation.score
 
     def watch(self: CrossValidation, trainer: Trainer) -> float:
-        part = trainer.validation
-        said = predict(trainer.result, part, trainer.recipe.precision)
-        judged.append(({entry.path for entry in part.entries}, roc_auc_score(part.labels, said)))
-        assert {entry.path for entry in trainer.train.entries}.isdisjoint(judged[-1][0])
+        examples = trainer.validation
+        probabilities = predict(trainer.result, examples, trainer.recipe.precision)
+        paths = {entry.path for entry in examples.entries}
+        evaluated.append((paths, roc_auc_score(examples.labels, probabilities)))
+        assert paths.isdisjoint(entry.path for entry in trainer.train.entries)
         return score(self, trainer)
 
     monkeypatch.setattr(CrossValidation, "score", watch)
@@ -125,22 +126,22 @@ def test_with_machines_held_out_the_score_is_the_plain_auc_of_what_was_not_learn
     search = Search(manifest, plan, tmp_path / "s", cache, resume=False)
     search.run(seconds=600, trials=1)
     validation = {entry.path for entry in manifest.of(Split.VALIDATION)}
-    assert all(paths > validation for paths, _ in judged)
-    assert search.best.values[0] == pytest.approx(np.mean([auc for _, auc in judged]))
+    assert all(paths > validation for paths, _ in evaluated)
+    assert search.best.values[0] == pytest.approx(np.mean([auc for _, auc in evaluated]))
 
 
-def test_the_first_trial_is_the_model_s_own_recipe(done: Search) -> None:
+def test_the_first_trial_is_the_model_s_default_recipe(done: Search) -> None:
     first = rows(done)[0]
     assert float(first["learning_rate"]) == 2e-3
     assert float(first["augmentation.crop"]) == 0.45
     assert float(first["augmentation.stretch"]) == 0
 
 
-def test_a_trial_worse_than_the_median_ends_after_its_first_fold(
+def test_a_trial_worse_than_the_median_is_pruned(
     manifest: Manifest, cache: ArrayCache, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    given = iter([0.8, 0.8] * 5 + [0.7, 0.9])
-    monkeypatch.setattr(CrossValidation, "score", lambda *_: next(given))
+    scores = iter([0.8, 0.8] * 5 + [0.7, 0.9])
+    monkeypatch.setattr(CrossValidation, "score", lambda *_: next(scores))
     monkeypatch.setattr(Trainer, "finished", True)
     search = Search(
         manifest, SearchPlan(("compact",), QUICK, folds=2), tmp_path / "s", cache, resume=False
@@ -148,10 +149,10 @@ def test_a_trial_worse_than_the_median_ends_after_its_first_fold(
     search.run(seconds=600, trials=6)
     assert [row["state"] for row in rows(search)] == ["complete"] * 5 + ["pruned"]
     assert search.study.trials[-1].user_attrs["reason"] == "worse than the median"
-    assert next(given) == 0.9  # its second fold was not trained
+    assert next(scores) == 0.9  # its second fold was not trained
 
 
-def test_precision_is_settled_by_the_machine_that_begins(
+def test_a_resumed_search_keeps_its_precision(
     manifest: Manifest, cache: ArrayCache, tmp_path: Path
 ) -> None:
     plan = SearchPlan(("compact",), ("epochs=2",), folds=2, precision=Precision.BFLOAT16)
@@ -161,7 +162,7 @@ def test_precision_is_settled_by_the_machine_that_begins(
     assert again.plan.recipe({}).precision is Precision.BFLOAT16
 
 
-def test_a_resumed_search_goes_on_and_takes_up_what_was_running(
+def test_a_resumed_search_queues_the_running_trial_again(
     manifest: Manifest, cache: ArrayCache, tmp_path: Path
 ) -> None:
     plan = SearchPlan(("compact",), (*QUICK, "augmentation.crop=0.1"), folds=2)
@@ -177,7 +178,7 @@ def test_a_resumed_search_goes_on_and_takes_up_what_was_running(
     assert float(table[1]["learning_rate"]) == pytest.approx(rate)
 
 
-def test_another_plan_is_not_mixed_in(done: Search, manifest: Manifest, cache: ArrayCache) -> None:
+def test_another_plan_is_refused(done: Search, manifest: Manifest, cache: ArrayCache) -> None:
     for plan, named in (
         (SearchPlan(("compact",), QUICK, folds=3), "folds"),
         (SearchPlan(("compact",), (*QUICK, "batch_size=16"), folds=2), "settings"),
@@ -186,7 +187,7 @@ def test_another_plan_is_not_mixed_in(done: Search, manifest: Manifest, cache: A
             Search(manifest, plan, done.out, cache, resume=True)
 
 
-def test_time_that_is_over_ends_a_trial_and_keeps_no_score(
+def test_a_trial_that_is_cut_short_has_no_score(
     manifest: Manifest, cache: ArrayCache, tmp_path: Path
 ) -> None:
     search = Search(
@@ -199,13 +200,13 @@ def test_time_that_is_over_ends_a_trial_and_keeps_no_score(
     assert [row["state"] for row in rows(search)] == ["fail"]
     again = Search(manifest, search.plan, search.out, cache, resume=True)
     again.run(seconds=600, trials=1)
-    cut_short, taken_up = rows(again)
-    assert taken_up["state"] == "complete"
-    assert taken_up["learning_rate"] == cut_short["learning_rate"]
+    cut_short, repeated = rows(again)
+    assert repeated["state"] == "complete"
+    assert repeated["learning_rate"] == cut_short["learning_rate"]
     assert "No trial has finished" in (tmp_path / "s" / PAGE_FILE).read_text()
 
 
-def test_what_diverges_is_a_trial_and_not_the_end(
+def test_a_diverging_trial_is_pruned(
     manifest: Manifest, cache: ArrayCache, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def diverge(*_: object) -> None:
@@ -221,7 +222,7 @@ def test_what_diverges_is_a_trial_and_not_the_end(
     assert trials[0].user_attrs["reason"] == "training has diverged"
 
 
-def test_an_interrupted_search_keeps_what_was_finished(
+def test_an_interrupted_search_keeps_finished_trials(
     manifest: Manifest,
     cache: ArrayCache,
     tmp_path: Path,
@@ -259,7 +260,11 @@ def test_a_damaged_search_is_refused(manifest: Manifest, cache: ArrayCache, tmp_
 @pytest.mark.parametrize(
     ("models", "settings", "named"),
     [
-        (("compact",), tuple(f"{name}={_one(v)}" for name, v in SPACE.items()), "is fixed"),
+        (
+            ("compact",),
+            tuple(f"{name}={some_value(values)}" for name, values in SPACE.items()),
+            "is fixed",
+        ),
         (("model_7",), (), "pretrained layers"),
         (("model_9",), (), "not a model"),
         (("compact",), ("speed=9",), "not a setting"),
@@ -280,13 +285,13 @@ def test_wrong_plans_are_refused_before_anything_is_written(
     assert not (tmp_path / "s" / STORAGE_FILE).exists()
 
 
-def test_a_block_set_by_hand_is_not_searched() -> None:
+def test_a_fixed_group_of_settings_is_not_searched() -> None:
     plan = SearchPlan(("compact",), ("augmentation={flip: true}",))
     assert not [name for name in plan.space if name.startswith("augmentation")]
     assert "learning_rate" in plan.space
 
 
-def test_a_place_that_cannot_be_written_is_named(
+def test_a_folder_that_cannot_be_created_is_named(
     manifest: Manifest, cache: ArrayCache, tmp_path: Path
 ) -> None:
     (tmp_path / "file").write_text("")
@@ -296,7 +301,7 @@ def test_a_place_that_cannot_be_written_is_named(
         )
 
 
-def test_several_models_are_searched_among(manifest: Manifest) -> None:
+def test_a_search_among_several_models(manifest: Manifest) -> None:
     plan = SearchPlan(("compact", "densenet121"))
     assert plan.space["model"] == ("compact", "densenet121")
     assert plan.recipe({"model": "densenet121"}).model == "densenet121"
@@ -328,7 +333,7 @@ def test_from_the_command_line(
 
 
 @pytest.mark.parametrize("budget", ["2", "h", "-1h", "0m", "two hours", "infh", "nanm"])
-def test_a_budget_that_is_no_time_is_refused(
+def test_an_invalid_budget_is_refused(
     pneumoscope: Callable, phantom_dataset: Path, tmp_path: Path, budget: str
 ) -> None:
     outcome = pneumoscope("tune", phantom_dataset, "--out", tmp_path / "s", f"--budget={budget}")

@@ -94,10 +94,10 @@ class RunFacts:
 
     def shared_patients(self, first: Split, second: Split) -> int:
         """Return the number of patients with images in both splits."""
-        patients, others = (
+        first_patients, second_patients = (
             {entry.patient for entry in self.manifest.of(split)} for split in (first, second)
         )
-        return len((patients & others) - {None})
+        return len((first_patients & second_patients) - {None})
 
     def describe_split(self, split: Split) -> str:
         """Return the numbers of images, classes and patients of a split, in words."""

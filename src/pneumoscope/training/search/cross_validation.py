@@ -29,19 +29,7 @@ from pneumoscope.training.trainer import Trainer
 class CrossValidation:
     """Folds of a dataset, on which recipes are trained and scored; the test split is not read.
 
-    Parameters
-    ----------
-    manifest
-        Dataset.
-    plan
-        Number and kind of folds.
-    cache
-        Cache of prepared pixels and of the table of acquisitions.
-
-    Raises
-    ------
-    DatasetError
-        If there are too few patients for the folds.
+    With too few patients for the folds, creating it raises a `DatasetError`.
     """
 
     def __init__(self, manifest: Manifest, plan: SearchPlan, cache: ArrayCache) -> None:
@@ -50,13 +38,7 @@ class CrossValidation:
         self.folds = [replace(manifest, entries=tuple(entries)) for entries in folds]
 
     def trainers(self, recipe: Recipe) -> Iterator[Trainer]:
-        """Yield an untrained trainer for each fold.
-
-        Raises
-        ------
-        RecipeError
-            If the training does not fit into memory.
-        """
+        """Yield an untrained trainer for each fold; a `RecipeError` means too little memory."""
         for fold in self.folds:
             store = ExampleStore(fold, self.cache)
             train, validation = (

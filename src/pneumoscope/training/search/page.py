@@ -9,8 +9,7 @@ from optuna.trial import FrozenTrial, TrialState
 from pneumoscope.report.html import figure_png, inline_png, render_page
 from pneumoscope.support.files import write_text
 from pneumoscope.training.search.plan import Range
-from pneumoscope.training.search.search import Search
-from pneumoscope.training.search.trials import duration_minutes
+from pneumoscope.training.search.search import Search, duration_minutes
 
 PAGE_FILE = "search.html"
 _COLUMNS = 4

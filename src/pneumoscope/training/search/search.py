@@ -1,7 +1,9 @@
 """Hyperparameter search: trials of recipes, scored by cross-validation."""
 
+import csv
+import io
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import NoReturn
 
@@ -19,7 +21,6 @@ from pneumoscope.support.terminal import progress_bar
 from pneumoscope.training.search.cross_validation import CrossValidation
 from pneumoscope.training.search.plan import SearchPlan
 from pneumoscope.training.search.study import STORAGE_FILE, first_line, open_study, suggest
-from pneumoscope.training.search.trials import describe_trial, trials_csv
 
 TRIALS_FILE = "trials.csv"
 BEST_RECIPE_FILE = "best.yaml"
@@ -95,7 +96,7 @@ class Search:
                 if trial.state is TrialState.FAIL:
                     self.study.enqueue_trial(trial.params)
                 self.write_results()
-                bar.console.print(describe_trial(trial))
+                bar.console.print(_describe_trial(trial))
 
             self._optimize(objective, record, seconds, trials)
 
@@ -156,6 +157,43 @@ class Search:
                     _prune(trial, "worse than the median")
         except (RecipeError, RunError, torch.OutOfMemoryError) as error:  # too large, or diverged
             _prune(trial, str(error))
+
+
+def trials_csv(trials: Sequence[FrozenTrial], settings: Sequence[str]) -> str:
+    """Return trials as CSV: score, standard deviation over folds, minutes, and settings."""
+    text = io.StringIO()
+    writer = csv.writer(text, lineterminator="\n")
+    writer.writerow(["trial", "state", "score", "spread", "minutes", *settings])
+    for trial in trials:
+        if trial.state is TrialState.WAITING:
+            continue
+        score = trial.values[0] if trial.state is TrialState.COMPLETE and trial.values else None
+        writer.writerow(
+            [
+                trial.number,
+                trial.state.name.lower(),
+                score,
+                trial.user_attrs.get("spread"),
+                duration_minutes(trial),
+                *(trial.params.get(name) for name in settings),
+            ]
+        )
+    return text.getvalue()
+
+
+def duration_minutes(trial: FrozenTrial) -> float | None:
+    """Return the duration of a trial; None if it failed or is not over."""
+    if trial.state not in (TrialState.COMPLETE, TrialState.PRUNED) or trial.duration is None:
+        return None
+    return round(trial.duration.total_seconds() / 60, 2)
+
+
+def _describe_trial(trial: FrozenTrial) -> str:
+    """Return a line about a trial that is over."""
+    if trial.state is TrialState.COMPLETE:
+        return f"trial {trial.number}: score {trial.values[0]:.4f}"
+    reason = trial.user_attrs.get("reason", "the time was over")
+    return f"trial {trial.number}: stopped early, {reason}"
 
 
 class _OutOfTimeError(Exception):

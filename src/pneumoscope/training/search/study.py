@@ -24,27 +24,10 @@ _MIN_TRIALS_BEFORE_PRUNING = 5
 def open_study(
     out: Path, plan: SearchPlan, data: str, *, resume: bool
 ) -> tuple[optuna.Study, SearchPlan]:
-    """Open the study of a search's folder, or create it.
+    """Open the study of a search's folder, or create it, with at least one trial.
 
-    Trials that were running when a process ended are queued again.
-
-    Parameters
-    ----------
-    out
-        Folder of the search.
-    plan
-        Settings of the search.
-    data
-        Fingerprint of the dataset.
-    resume
-        Whether to continue a search that was started earlier.
-
-    Returns
-    -------
-    study : optuna.Study
-        Study with at least one trial.
-    plan : SearchPlan
-        Settings with the precision that the search was started with.
+    Trials that were running when a process ended are queued again. The returned plan has the
+    precision that the search was started with.
 
     Raises
     ------
