@@ -5,7 +5,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from pneumoscope.dataset.manifest import Entry, Label, Manifest, Split, SplitBy, is_manifest
-from pneumoscope.dataset.sources import ImageList, list_images
+from pneumoscope.dataset.sources import list_images
 from pneumoscope.dataset.splits import assign_splits
 from pneumoscope.radiograph import read_radiograph
 from pneumoscope.support.errors import DatasetError, UnreadableRadiographError
@@ -57,26 +57,13 @@ def open_dataset(
             raise DatasetError(f"{source}: {first.path} was set aside: {first.set_aside}")
         _report_set_aside(manifest.set_aside)
         return manifest
-    return build_manifest(
-        list_images(source, images), source, split_by or SplitBy.PATIENT, seed, strict
-    )
+    listed = list_images(source, images)
+    split_by = split_by or SplitBy.PATIENT
 
+    def open_entry(entry: Entry) -> Entry:
+        return _open(listed.root, entry, strict)
 
-def build_manifest(
-    listed: ImageList, source: Path, split_by: SplitBy, seed: int, strict: bool
-) -> Manifest:
-    """Open every image of a source and split them.
-
-    Parameters
-    ----------
-    listed
-        Images of the source.
-    source
-        Name of the source in error messages.
-    split_by, seed, strict
-        Options of the split and of unreadable images, as in `open_dataset`.
-    """
-    opened = _open_all(listed, strict)
+    opened = map_parallel(open_entry, listed.entries, "Reading images")
     _check_not_empty(source, listed.entries, opened)
     set_aside = [entry for entry in opened if entry.set_aside is not None]
     readable = [entry for entry in opened if entry.set_aside is None]
@@ -88,13 +75,6 @@ def build_manifest(
     manifest = Manifest(listed.root, entries, split_by, seed)
     _report_set_aside(manifest.set_aside)
     return manifest
-
-
-def _open_all(listed: ImageList, strict: bool) -> list[Entry]:
-    def open_entry(entry: Entry) -> Entry:
-        return _open(listed.root, entry, strict)
-
-    return map_parallel(open_entry, listed.entries, "Reading images")
 
 
 def _open(root: Path, entry: Entry, strict: bool) -> Entry:

@@ -213,18 +213,15 @@ class Manifest:
         _check_format(path, metadata)
         try:
             extras = json.loads(metadata["extra"])
+            recorded = Path(metadata["root"])
             manifest = cls(
-                root=_root(path, Path(metadata["root"]), images),
+                root=images or (recorded if os.path.isdir(recorded) else path.resolve().parent),
                 entries=tuple(_entry(row, extras) for row in _rows(table)),
                 split_by=SplitBy(metadata["split_by"]),
                 seed=int(metadata["seed"]),
             )
             intact = manifest.fingerprint == metadata["fingerprint"]
-        except (
-            KeyError,
-            TypeError,
-            ValueError,
-        ):  # not written by `write`
+        except (KeyError, TypeError, ValueError):  # not written by `write`
             intact = False
         if not intact:
             raise DatasetError(
@@ -301,9 +298,3 @@ def _check_format(path: Path, metadata: Mapping[str, str]) -> None:
             f"{path}: a manifest of format {version}, and this pneumoscope reads format {FORMAT}; "
             "write it again with this version's 'pneumoscope data manifest'"
         )
-
-
-def _root(path: Path, recorded: Path, images: Path | None) -> Path:
-    if images is not None:
-        return images
-    return recorded if os.path.isdir(recorded) else path.resolve().parent

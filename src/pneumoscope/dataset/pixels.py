@@ -63,7 +63,7 @@ def open_pixels(
 
         map_parallel(prepare, range(len(entries)), "Preparing pixels")
 
-    pixels: NDArray[np.uint8] = cache.open(
+    return cache.open(
         ArrayKind.PIXELS,
         " ".join([settings, *(str(entry.sha256) for entry in entries)]),
         f"{size} x {size} {resampling}, data {manifest.fingerprint[:12]}",
@@ -71,21 +71,12 @@ def open_pixels(
         np.uint8,
         fill,
     ).values
-    return pixels
 
 
 def load_pixels(
     root: Path, entry: Entry, size: int, resampling: Resampling = Resampling.NEAREST
 ) -> NDArray[np.uint8]:
-    """Return the prepared pixels of one image, shape (size, size), if it is unchanged.
-
-    Raises
-    ------
-    DatasetError
-        If the file has changed since the manifest was written.
-    UnreadableRadiographError
-        If it has become unreadable.
-    """
+    """Return the prepared pixels of one image, shape (size, size); errors as in `open_pixels`."""
     radiograph = read_radiograph(root / entry.path, preprocess.OVERSAMPLING * size)
     if radiograph.sha256 != entry.sha256:
         raise DatasetError(

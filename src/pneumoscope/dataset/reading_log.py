@@ -18,16 +18,12 @@ def record_test_reading(folder: Path, fingerprint: str, images: int) -> int:
     Parameters
     ----------
     folder
-        Run directory or folder of a bundle; its `FILE_NAME` gets a row.
+        Run directory or folder of a bundle; its `FILE_NAME` gets a row, or there is a
+        `StorageError`.
     fingerprint
         Fingerprint of the manifest whose test split is read.
     images
         Number of images in the split.
-
-    Raises
-    ------
-    StorageError
-        If the file cannot be written.
 
     Examples
     --------

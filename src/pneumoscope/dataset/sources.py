@@ -8,7 +8,7 @@ from pathlib import Path
 from pneumoscope.dataset.kermany_filenames import parse_filename
 from pneumoscope.dataset.manifest import RESERVED, Entry, Label, Split
 from pneumoscope.support.errors import DatasetError
-from pneumoscope.support.tables import TableRow, read_table
+from pneumoscope.support.tables import read_table
 from pneumoscope.support.terminal import messages
 
 _SPLITS = {
@@ -32,18 +32,12 @@ _LAYOUTS = (
 
 @dataclass(frozen=True)
 class ImageList:
-    """List of the images of a folder or table, none of them opened yet.
-
-    Parameters
-    ----------
-    root
-        Folder that the paths are relative to.
-    entries
-        One entry per file, with its label, and with patient and split where the source states them.
-    """
+    """List of the images of a folder or table, none of them opened yet."""
 
     root: Path
+    """Folder that the paths are relative to."""
     entries: tuple[Entry, ...]
+    """One entry per file, with its label, and with patient and split where the source has them."""
 
 
 def list_images(source: Path, images: Path | None = None) -> ImageList:
@@ -82,7 +76,13 @@ def list_images(source: Path, images: Path | None = None) -> ImageList:
         root = images if images is not None else source.parent
     else:
         raise DatasetError(f"{source}: there is no such folder or file; {_LAYOUTS}")
-    _check_classes(source, entries)
+    labels = {entry.label for entry in entries}
+    for label in Label:
+        if label not in labels:
+            raise DatasetError(
+                f"{source}: no image is labelled {label.name}; both classes are needed for "
+                "training and evaluation"
+            )
     return ImageList(root, tuple(sorted(entries, key=lambda entry: entry.path)))
 
 
@@ -141,11 +141,7 @@ def _from_classes(root: Path, folder: Path, split: Split | None) -> Iterator[Ent
 
 def _folders(folder: Path) -> set[str]:
     try:
-        return {
-            item.name
-            for item in folder.iterdir()
-            if item.is_dir() and not item.name.startswith(".") and item.name not in _JUNK
-        }
+        return {item.name for item in folder.iterdir() if item.is_dir() and not _is_junk(item.name)}
     except OSError as error:
         raise DatasetError(
             f"{folder}: cannot be listed ({error.strerror}); make it readable (chmod +rx)"
@@ -159,12 +155,12 @@ def _files(folder: Path) -> Iterator[Path]:
         ) from error
 
     for parent, folders, names in os.walk(folder, onerror=stop):
-        folders[:] = sorted(
-            name for name in folders if not name.startswith(".") and name not in _JUNK
-        )
-        for name in sorted(names):
-            if not name.startswith(".") and name not in _JUNK:
-                yield Path(parent, name)
+        folders[:] = sorted(name for name in folders if not _is_junk(name))
+        yield from (Path(parent, name) for name in sorted(names) if not _is_junk(name))
+
+
+def _is_junk(name: str) -> bool:
+    return name.startswith(".") or name in _JUNK
 
 
 def _check_name(path: Path) -> None:
@@ -186,22 +182,18 @@ def _from_table(path: Path) -> Iterator[Entry]:
             f"{path}: the column name '{min(clash)}' is used by the manifest; rename the column"
         )
     for row in rows:
-        yield _table_entry(path, row)
-
-
-def _table_entry(path: Path, row: TableRow) -> Entry:
-    place, file = f"{path}, {row.place}", row.cells["file"]
-    parsed = parse_filename(Path(file).name)
-    patient = row.cells.get("patient") or None
-    return Entry(
-        path=Path(file).as_posix(),
-        label=_label(f"{place} ({file})", row.cells["label"]),
-        patient=patient or parsed.patient,
-        patient_declared=patient is not None,
-        subtype=parsed.subtype,
-        split=_split(place, row.cells.get("split", "")),
-        extra={name: cell for name, cell in row.cells.items() if name not in _COLUMNS},
-    )
+        place, file = f"{path}, {row.place}", row.cells["file"]
+        parsed = parse_filename(Path(file).name)
+        patient = row.cells.get("patient") or None
+        yield Entry(
+            path=Path(file).as_posix(),
+            label=_label(f"{place} ({file})", row.cells["label"]),
+            patient=patient or parsed.patient,
+            patient_declared=patient is not None,
+            subtype=parsed.subtype,
+            split=_split(place, row.cells.get("split", "")),
+            extra={name: cell for name, cell in row.cells.items() if name not in _COLUMNS},
+        )
 
 
 def _label(place: str, text: str) -> Label:
@@ -225,13 +217,3 @@ def _split(place: str, text: str) -> Split | None:
         f"{place}: the split '{text}' is none of train, validation and test; correct it or leave "
         "it empty"
     )
-
-
-def _check_classes(source: Path, entries: tuple[Entry, ...]) -> None:
-    labels = {entry.label for entry in entries}
-    for label in Label:
-        if label not in labels:
-            raise DatasetError(
-                f"{source}: no image is labelled {label.name}; both classes are needed for "
-                "training and evaluation"
-            )

@@ -52,7 +52,12 @@ def assign_splits(entries: Sequence[Entry], split_by: SplitBy, seed: int) -> lis
             # Only validation was drawn by image in the notebook; a test split must not leak.
             unit = SplitBy.PATIENT if drawn is Split.TEST else split_by
             split = _draw(split, drawn, unit, seed)
-    _check_train(split)
+    for label in Label:
+        if not any(entry.split is Split.TRAIN and entry.label is label for entry in split):
+            raise DatasetError(
+                f"the train split has no image of the class {label.name}, and both classes are "
+                "needed for training; add patients, or declare other splits in a table"
+            )
     return _set_leaks_aside(split) if split_by is SplitBy.PATIENT else split
 
 
@@ -129,12 +134,9 @@ def deal_folds(entries: Sequence[Entry], count: int, seed: int) -> list[list[Ent
 
 
 def linked_groups(entries: Iterable[Entry]) -> dict[str, str]:
-    """Join the patients who share an exact duplicate.
+    """Return the joined group of each `Entry.group`: patients who share an exact duplicate.
 
-    Returns
-    -------
-    dict[str, str]
-        Name of the joined group, which must stay in one split, for each `Entry.group`.
+    A joined group must stay in one split.
 
     Examples
     --------
@@ -198,15 +200,6 @@ def _draw_groups(sizes: dict[str, Counter[Label]], drawn: Split, seed: int) -> l
     return chosen
 
 
-def _check_train(entries: Sequence[Entry]) -> None:
-    for label in Label:
-        if not any(entry.split is Split.TRAIN and entry.label is label for entry in entries):
-            raise DatasetError(
-                f"the train split has no image of the class {label.name}, and both classes are "
-                "needed for training; add patients, or declare other splits in a table"
-            )
-
-
 def _set_leaks_aside(entries: list[Entry]) -> list[Entry]:
     """Set aside training images that repeat declared test or validation images or patients."""
     order = {Split.TEST: 0, Split.VALIDATION: 1, Split.TRAIN: 2}
@@ -218,19 +211,15 @@ def _set_leaks_aside(entries: list[Entry]) -> list[Entry]:
         if entry.patient is not None and entry.patient_declared:
             patients.setdefault(entry.patient, entry)
     kept = [_unless_leaking(entry, copies, patients) for entry in entries]
-    _check_not_emptied(entries, kept)
-    return kept
-
-
-def _check_not_emptied(before: Sequence[Entry], after: Sequence[Entry]) -> None:
-    parts = {(entry.split, entry.label) for entry in after}
-    for former, entry in zip(before, after, strict=True):
+    parts = {(entry.split, entry.label) for entry in kept}
+    for former, entry in zip(entries, kept, strict=True):
         if (former.split, former.label) not in parts:
             raise DatasetError(
                 f"no image of the class {former.label.name} is left in the {former.split} split; "
                 f"for example {entry.path}: {entry.set_aside}. Keep each image and patient in one "
                 "split"
             )
+    return kept
 
 
 def _unless_leaking(entry: Entry, copies: dict[str, Entry], patients: dict[str, Entry]) -> Entry:

@@ -16,46 +16,24 @@ from pneumoscope.support.files import atomic_folder
 
 @dataclass(frozen=True)
 class PublicDataset:
-    """A public dataset that can be downloaded.
-
-    Parameters
-    ----------
-    name
-        Name on the command line.
-    citation
-        Authors and reference.
-    licence
-        Licence of the images.
-    origin
-        Place where it is published.
-    layout
-        Layout on the disk.
-    images
-        Number of images that the published dataset has.
-    extra_bytes
-        Bytes that the unpacked images take, and whatever else is needed besides the download.
-    """
+    """A public dataset: its licence, where it is published, and its layout on the disk."""
 
     name: str
+    """Name on the command line."""
     citation: str
     licence: str
     origin: PublishedFile | KaggleDataset
     layout: ClassFolders | MedMnistArrays
     images: int
+    """Number of images that the published dataset has."""
     extra_bytes: int
+    """Bytes that the unpacked images take, and whatever else is needed besides the download."""
 
     def fetch(self, destination: Path) -> Path:
         """Download, unpack and count the dataset, unless that was done before.
 
-        Parameters
-        ----------
-        destination
-            Folder that receives the dataset's folder.
-
-        Returns
-        -------
-        Path
-            Path by which commands open the dataset: a folder or a table.
+        The dataset's folder is made in ``destination``; the path by which commands open the
+        dataset, a folder or a table, is returned.
 
         Raises
         ------
@@ -67,7 +45,12 @@ class PublicDataset:
         """
         folder = destination / self.layout.folder
         if folder.exists():
-            self._require_complete(folder)
+            if (count := self.layout.count(folder)) != self.images:
+                raise DownloadError(
+                    f"{folder}: exists already and holds {count:,} of the dataset's images instead "
+                    f"of {self.images:,}; it is left as it is. Move it away or choose another "
+                    "folder."
+                )
             return self.layout.source(folder)
         obtained = self.origin.obtain(destination, self.extra_bytes)
         with atomic_folder(folder) as temporary:
@@ -79,13 +62,6 @@ class PublicDataset:
                 )
         self.origin.clean_up(obtained)
         return self.layout.source(folder)
-
-    def _require_complete(self, folder: Path) -> None:
-        if (count := self.layout.count(folder)) != self.images:
-            raise DownloadError(
-                f"{folder}: exists already and holds {count:,} of the dataset's images instead of "
-                f"{self.images:,}; it is left as it is. Move it away or choose another folder."
-            )
 
 
 DATASETS = (
@@ -129,12 +105,7 @@ DATASETS = (
 
 
 def find_dataset(name: str) -> PublicDataset:
-    """Return the public dataset of a name.
-
-    Raises
-    ------
-    DatasetError
-        If there is none of that name.
+    """Return the public dataset of a name, or raise `DatasetError` if there is none.
 
     Examples
     --------

@@ -27,14 +27,10 @@ class ClassFolders:
 
     A download is a zip archive with the layout below the name of the folder, or an unpacked folder
     that has the layout somewhere. Copies of the layout inside it, and macOS' files, are left out.
-
-    Parameters
-    ----------
-    folder
-        Name of the dataset's folder.
     """
 
     folder: str
+    """Name of the dataset's folder."""
 
     def unpack(self, obtained: Path, folder: Path) -> None:
         """Write the images of a zip archive or folder to another folder.
@@ -96,23 +92,13 @@ class MedMnistArrays:
 
     The table keeps the published splits. No patients are published, so images of one patient may
     be in both train and validation.
-
-    Parameters
-    ----------
-    folder
-        Name of the dataset's folder.
     """
 
     folder: str
+    """Name of the dataset's folder."""
 
     def unpack(self, obtained: Path, folder: Path) -> None:
-        """Write the arrays' images and the table to a folder.
-
-        Raises
-        ------
-        DownloadError
-            If the file does not hold the published arrays.
-        """
+        """Write images and table to a folder, or raise `DownloadError` for other arrays."""
         (folder / "images").mkdir()
         text = io.StringIO()
         table = csv.writer(text, lineterminator="\n")

@@ -19,39 +19,15 @@ from pneumoscope.support.terminal import messages
 
 @dataclass(frozen=True)
 class PublishedFile:
-    """A dataset published as one file at an address.
-
-    Parameters
-    ----------
-    url
-        Address of the file.
-    name
-        File name on the disk.
-    checksum
-        Published checksum, if there is one.
-    """
+    """A dataset published as one file at an address, with a checksum if one is published."""
 
     url: str
     name: str
+    """File name on the disk."""
     checksum: Checksum | None
 
     def obtain(self, destination: Path, extra_bytes: int) -> Path:
-        """Download the file, or use the one that lies there already.
-
-        Parameters
-        ----------
-        destination
-            Folder to download into.
-        extra_bytes
-            Bytes that must be free besides the download.
-
-        Raises
-        ------
-        DownloadError
-            If the publisher refuses, cannot be reached, or sends something else.
-        StorageError
-            If there is not enough free space, or something cannot be written.
-        """
+        """Download the file into a folder, or use the one that lies there; see `download`."""
         return download(
             self.url,
             destination / self.name,
@@ -67,18 +43,12 @@ class PublishedFile:
 
 @dataclass(frozen=True)
 class KaggleDataset:
-    """A dataset of Kaggle, downloaded by Kaggle's own client, kagglehub, which resumes.
-
-    Parameters
-    ----------
-    handle
-        ``owner/dataset``, as in its address.
-    same_as
-        Name of a dataset of the catalogue with the same images, which needs no account.
-    """
+    """A dataset of Kaggle, downloaded by Kaggle's own client, kagglehub, which resumes."""
 
     handle: str
+    """``owner/dataset``, as in its address."""
     same_as: str
+    """Name of a dataset of the catalogue with the same images, which needs no account."""
 
     def obtain(self, destination: Path, extra_bytes: int) -> Path:
         """Download the dataset, unpacked, into a hidden folder; see `PublishedFile.obtain`."""

@@ -50,18 +50,13 @@ def generate_phantoms(destination: Path, count: int = 600, size: int = 224, seed
     ----------
     destination
         Folder for ``{train,test}/{NORMAL,PNEUMONIA}`` and a README.txt; it must not exist or be
-        empty, and appears when everything is written.
+        empty, appears when everything is written, and is returned.
     count
         Number of images, at least `MIN_COUNT`.
     size
         Side of the square images in pixels, at least `MIN_SIZE`.
     seed
         Random seed, zero or more.
-
-    Returns
-    -------
-    Path
-        ``destination``.
 
     Raises
     ------

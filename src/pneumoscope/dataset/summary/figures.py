@@ -19,16 +19,7 @@ _LUNGS = {Label.NORMAL: "Normal", Label.PNEUMONIA: "Pneumonic"}
 def samples_figure(root: Path, entries: Sequence[Entry], label: Label, synthetic: bool) -> Figure:
     """Draw up to ten radiographs of a class in two rows of five, as the notebook does.
 
-    Parameters
-    ----------
-    root
-        Root of the manifest.
-    entries
-        Images to show.
-    label
-        Class of the images.
-    synthetic
-        Whether the images are synthetic, which the title then says.
+    The title says whether the images are ``synthetic``.
     """
     figure = Figure(figsize=(12, 6), layout="constrained")
     figure.suptitle(
@@ -145,23 +136,18 @@ def _finish(axes: Axes, title: str, x_label: str, y_label: str) -> None:
 def draw_figures(
     summary: Summary, root: Path, samples: Mapping[Label, Sequence[Entry]], synthetic: bool
 ) -> dict[str, Figure]:
-    """Draw all figures of a summary.
+    """Draw all figures of a summary, by name, in the order of the page.
 
     Parameters
     ----------
     summary
-        Statistics of the dataset.
+        Statistics of the dataset; there are ``sizes`` only if the images have several.
     root
         Root of the manifest.
     samples
         Sample radiographs of each class.
     synthetic
         Whether the images are synthetic.
-
-    Returns
-    -------
-    dict[str, Figure]
-        Figures by name, in the order of the page; ``sizes`` only if the images have several sizes.
     """
     figures = {
         f"samples_{label.name.lower()}": samples_figure(root, entries, label, synthetic)

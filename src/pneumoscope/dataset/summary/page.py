@@ -16,28 +16,16 @@ SAMPLES_PER_CLASS = 10
 def write_summary(manifest: Manifest, out: Path, seed: int = 0) -> Path:
     """Write the summary page of a dataset, and its figures as PNG files.
 
+    Errors are those of `measure_dataset`, and `StorageError` if a file cannot be written.
+
     Parameters
     ----------
     manifest
         Dataset.
     out
-        Folder for ``summary.html``, which is self-contained, and the figures.
+        Folder for ``summary.html``, which is self-contained and returned, and the figures.
     seed
         Random seed of the choice of sample radiographs, which are from the train split.
-
-    Returns
-    -------
-    Path
-        ``out/summary.html``.
-
-    Raises
-    ------
-    DatasetError
-        If a file has changed since the manifest was written.
-    UnreadableRadiographError
-        If a file has become unreadable.
-    StorageError
-        If a file cannot be written.
     """
     summary = measure_dataset(manifest)
     samples = {label: draw_samples(manifest, label, seed) for label in Label}
@@ -66,15 +54,6 @@ def write_summary(manifest: Manifest, out: Path, seed: int = 0) -> Path:
 
 def draw_samples(manifest: Manifest, label: Label, seed: int) -> Sequence[Entry]:
     """Choose up to `SAMPLES_PER_CLASS` images of a class from the train split at random.
-
-    Parameters
-    ----------
-    manifest
-        Dataset.
-    label
-        Class of the images.
-    seed
-        Random seed of the choice.
 
     Examples
     --------

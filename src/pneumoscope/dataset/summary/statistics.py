@@ -2,9 +2,8 @@
 
 import threading
 from collections import Counter, defaultdict
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -19,38 +18,23 @@ image has the same weight."""
 
 _MAX_SUBGROUPS = 12
 
-Key = TypeVar("Key")
 PerClass = Mapping[Label, int]
 
 
 @dataclass(frozen=True)
 class SharedPatients:
-    """Patients with images on both sides of a split.
-
-    Parameters
-    ----------
-    patients
-        Names of the patients, sorted.
-    per_class
-        Number of patients with images of this class on both sides.
-    declared
-        Number of patients named by a table or DICOM, who are one person for certain.
-    """
+    """Patients with images on both sides of a split, by name, sorted."""
 
     patients: tuple[str, ...]
     per_class: PerClass
+    """Number of patients with images of this class on both sides."""
     declared: int
+    """Number of patients named by a table or DICOM, who are one person for certain."""
 
 
 @dataclass(frozen=True)
 class Duplicates:
-    """Images that decode to the same pixels.
-
-    Parameters
-    ----------
-    entries
-        Two or more entries, in the order of their paths.
-    """
+    """Two or more images that decode to the same pixels, in the order of their paths."""
 
     entries: tuple[Entry, ...]
 
@@ -67,21 +51,13 @@ class Duplicates:
 
 @dataclass(frozen=True)
 class Intensities:
-    """Grey values of the images of a class in train and validation.
-
-    Parameters
-    ----------
-    images
-        Number of images.
-    histogram
-        Share of pixels with each grey value from 0 to 255, float64, shape (256,).
-    mean
-        Mean image, float64, shape (SIDE, SIDE), range [0, 1].
-    """
+    """Grey values of the images of a class in train and validation."""
 
     images: int
     histogram: NDArray[np.float64]
+    """Share of pixels with each grey value from 0 to 255, float64, shape (256,)."""
     mean: NDArray[np.float64]
+    """Mean image, float64, shape (SIDE, SIDE), range [0, 1]."""
 
 
 @dataclass(frozen=True)
@@ -144,16 +120,6 @@ def measure_dataset(manifest: Manifest) -> Summary:
     The pixels of the test split are not read, so that choices made after looking at a summary do
     not depend on them.
 
-    Parameters
-    ----------
-    manifest
-        Dataset.
-
-    Returns
-    -------
-    Summary
-        Statistics of the dataset.
-
     Raises
     ------
     DatasetError
@@ -161,9 +127,12 @@ def measure_dataset(manifest: Manifest) -> Summary:
     UnreadableRadiographError
         If a file has become unreadable.
     """
-    used = [entry for entry in manifest.entries if entry.set_aside is None]
+    used = manifest.in_use
     train, validation, test = (manifest.of(split) for split in Split)
-    subtypes = _values_per_patient(used, lambda entry: entry.subtype)
+    subtypes: dict[str, set[str]] = defaultdict(set)
+    for entry in used:
+        if entry.subtype is not None:
+            subtypes[entry.group].add(entry.subtype)
     subgroups, skipped = _subgroups(used)
     return Summary(
         images=manifest.counts(),
@@ -181,17 +150,6 @@ def measure_dataset(manifest: Manifest) -> Summary:
         skipped_columns=skipped,
         set_aside=manifest.set_aside,
     )
-
-
-def _values_per_patient(
-    entries: Iterable[Entry], value: Callable[[Entry], Key | None]
-) -> dict[str, set[Key]]:
-    """Return the values of each patient's images, without None."""
-    values: dict[str, set[Key]] = defaultdict(set)
-    for entry in entries:
-        if (key := value(entry)) is not None:
-            values[entry.group].add(key)
-    return values
 
 
 def _patients(entries: Sequence[Entry]) -> PerClass:
