@@ -24,20 +24,12 @@ _MAX_NAMED_FILES = 5
 
 @dataclass(frozen=True, slots=True)
 class UnreadRadiograph:
-    """Labelled radiograph without a probability: rejected, or failed to decode.
-
-    Parameters
-    ----------
-    file
-        File name as the labels have it.
-    status
-        ``rejected`` or ``failed``.
-    reasons
-        Reasons, in words.
-    """
+    """Labelled radiograph without a probability: rejected, or failed to decode."""
 
     file: str
+    """File name as the labels have it."""
     status: str
+    """``rejected`` or ``failed``."""
     reasons: tuple[str, ...]
 
 
@@ -99,7 +91,12 @@ def read_labelled(reader: Reader, labels: Labels, folder: Path) -> LocalReadings
     readings = list(track(reader.read_many(paths), "Reading", len(paths)))
     rows = [row for row, reading in enumerate(readings) if reading.status in READ_OR_FLAGGED]
     rejected = tuple(
-        UnreadRadiograph(file, str(reading.status), _without_path(reading.reasons, path))
+        UnreadRadiograph(
+            file,
+            str(reading.status),
+            # Reports do not need the folder of the file.
+            tuple(reason.removeprefix(f"{path}: ") for reason in reading.reasons),
+        )
         for file, path, reading in zip(labels.files, paths, readings, strict=True)
         if reading.status not in READ_OR_FLAGGED
     )
@@ -137,11 +134,6 @@ def _with_status(predictions: Predictions, read: Sequence[Reading]) -> Predictio
         name += " status"
     status = tuple(str(reading.status) for reading in read)
     return replace(predictions, groups={**predictions.groups, name: status})
-
-
-def _without_path(reasons: Sequence[str], path: Path) -> tuple[str, ...]:
-    """Return reasons without the folder of the file, which reports do not need."""
-    return tuple(reason.removeprefix(f"{path}: ") for reason in reasons)
 
 
 def _require_distinct_files(labels: Labels, paths: Sequence[Path]) -> None:

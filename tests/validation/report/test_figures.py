@@ -24,7 +24,7 @@ def curve(name: str, aucs: list[float | None]) -> RobustnessCurve:
         )
         for place, auc in enumerate(aucs)
     )
-    return RobustnessCurve(name, "units", 0.5, 20, 10, 0, points)
+    return RobustnessCurve(name, "units", 20, 10, 0, points)
 
 
 def written(figure: Figure) -> str:
@@ -76,7 +76,7 @@ def table(auc: Estimate, examples: int) -> ShortcutTable:
         ShortcutRow(condition, auc, estimate_of(0.8), estimate_of(0.7), 0.6, 0.4, pictures)
         for condition in Condition
     )
-    return ShortcutTable(rows, 0.5, 20, 10, 0, estimate_of(1.0), estimate_of(1.0))
+    return ShortcutTable(rows, 20, 10, 0, estimate_of(1.0), estimate_of(1.0))
 
 
 @pytest.mark.parametrize("examples", [1, 2])

@@ -5,6 +5,7 @@ from typing import Any
 
 from pneumoscope.evaluation.predictions import CLASS_NAMES
 from pneumoscope.evaluation.report.evaluation_json import estimates_json
+from pneumoscope.report.estimate import Estimate
 from pneumoscope.validation.stress.failures import Failure
 from pneumoscope.validation.stress.robustness import RobustnessCurve
 from pneumoscope.validation.stress.shortcut_verdict import shortcut_verdict
@@ -34,58 +35,32 @@ def stress_tests_json(tests: StressTests) -> dict[str, Any]:
 
 
 def _curve(curve: RobustnessCurve) -> dict[str, Any]:
+    point_names = ("strength", "change", "auc", "sensitivity", "specificity", "rejected")
     return {
-        "name": curve.name,
-        "unit": curve.unit,
-        "n": curve.n,
-        "positives": curve.positives,
-        "unreadable": curve.unreadable,
-        "points": [
-            {
-                "strength": point.strength,
-                "change": point.change,
-                **estimates_json(
-                    {
-                        "auc": point.auc,
-                        "sensitivity": point.sensitivity,
-                        "specificity": point.specificity,
-                        "rejected": point.rejected,
-                    }
-                ),
-            }
-            for point in curve.points
-        ],
+        **_values(curve, "name", "unit", "n", "positives", "unreadable"),
+        "points": [_values(point, *point_names) for point in curve.points],
     }
 
 
 def _shortcuts(table: ShortcutTable) -> dict[str, Any]:
+    row_names = ("mean_positive", "mean_negative", "auc", "sensitivity", "specificity")
     return {
         "verdict": shortcut_verdict(table),
-        "n": table.n,
-        "positives": table.positives,
-        "unreadable": table.unreadable,
-        **estimates_json(
-            {
-                "lungs_found_positive": table.lungs_found_positive,
-                "lungs_found_negative": table.lungs_found_negative,
-            }
-        ),
+        **_values(table, "n", "positives", "unreadable"),
+        **_values(table, "lungs_found_positive", "lungs_found_negative"),
         "conditions": [
-            {
-                "condition": str(row.condition),
-                "mean_positive": row.mean_positive,
-                "mean_negative": row.mean_negative,
-                **estimates_json(
-                    {
-                        "auc": row.auc,
-                        "sensitivity": row.sensitivity,
-                        "specificity": row.specificity,
-                    }
-                ),
-            }
-            for row in table.rows
+            {"condition": str(row.condition), **_values(row, *row_names)} for row in table.rows
         ],
     }
+
+
+def _values(result: object, *names: str) -> dict[str, Any]:
+    """Return attributes of a result by name; estimates have their intervals beside them."""
+    content: dict[str, Any] = {}
+    for name in names:
+        value = getattr(result, name)
+        content |= estimates_json({name: value}) if isinstance(value, Estimate) else {name: value}
+    return content
 
 
 def _failure(failure: Failure) -> dict[str, Any]:

@@ -20,12 +20,8 @@ def validation_json(validation: LocalValidation) -> str:
     ``calibration``, ``subgroups``, ``rejected`` and ``verdict`` keep their names and meaning; see
     `evaluation_json` for the rest.
     """
-    acceptance, local, population = (
-        validation.acceptance,
-        validation.local,
-        validation.population,
-    )
-    stress_tests = validation.stress_tests
+    acceptance, local = validation.acceptance, validation.local
+    population, stress_tests = validation.population, validation.stress_tests
     shares = {"unfamiliar": population.unfamiliar, "rejected": population.rejected}
     content: dict[str, Any] = {
         "schema": SCHEMA,

@@ -62,7 +62,8 @@ def _copies(count: int) -> tuple[str, ...]:
 def _criteria_table(acceptance: Acceptance) -> TableView:
     rows = tuple(
         (
-            _criterion_name(criterion),
+            CRITERION_LABELS.get(criterion.name, criterion.name)
+            + ", threshold fitted to local patients" * criterion.recalibrated,
             cell(criterion.estimate),
             _limits(criterion),
             str(criterion.state),
@@ -72,11 +73,6 @@ def _criteria_table(acceptance: Acceptance) -> TableView:
     return TableView(
         "Requirements and results", ("Criterion", "Result", "Requirement", "State"), rows
     )
-
-
-def _criterion_name(criterion: Criterion) -> str:
-    name = CRITERION_LABELS.get(criterion.name, criterion.name)
-    return f"{name}, threshold fitted to local patients" if criterion.recalibrated else name
 
 
 def _limits(criterion: Criterion) -> str:

@@ -12,10 +12,7 @@ from pneumoscope.validation.report.validation_page import render_validation
 def write_validation(validation: LocalValidation, out: Path) -> None:
     """Write ``report.html``, ``report.pdf``, ``validation.json`` and ``predictions.csv``.
 
-    Raises
-    ------
-    StorageError
-        If a file cannot be written.
+    A file that cannot be written raises `StorageError`.
     """
     validation.local.predictions.write(out / "predictions.csv")
     write_text(out / "validation.json", validation_json(validation))

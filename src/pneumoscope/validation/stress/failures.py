@@ -25,66 +25,39 @@ _NEIGHBOURS = 3
 
 @dataclass(frozen=True, slots=True)
 class NeighbourImage:
-    """Known image that is similar to a failure in the network's features.
-
-    Parameters
-    ----------
-    file
-        File of the image, by its `short_name`.
-    class_name
-        ``NORMAL`` or ``PNEUMONIA``.
-    distance
-        Distance in the network's features; see `Neighbour`.
-    png
-        Thumbnail of the image.
-    """
+    """Known image that is similar to a failure in the network's features, with its thumbnail."""
 
     file: str
+    """File of the image, by its `short_name`."""
     class_name: str
+    """``NORMAL`` or ``PNEUMONIA``."""
     distance: float
+    """Distance in the network's features; see `Neighbour`."""
     png: bytes
 
 
 @dataclass(frozen=True, slots=True)
 class Failure:
-    """Radiograph that was misclassified.
-
-    Parameters
-    ----------
-    file
-        File name as in the predictions.
-    label
-        Label, 1 for PNEUMONIA.
-    probability
-        Predicted probability.
-    png
-        Thumbnail of the radiograph, at most 256 pixels long.
-    heatmap_png
-        Thumbnail with the network's heat map.
-    neighbours
-        Most similar known images, nearest first; empty if none are known.
-    """
+    """Radiograph that was misclassified, with its predicted probability."""
 
     file: str
+    """File name as in the predictions."""
     label: int
+    """Label, 1 for PNEUMONIA."""
     probability: float
     png: bytes
+    """Thumbnail of the radiograph, at most 256 pixels long."""
     heatmap_png: bytes
+    """Thumbnail with the network's heat map."""
     neighbours: tuple[NeighbourImage, ...]
+    """Most similar known images, nearest first; empty if none are known."""
 
 
 @dataclass(frozen=True, slots=True)
 class Failures:
-    """Misclassified radiographs at a threshold.
+    """Number of misclassified radiographs at a threshold, and the worst of each kind, worst first.
 
-    Parameters
-    ----------
-    threshold
-        Lowest probability that is called PNEUMONIA.
-    false_negatives, false_positives
-        Worst failures of each kind, worst first.
-    false_negative_count, false_positive_count
-        Number of failures of each kind.
+    The threshold is the lowest probability that is called PNEUMONIA.
     """
 
     threshold: float
@@ -127,7 +100,26 @@ def find_failures(
     worst_positives = positives[np.argsort(-probabilities[positives], kind="stable")][:limit]
 
     def failure(row: int, radiograph: Radiograph) -> Failure:
-        return _failure(reader, predictions, row, radiograph, known)
+        output = reader.run(network_input(reader, radiograph.pixels)[None])
+        probability = float(probabilities[row])
+        temperature = np.float32(reader.bundle.record.calibration.temperature)
+        thumbnail = Radiograph(shrink(radiograph.pixels, _IMAGE_SIDE), radiograph.sha256)
+        reading = Reading(
+            Status.READ,
+            reader.bundle.identity,
+            probability=probability,
+            heatmap=output.heatmaps[0] / temperature,
+        )
+        neighbours = () if known is None else known.nearest(output.features[0], _NEIGHBOURS)
+        images = (_neighbour_image(neighbour) for neighbour in neighbours)
+        return Failure(
+            predictions.files[row],
+            int(predictions.labels[row]),
+            probability,
+            png_bytes(thumbnail.pixels),
+            draw_overlay(thumbnail, reading),
+            tuple(image for image in images if image is not None),
+        )
 
     def gallery(rows: NDArray[np.intp], description: str) -> tuple[Failure, ...]:
         return map_sample(failure, reader, files, rows, description).results
@@ -138,35 +130,6 @@ def find_failures(
         gallery(worst_positives, "Drawing false positives"),
         len(negatives),
         len(positives),
-    )
-
-
-def _failure(
-    reader: Reader,
-    predictions: Predictions,
-    row: int,
-    radiograph: Radiograph,
-    known: FeatureIndex | None,
-) -> Failure:
-    output = reader.run(network_input(reader, radiograph.pixels)[None])
-    probability = float(predictions.probabilities[row])
-    temperature = np.float32(reader.bundle.record.calibration.temperature)
-    thumbnail = Radiograph(shrink(radiograph.pixels, _IMAGE_SIDE), radiograph.sha256)
-    reading = Reading(
-        Status.READ,
-        reader.bundle.identity,
-        probability=probability,
-        heatmap=output.heatmaps[0] / temperature,
-    )
-    neighbours = () if known is None else known.nearest(output.features[0], _NEIGHBOURS)
-    images = (_neighbour_image(neighbour) for neighbour in neighbours)
-    return Failure(
-        predictions.files[row],
-        int(predictions.labels[row]),
-        probability,
-        png_bytes(thumbnail.pixels),
-        draw_overlay(thumbnail, reading),
-        tuple(image for image in images if image is not None),
     )
 
 

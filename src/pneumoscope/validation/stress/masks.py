@@ -160,8 +160,7 @@ def _squared_distance(centre: tuple[float, float]) -> Pixels:
     """Return the squared distance of each place from an ellipse's centre, in its radii."""
     positions = (np.arange(_SIDE) + 0.5) / _SIDE
     rows, columns = ((positions - c) / r for c, r in zip(centre, _RADII, strict=True))
-    squares: Pixels = (rows[:, None] ** 2 + columns[None, :] ** 2).astype(np.float32)
-    return squares
+    return (rows[:, None] ** 2 + columns[None, :] ** 2).astype(np.float32)
 
 
 def _lung_field(smooth: Pixels, squares: Pixels, body: Mask) -> Mask | None:

@@ -24,25 +24,16 @@ _ROWS_PER_BLOCK = 64
 
 @dataclass(frozen=True, slots=True)
 class Duplicate:
-    """Two files that show the same image.
-
-    Parameters
-    ----------
-    first, second
-        Files.
-    exact
-        Whether they decode to the same pixels.
-    bits
-        Number of bits, of 256, that their hashes differ in.
-    correlation
-        Correlation of their grey values at 64 x 64 pixels.
-    """
+    """Two files that show the same image."""
 
     first: Path
     second: Path
     exact: bool
+    """Whether they decode to the same pixels."""
     bits: int
+    """Number of bits, of 256, that their hashes differ in."""
     correlation: float
+    """Correlation of their grey values at 64 x 64 pixels."""
 
 
 def near_duplicates(first: Sequence[Path], second: Sequence[Path]) -> tuple[Duplicate, ...]:
@@ -53,17 +44,13 @@ def near_duplicates(first: Sequence[Path], second: Sequence[Path]) -> tuple[Dupl
     radiographs of children, no two different ones correlated by more than 0.965 (across patients)
     or kept both limits. 101 of them, saved again as JPEGs of quality 50 or at half their size,
     differed in at most 9 bits and correlated by at least 0.997. Rotated, mirrored or cropped copies
-    are not found. Unreadable files are left out.
+    are not found. Unreadable files are left out. Exact duplicates come first, then the others by
+    decreasing correlation.
 
     Parameters
     ----------
     first, second
         Files of the two sets, such as test and training images.
-
-    Returns
-    -------
-    tuple of Duplicate
-        Exact duplicates first, then by decreasing correlation.
 
     References
     ----------
@@ -90,7 +77,11 @@ def near_duplicates(first: Sequence[Path], second: Sequence[Path]) -> tuple[Dupl
         differing = block_bits[:, None] ^ second_bits[None]
         distances = np.bitwise_count(differing).sum(-1, dtype=np.int64)
         for row, column in np.argwhere(distances <= MAX_HASH_BITS):
-            pair = _compare(block[row], second_prints[column], int(distances[row, column]))
+            left, right = block[row], second_prints[column]
+            exact = left.pixel_hash == right.pixel_hash
+            correlation = float(left.thumbnail @ right.thumbnail)
+            bits = int(distances[row, column])
+            pair = Duplicate(left.file, right.file, exact, bits, correlation)
             if pair.exact or pair.correlation > MIN_CORRELATION:
                 duplicates.append(pair)
     return tuple(sorted(duplicates, key=lambda pair: (not pair.exact, -pair.correlation)))
@@ -122,9 +113,3 @@ def _fingerprint(file: Path) -> _Fingerprint | None:
     centred = values - values.mean()
     norm = max(float(np.linalg.norm(centred)), 1e-6)
     return _Fingerprint(file, radiograph.pixel_hash(), bits, centred / norm)
-
-
-def _compare(first: _Fingerprint, second: _Fingerprint, bits: int) -> Duplicate:
-    correlation = float(first.thumbnail @ second.thumbnail)
-    exact = first.pixel_hash == second.pixel_hash
-    return Duplicate(first.file, second.file, exact, bits, correlation)

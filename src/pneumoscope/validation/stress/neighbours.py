@@ -16,57 +16,33 @@ from pneumoscope.validation.stress.sample import map_sample, network_input
 
 @dataclass(frozen=True, slots=True)
 class Neighbour:
-    """Image of an index that is near another image.
-
-    Parameters
-    ----------
-    file
-        File of the image.
-    label
-        Label, 1 for PNEUMONIA.
-    distance
-        Euclidean distance in whitened features, divided by the square root of their number; 0 for
-        the same image.
-    """
+    """Image of an index that is near another image."""
 
     file: Path
     label: int
+    """Label, 1 for PNEUMONIA."""
     distance: float
+    """Euclidean distance in whitened features, divided by the square root of their number; 0 for
+    the same image."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class FeatureIndex:
-    """Index of labelled images by the network's features.
-
-    Parameters
-    ----------
-    whitening
-        Whitening matrix of the bundle's `FeatureFamiliarity`, float32, shape (features, features).
-    features
-        Whitened features, float32, shape (n, features).
-    files
-        Files of the images.
-    labels
-        Labels of the images, 1 for PNEUMONIA.
-    """
+    """Index of labelled images by the network's features."""
 
     whitening: NDArray[np.float32]
+    """Whitening matrix of the bundle's `FeatureFamiliarity`, shape (features, features)."""
     features: NDArray[np.float32]
+    """Whitened features, shape (n, features)."""
     files: tuple[Path, ...]
     labels: tuple[int, ...]
+    """Labels of the images, 1 for PNEUMONIA."""
 
     @classmethod
     def build(cls, reader: Reader, files: Sequence[Path], labels: Sequence[int]) -> "FeatureIndex":
-        """Build an index of images; unreadable ones are left out.
+        """Build an index of images, such as the training images; unreadable ones are left out.
 
-        Parameters
-        ----------
-        reader
-            Reader whose network computes the features, on the reader's threads.
-        files
-            Files of the images, such as the training images.
-        labels
-            Label of each image, 1 for PNEUMONIA.
+        The reader's network computes the features, on the reader's threads.
         """
 
         def features_of(_: int, radiograph: Radiograph) -> NDArray[np.float32]:
@@ -88,12 +64,7 @@ class FeatureIndex:
     def nearest(self, features: NDArray[np.float32], k: int = 3) -> tuple[Neighbour, ...]:
         """Return the ``k`` nearest images, nearest first; fewer if the index has fewer.
 
-        Parameters
-        ----------
-        features
-            Features of one image, as `Reader.run` returns them, shape (features,).
-        k
-            Number of neighbours.
+        ``features`` are those of one image, as `Reader.run` returns them, shape (features,).
 
         Examples
         --------

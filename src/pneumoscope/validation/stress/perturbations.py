@@ -48,16 +48,12 @@ class Perturbation:
         Parameters
         ----------
         pixels
-            Pixels, float32, shape (height, width), range [0, 1], 0 = black.
+            Pixels, float32, shape (height, width), range [0, 1], 0 = black, as those returned; only
+            cropping changes the shape.
         strength
             Strength in the perturbation's unit.
         rng
             Random generator; only noise uses it.
-
-        Returns
-        -------
-        array
-            Pixels, float32, range [0, 1]; cropping changes the shape.
 
         Examples
         --------
@@ -67,13 +63,11 @@ class Perturbation:
         """
         if strength == 0:
             return pixels
-        changed: Pixels = np.clip(self.change(pixels, strength, rng), 0, 1).astype(np.float32)
-        return changed
+        return np.clip(self.change(pixels, strength, rng), 0, 1).astype(np.float32)
 
 
 def _exposure(pixels: Pixels, doublings: float, _: np.random.Generator) -> Pixels:
-    changed: Pixels = pixels ** np.float32(2**doublings)
-    return changed
+    return pixels ** np.float32(2**doublings)
 
 
 def _contrast(pixels: Pixels, percent: float, _: np.random.Generator) -> Pixels:
@@ -94,8 +88,7 @@ def _noise(pixels: Pixels, percent: float, rng: np.random.Generator) -> Pixels:
     grains = Image.fromarray(rng.standard_normal((_GRAINS_PER_SIDE, _GRAINS_PER_SIDE), np.float32))
     height, width = pixels.shape
     noise: Pixels = np.asarray(grains.resize((width, height), Image.Resampling.BOX))
-    changed: Pixels = pixels + np.float32(percent / 100) * noise
-    return changed
+    return pixels + np.float32(percent / 100) * noise
 
 
 def _jpeg(pixels: Pixels, quality_loss: float, _: np.random.Generator) -> Pixels:

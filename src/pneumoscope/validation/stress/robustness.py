@@ -60,8 +60,6 @@ class RobustnessCurve:
     ----------
     name, unit
         Name and unit of the `Perturbation`.
-    threshold
-        Threshold of sensitivity and specificity.
     n, positives, unreadable
         Number of images read, of those with PNEUMONIA among them, and of unreadable ones.
     points
@@ -70,7 +68,6 @@ class RobustnessCurve:
 
     name: str
     unit: str
-    threshold: float
     n: int
     positives: int
     unreadable: int
@@ -95,9 +92,10 @@ def measure_robustness(
     limit: int = MAX_IMAGES,
     seed: int = 0,
 ) -> tuple[RobustnessCurve, ...]:
-    """Measure performance under every perturbation at every strength.
+    """Measure performance under every perturbation at every strength, as one curve each.
 
-    Each image is decoded once. Noise is drawn once per image and scaled, so that curves are smooth.
+    There are no curves if no image could be read. Each image is decoded once. Noise is drawn once
+    per image and scaled, so that curves are smooth.
 
     Parameters
     ----------
@@ -115,11 +113,6 @@ def measure_robustness(
         Largest number of images, drawn with the share of both classes kept.
     seed
         Random seed of the sample and the noise.
-
-    Returns
-    -------
-    tuple of RobustnessCurve
-        One curve per perturbation; empty if no image could be read.
 
     References
     ----------
@@ -144,9 +137,7 @@ def measure_robustness(
         part = slice(start, start + len(kind.strengths))
         points = _points(kind, labels, probabilities[part], rejected[part], threshold)
         curves.append(
-            RobustnessCurve(
-                kind.name, kind.unit, threshold, n, positives, sample.unreadable, points
-            )
+            RobustnessCurve(kind.name, kind.unit, n, positives, sample.unreadable, points)
         )
         start = part.stop
     return tuple(curves)

@@ -44,7 +44,9 @@ class SampleResults(Generic[Result]):
 
 
 def draw_sample(labels: NDArray[np.int8], limit: int, seed: int) -> NDArray[np.intp]:
-    """Draw a random sample of rows, stratified by class, with at least one row of each class.
+    """Draw a random sample of row numbers, ascending, with at least one row of each class.
+
+    It is stratified by class.
 
     Parameters
     ----------
@@ -54,11 +56,6 @@ def draw_sample(labels: NDArray[np.int8], limit: int, seed: int) -> NDArray[np.i
         Largest number of rows; all rows are taken if there are no more than that.
     seed
         Random seed; the same seed gives the same rows.
-
-    Returns
-    -------
-    array
-        Row numbers, ascending.
 
     Examples
     --------

@@ -51,19 +51,10 @@ class Condition(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Example:
-    """Radiograph in one condition.
-
-    Parameters
-    ----------
-    label
-        Label, 1 for PNEUMONIA.
-    probability
-        Probability of pneumonia in this condition.
-    png
-        Thumbnail of the image.
-    """
+    """Thumbnail of a radiograph in one condition, and its probability of pneumonia there."""
 
     label: int
+    """Label, 1 for PNEUMONIA."""
     probability: float
     png: bytes
 
@@ -103,8 +94,6 @@ class ShortcutTable:
     ----------
     rows
         One row per `Condition`, in order.
-    threshold
-        Threshold of sensitivity and specificity.
     n, positives, unreadable
         Number of images read, of those with PNEUMONIA among them, and of unreadable ones.
     lungs_found_positive, lungs_found_negative
@@ -113,7 +102,6 @@ class ShortcutTable:
     """
 
     rows: tuple[ShortcutRow, ...]
-    threshold: float
     n: int
     positives: int
     unreadable: int
@@ -142,17 +130,9 @@ def measure_shortcuts(
     limit: int = MAX_IMAGES,
     seed: int = 0,
 ) -> ShortcutTable | None:
-    """Measure performance on radiographs with parts masked out.
+    """Measure performance on radiographs with parts masked out; None if none could be read.
 
-    Parameters
-    ----------
-    reader, files, predictions, threshold, limit, seed
-        As in `measure_robustness`.
-
-    Returns
-    -------
-    ShortcutTable or None
-        None if no image could be read.
+    Parameters are those of `measure_robustness`.
 
     References
     ----------
@@ -232,9 +212,7 @@ def _table(
         for label in (1, 0)
     )
     n, positives = len(labels), int(labels.sum())
-    return ShortcutTable(
-        rows, threshold, n, positives, sample.unreadable, positive_found, negative_found
-    )
+    return ShortcutTable(rows, n, positives, sample.unreadable, positive_found, negative_found)
 
 
 def _row(

@@ -15,38 +15,21 @@ from pneumoscope.validation.stress.shortcuts import ShortcutTable, measure_short
 
 @dataclass(frozen=True, slots=True)
 class TrainingImages:
-    """Images that a network was trained on.
-
-    Parameters
-    ----------
-    files
-        Files of the images.
-    labels
-        Label of each image, 1 for PNEUMONIA.
-    """
+    """Images that a network was trained on."""
 
     files: tuple[Path, ...]
     labels: tuple[int, ...]
+    """Label of each image, 1 for PNEUMONIA."""
 
 
 @dataclass(frozen=True, slots=True)
 class TrainingDuplicate:
-    """Evaluated image that is a duplicate or near duplicate of a training image.
-
-    Parameters
-    ----------
-    file
-        File name as in the predictions.
-    training
-        Training image, by its `short_name`.
-    exact
-        Whether both decode to the same pixels.
-    correlation
-        Correlation of their grey values at 64 x 64 pixels.
-    """
+    """Evaluated image that is a `Duplicate`, or near duplicate, of a training image."""
 
     file: str
+    """File name as in the predictions."""
     training: str
+    """Training image, by its `short_name`."""
     exact: bool
     correlation: float
 
