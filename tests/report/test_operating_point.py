@@ -61,7 +61,7 @@ def test_a_metric_that_is_added_to_the_list_is_shown_everywhere(
     assert f"{estimate.value:.3f}" in shown
 
     bundle = Bundle.open(exported)
-    points = choose_measured_points(predictions, tested=predictions)
+    points = choose_measured_points(predictions, predictions)
     record = bundle.record.model_copy(update={"operating_points": points})
     estimate = points["balanced"].measured["misses"]
     written = yaml.safe_load(record.to_yaml())["operating_points"]["balanced"]["measured"]
