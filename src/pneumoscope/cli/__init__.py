@@ -124,17 +124,14 @@ def _explain(error: Exception) -> str:
     )
 
 
+_PACKAGES_OF = {
+    "evaluate": "jinja2 matplotlib pyarrow scipy sklearn weasyprint",
+    "train": "h5py huggingface_hub kagglehub onnxscript optuna platformdirs requests safetensors "
+    "torch transformers",
+    "clinic": "alembic argon2 dicomanonymizer fastapi fhir limits prometheus_client psycopg "
+    "python_multipart sqlalchemy uvicorn",
+}
 _EXTRA_OF = {
-    **dict.fromkeys(("jinja2", "matplotlib", "pyarrow", "scipy"), "evaluate"),
-    **dict.fromkeys(("sklearn", "weasyprint"), "evaluate"),
-    **dict.fromkeys(("h5py", "kagglehub", "onnxscript", "optuna", "platformdirs"), "train"),
-    **dict.fromkeys(("requests", "safetensors", "torch"), "train"),
-    **dict.fromkeys(("huggingface_hub", "transformers"), "train"),
-    **dict.fromkeys(
-        ("alembic", "argon2", "dicomanonymizer", "fastapi", "fhir", "limits"), "clinic"
-    ),
-    **dict.fromkeys(
-        ("prometheus_client", "psycopg", "python_multipart", "sqlalchemy", "uvicorn"), "clinic"
-    ),
+    package: extra for extra, packages in _PACKAGES_OF.items() for package in packages.split()
 }
 """Optional dependency group (extra) that installs each package."""

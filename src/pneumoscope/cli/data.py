@@ -6,6 +6,7 @@ from typing import Annotated
 import typer
 
 from pneumoscope.cli import options
+from pneumoscope.support.errors import DatasetError
 from pneumoscope.support.terminal import messages, results
 
 app = typer.Typer(
@@ -65,7 +66,6 @@ def summary(
 
 def _require_public_dataset(name: str) -> str:
     from pneumoscope.dataset.downloads.catalogue import find_dataset
-    from pneumoscope.support.errors import DatasetError
 
     try:
         return find_dataset(name).name

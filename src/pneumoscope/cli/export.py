@@ -1,22 +1,13 @@
 """``pneumoscope export``: export Runs as a bundle or as a network."""
 
-from enum import StrEnum
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
 import typer
 
 from pneumoscope.cli import options
 from pneumoscope.support.errors import RunError
 from pneumoscope.support.terminal import results
-
-
-class ExportFormat(StrEnum):
-    """Format that a Run is exported in."""
-
-    bundle = "bundle"
-    pytorch = "pytorch"
-    monai = "monai"
 
 
 def export(
@@ -53,13 +44,13 @@ def export(
         ),
     ] = None,
     form: Annotated[
-        ExportFormat,
+        Literal["bundle", "pytorch", "monai"],
         typer.Option(
             "--format",
             help="Format of the export: a bundle, which reads radiographs, or the network of one "
             "Run for PyTorch or MONAI.",
         ),
-    ] = ExportFormat.bundle,
+    ] = "bundle",
     int8: Annotated[
         bool,
         typer.Option(
@@ -95,7 +86,7 @@ def export(
     from pneumoscope.export.pytorch import export_monai, export_pytorch
 
     opened = [training.Run.open(run) for run in runs]
-    if form is not ExportFormat.bundle:
+    if form != "bundle":
         if len(opened) > 1:
             raise RunError(f"--format {form} takes one Run; export each Run on its own")
         if int8 or fit_on is not None:
@@ -103,7 +94,7 @@ def export(
                 f"--int8 and --fit-on are for bundles; --format {form} exports the weights as "
                 "they are and fits nothing. Leave them out"
             )
-        (export_pytorch if form is ExportFormat.pytorch else export_monai)(opened[0], out)
+        (export_pytorch if form == "pytorch" else export_monai)(opened[0], out)
         results.print(f"Network: {out}", soft_wrap=True)
         return
     bundle = export_bundle(

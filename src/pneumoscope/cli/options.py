@@ -1,9 +1,8 @@
 """Options that several commands share, and functions that open what they name."""
 
 from collections.abc import Sequence
-from enum import StrEnum
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Literal, TypeAlias
 
 import typer
 
@@ -15,12 +14,7 @@ if TYPE_CHECKING:
     from pneumoscope.training import Recipe
 
 
-class SplitByOption(StrEnum):
-    """Unit that is kept whole when the validation split is drawn."""
-
-    patient = "patient"
-    image = "image"
-
+SplitUnit: TypeAlias = Literal["patient", "image"]
 
 SourceArgument = Annotated[
     Path,
@@ -40,7 +34,7 @@ ImagesOption = Annotated[
     ),
 ]
 SplitByChoice = Annotated[
-    SplitByOption | None,
+    SplitUnit | None,
     typer.Option(
         "--split-by",
         help="Unit kept on one side when the validation split is drawn. With image, as in the "
@@ -174,13 +168,13 @@ DatabaseOption = Annotated[
 
 
 def open_source(
-    source: Path, images: Path | None, split_by: SplitByOption | None, seed: int, strict: bool
+    source: Path, images: Path | None, split_by: SplitUnit | None, seed: int, strict: bool
 ) -> "Manifest":
     """Open a dataset as the options name it."""
     from pneumoscope.dataset import open_dataset
     from pneumoscope.dataset.manifest import SplitBy
 
-    unit = None if split_by is None else SplitBy(split_by.value)
+    unit = None if split_by is None else SplitBy(split_by)
     return open_dataset(source, images, unit, seed, strict)
 
 
@@ -204,22 +198,12 @@ def recipe_from_options(
     from pneumoscope.training import make_recipe
 
     options = {"seed": seed, "weights": weights}
-    return make_recipe(
-        model,
-        file,
-        settings or (),
-        **{name: value for name, value in options.items() if value is not None},
-    )
+    changes = {name: value for name, value in options.items() if value is not None}
+    return make_recipe(model, file, settings or (), **changes)
 
 
 def prevalences_from_options(values: Sequence[float] | None) -> list[float]:
-    """Return the prevalences of ``--prevalence``, or the default ones.
-
-    Raises
-    ------
-    PredictionsError
-        If one is not between 0 and 1.
-    """
+    """Return the prevalences of ``--prevalence``, each between 0 and 1, or the default ones."""
     from pneumoscope.evaluation.statistics.discrimination import PREVALENCES
 
     for value in values or ():

@@ -1,5 +1,6 @@
 """``pneumoscope read``: read radiographs with a bundle."""
 
+from collections import Counter
 from collections.abc import Iterator
 from contextlib import ExitStack
 from pathlib import Path
@@ -8,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from pneumoscope.cli import options
-from pneumoscope.cli.row_writer import Format, RowWriter, open_row_writer
+from pneumoscope.cli.row_writer import Format, open_row_writer
 from pneumoscope.support.errors import PneumoscopeError
 from pneumoscope.support.terminal import messages, progress_bar, results
 
@@ -69,7 +70,7 @@ def read(
         raise PneumoscopeError(f"--at {at}: the bundle has no such operating point; choose {known}")
     if notice := reader.bundle.record.notice:
         messages.print(notice, style="yellow")
-    counts: dict[str, int] = {}
+    counts: Counter[str] = Counter()
     with ExitStack() as stack:
         common = {"bundle": reader.bundle.identity, "operating_point": at}
         writer = stack.enter_context(open_row_writer(form, out, resume, common))
@@ -84,15 +85,11 @@ def read(
             rows = iter(bar.track(rows, total=total, description="Reading"))
         for row in rows:
             writer.write(row)
-            counts[row.status] = counts.get(row.status, 0) + 1
-    _print_summary(counts, writer)
-    if counts.keys() - {"read", "flagged"}:
-        raise typer.Exit(1)
-
-
-def _print_summary(counts: dict[str, int], writer: RowWriter) -> None:
+            counts[row.status] += 1
     summary = ", ".join(f"{n} {status}" for status, n in counts.items()) or "no files to read"
     before = f"; {len(writer.files_before)} were read before" if writer.files_before else ""
     messages.print(f"{summary}{before}")
     if writer.path is not None:
         results.print(f"Readings: {writer.path}", soft_wrap=True)
+    if counts.keys() - {"read", "flagged"}:
+        raise typer.Exit(1)

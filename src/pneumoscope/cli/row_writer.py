@@ -45,24 +45,14 @@ _LABELS = {
 
 @dataclass
 class RowWriter:
-    """Writer of rows, one after another.
-
-    Parameters
-    ----------
-    form
-        Format of the rows.
-    stream
-        Stream that is written to.
-    path
-        File behind the stream, or None for standard output.
-    files_before
-        Files whose rows an earlier call wrote.
-    """
+    """Writer of rows, one after another."""
 
     form: Format
     stream: TextIO
     path: Path | None = None
+    """File behind the stream, or None for standard output."""
     files_before: frozenset[str] = frozenset()
+    """Files whose rows an earlier call wrote."""
     _count: int = field(default=0, init=False)
 
     @property
@@ -83,7 +73,11 @@ class RowWriter:
         """Write one row, at once."""
         match self.form:
             case Format.table:
-                self._print(_table_line(row))
+                line = _table_line(row)
+                if self.path is None:
+                    results.print(line, soft_wrap=True)
+                else:
+                    self._write_line(line.plain)
             case Format.csv:
                 self._write_line(row.to_csv())
             case Format.jsonl:
@@ -100,12 +94,6 @@ class RowWriter:
     def _write_line(self, text: str) -> None:
         self.stream.write(text + "\n")
         self.stream.flush()
-
-    def _print(self, text: Text) -> None:
-        if self.path is None:
-            results.print(text, soft_wrap=True)
-        else:
-            self._write_line(text.plain)
 
 
 @contextmanager

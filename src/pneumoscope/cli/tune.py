@@ -1,21 +1,13 @@
 """``pneumoscope tune``: search for a better recipe."""
 
-from enum import StrEnum
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
 import typer
 
 from pneumoscope.cli import options
 from pneumoscope.support.errors import RecipeError
 from pneumoscope.support.terminal import results
-
-
-class HeldOutOption(StrEnum):
-    """Part of the data that each fold of a search is evaluated on."""
-
-    patients = "patients"
-    acquisition = "acquisition"
 
 
 def tune(
@@ -50,12 +42,12 @@ def tune(
         typer.Option(min=2, max=20, help="Number of cross-validation folds."),
     ] = 3,
     held_out: Annotated[
-        HeldOutOption,
+        Literal["patients", "acquisition"],
         typer.Option(
             help="Part of the data that a fold is evaluated on: other patients, or images of an "
             "acquisition unlike the rest."
         ),
-    ] = HeldOutOption.patients,
+    ] = "patients",
     trials: Annotated[
         int | None,
         typer.Option(
@@ -94,7 +86,7 @@ def tune(
         tuple(dict.fromkeys(models or ["compact"])),
         tuple(settings or ()),
         folds,
-        HeldOut(held_out.value),
+        HeldOut(held_out),
         seed,
     )
     manifest = options.open_source(source, images, None, seed, strict)
