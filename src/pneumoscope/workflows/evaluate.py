@@ -14,7 +14,7 @@ from pneumoscope.evaluation.model_evaluation import Subject
 from pneumoscope.evaluation.predictions import CLASS_NAMES, Labels, Predictions
 from pneumoscope.evaluation.report.comparison_page import render_comparison
 from pneumoscope.evaluation.report.evaluation_json import comparison_json
-from pneumoscope.reader import Bundle, Reader, find_bundle, load
+from pneumoscope.reader import Reader, find_bundle, load
 from pneumoscope.reader.bundle import RECORD
 from pneumoscope.report.pdf import write_pdf_if_possible
 from pneumoscope.support.cache import ArrayCache
@@ -35,25 +35,17 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class SplitReading:
-    """Record of one reading of a test split by a bundle.
-
-    Parameters
-    ----------
-    bundle
-        Identity of the bundle.
-    manifest_fingerprint
-        Fingerprint of the dataset and its splits.
-    images
-        Number of images in the test split.
-    number
-        Number of readings of this split by this bundle, this one included; None if the bundle's
-        folder cannot be written, and the reading could not be recorded.
-    """
+    """Record of one reading of a test split by a bundle."""
 
     bundle: str
+    """Identity of the bundle."""
     manifest_fingerprint: str
+    """Fingerprint of the dataset and its splits."""
     images: int
+    """Number of images in the test split."""
     number: int | None
+    """Number of readings of this split by this bundle, this one included; None if the bundle's
+    folder cannot be written, and the reading could not be recorded."""
 
     def __str__(self) -> str:
         """Return the record as a sentence."""
@@ -70,23 +62,12 @@ class SplitReading:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class BundleReadings:
-    """Readings of a test split by a bundle.
-
-    Parameters
-    ----------
-    reader
-        Bundle that read the images.
-    local
-        Images with their readings and labels.
-    training
-        Images that the bundle was trained on; None if they are unknown.
-    recorded
-        Record of this reading of the test split.
-    """
+    """Readings of a test split by a bundle."""
 
     reader: Reader
     local: LocalReadings
     training: TrainingImages | None
+    """Images that the bundle was trained on; None if they are unknown."""
     recorded: SplitReading
 
 
@@ -155,12 +136,8 @@ def is_bundle(name: str) -> bool:
 def subject_of_run(run: "Run", cache: ArrayCache, images: Path | None = None) -> Subject:
     """Return the predictions of a finished Run on its test split.
 
-    The split is read, and the reading recorded in the Run, unless the Run was evaluated before.
-
-    Raises
-    ------
-    RunError
-        If the Run is not finished, or its images are missing.
+    The split is read, and the reading recorded in the Run, unless the Run was evaluated before. A
+    Run that is not finished, or whose images are missing, raises `RunError`.
     """
     from pneumoscope.training import ExampleStore, evaluate_once
     from pneumoscope.training.evaluate import read_predictions
@@ -168,11 +145,14 @@ def subject_of_run(run: "Run", cache: ArrayCache, images: Path | None = None) ->
     manifest = run.manifest(images)
     evaluate_once(run, ExampleStore(manifest, cache))
     threshold = run.recipe.threshold
+    test = read_predictions(run, Split.TEST)
+    entries = {entry.path: entry for entry in manifest.of(Split.TEST)}
+    groups = labels_of([entries[file] for file in test.files]).groups
     return Subject(
         run.folder.name,
         f"the Run {run.folder.name} ({run.recipe.model}, seed {run.recipe.seed}) on the test split "
         f"of the data {manifest.fingerprint[:12]}",
-        _with_groups(read_predictions(run, Split.TEST), manifest),
+        replace(test, groups=groups),
         {f"threshold {threshold:g}": threshold},
         read_predictions(run, Split.VALIDATION),
     )
@@ -195,7 +175,10 @@ def read_test_split(reader: Reader, manifest: Manifest) -> Model:
             f"{manifest.root}: has no test split; pass a dataset with one, or use 'pneumoscope "
             "validate' for labelled images of your own"
         )
-    recorded = _record_reading(reader.bundle, manifest, len(entries))
+    number = None
+    with suppress(StorageError):  # such as a bundle in a system folder; the report says so
+        number = record_test_reading(reader.bundle.folder, manifest.fingerprint, len(entries))
+    recorded = SplitReading(reader.bundle.identity, manifest.fingerprint, len(entries), number)
     local = read_labelled(reader, labels_of(entries), manifest.root)
     record = reader.bundle.record
     is_known = record.training_data.fingerprint == manifest.fingerprint
@@ -220,20 +203,14 @@ def read_test_split(reader: Reader, manifest: Manifest) -> Model:
     return Model(subject, BundleReadings(reader, local, training_images, recorded))
 
 
-def _record_reading(bundle: Bundle, manifest: Manifest, images: int) -> SplitReading:
-    """Record a reading in the bundle's folder, before any image is read."""
-    number = None
-    with suppress(StorageError):  # such as a bundle in a system folder; the report says so
-        number = record_test_reading(bundle.folder, manifest.fingerprint, images)
-    return SplitReading(bundle.identity, manifest.fingerprint, images, number)
-
-
 def labels_of(entries: Sequence[Entry]) -> Labels:
     """Return the labels of a manifest's entries; further columns and subtypes become subgroups."""
     columns = dict.fromkeys(name for entry in entries for name in entry.extra)
     groups = {name: tuple(entry.extra.get(name) or "" for entry in entries) for name in columns}
     if any(entry.subtype for entry in entries):
-        groups["subtype"] = tuple(_subtype(entry) for entry in entries)
+        groups["subtype"] = tuple(
+            entry.subtype or CLASS_NAMES[entry.label].lower() for entry in entries
+        )
     return Labels(
         tuple(entry.path for entry in entries),
         tuple(int(entry.label) for entry in entries),
@@ -262,12 +239,7 @@ def write_report(
     """Write ``report.html``, ``report.pdf``, ``evaluation.json``, and the files of each model.
 
     Each model has its table of predictions, and a Run its model card, datasheet and CLAIM
-    checklist.
-
-    Raises
-    ------
-    StorageError
-        If a file cannot be written.
+    checklist. A file that cannot be written raises `StorageError`.
     """
     for model in models:
         subject = model.subject
@@ -320,13 +292,3 @@ def _notes(models: Sequence[Model]) -> list[str]:
             f"of {', '.join(runs)}, export a Run and evaluate the bundle with --data."
         )
     return notes
-
-
-def _with_groups(predictions: Predictions, manifest: Manifest) -> Predictions:
-    entries = {entry.path: entry for entry in manifest.of(Split.TEST)}
-    groups = labels_of([entries[file] for file in predictions.files]).groups
-    return replace(predictions, groups=groups)
-
-
-def _subtype(entry: Entry) -> str:
-    return entry.subtype or CLASS_NAMES[entry.label].lower()

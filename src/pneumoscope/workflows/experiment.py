@@ -209,21 +209,17 @@ def _notes(manifest: Manifest, runs: Sequence[Run]) -> list[str]:
         f"The L2 factor {factor:g} is a choice: the notebook's text does not show its own."
         for factor in dict.fromkeys(run.recipe.l2 for run in runs if run.recipe.spec.penalised)
     ]
-    if shared := _shared_patient_numbers(manifest):
+    test, train, validation = (
+        {entry.patient for entry in manifest.of(split)}
+        for split in (Split.TEST, Split.TRAIN, Split.VALIDATION)
+    )
+    if shared := len((test & (train | validation)) - {None}):
         notes.append(
             f"{shared} patient numbers in file names occur both in the test split and in train or "
             "validation. They are probably counters rather than patients; if they are patients, "
             "performance on the test split is overestimated."
         )
     return notes
-
-
-def _shared_patient_numbers(manifest: Manifest) -> int:
-    test, train, validation = (
-        {entry.patient for entry in manifest.of(split)}
-        for split in (Split.TEST, Split.TRAIN, Split.VALIDATION)
-    )
-    return len((test & (train | validation)) - {None})
 
 
 def _write_report(result: ExperimentResult, manifest: Manifest, out: Path) -> None:
@@ -248,15 +244,9 @@ def _gallery(
     """Return the errors of the most extreme probabilities as images."""
     probabilities = predictions.probabilities
     worst = sorted(rows, key=lambda row: -abs(probabilities[row] - 0.5))[:_MAX_GALLERY_IMAGES]
-    return [
-        GalleryImage(
-            predictions.files[row],
-            float(probabilities[row]),
-            _thumbnail(manifest.root / predictions.files[row]),
-        )
-        for row in worst
-    ]
-
-
-def _thumbnail(path: Path) -> bytes:
-    return png_bytes(shrink(read_radiograph(path).pixels, _THUMBNAIL_SIDE))
+    gallery = []
+    for row in worst:
+        file = predictions.files[row]
+        thumbnail = shrink(read_radiograph(manifest.root / file).pixels, _THUMBNAIL_SIDE)
+        gallery.append(GalleryImage(file, float(probabilities[row]), png_bytes(thumbnail)))
+    return gallery
