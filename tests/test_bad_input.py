@@ -198,7 +198,8 @@ def test_fewer_patients_than_the_split_needs(chest: Path, manifest_fails: Call) 
         path.rename(path.with_name(f"person7_virus_{path.name}"))
     message = manifest_fails(chest)
     assert f"Error: {chest}: the validation split cannot be drawn" in message
-    assert "of the class PNEUMONIA there is 1 " in message
+    assert "at least 2 patients of the class PNEUMONIA" in message
+    assert "and there are 1; " in message
     assert "add patients, or declare the splits in a table" in message
 
 
