@@ -3,9 +3,11 @@
 import logging
 import socket
 import threading
+from collections.abc import Callable
 from contextlib import ExitStack
 from dataclasses import replace
 from datetime import UTC, datetime
+from functools import partial
 
 import uvicorn
 from sqlalchemy import select
@@ -27,6 +29,7 @@ from pneumoscope.support.errors import ClinicError
 from pneumoscope.support.terminal import results
 
 _PURGE_INTERVAL_SECONDS = 24 * 60 * 60.0
+_QUEUE_CHECK_SECONDS = 60.0
 
 log = logging.getLogger(__name__)
 
@@ -50,10 +53,11 @@ def serve(settings: Settings, host: str, port: int, workers: int) -> None:
         _print_address(clinic, address)
         worker_settings = replace(settings, oidc=None)  # workers need no client secret
         stack.callback(Workers(worker_settings, workers).stop)
-        stack.callback(_DailyPurge(clinic).stop)
-        scheduler = MonitoringScheduler(clinic)
-        scheduler.start()
-        stack.callback(scheduler.stop)
+        purge = partial(_purge, clinic)
+        stack.callback(_RepeatedTask("purge", purge, _PURGE_INTERVAL_SECONDS, delay=0).stop)
+        check = MonitoringScheduler(clinic).run_due_checks
+        interval = _QUEUE_CHECK_SECONDS
+        stack.callback(_RepeatedTask("the monitoring check", check, interval, interval).stop)
         app = create_app(clinic)
         server = _Server(
             uvicorn.Config(
@@ -87,30 +91,38 @@ class _Server(uvicorn.Server):
         await super().shutdown(sockets)
 
 
-class _DailyPurge:
-    """Thread that purges expired studies at the start and then every day."""
+class _RepeatedTask:
+    """Thread that runs a task at intervals of some seconds, the first time after a delay."""
 
-    def __init__(self, clinic: Clinic) -> None:
-        self._clinic = clinic
+    def __init__(
+        self, name: str, run: Callable[[datetime], None], interval: float, delay: float
+    ) -> None:
+        self._name = name
+        self._run_task = run
+        self._interval = interval
+        self._delay = delay
         self._stopping = threading.Event()
         self._thread = threading.Thread(target=self._run, daemon=True)
         self._thread.start()
 
     def stop(self) -> None:
-        """Stop, after the purge that is running."""
+        """Stop, after the run that has begun."""
         self._stopping.set()
         self._thread.join()
 
     def _run(self) -> None:
-        while True:
+        delay = self._delay
+        while not self._stopping.wait(delay):
+            delay = self._interval
             try:
-                now = datetime.now(UTC)
-                counts = purge_expired(self._clinic.database, self._clinic.store, "the server", now)
-                log.info("purged: %s", counts)
-            except Exception as error:  # the next purge tries again
-                log.error("purge failed: %s", type(error).__name__)
-            if self._stopping.wait(_PURGE_INTERVAL_SECONDS):
-                return
+                self._run_task(datetime.now(UTC))
+            except Exception as error:  # the next run tries again
+                # The type alone: a database's message may quote patient data.
+                log.error("%s failed: %s", self._name, type(error).__name__)
+
+
+def _purge(clinic: Clinic, now: datetime) -> None:
+    log.info("purged: %s", purge_expired(clinic.database, clinic.store, "the server", now))
 
 
 def _listen(host: str, port: int) -> socket.socket:

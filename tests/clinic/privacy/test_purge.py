@@ -27,7 +27,6 @@ from pneumoscope.clinic.queue import tasks
 from pneumoscope.clinic.queue.intake import (
     ImageMetadata,
     StoredUpload,
-    Upload,
     register_image,
     store_upload,
 )
@@ -65,7 +64,9 @@ def store(tmp_path: Path) -> FileStore:
     return FileStore(tmp_path / "files")
 
 
-def upload(content: bytes, number: int = 0, patient: str = "SECRET-ID") -> Upload:
+def upload(
+    content: bytes, number: int = 0, patient: str = "SECRET-ID"
+) -> tuple[str, io.BytesIO, ImageMetadata]:
     metadata = ImageMetadata(
         study_uid=f"1.2.3.4711.{number}",
         accession="SECRET-ACC",
@@ -75,7 +76,7 @@ def upload(content: bytes, number: int = 0, patient: str = "SECRET-ID") -> Uploa
         sex="F",
         acquired=START,
     )
-    return Upload("SECRET-FILE.png", io.BytesIO(PNG + content), metadata)
+    return "SECRET-FILE.png", io.BytesIO(PNG + content), metadata
 
 
 def register(
@@ -110,7 +111,7 @@ def read(database: Database, *image_ids: str) -> None:
 
 
 def add(database: Database, store: FileStore, content: bytes, number: int = 0, day: int = 0) -> str:
-    stored = store_upload(store, upload(content, number))
+    stored = store_upload(store, *upload(content, number))
     image_id = register(database, store, stored, START + day * DAY)
     read(database, image_id)
     return image_id
@@ -209,7 +210,7 @@ def test_the_period_counts_from_the_last_change(database: Database, store: FileS
 
 
 def test_waiting_images_are_not_purged(database: Database, store: FileStore) -> None:
-    image_id = register(database, store, store_upload(store, upload(b"a")))
+    image_id = register(database, store, store_upload(store, *upload(b"a")))
     with database.writing() as session:
         tasks.lease_tasks(session, "a worker", 1, START)
     set_periods(database, pixels=1, studies=1)
@@ -236,7 +237,7 @@ def test_a_file_is_removed_with_its_last_image(database: Database, store: FileSt
 def test_one_patient_is_purged_on_request(database: Database, store: FileStore) -> None:
     for number in range(2):
         add(database, store, b"%d" % number, number=number)
-    other = store_upload(store, upload(b"other", number=7, patient="another"))
+    other = store_upload(store, *upload(b"other", number=7, patient="another"))
     read(database, register(database, store, other))
     with database.reading() as session:
         site_id = session.scalars(select(Site.id)).one()
@@ -299,7 +300,7 @@ def test_a_file_purged_during_its_upload_is_stored_again(
 ) -> None:
     add(database, store, b"a", number=1)
     set_periods(database, pixels=1)
-    stored = store_upload(store, upload(b"a", number=2))  # the content is there already
+    stored = store_upload(store, *upload(b"a", number=2))  # the content is there already
     purge(database, store, 40)
     assert files(store) == []
     register(database, store, stored)
@@ -311,7 +312,7 @@ def test_an_image_registered_during_the_removal_of_its_file_stores_it_again(
 ) -> None:
     add(database, store, b"a", number=1)
     set_periods(database, pixels=1)
-    stored = store_upload(store, upload(b"a", number=2))
+    stored = store_upload(store, *upload(b"a", number=2))
     removing = threading.Event()
     remove = FileStore.remove
 
@@ -338,7 +339,7 @@ def test_the_file_of_an_image_being_registered_is_not_removed(
     with monkeypatch.context() as patched:
         patched.setattr(purge_module, "remove_unused_files", lambda *_: None)
         purge(database, store, 40)
-    stored = store_upload(store, upload(b"a", number=2))
+    stored = store_upload(store, *upload(b"a", number=2))
     with ThreadPoolExecutor() as threads:
         with database.writing() as session:
             keep_until_commit(session, store, {stored.sha256: stored.content})
@@ -373,7 +374,7 @@ def test_no_image_loses_its_file_to_simultaneous_purges(
                 with lock:
                     number = next(numbers)
                 content = b"%d" % rng.randrange(3)
-                stored = store_upload(store, upload(content, number, f"P-{rng.randrange(2)}"))
+                stored = store_upload(store, *upload(content, number, f"P-{rng.randrange(2)}"))
                 time.sleep(rng.random() / 100)
                 image_ids.append(register(database, store, stored))
             read(database, *image_ids)

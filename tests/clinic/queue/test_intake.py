@@ -14,7 +14,6 @@ from sqlalchemy import select
 from pneumoscope.clinic.queue.intake import (
     ImageMetadata,
     StoredUpload,
-    Upload,
     register_image,
     store_upload,
 )
@@ -49,7 +48,7 @@ def store(tmp_path: Path) -> FileStore:
 def stored(
     store: FileStore, content: bytes, name: str = "a", metadata: ImageMetadata | None = None
 ) -> StoredUpload:
-    return store_upload(store, Upload(name, io.BytesIO(content), metadata or ImageMetadata()))
+    return store_upload(store, name, io.BytesIO(content), metadata or ImageMetadata())
 
 
 def test_metadata_of_dicom_files_come_from_the_header(store: FileStore) -> None:

@@ -16,7 +16,7 @@ from sqlalchemy import func, select
 
 from pneumoscope.clinic.queue import tasks
 from pneumoscope.clinic.queue import worker as worker_module
-from pneumoscope.clinic.queue.intake import ImageMetadata, Upload, register_image, store_upload
+from pneumoscope.clinic.queue.intake import ImageMetadata, register_image, store_upload
 from pneumoscope.clinic.queue.worker import Worker
 from pneumoscope.clinic.storage.database import Database
 from pneumoscope.clinic.storage.file_store import FileStore
@@ -43,7 +43,7 @@ def queue_images(
     now = datetime.now(UTC)
     metadata = ImageMetadata(study_uid=study_uid)
     uploads = [
-        store_upload(store, Upload(f"{i}.png", io.BytesIO(content), metadata))
+        store_upload(store, f"{i}.png", io.BytesIO(content), metadata)
         for i, content in enumerate(files)
     ]
     with database.writing() as session:

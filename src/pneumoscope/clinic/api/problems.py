@@ -85,7 +85,8 @@ def add_error_handlers(app: FastAPI) -> None:
 
     @app.exception_handler(RequestValidationError)
     def _validation(request: Request, error: RequestValidationError) -> JSONResponse:
-        expected = _expected_media_type(request)
+        body = getattr(request.scope.get("route"), "body_field", None)
+        expected = body and body.field_info.media_type
         sent = request.headers.get("content-type", "").split(";")[0].lower()
         if expected and sent != expected:
             detail = f"the body must be {expected}; set the header Content-Type to it"
@@ -119,12 +120,6 @@ def add_error_handlers(app: FastAPI) -> None:
         log.error("%s %s: %s", request.method, route_path(request), type(error).__name__)
         detail = "the server failed; please report the line of its log"
         return problem_response(HTTPStatus.INTERNAL_SERVER_ERROR, detail)
-
-
-def _expected_media_type(request: Request) -> str | None:
-    """Return the media type that the route expects of the body."""
-    body = getattr(request.scope.get("route"), "body_field", None)
-    return body and body.field_info.media_type
 
 
 def route_path(request: HTTPConnection) -> str:

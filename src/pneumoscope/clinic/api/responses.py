@@ -1,12 +1,27 @@
-"""Responses of the API, made from rows of the database."""
+"""Rows of the database by identifier, and the responses of the API that are made from them."""
 
-from typing import Any
+from http import HTTPStatus
+from typing import Any, TypeVar
 
 from pydantic import BaseModel
+from sqlalchemy.orm import Session
 
 from pneumoscope.clinic.api import schemas
+from pneumoscope.clinic.api.problems import ProblemError
 from pneumoscope.clinic.storage.table_base import Table
 from pneumoscope.clinic.storage.tables import Image, Study
+
+_Row = TypeVar("_Row", bound=Table)
+
+
+def get_or_404(
+    session: Session, table: type[_Row], identifier: str, *, for_update: bool = False
+) -> _Row:
+    """Return the row of an identifier, locked for the transaction on demand, or answer 404."""
+    row = session.get(table, identifier, with_for_update=for_update or None)
+    if row is None:
+        raise ProblemError(HTTPStatus.NOT_FOUND, f"there is no such {table.__name__.lower()}")
+    return row
 
 
 def file_response(*media_types: str) -> dict[int | str, dict[str, Any]]:

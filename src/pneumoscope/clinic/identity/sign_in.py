@@ -137,7 +137,9 @@ def _verify_code(
 def _user_of_check(session: Session, check: PasswordCheck, now: datetime) -> User | None:
     # Locked, so that simultaneous failures are counted one by one.
     user = user_by_name(session, check.name, lock=True)
-    if user is None or not user.active or _is_locked(user, now):
+    if user is None or not user.active:
+        return None
+    if user.locked_until is not None and now < user.locked_until:
         return None
     if user.password_hash != check.stored_hash:
         return None
@@ -145,10 +147,6 @@ def _user_of_check(session: Session, check: PasswordCheck, now: datetime) -> Use
         _count_failure(user, now)
         return None
     return user
-
-
-def _is_locked(user: User, now: datetime) -> bool:
-    return user.locked_until is not None and now < user.locked_until
 
 
 def _count_failure(user: User, now: datetime) -> None:

@@ -66,12 +66,27 @@ def observations_between(
     )
     if site is not None:
         statement = statement.where(Study.site_id == site)
-    return [
-        _observation(
-            image, sha256, received, patient_key(site_id, patient, study), site_id, reading
+    observations = []
+    for image, sha256, received, study, site_id, patient, reading in session.execute(statement):
+        scores = {"probability": reading.probability, "distance": reading.distance}
+        values = {name: value for name, value in scores.items() if value is not None}
+        observations.append(
+            Observation(
+                image=image,
+                sha256=sha256,
+                site=site_id,
+                patient=patient_key(site_id, patient, study),
+                created=reading.created,
+                waited=(reading.created - received).total_seconds(),
+                milliseconds=reading.milliseconds,
+                bundle=reading.bundle,
+                status=reading.status,
+                finding=reading.finding,
+                codes=tuple(str(finding["code"]) for finding in reading.quality),
+                values=values | (reading.inputs or {}),
+            )
         )
-        for image, sha256, received, study, site_id, patient, reading in session.execute(statement)
-    ]
+    return observations
 
 
 def patient_key(site: str, patient: str | None, study: str) -> tuple[str, str]:
@@ -88,29 +103,3 @@ def first_per_patient(observations: Iterable[Observation]) -> Iterator[Observati
             yield observation
         patients.add(observation.patient)
         files.add(observation.sha256)
-
-
-def _observation(
-    image: str,
-    sha256: str,
-    received: datetime,
-    patient: tuple[str, str],
-    site: str,
-    reading: StoredReading,
-) -> Observation:
-    scores = {"probability": reading.probability, "distance": reading.distance}
-    values = {name: value for name, value in scores.items() if value is not None}
-    return Observation(
-        image=image,
-        sha256=sha256,
-        site=site,
-        patient=patient,
-        created=reading.created,
-        waited=(reading.created - received).total_seconds(),
-        milliseconds=reading.milliseconds,
-        bundle=reading.bundle,
-        status=reading.status,
-        finding=reading.finding,
-        codes=tuple(str(finding["code"]) for finding in reading.quality),
-        values=values | (reading.inputs or {}),
-    )

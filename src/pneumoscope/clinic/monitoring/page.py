@@ -41,6 +41,7 @@ def render_monitoring_page(
 ) -> str:
     """Return the monitoring page of a site, or of "all sites", as HTML."""
     latest = overview.periods[-1]
+    reasons = tuple((code, f"{count:,}") for code, count in latest.reasons.items())
     return render_page(
         "monitoring.html",
         overview=overview,
@@ -49,7 +50,7 @@ def render_monitoring_page(
         alerts=open_alerts,
         periods=_periods_table(overview.periods),
         flow_figures=_flow_figures(overview.periods),
-        reasons=_reasons_table(latest),
+        reasons=TableView("Quality findings in the latest period", ("Finding", "Images"), reasons),
         shifts=_shifts_table(overview) if latest.shifts else None,
         drift_figures=_drift_figures(overview) if latest.shifts else (),
         agreement=_agreement_figure(overview),
@@ -81,11 +82,6 @@ def _duration_cell(summary: DurationSummary | None) -> str | Cell:
     if summary is None:
         return "–"
     return Cell(format_number(summary.median), f"95 %: {format_number(summary.percentile_95)}")
-
-
-def _reasons_table(latest: Period) -> TableView:
-    rows = tuple((code, f"{count:,}") for code, count in latest.reasons.items())
-    return TableView("Quality findings in the latest period", ("Finding", "Images"), rows)
 
 
 def _flow_figures(periods: Sequence[Period]) -> tuple[FigureView, ...]:

@@ -51,21 +51,16 @@ _ACTION_OF_LIST = {
 }
 
 
-class _KeptData(StrEnum):
-    """Attributes with binary data that are kept."""
-
-    PIXELS = "PixelData"
-    LOOKUP_TABLE = "LUTData"
-    RED_PALETTE = "RedPaletteColorLookupTableData"
-    GREEN_PALETTE = "GreenPaletteColorLookupTableData"
-    BLUE_PALETTE = "BluePaletteColorLookupTableData"
-
-
 def _tags(*keywords: str) -> frozenset[int]:
     return frozenset(tag for word in keywords if (tag := tag_for_keyword(word)) is not None)
 
 
-_KEPT_DATA_TAGS = _tags(*_KeptData)
+# Binary data that are kept.
+_KEPT_DATA_TAGS = _tags(
+    "PixelData",
+    "LUTData",
+    *(f"{colour}PaletteColorLookupTableData" for colour in ("Red", "Green", "Blue")),
+)
 # Of type 2 in radiographs, so that they must stay, but empty.
 _TYPE_2_TAGS = _tags("AcquisitionContextSequence", "PatientSexNeutered")
 # Their content cannot be inspected.

@@ -15,13 +15,9 @@ from sqlalchemy import ColumnElement, delete, select, update
 from sqlalchemy.orm import Session, selectinload
 
 from pneumoscope.clinic import audit
-from pneumoscope.clinic.privacy.retention import (
-    Retained,
-    current_retention,
-    has_waiting_image,
-    is_expired,
-)
+from pneumoscope.clinic.privacy.retention import Retained, current_retention, is_expired
 from pneumoscope.clinic.privacy.tables import UnwantedFile
+from pneumoscope.clinic.queue.tasks import has_waiting_image
 from pneumoscope.clinic.storage.database import Database, lock
 from pneumoscope.clinic.storage.file_store import FileStore
 from pneumoscope.clinic.storage.held_files import file_lock_name
@@ -125,14 +121,10 @@ def remove_unused_files(database: Database, store: FileStore) -> None:
     for sha256 in unwanted:
         with database.writing() as session:
             lock(session, file_lock_name(sha256))
-            if not _is_used(session, sha256):
+            user = select(Image.id).where(Image.sha256 == sha256, Image.purged.is_(None))
+            if session.scalar(user.limit(1)) is None:
                 store.remove(sha256)
             session.execute(delete(UnwantedFile).where(UnwantedFile.sha256 == sha256))
-
-
-def _is_used(session: Session, sha256: str) -> bool:
-    image = select(Image.id).where(Image.sha256 == sha256, Image.purged.is_(None))
-    return session.scalar(image.limit(1)) is not None
 
 
 def _purge_study(

@@ -8,7 +8,8 @@ from sqlalchemy import ColumnElement, select
 from sqlalchemy.orm import Session
 
 from pneumoscope.clinic.privacy.tables import installation
-from pneumoscope.clinic.storage.tables import Image, Judgement, StoredReading, Study, Task
+from pneumoscope.clinic.queue.tasks import has_waiting_image
+from pneumoscope.clinic.storage.tables import Image, Judgement, StoredReading, Study
 
 
 class Retained(StrEnum):
@@ -79,8 +80,3 @@ def is_expired(retained: Retained, cutoff: datetime) -> list[ColumnElement[bool]
         ~has_waiting_image(),
         *([unpurged.exists()] if retained is Retained.PIXELS else []),
     ]
-
-
-def has_waiting_image() -> ColumnElement[bool]:
-    """Return the SQL condition that an image of a study waits to be read."""
-    return select(Task.image_id).join(Image).where(Image.study_id == Study.id).exists()

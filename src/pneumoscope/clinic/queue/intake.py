@@ -67,18 +67,6 @@ class ImageMetadata:
     acquired: datetime | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Upload:
-    """Uploaded file."""
-
-    name: str
-    """File name given by the sender; only the last part of a path is used."""
-    content: BinaryIO
-    """Content, positioned at its start and seekable."""
-    metadata: ImageMetadata = ImageMetadata()
-    """Metadata given by the sender; ignored for DICOM files, whose header counts."""
-
-
 def detect_media_type(start: bytes) -> MediaType:
     r"""Detect the media type of a file from its first 132 bytes.
 
@@ -110,8 +98,13 @@ class StoredUpload:
     """Content, to store it again if it is purged before it is registered."""
 
 
-def store_upload(store: FileStore, upload: Upload) -> StoredUpload:
+def store_upload(
+    store: FileStore, name: str, content: BinaryIO, metadata: ImageMetadata
+) -> StoredUpload:
     """Inspect an uploaded file and store it; before any transaction, since disks are slow.
+
+    Only the last part of its name is used, which may be a path. In DICOM files, the header counts
+    instead of the sender's metadata. The content must be seekable and positioned at its start.
 
     Raises
     ------
@@ -120,7 +113,6 @@ def store_upload(store: FileStore, upload: Upload) -> StoredUpload:
     StorageError
         If the file cannot be written.
     """
-    content, metadata = upload.content, upload.metadata
     media_type = detect_media_type(content.read(132))
     size = content.seek(0, io.SEEK_END)
     content.seek(0)
@@ -128,7 +120,7 @@ def store_upload(store: FileStore, upload: Upload) -> StoredUpload:
         metadata = _read_metadata(content.read())
         content.seek(0)
     sha256 = store.put(content)
-    return StoredUpload(_base_name(upload.name), sha256, media_type, size, metadata, content)
+    return StoredUpload(_base_name(name), sha256, media_type, size, metadata, content)
 
 
 def register_image(

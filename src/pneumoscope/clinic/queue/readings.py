@@ -10,8 +10,9 @@ from numpy.typing import NDArray
 from sqlalchemy import Float, bindparam, case, func, select, update
 from sqlalchemy.orm import Session
 
+from pneumoscope.clinic.queue.tasks import has_waiting_image
 from pneumoscope.clinic.storage.study_status import StudyStatus
-from pneumoscope.clinic.storage.tables import Image, StoredReading, Study, Task
+from pneumoscope.clinic.storage.tables import Image, StoredReading, Study
 from pneumoscope.clinic.worklist.changes import note_new_reading
 from pneumoscope.reader import Reading
 
@@ -52,23 +53,19 @@ def store_readings(
         ],
     )
     # Now the studies are locked: of two workers with a study's last two images, one sees both.
-    _mark_read(session, {image.study_id for image in images})
+    studies = {image.study_id for image in images}
+    session.execute(
+        update(Study)
+        .where(Study.id.in_(studies), Study.status == StudyStatus.NEW, ~has_waiting_image())
+        .values(status=StudyStatus.READ)
+        .execution_options(synchronize_session=False)
+    )
     session.add_all(
         _row(image_id, reading, operating_point, now) for image_id, reading in readings.items()
     )
     session.flush()
     for site_id in sorted({image.site_id for image in images}):
         note_new_reading(session, site_id)
-
-
-def _mark_read(session: Session, studies: set[str]) -> None:
-    has_waiting_image = select(Task.image_id).join(Image).where(Image.study_id == Study.id).exists()
-    session.execute(
-        update(Study)
-        .where(Study.id.in_(studies), Study.status == StudyStatus.NEW, ~has_waiting_image)
-        .values(status=StudyStatus.READ)
-        .execution_options(synchronize_session=False)
-    )
 
 
 def _row(image_id: str, reading: Reading, point: str, now: datetime) -> StoredReading:

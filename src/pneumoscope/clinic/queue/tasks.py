@@ -4,10 +4,10 @@ from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from sqlalchemy import delete, func, select, update
+from sqlalchemy import ColumnElement, delete, func, select, update
 from sqlalchemy.orm import Session
 
-from pneumoscope.clinic.storage.tables import Image, Task
+from pneumoscope.clinic.storage.tables import Image, Study, Task
 
 LEASE_DURATION = timedelta(minutes=2)
 """Time in which a worker must finish what it leased; then another worker may lease it."""
@@ -34,6 +34,11 @@ def count_waiting(session: Session, now: datetime, limit: int) -> int:
     """Return the number of images that could be leased, counted up to a limit."""
     waiting = select(Task.image_id).where(Task.available <= now).limit(limit).subquery()
     return session.scalar(select(func.count()).select_from(waiting)) or 0
+
+
+def has_waiting_image() -> ColumnElement[bool]:
+    """Return the SQL condition that an image of a study waits to be read."""
+    return select(Task.image_id).join(Image).where(Image.study_id == Study.id).exists()
 
 
 def lease_tasks(session: Session, owner: str, limit: int, now: datetime) -> list[Lease]:

@@ -2,12 +2,11 @@
 
 import logging
 import signal
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from datetime import UTC, datetime
 
 from sqlalchemy import select
-from sqlalchemy.orm import Session
 
 from pneumoscope.clinic.queue.readings import store_readings
 from pneumoscope.clinic.queue.tasks import (
@@ -59,14 +58,18 @@ class Worker:
         with self._database.writing() as session:
             # At most half of what waits, to leave some for the other workers.
             leases = lease_tasks(session, self._name, max(1, waiting // 2), datetime.now(UTC))
-            hashes = _file_hashes(session, leases)
+            leased = Image.id.in_([lease.image_id for lease in leases])
+            images = session.execute(select(Image.id, Image.sha256).where(leased))
+            hashes = {image.id: image.sha256 for image in images}
         readings: dict[str, Reading] = {}
         try:
             for lease in leases:
                 readings[lease.image_id] = self._read(lease, hashes[lease.image_id])
         except BaseException:
             # Except the image being read: if it stops the program, its attempt must count.
-            self._release(leases[len(readings) + 1 :])
+            unread = [lease.image_id for lease in leases[len(readings) + 1 :]]
+            with self._database.writing() as session:
+                release_tasks(session, unread, self._name, datetime.now(UTC))
             raise
         finally:
             self._store_readings(readings)
@@ -96,11 +99,6 @@ class Worker:
             }
             store_readings(session, to_store, self._point, datetime.now(UTC))
 
-    def _release(self, leases: Sequence[Lease]) -> None:
-        image_ids = [lease.image_id for lease in leases]
-        with self._database.writing() as session:
-            release_tasks(session, image_ids, self._name, datetime.now(UTC))
-
 
 @contextmanager
 def _time_limit(seconds: float) -> Iterator[None]:
@@ -114,11 +112,3 @@ def _time_limit(seconds: float) -> Iterator[None]:
         yield
     finally:
         signal.setitimer(signal.ITIMER_REAL, *previous)
-
-
-def _file_hashes(session: Session, leases: Sequence[Lease]) -> dict[str, str]:
-    """Return the SHA-256 of each leased image's file, by image."""
-    leased = Image.id.in_([lease.image_id for lease in leases])
-    return {
-        row.id: row.sha256 for row in session.execute(select(Image.id, Image.sha256).where(leased))
-    }

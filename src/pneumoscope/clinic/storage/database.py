@@ -53,9 +53,10 @@ class Database:
 
     def __init__(self, url: str) -> None:
         try:
+            sqlite = make_url(url).get_backend_name() == "sqlite"
             self._writes = create_engine(
                 url,
-                connect_args=_connect_arguments(url),
+                connect_args={"timeout": _BUSY_TIMEOUT_SECONDS} if sqlite else {},
                 pool_size=_POOL_SIZE,
                 max_overflow=_MAX_CONNECTIONS - _POOL_SIZE,
             )
@@ -127,12 +128,6 @@ def lock(session: Session, name: str) -> None:
 def _write_lock(engine: Engine) -> WriteLock | None:
     file = engine.url.database if engine.dialect.name == "sqlite" else None
     return WriteLock(Path(file)) if file else None
-
-
-def _connect_arguments(url: str) -> dict[str, Any]:
-    return (
-        {"timeout": _BUSY_TIMEOUT_SECONDS} if make_url(url).get_backend_name() == "sqlite" else {}
-    )
 
 
 def _set_up_sqlite(engine: Engine) -> None:

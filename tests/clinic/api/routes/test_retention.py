@@ -3,6 +3,7 @@ import subprocess
 import sys
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
+from typing import Any
 
 import pytest
 from fastapi.testclient import TestClient
@@ -11,7 +12,7 @@ from sqlalchemy import select
 from pneumoscope.clinic.api.routes import readings
 from pneumoscope.clinic.identity.accounts import Role
 from pneumoscope.clinic.privacy.purge import purge_expired
-from pneumoscope.clinic.queue.intake import StoredUpload, Upload, store_upload
+from pneumoscope.clinic.queue.intake import StoredUpload, store_upload
 from pneumoscope.clinic.settings import Clinic
 from pneumoscope.clinic.storage.file_store import FileStore
 from pneumoscope.clinic.storage.tables import AuditEntry
@@ -146,8 +147,8 @@ def test_a_file_purged_during_its_upload_is_kept(
 ) -> None:
     as_(Role.ADMINISTRATOR).put("/v1/retention", json={"pixels_days": 1, "studies_days": None})
 
-    def store_and_purge(store: FileStore, upload: Upload) -> StoredUpload:
-        stored = store_upload(store, upload)
+    def store_and_purge(store: FileStore, *upload: Any) -> StoredUpload:
+        stored = store_upload(store, *upload)
         purge(clinic)
         assert not store.path(stored.sha256).exists()
         return stored

@@ -13,9 +13,8 @@ from pydantic import Base64Bytes, BaseModel
 
 from pneumoscope.clinic.api.access_log import record_access
 from pneumoscope.clinic.api.fields import Identifier
-from pneumoscope.clinic.api.lookup import get_or_404
 from pneumoscope.clinic.api.problems import ProblemError
-from pneumoscope.clinic.api.responses import file_response
+from pneumoscope.clinic.api.responses import file_response, get_or_404
 from pneumoscope.clinic.api.security import (
     ClinicDep,
     CurrentActor,

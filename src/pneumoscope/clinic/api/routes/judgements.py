@@ -10,8 +10,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from pneumoscope.clinic import audit
 from pneumoscope.clinic.api.access_log import record_access
 from pneumoscope.clinic.api.fields import Identifier, Text
-from pneumoscope.clinic.api.lookup import get_or_404
-from pneumoscope.clinic.api.responses import column_values
+from pneumoscope.clinic.api.responses import column_values, get_or_404
 from pneumoscope.clinic.api.security import (
     ClinicDep,
     StaffMember,

@@ -13,8 +13,7 @@ from pydantic import BaseModel
 
 from pneumoscope.clinic import audit
 from pneumoscope.clinic.api.fields import Identifier
-from pneumoscope.clinic.api.lookup import get_or_404
-from pneumoscope.clinic.api.responses import column_values, file_response
+from pneumoscope.clinic.api.responses import column_values, file_response, get_or_404
 from pneumoscope.clinic.api.security import Administrator, ClinicDep, Overseer, require_role
 from pneumoscope.clinic.audit import Action
 from pneumoscope.clinic.identity.accounts import Actor, Role

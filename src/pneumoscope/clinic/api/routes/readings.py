@@ -17,18 +17,16 @@ from pneumoscope.clinic import audit
 from pneumoscope.clinic.api import schemas
 from pneumoscope.clinic.api.access_log import record_access
 from pneumoscope.clinic.api.fields import Identifier, Text
-from pneumoscope.clinic.api.lookup import get_or_404
 from pneumoscope.clinic.api.problems import ProblemError
 from pneumoscope.clinic.api.rate_limits import require_queue_space
 from pneumoscope.clinic.api.request_metadata import RequestMetadata
-from pneumoscope.clinic.api.responses import image_response
+from pneumoscope.clinic.api.responses import get_or_404, image_response
 from pneumoscope.clinic.api.security import ClinicDep, CurrentActor, sees_hidden_readings
 from pneumoscope.clinic.audit import Action
 from pneumoscope.clinic.identity.accounts import Actor
 from pneumoscope.clinic.queue.intake import (
     ImageMetadata,
     StoredUpload,
-    Upload,
     register_image,
     store_upload,
 )
@@ -76,7 +74,7 @@ def create_readings(
     for place, file in enumerate(files):
         name = file.filename or ""
         try:
-            uploads.append(store_upload(clinic.store, Upload(name, file.file, metadata)))
+            uploads.append(store_upload(clinic.store, name, file.file, metadata))
         except UnreadableRadiographError as error:
             refused.append(schemas.RefusedFile(name=name, place=place, reason=str(error)))
     if not uploads:

@@ -92,7 +92,14 @@ def create_session(
             action = Action.FAIL_SIGN_IN if outcome is None else Action.REQUEST_CODE
             audit.record(session, "unknown", action, "session", detail, now)
     if not isinstance(outcome, Actor):
-        raise _sign_in_error(code_missing=outcome is Challenge.CODE)
+        code_missing = outcome is Challenge.CODE
+        reason = (
+            "enter a code of your second factor, too"
+            if code_missing
+            else "wrong name, password or code, or the account is locked for a while after too "
+            "many failed attempts"
+        )
+        raise ProblemError(HTTPStatus.UNAUTHORIZED, reason, second_factor=code_missing)
     response.set_cookie(COOKIE, token, secure=True, httponly=True, samesite="strict", path="/")
     return Session(name=outcome.name, role=outcome.role, csrf=csrf)
 
@@ -114,13 +121,3 @@ def delete_session(
         now = datetime.now(UTC)
         audit.record(session, actor.name, Action.SIGN_OUT, f"user {actor.user_id}", {}, now)
     response.delete_cookie(COOKIE, secure=True, httponly=True, samesite="strict", path="/")
-
-
-def _sign_in_error(*, code_missing: bool) -> ProblemError:
-    detail = (
-        "enter a code of your second factor, too"
-        if code_missing
-        else "wrong name, password or code, or the account is locked for a while after too many "
-        "failed attempts"
-    )
-    return ProblemError(HTTPStatus.UNAUTHORIZED, detail, second_factor=code_missing)

@@ -9,8 +9,7 @@ from fastapi.responses import Response
 from pneumoscope.clinic.api import schemas
 from pneumoscope.clinic.api.access_log import record_access
 from pneumoscope.clinic.api.fields import Identifier
-from pneumoscope.clinic.api.lookup import get_or_404
-from pneumoscope.clinic.api.responses import study_response
+from pneumoscope.clinic.api.responses import get_or_404, study_response
 from pneumoscope.clinic.api.security import (
     ClinicDep,
     CurrentActor,

@@ -10,9 +10,8 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from pneumoscope.clinic import audit
 from pneumoscope.clinic.api.fields import Identifier, Text
-from pneumoscope.clinic.api.lookup import get_or_404
 from pneumoscope.clinic.api.problems import ProblemError
-from pneumoscope.clinic.api.responses import column_values
+from pneumoscope.clinic.api.responses import column_values, get_or_404
 from pneumoscope.clinic.api.security import Administrator, ClinicDep
 from pneumoscope.clinic.audit import Action
 from pneumoscope.clinic.identity import accounts, credentials, password_reset, second_factor
