@@ -129,19 +129,11 @@ def export_bundle(
     require_empty(out)
     _require_matching(runs)
     manifest = runs[0].manifest(images)
-    members = [DeployedNetwork(load_trained_network(run).cpu()) for run in runs]
-    network = members[0] if len(members) == 1 else Ensemble(members)
-    with messages.status("Exporting the graph"):
-        graph = export_graph(network, runs[0].recipe.image_size)
     store = ExampleStore(manifest, cache)
     train_examples, validation_examples = (
         store.pixels(split, runs[0].recipe) for split in (Split.TRAIN, Split.VALIDATION)
     )
-    validation = run_on_split(graph, validation_examples)
-    difference = require_agreement(
-        network, validation.pixels[:N_COMPARED_IMAGES], validation.output
-    )
-    messages.print(f"Graph and PyTorch differ by at most {difference:.1e} in probability")
+    graph, validation = _export_graph(runs, validation_examples)
     if int8:
         graph, validation = _quantise(graph, train_examples, validation)
     train = run_on_split(graph, train_examples)
@@ -200,6 +192,20 @@ def _require_matching(runs: Sequence[Run]) -> None:
                 f"{run.folder}: takes images of another size or resampling than {first.folder}; "
                 "export them as bundles of their own"
             )
+
+
+def _export_graph(runs: Sequence[Run], examples: Examples) -> tuple[bytes, SplitOutput]:
+    """Return the graph of one network or of an ensemble, and its output on validation."""
+    members = [DeployedNetwork(load_trained_network(run).cpu()) for run in runs]
+    network = members[0] if len(members) == 1 else Ensemble(members)
+    with messages.status("Exporting the graph"):
+        graph = export_graph(network, runs[0].recipe.image_size)
+    validation = run_on_split(graph, examples)
+    difference = require_agreement(
+        network, validation.pixels[:N_COMPARED_IMAGES], validation.output
+    )
+    messages.print(f"Graph and PyTorch differ by at most {difference:.1e} in probability")
+    return graph, validation
 
 
 def _quantise(graph: bytes, train: Examples, validation: SplitOutput) -> tuple[bytes, SplitOutput]:
