@@ -84,18 +84,9 @@ class Requirements:
 
 @dataclass(frozen=True, slots=True)
 class Criterion:
-    """Criterion: an estimate and its acceptable range.
+    """Criterion: an estimate and its acceptable range, ``low`` to ``high``, without an end if None.
 
-    Parameters
-    ----------
-    name
-        Name of the estimate, such as ``sensitivity``.
-    recalibrated
-        Whether the estimate is that after recalibration on these images.
-    estimate
-        Estimate with its interval.
-    low, high
-        Ends of the acceptable range; None where it has none.
+    The estimate may be that after recalibration on these images.
     """
 
     name: str
@@ -144,22 +135,11 @@ class Criterion:
 
 @dataclass(frozen=True, slots=True)
 class Acceptance:
-    """Outcome of a local validation with its reasons.
+    """Outcome of a local validation, the rule that it follows from, and its reasons.
 
-    Parameters
-    ----------
-    outcome
-        Outcome.
-    reasons
-        Sentences on the criteria that failed or are undecided.
-    rule
-        Rule that the outcome follows from, in words.
-    criteria
-        All criteria.
-    sample_size
-        Number of images, with the same prevalence, that would settle the undecided criteria if
-        their values stayed the same; None if the outcome is settled, or if no practical number
-        would do.
+    The reasons are sentences on the criteria that failed or are undecided. ``sample_size`` is the
+    number of images, with the same prevalence, that would settle the undecided criteria if their
+    values stayed the same; None if the outcome is settled, or if no practical number would do.
     """
 
     outcome: Outcome

@@ -24,18 +24,10 @@ _MIN_SHARED = 0.95
 class Comparison:
     """Comparison of models on the same images.
 
-    Parameters
-    ----------
-    evaluations
-        Evaluation of each model, in the order given.
-    pairs
-        Paired tests of every two models, on the images that all of them have.
-    compared
-        Number of those images.
-    choice, stability
-        Model chosen on validation images, and how often another one would be chosen on a resample;
-        None for a single model, or unless all models have predictions on the same validation
-        images.
+    The pairs are compared on the images that all models have, ``compared`` in number. ``choice`` is
+    the model chosen on validation images, ``stability`` how often another one would be chosen on a
+    resample; both are None for a single model, or unless all models have predictions on the same
+    validation images.
     """
 
     evaluations: tuple[ModelEvaluation, ...]

@@ -29,22 +29,12 @@ from pneumoscope.support.errors import PredictionsError
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Subject:
-    """Model to evaluate.
+    """Model to evaluate, with predictions on images that it was neither trained nor fitted on.
 
-    Parameters
-    ----------
-    name
-        Name of the model in tables.
-    source
-        Description of the model and the images, in words.
-    predictions
-        Predictions on images that the model was neither trained nor fitted on.
-    thresholds
-        Lowest probability that is called PNEUMONIA, by the name of the operating point; the first
-        is the one in use.
-    validation
-        Predictions on the validation images, if they are known: recalibration is fitted on them,
-        and one of several models is chosen on them.
+    ``source`` describes the model and the images in words. ``thresholds`` are the lowest
+    probabilities that are called PNEUMONIA, by the name of the operating point; the first is the
+    one in use. Recalibration is fitted on the predictions on the validation images, if they are
+    known, and one of several models is chosen on them.
     """
 
     name: str
@@ -63,24 +53,9 @@ class Subject:
 class ModelEvaluation:
     """Evaluation of one model.
 
-    Parameters
-    ----------
-    subject
-        Model that was evaluated.
-    discrimination
-        Areas under the curves, and metrics at the operating points.
-    calibration, recalibrated
-        Calibration before and after recalibration; None where that cannot be fitted.
-    recalibrated_on
-        Images that recalibration was fitted on, or the reason why it could not be, in words.
-    consequences
-        Consequences for 1,000 patients, by prevalence.
-    decisions
-        Decision curve.
-    subgroups
-        Discrimination in each subgroup.
-    label_errors
-        Labels that are probably wrong.
+    ``recalibrated`` is the calibration after recalibration, None where that cannot be fitted;
+    ``recalibrated_on`` names the images that it was fitted on, or the reason why it could not be.
+    ``consequences`` are those for 1,000 patients, by prevalence.
     """
 
     subject: Subject

@@ -103,11 +103,6 @@ class Predictions:
 
         Only blanks around names and cells are lost.
 
-        Parameters
-        ----------
-        path
-            File to write or replace.
-
         Raises
         ------
         StorageError
@@ -191,13 +186,7 @@ class Predictions:
 
 @dataclass(frozen=True, slots=True)
 class Labels:
-    """Labels of radiographs, without predictions.
-
-    Parameters
-    ----------
-    files, labels, patients, groups
-        Columns of `Predictions`.
-    """
+    """Labels of radiographs, without predictions, as columns of `Predictions`."""
 
     files: tuple[str, ...]
     labels: tuple[int, ...]
@@ -236,14 +225,7 @@ class Labels:
     def with_probabilities(
         self, probabilities: Sequence[float], rows: Sequence[int] | None = None
     ) -> Predictions:
-        """Return predictions with a model's probabilities, for all rows or some.
-
-        Parameters
-        ----------
-        probabilities
-            Probability of PNEUMONIA of each row.
-        rows
-            Numbers of the rows; None for all.
+        """Return predictions with a model's probabilities of PNEUMONIA, for all rows or some.
 
         Raises
         ------

@@ -6,12 +6,7 @@ from dataclasses import dataclass
 def format_number(value: float | None, spec: str = "") -> str:
     """Return a number as reports write it, with a true minus sign; a dash where it is undefined.
 
-    Parameters
-    ----------
-    value
-        Number, or None.
-    spec
-        Format specification such as ``".0f"``; by default three decimals, or one from 10 on.
+    By default it has three decimals, or one from 10 on.
 
     Examples
     --------
@@ -28,14 +23,7 @@ def format_number(value: float | None, spec: str = "") -> str:
 
 @dataclass(frozen=True, slots=True)
 class Estimate:
-    """Estimate of a quantity with its 95 % confidence interval.
-
-    Parameters
-    ----------
-    value
-        Point estimate; None where it is undefined.
-    low, high
-        Ends of the interval; both None where there is none.
+    """Estimate of a quantity, None where undefined, with its 95 % confidence interval if any.
 
     Examples
     --------

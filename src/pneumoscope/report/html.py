@@ -20,13 +20,7 @@ _templates = Environment(
 def render_page(template: str, **context: object) -> str:
     """Return a template of ``pneumoscope/report/templates`` filled with escaped values.
 
-    Parameters
-    ----------
-    template
-        File name of the template, such as ``"experiment.html"``.
-    **context
-        Values by name; a name that the template uses and that is missing here raises
-        `jinja2.UndefinedError`.
+    A name that the template uses and that is missing here raises `jinja2.UndefinedError`.
     """
     return _templates.get_template(template).render(**context)
 

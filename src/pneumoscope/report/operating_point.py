@@ -48,17 +48,10 @@ class OperatingPoint:
 class PointMetric:
     """Metric of an operating point: a fraction of numbers of images.
 
-    Parameters
-    ----------
-    label
-        Name in tables.
-    fraction
-        Numerator and denominator from the numbers of true negatives, false positives, false
-        negatives and true positives; each an array of any one shape.
-    is_proportion
-        Whether the denominator counts images and the numerator some of them.
-    is_headline
-        Whether summary tables with room for few columns show it.
+    ``fraction`` returns numerator and denominator from the numbers of true negatives, false
+    positives, false negatives and true positives, each an array of any one shape; in a proportion
+    the denominator counts images and the numerator some of them. Summary tables with room for few
+    columns show headline metrics alone.
     """
 
     label: str

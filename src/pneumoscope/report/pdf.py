@@ -21,19 +21,12 @@ class PdfError(PneumoscopeError):
 
 
 def write_pdf(html: str, path: Path) -> None:
-    """Print a self-contained page into a PDF file, atomically.
+    """Print a self-contained page of `render_page` into a PDF file, atomically.
 
     The same page gives the same bytes, with the same WeasyPrint and fonts. Nothing is fetched:
     images must be inline. It is printed in a separate process, because WeasyPrint makes Pillow
     accept truncated images for the rest of the process's life, and a truncated radiograph must
     never be read.
-
-    Parameters
-    ----------
-    html
-        Page from `pneumoscope.report.html.render_page`.
-    path
-        File to write or replace.
 
     Raises
     ------

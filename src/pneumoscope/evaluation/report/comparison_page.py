@@ -21,16 +21,10 @@ _MAX_SUMMARISED_MODELS = 3
 def render_comparison(
     comparison: Comparison, notes: Sequence[str] = (), stress_tests: object | None = None
 ) -> str:
-    """Return a comparison of models as one self-contained HTML page.
+    """Return a comparison of one or several models as one self-contained HTML page.
 
-    Parameters
-    ----------
-    comparison
-        Comparison of one or several models.
-    notes
-        Warnings for readers of the page, a sentence or two each.
-    stress_tests
-        `StressTestsView` of the main model, or None.
+    ``notes`` are warnings for readers of the page, a sentence or two each; ``stress_tests`` is the
+    `StressTestsView` of the main model.
     """
     table = discrimination_table(comparison.evaluations)
     several = len(comparison.evaluations) > 1

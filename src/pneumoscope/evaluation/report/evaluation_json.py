@@ -22,15 +22,7 @@ SCHEMA = 2
 
 
 def comparison_json(comparison: Comparison, extra: Mapping[str, object] | None = None) -> str:
-    """Return a comparison as JSON; see `evaluation_json` for each model.
-
-    Parameters
-    ----------
-    comparison
-        Comparison of models on the same images.
-    extra
-        Further entries at the top level.
-    """
+    """Return a comparison, and ``extra`` entries, as JSON; see `evaluation_json` for each model."""
     choice, stability = comparison.choice, comparison.stability
     content = {
         "schema": SCHEMA,

@@ -49,17 +49,7 @@ _DASHES = ("–",) * 3
 
 @dataclass(frozen=True, slots=True)
 class GalleryImage:
-    """Radiograph that the chosen model misclassified.
-
-    Parameters
-    ----------
-    file
-        File name, as in the table of predictions.
-    probability
-        Predicted probability of PNEUMONIA.
-    png
-        Thumbnail as PNG.
-    """
+    """Radiograph that the chosen model misclassified, with its thumbnail as PNG."""
 
     file: str
     probability: float
@@ -79,16 +69,9 @@ def render_experiment(
 ) -> str:
     """Return an experiment as one self-contained HTML page.
 
-    Parameters
-    ----------
-    result
-        Results of the experiment.
-    false_negatives, false_positives
-        Thumbnails of the chosen model's errors on the test images, as many as are to be shown; the
-        lists beside them name all.
-    rivals
-        Sensitivity and specificity by the name of a test whose consequences stand beside those of
-        the chosen model.
+    The thumbnails are those of the chosen model's errors on the test images that are to be shown;
+    the lists beside them name all. The consequences of ``rivals``, sensitivity and specificity by
+    the name of a test, stand beside those of the chosen model.
     """
     return render_page(
         "experiment.html",

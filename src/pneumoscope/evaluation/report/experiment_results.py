@@ -18,20 +18,11 @@ SCHEMA = 1
 
 @dataclass(frozen=True, slots=True)
 class DataSummary:
-    """Dataset of an experiment.
+    """Dataset of an experiment; ``fingerprint`` is that of the manifest.
 
-    Parameters
-    ----------
-    fingerprint
-        Fingerprint of the manifest.
-    counts
-        Number of images by split (``train``, ``validation``, ``test``) and class.
-    synthetic
-        Whether the images are generated phantoms.
-    split_by
-        Unit that is kept on one side of the split between train and validation.
-    set_aside
-        Number of images left out as unusable.
+    ``counts`` are numbers of images by split (``train``, ``validation``, ``test``) and class,
+    ``split_by`` the unit that is kept on one side of the split between train and validation,
+    ``set_aside`` the number of images left out as unusable.
     """
 
     fingerprint: str
@@ -69,23 +60,7 @@ class SplitResult:
 
 @dataclass(frozen=True, slots=True)
 class ModelResult:
-    """Results of one trained model.
-
-    Parameters
-    ----------
-    name, description
-        Name of the model, and a description in one line.
-    parameters
-        Numbers of parameters.
-    epochs
-        Number of epochs trained.
-    seconds
-        Duration of the training in seconds.
-    history
-        Losses by epoch.
-    validation, test
-        Predictions for each split, with their metrics.
-    """
+    """Results of one trained model; the duration of its training is in seconds."""
 
     name: str
     description: str
@@ -101,20 +76,9 @@ class ModelResult:
 class ExperimentResult:
     """Results of several models on the same data, and the choice of one of them.
 
-    Parameters
-    ----------
-    data
-        Dataset that they were trained and tested on.
-    models
-        Results of the models, in the order in which they are reported.
-    choice
-        Model chosen on validation data.
-    threshold
-        Lowest probability that is called PNEUMONIA.
-    notes
-        Warnings for readers of the results, a sentence or two each.
-    draws
-        Number of bootstrap resamples behind each interval.
+    The models are in the order in which they are reported. ``threshold`` is the lowest probability
+    that is called PNEUMONIA, ``notes`` are warnings for readers of the results, a sentence or two
+    each, and ``draws`` is the number of bootstrap resamples behind each interval.
     """
 
     data: DataSummary
@@ -135,11 +99,6 @@ def results_json(result: ExperimentResult) -> str:
 
     An undefined metric or interval is null; ``false_negatives`` are the test images with
     PNEUMONIA below the threshold.
-
-    Returns
-    -------
-    str
-        One object: ``schema``, ``data``, ``models``, ``chosen``, ``rule``.
     """
     data = {
         "fingerprint": result.data.fingerprint,
@@ -158,14 +117,7 @@ def results_json(result: ExperimentResult) -> str:
 
 
 def results_csv(result: ExperimentResult) -> str:
-    """Return an experiment as CSV: one row per model and split; undefined metrics are empty.
-
-    Returns
-    -------
-    str
-        Columns: model, chosen, split, n, each metric with its ``_low`` and ``_high``, tn, fp, fn,
-        tp, parameters, trainable, epochs, seconds, fingerprint of the data, synthetic.
-    """
+    """Return an experiment as CSV: one row per model and split; undefined metrics are empty."""
     text = io.StringIO()
     about = {"fingerprint": result.data.fingerprint, "synthetic": _yes(result.data.synthetic)}
     rows = [row | about for model in result.models for row in _csv_rows(model, result.choice.name)]

@@ -76,11 +76,6 @@ def is_published_data(counts: Mapping[str, Mapping[str, int]]) -> bool:
     The test images must agree, and the images of training and validation together, since the
     notebook drew that split at random.
 
-    Parameters
-    ----------
-    counts
-        Number of images by split and class.
-
     Examples
     --------
     >>> is_published_data(PUBLISHED_COUNTS)

@@ -34,15 +34,7 @@ _PER_YEAR = {"Y": 1.0, "M": 12.0, "W": 365.25 / 7, "D": 365.25}
 
 @dataclass(frozen=True, slots=True, eq=False)
 class SubgroupRows:
-    """Images of one subgroup.
-
-    Parameters
-    ----------
-    column, value
-        Column of the table, and the value or range of its cells.
-    rows
-        Whether each image belongs to the subgroup, bool, shape (n,).
-    """
+    """Images with one value, or range of values, of a column; ``rows`` is a mask, shape (n,)."""
 
     column: str
     value: str

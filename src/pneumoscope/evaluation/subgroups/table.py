@@ -65,15 +65,7 @@ class Subgroup:
 
 @dataclass(frozen=True, slots=True)
 class SubgroupTable:
-    """Subgroups, and the columns that were left out.
-
-    Parameters
-    ----------
-    groups
-        Subgroups by column, in the order of the table.
-    left_out
-        Reason by the name of the column.
-    """
+    """Subgroups by column, in the order of the table, and why columns were left out."""
 
     groups: tuple[Subgroup, ...]
     left_out: Mapping[str, str]

@@ -16,20 +16,8 @@ def calibration_figure(
 ) -> Figure:
     """Draw the share with PNEUMONIA against the predicted probability, and its histogram.
 
-    Parameters
-    ----------
-    before
-        Calibration of the probabilities as they are.
-    after
-        Calibration after recalibration, or None.
-    title
-        Title of the figure.
-
-    Returns
-    -------
-    Figure
-        Above the calibration curve, a point with Wilson's 95 % interval per bin, and the diagonal
-        of perfect calibration; below, the histogram of the probabilities.
+    Each bin has a point with Wilson's 95 % interval. Without a calibration ``after`` recalibration
+    only that of the probabilities as they are is drawn.
     """
     figure = Figure(figsize=_SIZE, layout="constrained")
     diagram, counts = figure.subplots(2, 1, height_ratios=(3.4, 1), sharex=True)

@@ -11,18 +11,8 @@ _SIZE = (4.8, 4.6)
 def decision_curve_figure(curve: DecisionCurve, title: str) -> Figure:
     """Draw the net benefit of a model, of referring everyone and of referring nobody.
 
-    Parameters
-    ----------
-    curve
-        Decision curve to draw.
-    title
-        Title of the figure.
-
-    Returns
-    -------
-    Figure
-        One panel. It ends a little below zero, since less than the net benefit of referring nobody
-        is of no interest.
+    The panel ends a little below zero, since less than the net benefit of referring nobody is of no
+    interest.
     """
     figure, axes = panel(title, _SIZE)
     highest = [0.01, curve.model.max(), curve.treat_all.max()]

@@ -13,21 +13,7 @@ _FONT_SIZE = 9
 
 
 def forest_figure(rows: Sequence[tuple[str, Estimate]], title: str, label: str) -> Figure:
-    """Draw one metric of several models, with its 95 % intervals and both in words.
-
-    Parameters
-    ----------
-    rows
-        Name and estimate of each model, from the top down.
-    title
-        Title of the figure.
-    label
-        Name of the metric.
-
-    Returns
-    -------
-    Figure
-        One panel, whose height grows with the number of rows.
+    """Draw the metric ``label`` of several models, with its 95 % intervals and both in words.
 
     References
     ----------
@@ -54,13 +40,7 @@ def forest_panel(rows: int, title: str) -> tuple[Figure, Axes]:
 def draw_forest(axes: Axes, rows: Sequence[tuple[str, Estimate | None, str]]) -> None:
     """Draw rows into a panel: names on its left, points with intervals, texts on its right.
 
-    Parameters
-    ----------
-    axes
-        Panel to draw in; a second one over it has the texts.
-    rows
-        Name, estimate and text of each row, from the top down. A row without an estimate is a
-        heading.
+    Each row is name, estimate and text, from the top down; one without an estimate is a heading.
     """
     right = axes.twinx()
     for row, (_, estimate, _) in enumerate(rows):

@@ -29,14 +29,7 @@ def place_labels(axes: Axes, points: Sequence[tuple[str, float, float]]) -> None
     """Write the name of each point beside it, with a thin line to it if it is not near.
 
     Each name in turn gets the nearest position where it covers the fewest points and names before
-    it.
-
-    Parameters
-    ----------
-    axes
-        Panel with the points; its position and limits must be final.
-    points
-        Name and data coordinates of each point.
+    it. Points have data coordinates; the panel's position and limits must be final.
     """
     # Limits are computed on first access, which the transformation to pixels does not make.
     axes.get_xlim()

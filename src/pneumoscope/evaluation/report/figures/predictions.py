@@ -29,22 +29,7 @@ from pneumoscope.evaluation.statistics.roc import precision_recall_curve, roc_cu
 def history_figure(
     epochs: Sequence[int], loss: Sequence[float], val_loss: Sequence[float], title: str
 ) -> Figure:
-    """Draw the loss in training and on validation data against the epoch.
-
-    Parameters
-    ----------
-    epochs
-        Numbers of the epochs.
-    loss, val_loss
-        Mean loss in training and on validation data after each epoch.
-    title
-        Title of the figure.
-
-    Returns
-    -------
-    Figure
-        One panel.
-    """
+    """Draw the mean loss in training and on validation data after each epoch."""
     figure, axes = panel(title)
     axes.plot(epochs, loss, "o-", color=BLUE, label="training", markersize=4)
     axes.plot(epochs, val_loss, "s--", color=ORANGE, label="validation", markersize=4)
@@ -55,20 +40,7 @@ def history_figure(
 
 
 def confusion_figure(metrics: Metrics, title: str) -> Figure:
-    """Draw the confusion matrix: counts, and their shares of the images with that label.
-
-    Parameters
-    ----------
-    metrics
-        Metrics with the confusion matrix to draw.
-    title
-        Title of the figure.
-
-    Returns
-    -------
-    Figure
-        One panel; a darker cell is a larger share of its row.
-    """
+    """Draw the confusion matrix: counts, and their shares of the images with that label."""
     figure, axes = panel(title)
     counts = np.array(metrics.confusion)
     shares = counts / np.maximum(counts.sum(axis=1, keepdims=True), 1)
@@ -87,22 +59,7 @@ def confusion_figure(metrics: Metrics, title: str) -> Figure:
 
 
 def roc_figure(predictions: Predictions, threshold: float, title: str) -> Figure:
-    """Draw the ROC curve with the operating point marked.
-
-    Parameters
-    ----------
-    predictions
-        Table to draw the curve of; with one class only the panel says that it is undefined.
-    threshold
-        Threshold of the operating point.
-    title
-        Title of the figure.
-
-    Returns
-    -------
-    Figure
-        One panel: sensitivity against the false positive rate.
-    """
+    """Draw the ROC curve with the operating point marked; with one class it is undefined."""
     figure, axes = unit_panel(title)
     axes.set(xlabel="False positive rate (1 − specificity)", ylabel="Sensitivity (recall)")
     metrics = measure(predictions, threshold)
@@ -122,19 +79,8 @@ def roc_figure(predictions: Predictions, threshold: float, title: str) -> Figure
 def precision_recall_figure(predictions: Predictions, threshold: float, title: str) -> Figure:
     """Draw precision against recall with the operating point marked.
 
-    Parameters
-    ----------
-    predictions
-        Table to draw the curve of; with one class only the panel says that it is undefined.
-    threshold
-        Threshold of the operating point.
-    title
-        Title of the figure.
-
-    Returns
-    -------
-    Figure
-        One panel: the step-wise curve whose area is the average precision.
+    With one class only the panel says that the curve is undefined. The area under the steps is the
+    average precision.
     """
     figure, axes = unit_panel(title)
     axes.set(xlabel="Recall (sensitivity)", ylabel="Precision (PPV)")
@@ -157,19 +103,9 @@ def precision_recall_figure(predictions: Predictions, threshold: float, title: s
 def comparison_figure(measured: Sequence[Candidate], published: Sequence[Candidate]) -> Figure:
     """Draw recall against precision, one point per model, beside the notebook's models.
 
-    The dashed lines are each panel's means, as in the notebook; the axes are shared. A model
-    without precision or recall is named below its panel instead.
-
-    Parameters
-    ----------
-    measured, published
-        Models of this experiment and of the notebook, with their metrics on test images; models of
-        the same name have the same colour.
-
-    Returns
-    -------
-    Figure
-        Two panels.
+    The dashed lines are each panel's means, as in the notebook; the axes are shared. Models of the
+    same name have the same colour. A model without precision or recall is named below its panel
+    instead.
     """
     names = list(dict.fromkeys(model.name for model in (*published, *measured)))
     colours = {name: PALETTE[index % len(PALETTE)] for index, name in enumerate(names)}

@@ -13,17 +13,7 @@ from pneumoscope.report.estimate import Estimate
 def subgroups_figure(table: SubgroupTable, overall: Estimate) -> Figure:
     """Draw the AUC of every subgroup, column by column, against that of all images.
 
-    Parameters
-    ----------
-    table
-        Subgroups; without any, the panel says so.
-    overall
-        AUC of all images, a line in the panel.
-
-    Returns
-    -------
-    Figure
-        One panel; an AUC that is based on too few images is replaced with "too few".
+    An AUC that is based on too few images is replaced with "too few".
     """
     rows: list[tuple[str, Estimate | None, str]] = []
     for column, groups in groupby(table.groups, lambda group: group.column):
