@@ -20,17 +20,7 @@ class Candidate:
 
 @dataclass(frozen=True, slots=True)
 class ModelChoice:
-    """Chosen model.
-
-    Parameters
-    ----------
-    name
-        Name of the model.
-    qualified
-        Whether it has the lowest acceptable recall; if not, no model has.
-    rule
-        Rule that it was chosen by, in words.
-    """
+    """Chosen model; if it is not ``qualified``, no model has the lowest acceptable recall."""
 
     name: str
     qualified: bool

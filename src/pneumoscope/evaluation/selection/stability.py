@@ -17,18 +17,10 @@ from pneumoscope.support.errors import PredictionsError
 
 @dataclass(frozen=True, slots=True)
 class ChoiceStability:
-    """Stability of the choice of a model.
+    """Stability of the choice of a model by the rule on the data as they are.
 
-    Parameters
-    ----------
-    chosen
-        Model that the rule chooses on the data as they are.
-    shares
-        Share of the resamples in which each model is chosen, by its name, in [0, 1].
-    differs
-        Share of the resamples in which another model is chosen.
-    draws
-        Number of bootstrap resamples.
+    Of the bootstrap resamples, ``shares`` are those in which each model is chosen, by its name, and
+    ``differs`` is that in which another one than ``chosen`` is, all in [0, 1].
     """
 
     chosen: str

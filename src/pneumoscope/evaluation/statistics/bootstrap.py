@@ -126,11 +126,8 @@ def percentile_interval(values: Floats) -> tuple[float, float]:
 def estimate_from_resamples(values: Floats) -> Estimate:
     """Return the estimate of a statistic with its percentile interval.
 
-    Parameters
-    ----------
-    values
-        Statistic of the table as it is, then in each resample, as `resample` returns them; NaN
-        where it is undefined.
+    ``values`` are those of `resample`: the statistic of the table as it is, then in each resample;
+    NaN where it is undefined.
 
     Examples
     --------

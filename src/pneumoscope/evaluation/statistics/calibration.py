@@ -20,18 +20,10 @@ HISTOGRAM_BINS = 20
 
 @dataclass(frozen=True, slots=True)
 class CalibrationBin:
-    """Images of similar probability.
+    """Images of similar probability, from ``low`` to ``high``, with the mean ``predicted``.
 
-    Parameters
-    ----------
-    low, high
-        Smallest and largest probability in the bin.
-    n
-        Number of images.
-    predicted
-        Mean probability.
-    observed
-        Share with PNEUMONIA, with Wilson's interval, each image counted as a patient of its own.
+    ``observed`` is the share with PNEUMONIA, with Wilson's interval, each image counted as a
+    patient of its own.
     """
 
     low: float

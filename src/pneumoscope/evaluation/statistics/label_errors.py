@@ -9,19 +9,10 @@ from pneumoscope.evaluation.predictions import Predictions
 
 @dataclass(frozen=True, slots=True)
 class LabelErrorCandidate:
-    """Image whose label a person should check.
+    """Image whose label, 0 or 1, a person should check.
 
-    Parameters
-    ----------
-    file
-        File name of the image.
-    label
-        Label in the table, 0 or 1.
-    probability
-        Predicted probability of PNEUMONIA.
-    score
-        Predicted probability of the label in the table, in [0, 1]: the lower, the likelier an
-        error.
+    ``score`` is the predicted probability of that label, in [0, 1]: the lower, the likelier an
+    error.
     """
 
     file: str
@@ -32,15 +23,7 @@ class LabelErrorCandidate:
 
 @dataclass(frozen=True, slots=True)
 class LabelErrors:
-    """Labels that are probably wrong.
-
-    Parameters
-    ----------
-    candidates
-        Likeliest errors, in descending order of likelihood.
-    total
-        Number of all candidates, including those beyond the limit.
-    """
+    """Labels that are probably wrong, the likeliest first; ``total`` counts those left out, too."""
 
     candidates: tuple[LabelErrorCandidate, ...]
     total: int

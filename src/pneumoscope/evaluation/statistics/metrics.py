@@ -30,20 +30,11 @@ RESULT_METRICS: Mapping[str, str] = {
 
 @dataclass(frozen=True, slots=True)
 class Metrics:
-    """Metrics of one table of predictions at one threshold.
+    """Metrics of one table of predictions at one threshold, with its number of images.
 
-    Undefined metrics have no value: PPV if nothing is called PNEUMONIA, sensitivity and average
-    precision without PNEUMONIA, specificity without NORMAL, the area under the ROC curve (AUC) with
-    one class only.
-
-    Parameters
-    ----------
-    n
-        Number of images.
-    confusion
-        Confusion matrix.
-    estimates
-        Each of `POINT_METRICS`, ``auc`` and ``average_precision`` by name.
+    The estimates are `POINT_METRICS`, ``auc`` and ``average_precision`` by name. Undefined metrics
+    have no value: PPV if nothing is called PNEUMONIA, sensitivity and average precision without
+    PNEUMONIA, specificity without NORMAL, the area under the ROC curve (AUC) with one class only.
     """
 
     n: int
@@ -104,18 +95,10 @@ def measure(predictions: Predictions, threshold: float = 0.5) -> Metrics:
 
 
 def point_metrics(cells: Floats) -> dict[str, Floats]:
-    """Return each of `POINT_METRICS` for many confusion matrices at once.
+    """Return each of `POINT_METRICS` for many confusion matrices at once, shape (matrices,).
 
-    Parameters
-    ----------
-    cells
-        Numbers of true negatives, false positives, false negatives and true positives, shape
-        (4, matrices).
-
-    Returns
-    -------
-    dict of str to array
-        Shape (matrices,), NaN where 0 is divided by 0; only likelihood ratios may be infinite.
+    ``cells`` are tn, fp, fn and tp, shape (4, matrices). A metric is NaN where 0 is divided by 0;
+    only likelihood ratios may be infinite.
 
     Examples
     --------
@@ -152,10 +135,7 @@ def proportions(
 def wilson_proportions(cells: NDArray[np.int32] | Floats) -> dict[str, Estimate]:
     """Return the proportions among `POINT_METRICS` with Wilson's intervals.
 
-    Parameters
-    ----------
-    cells
-        Numbers of true negatives, false positives, false negatives and true positives, shape (4,).
+    ``cells`` are tn, fp, fn and tp, shape (4,).
     """
     return {
         name: proportion(*map(int, metric.fraction(*cells)))

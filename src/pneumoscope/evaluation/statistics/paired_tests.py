@@ -35,20 +35,11 @@ class McNemarTest:
 
 @dataclass(frozen=True, slots=True)
 class PairedComparison:
-    """Comparison of two models on the same images.
+    """Comparison of two models on the same images, by their names.
 
-    Parameters
-    ----------
-    first, second
-        Names of the models.
-    auc
-        Areas under the ROC curve, by DeLong's paired test.
-    auc_p_holm
-        Its p-value, corrected for the number of pairs; None where the test gives none.
-    calls
-        Calls at the models' thresholds, by McNemar's test.
-    calls_p_holm
-        Its p-value, corrected for the number of pairs.
+    The areas under the ROC curve are compared by DeLong's paired test, the calls at the models'
+    thresholds by McNemar's. The p-values ``_holm`` are corrected for the number of pairs; that of
+    the AUC is None where the test gives none.
     """
 
     first: str

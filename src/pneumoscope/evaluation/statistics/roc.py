@@ -14,13 +14,7 @@ MAX_MISSED_SHARE = 0.1
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Curve:
-    """Points of a curve, one per distinct threshold, from the highest threshold down.
-
-    Parameters
-    ----------
-    x, y
-        Coordinates within [0, 1], float64, shape (points,).
-    """
+    """Points of a curve within [0, 1], one per distinct threshold, from the highest down."""
 
     x: Floats
     y: Floats
@@ -30,16 +24,9 @@ class Curve:
 class Ranking:
     """Images sorted by descending probability, to be counted for many weightings of patients.
 
-    Parameters
-    ----------
-    patient
-        Number of each image's patient, shape (n,).
-    ill
-        1 for PNEUMONIA and 0 for NORMAL, shape (n,).
-    ends
-        Number of images with at least each distinct probability, ascending from 0.
-    called
-        Number of images that each operating point calls PNEUMONIA.
+    ``patient`` is the number of each image's patient and ``ill`` is 1 for PNEUMONIA, shape (n,).
+    ``ends`` are the numbers of images with at least each distinct probability, ascending from 0,
+    ``called`` the numbers that each operating point calls PNEUMONIA.
     """
 
     patient: NDArray[np.intp]
@@ -57,15 +44,9 @@ class Ranking:
     ) -> "Ranking":
         """Sort images by descending probability.
 
-        Parameters
-        ----------
-        labels, probabilities
-            Columns of `Predictions`, shape (n,).
-        patient
-            Number of each image's patient, from 0 without gaps, shape (n,); if None, each image is
-            a patient of its own.
-        thresholds
-            Lowest probability that each operating point calls PNEUMONIA.
+        ``patient`` is the number of each image's patient, from 0 without gaps, shape (n,); if None,
+        each image is a patient of its own. ``thresholds`` are the lowest probabilities that each
+        operating point calls PNEUMONIA.
         """
         order = np.argsort(-probabilities, kind="stable")
         ranked = probabilities[order]
@@ -115,10 +96,7 @@ class Ranking:
     def confusions(self, times: NDArray[np.int32]) -> NDArray[np.int32]:
         """Return tn, fp, fn and tp of each operating point, shape (points, 4).
 
-        Parameters
-        ----------
-        times
-            Number of times that each patient counts, shape (patients,).
+        ``times`` is the number of times that each patient counts, shape (patients,).
 
         Examples
         --------

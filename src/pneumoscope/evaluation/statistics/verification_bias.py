@@ -16,16 +16,9 @@ _DRAWS = 10_000
 
 @dataclass(frozen=True, slots=True)
 class Stratum:
-    """Patients with similar test results.
+    """Patients with similar test results, by whether the test calls them ill.
 
-    Parameters
-    ----------
-    called
-        Whether the test calls them ill.
-    ill, well
-        Numbers of verified patients with and without the disease.
-    unverified
-        Number of patients whose disease status is unknown.
+    ``ill`` and ``well`` are the numbers of verified patients with and without the disease.
     """
 
     called: bool

@@ -98,16 +98,9 @@ class SubgroupRanking:
     ) -> "SubgroupRanking":
         """Sort images.
 
-        Parameters
-        ----------
-        predictions
-            Table to evaluate.
-        patient
-            Number of each image's patient, 0 to patients - 1, shape (n,).
-        threshold
-            Lowest probability that is called PNEUMONIA.
-        subgroups
-            Whether each image belongs to each subgroup, shape (n,).
+        ``patient`` is the number of each image's patient, 0 to patients - 1, shape (n,).
+        ``threshold`` is the lowest probability that is called PNEUMONIA; each of ``subgroups`` is a
+        mask, shape (n,).
         """
         order = np.argsort(predictions.probabilities, kind="stable")
         is_ill = predictions.labels[order] == 1
@@ -131,17 +124,10 @@ class SubgroupRanking:
     def metrics(self, times: NDArray[np.int32]) -> Floats:
         """Return the metrics of all subgroups and their complements for one resample.
 
-        Parameters
-        ----------
-        times
-            Number of times that each patient counts, shape (patients,).
-
-        Returns
-        -------
-        array
-            AUC, sensitivity and specificity of each subgroup and of all other images, NaN where
-            undefined, shape (subgroups, 2, 3). Where a subgroup has no image of a class, its AUC is
-            that against all images of that class.
+        ``times`` is the number of times that each patient counts, shape (patients,). The metrics
+        are AUC, sensitivity and specificity of each subgroup and of all other images, NaN where
+        undefined, shape (subgroups, 2, 3). Where a subgroup has no image of a class, its AUC is
+        that against all images of that class.
 
         Examples
         --------
