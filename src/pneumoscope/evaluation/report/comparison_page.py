@@ -49,11 +49,14 @@ def summary_sentences(evaluation: ModelEvaluation) -> tuple[str, ...]:
     stated = predictions.patients != predictions.files
     whose = f"{patients:,} patients" if stated else "patients who are not stated"
     (tn, fp), (fn, tp) = point.confusion
+    times = "an undefined number of times"
+    if auc.value is not None:
+        times = f"{100 * auc.value:.0f} times in 100"
     sentences = [
         f"{subject.name} was evaluated on {len(predictions.files):,} radiographs of {whose}, "
         f"{fn + tp:,} with pneumonia.",
         "Of two radiographs, one with pneumonia and one without, it gives the one with pneumonia "
-        f"the higher probability {_times(auc.value)} (AUC {auc}).",
+        f"the higher probability {times} (AUC {auc}).",
         f"At the operating point {point.name} (called ill from a probability of "
         f"{point.threshold:.3f}), it missed {fn:,} of {fn + tp:,} with pneumonia (sensitivity "
         f"{point.estimates['sensitivity']}) and called {fp:,} of {tn + fp:,} without pneumonia ill "
@@ -66,10 +69,6 @@ def summary_sentences(evaluation: ModelEvaluation) -> tuple[str, ...]:
             f"would be free of it with a probability of {values['npv']} (NPV)."
         )
     return tuple(sentences)
-
-
-def _times(share: float | None) -> str:
-    return "an undefined number of times" if share is None else f"{100 * share:.0f} times in 100"
 
 
 def _differences(comparison: Comparison) -> list[str]:

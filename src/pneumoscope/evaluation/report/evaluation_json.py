@@ -12,7 +12,7 @@ from pneumoscope.evaluation.predictions import CLASS_NAMES, Floats
 from pneumoscope.evaluation.report.fingerprint import fingerprint
 from pneumoscope.evaluation.statistics.calibration import CalibrationAssessment, CalibrationBin
 from pneumoscope.evaluation.statistics.decision_curve import Consequences
-from pneumoscope.evaluation.statistics.discrimination import Discrimination, PointEvaluation
+from pneumoscope.evaluation.statistics.discrimination import PointEvaluation
 from pneumoscope.evaluation.statistics.paired_tests import PairedComparison
 from pneumoscope.evaluation.subgroups.table import SUBGROUP_METRICS, Subgroup
 from pneumoscope.report.estimate import Estimate
@@ -44,7 +44,7 @@ def evaluation_json(evaluation: ModelEvaluation) -> dict[str, Any]:
     meaning.
     """
     subject, predictions = evaluation.subject, evaluation.subject.predictions
-    recalibrated = evaluation.recalibrated
+    discrimination, recalibrated = evaluation.discrimination, evaluation.recalibrated
     return {
         "name": subject.name,
         "source": subject.source,
@@ -53,8 +53,9 @@ def evaluation_json(evaluation: ModelEvaluation) -> dict[str, Any]:
         "patients": len(set(predictions.patients)),
         "patients_stated": predictions.patients != predictions.files,
         "fingerprint": fingerprint(predictions),
-        **_discrimination(evaluation.discrimination),
-        "operating_points": [_point(point) for point in evaluation.discrimination.points],
+        **_fields(discrimination, "auc", "auc_delong", "average_precision", "partial_auc"),
+        "draws": discrimination.draws,
+        "operating_points": [_point(point) for point in discrimination.points],
         "calibration": _calibration(evaluation.calibration),
         "recalibrated": {
             "how": evaluation.recalibrated_on,
@@ -101,11 +102,6 @@ def _numbers(values: Floats | None) -> list[float | None] | None:
     if values is None:
         return None
     return [value if isfinite(value) else None for value in values.tolist()]
-
-
-def _discrimination(discrimination: Discrimination) -> dict[str, Any]:
-    areas = _fields(discrimination, "auc", "auc_delong", "average_precision", "partial_auc")
-    return areas | {"draws": discrimination.draws}
 
 
 def _point(point: PointEvaluation) -> dict[str, Any]:

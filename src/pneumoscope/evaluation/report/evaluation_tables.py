@@ -179,12 +179,8 @@ def _calibration_cells(calibration: CalibrationAssessment) -> tuple[Cell, ...]:
         calibration.resolution,
         calibration.uncertainty,
     )
-    return tuple(
-        map(
-            cell,
-            (calibration.slope, calibration.intercept, calibration.brier, *map(Estimate, values)),
-        )
-    )
+    estimates = (calibration.slope, calibration.intercept, calibration.brier)
+    return tuple(map(cell, (*estimates, *map(Estimate, values))))
 
 
 def _subgroup_row(group: Subgroup) -> Row:

@@ -1,9 +1,9 @@
 """View of a model's evaluation: tables, and figures with their data."""
 
-from collections.abc import Iterator
 from dataclasses import dataclass
 
 from pneumoscope.evaluation.model_evaluation import ModelEvaluation
+from pneumoscope.evaluation.predictions import Predictions
 from pneumoscope.evaluation.report.cells import cell
 from pneumoscope.evaluation.report.evaluation_tables import (
     bins_table,
@@ -51,16 +51,17 @@ class EvaluationView:
 
 def view_evaluation(evaluation: ModelEvaluation) -> EvaluationView:
     """Return the tables and figures of a model's evaluation."""
-    name, points = evaluation.subject.name, evaluation.discrimination.points
-    groups, errors = evaluation.subgroups.groups, evaluation.label_errors
+    subject, points = evaluation.subject, evaluation.discrimination.points
+    name, groups = subject.name, evaluation.subgroups.groups
+    errors = evaluation.label_errors
     return EvaluationView(
         name,
-        evaluation.subject.source,
+        subject.source,
         discrimination_table([evaluation]),
         points_tables(name, points),
         prevalence_table(name, points),
         tuple(consequences_tables(name, evaluation.consequences)),
-        tuple(_curves(evaluation)),
+        view_curves(subject.predictions, subject.threshold, name, name, "Sensitivity"),
         calibration_table(evaluation),
         _calibration_curve(evaluation),
         evaluation.recalibrated_on,
@@ -73,26 +74,28 @@ def view_evaluation(evaluation: ModelEvaluation) -> EvaluationView:
     )
 
 
-def _curves(evaluation: ModelEvaluation) -> Iterator[FigureView]:
-    subject, predictions = evaluation.subject, evaluation.subject.predictions
-    name, threshold = subject.name, subject.threshold
-    yield FigureView.of(
-        roc_figure(predictions, threshold, f"ROC curve, {name}"),
-        f"ROC curve of {name}",
-        "Sensitivity against the share of healthy patients called ill, at every threshold.",
-        TableView.of_curve(
-            roc_curve(predictions.labels, predictions.probabilities),
-            ("False positive rate", "Sensitivity"),
+def view_curves(
+    predictions: Predictions, threshold: float, title: str, name: str, sensitivity: str
+) -> tuple[FigureView, FigureView]:
+    """Return the ROC and precision-recall curves; ``sensitivity`` heads it in the data."""
+    labels, probabilities = predictions.labels, predictions.probabilities
+    return (
+        FigureView.of(
+            roc_figure(predictions, threshold, f"ROC curve, {title}"),
+            f"ROC curve of {name}",
+            "Sensitivity against the share of healthy patients called ill, at every threshold.",
+            TableView.of_curve(
+                roc_curve(labels, probabilities), ("False positive rate", sensitivity)
+            ),
         ),
-    )
-    yield FigureView.of(
-        precision_recall_figure(predictions, threshold, f"Precision and recall, {name}"),
-        f"Precision-recall curve of {name}",
-        "Share of the patients called ill that are ill, against the share of the ill that are "
-        "found.",
-        TableView.of_curve(
-            precision_recall_curve(predictions.labels, predictions.probabilities),
-            ("Recall", "Precision"),
+        FigureView.of(
+            precision_recall_figure(predictions, threshold, f"Precision and recall, {title}"),
+            f"Precision-recall curve of {name}",
+            "Share of the patients called ill that are ill, against the share of the ill that are "
+            "found.",
+            TableView.of_curve(
+                precision_recall_curve(labels, probabilities), ("Recall", "Precision")
+            ),
         ),
     )
 

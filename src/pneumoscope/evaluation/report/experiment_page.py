@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from pneumoscope.evaluation.predictions import CLASS_NAMES, Predictions
 from pneumoscope.evaluation.report.cells import Cell, cell
 from pneumoscope.evaluation.report.evaluation_tables import consequences_tables
+from pneumoscope.evaluation.report.evaluation_view import view_curves
 from pneumoscope.evaluation.report.experiment_results import (
     ExperimentResult,
     History,
@@ -20,8 +21,6 @@ from pneumoscope.evaluation.report.figures.predictions import (
     comparison_figure,
     confusion_figure,
     history_figure,
-    precision_recall_figure,
-    roc_figure,
 )
 from pneumoscope.evaluation.report.published_notebook import (
     PUBLISHED_CHOICE,
@@ -35,7 +34,6 @@ from pneumoscope.evaluation.selection.rule import Candidate
 from pneumoscope.evaluation.statistics.decision_curve import NO_RIVALS, consequences_table
 from pneumoscope.evaluation.statistics.discrimination import PREVALENCES
 from pneumoscope.evaluation.statistics.metrics import RESULT_METRICS, Metrics
-from pneumoscope.evaluation.statistics.roc import precision_recall_curve, roc_curve
 from pneumoscope.report.estimate import Estimate, format_number
 from pneumoscope.report.html import figure_png, inline_png, render_page
 
@@ -184,7 +182,7 @@ def _table(result: ExperimentResult, split: str) -> _Table:
         _Row(
             model,
             model is result.chosen,
-            _seconds(model.seconds),
+            f"{model.seconds:,.0f}" if model.seconds >= 10 else f"{model.seconds:.1f}",
             tuple(cell(of_split(model).metrics[name]) for name in RESULT_METRICS.values()),
         )
         for model in result.models
@@ -239,7 +237,7 @@ def _comparison(result: ExperimentResult) -> Figure:
 
 
 def _figures(model: ModelResult, threshold: float) -> tuple[FigureView, ...]:
-    history, table = model.history, model.test.predictions
+    history = model.history
     return (
         FigureView.of(
             history_figure(
@@ -255,23 +253,7 @@ def _figures(model: ModelResult, threshold: float) -> tuple[FigureView, ...]:
             "Labels of the test radiographs, and what the model called them.",
             _confusion(model.test.metrics),
         ),
-        FigureView.of(
-            roc_figure(table, threshold, "ROC curve, test"),
-            f"ROC curve of {model.name}, test",
-            "Sensitivity against the share of healthy patients called ill, at every threshold.",
-            TableView.of_curve(
-                roc_curve(table.labels, table.probabilities), ("False positive rate", "Recall")
-            ),
-        ),
-        FigureView.of(
-            precision_recall_figure(table, threshold, "Precision and recall, test"),
-            f"Precision-recall curve of {model.name}, test",
-            "Share of the patients called ill that are ill, against the share of the ill that are "
-            "found.",
-            TableView.of_curve(
-                precision_recall_curve(table.labels, table.probabilities), ("Recall", "Precision")
-            ),
-        ),
+        *view_curves(model.test.predictions, threshold, "test", f"{model.name}, test", "Recall"),
     )
 
 
@@ -323,7 +305,3 @@ def _list_files(table: Predictions, rows: NDArray[np.intp]) -> tuple[tuple[str, 
 
 def _percent(part: int, whole: int) -> str:
     return f"{part / whole:.1%}".replace("%", " %") if whole else "none"
-
-
-def _seconds(seconds: float) -> str:
-    return f"{seconds:,.0f}" if seconds >= 10 else f"{seconds:.1f}"

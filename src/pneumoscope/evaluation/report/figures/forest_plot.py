@@ -33,8 +33,7 @@ def forest_figure(rows: Sequence[tuple[str, Estimate]], title: str, label: str) 
 
 def forest_panel(rows: int, title: str) -> tuple[Figure, Axes]:
     """Return a panel high enough for a number of rows."""
-    figure, axes = panel(title, (_WIDTH, _FRAME_HEIGHT + _ROW_HEIGHT * max(rows, 1)))
-    return figure, axes
+    return panel(title, (_WIDTH, _FRAME_HEIGHT + _ROW_HEIGHT * max(rows, 1)))
 
 
 def draw_forest(axes: Axes, rows: Sequence[tuple[str, Estimate | None, str]]) -> None:

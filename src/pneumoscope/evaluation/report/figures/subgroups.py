@@ -18,7 +18,10 @@ def subgroups_figure(table: SubgroupTable, overall: Estimate) -> Figure:
     rows: list[tuple[str, Estimate | None, str]] = []
     for column, groups in groupby(table.groups, lambda group: group.column):
         rows.append((column, None, ""))
-        rows += [(_name(group), group.auc, _text(group)) for group in groups]
+        rows += [
+            (_name(group), group.auc, "too few" if "auc" in group.too_few else str(group.auc))
+            for group in groups
+        ]
     figure, axes = forest_panel(len(rows), "AUC by subgroup")
     axes.set_xlabel(f"AUC, with 95 % interval\ndashed: all images, {overall}")
     if overall.value is not None:
@@ -33,7 +36,3 @@ def _name(group: Subgroup) -> str:
     if group.against is not None:
         counts = f"{ill or healthy} {'ill' if ill else 'not ill'}, against {group.against}"
     return f"{group.value} ({counts})"
-
-
-def _text(group: Subgroup) -> str:
-    return "too few" if "auc" in group.too_few else str(group.auc)
