@@ -17,17 +17,9 @@ from pneumoscope.support.terminal import messages
 def choose_measured_points(
     calibrated: Predictions, test: Predictions | None, simulated: Sequence[Predictions] = ()
 ) -> dict[str, OperatingPoint]:
-    """Choose operating points, and measure them on the same and on test images.
+    """Choose operating points on calibrated validation predictions; measure them there and on test.
 
-    Parameters
-    ----------
-    calibrated
-        Predictions for validation images of both classes, to choose and measure the points on.
-    test
-        Predictions for independent images, or None.
-    simulated
-        Predictions for the validation images in each simulated acquisition, in which the points
-        also have to keep their guarantees.
+    The points also have to keep their guarantees in each simulated acquisition of these images.
 
     Raises
     ------

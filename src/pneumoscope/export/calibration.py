@@ -23,16 +23,8 @@ CROSS_VALIDATION = "cross-validation"
 class CalibrationFit:
     """Fitted temperature, and the calibrated predictions to choose operating points on.
 
-    Parameters
-    ----------
-    temperature
-        Temperature of `apply_temperature`.
-    source
-        Predictions that the temperature was fitted on, in words.
-    predictions
-        Calibrated predictions.
-    simulated
-        Calibrated predictions for the same images in each simulated acquisition.
+    The temperature is that of `apply_temperature`, and ``source`` says what it was fitted on;
+    ``simulated`` are predictions for the same images in each simulated acquisition.
     """
 
     temperature: float

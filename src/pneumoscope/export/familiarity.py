@@ -15,12 +15,7 @@ _MIN_IMAGES_PER_CLUSTER = 30
 
 
 def fit_familiarity(features: NDArray[np.float32]) -> FeatureFamiliarity:
-    """Fit whitening and cluster centres to the features of training images.
-
-    Parameters
-    ----------
-    features
-        Feature vectors, float32, shape (n, features).
+    """Fit whitening and cluster centres to features of training images, shape (n, features).
 
     Examples
     --------

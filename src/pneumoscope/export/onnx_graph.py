@@ -29,20 +29,7 @@ _BATCH_SIZE = 32
 
 
 def export_graph(network: nn.Module, size: int) -> bytes:
-    """Export a deployed network as an ONNX file that takes any number of images.
-
-    Parameters
-    ----------
-    network
-        `DeployedNetwork` or `Ensemble`.
-    size
-        Side of the images, in pixels.
-
-    Returns
-    -------
-    bytes
-        Content of the file.
-    """
+    """Export a `DeployedNetwork` or `Ensemble` as an ONNX file for any number of images."""
     example = torch.zeros(2, size, size, dtype=torch.uint8)
     with _suppress_warnings():
         program = torch.onnx.export(
@@ -68,14 +55,7 @@ def require_agreement(
 ) -> float:
     """Return the largest difference in probability between a graph and PyTorch, if acceptable.
 
-    Parameters
-    ----------
-    network
-        Network that was exported.
-    pixels
-        First images that the graph was run on, shape (n, size, size).
-    output
-        Output of the graph for these images, or for more.
+    The pixels, shape (n, size, size), are the first of the images that the graph's output is for.
 
     Raises
     ------

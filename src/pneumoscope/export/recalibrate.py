@@ -35,17 +35,7 @@ MIN_PATIENTS_PER_CLASS = 10
 
 @dataclass(frozen=True, slots=True, eq=False)
 class RecalibratedBundle:
-    """Recalibrated bundle, and its predictions and the old bundle's for the local test patients.
-
-    Parameters
-    ----------
-    bundle
-        New bundle.
-    transform
-        Transform of the log-odds.
-    before, after
-        Predictions for the test patients, by the old and by the new bundle.
-    """
+    """Recalibrated bundle, and its predictions and the old bundle's for the local test patients."""
 
     bundle: Bundle
     transform: LogisticRecalibration
@@ -74,20 +64,8 @@ def recalibrate(
 ) -> RecalibratedBundle:
     """Fit calibration and operating points on a part of the local patients, and write a bundle.
 
-    Parameters
-    ----------
-    bundle
-        Bundle to recalibrate; it is not changed.
-    local
-        Predictions of the bundle for labelled local radiographs.
-    out
-        Folder to write the new bundle to; must not exist.
-    population
-        Patients of the radiographs, in words.
-    share
-        Share of the patients to fit on, within (0, 1); the others are for testing.
-    seed
-        Random seed of the draw of patients.
+    The part is a share of the patients, within (0, 1), drawn by the seed; the others are for
+    testing. The population describes the patients in words. The new bundle's folder must not exist.
 
     Raises
     ------

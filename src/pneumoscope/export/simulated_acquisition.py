@@ -51,21 +51,9 @@ SIMULATIONS: Mapping[str, Simulation] = {
 
 
 def simulate_acquisitions(pixels: Pixels, labels: NDArray[np.int8]) -> Iterator[tuple[str, Pixels]]:
-    """Yield all images in each simulated acquisition.
+    """Yield name and changed images of each simulated acquisition, in the order of `SIMULATIONS`.
 
-    Parameters
-    ----------
-    pixels
-        Prepared images, shape (n, size, size).
-    labels
-        Labels of both classes, shape (n,).
-
-    Yields
-    ------
-    str
-        Name of the simulation, in the order of `SIMULATIONS`.
-    NDArray[np.uint8]
-        Changed images, shape (n, size, size).
+    Images are prepared pixels, shape (n, size, size), with labels of both classes, shape (n,).
 
     Examples
     --------

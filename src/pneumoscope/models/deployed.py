@@ -23,16 +23,12 @@ from pneumoscope.models.network import Network
 class DeployedNetwork(nn.Module):
     """Trained network of PyTorch's own layers, with a heat map beside its logit (HiResCAM).
 
-    The heat map is the gradient of the logit with respect to the last feature map, times that
-    map, summed over channels. The gradient is computed by forward operations, so it can be part of
-    an exported graph. Where every layer after the feature map is linear, as after global pooling,
-    the heat map and the output's bias add up to the logit: the map states exactly what each place
+    The heat map is the gradient of the logit with respect to the last feature map, times that map,
+    summed over channels. The gradient is computed by forward operations, so it can be part of an
+    exported graph. Where every layer after the feature map is linear, as after global pooling, the
+    heat map and the output's bias add up to the logit: the map states exactly what each place
     contributes. With ReLUs in between, the same holds for the network's local linear approximation.
-
-    Parameters
-    ----------
-    network
-        Trained network; it is not changed.
+    The network that it is made from is not changed.
 
     References
     ----------
@@ -62,21 +58,10 @@ class DeployedNetwork(nn.Module):
         self.eval().requires_grad_(False)
 
     def forward(self, pixels: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-        """Run the network on prepared pixels.
+        """Return logits (n,), heat maps (n, rows, columns) and features (n, channels), all float32.
 
-        Parameters
-        ----------
-        pixels
-            Pixels of `prepare_pixels`, uint8, shape (n, size, size).
-
-        Returns
-        -------
-        logits : Tensor
-            Logits of pneumonia, float32, shape (n,).
-        heatmaps : Tensor
-            Contribution of each place to the logit, float32, shape (n, rows, columns).
-        features : Tensor
-            Mean of each channel of the last feature map, float32, shape (n, channels).
+        The pixels are those of `prepare_pixels`, uint8, shape (n, size, size). A feature is the
+        mean of a channel of the last feature map.
         """
         maps = self.convolutional(pixels.unsqueeze(1).float() / 255)
         values = [maps]
@@ -91,12 +76,7 @@ class DeployedNetwork(nn.Module):
 
 
 class Ensemble(nn.Module):
-    """Ensemble of deployed networks: the mean of their logits and of their heat maps.
-
-    Parameters
-    ----------
-    members
-        Networks for images of one size; their features are concatenated.
+    """Ensemble of deployed networks for images of one size: mean logits and maps, all features.
 
     Examples
     --------

@@ -87,12 +87,7 @@ def _colours(processor: Mapping[str, Any]) -> dict[str, list[float]]:
 
 
 def load_pretrained(weights: str) -> PretrainedWeights:
-    """Load a pretrained network from the hub, or from the hub's cache once it was downloaded.
-
-    Parameters
-    ----------
-    weights
-        Name or folder, as for `read_structure`.
+    """Load a network, named as for `read_structure`, from the hub or, once loaded, its cache.
 
     Raises
     ------

@@ -48,11 +48,7 @@ _MAX_CLASS_TOKENS = 2
 class HubFeatures(nn.Module):
     """Network of the transformers library, from grey images to its last feature map.
 
-    Parameters
-    ----------
-    structure
-        Configuration of the network, and mean and standard deviation of the colours that it was
-        trained with.
+    The structure has its configuration, and mean and deviation of the colours it was trained with.
 
     Examples
     --------
