@@ -992,14 +992,7 @@ export interface components {
         };
         /**
          * Estimate
-         * @description Estimate of a quantity with its 95 % confidence interval.
-         *
-         *     Parameters
-         *     ----------
-         *     value
-         *         Point estimate; None where it is undefined.
-         *     low, high
-         *         Ends of the interval; both None where there is none.
+         * @description Estimate of a quantity, None where undefined, with its 95 % confidence interval if any.
          *
          *     Examples
          *     --------
