@@ -10,16 +10,9 @@ from pneumoscope.models.network import Network, count_parameters
 
 @dataclass(frozen=True, slots=True)
 class LayerRow:
-    """Layer of a network.
+    """Layer of a network; as in Keras, its parameters include running statistics.
 
-    Parameters
-    ----------
-    name, kind
-        Name and kind of the layer.
-    output_shape
-        Shape of the output for one image: (channels, height, width) or (features,).
-    parameters
-        Number of parameters as Keras counts them, running statistics included.
+    The output's shape is for one image: (channels, height, width) or (features,).
     """
 
     name: str
@@ -31,12 +24,7 @@ class LayerRow:
 def layer_table(network: Network, image_size: int) -> list[LayerRow]:
     """List the layers in order, without activations; a frozen backbone is one row.
 
-    Parameters
-    ----------
-    network
-        Network on any device, including the ``meta`` device (see `describe_network`).
-    image_size
-        Side of the square images, in pixels.
+    The network may be on any device, including the ``meta`` device (see `describe_network`).
 
     Examples
     --------

@@ -144,14 +144,7 @@ def batch_norm_1d(features: int) -> nn.BatchNorm1d:
 
 
 def initialise(module: nn.Module, seed: int) -> None:
-    """Draw kernels from Glorot's uniform distribution and set biases to zero, as Keras does.
-
-    Parameters
-    ----------
-    module
-        Module whose convolutions and dense layers are set, in place.
-    seed
-        Random seed.
+    """Draw kernels from Glorot's uniform distribution, and zero biases, in place, as Keras does.
 
     References
     ----------

@@ -35,12 +35,7 @@ _WEIGHT_LIMITS = (0.1, 10.0)
 def describe_acquisitions(
     manifest: Manifest, entries: Sequence[Entry], cache: ArrayCache
 ) -> NDArray[np.float64]:
-    """Describe the acquisition of each image; the table is cached.
-
-    Returns
-    -------
-    NDArray[np.float64]
-        Table of `acquisition_table`, shape (n, columns).
+    """Describe the acquisition of each image, as `acquisition_table` does; the table is cached.
 
     Raises
     ------
@@ -84,18 +79,9 @@ def acquisition_strata(
     Within a stratum the acquisition says about the same of all images, so whatever still tells the
     classes apart there is something else; see `covariate_adjusted_auc`.
 
-    Parameters
-    ----------
-    train, labels
-        Acquisitions of the training images, shape (m, columns), and their labels, shape (m,).
-    evaluated
-        Acquisitions of the images that are stratified, shape (n, columns).
-
-    Returns
-    -------
-    NDArray[np.intp]
-        Number of each image's stratum, shape (n,), from 0 (most like NORMAL) to 4. Strata are
-        about equally large; images of equal scores are in the same stratum.
+    The score is learned from training images, shapes (m, columns) and (m,). The strata of the
+    evaluated images (n, columns) are numbered from 0 (most like NORMAL) to 4 and about equally
+    large; images of equal scores are in the same stratum.
 
     References
     ----------
@@ -122,21 +108,9 @@ def acquisition_weights(
 
     A weight is the share of the image's class divided by the probability of the class given the
     acquisition (stabilised inverse probability weights [1]_), predicted by cross-validation over
-    patients. Weights are truncated so that no few images dominate [2]_.
+    patients. Weights are truncated to between 0.1 and 10, so that no few images dominate [2]_.
 
-    Parameters
-    ----------
-    acquisitions
-        Acquisition of each image, shape (n, columns).
-    labels
-        Labels, shape (n,).
-    patients
-        Patient of each image, n of them.
-
-    Returns
-    -------
-    NDArray[np.float64]
-        Weights, shape (n,), from 0.1 to 10.
+    Acquisitions have the shape (n, columns); labels, patients and weights are n each.
 
     Raises
     ------
@@ -190,25 +164,10 @@ def leave_one_acquisition_out(
 ) -> list[list[Entry]]:
     """Split a dataset into leave-one-group-out folds over clusters of the acquisition.
 
-    Clusters are formed of the train and validation images. Each fold's validation split has images
-    that were acquired unlike those of its train split.
-
-    Parameters
-    ----------
-    entries
-        Entries with their splits; test and unused entries stay as they are.
-    acquisitions
-        Acquisition of each train and validation image, by path (see `describe_acquisitions`).
-    count
-        Number of clusters.
-    seed
-        Random seed of the clusters.
-
-    Returns
-    -------
-    list[list[Entry]]
-        All entries in the same order, for each fold. Validation holds every image of the patients
-        who were in validation before or have an image in the fold's cluster; train is the rest.
+    Clusters are formed of the train and validation images, whose acquisitions are given by path
+    (see `describe_acquisitions`). Each fold has all entries in the same order. Its validation split
+    has every image of the patients who were in validation before or have an image in the fold's
+    cluster; train is the rest. Test and unused entries stay as they are.
 
     Raises
     ------

@@ -20,21 +20,9 @@ def augment(images: Tensor, settings: Augmentation, generator: Generator) -> Ten
     The order is: grey values, border, geometry (rotation, zoom, stretch, shift, crop, mirroring),
     sharpness and noise, erased rectangles. Pixels from outside the image repeat its border, as with
     Keras' ``fill_mode="nearest"``. Histograms and borders of another image are those of the image
-    before in the batch, as it was before augmentation.
-
-    Parameters
-    ----------
-    images
-        Images, shape (n, channels, height, width), range [0, 1].
-    settings
-        Largest amounts; each image draws uniformly up to them.
-    generator
-        Random generator on the CPU.
-
-    Returns
-    -------
-    Tensor
-        Changed images, same shape and range.
+    before in the batch, as it was before augmentation. Images and result have the shape (n,
+    channels, height, width) and the range [0, 1]. Each image draws uniformly up to the largest
+    amounts; the generator is on the CPU.
 
     Examples
     --------
@@ -69,16 +57,8 @@ def mixup(
 ) -> tuple[Tensor, Tensor]:
     """Blend each image of a batch, and its label, with the one before.
 
-    Parameters
-    ----------
-    images
-        Images, shape (n, channels, height, width).
-    labels
-        Labels, shape (n, k), range [0, 1].
-    max_share
-        Largest share of the other image; each image draws uniformly up to it.
-    generator
-        Random generator on the CPU.
+    Images have the shape (n, channels, height, width), labels (n, k) and the range [0, 1]. Each
+    image draws the other's share uniformly up to the largest; the generator is on the CPU.
 
     References
     ----------

@@ -23,22 +23,9 @@ _TIMED_STEPS = 4
 class CostEstimate:
     """Estimated duration and memory of a training.
 
-    Parameters
-    ----------
-    model
-        Name of the model.
-    precision
-        Precision of convolutions and dense layers.
-    train, validation
-        Numbers of images.
-    epochs
-        Largest number of epochs; early stopping may end the training before.
-    epoch_seconds
-        Seconds of an epoch, validation included.
-    pass_seconds
-        Seconds of the frozen layers' pass over all images; not needed if its result is cached.
-    memory
-        Largest number of bytes that the process will hold at a time.
+    Early stopping may end it before the last epoch. An epoch includes validation. The frozen
+    layers' pass over all images is not needed if its result is cached. The memory is the largest
+    number of bytes that the process will hold at a time.
     """
 
     model: str
@@ -59,12 +46,7 @@ class CostEstimate:
 def estimate_cost(recipe: Recipe, train: int, validation: int) -> CostEstimate:
     """Estimate duration and memory by a few steps on random images; the dataset is not read.
 
-    Parameters
-    ----------
-    recipe
-        Settings of the training; pretrained weights are not loaded, random ones take as long.
-    train, validation
-        Numbers of images.
+    Pretrained weights are not loaded either; random ones take as long.
 
     Raises
     ------

@@ -16,13 +16,8 @@ class CudaGraphStep:
 
     Small networks keep a GPU waiting for Python to launch some hundred kernels; a graph is one
     launch. Without a GPU the step is called as it is, and so are batches of another shape than the
-    first, such as the last one of an epoch.
-
-    Parameters
-    ----------
-    step
-        Function of inputs and targets that returns two tensors. It must do the same work each time:
-        values that change from batch to batch must be in tensors that are changed in place.
+    first, such as the last one of an epoch. The step must do the same work each time: values that
+    change from batch to batch must be in tensors that are changed in place.
 
     References
     ----------

@@ -27,17 +27,10 @@ _UPLOAD_BATCH_SIZE = 1024
 class Examples:
     """Images of a split in the form that a network takes.
 
-    Parameters
-    ----------
-    entries
-        Entries of the manifest, in order.
-    inputs
-        uint8 pixels (m, size, size), or float32 features of frozen layers (m, height, width,
-        channels); possibly memory-mapped, and possibly with rows of other splits.
-    rows
-        Index of each entry's row in ``inputs``, shape (n,).
-    pass_seconds
-        Duration of the frozen layers' pass when the features were computed; None for pixels.
+    The inputs are uint8 pixels (m, size, size), or float32 features of frozen layers (m, height,
+    width, channels); they may be memory-mapped and have rows of other splits. ``rows`` (n,) is each
+    entry's row in them. ``pass_seconds`` is the duration of the frozen layers' pass; None for
+    pixels.
     """
 
     entries: tuple[Entry, ...]
@@ -60,20 +53,11 @@ class Examples:
         return self.inputs.dtype == np.uint8
 
     def batch(self, indices: NDArray[np.intp], device: torch.device) -> Tensor:
-        """Return a batch of examples on a device.
+        """Return a batch of examples on a device, by indices of shape (b,).
 
-        Parameters
-        ----------
-        indices
-            Indices of the examples, shape (b,).
-        device
-            Device; all examples are copied to a GPU with the first batch, and stay there.
-
-        Returns
-        -------
-        Tensor
-            float32 grey images (b, 1, size, size) in [0, 1], or features (b, channels, height,
-            width), channels last in memory.
+        It holds float32 grey images (b, 1, size, size) in [0, 1], or features (b, channels, height,
+        width), channels last in memory. All examples are copied to a GPU with the first batch, and
+        stay there.
         """
         if device.type == "cpu":
             values = self._read(indices)
@@ -121,17 +105,7 @@ class ExampleStore:
         self.cache = cache
 
     def examples(self, split: Split, recipe: Recipe, backbone: nn.Sequential | None) -> Examples:
-        """Return a split as pixels, or as features where the backbone runs once for all epochs.
-
-        Parameters
-        ----------
-        split
-            Split to return.
-        recipe
-            Settings of the training.
-        backbone
-            Frozen layers with their weights, if the network has any.
-        """
+        """Return a split as pixels, or as features where the backbone runs once for all epochs."""
         if backbone is None or recipe.feature_shape is None:
             return self.pixels(split, recipe)
         return self.features(split, recipe, backbone)
@@ -144,19 +118,10 @@ class ExampleStore:
         return Examples(tuple(in_use[row] for row in rows), pixels, np.array(rows, np.intp))
 
     def features(self, split: Split, recipe: Recipe, backbone: nn.Sequential) -> Examples:
-        """Return a split as the output of frozen layers.
+        """Return a split as the output of frozen layers, for a recipe without augmentation.
 
         Each split is cached in a file of its own, so the test split is not read before the
         evaluation.
-
-        Parameters
-        ----------
-        split
-            Split to return.
-        recipe
-            Settings of the training, without augmentation.
-        backbone
-            Frozen layers with their weights.
         """
         assert recipe.feature_shape is not None
         entries = self.manifest.of(split)

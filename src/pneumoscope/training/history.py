@@ -11,23 +11,11 @@ from pneumoscope.support.files import write_text
 
 @dataclass(frozen=True, slots=True)
 class Epoch:
-    """Metrics of one epoch.
+    """Metrics of one epoch, numbered from 1; a metric is None where it is undefined.
 
-    Parameters
-    ----------
-    epoch
-        Number of the epoch, from 1.
-    loss, val_loss
-        Binary cross-entropy plus the L2 penalty, as Keras reports it, on train and validation.
-    precision, recall
-        Precision and recall on the training images during the epoch, with dropout; None where
-        undefined.
-    val_precision, val_recall, val_auc
-        Precision, recall and AUC on validation; None where undefined.
-    learning_rate
-        Learning rate of the last batch.
-    seconds
-        Duration of training and validation together.
+    A loss is the binary cross-entropy plus the L2 penalty, as Keras reports it. Precision and
+    recall on the training images are those during the epoch, with dropout. The learning rate is
+    that of the last batch, and the seconds are those of training and validation together.
     """
 
     epoch: int

@@ -13,13 +13,7 @@ from pneumoscope.training.run import Run
 
 @dataclass(frozen=True, kw_only=True)
 class RunWeights(PretrainedWeights):
-    """Weights of a finished Run.
-
-    Parameters
-    ----------
-    manifest
-        Dataset that the Run was trained on.
-    """
+    """Weights of a finished Run, and the dataset that it was trained on."""
 
     manifest: Manifest
 
@@ -81,14 +75,7 @@ def require_no_leakage(weights: PretrainedWeights | None, manifest: Manifest) ->
 
 
 def build_initial_network(recipe: Recipe, weights: PretrainedWeights | None) -> Network:
-    """Build a recipe's network with its initial weights.
-
-    Parameters
-    ----------
-    recipe
-        Settings of the training.
-    weights
-        Weights to start from, of `load_initial_weights`.
+    """Build a recipe's network with the weights of `load_initial_weights`.
 
     Raises
     ------

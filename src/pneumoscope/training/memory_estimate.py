@@ -25,14 +25,7 @@ _FRAGMENTATION = 1.25
 
 
 def require_memory(recipe: Recipe, images: int) -> None:
-    """Raise if a training does not fit into the memory of this computer or its GPU.
-
-    Parameters
-    ----------
-    recipe
-        Settings of the training.
-    images
-        Number of training and validation images.
+    """Raise if training and validation do not fit into the memory of this computer or its GPU.
 
     Raises
     ------
@@ -59,13 +52,6 @@ def estimate_memory(recipe: Recipe, images: int) -> int:
     whose memory does not overlap with that of the passes, since freed memory is kept. A GPU also
     holds all training and validation images. docs/how-to/train.md compares estimates with
     measurements.
-
-    Parameters
-    ----------
-    recipe
-        Settings of the training.
-    images
-        Number of training and validation images.
 
     Examples
     --------

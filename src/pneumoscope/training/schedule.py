@@ -13,16 +13,10 @@ from pneumoscope.training.recipe import EarlyStopping, OneCycle, ReduceLROnPlate
 
 @dataclass
 class PlateauDetector:
-    """Counter of epochs without improvement of the validation loss.
+    """Counter of epochs without improvement of the validation loss since its best.
 
-    Parameters
-    ----------
-    patience
-        Number of epochs without improvement that make a plateau.
-    min_delta
-        Smallest decrease below the best loss that counts as an improvement.
-    best, epochs
-        Best loss so far, and number of epochs since then.
+    A decrease of more than ``min_delta`` is an improvement; ``patience`` epochs without are a
+    plateau.
 
     Examples
     --------
@@ -47,13 +41,6 @@ class PlateauDetector:
 
 class LearningRateSchedule:
     """Learning rate and end of a training, by the validation loss of each epoch.
-
-    Parameters
-    ----------
-    learning_rate
-        Learning rate of the first epoch.
-    early_stopping, reduce_on_plateau
-        Settings of the two rules, or None.
 
     Examples
     --------
@@ -92,12 +79,7 @@ class LearningRateSchedule:
 def one_cycle(settings: OneCycle, progress: float) -> float:
     """Return the factor of the highest learning rate: a linear warm-up, then a cosine decay.
 
-    Parameters
-    ----------
-    settings
-        Settings of the schedule.
-    progress
-        Share of all batches that are done, in [0, 1].
+    The progress is the share of all batches that are done, in [0, 1].
 
     References
     ----------

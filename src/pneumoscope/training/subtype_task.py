@@ -18,13 +18,8 @@ BACTERIA = "bacteria"
 class SubtypeTask(nn.Module):
     """Second output layer that tells viral from bacterial pneumonia.
 
-    It is trained together with the network, so the features are learned from both labels, and is
-    not part of the trained network.
-
-    Parameters
-    ----------
-    network
-        Network without frozen layers.
+    It is trained together with a network without frozen layers, so the features are learned from
+    both labels, and is not part of the trained network.
 
     References
     ----------
@@ -43,13 +38,7 @@ class SubtypeTask(nn.Module):
             nn.init.zeros_(parameter)
 
     def forward(self, images: Tensor) -> tuple[Tensor, Tensor]:
-        """Return the logits of pneumonia and of a viral cause, each of shape (n,).
-
-        Parameters
-        ----------
-        images
-            Grey images, shape (n, 1, height, width).
-        """
+        """Return logits (n,) of pneumonia and of a viral cause, of images (n, 1, height, width)."""
         features = images
         for layer in self._hidden:
             features = layer(features)
@@ -57,16 +46,9 @@ class SubtypeTask(nn.Module):
 
     @staticmethod
     def loss(logits: Tensor, viral: Tensor, ill: Tensor) -> Tensor:
-        """Return the mean cross-entropy over the images with pneumonia.
+        """Return the mean cross-entropy over the images with pneumonia; all shapes are (n,).
 
-        Parameters
-        ----------
-        logits
-            Logits of a viral cause, shape (n,).
-        viral
-            Subtypes, shape (n,): 1 viral, 0 bacterial, 0.5 unknown.
-        ill
-            Label of each image, shape (n,); a share in [0, 1] where images are mixed.
+        Viral is 1, bacterial 0, unknown 0.5. A label is a share in [0, 1] where images are mixed.
 
         Examples
         --------

@@ -35,19 +35,8 @@ class Trainer:
 
     All randomness of an epoch comes from the recipe's seed and the epoch's number, and the schedule
     follows from the history. So an epoch is the same whether or not the process was interrupted
-    before it.
-
-    Parameters
-    ----------
-    network
-        Network with its initial weights.
-    recipe
-        Settings of the training.
-    train, validation
-        Examples to train on, and examples to monitor the loss on.
-    sampling_weights
-        Relative frequency with which each training example is drawn, shape (n,); None for each
-        once an epoch.
+    before it. Training examples are drawn in proportion to the sampling weights, shape (n,), or
+    each once an epoch where there are none.
     """
 
     def __init__(
@@ -98,11 +87,8 @@ class Trainer:
     def run_epoch(self, on_batches: Callable[[int, float], None]) -> Epoch:
         """Train an epoch, evaluate it on validation and update the schedule.
 
-        Parameters
-        ----------
-        on_batches
-            Function that is called every few batches with the number of batches since the last call
-            and the mean loss of the epoch so far.
+        Every few batches the function is called with the number of batches since the last call and
+        the mean loss of the epoch so far.
 
         Raises
         ------

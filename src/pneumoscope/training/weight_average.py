@@ -11,14 +11,8 @@ class WeightAverage:
     """Exponential moving average of weights and batch statistics; of few batches a plain mean.
 
     PyTorch's ``AveragedModel`` updates one weight at a time and reads the number of batches from
-    the device each time, which on a GPU takes longer than the batch.
-
-    Parameters
-    ----------
-    network
-        Network in training; the average starts as its copy.
-    decay
-        Share of the average that each batch keeps, in [0, 1).
+    the device each time, which on a GPU takes longer than the batch. The average starts as a copy
+    of the network, and each batch keeps a share of it, the decay in [0, 1).
 
     References
     ----------

@@ -5,18 +5,9 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, slots=True)
 class Item:
-    """Item of the checklist.
+    """Item of the checklist, by its published number from 1 to 44 and the report's section.
 
-    Parameters
-    ----------
-    number
-        Number from 1 to 44, as published.
-    section
-        Section of a report that should answer the item.
-    request
-        Requested information, in short.
-    to_write
-        Text that a person has to write because no Run records it; empty if the Run records all.
+    The text to write is what a person has to add because no Run records it; it may be empty.
     """
 
     number: int

@@ -15,18 +15,9 @@ from pneumoscope.training.run import Run
 
 @dataclass(frozen=True, slots=True)
 class SplitEvaluation:
-    """Recorded evaluation of a Run on one split.
+    """Recorded evaluation of a Run on one split of n images.
 
-    Parameters
-    ----------
-    n
-        Number of images.
-    threshold
-        Probability from which an image counts as PNEUMONIA.
-    false_positives, false_negatives
-        Numbers of images at that threshold.
-    estimates
-        Metrics by name, with their 95 % intervals.
+    An image counts as PNEUMONIA from the threshold on; estimates have their 95 % intervals.
     """
 
     n: int
@@ -38,19 +29,7 @@ class SplitEvaluation:
 
 @dataclass(frozen=True, slots=True)
 class RunFacts:
-    """Finished Run with its manifest and its recorded results.
-
-    Parameters
-    ----------
-    run, manifest
-        Run, and the dataset that it was trained on.
-    epochs
-        Number of epochs that were trained.
-    test_readings
-        Number of times that the test split was read.
-    evaluations
-        Evaluation of each split that the Run was evaluated on.
-    """
+    """Finished Run with its manifest, its recorded results, and the number of readings of test."""
 
     run: Run
     manifest: Manifest

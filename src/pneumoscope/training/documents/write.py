@@ -11,16 +11,9 @@ from pneumoscope.training.run import Run
 
 
 def write_documents(run: Run, folder: Path) -> None:
-    """Write ``MODEL_CARD.md``, ``DATASHEET.md`` and ``CLAIM.md``.
+    """Write ``MODEL_CARD.md``, ``DATASHEET.md`` and ``CLAIM.md`` of a finished Run into a folder.
 
     They state what the Run recorded and nothing else, and name what a person has to add.
-
-    Parameters
-    ----------
-    run
-        Finished Run.
-    folder
-        Folder to write the documents to.
 
     Raises
     ------

@@ -51,23 +51,11 @@ class HeldOut(StrEnum):
 class SearchPlan:
     """Settings of a search; a search is resumed with the same ones.
 
-    Parameters
-    ----------
-    models
-        Names of the models that are searched among.
-    settings
-        Fixed settings that are not searched, such as ``"epochs=12"``.
-    folds
-        Number of folds into which patients or acquisitions are dealt.
-    held_out
-        Kind of folds. With patients, a trial's score is the mean over the folds of the AUC within
-        strata of the acquisition (see `acquisition_strata`); with acquisition, of the AUC on
-        validation and the images of an acquisition that was not trained on (see
-        `leave_one_acquisition_out`).
-    seed
-        Random seed of folds, trainings and sampler.
-    precision
-        Precision of all trials, whichever computer continues the search.
+    ``settings`` are fixed and not searched, such as ``"epochs=12"``. With patients held out, a
+    trial's score is the mean over the folds of the AUC within strata of the acquisition (see
+    `acquisition_strata`); with acquisition, of the AUC on validation and the images of an
+    acquisition that was not trained on (see `leave_one_acquisition_out`). All trials have the same
+    precision, whichever computer continues the search.
     """
 
     models: tuple[str, ...]
@@ -121,13 +109,7 @@ class SearchPlan:
         return {name: _nearest(settings[name], values) for name, values in self.space.items()}
 
     def validate(self) -> None:
-        """Raise if the plan cannot be carried out.
-
-        Raises
-        ------
-        RecipeError
-            If a model or setting is wrong, or nothing is left to search.
-        """
+        """Raise a `RecipeError` if a model or setting is wrong, or nothing is left to search."""
         for name, option in (("seed", "--seed"), ("model", "--model")):
             if name in self.fixed:
                 raise RecipeError(f"--set {name}: use the option {option} of a search instead")

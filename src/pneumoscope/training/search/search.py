@@ -27,20 +27,9 @@ BEST_RECIPE_FILE = "best.yaml"
 
 
 class Search:
-    """Search for a recipe, kept in a folder.
+    """Search for a recipe, kept in a folder; the dataset's test split is not read.
 
-    Parameters
-    ----------
-    manifest
-        Dataset; its test split is not read.
-    plan
-        Settings of the search.
-    out
-        Folder that gets ``search.db``, ``trials.csv`` and ``best.yaml``, each after every trial.
-    cache
-        Cache of prepared pixels.
-    resume
-        Whether to continue a search that was started earlier.
+    The folder gets ``search.db``, ``trials.csv`` and ``best.yaml``, each after every trial.
 
     Raises
     ------
@@ -61,14 +50,7 @@ class Search:
         self.study, self.plan = open_study(out, plan, manifest.fingerprint, resume=resume)
 
     def run(self, seconds: float, trials: int | None = None) -> None:
-        """Run trials until the time is over; the trial that it cuts short is queued again.
-
-        Parameters
-        ----------
-        seconds
-            Duration of the search.
-        trials
-            Largest number of trials in this call; None for as many as fit.
+        """Run trials until the time is over; the one that it cuts short is queued again.
 
         Raises
         ------
