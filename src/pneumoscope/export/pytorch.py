@@ -18,6 +18,13 @@ MIN_MONAI_VERSION = "1.5.0"
 def export_pytorch(run: Run, out: Path) -> None:
     """Write a Run's network as safetensors and YAML (see `load_network`).
 
+    Parameters
+    ----------
+    run
+        Finished Run.
+    out
+        Folder to write to; must not exist.
+
     Raises
     ------
     RunError
@@ -34,6 +41,13 @@ def export_monai(run: Run, out: Path) -> None:
 
     ``python -m monai.bundle run --config_file OUT/configs/inference.json --bundle_root OUT
     --images "['chest.jpeg']"`` prints an uncalibrated probability for each image.
+
+    Parameters
+    ----------
+    run
+        Finished Run.
+    out
+        Folder to write to; must not exist.
 
     Raises
     ------

@@ -64,8 +64,20 @@ def recalibrate(
 ) -> RecalibratedBundle:
     """Fit calibration and operating points on a part of the local patients, and write a bundle.
 
-    The part is a share of the patients, within (0, 1), drawn by the seed; the others are for
-    testing. The population describes the patients in words. The new bundle's folder must not exist.
+    Parameters
+    ----------
+    bundle
+        Bundle to recalibrate; it is not changed.
+    local
+        Predictions of the bundle for labelled local radiographs.
+    out
+        Folder to write the new bundle to; must not exist.
+    population
+        Patients of the radiographs, in words.
+    share
+        Share of the patients to fit on, within (0, 1); the others are for testing.
+    seed
+        Random seed of the draw of patients.
 
     Raises
     ------

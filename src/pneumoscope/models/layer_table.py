@@ -24,7 +24,12 @@ class LayerRow:
 def layer_table(network: Network, image_size: int) -> list[LayerRow]:
     """List the layers in order, without activations; a frozen backbone is one row.
 
-    The network may be on any device, including the ``meta`` device (see `describe_network`).
+    Parameters
+    ----------
+    network
+        Network on any device, including the ``meta`` device (see `describe_network`).
+    image_size
+        Side of the square images, in pixels.
 
     Examples
     --------

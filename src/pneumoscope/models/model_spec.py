@@ -97,7 +97,14 @@ class ModelSpec:
         return size
 
     def build(self, image_size: int, structure: Structure | None = None) -> Network:
-        """Build the network with arbitrary weights; `needs_structure` asks for a structure.
+        """Build the network with arbitrary weights.
+
+        Parameters
+        ----------
+        image_size
+            Side of the square images, in pixels.
+        structure
+            Description of the layers where `needs_structure` is set (see `load_structure`).
 
         Raises
         ------
@@ -109,7 +116,12 @@ class ModelSpec:
     def load_weights(self, weights: str, seed: int) -> PretrainedWeights | None:
         """Load the weights of the pretrained layers; None where there are no such layers.
 
-        They are a published set or a path, as the recipe names them; the seed is for random ones.
+        Parameters
+        ----------
+        weights
+            The recipe's setting of this name: a published set of weights, or a path.
+        seed
+            Random seed, for weights that are drawn instead.
 
         Raises
         ------

@@ -63,7 +63,16 @@ class SavedNetwork:
 
 
 def save_network(saved: SavedNetwork, model: str, folder: Path) -> None:
-    """Write the two files of a network, by its name in the catalogue, into a folder that exists.
+    """Write the two files of a network into a folder.
+
+    Parameters
+    ----------
+    saved
+        Network to write.
+    model
+        Name of the network in the catalogue.
+    folder
+        Folder that exists.
 
     Examples
     --------

@@ -105,7 +105,17 @@ class ExampleStore:
         self.cache = cache
 
     def examples(self, split: Split, recipe: Recipe, backbone: nn.Sequential | None) -> Examples:
-        """Return a split as pixels, or as features where the backbone runs once for all epochs."""
+        """Return a split as pixels, or as features where the backbone runs once for all epochs.
+
+        Parameters
+        ----------
+        split
+            Split to return.
+        recipe
+            Settings of the training.
+        backbone
+            Frozen layers with their weights, if the network has any.
+        """
         if backbone is None or recipe.feature_shape is None:
             return self.pixels(split, recipe)
         return self.features(split, recipe, backbone)
@@ -118,10 +128,19 @@ class ExampleStore:
         return Examples(tuple(in_use[row] for row in rows), pixels, np.array(rows, np.intp))
 
     def features(self, split: Split, recipe: Recipe, backbone: nn.Sequential) -> Examples:
-        """Return a split as the output of frozen layers, for a recipe without augmentation.
+        """Return a split as the output of frozen layers.
 
         Each split is cached in a file of its own, so the test split is not read before the
         evaluation.
+
+        Parameters
+        ----------
+        split
+            Split to return.
+        recipe
+            Settings of the training, without augmentation.
+        backbone
+            Frozen layers with their weights.
         """
         assert recipe.feature_shape is not None
         entries = self.manifest.of(split)

@@ -12,9 +12,21 @@ PREDICTION_BATCH_SIZE = 128
 
 
 def predict(network: Network, examples: Examples, precision: Precision) -> NDArray[np.float64]:
-    """Return the probability of pneumonia for each example, shape (n,).
+    """Return the probability of pneumonia for each example.
 
-    The examples are pixels or features of the network's backbone, the precision that of training.
+    Parameters
+    ----------
+    network
+        Network on its device.
+    examples
+        Pixels, or features of the network's backbone.
+    precision
+        Precision that the network was trained in.
+
+    Returns
+    -------
+    NDArray[np.float64]
+        Probabilities, shape (n,), range [0, 1].
     """
     return predict_logits(network, examples, precision).sigmoid().numpy()
 
