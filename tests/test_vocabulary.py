@@ -98,6 +98,27 @@ def test_functions_and_classes_have_the_terms_of_the_field() -> None:
     assert found == []
 
 
+@pytest.mark.parametrize(
+    ("module", "given_up"),
+    [
+        ("reader/reading.py", "find"),
+        ("reader/reader.py", "look"),
+        ("evaluation/statistics/drift.py", "compare"),
+        ("clinic/worklist/judgements.py", "standing"),
+        ("clinic/identity/sign_in.py", "compare confirm"),
+        ("clinic/identity/single_sign_on.py", "start"),
+        ("clinic/api/routes/*.py", "show give given note listed open_ who"),
+    ],
+)
+def test_words_of_several_meanings_are_given_up_where_they_stood(
+    module: str, given_up: str
+) -> None:
+    files = sorted(PACKAGE.glob(module))
+    assert files
+    names = {node.name for file in files for node in definitions(file)}
+    assert names.isdisjoint(words(given_up))
+
+
 def test_constants_have_a_noun_and_a_unit() -> None:
     found = [
         f"{place(file, name)} {name.id}"
