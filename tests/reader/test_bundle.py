@@ -92,7 +92,7 @@ def change_the_preparation(record: dict) -> None:
 @pytest.mark.parametrize(
     ("change", "words"),
     [
-        (set_format, "format 99, and this pneumoscope .* reads formats 2 and 3"),
+        (set_format, "format 99, and this pneumoscope .* reads formats 2 to 4"),
         (remove_the_graph, "list of files is wrong .*model.onnx"),
         (leave_the_folder, "list of files is wrong .*secret"),
         (add_a_setting, "surprise"),
@@ -124,7 +124,7 @@ def format_2(tmp_path: Path) -> Path:
     return folder
 
 
-def test_a_bundle_of_format_2_is_opened_in_format_3(format_2: Path, tmp_path: Path) -> None:
+def test_a_bundle_of_format_2_is_opened_in_todays_format(format_2: Path, tmp_path: Path) -> None:
     bundle, shipped = Bundle.open(format_2), Bundle.open(SHIPPED)
     assert bundle.identity == "compact-4@c1b20504d4dd"
     assert bundle.identity == shipped.record.history[0].previous

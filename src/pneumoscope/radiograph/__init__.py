@@ -7,10 +7,11 @@ from pneumoscope.radiograph.decode import (
 )
 from pneumoscope.radiograph.dicom import radiograph_from_dataset
 from pneumoscope.radiograph.preprocess import Resampling, prepare_pixels
-from pneumoscope.radiograph.radiograph import Radiograph
+from pneumoscope.radiograph.radiograph import DecodingNote, Radiograph
 from pneumoscope.radiograph.stored_pixels import StoredPixels, decode_stored_pixels
 
 __all__ = [
+    "DecodingNote",
     "Radiograph",
     "Resampling",
     "StoredPixels",

@@ -8,6 +8,25 @@ from numpy.typing import NDArray
 
 
 @dataclass(frozen=True, slots=True)
+class DecodingNote:
+    """Remark about the decoding of a file: what was ignored, repaired or assumed, and why.
+
+    Parameters
+    ----------
+    code
+        Code of the remark, stable, for programs.
+    message
+        Remark in words.
+    doubtful
+        Whether the pixels may be wrong all the same, so that no probability must be given.
+    """
+
+    code: str
+    message: str
+    doubtful: bool = False
+
+
+@dataclass(frozen=True, slots=True)
 class Radiograph:
     """A decoded radiograph with what its file says about it.
 
@@ -21,8 +40,17 @@ class Radiograph:
         Pseudonym of the patient that the file names (DICOM's Patient ID, hashed), or None.
     synthetic
         Whether the file says that it was generated and shows no patient.
-    view, laterality, body_part
-        DICOM codes such as ``PA``, ``U`` and ``CHEST``; None where absent.
+    modality, view, laterality, body_part
+        DICOM codes such as ``DX``, ``PA``, ``U`` and ``CHEST``; None where absent.
+    orientation
+        Patient Orientation (PS3.3, C.7.6.1.1.1): the directions in the patient's body of the rows
+        and of the columns, such as ``("L", "F")``; None where absent.
+    age
+        Age of the patient in years at the time of the study; None where unknown.
+    rendering
+        How grey values were made of the stored values, in words.
+    notes
+        Remarks about the decoding.
     colourfulness
         Mean difference between the largest and the smallest colour channel, range [0, 1].
 
@@ -36,9 +64,14 @@ class Radiograph:
     sha256: str
     patient: str | None = None
     synthetic: bool = False
+    modality: str | None = None
     view: str | None = None
     laterality: str | None = None
     body_part: str | None = None
+    orientation: tuple[str, str] | None = None
+    age: float | None = None
+    rendering: str = ""
+    notes: tuple[DecodingNote, ...] = ()
     colourfulness: float = 0.0
 
     @property

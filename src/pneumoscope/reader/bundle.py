@@ -12,13 +12,18 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 
 import pneumoscope
 from pneumoscope.radiograph import Resampling, preprocess
+from pneumoscope.reader.population import Population
 from pneumoscope.report.estimate import Estimate
 from pneumoscope.report.operating_point import OperatingPoint
 from pneumoscope.support.errors import BundleError
 from pneumoscope.support.files import atomic_folder, write_bytes
 
-FORMAT = 3
-"""Version of the folder's layout. Format 2 is read too: it differs in names alone."""
+FORMAT = 4
+"""Version of the folder's layout.
+
+Formats 2 and 3 are read too: 3 states no population and no limits of refusal, 2 also has other
+names.
+"""
 
 RECORD = "bundle.yaml"
 CHECKSUM = "bundle.yaml.sha256"
@@ -87,10 +92,23 @@ class Change(_Part):
     description: str
 
 
+class RefusalLimits(_Part):
+    """Limits beyond which an image is too unfamiliar for an answer, fitted on validation images."""
+
+    distance: float
+    """Distance (see `FeatureFamiliarity`) above which an image is outside."""
+    outsider_score: float | None = None
+    """Score (see `FeatureFamiliarity`) above which an image is of another population."""
+    outsiders: str | None = None
+    """Radiographs of other populations that the score was fitted on, in words."""
+    false_refusals: Estimate
+    """Share of the validation images that are refused."""
+
+
 class BundleRecord(_Part):
     """Content of ``bundle.yaml``."""
 
-    format: Literal[3] = 3
+    format: Literal[4] = 4
     name: str
     notice: str | None
     created: str
@@ -103,6 +121,8 @@ class BundleRecord(_Part):
     operating_points: dict[str, OperatingPoint]
     familiarity_limit: float
     """Distance (see `FeatureFamiliarity`) above which an image is unfamiliar."""
+    population: Population = Population()
+    refusal: RefusalLimits | None = None
     training_data: TrainingData
     metrics: dict[str, dict[str, Estimate]]
     """Metrics by split: of the exported graph on validation, of the Runs on test."""
@@ -217,14 +237,14 @@ def _parse(text: bytes, folder: Path) -> BundleRecord:
     except (yaml.YAMLError, UnicodeDecodeError) as error:
         raise BundleError(f"{path}: cannot be read as YAML ({error}); {_AGAIN}") from error
     version = settings.get("format") if isinstance(settings, dict) else None
-    if version not in (2, FORMAT):
+    if version not in (2, 3, FORMAT):
         raise BundleError(
             f"{folder}: a bundle of format {version}, and this pneumoscope "
-            f"({pneumoscope.__version__}) reads formats 2 and {FORMAT}; use the version that made "
+            f"({pneumoscope.__version__}) reads formats 2 to {FORMAT}; use the version that made "
             "it, or export it again with this one"
         )
     try:
-        current = _upgrade(settings) if version == 2 else settings
+        current = _upgrade(settings) if version == 2 else {**settings, "format": FORMAT}
         record = BundleRecord.model_validate_json(json.dumps(current))
     except (ValidationError, AttributeError, KeyError, TypeError) as error:
         raise BundleError(f"{path}: damaged ({error}); {_AGAIN}") from error
@@ -244,7 +264,7 @@ def _parse(text: bytes, folder: Path) -> BundleRecord:
 
 
 def _upgrade(settings: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the record of a bundle of format 2 in format 3; its files keep their names."""
+    """Return the record of a bundle of format 2 in today's; its files keep their names."""
     current = {**settings, "format": FORMAT}
     current["familiarity_limit"] = current.pop("population_limit")
     current["history"] = [

@@ -2,6 +2,7 @@
 
 import io
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -22,6 +23,10 @@ class FeatureFamiliarity:
         Matrix that makes features uncorrelated, float32, shape (features, features).
     centres
         Cluster centres of the whitened features, float32, shape (clusters, features).
+    outsider_weights
+        Weights and, last, intercept of a logistic regression that tells radiographs of other
+        populations from the training images, float32, shape (features + 1,); None where the bundle
+        has none.
 
     Examples
     --------
@@ -32,6 +37,7 @@ class FeatureFamiliarity:
 
     whitening: NDArray[np.float32]
     centres: NDArray[np.float32]
+    outsider_weights: NDArray[np.float32] | None = None
 
     def distance(self, features: NDArray[np.float32]) -> NDArray[np.float32]:
         """Return the Mahalanobis distance from the nearest centre, over sqrt(number of features).
@@ -48,14 +54,34 @@ class FeatureFamiliarity:
         distance: NDArray[np.float32] = np.sqrt(squares.min(1).clip(0) / white.shape[1])
         return distance
 
+    def outsider_score(self, features: NDArray[np.float32]) -> NDArray[np.float32] | None:
+        """Return the log-odds that images belong to another population; None without weights.
+
+        ``features`` has the shape (n, features).
+
+        References
+        ----------
+        Hendrycks et al., "Deep Anomaly Detection with Outlier Exposure", ICLR 2019: a detector
+        that has seen some outliers also finds others.
+        """
+        if self.outsider_weights is None:
+            return None
+        score: NDArray[np.float32] = (
+            features @ self.outsider_weights[:-1] + self.outsider_weights[-1]
+        )
+        return score
+
     def to_bytes(self) -> bytes:
         """Return the content of an ``.npz`` file that `from_bytes` reads."""
+        arrays: dict[str, Any] = {"whitening": self.whitening, "centres": self.centres}
+        if self.outsider_weights is not None:
+            arrays["outsider_weights"] = self.outsider_weights
         file = io.BytesIO()
-        np.savez(file, whitening=self.whitening, centres=self.centres)
+        np.savez(file, **arrays)
         return file.getvalue()
 
     @classmethod
     def from_bytes(cls, content: bytes) -> "FeatureFamiliarity":
         """Read the content of an ``.npz`` file that `to_bytes` made."""
         with np.load(io.BytesIO(content), allow_pickle=False) as arrays:
-            return cls(arrays["whitening"], arrays["centres"])
+            return cls(arrays["whitening"], arrays["centres"], arrays.get("outsider_weights"))

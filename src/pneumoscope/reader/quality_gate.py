@@ -48,9 +48,14 @@ _TOLERANCE = 1.1
 
 
 class Severity(StrEnum):
-    """Severity of a finding: a rejected radiograph is not read, a flagged one is."""
+    """Severity of a finding.
+
+    ``reject``: the image is not a usual frontal chest radiograph, and is not read; ``outside``: the
+    bundle may not answer for it; ``flag``: it is read, with doubt.
+    """
 
     REJECT = "reject"
+    OUTSIDE = "outside"
     FLAG = "flag"
 
 

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from pydicom import Dataset
 
 from pneumoscope.radiograph import (
+    DecodingNote,
     Radiograph,
     decode_radiograph,
     prepare_pixels,
@@ -21,7 +22,7 @@ from pneumoscope.radiograph import (
     radiograph_from_dataset,
     read_radiograph,
 )
-from pneumoscope.reader.bundle import FAMILIARITY, GATE, GRAPH, Bundle
+from pneumoscope.reader.bundle import FAMILIARITY, GATE, GRAPH, Bundle, BundleRecord
 from pneumoscope.reader.familiarity import FeatureFamiliarity
 from pneumoscope.reader.input_statistics import describe_input
 from pneumoscope.reader.quality_gate import QualityFinding, QualityGate, Severity
@@ -38,9 +39,6 @@ BATCH_SIZE = 4
 
 _MIN_FAMILIARITY_LIMIT = 1e-9
 """Smallest divisor of a distance; a limit of 0, for which nothing is familiar, is allowed."""
-
-_LATERAL_VIEWS = {"LL", "RL", "LAT", "LATERAL", "LLD", "RLD"}
-_CHEST = {"CHEST", "THORAX", "LUNG", "RIBS"}
 
 
 @dataclass(frozen=True)
@@ -128,26 +126,27 @@ class Reader:
         try:
             radiograph = _decode(source, preprocess.OVERSAMPLING * contract.size)
         except UnreadableRadiographError as error:
-            failed = Reading(Status.FAILED, self.bundle.identity, (str(error),))
+            reason = QualityFinding(error.code, Severity.REJECT, str(error))
+            failed = Reading(Status.FAILED, self.bundle.identity, (str(error),), quality=(reason,))
             return _Prepared(failed, None, time.perf_counter() - start)
         quality = (
-            *_tag_findings(radiograph),
+            *map(_decoding_finding, radiograph.notes),
+            *self.bundle.record.population.findings(radiograph),
             *self._gate.assess(radiograph.pixels, radiograph.colourfulness),
         )
-        rejections = [finding.message for finding in quality if finding.severity is Severity.REJECT]
-        reasons = rejections or [finding.message for finding in quality]
         pixels = prepare_pixels(radiograph.pixels, contract.size, contract.resampling)
         reading = Reading(
-            Status.REJECTED if rejections else Status.FLAGGED if quality else Status.READ,
+            _status(quality),
             self.bundle.identity,
-            tuple(reasons),
+            _reasons(quality),
             quality=quality,
             sha256=radiograph.sha256,
             view=radiograph.view,
             laterality=radiograph.laterality,
             inputs=describe_input(pixels, radiograph.width, radiograph.height),
         )
-        return _Prepared(reading, None if rejections else pixels, time.perf_counter() - start)
+        rejected = reading.status is Status.REJECTED
+        return _Prepared(reading, None if rejected else pixels, time.perf_counter() - start)
 
     def _read_batch(self, sources: Sequence[Source]) -> list[Reading]:
         """Prepare images, run the network on those that passed the gate, complete the readings."""
@@ -177,26 +176,27 @@ class Reader:
         record = self.bundle.record
         # One image at a time: for several, NumPy would start threads of its own, which then spin
         # for milliseconds on the cores that the other batches need.
-        distance = float(self._familiarity.distance(output.features[row : row + 1])[0])
+        features = output.features[row : row + 1]
         probability = float(self.probabilities(output.logits[row : row + 1])[0])
-        quality, status = reading.quality, reading.status
-        if distance > record.familiarity_limit:
-            status = Status.FLAGGED
-            finding = QualityFinding(
-                "unfamiliar",
-                Severity.FLAG,
-                "unlike the radiographs that the network was trained on (distance "
-                f"{distance:.2f}, limit {record.familiarity_limit:.2f}): its performance on such "
-                "images is unknown",
-            )
-            quality = (*quality, finding)
-        return replace(
+        distance = float(self._familiarity.distance(features)[0])
+        score = self._familiarity.outsider_score(features)
+        quality = (
+            *reading.quality,
+            *_familiarity_findings(record, distance, None if score is None else float(score[0])),
+        )
+        status = _status(quality)
+        reading = replace(
             reading,
             status=status,
-            reasons=tuple(finding.message for finding in quality),
+            reasons=_reasons(quality),
             quality=quality,
-            probability=probability,
             distance=distance / max(record.familiarity_limit, _MIN_FAMILIARITY_LIMIT),
+        )
+        if status is Status.OUTSIDE:
+            return replace(reading, probability_outside=probability)
+        return replace(
+            reading,
+            probability=probability,
             findings={
                 name: finding_at(probability, point)
                 for name, point in record.operating_points.items()
@@ -241,22 +241,60 @@ def _decode(source: Source, min_side: int) -> Radiograph:
             return read_radiograph(Path(source), min_side)
 
 
-def _tag_findings(radiograph: Radiograph) -> Iterator[QualityFinding]:
-    """Yield the findings of the DICOM attributes."""
-    if radiograph.view in _LATERAL_VIEWS:
+def _decoding_finding(note: DecodingNote) -> QualityFinding:
+    severity = Severity.OUTSIDE if note.doubtful else Severity.FLAG
+    return QualityFinding(note.code, severity, note.message)
+
+
+def _familiarity_findings(
+    record: BundleRecord, distance: float, outsider_score: float | None
+) -> Iterator[QualityFinding]:
+    """Yield whether an image is unfamiliar, and whether too much so for an answer."""
+    refusal = record.refusal
+    score_limit = None if refusal is None else refusal.outsider_score
+    if outsider_score is not None and score_limit is not None and outsider_score > score_limit:
         yield QualityFinding(
-            "lateral",
-            Severity.REJECT,
-            f"a lateral view according to the DICOM file ({radiograph.view}); only frontal views "
-            "can be read",
+            "other_population",
+            Severity.OUTSIDE,
+            f"looks like radiographs of other patients than {record.population.name}, whom the "
+            "network was trained for",
         )
-    if radiograph.body_part and radiograph.body_part not in _CHEST:
+    if distance > record.familiarity_limit:
+        too_far = refusal is not None and distance > refusal.distance
         yield QualityFinding(
-            "body_part",
-            Severity.REJECT,
-            f"another part of the body according to the DICOM file ({radiograph.body_part}); only "
-            "chests can be read",
+            "unfamiliar",
+            Severity.OUTSIDE if too_far else Severity.FLAG,
+            "unlike the radiographs that the network was trained on (distance "
+            f"{distance:.2f}, limit {record.familiarity_limit:.2f}): its performance on such "
+            "images is unknown",
         )
+
+
+def _status(quality: Sequence[QualityFinding]) -> Status:
+    severities = {finding.severity for finding in quality}
+    for severity, status in _STATUSES.items():
+        if severity in severities:
+            return status
+    return Status.READ
+
+
+def _reasons(quality: Sequence[QualityFinding]) -> tuple[str, ...]:
+    """Return the messages of the findings that decide the status."""
+    status = _status(quality)
+    decisive = (
+        finding
+        for finding in quality
+        if status is Status.FLAGGED or _STATUSES[finding.severity] is status
+    )
+    return tuple(finding.message for finding in decisive)
+
+
+_STATUSES = {
+    Severity.REJECT: Status.REJECTED,
+    Severity.OUTSIDE: Status.OUTSIDE,
+    Severity.FLAG: Status.FLAGGED,
+}
+"""Status by the gravest severity of the findings."""
 
 
 def _batches(sources: Iterable[Source]) -> Iterator[list[Source]]:

@@ -15,12 +15,14 @@ from pneumoscope.report.operating_point import OperatingPoint
 class Status(StrEnum):
     """Outcome of reading a radiograph.
 
-    ``read``; ``flagged``: read, with reasons for doubt; ``rejected``: not read, because the network
-    is not made for such images; ``failed``: the file could not be decoded.
+    ``read``; ``flagged``: read, with reasons for doubt; ``outside``: no finding, because the bundle
+    may not answer for the patient or the image; ``rejected``: not read, because it is not a usual
+    frontal chest radiograph; ``failed``: the file could not be decoded.
     """
 
     READ = "read"
     FLAGGED = "flagged"
+    OUTSIDE = "outside"
     REJECTED = "rejected"
     FAILED = "failed"
 
@@ -44,7 +46,7 @@ class Reading:
     bundle
         Identity of the bundle that read the radiograph.
     reasons
-        Reasons why it was flagged or rejected, or failed, in words.
+        Reasons why it was flagged, outside, rejected or failed, in words.
     probability
         Calibrated probability of pneumonia; None unless read or flagged.
     findings
@@ -52,13 +54,17 @@ class Reading:
     heatmap
         Log-odds that each place of the radiograph adds, float32, shape (rows, columns); None unless
         read or flagged.
+    probability_outside
+        Output of the network for a radiograph that is outside; it has no meaning for the patient.
+        None unless outside.
     quality
-        Findings of the quality gate, and whether the image is unfamiliar.
+        Findings about the decoding, the population and the quality of the image, and whether it is
+        unfamiliar; of a failed reading the reason.
     sha256
         SHA-256 of the file's bytes or of the array's pixels; None if failed.
     distance
         Distance from the training images over the bundle's limit, above 1 if unfamiliar (see
-        `FeatureFamiliarity`); None unless read or flagged.
+        `FeatureFamiliarity`); None unless read, flagged or outside.
     view, laterality
         View Position and Image Laterality of the DICOM file, else None.
     inputs
@@ -73,6 +79,7 @@ class Reading:
     probability: float | None = None
     findings: Mapping[str, Finding] = field(default_factory=dict)
     heatmap: NDArray[np.float32] | None = None
+    probability_outside: float | None = None
     quality: tuple[QualityFinding, ...] = ()
     sha256: str | None = None
     distance: float | None = None

@@ -8,6 +8,15 @@ class PneumoscopeError(Exception):
 class UnreadableRadiographError(PneumoscopeError):
     """An image cannot be read; in a batch it becomes one row with this reason."""
 
+    code = "undecodable"
+    """Code of the reason, stable, for programs."""
+
+
+class NotAnImageError(UnreadableRadiographError):
+    """A DICOM object that is no image: a directory, report, key object or document."""
+
+    code = "not_an_image"
+
 
 class DatasetError(PneumoscopeError):
     """A source, table or manifest cannot be used as a dataset."""

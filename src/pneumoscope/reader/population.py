@@ -1,0 +1,132 @@
+"""Population of a bundle: the patients and images that it may answer for, by their attributes."""
+
+import math
+from collections.abc import Iterator
+
+from pydantic import BaseModel, ConfigDict
+
+from pneumoscope.radiograph import Radiograph
+from pneumoscope.reader.quality_gate import QualityFinding, Severity
+
+ADULT_AGE = 18
+"""Age in years from which a patient is an adult."""
+
+FRONTAL_VIEWS = ("AP", "PA")
+PROJECTION_MODALITIES = ("CR", "DX", "DR", "RG", "RF", "OT", "SC")
+"""Computed and digital radiography, digitised film, and secondary captures, which may say OT."""
+
+CHEST = ("CHEST", "THORAX", "LUNG", "RIBS")
+
+_UPRIGHT = ("L", "F")
+"""Patient Orientation of a frontal view: rows run to the patient's left, columns to the feet."""
+
+
+class Population(BaseModel):
+    """Patients and images that a bundle may answer for.
+
+    Parameters
+    ----------
+    name
+        Name of the patients, such as ``children`` or ``adults``.
+    min_age, max_age
+        Youngest and oldest age in completed years; None for no limit.
+    views
+        View Positions.
+    body_parts
+        Body Parts Examined.
+    modalities
+        Modalities.
+
+    Examples
+    --------
+    >>> children = Population(name="children", min_age=1, max_age=5)
+    >>> [children.covers_age(age) for age in (0.9, 1.0, 5.9, 6.0)]
+    [False, True, True, False]
+    """
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    name: str = "all patients"
+    min_age: int | None = None
+    max_age: int | None = None
+    views: tuple[str, ...] = FRONTAL_VIEWS
+    body_parts: tuple[str, ...] = CHEST
+    modalities: tuple[str, ...] = PROJECTION_MODALITIES
+
+    def covers_age(self, age: float) -> bool:
+        """Return whether a patient of this age in years belongs to the population."""
+        low = -math.inf if self.min_age is None else self.min_age
+        high = math.inf if self.max_age is None else self.max_age + 1
+        return low <= age < high
+
+    @property
+    def _possessive(self) -> str:
+        return self.name + ("'" if self.name.endswith("s") else "'s")
+
+    def findings(self, radiograph: Radiograph) -> Iterator[QualityFinding]:
+        """Yield the reasons for which a radiograph is outside of the population.
+
+        An attribute that the file does not have is no reason.
+
+        References
+        ----------
+        DICOM PS3.3, C.7.6.1.1.1 (Patient Orientation).
+        """
+        if radiograph.age is not None and not self.covers_age(radiograph.age):
+            yield _outside(
+                "age",
+                f"{format_age(radiograph.age)}; the {self._possessive} network does not apply",
+            )
+        if radiograph.modality and radiograph.modality not in self.modalities:
+            yield _outside("modality", f"of modality {radiograph.modality}, not a radiograph")
+        if radiograph.view and radiograph.view not in self.views:
+            yield _outside(
+                "view", f"a view {radiograph.view}; only {_either(self.views)} can be read"
+            )
+        if radiograph.body_part and radiograph.body_part not in self.body_parts:
+            yield _outside(
+                "body_part",
+                f"another part of the body ({radiograph.body_part}); only chests can be read",
+            )
+        if radiograph.orientation is not None:
+            yield from _orientation_findings(radiograph.orientation)
+
+
+def format_age(age: float) -> str:
+    """Return an age in words.
+
+    Examples
+    --------
+    >>> [format_age(age) for age in (45.3, 7.0, 1.5, 0.25)]
+    ['adult, 45 years', 'child, 7 years', 'child, 1 year', 'child, 3 months']
+    """
+    kind = "adult" if age >= ADULT_AGE else "child"
+    years, months = int(age), int(12 * age)
+    if years:
+        return f"{kind}, {years} year{'s' * (years != 1)}"
+    return f"{kind}, {months} month{'s' * (months != 1)}"
+
+
+def _orientation_findings(orientation: tuple[str, str]) -> Iterator[QualityFinding]:
+    rows, columns = (direction[:1] for direction in orientation)
+    if {rows, columns} & {"A", "P"}:
+        yield _outside(
+            "view", "a lateral view by its Patient Orientation; only frontal can be read"
+        )
+    elif (rows, columns) == ("R", "F"):
+        yield _outside(
+            "orientation", "left and right are exchanged by its Patient Orientation; mirror it back"
+        )
+    elif (rows, columns) != _UPRIGHT:
+        stated = "\\".join(orientation)
+        yield _outside(
+            "orientation", f"turned by its Patient Orientation ({stated}); turn it upright"
+        )
+
+
+def _outside(code: str, message: str) -> QualityFinding:
+    return QualityFinding(code, Severity.OUTSIDE, message)
+
+
+def _either(names: tuple[str, ...]) -> str:
+    return " or ".join(names)
