@@ -204,9 +204,9 @@ def reference(
     """
     from pneumoscope.clinic.monitoring.reference import make_reference
     from pneumoscope.dataset import open_dataset
-    from pneumoscope.reader import load
+    from pneumoscope.reader import open_reader
 
-    made = make_reference(load(bundle), open_dataset(source, images))
+    made = make_reference(open_reader(bundle), open_dataset(source, images))
     results.print(f"{made.patients:,} patients: {made.write(out)}", soft_wrap=True)
 
 

@@ -49,14 +49,14 @@ def recalibrate(
     from pneumoscope.cli.tables import recalibration_table
     from pneumoscope.evaluation.predictions import Labels
     from pneumoscope.export.recalibrate import recalibrate as recalibrate_bundle
-    from pneumoscope.reader import load
+    from pneumoscope.reader import open_reader
     from pneumoscope.support.files import require_empty
     from pneumoscope.validation.local_readings import read_labelled
 
     require_empty(out)
     if not 0 < share < 1:
         raise PredictionsError(f"--share must be between 0 and 1, such as 0.5, not {share:g}")
-    reader = load(bundle)
+    reader = open_reader(bundle)
     local = read_labelled(reader, Labels.read(labels, negatives or ()), images)
     print_unread(local)
     made = recalibrate_bundle(reader.bundle, local.predictions, out, population, share, seed)

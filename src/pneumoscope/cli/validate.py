@@ -59,7 +59,7 @@ def validate(
     from pneumoscope.cli.tables import evaluations_table
     from pneumoscope.evaluation.acceptance import Requirements
     from pneumoscope.evaluation.predictions import Labels
-    from pneumoscope.reader import load
+    from pneumoscope.reader import open_reader
     from pneumoscope.support.files import require_empty
     from pneumoscope.validation.local_validation import validate_locally
     from pneumoscope.validation.report.validation_json import validation_json
@@ -69,7 +69,7 @@ def validate(
     requirements = Requirements(min_auc, min_sensitivity, min_specificity)
     prevalence_values = options.prevalences_from_options(prevalences)
     validation = validate_locally(
-        load(bundle),
+        open_reader(bundle),
         Labels.read(labels, negatives or ()),
         images,
         at,
@@ -96,10 +96,11 @@ def validate(
 
 def print_unread(local: "LocalReadings") -> None:
     """Warn of radiographs that were not read, and of files without a label."""
-    if local.rejected:
-        first = local.rejected[0]
+    if local.unread:
+        first = local.unread[0]
         messages.print(
-            f"{len(local.rejected):,} radiographs were not read; the first: {first.file}: "
+            f"{len(local.unread):,} radiographs were not read ({len(local.outside):,} outside of what "
+            f"the bundle may answer for); the first: {first.file}: "
             f"{'; '.join(first.reasons)}",
             style="yellow",
         )

@@ -1,16 +1,26 @@
 """Bundles, and the reader that turns a radiograph into a reading."""
 
 from pathlib import Path
+from typing import Literal, TypeAlias, overload
 
+from pneumoscope.reader.automatic import AutomaticReader
 from pneumoscope.reader.bundle import RECORD, Bundle
 from pneumoscope.reader.reader import Reader
 from pneumoscope.reader.reading import Finding, Reading, Status
+from pneumoscope.support.errors import BundleError
 
 BUNDLES = Path(__file__).parent / "bundles"
 SHIPPED = BUNDLES / "default"
 """Folder of the default bundle."""
 
+AUTO = "auto"
+"""Name of the automatic choice among the shipped bundles, by the patient's age."""
+
+AnyReader: TypeAlias = Reader | AutomaticReader
+
 __all__ = [
+    "AnyReader",
+    "AutomaticReader",
     "Bundle",
     "Finding",
     "Reader",
@@ -18,6 +28,7 @@ __all__ = [
     "Status",
     "find_bundle",
     "load",
+    "open_reader",
     "shipped_bundles",
 ]
 
@@ -30,6 +41,11 @@ def find_bundle(bundle: Path | str) -> Path:
     bundle
         Name of a shipped bundle (see `shipped_bundles`), or a folder.
 
+    Raises
+    ------
+    BundleError
+        If it is ``auto``, which is not one bundle.
+
     Examples
     --------
     >>> find_bundle("default") == SHIPPED
@@ -40,6 +56,12 @@ def find_bundle(bundle: Path | str) -> Path:
     >>> find_bundle("./default").as_posix()
     'default'
     """
+    if bundle == AUTO and isinstance(bundle, str):
+        choices = " or ".join(repr(name) for name in shipped_bundles())
+        raise BundleError(
+            f"'auto' chooses a bundle for each patient, and one bundle is needed here; pass "
+            f"{choices}, or a folder (./auto for a folder of this name)"
+        )
     is_shipped = isinstance(bundle, str) and bundle in shipped_bundles()
     return BUNDLES / bundle if is_shipped else Path(bundle)
 
@@ -56,15 +78,46 @@ def shipped_bundles() -> list[str]:
     return sorted(names, key=SHIPPED.name.__ne__)
 
 
-def load(bundle: Path | str | None = None, threads: int | None = None) -> Reader:
-    """Open a bundle for reading.
+def open_reader(bundle: Path | str, threads: int | None = None) -> Reader:
+    """Open one bundle for reading; parameters are those of `load`, without ``auto``."""
+    return Reader(Bundle.open(find_bundle(bundle)), threads)
+
+
+@overload
+def load(
+    bundle: Literal["auto"], threads: int | None = None, unknown_age: str | None = "children"
+) -> AutomaticReader: ...
+
+
+@overload
+def load(
+    bundle: Path | None = None, threads: int | None = None, unknown_age: str | None = "children"
+) -> Reader: ...
+
+
+@overload
+def load(
+    bundle: str, threads: int | None = None, unknown_age: str | None = "children"
+) -> AnyReader: ...
+
+
+def load(
+    bundle: Path | str | None = None,
+    threads: int | None = None,
+    unknown_age: str | None = "children",
+) -> AnyReader:
+    """Open a bundle for reading, or all shipped ones.
 
     Parameters
     ----------
     bundle
-        Folder of a bundle, or name of a shipped one; ``default`` if None.
+        Folder of a bundle, or name of a shipped one; ``default`` if None. With ``auto``, the
+        patient's age decides between the shipped ones.
     threads
         Number of threads for decoding and for the network; all usable cores if None.
+    unknown_age
+        With ``auto``, the population whose bundle reads radiographs of patients of unknown age:
+        ``children`` or ``adults``; None if they are outside.
 
     Raises
     ------
@@ -76,4 +129,7 @@ def load(bundle: Path | str | None = None, threads: int | None = None) -> Reader
     >>> load("adults").bundle.record.name
     'adults-2'
     """
-    return Reader(Bundle.open(find_bundle(SHIPPED if bundle is None else bundle)), threads)
+    if bundle == AUTO and isinstance(bundle, str):
+        readers = [open_reader(name, threads) for name in shipped_bundles()]
+        return AutomaticReader(readers, threads, unknown_age)
+    return open_reader(SHIPPED if bundle is None else bundle, threads)

@@ -53,38 +53,76 @@ class Population(BaseModel):
     body_parts: tuple[str, ...] = CHEST
     modalities: tuple[str, ...] = PROJECTION_MODALITIES
 
+    @property
+    def has_all_ages(self) -> bool:
+        """Whether patients of every age, and so of unknown age, belong to the population."""
+        return self.min_age is None and self.max_age is None
+
     def covers_age(self, age: float) -> bool:
         """Return whether a patient of this age in years belongs to the population."""
         low = -math.inf if self.min_age is None else self.min_age
         high = math.inf if self.max_age is None else self.max_age + 1
         return low <= age < high
 
-    @property
-    def _possessive(self) -> str:
-        return self.name + ("'" if self.name.endswith("s") else "'s")
+    def describe_ages(self) -> str:
+        """Return the name and the ages of the patients in words.
 
-    def findings(self, radiograph: Radiograph) -> Iterator[QualityFinding]:
+        Examples
+        --------
+        >>> Population(name="children", min_age=1, max_age=5).describe_ages()
+        'children of 1 to 5 years'
+        >>> Population(name="adults", min_age=18).describe_ages()
+        'adults from 18 years'
+        """
+        if self.has_all_ages:
+            return self.name
+        if self.max_age is None:
+            return f"{self.name} from {self.min_age} years"
+        ages = f"{self.min_age or 0} to {self.max_age}"
+        return f"{self.name} of {ages} years"
+
+    @property
+    def network(self) -> str:
+        """Name of the network that is for these patients.
+
+        Examples
+        --------
+        >>> Population(name="children").network, Population(name="adults").network
+        ("the children's network", "the adults' network")
+        """
+        possessive = "'" if self.name.endswith("s") else "'s"
+        return f"the {self.name}{possessive} network"
+
+    def findings(
+        self, radiograph: Radiograph, refusal: QualityFinding | None = None
+    ) -> Iterator[QualityFinding]:
         """Yield the reasons for which a radiograph is outside of the population.
 
         An attribute that the file does not have is no reason.
+
+        Parameters
+        ----------
+        radiograph
+            Radiograph with the attributes of its file.
+        refusal
+            Reason about the patient's age that replaces the population's own.
 
         References
         ----------
         DICOM PS3.3, C.7.6.1.1.1 (Patient Orientation).
         """
-        if radiograph.age is not None and not self.covers_age(radiograph.age):
-            yield _outside(
-                "age",
-                f"{format_age(radiograph.age)}; the {self._possessive} network does not apply",
-            )
+        if refusal is not None:
+            yield refusal
+        elif radiograph.age is not None and not self.covers_age(radiograph.age):
+            yield outside("age", f"{format_age(radiograph.age)}; {self.network} does not apply")
         if radiograph.modality and radiograph.modality not in self.modalities:
-            yield _outside("modality", f"of modality {radiograph.modality}, not a radiograph")
+            yield outside("modality", f"of modality {radiograph.modality}, not a radiograph")
         if radiograph.view and radiograph.view not in self.views:
-            yield _outside(
+            yield outside(
                 "view", f"a view {radiograph.view}; only {_either(self.views)} can be read"
             )
         if radiograph.body_part and radiograph.body_part not in self.body_parts:
-            yield _outside(
+            yield outside(
                 "body_part",
                 f"another part of the body ({radiograph.body_part}); only chests can be read",
             )
@@ -110,21 +148,20 @@ def format_age(age: float) -> str:
 def _orientation_findings(orientation: tuple[str, str]) -> Iterator[QualityFinding]:
     rows, columns = (direction[:1] for direction in orientation)
     if {rows, columns} & {"A", "P"}:
-        yield _outside(
-            "view", "a lateral view by its Patient Orientation; only frontal can be read"
-        )
+        yield outside("view", "a lateral view by its Patient Orientation; only frontal can be read")
     elif (rows, columns) == ("R", "F"):
-        yield _outside(
+        yield outside(
             "orientation", "left and right are exchanged by its Patient Orientation; mirror it back"
         )
     elif (rows, columns) != _UPRIGHT:
         stated = "\\".join(orientation)
-        yield _outside(
+        yield outside(
             "orientation", f"turned by its Patient Orientation ({stated}); turn it upright"
         )
 
 
-def _outside(code: str, message: str) -> QualityFinding:
+def outside(code: str, message: str) -> QualityFinding:
+    """Return the finding that a bundle may not answer for a radiograph."""
     return QualityFinding(code, Severity.OUTSIDE, message)
 
 

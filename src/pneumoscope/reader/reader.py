@@ -1,38 +1,24 @@
 """Reader: an open bundle that turns radiographs into readings."""
 
 import time
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from itertools import islice
-from pathlib import Path
-from typing import TypeAlias
 
 import numpy as np
 import onnxruntime
 from numpy.typing import NDArray
-from pydicom import Dataset
 
-from pneumoscope.radiograph import (
-    DecodingNote,
-    Radiograph,
-    decode_radiograph,
-    prepare_pixels,
-    preprocess,
-    radiograph_from_array,
-    radiograph_from_dataset,
-    read_radiograph,
-)
+from pneumoscope.radiograph import DecodingNote, prepare_pixels, preprocess
 from pneumoscope.reader.bundle import FAMILIARITY, GATE, GRAPH, Bundle, BundleRecord
 from pneumoscope.reader.familiarity import FeatureFamiliarity
 from pneumoscope.reader.input_statistics import describe_input
 from pneumoscope.reader.quality_gate import QualityFinding, QualityGate, Severity
 from pneumoscope.reader.reading import Reading, Status, finding_at
+from pneumoscope.reader.source import DecodedSource, Source, decode_source
 from pneumoscope.support.errors import UnreadableRadiographError
 from pneumoscope.support.host import usable_cores
 from pneumoscope.support.parallel import map_in_order
-
-Source: TypeAlias = Path | str | bytes | NDArray[np.generic] | Dataset | Radiograph
-"""Path of a file, its bytes, an array of pixels, an opened DICOM object, or a radiograph."""
 
 BATCH_SIZE = 4
 """Number of radiographs that a thread reads at a time."""
@@ -81,6 +67,20 @@ class Reader:
         self._gate = QualityGate.from_bytes(bundle.contents[GATE])
         self._familiarity = FeatureFamiliarity.from_bytes(bundle.contents[FAMILIARITY])
 
+    @property
+    def bundles(self) -> tuple[Bundle, ...]:
+        """Bundles that may read a radiograph: the one."""
+        return (self.bundle,)
+
+    @property
+    def min_side(self) -> int:
+        """Smallest side, in pixels, to which a JPEG may be reduced while it is decoded."""
+        return preprocess.OVERSAMPLING * self.bundle.record.input.size
+
+    def bundle_of(self, reading: Reading) -> Bundle:
+        """Return the bundle that made a reading."""
+        return self.bundle
+
     def read(self, source: Source) -> Reading:
         """Read one radiograph; the status is failed if it cannot be decoded.
 
@@ -97,9 +97,41 @@ class Reader:
 
         Sources are those of `read`, and taken as they are needed.
         """
-        threads, batches = self.threads, _batches(sources)
-        for readings in map_in_order(self._read_batch, batches, threads, ahead=2 * threads):
-            yield from readings
+        return read_in_batches(self._read_batch, sources, self.threads)
+
+    def read_decoded(
+        self, sources: Sequence[DecodedSource], refusals: Sequence[QualityFinding | None]
+    ) -> list[Reading]:
+        """Read decoded sources as one batch.
+
+        Parameters
+        ----------
+        sources
+            Decoded sources.
+        refusals
+            For each source a finding about the patient's age that replaces the bundle's own, or
+            None.
+        """
+        batch = list(map(self._prepare, sources, refusals))
+        start = time.perf_counter()
+        accepted = [prepared.pixels for prepared in batch if prepared.pixels is not None]
+        output = run_graph(self._session, np.stack(accepted)) if accepted else None
+        rows = iter(range(len(accepted)))
+        readings = [
+            prepared.reading
+            if output is None or prepared.pixels is None
+            else self._complete(prepared.reading, output, next(rows))
+            for prepared in batch
+        ]
+        seconds = (time.perf_counter() - start) / max(1, len(accepted))
+        return [
+            replace(
+                reading,
+                milliseconds=1000
+                * (prepared.seconds + (0 if prepared.pixels is None else seconds)),
+            )
+            for prepared, reading in zip(batch, readings, strict=True)
+        ]
 
     def run(self, pixels: NDArray[np.uint8]) -> NetworkOutput:
         """Run the network on prepared pixels, without the quality gate.
@@ -120,18 +152,25 @@ class Reader:
         log_odds = logits.astype(np.float64) / calibration.temperature + calibration.intercept
         return 0.5 * (1 + np.tanh(0.5 * log_odds))
 
-    def _prepare(self, source: Source) -> "_Prepared":
+    def _read_batch(self, sources: Sequence[Source]) -> list[Reading]:
+        decoded = [decode_source(source, self.min_side) for source in sources]
+        return self.read_decoded(decoded, [None] * len(decoded))
+
+    def _prepare(self, source: DecodedSource, refusal: QualityFinding | None) -> "_Prepared":
+        """Pass a radiograph through the quality gate, and prepare its pixels unless rejected."""
         start = time.perf_counter()
+        radiograph = source.radiograph
+        if isinstance(radiograph, UnreadableRadiographError):
+            reason = QualityFinding(radiograph.code, Severity.REJECT, str(radiograph))
+            failed = Reading(
+                Status.FAILED, self.bundle.identity, (reason.message,), quality=(reason,)
+            )
+            return _Prepared(failed, None, source.seconds)
         contract = self.bundle.record.input
-        try:
-            radiograph = _decode(source, preprocess.OVERSAMPLING * contract.size)
-        except UnreadableRadiographError as error:
-            reason = QualityFinding(error.code, Severity.REJECT, str(error))
-            failed = Reading(Status.FAILED, self.bundle.identity, (str(error),), quality=(reason,))
-            return _Prepared(failed, None, time.perf_counter() - start)
+        population = self.bundle.record.population
         quality = (
             *map(_decoding_finding, radiograph.notes),
-            *self.bundle.record.population.findings(radiograph),
+            *population.findings(radiograph, refusal),
             *self._gate.assess(radiograph.pixels, radiograph.colourfulness),
         )
         pixels = prepare_pixels(radiograph.pixels, contract.size, contract.resampling)
@@ -146,30 +185,8 @@ class Reader:
             inputs=describe_input(pixels, radiograph.width, radiograph.height),
         )
         rejected = reading.status is Status.REJECTED
-        return _Prepared(reading, None if rejected else pixels, time.perf_counter() - start)
-
-    def _read_batch(self, sources: Sequence[Source]) -> list[Reading]:
-        """Prepare images, run the network on those that passed the gate, complete the readings."""
-        batch = [self._prepare(source) for source in sources]
-        start = time.perf_counter()
-        accepted = [prepared.pixels for prepared in batch if prepared.pixels is not None]
-        output = run_graph(self._session, np.stack(accepted)) if accepted else None
-        rows = iter(range(len(accepted)))
-        readings = [
-            prepared.reading
-            if output is None or prepared.pixels is None
-            else self._complete(prepared.reading, output, next(rows))
-            for prepared in batch
-        ]
-        seconds = (time.perf_counter() - start) / max(1, len(accepted))
-        return [
-            replace(
-                reading,
-                milliseconds=1000
-                * (prepared.seconds + (0 if prepared.pixels is None else seconds)),
-            )
-            for prepared, reading in zip(batch, readings, strict=True)
-        ]
+        seconds = source.seconds + time.perf_counter() - start
+        return _Prepared(reading, None if rejected else pixels, seconds)
 
     def _complete(self, reading: Reading, output: NetworkOutput, row: int) -> Reading:
         """Return the reading with the network's output for one image."""
@@ -227,20 +244,6 @@ def run_graph(session: onnxruntime.InferenceSession, pixels: NDArray[np.uint8]) 
     return NetworkOutput(*session.run(["logit", "heatmap", "features"], {"pixels": pixels}))
 
 
-def _decode(source: Source, min_side: int) -> Radiograph:
-    match source:
-        case Radiograph():
-            return source
-        case bytes():
-            return decode_radiograph(source, "the bytes", min_side)
-        case Dataset():
-            return radiograph_from_dataset(source, "the DICOM object")
-        case np.ndarray():
-            return radiograph_from_array(source, "the array")
-        case _:
-            return read_radiograph(Path(source), min_side)
-
-
 def _decoding_finding(note: DecodingNote) -> QualityFinding:
     severity = Severity.OUTSIDE if note.doubtful else Severity.FLAG
     return QualityFinding(note.code, severity, note.message)
@@ -295,6 +298,16 @@ _STATUSES = {
     Severity.FLAG: Status.FLAGGED,
 }
 """Status by the gravest severity of the findings."""
+
+
+def read_in_batches(
+    read_batch: Callable[[Sequence[Source]], list[Reading]],
+    sources: Iterable[Source],
+    threads: int,
+) -> Iterator[Reading]:
+    """Read sources in order, a batch at a time on each thread."""
+    for readings in map_in_order(read_batch, _batches(sources), threads, ahead=2 * threads):
+        yield from readings
 
 
 def _batches(sources: Iterable[Source]) -> Iterator[list[Source]]:

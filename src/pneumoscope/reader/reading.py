@@ -57,6 +57,9 @@ class Reading:
     probability_outside
         Output of the network for a radiograph that is outside; it has no meaning for the patient.
         None unless outside.
+    assumed_population
+        Name of the population that a patient of unknown age was assumed to belong to; None if the
+        age is known, or no bundle was chosen by it.
     quality
         Findings about the decoding, the population and the quality of the image, and whether it is
         unfamiliar; of a failed reading the reason.
@@ -80,6 +83,7 @@ class Reading:
     findings: Mapping[str, Finding] = field(default_factory=dict)
     heatmap: NDArray[np.float32] | None = None
     probability_outside: float | None = None
+    assumed_population: str | None = None
     quality: tuple[QualityFinding, ...] = ()
     sha256: str | None = None
     distance: float | None = None

@@ -14,7 +14,7 @@ from pneumoscope.evaluation.model_evaluation import Subject
 from pneumoscope.evaluation.predictions import CLASS_NAMES, Labels, Predictions
 from pneumoscope.evaluation.report.comparison_page import render_comparison
 from pneumoscope.evaluation.report.evaluation_json import comparison_json
-from pneumoscope.reader import Reader, find_bundle, load
+from pneumoscope.reader import Reader, find_bundle, open_reader
 from pneumoscope.reader.bundle import RECORD
 from pneumoscope.report.pdf import write_pdf_if_possible
 from pneumoscope.support.cache import ArrayCache
@@ -118,7 +118,7 @@ def open_model(
                 f"{name}: a bundle reads images; pass --data with a dataset that has a test "
                 "split, or use 'pneumoscope validate' for labelled images of your own"
             )
-        return read_test_split(load(name), manifest)
+        return read_test_split(open_reader(name), manifest)
     if Path(name).is_dir():
         from pneumoscope.training import Run
 
@@ -281,10 +281,12 @@ def _notes(models: Sequence[Model]) -> list[str]:
             )
         if model.readings.reader.bundle.record.training_data.synthetic:
             notes.append(f"{name} was trained on synthetic images, not on patients.")
-        if rejected := model.readings.local.rejected:
+        if unread := model.readings.local.unread:
             notes.append(
-                f"{name} did not read {len(rejected):,} of the images; they are left out of its "
-                f"figures. The first: {rejected[0].file}: {'; '.join(rejected[0].reasons)}."
+                f"{name} did not read {len(unread):,} of the images "
+                f"({len(model.readings.local.outside):,} outside of what it may answer for); they "
+                f"are left out of its figures. The first: {unread[0].file}: "
+                f"{'; '.join(unread[0].reasons)}."
             )
     if runs := [model.subject.name for model in models if model.run is not None]:
         notes.append(
