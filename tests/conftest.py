@@ -16,6 +16,9 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 from PIL import Image
+from pydicom import Dataset
+from pydicom.dataset import FileMetaDataset
+from pydicom.uid import ComputedRadiographyImageStorage, ExplicitVRLittleEndian, generate_uid
 
 from .postgres import find_postgres
 
@@ -228,6 +231,53 @@ def exported(compact_run: "Run", made_once: Callable[..., Path]) -> Path:
         export_bundle([compact_run], folder / "bundle", cache, "phantoms", "Learned from phantoms.")
 
     return made_once("exported", fill) / "bundle"
+
+
+@pytest.fixture(scope="session")
+def bundles_by_age(exported: Path, made_once: Callable[..., Path]) -> Path:
+    """Return a folder with the exported bundle for children and for adults; read-only.
+
+    Its bundles have the names of those that come with the package.
+    """
+    from pneumoscope.reader.bundle import Bundle, write_bundle
+    from pneumoscope.reader.population import Population
+
+    def fill(folder: Path) -> None:
+        bundle = Bundle.open(exported)
+        contents = {name: (exported / name).read_bytes() for name in bundle.record.files}
+        for name, population in {
+            "default": Population(name="children", min_age=1, max_age=5),
+            "adults": Population(name="adults", min_age=18),
+        }.items():
+            changes = {"name": population.name, "population": population}
+            write_bundle(folder / name, bundle.record.model_copy(update=changes), contents)
+
+    return made_once("bundles_by_age", fill)
+
+
+@pytest.fixture
+def write_dicom() -> Callable[..., Path]:
+    """Return a function that writes a picture as a computed radiograph with more attributes."""
+
+    def write(file: Path, picture: Path, **attributes: object) -> Path:
+        pixels = np.asarray(Image.open(picture).convert("L"))
+        dataset = Dataset()
+        dataset.file_meta = FileMetaDataset()
+        dataset.file_meta.TransferSyntaxUID = ExplicitVRLittleEndian
+        dataset.SOPClassUID = ComputedRadiographyImageStorage
+        dataset.SOPInstanceUID = generate_uid()
+        dataset.PatientName, dataset.PatientID = "Doe^Jane", "4711"
+        dataset.Modality, dataset.BodyPartExamined, dataset.ViewPosition = "CR", "CHEST", "PA"
+        dataset.Rows, dataset.Columns = pixels.shape
+        dataset.SamplesPerPixel, dataset.PhotometricInterpretation = 1, "MONOCHROME2"
+        dataset.BitsAllocated, dataset.BitsStored, dataset.HighBit = 8, 8, 7
+        dataset.PixelRepresentation, dataset.PixelData = 0, pixels.tobytes()
+        for keyword, value in attributes.items():
+            setattr(dataset, keyword, value)
+        dataset.save_as(file, enforce_file_format=True)
+        return file
+
+    return write
 
 
 @pytest.fixture

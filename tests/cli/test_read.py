@@ -4,6 +4,7 @@ import csv
 import io
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -13,7 +14,9 @@ from pathlib import Path
 
 import pytest
 from PIL import Image
+from pydicom.data import get_testdata_file
 
+from pneumoscope.reader import Status
 from pneumoscope.reader.table import COLUMNS
 
 KEYS = [
@@ -27,6 +30,8 @@ KEYS = [
     "heatmap",
     "bundle",
     "milliseconds",
+    "probability_outside",
+    "assumed_population",
 ]
 
 
@@ -50,6 +55,32 @@ def read(pneumoscope: Callable, exported: Path) -> Callable:
 
 def names(rows: list[dict]) -> list[str]:
     return [Path(row["file"]).name for row in rows]
+
+
+@pytest.fixture
+def patients(
+    bundles_by_age: Path,
+    radiographs: Callable,
+    write_dicom: Callable,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> Path:
+    """Return a folder of radiographs of a child of 3, an adult, a child of 10, and one unknown.
+
+    The bundles that come with the package are one for children and one for adults.
+    """
+    monkeypatch.setattr("pneumoscope.reader.BUNDLES", bundles_by_age)
+    folder = tmp_path / "patients"
+    folder.mkdir()
+    picture = radiographs(1)[0]
+    for age in ("003Y", "045Y", "010Y"):
+        write_dicom(folder / f"{age}.dcm", picture, PatientAge=age)
+    shutil.copy(picture, folder / "unknown.png")
+    return folder
+
+
+def rows_of(text: str) -> dict[str, dict]:
+    return {Path(row["file"]).stem: row for row in json.loads(text)}
 
 
 def test_a_table_has_a_line_for_each_file_in_order(read: Callable, folder: Path) -> None:
@@ -256,3 +287,102 @@ def test_a_folder_without_a_bundle_is_refused(pneumoscope: Callable, folder: Pat
     outcome = pneumoscope("read", folder, "--bundle", folder)
     assert outcome.code == 1
     assert "is not a complete bundle" in outcome.err
+
+
+def test_the_age_decides_which_bundle_reads(pneumoscope: Callable, patients: Path) -> None:
+    outcome = pneumoscope("read", patients, "--format", "json")
+    rows = rows_of(outcome.out)
+    assert outcome.code == 1  # one is outside
+    bundles = {stem: row["bundle"].split("@")[0] for stem, row in rows.items()}
+    assert bundles == {
+        "003Y": "children",
+        "045Y": "adults",
+        "010Y": "children",
+        "unknown": "children",
+    }
+    assumed = {stem: row["assumed_population"] for stem, row in rows.items()}
+    assert assumed == {"003Y": None, "045Y": None, "010Y": None, "unknown": "children"}
+    assert outcome.err.count("age unknown (1 of 4 files): read with the children's network") == 1
+
+
+def test_one_bundle_does_not_read_other_ages(pneumoscope: Callable, patients: Path) -> None:
+    outcome = pneumoscope("read", patients / "045Y.dcm", "--bundle", "default")
+    assert outcome.code == 1
+    (line,) = outcome.out.splitlines()
+    assert line.startswith("NOT READ ")
+    assert line.endswith("adult, 45 years; the children's network does not apply")
+    assert "%" not in line
+    assert "1 outside" in outcome.err
+    assert "age unknown" not in outcome.err
+    assert pneumoscope("read", patients / "045Y.dcm", "--bundle", "adults").code == 0
+
+
+@pytest.mark.parametrize("form", ["table", "csv", "json", "jsonl"])
+@pytest.mark.parametrize("shown", [False, True])
+def test_the_output_outside_is_in_json_and_elsewhere_if_asked_for(
+    pneumoscope: Callable, patients: Path, form: str, shown: bool
+) -> None:
+    option = ["--show-probability-outside"] * shown
+    out = pneumoscope("read", patients / "010Y.dcm", "--format", form, *option).out
+    if form == "table":
+        assert ("output of the network" in out) == shown
+        assert ("%" in out) == shown
+        return
+    if form == "csv":
+        (row,) = csv.DictReader(io.StringIO(out))
+    else:
+        row = json.loads(out.strip("[] \n"))
+    assert not row["probability"]
+    assert (row["probability_outside"] not in ("", None)) == (shown or form != "csv")
+
+
+def test_only_read_and_flagged_radiographs_have_probability_finding_and_heat_map(
+    pneumoscope: Callable, patients: Path, tmp_path: Path
+) -> None:
+    (patients / "broken.png").write_bytes(b"\x89PNG\r\n\x1a\n" + bytes(40))
+    Image.new("L", (300, 300), 90).save(patients / "blank.png")
+    words = ["--format", "json", "--heatmaps", tmp_path / "maps"]
+    rows = rows_of(pneumoscope("read", patients, *words).out)
+    statuses = {row["status"] for row in rows.values()}
+    assert statuses >= {Status.OUTSIDE, Status.REJECTED, Status.FAILED}
+    assert statuses & {Status.READ, Status.FLAGGED}
+    for row in rows.values():
+        answers = [row[name] is not None for name in ("probability", "finding", "heatmap")]
+        assert set(answers) == {row["status"] in (Status.READ, Status.FLAGGED)}
+        assert (row["probability_outside"] is not None) == (row["status"] == Status.OUTSIDE)
+    written = {str(file) for file in (tmp_path / "maps").iterdir()}
+    assert written == {row["heatmap"] for row in rows.values() if row["heatmap"]}
+
+
+@pytest.mark.parametrize("form", ["jsonl", "csv"])
+def test_resume_continues_rows_of_several_bundles(
+    pneumoscope: Callable, patients: Path, tmp_path: Path, form: str
+) -> None:
+    out = tmp_path / "rows"
+    words = ["--format", form, "--out", out]
+    pneumoscope("read", patients / "003Y.dcm", patients / "045Y.dcm", *words)
+    outcome = pneumoscope("read", patients, *words, "--resume")
+    assert "2 were read before" in outcome.err
+    assert len(out.read_text().splitlines()) == 4 + (form == "csv")
+    outcome = pneumoscope("read", patients, *words, "--resume", "--bundle", "default")
+    assert outcome.code == 1
+    assert "it has readings with bundle adults@" in outcome.err
+
+
+NOT_IMAGES = ("DICOMDIR", "reportsi.dcm", "test-SR.dcm")
+"""Files of pydicom's test data: a directory and two structured reports."""
+
+
+def test_files_of_a_folder_that_are_not_images_are_passed_over(
+    pneumoscope: Callable, patients: Path
+) -> None:
+    for name in NOT_IMAGES:
+        shutil.copy(get_testdata_file(name), patients / name)
+    (patients / "010Y.dcm").unlink()
+    outcome = pneumoscope("read", patients)
+    assert outcome.code == 0
+    assert "3 not images" in outcome.err
+    assert len(outcome.out.splitlines()) == 3
+    outcome = pneumoscope("read", patients, patients / "DICOMDIR")
+    assert outcome.code == 1
+    assert [line.split()[0] for line in outcome.out.splitlines()].count("FAILED") == 2

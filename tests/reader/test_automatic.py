@@ -8,24 +8,20 @@ import numpy as np
 import pytest
 
 from pneumoscope.radiograph import Radiograph, read_radiograph
-from pneumoscope.reader import AutomaticReader, Bundle, Reader, Status, find_bundle, load
-from pneumoscope.reader.population import Population
+from pneumoscope.reader import (
+    AutomaticReader,
+    Reader,
+    Status,
+    find_bundle,
+    load,
+    open_reader,
+)
 from pneumoscope.support.errors import BundleError
-
-CHILDREN = Population(name="children", min_age=1, max_age=5)
-ADULTS = Population(name="adults", min_age=18)
-
-
-def with_population(bundle: Bundle, population: Population) -> Bundle:
-    """Return a bundle for a population, as if it had been exported for it."""
-    record = bundle.record.model_copy(update={"population": population, "name": population.name})
-    return replace(bundle, record=record)
 
 
 @pytest.fixture(scope="session")
-def readers(exported: Path) -> list[Reader]:
-    bundle = Bundle.open(exported)
-    return [Reader(with_population(bundle, population)) for population in (CHILDREN, ADULTS)]
+def readers(bundles_by_age: Path) -> list[Reader]:
+    return [open_reader(bundles_by_age / name) for name in ("default", "adults")]
 
 
 @pytest.fixture

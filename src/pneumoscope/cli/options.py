@@ -1,15 +1,17 @@
 """Options that several commands share, and functions that open what they name."""
 
+import re
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal, TypeAlias
 
 import typer
 
-from pneumoscope.support.errors import PredictionsError
+from pneumoscope.support.errors import BundleError, PredictionsError
 
 if TYPE_CHECKING:
     from pneumoscope.dataset import Manifest
+    from pneumoscope.reader.population import Population
     from pneumoscope.support.cache import ArrayCache
     from pneumoscope.training import Recipe
 
@@ -118,6 +120,15 @@ BundleOption = Annotated[
         "--bundle", metavar="BUNDLE", help="Bundle to read with: a folder, 'default' or 'adults'."
     ),
 ]
+AutomaticBundleOption = Annotated[
+    str,
+    typer.Option(
+        "--bundle",
+        metavar="BUNDLE",
+        help="Bundle to read with: 'auto' (chosen by the patient's age), 'default' (children), "
+        "'adults', or a folder.",
+    ),
+]
 OperatingPointOption = Annotated[
     str,
     typer.Option(
@@ -212,3 +223,31 @@ def prevalences_from_options(values: Sequence[float] | None) -> list[float]:
                 f"--prevalence must be between 0 and 1, such as 0.05, not {value:g}"
             )
     return list(values or PREVALENCES)
+
+
+def population_from_options(
+    name: str, ages: str | None, views: Sequence[str] | None
+) -> "Population | None":
+    """Return the population of ``--patients``, ``--ages`` and ``--view``; None where none is given.
+
+    Examples
+    --------
+    >>> children = population_from_options("children", "1-5", None)
+    >>> children.describe_ages(), children.views
+    ('children of 1 to 5 years', ('AP', 'PA'))
+    """
+    from pneumoscope.reader.population import FRONTAL_VIEWS, Population
+
+    if ages is None:
+        if views is None and name == "all patients":
+            return None
+        low = high = None
+    else:
+        match = re.fullmatch(r"(\d{1,3})?-(\d{1,3})?", ages)
+        low, high = (end and int(end) for end in match.groups()) if match else (None, None)
+        if (low is None and high is None) or (low is not None and high is not None and low > high):
+            raise BundleError(
+                f"--ages must be two ages in years, or one and a hyphen, such as 1-5, 18- or -17, "
+                f"not {ages}"
+            )
+    return Population(name=name, min_age=low, max_age=high, views=tuple(views or FRONTAL_VIEWS))

@@ -4,7 +4,7 @@ from collections import Counter
 from collections.abc import Iterator
 from contextlib import ExitStack
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
 
@@ -12,9 +12,6 @@ from pneumoscope.cli import options
 from pneumoscope.cli.row_writer import Format, open_row_writer
 from pneumoscope.support.errors import PneumoscopeError
 from pneumoscope.support.terminal import messages, progress_bar, results
-
-if TYPE_CHECKING:
-    from pneumoscope.reader.table import ReadingRow
 
 
 def read(
@@ -40,23 +37,34 @@ def read(
         Path | None,
         typer.Option(metavar="DIR", help="Folder to write a heat map (PNG) of each radiograph to."),
     ] = None,
-    bundle: options.BundleOption = "default",
+    bundle: options.AutomaticBundleOption = "auto",
     resume: Annotated[
         bool,
         typer.Option(
             "--resume", help="Continue --out (jsonl or csv): skip the files that it has rows of."
         ),
     ] = False,
+    show_probability_outside: Annotated[
+        bool,
+        typer.Option(
+            "--show-probability-outside",
+            help="Show the network's output for radiographs that it may not answer for, in a table "
+            "or CSV too; it has no meaning for the patient.",
+        ),
+    ] = False,
 ) -> None:
     """Read radiographs: probability of pneumonia, finding and reasons, one row per file.
 
-    The exit code is 0 if every file was read (flagged ones included), and 1 if one was rejected or
-    failed.
+    The patient's age decides which bundle reads a radiograph; if it is unknown, as in a JPEG, the
+    children's does. A patient or image that the bundle may not answer for is NOT READ.
+
+    The exit code is 0 if every file was read (flagged ones included), and 1 if one was outside,
+    rejected or failed. Files in folders that are not images, such as reports, are passed over.
 
     Examples:
 
         pneumoscope read chest.jpeg
-        pneumoscope read chest.dcm --bundle adults
+        pneumoscope read adult.jpeg --bundle adults
         pneumoscope read incoming --format csv --out readings.csv --heatmaps heatmaps
         pneumoscope read archive --format jsonl --out readings.jsonl --resume
     """
@@ -65,31 +73,46 @@ def read(
     from pneumoscope.reader.listing import list_files
 
     reader = load(bundle)
-    if at not in reader.bundle.record.operating_points:
-        known = ", ".join(reader.bundle.record.operating_points)
-        raise PneumoscopeError(f"--at {at}: the bundle has no such operating point; choose {known}")
-    if notice := reader.bundle.record.notice:
-        messages.print(notice, style="yellow")
+    for opened in reader.bundles:
+        if at not in (known := opened.record.operating_points):
+            raise PneumoscopeError(
+                f"--at {at}: the bundle has no such operating point; choose {', '.join(known)}"
+            )
+    notices = {bundle.identity: bundle.record.notice for bundle in reader.bundles}
+    common = {"bundle": list(notices), "operating_point": [at]}
     counts: Counter[str] = Counter()
+    assumed = 0
     with ExitStack() as stack:
-        common = {"bundle": reader.bundle.identity, "operating_point": at}
-        writer = stack.enter_context(open_row_writer(form, out, resume, common))
+        writer = stack.enter_context(
+            open_row_writer(form, out, resume, common, show_probability_outside)
+        )
 
         def remaining_files() -> Iterator[Path]:
             return (file for file in list_files(paths) if str(file) not in writer.files_before)
 
-        rows: Iterator[ReadingRow] = read_files(reader, remaining_files(), at, heatmaps)
+        rows = read_files(reader, remaining_files(), at, heatmaps, named=set(paths))
         if not writer.is_at_terminal:
             bar = stack.enter_context(progress_bar())
             total = sum(1 for _ in remaining_files())
             rows = iter(bar.track(rows, total=total, description="Reading"))
         for row in rows:
+            if row is None:
+                counts["not images"] += 1
+                continue
+            if notice := notices.pop(row.bundle, None):
+                messages.print(notice, style="yellow")
             writer.write(row)
             counts[row.status] += 1
+            assumed += row.assumed_population is not None
+    if assumed:
+        messages.print(
+            f"Patient's age unknown ({assumed} of {counts.total()} files): read with the "
+            "children's network; for adults, pass --bundle adults"
+        )
     summary = ", ".join(f"{n} {status}" for status, n in counts.items()) or "no files to read"
     before = f"; {len(writer.files_before)} were read before" if writer.files_before else ""
     messages.print(f"{summary}{before}")
     if writer.path is not None:
         results.print(f"Readings: {writer.path}", soft_wrap=True)
-    if counts.keys() - {"read", "flagged"}:
+    if counts.keys() - {"read", "flagged", "not images"}:
         raise typer.Exit(1)

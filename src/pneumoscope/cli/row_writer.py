@@ -1,7 +1,7 @@
 """Writers for the rows of ``pneumoscope read``: table, JSON, JSON lines and CSV."""
 
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from enum import StrEnum
@@ -37,6 +37,7 @@ _LABELS = {
     "pneumonia": ("PNEUMONIA SUSPECTED", "bold red"),
     "uncertain": ("UNCERTAIN", "bold yellow"),
     "normal": ("no sign of pneumonia", "green"),
+    "outside": ("NOT READ", "bold magenta"),
     "rejected": ("NOT READ", "bold magenta"),
     "failed": ("FAILED", "bold red reverse"),
 }
@@ -53,6 +54,8 @@ class RowWriter:
     """File behind the stream, or None for standard output."""
     files_before: frozenset[str] = frozenset()
     """Files whose rows an earlier call wrote."""
+    show_probability_outside: bool = False
+    """Whether a table or CSV states the network's output for a radiograph that is outside."""
     _count: int = field(default=0, init=False)
 
     @property
@@ -73,13 +76,13 @@ class RowWriter:
         """Write one row, at once."""
         match self.form:
             case Format.table:
-                line = _table_line(row)
+                line = _table_line(row, self.show_probability_outside)
                 if self.path is None:
                     results.print(line, soft_wrap=True)
                 else:
                     self._write_line(line.plain)
             case Format.csv:
-                self._write_line(row.to_csv())
+                self._write_line(row.to_csv(self.show_probability_outside))
             case Format.jsonl:
                 self._write_line(row.to_json())
             case Format.json:
@@ -98,7 +101,11 @@ class RowWriter:
 
 @contextmanager
 def open_row_writer(
-    form: Format, path: Path | None, resume: bool, common: Mapping[str, str]
+    form: Format,
+    path: Path | None,
+    resume: bool,
+    common: Mapping[str, Collection[str]],
+    show_probability_outside: bool = False,
 ) -> Iterator[RowWriter]:
     """Open a writer of rows to standard output or to a file.
 
@@ -114,7 +121,9 @@ def open_row_writer(
     resume
         Whether to continue the file that an earlier call wrote.
     common
-        Values that all rows have in common, by column; rows of an earlier call must have them too.
+        Values that the new rows may have, by column; rows of an earlier call must have one of them.
+    show_probability_outside
+        Whether a table or CSV states the network's output for a radiograph that is outside.
 
     Raises
     ------
@@ -123,7 +132,7 @@ def open_row_writer(
     """
     files_before = _files_before(form, path, resume, common)
     if path is None:
-        writer = RowWriter(form, sys.stdout)
+        writer = RowWriter(form, sys.stdout, None, frozenset(), show_probability_outside)
         writer.begin()
         yield writer
         writer.end()
@@ -131,7 +140,7 @@ def open_row_writer(
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
             with path.open("a", encoding="utf-8", errors=_FILE_NAME_ERRORS, newline="") as stream:
-                writer = RowWriter(form, stream, path, files_before)
+                writer = RowWriter(form, stream, path, files_before, show_probability_outside)
                 if stream.tell() == 0:
                     writer.begin()
                 yield writer
@@ -143,7 +152,7 @@ def open_row_writer(
     else:
         with atomic_write(path) as file:
             stream = TextIOWrapper(file, "utf-8", errors=_FILE_NAME_ERRORS)
-            writer = RowWriter(form, stream, path)
+            writer = RowWriter(form, stream, path, frozenset(), show_probability_outside)
             writer.begin()
             yield writer
             writer.end()
@@ -151,7 +160,7 @@ def open_row_writer(
 
 
 def _files_before(
-    form: Format, path: Path | None, resume: bool, common: Mapping[str, str]
+    form: Format, path: Path | None, resume: bool, common: Mapping[str, Collection[str]]
 ) -> frozenset[str]:
     from pneumoscope.reader.table import resume_table
 
@@ -167,7 +176,7 @@ def _files_before(
     return frozenset(resume_table(path, str(form), common))
 
 
-def _table_line(row: "ReadingRow") -> Text:
+def _table_line(row: "ReadingRow", show_probability_outside: bool) -> Text:
     from pneumoscope.reader.reading import format_probability
 
     label, style = _LABELS[row.finding or row.status]
@@ -180,6 +189,9 @@ def _table_line(row: "ReadingRow") -> Text:
     if row.reasons:
         reasons = _printable("; ".join(row.reasons))
         line.append(f"  {reasons}", "default" if row.finding else "dim")
+    if show_probability_outside and row.probability_outside is not None:
+        output = format_probability(row.probability_outside)
+        line.append(f"  (output of the network, not for this patient: {output})", "dim")
     return line
 
 

@@ -1,9 +1,9 @@
 """Bundles, and the reader that turns a radiograph into a reading."""
 
 from pathlib import Path
-from typing import Literal, TypeAlias, overload
+from typing import Literal, overload
 
-from pneumoscope.reader.automatic import AutomaticReader
+from pneumoscope.reader.automatic import AnyReader, AutomaticReader
 from pneumoscope.reader.bundle import RECORD, Bundle
 from pneumoscope.reader.reader import Reader
 from pneumoscope.reader.reading import Finding, Reading, Status
@@ -15,8 +15,6 @@ SHIPPED = BUNDLES / "default"
 
 AUTO = "auto"
 """Name of the automatic choice among the shipped bundles, by the patient's age."""
-
-AnyReader: TypeAlias = Reader | AutomaticReader
 
 __all__ = [
     "AnyReader",

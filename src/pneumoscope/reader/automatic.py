@@ -2,13 +2,14 @@
 
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
+from typing import TypeAlias
 
 from pneumoscope.radiograph import Radiograph
 from pneumoscope.reader.bundle import Bundle
 from pneumoscope.reader.population import Population, format_age, outside
 from pneumoscope.reader.quality_gate import QualityFinding
 from pneumoscope.reader.reader import Reader, read_in_batches
-from pneumoscope.reader.reading import Reading
+from pneumoscope.reader.reading import Reading, Status
 from pneumoscope.reader.source import DecodedSource, Source, decode_source
 from pneumoscope.support.errors import BundleError, UnreadableRadiographError
 from pneumoscope.support.host import usable_cores
@@ -117,12 +118,20 @@ class AutomaticReader:
     def _with_assumption(self, reading: Reading, source: DecodedSource) -> Reading:
         """Return the reading with the population that was assumed for a patient of unknown age."""
         reader = self._for_unknown_age
-        if reader is None or _population(reader).has_all_ages:
-            return reading
-        radiograph = source.radiograph
-        if isinstance(radiograph, Radiograph) and radiograph.age is None:
-            return replace(reading, assumed_population=_population(reader).name)
-        return reading
+        is_assumed = (
+            reader is not None
+            and not _population(reader).has_all_ages
+            and isinstance(source.radiograph, Radiograph)
+            and source.radiograph.age is None
+            and reading.status is not Status.REJECTED
+        )
+        return (
+            replace(reading, assumed_population=_population(reader).name) if is_assumed else reading
+        )
+
+
+AnyReader: TypeAlias = Reader | AutomaticReader
+"""Reader of one bundle, or of several."""
 
 
 def _reader_for_unknown_age(readers: Sequence[Reader], name: str | None) -> Reader | None:

@@ -59,7 +59,7 @@ class Reading:
         None unless outside.
     assumed_population
         Name of the population that a patient of unknown age was assumed to belong to; None if the
-        age is known, or no bundle was chosen by it.
+        age is known, no bundle was chosen by it, or the image was not read.
     quality
         Findings about the decoding, the population and the quality of the image, and whether it is
         unfamiliar; of a failed reading the reason.

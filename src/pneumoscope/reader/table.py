@@ -4,8 +4,8 @@ import csv
 import io
 import json
 import os
-from collections.abc import Iterator, Mapping
-from dataclasses import asdict, dataclass, fields
+from collections.abc import Collection, Iterator, Mapping
+from dataclasses import asdict, dataclass, fields, replace
 from pathlib import Path
 
 from pneumoscope.reader.bundle import Bundle
@@ -22,7 +22,7 @@ class ReadingRow:
     file
         Name of the file, as it was passed.
     status
-        ``read``, ``flagged``, ``rejected`` or ``failed``.
+        ``read``, ``flagged``, ``outside``, ``rejected`` or ``failed``.
     reasons
         Reasons in words; empty if read.
     probability
@@ -37,6 +37,12 @@ class ReadingRow:
         Identity of the bundle.
     milliseconds
         Time that the reading took.
+    probability_outside
+        Output of the network for a radiograph that is outside, which has no meaning for the
+        patient; None unless outside.
+    assumed_population
+        Population that a patient of unknown age was assumed to belong to; None if the age is known,
+        no bundle was chosen by it, or the image was not read.
     """
 
     file: str
@@ -49,6 +55,8 @@ class ReadingRow:
     heatmap: str | None
     bundle: str
     milliseconds: float
+    probability_outside: float | None = None
+    assumed_population: str | None = None
 
     @classmethod
     def of(
@@ -60,22 +68,28 @@ class ReadingRow:
             file,
             str(reading.status),
             reading.reasons,
-            None if reading.probability is None else round(reading.probability, 6),
+            _rounded(reading.probability),
             None if finding is None else str(finding),
             operating_point,
             bundle.record.operating_points[operating_point].threshold,
             None if heatmap is None else str(heatmap),
             reading.bundle,
             round(reading.milliseconds, 2),
+            _rounded(reading.probability_outside),
+            reading.assumed_population,
         )
 
     def to_json(self) -> str:
         """Return the row as a JSON object on one line, in ASCII: file names have any encoding."""
         return json.dumps(asdict(self))
 
-    def to_csv(self) -> str:
-        """Return the row as a line of CSV; reasons are joined by semicolons."""
-        return format_csv_line([_cell(getattr(self, name)) for name in COLUMNS])
+    def to_csv(self, show_probability_outside: bool = False) -> str:
+        """Return the row as a line of CSV; reasons are joined by semicolons.
+
+        The cell of ``probability_outside`` is empty unless it is to be shown.
+        """
+        row = self if show_probability_outside else replace(self, probability_outside=None)
+        return format_csv_line([_cell(getattr(row, name)) for name in COLUMNS])
 
 
 _LINE_END = "\r\n"
@@ -95,7 +109,7 @@ def format_csv_line(cells: list[str]) -> str:
     return text.getvalue().removesuffix(_LINE_END)
 
 
-def resume_table(path: Path, suffix: str, required: Mapping[str, str]) -> set[str]:
+def resume_table(path: Path, suffix: str, required: Mapping[str, Collection[str]]) -> set[str]:
     """Return the files that a table has rows for, and remove an incomplete last line.
 
     Parameters
@@ -105,7 +119,7 @@ def resume_table(path: Path, suffix: str, required: Mapping[str, str]) -> set[st
     suffix
         Format of the table: ``jsonl`` or ``csv``.
     required
-        Cells that all its rows must have, as the new rows will, by column.
+        Values that the cells of its rows may have, as those of the new rows, by column.
 
     Raises
     ------
@@ -117,21 +131,27 @@ def resume_table(path: Path, suffix: str, required: Mapping[str, str]) -> set[st
         complete = content.rfind(b"\n") + 1
         rows = list(_rows(content[:complete].decode(errors="surrogateescape"), suffix))
         files = {row["file"] for row in rows}
+        if missing := {column for row in rows for column in set(COLUMNS) - row.keys()}:
+            raise ValueError(f"it has no column {', '.join(sorted(missing))}")
         differences = {
-            (name, row[name]) for row in rows for name in required if row[name] != required[name]
+            (name, row[name])
+            for row in rows
+            for name, values in required.items()
+            if row[name] not in values
         }
         if not differences:
             os.truncate(path, complete)
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise StorageError(
-            f"{path}: cannot be continued ({error}); it is not a table of readings. Choose another "
-            "--out, or move it away and leave out --resume"
+            f"{path}: cannot be continued ({error}); it is not a table of readings of this "
+            "version. Choose another --out, or move it away and leave out --resume"
         ) from error
     if differences:
         name, value = min(differences)
         raise StorageError(
             f"{path}: cannot be continued: it has readings with {name} {value}, new ones would "
-            f"have {required[name]}. Use the same options as before, or choose another --out"
+            f"have {' or '.join(required[name])}. Use the same options as before, or choose "
+            "another --out"
         )
     return files
 
@@ -142,6 +162,10 @@ def _rows(text: str, suffix: str) -> Iterator[Mapping[str, str]]:
             yield json.loads(line)
     else:
         yield from csv.DictReader(io.StringIO(text))
+
+
+def _rounded(probability: float | None) -> float | None:
+    return None if probability is None else round(probability, 6)
 
 
 def _cell(value: object) -> str:
