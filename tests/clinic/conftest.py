@@ -1,7 +1,7 @@
 """Fixtures of the clinic: every database test runs on SQLite and on a real PostgreSQL server."""
 
 import shutil
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 import psycopg
@@ -14,12 +14,15 @@ from pneumoscope.clinic.privacy import tables as _privacy  # noqa: F401 (registe
 from pneumoscope.clinic.settings import Settings
 from pneumoscope.clinic.storage.database import Database
 from pneumoscope.clinic.storage.table_base import Table
+from pneumoscope.clinic.storage.unknown_age import UnknownAge
 from pneumoscope.dataset.phantoms.generate import generate_phantoms
-from pneumoscope.reader import Bundle, Reader, find_bundle, load
+from pneumoscope.reader import AnyReader, Bundle, Reader, find_bundle, load
 
 from ..postgres import create_database, postgres_server
 from .running import Server, start
 from .simulated import Simulated
+
+Readers = Mapping[UnknownAge, AnyReader]
 
 EMPTY_TABLES = "; ".join(
     [
@@ -99,6 +102,12 @@ def quick_hashes(monkeypatch: pytest.MonkeyPatch) -> None:
 def reader() -> Reader:
     """Return a reader with the default bundle."""
     return load(threads=1)
+
+
+@pytest.fixture(scope="session")
+def readers(reader: Reader) -> Readers:
+    """Return that reader for each setting of a site."""
+    return dict.fromkeys(UnknownAge, reader)
 
 
 @pytest.fixture(scope="session")

@@ -102,6 +102,7 @@ class Simulated:
             operating_point=self.baseline.name,
             finding=None if refused else str(finding_at(probability, point)),
             probability=None if refused else probability,
+            refusal="lateral" if refused else None,
             findings={},
             reasons=[],
             quality=[{"code": "lateral", "severity": "reject", "message": ""}] if refused else [],

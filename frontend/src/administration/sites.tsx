@@ -1,6 +1,8 @@
 import { api, unwrap } from "../api/client.ts";
+import type { SiteUpdate, UnknownAge } from "../api/schema.d.ts";
 import { ErrorMessage } from "../shell/error-message.tsx";
 import { handleSubmit, textOf } from "../shell/form.ts";
+import { UnknownAgeChoice } from "../shell/unknown-age-choice.tsx";
 import { useAction } from "../shell/use-action.ts";
 import { useRequest } from "../shell/use-request.ts";
 
@@ -13,17 +15,16 @@ export function Sites() {
       await api.POST("/v1/sites", { body: { name: textOf(content, "name") } });
       form.reset();
     });
-  const display = (id: string, displayed: boolean) =>
-    run(() =>
-      api.PATCH("/v1/sites/{site_id}", { params: { path: { site_id: id } }, body: { displayed } }),
-    );
+  const change = (id: string, body: SiteUpdate) =>
+    run(() => api.PATCH("/v1/sites/{site_id}", { params: { path: { site_id: id } }, body }));
 
   return (
     <section aria-labelledby="sites">
       <h2 id="sites">Sites</h2>
       <p className="small">
         A new site is in shadow mode: its radiographs are read, but clinicians do not see the
-        readings until they are displayed here.
+        readings until they are displayed here. Where several networks read, the patient's age
+        decides; files without an age are treated as you choose for the site.
       </p>
       <ErrorMessage error={loadError || error} />
       <ul className="sites">
@@ -33,13 +34,24 @@ export function Sites() {
               <input
                 type="checkbox"
                 checked={site.displayed}
-                onChange={(event) => display(site.id, event.target.checked)}
+                onChange={(event) => change(site.id, { displayed: event.target.checked })}
               />
               <span>
                 <b>{site.name}</b>{" "}
                 {site.displayed ? "readings are displayed" : "shadow mode: readings are hidden"}
               </span>
             </label>
+            <UnknownAgeChoice
+              label={
+                <>
+                  Unknown age<span className="hidden"> of patients of {site.name}</span>
+                </>
+              }
+              value={site.unknown_age}
+              onChange={(event) =>
+                change(site.id, { unknown_age: event.target.value as UnknownAge })
+              }
+            />
           </li>
         ))}
       </ul>

@@ -14,7 +14,7 @@ export interface paths {
         get?: never;
         put?: never;
         /**
-         * Create the first administrator, with the setup link
+         * Create the first administrator, with the setup link, and set what unknown ages mean
          * @description The server prints the link when it first starts.
          */
         post: operations["complete_setup"];
@@ -436,15 +436,18 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
-    "/v1/model": {
+    "/v1/models": {
         parameters: {
             query?: never;
             header?: never;
             path?: never;
             cookie?: never;
         };
-        /** Return the bundle that the server reads with: intended use, limits and performance */
-        get: operations["get_model"];
+        /**
+         * List the bundles that the server reads with: intended use, limits and performance
+         * @description Where there are several, the patient's age decides.
+         */
+        get: operations["list_models"];
         put?: never;
         post?: never;
         delete?: never;
@@ -670,7 +673,7 @@ export interface paths {
         delete?: never;
         options?: never;
         head?: never;
-        /** Display a site's readings to clinicians, or hide them */
+        /** Display a site's readings to clinicians or hide them, or set what unknown ages mean */
         patch: operations["update_site"];
         trace?: never;
     };
@@ -700,7 +703,8 @@ export interface paths {
         };
         /**
          * Return the monitoring overview
-         * @description It has volume, times, rejections, drift from the bundle's reference population, and agreement.
+         * @description It has volume, times, refusals, and, of one bundle, drift from its reference population and
+         *     agreement.
          */
         get: operations["get_monitoring"];
         put?: never;
@@ -842,6 +846,8 @@ export interface components {
         /**
          * Alert
          * @description Alert; ``site`` is null if it concerns the whole server, and ``ended`` while it is open.
+         *
+         *     ``bundle`` is null if it concerns the readings of all bundles.
          */
         Alert: {
             /** Id */
@@ -849,6 +855,8 @@ export interface components {
             rule: components["schemas"]["AlertRule"];
             /** Site */
             site: string | null;
+            /** Bundle */
+            bundle: string | null;
             /** Subject */
             subject: string;
             /** Message */
@@ -1143,6 +1151,9 @@ export interface components {
         /**
          * Model
          * @description Bundle that the server reads with; a reading names the bundle that made it.
+         *
+         *     ``applies_to`` names the patients that it may answer for, ``population`` those of the training
+         *     data.
          */
         Model: {
             /** Bundle */
@@ -1155,6 +1166,8 @@ export interface components {
             intended_use: string;
             /** Limitations */
             limitations: string[];
+            /** Applies To */
+            applies_to: string;
             /** Population */
             population: string;
             operating_point: components["schemas"]["OperatingPoint"];
@@ -1163,14 +1176,19 @@ export interface components {
          * MonitoringOverview
          * @description Monitoring overview; days are whole days in UTC, without today.
          *
+         *     Volume, durations and refusals are of all readings; drift, agreement and accuracy are of the
+         *     readings of one bundle.
+         *
          *     Parameters
          *     ----------
          *     made
          *         Time of the overview.
          *     site
          *         Identifier of the site; None for all sites.
+         *     bundles
+         *         Identities of the bundles in use.
          *     bundle, operating_point
-         *         Identity of the bundle in use, and name of its operating point.
+         *         Identity of the bundle whose readings are compared, and name of its operating point.
          *     reference_patients
          *         Number of patients in the bundle's reference population; None if unknown.
          *     periods
@@ -1190,6 +1208,8 @@ export interface components {
             made: string;
             /** Site */
             site: string | null;
+            /** Bundles */
+            bundles: string[];
             /** Bundle */
             bundle: string;
             /** Operating Point */
@@ -1277,6 +1297,8 @@ export interface components {
         NewSite: {
             /** Name */
             name: string;
+            /** @default ask */
+            unknown_age?: components["schemas"]["UnknownAge"];
         };
         /**
          * NewToken
@@ -1410,15 +1432,17 @@ export interface components {
          *     days
          *         Days of the period.
          *     images, patients
-         *         Number of images, and of patients, that were read, rejected, or failed.
+         *         Number of images, and of patients, with a reading of any status.
          *     reading
          *         Duration of reading an image.
          *     waiting
          *         Time from receipt of an image to its reading.
          *     unread
-         *         Patients whose first image was rejected or failed.
+         *         Patients whose first image was not read: outside, rejected, or failed.
+         *     refusals
+         *         Number of images that were not read, by the code of the first reason.
          *     reasons
-         *         Number of images by finding of the quality gate; ``failed`` counts the failed ones.
+         *         Number of images by quality finding, those of images that were read included.
          *     shifts
          *         Comparison of each statistic with the reference population; empty without a reference. A
          *         statistic is missing if there are too few patients or it is constant in the reference.
@@ -1432,6 +1456,10 @@ export interface components {
             reading: components["schemas"]["DurationSummary"] | null;
             waiting: components["schemas"]["DurationSummary"] | null;
             unread: components["schemas"]["Proportion"];
+            /** Refusals */
+            refusals: {
+                [key: string]: number;
+            };
             /** Reasons */
             reasons: {
                 [key: string]: number;
@@ -1462,7 +1490,7 @@ export interface components {
         };
         /**
          * QualityFinding
-         * @description Finding of the quality gate on an image.
+         * @description Finding about the decoding, the population or the quality of an image.
          */
         QualityFinding: {
             /** Code */
@@ -1474,14 +1502,18 @@ export interface components {
         };
         /**
          * Reading
-         * @description Reading of an image; without a probability if the image was rejected or failed.
+         * @description Reading of an image; without a probability if it is outside, was rejected, or failed.
+         *
+         *     ``outside``: the bundle may not answer for the patient or the image. ``refusal`` is the code of
+         *     the first reason why the image was not read. ``assumed_population`` is set where the patient's
+         *     age is unknown and the site's setting chose the bundle.
          */
         Reading: {
             /**
              * Status
              * @enum {string}
              */
-            status: "read" | "flagged" | "rejected" | "failed";
+            status: "read" | "flagged" | "outside" | "rejected" | "failed";
             /** Finding */
             finding: ("pneumonia" | "uncertain" | "normal") | null;
             /** Operating Point */
@@ -1495,6 +1527,10 @@ export interface components {
             };
             /** Probability */
             probability: number | null;
+            /** Refusal */
+            refusal: string | null;
+            /** Assumed Population */
+            assumed_population: string | null;
             /** Reasons */
             reasons: string[];
             /** Quality */
@@ -1601,6 +1637,8 @@ export interface components {
         /**
          * Setup
          * @description First administrator, with the token of the setup link.
+         *
+         *     ``unknown_age`` is the setting of the existing site; see Site.
          */
         Setup: {
             /** Name */
@@ -1609,6 +1647,8 @@ export interface components {
             password: string;
             /** Token */
             token: string;
+            /** @default ask */
+            unknown_age?: components["schemas"]["UnknownAge"];
         };
         /**
          * ShiftSize
@@ -1627,6 +1667,9 @@ export interface components {
         /**
          * Site
          * @description Site; ``displayed`` is false while it is in shadow mode.
+         *
+         *     ``unknown_age`` says which network reads radiographs of patients of unknown age, where the
+         *     server chooses by age; with ``ask`` none does, and they are outside.
          */
         Site: {
             /** Id */
@@ -1635,14 +1678,16 @@ export interface components {
             name: string;
             /** Displayed */
             displayed: boolean;
+            unknown_age: components["schemas"]["UnknownAge"];
         };
         /**
          * SiteUpdate
-         * @description Change of a site: whether clinicians see its readings.
+         * @description Change of a site; what is null stays as it is.
          */
         SiteUpdate: {
             /** Displayed */
-            displayed: boolean;
+            displayed?: boolean | null;
+            unknown_age?: components["schemas"]["UnknownAge"] | null;
         };
         /**
          * Study
@@ -1692,11 +1737,11 @@ export interface components {
         StudySearch: {
             status?: components["schemas"]["StudyStatus"] | null;
             /**
-             * Rejected
-             * @description only studies with an image that was rejected or failed
+             * Unread
+             * @description only studies with an image that is outside, was rejected, or failed
              * @default false
              */
-            rejected?: boolean;
+            unread?: boolean;
             /**
              * Disputed
              * @description only studies with a reading that somebody disagrees with or doubts
@@ -1760,6 +1805,15 @@ export interface components {
          */
         Truth: "NORMAL" | "PNEUMONIA";
         /**
+         * UnknownAge
+         * @description Population that a patient of unknown age is assumed to belong to, or ``ask``.
+         *
+         *     ``ask``: such a radiograph gets no finding until it is sent again with an age. The setting
+         *     matters only where the server chooses between bundles by age.
+         * @enum {string}
+         */
+        UnknownAge: "children" | "adults" | "ask";
+        /**
          * User
          * @description User.
          */
@@ -1817,6 +1871,9 @@ export interface components {
         /**
          * RequestMetadata
          * @description Patient and study of files without a DICOM header; in DICOM files the header counts.
+         *
+         *     ``age`` is in years at the time of the study. Birth date and age count in DICOM files, too,
+         *     where the header has none; if they contradict it, the image gets no finding.
          */
         RequestMetadata: {
             /**
@@ -1834,6 +1891,11 @@ export interface components {
              * @default null
              */
             birth_date?: string | null;
+            /**
+             * Age
+             * @default null
+             */
+            age?: number | null;
             /**
              * Sex
              * @default null
@@ -1917,6 +1979,7 @@ export type StudyStatus = components['schemas']['StudyStatus'];
 export type Submission = components['schemas']['Submission'];
 export type Token = components['schemas']['Token'];
 export type Truth = components['schemas']['Truth'];
+export type UnknownAge = components['schemas']['UnknownAge'];
 export type User = components['schemas']['User'];
 export type UserUpdate = components['schemas']['UserUpdate'];
 export type Problem = components['schemas']['Problem'];
@@ -3059,7 +3122,7 @@ export interface operations {
             };
         };
     };
-    get_model: {
+    list_models: {
         parameters: {
             query?: never;
             header?: never;
@@ -3074,7 +3137,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["Model"];
+                    "application/json": components["schemas"]["Model"][];
                 };
             };
             /** @description The request is refused; the detail says why and what to do */
@@ -3794,6 +3857,8 @@ export interface operations {
                 windows?: number;
                 /** @description identifier; default: all sites */
                 site?: string | null;
+                /** @description identity; default: the first in use */
+                bundle?: string | null;
             };
             header?: never;
             path?: never;
@@ -3839,6 +3904,8 @@ export interface operations {
                 windows?: number;
                 /** @description identifier; default: all sites */
                 site?: string | null;
+                /** @description identity; default: the first in use */
+                bundle?: string | null;
             };
             header?: never;
             path?: never;

@@ -73,8 +73,9 @@ function titleOf({ site, rule, subject }: Alert): string {
   return `${site ?? "Server"} · ${[rule, subject].filter(Boolean).join(", ")}`;
 }
 
-function historyOf({ began, ended, acknowledged, acknowledged_by }: Alert): string {
+function historyOf({ bundle, began, ended, acknowledged, acknowledged_by }: Alert): string {
   return [
+    bundle && `readings of ${bundle}`,
     `since ${formatTime(began)}`,
     ended && `until ${formatTime(ended)}`,
     acknowledged && `acknowledged by ${acknowledged_by} ${formatTime(acknowledged)}`,

@@ -39,6 +39,8 @@ interface Query {
   days: number;
   /** Identifier of a site; all sites if it is missing. */
   site?: string;
+  /** Identity of a bundle in use; the first one if it is missing. */
+  bundle?: string;
 }
 
 async function getMonitoring(query: Query) {
@@ -71,8 +73,14 @@ function Statistics() {
         </label>
         <SiteChoice
           site={query.site ?? ""}
-          choose={(site) => setQuery({ days: query.days, ...(site && { site }) })}
+          choose={(chosen) => {
+            const { site: _, ...rest } = query;
+            setQuery(chosen ? { ...rest, site: chosen } : rest);
+          }}
         />
+        {overview && (
+          <BundleChoice overview={overview} choose={(bundle) => setQuery({ ...query, bundle })} />
+        )}
         <a href={`${REPORT}?${report}`}>Report as an HTML file</a>
         {overview && <Scope overview={overview} />}
       </div>
@@ -110,13 +118,35 @@ function SiteChoice({ site, choose }: { site: string; choose: (site: string) => 
   );
 }
 
+/** The bundle whose drift and agreement are shown, where several have readings. */
+function BundleChoice({
+  overview: { bundles, bundle },
+  choose,
+}: {
+  overview: MonitoringOverview;
+  choose: (bundle: string) => void;
+}) {
+  return (
+    bundles.length > 1 && (
+      <label>
+        Drift and agreement of
+        <select value={bundle} onChange={(event) => choose(event.target.value)}>
+          {bundles.map((name) => (
+            <option key={name}>{name}</option>
+          ))}
+        </select>
+      </label>
+    )
+  );
+}
+
 function Scope({ overview }: { overview: MonitoringOverview }) {
   const { periods, bundle, operating_point } = overview;
   const days = { first: periods[0]?.days.first ?? "", last: periods.at(-1)?.days.last ?? "" };
   return (
     <p className="small">
-      {formatDays(days)} (whole days in UTC, up to yesterday), read with {bundle} at operating point{" "}
-      {operating_point}.
+      {formatDays(days)} (whole days in UTC, up to yesterday). Volume and refusals are of all
+      readings; drift and agreement are of {bundle} at operating point {operating_point}.
     </p>
   );
 }

@@ -1,4 +1,4 @@
-// The number of images and patients, waiting and reading times, and rejected images.
+// The number of images and patients, waiting and reading times, and images that were not read.
 
 import type { DurationSummary, Period } from "../api/schema.d.ts";
 import { formatEstimate } from "../shell/format.ts";
@@ -33,7 +33,7 @@ export function Volume({ periods }: { periods: Period[] }) {
           series={durationSeries(periods.map(({ reading }) => reading))}
         />
         <Plot
-          title="Proportion of patients rejected or failed"
+          title="Proportion of patients not read"
           labels={labels}
           series={[{ name: "unread", points: periods.map(({ unread }) => unread.estimate) }]}
         />
@@ -42,6 +42,7 @@ export function Volume({ periods }: { periods: Period[] }) {
         <summary>Table by period</summary>
         <VolumeTable periods={periods} />
       </details>
+      <Refusals periods={periods} />
       <QualityFindings latest={periods.at(-1)} />
     </section>
   );
@@ -68,7 +69,7 @@ function VolumeTable({ periods }: { periods: Period[] }) {
             <th scope="col">Patients</th>
             <th scope="col">Receipt to reading, s</th>
             <th scope="col">Reading, s</th>
-            <th scope="col">Rejected or failed</th>
+            <th scope="col">Not read</th>
           </tr>
         </thead>
         <tbody>
@@ -85,6 +86,46 @@ function VolumeTable({ periods }: { periods: Period[] }) {
         </tbody>
       </table>
     </Scrollable>
+  );
+}
+
+/** The images that were not read, by the code of the first reason, the most frequent first. */
+function Refusals({ periods }: { periods: Period[] }) {
+  const total = (code: string) =>
+    periods.reduce((sum, { refusals }) => sum + (refusals[code] ?? 0), 0);
+  const codes = [...new Set(periods.flatMap(({ refusals }) => Object.keys(refusals)))].toSorted(
+    (first, second) => total(second) - total(first),
+  );
+  return (
+    codes.length > 0 && (
+      <Scrollable name="Images not read, by reason">
+        <table className="refusals">
+          <caption>
+            Images that were not read (outside, rejected or failed), by the first reason
+          </caption>
+          <thead>
+            <tr>
+              <th scope="col">Reason</th>
+              {periods.map(({ days }) => (
+                <th key={days.last} scope="col">
+                  {formatDays(days)}
+                </th>
+              ))}
+            </tr>
+          </thead>
+          <tbody>
+            {codes.map((code) => (
+              <tr key={code}>
+                <th scope="row">{code.replaceAll("_", " ")}</th>
+                {periods.map(({ days, refusals }) => (
+                  <td key={days.last}>{refusals[code] ?? 0}</td>
+                ))}
+              </tr>
+            ))}
+          </tbody>
+        </table>
+      </Scrollable>
+    )
   );
 }
 

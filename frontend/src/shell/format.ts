@@ -1,6 +1,6 @@
 // Numbers, times and names as people read them.
 
-import type { Estimate, Image, Patient, Study } from "../api/schema.d.ts";
+import type { Estimate, Image, Patient, Reading, Study } from "../api/schema.d.ts";
 
 /** Return a probability, never 0 or 100 % (as `pneumoscope.reader.reading.percent`). */
 export function formatProbability(probability: number): string {
@@ -79,6 +79,11 @@ export function browserName(userAgent: string | null): string {
   const browser = known ?? (userAgent?.includes("Safari/") ? "Safari" : "Unknown browser");
   const system = SYSTEMS.find((name) => userAgent?.includes(name));
   return system === undefined ? browser : `${browser}, ${system}`;
+}
+
+/** Return whether a reading has a finding; it has none where the network may not answer. */
+export function isRead({ probability }: Reading): boolean {
+  return probability !== null;
 }
 
 /** Return the image with the highest probability, which gives a study its place in the worklist. */

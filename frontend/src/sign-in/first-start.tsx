@@ -2,8 +2,10 @@
 
 import { useState } from "react";
 import { api } from "../api/client.ts";
+import type { UnknownAge } from "../api/schema.d.ts";
 import { handleSubmit, textOf } from "../shell/form.ts";
 import { NewPassword, newPassword } from "../shell/password.tsx";
+import { UnknownAgeChoice } from "../shell/unknown-age-choice.tsx";
 import { useLinkToken } from "./link-token.ts";
 import { SignedOutPage } from "./signed-out-page.tsx";
 
@@ -18,6 +20,7 @@ export function FirstStart({ done }: { done: () => void }) {
           token: token || textOf(content, "token"),
           name: textOf(content, "name"),
           password: newPassword(content),
+          unknown_age: textOf(content, "unknown_age") as UnknownAge,
         },
       });
       done();
@@ -41,6 +44,15 @@ export function FirstStart({ done }: { done: () => void }) {
           <input name="name" required autoComplete="username" maxLength={100} />
         </label>
         <NewPassword />
+        <UnknownAgeChoice
+          label="Radiographs of patients of unknown age"
+          name="unknown_age"
+          defaultValue="ask"
+        />
+        <p className="small">
+          JPEG, PNG and TIFF files do not say how old the patient is, and the age decides which
+          network reads. Administrators can change this later.
+        </p>
         <button type="submit" className="main">
           Create administrator
         </button>

@@ -1,4 +1,4 @@
-// The model in use: its limits, its training population and its measured accuracy.
+// A model in use: its limits, its training population and its measured accuracy.
 
 import type { Model } from "../api/schema.d.ts";
 import { formatEstimate } from "../shell/format.ts";
@@ -11,9 +11,10 @@ const METRICS: [string, string][] = [
 
 export function ModelLimits({ model }: { model: Model }) {
   const point = model.operating_point;
+  const heading = `limits of ${model.bundle}`;
   return (
-    <section className="limits" aria-labelledby="limits-heading">
-      <h2 id="limits-heading">The model and its limits</h2>
+    <section className="limits" aria-labelledby={heading}>
+      <h2 id={heading}>The model for {model.applies_to} and its limits</h2>
       {model.notice && <p className="notice">{model.notice}</p>}
       <ul>
         {model.limitations.map((limitation) => (

@@ -40,7 +40,7 @@ export function ReadingRoom({ study, session, changed }: Props) {
   const [prior, setPrior] = useState<Study | null>(null);
   const viewer = useRef<Handle>(null);
   const priorViewer = useRef<Handle>(null);
-  const { value: model } = useRequest(() => unwrap(api.GET("/v1/model")));
+  const { value: models = [] } = useRequest(() => unwrap(api.GET("/v1/models")));
   const { value: priors = [] } = useRequest(
     () =>
       unwrap(
@@ -120,6 +120,7 @@ export function ReadingRoom({ study, session, changed }: Props) {
   }
   const whyNotShown = reasonNotShown(image);
   const view = { inverted, opacity };
+  const model = models.find(({ bundle }) => bundle === image.reading?.bundle);
   return (
     <>
       <Toolbar
@@ -163,11 +164,18 @@ export function ReadingRoom({ study, session, changed }: Props) {
         )}
       </section>
       <aside aria-label="Reading and judgement">
-        <ReadingPanel image={image} model={model} heatMap={heatMap} heatMapShown={heatMapWanted} />
+        <ReadingPanel
+          image={image}
+          models={models}
+          heatMap={heatMap}
+          heatMapShown={heatMapWanted}
+        />
         {image.reading && (
           <Judgements key={image.id} image={image} session={session} changed={changed} />
         )}
-        {model && <ModelLimits model={model} />}
+        {(model ? [model] : models).map((model) => (
+          <ModelLimits key={model.bundle} model={model} />
+        ))}
       </aside>
     </>
   );

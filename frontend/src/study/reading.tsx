@@ -1,17 +1,18 @@
 // The reading of one image, with the reasons to doubt it.
 
 import type { Image, Model, OperatingPoint, Reading } from "../api/schema.d.ts";
-import { formatProbability } from "../shell/format.ts";
+import { formatProbability, isRead } from "../shell/format.ts";
 import type { HeatMap } from "./use-heat-map.ts";
 
 interface Props {
   image: Image;
-  model: Model | undefined;
+  /** The models in use. */
+  models: Model[];
   heatMap: HeatMap;
   heatMapShown: boolean;
 }
 
-export function ReadingPanel({ image, model, heatMap, heatMapShown }: Props) {
+export function ReadingPanel({ image, models, heatMap, heatMapShown }: Props) {
   const { reading } = image;
   return (
     <section className="reading" aria-labelledby="reading-heading">
@@ -23,19 +24,19 @@ export function ReadingPanel({ image, model, heatMap, heatMapShown }: Props) {
         </p>
       )}
       {!image.withheld && reading === null && <p>Waiting to be read.</p>}
-      {reading && <Result reading={reading} model={model} />}
+      {reading && <Result reading={reading} models={models} />}
       {heatMapShown && reading?.has_heatmap && <Legend heatMap={heatMap} />}
     </section>
   );
 }
 
-function Result({ reading, model }: { reading: Reading; model: Model | undefined }) {
-  const isCurrentModel = model?.bundle === reading.bundle;
+function Result({ reading, models }: { reading: Reading; models: Model[] }) {
+  const model = models.find(({ bundle }) => bundle === reading.bundle);
   return (
     <>
       {reading.probability === null ? (
         <p className={`result ${reading.status}`}>
-          <strong>Not scored</strong> <span>{reading.status}</span>
+          <strong>Not read</strong>
         </p>
       ) : (
         <p className={`result ${reading.finding}`}>
@@ -45,13 +46,19 @@ function Result({ reading, model }: { reading: Reading; model: Model | undefined
           </span>
         </p>
       )}
-      {reading.probability !== null && isCurrentModel && (
+      {reading.probability !== null && model && (
         <ProbabilityScale probability={reading.probability} point={model.operating_point} />
       )}
-      <Doubts reading={reading} />
-      {model && !isCurrentModel && (
+      {reading.assumed_population && isRead(reading) && (
         <p className="notice">
-          Read with another model, {reading.bundle}; the limits below are those of the model in use
+          The patient's age is unknown. Read with the model for {reading.assumed_population}, by the
+          setting of this site.
+        </p>
+      )}
+      <Doubts reading={reading} />
+      {models.length > 0 && !model && (
+        <p className="notice">
+          Read with another model, {reading.bundle}; the limits below are those of the models in use
           now.
         </p>
       )}
@@ -94,7 +101,7 @@ function ProbabilityScale({ probability, point }: ScaleProps) {
   );
 }
 
-/** The reasons of the reading, and the other findings of the quality gate. */
+/** The reasons of the reading, and the other findings about the image. */
 function Doubts({ reading }: { reading: Reading }) {
   const findings = reading.quality.filter(({ message }) => !reading.reasons.includes(message));
   if (reading.reasons.length + findings.length === 0) {

@@ -47,30 +47,31 @@ export function Toolbar(props: Props) {
           Reset <kbd>r</kbd>
         </button>
       </div>
-      <div className="group">
-        <button
-          type="button"
-          aria-pressed={props.heatMapShown}
-          disabled={!props.heatMapAvailable}
-          onClick={props.toggleHeatMap}
-        >
-          Heat map <kbd>h</kbd>
-        </button>
-        <label className="opacity">
-          Opacity
-          <input
-            type="range"
-            min={0}
-            max={1}
-            step={0.05}
-            value={props.opacity}
-            disabled={!props.heatMapShown}
-            onChange={(event) => props.setOpacity(Number(event.target.value))}
-          />
-        </label>
-      </div>
+      {props.heatMapAvailable && <HeatMapTools {...props} />}
       <PriorChoice {...props} />
     </fieldset>
+  );
+}
+
+function HeatMapTools(props: Props) {
+  return (
+    <div className="group">
+      <button type="button" aria-pressed={props.heatMapShown} onClick={props.toggleHeatMap}>
+        Heat map <kbd>h</kbd>
+      </button>
+      <label className="opacity">
+        Opacity
+        <input
+          type="range"
+          min={0}
+          max={1}
+          step={0.05}
+          value={props.opacity}
+          disabled={!props.heatMapShown}
+          onChange={(event) => props.setOpacity(Number(event.target.value))}
+        />
+      </label>
+    </div>
   );
 }
 

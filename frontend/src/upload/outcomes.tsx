@@ -68,7 +68,7 @@ function resultOf({ state, withheld, reading }: NonNullable<Item["image"]>): str
     return "accepted and read; readings of this site are hidden";
   }
   if (reading.probability === null) {
-    return `${reading.status}: ${reading.reasons.join("; ")}`;
+    return `not read: ${reading.reasons.join("; ")}`;
   }
   const flag = reading.status === "flagged" ? ", flagged" : "";
   return `${formatProbability(reading.probability)} ${reading.finding}${flag}`;

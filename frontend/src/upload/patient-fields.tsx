@@ -9,7 +9,10 @@ export function PatientFields({ form }: { form: Ref<HTMLFormElement> }) {
   return (
     <form ref={form} onSubmit={(event) => event.preventDefault()}>
       <details>
-        <summary>Patient and site, for files without a DICOM header (JPEG, PNG, TIFF)</summary>
+        <summary>
+          Patient and site, for files without a DICOM header (JPEG, PNG, TIFF); birth date or age
+          for any file that lacks them
+        </summary>
         <div className="fields">
           <label>
             Patient identifier <input name="patient_id" maxLength={64} autoComplete="off" />
@@ -19,6 +22,10 @@ export function PatientFields({ form }: { form: Ref<HTMLFormElement> }) {
           </label>
           <label>
             Birth date <input name="birth_date" type="date" />
+          </label>
+          <label>
+            Age in years, if the birth date is unknown{" "}
+            <input name="age" type="number" min={0} max={130} step="any" />
           </label>
           <label>
             Sex <input name="sex" maxLength={16} autoComplete="off" />

@@ -23,11 +23,12 @@ export default function Upload() {
   async function upload(collecting: CollectedFile[] | Promise<CollectedFile[]>) {
     const content = new FormData(patientForm.current ?? undefined);
     const filledIn = [...content].filter(([, value]) => value);
-    const { site, ...metadata } = Object.fromEntries(filledIn);
+    const { site, age, ...named } = Object.fromEntries(filledIn);
+    const metadata = { ...named, ...(age && { age: Number(age) }) } as RequestMetadata;
     setStatus("Collecting files"); // a folder of thousands takes seconds
     const files = await collecting;
     setStatus(files.length === 0 ? "No files found." : "");
-    void add(files, metadata as RequestMetadata, String(site ?? "default"));
+    void add(files, metadata, String(site ?? "default"));
   }
 
   const isDraggedOver = useFileDrop((items) => void upload(droppedFiles(items)));

@@ -39,8 +39,8 @@ export function Filters({ filter, change }: Props) {
     { keys: ["s"], description: "next status: all, new, read, reviewed", action: nextStatus },
     {
       keys: ["x"],
-      description: "only rejected, or all",
-      action: () => change({ ...filter, rejected: !filter.rejected }),
+      description: "only not read, or all",
+      action: () => change({ ...filter, unread: !filter.unread }),
     },
     {
       keys: ["d"],
@@ -81,10 +81,10 @@ export function Filters({ filter, change }: Props) {
           <label>
             <input
               type="checkbox"
-              checked={filter.rejected}
-              onChange={(event) => change({ ...filter, rejected: event.target.checked })}
+              checked={filter.unread}
+              onChange={(event) => change({ ...filter, unread: event.target.checked })}
             />
-            <span>Rejected</span>
+            <span>Not read</span>
           </label>
           <label>
             <input

@@ -4,9 +4,9 @@
 import type { StudySearch } from "../api/schema.d.ts";
 
 /** What the worklist can be filtered by. */
-export type Filter = Required<Pick<StudySearch, "status" | "rejected" | "disputed" | "text">>;
+export type Filter = Required<Pick<StudySearch, "status" | "unread" | "disputed" | "text">>;
 
-export const NO_FILTER: Filter = { status: null, rejected: false, disputed: false, text: null };
+export const NO_FILTER: Filter = { status: null, unread: false, disputed: false, text: null };
 
 let filter = NO_FILTER;
 let order: string[] = [];

@@ -1,9 +1,10 @@
-import type { Study } from "../api/schema.d.ts";
+import type { Reading, Study } from "../api/schema.d.ts";
 import { studyPath } from "../routes.ts";
 import {
   formatAge,
   formatProbability,
   formatTime,
+  isRead,
   mostUrgentImage,
   patientIdentifier,
   patientName,
@@ -52,7 +53,7 @@ function Urgency({ study }: { study: Study }) {
     return <span className="muted">hidden</span>;
   }
   if (study.probability === null) {
-    return <span className="muted">{study.status === "new" ? "waiting" : "not scored"}</span>;
+    return <span className="muted">{study.status === "new" ? "waiting" : "not read"}</span>;
   }
   const finding = mostUrgentImage(study)?.reading?.finding ?? "uncertain";
   return (
@@ -64,20 +65,20 @@ function Urgency({ study }: { study: Study }) {
   );
 }
 
-/** The reasons why images were rejected or flagged, each once. */
+/** The reasons why images were not read or were flagged, each once. */
 function Remarks({ study }: { study: Study }) {
-  const statusOfReason = new Map<string, string>();
+  const readingOfReason = new Map<string, Reading>();
   for (const { reading } of study.images) {
     for (const reason of reading?.reasons ?? []) {
-      statusOfReason.set(reason, reading?.status ?? "");
+      readingOfReason.set(reason, reading as Reading);
     }
   }
-  const hiddenCount = statusOfReason.size - MAX_REMARKS;
+  const hiddenCount = readingOfReason.size - MAX_REMARKS;
   return (
     <>
-      {[...statusOfReason].slice(0, MAX_REMARKS).map(([reason, status]) => (
-        <span key={reason} className={`remark ${status}`} title={reason}>
-          <b>{status}</b> {reason}
+      {[...readingOfReason].slice(0, MAX_REMARKS).map(([reason, reading]) => (
+        <span key={reason} className={`remark ${reading.status}`} title={reason}>
+          <b>{isRead(reading) ? reading.status : "not read"}:</b> {reason}
         </span>
       ))}
       {hiddenCount > 0 && <small>and {hiddenCount} more</small>}

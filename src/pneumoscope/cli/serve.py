@@ -18,7 +18,7 @@ def serve(
         int,
         typer.Option(min=0, max=65535, help="TCP port; 0 picks a free one."),
     ] = 8000,
-    bundle: options.BundleOption = "default",
+    bundle: options.AutomaticBundleOption = "auto",
     at: options.OperatingPointOption = "screening",
     workers: Annotated[
         int | None,

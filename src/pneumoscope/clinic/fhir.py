@@ -77,6 +77,7 @@ _INTERPRETATIONS = {
 }
 _DATA_ABSENT_REASONS: Mapping[Status | None, tuple[str, str]] = {
     None: ("temp-unknown", "Temporarily Unknown"),
+    Status.OUTSIDE: ("not-performed", "Not Performed"),
     Status.REJECTED: ("not-performed", "Not Performed"),
     Status.FAILED: ("error", "Error"),
 }
@@ -236,9 +237,11 @@ def _reasons(reading: StoredReading) -> list[str]:
 def _notes(image: Image) -> Iterator[str]:
     if uid := _printable(image.sop_uid):
         yield f"SOP Instance UID {uid}"
-    if image.reading is not None:
-        messages = [issue["message"] for issue in image.reading.quality]
-        yield from _unique_texts([*_reasons(image.reading), *messages])
+    reading = image.reading
+    if reading is not None:
+        failed = reading.status == Status.FAILED  # its findings may quote the file
+        messages = [] if failed else [issue["message"] for issue in reading.quality]
+        yield from _unique_texts([*_reasons(reading), *messages])
 
 
 def _subject(study: Study) -> Reference | None:

@@ -7,7 +7,7 @@ from pneumoscope.clinic.identity.oidc_settings import OidcSettings
 from pneumoscope.clinic.storage.database import Database
 from pneumoscope.clinic.storage.file_store import FileStore
 from pneumoscope.clinic.storage.secret_box import SecretBox
-from pneumoscope.reader import Bundle, find_bundle
+from pneumoscope.reader import AUTO, Bundle, find_bundle, shipped_bundles
 from pneumoscope.support.errors import ClinicError
 
 
@@ -19,8 +19,8 @@ class Settings:
     """Folder for files, keys and, by default, the database."""
     database: str | None = None
     """SQLAlchemy URL of the database; None for a SQLite file in ``data``."""
-    bundle: str = "default"
-    """Name or folder of the bundle that reads."""
+    bundle: str = AUTO
+    """Name or folder of the bundle that reads; ``auto`` for the choice by the patient's age."""
     operating_point: str = "screening"
     """Name of the operating point at which findings are made."""
     max_request_bytes: int = 500_000_000
@@ -42,7 +42,8 @@ class Clinic:
     """Resources that the parts of a server share."""
 
     settings: Settings
-    bundle: Bundle
+    bundles: tuple[Bundle, ...]
+    """Bundles that may read a radiograph; several where the patient's age decides."""
     database: Database
     store: FileStore
     secret_box: SecretBox
@@ -54,17 +55,19 @@ class Clinic:
         Raises
         ------
         ClinicError
-            If the folder or the database cannot be used, or the bundle lacks the operating point.
+            If the folder or the database cannot be used, or a bundle lacks the operating point.
         BundleError
-            If the bundle is missing or damaged.
+            If a bundle is missing or damaged.
         """
-        bundle = Bundle.open(find_bundle(settings.bundle))
-        points = bundle.record.operating_points
-        if settings.operating_point not in points:
-            raise ClinicError(
-                f"--at {settings.operating_point}: the bundle has no such operating point; choose "
-                f"one of {', '.join(points)}"
-            )
+        names = shipped_bundles() if settings.bundle == AUTO else [settings.bundle]
+        bundles = tuple(Bundle.open(find_bundle(name)) for name in names)
+        for bundle in bundles:
+            points = bundle.record.operating_points
+            if settings.operating_point not in points:
+                raise ClinicError(
+                    f"--at {settings.operating_point}: the bundle {bundle.identity} has no such "
+                    f"operating point; choose one of {', '.join(points)}"
+                )
         try:
             settings.data.mkdir(parents=True, exist_ok=True, mode=0o700)
         except OSError as error:
@@ -74,7 +77,7 @@ class Clinic:
             ) from error
         return cls(
             settings,
-            bundle,
+            bundles,
             Database(settings.database_url),
             FileStore(settings.data / "files"),
             SecretBox(settings.data / "key"),

@@ -17,8 +17,8 @@ from pneumoscope.clinic.queue.worker import Worker
 from pneumoscope.clinic.serve import prepare_database
 from pneumoscope.clinic.settings import Clinic, Settings
 from pneumoscope.clinic.storage.tables import Site
-from pneumoscope.reader import Reader
 
+from ..conftest import Readers
 from ..simulated import Simulated, brighter
 
 PASSWORD = "correct horse battery staple"
@@ -66,9 +66,9 @@ def as_(clinic: Clinic, anonymous: TestClient) -> Callable[[Role], TestClient]:
 
 
 @pytest.fixture
-def read_all(clinic: Clinic, reader: Reader) -> Callable[[], int]:
+def read_all(clinic: Clinic, readers: Readers) -> Callable[[], int]:
     """Return a function that reads all queued images, as the workers would."""
-    worker = Worker(clinic.database, clinic.store, reader, "screening", "test")
+    worker = Worker(clinic.database, clinic.store, readers, "screening", "test")
 
     def drain() -> int:
         done = 0

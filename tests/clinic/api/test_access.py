@@ -50,7 +50,7 @@ EVERY_ROLE = {
     ("GET", "/v1/images/{image_id}/highlights"),
     ("GET", "/v1/images/{image_id}/pixels"),
     ("GET", "/v1/sites"),
-    ("GET", "/v1/model"),
+    ("GET", "/v1/models"),
 }
 STAFF = {
     ("GET", "/v1/account"),

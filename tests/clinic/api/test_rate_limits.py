@@ -25,13 +25,13 @@ def test_requests_are_limited_per_account_not_per_token(
 ) -> None:
     monkeypatch.setattr(rate_limits, "MAX_REQUESTS", RateLimitItemPerMinute(5))
     clinician, same_account = as_(Role.CLINICIAN), as_(Role.CLINICIAN)
-    statuses = [clinician.get("/v1/model").status_code for _ in range(4)]
+    statuses = [clinician.get("/v1/models").status_code for _ in range(4)]
     statuses += [same_account.get("/v1/account").status_code for _ in range(2)]
     assert statuses == [200] * 5 + [429]
-    refused = clinician.get("/v1/model")
+    refused = clinician.get("/v1/models")
     assert refused.headers["content-type"] == "application/problem+json"
     assert 1 <= int(refused.headers["retry-after"]) <= 60
-    assert as_(Role.REVIEWER).get("/v1/model").status_code == 200
+    assert as_(Role.REVIEWER).get("/v1/models").status_code == 200
 
 
 def test_queued_images_are_limited_per_account(

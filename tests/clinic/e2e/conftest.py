@@ -30,9 +30,9 @@ from pneumoscope.clinic.queue.worker import Worker
 from pneumoscope.clinic.serve import prepare_database
 from pneumoscope.clinic.settings import Clinic, Settings
 from pneumoscope.dataset.phantoms.generate import generate_phantoms
-from pneumoscope.reader import Reader
 
 from ...conftest import SHARED_DATA
+from ..conftest import Readers
 from ..serving import served
 
 FRONTEND = Path(__file__).parents[3] / "frontend"
@@ -100,7 +100,7 @@ def chromium(require_program: Callable[[str], str]) -> str:
 
 
 @pytest.fixture(scope="session")
-def filled_clinic(chromium: str, made_once: Callable[..., Path], reader: Reader) -> FilledClinic:
+def filled_clinic(chromium: str, made_once: Callable[..., Path], readers: Readers) -> FilledClinic:
     """Return a clinic whose studies have been read; nobody may write to it."""
 
     def fill(folder: Path) -> None:
@@ -108,7 +108,7 @@ def filled_clinic(chromium: str, made_once: Callable[..., Path], reader: Reader)
         with closing(Clinic.open(Settings(folder / "data"))) as clinic:
             prepare_database(clinic)
             send_studies(clinic, folder)
-            worker = Worker(clinic.database, clinic.store, reader, "screening", "test")
+            worker = Worker(clinic.database, clinic.store, readers, "screening", "test")
             while worker.step():
                 pass
 

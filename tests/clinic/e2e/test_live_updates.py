@@ -6,15 +6,15 @@ from threading import Event, Thread
 
 from pneumoscope.clinic.queue.worker import Worker
 from pneumoscope.clinic.settings import Clinic
-from pneumoscope.reader import Reader
 
+from ..conftest import Readers
 from .conftest import ADMINISTRATOR, STUDIES, Drive, FilledClinic, service_token
 
 
 @contextmanager
-def reading_worker(clinic: Clinic, reader: Reader) -> Iterator[None]:
+def reading_worker(clinic: Clinic, readers: Readers) -> Iterator[None]:
     """Read images as they come."""
-    worker = Worker(clinic.database, clinic.store, reader, "screening", "live")
+    worker = Worker(clinic.database, clinic.store, readers, "screening", "live")
     stopping = Event()
 
     def work() -> None:
@@ -31,10 +31,10 @@ def reading_worker(clinic: Clinic, reader: Reader) -> Iterator[None]:
 
 
 def test_new_studies_and_readings_appear_by_themselves(
-    clinic: Clinic, address: str, filled_clinic: FilledClinic, reader: Reader, drive: Drive
+    clinic: Clinic, address: str, filled_clinic: FilledClinic, readers: Readers, drive: Drive
 ) -> None:
     radiograph = next(filled_clinic.radiographs.iterdir())
-    with reading_worker(clinic, reader):
+    with reading_worker(clinic, readers):
         drive(
             "live-updates",
             address,

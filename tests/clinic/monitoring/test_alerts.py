@@ -43,7 +43,7 @@ def stored_alerts(database: Database) -> list[tuple[str, str, bool]]:
 
 
 def check(simulated: Simulated, now: datetime = NOW) -> list[tuple[str, str, bool]]:
-    check_rules(simulated.database, simulated.baseline, now)
+    check_rules(simulated.database, [simulated.baseline], now)
     return stored_alerts(simulated.database)
 
 
@@ -125,6 +125,7 @@ def observations(patients: int, rejected: int) -> list[Observation]:
             status="rejected" if number < rejected else "read",
             finding=None,
             codes=(),
+            refusal="lateral" if number < rejected else None,
             values={},
         )
         for number in range(patients)
@@ -240,9 +241,11 @@ def test_false_alarms_are_as_rare_as_promised() -> None:
 def test_the_scheduler_checks_all_rules_once_a_day(simulated: Simulated, tmp_path: Path) -> None:
     simulated.run(28, 1, 8, change=brighter(0.08))
     settings = Settings(tmp_path)
-    bundle = Bundle.open(find_bundle(settings.bundle))
+    bundles = (Bundle.open(find_bundle("default")),)
     store, secret_box = FileStore(tmp_path / "files"), SecretBox(tmp_path / "key")
-    scheduler = MonitoringScheduler(Clinic(settings, bundle, simulated.database, store, secret_box))
+    scheduler = MonitoringScheduler(
+        Clinic(settings, bundles, simulated.database, store, secret_box)
+    )
     scheduler.run_due_checks(NOW)
     assert stored_alerts(simulated.database) == [("large drift", "brightness", True)]
     with simulated.database.writing() as session:

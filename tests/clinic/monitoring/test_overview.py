@@ -36,7 +36,7 @@ from ..simulated import NOW, Simulated, brighter
 
 def overview(simulated: Simulated, **query: object) -> MonitoringOverview:
     with simulated.database.reading() as session:
-        return monitoring_overview(session, simulated.baseline, MonitoringQuery(**query), NOW)
+        return monitoring_overview(session, [simulated.baseline], MonitoringQuery(**query), NOW)
 
 
 def readings(simulated: Simulated) -> list[StoredReading]:
@@ -97,9 +97,10 @@ def test_rejected_and_failed_images_are_counted_by_reason(simulated: Simulated) 
         last = session.scalars(select(StoredReading).where(StoredReading.status == "read")).first()
         assert last is not None
         last.status, last.probability, last.finding = "failed", None, None
+        last.refusal = "undecodable"
     (found,) = overview(simulated, days=2, periods=1).periods
     assert (found.unread.part, found.unread.whole) == (9, 10)
-    assert found.reasons == {"lateral": 8, "failed": 1}
+    assert found.refusals == {"lateral": 8, "undecodable": 1}
 
 
 def test_the_overview_is_of_one_site_or_all(simulated: Simulated) -> None:

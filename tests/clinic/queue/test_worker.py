@@ -29,7 +29,10 @@ from pneumoscope.clinic.storage.tables import (
     StudyStatus,
     Task,
 )
+from pneumoscope.clinic.storage.unknown_age import UnknownAge
 from pneumoscope.reader import Reader
+
+from ..conftest import Readers
 
 
 @pytest.fixture
@@ -58,7 +61,7 @@ class HungReader:
     """Reader whose decoder hangs in C code, which Python cannot interrupt."""
 
     def __init__(self, reader: Reader) -> None:
-        self.bundle = reader.bundle
+        self.bundles = reader.bundles
 
     def read(self, content: bytes) -> NoReturn:
         pause = ctypes.PyDLL(None).pause  # keeps the global interpreter lock, as a decoder may
@@ -75,7 +78,8 @@ def test_a_hung_decoder_ends_the_process_and_the_image_stays_queued(
 ) -> None:
     queue_images(database, store, phantoms[:1])
     monkeypatch.setattr(worker_module, "MAX_READING_SECONDS", 0.2)
-    worker = Worker(database, store, cast("Reader", HungReader(reader)), "screening", "a")
+    hung = cast("Readers", dict.fromkeys(UnknownAge, HungReader(reader)))
+    worker = Worker(database, store, hung, "screening", "a")
     database.close()  # a fork must not share connections
     process = multiprocessing.get_context("fork").Process(target=_step, args=(worker,), daemon=True)
     process.start()
@@ -92,12 +96,12 @@ def _step(worker: Worker) -> None:
 
 
 def test_the_time_limit_restores_an_existing_timer(
-    database: Database, store: FileStore, reader: Reader, phantoms: list[bytes]
+    database: Database, store: FileStore, readers: Readers, phantoms: list[bytes]
 ) -> None:
     queue_images(database, store, phantoms[:1])
     previous, _ = signal.setitimer(signal.ITIMER_REAL, 500)
     try:
-        drain(Worker(database, store, reader, "screening", "a"))
+        drain(Worker(database, store, readers, "screening", "a"))
         remaining, _ = signal.getitimer(signal.ITIMER_REAL)
         assert 400 < remaining <= 500
     finally:
@@ -112,10 +116,10 @@ def drain(worker: Worker) -> int:
 
 
 def test_every_image_gets_the_reading_of_the_reader(
-    database: Database, store: FileStore, reader: Reader, phantoms: list[bytes]
+    database: Database, store: FileStore, reader: Reader, readers: Readers, phantoms: list[bytes]
 ) -> None:
     images = queue_images(database, store, phantoms)
-    worker = Worker(database, store, reader, "screening", "a")
+    worker = Worker(database, store, readers, "screening", "a")
     assert worker.step() == len(phantoms) / 2  # the rest is left for other workers
     assert drain(worker) == len(phantoms) / 2
     with database.reading() as session:
@@ -138,7 +142,7 @@ def test_every_image_gets_the_reading_of_the_reader(
 
 
 def test_a_study_is_read_with_its_last_image_and_new_when_one_is_added(
-    database: Database, store: FileStore, reader: Reader, phantoms: list[bytes]
+    database: Database, store: FileStore, readers: Readers, phantoms: list[bytes]
 ) -> None:
     queue_images(database, store, phantoms[:2], study_uid="1.2.3")
     queue_images(database, store, phantoms[2:3], study_uid="1.2.4")
@@ -148,7 +152,7 @@ def test_a_study_is_read_with_its_last_image_and_new_when_one_is_added(
             return list(session.scalars(select(Study.status).order_by(Study.study_uid)))
 
     assert statuses() == ["new", "new"]
-    drain(Worker(database, store, reader, "screening", "a"))
+    drain(Worker(database, store, readers, "screening", "a"))
     assert statuses() == ["read", "read"]
     queue_images(database, store, phantoms[3:4], study_uid="1.2.3")
     assert statuses() == ["new", "read"]
@@ -167,10 +171,10 @@ def test_a_study_is_read_with_its_last_image_and_new_when_one_is_added(
 
 
 def test_an_undecodable_image_gets_a_failed_reading_with_a_reason(
-    database: Database, store: FileStore, reader: Reader
+    database: Database, store: FileStore, readers: Readers
 ) -> None:
     queue_images(database, store, [b"\x89PNG\r\n\x1a\n" + b"broken" * 40])
-    drain(Worker(database, store, reader, "screening", "a"))
+    drain(Worker(database, store, readers, "screening", "a"))
     with database.reading() as session:
         stored = session.scalars(select(StoredReading)).one()
     assert (stored.status, stored.probability, stored.finding) == ("failed", None, None)
@@ -179,13 +183,13 @@ def test_an_undecodable_image_gets_a_failed_reading_with_a_reason(
 
 
 def test_a_damaged_file_gets_a_failed_reading(
-    database: Database, store: FileStore, reader: Reader, phantoms: list[bytes]
+    database: Database, store: FileStore, readers: Readers, phantoms: list[bytes]
 ) -> None:
     queue_images(database, store, phantoms[:1])
     with database.reading() as session:
         path = store.path(session.scalars(select(Image.sha256)).one())
     path.write_bytes(phantoms[1])
-    drain(Worker(database, store, reader, "screening", "a"))
+    drain(Worker(database, store, readers, "screening", "a"))
     with database.reading() as session:
         stored = session.scalars(select(StoredReading)).one()
     assert stored.status == "failed"
@@ -194,18 +198,18 @@ def test_a_damaged_file_gets_a_failed_reading(
 
 
 def test_a_worker_with_an_expired_lease_stores_nothing(
-    database: Database, store: FileStore, reader: Reader, phantoms: list[bytes]
+    database: Database, store: FileStore, readers: Readers, phantoms: list[bytes]
 ) -> None:
     (image,) = queue_images(database, store, phantoms[:1])
-    slow = Worker(database, store, reader, "screening", "slow")
+    slow = Worker(database, store, readers, "screening", "slow")
     read = slow._read
 
-    def read_slowly(lease: tasks.Lease, sha256: str) -> object:
+    def read_slowly(lease: tasks.Lease, image: object) -> object:
         with database.writing() as session:
             expired = datetime.now(UTC) + tasks.LEASE_DURATION + timedelta(seconds=1)
             (second,) = tasks.lease_tasks(session, "quick", 1, expired)
-        reading = read(lease, sha256)
-        Worker(database, store, reader, "screening", "quick")._store_readings(
+        reading = read(lease, image)
+        Worker(database, store, readers, "screening", "quick")._store_readings(
             {second.image_id: reading}
         )
         return reading
@@ -222,6 +226,7 @@ def test_an_image_that_stops_the_program_is_given_up_and_the_others_are_read(
     database: Database,
     store: FileStore,
     reader: Reader,
+    readers: Readers,
     phantoms: list[bytes],
     monkeypatch: pytest.MonkeyPatch,
     place: int,
@@ -241,7 +246,7 @@ def test_an_image_that_stops_the_program_is_given_up_and_the_others_are_read(
         return original_read(content)
 
     monkeypatch.setattr(reader, "read", read)
-    worker = Worker(database, store, reader, "screening", "a")
+    worker = Worker(database, store, readers, "screening", "a")
     with pytest.raises(SystemExit):
         worker.step()
     with database.reading() as session:
@@ -275,8 +280,8 @@ def picture(shade: int) -> bytes:
 
 
 def test_the_same_content_twice_is_two_images_and_one_file(
-    database: Database, store: FileStore, reader: Reader
+    database: Database, store: FileStore, readers: Readers
 ) -> None:
     queue_images(database, store, [picture(9), picture(9)])
-    assert drain(Worker(database, store, reader, "screening", "a")) == 2
+    assert drain(Worker(database, store, readers, "screening", "a")) == 2
     assert len([path for path in store.folder.rglob("*") if path.is_file()]) == 1

@@ -68,7 +68,7 @@ def test_in_shadow_mode_the_order_reveals_nothing(filled: Database) -> None:
 
 def test_filters_and_search(filled: Database) -> None:
     assert names(filled, StudyFilter(status=StudyStatus.REVIEWED)) == ["urgent late"]
-    assert names(filled, StudyFilter(rejected=True)) == ["calm"]
+    assert names(filled, StudyFilter(unread=True)) == ["calm"]
     assert names(filled, StudyFilter(search="okafor")) == ["calm"]
     assert names(filled, StudyFilter(search="q-1")) == ["secret", "unread"]
     assert names(filled, StudyFilter(search="URGENT")) == ["urgent early", "urgent late"]

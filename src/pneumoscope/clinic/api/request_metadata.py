@@ -9,13 +9,18 @@ from pneumoscope.clinic.api.fields import Text
 
 
 class RequestMetadata(BaseModel):
-    """Patient and study of files without a DICOM header; in DICOM files the header counts."""
+    """Patient and study of files without a DICOM header; in DICOM files the header counts.
+
+    ``age`` is in years at the time of the study. Birth date and age count in DICOM files, too,
+    where the header has none; if they contradict it, the image gets no finding.
+    """
 
     model_config = ConfigDict(extra="forbid")
 
     patient_id: Annotated[Text | None, Field(max_length=64)] = None
     patient_name: Annotated[Text | None, Field(max_length=255)] = None
     birth_date: date | None = None
+    age: Annotated[float | None, Field(ge=0, le=130, allow_inf_nan=False)] = None
     sex: Annotated[Text | None, Field(max_length=16)] = None
     accession: Annotated[Text | None, Field(max_length=64)] = None
     study_uid: Annotated[str | None, Field(max_length=64, pattern=r"^[0-9.]+$")] = None

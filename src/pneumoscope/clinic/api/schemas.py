@@ -16,7 +16,7 @@ Finding = Literal["pneumonia", "uncertain", "normal"]
 
 
 class QualityFinding(BaseModel):
-    """Finding of the quality gate on an image."""
+    """Finding about the decoding, the population or the quality of an image."""
 
     code: str
     severity: str
@@ -24,13 +24,20 @@ class QualityFinding(BaseModel):
 
 
 class Reading(BaseModel):
-    """Reading of an image; without a probability if the image was rejected or failed."""
+    """Reading of an image; without a probability if it is outside, was rejected, or failed.
 
-    status: Literal["read", "flagged", "rejected", "failed"]
+    ``outside``: the bundle may not answer for the patient or the image. ``refusal`` is the code of
+    the first reason why the image was not read. ``assumed_population`` is set where the patient's
+    age is unknown and the site's setting chose the bundle.
+    """
+
+    status: Literal["read", "flagged", "outside", "rejected", "failed"]
     finding: Finding | None
     operating_point: str
     findings: Annotated[dict[str, Finding], Field(description="by operating point")]
     probability: float | None
+    refusal: str | None
+    assumed_population: str | None
     reasons: list[str]
     quality: list[QualityFinding]
     view: str | None
@@ -89,8 +96,9 @@ class StudySearch(BaseModel):
     model_config = ConfigDict(extra="forbid")
 
     status: StudyStatus | None = None
-    rejected: Annotated[
-        bool, Field(description="only studies with an image that was rejected or failed")
+    unread: Annotated[
+        bool,
+        Field(description="only studies with an image that is outside, was rejected, or failed"),
     ] = False
     disputed: Annotated[
         bool,

@@ -31,7 +31,7 @@ from pneumoscope.report.operating_point import OperatingPoint
 
 @dataclass(frozen=True, slots=True)
 class JudgedReading:
-    """Reading of the bundle in use, with one clinician's latest judgement of it."""
+    """Reading of a bundle in use, with one clinician's latest judgement of it."""
 
     site: str
     patient: tuple[str, str] = field(repr=False)

@@ -39,11 +39,13 @@ class AlertCondition:
     """Statistic concerned; empty if the rule has only one."""
     message: str
     """Description for people."""
+    bundle: str | None = None
+    """Identity of the bundle whose readings are concerned; None for those of all bundles."""
 
     @property
-    def key(self) -> tuple[str, str | None, str]:
-        """Rule, site and subject: they identify the same condition at the next check."""
-        return self.rule, self.site, self.subject
+    def key(self) -> tuple[str, str | None, str | None, str]:
+        """Rule, site, bundle and subject: they identify the same condition at the next check."""
+        return self.rule, self.site, self.bundle, self.subject
 
 
 def update_alerts(
@@ -61,13 +63,14 @@ def update_alerts(
     new = {condition.key: condition for condition in conditions}
     open_alerts = session.scalars(select(Alert).where(Alert.ended.is_(None), Alert.rule.in_(rules)))
     for alert in open_alerts.all():
-        if new.pop((alert.rule, alert.site_id, alert.subject), None) is None:
+        if new.pop((alert.rule, alert.site_id, alert.bundle, alert.subject), None) is None:
             alert.ended = now
             _record(session, Action.END_ALERT, alert, now)
     for condition in new.values():
         alert = Alert(
             rule=condition.rule,
             site_id=condition.site,
+            bundle=condition.bundle,
             subject=condition.subject,
             message=condition.message,
             began=now,
@@ -93,5 +96,10 @@ def acknowledge_alert(session: Session, alert: Alert, user: str, now: datetime) 
 
 
 def _record(session: Session, action: Action, alert: Alert, now: datetime) -> None:
-    detail = {"rule": alert.rule, "subject": alert.subject, "site": alert.site_id}
+    detail = {
+        "rule": alert.rule,
+        "subject": alert.subject,
+        "site": alert.site_id,
+        "bundle": alert.bundle,
+    }
     audit.record(session, SERVER, action, f"alert {alert.id}", detail, now)

@@ -7,13 +7,14 @@ from datetime import datetime
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
+from pneumoscope.clinic.queue.readings import UNREAD_STATUSES
 from pneumoscope.clinic.storage.tables import Image, StoredReading, Study
 from pneumoscope.reader import Status
 
 
 @dataclass(frozen=True, slots=True)
 class Observation:
-    """Image that was read, rejected, or failed."""
+    """Image that was read, or why it was not."""
 
     image: str
     sha256: str
@@ -30,9 +31,12 @@ class Observation:
     status: str
     finding: str | None
     codes: tuple[str, ...]
-    """Codes of the quality gate's findings."""
+    """Codes of the quality findings."""
+    refusal: str | None
+    """Code of the first reason why the image was not read; None if it was."""
     values: dict[str, float]
-    """Values of the statistics that are compared with a reference, as far as they are known."""
+    """Values of the statistics that are compared with a reference, as far as they are known; none
+    if the image is outside, since the bundle's reference population has no such patients."""
 
     @property
     def probability(self) -> float | None:
@@ -41,8 +45,8 @@ class Observation:
 
     @property
     def unread(self) -> bool:
-        """Whether the image was rejected or failed."""
-        return self.status in (Status.REJECTED, Status.FAILED)
+        """Whether the image was not read: it is outside, was rejected, or failed."""
+        return self.status in UNREAD_STATUSES
 
 
 def observations_between(
@@ -68,8 +72,6 @@ def observations_between(
         statement = statement.where(Study.site_id == site)
     observations = []
     for image, sha256, received, study, site_id, patient, reading in session.execute(statement):
-        scores = {"probability": reading.probability, "distance": reading.distance}
-        values = {name: value for name, value in scores.items() if value is not None}
         observations.append(
             Observation(
                 image=image,
@@ -83,10 +85,19 @@ def observations_between(
                 status=reading.status,
                 finding=reading.finding,
                 codes=tuple(str(finding["code"]) for finding in reading.quality),
-                values=values | (reading.inputs or {}),
+                refusal=reading.refusal,
+                values=_values(reading),
             )
         )
     return observations
+
+
+def _values(reading: StoredReading) -> dict[str, float]:
+    if reading.status == Status.OUTSIDE:
+        return {}
+    scores = {"probability": reading.probability, "distance": reading.distance}
+    values = {name: value for name, value in scores.items() if value is not None}
+    return values | (reading.inputs or {})
 
 
 def patient_key(site: str, patient: str | None, study: str) -> tuple[str, str]:

@@ -1,6 +1,6 @@
 """Monitoring overview of a clinic, for the API and the monitoring page."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -16,10 +16,11 @@ from pneumoscope.clinic.monitoring.agreement import (
 from pneumoscope.clinic.monitoring.observations import observations_between
 from pneumoscope.clinic.monitoring.periods import DateRange, Period, summarise
 from pneumoscope.clinic.monitoring.reference import Reference, find_reference
-from pneumoscope.clinic.settings import Settings
+from pneumoscope.clinic.settings import Clinic, Settings
 from pneumoscope.evaluation.statistics.paired_tests import holm
 from pneumoscope.reader import Bundle
 from pneumoscope.report.operating_point import OperatingPoint
+from pneumoscope.support.errors import ClinicError
 
 _DAYS_PER_WEEK = 7
 
@@ -48,9 +49,14 @@ class Baseline:
         )
 
 
+def baselines_of(clinic: Clinic) -> tuple[Baseline, ...]:
+    """Return the baseline of each bundle of a clinic; ClinicError if a reference is damaged."""
+    return tuple(Baseline.of(bundle, clinic.settings) for bundle in clinic.bundles)
+
+
 @dataclass(frozen=True, slots=True)
 class MonitoringQuery:
-    """Periods and site of an overview."""
+    """Periods, site and bundle of an overview."""
 
     days: int = 28
     """Length of one period in days."""
@@ -58,11 +64,16 @@ class MonitoringQuery:
     """Number of consecutive periods; the last one ends yesterday."""
     site: str | None = None
     """Identifier of one site; None for all sites."""
+    bundle: str | None = None
+    """Identity of a bundle in use; None for the first one."""
 
 
 @dataclass(frozen=True, slots=True)
 class MonitoringOverview:
     """Monitoring overview; days are whole days in UTC, without today.
+
+    Volume, durations and refusals are of all readings; drift, agreement and accuracy are of the
+    readings of one bundle.
 
     Parameters
     ----------
@@ -70,8 +81,10 @@ class MonitoringOverview:
         Time of the overview.
     site
         Identifier of the site; None for all sites.
+    bundles
+        Identities of the bundles in use that have readings, and of the compared one.
     bundle, operating_point
-        Identity of the bundle in use, and name of its operating point.
+        Identity of the bundle whose readings are compared, and name of its operating point.
     reference_patients
         Number of patients in the bundle's reference population; None if unknown.
     periods
@@ -86,6 +99,7 @@ class MonitoringOverview:
 
     made: datetime
     site: str | None
+    bundles: tuple[str, ...]
     bundle: str
     operating_point: str
     reference_patients: int | None
@@ -96,11 +110,13 @@ class MonitoringOverview:
 
 
 def monitoring_overview(
-    session: Session, baseline: Baseline, query: MonitoringQuery, now: datetime
+    session: Session, baselines: Sequence[Baseline], query: MonitoringQuery, now: datetime
 ) -> MonitoringOverview:
-    """Return the monitoring overview of a clinic."""
+    """Return the monitoring overview of a clinic; ClinicError if it does not use the bundle."""
+    baseline = _choose(baselines, query.bundle)
     ranges = [DateRange.before(now, query.days, back) for back in reversed(range(query.periods))]
     observations = observations_between(session, ranges[0].begin, ranges[-1].end, query.site)
+    read_with = {observation.bundle for observation in observations}
     judged = judged_readings(session, baseline.bundle, query.site)
     reference = baseline.reference
     periods = tuple(summarise(days, observations, reference) for days in ranges)
@@ -109,6 +125,9 @@ def monitoring_overview(
     return MonitoringOverview(
         made=now,
         site=query.site,
+        bundles=tuple(
+            each.bundle for each in baselines if each is baseline or each.bundle in read_with
+        ),
         bundle=baseline.bundle,
         operating_point=baseline.name,
         reference_patients=None if reference is None else reference.patients,
@@ -120,3 +139,11 @@ def monitoring_overview(
         ),
         accuracy=judged_accuracy(observations, judged, baseline.bundle, baseline.point),
     )
+
+
+def _choose(baselines: Sequence[Baseline], bundle: str | None) -> Baseline:
+    for baseline in baselines:
+        if bundle in (None, baseline.bundle):
+            return baseline
+    names = ", ".join(baseline.bundle for baseline in baselines)
+    raise ClinicError(f"this server does not read with that bundle; choose one of {names}")

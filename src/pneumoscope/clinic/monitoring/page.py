@@ -1,6 +1,6 @@
 """Monitoring page: one HTML file with plots that loads nothing from the network."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -41,7 +41,6 @@ def render_monitoring_page(
 ) -> str:
     """Return the monitoring page of a site, or of "all sites", as HTML."""
     latest = overview.periods[-1]
-    reasons = tuple((code, f"{count:,}") for code, count in latest.reasons.items())
     return render_page(
         "monitoring.html",
         overview=overview,
@@ -50,7 +49,8 @@ def render_monitoring_page(
         alerts=open_alerts,
         periods=_periods_table(overview.periods),
         flow_figures=_flow_figures(overview.periods),
-        reasons=TableView("Quality findings in the latest period", ("Finding", "Images"), reasons),
+        refusals=_codes_table("Not read in the latest period", "Reason", latest.refusals),
+        reasons=_codes_table("Quality findings in the latest period", "Finding", latest.reasons),
         shifts=_shifts_table(overview) if latest.shifts else None,
         drift_figures=_drift_figures(overview) if latest.shifts else (),
         agreement=_agreement_figure(overview),
@@ -74,8 +74,13 @@ def _periods_table(periods: Sequence[Period]) -> TableView:
         )
         for period in periods
     )
-    headings = ("Days", "Images", "Patients", "Reading, s", "Waiting, s", "Rejected or failed")
+    headings = ("Days", "Images", "Patients", "Reading, s", "Waiting, s", "Not read")
     return TableView("By period; durations: median and 95th percentile", headings, rows)
+
+
+def _codes_table(caption: str, heading: str, counts: Mapping[str, int]) -> TableView:
+    rows = tuple((code, f"{count:,}") for code, count in counts.items())
+    return TableView(caption, (heading, "Images"), rows)
 
 
 def _duration_cell(summary: DurationSummary | None) -> str | Cell:
@@ -93,8 +98,8 @@ def _flow_figures(periods: Sequence[Period]) -> tuple[FigureView, ...]:
         ),
         FigureView.of(
             plots.plot_unread(periods),
-            "Rejected or failed",
-            "One image per patient, with 95 % intervals.",
+            "Not read",
+            "Outside, rejected or failed; one image per patient, with 95 % intervals.",
             data,
         ),
     )

@@ -1,4 +1,4 @@
-"""Statistics of the readings in a period: volume, durations, rejections, and drift."""
+"""Statistics of the readings in a period: volume, durations, refusals, and drift."""
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
@@ -86,15 +86,17 @@ class Period:
     days
         Days of the period.
     images, patients
-        Number of images, and of patients, that were read, rejected, or failed.
+        Number of images, and of patients, with a reading of any status.
     reading
         Duration of reading an image.
     waiting
         Time from receipt of an image to its reading.
     unread
-        Patients whose first image was rejected or failed.
+        Patients whose first image was not read: outside, rejected, or failed.
+    refusals
+        Number of images that were not read, by the code of the first reason.
     reasons
-        Number of images by finding of the quality gate; ``failed`` counts the failed ones.
+        Number of images by quality finding, those of images that were read included.
     shifts
         Comparison of each statistic with the reference population; empty without a reference. A
         statistic is missing if there are too few patients or it is constant in the reference.
@@ -106,6 +108,7 @@ class Period:
     reading: DurationSummary | None
     waiting: DurationSummary | None
     unread: Proportion
+    refusals: Mapping[str, int]
     reasons: Mapping[str, int]
     shifts: Mapping[str, DistributionShift]
 
@@ -120,7 +123,7 @@ def summarise(
     within = [reading for reading in observations if days.begin <= reading.created < days.end]
     patients = list(first_per_patient(within))
     reasons = Counter(code for reading in within for code in reading.codes)
-    reasons.update("failed" for reading in within if reading.status == "failed")
+    refusals = Counter(reading.refusal for reading in within if reading.refusal is not None)
     return Period(
         days=days,
         images=len(within),
@@ -128,13 +131,14 @@ def summarise(
         reading=_summarise_durations([reading.milliseconds / 1000 for reading in within]),
         waiting=_summarise_durations([reading.waited for reading in within]),
         unread=unread_proportion(patients),
+        refusals=dict(refusals.most_common()),
         reasons=dict(reasons.most_common()),
         shifts={} if reference is None else shifts(within, reference),
     )
 
 
 def unread_proportion(patients: Sequence[Observation]) -> Proportion:
-    """Return the proportion of rejected or failed images, given one image of each patient."""
+    """Return the proportion of images that were not read, given one image of each patient."""
     return Proportion.of(sum(image.unread for image in patients), len(patients))
 
 

@@ -44,8 +44,8 @@ def plot_durations(periods: Sequence[Period]) -> Figure:
 
 
 def plot_unread(periods: Sequence[Period]) -> Figure:
-    """Plot the proportion of patients whose image was rejected or failed."""
-    figure, axes = panel("Rejected or failed")
+    """Plot the proportion of patients whose image was not read."""
+    figure, axes = panel("Not read")
     _draw_proportions(axes, [period.unread for period in periods])
     axes.set(ylabel="Proportion of patients", ylim=(0, None))
     _label_dates(axes, periods)

@@ -67,6 +67,18 @@ def _readings(session: Session) -> Iterator[Metric]:
     ):
         readings.add_metric([status, finding or "none"], count)
     yield readings
+    refusals = CounterMetricFamily(
+        "pneumoscope_refusals",
+        "Number of images that were not read by status and code of the first reason.",
+        labels=["status", "reason"],
+    )
+    for status, code, count in session.execute(
+        select(StoredReading.status, StoredReading.refusal, func.count())
+        .where(StoredReading.refusal.is_not(None))
+        .group_by(StoredReading.status, StoredReading.refusal)
+    ):
+        refusals.add_metric([status, str(code)], count)
+    yield refusals
     count, milliseconds = session.execute(
         select(func.count(), func.coalesce(func.sum(StoredReading.milliseconds), 0.0))
     ).one()

@@ -11,7 +11,7 @@ import numpy as np
 
 from pneumoscope.dataset import Entry, Manifest, Split
 from pneumoscope.evaluation.predictions import Floats
-from pneumoscope.reader import Bundle, Reader, Reading
+from pneumoscope.reader import Bundle, Reader, Reading, Status
 from pneumoscope.reader.input_statistics import InputStatistics
 from pneumoscope.support.errors import ClinicError, StorageError
 from pneumoscope.support.files import write_bytes
@@ -107,7 +107,9 @@ def make_reference(reader: Reader, manifest: Manifest) -> Reference:
 
 
 def statistics_of(reading: Reading) -> dict[str, float]:
-    """Return the values of `STATISTICS` of a reading, without those that it lacks."""
+    """Return the values of `STATISTICS` of a reading; none if it is outside, as in monitoring."""
+    if reading.status is Status.OUTSIDE:
+        return {}
     inputs = {} if reading.inputs is None else asdict(reading.inputs)
     scores = {"probability": reading.probability, "distance": reading.distance}
     return inputs | {name: value for name, value in scores.items() if value is not None}

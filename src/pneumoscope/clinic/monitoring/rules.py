@@ -60,10 +60,10 @@ class RuleTest:
     """Condition to report if the test is significant; None if the effect is too small to matter."""
 
 
-def check_rules(database: Database, baseline: Baseline, now: datetime) -> None:
-    """Check all rules, and begin and end alerts."""
+def check_rules(database: Database, baselines: Sequence[Baseline], now: datetime) -> None:
+    """Check all rules, those about readings for each bundle, and begin and end alerts."""
     with database.reading() as session:
-        tests = list(_run_tests(session, baseline, now))
+        tests = list(_run_tests(session, baselines, now))
     with database.writing() as session:
         rules = [rule for rule in AlertRule if rule is not AlertRule.QUEUE]
         update_alerts(session, significant_conditions(tests), rules, now)
@@ -98,7 +98,9 @@ def significant_conditions(tests: Sequence[RuleTest]) -> list[AlertCondition]:
     ]
 
 
-def _run_tests(session: Session, baseline: Baseline, now: datetime) -> Iterator[RuleTest]:
+def _run_tests(
+    session: Session, baselines: Sequence[Baseline], now: datetime
+) -> Iterator[RuleTest]:
     """Test each site by itself, since it has its own patients and scanners."""
     last = DateRange.before(now, WINDOW_DAYS)
     earlier = DateRange(
@@ -108,12 +110,13 @@ def _run_tests(session: Session, baseline: Baseline, now: datetime) -> Iterator[
         observations = observations_between(session, earlier.begin, last.end, site)
         recent = [reading for reading in observations if reading.created >= last.begin]
         previous = [reading for reading in observations if reading.created < last.begin]
-        if baseline.reference is not None:
-            yield from drift_tests(site, recent, baseline.reference)
-        yield from change_tests(site, recent, previous, baseline.bundle)
         yield unread_test(site, recent, previous)
-        judged = judged_readings(session, baseline.bundle, site)
-        yield agreement_test(site, last, earlier, judged)
+        for baseline in baselines:
+            if baseline.reference is not None:
+                yield from drift_tests(site, recent, baseline.reference)
+            yield from change_tests(site, recent, previous, baseline.bundle)
+            judged = judged_readings(session, baseline.bundle, site)
+            yield agreement_test(site, last, earlier, judged, baseline.bundle)
 
 
 def drift_tests(
@@ -126,7 +129,7 @@ def drift_tests(
             f"index {shift.index:.2f}, distance {shift.distance:.2f}, {shift.patients} patients"
         )
         rule = AlertRule.LARGE_DRIFT if shift.band is ShiftSize.LARGE else AlertRule.DRIFT
-        yield RuleTest(shift.p, AlertCondition(rule, site, name, message))
+        yield RuleTest(shift.p, AlertCondition(rule, site, name, message, reference.bundle))
 
 
 def change_tests(
@@ -142,27 +145,27 @@ def change_tests(
             f"before: stability index {shift.index:.2f}, distance {shift.distance:.2f}, "
             f"{shift.patients} patients"
         )
-        condition = AlertCondition(AlertRule.CHANGE, site, name, message)
+        condition = AlertCondition(AlertRule.CHANGE, site, name, message, bundle)
         # Among very many patients even a change without importance is significant.
         yield RuleTest(shift.p, None if shift.band is ShiftSize.SMALL else condition)
 
 
 def unread_test(site: str, last: Sequence[Observation], earlier: Sequence[Observation]) -> RuleTest:
-    """Test whether more patients' images are rejected or fail than before."""
+    """Test whether more patients' images are not read than before."""
     now, before = (
         unread_proportion(list(first_per_patient(readings))) for readings in (last, earlier)
     )
-    message = f"more images are rejected or fail: {_text(now)}, before {_text(before)}"
+    message = f"more images are not read: {_text(now)}, before {_text(before)}"
     return _proportion_test(now, before, AlertCondition(AlertRule.UNREAD, site, "", message))
 
 
 def agreement_test(
-    site: str, last: DateRange, earlier: DateRange, judged: Sequence[JudgedReading]
+    site: str, last: DateRange, earlier: DateRange, judged: Sequence[JudgedReading], bundle: str
 ) -> RuleTest:
-    """Test whether clinicians agree less with readings than before."""
+    """Test whether clinicians agree less with a bundle's readings than before."""
     now, before = (agreement(days, judged).agree for days in (last, earlier))
     message = f"clinicians agree less with readings: {_text(now)}, before {_text(before)}"
-    condition = AlertCondition(AlertRule.AGREEMENT, site, "", message)
+    condition = AlertCondition(AlertRule.AGREEMENT, site, "", message, bundle)
     disagree_now, disagree_before = (
         Proportion.of(agree.whole - agree.part, agree.whole) for agree in (now, before)
     )

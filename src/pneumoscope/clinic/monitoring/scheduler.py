@@ -2,7 +2,7 @@
 
 from datetime import UTC, date, datetime
 
-from pneumoscope.clinic.monitoring.overview import Baseline
+from pneumoscope.clinic.monitoring.overview import baselines_of
 from pneumoscope.clinic.monitoring.rules import check_queue, check_rules
 from pneumoscope.clinic.settings import Clinic
 
@@ -20,6 +20,5 @@ class MonitoringScheduler:
         if today == self._last_check:
             check_queue(self._clinic.database, now)
         else:
-            baseline = Baseline.of(self._clinic.bundle, self._clinic.settings)
-            check_rules(self._clinic.database, baseline, now)
+            check_rules(self._clinic.database, baselines_of(self._clinic), now)
             self._last_check = today

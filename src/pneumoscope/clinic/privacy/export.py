@@ -76,7 +76,16 @@ class _SelectedImage:
     """Reason why it cannot be exported."""
 
 
-_READING_COLUMNS = ("status", "finding", "probability", "operating_point", "view", "bundle")
+_READING_COLUMNS = (
+    "status",
+    "refusal",
+    "finding",
+    "probability",
+    "operating_point",
+    "view",
+    "bundle",
+)
+"""Columns of a reading; its reasons in words are left out, since they may name an age."""
 
 
 def export_studies(

@@ -168,7 +168,9 @@ def _purge_identity(session: Session, study: Study, images: Sequence[Image], now
     for image in images:
         image.name, image.sha256, image.sop_uid = _PURGED_NAME, _PURGED_SHA256, None
         if image.reading is not None:
-            image.reading.reasons = []  # reasons may quote the file
+            reading = image.reading
+            reading.reasons = []  # reasons may quote the file, and name the patient's age
+            reading.quality = [issue | {"message": ""} for issue in reading.quality]
     session.execute(
         update(Judgement)
         .where(Judgement.image_id.in_([image.id for image in images]))

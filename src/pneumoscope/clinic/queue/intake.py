@@ -11,6 +11,7 @@ from pydicom.valuerep import DA, DT, TM
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
+from pneumoscope.clinic.queue.stated_age import StatedAge
 from pneumoscope.clinic.queue.tasks import enqueue
 from pneumoscope.clinic.storage.file_store import FileStore
 from pneumoscope.clinic.storage.study_status import StudyStatus
@@ -50,6 +51,7 @@ class _Keyword(StrEnum):
     PATIENT_NAME = "PatientName"
     SEX = "PatientSex"
     SOP_UID = "SOPInstanceUID"
+    STUDY_DATE = "StudyDate"
     STUDY_UID = "StudyInstanceUID"
 
 
@@ -65,6 +67,8 @@ class ImageMetadata:
     birth_date: date | None = field(default=None, repr=False)
     sex: str | None = None
     acquired: datetime | None = None
+    age: float | None = field(default=None, repr=False)
+    """Age in years that the sender stated."""
 
 
 def detect_media_type(start: bytes) -> MediaType:
@@ -94,6 +98,8 @@ class StoredUpload:
     media_type: MediaType
     size: int
     metadata: ImageMetadata
+    age: StatedAge
+    """Age that the sender stated."""
     content: BinaryIO = field(repr=False)
     """Content, to store it again if it is purged before it is registered."""
 
@@ -104,7 +110,8 @@ def store_upload(
     """Inspect an uploaded file and store it; before any transaction, since disks are slow.
 
     Only the last part of its name is used, which may be a path. In DICOM files, the header counts
-    instead of the sender's metadata. The content must be seekable and positioned at its start.
+    instead of the sender's metadata, except for a birth date that it lacks. The content must be
+    seekable and positioned at its start.
 
     Raises
     ------
@@ -116,11 +123,14 @@ def store_upload(
     media_type = detect_media_type(content.read(132))
     size = content.seek(0, io.SEEK_END)
     content.seek(0)
+    age = StatedAge.at(datetime.now().date(), metadata.age, metadata.birth_date, None)
     if media_type is MediaType.DICOM:
-        metadata = _read_metadata(content.read())
+        header = open_dicom(content.read(), "the file", tuple(_Keyword))
+        age = _stated_age(header, metadata)
+        metadata = _read_metadata(header, metadata)
         content.seek(0)
     sha256 = store.put(content)
-    return StoredUpload(_base_name(name), sha256, media_type, size, metadata, content)
+    return StoredUpload(_base_name(name), sha256, media_type, size, metadata, age, content)
 
 
 def register_image(
@@ -146,7 +156,7 @@ def register_image(
         received=now,
     )
     session.add(image)
-    enqueue(session, image, now)
+    enqueue(session, image, now, upload.age)
     return image
 
 
@@ -177,17 +187,24 @@ def _get_or_create_study(
     )
 
 
-def _read_metadata(content: bytes) -> ImageMetadata:
-    header = open_dicom(content, "the file", tuple(_Keyword))
+def _stated_age(header: Dataset, stated: ImageMetadata) -> StatedAge:
+    """Return the stated age on the day that a file names, or today."""
+    acquired = _acquisition_time(header)
+    day = _date(header, _Keyword.STUDY_DATE) or (acquired or datetime.now()).date()
+    return StatedAge.at(day, stated.age, stated.birth_date, _date(header, _Keyword.BIRTH_DATE))
+
+
+def _read_metadata(header: Dataset, stated: ImageMetadata) -> ImageMetadata:
     return ImageMetadata(
         study_uid=_text(header, _Keyword.STUDY_UID, 64),
         sop_uid=_text(header, _Keyword.SOP_UID, 64),
         accession=_text(header, _Keyword.ACCESSION_NUMBER, 64),
         patient_id=_text(header, _Keyword.PATIENT_ID, 64),
         patient_name=_text(header, _Keyword.PATIENT_NAME, 255),
-        birth_date=_date(header, _Keyword.BIRTH_DATE),
+        birth_date=_date(header, _Keyword.BIRTH_DATE) or stated.birth_date,
         sex=_text(header, _Keyword.SEX, 16),
         acquired=_acquisition_time(header),
+        age=stated.age,
     )
 
 

@@ -14,7 +14,18 @@ from pneumoscope.clinic.queue.tasks import has_waiting_image
 from pneumoscope.clinic.storage.study_status import StudyStatus
 from pneumoscope.clinic.storage.tables import Image, StoredReading, Study
 from pneumoscope.clinic.worklist.changes import note_new_reading
-from pneumoscope.reader import Reading
+from pneumoscope.reader import Reading, Status
+from pneumoscope.reader.quality_gate import Severity
+
+_DECISIVE_SEVERITIES = {
+    Status.OUTSIDE: Severity.OUTSIDE,
+    Status.REJECTED: Severity.REJECT,
+    Status.FAILED: Severity.REJECT,
+}
+"""Severity of the findings for which an image is not read, by its status."""
+
+UNREAD_STATUSES = tuple(_DECISIVE_SEVERITIES)
+"""Statuses of readings without a finding."""
 
 _PROBABILITY = bindparam("probability", type_=Float)
 _RAISE_URGENCY = (
@@ -77,6 +88,9 @@ def _row(image_id: str, reading: Reading, point: str, now: datetime) -> StoredRe
         operating_point=point,
         finding=str(reading.findings[point]) if reading.findings else None,
         probability=reading.probability,
+        probability_outside=reading.probability_outside,
+        assumed_population=reading.assumed_population,
+        refusal=_refusal_code(reading),
         findings={name: str(finding) for name, finding in reading.findings.items()},
         reasons=list(reading.reasons),
         quality=[
@@ -90,6 +104,15 @@ def _row(image_id: str, reading: Reading, point: str, now: datetime) -> StoredRe
         heatmap=None if reading.heatmap is None else _npy_bytes(reading.heatmap),
         milliseconds=reading.milliseconds,
     )
+
+
+def _refusal_code(reading: Reading) -> str | None:
+    """Return the code of the first reason why an image was not read; None if it was."""
+    if reading.status not in _DECISIVE_SEVERITIES:
+        return None
+    severity = _DECISIVE_SEVERITIES[reading.status]
+    codes = (issue.code for issue in reading.quality if issue.severity is severity)
+    return next(codes, str(reading.status))
 
 
 def _npy_bytes(array: NDArray[np.float32]) -> bytes:

@@ -2,13 +2,16 @@
 
 import logging
 import signal
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass
 from datetime import UTC, datetime
 
 from sqlalchemy import select
+from sqlalchemy.orm import Session
 
 from pneumoscope.clinic.queue.readings import store_readings
+from pneumoscope.clinic.queue.stated_age import StatedAge
 from pneumoscope.clinic.queue.tasks import (
     MAX_ATTEMPTS,
     Lease,
@@ -19,9 +22,21 @@ from pneumoscope.clinic.queue.tasks import (
 )
 from pneumoscope.clinic.storage.database import Database
 from pneumoscope.clinic.storage.file_store import FileStore
-from pneumoscope.clinic.storage.tables import Image
-from pneumoscope.reader import Reader, Reading, Status
-from pneumoscope.support.errors import StorageError
+from pneumoscope.clinic.storage.tables import Image, Site, Study, Task
+from pneumoscope.clinic.storage.unknown_age import UnknownAge
+from pneumoscope.radiograph import decode_radiograph, preprocess
+from pneumoscope.reader import (
+    AUTO,
+    AnyReader,
+    AutomaticReader,
+    Reading,
+    Status,
+    open_reader,
+    shipped_bundles,
+)
+from pneumoscope.reader.quality_gate import QualityFinding, Severity
+from pneumoscope.reader.source import Source
+from pneumoscope.support.errors import StorageError, UnreadableRadiographError
 
 MAX_READING_SECONDS = 60.0
 """Longest time to read an image, half a lease; after that its decoder counts as hung."""
@@ -32,15 +47,37 @@ MAX_LEASED_IMAGES = 16
 log = logging.getLogger(__name__)
 
 
+def open_readers(bundle: str) -> dict[UnknownAge, AnyReader]:
+    """Open a bundle, or all shipped ones; return the reader for each setting of a site.
+
+    With ``auto`` the readers share their bundles. One bundle reads whatever the setting.
+    """
+    if bundle != AUTO:
+        return dict.fromkeys(UnknownAge, open_reader(bundle, threads=1))
+    readers = [open_reader(name, threads=1) for name in shipped_bundles()]
+    return {
+        setting: AutomaticReader(readers, threads=1, unknown_age=setting.population)
+        for setting in UnknownAge
+    }
+
+
 class Worker:
-    """Reads waiting images; its name must be unique among all workers."""
+    """Reads waiting images, each as its site's setting for unknown ages says.
+
+    The name of a worker must be unique among all workers.
+    """
 
     def __init__(
-        self, database: Database, store: FileStore, reader: Reader, operating_point: str, name: str
+        self,
+        database: Database,
+        store: FileStore,
+        readers: Mapping[UnknownAge, AnyReader],
+        operating_point: str,
+        name: str,
     ) -> None:
         self._database = database
         self._store = store
-        self._reader = reader
+        self._readers = readers
         self._point = operating_point
         self._name = name
 
@@ -58,13 +95,11 @@ class Worker:
         with self._database.writing() as session:
             # At most half of what waits, to leave some for the other workers.
             leases = lease_tasks(session, self._name, max(1, waiting // 2), datetime.now(UTC))
-            leased = Image.id.in_([lease.image_id for lease in leases])
-            images = session.execute(select(Image.id, Image.sha256).where(leased))
-            hashes = {image.id: image.sha256 for image in images}
+            images = _leased_images(session, leases)
         readings: dict[str, Reading] = {}
         try:
             for lease in leases:
-                readings[lease.image_id] = self._read(lease, hashes[lease.image_id])
+                readings[lease.image_id] = self._read(lease, images[lease.image_id])
         except BaseException:
             # Except the image being read: if it stops the program, its attempt must count.
             unread = [lease.image_id for lease in leases[len(readings) + 1 :]]
@@ -75,21 +110,19 @@ class Worker:
             self._store_readings(readings)
         return len(leases)
 
-    def _read(self, lease: Lease, sha256: str) -> Reading:
+    def _read(self, lease: Lease, image: "_LeasedImage") -> Reading:
+        reader = self._readers[image.unknown_age]
         if lease.attempts > MAX_ATTEMPTS:
-            return self._failed_reading(f"reading it stopped the program {MAX_ATTEMPTS} times")
+            reason = f"reading it stopped the program {MAX_ATTEMPTS} times"
+            return _failed_reading(reader, "stopped_program", reason)
         try:
-            content = self._store.read(sha256)
+            content = self._store.read(image.sha256)
         except StorageError as error:
             log.error("%s", error)
-            return self._failed_reading(
-                "its file on the server is missing or damaged; send it again"
-            )
+            reason = "its file on the server is missing or damaged; send it again"
+            return _failed_reading(reader, "file_missing", reason)
         with _time_limit(MAX_READING_SECONDS):
-            return self._reader.read(content)
-
-    def _failed_reading(self, reason: str) -> Reading:
-        return Reading(Status.FAILED, self._reader.bundle.identity, (reason,))
+            return reader.read(_with_stated_age(content, image.stated_age, reader))
 
     def _store_readings(self, readings: Mapping[str, Reading]) -> None:
         with self._database.writing() as session:
@@ -98,6 +131,46 @@ class Worker:
                 image_id: readings[image_id] for image_id in readings if image_id in completed
             }
             store_readings(session, to_store, self._point, datetime.now(UTC))
+
+
+@dataclass(frozen=True, slots=True)
+class _LeasedImage:
+    """Leased image, with what decides which bundle may read it."""
+
+    sha256: str
+    stated_age: StatedAge
+    unknown_age: UnknownAge
+
+
+def _leased_images(session: Session, leases: Sequence[Lease]) -> dict[str, _LeasedImage]:
+    """Return the leased images by identifier."""
+    rows = session.execute(
+        select(Image.id, Image.sha256, Task.stated_age, Task.age_contradicted, Site.unknown_age)
+        .join(Task, Task.image_id == Image.id)
+        .join(Study, Study.id == Image.study_id)
+        .join(Site, Site.id == Study.site_id)
+        .where(Image.id.in_([lease.image_id for lease in leases]))
+    )
+    return {
+        image_id: _LeasedImage(sha256, StatedAge(years, contradicted), UnknownAge(unknown_age))
+        for image_id, sha256, years, contradicted, unknown_age in rows
+    }
+
+
+def _with_stated_age(content: bytes, age: StatedAge, reader: AnyReader) -> Source:
+    """Return a file, or the radiograph in it with the age that the sender stated."""
+    if age == StatedAge():
+        return content
+    size = max(bundle.record.input.size for bundle in reader.bundles)
+    try:
+        return age.apply_to(decode_radiograph(content, "the bytes", preprocess.OVERSAMPLING * size))
+    except UnreadableRadiographError:  # the reader gives the reason
+        return content
+
+
+def _failed_reading(reader: AnyReader, code: str, reason: str) -> Reading:
+    finding = QualityFinding(code, Severity.REJECT, reason)
+    return Reading(Status.FAILED, reader.bundles[0].identity, (reason,), quality=(finding,))
 
 
 @contextmanager

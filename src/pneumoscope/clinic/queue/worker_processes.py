@@ -14,9 +14,8 @@ from multiprocessing.process import BaseProcess
 from uuid import uuid4
 
 from pneumoscope.clinic.logs import configure_logging
-from pneumoscope.clinic.queue.worker import Worker
+from pneumoscope.clinic.queue.worker import Worker, open_readers
 from pneumoscope.clinic.settings import Clinic, Settings
-from pneumoscope.reader import load
 
 _POLL_SECONDS = 0.2
 """Time between two polls of an empty queue."""
@@ -72,8 +71,8 @@ def run_worker(settings: Settings) -> None:
         signal.signal(number, lambda *_: stop.set())
     clinic = Clinic.open(settings)
     name = f"{socket.gethostname()[:32]}-{os.getpid()}-{uuid4().hex[:8]}"
-    reader = load(settings.bundle, threads=1)
-    worker = Worker(clinic.database, clinic.store, reader, settings.operating_point, name)
+    readers = open_readers(settings.bundle)
+    worker = Worker(clinic.database, clinic.store, readers, settings.operating_point, name)
     server = multiprocessing.parent_process()
     while not stop.is_set() and (server is None or server.is_alive()):
         if not worker.step():

@@ -8,6 +8,7 @@ from sqlalchemy.orm import Mapped, mapped_column, relationship
 
 from pneumoscope.clinic.storage.study_status import StudyStatus
 from pneumoscope.clinic.storage.table_base import HASH, ID, Table, new_id
+from pneumoscope.clinic.storage.unknown_age import UnknownAge
 
 
 class Site(Table):
@@ -18,6 +19,7 @@ class Site(Table):
     id: Mapped[str] = mapped_column(ID, primary_key=True, default=new_id)
     name: Mapped[str] = mapped_column(String(100), unique=True)
     displayed: Mapped[bool] = mapped_column(default=False)
+    unknown_age: Mapped[UnknownAge] = mapped_column(String(16), default=UnknownAge.ASK)
     arrivals: Mapped[int] = mapped_column(default=0)
     """Number of changes of its worklist that everybody sees: new images."""
     outcomes: Mapped[int] = mapped_column(default=0)
@@ -96,6 +98,10 @@ class Task(Table):
     owner: Mapped[str | None] = mapped_column(String(64))
     """Worker that leased it last, the only one that may store its reading."""
     attempts: Mapped[int] = mapped_column(default=0)
+    stated_age: Mapped[float | None]
+    """Age in years at the time of the study, as the sender stated it."""
+    age_contradicted: Mapped[bool] = mapped_column(default=False)
+    """Whether the stated birth date contradicts the file or the stated age."""
 
     image: Mapped[Image] = relationship()
 
@@ -116,6 +122,12 @@ class StoredReading(Table):
     operating_point: Mapped[str] = mapped_column(String(32))
     finding: Mapped[str | None] = mapped_column(String(16))
     probability: Mapped[float | None]
+    probability_outside: Mapped[float | None]
+    """Output of the network for an image that is outside; shown nowhere."""
+    assumed_population: Mapped[str | None] = mapped_column(String(32))
+    """Population that a patient of unknown age was assumed to belong to."""
+    refusal: Mapped[str | None] = mapped_column(String(64))
+    """Code of the first reason why the image was not read; None if it was."""
     findings: Mapped[dict[str, Any]]
     """Finding by name of the operating point."""
     reasons: Mapped[list[Any]]
@@ -313,6 +325,8 @@ class Alert(Table):
     rule: Mapped[str] = mapped_column(String(32))
     site_id: Mapped[str | None] = mapped_column(ForeignKey("site.id"))
     """Site concerned; None for the whole server."""
+    bundle: Mapped[str | None] = mapped_column(String(200))
+    """Identity of the bundle whose readings are concerned; None for those of all bundles."""
     subject: Mapped[str] = mapped_column(String(32))
     """Statistic concerned; empty if the rule has none."""
     message: Mapped[str] = mapped_column(String(500))

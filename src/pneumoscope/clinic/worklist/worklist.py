@@ -11,6 +11,7 @@ from typing import Any
 from sqlalchemy import ColumnElement, and_, case, func, or_, select
 from sqlalchemy.orm import Session, selectinload
 
+from pneumoscope.clinic.queue.readings import UNREAD_STATUSES
 from pneumoscope.clinic.storage.study_status import StudyStatus
 from pneumoscope.clinic.storage.tables import (
     Image,
@@ -20,7 +21,6 @@ from pneumoscope.clinic.storage.tables import (
     Study,
 )
 from pneumoscope.clinic.worklist.judgements import JudgementAnswer, latest_judgements
-from pneumoscope.reader import Status
 from pneumoscope.support.errors import ClinicError
 
 _NO_URGENCY = -1.0
@@ -33,8 +33,9 @@ class StudyFilter:
 
     status: StudyStatus | None = None
     """Status of the studies; None for all."""
-    rejected: bool = False
-    """Whether to select only studies with an image that was rejected or failed."""
+    unread: bool = False
+    """Whether to select only studies with an image that was not read: outside, rejected or
+    failed."""
     disputed: bool = False
     """Whether to select only studies with a reading that somebody disagrees with or is uncertain
     about: the queue for review."""
@@ -112,13 +113,13 @@ def _conditions(study_filter: StudyFilter, hide_shadow: bool) -> list[ColumnElem
     conditions: list[ColumnElement[bool]] = [Study.purged.is_(None)]
     if study_filter.status is not None:
         conditions.append(Study.status == study_filter.status)
-    if study_filter.rejected:
-        not_read = StoredReading.status.in_([Status.REJECTED, Status.FAILED])
-        conditions.append(Study.images.any(Image.reading.has(not_read)))
+    if study_filter.unread:
+        unread = StoredReading.status.in_(UNREAD_STATUSES)
+        conditions.append(Study.images.any(Image.reading.has(unread)))
     if study_filter.disputed:
         disputes = latest_judgements().where(Judgement.answer != JudgementAnswer.AGREE).subquery()
         conditions.append(Study.images.any(Image.id.in_(select(disputes.c.image_id))))
-    if hide_shadow and (study_filter.rejected or study_filter.disputed):
+    if hide_shadow and (study_filter.unread or study_filter.disputed):
         conditions.append(Site.displayed.is_(True))
     if study_filter.search:
         columns = (Study.patient_id, Study.patient_name, Study.accession)

@@ -85,11 +85,12 @@ def test_the_api_works_without_the_page(
 
 
 def test_the_models_limits_and_metrics_are_those_of_its_bundle(as_: As) -> None:
-    shown = as_(Role.CLINICIAN).get("/v1/model").json()
+    shown, _adults = as_(Role.CLINICIAN).get("/v1/models").json()
     bundle = Bundle.open(find_bundle("default"))
     point = bundle.record.operating_points["screening"]
     assert shown["bundle"] == bundle.identity
     assert shown["limitations"] == list(bundle.record.limitations)
+    assert shown["applies_to"] == bundle.record.population.describe_ages()
     assert shown["population"] == bundle.record.training_data.population
     operating_point = shown["operating_point"]
     assert [operating_point[name] for name in ("threshold", "low", "high")] == [

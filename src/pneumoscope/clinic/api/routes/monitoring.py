@@ -12,7 +12,7 @@ from prometheus_client import CONTENT_TYPE_LATEST
 from pydantic import BaseModel
 
 from pneumoscope.clinic import audit
-from pneumoscope.clinic.api.fields import Identifier
+from pneumoscope.clinic.api.fields import Identifier, Text
 from pneumoscope.clinic.api.responses import column_values, file_response, get_or_404
 from pneumoscope.clinic.api.security import Administrator, ClinicDep, Overseer, require_role
 from pneumoscope.clinic.audit import Action
@@ -20,9 +20,9 @@ from pneumoscope.clinic.identity.accounts import Actor, Role
 from pneumoscope.clinic.monitoring import alerts, rules
 from pneumoscope.clinic.monitoring.alerts import AlertRule
 from pneumoscope.clinic.monitoring.overview import (
-    Baseline,
     MonitoringOverview,
     MonitoringQuery,
+    baselines_of,
     monitoring_overview,
 )
 from pneumoscope.clinic.monitoring.prometheus import prometheus_metrics
@@ -37,11 +37,15 @@ MAX_LISTED_ALERTS = 200
 
 
 class Alert(BaseModel):
-    """Alert; ``site`` is null if it concerns the whole server, and ``ended`` while it is open."""
+    """Alert; ``site`` is null if it concerns the whole server, and ``ended`` while it is open.
+
+    ``bundle`` is null if it concerns the readings of all bundles.
+    """
 
     id: str
     rule: AlertRule
     site: str | None
+    bundle: str | None
     subject: str
     message: str
     began: datetime
@@ -54,8 +58,11 @@ def _query(
     days: Annotated[int, Query(ge=1, le=366, description="days in a period")] = 28,
     windows: Annotated[int, Query(ge=1, le=26, description="number of periods")] = 6,
     site: Annotated[Identifier | None, Query(description="identifier; default: all sites")] = None,
+    bundle: Annotated[
+        Text | None, Query(max_length=200, description="identity; default: the first in use")
+    ] = None,
 ) -> MonitoringQuery:
-    return MonitoringQuery(days, windows, site)
+    return MonitoringQuery(days, windows, site, bundle)
 
 
 QueryDep = Annotated[MonitoringQuery, Depends(_query)]
@@ -72,7 +79,8 @@ def get_metrics(clinic: ClinicDep, _: Operator, request: Request) -> Response:
 def get_monitoring(clinic: ClinicDep, _: Overseer, query: QueryDep) -> MonitoringOverview:
     """Return the monitoring overview.
 
-    It has volume, times, rejections, drift from the bundle's reference population, and agreement.
+    It has volume, times, refusals, and, of one bundle, drift from its reference population and
+    agreement.
     """
     return _overview(clinic, query)[0]
 
@@ -102,7 +110,7 @@ def list_alerts(clinic: ClinicDep, _: Overseer) -> list[Alert]:
 def check_alert_rules(clinic: ClinicDep, overseer: Overseer) -> list[Alert]:
     """Check the alert rules now, without waiting for the daily check; return the open alerts."""
     now = datetime.now(UTC)
-    rules.check_rules(clinic.database, Baseline.of(clinic.bundle, clinic.settings), now)
+    rules.check_rules(clinic.database, baselines_of(clinic), now)
     with clinic.database.writing() as session:
         audit.record(session, overseer.name, Action.CHECK_MONITORING, "monitoring", {}, now)
         rows = alerts.list_alerts(session, MAX_LISTED_ALERTS)
@@ -129,8 +137,7 @@ def _overview(clinic: Clinic, query: MonitoringQuery) -> tuple[MonitoringOvervie
         site = "all sites"
         if query.site is not None:
             site = get_or_404(session, tables.Site, query.site).name
-        baseline = Baseline.of(clinic.bundle, clinic.settings)
-        return monitoring_overview(session, baseline, query, datetime.now(UTC)), site
+        return monitoring_overview(session, baselines_of(clinic), query, datetime.now(UTC)), site
 
 
 def _content_security_policy(page: str) -> str:

@@ -6,6 +6,7 @@ from typing import Annotated
 
 from fastapi import APIRouter, Depends, Request, Response
 from pydantic import BaseModel, Field
+from sqlalchemy import update
 
 from pneumoscope.clinic import audit
 from pneumoscope.clinic.api.fields import Text
@@ -24,6 +25,8 @@ from pneumoscope.clinic.identity import setup_link
 from pneumoscope.clinic.identity.accounts import Actor, Role, hash_new_password
 from pneumoscope.clinic.identity.credentials import close_session, open_session
 from pneumoscope.clinic.identity.sign_in import Challenge, check_password, sign_in
+from pneumoscope.clinic.storage.tables import Site
+from pneumoscope.clinic.storage.unknown_age import UnknownAge
 
 router = APIRouter(prefix="/v1", tags=["sessions"])
 
@@ -42,9 +45,13 @@ class NewSession(Credentials):
 
 
 class Setup(Credentials):
-    """First administrator, with the token of the setup link."""
+    """First administrator, with the token of the setup link.
+
+    ``unknown_age`` is the setting of the existing site; see Site.
+    """
 
     token: Annotated[Text, Field(max_length=100)]
+    unknown_age: UnknownAge = UnknownAge.ASK
 
 
 class Session(BaseModel):
@@ -57,7 +64,7 @@ class Session(BaseModel):
 
 @router.post("/setup", status_code=HTTPStatus.CREATED, dependencies=[Depends(limit_rate)])
 def complete_setup(clinic: ClinicDep, setup: Setup, request: Request) -> Session:
-    """Create the first administrator, with the setup link.
+    """Create the first administrator, with the setup link, and set what unknown ages mean.
 
     The server prints the link when it first starts.
     """
@@ -65,7 +72,8 @@ def complete_setup(clinic: ClinicDep, setup: Setup, request: Request) -> Session
     password = hash_new_password(clinic.database, setup.name, setup.password)
     with clinic.database.writing() as session:
         actor = setup_link.complete_setup(session, setup.token, setup.name, password, now)
-        detail = {"from": client_address(request)}
+        session.execute(update(Site).values(unknown_age=setup.unknown_age))
+        detail = {"from": client_address(request), "unknown age": setup.unknown_age}
         audit.record(session, actor.name, Action.SET_UP, f"user {actor.user_id}", detail, now)
     return Session(name=actor.name, role=actor.role, csrf=None)
 

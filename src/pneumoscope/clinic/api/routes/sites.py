@@ -1,4 +1,4 @@
-"""Sites, and whether their readings are displayed."""
+"""Sites: whether their readings are displayed, and who reads patients of unknown age."""
 
 from datetime import UTC, datetime
 from http import HTTPStatus
@@ -15,6 +15,7 @@ from pneumoscope.clinic.api.responses import column_values, get_or_404
 from pneumoscope.clinic.api.security import Administrator, ClinicDep, CurrentActor
 from pneumoscope.clinic.audit import Action
 from pneumoscope.clinic.storage import tables
+from pneumoscope.clinic.storage.unknown_age import UnknownAge
 
 router = APIRouter(prefix="/v1", tags=["sites"])
 
@@ -23,20 +24,27 @@ class NewSite(BaseModel):
     """Site to create; it begins in shadow mode, its readings hidden from clinicians."""
 
     name: Annotated[Text, Field(min_length=1, max_length=100)]
+    unknown_age: UnknownAge = UnknownAge.ASK
 
 
 class SiteUpdate(BaseModel):
-    """Change of a site: whether clinicians see its readings."""
+    """Change of a site; what is null stays as it is."""
 
-    displayed: bool
+    displayed: bool | None = None
+    unknown_age: UnknownAge | None = None
 
 
 class Site(BaseModel):
-    """Site; ``displayed`` is false while it is in shadow mode."""
+    """Site; ``displayed`` is false while it is in shadow mode.
+
+    ``unknown_age`` says which network reads radiographs of patients of unknown age, where the
+    server chooses by age; with ``ask`` none does, and they are outside.
+    """
 
     id: str
     name: str
     displayed: bool
+    unknown_age: UnknownAge
 
 
 @router.get("/sites")
@@ -56,10 +64,11 @@ def create_site(clinic: ClinicDep, actor: Administrator, new: NewSite) -> Site:
             raise ProblemError(
                 HTTPStatus.CONFLICT, "there is already a site of this name; choose another name"
             )
-        row = tables.Site(name=new.name)
+        row = tables.Site(name=new.name, unknown_age=new.unknown_age)
         session.add(row)
         session.flush()
-        audit.record(session, actor.name, Action.CREATE_SITE, f"site {row.id}", {}, now)
+        detail = {"unknown age": new.unknown_age}
+        audit.record(session, actor.name, Action.CREATE_SITE, f"site {row.id}", detail, now)
         return Site(**column_values(row, Site))
 
 
@@ -67,11 +76,14 @@ def create_site(clinic: ClinicDep, actor: Administrator, new: NewSite) -> Site:
 def update_site(
     clinic: ClinicDep, actor: Administrator, site_id: Identifier, update: SiteUpdate
 ) -> Site:
-    """Display a site's readings to clinicians, or hide them."""
+    """Display a site's readings to clinicians or hide them, or set what unknown ages mean."""
     now = datetime.now(UTC)
     with clinic.database.writing() as session:
         row = get_or_404(session, tables.Site, site_id)
-        row.displayed = update.displayed
-        detail = {"displayed": update.displayed}
+        detail: dict[str, object] = {}
+        if update.displayed is not None:
+            row.displayed = detail["displayed"] = update.displayed
+        if update.unknown_age is not None:
+            row.unknown_age = detail["unknown age"] = update.unknown_age
         audit.record(session, actor.name, Action.CHANGE_SITE, f"site {site_id}", detail, now)
         return Site(**column_values(row, Site))

@@ -31,7 +31,7 @@ def search_studies(
 ) -> schemas.StudyPage:
     """Search the worklist: the most urgent studies first, then the longest waiting."""
     sees_hidden = sees_hidden_readings(actor)
-    filters = StudyFilter(search.status, search.rejected, search.disputed, search.text)
+    filters = StudyFilter(search.status, search.unread, search.disputed, search.text)
     with clinic.database.reading() as session:
         page = worklist(session, filters, search.limit, search.cursor, hide_shadow=not sees_hidden)
         studies = [study_response(study, sees_hidden=sees_hidden) for study in page.studies]

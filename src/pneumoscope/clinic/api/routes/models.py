@@ -1,9 +1,10 @@
-"""Bundle that the server reads with: limits in words, and performance at the operating point."""
+"""Bundles that the server reads with: limits in words, and performance at the operating point."""
 
 from fastapi import APIRouter
 from pydantic import BaseModel
 
 from pneumoscope.clinic.api.security import ClinicDep, CurrentActor
+from pneumoscope.reader import Bundle
 from pneumoscope.report.estimate import Estimate
 
 router = APIRouter(prefix="/v1", tags=["model"])
@@ -22,21 +23,34 @@ class OperatingPoint(BaseModel):
 
 
 class Model(BaseModel):
-    """Bundle that the server reads with; a reading names the bundle that made it."""
+    """Bundle that the server reads with; a reading names the bundle that made it.
+
+    ``applies_to`` names the patients that it may answer for, ``population`` those of the training
+    data.
+    """
 
     bundle: str
     name: str
     notice: str | None
     intended_use: str
     limitations: tuple[str, ...]
+    applies_to: str
     population: str
     operating_point: OperatingPoint
 
 
-@router.get("/model")
-def get_model(clinic: ClinicDep, _: CurrentActor) -> Model:
-    """Return the bundle that the server reads with: intended use, limits and performance."""
-    record, name = clinic.bundle.record, clinic.settings.operating_point
+@router.get("/models")
+def list_models(clinic: ClinicDep, _: CurrentActor) -> list[Model]:
+    """List the bundles that the server reads with: intended use, limits and performance.
+
+    Where there are several, the patient's age decides.
+    """
+    name = clinic.settings.operating_point
+    return [_model_response(bundle, name) for bundle in clinic.bundles]
+
+
+def _model_response(bundle: Bundle, name: str) -> Model:
+    record = bundle.record
     point = record.operating_points[name]
     operating_point = OperatingPoint(
         name=name,
@@ -48,7 +62,8 @@ def get_model(clinic: ClinicDep, _: CurrentActor) -> Model:
         measured_on="test" if point.tested else "validation",
     )
     return Model(
-        bundle=clinic.bundle.identity,
+        bundle=bundle.identity,
+        applies_to=record.population.describe_ages(),
         population=record.training_data.population,
         operating_point=operating_point,
         **record.model_dump(include={"name", "notice", "intended_use", "limitations"}),
