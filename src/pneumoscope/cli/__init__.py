@@ -16,6 +16,7 @@ from pneumoscope.cli import (
     evaluate,
     experiment,
     export,
+    inspect,
     models,
     read,
     recalibrate,
@@ -49,7 +50,7 @@ def _root(
 
 
 _PANELS: dict[str, tuple[Callable[..., None], ...]] = {
-    "Read radiographs": (read.read, bundles.bundles),
+    "Read radiographs": (read.read, inspect.inspect, bundles.bundles),
     "Train networks": (experiment.experiment, train.train, tune.tune, export.export),
     "Evaluate readings": (evaluate.evaluate, validate.validate, recalibrate.recalibrate),
     "Run a clinic server": (

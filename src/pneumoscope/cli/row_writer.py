@@ -13,7 +13,7 @@ from rich.text import Text
 
 from pneumoscope.support.errors import StorageError
 from pneumoscope.support.files import atomic_write
-from pneumoscope.support.terminal import results
+from pneumoscope.support.terminal import printable, results
 
 if TYPE_CHECKING:
     from pneumoscope.reader.table import ReadingRow
@@ -183,18 +183,13 @@ def _table_line(row: "ReadingRow", show_probability_outside: bool) -> Text:
     line = Text(f"{label:<21}", style=style)
     probability = "-" if row.probability is None else format_probability(row.probability)
     line.append(f"{probability:>7}", "bold")
-    line.append(f"  {_printable(row.file)}", "default")
+    line.append(f"  {printable(row.file)}", "default")
     if row.status == "flagged":
         line.append("  flagged:", "bold yellow")
     if row.reasons:
-        reasons = _printable("; ".join(row.reasons))
+        reasons = printable("; ".join(row.reasons))
         line.append(f"  {reasons}", "default" if row.finding else "dim")
     if show_probability_outside and row.probability_outside is not None:
         output = format_probability(row.probability_outside)
         line.append(f"  (output of the network, not for this patient: {output})", "dim")
     return line
-
-
-def _printable(text: str) -> str:
-    """Escape the characters that would break the line or move the cursor."""
-    return "".join(char if char.isprintable() else repr(char)[1:-1] for char in text)

@@ -4,7 +4,6 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
 from typing import TypeAlias
 
-from pneumoscope.radiograph import Radiograph
 from pneumoscope.reader.bundle import Bundle
 from pneumoscope.reader.population import Population, format_age, outside
 from pneumoscope.reader.quality_gate import QualityFinding
@@ -117,17 +116,16 @@ class AutomaticReader:
 
     def _with_assumption(self, reading: Reading, source: DecodedSource) -> Reading:
         """Return the reading with the population that was assumed for a patient of unknown age."""
-        reader = self._for_unknown_age
-        is_assumed = (
-            reader is not None
-            and not _population(reader).has_all_ages
-            and isinstance(source.radiograph, Radiograph)
-            and source.radiograph.age is None
-            and reading.status is not Status.REJECTED
-        )
-        return (
-            replace(reading, assumed_population=_population(reader).name) if is_assumed else reading
-        )
+        reader, radiograph = self._for_unknown_age, source.radiograph
+        if (
+            reader is None
+            or isinstance(radiograph, UnreadableRadiographError)
+            or radiograph.age is not None
+            or _population(reader).has_all_ages
+            or reading.status is Status.REJECTED
+        ):
+            return reading
+        return replace(reading, assumed_population=_population(reader).name)
 
 
 AnyReader: TypeAlias = Reader | AutomaticReader

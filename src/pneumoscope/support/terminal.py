@@ -15,6 +15,17 @@ messages = Console(stderr=True, highlight=False, markup=False, soft_wrap=True)
 """Console for messages and progress: standard error."""
 
 
+def printable(text: str) -> str:
+    r"""Escape the characters that would break the line or move the cursor.
+
+    Examples
+    --------
+    >>> printable("new\nline")
+    'new\\nline'
+    """
+    return "".join(char if char.isprintable() else repr(char)[1:-1] for char in text)
+
+
 def progress_bar(*columns: TextColumn) -> Progress:
     """Return a progress bar with a count, the remaining time and any further columns."""
     return Progress(
