@@ -1,24 +1,17 @@
 """Decoding of JPEG, PNG, TIFF and DICOM files, and of arrays, to a `Radiograph`."""
 
 import hashlib
-import io
-from contextlib import AbstractContextManager
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image, ImageFile, ImageOps, UnidentifiedImageError
 
-from pneumoscope.radiograph.colour import measure_colourfulness
-from pneumoscope.radiograph.damage import report_damage
 from pneumoscope.radiograph.dicom import radiograph_from_dataset
 from pneumoscope.radiograph.dicom_file import is_dicom, open_dicom
 from pneumoscope.radiograph.limits import MAX_BYTES, check_size
+from pneumoscope.radiograph.picture import read_picture
 from pneumoscope.radiograph.radiograph import Radiograph
 from pneumoscope.support.errors import UnreadableRadiographError
-
-SYNTHETIC_KEY = "Synthetic"
-"""PNG text key of generated images, which show no patient."""
 
 
 def read_radiograph(path: Path, min_side: int | None = None) -> Radiograph:
@@ -63,7 +56,9 @@ def read_radiograph(path: Path, min_side: int | None = None) -> Radiograph:
 def decode_radiograph(content: bytes, name: str, min_side: int | None = None) -> Radiograph:
     """Decode the bytes of one JPEG, PNG, TIFF or DICOM file.
 
-    Colours become luminance, 16-bit grey keeps its depth, EXIF orientation is applied.
+    Colours become luminance, 16-bit grey keeps its depth, the orientation of EXIF or TIFF is
+    applied. Grey values of 16 bits that use less than half of them are scaled by the range that
+    they use, and a note of the radiograph says so.
 
     Parameters
     ----------
@@ -79,11 +74,13 @@ def decode_radiograph(content: bytes, name: str, min_side: int | None = None) ->
     Raises
     ------
     UnreadableRadiographError
-        If the content is empty, truncated, larger than `limits.MAX_PIXELS`, animated,
-        or of another format.
+        If the content is empty, truncated, larger than `limits.MAX_PIXELS`, animated, transparent,
+        of another format, or of a variant that cannot be read right.
 
     Examples
     --------
+    >>> import io
+    >>> from PIL import Image
     >>> picture = io.BytesIO()
     >>> Image.new("L", (3, 2), color=51).save(picture, "PNG")
     >>> decode_radiograph(picture.getvalue(), "grey.png").pixels
@@ -95,37 +92,15 @@ def decode_radiograph(content: bytes, name: str, min_side: int | None = None) ->
     sha256 = hashlib.sha256(content).hexdigest()
     if is_dicom(content):
         return radiograph_from_dataset(open_dicom(content, name), name, sha256)
-    image = _open_image(content, name)
-    synthetic = SYNTHETIC_KEY in image.info
-    if min_side is not None and min(image.size) >= 2 * min_side:
-        image.draft(image.mode, (min_side, min_side))  # only JPEGs can
-    pixels, colourfulness = _decode_image(image, name)
-    return Radiograph(pixels, sha256, synthetic=synthetic, colourfulness=colourfulness)
-
-
-def decode_picture(content: bytes, name: str) -> NDArray[np.uint8] | NDArray[np.uint16]:
-    """Decode one JPEG, PNG or TIFF file to its pixel values, without any of its metadata.
-
-    EXIF orientation is applied. Parameters and errors are those of `decode_radiograph`.
-
-    Returns
-    -------
-    ndarray
-        Shape (height, width), uint8 or uint16; for colours (height, width, 3), uint8.
-
-    Examples
-    --------
-    >>> picture = io.BytesIO()
-    >>> Image.new("L", (2, 1), color=51).save(picture, "PNG")
-    >>> decode_picture(picture.getvalue(), "grey.png")
-    array([[51, 51]], dtype=uint8)
-    """
-    image = _open_image(content, name)
-    with _report_damage(name):
-        upright = ImageOps.exif_transpose(image)
-        if upright.mode.startswith("I"):  # 16-bit grey
-            return np.rint(_grey_of_16_bits(upright, name) * 65535).astype(np.uint16)
-        return np.asarray(upright.convert("L" if upright.mode in ("L", "1") else "RGB"))
+    picture = read_picture(content, name, min_side)
+    pixels, colourfulness = picture.grey()
+    return Radiograph(
+        pixels,
+        sha256,
+        synthetic=picture.synthetic,
+        notes=picture.notes,
+        colourfulness=colourfulness,
+    )
 
 
 def radiograph_from_array(array: NDArray[np.generic], name: str) -> Radiograph:
@@ -170,70 +145,3 @@ def radiograph_from_array(array: NDArray[np.generic], name: str) -> Radiograph:
 
 
 _WHITE = {np.dtype(np.uint8): np.float32(255), np.dtype(np.uint16): np.float32(65535)}
-
-
-def _open_image(content: bytes, name: str) -> Image.Image:
-    # Another library of this process may have turned it on; a truncated image must be refused.
-    ImageFile.LOAD_TRUNCATED_IMAGES = False
-    with _report_damage(name):
-        try:
-            image = Image.open(io.BytesIO(content), formats=("JPEG", "PNG", "TIFF"))
-        except UnidentifiedImageError as error:
-            raise UnreadableRadiographError(f"{name}: {_unknown_format(content)}") from error
-        except Image.DecompressionBombError as error:
-            raise UnreadableRadiographError(
-                f"{name}: far more pixels than any radiograph ({error}); export it again"
-            ) from error
-        check_size(image.height, image.width, name)
-        if getattr(image, "n_frames", 1) > 1:
-            raise UnreadableRadiographError(
-                f"{name}: an animation or several pages; export one still image"
-            )
-    return image
-
-
-def _decode_image(image: Image.Image, name: str) -> tuple[NDArray[np.float32], float]:
-    """Return the grey values in [0, 1] and the colourfulness."""
-    with _report_damage(name):
-        upright = ImageOps.exif_transpose(image)
-        if upright.mode.startswith("I"):  # 16-bit grey
-            return _grey_of_16_bits(upright, name), 0.0
-        if upright.mode == "F":
-            raise UnreadableRadiographError(
-                f"{name}: grey values as floating point, of unknown range; export 8 or 16 bits"
-            )
-        if upright.mode in ("L", "1"):
-            return np.asarray(upright.convert("L"), np.float32) / np.float32(255), 0.0
-        colours = upright.convert("RGB")
-        grey = np.asarray(colours.convert("L"), np.float32) / np.float32(255)
-        reduced = colours.reduce(max(1, min(colours.size) // 64))
-        return grey, measure_colourfulness(np.asarray(reduced, np.float32) / np.float32(255))
-
-
-def _grey_of_16_bits(image: Image.Image, name: str) -> NDArray[np.float32]:
-    values = np.asarray(image)
-    if values.min() < 0 or values.max() > 65535:
-        raise UnreadableRadiographError(f"{name}: grey values of more than 16 bits; export 8 or 16")
-    return (values / np.float32(65535)).astype(np.float32)
-
-
-def _report_damage(name: str) -> AbstractContextManager[None]:
-    return report_damage(f"{name}: the image is damaged", "copy it from its source again")
-
-
-def _unknown_format(content: bytes) -> str:
-    """Return what a file that Pillow does not know seems to be, and the remedy."""
-    remedy = "export the radiograph as JPEG, PNG, TIFF or DICOM"
-    if content.startswith((b"GIF87a", b"GIF89a")):
-        return f"a GIF, perhaps animated; {remedy}"
-    if content.startswith(b"\xff\xd8"):
-        return "a JPEG whose header is damaged; copy it from its source again"
-    if content.startswith(b"\x89PNG"):
-        return "a PNG whose header is damaged; copy it from its source again"
-    if content.startswith((b"II*\0", b"MM\0*")):
-        return "a TIFF whose header is damaged; copy it from its source again"
-    if content.startswith(b"%PDF"):
-        return f"a PDF; {remedy}"
-    if b"\0" not in content[:4096]:
-        return f"text, not an image; {remedy}"
-    return f"not an image of a known format; {remedy}"

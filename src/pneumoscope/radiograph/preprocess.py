@@ -6,7 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-PIXELS_VERSION = 2
+PIXELS_VERSION = 3
 """Version of decoding and `prepare_pixels`; increase it with any change to their pixels.
 
 Cached pixels of another version are made again.

@@ -15,9 +15,9 @@ import pneumoscope
 from pneumoscope.clinic.privacy.profile import EDITION, apply_profile
 from pneumoscope.clinic.privacy.pseudonyms import Pseudonyms
 from pneumoscope.clinic.queue.intake import MediaType
-from pneumoscope.radiograph.decode import decode_picture
 from pneumoscope.radiograph.dicom import stored_values
 from pneumoscope.radiograph.dicom_file import open_dicom
+from pneumoscope.radiograph.picture import decode_picture
 from pneumoscope.support.errors import ClinicError
 
 _SECONDARY_CAPTURE_UID = "1.2.840.10008.5.1.4.1.1.7"

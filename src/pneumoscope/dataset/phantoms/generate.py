@@ -9,7 +9,7 @@ from PIL.PngImagePlugin import PngInfo
 
 from pneumoscope.dataset.manifest import Label, Split
 from pneumoscope.dataset.phantoms.drawing import Anatomy, draw_phantom
-from pneumoscope.radiograph.decode import SYNTHETIC_KEY
+from pneumoscope.radiograph.picture import SYNTHETIC_KEY
 from pneumoscope.support.errors import DatasetError
 from pneumoscope.support.files import atomic_folder
 from pneumoscope.support.terminal import track

@@ -1,0 +1,713 @@
+"""Pictures made by hand, by tifffile and by GDCM, whose pixels are known without Pillow."""
+
+import base64
+import io
+import struct
+import zlib
+from collections.abc import Callable
+from pathlib import Path
+
+import gdcm
+import numpy as np
+import pydicom
+import pytest
+import tifffile
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from numpy.typing import NDArray
+from PIL import Image
+from pydicom.dataset import Dataset, FileMetaDataset
+from pydicom.encaps import generate_frames
+from pydicom.uid import ComputedRadiographyImageStorage, ExplicitVRLittleEndian
+
+from pneumoscope.radiograph import Radiograph, decode_radiograph
+from pneumoscope.radiograph.picture import decode_picture
+from pneumoscope.support.errors import UnreadableRadiographError
+
+Values = NDArray[np.integer]
+
+DEEP = np.arange(0, 65_520, 240, dtype=np.uint16).reshape(13, 21)  # odd sides; 0 to 65,280
+EIGHT = (DEEP >> 8).astype(np.uint8)
+TWELVE = (DEEP >> 4).astype(np.uint16)  # 0 to 4,080
+COLOURS = np.stack([DEEP, DEEP[::-1], DEEP[:, ::-1]], axis=-1)
+SMOOTH = np.asarray(Image.fromarray(EIGHT).resize((168, 104), Image.Resampling.BICUBIC))
+
+GREY, RGB, PALETTE, GREY_ALPHA, RGB_ALPHA = 0, 2, 3, 4, 6
+"""Colour types of PNG (ISO/IEC 15948, 11.2.2)."""
+
+
+def chunk(kind: bytes, content: bytes) -> bytes:
+    check = zlib.crc32(kind + content)
+    return struct.pack(">I", len(content)) + kind + content + struct.pack(">I", check)
+
+
+def png(values: Values, bits: int, colour_type: int, extra: bytes = b"") -> bytes:
+    """Build a PNG by hand: packed rows without filters, extra chunks before the pixels."""
+    height, width = values.shape[:2]
+    if bits < 8:
+        rows = [pack(row, bits) for row in values]
+    else:
+        rows = [row.astype(">u2" if bits == 16 else "u1").tobytes() for row in values]
+    header = struct.pack(">IIBBBBB", width, height, bits, colour_type, 0, 0, 0)
+    data = zlib.compress(b"".join(b"\0" + row for row in rows))
+    parts = (chunk(b"IHDR", header), extra, chunk(b"IDAT", data), chunk(b"IEND", b""))
+    return b"\x89PNG\r\n\x1a\n" + b"".join(parts)
+
+
+def pack(row: Values, bits: int) -> bytes:
+    """Pack samples of any number of bits, most significant bit first, rows padded to bytes."""
+    text = "".join(f"{int(value):0{bits}b}" for value in row)
+    text += "0" * (-len(text) % 8)
+    return bytes(int(text[i : i + 8], 2) for i in range(0, len(text), 8))
+
+
+Tags = dict[int, tuple[int, int] | None]
+
+
+def hand_made_tiff(
+    data: bytes, size: tuple[int, int], bits: int, order: str = "<", tags: Tags | None = None
+) -> bytes:
+    """Build a TIFF of one strip by hand; a tag is (type 3 or 4, value), None leaves it out."""
+    height, width = size
+    entries: Tags = {
+        256: (4, width),
+        257: (4, height),
+        258: (3, bits),
+        259: (3, 1),
+        262: (3, 1),
+        273: (4, 0),
+        277: (3, 1),
+        278: (4, height),
+        279: (4, len(data)),
+    }
+    entries.update(tags or {})
+    kept = {tag: entry for tag, entry in sorted(entries.items()) if entry is not None}
+    kept[273] = (4, 8 + 2 + 12 * len(kept) + 4)
+    directory = b"".join(
+        struct.pack(order + "HHI", tag, kind, 1)
+        + struct.pack(order + ("HH" if kind == 3 else "I"), *((value, 0)[: 5 - kind]))
+        for tag, (kind, value) in kept.items()
+    )
+    head = (b"II" if order == "<" else b"MM") + struct.pack(order + "HI", 42, 8)
+    return head + struct.pack(order + "H", len(kept)) + directory + bytes(4) + data
+
+
+def tiff(values: Values, **options: object) -> bytes:
+    file = io.BytesIO()
+    tifffile.imwrite(file, values, **{"photometric": "minisblack", **options})
+    return file.getvalue()
+
+
+def encode(image: Image.Image, kind: str, **options: object) -> bytes:
+    file = io.BytesIO()
+    image.save(file, kind, **options)
+    return file.getvalue()
+
+
+def decode(content: bytes, min_side: int | None = None) -> Radiograph:
+    """Decode for reading, and check that the export of pixels agrees."""
+    radiograph = decode_radiograph(content, "picture", min_side)
+    if min_side is None:
+        exported = decode_picture(content, "picture")
+        if exported.ndim == 3:
+            exported = np.asarray(Image.fromarray(exported).convert("L"))
+        exported = exported / np.iinfo(exported.dtype).max
+        np.testing.assert_allclose(exported, radiograph.pixels, atol=0.51 / 65_535)
+    return radiograph
+
+
+def refusal(content: bytes) -> str:
+    messages = []
+    for function in (decode_radiograph, decode_picture):
+        with pytest.raises(UnreadableRadiographError) as caught:
+            function(content, "picture")
+        messages.append(str(caught.value))
+    assert messages[0] == messages[1]
+    return messages[0].removeprefix("picture: ")
+
+
+def stretched(values: Values) -> NDArray[np.float64]:
+    return (values - values.min()) / (int(values.max()) - int(values.min()))
+
+
+def luminance(colours: NDArray[np.floating]) -> NDArray[np.float64]:
+    return colours @ np.array([0.299, 0.587, 0.114])  # ITU-R BT.601
+
+
+# Grey of more than 8 bits
+
+
+@pytest.mark.parametrize("compression", [None, "zlib"])
+@pytest.mark.parametrize(("order", "photometric"), [("<", 1), (">", 1), ("<", 0)])
+def test_tiff_of_16_bits(order: str, photometric: int, compression: str | None) -> None:
+    meaning = ("miniswhite", "minisblack")[photometric]
+    content = tiff(DEEP, byteorder=order, photometric=meaning, compression=compression)
+    stored = tifffile.imread(io.BytesIO(content)) / 65_535
+    radiograph = decode(content)
+    np.testing.assert_allclose(radiograph.pixels, stored if photometric else 1 - stored, atol=1e-6)
+    assert radiograph.notes == ()
+
+
+@pytest.mark.parametrize("order", "<>")
+def test_tiff_of_12_bits_in_16(order: str) -> None:
+    values = TWELVE + 7
+    radiograph = decode(tiff(values, byteorder=order))
+    np.testing.assert_allclose(radiograph.pixels, stretched(values), atol=1e-6)
+    (note,) = radiograph.notes
+    assert (note.code, note.doubtful) == ("range_from_values", False)
+    assert "7 to 4,087" in note.message
+    white_is_zero = decode(tiff(values, photometric="miniswhite"))
+    np.testing.assert_allclose(white_is_zero.pixels, 1 - stretched(values), atol=1e-6)
+
+
+def test_png_of_12_bits_in_16() -> None:
+    values = TWELVE + 7
+    radiograph = decode(png(values, 16, GREY))
+    np.testing.assert_allclose(radiograph.pixels, stretched(values), atol=1e-6)
+    assert [note.code for note in radiograph.notes] == ["range_from_values"]
+
+
+@pytest.mark.parametrize(
+    ("highest", "expected_highest"), [(32_767, 1.0), (32_768, 32_768 / 65_535)]
+)
+def test_values_in_the_upper_half_are_taken_as_they_are(
+    highest: int, expected_highest: float
+) -> None:
+    values = np.array([[0, 100, highest]], np.uint16)
+    for content in (png(values, 16, GREY), tiff(values)):
+        assert decode(content).pixels.max() == pytest.approx(expected_highest)
+
+
+@pytest.mark.parametrize(
+    ("tag", "white"), [(341, 4_095), (281, 4_095), (341, 65_535), (341, 4_000), (281, 32_767)]
+)
+def test_a_plausible_largest_value_of_a_tiff_is_white(tag: int, white: int) -> None:
+    values = TWELVE[:, :-1] + 5
+    content = tiff(values, extratags=[(tag, 3, 1, white, True)])
+    expected = values / 4_095 if white == 4_095 else stretched(values)
+    radiograph = decode(content)
+    np.testing.assert_allclose(radiograph.pixels, expected, atol=1e-6)
+    assert [note.code for note in radiograph.notes] == ["range_from_values"]
+
+
+def test_significant_bits_of_a_png() -> None:
+    stated = chunk(b"tEXt", b"Comment\0sBIT") + chunk(b"sBIT", bytes([12]))
+    low = decode(png(TWELVE, 16, GREY, stated))
+    np.testing.assert_allclose(low.pixels, TWELVE / 4_095, atol=1e-6)
+    # Scaled up as the standard wants it (ISO/IEC 15948, 12.4).
+    scaled = (TWELVE << 4) | (TWELVE >> 8)
+    assert not decode(png(scaled, 16, GREY, stated)).notes
+
+
+def test_packed_tiff_of_12_bits() -> None:
+    data = b"".join(pack(row, 12) for row in TWELVE)
+    content = hand_made_tiff(data, TWELVE.shape, 12)
+    radiograph = decode(content)
+    np.testing.assert_allclose(radiograph.pixels, TWELVE / 4_095, atol=1e-6)
+    assert not radiograph.notes
+    deflated = hand_made_tiff(zlib.compress(data), TWELVE.shape, 12, tags={259: (3, 8)})
+    np.testing.assert_array_equal(decode(deflated).pixels, radiograph.pixels)
+    message = refusal(hand_made_tiff(data, TWELVE.shape, 12, ">"))
+    assert message.startswith("a TIFF that cannot be read (12 bits, big-endian")
+    assert message.endswith("export it as PNG")
+
+
+@pytest.mark.parametrize("order", "<>")
+def test_signed_values_use_their_own_range(order: str) -> None:
+    values = TWELVE.astype(np.int16) - 1_000
+    radiograph = decode(tiff(values, byteorder=order))
+    np.testing.assert_allclose(radiograph.pixels, stretched(values), atol=1e-6)
+    assert "-1,000 to 3,080" in radiograph.notes[0].message
+
+
+def test_one_value_is_black() -> None:
+    assert not decode(png(np.full((3, 4), 9, np.uint16), 16, GREY)).pixels.any()
+
+
+def test_twelve_bits_are_the_same_in_dicom() -> None:
+    values = TWELVE + 7
+    dataset = dicom(values, 12)
+    file = io.BytesIO()
+    dataset.save_as(file, enforce_file_format=True)
+    expected = decode_radiograph(file.getvalue(), "object").pixels
+    for content in (png(values, 16, GREY), tiff(values)):
+        np.testing.assert_allclose(decode(content).pixels, expected, atol=1e-6)
+
+
+UNREADABLE_TIFFS = {
+    "big-endian 16 bits, white is zero": (
+        tiff(DEEP, byteorder=">", photometric="miniswhite"),
+        "a TIFF that cannot be read (16 bits, big-endian, photometric interpretation 0",
+    ),
+    "float of 32 bits": (tiff(DEEP.astype(np.float32)), "grey values as floating point"),
+    "float of 64 bits": (tiff(DEEP.astype(np.float64)), "grey values as floating point"),
+    "float, deflated, big-endian": (
+        tiff(DEEP.astype(np.float32), byteorder=">", compression="zlib"),
+        "grey values as floating point",
+    ),
+    "32 bits": (tiff(DEEP.astype(np.uint32)), "grey values of more than 16 bits"),
+    "32 bits, deflated, big-endian": (
+        tiff(DEEP.astype(np.int32), byteorder=">", compression="zlib"),
+        "grey values of more than 16 bits",
+    ),
+    "signed, 8 bits": (tiff(EIGHT.astype(np.int8)), "signed values of 8 bits"),
+    "planes of 16 bits": (
+        tiff(np.moveaxis(COLOURS, -1, 0).copy(), photometric="rgb", planarconfig="separate"),
+        "a TIFF with separate planes of 16 bits",
+    ),
+    "no photometric interpretation": (
+        hand_made_tiff(EIGHT.tobytes(), EIGHT.shape, 8, tags={262: None}),
+        "a TIFF that does not say whether 0 is black or white",
+    ),
+    "L*a*b*": (
+        encode(Image.fromarray(np.dstack([EIGHT] * 3)).convert("LAB"), "TIFF"),
+        "a TIFF of photometric interpretation 8",
+    ),
+    "YCbCr": (
+        encode(Image.fromarray(np.dstack([EIGHT] * 3)).convert("YCbCr"), "TIFF"),
+        "a TIFF in YCbCr that is not JPEG",
+    ),
+    "palette of 8 bits": (
+        tiff(EIGHT, photometric="palette", colormap=np.tile(np.arange(256, dtype="u2"), (3, 1))),
+        "a TIFF whose palette is of 8 bits",
+    ),
+    "JPEG XL inside": (
+        hand_made_tiff(EIGHT.tobytes(), EIGHT.shape, 8, tags={259: (3, 50_002)}),
+        "a TIFF that cannot be read (8 bits, little-endian, photometric interpretation 1, "
+        "compression 50002)",
+    ),
+    "BigTIFF of 64 bits": (tiff(DEEP.astype(np.uint64), bigtiff=True), "grey values of more than"),
+    "no directory": (b"MM\0*\0\0\xff\xff", "a TIFF whose header is damaged"),
+}
+
+
+@pytest.mark.parametrize("kind", UNREADABLE_TIFFS)
+def test_other_tiffs_are_refused_by_name(kind: str) -> None:
+    content, reason = UNREADABLE_TIFFS[kind]
+    assert refusal(content).startswith(reason)
+
+
+# Grey of up to 8 bits
+
+
+@pytest.mark.parametrize("fill_order", [1, 2])
+@pytest.mark.parametrize("photometric", [0, 1])
+@pytest.mark.parametrize("bits", [1, 2, 4, 8])
+def test_tiff_of_few_bits(bits: int, photometric: int, fill_order: int) -> None:
+    values = EIGHT >> (8 - bits)
+    data = b"".join(pack(row, bits) for row in values)
+    if fill_order == 2:  # least significant bit first
+        data = bytes(int(f"{byte:08b}"[::-1], 2) for byte in data)
+    content = hand_made_tiff(
+        data, values.shape, bits, tags={262: (3, photometric), 266: (3, fill_order)}
+    )
+    if bits == 8 and fill_order == 2:
+        assert refusal(content).startswith("a TIFF of 8 bits, the least significant one first")
+        return
+    expected = values / (2**bits - 1)
+    pixels = decode(content).pixels
+    np.testing.assert_allclose(pixels, expected if photometric else 1 - expected, atol=1e-6)
+
+
+@pytest.mark.parametrize("bits", [1, 2, 4, 8])
+def test_png_of_few_bits(bits: int) -> None:
+    values = EIGHT >> (8 - bits)
+    pixels = decode(png(values, bits, GREY)).pixels
+    np.testing.assert_allclose(pixels, values / (2**bits - 1), atol=1e-6)
+
+
+@pytest.mark.parametrize("compression", ["group3", "group4"])
+def test_a_fax_is_read(compression: str) -> None:
+    bits = EIGHT > 127
+    content = encode(Image.fromarray(bits), "TIFF", compression=compression)
+    np.testing.assert_array_equal(decode(content).pixels, bits)
+
+
+@pytest.mark.parametrize("options", [{"tile": (16, 16)}, {"rowsperstrip": 3}, {"bigtiff": True}])
+@pytest.mark.parametrize("values", [EIGHT, DEEP])
+def test_tiles_and_strips(values: Values, options: dict[str, object]) -> None:
+    pixels = decode(tiff(values, **options)).pixels
+    np.testing.assert_allclose(pixels, values / np.iinfo(values.dtype).max, atol=1e-6)
+
+
+# Colours, palettes and transparency
+
+
+@pytest.mark.parametrize("planar", ["contig", "separate"])
+@pytest.mark.parametrize("order", "<>")
+def test_tiff_in_colour(order: str, planar: str) -> None:
+    colours = (COLOURS >> 8).astype(np.uint8)
+    stored = colours if planar == "contig" else np.moveaxis(colours, -1, 0).copy()
+    content = tiff(stored, byteorder=order, photometric="rgb", planarconfig=planar)
+    np.testing.assert_allclose(decode(content).pixels, luminance(colours / 255), atol=0.6 / 255)
+
+
+@pytest.mark.parametrize("order", ["<", ">", "png"])
+def test_colours_of_16_bits(order: str) -> None:
+    def content(colours: Values) -> bytes:
+        if order == "png":
+            return png(colours, 16, RGB)
+        return tiff(colours, byteorder=order, photometric="rgb")
+
+    np.testing.assert_allclose(
+        decode(content(COLOURS)).pixels, luminance(COLOURS / 65_535), atol=1.6 / 255
+    )
+    assert refusal(content(COLOURS >> 4)).startswith("colours of 16 bits whose values fill less")
+
+
+def test_grey_of_16_bits_with_alpha() -> None:
+    opaque = np.full_like(DEEP, 65_535)
+    content = png(np.stack([DEEP, opaque], -1), 16, GREY_ALPHA)
+    np.testing.assert_allclose(decode(content).pixels, DEEP / 65_535, atol=1 / 255)
+    assert "fill less" in refusal(png(np.stack([TWELVE, opaque], -1), 16, GREY_ALPHA))
+
+
+LEVELS = bytes(np.repeat(np.arange(256, dtype=np.uint8)[::-1], 3))
+"""Palette whose entry i is grey 255 - i."""
+
+
+@pytest.mark.parametrize("bits", [1, 2, 4, 8])
+def test_a_palette(bits: int) -> None:
+    values = EIGHT >> (8 - bits)
+    palette = chunk(b"PLTE", LEVELS[: 3 * 2**bits])
+    expected = (255 - values.astype(float)) / 255
+    np.testing.assert_allclose(decode(png(values, bits, PALETTE, palette)).pixels, expected)
+    opaque = palette + chunk(b"tRNS", bytes([255] * 2**bits))
+    np.testing.assert_allclose(decode(png(values, bits, PALETTE, opaque)).pixels, expected)
+    for entry in (0, 7):  # the one clear entry, and one of several
+        clear = palette + chunk(b"tRNS", bytes([entry]))
+        assert "transparent" in refusal(png(values, bits, PALETTE, clear))
+
+
+def test_a_palette_of_a_tiff() -> None:
+    levels = np.tile(np.arange(256, dtype=np.uint16)[::-1] * 257, (3, 1))
+    content = tiff(EIGHT, photometric="palette", colormap=levels)
+    np.testing.assert_allclose(decode(content).pixels, (255 - EIGHT.astype(float)) / 255)
+
+
+def alpha(colours: Values, clear: int | None) -> Values:
+    values = np.dstack([colours, np.full(colours.shape[:2], 255, np.uint8)])
+    if clear is not None:
+        values[3, 5, -1] = clear
+    return values
+
+
+@pytest.mark.parametrize("clear", [None, 0, 254])
+def test_transparency(clear: int | None) -> None:
+    colours = (COLOURS >> 8).astype(np.uint8)
+    files = {
+        "grey": (png(alpha(EIGHT, clear), 8, GREY_ALPHA), EIGHT / 255),
+        "colour": (png(alpha(colours, clear), 8, RGB_ALPHA), luminance(colours / 255)),
+    }
+    for kind in ("assocalpha", "unassalpha"):
+        files |= {
+            f"grey {kind}": (tiff(alpha(EIGHT, clear), extrasamples=[kind]), EIGHT / 255),
+            f"colour {kind}": (
+                tiff(alpha(colours, clear), photometric="rgb", extrasamples=[kind]),
+                luminance(colours / 255),
+            ),
+        }
+    for content, expected in files.values():
+        if clear is None:
+            np.testing.assert_allclose(decode(content).pixels, expected, atol=0.6 / 255)
+        else:
+            assert refusal(content).startswith("parts of the image are transparent; export it")
+
+
+@pytest.mark.parametrize(
+    ("values", "bits"), [(EIGHT >> 7, 1), (EIGHT >> 6, 2), (EIGHT >> 4, 4), (EIGHT, 8), (DEEP, 16)]
+)
+def test_a_transparent_grey(values: Values, bits: int) -> None:
+    used = int(values[3, 5])
+    assert "transparent" in refusal(
+        png(values, bits, GREY, chunk(b"tRNS", struct.pack(">H", used)))
+    )
+
+
+def test_a_transparent_colour_that_no_pixel_has() -> None:
+    colours = (COLOURS >> 8).astype(np.uint8)
+    key = chunk(b"tRNS", struct.pack(">HHH", 1, 2, 3))
+    np.testing.assert_allclose(
+        decode(png(colours, 8, RGB, key)).pixels, luminance(colours / 255), atol=0.6 / 255
+    )
+    unused = chunk(b"tRNS", struct.pack(">H", 1))
+    np.testing.assert_allclose(decode(png(DEEP, 16, GREY, unused)).pixels, DEEP / 65_535, atol=1e-6)
+    assert "transparent" in refusal(png(COLOURS, 16, RGB, key))
+
+
+# JPEG
+
+
+def test_unspecified_samples_of_a_tiff_are_no_alpha() -> None:
+    content = tiff(alpha(EIGHT, 0), extrasamples=["unspecified"])
+    np.testing.assert_allclose(decode(content).pixels, EIGHT / 255, atol=1e-6)
+
+
+def without_segment(content: bytes, marker: int) -> bytes:
+    start = content.index(bytes([0xFF, marker]))
+    length = int.from_bytes(content[start + 2 : start + 4])
+    return content[:start] + content[start + 2 + length :]
+
+
+def four_planes() -> bytes:
+    """Encode four planes with Adobe's marker, of which each is stored as 255 minus itself."""
+    planes = (SMOOTH, SMOOTH[::-1], SMOOTH[:, ::-1], 255 - SMOOTH)
+    image = Image.merge("CMYK", [Image.fromarray(plane) for plane in planes])
+    return encode(image, "JPEG", quality=100, subsampling=0)
+
+
+def test_cmyk_jpeg() -> None:
+    ink = np.dstack([SMOOTH, SMOOTH[::-1], SMOOTH[:, ::-1]]) / 255.0
+    expected = luminance((1 - ink) * (SMOOTH / 255)[..., None])  # black ink is 255 - SMOOTH
+    np.testing.assert_allclose(decode(four_planes()).pixels, expected, atol=3 / 255)
+    assert refusal(without_segment(four_planes(), 0xEE)).startswith("a CMYK JPEG that does not say")
+
+
+def test_ycck_jpeg() -> None:
+    content = bytearray(four_planes())
+    content[content.index(b"Adobe") + 11] = 2  # Adobe Technical Note 5116: transform to YCCK
+    stored = 255.0 - np.dstack([SMOOTH, SMOOTH[::-1], SMOOTH[:, ::-1]])
+    y, blue, red = stored[..., 0], stored[..., 1] - 128, stored[..., 2] - 128
+    # JFIF 1.02, section 7; libjpeg's inks are 255 minus these, and are stored inverted.
+    inks = np.dstack([y + 1.402 * red, y - 0.34414 * blue - 0.71414 * red, y + 1.772 * blue])
+    expected = luminance((1 - np.clip(inks, 0, 255) / 255) * (SMOOTH / 255)[..., None])
+    np.testing.assert_allclose(decode(bytes(content)).pixels, expected, atol=4 / 255)
+
+
+def test_an_arithmetic_coded_jpeg() -> None:
+    # Written by libjpeg-turbo's cjpeg -arithmetic: two blocks of 8 x 8 pixels, of 40 and of 200.
+    content = base64.b64decode(
+        "/9j/4AAQSkZJRgABAQAAAQABAAD/2wBDAAEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEB"
+        "AQEBAQEBAQEBAQEBAQEBAQEBAQEBAQH/yQALCAAIABABAREA/8wABgAQEAX/2gAIAQEAAD8A/wD3ggjAgP/Z"
+    )
+    expected = np.repeat([[40] * 8 + [200] * 8], 8, axis=0) / 255
+    np.testing.assert_allclose(decode(content).pixels, expected, atol=1e-6)
+
+
+def dicom(values: Values, bits: int) -> Dataset:
+    dataset = Dataset()
+    dataset.file_meta = FileMetaDataset()
+    dataset.file_meta.TransferSyntaxUID = ExplicitVRLittleEndian
+    dataset.SOPClassUID = ComputedRadiographyImageStorage
+    dataset.SOPInstanceUID = "2.25.1"
+    dataset.Modality = "CR"
+    dataset.Rows, dataset.Columns = values.shape
+    dataset.SamplesPerPixel = 1
+    dataset.PhotometricInterpretation = "MONOCHROME2"
+    dataset.BitsAllocated = 8 * values.dtype.itemsize
+    dataset.BitsStored, dataset.HighBit, dataset.PixelRepresentation = bits, bits - 1, 0
+    dataset.PixelData = values.tobytes() + bytes(values.nbytes % 2)
+    return dataset
+
+
+def lossless_jpeg(values: Values, bits: int, folder: Path) -> bytes:
+    dicom(values, bits).save_as(folder / "plain.dcm", enforce_file_format=True)
+    reader = gdcm.ImageReader()
+    reader.SetFileName(str(folder / "plain.dcm"))
+    assert reader.Read()
+    change = gdcm.ImageChangeTransferSyntax()
+    change.SetTransferSyntax(gdcm.TransferSyntax(gdcm.TransferSyntax.JPEGLosslessProcess14_1))
+    change.SetInput(reader.GetImage())
+    assert change.Change()
+    writer = gdcm.ImageWriter()
+    writer.SetFileName(str(folder / "lossless.dcm"))
+    writer.SetFile(reader.GetFile())
+    writer.SetImage(change.GetOutput())
+    assert writer.Write()
+    data = pydicom.dcmread(folder / "lossless.dcm").PixelData
+    return next(generate_frames(data, number_of_frames=1))
+
+
+def test_a_lossless_jpeg(tmp_path: Path) -> None:
+    content = lossless_jpeg(SMOOTH, 8, tmp_path)
+    assert b"\xff\xc3" in content[:300]
+    for min_side in (None, 20):
+        pixels = decode(content, min_side).pixels
+        np.testing.assert_allclose(pixels, SMOOTH / 255, atol=1e-6)
+    deep = lossless_jpeg(SMOOTH.astype(np.uint16) << 8, 16, tmp_path)
+    assert refusal(deep).startswith("a lossless JPEG of 16 bits; export it as PNG of 16 bits")
+
+
+@pytest.mark.parametrize(
+    ("position", "byte", "reason"),
+    [
+        (4, 12, "a JPEG of 12 bits; export it as PNG of 16 bits, or as DICOM"),
+        (1, 0xC5, "a JPEG of a rare kind (SOF5)"),
+        (1, 0xCB, "a JPEG of a rare kind (SOF11)"),
+        (1, 0xF7, "a JPEG-LS file"),
+    ],
+)
+def test_other_jpegs_are_refused_by_name(position: int, byte: int, reason: str) -> None:
+    content = bytearray(encode(Image.fromarray(SMOOTH), "JPEG", comment=b"\xff\xc0\0\x0b\x08"))
+    content[content.rindex(b"\xff\xc0") + position] = byte
+    assert refusal(bytes(content)).startswith(reason)
+
+
+@pytest.mark.parametrize(
+    ("head", "reason"),
+    [
+        (b"\0\0\0\x18ftypheic", "a HEIC or AVIF photograph"),
+        (b"RIFF\x10\0\0\0WEBPVP8 ", "a WebP"),
+        (b"\0\0\0\x0cjP  \r\n\x87\n", "a JPEG 2000 file"),
+        (b"\xff\x4f\xff\x51\0\0", "a JPEG 2000 file"),
+    ],
+)
+def test_other_pictures_are_refused_by_name(head: bytes, reason: str) -> None:
+    assert refusal(head + bytes(100)).startswith(reason)
+
+
+def test_the_photograph_of_a_file_of_several_jpegs_is_its_first() -> None:
+    # Multi-Picture Format (CIPA DC-007): phones append gain maps, depth maps and previews.
+    exif = Image.Exif()
+    exif[0x0112] = 6
+    plain = decode(encode(Image.fromarray(SMOOTH), "JPEG")).pixels
+    content = encode(
+        Image.fromarray(SMOOTH),
+        "MPO",
+        save_all=True,
+        append_images=[Image.fromarray(255 - SMOOTH)],
+        exif=exif,
+    )
+    np.testing.assert_array_equal(decode(content).pixels, np.rot90(plain, -1))
+    assert decode(content, min_side=26).pixels.shape == (42, 26)
+
+
+def test_a_colour_profile_is_not_applied() -> None:
+    # Without it Pillow's own conversion from a linear profile to sRGB would make it brighter.
+    plain = encode(Image.fromarray(SMOOTH), "JPEG")
+    with_profile = encode(Image.fromarray(SMOOTH), "JPEG", icc_profile=linear_grey_profile())
+    np.testing.assert_array_equal(decode(with_profile).pixels, decode(plain).pixels)
+    gamma = chunk(b"gAMA", struct.pack(">I", 100_000))
+    np.testing.assert_allclose(decode(png(EIGHT, 8, GREY, gamma)).pixels, EIGHT / 255, atol=1e-6)
+
+
+def linear_grey_profile() -> bytes:
+    """Build a monochrome ICC profile of gamma 1 (ICC.1:2022, sections 7, 8.4 and 10.6)."""
+    curve = b"curv" + bytes(8)
+    white = b"XYZ " + bytes(4) + struct.pack(">iii", 63_190, 65_536, 54_061)
+    tags = ((b"kTRC", curve), (b"wtpt", white))
+    offset = 128 + 4 + 12 * len(tags)
+    table, data = struct.pack(">I", len(tags)), b""
+    for name, content in tags:
+        table += name + struct.pack(">II", offset + len(data), len(content))
+        data += content
+    head = struct.pack(">I4sI", offset + len(data), bytes(4), 0x02400000) + b"mntrGRAYXYZ "
+    head += bytes(12) + b"acsp" + bytes(28)
+    head += struct.pack(">iii", 63_190, 65_536, 54_061) + bytes(48)
+    return head + table + data
+
+
+# Orientation
+
+UPRIGHT: dict[int, Callable[[Values], Values]] = {
+    1: lambda stored: stored,
+    2: np.fliplr,
+    3: lambda stored: np.rot90(stored, 2),
+    4: np.flipud,
+    5: np.transpose,
+    6: lambda stored: np.rot90(stored, -1),
+    7: lambda stored: np.rot90(stored, 2).T,
+    8: np.rot90,
+}
+"""What each orientation asks for (TIFF 6.0, section 8; Exif 2.32, 4.6.4)."""
+
+
+@pytest.mark.parametrize("compression", [None, "zlib"])
+@pytest.mark.parametrize("order", "<>")
+@pytest.mark.parametrize("values", [EIGHT, DEEP])
+@pytest.mark.parametrize("orientation", UPRIGHT)
+def test_the_orientation_of_a_tiff(
+    orientation: int, values: Values, order: str, compression: str | None
+) -> None:
+    tags = [(274, 3, 1, orientation, True)]
+    content = tiff(values, byteorder=order, compression=compression, extratags=tags)
+    expected = UPRIGHT[orientation](values / np.iinfo(values.dtype).max)
+    np.testing.assert_allclose(decode(content).pixels, expected, atol=1e-6)
+
+
+@pytest.mark.parametrize(("values", "bits"), [(EIGHT, 8), (DEEP, 16)])
+@pytest.mark.parametrize("orientation", UPRIGHT)
+def test_the_orientation_of_a_png(orientation: int, values: Values, bits: int) -> None:
+    exif = b"MM\0*\0\0\0\x08" + struct.pack(">HHHIHHI", 1, 274, 3, 1, orientation, 0, 0)
+    content = png(values, bits, GREY, chunk(b"eXIf", exif))
+    expected = UPRIGHT[orientation](values / (2**bits - 1))
+    np.testing.assert_allclose(decode(content).pixels, expected, atol=1e-6)
+
+
+# Damage, and all containers
+
+
+def test_a_truncated_tiff_is_refused() -> None:
+    noise = np.random.default_rng(1).integers(0, 65_536, (40, 50)).astype(np.uint16)
+    files = [
+        tiff(noise.astype(kind), compression=compression, rowsperstrip=rows)
+        for kind in (np.uint8, np.uint16)
+        for compression in (None, "zlib")
+        for rows in (7, 40)
+    ]
+    for content in files:
+        decode(content)
+        for share in (0.1, 0.3, 0.5, 0.9, 0.99):
+            assert "damaged" in refusal(content[: int(share * len(content))])
+
+
+def lzw(values: Values) -> bytes:
+    return encode(Image.fromarray(values), "TIFF", compression="tiff_lzw", tiffinfo={317: 2})
+
+
+Writer = Callable[[Values], bytes]
+
+WRITERS_OF_8_BITS: dict[str, Writer] = {
+    "PNG": lambda grey: png(grey, 8, GREY),
+    "PNG in colour": lambda grey: png(np.dstack([grey] * 3), 8, RGB),
+    "PNG in colour with alpha": lambda grey: png(alpha(np.dstack([grey] * 3), None), 8, RGB_ALPHA),
+    "PNG with a palette": lambda grey: png(255 - grey, 8, PALETTE, chunk(b"PLTE", LEVELS)),
+    "PNG by Pillow": lambda grey: encode(Image.fromarray(grey), "PNG"),
+    "TIFF": tiff,
+    "TIFF, big-endian": lambda grey: tiff(grey, byteorder=">"),
+    "TIFF, white is zero": lambda grey: tiff(255 - grey, photometric="miniswhite"),
+    "TIFF, deflated": lambda grey: tiff(grey, compression="zlib"),
+    "TIFF in colour": lambda grey: tiff(np.dstack([grey] * 3), photometric="rgb"),
+    "TIFF, tiled": lambda grey: tiff(grey, tile=(16, 16)),
+    "TIFF, LZW with a predictor": lzw,
+}
+
+WRITERS_OF_16_BITS: dict[str, Writer] = {
+    "PNG": lambda grey: png(grey, 16, GREY),
+    "PNG by Pillow": lambda grey: encode(Image.fromarray(grey), "PNG"),
+    "TIFF": tiff,
+    "TIFF, big-endian": lambda grey: tiff(grey, byteorder=">"),
+    "TIFF, white is zero": lambda grey: tiff(65_535 - grey, photometric="miniswhite"),
+    "TIFF, deflated, big-endian": lambda grey: tiff(grey, byteorder=">", compression="zlib"),
+    "TIFF, LZW with a predictor": lzw,
+}
+
+
+@st.composite
+def ramps(draw: st.DrawFn, dtype: type[np.unsignedinteger]) -> Values:
+    """Draw a ramp that starts anywhere and reaches white."""
+    height, width = draw(st.integers(1, 20)), draw(st.integers(2, 40))
+    largest = int(np.iinfo(dtype).max)
+    lowest = draw(st.integers(0, largest // 2))
+    ramp = np.linspace(lowest, largest, height * width).astype(dtype)
+    return ramp.reshape(height, width)
+
+
+@settings(max_examples=40, deadline=None)
+@given(ramps(np.uint8))
+def test_a_ramp_of_8_bits_is_the_same_in_all_containers(ramp: Values) -> None:
+    for kind, write in WRITERS_OF_8_BITS.items():
+        pixels = decode(write(ramp)).pixels
+        np.testing.assert_allclose(pixels, ramp / 255, atol=1e-6, err_msg=kind)
+
+
+@settings(max_examples=40, deadline=None)
+@given(ramps(np.uint16), st.sampled_from([16, 14, 12, 10]))
+def test_a_ramp_of_10_to_16_bits_is_the_same_in_all_containers(ramp: Values, bits: int) -> None:
+    values = ramp >> (16 - bits)
+    expected = values / 65_535 if bits == 16 else stretched(values)
+    for kind, write in WRITERS_OF_16_BITS.items():
+        if kind == "TIFF, white is zero" and bits < 16:
+            continue  # inverted 12-bit values fill the upper half of 16 bits
+        pixels = decode(write(values)).pixels
+        np.testing.assert_allclose(pixels, expected, atol=1e-6, err_msg=kind)
