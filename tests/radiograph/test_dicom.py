@@ -13,6 +13,7 @@ from pydicom.encaps import encapsulate
 from pydicom.uid import (
     ComputedRadiographyImageStorage,
     DeflatedExplicitVRLittleEndian,
+    DigitalXRayImageStorageForProcessing,
     ExplicitVRLittleEndian,
     JPEGBaseline8Bit,
     JPEGLosslessSV1,
@@ -232,6 +233,18 @@ def test_other_modalities_are_refused_by_name(modality: str) -> None:
 @pytest.mark.parametrize("modality", ["CR", "DX", "OT", ""])
 def test_radiographs_and_captures_are_read(modality: str) -> None:
     assert decode(computed_radiograph(Modality=modality)).width == 10
+
+
+@pytest.mark.parametrize(
+    "attributes",
+    [
+        {"PresentationIntentType": "FOR PROCESSING", "Modality": "DX"},
+        {"SOPClassUID": DigitalXRayImageStorageForProcessing},
+    ],
+)
+def test_an_object_for_processing_is_refused(attributes: dict[str, object]) -> None:
+    message = refusal(save(computed_radiograph(**attributes)))
+    assert "for processing, not for viewing; send the image for presentation" in message
 
 
 def test_a_deflated_object_is_read_and_a_deflated_bomb_refused() -> None:

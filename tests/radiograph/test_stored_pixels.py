@@ -10,7 +10,6 @@ from pydicom.data import get_testdata_file
 from pydicom.dataset import Dataset
 
 from pneumoscope.radiograph import StoredPixels, decode_radiograph, decode_stored_pixels
-from pneumoscope.support.errors import UnreadableRadiographError
 
 from .test_dicom import STORED, computed_radiograph, save
 

@@ -98,7 +98,7 @@ def report_undecodable(name: str) -> AbstractContextManager[None]:
 
 
 def _starts_with_element(content: bytes) -> bool:
-    if content[:2] not in _FIRST_GROUPS:
+    if content[:2] not in _FIRST_GROUPS or len(content) < 8:
         return False
     return content[4:6] in _VRS or int.from_bytes(content[4:8], "little") <= _MAX_FIRST_LENGTH
 
