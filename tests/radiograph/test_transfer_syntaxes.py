@@ -155,6 +155,8 @@ def comparable(path: Path) -> Dataset | None:
 def test_the_test_files_of_pydicom_are_those_of_dcmtk(dcmtk_render: DcmtkRenderer) -> None:
     compared = set()
     for path in map(Path, get_testdata_files("*.dcm")):
+        if path.name == "MR_truncated.dcm":  # refused here, completed by DCMTK
+            continue
         try:
             if (dataset := comparable(path)) is None:
                 continue
