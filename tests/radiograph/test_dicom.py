@@ -13,9 +13,9 @@ from pydicom.encaps import encapsulate
 from pydicom.uid import (
     ComputedRadiographyImageStorage,
     DeflatedExplicitVRLittleEndian,
+    DigitalXRayImageStorageForProcessing,
     ExplicitVRLittleEndian,
     JPEGBaseline8Bit,
-    JPEGExtended12Bit,
     JPEGLosslessSV1,
     generate_uid,
 )
@@ -127,7 +127,7 @@ def test_monochrome1_is_the_inverse_of_monochrome2() -> None:
     assert inverse[0, 0] == 1  # the lowest stored value is the brightest
 
 
-@pytest.mark.parametrize(("centre", "width"), [(2_000, 1_500), (1_000, 400), (3_000, 2)])
+@pytest.mark.parametrize(("centre", "width"), [(2_000, 2_500), (1_500, 2_800), (3_000, 3_500)])
 def test_the_window_is_applied(centre: float, width: float) -> None:
     # PS3.3, C.11.2.1.2.1: the default function, LINEAR
     line = (STORED - (centre - 0.5)) / (width - 1) + 0.5
@@ -235,11 +235,16 @@ def test_radiographs_and_captures_are_read(modality: str) -> None:
     assert decode(computed_radiograph(Modality=modality)).width == 10
 
 
-def test_jpeg_extended_of_12_bits_is_refused_by_name() -> None:
-    dataset = computed_radiograph(BitsStored=12, HighBit=11)
-    dataset.file_meta.TransferSyntaxUID = JPEGExtended12Bit
-    dataset.PixelData = encapsulate([b"\xff\xd8\xff\xd9"])
-    assert "JPEG Extended of 12 bits is not supported" in refusal(save(dataset))
+@pytest.mark.parametrize(
+    "attributes",
+    [
+        {"PresentationIntentType": "FOR PROCESSING", "Modality": "DX"},
+        {"SOPClassUID": DigitalXRayImageStorageForProcessing},
+    ],
+)
+def test_an_object_for_processing_is_refused(attributes: dict[str, object]) -> None:
+    message = refusal(save(computed_radiograph(**attributes)))
+    assert "for processing, not for viewing; send the image for presentation" in message
 
 
 def test_a_deflated_object_is_read_and_a_deflated_bomb_refused() -> None:
@@ -316,11 +321,11 @@ def test_jpeg_lossless_is_read() -> None:
 
 
 def test_values_are_rescaled_before_the_window() -> None:
-    # PS3.3, C.11.1: 2 * 1,500 - 1,000 = 2,000 and 2 * 2,500 - 1,000 = 4,000
+    # PS3.3, C.11.1: 2 * 500 - 1,000 = 0 and 2 * 3,500 - 1,000 = 6,000
     rescaled = computed_radiograph(
-        RescaleSlope=2, RescaleIntercept=-1_000, WindowCenter=3_000.5, WindowWidth=2_001
+        RescaleSlope=2, RescaleIntercept=-1_000, WindowCenter=3_000.5, WindowWidth=6_001
     )
-    expected = np.clip((STORED - 1_500.0) / 1_000, 0, 1)
+    expected = np.clip((STORED - 500.0) / 3_000, 0, 1)
     np.testing.assert_allclose(decode(rescaled).pixels, expected, atol=1e-5)
 
 

@@ -10,7 +10,6 @@ from pydicom.data import get_testdata_file
 from pydicom.dataset import Dataset
 
 from pneumoscope.radiograph import StoredPixels, decode_radiograph, decode_stored_pixels
-from pneumoscope.support.errors import UnreadableRadiographError
 
 from .test_dicom import STORED, computed_radiograph, save
 
@@ -83,7 +82,9 @@ def test_pillow_reads_the_grey_map() -> None:
     np.testing.assert_array_equal(np.asarray(Image.open(io.BytesIO(shown.to_pgm()))), STORED)
 
 
-def test_a_damaged_window_is_named() -> None:
-    dataset = computed_radiograph(**WINDOW | {"WindowWidth": -1})
-    with pytest.raises(UnreadableRadiographError, match=r"chest\.dcm"):
-        stored_pixels(dataset)
+@pytest.mark.parametrize("width", [-1, 1, 100_000])
+def test_an_unusable_window_shows_the_full_range(width: int) -> None:
+    dataset = computed_radiograph(BitsStored=12, HighBit=11, **WINDOW | {"WindowWidth": width})
+    shown = stored_pixels(dataset)
+    np.testing.assert_array_equal(shown.values, STORED)
+    assert (shown.low, shown.high) == (0, 4095)

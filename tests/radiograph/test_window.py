@@ -18,7 +18,7 @@ WINDOW = {"WindowCenter": 2000, "WindowWidth": 1000}
 )
 def test_the_function_is_linear_by_default(name: str, function: VoiFunction) -> None:
     dataset = computed_radiograph(**WINDOW, VOILUTFunction=name)
-    assert Window.of(dataset) == Window(2000, 1000, function)
+    assert Window.all_of(dataset) == (Window(2000, 1000, function),)
 
 
 @pytest.mark.parametrize(
@@ -28,14 +28,24 @@ def test_edges(function: str, edges: tuple[float, float]) -> None:
     assert Window(2000, 1000, VoiFunction(function)).edges == edges
 
 
-def test_an_object_without_a_window_has_none() -> None:
-    assert Window.of(computed_radiograph(WindowCenter=2000)) is None
-
-
 @pytest.mark.parametrize(
-    ("width", "function"), [(0, "LINEAR_EXACT"), (-1, "SIGMOID"), (0.5, "LINEAR")]
+    "attributes",
+    [
+        {"WindowCenter": 2000},
+        {"WindowWidth": 1000},
+        {"WindowCenter": None, "WindowWidth": None},
+        {"WindowCenter": "", "WindowWidth": ""},
+        {"WindowCenter": 2000, "WindowWidth": None},
+        {"WindowCenter": [], "WindowWidth": 1000},
+        WINDOW | {"WindowWidth": 0, "VOILUTFunction": "LINEAR_EXACT"},
+        WINDOW | {"WindowWidth": -1, "VOILUTFunction": "SIGMOID"},
+        WINDOW | {"WindowWidth": 0.5},
+    ],
 )
-def test_a_window_that_is_too_narrow_is_refused(width: float, function: str) -> None:
-    dataset = computed_radiograph(WindowCenter=2000, WindowWidth=width, VOILUTFunction=function)
-    with pytest.raises(ValueError, match="a window of width"):
-        Window.of(dataset)
+def test_missing_and_impossible_windows_are_none(attributes: dict[str, object]) -> None:
+    assert Window.all_of(computed_radiograph(**attributes)) == ()
+
+
+def test_several_windows_keep_their_order() -> None:
+    dataset = computed_radiograph(WindowCenter=[2000, 1000, 3], WindowWidth=[1000, 400])
+    assert Window.all_of(dataset) == (Window(2000, 1000), Window(1000, 400))

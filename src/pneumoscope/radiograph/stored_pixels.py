@@ -8,12 +8,11 @@ from numpy.typing import NDArray
 from pydicom.dataset import Dataset
 
 from pneumoscope.radiograph.decode import decode_radiograph
-from pneumoscope.radiograph.dicom import is_inverted, require_radiograph, stored_values
+from pneumoscope.radiograph.dicom import require_radiograph
 from pneumoscope.radiograph.dicom_file import is_dicom, open_dicom
+from pneumoscope.radiograph.greyscale import is_inverted, read_rescaling, render
+from pneumoscope.radiograph.stored_values import decode_stored_values
 from pneumoscope.radiograph.window import Window
-
-_MORE_THAN_A_WINDOW = ("VOILUTSequence", "ModalityLUTSequence", "PixelPaddingValue")
-"""Attributes by which grey values are more than a window over the stored values."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -53,9 +52,9 @@ class StoredPixels:
 def decode_stored_pixels(content: bytes, name: str) -> StoredPixels:
     """Decode a file for a viewer with an adjustable window.
 
-    A DICOM object with a window, and no LUT or padding, keeps all stored values, also those
-    outside of the window. Other files give the grey values of `decode_radiograph`, whose parameters
-    and errors are the same.
+    A DICOM object whose grey values are a window over the stored values, without LUT and padding,
+    keeps all of them, also those outside of the window. Other files give the grey values of
+    `decode_radiograph`, whose parameters and errors are the same.
 
     Examples
     --------
@@ -85,25 +84,27 @@ def _windowed_pixels(dataset: Dataset, name: str) -> StoredPixels | None:
 
     None if the object's grey values are not simply a window over the stored values.
     """
-    window, bits = Window.of(dataset), int(dataset.BitsStored)
-    slope = float(dataset.get("RescaleSlope") or 1)
+    require_radiograph(dataset, name)
+    stored = decode_stored_values(dataset)
+    slope, intercept = read_rescaling(dataset)
     if (
-        window is None
-        or window.edges[0] >= window.edges[1]
-        or slope <= 0
-        or not 2 <= bits <= 16
-        or int(dataset.SamplesPerPixel) != 1
+        stored.values.ndim == 3
         or not str(dataset.PhotometricInterpretation).startswith("MONOCHROME")
-        or any(attribute in dataset for attribute in _MORE_THAN_A_WINDOW)
+        or dataset.get("ModalityLUTSequence")
+        or stored.padding is not None
+        or not 2 <= stored.bits <= 16
     ):
         return None
-    require_radiograph(dataset, name)
-    lowest = -(2 ** (bits - 1)) if int(dataset.PixelRepresentation) else 0
-    highest = 2**bits - 1
-    intercept = float(dataset.get("RescaleIntercept") or 0)
+    window = render(stored, dataset).voi
+    if not isinstance(window, Window):
+        return None
+    lowest = -(2 ** (stored.bits - 1)) if stored.is_signed else 0
+    highest = 2**stored.bits - 1
     low, high = ((edge - intercept) / slope - lowest for edge in window.edges)
-    values = stored_values(dataset).astype(np.int32) - lowest
+    if not -np.inf < low < high < np.inf:  # also a negative slope
+        return None
+    values = stored.values.astype(np.int32) - lowest
     if is_inverted(dataset):
         values, low, high = highest - values, highest - high, highest - low
-    unsigned = values.astype(np.uint8) if bits <= 8 else values.astype(np.uint16)
+    unsigned = values.astype(np.uint8) if stored.bits <= 8 else values.astype(np.uint16)
     return StoredPixels(unsigned, low, high)

@@ -1,12 +1,13 @@
 """The VOI window of a DICOM image: which values are shown from black to white (PS3.3, C.11.2)."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass
 from enum import StrEnum
 
 import numpy as np
 from numpy.typing import NDArray
 from pydicom.dataset import Dataset
+from pydicom.multival import MultiValue
 
 
 class VoiFunction(StrEnum):
@@ -46,28 +47,39 @@ class Window:
     function: VoiFunction = VoiFunction.LINEAR
 
     @classmethod
-    def of(cls, dataset: Dataset) -> "Window | None":
-        """Return the first window of a DICOM object; None if it has none.
+    def all_of(cls, dataset: Dataset) -> "tuple[Window, ...]":
+        """Return the windows of a DICOM object that the standard allows, in its order.
 
         An unknown VOI LUT Function counts as LINEAR, the standard's default.
 
-        Raises
-        ------
-        ValueError, TypeError
-            If the window is not two numbers, or is narrower than the standard allows.
+        Examples
+        --------
+        >>> dataset = Dataset()
+        >>> dataset.WindowCenter, dataset.WindowWidth = [2048, 1000], [4096, 0]
+        >>> Window.all_of(dataset)
+        (Window(centre=2048.0, width=4096.0, function=<VoiFunction.LINEAR: 'LINEAR'>),)
         """
-        if "WindowCenter" not in dataset or "WindowWidth" not in dataset:
-            return None
         name = str(dataset.get("VOILUTFunction") or "").strip().upper()
         known = name in tuple(VoiFunction)
         function = VoiFunction(name) if known else VoiFunction.LINEAR
-        values = (dataset[keyword].value for keyword in ("WindowCenter", "WindowWidth"))
-        centre, width = (
-            float(value[0] if isinstance(value, Sequence) else value) for value in values
+        min_width = 1 if function is VoiFunction.LINEAR else np.nextafter(0, 1)
+        centres, widths = _numbers(dataset, "WindowCenter"), _numbers(dataset, "WindowWidth")
+        return tuple(
+            cls(centre, width, function)
+            for centre, width in zip(centres, widths, strict=False)
+            if np.isfinite(centre) and np.isfinite(width) and width >= min_width
         )
-        if width <= 0 or (function is VoiFunction.LINEAR and width < 1):
-            raise ValueError(f"a window of width {width:g}")
-        return cls(centre, width, function)
+
+    @classmethod
+    def over(cls, low: float, high: float) -> "Window":
+        """Return the window that shows ``low`` black and ``high`` white.
+
+        Examples
+        --------
+        >>> Window.over(10, 30).edges
+        (10.0, 30.0)
+        """
+        return cls((low + high) / 2, high - low, VoiFunction.LINEAR_EXACT)
 
     @property
     def edges(self) -> tuple[float, float]:
@@ -76,7 +88,7 @@ class Window:
         linear = self.function is VoiFunction.LINEAR
         return low, low + (self.width - 1 if linear else self.width)
 
-    def apply(self, values: NDArray[np.float64]) -> NDArray[np.float32]:
+    def apply(self, values: NDArray[np.generic]) -> NDArray[np.float32]:
         """Return the grey values in [0, 1] of rescaled values.
 
         Raises
@@ -84,15 +96,26 @@ class Window:
         ValueError
             If a grey value is not finite.
         """
+        numbers = values.astype(np.float64)
         if self.function is VoiFunction.SIGMOID:
             with np.errstate(over="ignore"):
-                grey = 1 / (1 + np.exp(-4 * (values - self.centre) / self.width))
+                grey = 1 / (1 + np.exp(-4 * (numbers - self.centre) / self.width))
         elif self.function is VoiFunction.LINEAR_EXACT:
-            grey = (values - self.centre) / self.width + 0.5
+            grey = (numbers - self.centre) / self.width + 0.5
         elif self.width == 1:
-            grey = (values > self.centre - 0.5).astype(np.float64)
+            grey = (numbers > self.centre - 0.5).astype(np.float64)
         else:
-            grey = (values - (self.centre - 0.5)) / (self.width - 1) + 0.5
+            grey = (numbers - (self.centre - 0.5)) / (self.width - 1) + 0.5
         if not np.isfinite(grey).all():
             raise ValueError("its rescaling or window gives no finite grey values")
         return np.clip(grey, 0, 1).astype(np.float32)
+
+
+def _numbers(dataset: Dataset, keyword: str) -> Iterator[float]:
+    """Yield the numbers of an element; none if it is absent, empty or damaged."""
+    try:
+        value = dataset.get(keyword)
+        numbers = value if isinstance(value, MultiValue) else [value]
+        yield from [float(number) for number in numbers if number not in (None, "")]
+    except (ValueError, TypeError):
+        return

@@ -15,9 +15,9 @@ import pneumoscope
 from pneumoscope.clinic.privacy.profile import EDITION, apply_profile
 from pneumoscope.clinic.privacy.pseudonyms import Pseudonyms
 from pneumoscope.clinic.queue.intake import MediaType
-from pneumoscope.radiograph.dicom import stored_values
 from pneumoscope.radiograph.dicom_file import open_dicom
 from pneumoscope.radiograph.picture import decode_picture
+from pneumoscope.radiograph.stored_values import decode_stored_values
 from pneumoscope.support.errors import ClinicError
 
 _SECONDARY_CAPTURE_UID = "1.2.840.10008.5.1.4.1.1.7"
@@ -110,9 +110,12 @@ def _deidentify_dicom(
 
 def _rewrite_pixels(dataset: Dataset) -> None:
     """Replace the pixel data by decoded pixels, since compressed data may contain metadata."""
-    pixels = stored_values(dataset)
+    stored = decode_stored_values(dataset)
+    pixels = stored.values
     dataset.BitsAllocated = 8 * pixels.dtype.itemsize
-    dataset.HighBit = int(dataset.BitsStored) - 1
+    dataset.BitsStored, dataset.HighBit = stored.bits, stored.bits - 1
+    dataset.SamplesPerPixel = 3 if pixels.ndim == 3 else 1
+    dataset.PixelRepresentation = int(stored.is_signed)
     if pixels.ndim == 3:
         dataset.PhotometricInterpretation, dataset.PlanarConfiguration = "RGB", 0
     data = np.ascontiguousarray(pixels, pixels.dtype.newbyteorder("<")).tobytes()

@@ -1,0 +1,138 @@
+"""Stored values of objects whose header describes their bits wrongly or not at all."""
+
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+from pydicom.dataset import Dataset
+from pydicom.encaps import encapsulate
+from pydicom.pixels.encoders import JPEG2000LosslessEncoder, JPEGLSLosslessEncoder
+from pydicom.uid import UID, JPEG2000Lossless, JPEGLSLossless
+
+from .test_dicom import computed_radiograph, decode, refusal, save
+
+ROWS, COLUMNS = np.mgrid[0:48, 0:56]
+SMOOTH = np.rint((ROWS + COLUMNS) / 102 * 4000).astype(np.uint16)
+"""A slanting ramp within 12 bits."""
+
+
+def stretched(values: NDArray[np.integer]) -> NDArray[np.float64]:
+    numbers = values.astype(float)
+    return (numbers - numbers.min()) / (numbers.max() - numbers.min())
+
+
+def twelve_bits(stored: NDArray[np.integer], **attributes: object) -> Dataset:
+    return computed_radiograph(stored, BitsStored=12, HighBit=11, **attributes)
+
+
+def compressed(values: NDArray[np.integer], syntax: UID, bits: int) -> Dataset:
+    """Return an object that states 12 bits around a stream of another precision."""
+    encoder = JPEG2000LosslessEncoder if syntax == JPEG2000Lossless else JPEGLSLosslessEncoder
+    frame = encoder.encode(
+        values.tobytes(),
+        rows=values.shape[0],
+        columns=values.shape[1],
+        number_of_frames=1,
+        samples_per_pixel=1,
+        photometric_interpretation="MONOCHROME2",
+        bits_allocated=16,
+        bits_stored=bits,
+        pixel_representation=0,
+    )
+    dataset = twelve_bits(values)
+    dataset.file_meta.TransferSyntaxUID = syntax
+    dataset.PixelData = encapsulate([frame])
+    return dataset
+
+
+def test_values_beyond_bits_stored_do_not_wrap() -> None:
+    values = SMOOTH * np.uint16(4)  # 14 bits
+    radiograph = decode(twelve_bits(values))
+    np.testing.assert_allclose(radiograph.pixels, stretched(values), atol=1e-6)
+    (note,) = radiograph.notes
+    assert (note.code, note.doubtful) == ("bits_stored", True)
+    assert "states values of 12 bits, and some are of 14; all bits were used" in note.message
+
+
+def test_signed_values_beyond_bits_stored_do_not_wrap() -> None:
+    values = (SMOOTH.astype(int) * 4 - 8000).astype(np.int16)
+    radiograph = decode(twelve_bits(values))
+    np.testing.assert_allclose(radiograph.pixels, stretched(values), atol=1e-6)
+    assert [note.doubtful for note in radiograph.notes] == [True]
+
+
+def test_foreign_bits_above_the_values_are_ignored() -> None:
+    noise = np.random.default_rng(0).integers(0, 16, SMOOTH.shape).astype(np.uint16)
+    radiograph = decode(twelve_bits(SMOOTH | noise << np.uint16(12)))
+    np.testing.assert_allclose(radiograph.pixels, stretched(SMOOTH), atol=1e-6)
+    (note,) = radiograph.notes
+    assert note.doubtful
+    assert "bits above were ignored" in note.message
+
+
+def test_the_bits_of_a_declared_overlay_are_no_doubt() -> None:
+    overlay = np.zeros_like(SMOOTH)
+    overlay[10:20, 10:40] = 1 << 12  # PS3.5, section 8.1.2
+    dataset = twelve_bits(SMOOTH | overlay)
+    dataset.add_new(0x60000100, "US", 16)
+    dataset.add_new(0x60000102, "US", 12)
+    radiograph = decode(dataset)
+    np.testing.assert_allclose(radiograph.pixels, stretched(SMOOTH), atol=1e-6)
+    assert radiograph.notes == ()
+
+
+@pytest.mark.parametrize("syntax", [JPEG2000Lossless, JPEGLSLossless])
+def test_a_stream_of_more_bits_than_stated_keeps_them(syntax: UID) -> None:
+    values = SMOOTH * np.uint16(4)
+    radiograph = decode(compressed(values, syntax, bits=14))
+    np.testing.assert_allclose(radiograph.pixels, stretched(values), atol=1e-6)
+    (note,) = radiograph.notes
+    assert "compressed pixels are of 14 bits, although it states 12" in note.message
+
+
+@pytest.mark.parametrize("syntax", [JPEG2000Lossless, JPEGLSLossless])
+def test_a_stream_of_more_bits_that_are_not_used_is_no_fault(syntax: UID) -> None:
+    radiograph = decode(compressed(SMOOTH, syntax, bits=16))
+    np.testing.assert_allclose(radiograph.pixels, stretched(SMOOTH), atol=1e-6)
+    assert radiograph.notes == ()
+
+
+def test_a_stream_of_more_bits_than_allocated_is_refused() -> None:
+    dataset = compressed(SMOOTH, JPEG2000Lossless, bits=16)
+    dataset.BitsAllocated = dataset.BitsStored = 8
+    dataset.HighBit = 7
+    assert "compressed pixels are of 16 bits, in containers of 8" in refusal(save(dataset))
+
+
+def test_values_at_the_upper_end_of_their_containers() -> None:
+    dataset = computed_radiograph(SMOOTH << np.uint16(4), BitsStored=12, HighBit=15)
+    np.testing.assert_allclose(decode(dataset).pixels, stretched(SMOOTH), atol=1e-6)
+
+
+@pytest.mark.parametrize(
+    "absent", ["SamplesPerPixel", "PixelRepresentation", "HighBit", "PlanarConfiguration"]
+)
+def test_attributes_with_one_possible_value_may_be_absent(absent: str) -> None:
+    dataset = twelve_bits(SMOOTH)
+    if absent in dataset:
+        delattr(dataset, absent)
+    np.testing.assert_allclose(decode(dataset).pixels, stretched(SMOOTH), atol=1e-6)
+
+
+def test_a_colour_object_without_samples_per_pixel() -> None:
+    colours = np.random.default_rng(4).integers(0, 256, (6, 7, 3), dtype=np.uint8)
+    capture = computed_radiograph(colours, PhotometricInterpretation="RGB", PlanarConfiguration=0)
+    expected = decode(capture_with_samples(colours)).pixels
+    del capture.SamplesPerPixel
+    np.testing.assert_array_equal(decode(capture).pixels, expected)
+
+
+def capture_with_samples(colours: NDArray[np.uint8]) -> Dataset:
+    return computed_radiograph(
+        colours, PhotometricInterpretation="RGB", PlanarConfiguration=0, SamplesPerPixel=3
+    )
+
+
+def test_a_missing_photometric_interpretation_is_named() -> None:
+    dataset = twelve_bits(SMOOTH)
+    del dataset.PhotometricInterpretation
+    assert "no Photometric Interpretation, so that black may be white" in refusal(save(dataset))
