@@ -155,9 +155,12 @@ def test_tiff_of_12_bits_in_16(order: str) -> None:
     np.testing.assert_allclose(radiograph.pixels, stretched(values), atol=1e-6)
     (note,) = radiograph.notes
     assert (note.code, note.doubtful) == ("range_from_values", False)
-    assert "7 to 4,087" in note.message
+    assert note.message == (
+        "its values, 7 to 4,087, use a part of 16 bits: shown 7 to 4,087 from black to white"
+    )
     white_is_zero = decode(tiff(values, photometric="miniswhite"))
     np.testing.assert_allclose(white_is_zero.pixels, 1 - stretched(values), atol=1e-6)
+    assert white_is_zero.rendering == "7 to 4,087 from white to black"
 
 
 def test_png_of_12_bits_in_16() -> None:
@@ -170,9 +173,7 @@ def test_png_of_12_bits_in_16() -> None:
 @pytest.mark.parametrize(
     ("highest", "expected_highest"), [(32_767, 1.0), (32_768, 32_768 / 65_535)]
 )
-def test_values_in_the_upper_half_are_taken_as_they_are(
-    highest: int, expected_highest: float
-) -> None:
+def test_values_in_both_halves_are_taken_as_they_are(highest: int, expected_highest: float) -> None:
     values = np.array([[0, 100, highest]], np.uint16)
     for content in (png(values, 16, GREY), tiff(values)):
         assert decode(content).pixels.max() == pytest.approx(expected_highest)
@@ -218,6 +219,11 @@ def test_signed_values_use_their_own_range(order: str) -> None:
     radiograph = decode(tiff(values, byteorder=order))
     np.testing.assert_allclose(radiograph.pixels, stretched(values), atol=1e-6)
     assert "-1,000 to 3,080" in radiograph.notes[0].message
+
+
+def test_signed_values_with_an_offset_use_their_own_range() -> None:
+    for content in (png(TWELVE + 32_768, 16, GREY), tiff(TWELVE + 32_768)):
+        np.testing.assert_allclose(decode(content).pixels, stretched(TWELVE), atol=1e-6)
 
 
 def test_one_value_is_black() -> None:
@@ -266,6 +272,10 @@ UNREADABLE_TIFFS = {
     "YCbCr": (
         encode(Image.fromarray(np.dstack([EIGHT] * 3)).convert("YCbCr"), "TIFF"),
         "a TIFF in YCbCr that is not JPEG",
+    ),
+    "CMYK of 16 bits": (
+        tiff(np.dstack([DEEP] * 4), photometric="separated"),
+        "a TIFF of 16 bits that is neither grey nor RGB",
     ),
     "palette of 8 bits": (
         tiff(EIGHT, photometric="palette", colormap=np.tile(np.arange(256, dtype="u2"), (3, 1))),
@@ -707,7 +717,5 @@ def test_a_ramp_of_10_to_16_bits_is_the_same_in_all_containers(ramp: Values, bit
     values = ramp >> (16 - bits)
     expected = values / 65_535 if bits == 16 else stretched(values)
     for kind, write in WRITERS_OF_16_BITS.items():
-        if kind == "TIFF, white is zero" and bits < 16:
-            continue  # inverted 12-bit values fill the upper half of 16 bits
         pixels = decode(write(values)).pixels
         np.testing.assert_allclose(pixels, expected, atol=1e-6, err_msg=kind)

@@ -98,6 +98,7 @@ def decode_radiograph(content: bytes, name: str, min_side: int | None = None) ->
         pixels,
         sha256,
         synthetic=picture.synthetic,
+        rendering=picture.rendering,
         notes=picture.notes,
         colourfulness=colourfulness,
     )

@@ -43,12 +43,15 @@ class Picture:
         float32, shape (height, width), range [0, 1], 0 = black.
     synthetic
         Whether the file says that it was generated and shows no patient.
+    rendering
+        How grey values were made of the stored values, in words.
     notes
         Remarks about the decoding.
     """
 
     pixels: Image.Image | NDArray[np.float32]
     synthetic: bool
+    rendering: str
     notes: tuple[DecodingNote, ...] = ()
 
     def grey(self) -> tuple[NDArray[np.float32], float]:
@@ -78,15 +81,18 @@ def read_picture(content: bytes, name: str, min_side: int | None = None) -> Pict
         ImageOps.exif_transpose(image, in_place=True)
         _refuse_transparency(image, rawmode, name)
         if image.mode.startswith("I"):
-            grey, notes = _scale_deep_grey(np.asarray(image), content, tags)
-            return Picture(grey, synthetic, notes)
+            grey, rendering, notes = _scale_deep_grey(np.asarray(image), content, tags)
+            return Picture(grey, synthetic, rendering, notes)
         pixels = _without_alpha_or_palette(image)
         if ";16" in rawmode and np.max(pixels.getextrema()) < 128:  # Pillow keeps the upper 8 bits
             raise UnreadableRadiographError(
                 f"{name}: colours of 16 bits whose values fill less than half of their range; "
                 "export 8 bits, or grey of 16 bits"
             )
-        return Picture(pixels, synthetic)
+        grey_scale = "0 to 255 from black to white"
+        return Picture(
+            pixels, synthetic, grey_scale if pixels.mode == "L" else "luminance of the colours"
+        )
 
 
 def decode_picture(content: bytes, name: str) -> NDArray[np.uint8] | NDArray[np.uint16]:
@@ -121,7 +127,7 @@ def _open_image(content: bytes, name: str) -> ImageFile.ImageFile:
     with _report_damage(name):
         try:
             image = Image.open(io.BytesIO(content), formats=("JPEG", "PNG", "TIFF"))
-        except (UnidentifiedImageError, KeyError) as error:  # the latter: TIFF of other compression
+        except UnidentifiedImageError as error:
             raise UnreadableRadiographError(f"{name}: {explain_unreadable(content)}") from error
         except Image.DecompressionBombError as error:
             raise UnreadableRadiographError(
@@ -188,7 +194,7 @@ def _without_alpha_or_palette(image: Image.Image) -> Image.Image:
 
 def _scale_deep_grey(
     values: NDArray[np.integer], content: bytes, tags: Mapping[int, Any]
-) -> tuple[NDArray[np.float32], tuple[DecodingNote, ...]]:
+) -> tuple[NDArray[np.float32], str, tuple[DecodingNote, ...]]:
     """Scale grey of 12 or 16 bits to [0, 1], and remark on a range other than the bits' own."""
     low, high = int(values.min()), int(values.max())
     bits = int(np.max(tags.get(Tiff.BITSPERSAMPLE, 16)))
@@ -197,23 +203,21 @@ def _scale_deep_grey(
         (low, high) if signed else _unsigned_range(low, high, bits, _stated_white(content, tags))
     )
     grey = (values.astype(np.float32) - np.float32(black)) / np.float32(max(1, white - black))
-    if tags.get(Tiff.PHOTOMETRIC_INTERPRETATION) == 0:  # white is zero; Pillow inverts 8 bits only
-        grey = np.float32(1) - grey
+    rendering = f"{black:,} to {white:,} from black to white"
+    if tags.get(Tiff.PHOTOMETRIC_INTERPRETATION) == 0:  # Pillow inverts 8 bits only
+        grey, rendering = np.float32(1) - grey, f"{black:,} to {white:,} from white to black"
     if (black, white) == (0, 2**bits - 1):
-        return grey, ()
-    message = (
-        f"its values, {low:,} to {high:,}, use a part of {bits} bits: the range from {black:,} to "
-        f"{white:,} is shown from black to white"
-    )
-    return grey, (DecodingNote("range_from_values", message),)
+        return grey, rendering, ()
+    message = f"its values, {low:,} to {high:,}, use a part of {bits} bits: shown {rendering}"
+    return grey, rendering, (DecodingNote("range_from_values", message),)
 
 
 def _unsigned_range(low: int, high: int, bits: int, stated: int | None) -> tuple[int, int]:
     """Return the values shown at the ends of the grey scale.
 
-    Values that reach the upper half of the bits use all of them. Others were of fewer bits: the
-    stated end is taken if they reach its upper half, else their own range, as for a DICOM object
-    without a window.
+    Values on both sides of the middle use all bits. Others are of fewer bits, or signed values with
+    an offset: the stated end is taken if they reach its upper half, else their own range, as for a
+    DICOM object without a window.
 
     Examples
     --------
@@ -223,7 +227,7 @@ def _unsigned_range(low: int, high: int, bits: int, stated: int | None) -> tuple
     ((0, 4095), (200, 4000))
     """
     full = 2**bits - 1
-    if 2 * high > full:
+    if 2 * low < full < 2 * high:
         return 0, full
     if stated is not None and high <= stated < 2 * high:
         return 0, stated
