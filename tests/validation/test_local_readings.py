@@ -1,20 +1,30 @@
 """Readings of local files: labelled twice, copied, and with columns of any name."""
 
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 
 from pneumoscope.evaluation.predictions import Labels, Predictions
-from pneumoscope.reader import Reader, load
+from pneumoscope.radiograph import read_radiograph
+from pneumoscope.reader import Reader, open_reader
+from pneumoscope.reader.bundle import FAMILIARITY, RefusalLimits
+from pneumoscope.reader.familiarity import FeatureFamiliarity
+from pneumoscope.report.estimate import Estimate
 from pneumoscope.support.errors import PredictionsError
 from pneumoscope.validation.local_readings import read_labelled
+from pneumoscope.validation.population_comparison import compare_population
+from pneumoscope.validation.stress.sample import network_input
 
 
 @pytest.fixture(scope="module")
 def shipped() -> Reader:
-    return load(threads=2)
+    """Return the shipped reader without its limits of refusal, so that it answers for phantoms."""
+    bundle = open_reader("default").bundle
+    record = bundle.record.model_copy(update={"refusal": None})
+    return Reader(replace(bundle, record=record), threads=2)
 
 
 @pytest.fixture
@@ -81,6 +91,36 @@ def test_broken_files_have_a_reason_even_if_they_are_copies(shipped: Reader, fol
     # Reports do not contain the folder.
     assert str(folder) not in repr(local.rejected)
     assert "empty" in local.rejected[0].reasons[0]
+
+
+def test_outside_radiographs_are_listed_apart_and_not_evaluated(
+    shipped: Reader, folder: Path
+) -> None:
+    (folder / "z.png").write_bytes(b"")
+    files = "a.png b.png c.png d.png z.png"
+    familiarity = FeatureFamiliarity.from_bytes(shipped.bundle.contents[FAMILIARITY])
+    pixels = [
+        network_input(shipped, read_radiograph(folder / name).pixels) for name in files.split()[:4]
+    ]
+    distances = familiarity.distance(shipped.run(np.stack(pixels)).features)
+    limit = float(np.sort(distances)[1:3].mean())
+    refusal = RefusalLimits(distance=limit, false_refusals=Estimate(0.5))
+    record = shipped.bundle.record.model_copy(
+        update={"familiarity_limit": limit, "refusal": refusal}
+    )
+    strict = Reader(replace(shipped.bundle, record=record), threads=2)
+    local = read_labelled(strict, labels(files, (0, 1, 0, 1, 1)), folder)
+    beyond = [
+        name for name, distance in zip(files.split(), distances, strict=False) if distance > limit
+    ]
+    assert len(beyond) == 2
+    assert [radiograph.file for radiograph in local.outside] == beyond
+    assert [radiograph.file for radiograph in local.rejected] == ["z.png"]
+    assert [radiograph.file for radiograph in local.unread] == [*beyond, "z.png"]
+    assert all("unlike" in radiograph.reasons[0] for radiograph in local.outside)
+    assert len(local.predictions.files) == 2
+    shares = compare_population(local)
+    assert (shares.outside.value, shares.rejected.value, shares.unread.value) == (0.4, 0.2, 0.6)
 
 
 @pytest.mark.parametrize(

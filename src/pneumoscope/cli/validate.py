@@ -99,9 +99,8 @@ def print_unread(local: "LocalReadings") -> None:
     if local.unread:
         first = local.unread[0]
         messages.print(
-            f"{len(local.unread):,} radiographs were not read ({len(local.outside):,} outside of what "
-            f"the bundle may answer for); the first: {first.file}: "
-            f"{'; '.join(first.reasons)}",
+            f"{len(local.unread):,} radiographs were not read ({len(local.outside):,} because the "
+            f"bundle may not answer for them); the first: {first.file}: {'; '.join(first.reasons)}",
             style="yellow",
         )
     if local.unlabelled:

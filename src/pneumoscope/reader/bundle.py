@@ -7,11 +7,14 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
+import numpy as np
 import yaml
+from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 import pneumoscope
 from pneumoscope.radiograph import Resampling, preprocess
+from pneumoscope.reader.familiarity import FeatureFamiliarity
 from pneumoscope.reader.population import Population
 from pneumoscope.report.estimate import Estimate
 from pneumoscope.report.operating_point import OperatingPoint
@@ -102,7 +105,17 @@ class RefusalLimits(_Part):
     outsiders: str | None = None
     """Radiographs of other populations that the score was fitted on, in words."""
     false_refusals: Estimate
-    """Share of the validation images that are refused."""
+    """Share of validation images, or of cross-validated ones, that are beyond either limit."""
+
+    def exceeded(
+        self, familiarity: FeatureFamiliarity, features: NDArray[np.float32]
+    ) -> NDArray[np.bool_]:
+        """Return whether images with features (n, features) are beyond either limit."""
+        exceeded: NDArray[np.bool_] = familiarity.distance(features) > self.distance
+        score = familiarity.outsider_score(features)
+        if score is not None and self.outsider_score is not None:
+            exceeded |= score > self.outsider_score
+        return exceeded
 
 
 class BundleRecord(_Part):

@@ -24,12 +24,12 @@ _MAX_NAMED_FILES = 5
 
 @dataclass(frozen=True, slots=True)
 class UnreadRadiograph:
-    """Labelled radiograph without a probability: rejected, or failed to decode."""
+    """Labelled radiograph without a probability: outside, rejected, or failed to decode."""
 
     file: str
     """File name as the labels have it."""
     status: str
-    """``rejected`` or ``failed``."""
+    """``outside``, ``rejected`` or ``failed``."""
     reasons: tuple[str, ...]
 
 
@@ -48,8 +48,8 @@ class LocalReadings:
     distances
         Distance of each radiograph from the training images, relative to the bundle's limit,
         float64, shape (n,); above 1 an image is unfamiliar.
-    rejected
-        Radiographs that were not read.
+    unread
+        Radiographs that were not read: outside, rejected or failed.
     quality
         Number of radiographs with each finding of the quality gate, by the code of the finding.
     unlabelled
@@ -61,10 +61,20 @@ class LocalReadings:
     paths: tuple[Path, ...]
     predictions: Predictions
     distances: NDArray[np.float64]
-    rejected: tuple[UnreadRadiograph, ...]
+    unread: tuple[UnreadRadiograph, ...]
     quality: Mapping[str, int]
     unlabelled: tuple[str, ...]
     copies: int
+
+    @property
+    def outside(self) -> tuple[UnreadRadiograph, ...]:
+        """Radiographs that the bundle may not answer for (see `Status`)."""
+        return tuple(image for image in self.unread if image.status == Status.OUTSIDE)
+
+    @property
+    def rejected(self) -> tuple[UnreadRadiograph, ...]:
+        """Radiographs that the quality gate rejected, or that failed to decode."""
+        return tuple(image for image in self.unread if image.status != Status.OUTSIDE)
 
 
 def read_labelled(reader: Reader, labels: Labels, folder: Path) -> LocalReadings:
@@ -90,7 +100,7 @@ def read_labelled(reader: Reader, labels: Labels, folder: Path) -> LocalReadings
     _require_distinct_files(labels, paths)
     readings = list(track(reader.read_many(paths), "Reading", len(paths)))
     rows = [row for row, reading in enumerate(readings) if reading.status in READ_OR_FLAGGED]
-    rejected = tuple(
+    unread = tuple(
         UnreadRadiograph(
             file,
             str(reading.status),
@@ -103,7 +113,7 @@ def read_labelled(reader: Reader, labels: Labels, folder: Path) -> LocalReadings
     if not rows:
         raise PredictionsError(
             f"{folder}: none of its {len(paths)} labelled radiographs could be read; the first: "
-            f"{rejected[0].file}: {'; '.join(rejected[0].reasons)}"
+            f"{unread[0].file}: {'; '.join(unread[0].reasons)}"
         )
     read = [readings[row] for row in rows]
     predictions = labels.with_probabilities(
@@ -116,7 +126,7 @@ def read_labelled(reader: Reader, labels: Labels, folder: Path) -> LocalReadings
         tuple(paths[row] for row in rows),
         _with_status(replace(predictions, patients=patients), read),
         np.array([_not_none(reading.distance) for reading in read]),
-        rejected,
+        unread,
         Counter(finding.code for reading in readings for finding in reading.quality),
         _unlabelled(paths, folder),
         len(hashes) - len(set(hashes)),

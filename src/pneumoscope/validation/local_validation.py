@@ -158,7 +158,7 @@ def _criteria(
     min_slope, max_slope = required.slope_range
     return (
         Criterion("auc", False, evaluation.discrimination.auc, low=required.min_auc),
-        Criterion("rejected", False, population.rejected, high=required.max_rejected),
+        Criterion("rejected", False, population.unread, high=required.max_rejected),
         Criterion("sensitivity", False, estimates["sensitivity"], low=required.min_sensitivity),
         Criterion("specificity", False, estimates["specificity"], low=required.min_specificity),
         Criterion("slope", False, calibration.slope, low=min_slope, high=max_slope),

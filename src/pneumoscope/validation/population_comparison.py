@@ -26,8 +26,9 @@ class PopulationComparison:
         Share that is unfamiliar among the bundle's own validation images.
     distances
         Quartiles of the distance from the training images, relative to the limit.
-    rejected
-        Share of all labelled radiographs that was not read. Wilson's interval.
+    rejected, outside, unread
+        Shares of all labelled radiographs: those rejected by the quality gate or failed, those
+        that the bundle may not answer for, and both together. Wilson's intervals.
     quality
         Number of radiographs with each finding of the quality gate, by the code of the finding.
     """
@@ -36,16 +37,20 @@ class PopulationComparison:
     expected: float
     distances: tuple[float, ...]
     rejected: Estimate
+    outside: Estimate
+    unread: Estimate
     quality: Mapping[str, int]
 
 
 def compare_population(local: LocalReadings) -> PopulationComparison:
     """Compare local radiographs with those that the network was trained on."""
-    read, rejected = len(local.paths), len(local.rejected)
+    read, total = len(local.paths), len(local.paths) + len(local.unread)
     return PopulationComparison(
         proportion(int((local.distances > 1).sum()), read),
         1 - FAMILIAR_SHARE,
         tuple(np.quantile(local.distances, _QUARTILES).tolist()),
-        proportion(rejected, read + rejected),
+        proportion(len(local.rejected), total),
+        proportion(len(local.outside), total),
+        proportion(len(local.unread), total),
         local.quality,
     )

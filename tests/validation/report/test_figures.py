@@ -20,7 +20,7 @@ def estimate_of(value: float | None) -> Estimate:
 def curve(name: str, aucs: list[float | None]) -> RobustnessCurve:
     points = tuple(
         RobustnessPoint(
-            place, estimate_of(auc), estimate_of(0.8), estimate_of(0.7), 0.0, estimate_of(0.2)
+            place, *map(estimate_of, (auc, 0.8, 0.7)), 0.0, estimate_of(0.2), estimate_of(0.1)
         )
         for place, auc in enumerate(aucs)
     )

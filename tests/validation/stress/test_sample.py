@@ -11,7 +11,7 @@ from pneumoscope.reader import Reader, load
 from pneumoscope.validation.stress.sample import (
     draw_sample,
     map_sample,
-    probabilities_without_gate,
+    run_without_gate,
 )
 
 
@@ -62,9 +62,7 @@ def test_the_network_gets_the_same_pixels_as_in_reading(
     shipped: Reader, radiographs: Callable
 ) -> None:
     paths = radiographs(9)
-    probabilities = probabilities_without_gate(
-        shipped, (read_radiograph(path).pixels for path in paths)
-    )
+    probabilities, _ = run_without_gate(shipped, (read_radiograph(path).pixels for path in paths))
     readings = [shipped.read(path) for path in paths]
     read = [row for row, reading in enumerate(readings) if reading.probability is not None]
     assert read

@@ -21,6 +21,7 @@ _LINES: tuple[tuple[str, str, str, Callable[[RobustnessPoint], Estimate]], ...] 
     ("sensitivity", ORANGE, "s--", lambda point: point.sensitivity),
     ("specificity", _GREEN, "^:", lambda point: point.specificity),
     ("rejected by the quality gate", GREY, "x-", lambda point: point.rejected),
+    ("outside", PALETTE[3], "+-", lambda point: point.outside),
 )
 
 

@@ -35,7 +35,7 @@ def stress_tests_json(tests: StressTests) -> dict[str, Any]:
 
 
 def _curve(curve: RobustnessCurve) -> dict[str, Any]:
-    point_names = ("strength", "change", "auc", "sensitivity", "specificity", "rejected")
+    point_names = ("strength", "change", "auc", "sensitivity", "specificity", "rejected", "outside")
     return {
         **_values(curve, "name", "unit", "n", "positives", "unreadable"),
         "points": [_values(point, *point_names) for point in curve.points],

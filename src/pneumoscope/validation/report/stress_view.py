@@ -113,6 +113,7 @@ def _robustness_table(curves: Sequence[RobustnessCurve]) -> TableView:
             cell(point.specificity),
             format_number(point.change),
             cell(point.rejected),
+            cell(point.outside),
         )
         for curve in curves
         for point in curve.points
@@ -124,6 +125,7 @@ def _robustness_table(curves: Sequence[RobustnessCurve]) -> TableView:
         "Specificity",
         "Mean change of probability",
         "Rejected by the gate",
+        "Outside",
     )
     return TableView("", headings, rows)
 

@@ -17,12 +17,17 @@ def validation_json(validation: LocalValidation) -> str:
 
     ``n``, ``positives``, ``auc``, ``auc_ci``, ``operating_points`` (each with ``name``,
     ``threshold``, ``sensitivity``, ``specificity``, ``ppv`` and ``npv``, and their ``_ci``),
-    ``calibration``, ``subgroups``, ``rejected`` and ``verdict`` keep their names and meaning; see
-    `evaluation_json` for the rest.
+    ``calibration``, ``subgroups``, ``rejected``, ``outside`` and ``verdict`` keep their names and
+    meaning; see `evaluation_json` for the rest.
     """
     acceptance, local = validation.acceptance, validation.local
     population, stress_tests = validation.population, validation.stress_tests
-    shares = {"unfamiliar": population.unfamiliar, "rejected": population.rejected}
+    shares = {
+        "unfamiliar": population.unfamiliar,
+        "rejected": population.rejected,
+        "outside": population.outside,
+        "unread": population.unread,
+    }
     content: dict[str, Any] = {
         "schema": SCHEMA,
         "verdict": str(acceptance.outcome),
@@ -44,6 +49,7 @@ def validation_json(validation: LocalValidation) -> str:
         "operating_point": validation.operating_point,
         **evaluation_json(validation.evaluation),
         "rejected": [asdict(radiograph) for radiograph in local.rejected],
+        "outside": [asdict(radiograph) for radiograph in local.outside],
         "unlabelled": list(local.unlabelled),
         "copies": local.copies,
         "population": {

@@ -5,6 +5,7 @@ from pneumoscope.evaluation.report.cells import Cell, cell
 from pneumoscope.evaluation.report.comparison_page import summary_sentences
 from pneumoscope.evaluation.report.evaluation_view import view_evaluation
 from pneumoscope.evaluation.report.views import Row, TableView
+from pneumoscope.reader.bundle import BundleRecord
 from pneumoscope.report.estimate import format_number
 from pneumoscope.report.html import render_page
 from pneumoscope.validation.local_readings import LocalReadings
@@ -23,8 +24,8 @@ def render_validation(validation: LocalValidation) -> str:
         summary=summary_sentences(validation.evaluation),
         context=_context(validation),
         criteria=_criteria_table(validation.acceptance),
-        population=_population_table(validation.population),
-        rejected=_rejected_table(local) if local.rejected else None,
+        population=_population_table(validation.population, validation.record),
+        unread=_unread_tables(local),
         unlabelled=(
             f"{len(local.unlabelled):,} files of the folder have no label and were ignored; the "
             f"first: {', '.join(local.unlabelled[:3])}."
@@ -37,13 +38,15 @@ def render_validation(validation: LocalValidation) -> str:
 def _context(validation: LocalValidation) -> tuple[str, ...]:
     """Return sentences on the population that the bundle is for, and on what was left out."""
     population, local = validation.population, validation.local
-    total = len(local.paths) + len(local.rejected)
+    total = len(local.paths) + len(local.unread)
     return (
         f"The bundle was trained on: {validation.record.training_data.population}. The share of "
         f"unfamiliar radiographs, unlike its training images, is {population.unfamiliar} here and "
         f"{format_number(population.expected)} among its own validation images.",
-        f"{len(local.rejected):,} of {total:,} radiographs were not read, and are left out of all "
-        "performance figures.",
+        f"{len(local.unread):,} of {total:,} radiographs were not read, and are left out of all "
+        f"performance figures: {len(local.outside):,} because the bundle may not answer for them, "
+        f"{len(local.rejected):,} because the quality gate rejected them or they could not be "
+        "decoded.",
         *_copies(local.copies),
         "If the bundle was trained on any of these radiographs, its performance is overestimated "
         "here. Its record cannot tell: make sure that it was not.",
@@ -83,10 +86,12 @@ def _limits(criterion: Criterion) -> str:
     return f"{criterion.low:g} to {criterion.high:g}"
 
 
-def _population_table(population: PopulationComparison) -> TableView:
+def _population_table(population: PopulationComparison, record: BundleRecord) -> TableView:
     low, median, high = map(format_number, population.distances)
     rows: list[Row] = [
-        ("Not read", cell(population.rejected), "–"),
+        ("Not read", cell(population.unread), "–"),
+        ("Outside: the bundle may not answer", cell(population.outside), _refused(record)),
+        ("Rejected by the quality gate, or not decodable", cell(population.rejected), "–"),
         (
             "Unfamiliar (distance from the training images above the limit)",
             cell(population.unfamiliar),
@@ -109,9 +114,26 @@ def _population_table(population: PopulationComparison) -> TableView:
     )
 
 
-def _rejected_table(local: LocalReadings) -> TableView:
-    rows = tuple(
-        (radiograph.file, radiograph.status, "; ".join(radiograph.reasons))
-        for radiograph in local.rejected
+def _refused(record: BundleRecord) -> str:
+    """Return the share of the bundle's own validation images that it does not answer for."""
+    return "–" if record.refusal is None else str(record.refusal.false_refusals)
+
+
+def _unread_tables(local: LocalReadings) -> tuple[TableView, ...]:
+    """Return the radiographs that were not read, those that are outside apart from the others."""
+    groups = {
+        "Radiographs that the bundle may not answer for": local.outside,
+        "Radiographs that were rejected or could not be decoded": local.rejected,
+    }
+    return tuple(
+        TableView(
+            f"{title}: {len(radiographs):,}",
+            ("File", "Status", "Reasons"),
+            tuple(
+                (radiograph.file, radiograph.status, "; ".join(radiograph.reasons))
+                for radiograph in radiographs
+            ),
+        )
+        for title, radiographs in groups.items()
+        if radiographs
     )
-    return TableView("Radiographs that were not read", ("File", "Status", "Reasons"), rows)

@@ -13,7 +13,8 @@ from pneumoscope.evaluation.statistics.intervals import proportion
 from pneumoscope.evaluation.statistics.metrics import proportions
 from pneumoscope.radiograph import Radiograph
 from pneumoscope.reader import Reader
-from pneumoscope.reader.bundle import GATE
+from pneumoscope.reader.bundle import FAMILIARITY, GATE
+from pneumoscope.reader.familiarity import FeatureFamiliarity
 from pneumoscope.reader.quality_gate import QualityGate, Severity
 from pneumoscope.report.estimate import Estimate
 from pneumoscope.validation.stress.perturbations import PERTURBATIONS, Perturbation, Pixels
@@ -21,7 +22,7 @@ from pneumoscope.validation.stress.sample import (
     MAX_IMAGES,
     draw_sample,
     map_sample,
-    probabilities_without_gate,
+    run_without_gate,
 )
 
 
@@ -40,8 +41,11 @@ class RobustnessPoint:
     change
         Mean absolute difference of the probability from that of the unchanged image.
     rejected
-        Share of images that the quality gate would reject, with Wilson's interval. The other
-        estimates include these images, as if there were no gate.
+        Share of images that the quality gate would reject, with Wilson's interval.
+    outside
+        Share of images that would pass the gate, and be beyond the bundle's limits of refusal, with
+        Wilson's interval. The other estimates include rejected and outside images, as if there were
+        neither gate nor limits.
     """
 
     strength: float
@@ -50,6 +54,7 @@ class RobustnessPoint:
     specificity: Estimate
     change: float
     rejected: Estimate
+    outside: Estimate
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,6 +85,7 @@ class _ImageResult:
 
     probabilities: Floats
     rejected: NDArray[np.bool_]
+    outside: NDArray[np.bool_]
 
 
 def measure_robustness(
@@ -120,22 +126,29 @@ def measure_robustness(
     perturbations. ICLR 2019.
     """
     gate = QualityGate.from_bytes(reader.bundle.contents[GATE])
+    familiarity = FeatureFamiliarity.from_bytes(reader.bundle.contents[FAMILIARITY])
 
     def perturb_and_read(row: int, radiograph: Radiograph) -> _ImageResult:
-        return _perturb_and_read(reader, gate, radiograph.pixels, perturbations, (seed, row))
+        return _perturb_and_read(
+            reader, gate, familiarity, radiograph.pixels, perturbations, (seed, row)
+        )
 
     rows = draw_sample(predictions.labels, limit, seed)
     sample = map_sample(perturb_and_read, reader, files, rows, "Testing robustness")
     if not sample.results:
         return ()
-    probabilities = np.stack([image.probabilities for image in sample.results], axis=1)
-    rejected = np.stack([image.rejected for image in sample.results], axis=1)
+    probabilities, rejected, outside = (
+        np.stack([getattr(image, name) for image in sample.results], axis=1)
+        for name in ("probabilities", "rejected", "outside")
+    )
     labels = predictions.labels[sample.rows]
     n, positives = len(labels), int(labels.sum())
     curves, start = [], 0
     for kind in perturbations:
         part = slice(start, start + len(kind.strengths))
-        points = _points(kind, labels, probabilities[part], rejected[part], threshold)
+        points = _points(
+            kind, labels, probabilities[part], rejected[part], outside[part], threshold
+        )
         curves.append(
             RobustnessCurve(kind.name, kind.unit, n, positives, sample.unreadable, points)
         )
@@ -146,6 +159,7 @@ def measure_robustness(
 def _perturb_and_read(
     reader: Reader,
     gate: QualityGate,
+    familiarity: FeatureFamiliarity,
     pixels: Pixels,
     perturbations: Sequence[Perturbation],
     seed: tuple[int, int],
@@ -165,10 +179,17 @@ def _perturb_and_read(
             rejected.append(any(finding.severity is Severity.REJECT for finding in findings))
             yield image
 
-    probabilities = probabilities_without_gate(reader, assessed_images())
+    probabilities, features = run_without_gate(reader, assessed_images())
+    is_rejected = np.array(rejected)
+    limits = reader.bundle.record.refusal
+    is_outside = (
+        np.zeros(len(features), np.bool_)
+        if limits is None
+        else limits.exceeded(familiarity, features) & ~is_rejected
+    )
     is_changed = np.array([strength != 0 for _, strength in steps])
     position = np.cumsum(is_changed) * is_changed  # the unchanged image is read once, and first
-    return _ImageResult(probabilities[position], np.array(rejected)[position])
+    return _ImageResult(probabilities[position], is_rejected[position], is_outside[position])
 
 
 def _points(
@@ -176,13 +197,14 @@ def _points(
     labels: NDArray[np.int8],
     probabilities: Floats,
     rejected: NDArray[np.bool_],
+    outside: NDArray[np.bool_],
     threshold: float,
 ) -> tuple[RobustnessPoint, ...]:
     """Return the points of a curve; arrays have the shape (strengths, images)."""
     unchanged = probabilities[perturbation.strengths.index(0)]
     points = []
-    for strength, values, is_rejected in zip(
-        perturbation.strengths, probabilities, rejected, strict=True
+    for strength, values, is_rejected, is_outside in zip(
+        perturbation.strengths, probabilities, rejected, outside, strict=True
     ):
         rates = proportions(labels, values, threshold)
         points.append(
@@ -193,6 +215,7 @@ def _points(
                 rates["specificity"],
                 float(np.abs(values - unchanged).mean()),
                 proportion(int(is_rejected.sum()), len(labels)),
+                proportion(int(is_outside.sum()), len(labels)),
             )
         )
     return tuple(points)

@@ -116,8 +116,13 @@ def network_input(reader: Reader, pixels: NDArray[np.float32]) -> NDArray[np.uin
     return prepare_pixels(pixels, contract.size, contract.resampling)
 
 
-def probabilities_without_gate(reader: Reader, images: Iterable[NDArray[np.float32]]) -> Floats:
-    """Return the probability of each image, whether or not the quality gate would reject it.
+def run_without_gate(
+    reader: Reader, images: Iterable[NDArray[np.float32]]
+) -> tuple[Floats, NDArray[np.float32]]:
+    """Return probability and features of each image, whether or not it would be read.
+
+    They have the shapes (n,) and (n, features); neither the quality gate nor the bundle's limits of
+    refusal are asked.
 
     Parameters
     ----------
@@ -128,6 +133,9 @@ def probabilities_without_gate(reader: Reader, images: Iterable[NDArray[np.float
     """
     inputs = (network_input(reader, image) for image in images)
     probabilities: list[Floats] = []
+    features: list[NDArray[np.float32]] = []
     while batch := list(islice(inputs, _BATCH_SIZE)):
-        probabilities.append(reader.probabilities(reader.run(np.stack(batch)).logits))
-    return np.concatenate(probabilities)
+        output = reader.run(np.stack(batch))
+        probabilities.append(reader.probabilities(output.logits))
+        features.append(output.features)
+    return np.concatenate(probabilities), np.concatenate(features)

@@ -24,7 +24,7 @@ from pneumoscope.validation.stress.sample import (
     SampleResults,
     draw_sample,
     map_sample,
-    probabilities_without_gate,
+    run_without_gate,
 )
 from pneumoscope.validation.stress.thumbnails import png_bytes, shrink
 
@@ -144,7 +144,7 @@ def measure_shortcuts(
     def mask_and_read(_: int, radiograph: Radiograph) -> _ImageResult:
         fields = lung_fields(radiograph.pixels)
         images = (apply_mask(radiograph.pixels, fields.mask, condition) for condition in Condition)
-        return _ImageResult(probabilities_without_gate(reader, images), fields.found)
+        return _ImageResult(run_without_gate(reader, images)[0], fields.found)
 
     rows = draw_sample(predictions.labels, limit, seed)
     sample = map_sample(mask_and_read, reader, files, rows, "Testing for shortcuts")
@@ -259,7 +259,7 @@ def _examples(
     def draw(row: int, radiograph: Radiograph) -> list[Example]:
         lungs = lung_fields(radiograph.pixels).mask
         images = [apply_mask(radiograph.pixels, lungs, condition) for condition in Condition]
-        probabilities = probabilities_without_gate(reader, images)
+        probabilities, _ = run_without_gate(reader, images)
         return [
             Example(int(labels[row]), float(probability), png_bytes(shrink(image, _IMAGE_SIDE)))
             for image, probability in zip(images, probabilities, strict=True)
