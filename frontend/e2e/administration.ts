@@ -45,7 +45,15 @@ export default defineSpec<Administration>(async (test) => {
   async function createSite() {
     await page.getByLabel("Site name").fill("Outpatients");
     await page.getByRole("button", { name: "Create site" }).click();
-    await page.getByText("Outpatients").waitFor();
+    await page.getByText("Outpatients", { exact: true }).waitFor();
+    const unknownAge = page.getByLabel("Unknown age of patients of Outpatients");
+    assert.equal(await unknownAge.inputValue(), "ask");
+    await unknownAge.selectOption("adults");
+    await page.reload();
+    await page.waitForFunction(
+      () => document.querySelectorAll<HTMLSelectElement>(".sites select").length === 2,
+    );
+    assert.equal(await unknownAge.inputValue(), "adults");
   }
 
   async function choosePassword(link: string) {

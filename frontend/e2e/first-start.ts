@@ -19,6 +19,9 @@ export default defineSpec<FirstStart>(async (test) => {
   await page.getByLabel("Name").fill(task.administrator.name);
   await page.getByLabel("New password, at least").fill(task.administrator.password);
   await page.getByLabel("Repeat the new password").fill(task.administrator.password);
+  const unknownAge = page.getByLabel("Radiographs of patients of unknown age");
+  assert.equal(await unknownAge.inputValue(), "ask");
+  await unknownAge.selectOption("children");
   await page.getByRole("button", { name: "Create administrator" }).click();
   await page.getByRole("heading", { name: "Sign in" }).waitFor();
   await test.inspect("sign-in");

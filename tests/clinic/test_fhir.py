@@ -128,6 +128,10 @@ TARGETS = {
 }
 
 
+ADULT = "adult, 45 years; the children's network does not apply"
+QUOTE = f"damaged near '{NAME}'"
+
+
 def reading(finding: str | None = "pneumonia", **fields: Any) -> StoredReading:
     known = {
         "created": datetime(2026, 1, 2, 9, 15, tzinfo=UTC),
@@ -170,8 +174,22 @@ def rejected(message: str = "upside down", **fields: Any) -> StoredReading:
     return reading(None, reasons=[message], quality=[quality(message, "reject")], **fields)
 
 
+def outside(message: str) -> StoredReading:
+    return reading(
+        None,
+        status="outside",
+        reasons=[message],
+        quality=[quality(message, "outside")],
+        probability_outside=0.98,
+    )
+
+
 def failed(**fields: Any) -> StoredReading:
-    return reading(None, status="failed", reasons=[f"damaged near '{NAME}'"], **fields)
+    return reading(
+        None,
+        status="failed",
+        **{"reasons": [QUOTE], "quality": [quality(QUOTE, "reject")]} | fields,
+    )
 
 
 STUDIES = {
@@ -180,6 +198,7 @@ STUDIES = {
     "normal": lambda: study(reading("normal")),
     "flagged": lambda: study(flagged()),
     "rejected": lambda: study(rejected()),
+    "outside": lambda: study(outside(ADULT)),
     "failed": lambda: study(failed()),
     "waiting": lambda: study(None),
     "several": lambda: study(reading("normal"), rejected(), reading("pneumonia"), None),
@@ -342,6 +361,7 @@ def test_the_conclusion_has_the_probability_and_the_reasons_for_doubt() -> None:
     ("stored", "reason", "words"),
     [
         (rejected("upside down", probability=0.9), "not-performed", "not read: upside down"),
+        (outside(ADULT), "not-performed", f"not read: {ADULT}"),
         (failed(probability=0.9), "error", "not read: reading it failed"),
         (None, "temp-unknown", "not read yet"),
     ],
@@ -355,6 +375,14 @@ def test_without_a_probability_there_is_a_reason(
     assert "valueQuantity" not in observation
     assert "conclusionCode" not in report
     assert "probability" not in report["conclusion"]
+
+
+def test_the_output_for_an_image_that_is_outside_is_in_no_resource() -> None:
+    text = diagnostic_report(study(outside(ADULT)), "screening", ISSUED)
+    assert "0.98" not in text
+    assert "98.0%" not in text
+    _, observation = resources(study(outside(ADULT)))
+    assert [note["text"] for note in observation["note"][1:]] == [ADULT]
 
 
 def test_notes_contain_all_messages_of_the_quality_gate() -> None:

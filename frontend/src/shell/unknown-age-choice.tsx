@@ -2,7 +2,7 @@ import type { ComponentProps, ReactNode } from "react";
 import type { UnknownAge } from "../api/schema.d.ts";
 
 const CHOICES: Record<UnknownAge, string> = {
-  ask: "do not read; ask the sender for the age",
+  ask: "do not read, ask for the age",
   children: "read with the network for children",
   adults: "read with the network for adults",
 };

@@ -24,8 +24,7 @@ export function PatientFields({ form }: { form: Ref<HTMLFormElement> }) {
             Birth date <input name="birth_date" type="date" />
           </label>
           <label>
-            Age in years, if the birth date is unknown{" "}
-            <input name="age" type="number" min={0} max={130} step="any" />
+            Or age in years <input name="age" type="number" min={0} max={130} step="any" />
           </label>
           <label>
             Sex <input name="sex" maxLength={16} autoComplete="off" />

@@ -45,12 +45,14 @@ ADMINISTRATOR = {"name": "anna", "password": "four words and a number 7"}
 CLINICIAN = {"name": "berta", "password": "another four words, and an 8"}
 
 LABELS = ("Patient identifier", "Patient name", "Birth date", "Sex", "Accession number")
+_YEAR = datetime.now(UTC).year
 PATIENTS = [
-    ("PH-1001", "Phantom^Anna", "1951-04-02", "F", "A-2201"),
-    ("PH-1002", "Phantom^Bruno", "1978-11-23", "M", "A-2202"),
-    ("PH-1003", "Phantom^Clara", "2019-01-30", "F", "A-2203"),
-    ("PH-1004", "Wolfeschlegelsteinhausenbergerdorff^Dov <b>", "1990-07-14", "M", "A-2204"),
+    ("PH-1001", "Phantom^Anna", f"{_YEAR - 4}-04-02", "F", "A-2201"),
+    ("PH-1002", "Phantom^Bruno", f"{_YEAR - 3}-11-23", "M", "A-2202"),
+    ("PH-1003", "Phantom^Clara", f"{_YEAR - 5}-01-30", "F", "A-2203"),
+    ("PH-1004", "Wolfeschlegelsteinhausenbergerdorff^Dov <b>", f"{_YEAR - 4}-07-14", "M", "A-2204"),
 ]
+"""Children, whom the default bundle is for."""
 FIELDS = ("patient_id", "patient_name", "birth_date", "sex", "accession")
 
 PATIENT_OF_STUDY = (0, 0, 1, 1, 2, 2, 3)

@@ -2,9 +2,12 @@
 
 from datetime import UTC, datetime
 
+from sqlalchemy import select
+
 from pneumoscope.clinic.api.app import create_app
 from pneumoscope.clinic.identity.setup_link import create_setup_token
 from pneumoscope.clinic.settings import Clinic
+from pneumoscope.clinic.storage.tables import Site
 
 from ..serving import served
 from .conftest import ADMINISTRATOR, Drive
@@ -21,3 +24,5 @@ def test_the_first_administrator_is_created(empty_clinic: Clinic, drive: Drive) 
             setupToken=token,
             administrator=ADMINISTRATOR,
         )
+    with empty_clinic.database.reading() as session:
+        assert session.scalars(select(Site.unknown_age)).all() == ["children"]

@@ -70,10 +70,10 @@ def check_outcomes(names: list[str], outcomes: dict[str, str]) -> None:
     assert set(outcomes) == {*names, *NOT_READ}
     for name in names:
         finding = r"\d% (pneumonia|normal|uncertain)(, flagged)?"
-        result = rf"({finding}|rejected: .+)" if name.endswith(".dcm") else finding
+        result = rf"({finding}|not read: .+)" if name.endswith(".dcm") else finding
         assert re.search(f"{result}Open {re.escape(name)}$", outcomes[name]), outcomes
     assert outcomes[NOT_READ[0]].startswith("Refused: not a radiograph; send a DICOM")
-    assert outcomes[NOT_READ[1]].startswith("rejected: a blank image")
+    assert outcomes[NOT_READ[1]].startswith("not read: a blank image")
 
 
 def check_progress(names: list[str], progress: list[dict[str, float]]) -> None:

@@ -1,5 +1,6 @@
 """Alerts: when they begin and end, and their rate of false alarms."""
 
+from dataclasses import replace
 from datetime import datetime, timedelta
 from pathlib import Path
 
@@ -96,6 +97,21 @@ def test_returning_patients_are_no_change(simulated: Simulated) -> None:
         for new, old in zip(studies[252:], studies, strict=False):
             new.patient_id = old.patient_id
     assert {rule for rule, *_ in check(simulated)} == {"large drift"}
+
+
+def test_two_bundles_with_the_same_drift_raise_two_alerts(simulated: Simulated) -> None:
+    assert simulated.baseline.reference is not None
+    reference = replace(simulated.baseline.reference, bundle="adults")
+    adults = replace(simulated.baseline, bundle="adults", reference=reference)
+    for bundle in (None, "adults"):
+        simulated.run(28, 1, 8, change=brighter(0.08), bundle=bundle)
+    for _ in range(2):  # begun once
+        check_rules(simulated.database, [simulated.baseline, adults], NOW)
+    with simulated.database.reading() as session:
+        alerts = session.scalars(select(Alert).where(Alert.rule == "large drift")).all()
+        bundles = {(alert.subject, alert.bundle) for alert in alerts}
+    assert len(alerts) == 2
+    assert bundles == {("brightness", simulated.baseline.bundle), ("brightness", "adults")}
 
 
 def test_few_patients_raise_no_alert(simulated: Simulated) -> None:

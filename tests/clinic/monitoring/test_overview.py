@@ -1,6 +1,7 @@
 """Monitoring overview of a simulated clinic, and the references of bundles."""
 
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 
@@ -101,6 +102,55 @@ def test_rejected_and_failed_images_are_counted_by_reason(simulated: Simulated) 
     (found,) = overview(simulated, days=2, periods=1).periods
     assert (found.unread.part, found.unread.whole) == (9, 10)
     assert found.refusals == {"lateral": 8, "undecodable": 1}
+
+
+def make_outside(simulated: Simulated, count: int) -> None:
+    """Make the first readings outside, of images that are far brighter than all others."""
+    with simulated.database.writing() as session:
+        first = select(StoredReading).order_by(StoredReading.created).limit(count)
+        for reading in session.scalars(first):
+            reading.status, reading.refusal = "outside", "age"
+            reading.probability_outside, reading.probability = 0.99, None
+            reading.finding, reading.inputs = None, reading.inputs | {"brightness": 0.99}
+
+
+def test_images_that_are_outside_count_as_unread_and_not_for_the_drift(
+    simulated: Simulated,
+) -> None:
+    simulated.run(2, 1, 100, rejected=0.0)
+    make_outside(simulated, 60)
+    (found,) = overview(simulated, days=2, periods=1).periods
+    assert (found.unread.part, found.unread.whole) == (60, 200)
+    assert found.refusals == {"age": 60}
+    assert {shift.patients for shift in found.shifts.values()} == {140}
+    assert found.shifts["brightness"].band is ShiftSize.SMALL
+
+
+def test_each_bundle_has_its_own_drift_and_all_readings_one_volume(simulated: Simulated) -> None:
+    simulated.run(2, 1, 40, rejected=0.0)
+    simulated.run(2, 1, 30, rejected=0.0, change=brighter(0.2), bundle="adults")
+    assert simulated.baseline.reference is not None
+    adults = replace(
+        simulated.baseline,
+        bundle="adults",
+        reference=replace(simulated.baseline.reference, bundle="adults"),
+    )
+    unused = replace(simulated.baseline, bundle="unused")
+
+    def of(bundle: str | None) -> MonitoringOverview:
+        query = MonitoringQuery(days=2, periods=1, bundle=bundle)
+        with simulated.database.reading() as session:
+            return monitoring_overview(session, [simulated.baseline, adults, unused], query, NOW)
+
+    first, second = of(None), of("adults")
+    assert first.bundle == simulated.baseline.bundle
+    assert first.bundles == second.bundles == (first.bundle, "adults")
+    assert first.periods[0].images == second.periods[0].images == 140
+    assert [found.periods[0].shifts["brightness"].patients for found in (first, second)] == [80, 60]
+    assert first.periods[0].shifts["brightness"].band is not ShiftSize.LARGE
+    assert second.periods[0].shifts["brightness"].band is ShiftSize.LARGE
+    with pytest.raises(ClinicError, match="choose one of"):
+        of("another")
 
 
 def test_the_overview_is_of_one_site_or_all(simulated: Simulated) -> None:

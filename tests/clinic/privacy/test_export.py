@@ -132,6 +132,22 @@ def test_exports_identify_nobody_and_are_consistent(
     assert {row["probability"] for row in images} == {"0.75"}
 
 
+def test_the_table_has_the_code_of_a_refusal_but_no_words_that_may_name_an_age(
+    database: Database, store: FileStore, phantoms: list[bytes]
+) -> None:
+    add(database, store, "P-6", phantoms[0], reading="outside")
+    with database.writing() as session:
+        reading = session.scalars(select(StoredReading)).one()
+        reading.finding = reading.probability = None
+        reading.probability_outside, reading.refusal = 0.98, "age"
+        reading.reasons = ["adult, 45 years"]
+    files = export(database, store)
+    (row,) = rows(files, "images.csv")
+    assert (row["status"], row["refusal"], row["finding"]) == ("outside", "age", "")
+    assert b"0.98" not in files["images.csv"]
+    assert b"years" not in files["images.csv"]
+
+
 def test_exports_share_no_pseudonyms_unless_linked(database: Database, store: FileStore) -> None:
     add(database, store, "P-1", dicom("P-1", StudyInstanceUID="1.2.3"))
 

@@ -13,6 +13,7 @@ from pneumoscope.clinic.storage.database import Database
 from pneumoscope.clinic.storage.tables import Image, Site, StoredReading, Study, Task
 from pneumoscope.clinic.worklist.changes import count_changes
 from pneumoscope.reader import Reading, Status
+from pneumoscope.reader.quality_gate import QualityFinding, Severity
 
 NOW = datetime(2026, 11, 25, 8, tzinfo=UTC)
 
@@ -92,3 +93,47 @@ def test_studies_are_locked_in_the_order_of_their_uids(database: Database, waiti
             lock("1.9.4")
         stored.result(30)
     assert [urgency for urgency, _ in studies(database)] == [0.5, 0.5]
+
+
+def finding(code: str, severity: Severity) -> QualityFinding:
+    return QualityFinding(code, severity, "")
+
+
+@pytest.mark.parametrize(
+    ("status", "quality", "refusal"),
+    [
+        (Status.READ, [], None),
+        (Status.FLAGGED, [finding("dark", Severity.FLAG)], None),
+        (
+            Status.OUTSIDE,
+            [finding("dark", Severity.FLAG), finding("age", Severity.OUTSIDE)],
+            "age",
+        ),
+        (
+            Status.REJECTED,
+            [finding("age", Severity.OUTSIDE), finding("blank", Severity.REJECT)],
+            "blank",
+        ),
+        (Status.FAILED, [finding("undecodable", Severity.REJECT)], "undecodable"),
+    ],
+)
+def test_the_refusal_is_the_first_reason_that_decides_the_status(
+    database: Database,
+    waiting: None,
+    status: Status,
+    quality: list[QualityFinding],
+    refusal: str | None,
+) -> None:
+    outside = 0.99 if status is Status.OUTSIDE else None
+    reading = Reading(status, "b", quality=tuple(quality), probability_outside=outside)
+    with database.writing() as session:
+        session.execute(delete(Task).where(Task.image_id == "a"))
+        store_readings(session, {"a": reading}, "screening", NOW)
+    with database.reading() as session:
+        stored = session.scalars(select(StoredReading)).one()
+        assert (stored.refusal, stored.probability) == (refusal, None)
+        assert stored.probability_outside == outside
+    assert [urgency for urgency, _ in studies(database)] == [
+        None,
+        None,
+    ]  # the output outside gives no urgency

@@ -4,16 +4,20 @@ from datetime import UTC, datetime, timedelta, timezone
 from pathlib import Path
 
 import pytest
+from alembic import command
 from alembic.autogenerate import compare_metadata
+from alembic.config import Config
 from alembic.migration import MigrationContext
-from sqlalchemy import create_engine, select
+from sqlalchemy import MetaData, create_engine, select
 from sqlalchemy.exc import IntegrityError
 
 from pneumoscope.clinic.privacy import tables as _privacy  # noqa: F401 (registers its tables)
-from pneumoscope.clinic.storage.database import Database
+from pneumoscope.clinic.storage.database import MIGRATIONS, Database
 from pneumoscope.clinic.storage.table_base import Table
-from pneumoscope.clinic.storage.tables import Image, Job, Site
+from pneumoscope.clinic.storage.tables import Image, Job, Site, StoredReading
 from pneumoscope.support.errors import ClinicError
+
+NOW = datetime(2026, 11, 25, 8, tzinfo=UTC)
 
 
 def test_migrations_create_the_tables_of_the_code(empty_url: str) -> None:
@@ -97,3 +101,42 @@ def test_a_database_of_a_newer_version_is_refused(tmp_path: Path) -> None:
         connection.exec_driver_sql("UPDATE alembic_version SET version_num = '9999'")
     with pytest.raises(ClinicError, match="9999"):
         Database(url)
+
+
+def test_readings_of_earlier_versions_get_the_code_of_their_refusal(empty_url: str) -> None:
+    def migrate(revision: str) -> None:
+        with engine.begin() as connection:
+            config = Config()
+            config.set_main_option("script_location", str(MIGRATIONS))
+            config.attributes["connection"] = connection
+            command.upgrade(config, revision)
+
+    engine = create_engine(empty_url)
+    migrate("0011")
+    rejection = {"code": "blank", "severity": "reject", "message": ""}
+    flag = {"code": "dark", "severity": "flag", "message": ""}
+    old = {"flagged": [flag], "rejected": [flag, rejection], "failed": []}
+    with engine.begin() as connection:
+        tables = MetaData()
+        tables.reflect(connection)
+        insert = {name: table.insert() for name, table in tables.tables.items()}
+        connection.execute(insert["site"], {"id": "s", "name": "Ward", "displayed": True})
+        connection.execute(
+            insert["study"], {"id": "t", "site_id": "s", "received": NOW, "status": "read"}
+        )
+        for status, quality in old.items():
+            image = {"id": status, "study_id": "t", "sha256": "0", "name": "a", "size": 1}
+            connection.execute(insert["image"], image | {"media_type": "b", "received": NOW})
+            known = {"id": status, "image_id": status, "created": NOW, "bundle": "b"}
+            lists = {"findings": {}, "reasons": [], "quality": quality, "milliseconds": 1.0}
+            connection.execute(
+                insert["reading"], known | lists | {"status": status, "operating_point": "p"}
+            )
+    migrate("head")
+    database = Database(empty_url)
+    with database.reading() as session:
+        codes = dict(session.execute(select(StoredReading.status, StoredReading.refusal)).all())
+        assert codes == {"flagged": None, "rejected": "blank", "failed": "failed"}
+        assert session.scalars(select(Site.unknown_age)).all() == ["ask"]
+    database.close()
+    engine.dispose()

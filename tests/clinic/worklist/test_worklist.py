@@ -3,6 +3,7 @@
 from datetime import UTC, datetime, timedelta
 
 import pytest
+from sqlalchemy import select
 
 from pneumoscope.clinic.storage.database import Database
 from pneumoscope.clinic.storage.study_status import StudyStatus
@@ -69,6 +70,10 @@ def test_in_shadow_mode_the_order_reveals_nothing(filled: Database) -> None:
 def test_filters_and_search(filled: Database) -> None:
     assert names(filled, StudyFilter(status=StudyStatus.REVIEWED)) == ["urgent late"]
     assert names(filled, StudyFilter(unread=True)) == ["calm"]
+    for status, found in (("outside", ["calm"]), ("failed", ["calm"]), ("flagged", [])):
+        with filled.writing() as session:
+            session.scalars(select(StoredReading)).one().status = status
+        assert names(filled, StudyFilter(unread=True)) == found
     assert names(filled, StudyFilter(search="okafor")) == ["calm"]
     assert names(filled, StudyFilter(search="q-1")) == ["secret", "unread"]
     assert names(filled, StudyFilter(search="URGENT")) == ["urgent early", "urgent late"]

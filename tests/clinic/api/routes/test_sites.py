@@ -1,0 +1,106 @@
+"""Settings of sites, and readings that are outside."""
+
+import json
+from collections.abc import Callable
+from datetime import UTC, datetime
+
+import pytest
+from fastapi.testclient import TestClient
+from sqlalchemy import select
+
+from pneumoscope.clinic.identity.accounts import Role
+from pneumoscope.clinic.identity.setup_link import create_setup_token
+from pneumoscope.clinic.queue.worker import Worker
+from pneumoscope.clinic.settings import Clinic
+from pneumoscope.clinic.storage.tables import AuditEntry, Site, User
+from pneumoscope.clinic.storage.unknown_age import UnknownAge
+from pneumoscope.reader import Reader
+
+from ...populations import CHILDREN, dicom_of, reader_for
+
+As = Callable[[Role], TestClient]
+
+
+def audit_details(clinic: Clinic) -> list[tuple[str, dict[str, object]]]:
+    with clinic.database.reading() as session:
+        entries = session.scalars(select(AuditEntry).order_by(AuditEntry.number))
+        return [(entry.action, json.loads(entry.detail)) for entry in entries]
+
+
+def test_what_unknown_ages_mean_is_set_by_administrators_and_audited(
+    as_: As, clinic: Clinic
+) -> None:
+    administrator = as_(Role.ADMINISTRATOR)
+    (site,) = administrator.get("/v1/sites").json()
+    assert (site["displayed"], site["unknown_age"]) == (True, "ask")
+    path, change = f"/v1/sites/{site['id']}", {"unknown_age": "adults"}
+    assert as_(Role.REVIEWER).patch(path, json=change).status_code == 403
+    assert administrator.patch(path, json={"unknown_age": "elders"}).status_code == 422
+    assert administrator.patch(path, json=change).json() == site | change
+    assert audit_details(clinic) == [("display site", {"unknown age": "adults"})]
+    new = {"name": "East", "unknown_age": "children"}
+    assert administrator.post("/v1/sites", json=new).json()["unknown_age"] == "children"
+
+
+@pytest.mark.parametrize("asked", [{}, {"unknown_age": "children"}])
+def test_setup_sets_what_unknown_ages_mean(
+    clinic: Clinic, anonymous: TestClient, asked: dict[str, str]
+) -> None:
+    now = datetime.now(UTC)
+    with clinic.database.writing() as session:
+        session.delete(session.scalars(select(User).where(User.role == "administrator")).one())
+        session.flush()
+        token = create_setup_token(session, now)
+    account = {"name": "anna", "password": "four words and a number 7", "token": token}
+    assert anonymous.post("/v1/setup", json=account | asked).status_code == 201
+    expected = asked.get("unknown_age", "ask")
+    with clinic.database.reading() as session:
+        assert session.scalars(select(Site.unknown_age)).all() == [expected]
+    (action, detail), *_ = audit_details(clinic)
+    assert (action, detail["unknown age"]) == ("set up", expected)
+
+
+@pytest.fixture
+def adult(as_: As, clinic: Clinic, reader: Reader, phantoms: list[bytes]) -> dict[str, str]:
+    """Return an adult's image, as submitted to a server for children, after its reading."""
+    content = dicom_of(phantoms[0], PatientAge="045Y")
+    sent = [("files", ("adult.dcm", content, "application/dicom"))]
+    (image,) = as_(Role.SERVICE).post("/v1/readings", files=sent).json()["images"]
+    children = dict.fromkeys(UnknownAge, reader_for(reader, CHILDREN))
+    assert Worker(clinic.database, clinic.store, children, "screening", "a").step() == 1
+    return image
+
+
+def test_an_image_that_is_outside_has_a_reason_and_nothing_else(
+    as_: As, adult: dict[str, str]
+) -> None:
+    client = as_(Role.CLINICIAN)
+    reading = client.get(f"/v1/readings/{adult['id']}").json()["reading"]
+    assert (reading["status"], reading["refusal"]) == ("outside", "age")
+    assert reading["reasons"] == ["adult, 45 years; the children's network does not apply"]
+    assert (reading["probability"], reading["finding"], reading["findings"]) == (None, None, {})
+    assert "probability_outside" not in reading
+    assert reading["has_heatmap"] is False
+    for layer in ("heatmap", "highlights"):
+        assert client.get(f"/v1/images/{adult['id']}/{layer}").status_code == 404
+    assert client.get(f"/v1/images/{adult['id']}/pixels").status_code == 200
+    study = client.get(f"/v1/studies/{adult['study']}").json()
+    assert (study["status"], study["probability"]) == ("read", None)
+    unread = client.post("/v1/studies/search", json={"unread": True}).json()["studies"]
+    assert [found["id"] for found in unread] == [adult["study"]]
+
+
+def test_an_image_that_is_outside_is_judged_like_a_rejected_one(
+    as_: As, adult: dict[str, str]
+) -> None:
+    judgement = {"answer": "uncertain", "truth": "PNEUMONIA"}
+    client = as_(Role.CLINICIAN)
+    answer = client.post(f"/v1/images/{adult['id']}/judgements", json=judgement)
+    assert answer.status_code == 201
+    assert client.get(f"/v1/studies/{adult['study']}").json()["status"] == "reviewed"
+
+
+def test_refusals_are_counted_for_prometheus(as_: As, adult: dict[str, str]) -> None:
+    text = as_(Role.SERVICE).get("/metrics").text
+    assert 'pneumoscope_refusals_total{reason="age",status="outside"} 1.0' in text
+    assert "45" not in "".join(line for line in text.splitlines() if "refusals" in line)

@@ -1,0 +1,45 @@
+"""Readers whose bundles are for children and for adults."""
+
+import io
+from dataclasses import replace
+from datetime import date
+
+import numpy as np
+from PIL import Image
+
+from pneumoscope.clinic.storage.unknown_age import UnknownAge
+from pneumoscope.reader import AutomaticReader, Reader
+from pneumoscope.reader.population import Population
+
+from ..radiograph.test_dicom import computed_radiograph, save
+from .conftest import Readers
+
+CHILDREN = Population(name="children", min_age=1, max_age=5)
+ADULTS = Population(name="adults", min_age=18)
+
+
+def reader_for(reader: Reader, population: Population) -> Reader:
+    """Return a reader whose bundle may answer for one population, and refuses nothing else."""
+    update = {"population": population, "refusal": None}
+    record = reader.bundle.record.model_copy(update=update)
+    return Reader(replace(reader.bundle, record=record), threads=1)
+
+
+def automatic_readers(children: Reader, adults: Reader) -> Readers:
+    """Return the readers of a server that chooses between two bundles, by setting."""
+    both = [reader_for(children, CHILDREN), reader_for(adults, ADULTS)]
+    return {
+        setting: AutomaticReader(both, threads=1, unknown_age=setting.population)
+        for setting in UnknownAge
+    }
+
+
+def dicom_of(picture: bytes, **attributes: object) -> bytes:
+    """Return a picture as a Computed Radiography object."""
+    pixels = np.asarray(Image.open(io.BytesIO(picture)).convert("L"))
+    dataset = computed_radiograph(pixels, Modality="CR", **attributes)
+    return save(dataset)
+
+
+def years_before(day: date, years: int) -> date:
+    return day.replace(year=day.year - years, day=min(day.day, 28))
