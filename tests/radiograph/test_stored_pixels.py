@@ -83,7 +83,16 @@ def test_pillow_reads_the_grey_map() -> None:
     np.testing.assert_array_equal(np.asarray(Image.open(io.BytesIO(shown.to_pgm()))), STORED)
 
 
-def test_a_damaged_window_is_named() -> None:
-    dataset = computed_radiograph(**WINDOW | {"WindowWidth": -1})
+@pytest.mark.parametrize(
+    "damage",
+    [
+        {"WindowWidth": -1},
+        {"WindowCenter": "nan"},
+        {"RescaleSlope": "nan", "RescaleIntercept": 0},
+        {"RescaleSlope": 1, "RescaleIntercept": "inf"},
+    ],
+)
+def test_a_damaged_window_is_named(damage: dict[str, object]) -> None:
+    dataset = computed_radiograph(**WINDOW | damage)
     with pytest.raises(UnreadableRadiographError, match=r"chest\.dcm"):
         stored_pixels(dataset)

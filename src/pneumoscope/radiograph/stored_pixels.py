@@ -89,8 +89,6 @@ def _windowed_pixels(dataset: Dataset, name: str) -> StoredPixels | None:
     slope = float(dataset.get("RescaleSlope") or 1)
     if (
         window is None
-        or window.edges[0] >= window.edges[1]
-        or slope <= 0
         or not 2 <= bits <= 16
         or int(dataset.SamplesPerPixel) != 1
         or not str(dataset.PhotometricInterpretation).startswith("MONOCHROME")
@@ -102,6 +100,8 @@ def _windowed_pixels(dataset: Dataset, name: str) -> StoredPixels | None:
     highest = 2**bits - 1
     intercept = float(dataset.get("RescaleIntercept") or 0)
     low, high = ((edge - intercept) / slope - lowest for edge in window.edges)
+    if not -np.inf < low < high < np.inf:  # also a negative slope, or NaN
+        return None
     values = stored_values(dataset).astype(np.int32) - lowest
     if is_inverted(dataset):
         values, low, high = highest - values, highest - high, highest - low

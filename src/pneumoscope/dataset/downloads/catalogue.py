@@ -60,7 +60,7 @@ class PublicDataset:
                     obtained,
                     f"holds {count:,} images where the published dataset has {self.images:,}",
                 )
-        self.origin.clean_up(obtained)
+        self.origin.clean_up(destination)
         return self.layout.source(folder)
 
 
