@@ -43,7 +43,7 @@ def _context(validation: LocalValidation) -> tuple[str, ...]:
         f"unfamiliar radiographs, unlike its training images, is {population.unfamiliar} here and "
         f"{format_number(population.expected)} among its own validation images.",
         f"{len(local.rejected):,} of {total:,} radiographs were not read, and are left out of all "
-        "performance figures.",
+        "performance metrics.",
         *_copies(local.copies),
         "If the bundle was trained on any of these radiographs, its performance is overestimated "
         "here. Its record cannot tell: make sure that it was not.",
