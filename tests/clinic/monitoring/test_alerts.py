@@ -116,14 +116,12 @@ def observations(patients: int, rejected: int) -> list[Observation]:
         Observation(
             image=str(number),
             sha256=str(number),
-            site="site",
             patient=("site", str(number)),
             created=NOW,
             waited=1.0,
             milliseconds=1.0,
             bundle="bundle",
             status="rejected" if number < rejected else "read",
-            finding=None,
             codes=(),
             values={},
         )
