@@ -1761,7 +1761,7 @@ export interface components {
         Truth: "NORMAL" | "PNEUMONIA";
         /**
          * User
-         * @description User.
+         * @description Account of a person or a program.
          */
         User: {
             /** Id */
