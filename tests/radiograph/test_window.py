@@ -39,3 +39,9 @@ def test_a_window_that_is_too_narrow_is_refused(width: float, function: str) -> 
     dataset = computed_radiograph(WindowCenter=2000, WindowWidth=width, VOILUTFunction=function)
     with pytest.raises(ValueError, match="a window of width"):
         Window.of(dataset)
+
+
+def test_an_empty_window_is_refused() -> None:
+    dataset = computed_radiograph(WindowCenter="", WindowWidth="")
+    with pytest.raises(ValueError, match="could not convert"):
+        Window.of(dataset)

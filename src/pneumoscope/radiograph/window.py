@@ -1,12 +1,12 @@
 """The VOI window of a DICOM image: which values are shown from black to white (PS3.3, C.11.2)."""
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 
 import numpy as np
 from numpy.typing import NDArray
 from pydicom.dataset import Dataset
+from pydicom.multival import MultiValue
 
 
 class VoiFunction(StrEnum):
@@ -63,7 +63,7 @@ class Window:
         function = VoiFunction(name) if known else VoiFunction.LINEAR
         values = (dataset[keyword].value for keyword in ("WindowCenter", "WindowWidth"))
         centre, width = (
-            float(value[0] if isinstance(value, Sequence) else value) for value in values
+            float(value[0] if isinstance(value, MultiValue) else value) for value in values
         )
         if width <= 0 or (function is VoiFunction.LINEAR and width < 1):
             raise ValueError(f"a window of width {width:g}")
