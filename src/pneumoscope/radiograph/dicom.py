@@ -100,7 +100,7 @@ def stored_values(dataset: Dataset) -> NDArray[np.integer]:
     # Data with more frames than the object says come as one array.
     if stored.shape != (size if samples == 1 else (*size, samples)):
         actual = " x ".join(map(str, stored.shape))
-        raise ValueError(f"its pixels are {actual} and not {size[0]} x {size[1]}, as it says")
+        raise ValueError(f"its pixels are {actual}, but it states {size[0]} x {size[1]}")
     if stored.ndim == 3:
         return stored
     unused = stored.dtype.itemsize * 8 - int(dataset.BitsStored)
