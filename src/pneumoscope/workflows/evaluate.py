@@ -265,7 +265,7 @@ def write_report(
 
 
 def _notes(models: Sequence[Model]) -> list[str]:
-    """Return remarks that readers of the figures need, such as unread or synthetic images."""
+    """Return remarks that readers of the results need, such as unread or synthetic images."""
     notes = []
     for model in models:
         name = model.subject.name
@@ -284,7 +284,7 @@ def _notes(models: Sequence[Model]) -> list[str]:
         if rejected := model.readings.local.rejected:
             notes.append(
                 f"{name} did not read {len(rejected):,} of the images; they are left out of its "
-                f"figures. The first: {rejected[0].file}: {'; '.join(rejected[0].reasons)}."
+                f"results. The first: {rejected[0].file}: {'; '.join(rejected[0].reasons)}."
             )
     if runs := [model.subject.name for model in models if model.run is not None]:
         notes.append(
