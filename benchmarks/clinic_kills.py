@@ -23,7 +23,7 @@ from benchmarks.clinic_server import (
     create_accounts,
     kill_worker,
 )
-from benchmarks.clinic_traffic import Arrivals, Clinician, Requests, connect
+from benchmarks.clinic_traffic import UPLOAD, Arrivals, Clinician, Requests, connect
 from benchmarks.report import Cell, Table, option_parser, publish
 from pneumoscope.clinic.queue.tasks import LEASE_DURATION
 from pneumoscope.clinic.storage.database import Database
@@ -152,7 +152,7 @@ def measure(
         "killed servers": killer.killed["server"],
         "killed workers": killer.killed["worker"],
         **outcome.row(),
-        "repeated": requests.faults["hand in"],
+        "repeated": requests.faults[UPLOAD],
         "audit trail": trail.splitlines()[0],
     }
     return Table(f"Kills, on {kind}", [row], NOTE)

@@ -13,6 +13,9 @@ from typing import Any
 
 import httpx
 
+UPLOAD = "upload"
+"""Kind of the requests that send radiographs."""
+
 THINK_SECONDS = (2.0, 8.0)
 """Shortest and longest time between two steps of a clinician."""
 
@@ -114,7 +117,7 @@ class Arrivals:
         parts = [("files", (file.name, file.read_bytes(), "image/jpeg")) for file in files]
         key = files[0].stem
         about = {"patient_id": key, "patient_name": f"Nobody^{key}"}
-        with self.requests.timed("upload"):
+        with self.requests.timed(UPLOAD):
             answer = await client.post(
                 "/v1/readings",
                 files=parts,

@@ -120,6 +120,8 @@ def main() -> None:
         help="folder of adults' radiographs (default: %(default)s)",
     )
     arguments = parser.parse_args()
+    if arguments.smallest:
+        parser.error("only the whole test split can be read; leave out --smallest")
     test = _run_command("evaluation.json", "evaluate", "default", "--data", str(arguments.data))
     adults, folder = None, arguments.adults
     if folder.exists():

@@ -214,7 +214,7 @@ def test_an_empty_folder_as_images(chest: Path, tmp_path: Path, manifest_fails: 
     table = tmp_path / "labels.csv"
     table.write_text("file,label\ntrain/NORMAL/IM-0000-0001.png,0\nb.png,1\n")
     message = manifest_fails(table, "--images", tmp_path / "elsewhere")
-    assert "there is no such file; check the path, or pass --images" in message
+    assert "there is no such file; check its path, and --images if a table names it" in message
 
 
 def test_a_manifest_of_another_split(manifest: Path, manifest_fails: Call) -> None:

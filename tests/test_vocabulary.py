@@ -103,6 +103,7 @@ def test_functions_and_classes_have_the_terms_of_the_field() -> None:
     [
         ("reader/reading.py", "find"),
         ("reader/reader.py", "look"),
+        ("evaluation/**/*.py", "judge Judgement"),
         ("evaluation/statistics/drift.py", "compare"),
         ("validation/stress/*.py", "inspect Inspection"),
         ("clinic/worklist/judgements.py", "standing"),

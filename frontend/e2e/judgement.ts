@@ -49,6 +49,7 @@ export default defineSpec<JudgementTask>(
       await page.context().clearCookies();
       await page.getByRole("button", { name: "Save" }).click();
       await page.getByRole("heading", { name: "Sign in" }).waitFor();
+      await page.getByText("Your session has ended").waitFor();
       await test.fillSignIn(task.administrator);
       await page.getByText("Draft: not saved yet.").waitFor();
       assert.equal(await comment.inputValue(), COMMENT);

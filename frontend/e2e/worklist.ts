@@ -64,6 +64,8 @@ export default defineSpec<Worklist>(async (test) => {
   async function turnSingleKeysOffAndOn() {
     const help = page.getByRole("dialog", { name: "Keyboard shortcuts" });
     await help.getByRole("checkbox").uncheck();
+    const kept = await page.evaluate(() => localStorage.getItem("keys of one character"));
+    assert.equal(kept, "off", "browsers that turned them off in 0.1.0 would have them again");
     await closeKeyboardHelp(page, help);
     await page.reload();
     await waitForCount(page, task.studies);

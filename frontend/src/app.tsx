@@ -24,6 +24,7 @@ const AccountPage = lazy(() => import("./account/account.tsx"));
 const Administration = lazy(() => import("./administration/administration.tsx"));
 
 const IDLE_NOTICE = "You were signed out because the page was not used for 15 minutes.";
+const ENDED_NOTICE = "Your session has ended. Sign in again to continue."; // the server says no more
 
 const getSession = () => unwrap(api.GET("/v1/session"));
 
@@ -76,7 +77,7 @@ export function App() {
     if (!session) {
       return;
     }
-    onSignedOut(() => enter(null, IDLE_NOTICE));
+    onSignedOut(() => enter(null, ENDED_NOTICE));
     return watchIdle(() => signOut(IDLE_NOTICE));
   }, [session, enter, signOut]);
 

@@ -1,6 +1,8 @@
 """Tables of the shipped bundle's performance, from the JSON of `evaluate` and `validate`."""
 
-from benchmarks.shipped_bundle import RATES, make_tables
+import pytest
+
+from benchmarks.shipped_bundle import RATES, main, make_tables
 
 
 def estimate(name: str, value: float) -> dict[str, object]:
@@ -40,3 +42,15 @@ def test_tables_show_the_estimates_of_both_groups() -> None:
     assert [row["subtype"] for row in tables["Subtypes"]] == ["virus"]
     assert tables["Parts of the images"][0]["AUC"] == "0.850 (0.750 to 0.950)"
     assert tables["Robustness at screening"][0]["specificity"] == "0.600 (0.500 to 0.700)"
+
+
+def test_the_smallest_version_is_refused(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """It would read the test split, and overwrite the measured results by those of a trial."""
+    monkeypatch.setattr("benchmarks.shipped_bundle._run_command", None)
+    monkeypatch.setattr("sys.argv", ["shipped_bundle", "--smallest"])
+    with pytest.raises(SystemExit) as ended:
+        main()
+    assert ended.value.code == 2
+    assert "leave out --smallest" in capsys.readouterr().err

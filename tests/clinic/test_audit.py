@@ -73,6 +73,22 @@ def test_seals_follow_the_definition(database: Database) -> None:
     assert _verify(database) == TrailVerification(2, second, broken_entry=None, reason=None)
 
 
+STORED_ACTIONS = (
+    "set up, sign in, ask for a code, fail to sign in, fail to prove, sign out, end sessions, "
+    "change password, make password link, choose password, set up second factor, "
+    "end second factor, reset second factor, issue token, revoke token, make user, change user, "
+    "make site, display site, hand in, see worklist, see study, see priors, see file, see pixels, "
+    "see heat map, see reading, see readings, see judgements, judge, export report, "
+    "export studies, look at monitoring, begin alert, end alert, acknowledge alert, "
+    "change retention, purge pixels, purge study"
+)
+"""Actions in the trails of version 0.1.0, which searches of a trail must still find."""
+
+
+def test_actions_are_stored_under_the_names_of_the_first_version() -> None:
+    assert set(STORED_ACTIONS.split(", ")) <= set(Action)
+
+
 def test_an_action_that_is_not_in_the_enum_is_rejected(database: Database) -> None:
     with pytest.raises(ValueError, match="gossip"), database.writing() as session:
         record(session, "anna", "gossip", "study 7", {}, NOW)

@@ -148,7 +148,10 @@ def test_one_bad_row_without_a_split_does_not_stop_a_table(tmp_path: Path) -> No
     table = tmp_path / "labels.csv"
     table.write_text("\n".join(["file,label,split", *rows, "absent.png,NORMAL,"]))
     (absent,) = open_dataset(table).set_aside
-    assert absent.set_aside == "there is no such file; check the path, or pass --images"
+    assert (
+        absent.set_aside
+        == "there is no such file; check its path, and --images if a table names it"
+    )
 
 
 def test_copies_that_leave_a_class_without_training(chest: Path) -> None:
@@ -280,7 +283,7 @@ def test_a_table_in_another_folder_than_its_images(chest: Path, tmp_path: Path) 
         path.rename(chest / path.name)
     table.write_text("\n".join(["file,label", *rows]))
     assert not open_dataset(table, chest).set_aside
-    with pytest.raises(DatasetError, match="there is no such file; check the path, or pass --im"):
+    with pytest.raises(DatasetError, match="there is no such file; check its path, and --im"):
         open_dataset(table)
 
 

@@ -46,6 +46,9 @@ def test_commands_that_are_shown_exist(page: Path) -> None:
         assert general or command is not ROOT, words
         unknown = {word for word in words if word.startswith("--")} - options_of(command)
         assert unknown <= {"--help"}, f"{command.name}: {unknown}"
+        needed = [parameter.opts for parameter in command.params if parameter.required]
+        options = [names for names in needed if names[0].startswith("-") and not general]
+        assert all(set(names) & set(words) for names in options), f"{command.name}: {options}"
 
 
 @pytest.mark.parametrize("page", PAGES, ids=name)

@@ -41,20 +41,20 @@ def test_the_graph_agrees_with_pytorch(name: str, phantom_pixels: np.ndarray) ->
     with torch.no_grad():  # as if trained: logits of different images differ
         network.head.output.weight.mul_(20)
     deployed = DeployedNetwork(network)
-    look = run_graph(open_graph(export_graph(deployed, 64), 2), phantom_pixels)
-    assert np.ptp(1 / (1 + np.exp(-look.logits))) > 1e-3
-    assert require_agreement(deployed, phantom_pixels, look) < 1e-4
+    output = run_graph(open_graph(export_graph(deployed, 64), 2), phantom_pixels)
+    assert np.ptp(1 / (1 + np.exp(-output.logits))) > 1e-3
+    assert require_agreement(deployed, phantom_pixels, output) < 1e-4
     _, heatmaps, features = deployed(torch.from_numpy(phantom_pixels[:20]))
-    scale = float(np.abs(look.heatmaps).max())
-    np.testing.assert_allclose(look.heatmaps[:20], heatmaps, atol=1e-4 * scale)
-    np.testing.assert_allclose(look.features[:20], features, rtol=1e-3, atol=1e-5)
+    scale = float(np.abs(output.heatmaps).max())
+    np.testing.assert_allclose(output.heatmaps[:20], heatmaps, atol=1e-4 * scale)
+    np.testing.assert_allclose(output.features[:20], features, rtol=1e-3, atol=1e-5)
 
 
 def test_a_graph_that_differs_is_refused(phantom_pixels: np.ndarray) -> None:
     networks = [DeployedNetwork(build_network(MODELS["compact"], 64, seed)) for seed in (0, 1)]
-    look = run_graph(open_graph(export_graph(networks[0], 64), 2), phantom_pixels)
+    output = run_graph(open_graph(export_graph(networks[0], 64), 2), phantom_pixels)
     with pytest.raises(RunError, match=r"differ by .* nothing was written"):
-        require_agreement(networks[1], phantom_pixels, look)
+        require_agreement(networks[1], phantom_pixels, output)
 
 
 def test_a_graph_names_no_local_folder(exported: Path) -> None:
@@ -264,7 +264,7 @@ def test_an_ensemble_s_graph_is_its_own(phantom_pixels: np.ndarray) -> None:
         DeployedNetwork(build_network(MODELS[name], 64, 0)) for name in ("compact", "model_4")
     ]
     both = Ensemble(members)
-    look = run_graph(open_graph(export_graph(both, 64), 2), phantom_pixels[:10])
+    output = run_graph(open_graph(export_graph(both, 64), 2), phantom_pixels[:10])
     logits, heatmaps, _ = both(torch.from_numpy(phantom_pixels[:10]))
-    np.testing.assert_allclose(look.logits, logits, atol=1e-4)
-    np.testing.assert_allclose(look.heatmaps, heatmaps, atol=1e-4)
+    np.testing.assert_allclose(output.logits, logits, atol=1e-4)
+    np.testing.assert_allclose(output.heatmaps, heatmaps, atol=1e-4)

@@ -391,7 +391,7 @@ def test_the_content_decides_not_the_name(tmp_path: Path) -> None:
     [
         (
             "absent.png",
-            "there is no such file; check the path, or pass --images",
+            "there is no such file; check its path, and --images if a table names it",
         ),
         ("nul\0.png", "there is no such file"),
         ("folder", "not a regular file"),

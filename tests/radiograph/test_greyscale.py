@@ -186,9 +186,11 @@ def test_a_damaged_table_is_ignored_if_there_is_a_window() -> None:
     assert "the damaged VOI LUT" in radiograph.notes[0].message
 
 
-@pytest.mark.parametrize("slope", [0, float("1e308")])
-def test_an_impossible_slope_is_refused(slope: float) -> None:
-    assert "a rescale slope of" in refusal(save(ramp(RescaleSlope=slope, RescaleIntercept=0)))
+@pytest.mark.filterwarnings("ignore")
+@pytest.mark.parametrize(("slope", "intercept"), [(0, 0), ("1e308", 0), ("nan", 0), (1, "inf")])
+def test_an_impossible_rescaling_is_refused(slope: object, intercept: object) -> None:
+    dataset = ramp(RescaleSlope=slope, RescaleIntercept=intercept)
+    assert "a rescale slope of" in refusal(save(dataset))
 
 
 def test_a_child_s_radiograph_with_a_wrong_window(

@@ -40,6 +40,8 @@ def test_edges(function: str, edges: tuple[float, float]) -> None:
         WINDOW | {"WindowWidth": 0, "VOILUTFunction": "LINEAR_EXACT"},
         WINDOW | {"WindowWidth": -1, "VOILUTFunction": "SIGMOID"},
         WINDOW | {"WindowWidth": 0.5},
+        WINDOW | {"WindowCenter": "nan"},
+        WINDOW | {"WindowWidth": "inf"},
     ],
 )
 def test_missing_and_impossible_windows_are_none(attributes: dict[str, object]) -> None:

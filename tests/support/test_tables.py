@@ -66,7 +66,7 @@ def test_the_content_and_not_the_name_says_whether_it_is_parquet(tmp_path: Path)
     [
         (b"", "it is empty"),
         (b"file\na\n", "the column 'label' is missing (found: file)"),
-        (b"file,label,label\na,0,1\n", "the column 'label' is there twice"),
+        (b"file,label,label\na,0,1\n", "the column 'label' appears twice"),
         (b"file,label\na\n", "line 2: the row is incomplete or too long (1 cells under 2 columns)"),
         (b"file,label\n,NORMAL\n", "line 2: the row is incomplete: the column 'file' is empty"),
         (b'file,label\n"a,NORMAL\n', "unexpected end of data"),

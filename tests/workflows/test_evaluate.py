@@ -277,3 +277,15 @@ def test_invalid_input_is_refused_with_a_remedy_and_nothing_is_written(
     assert outcome.code == 1
     assert complaint in " ".join(outcome.err.split())
     assert not (tmp_path / "out").exists()
+
+
+@pytest.mark.parametrize("option", ["--min-auc", "--min-sensitivity", "--min-specificity"])
+def test_a_requirement_outside_0_to_1_is_a_usage_error(
+    option: str, pneumoscope: Call, tmp_path: Path
+) -> None:
+    out = tmp_path / "out"
+    words = ("validate", "--labels", "1.csv", "--images", ".", "--out", out, option, 90)
+    outcome = pneumoscope(*words)
+    assert outcome.code == 2
+    assert f"Invalid value for '{option}'" in outcome.err
+    assert not out.exists()

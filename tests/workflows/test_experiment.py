@@ -68,12 +68,12 @@ def test_metrics_follow_from_the_tables_of_predictions(experiment: Path) -> None
             [pairs.count((False, False)), pairs.count((False, True))],
             [pairs.count((True, False)), pairs.count((True, True))],
         ]
-        false_negative_count = [
+        false_negatives = [
             row["file"]
             for row, (ill, called) in zip(rows, pairs, strict=True)
             if ill and not called
         ]
-        assert model["false_negatives"] == false_negative_count
+        assert model["false_negatives"] == false_negatives
 
 
 def test_the_choice_is_independent_of_the_test_split(experiment: Path) -> None:

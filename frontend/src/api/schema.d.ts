@@ -1815,7 +1815,7 @@ export interface components {
         UnknownAge: "children" | "adults" | "ask";
         /**
          * User
-         * @description User.
+         * @description Account of a person or a program.
          */
         User: {
             /** Id */

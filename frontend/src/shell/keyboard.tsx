@@ -30,7 +30,7 @@ interface Registration {
 let registrations: Registration[] = [];
 
 /** Setting of this browser: speech input would press keys with every word (WCAG 2.1.4). */
-const SINGLE_KEYS = "single-key-shortcuts";
+const SINGLE_KEYS = "keys of one character"; // browsers keep it under this name since 0.1.0
 let singleKeys = localStorage.getItem(SINGLE_KEYS) !== "off";
 
 function acceptsText(target: EventTarget | null): boolean {

@@ -11,7 +11,7 @@ def bundles(
     names: Annotated[
         list[str] | None,
         typer.Argument(
-            metavar="[BUNDLE...]",
+            metavar="BUNDLE",
             help="Bundles to compare: folders, 'default' or 'adults'.",
             show_default="the bundles that come with the package",
         ),

@@ -15,7 +15,7 @@ def evaluate(
     sources: Annotated[
         list[str],
         typer.Argument(
-            metavar="SOURCE...",
+            metavar="SOURCE",
             help="Models to evaluate, on the same images: Run directories, bundles (a folder, "
             "'default' or 'adults') or tables of predictions (CSV or Parquet with the columns "
             "file, label and probability, and optionally patient and others).",

@@ -14,7 +14,7 @@ def export(
     runs: Annotated[
         list[Path],
         typer.Argument(
-            metavar="RUN...", help="Directories of finished Runs; several become an ensemble."
+            metavar="RUN", help="Directories of finished Runs; several become an ensemble."
         ),
     ],
     out: Annotated[

@@ -18,7 +18,7 @@ def read(
     paths: Annotated[
         list[Path],
         typer.Argument(
-            metavar="FILE_OR_FOLDER...",
+            metavar="FILE_OR_FOLDER",
             help="Radiographs to read (JPEG, PNG, TIFF or DICOM); folders are searched "
             "recursively.",
         ),

@@ -249,7 +249,7 @@ def layers_table(name: str) -> Table:
     table = Table(
         "layer",
         "kind",
-        title=name,
+        title=f"{name}: {spec.description}",
         caption=(
             f"Total parameters: {count.total:,}\nTrainable: {count.trainable:,}\n"
             f"Not trainable: {count.non_trainable:,}"

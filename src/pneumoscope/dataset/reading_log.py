@@ -1,6 +1,6 @@
 """Log of the readings of a test split: a small CSV file that every reading adds a row to.
 
-A test split that is read again and again, with choices made in between, is no test any more. So
+A test split that is read again and again, with choices made in between, is not a test any more. So
 each reading is recorded where the model lies: in a Run's directory, or in a bundle's folder.
 """
 

@@ -1,1 +1,1 @@
-"""Judging predictions: tables in; metrics, intervals, a choice, figures and a report out."""
+"""Evaluation of predictions: tables in; metrics, intervals, a choice and a report out."""

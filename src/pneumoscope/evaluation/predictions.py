@@ -172,9 +172,10 @@ class Predictions:
 
         Raises
         ------
+        TableError
+            If the file cannot be read as a table or lacks a column.
         PredictionsError
-            If the file cannot be read, lacks a column, or has a row that cannot be evaluated; the
-            message names the file and the line.
+            If a row cannot be evaluated; the message names the file, and the line or image.
         """
         labels = Labels.read(path, negatives, ("probability",))
         cells = zip(labels.files, labels.groups["probability"], strict=True)

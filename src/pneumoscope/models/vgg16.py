@@ -105,7 +105,7 @@ def load_vgg16(weights: str, seed: int) -> PretrainedWeights:
     if weights == "none":
         # A stream of random numbers of its own: the head is drawn from the seed itself.
         initialise(layers, int(np.random.SeedSequence([seed, 16]).generate_state(1)[0]))
-        origin = f"random weights (--weights none, seed {seed}): VGG16 has learned nothing"
+        origin = f"random weights (--weights none, seed {seed}): VGG16 is untrained"
     else:
         path = _fetch_keras_file() if weights == "imagenet" else Path(weights)
         origin = _fill(layers, path)

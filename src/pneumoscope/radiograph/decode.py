@@ -44,7 +44,7 @@ def read_radiograph(path: Path, min_side: int | None = None) -> Radiograph:
         ) from error
     except (FileNotFoundError, ValueError) as error:  # a name with a NUL is a ValueError
         raise UnreadableRadiographError(
-            f"{path}: there is no such file; check the path, or pass --images"
+            f"{path}: there is no such file; check its path, and --images if a table names it"
         ) from error
     except OSError as error:
         raise UnreadableRadiographError(

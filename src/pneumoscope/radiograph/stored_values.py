@@ -211,7 +211,7 @@ def _find_padding(values: NDArray[np.integer], dataset: Dataset) -> NDArray[np.b
 def _as_type(value: int, kind: np.dtype[np.integer]) -> int:
     """Return the integer whose bits, in the pixels' type, are those of a value."""
     bits = 8 * kind.itemsize
-    unsigned = value & (2**bits - 1)
+    unsigned: int = value & (2**bits - 1)
     return unsigned - 2**bits if kind.kind == "i" and unsigned >= 2 ** (bits - 1) else unsigned
 
 

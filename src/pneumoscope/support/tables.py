@@ -112,7 +112,7 @@ def _csv_rows(text: str, columns: Sequence[str]) -> Iterator[TableRow]:
     if not text.strip():
         raise ValueError("it is empty")
     if "\0" in text:
-        raise ValueError("it holds null characters, so it is no text; save it as 'CSV UTF-8'")
+        raise ValueError("it holds null characters, so it is not text; save it as 'CSV UTF-8'")
     # The header decides, since names of columns contain none of the delimiters.
     delimiter = max(_DELIMITERS, key=text.splitlines()[0].count)
     reader = csv.reader(io.StringIO(text, newline=""), delimiter=delimiter, strict=True)
@@ -146,7 +146,7 @@ def _check_header(header: Sequence[str], columns: Sequence[str]) -> None:
         if name not in header:
             raise ValueError(f"the column '{name}' is missing (found: {', '.join(header)})")
     if repeated := [name for name in header if header.count(name) > 1]:
-        raise ValueError(f"the column '{repeated[0]}' is there twice")
+        raise ValueError(f"the column '{repeated[0]}' appears twice")
 
 
 def _require_unique_files(rows: Sequence[TableRow], column: str) -> None:

@@ -104,15 +104,15 @@ class Recipe(_Settings):
         "by default the faster on the computer where the recipe is made",
     )
     image_size: int = Field(150, ge=64, le=1024, description="side of the square images, in pixels")
-    resampling: Resampling = Field(Resampling.NEAREST, description="nearest, as in the notebook")
+    resampling: Resampling = Field(Resampling.NEAREST, description="nearest (notebook) or bilinear")
     epochs: int = Field(10, ge=1, le=10_000, description="largest number of epochs")
     batch_size: int = Field(32, ge=2, le=4096, description="number of images in a batch")
-    learning_rate: float = Field(1e-3, gt=0, description="Adam's; with one_cycle the highest")
+    learning_rate: float = Field(1e-3, gt=0, description="AdamW's rate; with one_cycle the highest")
     adam_epsilon: float = Field(1e-7, gt=0, description="Adam's epsilon; Keras' default")
     weight_decay: float = Field(0.0, ge=0, description="AdamW's weight decay of kernels")
-    label_smoothing: float = Field(0.0, ge=0, lt=1, description="share that is spread evenly")
-    subtype_weight: float = Field(0.0, ge=0, description="of a second task, viral or bacterial")
-    weight_average: float = Field(0.0, ge=0, lt=1, description="share that each batch keeps")
+    label_smoothing: float = Field(0.0, ge=0, lt=1, description="share of labels spread evenly")
+    subtype_weight: float = Field(0.0, ge=0, description="loss weight of the task viral/bacterial")
+    weight_average: float = Field(0.0, ge=0, lt=1, description="decay of the average, per batch")
     l2: float = Field(
         0.01,
         ge=0,
@@ -123,9 +123,9 @@ class Recipe(_Settings):
         "imagenet",
         description="pretrained weights: imagenet, none or a path; for hub a name or a folder",
     )
-    start: str | None = Field(None, description="finished Run of the model with initial weights")
-    head_epochs: int = Field(0, ge=0, description="first epochs with frozen layers of hub")
-    pretrained_rate: float = Field(1.0, gt=0, le=1, description="their share of the learning rate")
+    start: str | None = Field(None, description="finished Run of the same model to start from")
+    head_epochs: int = Field(0, ge=0, description="number of first epochs with hub's layers frozen")
+    pretrained_rate: float = Field(1.0, gt=0, le=1, description="rate of hub's layers, as a share")
     early_stopping: EarlyStopping | None = EarlyStopping()
     reduce_on_plateau: ReduceLROnPlateau | None = None
     one_cycle: OneCycle | None = None

@@ -31,11 +31,15 @@ def read_settings(path: Path) -> dict[str, Any]:
     Raises
     ------
     RecipeError
-        If the file is not YAML, holds no settings, or is of a newer format.
+        If the file cannot be read, is not YAML, holds no settings, or is of a newer format.
     """
     try:
         settings = yaml.safe_load(path.read_text(encoding="utf-8"))
-    except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
+    except OSError as error:
+        raise RecipeError(
+            f"{path}: cannot be read ({error.strerror}); check the path of the recipe"
+        ) from error
+    except (UnicodeDecodeError, yaml.YAMLError) as error:
         raise RecipeError(f"{path}: cannot be read as YAML ({error}); correct the file") from error
     if not isinstance(settings, dict):
         raise RecipeError(f"{path}: not a recipe; write lines such as 'epochs: 5'")

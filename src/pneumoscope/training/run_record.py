@@ -65,6 +65,10 @@ def read_record(folder: Path) -> RunRecord:
     version = content.get("format") if isinstance(content, dict) else None
     if version == 3:
         content |= {"format": FORMAT, "initial_weights": content.pop("backbone", None)}
+    elif version is None:
+        raise RunError(
+            f"{path}: not the record of a Run; pass a folder that 'pneumoscope train' wrote"
+        )
     elif version != FORMAT:
         raise RunError(
             f"{folder}: a Run of format {version}, and this pneumoscope "

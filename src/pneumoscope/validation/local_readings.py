@@ -198,8 +198,8 @@ def _require_files(labels: Labels, folder: Path) -> None:
         raise PredictionsError(
             f"{folder}: {len(missing)} of {len(labels.files)} labelled files are missing: "
             f"{', '.join(missing[:_MAX_NAMED_FILES])}{more}. Names are relative to --images; "
-            "correct the table, bring the files, or remove their rows: figures of fewer "
-            "radiographs than the table names would look like figures of all"
+            "correct the table, bring the files, or remove their rows: results on fewer "
+            "radiographs than the table names would look like results on all"
         )
 
 

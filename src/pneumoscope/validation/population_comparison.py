@@ -20,8 +20,8 @@ class PopulationComparison:
     Parameters
     ----------
     unfamiliar
-        Share of the radiographs that were read that are unfamiliar: further from the training
-        images than the bundle's limit. Wilson's interval.
+        Share of unfamiliar radiographs among those read: further from the training images than the
+        bundle's limit. Wilson's interval.
     expected
         Share that is unfamiliar among the bundle's own validation images.
     distances

@@ -265,7 +265,7 @@ def write_report(
 
 
 def _notes(models: Sequence[Model]) -> list[str]:
-    """Return remarks that readers of the figures need, such as unread or synthetic images."""
+    """Return remarks that readers of the results need, such as unread or synthetic images."""
     notes = []
     for model in models:
         name = model.subject.name
@@ -285,7 +285,7 @@ def _notes(models: Sequence[Model]) -> list[str]:
             notes.append(
                 f"{name} did not read {len(unread):,} of the images "
                 f"({len(model.readings.local.outside):,} outside of what it may answer for); they "
-                f"are left out of its figures. The first: {unread[0].file}: "
+                f"are left out of its results. The first: {unread[0].file}: "
                 f"{'; '.join(unread[0].reasons)}."
             )
     if runs := [model.subject.name for model in models if model.run is not None]:

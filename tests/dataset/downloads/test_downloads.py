@@ -228,6 +228,16 @@ def test_kaggle_gives_one_copy_without_junk(kaggle, destination, tmp_path, capfd
     assert capfd.readouterr().out == ""
 
 
+def test_kaggle_gives_the_folder_that_a_notebook_mounts(kaggle, destination, monkeypatch, tmp_path):
+    mounted = tmp_path / "kaggle" / "input" / "chest-xray-pneumonia"
+    for name, data in KAGGLE_FILES.items():
+        (mounted / name).parent.mkdir(parents=True, exist_ok=True)
+        (mounted / name).write_bytes(data)
+    monkeypatch.setattr("kagglehub.dataset_download", lambda handle: str(mounted))
+    assert tree(SMALL.fetch(destination)) == IMAGES
+    assert mounted.is_dir()
+
+
 def test_kaggle_is_not_fetched_twice(kaggle, destination):
     SMALL.fetch(destination)
     sent = kaggle.sent

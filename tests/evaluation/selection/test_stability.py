@@ -101,6 +101,8 @@ def test_the_seed_decides(models):
 def test_invalid_arguments_are_refused(models, table):
     with pytest.raises(PredictionsError, match="no model"):
         choice_stability({}, 0.5)
+    with pytest.raises(PredictionsError, match="--min-recall must be between 0 and 1, not 99"):
+        choice_stability(models, 0.5, min_recall=99)
     with pytest.raises(PredictionsError, match="the model c has no threshold"):
         choice_stability(models, {"a": 0.5, "b": 0.5})
     one = table([0, 1], [0.1, 0.9], ["p", "p"])

@@ -5,9 +5,15 @@ import pytest
 import sklearn.metrics as reference
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from statsmodels.stats.proportion import proportion_confint
 
 from pneumoscope.evaluation.predictions import Predictions
-from pneumoscope.evaluation.statistics.metrics import RESULT_METRICS, measure, point_metrics
+from pneumoscope.evaluation.statistics.metrics import (
+    RESULT_METRICS,
+    measure,
+    point_metrics,
+    proportions,
+)
 from pneumoscope.evaluation.statistics.roc import (
     Ranking,
     precision_recall_curve,
@@ -141,3 +147,15 @@ def test_curves_agree_with_scikit_learn(rows):
     precision, recall, _ = reference.precision_recall_curve(table.labels, table.probabilities)
     curve = precision_recall_curve(table.labels, table.probabilities)
     np.testing.assert_allclose([curve.x, curve.y], [recall[::-1], precision[::-1]])
+
+
+def test_proportions_at_a_threshold_have_wilsons_interval():
+    labels = np.int8([1, 1, 1, 1, 0, 0, 0])
+    probabilities = np.array([0.5, 0.6, 0.4, 0.9, 0.5, 0.1, 0.2])
+    rates = proportions(labels, probabilities, threshold=0.5)
+    wanted = {"sensitivity": (3, 4), "specificity": (2, 3), "ppv": (3, 4), "accuracy": (5, 7)}
+    for name, (count, total) in wanted.items():
+        low, high = proportion_confint(count, total, method="wilson")
+        assert rates[name].value == pytest.approx(count / total), name
+        assert rates[name].interval == pytest.approx((low, high)), name
+    assert proportions(np.int8([0]), np.array([0.1]), 0.5)["sensitivity"].value is None

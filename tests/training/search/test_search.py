@@ -187,6 +187,33 @@ def test_another_plan_is_refused(done: Search, manifest: Manifest, cache: ArrayC
             Search(manifest, plan, done.out, cache, resume=True)
 
 
+def test_a_search_of_version_0_1_is_refused(
+    manifest: Manifest, cache: ArrayCache, tmp_path: Path
+) -> None:
+    """Its trials are kept under setting names that no longer exist."""
+    study = optuna.create_study(
+        study_name="recipes", storage=f"sqlite:///{tmp_path / STORAGE_FILE}", direction="maximize"
+    )
+    old = {
+        "data": manifest.fingerprint,
+        "models": ["compact"],
+        "settings": list(QUICK),
+        "folds": 2,
+        "held_out": "patients",
+        "seed": 0,
+        "precision": "float32",
+    }
+    for name, value in old.items():
+        study.set_user_attr(name, value)
+    study.enqueue_trial({"augmentation.erase": 2})
+    plan = SearchPlan(("compact",), QUICK, folds=2, precision=Precision.FLOAT32)
+    with pytest.raises(RunError, match=r"another version of pneumoscope.*another --out, or"):
+        Search(manifest, plan, tmp_path, cache, resume=True)
+    kept = optuna.load_study(study_name="recipes", storage=f"sqlite:///{tmp_path / STORAGE_FILE}")
+    assert kept.user_attrs == old
+    assert len(kept.trials) == 1
+
+
 def test_a_trial_that_is_cut_short_has_no_score(
     manifest: Manifest, cache: ArrayCache, tmp_path: Path
 ) -> None:

@@ -33,7 +33,6 @@ from pneumoscope.report.operating_point import OperatingPoint
 class JudgedReading:
     """Reading of a bundle in use, with one clinician's latest judgement of it."""
 
-    site: str
     patient: tuple[str, str] = field(repr=False)
     image: str
     answer: JudgementAnswer
@@ -100,7 +99,6 @@ def judged_readings(session: Session, bundle: str, site: str | None) -> list[Jud
         statement = statement.where(Study.site_id == site)
     return [
         JudgedReading(
-            site=site_id,
             patient=patient_key(site_id, patient, study),
             image=judgement.image_id,
             answer=JudgementAnswer(judgement.answer),

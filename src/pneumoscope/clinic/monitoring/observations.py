@@ -19,7 +19,6 @@ class Observation:
     image: str
     sha256: str
     """Identifier of the image, and digest of its file."""
-    site: str
     patient: tuple[str, str] = field(repr=False)
     """Key of the patient, the independent unit of all statistics. A study without a patient
     identifier counts as a patient of its own."""
@@ -29,7 +28,6 @@ class Observation:
     milliseconds: float
     bundle: str
     status: str
-    finding: str | None
     codes: tuple[str, ...]
     """Codes of the quality findings."""
     refusal: str | None
@@ -76,14 +74,12 @@ def observations_between(
             Observation(
                 image=image,
                 sha256=sha256,
-                site=site_id,
                 patient=patient_key(site_id, patient, study),
                 created=reading.created,
                 waited=(reading.created - received).total_seconds(),
                 milliseconds=reading.milliseconds,
                 bundle=reading.bundle,
                 status=reading.status,
-                finding=reading.finding,
                 codes=tuple(str(finding["code"]) for finding in reading.quality),
                 refusal=reading.refusal,
                 values=_values(reading),

@@ -39,9 +39,9 @@ def deidentify(
 ) -> tuple[bytes, str]:
     """Return a file without identifying data, and the suffix of its new name.
 
-    It is DICOM in Explicit VR Little Endian, or PNG. On demand, the dates in DICOM files are not
-    removed, but shifted by the same number of days in all files of a patient, who is named by a
-    pseudonym; and images are accepted that may have text burned in, since pixels are not inspected.
+    It is DICOM in Explicit VR Little Endian, or PNG. A pseudonym names the patient. On demand,
+    dates in DICOM files are not removed, but shifted by the same number of days in all files of a
+    patient; and images that may have text burned in are accepted. Pixels are never inspected.
 
     Raises
     ------

@@ -44,6 +44,8 @@ class Retention:
 def current_retention(session: Session) -> Retention:
     """Return the retention periods that are set; by default, everything is kept for ever.
 
+    The session must be in a write transaction, which `installation` needs.
+
     Examples
     --------
     >>> from pneumoscope.clinic.storage.database import Database

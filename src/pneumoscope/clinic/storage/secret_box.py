@@ -14,8 +14,8 @@ class SecretBox:
     """Seals secrets, each for one owner, so that the database alone does not reveal them.
 
     The key is in a file that only its owner can read, created when the first secret is sealed.
-    Servers that share a database must share it. If it is missing, invalid or a different one,
-    methods raise StorageError.
+    Servers that share a database must share it. StorageError is raised if it is invalid, or if the
+    key of a sealed secret is missing or a different one.
 
     References
     ----------

@@ -59,7 +59,7 @@ class JudgementContent:
 
 @dataclass(frozen=True, slots=True)
 class Label:
-    """Agreed class of an image; the patient is named by the identifier of their first study."""
+    """Agreed class of an image; the patient is named by the lowest of their study identifiers."""
 
     sha256: str
     label: Truth

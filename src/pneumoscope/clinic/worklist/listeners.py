@@ -32,7 +32,7 @@ class TooManyListenersError(ClinicError):
 
 
 class Listener:
-    """Window of a user who is signed in by the token of a digest, listening for changes."""
+    """Window of a user that listens for changes, with the digest of the user's token."""
 
     def __init__(self, actor: Actor, token_digest: str) -> None:
         self.actor = actor

@@ -56,11 +56,9 @@ class PublicDataset:
         with atomic_folder(folder) as temporary:
             self.layout.unpack(obtained, temporary)
             if (count := self.layout.count(temporary)) != self.images:
-                raise unusable(
-                    obtained,
-                    f"holds {count:,} images where the published dataset has {self.images:,}",
-                )
-        self.origin.clean_up(obtained)
+                reason = f"holds {count:,} images where the published dataset has {self.images:,}"
+                raise unusable(obtained, reason)
+        self.origin.clean_up(destination)
         return self.layout.source(folder)
 
 

@@ -16,6 +16,8 @@ from pneumoscope.support.download import Checksum, download, require_free_space
 from pneumoscope.support.errors import DownloadError, StorageError
 from pneumoscope.support.terminal import messages
 
+_CACHE = ".kagglehub"
+
 
 @dataclass(frozen=True)
 class PublishedFile:
@@ -36,9 +38,9 @@ class PublishedFile:
             extra_bytes=extra_bytes,
         )
 
-    def clean_up(self, obtained: Path) -> None:
+    def clean_up(self, destination: Path) -> None:
         """Tell the user that the file may be deleted; it may have been put there by hand."""
-        messages.print(f"{obtained} is no longer needed and may be deleted.")
+        messages.print(f"{destination / self.name} is no longer needed and may be deleted.")
 
 
 @dataclass(frozen=True)
@@ -51,9 +53,9 @@ class KaggleDataset:
     """Name of a dataset of the catalogue with the same images, which needs no account."""
 
     def obtain(self, destination: Path, extra_bytes: int) -> Path:
-        """Download the dataset, unpacked, into a hidden folder; see `PublishedFile.obtain`."""
+        """Download the dataset, unpacked; in notebooks of Kaggle and Colab, mount it."""
         require_free_space(destination, extra_bytes, self.handle)
-        cache = destination / ".kagglehub"
+        cache = destination / _CACHE
         page = f"https://www.kaggle.com/datasets/{self.handle}"
         # kagglehub writes its log to standard output, which is for results.
         with _kagglehub_cache(cache), redirect_stdout(sys.stderr):
@@ -65,7 +67,7 @@ class KaggleDataset:
                     f"{page}: kagglehub is not installed. Run `pip install 'pneumoscope[train]'`"
                 ) from error
             try:
-                kagglehub.dataset_download(self.handle)
+                return Path(kagglehub.dataset_download(self.handle))
             except requests.RequestException as error:
                 raise self._error(
                     f"{page}: Kaggle did not deliver ({error}). {_remedy(error)}"
@@ -80,11 +82,10 @@ class KaggleDataset:
                     f"{cache}: cannot be written ({error.strerror or error}). Free some space or "
                     "choose another folder, then run the same command again."
                 ) from error
-        return cache
 
-    def clean_up(self, obtained: Path) -> None:
+    def clean_up(self, destination: Path) -> None:
         """Remove the hidden folder."""
-        shutil.rmtree(obtained, ignore_errors=True)
+        shutil.rmtree(destination / _CACHE, ignore_errors=True)
 
     def _error(self, text: str) -> DownloadError:
         return DownloadError(

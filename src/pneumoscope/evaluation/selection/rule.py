@@ -55,10 +55,7 @@ def choose_model(candidates: Sequence[Candidate], min_recall: float = MIN_RECALL
     >>> choose_model(models, min_recall=0.9).name
     'bold'
     """
-    if not candidates:
-        raise PredictionsError("there is no model to choose from; evaluate at least one")
-    if not 0 <= min_recall <= 1:
-        raise PredictionsError(f"--min-recall must be between 0 and 1, not {min_recall}")
+    require_choice(len(candidates), min_recall)
     qualified = [model for model in candidates if _rank(model.recall) >= min_recall]
     if qualified:
         best = max(qualified, key=lambda model: (_rank(model.precision), _rank(model.recall)))
@@ -69,6 +66,14 @@ def choose_model(candidates: Sequence[Candidate], min_recall: float = MIN_RECALL
         "is none the highest recall, on validation data"
     )
     return ModelChoice(best.name, bool(qualified), rule)
+
+
+def require_choice(models: int, min_recall: float) -> None:
+    """Raise `PredictionsError` if there are no models, or the recall is not within [0, 1]."""
+    if not models:
+        raise PredictionsError("there is no model to choose from; evaluate at least one")
+    if not 0 <= min_recall <= 1:
+        raise PredictionsError(f"--min-recall must be between 0 and 1, not {min_recall}")
 
 
 def _rank(metric: float | None) -> float:

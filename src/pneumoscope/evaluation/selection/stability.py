@@ -7,7 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pneumoscope.evaluation.predictions import Floats, Predictions
-from pneumoscope.evaluation.selection.rule import MIN_RECALL
+from pneumoscope.evaluation.selection.rule import MIN_RECALL, require_choice
 from pneumoscope.evaluation.statistics.bootstrap import resample
 from pneumoscope.evaluation.statistics.metrics import point_metrics
 from pneumoscope.evaluation.statistics.paired_tests import align_predictions
@@ -19,8 +19,8 @@ from pneumoscope.support.errors import PredictionsError
 class ChoiceStability:
     """Stability of the choice of a model by the rule on the data as they are.
 
-    Of the bootstrap resamples, ``shares`` are those in which each model is chosen, by its name, and
-    ``differs`` is that in which another one than ``chosen`` is, all in [0, 1].
+    ``shares`` has the share of bootstrap resamples that choose each model, by its name, and
+    ``differs`` is the share that chooses another one than ``chosen``, all in [0, 1].
     """
 
     chosen: str
@@ -58,8 +58,9 @@ def choice_stability(
     Raises
     ------
     PredictionsError
-        If there are no models, a model lacks a threshold, the tables differ in images, labels or
-        patients, or there is a single patient, from whom nothing follows for others.
+        If there are no models, ``min_recall`` is not within [0, 1], a model lacks a threshold, the
+        tables differ in images, labels or patients, or there is a single patient, from whom nothing
+        follows for others.
 
     References
     ----------
@@ -77,8 +78,7 @@ def choice_stability(
     """
     tables = align_predictions(models)
     thresholds = _thresholds(tables, threshold)
-    if not tables:
-        raise PredictionsError("there is no model to choose from; evaluate at least one")
+    require_choice(len(tables), min_recall)
     patient = _shared_patients(tables)
     rates = []
     for name, table in tables.items():

@@ -47,25 +47,25 @@ def find_subgroups(
     """Return the subgroups of all columns, and why the other columns have none.
 
     The column ``age``, in years or as DICOM writes ages (``045Y``, ``006M``, ``012W``, ``010D``),
-    is cut into the bands 0-4, 5-17, 18-39, 40-59, 60-79 and 80+; an age below 0 or above 120 stands
-    for none in many tables, and counts as not stated. Another column of numbers with more than 12
-    distinct ones is cut at its quartiles. In both, where 9 in 10 of the cells that are not empty
-    say a number, what the others say, such as ``unknown``, counts as not stated. A cell such as
-    ``Effusion|Mass`` puts its image into several subgroups. Left out are columns with more than 30
-    values, and those with one value only.
+    is cut into the bands 0-4, 5-17, 18-39, 40-59, 60-79 and 80+; an age below 0 or above 120 often
+    means a missing one, and counts as not stated. Another column of numbers with more than 12
+    distinct ones is cut at its quartiles. A column is one of numbers if at least 9 in 10 of its
+    cells that are not empty hold one; other texts in it, such as ``unknown``, count as not stated.
+    A cell such as ``Effusion|Mass`` puts its image into several subgroups. Left out are columns
+    with more than 30 values, and those with one value only.
 
     Parameters
     ----------
     groups
-        The cells of each column, one for each image.
+        Cells of each column, one per image.
 
     Returns
     -------
-    subgroups : tuple of Membership
-        By column in the order given; within it bands ascend and values are sorted, the images of
-        which it is not stated come last.
+    subgroups : tuple of SubgroupRows
+        By column in the order given; within a column bands ascend and values are sorted, and
+        `NOT_STATED` is last.
     left_out : dict of str to str
-        The reason, by the name of the column.
+        Reason by the name of the column.
 
     Examples
     --------

@@ -33,7 +33,7 @@ class _Ranks:
 
         ``counts`` is the number of times that each image of the other class counts.
         """
-        # Sums of integers do not wait for one another as those of floats do.
+        # Cumulative sums of integers are faster than those of floats.
         below = np.zeros(len(counts) + 1, np.int32)
         np.cumsum(counts, out=below[1:])
         wins: Floats = np.add(below.take(self.lower), below.take(self.not_higher), dtype=np.float64)

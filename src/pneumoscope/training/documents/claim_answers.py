@@ -148,7 +148,10 @@ def _metrics(facts: RunFacts) -> str | None:
 def _uncertainty(facts: RunFacts) -> str | None:
     if not facts.evaluations:
         return None
-    return f"95 % percentile bootstrap intervals, {DRAWS:,} resamples by patient"
+    return (
+        f"95 % percentile bootstrap intervals, {DRAWS:,} resamples by patient; Wilson's interval "
+        "for a proportion of 0 or 1"
+    )
 
 
 def _estimates(facts: RunFacts, split: Split, names: tuple[str, ...]) -> str | None:

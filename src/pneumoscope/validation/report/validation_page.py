@@ -44,7 +44,7 @@ def _context(validation: LocalValidation) -> tuple[str, ...]:
         f"unfamiliar radiographs, unlike its training images, is {population.unfamiliar} here and "
         f"{format_number(population.expected)} among its own validation images.",
         f"{len(local.unread):,} of {total:,} radiographs were not read, and are left out of all "
-        f"performance figures: {len(local.outside):,} because the bundle may not answer for them, "
+        f"performance metrics: {len(local.outside):,} because the bundle may not answer for them, "
         f"{len(local.rejected):,} because the quality gate rejected them or they could not be "
         "decoded.",
         *_copies(local.copies),

@@ -44,7 +44,7 @@ class UserUpdate(BaseModel):
 
 
 class User(BaseModel):
-    """User."""
+    """Account of a person or a program."""
 
     id: str
     name: str
