@@ -36,7 +36,7 @@ MAX_MEMORY_BYTES = 1_000_000_000
 """Memory that a worker may allocate beyond its memory after its imports."""
 
 REFUSED = "refused"
-ACCEPTABLE = {REFUSED, Status.READ, Status.FLAGGED, Status.REJECTED}
+ACCEPTABLE = {REFUSED, Status.READ, Status.FLAGGED, Status.OUTSIDE, Status.REJECTED}
 """Outcomes that are no violation."""
 
 _MAX_FILE_BYTES = 300_000

@@ -97,7 +97,7 @@ def render(stored: StoredValues, dataset: Dataset) -> Rendering:
         ignored.append(name)
     present = indices if padding is None else indices[~padding]
     name, voi = chosen or _default(values, present, stored)
-    notes = (_ignored_note(ignored, name, sample),) if ignored else ()
+    notes = (*_photometric_notes(dataset), *_ignored_notes(ignored, name, sample))
     return Rendering(levels, indices, values, voi, padding, is_inverted(dataset), name, notes)
 
 
@@ -213,10 +213,24 @@ def _sample(indices: NDArray[np.integer], padding: NDArray[np.bool_] | None) -> 
     return sample.ravel()
 
 
-def _ignored_note(ignored: list[str], used: str, sample: NDArray[np.generic]) -> DecodingNote:
-    low, high = float(sample.min()), float(sample.max())
-    return DecodingNote(
-        "window_ignored",
-        f"{' and '.join(ignored)} of the file does not fit its values ({low:g} to {high:g}) and "
-        f"was ignored; {used} was used instead",
-    )
+def _photometric_notes(dataset: Dataset) -> Iterator[DecodingNote]:
+    shape = str(dataset.get("PresentationLUTShape") or "").strip().upper()
+    if dataset.PhotometricInterpretation == "MONOCHROME1" and shape == "IDENTITY":
+        yield DecodingNote(
+            "photometric_contradiction",
+            "it states that low values are white (MONOCHROME1) and that they are black "
+            "(Presentation LUT Shape IDENTITY); taken as white",
+            doubtful=True,
+        )
+
+
+def _ignored_notes(
+    ignored: list[str], used: str, sample: NDArray[np.generic]
+) -> Iterator[DecodingNote]:
+    if ignored:
+        low, high = float(sample.min()), float(sample.max())
+        yield DecodingNote(
+            "window_ignored",
+            f"{' and '.join(ignored)} of the file does not fit its values ({low:g} to {high:g}) "
+            f"and was ignored; {used} was used instead",
+        )
