@@ -211,7 +211,10 @@ def _validation_auc(run: Run) -> float:
 
 def _tables(arguments: argparse.Namespace) -> Iterator[Table]:
     start = Run.open(arguments.start)
-    adults, children = read_adults(arguments.data), read_children(arguments.data, start)
+    adults, children = (
+        read_adults(arguments.data),
+        read_children(arguments.data, start.record.manifest_fingerprint),
+    )
     if arguments.smallest:
         adults, children = adults[::SMALLEST_STRIDE], children[::SMALLEST_STRIDE]
     fold = assign_folds(adults)

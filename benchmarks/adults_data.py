@@ -10,7 +10,6 @@ from numpy.typing import NDArray
 from sklearn.model_selection import StratifiedGroupKFold
 
 from pneumoscope.dataset import Split, open_dataset
-from pneumoscope.training import Run
 
 CHILDREN = "chest_xray"
 ADULTS = ("nih_external", "nih_mixed")
@@ -66,18 +65,18 @@ def read_adults(data: Path) -> list[Adult]:
     return adults
 
 
-def read_children(data: Path, start: Run) -> list[dict[str, str]]:
+def read_children(data: Path, fingerprint: str) -> list[dict[str, str]]:
     """Return rows of the children: all of validation and test, and a part of train.
 
     Raises
     ------
     SystemExit
-        If the starting Run was trained on another split.
+        If the data are others than those of this fingerprint, which the network was trained on.
     """
     manifest = open_dataset(data / CHILDREN)
-    if manifest.fingerprint != start.record.manifest_fingerprint:
+    if manifest.fingerprint != fingerprint:
         raise SystemExit(
-            f"{start.folder}: trained on other data or another split than {data}; "
+            f"{data}: the network was trained on other data or another split ({fingerprint[:12]}); "
             "pass a Run trained on it"
         )
     entries = manifest.in_use

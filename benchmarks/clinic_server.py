@@ -71,7 +71,7 @@ class ClinicServer:
         """
         command = [sys.executable, "-m", "pneumoscope", "serve", "--data", str(self.data)]
         command += ["--database", self.database_url, "--port", str(self._port)]
-        command += ["--workers", str(self.workers)]
+        command += ["--workers", str(self.workers), "--bundle", "default"]
         with (self.data / "server.log").open("ab") as log:
             self._process = subprocess.Popen(command, stdout=log, stderr=log)
         deadline = time.monotonic() + _MAX_START_SECONDS

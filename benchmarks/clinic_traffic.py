@@ -164,7 +164,7 @@ class Clinician:
 
     async def _search(self) -> list[dict[str, Any]]:
         filters: dict[str, object] = self.rng.choice(
-            [{}, {}, {}, {"status": "read"}, {"disputed": True}, {"rejected": True}]
+            [{}, {}, {}, {"status": "read"}, {"disputed": True}, {"unread": True}]
         )
         if self.rng.random() < 1 / 4:
             filters = {"text": self.rng.choice(_SEARCH_TEXTS)}

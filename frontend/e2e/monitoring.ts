@@ -12,6 +12,8 @@ interface MonitoringTask extends Task {
   site: { name: string; images: string };
   /** Number of images of all sites in the last 7 days. */
   imagesOfWeek: string;
+  /** Identity of the second bundle, which has few readings. */
+  bundle: string;
 }
 
 export default defineSpec<MonitoringTask>(async (test) => {
@@ -34,6 +36,7 @@ export default defineSpec<MonitoringTask>(async (test) => {
   await test.inspect("monitoring");
   await page.getByLabel("6 periods of").selectOption("7 days");
   await cells.getByText(task.imagesOfWeek, { exact: true }).first().waitFor();
+  await chooseBundle();
   await test.signOut();
 
   await test.signIn(task.reviewer);
@@ -55,6 +58,7 @@ export default defineSpec<MonitoringTask>(async (test) => {
         .locator("td")
         .allTextContents();
     results.brightness = await rowOf("brightness");
+    results.refusals = await rowOf("lateral");
     results.corrected = await rowOf("Corrected for verification bias");
     const plot = page.locator(".plot").first();
     const positions = (selector: string, attribute: string) =>
@@ -70,6 +74,16 @@ export default defineSpec<MonitoringTask>(async (test) => {
     results.ticks = (await plot.locator("g:has(> .grid) text").allTextContents()).map(Number);
     await page.getByText("Table by period").click();
     results.periods = await cells.allTextContents();
+  }
+
+  /** Choose the bundle whose drift is shown; the volume stays that of all readings. */
+  async function chooseBundle() {
+    const choice = page.getByLabel("Drift and agreement of");
+    results.bundles = await choice.locator("option").allTextContents();
+    await choice.selectOption(task.bundle);
+    await page.getByText(`drift and agreement are of ${task.bundle}`).waitFor();
+    assert.equal(await page.locator(".shifts").count(), 0);
+    await cells.getByText(task.imagesOfWeek, { exact: true }).first().waitFor();
   }
 
   /** Choose a site, for the statistics and for the report. */

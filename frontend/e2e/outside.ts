@@ -28,6 +28,7 @@ export default defineSpec<Outside>(async (test) => {
   await waitForCount(page, task.unread);
   const row = rowWith(page, task.patient);
   await row.getByText(`not read: ${task.reason}`).waitFor();
+  assert.equal(await row.locator(".chip").textContent(), "Not read");
   assert.equal(await row.locator("meter, .finding").count(), 0);
   assert.doesNotMatch((await row.textContent()) ?? "", /%/);
   contents.push(await page.content());

@@ -135,7 +135,7 @@ def test_both_folders_are_read_completely(shared_data: Path, start: Run, tmp_pat
     assert len(adults) == 533 + 601
     assert sum(adult.ill for adult in adults) == 255 + 16
     assert sum(adult.healthy for adult in adults) == 278 + 100
-    rows = read_children(shared_data, start)
+    rows = read_children(shared_data, start.record.manifest_fingerprint)
     learned = [row for row in rows if row["split"] == "train"]
     assert len(learned) == pytest.approx(len(start.manifest().of(Split.TRAIN)) / 3, rel=0.1)
     assert sum(row["split"] == "test" for row in rows) == 624
@@ -147,7 +147,7 @@ def test_both_folders_are_read_completely(shared_data: Path, start: Run, tmp_pat
 @pytest.mark.usefixtures("opened_before")
 def test_a_run_on_another_split_is_refused(shared_data: Path, compact_run: Run) -> None:
     with pytest.raises(SystemExit, match="other data or another split"):
-        read_children(shared_data, compact_run)
+        read_children(shared_data, compact_run.record.manifest_fingerprint)
 
 
 @pytest.mark.usefixtures("opened_before")

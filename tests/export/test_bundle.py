@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 import torch
 import yaml
+from PIL import Image
 
 import pneumoscope
 from pneumoscope.dataset import Split
@@ -23,8 +24,9 @@ from pneumoscope.export.simulated_acquisition import simulate_acquisitions
 from pneumoscope.models import MODELS, build_network
 from pneumoscope.models.deployed import DeployedNetwork, Ensemble
 from pneumoscope.models.saved_network import load_network
-from pneumoscope.reader import Reader, load
+from pneumoscope.reader import Reader, Status, load
 from pneumoscope.reader.bundle import GRAPH
+from pneumoscope.reader.population import Population
 from pneumoscope.reader.reader import open_graph, run_graph
 from pneumoscope.report.operating_point import POINT_METRICS
 from pneumoscope.support.cache import ArrayCache
@@ -112,6 +114,56 @@ def test_an_unread_test_split_has_no_metrics(compact_run: Run, tmp_path: Path) -
     assert "test" not in bundle.record.metrics
     assert not any(point.tested for point in bundle.record.operating_points.values())
     assert "test split" not in card
+
+
+@pytest.fixture(scope="module")
+def cropped_phantoms(phantom_dataset: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Return a folder of phantoms cropped to their middle: patients of another size."""
+    folder = tmp_path_factory.mktemp("outsiders")
+    for number, path in enumerate(sorted((phantom_dataset / "train").rglob("*.png"))):
+        with Image.open(path) as image:
+            width, height = image.size
+            box = (width // 5, height // 5, width - width // 5, height - height // 5)
+            image.crop(box).resize(image.size).save(folder / f"{number}.png")
+    return folder
+
+
+def test_a_bundle_refuses_its_outsiders(
+    compact_run: Run, cropped_phantoms: Path, phantom_dataset: Path, tmp_path: Path
+) -> None:
+    children = Population(name="children", min_age=1, max_age=5)
+    bundle = export_bundle(
+        [compact_run],
+        tmp_path / "bundle",
+        ArrayCache(tmp_path / "cache"),
+        "children",
+        patients=children,
+        outsiders=[cropped_phantoms],
+    )
+    record = bundle.record
+    assert record.population == children
+    assert record.refusal.outsiders.endswith(f"radiographs ({cropped_phantoms.name})")
+    reader = Reader(bundle)
+    statuses = [reading.status for reading in reader.read_many(sorted(cropped_phantoms.iterdir()))]
+    answered = [status in (Status.READ, Status.FLAGGED) for status in statuses]
+    assert np.mean(answered) < 0.1
+    assert Status.OUTSIDE in statuses
+    validation = [
+        phantom_dataset / entry.path for entry in compact_run.manifest().of(Split.VALIDATION)
+    ]
+    outside = [reading.status is Status.OUTSIDE for reading in reader.read_many(validation)]
+    assert np.mean(outside) == pytest.approx(record.refusal.false_refusals.value, abs=1e-6)
+    card = (bundle.folder / "MODEL_CARD.md").read_text()
+    assert "children of 1 to 5 years" in card
+    assert str(record.refusal.false_refusals) in card
+    assert record.refusal.outsiders in card
+    assert "ages of its patients are not stated" not in card
+
+
+def test_without_a_population_the_card_says_so(exported: Path) -> None:
+    card = (exported / "MODEL_CARD.md").read_text()
+    assert "The ages of its patients are not stated" in card
+    assert "No radiographs of other patients were given" in card
 
 
 def test_the_export_does_not_read_the_test_split(

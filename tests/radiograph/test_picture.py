@@ -445,12 +445,22 @@ def test_a_transparent_colour_that_no_pixel_has() -> None:
     assert "transparent" in refusal(png(COLOURS, 16, RGB, key))
 
 
-# JPEG
-
-
 def test_unspecified_samples_of_a_tiff_are_no_alpha() -> None:
     content = tiff(alpha(EIGHT, 0), extrasamples=["unspecified"])
     np.testing.assert_allclose(decode(content).pixels, EIGHT / 255, atol=1e-6)
+
+
+# JPEG
+
+
+@pytest.mark.parametrize(
+    "options", [{}, {"progressive": True}, {"restart_marker_rows": 1}, {"keep_rgb": True}]
+)
+def test_a_jpeg_is_close_to_what_was_encoded(options: dict[str, object]) -> None:
+    colours = np.dstack([SMOOTH, SMOOTH[::-1], SMOOTH[:, ::-1]])
+    for values, expected in ((SMOOTH, SMOOTH / 255), (colours, luminance(colours / 255))):
+        content = encode(Image.fromarray(values), "JPEG", quality=100, subsampling=0, **options)
+        np.testing.assert_allclose(decode(content).pixels, expected, atol=3 / 255)
 
 
 def without_segment(content: bytes, marker: int) -> bytes:

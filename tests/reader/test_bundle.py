@@ -21,6 +21,8 @@ from pneumoscope.reader.bundle import (
     checksum_of,
     write_bundle,
 )
+from pneumoscope.reader.familiarity import FeatureFamiliarity
+from pneumoscope.reader.population import Population
 from pneumoscope.support.errors import BundleError
 
 
@@ -117,10 +119,16 @@ def test_another_text_is_refused(own_bundle: Path, text: str) -> None:
 
 @pytest.fixture
 def format_2(tmp_path: Path) -> Path:
-    """Return the default bundle as it was shipped in format 2; its other files are the same."""
+    """Return the default bundle as it was shipped in format 2.
+
+    Graph and gate are the same; familiarity had no outsider weights.
+    """
     folder = Path(shutil.copytree(Path(__file__).parent / "format_2", tmp_path / "format-2"))
-    for name, former_name in ((GRAPH, GRAPH), (GATE, GATE), (FAMILIARITY, "population.npz")):
-        shutil.copy(SHIPPED / name, folder / former_name)
+    for name in (GRAPH, GATE):
+        shutil.copy(SHIPPED / name, folder)
+    familiarity = FeatureFamiliarity.from_bytes((SHIPPED / FAMILIARITY).read_bytes())
+    former = replace(familiarity, outsider_weights=None).to_bytes()
+    (folder / "population.npz").write_bytes(former)
     return folder
 
 
@@ -128,14 +136,29 @@ def test_a_bundle_of_format_2_is_opened_in_todays_format(format_2: Path, tmp_pat
     bundle, shipped = Bundle.open(format_2), Bundle.open(SHIPPED)
     assert bundle.identity == "compact-4@c1b20504d4dd"
     assert bundle.identity == shipped.record.history[0].previous
-    assert bundle.contents == shipped.contents
+    assert {name: bundle.contents[name] for name in (GRAPH, GATE)} == {
+        name: shipped.contents[name] for name in (GRAPH, GATE)
+    }
+    assert (bundle.record.population, bundle.record.refusal) == (Population(), None)
     assert bundle.record.familiarity_limit == shipped.record.familiarity_limit
     for name, point in shipped.record.operating_points.items():
         upgraded = bundle.record.operating_points[name]
         assert replace(upgraded, rule=point.rule) == point
-    rewritten = write_bundle(tmp_path / "format-3", bundle.record, bundle.contents)
+    rewritten = write_bundle(tmp_path / "rewritten", bundle.record, bundle.contents)
     assert set(rewritten.record.files) == {GRAPH, GATE, FAMILIARITY}
-    assert rewritten.record.format == 3
+    assert rewritten.record.format == 4
+
+
+def test_a_bundle_of_format_3_answers_for_all_patients(own_bundle: Path) -> None:
+    """Format 3 is format 4 without population and limits of refusal."""
+    record = yaml.safe_load((own_bundle / RECORD).read_text())
+    del record["population"], record["refusal"]
+    text = yaml.safe_dump(record | {"format": 3}).encode()
+    (own_bundle / RECORD).write_bytes(text)
+    (own_bundle / CHECKSUM).write_bytes(checksum_of(text))
+    bundle = Bundle.open(own_bundle)
+    assert (bundle.record.population, bundle.record.refusal) == (Population(), None)
+    assert bundle.record.format == 4
 
 
 def test_the_history_of_a_bundle_of_format_2_is_renamed(format_2: Path) -> None:

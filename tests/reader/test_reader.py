@@ -11,17 +11,26 @@ import torch
 from PIL import Image
 
 from pneumoscope.models.deployed import DeployedNetwork
-from pneumoscope.radiograph import Radiograph, Resampling, prepare_pixels, read_radiograph
-from pneumoscope.reader import Bundle, Finding, Reader, Reading, Status
+from pneumoscope.radiograph import (
+    DecodingNote,
+    Radiograph,
+    Resampling,
+    prepare_pixels,
+    read_radiograph,
+)
+from pneumoscope.reader import AutomaticReader, Bundle, Finding, Reader, Reading, Status
+from pneumoscope.reader.bundle import RefusalLimits
+from pneumoscope.reader.source import Source
+from pneumoscope.report.estimate import Estimate
 from pneumoscope.training import Run
 from pneumoscope.training.evaluate import load_trained_network, read_predictions
 
 
 def same(first: Reading, second: Reading) -> bool:
     """Return whether two readings are equal except for their times."""
-    assert first.heatmap is not None
-    assert second.heatmap is not None
-    np.testing.assert_allclose(first.heatmap, second.heatmap, atol=1e-5)
+    assert (first.heatmap is None) == (second.heatmap is None)
+    if first.heatmap is not None:
+        np.testing.assert_allclose(first.heatmap, second.heatmap, atol=1e-5)
     # Codes only: the distance in a message may be rounded to either side.
     first_codes, second_codes = (
         [finding.code for finding in reading.quality] for reading in (first, second)
@@ -30,7 +39,14 @@ def same(first: Reading, second: Reading) -> bool:
         second.status,
         second_codes,
         second.findings,
-    ) and first.probability == pytest.approx(second.probability, abs=1e-6)
+    ) and output_of(first) == pytest.approx(output_of(second), abs=1e-6)
+
+
+def output_of(reading: Reading) -> float:
+    """Return the output of the network: the probability, unless the image is outside."""
+    output = reading.probability_outside if reading.probability is None else reading.probability
+    assert output is not None
+    return output
 
 
 def test_the_probability_is_the_calibrated_output_of_the_network(
@@ -56,7 +72,7 @@ def test_readings_order_images_as_the_run_s_own_predictions(
     readings = reader.read_many(phantom_dataset / file for file in predictions.files)
     temperature = reader.bundle.record.calibration.temperature
     for reading, probability in zip(readings, predictions.probabilities, strict=True):
-        odds = reading.probability / (1 - reading.probability)
+        odds = output_of(reading) / (1 - output_of(reading))
         assert 1 / (1 + odds**-temperature) == pytest.approx(probability, abs=1e-4)
 
 
@@ -102,23 +118,103 @@ def test_sources_are_taken_as_they_are_needed(reader: Reader, radiographs: Calla
     assert taken < 200
 
 
-def test_a_rejected_image_has_no_probability(reader: Reader) -> None:
+def test_a_blank_image_is_rejected_with_the_reason(reader: Reader) -> None:
     reading = reader.read(np.full((200, 200), 90, np.uint8))
     assert reading.status is Status.REJECTED
     assert "a blank image" in reading.reasons[0]
-    assert reading.probability is None
-    assert reading.heatmap is None
+
+
+NOTE = DecodingNote("repaired", "one of the values was repaired", doubtful=True)
+SOURCES: dict[Status, Callable[[Radiograph], Source]] = {
+    Status.READ: lambda image: image,
+    Status.FLAGGED: lambda image: replace(image, notes=(replace(NOTE, doubtful=False),)),
+    Status.OUTSIDE: lambda image: replace(image, view="LL"),
+    Status.REJECTED: lambda image: replace(image, pixels=np.full_like(image.pixels, 0.5)),
+    Status.FAILED: lambda image: b"",
+}
+"""Sources of each status, made of a radiograph that is read."""
+
+
+@pytest.mark.parametrize("status", Status)
+@pytest.mark.parametrize("is_automatic", [False, True])
+def test_only_read_and_flagged_radiographs_have_an_answer(
+    familiar_reader: Reader, radiographs: Callable, status: Status, is_automatic: bool
+) -> None:
+    """Probability, findings and heat map are there together, and for these two alone."""
+    image = read_radiograph(radiographs(1)[0])
+    reader = AutomaticReader([familiar_reader]) if is_automatic else familiar_reader
+    for reading in (
+        reader.read(SOURCES[status](image)),
+        *reader.read_many([image, SOURCES[status](image)]),
+    ):
+        answers = (
+            reading.probability is not None,
+            bool(reading.findings),
+            reading.heatmap is not None,
+        )
+        assert set(answers) == {reading.status in (Status.READ, Status.FLAGGED)}
+        assert (reading.probability_outside is not None) == (reading.status is Status.OUTSIDE)
+        assert bool(reading.reasons) == (reading.status is not Status.READ)
+    assert reading.status is status
 
 
 @pytest.mark.parametrize(
-    ("tags", "words"), [({"view": "LL"}, "lateral"), ({"body_part": "HAND"}, "HAND")]
+    "doubt",
+    [
+        {"notes": (NOTE,)},
+        {"modality": "CT"},
+        {"body_part": "HAND"},
+        {"orientation": ("A", "F")},
+        {"orientation": ("R", "F")},
+        {"orientation": ("L", "H")},
+    ],
 )
-def test_attributes_of_other_views_and_body_parts_are_rejected(
+def test_a_rejected_image_stays_rejected_when_it_is_outside_too(
+    familiar_reader: Reader, radiographs: Callable, doubt: dict
+) -> None:
+    image = replace(read_radiograph(radiographs(1)[0]), **doubt)
+    assert familiar_reader.read(image).status is Status.OUTSIDE
+    blank = replace(image, pixels=np.full_like(image.pixels, 0.5))
+    reading = familiar_reader.read(blank)
+    assert reading.status is Status.REJECTED
+    assert reading.probability_outside is None
+
+
+def with_limits(bundle: Bundle, familiarity_limit: float, refusal: float | None) -> Reader:
+    limits = (
+        None if refusal is None else RefusalLimits(distance=refusal, false_refusals=Estimate(0))
+    )
+    changes = {"familiarity_limit": familiarity_limit, "refusal": limits}
+    return Reader(replace(bundle, record=bundle.record.model_copy(update=changes)))
+
+
+@pytest.fixture(scope="session")
+def familiar_reader(exported: Path) -> Reader:
+    """Return a reader for which every image is familiar."""
+    return with_limits(Bundle.open(exported), 1e9, None)
+
+
+def test_an_image_beyond_the_limit_of_refusal_is_outside(
+    exported: Path, radiographs: Callable
+) -> None:
+    (path,) = radiographs(1)
+    bundle = Bundle.open(exported)
+    distance = with_limits(bundle, 1.0, None).read(path).distance
+    for refusal, status in [(1.01 * distance, Status.FLAGGED), (0.99 * distance, Status.OUTSIDE)]:
+        reading = with_limits(bundle, 0.5 * distance, refusal).read(path)
+        assert reading.status is status
+        assert any("unlike the radiographs" in reason for reason in reading.reasons)
+
+
+@pytest.mark.parametrize(
+    ("tags", "words"), [({"view": "LL"}, "a view LL"), ({"body_part": "HAND"}, "HAND")]
+)
+def test_attributes_of_other_views_and_body_parts_are_outside(
     reader: Reader, radiographs: Callable, tags: dict, words: str
 ) -> None:
     pixels = read_radiograph(radiographs(1)[0]).pixels
     reading = reader.read(Radiograph(pixels, "", **tags))
-    assert reading.status is Status.REJECTED
+    assert reading.status is Status.OUTSIDE
     assert words in reading.reasons[0]
     frontal = reader.read(Radiograph(pixels, "", view="PA", laterality="U", body_part="CHEST"))
     assert frontal.status in (Status.READ, Status.FLAGGED)
@@ -128,9 +224,7 @@ def test_attributes_of_other_views_and_body_parts_are_rejected(
 def test_an_image_unlike_the_training_images_is_flagged(
     exported: Path, radiographs: Callable
 ) -> None:
-    bundle = Bundle.open(exported)
-    strict = bundle.record.model_copy(update={"familiarity_limit": 0.0})
-    reading = Reader(replace(bundle, record=strict)).read(radiographs(1)[0])
+    reading = with_limits(Bundle.open(exported), 0.0, None).read(radiographs(1)[0])
     assert reading.status is Status.FLAGGED
     assert any("unlike the radiographs" in reason for reason in reading.reasons)
     assert "unfamiliar" in [finding.code for finding in reading.quality]

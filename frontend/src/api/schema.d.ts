@@ -1186,7 +1186,7 @@ export interface components {
          *     site
          *         Identifier of the site; None for all sites.
          *     bundles
-         *         Identities of the bundles in use.
+         *         Identities of the bundles in use that have readings, and of the compared one.
          *     bundle, operating_point
          *         Identity of the bundle whose readings are compared, and name of its operating point.
          *     reference_patients

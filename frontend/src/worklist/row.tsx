@@ -41,10 +41,15 @@ export function Row({ study }: { study: Study }) {
         {formatAge(study.received, Date.now())}
       </td>
       <td className="status">
-        <span className={`chip ${study.status}`}>{STATUS[study.status]}</span>
+        <span className={`chip ${study.status}`}>{statusOf(study)}</span>
       </td>
     </tr>
   );
+}
+
+/** The status, without calling a study read whose images the network did not read. */
+function statusOf({ status, probability, withheld }: Study): string {
+  return status === "read" && probability === null && !withheld ? "Not read" : STATUS[status];
 }
 
 /** The probability of pneumonia by which the worklist is sorted, or why there is none. */

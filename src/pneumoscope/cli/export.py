@@ -36,6 +36,35 @@ def export(
         str,
         typer.Option(help="Patients whose radiographs it was trained on, for the model card."),
     ] = "not stated",
+    patients: Annotated[
+        str,
+        typer.Option(help="Name of the patients that it answers for, such as children or adults."),
+    ] = "all patients",
+    ages: Annotated[
+        str | None,
+        typer.Option(
+            metavar="MIN-MAX",
+            help="Ages that it answers for, in completed years, such as 1-5 or 18-.",
+            show_default="all ages",
+        ),
+    ] = None,
+    views: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--view",
+            metavar="AP|PA|...",
+            help="View Position (DICOM) that it answers for; repeatable.",
+            show_default="AP and PA",
+        ),
+    ] = None,
+    outsiders: Annotated[
+        list[Path] | None,
+        typer.Option(
+            metavar="PATH",
+            help="Radiograph, or folder of radiographs, of patients whom it must refuse, such as "
+            "adults for a children's bundle; repeatable.",
+        ),
+    ] = None,
     images: options.ImagesOption = None,
     limits: Annotated[
         list[str] | None,
@@ -68,14 +97,16 @@ def export(
         ),
     ] = None,
 ) -> None:
-    """Export a finished Run, or several as an ensemble, as a bundle that reads radiographs.
+    r"""Export a finished Run, or several as an ensemble, as a bundle that reads radiographs.
 
-    Calibration, operating points and quality gate are fitted on validation images, none on test
-    images.
+    Calibration, operating points, quality gate and limits of refusal are fitted on validation
+    images, none on test images.
 
     Examples:
 
         pneumoscope export runs/compact --out bundle
+        pneumoscope export runs/compact --out bundle --patients children --ages 1-5 \
+            --outsiders adults
         pneumoscope export seed0/compact seed1/compact --out ensemble
         pneumoscope export runs/compact --out fast --int8
         pneumoscope export runs/compact --out network --format pytorch
@@ -89,10 +120,10 @@ def export(
     if form != "bundle":
         if len(opened) > 1:
             raise RunError(f"--format {form} takes one Run; export each Run on its own")
-        if int8 or fit_on is not None:
+        if int8 or fit_on is not None or outsiders:
             raise RunError(
-                f"--int8 and --fit-on are for bundles; --format {form} exports the weights as "
-                "they are and fits nothing. Leave them out"
+                f"--int8, --fit-on and --outsiders are for bundles; --format {form} exports the "
+                "weights as they are and fits nothing. Leave them out"
             )
         (export_pytorch if form == "pytorch" else export_monai)(opened[0], out)
         results.print(f"Network: {out}", soft_wrap=True)
@@ -106,6 +137,8 @@ def export(
         population,
         images,
         limits or (),
+        patients=options.population_from_options(patients, ages, views),
+        outsiders=outsiders or (),
         int8=int8,
         fit_on=None if fit_on is None else Predictions.read(fit_on),
     )

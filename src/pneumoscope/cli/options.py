@@ -238,16 +238,13 @@ def population_from_options(
     """
     from pneumoscope.reader.population import FRONTAL_VIEWS, Population
 
-    if ages is None:
-        if views is None and name == "all patients":
-            return None
-        low = high = None
-    else:
-        match = re.fullmatch(r"(\d{1,3})?-(\d{1,3})?", ages)
-        low, high = (end and int(end) for end in match.groups()) if match else (None, None)
-        if (low is None and high is None) or (low is not None and high is not None and low > high):
-            raise BundleError(
-                f"--ages must be two ages in years, or one and a hyphen, such as 1-5, 18- or -17, "
-                f"not {ages}"
-            )
+    if ages is None and views is None and name == "all patients":
+        return None
+    match = re.fullmatch(r"(\d{1,3})?-(\d{1,3})?", ages or "-")
+    low, high = (None if end is None else int(end) for end in match.groups()) if match else (1, 0)
+    if ages == "-" or (low is not None and high is not None and low > high):
+        raise BundleError(
+            f"--ages must be two ages in years, or one and a hyphen, such as 1-5, 18- or -17, not "
+            f"{ages}"
+        )
     return Population(name=name, min_age=low, max_age=high, views=tuple(views or FRONTAL_VIEWS))

@@ -196,6 +196,20 @@ def bundles_table(bundles: "Sequence[Bundle]") -> Table:
     add("exported", (record.created[:10] for record in records))
     add("trained on", (f"{record.training_data.train:,} images" for record in records))
     add("calibrated on", (f"{record.calibration.n:,} images" for record in records))
+    add("answers for", (record.population.describe_ages() for record in records))
+    refusals = [record.refusal for record in records]
+    add(
+        "refused: distance above",
+        ("-" if refusal is None else f"{refusal.distance:.2f}" for refusal in refusals),
+    )
+    add(
+        "refused: other patients",
+        ("-" if refusal is None or refusal.outsiders is None else "yes" for refusal in refusals),
+    )
+    add(
+        "refused as fitted",
+        ("-" if refusal is None else str(refusal.false_refusals) for refusal in refusals),
+    )
     add("synthetic", ("yes" if record.training_data.synthetic else "no" for record in records))
     add("data", (record.training_data.fingerprint[:12] for record in records))
     table.add_section()

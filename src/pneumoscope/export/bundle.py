@@ -1,6 +1,6 @@
 """Export of finished Runs as a bundle: the graph, and everything that is fitted for it."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -28,12 +28,14 @@ from pneumoscope.export.onnx_graph import (
     require_agreement,
     run_on_split,
 )
+from pneumoscope.export.outsiders import read_outsiders
 from pneumoscope.export.quantisation import (
     N_RANGE_IMAGES,
     compare_speed,
     quantise,
     require_benefit,
 )
+from pneumoscope.export.refusal import fit_refusal
 from pneumoscope.models import Precision
 from pneumoscope.models.deployed import DeployedNetwork, Ensemble
 from pneumoscope.radiograph import preprocess
@@ -47,11 +49,13 @@ from pneumoscope.reader.bundle import (
     Calibration,
     InputContract,
     Member,
+    RefusalLimits,
     TrainingData,
     write_bundle,
 )
 from pneumoscope.reader.familiarity import FAMILIAR_SHARE
 from pneumoscope.reader.model_card import model_card
+from pneumoscope.reader.population import Population
 from pneumoscope.reader.quality_gate import fit_gate
 from pneumoscope.support.cache import ArrayCache
 from pneumoscope.support.errors import RunError
@@ -88,6 +92,8 @@ def export_bundle(
     images: Path | None = None,
     limits: Sequence[str] = (),
     *,
+    patients: Population | None = None,
+    outsiders: Sequence[Path] = (),
     int8: bool = False,
     fit_on: Predictions | None = None,
 ) -> Bundle:
@@ -111,23 +117,31 @@ def export_bundle(
         Folder that the manifest's paths are relative to.
     limits
         Limitations besides those of every bundle, in words.
+    patients
+        Patients and images that the bundle may answer for; None for all patients, frontal views.
+    outsiders
+        Radiographs, or folders of them, of patients whom the bundle must refuse.
     int8
         Whether convolutions multiply 8-bit integers.
     fit_on
         Cross-validated predictions for images of both classes, to fit calibration and operating
-        points on; for networks that were trained on all images. None for the validation split,
-        unchanged and in the simulated acquisitions of `simulate_acquisitions`.
+        points on; for networks that were trained on all images, whose limits of refusal are
+        cross-validated too. None for the validation split, unchanged and in the simulated
+        acquisitions of `simulate_acquisitions`.
 
     Raises
     ------
     RunError
-        If a Run is not finished, the Runs do not match, graph and PyTorch disagree, or 8-bit
-        integers are not faster here or change the validation AUC.
+        If a Run is not finished, the Runs do not match, graph and PyTorch disagree, 8-bit
+        integers are not faster here or change the validation AUC, or there are too few outsiders.
     PredictionsError
         If the validation split has one class only.
     """
     require_empty(out)
+    patients = patients or Population()
     _require_matching(runs)
+    contract = _input_contract(runs[0])
+    strangers = read_outsiders(outsiders, contract) if outsiders else None
     manifest = runs[0].manifest(images)
     store = ExampleStore(manifest, cache)
     train_examples, validation_examples = (
@@ -137,7 +151,13 @@ def export_bundle(
     if int8:
         graph, validation = _quantise(graph, train_examples, validation)
     train = run_on_split(graph, train_examples)
-    familiarity = fit_familiarity(train.output.features)
+    familiarity, refusal = fit_refusal(
+        graph,
+        fit_familiarity(train.output.features),
+        train,
+        validation if fit_on is None else None,
+        strangers,
+    )
     with messages.status("Fitting the quality gate"):
         gate = fit_gate(train.pixels, validation.pixels)
     contents = {GRAPH: graph, FAMILIARITY: familiarity.to_bytes(), GATE: gate.to_bytes()}
@@ -153,13 +173,15 @@ def export_bundle(
         created=datetime.now(UTC).isoformat(timespec="seconds"),
         pneumoscope=pneumoscope.__version__,
         members=tuple(map(_member, runs)),
-        input=_input_contract(runs[0]),
+        input=contract,
         arithmetic="int8" if int8 else "float32",
         calibration=Calibration(
             temperature=fit.temperature, n=len(fit.predictions.files), fitted_on=fit.source
         ),
         operating_points=choose_measured_points(fit.predictions, test, fit.simulated),
         familiarity_limit=float(np.quantile(distances, FAMILIAR_SHARE)),
+        population=patients,
+        refusal=refusal,
         training_data=_training_data(manifest, population),
         metrics=measure_splits(
             {
@@ -169,12 +191,29 @@ def export_bundle(
             }
         ),
         intended_use=INTENDED_USE,
-        limitations=(*LIMITATIONS, *limits),
+        limitations=(*LIMITATIONS, *refusal_limitations(patients, refusal), *limits),
         licence=_licence(runs),
         files={},
     )
     contents[CARD] = model_card(record).encode()
     return write_bundle(out, record, contents)
+
+
+def refusal_limitations(patients: Population, refusal: RefusalLimits) -> Iterator[str]:
+    """Yield the limitations of what a bundle refuses, in words."""
+    if patients.has_all_ages:
+        yield "The ages of its patients are not stated: it answers for every age."
+    if refusal.outsiders is None:
+        yield (
+            "No radiographs of other patients were given when it was exported: whether it refuses "
+            "them where the file states no age was not measured."
+        )
+    else:
+        yield (
+            "Where the file states no age, it refuses other patients by their likeness to "
+            f"{refusal.outsiders}. With images of another hospital it may refuse its own patients, "
+            "or answer for others."
+        )
 
 
 def _require_matching(runs: Sequence[Run]) -> None:

@@ -38,6 +38,8 @@ def _paragraphs(record: BundleRecord) -> Iterator[str]:
     yield record.intended_use
     yield "## Factors"
     yield "Age, sex, view, scanner and hospital may change its performance; see the limitations."
+    yield "## Refusals"
+    yield "\n".join(f"- {line}" for line in describe_refusals(record))
     yield "## Limitations"
     yield "\n".join(f"- {limit}" for limit in record.limitations)
     yield "## Data"
@@ -68,6 +70,30 @@ def _paragraphs(record: BundleRecord) -> Iterator[str]:
             for change in record.history
         )
     yield f"Licence: {record.licence}"
+
+
+def describe_refusals(record: BundleRecord) -> Iterator[str]:
+    """Yield whom a bundle answers for, and which images it refuses, in words."""
+    patients, refusal = record.population, record.refusal
+    yield f"Patients: {patients.describe_ages()}; others are refused where the file states an age."
+    yield (
+        f"Images: view {' or '.join(patients.views)}, modality {', '.join(patients.modalities)}; "
+        "others are refused where the file states them."
+    )
+    if refusal is None:
+        yield "Unfamiliar images are flagged, and answered."
+        return
+    flagged = f"; further than {record.familiarity_limit:.2f} they are flagged"
+    yield (
+        f"Images further than {refusal.distance:.2f} from the training images are refused"
+        f"{flagged if record.familiarity_limit < refusal.distance else ''}."
+    )
+    if refusal.outsiders is not None:
+        yield f"Images that look like other patients are refused, as fitted on {refusal.outsiders}."
+    yield (
+        f"Either limit refuses a share of {refusal.false_refusals} of the bundle's own patients' "
+        "images that the limits were fitted on; expect more on new images."
+    )
 
 
 def _operating_points(record: BundleRecord) -> Iterator[str]:

@@ -259,14 +259,20 @@ def _familiarity_findings(
         yield QualityFinding(
             "other_population",
             Severity.OUTSIDE,
-            f"looks like radiographs of other patients than {record.population.name}, whom the "
-            "network was trained for",
+            f"does not look like a chest of {record.population.describe_ages()}: it resembles the "
+            "radiographs of other patients",
         )
-    if distance > record.familiarity_limit:
-        too_far = refusal is not None and distance > refusal.distance
+    if refusal is not None and distance > refusal.distance:
         yield QualityFinding(
             "unfamiliar",
-            Severity.OUTSIDE if too_far else Severity.FLAG,
+            Severity.OUTSIDE,
+            "too unlike the radiographs that the network was trained on (distance "
+            f"{distance:.2f}, limit {refusal.distance:.2f})",
+        )
+    elif distance > record.familiarity_limit:
+        yield QualityFinding(
+            "unfamiliar",
+            Severity.FLAG,
             "unlike the radiographs that the network was trained on (distance "
             f"{distance:.2f}, limit {record.familiarity_limit:.2f}): its performance on such "
             "images is unknown",

@@ -26,7 +26,7 @@ def fill(clinic: Clinic, baseline: Baseline) -> None:
     simulated.now = datetime.now(UTC)
     simulated.run(56, 29, 8, site="Inpatients", judged=0.3)
     simulated.run(28, 1, 8, site="Inpatients", change=brighter(0.08), judged=0.3)
-    simulated.run(20, 19, 7, site=SITE)
+    simulated.run(20, 19, 7, site=SITE, bundle=clinic.bundles[1].identity)
 
 
 def reviewer_client(clinic: Clinic) -> TestClient:
@@ -64,6 +64,7 @@ def test_reviewers_and_administrators_see_statistics_and_alerts(
             clinician=CLINICIAN,
             site={"name": SITE, "images": "14"},
             imagesOfWeek="56",
+            bundle=empty_clinic.bundles[1].identity,
         )
     client = reviewer_client(empty_clinic)
     overview = client.get("/v1/monitoring").json()
@@ -73,6 +74,10 @@ def test_reviewers_and_administrators_see_statistics_and_alerts(
     assert results["sites"] == ["all sites", *sites]
     assert results["periodsOfSite"][::5] == ["0", "0", "0", "0", "0", "14"]
     assert results["report"] == f"/v1/monitoring/report?days=28&site={sites[SITE]}"
+    assert results["bundles"] == [bundle.identity for bundle in empty_clinic.bundles]
+    refusals = [period["refusals"].get("lateral", 0) for period in overview["periods"]]
+    assert results["refusals"] == [str(count) for count in refusals]
+    assert refusals[-1] > 0
     check_tables(results, overview)
     check_plot(results, overview)
 

@@ -51,12 +51,21 @@ from pneumoscope.clinic.worklist.judgements import (
     record_judgement,
 )
 from pneumoscope.reader import Finding, Reading, Status
+from pneumoscope.reader.quality_gate import QualityFinding, Severity
 from pneumoscope.support.errors import ClinicError
 
 START = datetime(2026, 1, 1, 8, tzinfo=UTC)
 DAY = timedelta(days=1)
 PNG = b"\x89PNG\r\n\x1a\n"
-SECRETS = ("SECRET-ID", "SECRET-NAME", "SECRET-ACC", "1.2.3.4711", "SECRET-FILE", "SECRET-TEXT")
+SECRETS = (
+    "SECRET-ID",
+    "SECRET-NAME",
+    "SECRET-ACC",
+    "1.2.3.4711",
+    "SECRET-FILE",
+    "SECRET-AGE",
+    "SECRET-TEXT",
+)
 
 
 @pytest.fixture
@@ -100,6 +109,7 @@ def read(database: Database, *image_ids: str) -> None:
         Status.READ,
         "b",
         ("of SECRET-FILE",),
+        quality=(QualityFinding("age", Severity.OUTSIDE, "SECRET-AGE"),),
         probability=0.5,
         findings={"screening": Finding.PNEUMONIA},
         heatmap=np.ones((2, 2), np.float32),

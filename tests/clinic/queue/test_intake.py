@@ -139,6 +139,12 @@ def test_images_with_one_study_uid_form_one_study_per_site(
         assert len(session.scalars(select(Image)).all()) == 6
 
 
+def test_a_dicom_file_without_a_preamble_is_accepted(store: FileStore) -> None:
+    """Some programs write the part after the preamble alone."""
+    upload = stored(store, dicom(PatientID="P-9")[128:])
+    assert (upload.media_type, upload.metadata.patient_id) == ("application/dicom", "P-9")
+
+
 @pytest.mark.parametrize("content", [b"", b"MZ\x90", b"<svg/>", b"%PDF-1.7", bytes(127) + b"DICM"])
 def test_files_of_other_types_are_refused_and_not_stored(store: FileStore, content: bytes) -> None:
     with pytest.raises(UnreadableRadiographError, match="send a DICOM, JPEG, PNG or TIFF"):

@@ -17,7 +17,7 @@ from pneumoscope.clinic.storage.file_store import FileStore
 from pneumoscope.clinic.storage.study_status import StudyStatus
 from pneumoscope.clinic.storage.table_base import new_id
 from pneumoscope.clinic.storage.tables import Image, Job, Site, Study
-from pneumoscope.radiograph.dicom_file import open_dicom
+from pneumoscope.radiograph.dicom_file import is_dicom, open_dicom
 from pneumoscope.support.errors import UnreadableRadiographError
 
 
@@ -81,7 +81,7 @@ def detect_media_type(start: bytes) -> MediaType:
     >>> str(detect_media_type(bytes(128) + b"DICM")), str(detect_media_type(b"\xff\xd8\xff\xe0"))
     ('application/dicom', 'image/jpeg')
     """
-    if start[128:132] == b"DICM":
+    if is_dicom(start):
         return MediaType.DICOM
     for magic_number, media_type in _MAGIC_NUMBERS.items():
         if start.startswith(magic_number):

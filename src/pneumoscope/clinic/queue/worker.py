@@ -2,9 +2,10 @@
 
 import logging
 import signal
+import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 
 from sqlalchemy import select
@@ -122,7 +123,11 @@ class Worker:
             reason = "its file on the server is missing or damaged; send it again"
             return _failed_reading(reader, "file_missing", reason)
         with _time_limit(MAX_READING_SECONDS):
-            return reader.read(_with_stated_age(content, image.stated_age, reader))
+            start = time.perf_counter()
+            source = _with_stated_age(content, image.stated_age, reader)
+            milliseconds = 1000 * (time.perf_counter() - start)
+            reading = reader.read(source)
+        return replace(reading, milliseconds=milliseconds + reading.milliseconds)
 
     def _store_readings(self, readings: Mapping[str, Reading]) -> None:
         with self._database.writing() as session:
