@@ -58,6 +58,16 @@ def test_only_upright_frontal_orientations_are_covered(
     assert codes(CHILDREN, orientation=orientation) == expected
 
 
+def test_the_remedy_fits_the_orientation() -> None:
+    for orientation, remedy in {
+        ("R", "F"): "mirror it back",
+        ("R", "H"): "turn it upright",
+    }.items():
+        radiograph = Radiograph(np.zeros((2, 2), np.float32), "", orientation=orientation)
+        (finding,) = CHILDREN.findings(radiograph)
+        assert remedy in finding.message
+
+
 @pytest.mark.parametrize(
     ("attribute", "covered", "others"),
     [
