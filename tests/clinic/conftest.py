@@ -2,6 +2,7 @@
 
 import shutil
 from collections.abc import Iterator, Mapping
+from dataclasses import replace
 from pathlib import Path
 
 import psycopg
@@ -16,7 +17,7 @@ from pneumoscope.clinic.storage.database import Database
 from pneumoscope.clinic.storage.table_base import Table
 from pneumoscope.clinic.storage.unknown_age import UnknownAge
 from pneumoscope.dataset.phantoms.generate import generate_phantoms
-from pneumoscope.reader import AnyReader, Bundle, Reader, find_bundle, load
+from pneumoscope.reader import AnyReader, Bundle, Reader, find_bundle
 
 from ..postgres import create_database, postgres_server
 from .running import Server, start
@@ -100,8 +101,10 @@ def quick_hashes(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.fixture(scope="session")
 def reader() -> Reader:
-    """Return a reader with the default bundle."""
-    return load(threads=1)
+    """Return a reader with the default bundle that refuses no unlike images, such as phantoms."""
+    bundle = Bundle.open(find_bundle("default"))
+    record = bundle.record.model_copy(update={"refusal": None})
+    return Reader(replace(bundle, record=record), threads=1)
 
 
 @pytest.fixture(scope="session")

@@ -68,10 +68,10 @@ NOT_READ = ("X-ray room 7/letter.pdf", "X-ray room 7/patients/blank.png")
 
 def check_outcomes(names: list[str], outcomes: dict[str, str]) -> None:
     assert set(outcomes) == {*names, *NOT_READ}
+    finding, reason = r"\d% (pneumonia|normal|uncertain)(, flagged)?", "not read: .+"
     for name in names:
-        finding = r"\d% (pneumonia|normal|uncertain)(, flagged)?"
-        result = rf"({finding}|not read: .+)" if name.endswith(".dcm") else finding
-        assert re.search(f"{result}Open {re.escape(name)}$", outcomes[name]), outcomes
+        result = f"({finding}|{reason})Open {re.escape(name)}$"
+        assert re.search(result, outcomes[name]), outcomes
     assert outcomes[NOT_READ[0]].startswith("Refused: not a radiograph; send a DICOM")
     assert outcomes[NOT_READ[1]].startswith("not read: a blank image")
 
