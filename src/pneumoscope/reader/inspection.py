@@ -76,7 +76,8 @@ class Inspection:
         yield "status", str(self.reading.status)
         failed = self.reading.status is Status.FAILED
         for finding in self.reading.quality:
-            yield "reason" if failed else str(finding.severity), f"{finding.message} ({finding.code})"
+            name = "reason" if failed else str(finding.severity)
+            yield name, f"{finding.message} ({finding.code})"
         for check in self.populations:
             reasons = "; ".join(check.reasons)
             yield "population", f"{check.population}: {reasons or 'covers it'} ({check.bundle})"
