@@ -180,6 +180,18 @@ def test_a_rejected_image_stays_rejected_when_it_is_outside_too(
     assert reading.probability_outside is None
 
 
+@pytest.mark.parametrize("tags", [{"body_part": "HIP"}, {"view": "LL"}, {"modality": "CT"}])
+def test_another_image_is_not_said_to_be_an_inverted_chest(
+    familiar_reader: Reader, radiographs: Callable, tags: dict
+) -> None:
+    image = read_radiograph(radiographs(1)[0])
+    negative = replace(image, pixels=1 - image.pixels)
+    assert "inverted" in familiar_reader.read(negative).reasons[0]
+    reading = familiar_reader.read(replace(negative, **tags))
+    assert reading.status is Status.OUTSIDE
+    assert not any("inverted" in reason for reason in reading.reasons)
+
+
 def with_limits(bundle: Bundle, familiarity_limit: float, refusal: float | None) -> Reader:
     limits = (
         None if refusal is None else RefusalLimits(distance=refusal, false_refusals=Estimate(0))

@@ -17,6 +17,9 @@ PROJECTION_MODALITIES = ("CR", "DX", "DR", "RG", "RF", "OT", "SC")
 
 CHEST = ("CHEST", "THORAX", "LUNG", "RIBS")
 
+OTHER_IMAGE_CODES = frozenset({"modality", "view", "body_part"})
+"""Codes of the findings that an image is no frontal chest radiograph."""
+
 _UPRIGHT = ("L", "F")
 """Patient Orientation of a frontal view: rows run to the patient's left, columns to the feet."""
 

@@ -148,7 +148,9 @@ class QualityGate:
     max_brightness: float
     min_contrast: float
 
-    def assess(self, pixels: Floats, colourfulness: float = 0.0) -> tuple[QualityFinding, ...]:
+    def assess(
+        self, pixels: Floats, colourfulness: float = 0.0, is_chest: bool = True
+    ) -> tuple[QualityFinding, ...]:
         """Return the findings about an image; empty for a usual radiograph.
 
         Parameters
@@ -157,8 +159,11 @@ class QualityGate:
             Grey values, float32, shape (height, width), range [0, 1], 0 = black.
         colourfulness
             Mean difference between the largest and the smallest colour channel, range [0, 1].
+        is_chest
+            Whether it may be a frontal chest radiograph; the shape of another image, which the file
+            names, tells nothing.
         """
-        return tuple(self._findings(pixels, colourfulness))
+        return tuple(self._findings(pixels, colourfulness, is_chest))
 
     def croppedness(self, thumbnail: Floats) -> float:
         """Return the log density of a thumbnail as a crop minus that as a complete radiograph."""
@@ -190,7 +195,9 @@ class QualityGate:
             limits = {limit: float(arrays[name]) for limit, name in _STORED_LIMITS.items()}
             return cls(upright, cropped, **limits)
 
-    def _findings(self, pixels: Floats, colourfulness: float) -> Iterator[QualityFinding]:
+    def _findings(
+        self, pixels: Floats, colourfulness: float, is_chest: bool
+    ) -> Iterator[QualityFinding]:
         height, width = pixels.shape
         if min(height, width) < MIN_SIDE_PIXELS:
             yield _reject("too_small", f"only {width} x {height} pixels; send the original image")
@@ -206,7 +213,8 @@ class QualityGate:
             yield _flag(
                 "coloured", "some colour in the image: a marking, or a photographed screen?"
             )
-        yield from self._shape_findings(_standardise(grey))
+        if is_chest:
+            yield from self._shape_findings(_standardise(grey))
         yield from self._exposure_findings(grey)
 
     def _shape_findings(self, thumbnail: Floats) -> Iterator[QualityFinding]:

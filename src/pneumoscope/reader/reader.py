@@ -13,6 +13,7 @@ from pneumoscope.radiograph import DecodingNote, prepare_pixels, preprocess
 from pneumoscope.reader.bundle import FAMILIARITY, GATE, GRAPH, Bundle, BundleRecord
 from pneumoscope.reader.familiarity import FeatureFamiliarity
 from pneumoscope.reader.input_statistics import describe_input
+from pneumoscope.reader.population import OTHER_IMAGE_CODES
 from pneumoscope.reader.quality_gate import QualityFinding, QualityGate, Severity
 from pneumoscope.reader.reading import Reading, Status, finding_at
 from pneumoscope.reader.source import DecodedSource, Source, decode_source
@@ -167,11 +168,12 @@ class Reader:
             )
             return _Prepared(failed, None, source.seconds)
         contract = self.bundle.record.input
-        population = self.bundle.record.population
+        outside = tuple(self.bundle.record.population.findings(radiograph, refusal))
+        is_chest = OTHER_IMAGE_CODES.isdisjoint(finding.code for finding in outside)
         quality = (
             *map(_decoding_finding, radiograph.notes),
-            *population.findings(radiograph, refusal),
-            *self._gate.assess(radiograph.pixels, radiograph.colourfulness),
+            *outside,
+            *self._gate.assess(radiograph.pixels, radiograph.colourfulness, is_chest),
         )
         pixels = prepare_pixels(radiograph.pixels, contract.size, contract.resampling)
         reading = Reading(
