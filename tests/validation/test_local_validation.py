@@ -14,6 +14,8 @@ from pneumoscope.evaluation.acceptance import Outcome, Requirements
 from pneumoscope.evaluation.predictions import Labels, Predictions
 from pneumoscope.export.recalibrate import recalibrate
 from pneumoscope.reader import Bundle, Reader, load
+from pneumoscope.reader.bundle import FAMILIARITY
+from pneumoscope.reader.population import Population
 from pneumoscope.support.errors import PredictionsError
 from pneumoscope.validation.local_readings import read_labelled
 from pneumoscope.validation.local_validation import calls_by_folds, validate_locally
@@ -43,7 +45,7 @@ def test_every_labelled_radiograph_is_read_or_has_a_reason(
     reader, labels_csv, phantom_dataset, local
 ):
     table = Labels.read(labels_csv)
-    named = {*local.predictions.files, *(radiograph.file for radiograph in local.rejected)}
+    named = {*local.predictions.files, *(radiograph.file for radiograph in local.unread)}
     assert named == set(table.files)
     file = local.predictions.files[3]
     reading = reader.read(phantom_dataset / file)
@@ -181,6 +183,18 @@ def test_recalibration_writes_a_bundle_whose_probabilities_are_the_fitted_ones(
         old.identity,
         new.bundle.identity,
     ]
+
+
+def test_recalibration_keeps_population_and_limits_of_refusal(exported, local, tmp_path):
+    bundle = Bundle.open(exported)
+    children = Population(name="children", min_age=1, max_age=5)
+    old = replace(bundle, record=bundle.record.model_copy(update={"population": children}))
+    made = recalibrate(old, local.predictions, tmp_path / "new", "phantoms", 0.5, seed=1)
+    record = Bundle.open(made.bundle.folder).record
+    assert record.population == children
+    assert record.refusal is not None
+    assert record.refusal == old.record.refusal
+    assert made.bundle.contents[FAMILIARITY] == old.contents[FAMILIARITY]
 
 
 def test_recalibration_refuses_inverted_scores_and_few_patients(exported, local, tmp_path):
