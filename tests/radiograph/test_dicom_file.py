@@ -107,6 +107,11 @@ def test_documents_are_no_images(sop_class: UID) -> None:
         decode_radiograph(save(document(sop_class)), "object.dcm")
 
 
+def test_a_pdf_is_no_image() -> None:
+    with pytest.raises(NotAnImageError, match="a PDF; export the radiograph"):
+        decode_radiograph(b"%PDF-1.7", "letter")
+
+
 def test_an_image_object_without_pixels_is_no_document() -> None:
     with pytest.raises(UnreadableRadiographError, match="without an image") as caught:
         decode_radiograph(save(document(ComputedRadiographyImageStorage)), "object.dcm")

@@ -23,7 +23,7 @@ from pneumoscope.radiograph.picture_header import (
     tiff_problem,
 )
 from pneumoscope.radiograph.radiograph import DecodingNote
-from pneumoscope.support.errors import UnreadableRadiographError
+from pneumoscope.support.errors import NotAnImageError, UnreadableRadiographError
 
 SYNTHETIC_KEY = "Synthetic"
 """PNG text key of generated images, which show no patient."""
@@ -128,7 +128,8 @@ def _open_image(content: bytes, name: str) -> ImageFile.ImageFile:
         try:
             image = Image.open(io.BytesIO(content), formats=("JPEG", "PNG", "TIFF"))
         except UnidentifiedImageError as error:
-            raise UnreadableRadiographError(f"{name}: {explain_unreadable(content)}") from error
+            kind = NotAnImageError if content.startswith(b"%PDF") else UnreadableRadiographError
+            raise kind(f"{name}: {explain_unreadable(content)}") from error
         except Image.DecompressionBombError as error:
             raise UnreadableRadiographError(
                 f"{name}: far more pixels than any radiograph ({error}); export it again"
