@@ -122,8 +122,8 @@ def _check_inflation(content: bytes, name: str) -> None:
         read_preamble(file, force=True)
         meta = _read_file_meta_info(file)
         _read_command_set_elements(file)
-    if meta.get("TransferSyntaxUID") != DeflatedExplicitVRLittleEndian:
-        return
+        if meta.get("TransferSyntaxUID") != DeflatedExplicitVRLittleEndian:
+            return
     inflater = zlib.decompressobj(-zlib.MAX_WBITS)
     inflated = 0
     chunk = file.read()
