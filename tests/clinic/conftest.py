@@ -4,6 +4,7 @@ import shutil
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from pathlib import Path
+from uuid import uuid4
 
 import psycopg
 import pytest
@@ -50,7 +51,7 @@ def empty_url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
     """Return the URL of a database without tables."""
     if request.param == "sqlite":
         return f"sqlite:///{tmp_path}/clinic.db"
-    return create_database(request.getfixturevalue("postgres"), "without_tables")
+    return create_database(request.getfixturevalue("postgres"), f"without_tables_{uuid4().hex}")
 
 
 @pytest.fixture(scope="session")
