@@ -30,7 +30,7 @@ from pneumoscope.export.outsiders import (
     fit_outsider_weights,
     read_outsiders,
 )
-from pneumoscope.export.refusal import FOLDS, WITHIN_LIMIT_SHARE, fit_refusal
+from pneumoscope.export.refusal import FOLDS, LIMIT_QUANTILE, fit_refusal
 from pneumoscope.export.simulated_acquisition import simulate_acquisitions
 from pneumoscope.reader import Bundle, find_bundle
 from pneumoscope.reader.bundle import (
@@ -52,7 +52,7 @@ DATA = CHECKOUT.parent / "shared" / "data"
 RECIPE = CHECKOUT / "recipes" / "default" / "recipe.yaml"
 
 NOTE = f"""\
-Shares of images, with Wilson's intervals. Limits: {WITHIN_LIMIT_SHARE:.1%} quantiles of the
+Shares of images, with Wilson's intervals. Limits: {LIMIT_QUANTILE:.1%} quantiles of the
 validation images. Outsiders are answered by models of {FOLDS} folds that did not learn from them.
 Worst acquisition: the highest share in any of the simulated acquisitions."""
 
@@ -231,7 +231,7 @@ def _limits(
 ) -> RefusalLimits:
     """Return the limits with that of a model's score on the validation images."""
     score = model.outsider_score(validation)
-    quantile = None if score is None else float(np.quantile(score, WITHIN_LIMIT_SHARE))
+    quantile = None if score is None else float(np.quantile(score, LIMIT_QUANTILE))
     return limits.model_copy(update={"outsider_score": quantile})
 
 

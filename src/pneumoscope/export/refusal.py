@@ -23,8 +23,8 @@ from pneumoscope.report.estimate import Estimate
 from pneumoscope.support.errors import RunError
 from pneumoscope.support.terminal import messages
 
-WITHIN_LIMIT_SHARE = 0.995
-"""Share of the held-out images within each limit.
+LIMIT_QUANTILE = 0.995
+"""Quantile of the held-out images at which each limit lies.
 
 The two limits together refuse at most 1 % of them. A patient who gets no answer is seen by a
 clinician as ever, but a reader that refuses more is not used.
@@ -145,11 +145,11 @@ def _folds(patients: Sequence[str]) -> Iterator[tuple[NDArray[np.bool_], NDArray
 
 
 def _choose_limits(held_out: _HeldOut, outsiders: Outsiders | None) -> RefusalLimits:
-    distance = float(np.quantile(held_out.distances, WITHIN_LIMIT_SHARE))
+    distance = float(np.quantile(held_out.distances, LIMIT_QUANTILE))
     refused = held_out.distances > distance
     score_limit = None
     if held_out.scores is not None:
-        score_limit = float(np.quantile(held_out.scores, WITHIN_LIMIT_SHARE))
+        score_limit = float(np.quantile(held_out.scores, LIMIT_QUANTILE))
         refused |= held_out.scores > score_limit
     return RefusalLimits(
         distance=distance,
