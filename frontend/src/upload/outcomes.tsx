@@ -1,6 +1,6 @@
 import { memo } from "react";
 import { studyPath } from "../routes.ts";
-import { formatBytes, formatProbability } from "../shell/format.ts";
+import { formatBytes, formatProbability, isRead } from "../shell/format.ts";
 import { Link } from "../shell/router.tsx";
 import type { Item } from "./use-upload.ts";
 
@@ -11,13 +11,15 @@ export function Outcomes({ items }: { items: Item[] }) {
   }
   const refused = items.filter((item) => item.refused !== undefined).length;
   const accepted = items.filter((item) => item.image).length;
-  const read = items.filter((item) => item.image?.state === "done").length;
+  const done = items.filter((item) => item.image?.state === "done").length;
+  const unread = items.filter(({ image }) => image?.reading && !isRead(image.reading)).length;
   const files = items.length === 1 ? "1 file" : `${items.length} files`;
   return (
     <section aria-labelledby="outcomes">
       <h2 id="outcomes">Uploaded files</h2>
       <p aria-live="polite" className="tally">
-        {files}: {accepted} accepted, {refused} refused, {read} read
+        {files}: {accepted} accepted, {refused} refused, {done} done
+        {unread > 0 && `, ${unread} of them not read`}
       </p>
       <ul className="outcomes">
         {items.map((item) => (

@@ -98,7 +98,7 @@ def test_files_and_folders_are_uploaded_and_read(
         administrator=administrator,
         batches=batches.batches,
         sites=["Outpatients", "default"],
-        summary="12 files: 11 accepted, 1 refused, 11 read",
+        summary="12 files: 11 accepted, 1 refused, 11 done",
     )
     outcomes = dict(results["outcomes"])
     check_outcomes(batches.radiographs, outcomes)
