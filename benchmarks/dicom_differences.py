@@ -75,9 +75,9 @@ def draw_object(rng: np.random.Generator) -> Dataset:
     if rng.random() < 0.3:
         _add_padding(dataset, values, rng)
     dataset.PixelData = values.astype(f"<{kind}").tobytes()
-    low, high = int(values.min()), int(values.max())
+    low, high = float(values.min()), float(values.max())
     if rng.random() < 0.2:
-        low, high = _add_modality_table(dataset, low, high, rng)
+        low, high = _add_modality_table(dataset, int(low), int(high), rng)
     elif rng.random() < 0.4:
         slope = float(rng.choice([0.5, 1, 2, -1]))
         intercept = float(rng.choice([-1024, 0, 100]))
@@ -233,7 +233,7 @@ def _dcmtk_options(rendering: Rendering) -> list[str]:
 def _scale(rendering: Rendering) -> float:
     """Return the ratio of our white to DCMTK's, which takes a table's stated bits as they are."""
     if isinstance(rendering.voi, LookupTable):
-        return (2**rendering.voi.bits - 1) / rendering.voi.white
+        return float((2**rendering.voi.bits - 1) / rendering.voi.white)
     return 1.0
 
 

@@ -7,7 +7,7 @@ from typing import TypeAlias
 from pneumoscope.reader.bundle import Bundle
 from pneumoscope.reader.population import Population, format_age, outside
 from pneumoscope.reader.quality_gate import QualityFinding
-from pneumoscope.reader.reader import Reader, read_in_batches
+from pneumoscope.reader.reader import PreparedSource, Reader, read_in_batches
 from pneumoscope.reader.reading import Reading, Status
 from pneumoscope.reader.source import DecodedSource, Source, decode_source
 from pneumoscope.support.errors import BundleError, UnreadableRadiographError
@@ -78,18 +78,26 @@ class AutomaticReader:
         return read_in_batches(self._read_batch, sources, self.threads)
 
     def _read_batch(self, sources: Sequence[Source]) -> list[Reading]:
-        """Decode each source once, and read those of each bundle together."""
-        decoded = [decode_source(source, self._min_side) for source in sources]
-        chosen = [self._choose(source) for source in decoded]
+        """Decode and prepare each source, and read those of each bundle together."""
+        batches: dict[str, list[tuple[int, PreparedSource]]] = {name: [] for name in self._readers}
+        assumed: list[str | None] = []
+        for row, source in enumerate(sources):
+            decoded = decode_source(source, self._min_side)
+            reader, refusal = self._choose(decoded)
+            batches[reader.bundle.identity].append((row, reader.prepare(decoded, refusal)))
+            assumed.append(self._assumed_population(decoded))
         readings: dict[int, Reading] = {}
-        for reader in self._readers.values():
-            rows = [row for row, (choice, _) in enumerate(chosen) if choice is reader]
-            if rows:
-                read = reader.read_decoded(
-                    [decoded[row] for row in rows], [chosen[row][1] for row in rows]
-                )
-                readings |= zip(rows, read, strict=True)
-        return [self._with_assumption(readings[row], source) for row, source in enumerate(decoded)]
+        for name, batch in batches.items():
+            if batch:
+                rows, prepared = zip(*batch, strict=True)
+                readings |= zip(rows, self._readers[name].read_prepared(prepared), strict=True)
+        return [
+            replace(
+                readings[row],
+                assumed_population=None if readings[row].status is Status.REJECTED else population,
+            )
+            for row, population in enumerate(assumed)
+        ]
 
     def _choose(self, source: DecodedSource) -> tuple[Reader, QualityFinding | None]:
         """Return the reader of a source, and why no bundle may answer for the patient's age."""
@@ -114,18 +122,17 @@ class AutomaticReader:
             "age", f"{format_age(radiograph.age)}; the networks are for {covered}"
         )
 
-    def _with_assumption(self, reading: Reading, source: DecodedSource) -> Reading:
-        """Return the reading with the population that was assumed for a patient of unknown age."""
+    def _assumed_population(self, source: DecodedSource) -> str | None:
+        """Return the population that is assumed for a patient of unknown age."""
         reader, radiograph = self._for_unknown_age, source.radiograph
         if (
             reader is None
             or isinstance(radiograph, UnreadableRadiographError)
             or radiograph.age is not None
             or _population(reader).has_all_ages
-            or reading.status is Status.REJECTED
         ):
-            return reading
-        return replace(reading, assumed_population=_population(reader).name)
+            return None
+        return _population(reader).name
 
 
 AnyReader: TypeAlias = Reader | AutomaticReader

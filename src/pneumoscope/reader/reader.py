@@ -100,20 +100,51 @@ class Reader:
         """
         return read_in_batches(self._read_batch, sources, self.threads)
 
-    def read_decoded(
-        self, sources: Sequence[DecodedSource], refusals: Sequence[QualityFinding | None]
-    ) -> list[Reading]:
-        """Read decoded sources as one batch.
+    def prepare(
+        self, source: DecodedSource, refusal: QualityFinding | None = None
+    ) -> "PreparedSource":
+        """Pass a radiograph through the quality gate, and prepare its pixels unless rejected.
 
         Parameters
         ----------
-        sources
-            Decoded sources.
-        refusals
-            For each source a finding about the patient's age that replaces the bundle's own, or
-            None.
+        source
+            Decoded source.
+        refusal
+            Finding about the patient's age that replaces the bundle's own.
         """
-        batch = list(map(self._prepare, sources, refusals))
+        start = time.perf_counter()
+        radiograph = source.radiograph
+        if isinstance(radiograph, UnreadableRadiographError):
+            reason = QualityFinding(radiograph.code, Severity.REJECT, str(radiograph))
+            failed = Reading(
+                Status.FAILED, self.bundle.identity, (reason.message,), quality=(reason,)
+            )
+            return PreparedSource(failed, None, source.seconds)
+        contract = self.bundle.record.input
+        outside = tuple(self.bundle.record.population.findings(radiograph, refusal))
+        is_chest = OTHER_IMAGE_CODES.isdisjoint(finding.code for finding in outside)
+        quality = (
+            *map(_decoding_finding, radiograph.notes),
+            *outside,
+            *self._gate.assess(radiograph.pixels, radiograph.colourfulness, is_chest),
+        )
+        pixels = prepare_pixels(radiograph.pixels, contract.size, contract.resampling)
+        reading = Reading(
+            _status(quality),
+            self.bundle.identity,
+            _reasons(quality),
+            quality=quality,
+            sha256=radiograph.sha256,
+            view=radiograph.view,
+            laterality=radiograph.laterality,
+            inputs=describe_input(pixels, radiograph.width, radiograph.height),
+        )
+        rejected = reading.status is Status.REJECTED
+        seconds = source.seconds + time.perf_counter() - start
+        return PreparedSource(reading, None if rejected else pixels, seconds)
+
+    def read_prepared(self, batch: Sequence["PreparedSource"]) -> list[Reading]:
+        """Run the network on prepared sources as one batch, and complete their readings."""
         start = time.perf_counter()
         accepted = [prepared.pixels for prepared in batch if prepared.pixels is not None]
         output = run_graph(self._session, np.stack(accepted)) if accepted else None
@@ -154,41 +185,10 @@ class Reader:
         return 0.5 * (1 + np.tanh(0.5 * log_odds))
 
     def _read_batch(self, sources: Sequence[Source]) -> list[Reading]:
-        decoded = [decode_source(source, self.min_side) for source in sources]
-        return self.read_decoded(decoded, [None] * len(decoded))
-
-    def _prepare(self, source: DecodedSource, refusal: QualityFinding | None) -> "_Prepared":
-        """Pass a radiograph through the quality gate, and prepare its pixels unless rejected."""
-        start = time.perf_counter()
-        radiograph = source.radiograph
-        if isinstance(radiograph, UnreadableRadiographError):
-            reason = QualityFinding(radiograph.code, Severity.REJECT, str(radiograph))
-            failed = Reading(
-                Status.FAILED, self.bundle.identity, (reason.message,), quality=(reason,)
-            )
-            return _Prepared(failed, None, source.seconds)
-        contract = self.bundle.record.input
-        outside = tuple(self.bundle.record.population.findings(radiograph, refusal))
-        is_chest = OTHER_IMAGE_CODES.isdisjoint(finding.code for finding in outside)
-        quality = (
-            *map(_decoding_finding, radiograph.notes),
-            *outside,
-            *self._gate.assess(radiograph.pixels, radiograph.colourfulness, is_chest),
+        # One source after another: only its prepared pixels are kept, not those of full size.
+        return self.read_prepared(
+            [self.prepare(decode_source(source, self.min_side)) for source in sources]
         )
-        pixels = prepare_pixels(radiograph.pixels, contract.size, contract.resampling)
-        reading = Reading(
-            _status(quality),
-            self.bundle.identity,
-            _reasons(quality),
-            quality=quality,
-            sha256=radiograph.sha256,
-            view=radiograph.view,
-            laterality=radiograph.laterality,
-            inputs=describe_input(pixels, radiograph.width, radiograph.height),
-        )
-        rejected = reading.status is Status.REJECTED
-        seconds = source.seconds + time.perf_counter() - start
-        return _Prepared(reading, None if rejected else pixels, seconds)
 
     def _complete(self, reading: Reading, output: NetworkOutput, row: int) -> Reading:
         """Return the reading with the network's output for one image."""
@@ -225,7 +225,7 @@ class Reader:
 
 
 @dataclass(frozen=True)
-class _Prepared:
+class PreparedSource:
     """A radiograph before the network: its reading so far, and its pixels unless rejected."""
 
     reading: Reading
@@ -261,8 +261,8 @@ def _familiarity_findings(
         yield QualityFinding(
             "other_population",
             Severity.OUTSIDE,
-            f"does not look like a chest of {record.population.describe_ages()}: it resembles the "
-            "radiographs of other patients",
+            f"unlike the radiographs of {record.population.describe_ages()} that the network was "
+            "trained on: it resembles those of other patients, or of another hospital",
         )
     if refusal is not None and distance > refusal.distance:
         yield QualityFinding(
