@@ -92,7 +92,8 @@ class Client:
         files
             DICOM, JPEG, PNG or TIFF files, one or more.
         metadata
-            Patient and study of files without a DICOM header.
+            Patient and study of files without a DICOM header; birth date or age also of DICOM
+            files that lack them.
         site
             Name of the site that they come from.
         idempotency_key

@@ -11,7 +11,8 @@ _YEARS = {"D": 1 / 365.25, "W": 7 / 365.25, "M": 1 / 12, "Y": 1.0, "": 1.0}
 _MAX_AGE = 130
 """Age in years above which a date is a placeholder, such as a birth in 1800."""
 
-_STUDY_DATES = ("StudyDate", "AcquisitionDate", "SeriesDate", "ContentDate")
+STUDY_DATES = ("StudyDate", "AcquisitionDate", "SeriesDate", "ContentDate")
+"""Keywords of the dates that an age is computed for, in this order."""
 
 _FRONTAL_CODES = {
     "399348003": "AP",
@@ -43,9 +44,13 @@ def read_age(dataset: Dataset) -> float | None:
     stated = _AGE.fullmatch(str(dataset.get("PatientAge") or "").strip().upper())
     if stated:
         return int(stated[1]) * _YEARS[stated[2]]
-    birth = _date(dataset, "PatientBirthDate")
-    study = next(filter(None, (_date(dataset, keyword) for keyword in _STUDY_DATES)), None)
+    birth, study = _date(dataset, "PatientBirthDate"), read_study_date(dataset)
     return None if birth is None or study is None else age_between(birth, study)
+
+
+def read_study_date(dataset: Dataset) -> date | None:
+    """Return the first date among `STUDY_DATES` that a DICOM object states; None if none."""
+    return next(filter(None, (_date(dataset, keyword) for keyword in STUDY_DATES)), None)
 
 
 def age_between(birth: date, study: date) -> float | None:

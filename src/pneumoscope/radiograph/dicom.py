@@ -92,15 +92,20 @@ def require_radiograph(dataset: Dataset, name: str) -> None:
     check_size(description.rows, description.columns, name)
 
 
-def _require_image(dataset: Dataset, name: str) -> None:
-    if "PixelData" in dataset:
-        return
+def require_image_class(dataset: Dataset, name: str) -> None:
+    """Raise `NotAnImageError` if the SOP Class of a DICOM object is known to be none of images."""
     meta = getattr(dataset, "file_meta", Dataset())
     uid = UID(str(dataset.get("SOPClassUID") or meta.get("MediaStorageSOPClassUID") or ""))
     if uid and uid.name != uid and "Image Storage" not in uid.name:
         raise NotAnImageError(
             f"{name}: a DICOM object that is no image ({uid.name}); pass the image objects"
         )
+
+
+def _require_image(dataset: Dataset, name: str) -> None:
+    if "PixelData" in dataset:
+        return
+    require_image_class(dataset, name)
     raise UnreadableRadiographError(
         f"{name}: a DICOM object without an image (a report, or a file cut short?); "
         "pass the image objects, or copy it from its source again"

@@ -1,6 +1,7 @@
 """Uploaded files: media type, metadata, storage and studies."""
 
 import io
+import re
 import zlib
 from datetime import UTC, date, datetime, timedelta, timezone
 from pathlib import Path
@@ -8,7 +9,7 @@ from pathlib import Path
 import pydicom
 import pytest
 from pydicom.dataset import FileDataset, FileMetaDataset
-from pydicom.uid import DeflatedExplicitVRLittleEndian, ExplicitVRLittleEndian, generate_uid
+from pydicom.uid import UID, DeflatedExplicitVRLittleEndian, ExplicitVRLittleEndian, generate_uid
 from sqlalchemy import select
 
 from pneumoscope.clinic.queue.intake import (
@@ -17,10 +18,15 @@ from pneumoscope.clinic.queue.intake import (
     register_image,
     store_upload,
 )
+from pneumoscope.clinic.queue.stated_age import StatedAge
 from pneumoscope.clinic.storage.database import Database
 from pneumoscope.clinic.storage.file_store import FileStore
 from pneumoscope.clinic.storage.tables import Image, Job, Site, Study
-from pneumoscope.support.errors import StorageError, UnreadableRadiographError
+from pneumoscope.support.errors import (
+    NotAnImageError,
+    StorageError,
+    UnreadableRadiographError,
+)
 
 NOW = datetime(2026, 11, 25, 8, tzinfo=UTC)
 
@@ -150,6 +156,33 @@ def test_files_of_other_types_are_refused_and_not_stored(store: FileStore, conte
     with pytest.raises(UnreadableRadiographError, match="send a DICOM, JPEG, PNG or TIFF"):
         stored(store, content)
     assert not store.folder.exists()
+
+
+@pytest.mark.parametrize(
+    "sop_class",
+    [
+        "1.2.840.10008.1.3.10",  # DICOMDIR
+        "1.2.840.10008.5.1.4.1.1.88.11",  # Basic Text SR
+        "1.2.840.10008.5.1.4.1.1.88.59",  # Key Object Selection
+        "1.2.840.10008.5.1.4.1.1.104.1",  # Encapsulated PDF
+        "1.2.840.10008.5.1.4.1.1.11.1",  # Grayscale Softcopy Presentation State
+    ],
+)
+def test_dicom_objects_that_are_no_images_are_refused_and_not_stored(
+    store: FileStore, sop_class: str
+) -> None:
+    with pytest.raises(NotAnImageError, match=re.escape(UID(sop_class).name)):
+        stored(store, dicom(SOPClassUID=sop_class))
+    assert not store.folder.exists()
+
+
+@pytest.mark.parametrize("keyword", ["StudyDate", "SeriesDate", "ContentDate", "AcquisitionDate"])
+def test_the_stated_birth_date_counts_on_the_day_that_the_file_names(
+    store: FileStore, keyword: str
+) -> None:
+    content = dicom(**{keyword: "20100630"})
+    upload = stored(store, content, metadata=ImageMetadata(birth_date=date(2006, 6, 30)))
+    assert upload.age == StatedAge(4.0)
 
 
 def test_a_decompression_bomb_in_dicom_is_refused(store: FileStore) -> None:

@@ -8,6 +8,8 @@ import pytest
 from pneumoscope.clinic.queue.stated_age import StatedAge
 from pneumoscope.radiograph import Radiograph
 
+from ..populations import years_before
+
 DAY = date(2026, 11, 29)
 BIRTH = date(2023, 11, 29)
 
@@ -18,13 +20,12 @@ def radiograph(age: float | None) -> Radiograph:
 
 @pytest.mark.parametrize(
     ("birth_date", "years"),
-    # Full years, leap days included, by hand.
-    [(BIRTH, 3.0), (date(2025, 11, 29), 1.0), (date(2026, 11, 29), 0.0), (date(1926, 11, 29), 100)],
+    # Birthdays, at which the networks' ages begin and end.
+    [(BIRTH, 3), (date(2025, 11, 29), 1), (DAY, 0), (date(2008, 11, 29), 18)],
 )
 def test_the_age_is_the_time_from_birth_to_the_study(birth_date: date, years: float) -> None:
     stated = StatedAge.at(DAY, None, birth_date, None)
-    assert stated.years == pytest.approx(years, abs=0.003)
-    assert not stated.contradicted
+    assert stated == StatedAge(years)
 
 
 @pytest.mark.parametrize(
@@ -37,12 +38,31 @@ def test_the_age_is_the_time_from_birth_to_the_study(birth_date: date, years: fl
         (None, BIRTH, date(2023, 11, 28), True),
         (45.0, BIRTH, None, True),
         (None, date(2026, 11, 30), None, True),  # born after the study
+        (None, date(1826, 11, 29), None, True),
     ],
 )
 def test_contradictions_of_birth_dates(
     age: float | None, birth_date: date | None, in_file: date | None, contradicted: bool
 ) -> None:
     assert StatedAge.at(DAY, age, birth_date, in_file).contradicted is contradicted
+
+
+@pytest.mark.parametrize(
+    ("age", "years_ago", "expected"),
+    [
+        (None, 30, StatedAge(30.0)),
+        (4.0, 30, StatedAge(4.0)),  # an old radiograph
+        (30.0, 4, StatedAge(30.0, contradicted=True)),
+    ],
+)
+def test_where_the_day_is_unknown_the_stated_age_counts(
+    age: float | None, years_ago: int, expected: StatedAge
+) -> None:
+    today = date.today()
+    birth_date = years_before(today, years_ago)
+    stated = StatedAge.at(None, age, birth_date, None)
+    assert stated.contradicted == expected.contradicted
+    assert stated.years == pytest.approx(expected.years, abs=0.01)
 
 
 @pytest.mark.parametrize(

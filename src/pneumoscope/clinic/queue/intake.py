@@ -17,6 +17,8 @@ from pneumoscope.clinic.storage.file_store import FileStore
 from pneumoscope.clinic.storage.study_status import StudyStatus
 from pneumoscope.clinic.storage.table_base import new_id
 from pneumoscope.clinic.storage.tables import Image, Job, Site, Study
+from pneumoscope.radiograph.acquisition import STUDY_DATES, read_study_date
+from pneumoscope.radiograph.dicom import require_image_class
 from pneumoscope.radiograph.dicom_file import is_dicom, open_dicom
 from pneumoscope.support.errors import UnreadableRadiographError
 
@@ -50,8 +52,8 @@ class _Keyword(StrEnum):
     PATIENT_ID = "PatientID"
     PATIENT_NAME = "PatientName"
     SEX = "PatientSex"
+    SOP_CLASS_UID = "SOPClassUID"
     SOP_UID = "SOPInstanceUID"
-    STUDY_DATE = "StudyDate"
     STUDY_UID = "StudyInstanceUID"
 
 
@@ -116,16 +118,18 @@ def store_upload(
     Raises
     ------
     UnreadableRadiographError
-        If the file cannot be a radiograph; then nothing is stored.
+        If the file cannot be a radiograph, such as a DICOM directory or report; then nothing is
+        stored.
     StorageError
         If the file cannot be written.
     """
     media_type = detect_media_type(content.read(132))
     size = content.seek(0, io.SEEK_END)
     content.seek(0)
-    age = StatedAge.at(datetime.now().date(), metadata.age, metadata.birth_date, None)
+    age = StatedAge.at(None, metadata.age, metadata.birth_date, None)
     if media_type is MediaType.DICOM:
-        header = open_dicom(content.read(), "the file", tuple(_Keyword))
+        header = open_dicom(content.read(), "the file", (*_Keyword, *STUDY_DATES))
+        require_image_class(header, "the file")
         age = _stated_age(header, metadata)
         metadata = _read_metadata(header, metadata)
         content.seek(0)
@@ -188,9 +192,9 @@ def _get_or_create_study(
 
 
 def _stated_age(header: Dataset, stated: ImageMetadata) -> StatedAge:
-    """Return the stated age on the day that a file names, or today."""
+    """Return the stated age on the day that a file names."""
     acquired = _acquisition_time(header)
-    day = _date(header, _Keyword.STUDY_DATE) or (acquired or datetime.now()).date()
+    day = read_study_date(header) or (acquired and acquired.date())
     return StatedAge.at(day, stated.age, stated.birth_date, _date(header, _Keyword.BIRTH_DATE))
 
 
