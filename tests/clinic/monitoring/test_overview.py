@@ -126,6 +126,21 @@ def test_images_that_are_outside_count_as_unread_and_not_for_the_drift(
     assert found.shifts["brightness"].band is ShiftSize.SMALL
 
 
+def test_a_later_image_of_a_patient_counts_for_the_drift_if_the_first_is_outside(
+    simulated: Simulated,
+) -> None:
+    simulated.run(2, 2, 60, rejected=0.0)
+    make_outside(simulated, 60)
+    simulated.run(1, 1, 60, rejected=0.0)
+    with simulated.database.writing() as session:
+        studies = session.scalars(select(Study).order_by(Study.received)).all()
+        for first, second in zip(studies[:60], studies[60:], strict=True):
+            second.patient_id = first.patient_id
+    (found,) = overview(simulated, days=2, periods=1).periods
+    assert (found.patients, found.unread.part) == (60, 60)
+    assert {shift.patients for shift in found.shifts.values()} == {60}
+
+
 def test_each_bundle_has_its_own_drift_and_all_readings_one_volume(simulated: Simulated) -> None:
     simulated.run(2, 1, 40, rejected=0.0)
     simulated.run(2, 1, 30, rejected=0.0, change=brighter(0.2), bundle="adults")
@@ -219,6 +234,14 @@ def test_the_first_judgement_of_a_patient_counts(simulated: Simulated) -> None:
         )
     week = overview(simulated, days=7, periods=1).agreement[-1]
     assert (week.agree.part, week.agree.whole, week.uncertain) == (2, 2, 1)
+
+
+def test_judgements_of_images_that_were_not_read_agree_with_no_finding(
+    simulated: Simulated,
+) -> None:
+    simulated.run(1, 1, 4, rejected=0.0, judged=1.0, agree=1.0)
+    make_outside(simulated, 3)
+    assert overview(simulated, days=7, periods=1).agreement[-1].agree.whole == 1
 
 
 def test_accuracy_is_corrected_for_verification_bias(simulated: Simulated) -> None:

@@ -85,14 +85,17 @@ class JudgedAccuracy:
 
 
 def judged_readings(session: Session, bundle: str, site: str | None) -> list[JudgedReading]:
-    """Return the latest judgements of a bundle's readings at one or all sites, the oldest first."""
+    """Return the latest judgements of a bundle's findings at one or all sites, the oldest first.
+
+    Judgements of images that were not read are left out: there is no finding to agree with.
+    """
     statement = (
         latest_judgements()
         .join(Image, Image.id == Judgement.image_id)
         .join(StoredReading, StoredReading.image_id == Image.id)
         .join(Study, Study.id == Image.study_id)
         .add_columns(StoredReading.finding, Study.id, Study.site_id, Study.patient_id)
-        .where(StoredReading.bundle == bundle)
+        .where(StoredReading.bundle == bundle, StoredReading.finding.is_not(None))
         .order_by(Judgement.created, Judgement.id)
     )
     if site is not None:

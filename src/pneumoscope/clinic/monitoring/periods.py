@@ -152,10 +152,12 @@ def shifts(
 
 
 def values_by_statistic(observations: Sequence[Observation], bundle: str) -> dict[str, Floats]:
-    """Return the values of each statistic in a bundle's readings, one image of each patient."""
-    patients = list(
-        first_per_patient(reading for reading in observations if reading.bundle == bundle)
-    )
+    """Return the values of each statistic in a bundle's readings, one image of each patient.
+
+    Images without values are passed over: a patient's frontal view may come after a lateral one.
+    """
+    described = (reading for reading in observations if reading.bundle == bundle and reading.values)
+    patients = list(first_per_patient(described))
     return {
         name: np.array(
             [reading.values[name] for reading in patients if name in reading.values], np.float64
