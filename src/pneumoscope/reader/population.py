@@ -27,19 +27,6 @@ _UPRIGHT = ("L", "F")
 class Population(BaseModel):
     """Patients and images that a bundle may answer for.
 
-    Parameters
-    ----------
-    name
-        Name of the patients, such as ``children`` or ``adults``.
-    min_age, max_age
-        Youngest and oldest age in completed years; None for no limit.
-    views
-        View Positions.
-    body_parts
-        Body Parts Examined.
-    modalities
-        Modalities.
-
     Examples
     --------
     >>> children = Population(name="children", min_age=1, max_age=5)
@@ -50,11 +37,17 @@ class Population(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
     name: str = "all patients"
+    """Name of the patients, such as ``children`` or ``adults``."""
     min_age: int | None = None
+    """Youngest age in completed years; None for no limit."""
     max_age: int | None = None
+    """Oldest age in completed years; None for no limit."""
     views: tuple[str, ...] = FRONTAL_VIEWS
+    """View Positions."""
     body_parts: tuple[str, ...] = CHEST
+    """Body Parts Examined."""
     modalities: tuple[str, ...] = PROJECTION_MODALITIES
+    """Modalities."""
 
     @property
     def has_all_ages(self) -> bool:
