@@ -8,8 +8,6 @@ import pytest
 from pneumoscope.clinic.queue.stated_age import StatedAge
 from pneumoscope.radiograph import Radiograph
 
-from ..populations import years_before
-
 DAY = date(2026, 11, 29)
 BIRTH = date(2023, 11, 29)
 
@@ -45,24 +43,6 @@ def test_contradictions_of_birth_dates(
     age: float | None, birth_date: date | None, in_file: date | None, contradicted: bool
 ) -> None:
     assert StatedAge.at(DAY, age, birth_date, in_file).contradicted is contradicted
-
-
-@pytest.mark.parametrize(
-    ("age", "years_ago", "expected"),
-    [
-        (None, 30, StatedAge(30.0)),
-        (4.0, 30, StatedAge(4.0)),  # an old radiograph
-        (30.0, 4, StatedAge(30.0, contradicted=True)),
-    ],
-)
-def test_where_the_day_is_unknown_the_stated_age_counts(
-    age: float | None, years_ago: int, expected: StatedAge
-) -> None:
-    today = date.today()
-    birth_date = years_before(today, years_ago)
-    stated = StatedAge.at(None, age, birth_date, None)
-    assert stated.contradicted == expected.contradicted
-    assert stated.years == pytest.approx(expected.years, abs=0.01)
 
 
 @pytest.mark.parametrize(

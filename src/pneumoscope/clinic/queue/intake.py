@@ -126,7 +126,7 @@ def store_upload(
     media_type = detect_media_type(content.read(132))
     size = content.seek(0, io.SEEK_END)
     content.seek(0)
-    age = StatedAge.at(None, metadata.age, metadata.birth_date, None)
+    age = StatedAge.at(date.today(), metadata.age, metadata.birth_date, None)
     if media_type is MediaType.DICOM:
         header = open_dicom(content.read(), "the file", (*_Keyword, *STUDY_DATES))
         require_image_class(header, "the file")
@@ -192,9 +192,9 @@ def _get_or_create_study(
 
 
 def _stated_age(header: Dataset, stated: ImageMetadata) -> StatedAge:
-    """Return the stated age on the day that a file names."""
+    """Return the stated age on the day that a file names, or today."""
     acquired = _acquisition_time(header)
-    day = read_study_date(header) or (acquired and acquired.date())
+    day = read_study_date(header) or (acquired or datetime.now()).date()
     return StatedAge.at(day, stated.age, stated.birth_date, _date(header, _Keyword.BIRTH_DATE))
 
 

@@ -28,36 +28,27 @@ class StatedAge:
 
     @classmethod
     def at(
-        cls,
-        day: date | None,
-        age: float | None,
-        birth_date: date | None,
-        birth_date_in_file: date | None,
+        cls, day: date, age: float | None, birth_date: date | None, birth_date_in_file: date | None
     ) -> "StatedAge":
         """Return the age on the day of the study, by the stated birth date or else the stated age.
-
-        Where the day is unknown, the stated age counts, and the birth date today only without one.
 
         Examples
         --------
         >>> stated = StatedAge.at(date(2026, 7, 2), None, date(2023, 1, 1), None)
         >>> round(stated.years, 1), stated.contradicted
         (3.5, False)
-        >>> StatedAge.at(None, 4.0, date(2010, 1, 1), None)
-        StatedAge(years=4.0, contradicted=False)
         >>> StatedAge.at(date(2026, 7, 2), None, date(2023, 1, 1), date(2022, 1, 1)).contradicted
         True
         """
         if birth_date is None:
             return cls(age)
-        years = age_between(birth_date, day or date.today())
-        if years is None or birth_date_in_file not in (None, birth_date):
-            return cls(years, contradicted=True)
-        if age is None:
-            return cls(years)
-        if day is None:
-            return cls(age, age - years > MAX_DIFFERENCE_YEARS)
-        return cls(years, abs(age - years) > MAX_DIFFERENCE_YEARS)
+        years = age_between(birth_date, day)
+        contradicted = (
+            years is None
+            or birth_date_in_file not in (None, birth_date)
+            or (age is not None and abs(age - years) > MAX_DIFFERENCE_YEARS)
+        )
+        return cls(years, contradicted)
 
     def apply_to(self, radiograph: Radiograph) -> Radiograph:
         """Return a radiograph with the stated age, which counts where the file has none.
