@@ -22,10 +22,11 @@ from pneumoscope.report.html import render_page
 
 @dataclass(frozen=True, slots=True)
 class OpenAlert:
-    """Open alert as the page shows it: place, rule, message, and time of its beginning."""
+    """Open alert as the page shows it: place, rule, bundle, message, and time of its beginning."""
 
     place: str
     rule: str
+    bundle: str | None
     message: str
     began: datetime
 
@@ -33,7 +34,7 @@ class OpenAlert:
     def of(cls, alert: Alert) -> "OpenAlert":
         """Return an alert of the database."""
         place = alert.site.name if alert.site else "the server"
-        return cls(place, alert.rule, alert.message, alert.began)
+        return cls(place, alert.rule, alert.bundle, alert.message, alert.began)
 
 
 def render_monitoring_page(

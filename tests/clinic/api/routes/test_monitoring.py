@@ -137,6 +137,7 @@ def test_the_monitoring_page_fits_its_content_security_policy(as_: As, busy: Sim
     assert not re.findall(r'style="|<script|src="(?!data:)|href=', page)
     assert page.count("<img") == 6
     assert "Ward: large drift." in page
+    assert f"readings of {busy.baseline.bundle}, since" in page
 
 
 def test_the_monitoring_page_of_an_empty_clinic(as_: As) -> None:
