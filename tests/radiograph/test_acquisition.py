@@ -20,6 +20,17 @@ def dataset(**attributes: object) -> Dataset:
         ({"PatientAge": "026W"}, 26 * 7 / 365.25),
         ({"PatientAge": "010D"}, 10 / 365.25),
         ({"PatientAge": "62"}, 62),  # as in the RSNA's files
+        ({"PatientAge": "45YR"}, 45),
+        ({"PatientAge": "18 MONTHS"}, 1.5),
+        ({"PatientAge": "999Y", "PatientBirthDate": "20200601", "StudyDate": "20250601"}, 5),
+        (
+            {
+                "PatientBirthDate": "20200601",
+                "StudyDate": "00010101",
+                "AcquisitionDate": "20250601",
+            },
+            5,
+        ),
         ({"PatientAge": "", "PatientBirthDate": "20200601", "StudyDate": "20250601"}, 5),
         ({"PatientBirthDate": "20200602", "StudyDate": "20250601"}, 5 - 1 / 365),
         ({"PatientBirthDate": "2020.06.01", "AcquisitionDate": "20210601"}, 1),
@@ -37,6 +48,9 @@ def test_ages(attributes: dict[str, object], years: float) -> None:
     [
         {},
         {"PatientAge": "unknown"},
+        {"PatientAge": "999Y"},
+        {"PatientBirthDate": "20200601", "StudyDate": "00010101"},
+        {"PatientBirthDate": "99991231", "StudyDate": "99991231"},
         {"PatientBirthDate": "20200601"},
         {"PatientBirthDate": "20200601", "StudyDate": "19010101"},
         {"PatientBirthDate": "18000101", "StudyDate": "20250601"},

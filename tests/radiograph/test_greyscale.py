@@ -205,3 +205,35 @@ def test_a_child_s_radiograph_with_a_wrong_window(
     np.testing.assert_allclose(
         radiograph.pixels, dcmtk_render(save(ramp(stored)), "+Wm"), atol=3e-4
     )
+
+
+def test_empty_windows_keep_the_others_in_their_places(dcmtk_render: DcmtkRenderer) -> None:
+    dataset = ramp(WindowCenter=["", "2000"], WindowWidth=["4000", "3000"])
+    expected = dcmtk_render(save(dataset), "+Wi", "2")
+    np.testing.assert_allclose(decode(dataset).pixels, expected, atol=3e-4)
+
+
+def test_a_table_cut_short_is_damaged(dcmtk_render: DcmtkRenderer) -> None:
+    dataset = ramp(**voi_table(0, 12, "US"))
+    item = dataset.VOILUTSequence[0]
+    item.LUTDescriptor = [60_000, 0, 12]
+    radiograph = decode(dataset)
+    assert "the damaged VOI LUT" in radiograph.notes[0].message
+    expected = dcmtk_render(save(ramp()), "+Wm")
+    np.testing.assert_allclose(radiograph.pixels, expected, atol=3e-4)
+
+
+@pytest.mark.parametrize("outlier", [65_535, 30_000])
+def test_a_range_that_few_pixels_decide_is_doubted(outlier: int) -> None:
+    stored = RAMP.copy()
+    stored[3, 3] = outlier
+    (note,) = decode(computed_radiograph(stored)).notes
+    assert (note.code, note.doubtful) == ("range_of_outliers", True)
+
+
+@pytest.mark.parametrize(("share", "doubtful"), [(0.4, []), (0.6, [True])])
+def test_padding_of_most_of_the_image_is_doubted(share: float, doubtful: list[bool]) -> None:
+    dataset = with_padding(ramp(np.sort(RAMP, axis=None).reshape(RAMP.shape)), "US", 0)
+    limit = int(np.quantile(RAMP, share))
+    dataset[0x00280121] = DataElement(0x00280121, "US", limit)
+    assert [note.doubtful for note in decode(dataset).notes] == doubtful

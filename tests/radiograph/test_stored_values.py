@@ -86,7 +86,7 @@ def test_a_stream_of_more_bits_than_stated_keeps_them(syntax: UID) -> None:
     radiograph = decode(compressed(values, syntax, bits=14))
     np.testing.assert_allclose(radiograph.pixels, stretched(values), atol=1e-6)
     (note,) = radiograph.notes
-    assert "compressed pixels are of 14 bits, although it states 12" in note.message
+    assert "values of 12 bits, and its compressed pixels are of 14; all bits" in note.message
 
 
 @pytest.mark.parametrize("syntax", [JPEG2000Lossless, JPEGLSLossless])
@@ -136,3 +136,81 @@ def test_a_missing_photometric_interpretation_is_named() -> None:
     dataset = twelve_bits(SMOOTH)
     del dataset.PhotometricInterpretation
     assert "no Photometric Interpretation, so that black may be white" in refusal(save(dataset))
+
+
+@pytest.mark.parametrize("syntax", [None, JPEGLSLossless])
+def test_zeros_above_the_sign_bit_are_no_doubt(syntax: UID | None) -> None:
+    # PS3.5, section 8.1.1: the sign bit is the High Bit.
+    values = SMOOTH.astype(int) - 2000
+    patterns = (values & 0xFFF).astype(np.uint16)
+    dataset = twelve_bits(patterns) if syntax is None else compressed(patterns, syntax, bits=16)
+    dataset.PixelRepresentation = 1
+    radiograph = decode(dataset)
+    np.testing.assert_allclose(radiograph.pixels, stretched(values), atol=1e-6)
+    assert radiograph.notes == ()
+
+
+@pytest.mark.parametrize("pixel_representation", [0, 1])
+def test_a_stream_of_another_sign_is_doubted(pixel_representation: int) -> None:
+    dataset = compressed(SMOOTH, JPEG2000Lossless, bits=12)
+    dataset.PixelRepresentation = pixel_representation
+    notes = decode(dataset).notes
+    assert [(note.code, note.doubtful) for note in notes] == [("sign", True)] * pixel_representation
+
+
+@pytest.mark.parametrize(
+    ("attributes", "reason"),
+    [
+        ({"PhotometricInterpretation": "HSV"}, "Photometric Interpretation HSV"),
+        ({"PhotometricInterpretation": "RGB"}, "1 samples per pixel, which do not fit RGB"),
+        ({"SamplesPerPixel": 3}, "3 samples per pixel, which do not fit MONOCHROME2"),
+        ({"PixelData": None}, "without an image"),
+    ],
+)
+def test_pixels_of_another_kind_than_stated_are_refused(
+    attributes: dict[str, object], reason: str
+) -> None:
+    dataset = twelve_bits(SMOOTH)
+    for keyword, value in attributes.items():
+        setattr(dataset, keyword, value)
+    assert reason in refusal(save(dataset))
+
+
+def coloured(values: NDArray[np.integer], **attributes: object) -> Dataset:
+    defaults = {"PhotometricInterpretation": "RGB", "SamplesPerPixel": 3, "PlanarConfiguration": 0}
+    return computed_radiograph(values, **defaults | attributes)
+
+
+def test_colours_of_twelve_bits_are_scaled_by_them() -> None:
+    colours = np.repeat(SMOOTH[..., None], 3, axis=2)
+    pixels = decode(coloured(colours, BitsStored=12, HighBit=11)).pixels
+    np.testing.assert_allclose(pixels, SMOOTH / 4095, atol=1e-6)
+
+
+@pytest.mark.parametrize(
+    ("attributes", "reason"),
+    [
+        ({"BitsStored": 10, "HighBit": 9}, "colours with values beyond 10 bits"),
+        ({"PhotometricInterpretation": "YBR_ICT"}, "Explicit VR Little Endian cannot have"),
+        ({"PhotometricInterpretation": "YBR_FULL"}, "YBR_FULL of 16 bits"),
+        ({"PixelRepresentation": 1}, "signed values of RGB"),
+    ],
+)
+def test_colours_that_would_be_wrong_are_refused(
+    attributes: dict[str, object], reason: str
+) -> None:
+    colours = np.repeat(SMOOTH[..., None], 3, axis=2)
+    assert reason in refusal(save(coloured(colours, **attributes)))
+
+
+@pytest.mark.parametrize("photometric", ["PALETTE COLOR", "palette color"])
+@pytest.mark.parametrize("factor", [1, 257])
+def test_palettes_of_eight_and_sixteen_bits(photometric: str, factor: int) -> None:
+    indices = (SMOOTH // 16).astype(np.uint8)
+    dataset = computed_radiograph(indices, PhotometricInterpretation=photometric)
+    entries = (255 - np.arange(256)) * factor  # inverted: an index is no grey value
+    for colour in ("Red", "Green", "Blue"):
+        setattr(dataset, f"{colour}PaletteColorLookupTableDescriptor", [256, 0, 16])
+        data = entries.astype("<u2").tobytes()
+        setattr(dataset, f"{colour}PaletteColorLookupTableData", data)
+    np.testing.assert_allclose(decode(dataset).pixels, 1 - indices / 255, atol=1e-5)

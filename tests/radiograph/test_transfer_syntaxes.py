@@ -82,6 +82,18 @@ def test_lossy_codings_give_nearly_the_same_pixels(
     np.testing.assert_allclose(pixels, SMOOTH / 4095, atol=0.01)
 
 
+@pytest.mark.parametrize("shift", [0, 4])
+@pytest.mark.parametrize("command", [("dcmcjpeg", "+e1"), ("dcmcjpeg", "+el"), ("dcmcjpls",)])
+def test_streams_of_more_bits_than_stored_keep_them(
+    convert: Callable[..., bytes], command: tuple[str, ...], shift: int
+) -> None:
+    """Values that fill 16 bits, of which 12 are the upper ones, or all, stated as 12."""
+    stored = SMOOTH * np.uint16(16)
+    dataset = computed_radiograph(stored, BitsStored=12, HighBit=11 + shift)
+    pixels = decode_radiograph(convert(dataset, *command), "converted").pixels
+    np.testing.assert_allclose(pixels, SMOOTH / 4095, atol=1e-6)
+
+
 def test_jpeg_baseline_is_what_dcmtk_decodes(
     convert: Callable[..., bytes], dcmtk_render: DcmtkRenderer
 ) -> None:
@@ -107,7 +119,9 @@ def test_the_working_group_s_files_are_those_of_dcmtk(
 ) -> None:
     content = (shared_data / f"dicom/wg04/{name}.dcm").read_bytes()
     pixels = decode_radiograph(content, name).pixels
-    np.testing.assert_allclose(pixels, dcmtk_render(content, "+Wi", "1"), atol=3e-5)
+    differs = np.abs(pixels - dcmtk_render(content, "+Wi", "1")) > 3e-5
+    # Lossy coding made 1023 of 10 bits to 1024 in 8 pixels of JPLY, which DCMTK wraps to 0.
+    assert differs.sum() == (8 if name == "RG3_JPLY" else 0)
 
 
 @pytest.mark.filterwarnings("ignore")

@@ -6,10 +6,10 @@ from datetime import date, datetime
 from pydicom.dataset import Dataset
 from pydicom.multival import MultiValue
 
-_AGE = re.compile(r"(\d{1,3})\s*([DWMY]?)")
-_YEARS = {"D": 1 / 365.25, "W": 7 / 365.25, "M": 1 / 12, "Y": 1.0, "": 1.0}
+_AGE = re.compile(r"(\d{1,3})\s*(?:([DWMY])[A-Z]*)?")
+_YEARS = {"D": 1 / 365.25, "W": 7 / 365.25, "M": 1 / 12, "Y": 1.0}
 _MAX_AGE = 130
-"""Age in years above which a date is a placeholder, such as a birth in 1800."""
+"""Age in years above which it, or a date, is a placeholder, such as 999Y or a birth in 1800."""
 
 STUDY_DATES = ("StudyDate", "AcquisitionDate", "SeriesDate", "ContentDate")
 """Keywords of the dates that an age is computed for, in this order."""
@@ -42,8 +42,8 @@ def read_age(dataset: Dataset) -> float | None:
     5.75
     """
     stated = _AGE.fullmatch(str(dataset.get("PatientAge") or "").strip().upper())
-    if stated:
-        return int(stated[1]) * _YEARS[stated[2]]
+    if stated and (age := int(stated[1]) * _YEARS[stated[2] or "Y"]) <= _MAX_AGE:
+        return age
     birth, study = _date(dataset, "PatientBirthDate"), read_study_date(dataset)
     return None if birth is None or study is None else age_between(birth, study)
 
@@ -61,13 +61,15 @@ def age_between(birth: date, study: date) -> float | None:
     >>> age_between(date(2020, 1, 1), date(2026, 1, 1))
     6.0
     """
+    if study < birth or study.year == date.max.year:
+        return None
     last_birthday = _birthday(birth, study.year)
     if last_birthday > study:
         last_birthday = _birthday(birth, study.year - 1)
     next_birthday = _birthday(birth, last_birthday.year + 1)
     part = (study - last_birthday) / (next_birthday - last_birthday)
     age = last_birthday.year - birth.year + part
-    return age if 0 <= age <= _MAX_AGE else None
+    return age if age <= _MAX_AGE else None
 
 
 def read_view(dataset: Dataset) -> str | None:
@@ -110,6 +112,7 @@ def _birthday(birth: date, year: int) -> date:
 def _date(dataset: Dataset, keyword: str) -> date | None:
     digits = str(dataset.get(keyword) or "").strip().replace(".", "")
     try:
-        return datetime.strptime(digits, "%Y%m%d").date()
+        day = datetime.strptime(digits, "%Y%m%d").date()
     except ValueError:
         return None
+    return None if day == date.min else day  # a placeholder

@@ -54,7 +54,7 @@ def radiograph_from_dataset(dataset: Dataset, name: str, sha256: str | None = No
         values = decode_stored_values(dataset)
         return replace(
             _grey_radiograph(values, dataset)
-            if values.values.ndim == 2 and dataset.PhotometricInterpretation != "PALETTE COLOR"
+            if (read_code(dataset, "PhotometricInterpretation") or "").startswith("MONOCHROME")
             else _colour_radiograph(values, dataset),
             sha256=sha256 or hashlib.sha256(stored).hexdigest(),
             patient=_pseudonym(dataset, name),
@@ -103,7 +103,7 @@ def require_image_class(dataset: Dataset, name: str) -> None:
 
 
 def _require_image(dataset: Dataset, name: str) -> None:
-    if "PixelData" in dataset:
+    if dataset.get("PixelData"):
         return
     require_image_class(dataset, name)
     raise UnreadableRadiographError(
@@ -130,10 +130,11 @@ def _grey_radiograph(stored: StoredValues, dataset: Dataset) -> Radiograph:
 
 def _colour_radiograph(stored: StoredValues, dataset: Dataset) -> Radiograph:
     """Return the luminance of an image in colours or with a palette."""
-    values = stored.values
+    values, bits = stored.values, stored.bits
     if values.ndim == 2:
         values = apply_color_lut(values, dataset)
-    colours = (values / np.float32(np.iinfo(values.dtype).max)).astype(np.float32)
+        bits = 8 if values.max() < 256 else 16  # entries of 8 bits may lie in 16
+    colours = (values / np.float32(2**bits - 1)).astype(np.float32)
     return Radiograph(
         luminance(colours),
         "",

@@ -23,6 +23,11 @@ MIN_SPREAD = 0.2
 """Range of grey values, outliers left out, below which a window or table is ignored."""
 
 _OUTLIERS = (0.005, 0.995)
+_OUTLIERS_NOTE = DecodingNote(
+    "range_of_outliers",
+    "few pixels are far brighter or darker than all others, which are nearly of one grey",
+    doubtful=True,
+)
 _HALF_A_GREY_LEVEL = 0.5 / 255
 _MAX_LEVELS = 2**16
 _SAMPLE_SIDE = 256
@@ -98,6 +103,8 @@ def render(stored: StoredValues, dataset: Dataset) -> Rendering:
     present = indices if padding is None else indices[~padding]
     name, voi = chosen or _default(values, present, stored)
     notes = (*_photometric_notes(dataset), *_ignored_notes(ignored, name, sample))
+    if chosen is None and stored.bits > 8 and not fits(voi, sample):
+        notes += (_OUTLIERS_NOTE,)
     return Rendering(levels, indices, values, voi, padding, is_inverted(dataset), name, notes)
 
 
@@ -215,7 +222,7 @@ def _sample(indices: NDArray[np.integer], padding: NDArray[np.bool_] | None) -> 
 
 def _photometric_notes(dataset: Dataset) -> Iterator[DecodingNote]:
     shape = str(dataset.get("PresentationLUTShape") or "").strip().upper()
-    if dataset.PhotometricInterpretation == "MONOCHROME1" and shape == "IDENTITY":
+    if is_inverted(dataset) and shape == "IDENTITY":
         yield DecodingNote(
             "photometric_contradiction",
             "it states that low values are white (MONOCHROME1) and that they are black "

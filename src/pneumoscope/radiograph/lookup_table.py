@@ -55,7 +55,7 @@ class LookupTable:
         Raises
         ------
         ValueError
-            If the table has no entries.
+            If the table has fewer entries than its descriptor states.
         """
         count, first, bits = (int(number) for number in item.LUTDescriptor)
         count = (count & 0xFFFF) or 65_536
@@ -63,8 +63,8 @@ class LookupTable:
         if is_signed and first >= 32_768:
             first -= 65_536
         entries = _entries(item["LUTData"].value, count, little_endian)
-        if not entries.size:
-            raise ValueError("a lookup table without entries")
+        if entries.size < count:
+            raise ValueError(f"a lookup table of {entries.size} entries, which states {count}")
         return cls(first, entries, bits)
 
     @property

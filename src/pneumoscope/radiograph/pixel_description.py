@@ -5,6 +5,18 @@ from typing import Any
 
 from pydicom.dataset import Dataset
 
+_SAMPLES = {
+    "MONOCHROME1": 1,
+    "MONOCHROME2": 1,
+    "PALETTE COLOR": 1,
+    "RGB": 3,
+    "YBR_FULL": 3,
+    "YBR_FULL_422": 3,
+    "YBR_ICT": 3,
+    "YBR_RCT": 3,
+}
+"""Samples of the photometric interpretations that can be read (PS3.3, C.7.6.3.1.2)."""
+
 
 @dataclass(frozen=True, slots=True)
 class PixelDescription:
@@ -44,20 +56,24 @@ class PixelDescription:
         ------
         ValueError
             If Photometric Interpretation, Rows, Columns or Bits Allocated are missing, without
-            which pixels cannot be known.
+            which pixels cannot be known, or of a kind that cannot be read.
         """
         photometric = str(dataset.get("PhotometricInterpretation") or "").strip().upper()
         if not photometric:
             raise ValueError("no Photometric Interpretation, so that black may be white")
+        if photometric not in _SAMPLES:
+            raise ValueError(f"Photometric Interpretation {photometric}, neither grey nor RGB")
         allocated = _number(dataset, "BitsAllocated")
         stored = _number(dataset, "BitsStored", allocated)
-        samples = 3 if photometric.startswith(("RGB", "YBR")) else 1
+        samples = _number(dataset, "SamplesPerPixel", _SAMPLES[photometric])
+        if samples != _SAMPLES[photometric]:
+            raise ValueError(f"{samples} samples per pixel, which do not fit {photometric}")
         if not 1 <= stored <= allocated:
             raise ValueError(f"{stored} bits stored in {allocated}")
         return cls(
             rows=_number(dataset, "Rows"),
             columns=_number(dataset, "Columns"),
-            samples=_number(dataset, "SamplesPerPixel", samples),
+            samples=samples,
             photometric=photometric,
             bits_allocated=allocated,
             bits_stored=stored,

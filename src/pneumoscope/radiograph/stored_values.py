@@ -1,7 +1,8 @@
 """Stored values of a DICOM image: decompressed, with their sign and without foreign bits."""
 
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from typing import TypeAlias
+from typing import Any, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
@@ -23,6 +24,9 @@ from pneumoscope.radiograph.pixel_description import PixelDescription
 from pneumoscope.radiograph.radiograph import DecodingNote
 
 _MAX_OVERLAY_GROUP = 0x601E
+
+_MAX_PADDED_SHARE = 0.5
+"""Share of the image above which pixel padding is doubted."""
 
 _Notes: TypeAlias = tuple[DecodingNote, ...]
 
@@ -74,34 +78,36 @@ def decode_stored_values(dataset: Dataset) -> StoredValues:
     """
     description = PixelDescription.of(dataset)
     syntax = dataset.file_meta.TransferSyntaxUID
-    precision = _stream_precision(dataset, syntax)
+    stream = _stream_parameters(dataset, syntax)
+    precision = stream.get("precision")
     if precision is not None and precision > description.bits_allocated:
         raise ValueError(
             f"its compressed pixels are of {precision} bits, in containers of "
             f"{description.bits_allocated}"
         )
+    _require_colours(description, syntax)
     containers = _decompress(dataset, syntax, description, precision)
-    if containers.ndim == 3 or description.photometric == "PALETTE COLOR":
-        return StoredValues(containers, None, 8 * containers.dtype.itemsize, is_signed=False)
+    if not description.photometric.startswith("MONOCHROME"):
+        if _needs_more_bits(containers, description.bits_stored, is_signed=False):
+            raise ValueError(f"colours with values beyond {description.bits_stored} bits")
+        return StoredValues(containers, None, description.bits_stored, is_signed=False)
     padding = _find_padding(containers, dataset)
     image = containers if padding is None else containers[~padding]
-    if precision is None:
-        bits, shift, notes = _bits_of_containers(containers, image, description, dataset)
-    else:
-        bits, shift, notes = _bits_of_stream(image, description, precision)
+    bits, shift, notes = _choose_bits(containers, image, description, precision, dataset)
     values = _extract_bits(containers, bits, shift)
     if padding is None:  # bits above the values may differ from those of the padding value
         padding = _find_padding(values, dataset)
+    notes += (*_sign_notes(values, description, stream), *_padding_notes(padding))
     return StoredValues(values, padding, bits, description.is_signed, notes)
 
 
-def _stream_precision(dataset: Dataset, syntax: UID) -> int | None:
-    """Return the bits of a value that a compressed stream states; None if it states none."""
+def _stream_parameters(dataset: Dataset, syntax: UID) -> Mapping[str, Any]:
+    """Return the precision, and of JPEG 2000 the sign, that a compressed stream states."""
     if syntax in JPEG2000TransferSyntaxes:
-        return get_j2k_parameters(_frame(dataset)).get("precision")
+        return get_j2k_parameters(_frame(dataset))
     if syntax in JPEGTransferSyntaxes or syntax in JPEGLSTransferSyntaxes:
-        return _get_jpg_parameters(_frame(dataset)).get("precision")
-    return None
+        return _get_jpg_parameters(_frame(dataset))
+    return {}
 
 
 def _frame(dataset: Dataset) -> bytes:
@@ -117,6 +123,8 @@ def _decompress(
         # early versions of GDCM could not decode.
         syntax = JPEGLosslessSV1
     options = {**description.decoding_options(), "correct_unused_bits": False}
+    if precision is not None:  # GDCM clears the bits above
+        options["bits_stored"] = precision
     if not syntax.is_encapsulated:
         options["pixel_vr"] = dataset["PixelData"].VR
     array, _ = get_decoder(syntax).as_array(dataset.PixelData, decoding_plugin=plugin, **options)
@@ -145,39 +153,67 @@ def _plugin(syntax: UID, precision: int | None) -> str:
     return "pylibjpeg" if syntax in JPEG2000TransferSyntaxes else ""
 
 
-def _bits_of_stream(
-    image: NDArray[np.integer], description: PixelDescription, precision: int
-) -> tuple[int, int, _Notes]:
-    """Return bits, shift and notes of a compressed stream, whose own precision counts."""
-    stored = description.bits_stored
-    if precision > stored and description.high_bit + 1 == precision:
-        return stored, precision - stored, ()
-    if not _needs_more_bits(image, stored, description.is_signed):
-        return stored, 0, ()
-    message = (
-        f"its compressed pixels are of {precision} bits, although it states {stored}; all bits "
-        "were used"
-    )
-    return precision, 0, (DecodingNote("bits_stored", message),)
+def _require_colours(description: PixelDescription, syntax: UID) -> None:
+    """Raise `ValueError` if colours are of a kind that the decoders take for another."""
+    photometric = description.photometric
+    if photometric in ("YBR_ICT", "YBR_RCT") and syntax not in JPEG2000TransferSyntaxes:
+        raise ValueError(f"{photometric}, which {syntax.name} cannot have")
+    if photometric.startswith("YBR_FULL") and description.bits_allocated > 8:
+        raise ValueError(f"{photometric} of {description.bits_allocated} bits")
+    if description.is_signed and not photometric.startswith("MONOCHROME"):
+        raise ValueError(f"signed values of {photometric}")
 
 
-def _bits_of_containers(
+def _choose_bits(
     containers: NDArray[np.integer],
     image: NDArray[np.integer],
     description: PixelDescription,
+    precision: int | None,
     dataset: Dataset,
 ) -> tuple[int, int, _Notes]:
-    """Return bits, shift and notes of uncompressed samples; ``image`` is without padding."""
+    """Return bits, shift and notes; ``image`` is without padding.
+
+    The precision of a compressed stream counts more than Bits Stored.
+    """
     stored, is_signed = description.bits_stored, description.is_signed
     shift = description.high_bit + 1 - stored
-    if not _needs_more_bits(image >> shift, stored, is_signed) or _has_overlay_bits(dataset):
+    if precision is not None and precision != description.high_bit + 1:
+        shift = 0
+    values = image >> shift
+    if not _needs_more_bits(values, stored, is_signed) or _has_overlay_bits(dataset):
         return stored, shift, ()
-    largest, smallest = int(image.max() >> shift), int(image.min() >> shift)
-    used = max(largest, -smallest - 1).bit_length() + is_signed
+    largest, smallest = int(values.max()), int(values.min())
+    used = precision or max(largest, -smallest - 1).bit_length() + is_signed
     bits = min(used, stored, key=lambda n: _roughness(_extract_bits(containers, n, shift)))
+    if bits == stored and smallest >= 0 and largest < 2**stored:  # zeros above the sign bit
+        return stored, shift, ()
     remedy = "all bits were used" if bits == used else "bits above were ignored"
-    message = f"it states values of {stored} bits, and some are of {used}; {remedy}"
-    return bits, shift, (DecodingNote("bits_stored", message, doubtful=True),)
+    doubtful = precision is None or bits == stored
+    subject = "some" if precision is None else "its compressed pixels"
+    message = f"it states values of {stored} bits, and {subject} are of {used}; {remedy}"
+    return bits, shift, (DecodingNote("bits_stored", message, doubtful),)
+
+
+def _sign_notes(
+    values: NDArray[np.integer], description: PixelDescription, stream: Mapping[str, Any]
+) -> Iterator[DecodingNote]:
+    """Yield whether a compressed stream gives the highest bit of its values another meaning."""
+    is_signed = stream.get("is_signed", description.is_signed)
+    if is_signed != description.is_signed and (values >> (stream["precision"] - 1)).any():
+        kinds = ("unsigned", "signed")
+        yield DecodingNote(
+            "sign",
+            f"it states {kinds[description.is_signed]} values, and its compressed pixels are "
+            f"{kinds[is_signed]}; taken as {kinds[description.is_signed]}",
+            doubtful=True,
+        )
+
+
+def _padding_notes(padding: NDArray[np.bool_] | None) -> Iterator[DecodingNote]:
+    if padding is not None and padding.mean() > _MAX_PADDED_SHARE:
+        yield DecodingNote(
+            "padding", f"{padding.mean():.0%} of it are pixel padding, and black", doubtful=True
+        )
 
 
 def _extract_bits(containers: NDArray[np.integer], bits: int, shift: int) -> NDArray[np.integer]:

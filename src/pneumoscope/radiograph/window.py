@@ -112,10 +112,10 @@ class Window:
 
 
 def _numbers(dataset: Dataset, keyword: str) -> Iterator[float]:
-    """Yield the numbers of an element; none if it is absent, empty or damaged."""
+    """Yield the numbers of an element, NaN for empty ones; none if it is damaged."""
     try:
         value = dataset.get(keyword)
         numbers = value if isinstance(value, MultiValue) else [value]
-        yield from [float(number) for number in numbers if number not in (None, "")]
+        yield from [np.nan if number in (None, "") else float(number) for number in numbers]
     except (ValueError, TypeError):
         return
