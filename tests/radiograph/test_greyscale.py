@@ -228,7 +228,7 @@ def test_a_range_that_few_pixels_decide_is_doubted(outlier: int) -> None:
     stored = RAMP.copy()
     stored[3, 3] = outlier
     (note,) = decode(computed_radiograph(stored)).notes
-    assert (note.code, note.doubtful) == ("range_of_outliers", True)
+    assert (note.code, note.doubtful) == ("uncertain_range", True)
 
 
 @pytest.mark.parametrize(("share", "doubtful"), [(0.4, []), (0.6, [True])])

@@ -163,6 +163,15 @@ def test_tiff_of_12_bits_in_16(order: str) -> None:
     assert white_is_zero.rendering == "7 to 4,087 from white to black"
 
 
+@pytest.mark.parametrize("outlier", [30_000, 65_535])
+def test_a_range_that_few_pixels_decide_is_doubted(outlier: int) -> None:
+    """A burnt-in label that is white in 16 bits, on a radiograph of 12."""
+    values = TWELVE.copy()
+    values[2, 2] = outlier
+    notes = decode(png(values, 16, GREY)).notes
+    assert ("uncertain_range", True) in [(note.code, note.doubtful) for note in notes]
+
+
 def test_png_of_12_bits_in_16() -> None:
     values = TWELVE + 7
     radiograph = decode(png(values, 16, GREY))

@@ -23,9 +23,9 @@ MIN_SPREAD = 0.2
 """Range of grey values, outliers left out, below which a window or table is ignored."""
 
 _OUTLIERS = (0.005, 0.995)
-_OUTLIERS_NOTE = DecodingNote(
-    "range_of_outliers",
-    "few pixels are far brighter or darker than all others, which are nearly of one grey",
+UNCERTAIN_RANGE = DecodingNote(
+    "uncertain_range",
+    "all but a few pixels are nearly of one grey: what it shows as black and white may be wrong",
     doubtful=True,
 )
 _HALF_A_GREY_LEVEL = 0.5 / 255
@@ -92,7 +92,7 @@ def render(stored: StoredValues, dataset: Dataset) -> Rendering:
     padding = stored.padding
     levels, indices = _levels(stored.values)
     values, is_signed = _modality_values(levels, stored, dataset)
-    sample = values[_sample(indices, padding)]
+    sample = values[sample_pixels(indices, padding)]
     ignored = []
     chosen: tuple[str, Window | LookupTable] | None = None
     for name, voi in _voi_candidates(dataset, is_signed):
@@ -104,7 +104,7 @@ def render(stored: StoredValues, dataset: Dataset) -> Rendering:
     name, voi = chosen or _default(values, present, stored)
     notes = (*_photometric_notes(dataset), *_ignored_notes(ignored, name, sample))
     if chosen is None and stored.bits > 8 and not fits(voi, sample):
-        notes += (_OUTLIERS_NOTE,)
+        notes += (UNCERTAIN_RANGE,)
     return Rendering(levels, indices, values, voi, padding, is_inverted(dataset), name, notes)
 
 
@@ -211,10 +211,12 @@ def _default(
     return description, Window.over(low, high if high > low else low + 1)
 
 
-def _sample(indices: NDArray[np.integer], padding: NDArray[np.bool_] | None) -> NDArray[np.integer]:
-    """Return the levels of some pixels of the image, without padding, regularly spaced."""
-    steps = tuple(slice(None, None, max(1, side // _SAMPLE_SIDE)) for side in indices.shape)
-    sample = indices[steps]
+def sample_pixels(
+    image: NDArray[np.integer], padding: NDArray[np.bool_] | None = None
+) -> NDArray[np.integer]:
+    """Return some pixels of an image, without padding, regularly spaced."""
+    steps = tuple(slice(None, None, max(1, side // _SAMPLE_SIDE)) for side in image.shape)
+    sample = image[steps]
     if padding is not None and not padding[steps].all():
         return sample[~padding[steps]]
     return sample.ravel()

@@ -13,6 +13,7 @@ from PIL import TiffImagePlugin as Tiff
 
 from pneumoscope.radiograph.colour import measure_colourfulness
 from pneumoscope.radiograph.damage import report_damage
+from pneumoscope.radiograph.greyscale import UNCERTAIN_RANGE, fits, sample_pixels
 from pneumoscope.radiograph.limits import check_size
 from pneumoscope.radiograph.picture_header import (
     LOSSLESS_JPEG,
@@ -23,6 +24,7 @@ from pneumoscope.radiograph.picture_header import (
     tiff_problem,
 )
 from pneumoscope.radiograph.radiograph import DecodingNote
+from pneumoscope.radiograph.window import Window
 from pneumoscope.support.errors import NotAnImageError, UnreadableRadiographError
 
 SYNTHETIC_KEY = "Synthetic"
@@ -207,10 +209,12 @@ def _scale_deep_grey(
     rendering = f"{black:,} to {white:,} from black to white"
     if tags.get(Tiff.PHOTOMETRIC_INTERPRETATION) == 0:  # Pillow inverts 8 bits only
         grey, rendering = np.float32(1) - grey, f"{black:,} to {white:,} from white to black"
+    is_certain = low == high or fits(Window.over(black, white), sample_pixels(values))
+    notes = () if is_certain else (UNCERTAIN_RANGE,)
     if (black, white) == (0, 2**bits - 1):
-        return grey, rendering, ()
+        return grey, rendering, notes
     message = f"its values, {low:,} to {high:,}, use a part of {bits} bits: shown {rendering}"
-    return grey, rendering, (DecodingNote("range_from_values", message),)
+    return grey, rendering, (DecodingNote("range_from_values", message), *notes)
 
 
 def _unsigned_range(low: int, high: int, bits: int, stated: int | None) -> tuple[int, int]:
