@@ -96,6 +96,13 @@ def test_a_stream_of_more_bits_that_are_not_used_is_no_fault(syntax: UID) -> Non
     assert radiograph.notes == ()
 
 
+def test_lossy_values_just_above_bits_stored_are_no_fault() -> None:
+    values = SMOOTH + np.uint16(100)  # up to 4,100
+    radiograph = decode(compressed(values, JPEGLSLossless, bits=13))
+    np.testing.assert_allclose(radiograph.pixels, stretched(values), atol=1e-6)
+    assert radiograph.notes == ()
+
+
 def test_a_stream_of_more_bits_than_allocated_is_refused() -> None:
     dataset = compressed(SMOOTH, JPEG2000Lossless, bits=16)
     dataset.BitsAllocated = dataset.BitsStored = 8

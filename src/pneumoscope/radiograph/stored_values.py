@@ -28,6 +28,9 @@ _MAX_OVERLAY_GROUP = 0x601E
 _MAX_PADDED_SHARE = 0.5
 """Share of the image above which pixel padding is doubted."""
 
+_MAX_OVERSHOOT = 1.05
+"""Factor by which lossy coding may raise the highest value above Bits Stored."""
+
 _Notes: TypeAlias = tuple[DecodingNote, ...]
 
 
@@ -187,6 +190,8 @@ def _choose_bits(
     bits = min(used, stored, key=lambda n: _roughness(_extract_bits(containers, n, shift)))
     if bits == stored and smallest >= 0 and largest < 2**stored:  # zeros above the sign bit
         return stored, shift, ()
+    if precision == bits and smallest >= 0 and largest < _MAX_OVERSHOOT * 2**stored:
+        return bits, shift, ()
     remedy = "all bits were used" if bits == used else "bits above were ignored"
     doubtful = precision is None or bits == stored
     subject = "some" if precision is None else "its compressed pixels"
