@@ -44,9 +44,15 @@ export default defineSpec<Outside>(async (test) => {
   assert.equal(await page.locator(".legend").count(), 0);
   contents.push(await page.content());
   await test.inspect("outside");
-  await page.keyboard.press("n");
-  await page.keyboard.press("Enter");
-  await page.getByText(`${task.clinician.name}, version 1`).waitFor();
+  for (const model of await page.locator(".limits").all()) {
+    assert.match((await model.getAttribute("aria-labelledby")) ?? "", /^\S+$/); // one heading
+  }
+  const answers = page.getByRole("group", { name: "Was it right not to read the image?" });
+  assert.equal(await answers.getByText("Agree", { exact: false }).count(), 0);
+  await answers.getByLabel("Should be read").check({ force: true });
+  await page.getByLabel("Correct finding").selectOption("not stated");
+  await page.getByRole("button", { name: "Save" }).click();
+  await page.getByText(`Should be read ${task.clinician.name}, version 1`).waitFor();
   await closeStudy(page);
   results.contents = contents;
 });

@@ -25,6 +25,12 @@ export default defineSpec<Upload>(
       await site.selectOption(name); // waits until it is listed
     }
     assert.deepEqual(await site.locator("option").allTextContents(), task.sites);
+    const age = page.getByLabel("Or age in years when it was taken");
+    await age.fill("200");
+    await page.getByLabel("Files").setInputFiles(task.batches[0]?.paths ?? []);
+    await page.getByText("Nothing was uploaded").waitFor();
+    assert.equal(await page.locator(".outcomes").count(), 0);
+    await age.fill("");
     results.progress = await handIn(page, task.batches);
     await page.getByText(task.summary).waitFor();
     results.outcomes = await page

@@ -1144,7 +1144,7 @@ export interface components {
         };
         /**
          * JudgementAnswer
-         * @description Whether a clinician agrees with a reading's finding.
+         * @description Whether a clinician agrees with a reading: its finding, or that the image was not read.
          * @enum {string}
          */
         JudgementAnswer: "agree" | "disagree" | "uncertain";
@@ -1269,7 +1269,9 @@ export interface components {
         };
         /**
          * NewJudgement
-         * @description Judgement to record; an uncertain finding, or none, needs ``truth`` to be of use.
+         * @description Judgement to record; an uncertain finding, or none, needs ``truth`` to give a label.
+         *
+         *     Of an image that was not read, ``answer`` says whether that was right.
          */
         NewJudgement: {
             answer: components["schemas"]["JudgementAnswer"];

@@ -1,4 +1,5 @@
-// The clinicians' judgements of a reading: an answer, the reason for it, and all versions.
+// The clinicians' judgements of a reading: an answer, the reason for it, and all versions. Of an
+// image that was not read, the answer is whether that was right.
 
 import { type FormEvent, useRef, useState } from "react";
 import { flushSync } from "react-dom";
@@ -6,7 +7,7 @@ import { api, unwrap } from "../api/client.ts";
 import type { Image, Judgement, NewJudgement, Session } from "../api/schema.d.ts";
 import { ErrorMessage } from "../shell/error-message.tsx";
 import { textOf } from "../shell/form.ts";
-import { formatTime } from "../shell/format.ts";
+import { formatTime, isRead } from "../shell/format.ts";
 import { useKeys } from "../shell/keyboard.tsx";
 import { useRequest } from "../shell/use-request.ts";
 import { dropDraft, getDraft, hasDrafts, keepDraft } from "./drafts.ts";
@@ -15,11 +16,30 @@ type Answer = Judgement["answer"];
 type Reason = NonNullable<Judgement["reason"]>;
 type Truth = NonNullable<Judgement["truth"]>;
 
-const ANSWERS: [Answer, string, string][] = [
-  ["agree", "Agree", "a"],
-  ["disagree", "Disagree", "d"],
-  ["uncertain", "Not sure", "n"],
+const KEYS: [Answer, string][] = [
+  ["agree", "a"],
+  ["disagree", "d"],
+  ["uncertain", "n"],
 ];
+
+interface Wording {
+  question: string;
+  answers: Record<Answer, string>;
+  /** The choice of no correct finding. */
+  noTruth: string;
+}
+
+const OF_FINDING: Wording = {
+  question: "Do you agree with the finding?",
+  answers: { agree: "Agree", disagree: "Disagree", uncertain: "Not sure" },
+  noTruth: "as answered",
+};
+
+const OF_REFUSAL: Wording = {
+  question: "Was it right not to read the image?",
+  answers: { agree: "Rightly not read", disagree: "Should be read", uncertain: "Not sure" },
+  noTruth: "not stated",
+};
 
 const REASONS: Reason[] = [
   "opacity missed",
@@ -28,12 +48,6 @@ const REASONS: Reason[] = [
   "poor image",
   "clinical picture",
   "other",
-];
-
-const TRUTHS: [Truth | "", string][] = [
-  ["", "as answered"],
-  ["PNEUMONIA", "pneumonia"],
-  ["NORMAL", "no pneumonia"],
 ];
 
 addEventListener("beforeunload", (event) => {
@@ -61,6 +75,7 @@ export function Judgements({ image, session, changed }: Props) {
     [image.id],
   );
   const own = judgements?.findLast(({ name }) => name === session.name);
+  const wording = image.reading && !isRead(image.reading) ? OF_REFUSAL : OF_FINDING;
   return (
     <section className="judgement" aria-labelledby="judgement-heading">
       <h2 id="judgement-heading">Your judgement</h2>
@@ -70,13 +85,14 @@ export function Judgements({ image, session, changed }: Props) {
           key={own?.version ?? 0}
           image={image}
           own={own}
+          wording={wording}
           saved={() => {
             reload();
             changed();
           }}
         />
       )}
-      {judgements && judgements.length > 0 && <History judgements={judgements} />}
+      {judgements && judgements.length > 0 && <History judgements={judgements} wording={wording} />}
     </section>
   );
 }
@@ -85,10 +101,11 @@ interface FormProps {
   image: Image;
   /** The user's last judgement. */
   own: Judgement | undefined;
+  wording: Wording;
   saved: () => void;
 }
 
-function JudgementForm({ image, own, saved }: FormProps) {
+function JudgementForm({ image, own, wording, saved }: FormProps) {
   const [draft] = useState(getDraft(image.id));
   const initial = draft ?? own;
   const [answer, setAnswer] = useState<Answer | null>(initial?.answer ?? null);
@@ -106,9 +123,9 @@ function JudgementForm({ image, own, saved }: FormProps) {
     }
   }
   useKeys("Judgement", [
-    ...ANSWERS.map(([chosen, name, key]) => ({
+    ...KEYS.map(([chosen, key]) => ({
       keys: [key],
-      description: `${name.toLowerCase()}; Enter then saves`,
+      description: `${wording.answers[chosen].toLowerCase()}; Enter then saves`,
       action: () => {
         flushSync(() => change(chosen));
         saveButton.current?.focus();
@@ -140,8 +157,8 @@ function JudgementForm({ image, own, saved }: FormProps) {
   return (
     <form ref={form} onSubmit={submit} onChange={() => change(answer)}>
       <fieldset className="answers">
-        <legend className="hidden">Do you agree with the finding?</legend>
-        {ANSWERS.map(([chosen, name, key]) => (
+        <legend className={wording === OF_FINDING ? "hidden" : ""}>{wording.question}</legend>
+        {KEYS.map(([chosen, key]) => (
           <label key={chosen} className={chosen}>
             <input
               type="radio"
@@ -154,7 +171,7 @@ function JudgementForm({ image, own, saved }: FormProps) {
               }}
             />
             <span>
-              {name} <kbd>{key}</kbd>
+              {wording.answers[chosen]} <kbd>{key}</kbd>
             </span>
           </label>
         ))}
@@ -172,11 +189,9 @@ function JudgementForm({ image, own, saved }: FormProps) {
         <label>
           Correct finding
           <select name="truth" defaultValue={initial?.truth ?? ""}>
-            {TRUTHS.map(([truth, name]) => (
-              <option key={truth} value={truth}>
-                {name}
-              </option>
-            ))}
+            <option value="">{wording.noTruth}</option>
+            <option value="PNEUMONIA">pneumonia</option>
+            <option value="NORMAL">no pneumonia</option>
           </select>
         </label>
         <label className="full-width">
@@ -205,25 +220,34 @@ function judgementOf(form: HTMLFormElement, answer: Answer): NewJudgement {
   };
 }
 
-function History({ judgements }: { judgements: Judgement[] }) {
+function History({ judgements, wording }: { judgements: Judgement[]; wording: Wording }) {
   return (
     <details className="history" open={judgements.length < 4}>
       <summary>All judgements ({judgements.length})</summary>
       <ol>
         {judgements.toReversed().map((judgement) => (
-          <Version key={`${judgement.user} ${judgement.version}`} judgement={judgement} />
+          <Version
+            key={`${judgement.user} ${judgement.version}`}
+            judgement={judgement}
+            answers={wording.answers}
+          />
         ))}
       </ol>
     </details>
   );
 }
 
-function Version({ judgement }: { judgement: Judgement }) {
+interface VersionProps {
+  judgement: Judgement;
+  answers: Wording["answers"];
+}
+
+function Version({ judgement, answers }: VersionProps) {
   const { answer, name, version, created, reason, truth, text } = judgement;
   return (
     <li>
-      <b className={answer}>{ANSWERS.find(([known]) => known === answer)?.[1]}</b> <bdi>{name}</bdi>
-      , version {version}, {formatTime(created)}
+      <b className={answer}>{answers[answer]}</b> <bdi>{name}</bdi>, version {version},{" "}
+      {formatTime(created)}
       {[reason, truth?.toLowerCase(), text].filter(Boolean).map((detail) => (
         <span key={detail}>
           {" "}

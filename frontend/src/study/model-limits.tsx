@@ -1,5 +1,6 @@
 // A model in use: its limits, its training population and its measured accuracy.
 
+import { useId } from "react";
 import type { Model } from "../api/schema.d.ts";
 import { formatEstimate } from "../shell/format.ts";
 
@@ -11,7 +12,7 @@ const METRICS: [string, string][] = [
 
 export function ModelLimits({ model }: { model: Model }) {
   const point = model.operating_point;
-  const heading = `limits of ${model.bundle}`;
+  const heading = useId();
   return (
     <section className="limits" aria-labelledby={heading}>
       <h2 id={heading}>The model for {model.applies_to} and its limits</h2>

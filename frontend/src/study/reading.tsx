@@ -116,7 +116,7 @@ function Doubts({ reading }: { reading: Reading }) {
       ))}
       {findings.map(({ code, severity, message }) => (
         <li key={code} className={severity}>
-          {message}
+          {message || code.replaceAll("_", " ") /* the words of a purged study are gone */}
         </li>
       ))}
     </ul>

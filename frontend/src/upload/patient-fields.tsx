@@ -24,7 +24,8 @@ export function PatientFields({ form }: { form: Ref<HTMLFormElement> }) {
             Birth date <input name="birth_date" type="date" />
           </label>
           <label>
-            Or age in years <input name="age" type="number" min={0} max={130} step="any" />
+            Or age in years when it was taken{" "}
+            <input name="age" type="number" min={0} max={130} step="any" />
           </label>
           <label>
             Sex <input name="sex" maxLength={16} autoComplete="off" />

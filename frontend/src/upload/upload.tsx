@@ -21,6 +21,10 @@ export default function Upload() {
 
   /** Upload files with the patient that the form names now, even if collecting them takes longer. */
   async function upload(collecting: CollectedFile[] | Promise<CollectedFile[]>) {
+    if (patientForm.current?.reportValidity() === false) {
+      setStatus("Nothing was uploaded: correct the patient's fields first.");
+      return;
+    }
     const content = new FormData(patientForm.current ?? undefined);
     const filledIn = [...content].filter(([, value]) => value);
     const { site, age, ...named } = Object.fromEntries(filledIn);

@@ -17,7 +17,7 @@ from pneumoscope.support.errors import ClinicError
 
 
 class JudgementAnswer(StrEnum):
-    """Whether a clinician agrees with a reading's finding."""
+    """Whether a clinician agrees with a reading: its finding, or that the image was not read."""
 
     AGREE = "agree"
     DISAGREE = "disagree"
@@ -47,7 +47,7 @@ class JudgementContent:
     """Content of a judgement."""
 
     answer: JudgementAnswer
-    """Answer to the reading's finding."""
+    """Answer to the reading."""
     truth: Truth | None = None
     """Class of the image, where the answer does not imply it: for an uncertain finding, or an image
     that was not read."""

@@ -32,7 +32,10 @@ router = APIRouter(prefix="/v1", tags=["judgements"])
 
 
 class NewJudgement(BaseModel):
-    """Judgement to record; an uncertain finding, or none, needs ``truth`` to be of use."""
+    """Judgement to record; an uncertain finding, or none, needs ``truth`` to give a label.
+
+    Of an image that was not read, ``answer`` says whether that was right.
+    """
 
     model_config = ConfigDict(extra="forbid")
 
