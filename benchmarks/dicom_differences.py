@@ -168,8 +168,9 @@ def compare(content: bytes, folder: Path) -> str | None:
     expected = _dcmtk_grey(path, _dcmtk_options(rendering)) * _scale(rendering)
     grey = rendering.grey()
     image = slice(None) if stored.padding is None else ~stored.padding
-    if np.abs(grey - np.clip(expected, 0, 1))[image].max() > _tolerance(rendering):
-        return _explain(dataset, rendering) or "grey values"
+    difference = float(np.abs(grey - np.clip(expected, 0, 1))[image].max())
+    if difference > _tolerance(rendering):
+        return _explain(dataset, rendering, difference) or "grey values"
     if stored.padding is not None and grey[stored.padding].any():
         return "padding"
     return _compare_choice(path, dataset, stored, rendering)
@@ -182,10 +183,21 @@ def _tolerance(rendering: Rendering) -> float:
     return TOLERANCE
 
 
-def _explain(dataset: Dataset, rendering: Rendering) -> str | None:
+def _explain(dataset: Dataset, rendering: Rendering, difference: float) -> str | None:
     if any(note.code == "photometric_contradiction" and note.doubtful for note in rendering.notes):
         return CONTRADICTION
-    return ROUNDED if float(dataset.get("RescaleSlope") or 1) % 1 else None
+    is_fraction = float(dataset.get("RescaleSlope") or 1) % 1
+    limit = _tolerance(rendering) + _rounding(rendering)
+    return ROUNDED if is_fraction and difference <= limit else None
+
+
+def _rounding(rendering: Rendering) -> float:
+    """Return the largest difference of grey values that rounding to whole numbers makes."""
+    voi = rendering.voi
+    if isinstance(voi, LookupTable):
+        return float(np.abs(np.diff(voi.entries.astype(np.int64))).max() / voi.white)
+    low, high = voi.edges
+    return 0.5 / (high - low)
 
 
 def _compare_choice(

@@ -55,6 +55,12 @@ def test_defects_are_noticed(
     assert kind in {difference.kind for difference in differences}
 
 
+def test_rounding_explains_small_differences_only(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(dicom_differences, "render", invert)
+    outcomes, _ = dicom_differences.compare_all(60, seed=1)
+    assert outcomes[dicom_differences.ROUNDED] == 0
+
+
 def test_a_window_that_fits_must_be_used(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("pneumoscope.radiograph.greyscale.fits", lambda *_: False)
     outcomes, _ = dicom_differences.compare_all(30, seed=1)
