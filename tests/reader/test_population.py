@@ -36,6 +36,21 @@ def test_a_population_without_ages_covers_every_age() -> None:
 
 
 @pytest.mark.parametrize(
+    ("body_part", "expected"),
+    [
+        ("CHEST", []),
+        ("CHEST PA", []),
+        ("PORT_CHEST", []),
+        ("HAND", ["body_part"]),
+        ("CHESTNUT", ["body_part"]),
+        ("CHEST LAT", ["view"]),
+    ],
+)
+def test_body_parts_may_have_more_words(body_part: str, expected: list[str]) -> None:
+    assert codes(CHILDREN, body_part=body_part) == expected
+
+
+@pytest.mark.parametrize(
     ("orientation", "expected"),
     [
         # PS3.3, C.7.6.1.1.1: directions of rows and of columns in the patient's body. A frontal

@@ -1,6 +1,7 @@
 """Population of a bundle: the patients and images that it may answer for, by their attributes."""
 
 import math
+import re
 from collections.abc import Iterator
 
 from pydantic import BaseModel, ConfigDict
@@ -20,6 +21,7 @@ CHEST = ("CHEST", "THORAX", "LUNG", "RIBS")
 OTHER_IMAGE_CODES = frozenset({"modality", "view", "body_part"})
 """Codes of the findings that an image is no frontal chest radiograph."""
 
+_LATERAL = {"LAT", "LATERAL"}
 _UPRIGHT = ("L", "F")
 """Patient Orientation of a frontal view: rows run to the patient's left, columns to the feet."""
 
@@ -117,13 +119,20 @@ class Population(BaseModel):
             yield outside(
                 "view", f"a view {radiograph.view}; only {_either(self.views)} can be read"
             )
-        if radiograph.body_part and radiograph.body_part not in self.body_parts:
-            yield outside(
-                "body_part",
-                f"another part of the body ({radiograph.body_part}); only chests can be read",
-            )
+        if radiograph.body_part:
+            yield from self._body_part_findings(radiograph.body_part)
         if radiograph.orientation is not None:
             yield from _orientation_findings(radiograph.orientation)
+
+    def _body_part_findings(self, body_part: str) -> Iterator[QualityFinding]:
+        """Yield why a body part is outside; many hospitals add the view to it ("CHEST PA")."""
+        words = set(re.findall(r"\w+", body_part.replace("_", " ")))
+        if body_part not in self.body_parts and words.isdisjoint(self.body_parts):
+            yield outside(
+                "body_part", f"another part of the body ({body_part}); only chests can be read"
+            )
+        elif words & _LATERAL:
+            yield outside("view", f"a lateral view ({body_part}); only frontal can be read")
 
 
 def format_age(age: float) -> str:
