@@ -1,7 +1,12 @@
 import pytest
 from pydicom.dataset import Dataset
 
-from pneumoscope.radiograph.acquisition import read_age, read_orientation, read_view
+from pneumoscope.radiograph.acquisition import (
+    contradicts_birth_date,
+    read_age,
+    read_orientation,
+    read_view,
+)
 
 
 def dataset(**attributes: object) -> Dataset:
@@ -59,6 +64,25 @@ def test_ages(attributes: dict[str, object], years: float) -> None:
 )
 def test_an_age_that_cannot_be_known_is_none(attributes: dict[str, object]) -> None:
     assert read_age(dataset(**attributes)) is None
+
+
+@pytest.mark.parametrize(
+    ("age", "birth", "contradicts"),
+    [
+        ("003Y", "19800101", True),
+        ("045Y", "20200601", True),
+        ("004Y", "20200601", False),
+        ("006Y", "20200602", False),  # rounded, or of the day of the order
+        ("011M", "20240701", False),
+        ("002M", "20231201", True),
+        ("", "19800101", False),
+        ("003Y", "", False),
+        ("003Y", "18500101", False),  # a placeholder
+    ],
+)
+def test_an_age_may_contradict_the_birth_date(age: str, birth: str, contradicts: bool) -> None:
+    stated = dataset(PatientAge=age, PatientBirthDate=birth, StudyDate="20250601")
+    assert contradicts_birth_date(stated) is contradicts
 
 
 def view_code(value: str, meaning: str) -> dict[str, object]:

@@ -217,6 +217,13 @@ def test_an_inverse_presentation_shape_inverts_once() -> None:
         np.testing.assert_allclose(decode(dataset).pixels, 1 - plain, atol=1e-6)
 
 
+def test_contradicting_ages_leave_doubt() -> None:
+    dates = {"PatientBirthDate": "19800101", "StudyDate": "20250601"}
+    (note,) = decode(computed_radiograph(PatientAge="003Y", **dates)).notes
+    assert (note.code, note.doubtful) == ("age_contradiction", True)
+    assert decode(computed_radiograph(PatientAge="045Y", **dates)).notes == ()
+
+
 def test_view_laterality_and_body_part_are_kept() -> None:
     said = {"ViewPosition": "PA", "ImageLaterality": "U", "BodyPartExamined": "CHEST"}
     radiograph = decode(computed_radiograph(**said))

@@ -8,7 +8,7 @@ from pydicom.multival import MultiValue
 
 _AGE = re.compile(r"(\d{1,3})\s*(?:([DWMY])[A-Z]*)?")
 _YEARS = {"D": 1 / 365.25, "W": 7 / 365.25, "M": 1 / 12, "Y": 1.0}
-_MAX_AGE = 130
+_MAX_AGE = 120
 """Age in years above which it, or a date, is a placeholder, such as 999Y or a birth in 1800."""
 
 STUDY_DATES = ("StudyDate", "AcquisitionDate", "SeriesDate", "ContentDate")
@@ -41,9 +41,39 @@ def read_age(dataset: Dataset) -> float | None:
     >>> round(read_age(dataset), 2)
     5.75
     """
+    stated = _stated_age(dataset)
+    return _age_by_dates(dataset) if stated is None else stated[0]
+
+
+def contradicts_birth_date(dataset: Dataset) -> bool:
+    """Return whether Patient's Age and the birth date differ by more than two units of the age.
+
+    Examples
+    --------
+    >>> dataset = Dataset()
+    >>> dataset.PatientBirthDate, dataset.StudyDate = "19800101", "20250601"
+    >>> dataset.PatientAge = "003Y"
+    >>> contradicts_birth_date(dataset)
+    True
+    """
+    stated, by_dates = _stated_age(dataset), _age_by_dates(dataset)
+    if stated is None or by_dates is None:
+        return False
+    age, unit = stated
+    return abs(age - by_dates) > 2 * unit
+
+
+def _stated_age(dataset: Dataset) -> tuple[float, float] | None:
+    """Return Patient's Age and its unit in years; None where it is not stated."""
     stated = _AGE.fullmatch(str(dataset.get("PatientAge") or "").strip().upper())
-    if stated and (age := int(stated[1]) * _YEARS[stated[2] or "Y"]) <= _MAX_AGE:
-        return age
+    if stated is None:
+        return None
+    unit = _YEARS[stated[2] or "Y"]
+    age = int(stated[1]) * unit
+    return (age, unit) if age <= _MAX_AGE else None
+
+
+def _age_by_dates(dataset: Dataset) -> float | None:
     birth, study = _date(dataset, "PatientBirthDate"), read_study_date(dataset)
     return None if birth is None or study is None else age_between(birth, study)
 

@@ -1,6 +1,7 @@
 """Decoding of single-frame DICOM radiographs to the grey values that a viewer would show."""
 
 import hashlib
+from collections.abc import Iterator
 from contextlib import suppress
 from dataclasses import replace
 
@@ -9,13 +10,19 @@ from pydicom.dataset import Dataset
 from pydicom.pixels.processing import apply_color_lut
 from pydicom.uid import UID, DigitalXRayImageStorageForProcessing
 
-from pneumoscope.radiograph.acquisition import read_age, read_code, read_orientation, read_view
+from pneumoscope.radiograph.acquisition import (
+    contradicts_birth_date,
+    read_age,
+    read_code,
+    read_orientation,
+    read_view,
+)
 from pneumoscope.radiograph.colour import luminance, measure_colourfulness
 from pneumoscope.radiograph.dicom_file import report_undecodable
 from pneumoscope.radiograph.greyscale import render
 from pneumoscope.radiograph.limits import check_size
 from pneumoscope.radiograph.pixel_description import PixelDescription
-from pneumoscope.radiograph.radiograph import Radiograph
+from pneumoscope.radiograph.radiograph import DecodingNote, Radiograph
 from pneumoscope.radiograph.stored_values import StoredValues, decode_stored_values
 from pneumoscope.support.errors import NotAnImageError, UnreadableRadiographError
 
@@ -52,10 +59,10 @@ def radiograph_from_dataset(dataset: Dataset, name: str, sha256: str | None = No
     with report_undecodable(name):
         require_radiograph(dataset, name)
         values = decode_stored_values(dataset)
+        is_grey = (read_code(dataset, "PhotometricInterpretation") or "").startswith("MONOCHROME")
+        radiograph = (_grey_radiograph if is_grey else _colour_radiograph)(values, dataset)
         return replace(
-            _grey_radiograph(values, dataset)
-            if (read_code(dataset, "PhotometricInterpretation") or "").startswith("MONOCHROME")
-            else _colour_radiograph(values, dataset),
+            radiograph,
             sha256=sha256 or hashlib.sha256(stored).hexdigest(),
             patient=_pseudonym(dataset, name),
             modality=read_code(dataset, "Modality"),
@@ -64,6 +71,7 @@ def radiograph_from_dataset(dataset: Dataset, name: str, sha256: str | None = No
             body_part=read_code(dataset, "BodyPartExamined"),
             orientation=read_orientation(dataset),
             age=read_age(dataset),
+            notes=(*radiograph.notes, *_age_notes(dataset)),
         )
 
 
@@ -120,6 +128,16 @@ def _pseudonym(dataset: Dataset, name: str) -> str | None:
             f"{name}: the Patient ID of the DICOM object is damaged; export it again"
         ) from None
     return "dicom-" + hashlib.sha256(patient.encode()).hexdigest()[:16] if patient else None
+
+
+def _age_notes(dataset: Dataset) -> Iterator[DecodingNote]:
+    if contradicts_birth_date(dataset):
+        yield DecodingNote(
+            "age_contradiction",
+            "the Patient's Age and the birth date of the file contradict each other; correct them "
+            "at the source",
+            doubtful=True,
+        )
 
 
 def _grey_radiograph(stored: StoredValues, dataset: Dataset) -> Radiograph:
