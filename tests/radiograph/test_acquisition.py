@@ -93,6 +93,9 @@ def view_code(value: str, meaning: str) -> dict[str, object]:
     ("attributes", "view"),
     [  # PS3.16, CID 4010
         ({"ViewPosition": "pa "}, "PA"),
+        ({"ViewPosition": "AP SUPINE"}, "AP"),
+        ({"ViewPosition": "AP PORTABLE ERECT"}, "AP"),
+        ({"ViewPosition": "PA LAT"}, "PA LAT"),
         (view_code("272479007", "postero-anterior"), "PA"),
         (view_code("R-10206", "antero-posterior"), "AP"),
         (view_code("399067008", "lateral"), "LATERAL"),

@@ -120,10 +120,10 @@ def export(
     if form != "bundle":
         if len(opened) > 1:
             raise RunError(f"--format {form} takes one Run; export each Run on its own")
-        if int8 or fit_on is not None or outsiders:
+        if int8 or fit_on is not None or outsiders or ages is not None or views:
             raise RunError(
-                f"--int8, --fit-on and --outsiders are for bundles; --format {form} exports the "
-                "weights as they are and fits nothing. Leave them out"
+                "--int8, --fit-on, --outsiders, --ages and --view are for bundles; --format "
+                f"{form} exports the weights as they are and fits nothing. Leave them out"
             )
         (export_pytorch if form == "pytorch" else export_monai)(opened[0], out)
         results.print(f"Network: {out}", soft_wrap=True)

@@ -25,6 +25,10 @@ _FRONTAL_CODES = {
 """View codes of frontal projections (PS3.16, CID 4010; SNOMED CT, and its earlier codes)."""
 
 
+_POSTURES = {"SUPINE", "ERECT", "UPRIGHT", "STANDING", "SITTING", "PORTABLE", "BEDSIDE", "MOBILE"}
+"""Words that some devices add to the View Position, and that do not change the projection."""
+
+
 def read_age(dataset: Dataset) -> float | None:
     """Return the age in years of a DICOM object's patient; None where it is not stated.
 
@@ -105,12 +109,15 @@ def age_between(birth: date, study: date) -> float | None:
 def read_view(dataset: Dataset) -> str | None:
     """Return View Position, or else the projection of View Code Sequence; None where unknown.
 
+    A posture after the View Position is left out.
+
     References
     ----------
     DICOM PS3.3, C.8.7.1 (View Position) and C.8.11.5 (View Code Sequence).
     """
     if view := read_code(dataset, "ViewPosition"):
-        return view
+        projection, *rest = view.split()
+        return projection if set(rest) <= _POSTURES else view
     items = dataset.get("ViewCodeSequence")
     if not items:
         return None
