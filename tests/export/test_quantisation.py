@@ -115,6 +115,6 @@ def test_only_bundles_can_be_quantised(
 ) -> None:
     words = ("--out", tmp_path / "x", "--format", "pytorch", "--int8")
     assert (
-        "--int8 and --fit-on are for bundles"
+        "--int8, --fit-on, --outsiders, --ages and --view are for bundles"
         in pneumoscope("export", compact_run.folder, *words).err
     )
