@@ -26,7 +26,7 @@ from pneumoscope.radiograph.radiograph import DecodingNote, Radiograph
 from pneumoscope.radiograph.stored_values import StoredValues, decode_stored_values
 from pneumoscope.support.errors import NotAnImageError, UnreadableRadiographError
 
-MODALITIES = {"CR", "DX", "DR", "RG", "RF", "OT", "SC", ""}
+MODALITIES = ("CR", "DX", "DR", "RG", "RF", "OT", "SC")
 """Computed and digital radiography, digitised film, and secondary captures, which may say OT."""
 
 
@@ -78,8 +78,8 @@ def radiograph_from_dataset(dataset: Dataset, name: str, sha256: str | None = No
 def require_radiograph(dataset: Dataset, name: str) -> None:
     """Raise `UnreadableRadiographError` if a DICOM object is not one radiograph to be decoded."""
     _require_image(dataset, name)
-    modality = read_code(dataset, "Modality") or ""
-    if modality not in MODALITIES:
+    modality = read_code(dataset, "Modality")
+    if modality is not None and modality not in MODALITIES:
         raise UnreadableRadiographError(
             f"{name}: a DICOM object of modality {modality}, not a radiograph; pass CR, DX or a "
             "secondary capture of one"

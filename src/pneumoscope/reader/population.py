@@ -7,15 +7,13 @@ from collections.abc import Iterator
 from pydantic import BaseModel, ConfigDict
 
 from pneumoscope.radiograph import Radiograph
+from pneumoscope.radiograph.dicom import MODALITIES
 from pneumoscope.reader.quality_gate import QualityFinding, Severity
 
 ADULT_AGE = 18
 """Age in years from which a patient is an adult."""
 
 FRONTAL_VIEWS = ("AP", "PA")
-PROJECTION_MODALITIES = ("CR", "DX", "DR", "RG", "RF", "OT", "SC")
-"""Computed and digital radiography, digitised film, and secondary captures, which may say OT."""
-
 CHEST = ("CHEST", "THORAX", "LUNG", "RIBS")
 
 OTHER_IMAGE_CODES = frozenset({"modality", "view", "body_part"})
@@ -48,7 +46,7 @@ class Population(BaseModel):
     """View Positions."""
     body_parts: tuple[str, ...] = CHEST
     """Body Parts Examined."""
-    modalities: tuple[str, ...] = PROJECTION_MODALITIES
+    modalities: tuple[str, ...] = MODALITIES
     """Modalities."""
 
     @property
