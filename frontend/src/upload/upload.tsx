@@ -32,6 +32,9 @@ export default function Upload() {
     setStatus("Collecting files"); // a folder of thousands takes seconds
     const files = await collecting;
     setStatus(files.length === 0 ? "No files found." : "");
+    if (files.length > 0) {
+      clearFields(patientForm.current);
+    }
     void add(files, metadata, String(site ?? "default"));
   }
 
@@ -64,6 +67,13 @@ export default function Upload() {
       <Outcomes items={items} />
     </main>
   );
+}
+
+/** Clear the patient's fields: the next files may be another patient's. The site stays. */
+function clearFields(form: HTMLFormElement | null) {
+  for (const field of form?.querySelectorAll("input") ?? []) {
+    field.value = "";
+  }
 }
 
 interface PickerProps {
