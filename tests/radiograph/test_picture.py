@@ -1,140 +1,43 @@
-"""Pictures made by hand, by tifffile and by GDCM, whose pixels are known without Pillow."""
+"""Grey PNG and TIFF files made by hand and by tifffile, and pictures of other kinds."""
 
-import base64
 import io
 import struct
 import zlib
 from collections.abc import Callable
-from pathlib import Path
 
-import gdcm
 import numpy as np
-import pydicom
 import pytest
 import tifffile
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from numpy.typing import NDArray
 from PIL import Image
-from pydicom.dataset import Dataset, FileMetaDataset
-from pydicom.encaps import generate_frames
-from pydicom.uid import ComputedRadiographyImageStorage, ExplicitVRLittleEndian
 
-from pneumoscope.radiograph import Radiograph, decode_radiograph
-from pneumoscope.radiograph.picture import decode_picture
-from pneumoscope.support.errors import UnreadableRadiographError
+from pneumoscope.radiograph import decode_radiograph
 
-Values = NDArray[np.integer]
-
-DEEP = np.arange(0, 65_520, 240, dtype=np.uint16).reshape(13, 21)  # odd sides; 0 to 65,280
-EIGHT = (DEEP >> 8).astype(np.uint8)
-TWELVE = (DEEP >> 4).astype(np.uint16)  # 0 to 4,080
-COLOURS = np.stack([DEEP, DEEP[::-1], DEEP[:, ::-1]], axis=-1)
-SMOOTH = np.asarray(Image.fromarray(EIGHT).resize((168, 104), Image.Resampling.BICUBIC))
-
-GREY, RGB, PALETTE, GREY_ALPHA, RGB_ALPHA = 0, 2, 3, 4, 6
-"""Colour types of PNG (ISO/IEC 15948, 11.2.2)."""
-
-
-def chunk(kind: bytes, content: bytes) -> bytes:
-    check = zlib.crc32(kind + content)
-    return struct.pack(">I", len(content)) + kind + content + struct.pack(">I", check)
-
-
-def png(values: Values, bits: int, colour_type: int, extra: bytes = b"") -> bytes:
-    """Build a PNG by hand: packed rows without filters, extra chunks before the pixels."""
-    height, width = values.shape[:2]
-    if bits < 8:
-        rows = [pack(row, bits) for row in values]
-    else:
-        rows = [row.astype(">u2" if bits == 16 else "u1").tobytes() for row in values]
-    header = struct.pack(">IIBBBBB", width, height, bits, colour_type, 0, 0, 0)
-    data = zlib.compress(b"".join(b"\0" + row for row in rows))
-    parts = (chunk(b"IHDR", header), extra, chunk(b"IDAT", data), chunk(b"IEND", b""))
-    return b"\x89PNG\r\n\x1a\n" + b"".join(parts)
-
-
-def pack(row: Values, bits: int) -> bytes:
-    """Pack samples of any number of bits, most significant bit first, rows padded to bytes."""
-    text = "".join(f"{int(value):0{bits}b}" for value in row)
-    text += "0" * (-len(text) % 8)
-    return bytes(int(text[i : i + 8], 2) for i in range(0, len(text), 8))
-
-
-Tags = dict[int, tuple[int, int] | None]
-
-
-def hand_made_tiff(
-    data: bytes, size: tuple[int, int], bits: int, order: str = "<", tags: Tags | None = None
-) -> bytes:
-    """Build a TIFF of one strip by hand; a tag is (type 3 or 4, value), None leaves it out."""
-    height, width = size
-    entries: Tags = {
-        256: (4, width),
-        257: (4, height),
-        258: (3, bits),
-        259: (3, 1),
-        262: (3, 1),
-        273: (4, 0),
-        277: (3, 1),
-        278: (4, height),
-        279: (4, len(data)),
-    }
-    entries.update(tags or {})
-    kept = {tag: entry for tag, entry in sorted(entries.items()) if entry is not None}
-    kept[273] = (4, 8 + 2 + 12 * len(kept) + 4)
-    directory = b"".join(
-        struct.pack(order + "HHI", tag, kind, 1)
-        + struct.pack(order + ("HH" if kind == 3 else "I"), *((value, 0)[: 5 - kind]))
-        for tag, (kind, value) in kept.items()
-    )
-    head = (b"II" if order == "<" else b"MM") + struct.pack(order + "HI", 42, 8)
-    return head + struct.pack(order + "H", len(kept)) + directory + bytes(4) + data
-
-
-def tiff(values: Values, **options: object) -> bytes:
-    file = io.BytesIO()
-    tifffile.imwrite(file, values, **{"photometric": "minisblack", **options})
-    return file.getvalue()
-
-
-def encode(image: Image.Image, kind: str, **options: object) -> bytes:
-    file = io.BytesIO()
-    image.save(file, kind, **options)
-    return file.getvalue()
-
-
-def decode(content: bytes, min_side: int | None = None) -> Radiograph:
-    """Decode for reading, and check that the export of pixels agrees."""
-    radiograph = decode_radiograph(content, "picture", min_side)
-    if min_side is None:
-        exported = decode_picture(content, "picture")
-        if exported.ndim == 3:
-            exported = np.asarray(Image.fromarray(exported).convert("L"))
-        exported = exported / np.iinfo(exported.dtype).max
-        np.testing.assert_allclose(exported, radiograph.pixels, atol=0.51 / 65_535)
-    return radiograph
-
-
-def refusal(content: bytes) -> str:
-    messages = []
-    for function in (decode_radiograph, decode_picture):
-        with pytest.raises(UnreadableRadiographError) as caught:
-            function(content, "picture")
-        messages.append(str(caught.value))
-    assert messages[0] == messages[1]
-    return messages[0].removeprefix("picture: ")
-
-
-def stretched(values: Values) -> NDArray[np.float64]:
-    return (values - values.min()) / (int(values.max()) - int(values.min()))
-
-
-def luminance(colours: NDArray[np.floating]) -> NDArray[np.float64]:
-    return colours @ np.array([0.299, 0.587, 0.114])  # ITU-R BT.601
-
-
-# Grey of more than 8 bits
+from .pictures import (
+    COLOURS,
+    DEEP,
+    EIGHT,
+    GREY,
+    LEVELS,
+    PALETTE,
+    RGB,
+    RGB_ALPHA,
+    SMOOTH,
+    TWELVE,
+    Values,
+    alpha,
+    chunk,
+    decode,
+    dicom,
+    encode,
+    hand_made_tiff,
+    pack,
+    png,
+    refusal,
+    stretched,
+    tiff,
+)
 
 
 @pytest.mark.parametrize("compression", [None, "zlib"])
@@ -352,224 +255,7 @@ def test_tiles_and_strips(values: Values, options: dict[str, object]) -> None:
 # Colours, palettes and transparency
 
 
-@pytest.mark.parametrize("planar", ["contig", "separate"])
-@pytest.mark.parametrize("order", "<>")
-def test_tiff_in_colour(order: str, planar: str) -> None:
-    colours = (COLOURS >> 8).astype(np.uint8)
-    stored = colours if planar == "contig" else np.moveaxis(colours, -1, 0).copy()
-    content = tiff(stored, byteorder=order, photometric="rgb", planarconfig=planar)
-    np.testing.assert_allclose(decode(content).pixels, luminance(colours / 255), atol=0.6 / 255)
-
-
-@pytest.mark.parametrize("order", ["<", ">", "png"])
-def test_colours_of_16_bits(order: str) -> None:
-    def content(colours: Values) -> bytes:
-        if order == "png":
-            return png(colours, 16, RGB)
-        return tiff(colours, byteorder=order, photometric="rgb")
-
-    np.testing.assert_allclose(
-        decode(content(COLOURS)).pixels, luminance(COLOURS / 65_535), atol=1.6 / 255
-    )
-    assert refusal(content(COLOURS >> 4)).startswith("colours of 16 bits whose values fill less")
-
-
-def test_grey_of_16_bits_with_alpha() -> None:
-    opaque = np.full_like(DEEP, 65_535)
-    content = png(np.stack([DEEP, opaque], -1), 16, GREY_ALPHA)
-    np.testing.assert_allclose(decode(content).pixels, DEEP / 65_535, atol=1 / 255)
-    assert "fill less" in refusal(png(np.stack([TWELVE, opaque], -1), 16, GREY_ALPHA))
-
-
-LEVELS = bytes(np.repeat(np.arange(256, dtype=np.uint8)[::-1], 3))
-"""Palette whose entry i is grey 255 - i."""
-
-
-@pytest.mark.parametrize("bits", [1, 2, 4, 8])
-def test_a_palette(bits: int) -> None:
-    values = EIGHT >> (8 - bits)
-    palette = chunk(b"PLTE", LEVELS[: 3 * 2**bits])
-    expected = (255 - values.astype(float)) / 255
-    np.testing.assert_allclose(decode(png(values, bits, PALETTE, palette)).pixels, expected)
-    opaque = palette + chunk(b"tRNS", bytes([255] * 2**bits))
-    np.testing.assert_allclose(decode(png(values, bits, PALETTE, opaque)).pixels, expected)
-    for entry in (0, 7):  # the one clear entry, and one of several
-        clear = palette + chunk(b"tRNS", bytes([entry]))
-        assert "transparent" in refusal(png(values, bits, PALETTE, clear))
-
-
-def test_a_palette_of_a_tiff() -> None:
-    levels = np.tile(np.arange(256, dtype=np.uint16)[::-1] * 257, (3, 1))
-    content = tiff(EIGHT, photometric="palette", colormap=levels)
-    np.testing.assert_allclose(decode(content).pixels, (255 - EIGHT.astype(float)) / 255)
-
-
-def alpha(colours: Values, clear: int | None) -> Values:
-    values = np.dstack([colours, np.full(colours.shape[:2], 255, np.uint8)])
-    if clear is not None:
-        values[3, 5, -1] = clear
-    return values
-
-
-@pytest.mark.parametrize("clear", [None, 0, 254])
-def test_transparency(clear: int | None) -> None:
-    colours = (COLOURS >> 8).astype(np.uint8)
-    files = {
-        "grey": (png(alpha(EIGHT, clear), 8, GREY_ALPHA), EIGHT / 255),
-        "colour": (png(alpha(colours, clear), 8, RGB_ALPHA), luminance(colours / 255)),
-    }
-    for kind in ("assocalpha", "unassalpha"):
-        files |= {
-            f"grey {kind}": (tiff(alpha(EIGHT, clear), extrasamples=[kind]), EIGHT / 255),
-            f"colour {kind}": (
-                tiff(alpha(colours, clear), photometric="rgb", extrasamples=[kind]),
-                luminance(colours / 255),
-            ),
-        }
-    for content, expected in files.values():
-        if clear is None:
-            np.testing.assert_allclose(decode(content).pixels, expected, atol=0.6 / 255)
-        else:
-            assert refusal(content).startswith("parts of the image are transparent; export it")
-
-
-@pytest.mark.parametrize(
-    ("values", "bits"), [(EIGHT >> 7, 1), (EIGHT >> 6, 2), (EIGHT >> 4, 4), (EIGHT, 8), (DEEP, 16)]
-)
-def test_a_transparent_grey(values: Values, bits: int) -> None:
-    used = int(values[3, 5])
-    assert "transparent" in refusal(
-        png(values, bits, GREY, chunk(b"tRNS", struct.pack(">H", used)))
-    )
-
-
-def test_a_transparent_colour_that_no_pixel_has() -> None:
-    colours = (COLOURS >> 8).astype(np.uint8)
-    key = chunk(b"tRNS", struct.pack(">HHH", 1, 2, 3))
-    np.testing.assert_allclose(
-        decode(png(colours, 8, RGB, key)).pixels, luminance(colours / 255), atol=0.6 / 255
-    )
-    unused = chunk(b"tRNS", struct.pack(">H", 1))
-    np.testing.assert_allclose(decode(png(DEEP, 16, GREY, unused)).pixels, DEEP / 65_535, atol=1e-6)
-    assert "transparent" in refusal(png(COLOURS, 16, RGB, key))
-
-
-def test_unspecified_samples_of_a_tiff_are_no_alpha() -> None:
-    content = tiff(alpha(EIGHT, 0), extrasamples=["unspecified"])
-    np.testing.assert_allclose(decode(content).pixels, EIGHT / 255, atol=1e-6)
-
-
 # JPEG
-
-
-@pytest.mark.parametrize(
-    "options", [{}, {"progressive": True}, {"restart_marker_rows": 1}, {"keep_rgb": True}]
-)
-def test_a_jpeg_is_close_to_what_was_encoded(options: dict[str, object]) -> None:
-    colours = np.dstack([SMOOTH, SMOOTH[::-1], SMOOTH[:, ::-1]])
-    for values, expected in ((SMOOTH, SMOOTH / 255), (colours, luminance(colours / 255))):
-        content = encode(Image.fromarray(values), "JPEG", quality=100, subsampling=0, **options)
-        np.testing.assert_allclose(decode(content).pixels, expected, atol=3 / 255)
-
-
-def without_segment(content: bytes, marker: int) -> bytes:
-    start = content.index(bytes([0xFF, marker]))
-    length = int.from_bytes(content[start + 2 : start + 4])
-    return content[:start] + content[start + 2 + length :]
-
-
-def four_planes() -> bytes:
-    """Encode four planes with Adobe's marker, of which each is stored as 255 minus itself."""
-    planes = (SMOOTH, SMOOTH[::-1], SMOOTH[:, ::-1], 255 - SMOOTH)
-    image = Image.merge("CMYK", [Image.fromarray(plane) for plane in planes])
-    return encode(image, "JPEG", quality=100, subsampling=0)
-
-
-def test_cmyk_jpeg() -> None:
-    ink = np.dstack([SMOOTH, SMOOTH[::-1], SMOOTH[:, ::-1]]) / 255.0
-    expected = luminance((1 - ink) * (SMOOTH / 255)[..., None])  # black ink is 255 - SMOOTH
-    np.testing.assert_allclose(decode(four_planes()).pixels, expected, atol=3 / 255)
-    assert refusal(without_segment(four_planes(), 0xEE)).startswith("a CMYK JPEG that does not say")
-
-
-def test_ycck_jpeg() -> None:
-    content = bytearray(four_planes())
-    content[content.index(b"Adobe") + 11] = 2  # Adobe Technical Note 5116: transform to YCCK
-    stored = 255.0 - np.dstack([SMOOTH, SMOOTH[::-1], SMOOTH[:, ::-1]])
-    y, blue, red = stored[..., 0], stored[..., 1] - 128, stored[..., 2] - 128
-    # JFIF 1.02, section 7; libjpeg's inks are 255 minus these, and are stored inverted.
-    inks = np.dstack([y + 1.402 * red, y - 0.34414 * blue - 0.71414 * red, y + 1.772 * blue])
-    expected = luminance((1 - np.clip(inks, 0, 255) / 255) * (SMOOTH / 255)[..., None])
-    np.testing.assert_allclose(decode(bytes(content)).pixels, expected, atol=4 / 255)
-
-
-def test_an_arithmetic_coded_jpeg() -> None:
-    # Written by libjpeg-turbo's cjpeg -arithmetic: two blocks of 8 x 8 pixels, of 40 and of 200.
-    content = base64.b64decode(
-        "/9j/4AAQSkZJRgABAQAAAQABAAD/2wBDAAEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEB"
-        "AQEBAQEBAQEBAQEBAQEBAQEBAQEBAQH/yQALCAAIABABAREA/8wABgAQEAX/2gAIAQEAAD8A/wD3ggjAgP/Z"
-    )
-    expected = np.repeat([[40] * 8 + [200] * 8], 8, axis=0) / 255
-    np.testing.assert_allclose(decode(content).pixels, expected, atol=1e-6)
-
-
-def dicom(values: Values, bits: int) -> Dataset:
-    dataset = Dataset()
-    dataset.file_meta = FileMetaDataset()
-    dataset.file_meta.TransferSyntaxUID = ExplicitVRLittleEndian
-    dataset.SOPClassUID = ComputedRadiographyImageStorage
-    dataset.SOPInstanceUID = "2.25.1"
-    dataset.Modality = "CR"
-    dataset.Rows, dataset.Columns = values.shape
-    dataset.SamplesPerPixel = 1
-    dataset.PhotometricInterpretation = "MONOCHROME2"
-    dataset.BitsAllocated = 8 * values.dtype.itemsize
-    dataset.BitsStored, dataset.HighBit, dataset.PixelRepresentation = bits, bits - 1, 0
-    dataset.PixelData = values.tobytes() + bytes(values.nbytes % 2)
-    return dataset
-
-
-def lossless_jpeg(values: Values, bits: int, folder: Path) -> bytes:
-    dicom(values, bits).save_as(folder / "plain.dcm", enforce_file_format=True)
-    reader = gdcm.ImageReader()
-    reader.SetFileName(str(folder / "plain.dcm"))
-    assert reader.Read()
-    change = gdcm.ImageChangeTransferSyntax()
-    change.SetTransferSyntax(gdcm.TransferSyntax(gdcm.TransferSyntax.JPEGLosslessProcess14_1))
-    change.SetInput(reader.GetImage())
-    assert change.Change()
-    writer = gdcm.ImageWriter()
-    writer.SetFileName(str(folder / "lossless.dcm"))
-    writer.SetFile(reader.GetFile())
-    writer.SetImage(change.GetOutput())
-    assert writer.Write()
-    data = pydicom.dcmread(folder / "lossless.dcm").PixelData
-    return next(generate_frames(data, number_of_frames=1))
-
-
-def test_a_lossless_jpeg(tmp_path: Path) -> None:
-    content = lossless_jpeg(SMOOTH, 8, tmp_path)
-    assert b"\xff\xc3" in content[:300]
-    for min_side in (None, 20):
-        pixels = decode(content, min_side).pixels
-        np.testing.assert_allclose(pixels, SMOOTH / 255, atol=1e-6)
-    deep = lossless_jpeg(SMOOTH.astype(np.uint16) << 8, 16, tmp_path)
-    assert refusal(deep).startswith("a lossless JPEG of 16 bits; export it as PNG of 16 bits")
-
-
-@pytest.mark.parametrize(
-    ("position", "byte", "reason"),
-    [
-        (4, 12, "a JPEG of 12 bits; export it as PNG of 16 bits, or as DICOM"),
-        (1, 0xC5, "a JPEG of a rare kind (SOF5)"),
-        (1, 0xCB, "a JPEG of a rare kind (SOF11)"),
-        (1, 0xF7, "a JPEG-LS file"),
-    ],
-)
-def test_other_jpegs_are_refused_by_name(position: int, byte: int, reason: str) -> None:
-    content = bytearray(encode(Image.fromarray(SMOOTH), "JPEG", comment=b"\xff\xc0\0\x0b\x08"))
-    content[content.rindex(b"\xff\xc0") + position] = byte
-    assert refusal(bytes(content)).startswith(reason)
 
 
 @pytest.mark.parametrize(
