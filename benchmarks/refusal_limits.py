@@ -9,14 +9,12 @@ import csv
 import tempfile
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
-from datetime import UTC, datetime
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 from sklearn.model_selection import KFold
 
-import pneumoscope
 from benchmarks.adults_data import CHILDREN, last_rows, read_adults, read_children, write_table
 from benchmarks.report import CHECKOUT, Cell, Table, option_parser, publish
 from pneumoscope.cli.options import open_cache
@@ -38,7 +36,6 @@ from pneumoscope.reader.bundle import (
     FAMILIARITY,
     GRAPH,
     BundleRecord,
-    Change,
     RefusalLimits,
     write_bundle,
 )
@@ -148,16 +145,9 @@ def write(
 ) -> Bundle:
     """Write the bundle with its population and limits of refusal; its network is unchanged."""
     record = bundle.record
-    now = datetime.now(UTC).isoformat(timespec="seconds")
-    change = Change(
-        created=now,
-        pneumoscope=pneumoscope.__version__,
-        previous=bundle.identity,
-        description=(
-            f"population and limits of refusal added (format 4), fitted on "
-            f"{refusal.outsiders}; the network, its calibration and its thresholds are "
-            "unchanged"
-        ),
+    change = bundle.change(
+        f"population and limits of refusal added (format 4), fitted on {refusal.outsiders}; the "
+        "network, its calibration and its thresholds are unchanged"
     )
     added = (*refusal_limitations(source.patients, refusal), *source.limitations)
     changed: BundleRecord = record.model_copy(

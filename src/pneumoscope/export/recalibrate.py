@@ -1,13 +1,11 @@
 """Recalibration of a bundle: calibration and thresholds fitted to a hospital's radiographs."""
 
 from dataclasses import dataclass, replace
-from datetime import UTC, datetime
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
-import pneumoscope
 from pneumoscope.evaluation.predictions import Predictions
 from pneumoscope.evaluation.report.fingerprint import fingerprint
 from pneumoscope.evaluation.statistics.logistic_recalibration import (
@@ -22,7 +20,6 @@ from pneumoscope.reader.bundle import (
     Bundle,
     BundleRecord,
     Calibration,
-    Change,
     write_bundle,
 )
 from pneumoscope.reader.model_card import model_card
@@ -142,24 +139,18 @@ def _new_record(
     draw: str,
 ) -> BundleRecord:
     old = bundle.record
-    now = datetime.now(UTC).isoformat(timespec="seconds")
-    change = Change(
-        created=now,
-        pneumoscope=pneumoscope.__version__,
-        previous=bundle.identity,
-        description=(
-            f"calibration and operating points fitted on {patients} ({draw}); log-odds times "
-            f"{transform.slope:.4g} plus {transform.intercept:.4g}"
-        ),
+    change = bundle.change(
+        f"calibration and operating points fitted on {patients} ({draw}); log-odds times "
+        f"{transform.slope:.4g} plus {transform.intercept:.4g}"
     )
     return old.model_copy(
         update={
-            "created": now,
+            "created": change.created,
             "notice": (
                 f"Recalibrated on {patients}; its metrics hold for that site alone."
                 + (f" Before that: {old.notice}" if old.notice else "")
             ),
-            "pneumoscope": pneumoscope.__version__,
+            "pneumoscope": change.pneumoscope,
             "calibration": Calibration(
                 temperature=old.calibration.temperature / transform.slope,
                 intercept=transform.slope * old.calibration.intercept + transform.intercept,

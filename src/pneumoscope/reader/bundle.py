@@ -4,6 +4,7 @@ import hashlib
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Literal
 
@@ -185,6 +186,15 @@ class Bundle:
     def identity(self) -> str:
         """Name and the first 12 digits of the digest, as readings state it."""
         return f"{self.record.name}@{self.digest[:12]}"
+
+    def change(self, description: str) -> Change:
+        """Return the record of a change that is made to this bundle now."""
+        return Change(
+            created=datetime.now(UTC).isoformat(timespec="seconds"),
+            pneumoscope=pneumoscope.__version__,
+            previous=self.identity,
+            description=description,
+        )
 
     @classmethod
     def open(cls, folder: Path) -> "Bundle":
