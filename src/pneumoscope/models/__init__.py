@@ -1,4 +1,4 @@
-"""Networks: the notebook's seven, compact, DenseNet-121 and pretrained networks of the hub."""
+"""Networks: the notebook's seven, compact, DenseNet-121, and others with pretrained weights."""
 
 from pneumoscope.models.catalogue import (
     MODELS,

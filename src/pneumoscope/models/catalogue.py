@@ -7,6 +7,7 @@ import torch
 from pneumoscope.models import notebook
 from pneumoscope.models.compact import compact
 from pneumoscope.models.densenet import densenet121
+from pneumoscope.models.efficientnet_lite_weights import VARIANTS, EfficientNetLiteSpec
 from pneumoscope.models.hub import HubSpec
 from pneumoscope.models.hub_network import hub_network
 from pneumoscope.models.layers import initialise
@@ -75,7 +76,16 @@ _FROM_SCRATCH: Mapping[str, object] = {
     },
 }
 
-_OTHER_MODELS = (
+_FINE_TUNED: Mapping[str, object] = {
+    **_FROM_SCRATCH,
+    "epochs": 12,
+    "learning_rate": 1e-3,
+    "head_epochs": 3,
+    "pretrained_rate": 0.1,
+    "weight_average": 0.0,
+}
+
+_OTHER_MODELS: tuple[ModelSpec, ...] = (
     ModelSpec(
         "compact",
         "small residual network with an exact heat map",
@@ -92,15 +102,13 @@ _OTHER_MODELS = (
         "hub",
         "any image network of the Hugging Face hub: --weights OWNER/NAME",
         hub_network,
-        settings={
-            "image_size": 224,
-            **_FROM_SCRATCH,
-            "epochs": 12,
-            "learning_rate": 1e-3,
-            "head_epochs": 3,
-            "pretrained_rate": 0.1,
-            "weight_average": 0.0,
-        },
+        settings={"image_size": 224, **_FINE_TUNED},
+    ),
+    *(
+        EfficientNetLiteSpec.of(
+            variant, {"image_size": 192, **_FINE_TUNED, "epochs": 8, "head_epochs": 1}
+        )
+        for variant in VARIANTS
     ),
 )
 
