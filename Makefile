@@ -1,5 +1,6 @@
 # make demo    the main job on synthetic images; make demo DATA=FOLDER on real radiographs
 # make test    all tests
+# make lung-finder    train the lung finder of the package again, from masks of children and adults
 # make default-model    train and export the default bundle again, and compare it with the shipped one
 # make adults-model     adapt it to adults, evaluate that by cross-validation, and export it
 # make lint    formatting, lints, types, import contracts, and that the frontend's API types are current
@@ -16,7 +17,7 @@ DEMO ?= demo
 # Absolute, since some recipes change the folder.
 BIN := $(abspath $(VENV))/bin
 
-.PHONY: demo default-model adults-model test docs lint lint-web web api-types wheel clean
+.PHONY: demo lung-finder default-model adults-model test docs lint lint-web web api-types wheel clean
 
 ifeq ($(DATA),)
 demo: $(VENV)/.train
@@ -28,6 +29,15 @@ demo: $(VENV)/.train
 	$(BIN)/pneumoscope experiment $(DATA) --out $(DEMO)/$(notdir $(abspath $(DATA))) --weights none --resume
 	@echo "The report: $(abspath $(DEMO))/$(notdir $(abspath $(DATA)))/report.html"
 endif
+
+# Folder with chest_xray and lung_masks; MASKS holds the tables that are made of it.
+SHARED = $(or $(DATA),../shared/data)
+MASKS = $(DEMO)/lung-finder
+
+lung-finder: $(VENV)/.train
+	$(BIN)/python -m benchmarks.lung_masks_data $(SHARED) $(MASKS)
+	rm -f $(MASKS)/lung_finder.onnx
+	$(BIN)/pneumoscope lungs train $(MASKS)/children.csv $(MASKS)/adults.csv --out $(MASKS)/lung_finder.onnx
 
 RADIOGRAPHS = $(or $(DATA),../shared/data/chest_xray)
 ANEW = $(DEMO)/default-model

@@ -17,6 +17,7 @@ from pneumoscope.cli import (
     experiment,
     export,
     inspect,
+    lungs,
     models,
     read,
     recalibrate,
@@ -64,6 +65,7 @@ _PANELS: dict[str, tuple[Callable[..., None], ...]] = {
 for panel, commands in _PANELS.items():
     for command in commands:
         app.command(rich_help_panel=panel)(command)
+app.add_typer(lungs.app, name="lungs", rich_help_panel="Read radiographs")
 app.add_typer(models.app, name="models", rich_help_panel="Train networks")
 app.add_typer(clinic.audit, name="audit", rich_help_panel="Run a clinic server")
 app.add_typer(data.app, name="data", rich_help_panel="Prepare data")

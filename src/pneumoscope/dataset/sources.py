@@ -191,7 +191,7 @@ def _from_table(path: Path) -> Iterator[Entry]:
             patient=patient or parsed.patient,
             patient_declared=patient is not None,
             subtype=parsed.subtype,
-            split=_split(place, row.cells.get("split", "")),
+            split=parse_split(place, row.cells.get("split", "")),
             extra={name: cell for name, cell in row.cells.items() if name not in _COLUMNS},
         )
 
@@ -207,7 +207,16 @@ def _label(place: str, text: str) -> Label:
     )
 
 
-def _split(place: str, text: str) -> Split | None:
+def parse_split(place: str, text: str) -> Split | None:
+    """Return the split that a table's cell names; None for an empty cell.
+
+    ``place`` is the table and the row, for the `DatasetError` about an unknown split.
+
+    Examples
+    --------
+    >>> parse_split("labels.csv, line 2", "Val").value
+    'validation'
+    """
     name = text.lower()
     if not name:
         return None

@@ -2,7 +2,7 @@
 
 import logging
 import warnings
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 
@@ -28,8 +28,24 @@ MAX_PROBABILITY_DIFFERENCE = 1e-4
 _BATCH_SIZE = 32
 
 
-def export_graph(network: nn.Module, size: int) -> bytes:
-    """Export a `DeployedNetwork` or `Ensemble` as an ONNX file for any number of images."""
+NETWORK_OUTPUTS = ("logit", "heatmap", "features")
+"""Names of the outputs of a `DeployedNetwork`'s or `Ensemble`'s graph."""
+
+
+def export_graph(
+    network: nn.Module, size: int, output_names: Sequence[str] = NETWORK_OUTPUTS
+) -> bytes:
+    """Export a network of prepared pixels as an ONNX file for any number of images.
+
+    Parameters
+    ----------
+    network
+        Network from uint8 pixels, shape (n, size, size), to the outputs.
+    size
+        Side of the square images, in pixels.
+    output_names
+        Names of the outputs.
+    """
     example = torch.zeros(2, size, size, dtype=torch.uint8)
     with _suppress_warnings():
         program = torch.onnx.export(
@@ -38,7 +54,7 @@ def export_graph(network: nn.Module, size: int) -> bytes:
             dynamo=True,
             dynamic_shapes=({0: torch.export.Dim("n")},),
             input_names=["pixels"],
-            output_names=["logit", "heatmap", "features"],
+            output_names=list(output_names),
             verbose=False,
         )
     assert program is not None
@@ -77,10 +93,23 @@ def require_agreement(
 
 @dataclass(frozen=True)
 class SplitOutput:
-    """Split with its prepared pixels, (n, size, size), and the graph's output for each image."""
+    """Split with the graph's output for each image.
+
+    Parameters
+    ----------
+    examples
+        Images of the split.
+    pixels
+        Their prepared pixels, uint8, shape (n, size, size).
+    whole
+        Their pixels prepared by `Preparation.whole`; the same for a graph that reads whole images.
+    output
+        Output of the graph.
+    """
 
     examples: Examples
     pixels: NDArray[np.uint8]
+    whole: NDArray[np.uint8]
     output: NetworkOutput
 
     @property
@@ -93,11 +122,12 @@ class SplitOutput:
         return self.examples.predictions(apply_temperature(self.logits, temperature))
 
 
-def run_on_split(graph: bytes, examples: Examples) -> SplitOutput:
-    """Run a graph on the images of a split."""
+def run_on_split(graph: bytes, examples: Examples, whole: Examples) -> SplitOutput:
+    """Run a graph on the images of a split; ``whole`` are the same images, not framed."""
     pixels = prepared_pixels(examples)
     split = examples.entries[0].split
-    return SplitOutput(examples, pixels, run_on_pixels(graph, pixels, f"Running on {split}"))
+    output = run_on_pixels(graph, pixels, f"Running on {split}")
+    return SplitOutput(examples, pixels, prepared_pixels(whole), output)
 
 
 def prepared_pixels(examples: Examples) -> NDArray[np.uint8]:

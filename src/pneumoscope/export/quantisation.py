@@ -2,7 +2,7 @@
 
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -25,13 +25,23 @@ MAX_AUC_CHANGE = 0.001
 """Largest accepted change of the validation AUC."""
 
 _TIMING_ROUNDS = 15
-_QUANTISED_OPERATORS = ["Conv", "Relu", "Add", "MaxPool"]
+NETWORK_OPERATORS = ("Conv", "Relu", "Add", "MaxPool")
+"""Operators of a classifier that are quantised; logit and heat map stay float32."""
 
 
-def quantise(graph: bytes, pixels: NDArray[np.uint8]) -> bytes:
-    """Quantise the convolutions of a graph to 8-bit integers; logit and heat map stay float32.
+def quantise(
+    graph: bytes, pixels: NDArray[np.uint8], operators: Sequence[str] = NETWORK_OPERATORS
+) -> bytes:
+    """Quantise the convolutions of a graph to 8-bit integers, and the operators between them.
 
-    The ranges are computed from prepared training images, shape (n, size, size).
+    Parameters
+    ----------
+    graph
+        Content of the ONNX file.
+    pixels
+        Prepared training images that the ranges are computed from, uint8, shape (n, size, size).
+    operators
+        Operators that are quantised.
 
     References
     ----------
@@ -49,7 +59,7 @@ def quantise(graph: bytes, pixels: NDArray[np.uint8]) -> bytes:
             quantised,
             _Batches(pixels),
             quant_format=QuantFormat.QDQ,
-            op_types_to_quantize=_QUANTISED_OPERATORS,
+            op_types_to_quantize=list(operators),
             per_channel=True,
             activation_type=QuantType.QUInt8,
             weight_type=QuantType.QInt8,

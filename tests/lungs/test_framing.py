@@ -1,0 +1,93 @@
+"""Framing: nothing but the lungs counts, whatever squeezes or exposes the picture."""
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from pneumoscope.lungs import Framing, LungField, frame_lungs
+from pneumoscope.lungs.framing import framed_box
+
+SIDE = 64
+
+
+def elliptic_lungs() -> np.ndarray:
+    rows, columns = np.mgrid[:SIDE, :SIDE] + 0.5
+    return np.stack(
+        [((rows - 32) / 20) ** 2 + ((columns - centre) / 9) ** 2 < 1 for centre in (20, 44)]
+    )
+
+
+@pytest.fixture
+def field() -> LungField:
+    return LungField(elliptic_lungs(), confidence=0.95, min_confidence=0.5)
+
+
+@pytest.fixture
+def chest() -> np.ndarray:
+    """Draw a chest of 256 pixels: dark lungs with structure, on a brighter body."""
+    noise = Image.fromarray(np.random.default_rng(0).random((32, 32)).astype(np.float32))
+    structure = np.asarray(noise.resize((256, 256), Image.Resampling.BICUBIC))
+    lungs = LungField(elliptic_lungs(), 1, 0).mask_at(256, 256)
+    return np.where(lungs, 0.2 + 0.3 * structure, 0.6 + 0.2 * structure).astype(np.float32)
+
+
+@pytest.mark.parametrize("framing", [Framing.LUNG_BOX, Framing.LUNGS])
+def test_a_squeezed_picture_gives_the_square_of_its_original(
+    chest: np.ndarray, field: LungField, framing: Framing
+) -> None:
+    picture = Image.fromarray(chest)
+    wide = np.asarray(picture.resize((400, 256), Image.Resampling.BICUBIC))
+    squares = [frame_lungs(pixels, field, 96, framing).astype(int) for pixels in (chest, wide)]
+    assert np.abs(squares[0] - squares[1]).mean() < 1.5
+
+
+@pytest.mark.parametrize("framing", [Framing.LUNG_BOX, Framing.LUNGS])
+def test_gain_and_offset_of_the_greys_do_not_matter(
+    chest: np.ndarray, field: LungField, framing: Framing
+) -> None:
+    darker = (0.5 * chest + 0.1).astype(np.float32)
+    squares = [frame_lungs(pixels, field, 96, framing).astype(int) for pixels in (chest, darker)]
+    assert np.abs(squares[0] - squares[1]).max() <= 1
+
+
+def test_nothing_outside_of_the_lungs_is_shown(chest: np.ndarray, field: LungField) -> None:
+    # Well beyond the widened mask, everything is painted black.
+    rows, columns = np.mgrid[:256, :256] / 4
+    far = np.ones((256, 256), np.bool_)
+    for centre in (20, 44):
+        far &= ((rows - 32) / 28) ** 2 + ((columns - centre) / 17) ** 2 > 1
+    defaced = np.where(far, np.float32(0), chest)
+    assert far.mean() > 0.3
+    np.testing.assert_array_equal(
+        frame_lungs(chest, field, 96, Framing.LUNGS), frame_lungs(defaced, field, 96, Framing.LUNGS)
+    )
+    with_box = [frame_lungs(pixels, field, 96, Framing.LUNG_BOX) for pixels in (chest, defaced)]
+    assert np.abs(with_box[0].astype(int) - with_box[1]).max() > 50
+
+
+def test_the_lungs_mean_is_a_middle_grey_and_a_deviation_a_fifth(
+    chest: np.ndarray, field: LungField
+) -> None:
+    square = frame_lungs(chest, field, 96, Framing.LUNG_BOX) / 255
+    box = framed_box(field)
+    rows = (np.arange(96) + 0.5) / 96 * box.height + box.top
+    columns = (np.arange(96) + 0.5) / 96 * box.width + box.left
+    inside = field.mask[np.ix_((rows * SIDE).astype(int), (columns * SIDE).astype(int))]
+    assert square[inside].mean() == pytest.approx(0.5, abs=0.02)
+    assert square[inside].std() == pytest.approx(0.2, abs=0.03)
+
+
+def test_a_box_beyond_the_image_is_filled_with_black(field: LungField) -> None:
+    lungs = np.roll(field.lungs, -11, axis=2)  # the left lung touches the edge
+    moved = LungField(lungs, 0.95, 0.5)
+    assert framed_box(moved).left < 0
+    square = frame_lungs(np.full((64, 64), 0.5, np.float32), moved, 100, Framing.LUNG_BOX)
+    assert not square[:, 0].any()
+    assert square[:, 50].any()
+
+
+def test_an_image_of_one_grey_and_an_empty_mask_give_a_square(field: LungField) -> None:
+    grey = np.full((64, 64), 0.3, np.float32)
+    assert set(np.unique(frame_lungs(grey, field, 32, Framing.LUNGS))) <= {0, 128}
+    empty = LungField(np.zeros((2, SIDE, SIDE), np.bool_), 0.0, 0.5)
+    assert frame_lungs(grey, empty, 32, Framing.LUNG_BOX).shape == (32, 32)
