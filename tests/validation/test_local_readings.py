@@ -16,7 +16,6 @@ from pneumoscope.report.estimate import Estimate
 from pneumoscope.support.errors import PredictionsError
 from pneumoscope.validation.local_readings import read_labelled
 from pneumoscope.validation.population_comparison import compare_population
-from pneumoscope.validation.stress.sample import network_input
 
 
 @pytest.fixture(scope="module")
@@ -100,7 +99,8 @@ def test_outside_radiographs_are_listed_apart_and_not_evaluated(
     files = "a.png b.png c.png d.png z.png"
     familiarity = FeatureFamiliarity.from_bytes(shipped.bundle.contents[FAMILIARITY])
     pixels = [
-        network_input(shipped, read_radiograph(folder / name).pixels) for name in files.split()[:4]
+        shipped.preparation.square(read_radiograph(folder / name).pixels)
+        for name in files.split()[:4]
     ]
     distances = familiarity.distance(shipped.run(np.stack(pixels)).features)
     limit = float(np.sort(distances)[1:3].mean())

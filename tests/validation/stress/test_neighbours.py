@@ -16,7 +16,6 @@ from pneumoscope.validation.stress.near_duplicates import (
     near_duplicates,
 )
 from pneumoscope.validation.stress.neighbours import FeatureIndex
-from pneumoscope.validation.stress.sample import network_input
 
 
 @pytest.fixture(scope="module")
@@ -25,7 +24,7 @@ def shipped() -> Reader:
 
 
 def features_of(reader: Reader, path: Path) -> np.ndarray:
-    return reader.run(network_input(reader, read_radiograph(path).pixels)[None]).features[0]
+    return reader.run(reader.preparation.square(read_radiograph(path).pixels)[None]).features[0]
 
 
 def test_an_image_is_its_own_nearest_neighbour(

@@ -95,11 +95,11 @@ def _shortcut_figure(table: ShortcutTable) -> FigureView:
     return FigureView.of(
         shortcut_figure(table),
         "Performance with parts of the image masked out",
-        f"{table.n:,} images with a part masked out. The lung mask is an approximation, not made "
-        "by a segmentation network: both lungs were found in a share of "
+        f"{table.n:,} images with a part masked out. The lungs are found by a segmentation "
+        "network, and their mask is widened: both were found with confidence in a share of "
         f"{table.lungs_found_positive} of the images with pneumonia and "
-        f"{table.lungs_found_negative} of those without; in the others an ellipse replaces each "
-        f"lung that was not found. {_INTERVALS}{_unreadable(table.unreadable)}",
+        f"{table.lungs_found_negative} of those without. {_INTERVALS}"
+        f"{_unreadable(table.unreadable)}",
         _shortcut_table(table),
     )
 

@@ -13,7 +13,7 @@ from pneumoscope.reader import Reader, Reading, Status
 from pneumoscope.reader.overlay import draw_overlay
 from pneumoscope.support.errors import UnreadableRadiographError
 from pneumoscope.validation.stress.neighbours import FeatureIndex, Neighbour, short_name
-from pneumoscope.validation.stress.sample import map_sample, network_input
+from pneumoscope.validation.stress.sample import map_sample
 from pneumoscope.validation.stress.thumbnails import png_bytes, shrink
 
 MAX_FAILURES = 12
@@ -100,15 +100,15 @@ def find_failures(
     worst_positives = positives[np.argsort(-probabilities[positives], kind="stable")][:limit]
 
     def failure(row: int, radiograph: Radiograph) -> Failure:
-        output = reader.run(network_input(reader, radiograph.pixels)[None])
+        field = reader.preparation.find_lungs(radiograph.pixels)
+        output = reader.run(reader.preparation.square(radiograph.pixels, field)[None])
         probability = float(probabilities[row])
-        temperature = np.float32(reader.bundle.record.calibration.temperature)
         thumbnail = Radiograph(shrink(radiograph.pixels, _IMAGE_SIDE), radiograph.sha256)
         reading = Reading(
             Status.READ,
             reader.bundle.identity,
             probability=probability,
-            heatmap=output.heatmaps[0] / temperature,
+            heatmap=reader.heatmap(output.heatmaps[0], field),
         )
         neighbours = () if known is None else known.nearest(output.features[0], _NEIGHBOURS)
         images = (_neighbour_image(neighbour) for neighbour in neighbours)

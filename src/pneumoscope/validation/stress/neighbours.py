@@ -11,7 +11,7 @@ from pneumoscope.radiograph import Radiograph
 from pneumoscope.reader import Reader
 from pneumoscope.reader.bundle import FAMILIARITY
 from pneumoscope.reader.familiarity import FeatureFamiliarity
-from pneumoscope.validation.stress.sample import map_sample, network_input
+from pneumoscope.validation.stress.sample import map_sample
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,7 +46,7 @@ class FeatureIndex:
         """
 
         def features_of(_: int, radiograph: Radiograph) -> NDArray[np.float32]:
-            output = reader.run(network_input(reader, radiograph.pixels)[None])
+            output = reader.run(reader.preparation.square(radiograph.pixels)[None])
             return output.features.ravel()
 
         whitening = FeatureFamiliarity.from_bytes(reader.bundle.contents[FAMILIARITY]).whitening

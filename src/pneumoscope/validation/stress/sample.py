@@ -10,7 +10,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pneumoscope.evaluation.predictions import Floats
-from pneumoscope.radiograph import Radiograph, prepare_pixels, preprocess, read_radiograph
+from pneumoscope.lungs import LungField
+from pneumoscope.radiograph import Radiograph, read_radiograph
 from pneumoscope.reader import Reader
 from pneumoscope.support.errors import UnreadableRadiographError
 from pneumoscope.support.parallel import map_in_order
@@ -94,7 +95,7 @@ def map_sample(
     description
         Label of the progress bar.
     """
-    min_side = preprocess.OVERSAMPLING * reader.bundle.record.input.size
+    min_side = reader.min_side
 
     def apply(row: int) -> Result | None:
         try:
@@ -110,14 +111,8 @@ def map_sample(
     return SampleResults(rows[is_readable], readable, len(rows) - len(readable))
 
 
-def network_input(reader: Reader, pixels: NDArray[np.float32]) -> NDArray[np.uint8]:
-    """Return the square of pixels that the reader's network receives for a radiograph."""
-    contract = reader.bundle.record.input
-    return prepare_pixels(pixels, contract.size, contract.resampling)
-
-
 def run_without_gate(
-    reader: Reader, images: Iterable[NDArray[np.float32]]
+    reader: Reader, images: Iterable[NDArray[np.float32]], field: LungField | None = None
 ) -> tuple[Floats, NDArray[np.float32]]:
     """Return probability and features of each image, whether or not it would be read.
 
@@ -130,8 +125,10 @@ def run_without_gate(
         Reader whose network is run.
     images
         Images, each float32, shape (height, width), range [0, 1]; consumed in small batches.
+    field
+        Lung field of all images, for a bundle that reads lungs; by default each one's own is found.
     """
-    inputs = (network_input(reader, image) for image in images)
+    inputs = (reader.preparation.square(image, field) for image in images)
     probabilities: list[Floats] = []
     features: list[NDArray[np.float32]] = []
     while batch := list(islice(inputs, _BATCH_SIZE)):

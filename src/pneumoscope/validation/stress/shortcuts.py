@@ -15,10 +15,11 @@ from pneumoscope.evaluation.predictions import Floats, Predictions
 from pneumoscope.evaluation.statistics.delong import delong
 from pneumoscope.evaluation.statistics.intervals import proportion
 from pneumoscope.evaluation.statistics.metrics import proportions
+from pneumoscope.lungs import LungField, load_lung_finder
 from pneumoscope.radiograph import Radiograph
 from pneumoscope.reader import Reader
 from pneumoscope.report.estimate import Estimate
-from pneumoscope.validation.stress.masks import Mask, Pixels, border, corners, lung_fields
+from pneumoscope.validation.stress.masks import Mask, Pixels, border, corners, widened_lungs
 from pneumoscope.validation.stress.sample import (
     MAX_IMAGES,
     SampleResults,
@@ -97,8 +98,8 @@ class ShortcutTable:
     n, positives, unreadable
         Number of images read, of those with PNEUMONIA among them, and of unreadable ones.
     lungs_found_positive, lungs_found_negative
-        Share of the images with and without PNEUMONIA in which both lungs were found, and none was
-        replaced by an ellipse.
+        Share of the images with and without PNEUMONIA in which both lungs were found with
+        confidence.
     """
 
     rows: tuple[ShortcutRow, ...]
@@ -142,15 +143,26 @@ def measure_shortcuts(
     """
 
     def mask_and_read(_: int, radiograph: Radiograph) -> _ImageResult:
-        fields = lung_fields(radiograph.pixels)
-        images = (apply_mask(radiograph.pixels, fields.mask, condition) for condition in Condition)
-        return _ImageResult(run_without_gate(reader, images)[0], fields.found)
+        field, images = _in_every_condition(radiograph.pixels)
+        return _ImageResult(run_without_gate(reader, images, field)[0], field.found)
 
     rows = draw_sample(predictions.labels, limit, seed)
     sample = map_sample(mask_and_read, reader, files, rows, "Testing for shortcuts")
     if not sample.results:
         return None
     return _table(reader, files, predictions.labels, sample, threshold)
+
+
+def _in_every_condition(pixels: Pixels) -> tuple[LungField, list[Pixels]]:
+    """Return the lung field of a radiograph, and the radiograph in every condition.
+
+    The lungs are those of the package's lung finder, whatever the bundle; a bundle that reads lungs
+    gets them in every condition, since a masked image has none to find.
+    """
+    field = load_lung_finder().find(pixels)
+    height, width = pixels.shape
+    lungs = widened_lungs(field, (height, width))
+    return field, [apply_mask(pixels, lungs, condition) for condition in Condition]
 
 
 def apply_mask(pixels: Pixels, lungs: Mask, condition: Condition) -> Pixels:
@@ -257,9 +269,8 @@ def _examples(
     """Read a few images once more, and draw them in every condition."""
 
     def draw(row: int, radiograph: Radiograph) -> list[Example]:
-        lungs = lung_fields(radiograph.pixels).mask
-        images = [apply_mask(radiograph.pixels, lungs, condition) for condition in Condition]
-        probabilities, _ = run_without_gate(reader, images)
+        field, images = _in_every_condition(radiograph.pixels)
+        probabilities, _ = run_without_gate(reader, images, field)
         return [
             Example(int(labels[row]), float(probability), png_bytes(shrink(image, _IMAGE_SIDE)))
             for image, probability in zip(images, probabilities, strict=True)
