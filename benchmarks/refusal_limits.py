@@ -123,16 +123,17 @@ def fit(bundle: Bundle, source: Source, recipe: Recipe) -> Fit:
             f"and these are {source.manifest.fingerprint[:12]}"
         )
     store = ExampleStore(source.manifest, open_cache())
+    preparation, whole = bundle.preparation, bundle.preparation.whole
     train, validation = (
-        run_on_split(graph, store.pixels(split, recipe))
+        run_on_split(graph, store.pixels(split, recipe), store.prepared(split, whole))
         for split in (Split.TRAIN, Split.VALIDATION)
     )
-    outsiders = read_outsiders(source.outsiders, record.input, source.description)
+    outsiders = read_outsiders(source.outsiders, preparation, source.description)
     familiarity = replace(
         FeatureFamiliarity.from_bytes(bundle.contents[FAMILIARITY]), outsider_weights=None
     )
     held_out = validation if source.has_validation else None
-    fitted, limits = fit_refusal(graph, familiarity, train, held_out, outsiders)
+    fitted, limits = fit_refusal(graph, preparation, familiarity, train, held_out, outsiders)
     return Fit(fitted, limits, train, validation, outsiders)
 
 
@@ -168,15 +169,21 @@ def write(
 
 def evidence(bundle: Bundle, fitted: Fit) -> Iterator[dict[str, Cell]]:
     """Yield what each kind of limit answers of outsiders, by folds, and refuses of validation."""
-    graph, validation = bundle.contents[GRAPH], fitted.validation
+    graph, preparation = bundle.contents[GRAPH], bundle.preparation
+    validation = fitted.validation
     inside, outside = augment_features(
-        graph, (fitted.train.pixels, fitted.train.output.features), fitted.outsiders.pixels
+        graph,
+        preparation,
+        (fitted.train.whole, fitted.train.output.features),
+        fitted.outsiders,
     )
     acquisitions = [
         validation.output.features,
         *(
-            run_on_pixels(graph, pixels, f"Running on validation, {name}").features
-            for name, pixels in simulate_acquisitions(validation.pixels, validation.examples.labels)
+            run_on_pixels(
+                graph, preparation.frame_whole(pixels), f"Running on validation, {name}"
+            ).features
+            for name, pixels in simulate_acquisitions(validation.whole, validation.examples.labels)
         ),
     ]
     unweighted = replace(fitted.familiarity, outsider_weights=None)

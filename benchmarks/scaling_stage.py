@@ -6,6 +6,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from pneumoscope.dataset import Manifest, Split, open_pixels
+from pneumoscope.lungs import Preparation
 from pneumoscope.support.cache import ArrayCache
 
 IMAGE_SIZE = 150
@@ -25,7 +26,7 @@ def open_all_pixels(path: Path, cache: ArrayCache) -> float:
     """Prepare all pixels, or open and check those that an earlier process cached."""
     manifest = Manifest.read(path)
     started = time.perf_counter()
-    open_pixels(manifest, IMAGE_SIZE, cache)
+    open_pixels(manifest, Preparation(IMAGE_SIZE), cache)
     return time.perf_counter() - started
 
 

@@ -21,6 +21,7 @@ from pneumoscope.export.outsiders import (
     read_outsiders,
 )
 from pneumoscope.export.refusal import fit_refusal
+from pneumoscope.lungs import Preparation
 from pneumoscope.reader import Bundle
 from pneumoscope.reader.familiarity import FeatureFamiliarity
 from pneumoscope.support.errors import RunError
@@ -52,6 +53,9 @@ def test_the_score_is_that_of_a_standardised_logistic_regression(rng: np.random.
     np.testing.assert_array_equal(again.outsider_weights, model.outsider_weights)
 
 
+PREPARATION = Preparation(8)
+
+
 @dataclass(frozen=True)
 class FakeSplit:
     """Split whose features are given, in the place of `SplitOutput`."""
@@ -61,7 +65,7 @@ class FakeSplit:
     images_of_patient: int = 2
 
     @property
-    def pixels(self) -> np.ndarray:
+    def whole(self) -> np.ndarray:
         return np.zeros((len(self.features), 8, 8), np.uint8)
 
     @property
@@ -91,7 +95,7 @@ def no_graph(monkeypatch: pytest.MonkeyPatch, rng: np.random.Generator) -> np.nd
     outside = rng.normal(size=(60, N_FEATURES)).astype(np.float32)
     outside[:, 0] += 2.5
 
-    def augment(graph: bytes, inside: tuple, pixels: np.ndarray) -> tuple:
+    def augment(_: bytes, __: Preparation, inside: tuple, ___: Outsiders) -> tuple:
         return tuple(
             AugmentedFeatures(features, features[:0], np.zeros(0, np.intp))
             for features in (inside[1], outside)
@@ -109,9 +113,9 @@ def test_each_limit_is_a_quantile_of_the_validation_images(
     rng: np.random.Generator, no_graph: np.ndarray
 ) -> None:
     train, validation = normal_split(rng, 600, "t"), normal_split(rng, 1000, "v")
-    stranger = Outsiders("adults", np.zeros((60, 8, 8), np.uint8), frozenset())
+    stranger = Outsiders("adults", *[np.zeros((60, 8, 8), np.uint8)] * 2, frozenset())
     familiarity, limits = fit_refusal(
-        b"", fit_familiarity(train.features), train, validation, stranger
+        b"", PREPARATION, fit_familiarity(train.features), train, validation, stranger
     )
     beyond_distance = familiarity.distance(validation.features) > limits.distance
     beyond_score = familiarity.outsider_score(validation.features) > limits.outsider_score
@@ -129,7 +133,9 @@ def test_each_limit_is_a_quantile_of_the_validation_images(
 
 def test_without_outsiders_distance_alone_decides(rng: np.random.Generator) -> None:
     train, validation = normal_split(rng, 200, "t"), normal_split(rng, 400, "v")
-    familiarity, limits = fit_refusal(b"", fit_familiarity(train.features), train, validation)
+    familiarity, limits = fit_refusal(
+        b"", PREPARATION, fit_familiarity(train.features), train, validation
+    )
     assert (limits.outsider_score, limits.outsiders) == (None, None)
     assert familiarity.outsider_weights is None
     assert limits.exceeded(familiarity, validation.features).sum() == 2
@@ -150,7 +156,7 @@ def test_without_validation_each_image_is_left_out_with_its_patient(
 
     monkeypatch.setattr(refusal_module, "fit_familiarity", watch)
     familiarity = fit(train.features)
-    _, limits = fit_refusal(b"", familiarity, train, None)
+    _, limits = fit_refusal(b"", PREPARATION, familiarity, train, None)
     assert len(fitted) == 5
     for part in fitted:
         kept = [bool((part == patient).all(1).any()) for patient in features]
@@ -166,33 +172,35 @@ def test_a_training_image_among_the_outsiders_is_an_outsider(
     train = normal_split(rng, 30, "t")
     seen = []
 
-    def augment(graph: bytes, inside: tuple, pixels: np.ndarray) -> tuple:
+    def augment(_: bytes, __: Preparation, inside: tuple, outside: Outsiders) -> tuple:
         seen.append(inside[1])
         none = np.zeros(0, np.intp)
-        return tuple(AugmentedFeatures(part, part[:0], none) for part in (inside[1], pixels))
+        return tuple(
+            AugmentedFeatures(part, part[:0], none) for part in (inside[1], outside.pixels)
+        )
 
     monkeypatch.setattr(refusal_module, "augment_features", augment)
-    stranger = Outsiders("two", train.features[:2] + 9, frozenset({"t0", "t7"}))
+    stranger = Outsiders("two", *[train.features[:2] + 9] * 2, frozenset({"t0", "t7"}))
     familiarity = fit_familiarity(train.features)
-    fit_refusal(b"", familiarity, train, train, stranger)
+    fit_refusal(b"", PREPARATION, familiarity, train, train, stranger)
     np.testing.assert_array_equal(seen[0], np.delete(train.features, [0, 7], axis=0))
     everyone = replace(stranger, hashes=frozenset(f"t{row}" for row in range(30)))
     with pytest.raises(RunError, match="every training image is among them"):
-        fit_refusal(b"", familiarity, train, train, everyone)
+        fit_refusal(b"", PREPARATION, familiarity, train, train, everyone)
 
 
 def test_outsiders_are_read_from_folders_and_counted(
     exported: Path, radiographs: Callable, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    contract = Bundle.open(exported).record.input
+    preparation = Bundle.open(exported).preparation
     (tmp_path / "adults").mkdir()
     for path in radiographs(3):
         (tmp_path / "adults" / path.name).write_bytes(path.read_bytes())
     (tmp_path / "adults" / "broken.png").write_bytes(b"")
     with pytest.raises(RunError, match=r"--outsiders adults: 3 radiographs .* at least 30"):
-        read_outsiders([tmp_path / "adults"], contract)
+        read_outsiders([tmp_path / "adults"], preparation)
     monkeypatch.setattr(outsiders_module, "MIN_OUTSIDERS", 3)
-    stranger = read_outsiders([tmp_path / "adults"], contract)
+    stranger = read_outsiders([tmp_path / "adults"], preparation)
     assert stranger.description == "3 radiographs (adults)"
-    assert stranger.pixels.shape == (3, contract.size, contract.size)
+    assert stranger.pixels.shape == (3, preparation.size, preparation.size)
     assert len(stranger.hashes) == 3

@@ -94,7 +94,7 @@ def change_the_preparation(record: dict) -> None:
 @pytest.mark.parametrize(
     ("change", "words"),
     [
-        (set_format, "format 99, and this pneumoscope .* reads formats 2 to 4"),
+        (set_format, "format 99, and this pneumoscope .* reads formats 2 to 5"),
         (remove_the_graph, "list of files is wrong .*model.onnx"),
         (leave_the_folder, "list of files is wrong .*secret"),
         (add_a_setting, "surprise"),
@@ -146,11 +146,11 @@ def test_a_bundle_of_format_2_is_opened_in_todays_format(format_2: Path, tmp_pat
         assert replace(upgraded, rule=point.rule) == point
     rewritten = write_bundle(tmp_path / "rewritten", bundle.record, bundle.contents)
     assert set(rewritten.record.files) == {GRAPH, GATE, FAMILIARITY}
-    assert rewritten.record.format == 4
+    assert rewritten.record.format == 5
 
 
 def test_a_bundle_of_format_3_answers_for_all_patients(own_bundle: Path) -> None:
-    """Format 3 is format 4 without population and limits of refusal."""
+    """Format 3 is format 5 without population and limits of refusal."""
     record = yaml.safe_load((own_bundle / RECORD).read_text())
     del record["population"], record["refusal"]
     text = yaml.safe_dump(record | {"format": 3}).encode()
@@ -158,7 +158,7 @@ def test_a_bundle_of_format_3_answers_for_all_patients(own_bundle: Path) -> None
     (own_bundle / CHECKSUM).write_bytes(checksum_of(text))
     bundle = Bundle.open(own_bundle)
     assert (bundle.record.population, bundle.record.refusal) == (Population(), None)
-    assert bundle.record.format == 4
+    assert bundle.record.format == 5
 
 
 def test_the_history_of_a_bundle_of_format_2_is_renamed(format_2: Path) -> None:

@@ -9,6 +9,7 @@ from PIL import Image
 from scipy.stats import multivariate_normal
 
 from pneumoscope.dataset import Manifest, Split, open_dataset, open_pixels
+from pneumoscope.lungs import Preparation
 from pneumoscope.radiograph import Resampling
 from pneumoscope.reader.quality_gate import QualityGate, Severity, fit_gate
 from pneumoscope.support.cache import ArrayCache
@@ -17,7 +18,7 @@ Floats = NDArray[np.float32]
 
 
 def pixels_of(manifest: Manifest, cache: Path, size: int) -> dict[Split, NDArray[np.uint8]]:
-    pixels = open_pixels(manifest, size, ArrayCache(cache), Resampling.BILINEAR)
+    pixels = open_pixels(manifest, Preparation(size, Resampling.BILINEAR), ArrayCache(cache))
     splits = np.array([entry.split for entry in manifest.in_use])
     return {split: pixels[splits == split] for split in Split}
 

@@ -13,6 +13,7 @@ from torch import nn
 from pneumoscope.dataset import Entry, Label, Manifest, Split, open_dataset
 from pneumoscope.dataset.manifest import SplitBy
 from pneumoscope.dataset.pixels import load_pixels
+from pneumoscope.lungs import Preparation
 from pneumoscope.models import Precision
 from pneumoscope.radiograph import read_radiograph
 from pneumoscope.support.cache import ArrayCache
@@ -52,7 +53,7 @@ def test_a_batch_holds_the_pixels_divided_by_255(store: ExampleStore, split: Spl
     for image, index in zip(batch, indices, strict=True):
         entry = examples.entries[index]
         assert entry.split is split
-        expected = load_pixels(store.manifest.root, entry, 70) / np.float32(255)
+        expected = load_pixels(store.manifest.root, entry, Preparation(70)) / np.float32(255)
         np.testing.assert_array_equal(image[0], expected)
         assert examples.labels[index] == ("PNEUMONIA" in entry.path)
 
@@ -71,7 +72,7 @@ def test_features_are_the_backbone_s_output(store: ExampleStore) -> None:
     assert batch.shape == (2, 512, 2, 2)
     assert batch.is_contiguous(memory_format=torch.channels_last)
     for feature, index in zip(batch, indices, strict=True):
-        image = load_pixels(store.manifest.root, features.entries[index], 64)
+        image = load_pixels(store.manifest.root, features.entries[index], Preparation(64))
         alone = backbone(torch.from_numpy(image)[None, None] / 255)[0]
         np.testing.assert_allclose(feature, alone, rtol=1e-4, atol=1e-7)
 

@@ -7,7 +7,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pneumoscope.dataset.manifest import Entry, Manifest
-from pneumoscope.radiograph import Resampling, prepare_pixels, preprocess, read_radiograph
+from pneumoscope.lungs import Preparation
+from pneumoscope.radiograph import read_radiograph
 from pneumoscope.support.cache import ArrayCache, WriteRows
 from pneumoscope.support.errors import DatasetError
 from pneumoscope.support.parallel import map_parallel
@@ -22,10 +23,7 @@ class ArrayKind(StrEnum):
 
 
 def open_pixels(
-    manifest: Manifest,
-    size: int,
-    cache: ArrayCache,
-    resampling: Resampling = Resampling.NEAREST,
+    manifest: Manifest, preparation: Preparation, cache: ArrayCache
 ) -> NDArray[np.uint8]:
     """Return the prepared pixels of all images in use, from the cache, or made in parallel.
 
@@ -33,12 +31,10 @@ def open_pixels(
     ----------
     manifest
         Dataset.
-    size
-        Side of the prepared square in pixels (see `prepare_pixels`).
+    preparation
+        Size, resampling and framing of the squares.
     cache
         Cache of the arrays.
-    resampling
-        Resampling filter.
 
     Returns
     -------
@@ -54,33 +50,31 @@ def open_pixels(
     StorageError
         If the pixels cannot be cached.
     """
-    entries = manifest.in_use
-    settings = f"{size} {resampling} {preprocess.PIXELS_VERSION}"
+    entries, size = manifest.in_use, preparation.size
 
     def fill(write: WriteRows) -> None:
         def prepare(row: int) -> None:
-            write(row, load_pixels(manifest.root, entries[row], size, resampling)[np.newaxis])
+            write(row, load_pixels(manifest.root, entries[row], preparation)[np.newaxis])
 
         map_parallel(prepare, range(len(entries)), "Preparing pixels")
 
     return cache.open(
         ArrayKind.PIXELS,
-        " ".join([settings, *(str(entry.sha256) for entry in entries)]),
-        f"{size} x {size} {resampling}, data {manifest.fingerprint[:12]}",
+        " ".join([preparation.fingerprint, *(str(entry.sha256) for entry in entries)]),
+        f"{size} x {size} {preparation.resampling}, {preparation.framing}, data "
+        f"{manifest.fingerprint[:12]}",
         (len(entries), size, size),
         np.uint8,
         fill,
     ).values
 
 
-def load_pixels(
-    root: Path, entry: Entry, size: int, resampling: Resampling = Resampling.NEAREST
-) -> NDArray[np.uint8]:
+def load_pixels(root: Path, entry: Entry, preparation: Preparation) -> NDArray[np.uint8]:
     """Return the prepared pixels of one image, shape (size, size); errors as in `open_pixels`."""
-    radiograph = read_radiograph(root / entry.path, preprocess.OVERSAMPLING * size)
+    radiograph = read_radiograph(root / entry.path, preparation.min_side)
     if radiograph.sha256 != entry.sha256:
         raise DatasetError(
             f"{root / entry.path}: changed since the manifest was written; write the manifest "
             "again with 'pneumoscope data manifest'"
         )
-    return prepare_pixels(radiograph.pixels, size, resampling)
+    return preparation.square(radiograph.pixels)

@@ -26,6 +26,7 @@ from pneumoscope.export.onnx_graph import (
     export_graph,
     prepared_pixels,
     require_agreement,
+    run_on_pixels,
     run_on_split,
 )
 from pneumoscope.export.outsiders import read_outsiders
@@ -36,14 +37,16 @@ from pneumoscope.export.quantisation import (
     require_benefit,
 )
 from pneumoscope.export.refusal import fit_refusal
+from pneumoscope.lungs.framing import preparation_version
+from pneumoscope.lungs.lung_finder import shipped_lung_finder
 from pneumoscope.models import Precision
 from pneumoscope.models.deployed import DeployedNetwork, Ensemble
-from pneumoscope.radiograph import preprocess
 from pneumoscope.reader.bundle import (
     CARD,
     FAMILIARITY,
     GATE,
     GRAPH,
+    LUNG_FINDER,
     Bundle,
     BundleRecord,
     Calibration,
@@ -141,28 +144,35 @@ def export_bundle(
     patients = patients or Population()
     _require_matching(runs)
     contract = _input_contract(runs[0])
-    strangers = read_outsiders(outsiders, contract) if outsiders else None
+    preparation = runs[0].recipe.preparation
+    strangers = read_outsiders(outsiders, preparation) if outsiders else None
     manifest = runs[0].manifest(images)
     store = ExampleStore(manifest, cache)
     train_examples, validation_examples = (
-        store.pixels(split, runs[0].recipe) for split in (Split.TRAIN, Split.VALIDATION)
+        tuple(store.prepared(split, kind) for kind in (preparation, preparation.whole))
+        for split in (Split.TRAIN, Split.VALIDATION)
     )
-    graph, validation = _export_graph(runs, validation_examples)
+    graph, validation = _export_graph(runs, *validation_examples)
     if int8:
-        graph, validation = _quantise(graph, train_examples, validation)
-    train = run_on_split(graph, train_examples)
+        graph, validation = _quantise(graph, train_examples[0], validation)
+    train = run_on_split(graph, *train_examples)
     familiarity, refusal = fit_refusal(
         graph,
+        preparation,
         fit_familiarity(train.output.features),
         train,
         validation if fit_on is None else None,
         strangers,
     )
     with messages.status("Fitting the quality gate"):
-        gate = fit_gate(train.pixels, validation.pixels)
+        gate = fit_gate(train.whole, validation.whole)
     contents = {GRAPH: graph, FAMILIARITY: familiarity.to_bytes(), GATE: gate.to_bytes()}
+    if contract.needs_lungs:
+        contents[LUNG_FINDER] = shipped_lung_finder()
     fit = (
-        fit_on_simulated_acquisitions(graph, validation) if fit_on is None else fit_on_table(fit_on)
+        fit_on_simulated_acquisitions(graph, preparation, validation)
+        if fit_on is None
+        else fit_on_table(fit_on)
     )
     single = len(runs) == 1 and not int8
     test = _test_predictions(runs[0], fit.temperature) if single else None
@@ -228,18 +238,20 @@ def _require_matching(runs: Sequence[Run]) -> None:
             )
         if _input_contract(run) != _input_contract(first):
             raise RunError(
-                f"{run.folder}: takes images of another size or resampling than {first.folder}; "
-                "export them as bundles of their own"
+                f"{run.folder}: takes images of another size, resampling or framing than "
+                f"{first.folder}; export them as bundles of their own"
             )
 
 
-def _export_graph(runs: Sequence[Run], examples: Examples) -> tuple[bytes, SplitOutput]:
+def _export_graph(
+    runs: Sequence[Run], examples: Examples, whole: Examples
+) -> tuple[bytes, SplitOutput]:
     """Return the graph of one network or of an ensemble, and its output on validation."""
     members = [DeployedNetwork(load_trained_network(run).cpu()) for run in runs]
     network = members[0] if len(members) == 1 else Ensemble(members)
     with messages.status("Exporting the graph"):
         graph = export_graph(network, runs[0].recipe.image_size)
-    validation = run_on_split(graph, examples)
+    validation = run_on_split(graph, examples, whole)
     difference = require_agreement(
         network, validation.pixels[:N_COMPARED_IMAGES], validation.output
     )
@@ -251,7 +263,8 @@ def _quantise(graph: bytes, train: Examples, validation: SplitOutput) -> tuple[b
     """Return a graph in 8-bit integers and its output on validation, or raise if it is no gain."""
     with messages.status("Converting to 8-bit integers"):
         quantised = quantise(graph, prepared_pixels(train)[:: max(1, len(train) // N_RANGE_IMAGES)])
-    output = run_on_split(quantised, validation.examples)
+    quantised_output = run_on_pixels(quantised, validation.pixels, "Running on validation")
+    output = replace(validation, output=quantised_output)
     auc_before, auc_after = _auc(validation), _auc(output)
     with messages.status("Timing both graphs"):
         speedup = compare_speed(graph, quantised, validation.pixels)
@@ -297,7 +310,8 @@ def _input_contract(run: Run) -> InputContract:
     return InputContract(
         size=run.recipe.image_size,
         resampling=run.recipe.resampling,
-        preparation=preprocess.PREPARATION_VERSION,
+        framing=run.recipe.framing,
+        preparation=preparation_version(run.recipe.framing),
     )
 
 

@@ -15,6 +15,7 @@ from pneumoscope.evaluation.statistics.temperature_scaling import (
 )
 from pneumoscope.export.onnx_graph import SplitOutput, run_on_pixels
 from pneumoscope.export.simulated_acquisition import simulate_acquisitions
+from pneumoscope.lungs import Preparation
 
 CROSS_VALIDATION = "cross-validation"
 
@@ -33,7 +34,9 @@ class CalibrationFit:
     simulated: Sequence[Predictions] = ()
 
 
-def fit_on_simulated_acquisitions(graph: bytes, validation: SplitOutput) -> CalibrationFit:
+def fit_on_simulated_acquisitions(
+    graph: bytes, preparation: Preparation, validation: SplitOutput
+) -> CalibrationFit:
     """Fit a temperature on validation images, unchanged and in each simulated acquisition.
 
     Raises
@@ -44,8 +47,10 @@ def fit_on_simulated_acquisitions(graph: bytes, validation: SplitOutput) -> Cali
     labels = validation.examples.labels
     require_both_classes(labels)
     simulated = [
-        run_on_pixels(graph, pixels, f"Running on validation, {name}").logits.astype(np.float64)
-        for name, pixels in simulate_acquisitions(validation.pixels, labels)
+        run_on_pixels(
+            graph, preparation.frame_whole(pixels), f"Running on validation, {name}"
+        ).logits.astype(np.float64)
+        for name, pixels in simulate_acquisitions(validation.whole, labels)
     ]
     temperature = fit_temperature(
         np.concatenate([validation.logits, *simulated]), np.tile(labels, 1 + len(simulated))

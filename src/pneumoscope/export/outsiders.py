@@ -11,8 +11,8 @@ from sklearn.preprocessing import StandardScaler
 
 from pneumoscope.export.onnx_graph import run_on_pixels
 from pneumoscope.export.simulated_acquisition import simulate_acquisitions
-from pneumoscope.radiograph import prepare_pixels, preprocess, read_radiograph
-from pneumoscope.reader.bundle import InputContract
+from pneumoscope.lungs import Preparation
+from pneumoscope.radiograph import read_radiograph
 from pneumoscope.reader.listing import list_files
 from pneumoscope.support.errors import RunError, UnreadableRadiographError
 from pneumoscope.support.parallel import map_parallel
@@ -38,17 +38,20 @@ class Outsiders:
         Radiographs in words.
     pixels
         Prepared pixels, uint8, shape (n, size, size).
+    whole
+        Pixels prepared by `Preparation.whole`.
     hashes
         SHA-256 of the files.
     """
 
     description: str
     pixels: NDArray[np.uint8]
+    whole: NDArray[np.uint8]
     hashes: frozenset[str]
 
 
 def read_outsiders(
-    paths: Sequence[Path], contract: InputContract, description: str = ""
+    paths: Sequence[Path], preparation: Preparation, description: str = ""
 ) -> Outsiders:
     """Decode and prepare the radiographs of files and folders; unreadable ones are left out.
 
@@ -56,8 +59,8 @@ def read_outsiders(
     ----------
     paths
         Radiographs, or folders of them.
-    contract
-        Input of the bundle's graph.
+    preparation
+        Preparation of radiographs for the bundle's graph.
     description
         Radiographs in words; by default their number and the names of ``paths``.
 
@@ -66,15 +69,14 @@ def read_outsiders(
     RunError
         If fewer than `MIN_OUTSIDERS` can be read.
     """
-    min_side = preprocess.OVERSAMPLING * contract.size
 
-    def prepare(path: Path) -> tuple[NDArray[np.uint8], str] | None:
+    def prepare(path: Path) -> tuple[NDArray[np.uint8], NDArray[np.uint8], str] | None:
         try:
-            radiograph = read_radiograph(path, min_side)
+            radiograph = read_radiograph(path, preparation.min_side)
         except UnreadableRadiographError:
             return None
-        pixels = prepare_pixels(radiograph.pixels, contract.size, contract.resampling)
-        return pixels, radiograph.sha256
+        pixels = radiograph.pixels
+        return preparation.square(pixels), preparation.whole.square(pixels), radiograph.sha256
 
     files = list(list_files(paths))
     prepared = [
@@ -90,8 +92,9 @@ def read_outsiders(
         messages.print(f"{unreadable:,} outsiders could not be read and were left out")
     return Outsiders(
         description or f"{len(prepared):,} radiographs ({names})",
-        np.stack([pixels for pixels, _ in prepared]),
-        frozenset(sha256 for _, sha256 in prepared),
+        np.stack([pixels for pixels, _, _ in prepared]),
+        np.stack([whole for _, whole, _ in prepared]),
+        frozenset(sha256 for _, _, sha256 in prepared),
     )
 
 
@@ -120,8 +123,9 @@ class AugmentedFeatures:
 
 def augment_features(
     graph: bytes,
+    preparation: Preparation,
     inside: tuple[NDArray[np.uint8], NDArray[np.float32]],
-    outside: NDArray[np.uint8],
+    outside: Outsiders,
 ) -> tuple[AugmentedFeatures, AugmentedFeatures]:
     """Return the features of training images and of outsiders with simulated acquisitions.
 
@@ -132,23 +136,27 @@ def augment_features(
     ----------
     graph
         Graph of the bundle.
+    preparation
+        Preparation of radiographs for the graph.
     inside
-        Prepared pixels of training images, and their features.
+        Pixels of training images, prepared by `Preparation.whole`, and their features.
     outside
-        Prepared pixels of outsiders.
+        Outsiders.
     """
-    pixels, features = inside
-    inside_rows, outside_rows = (_spread_rows(len(images)) for images in (pixels, outside))
-    sample = np.concatenate([pixels[inside_rows], outside[outside_rows]])
+    whole, features = inside
+    inside_rows, outside_rows = (_spread_rows(len(images)) for images in (whole, outside.whole))
+    sample = np.concatenate([whole[inside_rows], outside.whole[outside_rows]])
     is_outside = np.arange(len(sample)) >= len(inside_rows)
     acquisitions = simulate_acquisitions(sample, is_outside.astype(np.int8))
     simulated = np.stack(
         [
-            run_on_pixels(graph, images, f"Running on both sides, {name}").features
+            run_on_pixels(
+                graph, preparation.frame_whole(images), f"Running on both sides, {name}"
+            ).features
             for name, images in acquisitions
         ]
     )
-    outside_features = run_on_pixels(graph, outside, "Running on outsiders").features
+    outside_features = run_on_pixels(graph, outside.pixels, "Running on outsiders").features
 
     def augmented(
         original: NDArray[np.float32], rows: NDArray[np.intp], side: NDArray[np.bool_]

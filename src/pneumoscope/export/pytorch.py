@@ -71,9 +71,7 @@ def export_monai(run: Run, out: Path) -> None:
 def _save(run: Run, folder: Path) -> None:
     network = load_trained_network(run)
     recipe = run.recipe
-    saved = SavedNetwork(
-        network.cpu().eval(), recipe.image_size, recipe.resampling, run.structure()
-    )
+    saved = SavedNetwork(network.cpu().eval(), recipe.preparation, run.structure())
     save_network(saved, recipe.model, folder)
 
 

@@ -17,6 +17,7 @@ from pneumoscope.export.outsiders import (
     augment_features,
     fit_outsider_weights,
 )
+from pneumoscope.lungs import Preparation
 from pneumoscope.reader.bundle import RefusalLimits
 from pneumoscope.reader.familiarity import FeatureFamiliarity
 from pneumoscope.report.estimate import Estimate
@@ -45,6 +46,7 @@ class _HeldOut:
 
 def fit_refusal(
     graph: bytes,
+    preparation: Preparation,
     familiarity: FeatureFamiliarity,
     train: SplitOutput,
     validation: SplitOutput | None,
@@ -56,6 +58,8 @@ def fit_refusal(
     ----------
     graph
         Graph of the bundle.
+    preparation
+        Preparation of radiographs for the graph.
     familiarity
         Familiarity that was fitted on the training images.
     train
@@ -74,7 +78,7 @@ def fit_refusal(
     sides = None
     if outsiders is not None:
         sides = augment_features(
-            graph, (train.pixels[inside], train.output.features[inside]), outsiders.pixels
+            graph, preparation, (train.whole[inside], train.output.features[inside]), outsiders
         )
     everyone = np.ones(int(inside.sum()), np.bool_)
     with messages.status("Fitting the limits of refusal"):

@@ -11,10 +11,11 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 from torch import Tensor
 
+from pneumoscope.lungs import Framing, Preparation
 from pneumoscope.models.catalogue import find_model
 from pneumoscope.models.model_spec import Structure
 from pneumoscope.models.network import Network
-from pneumoscope.radiograph import Resampling, prepare_pixels, preprocess, read_radiograph
+from pneumoscope.radiograph import Resampling, read_radiograph
 from pneumoscope.support.errors import WeightsError
 from pneumoscope.support.files import write_text
 
@@ -33,15 +34,14 @@ class SavedNetwork:
     ----------
     network
         In evaluation mode: grey images (n, 1, size, size) in [0, 1] in, logits (n,) out.
-    image_size, resampling
-        Arguments of `prepare_pixels`.
+    preparation
+        Preparation of radiographs.
     structure
         Description of the layers of a network of the hub, else None.
     """
 
     network: Network
-    image_size: int
-    resampling: Resampling
+    preparation: Preparation
     structure: Structure | None = None
 
     def image(self, path: Path | str) -> Tensor:
@@ -57,9 +57,8 @@ class SavedNetwork:
         UnreadableRadiographError
             If the file cannot be decoded.
         """
-        radiograph = read_radiograph(Path(path), preprocess.OVERSAMPLING * self.image_size)
-        square = prepare_pixels(radiograph.pixels, self.image_size, self.resampling)
-        return torch.from_numpy(square)[None] / 255
+        radiograph = read_radiograph(Path(path), self.preparation.min_side)
+        return torch.from_numpy(self.preparation.square(radiograph.pixels))[None] / 255
 
 
 def save_network(saved: SavedNetwork, model: str, folder: Path) -> None:
@@ -80,7 +79,7 @@ def save_network(saved: SavedNetwork, model: str, folder: Path) -> None:
     >>> from pneumoscope.models import MODELS, build_network
     >>> folder = getfixture("tmp_path")
     >>> network = build_network(MODELS["compact"], 64, seed=0).eval()
-    >>> save_network(SavedNetwork(network, 64, Resampling.BILINEAR), "compact", folder)
+    >>> save_network(SavedNetwork(network, Preparation(64, Resampling.BILINEAR)), "compact", folder)
     >>> images = torch.rand(2, 1, 64, 64)
     >>> bool((load_network(folder).network(images) == network(images)).all())
     True
@@ -90,11 +89,14 @@ def save_network(saved: SavedNetwork, model: str, folder: Path) -> None:
     settings: dict[str, Any] = {
         "format": FORMAT,
         "model": model,
-        "image_size": saved.image_size,
-        "resampling": str(saved.resampling),
+        "image_size": saved.preparation.size,
+        "resampling": str(saved.preparation.resampling),
+        "framing": str(saved.preparation.framing),
         "input": "float32 (n, 1, image_size, image_size) in [0, 1], 0 = black",
         "output": "logit (n,); positive for pneumonia",
     }
+    if (finder := saved.preparation.lung_finder) is not None:
+        settings["lung_finder"] = finder.digest
     if saved.structure is not None:
         settings["structure"] = dict(saved.structure)
     write_text(folder / SETTINGS, yaml.safe_dump(settings, sort_keys=False))
@@ -117,12 +119,21 @@ def load_network(folder: Path | str) -> SavedNetwork:
         structure = settings.get("structure")
         network = find_model(settings["model"]).build(size, structure)
         network.load_state_dict(load_file(path / WEIGHTS))
-        resampling = Resampling(settings["resampling"])
+        preparation = Preparation(
+            size, Resampling(settings["resampling"]), Framing(settings.get("framing", "whole"))
+        )
+        _require_same_lung_finder(preparation, settings.get("lung_finder"))
     except (OSError, ValueError, LookupError, TypeError, AttributeError, RuntimeError) as error:
         raise _damaged(path, error) from error
     except (yaml.YAMLError, SafetensorError) as error:
         raise _damaged(path, error) from error
-    return SavedNetwork(network.eval(), size, resampling, structure)
+    return SavedNetwork(network.eval(), preparation, structure)
+
+
+def _require_same_lung_finder(preparation: Preparation, digest: str | None) -> None:
+    finder = preparation.lung_finder
+    if finder is not None and finder.digest != digest:
+        raise ValueError("it was trained with another lung finder than this version's")
 
 
 def _damaged(folder: Path, error: Exception) -> WeightsError:

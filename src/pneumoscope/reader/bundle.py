@@ -14,7 +14,9 @@ from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 import pneumoscope
-from pneumoscope.radiograph import Resampling, preprocess
+from pneumoscope.lungs import Framing, LungFinder, Preparation
+from pneumoscope.lungs.framing import preparation_version
+from pneumoscope.radiograph import Resampling
 from pneumoscope.reader.familiarity import FeatureFamiliarity
 from pneumoscope.reader.population import Population
 from pneumoscope.report.estimate import Estimate
@@ -22,11 +24,11 @@ from pneumoscope.report.operating_point import OperatingPoint
 from pneumoscope.support.errors import BundleError
 from pneumoscope.support.files import atomic_folder, write_bytes
 
-FORMAT = 4
+FORMAT = 5
 """Version of the folder's layout.
 
-Formats 2 and 3 are read too: 3 states no population and no limits of refusal, 2 also has other
-names.
+Formats 2 to 4 are read too: 4 knows whole images alone, 3 states no population and no limits of
+refusal, 2 also has other names.
 """
 
 RECORD = "bundle.yaml"
@@ -36,6 +38,9 @@ CHECKSUM = "bundle.yaml.sha256"
 GRAPH = "model.onnx"
 GATE = "quality_gate.npz"
 FAMILIARITY = "familiarity.npz"
+LUNG_FINDER = "lung_finder.onnx"
+"""Lung finder of a bundle that reads lungs; others have none."""
+
 CARD = "MODEL_CARD.md"
 
 _FORMAT_2_FAMILIARITY = "population.npz"
@@ -49,12 +54,18 @@ class _Part(BaseModel):
 
 
 class InputContract(_Part):
-    """Input of the graph: uint8 pixels (n, size, size) from `prepare_pixels`."""
+    """Input of the graph: uint8 pixels (n, size, size) from `Preparation.square`."""
 
     size: int
     resampling: Resampling
+    framing: Framing = Framing.WHOLE
     preparation: int
-    """`preprocess.PREPARATION_VERSION` with which the network was trained."""
+    """`preparation_version` with which the network was trained."""
+
+    @property
+    def needs_lungs(self) -> bool:
+        """Whether the lungs must be found before the network can read."""
+        return self.framing is not Framing.WHOLE
 
 
 class Member(_Part):
@@ -122,7 +133,7 @@ class RefusalLimits(_Part):
 class BundleRecord(_Part):
     """Content of ``bundle.yaml``."""
 
-    format: Literal[4] = 4
+    format: Literal[5] = 5
     name: str
     notice: str | None
     created: str
@@ -187,6 +198,13 @@ class Bundle:
         """Name and the first 12 digits of the digest, as readings state it."""
         return f"{self.record.name}@{self.digest[:12]}"
 
+    @property
+    def preparation(self) -> Preparation:
+        """Preparation of radiographs for the graph, with the bundle's own lung finder."""
+        contract = self.record.input
+        finder = LungFinder(self.contents[LUNG_FINDER]) if contract.needs_lungs else None
+        return Preparation(contract.size, contract.resampling, contract.framing, finder)
+
     def change(self, description: str) -> Change:
         """Return the record of a change that is made to this bundle now."""
         return Change(
@@ -215,7 +233,7 @@ class Bundle:
             content = _read(folder / name, folder)
             if hashlib.sha256(content).hexdigest() != sha256:
                 raise _changed(folder / name)
-            if (current := _current_name(name)) in (GRAPH, GATE, FAMILIARITY):
+            if (current := _current_name(name)) in (GRAPH, GATE, FAMILIARITY, LUNG_FINDER):
                 contents[current] = content
         return cls(folder, record, hashlib.sha256(text).hexdigest(), contents)
 
@@ -260,7 +278,7 @@ def _parse(text: bytes, folder: Path) -> BundleRecord:
     except (yaml.YAMLError, UnicodeDecodeError) as error:
         raise BundleError(f"{path}: cannot be read as YAML ({error}); {_AGAIN}") from error
     version = settings.get("format") if isinstance(settings, dict) else None
-    if version not in (2, 3, FORMAT):
+    if version not in (2, 3, 4, FORMAT):
         raise BundleError(
             f"{folder}: a bundle of format {version}, and this pneumoscope "
             f"({pneumoscope.__version__}) reads formats 2 to {FORMAT}; use the version that made "
@@ -271,14 +289,16 @@ def _parse(text: bytes, folder: Path) -> BundleRecord:
         record = BundleRecord.model_validate_json(json.dumps(current))
     except (ValidationError, AttributeError, KeyError, TypeError) as error:
         raise BundleError(f"{path}: damaged ({error}); {_AGAIN}") from error
-    if record.input.preparation != preprocess.PREPARATION_VERSION:
+    here = preparation_version(record.input.framing)
+    if record.input.preparation != here:
         raise BundleError(
             f"{folder}: its network was trained on pixels prepared in another way (version "
-            f"{record.input.preparation}, here {preprocess.PREPARATION_VERSION}); train and export "
+            f"{record.input.preparation}, here {here}); train and export "
             "it again"
         )
     unsafe = [name for name in record.files if Path(name).name != name]
-    missing = {GRAPH, GATE, FAMILIARITY} - set(map(_current_name, record.files))
+    needed = {GRAPH, GATE, FAMILIARITY} | ({LUNG_FINDER} if record.input.needs_lungs else set())
+    missing = needed - set(map(_current_name, record.files))
     if unsafe or missing:
         raise BundleError(
             f"{path}: its list of files is wrong ({', '.join([*unsafe, *missing])}); {_AGAIN}"

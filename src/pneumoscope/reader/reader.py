@@ -9,7 +9,9 @@ import numpy as np
 import onnxruntime
 from numpy.typing import NDArray
 
-from pneumoscope.radiograph import DecodingNote, prepare_pixels, preprocess
+from pneumoscope.lungs import LungField
+from pneumoscope.lungs.heatmap import place_heatmap
+from pneumoscope.radiograph import DecodingNote, prepare_pixels
 from pneumoscope.reader.bundle import FAMILIARITY, GATE, GRAPH, Bundle, BundleRecord
 from pneumoscope.reader.familiarity import FeatureFamiliarity
 from pneumoscope.reader.input_statistics import describe_input
@@ -65,6 +67,7 @@ class Reader:
         # One thread for the graph: more gain a tenth for one radiograph, and wait for each other
         # for many; threads with batches of their own do not.
         self._session = open_graph(bundle.contents[GRAPH], threads=1)
+        self.preparation = bundle.preparation
         self._gate = QualityGate.from_bytes(bundle.contents[GATE])
         self._familiarity = FeatureFamiliarity.from_bytes(bundle.contents[FAMILIARITY])
 
@@ -76,7 +79,7 @@ class Reader:
     @property
     def min_side(self) -> int:
         """Smallest side, in pixels, to which a JPEG may be reduced while it is decoded."""
-        return preprocess.OVERSAMPLING * self.bundle.record.input.size
+        return self.preparation.min_side
 
     def bundle_of(self, reading: Reading) -> Bundle:
         """Return the bundle that made a reading."""
@@ -123,12 +126,14 @@ class Reader:
         contract = self.bundle.record.input
         outside = tuple(self.bundle.record.population.findings(radiograph, refusal))
         is_chest = OTHER_IMAGE_CODES.isdisjoint(finding.code for finding in outside)
+        field = self.preparation.find_lungs(radiograph.pixels)
         quality = (
             *map(_decoding_finding, radiograph.notes),
             *outside,
             *self._gate.assess(radiograph.pixels, radiograph.colourfulness, is_chest),
+            *_lung_findings(field),
         )
-        pixels = prepare_pixels(radiograph.pixels, contract.size, contract.resampling)
+        whole = prepare_pixels(radiograph.pixels, contract.size, contract.resampling)
         reading = Reading(
             _status(quality),
             self.bundle.identity,
@@ -137,9 +142,11 @@ class Reader:
             sha256=radiograph.sha256,
             view=radiograph.view,
             laterality=radiograph.laterality,
-            inputs=describe_input(pixels, radiograph.width, radiograph.height),
+            inputs=describe_input(whole, radiograph.width, radiograph.height),
+            lungs=field,
         )
         rejected = reading.status is Status.REJECTED
+        pixels = whole if field is None else self.preparation.square(radiograph.pixels, field)
         seconds = source.seconds + time.perf_counter() - start
         return PreparedSource(reading, None if rejected else pixels, seconds)
 
@@ -220,8 +227,24 @@ class Reader:
                 name: finding_at(probability, point)
                 for name, point in record.operating_points.items()
             },
-            heatmap=output.heatmaps[row] / np.float32(record.calibration.temperature),
+            heatmap=self.heatmap(output.heatmaps[row], reading.lungs),
         )
+
+    def heatmap(self, heatmap: NDArray[np.float32], field: LungField | None) -> NDArray[np.float32]:
+        """Return the calibrated heat map of the whole radiograph, as `Reading.heatmap` is.
+
+        Parameters
+        ----------
+        heatmap
+            Heat map of the network's square, float32, shape (rows, columns).
+        field
+            Lung field that the square was framed with; None for the whole image.
+        """
+        placed = heatmap if field is None else place_heatmap(heatmap, field)
+        calibrated: NDArray[np.float32] = placed / np.float32(
+            self.bundle.record.calibration.temperature
+        )
+        return calibrated
 
 
 @dataclass(frozen=True)
@@ -249,6 +272,18 @@ def run_graph(session: onnxruntime.InferenceSession, pixels: NDArray[np.uint8]) 
 def _decoding_finding(note: DecodingNote) -> QualityFinding:
     severity = Severity.OUTSIDE if note.doubtful else Severity.FLAG
     return QualityFinding(note.code, severity, note.message)
+
+
+def _lung_findings(field: LungField | None) -> Iterator[QualityFinding]:
+    """Yield whether lungs that are needed were not found."""
+    if field is not None and not field.found:
+        yield QualityFinding(
+            "lungs_not_found",
+            Severity.REJECT,
+            f"both lungs were not found with confidence ({field.confidence:.2f}, at least "
+            f"{field.min_confidence:.2f} is needed); check that it is a frontal chest radiograph "
+            "that shows both lungs",
+        )
 
 
 def _familiarity_findings(

@@ -7,6 +7,7 @@ from enum import StrEnum
 import numpy as np
 from numpy.typing import NDArray
 
+from pneumoscope.lungs import LungField
 from pneumoscope.reader.input_statistics import InputStatistics
 from pneumoscope.reader.quality_gate import QualityFinding
 from pneumoscope.report.operating_point import OperatingPoint
@@ -52,8 +53,8 @@ class Reading:
     findings
         Findings by the name of the operating point; empty unless read or flagged.
     heatmap
-        Log-odds that each place of the radiograph adds, float32, shape (rows, columns); None unless
-        read or flagged.
+        Log-odds that each place of the radiograph adds, float32, shape (rows, columns); 0 outside
+        of the lungs if these are read alone (see `place_heatmap`). None unless read or flagged.
     probability_outside
         Output of the network for a radiograph that is outside; it has no meaning for the patient.
         None unless outside.
@@ -70,6 +71,8 @@ class Reading:
         `FeatureFamiliarity`); None unless read, flagged or outside.
     view, laterality
         View Position and Image Laterality of the DICOM file, else None.
+    lungs
+        Lung field; None if failed, or if the bundle reads whole images.
     inputs
         Statistics of the image, also if rejected; None if failed.
     milliseconds
@@ -89,6 +92,7 @@ class Reading:
     distance: float | None = None
     view: str | None = None
     laterality: str | None = None
+    lungs: LungField | None = None
     inputs: InputStatistics | None = None
     milliseconds: float = 0.0
 

@@ -12,9 +12,9 @@ from torch import Tensor, nn
 from pneumoscope.dataset import Entry, Manifest, Split, open_pixels
 from pneumoscope.dataset.pixels import ArrayKind
 from pneumoscope.evaluation.predictions import Predictions
+from pneumoscope.lungs import Preparation
 from pneumoscope.models import Precision, computing_in, place, select_device
 from pneumoscope.models.network import weights_digest
-from pneumoscope.radiograph import preprocess
 from pneumoscope.support.cache import ArrayCache, WriteRows
 from pneumoscope.support.terminal import track
 from pneumoscope.training.recipe import Recipe
@@ -121,10 +121,14 @@ class ExampleStore:
         return self.features(split, recipe, backbone)
 
     def pixels(self, split: Split, recipe: Recipe) -> Examples:
+        """Return a split as the pixels that a recipe's network takes."""
+        return self.prepared(split, recipe.preparation)
+
+    def prepared(self, split: Split, preparation: Preparation) -> Examples:
         """Return a split as prepared pixels; all splits share one file."""
         in_use = self.manifest.in_use
         rows = [row for row, entry in enumerate(in_use) if entry.split is split]
-        pixels = open_pixels(self.manifest, recipe.image_size, self.cache, recipe.resampling)
+        pixels = open_pixels(self.manifest, preparation, self.cache)
         return Examples(tuple(in_use[row] for row in rows), pixels, np.array(rows, np.intp))
 
     def features(self, split: Split, recipe: Recipe, backbone: nn.Sequential) -> Examples:
@@ -146,7 +150,7 @@ class ExampleStore:
         entries = self.manifest.of(split)
         digest = weights_digest(backbone.state_dict())
         size, precision = recipe.image_size, recipe.precision
-        settings = f"{digest} {size} {recipe.resampling} {precision} {preprocess.PIXELS_VERSION}"
+        settings = f"{digest} {precision} {recipe.preparation.fingerprint}"
         channels, height, width = recipe.feature_shape
 
         def fill(write: WriteRows) -> None:

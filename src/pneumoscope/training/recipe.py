@@ -8,6 +8,7 @@ from typing import Any, Self
 import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
+from pneumoscope.lungs import Framing, Preparation
 from pneumoscope.models import ModelSpec, Precision, fastest_precision, find_model
 from pneumoscope.radiograph import Resampling
 from pneumoscope.support.errors import RecipeError
@@ -105,6 +106,10 @@ class Recipe(_Settings):
     )
     image_size: int = Field(150, ge=64, le=1024, description="side of the square images, in pixels")
     resampling: Resampling = Field(Resampling.NEAREST, description="nearest (notebook) or bilinear")
+    framing: Framing = Field(
+        Framing.WHOLE,
+        description="whole image, lung_box (the box of the lungs) or lungs (all else black)",
+    )
     epochs: int = Field(10, ge=1, le=10_000, description="largest number of epochs")
     batch_size: int = Field(32, ge=2, le=4096, description="number of images in a batch")
     learning_rate: float = Field(1e-3, gt=0, description="AdamW's rate; with one_cycle the highest")
@@ -145,6 +150,12 @@ class Recipe(_Settings):
         return self
 
     @model_validator(mode="after")
+    def _lungs_are_averaged(self) -> Self:
+        if self.framing is not Framing.WHOLE and self.resampling is Resampling.NEAREST:
+            raise ValueError(f"framing: {self.framing} needs resampling: bilinear; set both")
+        return self
+
+    @model_validator(mode="after")
     def _one_schedule(self) -> Self:
         if self.one_cycle and (self.early_stopping or self.reduce_on_plateau):
             raise ValueError(
@@ -157,6 +168,11 @@ class Recipe(_Settings):
     def spec(self) -> ModelSpec:
         """Catalogue entry of the network."""
         return find_model(self.model)
+
+    @property
+    def preparation(self) -> Preparation:
+        """Preparation of the radiographs."""
+        return Preparation(self.image_size, self.resampling, self.framing)
 
     @property
     def feature_shape(self) -> tuple[int, int, int] | None:

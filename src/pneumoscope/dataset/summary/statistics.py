@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from pneumoscope.dataset.manifest import Entry, Label, Manifest, Split
 from pneumoscope.dataset.pixels import load_pixels
+from pneumoscope.lungs import Preparation
 from pneumoscope.support.parallel import map_parallel
 
 SIDE = 224
@@ -237,7 +238,7 @@ def _intensities(manifest: Manifest, entries: Sequence[Entry]) -> dict[Label, In
     lock = threading.Lock()
 
     def add(entry: Entry) -> None:
-        pixels = load_pixels(manifest.root, entry, SIDE)
+        pixels = load_pixels(manifest.root, entry, Preparation(SIDE))
         histogram = np.bincount(pixels.ravel(), minlength=256)
         with lock:
             histograms[entry.label] += histogram
