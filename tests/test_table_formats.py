@@ -104,7 +104,7 @@ def test_evaluate(
 ) -> None:
     tables = []
 
-    def compare_models(subjects: Any, *_: object) -> NoReturn:
+    def compare_models(subjects: Any, *_: object, **__: object) -> NoReturn:
         tables.extend(subject.predictions for subject in subjects)
         raise TableReadError("the table was read")
 

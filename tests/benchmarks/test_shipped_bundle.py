@@ -1,8 +1,14 @@
 """Tables of the shipped bundle's performance, from the JSON of `evaluate` and `validate`."""
 
+from collections.abc import Callable
+from pathlib import Path
+
 import pytest
 
-from benchmarks.shipped_bundle import RATES, main, make_tables
+from benchmarks.second_reader import convert_expert_table
+from benchmarks.shipped_bundle import RATES, make_tables
+from pneumoscope.evaluation.second_reader import SecondReader
+from pneumoscope.reader import find_bundle
 
 
 def estimate(name: str, value: float) -> dict[str, object]:
@@ -21,6 +27,7 @@ def model(auc: float) -> dict[str, object]:
         "operating_points": points,
         "calibration": estimate("slope", 1.0) | estimate("intercept", -0.5),
         "subgroups": [subtype, subtype | {"value": "normal", "positives": 0}],
+        "second_reader": None,
     } | estimate("auc", auc)
 
 
@@ -44,13 +51,34 @@ def test_tables_show_the_estimates_of_both_groups() -> None:
     assert tables["Robustness at screening"][0]["specificity"] == "0.600 (0.500 to 0.700)"
 
 
-def test_the_smallest_version_is_refused(
-    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+def test_the_smallest_version_compares_both_readers_and_reads_no_test_split(
+    run_benchmark: Callable[..., dict[str, list]],
 ) -> None:
-    """It would read the test split, and overwrite the measured results by those of a trial."""
-    monkeypatch.setattr("benchmarks.shipped_bundle._run_command", None)
-    monkeypatch.setattr("sys.argv", ["shipped_bundle", "--smallest"])
-    with pytest.raises(SystemExit) as ended:
-        main()
-    assert ended.value.code == 2
-    assert "leave out --smallest" in capsys.readouterr().err
+    log = find_bundle("default") / "test_readings.csv"
+    before = log.read_bytes() if log.exists() else None
+    tables = run_benchmark("shipped_bundle")
+    assert (log.read_bytes() if log.exists() else None) == before
+    rows = {row["metric"]: row for row in tables["Against each reader"]}
+    images = rows["images"]
+    assert images["published"] >= images["second reader"] > images["both agree"] > 0
+    assert rows["AUC"]["published"] == tables["In brief"][0]["test split"]
+    balanced = {row["metric"]: row for row in tables["In brief"]}["ppv at balanced"]
+    assert rows["ppv at balanced"]["published"] == balanced["test split"]
+    usable, labelled = tables["Second reader"]
+    assert usable["n"] == images["second reader"] < labelled["n"]
+    assert float(usable["kappa"].split()[0]) < 1
+
+
+def test_the_experts_table_is_the_one_whose_agreement_was_published(
+    shared_data: Path, tmp_path: Path
+) -> None:
+    source = shared_data / "chest_xray_test_second_reader.csv"
+    readings = SecondReader.read(convert_expert_table(source, tmp_path / "second.csv")).readings
+    assert len(readings) == 624
+    assert sum(not reading.usable for reading in readings.values()) == 48
+    calls = {kind: [] for kind in (True, False)}
+    for file, reading in readings.items():
+        calls[file.startswith("person")].append(reading.label)
+    # Sensitivity 0.795 and specificity 0.808 against the published labels.
+    assert sum(calls[True]) / len(calls[True]) == pytest.approx(0.795, abs=5e-4)
+    assert 1 - sum(calls[False]) / len(calls[False]) == pytest.approx(0.808, abs=5e-4)

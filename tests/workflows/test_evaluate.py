@@ -143,6 +143,45 @@ def test_a_bundle_is_evaluated_on_the_test_split_with_stress_tests(
     assert "Shortcuts: performance without the lungs" in (out / "report.html").read_text()
 
 
+def write_second_reader(path: Path, images: Sequence[Path]) -> Path:
+    """Write readings of all images but one: every fourth label is another, one is unusable."""
+    rows = ["file,label,usable"]
+    for number, image in enumerate(images[:-1]):
+        ill = (image.parent.name == "PNEUMONIA") != (number % 4 == 0)
+        rows.append(f"{image.name},{int(ill)},{'no' if number == 1 else 'yes'}")
+    path.write_text("\n".join(rows))
+    return path
+
+
+def test_a_second_reader_is_compared_on_the_test_split_and_costs_no_reading_if_refused(
+    pneumoscope: Call, own_bundle: Path, phantom_dataset: Path, tmp_path: Path
+):
+    (own_bundle / "test_readings.csv").unlink(missing_ok=True)
+    images = sorted(phantom_dataset.glob("test/*/*.png"))
+    out, second = tmp_path / "out", write_second_reader(tmp_path / "second.csv", images)
+    words = ("evaluate", own_bundle, "--data", phantom_dataset, "--quick", "--draws", 100)
+    train = next(phantom_dataset.glob("train/*/*.png")).name
+    other = tmp_path / "other.csv"
+    other.write_text(f"{second.read_text()}\n{train},1,1")
+    refused = pneumoscope(*words, "--second-reader", other, "--out", out)
+    assert refused.code == 1
+    complaint = f"1 of its {len(images)} files are not images of the dataset; the first is {train}"
+    assert complaint in " ".join(refused.err.split())
+    assert not (own_bundle / "test_readings.csv").exists()
+    assert not out.exists()
+    outcome = pneumoscope(*words, "--second-reader", second, "--out", out)
+    assert outcome.code == 0, outcome.err
+    assert "Cohen's kappa" in outcome.out
+    (model,) = json.loads((out / "evaluation.json").read_text())["models"]
+    result = model["second_reader"]
+    assert result["read"] + result["not_evaluated"] == len(images) - 1
+    assert result["read"] + result["without_reading"] == model["n"]
+    assert result["against"]["labels"]["auc"] == model["auc"]
+    page = (out / "report.html").read_text()
+    assert "Second reader: phantoms" in page
+    assert "The green diamond is the second reader" in page
+
+
 def test_every_reading_of_a_test_split_by_a_bundle_is_recorded_and_stated(
     pneumoscope: Call, exported: Path, phantom_dataset: Path, tmp_path: Path
 ):
@@ -202,9 +241,12 @@ def test_validation_and_recalibration_on_local_radiographs(
     outcome = pneumoscope(
         *("validate", *words, "--out", out, "--quick", "--draws", 100, "--json"),
         *("--prevalence", 0.1),
+        *("--second-reader", write_second_reader(tmp_path / "second.csv", images)),
     )
     assert outcome.code == 0, outcome.err
     printed = json.loads(outcome.out)
+    assert list(printed["second_reader"]["against"]) == ["labels", "second_reader", "agreed"]
+    assert "Second reader: phantoms" in (out / "report.html").read_text()
     assert printed == json.loads((out / "validation.json").read_text())
     assert printed["stress_tests"] is None
     point = printed["operating_points"][0]
@@ -231,6 +273,15 @@ def test_validation_and_recalibration_on_local_radiographs(
     ("words", "complaint"),
     [
         (("evaluate", "1.csv"), "pass --out DIR too"),
+        (("evaluate", "1.csv", "--second-reader", "2.csv"), "pass --out DIR too"),
+        (
+            ("evaluate", "1.csv", "--out", "out", "--second-reader", "2.csv"),
+            "2.csv: none of its 1 files is an image of the dataset; the first is elsewhere.png",
+        ),
+        (
+            ("validate", "--labels=1.csv", "--images=.", "--out=out", "--second-reader=2.csv"),
+            "2.csv: none of its 1 files is an image of the dataset; the first is elsewhere.png",
+        ),
         (("evaluate", "default", "--out", "out"), "pass --data with a dataset"),
         (
             ("evaluate", "1.csv", "--out", "out", "--threshold", "high"),
@@ -273,6 +324,7 @@ def test_invalid_input_is_refused_with_a_remedy_and_nothing_is_written(
     write_table(tmp_path / "1.csv", 1, 1.0)
     write_table(tmp_path / "other.csv", 1, 1.0, labels=[1, 0] * 60)
     write_table(tmp_path / "ill.csv", 1, 1.0, labels=[1] * 4)
+    (tmp_path / "2.csv").write_text("file,label\nelsewhere.png,1\n")
     outcome = pneumoscope(*words)
     assert outcome.code == 1
     assert complaint in " ".join(outcome.err.split())

@@ -48,6 +48,7 @@ def evaluate(
         ),
     ] = None,
     negatives: options.NegativeOption = None,
+    second_reader: options.SecondReaderOption = None,
     prevalences: options.PrevalenceOption = None,
     min_recall: Annotated[
         float,
@@ -72,35 +73,46 @@ def evaluate(
         pneumoscope evaluate default --data chest_xray --out evaluation
         pneumoscope evaluate runs/model_3 runs/model_4 --out comparison
         pneumoscope evaluate theirs.csv ours.csv --threshold 0.3 --prevalence 0.1 --out comparison
+        pneumoscope evaluate default --data chest_xray --second-reader expert.csv --out evaluation
     """
     from pneumoscope.cli.tables import evaluations_table
 
     if out is None:
+        if second_reader is not None:
+            raise PredictionsError("pass --out DIR too: a second reader needs a report")
         _evaluate_run(sources, images)
         return
     from pneumoscope.evaluation.model_comparison import compare_models
+    from pneumoscope.evaluation.report.second_reader_view import summarise_second_reader
+    from pneumoscope.evaluation.second_reader import SecondReader
     from pneumoscope.support.files import require_empty
-    from pneumoscope.workflows.evaluate import open_model, stress_test_model, write_report
+    from pneumoscope.workflows.evaluate import open_models, stress_test_model, write_report
 
     require_empty(out)
     points = _points(thresholds or ["0.5"])
     prevalence_values = options.prevalences_from_options(prevalences)
+    second = None if second_reader is None else SecondReader.read(second_reader, negatives or ())
     manifest = None if data is None else options.open_source(data, images, None, 0, False)
-    models = [
-        open_model(source, options.open_cache, manifest, images, points, negatives or ())
-        for source in sources
-    ]
+    models, second = open_models(
+        sources, options.open_cache, manifest, images, points, negatives or (), second
+    )
     for model in models:
         if model.readings is not None:
             messages.print(str(model.readings.recorded), style="yellow")
     comparison = compare_models(
-        [model.subject for model in models], prevalence_values, min_recall, draws
+        [model.subject for model in models],
+        prevalence_values,
+        min_recall,
+        draws,
+        second_reader=second,
     )
     main = next(model for model in models if model.subject is comparison.main.subject)
     stress_tests = None if quick else stress_test_model(main)
     with messages.status("Writing the report"):
         write_report(comparison, models, out, stress_tests)
     results.print(evaluations_table(comparison.evaluations))
+    if comparison.main.second_reader is not None:
+        results.print(summarise_second_reader(comparison.main.second_reader))
     results.print(f"Report: {out / 'report.html'}", soft_wrap=True)
 
 

@@ -114,6 +114,16 @@ NegativeOption = Annotated[
         help="Further label that counts as no pneumonia, such as OTHER; repeatable.",
     ),
 ]
+SecondReaderOption = Annotated[
+    Path | None,
+    typer.Option(
+        "--second-reader",
+        metavar="CSV",
+        help="Table of a second reader of the same images, with the columns file and label, and "
+        "optionally usable (yes or no). Metrics are reported against each reader and where both "
+        "agree; nothing is chosen with it.",
+    ),
+]
 BundleOption = Annotated[
     str,
     typer.Option(

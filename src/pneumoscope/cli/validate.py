@@ -22,6 +22,7 @@ def validate(
     bundle: options.BundleOption = "default",
     at: options.OperatingPointOption = "screening",
     negatives: options.NegativeOption = None,
+    second_reader: options.SecondReaderOption = None,
     min_auc: Annotated[
         float,
         typer.Option(min=0, max=1, help="Lowest acceptable AUC (lower bound of its interval)."),
@@ -55,10 +56,14 @@ def validate(
         pneumoscope validate --labels labels.csv --images radiographs --out validation
         pneumoscope validate --labels labels.csv --images radiographs --out validation-adults \
             --bundle adults --negative OTHER --json
+        pneumoscope validate --labels labels.csv --images radiographs --out validation \
+            --second-reader second_reader.csv
     """
     from pneumoscope.cli.tables import evaluations_table
     from pneumoscope.evaluation.acceptance import Requirements
     from pneumoscope.evaluation.predictions import Labels
+    from pneumoscope.evaluation.report.second_reader_view import summarise_second_reader
+    from pneumoscope.evaluation.second_reader import SecondReader
     from pneumoscope.reader import open_reader
     from pneumoscope.support.files import require_empty
     from pneumoscope.validation.local_validation import validate_locally
@@ -74,6 +79,9 @@ def validate(
         images,
         at,
         requirements,
+        second_reader=(
+            None if second_reader is None else SecondReader.read(second_reader, negatives or ())
+        ),
         prevalences=prevalence_values,
         draws=draws,
         with_stress_tests=not quick,
@@ -84,6 +92,8 @@ def validate(
         results.print(validation_json(validation), end="", soft_wrap=True)
         return
     results.print(evaluations_table([validation.evaluation]))
+    if validation.evaluation.second_reader is not None:
+        results.print(summarise_second_reader(validation.evaluation.second_reader))
     print_unread(validation.local)
     acceptance = validation.acceptance
     results.print(f"Verdict: {acceptance.outcome}", style="bold")

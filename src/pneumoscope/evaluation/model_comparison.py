@@ -7,6 +7,7 @@ import numpy as np
 
 from pneumoscope.evaluation.model_evaluation import ModelEvaluation, Subject, evaluate_model
 from pneumoscope.evaluation.predictions import Predictions
+from pneumoscope.evaluation.second_reader import SecondReader
 from pneumoscope.evaluation.selection.rule import MIN_RECALL, Candidate, ModelChoice, choose_model
 from pneumoscope.evaluation.selection.stability import ChoiceStability, choice_stability
 from pneumoscope.evaluation.statistics.bootstrap import DRAWS
@@ -50,6 +51,7 @@ def compare_models(
     min_recall: float = MIN_RECALL,
     draws: int = DRAWS,
     seed: int = 0,
+    second_reader: SecondReader | None = None,
 ) -> Comparison:
     """Evaluate models, compare them, and choose one by the rule, on validation images.
 
@@ -65,11 +67,14 @@ def compare_models(
         Number of bootstrap resamples.
     seed
         Random seed; the same seed gives the same comparison.
+    second_reader
+        Second reader, matched to the files of the predictions; no model is chosen with it.
 
     Raises
     ------
     PredictionsError
-        If two models have one name, or predictions on different images or labels.
+        If two models have one name, or predictions on different images or labels, or no image has
+        a usable second reading.
     """
     names = [subject.name for subject in subjects]
     if repeated := [name for name in names if names.count(name) > 1]:
@@ -83,7 +88,7 @@ def compare_models(
         {subject.name: (shared[subject.name], subject.threshold) for subject in subjects}
     )
     evaluations = tuple(
-        evaluate_model(subject, prevalences, draws, seed)
+        evaluate_model(subject, prevalences, draws, seed, second_reader)
         for subject in track(subjects, "Evaluating", len(subjects))
     )
     choice, stability = _choose(subjects, min_recall, seed)

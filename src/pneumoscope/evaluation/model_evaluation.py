@@ -4,6 +4,11 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from pneumoscope.evaluation.predictions import CLASS_NAMES, Predictions
+from pneumoscope.evaluation.second_reader import SecondReader
+from pneumoscope.evaluation.second_reader_evaluation import (
+    SecondReaderEvaluation,
+    evaluate_second_reader,
+)
 from pneumoscope.evaluation.statistics.bootstrap import DRAWS
 from pneumoscope.evaluation.statistics.calibration import CalibrationAssessment, assess_calibration
 from pneumoscope.evaluation.statistics.decision_curve import (
@@ -55,7 +60,8 @@ class ModelEvaluation:
 
     ``recalibrated`` is the calibration after recalibration, None where that cannot be fitted;
     ``recalibrated_on`` names the images that it was fitted on, or the reason why it could not be.
-    ``consequences`` are those for 1,000 patients, by prevalence.
+    ``consequences`` are those for 1,000 patients, by prevalence. ``second_reader`` is None without
+    a second reader.
     """
 
     subject: Subject
@@ -67,6 +73,7 @@ class ModelEvaluation:
     decisions: DecisionCurve
     subgroups: SubgroupTable
     label_errors: LabelErrors
+    second_reader: SecondReaderEvaluation | None = None
 
 
 def evaluate_model(
@@ -74,6 +81,7 @@ def evaluate_model(
     prevalences: Sequence[float] = PREVALENCES,
     draws: int = DRAWS,
     seed: int = 0,
+    second_reader: SecondReader | None = None,
 ) -> ModelEvaluation:
     """Evaluate one model.
 
@@ -87,11 +95,13 @@ def evaluate_model(
         Number of bootstrap resamples.
     seed
         Random seed; the same seed gives the same evaluation.
+    second_reader
+        Second reader, matched to the files of the predictions; for reporting only.
 
     Raises
     ------
     PredictionsError
-        If a class is missing.
+        If a class is missing, or no image has a usable second reading.
     """
     predictions = subject.predictions
     _require_both_classes(subject)
@@ -113,6 +123,9 @@ def evaluate_model(
         decision_curve(predictions, seed=seed),
         subgroup_table(predictions, subject.threshold, seed=seed),
         label_error_candidates(predictions),
+        None
+        if second_reader is None
+        else evaluate_second_reader(predictions, discrimination, second_reader, draws, seed),
     )
 
 

@@ -211,7 +211,7 @@ class Labels:
         """
         rows = read_table(path, (*COLUMNS[:2], *further))
         try:
-            labels = tuple(_label(row, negatives) for row in rows)
+            labels = tuple(parse_label(row, negatives) for row in rows)
         except PredictionsError as error:
             raise PredictionsError(f"{path}: {error}") from error
         files = tuple(row.cells["file"] for row in rows)
@@ -247,7 +247,16 @@ class Labels:
         )
 
 
-def _label(row: TableRow, negatives: Sequence[str]) -> int:
+def parse_label(row: TableRow, negatives: Sequence[str] = ()) -> int:
+    """Return the label of a table's row, 0 or 1; see `Predictions.read`.
+
+    A label of another kind raises `PredictionsError`, which names the line.
+
+    Examples
+    --------
+    >>> parse_label(TableRow("line 2", {"file": "a.png", "label": "Pneumonia"}))
+    1
+    """
     label = row.cells["label"]
     lower = label.casefold()
     if lower in {negative.strip().casefold() for negative in negatives}:

@@ -9,6 +9,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from pneumoscope.models.compact import GlobalAveragePool
+from pneumoscope.models.depthwise import depthwise_conv
 from pneumoscope.models.layers import DenseToOne, batch_norm_2d
 
 FEATURES = "features"
@@ -64,16 +65,23 @@ class SamePaddingConv2d(nn.Conv2d):
     torch.Size([1, 4, 6, 7])
     """
 
-    def __init__(self, channels: int, out: int, size: int, stride: int = 1, groups: int = 1):
+    def __init__(
+        self, channels: int, out: int, size: int, stride: int = 1, groups: int = 1
+    ) -> None:
+        # Stride 1 has the same padding on all sides.
         padding = size // 2 if stride == 1 else 0
         super().__init__(channels, out, size, stride, padding, groups=groups, bias=False)
 
     def forward(self, features: Tensor) -> Tensor:
         """Return (n, out, height / stride, width / stride), rounded up."""
-        if self.stride[0] > 1:
+        stride, padding = self.stride[0], self.padding[0]
+        assert isinstance(padding, int)
+        if stride > 1:
             (top, bottom), (left, right) = map(self._padding, features.shape[2:])
             features = functional.pad(features, (left, right, top, bottom))
-        return super().forward(features)
+        if self.groups == 1:
+            return super().forward(features)
+        return depthwise_conv(features, self.weight, stride, padding)
 
     def _padding(self, side: int) -> tuple[int, int]:
         size, stride = self.kernel_size[0], self.stride[0]
@@ -105,7 +113,7 @@ class InvertedResidual(nn.Module):
         self._bn1 = batch_norm_2d(inner)
         self._project_conv = SamePaddingConv2d(inner, out, 1)
         self._bn2 = batch_norm_2d(out)
-        self._relu = nn.ReLU6(inplace=True)
+        self._relu = nn.ReLU6()
         self._expands = expansion > 1
         self._has_shortcut = stride == 1 and channels == out
 
@@ -140,7 +148,7 @@ class EfficientNetLiteFeatures(nn.Module):
         last = scaled_channels(STAGES[-1][2], scaling.width)
         self._conv_head = SamePaddingConv2d(last, HEAD_CHANNELS, 1)
         self._bn1 = batch_norm_2d(HEAD_CHANNELS)
-        self._relu = nn.ReLU6(inplace=True)
+        self._relu = nn.ReLU6()
 
     def forward(self, images: Tensor) -> Tensor:
         """Return (n, 1280, height / 32, width / 32) of grey images (n, 1, height, width)."""

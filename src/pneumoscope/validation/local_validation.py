@@ -10,6 +10,7 @@ from sklearn.model_selection import StratifiedGroupKFold
 from pneumoscope.evaluation.acceptance import Acceptance, Criterion, Requirements, decide_acceptance
 from pneumoscope.evaluation.model_evaluation import ModelEvaluation, Subject, evaluate_model
 from pneumoscope.evaluation.predictions import Labels, Predictions
+from pneumoscope.evaluation.second_reader import SecondReader
 from pneumoscope.evaluation.selection.operating_points import choose_operating_points
 from pneumoscope.evaluation.statistics.bootstrap import DRAWS
 from pneumoscope.evaluation.statistics.discrimination import PREVALENCES, assess_discrimination
@@ -65,6 +66,7 @@ def validate_locally(
     operating_point: str = "screening",
     requirements: Requirements | None = None,
     *,
+    second_reader: SecondReader | None = None,
     prevalences: Sequence[float] = PREVALENCES,
     draws: int = DRAWS,
     seed: int = 0,
@@ -84,6 +86,8 @@ def validate_locally(
         Name of the operating point that the bundle is to be used at.
     requirements
         Requirements of the hospital; None for the default ones.
+    second_reader
+        Second reader of these radiographs, for reporting only: the verdict does not depend on it.
     prevalences
         Prevalences at which predictive values and consequences are stated, each within (0, 1).
     draws
@@ -96,8 +100,8 @@ def validate_locally(
     Raises
     ------
     PredictionsError
-        If a labelled file is missing, none can be read, one class is missing, or the bundle has no
-        such operating point.
+        If a labelled file is missing, none can be read, one class is missing, the bundle has no
+        such operating point, or the second reader has other files.
     """
     requirements = requirements or Requirements()
     points = reader.bundle.record.operating_points
@@ -106,6 +110,8 @@ def validate_locally(
             f"--at {operating_point}: the bundle has no such operating point; choose "
             f"{', '.join(points)}"
         )
+    if second_reader is not None:
+        second_reader = second_reader.match(labels.files)
     local = read_labelled(reader, labels, folder)
     names = [operating_point, *(name for name in points if name != operating_point)]
     subject = Subject(
@@ -114,7 +120,7 @@ def validate_locally(
         local.predictions,
         {name: points[name].threshold for name in names},
     )
-    evaluation = evaluate_model(subject, prevalences, draws, seed)
+    evaluation = evaluate_model(subject, prevalences, draws, seed, second_reader)
     population = compare_population(local)
     criteria = (
         *_criteria(evaluation, population, requirements),

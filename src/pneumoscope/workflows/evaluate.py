@@ -14,6 +14,7 @@ from pneumoscope.evaluation.model_evaluation import Subject
 from pneumoscope.evaluation.predictions import CLASS_NAMES, Labels, Predictions
 from pneumoscope.evaluation.report.comparison_page import render_comparison
 from pneumoscope.evaluation.report.evaluation_json import comparison_json
+from pneumoscope.evaluation.second_reader import SecondReader
 from pneumoscope.reader import Reader, find_bundle, open_reader
 from pneumoscope.reader.bundle import RECORD
 from pneumoscope.report.pdf import write_pdf_if_possible
@@ -78,6 +79,35 @@ class Model:
     subject: Subject
     readings: BundleReadings | None = None
     run: "Run | None" = None
+
+
+def open_models(
+    names: Sequence[str],
+    open_cache: Callable[[], ArrayCache],
+    manifest: Manifest | None,
+    images: Path | None,
+    thresholds: Mapping[str, float],
+    negatives: Sequence[str],
+    second_reader: SecondReader | None,
+) -> tuple[list[Model], SecondReader | None]:
+    """Open models as `open_model` does, and match a second reader to the files of their images.
+
+    With a dataset, the second reader is matched before its test split is read: a table that does
+    not fit costs no reading.
+    """
+    if second_reader is not None and manifest is not None:
+        second_reader = second_reader.match(
+            entry.path
+            for entry in manifest.entries
+            if entry.split is Split.TEST or entry.set_aside is not None
+        )
+    models = [
+        open_model(name, open_cache, manifest, images, thresholds, negatives) for name in names
+    ]
+    if second_reader is not None and manifest is None:
+        tables = (model.subject.predictions for model in models)
+        second_reader = second_reader.match(file for table in tables for file in table.files)
+    return models, second_reader
 
 
 def open_model(

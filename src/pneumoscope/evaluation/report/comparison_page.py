@@ -8,6 +8,7 @@ from pneumoscope.evaluation.report.cells import Cell, cell, percent
 from pneumoscope.evaluation.report.evaluation_tables import discrimination_table
 from pneumoscope.evaluation.report.evaluation_view import view_evaluation
 from pneumoscope.evaluation.report.figures.forest_plot import forest_figure
+from pneumoscope.evaluation.report.second_reader_view import summarise_second_reader
 from pneumoscope.evaluation.report.views import FigureView, TableView
 from pneumoscope.evaluation.selection.stability import ChoiceStability
 from pneumoscope.evaluation.statistics.paired_tests import PairedComparison
@@ -68,6 +69,8 @@ def summary_sentences(evaluation: ModelEvaluation) -> tuple[str, ...]:
             f"have it with a probability of {values['ppv']} (PPV), and a patient who is cleared "
             f"would be free of it with a probability of {values['npv']} (NPV)."
         )
+    if evaluation.second_reader is not None:
+        sentences.append(summarise_second_reader(evaluation.second_reader))
     return tuple(sentences)
 
 

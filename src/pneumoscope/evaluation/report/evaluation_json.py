@@ -10,6 +10,11 @@ from pneumoscope.evaluation.model_comparison import Comparison
 from pneumoscope.evaluation.model_evaluation import ModelEvaluation
 from pneumoscope.evaluation.predictions import CLASS_NAMES, Floats
 from pneumoscope.evaluation.report.fingerprint import fingerprint
+from pneumoscope.evaluation.second_reader_evaluation import (
+    ReaderAgreement,
+    ReferenceEvaluation,
+    SecondReaderEvaluation,
+)
 from pneumoscope.evaluation.statistics.calibration import CalibrationAssessment, CalibrationBin
 from pneumoscope.evaluation.statistics.decision_curve import Consequences
 from pneumoscope.evaluation.statistics.discrimination import PointEvaluation
@@ -45,6 +50,7 @@ def evaluation_json(evaluation: ModelEvaluation) -> dict[str, Any]:
     """
     subject, predictions = evaluation.subject, evaluation.subject.predictions
     discrimination, recalibrated = evaluation.discrimination, evaluation.recalibrated
+    second_reader = evaluation.second_reader
     return {
         "name": subject.name,
         "source": subject.source,
@@ -75,6 +81,7 @@ def evaluation_json(evaluation: ModelEvaluation) -> dict[str, Any]:
             for candidate in evaluation.label_errors.candidates
         ],
         "label_errors_total": evaluation.label_errors.total,
+        "second_reader": None if second_reader is None else _second_reader(second_reader),
     }
 
 
@@ -175,3 +182,37 @@ def _subgroup(group: Subgroup) -> dict[str, Any]:
         "against": group.against,
         "too_few_to_say": sorted(group.too_few),
     }
+
+
+def _second_reader(second: SecondReaderEvaluation) -> dict[str, Any]:
+    names = ("table", "read", "unusable", "without_reading", "not_evaluated")
+    return {
+        **{name: getattr(second, name) for name in names},
+        "against": {
+            str(reference): _reference(evaluation)
+            for reference, evaluation in second.references.items()
+        },
+        "agreement": {
+            "usable": _agreement(second.usable),
+            "labelled": _agreement(second.labelled),
+        },
+    }
+
+
+def _reference(evaluation: ReferenceEvaluation) -> dict[str, Any]:
+    discrimination = evaluation.discrimination
+    return {
+        "n": evaluation.n,
+        "positives": evaluation.positives,
+        **estimates_json({"auc": Estimate(None) if discrimination is None else discrimination.auc}),
+        "operating_points": (
+            [] if discrimination is None else [_point(point) for point in discrimination.points]
+        ),
+    }
+
+
+def _agreement(agreement: ReaderAgreement) -> dict[str, Any]:
+    point = _point(agreement.point)
+    for name in ("name", "threshold", "at_prevalence"):  # a person has none of them
+        del point[name]
+    return {"n": agreement.n, **estimates_json({"kappa": agreement.kappa}), **point}

@@ -19,7 +19,12 @@ from pneumoscope.evaluation.report.figures.calibration import calibration_figure
 from pneumoscope.evaluation.report.figures.decision_curve import decision_curve_figure
 from pneumoscope.evaluation.report.figures.predictions import precision_recall_figure, roc_figure
 from pneumoscope.evaluation.report.figures.subgroups import subgroups_figure
+from pneumoscope.evaluation.report.second_reader_view import (
+    SecondReaderView,
+    view_second_reader,
+)
 from pneumoscope.evaluation.report.views import FigureView, TableView
+from pneumoscope.evaluation.second_reader_evaluation import ReaderAgreement
 from pneumoscope.evaluation.statistics.decision_curve import DecisionCurve
 from pneumoscope.evaluation.statistics.roc import precision_recall_curve, roc_curve
 from pneumoscope.report.estimate import Estimate, format_number
@@ -38,6 +43,7 @@ class EvaluationView:
     prevalence: TableView
     consequences: tuple[TableView, ...]
     curves: tuple[FigureView, ...]
+    second_reader: SecondReaderView | None
     calibration: TableView
     calibration_curve: FigureView
     recalibrated_on: str
@@ -53,7 +59,7 @@ def view_evaluation(evaluation: ModelEvaluation) -> EvaluationView:
     """Return the tables and figures of a model's evaluation."""
     subject, points = evaluation.subject, evaluation.discrimination.points
     name, groups = subject.name, evaluation.subgroups.groups
-    errors = evaluation.label_errors
+    errors, second = evaluation.label_errors, evaluation.second_reader
     return EvaluationView(
         name,
         subject.source,
@@ -61,7 +67,15 @@ def view_evaluation(evaluation: ModelEvaluation) -> EvaluationView:
         points_tables(name, points),
         prevalence_table(name, points),
         tuple(consequences_tables(name, evaluation.consequences)),
-        view_curves(subject.predictions, subject.threshold, name, name, "Sensitivity"),
+        view_curves(
+            subject.predictions,
+            subject.threshold,
+            name,
+            name,
+            "Sensitivity",
+            None if second is None else second.usable,
+        ),
+        None if second is None else view_second_reader(name, second),
         calibration_table(evaluation),
         _calibration_curve(evaluation),
         evaluation.recalibrated_on,
@@ -75,24 +89,42 @@ def view_evaluation(evaluation: ModelEvaluation) -> EvaluationView:
 
 
 def view_curves(
-    predictions: Predictions, threshold: float, title: str, name: str, sensitivity: str
+    predictions: Predictions,
+    threshold: float,
+    title: str,
+    name: str,
+    sensitivity: str,
+    second_reader: ReaderAgreement | None = None,
 ) -> tuple[FigureView, FigureView]:
-    """Return the ROC and precision-recall curves; ``sensitivity`` heads it in the data."""
+    """Return the ROC and precision-recall curves; ``sensitivity`` heads it in the data.
+
+    The operating point of a second reader is drawn beside the curves.
+    """
     labels, probabilities = predictions.labels, predictions.probabilities
+    reader, reader_caption = None, ""
+    if second_reader is not None:
+        reader = second_reader.point
+        reader_caption = (
+            f" The green diamond is the second reader against the same labels, on "
+            f"{second_reader.n:,} usable images, with 95 % intervals."
+        )
     return (
         FigureView.of(
-            roc_figure(predictions, threshold, f"ROC curve, {title}"),
+            roc_figure(predictions, threshold, f"ROC curve, {title}", reader),
             f"ROC curve of {name}",
-            "Sensitivity against the share of healthy patients called ill, at every threshold.",
+            "Sensitivity against the share of healthy patients called ill, at every threshold."
+            f"{reader_caption}",
             TableView.of_curve(
                 roc_curve(labels, probabilities), ("False positive rate", sensitivity)
             ),
         ),
         FigureView.of(
-            precision_recall_figure(predictions, threshold, f"Precision and recall, {title}"),
+            precision_recall_figure(
+                predictions, threshold, f"Precision and recall, {title}", reader
+            ),
             f"Precision-recall curve of {name}",
             "Share of the patients called ill that are ill, against the share of the ill that are "
-            "found.",
+            f"found.{reader_caption}",
             TableView.of_curve(
                 precision_recall_curve(labels, probabilities), ("Recall", "Precision")
             ),

@@ -8,6 +8,7 @@ from matplotlib.text import Text
 from pneumoscope.evaluation.report.figures.calibration import calibration_figure
 from pneumoscope.evaluation.report.figures.decision_curve import decision_curve_figure
 from pneumoscope.evaluation.report.figures.forest_plot import forest_figure
+from pneumoscope.evaluation.report.figures.panels import GREEN
 from pneumoscope.evaluation.report.figures.predictions import (
     comparison_figure,
     confusion_figure,
@@ -20,6 +21,7 @@ from pneumoscope.evaluation.report.published_notebook import PUBLISHED_MODELS
 from pneumoscope.evaluation.selection.rule import Candidate
 from pneumoscope.evaluation.statistics.calibration import assess_calibration
 from pneumoscope.evaluation.statistics.decision_curve import decision_curve
+from pneumoscope.evaluation.statistics.discrimination import assess_discrimination
 from pneumoscope.evaluation.statistics.metrics import measure
 from pneumoscope.evaluation.subgroups.table import subgroup_table
 from pneumoscope.report.estimate import Estimate
@@ -68,6 +70,35 @@ def test_curves_mark_the_operating_point(draw, point, figure, table):
     marked = [line for line in drawn.axes[0].lines if line.get_label() == "threshold 0.5"]
     np.testing.assert_allclose(marked[0].get_xydata(), [point])
     assert figure in words(drawn)
+
+
+@pytest.mark.parametrize(
+    ("draw", "place", "across"),
+    [
+        (roc_figure, (1 - 0.75, 2 / 3), "specificity"),
+        (precision_recall_figure, (2 / 3, 0.8), "sensitivity"),
+    ],
+)
+def test_curves_mark_a_second_reader_with_both_intervals(draw, place, across, table):
+    # Of six ill the reader finds four, of four healthy she calls one ill: PPV 4 of 5.
+    calls = table([1] * 6 + [0] * 4, [1, 1, 1, 1, 0, 0, 1, 0, 0, 0])
+    (point,) = assess_discrimination(calls, {"second reader": 0.5}, (), draws=50).points
+    drawn = draw(table([1, 0, 1, 0, 0], [0.9, 0.8, 0.6, 0.2, 0.1]), 0.5, "curve", point)
+    (marked,) = (line for line in drawn.axes[0].lines if line.get_label() == "second reader")
+    np.testing.assert_allclose(marked.get_xydata(), [place])
+    bars = [line.get_xydata() for line in drawn.axes[0].lines if line.get_color() == GREEN][:2]
+    interval = point.estimates[across].interval
+    ends = sorted(1 - end for end in interval) if across == "specificity" else interval
+    np.testing.assert_allclose(bars[0], [(ends[0], place[1]), (ends[1], place[1])])
+    np.testing.assert_allclose(bars[1][:, 0], [place[0]] * 2)
+    assert "second reader" in words(drawn)
+
+
+def test_a_reader_without_a_defined_point_is_not_drawn(table):
+    calls = table([1, 1, 0], [0, 0, 0])  # nobody is called ill: no precision
+    (point,) = assess_discrimination(calls, {"second reader": 0.5}, (), draws=50).points
+    drawn = precision_recall_figure(table([1, 0], [0.9, 0.8]), 0.5, "curve", point)
+    assert "second reader" not in words(drawn)
 
 
 @pytest.mark.parametrize("draw", [roc_figure, precision_recall_figure])

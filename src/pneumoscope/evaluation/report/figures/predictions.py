@@ -16,14 +16,17 @@ from pneumoscope.evaluation.report.figures.panels import (
     ORANGE,
     PALETTE,
     mark_operating_point,
+    mark_reader,
     panel,
     style,
     unit_panel,
     write_undefined,
 )
 from pneumoscope.evaluation.selection.rule import Candidate
+from pneumoscope.evaluation.statistics.discrimination import PointEvaluation
 from pneumoscope.evaluation.statistics.metrics import Metrics, measure
 from pneumoscope.evaluation.statistics.roc import precision_recall_curve, roc_curve
+from pneumoscope.report.estimate import Estimate
 
 
 def history_figure(
@@ -58,8 +61,16 @@ def confusion_figure(metrics: Metrics, title: str) -> Figure:
     return figure
 
 
-def roc_figure(predictions: Predictions, threshold: float, title: str) -> Figure:
-    """Draw the ROC curve with the operating point marked; with one class it is undefined."""
+def roc_figure(
+    predictions: Predictions,
+    threshold: float,
+    title: str,
+    reader: PointEvaluation | None = None,
+) -> Figure:
+    """Draw the ROC curve with the operating point marked; with one class it is undefined.
+
+    ``reader`` is the operating point of a person who read the same images.
+    """
     figure, axes = unit_panel(title)
     axes.set(xlabel="False positive rate (1 − specificity)", ylabel="Sensitivity (recall)")
     metrics = measure(predictions, threshold)
@@ -72,15 +83,30 @@ def roc_figure(predictions: Predictions, threshold: float, title: str) -> Figure
     axes.plot((0, 1), (0, 1), ":", color=GREY, label="chance")
     axes.plot(curve.x, curve.y, color=BLUE, label=f"AUC {auc:.3f}", clip_on=False)
     mark_operating_point(axes, 1 - specificity, sensitivity, threshold)
+    if reader is not None:
+        x = _complement(reader.estimates["specificity"])
+        mark_reader(axes, x, reader.estimates["sensitivity"], reader.name)
     axes.legend(frameon=False, loc="lower right")
     return figure
 
 
-def precision_recall_figure(predictions: Predictions, threshold: float, title: str) -> Figure:
+def _complement(share: Estimate) -> Estimate:
+    """Return one minus a share."""
+    if share.value is None or share.low is None or share.high is None:
+        return Estimate(None if share.value is None else 1 - share.value)
+    return Estimate(1 - share.value, 1 - share.high, 1 - share.low)
+
+
+def precision_recall_figure(
+    predictions: Predictions,
+    threshold: float,
+    title: str,
+    reader: PointEvaluation | None = None,
+) -> Figure:
     """Draw precision against recall with the operating point marked.
 
     With one class only the panel says that the curve is undefined. The area under the steps is the
-    average precision.
+    average precision. ``reader`` is the operating point of a person who read the same images.
     """
     figure, axes = unit_panel(title)
     axes.set(xlabel="Recall (sensitivity)", ylabel="Precision (PPV)")
@@ -96,6 +122,8 @@ def precision_recall_figure(predictions: Predictions, threshold: float, title: s
     axes.step(curve.x, curve.y, where="pre", color=BLUE, label=label, clip_on=False)
     if precision is not None:
         mark_operating_point(axes, recall, precision, threshold)
+    if reader is not None:
+        mark_reader(axes, reader.estimates["sensitivity"], reader.estimates["ppv"], reader.name)
     axes.legend(frameon=False, loc="lower left")
     return figure
 
