@@ -4,6 +4,7 @@ The test split is not read. Several trainings share the host, since one alone le
 between its kernels. Started again, the search resumes.
 """
 
+import hashlib
 from collections.abc import Mapping, Sequence
 from concurrent.futures import Executor, ProcessPoolExecutor, as_completed
 from dataclasses import dataclass
@@ -21,7 +22,9 @@ from pneumoscope.cli.options import open_cache
 from pneumoscope.dataset import Manifest, Split, open_dataset
 from pneumoscope.dataset.phantoms.generate import generate_phantoms
 from pneumoscope.evaluation.statistics.temperature_scaling import log_odds
+from pneumoscope.export.onnx_graph import prepared_pixels
 from pneumoscope.export.simulated_acquisition import SIMULATIONS, simulate_acquisitions
+from pneumoscope.lungs import Preparation
 from pneumoscope.support.terminal import messages
 from pneumoscope.training import ExampleStore, Recipe, make_recipe, train
 from pneumoscope.training.evaluate import load_trained_network
@@ -115,11 +118,26 @@ def pooled_auc(labels: NDArray[np.int8], probabilities: NDArray[np.float64]) -> 
     return float(roc_auc_score(np.tile(labels, len(probabilities)), probabilities.ravel()))
 
 
-def read_candidates(path: Path, common: Sequence[str]) -> dict[str, list[str]]:
-    """Return the settings in which each candidate differs from the compact network's recipe."""
+@dataclass(frozen=True)
+class Candidate:
+    """A network, and the settings in which the candidate differs from its own recipe."""
+
+    model: str
+    settings: tuple[str, ...]
+
+    def recipe(self, seed: int) -> Recipe:
+        """Return the candidate's recipe with a seed."""
+        return make_recipe(self.model, assignments=[*self.settings, f"seed={seed}"])
+
+
+def read_candidates(path: Path, common: Sequence[str] = ()) -> dict[str, Candidate]:
+    """Return the candidates of a file; their network is ``compact`` unless ``model`` names one."""
     named: dict[str, dict[str, object]] = yaml.safe_load(path.read_text())
     return {
-        name: [*(f"{key}={value}" for key, value in settings.items()), *common]
+        name: Candidate(
+            str(settings.get("model", "compact")),
+            (*(f"{key}={value}" for key, value in settings.items() if key != "model"), *common),
+        )
         for name, settings in named.items()
     }
 
@@ -154,7 +172,7 @@ class Search:
     manifest
         The dataset.
     candidates
-        Settings of each candidate, by name.
+        Candidates by name.
     out
         Folder for the Runs and the simulated images.
     processes
@@ -162,7 +180,7 @@ class Search:
     """
 
     def __init__(
-        self, manifest: Manifest, candidates: Mapping[str, list[str]], out: Path, processes: int
+        self, manifest: Manifest, candidates: Mapping[str, Candidate], out: Path, processes: int
     ) -> None:
         self.manifest, self.candidates, self.out = manifest, candidates, out
         self.processes = processes
@@ -184,14 +202,14 @@ class Search:
         return results, max(means, key=lambda name: means[name])
 
     def _trial(self, name: str, seed: int) -> Trial:
-        recipe = make_recipe("compact", assignments=[*self.candidates[name], f"seed={seed}"])
+        recipe = self.candidates[name].recipe(seed)
         return Trial(name, recipe, self.out / "runs" / f"{name}-{seed}")
 
     def _run_trials(self, trials: Sequence[Trial], pool: Executor) -> list[TrialResult]:
-        sizes = {trial.recipe.image_size for trial in trials}
-        images = {size: self._simulated_images(size) for size in sizes}
         futures = [
-            pool.submit(run_trial, trial, self.manifest, images[trial.recipe.image_size])
+            pool.submit(
+                run_trial, trial, self.manifest, self._simulated_images(trial.recipe.preparation)
+            )
             for trial in trials
         ]
         results = []
@@ -201,16 +219,20 @@ class Search:
             results.append(result)
         return results
 
-    def _simulated_images(self, size: int) -> Path:
-        path = self.out / f"shifted-{size}.npy"
+    def _simulated_images(self, preparation: Preparation) -> Path:
+        digest = hashlib.sha256(preparation.fingerprint.encode()).hexdigest()[:12]
+        path = self.out / f"shifted-{preparation.size}-{preparation.framing}-{digest}.npy"
         if not path.exists():
-            recipe = make_recipe("compact", assignments=[f"image_size={size}"])
             store = ExampleStore(self.manifest, open_cache())
-            images = store.pixels(Split.VALIDATION, recipe)
+            images, whole = (
+                store.prepared(Split.VALIDATION, kind) for kind in (preparation, preparation.whole)
+            )
             path.parent.mkdir(parents=True, exist_ok=True)
-            pixels = images.inputs[images.rows].astype(np.uint8)
-            simulated = [pixels for _, pixels in simulate_acquisitions(pixels, images.labels)]
-            np.save(path, np.stack([pixels, *simulated]))
+            simulated = [
+                preparation.frame_whole(pixels)
+                for _, pixels in simulate_acquisitions(prepared_pixels(whole), images.labels)
+            ]
+            np.save(path, np.stack([prepared_pixels(images), *simulated]))
         return path
 
 
@@ -246,7 +268,7 @@ def main() -> None:
         help="number of trainings at once (default: %(default)s)",
     )
     arguments = parser.parse_args()
-    candidates, seeds = read_candidates(arguments.candidates, []), list(SEEDS)
+    candidates, seeds = read_candidates(arguments.candidates), list(SEEDS)
     if arguments.smallest:
         arguments.source, arguments.runs = arguments.out / "phantoms", arguments.out / "runs"
         if not arguments.source.exists():
@@ -263,10 +285,11 @@ def main() -> None:
         key=lambda result: result.trial.recipe.seed,
     )
     settings = [
-        {"candidate": name, "settings": ", ".join(values)} for name, values in candidates.items()
+        {"candidate": name, "model": of.model, "settings": ", ".join(of.settings)}
+        for name, of in candidates.items()
     ]
     tables = [
-        Table("Candidates", settings, "Differences from the compact network's own recipe."),
+        Table("Candidates", settings, "Differences from the network's own recipe."),
         Table(
             "Trials",
             [result.row() for result in results],

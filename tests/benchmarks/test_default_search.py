@@ -7,7 +7,6 @@ import numpy as np
 import pytest
 
 from benchmarks.default_search import CANDIDATES, pooled_auc, read_candidates
-from pneumoscope.training import make_recipe
 
 
 def test_finalists_are_trained_with_every_seed_and_the_best_on_average_is_chosen(
@@ -30,8 +29,8 @@ def test_finalists_are_trained_with_every_seed_and_the_best_on_average_is_chosen
 
 @pytest.mark.parametrize("file", sorted(CANDIDATES.parent.glob("default_search*.yaml")))
 def test_every_candidate_is_a_recipe(file: Path) -> None:
-    for settings in read_candidates(file, []).values():
-        make_recipe("compact", assignments=settings)
+    for candidate in read_candidates(file).values():
+        candidate.recipe(seed=0)
 
 
 def test_scores_that_depend_on_the_acquisition_lower_the_pooled_auc() -> None:

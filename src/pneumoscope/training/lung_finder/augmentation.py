@@ -93,7 +93,7 @@ def scramble(images: Tensor, lungs: Tensor, generator: Generator) -> tuple[Tenso
     tiles = images[rows].unfold(2, side, side).unfold(3, side, side).flatten(2, 3)
     order = torch.rand(tiles.shape[0], tiles.shape[2], generator=generator).argsort(1)
     shuffled = tiles[torch.arange(len(tiles))[:, None], :, order].transpose(1, 2)
-    grid = shuffled.unflatten(2, (_TILES, _TILES)).transpose(3, 4).flatten(2, 3).flatten(3, 4)
+    grid = shuffled.reshape(*shuffled.shape[:2], _TILES, _TILES, side, side).transpose(3, 4)
     images, lungs = images.clone(), lungs.clone()
     images[rows] = grid.reshape(images[rows].shape)
     lungs[rows] = 0
