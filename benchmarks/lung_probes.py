@@ -24,7 +24,7 @@ from pneumoscope.lungs import Framing, Preparation
 from pneumoscope.models import computing_in, fastest_precision, find_model, place, select_device
 from pneumoscope.models.catalogue import build_network
 from pneumoscope.radiograph import Resampling
-from pneumoscope.support.terminal import track
+from pneumoscope.support.terminal import messages, track
 from pneumoscope.training import ExampleStore
 from pneumoscope.training.acquisition_groups import (
     acquisition_weights,
@@ -242,7 +242,7 @@ def main() -> None:
         balances = BALANCES if candidate.framings == (Framing.LUNGS,) else BALANCES[:1]
         for balance in balances[: 1 if candidate.size != 192 else None]:
             rows.append(probes.row(candidate.name, features, balance))
-            print(rows[-1], flush=True)
+            messages.print(", ".join(f"{key} {value}" for key, value in rows[-1].items()))
     publish("lung_probes", [Table("Linear probes", rows, NOTE)], arguments.out)
 
 
