@@ -9,7 +9,7 @@ from typing import ClassVar
 
 import numpy as np
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from pneumoscope.models.efficientnet_lite import (
     FEATURES,
@@ -19,7 +19,6 @@ from pneumoscope.models.efficientnet_lite import (
     EfficientNetLiteFeatures,
     Scaling,
 )
-from pneumoscope.models.layers import initialise
 from pneumoscope.models.model_spec import ModelSpec, PretrainedWeights, Structure
 from pneumoscope.models.network import Network, weights_digest
 from pneumoscope.support.errors import WeightsError
@@ -108,8 +107,7 @@ def load_efficientnet_lite(variant: Variant, weights: str, seed: int) -> Pretrai
     """
     features = EfficientNetLiteFeatures(variant.scaling)
     if weights == RANDOM_WEIGHTS:
-        # A stream of random numbers of its own: the head is drawn from the seed itself.
-        initialise(features, int(np.random.SeedSequence([seed, 32]).generate_state(1)[0]))
+        _draw(features, seed)
         origin = f"random weights (--weights none, seed {seed}): {variant.name} is untrained"
     else:
         path = _published_file(variant) if weights == "imagenet" else Path(weights)
@@ -127,6 +125,21 @@ def load_efficientnet_lite(variant: Variant, weights: str, seed: int) -> Pretrai
         )
     state = features.state_dict()
     return PretrainedWeights(state, origin, weights_digest(state), f"head.{FEATURES}")
+
+
+def _draw(features: EfficientNetLiteFeatures, seed: int) -> None:
+    """Draw kernels from He's normal distribution: Glorot's would make depthwise kernels too small.
+
+    References
+    ----------
+    He et al., "Delving Deep into Rectifiers", ICCV 2015.
+    """
+    # A stream of random numbers of its own: the head is drawn from the seed itself.
+    seed = int(np.random.SeedSequence([seed, 32]).generate_state(1)[0])
+    generator = torch.Generator().manual_seed(seed)
+    for layer in features.modules():
+        if isinstance(layer, nn.Conv2d):
+            nn.init.kaiming_normal_(layer.weight, nonlinearity="relu", generator=generator)
 
 
 def _published_file(variant: Variant) -> Path:
