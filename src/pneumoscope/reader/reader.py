@@ -180,7 +180,7 @@ class Reader:
         Parameters
         ----------
         pixels
-            Prepared pixels for the bundle's input (see `prepare_pixels`), uint8, shape
+            Prepared pixels for the bundle's input (see `Preparation.square`), uint8, shape
             (n, size, size).
         """
         return run_graph(self._session, pixels)
