@@ -21,6 +21,7 @@ from pneumoscope.export.bundle import export_bundle
 from pneumoscope.export.onnx_graph import export_graph, require_agreement
 from pneumoscope.export.pytorch import export_monai, export_pytorch
 from pneumoscope.export.simulated_acquisition import simulate_acquisitions
+from pneumoscope.lungs import Preparation
 from pneumoscope.models import MODELS, build_network
 from pneumoscope.models.deployed import DeployedNetwork, Ensemble
 from pneumoscope.models.saved_network import load_network
@@ -179,13 +180,13 @@ def test_the_export_does_not_read_the_test_split(
     compact_run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     asked = []
-    pixels = ExampleStore.pixels
+    prepared = ExampleStore.prepared
 
-    def watch(self: ExampleStore, split: Split, recipe: object) -> object:
+    def watch(self: ExampleStore, split: Split, preparation: Preparation) -> object:
         asked.append(split)
-        return pixels(self, split, recipe)
+        return prepared(self, split, preparation)
 
-    monkeypatch.setattr(ExampleStore, "pixels", watch)
+    monkeypatch.setattr(ExampleStore, "prepared", watch)
     export_bundle([compact_run], tmp_path / "bundle", ArrayCache(tmp_path / "cache"), "b")
     assert set(asked) == {Split.TRAIN, Split.VALIDATION}
 
