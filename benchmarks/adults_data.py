@@ -3,12 +3,14 @@
 import csv
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from enum import StrEnum
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 from sklearn.model_selection import StratifiedGroupKFold
 
+from benchmarks.radiologists import NOT_READ, RadiologistReading, read_radiologists
 from pneumoscope.dataset import Split, open_dataset
 
 CHILDREN = "chest_xray"
@@ -20,15 +22,23 @@ CHILDREN_STRIDE = 3
 COLUMNS = ("file", "label", "patient", "split", "source", "view", "findings")
 
 
+class Labels(StrEnum):
+    """Labels of the adults: mined from reports, or cleaned by the radiologists who read them."""
+
+    MINED = "mined"
+    CLEANED = "cleaned"
+
+
 @dataclass(frozen=True)
 class Adult:
-    """An image of an adult: a row of the NIH folders' tables of labels."""
+    """An image of an adult: a row of the NIH folders' tables of labels, and how it was read."""
 
     file: str
     folder: str
     patient: str
     view: str
     findings: tuple[str, ...]
+    reading: RadiologistReading = NOT_READ
 
     @property
     def ill(self) -> bool:
@@ -40,11 +50,17 @@ class Adult:
         """Whether the report names no finding."""
         return self.findings == ("No Finding",)
 
-    def row(self, split: Split) -> dict[str, str]:
+    def is_pneumonia(self, labels: Labels) -> bool:
+        """Return the label; cleaned, it is whether radiologists saw an opacity, where they read."""
+        if labels is Labels.MINED or self.reading.opacity is None:
+            return self.ill
+        return self.reading.opacity
+
+    def row(self, split: Split, labels: Labels = Labels.MINED) -> dict[str, str]:
         """Return the row of the table of labels; other diseases count as NORMAL."""
         return {
             "file": self.file,
-            "label": "PNEUMONIA" if self.ill else "NORMAL",
+            "label": "PNEUMONIA" if self.is_pneumonia(labels) else "NORMAL",
             "patient": f"adult {self.patient}",
             "split": split.value,
             "source": self.folder,
@@ -54,14 +70,16 @@ class Adult:
 
 
 def read_adults(data: Path) -> list[Adult]:
-    """Read the tables of labels of both NIH folders."""
+    """Read the tables of labels of both NIH folders, and how radiologists read the images."""
     adults = []
     for folder in ADULTS:
+        readings = read_radiologists(data / folder)
         with (data / folder / "labels.csv").open(newline="", encoding="utf-8") as file:
             for row in csv.DictReader(file):
                 path = f"{folder}/images/{row['file']}"
                 findings = tuple(row["findings"].split("|"))
-                adults.append(Adult(path, folder, row["patient"], row["view"], findings))
+                reading = readings.get(row["file"], NOT_READ)
+                adults.append(Adult(path, folder, row["patient"], row["view"], findings, reading))
     return adults
 
 
@@ -121,11 +139,12 @@ def fold_rows(
     adults: Sequence[Adult],
     fold: NDArray[np.intp],
     held_out: int,
+    labels: Labels,
 ) -> Iterator[Mapping[str, str]]:
     """Yield a fold's table: validation are children, test the adults of the fold held out."""
     yield from (row for row in children if row["split"] != Split.TEST.value)
     for adult, number in zip(adults, fold, strict=True):
-        yield adult.row(Split.TEST if number == held_out else Split.TRAIN)
+        yield adult.row(Split.TEST if number == held_out else Split.TRAIN, labels)
 
 
 def last_rows(

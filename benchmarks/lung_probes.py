@@ -8,38 +8,26 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
-from sklearn.linear_model import LogisticRegression
 from sklearn.metrics import roc_auc_score
-from sklearn.pipeline import make_pipeline
-from sklearn.preprocessing import StandardScaler
-from torch import Tensor, nn
 
+from benchmarks.pooled_features import PooledFeatures, linear_probe
 from benchmarks.report import Cell, Table, option_parser, publish
 from pneumoscope.cli.options import open_cache
 from pneumoscope.dataset import Manifest, Split, open_dataset
 from pneumoscope.dataset.phantoms.generate import generate_phantoms
 from pneumoscope.lungs import Framing, Preparation
-from pneumoscope.models import computing_in, fastest_precision, find_model, place, select_device
-from pneumoscope.models.catalogue import build_network
 from pneumoscope.radiograph import Resampling
-from pneumoscope.support.terminal import messages, track
+from pneumoscope.support.terminal import messages
 from pneumoscope.training import ExampleStore
 from pneumoscope.training.acquisition_groups import (
     acquisition_weights,
     describe_acquisitions,
     leave_one_acquisition_out,
 )
-from pneumoscope.training.examples import Examples
 from pneumoscope.training.trainer import class_weights
 
 FOLDS = 5
-_INVERSE_REGULARISATION = 0.01
-_BATCH_SIZE = 32
-_POOLED_BLOCKS = (4, 10)
-"""Blocks of an EfficientNet-Lite whose output is pooled besides the last layer's: strides 8, 16."""
-
 BALANCES = ("none", "classes", "acquisition", "trimmed")
 
 NOTE = """\
@@ -78,44 +66,6 @@ CANDIDATES = (
 )
 
 
-class PooledFeatures(nn.Module):
-    """Mean and standard deviation of three layers of an EfficientNet-Lite.
-
-    Parameters
-    ----------
-    model
-        Name of the network in the catalogue.
-    """
-
-    def __init__(self, model: str, weights: str) -> None:
-        super().__init__()
-        spec = find_model(model)
-        network = build_network(spec, spec.image_size, seed=0)
-        loaded = spec.load_weights(weights, seed=0)
-        if loaded is not None:
-            loaded.fill(network)
-        self.features = network.head.get_submodule("features")
-        self._maps: list[Tensor] = []
-        blocks = self.features.get_submodule("_blocks")
-        for number in _POOLED_BLOCKS:
-            blocks.get_submodule(str(number)).register_forward_hook(self._keep)
-        self.eval().requires_grad_(False)
-
-    def forward(self, images: Tensor) -> Tensor:
-        """Return features (n, channels) of grey images (n, 1, height, width)."""
-        self._maps = []
-        self._maps.append(self.features(images))
-        pooled = [
-            statistic
-            for features in self._maps
-            for statistic in (features.float().mean((2, 3)), features.float().std((2, 3)))
-        ]
-        return torch.cat(pooled, 1)
-
-    def _keep(self, _: nn.Module, __: object, output: Tensor) -> None:
-        self._maps.append(output)
-
-
 class Probes:
     """Linear probes on the train and validation images of a dataset."""
 
@@ -130,7 +80,7 @@ class Probes:
 
     def features(self, candidate: Candidate) -> NDArray[np.float32]:
         """Return the features of all images, shape (n, features)."""
-        network = place(PooledFeatures(candidate.model, self.weights), select_device())
+        network = PooledFeatures(candidate.model, self.weights)
         parts = []
         for framing in candidate.framings:
             preparation = Preparation(candidate.size, Resampling.BILINEAR, framing)
@@ -138,7 +88,7 @@ class Probes:
                 self.store.prepared(split, preparation) for split in (Split.TRAIN, Split.VALIDATION)
             ]
             name = f"{candidate.model} {candidate.size} {framing}"
-            parts.append(np.concatenate([_run(network, split, name) for split in splits]))
+            parts.append(np.concatenate([network.compute(split, name) for split in splits]))
         return np.concatenate(parts, axis=1)
 
     def row(self, name: str, features: NDArray[np.float32], balance: str) -> dict[str, Cell]:
@@ -171,9 +121,7 @@ class Probes:
         evaluated: NDArray[np.bool_],
     ) -> NDArray[np.float64]:
         kept = train & (weights > 0)
-        probe = make_pipeline(
-            StandardScaler(), LogisticRegression(C=_INVERSE_REGULARISATION, max_iter=500)
-        )
+        probe = linear_probe()
         probe.fit(
             features[kept], self.labels[kept], logisticregression__sample_weight=weights[kept]
         )
@@ -205,20 +153,6 @@ class Probes:
         propensity = share / weights  # of the image's own label
         overlapping: NDArray[np.bool_] = propensity < 0.95
         return overlapping
-
-
-def _run(network: PooledFeatures, examples: Examples, name: str) -> NDArray[np.float32]:
-    device = select_device()
-    starts = range(0, len(examples), _BATCH_SIZE)
-    with torch.inference_mode(), computing_in(fastest_precision(), device):
-        return np.concatenate(
-            [
-                network(examples.batch(np.arange(i, min(i + _BATCH_SIZE, len(examples))), device))
-                .cpu()
-                .numpy()
-                for i in track(starts, name, len(starts))
-            ]
-        )
 
 
 def main() -> None:

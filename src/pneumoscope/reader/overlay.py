@@ -16,7 +16,7 @@ MIN_LOG_ODDS = 1.0
 MAX_PICTURE_SIDE = 768
 """Largest side of a picture in pixels; a heat map has no detail that needs more."""
 
-_MIN_SHARE = 0.25
+MIN_SHARE = 0.25
 """Share of the strongest place's log-odds below which a place is not coloured."""
 
 _OPACITY = 0.55
@@ -86,7 +86,7 @@ def draw_highlights(heatmap: NDArray[np.float32]) -> Highlights | None:
     picture.putalpha(Image.fromarray(np.rint(255 * opacity).astype(np.uint8)))
     file = io.BytesIO()
     picture.save(file, "PNG", compress_level=1)  # level 6: a quarter smaller, four times slower
-    return Highlights(file.getvalue(), _MIN_SHARE * highest, highest)
+    return Highlights(file.getvalue(), MIN_SHARE * highest, highest)
 
 
 def draw_overlay(radiograph: Radiograph, reading: Reading) -> bytes:
@@ -124,7 +124,7 @@ def _colours(
 ) -> tuple[NDArray[np.uint8], NDArray[np.float32]]:
     """Return colours and opacities, within [0, 1], of each pixel where ``share`` is at most 1."""
     fine = Image.fromarray(share.astype(np.float32)).resize(size, Image.Resampling.BICUBIC)
-    strength = np.clip((np.asarray(fine) - _MIN_SHARE) / (1 - _MIN_SHARE), 0, 1)
+    strength = np.clip((np.asarray(fine) - MIN_SHARE) / (1 - MIN_SHARE), 0, 1)
     return _colour_scale(strength), np.sqrt(strength)
 
 
@@ -153,7 +153,7 @@ def _write_labels(picture: Image.Image, reading: Reading, highest: float | None)
     bar_width = 5 * size
     bar = _colour_scale(np.tile(np.linspace(0, 1, bar_width, dtype=np.float32), (size // 2 + 1, 1)))
     left = size // 2
-    left += _label(draw, (left, bottom), f"{_MIN_SHARE * highest:.1f}", font) + size // 2
+    left += _label(draw, (left, bottom), f"{MIN_SHARE * highest:.1f}", font) + size // 2
     picture.paste(Image.fromarray(bar), (left, bottom + size // 4))
     _label(draw, (left + bar_width + size // 2, bottom), f"{highest:.1f} log-odds", font)
 
