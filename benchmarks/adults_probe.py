@@ -5,7 +5,7 @@ that this takes minutes where `benchmarks.adults` takes hours.
 """
 
 import argparse
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -19,6 +19,8 @@ from benchmarks.adults_auc import (
     CONTRASTS_NOTE,
     AdultPrediction,
     Contrast,
+    has_no_finding,
+    is_normal,
 )
 from benchmarks.adults_data import FOLDS, Adult, Labels, assign_folds, read_adults, write_table
 from benchmarks.pooled_features import PooledFeatures, linear_probe
@@ -39,7 +41,8 @@ CONTRASTS: Sequence[Contrast] = (*BY_RADIOLOGISTS, *BY_MINED_LABELS[:2])
 NOTE = f"""\
 AUC of a logistic regression of one strength, nothing tuned, on the mean and deviation of three
 layers of EfficientNet-Lite0 as ImageNet left it. Learned from: labels mined from reports, or
-cleaned: where radiologists read an image, whether they saw an opacity.
+cleaned: where radiologists read an image, whether they saw an opacity; of all adults, or without
+those who have other findings.
 {CONTRASTS_NOTE}"""
 
 
@@ -57,6 +60,33 @@ class Candidate:
 
 
 CANDIDATES = tuple(Candidate(size, framing) for size in (192, 288) for framing in Framing)
+
+
+@dataclass(frozen=True)
+class TrainingSet:
+    """Adults that a probe learns from, and their labels."""
+
+    name: str
+    labels: Labels
+    includes: Callable[[Adult], bool] = lambda adult: True
+
+
+def is_ill_or_has_no_finding(adult: Adult) -> bool:
+    """Return whether the report names pneumonia or no finding."""
+    return adult.ill or adult.healthy
+
+
+def shows_opacity_or_has_no_finding(adult: Adult) -> bool:
+    """Return whether an adult is PNEUMONIA by the cleaned labels, or has no finding, or Normal."""
+    return adult.is_pneumonia(Labels.CLEANED) or has_no_finding(adult) or is_normal(adult)
+
+
+TRAINING_SETS = (
+    TrainingSet("mined", Labels.MINED),
+    TrainingSet("cleaned", Labels.CLEANED),
+    TrainingSet("mined, no other findings", Labels.MINED, is_ill_or_has_no_finding),
+    TrainingSet("cleaned, no other findings", Labels.CLEANED, shows_opacity_or_has_no_finding),
+)
 
 
 class FrozenFeatures:
@@ -92,15 +122,17 @@ class FrozenFeatures:
 
 
 def out_of_fold_probes(
-    adults: Sequence[Adult], features: NDArray[np.float32], labels: Labels
+    adults: Sequence[Adult], features: NDArray[np.float32], training_set: TrainingSet
 ) -> list[AdultPrediction]:
     """Return the out-of-fold prediction of each adult, by linear probes of the features."""
     fold = assign_folds(adults)
-    is_pneumonia = np.array([adult.is_pneumonia(labels) for adult in adults])
+    is_pneumonia = np.array([adult.is_pneumonia(training_set.labels) for adult in adults])
+    included = np.array([training_set.includes(adult) for adult in adults])
     probabilities = np.zeros(len(adults))
     for number in range(FOLDS):
         held_out = fold == number
-        probe = linear_probe().fit(features[~held_out], is_pneumonia[~held_out])
+        learned = included & ~held_out
+        probe = linear_probe().fit(features[learned], is_pneumonia[learned])
         probabilities[held_out] = probe.predict_proba(features[held_out])[:, 1]
     return [
         AdultPrediction(adult, int(number), float(probability))
@@ -109,13 +141,16 @@ def out_of_fold_probes(
 
 
 def probe_row(
-    adults: Sequence[Adult], candidate: Candidate, features: NDArray[np.float32], labels: Labels
+    adults: Sequence[Adult],
+    candidate: Candidate,
+    features: NDArray[np.float32],
+    training_set: TrainingSet,
 ) -> dict[str, Cell]:
-    """Return the row of a candidate's probe that learned from these labels."""
-    predictions = out_of_fold_probes(adults, features, labels)
+    """Return the row of a candidate's probe that learned from a training set."""
+    predictions = out_of_fold_probes(adults, features, training_set)
     return {
         "images": candidate.name,
-        "learned from": labels.value,
+        "learned from": training_set.name,
         **{
             f"{contrast.labels}: {contrast.against}": contrast.auc(predictions)
             for contrast in CONTRASTS
@@ -132,7 +167,7 @@ def _tables(arguments: argparse.Namespace) -> Iterator[Table]:
     rows = []
     for candidate in candidates:
         values = features.of(candidate)
-        rows += [probe_row(adults, candidate, values, labels) for labels in Labels]
+        rows += [probe_row(adults, candidate, values, chosen) for chosen in TRAINING_SETS]
     yield Table("Adults, linear probes", rows, NOTE)
     everyone = [AdultPrediction(adult, 0, 0) for adult in adults]
     counts = [(contrast, *contrast.count(everyone)) for contrast in CONTRASTS]
