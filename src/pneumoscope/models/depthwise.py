@@ -1,4 +1,4 @@
-"""Depthwise convolution whose gradients are computed fast on a processor."""
+"""Depthwise convolution whose gradients are computed fast in bfloat16 on a processor."""
 
 from itertools import product
 from typing import Any
@@ -15,9 +15,10 @@ _BLOCK = 3
 def depthwise_conv(features: Tensor, weight: Tensor, stride: int, padding: int) -> Tensor:
     """Convolve each channel with a kernel of its own.
 
-    On a processor, and in bfloat16 above all, oneDNN has no fast gradients for strides above 1 and
-    for kernels larger than 3 x 3. Here they are computed by convolutions of stride 1 and gradients
-    of 3 x 3 kernels, so that a training step of an EfficientNet-Lite takes half as long.
+    On a processor and in bfloat16, oneDNN has no fast gradients for strides above 1 and for kernels
+    larger than 3 x 3. Here they are computed by convolutions of stride 1 and gradients of 3 x 3
+    kernels, so that a training step of an EfficientNet-Lite takes half as long. In other types and
+    on other devices, PyTorch computes them.
 
     Parameters
     ----------
@@ -35,7 +36,8 @@ def depthwise_conv(features: Tensor, weight: Tensor, stride: int, padding: int) 
     >>> depthwise_conv(torch.rand(1, 4, 8, 8), torch.rand(4, 1, 3, 3), 2, 1).shape
     torch.Size([1, 4, 4, 4])
     """
-    if features.device.type == "cpu" and weight.requires_grad:
+    in_bfloat16 = features.dtype is torch.bfloat16
+    if in_bfloat16 and features.device.type == "cpu" and weight.requires_grad:
         result: Tensor = _DepthwiseConv.apply(features, weight, stride, padding)  # type: ignore[no-untyped-call]
         return result
     return _convolve(features, weight, stride, (padding, padding))
