@@ -39,7 +39,7 @@ ELSEWHERE = {
     "adults, NIH (nih_mixed)": "nih_mixed/images",
     "children at original size": "chest_xray_original_size",
     "chest, DICOM working group 4": "dicom/wg04/RG1_J2KI.dcm",
-    "hip, DICOM working group 4": "dicom/wg04/RG2_JPLY.dcm",
+    "hip, DICOM working group 4": "dicom/wg04/RG2_RLE.dcm",
     "extremity, DICOM working group 4": "dicom/wg04/RG3_JPLY.dcm",
 }
 """Radiographs without masks, by name and path."""

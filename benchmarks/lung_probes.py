@@ -18,6 +18,7 @@ from pneumoscope.dataset import Manifest, Split, open_dataset
 from pneumoscope.dataset.phantoms.generate import generate_phantoms
 from pneumoscope.lungs import Framing, Preparation
 from pneumoscope.radiograph import Resampling
+from pneumoscope.support.terminal import messages
 from pneumoscope.training import ExampleStore
 from pneumoscope.training.acquisition_groups import (
     acquisition_weights,
@@ -175,7 +176,7 @@ def main() -> None:
         balances = BALANCES if candidate.framings == (Framing.LUNGS,) else BALANCES[:1]
         for balance in balances[: 1 if candidate.size != 192 else None]:
             rows.append(probes.row(candidate.name, features, balance))
-            print(rows[-1], flush=True)
+            messages.print(", ".join(f"{key} {value}" for key, value in rows[-1].items()))
     publish("lung_probes", [Table("Linear probes", rows, NOTE)], arguments.out)
 
 

@@ -61,7 +61,7 @@ class Acquisitions:
 
     def known(self, name: str) -> Flags:
         """Return the images of which all features of a set are known."""
-        return ~np.isnan(self.features[name]).any(axis=1)
+        return np.asarray(~np.isnan(self.features[name]).any(axis=1))
 
 
 def read_sizes(table: Path) -> dict[str, tuple[int, int]]:
@@ -188,10 +188,12 @@ def false_alarm_table(split: AuditedSplit, scores: Floats, calls: Mapping[str, F
     scores, patient = scores[normal], split.patient[normal]
     part = np.searchsorted(np.quantile(scores, np.arange(1, N_PARTS) / N_PARTS), scores)
     rows: list[dict[str, Cell]] = [
-        {"NORMAL images": f"part {number + 1}"}
-        | {
-            name: counted_share(called[normal][part == number], patient[part == number])
-            for name, called in calls.items()
+        {
+            "NORMAL images": f"part {number + 1}",
+            **{
+                name: counted_share(called[normal][part == number], patient[part == number])
+                for name, called in calls.items()
+            },
         }
         for number in range(N_PARTS)
     ]
@@ -199,5 +201,5 @@ def false_alarm_table(split: AuditedSplit, scores: Floats, calls: Mapping[str, F
         name: str(auc_by_patient(called[normal].astype(np.int8), scores, patient))
         for name, called in calls.items()
     }
-    rows.append({"NORMAL images": "AUC"} | aucs)
+    rows.append({"NORMAL images": "AUC", **aucs})
     return Table("False alarms by acquisition", rows, ALARMS_NOTE)

@@ -71,12 +71,12 @@ class AuditedSplit:
     @cached_property
     def expert_labels(self) -> NDArray[np.int8]:
         """The expert's labels, PNEUMONIA = 1."""
-        return (self.expert != "normal").astype(np.int8)
+        return np.asarray(self.expert != "normal", np.int8)
 
     @property
     def disputed(self) -> Flags:
         """Images whose published label the expert contradicts."""
-        return self.expert_labels != self.labels
+        return np.asarray(self.expert_labels != self.labels)
 
     def predictions(self, probabilities: Floats) -> Predictions:
         """Return probabilities of these images as a table."""

@@ -4,6 +4,7 @@ from collections.abc import Iterator, Sequence
 from itertools import combinations
 
 import numpy as np
+from numpy.typing import NDArray
 from scipy.stats import fisher_exact, spearmanr
 
 from benchmarks.report import Cell, Table
@@ -59,7 +60,7 @@ def cross_rows(split: AuditedSplit) -> Iterator[dict[str, Cell]]:
         rows = split.subtypes == published
         counts = {name: int((rows & (split.expert == name)).sum()) for name in SUBTYPES}
         disputed = {"contradicted": counted_share(split.disputed[rows], split.patient[rows])}
-        yield {"published": published, "images": int(rows.sum())} | counts | disputed
+        yield {"published": published, "images": int(rows.sum()), **counts, **disputed}
 
 
 def agreement_rows(split: AuditedSplit) -> Iterator[dict[str, Cell]]:
@@ -156,8 +157,8 @@ def errors_table(split: AuditedSplit, networks: Sequence[OutOfSampleNetwork]) ->
             "first": first.name,
             "second": second.name,
             "shared training patients": "yes" if first.shares_patients(second) else "no",
+            **_errors_row(split, first, second, label),
         }
-        | _errors_row(split, first, second, label)
         for first, second in combinations(networks, 2)
         for label in Label
     ]
@@ -170,7 +171,7 @@ def _errors_row(
     of_class = split.labels == label
     wrong = [network.wrong[of_class] for network in (first, second)]
     counts = [int(errors.sum()) for errors in wrong]
-    kappa = kappa_by_patient(*wrong, split.patient[of_class])
+    kappa = kappa_by_patient(wrong[0], wrong[1], split.patient[of_class])
     ranks = spearmanr(*(network.test.probabilities[of_class] for network in (first, second)))
     return {
         "label": label.name,
@@ -183,9 +184,9 @@ def _errors_row(
     }
 
 
-def votes(networks: Sequence[OutOfSampleNetwork]) -> np.ndarray:
+def votes(networks: Sequence[OutOfSampleNetwork]) -> NDArray[np.intp]:
     """Return the number of networks that contradict the published label of each test image."""
-    return np.sum([network.wrong for network in networks], axis=0)
+    return np.asarray(np.sum([network.wrong for network in networks], axis=0))
 
 
 def votes_table(split: AuditedSplit, networks: Sequence[OutOfSampleNetwork]) -> Table:

@@ -92,8 +92,9 @@ def difference_table(
     rows: list[dict[str, Cell]] = []
     for first, second, auc in track(cases, "Simulating test splits", len(cases)):
         logits = [log_odds(network.test.probabilities) for network in (first, second)]
-        power = simulated_power(split.labels, split.patient, *logits, auc, simulations)
-        correlation = np.corrcoef(*(np.argsort(np.argsort(values)) for values in logits))[0, 1]
+        power = simulated_power(split.labels, split.patient, logits[0], logits[1], auc, simulations)
+        ranks = [np.argsort(np.argsort(values)) for values in logits]
+        correlation = np.corrcoef(ranks[0], ranks[1])[0, 1]
         rows.append(
             {
                 "first": first.name,
@@ -206,7 +207,8 @@ def labels_table(
     """
     rates = {f"{rate:.1%} of each class": (rate, rate) for rate in ERROR_RATES}
     for name, doubted in contradicted.items():
-        rates[name] = tuple(float(doubted[split.labels == label].mean()) for label in (0, 1))
+        normal, ill = (float(doubted[split.labels == label].mean()) for label in (0, 1))
+        rates[name] = normal, ill
     rows: list[dict[str, Cell]] = []
     for name, (wrong_normal, wrong_ill) in track(rates.items(), "Changing labels", len(rates)):
         low, high = swing(split.labels, networks, (wrong_normal, wrong_ill), relabelings)

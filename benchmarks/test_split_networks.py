@@ -27,7 +27,8 @@ from pneumoscope.dataset.reading_log import record_test_reading
 from pneumoscope.dataset.splits import deal_folds, linked_groups
 from pneumoscope.evaluation.predictions import Floats, Predictions
 from pneumoscope.evaluation.selection.operating_points import choose_operating_points
-from pneumoscope.models import build_network, computing_in, fastest_precision, find_model
+from pneumoscope.lungs import Preparation
+from pneumoscope.models import build_network, computing_in, fastest_precision, find_model, place
 from pneumoscope.radiograph import Resampling, preprocess
 from pneumoscope.reader import Bundle, Reader
 from pneumoscope.support.cache import ArrayCache, WriteRows
@@ -88,7 +89,7 @@ class OutOfSampleNetwork:
     @property
     def wrong(self) -> Flags:
         """Test images of which it contradicts the published label."""
-        return self.called != (self.test.labels == 1)
+        return np.asarray(self.called != (self.test.labels == 1))
 
     def shares_patients(self, other: "OutOfSampleNetwork") -> bool:
         """Tell whether the two learned from images of the same patients."""
@@ -200,8 +201,8 @@ def image_features(
     network = build_network(spec, size, seed=0)
     pretrained.fill(network)
     backbone = network.head.get_submodule("features").eval()
-    backbone.to(memory_format=torch.channels_last)
-    pixels = open_pixels(manifest, size, cache, Resampling.BILINEAR)
+    place(backbone, torch.device("cpu"))
+    pixels = open_pixels(manifest, Preparation(size, Resampling.BILINEAR), cache)
     precision = fastest_precision()
 
     def fill(write: WriteRows) -> None:

@@ -234,6 +234,25 @@ def exported(compact_run: "Run", made_once: Callable[..., Path]) -> Path:
 
 
 @pytest.fixture(scope="session")
+def exported_lungs(phantom_dataset: Path, made_once: Callable[..., Path]) -> Path:
+    """Return a bundle that reads lungs alone, exported from a Run on phantoms; read-only."""
+    from pneumoscope.dataset import open_dataset
+    from pneumoscope.export.bundle import export_bundle
+    from pneumoscope.support.cache import ArrayCache
+    from pneumoscope.training import ExampleStore, make_recipe, train
+
+    settings = ["framing=lungs", "image_size=64", "epochs=2", "batch_size=8", "precision=float32"]
+
+    def fill(folder: Path) -> None:
+        cache = ArrayCache(folder / "cache")
+        store = ExampleStore(open_dataset(phantom_dataset), cache)
+        run = train(store, make_recipe("compact", assignments=settings), folder / "compact")
+        export_bundle([run], folder / "bundle", cache, "lungs of phantoms")
+
+    return made_once("exported_lungs", fill) / "bundle"
+
+
+@pytest.fixture(scope="session")
 def bundles_by_age(exported: Path, made_once: Callable[..., Path]) -> Path:
     """Return a folder with the exported bundle for children and for adults; read-only.
 

@@ -21,6 +21,7 @@ from pneumoscope.export.bundle import export_bundle
 from pneumoscope.export.onnx_graph import export_graph, require_agreement
 from pneumoscope.export.pytorch import export_monai, export_pytorch
 from pneumoscope.export.simulated_acquisition import simulate_acquisitions
+from pneumoscope.lungs import Preparation
 from pneumoscope.models import MODELS, build_network
 from pneumoscope.models.deployed import DeployedNetwork, Ensemble
 from pneumoscope.models.saved_network import load_network
@@ -37,14 +38,17 @@ from pneumoscope.training.evaluate import read_predictions
 
 @pytest.mark.parametrize("name", [name for name in MODELS if not MODELS[name].needs_structure])
 def test_the_graph_agrees_with_pytorch(name: str, phantom_pixels: np.ndarray) -> None:
-    network = build_network(MODELS[name], 64, 0)
+    network = build_network(MODELS[name], 64, 0).eval()
     if (weights := MODELS[name].load_weights("none", 0)) is not None:
         weights.fill(network)
-    with torch.no_grad():  # as if trained: logits of different images differ
-        network.head.output.weight.mul_(20)
+    dense = network.head.output
+    with torch.no_grad():  # as if trained: logits of different images differ, around zero
+        logits = network(torch.from_numpy(phantom_pixels)[:, None] / 255)
+        dense.weight.div_(logits.std())
+        dense.bias.copy_((dense.bias - logits.mean()) / logits.std())
     deployed = DeployedNetwork(network)
     output = run_graph(open_graph(export_graph(deployed, 64), 2), phantom_pixels)
-    assert np.ptp(1 / (1 + np.exp(-output.logits))) > 1e-3
+    assert np.std(output.logits) == pytest.approx(1, abs=0.02)
     assert require_agreement(deployed, phantom_pixels, output) < 1e-4
     _, heatmaps, features = deployed(torch.from_numpy(phantom_pixels[:20]))
     scale = float(np.abs(output.heatmaps).max())
@@ -176,13 +180,13 @@ def test_the_export_does_not_read_the_test_split(
     compact_run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     asked = []
-    pixels = ExampleStore.pixels
+    prepared = ExampleStore.prepared
 
-    def watch(self: ExampleStore, split: Split, recipe: object) -> object:
+    def watch(self: ExampleStore, split: Split, preparation: Preparation) -> object:
         asked.append(split)
-        return pixels(self, split, recipe)
+        return prepared(self, split, preparation)
 
-    monkeypatch.setattr(ExampleStore, "pixels", watch)
+    monkeypatch.setattr(ExampleStore, "prepared", watch)
     export_bundle([compact_run], tmp_path / "bundle", ArrayCache(tmp_path / "cache"), "b")
     assert set(asked) == {Split.TRAIN, Split.VALIDATION}
 

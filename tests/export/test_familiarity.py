@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 from sklearn.covariance import ShrunkCovariance
 
+from pneumoscope.export import familiarity as familiarity_module
 from pneumoscope.export.familiarity import fit_familiarity
 from pneumoscope.reader.familiarity import FeatureFamiliarity
 
@@ -44,3 +45,18 @@ def test_it_is_written_and_read(rng: np.random.Generator) -> None:
     familiarity = fit_familiarity(features)
     again = FeatureFamiliarity.from_bytes(familiarity.to_bytes())
     np.testing.assert_array_equal(again.distance(features), familiarity.distance(features))
+
+
+def test_of_many_features_the_axes_of_the_largest_variance_are_kept(
+    rng: np.random.Generator, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    scales = np.array([5, 4, 0.1, 3, 0.01])
+    features = (rng.normal(size=(400, 5)) * scales).astype(np.float32)
+    monkeypatch.setattr(familiarity_module, "_MAX_AXES", 3)
+    kept = fit_familiarity(features)
+    assert kept.whitening.shape == (5, 3)
+    # Along an axis that is left out nothing is unfamiliar; along one that is kept it is.
+    usual = float(kept.distance(np.zeros((1, 5), np.float32))[0])
+    along = np.eye(5, dtype=np.float32) * 50
+    assert kept.distance(along[[4]])[0] == pytest.approx(usual, rel=0.1)
+    assert kept.distance(along[[0]])[0] > usual + 3

@@ -19,9 +19,9 @@ from ..conftest import Outcome
 def test_a_trained_lung_finder_is_written_and_finds_lungs(
     pneumoscope: Callable[..., Outcome], tmp_path: Path
 ) -> None:
-    table, _ = draw_masks(tmp_path, count=16)
+    table, _ = draw_masks(tmp_path, count=32)
     out = tmp_path / "finder.onnx"
-    outcome = pneumoscope("lungs", "train", table, "--out", out, "--epochs", 12)
+    outcome = pneumoscope("lungs", "train", table, "--out", out, "--epochs", 20)
     assert outcome.code == 0, outcome.err
     finder = LungFinder(out.read_bytes())
     validation = [row for row in read_mask_table(table) if row.split == "validation"]

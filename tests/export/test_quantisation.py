@@ -49,6 +49,26 @@ def test_every_convolution_multiplies_integers(name: str, pixels: np.ndarray) ->
     assert before.heatmaps.shape == after.heatmaps.shape
 
 
+def test_relu6_is_part_of_the_convolution_and_depthwise_kernels_have_8_bits(
+    pixels: np.ndarray,
+) -> None:
+    spec = MODELS["efficientnet_lite0"]
+    network = build_network(spec, 64, seed=0)
+    spec.load_weights("none", 0).fill(network)
+    small = quantisation.quantise(export_graph(DeployedNetwork(network), 64), pixels)
+    opened = onnx.load_from_string(small).graph
+    assert not {node.op_type for node in opened.node} & {"Clip", "Pad", "BatchNormalization"}
+    kernels = {weight.name: onnx.numpy_helper.to_array(weight) for weight in opened.initializer}
+    made_by = {output: node for node in opened.node for output in node.output}
+    largest: dict[bool, set[int]] = {True: set(), False: set()}
+    for node in opened.node:
+        if node.op_type == "Conv":
+            kernel = kernels[made_by[node.input[1]].input[0]].astype(int)
+            groups = next(value.i for value in node.attribute if value.name == "group")
+            largest[groups > 1].add(np.abs(kernel).max())
+    assert largest == {True: {127}, False: {64}}
+
+
 @pytest.fixture
 def beneficial(monkeypatch: pytest.MonkeyPatch) -> None:
     """Simulate a speed-up, which not every processor has, and accept larger changes of the AUC.

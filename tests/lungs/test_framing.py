@@ -4,8 +4,9 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from pneumoscope.lungs import Framing, LungField, frame_lungs
+from pneumoscope.lungs import Framing, LungField, Preparation, frame_lungs
 from pneumoscope.lungs.framing import framed_box
+from pneumoscope.radiograph import Resampling
 
 SIDE = 64
 
@@ -91,3 +92,18 @@ def test_an_image_of_one_grey_and_an_empty_mask_give_a_square(field: LungField) 
     assert set(np.unique(frame_lungs(grey, field, 32, Framing.LUNGS))) <= {0, 128}
     empty = LungField(np.zeros((2, SIDE, SIDE), np.bool_), 0.0, 0.5)
     assert frame_lungs(grey, empty, 32, Framing.LUNG_BOX).shape == (32, 32)
+
+
+def test_an_image_that_was_reduced_before_gives_the_same_square(
+    chest: np.ndarray, field: LungField
+) -> None:
+    preparation = Preparation(32, Resampling.BILINEAR, Framing.LUNGS)
+    large = np.asarray(Image.fromarray(chest).resize((1000, 900), Image.Resampling.BICUBIC))
+    reduced = preparation.reduce(large)
+    assert reduced.shape == (65, 72)  # blocks of 14 x 14
+    np.testing.assert_array_equal(preparation.reduce(reduced), reduced)
+    np.testing.assert_array_equal(
+        preparation.square(large, field), preparation.square(reduced, field)
+    )
+    whole = Preparation(32, Resampling.BILINEAR)
+    assert whole.reduce(large) is large

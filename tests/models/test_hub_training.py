@@ -229,8 +229,9 @@ def test_a_run_without_its_structure_is_refused(run: Run, tmp_path: Path) -> Non
         load_trained_network(Run.open(tmp_path / "run"))
 
 
-def test_a_search_is_refused() -> None:
+def test_a_search_takes_networks_that_are_trained_further_but_no_frozen_ones() -> None:
     from pneumoscope.training.search import SearchPlan
 
-    with pytest.raises(RecipeError, match="pretrained"):
-        SearchPlan(("hub",)).validate()
+    SearchPlan(("hub",)).validate()
+    with pytest.raises(RecipeError, match="models with frozen layers cannot be searched"):
+        SearchPlan(("model_5",)).validate()

@@ -38,9 +38,13 @@ def test_a_picture_without_highlights_stays_grey_and_says_so() -> None:
     assert bottom.max() > 230  # the label
 
 
-@pytest.mark.parametrize(("height", "width"), [(96, 96), (2000, 1500)])
+@pytest.mark.parametrize(("height", "width"), [(96, 96), (768, 500)])
 def test_any_size_is_drawn(height: int, width: int) -> None:
     assert picture([[0, 3], [0, 0]], height, width).size == (width, height)
+
+
+def test_a_large_radiograph_is_drawn_smaller_in_its_proportions() -> None:
+    assert picture([[0, 3], [0, 0]], 1536, 2048).size == (768, 576)
 
 
 def test_a_flagged_reading_is_marked(reader: Reader, radiographs: Callable) -> None:

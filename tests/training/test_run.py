@@ -334,3 +334,12 @@ def test_no_patient_is_named_in_the_log(store: ExampleStore, tmp_path: Path) -> 
     train(store, quick("model_1"), tmp_path / "run")
     log = (tmp_path / "run" / "train.log").read_text()
     assert not any(entry.group in log for entry in store.manifest.entries)
+
+
+def test_a_run_of_another_lung_finder_is_refused(small_dataset: Path, tmp_path: Path) -> None:
+    recipe = make_recipe("compact", assignments=["framing=lungs"])
+    run = Run.create(tmp_path / "run", recipe, open_dataset(small_dataset))
+    run.require_same_lung_finder()
+    other = run.update_record(lung_finder="0" * 64)
+    with pytest.raises(RunError, match=r"run: was trained with another lung finder"):
+        other.require_same_lung_finder()

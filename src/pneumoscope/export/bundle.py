@@ -319,7 +319,8 @@ def _licence(runs: Sequence[Run]) -> str:
     origins = {
         run.record.initial_weights.origin
         for run in runs
-        if run.record.initial_weights is not None and run.recipe.spec.licensed_weights
+        if run.record.initial_weights is not None
+        and run.recipe.spec.has_licensed_weights(run.recipe.weights)
     }
     if not origins:
         return "Apache-2.0"

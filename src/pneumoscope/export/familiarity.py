@@ -9,6 +9,9 @@ from pneumoscope.reader.familiarity import FeatureFamiliarity
 _SHRINKAGE = 0.001
 """Weight of the spherical covariance: there may be more features than images."""
 
+_MAX_AXES = 640
+"""Largest number of principal axes of the features, for the size of a bundle."""
+
 _MAX_CLUSTERS = 64
 _MIN_IMAGES_PER_CLUSTER = 30
 """Smallest mean number of images in a cluster: a centre must not identify a patient."""
@@ -16,6 +19,8 @@ _MIN_IMAGES_PER_CLUSTER = 30
 
 def fit_familiarity(features: NDArray[np.float32]) -> FeatureFamiliarity:
     """Fit whitening and cluster centres to features of training images, shape (n, features).
+
+    Of more than 640 features the principal axes of the largest variance are kept.
 
     Examples
     --------
@@ -31,7 +36,7 @@ def fit_familiarity(features: NDArray[np.float32]) -> FeatureFamiliarity:
     variance = max(np.trace(covariance) / size, 1e-12)
     shrunk = (1 - _SHRINKAGE) * covariance + _SHRINKAGE * variance * np.eye(size)
     variances, axes = np.linalg.eigh(shrunk)
-    whitening = axes / np.sqrt(variances)
+    whitening = (axes / np.sqrt(variances))[:, -_MAX_AXES:]  # in the order of their variances
     clusters = max(1, min(_MAX_CLUSTERS, len(values) // _MIN_IMAGES_PER_CLUSTER))
     centres = KMeans(clusters, random_state=0).fit(values @ whitening).cluster_centers_
     return FeatureFamiliarity(whitening.astype(np.float32), centres.astype(np.float32))

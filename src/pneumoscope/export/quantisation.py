@@ -6,6 +6,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import numpy as np
+import onnx
 from numpy.typing import NDArray
 from onnxruntime.quantization import (
     CalibrationDataReader,
@@ -25,7 +26,7 @@ MAX_AUC_CHANGE = 0.001
 """Largest accepted change of the validation AUC."""
 
 _TIMING_ROUNDS = 15
-NETWORK_OPERATORS = ("Conv", "Relu", "Add", "MaxPool")
+NETWORK_OPERATORS = ("Conv", "Relu", "Clip", "Add", "MaxPool")
 """Operators of a classifier that are quantised; logit and heat map stay float32."""
 
 
@@ -66,6 +67,7 @@ def quantise(
             # 7 bits: sums of 8-bit products overflow on processors without VNNI, and the same
             # bundle would give another probability there.
             reduce_range=True,
+            extra_options={"TensorQuantOverrides": _depthwise_kernels(folded)},
         )
         return quantised.read_bytes()
 
@@ -106,6 +108,19 @@ def require_benefit(auc_before: float, auc_after: float, speedup: float) -> None
             f"in 8-bit integers the graph is {speedup:.2f} times as fast on this computer, whose "
             "processor may not multiply them natively. Nothing was written; export without --int8"
         )
+
+
+def _depthwise_kernels(graph: Path) -> dict[str, list[dict[str, object]]]:
+    """Return the options for depthwise kernels: 8 bits, as no sum of their products overflows.
+
+    With 7 bits, they are what loses the most accuracy in an EfficientNet-Lite.
+    """
+    return {
+        node.input[1]: [{"axis": 0, "reduce_range": False}]
+        for node in onnx.load(graph).graph.node
+        if node.op_type == "Conv"
+        and any(attribute.name == "group" and attribute.i > 1 for attribute in node.attribute)
+    }
 
 
 class _Batches(CalibrationDataReader):  # type: ignore[misc]

@@ -7,6 +7,7 @@ import torch
 from pneumoscope.models import notebook
 from pneumoscope.models.compact import compact
 from pneumoscope.models.densenet import densenet121
+from pneumoscope.models.efficientnet_lite import efficientnet_lite
 from pneumoscope.models.efficientnet_lite_weights import VARIANTS, EfficientNetLiteSpec
 from pneumoscope.models.hub import HubSpec
 from pneumoscope.models.hub_network import hub_network
@@ -105,8 +106,12 @@ _OTHER_MODELS: tuple[ModelSpec, ...] = (
         settings={"image_size": 224, **_FINE_TUNED},
     ),
     *(
-        EfficientNetLiteSpec.of(
-            variant, {"image_size": 192, **_FINE_TUNED, "epochs": 8, "head_epochs": 1}
+        EfficientNetLiteSpec(
+            variant.model,
+            f"{variant.name} with ImageNet weights and an exact heat map",
+            efficientnet_lite,
+            settings={"image_size": 192, **_FINE_TUNED, "epochs": 8, "head_epochs": 1},
+            variant=variant,
         )
         for variant in VARIANTS
     ),

@@ -60,7 +60,7 @@ class DeployedNetwork(nn.Module):
     def forward(self, pixels: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         """Return logits (n,), heat maps (n, rows, columns) and features (n, channels), all float32.
 
-        The pixels are those of `prepare_pixels`, uint8, shape (n, size, size). A feature is the
+        The pixels are those of `Preparation.square`, uint8, shape (n, size, size). A feature is the
         mean of a channel of the last feature map.
         """
         maps = self.convolutional(pixels.unsqueeze(1).float() / 255)

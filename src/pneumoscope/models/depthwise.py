@@ -50,7 +50,7 @@ class _DepthwiseConv(torch.autograd.Function):
         return _convolve(features, kernel, stride, (padding, padding))
 
     @staticmethod
-    @once_differentiable  # type: ignore[untyped-decorator]
+    @once_differentiable
     def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor | None, Tensor, None, None]:
         features, kernel = ctx.saved_tensors
         to_features = None

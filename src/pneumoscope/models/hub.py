@@ -27,7 +27,6 @@ class HubSpec(ModelSpec):
 
     pretrained: ClassVar[str | None] = "Hugging Face hub"
     needs_structure: ClassVar[bool] = True
-    licensed_weights: ClassVar[bool] = True
 
     def build(self, image_size: int, structure: Structure | None = None) -> Network:
         """Build the network from its structure; any image size will do."""
@@ -41,6 +40,10 @@ class HubSpec(ModelSpec):
     def load_weights(self, weights: str, seed: int) -> PretrainedWeights:
         """Load the pretrained network; see `load_pretrained`."""
         return load_pretrained(weights)
+
+    def has_licensed_weights(self, weights: str) -> bool:
+        """Return True: every network of the hub has a licence of its own."""
+        return True
 
     def load_structure(self, weights: str) -> Structure:
         """Load the description of the layers; see `read_structure`."""

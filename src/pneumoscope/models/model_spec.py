@@ -80,9 +80,6 @@ class ModelSpec:
     needs_structure: ClassVar[bool] = False
     """Whether the layers are defined by the network that the setting ``weights`` names."""
 
-    licensed_weights: ClassVar[bool] = False
-    """Whether the pretrained weights are under a licence that their publisher chose."""
-
     name: str
     description: str
     head: Callable[[Any], nn.Sequential]
@@ -129,6 +126,10 @@ class ModelSpec:
             If the weights are missing or damaged and cannot be downloaded.
         """
         return None
+
+    def has_licensed_weights(self, weights: str) -> bool:
+        """Return whether a published set of weights is under a licence that its publisher chose."""
+        return False
 
     def load_structure(self, weights: str) -> Structure | None:
         """Load the description of the layers without their weights; None where none is needed.

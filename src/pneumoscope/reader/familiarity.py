@@ -20,9 +20,9 @@ class FeatureFamiliarity:
     Parameters
     ----------
     whitening
-        Matrix that makes features uncorrelated, float32, shape (features, features).
+        Matrix that makes features uncorrelated, float32, shape (features, axes).
     centres
-        Cluster centres of the whitened features, float32, shape (clusters, features).
+        Cluster centres of the whitened features, float32, shape (clusters, axes).
     outsider_weights
         Weights and, last, intercept of a logistic regression that tells radiographs of other
         populations from the training images, float32, shape (features + 1,); None where the bundle
@@ -40,7 +40,7 @@ class FeatureFamiliarity:
     outsider_weights: NDArray[np.float32] | None = None
 
     def distance(self, features: NDArray[np.float32]) -> NDArray[np.float32]:
-        """Return the Mahalanobis distance from the nearest centre, over sqrt(number of features).
+        """Return the Mahalanobis distance from the nearest centre, over sqrt(number of axes).
 
         ``features`` has the shape (n, features).
 

@@ -13,6 +13,9 @@ from pneumoscope.reader.reading import Reading, format_probability
 MIN_LOG_ODDS = 1.0
 """Log-odds of the strongest place, times the number of places, from which it is highlighted."""
 
+MAX_PICTURE_SIDE = 768
+"""Largest side of a picture in pixels; a heat map has no detail that needs more."""
+
 MIN_SHARE = 0.25
 """Share of the strongest place's log-odds below which a place is not coloured."""
 
@@ -95,12 +98,14 @@ def draw_overlay(radiograph: Radiograph, reading: Reading) -> bytes:
     Parameters
     ----------
     radiograph
-        Radiograph decoded at its full size, which the PNG has too.
+        Radiograph; the PNG has its size, or `MAX_PICTURE_SIDE` at its longer side.
     reading
         Reading of the radiograph, read or flagged.
     """
     assert reading.heatmap is not None
-    picture = Image.fromarray(np.rint(radiograph.pixels * 255).astype(np.uint8)).convert("RGB")
+    grey = Image.fromarray((radiograph.pixels * 255 + 0.5).astype(np.uint8))
+    grey.thumbnail((MAX_PICTURE_SIDE, MAX_PICTURE_SIDE), Image.Resampling.BILINEAR)
+    picture = grey.convert("RGB")
     log_odds = reading.heatmap * reading.heatmap.size
     highest = float(log_odds.max())
     highlighted = has_highlights(reading.heatmap)

@@ -126,14 +126,15 @@ class Reader:
         contract = self.bundle.record.input
         outside = tuple(self.bundle.record.population.findings(radiograph, refusal))
         is_chest = OTHER_IMAGE_CODES.isdisjoint(finding.code for finding in outside)
-        field = self.preparation.find_lungs(radiograph.pixels)
+        pixels = self.preparation.reduce(radiograph.pixels)
+        field = self.preparation.find_lungs(pixels)
         quality = (
             *map(_decoding_finding, radiograph.notes),
             *outside,
             *self._gate.assess(radiograph.pixels, radiograph.colourfulness, is_chest),
             *_lung_findings(field),
         )
-        whole = prepare_pixels(radiograph.pixels, contract.size, contract.resampling)
+        whole = prepare_pixels(pixels, contract.size, contract.resampling)
         reading = Reading(
             _status(quality),
             self.bundle.identity,
@@ -146,9 +147,9 @@ class Reader:
             lungs=field,
         )
         rejected = reading.status is Status.REJECTED
-        pixels = whole if field is None else self.preparation.square(radiograph.pixels, field)
+        square = whole if field is None else self.preparation.square(pixels, field)
         seconds = source.seconds + time.perf_counter() - start
-        return PreparedSource(reading, None if rejected else pixels, seconds)
+        return PreparedSource(reading, None if rejected else square, seconds)
 
     def read_prepared(self, batch: Sequence["PreparedSource"]) -> list[Reading]:
         """Run the network on prepared sources as one batch, and complete their readings."""
@@ -180,7 +181,7 @@ class Reader:
         Parameters
         ----------
         pixels
-            Prepared pixels for the bundle's input (see `prepare_pixels`), uint8, shape
+            Prepared pixels for the bundle's input (see `Preparation.square`), uint8, shape
             (n, size, size).
         """
         return run_graph(self._session, pixels)

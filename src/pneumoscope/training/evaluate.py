@@ -125,8 +125,9 @@ def load_trained_network(run: Run) -> Network:
     Raises
     ------
     RunError
-        If the weights are missing or damaged.
+        If the weights are missing or damaged, or the lung finder is another.
     """
+    run.require_same_lung_finder()
     network = run.recipe.spec.build(run.recipe.image_size, run.structure())
     try:
         network.load_state_dict(run.read_weights())

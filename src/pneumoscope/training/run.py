@@ -56,7 +56,9 @@ class Run:
             If it cannot be written.
         """
         require_empty(folder, resumable=True)
+        finder = recipe.preparation.lung_finder
         record = RunRecord(
+            lung_finder=None if finder is None else finder.digest,
             created=datetime.now(UTC).isoformat(timespec="seconds"),
             manifest_fingerprint=manifest.fingerprint,
             synthetic=manifest.synthetic,
@@ -112,6 +114,21 @@ class Run:
             raise RunError(
                 f"{self.folder}: its training has not finished; continue it with 'pneumoscope "
                 "train ... --resume' first"
+            )
+
+    def require_same_lung_finder(self) -> None:
+        """Raise if the network was trained on lungs that another lung finder found.
+
+        Raises
+        ------
+        RunError
+            If the package's lung finder is another than that of the training.
+        """
+        finder = self.recipe.preparation.lung_finder
+        if finder is not None and finder.digest != self.record.lung_finder:
+            raise RunError(
+                f"{self.folder}: was trained with another lung finder than this version's; use the "
+                "version that run.json names, or train again into another folder"
             )
 
     def write_history(self, history: Sequence[Epoch]) -> None:

@@ -36,6 +36,8 @@ class RunRecord(BaseModel, frozen=True, extra="forbid"):
     manifest_fingerprint: str
     synthetic: bool
     environment: dict[str, Any]
+    lung_finder: str | None = None
+    """SHA-256 of the lung finder; None where whole images are read."""
     parameters: ParameterRecord | None = None
     initial_weights: InitialWeightsRecord | None = None
     finished: bool = False

@@ -84,6 +84,7 @@ def train(store: ExampleStore, recipe: Recipe, folder: Path, *, resume: bool = F
 def _open_unchanged(store: ExampleStore, recipe: Recipe, folder: Path) -> Run:
     """Open a Run, or raise if it was started with another recipe or other data."""
     run = Run.open(folder)
+    run.require_same_lung_finder()
     if run.recipe != recipe:
         changed = [
             name

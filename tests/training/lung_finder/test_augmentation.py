@@ -9,6 +9,7 @@ from pneumoscope.training.lung_finder.augmentation import (
     paste_effusion,
     paste_opacity,
     paste_tube,
+    scramble,
 )
 
 N = 64
@@ -35,7 +36,20 @@ def test_the_first_mask_stays_that_of_the_lung_on_the_left(lungs: torch.Tensor) 
     )
     columns = torch.arange(64) + 0.5
     centres = (masks.sum(2) * columns).sum(2) / masks.sum((2, 3))
-    assert (centres[:, 0] < centres[:, 1]).all()
+    shown = masks.sum((2, 3)).amin(1) > 0  # some are scrambled and show no lungs
+    assert shown.float().mean() > 0.8
+    assert (centres[shown, 0] < centres[shown, 1]).all()
+
+
+def test_scrambled_images_have_the_same_greys_and_no_lungs(lungs: torch.Tensor) -> None:
+    images = torch.rand(N, 1, 64, 64)
+    changed, masks = scramble(images, lungs, torch.Generator().manual_seed(4))
+    scrambled = (changed != images).flatten(1).any(1)
+    assert 1 <= scrambled.sum() <= 12
+    assert not masks[scrambled].any()
+    assert torch.equal(masks[~scrambled], lungs[~scrambled])
+    ordered = [tensor.flatten(1).sort(1).values for tensor in (images, changed)]
+    assert torch.equal(*ordered)
 
 
 @pytest.mark.parametrize("paste", [paste_opacity, paste_effusion])

@@ -292,7 +292,7 @@ def test_a_damaged_search_is_refused(manifest: Manifest, cache: ArrayCache, tmp_
             tuple(f"{name}={some_value(values)}" for name, values in SPACE.items()),
             "is fixed",
         ),
-        (("model_7",), (), "pretrained layers"),
+        (("model_7",), (), "frozen layers"),
         (("model_9",), (), "not a model"),
         (("compact",), ("speed=9",), "not a setting"),
         (("compact",), ("seed=5",), "--seed"),

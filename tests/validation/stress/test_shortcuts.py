@@ -1,6 +1,7 @@
 """Shortcuts: planted ones are found, and a reader that relies on the lungs has none."""
 
 import io
+from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
@@ -9,9 +10,11 @@ import pytest
 from PIL import Image
 
 from pneumoscope.evaluation.predictions import Predictions
+from pneumoscope.lungs import LungField
 from pneumoscope.reader import Reader, load
 from pneumoscope.reader.reader import NetworkOutput
 from pneumoscope.report.estimate import Estimate
+from pneumoscope.validation.stress import shortcuts
 from pneumoscope.validation.stress.shortcut_verdict import shortcut_verdict
 from pneumoscope.validation.stress.shortcuts import (
     Condition,
@@ -48,11 +51,14 @@ def shipped() -> Reader:
     return load(threads=2)
 
 
-def draw(rng: np.random.Generator, opacity: bool, marker: bool) -> np.ndarray:
+def drawn_lung(centre: float) -> np.ndarray:
     down, across = np.mgrid[0 : 1 : SIDE * 1j, 0 : 1 : SIDE * 1j]
+    return ((down - 0.45) / 0.27) ** 2 + ((across - centre) / 0.12) ** 2 < 1
+
+
+def draw(rng: np.random.Generator, opacity: bool, marker: bool) -> np.ndarray:
     pixels = np.full((SIDE, SIDE), 150.0)
-    for centre in (0.3, 0.7):
-        pixels[((down - 0.45) / 0.27) ** 2 + ((across - centre) / 0.12) ** 2 < 1] = 50
+    pixels[drawn_lung(0.3) | drawn_lung(0.7)] = 50
     if opacity:
         pixels[40:70, 26:44] = 130
     if marker:
@@ -74,15 +80,33 @@ def write(folder: Path, ill_have: str, count: int = 44) -> tuple[list[Path], Pre
     return files, Predictions(names, labels, np.zeros(count), names)
 
 
+class DrawnLungs:
+    """Finds the lungs where `draw` puts them."""
+
+    def find(self, pixels: np.ndarray) -> LungField:
+        return LungField(np.stack([drawn_lung(0.3), drawn_lung(0.7)]), 1.0, 0.9)
+
+
 @pytest.fixture(scope="module")
-def marked(shipped: Reader, tmp_path_factory: pytest.TempPathFactory) -> ShortcutTable:
+def drawn_lungs() -> Iterator[None]:
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(shortcuts, "load_lung_finder", DrawnLungs)
+        yield
+
+
+@pytest.fixture(scope="module")
+def marked(
+    shipped: Reader, tmp_path_factory: pytest.TempPathFactory, drawn_lungs: None
+) -> ShortcutTable:
     files, predictions = write(tmp_path_factory.mktemp("marked"), "marker")
     reader = MarkerReader(shipped.bundle, threads=2)
     return measure_shortcuts(reader, files, predictions, 0.5)
 
 
 @pytest.fixture(scope="module")
-def opaque(shipped: Reader, tmp_path_factory: pytest.TempPathFactory) -> ShortcutTable:
+def opaque(
+    shipped: Reader, tmp_path_factory: pytest.TempPathFactory, drawn_lungs: None
+) -> ShortcutTable:
     files, predictions = write(tmp_path_factory.mktemp("opaque"), "opacity")
     reader = LungReader(shipped.bundle, threads=2)
     return measure_shortcuts(reader, files, predictions, 0.5)

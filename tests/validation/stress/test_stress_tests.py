@@ -105,7 +105,7 @@ def test_unreadable_images_and_found_lungs_are_counted(
         assert content["shortcuts"][name] == estimate.value
         assert content["shortcuts"][f"{name}_ci"] == estimate.interval
     assert (
-        f"found in a share of {table.lungs_found_positive} of the images with"
+        f"found with confidence in a share of {table.lungs_found_positive} of the images with"
         in view.shortcuts.caption
     )
     assert f"and {table.lungs_found_negative} of those without" in view.shortcuts.caption

@@ -77,9 +77,9 @@ def read_mask_table(path: Path) -> list[MaskedImage]:
     Raises
     ------
     DatasetError
-        If a file is missing or the table names it twice, or a split is unknown.
+        If a file is missing or a split is unknown.
     TableError
-        If the file is not a table.
+        If the file is not a table, or names a file twice.
 
     Examples
     --------
@@ -90,7 +90,7 @@ def read_mask_table(path: Path) -> list[MaskedImage]:
     >>> [(row.image.name, row.split.value) for row in read_mask_table(folder / "masks.csv")]
     [('a.png', 'train')]
     """
-    images: dict[Path, MaskedImage] = {}
+    images = []
     for row in read_table(path, ("file", "mask")):
         place = f"{path}, {row.place}"
         image, mask = (path.parent / row.cells[column] for column in ("file", "mask"))
@@ -100,12 +100,10 @@ def read_mask_table(path: Path) -> list[MaskedImage]:
                     f"{place}: there is no file {file}; correct the column '{column}', whose paths "
                     "are relative to the table, or remove the row"
                 )
-        if image in images:
-            raise DatasetError(f"{place}: names {image} a second time; remove one of the rows")
         split = parse_split(place, row.cells.get("split", ""))
         patient = row.cells.get("patient") or str(image)
-        images[image] = MaskedImage(path, image, mask, split, patient, place)
-    return list(images.values())
+        images.append(MaskedImage(path, image, mask, split, patient, place))
+    return images
 
 
 def load_masks(images: Sequence[MaskedImage], description: str) -> LungMasks:

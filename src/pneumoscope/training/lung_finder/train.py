@@ -47,9 +47,8 @@ def train_lung_unet(train: LungMasks, epochs: int, seed: int) -> LungUNet:
     """
     from monai.losses.dice import DiceCELoss  # slow, and nothing else needs it
 
-    device = select_device()
     torch.manual_seed(seed)
-    network = place(LungUNet(), device)
+    network = place(LungUNet(), select_device())
     optimiser = torch.optim.AdamW(
         network.parameters(), lr=_LEARNING_RATE, weight_decay=_WEIGHT_DECAY
     )
@@ -109,8 +108,11 @@ def _step(
     loss_function: Callable[[Tensor, Tensor], Tensor],
     optimiser: torch.optim.Optimizer,
 ) -> float:
-    images, lungs = (tensor.contiguous(memory_format=torch.channels_last) for tensor in batch)
-    with computing_in(fastest_precision(), torch.device("cpu")):
+    device = next(network.parameters()).device
+    images, lungs = (
+        tensor.to(device, memory_format=torch.channels_last, non_blocking=True) for tensor in batch
+    )
+    with computing_in(fastest_precision(), device):
         logits = network(images)
     loss = loss_function(logits.float(), lungs)
     optimiser.zero_grad(set_to_none=True)

@@ -10,7 +10,6 @@ from numpy.typing import NDArray
 from pneumoscope.dataset import Entry, Manifest, Split
 from pneumoscope.dataset.splits import deal_folds
 from pneumoscope.evaluation.statistics.covariate_adjusted_auc import covariate_adjusted_auc
-from pneumoscope.models import build_network
 from pneumoscope.support.cache import ArrayCache
 from pneumoscope.support.errors import RunError
 from pneumoscope.training.acquisition_groups import (
@@ -19,6 +18,7 @@ from pneumoscope.training.acquisition_groups import (
     leave_one_acquisition_out,
 )
 from pneumoscope.training.examples import ExampleStore
+from pneumoscope.training.initial_weights import build_initial_network, load_initial_weights
 from pneumoscope.training.memory_estimate import require_memory
 from pneumoscope.training.prediction import predict
 from pneumoscope.training.recipe import Recipe
@@ -39,13 +39,14 @@ class CrossValidation:
 
     def trainers(self, recipe: Recipe) -> Iterator[Trainer]:
         """Yield an untrained trainer for each fold; a `RecipeError` means too little memory."""
+        weights = load_initial_weights(recipe)
         for fold in self.folds:
             store = ExampleStore(fold, self.cache)
             train, validation = (
                 store.pixels(split, recipe) for split in (Split.TRAIN, Split.VALIDATION)
             )
             require_memory(recipe, len(train) + len(validation))
-            network = build_network(recipe.spec, recipe.image_size, recipe.seed)
+            network = build_initial_network(recipe, weights)
             yield Trainer(network, recipe, train, validation)
 
     def score(self, trainer: Trainer) -> float:

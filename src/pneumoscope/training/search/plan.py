@@ -6,7 +6,7 @@ from enum import StrEnum
 from functools import cached_property
 from typing import Any
 
-from pneumoscope.models import Precision, fastest_precision, find_model
+from pneumoscope.models import Precision, fastest_precision
 from pneumoscope.support.errors import RecipeError
 from pneumoscope.training.recipe import Recipe, make_recipe
 
@@ -116,12 +116,11 @@ class SearchPlan:
         if "start" in self.fixed:
             raise RecipeError("--set start: every trial of a search starts from random weights")
         for model in self.models:
-            if find_model(model).pretrained is not None:
+            recipe = self.recipe({"model": model})
+            if recipe.spec.feature_shape(recipe.image_size) is not None:
                 raise RecipeError(
-                    f"--model {model}: models with pretrained layers cannot be searched; name "
-                    "others"
+                    f"--model {model}: models with frozen layers cannot be searched; name others"
                 )
-            self.recipe({"model": model})
         if not self.space:
             raise RecipeError(
                 "every setting is fixed, so there is nothing to search; leave out a --set, or use "
