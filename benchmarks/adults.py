@@ -46,7 +46,7 @@ RECIPE = CHECKOUT / "recipes" / "adults" / "recipe.yaml"
 SMALLEST_STRIDE = 20
 """One in this many images is used in the smallest run."""
 
-INHERITED = {"precision", "image_size", "resampling", "framing", "augmentation"}
+INHERITED = {"precision", "image_size", "resampling", "framing", "augmentation", "weights"}
 """Settings of the Run on the children that the adults' recipe leaves open."""
 
 OUT_OF_FOLD = "out_of_fold.csv"

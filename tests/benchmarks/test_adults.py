@@ -107,12 +107,14 @@ def test_metrics_of_a_model_that_detects_masses_alone(adults: list[Adult]) -> No
 
 def test_the_recipe_takes_the_network_and_its_images_from_the_start(tmp_path: Path) -> None:
     words = ["framing=lungs", "image_size=288", "precision=float32", "augmentation.crop=0.15"]
+    words += ["weights=none"]  # the licence of a bundle depends on it
     begun = make_recipe("efficientnet_lite0", assignments=[*words, "epochs=30"])
     start = Run(tmp_path / "start", begun, record=None)
     recipe = adults_recipe(start, RECIPE)
     assert (recipe.model, recipe.start) == ("efficientnet_lite0", str(tmp_path / "start"))
     assert recipe.preparation == begun.preparation
     assert (recipe.precision, recipe.augmentation) == (begun.precision, begun.augmentation)
+    assert recipe.weights == "none"
     # A fine-tuning of all layers: fewer epochs, a lower rate, no frozen layers.
     assert (recipe.epochs, recipe.head_epochs, recipe.pretrained_rate) == (8, 0, 1)
     assert recipe.learning_rate < begun.learning_rate

@@ -58,6 +58,15 @@ def test_the_heat_map_adds_up_to_the_logit(run: Run) -> None:
     )
 
 
+def test_a_training_starts_from_a_run_without_the_checkpoint(run: Run) -> None:
+    words = [f"start={run.folder}", "weights=nowhere", "image_size=64"]
+    started = make_recipe("hub", assignments=words)
+    initial = load_initial_weights(started)
+    assert initial.origin.startswith("a Run of hub, seed 0, data ")
+    state = build_initial_network(started, initial).state_dict()
+    assert all(torch.equal(value, state[name]) for name, value in run.read_weights().items())
+
+
 def weights(trainer: Trainer, part: str) -> list[torch.Tensor]:
     layers = trainer.network.head.get_submodule(part)
     return [parameter.detach().clone() for parameter in layers.parameters()]

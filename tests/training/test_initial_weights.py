@@ -12,6 +12,7 @@ from pneumoscope.support.errors import RecipeError, RunError
 from pneumoscope.training import ExampleStore, Run, make_recipe, train
 from pneumoscope.training.initial_weights import build_initial_network, load_initial_weights
 from pneumoscope.training.recipe import Recipe
+from pneumoscope.training.run_record import InitialWeightsRecord
 from pneumoscope.training.search import SearchPlan
 
 
@@ -41,10 +42,28 @@ def test_a_training_of_tiny_steps_ends_with_the_run_s_weights(
     assert run.record.initial_weights.digest == weights_digest(expected)
 
 
+def test_a_pretrained_network_starts_from_a_run_too(compact_run: Run, tmp_path: Path) -> None:
+    """The Run's weights are all that is needed; what it started from stays part of the origin."""
+    words = ["weights=none", "image_size=64"]
+    begun = make_recipe("efficientnet_lite0", assignments=words)
+    initial = load_initial_weights(begun)
+    network = build_initial_network(begun, initial)
+    run = Run.create(tmp_path / "run", begun, compact_run.manifest())
+    run.write_weights(network.state_dict())
+    record = InitialWeightsRecord(origin=initial.origin, digest=initial.digest, pass_seconds=None)
+    run = run.update_record(finished=True, initial_weights=record)
+    started = recipe(run, begun.model, "weights=nowhere", "seed=1")
+    loaded = load_initial_weights(started)
+    assert loaded.origin.startswith("a Run of efficientnet_lite0, seed 0, data ")
+    assert loaded.origin.endswith(f", started from {initial.origin}")
+    state = build_initial_network(started, loaded).state_dict()
+    assert all(torch.equal(value, state[name]) for name, value in network.state_dict().items())
+
+
 def test_runs_that_do_not_match_are_refused(compact_run: Run, tmp_path: Path) -> None:
     with pytest.raises(RecipeError, match="a Run of compact, not densenet121"):
         load_initial_weights(recipe(compact_run, "densenet121"))
-    with pytest.raises(RecipeError, match="model_7 has pretrained layers"):
+    with pytest.raises(RecipeError, match="model_7 has frozen layers"):
         load_initial_weights(recipe(compact_run, "model_7"))
     with pytest.raises(RunError, match="cannot be read"):
         load_initial_weights(make_recipe("compact", assignments=[f"start={tmp_path}"]))

@@ -151,6 +151,4 @@ class ModelSpec:
 
     def refusal(self, *, start: str | None, subtype_weight: float) -> str | None:
         """Return why the network cannot be trained with settings of a recipe; None if it can."""
-        if self.pretrained is not None and start is not None:
-            return f"start: {self.name} has pretrained layers of its own; leave start out"
         return None

@@ -45,8 +45,14 @@ def _weights_of_run(recipe: Recipe, run: Run) -> RunWeights:
     state = run.read_weights()
     data = run.record.manifest_fingerprint[:12]
     origin = f"a Run of {run.recipe.model}, seed {run.recipe.seed}, data {data}"
+    if run.record.initial_weights is not None:
+        origin = f"{origin}, started from {run.record.initial_weights.origin}"
     return RunWeights(
-        state=state, origin=origin, digest=weights_digest(state), manifest=run.manifest()
+        state=state,
+        origin=origin,
+        digest=weights_digest(state),
+        structure=run.structure(),
+        manifest=run.manifest(),
     )
 
 
