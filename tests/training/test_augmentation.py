@@ -80,6 +80,19 @@ def test_sharpness_changes_fine_detail_only() -> None:
     assert torch.allclose(same[..., 2:-2], ramp[..., 2:-2], atol=1e-5)
 
 
+def test_blur_spreads_a_point_by_each_image_s_own_deviation() -> None:
+    """The variance of a blurred point's grey values along an axis is that of the Gaussian."""
+    points = torch.zeros(400, 1, 65, 65)
+    points[:, :, 32, 32] = 1
+    blurred = augment(points, Augmentation(blur=0.05), generator())
+    assert torch.allclose(blurred.sum((1, 2, 3)), torch.ones(400), atol=1e-5)
+    for axes in ((1, 2), (1, 3)):
+        offsets = torch.arange(65.0) - 32
+        deviations = (blurred.sum(axes) * offsets.square()).sum(1).sqrt()
+        assert deviations.max() == pytest.approx(0.05 * 65, abs=0.1)
+        assert deviations.mean() == pytest.approx(0.025 * 65, abs=0.1)
+
+
 def test_noise_has_each_image_s_own_deviation() -> None:
     greys = torch.full((400, 1, 64, 64), 0.5)
     deviations = (augment(greys, Augmentation(noise=0.08), generator()) - 0.5).std((1, 2, 3))
@@ -95,6 +108,7 @@ def test_same_generator_same_images(images: Tensor) -> None:
         flip=True,
         crop=0.3,
         stretch=0.3,
+        blur=0.02,
         sharpness=1,
         noise=0.05,
         histogram_matching=1,

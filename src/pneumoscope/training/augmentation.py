@@ -43,6 +43,8 @@ def augment(images: Tensor, settings: Augmentation, generator: Generator) -> Ten
         images = border_blank(images, settings.border_blank, generator)
     if settings.moves:
         images = affine_transform(images, settings, generator)
+    if settings.blur:
+        images = gaussian_blur(images, settings.blur, generator)
     if settings.sharpness:
         images = change_sharpness(images, settings.sharpness, generator)
     if settings.noise:
@@ -173,6 +175,23 @@ def affine_transform(images: Tensor, settings: Augmentation, generator: Generato
         matrices = matrices * torch.stack([ratio, 1 / ratio], dim=1).unsqueeze(2)
     grid = functional.affine_grid(matrices, list(images.shape), align_corners=False)
     return functional.grid_sample(images, grid, padding_mode="border", align_corners=False)
+
+
+def gaussian_blur(images: Tensor, max_deviation: float, generator: Generator) -> Tensor:
+    """Blur each image by a Gaussian of a random standard deviation, up to a share of the side."""
+    side = images.shape[3]
+    radius = math.ceil(3 * max_deviation * side)
+    # A deviation of 0 would divide 0 by 0; this one leaves the image as it is.
+    deviation = ((_draw(images, 0.5, generator) + 0.5) * max_deviation * side).clamp_min(0.1)
+    offsets = torch.arange(-radius, radius + 1, device=images.device)
+    kernels = (-0.5 * (offsets / deviation).square()).exp()
+    kernels = (kernels / kernels.sum(3, keepdim=True)).repeat_interleave(images.shape[1], 0)
+    # All images as channels of one, since each has a kernel of its own.
+    blurred = images.reshape(1, -1, *images.shape[2:])
+    blurred = functional.pad(blurred, (radius,) * 4, mode="replicate")
+    for kernel in (kernels, kernels.mT):
+        blurred = functional.conv2d(blurred, kernel, groups=len(kernels))
+    return blurred.reshape(images.shape)
 
 
 def change_sharpness(images: Tensor, max_share: float, generator: Generator) -> Tensor:

@@ -54,6 +54,9 @@ class Augmentation(_Settings):
     )
     gamma: float = Field(0.0, ge=0, lt=3, description="largest logarithm of the exponent")
     contrast: float = Field(0.0, ge=0, lt=1, description="largest fraction, more or less")
+    blur: float = Field(
+        0.0, ge=0, le=0.1, description="largest deviation of a Gaussian blur, fraction of the side"
+    )
     sharpness: float = Field(0.0, ge=0, le=1, description="largest share of fine detail changed")
     noise: float = Field(0.0, ge=0, lt=1, description="largest standard deviation")
     border_blank: float = Field(
