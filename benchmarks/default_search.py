@@ -34,7 +34,6 @@ from pneumoscope.training.prediction import predict
 CANDIDATES = CHECKOUT / "benchmarks" / "default_search.yaml"
 N_FINALISTS = 2
 SEEDS = (0, 1, 2)
-"""Seeds of the finalists; the other candidates are trained with the first alone."""
 
 PROBABILITIES_FILE = "shifted.npy"
 """File in each Run's folder: probabilities of all simulated images, shape (acquisitions, n)."""
@@ -42,10 +41,10 @@ PROBABILITIES_FILE = "shifted.npy"
 NOTE = """\
 Pooled AUC: of the validation images under all simulated acquisitions together
 (`simulate_acquisitions`); recipes are ranked by it. The other columns are the AUC within each
-acquisition. The rule, written down before any training: the {finalists} candidates with the highest
-pooled AUC at seed {seed} are trained with the other seeds too, and the highest mean over seeds is
-chosen. Its networks are shipped as an ensemble if that is better than each of them alone, else seed
-{seed} alone."""
+acquisition. The rule, written down before any training: if there are several seeds, the {finalists}
+candidates with the highest pooled AUC at seed {seed} are trained with the others too, and the
+highest mean over seeds is chosen. Its networks are shipped as an ensemble if that is better than
+each of them alone, else seed {seed} alone."""
 
 _ACQUISITIONS = ("unchanged", *SIMULATIONS)
 
@@ -267,8 +266,15 @@ def main() -> None:
         default=1,
         help="number of trainings at once (default: %(default)s)",
     )
+    parser.add_argument(
+        "--seeds",
+        type=int,
+        nargs="+",
+        default=SEEDS,
+        help="seeds: all candidates' first, and the finalists' others (default: %(default)s)",
+    )
     arguments = parser.parse_args()
-    candidates, seeds = read_candidates(arguments.candidates), list(SEEDS)
+    candidates, seeds = read_candidates(arguments.candidates), list(arguments.seeds)
     if arguments.smallest:
         arguments.source, arguments.runs = arguments.out / "phantoms", arguments.out / "runs"
         if not arguments.source.exists():
@@ -293,7 +299,7 @@ def main() -> None:
         Table(
             "Trials",
             [result.row() for result in results],
-            NOTE.format(finalists=N_FINALISTS, seed=SEEDS[0]) + f" Chosen: {chosen}.",
+            NOTE.format(finalists=N_FINALISTS, seed=seeds[0]) + f" Chosen: {chosen}.",
         ),
         Table("The chosen candidate's seeds as an ensemble", ensemble_rows(of_chosen)),
     ]
