@@ -48,3 +48,11 @@ def test_complete_agreement_has_an_interval_and_one_class_no_kappa():
     assert kappa.low == pytest.approx((lowest - 0.5) / 0.5)  # half of it is agreement by chance
     ones = np.ones(30, np.int8)
     assert cohen_kappa(ones, ones, np.arange(30), draws=50).value is None
+
+
+def test_no_interval_exceeds_what_kappa_can_be():
+    """One ill image of 390 of 195 patients: Wilson's bound of the agreement alone leads to -2.8."""
+    first = np.zeros(390, np.int8)
+    first[7] = 1
+    kappa = cohen_kappa(first, first, np.arange(390) // 2, draws=50)
+    assert (kappa.value, kappa.low, kappa.high) == (1, -1, 1)

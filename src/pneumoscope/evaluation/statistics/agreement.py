@@ -59,7 +59,8 @@ def cohen_kappa(
     patients = int(patient.max()) + 1
     if estimate.interval is not None and observed[0] == 1:
         lowest, by_chance = proportion(patients, patients).low or 0.0, float(expected[0])
-        return Estimate(1.0, (lowest - by_chance) / (1 - by_chance), 1.0)
+        # With a label on few images, as little agreement as that is below what kappa can be.
+        return Estimate(1.0, max(-1.0, (lowest - by_chance) / (1 - by_chance)), 1.0)
     return estimate
 
 
