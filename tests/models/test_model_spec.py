@@ -77,6 +77,6 @@ def test_augmented_images_pass_the_frozen_layers_in_every_epoch(
     assert {entry.kind for entry in store.cache.entries()} == {"pixels"}
 
 
-def test_a_run_is_no_start_for_pretrained_layers(settings: list[str]) -> None:
-    with pytest.raises(RecipeError, match="strided has pretrained layers of its own"):
+def test_a_run_is_no_start_for_frozen_layers(settings: list[str]) -> None:
+    with pytest.raises(RecipeError, match="strided has frozen layers of its own"):
         make_recipe("strided", assignments=[*settings, "start=runs/strided"])

@@ -151,4 +151,10 @@ class ModelSpec:
 
     def refusal(self, *, start: str | None, subtype_weight: float) -> str | None:
         """Return why the network cannot be trained with settings of a recipe; None if it can."""
+        if start is not None and self.feature_shape(_ANY_SIZE) is not None:
+            return f"start: {self.name} has frozen layers of its own; leave start out"
         return None
+
+
+_ANY_SIZE = 224
+"""Size of images that every network takes; whether layers are frozen does not depend on it."""

@@ -58,8 +58,6 @@ class Vgg16Spec(ModelSpec):
                 f"subtype_weight is for networks that are trained as a whole, and {self.name} has "
                 "frozen layers; set it to 0, or train another model"
             )
-        if start is not None:
-            return f"start: {self.name} has frozen layers of its own; leave start out"
         return super().refusal(start=start, subtype_weight=subtype_weight)
 
 
