@@ -36,7 +36,7 @@ def test_a_complete_bundle_is_opened(exported: Path) -> None:
     files = {path.name for path in exported.iterdir()}
     log = "test_readings.csv"  # there once a test split has been read with the bundle
     assert set(bundle.record.files) == files - {RECORD, CHECKSUM, log}
-    assert "Started from other weights" not in (exported / "MODEL_CARD.md").read_text()
+    assert "Training started from" not in (exported / "MODEL_CARD.md").read_text()
 
 
 @pytest.mark.parametrize(

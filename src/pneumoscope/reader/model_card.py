@@ -49,9 +49,8 @@ def _paragraphs(record: BundleRecord) -> Iterator[str]:
         f"{data.validation:,} validation images; split by patient unless the manifest says "
         "otherwise."
     )
-    origins = dict.fromkeys(member.initial_weights for member in record.members)
-    if started := [origin for origin in origins if origin is not None]:
-        yield f"Started from other weights, whose data count too: {'; '.join(started)}."
+    if origins := sorted({of.initial_weights for of in record.members if of.initial_weights}):
+        yield f"Training started from: {'; '.join(origins)}."
     yield "## Metrics"
     yield (
         "Intervals are 95 % confidence intervals, bootstrapped by patient.\n"
