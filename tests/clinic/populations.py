@@ -19,8 +19,8 @@ ADULTS = Population(name="adults", min_age=18)
 
 
 def reader_for(reader: Reader, population: Population) -> Reader:
-    """Return a reader whose bundle may answer for one population, and refuses nothing else."""
-    update = {"population": population, "refusal": None}
+    """Return a reader whose bundle, of a population's name, answers for it and refuses no other."""
+    update = {"name": population.name, "population": population, "refusal": None}
     record = reader.bundle.record.model_copy(update=update)
     return Reader(replace(reader.bundle, record=record), threads=1)
 

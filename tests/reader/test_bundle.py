@@ -4,14 +4,13 @@ import hashlib
 import shutil
 import subprocess
 from collections.abc import Callable
-from dataclasses import replace
 from pathlib import Path
 
 import pytest
 import yaml
 
 from pneumoscope.radiograph import preprocess
-from pneumoscope.reader import SHIPPED, Bundle
+from pneumoscope.reader import Bundle
 from pneumoscope.reader.bundle import (
     CHECKSUM,
     FAMILIARITY,
@@ -21,8 +20,8 @@ from pneumoscope.reader.bundle import (
     checksum_of,
     write_bundle,
 )
-from pneumoscope.reader.familiarity import FeatureFamiliarity
 from pneumoscope.reader.population import Population
+from pneumoscope.report.estimate import Estimate
 from pneumoscope.support.errors import BundleError
 
 
@@ -120,32 +119,41 @@ def test_another_text_is_refused(own_bundle: Path, text: str) -> None:
 
 
 @pytest.fixture
-def format_2(tmp_path: Path) -> Path:
-    """Return the default bundle as it was shipped in format 2.
-
-    Graph and gate are the same; familiarity had no outsider weights.
-    """
+def format_2(exported: Path, tmp_path: Path) -> Path:
+    """Return a bundle with the record of one that was shipped in format 2, and phantoms' files."""
     folder = Path(shutil.copytree(Path(__file__).parent / "format_2", tmp_path / "format-2"))
-    for name in (GRAPH, GATE):
-        shutil.copy(SHIPPED / name, folder)
-    familiarity = FeatureFamiliarity.from_bytes((SHIPPED / FAMILIARITY).read_bytes())
-    former = replace(familiarity, outsider_weights=None).to_bytes()
-    (folder / "population.npz").write_bytes(former)
+    for name, former in {GRAPH: GRAPH, GATE: GATE, FAMILIARITY: "population.npz"}.items():
+        shutil.copy(exported / name, folder / former)
+    record = yaml.safe_load((folder / RECORD).read_text())
+    record["files"] = {
+        name: hashlib.sha256((folder / name).read_bytes()).hexdigest() for name in record["files"]
+    }
+    write_record(folder, record)
     return folder
 
 
-def test_a_bundle_of_format_2_is_opened_in_todays_format(format_2: Path, tmp_path: Path) -> None:
-    bundle, shipped = Bundle.open(format_2), Bundle.open(SHIPPED)
-    assert bundle.identity == "compact-4@c1b20504d4dd"
-    assert bundle.identity == shipped.record.history[0].previous
-    assert {name: bundle.contents[name] for name in (GRAPH, GATE)} == {
-        name: shipped.contents[name] for name in (GRAPH, GATE)
-    }
+def write_record(folder: Path, record: dict) -> None:
+    text = yaml.safe_dump(record).encode()
+    (folder / RECORD).write_bytes(text)
+    (folder / CHECKSUM).write_bytes(checksum_of(text))
+
+
+def test_a_bundle_of_format_2_is_opened_in_todays_format(
+    format_2: Path, exported: Path, tmp_path: Path
+) -> None:
+    bundle, former = Bundle.open(format_2), yaml.safe_load((format_2 / RECORD).read_text())
+    digest = hashlib.sha256((format_2 / RECORD).read_bytes()).hexdigest()
+    assert bundle.identity == f"compact-4@{digest[:12]}"
+    for name in (GRAPH, GATE, FAMILIARITY):
+        assert bundle.contents[name] == (exported / name).read_bytes()
     assert (bundle.record.population, bundle.record.refusal) == (Population(), None)
-    assert bundle.record.familiarity_limit == shipped.record.familiarity_limit
-    for name, point in shipped.record.operating_points.items():
+    assert bundle.record.familiarity_limit == former["population_limit"]
+    renamed = {"recall": "sensitivity", "precision": "ppv"}
+    for name, point in former["operating_points"].items():
         upgraded = bundle.record.operating_points[name]
-        assert replace(upgraded, rule=point.rule) == point
+        assert upgraded.threshold == point["threshold"]
+        for metric, estimate in point["measured"].items():
+            assert upgraded.measured[renamed.get(metric, metric)] == Estimate(**estimate)
     rewritten = write_bundle(tmp_path / "rewritten", bundle.record, bundle.contents)
     assert set(rewritten.record.files) == {GRAPH, GATE, FAMILIARITY}
     assert rewritten.record.format == 5
@@ -155,9 +163,7 @@ def test_a_bundle_of_format_3_answers_for_all_patients(own_bundle: Path) -> None
     """Format 3 is format 5 without population and limits of refusal."""
     record = yaml.safe_load((own_bundle / RECORD).read_text())
     del record["population"], record["refusal"]
-    text = yaml.safe_dump(record | {"format": 3}).encode()
-    (own_bundle / RECORD).write_bytes(text)
-    (own_bundle / CHECKSUM).write_bytes(checksum_of(text))
+    write_record(own_bundle, record | {"format": 3})
     bundle = Bundle.open(own_bundle)
     assert (bundle.record.population, bundle.record.refusal) == (Population(), None)
     assert bundle.record.format == 5
@@ -168,9 +174,7 @@ def test_the_history_of_a_bundle_of_format_2_is_renamed(format_2: Path) -> None:
     record["history"] = [
         {"created": "today", "pneumoscope": "0.1.0", "before": "a@1", "what": "recalibrated"}
     ]
-    text = yaml.safe_dump(record).encode()
-    (format_2 / RECORD).write_bytes(text)
-    (format_2 / CHECKSUM).write_bytes(checksum_of(text))
+    write_record(format_2, record)
     (change,) = Bundle.open(format_2).record.history
     assert (change.previous, change.description) == ("a@1", "recalibrated")
 

@@ -54,8 +54,8 @@ def by_age(reader: Reader) -> Readers:
 @pytest.mark.parametrize(
     ("setting", "reader_name", "status", "assumed"),
     [
-        (UnknownAge.ASK, "compact", "outside", None),
-        (UnknownAge.CHILDREN, "compact", "read", "children"),
+        (UnknownAge.ASK, "children", "outside", None),
+        (UnknownAge.CHILDREN, "children", "read", "children"),
         (UnknownAge.ADULTS, "adults", "read", "adults"),
     ],
 )
@@ -87,9 +87,9 @@ TODAY = datetime.now().date()
 @pytest.mark.parametrize(
     ("in_file", "stated", "reader_name", "refusal"),
     [
-        ({}, {"age": 3.0}, "compact", None),
+        ({}, {"age": 3.0}, "children", None),
         ({}, {"birth_date": years_before(TODAY, 45)}, "adults", None),
-        ({"PatientAge": "003Y"}, {}, "compact", None),
+        ({"PatientAge": "003Y"}, {}, "children", None),
         ({"PatientAge": "045Y"}, {"age": 45.0}, "adults", None),
         ({"PatientAge": "045Y"}, {"age": 3.0}, "adults", "age_contradicted"),
         (
@@ -98,7 +98,7 @@ TODAY = datetime.now().date()
             None,
             "age_contradicted",
         ),
-        ({"PatientAge": "009Y"}, {}, "compact", "age"),  # between the populations
+        ({"PatientAge": "009Y"}, {}, "children", "age"),  # between the populations
     ],
 )
 def test_a_stated_age_counts_where_the_file_has_none_and_contradictions_are_outside(
