@@ -11,7 +11,7 @@ from pneumoscope.clinic.storage.unknown_age import UnknownAge
 from pneumoscope.reader import AutomaticReader, Reader
 from pneumoscope.reader.population import Population
 
-from ..radiograph.test_dicom import computed_radiograph, save
+from ..radiograph.dicom_objects import computed_radiograph, save
 from .conftest import Readers
 
 CHILDREN = Population(name="children", min_age=1, max_age=5)

@@ -22,7 +22,7 @@ from pneumoscope.radiograph import decode_radiograph
 from pneumoscope.radiograph.dicom_file import is_dicom
 from pneumoscope.support.errors import NotAnImageError, UnreadableRadiographError
 
-from .test_dicom import STORED, computed_radiograph, save, stretched
+from .dicom_objects import STORED, computed_radiograph, save, stretched
 
 UNCOMPRESSED = [ImplicitVRLittleEndian, ExplicitVRLittleEndian, ExplicitVRBigEndian]
 

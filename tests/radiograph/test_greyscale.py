@@ -11,7 +11,7 @@ from pydicom.dataset import Dataset
 from pneumoscope.radiograph import Radiograph, read_radiograph
 
 from .conftest import DcmtkRenderer
-from .test_dicom import computed_radiograph, decode, refusal, save, table
+from .dicom_objects import computed_radiograph, decode, refusal, save, table
 
 ROWS, COLUMNS = np.mgrid[0:64, 0:80]
 RAMP = np.rint((ROWS + COLUMNS) / (63 + 79) * 4095).astype(np.uint16)

@@ -11,7 +11,7 @@ from pydicom.dataset import Dataset
 
 from pneumoscope.radiograph import StoredPixels, decode_radiograph, decode_stored_pixels
 
-from .test_dicom import STORED, computed_radiograph, save
+from .dicom_objects import STORED, computed_radiograph, save
 
 WINDOW = {"WindowCenter": 2000, "WindowWidth": 1001}
 

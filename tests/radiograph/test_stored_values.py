@@ -8,7 +8,7 @@ from pydicom.encaps import encapsulate
 from pydicom.pixels.encoders import JPEG2000LosslessEncoder, JPEGLSLosslessEncoder
 from pydicom.uid import UID, JPEG2000Lossless, JPEGLSLossless
 
-from .test_dicom import computed_radiograph, decode, refusal, save
+from .dicom_objects import computed_radiograph, decode, refusal, save
 
 ROWS, COLUMNS = np.mgrid[0:48, 0:56]
 SMOOTH = np.rint((ROWS + COLUMNS) / 102 * 4000).astype(np.uint16)

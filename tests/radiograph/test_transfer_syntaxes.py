@@ -16,7 +16,7 @@ from pneumoscope.radiograph import decode_radiograph, read_radiograph
 from pneumoscope.reader import load
 
 from .conftest import DcmtkRenderer, RunProgram
-from .test_dicom import computed_radiograph, save
+from .dicom_objects import computed_radiograph, save
 
 NOISE = gaussian_filter(np.random.default_rng(5).normal(size=(96, 112)), 5)
 SMOOTH = np.rint((NOISE - NOISE.min()) / np.ptp(NOISE) * 4095).astype(np.uint16)

@@ -2,7 +2,7 @@ import pytest
 
 from pneumoscope.radiograph.window import VoiFunction, Window
 
-from .test_dicom import computed_radiograph
+from .dicom_objects import computed_radiograph
 
 WINDOW = {"WindowCenter": 2000, "WindowWidth": 1000}
 
