@@ -43,10 +43,9 @@ from pneumoscope.reader.familiarity import FeatureFamiliarity
 from pneumoscope.reader.model_card import model_card
 from pneumoscope.reader.population import ADULT_AGE, Population
 from pneumoscope.support.errors import BundleError
-from pneumoscope.training import ExampleStore, Recipe, make_recipe
+from pneumoscope.training import ExampleStore
 
 DATA = CHECKOUT.parent / "shared" / "data"
-RECIPE = CHECKOUT / "recipes" / "default" / "recipe.yaml"
 
 NOTE = f"""\
 Shares of images, with Wilson's intervals. Limits: {LIMIT_QUANTILE:.1%} quantiles of the
@@ -114,7 +113,7 @@ class Fit:
     outsiders: Outsiders
 
 
-def fit(bundle: Bundle, source: Source, recipe: Recipe) -> Fit:
+def fit(bundle: Bundle, source: Source) -> Fit:
     """Fit the limits of refusal of a bundle as ``pneumoscope export`` does."""
     record, graph = bundle.record, bundle.contents[GRAPH]
     if source.manifest.fingerprint != record.training_data.fingerprint:
@@ -125,7 +124,7 @@ def fit(bundle: Bundle, source: Source, recipe: Recipe) -> Fit:
     store = ExampleStore(source.manifest, open_cache())
     preparation, whole = bundle.preparation, bundle.preparation.whole
     train, validation = (
-        run_on_split(graph, store.pixels(split, recipe), store.prepared(split, whole))
+        run_on_split(graph, store.prepared(split, preparation), store.prepared(split, whole))
         for split in (Split.TRAIN, Split.VALIDATION)
     )
     outsiders = read_outsiders(source.outsiders, preparation, source.description)
@@ -255,7 +254,7 @@ def main() -> None:
     arguments = parser.parse_args()
     bundle = Bundle.open(find_bundle(arguments.bundle))
     source = SOURCES[arguments.bundle](arguments.data)
-    fitted = fit(bundle, source, make_recipe("compact", RECIPE))
+    fitted = fit(bundle, source)
     limits = fitted.limits
     print(limits)
     if arguments.write is not None:
