@@ -26,4 +26,4 @@ def test_an_original_and_its_squeezed_copy_give_the_same_lungs(shared_data: Path
             preparation.square(radiograph.pixels, field).astype(int)
             for radiograph, field in zip(radiographs, fields, strict=True)
         ]
-        assert np.abs(squares[0] - squares[1]).mean() < 12
+        assert np.corrcoef(*map(np.ravel, squares))[0, 1] > 0.92

@@ -12,7 +12,7 @@ from PIL import Image
 from pneumoscope.lungs.lung_field import Box, LungField
 from pneumoscope.radiograph import preprocess
 
-FRAMING_VERSION = 1
+FRAMING_VERSION = 2
 """Version of `frame_lungs`; increase it with any change to its squares.
 
 Bundles of another version are refused, and cached pixels are made again.
@@ -24,10 +24,14 @@ MARGIN = 0.05
 _WIDENING = 3
 """Places by which the mask is widened, of the lung field's grid, before the rest is blackened."""
 
-_MID_GREY, _GREY_PER_DEVIATION = 0.5, 0.2
-"""Grey of the lungs' mean, and of one standard deviation: 2.5 of them on either side are shown."""
+_LEVELS = 4096
+"""Greys that histogram equalisation tells apart."""
 
-_MIN_DEVIATION = 1 / 255
+_SHARES = np.linspace(0, 1, 65)
+"""Shares of the lungs' pixels whose quantiles are the knots of the equalisation."""
+
+_MIN_RANGE = 2 / 255
+"""Least range of greys that is stretched from black to white, so that flat lungs stay flat."""
 
 
 def preparation_version(framing: "Framing") -> int:
@@ -40,8 +44,8 @@ def preparation_version(framing: "Framing") -> int:
 class Framing(StrEnum):
     """Framing of a radiograph.
 
-    ``whole``: the whole image; ``lung_box``: the box of the lungs with a margin, greys standardised
-    on the lungs' pixels; ``lungs``: the same with everything outside of the lungs black.
+    ``whole``: the whole image; ``lung_box``: the box of the lungs with a margin, greys equalised on
+    the lungs' pixels; ``lungs``: the same with everything outside of the lungs black.
     """
 
     WHOLE = "whole"
@@ -52,11 +56,11 @@ class Framing(StrEnum):
 def frame_lungs(
     pixels: NDArray[np.float32], field: LungField, size: int, framing: Framing
 ) -> NDArray[np.uint8]:
-    """Crop to the lungs' box, standardise greys on the lungs' pixels, and round to 8 bits.
+    """Crop to the lungs' box, equalise the histogram of the lungs' pixels, and round to 8 bits.
 
     The box is stretched to the square, so that an image whose width was squeezed gives the same
-    square as the original. Places beyond the image are black. The lungs' mean becomes a middle
-    grey, and the range is 2.5 standard deviations on either side.
+    square as the original. Places beyond the image are black. After histogram equalisation an equal
+    share of the lungs has each grey, so that exposure, window and look-up table hardly matter.
 
     Parameters
     ----------
@@ -81,19 +85,27 @@ def frame_lungs(
     >>> field = LungField(np.zeros((2, 64, 64), np.bool_), 1.0, 0.5)
     >>> field.lungs[0, 16:48, 8:24] = field.lungs[1, 16:48, 40:56] = True
     >>> square = frame_lungs(pixels, field, 32, Framing.LUNGS)
-    >>> square.shape, int(square[16, 16]), 90 < square[8:24, 2:8].mean() < 160
+    >>> square.shape, int(square[16, 16]), 100 < square[8:24, 2:11].mean() < 150
     ((32, 32), 0, np.True_)
     """
     box = framed_box(field)
     square = _crop(pixels, box, size)
     lungs = _crop(field.mask.astype(np.float32), box, size) >= 0.5
-    greys = square[lungs] if lungs.any() else square
-    deviation = max(float(greys.std()), _MIN_DEVIATION)
-    shown = _MID_GREY + (square - greys.mean()) * np.float32(_GREY_PER_DEVIATION / deviation)
+    framed = _equalise(square, lungs if lungs.any() else np.ones_like(lungs))
     if framing is Framing.LUNGS:
-        shown *= _crop(_widen(field.mask), box, size) >= 0.5
-    framed: NDArray[np.uint8] = np.rint(shown.clip(0, 1) * 255).astype(np.uint8)
+        framed *= _crop(_widen(field.mask), box, size) >= 0.5
     return framed
+
+
+def _equalise(square: NDArray[np.float32], lungs: NDArray[np.bool_]) -> NDArray[np.uint8]:
+    """Map greys so that the histogram of the lungs' pixels becomes flat, to 8 bits."""
+    levels = np.minimum(square * np.float32(_LEVELS), _LEVELS - 1).astype(np.uint16)
+    counts = np.bincount(levels[lungs], minlength=_LEVELS)
+    edges = np.arange(_LEVELS + 1) / _LEVELS
+    shares = np.concatenate([[0], np.cumsum(counts)]) / counts.sum()
+    knots = np.interp(_SHARES, shares, edges) + _MIN_RANGE * (_SHARES - 0.5)
+    table = np.rint(np.interp((edges[1:] + edges[:-1]) / 2, knots, _SHARES) * 255).astype(np.uint8)
+    return table[levels]
 
 
 def framed_box(field: LungField) -> Box:
