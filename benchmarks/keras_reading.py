@@ -1,4 +1,4 @@
-"""Reading with the compact network in Keras, by ``model.predict``: PLAN.json in, durations out.
+"""Reading with a bundle's network in Keras, by ``model.predict``: PLAN.json in, durations out.
 
 It needs tensorflow-cpu and nothing of pneumoscope; weights are random, which takes the same time.
 """
@@ -12,10 +12,21 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
+LITE0_STAGES = (
+    (3, 1, 16, 1, 1),
+    (3, 2, 24, 2, 6),
+    (5, 2, 40, 2, 6),
+    (3, 3, 80, 2, 6),
+    (5, 3, 112, 1, 6),
+    (5, 4, 192, 2, 6),
+    (3, 1, 320, 1, 6),
+)
+"""Kernel size, blocks, channels, stride and expansion of each stage."""
 
-def network(size):
+
+def compact(size):
     """Build the network of `pneumoscope.models.compact` layer by layer."""
-    from tensorflow.keras import Input, Model, layers
+    from tensorflow.keras import Input, layers
 
     def convolution(x, channels, side, stride, act=True):
         x = layers.Conv2D(channels, side, stride, padding="same", use_bias=False)(x)
@@ -30,8 +41,43 @@ def network(size):
         same = stride == 1 and x.shape[-1] == channels
         shortcut = x if same else convolution(x, channels, 1, stride, act=False)
         x = layers.ReLU()(layers.Add()([inner, shortcut]))
-    x = layers.GlobalAveragePooling2D()(x)
-    return Model(images, layers.Dense(1, activation="sigmoid")(x))
+    return with_output(images, x)
+
+
+def efficientnet_lite0(size):
+    """Build the network of `pneumoscope.models.efficientnet_lite` layer by layer."""
+    from tensorflow.keras import Input, layers
+
+    def normalise(x, act=True):
+        x = layers.BatchNormalization()(x)
+        return layers.ReLU(6)(x) if act else x
+
+    def convolution(x, channels, side=1, stride=1, act=True):
+        x = layers.Conv2D(channels, side, stride, padding="same", use_bias=False)(x)
+        return normalise(x, act)
+
+    images = Input((size, size, 1))
+    x = convolution(layers.Rescaling(2, -1)(images), 32, 3, 2)
+    for side, blocks, channels, first_stride, expansion in LITE0_STAGES:
+        for block in range(blocks):
+            stride = 1 if block else first_stride
+            inner = convolution(x, expansion * x.shape[-1]) if expansion > 1 else x
+            inner = layers.DepthwiseConv2D(side, stride, padding="same", use_bias=False)(inner)
+            inner = convolution(normalise(inner), channels, act=False)
+            same = stride == 1 and x.shape[-1] == channels
+            x = layers.Add()([inner, x]) if same else inner
+    return with_output(images, convolution(x, 1280))
+
+
+def with_output(images, features):
+    """Return the model that pools features and gives a probability."""
+    from tensorflow.keras import Model, layers
+
+    pooled = layers.GlobalAveragePooling2D()(features)
+    return Model(images, layers.Dense(1, activation="sigmoid")(pooled))
+
+
+NETWORKS = {"compact": compact, "efficientnet_lite0": efficientnet_lite0}
 
 
 def decode(content, size):
@@ -44,7 +90,8 @@ def decode(content, size):
 def main():
     """Carry out the plan, and write the durations as JSON."""
     plan = json.loads(Path(sys.argv[1]).read_text())
-    model, size = network(plan["size"]), plan["size"]
+    size = plan["size"]
+    model = NETWORKS[plan["model"]](size)
 
     def read(content):
         return float(model.predict(decode(content, size)[None], verbose=0)[0, 0])

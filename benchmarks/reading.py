@@ -1,7 +1,8 @@
 """Reading speed against Keras' ``model.predict`` and eager PyTorch, on the same files.
 
-All three run the compact network's architecture; ours also makes the heat map, hashes the file and
-passes the quality gate.
+All three run the same architecture: the other two one network on the whole image; ours all of the
+bundle's. Ours also hashes the file, finds the lungs where the bundle reads them, passes the quality
+gate and makes the heat map.
 """
 
 import argparse
@@ -69,7 +70,7 @@ class Measurement:
 def programs(python: Path, bundles: Sequence[Bundle]) -> list[Program]:
     """Return the programs to compare; the first is the baseline.
 
-    Ours reads with each bundle; the others take their image size from the first bundle.
+    Ours reads with each bundle; the others take network and image size from the first bundle.
     """
     stage = (sys.executable, "-m", "benchmarks.reading_stage")
     cores = usable_cores()
@@ -163,6 +164,7 @@ def _read_links(files: Sequence[Path], count: int, scratch: Path, bundle: Bundle
 
 def _plan(files: Sequence[str], program: Program, repeats: int) -> dict[str, object]:
     return {
+        "model": program.bundle.record.members[0].model,
         "size": program.bundle.record.input.size,
         "bundle": str(program.bundle.folder),
         "threads": program.threads,
@@ -226,7 +228,7 @@ def main() -> None:
         type=Path,
         action="append",
         dest="bundles",
-        help="bundle of a compact network (default: the shipped one); repeatable",
+        help="bundle of compact or efficientnet_lite0 (default: the shipped one); repeatable",
     )
     parser.add_argument(
         "--keras-env",

@@ -10,14 +10,14 @@ from typing import Any
 
 
 def eager(plan: dict[str, Any]) -> tuple[Callable[[bytes], object], Callable[[], int]]:
-    """Read with eager PyTorch: the same decoding and network, without the quality gate."""
+    """Read with eager PyTorch: decoding and network on the whole image, nothing else."""
     import torch
 
     from pneumoscope.models import MODELS, build_network
     from pneumoscope.radiograph import Resampling, decode_radiograph, prepare_pixels, preprocess
 
     size = plan["size"]
-    network = build_network(MODELS["compact"], size, seed=0).eval()
+    network = build_network(MODELS[plan["model"]], size, seed=0).eval()
 
     def pixels(content: bytes) -> torch.Tensor:
         radiograph = decode_radiograph(content, "image", preprocess.OVERSAMPLING * size)
