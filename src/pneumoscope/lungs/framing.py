@@ -105,7 +105,7 @@ def _equalise(square: NDArray[np.float32], lungs: NDArray[np.bool_]) -> NDArray[
     shares = np.concatenate([[0], np.cumsum(counts)]) / counts.sum()
     knots = np.interp(_SHARES, shares, edges) + _MIN_RANGE * (_SHARES - 0.5)
     table = np.rint(np.interp((edges[1:] + edges[:-1]) / 2, knots, _SHARES) * 255)
-    equalised: NDArray[np.uint8] = table.astype(np.uint8)[levels]
+    equalised: NDArray[np.uint8] = table.astype(np.uint8).take(levels)
     return equalised
 
 
