@@ -9,7 +9,7 @@ from pneumoscope.support.files import write_text
 from pneumoscope.support.terminal import messages
 
 REQUIREMENTS = CHECKOUT / "benchmarks" / "requirements-keras.txt"
-FOLDER = CHECKOUT / "benchmarks" / ".keras-env"
+FOLDER = CHECKOUT / ".keras-env"
 
 
 def keras_python(folder: Path) -> Path:

@@ -12,19 +12,8 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
-LITE0_STAGES = (
-    (3, 1, 16, 1, 1),
-    (3, 2, 24, 2, 6),
-    (5, 2, 40, 2, 6),
-    (3, 3, 80, 2, 6),
-    (5, 3, 112, 1, 6),
-    (5, 4, 192, 2, 6),
-    (3, 1, 320, 1, 6),
-)
-"""Kernel size, blocks, channels, stride and expansion of each stage."""
 
-
-def compact(size):
+def compact(plan):
     """Build the network of `pneumoscope.models.compact` layer by layer."""
     from tensorflow.keras import Input, layers
 
@@ -33,7 +22,7 @@ def compact(size):
         x = layers.BatchNormalization()(x)
         return layers.ReLU()(x) if act else x
 
-    images = Input((size, size, 1))
+    images = Input((plan["size"], plan["size"], 1))
     x = layers.LayerNormalization(axis=(1, 2), center=False, scale=False, epsilon=1e-6)(images)
     x = convolution(x, 32, 3, 2)
     for channels, stride in ((48, 2), (96, 2), (192, 2), (192, 1)):
@@ -44,7 +33,7 @@ def compact(size):
     return with_output(images, x)
 
 
-def efficientnet_lite0(size):
+def efficientnet_lite0(plan):
     """Build the network of `pneumoscope.models.efficientnet_lite` layer by layer."""
     from tensorflow.keras import Input, layers
 
@@ -56,9 +45,9 @@ def efficientnet_lite0(size):
         x = layers.Conv2D(channels, side, stride, padding="same", use_bias=False)(x)
         return normalise(x, act)
 
-    images = Input((size, size, 1))
+    images = Input((plan["size"], plan["size"], 1))
     x = convolution(layers.Rescaling(2, -1)(images), 32, 3, 2)
-    for side, blocks, channels, first_stride, expansion in LITE0_STAGES:
+    for side, blocks, channels, first_stride, expansion in plan["lite0_stages"]:
         for block in range(blocks):
             stride = 1 if block else first_stride
             inner = convolution(x, expansion * x.shape[-1]) if expansion > 1 else x
@@ -90,8 +79,7 @@ def decode(content, size):
 def main():
     """Carry out the plan, and write the durations as JSON."""
     plan = json.loads(Path(sys.argv[1]).read_text())
-    size = plan["size"]
-    model = NETWORKS[plan["model"]](size)
+    model, size = NETWORKS[plan["model"]](plan), plan["size"]
 
     def read(content):
         return float(model.predict(decode(content, size)[None], verbose=0)[0, 0])

@@ -22,6 +22,7 @@ import numpy as np
 from benchmarks.keras_environment import FOLDER, keras_python
 from benchmarks.programs import Usage, run_measured
 from benchmarks.report import CHECKOUT, Cell, Table, option_parser, publish
+from pneumoscope.models.efficientnet_lite import STAGES
 from pneumoscope.reader import SHIPPED, Bundle
 from pneumoscope.reader.listing import list_files
 from pneumoscope.support.host import usable_cores
@@ -165,6 +166,7 @@ def _read_links(files: Sequence[Path], count: int, scratch: Path, bundle: Bundle
 def _plan(files: Sequence[str], program: Program, repeats: int) -> dict[str, object]:
     return {
         "model": program.bundle.record.members[0].model,
+        "lite0_stages": STAGES,  # Keras' process cannot import them
         "size": program.bundle.record.input.size,
         "bundle": str(program.bundle.folder),
         "threads": program.threads,

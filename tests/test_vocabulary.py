@@ -46,11 +46,7 @@ RIDDLE = re.compile(r"(What|Who|Whose|Of|By|As|That|Where|How)\b")
 
 
 def python_files(*folders: str) -> list[Path]:
-    """Return the modules of folders, but those of environments in them, such as .keras-env."""
-    files = (file.relative_to(ROOT) for folder in folders for file in (ROOT / folder).rglob("*.py"))
-    return sorted(
-        ROOT / file for file in files if not any(part.startswith(".") for part in file.parts)
-    )
+    return sorted(file for folder in folders for file in (ROOT / folder).rglob("*.py"))
 
 
 @cache

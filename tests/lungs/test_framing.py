@@ -47,21 +47,28 @@ def test_a_squeezed_picture_gives_the_square_of_its_original(
 
 @pytest.mark.parametrize("framing", [Framing.LUNG_BOX, Framing.LUNGS])
 @pytest.mark.parametrize(
-    ("exposure", "worst"),
+    ("exposure", "worst", "mean"),
     [
-        (lambda greys: 0.5 * greys + 0.1, 8),
-        (lambda greys: greys / 3, 8),
-        (np.square, 60),  # what is averaged at edges while resizing does not commute with gamma
-        (np.sqrt, 60),
+        (lambda greys: 0.5 * greys + 0.1, 8, 1.5),
+        (lambda greys: greys / 3, 8, 2.5),
+        # What is averaged at edges while resizing does not commute with gamma. Greys that are
+        # standardised by mean and deviation differ by 3.5 and 1.7 in the mean.
+        (np.square, 60, 2),
+        (np.sqrt, 60, 1),
     ],
 )
 def test_gain_offset_and_gamma_of_the_greys_hardly_matter(
-    chest: np.ndarray, field: LungField, framing: Framing, exposure: Callable, worst: int
+    chest: np.ndarray,
+    field: LungField,
+    framing: Framing,
+    exposure: Callable,
+    worst: int,
+    mean: float,
 ) -> None:
     exposed = exposure(chest).astype(np.float32)
     squares = [frame_lungs(pixels, field, 96, framing).astype(int) for pixels in (chest, exposed)]
     assert np.abs(squares[0] - squares[1]).max() <= worst
-    assert np.abs(squares[0] - squares[1]).mean() < 3
+    assert np.abs(squares[0] - squares[1]).mean() < mean
     assert np.ptp(squares[0]) > 200
 
 

@@ -30,8 +30,8 @@ _LEVELS = 4096
 _SHARES = np.linspace(0, 1, 65)
 """Shares of the lungs' pixels whose quantiles are the knots of the equalisation."""
 
-_MIN_RANGE = 2 / 255
-"""Least range of greys that is stretched from black to white, so that flat lungs stay flat."""
+_ADDED_RANGE = 2 / 255
+"""Range that is added to that of the lungs' greys, so that lungs of one grey stay flat."""
 
 
 def preparation_version(framing: "Framing") -> int:
@@ -103,7 +103,7 @@ def _equalise(square: NDArray[np.float32], lungs: NDArray[np.bool_]) -> NDArray[
     counts = np.bincount(levels[lungs], minlength=_LEVELS)
     edges = np.arange(_LEVELS + 1) / _LEVELS
     shares = np.concatenate([[0], np.cumsum(counts)]) / counts.sum()
-    knots = np.interp(_SHARES, shares, edges) + _MIN_RANGE * (_SHARES - 0.5)
+    knots = np.interp(_SHARES, shares, edges) + _ADDED_RANGE * (_SHARES - 0.5)
     table = np.rint(np.interp((edges[1:] + edges[:-1]) / 2, knots, _SHARES) * 255)
     equalised: NDArray[np.uint8] = table.astype(np.uint8).take(levels)
     return equalised
