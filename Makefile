@@ -43,37 +43,39 @@ RADIOGRAPHS = $(or $(DATA),../shared/data/chest_xray)
 ANEW = $(DEMO)/default-model
 
 # Texts of the model cards; make stops if one is missing.
-TEXTS = $(addprefix recipes/$(1)/,notice.txt limit.txt population.txt)
+TEXTS = $(addprefix recipes/$(1)/,notice.txt limit.txt population.txt outsiders.txt)
 
-# Random seeds of the three networks that are exported as one bundle.
-SEEDS = 0 1 2
+# Two networks, with noise of different kinds, are exported as one bundle. Without large pages of memory, mapping
+# fresh memory takes much of a training step.
+TRAIN = GLIBC_TUNABLES=glibc.malloc.hugetlb=1 $(BIN)/pneumoscope train $(ANEW)/manifest.parquet \
+	--images $(RADIOGRAPHS) --model efficientnet_lite0 --recipe recipes/default/recipe.yaml --resume
 
 # Adults whom the children's bundle refuses, where their folder is beside the children's.
 ADULTS = $(dir $(abspath $(RADIOGRAPHS)))nih_mixed
 
 default-model: $(VENV)/.train $(call TEXTS,default)
 	$(BIN)/pneumoscope data manifest $(RADIOGRAPHS) --out $(ANEW)/manifest.parquet
-	for seed in $(SEEDS); do \
-		$(BIN)/pneumoscope train $(ANEW)/manifest.parquet --images $(RADIOGRAPHS) --model compact \
-			--recipe recipes/default/recipe.yaml --seed $$seed --out $(ANEW)/$$seed --resume || exit; \
-	done
+	$(TRAIN) --out $(ANEW)/noise
+	$(TRAIN) --out $(ANEW)/grain --set augmentation.noise=0 --set augmentation.grain=0.2
 	rm -rf $(ANEW)/bundle $(ANEW)/outsiders
 	if test -d $(ADULTS); then mkdir $(ANEW)/outsiders && \
 		awk -F, 'NR > 1 && $$4 >= 18 { print $$1 }' $(ADULTS)/labels.csv | \
 		xargs -I {} ln -s $(ADULTS)/images/{} $(ANEW)/outsiders; fi
-	$(BIN)/pneumoscope export $(SEEDS:%=$(ANEW)/%/compact) --images $(RADIOGRAPHS) --out $(ANEW)/bundle --int8 \
-		--name compact-4 --patients children --ages 1-5 \
-		$$(test -d $(ANEW)/outsiders && echo --outsiders $(ANEW)/outsiders) --notice "$$(cat recipes/default/notice.txt)" \
+	$(BIN)/pneumoscope export $(ANEW)/noise/efficientnet_lite0 $(ANEW)/grain/efficientnet_lite0 --images $(RADIOGRAPHS) \
+		--out $(ANEW)/bundle --int8 --name lungs-1 --patients children --ages 1-5 \
+		$$(test -d $(ANEW)/outsiders && echo --outsiders $(ANEW)/outsiders) \
+		--outsiders-population "$$(cat recipes/default/outsiders.txt)" --notice "$$(cat recipes/default/notice.txt)" \
 		--limit "$$(cat recipes/default/limit.txt)" --population "$$(cat recipes/default/population.txt)"
 	$(BIN)/pneumoscope bundles default $(ANEW)/bundle
 
 adults-model: default-model $(call TEXTS,adults) recipes/adults/ages.txt
-	$(BIN)/python -m benchmarks.adults --data $(dir $(abspath $(RADIOGRAPHS))) --start $(ANEW)/0/compact \
+	$(BIN)/python -m benchmarks.adults --data $(dir $(abspath $(RADIOGRAPHS))) --start $(ANEW)/grain/efficientnet_lite0 \
 		--runs $(DEMO)/adults-model --out $(DEMO)/adults-model
 	rm -rf $(DEMO)/adults-model/bundle
-	$(BIN)/pneumoscope export $(DEMO)/adults-model/last/compact --out $(DEMO)/adults-model/bundle --name adults-2 \
+	$(BIN)/pneumoscope export $(DEMO)/adults-model/last/efficientnet_lite0 --out $(DEMO)/adults-model/bundle --name adults-2 \
 		--images $(dir $(abspath $(RADIOGRAPHS))) --fit-on $(DEMO)/adults-model/out_of_fold.csv \
-		--patients adults --ages 18- --outsiders $(RADIOGRAPHS)/train \
+		--patients adults --ages 18- \
+		--outsiders $(RADIOGRAPHS)/train --outsiders-population "$$(cat recipes/adults/outsiders.txt)" \
 		--notice "$$(cat recipes/adults/notice.txt)" --limit "$$(cat recipes/adults/limit.txt)" \
 		--limit "$$(cat recipes/adults/ages.txt)" \
 		--population "$$(cat recipes/adults/population.txt)"

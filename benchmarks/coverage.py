@@ -1,11 +1,10 @@
 """Error rates outside the uncertain band, against the rate that the band promises.
 
-On a part of validation that the band was not fitted on, where the promise must hold; on the test
-split and on adults of another hospital, for which nothing is promised.
+On a part of validation that the band was not fitted on, where the promise must hold; and on the
+test split, for which nothing is promised.
 """
 
 import argparse
-import csv
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
@@ -124,14 +123,6 @@ def read_entries(bundle: Bundle, root: Path, entries: Sequence[Entry]) -> Predic
     )
 
 
-def _adults(folder: Path) -> list[Entry]:
-    with (folder / "labels.csv").open(newline="") as file:
-        return [
-            Entry(row["file"], Label[row["label"]], patient=row["patient"])
-            for row in csv.DictReader(file)
-        ]
-
-
 def require_own_split(manifest: Manifest, bundle: Bundle) -> None:
     """Stop unless the manifest is the bundle's: other splits may validate on training images."""
     if manifest.fingerprint != bundle.record.training_data.fingerprint:
@@ -147,11 +138,8 @@ def _tables(arguments: argparse.Namespace) -> Iterator[Table]:
     require_own_split(manifest, bundle)
     validation = read_entries(bundle, manifest.root, manifest.of(Split.VALIDATION))
     yield Table("Set aside from validation", list(_set_aside_rows(validation)), SET_ASIDE_NOTE)
-    parts = [("test split", read_entries(bundle, manifest.root, manifest.of(Split.TEST)))]
-    if arguments.adults.exists():
-        adults = read_entries(bundle, arguments.adults / "images", _adults(arguments.adults))
-        parts.append(("NIH adults", adults))
-    rows = [row for name, table in parts for row in _outside_rows(bundle, name, table)]
+    test = read_entries(bundle, manifest.root, manifest.of(Split.TEST))
+    rows = list(_outside_rows(bundle, "test split", test))
     yield Table(f"Other images, {bundle.identity}", rows, OUTSIDE_NOTE)
 
 
@@ -167,12 +155,6 @@ def main() -> None:
     )
     parser.add_argument(
         "--bundle", type=Path, default=SHIPPED, help="bundle to evaluate (default: the shipped one)"
-    )
-    parser.add_argument(
-        "--adults",
-        type=Path,
-        default=DATA / "nih_external",
-        help="folder of adults' radiographs (default: %(default)s)",
     )
     arguments = parser.parse_args()
     publish("coverage", list(_tables(arguments)), arguments.out)

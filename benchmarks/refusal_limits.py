@@ -1,4 +1,4 @@
-"""Limits of refusal of a shipped bundle: evidence for their fit, and the bundle with them.
+"""Limits of refusal of a shipped bundle: evidence for their fit.
 
 Outsiders of the children's bundle are the adults of nih_mixed, outsiders of the adults' bundle the
 children of chest_xray's training split. Neither the test split nor nih_external (but as training
@@ -20,7 +20,6 @@ from benchmarks.report import CHECKOUT, Cell, Table, option_parser, publish
 from pneumoscope.cli.options import open_cache
 from pneumoscope.dataset import Manifest, Split, open_dataset
 from pneumoscope.evaluation.statistics.intervals import proportion
-from pneumoscope.export.bundle import refusal_limitations
 from pneumoscope.export.onnx_graph import SplitOutput, run_on_pixels, run_on_split
 from pneumoscope.export.outsiders import (
     Outsiders,
@@ -31,17 +30,9 @@ from pneumoscope.export.outsiders import (
 from pneumoscope.export.refusal import FOLDS, LIMIT_QUANTILE, fit_refusal
 from pneumoscope.export.simulated_acquisition import simulate_acquisitions
 from pneumoscope.reader import Bundle, find_bundle
-from pneumoscope.reader.bundle import (
-    CARD,
-    FAMILIARITY,
-    GRAPH,
-    BundleRecord,
-    RefusalLimits,
-    write_bundle,
-)
+from pneumoscope.reader.bundle import FAMILIARITY, GRAPH, RefusalLimits
 from pneumoscope.reader.familiarity import FeatureFamiliarity
-from pneumoscope.reader.model_card import model_card
-from pneumoscope.reader.population import ADULT_AGE, Population
+from pneumoscope.reader.population import ADULT_AGE
 from pneumoscope.support.errors import BundleError
 from pneumoscope.training import ExampleStore
 
@@ -59,10 +50,8 @@ class Source:
 
     manifest: Manifest
     outsiders: list[Path]
-    description: str
-    patients: Population
+    population: str
     has_validation: bool
-    limitations: tuple[str, ...] = ()
 
 
 def children_source(data: Path) -> Source:
@@ -72,9 +61,7 @@ def children_source(data: Path) -> Source:
     return Source(
         open_dataset(data / CHILDREN),
         [data / "nih_mixed" / "images" / row["file"] for row in rows],
-        f"{len(rows)} radiographs of adults from the United States (NIH ChestX-ray14, Wang et al. "
-        "2017)",
-        Population(name="children", min_age=1, max_age=5),
+        _outsiders_population("default"),
         has_validation=True,
     )
 
@@ -92,11 +79,13 @@ def adults_source(data: Path) -> Source:
     return Source(
         manifest,
         outsiders,
-        f"{len(outsiders):,} radiographs of children aged 1 to 5 (Kermany et al.)",
-        Population(name="adults", min_age=ADULT_AGE),
+        _outsiders_population("adults"),
         has_validation=False,
-        limitations=((CHECKOUT / "recipes" / "adults" / "ages.txt").read_text().strip(),),
     )
+
+
+def _outsiders_population(bundle: str) -> str:
+    return (CHECKOUT / "recipes" / bundle / "outsiders.txt").read_text(encoding="utf-8").strip()
 
 
 SOURCES = {"default": children_source, "adults": adults_source}
@@ -127,43 +116,13 @@ def fit(bundle: Bundle, source: Source) -> Fit:
         run_on_split(graph, store.prepared(split, preparation), store.prepared(split, whole))
         for split in (Split.TRAIN, Split.VALIDATION)
     )
-    outsiders = read_outsiders(source.outsiders, preparation, source.description)
+    outsiders = read_outsiders(source.outsiders, preparation, source.population)
     familiarity = replace(
         FeatureFamiliarity.from_bytes(bundle.contents[FAMILIARITY]), outsider_weights=None
     )
     held_out = validation if source.has_validation else None
     fitted, limits = fit_refusal(graph, preparation, familiarity, train, held_out, outsiders)
     return Fit(fitted, limits, train, validation, outsiders)
-
-
-def write(
-    bundle: Bundle,
-    familiarity: FeatureFamiliarity,
-    refusal: RefusalLimits,
-    source: Source,
-    out: Path,
-) -> Bundle:
-    """Write the bundle with its population and limits of refusal; its network is unchanged."""
-    record = bundle.record
-    change = bundle.change(
-        f"population and limits of refusal added (format 4), fitted on {refusal.outsiders}; the "
-        "network, its calibration and its thresholds are unchanged"
-    )
-    added = (*refusal_limitations(source.patients, refusal), *source.limitations)
-    changed: BundleRecord = record.model_copy(
-        update={
-            "population": source.patients,
-            "refusal": refusal,
-            "limitations": (*(text for text in record.limitations if text not in added), *added),
-            "history": (*record.history, change),
-        }
-    )
-    contents = {
-        **bundle.contents,
-        FAMILIARITY: familiarity.to_bytes(),
-        CARD: model_card(changed).encode(),
-    }
-    return write_bundle(out, changed, contents)
 
 
 def evidence(bundle: Bundle, fitted: Fit) -> Iterator[dict[str, Cell]]:
@@ -250,18 +209,12 @@ def main() -> None:
     parser.add_argument(
         "--data", type=Path, default=DATA, help="folder of the datasets (default: %(default)s)"
     )
-    parser.add_argument("--write", type=Path, help="folder to write the bundle with the limits to")
     arguments = parser.parse_args()
     bundle = Bundle.open(find_bundle(arguments.bundle))
     source = SOURCES[arguments.bundle](arguments.data)
     fitted = fit(bundle, source)
-    limits = fitted.limits
-    print(limits)
-    if arguments.write is not None:
-        print(write(bundle, fitted.familiarity, limits, source, arguments.write).identity)
-    else:
-        table = Table(f"Refusal by {bundle.record.name}", list(evidence(bundle, fitted)), NOTE)
-        publish("refusal_limits", [table], arguments.out)
+    table = Table(f"Refusal by {bundle.record.name}", list(evidence(bundle, fitted)), NOTE)
+    publish("refusal_limits", [table], arguments.out)
 
 
 if __name__ == "__main__":

@@ -66,6 +66,7 @@ def acquisition_figure(acquisitions: Acquisitions) -> Figure:
                 kind = {"histtype": "step", "lw": 1.6, "density": True}
                 axes.hist(known, bins, color=colour, label=name_of, **kind)
             axes.set_yticks([])
+            axes.margins(y=0.35)  # room for the legend above the distributions
             axes.legend(frameon=False, fontsize=8)
         grid[-1, column].set_xlabel(unit, size=9)
     return figure

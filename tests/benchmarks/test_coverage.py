@@ -12,10 +12,9 @@ from pneumoscope.reader import SHIPPED, Bundle
 
 
 def test_every_part_is_evaluated(
-    run_benchmark: Callable, exported: Path, phantom_dataset: Path, tmp_path: Path
+    run_benchmark: Callable, exported: Path, phantom_dataset: Path
 ) -> None:
-    words = (phantom_dataset, "--bundle", exported, "--adults", tmp_path / "none")
-    halves, test_rows = run_benchmark("coverage", *words).values()
+    halves, test_rows = run_benchmark("coverage", phantom_dataset, "--bundle", exported).values()
     assert [row["level"] for row in halves] == [0.01, 0.02, 0.05]
     points = [(row["images"], row["operating point"]) for row in test_rows]
     assert points == [("test split", name) for name in ("screening", "balanced", "confirm")]

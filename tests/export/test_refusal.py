@@ -202,5 +202,10 @@ def test_outsiders_are_read_from_folders_and_counted(
     monkeypatch.setattr(outsiders_module, "MIN_OUTSIDERS", 3)
     stranger = read_outsiders([tmp_path / "adults"], preparation)
     assert stranger.description == "3 radiographs (adults)"
+    named = read_outsiders([tmp_path / "adults"], preparation, "adults of Ulm")
+    assert named.description == "3 radiographs of adults of Ulm"
     assert stranger.pixels.shape == (3, preparation.size, preparation.size)
+    # A JPEG has blocks of 8 x 8 pixels, between which it has more edges than within.
+    steps = np.abs(np.diff(stranger.whole.astype(int), axis=2)).mean((0, 1))
+    assert steps[7::8].mean() > steps[[i for i in range(len(steps)) if i % 8 != 7]].mean()
     assert len(stranger.hashes) == 3

@@ -126,16 +126,15 @@ def test_an_image_of_one_grey_and_an_empty_mask_give_a_square(field: LungField) 
     assert frame_lungs(grey, empty, 32, Framing.LUNG_BOX).shape == (32, 32)
 
 
-def test_an_image_that_was_reduced_before_gives_the_same_square(
+def test_a_large_image_shows_no_more_detail_than_its_squeezed_copy(
     chest: np.ndarray, field: LungField
 ) -> None:
     preparation = Preparation(32, Resampling.BILINEAR, Framing.LUNGS)
     large = np.asarray(Image.fromarray(chest).resize((1000, 900), Image.Resampling.BICUBIC))
-    reduced = preparation.reduce(large)
-    assert reduced.shape == (65, 72)  # blocks of 14 x 14
-    np.testing.assert_array_equal(preparation.reduce(reduced), reduced)
+    squeezed = preparation.squeeze(large)
+    assert preparation.squeeze(squeezed) is squeezed
     np.testing.assert_array_equal(
-        preparation.square(large, field), preparation.square(reduced, field)
+        preparation.square(large, field), preparation.square(squeezed, field)
     )
     whole = Preparation(32, Resampling.BILINEAR)
-    assert whole.reduce(large) is large
+    assert whole.squeeze(large) is large

@@ -128,25 +128,29 @@ def test_the_working_group_s_files_are_those_of_dcmtk(
 def test_one_radiograph_has_one_probability(
     convert: Callable[..., bytes], shared_data: Path
 ) -> None:
-    """As a JPEG, as 8 and as 12 bits, without a window, and in each transfer syntax."""
+    """The same in each lossless transfer syntax; nearly the same from other stored values.
+
+    Greys that differ by their rounding alone move the 8-bit network's probability by up to 0.02.
+    """
     reader = load("default")
     for folder in ("NORMAL", "PNEUMONIA"):
         path = sorted((shared_data / "chest_xray/val" / folder).glob("*.jpeg"))[0]
         grey = read_radiograph(path).pixels
         expected = reader.read(path).probability
+        stored = np.rint(grey * 255).astype(np.uint8)
+        assert reader.read(save(computed_radiograph(stored))).probability == expected
         deep = np.rint(grey * 4095).astype(np.uint16)
+        coded = [convert(twelve_bits(deep), *command) for command in LOSSLESS.values()]
+        plain = reader.read(save(twelve_bits(deep))).probability
+        assert [reading.probability for reading in reader.read_many(coded)] == [plain] * len(coded)
         contents = [
-            save(computed_radiograph(np.rint(grey * 255).astype(np.uint8))),
-            save(twelve_bits(deep)),
             save(twelve_bits(deep, WindowCenter=128, WindowWidth=256)),
             save(twelve_bits(4095 - deep, PhotometricInterpretation="MONOCHROME1")),
             save(twelve_bits((deep.astype(int) - 2048).astype(np.int16), WindowCenter=0)),
-            *(convert(twelve_bits(deep), *command) for command in (LOSSLESS | LOSSY).values()),
+            *(convert(twelve_bits(deep), *command) for command in LOSSY.values()),
         ]
-        readings = list(reader.read_many(contents))
-        assert [reading.probability for reading in readings] == pytest.approx(
-            [expected] * len(contents), abs=0.01
-        )
+        others = [plain, *(reading.probability for reading in reader.read_many(contents))]
+        assert others == pytest.approx([expected] * len(others), abs=0.03)
 
 
 def comparable(path: Path) -> Dataset | None:

@@ -90,7 +90,8 @@ def test_blur_spreads_a_point_by_each_image_s_own_deviation() -> None:
         offsets = torch.arange(65.0) - 32
         deviations = (blurred.sum(axes) * offsets.square()).sum(1).sqrt()
         assert deviations.max() == pytest.approx(0.05 * 65, abs=0.1)
-        assert deviations.mean() == pytest.approx(0.025 * 65, abs=0.1)
+        assert deviations.mean() == pytest.approx(0.0125 * 65, abs=0.1)
+        assert 0.45 < (deviations < 0.01).double().mean() < 0.6  # half, and the least blurred
 
 
 def test_noise_has_each_image_s_own_deviation() -> None:
@@ -98,6 +99,20 @@ def test_noise_has_each_image_s_own_deviation() -> None:
     deviations = (augment(greys, Augmentation(noise=0.08), generator()) - 0.5).std((1, 2, 3))
     assert deviations.max() == pytest.approx(0.08, abs=0.005)
     assert deviations.mean() == pytest.approx(0.04, abs=0.005)
+
+
+def test_grain_comes_in_grains_of_one_or_two_pixels_and_leaves_black() -> None:
+    greys = torch.full((40, 1, 64, 64), 0.5)
+    greys[..., :8] = 0
+    noisy = augment(greys, Augmentation(grain=0.08), generator())
+    assert not noisy[..., :8].any()
+    noise = noisy[..., 8:] - 0.5
+    beside = (noise[..., 1:] * noise[..., :-1]).mean((1, 2, 3)) / noise.square().mean((1, 2, 3))
+    fine, coarse = beside[beside < 0.25], beside[beside >= 0.25]
+    assert 10 < len(fine) < 30
+    # Means of neighbouring pairs share half of their pixels.
+    assert fine.mean() == pytest.approx(0, abs=0.02)
+    assert coarse.mean() == pytest.approx(0.5, abs=0.03)
 
 
 def test_same_generator_same_images(images: Tensor) -> None:

@@ -65,6 +65,13 @@ def export(
             "adults for a children's bundle; repeatable.",
         ),
     ] = None,
+    outsiders_population: Annotated[
+        str | None,
+        typer.Option(
+            help="Patients of --outsiders, for the model card.",
+            show_default="the names of --outsiders",
+        ),
+    ] = None,
     images: options.ImagesOption = None,
     limits: Annotated[
         list[str] | None,
@@ -106,7 +113,7 @@ def export(
 
         pneumoscope export runs/compact --out bundle
         pneumoscope export runs/compact --out bundle --patients children --ages 1-5 \
-            --outsiders adults
+            --outsiders adults --outsiders-population "adults of our hospital"
         pneumoscope export seed0/compact seed1/compact --out ensemble
         pneumoscope export runs/compact --out fast --int8
         pneumoscope export runs/compact --out network --format pytorch
@@ -139,6 +146,7 @@ def export(
         limits or (),
         patients=options.population_from_options(patients, ages, views),
         outsiders=outsiders or (),
+        outsiders_population=outsiders_population,
         int8=int8,
         fit_on=None if fit_on is None else Predictions.read(fit_on),
     )

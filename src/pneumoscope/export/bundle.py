@@ -98,6 +98,7 @@ def export_bundle(
     *,
     patients: Population | None = None,
     outsiders: Sequence[Path] = (),
+    outsiders_population: str | None = None,
     int8: bool = False,
     fit_on: Predictions | None = None,
 ) -> Bundle:
@@ -125,6 +126,8 @@ def export_bundle(
         Patients and images that the bundle may answer for; None for all patients, frontal views.
     outsiders
         Radiographs, or folders of them, of patients whom the bundle must refuse.
+    outsiders_population
+        Patients of ``outsiders``, in words; by default the names of its paths.
     int8
         Whether convolutions multiply 8-bit integers.
     fit_on
@@ -146,7 +149,7 @@ def export_bundle(
     _require_matching(runs)
     contract = _input_contract(runs[0])
     preparation = runs[0].recipe.preparation
-    strangers = read_outsiders(outsiders, preparation) if outsiders else None
+    strangers = read_outsiders(outsiders, preparation, outsiders_population) if outsiders else None
     manifest = runs[0].manifest(images)
     store = ExampleStore(manifest, cache)
     train_examples, validation_examples = (

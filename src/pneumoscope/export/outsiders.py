@@ -10,7 +10,7 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.preprocessing import StandardScaler
 
 from pneumoscope.export.onnx_graph import run_on_pixels
-from pneumoscope.export.simulated_acquisition import simulate_acquisitions
+from pneumoscope.export.simulated_acquisition import code_as_jpeg, simulate_acquisitions
 from pneumoscope.lungs import Preparation
 from pneumoscope.radiograph import read_radiograph
 from pneumoscope.reader.listing import list_files
@@ -51,9 +51,12 @@ class Outsiders:
 
 
 def read_outsiders(
-    paths: Sequence[Path], preparation: Preparation, description: str = ""
+    paths: Sequence[Path], preparation: Preparation, population: str | None = None
 ) -> Outsiders:
     """Decode and prepare the radiographs of files and folders; unreadable ones are left out.
+
+    They are coded as JPEG before, so that a score does not tell them by being less compressed than
+    the training images.
 
     Parameters
     ----------
@@ -61,8 +64,8 @@ def read_outsiders(
         Radiographs, or folders of them.
     preparation
         Preparation of radiographs for the bundle's graph.
-    description
-        Radiographs in words; by default their number and the names of ``paths``.
+    population
+        Patients of the radiographs, in words; by default the names of ``paths``.
 
     Raises
     ------
@@ -75,8 +78,8 @@ def read_outsiders(
             radiograph = read_radiograph(path, preparation.min_side)
         except UnreadableRadiographError:
             return None
-        pixels = radiograph.pixels
-        return preparation.square(pixels), preparation.whole.square(pixels), radiograph.sha256
+        whole = code_as_jpeg(preparation.whole.square(radiograph.pixels))
+        return preparation.frame_whole(whole[np.newaxis])[0], whole, radiograph.sha256
 
     files = list(list_files(paths))
     prepared = [
@@ -91,7 +94,7 @@ def read_outsiders(
     if unreadable := len(files) - len(prepared):
         messages.print(f"{unreadable:,} outsiders could not be read and were left out")
     return Outsiders(
-        description or f"{len(prepared):,} radiographs ({names})",
+        f"{len(prepared):,} radiographs " + (f"of {population}" if population else f"({names})"),
         np.stack([pixels for pixels, _, _ in prepared]),
         np.stack([whole for _, whole, _ in prepared]),
         frozenset(sha256 for _, _, sha256 in prepared),
@@ -129,8 +132,8 @@ def augment_features(
 ) -> tuple[AugmentedFeatures, AugmentedFeatures]:
     """Return the features of training images and of outsiders with simulated acquisitions.
 
-    Both sides go through the same acquisitions, and one of these swaps their borders, so that
-    exposure, sharpness and border do not tell them apart.
+    Both sides are coded as JPEG and go through the same acquisitions, one of which swaps their
+    borders, so that compression, exposure, sharpness and border do not tell them apart.
 
     Parameters
     ----------
@@ -145,7 +148,8 @@ def augment_features(
     """
     whole, features = inside
     inside_rows, outside_rows = (_spread_rows(len(images)) for images in (whole, outside.whole))
-    sample = np.concatenate([whole[inside_rows], outside.whole[outside_rows]])
+    coded = np.stack([code_as_jpeg(image) for image in whole[inside_rows]])
+    sample = np.concatenate([coded, outside.whole[outside_rows]])
     is_outside = np.arange(len(sample)) >= len(inside_rows)
     acquisitions = simulate_acquisitions(sample, is_outside.astype(np.int8))
     simulated = np.stack(

@@ -76,6 +76,19 @@ def simulate_acquisitions(pixels: Pixels, labels: NDArray[np.int8]) -> Iterator[
         yield name, simulated
 
 
+def code_as_jpeg(image: Pixels) -> Pixels:
+    """Return an image as a JPEG of quality 75, which many collections are in, gives it back.
+
+    Examples
+    --------
+    >>> image = np.random.default_rng(0).integers(0, 256, (64, 64)).astype(np.uint8)
+    >>> coded = code_as_jpeg(image)
+    >>> bool((coded == image).all()), coded.dtype, coded.shape
+    (False, dtype('uint8'), (64, 64))
+    """
+    return _perturb("JPEG quality", 25, image, image, 0)
+
+
 def _draw_donors(labels: NDArray[np.int8]) -> NDArray[np.intp]:
     """Draw an image of the other class for each image."""
     rng = np.random.default_rng(0)

@@ -12,8 +12,8 @@ from PIL import Image
 from pneumoscope.lungs.lung_field import Box, LungField
 from pneumoscope.radiograph import preprocess
 
-FRAMING_VERSION = 2
-"""Version of `frame_lungs`; increase it with any change to its squares.
+FRAMING_VERSION = 3
+"""Version of the squares of framed lungs; increase it with any change to them.
 
 Bundles of another version are refused, and cached pixels are made again.
 """

@@ -41,10 +41,10 @@ class Preparation:
 
     @property
     def whole(self) -> "Preparation":
-        """Preparation of the whole image, with enough pixels for the lungs to be framed from it."""
+        """Preparation of the whole image, from which `frame_whole` frames the lungs."""
         if self.framing is Framing.WHOLE:
             return self
-        return Preparation(preprocess.OVERSAMPLING * self.size, self.resampling)
+        return Preparation(self.size, self.resampling)
 
     @property
     def min_side(self) -> int:
@@ -67,27 +67,28 @@ class Preparation:
             return whole
         return f"{whole} {self.framing} {FRAMING_VERSION} {finder.digest}"
 
-    def reduce(self, pixels: NDArray[np.float32]) -> NDArray[np.float32]:
-        """Average blocks of an image that is many times larger than needed, where lungs are framed.
+    def squeeze(self, pixels: NDArray[np.float32]) -> NDArray[np.float32]:
+        """Resize an image to the side of the network's square, where lungs are framed.
 
-        Finding and framing do so themselves; an image that is reduced once is quick for both. Whole
-        images are left as they are.
+        Lungs are found and cut out of the squeezed image, so that they show no more detail on a
+        large radiograph than on one of the size that the network learned from. Whole images are
+        left as they are.
 
         Examples
         --------
         >>> pixels = np.zeros((700, 600), np.float32)
-        >>> Preparation(64, Resampling.BILINEAR, Framing.LUNGS).reduce(pixels).shape
-        (175, 150)
+        >>> Preparation(64, Resampling.BILINEAR, Framing.LUNGS).squeeze(pixels).shape
+        (64, 64)
         """
-        factor = min(pixels.shape) // self.min_side
-        if factor < 2 or self.framing is Framing.WHOLE:
+        if self.framing is Framing.WHOLE or pixels.shape == (self.size, self.size):
             return pixels
-        return np.asarray(Image.fromarray(pixels).reduce(factor))
+        side = (self.size, self.size)
+        return np.asarray(Image.fromarray(pixels).resize(side, Image.Resampling.BILINEAR))
 
     def find_lungs(self, pixels: NDArray[np.float32]) -> LungField | None:
         """Find the lungs on pixels (height, width); None if the framing does not need them."""
         finder = self.lung_finder
-        return None if finder is None else finder.find(self.reduce(pixels))
+        return None if finder is None else finder.find(self.squeeze(pixels))
 
     def square(
         self, pixels: NDArray[np.float32], field: LungField | None = None
@@ -105,7 +106,7 @@ class Preparation:
             return prepare_pixels(pixels, self.size, self.resampling)
         field = field or self.find_lungs(pixels)
         assert field is not None
-        return frame_lungs(self.reduce(pixels), field, self.size, self.framing)
+        return frame_lungs(self.squeeze(pixels), field, self.size, self.framing)
 
     def frame_whole(self, squares: NDArray[np.uint8]) -> NDArray[np.uint8]:
         """Return the network's squares of whole images that `whole` prepared, shape (n, ...)."""

@@ -77,7 +77,7 @@ class FeatureFamiliarity:
         if self.outsider_weights is not None:
             arrays["outsider_weights"] = self.outsider_weights
         file = io.BytesIO()
-        np.savez(file, **arrays)
+        np.savez_compressed(file, **arrays)
         return file.getvalue()
 
     @classmethod

@@ -126,7 +126,7 @@ class Reader:
         contract = self.bundle.record.input
         outside = tuple(self.bundle.record.population.findings(radiograph, refusal))
         is_chest = OTHER_IMAGE_CODES.isdisjoint(finding.code for finding in outside)
-        pixels = self.preparation.reduce(radiograph.pixels)
+        pixels = self.preparation.squeeze(radiograph.pixels)
         field = self.preparation.find_lungs(pixels)
         quality = (
             *map(_decoding_finding, radiograph.notes),

@@ -18,11 +18,11 @@ def augment(images: Tensor, settings: Augmentation, generator: Generator) -> Ten
     """Change each image by random amounts of its own.
 
     The order is: grey values, border, geometry (rotation, zoom, stretch, shift, crop, mirroring),
-    sharpness and noise, erased rectangles. Pixels from outside the image repeat its border, as with
-    Keras' ``fill_mode="nearest"``. Histograms and borders of another image are those of the image
-    before in the batch, as it was before augmentation. Images and result have the shape (n,
-    channels, height, width) and the range [0, 1]. Each image draws uniformly up to the largest
-    amounts; the generator is on the CPU.
+    blur, sharpness, noise and grain, erased rectangles. Pixels from outside the image repeat its
+    border, as with Keras' ``fill_mode="nearest"``. Histograms and borders of another image are
+    those of the image before in the batch, as it was before augmentation. Images and result have
+    the shape (n, channels, height, width) and the range [0, 1]. Each image draws uniformly up to
+    the largest amounts; the generator is on the CPU.
 
     Examples
     --------
@@ -49,6 +49,8 @@ def augment(images: Tensor, settings: Augmentation, generator: Generator) -> Ten
         images = change_sharpness(images, settings.sharpness, generator)
     if settings.noise:
         images = gaussian_noise(images, settings.noise, generator)
+    if settings.grain:
+        images = grainy_noise(images, settings.grain, generator)
     for _ in range(settings.random_erasing):
         images = random_erasing(images, generator)
     return images
@@ -178,11 +180,11 @@ def affine_transform(images: Tensor, settings: Augmentation, generator: Generato
 
 
 def gaussian_blur(images: Tensor, max_deviation: float, generator: Generator) -> Tensor:
-    """Blur each image by a Gaussian of a random standard deviation, up to a share of the side."""
+    """Blur half the images by a Gaussian of a random deviation, up to a share of the side."""
     side = images.shape[3]
     radius = math.ceil(3 * max_deviation * side)
     # A deviation of 0 would divide 0 by 0; this one leaves the image as it is.
-    deviation = ((_draw(images, 0.5, generator) + 0.5) * max_deviation * side).clamp_min(0.1)
+    deviation = (_draw(images, max_deviation, generator) * side).clamp_min(0.1)
     offsets = torch.arange(-radius, radius + 1, device=images.device)
     kernels = (-0.5 * (offsets / deviation).square()).exp()
     kernels = (kernels / kernels.sum(3, keepdim=True)).repeat_interleave(images.shape[1], 0)
@@ -211,6 +213,20 @@ def gaussian_noise(images: Tensor, max_deviation: float, generator: Generator) -
     deviation = _draw(images, max_deviation, generator)
     noise = torch.empty_like(images).normal_(generator=generator)
     return (images + deviation * noise).clamp(0, 1)
+
+
+def grainy_noise(images: Tensor, max_deviation: float, generator: Generator) -> Tensor:
+    """Add Gaussian noise of a random standard deviation in grains of one or of two pixels.
+
+    A crop that is enlarged has coarser noise than a sensor gives. Black stays black, so that noise
+    beside framed lungs does not tell how much of it lies on them.
+    """
+    deviation = _draw(images, max_deviation, generator)
+    fine = torch.empty_like(images).normal_(generator=generator)
+    padded = functional.pad(fine, (0, 1, 0, 1), mode="replicate")
+    coarse = 2 * functional.avg_pool2d(padded, 2, stride=1)
+    noise = torch.where(_draw(images, 1, generator) < 0, fine, coarse)
+    return torch.where(images > 0, (images + deviation * noise).clamp(0, 1), images)
 
 
 def random_erasing(images: Tensor, generator: Generator) -> Tensor:
