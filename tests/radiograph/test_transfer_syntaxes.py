@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from pydicom.data import get_testdata_files
 from pydicom.dataset import Dataset
 from scipy.ndimage import gaussian_filter
+from scipy.special import logit
 
 from pneumoscope.radiograph import decode_radiograph, read_radiograph
 from pneumoscope.reader import load
@@ -130,7 +131,8 @@ def test_one_radiograph_has_one_probability(
 ) -> None:
     """The same in each lossless transfer syntax; nearly the same from other stored values.
 
-    Greys that differ by their rounding alone move the 8-bit network's probability by up to 0.02.
+    Greys that differ by rounding, or by lossy coding, move the log-odds of an 8-bit network and the
+    edge of the lungs that it sees.
     """
     reader = load("default")
     for folder in ("NORMAL", "PNEUMONIA"):
@@ -150,7 +152,7 @@ def test_one_radiograph_has_one_probability(
             *(convert(twelve_bits(deep), *command) for command in LOSSY.values()),
         ]
         others = [plain, *(reading.probability for reading in reader.read_many(contents))]
-        assert others == pytest.approx([expected] * len(others), abs=0.03)
+        np.testing.assert_allclose(logit(others), logit(expected), atol=0.6)
 
 
 def comparable(path: Path) -> Dataset | None:

@@ -9,7 +9,7 @@ from sklearn.metrics import recall_score, roc_auc_score
 
 from pneumoscope.evaluation.predictions import Predictions
 from pneumoscope.radiograph import read_radiograph
-from pneumoscope.reader import Reader, Status, load
+from pneumoscope.reader import Bundle, Reader, Status, load
 from pneumoscope.reader.reader import NetworkOutput
 from pneumoscope.validation.stress.perturbations import PERTURBATIONS
 from pneumoscope.validation.stress.robustness import measure_robustness
@@ -18,7 +18,11 @@ KINDS = {kind.name: kind for kind in PERTURBATIONS}
 
 
 class BrightnessReader(Reader):
-    """Reader that calls pneumonia where an image is bright."""
+    """Reader of whole images that calls pneumonia where one is bright."""
+
+    def __init__(self, bundle: Bundle, threads: int) -> None:
+        super().__init__(bundle, threads)
+        self.preparation = bundle.preparation.whole
 
     def run(self, pixels: np.ndarray) -> NetworkOutput:
         odds = (pixels.mean((1, 2)) / 255 - 0.5) * 34
@@ -47,7 +51,7 @@ def test_strength_0_is_the_reader_s_own_probability(
 ) -> None:
     files, predictions = phantoms
     labels = predictions.labels
-    radiographs = [read_radiograph(file, 384) for file in files]
+    radiographs = [read_radiograph(file, shipped.min_side) for file in files]
     probabilities = np.array(
         [shipped.probabilities(_logit(shipped, radiograph.pixels))[0] for radiograph in radiographs]
     )
@@ -68,10 +72,7 @@ def test_strength_0_is_the_reader_s_own_probability(
 
 
 def _logit(reader: Reader, pixels: np.ndarray) -> np.ndarray:
-    from pneumoscope.radiograph import prepare_pixels
-
-    contract = reader.bundle.record.input
-    return reader.run(prepare_pixels(pixels, contract.size, contract.resampling)[None]).logits
+    return reader.run(reader.preparation.square(pixels)[None]).logits
 
 
 def test_a_reader_of_brightness_depends_on_exposure_and_not_on_blur(

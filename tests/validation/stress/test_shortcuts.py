@@ -10,8 +10,9 @@ import pytest
 from PIL import Image
 
 from pneumoscope.evaluation.predictions import Predictions
-from pneumoscope.lungs import LungField
-from pneumoscope.reader import Reader, load
+from pneumoscope.lungs import LungField, Preparation
+from pneumoscope.radiograph import Resampling
+from pneumoscope.reader import Bundle, Reader, load
 from pneumoscope.reader.reader import NetworkOutput
 from pneumoscope.report.estimate import Estimate
 from pneumoscope.validation.stress import shortcuts
@@ -27,9 +28,13 @@ SIDE = 120
 
 
 class PatchReader(Reader):
-    """Reader that calls pneumonia where one part of the image is bright."""
+    """Reader of whole images that calls pneumonia where one part is bright."""
 
     part = np.s_[:, :, :]
+
+    def __init__(self, bundle: Bundle, threads: int) -> None:
+        super().__init__(bundle, threads)
+        self.preparation = Preparation(192, Resampling.BILINEAR)
 
     def run(self, pixels: np.ndarray) -> NetworkOutput:
         # Rounded, so that invisible differences do not count.
