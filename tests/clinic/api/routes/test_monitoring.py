@@ -74,7 +74,7 @@ def test_the_overview_as_json(as_: As, busy: Simulated) -> None:
     assert len(overview["agreement"]) == 8
     sensitivity = overview["accuracy"]["corrected"]["sensitivity"]
     assert sensitivity["low"] < sensitivity["value"] < sensitivity["high"]
-    assert overview["reference_patients"] == 564
+    assert overview["reference_patients"] == 561
 
 
 def test_the_overview_of_one_site(as_: As, busy: Simulated) -> None:
