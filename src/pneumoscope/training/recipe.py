@@ -60,7 +60,7 @@ class Augmentation(_Settings):
     sharpness: float = Field(0.0, ge=0, le=1, description="largest share of fine detail changed")
     noise: float = Field(0.0, ge=0, lt=1, description="largest standard deviation")
     grain: float = Field(
-        0.0, ge=0, lt=1, description="the same in grains of one or two pixels, but on black"
+        0.0, ge=0, lt=1, description="the same, in grains of one or two pixels; black stays black"
     )
     border_blank: float = Field(
         0.0, ge=0, lt=0.5, description="largest depth of a border of one grey, in half the images"
