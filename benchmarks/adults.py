@@ -43,8 +43,11 @@ from pneumoscope.training.recipe_format import read_settings
 DATA = CHECKOUT.parent / "shared" / "data"
 RECIPE = CHECKOUT / "recipes" / "adults" / "recipe.yaml"
 
-SMALLEST_STRIDE = 20
+SMALLEST_STRIDE = 10
 """One in this many images is used in the smallest run."""
+
+SMALLEST_FOLDS = 3
+"""Number of folds, of all, that are trained in the smallest run."""
 
 INHERITED = {"precision", "image_size", "resampling", "framing", "augmentation", "weights"}
 """Settings of the Run on the children that the adults' recipe leaves open."""
@@ -210,9 +213,10 @@ def _tables(arguments: argparse.Namespace) -> Iterator[Table]:
         adults, children = adults[::SMALLEST_STRIDE], children[::SMALLEST_STRIDE]
     recipe = adults_recipe(start, arguments.recipe, ["epochs=1"] if arguments.smallest else [])
     fold = assign_folds(adults)
+    folds = range(SMALLEST_FOLDS if arguments.smallest else FOLDS)
 
     def cross_validate(labels: Labels, folder: Path) -> list[Run]:
-        tables = [list(fold_rows(children, adults, fold, n, labels)) for n in range(FOLDS)]
+        tables = [list(fold_rows(children, adults, fold, n, labels)) for n in folds]
         return [
             train_on(rows, arguments.data, recipe, folder / f"fold_{held_out}")
             for held_out, rows in enumerate(tables)

@@ -10,7 +10,12 @@ import numpy as np
 from numpy.typing import NDArray
 from sklearn.model_selection import StratifiedGroupKFold
 
-from benchmarks.radiologists import NOT_READ, RadiologistReading, read_radiologists
+from benchmarks.radiologists import (
+    NOT_READ,
+    RadiologistReading,
+    RsnaClass,
+    read_radiologists,
+)
 from pneumoscope.dataset import Split, open_dataset
 
 CHILDREN = "chest_xray"
@@ -55,6 +60,15 @@ class Adult:
         if labels is Labels.MINED or self.reading.opacity is None:
             return self.ill
         return self.reading.opacity
+
+    def has_other_findings(self, labels: Labels) -> bool:
+        """Return whether it is neither PNEUMONIA nor without findings, by these labels."""
+        if labels is Labels.MINED:
+            return not (self.ill or self.healthy)
+        reading = self.reading
+        unread = self.healthy and reading.rsna_class is None
+        normal = reading.rsna_class is RsnaClass.NORMAL or unread
+        return not self.is_pneumonia(labels) and (not normal or bool(reading.airspace_opacity))
 
     def row(self, split: Split, labels: Labels = Labels.MINED) -> dict[str, str]:
         """Return the row of the table of labels; other diseases count as NORMAL."""
@@ -141,16 +155,23 @@ def fold_rows(
     held_out: int,
     labels: Labels,
 ) -> Iterator[Mapping[str, str]]:
-    """Yield a fold's table: validation are children, test the adults of the fold held out."""
+    """Yield a fold's table: validation are children, test the adults of the fold held out.
+
+    Adults who have other findings are tested, and not learned from: a label that calls an effusion
+    or a mass NORMAL teaches that opacities are normal.
+    """
     yield from (row for row in children if row["split"] != Split.TEST.value)
     for adult, number in zip(adults, fold, strict=True):
-        yield adult.row(Split.TEST if number == held_out else Split.TRAIN, labels)
+        if number == held_out:
+            yield adult.row(Split.TEST, labels)
+        elif not adult.has_other_findings(labels):
+            yield adult.row(Split.TRAIN, labels)
 
 
 def last_rows(
     children: Sequence[Mapping[str, str]], adults: Sequence[Adult]
 ) -> Iterator[Mapping[str, str]]:
-    """Yield the table of the last training: train on all adults, validate and test on children."""
+    """Yield the table of the last training: train on adults, validate and test on children."""
     for row in children:
         if row["split"] == Split.TEST.value:
             # Equal numbers in train's file names are other children: docs/explanation/splits.md.
@@ -158,4 +179,5 @@ def last_rows(
         else:
             yield row
     for adult in adults:
-        yield adult.row(Split.TRAIN)
+        if not adult.has_other_findings(Labels.MINED):
+            yield adult.row(Split.TRAIN)

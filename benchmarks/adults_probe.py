@@ -5,7 +5,7 @@ that this takes minutes where `benchmarks.adults` takes hours.
 """
 
 import argparse
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -19,8 +19,6 @@ from benchmarks.adults_auc import (
     CONTRASTS_NOTE,
     AdultPrediction,
     Contrast,
-    has_no_finding,
-    is_normal,
 )
 from benchmarks.adults_data import FOLDS, Adult, Labels, assign_folds, read_adults, write_table
 from benchmarks.pooled_features import PooledFeatures, linear_probe
@@ -64,29 +62,30 @@ CANDIDATES = tuple(Candidate(size, framing) for size in (192, 288) for framing i
 
 @dataclass(frozen=True)
 class TrainingSet:
-    """Adults that a probe learns from, and their labels."""
+    """Adults that a probe learns from: their labels, and whether those with other findings are in.
 
-    name: str
+    Parameters
+    ----------
+    labels
+        Labels of the adults.
+    others
+        Whether adults who have other findings are learned from, as NORMAL.
+    """
+
     labels: Labels
-    includes: Callable[[Adult], bool] = lambda adult: True
+    others: bool
+
+    @property
+    def name(self) -> str:
+        """Name in the table."""
+        return self.labels if self.others else f"{self.labels}, no other findings"
+
+    def includes(self, adult: Adult) -> bool:
+        """Return whether an adult is learned from."""
+        return self.others or not adult.has_other_findings(self.labels)
 
 
-def is_ill_or_has_no_finding(adult: Adult) -> bool:
-    """Return whether the report names pneumonia or no finding."""
-    return adult.ill or adult.healthy
-
-
-def shows_opacity_or_has_no_finding(adult: Adult) -> bool:
-    """Return whether an adult is PNEUMONIA by the cleaned labels, or has no finding, or Normal."""
-    return adult.is_pneumonia(Labels.CLEANED) or has_no_finding(adult) or is_normal(adult)
-
-
-TRAINING_SETS = (
-    TrainingSet("mined", Labels.MINED),
-    TrainingSet("cleaned", Labels.CLEANED),
-    TrainingSet("mined, no other findings", Labels.MINED, is_ill_or_has_no_finding),
-    TrainingSet("cleaned, no other findings", Labels.CLEANED, shows_opacity_or_has_no_finding),
-)
+TRAINING_SETS = tuple(TrainingSet(labels, others) for others in (True, False) for labels in Labels)
 
 
 class FrozenFeatures:

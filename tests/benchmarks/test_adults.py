@@ -9,6 +9,7 @@ import pytest
 
 from benchmarks.adults import (
     RECIPE,
+    SMALLEST_FOLDS,
     SMALLEST_STRIDE,
     adults_recipe,
     auc_rows,
@@ -81,7 +82,31 @@ def test_a_fold_is_tested_on_the_adults_it_leaves_out(adults: list[Adult]) -> No
     assert [row["file"] for row in last if row["split"] == "test"] == ["test.png"]
     assert [row["file"] for row in last if row["split"] == "validation"] == ["validation.png"]
     learned = {row["file"] for row in last if row["split"] == "train"}
-    assert learned == {"train.png"} | {adult.file for adult in adults}
+    assert learned == {"train.png"} | {adult.file for adult in adults if adult.ill or adult.healthy}
+
+
+@pytest.mark.parametrize("labels", Labels)
+def test_who_has_other_findings_is_tested_and_not_learned_from(
+    adults: list[Adult], labels: Labels
+) -> None:
+    rows = list(fold_rows([], adults, assign_folds(adults), 2, labels))
+    tested, learned = (
+        {row["file"]: row["label"] for row in rows if row["split"] == split}
+        for split in ("test", "train")
+    )
+    classes = {adult.file: (adult.findings[0], adult.reading.rsna_class) for adult in adults}
+    held_out = {classes[file] for file in tested}
+    assert held_out == set(classes.values())
+    opacity, abnormal, normal = RsnaClass
+    reports = (
+        {("Pneumonia", seen) for seen in RsnaClass},
+        {("No Finding", seen) for seen in RsnaClass},
+    )
+    readings = {(name, opacity) for name, _ in held_out}, {(name, normal) for name, _ in held_out}
+    expected = reports if labels is Labels.MINED else readings
+    for label, classes_learned in zip(("PNEUMONIA", "NORMAL"), expected, strict=True):
+        assert {classes[f] for f, of in learned.items() if of == label} == classes_learned
+    assert not {("Effusion", abnormal), ("Mass", abnormal)} & {classes[f] for f in learned}
 
 
 def test_metrics_of_a_model_that_detects_masses_alone(adults: list[Adult]) -> None:
@@ -181,10 +206,10 @@ def test_it_runs(
     words = [str(word) for option in folders.items() for word in option]
     monkeypatch.setattr("sys.argv", ["adults", "--smallest", "--cleaned", *words])
     main()
+    read = read_adults(shared_data)[::SMALLEST_STRIDE]
+    fold = {adult.file: number for adult, number in zip(read, assign_folds(read), strict=True)}
     out_of_fold = Predictions.read(tmp_path / "runs" / "out_of_fold.csv")
-    assert set(out_of_fold.files) == {
-        adult.file for adult in read_adults(shared_data)[::SMALLEST_STRIDE]
-    }
+    assert set(out_of_fold.files) == {file for file, n in fold.items() if n < SMALLEST_FOLDS}
     tables = json.loads((tmp_path / "out" / "adults.json").read_text())["tables"]
     assert [table["title"] for table in tables] == [
         "Adults, out-of-fold",
@@ -194,7 +219,8 @@ def test_it_runs(
     assert {"before", "AUC", "AUC, cleaned labels"} <= tables[0]["rows"][0].keys()
     for folder, labels in {"runs": Labels.MINED, "runs/cleaned": Labels.CLEANED}.items():
         text = (tmp_path / folder / "fold_0" / "labels.csv").read_text()
-        for adult in read_adults(shared_data)[::SMALLEST_STRIDE]:
+        for adult in read:
             label = "PNEUMONIA" if adult.is_pneumonia(labels) else "NORMAL"
-            assert f"{adult.file},{label}," in text
+            left_out = fold[adult.file] > 0 and adult.has_other_findings(labels)
+            assert (f"{adult.file},{label}," in text) != left_out
     assert (tmp_path / "runs" / "last" / "compact" / "predictions" / "test.csv").exists()

@@ -73,6 +73,7 @@ def test_other_findings_can_be_left_out_of_training(
     adults: list[Adult], features: np.ndarray
 ) -> None:
     """Those who are left out are scored all the same, and what they look like is not learned."""
+    assert WITHOUT_OTHERS.name == "cleaned, no other findings"
     others = [replace(adult, reading=RadiologistReading(ABNORMAL)) for adult in adults[::4]]
     scored = []
     for look in (0, 99):
