@@ -72,10 +72,10 @@ adults-model: default-model $(call TEXTS,adults) recipes/adults/ages.txt
 	$(BIN)/python -m benchmarks.adults --data $(dir $(abspath $(RADIOGRAPHS))) --start $(ANEW)/grain/efficientnet_lite0 \
 		--runs $(DEMO)/adults-model --out $(DEMO)/adults-model
 	rm -rf $(DEMO)/adults-model/bundle
-	$(BIN)/pneumoscope export $(DEMO)/adults-model/last/efficientnet_lite0 --out $(DEMO)/adults-model/bundle --name adults-2 \
+	$(BIN)/pneumoscope export $(DEMO)/adults-model/last/efficientnet_lite0 --out $(DEMO)/adults-model/bundle --name adults-3 \
 		--images $(dir $(abspath $(RADIOGRAPHS))) --fit-on $(DEMO)/adults-model/out_of_fold.csv \
-		--patients adults --ages 18- \
-		--outsiders $(RADIOGRAPHS)/train --outsiders-population "$$(cat recipes/adults/outsiders.txt)" \
+		--int8 --patients adults --ages 18- \
+		--outsiders $(DEMO)/adults-model/outsiders --outsiders-population "$$(cat recipes/adults/outsiders.txt)" \
 		--notice "$$(cat recipes/adults/notice.txt)" --limit "$$(cat recipes/adults/limit.txt)" \
 		--limit "$$(cat recipes/adults/ages.txt)" \
 		--population "$$(cat recipes/adults/population.txt)"

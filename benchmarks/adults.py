@@ -20,6 +20,7 @@ from benchmarks.adults_auc import (
     AdultPrediction,
 )
 from benchmarks.adults_data import (
+    CHILDREN,
     FOLDS,
     Adult,
     Labels,
@@ -55,13 +56,17 @@ INHERITED = {"precision", "image_size", "resampling", "framing", "augmentation",
 OUT_OF_FOLD = "out_of_fold.csv"
 """File of the out-of-fold probabilities of the adults."""
 
+OUTSIDERS = "outsiders"
+"""Folder of links to the children whom the bundle must refuse."""
+
 SENSITIVITY = 0.8
 
 OUT_OF_FOLD_NOTE = f"""\
 {CONTRASTS_NOTE}
 Before: the Run on the children, unadapted. AP images are mostly bedside images of sicker people;
-within one view that tells nothing. Cleaned labels: an image that radiologists read was learned from
-as PNEUMONIA if they saw an opacity, else as NORMAL; such networks are measured, not shipped."""
+within one view that tells nothing. Adults with other findings were not learned from. Cleaned
+labels: an image that radiologists read was learned from as PNEUMONIA if they saw an opacity, as
+NORMAL if they called it so; such networks are measured, not shipped."""
 
 CHILDREN_NOTE = """\
 The children's validation split, which no training learned from. AUC before, with its interval by
@@ -179,6 +184,16 @@ def _threshold(predictions: Sequence[AdultPrediction], fold: int) -> float:
     return float(np.quantile(ill, 1 - SENSITIVITY, method="lower"))
 
 
+def link_outsiders(data: Path, folder: Path) -> None:
+    """Link the children's training images, whom a bundle for adults must refuse, into a folder."""
+    manifest = open_dataset(data / CHILDREN)
+    folder.mkdir(exist_ok=True)
+    for entry in manifest.of(Split.TRAIN):
+        link = folder / entry.path.replace("/", "-")
+        link.unlink(missing_ok=True)
+        link.symlink_to((manifest.root / entry.path).resolve())
+
+
 def _children_row(start: Run, runs: Sequence[Run]) -> dict[str, Cell]:
     table = read_predictions(start, Split.VALIDATION)
     after = [float(_validation_auc(run)) for run in runs]
@@ -234,6 +249,7 @@ def _tables(arguments: argparse.Namespace) -> Iterator[Table]:
     predictions_table(after).write(arguments.runs / OUT_OF_FOLD)
     if not arguments.only_folds:
         train_on(list(last_rows(children, adults)), arguments.data, recipe, arguments.runs / "last")
+        link_outsiders(arguments.data, arguments.runs / OUTSIDERS)
 
 
 def main() -> None:

@@ -40,8 +40,8 @@ same place in every patient would reach. Heat in boxes: share of all that speaks
 Highlighted: images with anything to highlight; of them the mean share of the highlighted area that
 is in boxes. Confined: heat outside of the lungs is left out. Networks run without the quality
 gate. Intervals by bootstrap over patients.
-The bundle adults has learned from these images, with labels of their reports; no bundle has
-learned from the boxes."""
+The bundle adults has learned from those of these images whose report names pneumonia or no finding;
+no bundle has learned from the boxes."""
 
 
 @dataclass(frozen=True)

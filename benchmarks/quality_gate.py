@@ -12,6 +12,7 @@ import skimage
 from numpy.typing import NDArray
 from PIL import Image, ImageDraw
 
+from benchmarks.adults_data import ADULTS, Labels, read_adults
 from benchmarks.report import CHECKOUT, Cell, Table, option_parser, publish
 from pneumoscope.dataset import Split, open_dataset
 from pneumoscope.dataset.phantoms.generate import generate_phantoms
@@ -27,6 +28,7 @@ Floats = NDArray[np.float32]
 Change = Callable[[Floats, np.random.Generator], Floats]
 
 DATA = CHECKOUT.parent / "shared" / "data"
+OTHER_SOURCES = DATA / "lung_masks" / "adults" / "images"
 PICTURES = {
     "pictures of the system": Path("/usr/share"),
     "pictures of scikit-image": Path(skimage.__file__).with_name("data"),
@@ -44,8 +46,10 @@ training and validation images; its constants were chosen on validation images, 
 them, and on adults of nih_mixed, on which the limits of refusal were fitted too. Lateral views are
 missing: none is at hand, and a frontal projection does not contain one."""
 
-CHILDREN_NOTE = """\
-The bundle for adults, on images of children without tags."""
+ADULTS_NOTE = """\
+The bundle for adults, on images without tags. Adults of the NIH whose report names pneumonia or no
+finding were learned from, and the limits of refusal fitted on them; on those with other findings,
+and on adults of other sources, nothing was fitted."""
 
 
 def rotated(turns: int) -> Change:
@@ -143,8 +147,8 @@ def report(bundle: Bundle, data: Path, few: bool) -> Table:
     return Table(f"Answers of {bundle.identity}", rows, NOTE)
 
 
-def children_report(data: Path, few: bool) -> Table:
-    """Return the table of what the adults' bundle answers of images of children."""
+def adults_report(data: Path, few: bool) -> Table:
+    """Return the table of what the adults' bundle answers, of images of children and of adults."""
     bundle = Bundle.open(find_bundle("adults"))
     reader = Reader(bundle)
     manifest = open_dataset(data)
@@ -152,10 +156,32 @@ def children_report(data: Path, few: bool) -> Table:
         f"children, {split}": [manifest.root / entry.path for entry in manifest.of(split)]
         for split in (Split.VALIDATION, Split.TEST)
     }
+    if all((DATA / folder).exists() for folder in ADULTS):
+        groups |= _adults_by_training()
+    if OTHER_SOURCES.exists():
+        groups["adults of other sources"] = list(list_files([OTHER_SOURCES]))
     rows = [
         _row(name, reader, _readable(paths[: 8 if few else None])) for name, paths in groups.items()
     ]
-    return Table(f"Answers of {bundle.identity}", rows, CHILDREN_NOTE)
+    return Table(f"Answers of {bundle.identity}", rows, ADULTS_NOTE)
+
+
+def _adults_by_training() -> dict[str, list[Path]]:
+    """Return the images of NIH adults, by whether the adults' bundle has learned from them."""
+    ages = {
+        f"{folder}/images/{name}": age
+        for folder in ADULTS
+        for name, age in read_ages(DATA / folder / "labels.csv").items()
+    }
+    adults = [adult for adult in read_adults(DATA) if ages[adult.file] >= ADULT_AGE]
+    return {
+        name: [
+            DATA / adult.file
+            for adult in adults
+            if adult.has_other_findings(Labels.MINED) is has_others
+        ]
+        for name, has_others in {"adults, training": False, "adults, other findings": True}.items()
+    }
 
 
 def _other_radiographs(few: bool) -> Iterator[tuple[str, Iterable[Radiograph]]]:
@@ -163,7 +189,7 @@ def _other_radiographs(few: bool) -> Iterator[tuple[str, Iterable[Radiograph]]]:
     n = 8 if few else None
     folders = {
         "children at original size": DATA / "chest_xray_original_size",
-        "adults of other sources": DATA / "lung_masks" / "adults" / "images",
+        "adults of other sources": OTHER_SOURCES,
         "adult, DICOM working group 4": DATA / "dicom" / "wg04" / "RG1_J2KI.dcm",
         "hip and extremity, DICOM working group 4": DATA / "dicom" / "wg04",
         "RSNA challenge, DICOM": DATA / "dicom" / "rsna_pneumonia_challenge.dcm",
@@ -267,7 +293,7 @@ def main() -> None:
     few = arguments.smallest
     tables = [
         report(Bundle.open(arguments.bundle), arguments.data, few),
-        children_report(arguments.data, few),
+        adults_report(arguments.data, few),
     ]
     publish("quality_gate", tables, arguments.out)
 

@@ -155,7 +155,8 @@ def opened_before(children: Manifest, monkeypatch: pytest.MonkeyPatch) -> None:
     def opened(source: Path, *more: Path) -> Manifest:
         return children if source.resolve() == children.root else open_dataset(source, *more)
 
-    monkeypatch.setattr("benchmarks.adults_data.open_dataset", opened)
+    for module in ("adults", "adults_data"):
+        monkeypatch.setattr(f"benchmarks.{module}.open_dataset", opened)
 
 
 @pytest.fixture(scope="module")
@@ -224,3 +225,6 @@ def test_it_runs(
             left_out = fold[adult.file] > 0 and adult.has_other_findings(labels)
             assert (f"{adult.file},{label}," in text) != left_out
     assert (tmp_path / "runs" / "last" / "compact" / "predictions" / "test.csv").exists()
+    outsiders = {link.resolve() for link in (tmp_path / "runs" / "outsiders").iterdir()}
+    manifest = start.manifest()
+    assert outsiders == {manifest.root / entry.path for entry in manifest.of(Split.TRAIN)}

@@ -5,14 +5,14 @@ from pathlib import Path
 
 import pytest
 
-from benchmarks.quality_gate import _first_code, _with_age, read_ages
+from benchmarks.quality_gate import DATA, _first_code, _with_age, read_ages
 from pneumoscope.reader import Status, open_reader
 
 
 def test_every_kind_of_picture_is_shown(
     run_benchmark: Callable, exported: Path, phantom_dataset: Path
 ) -> None:
-    rows, children = run_benchmark("quality_gate", phantom_dataset, "--bundle", exported).values()
+    rows, others = run_benchmark("quality_gate", phantom_dataset, "--bundle", exported).values()
     shown = {row["images"]: row for row in rows}
     assert shown["noise"]["rejected %"] == 100
     assert shown["test radiographs"]["n"] == 8
@@ -24,7 +24,10 @@ def test_every_kind_of_picture_is_shown(
     for change in ("inverted", "turned by 90 degrees", "turned by 180 degrees"):
         changed = shown[f"test radiographs, {change}"]
         assert changed["stopped %"] >= shown["test radiographs"]["stopped %"]
+    children, adults = others[:2], others[2:]
     assert [row["images"] for row in children] == ["children, validation", "children, test"]
+    names = ["adults, training", "adults, other findings", "adults of other sources"]
+    assert [row["images"] for row in adults] == (names if DATA.exists() else [])
 
 
 def test_an_age_makes_adults_outside_of_the_childrens_bundle(shared_data: Path) -> None:

@@ -27,6 +27,7 @@ from pneumoscope.models.deployed import DeployedNetwork, Ensemble
 from pneumoscope.models.saved_network import load_network
 from pneumoscope.reader import Reader, Status, load
 from pneumoscope.reader.bundle import GRAPH
+from pneumoscope.reader.model_card import model_card
 from pneumoscope.reader.population import Population
 from pneumoscope.reader.reader import open_graph, run_graph
 from pneumoscope.report.operating_point import POINT_METRICS
@@ -227,6 +228,11 @@ def test_calibration_on_cross_validated_predictions(compact_run: Run, tmp_path: 
     expected = measure(table).value("auc")
     assert record.metrics["cross-validation"]["auc"].value == pytest.approx(expected)
     assert record.operating_points["screening"].measured["sensitivity"].value >= 0.99
+    quantised = model_card(record.model_copy(update={"arithmetic": "int8"}))
+    for card in (model_card(record), quantised):
+        assert "Metrics of cross-validation, and operating points chosen by it, are of the" in card
+        assert "Operating points on the cross-validated images" in card
+    assert "all metrics but those of cross-validation are of this quantised graph" in quantised
 
 
 def test_an_ensemble_reads_the_mean_of_its_members(

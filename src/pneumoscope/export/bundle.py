@@ -15,7 +15,6 @@ from pneumoscope.evaluation.statistics.roc import roc_auc
 from pneumoscope.evaluation.statistics.temperature_scaling import apply_temperature, log_odds
 from pneumoscope.export.bundle_metrics import choose_measured_points, measure_splits
 from pneumoscope.export.calibration import (
-    CROSS_VALIDATION,
     fit_on_simulated_acquisitions,
     fit_on_table,
 )
@@ -43,6 +42,7 @@ from pneumoscope.models import Precision
 from pneumoscope.models.deployed import DeployedNetwork, Ensemble
 from pneumoscope.reader.bundle import (
     CARD,
+    CROSS_VALIDATION,
     FAMILIARITY,
     GATE,
     GRAPH,

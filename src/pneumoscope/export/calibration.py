@@ -16,8 +16,7 @@ from pneumoscope.evaluation.statistics.temperature_scaling import (
 from pneumoscope.export.onnx_graph import SplitOutput, run_on_pixels
 from pneumoscope.export.simulated_acquisition import simulate_acquisitions
 from pneumoscope.lungs import Preparation
-
-CROSS_VALIDATION = "cross-validation"
+from pneumoscope.reader.bundle import CROSS_VALIDATION
 
 
 @dataclass(frozen=True)

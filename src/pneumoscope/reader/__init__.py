@@ -125,7 +125,7 @@ def load(
     Examples
     --------
     >>> load("adults").bundle.record.name
-    'adults-2'
+    'adults-3'
     """
     if bundle == AUTO and isinstance(bundle, str):
         readers = [open_reader(name, threads) for name in shipped_bundles()]

@@ -43,6 +43,9 @@ LUNG_FINDER = "lung_finder.onnx"
 
 CARD = "MODEL_CARD.md"
 
+CROSS_VALIDATION = "cross-validation"
+"""Name of the images whose predictions are those of folds' networks, not of the bundle's own."""
+
 _FORMAT_2_FAMILIARITY = "population.npz"
 _FORMAT_2_METRICS = {"recall": "sensitivity", "precision": "ppv"}
 _FORMAT_2_HISTORY = {"before": "previous", "what": "description"}

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 
-from pneumoscope.reader.bundle import BundleRecord
+from pneumoscope.reader.bundle import CROSS_VALIDATION, BundleRecord
 from pneumoscope.report.estimate import Estimate
 from pneumoscope.report.operating_point import POINT_METRICS
 
@@ -30,10 +30,16 @@ def _paragraphs(record: BundleRecord) -> Iterator[str]:
     )
     origin = f"Exported on {record.created} by pneumoscope {record.pneumoscope} from {members}."
     if record.arithmetic == "int8":
-        origin += (
-            "\nIts convolutions multiply 8-bit integers; all metrics are of this quantised graph."
-        )
+        origin += "\nIts convolutions multiply 8-bit integers; all metrics "
+        if CROSS_VALIDATION in record.metrics:
+            origin += "but those of cross-validation "
+        origin += "are of this quantised graph."
     yield origin
+    if CROSS_VALIDATION in record.metrics:
+        yield (
+            "Metrics of cross-validation, and operating points chosen by it, are of the folds' "
+            "networks, each of which has not learned from the images that it is measured on."
+        )
     yield "## Intended use"
     yield record.intended_use
     yield "## Factors"
@@ -100,8 +106,9 @@ def describe_refusals(record: BundleRecord) -> Iterator[str]:
 
 def _operating_points(record: BundleRecord) -> Iterator[str]:
     points = record.operating_points
+    images = "validation" if record.calibration.fitted_on != CROSS_VALIDATION else "cross-validated"
     yield (
-        "Operating points on the validation images that they were chosen on; expect less on new "
+        f"Operating points on the {images} images that they were chosen on; expect less on new "
         "images:"
     )
     yield ""
