@@ -190,7 +190,7 @@ class Bundle:
     >>> from pneumoscope.reader import find_bundle
     >>> bundle = Bundle.open(find_bundle("adults"))
     >>> list(bundle.record.operating_points), bundle.record.input.size
-    (['screening', 'balanced', 'confirm'], 192)
+    (['screening', 'balanced'], 224)
     """
 
     folder: Path

@@ -58,7 +58,7 @@ class Reader:
     >>> reader = load("adults")
     >>> reading = reader.read(np.full((300, 300), 90, np.uint8))
     >>> reading.status.value, [finding.code for finding in reading.quality]
-    ('rejected', ['blank'])
+    ('rejected', ['blank', 'lungs_not_found'])
     """
 
     def __init__(self, bundle: Bundle, threads: int | None = None) -> None:
