@@ -21,7 +21,7 @@ def test_a_trained_lung_finder_is_written_and_finds_lungs(
 ) -> None:
     table, _ = draw_masks(tmp_path, count=32)
     out = tmp_path / "finder.onnx"
-    outcome = pneumoscope("lungs", "train", table, "--out", out, "--epochs", 20)
+    outcome = pneumoscope("lungs", "train", table, "--out", out, "--epochs", 10)
     assert outcome.code == 0, outcome.err
     finder = LungFinder(out.read_bytes())
     validation = [row for row in read_mask_table(table) if row.split == "validation"]
