@@ -14,6 +14,7 @@ from pathlib import Path
 import pytest
 
 from benchmarks.keras_environment import keras_python
+from pneumoscope.dataset import Manifest, open_dataset
 
 MAIN_BLOCK = 'if __name__ == "__main__":\n    main()\n'
 
@@ -62,3 +63,14 @@ def keras_env(made_once: Callable[..., Path]) -> Path:
         if os.environ.get("PNEUMOSCOPE_REQUIRE_PROGRAMS"):
             pytest.fail(reason)
         pytest.skip(reason)
+
+
+@pytest.fixture
+def opened_before(children: Manifest, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Replace the opening of the children's dataset, which takes longer than the rest."""
+
+    def opened(source: Path, *more: Path) -> Manifest:
+        return children if source.resolve() == children.root else open_dataset(source, *more)
+
+    for module in ("adults", "adults_data", "refusal_limits"):
+        monkeypatch.setattr(f"benchmarks.{module}.open_dataset", opened)

@@ -148,17 +148,6 @@ def test_the_recipe_takes_the_network_and_its_images_from_the_start(tmp_path: Pa
     assert adults_recipe(start, own, ["epochs=1"]).image_size == 192
 
 
-@pytest.fixture
-def opened_before(children: Manifest, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Replace the opening of the children's dataset, which takes longer than the rest."""
-
-    def opened(source: Path, *more: Path) -> Manifest:
-        return children if source.resolve() == children.root else open_dataset(source, *more)
-
-    for module in ("adults", "adults_data"):
-        monkeypatch.setattr(f"benchmarks.{module}.open_dataset", opened)
-
-
 @pytest.fixture(scope="module")
 def start(children: Manifest, tmp_path_factory: pytest.TempPathFactory) -> Run:
     """Return a finished Run on the children with untrained weights."""

@@ -8,6 +8,7 @@ from benchmarks.refusal_limits import SOURCES, children_source
 from pneumoscope.reader import Bundle, find_bundle
 
 
+@pytest.mark.usefixtures("opened_before")
 @pytest.mark.parametrize(("name", "n_outsiders"), [("default", 582), ("adults", 4187)])
 def test_the_images_are_those_that_the_bundle_was_trained_on(
     shared_data: Path, name: str, n_outsiders: int
