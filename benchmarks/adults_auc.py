@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from benchmarks.acquisition import with_interval
-from benchmarks.adults_data import ADULTS, FOLDS, Adult
+from benchmarks.adults_data import ADULTS, FOLDS, Adult, has_no_finding, is_normal
 from benchmarks.radiologists import RsnaClass
 from pneumoscope.evaluation.statistics.covariate_adjusted_auc import covariate_adjusted_auc
 
@@ -38,25 +38,10 @@ def shows_opacity(adult: Adult) -> bool:
     return adult.reading.rsna_class is RsnaClass.OPACITY
 
 
-def has_no_finding(adult: Adult) -> bool:
-    """Return whether the report names no finding, and no radiologist read it otherwise."""
-    return (
-        adult.healthy
-        and adult.reading.rsna_class in (None, RsnaClass.NORMAL)
-        and not adult.reading.airspace_opacity
-    )
-
-
 def has_other_finding(adult: Adult) -> bool:
     """Return whether radiologists saw something abnormal, and no opacity."""
     reading = adult.reading
     return reading.rsna_class is RsnaClass.ABNORMAL and not reading.airspace_opacity
-
-
-def is_normal(adult: Adult) -> bool:
-    """Return whether radiologists read the image as normal, whatever its report says."""
-    reading = adult.reading
-    return reading.rsna_class is RsnaClass.NORMAL and not reading.airspace_opacity
 
 
 @dataclass(frozen=True)

@@ -65,10 +65,7 @@ class Adult:
         """Return whether it is neither PNEUMONIA nor without findings, by these labels."""
         if labels is Labels.MINED:
             return not (self.ill or self.healthy)
-        reading = self.reading
-        unread = self.healthy and reading.rsna_class is None
-        normal = reading.rsna_class is RsnaClass.NORMAL or unread
-        return not self.is_pneumonia(labels) and (not normal or bool(reading.airspace_opacity))
+        return not (self.is_pneumonia(labels) or has_no_finding(self) or is_normal(self))
 
     def row(self, split: Split, labels: Labels = Labels.MINED) -> dict[str, str]:
         """Return the row of the table of labels; other diseases count as NORMAL."""
@@ -81,6 +78,21 @@ class Adult:
             "view": self.view,
             "findings": "|".join(self.findings),
         }
+
+
+def has_no_finding(adult: Adult) -> bool:
+    """Return whether the report names no finding, and no radiologist read it otherwise."""
+    return (
+        adult.healthy
+        and adult.reading.rsna_class in (None, RsnaClass.NORMAL)
+        and not adult.reading.airspace_opacity
+    )
+
+
+def is_normal(adult: Adult) -> bool:
+    """Return whether radiologists read the image as normal, whatever its report says."""
+    reading = adult.reading
+    return reading.rsna_class is RsnaClass.NORMAL and not reading.airspace_opacity
 
 
 def read_adults(data: Path) -> list[Adult]:
