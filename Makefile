@@ -96,9 +96,10 @@ $(PAGE): $(PACKAGES) frontend/index.html frontend/vite.config.ts $(shell find fr
 	$(NPM) run --silent build -- --logLevel error
 
 # Three processes of one thread each, since many tests wait for servers and browsers. Tests of a file stay
-# together, since they share fixtures. Large pages of memory: see TRAIN above.
+# together, since they share fixtures, and folders in their order, since the slow benchmarks come first then.
+# Large pages of memory: see TRAIN above.
 test: $(VENV)/.dev web
-	GLIBC_TUNABLES=glibc.malloc.hugetlb=1 OMP_NUM_THREADS=1 $(BIN)/pytest -n 3 --dist loadfile --durations 20
+	GLIBC_TUNABLES=glibc.malloc.hugetlb=1 OMP_NUM_THREADS=1 $(BIN)/pytest -n 3 --dist loadfile --no-loadscope-reorder --durations 20
 
 lint: $(VENV)/.dev lint-web
 	$(BIN)/ruff format --check

@@ -218,7 +218,7 @@ def main() -> None:
     )
     arguments = parser.parse_args()
     arguments.bundles = arguments.bundles or [SHIPPED]
-    publish("acquisition", list(_tables(arguments)), arguments.out)
+    publish("acquisition", _tables(arguments), arguments.out)
 
 
 if __name__ == "__main__":

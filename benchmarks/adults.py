@@ -285,7 +285,7 @@ def main() -> None:
         help="leave out the last training, to compare recipes by cross-validation",
     )
     arguments = parser.parse_args()
-    publish("adults", list(_tables(arguments)), arguments.out)
+    publish("adults", _tables(arguments), arguments.out)
 
 
 if __name__ == "__main__":

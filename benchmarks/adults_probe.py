@@ -191,7 +191,7 @@ def main() -> None:
         "--data", type=Path, default=DATA, help="folder of the datasets (default: %(default)s)"
     )
     arguments = parser.parse_args()
-    publish("adults_probe", list(_tables(arguments)), arguments.out)
+    publish("adults_probe", _tables(arguments), arguments.out)
 
 
 if __name__ == "__main__":

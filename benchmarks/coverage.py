@@ -157,7 +157,7 @@ def main() -> None:
         "--bundle", type=Path, default=SHIPPED, help="bundle to evaluate (default: the shipped one)"
     )
     arguments = parser.parse_args()
-    publish("coverage", list(_tables(arguments)), arguments.out)
+    publish("coverage", _tables(arguments), arguments.out)
 
 
 if __name__ == "__main__":

@@ -219,7 +219,7 @@ def main() -> None:
     )
     arguments = parser.parse_args()
     arguments.bundles = arguments.bundles or shipped_bundles()
-    publish("pointing_game", list(_tables(arguments)), arguments.out)
+    publish("pointing_game", _tables(arguments), arguments.out)
 
 
 if __name__ == "__main__":

@@ -21,7 +21,7 @@ import numpy as np
 
 from benchmarks.keras_environment import FOLDER, keras_python
 from benchmarks.programs import Usage, run_measured
-from benchmarks.report import CHECKOUT, Cell, Table, option_parser, publish
+from benchmarks.report import CHECKOUT, Cell, Table, absolute_path, option_parser, publish
 from pneumoscope.models.efficientnet_lite import STAGES
 from pneumoscope.reader import SHIPPED, Bundle
 from pneumoscope.reader.listing import list_files
@@ -224,23 +224,25 @@ def _tables(arguments: argparse.Namespace) -> Iterator[Table]:
 def main() -> None:
     """Run from the command line."""
     parser = option_parser(__doc__)
-    parser.add_argument("sources", type=Path, nargs="*", default=SOURCES, help="folders of images")
+    parser.add_argument(
+        "sources", type=absolute_path, nargs="*", default=SOURCES, help="folders of images"
+    )
     parser.add_argument(
         "--bundle",
-        type=Path,
+        type=absolute_path,
         action="append",
         dest="bundles",
         help="bundle of compact or efficientnet_lite0 (default: the shipped one); repeatable",
     )
     parser.add_argument(
         "--keras-env",
-        type=Path,
+        type=absolute_path,
         default=FOLDER,
         help="virtual environment of Keras, created if absent (default: %(default)s)",
     )
     arguments = parser.parse_args()
     arguments.bundles = arguments.bundles or [SHIPPED]
-    publish("reading", list(_tables(arguments)), arguments.out)
+    publish("reading", _tables(arguments), arguments.out)
 
 
 if __name__ == "__main__":

@@ -5,7 +5,7 @@ import json
 import os
 import shlex
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -78,7 +78,7 @@ def option_parser(description: str | None) -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(description=description)
     parser.add_argument(
         "--out",
-        type=lambda text: Path(text).resolve(),
+        type=absolute_path,
         default=CHECKOUT / "benchmarks" / "results",
         help="folder to write the tables to (default: %(default)s)",
     )
@@ -90,16 +90,30 @@ def option_parser(description: str | None) -> argparse.ArgumentParser:
     return parser
 
 
-def publish(name: str, tables: Sequence[Table], out: Path) -> None:
-    """Write ``NAME.json`` and ``NAME.md`` into a folder, and print the latter."""
+def absolute_path(text: str) -> Path:
+    """Return the path of an option, for programs that run in another folder."""
+    return Path(text).resolve()
+
+
+def publish(name: str, tables: Iterable[Table], out: Path) -> None:
+    """Write ``NAME.json`` and ``NAME.md`` into a folder, and print the latter.
+
+    The files are written anew after each table, so that a later failure does not lose it.
+    """
     about = {"command": shlex.join(["python", "-m", f"benchmarks.{name}", *sys.argv[1:]])}
     about |= describe_host()
-    content = {"about": about, "tables": [asdict(table) for table in tables]}
-    write_text(out / f"{name}.json", json.dumps(content, indent=2) + "\n")
+    finished: list[Table] = []
+    for table in tables:
+        finished.append(table)
+        content = {"about": about, "tables": [asdict(table) for table in finished]}
+        write_text(out / f"{name}.json", json.dumps(content, indent=2) + "\n")
+        write_text(out / f"{name}.md", _page(name, about, finished))
+    print(_page(name, about, finished), end="")
+
+
+def _page(name: str, about: Mapping[str, str], tables: Sequence[Table]) -> str:
     head = [f"# {name}", "\n".join(f"- {key}: {value}" for key, value in about.items())]
-    text = "\n\n".join([*head, *(table.markdown() for table in tables)]) + "\n"
-    write_text(out / f"{name}.md", text)
-    print(text, end="")
+    return "\n\n".join([*head, *(table.markdown() for table in tables)]) + "\n"
 
 
 def describe_host() -> dict[str, str]:

@@ -99,7 +99,7 @@ def main() -> None:
         "--bundle", type=Path, default=SHIPPED, help="bundle to evaluate (default: the shipped one)"
     )
     arguments = parser.parse_args()
-    publish("several_views", list(_tables(arguments)), arguments.out)
+    publish("several_views", _tables(arguments), arguments.out)
 
 
 if __name__ == "__main__":

@@ -175,7 +175,7 @@ def main() -> None:
         command = ["evaluate", bundle, "--data", str(data), *words, "--out", str(report)]
         subprocess.run([sys.executable, "-m", "pneumoscope", *command], check=True)
         test = json.loads((report / "evaluation.json").read_text())
-    publish("shipped_bundle", list(make_tables(test)), arguments.out)
+    publish("shipped_bundle", make_tables(test), arguments.out)
 
 
 if __name__ == "__main__":

@@ -189,7 +189,7 @@ def main() -> None:
         _prepare_smallest(arguments)
     arguments.data = arguments.data or DATA / "chest_xray"
     effort = SMALLEST if arguments.smallest else Effort()
-    publish("test_split", list(_tables(arguments, effort)), arguments.out)
+    publish("test_split", _tables(arguments, effort), arguments.out)
 
 
 if __name__ == "__main__":

@@ -1,5 +1,6 @@
 """The reading benchmark, on few phantoms; tensorflow-cpu is installed for it."""
 
+import os
 from collections.abc import Callable
 from pathlib import Path
 
@@ -9,10 +10,16 @@ pytestmark = pytest.mark.timeout(1800)
 
 
 def test_every_program_reads_every_file(
-    run_benchmark: Callable, keras_env: Path, exported: Path, phantom_dataset: Path
+    run_benchmark: Callable,
+    keras_env: Path,
+    exported: Path,
+    phantom_dataset: Path,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    source = phantom_dataset / "test" / "NORMAL"
-    tables = run_benchmark("reading", source, "--bundle", exported, "--keras-env", keras_env)
+    """Its programs run in other folders, and paths are given relative to this one."""
+    monkeypatch.chdir(phantom_dataset / "test")
+    bundle = os.path.relpath(exported)
+    tables = run_benchmark("reading", "NORMAL", "--bundle", bundle, "--keras-env", keras_env)
     warm, cold, memory = tables.values()
     ours = ["ours, phantoms", "ours, phantoms, one thread", "ours, phantoms, with pictures"]
     names = ["Keras", "eager PyTorch", *ours]
