@@ -6,7 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from pneumoscope.lungs.framing import FRAMING_VERSION, Framing, frame_lungs
+from pneumoscope.lungs.framing import FRAMING_VERSION, MARGIN, Framing, frame_lungs
 from pneumoscope.lungs.lung_field import LungField
 from pneumoscope.lungs.lung_finder import LungFinder, load_lung_finder
 from pneumoscope.radiograph import Resampling, prepare_pixels, preprocess
@@ -57,6 +57,28 @@ class Preparation:
         if self.framing is Framing.WHOLE:
             return None
         return self.finder or load_lung_finder()
+
+    def describe(self) -> str:
+        """Return the preparation in words.
+
+        Examples
+        --------
+        >>> Preparation(224, Resampling.BILINEAR, Framing.LUNGS).describe()[-53:]
+        'all outside of the lungs black; grey values of 8 bits'
+        """
+        resized = (
+            f"resized to {self.size} by {self.size} pixels, {self.resampling} resampling, the "
+            "aspect ratio not kept"
+        )
+        finder = self.lung_finder
+        if finder is None:
+            return f"{resized}; grey values of 8 bits"
+        outside = "; all outside of the lungs black" if self.framing is Framing.LUNGS else ""
+        return (
+            f"{resized}; the box of the lungs (lung finder {finder.digest[:12]}) with a margin of "
+            f"{MARGIN:.0%} stretched to a square of the same size, the histogram of the lungs' "
+            f"pixels equalised{outside}; grey values of 8 bits"
+        )
 
     @property
     def fingerprint(self) -> str:

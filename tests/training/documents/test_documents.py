@@ -75,6 +75,7 @@ def test_answers_agree_with_the_files_of_the_run(documents: dict, compact_run: R
     assert f"{epochs} of at most {recipe['epochs']} epochs" in claim[25]
     low, high = test["intervals"]["auc"]
     assert f"auc {test['auc']:.3f} ({low:.3f} to {high:.3f})" in claim[38]
+    assert "outside of the lungs black" not in claim[9]
     (_, alarms), (missed, _) = test["confusion"]
     assert f"{missed} false negatives and {alarms} false positives" in claim[39]
     for row in Manifest.read(folder / "manifest.parquet").counts().values():
@@ -182,3 +183,9 @@ def test_an_unfinished_run_has_no_documents(compact_run: Run, tmp_path: Path) ->
     with pytest.raises(RunError, match="has not finished"):
         write_documents(run, tmp_path / "documents")
     assert not (tmp_path / "documents").exists()
+
+
+def test_the_checklist_states_the_framing(compact_run: Run, tmp_path: Path) -> None:
+    recipe = make_recipe("compact", assignments=["framing=lungs", "resampling=bilinear"])
+    documents = written(replace(compact_run, recipe=recipe), tmp_path / "lungs")
+    assert "outside of the lungs black" in items(documents["CLAIM.md"])[9]

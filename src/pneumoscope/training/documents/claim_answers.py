@@ -33,11 +33,7 @@ def _excluded(facts: RunFacts) -> str:
 
 
 def _preprocessing(facts: RunFacts) -> str:
-    side = facts.run.recipe.image_size
-    return (
-        f"resized to {side} by {side} pixels, {facts.run.recipe.resampling} resampling, the "
-        "aspect ratio not kept; 8-bit grey values divided by 255"
-    )
+    return facts.run.recipe.preparation.describe()
 
 
 def _missing_data(facts: RunFacts) -> str:
