@@ -36,8 +36,18 @@ from pneumoscope.support.errors import RunError, WeightsError
 from pneumoscope.training import ExampleStore, Run
 from pneumoscope.training.evaluate import read_predictions
 
+VARIANTS = {"model_5", "model_6", "efficientnet_lite1", "efficientnet_lite2"}
+"""Networks that differ from model_7 and efficientnet_lite0 in their numbers of layers alone."""
 
-@pytest.mark.parametrize("name", [name for name in MODELS if not MODELS[name].needs_structure])
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        pytest.param(name, marks=[pytest.mark.thorough] if name in VARIANTS else [])
+        for name, spec in MODELS.items()
+        if not spec.needs_structure
+    ],
+)
 def test_the_graph_agrees_with_pytorch(name: str, phantom_pixels: np.ndarray) -> None:
     network = build_network(MODELS[name], 64, 0).eval()
     if (weights := MODELS[name].load_weights("none", 0)) is not None:

@@ -34,10 +34,10 @@ print(int(status["VmHWM"].split()[0]) * 1024)
 @pytest.mark.parametrize(
     ("model", "settings"),
     [
-        ("model_2", ["precision=float32"]),
+        pytest.param("model_2", ["precision=float32"], marks=pytest.mark.thorough),
         ("model_4", ["precision=float32", "batch_size=64"]),
         ("model_7", ["precision=float32", "batch_size=256"]),
-        ("compact", ["precision=float32", "batch_size=64"]),
+        pytest.param("compact", ["precision=float32", "batch_size=64"], marks=pytest.mark.thorough),
     ],
 )
 def test_the_estimate_is_near_the_measured_peak(model: str, settings: list[str]) -> None:

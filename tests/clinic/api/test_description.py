@@ -55,7 +55,7 @@ VERBS = {
 }
 """First words of operation ids."""
 
-FEW, MANY = 8, 400
+FEW, MANY = 3, 400
 MODES = (schemathesis.GenerationMode.POSITIVE, schemathesis.GenerationMode.NEGATIVE)
 CHECKS = [
     not_a_server_error,
