@@ -31,6 +31,9 @@ CORRELATION = 0.6
 CUT_OFF = 0.5
 """Score of the operating point."""
 
+N_VALID = 3
+"""Number of the methods without resampling whose intervals are valid."""
+
 AUC = float(norm.cdf(SEPARATION / np.sqrt(2)))
 SENSITIVITY = float(norm.cdf(SEPARATION - CUT_OFF))
 
@@ -90,11 +93,12 @@ def draw(rng: np.random.Generator, max_images: int) -> Predictions:
 
 
 def methods() -> tuple[Method, ...]:
-    """Return the methods without resampling: the first two are valid, the others not."""
+    """Return the methods without resampling: the first `N_VALID` are valid, the others not."""
     several = MAX_IMAGES_PER_PATIENT
     return (
         Method("Wilson, sensitivity, one image a patient", 1, SENSITIVITY, _wilson),
         Method("DeLong, AUC, one image a patient", 1, AUC, _delong),
+        Method("DeLong by patient, AUC, several images", several, AUC, _clustered_delong),
         Method("Wilson, sensitivity, several images", several, SENSITIVITY, _wilson),
         Method("DeLong, AUC, several images", several, AUC, _delong),
     )
@@ -138,6 +142,10 @@ def _delong(table: Predictions) -> Estimate:
     return delong(table.labels, table.probabilities)
 
 
+def _clustered_delong(table: Predictions) -> Estimate:
+    return delong(table.labels, table.probabilities, table.patient_numbers())
+
+
 def _threshold() -> float:
     return float(norm.cdf(CUT_OFF))
 
@@ -152,7 +160,7 @@ def rows(data_sets: int, resamples: int) -> Sequence[dict[str, Cell]]:
     names = list(held)
     auc, sensitivity = count_bootstrap(data_sets, resamples)
     held |= {"bootstrap by patient, AUC": auc, "bootstrap by patient, sensitivity": sensitivity}
-    order = [*names[:2], *list(held)[4:], *names[2:]]
+    order = [*names[:N_VALID], *list(held)[len(names) :], *names[N_VALID:]]
     return [_row(name, held[name], data_sets) for name in order]
 
 

@@ -114,6 +114,45 @@ def test_ties_are_treated_as_by_the_papers_formulas(rows):
     assert alone.high == pytest.approx(min(1, alone.value + half), abs=1e-9)
 
 
+def clustered_variance(labels, scores, patients):
+    """Obuchowski 1997, equations 3 to 5, by loops over patients."""
+    v10, v01 = placement_values(labels, scores)
+    auc, m, n = v10.mean(), len(v10), len(v01)
+    rows = {side: np.flatnonzero(labels == side) for side in (0, 1)}
+    sums = {}
+    for name in set(patients):
+        ill = [v for v, row in zip(v10, rows[1], strict=True) if patients[row] == name]
+        healthy = [v for v, row in zip(v01, rows[0], strict=True) if patients[row] == name]
+        sums[name] = len(ill), sum(ill), len(healthy), sum(healthy)
+    with_ill = [s for s in sums.values() if s[0]]
+    with_healthy = [s for s in sums.values() if s[2]]
+    i10, i01, everyone = len(with_ill), len(with_healthy), len(sums)
+    s10 = i10 / ((i10 - 1) * m) * sum((s[1] - s[0] * auc) ** 2 for s in with_ill)
+    s01 = i01 / ((i01 - 1) * n) * sum((s[3] - s[2] * auc) ** 2 for s in with_healthy)
+    s11 = sum((s[1] - s[0] * auc) * (s[3] - s[2] * auc) for s in sums.values())
+    s11 *= everyone / (everyone - 1)
+    return s10 / m + s01 / n + 2 * s11 / (m * n)
+
+
+def test_the_clustered_variance_is_that_of_obuchowskis_formulas():
+    rng = np.random.default_rng(3)
+    patient = rng.integers(0, 25, 120)
+    labels = rng.integers(0, 2, 120)  # a patient has ill and healthy images
+    scores = np.round(labels + rng.normal(0, 1, 25)[patient] + rng.normal(0, 0.5, 120), 1)
+    got = delong(labels, scores, patient)
+    half = 1.959963984540054 * np.sqrt(clustered_variance(labels, scores, patient))
+    assert got.low == pytest.approx(got.value - half, rel=1e-12)
+
+
+def test_copies_of_a_patients_images_say_nothing_new():
+    copied = [np.repeat(values, 3) for values in (OUTCOME, NDKA, S100B)]
+    patient = np.repeat(np.arange(len(OUTCOME)), 3)
+    assert delong(*copied[:2], patient).interval == pytest.approx(delong(OUTCOME, NDKA).interval)
+    alone, by_patient = compare_aucs(OUTCOME, NDKA, S100B), compare_aucs(*copied, patient)
+    assert by_patient.p == pytest.approx(alone.p)
+    assert compare_aucs(*copied).p < 0.05 < alone.p  # by image they would
+
+
 def test_the_p_value_is_even_between_models_alike():
     # Under the hypothesis p is uniform: 5 % below 0.05; 0.03 to 0.07 is three standard errors of
     # a share of 5 % among 1,000 either way.

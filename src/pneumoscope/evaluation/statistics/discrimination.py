@@ -67,7 +67,7 @@ class Discrimination:
     auc
         Area under the ROC curve, with its bootstrap interval by patient.
     auc_delong
-        Area under the ROC curve with DeLong's interval, which takes images as independent.
+        Area under the ROC curve with DeLong's interval, clustered by patient.
     average_precision
         Average precision over all thresholds, without interpolation.
     partial_auc
@@ -157,7 +157,7 @@ def assess_discrimination(
     smaller_class = min(_count_patients(predictions, labels == label) for label in (0, 1))
     return Discrimination(
         widen_certain(auc, smaller_class),
-        widen_certain(delong(labels, probabilities), smaller_class),
+        widen_certain(delong(labels, probabilities, patient), smaller_class),
         _without_zero_width(average_precision),
         _without_zero_width(partial_auc),
         tuple(_widen_point(point, predictions) for point in points),

@@ -37,9 +37,9 @@ class McNemarTest:
 class PairedComparison:
     """Comparison of two models on the same images, by their names.
 
-    The areas under the ROC curve are compared by DeLong's paired test, the calls at the models'
-    thresholds by McNemar's. The p-values ``_holm`` are corrected for the number of pairs; that of
-    the AUC is None where the test gives none.
+    The areas under the ROC curve are compared by DeLong's paired test, clustered by patient, the
+    calls at the models' thresholds by McNemar's. The p-values ``_holm`` are corrected for the
+    number of pairs; that of the AUC is None where the test gives none.
     """
 
     first: str
@@ -128,8 +128,8 @@ def compare_pairs(models: Mapping[str, tuple[Predictions, float]]) -> tuple[Pair
     """Compare every model with every other one on the same images.
 
     The p-values of all pairs are corrected together by Holm's method, separately for AUCs and
-    calls. DeLong's and McNemar's tests take images as independent: where patients have several
-    images, p-values are too small.
+    calls. DeLong's test is clustered by patient. McNemar's takes images as independent: where
+    patients have several images, its p-values are too small.
 
     Parameters
     ----------
@@ -162,8 +162,9 @@ def compare_pairs(models: Mapping[str, tuple[Predictions, float]]) -> tuple[Pair
         for name, table in tables.items()
     }
     names = list(combinations(tables, 2))
+    numbers = {name: table.patient_numbers() for name, table in tables.items()}
     aucs = [
-        compare_aucs(tables[a].labels, tables[a].probabilities, tables[b].probabilities)
+        compare_aucs(tables[a].labels, tables[a].probabilities, tables[b].probabilities, numbers[a])
         for a, b in names
     ]
     calls = [mcnemar(correct[a], correct[b]) for a, b in names]
