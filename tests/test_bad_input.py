@@ -188,7 +188,8 @@ def test_a_label_that_is_neither_class(chest: Path, tmp_path: Path, manifest_fai
     table.write_text("file,label\na.png,NORMAL\nb.png,[OTHER]\n")
     message = manifest_fails(table)
     assert f"Error: {table}, line 3 (b.png): the label '[OTHER]' is neither" in message
-    assert "correct it or remove the row" in message
+    assert "correct it, pass --negative '[OTHER]' if it counts" in message
+    assert "or remove the row" in message
     (chest / "train" / "COVID").mkdir()
     assert f"{chest / 'train'}: the folder COVID is neither" in manifest_fails(chest)
 

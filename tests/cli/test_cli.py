@@ -151,11 +151,28 @@ def test_evaluate_prints_the_metrics_of_a_run(
         *("--set", "image_size=64", "--set", "epochs=1"),
     )
     assert trained.code == 0, trained.err
+    assert "model_1, validation split" in trained.out
+    assert "test split" not in trained.out
+    assert not (tmp_path / "model_1" / "test_readings.csv").exists()
     outcome = pneumoscope("evaluate", tmp_path / "model_1")
     assert outcome.code == 0
+    assert "has been read once on this host" in outcome.out
     assert "n = 16" in outcome.out
     assert " to " in outcome.out  # the intervals
     assert "specificity" in outcome.out
+
+
+def test_the_test_split_is_read_where_it_is_asked_for_and_counted_over_runs(
+    pneumoscope: Callable, small_dataset: Path, tmp_path: Path
+) -> None:
+    words = ("train", small_dataset, "--model", "model_1", "--set", "image_size=64")
+    for number, times in enumerate(("once", "2 times")):
+        out = tmp_path / str(number)
+        outcome = pneumoscope(*words, "--set", "epochs=1", "--test", "--out", out)
+        assert outcome.code == 0, outcome.err
+        assert "model_1, test split" in outcome.out
+        assert f"has been read {times} on this host" in " ".join(outcome.out.split())
+        assert len((out / "model_1" / "test_readings.csv").read_text().splitlines()) == 2
 
 
 def test_the_seed_of_a_recipe_file_holds_unless_another_is_given(

@@ -206,6 +206,7 @@ def write_dicom(path: Path, seed: int, patient: str) -> None:
     dataset.SOPClassUID = ComputedRadiographyImageStorage
     dataset.SOPInstanceUID = f"1.2.3.{seed}"
     dataset.PatientID = patient
+    dataset.PatientAge, dataset.PatientSex, dataset.ViewPosition = "018M", "F", "PA"
     dataset.PhotometricInterpretation = "MONOCHROME2"
     dataset.SamplesPerPixel = 1
     dataset.Rows, dataset.Columns = pixels(seed).shape
@@ -229,6 +230,18 @@ def test_dicom_objects_name_their_patient(tmp_path: Path) -> None:
         sides[entry.patient].add(entry.split)
     assert len(sides) == 16
     assert all(len(splits) == 1 for splits in sides.values())
+
+
+def test_dicom_objects_state_age_sex_and_view_unless_a_table_does(tmp_path: Path) -> None:
+    rows = []
+    for number in range(24):
+        write_dicom(tmp_path / f"{number}.dcm", number, f"p{number}")
+        rows.append(f"{number}.dcm,{number % 2},{'M' if number < 12 else ''}")
+    table = tmp_path / "labels.csv"
+    table.write_text("\n".join(["file,label,sex", *rows]))
+    entries = by_path(open_dataset(table))
+    assert entries["3.dcm"].extra == {"age": "1.50", "sex": "M", "view": "PA"}
+    assert entries["20.dcm"].extra == {"age": "1.50", "sex": "F", "view": "PA"}
 
 
 def test_the_patient_of_a_table_takes_precedence(tmp_path: Path) -> None:

@@ -12,6 +12,7 @@ from pneumoscope.dataset.sources import list_images
 from pneumoscope.support.errors import DatasetError, TableError
 
 NORMAL, PNEUMONIA = Label.NORMAL, Label.PNEUMONIA
+CLASSES = ("NORMAL", "PNEUMONIA")
 
 
 def touch(root: Path, *names: str) -> Path:
@@ -66,10 +67,59 @@ def test_the_kaggle_layout(tmp_path: Path) -> None:
     )
 
 
-def test_the_published_val_joins_train(tmp_path: Path) -> None:
-    entries = by_path(kaggle(tmp_path, ("train", "val", "test")))
-    assert entries["val/NORMAL/IM-0001-0001.jpeg"].split is Split.TRAIN
-    assert Counter(entry.split for entry in entries.values()) == {Split.TRAIN: 4, Split.TEST: 2}
+def published_val(count: int = 8) -> list[str]:
+    names = ("NORMAL/NORMAL2-IM-{}-0001.jpeg", "PNEUMONIA/person{}_bacteria_1.jpeg")
+    return [f"val/{name.format(1000 + number)}" for name in names for number in range(count)]
+
+
+def test_the_published_val_joins_train(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    entries = by_path(touch(kaggle(tmp_path), *published_val()))
+    assert Counter(entry.split for entry in entries.values()) == {Split.TRAIN: 18, Split.TEST: 2}
+    assert "the published 16 images join train" in " ".join(capfd.readouterr().err.split())
+
+
+@pytest.mark.parametrize(
+    "own", [published_val(15), [f"val/{c}/{i}.png" for c in CLASSES for i in range(8)]]
+)
+def test_ones_own_val_stays_validation(tmp_path: Path, own: list[str]) -> None:
+    entries = by_path(touch(kaggle(tmp_path), *own))
+    assert sum(entry.split is Split.VALIDATION for entry in entries.values()) == len(own)
+
+
+def test_usual_names_in_any_case_are_said_back(
+    tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    for folder in ("Training", "Validierung", "TEST"):
+        touch(tmp_path, f"{folder}/Normal/a.png", f"{folder}/viral-pneumonia/b.png")
+        touch(tmp_path, f"{folder}/BACTERIA/c.png")
+    entries = by_path(tmp_path)
+    assert entries["Training/Normal/a.png"] == Entry(
+        "Training/Normal/a.png", NORMAL, split=Split.TRAIN
+    )
+    assert entries["Validierung/viral-pneumonia/b.png"].subtype == "virus"
+    assert entries["TEST/BACTERIA/c.png"] == Entry(
+        "TEST/BACTERIA/c.png", PNEUMONIA, subtype="bacteria", split=Split.TEST
+    )
+    said = capfd.readouterr().err.replace("\n", "")
+    assert f"{tmp_path}: the folder Validierung is the validation split" in said
+    assert f"{tmp_path / 'TEST'}: the folder BACTERIA is PNEUMONIA (bacteria)" in said
+
+
+def test_two_folders_of_one_split_are_refused(tmp_path: Path) -> None:
+    message = refusal(kaggle(tmp_path, ("train", "Training", "test")))
+    assert message.startswith(f"{tmp_path}: the folders Training and train both name the train")
+
+
+def test_a_third_class_counts_as_normal_where_it_is_asked_for(tmp_path: Path) -> None:
+    touch(tmp_path, "NORMAL/a.png", "PNEUMONIA/b.png", "Effusion/c.png")
+    assert "pass --negative 'Effusion'" in refusal(tmp_path)
+    labels = {e.path: e.label for e in list_images(tmp_path, negatives=["effusion"]).entries}
+    assert labels["Effusion/c.png"] is NORMAL
+    table = csv(tmp_path, "file,label", "a.png,NORMAL", "b.png,virus", "c.png,Effusion")
+    assert "pass --negative 'Effusion'" in refusal(table)
+    third = list_images(table, negatives=["effusion"]).entries[2]
+    assert third.label is NORMAL
+    assert list_images(table, negatives=["effusion"]).entries[1].subtype == "virus"
 
 
 def test_train_alone(tmp_path: Path) -> None:
@@ -138,9 +188,9 @@ def test_an_unknown_class_folder(tmp_path: Path, inside: str) -> None:
 
 
 def test_neither_layout(tmp_path: Path) -> None:
-    touch(tmp_path, "bacteria/a.png", "healthy/b.png")
+    touch(tmp_path, "covid/a.png", "healthy/b.png")
     message = refusal(tmp_path)
-    assert message.startswith(f"{tmp_path}: found bacteria, healthy, but expected split folders")
+    assert message.startswith(f"{tmp_path}: found covid, healthy, but expected split folders")
     (tmp_path / "nothing").mkdir()
     assert "found no folders, but expected" in refusal(tmp_path / "nothing")
 

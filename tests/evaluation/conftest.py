@@ -1,4 +1,5 @@
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -11,9 +12,11 @@ from pneumoscope.evaluation.report.experiment_results import (
     ModelResult,
     ParameterCounts,
     SplitResult,
+    ThresholdChoice,
 )
 from pneumoscope.evaluation.selection.rule import ModelChoice
 from pneumoscope.evaluation.statistics.discrimination import bootstrap_metrics
+from pneumoscope.evaluation.statistics.paired_bootstrap import rate_differences
 
 Table = Callable[..., Predictions]
 
@@ -54,9 +57,19 @@ def experiment(table: Table) -> Callable[..., ExperimentResult]:
         )
         counts = {name: {"NORMAL": 2, "PNEUMONIA": 3} for name in ("train", "validation", "test")}
         summary = {"fingerprint": "f00d", "counts": counts, "synthetic": False}
-        summary |= {"split_by": "patient", "set_aside": 0} | data
+        summary |= {"split_by": "patient", "unknown_patients": 0, "set_aside": 0} | data
         choice = ModelChoice("model_1", qualified=True, rule="the stated rule")
-        return ExperimentResult(DataSummary(**summary), (model,), choice, 0.5, draws=50)
+        own = ThresholdChoice(
+            choice,
+            {"model_1": 0.55},
+            {"model_1": bootstrap_metrics(validation, 0.55, draws=50)},
+            {"model_1": bootstrap_metrics(test, 0.55, draws=50)},
+            rate_differences((test, 0.55), (test, 0.5), draws=50),
+        )
+        baseline = replace(model, name="baseline", description="logistic regression", epochs=0)
+        return ExperimentResult(
+            DataSummary(**summary), (model,), baseline, choice, 0.5, own, draws=50
+        )
 
     return build
 

@@ -217,9 +217,10 @@ def test_images_are_drawn_in_proportion_to_their_weights() -> None:
     assert thirds == [0, pytest.approx(1 / 7, abs=0.03), pytest.approx(6 / 7, abs=0.03)]
 
 
-def test_divergence_stops_with_the_remedy() -> None:
+@pytest.mark.parametrize("bias", [float("nan"), 8e12])
+def test_divergence_stops_with_the_remedy(bias: float) -> None:
     broken = trainer(make_recipe("model_1", assignments=[SIZE]))
-    broken.network.head.output.bias.data.fill_(float("nan"))
+    broken.network.head.output.bias.data.fill_(bias)
     with pytest.raises(RunError, match="learning_rate"):
         broken.run_epoch(lambda *_: None)
 

@@ -202,6 +202,10 @@ def test_recalibration_refuses_inverted_scores_and_few_patients(exported, local,
     turned = replace(local.predictions, probabilities=1 - local.predictions.probabilities)
     with pytest.raises(PredictionsError, match="no recalibration corrects"):
         recalibrate(bundle, turned, tmp_path / "new", "x", 0.5, seed=0)
+    drawn = np.random.default_rng(0).uniform(size=len(local.predictions.files))
+    by_chance = replace(local.predictions, probabilities=drawn)
+    with pytest.raises(PredictionsError, match="it may rank no better than chance"):
+        recalibrate(bundle, by_chance, tmp_path / "new", "x", 0.5, seed=0)
     ill = local.predictions.rows(local.predictions.labels == 1)
     with pytest.raises(PredictionsError, match="at least 10 of each are needed"):
         recalibrate(bundle, ill, tmp_path / "new", "x", 0.5, seed=0)

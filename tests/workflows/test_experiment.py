@@ -5,14 +5,19 @@ import json
 from collections.abc import Callable
 from pathlib import Path
 
+import numpy as np
 import pytest
+from PIL import Image
+from sklearn.linear_model import LogisticRegression
+from sklearn.metrics import roc_auc_score
 
-from pneumoscope.dataset import open_dataset
+from pneumoscope.dataset import Split, open_dataset
 from pneumoscope.dataset.manifest import SplitBy
 from pneumoscope.evaluation.predictions import Predictions
 from pneumoscope.support.cache import ArrayCache
 from pneumoscope.support.errors import RecipeError, RunError, StorageError, WeightsError
-from pneumoscope.training import Run, make_recipe, memory_estimate
+from pneumoscope.training import ExampleStore, Run, make_recipe, memory_estimate
+from pneumoscope.workflows.baseline import evaluate_baseline
 from pneumoscope.workflows.experiment import run_experiment, summarise_runs
 
 MODELS = ("model_1", "model_4", "model_7")
@@ -76,10 +81,52 @@ def test_metrics_follow_from_the_tables_of_predictions(experiment: Path) -> None
         assert model["false_negatives"] == false_negatives
 
 
+def test_the_baseline_is_scikit_learns_logistic_regression(
+    experiment: Path, small_dataset: Path
+) -> None:
+    """Fitted here on images that Pillow makes small."""
+    manifest = open_dataset(experiment / "manifest.parquet")
+
+    def small(split: Split) -> tuple[np.ndarray, list[int]]:
+        entries = manifest.of(split)
+        pixels = [
+            np.asarray(Image.open(small_dataset / entry.path).resize((24, 24), Image.BILINEAR))
+            for entry in entries
+        ]
+        return np.stack(pixels).reshape(len(entries), -1) / 255, [e.label for e in entries]
+
+    model = LogisticRegression(max_iter=1000).fit(*small(Split.TRAIN))
+    pixels, labels = small(Split.TEST)
+    expected = roc_auc_score(labels, model.predict_proba(pixels)[:, 1])
+    content = json.loads((experiment / "results.json").read_text())
+    assert content["baseline"]["test"]["auc"] == pytest.approx(expected, abs=0.02)
+    assert "logistic regression on 24 x 24 pixels" in (experiment / "report.html").read_text()
+
+
+def test_each_model_has_the_threshold_of_highest_precision(experiment: Path) -> None:
+    """Tried here at every probability of the validation table."""
+    own = json.loads((experiment / "results.json").read_text())["own_thresholds"]
+    for model in MODELS:
+        path = experiment / "runs" / model / "predictions" / "validation.csv"
+        table = Predictions.read(path)
+        ill = table.labels == 1
+
+        def rates(threshold: float, table=table, ill=ill) -> tuple[float, float]:
+            called = table.probabilities >= threshold
+            return float(called[ill].mean()), float(ill[called].mean())
+
+        acceptable = [rates(p) for p in table.probabilities if rates(p)[0] >= 0.9]
+        recall, precision = rates(own["thresholds"][model])
+        assert recall >= 0.9
+        assert precision == max(precision for _, precision in acceptable)
+
+
 def test_the_choice_is_independent_of_the_test_split(experiment: Path) -> None:
     runs = [Run.open(experiment / "runs" / model) for model in MODELS]
     manifest = runs[0].manifest()
-    before = summarise_runs(manifest, runs, 0.9)
+    store = ExampleStore(manifest, ArrayCache(experiment.parent / "cache"))
+    baseline = evaluate_baseline(store, experiment / "baseline", 0.5)
+    before = summarise_runs(manifest, runs, baseline, 0.9)
     for run in runs:
         path = run.folder / "predictions" / "test.csv"
         table = Predictions.read(path)
@@ -88,9 +135,11 @@ def test_the_choice_is_independent_of_the_test_split(experiment: Path) -> None:
         )
         original = path.read_bytes()
         path.with_name("kept.csv").replace(path)
-        after = summarise_runs(manifest, runs, 0.9)
+        after = summarise_runs(manifest, runs, baseline, 0.9)
         path.write_bytes(original)
         assert after.choice == before.choice
+        assert after.own_thresholds.choice == before.own_thresholds.choice
+        assert after.own_thresholds.thresholds == before.own_thresholds.thresholds
         changed = next(model for model in after.models if model.name == run.recipe.model)
         kept = next(model for model in before.models if model.name == run.recipe.model)
         assert changed.test != kept.test
@@ -119,8 +168,8 @@ def test_a_used_folder_is_refused_and_resume_repeats_nothing(
     monkeypatch.setattr(memory_estimate, "process_memory", lambda: 0)
     run_experiment(manifest, recipes(), experiment, cache, min_recall=0.9, resume=True)
     assert (experiment / "results.json").read_text() == before
-    for model in MODELS:
-        readings = (experiment / "runs" / model / "test_readings.csv").read_text().splitlines()
+    for folder in (*(experiment / "runs" / model for model in MODELS), experiment / "baseline"):
+        readings = (folder / "test_readings.csv").read_text().splitlines()
         assert len(readings) == 2  # the heading and one reading
     with pytest.raises(RecipeError, match="nothing smaller fits"):
         run_experiment(manifest, recipes(), experiment.parent / "new", cache, min_recall=0.9)
@@ -148,7 +197,10 @@ def test_an_experiment_at_the_command_line(pneumoscope: Callable, tmp_path: Path
         *("--set", "image_size=64", "--set", "epochs=1"),
     )
     assert outcome.code == 0, outcome.err
-    assert "Chosen: model_1" in outcome.out
+    assert (
+        "Chosen by the notebook's rule, all at 0.5: none, since no model is usable" in outcome.out
+    )
+    assert "model_1 is not eligible: it calls everyone ill" in outcome.err
     content = json.loads((tmp_path / "out" / "results.json").read_text())
     assert content["data"]["synthetic"] is True
     assert "synthetic" in (tmp_path / "out" / "report.html").read_text().lower()

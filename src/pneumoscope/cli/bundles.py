@@ -19,7 +19,7 @@ def bundles(
 ) -> None:
     """Compare bundles side by side: training data, operating points, performance.
 
-    Each metric has its 95 % interval, resampled by patient.
+    Each metric has its 95 % interval, resampled by patient, or by image if any patient is unknown.
 
     Examples:
 

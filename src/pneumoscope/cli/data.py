@@ -21,6 +21,8 @@ def manifest(
     images: options.ImagesOption = None,
     split_by: options.SplitByChoice = None,
     seed: options.SplitSeedOption = 0,
+    patient_from: options.PatientFromOption = None,
+    negatives: options.NegativeOption = None,
     strict: options.StrictOption = False,
 ) -> None:
     """Write the manifest of a dataset: one row per image, with patient, split and hashes.
@@ -34,7 +36,7 @@ def manifest(
     """
     from pneumoscope.cli.tables import counts_table
 
-    manifest = options.open_source(source, images, split_by, seed, strict)
+    manifest = options.open_source(source, images, split_by, seed, strict, patient_from, negatives)
     manifest.write(out)
     results.print(counts_table(manifest))
     results.print(f"Set aside: {len(manifest.set_aside)}")
@@ -48,6 +50,8 @@ def summary(
     images: options.ImagesOption = None,
     split_by: options.SplitByChoice = None,
     seed: options.SplitSeedOption = 0,
+    patient_from: options.PatientFromOption = None,
+    negatives: options.NegativeOption = None,
     strict: options.StrictOption = False,
 ) -> None:
     """Summarise a dataset as one HTML page: images, counts, patients, duplicates, intensities.
@@ -60,7 +64,11 @@ def summary(
     """
     from pneumoscope.dataset.summary.page import write_summary
 
-    page = write_summary(options.open_source(source, images, split_by, seed, strict), out, seed)
+    page = write_summary(
+        options.open_source(source, images, split_by, seed, strict, patient_from, negatives),
+        out,
+        seed,
+    )
     results.print(f"Summary: {page}", soft_wrap=True)
 
 

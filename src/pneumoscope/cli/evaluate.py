@@ -75,7 +75,7 @@ def evaluate(
         pneumoscope evaluate theirs.csv ours.csv --threshold 0.3 --prevalence 0.1 --out comparison
         pneumoscope evaluate default --data chest_xray --second-reader expert.csv --out evaluation
     """
-    from pneumoscope.cli.tables import evaluations_table
+    from pneumoscope.cli.tables import choice_warnings, evaluations_table
 
     if out is None:
         if second_reader is not None:
@@ -92,7 +92,7 @@ def evaluate(
     points = _points(thresholds or ["0.5"])
     prevalence_values = options.prevalences_from_options(prevalences)
     second = None if second_reader is None else SecondReader.read(second_reader, negatives or ())
-    manifest = None if data is None else options.open_source(data, images, None, 0, False)
+    manifest = None if data is None else options.open_source(data, images)
     models, second = open_models(
         sources, options.open_cache, manifest, images, points, negatives or (), second
     )
@@ -110,6 +110,8 @@ def evaluate(
     stress_tests = None if quick else stress_test_model(main)
     with messages.status("Writing the report"):
         write_report(comparison, models, out, stress_tests)
+    for line in choice_warnings(comparison.choice) if comparison.choice else ():
+        messages.print(line, style="red")
     results.print(evaluations_table(comparison.evaluations))
     if comparison.main.second_reader is not None:
         results.print(summarise_second_reader(comparison.main.second_reader))
@@ -120,13 +122,16 @@ def _evaluate_run(sources: Sequence[str], images: Path | None) -> None:
     """Evaluate one Run on its test split, into the Run itself."""
     from pneumoscope import training
     from pneumoscope.cli.tables import metrics_table
+    from pneumoscope.dataset import Split
+    from pneumoscope.dataset.reading_log import describe_host_readings
     from pneumoscope.workflows.evaluate import is_bundle
 
     if len(sources) > 1 or is_bundle(sources[0]) or Path(sources[0]).is_file():
         raise PredictionsError("pass --out DIR too: bundles, tables and comparisons need a folder")
     run = training.Run.open(Path(sources[0]))
     training.evaluate_run(run, training.ExampleStore(run.manifest(images), options.open_cache()))
-    results.print(metrics_table(run))
+    results.print(metrics_table(run, Split.TEST))
+    results.print(describe_host_readings(run.record.manifest_fingerprint))
 
 
 def _points(texts: Sequence[str]) -> dict[str, float]:

@@ -7,7 +7,7 @@ import typer
 
 from pneumoscope.cli import options
 from pneumoscope.cli.train import print_cost
-from pneumoscope.support.terminal import results
+from pneumoscope.support.terminal import messages, results
 
 
 def experiment(
@@ -43,6 +43,8 @@ def experiment(
     split_by: options.SplitByChoice = None,
     seed: options.SeedOption = None,
     settings: options.SettingsOption = None,
+    patient_from: options.PatientFromOption = None,
+    negatives: options.NegativeOption = None,
     strict: options.StrictOption = False,
     resume: options.ResumeOption = False,
     dry_run: options.DryRunOption = False,
@@ -58,7 +60,7 @@ def experiment(
         pneumoscope experiment chest_xray --out quick --model model_1 --model model_4 --set epochs=2
         pneumoscope experiment chest_xray --out experiment --dry-run
     """
-    from pneumoscope.cli.tables import comparison_table
+    from pneumoscope.cli.tables import choice_lines, choice_warnings, comparison_table
     from pneumoscope.models import NOTEBOOK_MODELS
     from pneumoscope.workflows.experiment import run_experiment
 
@@ -66,7 +68,9 @@ def experiment(
         options.recipe_from_options(model, None, weights, seed, settings)
         for model in dict.fromkeys(models or NOTEBOOK_MODELS)
     ]
-    manifest = options.open_source(source, images, split_by, recipes[0].seed, strict)
+    manifest = options.open_source(
+        source, images, split_by, recipes[0].seed, strict, patient_from, negatives
+    )
     if dry_run:
         print_cost(manifest, recipes)
         return
@@ -74,5 +78,8 @@ def experiment(
         manifest, recipes, out, options.open_cache(), min_recall=min_recall, resume=resume
     )
     results.print(comparison_table(result))
-    results.print(f"Chosen: {result.choice.name}, by the rule: {result.choice.rule}")
+    for line in choice_warnings(result.choice):
+        messages.print(line, style="red")
+    for line in choice_lines(result):
+        results.print(line)
     results.print(f"Report: {out / 'report.html'}", soft_wrap=True)

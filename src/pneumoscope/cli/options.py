@@ -44,6 +44,15 @@ SplitByChoice = Annotated[
         show_default="patient",
     ),
 ]
+PatientFromOption = Annotated[
+    str | None,
+    typer.Option(
+        "--patient-from",
+        metavar="REGEX",
+        help="Regular expression that finds the patient in an image's path, where no table names "
+        "it: its group, or the whole match. For ward3/p17_2.png: '(p\\d+)_'.",
+    ),
+]
 SplitSeedOption = Annotated[int, typer.Option("--seed", min=0, help="Random seed of the split.")]
 SeedOption = Annotated[
     int | None,
@@ -189,14 +198,22 @@ DatabaseOption = Annotated[
 
 
 def open_source(
-    source: Path, images: Path | None, split_by: SplitUnit | None, seed: int, strict: bool
+    source: Path,
+    images: Path | None = None,
+    split_by: SplitUnit | None = None,
+    seed: int = 0,
+    strict: bool = False,
+    patient_from: str | None = None,
+    negatives: Sequence[str] | None = None,
 ) -> "Manifest":
     """Open a dataset as the options name it."""
     from pneumoscope.dataset import open_dataset
     from pneumoscope.dataset.manifest import SplitBy
+    from pneumoscope.dataset.patients import compile_patient_pattern
 
     unit = None if split_by is None else SplitBy(split_by)
-    return open_dataset(source, images, unit, seed, strict)
+    pattern = None if patient_from is None else compile_patient_pattern(patient_from)
+    return open_dataset(source, images, unit, seed, strict, pattern, negatives or ())
 
 
 def open_cache() -> "ArrayCache":

@@ -1,7 +1,7 @@
 """The tables that the command line prints; each imports what it needs and no more."""
 
 import json
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import TYPE_CHECKING
 
 from rich.filesize import decimal
@@ -12,9 +12,10 @@ from pneumoscope.report.operating_point import POINT_METRICS
 from pneumoscope.support.errors import RecipeError
 
 if TYPE_CHECKING:
-    from pneumoscope.dataset import Manifest
+    from pneumoscope.dataset import Manifest, Split
     from pneumoscope.evaluation.model_evaluation import ModelEvaluation
     from pneumoscope.evaluation.report.experiment_results import ExperimentResult
+    from pneumoscope.evaluation.selection.rule import ModelChoice
     from pneumoscope.export.recalibrate import RecalibratedBundle
     from pneumoscope.reader.bundle import Bundle
     from pneumoscope.support.cache import ArrayCache
@@ -29,7 +30,7 @@ def comparison_table(result: "ExperimentResult") -> Table:
         "model",
         title=f"Test split{_synthetic(result.data.synthetic)}",
         caption=(
-            f"n = {len(test.files)} radiographs of {len(set(test.patients))} patients; threshold "
+            f"n = {len(test.files)} radiographs; {test.describe_patients()}; threshold "
             f"{result.threshold:g}; data {result.data.fingerprint[:12]}; 95 % intervals are in the "
             "report"
         ),
@@ -37,30 +38,52 @@ def comparison_table(result: "ExperimentResult") -> Table:
     for heading in ("epochs", "seconds", "accuracy", "precision", "recall", "AUC"):
         table.add_column(heading, justify="right")
     metrics = ("accuracy", "ppv", "sensitivity", "auc")
-    for model in result.models:
+    for model in (*result.models, result.baseline):
         table.add_row(
             model.name,
-            str(model.epochs),
-            f"{model.seconds:.0f}",
+            str(model.epochs or "–"),
+            f"{model.seconds:.0f}" if model.epochs else "–",
             *(format_number(model.test.metrics.value(name)) for name in metrics),
-            style="bold" if model.name == result.choice.name else None,
+            style=_row_style(result.choice, model.name),
         )
     return table
 
 
-def metrics_table(run: "Run") -> Table:
-    """Return a Run's recorded metrics on the test split with their intervals."""
-    record = json.loads((run.folder / "metrics" / "test.json").read_text(encoding="utf-8"))
+def choice_warnings(choice: "ModelChoice") -> Iterator[str]:
+    """Yield warnings about the choice of a model: models that are not eligible, and ties."""
+    for name, reason in choice.ineligible.items():
+        yield f"{name} is not eligible: {reason}, on validation data"
+    if choice.tied:
+        yield f"{choice.name} ties with {', '.join(choice.tied)}; the order of the models decided"
+
+
+def choice_lines(result: "ExperimentResult") -> Iterator[str]:
+    """Yield the two choices of an experiment, and the rule of both."""
+    own = result.own_thresholds
+    name = own.choice.name
+    metrics = own.test[name]
+    chosen = f"{name} from {own.thresholds[name]:.3f} on, its own threshold"
+    yield f"Chosen: {chosen if own.choice.usable else 'none, since no model is usable'}"
+    yield f"  test: recall {metrics['sensitivity']}, precision {metrics['ppv']}"
+    notebook = result.choice.name if result.choice.usable else "none, since no model is usable"
+    yield f"Chosen by the notebook's rule, all at {result.threshold:g}: {notebook}"
+    yield f"Rule of both: {result.choice.rule}"
+
+
+def metrics_table(run: "Run", split: "Split") -> Table:
+    """Return a Run's recorded metrics on a split with their intervals."""
+    record = json.loads((run.folder / "metrics" / f"{split}.json").read_text(encoding="utf-8"))
     table = Table(
         "metric",
-        title=f"{run.recipe.model}, test split{_synthetic(run.record.synthetic)}",
+        title=f"{run.recipe.model}, {split} split{_synthetic(run.record.synthetic)}",
         caption=(
             f"n = {record['n']} radiographs; threshold {record['threshold']:g}; data "
             f"{run.record.manifest_fingerprint[:12]}"
         ),
     )
     table.add_column("value", justify="right")
-    table.add_column("95 % interval by patient", justify="right")
+    unit = "image" if run.manifest().unknown_patients else "patient"
+    table.add_column(f"95 % interval by {unit}", justify="right")
     for name, interval in record["intervals"].items():
         estimate = Estimate(record[name], *(interval or ()))
         table.add_row(name, format_number(estimate.value), estimate.interval_text())
@@ -70,10 +93,6 @@ def metrics_table(run: "Run") -> Table:
 def evaluations_table(evaluations: "Sequence[ModelEvaluation]") -> Table:
     """Return one model at all its operating points, or several at the one that each is read at."""
     predictions = evaluations[0].subject.predictions
-    are_stated = predictions.patients != predictions.files
-    patients = (
-        f"{len(set(predictions.patients)):,} patients" if are_stated else "patients not stated"
-    )
     several = len(evaluations) > 1
     first = evaluations[0]
     table = Table(
@@ -81,7 +100,8 @@ def evaluations_table(evaluations: "Sequence[ModelEvaluation]") -> Table:
         title=None if several else f"{first.subject.name}: AUC {first.discrimination.auc}",
         caption=(
             f"n = {len(predictions.files):,} radiographs, {int(predictions.labels.sum()):,} with "
-            f"pneumonia; {patients}; 95 % intervals"
+            f"pneumonia; {predictions.describe_patients()}; 95 % intervals by "
+            f"{predictions.resampling_unit}"
         ),
     )
     headline = [name for name, metric in POINT_METRICS.items() if metric.is_headline]
@@ -107,20 +127,29 @@ def recalibration_table(before: "Bundle", made: "RecalibratedBundle") -> Table:
         "bundle",
         "operating point",
         title="Patients held out from fitting",
-        caption=f"n = {len(made.after.files):,} radiographs; 95 % intervals by patient",
+        caption=f"n = {len(made.after.files):,} radiographs; 95 % intervals by "
+        f"{made.after.resampling_unit}",
     )
     names = ("sensitivity", "specificity", "ppv")
-    for heading in ("threshold", *(POINT_METRICS[name].label for name in names)):
+    for heading in ("AUC", "threshold", *(POINT_METRICS[name].label for name in names)):
         table.add_column(heading, justify="right")
     for bundle, predictions in ((before, made.before), (made.bundle, made.after)):
         points = bundle.record.operating_points
         thresholds = {name: point.threshold for name, point in points.items()}
-        for point in assess_discrimination(predictions, thresholds).points:
+        discrimination = assess_discrimination(predictions, thresholds)
+        for point in discrimination.points:
             estimates = (point.estimates[name] for name in names)
             table.add_row(
-                bundle.identity, point.name, f"{point.threshold:.3f}", *map(_below, estimates)
+                *(bundle.identity, point.name, _below(discrimination.auc)),
+                *(f"{point.threshold:.3f}", *map(_below, estimates)),
             )
     return table
+
+
+def _row_style(choice: "ModelChoice", name: str) -> str | None:
+    if name in choice.ineligible:
+        return "red"
+    return "bold" if name == choice.name else None
 
 
 def _below(estimate: Estimate) -> str:
@@ -130,7 +159,9 @@ def _below(estimate: Estimate) -> str:
 
 def counts_table(manifest: "Manifest") -> Table:
     """Return the number of images in use, by split and class."""
-    table = Table("split", title=f"Images, split by {manifest.split_by}")
+    from pneumoscope.dataset.patients import describe_split_unit
+
+    table = Table("split", title=f"Images, split by {describe_split_unit(manifest)}")
     for heading in ("NORMAL", "PNEUMONIA"):
         table.add_column(heading, justify="right")
     for split, counts in manifest.counts().items():
@@ -185,7 +216,7 @@ def estimates_table(estimates: "Sequence[CostEstimate]") -> Table:
 
 def bundles_table(bundles: "Sequence[Bundle]") -> Table:
     """Return bundles side by side: training data, operating points, performance."""
-    table = Table("", caption="95 % intervals by patient; - where a bundle states none.")
+    table = Table("", caption="95 % intervals; - where a bundle states none.")
     for bundle in bundles:
         table.add_column(bundle.identity, justify="right")
     records = [bundle.record for bundle in bundles]
@@ -210,6 +241,7 @@ def bundles_table(bundles: "Sequence[Bundle]") -> Table:
         "refused as fitted",
         ("-" if refusal is None else str(refusal.false_refusals) for refusal in refusals),
     )
+    add("intervals by", (record.resampling_unit for record in records))
     add("synthetic", ("yes" if record.training_data.synthetic else "no" for record in records))
     add("data", (record.training_data.fingerprint[:12] for record in records))
     table.add_section()

@@ -32,31 +32,50 @@ def train(
     seed: options.SeedOption = None,
     recipe: options.RecipeOption = None,
     settings: options.SettingsOption = None,
+    patient_from: options.PatientFromOption = None,
+    negatives: options.NegativeOption = None,
+    test: Annotated[
+        bool,
+        typer.Option(
+            "--test",
+            help="Evaluate on the test split too. Each reading of it is recorded, since a test "
+            "split that is read again and again is no test any more.",
+        ),
+    ] = False,
     strict: options.StrictOption = False,
     resume: options.ResumeOption = False,
     dry_run: options.DryRunOption = False,
 ) -> None:
-    """Train one model into a Run directory, and evaluate it on the test split.
+    """Train one model into a Run directory, and evaluate it on the validation split.
 
     The Run keeps the recipe, the manifest, the weights, the history and every reading of the test
-    split.
+    split, which is read with --test alone.
 
     Examples:
 
         pneumoscope train manifest.parquet --model model_4 --out runs
         pneumoscope train chest_xray --model model_2 --out runs --set augmentation.flip=true
-        pneumoscope train manifest.parquet --model model_4 --out runs --resume
+        pneumoscope train manifest.parquet --model model_4 --out runs --resume --test
     """
     from pneumoscope import training
+    from pneumoscope.cli.tables import metrics_table
+    from pneumoscope.dataset import Split
+    from pneumoscope.dataset.reading_log import describe_host_readings
 
     settled = options.recipe_from_options(model, recipe, weights, seed, settings)
-    manifest = options.open_source(source, images, split_by, settled.seed, strict)
+    manifest = options.open_source(
+        source, images, split_by, settled.seed, strict, patient_from, negatives
+    )
     if dry_run:
         print_cost(manifest, [settled])
         return
     store = training.ExampleStore(manifest, options.open_cache())
     run = training.train(store, settled, out / model, resume=resume)
-    training.evaluate_once(run, store)
+    results.print(metrics_table(run, Split.VALIDATION))
+    if test:
+        training.evaluate_once(run, store)
+        results.print(metrics_table(run, Split.TEST))
+        results.print(describe_host_readings(manifest.fingerprint))
     results.print(f"Run: {run.folder}", soft_wrap=True)
 
 

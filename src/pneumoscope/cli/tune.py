@@ -64,6 +64,8 @@ def tune(
         ),
     ] = 0,
     settings: options.SettingsOption = None,
+    patient_from: options.PatientFromOption = None,
+    negatives: options.NegativeOption = None,
     strict: options.StrictOption = False,
     resume: Annotated[bool, typer.Option("--resume", help="Continue the search in --out.")] = False,
 ) -> None:
@@ -89,7 +91,7 @@ def tune(
         HeldOut(held_out),
         seed,
     )
-    manifest = options.open_source(source, images, None, seed, strict)
+    manifest = options.open_source(source, images, None, seed, strict, patient_from, negatives)
     search = Search(manifest, plan, out, options.open_cache(), resume=resume)
     try:
         search.run(seconds, trials)

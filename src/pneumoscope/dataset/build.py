@@ -1,13 +1,15 @@
 """Building a `Manifest` from a source; images that cannot be read are set aside."""
 
+import re
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
 from pneumoscope.dataset.manifest import Entry, Label, Manifest, Split, SplitBy, is_manifest
+from pneumoscope.dataset.patients import name_patients, warn_of_unknown_patients
 from pneumoscope.dataset.sources import list_images
 from pneumoscope.dataset.splits import assign_splits
-from pneumoscope.radiograph import read_radiograph
+from pneumoscope.radiograph import Radiograph, read_radiograph
 from pneumoscope.support.errors import DatasetError, UnreadableRadiographError
 from pneumoscope.support.parallel import map_parallel
 from pneumoscope.support.terminal import messages
@@ -19,6 +21,8 @@ def open_dataset(
     split_by: SplitBy | None = None,
     seed: int = 0,
     strict: bool = False,
+    patient_from: re.Pattern[str] | None = None,
+    negatives: Sequence[str] = (),
 ) -> Manifest:
     """Open a source, or a manifest that was written earlier.
 
@@ -35,6 +39,10 @@ def open_dataset(
         Random seed of the split; ignored for a manifest.
     strict
         Whether the first image that cannot be read is an error, instead of being set aside.
+    patient_from
+        Pattern that finds the patient in a path, relative to the source; see `name_patients`.
+    negatives
+        Further labels, or names of class folders, that count as NORMAL.
 
     Raises
     ------
@@ -46,6 +54,11 @@ def open_dataset(
         If ``strict`` and an image cannot be read.
     """
     if is_manifest(source):
+        if patient_from is not None or negatives:
+            raise DatasetError(
+                f"{source}: a manifest has its labels, patients and splits already; pass "
+                "--patient-from and --negative when you write a new one from the source"
+            )
         manifest = Manifest.read(source, images)
         if split_by not in (None, manifest.split_by):
             raise DatasetError(
@@ -55,25 +68,28 @@ def open_dataset(
         if strict and manifest.set_aside:
             first = manifest.set_aside[0]
             raise DatasetError(f"{source}: {first.path} was set aside: {first.set_aside}")
-        _report_set_aside(manifest.set_aside)
+        _report(manifest)
         return manifest
-    listed = list_images(source, images)
+    listed = list_images(source, images, negatives)
     split_by = split_by or SplitBy.PATIENT
+    entries: Sequence[Entry] = listed.entries
+    if patient_from is not None:
+        entries = name_patients(entries, patient_from)
 
     def open_entry(entry: Entry) -> Entry:
         return _open(listed.root, entry, strict)
 
-    opened = map_parallel(open_entry, listed.entries, "Reading images")
-    _check_not_empty(source, listed.entries, opened)
+    opened = map_parallel(open_entry, entries, "Reading images")
+    _check_not_empty(source, entries, opened)
     set_aside = [entry for entry in opened if entry.set_aside is not None]
     readable = [entry for entry in opened if entry.set_aside is None]
     try:
         split = assign_splits(readable, split_by, seed)
     except DatasetError as error:
         raise DatasetError(f"{source}: {error}") from error
-    entries = tuple(sorted([*set_aside, *split], key=lambda entry: entry.path))
-    manifest = Manifest(listed.root, entries, split_by, seed)
-    _report_set_aside(manifest.set_aside)
+    ordered = tuple(sorted([*set_aside, *split], key=lambda entry: entry.path))
+    manifest = Manifest(listed.root, ordered, split_by, seed)
+    _report(manifest)
     return manifest
 
 
@@ -95,7 +111,15 @@ def _open(root: Path, entry: Entry, strict: bool) -> Entry:
         patient=entry.patient if entry.patient_declared else radiograph.patient or entry.patient,
         patient_declared=declared,
         synthetic=radiograph.synthetic,
+        extra={**entry.extra, **_stated(radiograph, entry)},
     )
+
+
+def _stated(radiograph: Radiograph, entry: Entry) -> dict[str, str]:
+    """Return columns for subgroups that a DICOM object states and the table does not."""
+    age = None if radiograph.age is None else f"{radiograph.age:.2f}"
+    stated = {"age": age, "sex": radiograph.sex, "view": radiograph.view}
+    return {name: text for name, text in stated.items() if text and not entry.extra.get(name)}
 
 
 def _check_not_empty(source: Path, listed: Sequence[Entry], opened: Sequence[Entry]) -> None:
@@ -115,7 +139,10 @@ def _check_not_empty(source: Path, listed: Sequence[Entry], opened: Sequence[Ent
             )
 
 
-def _report_set_aside(entries: Sequence[Entry]) -> None:
+def _report(manifest: Manifest) -> None:
+    if warning := warn_of_unknown_patients(manifest):
+        messages.print(warning, style="yellow")
+    entries = manifest.set_aside
     if not entries:
         return
     messages.print(f"Images set aside: {len(entries)}", style="yellow")

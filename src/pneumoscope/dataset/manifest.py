@@ -143,6 +143,11 @@ class Manifest:
         """Images that are not set aside, in order."""
         return tuple(entry for entry in self.entries if entry.set_aside is None)
 
+    @property
+    def unknown_patients(self) -> tuple[Entry, ...]:
+        """Images in use whose patient is unknown, in order."""
+        return tuple(entry for entry in self.in_use if entry.patient is None)
+
     def of(self, split: Split) -> tuple[Entry, ...]:
         """Return the images of one split that are in use, in order."""
         return tuple(entry for entry in self.in_use if entry.split is split)
@@ -172,6 +177,7 @@ class Manifest:
             "root": str(self.root.resolve()),
             "split_by": self.split_by.value,
             "seed": str(self.seed),
+            "unknown_patients": str(len(self.unknown_patients)),
             "fingerprint": self.fingerprint,
             "extra": json.dumps(extras),
         }

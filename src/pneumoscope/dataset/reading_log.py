@@ -1,19 +1,31 @@
 """Log of the readings of a test split: a small CSV file that every reading adds a row to.
 
 A test split that is read again and again, with choices made in between, is not a test any more. So
-each reading is recorded where the model lies: in a Run's directory, or in a bundle's folder.
+each reading is recorded where the model lies: in a Run's directory, or in a bundle's folder. It is
+recorded for the user on this host too, since whoever tries many models reads the same split again.
 """
 
 from datetime import UTC, datetime
 from pathlib import Path
 
+from platformdirs import user_state_path
+
+from pneumoscope.support.errors import StorageError
 from pneumoscope.support.files import append_line, write_text
+from pneumoscope.support.terminal import messages
 
 FILE_NAME = "test_readings.csv"
 
 
+def host_log_folder() -> Path:
+    """Return the folder of the log of all readings by this user on this host."""
+    return user_state_path("pneumoscope")
+
+
 def record_test_reading(folder: Path, fingerprint: str, images: int) -> int:
-    """Record that a test split is about to be read, and return how often it has been by now.
+    """Record that a test split is about to be read, and return how often the folder says it was.
+
+    The log of this host gets a row too; if it cannot be written, a message says so.
 
     Parameters
     ----------
@@ -28,15 +40,27 @@ def record_test_reading(folder: Path, fingerprint: str, images: int) -> int:
     Examples
     --------
     >>> folder = getfixture("tmp_path")
+    >>> getfixture("monkeypatch").setenv("XDG_STATE_HOME", str(folder / "host"))
     >>> [record_test_reading(folder, data, 16) for data in ("a1b2", "a1b2", "c3d4")]
     [1, 2, 1]
+    >>> describe_host_readings("a1b2")
+    'The test split of these data (a1b2) has been read 2 times on this host.'
     """
+    time = datetime.now(UTC).isoformat(timespec="seconds")
+    row = f"{time},{images},{fingerprint}"
+    _append(folder, row)
+    try:
+        _append(host_log_folder(), row)
+    except StorageError as error:
+        messages.print(f"This reading of the test split is not counted on this host: {error}")
+    return count_test_readings(folder, fingerprint)
+
+
+def _append(folder: Path, row: str) -> None:
     path = folder / FILE_NAME
     if not path.exists():
         write_text(path, "time,images,manifest_fingerprint\n")
-    time = datetime.now(UTC).isoformat(timespec="seconds")
-    append_line(path, f"{time},{images},{fingerprint}")
-    return count_test_readings(folder, fingerprint)
+    append_line(path, row)
 
 
 def count_test_readings(folder: Path, fingerprint: str) -> int:
@@ -46,3 +70,10 @@ def count_test_readings(folder: Path, fingerprint: str) -> int:
         return 0
     rows = path.read_text(encoding="utf-8").splitlines()[1:]
     return sum(row.rpartition(",")[2] == fingerprint for row in rows)
+
+
+def describe_host_readings(fingerprint: str) -> str:
+    """Return how often the user has read a manifest's test split on this host, in words."""
+    count = count_test_readings(host_log_folder(), fingerprint)
+    times = "once" if count == 1 else f"{count:,} times"
+    return f"The test split of these data ({fingerprint[:12]}) has been read {times} on this host."

@@ -11,8 +11,7 @@ from pneumoscope.evaluation.second_reader import SecondReader
 from pneumoscope.evaluation.selection.rule import MIN_RECALL, Candidate, ModelChoice, choose_model
 from pneumoscope.evaluation.selection.stability import ChoiceStability, choice_stability
 from pneumoscope.evaluation.statistics.bootstrap import DRAWS
-from pneumoscope.evaluation.statistics.discrimination import PREVALENCES
-from pneumoscope.evaluation.statistics.metrics import measure
+from pneumoscope.evaluation.statistics.discrimination import PREVALENCES, bootstrap_metrics
 from pneumoscope.evaluation.statistics.paired_tests import PairedComparison, compare_pairs
 from pneumoscope.support.errors import PredictionsError
 from pneumoscope.support.terminal import track
@@ -123,11 +122,14 @@ def _choose(
     if len({frozenset(table.files) for table in validations.values()}) > 1:
         return None, None
     thresholds = {subject.name: subject.threshold for subject in subjects}
-    candidates = []
-    for name, predictions in validations.items():
-        metrics = measure(predictions, thresholds[name])
-        candidates.append(Candidate(name, metrics.value("ppv"), metrics.value("sensitivity")))
-    return (
-        choose_model(candidates, min_recall),
-        choice_stability(validations, thresholds, min_recall, seed=seed),
-    )
+    candidates = [
+        Candidate.of(name, bootstrap_metrics(predictions, thresholds[name], seed=seed))
+        for name, predictions in validations.items()
+    ]
+    choice = choose_model(candidates, min_recall)
+    eligible = {
+        name: predictions
+        for name, predictions in validations.items()
+        if not choice.usable or name not in choice.ineligible
+    }
+    return choice, choice_stability(eligible, thresholds, min_recall, seed=seed)

@@ -7,7 +7,7 @@ import shlex
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TypeAlias
+from typing import Literal, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
@@ -93,6 +93,39 @@ class Predictions:
     def false_positives(self, threshold: float) -> NDArray[np.intp]:
         """Return the NORMAL rows whose probability is at least ``threshold``."""
         return np.flatnonzero((self.labels == 0) & (self.probabilities >= threshold))
+
+    @property
+    def unknown_patients(self) -> int:
+        """Number of images of unknown patient."""
+        files = set(self.files)
+        return sum(patient in files for patient in self.patients)
+
+    @property
+    def resampling_unit(self) -> Literal["patient", "image"]:
+        """Unit that intervals are by: the image, if the patient of any image is unknown.
+
+        Images of a known patient stay together even then.
+        """
+        return "image" if self.unknown_patients else "patient"
+
+    def describe_patients(self) -> str:
+        """Return the number of patients in words; it is not counted if any is unknown.
+
+        Examples
+        --------
+        >>> columns = ("a.png", "b.png"), np.array([0, 1]), np.array([0.1, 0.3])
+        >>> Predictions(*columns, patients=("A", "A")).describe_patients()
+        '1 patient'
+        >>> Predictions(*columns, patients=("A", "b.png")).describe_patients()
+        'patients unknown for 1 of 2 images'
+        """
+        unknown = self.unknown_patients
+        if unknown == len(self.files):
+            return "patients unknown"
+        if unknown:
+            return f"patients unknown for {unknown:,} of {len(self.files):,} images"
+        count = len(set(self.patients))
+        return f"{count:,} patient" + "s" * (count != 1)
 
     def patient_numbers(self) -> NDArray[np.intp]:
         """Return the number of each image's patient, 0 to patients - 1, shape (n,)."""

@@ -4,11 +4,13 @@ from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Literal
 
 import numpy as np
 
 import pneumoscope
 from pneumoscope.dataset import Manifest, Split
+from pneumoscope.dataset.patients import describe_split_unit
 from pneumoscope.evaluation.predictions import Predictions
 from pneumoscope.evaluation.selection.operating_points import require_both_classes
 from pneumoscope.evaluation.statistics.roc import roc_auc
@@ -204,6 +206,7 @@ def export_bundle(
                 Split.TEST: test,
             }
         ),
+        resampling_unit=_resampling_unit(manifest, fit.predictions),
         intended_use=INTENDED_USE,
         limitations=(*LIMITATIONS, *refusal_limitations(patients, refusal), *limits),
         licence=_licence(runs),
@@ -211,6 +214,10 @@ def export_bundle(
     )
     contents[CARD] = model_card(record).encode()
     return write_bundle(out, record, contents)
+
+
+def _resampling_unit(manifest: Manifest, fitted: Predictions) -> Literal["patient", "image"]:
+    return "image" if manifest.unknown_patients else fitted.resampling_unit
 
 
 def refusal_limitations(patients: Population, refusal: RefusalLimits) -> Iterator[str]:
@@ -339,5 +346,6 @@ def _training_data(manifest: Manifest, population: str) -> TrainingData:
         fingerprint=manifest.fingerprint,
         train=len(manifest.of(Split.TRAIN)),
         validation=len(manifest.of(Split.VALIDATION)),
+        split_by=describe_split_unit(manifest),
         synthetic=manifest.synthetic,
     )

@@ -8,6 +8,7 @@ from numpy.typing import NDArray
 
 from pneumoscope.evaluation.predictions import Predictions
 from pneumoscope.evaluation.report.fingerprint import fingerprint
+from pneumoscope.evaluation.statistics.discrimination import bootstrap_metrics
 from pneumoscope.evaluation.statistics.logistic_recalibration import (
     LogisticRecalibration,
     fit_recalibration,
@@ -79,29 +80,33 @@ def recalibrate(
     Raises
     ------
     PredictionsError
-        If either part has fewer than `MIN_PATIENTS_PER_CLASS` patients of a class, or the AUC is
-        below one half.
+        If either part has fewer than `MIN_PATIENTS_PER_CLASS` patients of a class, or the 95 %
+        interval of the AUC on the part to fit on reaches one half.
     """
     chosen = _draw_patients(local, share, seed)
     fit, test = local.rows(chosen), local.rows(~chosen)
     _require_enough_patients(fit, test)
-    transform = fit_recalibration(log_odds(fit.probabilities), fit.labels)
-    if transform.slope <= 0:
+    auc = bootstrap_metrics(fit, threshold=0.5)["auc"]
+    if auc.low is None or auc.low <= 0.5:
         raise PredictionsError(
-            f"{bundle.identity}: on these radiographs a higher probability goes with less "
-            f"pneumonia (slope {transform.slope:.2f}), which no recalibration corrects. Do not use "
-            "it here; train or adapt a model on local images"
+            f"{bundle.identity}: its AUC on these radiographs is {auc}: it may rank no better than "
+            "chance, which no recalibration corrects. Do not use it here; label more radiographs, "
+            "or train or adapt a model on local images"
         )
+    transform = fit_recalibration(log_odds(fit.probabilities), fit.labels)
 
     def apply(table: Predictions) -> Predictions:
         return replace(table, probabilities=transform.apply(log_odds(table.probabilities)))
 
     after = apply(test)
     patients = (
-        f"{len(fit.files)} radiographs of {len(set(fit.patients))} patients "
-        f"({int(fit.labels.sum())} with pneumonia): {population}"
+        f"{len(fit.files)} radiographs, {int(fit.labels.sum())} with pneumonia "
+        f"({fit.describe_patients()}): {population}"
     )
-    draw = f"{share:g} of the patients, seed {seed}, of the predictions {fingerprint(local)[:12]}"
+    draw = (
+        f"{share:g} of the {local.resampling_unit}s, seed {seed}, of the predictions "
+        f"{fingerprint(local)[:12]}"
+    )
     record = _new_record(bundle, transform, apply(fit), after, patients, draw)
     contents = {**bundle.contents, CARD: model_card(record).encode()}
     return RecalibratedBundle(write_bundle(out, record, contents), transform, test, after)
@@ -124,9 +129,9 @@ def _require_enough_patients(fit: Predictions, test: Predictions) -> None:
         ill, healthy = patients_by_class(table)
         if min(ill, healthy) < MIN_PATIENTS_PER_CLASS:
             raise PredictionsError(
-                f"the patients drawn for {purpose} are {ill} with and {healthy} without pneumonia, "
-                f"and at least {MIN_PATIENTS_PER_CLASS} of each are needed (a hundred are better); "
-                "add labelled radiographs, or choose another --share"
+                f"the {table.resampling_unit}s drawn for {purpose} are {ill} with and {healthy} "
+                f"without pneumonia, and at least {MIN_PATIENTS_PER_CLASS} of each are needed (a "
+                "hundred are better); add labelled radiographs, or choose another --share"
             )
 
 
@@ -159,6 +164,7 @@ def _new_record(
             ),
             "operating_points": choose_measured_points(fit, test),
             "metrics": measure_splits({"validation": fit, "test": test}),
+            "resampling_unit": "image" if fit.unknown_patients else test.resampling_unit,
             "limitations": (
                 *old.limitations,
                 f"Recalibrated on {patients}. Its metrics on validation and test hold for that "

@@ -71,6 +71,7 @@ def radiograph_from_dataset(dataset: Dataset, name: str, sha256: str | None = No
             body_part=read_code(dataset, "BodyPartExamined"),
             orientation=read_orientation(dataset),
             age=read_age(dataset),
+            sex=read_code(dataset, "PatientSex"),
             notes=(*radiograph.notes, *_age_notes(dataset)),
         )
 

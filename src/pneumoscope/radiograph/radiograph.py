@@ -47,6 +47,8 @@ class Radiograph:
         and of the columns, such as ``("L", "F")``; None where absent.
     age
         Age of the patient in years at the time of the study; None where unknown.
+    sex
+        Patient's Sex, such as ``F``; None where absent.
     rendering
         How grey values were made of the stored values, in words.
     notes
@@ -70,6 +72,7 @@ class Radiograph:
     body_part: str | None = None
     orientation: tuple[str, str] | None = None
     age: float | None = None
+    sex: str | None = None
     rendering: str = ""
     notes: tuple[DecodingNote, ...] = ()
     colourfulness: float = 0.0

@@ -94,12 +94,16 @@ class Calibration(_Part):
 
 
 class TrainingData(_Part):
-    """Training data: population of the patients in words, fingerprint, and numbers of images."""
+    """Training data: population of the patients in words, fingerprint, and numbers of images.
+
+    ``split_by`` is the unit that validation was split by, in words.
+    """
 
     population: str
     fingerprint: str
     train: int
     validation: int
+    split_by: str = "patient"
     synthetic: bool
 
 
@@ -156,6 +160,8 @@ class BundleRecord(_Part):
     training_data: TrainingData
     metrics: dict[str, dict[str, Estimate]]
     """Metrics by split: of the exported graph on validation, of the Runs on test."""
+    resampling_unit: Literal["patient", "image"] = "patient"
+    """Unit that the intervals of metrics are by: the image, if the patient of any is unknown."""
     intended_use: str
     limitations: tuple[str, ...]
     licence: str

@@ -29,6 +29,10 @@ from pneumoscope.training.weight_average import WeightAverage
 _PROGRESS_BATCHES = 16
 """Number of batches between two reports of the loss, each of which waits for the device."""
 
+MAX_LOSS = 1e6
+"""Mean training loss of an epoch from which on training has diverged; chance has a loss of 0.7, and
+penalties of some 10 are usual."""
+
 
 class Trainer:
     """Network in training, with the state that its next epoch depends on.
@@ -101,9 +105,9 @@ class Trainer:
         loss, (false_positives, true_positives, false_negatives) = self._train(number, on_batches)
         logits = predict_logits(self.result, self.validation, self.recipe.precision)
         val_loss = self._validation_loss(logits)
-        if not np.isfinite(loss + val_loss):
+        if not loss < MAX_LOSS or not np.isfinite(val_loss):  # NaN fails the comparison too
             raise RunError(
-                f"epoch {number}: the loss is {loss}, on validation {val_loss}: training has "
+                f"epoch {number}: the loss is {loss:g}, on validation {val_loss:g}: training has "
                 "diverged; lower learning_rate and train again into another --out"
             )
         metrics = measure(

@@ -7,6 +7,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pneumoscope.dataset import Manifest, Split
+from pneumoscope.dataset.patients import warn_of_unknown_patients
+from pneumoscope.dataset.reading_log import describe_host_readings
 from pneumoscope.evaluation.predictions import Predictions
 from pneumoscope.evaluation.report.experiment_page import GalleryImage, render_experiment
 from pneumoscope.evaluation.report.experiment_results import (
@@ -16,6 +18,7 @@ from pneumoscope.evaluation.report.experiment_results import (
     ModelResult,
     ParameterCounts,
     SplitResult,
+    ThresholdChoice,
     results_csv,
     results_json,
 )
@@ -23,8 +26,10 @@ from pneumoscope.evaluation.report.published_notebook import (
     PUBLISHED_CHOICE,
     published_operating_point,
 )
+from pneumoscope.evaluation.selection.operating_points import most_precise_threshold
 from pneumoscope.evaluation.selection.rule import Candidate, choose_model
 from pneumoscope.evaluation.statistics.discrimination import bootstrap_metrics
+from pneumoscope.evaluation.statistics.paired_bootstrap import rate_differences
 from pneumoscope.radiograph import read_radiograph
 from pneumoscope.report.pdf import write_pdf_if_possible
 from pneumoscope.support.cache import ArrayCache
@@ -36,6 +41,7 @@ from pneumoscope.training.evaluate import read_predictions
 from pneumoscope.training.initial_weights import load_initial_weights, require_no_leakage
 from pneumoscope.training.memory_estimate import require_memory
 from pneumoscope.validation.stress.thumbnails import png_bytes, shrink
+from pneumoscope.workflows.baseline import evaluate_baseline
 
 _MAX_GALLERY_IMAGES = 24
 """Largest number of errors of each kind that the report shows as images; it lists all."""
@@ -61,8 +67,8 @@ def run_experiment(
     recipes
         Recipes, one per model.
     out
-        Folder to write ``manifest.parquet``, ``runs/``, ``report.html``, ``report.pdf``,
-        ``results.csv`` and ``results.json`` to.
+        Folder to write ``manifest.parquet``, ``runs/``, ``baseline/``, ``report.html``,
+        ``report.pdf``, ``results.csv`` and ``results.json`` to.
     cache
         Cache of pixels and of the features of frozen layers.
     min_recall
@@ -90,8 +96,9 @@ def run_experiment(
     runs = [train(store, recipe, _run_folder(out, recipe), resume=resume) for recipe in recipes]
     for run in runs:
         evaluate_once(run, store)
+    baseline = evaluate_baseline(store, out / "baseline", recipes[0].threshold)
     with messages.status("Writing the report"):
-        result = summarise_runs(manifest, runs, min_recall)
+        result = summarise_runs(manifest, runs, baseline, min_recall)
         _write_report(result, manifest, out)
     return result
 
@@ -106,24 +113,44 @@ def _distinct_initial_weights(recipes: Sequence[Recipe]) -> list[Recipe]:
     )
 
 
-def summarise_runs(manifest: Manifest, runs: Sequence[Run], min_recall: float) -> ExperimentResult:
+def summarise_runs(
+    manifest: Manifest, runs: Sequence[Run], baseline: ModelResult, min_recall: float
+) -> ExperimentResult:
     """Return the recorded results of the Runs, with one Run chosen on validation data alone."""
     models = tuple(_model_result(run) for run in runs)
-    candidates = [
-        Candidate(
-            model.name,
-            model.validation.metrics.value("ppv"),
-            model.validation.metrics.value("sensitivity"),
-        )
-        for model in models
-    ]
+    candidates = [Candidate.of(model.name, model.validation.metrics) for model in models]
+    choice, threshold = choose_model(candidates, min_recall), runs[0].recipe.threshold
     return ExperimentResult(
         data=_data_summary(manifest),
         models=models,
-        choice=choose_model(candidates, min_recall),
-        threshold=runs[0].recipe.threshold,
+        baseline=baseline,
+        choice=choice,
+        threshold=threshold,
+        own_thresholds=_choose_with_thresholds(models, choice.name, threshold, min_recall),
         notes=tuple(_notes(manifest, runs)),
     )
+
+
+def _choose_with_thresholds(
+    models: Sequence[ModelResult], at_one_threshold: str, threshold: float, min_recall: float
+) -> ThresholdChoice:
+    """Choose a model with a threshold of its own for each, and compare it with another choice."""
+    tables = {
+        model.name: (model.validation.predictions, model.test.predictions) for model in models
+    }
+    thresholds = {
+        name: most_precise_threshold(validation, min_recall)
+        for name, (validation, _) in tables.items()
+    }
+    on_validation, on_test = (
+        {name: bootstrap_metrics(both[split], thresholds[name]) for name, both in tables.items()}
+        for split in (0, 1)
+    )
+    choice = choose_model([Candidate.of(*item) for item in on_validation.items()], min_recall)
+    differences = rate_differences(
+        (tables[choice.name][1], thresholds[choice.name]), (tables[at_one_threshold][1], threshold)
+    )
+    return ThresholdChoice(choice, thresholds, on_validation, on_test, differences)
 
 
 def _is_finished(folder: Path) -> bool:
@@ -187,13 +214,15 @@ def _data_summary(manifest: Manifest) -> DataSummary:
         counts=counts,
         synthetic=manifest.synthetic,
         split_by=manifest.split_by.value,
+        unknown_patients=len(manifest.unknown_patients),
         set_aside=len(manifest.set_aside),
     )
 
 
 def _notes(manifest: Manifest, runs: Sequence[Run]) -> list[str]:
     """Return remarks on the results: origin of pretrained weights, own choices, patient overlap."""
-    notes = []
+    warning = warn_of_unknown_patients(manifest)
+    notes = [] if warning is None else [warning]
     pretrained = [
         (run.recipe.model, run.record.initial_weights) for run in runs if run.record.initial_weights
     ]
@@ -219,6 +248,10 @@ def _notes(manifest: Manifest, runs: Sequence[Run]) -> list[str]:
             "validation. They are probably counters rather than patients; if they are patients, "
             "performance on the test split is overestimated."
         )
+    notes.append(
+        f"{describe_host_readings(manifest.fingerprint)} Each model's reading counts; what is "
+        "chosen after a look at it makes the next result too good."
+    )
     return notes
 
 

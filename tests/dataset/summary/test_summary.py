@@ -42,9 +42,10 @@ def manifest(tmp_path_factory: pytest.TempPathFactory) -> Manifest:
     folder = tmp_path_factory.mktemp("dozen")
     with (folder / "labels.csv").open("w", newline="") as file:
         table = csv.writer(file)
-        table.writerow(["file", "label", "split", "sex", "number"])
+        table.writerow(["file", "label", "split", "sex", "number", "patient"])
         for number, (name, label, split, sex, grey) in enumerate(ROWS):
-            table.writerow([name, label, split, sex, number])
+            patient = name.removesuffix(".png") if "twin" in name else ""
+            table.writerow([name, label, split, sex, number, patient])
             if grey is None:
                 (folder / name).write_text("no image")
             else:

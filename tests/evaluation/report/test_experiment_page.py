@@ -65,7 +65,7 @@ def test_names_and_notes_from_outside_are_escaped(page):
 
 def test_the_summary_says_what_was_missed_and_what_was_called_ill(page):
     text = text_of(page)
-    assert "6 test radiographs of 5 patients" in text
+    assert "On the 6 test radiographs (5 patients), none" in text
     assert "of 4 radiographs with pneumonia it missed 2 (50.0 %)" in text
     assert "in 1 of 3 patients with pneumonia" in text
     assert "of 2 normal radiographs it called 1 (50.0 %) ill" in text
@@ -85,6 +85,7 @@ def test_the_lists_name_every_error_though_the_gallery_shows_fewer(page):
 def test_the_order_of_the_sections(page):
     headings = re.findall(r"<h2>(.*?)</h2>", page)
     assert headings == [
+        "The notebook's rule: model_1 at 0.5",
         "Results on the test radiographs",
         "Results on the validation radiographs, on which the model was chosen",
         "Consequences for 1,000 patients",

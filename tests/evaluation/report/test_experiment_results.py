@@ -29,7 +29,11 @@ def result(experiment, table):
 
 def test_the_json_is_the_interface(result):
     content = json.loads(results_json(result))
-    assert set(content) == {"schema", "data", "models", "chosen", "rule"}
+    assert set(content) == {
+        *("schema", "data", "models", "chosen", "rule"),
+        *("usable", "tied", "ineligible", "own_thresholds", "baseline"),
+    }
+    assert (content["usable"], content["tied"], content["ineligible"]) == (True, [], {})
     assert (content["schema"], content["chosen"], content["rule"]) == (
         1,
         "model_1",
@@ -42,6 +46,7 @@ def test_the_json_is_the_interface(result):
         },
         "synthetic": False,
         "split_by": "patient",
+        "unknown_patients": 0,
     }
     (model,) = content["models"]
     assert model["parameters"] == {"total": 12, "trainable": 10, "non_trainable": 2}
@@ -77,7 +82,8 @@ def test_not_a_number_is_never_written(result):
 
 
 def test_the_csv_has_a_row_per_model_and_split(result):
-    validation, test = csv.DictReader(io.StringIO(results_csv(result)))
+    validation, test, *baseline = csv.DictReader(io.StringIO(results_csv(result)))
+    assert [row["model"] for row in baseline] == ["baseline", "baseline"]
     assert (validation["split"], test["split"]) == ("validation", "test")
     assert (test["model"], test["chosen"], test["n"]) == ("model_1", "yes", "3")
     assert (test["recall"], test["precision"], test["precision_low"]) == ("0.0", "", "")

@@ -1,7 +1,11 @@
+from dataclasses import replace
+
+import numpy as np
 import pytest
 
 from pneumoscope.evaluation.report.published_notebook import PUBLISHED_CHOICE, PUBLISHED_MODELS
 from pneumoscope.evaluation.selection.rule import Candidate, choose_model
+from pneumoscope.evaluation.statistics.discrimination import bootstrap_metrics
 from pneumoscope.support.errors import PredictionsError
 
 
@@ -46,6 +50,44 @@ def test_if_none_qualifies_the_highest_recall_is_chosen_and_said():
 )
 def test_ties_and_undefined_figures(candidates, name):
     assert choose_model([Candidate(*row) for row in candidates]).name == name
+
+
+def test_a_model_that_calls_everyone_ill_is_not_chosen(table):
+    """The case of a user: validation AUC 0.642 and specificity 0, beside a validation AUC of 1."""
+    labels, files = [0, 1] * 50, [f"{row}.png" for row in range(100)]
+    rng = np.random.default_rng(0)
+    everyone = table(labels, 0.6 + rng.uniform(0, 0.3, 100), files=files)
+    good = table(labels, np.tile([0.1, 0.9], 50), files=files)
+    missed = good.probabilities.copy()
+    missed[1:9:2] = 0.4  # 4 of 50 ill
+    careful = replace(good, probabilities=missed)
+    tables = {"everyone": everyone, "careful": careful}
+    candidates = [
+        Candidate.of(name, bootstrap_metrics(of, 0.5, draws=200)) for name, of in tables.items()
+    ]
+    assert (candidates[0].recall, candidates[1].recall) == (1.0, 0.92)
+    choice = choose_model(candidates)
+    assert (choice.name, choice.qualified, choice.usable) == ("careful", False, True)
+    assert choice.ineligible == {"everyone": "it calls everyone ill (specificity 0)"}
+
+
+def test_a_model_whose_auc_interval_reaches_one_half_is_not_chosen(table):
+    rng = np.random.default_rng(1)
+    labels = [0, 1] * 50
+    chance = table(labels, rng.uniform(0.3, 0.7, 100))
+    candidate = Candidate.of("chance", bootstrap_metrics(chance, 0.35, draws=200))
+    assert candidate.ineligible.startswith("it may rank no better than chance (AUC 0.")
+    choice = choose_model([candidate, Candidate("b", 0.2, 0.3)], min_recall=0.9)
+    assert (choice.name, choice.usable) == ("b", True)
+    alone = choose_model([candidate])
+    assert (alone.name, alone.usable) == ("chance", False)
+
+
+def test_a_tie_is_disclosed():
+    choice = choose_model(
+        [Candidate("a", 0.8, 1.0), Candidate("b", 0.8, 1.0), Candidate("c", 0.8, 0.99)]
+    )
+    assert (choice.name, choice.tied) == ("a", ("b",))
 
 
 def test_invalid_arguments_are_refused():

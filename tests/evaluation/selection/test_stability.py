@@ -20,7 +20,7 @@ def models(table):
 
 
 def chosen_by_loop(models, thresholds, min_recall, drawn):
-    """Return the model chosen on some rows, with precision and recall counted here."""
+    """Return the model chosen on some rows and those that tie, counted here."""
     candidates = []
     for name, predictions in models.items():
         truth = predictions.labels[drawn] == 1
@@ -28,7 +28,15 @@ def chosen_by_loop(models, thresholds, min_recall, drawn):
         precision = float(np.mean(truth[called])) if called.any() else None
         recall = float(np.mean(called[truth])) if truth.any() else None
         candidates.append(Candidate(name, precision, recall))
-    return choose_model(candidates, min_recall).name
+    choice = choose_model(candidates, min_recall)
+    return choice.name, *choice.tied
+
+
+def shares_of(choices, models):
+    """Return the share of each model, where those that tie have equal parts."""
+    return {
+        name: sum((name in tied) / len(tied) for tied in choices) / len(choices) for name in models
+    }
 
 
 @pytest.mark.parametrize("min_recall", [0.6, 0.85, 0.99, 1.0])
@@ -40,9 +48,9 @@ def test_every_draw_is_chosen_as_the_rule_chooses(models, min_recall):
         for times in patient_draws(15, 400, np.random.default_rng(7))
     ]
     got = choice_stability(models, thresholds, min_recall, draws=400, seed=7)
-    assert got.shares == pytest.approx({name: names.count(name) / 400 for name in models})
-    assert got.chosen == chosen_by_loop(models, thresholds, min_recall, np.arange(60))
-    assert got.differs == pytest.approx(1 - names.count(got.chosen) / 400)
+    assert got.shares == pytest.approx(shares_of(names, models))
+    assert got.chosen == chosen_by_loop(models, thresholds, min_recall, np.arange(60))[0]
+    assert got.differs == pytest.approx(1 - got.shares[got.chosen])
 
 
 def test_shares_are_those_of_a_plain_loop_over_patients(models):
@@ -54,9 +62,9 @@ def test_shares_are_those_of_a_plain_loop_over_patients(models):
         drawn = np.concatenate([members[k] for k in rng.integers(0, 15, 15)])
         names.append(chosen_by_loop(models, thresholds, 0.85, drawn))
     got = choice_stability(models, 0.4, 0.85, draws=2000)
-    for name in models:
+    for name, share in shares_of(names, models).items():
         # Four standard errors of the difference of two shares of 2,000 draws.
-        assert got.shares[name] == pytest.approx(names.count(name) / 2000, abs=0.063), name
+        assert got.shares[name] == pytest.approx(share, abs=0.063), name
     assert len({round(share, 2) for share in got.shares.values()}) == 3
 
 
@@ -82,9 +90,10 @@ def test_exactly_the_least_recall_qualifies_and_ties_go_to_the_other_figure(tabl
 
 
 def test_the_same_patients_are_drawn_for_every_model(models):
-    # Twins tie in every draw, so the first is chosen in all of them.
+    # Twins tie in every draw, so each has half of them.
     got = choice_stability({"one": models["a"], "twin": models["a"]}, 0.5, draws=200)
-    assert got.shares == {"one": 1.0, "twin": 0.0}
+    assert got.shares == {"one": 0.5, "twin": 0.5}
+    assert (got.chosen, got.differs) == ("one", 0.5)
 
 
 def test_the_order_of_rows_does_not_matter(models):

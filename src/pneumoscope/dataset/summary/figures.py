@@ -37,13 +37,13 @@ def samples_figure(root: Path, entries: Sequence[Entry], label: Label, synthetic
 
 
 def counts_figure(summary: Summary) -> Figure:
-    """Draw the numbers of images and patients per split and class as bars."""
+    """Draw the numbers of images and known patients per split and class as bars."""
     figure = Figure(figsize=(9, 3.4), layout="constrained")
-    for axes, name, counts in zip(
-        figure.subplots(1, 2),
-        ("Images", "Patients"),
-        (summary.images, summary.patients),
-        strict=True,
+    panels = {"Images": summary.images}
+    if summary.patients is not None:
+        panels["Patients"] = summary.patients
+    for axes, (name, counts) in zip(
+        figure.subplots(1, len(panels), squeeze=False)[0], panels.items(), strict=True
     ):
         for label in Label:
             heights = [counts[split][label] for split in Split]
@@ -56,11 +56,11 @@ def counts_figure(summary: Summary) -> Figure:
     return figure
 
 
-def images_per_patient_figure(summary: Summary) -> Figure:
+def images_per_patient_figure(images_per_patient: Mapping[Label, Mapping[int, int]]) -> Figure:
     """Draw the distribution of the number of images per patient, for each class."""
     figure = Figure(figsize=(9, 3.2), layout="constrained")
     for axes, label in zip(figure.subplots(1, 2), Label, strict=True):
-        counts = summary.images_per_patient[label]
+        counts = images_per_patient[label]
         axes.bar(list(counts), list(counts.values()), 0.8, color=_COLOURS[label])
         axes.xaxis.set_major_locator(MaxNLocator(integer=True, min_n_ticks=1))
         axes.set_yscale("symlog", linthresh=1)
@@ -154,7 +154,8 @@ def draw_figures(
         for label, entries in samples.items()
     }
     figures["counts"] = counts_figure(summary)
-    figures["images_per_patient"] = images_per_patient_figure(summary)
+    if summary.images_per_patient is not None:
+        figures["images_per_patient"] = images_per_patient_figure(summary.images_per_patient)
     if summary.common_size is None:
         figures["sizes"] = sizes_figure(summary)
     figures["intensities"] = intensities_figure(summary)

@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from pneumoscope.dataset.manifest import Entry, Label, Manifest, Split, SplitBy
+from pneumoscope.dataset.patients import describe_split_unit, warn_of_unknown_patients
 from pneumoscope.dataset.summary.figures import draw_figures
 from pneumoscope.dataset.summary.statistics import measure_dataset
 from pneumoscope.report.html import figure_png, inline_png, render_page
@@ -44,6 +45,8 @@ def write_summary(manifest: Manifest, out: Path, seed: int = 0) -> Path:
         summary=summary,
         samples=samples,
         figures={name: inline_png(png) for name, png in figures.items()},
+        unknown_patients=warn_of_unknown_patients(manifest),
+        split_unit=describe_split_unit(manifest),
         by_image=manifest.split_by is SplitBy.IMAGE,
         labels=tuple(Label),
         splits=tuple(Split),

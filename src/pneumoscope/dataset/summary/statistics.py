@@ -68,13 +68,13 @@ class Summary:
     Parameters
     ----------
     images, patients
-        Numbers per split and class; an image of unknown patient counts as a patient.
+        Numbers per split and class; patients are None if that of any image is unknown.
     subtypes
         Numbers of images per split and subtype; empty if no file name states a subtype.
     both_subtypes, any_subtype
         Numbers of patients with images of more than one subtype, and of any.
     images_per_patient
-        For each class, numbers of patients by their number of images of it.
+        For each class, numbers of patients by their number of images of it; None as above.
     duplicates
         Groups of exact duplicates, those across labels or splits first.
     shared_with_test
@@ -94,11 +94,11 @@ class Summary:
     """
 
     images: Mapping[Split, PerClass]
-    patients: Mapping[Split, PerClass]
+    patients: Mapping[Split, PerClass] | None
     subtypes: Mapping[Split, Mapping[str, int]]
     both_subtypes: int
     any_subtype: int
-    images_per_patient: Mapping[Label, Mapping[int, int]]
+    images_per_patient: Mapping[Label, Mapping[int, int]] | None
     duplicates: tuple[Duplicates, ...]
     shared_with_test: SharedPatients
     shared_with_validation: SharedPatients
@@ -135,13 +135,16 @@ def measure_dataset(manifest: Manifest) -> Summary:
         if entry.subtype is not None:
             subtypes[entry.group].add(entry.subtype)
     subgroups, skipped = _subgroups(used)
+    all_known = not manifest.unknown_patients
     return Summary(
         images=manifest.counts(),
-        patients={split: _patients(manifest.of(split)) for split in Split},
+        patients=({split: _patients(manifest.of(split)) for split in Split} if all_known else None),
         subtypes=_subtypes(manifest),
         both_subtypes=sum(len(values) > 1 for values in subtypes.values()),
         any_subtype=len(subtypes),
-        images_per_patient={label: _images_per_patient(used, label) for label in Label},
+        images_per_patient=(
+            {label: _images_per_patient(used, label) for label in Label} if all_known else None
+        ),
         duplicates=_duplicates(used),
         shared_with_test=_shared_patients([*train, *validation], test),
         shared_with_validation=_shared_patients(train, validation),

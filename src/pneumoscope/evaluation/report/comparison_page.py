@@ -46,16 +46,13 @@ def summary_sentences(evaluation: ModelEvaluation) -> tuple[str, ...]:
     """Return the main results in a few sentences, for people who do not read statistics."""
     subject, auc = evaluation.subject, evaluation.discrimination.auc
     predictions, point = subject.predictions, evaluation.discrimination.points[0]
-    patients = len(set(predictions.patients))
-    stated = predictions.patients != predictions.files
-    whose = f"{patients:,} patients" if stated else "patients who are not stated"
     (tn, fp), (fn, tp) = point.confusion
     times = "an undefined number of times"
     if auc.value is not None:
         times = f"{100 * auc.value:.0f} times in 100"
     sentences = [
-        f"{subject.name} was evaluated on {len(predictions.files):,} radiographs of {whose}, "
-        f"{fn + tp:,} with pneumonia.",
+        f"{subject.name} was evaluated on {len(predictions.files):,} radiographs, {fn + tp:,} with "
+        f"pneumonia ({predictions.describe_patients()}).",
         "Of two radiographs, one with pneumonia and one without, it gives the one with pneumonia "
         f"the higher probability {times} (AUC {auc}).",
         f"At the operating point {point.name} (called ill from a probability of "
@@ -95,10 +92,14 @@ def _forest(comparison: Comparison, table: TableView) -> FigureView:
     return FigureView.of(
         forest_figure(rows, "AUC of each model", "AUC"),
         "AUC of each model",
-        "AUC with its 95 % interval by patient. Overlapping intervals do not show whether two "
-        "models differ on the same images: the comparison below does.",
+        f"AUC with its 95 % interval by {_unit(comparison)}. Overlapping intervals do not show "
+        "whether two models differ on the same images: the comparison below does.",
         table,
     )
+
+
+def _unit(comparison: Comparison) -> str:
+    return comparison.main.subject.predictions.resampling_unit
 
 
 def _pairs_table(pairs: Sequence[PairedComparison], compared: int) -> TableView:
@@ -135,8 +136,7 @@ def _stability_table(stability: ChoiceStability) -> TableView:
         for name, share in sorted(stability.shares.items(), key=lambda item: -item[1])
     )
     return TableView(
-        f"Model that the rule would choose on {stability.draws:,} resamples of the validation "
-        "patients",
+        f"Model that the rule would choose on {stability.draws:,} resamples of the validation data",
         ("Model", "Chosen in"),
         rows,
     )

@@ -34,9 +34,10 @@ _DECISION_CURVE_ROWS = 20
 
 @dataclass(frozen=True, slots=True)
 class EvaluationView:
-    """Tables and figures of one model's evaluation."""
+    """Tables and figures of one model's evaluation; ``unit`` is what its intervals are by."""
 
     name: str
+    unit: str
     source: str
     discrimination: TableView
     points: tuple[TableView, ...]
@@ -62,6 +63,7 @@ def view_evaluation(evaluation: ModelEvaluation) -> EvaluationView:
     errors, second = evaluation.label_errors, evaluation.second_reader
     return EvaluationView(
         name,
+        subject.predictions.resampling_unit,
         subject.source,
         discrimination_table([evaluation]),
         points_tables(name, points),

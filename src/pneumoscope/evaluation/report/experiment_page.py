@@ -42,6 +42,9 @@ _COMPARISON_DPI = 140
 _HEADINGS = ("Accuracy", "Precision", "Recall", "Specificity", "F1", "AUC", "Average precision")
 """Headings of `RESULT_METRICS`."""
 
+_CHOSEN_BY = ("Recall", "Precision", "Specificity")
+"""Headings of the metrics that the two choices are compared by."""
+
 _DASHES = ("–",) * 3
 
 
@@ -76,6 +79,10 @@ def render_experiment(
         result=result,
         chosen=result.chosen,
         summary=_summary(result.chosen, result.threshold),
+        own_choice=result.own_thresholds.choice,
+        own_threshold=result.own_thresholds.thresholds[result.own_thresholds.choice.name],
+        advantage=_advantage(result),
+        two_choices=_two_choices(result),
         tables={split: _table(result, split) for split in ("test", "validation")},
         headings=_HEADINGS,
         consequences=_consequences(result.chosen, rivals),
@@ -101,7 +108,7 @@ class _Row:
 class _Table:
     split: str
     n: int
-    patients: int
+    patients: str
     rows: tuple[_Row, ...]
 
 
@@ -118,17 +125,20 @@ class _NotebookRow:
 
 @dataclass(frozen=True, slots=True)
 class _Summary:
-    """Results of the chosen model in the first paragraphs; on the test split if not named."""
+    """Results of the chosen model in the first paragraphs; on the test split if not named.
+
+    Patients are not counted where any is unknown.
+    """
 
     sensitivity: Estimate
     ppv: Estimate
     n: int
-    patients: int
+    patients: str
     ill: int
     missed: int
     missed_share: str
-    ill_patients: int
-    missed_patients: int
+    ill_patients: int | None
+    missed_patients: int | None
     healthy: int
     false_alarms: int
     false_alarms_share: str
@@ -155,7 +165,7 @@ def _summary(model: ModelResult, threshold: float) -> _Summary:
         sensitivity=metrics["sensitivity"],
         ppv=metrics["ppv"],
         n=metrics.n,
-        patients=len(set(table.patients)),
+        patients=table.describe_patients(),
         ill=fn + tp,
         missed=fn,
         missed_share=_percent(fn, fn + tp),
@@ -169,7 +179,60 @@ def _summary(model: ModelResult, threshold: float) -> _Summary:
     )
 
 
-def _count_patients(table: Predictions, rows: NDArray[np.intp]) -> int:
+def _advantage(result: ExperimentResult) -> str:
+    """Return what a threshold of its own gains in false positives, and what it costs in recall."""
+    own, rival = result.own_thresholds, result.chosen
+    (tn, fp), (fn, tp) = own.test[own.choice.name].confusion
+    (_, rival_fp), (rival_fn, _) = rival.test.metrics.confusion
+    return (
+        f"On the {tn + fp + fn + tp:,} test radiographs {own.choice.name} calls {fp:,} of "
+        f"{tn + fp:,} normal ones ill at its own threshold; the notebook's rule "
+        f"({rival.name} at {result.threshold:g}) calls {rival_fp:,}. Difference of specificity: "
+        f"{own.differences['specificity']}. It misses {fn:,} of {fn + tp:,} with pneumonia, and "
+        f"the notebook's rule {rival_fn:,}. Difference of recall: {own.differences['sensitivity']}."
+    )
+
+
+def _two_choices(result: ExperimentResult) -> TableView:
+    """Return both choices beside each other, on validation and on test."""
+    own = result.own_thresholds
+    name = own.choice.name
+    choices = {
+        f"Notebook's rule, all at {result.threshold:g}": (
+            result.chosen.name,
+            result.threshold,
+            result.chosen.validation.metrics,
+            result.chosen.test.metrics,
+        ),
+        "A threshold of its own for each": (
+            name,
+            own.thresholds[name],
+            own.validation[name],
+            own.test[name],
+        ),
+    }
+    shown = ("sensitivity", "ppv", "specificity")
+    return TableView(
+        "The two choices, made on validation data and reported on test; 95 % intervals",
+        (
+            "Choice",
+            "Model, threshold",
+            *(f"{heading}, {split}" for split in ("validation", "test") for heading in _CHOSEN_BY),
+        ),
+        tuple(
+            (
+                choice,
+                Cell(model, f"from {threshold:.3f}"),
+                *(cell(metrics[metric]) for metrics in (validation, test) for metric in shown),
+            )
+            for choice, (model, threshold, validation, test) in choices.items()
+        ),
+    )
+
+
+def _count_patients(table: Predictions, rows: NDArray[np.intp]) -> int | None:
+    if table.unknown_patients:
+        return None
     return len({table.patients[row] for row in rows})
 
 
@@ -182,12 +245,18 @@ def _table(result: ExperimentResult, split: str) -> _Table:
         _Row(
             model,
             model is result.chosen,
-            f"{model.seconds:,.0f}" if model.seconds >= 10 else f"{model.seconds:.1f}",
+            _seconds(model),
             tuple(cell(of_split(model).metrics[name]) for name in RESULT_METRICS.values()),
         )
-        for model in result.models
+        for model in (*result.models, result.baseline)
     )
-    return _Table(split, len(predictions.files), len(set(predictions.patients)), tuple(rows))
+    return _Table(split, len(predictions.files), predictions.describe_patients(), tuple(rows))
+
+
+def _seconds(model: ModelResult) -> str:
+    if not model.epochs:
+        return "–"
+    return f"{model.seconds:,.0f}" if model.seconds >= 10 else f"{model.seconds:.1f}"
 
 
 def _consequences(
@@ -244,7 +313,7 @@ def _figures(model: ModelResult, threshold: float) -> tuple[FigureView, ...]:
                 history.epoch, history.loss, history.val_loss, "Training and validation loss"
             ),
             f"Loss of {model.name} by epoch",
-            "Where the two curves part, the model overfits the training images.",
+            _describe_losses(history),
             _losses(history),
         ),
         FigureView.of(
@@ -254,6 +323,16 @@ def _figures(model: ModelResult, threshold: float) -> tuple[FigureView, ...]:
             _confusion(model.test.metrics),
         ),
         *view_curves(model.test.predictions, threshold, "test", f"{model.name}, test", "Recall"),
+    )
+
+
+def _describe_losses(history: History) -> str:
+    """Return what the curves show; why, such as overfitting or normalisation, they do not say."""
+    best = int(np.argmin(history.val_loss))
+    return (
+        f"The validation loss is lowest after epoch {history.epoch[best]} of {history.epoch[-1]} "
+        f"({history.val_loss[best]:.3f}). After the last epoch it is {history.val_loss[-1]:.3f}, "
+        f"and the training loss {history.loss[-1]:.3f}."
     )
 
 

@@ -11,6 +11,9 @@ from pneumoscope.evaluation.predictions import Predictions
 from pneumoscope.evaluation.selection.rule import ModelChoice
 from pneumoscope.evaluation.statistics.bootstrap import DRAWS
 from pneumoscope.evaluation.statistics.metrics import RESULT_METRICS, Metrics
+from pneumoscope.report.estimate import Estimate
+
+_DIFFERENCES = {"recall": "sensitivity", "specificity": "specificity"}
 
 SCHEMA = 1
 """Version of the JSON; it changes where a reader of the old one would misread it."""
@@ -22,13 +25,15 @@ class DataSummary:
 
     ``counts`` are numbers of images by split (``train``, ``validation``, ``test``) and class,
     ``split_by`` the unit that is kept on one side of the split between train and validation,
-    ``set_aside`` the number of images left out as unusable.
+    ``unknown_patients`` the number of images in use whose patient is unknown, ``set_aside`` the
+    number of images left out as unusable.
     """
 
     fingerprint: str
     counts: Mapping[str, Mapping[str, int]]
     synthetic: bool
     split_by: Literal["patient", "image"]
+    unknown_patients: int
     set_aside: int
 
 
@@ -73,18 +78,48 @@ class ModelResult:
 
 
 @dataclass(frozen=True, slots=True)
+class ThresholdChoice:
+    """Choice of a model in which each has a threshold of its own.
+
+    Parameters
+    ----------
+    choice
+        Choice by the rule, on validation data, at the models' own thresholds.
+    thresholds
+        For each model, the threshold of highest precision on validation data among those with an
+        acceptable recall.
+    validation, test
+        Metrics of each model at its threshold.
+    differences
+        Sensitivity and specificity on test, minus those of the model that is chosen at one
+        threshold for all; paired.
+    """
+
+    choice: ModelChoice
+    thresholds: Mapping[str, float]
+    validation: Mapping[str, Metrics]
+    test: Mapping[str, Metrics]
+    differences: Mapping[str, Estimate]
+
+
+@dataclass(frozen=True, slots=True)
 class ExperimentResult:
     """Results of several models on the same data, and the choice of one of them.
 
-    The models are in the order in which they are reported. ``threshold`` is the lowest probability
-    that is called PNEUMONIA, ``notes`` are warnings for readers of the results, a sentence or two
-    each, and ``draws`` is the number of bootstrap resamples behind each interval.
+    The models are in the order in which they are reported; the trivial ``baseline`` is not chosen
+    from. ``threshold`` is the lowest probability
+    that is called PNEUMONIA by all models, at which ``choice`` was made, as in the notebook;
+    ``own_thresholds`` is the choice with a threshold for each. ``notes`` are warnings for readers
+    of the results, a sentence or two each, and ``draws`` is the number of bootstrap resamples
+    behind each interval.
     """
 
     data: DataSummary
     models: tuple[ModelResult, ...]
+    baseline: ModelResult
     choice: ModelChoice
     threshold: float
+    own_thresholds: ThresholdChoice
     notes: tuple[str, ...] = ()
     draws: int = DRAWS
 
@@ -105,13 +140,19 @@ def results_json(result: ExperimentResult) -> str:
         "counts": {split: dict(classes) for split, classes in result.data.counts.items()},
         "synthetic": result.data.synthetic,
         "split_by": result.data.split_by,
+        "unknown_patients": result.data.unknown_patients,
     }
     content = {
         "schema": SCHEMA,
         "data": data,
         "models": [_model_json(model, result.threshold) for model in result.models],
+        "baseline": _model_json(result.baseline, result.threshold),
         "chosen": result.choice.name,
         "rule": result.choice.rule,
+        "usable": result.choice.usable,
+        "tied": list(result.choice.tied),
+        "ineligible": dict(result.choice.ineligible),
+        "own_thresholds": _own_thresholds_json(result.own_thresholds),
     }
     return json.dumps(content, indent=2, allow_nan=False) + "\n"
 
@@ -120,11 +161,27 @@ def results_csv(result: ExperimentResult) -> str:
     """Return an experiment as CSV: one row per model and split; undefined metrics are empty."""
     text = io.StringIO()
     about = {"fingerprint": result.data.fingerprint, "synthetic": _yes(result.data.synthetic)}
-    rows = [row | about for model in result.models for row in _csv_rows(model, result.choice.name)]
+    models = (*result.models, result.baseline)
+    rows = [row | about for model in models for row in _csv_rows(model, result.choice.name)]
     writer = csv.DictWriter(text, fieldnames=list(rows[0]))
     writer.writeheader()
     writer.writerows(rows)
     return text.getvalue()
+
+
+def _own_thresholds_json(own: ThresholdChoice) -> dict[str, object]:
+    differences = {name: own.differences[ours] for name, ours in _DIFFERENCES.items()}
+    return {
+        "chosen": own.choice.name,
+        "usable": own.choice.usable,
+        "tied": list(own.choice.tied),
+        "ineligible": dict(own.choice.ineligible),
+        "thresholds": dict(own.thresholds),
+        "validation": own.validation[own.choice.name].to_json(),
+        "test": own.test[own.choice.name].to_json(),
+        "difference": {name: estimate.value for name, estimate in differences.items()},
+        "difference_intervals": {name: estimate.interval for name, estimate in differences.items()},
+    }
 
 
 def _model_json(model: ModelResult, threshold: float) -> dict[str, object]:

@@ -95,6 +95,36 @@ def choose_operating_points(*tables: Predictions) -> dict[str, OperatingPoint]:
     return points
 
 
+def most_precise_threshold(validation: Predictions, min_recall: float) -> float:
+    """Return the threshold of highest precision among those with an acceptable recall.
+
+    It lies in the middle, in log-odds, between two observed probabilities; of several the highest
+    is taken.
+
+    Parameters
+    ----------
+    validation
+        Predictions on validation images, with PNEUMONIA among them.
+    min_recall
+        Lowest acceptable recall, within [0, 1].
+
+    Examples
+    --------
+    >>> labels, files = np.array([0, 1, 0, 1]), ("a", "b", "c", "d")
+    >>> table = Predictions(files, labels, np.array([0.1, 0.4, 0.6, 0.9]), files)
+    >>> round(most_precise_threshold(table, min_recall=0.5), 2)
+    0.79
+    >>> round(most_precise_threshold(table, min_recall=1), 2)
+    0.21
+    """
+    observed = np.unique(validation.probabilities)
+    rates = _rates(validation, observed)
+    acceptable = rates["sensitivity"] >= min_recall  # the lowest threshold finds everyone
+    precision = np.where(acceptable, rates["ppv"], -1)
+    index = int(np.flatnonzero(precision == precision.max()).max())
+    return _between(observed[index - 1] if index else 0.0, observed[index])
+
+
 def require_both_classes(labels: NDArray[np.int8]) -> None:
     """Raise unless there are validation images of both classes.
 

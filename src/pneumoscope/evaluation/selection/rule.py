@@ -1,8 +1,9 @@
 """Rule for choosing one of several models: highest precision at a lowest acceptable recall."""
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 
+from pneumoscope.evaluation.statistics.metrics import Metrics
 from pneumoscope.support.errors import PredictionsError
 
 MIN_RECALL = 0.99
@@ -11,20 +12,71 @@ MIN_RECALL = 0.99
 
 @dataclass(frozen=True, slots=True)
 class Candidate:
-    """Model with the two metrics that it is chosen by, within [0, 1] or None if undefined."""
+    """Model with the two metrics that it is chosen by, within [0, 1] or None if undefined.
+
+    ``ineligible`` is the reason why it cannot be chosen, None if it can.
+    """
 
     name: str
     precision: float | None
     recall: float | None
+    ineligible: str | None = None
+
+    @classmethod
+    def of(cls, name: str, metrics: Metrics) -> "Candidate":
+        """Return a model with its metrics on validation data, which have intervals."""
+        return cls(name, metrics.value("ppv"), metrics.value("sensitivity"), ineligibility(metrics))
 
 
 @dataclass(frozen=True, slots=True)
 class ModelChoice:
-    """Chosen model; if it is not ``qualified``, no model has the lowest acceptable recall."""
+    """Choice of a model.
+
+    Parameters
+    ----------
+    name
+        Chosen model.
+    qualified
+        Whether it has the lowest acceptable recall; if not, no eligible model has.
+    rule
+        Rule in words.
+    tied
+        Models with the same precision and recall, of which the order decided.
+    ineligible
+        Reasons why models could not be chosen, by name. If they are all models, ``name`` is only
+        the best of the unusable ones.
+    usable
+        Whether any model was eligible.
+    """
 
     name: str
     qualified: bool
     rule: str
+    tied: tuple[str, ...] = ()
+    ineligible: Mapping[str, str] = field(default_factory=dict)
+    usable: bool = True
+
+
+def ineligibility(metrics: Metrics) -> str | None:
+    """Return why a model with these metrics on validation data cannot be chosen; None if it can.
+
+    A model that calls everyone ill has a perfect recall, and so may one that ranks at random.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from pneumoscope.evaluation.predictions import Predictions
+    >>> from pneumoscope.evaluation.statistics.metrics import measure
+    >>> files = ("a.png", "b.png")
+    >>> ineligibility(measure(Predictions(files, np.array([0, 1]), np.array([0.6, 0.9]), files)))
+    'it calls everyone ill (specificity 0)'
+    """
+    if metrics.value("specificity") == 0:
+        return "it calls everyone ill (specificity 0)"
+    auc = metrics["auc"]
+    if auc.low is not None and auc.low <= 0.5:
+        return f"it may rank no better than chance (AUC {auc})"
+    return None
 
 
 def choose_model(candidates: Sequence[Candidate], min_recall: float = MIN_RECALL) -> ModelChoice:
@@ -32,7 +84,8 @@ def choose_model(candidates: Sequence[Candidate], min_recall: float = MIN_RECALL
 
     If there is none, the model of highest recall is chosen. A tie is broken by the other metric,
     then by the order given; an undefined metric ranks last. A missed pneumonia is worse than a
-    false positive, so recall is the condition and precision the objective.
+    false positive, so recall is the condition and precision the objective. Models that are not
+    eligible (see `ineligibility`) are left out; where none is eligible, the choice is not usable.
 
     Parameters
     ----------
@@ -56,16 +109,31 @@ def choose_model(candidates: Sequence[Candidate], min_recall: float = MIN_RECALL
     'bold'
     """
     require_choice(len(candidates), min_recall)
-    qualified = [model for model in candidates if _rank(model.recall) >= min_recall]
+    eligible = [model for model in candidates if model.ineligible is None]
+    pool = eligible or candidates
+    qualified = [model for model in pool if _rank(model.recall) >= min_recall]
     if qualified:
         best = max(qualified, key=lambda model: (_rank(model.precision), _rank(model.recall)))
     else:
-        best = max(candidates, key=lambda model: (_rank(model.recall), _rank(model.precision)))
+        best = max(pool, key=lambda model: (_rank(model.recall), _rank(model.precision)))
     rule = (
         f"highest precision among the models with a recall of at least {min_recall:g}, or if there "
-        "is none the highest recall, on validation data"
+        "is none the highest recall, on validation data; not eligible are models that call "
+        "everyone ill or whose AUC interval reaches 0.5"
     )
-    return ModelChoice(best.name, bool(qualified), rule)
+    return ModelChoice(
+        best.name,
+        bool(qualified),
+        rule,
+        tied=tuple(
+            model.name
+            for model in pool
+            if model is not best
+            and (model.precision, model.recall) == (best.precision, best.recall)
+        ),
+        ineligible={model.name: model.ineligible for model in candidates if model.ineligible},
+        usable=bool(eligible),
+    )
 
 
 def require_choice(models: int, min_recall: float) -> None:

@@ -38,8 +38,9 @@ def choice_stability(
 ) -> ChoiceStability:
     """Return how often `choose_model` chooses each model on a bootstrap resample of the patients.
 
-    Whole patients are drawn with replacement, the same ones for every model. The thresholds are
-    kept: that they would change as well is not included.
+    Whole patients are drawn with replacement, the same ones for every model. Models that tie in a
+    resample share it equally. The thresholds are kept: that they would change as well is not
+    included.
 
     Parameters
     ----------
@@ -85,14 +86,13 @@ def choice_stability(
         ranking = Ranking.of(table.labels, table.probabilities, patient, [thresholds[name]])
         cells = resample(ranking.confusions, patient, draws, seed)[:, 0].T
         rates.append(point_metrics(cells.astype(np.float64)))
-    numbers = _choose_in_each(
+    parts = _choose_in_each(
         np.stack([values["ppv"] for values in rates]),
         np.stack([values["sensitivity"] for values in rates]),
         min_recall,
     )
-    counts = np.bincount(numbers[1:], minlength=len(tables))
-    shares = dict(zip(tables, (counts / draws).tolist(), strict=True))
-    chosen = list(tables)[numbers[0]]
+    shares = dict(zip(tables, parts[:, 1:].mean(axis=1).tolist(), strict=True))
+    chosen = list(tables)[int(parts[:, 0].argmax())]
     return ChoiceStability(chosen, shares, 1 - shares[chosen], draws)
 
 
@@ -126,17 +126,20 @@ def _shared_patients(tables: Mapping[str, Predictions]) -> NDArray[np.intp]:
     return patient
 
 
-def _choose_in_each(precision: Floats, recall: Floats, min_recall: float) -> NDArray[np.intp]:
-    """Return the number of the model that `choose_model` chooses in each resample.
+def _choose_in_each(precision: Floats, recall: Floats, min_recall: float) -> Floats:
+    """Return each model's part in the choice by `choose_model` in each resample.
 
-    Both arrays have the shape (models, resamples). Models are sorted in the same way: qualified or
-    not, then by the two metrics, then in the order given.
+    All arrays have the shape (models, resamples). Models are sorted in the same way: qualified or
+    not, then by the two metrics; those that tie have equal parts, which sum to 1.
     """
     precisions, recalls = (np.nan_to_num(part, nan=-1.0) for part in (precision, recall))
     qualified = recalls >= min_recall
     any_qualified = qualified.any(axis=0)
     first = np.where(any_qualified, precisions, recalls)
     second = np.where(any_qualified, recalls, precisions)
-    earlier = np.broadcast_to(-np.arange(len(recalls))[:, None], recalls.shape)
-    best: NDArray[np.intp] = np.lexsort((earlier, second, first, qualified), axis=0)[-1]
-    return best
+    best = np.lexsort((second, first, qualified), axis=0)[-1:]
+    ties = np.ones(recalls.shape, np.bool_)
+    for key in (qualified, first, second):
+        ties &= key == np.take_along_axis(key, best, axis=0)
+    parts: Floats = ties / ties.sum(axis=0)
+    return parts

@@ -7,6 +7,7 @@ from collections.abc import Callable, Mapping
 from types import MappingProxyType
 
 from pneumoscope.dataset import Split
+from pneumoscope.dataset.patients import describe_split_unit
 from pneumoscope.evaluation.statistics.bootstrap import DRAWS
 from pneumoscope.training.documents.run_facts import RunFacts
 
@@ -37,10 +38,7 @@ def _preprocessing(facts: RunFacts) -> str:
 
 
 def _missing_data(facts: RunFacts) -> str:
-    return (
-        f"{facts.patients_unknown:,} images in use have no patient and count as a patient each; "
-        f"{_excluded(facts)}"
-    )
+    return f"{facts.unknown_patients}; {_excluded(facts)}"
 
 
 def _acquisition(facts: RunFacts) -> str | None:
@@ -74,7 +72,8 @@ def _disjoint(facts: RunFacts) -> str:
     train, validation, test = Split
     shared = facts.shared_patients
     return (
-        f"validation was split from train by {facts.manifest.split_by}; patients in two splits: "
+        f"validation was split from train by {describe_split_unit(facts.manifest)}; known patients "
+        f"in two splits: "
         f"train and validation {shared(train, validation):,}, train and test "
         f"{shared(train, test):,}, validation and test {shared(validation, test):,}"
     )
@@ -145,8 +144,8 @@ def _uncertainty(facts: RunFacts) -> str | None:
     if not facts.evaluations:
         return None
     return (
-        f"95 % percentile bootstrap intervals, {DRAWS:,} resamples by patient; Wilson's interval "
-        "for a proportion of 0 or 1"
+        f"95 % percentile bootstrap intervals, {DRAWS:,} resamples by "
+        f"{facts.resampling_unit}; Wilson's interval for a proportion of 0 or 1"
     )
 
 

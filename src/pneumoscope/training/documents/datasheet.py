@@ -4,6 +4,7 @@ from collections import defaultdict
 from collections.abc import Iterator
 
 from pneumoscope.dataset import Entry, Split
+from pneumoscope.dataset.patients import describe_split_unit
 from pneumoscope.training.documents.run_facts import RunFacts
 
 _UNKNOWN = "*not recorded: fill in*"
@@ -72,7 +73,7 @@ def _composition(facts: RunFacts) -> Iterator[tuple[str, str | None]]:
     yield "What subgroups are known?", _subgroups(facts)
     yield (
         "Is information missing?",
-        f"{facts.patients_unknown:,} images in use have no patient.",
+        f"{facts.unknown_patients}.",
     )
     yield "Are there recommended splits?", _splits(facts)
     yield "Are there errors or redundancies?", _duplicates(facts)
@@ -94,8 +95,8 @@ def _splits(facts: RunFacts) -> str:
     shared = facts.shared_patients(Split.TRAIN, Split.VALIDATION)
     return (
         f"Train, validation and test as counted above; validation was split from train by "
-        f"{facts.manifest.split_by}, seed {facts.manifest.seed}; {shared:,} patients have images "
-        "in both."
+        f"{describe_split_unit(facts.manifest)}, seed {facts.manifest.seed}; {shared:,} known "
+        "patients have images in both."
     )
 
 

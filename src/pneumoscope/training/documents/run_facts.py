@@ -61,9 +61,16 @@ class RunFacts:
         return tuple(sorted({name for entry in self.manifest.entries for name in entry.extra}))
 
     @property
-    def patients_unknown(self) -> int:
-        """Number of images in use without a patient."""
-        return sum(entry.patient is None for entry in self.manifest.in_use)
+    def unknown_patients(self) -> str:
+        """Number of images in use without a patient, in words."""
+        count = len(self.manifest.unknown_patients)
+        leakage = "; between their splits, leakage cannot be excluded" if count else ""
+        return f"{count:,} images in use have no patient{leakage}"
+
+    @property
+    def resampling_unit(self) -> str:
+        """Unit that intervals are by, in words."""
+        return "image" if self.manifest.unknown_patients else "patient"
 
     @property
     def reasons(self) -> str:
@@ -84,8 +91,10 @@ class RunFacts:
         classes = ", ".join(
             f"{number:,} {label.name}" for label, number in self.manifest.counts()[split].items()
         )
-        patients = len({entry.group for entry in entries})
-        return f"{split}: {len(entries):,} images ({classes}) of {patients:,} patients"
+        images = f"{split}: {len(entries):,} images ({classes})"
+        if any(entry.patient is None for entry in entries):
+            return images
+        return f"{images} of {len({entry.patient for entry in entries}):,} patients"
 
 
 def _without_file(reason: str) -> str:

@@ -10,7 +10,7 @@ from PIL import Image, UnidentifiedImageError
 from scipy import ndimage
 
 from pneumoscope.dataset import Split
-from pneumoscope.dataset.sources import parse_split
+from pneumoscope.dataset.names import parse_split
 from pneumoscope.models.lung_unet import SIDE
 from pneumoscope.radiograph import Resampling, prepare_pixels, read_radiograph
 from pneumoscope.support.errors import DatasetError
