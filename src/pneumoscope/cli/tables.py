@@ -52,7 +52,7 @@ def comparison_table(result: "ExperimentResult") -> Table:
 def choice_warnings(choice: "ModelChoice") -> Iterator[str]:
     """Yield warnings about the choice of a model: models that are not eligible, and ties."""
     for name, reason in choice.ineligible.items():
-        yield f"{name} is not eligible: {reason}, on validation data"
+        yield f"{name} is not eligible: on validation data it {reason}"
     if choice.tied:
         yield f"{choice.name} ties with {', '.join(choice.tied)}; the order of the models decided"
 

@@ -68,7 +68,7 @@ def test_a_model_that_calls_everyone_ill_is_not_chosen(table):
     assert (candidates[0].recall, candidates[1].recall) == (1.0, 0.92)
     choice = choose_model(candidates)
     assert (choice.name, choice.qualified, choice.usable) == ("careful", False, True)
-    assert choice.ineligible == {"everyone": "it calls everyone ill (specificity 0)"}
+    assert choice.ineligible == {"everyone": "calls everyone ill (specificity 0)"}
 
 
 def test_a_model_whose_auc_interval_reaches_one_half_is_not_chosen(table):
@@ -76,7 +76,7 @@ def test_a_model_whose_auc_interval_reaches_one_half_is_not_chosen(table):
     labels = [0, 1] * 50
     chance = table(labels, rng.uniform(0.3, 0.7, 100))
     candidate = Candidate.of("chance", bootstrap_metrics(chance, 0.35, draws=200))
-    assert candidate.ineligible.startswith("it may rank no better than chance (AUC 0.")
+    assert candidate.ineligible.startswith("may rank no better than chance (AUC 0.")
     choice = choose_model([candidate, Candidate("b", 0.2, 0.3)], min_recall=0.9)
     assert (choice.name, choice.usable) == ("b", True)
     alone = choose_model([candidate])

@@ -42,8 +42,8 @@ _COMPARISON_DPI = 140
 _HEADINGS = ("Accuracy", "Precision", "Recall", "Specificity", "F1", "AUC", "Average precision")
 """Headings of `RESULT_METRICS`."""
 
-_CHOSEN_BY = ("Recall", "Precision", "Specificity")
-"""Headings of the metrics that the two choices are compared by."""
+_CHOSEN_BY = {"Recall": "sensitivity", "Precision": "ppv", "Specificity": "specificity"}
+"""Metrics that the two choices are compared by, by their headings."""
 
 _DASHES = ("–",) * 3
 
@@ -195,38 +195,33 @@ def _advantage(result: ExperimentResult) -> str:
 
 def _two_choices(result: ExperimentResult) -> TableView:
     """Return both choices beside each other, on validation and on test."""
-    own = result.own_thresholds
+    own, at_one = result.own_thresholds, result.chosen
     name = own.choice.name
-    choices = {
-        f"Notebook's rule, all at {result.threshold:g}": (
-            result.chosen.name,
-            result.threshold,
-            result.chosen.validation.metrics,
-            result.chosen.test.metrics,
-        ),
-        "A threshold of its own for each": (
-            name,
-            own.thresholds[name],
-            own.validation[name],
-            own.test[name],
-        ),
-    }
-    shown = ("sensitivity", "ppv", "specificity")
-    return TableView(
-        "The two choices, made on validation data and reported on test; 95 % intervals",
-        (
-            "Choice",
-            "Model, threshold",
-            *(f"{heading}, {split}" for split in ("validation", "test") for heading in _CHOSEN_BY),
-        ),
-        tuple(
-            (
-                choice,
-                Cell(model, f"from {threshold:.3f}"),
-                *(cell(metrics[metric]) for metrics in (validation, test) for metric in shown),
+    columns = (
+        (at_one.name, result.threshold, at_one.validation.metrics, at_one.test.metrics),
+        (name, own.thresholds[name], own.validation[name], own.test[name]),
+    )
+    rows: list[tuple[str | Cell, ...]] = [
+        ("Model", *(Cell(model, f"from {threshold:.3f}") for model, threshold, *_ in columns))
+    ]
+    for split, place in (("validation", 2), ("test", 3)):
+        for heading, metric in _CHOSEN_BY.items():
+            rows.append(
+                (f"{heading}, {split}", *(cell(column[place][metric]) for column in columns))
             )
-            for choice, (model, threshold, validation, test) in choices.items()
-        ),
+    rows.append(
+        (
+            "Test radiographs",
+            *(
+                Cell(f"{fp:,} normal called ill", f"{fn:,} with pneumonia missed")
+                for (_, fp), (fn, _) in (column[3].confusion for column in columns)
+            ),
+        )
+    )
+    return TableView(
+        "The two choices, made on validation data and reported on test; small: 95 % interval",
+        ("", f"Notebook's rule, all at {result.threshold:g}", "A threshold of its own for each"),
+        tuple(rows),
     )
 
 

@@ -69,13 +69,13 @@ def ineligibility(metrics: Metrics) -> str | None:
     >>> from pneumoscope.evaluation.statistics.metrics import measure
     >>> files = ("a.png", "b.png")
     >>> ineligibility(measure(Predictions(files, np.array([0, 1]), np.array([0.6, 0.9]), files)))
-    'it calls everyone ill (specificity 0)'
+    'calls everyone ill (specificity 0)'
     """
     if metrics.value("specificity") == 0:
-        return "it calls everyone ill (specificity 0)"
+        return "calls everyone ill (specificity 0)"
     auc = metrics["auc"]
     if auc.low is not None and auc.low <= 0.5:
-        return f"it may rank no better than chance (AUC {auc})"
+        return f"may rank no better than chance (AUC {auc})"
     return None
 
 

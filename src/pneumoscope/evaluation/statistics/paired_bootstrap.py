@@ -19,7 +19,8 @@ def rate_differences(
     """Return sensitivity and specificity of the first model minus those of the second.
 
     Intervals are percentiles of a bootstrap in which each resample draws the same patients for both
-    models. Where the two differ on no image, there is no interval.
+    models. Where all resamples agree, as where the two differ on no image or on every one, there is
+    no interval: it would look like certainty.
 
     Parameters
     ----------
@@ -46,16 +47,14 @@ def rate_differences(
     """
     tables = align_predictions({"first": first[0], "second": second[0]})
     patient = tables["first"].patient_numbers()
-    calls, rates = [], []
+    rates = []
     for table, threshold in zip(tables.values(), (first[1], second[1]), strict=True):
         ranking = Ranking.of(table.labels, table.probabilities, patient, [threshold])
         cells = resample(ranking.confusions, patient, draws, seed)[:, 0].T
         rates.append(point_metrics(cells.astype(np.float64)))
-        calls.append(table.probabilities >= threshold)
     differences = {}
-    for name, label in (("sensitivity", 1), ("specificity", 0)):
-        values = rates[0][name] - rates[1][name]
-        of_class = tables["first"].labels == label
-        differ = bool((calls[0] != calls[1])[of_class].any())
-        differences[name] = estimate_from_resamples(values if differ else values[:1])
+    for name in ("sensitivity", "specificity"):
+        estimate = estimate_from_resamples(rates[0][name] - rates[1][name])
+        has_width = estimate.interval is not None and estimate.interval[0] < estimate.interval[1]
+        differences[name] = estimate if has_width else Estimate(estimate.value)
     return differences
