@@ -9,9 +9,13 @@ from pneumoscope.evaluation.selection.operating_points import (
     choose_operating_points,
 )
 from pneumoscope.evaluation.statistics.discrimination import bootstrap_metrics
+from pneumoscope.reader.reading import Finding, finding_at
 from pneumoscope.report.estimate import Estimate
 from pneumoscope.report.operating_point import POINT_METRICS, OperatingPoint
 from pneumoscope.support.terminal import messages
+
+MAX_UNCERTAIN_SHARE = 0.2
+"""Share of validation images above which an operating point leaves too many uncertain."""
 
 
 def choose_measured_points(
@@ -40,7 +44,31 @@ def choose_measured_points(
             "validation images. Train a better model, or with more images",
             style="yellow",
         )
+    for name, point in points.items():
+        share = uncertain_share(calibrated, point)
+        if share > MAX_UNCERTAIN_SHARE:
+            messages.print(
+                f"At '{name}' {share:.0%} of the validation images are UNCERTAIN: the classes "
+                f"overlap from {point.low:.3f} to {point.high:.3f}. Train a better model, or with "
+                "more images of both classes",
+                style="yellow",
+            )
     return points
+
+
+def uncertain_share(predictions: Predictions, point: OperatingPoint) -> float:
+    """Return the share of images whose finding at an operating point is uncertain, in [0, 1].
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> files = ("a", "b", "c", "d")
+    >>> table = Predictions(files, np.array([0, 0, 1, 1]), np.array([0.1, 0.4, 0.5, 0.9]), files)
+    >>> uncertain_share(table, OperatingPoint("", threshold=0.5, low=0.3, high=0.6, level=0.01))
+    0.5
+    """
+    findings = [finding_at(probability, point) for probability in predictions.probabilities]
+    return findings.count(Finding.UNCERTAIN) / len(findings)
 
 
 def measure_splits(
