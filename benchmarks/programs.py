@@ -142,8 +142,8 @@ def _train_keras(task: Task, place: Workplace, scratch: Path) -> Result:
 
 
 def _train_ours(task: Task, place: Workplace, scratch: Path) -> Result:
-    words = ["train", place.manifest, "--model", task.model, "--out", scratch, *_settings(task)]
-    usage = _run_ours(words, task, place, scratch)
+    words = ["train", place.manifest, "--model", task.model, "--out", scratch, "--test"]
+    usage = _run_ours([*words, *_settings(task)], task, place, scratch)
     run = Run.open(scratch / task.model)
     tested = read_predictions(run, Split.TEST)
     return Result(

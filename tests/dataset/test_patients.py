@@ -11,6 +11,7 @@ import pytest
 from PIL import Image
 
 from pneumoscope.dataset import Manifest, Split, open_dataset
+from pneumoscope.dataset.patients import describe_split_unit
 
 from ..conftest import Outcome
 
@@ -44,7 +45,7 @@ def test_unknown_patients_are_said_and_not_counted(
     assert f"The patient is unknown for all 120 images: {LEAKAGE}" in " ".join(made.err.split())
     assert "Images, split by image" in made.out
     metadata = pq.read_schema(tmp_path / "m.parquet").metadata
-    assert metadata[b"unknown_patients"] == b"120"
+    assert metadata[b"images_without_patient"] == b"120"
     manifest = Manifest.read(tmp_path / "m.parquet")
     assert any(len(splits) > 1 for splits in splits_of_patients(manifest).values())
     assert pneumoscope("data", "summary", two_views, "--out", tmp_path / "s").code == 0
@@ -71,7 +72,8 @@ def test_a_pattern_of_the_paths_names_patients(
     [
         ("(p", "'(p' is not a regular expression (missing )"),
         ("(p)(d)", "'(p)(d)' has 2 groups; put the part that names the patient into one group"),
-        ("case", "'case' matches none of the 120 paths, such as NORMAL/p11_0.jpeg"),
+        ("(case)?_", "'(case)?_' names nobody in the 120 paths"),
+        ("case", "'case' names nobody in the 120 paths, such as NORMAL/p11_0.jpeg"),
     ],
 )
 def test_a_pattern_that_names_nobody_is_an_error(
@@ -81,6 +83,22 @@ def test_a_pattern_that_names_nobody_is_an_error(
     made = pneumoscope(*words, "--patient-from", pattern)
     assert made.code == 1
     assert error in " ".join(made.err.split())
+
+
+def test_patients_in_ones_own_validation_and_in_train_are_counted(tmp_path: Path) -> None:
+    """Numbers in file names suggest them; splits that the source declares are kept."""
+    for split, view in (("train", 1), ("val", 2), ("test", 3)):
+        for number in range(6):
+            label, person = (
+                ("NORMAL", "IM-{:04}-000{}") if number % 2 else ("PNEUMONIA", "person{}_virus_{}")
+            )
+            folder = tmp_path / split / label
+            folder.mkdir(parents=True, exist_ok=True)
+            pixels = np.full((8, 8), 40 * number + view, np.uint8)
+            Image.fromarray(pixels).save(folder / f"{person.format(number, view)}.png")
+    manifest = open_dataset(tmp_path)
+    assert len(manifest.shared_patients(Split.TRAIN, Split.VALIDATION)) == 6
+    assert describe_split_unit(manifest) == "patient, 6 patients in train and in validation"
 
 
 def test_a_manifest_keeps_its_patients(
@@ -131,4 +149,4 @@ def test_an_experiment_of_unknown_patients_has_intervals_by_image(
     assert "24 patients" not in page
     assert "all images of a patient are on one side" not in page
     data = json.loads((out / "results.json").read_text())["data"]
-    assert data["unknown_patients"] == 120
+    assert data["images_without_patient"] == 120

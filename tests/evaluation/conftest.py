@@ -57,7 +57,12 @@ def experiment(table: Table) -> Callable[..., ExperimentResult]:
         )
         counts = {name: {"NORMAL": 2, "PNEUMONIA": 3} for name in ("train", "validation", "test")}
         summary = {"fingerprint": "f00d", "counts": counts, "synthetic": False}
-        summary |= {"split_by": "patient", "unknown_patients": 0, "set_aside": 0} | data
+        summary |= {
+            "split_by": "patient",
+            "images_without_patient": 0,
+            "shared_patients": 0,
+            "set_aside": 0,
+        } | data
         choice = ModelChoice("model_1", qualified=True, rule="the stated rule")
         own = ThresholdChoice(
             choice,

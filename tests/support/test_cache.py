@@ -415,7 +415,16 @@ def test_list_and_clear_at_the_command_line(
     weights.write_text("weights")
     settings = [word for setting in ("image_size=64", "epochs=1") for word in ("--set", setting)]
     settings += ["--weights", "none"]
-    words = ("train", small_dataset, "--model", "model_5", "--out", out / "runs", *settings)
+    words = (
+        "train",
+        small_dataset,
+        "--model",
+        "model_5",
+        "--out",
+        out / "runs",
+        "--test",
+        *settings,
+    )
     assert pneumoscope(*words).code == 0
     listed = pneumoscope("cache", "list").out
     assert "64 x 64" in listed

@@ -206,6 +206,13 @@ def test_recalibration_refuses_inverted_scores_and_few_patients(exported, local,
     by_chance = replace(local.predictions, probabilities=drawn)
     with pytest.raises(PredictionsError, match="it may rank no better than chance"):
         recalibrate(bundle, by_chance, tmp_path / "new", "x", 0.5, seed=0)
+    # A good ranking, but a few extreme probabilities turn the fitted slope round.
+    labels = local.predictions.labels
+    turning = np.where(labels == 1, 0.55, 0.45) + drawn / 100
+    turning[np.flatnonzero(labels == 1)[::8]] = 1e-7
+    extreme = replace(local.predictions, probabilities=turning)
+    with pytest.raises(PredictionsError, match="recalibrated it would rank backwards"):
+        recalibrate(bundle, extreme, tmp_path / "new", "x", 0.5, seed=0)
     ill = local.predictions.rows(local.predictions.labels == 1)
     with pytest.raises(PredictionsError, match="at least 10 of each are needed"):
         recalibrate(bundle, ill, tmp_path / "new", "x", 0.5, seed=0)

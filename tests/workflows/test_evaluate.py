@@ -71,7 +71,7 @@ WITHOUT_TRAINING_PACKAGES = """
 import sys
 class Missing:
     def find_spec(self, name, path=None, target=None):
-        if name in ("torch", "platformdirs", "monai", "optuna", "transformers"):
+        if name in ("torch", "safetensors", "monai", "optuna", "transformers"):
             raise ModuleNotFoundError(f"No module named {name!r}", name=name)
 sys.meta_path.insert(0, Missing())
 from pneumoscope.cli import main

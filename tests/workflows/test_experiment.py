@@ -200,7 +200,7 @@ def test_an_experiment_at_the_command_line(pneumoscope: Callable, tmp_path: Path
     assert (
         "Chosen by the notebook's rule, all at 0.5: none, since no model is usable" in outcome.out
     )
-    assert "model_1 is not eligible: on validation data it calls everyone ill" in outcome.err
+    assert "model_1 is not eligible at 0.5: on validation data it calls everyone ill" in outcome.err
     content = json.loads((tmp_path / "out" / "results.json").read_text())
     assert content["data"]["synthetic"] is True
     assert "synthetic" in (tmp_path / "out" / "report.html").read_text().lower()

@@ -30,7 +30,11 @@ def run(writes, cache, words):
             os._exit(9)  # no clean-up of any kind, as after kill -9 or a power cut
         sync(handle)
     os.fsync = kill
-    main(words)
+    try:
+        main(words)
+    except SystemExit as ended:
+        sys.stdout.flush()
+        os._exit(ended.code or 0)  # a fork cannot join the threads of the process it comes from
 
 for arguments in json.load(sys.stdin):
     child = os.fork()

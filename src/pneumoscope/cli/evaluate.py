@@ -2,13 +2,16 @@
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from pneumoscope.cli import options
 from pneumoscope.support.errors import PredictionsError
 from pneumoscope.support.terminal import messages, results
+
+if TYPE_CHECKING:
+    from pneumoscope.dataset import Manifest
 
 
 def evaluate(
@@ -92,7 +95,7 @@ def evaluate(
     points = _points(thresholds or ["0.5"])
     prevalence_values = options.prevalences_from_options(prevalences)
     second = None if second_reader is None else SecondReader.read(second_reader, negatives or ())
-    manifest = None if data is None else options.open_source(data, images)
+    manifest = None if data is None else _open_data(data, images, negatives)
     models, second = open_models(
         sources, options.open_cache, manifest, images, points, negatives or (), second
     )
@@ -110,12 +113,19 @@ def evaluate(
     stress_tests = None if quick else stress_test_model(main)
     with messages.status("Writing the report"):
         write_report(comparison, models, out, stress_tests)
-    for line in choice_warnings(comparison.choice) if comparison.choice else ():
+    for line in choice_warnings(comparison.choice, "at its threshold") if comparison.choice else ():
         messages.print(line, style="red")
     results.print(evaluations_table(comparison.evaluations))
     if comparison.main.second_reader is not None:
         results.print(summarise_second_reader(comparison.main.second_reader))
     results.print(f"Report: {out / 'report.html'}", soft_wrap=True)
+
+
+def _open_data(data: Path, images: Path | None, negatives: Sequence[str] | None) -> "Manifest":
+    from pneumoscope.dataset.manifest import is_manifest
+
+    # The option may be meant for the second reader's table alone.
+    return options.open_source(data, images, negatives=None if is_manifest(data) else negatives)
 
 
 def _evaluate_run(sources: Sequence[str], images: Path | None) -> None:

@@ -78,8 +78,12 @@ def experiment(
         manifest, recipes, out, options.open_cache(), min_recall=min_recall, resume=resume
     )
     results.print(comparison_table(result))
-    for line in choice_warnings(result.choice):
-        messages.print(line, style="red")
+    for choice, where in (
+        (result.own_thresholds.choice, "at its own threshold"),
+        (result.choice, f"at {result.threshold:g}"),
+    ):
+        for line in choice_warnings(choice, where):
+            messages.print(line, style="red")
     for line in choice_lines(result):
         results.print(line)
     results.print(f"Report: {out / 'report.html'}", soft_wrap=True)

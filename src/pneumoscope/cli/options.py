@@ -167,7 +167,11 @@ PrevalenceOption = Annotated[
 ]
 DrawsOption = Annotated[
     int,
-    typer.Option("--draws", min=100, help="Number of bootstrap resamples, drawn by patient."),
+    typer.Option(
+        "--draws",
+        min=100,
+        help="Number of bootstrap resamples, drawn by patient where patients are known.",
+    ),
 ]
 QuickOption = Annotated[
     bool,

@@ -49,12 +49,13 @@ def comparison_table(result: "ExperimentResult") -> Table:
     return table
 
 
-def choice_warnings(choice: "ModelChoice") -> Iterator[str]:
+def choice_warnings(choice: "ModelChoice", where: str) -> Iterator[str]:
     """Yield warnings about the choice of a model: models that are not eligible, and ties."""
     for name, reason in choice.ineligible.items():
-        yield f"{name} is not eligible: on validation data it {reason}"
+        yield f"{name} is not eligible {where}: on validation data it {reason}"
     if choice.tied:
-        yield f"{choice.name} ties with {', '.join(choice.tied)}; the order of the models decided"
+        others = ", ".join(choice.tied)
+        yield f"{choice.name} ties with {others} {where}; the order of the models decided"
 
 
 def choice_lines(result: "ExperimentResult") -> Iterator[str]:
@@ -64,7 +65,8 @@ def choice_lines(result: "ExperimentResult") -> Iterator[str]:
     metrics = own.test[name]
     chosen = f"{name} from {own.thresholds[name]:.3f} on, its own threshold"
     yield f"Chosen: {chosen if own.choice.usable else 'none, since no model is usable'}"
-    yield f"  test: recall {metrics['sensitivity']}, precision {metrics['ppv']}"
+    if own.choice.usable:
+        yield f"  test: recall {metrics['sensitivity']}, precision {metrics['ppv']}"
     notebook = result.choice.name if result.choice.usable else "none, since no model is usable"
     yield f"Chosen by the notebook's rule, all at {result.threshold:g}: {notebook}"
     yield f"Rule of both: {result.choice.rule}"
@@ -82,7 +84,7 @@ def metrics_table(run: "Run", split: "Split") -> Table:
         ),
     )
     table.add_column("value", justify="right")
-    unit = "image" if run.manifest().unknown_patients else "patient"
+    unit = "image" if run.manifest().images_without_patient else "patient"
     table.add_column(f"95 % interval by {unit}", justify="right")
     for name, interval in record["intervals"].items():
         estimate = Estimate(record[name], *(interval or ()))
@@ -126,7 +128,7 @@ def recalibration_table(before: "Bundle", made: "RecalibratedBundle") -> Table:
     table = Table(
         "bundle",
         "operating point",
-        title="Patients held out from fitting",
+        title="Held out from fitting",
         caption=f"n = {len(made.after.files):,} radiographs; 95 % intervals by "
         f"{made.after.resampling_unit}",
     )
@@ -241,7 +243,7 @@ def bundles_table(bundles: "Sequence[Bundle]") -> Table:
         "refused as fitted",
         ("-" if refusal is None else str(refusal.false_refusals) for refusal in refusals),
     )
-    add("intervals by", (record.resampling_unit for record in records))
+    add("intervals by", (record.resampling_unit or "not recorded" for record in records))
     add("synthetic", ("yes" if record.training_data.synthetic else "no" for record in records))
     add("data", (record.training_data.fingerprint[:12] for record in records))
     table.add_section()

@@ -72,15 +72,14 @@ def open_dataset(
         return manifest
     listed = list_images(source, images, negatives)
     split_by = split_by or SplitBy.PATIENT
-    entries: Sequence[Entry] = listed.entries
-    if patient_from is not None:
-        entries = name_patients(entries, patient_from)
 
     def open_entry(entry: Entry) -> Entry:
         return _open(listed.root, entry, strict)
 
-    opened = map_parallel(open_entry, entries, "Reading images")
-    _check_not_empty(source, entries, opened)
+    opened = map_parallel(open_entry, listed.entries, "Reading images")
+    _check_not_empty(source, listed.entries, opened)
+    if patient_from is not None:
+        opened = name_patients(opened, patient_from)
     set_aside = [entry for entry in opened if entry.set_aside is not None]
     readable = [entry for entry in opened if entry.set_aside is None]
     try:
@@ -111,11 +110,11 @@ def _open(root: Path, entry: Entry, strict: bool) -> Entry:
         patient=entry.patient if entry.patient_declared else radiograph.patient or entry.patient,
         patient_declared=declared,
         synthetic=radiograph.synthetic,
-        extra={**entry.extra, **_stated(radiograph, entry)},
+        extra={**entry.extra, **_dicom_columns(radiograph, entry)},
     )
 
 
-def _stated(radiograph: Radiograph, entry: Entry) -> dict[str, str]:
+def _dicom_columns(radiograph: Radiograph, entry: Entry) -> dict[str, str]:
     """Return columns for subgroups that a DICOM object states and the table does not."""
     age = None if radiograph.age is None else f"{radiograph.age:.2f}"
     stated = {"age": age, "sex": radiograph.sex, "view": radiograph.view}

@@ -65,9 +65,11 @@ class Entry:
     subtype
         ``"bacteria"`` or ``"virus"``, from the file name; None where it does not state it.
     patient
-        Patient, from the table, the DICOM object (a pseudonym) or the file name, in this order.
+        Patient, from the table, the DICOM object (a pseudonym), a pattern of the path or the file
+        name, in this order.
     patient_declared
-        Whether table or DICOM named the patient; a number in a file name only suggests one.
+        Whether table, DICOM or pattern named the patient; a number in a file name only suggests
+        one.
     split
         Split of the image; None before it is drawn and for an image that is set aside.
     synthetic
@@ -144,9 +146,17 @@ class Manifest:
         return tuple(entry for entry in self.entries if entry.set_aside is None)
 
     @property
-    def unknown_patients(self) -> tuple[Entry, ...]:
+    def images_without_patient(self) -> tuple[Entry, ...]:
         """Images in use whose patient is unknown, in order."""
         return tuple(entry for entry in self.in_use if entry.patient is None)
+
+    def shared_patients(self, first: Split, second: Split) -> set[str]:
+        """Return the known patients with images in both splits."""
+        first_patients, second_patients = (
+            {entry.patient for entry in self.of(split) if entry.patient is not None}
+            for split in (first, second)
+        )
+        return first_patients & second_patients
 
     def of(self, split: Split) -> tuple[Entry, ...]:
         """Return the images of one split that are in use, in order."""
@@ -177,7 +187,7 @@ class Manifest:
             "root": str(self.root.resolve()),
             "split_by": self.split_by.value,
             "seed": str(self.seed),
-            "unknown_patients": str(len(self.unknown_patients)),
+            "images_without_patient": str(len(self.images_without_patient)),
             "fingerprint": self.fingerprint,
             "extra": json.dumps(extras),
         }

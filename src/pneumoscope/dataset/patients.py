@@ -6,7 +6,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from pathlib import PurePosixPath
 
-from pneumoscope.dataset.manifest import Entry, Manifest, SplitBy
+from pneumoscope.dataset.manifest import Entry, Manifest, Split, SplitBy
 from pneumoscope.support.errors import DatasetError
 
 
@@ -37,12 +37,12 @@ def name_patients(entries: Iterable[Entry], pattern: re.Pattern[str]) -> list[En
     r"""Name the patients of images by a pattern that is searched in their paths.
 
     The pattern's group names the patient, or the whole match if it has no group. Patients that a
-    table names stay as they are, and so do images whose path does not match.
+    table or DICOM names stay as they are, and so do images whose path does not match.
 
     Raises
     ------
     DatasetError
-        If no path matches.
+        If it names nobody.
 
     Examples
     --------
@@ -55,13 +55,14 @@ def name_patients(entries: Iterable[Entry], pattern: re.Pattern[str]) -> list[En
     matches = 0
     for entry in entries:
         match = pattern.search(entry.path)
-        matches += match is not None
-        if match and match[pattern.groups] and not entry.patient_declared:
-            entry = replace(entry, patient=match[pattern.groups], patient_declared=True)
+        patient = match[pattern.groups] if match else None
+        matches += bool(patient)
+        if patient and not entry.patient_declared:
+            entry = replace(entry, patient=patient, patient_declared=True)
         named.append(entry)
     if not matches:
         raise DatasetError(
-            f"--patient-from: {pattern.pattern!r} matches none of the {len(named):,} paths, such "
+            f"--patient-from: {pattern.pattern!r} names nobody in the {len(named):,} paths, such "
             f"as {named[0].path}; correct it"
         )
     return named
@@ -78,7 +79,7 @@ def warn_of_unknown_patients(manifest: Manifest) -> str | None:
     >>> print(warn_of_unknown_patients(manifest).partition(":")[0])
     The patient is unknown for 1 of 2 images (all 1 .png)
     """
-    unknown, used = manifest.unknown_patients, manifest.in_use
+    unknown, used = manifest.images_without_patient, manifest.in_use
     if not unknown:
         return None
     which = f"all {len(used):,} images"
@@ -92,11 +93,13 @@ def warn_of_unknown_patients(manifest: Manifest) -> str | None:
 
 
 def describe_split_unit(manifest: Manifest) -> str:
-    """Return the unit that a dataset was split by, in words."""
-    unknown = len(manifest.unknown_patients)
+    """Return the unit that validation was split by, in words."""
+    unknown = len(manifest.images_without_patient)
     if manifest.split_by is SplitBy.IMAGE or unknown == len(manifest.in_use):
         return "image"
-    return f"patient, {unknown:,} images of unknown patient by image" if unknown else "patient"
+    unit = f"patient, {unknown:,} images of unknown patient by image" if unknown else "patient"
+    shared = len(manifest.shared_patients(Split.TRAIN, Split.VALIDATION))
+    return f"{unit}, {shared:,} patients in train and in validation" if shared else unit
 
 
 def _by_suffix(unknown: Sequence[Entry], used: Sequence[Entry]) -> str:

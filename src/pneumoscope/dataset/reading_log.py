@@ -11,7 +11,7 @@ from pathlib import Path
 from platformdirs import user_state_path
 
 from pneumoscope.support.errors import StorageError
-from pneumoscope.support.files import append_line, write_text
+from pneumoscope.support.files import append_line
 from pneumoscope.support.terminal import messages
 
 FILE_NAME = "test_readings.csv"
@@ -48,18 +48,22 @@ def record_test_reading(folder: Path, fingerprint: str, images: int) -> int:
     """
     time = datetime.now(UTC).isoformat(timespec="seconds")
     row = f"{time},{images},{fingerprint}"
-    _append(folder, row)
     try:
         _append(host_log_folder(), row)
     except StorageError as error:
         messages.print(f"This reading of the test split is not counted on this host: {error}")
+    _append(folder, row)
     return count_test_readings(folder, fingerprint)
 
 
 def _append(folder: Path, row: str) -> None:
     path = folder / FILE_NAME
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise StorageError(f"{folder}: cannot be created ({error.strerror})") from error
     if not path.exists():
-        write_text(path, "time,images,manifest_fingerprint\n")
+        append_line(path, "time,images,manifest_fingerprint")
     append_line(path, row)
 
 
@@ -75,5 +79,8 @@ def count_test_readings(folder: Path, fingerprint: str) -> int:
 def describe_host_readings(fingerprint: str) -> str:
     """Return how often the user has read a manifest's test split on this host, in words."""
     count = count_test_readings(host_log_folder(), fingerprint)
+    data = f"The test split of these data ({fingerprint[:12]})"
+    if not count:
+        return f"{data}: how often it has been read on this host is not known."
     times = "once" if count == 1 else f"{count:,} times"
-    return f"The test split of these data ({fingerprint[:12]}) has been read {times} on this host."
+    return f"{data} has been read {times} on this host."

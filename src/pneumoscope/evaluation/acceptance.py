@@ -270,15 +270,16 @@ def _sentence(criterion: Criterion) -> str:
 def _rule(required: Requirements) -> str:
     min_slope, max_slope = required.slope_range
     return (
-        f"Fit: the whole 95 % intervals, by patient, show an AUC of at least {required.min_auc:g} "
+        f"Fit: the whole 95 % intervals show an AUC of at least {required.min_auc:g} "
         f"and, at the operating point, a sensitivity of at least {required.min_sensitivity:g} and "
         f"a specificity of at least {required.min_specificity:g}, with at most "
         f"{required.max_rejected:.0%} of radiographs not read, a calibration slope from "
         f"{min_slope:g} to {max_slope:g} and calibration in the large within "
         f"{required.max_intercept:g} of 0 in log-odds. Fit after recalibration: not so, but AUC "
         "and the share not read, and sensitivity and specificity with calibration and threshold "
-        "fitted to other patients of these (five folds), meet their requirements. Not fit: AUC or "
-        "the share not read fails its requirement with the whole interval, or sensitivity or "
-        "specificity does so both before and after recalibration. Undecided: none of these, or "
-        f"fewer than {MIN_PATIENTS_PER_CLASS} patients of either class."
+        "fitted to others of these (five folds, patients whole), meet their requirements. Not fit: "
+        "AUC or the share not read fails its requirement with the whole interval, or sensitivity "
+        "or specificity does so both before and after recalibration. Undecided: none of these, or "
+        f"fewer than {MIN_PATIENTS_PER_CLASS} patients of either class (images, where patients are "
+        "unknown)."
     )

@@ -95,7 +95,7 @@ class Predictions:
         return np.flatnonzero((self.labels == 0) & (self.probabilities >= threshold))
 
     @property
-    def unknown_patients(self) -> int:
+    def n_without_patient(self) -> int:
         """Number of images of unknown patient."""
         files = set(self.files)
         return sum(patient in files for patient in self.patients)
@@ -106,7 +106,7 @@ class Predictions:
 
         Images of a known patient stay together even then.
         """
-        return "image" if self.unknown_patients else "patient"
+        return "image" if self.n_without_patient else "patient"
 
     def describe_patients(self) -> str:
         """Return the number of patients in words; it is not counted if any is unknown.
@@ -119,7 +119,7 @@ class Predictions:
         >>> Predictions(*columns, patients=("A", "b.png")).describe_patients()
         'patients unknown for 1 of 2 images'
         """
-        unknown = self.unknown_patients
+        unknown = self.n_without_patient
         if unknown == len(self.files):
             return "patients unknown"
         if unknown:

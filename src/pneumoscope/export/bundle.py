@@ -217,7 +217,7 @@ def export_bundle(
 
 
 def _resampling_unit(manifest: Manifest, fitted: Predictions) -> Literal["patient", "image"]:
-    return "image" if manifest.unknown_patients else fitted.resampling_unit
+    return "image" if manifest.images_without_patient else fitted.resampling_unit
 
 
 def refusal_limitations(patients: Population, refusal: RefusalLimits) -> Iterator[str]:

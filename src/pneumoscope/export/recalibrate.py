@@ -81,7 +81,8 @@ def recalibrate(
     ------
     PredictionsError
         If either part has fewer than `MIN_PATIENTS_PER_CLASS` patients of a class, or the 95 %
-        interval of the AUC on the part to fit on reaches one half.
+        interval of the AUC on the part to fit on reaches one half, or the fitted slope is not
+        positive.
     """
     chosen = _draw_patients(local, share, seed)
     fit, test = local.rows(chosen), local.rows(~chosen)
@@ -94,6 +95,12 @@ def recalibrate(
             "or train or adapt a model on local images"
         )
     transform = fit_recalibration(log_odds(fit.probabilities), fit.labels)
+    if transform.slope <= 0:
+        raise PredictionsError(
+            f"{bundle.identity}: on these radiographs a few extreme probabilities go with the other"
+            f" class (slope {transform.slope:.2f}), and recalibrated it would rank backwards. "
+            "Check their labels; train or adapt a model on local images"
+        )
 
     def apply(table: Predictions) -> Predictions:
         return replace(table, probabilities=transform.apply(log_odds(table.probabilities)))
@@ -164,7 +171,7 @@ def _new_record(
             ),
             "operating_points": choose_measured_points(fit, test),
             "metrics": measure_splits({"validation": fit, "test": test}),
-            "resampling_unit": "image" if fit.unknown_patients else test.resampling_unit,
+            "resampling_unit": "image" if fit.n_without_patient else test.resampling_unit,
             "limitations": (
                 *old.limitations,
                 f"Recalibrated on {patients}. Its metrics on validation and test hold for that "

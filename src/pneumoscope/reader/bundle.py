@@ -96,14 +96,14 @@ class Calibration(_Part):
 class TrainingData(_Part):
     """Training data: population of the patients in words, fingerprint, and numbers of images.
 
-    ``split_by`` is the unit that validation was split by, in words.
+    ``split_by`` is the unit that validation was split by, in words; None where not recorded.
     """
 
     population: str
     fingerprint: str
     train: int
     validation: int
-    split_by: str = "patient"
+    split_by: str | None = None
     synthetic: bool
 
 
@@ -160,8 +160,9 @@ class BundleRecord(_Part):
     training_data: TrainingData
     metrics: dict[str, dict[str, Estimate]]
     """Metrics by split: of the exported graph on validation, of the Runs on test."""
-    resampling_unit: Literal["patient", "image"] = "patient"
-    """Unit that the intervals of metrics are by: the image, if the patient of any is unknown."""
+    resampling_unit: Literal["patient", "image"] | None = None
+    """Unit that the intervals of metrics are by: the image, if the patient of any is unknown; None
+    where not recorded."""
     intended_use: str
     limitations: tuple[str, ...]
     licence: str

@@ -53,13 +53,14 @@ def _paragraphs(record: BundleRecord) -> Iterator[str]:
     yield (
         f"Trained on {data.train:,} images of the manifest `{data.fingerprint[:12]}`, which has "
         f"{data.validation:,} validation images; split by "
-        f"{data.split_by}."
+        f"{data.split_by or 'patient unless the manifest says otherwise'}."
     )
     if origins := sorted({of.initial_weights for of in record.members if of.initial_weights}):
         yield f"Training started from: {'; '.join(origins)}."
     yield "## Metrics"
     yield (
-        f"Intervals are 95 % confidence intervals, bootstrapped by {record.resampling_unit}.\n"
+        "Intervals are 95 % confidence intervals, bootstrapped by "
+        f"{record.resampling_unit or 'patient'}.\n"
         f"Probabilities are calibrated on {record.calibration.n:,} images "
         f"({record.calibration.fitted_on})."
     )

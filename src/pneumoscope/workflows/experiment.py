@@ -214,7 +214,8 @@ def _data_summary(manifest: Manifest) -> DataSummary:
         counts=counts,
         synthetic=manifest.synthetic,
         split_by=manifest.split_by.value,
-        unknown_patients=len(manifest.unknown_patients),
+        images_without_patient=len(manifest.images_without_patient),
+        shared_patients=len(manifest.shared_patients(Split.TRAIN, Split.VALIDATION)),
         set_aside=len(manifest.set_aside),
     )
 
@@ -238,11 +239,16 @@ def _notes(manifest: Manifest, runs: Sequence[Run]) -> list[str]:
         f"The L2 factor {factor:g} is a choice: the notebook's text does not show its own."
         for factor in dict.fromkeys(run.recipe.l2 for run in runs if run.recipe.spec.penalised)
     ]
-    test, train, validation = (
-        {entry.patient for entry in manifest.of(split)}
-        for split in (Split.TEST, Split.TRAIN, Split.VALIDATION)
+    if both := len(manifest.shared_patients(Split.TRAIN, Split.VALIDATION)):
+        notes.append(
+            f"{both} patients have images both in train and in validation, so the validation "
+            "results, on which models are chosen, may be too good."
+        )
+    shared = len(
+        manifest.shared_patients(Split.TEST, Split.TRAIN)
+        | manifest.shared_patients(Split.TEST, Split.VALIDATION)
     )
-    if shared := len((test & (train | validation)) - {None}):
+    if shared:
         notes.append(
             f"{shared} patient numbers in file names occur both in the test split and in train or "
             "validation. They are probably counters rather than patients; if they are patients, "

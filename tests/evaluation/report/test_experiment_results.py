@@ -46,7 +46,7 @@ def test_the_json_is_the_interface(result):
         },
         "synthetic": False,
         "split_by": "patient",
-        "unknown_patients": 0,
+        "images_without_patient": 0,
     }
     (model,) = content["models"]
     assert model["parameters"] == {"total": 12, "trainable": 10, "non_trainable": 2}

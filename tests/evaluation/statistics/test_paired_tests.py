@@ -1,3 +1,4 @@
+from dataclasses import replace
 from itertools import pairwise
 
 import numpy as np
@@ -153,6 +154,14 @@ def test_files_given_twice_are_refused_in_the_first_table_too(table):
     twice = table([0, 1], [0.1, 0.2], files=["a", "a"])
     with pytest.raises(PredictionsError, match="a: it is twice in the predictions of ours"):
         align_predictions({"ours": twice, "theirs": table([0], [0.1], files=["a"])})
+
+
+def test_patients_that_one_table_knows_count_in_either_order(drawn):
+    known, other = drawn(120, seed=1, images_per_patient=5), drawn(120, seed=2)
+    unknown = replace(known, probabilities=other.probabilities, patients=known.files)
+    pairs = [("known", (known, 0.5)), ("unknown", (unknown, 0.5))]
+    (first,), (second,) = compare_pairs(dict(pairs)), compare_pairs(dict(reversed(pairs)))
+    assert first.auc.p == pytest.approx(second.auc.p)
 
 
 def test_one_model_or_none_has_no_pairs(models):

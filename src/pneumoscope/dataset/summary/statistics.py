@@ -132,10 +132,10 @@ def measure_dataset(manifest: Manifest) -> Summary:
     train, validation, test = (manifest.of(split) for split in Split)
     subtypes: dict[str, set[str]] = defaultdict(set)
     for entry in used:
-        if entry.subtype is not None:
-            subtypes[entry.group].add(entry.subtype)
+        if entry.subtype is not None and entry.patient is not None:
+            subtypes[entry.patient].add(entry.subtype)
     subgroups, skipped = _subgroups(used)
-    all_known = not manifest.unknown_patients
+    all_known = not manifest.images_without_patient
     return Summary(
         images=manifest.counts(),
         patients=({split: _patients(manifest.of(split)) for split in Split} if all_known else None),

@@ -56,9 +56,9 @@ def evaluation_json(evaluation: ModelEvaluation) -> dict[str, Any]:
         "source": subject.source,
         "n": len(predictions.files),
         "positives": int(predictions.labels.sum()),
-        "patients": None if predictions.unknown_patients else len(set(predictions.patients)),
-        "patients_stated": predictions.unknown_patients < len(predictions.files),
-        "patients_unknown": predictions.unknown_patients,
+        "patients": None if predictions.n_without_patient else len(set(predictions.patients)),
+        "patients_stated": predictions.n_without_patient < len(predictions.files),
+        "images_without_patient": predictions.n_without_patient,
         "fingerprint": fingerprint(predictions),
         **_fields(discrimination, "auc", "auc_delong", "average_precision", "partial_auc"),
         "draws": discrimination.draws,
@@ -75,7 +75,10 @@ def evaluation_json(evaluation: ModelEvaluation) -> dict[str, Any]:
             name: _numbers(getattr(evaluation.decisions, name))
             for name in ("thresholds", "model", "treat_all", "low", "high")
         },
-        "subgroups": [_subgroup(group) for group in evaluation.subgroups.groups],
+        "subgroups": [
+            _subgroup(group, not predictions.n_without_patient)
+            for group in evaluation.subgroups.groups
+        ],
         "subgroups_left_out": dict(evaluation.subgroups.left_out),
         "label_errors": [
             asdict(candidate) | {"label": CLASS_NAMES[candidate.label]}
@@ -172,13 +175,13 @@ def _bin(part: CalibrationBin) -> dict[str, Any]:
     }
 
 
-def _subgroup(group: Subgroup) -> dict[str, Any]:
+def _subgroup(group: Subgroup, patients_known: bool) -> dict[str, Any]:
     return {
         "column": group.column,
         "value": group.value,
         "n": group.n,
         "positives": group.positives,
-        "patients": group.patients,
+        "patients": group.patients if patients_known else None,
         **_fields(group, *SUBGROUP_METRICS, *(f"{name}_gap" for name in SUBGROUP_METRICS)),
         "against": group.against,
         "too_few_to_say": sorted(group.too_few),

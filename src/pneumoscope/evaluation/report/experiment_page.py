@@ -29,7 +29,7 @@ from pneumoscope.evaluation.report.published_notebook import (
     PublishedModel,
     is_published_data,
 )
-from pneumoscope.evaluation.report.views import FigureView, TableView
+from pneumoscope.evaluation.report.views import FigureView, Row, TableView
 from pneumoscope.evaluation.selection.rule import Candidate
 from pneumoscope.evaluation.statistics.decision_curve import NO_RIVALS, consequences_table
 from pneumoscope.evaluation.statistics.discrimination import PREVALENCES
@@ -197,24 +197,25 @@ def _two_choices(result: ExperimentResult) -> TableView:
     """Return both choices beside each other, on validation and on test."""
     own, at_one = result.own_thresholds, result.chosen
     name = own.choice.name
-    columns = (
-        (at_one.name, result.threshold, at_one.validation.metrics, at_one.test.metrics),
-        (name, own.thresholds[name], own.validation[name], own.test[name]),
-    )
-    rows: list[tuple[str | Cell, ...]] = [
-        ("Model", *(Cell(model, f"from {threshold:.3f}") for model, threshold, *_ in columns))
+    validation = at_one.validation.metrics, own.validation[name]
+    test = at_one.test.metrics, own.test[name]
+    rows: list[Row] = [
+        (
+            "Model",
+            Cell(at_one.name, f"from {result.threshold:.3f}"),
+            Cell(name, f"from {own.thresholds[name]:.3f}"),
+        )
     ]
-    for split, place in (("validation", 2), ("test", 3)):
+    for split, both in (("validation", validation), ("test", test)):
         for heading, metric in _CHOSEN_BY.items():
-            rows.append(
-                (f"{heading}, {split}", *(cell(column[place][metric]) for column in columns))
-            )
+            rows.append((f"{heading}, {split}", *(cell(metrics[metric]) for metrics in both)))
+    confusions = (metrics.confusion for metrics in test)
     rows.append(
         (
             "Test radiographs",
             *(
                 Cell(f"{fp:,} normal called ill", f"{fn:,} with pneumonia missed")
-                for (_, fp), (fn, _) in (column[3].confusion for column in columns)
+                for (_, fp), (fn, _) in confusions
             ),
         )
     )
@@ -226,7 +227,7 @@ def _two_choices(result: ExperimentResult) -> TableView:
 
 
 def _count_patients(table: Predictions, rows: NDArray[np.intp]) -> int | None:
-    if table.unknown_patients:
+    if table.n_without_patient:
         return None
     return len({table.patients[row] for row in rows})
 
@@ -239,7 +240,7 @@ def _table(result: ExperimentResult, split: str) -> _Table:
     rows = (
         _Row(
             model,
-            model is result.chosen,
+            model is result.chosen and result.choice.usable,
             _seconds(model),
             tuple(cell(of_split(model).metrics[name]) for name in RESULT_METRICS.values()),
         )
@@ -277,7 +278,7 @@ def _notebook_rows(result: ExperimentResult) -> list[_NotebookRow]:
             published=_published(published[name]) if name in published else _DASHES,
             measured=_measured(measured[name].test.metrics) if name in measured else _DASHES,
             chosen_by_notebook=name == PUBLISHED_CHOICE,
-            chosen_here=name == result.choice.name,
+            chosen_here=result.choice.usable and name == result.choice.name,
         )
         for name in dict.fromkeys([*published, *measured])
     ]

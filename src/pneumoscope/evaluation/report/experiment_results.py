@@ -25,15 +25,17 @@ class DataSummary:
 
     ``counts`` are numbers of images by split (``train``, ``validation``, ``test``) and class,
     ``split_by`` the unit that is kept on one side of the split between train and validation,
-    ``unknown_patients`` the number of images in use whose patient is unknown, ``set_aside`` the
-    number of images left out as unusable.
+    ``images_without_patient`` the number of images in use whose patient is unknown,
+    ``shared_patients`` the number of known patients who are both in train and in validation,
+    ``set_aside`` the number of images left out as unusable.
     """
 
     fingerprint: str
     counts: Mapping[str, Mapping[str, int]]
     synthetic: bool
     split_by: Literal["patient", "image"]
-    unknown_patients: int
+    images_without_patient: int
+    shared_patients: int
     set_aside: int
 
 
@@ -140,7 +142,7 @@ def results_json(result: ExperimentResult) -> str:
         "counts": {split: dict(classes) for split, classes in result.data.counts.items()},
         "synthetic": result.data.synthetic,
         "split_by": result.data.split_by,
-        "unknown_patients": result.data.unknown_patients,
+        "images_without_patient": result.data.images_without_patient,
     }
     content = {
         "schema": SCHEMA,
@@ -162,7 +164,8 @@ def results_csv(result: ExperimentResult) -> str:
     text = io.StringIO()
     about = {"fingerprint": result.data.fingerprint, "synthetic": _yes(result.data.synthetic)}
     models = (*result.models, result.baseline)
-    rows = [row | about for model in models for row in _csv_rows(model, result.choice.name)]
+    chosen = result.choice.name if result.choice.usable else None
+    rows = [row | about for model in models for row in _csv_rows(model, chosen)]
     writer = csv.DictWriter(text, fieldnames=list(rows[0]))
     writer.writeheader()
     writer.writerows(rows)
@@ -201,7 +204,7 @@ def _model_json(model: ModelResult, threshold: float) -> dict[str, object]:
     }
 
 
-def _csv_rows(model: ModelResult, chosen: str) -> Iterator[dict[str, object]]:
+def _csv_rows(model: ModelResult, chosen: str | None) -> Iterator[dict[str, object]]:
     for split, metrics in (("validation", model.validation.metrics), ("test", model.test.metrics)):
         (tn, fp), (fn, tp) = metrics.confusion
         yield {

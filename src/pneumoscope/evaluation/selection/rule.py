@@ -70,11 +70,13 @@ def ineligibility(metrics: Metrics) -> str | None:
     >>> files = ("a.png", "b.png")
     >>> ineligibility(measure(Predictions(files, np.array([0, 1]), np.array([0.6, 0.9]), files)))
     'calls everyone ill (specificity 0)'
+    >>> ineligibility(measure(Predictions(files, np.array([1, 1]), np.array([0.6, 0.9]), files)))
+    'may rank no better than chance (AUC undefined)'
     """
     if metrics.value("specificity") == 0:
         return "calls everyone ill (specificity 0)"
     auc = metrics["auc"]
-    if auc.low is not None and auc.low <= 0.5:
+    if auc.low is None or auc.low <= 0.5:
         return f"may rank no better than chance (AUC {auc})"
     return None
 

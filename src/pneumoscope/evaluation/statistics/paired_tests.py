@@ -162,9 +162,9 @@ def compare_pairs(models: Mapping[str, tuple[Predictions, float]]) -> tuple[Pair
         for name, table in tables.items()
     }
     names = list(combinations(tables, 2))
-    numbers = {name: table.patient_numbers() for name, table in tables.items()}
+    patient = _best_known_patients(tables)
     aucs = [
-        compare_aucs(tables[a].labels, tables[a].probabilities, tables[b].probabilities, numbers[a])
+        compare_aucs(tables[a].labels, tables[a].probabilities, tables[b].probabilities, patient)
         for a, b in names
     ]
     calls = [mcnemar(correct[a], correct[b]) for a, b in names]
@@ -177,6 +177,12 @@ def compare_pairs(models: Mapping[str, tuple[Predictions, float]]) -> tuple[Pair
             names, aucs, auc_ps, calls, call_ps, strict=True
         )
     )
+
+
+def _best_known_patients(tables: Mapping[str, Predictions]) -> NDArray[np.intp]:
+    """Return the patients' numbers from the table that knows the most of them."""
+    known = min(tables.values(), key=lambda table: table.n_without_patient, default=None)
+    return np.zeros(0, np.intp) if known is None else known.patient_numbers()
 
 
 def align_predictions(models: Mapping[str, Predictions]) -> dict[str, Predictions]:

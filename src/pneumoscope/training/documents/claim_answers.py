@@ -38,7 +38,7 @@ def _preprocessing(facts: RunFacts) -> str:
 
 
 def _missing_data(facts: RunFacts) -> str:
-    return f"{facts.unknown_patients}; {_excluded(facts)}"
+    return f"{facts.describe_unknown_patients()}; {_excluded(facts)}"
 
 
 def _acquisition(facts: RunFacts) -> str | None:

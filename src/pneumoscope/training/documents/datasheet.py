@@ -73,7 +73,7 @@ def _composition(facts: RunFacts) -> Iterator[tuple[str, str | None]]:
     yield "What subgroups are known?", _subgroups(facts)
     yield (
         "Is information missing?",
-        f"{facts.unknown_patients}.",
+        f"{facts.describe_unknown_patients()}.",
     )
     yield "Are there recommended splits?", _splits(facts)
     yield "Are there errors or redundancies?", _duplicates(facts)

@@ -60,17 +60,16 @@ class RunFacts:
         """Names of the dataset's additional columns, such as age or view."""
         return tuple(sorted({name for entry in self.manifest.entries for name in entry.extra}))
 
-    @property
-    def unknown_patients(self) -> str:
-        """Number of images in use without a patient, in words."""
-        count = len(self.manifest.unknown_patients)
+    def describe_unknown_patients(self) -> str:
+        """Return the number of images in use without a patient, in words."""
+        count = len(self.manifest.images_without_patient)
         leakage = "; between their splits, leakage cannot be excluded" if count else ""
         return f"{count:,} images in use have no patient{leakage}"
 
     @property
     def resampling_unit(self) -> str:
         """Unit that intervals are by, in words."""
-        return "image" if self.manifest.unknown_patients else "patient"
+        return "image" if self.manifest.images_without_patient else "patient"
 
     @property
     def reasons(self) -> str:
@@ -80,10 +79,7 @@ class RunFacts:
 
     def shared_patients(self, first: Split, second: Split) -> int:
         """Return the number of patients with images in both splits."""
-        first_patients, second_patients = (
-            {entry.patient for entry in self.manifest.of(split)} for split in (first, second)
-        )
-        return len((first_patients & second_patients) - {None})
+        return len(self.manifest.shared_patients(first, second))
 
     def describe_split(self, split: Split) -> str:
         """Return the numbers of images, classes and patients of a split, in words."""
