@@ -47,7 +47,7 @@ RECIPE = CHECKOUT / "recipes" / "adults" / "recipe.yaml"
 SMALLEST_STRIDE = 10
 """One in this many images is used in the smallest run."""
 
-SMALLEST_FOLDS = 2
+SMALLEST_FOLDS = 3
 """Number of folds, of all, that are trained in the smallest run."""
 
 INHERITED = {"precision", "image_size", "resampling", "framing", "augmentation", "weights"}

@@ -221,7 +221,11 @@ def _two_choices(result: ExperimentResult) -> TableView:
     )
     return TableView(
         "The two choices, made on validation data and reported on test; small: 95 % interval",
-        ("", f"Notebook's rule, all at {result.threshold:g}", "A threshold of its own for each"),
+        (
+            "Metric",
+            f"Notebook's rule, all at {result.threshold:g}",
+            "A threshold of its own for each",
+        ),
         tuple(rows),
     )
 
