@@ -49,8 +49,8 @@ PatientFromOption = Annotated[
     typer.Option(
         "--patient-from",
         metavar="REGEX",
-        help="Regular expression that finds the patient in an image's path, where no table names "
-        "it: its group, or the whole match. For ward3/p17_2.png: '(p\\d+)_'.",
+        help="Regular expression that finds the patient in an image's path, where neither table "
+        "nor DICOM names it: its group, or the whole match. For ward3/p17_2.png: '(p\\d+)_'.",
     ),
 ]
 SplitSeedOption = Annotated[int, typer.Option("--seed", min=0, help="Random seed of the split.")]

@@ -84,8 +84,7 @@ def metrics_table(run: "Run", split: "Split") -> Table:
         ),
     )
     table.add_column("value", justify="right")
-    unit = "image" if run.manifest().images_without_patient else "patient"
-    table.add_column(f"95 % interval by {unit}", justify="right")
+    table.add_column(f"95 % interval by {run.manifest().resampling_unit}", justify="right")
     for name, interval in record["intervals"].items():
         estimate = Estimate(record[name], *(interval or ()))
         table.add_row(name, format_number(estimate.value), estimate.interval_text())

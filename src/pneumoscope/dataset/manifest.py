@@ -10,6 +10,7 @@ from dataclasses import dataclass, field, replace
 from enum import IntEnum, StrEnum
 from functools import cached_property
 from pathlib import Path
+from typing import Literal
 
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -149,6 +150,11 @@ class Manifest:
     def images_without_patient(self) -> tuple[Entry, ...]:
         """Images in use whose patient is unknown, in order."""
         return tuple(entry for entry in self.in_use if entry.patient is None)
+
+    @property
+    def resampling_unit(self) -> Literal["patient", "image"]:
+        """Unit that intervals are by: the image, if the patient of any image is unknown."""
+        return "image" if self.images_without_patient else "patient"
 
     def shared_patients(self, first: Split, second: Split) -> set[str]:
         """Return the known patients with images in both splits."""

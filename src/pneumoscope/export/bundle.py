@@ -4,7 +4,6 @@ from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Literal
 
 import numpy as np
 
@@ -206,7 +205,9 @@ def export_bundle(
                 Split.TEST: test,
             }
         ),
-        resampling_unit=_resampling_unit(manifest, fit.predictions),
+        resampling_unit=(
+            "image" if fit.predictions.n_without_patient else manifest.resampling_unit
+        ),
         intended_use=INTENDED_USE,
         limitations=(*LIMITATIONS, *refusal_limitations(patients, refusal), *limits),
         licence=_licence(runs),
@@ -214,10 +215,6 @@ def export_bundle(
     )
     contents[CARD] = model_card(record).encode()
     return write_bundle(out, record, contents)
-
-
-def _resampling_unit(manifest: Manifest, fitted: Predictions) -> Literal["patient", "image"]:
-    return "image" if manifest.images_without_patient else fitted.resampling_unit
 
 
 def refusal_limitations(patients: Population, refusal: RefusalLimits) -> Iterator[str]:

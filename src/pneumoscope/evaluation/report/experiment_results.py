@@ -109,11 +109,10 @@ class ExperimentResult:
     """Results of several models on the same data, and the choice of one of them.
 
     The models are in the order in which they are reported; the trivial ``baseline`` is not chosen
-    from. ``threshold`` is the lowest probability
-    that is called PNEUMONIA by all models, at which ``choice`` was made, as in the notebook;
-    ``own_thresholds`` is the choice with a threshold for each. ``notes`` are warnings for readers
-    of the results, a sentence or two each, and ``draws`` is the number of bootstrap resamples
-    behind each interval.
+    from. ``threshold`` is the lowest probability that is called PNEUMONIA by all models, at which
+    ``choice`` was made, as in the notebook; ``own_thresholds`` is the choice with a threshold for
+    each. ``notes`` are warnings for readers of the results, a sentence or two each, and ``draws``
+    is the number of bootstrap resamples behind each interval.
     """
 
     data: DataSummary
@@ -149,11 +148,8 @@ def results_json(result: ExperimentResult) -> str:
         "data": data,
         "models": [_model_json(model, result.threshold) for model in result.models],
         "baseline": _model_json(result.baseline, result.threshold),
-        "chosen": result.choice.name,
         "rule": result.choice.rule,
-        "usable": result.choice.usable,
-        "tied": list(result.choice.tied),
-        "ineligible": dict(result.choice.ineligible),
+        **_choice_json(result.choice),
         "own_thresholds": _own_thresholds_json(result.own_thresholds),
     }
     return json.dumps(content, indent=2, allow_nan=False) + "\n"
@@ -172,13 +168,19 @@ def results_csv(result: ExperimentResult) -> str:
     return text.getvalue()
 
 
+def _choice_json(choice: ModelChoice) -> dict[str, object]:
+    return {
+        "chosen": choice.name,
+        "usable": choice.usable,
+        "tied": list(choice.tied),
+        "ineligible": dict(choice.ineligible),
+    }
+
+
 def _own_thresholds_json(own: ThresholdChoice) -> dict[str, object]:
     differences = {name: own.differences[ours] for name, ours in _DIFFERENCES.items()}
     return {
-        "chosen": own.choice.name,
-        "usable": own.choice.usable,
-        "tied": list(own.choice.tied),
-        "ineligible": dict(own.choice.ineligible),
+        **_choice_json(own.choice),
         "thresholds": dict(own.thresholds),
         "validation": own.validation[own.choice.name].to_json(),
         "test": own.test[own.choice.name].to_json(),

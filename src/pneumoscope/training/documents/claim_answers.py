@@ -145,7 +145,7 @@ def _uncertainty(facts: RunFacts) -> str | None:
         return None
     return (
         f"95 % percentile bootstrap intervals, {DRAWS:,} resamples by "
-        f"{facts.resampling_unit}; Wilson's interval for a proportion of 0 or 1"
+        f"{facts.manifest.resampling_unit}; Wilson's interval for a proportion of 0 or 1"
     )
 
 

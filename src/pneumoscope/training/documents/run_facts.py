@@ -67,11 +67,6 @@ class RunFacts:
         return f"{count:,} images in use have no patient{leakage}"
 
     @property
-    def resampling_unit(self) -> str:
-        """Unit that intervals are by, in words."""
-        return "image" if self.manifest.images_without_patient else "patient"
-
-    @property
     def reasons(self) -> str:
         """Reasons for which images were set aside, with numbers and without file names."""
         counts = Counter(_without_file(str(entry.set_aside)) for entry in self.manifest.set_aside)
