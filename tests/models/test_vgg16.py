@@ -8,7 +8,7 @@ import pytest
 import torch
 from torch import nn
 
-from pneumoscope.models import count_parameters
+from pneumoscope.models import count_parameters, vgg16
 from pneumoscope.models.vgg16 import (
     KERAS_FILE,
     KERAS_MD5,
@@ -102,6 +102,13 @@ def test_both_files_give_the_same_network(keras_file: Path, torchvision_file: Pa
     # The report must not call these random numbers ImageNet's.
     assert "not the published weights" in keras.origin
     assert "not the published weights" in torchvision.origin
+
+
+def test_published_values_are_recognised_in_a_file_of_other_bytes(
+    keras_file: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(vgg16, "KERAS_VALUES", load_vgg16(str(keras_file), 0).digest)
+    assert load_vgg16(str(keras_file), 0).origin.endswith("published ImageNet weights")
 
 
 def test_kernels_arrive_in_their_layers_and_orientation(keras_file: Path) -> None:

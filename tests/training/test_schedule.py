@@ -5,38 +5,34 @@ import math
 import pytest
 import torch
 
+from pneumoscope.evaluation.report.published_notebook import PUBLISHED_VAL_LOSSES
 from pneumoscope.training.recipe import EarlyStopping, OneCycle, ReduceLROnPlateau
 from pneumoscope.training.schedule import LearningRateSchedule, PlateauDetector, one_cycle
 
-# val_loss by epoch as the notebook printed it, and the learning rate of each epoch.
-MODEL_4 = [2.2089, 1.4363, 1.1570, 1.5028, 1.2163, 0.5463, 1.3177, 0.2925, 1.5344, 0.1045]
-RATES_4 = [1e-3, 1e-3, 1e-3, 1e-3, 5e-4, 2.5e-4, 2.5e-4, 1.25e-4, 1.25e-4, 6.25e-5]
-MODEL_5 = [0.2756, 0.2519, 0.2464, 0.1835, 0.1821, 0.1633, 0.1712, 0.1650, 0.1399, 0.1344]
-RATES_5 = [1e-3, 1e-3, 1e-3, 1e-3, 1e-3, 1e-3, 1e-3, 5e-4, 2.5e-4, 2.5e-4]
-MODEL_7 = [2.7450, 1.2534, 0.7471, 0.5204, 0.3720, 0.3053, 0.2464, 0.2174, 0.2201, 0.1913]
-RATES_7 = [1e-3] * 9 + [5e-4]
+# Learning rate of each epoch, as the notebook printed it.
+RATES = {
+    "model_4": [1e-3, 1e-3, 1e-3, 1e-3, 5e-4, 2.5e-4, 2.5e-4, 1.25e-4, 1.25e-4, 6.25e-5],
+    "model_5": [1e-3, 1e-3, 1e-3, 1e-3, 1e-3, 1e-3, 1e-3, 5e-4, 2.5e-4, 2.5e-4],
+    "model_6": [1e-3] * 9 + [5e-4],
+    "model_7": [1e-3] * 9 + [5e-4],
+}
 
 
-@pytest.mark.parametrize(
-    ("losses", "rates"), [(MODEL_4, RATES_4), (MODEL_5, RATES_5), (MODEL_7, RATES_7)]
-)
-def test_learning_rates_are_those_the_notebook_printed(
-    losses: list[float], rates: list[float]
-) -> None:
+@pytest.mark.parametrize("model", RATES)
+def test_learning_rates_are_those_the_notebook_printed(model: str) -> None:
     schedule = LearningRateSchedule(1e-3, EarlyStopping(), ReduceLROnPlateau())
     used = []
-    for loss in losses:
+    for loss in PUBLISHED_VAL_LOSSES[model]:
         used.append(schedule.learning_rate)
         schedule.update(loss)
-    assert used == pytest.approx(rates)
+    assert used == pytest.approx(RATES[model])
     assert not schedule.stopped
 
 
 def test_early_stopping_ends_model_2_where_the_notebook_ended() -> None:
-    losses = [0.1429, 0.1180, 0.1385, 0.1059, 0.1134, 0.1171, 0.1433]
     schedule = LearningRateSchedule(1e-3, EarlyStopping(), None)
     stopped = []
-    for loss in losses:
+    for loss in PUBLISHED_VAL_LOSSES["model_2"]:
         schedule.update(loss)
         stopped.append(schedule.stopped)
     assert stopped == [False] * 6 + [True]

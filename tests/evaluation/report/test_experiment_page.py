@@ -6,6 +6,7 @@ import pytest
 from matplotlib.figure import Figure
 
 from pneumoscope.evaluation.report.experiment_page import GalleryImage, render_experiment
+from pneumoscope.evaluation.report.published_notebook import PUBLISHED_COUNTS
 from pneumoscope.report.estimate import Estimate
 from pneumoscope.report.html import figure_png
 
@@ -109,6 +110,16 @@ def test_the_notebooks_table_stands_beside_ours_with_a_caveat(page):
     assert "model_5 chosen by the notebook 0.803 0.763 0.992 – – –" in text
     assert "model_1 chosen here 0.728 0.699 0.992 0.500 0.667 0.500" in text
     assert "Not the same data. The numbers of images differ" in text
+
+
+def test_on_the_notebooks_data_its_printed_losses_stand_beside_ours(experiment, test_table):
+    result = experiment(test_table)
+    data = replace(result.data, counts=PUBLISHED_COUNTS, synthetic=False)
+    text = text_of(render_experiment(replace(result, data=data), [], []))
+    assert "Epoch Training Validation Validation, notebook&#39;s 1 " in text
+    # model_1's log, in whose third and last epoch the notebook printed 0.0784
+    assert re.search(r" 3 \S+ \S+ 0\.0784 ", text)
+    assert "printed 0.142 after its first and 0.078 after its last epoch, 3." in text
 
 
 def test_every_figure_of_a_model_has_its_data(page):

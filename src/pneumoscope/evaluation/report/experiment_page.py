@@ -26,6 +26,7 @@ from pneumoscope.evaluation.report.published_notebook import (
     PUBLISHED_CHOICE,
     PUBLISHED_FALSE_NEGATIVES,
     PUBLISHED_MODELS,
+    PUBLISHED_VAL_LOSSES,
     PublishedModel,
     is_published_data,
 )
@@ -74,6 +75,7 @@ def render_experiment(
     the lists beside them name all. The consequences of ``rivals``, sensitivity and specificity by
     the name of a test, stand beside those of the chosen model.
     """
+    same_data = not result.data.synthetic and is_published_data(result.data.counts)
     return render_page(
         "experiment.html",
         result=result,
@@ -86,12 +88,22 @@ def render_experiment(
         tables={split: _table(result, split) for split in ("test", "validation")},
         headings=_HEADINGS,
         consequences=_consequences(result.chosen, rivals),
-        same_data=not result.data.synthetic and is_published_data(result.data.counts),
+        same_data=same_data,
         notebook_rows=_notebook_rows(result),
         notebook_choice=PUBLISHED_CHOICE,
         notebook_missed=PUBLISHED_FALSE_NEGATIVES,
         comparison=inline_png(figure_png(_comparison(result), dpi=_COMPARISON_DPI)),
-        figures=[(model, _figures(model, result.threshold)) for model in result.models],
+        figures=[
+            (
+                model,
+                _figures(
+                    model,
+                    result.threshold,
+                    PUBLISHED_VAL_LOSSES.get(model.name, ()) if same_data else (),
+                ),
+            )
+            for model in result.models
+        ],
         errors=_errors(result, false_negatives, false_positives),
     )
 
@@ -305,16 +317,23 @@ def _comparison(result: ExperimentResult) -> Figure:
     return comparison_figure(measured, published)
 
 
-def _figures(model: ModelResult, threshold: float) -> tuple[FigureView, ...]:
+def _figures(
+    model: ModelResult, threshold: float, published: Sequence[float]
+) -> tuple[FigureView, ...]:
+    """Return the figures of a model; ``published`` are the notebook's validation losses."""
     history = model.history
     return (
         FigureView.of(
             history_figure(
-                history.epoch, history.loss, history.val_loss, "Training and validation loss"
+                history.epoch,
+                history.loss,
+                history.val_loss,
+                "Training and validation loss",
+                published,
             ),
             f"Loss of {model.name} by epoch",
-            _describe_losses(history),
-            _losses(history),
+            _describe_losses(history, published),
+            _losses(history, published),
         ),
         FigureView.of(
             confusion_figure(model.test.metrics, "Confusion matrix, test"),
@@ -326,23 +345,34 @@ def _figures(model: ModelResult, threshold: float) -> tuple[FigureView, ...]:
     )
 
 
-def _describe_losses(history: History) -> str:
+def _describe_losses(history: History, published: Sequence[float]) -> str:
     """Return what the curves show; why, such as overfitting or normalisation, they do not say."""
     best = int(np.argmin(history.val_loss))
-    return (
+    described = (
         f"The validation loss is lowest after epoch {history.epoch[best]} of {history.epoch[-1]} "
         f"({history.val_loss[best]:.3f}). After the last epoch it is {history.val_loss[-1]:.3f}, "
         f"and the training loss {history.loss[-1]:.3f}."
     )
-
-
-def _losses(history: History) -> TableView:
-    rows = zip(history.epoch, history.loss, history.val_loss, strict=True)
-    return TableView(
-        "",
-        ("Epoch", "Training", "Validation"),
-        tuple((str(epoch), f"{loss:.4f}", f"{val_loss:.4f}") for epoch, loss, val_loss in rows),
+    if not published:
+        return described
+    return (
+        f"{described} The notebook printed {published[0]:.3f} after its first and "
+        f"{published[-1]:.3f} after its last epoch, {len(published)}."
     )
+
+
+def _losses(history: History, published: Sequence[float]) -> TableView:
+    columns = [history.loss, history.val_loss, *([published] if published else [])]
+    n_epochs = max(map(len, columns))
+    rows = (
+        (
+            str(epoch),
+            *(f"{column[epoch - 1]:.4f}" if epoch <= len(column) else "–" for column in columns),
+        )
+        for epoch in range(1, n_epochs + 1)
+    )
+    headings = ("Epoch", "Training", "Validation", "Validation, notebook's")
+    return TableView("", headings[: 1 + len(columns)], tuple(rows))
 
 
 def _confusion(metrics: Metrics) -> TableView:

@@ -32,6 +32,16 @@ PUBLISHED_MODELS: Final = (
 )
 """Rows of the notebook's table."""
 
+PUBLISHED_VAL_LOSSES: Final[Mapping[str, tuple[float, ...]]] = {
+    "model_1": (0.1422, 0.0930, 0.0784),
+    "model_2": (0.1429, 0.1180, 0.1385, 0.1059, 0.1134, 0.1171, 0.1433),
+    "model_4": (2.2089, 1.4363, 1.1570, 1.5028, 1.2163, 0.5463, 1.3177, 0.2925, 1.5344, 0.1045),
+    "model_5": (0.2756, 0.2519, 0.2464, 0.1835, 0.1821, 0.1633, 0.1712, 0.1650, 0.1399, 0.1344),
+    "model_6": (1.2780, 0.6065, 0.3987, 0.3671, 0.2825, 0.2279, 0.1933, 0.1894, 0.2094, 0.1604),
+    "model_7": (2.7450, 1.2534, 0.7471, 0.5204, 0.3720, 0.3053, 0.2464, 0.2174, 0.2201, 0.1913),
+}
+"""Validation losses that its training logs print, by epoch; that of model_3 is not in the text."""
+
 PUBLISHED_CHOICE: Final = "model_5"
 """Model that the notebook chose."""
 

@@ -46,6 +46,11 @@ def test_history_draws_both_losses_over_their_epochs():
     np.testing.assert_array_equal(validation.get_ydata(), [0.8, 0.6, 0.7])
 
 
+def test_the_notebooks_losses_are_drawn_from_its_first_epoch_on():
+    axes = history_figure((1, 2), (0.9, 0.5), (0.8, 0.6), "losses", (0.7, 0.5, 0.4)).axes[0]
+    np.testing.assert_array_equal(axes.lines[2].get_xydata(), [(1, 0.7), (2, 0.5), (3, 0.4)])
+
+
 def test_one_epoch_is_still_visible():
     axes = history_figure((1,), (0.9,), (0.8,), "losses").axes[0]
     assert all(line.get_marker() not in ("", "None") for line in axes.lines)

@@ -30,12 +30,22 @@ from pneumoscope.report.estimate import Estimate
 
 
 def history_figure(
-    epochs: Sequence[int], loss: Sequence[float], val_loss: Sequence[float], title: str
+    epochs: Sequence[int],
+    loss: Sequence[float],
+    val_loss: Sequence[float],
+    title: str,
+    published: Sequence[float] = (),
 ) -> Figure:
-    """Draw the mean loss in training and on validation data after each epoch."""
+    """Draw the mean loss in training and on validation data after each epoch.
+
+    ``published`` are the validation losses that the notebook printed, from its first epoch on.
+    """
     figure, axes = panel(title)
     axes.plot(epochs, loss, "o-", color=BLUE, label="training", markersize=4)
     axes.plot(epochs, val_loss, "s--", color=ORANGE, label="validation", markersize=4)
+    if published:
+        label, numbers = "validation, notebook's", range(1, len(published) + 1)
+        axes.plot(numbers, published, "^:", color=GREY, label=label, markersize=4)
     axes.set(xlabel="Epoch", ylabel="Loss", ylim=(0, None))
     axes.xaxis.set_major_locator(MaxNLocator(integer=True, min_n_ticks=1))
     axes.legend(frameon=False)
