@@ -188,8 +188,8 @@ def test_a_label_that_is_neither_class(chest: Path, tmp_path: Path, manifest_fai
     table.write_text("file,label\na.png,NORMAL\nb.png,[OTHER]\n")
     message = manifest_fails(table)
     assert f"Error: {table}, line 3 (b.png): the label '[OTHER]' is neither" in message
-    assert "correct it, pass --negative '[OTHER]' if it counts" in message
-    assert "or remove the row" in message
+    assert "correct it, or pass --negative '[OTHER]' if it counts" in message
+    assert "--label-map" in message
     (chest / "train" / "COVID").mkdir()
     assert f"{chest / 'train'}: the folder COVID is neither" in manifest_fails(chest)
 
@@ -256,10 +256,24 @@ def test_a_full_disk_leaves_what_was_there(
 
     monkeypatch.setattr(os, "fsync", full)
     out = manifest.with_name(name)
-    message = fails("data", "manifest", chest, "--out", out, "--seed", 1)
+    message = fails("data", "manifest", chest, "--out", out, "--seed", 1, "--overwrite")
     assert f"Error: {out}: cannot be written (No space left on device); " in message
     assert "MB are free there" in message
     assert "Free some space or choose another folder" in message
+
+
+def test_a_manifest_of_other_splits_is_not_replaced_unasked(
+    manifest: Path, chest: Path, fails: Call, pneumoscope: Call
+) -> None:
+    before = manifest.read_bytes()
+    assert pneumoscope("data", "manifest", chest, "--out", manifest).code == 0  # the same again
+    message = fails("data", "manifest", chest, "--out", manifest, "--seed", 1)
+    assert f"{manifest}: holds a manifest of other data, labels or splits" in message
+    assert "--overwrite" in message
+    assert manifest.read_bytes() == before
+    again = pneumoscope("data", "manifest", chest, "--out", manifest, "--seed", 1, "--overwrite")
+    assert again.code == 0
+    assert manifest.read_bytes() != before
 
 
 def test_interrupted_while_writing(
@@ -269,7 +283,7 @@ def test_interrupted_while_writing(
         raise KeyboardInterrupt
 
     monkeypatch.setattr(os, "fsync", interrupted)
-    fails("data", "manifest", chest, "--out", manifest, "--seed", 1, code=130)
+    fails("data", "manifest", chest, "--out", manifest, "--seed", 1, "--overwrite", code=130)
 
 
 @pytest.mark.parametrize("command", ["train", "experiment"])

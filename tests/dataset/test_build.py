@@ -288,6 +288,26 @@ def test_a_manifest_opens_as_it_was_written(chest: Path, tmp_path: Path) -> None
     assert "write a new manifest" in message
 
 
+def test_a_manifest_whose_images_are_elsewhere_is_refused_at_once(
+    chest: Path, tmp_path: Path
+) -> None:
+    open_dataset(chest).write(tmp_path / "m.parquet")
+    wrong = tmp_path / "wrong"
+    wrong.mkdir()
+    with pytest.raises(DatasetError, match=r"its image \S+ is not in .*wrong.*--images"):
+        open_dataset(tmp_path / "m.parquet", wrong)
+
+
+def test_few_images_of_a_class_are_said(chest: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    manifest = open_dataset(chest)
+    said = " ".join(capfd.readouterr().err.split())
+    counts = manifest.counts()
+    for split in Split:
+        for label in Label:
+            assert counts[split][label] < 30
+            assert f"{counts[split][label]} {label.name} in {split}" in said
+
+
 def test_a_table_in_another_folder_than_its_images(chest: Path, tmp_path: Path) -> None:
     table = tmp_path / "tables" / "labels.csv"
     table.parent.mkdir()

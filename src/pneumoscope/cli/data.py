@@ -1,7 +1,7 @@
 """``pneumoscope data``: manifests, summaries, downloads and phantoms."""
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal, TypeAlias
 
 import typer
 
@@ -13,30 +13,82 @@ app = typer.Typer(
     help="Prepare datasets: manifests, summaries, downloads, phantoms.", no_args_is_help=True
 )
 
+PublishedTableName: TypeAlias = Literal["nih", "rsna", "chexpert", "padchest", "vindr", "mimic"]
+
 
 @app.command("manifest")
 def manifest(
     source: options.SourceArgument,
     out: Annotated[Path, typer.Option(metavar="FILE.parquet", help="Manifest file to write.")],
     images: options.ImagesOption = None,
+    table: Annotated[
+        PublishedTableName | None,
+        typer.Option(
+            "--table",
+            help="Public dataset whose table SOURCE is, as published: its columns and labels are "
+            "known, and its images are found by name below --images.",
+        ),
+    ] = None,
+    file_column: Annotated[
+        str | None,
+        typer.Option(
+            metavar="NAME", help="Column of a table that names the image.", show_default="file"
+        ),
+    ] = None,
+    label_column: Annotated[
+        str | None,
+        typer.Option(metavar="NAME", help="Column of the label.", show_default="label"),
+    ] = None,
+    patient_column: Annotated[
+        str | None,
+        typer.Option(metavar="NAME", help="Column of the patient.", show_default="patient"),
+    ] = None,
+    split_column: Annotated[
+        str | None,
+        typer.Option(metavar="NAME", help="Column of the split.", show_default="split"),
+    ] = None,
+    label_map: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="LABEL=CLASS",
+            help="Class that a label of a table stands for: NORMAL, PNEUMONIA, or skip, which "
+            "leaves its images out; repeatable.",
+        ),
+    ] = None,
     split_by: options.SplitByChoice = None,
     seed: options.SplitSeedOption = 0,
     patient_from: options.PatientFromOption = None,
     negatives: options.NegativeOption = None,
     strict: options.StrictOption = False,
+    overwrite: Annotated[
+        bool, typer.Option("--overwrite", help="Replace a manifest of other data or splits.")
+    ] = False,
 ) -> None:
     """Write the manifest of a dataset: one row per image, with patient, split and hashes.
 
-    Unreadable images are set aside, each with its reason.
+    Unreadable images are set aside, each with its reason. Other commands take the manifest as
+    SOURCE.
 
     Examples:
 
         pneumoscope data manifest chest_xray --out manifest.parquet
         pneumoscope data manifest labels.csv --images radiographs --out manifest.parquet
+        pneumoscope data manifest a.csv --file-column Bild --label-map ill=PNEUMONIA --out a.parquet
+        pneumoscope data manifest nih.csv --table nih --images images --out nih.parquet
     """
     from pneumoscope.cli.tables import counts_table
+    from pneumoscope.dataset.tables.form import TableForm, parse_label_map
+    from pneumoscope.dataset.tables.own import TableColumns
+    from pneumoscope.dataset.tables.published import find_published_table
 
-    manifest = options.open_source(source, images, split_by, seed, strict, patient_from, negatives)
+    columns = TableColumns(file_column, label_column, patient_column, split_column)
+    published = None if table is None else find_published_table(table)
+    form = TableForm(columns, published, parse_label_map(label_map or ()))
+    manifest = options.open_source(
+        source, images, split_by, seed, strict, patient_from, negatives, form
+    )
+    if not overwrite:
+        manifest.require_not_replacing_another(out)
     manifest.write(out)
     results.print(counts_table(manifest))
     results.print(f"Set aside: {len(manifest.set_aside)}")

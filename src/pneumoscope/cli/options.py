@@ -11,6 +11,7 @@ from pneumoscope.support.errors import BundleError, PredictionsError
 
 if TYPE_CHECKING:
     from pneumoscope.dataset import Manifest
+    from pneumoscope.dataset.tables.form import TableForm
     from pneumoscope.reader.population import Population
     from pneumoscope.support.cache import ArrayCache
     from pneumoscope.training import Recipe
@@ -209,15 +210,19 @@ def open_source(
     strict: bool = False,
     patient_from: str | None = None,
     negatives: Sequence[str] | None = None,
+    form: "TableForm | None" = None,
 ) -> "Manifest":
     """Open a dataset as the options name it."""
     from pneumoscope.dataset import open_dataset
     from pneumoscope.dataset.manifest import SplitBy
     from pneumoscope.dataset.patients import compile_patient_pattern
+    from pneumoscope.dataset.tables.form import USUAL_FORM
 
     unit = None if split_by is None else SplitBy(split_by)
     pattern = None if patient_from is None else compile_patient_pattern(patient_from)
-    return open_dataset(source, images, unit, seed, strict, pattern, negatives or ())
+    return open_dataset(
+        source, images, unit, seed, strict, pattern, negatives or (), form or USUAL_FORM
+    )
 
 
 def open_cache() -> "ArrayCache":

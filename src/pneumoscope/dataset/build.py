@@ -9,10 +9,17 @@ from pneumoscope.dataset.manifest import Entry, Label, Manifest, Split, SplitBy,
 from pneumoscope.dataset.patients import name_patients, warn_of_unknown_patients
 from pneumoscope.dataset.sources import list_images
 from pneumoscope.dataset.splits import assign_splits
+from pneumoscope.dataset.tables.form import USUAL_FORM, TableForm
 from pneumoscope.radiograph import Radiograph, read_radiograph
 from pneumoscope.support.errors import DatasetError, UnreadableRadiographError
 from pneumoscope.support.parallel import map_parallel
 from pneumoscope.support.terminal import messages
+
+FEW_IMAGES = 30
+"""Number of images of a class in a split below which a warning is given."""
+
+_CHECKED_IMAGES = 100
+"""Number of a manifest's images whose presence is checked before anything is begun."""
 
 
 def open_dataset(
@@ -23,6 +30,7 @@ def open_dataset(
     strict: bool = False,
     patient_from: re.Pattern[str] | None = None,
     negatives: Sequence[str] = (),
+    form: TableForm = USUAL_FORM,
 ) -> Manifest:
     """Open a source, or a manifest that was written earlier.
 
@@ -43,6 +51,8 @@ def open_dataset(
         Pattern that finds the patient in a path, relative to the source; see `name_patients`.
     negatives
         Further labels, or names of class folders, that count as NORMAL.
+    form
+        Form of a table, where it has other columns or labels than the usual ones.
 
     Raises
     ------
@@ -54,10 +64,10 @@ def open_dataset(
         If ``strict`` and an image cannot be read.
     """
     if is_manifest(source):
-        if patient_from is not None or negatives:
+        if patient_from is not None or negatives or form != USUAL_FORM:
             raise DatasetError(
-                f"{source}: a manifest has its labels, patients and splits already; pass "
-                "--patient-from and --negative when you write a new one from the source"
+                f"{source}: a manifest has its labels, patients and splits already; state them "
+                "otherwise when you write a new one from the source"
             )
         manifest = Manifest.read(source, images)
         if split_by not in (None, manifest.split_by):
@@ -68,9 +78,10 @@ def open_dataset(
         if strict and manifest.set_aside:
             first = manifest.set_aside[0]
             raise DatasetError(f"{source}: {first.path} was set aside: {first.set_aside}")
+        _require_images(source, manifest)
         _report(manifest)
         return manifest
-    listed = list_images(source, images, negatives)
+    listed = list_images(source, images, negatives, form)
     split_by = split_by or SplitBy.PATIENT
 
     def open_entry(entry: Entry) -> Entry:
@@ -90,6 +101,17 @@ def open_dataset(
     manifest = Manifest(listed.root, ordered, split_by, seed)
     _report(manifest)
     return manifest
+
+
+def _require_images(source: Path, manifest: Manifest) -> None:
+    """Raise if one of some images, spread over a manifest, is not in its folder."""
+    used = manifest.in_use
+    for entry in used[:: max(1, len(used) // _CHECKED_IMAGES)]:
+        if not (manifest.root / entry.path).is_file():
+            raise DatasetError(
+                f"{source}: its image {entry.path} is not in {manifest.root}; pass the folder that "
+                "has the images as --images"
+            )
 
 
 def _open(root: Path, entry: Entry, strict: bool) -> Entry:
@@ -138,9 +160,34 @@ def _check_not_empty(source: Path, listed: Sequence[Entry], opened: Sequence[Ent
             )
 
 
+def warn_of_few_images(manifest: Manifest) -> str | None:
+    """Return a warning of classes with fewer than `FEW_IMAGES` images in a split; None if none has.
+
+    Examples
+    --------
+    >>> entries = [Entry(f"{i}.png", Label.NORMAL, split=Split.TEST) for i in range(40)]
+    >>> entries.append(Entry("ill.png", Label.PNEUMONIA, split=Split.TEST))
+    >>> print(warn_of_few_images(Manifest(Path(), tuple(entries), SplitBy.PATIENT, seed=0)))
+    Few images: 0 NORMAL in train, ..., 1 PNEUMONIA in test. With fewer than 30 of a class ...
+    """
+    few = [
+        f"{n:,} {label.name} in {split}"
+        for split, classes in manifest.counts().items()
+        for label, n in classes.items()
+        if n < FEW_IMAGES
+    ]
+    if not few:
+        return None
+    return (
+        f"Few images: {', '.join(few)}. With fewer than {FEW_IMAGES} of a class no metric is "
+        f"precise: even if all {FEW_IMAGES} are right, the 95 % interval begins at 0.89."
+    )
+
+
 def _report(manifest: Manifest) -> None:
-    if warning := warn_of_unknown_patients(manifest):
-        messages.print(warning, style="yellow")
+    for warning in (warn_of_unknown_patients(manifest), warn_of_few_images(manifest)):
+        if warning is not None:
+            messages.print(warning, style="yellow")
     entries = manifest.set_aside
     if not entries:
         return

@@ -205,6 +205,23 @@ class Manifest:
                 writer.write_batch(pa.RecordBatch.from_pylist(rows, schema=schema))
         write_bytes(path, buffer.getvalue())
 
+    def require_not_replacing_another(self, path: Path) -> None:
+        """Raise if writing to a path would replace a manifest of other data or splits.
+
+        Raises
+        ------
+        DatasetError
+            If it would.
+        """
+        if not is_manifest(path):
+            return
+        stated = pq.read_schema(path).metadata.get(b"fingerprint", b"")
+        if stated.decode() != self.fingerprint:
+            raise DatasetError(
+                f"{path}: holds a manifest of other data, labels or splits; choose another name, "
+                "or pass --overwrite"
+            )
+
     @classmethod
     def read(cls, path: Path, images: Path | None = None) -> "Manifest":
         """Read a Parquet file that `write` wrote.

@@ -11,6 +11,7 @@ SPLITS = {
     "training": Split.TRAIN,
     "val": Split.VALIDATION,
     "valid": Split.VALIDATION,
+    "validate": Split.VALIDATION,
     "validation": Split.VALIDATION,
     "validierung": Split.VALIDATION,
     "dev": Split.VALIDATION,
@@ -59,12 +60,19 @@ def find_class(name: str, negatives: Sequence[str] = ()) -> NamedClass | None:
     >>> find_class("effusion"), find_class("Effusion", ["effusion"]).label.name
     (None, 'NORMAL')
     """
-    if _plain(name) in map(_plain, negatives):
+    if plain_name(name) in map(plain_name, negatives):
         return NamedClass(Label.NORMAL)
-    return _CLASSES.get(_plain(name))
+    return _CLASSES.get(plain_name(name))
 
 
-def _plain(name: str) -> str:
+def plain_name(name: str) -> str:
+    """Return a name as it is compared: in lower case, with single blanks for `_` and `-`.
+
+    Examples
+    --------
+    >>> plain_name("Viral-Pneumonia")
+    'viral pneumonia'
+    """
     return " ".join(name.casefold().replace("_", " ").replace("-", " ").split())
 
 

@@ -1,18 +1,18 @@
 """Sources of datasets: folders named by class, and tables of labels."""
 
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from pneumoscope.dataset.folders import LAYOUTS, list_folder
 from pneumoscope.dataset.kermany_filenames import parse_filename
-from pneumoscope.dataset.manifest import RESERVED, Entry, Label
-from pneumoscope.dataset.names import NamedClass, find_class, parse_split
+from pneumoscope.dataset.manifest import Entry, Label
+from pneumoscope.dataset.names import parse_split
+from pneumoscope.dataset.tables.form import USUAL_FORM, TableForm
+from pneumoscope.dataset.tables.image_index import ImageIndex
 from pneumoscope.support.errors import DatasetError
-from pneumoscope.support.tables import read_table
-
-_COLUMNS = {"file", "label", "patient", "split"}
-"""Columns of a table that are not kept as they are."""
+from pneumoscope.support.terminal import messages
 
 
 @dataclass(frozen=True)
@@ -26,7 +26,10 @@ class ImageList:
 
 
 def list_images(
-    source: Path, images: Path | None = None, negatives: Sequence[str] = ()
+    source: Path,
+    images: Path | None = None,
+    negatives: Sequence[str] = (),
+    form: TableForm = USUAL_FORM,
 ) -> ImageList:
     r"""List the images of a folder or table.
 
@@ -38,6 +41,8 @@ def list_images(
         Folder that the paths of a table are relative to, by default the table's own.
     negatives
         Further labels, or names of class folders, that count as NORMAL.
+    form
+        Form of a table, where it has other columns or labels than the usual ones.
 
     Raises
     ------
@@ -57,11 +62,16 @@ def list_images(
     if _is_folder(source):
         if images is not None:
             raise DatasetError(f"{source}: a folder has its own images; leave out --images")
+        if form != USUAL_FORM:
+            raise DatasetError(
+                f"{source}: a folder has no columns; name columns, a published table and what "
+                "labels stand for with a table alone"
+            )
         entries = tuple(list_folder(source, negatives))
         root = source
     elif source.is_file():
-        entries = tuple(_from_table(source, negatives))
         root = images if images is not None else source.parent
+        entries = tuple(_from_table(source, root, negatives, form))
     else:
         raise DatasetError(f"{source}: there is no such folder or file; {LAYOUTS}")
     labels = {entry.label for entry in entries}
@@ -84,36 +94,36 @@ def _is_folder(source: Path) -> bool:
         ) from error
 
 
-def _from_table(path: Path, negatives: Sequence[str]) -> Iterator[Entry]:
-    rows = read_table(path, ("file", "label"))
-    columns = rows[0].cells.keys() if rows else set()
-    if clash := RESERVED.intersection(columns) - _COLUMNS:
-        raise DatasetError(
-            f"{path}: the column name '{min(clash)}' is used by the manifest; rename the column"
-        )
-    for row in rows:
-        place, file = f"{path}, {row.place}", row.cells["file"]
+def _from_table(
+    path: Path, root: Path, negatives: Sequence[str], form: TableForm
+) -> Iterator[Entry]:
+    index = None if form.published is None else ImageIndex(root)
+    left_out: Counter[str] = Counter()
+    missing: list[str] = []
+    for row in form.read(path):
+        named = form.find_class(row, negatives)
+        if named is None:
+            left_out[row.label] += 1
+            continue
+        file = row.file if index is None else index.find(row.file)
+        if file is None:
+            missing.append(row.file)
+            continue
         parsed = parse_filename(Path(file).name)
-        patient = row.cells.get("patient") or None
-        label, subtype = _label(f"{place} ({file})", row.cells["label"], negatives)
         yield Entry(
             path=Path(file).as_posix(),
-            label=label,
-            patient=patient or parsed.patient,
-            patient_declared=patient is not None,
-            subtype=subtype or parsed.subtype,
-            split=parse_split(place, row.cells.get("split", "")),
-            extra={name: cell for name, cell in row.cells.items() if name not in _COLUMNS},
+            label=named.label,
+            patient=row.patient or parsed.patient,
+            patient_declared=bool(row.patient),
+            subtype=named.subtype or parsed.subtype,
+            split=parse_split(row.place, row.split),
+            extra=row.extra,
         )
-
-
-def _label(place: str, text: str, negatives: Sequence[str]) -> NamedClass:
-    if text in {"0", "1"}:
-        return NamedClass(Label(int(text)))
-    if named := find_class(text, negatives):
-        return named
-    negative = f", pass --negative '{text}' if it counts as not having pneumonia," if text else ""
-    raise DatasetError(
-        f"{place}: the label '{text}' is neither NORMAL nor PNEUMONIA; correct it{negative} or "
-        "remove the row"
-    )
+    if left_out:
+        counts = ", ".join(f"{n:,} {label}" for label, n in left_out.most_common())
+        messages.print(f"{path}: left out, as neither NORMAL nor PNEUMONIA: {counts} images")
+    if missing:
+        messages.print(
+            f"{path}: {len(missing):,} of its images are not in {root}, such as {missing[0]}",
+            style="yellow",
+        )

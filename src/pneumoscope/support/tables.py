@@ -1,8 +1,10 @@
 """Tables with one row per file: CSV as spreadsheets and programs write it, and Parquet."""
 
 import csv
+import gzip
 import io
 import posixpath
+import zlib
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
@@ -15,6 +17,7 @@ from pneumoscope.support.errors import TableError
 
 _UTF_16_MARKS = (b"\xff\xfe", b"\xfe\xff")
 _PARQUET_MARK = b"PAR1"
+_GZIP_MARK = b"\x1f\x8b"
 _DELIMITERS = (",", ";", "\t")
 
 
@@ -37,11 +40,11 @@ class TableRow:
 def read_table(path: Path, columns: Sequence[str]) -> list[TableRow]:
     r"""Read a CSV or Parquet table that has some columns, and one row per file.
 
-    The content decides whether it is Parquet. The cells of a CSV are separated by commas,
-    semicolons (Excel's in many countries, where a number may have a decimal comma) or tabs; blanks
-    around them are left out. Its encoding is UTF-8, UTF-16 with a byte order mark, or, if it is
-    neither, Windows-1252. Names of a file that differ only in how its path is written are equal:
-    ``a.png``, ``./a.png``, and ``x\..\a.png``.
+    The content decides whether it is Parquet, and whether it is compressed by gzip. The cells of a
+    CSV are separated by commas, semicolons (Excel's in many countries, where a number may have a
+    decimal comma) or tabs; blanks around them are left out. Its encoding is UTF-8, UTF-16 with a
+    byte order mark, or, if it is neither, Windows-1252. Names of a file that differ only in how its
+    path is written are equal: ``a.png``, ``./a.png``, and ``x\..\a.png``.
 
     Parameters
     ----------
@@ -63,6 +66,23 @@ def read_table(path: Path, columns: Sequence[str]) -> list[TableRow]:
     >>> read_table(path, ("file", "label"))
     [TableRow(place='line 2', cells={'file': 'a.png', 'label': 'NORMAL'})]
     """
+    rows = read_rows(path, columns)
+    try:
+        _require_unique_files(rows, columns[0])
+    except ValueError as error:
+        raise _unusable(path, columns, error) from error
+    return rows
+
+
+def read_rows(path: Path, columns: Sequence[str]) -> list[TableRow]:
+    """Read a table as `read_table` does, in which several rows may be of one file.
+
+    Raises
+    ------
+    TableError
+        If the table cannot be read, lacks a column, or has a row that is longer or shorter than the
+        header; the message names the file and the place.
+    """
     try:
         content = path.read_bytes()
     except OSError as error:
@@ -70,17 +90,20 @@ def read_table(path: Path, columns: Sequence[str]) -> list[TableRow]:
             f"{path}: cannot be read ({error.strerror}); check the path and its permissions"
         ) from error
     try:
+        if content.startswith(_GZIP_MARK):
+            content = gzip.decompress(content)
         if content.startswith(_PARQUET_MARK):
-            rows = list(_parquet_rows(content, columns))
-        else:
-            rows = list(_csv_rows(_decode(content), columns))
-        _require_unique_files(rows, columns[0])
-    except (ValueError, csv.Error) as error:
-        raise TableError(
-            f"{path}: cannot be used as a table: {error}. Pass a CSV or Parquet file with the "
-            f"columns {', '.join(columns)} and one row per image; correct it or write it again"
-        ) from error
-    return rows
+            return list(_parquet_rows(content, columns))
+        return list(_csv_rows(_decode(content), columns))
+    except (ValueError, csv.Error, OSError, EOFError, zlib.error) as error:
+        raise _unusable(path, columns, error) from error
+
+
+def _unusable(path: Path, columns: Sequence[str], error: Exception) -> TableError:
+    return TableError(
+        f"{path}: cannot be used as a table: {error}. Pass a CSV or Parquet file with the "
+        f"columns {', '.join(columns)} and one row per image; correct it or write it again"
+    )
 
 
 def parse_number(text: str) -> float:

@@ -1,0 +1,63 @@
+from pathlib import Path
+
+import pytest
+
+from pneumoscope.dataset.sources import list_images
+from pneumoscope.dataset.tables.form import TableForm, parse_label_map
+from pneumoscope.dataset.tables.own import TableColumns
+from pneumoscope.dataset.tables.published import find_published_table
+from pneumoscope.support.errors import DatasetError, TableError
+
+WARD = "Bild;Befund;Fall;Teil;Alter\na.png;Infiltrat;7;Training;4\nb.png;o.B.;8;test;5\n"
+COLUMNS = TableColumns(file="Bild", label="Befund", patient="Fall", split="Teil")
+
+
+@pytest.fixture
+def ward(tmp_path: Path) -> Path:
+    path = tmp_path / "ward.csv"
+    path.write_text(WARD, encoding="cp1252")
+    return path
+
+
+def test_columns_and_labels_of_any_name(ward: Path) -> None:
+    form = TableForm(COLUMNS, labels=parse_label_map(["infiltrat=pneumonia", "O.B.=NORMAL"]))
+    first, second = list_images(ward, form=form).entries
+    assert (first.path, first.label.name, first.patient) == ("a.png", "PNEUMONIA", "7")
+    assert (first.split.value, first.extra) == ("train", {"Alter": "4"})
+    assert (second.label.name, second.split.value) == ("NORMAL", "test")
+    assert first.patient_declared
+
+
+def test_a_label_that_is_skipped_leaves_its_images_out(
+    ward: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    ward.write_text(WARD + "c.png;unklar;9;test;6\n", encoding="utf-8")
+    labels = parse_label_map(["Infiltrat=PNEUMONIA", "o.B.=NORMAL", "unklar=skip"])
+    assert len(list_images(ward, form=TableForm(COLUMNS, labels=labels)).entries) == 2
+    assert "1 unklar" in capfd.readouterr().err
+
+
+def test_an_unknown_label_names_both_remedies(ward: Path) -> None:
+    with pytest.raises(DatasetError, match=r"--negative 'Infiltrat'.*--label-map"):
+        list_images(ward, form=TableForm(COLUMNS))
+
+
+def test_a_named_column_must_exist(ward: Path) -> None:
+    with pytest.raises(TableError, match="the column 'Patient' is missing"):
+        list_images(ward, form=TableForm(TableColumns("Bild", "Befund", "Patient")))
+
+
+@pytest.mark.parametrize("assignment", ["Infiltrat", "=NORMAL", "Infiltrat=ill"])
+def test_a_label_map_of_another_form(assignment: str) -> None:
+    with pytest.raises(DatasetError, match="write LABEL=NORMAL, LABEL=PNEUMONIA or LABEL=skip"):
+        parse_label_map([assignment])
+
+
+def test_a_published_table_names_its_own_columns() -> None:
+    with pytest.raises(DatasetError, match="--table nih names its columns itself"):
+        TableForm(COLUMNS, find_published_table("nih"))
+
+
+def test_a_folder_has_no_columns(tmp_path: Path) -> None:
+    with pytest.raises(DatasetError, match="a folder has no columns"):
+        list_images(tmp_path, form=TableForm(COLUMNS))

@@ -1,0 +1,276 @@
+"""Tables in the published form: headers copied from the datasets, rows of invented patients."""
+
+import gzip
+from pathlib import Path
+
+import pytest
+
+from pneumoscope.dataset.sources import list_images
+from pneumoscope.dataset.tables.form import TableForm
+from pneumoscope.dataset.tables.labelled_row import LabelledRow
+from pneumoscope.dataset.tables.published import find_published_table
+from pneumoscope.support.errors import DatasetError, TableError
+
+CHEXPERT_FINDINGS = (
+    "No Finding,Enlarged Cardiomediastinum,Cardiomegaly,Lung Opacity,Lung Lesion,Edema,"
+    "Consolidation,Pneumonia,Atelectasis,Pneumothorax,Pleural Effusion,Pleural Other,Fracture,"
+    "Support Devices"
+)
+MIMIC_FINDINGS = (
+    "Atelectasis,Cardiomegaly,Consolidation,Edema,Enlarged Cardiomediastinum,Fracture,Lung Lesion,"
+    "Lung Opacity,No Finding,Pleural Effusion,Pleural Other,Pneumonia,Pneumothorax,Support Devices"
+)
+
+
+def write(folder: Path, name: str, *lines: str) -> Path:
+    content = ("\n".join(lines) + "\n").encode()
+    path = folder / name
+    path.write_bytes(gzip.compress(content) if name.endswith(".gz") else content)
+    return path
+
+
+def cells(findings: str, **stated: str) -> str:
+    """Return the cells under the findings of a header; empty where nothing is stated."""
+    return ",".join(stated.get(name.replace(" ", "_"), "") for name in findings.split(","))
+
+
+def rows(name: str, path: Path) -> dict[str, LabelledRow]:
+    return {row.file: row for row in find_published_table(name).read(path)}
+
+
+@pytest.fixture
+def nih(tmp_path: Path) -> Path:
+    write(tmp_path, "test_list.txt", "00000003_000.png")
+    return write(
+        tmp_path,
+        "Data_Entry_2017_v2020.csv",
+        "Image Index,Finding Labels,Follow-up #,Patient ID,Patient Age,Patient Gender,"
+        "View Position,OriginalImage[Width,Height],OriginalImagePixelSpacing[x,y],",
+        "00000001_000.png,Infiltration|Pneumonia,0,1,057Y,M,PA,2682,2749,0.143,0.143,",
+        "00000002_000.png,No Finding,0,2,6,F,AP,2500,2048,0.168,0.168,",
+        "00000002_001.png,Cardiomegaly,1,2,414,F,AP,2500,2048,0.168,0.168,",
+        "00000003_000.png,No Finding,0,3,006M,F,PA,2500,2048,0.168,0.168,",
+    )
+
+
+def test_nih(nih: Path) -> None:
+    read = rows("nih", nih)
+    labels = {file: row.label for file, row in read.items()}
+    assert labels == {
+        "00000001_000.png": "PNEUMONIA",
+        "00000002_000.png": "NORMAL",
+        "00000002_001.png": "OTHER",
+        "00000003_000.png": "NORMAL",
+    }
+    assert read["00000001_000.png"].extra == {"age": "57", "sex": "M", "view": "PA"}
+    assert read["00000002_001.png"].extra == {"sex": "F", "view": "AP"}  # nobody is 414
+    assert read["00000003_000.png"].extra["age"] == "0.5"
+    assert [row.patient for row in read.values()] == ["1", "2", "2", "3"]
+    assert [row.split for row in read.values()] == ["", "", "", "test"]
+
+
+def test_rsna_has_a_row_for_each_opacity_and_normals_in_another_table(tmp_path: Path) -> None:
+    path = write(
+        tmp_path,
+        "stage_2_train_labels.csv",
+        "patientId,x,y,width,height,Target",
+        "0004cfab,,,,,0",
+        "00313ee0,,,,,0",
+        "00436515,264.0,152.0,213.0,379.0,1",
+        "00436515,562.0,152.0,256.0,453.0,1",
+    )
+    with pytest.raises(TableError, match=r"stage_2_detailed_class_info\.csv: is missing"):
+        rows("rsna", path)
+    write(
+        tmp_path,
+        "stage_2_detailed_class_info.csv",
+        "patientId,class",
+        "0004cfab,No Lung Opacity / Not Normal",
+        "00313ee0,Normal",
+        "00436515,Lung Opacity",
+        "00436515,Lung Opacity",
+    )
+    read = rows("rsna", path)
+    assert {file: row.label for file, row in read.items()} == {
+        "0004cfab": "OTHER",
+        "00313ee0": "NORMAL",
+        "00436515": "PNEUMONIA",
+    }
+    assert read["00436515"].patient == "00436515"
+
+
+def test_chexpert(tmp_path: Path) -> None:
+    start = "CheXpert-v1.0-small/train/patient0000"
+    views = {
+        "1/study1/view1_frontal.jpg,Female,68,Frontal,AP": {"Pneumonia": "1.0"},
+        "2/study1/view1_frontal.jpg,Male,0,Frontal,PA": {"No_Finding": "1.0"},
+        "2/study1/view2_lateral.jpg,Male,0,Lateral,": {"No_Finding": "1.0"},
+        "3/study1/view1_frontal.jpg,Unknown,50,Frontal,AP": {"Pneumonia": "-1.0"},
+        "4/study1/view1_frontal.jpg,Male,50,Frontal,AP": {"Pneumonia": "0.0", "Edema": "1.0"},
+    }
+    path = write(
+        tmp_path,
+        "train.csv",
+        f"Path,Sex,Age,Frontal/Lateral,AP/PA,{CHEXPERT_FINDINGS}",
+        *(f"{start}{view},{cells(CHEXPERT_FINDINGS, **stated)}" for view, stated in views.items()),
+    )
+    read = list(rows("chexpert", path).values())
+    assert [row.label for row in read] == [
+        "PNEUMONIA",
+        "NORMAL",
+        "LATERAL",
+        "UNCERTAIN",
+        "OTHER",
+    ]
+    assert [row.patient for row in read][:2] == ["patient00001", "patient00002"]
+    assert read[0].split == "train"
+    assert read[1].extra == {"age": "0", "sex": "M", "view": "PA"}
+    assert read[3].extra == {"age": "50", "view": "AP"}
+
+
+def test_padchest(tmp_path: Path) -> None:
+    header = (
+        ",ImageID,ImageDir,StudyDate_DICOM,StudyID,PatientID,PatientBirth,PatientSex_DICOM,"
+        "ViewPosition_DICOM,Projection,MethodProjection,Pediatric,Labels"
+    )
+    images = [
+        ("1.png", "PA", "['pneumonia', 'infiltrates']"),
+        ("2.png", "AP_horizontal", "['atypical pneumonia']"),
+        ("3.png", "PA", "['normal']"),
+        ("4.png", "PA", "['normal', 'cardiomegaly']"),
+        ("5.png", "L", "['normal']"),
+        ("6.png", "PA", ""),
+        ("7.png", "PA", "['bronchopneumonia']"),
+    ]
+    path = write(
+        tmp_path,
+        "PADCHEST.csv",
+        header,
+        *(
+            f'{row},{image},0,20140915,S{row},P{row},1930.0,F,X,{projection},M,No,"{labels}"'
+            for row, (image, projection, labels) in enumerate(images)
+        ),
+    )
+    read = rows("padchest", path)
+    assert [row.label for row in read.values()] == [
+        "PNEUMONIA",
+        "PNEUMONIA",
+        "NORMAL",
+        "OTHER",
+        "LATERAL",
+        "OTHER",
+        "OTHER",
+    ]
+    assert read["1.png"].extra == {"age": "84", "sex": "F", "view": "PA"}
+    broken = write(tmp_path, "b.csv", header, '0,1.png,0,20140915,S,P,1930,F,X,PA,M,No,"[normal"')
+    with pytest.raises(TableError, match=r"b\.csv, line 2: the cell '\[normal' under 'Labels'"):
+        rows("padchest", broken)
+
+
+def test_vindr_takes_the_majority_of_its_readers(tmp_path: Path) -> None:
+    path = write(
+        tmp_path,
+        "image_labels_train.csv",
+        "image_id,rad_id,Aortic enlargement,Pneumonia,Other diseases,No finding",
+        "a,R1,0,1,0,0",
+        "a,R2,0,1,0,0",
+        "a,R3,0,0,0,1",
+        "b,R1,0,0,0,1",
+        "b,R2,0,0,0,1",
+        "b,R3,0,1,0,0",
+        "c,R1,0,0,1,0",
+        "c,R2,0,1,0,0",
+        "c,R3,0,0,0,1",
+    )
+    write(
+        tmp_path,
+        "image_labels_test.csv",
+        "image_id,Aortic enlargement,Pneumonia,Other disease,No finding",
+        "d,0.0,1.0,0.0,0.0",
+    )
+    read = rows("vindr", path)
+    assert [(row.label, row.split) for row in read.values()] == [
+        ("PNEUMONIA", ""),
+        ("NORMAL", ""),
+        ("OTHER", ""),
+        ("PNEUMONIA", "test"),
+    ]
+
+
+def test_mimic_labels_studies_and_names_images_in_other_tables(tmp_path: Path) -> None:
+    studies = {"50": {"Pneumonia": "1.0"}, "51": {"No_Finding": "1.0"}, "52": {"Pneumonia": "-1.0"}}
+    path = write(
+        tmp_path,
+        "mimic-cxr-2.0.0-chexpert.csv.gz",
+        f"subject_id,study_id,{MIMIC_FINDINGS}",
+        *(f"10,{study},{cells(MIMIC_FINDINGS, **stated)}" for study, stated in studies.items()),
+    )
+    with pytest.raises(TableError, match=r"mimic-cxr-2\.0\.0-metadata\.csv\.gz: is missing"):
+        rows("mimic", path)
+    write(
+        tmp_path,
+        "mimic-cxr-2.0.0-metadata.csv.gz",
+        "dicom_id,subject_id,study_id,PerformedProcedureStepDescription,ViewPosition,Rows,Columns",
+        'a,10,50,"CHEST (PA AND LAT)",PA,3056,2544',
+        'b,10,50,"CHEST (PA AND LAT)",LATERAL,3056,2544',
+        "c,10,51,CHEST (PORTABLE AP),AP,3056,2544",
+        "d,10,52,CHEST (PORTABLE AP),AP,3056,2544",
+        "e,11,53,CHEST (PORTABLE AP),AP,3056,2544",
+    )
+    write(
+        tmp_path,
+        "mimic-cxr-2.0.0-split.csv",
+        "dicom_id,study_id,subject_id,split",
+        "a,50,10,train",
+        "b,50,10,train",
+        "c,51,10,validate",
+        "d,52,10,test",
+        "e,53,11,test",
+    )
+    read = rows("mimic", path)
+    assert [(row.label, row.split) for row in read.values()] == [
+        ("PNEUMONIA", "train"),
+        ("LATERAL", "train"),
+        ("NORMAL", "validate"),
+        ("UNCERTAIN", "test"),
+        ("UNCERTAIN", "test"),
+    ]
+
+
+def test_images_are_found_by_name_and_the_rest_is_counted(
+    nih: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    images = nih.parent / "archive"
+    for name in ("images_001/images/00000001_000.png", "images_002/images/00000002_000.png"):
+        (images / name).parent.mkdir(parents=True)
+        (images / name).touch()
+    form = TableForm(published=find_published_table("nih"))
+    listed = list_images(nih, images, form=form)
+    assert [(entry.path, entry.label.name, entry.patient) for entry in listed.entries] == [
+        ("images_001/images/00000001_000.png", "PNEUMONIA", "1"),
+        ("images_002/images/00000002_000.png", "NORMAL", "2"),
+    ]
+    said = " ".join(capfd.readouterr().err.split())
+    assert "left out, as neither NORMAL nor PNEUMONIA: 1 OTHER images" in said
+    assert "1 of its images are not in" in said
+    assert "such as 00000003_000.png" in said
+
+
+def test_a_third_class_is_normal_on_demand(nih: Path) -> None:
+    for name in ("00000001_000.png", "00000002_001.jpg"):
+        (nih.parent / name).touch()
+    form = TableForm(published=find_published_table("nih"))
+    listed = list_images(nih, None, ["OTHER"], form)
+    # The table says .png; an image that was converted has another extension.
+    assert [(entry.path, entry.label.name) for entry in listed.entries] == [
+        ("00000001_000.png", "PNEUMONIA"),
+        ("00000002_001.jpg", "NORMAL"),
+    ]
+
+
+def test_two_images_of_one_name_are_an_error(nih: Path) -> None:
+    for folder in ("a", "b"):
+        (nih.parent / folder).mkdir()
+        (nih.parent / folder / "00000001_000.png").touch()
+    with pytest.raises(DatasetError, match="have the same name 00000001_000"):
+        list_images(nih, form=TableForm(published=find_published_table("nih")))
