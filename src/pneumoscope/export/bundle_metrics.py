@@ -1,5 +1,6 @@
 """Metrics and operating points of a bundle, with intervals, as ``bundle.yaml`` holds them."""
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
@@ -9,7 +10,7 @@ from pneumoscope.evaluation.selection.operating_points import (
     choose_operating_points,
 )
 from pneumoscope.evaluation.statistics.discrimination import bootstrap_metrics
-from pneumoscope.reader.reading import Finding, finding_at
+from pneumoscope.reader.reading import Finding, count_findings
 from pneumoscope.report.estimate import Estimate
 from pneumoscope.report.operating_point import POINT_METRICS, OperatingPoint
 from pneumoscope.support.terminal import messages
@@ -35,6 +36,10 @@ def choose_measured_points(
             point,
             measured=_measure_point(calibrated, point.threshold),
             tested={} if test is None else _measure_point(test, point.threshold),
+            findings=count_findings(calibrated.labels, calibrated.probabilities, point),
+            tested_findings={}
+            if test is None
+            else count_findings(test.labels, test.probabilities, point),
         )
         for name, point in choose_operating_points(calibrated, *simulated).items()
     }
@@ -45,7 +50,7 @@ def choose_measured_points(
             style="yellow",
         )
     for name, point in points.items():
-        share = uncertain_share(calibrated, point)
+        share = _uncertain_share(point)
         if share > MAX_UNCERTAIN_SHARE:
             messages.print(
                 f"At '{name}' {share:.0%} of the validation images are UNCERTAIN: the classes "
@@ -56,19 +61,10 @@ def choose_measured_points(
     return points
 
 
-def uncertain_share(predictions: Predictions, point: OperatingPoint) -> float:
-    """Return the share of images whose finding at an operating point is uncertain, in [0, 1].
-
-    Examples
-    --------
-    >>> import numpy as np
-    >>> files = ("a", "b", "c", "d")
-    >>> table = Predictions(files, np.array([0, 0, 1, 1]), np.array([0.1, 0.4, 0.5, 0.9]), files)
-    >>> uncertain_share(table, OperatingPoint("", threshold=0.5, low=0.3, high=0.6, level=0.01))
-    0.5
-    """
-    findings = [finding_at(probability, point) for probability in predictions.probabilities]
-    return findings.count(Finding.UNCERTAIN) / len(findings)
+def _uncertain_share(point: OperatingPoint) -> float:
+    """Return the share of validation images whose finding is uncertain, in [0, 1]."""
+    findings = sum(map(Counter, point.findings.values()), Counter[str]())
+    return findings[Finding.UNCERTAIN] / findings.total()
 
 
 def measure_splits(

@@ -119,6 +119,7 @@ def _operating_points(record: BundleRecord) -> Iterator[str]:
     yield _row("Threshold", (f"{point.threshold:.3f}" for point in points.values()))
     yield _row("Uncertain", bands)
     yield from _metric_rows([point.measured for point in points.values()])
+    yield from _finding_rows([point.findings for point in points.values()])
     yield _row("Rule", (point.rule for point in points.values()))
     if not all(point.tested for point in points.values()):
         return
@@ -128,6 +129,19 @@ def _operating_points(record: BundleRecord) -> Iterator[str]:
     yield _row("", points)
     yield "| --- " * (1 + len(points)) + "|"
     yield from _metric_rows([point.tested for point in points.values()])
+    yield from _finding_rows([point.tested_findings for point in points.values()])
+
+
+def _finding_rows(columns: Sequence[Mapping[str, Mapping[str, int]]]) -> Iterator[str]:
+    """Yield, for each class, what is shown of its images, where that is recorded."""
+    if not all(columns):
+        return
+    for name in columns[0]:
+        for finding in columns[0][name]:
+            yield _row(
+                f"{name} images shown as {finding}",
+                (f"{counts[name][finding]:,}" for counts in columns),
+            )
 
 
 def _metric_rows(columns: Sequence[Mapping[str, Estimate]]) -> Iterator[str]:

@@ -120,6 +120,38 @@ def finding_at(probability: float, point: OperatingPoint) -> Finding:
     return Finding.PNEUMONIA if probability >= point.threshold else Finding.NORMAL
 
 
+def count_findings(
+    labels: NDArray[np.int8], probabilities: NDArray[np.float64], point: OperatingPoint
+) -> dict[str, dict[str, int]]:
+    """Return the number of images of each class with each finding that is shown.
+
+    Parameters
+    ----------
+    labels
+        Labels, 0 or 1, shape (n,).
+    probabilities
+        Calibrated probabilities of pneumonia, shape (n,).
+    point
+        Operating point.
+
+    Returns
+    -------
+    dict of str to dict of str to int
+        Numbers by the name of the class and the finding.
+
+    Examples
+    --------
+    >>> point = OperatingPoint(rule="", threshold=0.5, low=0.3, high=0.6, level=0.01)
+    >>> counts = count_findings(np.int8([0, 0, 1, 1]), np.array([0.1, 0.4, 0.5, 0.9]), point)
+    >>> counts["NORMAL"]
+    {'pneumonia': 0, 'uncertain': 1, 'normal': 1}
+    """
+    counts = {name: {finding.value: 0 for finding in Finding} for name in ("NORMAL", "PNEUMONIA")}
+    for label, probability in zip(labels, probabilities, strict=True):
+        counts["PNEUMONIA" if label else "NORMAL"][finding_at(float(probability), point)] += 1
+    return counts
+
+
 def format_probability(probability: float) -> str:
     """Return a probability as a percentage, never 0 or 100 %.
 

@@ -33,6 +33,10 @@ class OperatingPoint:
         `POINT_METRICS`.
     tested
         The same metrics on the test split; empty if that was not read.
+    findings, tested_findings
+        Numbers of these validation images, and of the test split's, by class and finding: what is
+        shown of them, where the metrics count every image as called pneumonia or not. Empty if not
+        recorded.
     """
 
     rule: str
@@ -42,6 +46,8 @@ class OperatingPoint:
     level: float
     measured: Mapping[str, Estimate] = field(default_factory=dict)
     tested: Mapping[str, Estimate] = field(default_factory=dict)
+    findings: Mapping[str, Mapping[str, int]] = field(default_factory=dict)
+    tested_findings: Mapping[str, Mapping[str, int]] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)

@@ -16,6 +16,7 @@ from pneumoscope.evaluation.statistics.bootstrap import DRAWS
 from pneumoscope.evaluation.statistics.discrimination import PREVALENCES, assess_discrimination
 from pneumoscope.reader import Reader
 from pneumoscope.reader.bundle import BundleRecord
+from pneumoscope.reader.reading import count_findings
 from pneumoscope.support.errors import PredictionsError
 from pneumoscope.validation.local_readings import LocalReadings, read_labelled
 from pneumoscope.validation.population_comparison import PopulationComparison, compare_population
@@ -57,6 +58,13 @@ class LocalValidation:
     evaluation: ModelEvaluation
     acceptance: Acceptance
     stress_tests: StressTests | None
+
+    @property
+    def findings(self) -> dict[str, dict[str, int]]:
+        """Numbers of local radiographs by class and finding, as they are shown."""
+        table = self.local.predictions
+        point = self.record.operating_points[self.operating_point]
+        return count_findings(table.labels, table.probabilities, point)
 
 
 def validate_locally(

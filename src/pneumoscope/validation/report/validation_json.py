@@ -47,6 +47,7 @@ def validation_json(validation: LocalValidation) -> str:
         ],
         "bundle": validation.bundle,
         "operating_point": validation.operating_point,
+        "findings": validation.findings,
         **evaluation_json(validation.evaluation),
         "rejected": [asdict(radiograph) for radiograph in local.rejected],
         "outside": [asdict(radiograph) for radiograph in local.outside],

@@ -6,6 +6,7 @@ from pneumoscope.evaluation.report.comparison_page import summary_sentences
 from pneumoscope.evaluation.report.evaluation_view import view_evaluation
 from pneumoscope.evaluation.report.views import Row, TableView
 from pneumoscope.reader.bundle import BundleRecord
+from pneumoscope.reader.reading import Finding
 from pneumoscope.report.estimate import format_number
 from pneumoscope.report.html import render_page
 from pneumoscope.validation.local_readings import LocalReadings
@@ -24,6 +25,7 @@ def render_validation(validation: LocalValidation) -> str:
         summary=summary_sentences(validation.evaluation),
         context=_context(validation),
         criteria=_criteria_table(validation.acceptance),
+        findings=_findings_table(validation),
         population=_population_table(validation.population, validation.record),
         unread=_unread_tables(local),
         unlabelled=(
@@ -75,6 +77,19 @@ def _criteria_table(acceptance: Acceptance) -> TableView:
     )
     return TableView(
         "Requirements and results", ("Criterion", "Result", "Requirement", "State"), rows
+    )
+
+
+def _findings_table(validation: LocalValidation) -> TableView:
+    """Return what is shown of the radiographs of each class."""
+    rows = tuple(
+        (name, *(f"{count:,}" for count in counts.values()), f"{sum(counts.values()):,}")
+        for name, counts in validation.findings.items()
+    )
+    return TableView(
+        f"Findings that are shown at '{validation.operating_point}', by label",
+        ("Label", *(f"Shown as {finding}" for finding in Finding), "All that were read"),
+        rows,
     )
 
 
