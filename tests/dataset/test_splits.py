@@ -9,10 +9,10 @@ import pytest
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
-from pneumoscope.dataset import Entry, Label, Split
+from pneumoscope.dataset import Entry, Label, Manifest, Split
 from pneumoscope.dataset.manifest import SplitBy
 from pneumoscope.dataset.sources import list_images
-from pneumoscope.dataset.splits import assign_splits, deal_folds, linked_groups
+from pneumoscope.dataset.splits import assign_splits, deal_folds, linked_groups, patient_groups
 from pneumoscope.support.errors import DatasetError
 
 NORMAL, PNEUMONIA = Label.NORMAL, Label.PNEUMONIA
@@ -358,3 +358,10 @@ def test_too_few_patients_for_the_folds_are_refused() -> None:
     ]
     with pytest.raises(DatasetError, match="3 folds need 3 patients of the class NORMAL"):
         deal_folds(entries, 3, seed=0)
+
+
+def test_pages_count_the_patients_of_a_split_alike(children: Manifest) -> None:
+    """Two of the 404 patient numbers of the published test split share an image."""
+    test = children.of(Split.TEST)
+    assert len({entry.group for entry in test}) == 404
+    assert len(set(patient_groups(test))) == 403

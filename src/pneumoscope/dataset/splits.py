@@ -158,6 +158,23 @@ def linked_groups(entries: Iterable[Entry]) -> dict[str, str]:
     return {group: find(group) for group in leader}
 
 
+def patient_groups(entries: Sequence[Entry]) -> tuple[str, ...]:
+    """Return the patient of each image for counting and resampling.
+
+    Patients who share an exact duplicate are one, since at least one of the numbers is wrong. An
+    image without a patient is a group of its own.
+
+    Examples
+    --------
+    >>> patient_groups([Entry("a.png", Label.NORMAL, pixel_hash="1", patient="p1"),
+    ...                 Entry("b.png", Label.NORMAL, pixel_hash="1", patient="p2"),
+    ...                 Entry("c.png", Label.NORMAL)])
+    ('p1', 'p1', 'c.png')
+    """
+    joined = linked_groups(entries)
+    return tuple(joined[entry.group] for entry in entries)
+
+
 def _draw(entries: list[Entry], drawn: Split, split_by: SplitBy, seed: int) -> list[Entry]:
     pool = [entry for entry in entries if entry.split is Split.TRAIN]
     joined = linked_groups(pool) if split_by is SplitBy.PATIENT else {}

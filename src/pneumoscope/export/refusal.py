@@ -7,6 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 from sklearn.model_selection import GroupKFold
 
+from pneumoscope.dataset.splits import patient_groups
 from pneumoscope.evaluation.statistics.bootstrap import DRAWS, estimate_from_resamples, resample
 from pneumoscope.evaluation.statistics.intervals import widen_certain
 from pneumoscope.export.familiarity import fit_familiarity
@@ -176,4 +177,4 @@ def _share(refused: NDArray[np.bool_], patients: Sequence[str]) -> Estimate:
 
 
 def _patients(split: SplitOutput) -> tuple[str, ...]:
-    return tuple(entry.group for entry in split.examples.entries)
+    return patient_groups(split.examples.entries)

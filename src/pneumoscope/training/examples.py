@@ -11,6 +11,7 @@ from torch import Tensor, nn
 
 from pneumoscope.dataset import Entry, Manifest, Split, open_pixels
 from pneumoscope.dataset.pixels import ArrayKind
+from pneumoscope.dataset.splits import patient_groups
 from pneumoscope.evaluation.predictions import Predictions
 from pneumoscope.lungs import Preparation
 from pneumoscope.models import Precision, computing_in, place, select_device
@@ -71,7 +72,7 @@ class Examples:
             files=tuple(entry.path for entry in self.entries),
             labels=self.labels,
             probabilities=probabilities,
-            patients=tuple(entry.group for entry in self.entries),
+            patients=patient_groups(self.entries),
         )
 
     def _read(self, indices: NDArray[np.intp]) -> Tensor:

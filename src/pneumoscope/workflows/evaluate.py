@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from pneumoscope.dataset import Manifest, Split
 from pneumoscope.dataset.manifest import Entry
 from pneumoscope.dataset.reading_log import record_test_reading
+from pneumoscope.dataset.splits import patient_groups
 from pneumoscope.evaluation.model_comparison import Comparison
 from pneumoscope.evaluation.model_evaluation import Subject
 from pneumoscope.evaluation.predictions import CLASS_NAMES, Labels, Predictions
@@ -244,7 +245,7 @@ def labels_of(entries: Sequence[Entry]) -> Labels:
     return Labels(
         tuple(entry.path for entry in entries),
         tuple(int(entry.label) for entry in entries),
-        tuple(entry.group for entry in entries),
+        patient_groups(entries),
         groups,
     )
 

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from pneumoscope.dataset.manifest import Entry, Label, Manifest, Split
 from pneumoscope.dataset.pixels import load_pixels
+from pneumoscope.dataset.splits import patient_groups
 from pneumoscope.lungs import Preparation
 from pneumoscope.support.parallel import map_parallel
 
@@ -157,8 +158,9 @@ def measure_dataset(manifest: Manifest) -> Summary:
 
 
 def _patients(entries: Sequence[Entry]) -> PerClass:
+    groups = list(zip(entries, patient_groups(entries), strict=True))
     return {
-        label: len({entry.group for entry in entries if entry.label is label}) for label in Label
+        label: len({group for entry, group in groups if entry.label is label}) for label in Label
     }
 
 
@@ -173,7 +175,8 @@ def _subtypes(manifest: Manifest) -> dict[Split, dict[str, int]]:
 
 
 def _images_per_patient(entries: Sequence[Entry], label: Label) -> dict[int, int]:
-    images = Counter(entry.group for entry in entries if entry.label is label)
+    groups = zip(entries, patient_groups(entries), strict=True)
+    images = Counter(group for entry, group in groups if entry.label is label)
     return dict(sorted(Counter(images.values()).items()))
 
 

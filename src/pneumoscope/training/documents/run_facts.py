@@ -8,6 +8,7 @@ from dataclasses import dataclass
 
 from pneumoscope.dataset import Manifest, Split
 from pneumoscope.dataset.reading_log import count_test_readings
+from pneumoscope.dataset.splits import patient_groups
 from pneumoscope.report.estimate import Estimate
 from pneumoscope.training.evaluate import is_evaluated
 from pneumoscope.training.run import Run
@@ -85,7 +86,7 @@ class RunFacts:
         images = f"{split}: {len(entries):,} images ({classes})"
         if any(entry.patient is None for entry in entries):
             return images
-        return f"{images} of {len({entry.patient for entry in entries}):,} patients"
+        return f"{images} of {len(set(patient_groups(entries))):,} patients"
 
 
 def _without_file(reason: str) -> str:
