@@ -7,6 +7,7 @@ from dataclasses import replace
 from pneumoscope.evaluation.predictions import Predictions
 from pneumoscope.evaluation.selection.operating_points import (
     MIN_CONFIRM_PPV,
+    MIN_SENSITIVITY,
     choose_operating_points,
 )
 from pneumoscope.evaluation.statistics.discrimination import bootstrap_metrics
@@ -45,8 +46,9 @@ def choose_measured_points(
     }
     if "confirm" not in points:
         messages.print(
-            f"No operating point 'confirm': no threshold has a PPV of {MIN_CONFIRM_PPV} on the "
-            "validation images. Train a better model, or with more images",
+            f"No operating point 'confirm': no threshold has a PPV of {MIN_CONFIRM_PPV} and finds "
+            f"{MIN_SENSITIVITY:.0%} of the validation images with pneumonia. Train a better model, "
+            "or with more images",
             style="yellow",
         )
     for name, point in points.items():

@@ -114,6 +114,14 @@ def test_where_no_threshold_is_precise_enough_there_is_none_to_confirm() -> None
     assert list(points) == ["screening", "balanced"]
 
 
+def test_a_threshold_that_finds_hardly_anybody_confirms_nothing() -> None:
+    """Of 100 ill ones 4, or 5, stand above all healthy ones."""
+    for found, names in ((4, ["screening", "balanced"]), (5, ["screening", "balanced", "confirm"])):
+        probabilities = [*[0.5] * 100, *[0.9] * found, *[0.4] * (100 - found)]
+        made = table([0] * 100 + [1] * 100, probabilities)
+        assert list(choose_operating_points(made)) == names
+
+
 @pytest.mark.parametrize(("n", "level"), [(150, 0.1), (400, 0.05)])
 def test_new_images_fall_on_the_wrong_side_of_the_band_as_seldom_as_promised(
     n: int, level: float

@@ -17,6 +17,9 @@ MIN_SCREENING_SENSITIVITY = 0.99
 MIN_CONFIRM_PPV = 0.98
 """Lowest PPV of the operating point ``confirm``."""
 
+MIN_SENSITIVITY = 0.05
+"""Lowest sensitivity of any operating point; one that finds fewer is of no use."""
+
 BAND_ERROR_RATE = 0.01
 """Largest share of either class that lies beyond the far end of the uncertain band."""
 
@@ -26,8 +29,9 @@ def choose_operating_points(*tables: Predictions) -> dict[str, OperatingPoint]:
 
     ``screening`` is the highest threshold with a sensitivity of at least 0.99, ``balanced``
     maximises Youden's index [1]_ among thresholds not below it, ``confirm`` is the lowest, not
-    below that, with a PPV of at least 0.98; if there is none, there is no ``confirm``. Each
-    threshold lies in the middle, in log-odds, between two observed probabilities.
+    below that, with a PPV of at least 0.98 and a sensitivity of at least 0.05; if there is none,
+    there is no ``confirm``. Each threshold lies in the middle, in log-odds, between two observed
+    probabilities.
 
     With several tables, each condition holds in all of them: sensitivity, PPV and band are those of
     the worst table, as is prudent where it is unknown which one new images will resemble [2]_.
@@ -189,7 +193,8 @@ def _threshold_indices(rates: Sequence[dict[str, Floats]]) -> list[int]:
     youden = np.mean([table["sensitivity"] + table["specificity"] for table in rates], axis=0)
     screening = int(np.flatnonzero(sensitivity >= MIN_SCREENING_SENSITIVITY).max())
     balanced = screening + int(np.argmax(youden[screening:]))
-    precise = balanced + np.flatnonzero(ppv[balanced:] >= MIN_CONFIRM_PPV)
+    reachable = (ppv >= MIN_CONFIRM_PPV) & (sensitivity >= MIN_SENSITIVITY)
+    precise = balanced + np.flatnonzero(reachable[balanced:])
     return [screening, balanced, *precise[:1].tolist()]
 
 
