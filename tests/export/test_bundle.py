@@ -234,7 +234,7 @@ def test_calibration_on_cross_validated_predictions(compact_run: Run, tmp_path: 
     record = bundle.record
     assert record.calibration.temperature == pytest.approx(2, abs=0.15)
     assert (record.calibration.n, record.calibration.fitted_on) == (4000, "cross-validation")
-    assert list(record.metrics) == ["cross-validation", "validation", "test"]
+    assert list(record.metrics) == ["cross-validation", "test"]
     expected = measure(table).value("auc")
     assert record.metrics["cross-validation"]["auc"].value == pytest.approx(expected)
     assert record.operating_points["screening"].measured["sensitivity"].value >= 0.99

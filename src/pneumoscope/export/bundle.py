@@ -200,8 +200,11 @@ def export_bundle(
         training_data=_training_data(manifest, population),
         metrics=measure_splits(
             {
+                # Beside cross-validated images, validation's may be of other patients, or learned.
                 CROSS_VALIDATION: None if fit_on is None else fit.predictions,
-                Split.VALIDATION: validation.predictions(fit.temperature),
+                Split.VALIDATION: validation.predictions(fit.temperature)
+                if fit_on is None
+                else None,
                 Split.TEST: test,
             }
         ),
