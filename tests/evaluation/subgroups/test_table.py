@@ -8,12 +8,13 @@ from functools import partial
 import numpy as np
 import pytest
 from sklearn.metrics import roc_auc_score
+from statsmodels.stats.multitest import multipletests
 from statsmodels.stats.proportion import confint_proportions_2indep, proportion_confint
 
 from pneumoscope.evaluation.statistics import bootstrap
 from pneumoscope.evaluation.subgroups.columns import find_subgroups
 from pneumoscope.evaluation.subgroups.resampling import SubgroupRanking
-from pneumoscope.evaluation.subgroups.table import SubgroupTable, subgroup_table
+from pneumoscope.evaluation.subgroups.table import SubgroupTable, _p_value, subgroup_table
 from pneumoscope.report.estimate import Estimate
 
 
@@ -300,3 +301,21 @@ def test_the_rest_is_not_counted_anew_for_every_subgroup(drawn):
         times = np.ones(60_000, np.int32)
         seconds[kinds] = min(timeit.repeat(partial(ranking.metrics, times), number=3, repeat=7))
     assert seconds[30] < 5 * seconds[2]  # about 1.3 times
+
+
+def test_p_values_of_gaps_agree_with_intervals_and_are_corrected_for_their_number(table) -> None:
+    """By statsmodels' Holm, and by the duality of tests and intervals."""
+    rng = np.random.default_rng(0)
+    labels = np.arange(1200) % 2
+    probabilities = np.clip(rng.normal(0.4 + 0.2 * labels, 0.2), 0, 1)
+    sites = np.repeat(["A", "B", "C", "D"], 300)
+    probabilities[(sites == "D") & (labels == 1)] *= 0.6
+    made = replace(table(labels, probabilities), groups={"site": tuple(sites)})
+    groups = subgroup_table(made, threshold=0.5, draws=2000).groups
+    gaps = [group.sensitivity_gap for group in groups]
+    raw = [_p_value(gap) for gap in gaps]
+    for gap, p in zip(gaps, raw, strict=True):
+        assert (p < 0.05) == (gap.low > 0 or gap.high < 0)
+    expected = multipletests(raw, method="holm")[1]
+    assert [group.gap_p_holm["sensitivity"] for group in groups] == pytest.approx(expected)
+    assert groups[3].gap_p_holm["sensitivity"] < 0.001

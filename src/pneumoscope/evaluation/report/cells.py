@@ -33,3 +33,16 @@ def percent(share: float) -> str:
     ('5 %', '12.5 %')
     """
     return f"{100 * share:g} %"
+
+
+def format_p(p_value: float | None) -> str:
+    """Return a p-value for a table; a dash where there is none.
+
+    Examples
+    --------
+    >>> format_p(0.0004), format_p(0.25), format_p(None)
+    ('< 0.001', '0.250', '–')
+    """
+    if p_value is None:
+        return "–"
+    return "< 0.001" if p_value < 0.001 else format_number(p_value)

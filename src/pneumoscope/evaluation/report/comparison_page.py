@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 from pneumoscope.evaluation.model_comparison import Comparison
 from pneumoscope.evaluation.model_evaluation import ModelEvaluation
-from pneumoscope.evaluation.report.cells import Cell, cell, percent
+from pneumoscope.evaluation.report.cells import Cell, cell, format_p, percent
 from pneumoscope.evaluation.report.evaluation_tables import discrimination_table
 from pneumoscope.evaluation.report.evaluation_view import view_evaluation
 from pneumoscope.evaluation.report.figures.forest_plot import forest_figure
@@ -12,7 +12,6 @@ from pneumoscope.evaluation.report.second_reader_view import summarise_second_re
 from pneumoscope.evaluation.report.views import FigureView, TableView
 from pneumoscope.evaluation.selection.stability import ChoiceStability
 from pneumoscope.evaluation.statistics.paired_tests import PairedComparison
-from pneumoscope.report.estimate import format_number
 from pneumoscope.report.html import render_page
 
 _MAX_SUMMARISED_MODELS = 3
@@ -107,12 +106,12 @@ def _pairs_table(pairs: Sequence[PairedComparison], compared: int) -> TableView:
         (
             f"{pair.first} and {pair.second}",
             cell(pair.auc.difference),
-            Cell(_p(pair.auc_p_holm), f"uncorrected {_p(pair.auc.p)}"),
+            Cell(format_p(pair.auc_p_holm), f"uncorrected {format_p(pair.auc.p)}"),
             Cell(
                 f"{pair.calls.first_only} against {pair.calls.second_only}",
                 f"both {pair.calls.both}, neither {pair.calls.neither}",
             ),
-            Cell(_p(pair.calls_p_holm), f"uncorrected {_p(pair.calls.p)}"),
+            Cell(format_p(pair.calls_p_holm), f"uncorrected {format_p(pair.calls.p)}"),
         )
         for pair in pairs
     )
@@ -122,12 +121,6 @@ def _pairs_table(pairs: Sequence[PairedComparison], compared: int) -> TableView:
         ("Models", "Difference of AUC", "p, DeLong", "Correct only by one", "p, McNemar"),
         rows,
     )
-
-
-def _p(value: float | None) -> str:
-    if value is None:
-        return "–"
-    return "< 0.001" if value < 0.001 else format_number(value)
 
 
 def _stability_table(stability: ChoiceStability) -> TableView:

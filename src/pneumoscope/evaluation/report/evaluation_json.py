@@ -185,6 +185,7 @@ def _subgroup(group: Subgroup, patients_known: bool) -> dict[str, Any]:
         **_fields(group, *SUBGROUP_METRICS, *(f"{name}_gap" for name in SUBGROUP_METRICS)),
         "against": group.against,
         "too_few_to_say": sorted(group.too_few),
+        "gap_p_holm": dict(group.gap_p_holm),
     }
 
 

@@ -4,7 +4,7 @@ from collections.abc import Iterator, Mapping, Sequence
 
 from pneumoscope.evaluation.model_evaluation import ModelEvaluation
 from pneumoscope.evaluation.predictions import CLASS_NAMES
-from pneumoscope.evaluation.report.cells import Cell, cell, percent
+from pneumoscope.evaluation.report.cells import Cell, cell, format_p, percent
 from pneumoscope.evaluation.report.views import Row, TableView
 from pneumoscope.evaluation.statistics.calibration import CalibrationAssessment
 from pneumoscope.evaluation.statistics.decision_curve import Consequences
@@ -196,4 +196,6 @@ def _with_gap(group: Subgroup, name: str) -> Cell:
     metric, gap = cell(getattr(group, name)), getattr(group, f"{name}_gap")
     if gap.value is None:
         return metric
-    return Cell(metric.text, f"{metric.detail}; gap {gap}")
+    p = group.gap_p_holm.get(name)
+    corrected = "" if p is None else f", p {format_p(p)} corrected"
+    return Cell(metric.text, f"{metric.detail}; gap {gap}{corrected}")

@@ -1,15 +1,17 @@
 """Metrics of each subgroup, and the gap to all other images."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.stats import norm
 
 from pneumoscope.evaluation.predictions import CLASS_NAMES, Floats, Predictions
 from pneumoscope.evaluation.statistics.bootstrap import estimate_from_resamples, resample
 from pneumoscope.evaluation.statistics.intervals import proportion, weighted_sum, widen_certain
+from pneumoscope.evaluation.statistics.paired_tests import holm
 from pneumoscope.evaluation.subgroups.columns import SubgroupRows, find_subgroups
 from pneumoscope.evaluation.subgroups.resampling import SubgroupRanking
 from pneumoscope.report.estimate import Estimate
@@ -46,6 +48,9 @@ class Subgroup:
     too_few
         Names of the metrics and gaps that are based on fewer than `MIN_IMAGES_PER_CLASS` images of
         a class.
+    gap_p_holm
+        p-values of the gaps by the name of the metric, corrected by Holm's method for the number of
+        gaps of that metric; those without an interval are left out.
     """
 
     column: str
@@ -61,6 +66,7 @@ class Subgroup:
     sensitivity_gap: Estimate
     specificity_gap: Estimate
     too_few: tuple[str, ...]
+    gap_p_holm: Mapping[str, float]
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,7 +102,7 @@ def subgroup_table(
     Wilson's where every patient has one image of the class. A metric of exactly 0 or 1, which no
     resample would change, has Wilson's interval of its patients, and a gap to or from it Newcombe's
     interval of the difference [1]_. They are not corrected for the number of subgroups: of 20 gaps
-    that are truly 0, about one interval excludes 0.
+    that are truly 0, about one interval excludes 0. The p-values beside them are.
 
     Parameters
     ----------
@@ -143,7 +149,36 @@ def subgroup_table(
         _subgroup(images, subgroup, resampled[:, number])
         for number, subgroup in enumerate(subgroups)
     )
-    return SubgroupTable(tuple(groups), left_out)
+    return SubgroupTable(_with_p_values(list(groups)), left_out)
+
+
+def _with_p_values(groups: Sequence[Subgroup]) -> tuple[Subgroup, ...]:
+    """Return subgroups with the corrected p-values of their gaps."""
+    corrected: list[dict[str, float]] = [{} for _ in groups]
+    for name in SUBGROUP_METRICS:
+        gaps = [getattr(group, f"{name}_gap") for group in groups]
+        tested = [number for number, gap in enumerate(gaps) if gap.interval is not None]
+        p_values = holm([_p_value(gaps[number]) for number in tested])
+        for number, p in zip(tested, p_values, strict=True):
+            corrected[number][name] = p
+    return tuple(replace(group, gap_p_holm=p) for group, p in zip(groups, corrected, strict=True))
+
+
+def _p_value(gap: Estimate) -> float:
+    """Return the p-value of a difference from 0, by the side of its interval that faces 0.
+
+    Examples
+    --------
+    >>> round(_p_value(Estimate(0.1, 0.0, 0.3)), 3)
+    0.05
+    """
+    assert gap.value is not None
+    assert gap.low is not None
+    assert gap.high is not None
+    distance = gap.value - gap.low if gap.value > 0 else gap.high - gap.value
+    if distance <= 0:
+        return 0.0 if gap.value else 1.0
+    return float(2 * norm.sf(abs(gap.value) / (distance / norm.ppf(0.975))))
 
 
 def _subgroup(images: _Images, subgroup: SubgroupRows, resampled: Floats) -> Subgroup:
@@ -175,6 +210,7 @@ def _subgroup(images: _Images, subgroup: SubgroupRows, resampled: Floats) -> Sub
         patients=images.patients(np.flatnonzero(rows)),
         against=against,
         too_few=tuple(too_few),
+        gap_p_holm={},
         **estimates,
     )
 
