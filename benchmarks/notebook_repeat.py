@@ -131,17 +131,17 @@ def factor_row(trainings: Trainings) -> dict[str, Cell]:
 def draw_losses(trainings: Sequence[Trainings], out: Path) -> None:
     """Draw the validation losses of each seed, and the notebook's."""
     figure = Figure(figsize=(3.2 * len(trainings), 3), layout="constrained")
-    for axes, one in zip(
+    for axes, series in zip(
         figure.subplots(1, len(trainings), squeeze=False)[0], trainings, strict=True
     ):
-        epochs = np.arange(1, one.losses.shape[1] + 1)
-        for number, losses in enumerate(one.losses):
+        epochs = np.arange(1, series.losses.shape[1] + 1)
+        for number, losses in enumerate(series.losses):
             label = "pneumoscope, each seed" if number == 0 else None
             axes.plot(epochs, losses, color="#0b6e99", lw=1, alpha=0.7, label=label)
         axes.plot(
-            epochs[: len(one.printed)], one.printed, "k^:", ms=4, label="notebook, as printed"
+            epochs[: len(series.printed)], series.printed, "k^:", ms=4, label="notebook, as printed"
         )
-        axes.set(title=one.model, xlabel="Epoch", ylim=(0, None))
+        axes.set(title=series.model, xlabel="Epoch", ylim=(0, None))
         axes.spines[["top", "right"]].set_visible(False)
     figure.axes[0].set_ylabel("Validation loss")
     figure.axes[0].legend(frameon=False, fontsize=8)
@@ -174,12 +174,14 @@ def main() -> None:
             arguments.epochs, arguments.weights = 1, "none"
         store = ExampleStore(open_dataset(arguments.source), ArrayCache(arguments.cache))
         trainings = list(run_trainings(arguments, store))
-        own = [one for one in trainings if one.factor == make_recipe(one.model).l2]
-        printed = [one for one in trainings if len(one.printed)]
+        own = [series for series in trainings if series.factor == make_recipe(series.model).l2]
+        printed = [series for series in trainings if len(series.printed)]
         tables = [
-            Table("Metrics on test", [metrics_row(one) for one in own], METRICS_NOTE),
-            Table("Validation loss", [row for one in own for row in loss_rows(one)], LOSSES_NOTE),
-            Table("L2 factors", [factor_row(one) for one in printed], FACTORS_NOTE),
+            Table("Metrics on test", [metrics_row(series) for series in own], METRICS_NOTE),
+            Table(
+                "Validation loss", [row for series in own for row in loss_rows(series)], LOSSES_NOTE
+            ),
+            Table("L2 factors", [factor_row(series) for series in printed], FACTORS_NOTE),
         ]
         if arguments.picture:
             draw_losses(own, arguments.picture)
