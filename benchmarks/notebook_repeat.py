@@ -70,7 +70,8 @@ def run_trainings(arguments: argparse.Namespace, store: ExampleStore) -> Iterato
     """Train each model with each L2 factor and seed, or open the Run of an earlier call."""
     for model in arguments.models:
         own = make_recipe(model).l2
-        factors = [own, *arguments.factors] if NOTEBOOK_MODELS[model].pretrained else [own]
+        further = arguments.factors if NOTEBOOK_MODELS[model].pretrained else []
+        factors = dict.fromkeys([own, *further])
         for factor in factors:
             runs = []
             for seed in arguments.seeds:
@@ -156,7 +157,12 @@ def main() -> None:
     parser.add_argument(
         "--weights", default="imagenet", help="VGG16's weights, as of 'train' (%(default)s)"
     )
-    parser.add_argument("--models", nargs="+", default=["model_5", "model_6", "model_7"])
+    parser.add_argument(
+        "--models",
+        nargs="+",
+        choices=list(NOTEBOOK_MODELS),
+        default=["model_5", "model_6", "model_7"],
+    )
     parser.add_argument("--seeds", nargs="+", type=int, default=[0, 1, 2])
     parser.add_argument(
         "--factors", nargs="*", type=float, default=[0.005, 0.02], help="further L2 factors"

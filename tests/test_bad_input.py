@@ -268,7 +268,7 @@ def test_a_manifest_of_other_splits_is_not_replaced_unasked(
     before = manifest.read_bytes()
     assert pneumoscope("data", "manifest", chest, "--out", manifest).code == 0  # the same again
     message = fails("data", "manifest", chest, "--out", manifest, "--seed", 1)
-    assert f"{manifest}: holds a manifest of other data, labels or splits" in message
+    assert f"{manifest}: holds a manifest of other data, labels, columns or splits" in message
     assert "--overwrite" in message
     assert manifest.read_bytes() == before
     again = pneumoscope("data", "manifest", chest, "--out", manifest, "--seed", 1, "--overwrite")
@@ -389,4 +389,13 @@ def test_debug_shows_the_traceback(tmp_path: Path) -> None:
     from pneumoscope.support.errors import DatasetError
 
     with pytest.raises(DatasetError, match="there is no such folder or file"):
-        main(["--debug", "data", "manifest", str(tmp_path / "no"), "--out", str(tmp_path / "m")])
+        main(
+            [
+                "--debug",
+                "data",
+                "manifest",
+                str(tmp_path / "no"),
+                "--out",
+                str(tmp_path / "m.parquet"),
+            ]
+        )

@@ -151,8 +151,10 @@ def test_the_report_has_its_remarks(experiment: Path) -> None:
     assert "L2 factor 0.01 is a choice" in report
     assert "same patient" in report  # the notebook's leaking split
     assert "Synthetic phantoms" not in report
-    chosen = json.loads((experiment / "results.json").read_text())["chosen"]
-    assert f"{chosen} chosen of {len(MODELS)}" in report
+    results = json.loads((experiment / "results.json").read_text())
+    # Whether two epochs on 40 images are enough depends on the processor's rounding.
+    chosen = f"{results['chosen']} chosen" if results["usable"] else "none usable"
+    assert f"{chosen} of {len(MODELS)}" in report
 
 
 def test_a_used_folder_is_refused_and_resume_repeats_nothing(

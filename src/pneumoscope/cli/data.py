@@ -77,11 +77,15 @@ def manifest(
         pneumoscope data manifest nih.csv --table nih --images images --out nih.parquet
     """
     from pneumoscope.cli.tables import counts_table
+    from pneumoscope.dataset.manifest import require_manifest_path
     from pneumoscope.dataset.tables.form import TableForm, parse_label_map
     from pneumoscope.dataset.tables.own import TableColumns
     from pneumoscope.dataset.tables.published import find_published_table
 
-    columns = TableColumns(file_column, label_column, patient_column, split_column)
+    require_manifest_path(out)
+    columns = TableColumns(
+        file=file_column, label=label_column, patient=patient_column, split=split_column
+    )
     published = None if table is None else find_published_table(table)
     form = TableForm(columns, published, parse_label_map(label_map or ()))
     manifest = options.open_source(

@@ -78,7 +78,8 @@ def open_dataset(
         if strict and manifest.set_aside:
             first = manifest.set_aside[0]
             raise DatasetError(f"{source}: {first.path} was set aside: {first.set_aside}")
-        _require_images(source, manifest)
+        if images is not None:
+            _require_images(source, manifest)
         _report(manifest)
         return manifest
     listed = list_images(source, images, negatives, form)
@@ -110,7 +111,7 @@ def _require_images(source: Path, manifest: Manifest) -> None:
         if not (manifest.root / entry.path).is_file():
             raise DatasetError(
                 f"{source}: its image {entry.path} is not in {manifest.root}; pass the folder that "
-                "has the images as --images"
+                "has them as --images"
             )
 
 

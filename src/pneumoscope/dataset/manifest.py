@@ -183,10 +183,7 @@ class Manifest:
         StorageError
             If it cannot be written.
         """
-        if path.suffix.lower() != ".parquet":
-            raise DatasetError(f"{path}: a manifest is a Parquet file; name it M.parquet")
-        if path.exists() and not is_manifest(path):
-            raise DatasetError(f"{path}: exists and is not a manifest; choose another name")
+        require_manifest_path(path)
         extras = sorted({name for entry in self.entries for name in entry.extra})
         metadata = {
             "pneumoscope.manifest": FORMAT,
@@ -206,21 +203,35 @@ class Manifest:
         write_bytes(path, buffer.getvalue())
 
     def require_not_replacing_another(self, path: Path) -> None:
-        """Raise if writing to a path would replace a manifest of other data or splits.
+        """Raise if writing to a path would replace another manifest.
 
         Raises
         ------
         DatasetError
             If it would.
         """
-        if not is_manifest(path):
-            return
-        stated = pq.read_schema(path).metadata.get(b"fingerprint", b"")
-        if stated.decode() != self.fingerprint:
+        if is_manifest(path) and not self._is_written_at(path):
             raise DatasetError(
-                f"{path}: holds a manifest of other data, labels or splits; choose another name, "
-                "or pass --overwrite"
+                f"{path}: holds a manifest of other data, labels, columns or splits; choose "
+                "another name, or pass --overwrite"
             )
+
+    def _is_written_at(self, path: Path) -> bool:
+        try:
+            return Manifest.read(path, self.root).entries == self._with_all_columns().entries
+        except DatasetError:  # damaged, or of another format
+            return False
+
+    def _with_all_columns(self) -> "Manifest":
+        """Return the manifest as it is read again: each entry has every further column."""
+        names = {name for entry in self.entries for name in entry.extra}
+        return replace(
+            self,
+            entries=tuple(
+                replace(entry, extra={name: entry.extra.get(name) for name in names})
+                for entry in self.entries
+            ),
+        )
 
     @classmethod
     def read(cls, path: Path, images: Path | None = None) -> "Manifest":
@@ -268,6 +279,20 @@ class Manifest:
                 "written; write it again with 'pneumoscope data manifest'"
             )
         return manifest
+
+
+def require_manifest_path(path: Path) -> None:
+    """Raise if a manifest cannot be written to a path.
+
+    Raises
+    ------
+    DatasetError
+        If the name does not end in ``.parquet``, or another file than a manifest exists.
+    """
+    if path.suffix.lower() != ".parquet":
+        raise DatasetError(f"{path}: a manifest is a Parquet file; name it M.parquet")
+    if path.exists() and not is_manifest(path):
+        raise DatasetError(f"{path}: exists and is not a manifest; choose another name")
 
 
 def is_manifest(path: Path) -> bool:

@@ -60,20 +60,24 @@ def find_class(name: str, negatives: Sequence[str] = ()) -> NamedClass | None:
     >>> find_class("effusion"), find_class("Effusion", ["effusion"]).label.name
     (None, 'NORMAL')
     """
-    if plain_name(name) in map(plain_name, negatives):
+    if fold_case(name) in map(fold_case, negatives):
         return NamedClass(Label.NORMAL)
-    return _CLASSES.get(plain_name(name))
+    return _CLASSES.get(_plain_name(name))
 
 
-def plain_name(name: str) -> str:
-    """Return a name as it is compared: in lower case, with single blanks for `_` and `-`.
+def fold_case(name: str) -> str:
+    """Return a name as those of a user are compared: in any case, and with any blanks.
 
     Examples
     --------
-    >>> plain_name("Viral-Pneumonia")
-    'viral pneumonia'
+    >>> fold_case(" No  Finding"), fold_case("-1")
+    ('no finding', '-1')
     """
-    return " ".join(name.casefold().replace("_", " ").replace("-", " ").split())
+    return " ".join(name.casefold().split())
+
+
+def _plain_name(name: str) -> str:
+    return fold_case(name.replace("_", " ").replace("-", " "))
 
 
 def parse_split(place: str, text: str) -> Split | None:

@@ -98,17 +98,16 @@ def _from_table(
     path: Path, root: Path, negatives: Sequence[str], form: TableForm
 ) -> Iterator[Entry]:
     index = None if form.published is None else ImageIndex(root)
+    labels: set[str] = set()
     left_out: Counter[str] = Counter()
-    missing: list[str] = []
     for row in form.read(path):
+        labels.add(row.label)
         named = form.find_class(row, negatives)
         if named is None:
             left_out[row.label] += 1
             continue
-        file = row.file if index is None else index.find(row.file)
-        if file is None:
-            missing.append(row.file)
-            continue
+        # An image that is not found is set aside when it is opened, by the name in the table.
+        file = row.file if index is None else index.find(row.file) or row.file
         parsed = parse_filename(Path(file).name)
         yield Entry(
             path=Path(file).as_posix(),
@@ -119,11 +118,7 @@ def _from_table(
             split=parse_split(row.place, row.split),
             extra=row.extra,
         )
+    form.require_used(path, labels, negatives)
     if left_out:
         counts = ", ".join(f"{n:,} {label}" for label, n in left_out.most_common())
-        messages.print(f"{path}: left out, as neither NORMAL nor PNEUMONIA: {counts} images")
-    if missing:
-        messages.print(
-            f"{path}: {len(missing):,} of its images are not in {root}, such as {missing[0]}",
-            style="yellow",
-        )
+        messages.print(f"{path}: images left out by their labels: {counts}")

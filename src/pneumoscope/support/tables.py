@@ -168,7 +168,7 @@ def _check_header(header: Sequence[str], columns: Sequence[str]) -> None:
     for name in columns:
         if name not in header:
             raise ValueError(f"the column '{name}' is missing (found: {', '.join(header)})")
-    if repeated := [name for name in header if header.count(name) > 1]:
+    if repeated := [name for name in header if name and header.count(name) > 1]:
         raise ValueError(f"the column '{repeated[0]}' appears twice")
 
 

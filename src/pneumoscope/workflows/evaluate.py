@@ -176,7 +176,10 @@ def subject_of_run(run: "Run", cache: ArrayCache, images: Path | None = None) ->
     manifest = run.manifest(images)
     evaluate_once(run, ExampleStore(manifest, cache))
     threshold = run.recipe.threshold
-    test = read_predictions(run, Split.TEST)
+    test, validation = (
+        _with_patients(read_predictions(run, split), manifest.of(split))
+        for split in (Split.TEST, Split.VALIDATION)
+    )
     entries = {entry.path: entry for entry in manifest.of(Split.TEST)}
     groups = labels_of([entries[file] for file in test.files]).groups
     return Subject(
@@ -185,8 +188,14 @@ def subject_of_run(run: "Run", cache: ArrayCache, images: Path | None = None) ->
         f"of the data {manifest.fingerprint[:12]}",
         replace(test, groups=groups),
         {f"threshold {threshold:g}": threshold},
-        read_predictions(run, Split.VALIDATION),
+        validation,
     )
+
+
+def _with_patients(predictions: Predictions, entries: Sequence[Entry]) -> Predictions:
+    """Return predictions with the manifest's patients: earlier versions did not join duplicates."""
+    patients = dict(zip((entry.path for entry in entries), patient_groups(entries), strict=True))
+    return replace(predictions, patients=tuple(patients[file] for file in predictions.files))
 
 
 def read_test_split(reader: Reader, manifest: Manifest) -> Model:

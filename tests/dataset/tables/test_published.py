@@ -1,12 +1,14 @@
 """Tables in the published form: headers copied from the datasets, rows of invented patients."""
 
 import gzip
+import json
 from pathlib import Path
 
 import pytest
 
 from pneumoscope.dataset.sources import list_images
 from pneumoscope.dataset.tables.form import TableForm
+from pneumoscope.dataset.tables.image_index import ImageIndex
 from pneumoscope.dataset.tables.labelled_row import LabelledRow
 from pneumoscope.dataset.tables.published import find_published_table
 from pneumoscope.support.errors import DatasetError, TableError
@@ -81,6 +83,7 @@ def test_rsna_has_a_row_for_each_opacity_and_normals_in_another_table(tmp_path: 
     )
     with pytest.raises(TableError, match=r"stage_2_detailed_class_info\.csv: is missing"):
         rows("rsna", path)
+    mappings = tmp_path / "pneumonia-challenge-dataset-mappings_2018.json"
     write(
         tmp_path,
         "stage_2_detailed_class_info.csv",
@@ -90,13 +93,23 @@ def test_rsna_has_a_row_for_each_opacity_and_normals_in_another_table(tmp_path: 
         "00436515,Lung Opacity",
         "00436515,Lung Opacity",
     )
+    with pytest.raises(TableError, match=r"mappings_2018\.json: is missing.*names the patients"):
+        rows("rsna", path)
+    mappings.write_text("[{}]")
+    with pytest.raises(TableError, match="is not RSNA's list of mappings"):
+        rows("rsna", path)
+    images = {"0004cfab": "00000005_003.png", "00436515": "00000005_010.png"}
+    mappings.write_text(
+        json.dumps([{"subset_img_id": ours, "img_id": nih} for ours, nih in images.items()])
+    )
     read = rows("rsna", path)
     assert {file: row.label for file, row in read.items()} == {
         "0004cfab": "OTHER",
         "00313ee0": "NORMAL",
         "00436515": "PNEUMONIA",
     }
-    assert read["00436515"].patient == "00436515"
+    # Two images of one NIH patient, and one whose patient stays unknown.
+    assert [row.patient for row in read.values()] == ["00000005", "", "00000005"]
 
 
 def test_chexpert(tmp_path: Path) -> None:
@@ -107,6 +120,7 @@ def test_chexpert(tmp_path: Path) -> None:
         "2/study1/view2_lateral.jpg,Male,0,Lateral,": {"No_Finding": "1.0"},
         "3/study1/view1_frontal.jpg,Unknown,50,Frontal,AP": {"Pneumonia": "-1.0"},
         "4/study1/view1_frontal.jpg,Male,50,Frontal,AP": {"Pneumonia": "0.0", "Edema": "1.0"},
+        "5/study1/view1_frontal.jpg,Male,50,Frontal,AP": {},
     }
     path = write(
         tmp_path,
@@ -121,11 +135,18 @@ def test_chexpert(tmp_path: Path) -> None:
         "LATERAL",
         "UNCERTAIN",
         "OTHER",
+        "UNCERTAIN",
     ]
     assert [row.patient for row in read][:2] == ["patient00001", "patient00002"]
     assert read[0].split == "train"
     assert read[1].extra == {"age": "0", "sex": "M", "view": "PA"}
     assert read[3].extra == {"age": "50", "view": "AP"}
+    header, *_, last = path.read_text().splitlines()
+    write(tmp_path, "valid.csv", header, last.replace("train/patient0000", "valid/patient6454"))
+    assert list(rows("chexpert", path).values())[-1].split == "valid"
+    broken = write(tmp_path, "b.csv", header, last[: last.rindex("AP,") + 3] + "pos" + "," * 13)
+    with pytest.raises(TableError, match=r"b\.csv, line 2: 'pos' is no number"):
+        rows("chexpert", broken)
 
 
 def test_padchest(tmp_path: Path) -> None:
@@ -141,6 +162,7 @@ def test_padchest(tmp_path: Path) -> None:
         ("5.png", "L", "['normal']"),
         ("6.png", "PA", ""),
         ("7.png", "PA", "['bronchopneumonia']"),
+        ("8.png", "PA", "['exclude']"),
     ]
     path = write(
         tmp_path,
@@ -158,8 +180,9 @@ def test_padchest(tmp_path: Path) -> None:
         "NORMAL",
         "OTHER",
         "LATERAL",
+        "UNCERTAIN",
         "OTHER",
-        "OTHER",
+        "UNCERTAIN",
     ]
     assert read["1.png"].extra == {"age": "84", "sex": "F", "view": "PA"}
     broken = write(tmp_path, "b.csv", header, '0,1.png,0,20140915,S,P,1930,F,X,PA,M,No,"[normal"')
@@ -181,6 +204,9 @@ def test_vindr_takes_the_majority_of_its_readers(tmp_path: Path) -> None:
         "c,R1,0,0,1,0",
         "c,R2,0,1,0,0",
         "c,R3,0,0,0,1",
+        "e,R1,0,0,1,0",
+        "e,R2,0,0,0,1",
+        "e,R3,0,0,1,0",
     )
     write(
         tmp_path,
@@ -191,7 +217,8 @@ def test_vindr_takes_the_majority_of_its_readers(tmp_path: Path) -> None:
     read = rows("vindr", path)
     assert [(row.label, row.split) for row in read.values()] == [
         ("PNEUMONIA", ""),
-        ("NORMAL", ""),
+        ("UNCERTAIN", ""),  # normal to most readers, and ill to one
+        ("UNCERTAIN", ""),
         ("OTHER", ""),
         ("PNEUMONIA", "test"),
     ]
@@ -237,23 +264,41 @@ def test_mimic_labels_studies_and_names_images_in_other_tables(tmp_path: Path) -
     ]
 
 
-def test_images_are_found_by_name_and_the_rest_is_counted(
+def test_images_are_found_by_name_and_others_keep_theirs(
     nih: Path, capfd: pytest.CaptureFixture[str]
 ) -> None:
-    images = nih.parent / "archive"
-    for name in ("images_001/images/00000001_000.png", "images_002/images/00000002_000.png"):
-        (images / name).parent.mkdir(parents=True)
-        (images / name).touch()
+    images, elsewhere = nih.parent / "archive", nih.parent / "elsewhere"
+    for folder, name in ((images, "images_001/00000001_000.png"), (elsewhere, "00000002_000.png")):
+        (folder / name).parent.mkdir(parents=True)
+        (folder / name).touch()
+    (images / "images_002").symlink_to(elsewhere)
+    (images / ".cache").mkdir()
+    (images / ".cache" / "00000001_000.png").touch()
     form = TableForm(published=find_published_table("nih"))
     listed = list_images(nih, images, form=form)
     assert [(entry.path, entry.label.name, entry.patient) for entry in listed.entries] == [
-        ("images_001/images/00000001_000.png", "PNEUMONIA", "1"),
-        ("images_002/images/00000002_000.png", "NORMAL", "2"),
+        ("00000003_000.png", "NORMAL", "3"),  # not there: it is set aside when it is opened
+        ("images_001/00000001_000.png", "PNEUMONIA", "1"),
+        ("images_002/00000002_000.png", "NORMAL", "2"),
     ]
-    said = " ".join(capfd.readouterr().err.split())
-    assert "left out, as neither NORMAL nor PNEUMONIA: 1 OTHER images" in said
-    assert "1 of its images are not in" in said
-    assert "such as 00000003_000.png" in said
+    assert "images left out by their labels: 1 OTHER" in " ".join(capfd.readouterr().err.split())
+
+
+@pytest.mark.parametrize(
+    "folder",
+    [
+        "CheXpert-v1.0-small/train/patient00001/study1",
+        "train/patient00001/study1",
+        "CheXpert-v1.0 batch 2 (train 1)/patient00001/study1",
+    ],
+)
+def test_paths_are_found_by_their_last_folders(tmp_path: Path, folder: str) -> None:
+    for study in ("study1", "study2"):
+        path = tmp_path / folder.replace("study1", study) / "view1_frontal.png"
+        path.parent.mkdir(parents=True)
+        path.touch()
+    name = "CheXpert-v1.0-small/train/patient00001/study1/view1_frontal.jpg"
+    assert ImageIndex(tmp_path).find(name) == f"{folder}/view1_frontal.png"
 
 
 def test_a_third_class_is_normal_on_demand(nih: Path) -> None:
@@ -262,10 +307,16 @@ def test_a_third_class_is_normal_on_demand(nih: Path) -> None:
     form = TableForm(published=find_published_table("nih"))
     listed = list_images(nih, None, ["OTHER"], form)
     # The table says .png; an image that was converted has another extension.
-    assert [(entry.path, entry.label.name) for entry in listed.entries] == [
-        ("00000001_000.png", "PNEUMONIA"),
-        ("00000002_001.jpg", "NORMAL"),
-    ]
+    assert {entry.path: entry.label.name for entry in listed.entries} == {
+        "00000001_000.png": "PNEUMONIA",
+        "00000002_000.png": "NORMAL",
+        "00000002_001.jpg": "NORMAL",
+        "00000003_000.png": "NORMAL",
+    }
+    with pytest.raises(
+        DatasetError, match=r"--negative names 'effusion'.*labels are NORMAL, OTHER"
+    ):
+        list_images(nih, None, ["Effusion"], form)
 
 
 def test_two_images_of_one_name_are_an_error(nih: Path) -> None:

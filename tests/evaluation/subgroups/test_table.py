@@ -319,3 +319,22 @@ def test_p_values_of_gaps_agree_with_intervals_and_are_corrected_for_their_numbe
     expected = multipletests(raw, method="holm")[1]
     assert [group.gap_p_holm["sensitivity"] for group in groups] == pytest.approx(expected)
     assert groups[3].gap_p_holm["sensitivity"] < 0.001
+
+
+def test_the_two_sides_of_one_comparison_are_one_test(table) -> None:
+    rng = np.random.default_rng(1)
+    labels = np.arange(600) % 2
+    probabilities = np.clip(rng.normal(0.4 + 0.2 * labels, 0.2), 0, 1)
+    made = replace(table(labels, probabilities), groups={"sex": ("F",) * 300 + ("M",) * 300})
+    first, second = subgroup_table(made, threshold=0.5).groups
+    for name in ("auc", "sensitivity", "specificity"):
+        p = first.gap_p_holm[name]
+        assert p == second.gap_p_holm[name]
+        # A single test needs no correction.
+        assert p == pytest.approx(_p_value(getattr(first, f"{name}_gap")), rel=0.05)
+
+
+def test_a_gap_whose_interval_has_no_width_has_no_p_value() -> None:
+    assert _p_value(Estimate(0.1, 0.1, 0.3)) is None
+    assert _p_value(Estimate(0.1)) is None
+    assert _p_value(Estimate(0.0, -0.1, 0.1)) == 1

@@ -1,12 +1,12 @@
 """Form of a table of labels: whose columns it has, and what its labels stand for."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
 
 from pneumoscope.dataset.manifest import Label
-from pneumoscope.dataset.names import NamedClass, find_class, plain_name
+from pneumoscope.dataset.names import NamedClass, find_class, fold_case
 from pneumoscope.dataset.tables.labelled_row import LabelledRow
 from pneumoscope.dataset.tables.own import USUAL_COLUMNS, TableColumns, read_own_table
 from pneumoscope.dataset.tables.published import PublishedTable
@@ -27,7 +27,7 @@ class TableForm:
     published
         Form of a public dataset's table; None for one's own.
     labels
-        Class that a label stands for (``NORMAL``, ``PNEUMONIA`` or `SKIP`), by `plain_name`.
+        Class that a label stands for (``NORMAL``, ``PNEUMONIA`` or `SKIP`), by `fold_case`.
 
     Raises
     ------
@@ -68,15 +68,35 @@ class TableForm:
         DatasetError
             If the label of one's own table is unknown.
         """
-        text = self.labels.get(plain_name(row.label), row.label)
-        if text == SKIP:
+        meaning = self.labels.get(fold_case(row.label))
+        if meaning == SKIP:
             return None
-        if self.published is None and text in {"0", "1"}:
-            return NamedClass(Label(int(text)))
-        named = find_class(text, negatives)
+        if meaning is not None:
+            return NamedClass(Label[meaning])
+        if self.published is None and row.label in {"0", "1"}:
+            return NamedClass(Label(int(row.label)))
+        named = find_class(row.label, negatives)
         if named is None and self.published is None:
             raise _unknown_label(row)
         return named
+
+    def require_used(self, path: Path, labels: Iterable[str], negatives: Sequence[str]) -> None:
+        """Raise if a label that is mapped, or negative, is none of a table's labels.
+
+        Raises
+        ------
+        DatasetError
+            If one is not.
+        """
+        known = {fold_case(label): label for label in labels}
+        options = {"--label-map": self.labels, "--negative": map(fold_case, negatives)}
+        for option, names in options.items():
+            for name in names:
+                if name not in known:
+                    raise DatasetError(
+                        f"{path}: {option} names '{name}', and no row has this label; the labels "
+                        f"are {', '.join(sorted(filter(None, known.values())))}"
+                    )
 
 
 USUAL_FORM: Final = TableForm()
@@ -106,16 +126,21 @@ def parse_label_map(assignments: Sequence[str]) -> dict[str, str]:
 
     Examples
     --------
-    >>> parse_label_map(["Infiltrate=pneumonia", "unclear=skip"])
-    {'infiltrate': 'PNEUMONIA', 'unclear': 'skip'}
+    >>> parse_label_map(["Infiltrate=pneumonia", "-1=skip"])
+    {'infiltrate': 'PNEUMONIA', '-1': 'skip'}
     """
-    labels = {}
+    labels: dict[str, str] = {}
     for assignment in assignments:
         label, _, text = assignment.rpartition("=")
         meaning = SKIP if text.lower() == SKIP else text.upper()
-        if not label or meaning not in {SKIP, *Label.__members__}:
+        name = fold_case(label)
+        if not name or meaning not in {SKIP, *Label.__members__}:
             raise DatasetError(
                 f"--label-map {assignment}: write LABEL=NORMAL, LABEL=PNEUMONIA or LABEL={SKIP}"
             )
-        labels[plain_name(label)] = meaning
+        if labels.setdefault(name, meaning) != meaning:
+            raise DatasetError(
+                f"--label-map {assignment}: '{label}' stands for {labels[name]} already; state one "
+                "of both"
+            )
     return labels

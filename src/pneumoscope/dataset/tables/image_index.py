@@ -1,10 +1,14 @@
 """Images of a folder, found by their names: tables of public datasets rarely state whole paths."""
 
 import os
+from collections import defaultdict
 from collections.abc import Iterator
 from pathlib import Path, PurePosixPath
 
 from pneumoscope.support.errors import DatasetError
+
+_TAIL_PARTS = 3
+"""Largest number of a path's last parts that an image is found by."""
 
 _SUFFIXES = {".png", ".jpg", ".jpeg", ".dcm", ".dicom", ".dic", ""}
 """Extensions of images, in lower case."""
@@ -31,19 +35,15 @@ class ImageIndex:
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
-        self._paths: set[str] = set()
-        self._by_name: dict[str, list[str]] = {}
-        for path in _images(folder):
-            self._paths.add(path)
-            name = PurePosixPath(path)
-            for key in {name.name, name.stem}:
-                self._by_name.setdefault(key, []).append(path)
+        self._paths = [PurePosixPath(path) for path in _images(folder)]
+        self._by_tail: dict[int, dict[str, list[str]]] = {}
 
     def find(self, file: str) -> str | None:
         """Return the path of an image, relative to the folder; None if it is not there.
 
-        ``file`` is a path, whose first folder may be missing (it is the archive's), or a name. A
-        name may lack its extension, or have that of the image before it was converted.
+        It is found by its name, and by the two folders around it where ``file`` states any, such as
+        ``patient00001/study1/view1_frontal.jpg``. A name may lack its extension, or have that of
+        the image before it was converted.
 
         Raises
         ------
@@ -51,18 +51,31 @@ class ImageIndex:
             If several images have the name.
         """
         path = PurePosixPath(file.replace("\\", "/"))
-        if len(path.parts) > 1:
-            shorter = PurePosixPath(*path.parts[1:])
-            return next((p for p in (str(path), str(shorter)) if p in self._paths), None)
-        found = self._by_name.get(file, [])
+        length = min(len(path.parts), _TAIL_PARTS)
+        tails = self._tails(length)
+        found = tails.get(_tail(path, length), [])
         if not found and path.suffix.lower() in _SUFFIXES:
-            found = self._by_name.get(path.stem, [])
+            found = tails.get(_tail(path.with_suffix(""), length), [])
         if len(found) > 1:
             raise DatasetError(
                 f"{self._folder}: {found[0]} and {found[1]} have the same name {file}; pass the "
                 "folder with one of them as --images"
             )
         return found[0] if found else None
+
+    def _tails(self, length: int) -> dict[str, list[str]]:
+        """Return the images by their last parts, with and without the extension."""
+        if length not in self._by_tail:
+            tails: dict[str, list[str]] = defaultdict(list)
+            for path in self._paths:
+                for key in {_tail(path, length), _tail(path.with_suffix(""), length)}:
+                    tails[key].append(str(path))
+            self._by_tail[length] = dict(tails)
+        return self._by_tail[length]
+
+
+def _tail(path: PurePosixPath, length: int) -> str:
+    return "/".join(path.parts[-length:])
 
 
 def _images(folder: Path) -> Iterator[str]:
@@ -71,7 +84,15 @@ def _images(folder: Path) -> Iterator[str]:
             f"{error.filename}: cannot be listed ({error.strerror}); check --images"
         ) from error
 
-    for parent, _, names in os.walk(folder, onerror=stop):
+    visited = set()
+    # Parts of large datasets are often linked from other disks.
+    for parent, folders, names in os.walk(folder, onerror=stop, followlinks=True):
+        real = os.path.realpath(parent)
+        folders[:] = [name for name in sorted(folders) if not name.startswith(".")]
+        if real in visited:
+            folders.clear()
+            continue
+        visited.add(real)
         for name in sorted(names):
             path = Path(parent, name)
             if path.suffix.lower() in _SUFFIXES and not name.startswith("."):

@@ -6,6 +6,7 @@ out of a dataset unless the user names it as negative.
 """
 
 import ast
+import json
 import re
 from collections import defaultdict
 from collections.abc import Callable, Iterator, Mapping
@@ -19,7 +20,30 @@ from pneumoscope.support.tables import TableRow, read_rows, read_table
 
 PNEUMONIA, NORMAL = Label.PNEUMONIA.name, Label.NORMAL.name
 OTHER, UNCERTAIN, LATERAL = "OTHER", "UNCERTAIN", "LATERAL"
-"""Labels of images that are left out: another finding alone, an uncertain one, no frontal view."""
+"""Labels of images that are left out: another finding without pneumonia; doubtful, unusable or
+without a label; a lateral or unknown view."""
+
+_RSNA_CLASSES = "stage_2_detailed_class_info.csv"
+_RSNA_MAPPINGS = "pneumonia-challenge-dataset-mappings_2018.json"
+_PADCHEST_UNUSABLE = {"exclude", "suboptimal study", "unchanged"}
+
+_CHEXPERT_FINDINGS = {
+    "No Finding",
+    "Enlarged Cardiomediastinum",
+    "Cardiomegaly",
+    "Lung Opacity",
+    "Lung Lesion",
+    "Edema",
+    "Consolidation",
+    "Pneumonia",
+    "Atelectasis",
+    "Pneumothorax",
+    "Pleural Effusion",
+    "Pleural Other",
+    "Fracture",
+    "Support Devices",
+}
+"""Columns of findings, which MIMIC-CXR-JPG has too."""
 
 _AGE = re.compile(r"(\d{1,3})([YMWD]?)")
 _PARTS_OF_A_YEAR = {"Y": 1, "": 1, "M": 12, "W": 52, "D": 365}
@@ -36,15 +60,12 @@ class PublishedTable:
         Name on the command line.
     table
         Name of the published file.
-    labels
-        What counts as PNEUMONIA and as NORMAL, and what is left out, in words.
     read
         Function that yields the rows of such a file.
     """
 
     name: str
     table: str
-    labels: str
     read: Callable[[Path], Iterator[LabelledRow]]
 
 
@@ -61,7 +82,9 @@ def find_published_table(name: str) -> PublishedTable:
 
 def _read_nih(path: Path) -> Iterator[LabelledRow]:
     test_list = path.parent / "test_list.txt"
-    test = set(test_list.read_text(encoding="utf-8").split()) if test_list.is_file() else set()
+    test = set()
+    if test_list.is_file():
+        test = set(test_list.read_text(encoding="utf-8", errors="replace").split())
     columns = ("Image Index", "Finding Labels", "Patient ID", "Patient Age", "View Position")
     for row in read_table(path, columns):
         cells = row.cells
@@ -81,41 +104,71 @@ def _read_nih(path: Path) -> Iterator[LabelledRow]:
 
 
 def _read_rsna(path: Path) -> Iterator[LabelledRow]:
-    classes_file = path.parent / "stage_2_detailed_class_info.csv"
-    if not classes_file.is_file():
-        raise TableError(
-            f"{classes_file}: is missing. It says which radiographs without an opacity are normal; "
-            f"put it beside {path.name}"
-        )
+    classes_file = _require_beside(
+        path, _RSNA_CLASSES, "It says which radiographs without an opacity are normal"
+    )
     classes = {
         row.cells["patientId"]: row.cells["class"]
         for row in read_rows(classes_file, ("patientId", "class"))
     }
+    patients = _rsna_patients(path)
     seen = set()
     for row in read_rows(path, ("patientId", "Target")):  # one row for each opacity
-        patient = row.cells["patientId"]
-        if patient in seen:
+        image = row.cells["patientId"]
+        if image in seen:
             continue
-        seen.add(patient)
-        opacity = row.cells["Target"] == "1"
+        seen.add(image)
         yield LabelledRow(
             place=f"{path}, {row.place}",
-            file=patient,
-            label=_label(opacity, classes.get(patient) == "Normal"),
-            patient=patient,
+            file=image,
+            label=_label(row.cells["Target"] == "1", classes.get(image) == "Normal"),
+            patient=patients.get(image, ""),
         )
 
 
+def _rsna_patients(path: Path) -> dict[str, str]:
+    """Return the NIH patient of each image: the challenge's patientId is that of an image."""
+    mappings = _require_beside(
+        path,
+        _RSNA_MAPPINGS,
+        "The challenge's patientId names an image; this file, which RSNA publishes beside the "
+        "challenge, names the patients, whose images must stay in one split",
+    )
+    try:
+        return {
+            entry["subset_img_id"]: entry["img_id"].partition("_")[0]
+            for entry in json.loads(mappings.read_text(encoding="utf-8"))
+        }
+    except (ValueError, KeyError, TypeError, AttributeError) as error:
+        raise TableError(
+            f"{mappings}: is not RSNA's list of mappings ({error}); download it again"
+        ) from error
+
+
+def _require_beside(path: Path, name: str, why: str) -> Path:
+    beside = path.parent / name
+    if not beside.is_file():
+        raise TableError(f"{beside}: is missing. {why}; put it beside {path.name}")
+    return beside
+
+
 def _read_chexpert(path: Path) -> Iterator[LabelledRow]:
+    yield from _chexpert_rows(path)
+    validation = path.with_name("valid.csv")
+    if path.name == "train.csv" and validation.is_file():
+        yield from _chexpert_rows(validation)
+
+
+def _chexpert_rows(path: Path) -> Iterator[LabelledRow]:
     for row in read_table(path, ("Path", "Frontal/Lateral", "AP/PA", "No Finding", "Pneumonia")):
-        cells = row.cells
+        cells, place = row.cells, f"{path}, {row.place}"
         match = re.search(r"(train|valid|test)/(patient\d+)/", cells["Path"])
         split, patient = match.groups() if match else ("", "")
         frontal = cells["Frontal/Lateral"] == "Frontal"
         yield LabelledRow(
-            place=f"{path}, {row.place}",
+            place=place,
             file=cells["Path"],
-            label=_chexpert_label(cells) if frontal else LATERAL,
+            label=_chexpert_label(place, cells) if frontal else LATERAL,
             patient=patient,
             split=split,
             extra=_stated(
@@ -130,11 +183,14 @@ def _read_padchest(path: Path) -> Iterator[LabelledRow]:
         place = f"{path}, {row.place}"
         findings = _findings(place, cells["Labels"])
         pneumonia = any("pneumonia" in finding.split() for finding in findings)
+        label = _label(pneumonia, findings == ["normal"])
+        if not findings or _PADCHEST_UNUSABLE.intersection(findings):
+            label = UNCERTAIN
         frontal = cells["Projection"] in {"PA", "AP", "AP_horizontal"}
         yield LabelledRow(
             place=place,
             file=cells["ImageID"],
-            label=_label(pneumonia, findings == ["normal"]) if frontal else LATERAL,
+            label=label if frontal else LATERAL,
             patient=cells["PatientID"],
             extra=_stated(
                 age=_years_between(cells.get("PatientBirth", ""), cells.get("StudyDate_DICOM", "")),
@@ -157,16 +213,16 @@ def _vindr_rows(path: Path, split: str) -> Iterator[LabelledRow]:
     for row in read_rows(path, ("image_id", "Pneumonia", "No finding")):
         readings[row.cells["image_id"]].append(row)
     for image, rows in readings.items():
-        yield LabelledRow(
-            place=f"{path}, {rows[0].place}",
-            file=image,
-            label=_label(_majority(rows, "Pneumonia"), _majority(rows, "No finding")),
-            split=split,
+        place = f"{path}, {rows[0].place}"
+        pneumonia, normal = (
+            sum(_is_one(place, row.cells[finding]) for row in rows)
+            for finding in ("Pneumonia", "No finding")
         )
-
-
-def _majority(rows: list[TableRow], finding: str) -> bool:
-    return 2 * sum(_is_one(row.cells[finding]) for row in rows) > len(rows)
+        label = _label(2 * pneumonia > len(rows), 2 * normal > len(rows))
+        doubtful = 0 < 2 * pneumonia <= len(rows)
+        yield LabelledRow(
+            place=place, file=image, label=UNCERTAIN if doubtful else label, split=split
+        )
 
 
 def _read_mimic(path: Path) -> Iterator[LabelledRow]:
@@ -182,9 +238,10 @@ def _read_mimic(path: Path) -> Iterator[LabelledRow]:
     for row in read_table(images, ("dicom_id", "subject_id", "study_id", "ViewPosition")):
         cells = row.cells
         split, study = splits.get(cells["dicom_id"], ""), by_study.get(cells["study_id"])
-        label = UNCERTAIN if study is None else _chexpert_label(study)
+        place = f"{images}, {row.place}"
+        label = UNCERTAIN if study is None else _chexpert_label(place, study)
         yield LabelledRow(
-            place=f"{images}, {row.place}",
+            place=place,
             file=cells["dicom_id"],
             label=label if cells["ViewPosition"] in {"PA", "AP"} else LATERAL,
             patient=cells["subject_id"],
@@ -195,7 +252,12 @@ def _read_mimic(path: Path) -> Iterator[LabelledRow]:
 
 def _beside(path: Path, kind: str) -> Path:
     """Return the table of another kind that MIMIC-CXR-JPG publishes beside that of the labels."""
-    stem = re.sub(r"(chexpert|negbio)\.csv(\.gz)?$", kind, path.name)
+    stem, found = re.subn(r"(chexpert|negbio)\.csv(\.gz)?$", kind, path.name)
+    if not found:
+        raise TableError(
+            f"{path}: its name is not that of MIMIC-CXR-JPG's table of labels; keep the published "
+            "name, such as mimic-cxr-2.0.0-chexpert.csv.gz, by which the others are found"
+        )
     for name in (f"{stem}.csv.gz", f"{stem}.csv"):
         if (path.parent / name).is_file():
             return path.parent / name
@@ -209,15 +271,27 @@ def _label(pneumonia: bool, normal: bool) -> str:
     return PNEUMONIA if pneumonia else NORMAL if normal else OTHER
 
 
-def _chexpert_label(cells: Mapping[str, str]) -> str:
+def _chexpert_label(place: str, cells: Mapping[str, str]) -> str:
     """Return the label of a row with 1 for present, 0 for absent, -1 for uncertain, or nothing."""
-    if cells["Pneumonia"] and float(cells["Pneumonia"]) == -1:
+    findings = [cell for name, cell in cells.items() if name in _CHEXPERT_FINDINGS and cell]
+    if not findings or _number(place, cells["Pneumonia"]) == -1:
         return UNCERTAIN
-    return _label(_is_one(cells["Pneumonia"]), _is_one(cells["No Finding"]))
+    return _label(_is_one(place, cells["Pneumonia"]), _is_one(place, cells["No Finding"]))
 
 
-def _is_one(cell: str) -> bool:
-    return bool(cell) and float(cell) == 1
+def _is_one(place: str, cell: str) -> bool:
+    return _number(place, cell) == 1
+
+
+def _number(place: str, cell: str) -> float | None:
+    if not cell:
+        return None
+    try:
+        return float(cell)
+    except ValueError as error:
+        raise TableError(
+            f"{place}: '{cell}' is no number; use the table as it was published"
+        ) from error
 
 
 def _findings(place: str, text: str) -> list[str]:
@@ -250,7 +324,7 @@ def _years_between(birth: str, study: str) -> str:
     """Return the age by a year of birth and a date; it may be a year too high."""
     try:
         return _age(str(int(study[:4]) - int(float(birth))))
-    except ValueError:
+    except (ValueError, OverflowError):
         return ""
 
 
@@ -263,48 +337,13 @@ def _stated(**columns: str) -> dict[str, str]:
 
 
 PUBLISHED_TABLES = (
+    PublishedTable("nih", "Data_Entry_2017_v2020.csv", _read_nih),
+    PublishedTable("rsna", "stage_2_train_labels.csv", _read_rsna),
+    PublishedTable("chexpert", "train.csv", _read_chexpert),
     PublishedTable(
-        "nih",
-        "Data_Entry_2017_v2020.csv",
-        "Pneumonia among the findings, which were mined from reports; No Finding; all else is "
-        "OTHER. test_list.txt beside the table is the test split",
-        _read_nih,
+        "padchest", "PADCHEST_chest_x_ray_images_labels_160K_01.02.19.csv", _read_padchest
     ),
-    PublishedTable(
-        "rsna",
-        "stage_2_train_labels.csv",
-        "an opacity that radiologists marked; Normal in stage_2_detailed_class_info.csv, which "
-        "must be beside it; all else is OTHER",
-        _read_rsna,
-    ),
-    PublishedTable(
-        "chexpert",
-        "train.csv or valid.csv",
-        "Pneumonia 1; No Finding 1; Pneumonia -1 is UNCERTAIN, lateral views are LATERAL, all else "
-        "is OTHER",
-        _read_chexpert,
-    ),
-    PublishedTable(
-        "padchest",
-        "PADCHEST_chest_x_ray_images_labels_160K_01.02.19.csv",
-        "pneumonia or atypical pneumonia among the labels; normal alone; lateral and other "
-        "projections are LATERAL, all else is OTHER",
-        _read_padchest,
-    ),
-    PublishedTable(
-        "vindr",
-        "image_labels_train.csv",
-        "Pneumonia, and No finding, by most of an image's readers; all else is OTHER. "
-        "image_labels_test.csv beside it is the test split. It names no patients",
-        _read_vindr,
-    ),
-    PublishedTable(
-        "mimic",
-        "mimic-cxr-2.0.0-chexpert.csv.gz",
-        "Pneumonia 1; No Finding 1, by study, with the tables metadata and split beside it; "
-        "Pneumonia -1 and studies without labels are UNCERTAIN, lateral views are LATERAL, all "
-        "else is OTHER",
-        _read_mimic,
-    ),
+    PublishedTable("vindr", "image_labels_train.csv", _read_vindr),
+    PublishedTable("mimic", "mimic-cxr-2.0.0-chexpert.csv.gz", _read_mimic),
 )
-"""Tables that are known, by the name of their dataset."""
+"""Tables that are known; docs/reference/data-sources.md says what their labels stand for."""

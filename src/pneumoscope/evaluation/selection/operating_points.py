@@ -29,9 +29,9 @@ def choose_operating_points(*tables: Predictions) -> dict[str, OperatingPoint]:
 
     ``screening`` is the highest threshold with a sensitivity of at least 0.99, ``balanced``
     maximises Youden's index [1]_ among thresholds not below it, ``confirm`` is the lowest, not
-    below that, with a PPV of at least 0.98 and a sensitivity of at least 0.05; if there is none,
-    there is no ``confirm``. Each threshold lies in the middle, in log-odds, between two observed
-    probabilities.
+    below that, with a PPV of at least 0.98, and a sensitivity of at least 0.05 in the first table;
+    if there is none, there is no ``confirm``. Each threshold lies in the middle, in log-odds,
+    between two observed probabilities.
 
     With several tables, each condition holds in all of them: sensitivity, PPV and band are those of
     the worst table, as is prudent where it is unknown which one new images will resemble [2]_.
@@ -193,7 +193,9 @@ def _threshold_indices(rates: Sequence[dict[str, Floats]]) -> list[int]:
     youden = np.mean([table["sensitivity"] + table["specificity"] for table in rates], axis=0)
     screening = int(np.flatnonzero(sensitivity >= MIN_SCREENING_SENSITIVITY).max())
     balanced = screening + int(np.argmax(youden[screening:]))
-    reachable = (ppv >= MIN_CONFIRM_PPV) & (sensitivity >= MIN_SENSITIVITY)
+    # The simulated ones bound what is promised; whether a point is of use, the images themselves.
+    useful = rates[0]["sensitivity"] >= MIN_SENSITIVITY
+    reachable = (ppv >= MIN_CONFIRM_PPV) & useful
     precise = balanced + np.flatnonzero(reachable[balanced:])
     return [screening, balanced, *precise[:1].tolist()]
 

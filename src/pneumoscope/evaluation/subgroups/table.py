@@ -1,5 +1,6 @@
 """Metrics of each subgroup, and the gap to all other images."""
 
+from collections import Counter, defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import TypeAlias
@@ -50,7 +51,8 @@ class Subgroup:
         a class.
     gap_p_holm
         p-values of the gaps by the name of the metric, corrected by Holm's method for the number of
-        gaps of that metric; those without an interval are left out.
+        gaps of that metric; those without an interval are left out. The two gaps of a column with
+        two values count as one.
     """
 
     column: str
@@ -153,31 +155,44 @@ def subgroup_table(
 
 
 def _with_p_values(groups: Sequence[Subgroup]) -> tuple[Subgroup, ...]:
-    """Return subgroups with the corrected p-values of their gaps."""
+    """Return subgroups with the p-values of their gaps, corrected for the number of each metric's.
+
+    The two gaps of a column with two values are one test: each is the other's negative.
+    """
     corrected: list[dict[str, float]] = [{} for _ in groups]
+    n_values = Counter(group.column for group in groups)
     for name in SUBGROUP_METRICS:
-        gaps = [getattr(group, f"{name}_gap") for group in groups]
-        tested = [number for number, gap in enumerate(gaps) if gap.interval is not None]
-        p_values = holm([_p_value(gaps[number]) for number in tested])
-        for number, p in zip(tested, p_values, strict=True):
-            corrected[number][name] = p
+        tests: dict[tuple[str, int], list[int]] = defaultdict(list)
+        p_values = {}
+        for number, group in enumerate(groups):
+            gap = getattr(group, f"{name}_gap")
+            p = _p_value(gap)
+            if p is not None:
+                test = group.column, 0 if n_values[group.column] == 2 else number
+                tests[test].append(number)
+                p_values[test] = p
+        adjusted = holm([p_values[test] for test in tests])
+        for numbers, p in zip(tests.values(), adjusted, strict=True):
+            for number in numbers:
+                corrected[number][name] = p
     return tuple(replace(group, gap_p_holm=p) for group, p in zip(groups, corrected, strict=True))
 
 
-def _p_value(gap: Estimate) -> float:
+def _p_value(gap: Estimate) -> float | None:
     """Return the p-value of a difference from 0, by the side of its interval that faces 0.
+
+    None without an interval, or where that has no width on this side.
 
     Examples
     --------
     >>> round(_p_value(Estimate(0.1, 0.0, 0.3)), 3)
     0.05
     """
-    assert gap.value is not None
-    assert gap.low is not None
-    assert gap.high is not None
+    if gap.value is None or gap.low is None or gap.high is None:
+        return None
     distance = gap.value - gap.low if gap.value > 0 else gap.high - gap.value
     if distance <= 0:
-        return 0.0 if gap.value else 1.0
+        return None
     return float(2 * norm.sf(abs(gap.value) / (distance / norm.ppf(0.975))))
 
 
