@@ -188,6 +188,7 @@ def test_a_run_on_another_split_is_refused(shared_data: Path, compact_run: Run) 
 
 
 @pytest.mark.usefixtures("opened_before")
+@pytest.mark.thorough
 def test_it_runs(
     shared_data: Path, start: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -6,6 +6,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import numpy as np
+import pytest
 from PIL import Image
 
 from benchmarks.clinic_outcome import reading_rate
@@ -15,6 +16,7 @@ from pneumoscope.clinic.storage.tables import Image as ImageRow
 from pneumoscope.clinic.storage.tables import Site, StoredReading, Study
 
 
+@pytest.mark.thorough
 def test_nothing_is_lost_and_every_kind_of_request_is_timed(run_benchmark: Callable) -> None:
     tables = run_benchmark("clinic_load", "--workers", 1)
     (outcome,) = tables["Outcome"]

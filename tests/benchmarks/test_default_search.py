@@ -9,6 +9,7 @@ import pytest
 from benchmarks.default_search import CANDIDATES, pooled_auc, read_candidates
 
 
+@pytest.mark.thorough
 def test_finalists_are_trained_with_every_seed_and_the_best_on_average_is_chosen(
     run_benchmark: Callable,
 ) -> None:

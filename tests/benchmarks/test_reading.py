@@ -9,6 +9,7 @@ import pytest
 pytestmark = pytest.mark.timeout(1800)
 
 
+@pytest.mark.thorough
 def test_every_program_reads_every_file(
     run_benchmark: Callable,
     keras_env: Path,

@@ -8,6 +8,7 @@ from benchmarks.scaling import SMALLEST_SIZES, Measurement, growth
 from benchmarks.scaling_stage import STAGES
 
 
+@pytest.mark.thorough
 def test_every_stage_runs(run_benchmark: Callable) -> None:
     tables = run_benchmark("scaling")
     rows = tables["Stages"]

@@ -24,6 +24,7 @@ from pneumoscope.models import (
 pytestmark = pytest.mark.timeout(1800)
 
 
+@pytest.mark.thorough
 def test_both_programs_are_measured_and_results_are_reused(
     run_benchmark: Callable, keras_env: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
