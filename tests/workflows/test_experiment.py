@@ -148,7 +148,7 @@ def test_the_choice_is_independent_of_the_test_split(experiment: Path) -> None:
 def test_the_report_has_its_remarks(experiment: Path) -> None:
     report = (experiment / "report.html").read_text()
     assert "random weights" in report
-    assert "L2 factor 0.01 is a choice" in report
+    assert "L2 factor 0.01 is not in the notebook" in report
     assert "same patient" in report  # the notebook's leaking split
     assert "Synthetic phantoms" not in report
     results = json.loads((experiment / "results.json").read_text())

@@ -127,8 +127,8 @@ class Recipe(_Settings):
     l2: float = Field(
         0.01,
         ge=0,
-        description="L2 factor of models 5 to 7; cut off in the notebook's text, so this is the "
-        "default of Keras' l2()",
+        description="L2 factor of models 5 to 7; cut off in the notebook's text, whose printed "
+        "losses fit it; the default of Keras' l2()",
     )
     weights: str = Field(
         "imagenet",
