@@ -62,6 +62,17 @@ def test_confusion_states_counts_and_shares_of_the_true_class(table):
     assert "3 | 75.0% | 1 | 25.0% | 0 | 0.0% | 1 | 100.0%" in text
 
 
+def test_calibration_in_the_large_is_not_called_an_intercept(table):
+    """That of a regression with a free slope is another number."""
+    made = table([0, 1] * 60, [0.3, 0.6] * 50 + [0.7, 0.4] * 10)
+    assessed = assess_calibration(made)
+    figure = calibration_figure(assessed, None, "calibration")
+    labels = [handle.get_label() for axes in figure.axes for handle in axes.containers]
+    text = " | ".join(labels)
+    assert f"in the large {assessed.intercept.value:.2f}" in text
+    assert "intercept" not in text
+
+
 @pytest.mark.parametrize(
     ("draw", "point", "figure"),
     [
