@@ -1,7 +1,5 @@
 """Decision curves against the printed results of the R package dcurves, loops and sums by hand."""
 
-import time
-
 import numpy as np
 import pytest
 from matplotlib.figure import Figure
@@ -120,13 +118,6 @@ def test_a_probability_of_exactly_the_threshold_is_called(table):
 def test_thresholds_of_0_and_1_are_refused(threshold, table):
     with pytest.raises(PredictionsError, match="not above 0 and below 1"):
         decision_curve(table([0, 1], [0.2, 0.7]), np.array([0.5, threshold]))
-
-
-def test_many_images_take_little_time(table):
-    labels, probabilities = rows_of(20_000, seed=4)
-    start = time.perf_counter()
-    decision_curve(table(labels, probabilities), draws=200)
-    assert time.perf_counter() - start < 5  # about 0.2 s on one free core
 
 
 def test_a_thousand_patients_are_those_counted_by_hand():

