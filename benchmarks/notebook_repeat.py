@@ -13,7 +13,6 @@ from pathlib import Path
 import numpy as np
 from matplotlib.figure import Figure
 from numpy.typing import NDArray
-from platformdirs import user_cache_path
 
 from benchmarks.report import CHECKOUT, Cell, Spread, Table, option_parser, publish
 from pneumoscope.dataset import Split, open_dataset
@@ -24,7 +23,7 @@ from pneumoscope.evaluation.report.published_notebook import (
 )
 from pneumoscope.evaluation.statistics.metrics import measure
 from pneumoscope.models import NOTEBOOK_MODELS
-from pneumoscope.support.cache import ArrayCache
+from pneumoscope.support.cache import open_user_cache
 from pneumoscope.training import ExampleStore, Run, evaluate_once, make_recipe, train
 from pneumoscope.training.evaluate import read_predictions
 
@@ -168,17 +167,16 @@ def main() -> None:
         "--factors", nargs="*", type=float, default=[0.005, 0.02], help="further L2 factors"
     )
     parser.add_argument("--runs", type=Path, default=CHECKOUT / "runs" / "notebook_repeat")
-    parser.add_argument("--cache", type=Path, default=user_cache_path("pneumoscope") / "arrays")
     parser.add_argument("--picture", type=Path, help="file of the picture of the losses")
     arguments = parser.parse_args()
     arguments.epochs = None
     with tempfile.TemporaryDirectory() as folder:
         if arguments.smallest:
             arguments.source = generate_phantoms(Path(folder) / "phantoms", 80, 64)
-            arguments.runs, arguments.cache = Path(folder) / "runs", Path(folder) / "arrays"
+            arguments.runs = Path(folder) / "runs"
             arguments.models, arguments.seeds, arguments.factors = ["model_5"], [0], [0.02]
             arguments.epochs, arguments.weights = 1, "none"
-        store = ExampleStore(open_dataset(arguments.source), ArrayCache(arguments.cache))
+        store = ExampleStore(open_dataset(arguments.source), open_user_cache())
         trainings = list(run_trainings(arguments, store))
         own = [series for series in trainings if series.factor == make_recipe(series.model).l2]
         printed = [series for series in trainings if len(series.printed)]

@@ -44,7 +44,7 @@ def test_a_training_is_that_of_the_command_line(
     assert not (run.folder / "metrics" / "test.json").exists()  # the test split was not asked for
 
 
-def test_nested_settings_and_errors(phantom_dataset: Path, tmp_path: Path) -> None:
+def test_bad_settings_and_sources_leave_nothing(phantom_dataset: Path, tmp_path: Path) -> None:
     manifest = ps.load_manifest(phantom_dataset)
     with pytest.raises(RecipeError, match="epochs"):
         ps.train(manifest, "compact", tmp_path, epochs=0)

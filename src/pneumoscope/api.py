@@ -8,8 +8,6 @@ from os import PathLike
 from pathlib import Path
 from typing import TypeAlias
 
-from platformdirs import user_cache_path
-
 from pneumoscope.dataset import Manifest, open_dataset
 from pneumoscope.dataset.manifest import SplitBy
 from pneumoscope.evaluation.model_evaluation import ModelEvaluation, Subject, evaluate_model
@@ -19,7 +17,7 @@ from pneumoscope.evaluation.selection.rule import MIN_RECALL
 from pneumoscope.evaluation.statistics.bootstrap import DRAWS
 from pneumoscope.models import NOTEBOOK_MODELS
 from pneumoscope.reader import open_reader
-from pneumoscope.support.cache import ArrayCache
+from pneumoscope.support.cache import open_user_cache
 from pneumoscope.training import ExampleStore, Run, evaluate_once, make_recipe
 from pneumoscope.training import train as train_run
 from pneumoscope.validation.local_validation import LocalValidation, validate_locally
@@ -139,7 +137,7 @@ def train(
     PosixPath('runs/compact')
     """
     settled = make_recipe(model, _path(recipe), (), **settings)
-    store = ExampleStore(_manifest(data, settled.seed), _cache())
+    store = ExampleStore(_manifest(data, settled.seed), open_user_cache())
     run = train_run(store, settled, Path(out) / model, resume=resume)
     if test:
         evaluate_once(run, store)
@@ -195,7 +193,7 @@ def experiment(
         _manifest(data, recipes[0].seed if recipes else 0),
         recipes,
         Path(out),
-        _cache(),
+        open_user_cache(),
         min_recall=min_recall,
         resume=resume,
     )
@@ -241,7 +239,7 @@ def evaluate(
     1.000 (0.839 to 1.000)
     """
     if isinstance(predictions, Run):
-        return evaluate_model(subject_of_run(predictions, _cache()), draws=draws)
+        return evaluate_model(subject_of_run(predictions, open_user_cache()), draws=draws)
     named = {"threshold": thresholds} if isinstance(thresholds, float | int) else thresholds
     if isinstance(predictions, Predictions):
         subject = Subject("predictions", "predictions in memory", predictions, named)
@@ -316,7 +314,3 @@ def _path(path: AnyPath | None) -> Path | None:
 
 def _manifest(data: AnyPath | Manifest, seed: int) -> Manifest:
     return data if isinstance(data, Manifest) else load_manifest(data, seed=seed)
-
-
-def _cache() -> ArrayCache:
-    return ArrayCache(user_cache_path("pneumoscope") / "arrays")

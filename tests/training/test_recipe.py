@@ -159,3 +159,11 @@ def test_a_recipe_of_a_newer_format_is_refused(tmp_path: Path) -> None:
     file.write_text("format: 3\nmodel: compact\n")
     with pytest.raises(RecipeError, match=r"format 3.*use a newer pneumoscope"):
         Recipe.read(file)
+
+
+def test_a_setting_of_a_group_leaves_its_others_as_they_are() -> None:
+    usual = make_recipe("compact").augmentation
+    changed = make_recipe("compact", augmentation={"rotation": 3}).augmentation
+    assert changed == make_recipe("compact", assignments=["augmentation.rotation=3"]).augmentation
+    assert changed == usual.model_copy(update={"rotation": 3})
+    assert usual.rotation != 3

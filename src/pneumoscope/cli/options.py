@@ -227,11 +227,9 @@ def open_source(
 
 def open_cache() -> "ArrayCache":
     """Open the user's cache of prepared arrays."""
-    from platformdirs import user_cache_path
+    from pneumoscope.support.cache import open_user_cache
 
-    from pneumoscope.support.cache import ArrayCache
-
-    return ArrayCache(user_cache_path("pneumoscope") / "arrays")
+    return open_user_cache()
 
 
 def recipe_from_options(

@@ -231,7 +231,8 @@ def make_recipe(
         Single settings, such as ``"learning_rate=0.0005"`` or ``"augmentation.rotation=10"``, as on
         the command line; the last one wins.
     **settings
-        Further settings by name, overridden by ``assignments``.
+        Further settings by name, overridden by ``assignments``; those of a group, such as
+        ``augmentation={"rotation": 10}``, leave its others as they are.
 
     Raises
     ------
@@ -255,7 +256,11 @@ def make_recipe(
                 f"'model' or ask for --model {merged['model']}"
             )
         Recipe._validate({"model": model, **merged}, str(file))
-    merged |= {"model": model, **settings}
+    for name, value in {"model": model, **settings}.items():
+        inner = merged.get(name)
+        if isinstance(inner, Mapping) and isinstance(value, Mapping):
+            value = {**inner, **value}
+        merged[name] = value
     for assignment in assignments:
         _assign(merged, assignment)
     return Recipe._validate(merged, "--set")

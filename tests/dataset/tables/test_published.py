@@ -2,15 +2,19 @@
 
 import gzip
 import json
+from collections.abc import Callable
 from pathlib import Path
+from typing import get_args
 
 import pytest
 
+from pneumoscope.cli.data import PublishedTableName
+from pneumoscope.dataset import Manifest
 from pneumoscope.dataset.sources import list_images
 from pneumoscope.dataset.tables.form import TableForm
 from pneumoscope.dataset.tables.image_index import ImageIndex
 from pneumoscope.dataset.tables.labelled_row import LabelledRow
-from pneumoscope.dataset.tables.published import find_published_table
+from pneumoscope.dataset.tables.published import PUBLISHED_TABLES, find_published_table
 from pneumoscope.support.errors import DatasetError, TableError
 
 CHEXPERT_FINDINGS = (
@@ -325,3 +329,43 @@ def test_two_images_of_one_name_are_an_error(nih: Path) -> None:
         (nih.parent / folder / "00000001_000.png").touch()
     with pytest.raises(DatasetError, match="have the same name 00000001_000"):
         list_images(nih, form=TableForm(published=find_published_table("nih")))
+
+
+def test_mimics_table_needs_its_published_name(tmp_path: Path) -> None:
+    path = write(tmp_path, "labels.csv", f"subject_id,study_id,{MIMIC_FINDINGS}")
+    with pytest.raises(TableError, match="keep the published name"):
+        rows("mimic", path)
+
+
+def test_the_command_line_reads_a_published_table(
+    phantom_dataset: Path, tmp_path: Path, pneumoscope: Callable
+) -> None:
+    labels = {"PNEUMONIA": "Effusion|Pneumonia", "NORMAL": "No Finding"}
+    images = sorted(phantom_dataset.rglob("*.png"))
+    table = write(
+        tmp_path,
+        "Data_Entry_2017_v2020.csv",
+        "Image Index,Finding Labels,Patient ID,Patient Age,Patient Gender,View Position",
+        *(
+            f"{path.name},{labels[path.parent.name]},{number},5,F,PA"
+            for number, path in enumerate(images)
+        ),
+        "absent.png,No Finding,9999,5,F,PA",
+    )
+    out = tmp_path / "m.parquet"
+    words = ("data", "manifest", table, "--table", "nih", "--images", phantom_dataset)
+    outcome = pneumoscope(*words, "--out", out)
+    assert outcome.code == 0, outcome
+    manifest = Manifest.read(out)
+    assert [entry.path for entry in manifest.set_aside] == ["absent.png"]
+    found = {entry.path: entry.label.name for entry in manifest.in_use}
+    assert found == {
+        path.relative_to(phantom_dataset).as_posix(): path.parent.name for path in images
+    }
+    strict = pneumoscope(*words, "--out", tmp_path / "strict.parquet", "--strict")
+    assert strict.code == 1
+    assert "absent.png: there is no such file" in strict.err
+
+
+def test_the_command_line_knows_every_published_table() -> None:
+    assert set(get_args(PublishedTableName)) == {table.name for table in PUBLISHED_TABLES}

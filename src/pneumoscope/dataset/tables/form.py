@@ -13,7 +13,7 @@ from pneumoscope.dataset.tables.published import PublishedTable
 from pneumoscope.support.errors import DatasetError
 
 SKIP = "skip"
-"""What a label stands for whose images are left out."""
+"""Meaning of a label whose images are left out."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -58,14 +58,11 @@ class PublishedTable:
     ----------
     name
         Name on the command line.
-    table
-        Name of the published file.
     read
         Function that yields the rows of such a file.
     """
 
     name: str
-    table: str
     read: Callable[[Path], Iterator[LabelledRow]]
 
 
@@ -74,8 +71,8 @@ def find_published_table(name: str) -> PublishedTable:
 
     Examples
     --------
-    >>> find_published_table("nih").table
-    'Data_Entry_2017_v2020.csv'
+    >>> find_published_table("nih").name
+    'nih'
     """
     return next(table for table in PUBLISHED_TABLES if table.name == name)
 
@@ -337,13 +334,11 @@ def _stated(**columns: str) -> dict[str, str]:
 
 
 PUBLISHED_TABLES = (
-    PublishedTable("nih", "Data_Entry_2017_v2020.csv", _read_nih),
-    PublishedTable("rsna", "stage_2_train_labels.csv", _read_rsna),
-    PublishedTable("chexpert", "train.csv", _read_chexpert),
-    PublishedTable(
-        "padchest", "PADCHEST_chest_x_ray_images_labels_160K_01.02.19.csv", _read_padchest
-    ),
-    PublishedTable("vindr", "image_labels_train.csv", _read_vindr),
-    PublishedTable("mimic", "mimic-cxr-2.0.0-chexpert.csv.gz", _read_mimic),
+    PublishedTable("nih", _read_nih),
+    PublishedTable("rsna", _read_rsna),
+    PublishedTable("chexpert", _read_chexpert),
+    PublishedTable("padchest", _read_padchest),
+    PublishedTable("vindr", _read_vindr),
+    PublishedTable("mimic", _read_mimic),
 )
 """Tables that are known; docs/reference/data-sources.md says what their labels stand for."""
