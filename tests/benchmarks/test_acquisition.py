@@ -10,6 +10,7 @@ from benchmarks.acquisition import with_interval
 from pneumoscope.reader import Bundle
 
 
+@pytest.mark.thorough
 def test_bundles_are_evaluated_within_strata_of_acquisition(
     run_benchmark: Callable, exported: Path, phantom_dataset: Path
 ) -> None:

@@ -15,9 +15,8 @@ from benchmarks.clinic_outcome import Outcome
 from benchmarks.clinic_traffic import Arrivals, Requests
 
 
-@pytest.mark.parametrize(
-    "database", ["sqlite", pytest.param("postgresql", marks=pytest.mark.thorough)]
-)
+@pytest.mark.thorough
+@pytest.mark.parametrize("database", ["sqlite", "postgresql"])
 def test_a_killed_server_loses_nothing_and_reads_nothing_twice(
     database: str, run_benchmark: Callable, request: pytest.FixtureRequest
 ) -> None:

@@ -30,6 +30,7 @@ def test_data_other_than_the_bundles_is_refused(
         run_benchmark("coverage", small_dataset, "--bundle", exported)
 
 
+@pytest.mark.thorough
 def test_the_band_keeps_its_promise_on_validation_images_set_aside(children: Manifest) -> None:
     """Real radiographs and the shipped bundle, which was not trained on these images."""
     entries = children.of(Split.VALIDATION)

@@ -40,6 +40,7 @@ def test_half_a_lung_has_a_dice_of_two_thirds_and_a_box_iou_of_a_half(
     assert row["n"] == len(masks) == 12
 
 
+@pytest.mark.thorough
 def test_the_smallest_version_measures_each_class_and_adults_in_folds(
     run_benchmark: Callable,
 ) -> None:

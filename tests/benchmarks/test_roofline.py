@@ -15,6 +15,7 @@ def test_the_floor_is_the_longer_of_operations_and_bytes() -> None:
     assert rates.floor(Cost(operations=100, bytes=20)) == 2
 
 
+@pytest.mark.thorough
 def test_every_model_and_the_pass_stand_beside_their_floor(run_benchmark: Callable) -> None:
     tables = run_benchmark("roofline", "--images", 8, 2)
     rates = {row["precision"]: row for row in tables["Rates of the host"]}

@@ -50,6 +50,7 @@ def test_tables_show_the_estimates() -> None:
     assert tables["Robustness at screening"][0]["specificity"] == "0.600 (0.500 to 0.700)"
 
 
+@pytest.mark.thorough
 def test_the_smallest_version_compares_both_readers_and_reads_no_test_split(
     run_benchmark: Callable[..., dict[str, list]],
 ) -> None:

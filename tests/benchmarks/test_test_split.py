@@ -52,6 +52,7 @@ def make_network(
     return OutOfSampleNetwork(name, part, 1, 1, table, table, threshold=0.5)
 
 
+@pytest.mark.thorough
 def test_every_part_is_audited(
     run_benchmark: Callable, exported: Path, phantom_dataset: Path, tmp_path: Path
 ) -> None:

@@ -67,6 +67,7 @@ print(json.dumps({
 """
 
 
+@pytest.mark.thorough
 def test_both_programs_have_the_same_networks(keras_env: Path) -> None:
     process = subprocess.run(
         [keras_python(keras_env), "-c", COUNT],

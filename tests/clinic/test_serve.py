@@ -4,12 +4,12 @@ import os
 import signal
 import socket
 import sqlite3
-import subprocess
-import sys
 import time
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import httpx
+import pytest
 
 from pneumoscope.clinic.serve import _listen
 from pneumoscope.clinic.storage.database import Database
@@ -27,17 +27,31 @@ def state(client: httpx.Client, image: str) -> str:
     return str(client.get(f"/v1/readings/{image}").json()["state"])
 
 
-def test_a_server_starts_reads_and_stops(server: Server, phantoms: list[bytes]) -> None:
-    client = sign_in(server)
-    again = client.post(
+@pytest.fixture(scope="module")
+def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+    """Yield a server for tests that leave it as it is."""
+    running = start(tmp_path_factory.mktemp("running") / "clinic")
+    yield running
+    running.process.kill()
+    running.process.wait()
+
+
+@pytest.fixture(scope="module")
+def browser(running: Server) -> httpx.Client:
+    """Return a client of that server, signed in as its first administrator."""
+    return sign_in(running)
+
+
+def test_a_server_reads_and_its_setup_token_works_once(
+    running: Server, browser: httpx.Client, phantoms: list[bytes]
+) -> None:
+    again = browser.post(
         "/v1/setup",
-        json={"name": "second", "password": "four words and a number 8", "token": server.setup},
+        json={"name": "second", "password": "four words and a number 8", "token": running.setup},
     )
-    assert again.status_code == 400  # the token works once
-    image = upload(client, phantoms[0])
-    wait_until(lambda: state(client, image) == "done")
-    server.process.send_signal(signal.SIGTERM)
-    assert server.process.wait(TIMEOUT_SECONDS) in (0, -signal.SIGTERM)
+    assert again.status_code == 400
+    image = upload(browser, phantoms[0])
+    wait_until(lambda: state(browser, image) == "done")
 
 
 def test_a_killed_server_loses_no_accepted_image_and_reads_none_twice(
@@ -77,8 +91,8 @@ def test_a_server_stops_although_a_client_listens(server: Server) -> None:
     assert time.monotonic() - start_time < 30
 
 
-def test_a_server_times_out_slow_headers(server: Server) -> None:
-    host, port = server.address.removeprefix("http://").split(":")
+def test_a_server_times_out_slow_headers(running: Server) -> None:
+    host, port = running.address.removeprefix("http://").split(":")
     with socket.create_connection((host, int(port))) as slow:
         slow.sendall(b"GET /health HTTP/1.1\r\nHost: x\r\nX: ")
         slow.settimeout(1)
@@ -99,12 +113,12 @@ def is_closed(connection: socket.socket, content: bytes) -> bool:
         return True
 
 
-def test_a_taken_port_is_an_error_that_names_it(server: Server, tmp_path: Path) -> None:
-    port = server.address.rsplit(":", 1)[1]
-    command = [sys.executable, "-m", "pneumoscope", "serve", "--data", str(tmp_path / "other")]
-    second = subprocess.run([*command, "--port", port], capture_output=True, text=True)
-    assert second.returncode == 1
-    assert f"cannot listen on 127.0.0.1:{port}" in second.stderr
+def test_a_taken_port_is_an_error_that_names_it(
+    running: Server, pneumoscope: Callable, tmp_path: Path
+) -> None:
+    port = running.address.rsplit(":", 1)[1]
+    outcome = pneumoscope("serve", "--data", tmp_path / "other", "--port", port)
+    assert (outcome.code, f"cannot listen on 127.0.0.1:{port}" in outcome.err) == (1, True)
 
 
 def test_responses_do_not_wait_for_acknowledged_headers() -> None:
@@ -115,33 +129,38 @@ def test_responses_do_not_wait_for_acknowledged_headers() -> None:
 
 
 def test_the_command_line_verifies_a_trail_and_detects_a_change(
-    server: Server, phantoms: list[bytes]
+    running: Server, browser: httpx.Client, pneumoscope: Callable
 ) -> None:
-    upload(sign_in(server), phantoms[0])
-    verify = [sys.executable, "-m", "pneumoscope", "audit", "verify", "--data", str(server.data)]
-    result = subprocess.run(verify, capture_output=True, text=True)
-    assert (result.returncode, "3 entries, unbroken" in result.stdout) == (0, True), result.stdout
-    with sqlite3.connect(server.data / "clinic.db") as connection:
-        connection.execute("UPDATE audit_entry SET actor = 'nobody' WHERE number = 2")
-    result = subprocess.run(verify, capture_output=True, text=True)
-    assert (result.returncode, "Broken at entry 2" in result.stdout) == (1, True)
+    browser.get("/v1/session").raise_for_status()
+    outcome = pneumoscope("audit", "verify", "--data", running.data)
+    assert (outcome.code, "entries, unbroken" in outcome.out) == (0, True), outcome
+    with sqlite3.connect(running.data / "clinic.db") as connection:
+        (actor,) = connection.execute("SELECT actor FROM audit_entry WHERE number = 2").fetchone()
+    change = "UPDATE audit_entry SET actor = ? WHERE number = 2"
+    with sqlite3.connect(running.data / "clinic.db") as connection:
+        connection.execute(change, ["nobody"])
+    outcome = pneumoscope("audit", "verify", "--data", running.data)
+    assert (outcome.code, "Broken at entry 2" in outcome.out) == (1, True)
+    with sqlite3.connect(running.data / "clinic.db") as connection:
+        connection.execute(change, [actor])
 
 
-def test_the_database_url_may_come_from_the_environment(tmp_path: Path) -> None:
+def test_the_database_url_may_come_from_the_environment(
+    pneumoscope: Callable, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """Other users of the host cannot read a password there."""
     file = tmp_path / "elsewhere.db"
     Database(f"sqlite:///{file}").close()
-    verify = [sys.executable, "-m", "pneumoscope", "audit", "verify", "--data", str(tmp_path)]
-    environment = os.environ | {"PNEUMOSCOPE_DATABASE": f"sqlite:///{file}"}
-    result = subprocess.run(verify, capture_output=True, text=True, env=environment)
-    assert (result.returncode, "0 entries" in result.stdout) == (0, True), result.stderr
+    monkeypatch.setenv("PNEUMOSCOPE_DATABASE", f"sqlite:///{file}")
+    outcome = pneumoscope("audit", "verify", "--data", tmp_path)
+    assert (outcome.code, "0 entries" in outcome.out) == (0, True), outcome
 
 
-def test_a_folder_without_a_clinic_is_an_error_that_names_it(tmp_path: Path) -> None:
-    verify = [sys.executable, "-m", "pneumoscope", "audit", "verify", "--data", str(tmp_path)]
-    result = subprocess.run(verify, capture_output=True, text=True)
-    assert result.returncode == 1
-    assert "not the data folder of a clinic" in result.stderr
+def test_a_folder_without_a_clinic_is_an_error_that_names_it(
+    pneumoscope: Callable, tmp_path: Path
+) -> None:
+    outcome = pneumoscope("audit", "verify", "--data", tmp_path)
+    assert (outcome.code, "not the data folder of a clinic" in outcome.err) == (1, True)
     assert list(tmp_path.iterdir()) == []
 
 
@@ -167,10 +186,10 @@ def test_the_server_purges_at_its_start(server: Server, phantoms: list[bytes]) -
         restarted.process.wait()
 
 
-def test_workers_run_at_lower_priority_than_the_server(server: Server) -> None:
-    server_nice = os.getpriority(os.PRIO_PROCESS, server.process.pid)
+def test_workers_run_at_lower_priority_than_the_server(running: Server) -> None:
+    server_nice = os.getpriority(os.PRIO_PROCESS, running.process.pid)
 
     def has_lower_priority(pid: int) -> bool:
         return os.getpriority(os.PRIO_PROCESS, pid) > server_nice
 
-    wait_until(lambda: bool(server.workers) and all(map(has_lower_priority, server.workers)))
+    wait_until(lambda: bool(running.workers) and all(map(has_lower_priority, running.workers)))

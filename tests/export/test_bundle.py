@@ -36,14 +36,14 @@ from pneumoscope.support.errors import RunError, WeightsError
 from pneumoscope.training import ExampleStore, Run
 from pneumoscope.training.evaluate import read_predictions
 
-VARIANTS = {"model_5", "model_6", "efficientnet_lite1", "efficientnet_lite2"}
-"""Networks that differ from model_7 and efficientnet_lite0 in their numbers of layers alone."""
+THOROUGH = {"model_5", "model_6", "efficientnet_lite1", "efficientnet_lite2", "densenet121"}
+"""Networks of the layers of model_7 and efficientnet_lite0, and one that takes 40 seconds."""
 
 
 @pytest.mark.parametrize(
     "name",
     [
-        pytest.param(name, marks=[pytest.mark.thorough] if name in VARIANTS else [])
+        pytest.param(name, marks=[pytest.mark.thorough] if name in THOROUGH else [])
         for name, spec in MODELS.items()
         if not spec.needs_structure
     ],

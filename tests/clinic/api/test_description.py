@@ -119,6 +119,9 @@ def test_the_description_needs_no_clinic_and_is_reproducible(anonymous: TestClie
     assert json.loads(printed) == anonymous.get("/v1/openapi.json").json()
 
 
+@pytest.mark.parametrize(
+    "url", ["sqlite", pytest.param("postgresql", marks=pytest.mark.thorough)], indirect=True
+)
 @pytest.mark.parametrize("role", [None, Role.CLINICIAN, Role.ADMINISTRATOR])
 @pytest.mark.parametrize(
     "examples",

@@ -1,7 +1,5 @@
 import io
 import json
-import subprocess
-import sys
 import zipfile
 from collections.abc import Callable
 from pathlib import Path
@@ -57,17 +55,21 @@ def test_invalid_exports_are_refused(as_: As, phantoms: list[bytes], monkeypatch
 
 
 def test_the_command_writes_a_folder_or_an_archive(
-    as_: As, clinic: Clinic, phantoms: list[bytes], read_all: Callable[[], int], tmp_path: Path
+    as_: As,
+    clinic: Clinic,
+    phantoms: list[bytes],
+    read_all: Callable[[], int],
+    pneumoscope: Callable,
+    tmp_path: Path,
 ) -> None:
     submit(as_(Role.SERVICE), phantoms[0])
     read_all()
-    url = clinic.settings.database_url
-    command = [sys.executable, "-m", "pneumoscope", "export-studies", "--database", url]
-    command += ["--data", str(clinic.settings.data), "--since", "2000-01-01", "--out"]
+    command = ["export-studies", "--database", clinic.settings.database_url]
+    command += ["--data", clinic.settings.data, "--since", "2000-01-01", "--out"]
     for out in ("export", "export.zip"):
-        result = subprocess.run([*command, str(tmp_path / out)], capture_output=True, text=True)
-        assert (result.returncode, "1 images of 1 studies" in result.stdout) == (0, True), result
+        outcome = pneumoscope(*command, tmp_path / out)
+        assert (outcome.code, "1 images of 1 studies" in outcome.out) == (0, True), outcome
     assert len(list((tmp_path / "export").rglob("*.png"))) == 1
     assert len(zipfile.ZipFile(tmp_path / "export.zip").namelist()) == 3
-    again = subprocess.run([*command, str(tmp_path / "export")], capture_output=True, text=True)
-    assert (again.returncode, "not empty" in again.stderr) == (1, True)
+    again = pneumoscope(*command, tmp_path / "export")
+    assert (again.code, "not empty" in again.err) == (1, True)
