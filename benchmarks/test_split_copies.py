@@ -18,7 +18,7 @@ from benchmarks.test_split_data import (
     weighted_mean,
 )
 from pneumoscope.dataset import Entry, Manifest, Split
-from pneumoscope.validation.stress.near_duplicates import near_duplicates
+from pneumoscope.dataset.duplicates import near_duplicates
 
 MAX_COMPARED_IMAGES = 50
 """Largest number of images of other numbers that a pair is compared with."""

@@ -14,13 +14,13 @@ from benchmarks.test_split_limits import AUCS, perfect_reader_auc
 from benchmarks.test_split_networks import OutOfSampleNetwork
 from pneumoscope.dataset import Label
 from pneumoscope.dataset.acquisition import COLUMNS
+from pneumoscope.dataset.duplicates import near_duplicates
 from pneumoscope.evaluation.predictions import CLASS_NAMES, Floats
 from pneumoscope.evaluation.report.figures.panels import BLUE, GREY, ORANGE, PALETTE, panel, style
 from pneumoscope.evaluation.statistics.temperature_scaling import log_odds
 from pneumoscope.radiograph import read_radiograph
 from pneumoscope.report.html import figure_png, inline_png
 from pneumoscope.support.files import write_bytes, write_text
-from pneumoscope.validation.stress.near_duplicates import near_duplicates
 
 SHOWN = (
     ("original width", "pixels"),

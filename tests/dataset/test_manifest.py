@@ -87,6 +87,7 @@ def test_pyarrow_reads_typed_columns(written: Path) -> None:
         "path": "string",
         "sha256": "string",
         "pixel_hash": "string",
+        "near_duplicate_of": "string",
         "width": "int32",
         "height": "int32",
         "label": "string",

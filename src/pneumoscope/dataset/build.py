@@ -5,6 +5,10 @@ from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
+from numpy.typing import NDArray
+
+from pneumoscope.dataset.duplicates import difference_hash, mark_near_duplicates
 from pneumoscope.dataset.manifest import Entry, Label, Manifest, Split, SplitBy, is_manifest
 from pneumoscope.dataset.patients import name_patients, warn_of_unknown_patients
 from pneumoscope.dataset.sources import list_images
@@ -85,15 +89,18 @@ def open_dataset(
     listed = list_images(source, images, negatives, form)
     split_by = split_by or SplitBy.PATIENT
 
-    def open_entry(entry: Entry) -> Entry:
+    def open_entry(entry: Entry) -> tuple[Entry, NDArray[np.uint64] | None]:
         return _open(listed.root, entry, strict)
 
-    opened = map_parallel(open_entry, listed.entries, "Reading images")
+    opened_with_hashes = map_parallel(open_entry, listed.entries, "Reading images")
+    opened = [entry for entry, _ in opened_with_hashes]
     _check_not_empty(source, listed.entries, opened)
     if patient_from is not None:
         opened = name_patients(opened, patient_from)
     set_aside = [entry for entry in opened if entry.set_aside is not None]
+    hashes = [image_hash for _, image_hash in opened_with_hashes if image_hash is not None]
     readable = [entry for entry in opened if entry.set_aside is None]
+    readable = mark_near_duplicates(listed.root, readable, np.stack(hashes))
     try:
         split = assign_splits(readable, split_by, seed)
     except DatasetError as error:
@@ -115,16 +122,17 @@ def _require_images(source: Path, manifest: Manifest) -> None:
             )
 
 
-def _open(root: Path, entry: Entry, strict: bool) -> Entry:
+def _open(root: Path, entry: Entry, strict: bool) -> tuple[Entry, NDArray[np.uint64] | None]:
+    """Return an image's entry and difference hash; the hash is None if it cannot be read."""
     try:
         radiograph = read_radiograph(root / entry.path)
     except UnreadableRadiographError as error:
         if strict:
             raise
         reason = str(error).removeprefix(f"{root / entry.path}: ")
-        return replace(entry, split=None, set_aside=reason)
+        return replace(entry, split=None, set_aside=reason), None
     declared = entry.patient_declared or radiograph.patient is not None
-    return replace(
+    opened = replace(
         entry,
         sha256=radiograph.sha256,
         pixel_hash=radiograph.pixel_hash(),
@@ -135,6 +143,7 @@ def _open(root: Path, entry: Entry, strict: bool) -> Entry:
         synthetic=radiograph.synthetic,
         extra={**entry.extra, **_dicom_columns(radiograph, entry)},
     )
+    return opened, difference_hash(radiograph)
 
 
 def _dicom_columns(radiograph: Radiograph, entry: Entry) -> dict[str, str]:
@@ -189,6 +198,11 @@ def _report(manifest: Manifest) -> None:
     for warning in (warn_of_unknown_patients(manifest), warn_of_few_images(manifest)):
         if warning is not None:
             messages.print(warning, style="yellow")
+    if near := sum(entry.near_duplicate_of is not None for entry in manifest.in_use):
+        messages.print(
+            f"Near duplicates: {near:,} images repeat others, compressed or scaled again; they "
+            "stay together in one split (column 'near_duplicate_of' of the manifest)"
+        )
     entries = manifest.set_aside
     if not entries:
         return

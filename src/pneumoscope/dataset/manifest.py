@@ -61,6 +61,9 @@ class Entry:
         SHA-256 of the file's bytes; None if it could not be read.
     pixel_hash
         Hash of the decoded pixels, equal for exact duplicates.
+    near_duplicate_of
+        Path of the first image that this one repeats, compressed or scaled again; None if it
+        repeats none.
     width, height
         Size in pixels.
     subtype
@@ -85,6 +88,7 @@ class Entry:
     label: Label
     sha256: str | None = None
     pixel_hash: str | None = None
+    near_duplicate_of: str | None = None
     width: int | None = None
     height: int | None = None
     subtype: str | None = None
@@ -316,6 +320,7 @@ _COLUMNS = [
     pa.field("path", pa.string(), nullable=False),
     pa.field("sha256", pa.string()),
     pa.field("pixel_hash", pa.string()),
+    pa.field("near_duplicate_of", pa.string()),
     pa.field("width", pa.int32()),
     pa.field("height", pa.int32()),
     pa.field("label", pa.string(), nullable=False),
@@ -344,7 +349,8 @@ def _rows(table: pa.Table) -> Iterator[dict[str, object]]:
 
 
 def _entry(row: dict[str, object], extras: list[str]) -> Entry:
-    values = {name: row[name] for name in RESERVED - {"label", "split"}}
+    values = {name: row[name] for name in RESERVED - {"label", "split", "near_duplicate_of"}}
+    values["near_duplicate_of"] = row.get("near_duplicate_of")  # manifests before 0.3 lack it
     entry = Entry(label=Label[str(row["label"])], **values)  # type: ignore[arg-type]
     split = None if row["split"] is None else Split(str(row["split"]))
     return replace(entry, split=split, extra={name: row[name] for name in extras})  # type: ignore[misc]

@@ -16,8 +16,8 @@ def assign_splits(entries: Sequence[Entry], split_by: SplitBy, seed: int) -> lis
     """Assign a split to every image in use.
 
     A test or validation split that the source declares is kept. If there is none, `SPLIT_FRACTION`
-    of each class is drawn, grouped by patient and exact duplicate; validation can be drawn by image
-    instead, as the notebook does.
+    of each class is drawn, grouped by patient and duplicate (exact or near); validation can be
+    drawn by image instead, as the notebook does.
 
     Parameters
     ----------
@@ -47,6 +47,8 @@ def assign_splits(entries: Sequence[Entry], split_by: SplitBy, seed: int) -> lis
     [('test', 4), ('train', 14), ('validation', 2)]
     """
     split = [replace(entry, split=entry.split or Split.TRAIN) for entry in entries]
+    if split_by is SplitBy.PATIENT:  # before drawing, or a split might be drawn of leaks alone
+        split = _set_leaks_aside(split)
     for drawn in (Split.TEST, Split.VALIDATION):
         if not any(entry.split is drawn for entry in split):
             # Only validation was drawn by image in the notebook; a test split must not leak.
@@ -58,13 +60,13 @@ def assign_splits(entries: Sequence[Entry], split_by: SplitBy, seed: int) -> lis
                 f"the train split has no image of the class {label.name}, and both classes are "
                 "needed for training; add patients, or declare other splits in a table"
             )
-    return _set_leaks_aside(split) if split_by is SplitBy.PATIENT else split
+    return split
 
 
 def deal_folds(entries: Sequence[Entry], count: int, seed: int) -> list[list[Entry]]:
     """Deal the images of train and validation into folds for cross-validation, by patient.
 
-    Exact duplicates stay in one fold.
+    Duplicates, exact or near, stay in one fold.
 
     Parameters
     ----------
@@ -134,9 +136,9 @@ def deal_folds(entries: Sequence[Entry], count: int, seed: int) -> list[list[Ent
 
 
 def linked_groups(entries: Iterable[Entry]) -> dict[str, str]:
-    """Return the joined group of each `Entry.group`: patients who share an exact duplicate.
+    """Return the joined group of each `Entry.group`: patients who share an image.
 
-    A joined group must stay in one split.
+    They share an exact duplicate or a near duplicate. A joined group must stay in one split.
 
     Examples
     --------
@@ -145,7 +147,7 @@ def linked_groups(entries: Iterable[Entry]) -> dict[str, str]:
     {'p1': 'p1', 'p2': 'p1'}
     """
     leader: dict[str, str] = {}
-    owner: dict[str | None, str] = {}
+    owner: dict[str, str] = {}
 
     def find(group: str) -> str:
         while leader.setdefault(group, group) != group:
@@ -153,16 +155,23 @@ def linked_groups(entries: Iterable[Entry]) -> dict[str, str]:
         return group
 
     for entry in entries:
-        first = find(owner.setdefault(entry.pixel_hash or entry.path, entry.group))
-        leader[find(entry.group)] = first
+        for shared in _shared_images(entry):
+            first = find(owner.setdefault(shared, entry.group))
+            leader[find(entry.group)] = first
     return {group: find(group) for group in leader}
+
+
+def _shared_images(entry: Entry) -> tuple[str, ...]:
+    """Return what an image has in common with its exact and its near duplicates."""
+    original = entry.near_duplicate_of or entry.path
+    return (original,) if entry.pixel_hash is None else (entry.pixel_hash, original)
 
 
 def patient_groups(entries: Sequence[Entry]) -> tuple[str, ...]:
     """Return the patient of each image for counting and resampling.
 
-    Patients who share an exact duplicate are one, since at least one of the numbers is wrong. An
-    image without a patient is a group of its own.
+    Patients who share an image (an exact or near duplicate) are one, since at least one of the
+    numbers is wrong. An image without a patient is a group of its own.
 
     Examples
     --------
@@ -223,8 +232,8 @@ def _set_leaks_aside(entries: list[Entry]) -> list[Entry]:
     copies: dict[str, Entry] = {}
     patients: dict[str, Entry] = {}
     for entry in sorted(entries, key=lambda entry: order[entry.split or Split.TRAIN]):
-        if entry.pixel_hash is not None:
-            copies.setdefault(entry.pixel_hash, entry)
+        for shared in _shared_images(entry):
+            copies.setdefault(shared, entry)
         if entry.patient is not None and entry.patient_declared:
             patients.setdefault(entry.patient, entry)
     kept = [_unless_leaking(entry, copies, patients) for entry in entries]
@@ -240,10 +249,12 @@ def _set_leaks_aside(entries: list[Entry]) -> list[Entry]:
 
 
 def _unless_leaking(entry: Entry, copies: dict[str, Entry], patients: dict[str, Entry]) -> Entry:
-    copy = copies.get(entry.pixel_hash or "", entry)
-    if copy.split is not entry.split:
-        reason = f"exact duplicate of {copy.path}, which is in the {copy.split} split"
-        return replace(entry, split=None, set_aside=reason)
+    for shared in _shared_images(entry):
+        copy = copies[shared]
+        if copy.split is not entry.split:
+            kind = "exact" if copy.pixel_hash == entry.pixel_hash else "near"
+            reason = f"{kind} duplicate of {copy.path}, which is in the {copy.split} split"
+            return replace(entry, split=None, set_aside=reason)
     sibling = patients.get(entry.patient or "", entry) if entry.patient_declared else entry
     if sibling.split is not entry.split:
         reason = f"its patient is also in the {sibling.split} split"

@@ -181,7 +181,7 @@ def test_a_changed_image_is_refused(manifest: Manifest, tmp_path: Path) -> None:
 def test_the_page_warns(page: Path, manifest: Manifest) -> None:
     content = text(page)
     assert "Split by image, as the notebook does it. 1 patient has images both" in content
-    assert "Contradicting labels. In 1 group of exact duplicates" in content
+    assert "Contradicting labels. In 1 group of duplicates" in content
     assert "1 image is set aside" in content
     assert "text, not an image" in content
     assert "1 patient number occurs both in train or validation and in test" in content

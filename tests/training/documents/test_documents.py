@@ -154,7 +154,7 @@ def test_the_datasheet_counts_what_the_manifest_holds(compact_run: Run, tmp_path
     replace(manifest, entries=entries).write(folder / "manifest.parquet")
     sheet = written(Run.open(folder), tmp_path / "documents")["DATASHEET.md"]
     assert f"{len(entries)} images, {len(entries) - 1} of them in use" in sheet
-    assert "1 groups of images with the same pixels; 0 across splits, 1 with contradict" in sheet
+    assert "1 groups of duplicates (0 not exact); 0 across splits, 1 with contradict" in sheet
     why = "exact duplicate of an image that is in the test split"
     assert f"1 images were set aside as unusable (1: {why})" in sheet
     assert "1 images in use have no patient" in sheet

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from pneumoscope.dataset.duplicates import DuplicateGroup, group_duplicates
 from pneumoscope.dataset.manifest import Entry, Label, Manifest, Split
 from pneumoscope.dataset.pixels import load_pixels
 from pneumoscope.dataset.splits import patient_groups
@@ -32,23 +33,6 @@ class SharedPatients:
     """Number of patients with images of this class on both sides."""
     declared: int
     """Number of patients named by a table or DICOM, who are one person for certain."""
-
-
-@dataclass(frozen=True)
-class Duplicates:
-    """Two or more images that decode to the same pixels, in the order of their paths."""
-
-    entries: tuple[Entry, ...]
-
-    @property
-    def crosses_splits(self) -> bool:
-        """Whether they are in several splits."""
-        return len({entry.split for entry in self.entries}) > 1
-
-    @property
-    def crosses_labels(self) -> bool:
-        """Whether the same pixels are labelled both NORMAL and PNEUMONIA."""
-        return len({entry.label for entry in self.entries}) > 1
 
 
 @dataclass(frozen=True)
@@ -77,7 +61,7 @@ class Summary:
     images_per_patient
         For each class, numbers of patients by their number of images of it; None as above.
     duplicates
-        Groups of exact duplicates, those across labels or splits first.
+        Groups of exact or near duplicates, those across labels or splits first.
     shared_with_test
         Patients both in train or validation and in test.
     shared_with_validation
@@ -100,7 +84,7 @@ class Summary:
     both_subtypes: int
     any_subtype: int
     images_per_patient: Mapping[Label, Mapping[int, int]] | None
-    duplicates: tuple[Duplicates, ...]
+    duplicates: tuple[DuplicateGroup, ...]
     shared_with_test: SharedPatients
     shared_with_validation: SharedPatients
     sizes: Mapping[Label, Mapping[tuple[int, int], int]]
@@ -146,7 +130,7 @@ def measure_dataset(manifest: Manifest) -> Summary:
         images_per_patient=(
             {label: _images_per_patient(used, label) for label in Label} if all_known else None
         ),
-        duplicates=_duplicates(used),
+        duplicates=group_duplicates(used),
         shared_with_test=_shared_patients([*train, *validation], test),
         shared_with_validation=_shared_patients(train, validation),
         sizes={label: _sizes(used, label) for label in Label},
@@ -178,17 +162,6 @@ def _images_per_patient(entries: Sequence[Entry], label: Label) -> dict[int, int
     groups = zip(entries, patient_groups(entries), strict=True)
     images = Counter(group for entry, group in groups if entry.label is label)
     return dict(sorted(Counter(images.values()).items()))
-
-
-def _duplicates(entries: Sequence[Entry]) -> tuple[Duplicates, ...]:
-    groups: dict[str, list[Entry]] = defaultdict(list)
-    for entry in entries:
-        if entry.pixel_hash is not None:
-            groups[entry.pixel_hash].append(entry)
-    duplicates = [Duplicates(tuple(group)) for group in groups.values() if len(group) > 1]
-    return tuple(
-        sorted(duplicates, key=lambda group: (not group.crosses_labels, not group.crosses_splits))
-    )
 
 
 def _shared_patients(first: Sequence[Entry], second: Sequence[Entry]) -> SharedPatients:

@@ -3,7 +3,8 @@
 from collections import defaultdict
 from collections.abc import Iterator
 
-from pneumoscope.dataset import Entry, Split
+from pneumoscope.dataset import Split
+from pneumoscope.dataset.duplicates import group_duplicates
 from pneumoscope.dataset.patients import describe_split_unit
 from pneumoscope.training.documents.run_facts import RunFacts
 
@@ -101,15 +102,12 @@ def _splits(facts: RunFacts) -> str:
 
 
 def _duplicates(facts: RunFacts) -> str:
-    groups: dict[str, list[Entry]] = defaultdict(list)
-    for entry in facts.manifest.in_use:
-        if entry.pixel_hash is not None:
-            groups[entry.pixel_hash].append(entry)
-    duplicates = [group for group in groups.values() if len(group) > 1]
-    splits = sum(len({entry.split for entry in group}) > 1 for group in duplicates)
-    labels = sum(len({entry.label for entry in group}) > 1 for group in duplicates)
+    duplicates = group_duplicates(facts.manifest.in_use)
+    near = sum(not group.exact for group in duplicates)
+    splits = sum(group.crosses_splits for group in duplicates)
+    labels = sum(group.crosses_labels for group in duplicates)
     return (
-        f"{len(duplicates):,} groups of images with the same pixels; {splits:,} across splits, "
+        f"{len(duplicates):,} groups of duplicates ({near:,} not exact); {splits:,} across splits, "
         f"{labels:,} with contradicting labels."
     )
 

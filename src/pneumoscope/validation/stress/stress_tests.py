@@ -4,10 +4,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from pneumoscope.dataset.duplicates import near_duplicates
 from pneumoscope.evaluation.predictions import Predictions
 from pneumoscope.reader import Reader
 from pneumoscope.validation.stress.failures import Failures, find_failures
-from pneumoscope.validation.stress.near_duplicates import near_duplicates
 from pneumoscope.validation.stress.neighbours import FeatureIndex, short_name
 from pneumoscope.validation.stress.robustness import RobustnessCurve, measure_robustness
 from pneumoscope.validation.stress.shortcuts import ShortcutTable, measure_shortcuts
