@@ -151,6 +151,8 @@ def experiment(
     models: Sequence[str] = tuple(NOTEBOOK_MODELS),
     min_recall: float = MIN_RECALL,
     resume: bool = False,
+    seeds: int = 1,
+    folds: int = 0,
     **settings: object,
 ) -> ExperimentResult:
     """Train several models, choose one on validation, evaluate all on test, and write the report.
@@ -167,6 +169,9 @@ def experiment(
         Lowest acceptable recall on validation, within [0, 1].
     resume
         Whether to continue an interrupted experiment.
+    seeds, folds
+        Number of trainings of each model with other seeds, the first included, and number of folds
+        of a cross-validation; the report shows the spread of their metrics.
     **settings
         Settings of every model's recipe, such as ``epochs=5`` or ``weights="none"``.
 
@@ -196,6 +201,8 @@ def experiment(
         open_user_cache(),
         min_recall=min_recall,
         resume=resume,
+        seeds=seeds,
+        folds=folds,
     )
 
 

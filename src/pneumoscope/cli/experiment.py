@@ -42,6 +42,24 @@ def experiment(
     images: options.ImagesOption = None,
     split_by: options.SplitByChoice = None,
     seed: options.SeedOption = None,
+    seeds: Annotated[
+        int,
+        typer.Option(
+            metavar="N",
+            min=1,
+            help="Number of trainings of each model, with seeds that follow --seed; the report "
+            "shows the spread of their metrics.",
+        ),
+    ] = 1,
+    folds: Annotated[
+        int,
+        typer.Option(
+            metavar="K",
+            min=0,
+            help="Number of folds of a cross-validation of each model beside the experiment, by "
+            "patient; 0 for none.",
+        ),
+    ] = 0,
     settings: options.SettingsOption = None,
     patient_from: options.PatientFromOption = None,
     negatives: options.NegativeOption = None,
@@ -58,6 +76,7 @@ def experiment(
         pneumoscope experiment chest_xray --out experiment
         pneumoscope experiment labels.csv --images radiographs --out experiment --weights none
         pneumoscope experiment chest_xray --out quick --model model_1 --model model_4 --set epochs=2
+        pneumoscope experiment chest_xray --out repeated --seeds 3 --folds 5
         pneumoscope experiment chest_xray --out experiment --dry-run
     """
     from pneumoscope.cli.tables import choice_lines, choice_warnings, comparison_table
@@ -73,9 +92,18 @@ def experiment(
     )
     if dry_run:
         print_cost(manifest, recipes)
+        if seeds + folds > 1:
+            results.print(f"Each model is trained {seeds + folds} times.")
         return
     result = run_experiment(
-        manifest, recipes, out, options.open_cache(), min_recall=min_recall, resume=resume
+        manifest,
+        recipes,
+        out,
+        options.open_cache(),
+        min_recall=min_recall,
+        resume=resume,
+        seeds=seeds,
+        folds=folds,
     )
     results.print(comparison_table(result))
     for choice, where in (
@@ -86,4 +114,6 @@ def experiment(
             messages.print(line, style="red")
     for line in choice_lines(result):
         results.print(line)
+    for repeats in result.repeats:
+        results.print(repeats.describe_choices())
     results.print(f"Report: {out / 'report.html'}", soft_wrap=True)

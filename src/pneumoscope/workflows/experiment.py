@@ -26,6 +26,7 @@ from pneumoscope.evaluation.report.published_notebook import (
     PUBLISHED_CHOICE,
     published_operating_point,
 )
+from pneumoscope.evaluation.report.repeats import Repeats
 from pneumoscope.evaluation.selection.operating_points import most_precise_threshold
 from pneumoscope.evaluation.selection.rule import Candidate, choose_model
 from pneumoscope.evaluation.statistics.discrimination import bootstrap_metrics
@@ -42,6 +43,7 @@ from pneumoscope.training.initial_weights import load_initial_weights, require_n
 from pneumoscope.training.memory_estimate import require_memory
 from pneumoscope.validation.stress.thumbnails import png_bytes, shrink
 from pneumoscope.workflows.baseline import evaluate_baseline
+from pneumoscope.workflows.repeats import repeat_in_folds, repeat_with_seeds
 
 _MAX_GALLERY_IMAGES = 24
 """Largest number of errors of each kind that the report shows as images; it lists all."""
@@ -57,6 +59,8 @@ def run_experiment(
     *,
     min_recall: float,
     resume: bool = False,
+    seeds: int = 1,
+    folds: int = 0,
 ) -> ExperimentResult:
     """Train every recipe, choose a model on validation, evaluate all on test, write the report.
 
@@ -68,7 +72,8 @@ def run_experiment(
         Recipes, one per model.
     out
         Folder to write ``manifest.parquet``, ``runs/``, ``baseline/``, ``report.html``,
-        ``report.pdf``, ``results.csv`` and ``results.json`` to.
+        ``report.pdf``, ``results.csv`` and ``results.json`` to; further trainings to ``seeds/`` and
+        ``folds/``.
     cache
         Cache of pixels and of the features of frozen layers.
     min_recall
@@ -76,6 +81,11 @@ def run_experiment(
         reach it is chosen.
     resume
         Whether to continue an interrupted experiment.
+    seeds
+        Number of trainings of each model, with seeds that follow the recipe's; they show the
+        spread, and the choice is made on those of the first seed.
+    folds
+        Number of folds of a cross-validation beside it, or 0.
 
     Raises
     ------
@@ -97,8 +107,13 @@ def run_experiment(
     for run in runs:
         evaluate_once(run, store)
     baseline = evaluate_baseline(store, out / "baseline", recipes[0].threshold)
+    repeats = []
+    if seeds > 1:
+        repeats.append(repeat_with_seeds(store, runs, out / "seeds", seeds, min_recall))
+    if folds:
+        repeats.append(repeat_in_folds(store, recipes, out / "folds", folds, min_recall))
     with messages.status("Writing the report"):
-        result = summarise_runs(manifest, runs, baseline, min_recall)
+        result = summarise_runs(manifest, runs, baseline, min_recall, repeats)
         _write_report(result, manifest, out)
     return result
 
@@ -114,7 +129,11 @@ def _distinct_initial_weights(recipes: Sequence[Recipe]) -> list[Recipe]:
 
 
 def summarise_runs(
-    manifest: Manifest, runs: Sequence[Run], baseline: ModelResult, min_recall: float
+    manifest: Manifest,
+    runs: Sequence[Run],
+    baseline: ModelResult,
+    min_recall: float,
+    repeats: Sequence[Repeats] = (),
 ) -> ExperimentResult:
     """Return the recorded results of the Runs, with one Run chosen on validation data alone."""
     models = tuple(_model_result(run) for run in runs)
@@ -128,6 +147,7 @@ def summarise_runs(
         threshold=threshold,
         own_thresholds=_choose_with_thresholds(models, choice.name, threshold, min_recall),
         notes=tuple(_notes(manifest, runs)),
+        repeats=tuple(repeats),
     )
 
 

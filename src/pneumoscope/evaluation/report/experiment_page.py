@@ -30,6 +30,7 @@ from pneumoscope.evaluation.report.published_notebook import (
     PublishedModel,
     is_published_data,
 )
+from pneumoscope.evaluation.report.repeats import repeats_tables
 from pneumoscope.evaluation.report.views import FigureView, Row, TableView
 from pneumoscope.evaluation.selection.rule import Candidate
 from pneumoscope.evaluation.statistics.decision_curve import NO_RIVALS, consequences_table
@@ -92,6 +93,7 @@ def render_experiment(
         notebook_rows=_notebook_rows(result),
         notebook_choice=PUBLISHED_CHOICE,
         notebook_missed=PUBLISHED_FALSE_NEGATIVES,
+        repeats=[(each.describe_choices(), repeats_tables(each)) for each in result.repeats],
         comparison=inline_png(figure_png(_comparison(result), dpi=_COMPARISON_DPI)),
         figures=[
             (

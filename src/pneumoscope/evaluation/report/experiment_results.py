@@ -8,6 +8,7 @@ from dataclasses import asdict, dataclass
 from typing import Literal
 
 from pneumoscope.evaluation.predictions import Predictions
+from pneumoscope.evaluation.report.repeats import Repeats, repeats_json
 from pneumoscope.evaluation.selection.rule import ModelChoice
 from pneumoscope.evaluation.statistics.bootstrap import DRAWS
 from pneumoscope.evaluation.statistics.metrics import RESULT_METRICS, Metrics
@@ -112,7 +113,8 @@ class ExperimentResult:
     from. ``threshold`` is the lowest probability that is called PNEUMONIA by all models, at which
     ``choice`` was made, as in the notebook; ``own_thresholds`` is the choice with a threshold for
     each. ``notes`` are warnings for readers of the results, a sentence or two each, and ``draws``
-    is the number of bootstrap resamples behind each interval.
+    is the number of bootstrap resamples behind each interval. ``repeats`` are trainings with
+    further seeds and in folds.
     """
 
     data: DataSummary
@@ -122,6 +124,7 @@ class ExperimentResult:
     threshold: float
     own_thresholds: ThresholdChoice
     notes: tuple[str, ...] = ()
+    repeats: tuple[Repeats, ...] = ()
     draws: int = DRAWS
 
     @property
@@ -151,6 +154,7 @@ def results_json(result: ExperimentResult) -> str:
         "rule": result.choice.rule,
         **_choice_json(result.choice),
         "own_thresholds": _own_thresholds_json(result.own_thresholds),
+        **{f"{repeats.unit}s": repeats_json(repeats) for repeats in result.repeats},
     }
     return json.dumps(content, indent=2, allow_nan=False) + "\n"
 
