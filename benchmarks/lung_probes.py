@@ -169,6 +169,8 @@ def main() -> None:
         weights, folds = "none", 2
     elif arguments.source is None:
         parser.error("name the dataset (SOURCE), or pass --smallest")
+    for model in dict.fromkeys(candidate.model for candidate in candidates):
+        PooledFeatures(model, weights)  # missing weights are reported before hours of work
     probes = Probes(open_dataset(arguments.source, seed=0), weights, folds)
     rows = []
     for candidate in candidates:
