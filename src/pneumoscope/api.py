@@ -20,6 +20,7 @@ from pneumoscope.reader import open_reader
 from pneumoscope.support.cache import open_user_cache
 from pneumoscope.training import ExampleStore, Run, evaluate_once, make_recipe
 from pneumoscope.training import train as train_run
+from pneumoscope.validation.labels import read_labels
 from pneumoscope.validation.local_validation import LocalValidation, validate_locally
 from pneumoscope.validation.report.write import write_validation
 from pneumoscope.workflows.evaluate import subject_of_run
@@ -304,7 +305,7 @@ def validate(
     >>> str(validation.acceptance.outcome)  # doctest: +SKIP
     'undecided'
     """
-    table = labels if isinstance(labels, Labels) else Labels.read(Path(labels), negatives)
+    table = labels if isinstance(labels, Labels) else read_labels(Path(labels), negatives)
     # A name stays text: it may be that of a shipped bundle.
     reader = open_reader(bundle if isinstance(bundle, str) else Path(bundle))
     validation = validate_locally(

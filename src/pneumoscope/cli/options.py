@@ -105,9 +105,10 @@ LabelsOption = Annotated[
     Path,
     typer.Option(
         "--labels",
-        metavar="CSV",
+        metavar="TABLE",
         help="Table of labels with the columns file and label, and optionally patient, age, sex, "
-        "site and others, which become subgroups.",
+        "site and others, which become subgroups; or a manifest, which takes tables with other "
+        "columns.",
     ),
 ]
 LabelledImagesOption = Annotated[

@@ -47,17 +47,17 @@ def recalibrate(
             --bundle adults --share 0.7 --population "adults of our emergency department"
     """
     from pneumoscope.cli.tables import recalibration_table
-    from pneumoscope.evaluation.predictions import Labels
     from pneumoscope.export.recalibrate import recalibrate as recalibrate_bundle
     from pneumoscope.reader import open_reader
     from pneumoscope.support.files import require_empty
+    from pneumoscope.validation.labels import read_labels
     from pneumoscope.validation.local_readings import read_labelled
 
     require_empty(out)
     if not 0 < share < 1:
         raise PredictionsError(f"--share must be between 0 and 1, such as 0.5, not {share:g}")
     reader = open_reader(bundle)
-    local = read_labelled(reader, Labels.read(labels, negatives or ()), images)
+    local = read_labelled(reader, read_labels(labels, negatives or ()), images)
     print_unread(local)
     made = recalibrate_bundle(reader.bundle, local.predictions, out, population, share, seed)
     results.print(recalibration_table(reader.bundle, made))

@@ -58,14 +58,15 @@ def validate(
             --bundle adults --negative OTHER --json
         pneumoscope validate --labels labels.csv --images radiographs --out validation \
             --second-reader second_reader.csv
+        pneumoscope validate --labels ward.parquet --images ward --out validation --bundle bundle
     """
     from pneumoscope.cli.tables import evaluations_table
     from pneumoscope.evaluation.acceptance import Requirements
-    from pneumoscope.evaluation.predictions import Labels
     from pneumoscope.evaluation.report.second_reader_view import summarise_second_reader
     from pneumoscope.evaluation.second_reader import SecondReader
     from pneumoscope.reader import open_reader
     from pneumoscope.support.files import require_empty
+    from pneumoscope.validation.labels import read_labels
     from pneumoscope.validation.local_validation import validate_locally
     from pneumoscope.validation.report.validation_json import validation_json
     from pneumoscope.validation.report.write import write_validation
@@ -75,7 +76,7 @@ def validate(
     prevalence_values = options.prevalences_from_options(prevalences)
     validation = validate_locally(
         open_reader(bundle),
-        Labels.read(labels, negatives or ()),
+        read_labels(labels, negatives or ()),
         images,
         at,
         requirements,
