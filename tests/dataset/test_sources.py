@@ -312,7 +312,6 @@ def test_the_option_images_names_the_folder_of_a_table(tmp_path: Path) -> None:
             "line 2: the split 'holdout' is none of",
             "leave",
         ),
-        (("file,label,sha256", "a.png,0,1"), "column name 'sha256' is used", "rename the column"),
     ],
 )
 def test_a_table_is_refused(

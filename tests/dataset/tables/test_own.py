@@ -30,6 +30,15 @@ def test_columns_and_labels_of_any_name(ward: Path) -> None:
     assert first.patient_declared
 
 
+def test_columns_whose_names_the_manifest_uses_are_kept(tmp_path: Path) -> None:
+    table = tmp_path / "ward.csv"
+    table.write_text("file,label,Befund,width\na.png,7,normal,30 cm\nb.png,8,PNEUMONIA,31 cm\n")
+    entries = list_images(table, form=TableForm(TableColumns(label="Befund"))).entries
+    assert [entry.label.name for entry in entries] == ["NORMAL", "PNEUMONIA"]
+    assert entries[0].extra == {"label in table": "7", "width in table": "30 cm"}
+    assert entries[0].width is None
+
+
 def test_a_label_that_is_skipped_leaves_its_images_out(
     ward: Path, capfd: pytest.CaptureFixture[str]
 ) -> None:

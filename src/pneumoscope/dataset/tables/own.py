@@ -1,14 +1,13 @@
 """One's own table of labels, whose columns and labels may have any names."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
 from pneumoscope.dataset.manifest import RESERVED
 from pneumoscope.dataset.tables.labelled_row import LabelledRow
-from pneumoscope.support.errors import DatasetError
-from pneumoscope.support.tables import TableRow, read_table
+from pneumoscope.support.tables import read_table
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,12 +30,11 @@ USUAL_COLUMNS: Final = TableColumns()
 def read_own_table(path: Path, columns: TableColumns = USUAL_COLUMNS) -> Iterator[LabelledRow]:
     r"""Yield the rows of one's own table.
 
-    Columns without a meaning are kept for subgroups.
+    Columns without a meaning are kept for subgroups; one with a name that the manifest uses for
+    something else, such as a second ``label``, is kept as ``label in table``.
 
     Raises
     ------
-    DatasetError
-        If a further column has a name that the manifest uses.
     TableError
         If it is no table, or lacks a column that is needed or named.
 
@@ -53,7 +51,6 @@ def read_own_table(path: Path, columns: TableColumns = USUAL_COLUMNS) -> Iterato
     named = [name for name in (columns.patient, columns.split) if name]
     rows = read_table(path, (file, label, *named))
     used = {file, label, patient, split}
-    _require_free_names(path, rows, used)
     for row in rows:
         yield LabelledRow(
             place=f"{path}, {row.place}",
@@ -61,13 +58,14 @@ def read_own_table(path: Path, columns: TableColumns = USUAL_COLUMNS) -> Iterato
             label=row.cells[label],
             patient=row.cells.get(patient, ""),
             split=row.cells.get(split, ""),
-            extra={name: cell for name, cell in row.cells.items() if name and name not in used},
+            extra={
+                _kept_name(name): cell
+                for name, cell in row.cells.items()
+                if name and name not in used
+            },
         )
 
 
-def _require_free_names(path: Path, rows: Sequence[TableRow], used: set[str]) -> None:
-    columns = rows[0].cells.keys() if rows else set()
-    if clash := RESERVED.intersection(columns) - used:
-        raise DatasetError(
-            f"{path}: the column name '{min(clash)}' is used by the manifest; rename the column"
-        )
+def _kept_name(name: str) -> str:
+    """Return a further column's name in the manifest, which uses some names itself."""
+    return f"{name} in table" if name in RESERVED else name
