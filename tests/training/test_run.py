@@ -160,6 +160,33 @@ def test_an_interruption_says_how_to_continue(
     assert weights(tmp_path / "run") == weights(tmp_path / "whole")
 
 
+def test_the_best_epoch_is_kept_even_if_the_training_was_interrupted_after_it(
+    store: ExampleStore, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its weights are those of a training that ended with that epoch."""
+    settings = ["weight_average=0.5", "learning_rate=0.003", "epochs=5", "early_stopping=null"]
+    best = quick("model_1", *settings, "keep=best")
+    whole = train(store, best, tmp_path / "whole")
+    losses = [epoch.val_loss for epoch in whole.history()]
+    kept = 1 + losses.index(min(losses))
+    assert kept < 5, losses
+    assert whole.record.kept_epoch == kept
+    shorter = quick("model_1", *settings, f"epochs={kept}")
+    assert train(store, shorter, tmp_path / "shorter").record.kept_epoch == kept
+    assert weights(tmp_path / "whole") == weights(tmp_path / "shorter")
+    predictions = "predictions/validation.csv"
+    assert (tmp_path / "whole" / predictions).read_text() == (
+        tmp_path / "shorter" / predictions
+    ).read_text()
+    with monkeypatch.context() as patch:
+        stop_in_epoch(patch, kept + 1, KeyboardInterrupt())
+        with pytest.raises(RunInterruptedError):
+            train(store, best, tmp_path / "run")
+    train(store, best, tmp_path / "run", resume=True)
+    assert weights(tmp_path / "run") == weights(tmp_path / "whole")
+    assert f"the weights after epoch {kept} are kept" in (tmp_path / "run/train.log").read_text()
+
+
 def test_a_full_disk_keeps_the_last_finished_epoch(
     store: ExampleStore, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -220,7 +247,7 @@ def test_a_run_of_another_version_is_refused(store: ExampleStore, tmp_path: Path
     run = train(store, quick("model_1"), tmp_path / "run")
     record = json.loads((run.folder / "run.json").read_text())
     (run.folder / "run.json").write_text(json.dumps({**record, "format": 99}))
-    with pytest.raises(RunError, match=r"format 99.*reads formats 3 and 4"):
+    with pytest.raises(RunError, match=r"format 99.*reads formats 3 to 5"):
         Run.open(run.folder)
     with pytest.raises(RunError, match="format 99"):
         train(store, quick("model_1"), run.folder, resume=True)
@@ -240,6 +267,7 @@ def test_a_run_of_version_0_1_is_read_and_resumed(
     path = tmp_path / "run" / "run.json"
     record = json.loads(path.read_text())
     backbone = record.pop("initial_weights")
+    del record["kept_epoch"]
     path.write_text(json.dumps(record | {"format": 3, "backbone": backbone}))
     run = Run.open(tmp_path / "run")
     assert run.recipe == recipe
@@ -247,7 +275,9 @@ def test_a_run_of_version_0_1_is_read_and_resumed(
     assert train(store, recipe, tmp_path / "run", resume=True).record.finished
 
 
-@pytest.mark.parametrize("content", ["", "{", "[]", "null", '{"format": 3}', '{"format": 4}'])
+@pytest.mark.parametrize(
+    "content", ["", "{", "[]", "null", '{"format": 3}', '{"format": 4}', '{"format": 5}']
+)
 def test_a_damaged_record_is_named(tmp_path: Path, content: str) -> None:
     (tmp_path / "run.json").write_text(content)
     with pytest.raises(RunError, match=str(tmp_path)):

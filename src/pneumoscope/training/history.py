@@ -30,6 +30,13 @@ class Epoch:
     seconds: float
 
 
+def kept_epoch(history: Sequence[Epoch], *, best: bool) -> int:
+    """Return the number of the last epoch, or of the first with the lowest validation loss."""
+    if best:
+        return min(history, key=lambda epoch: epoch.val_loss).epoch
+    return len(history)
+
+
 _COLUMNS = [field.name for field in fields(Epoch)]
 
 

@@ -15,7 +15,7 @@ from pneumoscope.support.errors import RecipeError
 from pneumoscope.support.host import free_memory, process_memory
 from pneumoscope.training.examples import pass_batch_size
 from pneumoscope.training.prediction import PREDICTION_BATCH_SIZE
-from pneumoscope.training.recipe import Recipe
+from pneumoscope.training.recipe import Keep, Recipe
 
 _PROCESS_BYTES = 450_000_000
 """Memory of Python, PyTorch and the rest before anything is trained."""
@@ -46,12 +46,12 @@ def require_memory(recipe: Recipe, images: int) -> None:
 def estimate_memory(recipe: Recipe, images: int) -> int:
     """Return the largest number of bytes that a training will hold at a time.
 
-    Counted are weights, gradients and Adam's two moments, averaged weights, and in bfloat16 copies
-    of weights and gradients; the activations that autograd keeps for the backward pass, and three
-    times the largest activation during that pass; and twice the largest activation of a prediction,
-    whose memory does not overlap with that of the passes, since freed memory is kept. A GPU also
-    holds all training and validation images. docs/how-to/train.md compares estimates with
-    measurements.
+    Counted are weights, gradients and Adam's two moments, averaged and best weights, and in
+    bfloat16 copies of weights and gradients; the activations that autograd keeps for the backward
+    pass, and three times the largest activation during that pass; and twice the largest activation
+    of a prediction, whose memory does not overlap with that of the passes, since freed memory is
+    kept. A GPU also holds all training and validation images. docs/how-to/train.md compares
+    estimates with measurements.
 
     Examples
     --------
@@ -62,7 +62,8 @@ def estimate_memory(recipe: Recipe, images: int) -> int:
     network = describe_network(recipe.spec, recipe.image_size, load_structure(recipe))
     width = 2 if recipe.precision is Precision.BFLOAT16 else 4
     weights = sum(parameter.numel() for parameter in network.head.parameters())
-    state = weights * (16 + (4 if width == 2 else 0) + (4 if recipe.weight_average else 0))
+    copies = (recipe.weight_average > 0) + (recipe.keep is Keep.BEST)
+    state = weights * (16 + (4 if width == 2 else 0) + 4 * copies)
     training = _activations(network, recipe, recipe.batch_size, width)
     predicting = _activations(network, recipe, PREDICTION_BATCH_SIZE, width)
     frozen = 0

@@ -9,8 +9,12 @@ from pydantic import BaseModel, ValidationError
 import pneumoscope
 from pneumoscope.support.errors import RunError
 
-FORMAT = 4
-"""Version of a Run directory; version 3, which had another name for `initial_weights`, is read."""
+FORMAT = 5
+"""Version of a Run directory.
+
+Version 4, which had no `kept_epoch`, and version 3, which had another name for `initial_weights`,
+are read.
+"""
 
 
 class ParameterRecord(BaseModel, frozen=True, extra="forbid"):
@@ -31,7 +35,7 @@ class InitialWeightsRecord(BaseModel, frozen=True, extra="forbid"):
 class RunRecord(BaseModel, frozen=True, extra="forbid"):
     """Contents of ``run.json``; the values after ``environment`` are added during the training."""
 
-    format: Literal[4] = 4
+    format: Literal[5] = 5
     created: str
     manifest_fingerprint: str
     synthetic: bool
@@ -42,6 +46,8 @@ class RunRecord(BaseModel, frozen=True, extra="forbid"):
     initial_weights: InitialWeightsRecord | None = None
     finished: bool = False
     stopped_early: bool = False
+    kept_epoch: int | None = None
+    """Epoch whose weights are kept; None before the end, and in versions before 5: the last."""
 
     def to_json(self) -> str:
         """Return the record as the text of ``run.json``."""
@@ -66,7 +72,9 @@ def read_record(folder: Path) -> RunRecord:
         ) from error
     version = content.get("format") if isinstance(content, dict) else None
     if version == 3:
-        content |= {"format": FORMAT, "initial_weights": content.pop("backbone", None)}
+        content |= {"initial_weights": content.pop("backbone", None)}
+    if version in (3, 4):
+        content |= {"format": FORMAT}
     elif version is None:
         raise RunError(
             f"{path}: not the record of a Run; pass a folder that 'pneumoscope train' wrote"
@@ -74,7 +82,7 @@ def read_record(folder: Path) -> RunRecord:
     elif version != FORMAT:
         raise RunError(
             f"{folder}: a Run of format {version}, and this pneumoscope "
-            f"({pneumoscope.__version__}) reads formats 3 and {FORMAT}; use the version that wrote "
+            f"({pneumoscope.__version__}) reads formats 3 to {FORMAT}; use the version that wrote "
             "it, or train again into another folder"
         )
     try:

@@ -224,8 +224,10 @@ def _finish(run: Run, trainer: Trainer) -> Run:
     predictions = trainer.validation.predictions(probabilities)
     write_evaluation(run, Split.VALIDATION, predictions)
     stopped = trainer.schedule.stopped and len(trainer.history) < trainer.recipe.epochs
-    run = run.update_record(finished=True, stopped_early=stopped)
-    run.log("finished, stopped early" if stopped else "finished")
+    kept = trainer.kept_epoch
+    run = run.update_record(finished=True, stopped_early=stopped, kept_epoch=kept)
+    early = ", stopped early" if stopped else ""
+    run.log(f"finished{early}; the weights after epoch {kept} are kept")
     run.checkpoint_path.unlink(missing_ok=True)
     return run
 

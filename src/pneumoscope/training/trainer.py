@@ -16,12 +16,13 @@ from pneumoscope.evaluation.statistics.metrics import measure
 from pneumoscope.models import Network, computing_in, place, select_device
 from pneumoscope.support.errors import RunError
 from pneumoscope.training.augmentation import augment, mixup
+from pneumoscope.training.best_weights import BestWeights
 from pneumoscope.training.cuda_graph import CudaGraphStep
 from pneumoscope.training.examples import Examples, batches
-from pneumoscope.training.history import Epoch
+from pneumoscope.training.history import Epoch, kept_epoch
 from pneumoscope.training.optimizer import GroupedAdamW
 from pneumoscope.training.prediction import forward, predict_logits
-from pneumoscope.training.recipe import ClassBalance, Recipe
+from pneumoscope.training.recipe import ClassBalance, Keep, Recipe
 from pneumoscope.training.schedule import LearningRateSchedule, one_cycle
 from pneumoscope.training.subtype_task import SubtypeTask, viral_targets
 from pneumoscope.training.weight_average import WeightAverage
@@ -65,6 +66,9 @@ class Trainer:
         self._average: WeightAverage | None = None
         if recipe.weight_average:
             self._average = WeightAverage(network.head, recipe.weight_average)
+        self._best: BestWeights | None = None
+        if recipe.keep is Keep.BEST:
+            self._best = BestWeights(network.head)
         self._graph_step: tuple[bool, CudaGraphStep] | None = None
         self.history: list[Epoch] = []
         self.schedule = LearningRateSchedule(
@@ -75,13 +79,23 @@ class Trainer:
 
     @property
     def result(self) -> Network:
-        """Network that is evaluated and saved, with averaged weights if the recipe asks for it."""
-        if self._average is None:
-            return self.network
-        head = self._average.network
+        """Network that is saved: after the last epoch, or the best if the recipe asks for it."""
+        return self._evaluated if self._best is None else self._with_head(self._best.network)
+
+    @property
+    def _evaluated(self) -> Network:
+        """Network that each epoch evaluates, with averaged weights if the recipe asks for them."""
+        return self.network if self._average is None else self._with_head(self._average.network)
+
+    def _with_head(self, head: nn.Module) -> Network:
         assert isinstance(head, nn.Sequential)
         network = self.network
         return Network(head, network.backbone, network.penalised, network.pretrained)
+
+    @property
+    def kept_epoch(self) -> int:
+        """Number of the epoch whose weights `result` has."""
+        return kept_epoch(self.history, best=self._best is not None)
 
     @property
     def finished(self) -> bool:
@@ -103,7 +117,7 @@ class Trainer:
         number = len(self.history) + 1
         self.optimizer.learning_rate = self.schedule.learning_rate
         loss, (false_positives, true_positives, false_negatives) = self._train(number, on_batches)
-        logits = predict_logits(self.result, self.validation, self.recipe.precision)
+        logits = predict_logits(self._evaluated, self.validation, self.recipe.precision)
         val_loss = self._validation_loss(logits)
         if not loss < MAX_LOSS or not np.isfinite(val_loss):  # NaN fails the comparison too
             raise RunError(
@@ -126,6 +140,8 @@ class Trainer:
             seconds=round(time.perf_counter() - started, 3),
         )
         self._append(epoch)
+        if self._best is not None:
+            self._best.update(self._evaluated.head, val_loss)
         return epoch
 
     def state(self) -> dict[str, Any]:
@@ -137,6 +153,8 @@ class Trainer:
         }
         if self._average is not None:
             state["average"] = self._average.state_dict()
+        if self._best is not None:
+            state["best"] = self._best.state_dict()
         if self._subtypes is not None:
             state["subtypes"] = self._subtypes.state_dict()
         return state
@@ -147,6 +165,8 @@ class Trainer:
         self.optimizer.load_state_dict(state["optimizer"])
         if self._average is not None:
             self._average.load_state_dict(state["average"])
+        if self._best is not None:
+            self._best.load_state_dict(state["best"])
         if self._subtypes is not None:
             self._subtypes.load_state_dict(state["subtypes"])
         for row in state["history"]:
@@ -255,7 +275,7 @@ class Trainer:
         labels = torch.from_numpy(self.validation.labels.astype(np.float64))
         loss = functional.binary_cross_entropy_with_logits(logits, labels).item()
         if self.network.penalised:
-            loss += self.recipe.l2 * self.result.penalty().item()
+            loss += self.recipe.l2 * self._evaluated.penalty().item()
         return loss
 
 

@@ -14,6 +14,7 @@ from pneumoscope.dataset import Label, Manifest
 from pneumoscope.support.errors import RunError
 from pneumoscope.training import Run, make_recipe
 from pneumoscope.training.documents.write import write_documents
+from pneumoscope.training.recipe import Keep
 
 NAMES = ("MODEL_CARD.md", "DATASHEET.md", "CLAIM.md")
 
@@ -81,6 +82,16 @@ def test_answers_agree_with_the_files_of_the_run(documents: dict, compact_run: R
     for row in Manifest.read(folder / "manifest.parquet").counts().values():
         for label, number in row.items():
             assert f"{number} {label.name}" in claim[19]
+
+
+def test_the_kept_weights_are_stated(documents: dict, compact_run: Run, tmp_path: Path) -> None:
+    assert "the weights after the last epoch" in items(documents["CLAIM.md"])[26]
+    recipe = compact_run.recipe.model_copy(update={"keep": Keep.BEST})
+    record = compact_run.record.model_copy(update={"kept_epoch": 3})
+    documents = written(replace(compact_run, recipe=recipe, record=record), tmp_path / "best")
+    kept = "the weights after epoch 3, which has the lowest validation loss"
+    assert kept in items(documents["CLAIM.md"])[26]
+    assert f"- Kept weights: {kept}" in documents["MODEL_CARD.md"]
 
 
 def test_missing_items_are_named_and_say_what_to_write(documents: dict) -> None:

@@ -10,6 +10,7 @@ from pneumoscope.dataset import Split
 from pneumoscope.dataset.patients import describe_split_unit
 from pneumoscope.evaluation.statistics.bootstrap import DRAWS
 from pneumoscope.training.documents.run_facts import RunFacts
+from pneumoscope.training.recipe import Keep
 
 Answer = Callable[[RunFacts], str | None]
 
@@ -128,7 +129,10 @@ def _training(facts: RunFacts) -> str:
 def _final(facts: RunFacts) -> str:
     average = facts.run.recipe.weight_average
     averaging = f", averaged with decay {average:g}" if average else ""
-    return f"the weights after the last epoch{averaging}"
+    epoch = "the last epoch"
+    if facts.run.recipe.keep is Keep.BEST:
+        epoch = f"epoch {facts.run.record.kept_epoch}, which has the lowest validation loss"
+    return f"the weights after {epoch}{averaging}"
 
 
 def _ensemble(_: RunFacts) -> str:

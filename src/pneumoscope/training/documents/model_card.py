@@ -7,7 +7,14 @@ from pneumoscope.training.documents.claim_answers import ANSWERS
 from pneumoscope.training.documents.run_facts import RunFacts
 
 _UNKNOWN = "*not recorded: fill in*"
-_DETAILS = {"Model": 22, "Initial weights": 24, "Training": 25, "Images": 9, "Software": 23}
+_DETAILS = {
+    "Model": 22,
+    "Initial weights": 24,
+    "Training": 25,
+    "Kept weights": 26,
+    "Images": 9,
+    "Software": 23,
+}
 """Numbers of the checklist's items whose answers describe the model."""
 
 
