@@ -181,10 +181,21 @@ def test_the_seed_of_a_recipe_file_holds_unless_another_is_given(
     file = tmp_path / "mine.yaml"
     file.write_text("seed: 7\nimage_size: 64\nepochs: 1\n")
     words = ("train", small_dataset, "--model", "model_1", "--recipe", file)
-    for out, more, seed in (("a", (), 7), ("b", ("--seed", "3"), 3)):
-        assert pneumoscope(*words, "--out", tmp_path / out, *more).code == 0
-        run = Run.open(tmp_path / out / "model_1")
+    for name, more, seed in (("a", (), 7), ("b", ("--seed", "3"), 3)):
+        assert pneumoscope(*words, "--out", tmp_path / "runs", "--name", name, *more).code == 0
+        run = Run.open(tmp_path / "runs" / name)
         assert run.recipe.seed == run.manifest().seed == seed
+
+
+@pytest.mark.parametrize("name", ["..", "a/b", ".hidden", "/tmp/a"])
+def test_a_run_s_name_is_no_path(
+    pneumoscope: Callable, small_dataset: Path, tmp_path: Path, name: str
+) -> None:
+    words = ("train", small_dataset, "--model", "model_1", "--out", tmp_path / "runs")
+    outcome = pneumoscope(*words, "--name", name)
+    assert outcome.code == 1
+    assert "--name must be the name of a folder" in outcome.err
+    assert not (tmp_path / "runs").exists()
 
 
 def test_interrupted_exits_with_130(

@@ -341,6 +341,69 @@ def test_resuming_with_other_settings_or_data_is_refused(
         train(other, quick("model_1"), tmp_path / "run", resume=True)
 
 
+def test_a_finished_run_goes_on_to_more_epochs_as_if_it_had_been_asked_for_so_many(
+    store: ExampleStore, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    settings = ["keep=best", "early_stopping=null", "augmentation.flip=true"]
+    longer = quick("model_4", *settings, "epochs=4")
+    run = train(store, quick("model_4", *settings, "epochs=2"), tmp_path / "run")
+    evaluate_run(run, store)
+    with monkeypatch.context() as patch:
+        stop_in_epoch(patch, 4, KeyboardInterrupt())
+        with pytest.raises(RunInterruptedError):
+            train(store, longer, tmp_path / "run", resume=True)
+    assert not list(run.folder.glob("metrics/*")) + list(run.folder.glob("predictions/*"))
+    with pytest.raises(RunError, match="has not finished"):
+        evaluate_run(Run.open(run.folder), store)
+    run = train(store, longer, tmp_path / "run", resume=True)
+    whole = train(store, longer, tmp_path / "whole")
+    for name in ("recipe.yaml", "predictions/validation.csv", "metrics/validation.json"):
+        assert (run.folder / name).read_bytes() == (whole.folder / name).read_bytes()
+    assert weights(run.folder) == weights(whole.folder)
+    assert run.record.kept_epoch == whole.record.kept_epoch
+    assert [epoch.val_loss for epoch in run.history()] == [
+        epoch.val_loss for epoch in whole.history()
+    ]
+    assert not (run.folder / "metrics" / "test.json").exists()
+    assert len(list(csv.DictReader((run.folder / "test_readings.csv").open()))) == 1
+
+
+def test_more_epochs_do_not_undo_early_stopping(
+    store: ExampleStore, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(Trainer, "_validation_loss", lambda *_: 1.0)
+    short, longer = (
+        quick("model_1", "early_stopping.patience=1", f"epochs={epochs}") for epochs in (2, 9)
+    )
+    run = train(store, short, tmp_path / "run")
+    assert not run.record.stopped_early
+    before = weights(run.folder)
+    run = train(store, longer, tmp_path / "run", resume=True)
+    assert run.record.stopped_early
+    assert len(run.history()) == 2
+    assert weights(run.folder) == before
+
+
+@pytest.mark.parametrize(
+    ("settings", "epochs", "reason"),
+    [
+        ([], 1, r"has 2 finished epochs already, more than epochs=1"),
+        (["one_cycle={}", "early_stopping=null"], 3, r"planned for 2 epochs.*--set start=.*run"),
+        ([], 3, r"last\.pt: missing"),
+    ],
+)
+def test_a_run_that_cannot_go_on_is_refused_and_left_alone(
+    settings: list[str], epochs: int, reason: str, store: ExampleStore, tmp_path: Path
+) -> None:
+    run = train(store, quick("model_1", *settings, "epochs=2"), tmp_path / "run")
+    if "missing" in reason:
+        run.checkpoint_path.unlink()
+    before = {path: path.read_bytes() for path in run.folder.rglob("*") if path.is_file()}
+    with pytest.raises(RunError, match=reason):
+        train(store, quick("model_1", *settings, f"epochs={epochs}"), run.folder, resume=True)
+    assert before == {path: path.read_bytes() for path in run.folder.rglob("*") if path.is_file()}
+
+
 def test_a_damaged_checkpoint_is_named(
     store: ExampleStore, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -2,6 +2,7 @@
 
 import csv
 import json
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 
@@ -17,6 +18,7 @@ from pneumoscope.evaluation.predictions import Predictions
 from pneumoscope.support.cache import ArrayCache
 from pneumoscope.support.errors import RecipeError, RunError, StorageError, WeightsError
 from pneumoscope.training import ExampleStore, Run, make_recipe, memory_estimate
+from pneumoscope.training.trainer import Trainer
 from pneumoscope.workflows.baseline import evaluate_baseline
 from pneumoscope.workflows.experiment import run_experiment, summarise_runs
 
@@ -79,6 +81,24 @@ def test_metrics_follow_from_the_tables_of_predictions(experiment: Path) -> None
             if ill and not called
         ]
         assert model["false_negatives"] == false_negatives
+
+
+def test_going_on_to_more_epochs_leaves_no_report_of_fewer(
+    experiment: Path, small_dataset: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    out = shutil.copytree(experiment, tmp_path / "out")
+    manifest = open_dataset(small_dataset, split_by=SplitBy.IMAGE)
+    longer = [recipe.model_copy(update={"epochs": 3}) for recipe in recipes()]
+
+    def interrupted(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(Trainer, "run_epoch", interrupted)
+    with pytest.raises(RunError, match="interrupted"):
+        run_experiment(
+            manifest, longer, out, ArrayCache(tmp_path / "cache"), min_recall=0.9, resume=True
+        )
+    assert {path.name for path in out.iterdir()} == {"manifest.parquet", "runs", "baseline"}
 
 
 def test_the_baseline_is_scikit_learns_logistic_regression(

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Literal, TypeAlias
 
 import typer
 
-from pneumoscope.support.errors import BundleError, PredictionsError
+from pneumoscope.support.errors import BundleError, PredictionsError, RunError
 
 if TYPE_CHECKING:
     from pneumoscope.dataset import Manifest
@@ -94,7 +94,11 @@ WeightsOption = Annotated[
 ]
 ResumeOption = Annotated[
     bool,
-    typer.Option("--resume", help="Continue an interrupted call from its last finished epoch."),
+    typer.Option(
+        "--resume",
+        help="Continue an interrupted call from its last finished epoch, or a finished one to the "
+        "number of epochs in --set epochs=N.",
+    ),
 ]
 DryRunOption = Annotated[
     bool,
@@ -246,6 +250,25 @@ def recipe_from_options(
     options = {"seed": seed, "weights": weights}
     changes = {name: value for name, value in options.items() if value is not None}
     return make_recipe(model, file, settings or (), **changes)
+
+
+def run_name(name: str) -> str:
+    """Return the name of a Run's folder, or raise if it is a path or hidden.
+
+    Examples
+    --------
+    >>> run_name("model_4-flipped")
+    'model_4-flipped'
+    >>> run_name("../model_4")
+    Traceback (most recent call last):
+    pneumoscope.support.errors.RunError: --name must be the name of a folder, ...
+    """
+    if Path(name).name != name or name.startswith("."):
+        raise RunError(
+            f"--name must be the name of a folder, without a path or a leading dot, not '{name}'; "
+            "name the folder that it lies in with --out"
+        )
+    return name
 
 
 def prevalences_from_options(values: Sequence[float] | None) -> list[float]:

@@ -23,9 +23,19 @@ def train(
     out: Annotated[
         Path,
         typer.Option(
-            metavar="DIR", help="Folder of Runs; the new Run becomes its folder DIR/NAME."
+            metavar="DIR", help="Folder of Runs; the new Run becomes a folder in it, see --name."
         ),
     ],
+    name: Annotated[
+        str | None,
+        typer.Option(
+            "--name",
+            metavar="NAME",
+            help="Name of the Run's folder in --out, so that several Runs of a model can lie in "
+            "it.",
+            show_default="the model's name",
+        ),
+    ] = None,
     weights: options.WeightsOption = None,
     images: options.ImagesOption = None,
     split_by: options.SplitByChoice = None,
@@ -56,12 +66,16 @@ def train(
         pneumoscope train manifest.parquet --model model_4 --out runs
         pneumoscope train chest_xray --model model_2 --out runs --set augmentation.flip=true
         pneumoscope train manifest.parquet --model model_4 --out runs --resume --test
+        pneumoscope train manifest.parquet --model model_4 --out runs --resume --set epochs=20
+        pneumoscope train manifest.parquet --model model_4 --out runs --name flipped \
+            --set augmentation.flip=true
     """
     from pneumoscope import training
     from pneumoscope.cli.tables import metrics_table
     from pneumoscope.dataset import Split
     from pneumoscope.dataset.reading_log import describe_host_readings
 
+    folder = out / options.run_name(name or model)
     settled = options.recipe_from_options(model, recipe, weights, seed, settings)
     manifest = options.open_source(
         source, images, split_by, settled.seed, strict, patient_from, negatives
@@ -70,7 +84,7 @@ def train(
         print_cost(manifest, [settled])
         return
     store = training.ExampleStore(manifest, options.open_cache())
-    run = training.train(store, settled, out / model, resume=resume)
+    run = training.train(store, settled, folder, resume=resume)
     results.print(metrics_table(run, Split.VALIDATION))
     if test:
         training.evaluate_once(run, store)

@@ -94,13 +94,27 @@ class Run:
 
     @property
     def checkpoint_path(self) -> Path:
-        """Path of the state after the last finished epoch; removed when training has finished."""
+        """Path of the state after the last finished epoch, from which training can go on."""
         return self.folder / "checkpoints" / "last.pt"
 
     @property
     def weights_path(self) -> Path:
         """Path of the trained network's weights."""
         return self.folder / "checkpoints" / "final.safetensors"
+
+    @property
+    def history_path(self) -> Path:
+        """Path of the history, which exists after the first epoch."""
+        return self.folder / "history.csv"
+
+    def write_recipe(self, recipe: Recipe) -> "Run":
+        """Write another recipe into ``recipe.yaml`` and return the Run with it."""
+        recipe.write(self.folder / "recipe.yaml")
+        return replace(self, recipe=recipe)
+
+    def is_finished(self, recipe: Recipe) -> bool:
+        """Return whether the training of this very recipe has finished."""
+        return self.record.finished and self.recipe == recipe
 
     def require_finished(self) -> None:
         """Raise if the training is running or was interrupted.
@@ -133,7 +147,7 @@ class Run:
 
     def write_history(self, history: Sequence[Epoch]) -> None:
         """Write ``history.csv``, atomically."""
-        write_history(history, self.folder / "history.csv")
+        write_history(history, self.history_path)
 
     def history(self) -> list[Epoch]:
         """Read ``history.csv``.
@@ -143,11 +157,10 @@ class Run:
         RunError
             If it is missing or damaged.
         """
-        path = self.folder / "history.csv"
         try:
-            return read_history(path)
+            return read_history(self.history_path)
         except (OSError, ValueError, TypeError, KeyError) as error:
-            raise damaged_file(path, error) from error
+            raise damaged_file(self.history_path, error) from error
 
     def write_weights(self, state: Mapping[str, torch.Tensor]) -> None:
         """Write the weights of the trained network, atomically."""

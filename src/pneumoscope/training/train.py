@@ -14,6 +14,7 @@ from pneumoscope.models import PretrainedWeights, count_parameters
 from pneumoscope.support.errors import RunError, RunInterruptedError
 from pneumoscope.support.files import write_bytes
 from pneumoscope.support.terminal import messages, progress_bar
+from pneumoscope.training.continuation import open_to_continue, set_epochs
 from pneumoscope.training.evaluate import write_evaluation
 from pneumoscope.training.examples import Examples, ExampleStore
 from pneumoscope.training.history import Epoch
@@ -43,7 +44,9 @@ def train(store: ExampleStore, recipe: Recipe, folder: Path, *, resume: bool = F
         Run directory; new, or, with ``resume``, of an earlier training.
     resume
         Whether to continue from the last finished epoch. The final weights are those of an
-        uninterrupted training. A finished Run is returned as it is.
+        uninterrupted training. A finished Run is returned as it is, unless the recipe has another
+        number of epochs: then it is continued as if it had been asked for so many, and its
+        evaluations are removed.
 
     Raises
     ------
@@ -58,15 +61,17 @@ def train(store: ExampleStore, recipe: Recipe, folder: Path, *, resume: bool = F
         If pretrained weights are needed and missing.
     """
     exists = resume and (folder / "run.json").exists()
-    unfinished = _open_unchanged(store, recipe, folder) if exists else None
-    if unfinished is not None and unfinished.record.finished:
+    begun = open_to_continue(folder, recipe, store.manifest) if exists else None
+    if begun is not None and begun.is_finished(recipe):
         messages.print(f"{recipe.model}: finished before, in {folder}")
-        return unfinished
+        return begun
     images = sum(len(store.manifest.of(split)) for split in (Split.TRAIN, Split.VALIDATION))
     require_memory(recipe, images)
     weights = load_initial_weights(recipe)  # an error here leaves no folder behind
     require_no_leakage(weights, store.manifest)
-    run = unfinished or Run.create(folder, recipe, store.manifest)
+    run = begun or Run.create(folder, recipe, store.manifest)
+    if run.recipe != recipe:
+        run = set_epochs(run, recipe)
     try:
         trainer = _build_trainer(store, recipe, weights)
         run = _record_network(run, trainer, weights)
@@ -79,28 +84,6 @@ def train(store: ExampleStore, recipe: Recipe, folder: Path, *, resume: bool = F
             f"{folder}: interrupted; finished epochs are kept. Run the same command with --resume "
             "to continue"
         ) from interrupt
-
-
-def _open_unchanged(store: ExampleStore, recipe: Recipe, folder: Path) -> Run:
-    """Open a Run, or raise if it was started with another recipe or other data."""
-    run = Run.open(folder)
-    run.require_same_lung_finder()
-    if run.recipe != recipe:
-        changed = [
-            name
-            for name in type(recipe).model_fields
-            if getattr(run.recipe, name) != getattr(recipe, name)
-        ]
-        raise RunError(
-            f"{folder}: was started with another recipe ({', '.join(changed)} differ); use the "
-            "settings of its recipe.yaml, or another --out"
-        )
-    if run.record.manifest_fingerprint != store.manifest.fingerprint:
-        raise RunError(
-            f"{folder}: was started on other data or another split; pass the same dataset with the "
-            f"same options, or {folder / 'manifest.parquet'} itself"
-        )
-    return run
 
 
 def _build_trainer(
@@ -179,6 +162,8 @@ def _restore_checkpoint(run: Run, trainer: Trainer) -> None:
             f"{path}: the checkpoint cannot be read ({error}); train again into another folder"
         ) from error
     run.log(f"resumed after epoch {len(trainer.history)}")
+    if trainer.schedule.stopped:
+        messages.print(f"{run.recipe.model}: early stopping ended it; no epoch is added")
 
 
 def _run_epochs(run: Run, trainer: Trainer) -> None:
@@ -228,7 +213,6 @@ def _finish(run: Run, trainer: Trainer) -> Run:
     run = run.update_record(finished=True, stopped_early=stopped, kept_epoch=kept)
     early = ", stopped early" if stopped else ""
     run.log(f"finished{early}; the weights after epoch {kept} are kept")
-    run.checkpoint_path.unlink(missing_ok=True)
     return run
 
 

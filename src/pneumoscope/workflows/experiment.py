@@ -80,7 +80,7 @@ def run_experiment(
         Lowest acceptable recall on validation; the model of the highest precision among those that
         reach it is chosen.
     resume
-        Whether to continue an interrupted experiment.
+        Whether to continue an interrupted experiment, or a finished one to more epochs.
     seeds
         Number of trainings of each model, with seeds that follow the recipe's; they show the
         spread, and the choice is made on those of the first seed.
@@ -96,12 +96,16 @@ def run_experiment(
     """
     _check_out(out, manifest, recipes, resume)
     images = sum(len(manifest.of(split)) for split in (Split.TRAIN, Split.VALIDATION))
-    for recipe in recipes:
-        if not _is_finished(_run_folder(out, recipe)):
-            require_memory(recipe, images)
+    unfinished = [
+        recipe for recipe in recipes if not _is_finished(_run_folder(out, recipe), recipe)
+    ]
+    for recipe in unfinished:
+        require_memory(recipe, images)
     for recipe in _distinct_initial_weights(recipes):  # missing files are reported before training
         require_no_leakage(load_initial_weights(recipe), manifest)
     manifest.write(out / "manifest.parquet")
+    if unfinished:  # an earlier report would be that of shorter trainings
+        _remove_report(out)
     store = ExampleStore(manifest, cache)
     runs = [train(store, recipe, _run_folder(out, recipe), resume=resume) for recipe in recipes]
     for run in runs:
@@ -173,8 +177,13 @@ def _choose_with_thresholds(
     return ThresholdChoice(choice, thresholds, on_validation, on_test, differences)
 
 
-def _is_finished(folder: Path) -> bool:
-    return (folder / "run.json").exists() and Run.open(folder).record.finished
+def _is_finished(folder: Path, recipe: Recipe) -> bool:
+    return (folder / "run.json").exists() and Run.open(folder).is_finished(recipe)
+
+
+def _remove_report(out: Path) -> None:
+    for name in ("report.html", "report.pdf", "results.csv", "results.json"):
+        (out / name).unlink(missing_ok=True)
 
 
 def _check_out(out: Path, manifest: Manifest, recipes: Sequence[Recipe], resume: bool) -> None:
