@@ -198,6 +198,19 @@ def test_a_run_s_name_is_no_path(
     assert not (tmp_path / "runs").exists()
 
 
+@pytest.mark.parametrize("verb", ["train", "experiment", "tune"])
+def test_an_absent_device_is_named(
+    pneumoscope: Callable, small_dataset: Path, tmp_path: Path, verb: str
+) -> None:
+    words = {"train": ("--model", "model_1"), "tune": ("--budget", "1s")}.get(verb, ())
+    outcome = pneumoscope(
+        *(verb, small_dataset, "--out", tmp_path / "out", *words, "--device", "cuda:99")
+    )
+    assert outcome.code == 1
+    assert "there is no device 'cuda:99' here; there are: cpu" in outcome.err
+    assert not (tmp_path / "out").exists()
+
+
 def test_interrupted_exits_with_130(
     pneumoscope: Callable, small_dataset: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

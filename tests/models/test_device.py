@@ -5,7 +5,14 @@ import resource
 import pytest
 import torch
 
-from pneumoscope.models import Precision, computing_in, fastest_precision, select_device
+from pneumoscope.models import (
+    Precision,
+    computing_in,
+    computing_on,
+    fastest_precision,
+    select_device,
+)
+from pneumoscope.support.errors import DeviceError
 
 
 @pytest.mark.parametrize(
@@ -23,6 +30,39 @@ def test_bfloat16_where_the_processor_has_it(
     monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
     monkeypatch.setattr(torch.cpu, "get_capabilities", lambda: capabilities)
     assert fastest_precision() is expected
+
+
+@pytest.fixture
+def two_gpus(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
+    monkeypatch.setattr(torch.cuda, "device_count", lambda: 2)
+    monkeypatch.setattr(torch.cuda, "set_device", lambda _: None)
+    monkeypatch.setattr(torch.cuda, "is_bf16_supported", lambda **_: True)
+    monkeypatch.setattr(torch.cpu, "get_capabilities", lambda: {})
+
+
+@pytest.mark.parametrize("name", ["cpu", "cuda", "cuda:0", "cuda:1"])
+def test_the_device_asked_for_is_used_within_its_context(two_gpus: None, name: str) -> None:
+    with computing_on(name):
+        assert select_device() == torch.device(name)
+        on_cpu = fastest_precision() is Precision.FLOAT32
+        assert on_cpu == (name == "cpu")
+    assert select_device() == torch.device("cuda")
+
+
+def test_apple_s_gpu_is_used_where_it_is_asked_for(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
+    monkeypatch.setattr(torch.backends.mps, "is_available", lambda: True)
+    with computing_on("mps"):
+        assert select_device().type == "mps"
+        assert fastest_precision() is Precision.FLOAT32
+    assert select_device().type == "cpu"
+
+
+@pytest.mark.parametrize("name", ["cuda:2", "mps", "meta", "cpu:9", "", "GPU"])
+def test_an_absent_device_is_refused_with_those_that_there_are(two_gpus: None, name: str) -> None:
+    with pytest.raises(DeviceError, match="here; there are: cpu, cuda:0, cuda:1"):
+        computing_on(name).__enter__()
 
 
 def test_bfloat16_rounds_products_and_float32_does_not() -> None:

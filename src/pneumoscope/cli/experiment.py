@@ -64,6 +64,7 @@ def experiment(
     patient_from: options.PatientFromOption = None,
     negatives: options.NegativeOption = None,
     strict: options.StrictOption = False,
+    device: options.DeviceOption = None,
     resume: options.ResumeOption = False,
     dry_run: options.DryRunOption = False,
 ) -> None:

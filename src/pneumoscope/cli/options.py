@@ -100,6 +100,28 @@ ResumeOption = Annotated[
         "number of epochs in --set epochs=N.",
     ),
 ]
+
+
+def _compute_on(context: typer.Context, name: str | None) -> str | None:
+    """Compute on the device of ``--device`` until the command ends."""
+    if name is not None:
+        from pneumoscope.models import computing_on
+
+        context.with_resource(computing_on(name))
+    return name
+
+
+DeviceOption = Annotated[
+    str | None,
+    typer.Option(
+        "--device",
+        metavar="cpu|cuda|cuda:1|mps",
+        help="Device to compute on: the processor, NVIDIA's first GPU, its second, or Apple's GPU.",
+        show_default="cuda if there is one, else cpu",
+        callback=_compute_on,
+        is_eager=True,
+    ),
+]
 DryRunOption = Annotated[
     bool,
     typer.Option("--dry-run", help="Estimate the time and memory of the training, and stop."),

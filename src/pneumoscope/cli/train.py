@@ -53,6 +53,7 @@ def train(
         ),
     ] = False,
     strict: options.StrictOption = False,
+    device: options.DeviceOption = None,
     resume: options.ResumeOption = False,
     dry_run: options.DryRunOption = False,
 ) -> None:

@@ -67,6 +67,7 @@ def tune(
     patient_from: options.PatientFromOption = None,
     negatives: options.NegativeOption = None,
     strict: options.StrictOption = False,
+    device: options.DeviceOption = None,
     resume: Annotated[bool, typer.Option("--resume", help="Continue the search in --out.")] = False,
 ) -> None:
     """Search for a better recipe by cross-validation; the test split is not read.

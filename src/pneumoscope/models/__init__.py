@@ -10,6 +10,7 @@ from pneumoscope.models.catalogue import (
 from pneumoscope.models.device import (
     Precision,
     computing_in,
+    computing_on,
     fastest_precision,
     place,
     select_device,
@@ -27,6 +28,7 @@ __all__ = [
     "PretrainedWeights",
     "build_network",
     "computing_in",
+    "computing_on",
     "count_parameters",
     "describe_network",
     "fastest_precision",

@@ -2,7 +2,9 @@
 
 import ctypes
 import sys
-from contextlib import suppress
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from contextvars import ContextVar
 from enum import StrEnum
 from functools import cache
 from typing import TypeVar
@@ -10,9 +12,13 @@ from typing import TypeVar
 import torch
 from torch import nn
 
+from pneumoscope.support.errors import DeviceError
 from pneumoscope.support.host import usable_cores
 
 ModuleType = TypeVar("ModuleType", bound=nn.Module)
+
+_chosen: ContextVar[torch.device | None] = ContextVar("device", default=None)
+"""Device of `computing_on`."""
 
 
 class Precision(StrEnum):
@@ -23,16 +29,18 @@ class Precision(StrEnum):
 
 
 def fastest_precision() -> Precision:
-    """Return bfloat16 where the hardware multiplies it natively, else float32.
+    """Return bfloat16 where the device of `select_device` multiplies it natively, else float32.
 
-    Processors with AVX512-BF16 or AMX and GPUs from Ampere on do. Elsewhere bfloat16 is emulated
-    and slower than float32.
+    Processors with AVX512-BF16 or AMX and NVIDIA's GPUs from Ampere on do. Elsewhere bfloat16 is
+    emulated and slower than float32.
     """
-    if torch.cuda.is_available():
-        native = torch.cuda.is_bf16_supported(including_emulation=False)
-    else:
-        capabilities = torch.cpu.get_capabilities()
-        native = bool(capabilities.get("avx512_bf16") or capabilities.get("amx_bf16"))
+    native = False
+    match _selected().type:
+        case "cuda":
+            native = torch.cuda.is_bf16_supported(including_emulation=False)
+        case "cpu":
+            capabilities = torch.cpu.get_capabilities()
+            native = bool(capabilities.get("avx512_bf16") or capabilities.get("amx_bf16"))
     return Precision.BFLOAT16 if native else Precision.FLOAT32
 
 
@@ -49,17 +57,63 @@ def computing_in(precision: Precision, device: torch.device) -> torch.autocast:
     return torch.autocast(device.type, torch.bfloat16, enabled=precision is Precision.BFLOAT16)
 
 
-def select_device() -> torch.device:
-    """Return the GPU if PyTorch has one, else the processor, configured for speed.
+@contextmanager
+def computing_on(name: str) -> Iterator[None]:
+    """Let `select_device` return the device of a name within a context.
 
-    TF32 is not used in place of float32, as the recipe states the precision.
+    Names are PyTorch's: ``cpu``, ``cuda`` or ``cuda:0`` for the first of NVIDIA's GPUs, ``cuda:1``
+    for the second, and ``mps`` for Apple's.
+
+    Raises
+    ------
+    DeviceError
+        If there is no such device; the message lists those that there are.
+
+    Examples
+    --------
+    >>> with computing_on("cpu"):
+    ...     select_device()
+    device(type='cpu')
     """
-    if torch.cuda.is_available():
+    available = available_devices()
+    if name not in available and not (name == "cuda" and "cuda:0" in available):
+        raise DeviceError(
+            f"there is no device '{name}' here; there are: {', '.join(available)}. Choose one of "
+            "them, or install the PyTorch that supports the device"
+        )
+    token = _chosen.set(torch.device(name))
+    try:
+        yield
+    finally:
+        _chosen.reset(token)
+
+
+def available_devices() -> list[str]:
+    """Return the names of the devices that PyTorch can compute on, the processor first."""
+    gpus = torch.cuda.device_count() if torch.cuda.is_available() else 0
+    mps = ["mps"] if torch.backends.mps.is_available() else []
+    return ["cpu", *(f"cuda:{number}" for number in range(gpus)), *mps]
+
+
+def select_device() -> torch.device:
+    """Return the device of `computing_on`, else NVIDIA's GPU if there is one, else the processor.
+
+    The device is configured for speed. TF32 is not used in place of float32, as the recipe states
+    the precision.
+    """
+    device = _selected()
+    if device.type == "cuda":
         torch.backends.cudnn.allow_tf32 = False
         torch.backends.cudnn.deterministic = True
-        return torch.device("cuda")
-    _configure_processor()
-    return torch.device("cpu")
+        if device.index is not None:  # streams and graphs are those of the current GPU
+            torch.cuda.set_device(device)
+    elif device.type == "cpu":
+        _configure_processor()
+    return device
+
+
+def _selected() -> torch.device:
+    return _chosen.get() or torch.device("cuda" if torch.cuda.is_available() else "cpu")
 
 
 def place(module: ModuleType, device: torch.device) -> ModuleType:

@@ -34,6 +34,10 @@ class WeightsError(PneumoscopeError):
     """A file of network weights is missing or differs from the published one."""
 
 
+class DeviceError(PneumoscopeError):
+    """The device that was asked for is not there."""
+
+
 class RecipeError(PneumoscopeError):
     """A recipe has an unknown setting or a value out of range."""
 

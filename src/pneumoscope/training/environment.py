@@ -8,17 +8,17 @@ from pathlib import Path
 import torch
 
 import pneumoscope
+from pneumoscope.models import select_device
 
 
 def describe_environment() -> dict[str, object]:
     """Return versions, device, number of threads and source commit."""
-    gpu = torch.cuda.get_device_name() if torch.cuda.is_available() else None
     return {
         "pneumoscope": pneumoscope.__version__,
         "git_commit": _GIT_COMMIT,
         "python": platform.python_version(),
         "platform": platform.platform(),
-        "device": gpu or _processor(),
+        "device": _device(),
         "threads": torch.get_num_threads(),
         "packages": {
             name: metadata.version(name) for name in ("torch", "transformers", "numpy", "pillow")
@@ -42,6 +42,13 @@ def _git_commit() -> str | None:
     except (OSError, subprocess.SubprocessError):
         return None
     return process.stdout.strip()
+
+
+def _device() -> str:
+    device = select_device()
+    if device.type == "cuda":
+        return torch.cuda.get_device_name(device)
+    return _processor() if device.type == "cpu" else f"{_processor()}, {device}"
 
 
 def _processor() -> str:

@@ -171,7 +171,7 @@ class ExampleStore:
 
 def pass_batch_size() -> int:
     """Return the number of images in a batch of the frozen layers' pass; a GPU needs many."""
-    return 128 if torch.cuda.is_available() else 32
+    return 128 if select_device().type == "cuda" else 32
 
 
 def _write_features(

@@ -9,7 +9,7 @@ from math import prod
 import torch
 from torch import Tensor, UntypedStorage, nn
 
-from pneumoscope.models import Network, Precision, describe_network, find_model
+from pneumoscope.models import Network, Precision, describe_network, find_model, select_device
 from pneumoscope.models.model_spec import Structure
 from pneumoscope.support.errors import RecipeError
 from pneumoscope.support.host import free_memory, process_memory
@@ -71,7 +71,8 @@ def estimate_memory(recipe: Recipe, images: int) -> int:
         state += sum(parameter.numel() for parameter in network.backbone.parameters()) * 4
         batch = pass_batch_size() if recipe.feature_shape else recipe.batch_size
         frozen = 6 * _largest_activation(network.backbone, batch, recipe.image_size) * width
-    base = _resident_bytes(recipe, images) if torch.cuda.is_available() else _PROCESS_BYTES
+    on_gpu = select_device().type == "cuda"
+    base = _resident_bytes(recipe, images) if on_gpu else _PROCESS_BYTES
     passes = training.kept + 3 * training.largest + 2 * predicting.largest
     return base + state + int(_FRAGMENTATION * passes) + frozen
 
@@ -162,7 +163,7 @@ def _output_sizes(network: nn.Module) -> Iterator[list[int]]:
 
 def _available_memory() -> int | None:
     """Return the bytes that this process may hold; None if the system does not tell."""
-    if torch.cuda.is_available():
+    if select_device().type == "cuda":
         return int(torch.cuda.mem_get_info()[0] + torch.cuda.memory_reserved())
     free, held = free_memory(), process_memory()
     return None if free is None or held is None else free + held

@@ -38,10 +38,10 @@ def predict_logits(network: Network, examples: Examples, precision: Precision) -
     device = next(network.parameters()).device
     with computing_in(precision, device):  # around all batches: weights are rounded once
         parts = [
-            forward(network, examples.batch(indices, device)).double()
+            forward(network, examples.batch(indices, device)).float()
             for indices in batches(np.arange(len(examples)), PREDICTION_BATCH_SIZE)
         ]
-    return torch.cat(parts).cpu()
+    return torch.cat(parts).cpu().double()  # Apple's GPUs have no float64
 
 
 def forward(network: Network, inputs: Tensor) -> Tensor:

@@ -75,6 +75,7 @@ class Trainer:
             recipe.learning_rate, recipe.early_stopping, recipe.reduce_on_plateau
         )
         weights = class_weights(train.labels).astype(np.float32)
+        self._sum_type = torch.float32 if self.device.type == "mps" else torch.float64
         self._class_weights = torch.from_numpy(weights).to(self.device)
 
     @property
@@ -189,7 +190,7 @@ class Trainer:
         self.network.train()
         step = self._step_function(frozen=number <= self.recipe.head_epochs)
         epoch_targets = self._targets(order)
-        total = torch.zeros((), dtype=torch.float64, device=self.device)
+        total = torch.zeros((), dtype=self._sum_type, device=self.device)
         logits: list[Tensor] = []
         number_of_batches = done = 0
         for number_of_batches, indices in enumerate(
