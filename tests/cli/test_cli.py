@@ -211,6 +211,29 @@ def test_an_absent_device_is_named(
     assert not (tmp_path / "out").exists()
 
 
+@pytest.mark.parametrize(
+    ("name", "reason"),
+    [
+        ("excel", r"--log must be one of tensorboard, mlflow, wandb, not 'excel'"),
+        ("wandb", r'needs wandb, which is not installed; run: pip install "pneumoscope\[wandb\]"'),
+    ],
+)
+def test_a_logger_that_is_not_there_is_an_error_before_the_training(
+    pneumoscope: Callable,
+    small_dataset: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    name: str,
+    reason: str,
+) -> None:
+    monkeypatch.setitem(sys.modules, "wandb", None)
+    words = ("train", small_dataset, "--model", "model_1", "--out", tmp_path / "runs")
+    outcome = pneumoscope(*words, "--log", name)
+    assert outcome.code == 1
+    assert re.search(reason, " ".join(outcome.err.split())), outcome.err
+    assert not (tmp_path / "runs").exists()
+
+
 def test_interrupted_exits_with_130(
     pneumoscope: Callable, small_dataset: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

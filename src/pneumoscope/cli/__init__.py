@@ -133,6 +133,9 @@ _PACKAGES_OF = {
     "torch transformers",
     "clinic": "alembic argon2 dicomanonymizer fastapi fhir limits prometheus_client psycopg "
     "python_multipart sqlalchemy uvicorn",
+    "tensorboard": "tensorboard",
+    "mlflow": "mlflow",
+    "wandb": "wandb",
 }
 _EXTRA_OF = {
     package: extra for extra, packages in _PACKAGES_OF.items() for package in packages.split()

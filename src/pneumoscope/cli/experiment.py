@@ -65,6 +65,7 @@ def experiment(
     negatives: options.NegativeOption = None,
     strict: options.StrictOption = False,
     device: options.DeviceOption = None,
+    log: options.LogOption = None,
     resume: options.ResumeOption = False,
     dry_run: options.DryRunOption = False,
 ) -> None:
@@ -79,15 +80,19 @@ def experiment(
         pneumoscope experiment chest_xray --out quick --model model_1 --model model_4 --set epochs=2
         pneumoscope experiment chest_xray --out repeated --seeds 3 --folds 5
         pneumoscope experiment chest_xray --out experiment --dry-run
+        pneumoscope experiment chest_xray --out experiment --log tensorboard --log mlflow
+        pneumoscope experiment chest_xray --out experiment --resume --set epochs=20
     """
     from pneumoscope.cli.tables import choice_lines, choice_warnings, comparison_table
     from pneumoscope.models import NOTEBOOK_MODELS
+    from pneumoscope.training.loggers import open_loggers
     from pneumoscope.workflows.experiment import run_experiment
 
     recipes = [
         options.recipe_from_options(model, None, weights, seed, settings)
         for model in dict.fromkeys(models or NOTEBOOK_MODELS)
     ]
+    loggers = open_loggers(log or ())
     manifest = options.open_source(
         source, images, split_by, recipes[0].seed, strict, patient_from, negatives
     )
@@ -105,6 +110,7 @@ def experiment(
         resume=resume,
         seeds=seeds,
         folds=folds,
+        loggers=loggers,
     )
     results.print(comparison_table(result))
     for choice, where in (

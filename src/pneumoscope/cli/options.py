@@ -122,6 +122,16 @@ DeviceOption = Annotated[
         is_eager=True,
     ),
 ]
+LogOption = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--log",
+        metavar="tensorboard|mlflow|wandb",
+        help="Tool to log the training to as well, with its recipe, metrics of each epoch and a "
+        "few training images: TensorBoard, MLflow or Weights & Biases; repeatable.",
+        show_default="none",
+    ),
+]
 DryRunOption = Annotated[
     bool,
     typer.Option("--dry-run", help="Estimate the time and memory of the training, and stop."),

@@ -54,6 +54,7 @@ def train(
     ] = False,
     strict: options.StrictOption = False,
     device: options.DeviceOption = None,
+    log: options.LogOption = None,
     resume: options.ResumeOption = False,
     dry_run: options.DryRunOption = False,
 ) -> None:
@@ -68,16 +69,18 @@ def train(
         pneumoscope train chest_xray --model model_2 --out runs --set augmentation.flip=true
         pneumoscope train manifest.parquet --model model_4 --out runs --resume --test
         pneumoscope train manifest.parquet --model model_4 --out runs --resume --set epochs=20
-        pneumoscope train manifest.parquet --model model_4 --out runs --name flipped \
-            --set augmentation.flip=true
+        pneumoscope train manifest.parquet --model model_4 --out runs --name slow --set epochs=40
+        pneumoscope train manifest.parquet --model compact --out runs --log tensorboard
     """
     from pneumoscope import training
     from pneumoscope.cli.tables import metrics_table
     from pneumoscope.dataset import Split
     from pneumoscope.dataset.reading_log import describe_host_readings
+    from pneumoscope.training.loggers import open_loggers
 
     folder = out / options.run_name(name or model)
     settled = options.recipe_from_options(model, recipe, weights, seed, settings)
+    loggers = open_loggers(log or ())
     manifest = options.open_source(
         source, images, split_by, settled.seed, strict, patient_from, negatives
     )
@@ -85,7 +88,7 @@ def train(
         print_cost(manifest, [settled])
         return
     store = training.ExampleStore(manifest, options.open_cache())
-    run = training.train(store, settled, folder, resume=resume)
+    run = training.train(store, settled, folder, resume=resume, loggers=loggers)
     results.print(metrics_table(run, Split.VALIDATION))
     if test:
         training.evaluate_once(run, store)

@@ -15,7 +15,8 @@ class Epoch:
 
     A loss is the binary cross-entropy plus the L2 penalty, as Keras reports it. Precision and
     recall on the training images are those during the epoch, with dropout. The learning rate is
-    that of the last batch, and the seconds are those of training and validation together.
+    that of the last batch, and the seconds are those of training and validation together. Versions
+    up to 0.2.0 did not record the accuracy.
     """
 
     epoch: int
@@ -28,6 +29,7 @@ class Epoch:
     val_auc: float | None
     learning_rate: float
     seconds: float
+    val_accuracy: float | None = None
 
 
 def kept_epoch(history: Sequence[Epoch], *, best: bool) -> int:
@@ -53,7 +55,7 @@ def read_history(path: Path) -> list[Epoch]:
     """Read a history; a damaged file is an OSError, a ValueError or a TypeError."""
     with path.open(newline="", encoding="utf-8") as file:
         rows = csv.DictReader(file)
-        if rows.fieldnames != _COLUMNS:
+        if rows.fieldnames not in (_COLUMNS, _COLUMNS[:-1]):  # up to 0.2.0 without accuracy
             raise ValueError("its columns are not those of a history")
         return [_epoch(row) for row in rows]
 

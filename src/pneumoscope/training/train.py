@@ -2,6 +2,7 @@
 
 import io
 import pickle
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -23,6 +24,7 @@ from pneumoscope.training.initial_weights import (
     load_initial_weights,
     require_no_leakage,
 )
+from pneumoscope.training.loggers import TrainingLogger, log_training
 from pneumoscope.training.memory_estimate import require_memory
 from pneumoscope.training.prediction import predict
 from pneumoscope.training.recipe import ClassBalance, Recipe
@@ -31,7 +33,14 @@ from pneumoscope.training.run_record import InitialWeightsRecord, ParameterRecor
 from pneumoscope.training.trainer import Trainer, class_weights
 
 
-def train(store: ExampleStore, recipe: Recipe, folder: Path, *, resume: bool = False) -> Run:
+def train(
+    store: ExampleStore,
+    recipe: Recipe,
+    folder: Path,
+    *,
+    resume: bool = False,
+    loggers: Sequence[TrainingLogger] = (),
+) -> Run:
     """Train a model into a Run directory.
 
     Parameters
@@ -47,6 +56,8 @@ def train(store: ExampleStore, recipe: Recipe, folder: Path, *, resume: bool = F
         uninterrupted training. A finished Run is returned as it is, unless the recipe has another
         number of epochs: then it is continued as if it had been asked for so many, and its
         evaluations are removed.
+    loggers
+        Tools that show the training as it goes on; a finished Run is not logged.
 
     Raises
     ------
@@ -76,7 +87,8 @@ def train(store: ExampleStore, recipe: Recipe, folder: Path, *, resume: bool = F
         trainer = _build_trainer(store, recipe, weights)
         run = _record_network(run, trainer, weights)
         _restore_checkpoint(run, trainer)
-        _run_epochs(run, trainer)
+        with log_training(loggers, run, store, trainer.history) as log_epoch:
+            _run_epochs(run, trainer, log_epoch)
         return _finish(run, trainer)
     except KeyboardInterrupt as interrupt:
         run.log("interrupted")
@@ -166,7 +178,7 @@ def _restore_checkpoint(run: Run, trainer: Trainer) -> None:
         messages.print(f"{run.recipe.model}: early stopping ended it; no epoch is added")
 
 
-def _run_epochs(run: Run, trainer: Trainer) -> None:
+def _run_epochs(run: Run, trainer: Trainer, log_epoch: Callable[[Epoch], None]) -> None:
     recipe = trainer.recipe
     batches = -(-len(trainer.train) // recipe.batch_size)
     columns = TextColumn("loss {task.fields[loss]}  val loss {task.fields[val_loss]}")
@@ -188,6 +200,7 @@ def _run_epochs(run: Run, trainer: Trainer) -> None:
             except RunError as error:
                 raise RunError(f"{run.folder}, {error}") from error
             _write_checkpoint(run, trainer)
+            log_epoch(epoch)
             line = _epoch_line(epoch, recipe)
             run.log(line)
             bar.console.print(line)

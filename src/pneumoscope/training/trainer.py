@@ -139,6 +139,7 @@ class Trainer:
             val_auc=metrics.value("auc"),
             learning_rate=self.optimizer.learning_rate,
             seconds=round(time.perf_counter() - started, 3),
+            val_accuracy=metrics.value("accuracy"),
         )
         self._append(epoch)
         if self._best is not None:

@@ -40,6 +40,7 @@ from pneumoscope.support.terminal import messages
 from pneumoscope.training import ExampleStore, Recipe, Run, evaluate_once, train
 from pneumoscope.training.evaluate import read_predictions
 from pneumoscope.training.initial_weights import load_initial_weights, require_no_leakage
+from pneumoscope.training.loggers import TrainingLogger
 from pneumoscope.training.memory_estimate import require_memory
 from pneumoscope.validation.stress.thumbnails import png_bytes, shrink
 from pneumoscope.workflows.baseline import evaluate_baseline
@@ -61,6 +62,7 @@ def run_experiment(
     resume: bool = False,
     seeds: int = 1,
     folds: int = 0,
+    loggers: Sequence[TrainingLogger] = (),
 ) -> ExperimentResult:
     """Train every recipe, choose a model on validation, evaluate all on test, write the report.
 
@@ -86,6 +88,8 @@ def run_experiment(
         spread, and the choice is made on those of the first seed.
     folds
         Number of folds of a cross-validation beside it, or 0.
+    loggers
+        Tools that show each training as it goes on.
 
     Raises
     ------
@@ -107,7 +111,10 @@ def run_experiment(
     if unfinished:  # an earlier report would be that of shorter trainings
         _remove_report(out)
     store = ExampleStore(manifest, cache)
-    runs = [train(store, recipe, _run_folder(out, recipe), resume=resume) for recipe in recipes]
+    runs = [
+        train(store, recipe, _run_folder(out, recipe), resume=resume, loggers=loggers)
+        for recipe in recipes
+    ]
     for run in runs:
         evaluate_once(run, store)
     baseline = evaluate_baseline(store, out / "baseline", recipes[0].threshold)
