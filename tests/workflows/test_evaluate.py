@@ -123,6 +123,25 @@ def test_a_run_is_evaluated_into_a_folder_with_its_documents(
     assert "synthetic" in (out / "report.html").read_text()
 
 
+def test_models_of_one_name_are_named_by_their_paths(
+    pneumoscope: Call, compact_run: Run, tmp_path: Path
+):
+    folders = [tmp_path / seed / "compact" for seed in ("seed0", "seed1")]
+    for folder in folders:
+        shutil.copytree(compact_run.folder, folder)
+    out = tmp_path / "out"
+    outcome = pneumoscope("evaluate", *folders, "--out", out, "--draws", 100, "--quick")
+    assert outcome.code == 0, outcome.err
+    content = json.loads((out / "evaluation.json").read_text())
+    assert [model["name"] for model in content["models"]] == ["seed0", "seed1"]
+    assert {file.name for file in (out / "predictions").iterdir()} == {"seed0.csv", "seed1.csv"}
+    assert (out / "documents" / "seed1" / "MODEL_CARD.md").exists()
+    (tmp_path / "last").symlink_to(folders[1])
+    twice = pneumoscope("evaluate", folders[1], tmp_path / "last", "--out", tmp_path / "twice")
+    assert twice.code == 1
+    assert f"is given twice, as {folders[1]}" in twice.err
+
+
 def test_a_bundle_is_evaluated_on_the_test_split_with_stress_tests(
     pneumoscope: Call, exported: Path, phantom_dataset: Path, tmp_path: Path
 ):
@@ -299,7 +318,7 @@ def test_validation_and_recalibration_on_local_radiographs(
             ("validate", "--labels", "1.csv", "--images", ".", "--out", "o", "--prevalence", "2"),
             "--prevalence must be between 0 and 1, such as 0.05, not 2",
         ),
-        (("evaluate", "1.csv", "1.csv", "--out", "out"), "two of the models are called 1"),
+        (("evaluate", "1.csv", "1.csv", "--out", "out"), "1.csv: is given twice; leave one"),
         (("evaluate", "1.csv", "other.csv", "--out", "out"), "label"),
         (("evaluate", "ill.csv", "--out", "out"), "none of the 4 images is labelled NORMAL"),
         (("evaluate", "gone.csv", "--out", "out"), "gone.csv"),

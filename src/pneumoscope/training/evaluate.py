@@ -1,12 +1,15 @@
 """Evaluation of a Run on validation and test: predictions, metrics and figures in the Run."""
 
 import json
+from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 from matplotlib.figure import Figure
 
-from pneumoscope.dataset import Split
+from pneumoscope.dataset import Entry, Split
 from pneumoscope.dataset.reading_log import record_test_reading
+from pneumoscope.dataset.splits import patient_groups
 from pneumoscope.evaluation.predictions import Predictions
 from pneumoscope.evaluation.report.figures.predictions import (
     confusion_figure,
@@ -15,8 +18,9 @@ from pneumoscope.evaluation.report.figures.predictions import (
     roc_figure,
 )
 from pneumoscope.evaluation.statistics.discrimination import bootstrap_metrics
-from pneumoscope.evaluation.statistics.metrics import Metrics
+from pneumoscope.evaluation.statistics.metrics import RESULT_METRICS, Metrics
 from pneumoscope.models import Network, place, select_device
+from pneumoscope.report.estimate import Estimate
 from pneumoscope.report.html import figure_png
 from pneumoscope.support.errors import RunError
 from pneumoscope.support.files import write_bytes, write_text
@@ -24,6 +28,7 @@ from pneumoscope.support.terminal import messages
 from pneumoscope.training.examples import ExampleStore
 from pneumoscope.training.prediction import predict
 from pneumoscope.training.run import Run
+from pneumoscope.training.run_record import damaged_file
 
 
 def evaluate_run(run: Run, store: ExampleStore) -> Metrics:
@@ -75,6 +80,31 @@ def is_evaluated(run: Run, split: Split) -> bool:
 def read_predictions(run: Run, split: Split) -> Predictions:
     """Read the table of predictions that `write_evaluation` wrote."""
     return Predictions.read(_predictions_path(run, split))
+
+
+def with_patients(predictions: Predictions, entries: Sequence[Entry]) -> Predictions:
+    """Return predictions with the manifest's patients: earlier versions did not join duplicates."""
+    patients = dict(zip((entry.path for entry in entries), patient_groups(entries), strict=True))
+    return replace(predictions, patients=tuple(patients[file] for file in predictions.files))
+
+
+def read_estimates(run: Run, split: Split) -> dict[str, Estimate]:
+    """Read the metrics with intervals that `write_evaluation` wrote, by `RESULT_METRICS`.
+
+    Raises
+    ------
+    RunError
+        If the file is missing or damaged.
+    """
+    path = _metrics_path(run, split)
+    try:
+        record = json.loads(path.read_text(encoding="utf-8"))
+        return {
+            name: Estimate(record[name], *(record["intervals"][name] or ()))
+            for name in RESULT_METRICS
+        }
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise damaged_file(path, error) from error
 
 
 def write_evaluation(run: Run, split: Split, predictions: Predictions) -> Metrics:

@@ -20,6 +20,7 @@ from pneumoscope.reader import Reader, find_bundle, open_reader
 from pneumoscope.reader.bundle import RECORD
 from pneumoscope.report.pdf import write_pdf_if_possible
 from pneumoscope.support.cache import ArrayCache
+from pneumoscope.support.distinct_names import distinct_names
 from pneumoscope.support.errors import PredictionsError, StorageError
 from pneumoscope.support.files import write_text
 from pneumoscope.validation.local_readings import LocalReadings, read_labelled
@@ -93,9 +94,17 @@ def open_models(
 ) -> tuple[list[Model], SecondReader | None]:
     """Open models as `open_model` does, and match a second reader to the files of their images.
 
-    With a dataset, the second reader is matched before its test split is read: a table that does
-    not fit costs no reading.
+    Models of one name, such as two Runs of one network, are named by the parts of their paths that
+    differ. With a dataset, the second reader is matched before its test split is read: a table that
+    does not fit costs no reading.
+
+    Raises
+    ------
+    PredictionsError
+        If a model is given twice, or as `open_model` does.
     """
+    paths = [find_bundle(name) if is_bundle(name) else Path(name) for name in names]
+    _require_different_models(names, paths)
     if second_reader is not None and manifest is not None:
         second_reader = second_reader.match(
             entry.path
@@ -105,10 +114,26 @@ def open_models(
     models = [
         open_model(name, open_cache, manifest, images, thresholds, negatives) for name in names
     ]
+    distinct = distinct_names([model.subject.name for model in models], paths)
+    models = [
+        replace(model, subject=replace(model.subject, name=name))
+        for model, name in zip(models, distinct, strict=True)
+    ]
     if second_reader is not None and manifest is None:
         tables = (model.subject.predictions for model in models)
         second_reader = second_reader.match(file for table in tables for file in table.files)
     return models, second_reader
+
+
+def _require_different_models(names: Sequence[str], paths: Sequence[Path]) -> None:
+    """Raise an error if two names are of one model: its test split would be read twice."""
+    first_name: dict[Path, str] = {}
+    for name, path in zip(names, paths, strict=True):
+        first = first_name.get(path.resolve())
+        if first is not None:
+            same = "" if first == name else f", as {first}"
+            raise PredictionsError(f"{name}: is given twice{same}; leave one of them out")
+        first_name[path.resolve()] = name
 
 
 def open_model(
@@ -171,31 +196,25 @@ def subject_of_run(run: "Run", cache: ArrayCache, images: Path | None = None) ->
     Run that is not finished, or whose images are missing, raises `RunError`.
     """
     from pneumoscope.training import ExampleStore, evaluate_once
-    from pneumoscope.training.evaluate import read_predictions
+    from pneumoscope.training.evaluate import read_predictions, with_patients
 
     manifest = run.manifest(images)
     evaluate_once(run, ExampleStore(manifest, cache))
     threshold = run.recipe.threshold
     test, validation = (
-        _with_patients(read_predictions(run, split), manifest.of(split))
+        with_patients(read_predictions(run, split), manifest.of(split))
         for split in (Split.TEST, Split.VALIDATION)
     )
     entries = {entry.path: entry for entry in manifest.of(Split.TEST)}
     groups = labels_of([entries[file] for file in test.files]).groups
     return Subject(
         run.folder.name,
-        f"the Run {run.folder.name} ({run.recipe.model}, seed {run.recipe.seed}) on the test split "
-        f"of the data {manifest.fingerprint[:12]}",
+        f"a Run of {run.recipe.model} (seed {run.recipe.seed}) on the test split of the data "
+        f"{manifest.fingerprint[:12]}",
         replace(test, groups=groups),
         {f"threshold {threshold:g}": threshold},
         validation,
     )
-
-
-def _with_patients(predictions: Predictions, entries: Sequence[Entry]) -> Predictions:
-    """Return predictions with the manifest's patients: earlier versions did not join duplicates."""
-    patients = dict(zip((entry.path for entry in entries), patient_groups(entries), strict=True))
-    return replace(predictions, patients=tuple(patients[file] for file in predictions.files))
 
 
 def read_test_split(reader: Reader, manifest: Manifest) -> Model:
