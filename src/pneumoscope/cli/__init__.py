@@ -21,6 +21,7 @@ from pneumoscope.cli import (
     models,
     read,
     recalibrate,
+    runs,
     serve,
     train,
     tune,
@@ -67,6 +68,7 @@ for panel, commands in _PANELS.items():
         app.command(rich_help_panel=panel)(command)
 app.add_typer(lungs.app, name="lungs", rich_help_panel="Read radiographs")
 app.add_typer(models.app, name="models", rich_help_panel="Train networks")
+app.add_typer(runs.app, name="runs", rich_help_panel="Train networks")
 app.add_typer(clinic.audit, name="audit", rich_help_panel="Run a clinic server")
 app.add_typer(data.app, name="data", rich_help_panel="Prepare data")
 app.add_typer(cache.app, name="cache", rich_help_panel="Prepare data")

@@ -116,7 +116,7 @@ def evaluations_table(evaluations: "Sequence[ModelEvaluation]") -> Table:
             row = f"{evaluation.subject.name}\n{point.name}" if several else point.name
             auc = [discrimination.auc] if several else []
             estimates = (*auc, *(point.estimates[name] for name in names))
-            table.add_row(f"{row}, {point.threshold:.3f}", *map(_below, estimates))
+            table.add_row(f"{row}, {point.threshold:.3f}", *map(two_lines, estimates))
     return table
 
 
@@ -141,8 +141,8 @@ def recalibration_table(before: "Bundle", made: "RecalibratedBundle") -> Table:
         for point in discrimination.points:
             estimates = (point.estimates[name] for name in names)
             table.add_row(
-                *(bundle.identity, point.name, _below(discrimination.auc)),
-                *(f"{point.threshold:.3f}", *map(_below, estimates)),
+                *(bundle.identity, point.name, two_lines(discrimination.auc)),
+                *(f"{point.threshold:.3f}", *map(two_lines, estimates)),
             )
     return table
 
@@ -153,8 +153,8 @@ def _row_style(choice: "ModelChoice", name: str) -> str | None:
     return "bold" if name == choice.name else None
 
 
-def _below(estimate: Estimate) -> str:
-    """Return an estimate with its interval on a second line."""
+def two_lines(estimate: Estimate) -> str:
+    """Return an estimate as two lines: its value, and its interval."""
     return f"{format_number(estimate.value)}\n{estimate.interval_text().replace(' to ', '–')}"
 
 

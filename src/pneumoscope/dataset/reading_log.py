@@ -67,13 +67,13 @@ def _append(folder: Path, row: str) -> None:
     append_line(path, row)
 
 
-def count_test_readings(folder: Path, fingerprint: str) -> int:
-    """Count the recorded readings of a manifest's test split; 0 without a log."""
+def count_test_readings(folder: Path, fingerprint: str | None = None) -> int:
+    """Count the recorded readings of a manifest's test split, or of all; 0 without a log."""
     path = folder / FILE_NAME
     if not path.exists():
         return 0
     rows = path.read_text(encoding="utf-8").splitlines()[1:]
-    return sum(row.rpartition(",")[2] == fingerprint for row in rows)
+    return sum(fingerprint in (None, row.rpartition(",")[2]) for row in rows)
 
 
 def describe_host_readings(fingerprint: str) -> str:

@@ -1,0 +1,1 @@
+"""Runs in folders: their listing, comparison and removal."""
