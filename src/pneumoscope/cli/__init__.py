@@ -19,6 +19,7 @@ from pneumoscope.cli import (
     inspect,
     lungs,
     models,
+    predict,
     read,
     recalibrate,
     runs,
@@ -54,7 +55,12 @@ def _root(
 _PANELS: dict[str, tuple[Callable[..., None], ...]] = {
     "Read radiographs": (read.read, inspect.inspect, bundles.bundles),
     "Train networks": (experiment.experiment, train.train, tune.tune, export.export),
-    "Evaluate readings": (evaluate.evaluate, validate.validate, recalibrate.recalibrate),
+    "Evaluate readings": (
+        evaluate.evaluate,
+        predict.predict,
+        validate.validate,
+        recalibrate.recalibrate,
+    ),
     "Run a clinic server": (
         serve.serve,
         clinic.labels,

@@ -1,7 +1,5 @@
 """Tables of predictions: a model's probabilities for labelled radiographs."""
 
-import csv
-import io
 import re
 import shlex
 from collections.abc import Mapping, Sequence
@@ -13,8 +11,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pneumoscope.support.errors import PredictionsError
-from pneumoscope.support.files import write_text
-from pneumoscope.support.tables import TableRow, parse_number, read_table
+from pneumoscope.support.tables import TableRow, parse_number, read_table, write_table
+from pneumoscope.support.terminal import messages
 
 Floats: TypeAlias = NDArray[np.float64]
 
@@ -29,6 +27,9 @@ _LIKE_POSITIVES = re.compile(r"pneumonia|positive|^(yes|true|1)", re.IGNORECASE)
 
 COLUMNS = ("file", "label", "probability", "patient")
 """Columns of a table of predictions."""
+
+NOT_READ = "not_read"
+"""Column with the reason why an image has no probability; such rows are left out."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -132,9 +133,9 @@ class Predictions:
         return np.unique(np.array(self.patients), return_inverse=True)[1]
 
     def write(self, path: Path) -> None:
-        """Write the table as CSV, atomically, such that `read` returns the same values.
+        """Write the table, atomically, such that `read` returns the same values.
 
-        Only blanks around names and cells are lost.
+        Only blanks around names and cells are lost. It is CSV, or Parquet where the name ends so.
 
         Raises
         ------
@@ -149,17 +150,14 @@ class Predictions:
         file,label,probability,patient
         a.png,PNEUMONIA,0.25,person1
         """
-        text = io.StringIO()
-        # RFC 4180's line ends: with other ones a carriage return in a file name goes unquoted.
-        rows = csv.writer(text, lineterminator="\r\n")
         groups = {name: cells for name, cells in self.groups.items() if name not in COLUMNS}
-        rows.writerow((*COLUMNS, *groups))
-        names = (CLASS_NAMES[label] for label in self.labels)
-        probabilities = map(repr, self.probabilities.tolist())
-        rows.writerows(
-            zip(self.files, names, probabilities, self.patients, *groups.values(), strict=True)
-        )
-        write_text(path, text.getvalue())
+        columns: dict[str, Sequence[str | float | None]] = {
+            "file": self.files,
+            "label": [CLASS_NAMES[label] for label in self.labels],
+            "probability": self.probabilities.tolist(),
+            "patient": self.patients,
+        }
+        write_table(path, columns | groups)
 
     def rows(self, selection: NDArray[np.intp] | NDArray[np.bool_]) -> "Predictions":
         """Return the rows of a selection, by their numbers or by a mask.
@@ -188,7 +186,8 @@ class Predictions:
 
         Labels are ``NORMAL`` or 0 and ``PNEUMONIA`` or 1, in upper or lower case. Where the column
         patient is missing or empty, the image counts as a patient of its own. All other columns
-        become `groups`.
+        become `groups`. Rows without a probability that state the reason in the column `NOT_READ`
+        are left out, and a message says so.
 
         Parameters
         ----------
@@ -211,9 +210,12 @@ class Predictions:
             If a row cannot be evaluated; the message names the file, and the line or image.
         """
         labels = Labels.read(path, negatives, ("probability",))
-        cells = zip(labels.files, labels.groups["probability"], strict=True)
+        texts = labels.groups["probability"]
+        rows = _rows_with_probability(path, labels)
         try:
-            return labels.with_probabilities([_probability(file, text) for file, text in cells])
+            return labels.with_probabilities(
+                [_probability(labels.files[row], texts[row]) for row in rows], rows
+            )
         except PredictionsError as error:
             raise PredictionsError(f"{path}: {error}; correct it or write it again") from error
 
@@ -276,8 +278,27 @@ class Labels:
             np.array([self.labels[row] for row in rows], dtype=np.int8),
             np.array(probabilities, dtype=np.float64),
             pick(self.patients),
-            {name: pick(column) for name, column in self.groups.items() if name != "probability"},
+            {
+                name: pick(column)
+                for name, column in self.groups.items()
+                if name not in ("probability", NOT_READ)
+            },
         )
+
+
+def _rows_with_probability(path: Path, labels: Labels) -> list[int]:
+    """Return the rows but those that state why they have no probability; a message names one."""
+    reasons = labels.groups.get(NOT_READ, [""] * len(labels.files))
+    unread = [
+        row for row, text in enumerate(labels.groups["probability"]) if not text and reasons[row]
+    ]
+    if unread:
+        messages.print(
+            f"{path}: {len(unread):,} of {len(labels.files):,} images have no probability and are "
+            f"left out; the first: {labels.files[unread[0]]}: {reasons[unread[0]]}",
+            style="yellow",
+        )
+    return sorted(set(range(len(labels.files))).difference(unread))
 
 
 def parse_label(row: TableRow, negatives: Sequence[str] = ()) -> int:

@@ -14,6 +14,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from pneumoscope.support.errors import TableError
+from pneumoscope.support.files import atomic_write, write_text
 
 _UTF_16_MARKS = (b"\xff\xfe", b"\xfe\xff")
 _PARQUET_MARK = b"PAR1"
@@ -97,6 +98,35 @@ def read_rows(path: Path, columns: Sequence[str]) -> list[TableRow]:
         return list(_csv_rows(_decode(content), columns))
     except (ValueError, csv.Error, OSError, EOFError, zlib.error) as error:
         raise _unusable(path, columns, error) from error
+
+
+def write_table(path: Path, columns: Mapping[str, Sequence[str | float | None]]) -> None:
+    """Write columns of equal length as CSV, or as Parquet where the name ends so, atomically.
+
+    Numbers are written such that they are read again exactly; None is an empty cell.
+
+    Raises
+    ------
+    StorageError
+        If the file cannot be written; an existing file stays as it is.
+
+    Examples
+    --------
+    >>> path = getfixture("tmp_path") / "table.parquet"
+    >>> write_table(path, {"file": ["a.png", "b.png"], "probability": [0.25, None]})
+    >>> [dict(row.cells) for row in read_table(path, ("file",))]
+    [{'file': 'a.png', 'probability': '0.25'}, {'file': 'b.png', 'probability': ''}]
+    """
+    if path.suffix.lower() == ".parquet":
+        with atomic_write(path) as file:
+            pq.write_table(pa.table({name: list(cells) for name, cells in columns.items()}), file)
+        return
+    text = io.StringIO()
+    # RFC 4180's line ends: with other ones a carriage return in a file name goes unquoted.
+    rows = csv.writer(text, lineterminator="\r\n")
+    rows.writerow(columns)
+    rows.writerows(zip(*columns.values(), strict=True))
+    write_text(path, text.getvalue())
 
 
 def _unusable(path: Path, columns: Sequence[str], error: Exception) -> TableError:

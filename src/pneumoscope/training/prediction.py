@@ -1,5 +1,7 @@
 """Prediction: a network's logits and probabilities for a split, in batches."""
 
+from collections.abc import Callable
+
 import numpy as np
 import torch
 from numpy.typing import NDArray
@@ -31,17 +33,38 @@ def predict(network: Network, examples: Examples, precision: Precision) -> NDArr
     return predict_logits(network, examples, precision).sigmoid().numpy()
 
 
-@torch.inference_mode()
 def predict_logits(network: Network, examples: Examples, precision: Precision) -> Tensor:
     """Return the logit of each example, float64, shape (n,), on the CPU; see `predict`."""
+    return _logits(network, examples.batch, np.arange(len(examples)), precision)
+
+
+def predict_pixels(
+    network: Network, pixels: NDArray[np.uint8], rows: NDArray[np.intp], precision: Precision
+) -> NDArray[np.float64]:
+    """Return the probability of pneumonia for rows of prepared pixels (n, size, size)."""
+
+    def batch(indices: NDArray[np.intp], device: torch.device) -> Tensor:
+        return torch.from_numpy(pixels[indices]).to(device).unsqueeze(1) / 255
+
+    return _logits(network, batch, rows, precision).sigmoid().numpy()
+
+
+@torch.inference_mode()
+def _logits(
+    network: Network,
+    batch: Callable[[NDArray[np.intp], torch.device], Tensor],
+    rows: NDArray[np.intp],
+    precision: Precision,
+) -> Tensor:
     network.eval()
     device = next(network.parameters()).device
     with computing_in(precision, device):  # around all batches: weights are rounded once
         parts = [
-            forward(network, examples.batch(indices, device)).float()
-            for indices in batches(np.arange(len(examples)), PREDICTION_BATCH_SIZE)
+            forward(network, batch(indices, device)).float()
+            for indices in batches(rows, PREDICTION_BATCH_SIZE)
         ]
-    return torch.cat(parts).cpu().double()  # Apple's GPUs have no float64
+    # Apple's GPUs have no float64.
+    return torch.cat(parts).cpu().double() if parts else torch.empty(0, dtype=torch.float64)
 
 
 def forward(network: Network, inputs: Tensor) -> Tensor:

@@ -1,0 +1,96 @@
+"""``pneumoscope predict``: probabilities of a Run for any images."""
+
+import csv
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from pneumoscope.evaluation.predictions import Predictions
+from pneumoscope.training import Run
+
+
+@pytest.fixture
+def run(compact_run: Run, tmp_path: Path) -> Path:
+    """Return a copy of the Run, without a record of test readings."""
+    folder = Path(shutil.copytree(compact_run.folder, tmp_path / "compact"))
+    (folder / "test_readings.csv").unlink()
+    return folder
+
+
+def readings(run: Path) -> list[str]:
+    """Return the numbers of images that were recorded."""
+    path = run / "test_readings.csv"
+    return [row["images"] for row in csv.DictReader(path.open())] if path.exists() else []
+
+
+def test_predictions_are_those_of_the_run_s_evaluation_and_the_reading_counts(
+    pneumoscope: Callable, run: Path, tmp_path: Path
+) -> None:
+    out = tmp_path / "all.parquet"
+    outcome = pneumoscope("predict", run, run / "manifest.parquet", "--out", out)
+    assert outcome.code == 0, outcome.err
+    found = Predictions.read(out)
+    known = dict(zip(found.files, found.probabilities, strict=True))
+    for split in ("validation", "test"):
+        recorded = Predictions.read(run / "predictions" / f"{split}.csv")
+        ours = [known[file] for file in recorded.files]
+        np.testing.assert_allclose(ours, recorded.probabilities, atol=1e-5)
+    assert readings(run) == [str(len(recorded.files))]
+    assert "reading number 1" in outcome.err
+    evaluated = pneumoscope("evaluate", out, "--out", tmp_path / "e", "--draws", 100, "--quick")
+    assert evaluated.code == 0, evaluated.err
+
+
+def test_a_test_image_is_recognised_under_another_name_and_in_another_format(
+    pneumoscope: Callable, run: Path, radiographs: Callable, phantom_dataset: Path, tmp_path: Path
+) -> None:
+    folder = tmp_path / "mine"
+    folder.mkdir()
+    copied, converted = radiographs(2)
+    shutil.copy(copied, folder / "a.png")
+    Image.open(converted).save(folder / "b.tiff")
+    shutil.copy(next(phantom_dataset.glob("train/*/*.png")), folder / "c.png")
+    outcome = pneumoscope("predict", run, folder / "c.png", "--out", tmp_path / "c.csv")
+    assert outcome.code == 0, outcome.err
+    assert readings(run) == []
+    outcome = pneumoscope("predict", run, folder, "--out", tmp_path / "mine.csv")
+    assert outcome.code == 0, outcome.err
+    assert readings(run) == ["2"]
+    rows = list(csv.DictReader((tmp_path / "mine.csv").open()))
+    assert [Path(row["file"]).name for row in rows] == ["a.png", "b.tiff", "c.png"]
+    assert list(rows[0]) == ["file", "probability", "not_read"]
+
+
+def test_a_row_without_a_probability_says_why_and_evaluate_leaves_it_out(
+    pneumoscope: Callable, run: Path, phantom_dataset: Path, tmp_path: Path
+) -> None:
+    images = sorted(phantom_dataset.glob("train/*/*.png"))
+    names = [image.relative_to(phantom_dataset) for image in images]
+    lines = [f"{name},{name.parent.name},F" for name in names]
+    table = tmp_path / "labels.csv"
+    table.write_text("\n".join(["file,label,sex", *lines, "gone.png,OTHER,M"]))
+    words = ("predict", run, table, "--images", phantom_dataset, "--out", tmp_path / "p.csv")
+    assert "--negative OTHER" in pneumoscope(*words).err
+    outcome = pneumoscope(*words, "--negative", "OTHER")
+    assert outcome.code == 1  # a row has no probability
+    rows = list(csv.DictReader((tmp_path / "p.csv").open()))
+    assert list(rows[0]) == ["file", "label", "probability", "patient", "sex", "not_read"]
+    assert (rows[-1]["label"], rows[-1]["probability"]) == ("NORMAL", "")
+    assert "no such file" in rows[-1]["not_read"].lower()
+    out = tmp_path / "evaluation"
+    evaluated = pneumoscope("evaluate", tmp_path / "p.csv", "--out", out, "--draws", 100)
+    assert evaluated.code == 0, evaluated.err
+    assert f"1 of {len(rows):,} images have no probability" in evaluated.err
+    assert f"n = {len(images):,} radiographs" in evaluated.out
+
+
+def test_a_bundle_is_referred_to_read(
+    pneumoscope: Callable, exported: Path, tmp_path: Path
+) -> None:
+    outcome = pneumoscope("predict", exported, tmp_path, "--out", tmp_path / "p.csv")
+    assert outcome.code == 1
+    assert "pneumoscope read" in outcome.err
