@@ -3,6 +3,7 @@
 import fcntl
 import os
 import shutil
+import sys
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
@@ -299,6 +300,40 @@ def write_dicom() -> Callable[..., Path]:
         return file
 
     return write
+
+
+@pytest.fixture
+def install(
+    tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch
+) -> Iterator[Callable[..., Path]]:
+    """Install a module: ``install("lab-nets", "1.0", "lab_nets", "source", models={"net": ...})``.
+
+    Return its file, which lies beside the metadata that installers write, on the path.
+    """
+    modules = []
+
+    def write(package: str, version: str, module: str, source: str, **groups: object) -> Path:
+        folder = tmp_path_factory.mktemp("installed")
+        information = folder / f"{package.replace('-', '_')}-{version}.dist-info"
+        information.mkdir()
+        (information / "METADATA").write_text(
+            f"Metadata-Version: 2.1\nName: {package}\nVersion: {version}\n"
+        )
+        (information / "RECORD").write_text(f"{module}.py,,\n")
+        lines = []
+        for group, functions in groups.items():
+            lines += [f"[pneumoscope.{group}]"]
+            lines += [f"{name} = {function}" for name, function in functions.items()]
+        (information / "entry_points.txt").write_text("\n".join(lines) + "\n")
+        (folder / f"{module}.py").write_text(source)
+        monkeypatch.syspath_prepend(folder)
+        sys.modules.pop(module, None)
+        modules.append(module)
+        return folder / f"{module}.py"
+
+    yield write
+    for module in modules:
+        sys.modules.pop(module, None)
 
 
 @pytest.fixture

@@ -109,7 +109,8 @@ def train(
     data
         Dataset, or what `load_manifest` opens.
     model
-        Name of the model, such as ``"compact"``; ``pneumoscope models`` lists them.
+        Name of the model, such as ``"compact"``; ``pneumoscope models`` lists them. Or a function
+        of another package that builds a network, as ``"my_package.my_module:build"``.
     out
         Folder of Runs; the Run is written into a folder of it that is named as the model.
     recipe
@@ -125,6 +126,8 @@ def train(
     ------
     DatasetError
         If the dataset cannot be used.
+    PluginError
+        If the network of another package cannot be imported or used.
     RecipeError
         If a setting is unknown or out of range, or the training does not fit into memory.
     RunError

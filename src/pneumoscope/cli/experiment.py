@@ -25,7 +25,8 @@ def experiment(
         typer.Option(
             "--model",
             metavar="NAME",
-            help="Model to train; repeatable.",
+            help="Model to train; repeatable. A name, or a function of another package as "
+            "MODULE:FUNCTION.",
             show_default="the notebook's seven models",
         ),
     ] = None,

@@ -13,7 +13,8 @@ app = typer.Typer()
 def models(context: typer.Context) -> None:
     """List the models that can be trained, with their numbers of parameters.
 
-    'models show NAME' prints the layers of one.
+    Those that other installed packages offer come last. 'models show NAME' prints the layers of
+    one.
 
     Examples:
 

@@ -9,7 +9,7 @@ from rich.table import Table
 
 from pneumoscope.report.estimate import Estimate, format_number
 from pneumoscope.report.operating_point import POINT_METRICS
-from pneumoscope.support.errors import RecipeError
+from pneumoscope.support.errors import PneumoscopeError, RecipeError
 
 if TYPE_CHECKING:
     from pneumoscope.dataset import Manifest, Split
@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from pneumoscope.evaluation.report.experiment_results import ExperimentResult
     from pneumoscope.evaluation.selection.rule import ModelChoice
     from pneumoscope.export.recalibrate import RecalibratedBundle
+    from pneumoscope.models import ModelSpec
     from pneumoscope.reader.bundle import Bundle
     from pneumoscope.support.cache import ArrayCache
     from pneumoscope.training import Run
@@ -265,21 +266,33 @@ def bundles_table(bundles: "Sequence[Bundle]") -> Table:
 
 
 def models_table() -> Table:
-    """Return every model with its numbers of parameters."""
-    from pneumoscope.models import MODELS, count_parameters
-    from pneumoscope.models.catalogue import describe_network
+    """Return every model with its numbers of parameters; those of other packages are last."""
+    from pneumoscope.models import MODELS, find_model
+    from pneumoscope.models.catalogue import installed_models
 
     table = Table("model", "description")
     for heading in ("parameters", "trainable", "not trainable"):
         table.add_column(heading, justify="right")
     for spec in MODELS.values():
-        if spec.needs_structure:
-            table.add_row(spec.name, spec.description, *3 * ["varies"])
-            continue
-        count = count_parameters(describe_network(spec))
-        numbers = (count.total, count.trainable, count.non_trainable)
-        table.add_row(spec.name, spec.description, *(f"{number:,}" for number in numbers))
+        table.add_row(*_model_row(spec))
+    for plugin in installed_models():
+        try:
+            table.add_row(*_model_row(find_model(plugin.name)))
+        except PneumoscopeError as error:
+            table.add_row(plugin.name, f"unusable: {error}", *3 * ["-"])
     return table
+
+
+def _model_row(spec: "ModelSpec") -> tuple[str, ...]:
+    from pneumoscope.models import count_parameters
+    from pneumoscope.models.catalogue import describe_network
+
+    description = spec.description if spec.source is None else f"{spec.description} ({spec.source})"
+    if spec.needs_structure:
+        return spec.name, description, *3 * ["varies"]
+    count = count_parameters(describe_network(spec))
+    numbers = (count.total, count.trainable, count.non_trainable)
+    return spec.name, description, *(f"{number:,}" for number in numbers)
 
 
 def layers_table(name: str) -> Table:

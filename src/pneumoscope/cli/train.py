@@ -18,7 +18,11 @@ def train(
     source: options.SourceArgument,
     model: Annotated[
         str,
-        typer.Option(metavar="NAME", help="Model to train; 'pneumoscope models' lists them."),
+        typer.Option(
+            metavar="NAME",
+            help="Model to train; 'pneumoscope models' lists them. Or a function of another "
+            "package that builds a network, as MODULE:FUNCTION.",
+        ),
     ],
     out: Annotated[
         Path,
@@ -71,6 +75,7 @@ def train(
         pneumoscope train manifest.parquet --model model_4 --out runs --resume --set epochs=20
         pneumoscope train manifest.parquet --model model_4 --out runs --name slow --set epochs=40
         pneumoscope train manifest.parquet --model compact --out runs --log tensorboard
+        pneumoscope train manifest.parquet --model my_package.my_module:build --out runs
     """
     from pneumoscope import training
     from pneumoscope.cli.tables import metrics_table

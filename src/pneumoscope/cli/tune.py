@@ -33,7 +33,8 @@ def tune(
         typer.Option(
             "--model",
             metavar="NAME",
-            help="Model to search among; repeatable.",
+            help="Model to search among; repeatable. A name, or a function of another package as "
+            "MODULE:FUNCTION.",
             show_default="compact",
         ),
     ] = None,

@@ -40,7 +40,7 @@ from pneumoscope.export.refusal import fit_refusal
 from pneumoscope.lungs.framing import preparation_version
 from pneumoscope.lungs.lung_finder import shipped_lung_finder
 from pneumoscope.models import Precision
-from pneumoscope.models.deployed import DeployedNetwork, Ensemble
+from pneumoscope.models.deployed import Ensemble
 from pneumoscope.reader.bundle import (
     CARD,
     CROSS_VALIDATION,
@@ -258,10 +258,11 @@ def _export_graph(
     runs: Sequence[Run], examples: Examples, whole: Examples
 ) -> tuple[bytes, SplitOutput]:
     """Return the graph of one network or of an ensemble, and its output on validation."""
-    members = [DeployedNetwork(load_trained_network(run).cpu()) for run in runs]
+    size = runs[0].recipe.image_size
+    members = [run.recipe.spec.deploy(load_trained_network(run).cpu(), size) for run in runs]
     network = members[0] if len(members) == 1 else Ensemble(members)
     with messages.status("Exporting the graph"):
-        graph = export_graph(network, runs[0].recipe.image_size)
+        graph = export_graph(network, size)
     validation = run_on_split(graph, examples, whole)
     difference = require_agreement(
         network, validation.pixels[:N_COMPARED_IMAGES], validation.output
@@ -335,9 +336,20 @@ def _licence(runs: Sequence[Run]) -> str:
         if run.record.initial_weights is not None
         and run.recipe.spec.has_licensed_weights(run.recipe.weights)
     }
-    if not origins:
-        return "Apache-2.0"
-    return f"Apache-2.0, and that of the pretrained weights: {'; '.join(sorted(origins))}"
+    sources = {
+        str(run.record.network_source) for run in runs if run.record.network_source is not None
+    }
+    parts = {"pretrained weights": origins, "network's package": sources}
+    return ", and ".join(
+        [
+            "Apache-2.0",
+            *(
+                f"that of the {part}: {'; '.join(sorted(names))}"
+                for part, names in parts.items()
+                if names
+            ),
+        ]
+    )
 
 
 def _training_data(manifest: Manifest, population: str) -> TrainingData:

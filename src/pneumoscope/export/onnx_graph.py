@@ -45,18 +45,30 @@ def export_graph(
         Side of the square images, in pixels.
     output_names
         Names of the outputs.
+
+    Raises
+    ------
+    RunError
+        If the network has an operation that ONNX lacks.
     """
     example = torch.zeros(2, size, size, dtype=torch.uint8)
-    with _suppress_warnings():
-        program = torch.onnx.export(
-            network,
-            (example,),
-            dynamo=True,
-            dynamic_shapes=({0: torch.export.Dim("n")},),
-            input_names=["pixels"],
-            output_names=list(output_names),
-            verbose=False,
-        )
+    try:
+        with _suppress_warnings():
+            program = torch.onnx.export(
+                network,
+                (example,),
+                dynamo=True,
+                dynamic_shapes=({0: torch.export.Dim("n")},),
+                input_names=["pixels"],
+                output_names=list(output_names),
+                verbose=False,
+            )
+    except torch.onnx.OnnxExporterError as error:
+        reason = str(error.__cause__ or error).splitlines()[0]
+        raise RunError(
+            f"the network cannot be exported ({reason}); it needs a last feature map that "
+            "everything passes through, such as before global pooling, and layers that ONNX has"
+        ) from error
     assert program is not None
     model = program.model_proto
     for node in model.graph.node:  # stack traces name folders of this computer

@@ -106,7 +106,7 @@ def _metadata(run: Run) -> dict[str, Any]:
         "monai_version": MIN_MONAI_VERSION,
         "pytorch_version": version("torch").split("+")[0],
         "numpy_version": version("numpy"),
-        "required_packages_version": {"pneumoscope": pneumoscope.__version__},
+        "required_packages_version": _required_packages(run),
         "name": f"pneumoscope {run.recipe.model}",
         "task": "Pneumonia on frontal chest radiographs",
         "description": f"{run.recipe.model}, seed {run.recipe.seed}; one image in, one logit out",
@@ -116,6 +116,13 @@ def _metadata(run: Run) -> dict[str, Any]:
         "intended_use": "Research; a second opinion, not a diagnosis",
         "network_data_format": {"inputs": {"image": image}, "outputs": {"pred": logit}},
     }
+
+
+def _required_packages(run: Run) -> dict[str, str]:
+    required, source = {"pneumoscope": pneumoscope.__version__}, run.record.network_source
+    if source is not None and source.distribution is not None and source.version is not None:
+        required[source.distribution] = source.version
+    return required
 
 
 def _inference() -> dict[str, Any]:

@@ -11,11 +11,12 @@ from pneumoscope.models.efficientnet_lite import efficientnet_lite
 from pneumoscope.models.efficientnet_lite_weights import VARIANTS, EfficientNetLiteSpec
 from pneumoscope.models.hub import HubSpec
 from pneumoscope.models.hub_network import hub_network
-from pneumoscope.models.layers import initialise
+from pneumoscope.models.imported import GROUP, imported_spec
 from pneumoscope.models.model_spec import ModelSpec, Structure
 from pneumoscope.models.network import Network
 from pneumoscope.models.vgg16 import Vgg16Spec
 from pneumoscope.support.errors import RecipeError
+from pneumoscope.support.plugins import Plugin, find_plugin, installed_plugins
 
 _SCHEDULE: Mapping[str, object] = {"reduce_on_plateau": {}}
 
@@ -118,14 +119,19 @@ _OTHER_MODELS: tuple[ModelSpec, ...] = (
 )
 
 MODELS: dict[str, ModelSpec] = NOTEBOOK_MODELS | {spec.name: spec for spec in _OTHER_MODELS}
-"""All networks that can be trained."""
+"""All networks of this package."""
+
+_IMPORTED: Mapping[str, object] = {"image_size": 192, **_FROM_SCRATCH}
+"""Settings of networks of other packages: those of `compact`, which starts at random too."""
 
 
 def find_model(name: str) -> ModelSpec:
-    """Return the catalogue entry of a name.
+    """Return the catalogue entry of a name, or of MODULE:FUNCTION of another package.
 
     Raises
     ------
+    PluginError
+        If the function cannot be imported.
     RecipeError
         If there is no network of that name.
 
@@ -134,9 +140,21 @@ def find_model(name: str) -> ModelSpec:
     >>> find_model("model_1").settings
     {'epochs': 3}
     """
-    if name not in MODELS:
-        raise RecipeError(f"model: '{name}' is not a model; choose one of {', '.join(MODELS)}")
-    return MODELS[name]
+    if name in MODELS:
+        return MODELS[name]
+    plugin = find_plugin(GROUP, name)
+    if plugin is None:
+        names = [*MODELS, *(installed.name for installed in installed_models())]
+        raise RecipeError(
+            f"model: '{name}' is not a model; choose one of {', '.join(names)}, or a function of "
+            "another package, such as my_package.my_module:build"
+        )
+    return imported_spec(plugin, _IMPORTED)
+
+
+def installed_models() -> tuple[Plugin, ...]:
+    """List the networks that other packages offer by a name that no network here has."""
+    return tuple(plugin for plugin in installed_plugins(GROUP) if plugin.name not in MODELS)
 
 
 def build_network(
@@ -163,9 +181,10 @@ def build_network(
     >>> network(torch.rand(2, 1, 64, 64)).shape
     torch.Size([2])
     """
-    network = spec.build(image_size, structure)
-    for layer in network.fresh:
-        initialise(layer, seed)
+    with torch.random.fork_rng(devices=()):
+        torch.manual_seed(seed)  # for functions that draw the weights themselves
+        network = spec.build(image_size, structure)
+    spec.initialise(network, seed)
     return network
 
 
@@ -180,4 +199,4 @@ def describe_network(
     torch.Size([1, 355216])
     """
     with torch.device("meta"):
-        return spec.build(image_size or spec.image_size, structure)
+        return spec.build(image_size or spec.image_size, structure).to("meta")

@@ -87,7 +87,7 @@ class Ensemble(nn.Module):
     [(2,), (2, 4, 4), (2, 384)]
     """
 
-    def __init__(self, members: Sequence[DeployedNetwork]) -> None:
+    def __init__(self, members: Sequence[nn.Module]) -> None:
         super().__init__()
         self.members = nn.ModuleList(members)
 

@@ -6,7 +6,10 @@ from typing import Any, ClassVar
 
 from torch import Tensor, nn
 
+from pneumoscope.models.deployed import DeployedNetwork
+from pneumoscope.models.layers import initialise
 from pneumoscope.models.network import Network
+from pneumoscope.support.plugins import PluginSource
 
 IMAGE_SIZE = 150
 """Side of the square images of the notebook's networks, in pixels."""
@@ -93,6 +96,11 @@ class ModelSpec:
         assert isinstance(size, int)
         return size
 
+    @property
+    def source(self) -> PluginSource | None:
+        """Origin of a network of another package; None for the networks of this one."""
+        return None
+
     def build(self, image_size: int, structure: Structure | None = None) -> Network:
         """Build the network with arbitrary weights.
 
@@ -109,6 +117,15 @@ class ModelSpec:
             If a structure is needed and missing, or cannot be built.
         """
         return Network(self.head(image_size), penalised=self.penalised)
+
+    def initialise(self, network: Network, seed: int) -> None:
+        """Draw the weights of the layers without pretrained ones, in place."""
+        for layer in network.fresh:
+            initialise(layer, seed)
+
+    def deploy(self, network: Network, image_size: int) -> nn.Module:
+        """Return a trained network from pixels to logit, heat map and features, for export."""
+        return DeployedNetwork(network)
 
     def load_weights(self, weights: str, seed: int) -> PretrainedWeights | None:
         """Load the weights of the pretrained layers; None where there are no such layers.

@@ -1,7 +1,7 @@
 """Trained network in two files for PyTorch users: safetensors and YAML."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
@@ -99,6 +99,8 @@ def save_network(saved: SavedNetwork, model: str, folder: Path) -> None:
         settings["lung_finder"] = finder.digest
     if saved.structure is not None:
         settings["structure"] = dict(saved.structure)
+    if (source := find_model(model).source) is not None:
+        settings["source"] = asdict(source)
     write_text(folder / SETTINGS, yaml.safe_dump(settings, sort_keys=False))
 
 
@@ -109,6 +111,8 @@ def load_network(folder: Path | str) -> SavedNetwork:
     ------
     WeightsError
         If a file is missing, damaged or of another format version.
+    PluginError
+        If the network is of another package, which is not installed.
     """
     path = Path(folder)
     try:
@@ -117,7 +121,10 @@ def load_network(folder: Path | str) -> SavedNetwork:
             raise ValueError(f"format {settings.get('format')} instead of {FORMAT}")
         size = int(settings["image_size"])
         structure = settings.get("structure")
-        network = find_model(settings["model"]).build(size, structure)
+        spec = find_model(settings["model"])
+        if (source := spec.source) is not None and source.digest != settings["source"]["digest"]:
+            raise ValueError(f"it was trained with other source code than that of {source}")
+        network = spec.build(size, structure)
         network.load_state_dict(load_file(path / WEIGHTS))
         preparation = Preparation(
             size, Resampling(settings["resampling"]), Framing(settings.get("framing", "whole"))

@@ -38,6 +38,10 @@ class DeviceError(PneumoscopeError):
     """The device that was asked for is not there."""
 
 
+class PluginError(PneumoscopeError):
+    """A network or metric of another package cannot be found, imported or used."""
+
+
 class RecipeError(PneumoscopeError):
     """A recipe has an unknown setting or a value out of range."""
 

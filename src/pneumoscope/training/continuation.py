@@ -20,6 +20,7 @@ def open_to_continue(folder: Path, recipe: Recipe, manifest: Manifest) -> Run:
     """
     run = Run.open(folder)
     run.require_same_lung_finder()
+    run.require_same_network()
     changed = [
         name
         for name in type(recipe).model_fields

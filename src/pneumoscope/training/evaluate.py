@@ -155,9 +155,11 @@ def load_trained_network(run: Run) -> Network:
     Raises
     ------
     RunError
-        If the weights are missing or damaged, or the lung finder is another.
+        If the weights are missing or damaged, or the lung finder, or the source of a network of
+        another package, is another.
     """
     run.require_same_lung_finder()
+    run.require_same_network()
     network = run.recipe.spec.build(run.recipe.image_size, run.structure())
     try:
         network.load_state_dict(run.read_weights())

@@ -59,6 +59,7 @@ class Run:
         finder = recipe.preparation.lung_finder
         record = RunRecord(
             lung_finder=None if finder is None else finder.digest,
+            network_source=recipe.spec.source,
             created=datetime.now(UTC).isoformat(timespec="seconds"),
             manifest_fingerprint=manifest.fingerprint,
             synthetic=manifest.synthetic,
@@ -77,9 +78,16 @@ class Run:
         Raises
         ------
         RunError
-            If it is no Run directory or of a version that is not read.
+            If it is no Run directory or of a version that is not read, or its network is of a
+            package that is not installed.
         """
         record = read_record(folder)
+        source = record.network_source
+        if source is not None and not source.is_importable:
+            raise RunError(
+                f"{folder}: its network is {source}, which is not installed; "
+                f"{source.how_to_install}"
+            )
         return cls(folder, Recipe.read(folder / "recipe.yaml"), record)
 
     def update_record(self, **values: object) -> "Run":
@@ -144,6 +152,23 @@ class Run:
                 f"{self.folder}: was trained with another lung finder than this version's; use the "
                 "version that run.json names, or train again into another folder"
             )
+
+    def require_same_network(self) -> None:
+        """Raise if the network is of another package, whose source is not that of the training.
+
+        Raises
+        ------
+        RunError
+            If a Python file of that package differs.
+        """
+        recorded, installed = self.record.network_source, self.recipe.spec.source
+        if recorded is None or installed is None or recorded.digest == installed.digest:
+            return
+        raise RunError(
+            f"{self.folder}: was trained with other source code of {recorded} than that of "
+            f"{installed}, which is installed (their digests differ); {recorded.how_to_install} "
+            "in the state of the training, or train again into another folder"
+        )
 
     def write_history(self, history: Sequence[Epoch]) -> None:
         """Write ``history.csv``, atomically."""

@@ -8,6 +8,7 @@ from pydantic import BaseModel, ValidationError
 
 import pneumoscope
 from pneumoscope.support.errors import RunError
+from pneumoscope.support.plugins import PluginSource
 
 FORMAT = 5
 """Version of a Run directory.
@@ -42,6 +43,8 @@ class RunRecord(BaseModel, frozen=True, extra="forbid"):
     environment: dict[str, Any]
     lung_finder: str | None = None
     """SHA-256 of the lung finder; None where whole images are read."""
+    network_source: PluginSource | None = None
+    """Origin of a network of another package; None for those of this one."""
     parameters: ParameterRecord | None = None
     initial_weights: InitialWeightsRecord | None = None
     finished: bool = False
