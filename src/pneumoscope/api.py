@@ -15,6 +15,7 @@ from pneumoscope.evaluation.predictions import Labels, Predictions
 from pneumoscope.evaluation.report.experiment_results import ExperimentResult
 from pneumoscope.evaluation.selection.rule import MIN_RECALL
 from pneumoscope.evaluation.statistics.bootstrap import DRAWS
+from pneumoscope.evaluation.statistics.custom_metrics import find_metrics
 from pneumoscope.models import NOTEBOOK_MODELS
 from pneumoscope.reader import open_reader
 from pneumoscope.support.cache import open_user_cache
@@ -215,6 +216,7 @@ def evaluate(
     thresholds: float | Mapping[str, float] = 0.5,
     *,
     draws: int = DRAWS,
+    metrics: Sequence[str] = (),
 ) -> ModelEvaluation:
     """Evaluate a table of predictions, or a Run on its test split.
 
@@ -229,9 +231,14 @@ def evaluate(
         has its own.
     draws
         Number of bootstrap resamples, by patient where patients are known.
+    metrics
+        Names of metrics that installed packages offer, or functions of labels and probabilities
+        such as ``"my_package.my_module:my_metric"``.
 
     Raises
     ------
+    PluginError
+        If a metric of another package cannot be found, or fails.
     PredictionsError
         If the table is invalid, or a class is missing.
     RunError
@@ -249,15 +256,17 @@ def evaluate(
     >>> print(ps.evaluate(predictions, draws=100).discrimination.auc)
     1.000 (0.839 to 1.000)
     """
+    custom = find_metrics(metrics)
     if isinstance(predictions, Run):
-        return evaluate_model(subject_of_run(predictions, open_user_cache()), draws=draws)
+        subject = subject_of_run(predictions, open_user_cache())
+        return evaluate_model(subject, draws=draws, metrics=custom)
     named = {"threshold": thresholds} if isinstance(thresholds, float | int) else thresholds
     if isinstance(predictions, Predictions):
         subject = Subject("predictions", "predictions in memory", predictions, named)
     else:
         path = Path(predictions)
         subject = Subject(path.stem, f"the table {path.name}", Predictions.read(path), named)
-    return evaluate_model(subject, draws=draws)
+    return evaluate_model(subject, draws=draws, metrics=custom)
 
 
 def validate(

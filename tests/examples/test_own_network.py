@@ -18,8 +18,11 @@ def test_it_is_trained_exported_and_evaluated(
 ) -> None:
     project = tomllib.loads((PACKAGE / "pyproject.toml").read_text())["project"]
     source = (PACKAGE / "own_network.py").read_text()
-    models = project["entry-points"]["pneumoscope.models"]
-    install(project["name"], project["version"], "own_network", source, models=models)
+    groups = {
+        group.removeprefix("pneumoscope."): functions
+        for group, functions in project["entry-points"].items()
+    }
+    install(project["name"], project["version"], "own_network", source, **groups)
 
     words = [word for name, value in SETTINGS.items() for word in ("--set", f"{name}={value}")]
     runs, bundle, evaluation = (tmp_path / name for name in ("runs", "bundle", "evaluation"))
@@ -40,8 +43,12 @@ def test_it_is_trained_exported_and_evaluated(
     assert reader.read(picture).heatmap is not None
 
     words = ["--data", phantom_dataset, "--out", evaluation, "--draws", 100, "--quick"]
+    words += ["--metric", "specificity_at_95"]
     evaluated = pneumoscope("evaluate", bundle, *words)
     assert evaluated.code == 0, evaluated.err
     (model,) = json.loads((evaluation / "evaluation.json").read_text())["models"]
     run_s_own = json.loads((runs / "tiny" / "metrics" / "test.json").read_text())
     assert model["auc"] == pytest.approx(run_s_own["auc"])  # calibration keeps the order
+    low, high = model["metrics"]["specificity_at_95_ci"]
+    assert 0 <= low <= model["metrics"]["specificity_at_95"] <= high <= 1
+    assert "specificity_at_95" in (evaluation / "report.html").read_text()

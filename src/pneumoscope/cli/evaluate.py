@@ -53,6 +53,15 @@ def evaluate(
     negatives: options.NegativeOption = None,
     second_reader: options.SecondReaderOption = None,
     prevalences: options.PrevalenceOption = None,
+    metrics: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--metric",
+            metavar="NAME|MODULE:FUNCTION",
+            help="Metric of another package to report with a bootstrap interval: the name of an "
+            "installed one, or a function of labels and probabilities; repeatable.",
+        ),
+    ] = None,
     min_recall: Annotated[
         float,
         typer.Option(
@@ -77,21 +86,24 @@ def evaluate(
         pneumoscope evaluate runs/model_3 runs/model_4 --out comparison
         pneumoscope evaluate theirs.csv ours.csv --threshold 0.3 --prevalence 0.1 --out comparison
         pneumoscope evaluate default --data chest_xray --second-reader expert.csv --out evaluation
+        pneumoscope evaluate ours.csv --metric sklearn.metrics:brier_score_loss --out evaluation
     """
     from pneumoscope.cli.tables import choice_warnings, evaluations_table
 
     if out is None:
-        if second_reader is not None:
-            raise PredictionsError("pass --out DIR too: a second reader needs a report")
+        if second_reader is not None or metrics:
+            raise PredictionsError("pass --out DIR too: --second-reader and --metric need a report")
         _evaluate_run(sources, images)
         return
     from pneumoscope.evaluation.model_comparison import compare_models
     from pneumoscope.evaluation.report.second_reader_view import summarise_second_reader
     from pneumoscope.evaluation.second_reader import SecondReader
+    from pneumoscope.evaluation.statistics.custom_metrics import find_metrics
     from pneumoscope.support.files import require_empty
     from pneumoscope.workflows.evaluate import open_models, stress_test_model, write_report
 
     require_empty(out)
+    custom_metrics = find_metrics(metrics or ())
     points = _points(thresholds or ["0.5"])
     prevalence_values = options.prevalences_from_options(prevalences)
     second = None if second_reader is None else SecondReader.read(second_reader, negatives or ())
@@ -108,6 +120,7 @@ def evaluate(
         min_recall,
         draws,
         second_reader=second,
+        metrics=custom_metrics,
     )
     main = next(model for model in models if model.subject is comparison.main.subject)
     stress_tests = None if quick else stress_test_model(main)
@@ -116,6 +129,9 @@ def evaluate(
     for line in choice_warnings(comparison.choice, "at its threshold") if comparison.choice else ():
         messages.print(line, style="red")
     results.print(evaluations_table(comparison.evaluations))
+    for evaluation in comparison.evaluations:
+        for name, estimate in evaluation.metrics.items():
+            results.print(f"{evaluation.subject.name}, {name}: {estimate}", soft_wrap=True)
     if comparison.main.second_reader is not None:
         results.print(summarise_second_reader(comparison.main.second_reader))
     results.print(f"Report: {out / 'report.html'}", soft_wrap=True)

@@ -11,6 +11,7 @@ from pneumoscope.evaluation.second_reader import SecondReader
 from pneumoscope.evaluation.selection.rule import MIN_RECALL, Candidate, ModelChoice, choose_model
 from pneumoscope.evaluation.selection.stability import ChoiceStability, choice_stability
 from pneumoscope.evaluation.statistics.bootstrap import DRAWS
+from pneumoscope.evaluation.statistics.custom_metrics import Metric
 from pneumoscope.evaluation.statistics.discrimination import PREVALENCES, bootstrap_metrics
 from pneumoscope.evaluation.statistics.paired_tests import PairedComparison, compare_pairs
 from pneumoscope.support.errors import PredictionsError
@@ -51,6 +52,7 @@ def compare_models(
     draws: int = DRAWS,
     seed: int = 0,
     second_reader: SecondReader | None = None,
+    metrics: Mapping[str, Metric] | None = None,
 ) -> Comparison:
     """Evaluate models, compare them, and choose one by the rule, on validation images.
 
@@ -68,9 +70,13 @@ def compare_models(
         Random seed; the same seed gives the same comparison.
     second_reader
         Second reader, matched to the files of the predictions; no model is chosen with it.
+    metrics
+        Metrics of other packages by name, for reporting only; see `find_metrics`.
 
     Raises
     ------
+    PluginError
+        If a metric of another package fails.
     PredictionsError
         If two models have one name, or predictions on different images or labels, or no image has
         a usable second reading.
@@ -87,7 +93,7 @@ def compare_models(
         {subject.name: (shared[subject.name], subject.threshold) for subject in subjects}
     )
     evaluations = tuple(
-        evaluate_model(subject, prevalences, draws, seed, second_reader)
+        evaluate_model(subject, prevalences, draws, seed, second_reader, metrics)
         for subject in track(subjects, "Evaluating", len(subjects))
     )
     choice, stability = _choose(subjects, min_recall, seed)

@@ -1,7 +1,7 @@
 """Evaluation of one model: discrimination, calibration, consequences, subgroups, label errors."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 from pneumoscope.evaluation.predictions import CLASS_NAMES, Predictions
 from pneumoscope.evaluation.second_reader import SecondReader
@@ -11,6 +11,7 @@ from pneumoscope.evaluation.second_reader_evaluation import (
 )
 from pneumoscope.evaluation.statistics.bootstrap import DRAWS
 from pneumoscope.evaluation.statistics.calibration import CalibrationAssessment, assess_calibration
+from pneumoscope.evaluation.statistics.custom_metrics import Metric, assess_metrics
 from pneumoscope.evaluation.statistics.decision_curve import (
     Consequences,
     DecisionCurve,
@@ -29,6 +30,7 @@ from pneumoscope.evaluation.statistics.logistic_recalibration import (
 )
 from pneumoscope.evaluation.statistics.temperature_scaling import log_odds
 from pneumoscope.evaluation.subgroups.table import SubgroupTable, subgroup_table
+from pneumoscope.report.estimate import Estimate
 from pneumoscope.support.errors import PredictionsError
 
 
@@ -61,7 +63,7 @@ class ModelEvaluation:
     ``recalibrated`` is the calibration after recalibration, None where that cannot be fitted;
     ``recalibrated_on`` names the images that it was fitted on, or the reason why it could not be.
     ``consequences`` are those for 1,000 patients, by prevalence. ``second_reader`` is None without
-    a second reader.
+    a second reader. ``metrics`` are those of other packages, by name.
     """
 
     subject: Subject
@@ -74,6 +76,7 @@ class ModelEvaluation:
     subgroups: SubgroupTable
     label_errors: LabelErrors
     second_reader: SecondReaderEvaluation | None = None
+    metrics: Mapping[str, Estimate] = field(default_factory=dict)
 
 
 def evaluate_model(
@@ -82,6 +85,7 @@ def evaluate_model(
     draws: int = DRAWS,
     seed: int = 0,
     second_reader: SecondReader | None = None,
+    metrics: Mapping[str, Metric] | None = None,
 ) -> ModelEvaluation:
     """Evaluate one model.
 
@@ -97,9 +101,13 @@ def evaluate_model(
         Random seed; the same seed gives the same evaluation.
     second_reader
         Second reader, matched to the files of the predictions; for reporting only.
+    metrics
+        Metrics of other packages by name; see `find_metrics`.
 
     Raises
     ------
+    PluginError
+        If a metric of another package fails.
     PredictionsError
         If a class is missing, or no image has a usable second reading.
     """
@@ -126,6 +134,7 @@ def evaluate_model(
         None
         if second_reader is None
         else evaluate_second_reader(predictions, discrimination, second_reader, draws, seed),
+        assess_metrics(predictions, metrics or {}, draws, seed),
     )
 
 

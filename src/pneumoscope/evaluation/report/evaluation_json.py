@@ -61,6 +61,7 @@ def evaluation_json(evaluation: ModelEvaluation) -> dict[str, Any]:
         "images_without_patient": predictions.n_without_patient,
         "fingerprint": fingerprint(predictions),
         **_fields(discrimination, "auc", "auc_delong", "average_precision", "partial_auc"),
+        "metrics": estimates_json(evaluation.metrics),
         "draws": discrimination.draws,
         "operating_points": [_point(point) for point in discrimination.points],
         "calibration": _calibration(evaluation.calibration),

@@ -16,17 +16,24 @@ from pneumoscope.report.operating_point import POINT_METRICS
 
 
 def discrimination_table(evaluations: Sequence[ModelEvaluation]) -> TableView:
-    """Return the areas under the curves of each model."""
+    """Return the areas under the curves of each model, and its metrics of other packages."""
     n = len(evaluations[0].subject.predictions.files)
     names = ", ".join(evaluation.subject.name for evaluation in evaluations)
     rows: list[Row] = []
     for evaluation in evaluations:
         areas = evaluation.discrimination
-        cells = map(cell, (areas.auc, areas.auc_delong, areas.average_precision, areas.partial_auc))
-        rows.append((evaluation.subject.name, *cells))
+        curves = (areas.auc, areas.auc_delong, areas.average_precision, areas.partial_auc)
+        rows.append((evaluation.subject.name, *map(cell, (*curves, *evaluation.metrics.values()))))
     return TableView(
         f"Discrimination of {names}: {n:,} images",
-        ("Model", "AUC", "AUC, DeLong", "Average precision", "Partial AUC, sensitivity ≥ 0.9"),
+        (
+            "Model",
+            "AUC",
+            "AUC, DeLong",
+            "Average precision",
+            "Partial AUC, sensitivity ≥ 0.9",
+            *evaluations[0].metrics,
+        ),
         tuple(rows),
     )
 

@@ -158,8 +158,8 @@ def assess_discrimination(
     return Discrimination(
         widen_certain(auc, smaller_class),
         widen_certain(delong(labels, probabilities, patient), smaller_class),
-        _without_zero_width(average_precision),
-        _without_zero_width(partial_auc),
+        without_zero_width(average_precision),
+        without_zero_width(partial_auc),
         tuple(_widen_point(point, predictions) for point in points),
         draws,
     )
@@ -198,7 +198,7 @@ def _count_patients(predictions: Predictions, rows: NDArray[np.bool_]) -> int:
     return len({predictions.patients[row] for row in np.flatnonzero(rows)})
 
 
-def _without_zero_width(estimate: Estimate) -> Estimate:
+def without_zero_width(estimate: Estimate) -> Estimate:
     """Take away an interval that no resample could widen: it would look like certainty."""
     interval = estimate.interval
     if interval is not None and interval[1] - interval[0] < _ROUNDING:
@@ -217,7 +217,7 @@ def _widen_point(point: PointEvaluation, predictions: Predictions) -> PointEvalu
             patients = _count_patients(predictions, behind)
             estimates[name] = widen_certain(point.estimates[name], patients)
         else:
-            estimates[name] = _without_zero_width(point.estimates[name])
+            estimates[name] = without_zero_width(point.estimates[name])
     at_prevalence = {
         prevalence: _widen_predictive_values(values, estimates, prevalence)
         for prevalence, values in point.at_prevalence.items()
