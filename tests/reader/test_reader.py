@@ -1,5 +1,6 @@
 """Readings compared with the network itself, and of every kind of source."""
 
+import io
 import threading
 from collections.abc import Callable
 from dataclasses import replace
@@ -8,7 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from PIL import Image
+from PIL import ExifTags, Image
 
 from pneumoscope.models.deployed import DeployedNetwork
 from pneumoscope.radiograph import (
@@ -79,9 +80,72 @@ def test_readings_order_images_as_the_run_s_own_predictions(
 def test_every_kind_of_source_gives_the_same_reading(reader: Reader, radiographs: Callable) -> None:
     (path,) = radiographs(1)
     grey = np.asarray(Image.open(path).convert("L"))
-    sources = [str(path), path.read_bytes(), grey, grey / np.float32(255), read_radiograph(path)]
+    tensor = torch.from_numpy(grey / np.float32(255))
+    sources = [
+        str(path),
+        path.read_bytes(),
+        io.BytesIO(path.read_bytes()),
+        Image.open(path),
+        Image.open(path).convert("RGBA"),
+        grey,
+        grey / np.float32(255),
+        torch.from_numpy(grey.copy()),
+        tensor,
+        tensor.requires_grad_(),
+        read_radiograph(path),
+    ]
     expected = reader.read(path)
-    assert all(same(reader.read(source), expected) for source in sources)
+    readings = list(reader.read_many(sources))
+    assert all(same(reading, expected) for reading in readings)
+    assert {reading.probability for reading in readings} == {expected.probability}
+
+
+def test_an_image_of_pillow_is_turned_upright_and_left_as_it_is(
+    reader: Reader, radiographs: Callable, tmp_path: Path
+) -> None:
+    upright = Image.open(radiographs(1)[0]).convert("L")
+    turned = upright.transpose(Image.Transpose.ROTATE_90)
+    exif = Image.Exif()
+    exif[ExifTags.Base.Orientation] = 6  # shown after a quarter turn clockwise
+    turned.save(tmp_path / "turned.png", exif=exif)
+    opened = Image.open(tmp_path / "turned.png")
+    before = opened.tobytes()
+    assert same(reader.read(opened), reader.read(upright))
+    assert opened.tobytes() == before
+    assert opened.getexif() == exif
+
+
+@pytest.mark.parametrize(
+    ("source", "reason"),
+    [
+        (np.full((64, 64, 3), 90, np.uint8), "shape (64, 64, 3)"),
+        (torch.full((1, 64, 64), 90, dtype=torch.uint8), "shape (1, 64, 64)"),
+        (torch.full((64, 64), 90.0), "outside of [0, 1]"),
+        (torch.full((64, 64), 0.5, dtype=torch.bfloat16), "NumPy cannot take over"),
+        (Image.new("I;16", (64, 64)), "mode I;16"),
+        (Image.new("RGBA", (64, 64)), "transparent"),
+        (io.BytesIO(), "seek(0)"),
+        (io.StringIO("text"), "mode 'rb'"),
+        ([[0, 1], [1, 0]], "a list is no radiograph"),
+        (None, "a NoneType is no radiograph"),
+    ],
+)
+def test_what_might_be_misunderstood_is_refused(
+    reader: Reader, source: Source, reason: str
+) -> None:
+    reading = reader.read(source)
+    assert reading.status is Status.FAILED
+    assert reading.probability is None
+    assert reason in reading.reasons[0]
+
+
+def test_sources_in_memory_pass_the_quality_gate(reader: Reader) -> None:
+    blank = np.full((300, 300), 90, np.uint8)
+    for source in (Image.fromarray(blank), torch.from_numpy(blank)):
+        reading = reader.read(source)
+        assert reading.status is Status.REJECTED
+        assert reading.probability is None
+        assert "blank" in {finding.code for finding in reading.quality}
 
 
 def test_many_are_read_in_order_and_a_bad_one_is_one_row(

@@ -3,6 +3,7 @@
 from pneumoscope.radiograph.decode import (
     decode_radiograph,
     radiograph_from_array,
+    radiograph_from_image,
     read_radiograph,
 )
 from pneumoscope.radiograph.dicom import radiograph_from_dataset
@@ -20,5 +21,6 @@ __all__ = [
     "prepare_pixels",
     "radiograph_from_array",
     "radiograph_from_dataset",
+    "radiograph_from_image",
     "read_radiograph",
 ]

@@ -5,11 +5,12 @@ from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
+from PIL import Image
 
 from pneumoscope.radiograph.dicom import radiograph_from_dataset
 from pneumoscope.radiograph.dicom_file import is_dicom, open_dicom
 from pneumoscope.radiograph.limits import MAX_BYTES, check_size
-from pneumoscope.radiograph.picture import read_picture
+from pneumoscope.radiograph.picture import Picture, picture_from_image, read_picture
 from pneumoscope.radiograph.radiograph import Radiograph
 from pneumoscope.support.errors import UnreadableRadiographError
 
@@ -92,7 +93,35 @@ def decode_radiograph(content: bytes, name: str, min_side: int | None = None) ->
     sha256 = hashlib.sha256(content).hexdigest()
     if is_dicom(content):
         return radiograph_from_dataset(open_dicom(content, name), name, sha256)
-    picture = read_picture(content, name, min_side)
+    return _radiograph(read_picture(content, name, min_side), sha256)
+
+
+def radiograph_from_image(image: Image.Image, name: str) -> Radiograph:
+    """Make a radiograph of an image that Pillow has opened or made.
+
+    Parameters
+    ----------
+    image
+        Image of 8 bits, grey (``L``, 0 = black) or in colours, as for `decode_radiograph`; it is
+        not changed.
+    name
+        Name of the image in error messages.
+
+    Raises
+    ------
+    UnreadableRadiographError
+        If the image is damaged, animated, transparent, or of another mode.
+
+    Examples
+    --------
+    >>> radiograph_from_image(Image.new("L", (2, 1), color=51), "grey").pixels
+    array([[0.2, 0.2]], dtype=float32)
+    """
+    picture = picture_from_image(image, name)
+    return _radiograph(picture, hashlib.sha256(np.asarray(picture.pixels).tobytes()).hexdigest())
+
+
+def _radiograph(picture: Picture, sha256: str) -> Radiograph:
     pixels, colourfulness = picture.grey()
     return Radiograph(
         pixels,

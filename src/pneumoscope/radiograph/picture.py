@@ -85,16 +85,41 @@ def read_picture(content: bytes, name: str, min_side: int | None = None) -> Pict
         if image.mode.startswith("I"):
             grey, rendering, notes = _scale_deep_grey(np.asarray(image), content, tags)
             return Picture(grey, synthetic, rendering, notes)
-        pixels = _without_alpha_or_palette(image)
-        if ";16" in rawmode and np.max(pixels.getextrema()) < 128:  # Pillow keeps the upper 8 bits
-            raise UnreadableRadiographError(
-                f"{name}: colours of 16 bits whose values fill less than half of their range; "
-                "export 8 bits, or grey of 16 bits"
-            )
-        grey_scale = "0 to 255 from black to white"
-        return Picture(
-            pixels, synthetic, grey_scale if pixels.mode == "L" else "luminance of the colours"
+        return _eight_bit_picture(image, rawmode, synthetic, name)
+
+
+def picture_from_image(image: Image.Image, name: str) -> Picture:
+    """Return the picture of an image that Pillow has opened or made, which is not changed.
+
+    Grey of 8 bits, colours and palettes are those of `read_picture`. Other modes are refused:
+    Pillow's image does not say which values are black and white.
+    """
+    check_size(image.height, image.width, name)
+    if image.mode not in _EIGHT_BIT_MODES:
+        raise UnreadableRadiographError(
+            f"{name}: an image of mode {image.mode}; pass its file, an image of mode L or RGB, or "
+            "an array of uint8, uint16, or floats in [0, 1]"
         )
+    with _report_damage(name):
+        if problem := _problem(image, b""):
+            raise UnreadableRadiographError(f"{name}: {problem}")
+        rawmode = _rawmode(image)
+        upright = ImageOps.exif_transpose(image)
+        _refuse_transparency(upright, rawmode, name)
+        return _eight_bit_picture(upright, rawmode, SYNTHETIC_KEY in image.info, name)
+
+
+def _eight_bit_picture(image: Image.Image, rawmode: str, synthetic: bool, name: str) -> Picture:
+    pixels = _without_alpha_or_palette(image)
+    if ";16" in rawmode and np.max(pixels.getextrema()) < 128:  # Pillow keeps the upper 8 bits
+        raise UnreadableRadiographError(
+            f"{name}: colours of 16 bits whose values fill less than half of their range; "
+            "export 8 bits, or grey of 16 bits"
+        )
+    grey_scale = "0 to 255 from black to white"
+    return Picture(
+        pixels, synthetic, grey_scale if pixels.mode == "L" else "luminance of the colours"
+    )
 
 
 def decode_picture(content: bytes, name: str) -> NDArray[np.uint8] | NDArray[np.uint16]:
@@ -142,7 +167,7 @@ def _open_image(content: bytes, name: str) -> ImageFile.ImageFile:
     return image
 
 
-def _problem(image: ImageFile.ImageFile, content: bytes) -> str | None:
+def _problem(image: Image.Image, content: bytes) -> str | None:
     """Return why an image that Pillow opens must not be read, and the remedy; None if it may."""
     if image.format in ("JPEG", "MPO"):  # the first image of an MPO is the photograph
         if image.mode == "CMYK" and "adobe" not in image.info:
@@ -158,9 +183,10 @@ def _is_reducible(content: bytes) -> bool:
     return (jpeg_frame(content) or (0, 0))[0] != LOSSLESS_JPEG
 
 
-def _rawmode(image: ImageFile.ImageFile) -> str:
-    """Return Pillow's name of the layout of the stored samples."""
-    arguments = image.tile[0].args
+def _rawmode(image: Image.Image) -> str:
+    """Return Pillow's name of the layout of the stored samples; empty once they are decoded."""
+    tiles = getattr(image, "tile", ())
+    arguments = tiles[0].args if tiles else ""
     return str(arguments[0] if isinstance(arguments, tuple) else arguments)
 
 
@@ -183,6 +209,7 @@ def _refuse_transparency(image: Image.Image, rawmode: str, name: str) -> None:
 
 
 _GREY_MODES = ("1", "L", "LA", "La")
+_EIGHT_BIT_MODES = (*_GREY_MODES, "P", "PA", "RGB", "RGBA", "RGBa", "RGBX")
 
 
 def _without_alpha_or_palette(image: Image.Image) -> Image.Image:

@@ -89,7 +89,9 @@ def load(
 
 @overload
 def load(
-    bundle: Path | None = None, threads: int | None = None, unknown_age: str | None = "children"
+    bundle: Literal["default", "adults"] | Path = "default",
+    threads: int | None = None,
+    unknown_age: str | None = "children",
 ) -> Reader: ...
 
 
@@ -100,7 +102,7 @@ def load(
 
 
 def load(
-    bundle: Path | str | None = None,
+    bundle: Path | str = "default",
     threads: int | None = None,
     unknown_age: str | None = "children",
 ) -> AnyReader:
@@ -109,8 +111,8 @@ def load(
     Parameters
     ----------
     bundle
-        Folder of a bundle, or name of a shipped one; ``default`` if None. With ``auto``, the
-        patient's age decides between the shipped ones.
+        Folder of a bundle, or name of a shipped one. With ``auto``, the patient's age decides
+        between the shipped ones.
     threads
         Number of threads for decoding and for the network; all usable cores if None.
     unknown_age
@@ -130,4 +132,4 @@ def load(
     if bundle == AUTO and isinstance(bundle, str):
         readers = [open_reader(name, threads) for name in shipped_bundles()]
         return AutomaticReader(readers, threads, unknown_age)
-    return open_reader(SHIPPED if bundle is None else bundle, threads)
+    return open_reader(bundle, threads)
