@@ -10,13 +10,17 @@ from dataclasses import dataclass, field, replace
 from enum import IntEnum, StrEnum
 from functools import cached_property
 from pathlib import Path
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from pneumoscope.support.data_frame import make_data_frame
 from pneumoscope.support.errors import DatasetError
 from pneumoscope.support.files import write_bytes
+
+if TYPE_CHECKING:
+    from pandas import DataFrame
 
 FORMAT = "1"
 """Version of the Parquet file's layout."""
@@ -177,6 +181,27 @@ class Manifest:
         counts = Counter((entry.split, entry.label) for entry in self.in_use)
         return {split: {label: counts[split, label] for label in Label} for split in Split}
 
+    def to_frame(self) -> "DataFrame":
+        """Return the entries as a data frame, with the columns of the Parquet file.
+
+        Raises
+        ------
+        MissingPackageError
+            If pandas is not installed.
+
+        Examples
+        --------
+        >>> images = (Entry("a.png", Label.NORMAL, split=Split.TRAIN, extra={"sex": "F"}),)
+        >>> manifest = Manifest(Path("images"), images, SplitBy.PATIENT, seed=0)
+        >>> manifest.to_frame()[["path", "label", "split", "sex"]]
+            path   label  split sex
+        0  a.png  NORMAL  train   F
+        """
+        extras = self._extras()
+        rows = [_row(entry, extras) for entry in self.entries]
+        names = [*(column.name for column in _COLUMNS), *extras]
+        return make_data_frame({name: [row[name] for row in rows] for name in names})
+
     def write(self, path: Path) -> None:
         """Write the Parquet file, atomically.
 
@@ -188,7 +213,7 @@ class Manifest:
             If it cannot be written.
         """
         require_manifest_path(path)
-        extras = sorted({name for entry in self.entries for name in entry.extra})
+        extras = self._extras()
         metadata = {
             "pneumoscope.manifest": FORMAT,
             "root": str(self.root.resolve()),
@@ -220,6 +245,9 @@ class Manifest:
                 "another name, or pass --overwrite"
             )
 
+    def _extras(self) -> list[str]:
+        return sorted({name for entry in self.entries for name in entry.extra})
+
     def _is_written_at(self, path: Path) -> bool:
         try:
             return Manifest.read(path, self.root).entries == self._with_all_columns().entries
@@ -228,7 +256,7 @@ class Manifest:
 
     def _with_all_columns(self) -> "Manifest":
         """Return the manifest as it is read again: each entry has every further column."""
-        names = {name for entry in self.entries for name in entry.extra}
+        names = self._extras()
         return replace(
             self,
             entries=tuple(
@@ -339,6 +367,7 @@ RESERVED = frozenset(column.name for column in _COLUMNS)
 def _row(entry: Entry, extras: list[str]) -> dict[str, object]:
     row: dict[str, object] = {name: getattr(entry, name) for name in RESERVED}
     row["label"] = entry.label.name
+    row["split"] = None if entry.split is None else entry.split.value
     return row | {name: entry.extra.get(name) for name in extras}
 
 

@@ -5,14 +5,18 @@ import shlex
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Literal, TypeAlias
+from typing import TYPE_CHECKING, Literal, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
 
+from pneumoscope.support.data_frame import make_data_frame
 from pneumoscope.support.errors import PredictionsError
 from pneumoscope.support.tables import TableRow, parse_number, read_table, write_table
 from pneumoscope.support.terminal import messages
+
+if TYPE_CHECKING:
+    from pandas import DataFrame
 
 Floats: TypeAlias = NDArray[np.float64]
 
@@ -150,14 +154,29 @@ class Predictions:
         file,label,probability,patient
         a.png,PNEUMONIA,0.25,person1
         """
+        write_table(path, self._columns())
+
+    def to_frame(self) -> "DataFrame":
+        """Return the predictions as a data frame, with the columns that `write` writes.
+
+        Raises
+        ------
+        MissingPackageError
+            If pandas is not installed.
+
+        Examples
+        --------
+        >>> Predictions(("a.png",), np.array([1]), np.array([0.25]), ("person1",)).to_frame()
+            file      label  probability  patient
+        0  a.png  PNEUMONIA         0.25  person1
+        """
+        return make_data_frame(self._columns())
+
+    def _columns(self) -> dict[str, Sequence[str | float | None]]:
+        names = [CLASS_NAMES[label] for label in self.labels]
+        columns = (self.files, names, self.probabilities.tolist(), self.patients)
         groups = {name: cells for name, cells in self.groups.items() if name not in COLUMNS}
-        columns: dict[str, Sequence[str | float | None]] = {
-            "file": self.files,
-            "label": [CLASS_NAMES[label] for label in self.labels],
-            "probability": self.probabilities.tolist(),
-            "patient": self.patients,
-        }
-        write_table(path, columns | groups)
+        return {**dict(zip(COLUMNS, columns, strict=True)), **groups}
 
     def rows(self, selection: NDArray[np.intp] | NDArray[np.bool_]) -> "Predictions":
         """Return the rows of a selection, by their numbers or by a mask.

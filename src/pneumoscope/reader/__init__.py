@@ -7,6 +7,7 @@ from pneumoscope.reader.automatic import AnyReader, AutomaticReader
 from pneumoscope.reader.bundle import RECORD, Bundle
 from pneumoscope.reader.reader import Reader
 from pneumoscope.reader.reading import Finding, Reading, Status
+from pneumoscope.reader.readings import Readings
 from pneumoscope.support.errors import BundleError
 
 BUNDLES = Path(__file__).parent / "bundles"
@@ -23,6 +24,7 @@ __all__ = [
     "Finding",
     "Reader",
     "Reading",
+    "Readings",
     "Status",
     "find_bundle",
     "load",

@@ -9,6 +9,7 @@ from pneumoscope.reader.population import Population, format_age, outside
 from pneumoscope.reader.quality_gate import QualityFinding
 from pneumoscope.reader.reader import PreparedSource, Reader, read_in_batches
 from pneumoscope.reader.reading import Reading, Status
+from pneumoscope.reader.readings import Readings, read_all
 from pneumoscope.reader.source import DecodedSource, Source, decode_source
 from pneumoscope.support.errors import BundleError, UnreadableRadiographError
 from pneumoscope.support.host import usable_cores
@@ -76,6 +77,10 @@ class AutomaticReader:
         Sources are those of `Reader.read`, and taken as they are needed.
         """
         return read_in_batches(self._read_batch, sources, self.threads)
+
+    def read_all(self, sources: Iterable[Source]) -> Readings:
+        """Read radiographs as `read_many` does, and keep their readings: ``to_frame()``."""
+        return read_all(self.read_many, sources, self.bundles)
 
     def _read_batch(self, sources: Sequence[Source]) -> list[Reading]:
         """Decode and prepare each source, and read those of each bundle together."""

@@ -18,6 +18,7 @@ from pneumoscope.reader.input_statistics import describe_input
 from pneumoscope.reader.population import OTHER_IMAGE_CODES
 from pneumoscope.reader.quality_gate import QualityFinding, QualityGate, Severity
 from pneumoscope.reader.reading import Reading, Status, finding_at
+from pneumoscope.reader.readings import Readings, read_all
 from pneumoscope.reader.source import DecodedSource, Source, decode_source
 from pneumoscope.support.errors import UnreadableRadiographError
 from pneumoscope.support.host import usable_cores
@@ -104,6 +105,10 @@ class Reader:
         Sources are those of `read`, and taken as they are needed.
         """
         return read_in_batches(self._read_batch, sources, self.threads)
+
+    def read_all(self, sources: Iterable[Source]) -> Readings:
+        """Read radiographs as `read_many` does, and keep their readings: ``to_frame()``."""
+        return read_all(self.read_many, sources, self.bundles)
 
     def prepare(
         self, source: DecodedSource, refusal: QualityFinding | None = None

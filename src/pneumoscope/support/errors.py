@@ -62,6 +62,10 @@ class PredictionsError(PneumoscopeError):
     """A table of predictions cannot be evaluated."""
 
 
+class MissingPackageError(PneumoscopeError):
+    """A package that an extra installs is missing."""
+
+
 class StorageError(PneumoscopeError):
     """A file or folder could not be written; what was there before is untouched."""
 

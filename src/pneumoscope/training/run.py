@@ -21,7 +21,7 @@ from pneumoscope.support.files import (
     write_text,
 )
 from pneumoscope.training.environment import describe_environment
-from pneumoscope.training.history import Epoch, read_history, write_history
+from pneumoscope.training.history import Epoch, TrainingHistory, read_history, write_history
 from pneumoscope.training.recipe import Recipe
 from pneumoscope.training.run_record import RunRecord, damaged_file, read_record
 
@@ -174,8 +174,8 @@ class Run:
         """Write ``history.csv``, atomically."""
         write_history(history, self.history_path)
 
-    def history(self) -> list[Epoch]:
-        """Read ``history.csv``.
+    def history(self) -> TrainingHistory:
+        """Read ``history.csv``; ``to_frame()`` makes a data frame of it.
 
         Raises
         ------
