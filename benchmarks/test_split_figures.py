@@ -19,7 +19,8 @@ from pneumoscope.evaluation.predictions import CLASS_NAMES, Floats
 from pneumoscope.evaluation.report.figures.panels import BLUE, GREY, ORANGE, PALETTE, panel, style
 from pneumoscope.evaluation.statistics.temperature_scaling import log_odds
 from pneumoscope.radiograph import read_radiograph
-from pneumoscope.report.html import figure_png, inline_png
+from pneumoscope.report.html import figure_png
+from pneumoscope.report.jupyter import inline_png
 from pneumoscope.support.files import write_bytes, write_text
 
 SHOWN = (

@@ -1,5 +1,6 @@
 """Python API: the same results as the command line's, with paths as text or Path."""
 
+import html
 import json
 import subprocess
 import sys
@@ -82,6 +83,10 @@ def test_an_experiment_returns_what_it_reports(phantom_dataset: Path, tmp_path: 
     result = ps.experiment(phantom_dataset, str(out), models=["model_1"], **SETTINGS)
     assert result.choice.name == json.loads((out / "results.json").read_text())["chosen"]
     assert (out / "report.html").exists()
+    view = result._repr_html_()
+    shown = result.models[0].test.metrics["sensitivity"]
+    assert f"{shown.value:.3f}<br><small>{shown.interval_text()}" in view
+    assert all(html.escape(note) in view for note in result.notes)
 
 
 def test_a_local_validation_writes_its_report_on_demand(

@@ -12,7 +12,8 @@ from matplotlib.figure import Figure
 from PIL import Image
 
 from pneumoscope.radiograph import read_radiograph
-from pneumoscope.report.html import figure_png, inline_png, render_page
+from pneumoscope.report.html import figure_png, render_page
+from pneumoscope.report.jupyter import inline_png
 from pneumoscope.report.pdf import PdfError, write_pdf
 from pneumoscope.support.errors import UnreadableRadiographError
 

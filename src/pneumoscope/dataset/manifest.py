@@ -202,6 +202,11 @@ class Manifest:
         names = [*(column.name for column in _COLUMNS), *extras]
         return make_data_frame({name: [row[name] for row in rows] for name in names})
 
+    def _repr_html_(self) -> str:
+        from pneumoscope.dataset.jupyter import view_manifest  # it imports this module
+
+        return view_manifest(self)
+
     def write(self, path: Path) -> None:
         """Write the Parquet file, atomically.
 

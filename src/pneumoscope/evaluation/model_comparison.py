@@ -44,6 +44,11 @@ class Comparison:
         chosen = [evaluation for evaluation in self.evaluations if evaluation.subject.name == name]
         return (chosen or self.evaluations)[0]
 
+    def _repr_html_(self) -> str:
+        from pneumoscope.evaluation.report.jupyter import view_comparison  # it imports this module
+
+        return view_comparison(self)
+
 
 def compare_models(
     subjects: Sequence[Subject],

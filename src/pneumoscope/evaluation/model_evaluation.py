@@ -78,6 +78,11 @@ class ModelEvaluation:
     second_reader: SecondReaderEvaluation | None = None
     metrics: Mapping[str, Estimate] = field(default_factory=dict)
 
+    def _repr_html_(self) -> str:
+        from pneumoscope.evaluation.report.jupyter import view_evaluation  # it imports this module
+
+        return view_evaluation(self)
+
 
 def evaluate_model(
     subject: Subject,

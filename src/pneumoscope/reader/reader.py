@@ -152,6 +152,7 @@ class Reader:
             laterality=radiograph.laterality,
             inputs=describe_input(whole, radiograph.width, radiograph.height),
             lungs=field,
+            square=whole,
         )
         rejected = reading.status is Status.REJECTED
         square = whole if field is None else self.preparation.square(pixels, field)

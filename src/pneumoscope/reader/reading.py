@@ -75,6 +75,8 @@ class Reading:
         Lung field; None if failed, or if the bundle reads whole images.
     inputs
         Statistics of the image, also if rejected; None if failed.
+    square
+        Whole radiograph at the network's resolution, uint8, shape (size, size); None if failed.
     milliseconds
         Time from the source to the reading; in a batch with a share of the network's time.
     """
@@ -94,7 +96,13 @@ class Reading:
     laterality: str | None = None
     lungs: LungField | None = None
     inputs: InputStatistics | None = None
+    square: NDArray[np.uint8] | None = field(default=None, repr=False)
     milliseconds: float = 0.0
+
+    def _repr_html_(self) -> str:
+        from pneumoscope.reader.jupyter import view_reading  # it imports this module
+
+        return view_reading(self)
 
 
 def finding_at(probability: float, point: OperatingPoint) -> Finding:

@@ -1,12 +1,12 @@
 """Self-contained HTML pages: one file that opens anywhere, prints, and loads nothing."""
 
-import base64
 import io
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from matplotlib.figure import Figure
 
 from pneumoscope.report.estimate import format_number
+from pneumoscope.report.jupyter import inline_png
 
 _templates = Environment(
     loader=PackageLoader("pneumoscope.report"),
@@ -36,17 +36,6 @@ def figure_png(figure: Figure, dpi: int = 110) -> bytes:
     buffer = io.BytesIO()
     figure.savefig(buffer, format="png", dpi=dpi, metadata={"Software": None})
     return buffer.getvalue()
-
-
-def inline_png(png: bytes) -> str:
-    """Return PNG bytes as the ``src`` of an ``img`` element.
-
-    Examples
-    --------
-    >>> inline_png(b"picture")
-    'data:image/png;base64,cGljdHVyZQ=='
-    """
-    return "data:image/png;base64," + base64.b64encode(png).decode()
 
 
 _templates.filters |= {"inline_png": inline_png, "number": format_number}

@@ -100,6 +100,11 @@ class Run:
         """Read the manifest of the dataset that the Run was trained on."""
         return Manifest.read(self.folder / "manifest.parquet", images)
 
+    def _repr_html_(self) -> str:
+        from pneumoscope.training.jupyter import view_run  # it imports this module
+
+        return view_run(self)
+
     @property
     def checkpoint_path(self) -> Path:
         """Path of the state after the last finished epoch, from which training can go on."""

@@ -8,7 +8,8 @@ from pneumoscope.dataset.manifest import Entry, Label, Manifest, Split, SplitBy
 from pneumoscope.dataset.patients import describe_split_unit, warn_of_unknown_patients
 from pneumoscope.dataset.summary.figures import draw_figures
 from pneumoscope.dataset.summary.statistics import measure_dataset
-from pneumoscope.report.html import figure_png, inline_png, render_page
+from pneumoscope.report.html import figure_png, render_page
+from pneumoscope.report.jupyter import inline_png
 from pneumoscope.support.files import write_bytes, write_text
 
 SAMPLES_PER_CLASS = 10

@@ -37,7 +37,8 @@ from pneumoscope.evaluation.statistics.decision_curve import NO_RIVALS, conseque
 from pneumoscope.evaluation.statistics.discrimination import PREVALENCES
 from pneumoscope.evaluation.statistics.metrics import RESULT_METRICS, Metrics
 from pneumoscope.report.estimate import Estimate, format_number
-from pneumoscope.report.html import figure_png, inline_png, render_page
+from pneumoscope.report.html import figure_png, render_page
+from pneumoscope.report.jupyter import inline_png
 
 _COMPARISON_DPI = 140
 

@@ -132,6 +132,11 @@ class ExperimentResult:
         """Results of the chosen model."""
         return next(model for model in self.models if model.name == self.choice.name)
 
+    def _repr_html_(self) -> str:
+        from pneumoscope.evaluation.report.jupyter import view_experiment  # it imports this module
+
+        return view_experiment(self)
+
 
 def results_json(result: ExperimentResult) -> str:
     """Return an experiment as JSON, a stable interface.

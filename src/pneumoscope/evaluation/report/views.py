@@ -9,7 +9,8 @@ from matplotlib.figure import Figure
 from pneumoscope.evaluation.report.cells import Cell
 from pneumoscope.evaluation.statistics.roc import Curve
 from pneumoscope.report.estimate import format_number
-from pneumoscope.report.html import figure_png, inline_png
+from pneumoscope.report.html import figure_png
+from pneumoscope.report.jupyter import inline_png
 
 Row: TypeAlias = tuple[str | Cell, ...]
 

@@ -6,7 +6,8 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter
 from optuna.trial import FrozenTrial, TrialState
 
-from pneumoscope.report.html import figure_png, inline_png, render_page
+from pneumoscope.report.html import figure_png, render_page
+from pneumoscope.report.jupyter import inline_png
 from pneumoscope.support.files import write_text
 from pneumoscope.training.search.plan import Range
 from pneumoscope.training.search.search import Search, duration_minutes
