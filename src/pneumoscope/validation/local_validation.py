@@ -179,7 +179,7 @@ def _criteria(
         Criterion(
             "intercept",
             False,
-            calibration.intercept,
+            calibration.in_the_large,
             low=-required.max_intercept,
             high=required.max_intercept,
         ),

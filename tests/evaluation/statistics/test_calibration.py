@@ -42,14 +42,14 @@ def test_slope_and_its_interval_are_those_of_statsmodels(slope, shift, table):
 
 
 @pytest.mark.parametrize("shift", [0, -2, 3])
-def test_intercept_and_its_interval_are_those_of_statsmodels(shift, table):
+def test_calibration_in_the_large_and_its_interval_are_those_of_statsmodels(shift, table):
     labels, said = drawn(300, seed=2, shift=shift)
     reference = sm.GLM(labels, np.ones(300), sm.families.Binomial(), offset=said).fit(
         cov_type="cluster", cov_kwds={"groups": in_threes(300)}
     )
     got = assess_calibration(
         table(labels, sigmoid(said), in_threes(300).astype(str).tolist())
-    ).intercept
+    ).in_the_large
     assert got.value == pytest.approx(reference.params[0], rel=1e-6)
     assert interval(got) == pytest.approx(reference.conf_int()[0], rel=1e-6)
 
@@ -74,7 +74,7 @@ def test_intervals_cover_the_truth_as_often_as_they_say(table):
     # Both images of half of the patients are the same: who counts images is too sure.
     patients = np.concatenate([np.arange(100), np.arange(100, 200).repeat(2)])
     names = patients.astype(str).tolist()
-    truth = {"slope": 1.0, "intercept": 0.4}
+    truth = {"slope": 1.0, "in_the_large": 0.4}
     covered = dict.fromkeys(truth, 0)
     for seed in range(1000):
         labels, said = drawn(200, seed=seed, shift=0.4)
@@ -158,7 +158,7 @@ def test_probabilities_of_zero_and_one_are_taken_as_almost_so(table):
     assert np.isfinite(assess_calibration(certain).slope.value)
     got, reference = assess_calibration(certain), assess_calibration(almost)
     assert got.slope.value == pytest.approx(reference.slope.value)
-    assert got.intercept.value == pytest.approx(reference.intercept.value)
+    assert got.in_the_large.value == pytest.approx(reference.in_the_large.value)
 
 
 @pytest.mark.parametrize(
@@ -174,7 +174,7 @@ def test_probabilities_of_zero_and_one_are_taken_as_almost_so(table):
 def test_without_a_finite_best_slope_it_is_undefined(labels, probabilities, table):
     made = assess_calibration(table(labels, probabilities))
     assert (made.slope.value, made.slope.interval) == (None, None)
-    assert made.intercept.value == pytest.approx(0, abs=1e-9)
+    assert made.in_the_large.value == pytest.approx(0, abs=1e-9)
 
 
 def test_outputs_that_hardly_differ_have_the_slope_of_what_differs(table):
@@ -185,18 +185,18 @@ def test_outputs_that_hardly_differ_have_the_slope_of_what_differs(table):
     assert narrow.low * 1e-9 == pytest.approx(spread.low, rel=1e-3)
 
 
-def test_certainty_gone_wrong_everywhere_still_gives_an_intercept(table):
+def test_certainty_gone_wrong_everywhere_still_gives_calibration_in_the_large(table):
     # Half of those at 1e-6 are ill: the whole first step of Newton's method would be far too long.
     made = assess_calibration(table([0, 1] * 20, [0.0] * 40))
-    assert made.intercept.value == pytest.approx(
+    assert made.in_the_large.value == pytest.approx(
         np.log((1 - PROBABILITY_MARGIN) / PROBABILITY_MARGIN)
     )
 
 
 @pytest.mark.parametrize("label", [0, 1])
-def test_one_class_has_neither_slope_nor_intercept(label, table):
+def test_one_class_has_neither_slope_nor_calibration_in_the_large(label, table):
     made = assess_calibration(table([label] * 3, [0.2, 0.5, 0.9]))
-    assert (made.slope.value, made.intercept.value) == (None, None)
+    assert (made.slope.value, made.in_the_large.value) == (None, None)
     assert (made.resolution, made.uncertainty) == (0, 0)
 
 
@@ -204,7 +204,7 @@ def test_a_single_patient_gives_no_intervals(table):
     labels, said = drawn(30, seed=7)
     made = assess_calibration(table(labels, sigmoid(said), ["p"] * 30))
     assert made.slope.value is not None
-    assert (made.slope.interval, made.intercept.interval, made.brier.interval) == (None,) * 3
+    assert (made.slope.interval, made.in_the_large.interval, made.brier.interval) == (None,) * 3
 
 
 def test_the_interval_of_a_brier_score_stays_possible(table):

@@ -154,7 +154,9 @@ def _consequences(row: Consequences) -> dict[str, Any]:
 
 def _calibration(calibration: CalibrationAssessment) -> dict[str, Any]:
     return {
-        **_fields(calibration, "slope", "intercept", "brier"),
+        **_fields(calibration, "slope", "in_the_large", "brier"),
+        # Its name before `in_the_large`, kept for programs that read it.
+        **estimates_json({"intercept": calibration.in_the_large}),
         "ece": calibration.ece,
         "reliability": calibration.reliability,
         "resolution": calibration.resolution,

@@ -170,7 +170,7 @@ def _cells(point: PointEvaluation, names: Sequence[str]) -> tuple[Cell, ...]:
 
 _CALIBRATION_ROWS = (
     "Slope (1 is ideal)",
-    "Calibration in the large (0 is ideal)",
+    "Calibration in the large (0 is ideal): the intercept with the slope held at 1",
     "Brier score (0 is ideal)",
     "Expected calibration error (0 is ideal)",
     "Brier score: reliability, lost by miscalibration",
@@ -186,7 +186,7 @@ def _calibration_cells(calibration: CalibrationAssessment) -> tuple[Cell, ...]:
         calibration.resolution,
         calibration.uncertainty,
     )
-    estimates = (calibration.slope, calibration.intercept, calibration.brier)
+    estimates = (calibration.slope, calibration.in_the_large, calibration.brier)
     return tuple(map(cell, (*estimates, *map(Estimate, values))))
 
 

@@ -1,4 +1,4 @@
-"""Calibration: slope, intercept, expected calibration error and decomposed Brier score."""
+"""Calibration: slope, calibration in the large, expected error and decomposed Brier score."""
 
 from dataclasses import dataclass
 
@@ -12,7 +12,7 @@ from pneumoscope.evaluation.statistics.temperature_scaling import apply_temperat
 from pneumoscope.report.estimate import Estimate
 
 PROBABILITY_MARGIN = 1e-6
-"""Least distance of probabilities from 0 and 1 in slope and intercept; nearer ones are clipped."""
+"""Least distance of probabilities from 0 and 1 where log-odds are taken; others are clipped."""
 
 HISTOGRAM_BINS = 20
 """Number of equal bins from 0 to 1 in the histogram of probabilities."""
@@ -46,9 +46,10 @@ class CalibrationAssessment:
     slope
         Calibration slope: coefficient of the log-odds in a logistic regression of the labels; 1 is
         ideal, less means that probabilities are too extreme.
-    intercept
-        Calibration in the large: intercept of the same regression with the slope fixed at 1; 0 is
-        ideal, less means that probabilities are too high.
+    in_the_large
+        Calibration in the large: intercept of the regression whose slope is fixed at 1; 0 is ideal,
+        less means that probabilities are too high. The intercept beside the fitted slope is another
+        quantity, which is not reported: it depends on where log-odds of 0 lie.
     ece
         Expected calibration error: mean over images of ``|predicted - observed|`` of their bins.
     brier
@@ -70,7 +71,7 @@ class CalibrationAssessment:
 
     n: int
     slope: Estimate
-    intercept: Estimate
+    in_the_large: Estimate
     ece: float
     brier: Estimate
     reliability: float
@@ -84,11 +85,11 @@ class CalibrationAssessment:
 def assess_calibration(predictions: Predictions, bins: int = 10) -> CalibrationAssessment:
     """Return the calibration of predictions.
 
-    Slope and intercept are those of Cox [1]_; probabilities nearer than `PROBABILITY_MARGIN` to 0
-    or 1 are clipped before their log-odds are taken, lest a single one dominate. Their intervals
-    and that of the Brier score are normal, with the cluster-robust variance by patient. The Brier
-    score is decomposed as by Murphy [2]_, with the two components within bins that he left out
-    [3]_.
+    Slope and calibration in the large are those of Cox [1]_; probabilities nearer than
+    `PROBABILITY_MARGIN` to 0 or 1 are clipped before their log-odds are taken, lest a single one
+    dominate. Their intervals and that of the Brier score are normal, with the cluster-robust
+    variance by patient. The Brier score is decomposed as by Murphy [2]_, with the two components
+    within bins that he left out [3]_.
 
     Parameters
     ----------
@@ -100,8 +101,8 @@ def assess_calibration(predictions: Predictions, bins: int = 10) -> CalibrationA
     Returns
     -------
     CalibrationAssessment
-        The slope is undefined where a threshold separates the classes, the intercept where there
-        is one class only; with one patient there are no intervals.
+        The slope is undefined where a threshold separates the classes, calibration in the large
+        where there is one class only; with one patient there are no intervals.
 
     References
     ----------
@@ -143,7 +144,7 @@ def assess_calibration(predictions: Predictions, bins: int = 10) -> CalibrationA
     return CalibrationAssessment(
         n=len(labels),
         slope=_slope(clipped_log_odds, labels, patient),
-        intercept=_intercept(clipped_log_odds, labels, patient),
+        in_the_large=_calibration_in_the_large(clipped_log_odds, labels, patient),
         ece=float(share @ np.abs(predicted - observed)),
         brier=_brier(probabilities, labels, patient),
         reliability=float(share @ (predicted - observed) ** 2),
@@ -185,7 +186,9 @@ def _slope(log_odds: Floats, labels: Floats, patient: NDArray[np.intp]) -> Estim
     return _last_coefficient(design, fit_logistic(design, labels), labels, 0.0, patient)
 
 
-def _intercept(log_odds: Floats, labels: Floats, patient: NDArray[np.intp]) -> Estimate:
+def _calibration_in_the_large(
+    log_odds: Floats, labels: Floats, patient: NDArray[np.intp]
+) -> Estimate:
     if len(set(labels.tolist())) < 2:
         return Estimate(None)
     design = np.ones((len(labels), 1))

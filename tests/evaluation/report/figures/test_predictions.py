@@ -69,7 +69,7 @@ def test_calibration_in_the_large_is_not_called_an_intercept(table):
     figure = calibration_figure(assessed, None, "calibration")
     labels = [handle.get_label() for axes in figure.axes for handle in axes.containers]
     text = " | ".join(labels)
-    assert f"in the large {assessed.intercept.value:.2f}" in text
+    assert f"in the large {assessed.in_the_large.value:.2f}" in text
     assert "intercept" not in text
 
 

@@ -48,7 +48,7 @@ def _draw(
     ends = np.array([part.observed.interval for part in calibration.bins])
     # Wilson's interval holds the share but for rounding.
     reach = np.maximum(0, np.stack([y - ends[:, 0], ends[:, 1] - y]))
-    large = _short(calibration.intercept)
+    large = _short(calibration.in_the_large)
     label = f"{name}: slope {_short(calibration.slope)}, in the large {large}"
     diagram.errorbar(
         x, y, reach, fmt=line, color=colour, label=label, markersize=5, lw=1, clip_on=False
