@@ -221,8 +221,9 @@ def test_the_figure_shows_the_three_ways_to_decide_and_hides_no_words(patients, 
     figure = decision_curve_figure(curve, "Decision curve of the default bundle")
     assert (len(figure.axes[0].collections) == 1) == (patients is None)
     model, everyone, nobody = figure.axes[0].lines
-    np.testing.assert_array_equal(model.get_ydata(), curve.model)
-    np.testing.assert_array_equal(everyone.get_ydata(), curve.treat_all)
+    shown = slice(50)  # to 0.5, since fewer than half are ill
+    np.testing.assert_array_equal(model.get_ydata(), curve.model[shown])
+    np.testing.assert_array_equal(everyone.get_ydata(), curve.treat_all[shown])
     assert set(nobody.get_ydata()) == {0}
     low, high = figure.axes[0].get_ylim()
     assert low < 0 < curve.model.max() < high < 1
@@ -235,3 +236,22 @@ def test_without_anybody_ill_the_figure_still_stands(table):
     curve = decision_curve(table([0, 0, 0], [0.2, 0.3, 0.9]), draws=20)
     low, high = decision_curve_figure(curve, "nobody").axes[0].get_ylim()
     assert low < 0 < high
+
+
+@pytest.mark.parametrize(
+    ("ill", "healthy", "end"),
+    [
+        (5, 95, 0.50),  # rare: up to where a needless referral is as bad as a missed illness
+        (50, 50, 0.50),
+        (40, 20, 0.67),  # at 2/3 referring everyone gains 2/3 - 1/3 * (2/3) / (1/3) = 0
+        (390, 234, 0.63),  # the notebook's test split: 390 of 624 are 0.625
+    ],
+)
+def test_the_axis_ends_where_nobody_would_refer(table, ill, healthy, end):
+    labels = [1] * ill + [0] * healthy
+    curve = decision_curve(table(labels, np.linspace(0.9, 0.1, len(labels))), draws=2)
+    assert curve.thresholds[curve.n_meaningful - 1] == pytest.approx(end)
+    axes = decision_curve_figure(curve, "Decision curve").axes[0]
+    assert axes.get_xlim() == pytest.approx((0, end))
+    assert all(line.get_xdata()[-1] <= end for line in axes.lines[:2])
+    assert len(curve.thresholds) == 99  # the JSON has all of them

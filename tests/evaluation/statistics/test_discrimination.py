@@ -281,3 +281,10 @@ def test_few_patients_without_error_get_wilsons_interval(table):
     npv, ppv = (point.at_prevalence[0.1][name].low for name in ("npv", "ppv"))
     assert npv == pytest.approx(0.9 / (0.9 + 0.1 * (1 - ill)))
     assert ppv == pytest.approx(0.1 / (0.1 + 0.9 * (1 - healthy)))
+
+
+def test_a_predictive_value_that_no_resample_changes_has_no_interval(table):
+    """Nobody is called ill: of every 100 who are cleared, 5 are ill, in each resample."""
+    labels = [0, 1] * 20
+    (point,) = assess_discrimination(table(labels, [0.1] * 40), {"high": 0.9}, draws=50).points
+    assert point.at_prevalence[0.05]["npv"] == Estimate(pytest.approx(0.95))

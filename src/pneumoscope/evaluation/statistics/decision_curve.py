@@ -14,6 +14,12 @@ from pneumoscope.evaluation.statistics.roc import Ranking
 from pneumoscope.report.estimate import Estimate
 from pneumoscope.support.errors import PredictionsError
 
+DECISION_CURVE_DRAWS = 500
+"""Default number of bootstrap resamples behind the band of a decision curve."""
+
+_EVEN_HARM = 0.5
+"""Threshold probability at which a needless referral is as bad as a missed illness."""
+
 NO_RIVALS: Mapping[str, tuple[Estimate, Estimate]] = MappingProxyType({})
 """No other tests to compare with."""
 
@@ -43,6 +49,30 @@ class DecisionCurve:
     treat_all: Floats
     low: Floats | None
     high: Floats | None
+
+    @property
+    def n_meaningful(self) -> int:
+        """Number of thresholds, from the lowest, that someone could reasonably act on [1]_.
+
+        From 0.5 on a needless referral would be worse than a missed pneumonia. Beyond 0.5 go those
+        at which referring everyone still has a net benefit, up to the share of PNEUMONIA, and the
+        one after them, so that the curve shows where that ends.
+
+        References
+        ----------
+        .. [1] Vickers AJ, van Calster B, Steyerberg EW. A simple, step-by-step guide to
+           interpreting decision curve analysis. Diagnostic and Prognostic Research 3:18, 2019.
+
+        Examples
+        --------
+        >>> thresholds = np.arange(1, 100) / 100
+        >>> everyone = 0.625 - 0.375 * thresholds / (1 - thresholds)
+        >>> curve = DecisionCurve(thresholds, everyone, everyone, None, None)
+        >>> thresholds[: curve.n_meaningful][-1]
+        np.float64(0.63)
+        """
+        even = int(np.sum(self.thresholds <= _EVEN_HARM))
+        return min(len(self.thresholds), max(even, int(np.sum(self.treat_all > 0)) + 1))
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,7 +107,7 @@ class Consequences:
 def decision_curve(
     predictions: Predictions,
     thresholds: Floats | None = None,
-    draws: int = 500,
+    draws: int = DECISION_CURVE_DRAWS,
     seed: int = 0,
 ) -> DecisionCurve:
     """Return the decision curve of predictions [1]_.

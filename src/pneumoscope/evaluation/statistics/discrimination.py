@@ -228,10 +228,13 @@ def _widen_point(point: PointEvaluation, predictions: Predictions) -> PointEvalu
 def _widen_predictive_values(
     values: Mapping[str, Estimate], estimates: Mapping[str, Estimate], prevalence: float
 ) -> dict[str, Estimate]:
-    """Let a predictive value of 1 fall as far as the ends of sensitivity and specificity imply."""
+    """Let a predictive value of 1 fall as far as the ends of sensitivity and specificity imply.
+
+    Another one that no resample changes, as where nobody is called ill, has no interval.
+    """
     sensitivity, specificity = estimates["sensitivity"], estimates["specificity"]
     if sensitivity.low is None or specificity.low is None:
-        return dict(values)
+        return {name: _without_zero_width(value) for name, value in values.items()}
     best = np.array([sensitivity.value or 0.0]), np.array([specificity.value or 0.0])
     worst = np.array([sensitivity.low]), np.array([specificity.low])
     lows = {
@@ -239,7 +242,9 @@ def _widen_predictive_values(
         "npv": _predictive_values(worst[0], best[1], prevalence)["npv"].value,
     }
     return {
-        name: Estimate(1.0, lows[name], 1.0) if value.value == 1.0 and lows[name] else value
+        name: Estimate(1.0, lows[name], 1.0)
+        if value.value == 1.0 and lows[name]
+        else _without_zero_width(value)
         for name, value in values.items()
     }
 
