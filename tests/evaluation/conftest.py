@@ -73,7 +73,7 @@ def experiment(table: Table) -> Callable[..., ExperimentResult]:
         )
         baseline = replace(model, name="baseline", description="logistic regression", epochs=0)
         return ExperimentResult(
-            DataSummary(**summary), (model,), baseline, choice, 0.5, own, draws=50
+            DataSummary(**summary), (model,), baseline, choice, 0.5, own, 0.99, draws=50
         )
 
     return build

@@ -2,16 +2,22 @@
 
 import os
 import re
+import subprocess
+import sys
 import zlib
 from collections.abc import Callable
 from http.server import BaseHTTPRequestHandler
 from pathlib import Path
 
 import pytest
+from jinja2 import Environment, PackageLoader
 from matplotlib.figure import Figure
 from PIL import Image
 
+from pneumoscope.evaluation.report.views import ErrorsView
 from pneumoscope.radiograph import read_radiograph
+from pneumoscope.report.estimate import format_number
+from pneumoscope.report.gallery import GalleryImage
 from pneumoscope.report.html import figure_png, render_page
 from pneumoscope.report.jupyter import inline_png
 from pneumoscope.report.pdf import PdfError, write_pdf
@@ -128,3 +134,43 @@ def test_many_pictures_in_a_gallery_break_over_pages(tmp_path: Path) -> None:
     write_pdf(page, tmp_path / "page.pdf")
     objects = unpacked((tmp_path / "page.pdf").read_bytes())
     assert len(re.findall(rb"/Type\s*/Page\b", objects)) > 1
+
+
+TEXT_AND_PICTURES = """
+import sys
+from weasyprint import HTML
+boxes = [
+    box
+    for page in HTML(string=sys.stdin.read()).render().pages
+    for box in page._page_box.descendants()
+]
+print(sum(box.element_tag == "img" for box in boxes if hasattr(box, "replacement")))
+print(" ".join(box.text for box in boxes if hasattr(box, "text")))
+"""
+
+
+def test_nothing_behind_pages_or_folds_is_lost() -> None:
+    """All pages of a gallery, the data of a figure and folded tables are printed."""
+    images = [GalleryImage(f"image{number}.png", 0.9, PNG) for number in range(60)]
+    others = [(f"other{number}.png", 0.6) for number in range(3)]
+    template = Environment(loader=PackageLoader("pneumoscope.report"), autoescape=True).from_string(
+        '{% extends "page.html" %}{% from "macros.html" import data_figure, error_gallery %}'
+        "{% block content %}{{ error_gallery(errors) }}"
+        '{{ data_figure(src, "a curve", "Caption", ("x", "y"), [("0.25", "0.75")]) }}{% endblock %}'
+    )
+    template.environment.filters |= {"inline_png": inline_png, "number": format_number}
+    errors = ErrorsView.of("false_negatives", "it", images, others)
+    page = template.render(errors=errors, src=PICTURE)
+    assert page.count('type="radio"') == 3  # the screen shows 24 at a time
+    done = subprocess.run(
+        [sys.executable, "-c", TEXT_AND_PICTURES],
+        input=page,
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    pictures, text = done.stdout.split("\n", 1)
+    assert int(pictures) == 61
+    for name in ("image0.png", "image59.png", "other0.png", "other2.png", "0.25", "0.75"):
+        assert name in text
+    assert "1–24" not in text  # the labels of the pages

@@ -159,7 +159,8 @@ def test_a_bundle_is_evaluated_on_the_test_split_with_stress_tests(
     assert stress_tests["duplicates_of_training"] == []
     conditions = {row["condition"] for row in stress_tests["shortcuts"]["conditions"]}
     assert "lungs masked" in conditions
-    assert "Shortcuts: performance without the lungs" in (out / "report.html").read_text()
+    page = (out / "report.html").read_text()
+    assert 'Shortcuts <small class="plain">performance without the lungs' in page
 
 
 def write_second_reader(path: Path, images: Sequence[Path]) -> Path:

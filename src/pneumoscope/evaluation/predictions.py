@@ -5,11 +5,12 @@ import shlex
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal, TypeAlias
+from typing import TYPE_CHECKING, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
 
+from pneumoscope.report.interval import Unit
 from pneumoscope.support.data_frame import make_data_frame
 from pneumoscope.support.errors import PredictionsError
 from pneumoscope.support.tables import TableRow, parse_number, read_table, write_table
@@ -99,6 +100,26 @@ class Predictions:
         """Return the NORMAL rows whose probability is at least ``threshold``."""
         return np.flatnonzero((self.labels == 0) & (self.probabilities >= threshold))
 
+    def worst_errors(self, threshold: float) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
+        """Return the rows of false negatives and of false positives, the most confident first.
+
+        Examples
+        --------
+        >>> probabilities, files = np.array([0.4, 0.1, 0.6]), ("a", "b", "c")
+        >>> Predictions(files, np.array([1, 1, 0]), probabilities, files).worst_errors(0.5)
+        (array([1, 0]), array([2]))
+        """
+        negatives, positives = self.false_negatives(threshold), self.false_positives(threshold)
+        return (
+            negatives[np.argsort(self.probabilities[negatives], kind="stable")],
+            positives[np.argsort(-self.probabilities[positives], kind="stable")],
+        )
+
+    @property
+    def prevalence(self) -> float:
+        """Share of the images that is labelled PNEUMONIA."""
+        return float(np.mean(self.labels == 1))
+
     @property
     def n_without_patient(self) -> int:
         """Number of images of unknown patient."""
@@ -106,7 +127,7 @@ class Predictions:
         return sum(patient in files for patient in self.patients)
 
     @property
-    def resampling_unit(self) -> Literal["patient", "image"]:
+    def resampling_unit(self) -> Unit:
         """Unit that intervals are by: the image, if the patient of any image is unknown.
 
         Images of a known patient stay together even then.

@@ -7,6 +7,7 @@ from matplotlib.figure import Figure
 
 from pneumoscope.report.estimate import format_number
 from pneumoscope.report.jupyter import inline_png
+from pneumoscope.report.sections import SECTIONS
 
 _templates = Environment(
     loader=PackageLoader("pneumoscope.report"),
@@ -38,4 +39,5 @@ def figure_png(figure: Figure, dpi: int = 110) -> bytes:
     return buffer.getvalue()
 
 
+_templates.globals["sections"] = SECTIONS
 _templates.filters |= {"inline_png": inline_png, "number": format_number}

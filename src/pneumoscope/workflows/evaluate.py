@@ -317,7 +317,11 @@ def write_report(
     }
     write_text(out / "evaluation.json", comparison_json(comparison, extra))
     page = render_comparison(
-        comparison, notes, None if stress_tests is None else view_stress_tests(stress_tests)
+        comparison,
+        notes,
+        None
+        if stress_tests is None
+        else view_stress_tests(stress_tests, comparison.main.subject.name),
     )
     write_text(out / "report.html", page)
     write_pdf_if_possible(page, out / "report.pdf")

@@ -1,6 +1,7 @@
 """Experiment: several models trained on one dataset, compared, and one of them chosen."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -9,12 +10,14 @@ from numpy.typing import NDArray
 from pneumoscope.dataset import Manifest, Split
 from pneumoscope.dataset.patients import warn_of_unknown_patients
 from pneumoscope.dataset.reading_log import describe_host_readings
+from pneumoscope.evaluation.model_evaluation import ModelEvaluation, Subject, evaluate_model
 from pneumoscope.evaluation.predictions import Predictions
-from pneumoscope.evaluation.report.experiment_page import GalleryImage, render_experiment
+from pneumoscope.evaluation.report.experiment_page import render_experiment
 from pneumoscope.evaluation.report.experiment_results import (
     DataSummary,
     ExperimentResult,
     History,
+    Layer,
     ModelResult,
     ParameterCounts,
     SplitResult,
@@ -27,11 +30,15 @@ from pneumoscope.evaluation.report.published_notebook import (
     published_operating_point,
 )
 from pneumoscope.evaluation.report.repeats import Repeats
+from pneumoscope.evaluation.report.views import ErrorsView
 from pneumoscope.evaluation.selection.operating_points import most_precise_threshold
 from pneumoscope.evaluation.selection.rule import Candidate, choose_model
 from pneumoscope.evaluation.statistics.discrimination import bootstrap_metrics
 from pneumoscope.evaluation.statistics.paired_bootstrap import rate_differences
+from pneumoscope.models.catalogue import describe_network
+from pneumoscope.models.layer_table import layer_table
 from pneumoscope.radiograph import read_radiograph
+from pneumoscope.report.gallery import GalleryImage, fill_gallery
 from pneumoscope.report.pdf import write_pdf_if_possible
 from pneumoscope.support.cache import ArrayCache
 from pneumoscope.support.errors import RunError
@@ -44,12 +51,10 @@ from pneumoscope.training.loggers import TrainingLogger
 from pneumoscope.training.memory_estimate import require_memory
 from pneumoscope.validation.stress.thumbnails import png_bytes, shrink
 from pneumoscope.workflows.baseline import evaluate_baseline
+from pneumoscope.workflows.evaluate import labels_of
 from pneumoscope.workflows.repeats import repeat_in_folds, repeat_with_seeds
 
-_MAX_GALLERY_IMAGES = 24
-"""Largest number of errors of each kind that the report shows as images; it lists all."""
-
-_THUMBNAIL_SIDE = 224
+_THUMBNAIL_SIDE = 192
 
 
 def run_experiment(
@@ -157,6 +162,7 @@ def summarise_runs(
         choice=choice,
         threshold=threshold,
         own_thresholds=_choose_with_thresholds(models, choice.name, threshold, min_recall),
+        min_recall=min_recall,
         notes=tuple(_notes(manifest, runs)),
         repeats=tuple(repeats),
     )
@@ -237,6 +243,16 @@ def _model_result(run: Run) -> ModelResult:
         ),
         validation=SplitResult(validation, bootstrap_metrics(validation, threshold)),
         test=SplitResult(test, bootstrap_metrics(test, threshold)),
+        layers=_layers(run),
+    )
+
+
+def _layers(run: Run) -> tuple[Layer, ...]:
+    recipe = run.recipe
+    network = describe_network(recipe.spec, recipe.image_size, run.structure())
+    return tuple(
+        Layer(row.name, row.kind, row.output_shape, row.parameters)
+        for row in layer_table(network, recipe.image_size)
     )
 
 
@@ -301,28 +317,54 @@ def _notes(manifest: Manifest, runs: Sequence[Run]) -> list[str]:
 def _write_report(result: ExperimentResult, manifest: Manifest, out: Path) -> None:
     write_text(out / "results.csv", results_csv(result))
     write_text(out / "results.json", results_json(result))
-    predictions = result.chosen.test.predictions
-    false_negatives = predictions.false_negatives(result.threshold)
-    false_positives = predictions.false_positives(result.threshold)
     page = render_experiment(
         result,
-        _gallery(manifest, predictions, false_negatives),
-        _gallery(manifest, predictions, false_positives),
+        _evaluate_leading(result, manifest),
+        _view_errors(result, manifest),
         {f"the notebook's {PUBLISHED_CHOICE}, as published": published_operating_point()},
     )
     write_text(out / "report.html", page)
     write_pdf_if_possible(page, out / "report.pdf")
 
 
+def _evaluate_leading(result: ExperimentResult, manifest: Manifest) -> ModelEvaluation | None:
+    """Evaluate the leading model on the test split; None if that has one class only."""
+    leading, threshold = result.leading, result.threshold
+    test = leading.test.predictions
+    if len(set(test.labels.tolist())) < 2:
+        return None
+    entries = {entry.path: entry for entry in manifest.of(Split.TEST)}
+    groups = labels_of([entries[file] for file in test.files]).groups
+    subject = Subject(
+        leading.name,
+        f"{leading.name} on the test split of the data {manifest.fingerprint[:12]}",
+        replace(test, groups=groups),
+        {"own threshold": result.leading_threshold, f"threshold {threshold:g}": threshold},
+        leading.validation.predictions,
+    )
+    return evaluate_model(subject, draws=result.draws)
+
+
+def _view_errors(result: ExperimentResult, manifest: Manifest) -> tuple[ErrorsView, ErrorsView]:
+    """Return the test images that the leading model misclassifies at its own threshold."""
+    table, name = result.leading.test.predictions, result.leading.name
+    negatives, positives = table.worst_errors(result.leading_threshold)
+    return (
+        ErrorsView.of("false_negatives", name, *_gallery(manifest, table, negatives)),
+        ErrorsView.of("false_positives", name, *_gallery(manifest, table, positives)),
+    )
+
+
 def _gallery(
     manifest: Manifest, predictions: Predictions, rows: NDArray[np.intp]
-) -> list[GalleryImage]:
-    """Return the errors of the most extreme probabilities as images."""
-    probabilities = predictions.probabilities
-    worst = sorted(rows, key=lambda row: -abs(probabilities[row] - 0.5))[:_MAX_GALLERY_IMAGES]
-    gallery = []
-    for row in worst:
-        file = predictions.files[row]
-        thumbnail = shrink(read_radiograph(manifest.root / file).pixels, _THUMBNAIL_SIDE)
-        gallery.append(GalleryImage(file, float(probabilities[row]), png_bytes(thumbnail)))
-    return gallery
+) -> tuple[tuple[GalleryImage, ...], list[tuple[str, float]]]:
+    """Return errors as images, as far as the gallery holds them, and the files of the others."""
+    errors = [(predictions.files[row], float(predictions.probabilities[row])) for row in rows]
+
+    def thumbnails() -> Iterator[GalleryImage]:
+        for file, probability in errors:
+            thumbnail = shrink(read_radiograph(manifest.root / file).pixels, _THUMBNAIL_SIDE)
+            yield GalleryImage(file, probability, png_bytes(thumbnail))
+
+    images = fill_gallery(thumbnails())
+    return images, errors[len(images) :]

@@ -1,8 +1,14 @@
+import re
+from pathlib import Path
+
+import pytest
+
 from pneumoscope.evaluation.report.published_notebook import (
     PUBLISHED_CHOICE,
     PUBLISHED_COUNTS,
     PUBLISHED_FALSE_NEGATIVES,
     PUBLISHED_MODELS,
+    PUBLISHED_REMARKS,
     is_published_data,
     published_operating_point,
 )
@@ -51,3 +57,20 @@ def test_the_notebooks_model_is_the_only_one_that_rounds_to_what_it_published():
     assert round((found + 234 - alarms) / 624, 3) == 0.803  # its published accuracy
     sensitivity, specificity = published_operating_point()
     assert (sensitivity.value, specificity.value) == (found / 390, 1 - alarms / 234)
+
+
+def test_its_remarks_are_quoted_from_its_text(shared_data: Path):
+    notebook = shared_data.parent / "reference" / "mount_sinai_notebook.txt"
+    if not notebook.exists():
+        pytest.skip(f"the notebook's text is not there: {notebook}")
+    text = " ".join(notebook.read_text().split())
+    quotes = [quote for said in PUBLISHED_REMARKS.values() for quote in re.findall("“(.*?)”", said)]
+    assert len(quotes) == 7
+    assert [quote for quote in quotes if quote not in text] == []
+    # Its remark on model_2 contradicts its own table, which is said beside it.
+    recall, accuracy = (
+        [getattr(m, n) for m in PUBLISHED_MODELS[:2]] for n in ("recall", "accuracy")
+    )
+    first, second = zip(recall, accuracy, strict=True)
+    assert f"recall {second[0]} after {first[0]}" in PUBLISHED_REMARKS["model_2"]
+    assert f"accuracy {second[1]} after {first[1]}" in PUBLISHED_REMARKS["model_2"]

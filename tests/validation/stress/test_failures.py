@@ -9,6 +9,7 @@ from PIL import Image
 
 from pneumoscope.evaluation.predictions import Predictions
 from pneumoscope.reader import Reader, load
+from pneumoscope.report.gallery import fill_gallery
 from pneumoscope.validation.stress.failures import find_failures
 from pneumoscope.validation.stress.neighbours import FeatureIndex, short_name
 
@@ -47,6 +48,24 @@ def test_the_worst_come_first(shipped: Reader, files: list[Path], predictions: P
     fewer = find_failures(shipped, files, predictions, 0.5, limit=1)
     assert [failure.probability for failure in fewer.false_positives] == [0.95]
     assert (fewer.false_negative_count, fewer.false_positive_count) == (2, 3)
+    assert [image.probability for image in fewer.further_false_positives] == [0.7, 0.6]
+    assert [image.probability for image in fewer.further_false_negatives] == [0.3]
+    assert fewer.unshown_false_positives == ()
+
+
+def test_beyond_the_size_limit_files_are_listed(
+    shipped: Reader,
+    files: list[Path],
+    predictions: Predictions,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    size = len(
+        find_failures(shipped, files, predictions, 0.5, limit=1).further_false_positives[0].png
+    )
+    monkeypatch.setattr(fill_gallery, "__defaults__", (size,))
+    failures = find_failures(shipped, files, predictions, 0.5, limit=1)
+    assert [image.probability for image in failures.further_false_positives] == [0.7]
+    assert failures.unshown_false_positives == ((predictions.files[4], 0.6),)
 
 
 def test_pictures_are_the_radiograph_s_and_its_heat_map_s(
@@ -100,6 +119,7 @@ def test_a_failure_that_cannot_be_read_is_counted_but_not_shown(
     failures = find_failures(shipped, moved, predictions, 0.5)
     assert [failure.probability for failure in failures.false_negatives] == [0.3]
     assert failures.false_negative_count == 2
+    assert failures.unshown_false_negatives == ((predictions.files[1], 0.1),)
 
 
 def test_where_nothing_failed_the_gallery_is_empty(

@@ -63,7 +63,7 @@ def unknown(stress_tests: StressTests) -> StressTests:
 
 @pytest.fixture(scope="module")
 def view(stress_tests: StressTests) -> StressTestsView:
-    return view_stress_tests(stress_tests)
+    return view_stress_tests(stress_tests, "bundle")
 
 
 def page(view: StressTestsView) -> str:
@@ -116,14 +116,15 @@ def test_unreadable_images_and_found_lungs_are_counted(
 
 def test_captions_name_the_method_of_the_intervals(view: StressTestsView) -> None:
     for figure in (view.shortcuts, view.robustness):
-        assert "by image: DeLong's for AUCs, Wilson's for all other proportions" in figure.caption
+        assert "AUC: 95 % interval: DeLong's by image" in figure.caption
+        assert "proportions: 95 % interval: Wilson's score interval by image" in figure.caption
 
 
 def test_training_images_are_not_mentioned_where_they_are_unknown(
     view: StressTestsView, unknown: StressTests
 ) -> None:
     assert "training" in page(view)
-    words = page(view_stress_tests(unknown)).lower()
+    words = page(view_stress_tests(unknown, "bundle")).lower()
     assert "training" not in words
     assert "trained on" not in words
     assert stress_tests_json(unknown)["duplicates_of_training"] is None
@@ -131,6 +132,6 @@ def test_training_images_are_not_mentioned_where_they_are_unknown(
 
 def test_where_no_image_could_be_read_there_are_no_figures(unknown: StressTests) -> None:
     nothing = replace(unknown, robustness=(), shortcuts=None)
-    view = view_stress_tests(nothing)
+    view = view_stress_tests(nothing, "bundle")
     assert (view.robustness, view.shortcuts) == (None, None)
-    assert "Robustness: performance" not in page(view)
+    assert "performance on altered images" not in page(view)

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from pneumoscope.evaluation.model_comparison import Comparison
 from pneumoscope.evaluation.model_evaluation import ModelEvaluation
 from pneumoscope.evaluation.report.cells import Cell, cell, format_p, percent
-from pneumoscope.evaluation.report.evaluation_tables import discrimination_table
+from pneumoscope.evaluation.report.evaluation_tables import bootstrap_interval, discrimination_table
 from pneumoscope.evaluation.report.evaluation_view import view_evaluation
 from pneumoscope.evaluation.report.figures.forest_plot import forest_figure
 from pneumoscope.evaluation.report.second_reader_view import summarise_second_reader
@@ -13,6 +13,7 @@ from pneumoscope.evaluation.report.views import FigureView, TableView
 from pneumoscope.evaluation.selection.stability import ChoiceStability
 from pneumoscope.evaluation.statistics.paired_tests import PairedComparison
 from pneumoscope.report.html import render_page
+from pneumoscope.report.interval import IntervalMethod, Unit, name_interval
 
 _MAX_SUMMARISED_MODELS = 3
 """Most models whose differences the summary states; a table states those of more."""
@@ -28,13 +29,18 @@ def render_comparison(
     """
     table = discrimination_table(comparison.evaluations)
     several = len(comparison.evaluations) > 1
+    unit = comparison.main.subject.predictions.resampling_unit
     return render_page(
         "evaluate.html",
         comparison=comparison,
         summary=(*summary_sentences(comparison.main), *_differences(comparison)),
         notes=notes,
         forest=_forest(comparison, table) if several else None,
-        pairs=_pairs_table(comparison.pairs, comparison.compared) if comparison.pairs else None,
+        pairs=_pairs_table(comparison.pairs, comparison.compared, unit)
+        if comparison.pairs
+        else None,
+        unit=unit,
+        interval=bootstrap_interval(comparison.main),
         stability=None if comparison.stability is None else _stability_table(comparison.stability),
         views=[view_evaluation(evaluation) for evaluation in comparison.evaluations],
         stress_tests=stress_tests,
@@ -91,17 +97,13 @@ def _forest(comparison: Comparison, table: TableView) -> FigureView:
     return FigureView.of(
         forest_figure(rows, "AUC of each model", "AUC"),
         "AUC of each model",
-        f"AUC with its 95 % interval by {_unit(comparison)}. Overlapping intervals do not show "
-        "whether two models differ on the same images: the comparison below does.",
+        f"AUC of each model ({bootstrap_interval(comparison.main)}). Overlapping intervals do not "
+        "show whether two models differ on the same images: the comparison below does.",
         table,
     )
 
 
-def _unit(comparison: Comparison) -> str:
-    return comparison.main.subject.predictions.resampling_unit
-
-
-def _pairs_table(pairs: Sequence[PairedComparison], compared: int) -> TableView:
+def _pairs_table(pairs: Sequence[PairedComparison], compared: int, unit: Unit) -> TableView:
     rows = tuple(
         (
             f"{pair.first} and {pair.second}",
@@ -117,7 +119,7 @@ def _pairs_table(pairs: Sequence[PairedComparison], compared: int) -> TableView:
     )
     return TableView(
         f"Every two models on the same {compared:,} images; p-values corrected for their number "
-        "(Holm)",
+        f"(Holm); {name_interval(IntervalMethod.DELONG, unit)}",
         ("Models", "Difference of AUC", "p, DeLong", "Correct only by one", "p, McNemar"),
         rows,
     )

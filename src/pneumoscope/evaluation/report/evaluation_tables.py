@@ -10,27 +10,45 @@ from pneumoscope.evaluation.statistics.calibration import CalibrationAssessment
 from pneumoscope.evaluation.statistics.decision_curve import Consequences
 from pneumoscope.evaluation.statistics.discrimination import PointEvaluation
 from pneumoscope.evaluation.statistics.label_errors import LabelErrorCandidate
-from pneumoscope.evaluation.subgroups.table import MIN_IMAGES_PER_CLASS, SUBGROUP_METRICS, Subgroup
+from pneumoscope.evaluation.subgroups.table import (
+    MIN_IMAGES_PER_CLASS,
+    SUBGROUP_DRAWS,
+    SUBGROUP_METRICS,
+    Subgroup,
+)
 from pneumoscope.report.estimate import Estimate, format_number
+from pneumoscope.report.interval import IntervalMethod, Unit, name_interval
 from pneumoscope.report.operating_point import POINT_METRICS
 
 
+def bootstrap_interval(evaluation: ModelEvaluation) -> str:
+    """Return the name of the bootstrap intervals of an evaluation."""
+    unit = evaluation.subject.predictions.resampling_unit
+    return name_interval(IntervalMethod.BOOTSTRAP, unit, evaluation.discrimination.draws)
+
+
 def discrimination_table(evaluations: Sequence[ModelEvaluation]) -> TableView:
-    """Return the areas under the curves of each model, and its metrics of other packages."""
+    """Return the areas under the curves of each model, and its metrics of other packages.
+
+    The share with PNEUMONIA stands beside the average precision: it is that of a model that ranks
+    at random.
+    """
     n = len(evaluations[0].subject.predictions.files)
     names = ", ".join(evaluation.subject.name for evaluation in evaluations)
     rows: list[Row] = []
     for evaluation in evaluations:
         areas = evaluation.discrimination
-        curves = (areas.auc, areas.auc_delong, areas.average_precision, areas.partial_auc)
-        rows.append((evaluation.subject.name, *map(cell, (*curves, *evaluation.metrics.values()))))
+        prevalence = format_number(evaluation.subject.predictions.prevalence)
+        auc, precision, partial = map(cell, (areas.auc, areas.average_precision, areas.partial_auc))
+        further = map(cell, evaluation.metrics.values())
+        rows.append((evaluation.subject.name, auc, precision, prevalence, partial, *further))
     return TableView(
-        f"Discrimination of {names}: {n:,} images",
+        f"Discrimination of {names}: {n:,} images; {bootstrap_interval(evaluations[0])}",
         (
             "Model",
             "AUC",
-            "AUC, DeLong",
             "Average precision",
+            "Average precision by chance (share with pneumonia)",
             "Partial AUC, sensitivity ≥ 0.9",
             *evaluations[0].metrics,
         ),
@@ -38,48 +56,60 @@ def discrimination_table(evaluations: Sequence[ModelEvaluation]) -> TableView:
     )
 
 
-def points_tables(name: str, points: Sequence[PointEvaluation]) -> tuple[TableView, TableView]:
-    """Return the headline metrics of each operating point with its counts, and the others."""
+def points_tables(
+    name: str, points: Sequence[PointEvaluation], interval: str
+) -> tuple[TableView, TableView]:
+    """Return the headline metrics of each operating point with its counts, and the others.
+
+    ``interval`` is the name of the intervals.
+    """
     headline = [name for name, metric in POINT_METRICS.items() if metric.is_headline]
     others = [name for name, metric in POINT_METRICS.items() if not metric.is_headline]
     return (
         TableView(
-            f"Operating points of {name}",
+            f"Operating points of {name}; {interval}",
             ("Operating point", "With pneumonia", "Without", *_labels(headline)),
             tuple((_point(point), *_counts(point), *_cells(point, headline)) for point in points),
         ),
         TableView(
-            f"Further metrics at the operating points of {name}",
+            f"Further metrics at the operating points of {name}; {interval}",
             ("Operating point", *_labels(others)),
             tuple((_point(point), *_cells(point, others)) for point in points),
         ),
     )
 
 
-def prevalence_table(name: str, points: Sequence[PointEvaluation]) -> TableView:
-    """Return the predictive values of each operating point by prevalence."""
+def prevalence_table(name: str, points: Sequence[PointEvaluation], interval: str) -> TableView:
+    """Return the predictive values of each operating point by prevalence.
+
+    ``interval`` is the name of the intervals.
+    """
     rows: list[Row] = []
     for point in points:
-        places = {"among these images": point.by_image} | {
+        places = {"among these images": point.estimates} | {
             f"where {percent(prevalence)} have pneumonia": values
             for prevalence, values in point.at_prevalence.items()
         }
         for place, values in places.items():
             rows.append((f"{point.name}: {place}", cell(values["ppv"]), cell(values["npv"])))
     return TableView(
-        f"Predictive values of {name} by prevalence",
+        f"Predictive values of {name} by prevalence; {interval}",
         ("Prevalence", "PPV: pneumonia if called ill", "NPV: none if cleared"),
         tuple(rows),
     )
 
 
 def consequences_tables(
-    name: str, consequences: Mapping[float, Sequence[Consequences]]
+    name: str, consequences: Mapping[float, Sequence[Consequences]], unit: Unit
 ) -> Iterator[TableView]:
-    """Yield the consequences for 1,000 patients, one table per prevalence."""
+    """Yield the consequences for 1,000 patients, one table per prevalence.
+
+    ``unit`` is that of the intervals of sensitivity and specificity.
+    """
+    interval = name_interval(IntervalMethod.MOVER, unit)
     for prevalence, rows in consequences.items():
         yield TableView(
-            f"{name}: of 1,000 patients, {percent(prevalence)} with pneumonia",
+            f"{name}: of 1,000 patients, {percent(prevalence)} with pneumonia; {interval}",
             ("Strategy", "Found", "Missed", "Followed up", "Follow-ups avoided", "Needless"),
             tuple(
                 (
@@ -100,7 +130,11 @@ def calibration_table(evaluation: ModelEvaluation) -> TableView:
     columns = {"As it is": evaluation.calibration, "Recalibrated": evaluation.recalibrated}
     known = {heading: column for heading, column in columns.items() if column is not None}
     rows = zip(_CALIBRATION_ROWS, *map(_calibration_cells, known.values()), strict=True)
-    return TableView(f"Calibration of {evaluation.subject.name}", ("", *known), tuple(rows))
+    unit = evaluation.subject.predictions.resampling_unit
+    interval = name_interval(IntervalMethod.ROBUST, unit)
+    return TableView(
+        f"Calibration of {evaluation.subject.name}; {interval}", ("", *known), tuple(rows)
+    )
 
 
 def bins_table(calibration: CalibrationAssessment) -> TableView:
@@ -120,11 +154,13 @@ def bins_table(calibration: CalibrationAssessment) -> TableView:
     )
 
 
-def subgroups_table(name: str, groups: Sequence[Subgroup]) -> TableView:
-    """Return the subgroups with their gaps to the other images."""
+def subgroups_table(name: str, groups: Sequence[Subgroup], unit: Unit) -> TableView:
+    """Return the subgroups with their gaps to the other images; ``unit`` is their intervals'."""
+    interval = name_interval(IntervalMethod.BOOTSTRAP, unit, SUBGROUP_DRAWS)
     return TableView(
         f"Subgroups of {name}; “too few” means fewer than {MIN_IMAGES_PER_CLASS} images of a "
-        "class; the gap is the difference from all other images",
+        f"class; the gap is the difference from all other images; {interval}, or Wilson's where "
+        "each patient has one image",
         ("Subgroup", "Images", *(f"{label} (gap)" for label in SUBGROUP_METRICS.values())),
         tuple(_subgroup_row(group) for group in groups),
     )
@@ -204,5 +240,5 @@ def _with_gap(group: Subgroup, name: str) -> Cell:
     if gap.value is None:
         return metric
     p = group.gap_p_holm.get(name)
-    corrected = "" if p is None else f", p {format_p(p)} corrected"
-    return Cell(metric.text, f"{metric.detail}; gap {gap}{corrected}")
+    corrected = "" if p is None else f"\np {format_p(p)} corrected"
+    return Cell(metric.text, f"{metric.detail}\ngap {gap}{corrected}")

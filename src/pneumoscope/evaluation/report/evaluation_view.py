@@ -7,6 +7,7 @@ from pneumoscope.evaluation.predictions import Predictions
 from pneumoscope.evaluation.report.cells import cell
 from pneumoscope.evaluation.report.evaluation_tables import (
     bins_table,
+    bootstrap_interval,
     calibration_table,
     consequences_tables,
     discrimination_table,
@@ -25,19 +26,25 @@ from pneumoscope.evaluation.report.second_reader_view import (
 )
 from pneumoscope.evaluation.report.views import FigureView, TableView
 from pneumoscope.evaluation.second_reader_evaluation import ReaderAgreement
-from pneumoscope.evaluation.statistics.decision_curve import DecisionCurve
+from pneumoscope.evaluation.statistics.decision_curve import DECISION_CURVE_DRAWS, DecisionCurve
 from pneumoscope.evaluation.statistics.roc import precision_recall_curve, roc_curve
+from pneumoscope.evaluation.subgroups.table import SUBGROUP_DRAWS
 from pneumoscope.report.estimate import Estimate, format_number
+from pneumoscope.report.interval import IntervalMethod, Unit, name_interval
 
 _DECISION_CURVE_ROWS = 20
 
 
 @dataclass(frozen=True, slots=True)
 class EvaluationView:
-    """Tables and figures of one model's evaluation; ``unit`` is what its intervals are by."""
+    """Tables and figures of one model's evaluation.
+
+    ``interval`` is the name of its bootstrap intervals, and ``unit`` what they are by.
+    """
 
     name: str
-    unit: str
+    unit: Unit
+    interval: str
     source: str
     discrimination: TableView
     points: tuple[TableView, ...]
@@ -59,30 +66,33 @@ class EvaluationView:
 def view_evaluation(evaluation: ModelEvaluation) -> EvaluationView:
     """Return the tables and figures of a model's evaluation."""
     subject, points = evaluation.subject, evaluation.discrimination.points
+    areas, interval = evaluation.discrimination, bootstrap_interval(evaluation)
+    unit = subject.predictions.resampling_unit
     name, groups = subject.name, evaluation.subgroups.groups
     errors, second = evaluation.label_errors, evaluation.second_reader
     return EvaluationView(
         name,
-        subject.predictions.resampling_unit,
+        unit,
+        interval,
         subject.source,
         discrimination_table([evaluation]),
-        points_tables(name, points),
-        prevalence_table(name, points),
-        tuple(consequences_tables(name, evaluation.consequences)),
+        points_tables(name, points, interval),
+        prevalence_table(name, points, interval),
+        tuple(consequences_tables(name, evaluation.consequences, unit)),
         view_curves(
             subject.predictions,
             subject.threshold,
-            name,
+            Areas(areas.auc, areas.average_precision, interval),
             name,
             "Sensitivity",
             None if second is None else second.usable,
         ),
-        None if second is None else view_second_reader(name, second),
+        None if second is None else view_second_reader(name, second, interval),
         calibration_table(evaluation),
         _calibration_curve(evaluation),
         evaluation.recalibrated_on,
         _decision_curve(evaluation),
-        subgroups_table(name, groups) if groups else None,
+        subgroups_table(name, groups, unit) if groups else None,
         _subgroups(evaluation) if any(group.auc.interval for group in groups) else None,
         tuple(f"{column} ({why})" for column, why in evaluation.subgroups.left_out.items()),
         label_errors_table(name, errors.candidates) if errors.candidates else None,
@@ -90,10 +100,19 @@ def view_evaluation(evaluation: ModelEvaluation) -> EvaluationView:
     )
 
 
+@dataclass(frozen=True, slots=True)
+class Areas:
+    """Areas under the ROC and precision-recall curves, and the name of their intervals."""
+
+    auc: Estimate
+    average_precision: Estimate
+    interval: str
+
+
 def view_curves(
     predictions: Predictions,
     threshold: float,
-    title: str,
+    areas: Areas,
     name: str,
     sensitivity: str,
     second_reader: ReaderAgreement | None = None,
@@ -112,21 +131,23 @@ def view_curves(
         )
     return (
         FigureView.of(
-            roc_figure(predictions, threshold, f"ROC curve, {title}", reader),
+            roc_figure(predictions, threshold, f"ROC curve, {name}", reader),
             f"ROC curve of {name}",
-            "Sensitivity against the share of healthy patients called ill, at every threshold."
-            f"{reader_caption}",
+            "Sensitivity against the share of healthy patients called ill, at every threshold. "
+            f"AUC {areas.auc}; 0.5 is chance ({areas.interval}).{reader_caption}",
             TableView.of_curve(
                 roc_curve(labels, probabilities), ("False positive rate", sensitivity)
             ),
         ),
         FigureView.of(
             precision_recall_figure(
-                predictions, threshold, f"Precision and recall, {title}", reader
+                predictions, threshold, f"Precision and recall, {name}", reader
             ),
             f"Precision-recall curve of {name}",
             "Share of the patients called ill that are ill, against the share of the ill that are "
-            f"found.{reader_caption}",
+            f"found. Average precision {areas.average_precision}; by chance it would be "
+            f"{format_number(predictions.prevalence)}, the share with pneumonia "
+            f"({areas.interval}).{reader_caption}",
             TableView.of_curve(
                 precision_recall_curve(labels, probabilities), ("Recall", "Precision")
             ),
@@ -140,14 +161,21 @@ def _calibration_curve(evaluation: ModelEvaluation) -> FigureView:
         calibration_figure(evaluation.calibration, evaluation.recalibrated, f"Calibration, {name}"),
         f"Calibration curve of {name}",
         "Share with pneumonia among the images with about the same probability; on the diagonal, "
-        "the two are equal.",
+        "the two are equal. Shares: "
+        # Bins are no clusters: the images of a patient are in several of them.
+        f"{name_interval(IntervalMethod.WILSON, 'image')}.",
         bins_table(evaluation.calibration),
     )
 
 
 def _decision_curve(evaluation: ModelEvaluation) -> FigureView:
     curve, name = evaluation.decisions, evaluation.subject.name
-    step = max(1, len(curve.thresholds) // _DECISION_CURVE_ROWS)
+    unit, prevalence = (
+        evaluation.subject.predictions.resampling_unit,
+        evaluation.subject.predictions.prevalence,
+    )
+    interval = name_interval(IntervalMethod.BOOTSTRAP, unit, DECISION_CURVE_DRAWS)
+    step = max(1, curve.n_meaningful // _DECISION_CURVE_ROWS)
     rows = tuple(
         (
             f"{curve.thresholds[index]:.2f}",
@@ -155,14 +183,31 @@ def _decision_curve(evaluation: ModelEvaluation) -> FigureView:
             format_number(float(curve.treat_all[index])),
             "0",
         )
-        for index in range(0, len(curve.thresholds), step)
+        for index in range(0, curve.n_meaningful, step)
     )
     return FigureView.of(
         decision_curve_figure(curve, f"Decision curve, {name}"),
         f"Decision curve of {name}",
         "Net benefit per patient for a clinician who acts from each probability on: above both "
-        "other lines, acting on the model is better than following up everyone or no one.",
+        "other lines, acting on the model is better than following up everyone or no one. "
+        f"{_describe_range(curve, prevalence)} It holds for the share of pneumonia among these "
+        f"images ({interval}).",
         TableView("", ("Probability", "Model", "Everyone", "No one"), rows),
+    )
+
+
+def _describe_range(curve: DecisionCurve, prevalence: float) -> str:
+    """Return why the axis ends where it does; see `DecisionCurve.n_meaningful`."""
+    end = curve.thresholds[curve.n_meaningful - 1]
+    if prevalence <= 0.5:
+        return (
+            f"The axis ends at {end:.2f}: from there on a needless follow-up would count more than "
+            "a missed pneumonia."
+        )
+    return (
+        f"The axis ends at {end:.2f}, just beyond the share with pneumonia: up to there following "
+        "up everyone has a net benefit, and from 0.5 on a needless follow-up counts more than a "
+        "missed pneumonia."
     )
 
 
@@ -173,9 +218,11 @@ def _net_benefit(curve: DecisionCurve, index: int) -> Estimate:
 
 def _subgroups(evaluation: ModelEvaluation) -> FigureView:
     name, table = evaluation.subject.name, evaluation.subgroups
+    unit = evaluation.subject.predictions.resampling_unit
+    interval = name_interval(IntervalMethod.BOOTSTRAP, unit, SUBGROUP_DRAWS)
     return FigureView.of(
         subgroups_figure(table, evaluation.discrimination.auc),
         f"AUC of {name} by subgroup",
-        "AUC of each subgroup with its 95 % interval; the dashed line is that of all images.",
-        subgroups_table(name, table.groups),
+        f"AUC of each subgroup; the dashed line is that of all images ({interval}).",
+        subgroups_table(name, table.groups, unit),
     )

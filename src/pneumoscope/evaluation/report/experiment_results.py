@@ -50,6 +50,16 @@ class ParameterCounts:
 
 
 @dataclass(frozen=True, slots=True)
+class Layer:
+    """Layer of a network; the output's shape is for one image, without the batch."""
+
+    name: str
+    kind: str
+    output_shape: tuple[int, ...]
+    parameters: int
+
+
+@dataclass(frozen=True, slots=True)
 class History:
     """Mean loss in training and on validation images after each epoch."""
 
@@ -68,7 +78,10 @@ class SplitResult:
 
 @dataclass(frozen=True, slots=True)
 class ModelResult:
-    """Results of one trained model; the duration of its training is in seconds."""
+    """Results of one trained model; the duration of its training is in seconds.
+
+    ``layers`` are empty for a model that is no network.
+    """
 
     name: str
     description: str
@@ -78,6 +91,7 @@ class ModelResult:
     history: History
     validation: SplitResult
     test: SplitResult
+    layers: tuple[Layer, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,9 +126,10 @@ class ExperimentResult:
     The models are in the order in which they are reported; the trivial ``baseline`` is not chosen
     from. ``threshold`` is the lowest probability that is called PNEUMONIA by all models, at which
     ``choice`` was made, as in the notebook; ``own_thresholds`` is the choice with a threshold for
-    each. ``notes`` are warnings for readers of the results, a sentence or two each, and ``draws``
-    is the number of bootstrap resamples behind each interval. ``repeats`` are trainings with
-    further seeds and in folds.
+    each, and ``min_recall`` the lowest recall on validation data that both accept. ``notes`` are
+    warnings for readers of the results, a sentence or two each, and ``draws`` is the number of
+    bootstrap resamples behind each interval. ``repeats`` are trainings with further seeds and in
+    folds.
     """
 
     data: DataSummary
@@ -123,14 +138,28 @@ class ExperimentResult:
     choice: ModelChoice
     threshold: float
     own_thresholds: ThresholdChoice
+    min_recall: float
     notes: tuple[str, ...] = ()
     repeats: tuple[Repeats, ...] = ()
     draws: int = DRAWS
 
     @property
     def chosen(self) -> ModelResult:
-        """Results of the chosen model."""
-        return next(model for model in self.models if model.name == self.choice.name)
+        """Results of the model that is chosen at one threshold for all."""
+        return self._model(self.choice.name)
+
+    @property
+    def leading(self) -> ModelResult:
+        """Results of the model that is chosen at its own threshold, with which the report leads."""
+        return self._model(self.own_thresholds.choice.name)
+
+    @property
+    def leading_threshold(self) -> float:
+        """Own threshold of the leading model."""
+        return self.own_thresholds.thresholds[self.own_thresholds.choice.name]
+
+    def _model(self, name: str) -> ModelResult:
+        return next(model for model in self.models if model.name == name)
 
     def _repr_html_(self) -> str:
         from pneumoscope.evaluation.report.jupyter import view_experiment  # it imports this module

@@ -6,7 +6,7 @@ from pneumoscope.evaluation.report.cells import cell
 from pneumoscope.evaluation.report.comparison_page import summary_sentences
 from pneumoscope.evaluation.report.evaluation_tables import discrimination_table
 from pneumoscope.evaluation.report.experiment_results import ExperimentResult
-from pneumoscope.evaluation.report.views import TableView
+from pneumoscope.evaluation.report.views import Row, TableView
 from pneumoscope.evaluation.statistics.metrics import RESULT_METRICS
 from pneumoscope.report.jupyter import data_table, paragraph, view, warning
 
@@ -14,8 +14,8 @@ from pneumoscope.report.jupyter import data_table, paragraph, view, warning
 def view_experiment(result: ExperimentResult) -> str:
     """Return an experiment as HTML: the models on test, the chosen one marked, and its notes."""
     chosen = result.chosen.name if result.choice.usable else None
-    rows = [
-        [model.name, *(cell(model.test.metrics[metric]) for metric in RESULT_METRICS.values())]
+    rows: list[Row] = [
+        (model.name, *(cell(model.test.metrics[metric]) for metric in RESULT_METRICS.values()))
         for model in (*result.models, result.baseline)
     ]
     names = [name.replace("_", " ") for name in RESULT_METRICS]

@@ -42,12 +42,17 @@ class SecondReaderView:
     notes: tuple[str, ...]
 
 
-def view_second_reader(name: str, second: SecondReaderEvaluation) -> SecondReaderView:
-    """Return the evaluation of the model ``name`` against a second reader as a page shows it."""
+def view_second_reader(
+    name: str, second: SecondReaderEvaluation, interval: str
+) -> SecondReaderView:
+    """Return the evaluation of the model ``name`` against a second reader as a page shows it.
+
+    ``interval`` is the name of the intervals.
+    """
     return SecondReaderView(
         _counts(second),
-        _references_table(name, second),
-        _agreement_table(name, second),
+        _references_table(name, second, interval),
+        _agreement_table(name, second, interval),
         _NOTES,
     )
 
@@ -85,7 +90,7 @@ def _auc(evaluation: ReferenceEvaluation) -> Estimate:
     return Estimate(None) if evaluation.discrimination is None else evaluation.discrimination.auc
 
 
-def _references_table(name: str, second: SecondReaderEvaluation) -> TableView:
+def _references_table(name: str, second: SecondReaderEvaluation, interval: str) -> TableView:
     evaluations = [second.references[reference] for reference in _HEADINGS]
     rows: list[Row] = [
         (
@@ -102,7 +107,9 @@ def _references_table(name: str, second: SecondReaderEvaluation) -> TableView:
             cells = (cell(_estimate(evaluation, index, metric)) for evaluation in evaluations)
             rows.append((f"{POINT_METRICS[metric].label} at {point}", *cells))
     return TableView(
-        f"Performance of {name} against each reader", ("", *_HEADINGS.values()), tuple(rows)
+        f"Performance of {name} against each reader; {interval}",
+        ("", *_HEADINGS.values()),
+        tuple(rows),
     )
 
 
@@ -117,7 +124,7 @@ def _estimate(evaluation: ReferenceEvaluation, index: int, metric: str) -> Estim
     return evaluation.discrimination.points[index].estimates[metric]
 
 
-def _agreement_table(name: str, second: SecondReaderEvaluation) -> TableView:
+def _agreement_table(name: str, second: SecondReaderEvaluation, interval: str) -> TableView:
     columns = {"Usable images": second.usable}
     if second.labelled.n > second.usable.n:
         columns["Unusable images too"] = second.labelled
@@ -129,7 +136,9 @@ def _agreement_table(name: str, second: SecondReaderEvaluation) -> TableView:
         cells = (cell(agreement.point.estimates[metric]) for agreement in columns.values())
         rows.append((POINT_METRICS[metric].label, *cells))
     return TableView(
-        f"Second reader against the labels, on the images of {name}", ("", *columns), tuple(rows)
+        f"Second reader against the labels, on the images of {name}; {interval}",
+        ("", *columns),
+        tuple(rows),
     )
 
 

@@ -1,7 +1,8 @@
 """Tables and figures as pages show them."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TypeAlias
+from typing import Literal, TypeAlias
 
 import numpy as np
 from matplotlib.figure import Figure
@@ -9,8 +10,10 @@ from matplotlib.figure import Figure
 from pneumoscope.evaluation.report.cells import Cell
 from pneumoscope.evaluation.statistics.roc import Curve
 from pneumoscope.report.estimate import format_number
+from pneumoscope.report.gallery import MAX_GALLERY_BYTES
 from pneumoscope.report.html import figure_png
 from pneumoscope.report.jupyter import inline_png
+from pneumoscope.report.sections import SECTIONS, Section
 
 Row: TypeAlias = tuple[str | Cell, ...]
 
@@ -54,3 +57,67 @@ class FigureView:
         """Return the view of a Matplotlib figure."""
         source = inline_png(figure_png(figure, dpi=_DPI))
         return cls(source, alt, caption, data.headings, data.rows)
+
+
+@dataclass(frozen=True, slots=True)
+class ErrorsView:
+    """Misclassified radiographs of one kind, the worst first.
+
+    ``images`` have a thumbnail, ``others`` are beyond the size limit of the gallery; ``shown`` says
+    how many of all, ``count``, are which. ``none`` is what the page says where there are none.
+    """
+
+    section: Section
+    meaning: str
+    none: str
+    count: int
+    images: tuple[object, ...]
+    others: TableView | None
+    shown: str
+
+    @classmethod
+    def of(
+        cls,
+        kind: Literal["false_negatives", "false_positives"],
+        name: str,
+        images: Sequence[object],
+        others: Sequence[tuple[str, float]],
+        more: str = "",
+    ) -> "ErrorsView":
+        """Return the view of a model's errors; ``others`` are files and their probabilities.
+
+        ``more`` says what is shown of the images besides their probabilities.
+        """
+        count, section = len(images) + len(others), SECTIONS[kind]
+        meaning, none = _ERRORS[kind]
+        shown = f"All {count:,} are shown" if not others else f"{len(images):,} of them are shown"
+        limit = (
+            f"; thumbnails of one kind have at most {MAX_GALLERY_BYTES / 1e6:g} MB together, and "
+            "the other files are in the table below"
+        )
+        rows = tuple((file, format_number(probability)) for file, probability in others)
+        return cls(
+            section,
+            meaning.format(name=name),
+            none.format(name=name),
+            count,
+            tuple(images),
+            TableView(f"{section.term} without a thumbnail", ("File", "Probability"), rows)
+            if rows
+            else None,
+            f"{shown}, the worst first, each with its predicted probability of pneumonia{more}"
+            f"{limit if others else ''}.",
+        )
+
+
+_ERRORS = {
+    "false_negatives": (
+        "Radiographs with pneumonia that {name} called NORMAL.",
+        "None: {name} called every radiograph with pneumonia PNEUMONIA.",
+    ),
+    "false_positives": (
+        "Radiographs without pneumonia that {name} called PNEUMONIA.",
+        "None: {name} called every radiograph without pneumonia NORMAL.",
+    ),
+}
+"""What is said of each kind of error, and what where there are none."""

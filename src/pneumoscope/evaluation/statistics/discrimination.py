@@ -234,7 +234,7 @@ def _widen_predictive_values(
     """
     sensitivity, specificity = estimates["sensitivity"], estimates["specificity"]
     if sensitivity.low is None or specificity.low is None:
-        return {name: _without_zero_width(value) for name, value in values.items()}
+        return {name: without_zero_width(value) for name, value in values.items()}
     best = np.array([sensitivity.value or 0.0]), np.array([specificity.value or 0.0])
     worst = np.array([sensitivity.low]), np.array([specificity.low])
     lows = {
@@ -244,7 +244,7 @@ def _widen_predictive_values(
     return {
         name: Estimate(1.0, lows[name], 1.0)
         if value.value == 1.0 and lows[name]
-        else _without_zero_width(value)
+        else without_zero_width(value)
         for name, value in values.items()
     }
 

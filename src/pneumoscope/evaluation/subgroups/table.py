@@ -17,6 +17,9 @@ from pneumoscope.evaluation.subgroups.columns import SubgroupRows, find_subgroup
 from pneumoscope.evaluation.subgroups.resampling import SubgroupRanking
 from pneumoscope.report.estimate import Estimate
 
+SUBGROUP_DRAWS = 1000
+"""Default number of bootstrap resamples behind the intervals of subgroups."""
+
 MIN_IMAGES_PER_CLASS = 20
 """Fewest images of a class for a metric that is based on the class."""
 
@@ -93,7 +96,7 @@ class _Images:
 
 
 def subgroup_table(
-    predictions: Predictions, threshold: float, draws: int = 1000, seed: int = 0
+    predictions: Predictions, threshold: float, draws: int = SUBGROUP_DRAWS, seed: int = 0
 ) -> SubgroupTable:
     """Return the metrics of every subgroup from the columns of ``predictions.groups``.
 

@@ -4,32 +4,24 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from pneumoscope.evaluation.report.cells import Cell, cell
-from pneumoscope.evaluation.report.views import FigureView, TableView
+from pneumoscope.evaluation.report.views import ErrorsView, FigureView, TableView
 from pneumoscope.report.estimate import format_number
+from pneumoscope.report.interval import IntervalMethod, name_interval
 from pneumoscope.validation.report.figures import robustness_figure, shortcut_figure
-from pneumoscope.validation.stress.failures import Failure
+from pneumoscope.validation.stress.failures import Failures
 from pneumoscope.validation.stress.robustness import RobustnessCurve
 from pneumoscope.validation.stress.shortcut_verdict import shortcut_verdict
 from pneumoscope.validation.stress.shortcuts import ShortcutTable
 from pneumoscope.validation.stress.stress_tests import StressTests, TrainingDuplicate
 
 _INTERVALS = (
-    "Intervals are 95 % confidence intervals by image: DeLong's for AUCs, Wilson's for all other "
-    "proportions."
+    f"AUC: {name_interval(IntervalMethod.DELONG, 'image')}; proportions: "
+    f"{name_interval(IntervalMethod.WILSON, 'image')}. They serve to compare the rows; the "
+    "AUC of all unchanged images, by patient, is under Discrimination."
 )
 
 _MAX_DUPLICATES = 50
 """Largest number of duplicates that the page lists; the JSON has all."""
-
-
-@dataclass(frozen=True, slots=True)
-class GalleryView:
-    """Failures of one kind: the worst ones, and the number (``count``) of all."""
-
-    title: str
-    meaning: str
-    count: int
-    failures: tuple[Failure, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,35 +35,43 @@ class StressTestsView:
     robustness: FigureView | None
     shortcuts: FigureView | None
     shortcut_verdict: str
-    galleries: tuple[GalleryView, ...]
+    errors: tuple[ErrorsView, ...]
     duplicates: TableView | None
     duplicates_known: bool
 
 
-def view_stress_tests(tests: StressTests) -> StressTestsView:
-    """Return the results of the stress tests in words and images."""
+def view_stress_tests(tests: StressTests, name: str) -> StressTestsView:
+    """Return the results of the stress tests of the model ``name`` in words and images."""
     failures = tests.failures
     table, curves = tests.shortcuts, tests.robustness
     return StressTestsView(
         _robustness_figure(curves) if curves else None,
         None if table is None else _shortcut_figure(table),
         "" if table is None else shortcut_verdict(table),
-        (
-            GalleryView(
-                "False negatives",
-                "Images with pneumonia that were given the lowest probabilities.",
-                failures.false_negative_count,
-                failures.false_negatives,
-            ),
-            GalleryView(
-                "False positives",
-                "Images without pneumonia that were given the highest probabilities.",
-                failures.false_positive_count,
-                failures.false_positives,
-            ),
-        ),
+        _errors(failures, name, tests.duplicates is not None),
         _duplicates(tests.duplicates) if tests.duplicates else None,
         tests.duplicates is not None,
+    )
+
+
+def _errors(failures: Failures, name: str, has_neighbours: bool) -> tuple[ErrorsView, ErrorsView]:
+    neighbours = " and with the training images most similar to it in the network's features"
+    more = f"; the worst with a heat map{neighbours if has_neighbours else ''}"
+    return (
+        ErrorsView.of(
+            "false_negatives",
+            name,
+            (*failures.false_negatives, *failures.further_false_negatives),
+            failures.unshown_false_negatives,
+            more,
+        ),
+        ErrorsView.of(
+            "false_positives",
+            name,
+            (*failures.false_positives, *failures.further_false_positives),
+            failures.unshown_false_positives,
+            more,
+        ),
     )
 
 

@@ -3,28 +3,33 @@
 from pneumoscope.evaluation.acceptance import CRITERION_LABELS, Acceptance, Criterion
 from pneumoscope.evaluation.report.cells import Cell, cell
 from pneumoscope.evaluation.report.comparison_page import summary_sentences
+from pneumoscope.evaluation.report.evaluation_tables import bootstrap_interval
 from pneumoscope.evaluation.report.evaluation_view import view_evaluation
 from pneumoscope.evaluation.report.views import Row, TableView
 from pneumoscope.reader.bundle import BundleRecord
 from pneumoscope.reader.reading import Finding
 from pneumoscope.report.estimate import format_number
 from pneumoscope.report.html import render_page
+from pneumoscope.report.interval import IntervalMethod, name_interval
 from pneumoscope.validation.local_readings import LocalReadings
 from pneumoscope.validation.local_validation import LocalValidation
 from pneumoscope.validation.population_comparison import PopulationComparison
 from pneumoscope.validation.report.stress_view import view_stress_tests
 
+_WILSON = name_interval(IntervalMethod.WILSON, "image")
+
 
 def render_validation(validation: LocalValidation) -> str:
     """Return a local validation as one self-contained HTML page."""
     local, stress_tests = validation.local, validation.stress_tests
+    evaluation = validation.evaluation
     return render_page(
         "validate.html",
         validation=validation,
         acceptance=validation.acceptance,
-        summary=summary_sentences(validation.evaluation),
+        summary=summary_sentences(evaluation),
         context=_context(validation),
-        criteria=_criteria_table(validation.acceptance),
+        criteria=_criteria_table(validation.acceptance, bootstrap_interval(evaluation)),
         findings=_findings_table(validation),
         population=_population_table(validation.population, validation.record),
         unread=_unread_tables(local),
@@ -32,8 +37,10 @@ def render_validation(validation: LocalValidation) -> str:
             f"{len(local.unlabelled):,} files of the folder have no label and were ignored; the "
             f"first: {', '.join(local.unlabelled[:3])}."
         ),
-        view=view_evaluation(validation.evaluation),
-        stress_tests=None if stress_tests is None else view_stress_tests(stress_tests),
+        view=view_evaluation(evaluation),
+        stress_tests=None
+        if stress_tests is None
+        else view_stress_tests(stress_tests, evaluation.subject.name),
     )
 
 
@@ -64,7 +71,8 @@ def _copies(count: int) -> tuple[str, ...]:
     )
 
 
-def _criteria_table(acceptance: Acceptance) -> TableView:
+def _criteria_table(acceptance: Acceptance, interval: str) -> TableView:
+    """Return the criteria; ``interval`` is the name of the bootstrap intervals."""
     rows = tuple(
         (
             CRITERION_LABELS.get(criterion.name, criterion.name)
@@ -76,7 +84,10 @@ def _criteria_table(acceptance: Acceptance) -> TableView:
         for criterion in acceptance.criteria
     )
     return TableView(
-        "Requirements and results", ("Criterion", "Result", "Requirement", "State"), rows
+        f"Requirements and results; {interval}; share not read: {_WILSON}; calibration: as in its "
+        "table",
+        ("Criterion", "Result", "Requirement", "State"),
+        rows,
     )
 
 
@@ -98,7 +109,7 @@ def _limits(criterion: Criterion) -> str:
         return f"≥ {criterion.low:g}"
     if criterion.low is None:
         return f"≤ {criterion.high:g}"
-    return f"{criterion.low:g} to {criterion.high:g}"
+    return f"{format_number(criterion.low, 'g')} to {format_number(criterion.high, 'g')}"
 
 
 def _population_table(population: PopulationComparison, record: BundleRecord) -> TableView:
@@ -123,8 +134,8 @@ def _population_table(population: PopulationComparison, record: BundleRecord) ->
         ),
     ]
     return TableView(
-        "Local radiographs beside the bundle's own validation images",
-        ("", "Local (Wilson's interval)", "Bundle's validation images"),
+        f"Local radiographs beside the bundle's own validation images; {_WILSON}",
+        ("", "Local", "Bundle's validation images"),
         tuple(rows),
     )
 

@@ -1,8 +1,9 @@
-"""Gallery of the worst false negatives and false positives, with heat maps and similar images."""
+"""Galleries of false negatives and false positives, the worst with heat maps and neighbours."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
@@ -11,16 +12,23 @@ from pneumoscope.evaluation.predictions import CLASS_NAMES, Predictions
 from pneumoscope.radiograph import Radiograph, read_radiograph
 from pneumoscope.reader import Reader, Reading, Status
 from pneumoscope.reader.overlay import draw_overlay
+from pneumoscope.report.gallery import GalleryImage, fill_gallery
 from pneumoscope.support.errors import UnreadableRadiographError
 from pneumoscope.validation.stress.neighbours import FeatureIndex, Neighbour, short_name
 from pneumoscope.validation.stress.sample import map_sample
 from pneumoscope.validation.stress.thumbnails import png_bytes, shrink
 
 MAX_FAILURES = 12
-"""Default for the largest number of failures of each kind that are shown."""
+"""Default for the largest number of failures of each kind that are shown with heat maps."""
 
-_IMAGE_SIDE, _NEIGHBOUR_SIDE = 256, 128
+_IMAGE_SIDE, _NEIGHBOUR_SIDE, _FURTHER_SIDE = 256, 128, 192
 _NEIGHBOURS = 3
+
+
+_Gallery: TypeAlias = tuple[
+    tuple["Failure", ...], tuple[GalleryImage, ...], tuple[tuple[str, float], ...]
+]
+"""Failures of one kind: with heat maps, as thumbnails, and the files of the others."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,9 +63,11 @@ class Failure:
 
 @dataclass(frozen=True, slots=True)
 class Failures:
-    """Number of misclassified radiographs at a threshold, and the worst of each kind, worst first.
+    """Misclassified radiographs at a threshold, the worst of each kind first.
 
-    The threshold is the lowest probability that is called PNEUMONIA.
+    The threshold is the lowest probability that is called PNEUMONIA. The worst have heat maps, the
+    ``further`` ones thumbnails, as far as `MAX_GALLERY_BYTES` reach; the ``unshown`` ones are files
+    with their probabilities.
     """
 
     threshold: float
@@ -65,6 +75,10 @@ class Failures:
     false_positives: tuple[Failure, ...]
     false_negative_count: int
     false_positive_count: int
+    further_false_negatives: tuple[GalleryImage, ...] = ()
+    further_false_positives: tuple[GalleryImage, ...] = ()
+    unshown_false_negatives: tuple[tuple[str, float], ...] = ()
+    unshown_false_positives: tuple[tuple[str, float], ...] = ()
 
 
 def find_failures(
@@ -76,7 +90,7 @@ def find_failures(
     known: FeatureIndex | None = None,
     limit: int = MAX_FAILURES,
 ) -> Failures:
-    """Return the worst false negatives and false positives, with their heat maps.
+    """Return the false negatives and false positives, the worst of them with their heat maps.
 
     Parameters
     ----------
@@ -91,13 +105,10 @@ def find_failures(
     known
         Images among which similar ones are looked up, usually the training images.
     limit
-        Largest number of failures of each kind.
+        Largest number of failures of each kind with a heat map.
     """
     probabilities = predictions.probabilities
-    negatives = predictions.false_negatives(threshold)
-    positives = predictions.false_positives(threshold)
-    worst_negatives = negatives[np.argsort(probabilities[negatives], kind="stable")][:limit]
-    worst_positives = positives[np.argsort(-probabilities[positives], kind="stable")][:limit]
+    negatives, positives = predictions.worst_errors(threshold)
 
     def failure(row: int, radiograph: Radiograph) -> Failure:
         field = reader.preparation.find_lungs(radiograph.pixels)
@@ -121,15 +132,51 @@ def find_failures(
             tuple(image for image in images if image is not None),
         )
 
-    def gallery(rows: NDArray[np.intp], description: str) -> tuple[Failure, ...]:
-        return map_sample(failure, reader, files, rows, description).results
+    def gallery(rows: NDArray[np.intp], description: str) -> _Gallery:
+        worst = map_sample(failure, reader, files, rows[:limit], description).results
+        further = fill_gallery(_thumbnails(predictions, files, rows[limit:]))
+        shown = {image.file for image in worst} | {image.file for image in further}
+        return worst, further, _unshown(predictions, rows, shown)
 
+    false_negatives, further_negatives, unshown_negatives = gallery(
+        negatives, "Drawing false negatives"
+    )
+    false_positives, further_positives, unshown_positives = gallery(
+        positives, "Drawing false positives"
+    )
     return Failures(
         threshold,
-        gallery(worst_negatives, "Drawing false negatives"),
-        gallery(worst_positives, "Drawing false positives"),
+        false_negatives,
+        false_positives,
         len(negatives),
         len(positives),
+        further_negatives,
+        further_positives,
+        unshown_negatives,
+        unshown_positives,
+    )
+
+
+def _thumbnails(
+    predictions: Predictions, files: Sequence[Path], rows: NDArray[np.intp]
+) -> Iterator[GalleryImage]:
+    """Yield images as thumbnails; those that cannot be read are left out."""
+    for row in rows:
+        try:
+            pixels = read_radiograph(files[row], 2 * _FURTHER_SIDE).pixels
+        except UnreadableRadiographError:
+            continue
+        thumbnail = png_bytes(shrink(pixels, _FURTHER_SIDE))
+        yield GalleryImage(predictions.files[row], float(predictions.probabilities[row]), thumbnail)
+
+
+def _unshown(
+    predictions: Predictions, rows: NDArray[np.intp], shown: set[str]
+) -> tuple[tuple[str, float], ...]:
+    return tuple(
+        (predictions.files[row], float(predictions.probabilities[row]))
+        for row in rows
+        if predictions.files[row] not in shown
     )
 
 
