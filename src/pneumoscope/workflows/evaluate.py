@@ -319,9 +319,7 @@ def write_report(
     page = render_comparison(
         comparison,
         notes,
-        None
-        if stress_tests is None
-        else view_stress_tests(stress_tests, comparison.main.subject.name),
+        None if stress_tests is None else view_stress_tests(stress_tests, comparison.main),
     )
     write_text(out / "report.html", page)
     write_pdf_if_possible(page, out / "report.pdf")

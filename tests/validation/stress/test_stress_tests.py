@@ -8,9 +8,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from pneumoscope.evaluation.model_evaluation import ModelEvaluation, Subject, evaluate_model
 from pneumoscope.evaluation.predictions import Predictions
 from pneumoscope.reader import load
 from pneumoscope.report import html
+from pneumoscope.report.estimate import Estimate
 from pneumoscope.validation.report.stress_json import stress_tests_json
 from pneumoscope.validation.report.stress_view import StressTestsView, view_stress_tests
 from pneumoscope.validation.stress.stress_tests import (
@@ -62,8 +64,13 @@ def unknown(stress_tests: StressTests) -> StressTests:
 
 
 @pytest.fixture(scope="module")
-def view(stress_tests: StressTests) -> StressTestsView:
-    return view_stress_tests(stress_tests, "bundle")
+def evaluation(predictions: Predictions) -> ModelEvaluation:
+    return evaluate_model(Subject("bundle", "phantoms", predictions, {"even": 0.5}), draws=20)
+
+
+@pytest.fixture(scope="module")
+def view(stress_tests: StressTests, evaluation: ModelEvaluation) -> StressTestsView:
+    return view_stress_tests(stress_tests, evaluation)
 
 
 def page(view: StressTestsView) -> str:
@@ -120,18 +127,37 @@ def test_captions_name_the_method_of_the_intervals(view: StressTestsView) -> Non
         assert "proportions: 95 % interval: Wilson's score interval by image" in figure.caption
 
 
+def test_all_images_unchanged_have_the_intervals_of_the_evaluation(
+    stress_tests: StressTests, evaluation: ModelEvaluation
+) -> None:
+    """Made equal here: all images, and the values of the evaluation with another interval."""
+    n = len(evaluation.subject.predictions.files)
+    auc = evaluation.discrimination.auc
+    rows = tuple(
+        replace(row, auc=Estimate(auc.value, 0.1, 0.2)) for row in stress_tests.shortcuts.rows
+    )
+    for images, interval in ((n, auc.interval_text()), (n - 1, "0.100 to 0.200")):
+        table = replace(stress_tests.shortcuts, rows=rows, n=images)
+        view = view_stress_tests(replace(stress_tests, shortcuts=table), evaluation)
+        shown = {row[0]: row[1].detail for row in view.shortcuts.rows}
+        assert shown.pop("unchanged") == interval
+        assert set(shown.values()) == {"0.100 to 0.200"}
+
+
 def test_training_images_are_not_mentioned_where_they_are_unknown(
-    view: StressTestsView, unknown: StressTests
+    view: StressTestsView, unknown: StressTests, evaluation: ModelEvaluation
 ) -> None:
     assert "training" in page(view)
-    words = page(view_stress_tests(unknown, "bundle")).lower()
+    words = page(view_stress_tests(unknown, evaluation)).lower()
     assert "training" not in words
     assert "trained on" not in words
     assert stress_tests_json(unknown)["duplicates_of_training"] is None
 
 
-def test_where_no_image_could_be_read_there_are_no_figures(unknown: StressTests) -> None:
+def test_where_no_image_could_be_read_there_are_no_figures(
+    unknown: StressTests, evaluation: ModelEvaluation
+) -> None:
     nothing = replace(unknown, robustness=(), shortcuts=None)
-    view = view_stress_tests(nothing, "bundle")
+    view = view_stress_tests(nothing, evaluation)
     assert (view.robustness, view.shortcuts) == (None, None)
     assert "performance on altered images" not in page(view)

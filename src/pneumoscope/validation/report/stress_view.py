@@ -1,23 +1,24 @@
 """Stress tests as a page shows them: figures with their data, and galleries of failures."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
+from pneumoscope.evaluation.model_evaluation import ModelEvaluation
 from pneumoscope.evaluation.report.cells import Cell, cell
 from pneumoscope.evaluation.report.views import ErrorsView, FigureView, TableView
-from pneumoscope.report.estimate import format_number
+from pneumoscope.report.estimate import Estimate, format_number
 from pneumoscope.report.interval import IntervalMethod, name_interval
 from pneumoscope.validation.report.figures import robustness_figure, shortcut_figure
 from pneumoscope.validation.stress.failures import Failures
-from pneumoscope.validation.stress.robustness import RobustnessCurve
+from pneumoscope.validation.stress.robustness import RobustnessCurve, RobustnessPoint
 from pneumoscope.validation.stress.shortcut_verdict import shortcut_verdict
-from pneumoscope.validation.stress.shortcuts import ShortcutTable
+from pneumoscope.validation.stress.shortcuts import Condition, ShortcutRow, ShortcutTable
 from pneumoscope.validation.stress.stress_tests import StressTests, TrainingDuplicate
 
 _INTERVALS = (
     f"AUC: {name_interval(IntervalMethod.DELONG, 'image')}; proportions: "
-    f"{name_interval(IntervalMethod.WILSON, 'image')}. They serve to compare the rows; the "
-    "AUC of all unchanged images, by patient, is under Discrimination."
+    f"{name_interval(IntervalMethod.WILSON, 'image')}. Of all images, unchanged: those "
+    "under Discrimination and Diagnostic accuracy."
 )
 
 _MAX_DUPLICATES = 50
@@ -40,18 +41,58 @@ class StressTestsView:
     duplicates_known: bool
 
 
-def view_stress_tests(tests: StressTests, name: str) -> StressTestsView:
-    """Return the results of the stress tests of the model ``name`` in words and images."""
-    failures = tests.failures
+def view_stress_tests(tests: StressTests, evaluation: ModelEvaluation) -> StressTestsView:
+    """Return the results of the stress tests of the evaluated model in words and images.
+
+    Where all of its images were changed, the unchanged ones have the intervals of the evaluation:
+    one quantity has one interval on a page.
+    """
+    failures, name = tests.failures, evaluation.subject.name
     table, curves = tests.shortcuts, tests.robustness
     return StressTestsView(
-        _robustness_figure(curves) if curves else None,
-        None if table is None else _shortcut_figure(table),
+        _robustness_figure([_curve(curve, evaluation) for curve in curves]) if curves else None,
+        None if table is None else _shortcut_figure(_shortcuts(table, evaluation)),
         "" if table is None else shortcut_verdict(table),
         _errors(failures, name, tests.duplicates is not None),
         _duplicates(tests.duplicates) if tests.duplicates else None,
         tests.duplicates is not None,
     )
+
+
+def _curve(curve: RobustnessCurve, evaluation: ModelEvaluation) -> RobustnessCurve:
+    points = list(curve.points)
+    for place, point in enumerate(points):
+        if point.strength == 0:
+            auc, sensitivity, specificity = _evaluated(point, curve.n, evaluation)
+            points[place] = replace(
+                point, auc=auc, sensitivity=sensitivity, specificity=specificity
+            )
+    return replace(curve, points=tuple(points))
+
+
+def _shortcuts(table: ShortcutTable, evaluation: ModelEvaluation) -> ShortcutTable:
+    rows = list(table.rows)
+    for place, row in enumerate(rows):
+        if row.condition is Condition.UNCHANGED:
+            auc, sensitivity, specificity = _evaluated(row, table.n, evaluation)
+            rows[place] = replace(row, auc=auc, sensitivity=sensitivity, specificity=specificity)
+    return replace(table, rows=tuple(rows))
+
+
+def _evaluated(
+    row: RobustnessPoint | ShortcutRow, n: int, evaluation: ModelEvaluation
+) -> tuple[Estimate, Estimate, Estimate]:
+    """Return AUC, sensitivity and specificity, the evaluation's where they are the same."""
+    areas, point = evaluation.discrimination, evaluation.discrimination.points[0]
+    own = row.auc, row.sensitivity, row.specificity
+    if n != len(evaluation.subject.predictions.files):
+        return own
+    known = areas.auc, point.estimates["sensitivity"], point.estimates["specificity"]
+    auc, sensitivity, specificity = (
+        theirs if theirs.value == ours.value else ours
+        for ours, theirs in zip(own, known, strict=True)
+    )
+    return auc, sensitivity, specificity
 
 
 def _errors(failures: Failures, name: str, has_neighbours: bool) -> tuple[ErrorsView, ErrorsView]:

@@ -38,9 +38,7 @@ def render_validation(validation: LocalValidation) -> str:
             f"first: {', '.join(local.unlabelled[:3])}."
         ),
         view=view_evaluation(evaluation),
-        stress_tests=None
-        if stress_tests is None
-        else view_stress_tests(stress_tests, evaluation.subject.name),
+        stress_tests=None if stress_tests is None else view_stress_tests(stress_tests, evaluation),
     )
 
 
