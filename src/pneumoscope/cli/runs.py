@@ -7,7 +7,7 @@ import typer
 
 from pneumoscope.support.terminal import messages, results
 
-app = typer.Typer(help="List, compare and remove Runs.", no_args_is_help=True)
+app = typer.Typer(help="Manage Runs: list, compare and remove them.", no_args_is_help=True)
 
 
 @app.command("list")
