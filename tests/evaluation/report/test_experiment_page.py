@@ -263,7 +263,7 @@ def test_the_conclusion_states_choice_difference_and_limits(experiment, test_tab
         "Of 4 test radiographs with pneumonia it misses 2, and the notebook&#39;s rule 2"
         in conclusion
     )
-    assert "what its precision is where not 67 % have pneumonia" in conclusion
+    assert "its precision where another share than 67 % has pneumonia" in conclusion
     unusable = experiment(test_table)
     own = replace(unusable.own_thresholds, choice=replace(unusable.choice, usable=False))
     assert "No model is usable" in text_of(render(replace(unusable, own_thresholds=own)))

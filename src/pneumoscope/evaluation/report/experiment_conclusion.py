@@ -154,7 +154,7 @@ def _limits(result: ExperimentResult) -> str:
     share = (fn + tp) / (tn + fp + fn + tp)
     clauses = [
         "how it does on radiographs of another source than these",
-        f"what its precision is where not {share:.0%} have pneumonia".replace("%", " %"),
+        f"its precision where another share than {share:.0%} has pneumonia".replace("%", " %"),
         "whether clinicians read better with it",
     ]
     if result.data.synthetic:
