@@ -390,6 +390,7 @@ def test_more_epochs_do_not_undo_early_stopping(
         ([], 1, r"has 2 finished epochs already, more than epochs=1"),
         (["one_cycle={}", "early_stopping=null"], 3, r"planned for 2 epochs.*--set start=.*run"),
         ([], 3, r"last\.pt: missing"),
+        ([], 3, r"last\.pt: the checkpoint cannot be read"),
     ],
 )
 def test_a_run_that_cannot_go_on_is_refused_and_left_alone(
@@ -398,6 +399,8 @@ def test_a_run_that_cannot_go_on_is_refused_and_left_alone(
     run = train(store, quick("model_1", *settings, "epochs=2"), tmp_path / "run")
     if "missing" in reason:
         run.checkpoint_path.unlink()
+    if "cannot be read" in reason:
+        run.checkpoint_path.write_bytes(run.checkpoint_path.read_bytes()[:1000])
     before = {path: path.read_bytes() for path in run.folder.rglob("*") if path.is_file()}
     with pytest.raises(RunError, match=reason):
         train(store, quick("model_1", *settings, f"epochs={epochs}"), run.folder, resume=True)

@@ -81,12 +81,12 @@ def train(
     weights = load_initial_weights(recipe)  # an error here leaves no folder behind
     require_no_leakage(weights, store.manifest)
     run = begun or Run.create(folder, recipe, store.manifest)
-    if run.recipe != recipe:
-        run = set_epochs(run, recipe)
     try:
         trainer = _build_trainer(store, recipe, weights)
         run = _record_network(run, trainer, weights)
         _restore_checkpoint(run, trainer)
+        if run.recipe != recipe:  # now that nothing prevents it from going on
+            run = set_epochs(run, recipe)
         with log_training(loggers, run, store, trainer.history) as log_epoch:
             _run_epochs(run, trainer, log_epoch)
         return _finish(run, trainer)
@@ -131,7 +131,7 @@ def _sampling_weights(
 
 def _record_network(run: Run, trainer: Trainer, weights: PretrainedWeights | None) -> Run:
     """Record the network's size and initial weights, or raise if a Run had other ones."""
-    trainer.network.freeze(run.recipe.head_epochs >= run.recipe.epochs)
+    trainer.network.freeze(trainer.recipe.head_epochs >= trainer.recipe.epochs)
     count = count_parameters(trainer.network)
     values: dict[str, object] = {
         "parameters": ParameterRecord(total=count.total, trainable=count.trainable)

@@ -38,8 +38,8 @@ class TensorBoardLogger:
         shutil.rmtree(folder, ignore_errors=True)
         self._writer = self._open(str(folder))
         shown = {"validation/loss": 0.0, "validation/auc": 0.0}
-        summaries = hparams(recipe_parameters(run.recipe), shown)  # type: ignore[no-untyped-call]
-        for summary in summaries:
+        # SummaryWriter's own add_hparams would also log these metrics, and into another folder.
+        for summary in hparams(recipe_parameters(run.recipe), shown):  # type: ignore[no-untyped-call]
             self._writer.file_writer.add_summary(summary)  # type: ignore[attr-defined]
         self._writer.add_text("recipe", f"```yaml\n{run.recipe.to_yaml()}```")
         for label, pixels in images.items():
