@@ -53,7 +53,7 @@ def _root(
 
 
 _PANELS: dict[str, tuple[Callable[..., None], ...]] = {
-    "Read radiographs": (read.read, inspect.inspect, bundles.bundles),
+    "Read radiographs": (read.read, inspect.inspect),
     "Train networks": (experiment.experiment, train.train, tune.tune, export.export),
     "Evaluate readings": (
         evaluate.evaluate,
@@ -72,6 +72,7 @@ _PANELS: dict[str, tuple[Callable[..., None], ...]] = {
 for panel, commands in _PANELS.items():
     for command in commands:
         app.command(rich_help_panel=panel)(command)
+app.add_typer(bundles.app, name="bundles", rich_help_panel="Read radiographs")
 app.add_typer(lungs.app, name="lungs", rich_help_panel="Read radiographs")
 app.add_typer(models.app, name="models", rich_help_panel="Train networks")
 app.add_typer(runs.app, name="runs", rich_help_panel="Train networks")

@@ -249,6 +249,17 @@ class Bundle:
                 contents[current] = content
         return cls(folder, record, hashlib.sha256(text).hexdigest(), contents)
 
+    @staticmethod
+    def read_file_names(folder: Path) -> tuple[str, ...]:
+        """Return the names of the files that a bundle's record lists; only the record is read.
+
+        Raises
+        ------
+        BundleError
+            If the record cannot be read, or names a file outside of the folder.
+        """
+        return tuple(_parse(_read(folder / RECORD, folder), folder).files)
+
 
 def write_bundle(out: Path, record: BundleRecord, contents: Mapping[str, bytes]) -> Bundle:
     """Write a bundle, complete or not at all (then `StorageError` is raised).
