@@ -86,7 +86,9 @@ def test_an_experiment_returns_what_it_reports(phantom_dataset: Path, tmp_path: 
     view = result._repr_html_()
     shown = result.models[0].test.metrics["sensitivity"]
     assert f"{shown.value:.3f}<br><small>{shown.interval_text()}" in view
-    assert all(html.escape(note) in view for note in result.notes)
+    reasons = (*result.notes, *result.choice.ineligible.values())
+    assert all(html.escape(reason) in view for reason in reasons)
+    assert "Synthetic images" in view
 
 
 def test_a_local_validation_writes_its_report_on_demand(

@@ -42,7 +42,10 @@ def test_predictions_are_the_table_of_their_csv(tmp_path: Path) -> None:
     patients, groups = ("A", "b.png"), {"sex": ("F", "M")}
     predictions = ps.Predictions(("a.png", "b.png"), [0, 1], [0.1, 1 / 3], patients, groups)
     predictions.write(tmp_path / "p.csv")
-    assert_frame_equal(predictions.to_frame(), pd.read_csv(tmp_path / "p.csv"))
+    frame = predictions.to_frame()
+    assert_frame_equal(frame, pd.read_csv(tmp_path / "p.csv"))
+    assert frame.loc[1].tolist() == ["b.png", "PNEUMONIA", 1 / 3, "b.png", "M"]
+    assert frame.patient.tolist() == ["A", "b.png"]
 
 
 def test_a_history_is_the_table_of_its_csv(compact_run: Run) -> None:

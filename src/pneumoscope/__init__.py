@@ -13,12 +13,15 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from pneumoscope.api import evaluate, experiment, load_manifest, load_run, train, validate
+    from pneumoscope.estimators import FeatureExtractor, PneumoscopeClassifier
     from pneumoscope.evaluation.predictions import Predictions
     from pneumoscope.reader import load
 
 __version__ = "0.2.0"
 
 _HOMES = {
+    "FeatureExtractor": "estimators",
+    "PneumoscopeClassifier": "estimators",
     "Predictions": "evaluation.predictions",
     "evaluate": "api",
     "experiment": "api",
@@ -31,6 +34,8 @@ _HOMES = {
 """Modules of the names that are imported at their first use: reading needs no PyTorch."""
 
 __all__ = [
+    "FeatureExtractor",
+    "PneumoscopeClassifier",
     "Predictions",
     "__version__",
     "evaluate",

@@ -63,6 +63,32 @@ def assign_splits(entries: Sequence[Entry], split_by: SplitBy, seed: int) -> lis
     return split
 
 
+def draw_validation(entries: Sequence[Entry], seed: int) -> list[Entry]:
+    """Draw validation alone from training images, grouped by patient and exact duplicate.
+
+    Returns
+    -------
+    list[Entry]
+        Entries in the same order, of which `SPLIT_FRACTION` of each class is validation.
+
+    Raises
+    ------
+    DatasetError
+        If a class has fewer than two patients.
+
+    Examples
+    --------
+    >>> images = [
+    ...     Entry(f"{label.name}/{i}.png", label, split=Split.TRAIN)
+    ...     for label in Label
+    ...     for i in range(10)
+    ... ]
+    >>> [entry.split.value for entry in draw_validation(images, seed=0)].count("validation")
+    4
+    """
+    return _draw(list(entries), Split.VALIDATION, SplitBy.PATIENT, seed)
+
+
 def deal_folds(entries: Sequence[Entry], count: int, seed: int) -> list[list[Entry]]:
     """Deal the images of train and validation into folds for cross-validation, by patient.
 

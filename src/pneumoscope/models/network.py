@@ -61,6 +61,14 @@ class Network(nn.Module):
             return [self.head]
         return [layer for name, layer in self.head.named_children() if name != self.pretrained]
 
+    @property
+    def pretrained_layers(self) -> nn.Module:
+        """Layers with pretrained weights: the backbone, or those of the head."""
+        if self.backbone is not None:
+            return self.backbone
+        assert self.pretrained is not None
+        return self.head.get_submodule(self.pretrained)
+
     def freeze(self, frozen: bool) -> None:
         """Freeze the head's pretrained layers, or unfreeze them."""
         if self.pretrained is not None:

@@ -62,6 +62,10 @@ class PredictionsError(PneumoscopeError):
     """A table of predictions cannot be evaluated."""
 
 
+class ArrayError(PneumoscopeError, ValueError):
+    """Images or labels in arrays cannot be used; a ``ValueError`` too, as scikit-learn expects."""
+
+
 class MissingPackageError(PneumoscopeError):
     """A package that an extra installs is missing."""
 

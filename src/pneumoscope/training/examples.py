@@ -155,7 +155,7 @@ class ExampleStore:
         channels, height, width = recipe.feature_shape
 
         def fill(write: WriteRows) -> None:
-            _write_features(write, self.pixels(split, recipe), backbone, precision)
+            write_features(write, self.pixels(split, recipe), backbone, precision)
 
         cached = self.cache.open(
             ArrayKind.FEATURES,
@@ -174,9 +174,22 @@ def pass_batch_size() -> int:
     return 128 if select_device().type == "cuda" else 32
 
 
-def _write_features(
-    write: WriteRows, pixels: Examples, backbone: nn.Sequential, precision: Precision
+def write_features(
+    write: WriteRows, pixels: Examples, backbone: nn.Module, precision: Precision
 ) -> None:
+    """Write the output of frozen layers for pixels, channels last, in batches.
+
+    Parameters
+    ----------
+    write
+        Function that is given the index of a first row, and rows (b, height, width, channels).
+    pixels
+        Images.
+    backbone
+        Frozen layers with their weights.
+    precision
+        Precision to compute in.
+    """
     device = select_device()
     layers = place(backbone, device)
     size = pass_batch_size()

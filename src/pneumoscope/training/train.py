@@ -30,7 +30,7 @@ from pneumoscope.training.prediction import predict
 from pneumoscope.training.recipe import ClassBalance, Recipe
 from pneumoscope.training.run import Run
 from pneumoscope.training.run_record import InitialWeightsRecord, ParameterRecord
-from pneumoscope.training.trainer import Trainer, class_weights
+from pneumoscope.training.trainer import Trainer, sampling_weights
 
 
 def train(
@@ -105,28 +105,22 @@ def _build_trainer(
     train, validation = (
         store.examples(split, recipe, network.backbone) for split in (Split.TRAIN, Split.VALIDATION)
     )
-    sampling_weights = _sampling_weights(store, train, recipe.class_balance)
-    return Trainer(network, recipe, train, validation, sampling_weights)
+    weights_of_images = _sampling_weights(store, train, recipe.class_balance)
+    return Trainer(network, recipe, train, validation, weights_of_images)
 
 
 def _sampling_weights(
     store: ExampleStore, train: Examples, balance: ClassBalance
 ) -> NDArray[np.float64] | None:
     """Return the relative frequency with which each training image is drawn."""
-    match balance:
-        case ClassBalance.SAMPLER:
-            return class_weights(train.labels)[train.labels]
-        case ClassBalance.ACQUISITION:
-            # Importing scikit-learn is slow, and most recipes do not need it.
-            from pneumoscope.training.acquisition_groups import (
-                acquisition_weights,
-                describe_acquisitions,
-            )
+    if balance is not ClassBalance.ACQUISITION:
+        return sampling_weights(train.labels, balance)
+    # Importing scikit-learn is slow, and most recipes do not need it.
+    from pneumoscope.training.acquisition_groups import acquisition_weights, describe_acquisitions
 
-            acquisitions = describe_acquisitions(store.manifest, train.entries, store.cache)
-            patients = [entry.group for entry in train.entries]
-            return acquisition_weights(acquisitions, train.labels, patients)
-    return None
+    acquisitions = describe_acquisitions(store.manifest, train.entries, store.cache)
+    patients = [entry.group for entry in train.entries]
+    return acquisition_weights(acquisitions, train.labels, patients)
 
 
 def _record_network(run: Run, trainer: Trainer, weights: PretrainedWeights | None) -> Run:

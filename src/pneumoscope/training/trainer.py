@@ -288,6 +288,17 @@ def _count_cells(labels: NDArray[np.int8], positive: NDArray[np.bool_]) -> tuple
     return false_positives, true_positives, false_negatives
 
 
+def sampling_weights(labels: NDArray[np.int8], balance: ClassBalance) -> NDArray[np.float64] | None:
+    """Return the relative frequency with which each image is drawn, by its class; None if equal.
+
+    Examples
+    --------
+    >>> sampling_weights(np.array([0, 1, 1, 1], np.int8), ClassBalance.SAMPLER).round(2).tolist()
+    [2.0, 0.67, 0.67, 0.67]
+    """
+    return class_weights(labels)[labels] if balance is ClassBalance.SAMPLER else None
+
+
 def class_weights(labels: NDArray[np.int8]) -> NDArray[np.float64]:
     """Return weights inversely proportional to class frequencies, with mean 1 over the images.
 

@@ -20,6 +20,12 @@ def view_experiment(result: ExperimentResult) -> str:
     ]
     names = [name.replace("_", " ") for name in RESULT_METRICS]
     predictions = result.chosen.test.predictions
+    warnings = [
+        f"{name} is not eligible: on validation data it {reason}."
+        for name, reason in result.choice.ineligible.items()
+    ]
+    if result.data.synthetic:
+        warnings.insert(0, "Synthetic images: results say nothing about patients.")
     table = data_table(
         f"On the {len(predictions.files):,} test images ({predictions.describe_patients()}), at "
         f"the threshold {result.threshold:g}; small: 95 % interval",
@@ -36,7 +42,7 @@ def view_experiment(result: ExperimentResult) -> str:
             if chosen
             else "No model was chosen."
         ),
-        *map(warning, result.notes),
+        *map(warning, (*warnings, *result.notes)),
     )
 
 
