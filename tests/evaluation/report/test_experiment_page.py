@@ -255,7 +255,7 @@ def test_the_layers_of_each_network_are_listed(experiment, test_table):
 def test_the_conclusion_states_choice_difference_and_limits(experiment, test_table):
     text = text_of(render(experiment(test_table)))
     conclusion = text[text.index("Conclusion – ") if "Conclusion – " in text else 0 :]
-    assert "model_1 is chosen, called ill from a probability of 0.550 on" in conclusion
+    assert "model_1 is chosen, and calls ill from a probability of 0.550 on" in conclusion
     assert "the highest precision among the models with a recall of at least 0.99" in conclusion
     # At 0.55 as at 0.5: of e.png (0.7) and f.png (0.3) one is called ill, and two are missed.
     assert "Of 2 normal test radiographs it calls 1 ill, as many as the 1 by" in conclusion

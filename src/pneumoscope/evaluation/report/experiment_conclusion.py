@@ -73,8 +73,7 @@ def _choice(result: ExperimentResult) -> str:
     if not own.usable:
         return (
             "No model is usable: on validation data each calls everyone ill, or may rank no better "
-            f"than chance. The figures are those of {own.name} from {threshold:.3f} on, the best "
-            "of them."
+            f"than chance. Shown is {own.name} from {threshold:.3f} on, the best of them."
         )
     reason = (
         f"has the highest precision among the models with a recall of at least {_required(result)}"
@@ -82,7 +81,7 @@ def _choice(result: ExperimentResult) -> str:
     if not own.qualified:
         reason = f"has the highest recall; none reaches {_required(result)}"
     return (
-        f"{own.name} is chosen, called ill from a probability of {threshold:.3f} on: with a "
+        f"{own.name} is chosen, and calls ill from a probability of {threshold:.3f} on. With a "
         f"threshold of its own for each model it {reason}, on validation data."
     )
 
