@@ -1,4 +1,4 @@
-"""Whether two radiographs are of one patient, told from grey values or a bundle's features.
+"""Recognition of patients: pairs of radiographs of one patient, by grey values or by features.
 
 Needs a dataset that names the patients of its images; no label is read.
 """
@@ -17,15 +17,15 @@ from pneumoscope.radiograph import read_radiograph
 from pneumoscope.reader import Reader, load
 from pneumoscope.support.terminal import track
 
-FALSE_PAIRS = (1e-5, 1e-4, 1e-3)
+FALSE_POSITIVE_RATES = (1e-5, 1e-4, 1e-3)
 """Fractions of pairs of different patients that would be joined."""
 
 _DIMENSIONS = 64
 
 NOTE = """\
 Pairs of different images of a dataset with known patients. Grey values: correlation at 64 x 64
-pixels. Features: cosine of the bundle's features, whitened to 64 dimensions. Found: fraction of the
-pairs of one patient above the limit. Right: fraction of pairs above it that are of one patient."""
+pixels. Features: cosine of the bundle's features, whitened to 64 dimensions. Sensitivity: fraction
+of the pairs of one patient above the limit. PPV: fraction of pairs above it of one patient."""
 
 
 def main() -> None:
@@ -64,22 +64,22 @@ def same_patient_rows(
         ("features", _whitened(np.array(features, np.float64))),
     ):
         cosines = _cosines(vectors)[first, second]
-        rows += [_row(name, cosines, same, fraction) for fraction in FALSE_PAIRS]
+        rows += [_row(name, cosines, same, fraction) for fraction in FALSE_POSITIVE_RATES]
     return rows
 
 
 def _row(
-    name: str, similarity: NDArray[np.float64], same: NDArray[np.bool_], false_pairs: float
+    name: str, similarity: NDArray[np.float64], same: NDArray[np.bool_], false_positive_rate: float
 ) -> dict[str, Cell]:
-    above = similarity > np.quantile(similarity[~same], 1 - false_pairs)
+    above = similarity > np.quantile(similarity[~same], 1 - false_positive_rate)
     return {
         "similarity": name,
         "pairs of one patient": int(same.sum()),
         "pairs of two": int((~same).sum()),
         "AUC": round(float(roc_auc_score(same, similarity)), 3),
-        "false pairs": f"{false_pairs:.3%}",
-        "found": round(float(above[same].mean()), 3),
-        "right": round(float(same[above].mean()), 3) if above.any() else None,
+        "false positive rate": f"{false_positive_rate:.3%}",
+        "sensitivity": round(float(above[same].mean()), 3),
+        "PPV": round(float(same[above].mean()), 3) if above.any() else None,
     }
 
 

@@ -180,7 +180,7 @@ def test_a_changed_file_is_refused_and_nothing_is_written(
     for number, (changed, complaint) in enumerate(
         (
             ({"model.onnx": files["model.onnx"][:-1] + b"x"}, "model.onnx: changed"),
-            ({"model.onnx": None}, "no whole bundle"),
+            ({"model.onnx": None}, "an incomplete one"),
             ({"bundle.yaml": record}, "its list of files is wrong (../model.onnx"),
         )
     ):

@@ -9,8 +9,8 @@ from typer.core import TyperGroup
 from pneumoscope.support.terminal import results
 
 
-class _ComparingGroup(TyperGroup):
-    """Group of commands, of which ``compare`` needs not be named: ``bundles A B``."""
+class _DefaultCommandGroup(TyperGroup):
+    """Group of commands whose default is ``compare``: ``bundles A B``."""
 
     def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
         if args[:1] != ["--help"] and (not args or args[0] not in self.commands):
@@ -19,7 +19,7 @@ class _ComparingGroup(TyperGroup):
 
 
 app = typer.Typer(
-    cls=_ComparingGroup,
+    cls=_DefaultCommandGroup,
     help="Compare bundles (the default), push them to the Hugging Face hub, or pull them from it.",
 )
 

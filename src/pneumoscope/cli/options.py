@@ -143,8 +143,8 @@ LabelsOption = Annotated[
         "--labels",
         metavar="TABLE",
         help="Table of labels with the columns file and label, and optionally patient, age, sex, "
-        "site and others, which become subgroups; or a manifest, which takes tables with other "
-        "columns.",
+        "site and others, which become subgroups; or a manifest that 'pneumoscope data "
+        "manifest' wrote from a table with other columns.",
     ),
 ]
 LabelledImagesOption = Annotated[
@@ -284,14 +284,14 @@ def recipe_from_options(
     return make_recipe(model, file, settings or (), **changes)
 
 
-def run_name(name: str) -> str:
+def check_run_name(name: str) -> str:
     """Return the name of a Run's folder, or raise if it is a path or hidden.
 
     Examples
     --------
-    >>> run_name("model_4-flipped")
+    >>> check_run_name("model_4-flipped")
     'model_4-flipped'
-    >>> run_name("../model_4")
+    >>> check_run_name("../model_4")
     Traceback (most recent call last):
     pneumoscope.support.errors.RunError: --name must be the name of a folder, ...
     """

@@ -33,8 +33,8 @@ def predict(
 ) -> None:
     """Predict images with a Run, before any export: a table of probabilities.
 
-    Unlike 'read', which takes a bundle: no quality gate, calibration, finding or heat map. The
-    table is what 'evaluate' takes, if labels are known. Rows without a probability say why, and the
+    Unlike 'read', it has no quality gate, calibration, finding or heat map. If labels are known,
+    'evaluate' takes the table. Rows without a probability say why, and the
     exit code is then 1.
 
     Images of the Run's own test split are recognised, and the reading is recorded in the Run.

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from rich.filesize import decimal
 from rich.table import Table
 
-from pneumoscope.cli.tables import two_lines
+from pneumoscope.cli.tables import format_two_lines
 from pneumoscope.report.estimate import Estimate, format_number
 
 if TYPE_CHECKING:
@@ -34,7 +34,7 @@ def runs_table(runs: "Sequence[RunSummary]") -> Table:
             f"{row.run.recipe.model}\n{record.manifest_fingerprint[:12]}"
             + ("\nsynthetic" if record.synthetic else ""),
             f"{row.epochs}\n{'finished' if record.finished else 'not finished'}",
-            "–" if row.validation_auc is None else two_lines(row.validation_auc),
+            "–" if row.validation_auc is None else format_two_lines(row.validation_auc),
             str(row.test_readings),
             f"{decimal(row.size)}\n{record.created[:10]}",
         )
@@ -112,7 +112,7 @@ def _validation_table(comparison: "RunComparison") -> Table:
         table.add_row(
             metric,
             *(
-                "not finished" if estimates is None else two_lines(estimates[metric])
+                "not finished" if estimates is None else format_two_lines(estimates[metric])
                 for estimates in comparison.validation
             ),
         )
@@ -133,10 +133,10 @@ def _pairs_table(pairs: "Sequence[RunPair]") -> Table:
         table.add_row(
             f"{tests.first}\n– {tests.second}",
             f"{pair.images:,}",
-            two_lines(tests.auc.difference),
+            format_two_lines(tests.auc.difference),
             format_number(tests.auc_p_holm),
-            two_lines(pair.rates["sensitivity"]),
-            two_lines(pair.rates["specificity"]),
+            format_two_lines(pair.rates["sensitivity"]),
+            format_two_lines(pair.rates["specificity"]),
             format_number(tests.calls_p_holm),
         )
     return table

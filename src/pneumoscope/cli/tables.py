@@ -117,7 +117,7 @@ def evaluations_table(evaluations: "Sequence[ModelEvaluation]") -> Table:
             row = f"{evaluation.subject.name}\n{point.name}" if several else point.name
             auc = [discrimination.auc] if several else []
             estimates = (*auc, *(point.estimates[name] for name in names))
-            table.add_row(f"{row}, {point.threshold:.3f}", *map(two_lines, estimates))
+            table.add_row(f"{row}, {point.threshold:.3f}", *map(format_two_lines, estimates))
     return table
 
 
@@ -142,8 +142,8 @@ def recalibration_table(before: "Bundle", made: "RecalibratedBundle") -> Table:
         for point in discrimination.points:
             estimates = (point.estimates[name] for name in names)
             table.add_row(
-                *(bundle.identity, point.name, two_lines(discrimination.auc)),
-                *(f"{point.threshold:.3f}", *map(two_lines, estimates)),
+                *(bundle.identity, point.name, format_two_lines(discrimination.auc)),
+                *(f"{point.threshold:.3f}", *map(format_two_lines, estimates)),
             )
     return table
 
@@ -154,7 +154,7 @@ def _row_style(choice: "ModelChoice", name: str) -> str | None:
     return "bold" if name == choice.name else None
 
 
-def two_lines(estimate: Estimate) -> str:
+def format_two_lines(estimate: Estimate) -> str:
     """Return an estimate as two lines: its value, and its interval."""
     return f"{format_number(estimate.value)}\n{estimate.interval_text().replace(' to ', '–')}"
 

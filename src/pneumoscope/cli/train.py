@@ -27,7 +27,7 @@ def train(
     out: Annotated[
         Path,
         typer.Option(
-            metavar="DIR", help="Folder of Runs; the new Run becomes a folder in it, see --name."
+            metavar="DIR", help="Folder of Runs; the new Run is its folder DIR/NAME, see --name."
         ),
     ],
     name: Annotated[
@@ -83,7 +83,7 @@ def train(
     from pneumoscope.dataset.reading_log import describe_host_readings
     from pneumoscope.training.loggers import open_loggers
 
-    folder = out / options.run_name(name or model)
+    folder = out / options.check_run_name(name or model)
     settled = options.recipe_from_options(model, recipe, weights, seed, settings)
     loggers = open_loggers(log or ())
     manifest = options.open_source(

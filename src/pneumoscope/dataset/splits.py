@@ -64,7 +64,7 @@ def assign_splits(entries: Sequence[Entry], split_by: SplitBy, seed: int) -> lis
 
 
 def draw_validation(entries: Sequence[Entry], seed: int) -> list[Entry]:
-    """Draw validation alone from training images, grouped by patient and exact duplicate.
+    """Draw validation alone from training images, grouped by patient and duplicate (exact or near).
 
     Returns
     -------

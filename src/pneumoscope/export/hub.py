@@ -105,12 +105,12 @@ def pull_bundle(name: str, out: Path) -> Bundle:
     with _explained(name):
         record = Path(hub.hf_hub_download(repository, RECORD, revision=revision or None))
     snapshot = record.parent
-    with _not_written(name):
+    with _report_damage(name):
         files = Bundle.read_file_names(snapshot)
     with _explained(name):
         for file in (CHECKSUM, *files):  # of one commit, even if somebody pushes meanwhile
             hub.hf_hub_download(repository, file, revision=snapshot.name)
-    with _not_written(name):
+    with _report_damage(name):
         bundle = Bundle.open(snapshot)
     with atomic_folder(out) as folder:
         for file in (*bundle.record.files, RECORD, CHECKSUM):
@@ -119,20 +119,19 @@ def pull_bundle(name: str, out: Path) -> Bundle:
 
 
 @contextmanager
-def _not_written(name: str) -> Iterator[None]:
+def _report_damage(name: str) -> Iterator[None]:
     try:
         yield
     except BundleError as error:
         raise BundleError(
-            f"{name}: is damaged or no bundle that can be read here, and was not written. Tell its "
-            "owner; if it was changed in the cache of downloads, remove it there and pull again: "
-            f"{error}"
+            f"{name}: the bundle is damaged or cannot be read, and was not written ({error}). "
+            "Remove it from the hub's cache and pull again; if that fails, tell its owner"
         ) from error
 
 
 def _require_repository_name(repository: str) -> None:
     if repository.count("/") != 1 or not all(repository.split("/")):
-        raise BundleError(f"{repository}: name a repository of the hub as USER/NAME")
+        raise BundleError(f"{repository}: not the name of a repository; write it as USER/NAME")
 
 
 @contextmanager
@@ -156,9 +155,10 @@ def _explain(error: Exception) -> str:
         case errors.RevisionNotFoundError():
             return "there is no such revision; name a branch, tag or commit of the repository"
         case errors.EntryNotFoundError() if not isinstance(error, errors.LocalEntryNotFoundError):
-            return f"holds no whole bundle ({_first_line(error)}); name one with a {RECORD}"
+            reason = _first_line(error)
+            return f"holds no bundle, or an incomplete one ({reason}); name one with a {RECORD}"
         case errors.HfHubHTTPError() if error.response.status_code in (401, 403):
-            return f"the hub does not let you ({_first_line(error)}); {_TOKEN_HELP}"
+            return f"the hub refused access ({_first_line(error)}); {_TOKEN_HELP}"
         case _:
             return (
                 f"the hub cannot be reached or did not answer ({_first_line(error)}); check the "

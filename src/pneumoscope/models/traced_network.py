@@ -63,7 +63,7 @@ def trace_network(network: Network, image_size: int) -> nn.Module:
         # Attention as matrix products: its fused kernels have no counterpart in ONNX.
         with torch.no_grad(), sdpa_kernel(SDPBackend.MATH):
             traced = _trace(copy.forward, _as_images(pixels))
-            return _trace(_HeatMapped(traced), pixels)
+            return _trace(_HeatMapNetwork(traced), pixels)
     except Exception as error:
         raise RunError(
             f"the network cannot be traced ({type(error).__name__}: {error}); its computation must "
@@ -87,7 +87,7 @@ def _as_images(pixels: Tensor) -> Tensor:
     return pixels.unsqueeze(1).float() / 255
 
 
-class _HeatMapped:
+class _HeatMapNetwork:
     """Traced network that also returns its heat map and features."""
 
     def __init__(self, traced: fx.GraphModule) -> None:

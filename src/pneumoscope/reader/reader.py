@@ -92,9 +92,9 @@ class Reader:
         Parameters
         ----------
         source
-            Path of a file; its bytes; the file opened as binary, read from where it stands; grey
-            values as an array or tensor of shape (height, width), 0 = black, uint8, uint16 or
-            floats in [0, 1]; image of Pillow of 8 bits; pydicom Dataset; decoded `Radiograph`.
+            Path of a file; its bytes; the file opened in binary mode, read from where it stands;
+            grey values as an array or tensor of shape (height, width), 0 = black, uint8, uint16 or
+            floats in [0, 1]; Pillow image of 8 bits; pydicom Dataset; decoded `Radiograph`.
             Anything else is failed, with the reason.
         """
         return self._read_batch([source])[0]

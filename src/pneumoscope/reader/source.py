@@ -41,8 +41,8 @@ Source: TypeAlias = (
     | Dataset
     | Radiograph
 )
-"""Path of a file, its bytes, the file opened as binary, an array or tensor of pixels, an image of
-Pillow, an opened DICOM object, or a radiograph."""
+"""Path of a file, its bytes, the file opened in binary mode, an array or tensor of pixels, a Pillow
+image, an opened DICOM object, or a radiograph."""
 
 
 @dataclass(frozen=True)
@@ -83,8 +83,8 @@ def _decode(source: Source, min_side: int) -> Radiograph:
     if hasattr(source, "__array__"):
         return radiograph_from_array(_to_numpy(source), "the array")
     raise UnreadableRadiographError(
-        f"a {type(source).__name__} is no radiograph; pass a path, bytes, a file opened as binary, "
-        "a 2-D array, an image of Pillow, or a pydicom Dataset"
+        f"a {type(source).__name__} is no radiograph; pass a path, bytes, a file in binary mode, "
+        "a 2-D array, a Pillow image, or a pydicom Dataset"
     )
 
 

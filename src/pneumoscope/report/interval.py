@@ -12,7 +12,7 @@ class IntervalMethod(StrEnum):
 
     BOOTSTRAP = "percentile bootstrap"
     PAIRED_BOOTSTRAP = "paired percentile bootstrap"
-    WILSON = "Wilson's score interval"
+    WILSON = "Wilson's score method"
     DELONG = "DeLong's"
     ROBUST = "normal, with cluster-robust variance"
     MOVER = "combined from those of sensitivity and specificity (MOVER)"
@@ -29,7 +29,7 @@ def name_interval(method: IntervalMethod, unit: Unit, draws: int | None = None) 
     >>> name_interval(IntervalMethod.BOOTSTRAP, "patient", 2000)
     '95 % interval: percentile bootstrap by patient, 2,000 resamples'
     >>> name_interval(IntervalMethod.WILSON, "image")
-    "95 % interval: Wilson's score interval by image"
+    "95 % interval: Wilson's score method by image"
     """
     resamples = "" if draws is None else f", {draws:,} resamples"
     return f"95 % interval: {method} by {unit}{resamples}"

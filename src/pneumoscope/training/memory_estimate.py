@@ -15,7 +15,7 @@ from pneumoscope.support.errors import RecipeError
 from pneumoscope.support.host import free_memory, process_memory
 from pneumoscope.training.examples import pass_batch_size
 from pneumoscope.training.prediction import PREDICTION_BATCH_SIZE
-from pneumoscope.training.recipe import Keep, Recipe
+from pneumoscope.training.recipe import EpochChoice, Recipe
 
 _PROCESS_BYTES = 450_000_000
 """Memory of Python, PyTorch and the rest before anything is trained."""
@@ -62,7 +62,7 @@ def estimate_memory(recipe: Recipe, images: int) -> int:
     network = describe_network(recipe.spec, recipe.image_size, load_structure(recipe))
     width = 2 if recipe.precision is Precision.BFLOAT16 else 4
     weights = sum(parameter.numel() for parameter in network.head.parameters())
-    copies = (recipe.weight_average > 0) + (recipe.keep is Keep.BEST)
+    copies = (recipe.weight_average > 0) + (recipe.keep is EpochChoice.BEST)
     state = weights * (16 + (4 if width == 2 else 0) + 4 * copies)
     training = _activations(network, recipe, recipe.batch_size, width)
     predicting = _activations(network, recipe, PREDICTION_BATCH_SIZE, width)

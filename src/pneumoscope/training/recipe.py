@@ -91,7 +91,7 @@ class ClassBalance(StrEnum):
     ACQUISITION = "acquisition"
 
 
-class Keep(StrEnum):
+class EpochChoice(StrEnum):
     """Epoch whose weights a Run keeps: the last, or the one of the lowest validation loss."""
 
     LAST = "last"
@@ -145,8 +145,9 @@ class Recipe(_Settings):
     head_epochs: int = Field(0, ge=0, description="number of first epochs with hub's layers frozen")
     pretrained_rate: float = Field(1.0, gt=0, le=1, description="rate of hub's layers, as a share")
     early_stopping: EarlyStopping | None = EarlyStopping()
-    keep: Keep = Field(
-        Keep.LAST, description="epoch of the kept weights: last, or best (lowest validation loss)"
+    keep: EpochChoice = Field(
+        EpochChoice.LAST,
+        description="epoch of the kept weights: last, or best (lowest validation loss)",
     )
     reduce_on_plateau: ReduceLROnPlateau | None = None
     one_cycle: OneCycle | None = None

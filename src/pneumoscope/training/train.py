@@ -72,15 +72,15 @@ def train(
         If pretrained weights are needed and missing.
     """
     exists = resume and (folder / "run.json").exists()
-    begun = open_to_continue(folder, recipe, store.manifest) if exists else None
-    if begun is not None and begun.is_finished(recipe):
+    earlier_run = open_to_continue(folder, recipe, store.manifest) if exists else None
+    if earlier_run is not None and earlier_run.is_finished(recipe):
         messages.print(f"{recipe.model}: finished before, in {folder}")
-        return begun
+        return earlier_run
     images = sum(len(store.manifest.of(split)) for split in (Split.TRAIN, Split.VALIDATION))
     require_memory(recipe, images)
     weights = load_initial_weights(recipe)  # an error here leaves no folder behind
     require_no_leakage(weights, store.manifest)
-    run = begun or Run.create(folder, recipe, store.manifest)
+    run = earlier_run or Run.create(folder, recipe, store.manifest)
     try:
         trainer = _build_trainer(store, recipe, weights)
         run = _record_network(run, trainer, weights)

@@ -22,7 +22,7 @@ from pneumoscope.training.examples import Examples, batches
 from pneumoscope.training.history import Epoch, kept_epoch
 from pneumoscope.training.optimizer import GroupedAdamW
 from pneumoscope.training.prediction import forward, predict_logits
-from pneumoscope.training.recipe import ClassBalance, Keep, Recipe
+from pneumoscope.training.recipe import ClassBalance, EpochChoice, Recipe
 from pneumoscope.training.schedule import LearningRateSchedule, one_cycle
 from pneumoscope.training.subtype_task import SubtypeTask, viral_targets
 from pneumoscope.training.weight_average import WeightAverage
@@ -67,7 +67,7 @@ class Trainer:
         if recipe.weight_average:
             self._average = WeightAverage(network.head, recipe.weight_average)
         self._best: BestWeights | None = None
-        if recipe.keep is Keep.BEST:
+        if recipe.keep is EpochChoice.BEST:
             self._best = BestWeights(network.head)
         self._graph_step: tuple[bool, CudaGraphStep] | None = None
         self.history: list[Epoch] = []

@@ -29,7 +29,7 @@ from pneumoscope.evaluation.report.published_notebook import (
     PUBLISHED_CHOICE,
     published_operating_point,
 )
-from pneumoscope.evaluation.report.repeats import Repeats
+from pneumoscope.evaluation.report.repeats import RepeatedTrainings
 from pneumoscope.evaluation.report.views import ErrorsView
 from pneumoscope.evaluation.selection.operating_points import most_precise_threshold
 from pneumoscope.evaluation.selection.rule import Candidate, choose_model
@@ -125,9 +125,9 @@ def run_experiment(
     baseline = evaluate_baseline(store, out / "baseline", recipes[0].threshold)
     repeats = []
     if seeds > 1:
-        repeats.append(repeat_with_seeds(store, runs, out / "seeds", seeds, min_recall))
+        repeats.append(repeat_with_seeds(store, runs, out / "seeds", seeds, min_recall, loggers))
     if folds:
-        repeats.append(repeat_in_folds(store, recipes, out / "folds", folds, min_recall))
+        repeats.append(repeat_in_folds(store, recipes, out / "folds", folds, min_recall, loggers))
     with messages.status("Writing the report"):
         result = summarise_runs(manifest, runs, baseline, min_recall, repeats)
         _write_report(result, manifest, out)
@@ -149,7 +149,7 @@ def summarise_runs(
     runs: Sequence[Run],
     baseline: ModelResult,
     min_recall: float,
-    repeats: Sequence[Repeats] = (),
+    repeats: Sequence[RepeatedTrainings] = (),
 ) -> ExperimentResult:
     """Return the recorded results of the Runs, with one Run chosen on validation data alone."""
     models = tuple(_model_result(run) for run in runs)

@@ -7,17 +7,23 @@ from typing import Literal
 
 from pneumoscope.dataset import Split
 from pneumoscope.dataset.splits import deal_folds
-from pneumoscope.evaluation.report.repeats import Repeats
+from pneumoscope.evaluation.report.repeats import RepeatedTrainings
 from pneumoscope.evaluation.selection.rule import Candidate, choose_model
 from pneumoscope.evaluation.statistics.discrimination import bootstrap_metrics
 from pneumoscope.evaluation.statistics.metrics import Metrics
 from pneumoscope.training import ExampleStore, Recipe, Run, evaluate_once, train
 from pneumoscope.training.evaluate import read_predictions
+from pneumoscope.training.loggers import TrainingLogger
 
 
 def repeat_with_seeds(
-    store: ExampleStore, runs: Sequence[Run], out: Path, count: int, min_recall: float
-) -> Repeats:
+    store: ExampleStore,
+    runs: Sequence[Run],
+    out: Path,
+    count: int,
+    min_recall: float,
+    loggers: Sequence[TrainingLogger] = (),
+) -> RepeatedTrainings:
     """Train the models of Runs again with the seeds that follow theirs, and evaluate them on test.
 
     Parameters
@@ -32,13 +38,16 @@ def repeat_with_seeds(
         Number of seeds, that of the Runs included.
     min_recall
         Lowest acceptable recall of the rule that chooses a model for each seed.
+    loggers
+        Tools that show each training as it goes on.
     """
     trainings = [list(runs)]
     for step in range(1, count):
         further = []
         for run in runs:
             recipe = run.recipe.model_copy(update={"seed": run.recipe.seed + step})
-            again = train(store, recipe, out / f"{recipe.model}-seed{recipe.seed}", resume=True)
+            folder = out / f"{recipe.model}-seed{recipe.seed}"
+            again = train(store, recipe, folder, resume=True, loggers=loggers)
             evaluate_once(again, store)
             further.append(again)
         trainings.append(further)
@@ -46,8 +55,13 @@ def repeat_with_seeds(
 
 
 def repeat_in_folds(
-    store: ExampleStore, recipes: Sequence[Recipe], out: Path, count: int, min_recall: float
-) -> Repeats:
+    store: ExampleStore,
+    recipes: Sequence[Recipe],
+    out: Path,
+    count: int,
+    min_recall: float,
+    loggers: Sequence[TrainingLogger] = (),
+) -> RepeatedTrainings:
     """Cross-validate models: train each without one fold of train and validation, for each fold.
 
     The folds are dealt by patient; the test split is not read. Parameters are as in
@@ -59,7 +73,13 @@ def repeat_in_folds(
         fold = ExampleStore(replace(manifest, entries=tuple(entries)), store.cache)
         trainings.append(
             [
-                train(fold, recipe, out / f"{recipe.model}-fold{number}", resume=True)
+                train(
+                    fold,
+                    recipe,
+                    out / f"{recipe.model}-fold{number}",
+                    resume=True,
+                    loggers=loggers,
+                )
                 for recipe in recipes
             ]
         )
@@ -71,7 +91,7 @@ def _repeats(
     trainings: Sequence[Sequence[Run]],
     splits: Sequence[Split],
     min_recall: float,
-) -> Repeats:
+) -> RepeatedTrainings:
     """Measure Runs, given for each seed or fold and then for each model."""
     metrics: dict[Split, dict[str, list[Metrics]]] = {split: {} for split in splits}
     for runs in trainings:
@@ -82,8 +102,10 @@ def _repeats(
                 of_model.append(bootstrap_metrics(predictions, run.recipe.threshold))
     validation = metrics[Split.VALIDATION]
     choices = [
-        choose_model([Candidate.of(name, each[i]) for name, each in validation.items()], min_recall)
-        for i in range(len(trainings))
+        choose_model(
+            [Candidate.of(name, measured[row]) for name, measured in validation.items()], min_recall
+        )
+        for row in range(len(trainings))
     ]
     chosen = tuple(choice.name if choice.usable else None for choice in choices)
-    return Repeats(unit, validation, metrics.get(Split.TEST, {}), chosen)
+    return RepeatedTrainings(unit, validation, metrics.get(Split.TEST, {}), chosen)

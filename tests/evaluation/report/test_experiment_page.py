@@ -229,14 +229,17 @@ def test_a_degenerate_model_is_remarked_in_red(experiment, table):
     everyone_ill = experiment(table([0, 1, 0, 1], [0.8, 0.9, 0.7, 0.6]))
     page = render(everyone_ill)
     alarms = re.findall(r'<li class="alarm">(.*?)</li>', page)
-    assert "Of no use as it is: on test it calls everyone ill (specificity 0)." in alarms
+    assert "Not usable: on test it calls everyone ill (specificity 0)." in alarms
     # Two images of each class: on validation all are right, and chance is not ruled out.
     assert any("on validation it may rank no better than chance" in alarm for alarm in alarms)
 
 
 def test_recall_is_held_against_the_required_one(experiment, test_table):
     text = text_of(render(experiment(test_table)))
-    assert "Required is a recall of 0.99 at 0.5; it reaches it on validation with 1.000" in text
+    assert (
+        "The required recall is 0.99 at the threshold 0.5; it reaches it on validation with 1.000"
+        in text
+    )
     assert "and misses it on test with 0.500" in text
 
 

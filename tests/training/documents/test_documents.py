@@ -14,7 +14,7 @@ from pneumoscope.dataset import Label, Manifest
 from pneumoscope.support.errors import RunError
 from pneumoscope.training import Run, make_recipe
 from pneumoscope.training.documents.write import write_documents
-from pneumoscope.training.recipe import Keep
+from pneumoscope.training.recipe import EpochChoice
 
 NAMES = ("MODEL_CARD.md", "DATASHEET.md", "CLAIM.md")
 
@@ -86,7 +86,7 @@ def test_answers_agree_with_the_files_of_the_run(documents: dict, compact_run: R
 
 def test_the_kept_weights_are_stated(documents: dict, compact_run: Run, tmp_path: Path) -> None:
     assert "the weights after the last epoch" in items(documents["CLAIM.md"])[26]
-    recipe = compact_run.recipe.model_copy(update={"keep": Keep.BEST})
+    recipe = compact_run.recipe.model_copy(update={"keep": EpochChoice.BEST})
     record = compact_run.record.model_copy(update={"kept_epoch": 3})
     documents = written(replace(compact_run, recipe=recipe, record=record), tmp_path / "best")
     kept = "the weights after epoch 3, which has the lowest validation loss"

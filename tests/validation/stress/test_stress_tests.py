@@ -124,7 +124,7 @@ def test_unreadable_images_and_found_lungs_are_counted(
 def test_captions_name_the_method_of_the_intervals(view: StressTestsView) -> None:
     for figure in (view.shortcuts, view.robustness):
         assert "AUC: 95 % interval: DeLong's by image" in figure.caption
-        assert "proportions: 95 % interval: Wilson's score interval by image" in figure.caption
+        assert "proportions: 95 % interval: Wilson's score method by image" in figure.caption
 
 
 def test_all_images_unchanged_have_the_intervals_of_the_evaluation(

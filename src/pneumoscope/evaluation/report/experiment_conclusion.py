@@ -15,7 +15,7 @@ _CHOSEN_BY = {"Recall": "sensitivity", "Precision": "ppv", "Specificity": "speci
 
 
 def conclude(result: ExperimentResult, same_data: bool) -> tuple[str, ...]:
-    """Return the conclusion in sentences, all of them from the figures of the experiment.
+    """Return the conclusion in sentences, all from the results of the experiment.
 
     ``same_data`` is whether the images are the notebook's, whose published counts then stand beside
     these.

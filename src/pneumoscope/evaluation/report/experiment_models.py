@@ -1,4 +1,4 @@
-"""Each model of an experiment: its layers, its figures with their data, and remarks on them."""
+"""Views of an experiment's models: its layers, its figures with their data, and remarks on them."""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -72,7 +72,7 @@ def view_models(result: ExperimentResult, same_data: bool, interval: str) -> tup
 
 
 def remark_on(model: ModelResult, result: ExperimentResult) -> Iterator[Remark]:
-    """Yield remarks on a model that follow from its figures, and the notebook's own on its model.
+    """Yield remarks on a model that follow from its results, and the notebook's own on its model.
 
     They say what the losses did, not why: a model that learned its training images by heart would
     show it in their loss, but a rising validation loss alone has other causes too.
@@ -82,7 +82,7 @@ def remark_on(model: ModelResult, result: ExperimentResult) -> Iterator[Remark]:
         ("test", model.test.metrics),
     ):
         if reason := ineligibility(metrics):
-            yield Remark(f"Of no use as it is: on {split} it {reason}.", alarming=True)
+            yield Remark(f"Not usable: on {split} it {reason}.", alarming=True)
     yield Remark(_remark_on_recall(model, result.min_recall, result.threshold))
     if text := _remark_on_losses(model.history):
         yield Remark(text)
@@ -99,7 +99,10 @@ def _remark_on_recall(model: ModelResult, required: float, threshold: float) -> 
         recall = metrics["sensitivity"]
         reached = recall.value is not None and recall.value >= required
         parts.append(f"{'reaches' if reached else 'misses'} it on {split} with {recall}")
-    return f"Required is a recall of {required:g} at {threshold:g}; it {' and '.join(parts)}."
+    return (
+        f"The required recall is {required:g} at the threshold {threshold:g}; it "
+        f"{' and '.join(parts)}."
+    )
 
 
 def _remark_on_losses(history: History) -> str:

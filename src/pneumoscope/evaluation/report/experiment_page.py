@@ -76,7 +76,9 @@ def render_experiment(
         notebook_rows=_notebook_rows(result),
         notebook_choice=PUBLISHED_CHOICE,
         notebook_missed=PUBLISHED_FALSE_NEGATIVES,
-        repeats=[(each.describe_choices(), repeats_tables(each)) for each in result.repeats],
+        repeats=[
+            (repeats.describe_choices(), repeats_tables(repeats)) for repeats in result.repeats
+        ],
         comparison=inline_png(figure_png(_comparison(result), dpi=_COMPARISON_DPI)),
         models=view_models(result, same_data, interval),
         errors=errors,

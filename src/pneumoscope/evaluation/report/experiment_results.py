@@ -8,7 +8,7 @@ from dataclasses import asdict, dataclass
 from typing import Literal
 
 from pneumoscope.evaluation.predictions import Predictions
-from pneumoscope.evaluation.report.repeats import Repeats, repeats_json
+from pneumoscope.evaluation.report.repeats import RepeatedTrainings, repeats_json
 from pneumoscope.evaluation.selection.rule import ModelChoice
 from pneumoscope.evaluation.statistics.bootstrap import DRAWS
 from pneumoscope.evaluation.statistics.metrics import RESULT_METRICS, Metrics
@@ -140,7 +140,7 @@ class ExperimentResult:
     own_thresholds: ThresholdChoice
     min_recall: float
     notes: tuple[str, ...] = ()
-    repeats: tuple[Repeats, ...] = ()
+    repeats: tuple[RepeatedTrainings, ...] = ()
     draws: int = DRAWS
 
     @property

@@ -12,8 +12,13 @@ from pneumoscope.evaluation.report.views import TableView
 from pneumoscope.evaluation.statistics.metrics import RESULT_METRICS, Metrics
 from pneumoscope.report.estimate import format_number
 
-_SHOWN = {"Accuracy": "accuracy", "Precision": "ppv", "Recall": "sensitivity", "AUC": "auc"}
-_METHOD = {
+_METRICS_BY_HEADING = {
+    "Accuracy": "accuracy",
+    "Precision": "ppv",
+    "Recall": "sensitivity",
+    "AUC": "auc",
+}
+_DESCRIPTIONS = {
     "seed": "Trainings that differ in their random seed alone.",
     "fold": "Cross-validation: train and validation images are dealt into folds by patient, and "
     "each fold is evaluated by a network that learned from the others.",
@@ -21,7 +26,7 @@ _METHOD = {
 
 
 @dataclass(frozen=True, slots=True)
-class Repeats:
+class RepeatedTrainings:
     """Metrics of several trainings of each model.
 
     Parameters
@@ -52,7 +57,8 @@ class Repeats:
 
         Examples
         --------
-        >>> print(Repeats("seed", {}, {}, ("model_4", "model_2", "model_4")).describe_choices())
+        >>> trainings = RepeatedTrainings("seed", {}, {}, ("model_4", "model_2", "model_4"))
+        >>> print(trainings.describe_choices())
         Of 3 seeds, the notebook's rule chooses model_4 in 2, model_2 in 1.
         """
         counts = Counter(name or "no usable model" for name in self.chosen).most_common()
@@ -60,15 +66,15 @@ class Repeats:
         return f"Of {len(self.chosen)} {self.unit}s, the notebook's rule chooses {chosen}."
 
 
-def repeats_tables(repeats: Repeats) -> list[TableView]:
+def repeats_tables(repeats: RepeatedTrainings) -> list[TableView]:
     """Return the mean, the lowest and the highest of each metric, on validation and on test."""
     return [
         TableView(
             f"Spread over {len(repeats.chosen)} {repeats.unit}s, {split} images: mean; small: "
-            f"lowest to highest. {_METHOD[repeats.unit]}",
-            ("Model", *_SHOWN),
+            f"lowest to highest. {_DESCRIPTIONS[repeats.unit]}",
+            ("Model", *_METRICS_BY_HEADING),
             tuple(
-                (name, *(_spread(metrics, ours) for ours in _SHOWN.values()))
+                (name, *(_spread(metrics, metric) for metric in _METRICS_BY_HEADING.values()))
                 for name, metrics in models.items()
             ),
         )
@@ -76,7 +82,7 @@ def repeats_tables(repeats: Repeats) -> list[TableView]:
     ]
 
 
-def repeats_json(repeats: Repeats) -> dict[str, object]:
+def repeats_json(repeats: RepeatedTrainings) -> dict[str, object]:
     """Return the metrics of each training, as lists in the order of the seeds or folds."""
     return {
         "n": len(repeats.chosen),
@@ -100,4 +106,4 @@ def _spread(metrics: Sequence[Metrics], name: str) -> Cell:
 
 
 def _values(metrics: Sequence[Metrics], name: str) -> list[float | None]:
-    return [each.value(name) for each in metrics]
+    return [measured.value(name) for measured in metrics]

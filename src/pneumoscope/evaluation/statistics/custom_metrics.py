@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 
 from pneumoscope.evaluation.predictions import Floats, Predictions
 from pneumoscope.evaluation.statistics.bootstrap import DRAWS, estimate_from_resamples, resample
-from pneumoscope.evaluation.statistics.discrimination import without_zero_width
+from pneumoscope.evaluation.statistics.discrimination import drop_zero_width
 from pneumoscope.report.estimate import Estimate
 from pneumoscope.support.errors import PluginError
 from pneumoscope.support.plugins import find_plugin, installed_plugins
@@ -83,7 +83,7 @@ def assess_metrics(
     """
     patient = predictions.patient_numbers()
     return {
-        name: without_zero_width(
+        name: drop_zero_width(
             estimate_from_resamples(
                 resample(_of_resample(name, metric, predictions), patient, draws, seed)
             )

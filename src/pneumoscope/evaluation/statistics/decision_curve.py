@@ -17,7 +17,7 @@ from pneumoscope.support.errors import PredictionsError
 DECISION_CURVE_DRAWS = 500
 """Default number of bootstrap resamples behind the band of a decision curve."""
 
-_EVEN_HARM = 0.5
+_EQUAL_HARM_THRESHOLD = 0.5
 """Threshold probability at which a needless referral is as bad as a missed illness."""
 
 NO_RIVALS: Mapping[str, tuple[Estimate, Estimate]] = MappingProxyType({})
@@ -71,7 +71,7 @@ class DecisionCurve:
         >>> thresholds[: curve.n_meaningful][-1]
         np.float64(0.63)
         """
-        even = int(np.sum(self.thresholds <= _EVEN_HARM))
+        even = int(np.sum(self.thresholds <= _EQUAL_HARM_THRESHOLD))
         return min(len(self.thresholds), max(even, int(np.sum(self.treat_all > 0)) + 1))
 
 

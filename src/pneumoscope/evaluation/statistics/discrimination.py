@@ -158,8 +158,8 @@ def assess_discrimination(
     return Discrimination(
         widen_certain(auc, smaller_class),
         widen_certain(delong(labels, probabilities, patient), smaller_class),
-        without_zero_width(average_precision),
-        without_zero_width(partial_auc),
+        drop_zero_width(average_precision),
+        drop_zero_width(partial_auc),
         tuple(_widen_point(point, predictions) for point in points),
         draws,
     )
@@ -198,7 +198,7 @@ def _count_patients(predictions: Predictions, rows: NDArray[np.bool_]) -> int:
     return len({predictions.patients[row] for row in np.flatnonzero(rows)})
 
 
-def without_zero_width(estimate: Estimate) -> Estimate:
+def drop_zero_width(estimate: Estimate) -> Estimate:
     """Take away an interval that no resample could widen: it would look like certainty."""
     interval = estimate.interval
     if interval is not None and interval[1] - interval[0] < _ROUNDING:
@@ -217,7 +217,7 @@ def _widen_point(point: PointEvaluation, predictions: Predictions) -> PointEvalu
             patients = _count_patients(predictions, behind)
             estimates[name] = widen_certain(point.estimates[name], patients)
         else:
-            estimates[name] = without_zero_width(point.estimates[name])
+            estimates[name] = drop_zero_width(point.estimates[name])
     at_prevalence = {
         prevalence: _widen_predictive_values(values, estimates, prevalence)
         for prevalence, values in point.at_prevalence.items()
@@ -234,7 +234,7 @@ def _widen_predictive_values(
     """
     sensitivity, specificity = estimates["sensitivity"], estimates["specificity"]
     if sensitivity.low is None or specificity.low is None:
-        return {name: without_zero_width(value) for name, value in values.items()}
+        return {name: drop_zero_width(value) for name, value in values.items()}
     best = np.array([sensitivity.value or 0.0]), np.array([specificity.value or 0.0])
     worst = np.array([sensitivity.low]), np.array([specificity.low])
     lows = {
@@ -244,7 +244,7 @@ def _widen_predictive_values(
     return {
         name: Estimate(1.0, lows[name], 1.0)
         if value.value == 1.0 and lows[name]
-        else without_zero_width(value)
+        else drop_zero_width(value)
         for name, value in values.items()
     }
 

@@ -10,7 +10,7 @@ from pneumoscope.dataset import Split
 from pneumoscope.dataset.patients import describe_split_unit
 from pneumoscope.evaluation.statistics.bootstrap import DRAWS
 from pneumoscope.training.documents.run_facts import RunFacts
-from pneumoscope.training.recipe import Keep
+from pneumoscope.training.recipe import EpochChoice
 
 Answer = Callable[[RunFacts], str | None]
 
@@ -130,7 +130,7 @@ def _final(facts: RunFacts) -> str:
     average = facts.run.recipe.weight_average
     averaging = f", averaged with decay {average:g}" if average else ""
     epoch = "the last epoch"
-    if facts.run.recipe.keep is Keep.BEST:
+    if facts.run.recipe.keep is EpochChoice.BEST:
         epoch = f"epoch {facts.run.record.kept_epoch}, which has the lowest validation loss"
     return f"the weights after {epoch}{averaging}"
 

@@ -1,4 +1,4 @@
-"""Removal of a Run, and of nothing else."""
+"""Removal of a Run's files."""
 
 from collections.abc import Iterator
 from contextlib import suppress
@@ -57,7 +57,7 @@ class RunRemoval:
     def plan(cls, folder: Path) -> "RunRemoval":
         """Find what belongs to a Run, and what its removal would lose; nothing is changed.
 
-        Files in it that no training writes stay, and so do folders that are links.
+        Other files in it stay, those of ``--log`` included, and so do folders that are links.
 
         Raises
         ------

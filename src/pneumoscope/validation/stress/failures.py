@@ -21,7 +21,7 @@ from pneumoscope.validation.stress.thumbnails import png_bytes, shrink
 MAX_FAILURES = 12
 """Default for the largest number of failures of each kind that are shown with heat maps."""
 
-_IMAGE_SIDE, _NEIGHBOUR_SIDE, _FURTHER_SIDE = 256, 128, 192
+_IMAGE_SIDE, _NEIGHBOUR_SIDE, _THUMBNAIL_SIDE = 256, 128, 192
 _NEIGHBOURS = 3
 
 
@@ -163,10 +163,10 @@ def _thumbnails(
     """Yield images as thumbnails; those that cannot be read are left out."""
     for row in rows:
         try:
-            pixels = read_radiograph(files[row], 2 * _FURTHER_SIDE).pixels
+            pixels = read_radiograph(files[row], 2 * _THUMBNAIL_SIDE).pixels
         except UnreadableRadiographError:
             continue
-        thumbnail = png_bytes(shrink(pixels, _FURTHER_SIDE))
+        thumbnail = png_bytes(shrink(pixels, _THUMBNAIL_SIDE))
         yield GalleryImage(predictions.files[row], float(predictions.probabilities[row]), thumbnail)
 
 
