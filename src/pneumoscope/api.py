@@ -317,9 +317,13 @@ def validate(
     >>> str(validation.acceptance.outcome)  # doctest: +SKIP
     'undecided'
     """
-    table = labels if isinstance(labels, Labels) else read_labels(Path(labels), negatives)
     # A name stays text: it may be that of a shipped bundle.
     reader = open_reader(bundle if isinstance(bundle, str) else Path(bundle))
+    table = (
+        labels
+        if isinstance(labels, Labels)
+        else read_labels(Path(labels), reader.bundle, negatives)
+    )
     validation = validate_locally(
         reader, table, Path(images), at, draws=draws, with_stress_tests=not quick
     )

@@ -227,7 +227,10 @@ class FeatureExtractor(
 
 
 def _name(group: Hashable) -> str | None:
-    is_unknown = group is None or group != group  # NaN differs from itself
+    try:
+        is_unknown = group is None or bool(group != group)  # NaN differs from itself
+    except TypeError:  # pandas' NA is neither equal to itself nor different
+        is_unknown = True
     return None if is_unknown else str(group)
 
 

@@ -9,14 +9,17 @@ import pyarrow.parquet as pq
 import pytest
 from PIL import Image
 
-from pneumoscope.dataset import Label, Manifest, Split, open_dataset
+from pneumoscope.dataset import Entry, Label, Manifest, Split, open_dataset
 from pneumoscope.dataset.duplicates import (
     MAX_HASH_BITS,
     MIN_CORRELATION,
+    difference_hash,
     group_duplicates,
+    mark_near_duplicates,
     near_duplicates,
 )
 from pneumoscope.dataset.splits import deal_folds, patient_groups
+from pneumoscope.radiograph import read_radiograph
 
 
 @pytest.mark.parametrize("change", ["copy", "as_png", "jpeg", "half", "brighter"])
@@ -131,6 +134,29 @@ def test_a_near_duplicate_of_a_declared_test_image_leaves_train(classes: Path) -
     assert len(manifest.of(Split.TEST)) == 4
 
 
+def test_images_that_a_third_one_links_are_of_one_group(
+    phantom_dataset: Path, tmp_path: Path
+) -> None:
+    """Two changed copies of an image that is listed last; they differ more from each other."""
+    original = Image.open(next((phantom_dataset / "train" / "NORMAL").iterdir())).convert("L")
+    gradient = np.linspace(-12, 12, original.height)[:, None]  # grey values, from top to bottom
+    for name, added in (("a", gradient), ("b", -gradient)):
+        pixels = np.clip(np.asarray(original, np.float64) + added, 0, 255)
+        Image.fromarray(pixels.astype(np.uint8)).save(tmp_path / f"{name}.png")
+    original.save(tmp_path / "c.png")
+    paths = [tmp_path / f"{name}.png" for name in "abc"]
+    assert near_duplicates(paths[:1], paths[1:2]) == ()
+    assert len(near_duplicates(paths[2:], paths[:2])) == 2
+    radiographs = [read_radiograph(path) for path in paths]
+    entries = [
+        Entry(path.name, Label.NORMAL, pixel_hash=radiograph.pixel_hash())
+        for path, radiograph in zip(paths, radiographs, strict=True)
+    ]
+    hashes = np.stack([difference_hash(radiograph) for radiograph in radiographs])
+    marked = mark_near_duplicates(tmp_path, entries, hashes)
+    assert [entry.near_duplicate_of for entry in marked] == [None, "a.png", "a.png"]
+
+
 def test_flat_images_are_no_near_duplicates(tmp_path: Path) -> None:
     paths = [tmp_path / f"{grey}.png" for grey in (100, 110, 130)]
     for grey, path in zip((100, 110, 130), paths, strict=True):
@@ -139,6 +165,8 @@ def test_flat_images_are_no_near_duplicates(tmp_path: Path) -> None:
 
 
 def test_a_manifest_without_the_column_is_read(classes: Path, tmp_path: Path) -> None:
+    for copy in ORIGINALS:
+        (classes / copy).unlink()
     open_dataset(classes).write(tmp_path / "now.parquet")
     table = pq.read_table(tmp_path / "now.parquet").drop_columns(["near_duplicate_of"])
     pq.write_table(table, tmp_path / "before.parquet")

@@ -212,6 +212,41 @@ def test_a_copy_of_a_declared_image_is_set_aside(part: Split, other: Split) -> N
     assert assign_splits(entries, SplitBy.IMAGE, seed=0) == entries  # as the notebook has it
 
 
+def near(entry: Entry, original: int) -> Entry:
+    return replace(entry, near_duplicate_of=f"{original}.png")
+
+
+def test_all_copies_of_a_declared_test_image_leave_train() -> None:
+    """Two exact copies in train, and a near one of both in test."""
+    first, second, test, *rest = declared(
+        (TRAIN, NORMAL, "a", False, "same"),
+        (TRAIN, NORMAL, "b", False, "same"),
+        (TEST, NORMAL, "c", False, "other"),
+        *SOUND,
+    )
+    split = assign_splits([first, second, near(test, 0), *rest], SplitBy.PATIENT, seed=0)
+    assert [entry.split for entry in split[:3]] == [None, None, TEST]
+    assert split[0].set_aside == "near duplicate of 2.png, which is in the test split"
+    assert (
+        split[1].set_aside
+        == "linked by duplicates to an image or patient that is in the test split"
+    )
+    assert split[3:] == rest
+
+
+def test_a_declared_patient_who_shares_an_image_with_one_of_test_leaves_train() -> None:
+    """Patients p and q have the same image, so at least one number is wrong."""
+    entries = declared(
+        (TEST, NORMAL, "q", True, "same"),
+        (TRAIN, NORMAL, "p", True, "same"),
+        (TRAIN, NORMAL, "p", True, "further"),
+        *SOUND,
+    )
+    split = assign_splits(entries, SplitBy.PATIENT, seed=0)
+    assert [entry.split for entry in split[:3]] == [TEST, None, None]
+    assert split[3:] == entries[3:]
+
+
 def test_copies_within_a_split_stay() -> None:
     entries = declared((TEST, NORMAL, "a", True, "same"), (TEST, NORMAL, "b", True, "same"), *SOUND)
     assert assign_splits(entries, SplitBy.PATIENT, seed=0) == entries

@@ -11,10 +11,12 @@ import torch
 from pneumoscope.dataset import Manifest, open_dataset
 from pneumoscope.export.pytorch import export_pytorch
 from pneumoscope.models import build_network, find_model
+from pneumoscope.models.layer_table import layer_table
 from pneumoscope.models.saved_network import load_network
 from pneumoscope.support.cache import ArrayCache
 from pneumoscope.support.errors import PluginError, RecipeError, RunError, WeightsError
 from pneumoscope.training import ExampleStore, Run, evaluate_run, make_recipe, train
+from pneumoscope.training.memory_estimate import estimate_memory
 
 SOURCE = '''
 import torch
@@ -36,6 +38,16 @@ class Lab(nn.Module):
 def build(size):
     """Network of the lab."""
     return Lab(size)
+
+class Placed(Lab):
+    def forward(self, images):  # makes a tensor of its own, and has one layer twice
+        return super().forward(images * torch.linspace(1, 2, images.shape[-1]))
+
+class Repeated(nn.Sequential):
+    def __init__(self, size):
+        pool = nn.MaxPool2d(2)
+        layers = nn.Conv2d(1, 4, 3, padding=1), pool, nn.Conv2d(4, 4, 3, padding=1), pool
+        super().__init__(*layers, nn.Flatten(), nn.Linear(4 * (size // 4) ** 2, 1))
 
 class Flat(Lab):
     def forward(self, images):
@@ -99,6 +111,18 @@ def test_what_is_no_such_network_is_refused_before_a_run_begins(
     with pytest.raises(PluginError, match=message):
         train(ExampleStore(manifest, ArrayCache(tmp_path / "cache")), recipe, tmp_path / "run")
     assert not (tmp_path / "run").exists()
+
+
+@pytest.mark.parametrize("network", ["Placed", "Repeated"])
+def test_its_memory_and_layers_are_found(source: Path, network: str) -> None:
+    recipe = make_recipe(f"lab_nets:{network}", assignments=SETTINGS)
+    assert estimate_memory(recipe, images=10) > 0
+    rows = layer_table(build_network(recipe.spec, 64, seed=0), 64)
+    if network == "Repeated":
+        assert [row.output_shape for row in rows] == [
+            *((4, 64, 64), (4, 32, 32), (4, 32, 32), (4, 16, 16)),
+            *((1024,), (1,)),
+        ]
 
 
 def test_a_recipe_names_what_is_wrong(source: Path) -> None:

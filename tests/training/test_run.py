@@ -14,13 +14,14 @@ from pathlib import Path
 import pytest
 from safetensors.torch import load_file
 
-from pneumoscope.dataset import Manifest, open_dataset
+from pneumoscope.dataset import Manifest, Split, open_dataset
 from pneumoscope.evaluation.predictions import Predictions
 from pneumoscope.evaluation.statistics.metrics import measure
 from pneumoscope.models.vgg16 import load_vgg16
 from pneumoscope.support.cache import ArrayCache
 from pneumoscope.support.errors import RunError, RunInterruptedError, StorageError, WeightsError
 from pneumoscope.training import ExampleStore, Recipe, Run, evaluate_run, make_recipe, train
+from pneumoscope.training.evaluate import is_evaluated
 from pneumoscope.training.trainer import Trainer
 
 
@@ -377,11 +378,13 @@ def test_more_epochs_do_not_undo_early_stopping(
     )
     run = train(store, short, tmp_path / "run")
     assert not run.record.stopped_early
+    evaluate_run(run, store)
     before = weights(run.folder)
     run = train(store, longer, tmp_path / "run", resume=True)
     assert run.record.stopped_early
     assert len(run.history()) == 2
     assert weights(run.folder) == before
+    assert is_evaluated(run, Split.TEST)  # no further reading of the test split is needed
 
 
 @pytest.mark.parametrize(

@@ -101,6 +101,36 @@ def test_going_on_to_more_epochs_leaves_no_report_of_fewer(
     assert {path.name for path in out.iterdir()} == {"manifest.parquet", "runs", "baseline"}
 
 
+def test_a_refused_resume_leaves_the_report(
+    experiment: Path, small_dataset: Path, tmp_path: Path
+) -> None:
+    out = shutil.copytree(experiment, tmp_path / "out")
+    before = {path: path.read_bytes() for path in out.rglob("*") if path.is_file()}
+    manifest = open_dataset(small_dataset, split_by=SplitBy.IMAGE)
+    other = [recipe.model_copy(update={"batch_size": 8}) for recipe in recipes()]
+    cache = ArrayCache(tmp_path / "cache")
+    with pytest.raises(RunError, match="another recipe"):
+        run_experiment(manifest, other, out, cache, min_recall=0.9, resume=True)
+    assert before == {path: path.read_bytes() for path in out.rglob("*") if path.is_file()}
+
+
+@pytest.mark.parametrize(("option", "number"), [("seeds", 0), ("folds", 1), ("folds", -2)])
+def test_an_impossible_number_of_repeats_is_refused_at_once(
+    small_dataset: Path, tmp_path: Path, option: str, number: int
+) -> None:
+    cache = ArrayCache(tmp_path / "cache")
+    with pytest.raises(RecipeError, match=f"--{option} must be"):
+        run_experiment(
+            open_dataset(small_dataset),
+            recipes(),
+            tmp_path / "out",
+            cache,
+            min_recall=0.9,
+            **{option: number},
+        )
+    assert not (tmp_path / "out").exists()
+
+
 def test_the_baseline_is_scikit_learns_logistic_regression(
     experiment: Path, small_dataset: Path
 ) -> None:

@@ -62,7 +62,36 @@ def test_a_test_image_is_recognised_under_another_name_and_in_another_format(
     assert readings(run) == ["2"]
     rows = list(csv.DictReader((tmp_path / "mine.csv").open()))
     assert [Path(row["file"]).name for row in rows] == ["a.png", "b.tiff", "c.png"]
-    assert list(rows[0]) == ["file", "probability", "not_read"]
+    assert list(rows[0]) == ["file", "probability", "run_split", "not_read"]
+    assert [row["run_split"] for row in rows] == ["test", "test", "train"]
+    assert "The Run used some of these images: 1 of its train split" in outcome.err
+
+
+def test_a_probability_that_a_manifest_keeps_is_not_the_network_s(
+    pneumoscope: Callable, run: Path, radiographs: Callable, tmp_path: Path
+) -> None:
+    lines = ["file,label,probability"]
+    lines += [f"{path},{path.parent.name},0.01" for path in radiographs(32)]
+    (tmp_path / "theirs.csv").write_text("\n".join(lines))
+    manifest = tmp_path / "theirs.parquet"
+    assert pneumoscope("data", "manifest", tmp_path / "theirs.csv", "--out", manifest).code == 0
+    for number, source in enumerate((manifest, radiographs(1)[0].parent)):
+        assert pneumoscope("predict", run, source, "--out", tmp_path / f"{number}.csv").code == 0
+    by_name = [
+        {row["file"]: row["probability"] for row in csv.DictReader(path.open())}
+        for path in (tmp_path / "0.csv", tmp_path / "1.csv")
+    ]
+    shared = by_name[0].keys() & by_name[1].keys()
+    assert shared
+    assert all(by_name[0][name] == by_name[1][name] for name in shared)
+
+
+def test_labelled_and_unlabelled_images_are_not_mixed(
+    pneumoscope: Callable, run: Path, radiographs: Callable, tmp_path: Path
+) -> None:
+    sources = run / "manifest.parquet", radiographs(1)[0]
+    outcome = pneumoscope("predict", run, *sources, "--out", tmp_path / "mixed.csv")
+    assert (outcome.code, "predict them apart" in outcome.err) == (1, True)
 
 
 def test_a_row_without_a_probability_says_why_and_evaluate_leaves_it_out(

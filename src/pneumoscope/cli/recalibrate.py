@@ -57,7 +57,7 @@ def recalibrate(
     if not 0 < share < 1:
         raise PredictionsError(f"--share must be between 0 and 1, such as 0.5, not {share:g}")
     reader = open_reader(bundle)
-    local = read_labelled(reader, read_labels(labels, negatives or ()), images)
+    local = read_labelled(reader, read_labels(labels, reader.bundle, negatives or ()), images)
     print_unread(local)
     made = recalibrate_bundle(reader.bundle, local.predictions, out, population, share, seed)
     results.print(recalibration_table(reader.bundle, made))

@@ -100,7 +100,9 @@ def remove(
         messages.print(f"- {loss}")
     if removal.others:
         others = ", ".join(str(path.relative_to(run)) for path in removal.others)
-        messages.print(f"Not of the Run, and stays: {others}")
+        messages.print(
+            f"Not of the Run, and stays: {others}. Remove it before a new Run takes this name"
+        )
     if not yes:
         typer.confirm("Remove it?", abort=True, err=True)
     removal.carry_out()

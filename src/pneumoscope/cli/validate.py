@@ -74,9 +74,10 @@ def validate(
     require_empty(out)
     requirements = Requirements(min_auc, min_sensitivity, min_specificity)
     prevalence_values = options.prevalences_from_options(prevalences)
+    reader = open_reader(bundle)
     validation = validate_locally(
-        open_reader(bundle),
-        read_labels(labels, negatives or ()),
+        reader,
+        read_labels(labels, reader.bundle, negatives or ()),
         images,
         at,
         requirements,

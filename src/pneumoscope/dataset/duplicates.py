@@ -166,6 +166,8 @@ def mark_near_duplicates(
 ) -> list[Entry]:
     """Name the first image that each near duplicate repeats, in ``near_duplicate_of``.
 
+    Images that are linked by others are of one group, and name its first image.
+
     Parameters
     ----------
     root
@@ -180,15 +182,25 @@ def mark_near_duplicates(
     def thumbnail(row: int) -> NDArray[np.float32]:
         return centred_thumbnail(read_radiograph(root / entries[row].path))
 
-    marked = list(entries)
-    for row, column, _ in _near_pairs(hashes, hashes):
-        first, second = sorted((row, column))
-        if first == second or entries[first].pixel_hash == entries[second].pixel_hash:
+    first_of = list(range(len(entries)))  # first image of the group that each belongs to
+
+    def first(row: int) -> int:
+        while first_of[row] != row:
+            row = first_of[row]
+        return row
+
+    for one_row, other_row, _ in _near_pairs(hashes, hashes):
+        earlier, later = sorted((first(one_row), first(other_row)))
+        if earlier == later:
             continue
-        if float(thumbnail(first) @ thumbnail(second)) > MIN_CORRELATION:
-            original = marked[first].near_duplicate_of or entries[first].path
-            if original != entries[second].path:
-                marked[second] = replace(marked[second], near_duplicate_of=original)
+        exact = entries[one_row].pixel_hash == entries[other_row].pixel_hash
+        if exact or float(thumbnail(one_row) @ thumbnail(other_row)) > MIN_CORRELATION:
+            first_of[later] = earlier
+    marked = list(entries)
+    for row, entry in enumerate(entries):
+        original = entries[first(row)]
+        if original.pixel_hash != entry.pixel_hash:
+            marked[row] = replace(entry, near_duplicate_of=original.path)
     return marked
 
 

@@ -135,7 +135,9 @@ class Manifest:
         """SHA-256 over every row: the same data, labels and splits give the same fingerprint."""
         digest = hashlib.sha256(f"{FORMAT} {self.split_by}".encode())
         for entry in sorted(self.entries, key=lambda entry: entry.path):
-            row = (entry.path, entry.label.name, entry.sha256, entry.patient, entry.split)
+            row = [entry.path, entry.label.name, entry.sha256, entry.patient, entry.split]
+            if entry.near_duplicate_of is not None:
+                row.append(entry.near_duplicate_of)
             digest.update(json.dumps(row).encode())
         return digest.hexdigest()
 

@@ -253,16 +253,29 @@ def _draw_groups(sizes: dict[str, Counter[Label]], drawn: Split, seed: int) -> l
 
 
 def _set_leaks_aside(entries: list[Entry]) -> list[Entry]:
-    """Set aside training images that repeat declared test or validation images or patients."""
+    """Set aside images that repeat images or patients of a split that comes before theirs.
+
+    Test comes first, then validation. Images are linked by duplicates and by declared patients; a
+    number in a file name does not link them.
+    """
     order = {Split.TEST: 0, Split.VALIDATION: 1, Split.TRAIN: 2}
-    copies: dict[str, Entry] = {}
-    patients: dict[str, Entry] = {}
-    for entry in sorted(entries, key=lambda entry: order[entry.split or Split.TRAIN]):
-        for shared in _shared_images(entry):
-            copies.setdefault(shared, entry)
-        if entry.patient is not None and entry.patient_declared:
-            patients.setdefault(entry.patient, entry)
-    kept = [_unless_leaking(entry, copies, patients) for entry in entries]
+    known = [e if e.patient_declared else replace(e, patient=None) for e in entries]
+    joined = linked_groups(known)
+    split_of: dict[str, Split | None] = {}
+    reasons = _LeakReasons()
+    for entry in sorted(known, key=lambda entry: order[entry.split or Split.TRAIN]):
+        if split_of.setdefault(joined[entry.group], entry.split) is entry.split:
+            reasons.add(entry)
+    kept = [
+        entry
+        if split_of[joined[linked.group]] is entry.split
+        else replace(
+            entry,
+            split=None,
+            set_aside=f"{reasons.of(linked)} in the {split_of[joined[linked.group]]} split",
+        )
+        for entry, linked in zip(entries, known, strict=True)
+    ]
     parts = {(entry.split, entry.label) for entry in kept}
     for former, entry in zip(entries, kept, strict=True):
         if (former.split, former.label) not in parts:
@@ -274,15 +287,25 @@ def _set_leaks_aside(entries: list[Entry]) -> list[Entry]:
     return kept
 
 
-def _unless_leaking(entry: Entry, copies: dict[str, Entry], patients: dict[str, Entry]) -> Entry:
-    for shared in _shared_images(entry):
-        copy = copies[shared]
-        if copy.split is not entry.split:
-            kind = "exact" if copy.pixel_hash == entry.pixel_hash else "near"
-            reason = f"{kind} duplicate of {copy.path}, which is in the {copy.split} split"
-            return replace(entry, split=None, set_aside=reason)
-    sibling = patients.get(entry.patient or "", entry) if entry.patient_declared else entry
-    if sibling.split is not entry.split:
-        reason = f"its patient is also in the {sibling.split} split"
-        return replace(entry, split=None, set_aside=reason)
-    return entry
+class _LeakReasons:
+    """Reasons why images are set aside, by the images and patients of the splits before theirs."""
+
+    def __init__(self) -> None:
+        self._images: dict[str, Entry] = {}
+        self._patients: set[str | None] = set()
+
+    def add(self, entry: Entry) -> None:
+        """Add an image that stays in its split."""
+        for shared in _shared_images(entry):
+            self._images.setdefault(shared, entry)
+        self._patients.add(entry.patient)
+
+    def of(self, entry: Entry) -> str:
+        """Return the reason for an image, up to the name of the split."""
+        for shared in _shared_images(entry):
+            if (copy := self._images.get(shared)) is not None:
+                kind = "exact" if copy.pixel_hash == entry.pixel_hash else "near"
+                return f"{kind} duplicate of {copy.path}, which is"
+        if entry.patient is not None and entry.patient in self._patients:
+            return "its patient is also"
+        return "linked by duplicates to an image or patient that is"

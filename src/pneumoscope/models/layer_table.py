@@ -45,8 +45,10 @@ def layer_table(network: Network, image_size: int) -> list[LayerRow]:
     if network.backbone is not None:
         value = network.backbone(value)
         rows.append(_row("backbone", "frozen layers", network.backbone, value))
-    for name, layer in network.head.named_children():
-        value = layer(value)
+    for name, layer in network.head._modules.items():  # a layer may be there twice
+        assert layer is not None
+        with device:
+            value = layer(value)
         if not isinstance(layer, nn.ReLU):
             rows.append(_row(name, _kind(layer), layer, value))
     return rows

@@ -51,7 +51,7 @@ class PluginSource:
         """Whether its module can be found."""
         try:
             return importlib.util.find_spec(self.function.partition(":")[0]) is not None
-        except ModuleNotFoundError:
+        except Exception:  # a package's own code runs where a module is looked for in it
             return False
 
     @property

@@ -128,6 +128,7 @@ def _activations(network: Network, recipe: Recipe, batch: int, width: int) -> _A
     with (
         torch.autograd.graph.saved_tensors_hooks(keep, lambda saved: saved),
         _output_sizes(network) as sizes,
+        torch.device("meta"),  # where a network of another package makes tensors of its own
     ):
         if recipe.feature_shape:
             network.classify(torch.empty(batch, *recipe.feature_shape, device="meta"))
@@ -141,7 +142,7 @@ def _activations(network: Network, recipe: Recipe, batch: int, width: int) -> _A
 
 def _largest_activation(layers: nn.Module, batch: int, side: int) -> int:
     """Return the size of the layers' largest output for a batch of images."""
-    with _output_sizes(layers) as sizes:
+    with _output_sizes(layers) as sizes, torch.device("meta"):
         layers(torch.empty(batch, 1, side, side, device="meta"))
     return max(sizes)
 

@@ -86,6 +86,8 @@ def train(
         run = _record_network(run, trainer, weights)
         _restore_checkpoint(run, trainer)
         if run.recipe != recipe:  # now that nothing prevents it from going on
+            if run.record.finished and trainer.schedule.stopped:  # no epoch is added
+                return run.write_recipe(recipe).update_record(stopped_early=True)
             run = set_epochs(run, recipe)
         with log_training(loggers, run, store, trainer.history) as log_epoch:
             _run_epochs(run, trainer, log_epoch)

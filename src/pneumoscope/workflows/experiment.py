@@ -45,6 +45,7 @@ from pneumoscope.support.errors import RunError
 from pneumoscope.support.files import require_empty, write_text
 from pneumoscope.support.terminal import messages
 from pneumoscope.training import ExampleStore, Recipe, Run, evaluate_once, train
+from pneumoscope.training.continuation import open_to_continue
 from pneumoscope.training.evaluate import read_predictions
 from pneumoscope.training.initial_weights import load_initial_weights, require_no_leakage
 from pneumoscope.training.loggers import TrainingLogger
@@ -52,7 +53,11 @@ from pneumoscope.training.memory_estimate import require_memory
 from pneumoscope.validation.stress.thumbnails import png_bytes, shrink
 from pneumoscope.workflows.baseline import evaluate_baseline
 from pneumoscope.workflows.evaluate import labels_of
-from pneumoscope.workflows.repeats import repeat_in_folds, repeat_with_seeds
+from pneumoscope.workflows.repeats import (
+    repeat_in_folds,
+    repeat_with_seeds,
+    require_repeats,
+)
 
 _THUMBNAIL_SIDE = 192
 
@@ -98,12 +103,15 @@ def run_experiment(
 
     Raises
     ------
+    DatasetError
+        If there are too few patients for the folds.
     RecipeError
-        If a training does not fit into memory.
+        If a training does not fit into memory, or the number of seeds or folds is impossible.
     RunError
         If ``out`` is in use, or a training diverges or is interrupted.
     """
     _check_out(out, manifest, recipes, resume)
+    require_repeats(manifest, recipes, seeds, folds)
     images = sum(len(manifest.of(split)) for split in (Split.TRAIN, Split.VALIDATION))
     unfinished = [
         recipe for recipe in recipes if not _is_finished(_run_folder(out, recipe), recipe)
@@ -112,6 +120,9 @@ def run_experiment(
         require_memory(recipe, images)
     for recipe in _distinct_initial_weights(recipes):  # missing files are reported before training
         require_no_leakage(load_initial_weights(recipe), manifest)
+    for recipe in unfinished:
+        if (_run_folder(out, recipe) / "run.json").exists():  # refused before anything is removed
+            open_to_continue(_run_folder(out, recipe), recipe, manifest)
     manifest.write(out / "manifest.parquet")
     if unfinished:  # an earlier report would be that of shorter trainings
         _remove_report(out)

@@ -25,6 +25,11 @@ from pneumoscope.training.evaluate import load_trained_network
 from pneumoscope.training.prediction import predict_pixels
 from pneumoscope.training.run import Run
 
+RUN_SPLIT = "run_split"
+"""Column of the split of the Run's data that an image is in."""
+
+_OWN_COLUMNS = (*COLUMNS, NOT_READ, RUN_SPLIT)
+
 
 @dataclass(frozen=True, slots=True)
 class ImageRow:
@@ -40,11 +45,15 @@ class ImageRow:
 
 @dataclass(frozen=True, slots=True)
 class PredictedRow:
-    """Image with its probability of pneumonia, range [0, 1], or the reason why there is none."""
+    """Image with its probability of pneumonia, range [0, 1], or the reason why there is none.
+
+    ``run_split`` is the split of the Run's data that the image is in; empty if it is new to it.
+    """
 
     image: ImageRow
     probability: float | None
     not_read: str = ""
+    run_split: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,12 +101,18 @@ class ImageList:
         if len(set(names)) < len(names):
             repeated = next(name for name in names if names.count(name) > 1)
             raise PredictionsError(f"{repeated}: is named twice; pass each image once")
+        if len({row.label is None for row in rows}) > 1:
+            raise PredictionsError(
+                "some images have labels and others have none; predict them apart, into two tables"
+            )
         return cls(tuple(rows), manifests)
 
 
 def _manifest_rows(manifest: Manifest) -> Iterator[ImageRow]:
     for entry, patient in zip(manifest.entries, patient_groups(manifest.entries), strict=True):
-        groups = {name: text or "" for name, text in entry.extra.items()}
+        groups = {
+            name: text or "" for name, text in entry.extra.items() if name not in _OWN_COLUMNS
+        }
         yield ImageRow(
             entry.path,
             manifest.root / entry.path,
@@ -111,12 +126,11 @@ def _manifest_rows(manifest: Manifest) -> Iterator[ImageRow]:
 def _table_rows(table: Path, folder: Path, negatives: Sequence[str]) -> Iterator[ImageRow]:
     for row in read_table(table, COLUMNS[:1]):
         file = row.cells["file"]
-        groups = {name: text for name, text in row.cells.items() if name not in COLUMNS}
+        groups = {name: text for name, text in row.cells.items() if name not in _OWN_COLUMNS}
         try:
             label = parse_label(row, negatives) if "label" in row.cells else None
         except PredictionsError as error:
             raise PredictionsError(f"{table}: {error}") from error
-        groups.pop(NOT_READ, None)
         yield ImageRow(file, folder / file, label, row.cells.get("patient") or file, groups)
 
 
@@ -148,6 +162,7 @@ def predict_images(run: Run, images: ImageList) -> list[PredictedRow]:
     """
     run.require_finished()
     network = load_trained_network(run)
+    own_splits = _splits_by_hash(run.manifest())
     test_hashes = {
         manifest.fingerprint: _test_hashes(manifest)
         for manifest in (run.manifest(), *images.manifests)
@@ -158,26 +173,41 @@ def predict_images(run: Run, images: ImageList) -> list[PredictedRow]:
         pixels: NDArray[np.uint8] = np.memmap(file, np.uint8, "w+", shape=shape)
 
         def prepare(number: int) -> _Prepared:
-            return _prepare(rows[number], preparation, test_hashes, pixels[number])
+            return _prepare(rows[number], preparation, own_splits, test_hashes, pixels[number])
 
         prepared = map_parallel(prepare, range(len(rows)), "Preparing pixels")
         read = np.array([row for row, made in enumerate(prepared) if not made.not_read], np.intp)
+        _warn_of_known_images(Counter(made.run_split for made in prepared))
         _record_readings(run, Counter(data for made in prepared for data in made.tests))
         with messages.status(f"Predicting with {run.recipe.model}"):
             found = predict_pixels(network, pixels, read, run.recipe.precision)
     probabilities = dict(zip(read.tolist(), found.tolist(), strict=True))
     return [
-        PredictedRow(image, probabilities.get(row), made.not_read)
+        PredictedRow(image, probabilities.get(row), made.not_read, made.run_split)
         for row, (image, made) in enumerate(zip(rows, prepared, strict=True))
     ]
 
 
 @dataclass(frozen=True, slots=True)
 class _Prepared:
-    """Prepared image: the reason if it cannot be read, and the data whose test split it is in."""
+    """Prepared image: the reason if it cannot be read, and the splits that it is in.
+
+    ``tests`` are the data whose test split has it.
+    """
 
     not_read: str = ""
+    run_split: str = ""
     tests: tuple[str, ...] = ()
+
+
+def _splits_by_hash(manifest: Manifest) -> dict[str | None, str]:
+    """Return the split of each image, by the SHA-256 of its file and by the hash of its pixels."""
+    return {
+        digest: split.value
+        for split in Split
+        for entry in manifest.of(split)
+        for digest in (entry.sha256, entry.pixel_hash)
+    }
 
 
 def _test_hashes(manifest: Manifest) -> frozenset[str | None]:
@@ -189,6 +219,7 @@ def _test_hashes(manifest: Manifest) -> frozenset[str | None]:
 def _prepare(
     row: ImageRow,
     preparation: Preparation,
+    own_splits: Mapping[str | None, str],
     test_hashes: Mapping[str, frozenset[str | None]],
     square: NDArray[np.uint8],
 ) -> _Prepared:
@@ -203,8 +234,24 @@ def _prepare(
         return _Prepared(str(error).removeprefix(f"{row.path}: "))
     square[:] = preparation.square(radiograph.pixels)
     return _Prepared(
-        tests=tuple(data for data, known in test_hashes.items() if not hashes.isdisjoint(known))
+        run_split=next((own_splits[digest] for digest in hashes if digest in own_splits), ""),
+        tests=tuple(data for data, known in test_hashes.items() if not hashes.isdisjoint(known)),
     )
+
+
+def _warn_of_known_images(images: Mapping[str, int]) -> None:
+    """Warn of images that the network learned from or was chosen by."""
+    known = [
+        f"{images[split]:,} of its {split} split"
+        for split in ("train", "validation")
+        if images[split]
+    ]
+    if known:
+        messages.print(
+            f"The Run used some of these images: {' and '.join(known)}. Metrics on them are too "
+            f"good; the column {RUN_SPLIT} says which they are",
+            style="yellow",
+        )
 
 
 def _record_readings(run: Run, images: Mapping[str, int]) -> None:
@@ -222,7 +269,8 @@ def write_predictions(rows: Sequence[PredictedRow], out: Path) -> None:
     """Write a table of predictions, CSV or (``.parquet``) Parquet, that `Predictions.read` reads.
 
     It has the columns of `Predictions` where any label is known, else file and probability, and
-    `NOT_READ`, the reason why an image has no probability.
+    `NOT_READ`, the reason why an image has no probability. If images are of the Run's own data,
+    `RUN_SPLIT` names their split.
     """
     names = dict.fromkeys(name for row in rows for name in row.image.groups)
     labels = [row.image.label for row in rows]
@@ -235,5 +283,7 @@ def write_predictions(rows: Sequence[PredictedRow], out: Path) -> None:
         columns["patient"] = [row.image.patient or row.image.file for row in rows]
     for name in names:
         columns[name] = [row.image.groups.get(name, "") for row in rows]
+    if any(row.run_split for row in rows):
+        columns[RUN_SPLIT] = [row.run_split for row in rows]
     columns[NOT_READ] = [row.not_read for row in rows]
     write_table(out, columns)

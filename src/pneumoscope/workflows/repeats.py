@@ -5,15 +5,40 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Literal
 
-from pneumoscope.dataset import Split
+from pneumoscope.dataset import Manifest, Split
 from pneumoscope.dataset.splits import deal_folds
 from pneumoscope.evaluation.report.repeats import RepeatedTrainings
 from pneumoscope.evaluation.selection.rule import Candidate, choose_model
 from pneumoscope.evaluation.statistics.discrimination import bootstrap_metrics
 from pneumoscope.evaluation.statistics.metrics import Metrics
+from pneumoscope.support.errors import RecipeError
 from pneumoscope.training import ExampleStore, Recipe, Run, evaluate_once, train
 from pneumoscope.training.evaluate import read_predictions
+from pneumoscope.training.initial_weights import load_initial_weights, require_no_leakage
 from pneumoscope.training.loggers import TrainingLogger
+
+
+def require_repeats(manifest: Manifest, recipes: Sequence[Recipe], seeds: int, folds: int) -> None:
+    """Raise if models cannot be trained so often, before hours of training.
+
+    Raises
+    ------
+    DatasetError
+        If there are too few patients for the folds.
+    RecipeError
+        If ``seeds`` is below 1 or ``folds`` is 1 or negative, or a recipe starts from a Run that
+        has used images of a fold.
+    """
+    if seeds < 1:
+        raise RecipeError(f"--seeds must be at least 1, not {seeds}")
+    if folds < 0 or folds == 1:
+        raise RecipeError(f"--folds must be 0 or at least 2, not {folds}")
+    if folds:
+        for entries in deal_folds(manifest.entries, folds, manifest.seed):
+            for recipe in recipes:
+                if recipe.start is not None:
+                    fold = replace(manifest, entries=tuple(entries))
+                    require_no_leakage(load_initial_weights(recipe), fold)
 
 
 def repeat_with_seeds(

@@ -3,7 +3,7 @@ import pytest
 import sklearn.metrics as reference
 from statsmodels.stats.proportion import proportion_confint
 
-from pneumoscope.evaluation.statistics.bootstrap import patient_draws
+from pneumoscope.evaluation.statistics.bootstrap import estimate_from_resamples, patient_draws
 from pneumoscope.evaluation.statistics.discrimination import bootstrap_metrics
 from pneumoscope.evaluation.statistics.metrics import RESULT_METRICS
 from pneumoscope.report.estimate import Estimate
@@ -110,3 +110,10 @@ def test_the_seed_decides(table):
     made = table(*rows_of(40, seed=2))
     assert bootstrap_metrics(made, 0.5, 300, seed=1) == bootstrap_metrics(made, 0.5, 300, 1)
     assert bootstrap_metrics(made, 0.5, 300, seed=1) != bootstrap_metrics(made, 0.5, 300, 2)
+
+
+@pytest.mark.parametrize("infinite", [-np.inf, np.inf])
+def test_infinite_resamples_leave_no_interval_of_nan(infinite):
+    estimate = estimate_from_resamples(np.array([0.5, *[infinite] * 30, *[0.4] * 70]))
+    assert estimate.value == 0.5
+    assert estimate.interval is None

@@ -160,7 +160,7 @@ def _limits(result: ExperimentResult) -> str:
         clauses = ["anything about patients, since the images are synthetic", *clauses]
     if result.data.split_by == "image" or result.data.shared_patients:
         clauses.append(
-            "an unbiased choice, since patients have images both in training and validation"
+            "an unbiased choice, since patients may have images both in training and validation"
         )
     if result.data.images_without_patient:
         clauses.append("how precise it is by patient, since the patients of some are unknown")

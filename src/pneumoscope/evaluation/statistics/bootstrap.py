@@ -142,4 +142,4 @@ def estimate_from_resamples(values: Floats) -> Estimate:
     # Between a number and an infinity nothing can be interpolated: the end becomes either or NaN.
     with np.errstate(invalid="ignore"):
         low, high = percentile_interval(resampled)
-    return Estimate(value, low, high) if np.isfinite(high) else Estimate(value)
+    return Estimate(value, low, high) if np.isfinite([low, high]).all() else Estimate(value)
