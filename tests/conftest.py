@@ -21,6 +21,8 @@ from pydicom import Dataset
 from pydicom.dataset import FileMetaDataset
 from pydicom.uid import ComputedRadiographyImageStorage, ExplicitVRLittleEndian, generate_uid
 
+from pneumoscope.support.files import write_bytes
+
 from .postgres import find_postgres
 
 if TYPE_CHECKING:
@@ -62,6 +64,23 @@ def pneumoscope(capfd: pytest.CaptureFixture[str]) -> Callable[..., Outcome]:
         return Outcome(code if isinstance(code, int) else int(code is not None), *captured)
 
     return call
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _no_printing() -> Iterator[None]:
+    """Write empty PDF files: printing takes most of the time of the tests of other things.
+
+    tests/report/test_pdf.py prints.
+    """
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(
+            "pneumoscope.report.pdf.write_pdf", lambda _, path: write_bytes(path, b"%PDF-")
+        )
+        yield
+
+
+def _write_empty_pdf(_: str, path: Path) -> None:
+    write_bytes(path, b"%PDF-")
 
 
 @pytest.fixture(scope="session")

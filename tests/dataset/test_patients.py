@@ -145,7 +145,7 @@ def test_an_experiment_of_unknown_patients_has_intervals_by_image(
     assert "n = 24 radiographs; patients unknown" in " ".join(done.out.split())
     page = " ".join((out / "report.html").read_text().split())
     assert LEAKAGE in page
-    assert "95 % percentile bootstrap intervals by image" in page
+    assert "95 % interval: percentile bootstrap by image" in page
     assert "24 patients" not in page
     assert "all images of a patient are on one side" not in page
     data = json.loads((out / "results.json").read_text())["data"]

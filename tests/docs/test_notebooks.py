@@ -64,8 +64,6 @@ def test_the_mount_sinai_notebook_has_ten_cells_and_shows_both_results(
 ) -> None:
     notebook = "mount_sinai_in_ten_cells"
     assert len(cells(CHECKOUT / "docs" / "notebooks" / f"{notebook}.ipynb")) == 10
-    no_pdf = "pneumoscope.workflows.experiment.write_pdf_if_possible"
-    monkeypatch.setattr(no_pdf, lambda *_: None)  # takes seconds, and has tests of its own
     names = run(notebook, tmp_path, monkeypatch)
     assert [model.name for model in names["result"].models] == ["model_1", "model_4"]
     printed = capsys.readouterr().out

@@ -18,10 +18,7 @@ def test_it_is_trained_exported_and_evaluated(
     tmp_path: Path,
     install: Callable,
     pneumoscope: Callable,
-    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    no_pdf = "pneumoscope.workflows.evaluate.write_pdf_if_possible"
-    monkeypatch.setattr(no_pdf, lambda *_: None)  # takes seconds, and has tests of its own
     project = tomllib.loads((PACKAGE / "pyproject.toml").read_text())["project"]
     source = (PACKAGE / "own_network.py").read_text()
     groups = {

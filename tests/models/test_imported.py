@@ -43,11 +43,10 @@ class Placed(Lab):
     def forward(self, images):  # makes a tensor of its own, and has one layer twice
         return super().forward(images * torch.linspace(1, 2, images.shape[-1]))
 
-class Repeated(nn.Sequential):
-    def __init__(self, size):
-        pool = nn.MaxPool2d(2)
-        layers = nn.Conv2d(1, 4, 3, padding=1), pool, nn.Conv2d(4, 4, 3, padding=1), pool
-        super().__init__(*layers, nn.Flatten(), nn.Linear(4 * (size // 4) ** 2, 1))
+def repeated(size):
+    pool = nn.MaxPool2d(2)
+    layers = nn.Conv2d(1, 4, 3, padding=1), pool, nn.Conv2d(4, 4, 3, padding=1), pool
+    return nn.Sequential(*layers, nn.Flatten(), nn.Linear(4 * (size // 4) ** 2, 1))
 
 class Flat(Lab):
     def forward(self, images):
@@ -113,12 +112,12 @@ def test_what_is_no_such_network_is_refused_before_a_run_begins(
     assert not (tmp_path / "run").exists()
 
 
-@pytest.mark.parametrize("network", ["Placed", "Repeated"])
+@pytest.mark.parametrize("network", ["Placed", "repeated"])
 def test_its_memory_and_layers_are_found(source: Path, network: str) -> None:
     recipe = make_recipe(f"lab_nets:{network}", assignments=SETTINGS)
     assert estimate_memory(recipe, images=10) > 0
     rows = layer_table(build_network(recipe.spec, 64, seed=0), 64)
-    if network == "Repeated":
+    if network == "repeated":
         assert [row.output_shape for row in rows] == [
             *((4, 64, 64), (4, 32, 32), (4, 32, 32), (4, 16, 16)),
             *((1024,), (1,)),
@@ -181,7 +180,6 @@ def test_models_lists_what_is_installed(
     assert outcome.code == 0
     text = "".join(outcome.out.split())
     assert "lab_nets:build" in text
-    assert "unusable" in text
-    assert text.count("ZeroDivisionError") == 1  # a network of this package keeps its name
+    assert text.count("unusable") == 1  # a network of this package keeps its name
     layers = pneumoscope("models", "show", "lab")
     assert "45" in layers.out  # 4 * 9 + 4 weights of the convolution, 4 + 1 of the output

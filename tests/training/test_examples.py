@@ -87,7 +87,7 @@ def test_features_are_cached_by_weights_and_precision(
         for row in range(len(pixels)):
             write(row, np.zeros((1, 2, 2, 512), np.float32))
 
-    monkeypatch.setattr("pneumoscope.training.examples._write_features", give)
+    monkeypatch.setattr("pneumoscope.training.examples.write_features", give)
     backbone = random_vgg16()
     for model in ("model_5", "model_6", "model_7"):
         settings = ["image_size=64", "weights=none", "precision=float32"]
@@ -118,7 +118,7 @@ def test_pass_seconds_exclude_decoding(
         "pneumoscope.support.cache.array_cache.time", SimpleNamespace(perf_counter=lambda: clock)
     )
     monkeypatch.setattr("pneumoscope.dataset.pixels.map_parallel", decode)
-    monkeypatch.setattr("pneumoscope.training.examples._write_features", give)
+    monkeypatch.setattr("pneumoscope.training.examples.write_features", give)
     backbone = random_vgg16()
     later = ExampleStore(open_dataset(small_dataset), ArrayCache(cache.folder))
     for example_store in (store, later):
@@ -150,7 +150,7 @@ def test_a_jpeg_and_its_png_have_features_of_their_own(
     def give(_: object, pixels: Examples, *__: object) -> None:
         batches.append(pixels.batch(np.arange(1), CPU))
 
-    monkeypatch.setattr("pneumoscope.training.examples._write_features", give)
+    monkeypatch.setattr("pneumoscope.training.examples.write_features", give)
     for name in ("a.jpeg", "a.png"):
         radiograph = read_radiograph(tmp_path / name)
         entry = Entry(

@@ -113,7 +113,7 @@ def test_a_resumed_training_is_logged_from_its_first_epoch(
     assert first.names == ["start", "epoch", "finish"]
     assert first.calls[-1] == ("finish", False)
     run = train(store, recipe(), tmp_path / "run", resume=True, loggers=[second])
-    assert [epoch for call, epoch in second.calls if call == "epoch"] == run.history()
+    assert tuple(epoch for call, epoch in second.calls if call == "epoch") == run.history()
 
 
 def test_a_history_without_accuracy_is_read(store: ExampleStore, tmp_path: Path) -> None:
