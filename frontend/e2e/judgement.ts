@@ -29,7 +29,9 @@ export default defineSpec<JudgementTask>(
     await findDisputed();
 
     async function writeDraft() {
+      await page.getByText("Disagree").waitFor(); // its key works from then on
       await page.keyboard.press("d");
+      await page.getByLabel("Comment").waitFor();
       await page.keyboard.press("t");
       await page.keyboard.type("artefact");
       await page.keyboard.press("Tab");
