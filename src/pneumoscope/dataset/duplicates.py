@@ -189,12 +189,12 @@ def mark_near_duplicates(
             row = first_of[row]
         return row
 
-    for one_row, other_row, _ in _near_pairs(hashes, hashes):
-        earlier, later = sorted((first(one_row), first(other_row)))
+    for row, column, _ in _near_pairs(hashes, hashes):
+        earlier, later = sorted((first(row), first(column)))
         if earlier == later:
             continue
-        exact = entries[one_row].pixel_hash == entries[other_row].pixel_hash
-        if exact or float(thumbnail(one_row) @ thumbnail(other_row)) > MIN_CORRELATION:
+        exact = entries[row].pixel_hash == entries[column].pixel_hash
+        if exact or float(thumbnail(row) @ thumbnail(column)) > MIN_CORRELATION:
             first_of[later] = earlier
     marked = list(entries)
     for row, entry in enumerate(entries):

@@ -10,7 +10,7 @@ from pneumoscope.dataset.splits import deal_folds
 from pneumoscope.evaluation.report.repeats import RepeatedTrainings
 from pneumoscope.evaluation.selection.rule import Candidate, choose_model
 from pneumoscope.evaluation.statistics.discrimination import bootstrap_metrics
-from pneumoscope.evaluation.statistics.metrics import Metrics
+from pneumoscope.evaluation.statistics.metrics import Metrics, measure
 from pneumoscope.support.errors import RecipeError
 from pneumoscope.training import ExampleStore, Recipe, Run, evaluate_once, train
 from pneumoscope.training.evaluate import read_predictions
@@ -33,12 +33,14 @@ def require_repeats(manifest: Manifest, recipes: Sequence[Recipe], seeds: int, f
         raise RecipeError(f"--seeds must be at least 1, not {seeds}")
     if folds < 0 or folds == 1:
         raise RecipeError(f"--folds must be 0 or at least 2, not {folds}")
-    if folds:
-        for entries in deal_folds(manifest.entries, folds, manifest.seed):
-            for recipe in recipes:
-                if recipe.start is not None:
-                    fold = replace(manifest, entries=tuple(entries))
-                    require_no_leakage(load_initial_weights(recipe), fold)
+    if not folds:
+        return
+    dealt = deal_folds(manifest.entries, folds, manifest.seed)
+    for recipe in recipes:
+        if recipe.start is not None:
+            weights = load_initial_weights(recipe)
+            for entries in dealt:
+                require_no_leakage(weights, replace(manifest, entries=tuple(entries)))
 
 
 def repeat_with_seeds(
@@ -123,8 +125,10 @@ def _repeats(
         for run in runs:
             for split in splits:
                 predictions = read_predictions(run, split)
+                # The rule of choice needs intervals, the spread does not.
+                assess = bootstrap_metrics if split is Split.VALIDATION else measure
                 of_model = metrics[split].setdefault(run.recipe.model, [])
-                of_model.append(bootstrap_metrics(predictions, run.recipe.threshold))
+                of_model.append(assess(predictions, run.recipe.threshold))
     validation = metrics[Split.VALIDATION]
     choices = [
         choose_model(

@@ -120,4 +120,4 @@ _ERRORS = {
         "None: {name} called every radiograph without pneumonia NORMAL.",
     ),
 }
-"""What is said of each kind of error, and what where there are none."""
+"""Captions of the error galleries: where there are errors of the kind, and where there are none."""
