@@ -18,7 +18,7 @@ from benchmarks.report import CHECKOUT, Cell, Table, option_parser, publish
 from pneumoscope.lungs import Box, Framing, LungField, load_lung_finder
 from pneumoscope.radiograph import read_radiograph
 from pneumoscope.reader import Reader, open_reader, shipped_bundles
-from pneumoscope.reader.overlay import MIN_LOG_ODDS, MIN_SHARE
+from pneumoscope.reader.overlay import SCALE, has_highlights
 from pneumoscope.support.terminal import track
 
 DATA = CHECKOUT.parent / "shared" / "data"
@@ -112,13 +112,13 @@ def point(
     row, column = np.unravel_index(heat.argmax(), heat.shape)
     positive = heat.clip(min=0)
     total = float(positive.sum())
-    hottest = float(heat[row, column])
-    is_highlighted = hottest * heatmap.size >= MIN_LOG_ODDS
-    highlighted = heat >= MIN_SHARE * hottest
+    highlighted = heat * heatmap.size >= SCALE[0]
     return Pointing(
         hottest=(int(row), int(column)),
         heat_in_boxes=float(positive[boxes].sum()) / total if total else 0.0,
-        highlighted_in_boxes=float(boxes[highlighted].mean()) if is_highlighted else None,
+        highlighted_in_boxes=float(boxes[highlighted].mean())
+        if has_highlights(heatmap) and highlighted.any()
+        else None,
     )
 
 

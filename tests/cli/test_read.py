@@ -32,6 +32,8 @@ KEYS = [
     "milliseconds",
     "probability_outside",
     "assumed_population",
+    "low_confidence",
+    "likelihood_ratio",
 ]
 
 
@@ -113,7 +115,9 @@ def test_json_has_one_object_per_file_with_stable_keys(read: Callable, folder: P
             assert len(row["reasons"]) == 1
         else:
             assert 0 <= row["probability"] <= 1
-            assert row["finding"] in ("pneumonia", "uncertain", "normal")
+            assert row["finding"] in ("pneumonia suspected", "no sign of pneumonia")
+            assert row["low_confidence"] in (True, False)
+            assert row["likelihood_ratio"] is None or row["likelihood_ratio"] >= 0
     assert json.loads(read(folder / "none", "--format", "json").out)[0]["status"] == "failed"
 
 
@@ -265,7 +269,9 @@ def test_heat_maps_have_the_size_of_the_radiograph(
     assert len(set(heatmaps)) == 6  # files of the same name have different heat maps
     for row in rows:
         if row["heatmap"]:
-            assert Image.open(row["heatmap"]).size == Image.open(row["file"]).size
+            with Image.open(row["heatmap"]) as picture, Image.open(row["file"]) as radiograph:
+                assert picture.width == radiograph.width
+                assert picture.height > radiograph.height  # the caption is below
 
 
 @pytest.mark.parametrize(

@@ -12,7 +12,7 @@ from fhir.resources.R4B.bundle import Bundle
 
 from pneumoscope.clinic.fhir import diagnostic_report
 from pneumoscope.clinic.storage.study_status import StudyStatus
-from pneumoscope.clinic.storage.tables import Image, StoredReading, Study
+from pneumoscope.clinic.storage.tables import Image, Site, StoredReading, Study
 from pneumoscope.support.errors import ClinicError
 
 from .fhir_r4 import CODES, DISPLAYS, ELEMENTS, PRIMITIVES, TARGETS, VALUE_SETS
@@ -25,13 +25,19 @@ ADULT = "adult, 45 years; the children's network does not apply"
 QUOTE = f"damaged near '{NAME}'"
 
 
-def reading(finding: str | None = "pneumonia", **fields: Any) -> StoredReading:
+SUSPECTED, NO_SIGN, UNCERTAIN = "pneumonia suspected", "no sign of pneumonia", "uncertain"
+RATIO = {"value": 9.0, "low": 6.0, "high": 18.0}
+
+
+def reading(finding: str | None = SUSPECTED, **fields: Any) -> StoredReading:
     known = {
         "created": datetime(2026, 1, 2, 9, 15, tzinfo=UTC),
         "bundle": "compact-1@0123456789ab",
         "status": "read" if finding else "rejected",
-        "probability": {"pneumonia": 0.97, "uncertain": 0.4, "normal": 0.02}.get(finding or ""),
+        "probability": {SUSPECTED: 0.97, UNCERTAIN: 0.4, NO_SIGN: 0.02}.get(finding or ""),
+        "operating_point": "screening",
         "findings": {"screening": finding} if finding else {},
+        "low_confidence": [],
         "reasons": [],
         "quality": [],
     }
@@ -51,6 +57,7 @@ def study(*readings: StoredReading | None, **fields: Any) -> Study:
         "patient_name": f"{NAME}^Jane",
         "acquired": datetime(2026, 1, 2, 10, 0, tzinfo=timezone(timedelta(hours=1))),
         "status": StudyStatus.READ,
+        "site": Site(name="default", prevalence_low=0.1, prevalence_high=0.1),
     }
     return Study(images=images, **known | fields)
 
@@ -86,15 +93,15 @@ def failed(**fields: Any) -> StoredReading:
 
 
 STUDIES = {
-    "pneumonia": lambda: study(reading("pneumonia")),
-    "uncertain": lambda: study(reading("uncertain")),
-    "normal": lambda: study(reading("normal")),
+    "pneumonia": lambda: study(reading(SUSPECTED)),
+    "uncertain": lambda: study(reading(UNCERTAIN)),
+    "normal": lambda: study(reading(NO_SIGN)),
     "flagged": lambda: study(flagged()),
     "rejected": lambda: study(rejected()),
     "outside": lambda: study(outside(ADULT)),
     "failed": lambda: study(failed()),
     "waiting": lambda: study(None),
-    "several": lambda: study(reading("normal"), rejected(), reading("pneumonia"), None),
+    "several": lambda: study(reading(NO_SIGN), rejected(), reading(SUSPECTED), None),
     "empty": lambda: study(),
     "anonymous": lambda: study(
         reading(), patient_id=None, accession="", study_uid=None, acquired=None
@@ -217,9 +224,9 @@ def test_hostile_texts_are_escaped() -> None:
 @pytest.mark.parametrize(
     ("finding", "code", "words"),
     [
-        ("pneumonia", "POS", "pneumonia suspected at the operating point screening"),
-        ("uncertain", "IND", "uncertain at the operating point screening"),
-        ("normal", "NEG", "no sign of pneumonia at the operating point screening"),
+        (SUSPECTED, "POS", "pneumonia suspected at the operating point screening"),
+        (UNCERTAIN, "IND", "uncertain at the operating point screening"),
+        (NO_SIGN, "NEG", "no sign of pneumonia at the operating point screening"),
     ],
 )
 def test_a_finding_is_given_as_code_and_text(finding: str, code: str, words: str) -> None:
@@ -228,8 +235,24 @@ def test_a_finding_is_given_as_code_and_text(finding: str, code: str, words: str
     assert interpretation["coding"][0]["code"] == code
     assert interpretation["text"] == words
     assert words in report["conclusion"]
-    assert ("conclusionCode" in report) == (finding == "pneumonia")
+    assert ("conclusionCode" in report) == (finding == SUSPECTED)
     assert "not a diagnosis" in report["conclusion"]
+    assert "Other findings were not looked for" in report["conclusion"]
+
+
+def test_low_confidence_and_the_meaning_at_the_sites_prevalence_are_in_words() -> None:
+    """At a prevalence of 10 % odds of 1:9 times an LR+ of 9 are even."""
+    doubtful = reading(low_confidence=["screening"], likelihood_ratio=RATIO)
+    report, observation = resources(study(doubtful))
+    assert observation["interpretation"][0]["text"].startswith(
+        "pneumonia suspected, low confidence"
+    )
+    for words in (
+        "pneumonia suspected, low confidence",
+        "of 100 such patients about 50 (40 to 67) have pneumonia, at a prevalence of 10 %",
+    ):
+        assert words in report["conclusion"]
+        assert words in observation["text"]["div"]
 
 
 @pytest.mark.parametrize("probability", [0.0, 1e-7, 1e-6, 0.123456789, 0.9999999, 1.0])
@@ -285,7 +308,7 @@ def test_notes_contain_all_messages_of_the_quality_gate() -> None:
 
 
 def test_each_image_has_an_observation_and_a_sentence() -> None:
-    report, *observations = resources(study(reading("normal"), rejected(), reading("pneumonia")))
+    report, *observations = resources(study(reading(NO_SIGN), rejected(), reading(SUSPECTED)))
     assert [observation["id"][-1] for observation in observations] == ["1", "2", "3"]
     assert re.search(
         "Image 1 of 3: no sign of pneumonia.+2 of 3: not read.+3 of 3: pneumonia suspected",
@@ -295,7 +318,7 @@ def test_each_image_has_an_observation_and_a_sentence() -> None:
 
 
 def test_findings_are_those_of_the_requested_operating_point() -> None:
-    both = reading(findings={"screening": "pneumonia", "confirm": "normal"})
+    both = reading(findings={"screening": SUSPECTED, "confirm": NO_SIGN})
     _, observation = resources(study(both), "confirm")
     assert observation["interpretation"][0]["coding"][0]["code"] == "NEG"
 

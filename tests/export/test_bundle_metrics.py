@@ -1,38 +1,62 @@
-"""Warnings about operating points that leave too many images uncertain."""
+"""Metrics of operating points are those of the findings that a reader shows."""
 
 import numpy as np
 import pytest
 
 from pneumoscope.evaluation.predictions import Predictions
 from pneumoscope.export.bundle_metrics import choose_measured_points
+from pneumoscope.reader import Finding
+from pneumoscope.reader.reading import finding_at
 
 
-@pytest.mark.parametrize(("separation", "warns"), [(1.0, True), (9.0, False)])
-def test_classes_that_overlap_leave_images_uncertain(
-    separation: float, warns: bool, capfd: pytest.CaptureFixture[str]
-) -> None:
+def make_table(separation: float) -> Predictions:
     rng = np.random.default_rng(0)
     labels = np.arange(400) % 2
     scores = rng.normal(separation * (labels - 0.5), 1)
     files = tuple(f"{row}.png" for row in range(400))
-    choose_measured_points(Predictions(files, labels, 1 / (1 + np.exp(-scores)), files), None)
+    return Predictions(files, labels, 1 / (1 + np.exp(-scores)), files)
+
+
+@pytest.mark.parametrize(("separation", "warns"), [(1.0, True), (9.0, False)])
+def test_classes_that_overlap_leave_images_with_low_confidence(
+    separation: float, warns: bool, capfd: pytest.CaptureFixture[str]
+) -> None:
+    choose_measured_points(make_table(separation), None)
     said = " ".join(capfd.readouterr().err.split())
-    assert ("of the validation images are UNCERTAIN" in said) is warns
+    assert ("of the validation images have low confidence" in said) is warns
 
 
-def test_shown_findings_add_up_and_agree_with_the_metrics_but_for_uncertain_ones() -> None:
-    rng = np.random.default_rng(0)
-    labels = np.arange(400) % 2
-    scores = rng.normal(3 * (labels - 0.5), 1)
-    files = tuple(f"{row}.png" for row in range(400))
-    table = Predictions(files, labels, 1 / (1 + np.exp(-scores)), files)
+@pytest.mark.parametrize("abstain", [False, True])
+def test_stated_figures_are_those_of_what_is_shown(abstain: bool) -> None:
+    """Counted here image by image, by the finding that a reader shows of it."""
+    table = make_table(3)
+    for point in choose_measured_points(table, table).values():
+        shown = [finding_at(p, point, abstain=abstain) for p in table.probabilities.tolist()]
+        suspected, cleared = (
+            np.array([finding is kind for finding in shown])
+            for kind in (Finding.SUSPECTED, Finding.NO_SIGN)
+        )
+        ill = table.labels == 1
+        stated = point.stated(abstain=abstain)
+        assert stated["sensitivity"].value == pytest.approx(suspected[ill].mean())
+        assert stated["specificity"].value == pytest.approx(cleared[~ill].mean())
+        assert stated["ppv"].value == pytest.approx(ill[suspected].mean())
+        assert stated["npv"].value == pytest.approx((~ill)[cleared].mean())
+        assert stated["lr_negative"].value == pytest.approx(
+            cleared[ill].mean() / cleared[~ill].mean()
+        )
+        assert stated["sensitivity"].low < stated["sensitivity"].value < stated["sensitivity"].high
+
+
+def test_counts_of_findings_add_up_to_the_figures() -> None:
+    table = make_table(3)
     for point in choose_measured_points(table, table).values():
         ill, healthy = point.findings["PNEUMONIA"], point.findings["NORMAL"]
         assert (sum(ill.values()), sum(healthy.values())) == (200, 200)
         assert point.tested_findings == point.findings
-        # By split conformal prediction at most 1 % of a class is shown as the other one.
-        assert ill["normal"] <= 2
-        assert healthy["pneumonia"] <= 2
-        called_ill = np.count_nonzero(table.probabilities[labels == 1] >= point.threshold)
-        assert ill["pneumonia"] <= called_ill <= ill["pneumonia"] + ill["uncertain"]
+        # By split conformal prediction at most 1 % of a class is shown, for sure, as the other one.
+        assert ill["no sign of pneumonia"] <= 2
+        assert healthy["pneumonia suspected"] <= 2
+        called_ill = ill["pneumonia suspected"] + ill["pneumonia suspected, low confidence"]
         assert point.measured["sensitivity"].value == called_ill / 200
+        assert point.measured_abstaining["sensitivity"].value == ill["pneumonia suspected"] / 200

@@ -95,7 +95,7 @@ def change_the_preparation(record: dict) -> None:
 @pytest.mark.parametrize(
     ("change", "words"),
     [
-        (set_format, "format 99, and this pneumoscope .* reads formats 2 to 5"),
+        (set_format, "format 99, and this pneumoscope .* reads formats 2 to 6"),
         (remove_the_graph, "list of files is wrong .*model.onnx"),
         (leave_the_folder, "list of files is wrong .*secret"),
         (add_a_setting, "surprise"),
@@ -156,17 +156,17 @@ def test_a_bundle_of_format_2_is_opened_in_todays_format(
             assert upgraded.measured[renamed.get(metric, metric)] == Estimate(**estimate)
     rewritten = write_bundle(tmp_path / "rewritten", bundle.record, bundle.contents)
     assert set(rewritten.record.files) == {GRAPH, GATE, FAMILIARITY}
-    assert rewritten.record.format == 5
+    assert rewritten.record.format == 6
 
 
 def test_a_bundle_of_format_3_answers_for_all_patients(own_bundle: Path) -> None:
-    """Format 3 is format 5 without population and limits of refusal."""
+    """Format 3 is format 6 without population and limits of refusal."""
     record = yaml.safe_load((own_bundle / RECORD).read_text())
     del record["population"], record["refusal"]
     write_record(own_bundle, record | {"format": 3})
     bundle = Bundle.open(own_bundle)
     assert (bundle.record.population, bundle.record.refusal) == (Population(), None)
-    assert bundle.record.format == 5
+    assert bundle.record.format == 6
 
 
 def test_the_history_of_a_bundle_of_format_2_is_renamed(format_2: Path) -> None:

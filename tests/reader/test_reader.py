@@ -19,10 +19,12 @@ from pneumoscope.radiograph import (
     prepare_pixels,
     read_radiograph,
 )
+from pneumoscope.radiograph.body import body_mask
 from pneumoscope.reader import AutomaticReader, Bundle, Finding, Reader, Reading, Status
 from pneumoscope.reader.bundle import RefusalLimits
 from pneumoscope.reader.source import Source
 from pneumoscope.report.estimate import Estimate
+from pneumoscope.report.operating_point import OperatingPoint
 from pneumoscope.training import Run
 from pneumoscope.training.evaluate import load_trained_network, read_predictions
 
@@ -61,7 +63,10 @@ def test_the_probability_is_the_calibrated_output_of_the_network(
         reading = reader.read(path)
         expected = torch.sigmoid(logits[0] / temperature).item()
         assert reading.probability == pytest.approx(expected, abs=1e-5)
-        np.testing.assert_allclose(reading.heatmap, heatmaps[0] / temperature, atol=1e-4)
+        body = body_mask(reading.square, *reading.heatmap.shape)
+        expected_map = np.where(body, heatmaps[0] / temperature, 0)
+        np.testing.assert_allclose(reading.heatmap, expected_map, atol=1e-4)
+        assert body.any()
         assert reading.bundle == reader.bundle.identity
         assert reading.milliseconds > 0
 
@@ -311,12 +316,32 @@ def test_findings_follow_threshold_and_band(reader: Reader, radiographs: Callabl
     for path in radiographs(10):
         reading = reader.read(path)
         for name, point in reader.bundle.record.operating_points.items():
-            finding = reading.findings[name]
-            if finding is Finding.UNCERTAIN:
-                assert point.low <= reading.probability <= point.high
-            else:
-                called = reading.probability >= point.threshold
-                assert finding is (Finding.PNEUMONIA if called else Finding.NORMAL)
+            called = reading.probability >= point.threshold
+            finding = Finding.SUSPECTED if called else Finding.NO_SIGN
+            assert reading.findings[name] is finding
+            within = point.low <= reading.probability <= point.high
+            assert (name in reading.low_confidence) is within
+            metric = "lr_positive" if called else "lr_negative"
+            assert reading.likelihood_ratios.get(name) == (point.tested or point.measured)[metric]
+
+
+def test_a_reader_that_abstains_gives_no_finding_within_the_band(
+    reader: Reader, radiographs: Callable
+) -> None:
+    """One point whose band holds the probabilities of half of the images."""
+    paths = radiographs(10)
+    half = sorted(reader.read(path).probability for path in paths)[4]
+    bundle, seen = reader.bundle, set()
+    wide = OperatingPoint("", threshold=half / 2, low=0.0, high=half, level=0.01)
+    record = bundle.record.model_copy(update={"operating_points": {"wide": wide}})
+    abstaining = Reader(replace(bundle, record=record), abstain=True)
+    for path in paths:
+        reading = abstaining.read(path)
+        expected = Finding.UNCERTAIN if reading.probability <= half else Finding.SUSPECTED
+        assert reading.findings["wide"] is expected
+        assert reading.likelihood_ratios == {}  # the bundle states none for abstention
+        seen.add(expected)
+    assert len(seen) == 2
 
 
 def test_several_threads_share_a_reader(reader: Reader, radiographs: Callable) -> None:

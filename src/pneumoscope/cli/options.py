@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from pneumoscope.dataset import Manifest
     from pneumoscope.dataset.tables.form import TableForm
     from pneumoscope.reader.population import Population
+    from pneumoscope.report.post_test_probability import Prevalence
     from pneumoscope.support.cache import ArrayCache
     from pneumoscope.training import Recipe
 
@@ -194,6 +195,23 @@ OperatingPointOption = Annotated[
         help="Operating point of the bundle, whose threshold decides the finding.",
     ),
 ]
+AbstainOption = Annotated[
+    bool,
+    typer.Option(
+        "--abstain",
+        help="Give no finding, but UNCERTAIN, within the bundle's uncertain band; otherwise such a "
+        "finding is marked as of low confidence.",
+    ),
+]
+SitePrevalenceOption = Annotated[
+    list[float] | None,
+    typer.Option(
+        "--prevalence",
+        help="Prevalence of pneumonia among the patients, between 0 and 1, at which the meaning of "
+        "the findings is stated; repeat for a range.",
+        show_default="0.05 to 0.3",
+    ),
+]
 PrevalenceOption = Annotated[
     list[float] | None,
     typer.Option(
@@ -307,12 +325,32 @@ def prevalences_from_options(values: Sequence[float] | None) -> list[float]:
     """Return the prevalences of ``--prevalence``, each between 0 and 1, or the default ones."""
     from pneumoscope.evaluation.statistics.discrimination import PREVALENCES
 
-    for value in values or ():
+    _require_shares(values or ())
+    return list(values or PREVALENCES)
+
+
+def prevalence_from_option(values: Sequence[float] | None) -> "Prevalence":
+    """Return the range of ``--prevalence``, or a wide one if it is unknown.
+
+    Examples
+    --------
+    >>> str(prevalence_from_option([0.2, 0.1])), str(prevalence_from_option(None))
+    ('10 to 20 %', '5 to 30 %')
+    """
+    from pneumoscope.report.post_test_probability import UNKNOWN_PREVALENCE, Prevalence
+
+    if not values:
+        return UNKNOWN_PREVALENCE
+    _require_shares(values)
+    return Prevalence(min(values), max(values))
+
+
+def _require_shares(prevalences: Sequence[float]) -> None:
+    for value in prevalences:
         if not 0 < value < 1:
             raise PredictionsError(
                 f"--prevalence must be between 0 and 1, such as 0.05, not {value:g}"
             )
-    return list(values or PREVALENCES)
 
 
 def population_from_options(

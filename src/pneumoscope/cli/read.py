@@ -1,10 +1,10 @@
 """``pneumoscope read``: read radiographs with a bundle."""
 
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from contextlib import ExitStack
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -12,6 +12,10 @@ from pneumoscope.cli import options
 from pneumoscope.cli.row_writer import Format, open_row_writer
 from pneumoscope.support.errors import PneumoscopeError
 from pneumoscope.support.terminal import messages, progress_bar, results
+
+if TYPE_CHECKING:
+    from pneumoscope.reader import AnyReader
+    from pneumoscope.report.post_test_probability import Prevalence
 
 
 def read(
@@ -38,6 +42,8 @@ def read(
         typer.Option(metavar="DIR", help="Folder to write a heat map (PNG) of each radiograph to."),
     ] = None,
     bundle: options.AutomaticBundleOption = "auto",
+    abstain: options.AbstainOption = False,
+    prevalence: options.SitePrevalenceOption = None,
     resume: Annotated[
         bool,
         typer.Option(
@@ -58,13 +64,16 @@ def read(
     The patient's age decides which bundle reads a radiograph; if it is unknown, as in a JPEG, the
     children's does. A patient or image that the bundle may not answer for is NOT READ.
 
+    Only signs of pneumonia are looked for. What the findings mean depends on the prevalence among
+    the patients, and is stated at the end.
+
     The exit code is 0 if every file was read (flagged ones included), and 1 if one was outside,
     rejected or failed. Files in folders that are not images, such as reports, are passed over.
 
     Examples:
 
         pneumoscope read chest.jpeg
-        pneumoscope read adult.jpeg --bundle adults
+        pneumoscope read adult.jpeg --bundle adults --prevalence 0.1
         pneumoscope read incoming --format csv --out readings.csv --heatmaps heatmaps
         pneumoscope read archive --format jsonl --out readings.jsonl --resume
     """
@@ -72,7 +81,8 @@ def read(
     from pneumoscope.reader.batch import read_files
     from pneumoscope.reader.listing import list_files
 
-    reader = load(bundle)
+    reader = load(bundle, abstain=abstain)
+    range_of_prevalence = options.prevalence_from_option(prevalence)
     for opened in reader.bundles:
         if at not in (known := opened.record.operating_points):
             raise PneumoscopeError(
@@ -81,6 +91,7 @@ def read(
     notices = {bundle.identity: bundle.record.notice for bundle in reader.bundles}
     common = {"bundle": list(notices), "operating_point": [at]}
     counts: Counter[str] = Counter()
+    findings: set[tuple[str, str]] = set()
     assumed = 0
     with ExitStack() as stack:
         writer = stack.enter_context(
@@ -103,7 +114,11 @@ def read(
                 messages.print(notice, style="yellow")
             writer.write(row)
             counts[row.status] += 1
+            if row.finding is not None:
+                findings.add((row.bundle, row.finding))
             assumed += row.assumed_population is not None
+    for line in _describe_findings(reader, findings, at, abstain, range_of_prevalence):
+        messages.print(line)
     if assumed:
         messages.print(
             f"Patient's age unknown ({assumed} of {counts.total()} files): read with the "
@@ -116,3 +131,29 @@ def read(
         results.print(f"Readings: {writer.path}", soft_wrap=True)
     if counts.keys() - {"read", "flagged", "not images"}:
         raise typer.Exit(1)
+
+
+def _describe_findings(
+    reader: "AnyReader",
+    findings: Collection[tuple[str, str]],
+    at: str,
+    abstain: bool,
+    prevalence: "Prevalence",
+) -> Iterator[str]:
+    """Yield what each finding of each bundle means at a prevalence."""
+    from pneumoscope.reader.reading import OTHER_FINDINGS, Finding, likelihood_ratio
+    from pneumoscope.report.post_test_probability import post_test_probability
+
+    for bundle in reader.bundles:
+        point = bundle.record.operating_points[at]
+        for finding in Finding:
+            if (bundle.identity, finding) not in findings:
+                continue
+            ratio = likelihood_ratio(finding, point, abstain=abstain)
+            share = None if ratio is None else post_test_probability(ratio, prevalence)
+            if share is not None:
+                yield f"{bundle.record.name}, {finding}: {share}."
+            elif finding is not Finding.UNCERTAIN:
+                yield f"{bundle.record.name}, {finding}: the bundle does not state what it means."
+    if findings:
+        yield OTHER_FINDINGS

@@ -34,9 +34,9 @@ _FILE_NAME_ERRORS = "surrogateescape"
 _RESUMABLE_FORMATS = (Format.jsonl, Format.csv)
 
 _LABELS = {
-    "pneumonia": ("PNEUMONIA SUSPECTED", "bold red"),
+    "pneumonia suspected": ("PNEUMONIA SUSPECTED", "bold red"),
+    "no sign of pneumonia": ("no sign of pneumonia", "default"),
     "uncertain": ("UNCERTAIN", "bold yellow"),
-    "normal": ("no sign of pneumonia", "green"),
     "outside": ("NOT READ", "bold magenta"),
     "rejected": ("NOT READ", "bold magenta"),
     "failed": ("FAILED", "bold red reverse"),
@@ -184,6 +184,8 @@ def _table_line(row: "ReadingRow", show_probability_outside: bool) -> Text:
     probability = "-" if row.probability is None else format_probability(row.probability)
     line.append(f"{probability:>7}", "bold")
     line.append(f"  {printable(row.file)}", "default")
+    if row.low_confidence and row.finding != "uncertain":
+        line.append("  low confidence", "bold yellow")
     if row.status == "flagged":
         line.append("  flagged:", "bold yellow")
     if row.reasons:

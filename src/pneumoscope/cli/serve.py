@@ -20,6 +20,7 @@ def serve(
     ] = 8000,
     bundle: options.AutomaticBundleOption = "auto",
     at: options.OperatingPointOption = "screening",
+    abstain: options.AbstainOption = False,
     workers: Annotated[
         int | None,
         typer.Option(
@@ -110,5 +111,13 @@ def serve(
     from pneumoscope.support.host import usable_cores
 
     oidc = OidcSettings.from_options(issuer, client, secret, address, claim, roles or [])
-    settings = Settings(data, database, bundle, at, oidc=oidc, require_second_factor=second_factor)
+    settings = Settings(
+        data,
+        database,
+        bundle,
+        at,
+        abstain,
+        oidc=oidc,
+        require_second_factor=second_factor,
+    )
     serve_clinic(settings, host, port, workers or usable_cores())

@@ -38,7 +38,13 @@ from fhir.resources.R4B.quantity import Quantity
 from fhir.resources.R4B.reference import Reference
 
 from pneumoscope.clinic.storage.tables import Image, StoredReading, Study
-from pneumoscope.reader.reading import Finding, Status, format_probability
+from pneumoscope.reader.reading import (
+    OTHER_FINDINGS,
+    Finding,
+    Status,
+    describe_finding,
+    format_probability,
+)
 from pneumoscope.support.errors import ClinicError
 
 MEDIA_TYPE = "application/fhir+json"
@@ -71,9 +77,9 @@ _PROBABILITY = _concept(
 )
 
 _INTERPRETATIONS = {
-    Finding.PNEUMONIA: ("POS", "Positive", "pneumonia suspected"),
-    Finding.UNCERTAIN: ("IND", "Indeterminate", "uncertain"),
-    Finding.NORMAL: ("NEG", "Negative", "no sign of pneumonia"),
+    Finding.SUSPECTED: ("POS", "Positive"),
+    Finding.UNCERTAIN: ("IND", "Indeterminate"),
+    Finding.NO_SIGN: ("NEG", "Negative"),
 }
 _DATA_ABSENT_REASONS: Mapping[Status | None, tuple[str, str]] = {
     None: ("temp-unknown", "Temporarily Unknown"),
@@ -82,8 +88,8 @@ _DATA_ABSENT_REASONS: Mapping[Status | None, tuple[str, str]] = {
     Status.FAILED: ("error", "Error"),
 }
 _NOTICE = (
-    "Read by software, for signs of pneumonia only; this is not a diagnosis and must be confirmed "
-    "by a clinician."
+    f"Read by software, for signs of pneumonia only. {OTHER_FINDINGS} This is not a diagnosis and "
+    "must be confirmed by a clinician."
 )
 
 
@@ -110,11 +116,14 @@ def diagnostic_report(study: Study, operating_point: str, issued: datetime) -> s
     --------
     >>> import json
     >>> from datetime import UTC
+    >>> from pneumoscope.clinic.storage.tables import Site
     >>> reading = StoredReading(
     ...     created=datetime(2026, 1, 1, 12, 0, tzinfo=UTC), bundle="compact-1", status="read",
-    ...     probability=0.97, findings={"screening": "pneumonia"}, reasons=[], quality=[],
+    ...     probability=0.97, findings={"screening": "pneumonia suspected"}, low_confidence=[],
+    ...     operating_point="screening", reasons=[], quality=[],
     ... )
-    >>> study = Study(id="0" * 32, images=[Image(id="1" * 32, reading=reading)])
+    >>> image = Image(id="1" * 32, reading=reading)
+    >>> study = Study(id="0" * 32, site=Site(name="default"), images=[image])
     >>> text = diagnostic_report(study, "screening", datetime(2026, 1, 1, 12, 5, tzinfo=UTC))
     >>> report, observation = [entry["resource"] for entry in json.loads(text)["entry"]]
     >>> report["conclusionCode"][0]["coding"][0]["display"], observation["valueQuantity"]["value"]
@@ -132,7 +141,7 @@ def _report(study: Study, point: str, issued: datetime) -> DiagnosticReport:
     images = study.images
     findings = [_finding(image.reading, point) for image in images]
     sentences = [
-        f"Image {number} of {len(images)}: {_reading_text(image.reading, point)}."
+        f"Image {number} of {len(images)}: {_reading_text(image.reading, study, point)}."
         for number, image in enumerate(images, start=1)
     ]
     return DiagnosticReport(
@@ -149,7 +158,7 @@ def _report(study: Study, point: str, issued: datetime) -> DiagnosticReport:
         result=[Reference(reference=f"urn:uuid:{_uuid(image.id)}") for image in images],
         imagingStudy=_imaging_study(study),
         conclusion=" ".join([_NOTICE, *sentences]),
-        conclusionCode=[_PNEUMONIA] if Finding.PNEUMONIA in findings else None,
+        conclusionCode=[_PNEUMONIA] if Finding.SUSPECTED in findings else None,
     )
 
 
@@ -158,7 +167,7 @@ def _observation(image: Image, study: Study, point: str) -> Observation:
     device = Reference(type="Device", display=f"pneumoscope {reading.bundle}") if reading else None
     return Observation(
         id=_uuid(image.id),
-        text=_narrative([_NOTICE, f"Image: {_reading_text(reading, point)}."]),
+        text=_narrative([_NOTICE, f"Image: {_reading_text(reading, study, point)}."]),
         identifier=[_identifier(image.id)],
         status="preliminary" if reading else "registered",
         category=[_IMAGING],
@@ -209,23 +218,31 @@ def _data_absent_reason(reading: StoredReading | None) -> CodeableConcept | None
 
 def _interpretation(reading: StoredReading | None, point: str) -> list[CodeableConcept] | None:
     finding = _finding(reading, point)
-    if finding is None:
+    if reading is None or finding is None:
         return None
-    code, display, phrase = _INTERPRETATIONS[finding]
-    text = f"{phrase} at the operating point {point}"
+    code, display = _INTERPRETATIONS[finding]
+    text = f"{_words(reading, finding, point)} at the operating point {point}"
     return [_concept(f"{_HL7}/v3-ObservationInterpretation", code, display, text)]
 
 
-def _reading_text(reading: StoredReading | None, point: str) -> str:
+def _reading_text(reading: StoredReading | None, study: Study, point: str) -> str:
     if reading is None:
         return "not read yet"
     reasons = "; ".join(_reasons(reading))
     finding, probability = _finding(reading, point), _probability(reading)
     if finding is None or probability is None:
         return f"not read: {reasons}"
-    *_, phrase = _INTERPRETATIONS[finding]
-    text = f"{phrase} at the operating point {point}, probability {format_probability(probability)}"
+    text = (
+        f"{_words(reading, finding, point)} at the operating point {point}, probability "
+        f"{format_probability(probability)}"
+    )
+    share = reading.post_test(study.site.prevalence) if point == reading.operating_point else None
+    text += f" ({share})" if share else ""
     return f"{text}; reasons for doubt: {reasons}" if reasons else text
+
+
+def _words(reading: StoredReading, finding: Finding, point: str) -> str:
+    return describe_finding(finding, low_confidence=point in reading.low_confidence)
 
 
 def _reasons(reading: StoredReading) -> list[str]:

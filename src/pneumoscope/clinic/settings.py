@@ -23,6 +23,8 @@ class Settings:
     """Name or folder of the bundle that reads; ``auto`` for the choice by the patient's age."""
     operating_point: str = "screening"
     """Name of the operating point at which findings are made."""
+    abstain: bool = False
+    """Whether images within the uncertain band get no finding but ``uncertain``."""
     max_request_bytes: int = 500_000_000
     """Largest size of a request."""
     oidc: OidcSettings | None = None

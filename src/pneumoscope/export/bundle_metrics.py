@@ -1,8 +1,10 @@
 """Metrics and operating points of a bundle, with intervals, as ``bundle.yaml`` holds them."""
 
-from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import replace
+
+import numpy as np
+from numpy.typing import NDArray
 
 from pneumoscope.evaluation.predictions import Predictions
 from pneumoscope.evaluation.selection.operating_points import (
@@ -11,13 +13,13 @@ from pneumoscope.evaluation.selection.operating_points import (
     choose_operating_points,
 )
 from pneumoscope.evaluation.statistics.discrimination import bootstrap_metrics
-from pneumoscope.reader.reading import Finding, count_findings
+from pneumoscope.reader.reading import Finding, count_findings, finding_at, is_low_confidence
 from pneumoscope.report.estimate import Estimate
 from pneumoscope.report.operating_point import POINT_METRICS, OperatingPoint
 from pneumoscope.support.terminal import messages
 
-MAX_UNCERTAIN_SHARE = 0.2
-"""Share of validation images above which an operating point leaves too many uncertain."""
+MAX_LOW_CONFIDENCE_SHARE = 0.2
+"""Share of validation images above which too many have low confidence at an operating point."""
 
 
 def choose_measured_points(
@@ -26,6 +28,7 @@ def choose_measured_points(
     """Choose operating points on calibrated validation predictions; measure them there and on test.
 
     The points also have to keep their guarantees in each simulated acquisition of these images.
+    Metrics are those of the findings that a reader shows: both are made by `finding_at`.
 
     Raises
     ------
@@ -33,15 +36,7 @@ def choose_measured_points(
         If the validation images are of one class only.
     """
     points = {
-        name: replace(
-            point,
-            measured=_measure_point(calibrated, point.threshold),
-            tested={} if test is None else _measure_point(test, point.threshold),
-            findings=count_findings(calibrated.labels, calibrated.probabilities, point),
-            tested_findings={}
-            if test is None
-            else count_findings(test.labels, test.probabilities, point),
-        )
+        name: _measure(point, calibrated, test)
         for name, point in choose_operating_points(calibrated, *simulated).items()
     }
     if "confirm" not in points:
@@ -52,21 +47,41 @@ def choose_measured_points(
             style="yellow",
         )
     for name, point in points.items():
-        share = _uncertain_share(point)
-        if share > MAX_UNCERTAIN_SHARE:
+        share = _low_confidence_share(calibrated, point)
+        if share > MAX_LOW_CONFIDENCE_SHARE:
             messages.print(
-                f"At '{name}' {share:.0%} of the validation images are UNCERTAIN: the classes "
-                f"overlap from {point.low:.3f} to {point.high:.3f}. Train a better model, or with "
-                "more images of both classes",
+                f"At '{name}' {share:.0%} of the validation images have low confidence: the "
+                f"classes overlap from {point.low:.3f} to {point.high:.3f}. Train a better model, "
+                "or with more images of both classes",
                 style="yellow",
             )
     return points
 
 
-def _uncertain_share(point: OperatingPoint) -> float:
-    """Return the share of validation images whose finding is uncertain, in [0, 1]."""
-    findings = sum(map(Counter, point.findings.values()), Counter[str]())
-    return findings[Finding.UNCERTAIN] / findings.total()
+def _measure(
+    point: OperatingPoint, calibrated: Predictions, test: Predictions | None
+) -> OperatingPoint:
+    """Return an operating point with what it shows of validation images, and of test images."""
+    measured = replace(
+        point,
+        measured=measure_findings(calibrated, point),
+        measured_abstaining=measure_abstention(calibrated, point),
+        findings=count_findings(calibrated.labels, calibrated.probabilities, point),
+    )
+    if test is None:
+        return measured
+    return replace(
+        measured,
+        tested=measure_findings(test, point),
+        tested_abstaining=measure_abstention(test, point),
+        tested_findings=count_findings(test.labels, test.probabilities, point),
+    )
+
+
+def _low_confidence_share(predictions: Predictions, point: OperatingPoint) -> float:
+    """Return the share of images whose finding has low confidence, in [0, 1]."""
+    probabilities = predictions.probabilities.tolist()
+    return sum(is_low_confidence(p, point) for p in probabilities) / len(probabilities)
 
 
 def measure_splits(
@@ -81,6 +96,49 @@ def measure_splits(
     }
 
 
-def _measure_point(predictions: Predictions, threshold: float) -> dict[str, Estimate]:
-    metrics = bootstrap_metrics(predictions, threshold)
+def measure_findings(predictions: Predictions, point: OperatingPoint) -> dict[str, Estimate]:
+    """Return the metrics of the findings that a reader shows at an operating point.
+
+    Parameters
+    ----------
+    predictions
+        Table with calibrated probabilities.
+    point
+        Operating point.
+    """
+    return _measure_calls(predictions, _calls(predictions, point, {Finding.SUSPECTED}))
+
+
+def measure_abstention(predictions: Predictions, point: OperatingPoint) -> dict[str, Estimate]:
+    """Return the metrics of the findings of a reader that abstains at an operating point.
+
+    Of suspected pneumonia: sensitivity, PPV and LR+; of no sign of it: specificity, NPV and LR-. An
+    uncertain image counts as neither found nor cleared. Parameters are those of `measure_findings`.
+    """
+    suspected = _calls(predictions, point, {Finding.SUSPECTED}, abstain=True)
+    uncleared = _calls(predictions, point, {Finding.SUSPECTED, Finding.UNCERTAIN}, abstain=True)
+    found, cleared = (_measure_calls(predictions, calls) for calls in (suspected, uncleared))
+    return {
+        **{name: found[name] for name in ("sensitivity", "ppv", "lr_positive")},
+        **{name: cleared[name] for name in ("specificity", "npv", "lr_negative")},
+    }
+
+
+def _calls(
+    predictions: Predictions,
+    point: OperatingPoint,
+    positive: Collection[Finding],
+    *,
+    abstain: bool = False,
+) -> NDArray[np.float64]:
+    """Return 1 for images whose finding is positive and 0 for the others, shape (n,)."""
+    findings = (
+        finding_at(probability, point, abstain=abstain)
+        for probability in predictions.probabilities.tolist()
+    )
+    return np.array([float(finding in positive) for finding in findings])
+
+
+def _measure_calls(predictions: Predictions, calls: NDArray[np.float64]) -> dict[str, Estimate]:
+    metrics = bootstrap_metrics(replace(predictions, probabilities=calls), 0.5)
     return {name: metrics[name] for name in POINT_METRICS}

@@ -78,14 +78,18 @@ def shipped_bundles() -> list[str]:
     return sorted(names, key=SHIPPED.name.__ne__)
 
 
-def open_reader(bundle: Path | str, threads: int | None = None) -> Reader:
+def open_reader(bundle: Path | str, threads: int | None = None, *, abstain: bool = False) -> Reader:
     """Open one bundle for reading; parameters are those of `load`, without ``auto``."""
-    return Reader(Bundle.open(find_bundle(bundle)), threads)
+    return Reader(Bundle.open(find_bundle(bundle)), threads, abstain=abstain)
 
 
 @overload
 def load(
-    bundle: Literal["auto"], threads: int | None = None, unknown_age: str | None = "children"
+    bundle: Literal["auto"],
+    threads: int | None = None,
+    unknown_age: str | None = "children",
+    *,
+    abstain: bool = False,
 ) -> AutomaticReader: ...
 
 
@@ -94,12 +98,18 @@ def load(
     bundle: Literal["default", "adults"] | Path = "default",
     threads: int | None = None,
     unknown_age: str | None = "children",
+    *,
+    abstain: bool = False,
 ) -> Reader: ...
 
 
 @overload
 def load(
-    bundle: str, threads: int | None = None, unknown_age: str | None = "children"
+    bundle: str,
+    threads: int | None = None,
+    unknown_age: str | None = "children",
+    *,
+    abstain: bool = False,
 ) -> AnyReader: ...
 
 
@@ -107,6 +117,8 @@ def load(
     bundle: Path | str = "default",
     threads: int | None = None,
     unknown_age: str | None = "children",
+    *,
+    abstain: bool = False,
 ) -> AnyReader:
     """Open a bundle for reading, or all shipped ones.
 
@@ -120,6 +132,8 @@ def load(
     unknown_age
         With ``auto``, the population whose bundle reads radiographs of patients of unknown age:
         ``children`` or ``adults``; None if they are outside.
+    abstain
+        Whether to give no finding, but ``uncertain``, within an operating point's uncertain band.
 
     Raises
     ------
@@ -132,6 +146,6 @@ def load(
     'adults-3'
     """
     if bundle == AUTO and isinstance(bundle, str):
-        readers = [open_reader(name, threads) for name in shipped_bundles()]
+        readers = [open_reader(name, threads, abstain=abstain) for name in shipped_bundles()]
         return AutomaticReader(readers, threads, unknown_age)
-    return open_reader(bundle, threads)
+    return open_reader(bundle, threads, abstain=abstain)

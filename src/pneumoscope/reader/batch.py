@@ -2,12 +2,13 @@
 
 import hashlib
 from collections.abc import Container, Iterable, Iterator
+from datetime import datetime
 from itertools import tee
 from pathlib import Path
 
 from pneumoscope.radiograph import read_radiograph
 from pneumoscope.reader.automatic import AnyReader
-from pneumoscope.reader.overlay import MAX_PICTURE_SIDE, draw_overlay
+from pneumoscope.reader.overlay import MAX_PICTURE_SIDE, draw_reading
 from pneumoscope.reader.reading import Reading
 from pneumoscope.reader.table import ReadingRow
 from pneumoscope.support.errors import NotAnImageError
@@ -50,7 +51,10 @@ def read_files(
         picture = None
         if heatmaps is not None and reading.heatmap is not None:
             picture = heatmaps / picture_name(file)
-            write_bytes(picture, draw_overlay(read_radiograph(file, MAX_PICTURE_SIDE), reading))
+            radiograph = read_radiograph(file, MAX_PICTURE_SIDE)
+            now = datetime.now().astimezone()
+            png = draw_reading(radiograph, reading, operating_point, file.name, now)
+            write_bytes(picture, png)
         return ReadingRow.of(
             str(file), reading, reader.bundle_of(reading), operating_point, picture
         )

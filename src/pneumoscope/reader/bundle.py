@@ -24,11 +24,11 @@ from pneumoscope.report.operating_point import OperatingPoint
 from pneumoscope.support.errors import BundleError
 from pneumoscope.support.files import atomic_folder, write_bytes
 
-FORMAT = 5
+FORMAT = 6
 """Version of the folder's layout.
 
-Formats 2 to 4 are read too: 4 knows whole images alone, 3 states no population and no limits of
-refusal, 2 also has other names.
+Formats 2 to 5 are read too: 5 counts findings by other words and states no metrics of abstention, 4
+knows whole images alone, 3 states no population and no limits of refusal, 2 also has other names.
 """
 
 RECORD = "bundle.yaml"
@@ -142,7 +142,7 @@ class RefusalLimits(_Part):
 class BundleRecord(_Part):
     """Content of ``bundle.yaml``."""
 
-    format: Literal[5] = 5
+    format: Literal[6] = 6
     name: str
     notice: str | None
     created: str
@@ -301,7 +301,7 @@ def _parse(text: bytes, folder: Path) -> BundleRecord:
     except (yaml.YAMLError, UnicodeDecodeError) as error:
         raise BundleError(f"{path}: cannot be read as YAML ({error}); {_AGAIN}") from error
     version = settings.get("format") if isinstance(settings, dict) else None
-    if version not in (2, 3, 4, FORMAT):
+    if not isinstance(version, int) or version not in range(2, FORMAT + 1):
         raise BundleError(
             f"{folder}: a bundle of format {version}, and this pneumoscope "
             f"({pneumoscope.__version__}) reads formats 2 to {FORMAT}; use the version that made "
@@ -309,6 +309,8 @@ def _parse(text: bytes, folder: Path) -> BundleRecord:
         )
     try:
         current = _upgrade(settings) if version == 2 else {**settings, "format": FORMAT}
+        if version < FORMAT:
+            current["operating_points"] = _without_counts(current["operating_points"])
         record = BundleRecord.model_validate_json(json.dumps(current))
     except (ValidationError, AttributeError, KeyError, TypeError) as error:
         raise BundleError(f"{path}: damaged ({error}); {_AGAIN}") from error
@@ -345,6 +347,15 @@ def _upgrade(settings: Mapping[str, Any]) -> dict[str, Any]:
         for name, point in settings["operating_points"].items()
     }
     return current
+
+
+def _without_counts(points: Mapping[str, Any]) -> dict[str, Any]:
+    """Return operating points without the numbers of findings, which had other meanings."""
+    dropped = ("findings", "tested_findings")
+    return {
+        name: {key: value for key, value in point.items() if key not in dropped}
+        for name, point in points.items()
+    }
 
 
 def _rename_keys(values: Mapping[str, Any], names: Mapping[str, str]) -> dict[str, Any]:

@@ -4,7 +4,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 from pneumoscope.reader.bundle import CROSS_VALIDATION, BundleRecord
 from pneumoscope.report.estimate import Estimate
-from pneumoscope.report.operating_point import POINT_METRICS
+from pneumoscope.report.operating_point import POINT_METRICS, OperatingPoint
 
 
 def model_card(record: BundleRecord) -> str:
@@ -117,10 +117,11 @@ def _operating_points(record: BundleRecord) -> Iterator[str]:
     yield _row("", points)
     yield "| --- " * (1 + len(points)) + "|"
     yield _row("Threshold", (f"{point.threshold:.3f}" for point in points.values()))
-    yield _row("Uncertain", bands)
+    yield _row("Low confidence", bands)
     yield from _metric_rows([point.measured for point in points.values()])
     yield from _finding_rows([point.findings for point in points.values()])
     yield _row("Rule", (point.rule for point in points.values()))
+    yield from _abstention("measured_abstaining", points)
     if not all(point.tested for point in points.values()):
         return
     yield ""
@@ -130,6 +131,20 @@ def _operating_points(record: BundleRecord) -> Iterator[str]:
     yield "| --- " * (1 + len(points)) + "|"
     yield from _metric_rows([point.tested for point in points.values()])
     yield from _finding_rows([point.tested_findings for point in points.values()])
+    yield from _abstention("tested_abstaining", points)
+
+
+def _abstention(name: str, points: Mapping[str, OperatingPoint]) -> Iterator[str]:
+    """Yield the table of the same images where no finding is made with low confidence."""
+    columns = [getattr(point, name) for point in points.values()]
+    if not all(columns):
+        return
+    yield ""
+    yield "The same images where no finding is made with low confidence (`--abstain`):"
+    yield ""
+    yield _row("", points)
+    yield "| --- " * (1 + len(points)) + "|"
+    yield from _metric_rows(columns)
 
 
 def _finding_rows(columns: Sequence[Mapping[str, Mapping[str, int]]]) -> Iterator[str]:

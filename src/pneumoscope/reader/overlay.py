@@ -1,23 +1,41 @@
 """Heat map drawn over its radiograph, and as a transparent layer."""
 
 import io
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageDraw, ImageFont
 
 from pneumoscope.radiograph import Radiograph
-from pneumoscope.reader.reading import Reading, format_probability
+from pneumoscope.reader.reading import (
+    OTHER_FINDINGS,
+    Finding,
+    Reading,
+    describe_finding,
+    format_probability,
+)
 
-MIN_LOG_ODDS = 1.0
-"""Log-odds of the strongest place, times the number of places, from which it is highlighted."""
+SCALE = (1.0, 16.0)
+"""Log-odds of the faintest and of the strongest colour, the same for every image: log-odds of a
+place times the number of places, which is what the whole image would have if it were all like it.
+"""
+
+LEGEND = "Coloured is what the model used, not where the disease is."
+
+WARNING = "Second opinion of software, not a diagnosis. Not a medical device."
 
 MAX_PICTURE_SIDE = 768
-"""Largest side of a picture in pixels; a heat map has no detail that needs more."""
+"""Largest side of a radiograph in a picture, in pixels; a heat map has no detail that needs more.
+"""
 
-MIN_SHARE = 0.25
-"""Share of the strongest place's log-odds below which a place is not coloured."""
+_WITHOUT_HIGHLIGHTS = {
+    True: "No heat map, since pneumonia is not suspected.",
+    False: "No place speaks for pneumonia strongly enough to be highlighted.",
+}
+"""Legends by whether there is no heat map."""
 
 _OPACITY = 0.55
 _LAYER_SIZE = (256, 256)
@@ -26,9 +44,11 @@ _LAYER_SIZE = (256, 256)
 _COLOURS = np.array([[255, 221, 87], [255, 127, 14], [214, 39, 40]], np.float32)
 """Yellow, orange, red."""
 
+_Font = ImageFont.FreeTypeFont | ImageFont.ImageFont
+
 
 def has_highlights(heatmap: NDArray[np.float32]) -> bool:
-    """Return whether any place adds enough to the log-odds of pneumonia to be highlighted.
+    """Return whether any place speaks for pneumonia strongly enough to be highlighted.
 
     Parameters
     ----------
@@ -44,7 +64,7 @@ def has_highlights(heatmap: NDArray[np.float32]) -> bool:
     >>> has_highlights(np.float32([[0.0, 0.3], [0.0, 0.0]]))
     True
     """
-    return bool(heatmap.max() * heatmap.size >= MIN_LOG_ODDS)
+    return bool(heatmap.max() * heatmap.size >= SCALE[0])
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,58 +93,96 @@ def draw_highlights(heatmap: NDArray[np.float32]) -> Highlights | None:
     --------
     >>> layer = draw_highlights(np.float32([[0.0, 0.5], [0.0, 0.0]]))
     >>> layer.low, layer.high
-    (0.5, 2.0)
+    (1.0, 16.0)
     >>> draw_highlights(np.float32([[0.0, 0.2], [0.0, 0.0]])) is None
     True
     """
     if not has_highlights(heatmap):
         return None
-    log_odds = heatmap * heatmap.size
-    highest = float(log_odds.max())
-    colours, opacity = _colours(log_odds / highest, _LAYER_SIZE)
+    colours, opacity = _colours(heatmap, _LAYER_SIZE)
     picture = Image.fromarray(colours)
     picture.putalpha(Image.fromarray(np.rint(255 * opacity).astype(np.uint8)))
-    file = io.BytesIO()
-    picture.save(file, "PNG", compress_level=1)  # level 6: a quarter smaller, four times slower
-    return Highlights(file.getvalue(), MIN_SHARE * highest, highest)
+    return Highlights(_png(picture), *SCALE)
 
 
-def draw_overlay(radiograph: Radiograph, reading: Reading) -> bytes:
-    """Draw the heat map and the probability of a reading over its radiograph, as a PNG.
+def draw_reading(
+    radiograph: Radiograph, reading: Reading, operating_point: str, name: str, read: datetime
+) -> bytes:
+    """Draw a reading as a PNG: the radiograph, its heat map, and a caption below.
 
-    Places are coloured by their log-odds times the number of places, which is what the whole image
-    would have if all of it were like the place; those below a quarter of the highest are not.
+    The heat map is drawn only where pneumonia is suspected: elsewhere its colours would contradict
+    the finding.
 
     Parameters
     ----------
     radiograph
-        Radiograph; the PNG has its size, or `MAX_PICTURE_SIDE` at its longer side.
+        Radiograph; see `draw_overlay`.
     reading
         Reading of the radiograph, read or flagged.
+    operating_point
+        Name of the operating point of the finding.
+    name
+        Name of the patient or of the file.
+    read
+        Time of the reading.
     """
-    assert reading.heatmap is not None
+    assert reading.probability is not None
+    finding = reading.findings[operating_point]
+    words = describe_finding(finding, low_confidence=operating_point in reading.low_confidence)
+    flag = ", flagged" if reading.reasons else ""
+    heatmap = reading.heatmap if finding is Finding.SUSPECTED else None
+    caption = (
+        f"{name}, read {read:%Y-%m-%d}",
+        f"{words} ({format_probability(reading.probability)} at {operating_point}{flag}). "
+        f"{OTHER_FINDINGS}",
+        f"{reading.bundle}. {WARNING}",
+    )
+    return draw_overlay(radiograph, heatmap, caption)
+
+
+def draw_overlay(
+    radiograph: Radiograph, heatmap: NDArray[np.float32] | None, caption: Sequence[str] = ()
+) -> bytes:
+    """Draw a heat map over its radiograph as a PNG, with a caption below; none of it is covered.
+
+    Parameters
+    ----------
+    radiograph
+        Radiograph; its part of the PNG has its size, or `MAX_PICTURE_SIDE` at its longer side.
+    heatmap
+        Heat map as in `has_highlights`; None for none.
+    caption
+        Paragraphs below the radiograph, above the legend of the heat map.
+    """
     grey = Image.fromarray((radiograph.pixels * 255 + 0.5).astype(np.uint8))
     grey.thumbnail((MAX_PICTURE_SIDE, MAX_PICTURE_SIDE), Image.Resampling.BILINEAR)
     picture = grey.convert("RGB")
-    log_odds = reading.heatmap * reading.heatmap.size
-    highest = float(log_odds.max())
-    highlighted = has_highlights(reading.heatmap)
-    if highlighted:
-        colours, opacity = _colours(log_odds / highest, picture.size)
+    highlighted = heatmap is not None and has_highlights(heatmap)
+    if heatmap is not None and highlighted:
+        colours, opacity = _colours(heatmap, picture.size)
         mask = np.rint(255 * _OPACITY * opacity).astype(np.uint8)
         picture = Image.composite(Image.fromarray(colours), picture, Image.fromarray(mask))
-    _write_labels(picture, reading, highest if highlighted else None)
+    if caption:
+        legend = LEGEND if highlighted else _WITHOUT_HIGHLIGHTS[heatmap is None]
+        picture = _with_caption(picture, [*caption, legend], with_scale=highlighted)
+    return _png(picture)
+
+
+def _png(picture: Image.Image) -> bytes:
     file = io.BytesIO()
-    picture.save(file, "PNG", compress_level=1)  # level 3: a tenth smaller, twice as slow
+    picture.save(file, "PNG", compress_level=1)  # level 6: a quarter smaller, four times slower
     return file.getvalue()
 
 
 def _colours(
-    share: NDArray[np.float32], size: tuple[int, int]
+    heatmap: NDArray[np.float32], size: tuple[int, int]
 ) -> tuple[NDArray[np.uint8], NDArray[np.float32]]:
-    """Return colours and opacities, within [0, 1], of each pixel where ``share`` is at most 1."""
-    fine = Image.fromarray(share.astype(np.float32)).resize(size, Image.Resampling.BICUBIC)
-    strength = np.clip((np.asarray(fine) - MIN_SHARE) / (1 - MIN_SHARE), 0, 1)
+    """Return colours and opacities, within [0, 1], of each pixel."""
+    low, high = SCALE
+    log_odds = Image.fromarray((heatmap * heatmap.size).astype(np.float32))
+    # Not bicubic, which overshoots: beside strong places it would colour what is not in the map.
+    fine = np.asarray(log_odds.resize(size, Image.Resampling.BILINEAR))
+    strength = np.clip((fine - low) / (high - low), 0, 1)
     return _colour_scale(strength), np.sqrt(strength)
 
 
@@ -136,36 +194,52 @@ def _colour_scale(strength: NDArray[np.floating]) -> NDArray[np.uint8]:
     return colours
 
 
-def _write_labels(picture: Image.Image, reading: Reading, highest: float | None) -> None:
-    """Write the probability at the top and the colour scale, if there is one, at the bottom."""
-    width, height = picture.size
-    size = max(9, min(width, height) // 24)
-    font = ImageFont.load_default(size)
-    draw = ImageDraw.Draw(picture)
-    assert reading.probability is not None
-    flag = " (flagged)" if reading.reasons else ""
-    text = f"pneumonia {format_probability(reading.probability)}{flag}"
-    _label(draw, (size // 2, size // 2), text, font)
-    bottom = height - 2 * size
-    if highest is None:
-        _label(draw, (size // 2, bottom), "nothing highlighted", font)
-        return
-    bar_width = 5 * size
-    bar = _colour_scale(np.tile(np.linspace(0, 1, bar_width, dtype=np.float32), (size // 2 + 1, 1)))
-    left = size // 2
-    left += _label(draw, (left, bottom), f"{MIN_SHARE * highest:.1f}", font) + size // 2
-    picture.paste(Image.fromarray(bar), (left, bottom + size // 4))
-    _label(draw, (left + bar_width + size // 2, bottom), f"{highest:.1f} log-odds", font)
+def _with_caption(
+    picture: Image.Image, paragraphs: Sequence[str], *, with_scale: bool
+) -> Image.Image:
+    """Return a picture with light text below it, and the colour scale on demand."""
+    size = max(9, picture.width // 44)
+    font, margin = ImageFont.load_default(size), size // 2
+    width = picture.width - 2 * margin
+    lines = [line for paragraph in paragraphs for line in _wrap(paragraph, font, width)]
+    step = size + size // 3
+    height = (len(lines) + with_scale) * step + 2 * margin
+    whole = Image.new("RGB", (picture.width, picture.height + height))
+    whole.paste(picture, (0, 0))
+    draw, top = ImageDraw.Draw(whole), picture.height + margin
+    for line in lines:
+        draw.text((margin, top), line, font=font, fill=(255, 255, 255))
+        top += step
+    if with_scale:
+        _draw_scale(whole, draw, (margin, top), font, size)
+    return whole
 
 
-def _label(
+def _draw_scale(
+    picture: Image.Image,
     draw: ImageDraw.ImageDraw,
     position: tuple[int, int],
-    text: str,
-    font: ImageFont.FreeTypeFont | ImageFont.ImageFont,
-) -> int:
-    """Write light text on a dark box, legible on any radiograph; return its width."""
-    left, top, right, bottom = draw.textbbox(position, text, font=font)
-    draw.rectangle((left - 2, top - 2, right + 2, bottom + 2), fill=(0, 0, 0))
-    draw.text(position, text, font=font, fill=(255, 255, 255))
-    return int(right - position[0])
+    font: _Font,
+    size: int,
+) -> None:
+    """Draw the colour scale with its ends, beginning at a position."""
+    left, top = position
+    low, high = f"weak ({SCALE[0]:.0f})", f"strong ({SCALE[1]:.0f} log-odds or more)"
+    bar = _colour_scale(np.tile(np.linspace(0, 1, 5 * size, dtype=np.float32), (size, 1)))
+    draw.text((left, top), low, font=font, fill=(255, 255, 255))
+    left += int(draw.textlength(low, font=font)) + size // 2
+    picture.paste(Image.fromarray(bar), (left, top + size // 6))
+    after = (left + 5 * size + size // 2, top)
+    draw.text(after, high, font=font, fill=(255, 255, 255))
+
+
+def _wrap(paragraph: str, font: _Font, width: int) -> Iterator[str]:
+    """Yield lines of a paragraph that are not wider than a number of pixels, where words allow."""
+    line = ""
+    for word in paragraph.split():
+        longer = f"{line} {word}".strip()
+        if line and font.getlength(longer) > width:
+            yield line
+            longer = word
+        line = longer
+    yield line

@@ -12,12 +12,19 @@ from numpy.typing import NDArray
 from pneumoscope.lungs import LungField
 from pneumoscope.lungs.heatmap import place_heatmap
 from pneumoscope.radiograph import DecodingNote, prepare_pixels
+from pneumoscope.radiograph.body import body_mask
 from pneumoscope.reader.bundle import FAMILIARITY, GATE, GRAPH, Bundle, BundleRecord
 from pneumoscope.reader.familiarity import FeatureFamiliarity
 from pneumoscope.reader.input_statistics import describe_input
 from pneumoscope.reader.population import OTHER_IMAGE_CODES
 from pneumoscope.reader.quality_gate import QualityFinding, QualityGate, Severity
-from pneumoscope.reader.reading import Reading, Status, finding_at
+from pneumoscope.reader.reading import (
+    Reading,
+    Status,
+    finding_at,
+    is_low_confidence,
+    likelihood_ratio,
+)
 from pneumoscope.reader.readings import Readings, read_all
 from pneumoscope.reader.source import DecodedSource, Source, decode_source
 from pneumoscope.support.errors import UnreadableRadiographError
@@ -52,6 +59,8 @@ class Reader:
         Bundle to read with.
     threads
         Number of threads for many radiographs; by default the number of usable cores.
+    abstain
+        Whether to give no finding, but ``uncertain``, within an operating point's uncertain band.
 
     Examples
     --------
@@ -62,9 +71,12 @@ class Reader:
     ('rejected', ['blank', 'lungs_not_found'])
     """
 
-    def __init__(self, bundle: Bundle, threads: int | None = None) -> None:
+    def __init__(
+        self, bundle: Bundle, threads: int | None = None, *, abstain: bool = False
+    ) -> None:
         self.bundle = bundle
         self.threads = threads or usable_cores()
+        self.abstain = abstain
         # One thread for the graph: more gain a tenth for one radiograph, and wait for each other
         # for many; threads with batches of their own do not.
         self._session = open_graph(bundle.contents[GRAPH], threads=1)
@@ -229,14 +241,24 @@ class Reader:
         )
         if status is Status.OUTSIDE:
             return replace(reading, probability_outside=probability)
+        points = record.operating_points
+        findings = {
+            name: finding_at(probability, point, abstain=self.abstain)
+            for name, point in points.items()
+        }
+        ratios = {
+            name: likelihood_ratio(finding, points[name], abstain=self.abstain)
+            for name, finding in findings.items()
+        }
         return replace(
             reading,
             probability=probability,
-            findings={
-                name: finding_at(probability, point)
-                for name, point in record.operating_points.items()
-            },
-            heatmap=self.heatmap(output.heatmaps[row], reading.lungs),
+            findings=findings,
+            low_confidence=frozenset(
+                name for name, point in points.items() if is_low_confidence(probability, point)
+            ),
+            likelihood_ratios={name: ratio for name, ratio in ratios.items() if ratio is not None},
+            heatmap=_within_body(self.heatmap(output.heatmaps[row], reading.lungs), reading),
         )
 
     def heatmap(self, heatmap: NDArray[np.float32], field: LungField | None) -> NDArray[np.float32]:
@@ -278,6 +300,14 @@ def run_graph(session: onnxruntime.InferenceSession, pixels: NDArray[np.uint8]) 
     return NetworkOutput(*session.run(["logit", "heatmap", "features"], {"pixels": pixels}))
 
 
+def _within_body(heatmap: NDArray[np.float32], reading: Reading) -> NDArray[np.float32]:
+    """Return a heat map that is 0 outside of the body, if the network saw the whole image."""
+    if reading.lungs is not None or reading.square is None:
+        return heatmap
+    confined: NDArray[np.float32] = np.where(body_mask(reading.square, *heatmap.shape), heatmap, 0)
+    return confined
+
+
 def _decoding_finding(note: DecodingNote) -> QualityFinding:
     severity = Severity.OUTSIDE if note.doubtful else Severity.FLAG
     return QualityFinding(note.code, severity, note.message)
@@ -289,9 +319,8 @@ def _lung_findings(field: LungField | None) -> Iterator[QualityFinding]:
         yield QualityFinding(
             "lungs_not_found",
             Severity.REJECT,
-            f"both lungs were not found with confidence ({field.confidence:.2f}, at least "
-            f"{field.min_confidence:.2f} is needed); check that it is a frontal chest radiograph "
-            "that shows both lungs",
+            "both lungs were not found with confidence; check that it is a frontal chest "
+            "radiograph that shows both lungs, and judge it without the software",
         )
 
 
@@ -306,22 +335,22 @@ def _familiarity_findings(
             "other_population",
             Severity.OUTSIDE,
             f"unlike the radiographs of {record.population.describe_ages()} that the network was "
-            "trained on: it resembles those of other patients, or of another hospital",
+            "trained on: it resembles those of other patients, or of another hospital. Check the "
+            "patient's age, and judge it without the software",
         )
     if refusal is not None and distance > refusal.distance:
         yield QualityFinding(
             "unfamiliar",
             Severity.OUTSIDE,
-            "too unlike the radiographs that the network was trained on (distance "
-            f"{distance:.2f}, limit {refusal.distance:.2f})",
+            "too unlike the radiographs that the network was trained on: judge it without the "
+            "software",
         )
     elif distance > record.familiarity_limit:
         yield QualityFinding(
             "unfamiliar",
             Severity.FLAG,
-            "unlike the radiographs that the network was trained on (distance "
-            f"{distance:.2f}, limit {record.familiarity_limit:.2f}): its performance on such "
-            "images is unknown",
+            "unlike the radiographs that the network was trained on, so its accuracy on this one "
+            "is unknown: do not rely on the finding",
         )
 
 

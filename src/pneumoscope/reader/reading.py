@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from pneumoscope.lungs import LungField
 from pneumoscope.reader.input_statistics import InputStatistics
 from pneumoscope.reader.quality_gate import QualityFinding
+from pneumoscope.report.estimate import Estimate
 from pneumoscope.report.operating_point import OperatingPoint
 
 
@@ -29,11 +30,18 @@ class Status(StrEnum):
 
 
 class Finding(StrEnum):
-    """Meaning of a probability at an operating point."""
+    """Meaning of a probability at an operating point, in the words in which it is shown.
 
-    PNEUMONIA = "pneumonia"
+    ``uncertain`` is given only by readers that abstain.
+    """
+
+    SUSPECTED = "pneumonia suspected"
+    NO_SIGN = "no sign of pneumonia"
     UNCERTAIN = "uncertain"
-    NORMAL = "normal"
+
+
+OTHER_FINDINGS = "Other findings were not looked for."
+"""Warning beside a finding: without a sign of pneumonia a radiograph need not be normal."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -52,9 +60,15 @@ class Reading:
         Calibrated probability of pneumonia; None unless read or flagged.
     findings
         Findings by the name of the operating point; empty unless read or flagged.
+    low_confidence
+        Names of the operating points in whose uncertain band the probability lies.
+    likelihood_ratios
+        Likelihood ratio of the finding by the name of the operating point, as the bundle states it:
+        by it and the prevalence, `post_test_probability` says what the finding means.
     heatmap
         Log-odds that each place of the radiograph adds, float32, shape (rows, columns); 0 outside
-        of the lungs if these are read alone (see `place_heatmap`). None unless read or flagged.
+        of the lungs if these are read alone (see `place_heatmap`), else outside of the body. None
+        unless read or flagged.
     probability_outside
         Output of the network for a radiograph that is outside; it has no meaning for the patient.
         None unless outside.
@@ -86,6 +100,8 @@ class Reading:
     reasons: tuple[str, ...] = ()
     probability: float | None = None
     findings: Mapping[str, Finding] = field(default_factory=dict)
+    low_confidence: frozenset[str] = frozenset()
+    likelihood_ratios: Mapping[str, Estimate] = field(default_factory=dict)
     heatmap: NDArray[np.float32] | None = None
     probability_outside: float | None = None
     assumed_population: str | None = None
@@ -105,7 +121,7 @@ class Reading:
         return view_reading(self)
 
 
-def finding_at(probability: float, point: OperatingPoint) -> Finding:
+def finding_at(probability: float, point: OperatingPoint, *, abstain: bool = False) -> Finding:
     """Return the finding of a probability at an operating point.
 
     Parameters
@@ -114,24 +130,75 @@ def finding_at(probability: float, point: OperatingPoint) -> Finding:
         Calibrated probability of pneumonia.
     point
         Threshold, and the uncertain band around it.
+    abstain
+        Whether to give no finding within the uncertain band.
 
     Examples
     --------
     >>> point = OperatingPoint(
     ...     rule="", threshold=0.3, low=0.2, high=0.3, level=0.01, measured={}
     ... )
-    >>> [finding_at(p, point).value for p in (0.1, 0.2, 0.3, 0.31)]
-    ['normal', 'uncertain', 'uncertain', 'pneumonia']
+    >>> [finding_at(p, point).value for p in (0.29, 0.3)]
+    ['no sign of pneumonia', 'pneumonia suspected']
+    >>> [finding_at(p, point, abstain=True).value for p in (0.19, 0.2, 0.3, 0.31)]
+    ['no sign of pneumonia', 'uncertain', 'uncertain', 'pneumonia suspected']
     """
-    if point.low <= probability <= point.high:
+    if abstain and is_low_confidence(probability, point):
         return Finding.UNCERTAIN
-    return Finding.PNEUMONIA if probability >= point.threshold else Finding.NORMAL
+    return Finding.SUSPECTED if probability >= point.threshold else Finding.NO_SIGN
+
+
+def is_low_confidence(probability: float, point: OperatingPoint) -> bool:
+    """Return whether a probability lies in the uncertain band of an operating point."""
+    return point.low <= probability <= point.high
+
+
+def describe_finding(finding: Finding, *, low_confidence: bool) -> str:
+    """Return a finding and its confidence in words.
+
+    Examples
+    --------
+    >>> describe_finding(Finding.SUSPECTED, low_confidence=True)
+    'pneumonia suspected, low confidence'
+    """
+    is_qualified = low_confidence and finding is not Finding.UNCERTAIN
+    return f"{finding}, low confidence" if is_qualified else str(finding)
+
+
+def likelihood_ratio(finding: Finding, point: OperatingPoint, *, abstain: bool) -> Estimate | None:
+    """Return the likelihood ratio of a finding as an operating point states it; None if none.
+
+    Parameters
+    ----------
+    finding
+        Finding that is shown.
+    point
+        Operating point at which it was made.
+    abstain
+        Whether no findings are made within the uncertain band.
+    """
+    names = {Finding.SUSPECTED: "lr_positive", Finding.NO_SIGN: "lr_negative"}
+    return point.stated(abstain=abstain).get(names.get(finding, ""))
+
+
+CONFIDENCES = tuple(
+    describe_finding(finding, low_confidence=low_confidence)
+    for finding, low_confidence in (
+        (Finding.SUSPECTED, False),
+        (Finding.SUSPECTED, True),
+        (Finding.NO_SIGN, True),
+        (Finding.NO_SIGN, False),
+    )
+)
+"""Findings with their confidence in words, from the highest probability to the lowest."""
 
 
 def count_findings(
     labels: NDArray[np.int8], probabilities: NDArray[np.float64], point: OperatingPoint
 ) -> dict[str, dict[str, int]]:
-    """Return the number of images of each class with each finding that is shown.
+    """Return the number of images of each class with each finding and confidence.
+
+    Where a reader abstains, those with low confidence are the uncertain ones.
 
     Parameters
     ----------
@@ -145,18 +212,21 @@ def count_findings(
     Returns
     -------
     dict of str to dict of str to int
-        Numbers by the name of the class and the finding.
+        Numbers by the name of the class, and the finding in the words of `CONFIDENCES`.
 
     Examples
     --------
     >>> point = OperatingPoint(rule="", threshold=0.5, low=0.3, high=0.6, level=0.01)
     >>> counts = count_findings(np.int8([0, 0, 1, 1]), np.array([0.1, 0.4, 0.5, 0.9]), point)
-    >>> counts["NORMAL"]
-    {'pneumonia': 0, 'uncertain': 1, 'normal': 1}
+    >>> [name for name, n in counts["NORMAL"].items() if n]
+    ['no sign of pneumonia, low confidence', 'no sign of pneumonia']
     """
-    counts = {name: {finding.value: 0 for finding in Finding} for name in ("NORMAL", "PNEUMONIA")}
-    for label, probability in zip(labels, probabilities, strict=True):
-        counts["PNEUMONIA" if label else "NORMAL"][finding_at(float(probability), point)] += 1
+    counts = {name: dict.fromkeys(CONFIDENCES, 0) for name in ("NORMAL", "PNEUMONIA")}
+    for label, probability in zip(labels, probabilities.tolist(), strict=True):
+        finding = finding_at(probability, point)
+        low_confidence = is_low_confidence(probability, point)
+        words = describe_finding(finding, low_confidence=low_confidence)
+        counts["PNEUMONIA" if label else "NORMAL"][words] += 1
     return counts
 
 

@@ -18,7 +18,7 @@ from pneumoscope.support.errors import BundleError
 if TYPE_CHECKING:
     from pandas import DataFrame
 
-_NUMBERS = ("probability", "threshold", "milliseconds", "probability_outside")
+_NUMBERS = ("probability", "threshold", "milliseconds", "probability_outside", "likelihood_ratio")
 """Columns of numbers, which stay so where no cell has one."""
 
 

@@ -28,7 +28,8 @@ class ReadingRow:
     probability
         Calibrated probability of pneumonia; None unless read or flagged.
     finding
-        ``pneumonia``, ``uncertain`` or ``normal``; None unless read or flagged.
+        ``pneumonia suspected``, ``no sign of pneumonia``, or ``uncertain`` if the reader abstains;
+        None unless read or flagged.
     operating_point, threshold
         Operating point of the finding, and its threshold.
     heatmap
@@ -43,6 +44,11 @@ class ReadingRow:
     assumed_population
         Population that a patient of unknown age was assumed to belong to; None if the age is known,
         no bundle was chosen by it, or the image was not read.
+    low_confidence
+        Whether the probability lies in the uncertain band; None unless read or flagged.
+    likelihood_ratio
+        Likelihood ratio of the finding as the bundle states it; None unless read or flagged, or if
+        it states none.
     """
 
     file: str
@@ -57,6 +63,8 @@ class ReadingRow:
     milliseconds: float
     probability_outside: float | None = None
     assumed_population: str | None = None
+    low_confidence: bool | None = None
+    likelihood_ratio: float | None = None
 
     @classmethod
     def of(
@@ -64,6 +72,7 @@ class ReadingRow:
     ) -> "ReadingRow":
         """Return the row of a reading."""
         finding = reading.findings.get(operating_point)
+        ratio = reading.likelihood_ratios.get(operating_point)
         return cls(
             file,
             str(reading.status),
@@ -77,6 +86,8 @@ class ReadingRow:
             round(reading.milliseconds, 2),
             _rounded(reading.probability_outside),
             reading.assumed_population,
+            None if finding is None else operating_point in reading.low_confidence,
+            None if ratio is None else _rounded(ratio.value),
         )
 
     def to_json(self) -> str:

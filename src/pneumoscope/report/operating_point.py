@@ -33,10 +33,13 @@ class OperatingPoint:
         `POINT_METRICS`.
     tested
         The same metrics on the test split; empty if that was not read.
+    measured_abstaining, tested_abstaining
+        The same metrics where no finding is made within the uncertain band: sensitivity counts
+        images with pneumonia that are suspected, specificity healthy ones with no sign, each among
+        all images of its class. Empty if not recorded.
     findings, tested_findings
-        Numbers of these validation images, and of the test split's, by class and finding: what is
-        shown of them, where the metrics count every image as called pneumonia or not. Empty if not
-        recorded.
+        Numbers of these validation images, and of the test split's, by class and by finding and
+        confidence in words. Empty if not recorded.
     """
 
     rule: str
@@ -46,8 +49,16 @@ class OperatingPoint:
     level: float
     measured: Mapping[str, Estimate] = field(default_factory=dict)
     tested: Mapping[str, Estimate] = field(default_factory=dict)
+    measured_abstaining: Mapping[str, Estimate] = field(default_factory=dict)
+    tested_abstaining: Mapping[str, Estimate] = field(default_factory=dict)
     findings: Mapping[str, Mapping[str, int]] = field(default_factory=dict)
     tested_findings: Mapping[str, Mapping[str, int]] = field(default_factory=dict)
+
+    def stated(self, *, abstain: bool) -> Mapping[str, Estimate]:
+        """Return the metrics of the findings that are shown, of the test split if it was read."""
+        if abstain:
+            return self.tested_abstaining or self.measured_abstaining
+        return self.tested or self.measured
 
 
 @dataclass(frozen=True, slots=True)

@@ -77,7 +77,7 @@ def add(
                 bundle="compact-2",
                 status=status,
                 operating_point="screening",
-                finding="pneumonia",
+                finding="pneumonia suspected",
                 probability=0.75,
                 findings={},
                 reasons=[],

@@ -103,7 +103,9 @@ def test_a_database_of_a_newer_version_is_refused(tmp_path: Path) -> None:
         Database(url)
 
 
-def test_readings_of_earlier_versions_get_the_code_of_their_refusal(empty_url: str) -> None:
+def test_readings_of_earlier_versions_get_codes_of_refusals_and_the_words_of_findings(
+    empty_url: str,
+) -> None:
     def migrate(revision: str) -> None:
         with engine.begin() as connection:
             config = Config()
@@ -128,7 +130,9 @@ def test_readings_of_earlier_versions_get_the_code_of_their_refusal(empty_url: s
             image = {"id": status, "study_id": "t", "sha256": "0", "name": "a", "size": 1}
             connection.execute(insert["image"], image | {"media_type": "b", "received": NOW})
             known = {"id": status, "image_id": status, "created": NOW, "bundle": "b"}
-            lists = {"findings": {}, "reasons": [], "quality": quality, "milliseconds": 1.0}
+            found = {"p": "uncertain", "q": "normal"} if status == "flagged" else {}
+            known["finding"] = found.get("p")
+            lists = {"findings": found, "reasons": [], "quality": quality, "milliseconds": 1.0}
             connection.execute(
                 insert["reading"], known | lists | {"status": status, "operating_point": "p"}
             )
@@ -138,5 +142,8 @@ def test_readings_of_earlier_versions_get_the_code_of_their_refusal(empty_url: s
         codes = dict(session.execute(select(StoredReading.status, StoredReading.refusal)).all())
         assert codes == {"flagged": None, "rejected": "blank", "failed": "failed"}
         assert session.scalars(select(Site.unknown_age)).all() == ["ask"]
+        flagged = session.scalars(select(StoredReading).where(StoredReading.id == "flagged")).one()
+        assert (flagged.finding, flagged.low_confidence) == ("uncertain", ["p"])
+        assert flagged.findings == {"p": "uncertain", "q": "no sign of pneumonia"}
     database.close()
     engine.dispose()

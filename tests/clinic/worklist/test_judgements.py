@@ -65,8 +65,8 @@ def clinicians(database: Database) -> tuple[Actor, Actor]:
     with database.writing() as session:
         session.add_all(
             [
-                image(first, "a", "pneumonia"),
-                image(first, "b", "normal"),
+                image(first, "a", "pneumonia suspected"),
+                image(first, "b", "no sign of pneumonia"),
                 image(second, "c", "uncertain"),
                 image(third, "d", None),
             ]
@@ -130,13 +130,13 @@ def test_a_changed_judgement_adds_a_version_and_keeps_the_old_ones(
 @pytest.mark.parametrize(
     ("finding", "answer", "truth"),
     [
-        ("pneumonia", "agree", "PNEUMONIA"),
-        ("pneumonia", "disagree", "NORMAL"),
-        ("normal", "agree", "NORMAL"),
-        ("normal", "disagree", "PNEUMONIA"),
+        ("pneumonia suspected", "agree", "PNEUMONIA"),
+        ("pneumonia suspected", "disagree", "NORMAL"),
+        ("no sign of pneumonia", "agree", "NORMAL"),
+        ("no sign of pneumonia", "disagree", "PNEUMONIA"),
         ("uncertain", "agree", None),
         (None, "agree", None),
-        ("pneumonia", "uncertain", None),
+        ("pneumonia suspected", "uncertain", None),
     ],
 )
 def test_the_class_that_an_answer_implies(

@@ -9,7 +9,9 @@ from sqlalchemy.orm import Session
 from pneumoscope.clinic.api import schemas
 from pneumoscope.clinic.api.problems import ProblemError
 from pneumoscope.clinic.storage.table_base import Table
-from pneumoscope.clinic.storage.tables import Image, Study
+from pneumoscope.clinic.storage.tables import Image, StoredReading, Study
+from pneumoscope.reader.reading import Finding, describe_finding
+from pneumoscope.report.post_test_probability import Prevalence
 
 _Row = TypeVar("_Row", bound=Table)
 
@@ -71,12 +73,38 @@ def image_response(image: Image, *, sees_hidden: bool) -> schemas.Image:
     withheld = not (sees_hidden or image.study.site.displayed)
     row, reading = image.reading, None
     if row is not None and not withheld:
-        has_heatmap = row.heatmap is not None
-        reading = schemas.Reading(**column_values(row, schemas.Reading), has_heatmap=has_heatmap)
+        reading = _reading_response(row, image.study.site.prevalence)
     return schemas.Image(
         **column_values(image, schemas.Image),
         study=image.study_id,
         state="waiting" if row is None else "done",
         withheld=withheld,
         reading=reading,
+    )
+
+
+def _reading_response(row: StoredReading, prevalence: Prevalence) -> schemas.Reading:
+    description = None
+    if row.finding is not None:
+        is_low = row.operating_point in row.low_confidence
+        description = describe_finding(Finding(row.finding), low_confidence=is_low)
+    return schemas.Reading(
+        **column_values(row, schemas.Reading),
+        description=description,
+        has_heatmap=row.heatmap is not None,
+        post_test=_post_test(row, prevalence),
+    )
+
+
+def _post_test(row: StoredReading, prevalence: Prevalence) -> schemas.PostTestProbability | None:
+    share = row.post_test(prevalence)
+    if share is None:
+        return None
+    return schemas.PostTestProbability(
+        low=share.low,
+        high=share.high,
+        value=share.value,
+        prevalence_low=prevalence.low,
+        prevalence_high=prevalence.high,
+        words=str(share),
     )

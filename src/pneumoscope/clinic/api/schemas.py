@@ -11,8 +11,9 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from pneumoscope.clinic.api.fields import Text
 from pneumoscope.clinic.storage.study_status import StudyStatus
+from pneumoscope.report.estimate import Estimate
 
-Finding = Literal["pneumonia", "uncertain", "normal"]
+Finding = Literal["pneumonia suspected", "no sign of pneumonia", "uncertain"]
 
 
 class QualityFinding(BaseModel):
@@ -23,8 +24,26 @@ class QualityFinding(BaseModel):
     message: str
 
 
+class PostTestProbability(BaseModel):
+    """Share of patients with this finding who have pneumonia, at the site's prevalence.
+
+    ``value`` is null where the prevalence is a range; ``words`` says the same for people.
+    """
+
+    low: float
+    high: float
+    value: float | None
+    prevalence_low: float
+    prevalence_high: float
+    words: str
+
+
 class Reading(BaseModel):
     """Reading of an image; without a probability if it is outside, was rejected, or failed.
+
+    ``description`` is the finding with its confidence, in words; ``low_confidence`` names the
+    operating points in whose uncertain band the probability lies. ``likelihood_ratio`` is that of
+    the finding, as the bundle states it, and ``post_test`` what follows from it.
 
     ``outside``: the bundle may not answer for the patient or the image. ``refusal`` is the code of
     the first reason why the image was not read. ``assumed_population`` is set where the patient's
@@ -34,7 +53,11 @@ class Reading(BaseModel):
     status: Literal["read", "flagged", "outside", "rejected", "failed"]
     finding: Finding | None
     operating_point: str
+    description: str | None
     findings: Annotated[dict[str, Finding], Field(description="by operating point")]
+    low_confidence: list[str]
+    likelihood_ratio: Estimate | None
+    post_test: PostTestProbability | None
     probability: float | None
     refusal: str | None
     assumed_population: str | None

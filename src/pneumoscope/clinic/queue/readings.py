@@ -92,6 +92,8 @@ def _row(image_id: str, reading: Reading, point: str, now: datetime) -> StoredRe
         assumed_population=reading.assumed_population,
         refusal=_refusal_code(reading),
         findings={name: str(finding) for name, finding in reading.findings.items()},
+        low_confidence=sorted(reading.low_confidence),
+        likelihood_ratio=_likelihood_ratio(reading, point),
         reasons=list(reading.reasons),
         quality=[
             {"code": str(issue.code), "severity": str(issue.severity), "message": issue.message}
@@ -104,6 +106,11 @@ def _row(image_id: str, reading: Reading, point: str, now: datetime) -> StoredRe
         heatmap=None if reading.heatmap is None else _npy_bytes(reading.heatmap),
         milliseconds=reading.milliseconds,
     )
+
+
+def _likelihood_ratio(reading: Reading, point: str) -> dict[str, float | None] | None:
+    ratio = reading.likelihood_ratios.get(point)
+    return None if ratio is None else asdict(ratio)
 
 
 def _refusal_code(reading: Reading) -> str | None:

@@ -48,14 +48,15 @@ MAX_LEASED_IMAGES = 16
 log = logging.getLogger(__name__)
 
 
-def open_readers(bundle: str) -> dict[UnknownAge, AnyReader]:
+def open_readers(bundle: str, *, abstain: bool = False) -> dict[UnknownAge, AnyReader]:
     """Open a bundle, or all shipped ones; return the reader for each setting of a site.
 
-    With ``auto`` the readers share their bundles. One bundle reads whatever the setting.
+    With ``auto`` the readers share their bundles. One bundle reads whatever the setting. On demand
+    they abstain (see `Reader`).
     """
     if bundle != AUTO:
-        return dict.fromkeys(UnknownAge, open_reader(bundle, threads=1))
-    readers = [open_reader(name, threads=1) for name in shipped_bundles()]
+        return dict.fromkeys(UnknownAge, open_reader(bundle, threads=1, abstain=abstain))
+    readers = [open_reader(name, threads=1, abstain=abstain) for name in shipped_bundles()]
     return {
         setting: AutomaticReader(readers, threads=1, unknown_age=setting.population)
         for setting in UnknownAge

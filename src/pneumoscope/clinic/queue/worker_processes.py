@@ -71,7 +71,7 @@ def run_worker(settings: Settings) -> None:
         signal.signal(number, lambda *_: stop.set())
     clinic = Clinic.open(settings)
     name = f"{socket.gethostname()[:32]}-{os.getpid()}-{uuid4().hex[:8]}"
-    readers = open_readers(settings.bundle)
+    readers = open_readers(settings.bundle, abstain=settings.abstain)
     worker = Worker(clinic.database, clinic.store, readers, settings.operating_point, name)
     server = multiprocessing.parent_process()
     while not stop.is_set() and (server is None or server.is_alive()):

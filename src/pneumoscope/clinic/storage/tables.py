@@ -9,6 +9,13 @@ from sqlalchemy.orm import Mapped, mapped_column, relationship
 from pneumoscope.clinic.storage.study_status import StudyStatus
 from pneumoscope.clinic.storage.table_base import HASH, ID, Table, new_id
 from pneumoscope.clinic.storage.unknown_age import UnknownAge
+from pneumoscope.report.estimate import Estimate
+from pneumoscope.report.post_test_probability import (
+    UNKNOWN_PREVALENCE,
+    PostTestProbability,
+    Prevalence,
+    post_test_probability,
+)
 
 
 class Site(Table):
@@ -24,6 +31,16 @@ class Site(Table):
     """Number of changes of its worklist that everybody sees: new images."""
     outcomes: Mapped[int] = mapped_column(default=0)
     """Number of changes that only those see who see its readings: readings and judgements."""
+    prevalence_low: Mapped[float | None]
+    prevalence_high: Mapped[float | None]
+    """Ends of the prevalence of pneumonia among its patients; None if unknown."""
+
+    @property
+    def prevalence(self) -> Prevalence:
+        """Prevalence of pneumonia among its patients; a wide range if unknown."""
+        if self.prevalence_low is None or self.prevalence_high is None:
+            return UNKNOWN_PREVALENCE
+        return Prevalence(self.prevalence_low, self.prevalence_high)
 
 
 class Study(Table):
@@ -120,7 +137,7 @@ class StoredReading(Table):
     bundle: Mapped[str] = mapped_column(String(200))
     status: Mapped[str] = mapped_column(String(16), index=True)
     operating_point: Mapped[str] = mapped_column(String(32))
-    finding: Mapped[str | None] = mapped_column(String(16))
+    finding: Mapped[str | None] = mapped_column(String(32))
     probability: Mapped[float | None]
     probability_outside: Mapped[float | None]
     """Output of the network for an image that is outside; shown nowhere."""
@@ -130,6 +147,10 @@ class StoredReading(Table):
     """Code of the first reason why the image was not read; None if it was."""
     findings: Mapped[dict[str, Any]]
     """Finding by name of the operating point."""
+    low_confidence: Mapped[list[Any]] = mapped_column(default=list)
+    """Names of the operating points in whose uncertain band the probability lies."""
+    likelihood_ratio: Mapped[dict[str, Any] | None]
+    """Likelihood ratio of the finding with its interval, as the bundle stated it."""
     reasons: Mapped[list[Any]]
     quality: Mapped[list[Any]]
     distance: Mapped[float | None]
@@ -142,6 +163,12 @@ class StoredReading(Table):
     milliseconds: Mapped[float]
 
     image: Mapped[Image] = relationship(back_populates="reading")
+
+    def post_test(self, prevalence: Prevalence) -> PostTestProbability | None:
+        """Return what the finding means at a prevalence; None without a likelihood ratio."""
+        if self.likelihood_ratio is None:
+            return None
+        return post_test_probability(Estimate(**self.likelihood_ratio), prevalence)
 
 
 class IdempotentRequest(Table):

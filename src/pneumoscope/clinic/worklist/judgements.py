@@ -135,17 +135,17 @@ def truth_of(judgement: Judgement, finding: str | None) -> Truth | None:
     Examples
     --------
     >>> agrees = Judgement(answer=JudgementAnswer.AGREE)
-    >>> [truth_of(agrees, finding) for finding in ("pneumonia", "normal", "uncertain")]
+    >>> [truth_of(agrees, finding) for finding in Finding]
     [<Truth.PNEUMONIA: 'PNEUMONIA'>, <Truth.NORMAL: 'NORMAL'>, None]
     """
     if judgement.truth is not None:
         return Truth(judgement.truth)
     if judgement.answer == JudgementAnswer.UNCERTAIN or finding not in (
-        Finding.PNEUMONIA,
-        Finding.NORMAL,
+        Finding.SUSPECTED,
+        Finding.NO_SIGN,
     ):
         return None
-    ill = (finding == Finding.PNEUMONIA) == (judgement.answer == JudgementAnswer.AGREE)
+    ill = (finding == Finding.SUSPECTED) == (judgement.answer == JudgementAnswer.AGREE)
     return Truth.PNEUMONIA if ill else Truth.NORMAL
 
 

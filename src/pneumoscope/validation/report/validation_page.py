@@ -7,7 +7,7 @@ from pneumoscope.evaluation.report.evaluation_tables import bootstrap_interval
 from pneumoscope.evaluation.report.evaluation_view import view_evaluation
 from pneumoscope.evaluation.report.views import Row, TableView
 from pneumoscope.reader.bundle import BundleRecord
-from pneumoscope.reader.reading import Finding
+from pneumoscope.reader.reading import CONFIDENCES
 from pneumoscope.report.estimate import format_number
 from pneumoscope.report.html import render_page
 from pneumoscope.report.interval import IntervalMethod, name_interval
@@ -91,13 +91,15 @@ def _criteria_table(acceptance: Acceptance, interval: str) -> TableView:
 
 def _findings_table(validation: LocalValidation) -> TableView:
     """Return what is shown of the radiographs of each class."""
-    rows = tuple(
-        (name, *(f"{count:,}" for count in counts.values()), f"{sum(counts.values()):,}")
-        for name, counts in validation.findings.items()
+    labels = validation.findings
+    rows = (
+        *((words, *(f"{labels[label][words]:,}" for label in labels)) for words in CONFIDENCES),
+        ("All that were read", *(f"{sum(counts.values()):,}" for counts in labels.values())),
     )
     return TableView(
-        f"Findings that are shown at '{validation.operating_point}', by label",
-        ("Label", *(f"Shown as {finding}" for finding in Finding), "All that were read"),
+        f"Findings that are shown at '{validation.operating_point}', by label; those of low "
+        "confidence are UNCERTAIN where a site abstains",
+        ("Shown as", *labels),
         rows,
     )
 

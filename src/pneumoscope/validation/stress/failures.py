@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from pneumoscope.evaluation.predictions import CLASS_NAMES, Predictions
 from pneumoscope.radiograph import Radiograph, read_radiograph
-from pneumoscope.reader import Reader, Reading, Status
+from pneumoscope.reader import Reader
 from pneumoscope.reader.overlay import draw_overlay
 from pneumoscope.report.gallery import GalleryImage, fill_gallery
 from pneumoscope.support.errors import UnreadableRadiographError
@@ -115,12 +115,7 @@ def find_failures(
         output = reader.run(reader.preparation.square(radiograph.pixels, field)[None])
         probability = float(probabilities[row])
         thumbnail = Radiograph(shrink(radiograph.pixels, _IMAGE_SIDE), radiograph.sha256)
-        reading = Reading(
-            Status.READ,
-            reader.bundle.identity,
-            probability=probability,
-            heatmap=reader.heatmap(output.heatmaps[0], field),
-        )
+        heatmap = reader.heatmap(output.heatmaps[0], field)
         neighbours = () if known is None else known.nearest(output.features[0], _NEIGHBOURS)
         images = (_neighbour_image(neighbour) for neighbour in neighbours)
         return Failure(
@@ -128,7 +123,7 @@ def find_failures(
             int(predictions.labels[row]),
             probability,
             png_bytes(thumbnail.pixels),
-            draw_overlay(thumbnail, reading),
+            draw_overlay(thumbnail, heatmap),
             tuple(image for image in images if image is not None),
         )
 

@@ -12,8 +12,8 @@ from pneumoscope.clinic.identity.accounts import Role
 from pneumoscope.clinic.settings import Clinic
 from pneumoscope.clinic.storage.tables import AuditEntry, Site, StoredReading
 from pneumoscope.radiograph import decode_radiograph
-from pneumoscope.reader import Reader
-from pneumoscope.reader.overlay import draw_overlay
+from pneumoscope.reader import Finding, Reader
+from pneumoscope.reader.overlay import SCALE, draw_overlay
 
 As = Callable[[Role], TestClient]
 
@@ -47,12 +47,23 @@ def test_the_server_does_not_decode_files_that_failed(
     assert (answer.status_code, "cannot be decoded" in answer.json()["detail"]) == (409, True)
 
 
-def test_highlights_look_like_the_readers_overlay(
-    as_: As, image: str, phantoms: list[bytes], reader: Reader, read_all: Callable[[], int]
+def set_finding(clinic: Clinic, finding: Finding) -> None:
+    with clinic.database.writing() as session:
+        session.scalars(select(StoredReading)).one().finding = str(finding)
+
+
+def test_highlights_look_like_the_readers_overlay_where_pneumonia_is_suspected(
+    as_: As,
+    clinic: Clinic,
+    image: str,
+    phantoms: list[bytes],
+    reader: Reader,
+    read_all: Callable[[], int],
 ) -> None:
     read_all()
+    set_finding(clinic, Finding.SUSPECTED)
     answer = as_(Role.CLINICIAN).get(f"/v1/images/{image}/highlights").json()
-    assert 0 < answer["low"] < answer["high"]
+    assert (answer["low"], answer["high"]) == SCALE
     radiograph = decode_radiograph(phantoms[0], "a.png")
     layer = PillowImage.open(io.BytesIO(base64.b64decode(answer["png"])))
     layer = layer.resize((radiograph.width, radiograph.height))
@@ -61,10 +72,13 @@ def test_highlights_look_like_the_readers_overlay(
     share = alpha / 255 * 0.55
     drawn = np.stack([grey + share * (band - grey) for band in (red, green, blue)], axis=-1)
     reading = reader.read(phantoms[0])
-    picture = np.asarray(PillowImage.open(io.BytesIO(draw_overlay(radiograph, reading))), float)
-    middle = slice(40, -40)  # the overlay has text above and below
-    coloured = np.abs(grey[middle, :, None] - picture[middle]).mean()
-    assert np.abs(drawn[middle] - picture[middle]).mean() < coloured / 10
+    overlay = draw_overlay(radiograph, reading.heatmap)
+    picture = np.asarray(PillowImage.open(io.BytesIO(overlay)), float)
+    coloured = np.abs(grey[..., None] - picture).mean()
+    assert np.abs(drawn - picture).mean() < coloured / 10
+    set_finding(clinic, Finding.NO_SIGN)
+    answer = as_(Role.CLINICIAN).get(f"/v1/images/{image}/highlights").json()
+    assert answer == {"png": None, "low": None, "high": None}
 
 
 def test_shadow_mode_hides_highlights_but_not_pixels(

@@ -3,6 +3,7 @@
 import json
 from collections.abc import Callable
 from datetime import UTC, datetime
+from typing import Any
 
 import pytest
 from fastapi.testclient import TestClient
@@ -40,6 +41,37 @@ def test_what_unknown_ages_mean_is_set_by_administrators_and_audited(
     assert audit_details(clinic) == [("display site", {"unknown age": "adults"})]
     new = {"name": "East", "unknown_age": "children"}
     assert administrator.post("/v1/sites", json=new).json()["unknown_age"] == "children"
+
+
+def test_the_prevalence_of_a_site_gives_findings_their_meaning(
+    as_: As, clinic: Clinic, phantoms: list[bytes], read_all: Callable[[], int]
+) -> None:
+    """By Bayes' theorem from the likelihood ratio that the bundle states."""
+    administrator = as_(Role.ADMINISTRATOR)
+    (site,) = administrator.get("/v1/sites").json()
+    assert site["prevalence"] is None
+    sent = [("files", ("a.png", phantoms[0], "image/png"))]
+    image = administrator.post("/v1/readings", files=sent).json()["images"][0]["id"]
+    read_all()
+    path = f"/v1/sites/{site['id']}"
+
+    def reading() -> dict[str, Any]:
+        return dict(administrator.get(f"/v1/readings/{image}").json()["reading"])
+
+    unknown = reading()
+    models = {model["bundle"]: model for model in administrator.get("/v1/models").json()}
+    kind = "lr_positive" if unknown["finding"] == "pneumonia suspected" else "lr_negative"
+    ratio = models[unknown["bundle"]]["operating_point"]["metrics"][kind]["value"]
+    assert unknown["likelihood_ratio"]["value"] == pytest.approx(ratio)
+    assert unknown["post_test"]["value"] is None
+    assert "at a prevalence of 5 to 30 %" in unknown["post_test"]["words"]
+
+    for wrong in ({"low": 0.0, "high": 0.2}, {"low": 0.3, "high": 0.2}, {"low": 0.3, "high": 1}):
+        assert administrator.patch(path, json={"prevalence": wrong}).status_code == 422
+    even = {"low": 0.5, "high": 0.5}
+    assert administrator.patch(path, json={"prevalence": even}).json()["prevalence"] == even
+    assert ("display site", {"prevalence": even}) in audit_details(clinic)
+    assert reading()["post_test"]["value"] == pytest.approx(ratio / (1 + ratio))
 
 
 @pytest.mark.parametrize("asked", [{}, {"unknown_age": "children"}])

@@ -27,7 +27,7 @@ from pneumoscope.clinic.queue.intake import MediaType
 from pneumoscope.clinic.settings import Clinic
 from pneumoscope.clinic.storage.tables import Image
 from pneumoscope.radiograph import decode_stored_pixels
-from pneumoscope.reader import Status
+from pneumoscope.reader import Finding, Status
 from pneumoscope.reader.overlay import draw_highlights
 from pneumoscope.support.errors import StorageError
 
@@ -37,9 +37,10 @@ PGM = "image/x-portable-graymap"
 
 
 class Highlights(BaseModel):
-    """Layer to draw over an image where it resembles pneumonia; all null if nothing stands out.
+    """Layer to draw over an image where it resembles pneumonia, all null if there is none.
 
-    ``low`` and ``high`` are the log-odds of the faintest and the strongest colour.
+    There is none where nothing stands out, nor where pneumonia is not suspected. ``low`` and
+    ``high`` are the log-odds of the faintest and the strongest colour, the same for all images.
     """
 
     png: Base64Bytes | None
@@ -64,7 +65,8 @@ def get_image_file(clinic: ClinicDep, actor: CurrentActor, image_id: Identifier)
 def get_image_heatmap(clinic: ClinicDep, actor: CurrentActor, image_id: Identifier) -> Response:
     """Return an image's heat map: the log-odds of each place, as a TIFF of 32-bit floats."""
     content = io.BytesIO()
-    PillowImage.fromarray(_load_heatmap(clinic, actor, image_id)).save(content, "TIFF")
+    _, heatmap = _load_heatmap(clinic, actor, image_id)
+    PillowImage.fromarray(heatmap).save(content, "TIFF")
     return Response(content.getvalue(), media_type="image/tiff")
 
 
@@ -89,19 +91,23 @@ def get_image_highlights(
     clinic: ClinicDep, actor: CurrentActor, image_id: Identifier
 ) -> Highlights:
     """Return an image's heat map as a PNG layer, with the log-odds of its colours."""
-    layer = draw_highlights(_load_heatmap(clinic, actor, image_id))
+    finding, heatmap = _load_heatmap(clinic, actor, image_id)
+    layer = draw_highlights(heatmap) if finding == Finding.SUSPECTED else None
     if layer is None:
         return Highlights(png=None, low=None, high=None)
     return Highlights(png=base64.b64encode(layer.png), low=layer.low, high=layer.high)
 
 
-def _load_heatmap(clinic: Clinic, actor: Actor, image_id: str) -> NDArray[np.float32]:
+def _load_heatmap(
+    clinic: Clinic, actor: Actor, image_id: str
+) -> tuple[str | None, NDArray[np.float32]]:
+    """Return the finding of an image and its heat map."""
     image = _open_image(clinic, actor, Action.VIEW_HEAT_MAP, image_id, shows_reading=True)
     reading = image.reading
     if reading is None or reading.heatmap is None:
         raise ProblemError(HTTPStatus.NOT_FOUND, "this image has no heat map")
     heatmap: NDArray[np.float32] = np.load(io.BytesIO(reading.heatmap))
-    return heatmap
+    return reading.finding, heatmap
 
 
 def _open_image(

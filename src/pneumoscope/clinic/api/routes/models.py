@@ -4,14 +4,21 @@ from fastapi import APIRouter
 from pydantic import BaseModel
 
 from pneumoscope.clinic.api.security import ClinicDep, CurrentActor
+from pneumoscope.clinic.settings import Settings
 from pneumoscope.reader import Bundle
 from pneumoscope.report.estimate import Estimate
+from pneumoscope.report.post_test_probability import pre_test_probability
 
 router = APIRouter(prefix="/v1", tags=["model"])
 
 
 class OperatingPoint(BaseModel):
-    """Operating point, with 95 % intervals of its metrics and the split they were measured on."""
+    """Operating point, with 95 % intervals of its metrics and the split they were measured on.
+
+    The metrics are those of the findings that this server shows; empty where the bundle states none
+    for a server that abstains. ``prevalence`` is the share of these images with pneumonia, to which
+    PPV and NPV belong.
+    """
 
     name: str
     rule: str
@@ -20,6 +27,7 @@ class OperatingPoint(BaseModel):
     high: float
     metrics: dict[str, Estimate]
     measured_on: str
+    prevalence: float | None
 
 
 class Model(BaseModel):
@@ -45,21 +53,22 @@ def list_models(clinic: ClinicDep, _: CurrentActor) -> list[Model]:
 
     Where there are several, the patient's age decides.
     """
-    name = clinic.settings.operating_point
-    return [_model_response(bundle, name) for bundle in clinic.bundles]
+    return [_model_response(bundle, clinic.settings) for bundle in clinic.bundles]
 
 
-def _model_response(bundle: Bundle, name: str) -> Model:
-    record = bundle.record
+def _model_response(bundle: Bundle, settings: Settings) -> Model:
+    record, name = bundle.record, settings.operating_point
     point = record.operating_points[name]
+    metrics = dict(point.stated(abstain=settings.abstain))
     operating_point = OperatingPoint(
         name=name,
         rule=point.rule,
         threshold=point.threshold,
         low=point.low,
         high=point.high,
-        metrics=dict(point.tested or point.measured),
+        metrics=metrics,
         measured_on="test" if point.tested else "validation",
+        prevalence=pre_test_probability(metrics.get("ppv"), metrics.get("lr_positive")),
     )
     return Model(
         bundle=bundle.identity,

@@ -1,11 +1,11 @@
-"""Sites: whether their readings are displayed, and who reads patients of unknown age."""
+"""Sites: display of their readings, patients of unknown age, and the prevalence of pneumonia."""
 
 from datetime import UTC, datetime
 from http import HTTPStatus
-from typing import Annotated
+from typing import Annotated, Self
 
 from fastapi import APIRouter
-from pydantic import BaseModel, Field
+from pydantic import BaseModel, Field, model_validator
 from sqlalchemy import select
 
 from pneumoscope.clinic import audit
@@ -27,24 +27,40 @@ class NewSite(BaseModel):
     unknown_age: UnknownAge = UnknownAge.ASK
 
 
+class Prevalence(BaseModel):
+    """Prevalence of pneumonia among the patients examined: a range, or one value at both ends."""
+
+    low: Annotated[float, Field(gt=0, lt=1)]
+    high: Annotated[float, Field(gt=0, lt=1)]
+
+    @model_validator(mode="after")
+    def _ends_in_order(self) -> Self:
+        if self.low > self.high:
+            raise ValueError("the lower end of the prevalence is above the higher end")
+        return self
+
+
 class SiteUpdate(BaseModel):
     """Change of a site; what is null stays as it is."""
 
     displayed: bool | None = None
     unknown_age: UnknownAge | None = None
+    prevalence: Prevalence | None = None
 
 
 class Site(BaseModel):
     """Site; ``displayed`` is false while it is in shadow mode.
 
     ``unknown_age`` says which network reads radiographs of patients of unknown age, where the
-    server chooses by age; with ``ask`` none does, and they are outside.
+    server chooses by age; with ``ask`` none does, and they are outside. ``prevalence`` is null
+    while nobody has stated it; a range of 5 to 30 % is assumed then.
     """
 
     id: str
     name: str
     displayed: bool
     unknown_age: UnknownAge
+    prevalence: Prevalence | None
 
 
 @router.get("/sites")
@@ -52,7 +68,7 @@ def list_sites(clinic: ClinicDep, _: CurrentActor) -> list[Site]:
     """List the sites."""
     with clinic.database.reading() as session:
         rows = session.scalars(select(tables.Site).order_by(tables.Site.name))
-        return [Site(**column_values(row, Site)) for row in rows]
+        return [_site_response(row) for row in rows]
 
 
 @router.post("/sites", status_code=HTTPStatus.CREATED)
@@ -69,14 +85,14 @@ def create_site(clinic: ClinicDep, actor: Administrator, new: NewSite) -> Site:
         session.flush()
         detail = {"unknown age": new.unknown_age}
         audit.record(session, actor.name, Action.CREATE_SITE, f"site {row.id}", detail, now)
-        return Site(**column_values(row, Site))
+        return _site_response(row)
 
 
 @router.patch("/sites/{site_id}")
 def update_site(
     clinic: ClinicDep, actor: Administrator, site_id: Identifier, update: SiteUpdate
 ) -> Site:
-    """Display a site's readings to clinicians or hide them, or set what unknown ages mean."""
+    """Display a site's readings to clinicians or hide them, or change its settings."""
     now = datetime.now(UTC)
     with clinic.database.writing() as session:
         row = get_or_404(session, tables.Site, site_id)
@@ -85,5 +101,14 @@ def update_site(
             row.displayed = detail["displayed"] = update.displayed
         if update.unknown_age is not None:
             row.unknown_age = detail["unknown age"] = update.unknown_age
+        if update.prevalence is not None:
+            row.prevalence_low, row.prevalence_high = update.prevalence.low, update.prevalence.high
+            detail["prevalence"] = update.prevalence.model_dump()
         audit.record(session, actor.name, Action.CHANGE_SITE, f"site {site_id}", detail, now)
-        return Site(**column_values(row, Site))
+        return _site_response(row)
+
+
+def _site_response(row: tables.Site) -> Site:
+    low, high = row.prevalence_low, row.prevalence_high
+    prevalence = None if low is None or high is None else Prevalence(low=low, high=high)
+    return Site(**column_values(row, Site), prevalence=prevalence)
