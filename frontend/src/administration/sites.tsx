@@ -5,6 +5,7 @@ import { handleSubmit, textOf } from "../shell/form.ts";
 import { UnknownAgeChoice } from "../shell/unknown-age-choice.tsx";
 import { useAction } from "../shell/use-action.ts";
 import { useRequest } from "../shell/use-request.ts";
+import { PrevalenceFields } from "./prevalence-fields.tsx";
 
 export function Sites() {
   const { value: sites, error: loadError, reload } = useRequest(() => unwrap(api.GET("/v1/sites")));
@@ -52,6 +53,7 @@ export function Sites() {
                 change(site.id, { unknown_age: event.target.value as UnknownAge })
               }
             />
+            <PrevalenceFields site={site} save={(prevalence) => change(site.id, { prevalence })} />
           </li>
         ))}
       </ul>

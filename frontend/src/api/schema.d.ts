@@ -673,7 +673,7 @@ export interface paths {
         delete?: never;
         options?: never;
         head?: never;
-        /** Display a site's readings to clinicians or hide them, or set what unknown ages mean */
+        /** Display a site's readings to clinicians or hide them, or change its settings */
         patch: operations["update_site"];
         trace?: never;
     };
@@ -1019,9 +1019,10 @@ export interface components {
         };
         /**
          * Highlights
-         * @description Layer to draw over an image where it resembles pneumonia; all null if nothing stands out.
+         * @description Layer to draw over an image where it resembles pneumonia, all null if there is none.
          *
-         *     ``low`` and ``high`` are the log-odds of the faintest and the strongest colour.
+         *     There is none where nothing stands out, nor where pneumonia is not suspected. ``low`` and
+         *     ``high`` are the log-odds of the faintest and the strongest colour, the same for all images.
          */
         Highlights: {
             /** Png */
@@ -1328,6 +1329,10 @@ export interface components {
         /**
          * OperatingPoint
          * @description Operating point, with 95 % intervals of its metrics and the split they were measured on.
+         *
+         *     The metrics are those of the findings that this server shows; empty where the bundle states none
+         *     for a server that abstains. ``prevalence`` is the share of these images with pneumonia, to which
+         *     PPV and NPV belong.
          */
         OperatingPoint: {
             /** Name */
@@ -1346,6 +1351,8 @@ export interface components {
             };
             /** Measured On */
             measured_on: string;
+            /** Prevalence */
+            prevalence: number | null;
         };
         /**
          * PasswordAndCode
@@ -1472,6 +1479,36 @@ export interface components {
             };
         };
         /**
+         * PostTestProbability
+         * @description Share of patients with this finding who have pneumonia, at the site's prevalence.
+         *
+         *     ``value`` is null where the prevalence is a range; ``words`` says the same for people.
+         */
+        PostTestProbability: {
+            /** Low */
+            low: number;
+            /** High */
+            high: number;
+            /** Value */
+            value: number | null;
+            /** Prevalence Low */
+            prevalence_low: number;
+            /** Prevalence High */
+            prevalence_high: number;
+            /** Words */
+            words: string;
+        };
+        /**
+         * Prevalence
+         * @description Prevalence of pneumonia among the patients examined: a range, or one value at both ends.
+         */
+        Prevalence: {
+            /** Low */
+            low: number;
+            /** High */
+            high: number;
+        };
+        /**
          * Proportion
          * @description Part of a whole, both as counts, with the estimate and Wilson's 95 % interval.
          */
@@ -1506,6 +1543,10 @@ export interface components {
          * Reading
          * @description Reading of an image; without a probability if it is outside, was rejected, or failed.
          *
+         *     ``description`` is the finding with its confidence, in words; ``low_confidence`` names the
+         *     operating points in whose uncertain band the probability lies. ``likelihood_ratio`` is that of
+         *     the finding, as the bundle states it, and ``post_test`` what follows from it.
+         *
          *     ``outside``: the bundle may not answer for the patient or the image. ``refusal`` is the code of
          *     the first reason why the image was not read. ``assumed_population`` is set where the patient's
          *     age is unknown and the site's setting chose the bundle.
@@ -1517,16 +1558,22 @@ export interface components {
              */
             status: "read" | "flagged" | "outside" | "rejected" | "failed";
             /** Finding */
-            finding: ("pneumonia" | "uncertain" | "normal") | null;
+            finding: ("pneumonia suspected" | "no sign of pneumonia" | "uncertain") | null;
             /** Operating Point */
             operating_point: string;
+            /** Description */
+            description: string | null;
             /**
              * Findings
              * @description by operating point
              */
             findings: {
-                [key: string]: "pneumonia" | "uncertain" | "normal";
+                [key: string]: "pneumonia suspected" | "no sign of pneumonia" | "uncertain";
             };
+            /** Low Confidence */
+            low_confidence: string[];
+            likelihood_ratio: components["schemas"]["Estimate"] | null;
+            post_test: components["schemas"]["PostTestProbability"] | null;
             /** Probability */
             probability: number | null;
             /** Refusal */
@@ -1671,7 +1718,8 @@ export interface components {
          * @description Site; ``displayed`` is false while it is in shadow mode.
          *
          *     ``unknown_age`` says which network reads radiographs of patients of unknown age, where the
-         *     server chooses by age; with ``ask`` none does, and they are outside.
+         *     server chooses by age; with ``ask`` none does, and they are outside. ``prevalence`` is null
+         *     while nobody has stated it; a range of 5 to 30 % is assumed then.
          */
         Site: {
             /** Id */
@@ -1681,6 +1729,7 @@ export interface components {
             /** Displayed */
             displayed: boolean;
             unknown_age: components["schemas"]["UnknownAge"];
+            prevalence: components["schemas"]["Prevalence"] | null;
         };
         /**
          * SiteUpdate
@@ -1690,6 +1739,7 @@ export interface components {
             /** Displayed */
             displayed?: boolean | null;
             unknown_age?: components["schemas"]["UnknownAge"] | null;
+            prevalence?: components["schemas"]["Prevalence"] | null;
         };
         /**
          * Study
@@ -1956,6 +2006,8 @@ export type PasswordReset = components['schemas']['PasswordReset'];
 export type Patient = components['schemas']['Patient'];
 export type PatientToPurge = components['schemas']['PatientToPurge'];
 export type Period = components['schemas']['Period'];
+export type PostTestProbability = components['schemas']['PostTestProbability'];
+export type Prevalence = components['schemas']['Prevalence'];
 export type Proportion = components['schemas']['Proportion'];
 export type PurgeResult = components['schemas']['PurgeResult'];
 export type QualityFinding = components['schemas']['QualityFinding'];

@@ -86,6 +86,17 @@ export function isRead({ probability }: Reading): boolean {
   return probability !== null;
 }
 
+const FINDING_CLASSES = {
+  "pneumonia suspected": "suspected",
+  "no sign of pneumonia": "no-sign",
+  uncertain: "uncertain",
+};
+
+/** Return the CSS class of a finding; none is green, since other findings are not looked for. */
+export function findingClass(finding: NonNullable<Reading["finding"]>): string {
+  return FINDING_CLASSES[finding];
+}
+
 /** Return the image with the highest probability, which gives a study its place in the worklist. */
 export function mostUrgentImage(study: Study): Image | undefined {
   const probability = (image: Image) => image.reading?.probability ?? -1;

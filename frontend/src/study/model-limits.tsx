@@ -7,7 +7,8 @@ import { formatEstimate } from "../shell/format.ts";
 const METRICS: [string, string][] = [
   ["sensitivity", "Sensitivity"],
   ["specificity", "Specificity"],
-  ["ppv", "Positive predictive value"],
+  ["lr_positive", "Likelihood ratio if suspected"],
+  ["lr_negative", "Likelihood ratio if no sign"],
 ];
 
 export function ModelLimits({ model }: { model: Model }) {
@@ -29,17 +30,29 @@ export function ModelLimits({ model }: { model: Model }) {
         <p>{model.intended_use}</p>
         <p>Training population: {model.population}.</p>
         <p>Threshold rule: {point.rule}.</p>
-        <table>
-          <caption>Measured on the {point.measured_on} images, with 95 % intervals</caption>
-          <tbody>
-            {METRICS.map(([metric, name]) => (
-              <tr key={metric}>
-                <th scope="row">{name}</th>
-                <td>{formatEstimate(point.metrics[metric])}</td>
-              </tr>
-            ))}
-          </tbody>
-        </table>
+        {Object.keys(point.metrics).length === 0 ? (
+          <p>
+            This server gives no finding with low confidence, and the model does not state what that
+            makes of its figures.
+          </p>
+        ) : (
+          <table>
+            <caption>
+              Findings as shown here, measured on the {point.measured_on} images
+              {point.prevalence !== null &&
+                `, of which ${(100 * point.prevalence).toFixed(0)} % have pneumonia`}
+              ; with 95 % intervals
+            </caption>
+            <tbody>
+              {METRICS.map(([metric, name]) => (
+                <tr key={metric}>
+                  <th scope="row">{name}</th>
+                  <td>{formatEstimate(point.metrics[metric])}</td>
+                </tr>
+              ))}
+            </tbody>
+          </table>
+        )}
       </details>
     </section>
   );

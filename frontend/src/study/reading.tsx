@@ -1,7 +1,7 @@
 // The reading of one image, with the reasons to doubt it.
 
 import type { Image, Model, OperatingPoint, Reading } from "../api/schema.d.ts";
-import { formatProbability, isRead } from "../shell/format.ts";
+import { findingClass, formatProbability, isRead } from "../shell/format.ts";
 import type { HeatMap } from "./use-heat-map.ts";
 
 interface Props {
@@ -25,7 +25,7 @@ export function ReadingPanel({ image, models, heatMap, heatMapShown }: Props) {
       )}
       {!image.withheld && reading === null && <p>Waiting to be read.</p>}
       {reading && <Result reading={reading} models={models} />}
-      {heatMapShown && reading?.has_heatmap && <Legend heatMap={heatMap} />}
+      {heatMapShown && reading?.has_heatmap && <Legend reading={reading} heatMap={heatMap} />}
     </section>
   );
 }
@@ -34,21 +34,17 @@ function Result({ reading, models }: { reading: Reading; models: Model[] }) {
   const model = models.find(({ bundle }) => bundle === reading.bundle);
   return (
     <>
-      {reading.probability === null ? (
+      {reading.finding === null || reading.probability === null ? (
         <p className={`result ${reading.status}`}>
           <strong>Not read</strong>
         </p>
       ) : (
-        <p className={`result ${reading.finding}`}>
-          <strong>{formatProbability(reading.probability)}</strong>{" "}
-          <span>
-            {reading.finding} <small>at {reading.operating_point}</small>
-          </span>
-        </p>
+        <Finding reading={reading} finding={reading.finding} probability={reading.probability} />
       )}
-      {reading.probability !== null && model && (
-        <ProbabilityScale probability={reading.probability} point={model.operating_point} />
-      )}
+      <p className="purpose">
+        {model && `For ${model.applies_to}. `}Second opinion of software: not a diagnosis, and not a
+        medical device.
+      </p>
       {reading.assumed_population && isRead(reading) && (
         <p className="notice">
           The patient's age is unknown. Read with the model for {reading.assumed_population}, by the
@@ -56,6 +52,9 @@ function Result({ reading, models }: { reading: Reading; models: Model[] }) {
         </p>
       )}
       <Doubts reading={reading} />
+      {reading.probability !== null && model && (
+        <ProbabilityScale probability={reading.probability} point={model.operating_point} />
+      )}
       {models.length > 0 && !model && (
         <p className="notice">
           Read with another model, {reading.bundle}; the limits below are those of the models in use
@@ -66,12 +65,38 @@ function Result({ reading, models }: { reading: Reading; models: Model[] }) {
   );
 }
 
+interface FindingProps {
+  reading: Reading;
+  finding: NonNullable<Reading["finding"]>;
+  probability: number;
+}
+
+/** The finding, how sure it is, and what it means at the site's prevalence. */
+function Finding({ reading, finding, probability }: FindingProps) {
+  const isLow = reading.low_confidence.includes(reading.operating_point);
+  return (
+    <>
+      <p className={`result ${findingClass(finding)}`}>
+        <strong>{finding}</strong>
+        {isLow && finding !== "uncertain" && <span className="low-confidence">low confidence</span>}
+      </p>
+      {reading.post_test && (
+        <p className="meaning">{reading.post_test.words.replace(/^of/, "Of")}.</p>
+      )}
+      <p className="small">
+        Other findings were not looked for. Probability {formatProbability(probability)}, at the
+        operating point {reading.operating_point}.
+      </p>
+    </>
+  );
+}
+
 interface ScaleProps {
   probability: number;
   point: OperatingPoint;
 }
 
-/** The probability on a scale from 0 to 1, with the threshold and the uncertain range. */
+/** The probability on a scale from 0 to 1, with the threshold and the range of low confidence. */
 function ProbabilityScale({ probability, point }: ScaleProps) {
   return (
     <div className="scale">
@@ -94,7 +119,7 @@ function ProbabilityScale({ probability, point }: ScaleProps) {
       </svg>
       <i style={{ left: `${probability * 100}%` }} aria-hidden="true" />
       <p>
-        Threshold {formatProbability(point.threshold)}; uncertain from{" "}
+        Pneumonia is suspected from {formatProbability(point.threshold)}; low confidence from{" "}
         {formatProbability(point.low)} to {formatProbability(point.high)}.
       </p>
     </div>
@@ -123,7 +148,7 @@ function Doubts({ reading }: { reading: Reading }) {
   );
 }
 
-function Legend({ heatMap }: { heatMap: HeatMap }) {
+function Legend({ reading, heatMap }: { reading: Reading; heatMap: HeatMap }) {
   if (heatMap.highlights === null) {
     return <p className="small">Loading the heat map.</p>;
   }
@@ -131,20 +156,22 @@ function Legend({ heatMap }: { heatMap: HeatMap }) {
   if (low === null || high === null) {
     return (
       <p className="legend">
-        Heat map: no region suggests pneumonia strongly enough to be highlighted.
+        {reading.finding === "pneumonia suspected"
+          ? "Heat map: no place speaks for pneumonia strongly enough to be highlighted."
+          : "No heat map, since pneumonia is not suspected."}
       </p>
     );
   }
   return (
     <div className="legend">
       <p>
-        Heat map: log-odds of pneumonia that the model would give if the whole image looked like the
-        highlighted place. It shows what the model used, not where the disease is.
+        Heat map: what the model used, not where the disease is. The colours mean the same on every
+        image: log-odds of pneumonia if the whole image looked like the place.
       </p>
       <div className="ramp" aria-hidden="true" />
       <p className="ends">
-        <span>{low.toFixed(1)}</span>
-        <span>{high.toFixed(1)}</span>
+        <span>weak ({low.toFixed(0)})</span>
+        <span>strong ({high.toFixed(0)} or more)</span>
       </p>
     </div>
   );

@@ -1,6 +1,7 @@
 import type { Reading, Study } from "../api/schema.d.ts";
 import { studyPath } from "../routes.ts";
 import {
+  findingClass,
   formatAge,
   formatProbability,
   formatTime,
@@ -60,12 +61,12 @@ function Urgency({ study }: { study: Study }) {
   if (study.probability === null) {
     return <span className="muted">{study.status === "new" ? "waiting" : "not read"}</span>;
   }
-  const finding = mostUrgentImage(study)?.reading?.finding ?? "uncertain";
+  const reading = mostUrgentImage(study)?.reading;
   return (
-    <span className={`finding ${finding}`}>
+    <span className={`finding ${reading?.finding ? findingClass(reading.finding) : ""}`}>
       <meter min={0} max={1} value={study.probability} aria-label="Probability of pneumonia" />
       <strong>{formatProbability(study.probability)}</strong>
-      <small>{finding}</small>
+      <small>{reading?.description}</small>
     </span>
   );
 }
