@@ -1,4 +1,4 @@
-"""Sites: whether their readings are displayed, and who reads patients of unknown age."""
+"""Sites: whether and when readings are displayed, and who reads patients of unknown age."""
 
 from datetime import UTC, datetime
 from http import HTTPStatus
@@ -16,6 +16,7 @@ from pneumoscope.clinic.api.security import Administrator, ClinicDep, CurrentAct
 from pneumoscope.clinic.audit import Action
 from pneumoscope.clinic.storage import tables
 from pneumoscope.clinic.storage.unknown_age import UnknownAge
+from pneumoscope.clinic.worklist.changes import note_review
 
 router = APIRouter(prefix="/v1", tags=["sites"])
 
@@ -31,11 +32,15 @@ class SiteUpdate(BaseModel):
     """Change of a site; what is null stays as it is."""
 
     displayed: bool | None = None
+    opinion_first: bool | None = None
     unknown_age: UnknownAge | None = None
 
 
 class Site(BaseModel):
     """Site; ``displayed`` is false while it is in shadow mode.
+
+    With ``opinion_first``, clinicians see the readings of a study once they have saved their own
+    opinion of each of its images.
 
     ``unknown_age`` says which network reads radiographs of patients of unknown age, where the
     server chooses by age; with ``ask`` none does, and they are outside.
@@ -44,6 +49,7 @@ class Site(BaseModel):
     id: str
     name: str
     displayed: bool
+    opinion_first: bool
     unknown_age: UnknownAge
 
 
@@ -76,14 +82,21 @@ def create_site(clinic: ClinicDep, actor: Administrator, new: NewSite) -> Site:
 def update_site(
     clinic: ClinicDep, actor: Administrator, site_id: Identifier, update: SiteUpdate
 ) -> Site:
-    """Display a site's readings to clinicians or hide them, or set what unknown ages mean."""
+    """Display a site's readings to clinicians, hide them or ask for opinions first.
+
+    Or set what unknown ages mean.
+    """
     now = datetime.now(UTC)
     with clinic.database.writing() as session:
         row = get_or_404(session, tables.Site, site_id)
         detail: dict[str, object] = {}
         if update.displayed is not None:
             row.displayed = detail["displayed"] = update.displayed
+        if update.opinion_first is not None:
+            row.opinion_first = detail["opinion first"] = update.opinion_first
         if update.unknown_age is not None:
             row.unknown_age = detail["unknown age"] = update.unknown_age
+        if update.opinion_first is not None:
+            note_review(session, site_id)  # the worklists of its clinicians change
         audit.record(session, actor.name, Action.CHANGE_SITE, f"site {site_id}", detail, now)
         return Site(**column_values(row, Site))
