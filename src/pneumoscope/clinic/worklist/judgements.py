@@ -227,6 +227,23 @@ def truth_of(judgement: Judgement, finding: str | None) -> Truth | None:
     return Truth.PNEUMONIA if ill else Truth.NORMAL
 
 
+def agrees_with(judgement: Judgement, finding: str | None) -> bool | None:
+    """Return whether a judgement agrees with a finding; None if one of both is uncertain.
+
+    Examples
+    --------
+    >>> opinion = Judgement(opinion=Opinion.PNEUMONIA, truth=Opinion.PNEUMONIA.truth)
+    >>> [agrees_with(opinion, str(finding)) for finding in Finding]
+    [True, None, False]
+    """
+    if judgement.answer is not None:
+        answers = {JudgementAnswer.AGREE: True, JudgementAnswer.DISAGREE: False}
+        return answers.get(JudgementAnswer(judgement.answer))
+    if judgement.truth is None or finding not in (Finding.PNEUMONIA, Finding.NORMAL):
+        return None
+    return (judgement.truth == Truth.PNEUMONIA) == (finding == Finding.PNEUMONIA)
+
+
 def agreed_labels(session: Session) -> Iterator[Label]:
     """Yield a label for every file on whose class all judgements that tell one agree.
 
