@@ -120,7 +120,7 @@ def image_response(image: Image, visibility: Visibility) -> schemas.Image:
         state="waiting" if row is None else "done",
         withheld=withheld is not None,
         opinion_first=withheld is Withheld.OPINION_FIRST,
-        judged=image.id in visibility.judged,
+        judged=visibility.is_done(image),
         reading=reading,
     )
 

@@ -53,7 +53,7 @@ class Image(BaseModel):
     """Image; ``reading`` is null while it waits to be read and where readings are withheld.
 
     ``opinion_first``: withheld until you have saved your own opinion. ``judged``: you have judged
-    the image; for a program: anybody has.
+    the image, by an answer if its reading is shown; for a program: anybody has.
     """
 
     id: str

@@ -29,6 +29,8 @@ class Visibility:
     """Whether the user sees all readings, whatever the settings of the site."""
     judged: frozenset[str]
     """Identifiers of the images that the user has judged, or anybody in the case of a program."""
+    answered: frozenset[str]
+    """Those of them whose reading was answered, not only an opinion given without it."""
 
     def withheld(self, study: Study) -> Withheld | None:
         """Return why findings of a study are withheld; None if they are shown.
@@ -55,6 +57,10 @@ class Visibility:
             return None
         return reason
 
+    def is_done(self, image: Image) -> bool:
+        """Return whether the user has judged an image: by an answer, if its reading is shown."""
+        return image.id in (self.judged if self.withheld_image(image) else self.answered)
+
     def _lacks_opinion(self, image: Image) -> bool:
         return not (image.purged is not None or _is_unread(image) or image.id in self.judged)
 
@@ -68,10 +74,19 @@ def visibility_of(
     can carry no reading to people who have still to give their opinion.
     """
     image_ids = {image.id for study in studies for image in study.images}
-    judged = select(Judgement.image_id).where(Judgement.image_id.in_(image_ids))
+    statement = (
+        select(Judgement.image_id, Judgement.answer.is_not(None))
+        .where(Judgement.image_id.in_(image_ids))
+        .distinct()
+    )
     if actor.role != Role.SERVICE:
-        judged = judged.where(Judgement.user_id == actor.user_id)
-    return Visibility(sees_hidden, frozenset(session.scalars(judged)))
+        statement = statement.where(Judgement.user_id == actor.user_id)
+    judged = session.execute(statement).all()
+    return Visibility(
+        sees_hidden,
+        judged=frozenset(image_id for image_id, _ in judged),
+        answered=frozenset(image_id for image_id, answered in judged if answered),
+    )
 
 
 def hides_order() -> ColumnElement[bool]:

@@ -108,6 +108,8 @@ def test_nothing_leaks_until_each_image_has_an_opinion(as_: As, study: dict[str,
     path = f"/v1/images/{study['a']}/judgements"
     assert clinician.post(path, json={"answer": "disagree"}).status_code == 403
     assert clinician.post(path, json={"opinion": "not sure"}).status_code == 201
+    images = clinician.get(f"/v1/studies/{study['study']}").json()["images"]
+    assert [each["judged"] for each in images] == [True, False]
     assert leaks() == set()  # the reading of one image would bias the opinion of the next
     assert clinician.get(f"/v1/studies/{study['study']}/report").status_code == 403
     other_path = f"/v1/images/{study['b']}/judgements"
@@ -116,6 +118,7 @@ def test_nothing_leaks_until_each_image_has_an_opinion(as_: As, study: dict[str,
     shown = clinician.get(f"/v1/studies/{study['study']}").json()
     assert (shown["withheld"], shown["probability"]) == (False, 0.87)
     assert shown["status"] == "awaiting review"  # until the readings are answered, too
+    assert [each["judged"] for each in shown["images"]] == [False, False]
     for each in (path, other_path):
         assert clinician.post(each, json={"opinion": "pneumonia"}).status_code == 409
         assert clinician.post(each, json={"answer": "agree"}).json()["version"] == 2
