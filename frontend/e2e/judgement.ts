@@ -86,6 +86,14 @@ export default defineSpec<JudgementTask>(
       const panel = page.locator("aside");
       assert.doesNotMatch((await panel.locator(".reading").textContent()) ?? "", /%/);
       assert.equal(await page.getByRole("button", { name: /Heat map/ }).count(), 0);
+      const path = `/v1${new URL(address).pathname}`;
+      await page.waitForFunction(
+        async ([path, name]) => {
+          const { status_text } = await (await fetch(path ?? "")).json();
+          return status_text === `in review by ${name}`;
+        },
+        [path, task.clinician.name],
+      );
       await test.inspect("opinion");
       await page.keyboard.press("o");
       await page.keyboard.press("Enter");

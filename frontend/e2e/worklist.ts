@@ -104,7 +104,10 @@ export default defineSpec<Worklist>(async (test) => {
       .locator("tr.study:not(:has(.remark.rejected))")
       .first()
       .waitFor({ state: "detached" });
-    await rowWith(page, task.rejected.name).locator(".remark").getByText(task.rejected.reason).waitFor();
+    await rowWith(page, task.rejected.name)
+      .locator(".remark")
+      .getByText(task.rejected.reason)
+      .waitFor();
     await page.keyboard.press("x");
     await waitForCount(page, task.studies);
   }
@@ -155,6 +158,7 @@ export default defineSpec<Worklist>(async (test) => {
     await page.getByText("No matching studies").waitFor();
     await page.getByLabel("Studies from").fill("");
     await page.getByLabel("to", { exact: true }).fill("");
+    await page.getByLabel("to", { exact: true }).blur();
     await waitForCount(page, task.studies);
   }
 });

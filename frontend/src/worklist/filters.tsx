@@ -26,6 +26,7 @@ interface Props {
 export function Filters({ filter, sites, change }: Props) {
   const searchField = useRef<HTMLInputElement>(null);
   const [text, setText] = useState(filter.text ?? "");
+  const [isWide] = useState(() => matchMedia("(width > 60rem)").matches);
 
   useEffect(() => {
     const typed = text.trim() || null;
@@ -102,51 +103,56 @@ export function Filters({ filter, sites, change }: Props) {
             <span>Disputed</span>
           </label>
         </fieldset>
-        {sites.length > 1 && (
+        <details className="more" open={isWide}>
+          <summary>Dates and order</summary>
+          {sites.length > 1 && (
+            <label>
+              Site
+              <select
+                value={filter.site ?? ""}
+                onChange={(event) => change({ ...filter, site: event.target.value || null })}
+              >
+                <option value="">all</option>
+                {sites.map(({ id, name }) => (
+                  <option key={id} value={id}>
+                    {name}
+                  </option>
+                ))}
+              </select>
+            </label>
+          )}
           <label>
-            Site
+            Studies from
+            <input
+              type="date"
+              value={filter.first ?? ""}
+              onChange={(event) => change({ ...filter, first: event.target.value || null })}
+            />
+          </label>
+          <label>
+            to
+            <input
+              type="date"
+              value={filter.last ?? ""}
+              onChange={(event) => change({ ...filter, last: event.target.value || null })}
+            />
+          </label>
+          <label>
+            Sort by
             <select
-              value={filter.site ?? ""}
-              onChange={(event) => change({ ...filter, site: event.target.value || null })}
+              value={filter.sort}
+              onChange={(event) =>
+                change({ ...filter, sort: event.target.value as Filter["sort"] })
+              }
             >
-              <option value="">all</option>
-              {sites.map(({ id, name }) => (
-                <option key={id} value={id}>
+              {SORTS.map(([sort, name]) => (
+                <option key={sort} value={sort}>
                   {name}
                 </option>
               ))}
             </select>
           </label>
-        )}
-        <label>
-          Studies from
-          <input
-            type="date"
-            value={filter.first ?? ""}
-            onChange={(event) => change({ ...filter, first: event.target.value || null })}
-          />
-        </label>
-        <label>
-          to
-          <input
-            type="date"
-            value={filter.last ?? ""}
-            onChange={(event) => change({ ...filter, last: event.target.value || null })}
-          />
-        </label>
-        <label>
-          Sort by
-          <select
-            value={filter.sort}
-            onChange={(event) => change({ ...filter, sort: event.target.value as Filter["sort"] })}
-          >
-            {SORTS.map(([sort, name]) => (
-              <option key={sort} value={sort}>
-                {name}
-              </option>
-            ))}
-          </select>
-        </label>
+        </details>
       </form>
     </search>
   );

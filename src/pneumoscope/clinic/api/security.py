@@ -193,8 +193,14 @@ def visibility(session: Session, actor: Actor, studies: Iterable[Study]) -> Visi
 def require_visible(session: Session, study: Study, actor: Actor) -> None:
     """Answer 403 if the findings of a study are withheld from a user."""
     withheld = visibility(session, actor, [study]).withheld(study)
-    if withheld is not None:
-        raise ProblemError(HTTPStatus.FORBIDDEN, _WITHHELD[withheld])
+    if withheld is None:
+        return
+    if withheld is Withheld.OPINION_FIRST and actor.role is Role.SERVICE:
+        raise ProblemError(
+            HTTPStatus.FORBIDDEN,
+            "this site shows readings to programs once a person has judged each image of the study",
+        )
+    raise ProblemError(HTTPStatus.FORBIDDEN, _WITHHELD[withheld])
 
 
 def require_not_purged(purged: datetime | None) -> None:
