@@ -449,7 +449,7 @@ export interface paths {
         };
         get?: never;
         /** Note that you have a study open; it ends after 90 seconds unless it is renewed */
-        put: operations["renew_study_lease"];
+        put: operations["update_study_lease"];
         post?: never;
         /** Note that you have closed a study */
         delete: operations["end_study_lease"];
@@ -3274,7 +3274,7 @@ export interface operations {
             };
         };
     };
-    renew_study_lease: {
+    update_study_lease: {
         parameters: {
             query?: never;
             header?: never;

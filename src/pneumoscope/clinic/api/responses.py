@@ -60,7 +60,7 @@ def column_values(row: Table, schema: type[BaseModel]) -> dict[str, Any]:
 
 @dataclass(frozen=True, slots=True)
 class StudyContext:
-    """What responses about studies need besides their rows."""
+    """Context of responses about studies: visibility of readings, and who has them open."""
 
     visibility: Visibility
     """What the user may see of the readings."""

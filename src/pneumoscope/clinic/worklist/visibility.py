@@ -23,7 +23,7 @@ class Withheld(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Visibility:
-    """What a user may see of the readings of some studies."""
+    """Visibility of the readings of some studies to a user."""
 
     sees_hidden: bool
     """Whether the user sees all readings, whatever the settings of the site."""

@@ -24,7 +24,7 @@ class StudyLease(BaseModel):
 
 # Like listening for changes, renewing a lease does not count as use of the session, which may idle.
 @router.put("/studies/{study_id}/lease")
-def renew_study_lease(clinic: ClinicDep, caller: CallerDep, study_id: Identifier) -> StudyLease:
+def update_study_lease(clinic: ClinicDep, caller: CallerDep, study_id: Identifier) -> StudyLease:
     """Note that you have a study open; it ends after 90 seconds unless it is renewed."""
     check_role(caller.actor, STAFF_ROLES)
     now = datetime.now(UTC)
