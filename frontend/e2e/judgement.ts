@@ -1,4 +1,5 @@
-// Judgements: an answer with its reason, versions, and drafts that are not lost.
+// Judgements: opinions before the reading is shown, answers to it with their reason, versions, and
+// drafts that are not lost.
 
 import assert from "node:assert/strict";
 import { type Account, defineSpec, type Task } from "./support/browser-test.ts";
@@ -6,7 +7,10 @@ import { closeStudy, openStudy, searchWorklist, waitForCount } from "./support/s
 
 interface JudgementTask extends Task {
   administrator: Account;
+  clinician: Account;
   patient: string;
+  /** Another patient, with two studies. */
+  other: string;
 }
 
 const COMMENT = "<img src=x onerror=alert(1)> a tube";
@@ -17,6 +21,7 @@ export default defineSpec<JudgementTask>(
     const { name } = task.administrator;
     await test.begin(task.administrator);
     await openStudy(page, task.patient);
+    await page.getByLabel("Open the next study after saving").uncheck();
     await writeDraft();
     await returnToDraft();
     await page.getByRole("button", { name: "Save" }).click();
@@ -27,6 +32,9 @@ export default defineSpec<JudgementTask>(
     await page.getByText(`${name}, version 2`).waitFor();
     await test.inspect("judged");
     await findDisputed();
+    await test.signOut();
+    await test.signIn(task.clinician);
+    await giveOpinion();
 
     async function writeDraft() {
       await page.getByText("Disagree").waitFor(); // its key works from then on
@@ -60,10 +68,46 @@ export default defineSpec<JudgementTask>(
     async function findDisputed() {
       await closeStudy(page);
       await searchWorklist(page, "");
+      await page.getByRole("radio", { name: "All" }).check({ force: true });
       await page.getByRole("checkbox", { name: "Disputed" }).check({ force: true });
       await waitForCount(page, 1);
       await page.locator("tr.study .chip.reviewed").waitFor();
     }
+
+    /** Nothing of a reading is on the page before the opinion; after the answer the next opens. */
+    async function giveOpinion() {
+      await searchWorklist(page, task.other);
+      await waitForCount(page, 2);
+      await page.getByText("longest waiting first, since readings are hidden").waitFor();
+      assert.equal(await page.locator("meter").count(), 0);
+      await openStudy(page, task.other);
+      const address = page.url();
+      await page.getByText("Save your own opinion").waitFor();
+      const panel = page.locator("aside");
+      assert.doesNotMatch((await panel.locator(".reading").textContent()) ?? "", /%/);
+      assert.equal(await page.getByRole("button", { name: /Heat map/ }).count(), 0);
+      const path = `/v1${new URL(address).pathname}`;
+      await page.waitForFunction(
+        async ([path, name]) => {
+          const { status_text } = await (await fetch(path ?? "")).json();
+          return status_text === `in review by ${name}`;
+        },
+        [path, task.clinician.name],
+      );
+      await test.inspect("opinion");
+      await page.keyboard.press("o");
+      await page.keyboard.press("Enter");
+      await panel.getByText("before the reading was shown").waitFor();
+      await panel.locator(".reading strong", { hasText: "%" }).waitFor();
+      await page.keyboard.press("a");
+      await test.inspect("answer");
+      await page.keyboard.press("Enter");
+      await page.waitForFunction((before) => location.href !== before, address);
+      await page.getByText("Save your own opinion").waitFor();
+    }
   },
-  [["/judgements", 401]],
+  [
+    ["/judgements", 401],
+    ["/lease", 401],
+  ],
 );

@@ -31,7 +31,7 @@ export default defineSpec<LiveUpdates>(
 
     await handInStudy("2.25.8", "new-1.png", "new-2.png");
     await waitForCount(page, task.studies + 1);
-    await rowWith(page, "new-1.png").getByText("Read", { exact: true }).waitFor();
+    await rowWith(page, "new-1.png").getByText("awaiting review", { exact: true }).waitFor();
     assert.ok(searches > 0 && searches < 4, `${searches} searches for two changes`);
 
     await page.route("**/v1/events", (route) => route.fulfill({ status: 429 }));

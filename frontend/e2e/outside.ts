@@ -27,8 +27,8 @@ export default defineSpec<Outside>(async (test) => {
   await page.getByRole("checkbox", { name: "Not read", checked: true }).waitFor();
   await waitForCount(page, task.unread);
   const row = rowWith(page, task.patient);
-  await row.getByText(`not read: ${task.reason}`).waitFor();
-  assert.equal(await row.locator(".chip").textContent(), "Not read");
+  await row.locator(".remark", { hasText: `not read: ${task.reason}` }).waitFor();
+  assert.equal(await row.locator(".chip").textContent(), `not read: ${task.reason}`);
   assert.equal(await row.locator("meter, .finding").count(), 0);
   assert.doesNotMatch((await row.textContent()) ?? "", /%/);
   contents.push(await page.content());
@@ -49,6 +49,7 @@ export default defineSpec<Outside>(async (test) => {
   }
   const answers = page.getByRole("group", { name: "Was it right not to read the image?" });
   assert.equal(await answers.getByText("Agree", { exact: false }).count(), 0);
+  await page.getByLabel("Open the next study after saving").uncheck();
   await answers.getByLabel("Should be read").check({ force: true });
   await page.getByLabel("Correct finding").selectOption("not stated");
   await page.getByRole("button", { name: "Save" }).click();

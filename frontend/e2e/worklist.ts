@@ -15,6 +15,8 @@ interface Worklist extends Task {
   studies: number;
   /** A patient with two studies. */
   patient: string;
+  /** Ways to write the name of this patient. */
+  names: string[];
   /** The images of a study that has two. */
   images: [string, string];
   /** The file name of an image that was rejected, and the beginning of the reason. */
@@ -37,12 +39,23 @@ export default defineSpec<Worklist>(async (test) => {
   await openPagesWithKeys();
   await openStudyAndReturn();
   await filterWithMouse();
-  await searchWorklist(page, task.patient);
-  await waitForCount(page, 2);
+  for (const text of [task.patient, ...task.names]) {
+    await searchWorklist(page, text);
+    await waitForCount(page, 2);
+    await searchWorklist(page, "");
+    await waitForCount(page, task.studies);
+  }
 
   async function checkOrder() {
     assert.equal(await rows.count(), task.studies);
-    const probabilities = await page
+    const groups = page.locator("tbody");
+    await groups.first().getByText("Needs a look").waitFor();
+    const [look, others] = [groups.first().locator(".study"), groups.last()];
+    assert.equal(await look.count(), 1);
+    await look.getByText(task.rejected.name).waitFor();
+    const status = await look.locator(".chip").textContent();
+    assert.ok(status?.startsWith(`not read: ${task.rejected.reason}`), `${status}`);
+    const probabilities = await others
       .locator("meter")
       .evaluateAll((meters) => meters.map((meter) => (meter as HTMLMeterElement).value));
     assert.deepEqual(
@@ -77,7 +90,7 @@ export default defineSpec<Worklist>(async (test) => {
   }
 
   async function filterWithKeys() {
-    for (const status of ["New", "Read", "Reviewed", "All"]) {
+    for (const status of ["Reviewed", "All", "Awaiting review"]) {
       await page.keyboard.press("s");
       await page.getByRole("radio", { name: status, checked: true }).waitFor();
     }
@@ -91,7 +104,10 @@ export default defineSpec<Worklist>(async (test) => {
       .locator("tr.study:not(:has(.remark.rejected))")
       .first()
       .waitFor({ state: "detached" });
-    await rowWith(page, task.rejected.name).getByText(task.rejected.reason).waitFor();
+    await rowWith(page, task.rejected.name)
+      .locator(".remark")
+      .getByText(task.rejected.reason)
+      .waitFor();
     await page.keyboard.press("x");
     await waitForCount(page, task.studies);
   }
@@ -132,7 +148,17 @@ export default defineSpec<Worklist>(async (test) => {
   async function filterWithMouse() {
     await page.getByRole("radio", { name: "Reviewed" }).check({ force: true });
     await page.getByText("No matching studies").waitFor();
-    await page.getByRole("radio", { name: "All" }).check({ force: true });
+    await page.getByRole("button", { name: "Look in all studies" }).click();
+    await page.getByRole("radio", { name: "All", checked: true }).waitFor();
+    await waitForCount(page, task.studies);
+    await page.getByLabel("Sort by").selectOption("arrival");
+    await page.getByText(`${task.studies} studies, longest waiting first`).waitFor();
+    await page.getByLabel("Studies from").fill("2001-01-01");
+    await page.getByLabel("to", { exact: true }).fill("2001-01-02");
+    await page.getByText("No matching studies").waitFor();
+    await page.getByLabel("Studies from").fill("");
+    await page.getByLabel("to", { exact: true }).fill("");
+    await page.getByLabel("to", { exact: true }).blur();
     await waitForCount(page, task.studies);
   }
 });

@@ -29,6 +29,7 @@ const ENDED_NOTICE = "Your session has ended. Sign in again to continue."; // th
 const getSession = () => unwrap(api.GET("/v1/session"));
 
 async function deleteSession() {
+  await new Promise((resolve) => setTimeout(resolve)); // the page that is closed says so
   await allAnswered(); // later answers would report that nobody is signed in
   await api.DELETE("/v1/session");
 }

@@ -56,7 +56,7 @@ def study(*readings: StoredReading | None, **fields: Any) -> Study:
         "patient_id": "P-0815",
         "patient_name": f"{NAME}^Jane",
         "acquired": datetime(2026, 1, 2, 10, 0, tzinfo=timezone(timedelta(hours=1))),
-        "status": StudyStatus.READ,
+        "status": StudyStatus.AWAITING_REVIEW,
         "site": Site(name="default", prevalence_low=0.1, prevalence_high=0.1),
     }
     return Study(images=images, **known | fields)

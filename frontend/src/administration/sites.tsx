@@ -24,8 +24,11 @@ export function Sites() {
       <h2 id="sites">Sites</h2>
       <p className="small">
         A new site is in shadow mode: its radiographs are read, but clinicians do not see the
-        readings until they are displayed here. Where several networks read, the patient's age
-        decides; files without an age are treated as you choose for the site.
+        readings until they are displayed here. With "own opinion first", clinicians see the
+        readings of a study once they have saved their own opinion of each image: a reading that is
+        seen first biases them. Reviewers and administrators see readings at once. Where several
+        networks read, the patient's age decides; files without an age are treated as you choose for
+        the site.
       </p>
       <ErrorMessage error={loadError || error} />
       <ul className="sites">
@@ -40,6 +43,16 @@ export function Sites() {
               <span>
                 <b>{site.name}</b>{" "}
                 {site.displayed ? "readings are displayed" : "shadow mode: readings are hidden"}
+              </span>
+            </label>
+            <label className="switch">
+              <input
+                type="checkbox"
+                checked={site.opinion_first}
+                onChange={(event) => change(site.id, { opinion_first: event.target.checked })}
+              />
+              <span>
+                own opinion first<span className="hidden"> at {site.name}</span>
               </span>
             </label>
             <UnknownAgeChoice

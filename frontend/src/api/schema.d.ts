@@ -291,7 +291,7 @@ export interface paths {
         };
         get?: never;
         put?: never;
-        /** Search the worklist: the most urgent studies first, then the longest waiting */
+        /** Search the worklist: studies that need a look first, then the most urgent, as asked for */
         post: operations["search_studies"];
         delete?: never;
         options?: never;
@@ -425,12 +425,34 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
-        /** List all judgements of an image's reading, in all versions, the oldest first */
+        /**
+         * List the judgements of an image, in all versions, the oldest first
+         * @description While findings of the study are withheld from you, only your own: those of others would tell of
+         *     the reading, and would bias your opinion.
+         */
         get: operations["list_judgements"];
         put?: never;
-        /** Judge a reading, or change an earlier judgement */
+        /** Judge a reading, give an opinion where it is withheld, or change an earlier judgement */
         post: operations["create_judgement"];
         delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/studies/{study_id}/lease": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        /** Note that you have a study open; it ends after 90 seconds unless it is renewed */
+        put: operations["update_study_lease"];
+        post?: never;
+        /** Note that you have closed a study */
+        delete: operations["end_study_lease"];
         options?: never;
         head?: never;
         patch?: never;
@@ -832,16 +854,25 @@ export interface components {
          *     days
          *         Days in which the judgements were made.
          *     agree
-         *         Patients whose reading is agreed with, of those with agreement or disagreement. The first
-         *         judgement of each patient counts.
+         *         Patients whose reading is agreed with by somebody who has seen it, of those with agreement
+         *         or disagreement. The first judgement of each patient counts.
          *     uncertain
-         *         Number of patients whose first judgement is uncertain.
+         *         Number of patients whose first judgement of these is uncertain.
+         *     blind_agree, blind_uncertain
+         *         The same of opinions given without the reading, which it cannot have biased.
+         *     changed
+         *         Patients of whom a clinician said otherwise after seeing the reading than before, of those
+         *         with both an opinion and an answer of one clinician. The first answer counts.
          */
         Agreement: {
             days: components["schemas"]["DateRange"];
             agree: components["schemas"]["Proportion"];
             /** Uncertain */
             uncertain: number;
+            blind_agree: components["schemas"]["Proportion"];
+            /** Blind Uncertain */
+            blind_uncertain: number;
+            changed: components["schemas"]["Proportion"];
         };
         /**
          * Alert
@@ -1035,6 +1066,9 @@ export interface components {
         /**
          * Image
          * @description Image; ``reading`` is null while it waits to be read and where readings are withheld.
+         *
+         *     ``opinion_first``: withheld until you have saved your own opinion. ``judged``: you have judged
+         *     the image, by an answer if its reading is shown; for a program: anybody has.
          */
         Image: {
             /** Id */
@@ -1063,6 +1097,10 @@ export interface components {
             state: "waiting" | "done";
             /** Withheld */
             withheld: boolean;
+            /** Opinion First */
+            opinion_first: boolean;
+            /** Judged */
+            judged: boolean;
             reading: components["schemas"]["Reading"] | null;
         };
         /**
@@ -1077,7 +1115,7 @@ export interface components {
         };
         /**
          * Job
-         * @description Progress of the images of one request.
+         * @description Progress of the images of one request; ``by_status`` leaves out withheld readings.
          */
         Job: {
             /** Id */
@@ -1105,7 +1143,10 @@ export interface components {
          *     patients
          *         Number of patients with a reading; the first image of each counts.
          *     judged
-         *         Number of them whose image has judgements that agree on the truth.
+         *         Number of them whose image has judgements that agree on the truth; each clinician's last
+         *         one counts.
+         *     blind
+         *         Number of those for whom nobody had seen the reading.
          *     among_judged
          *         Accuracy among the judged patients, as if they were a random sample.
          *     corrected
@@ -1118,12 +1159,16 @@ export interface components {
             patients: number;
             /** Judged */
             judged: number;
+            /** Blind */
+            blind: number;
             among_judged: components["schemas"]["DiagnosticAccuracy"];
             corrected: components["schemas"]["DiagnosticAccuracy"];
         };
         /**
          * Judgement
-         * @description Judgement of a reading by one person; a changed mind is a further version.
+         * @description Judgement of an image by one person; a changed mind is a further version.
+         *
+         *     ``opinion`` was given before the reading was shown, ``answer`` after.
          */
         Judgement: {
             /** User */
@@ -1132,7 +1177,8 @@ export interface components {
             name: string;
             /** Version */
             version: number;
-            answer: components["schemas"]["JudgementAnswer"];
+            answer: components["schemas"]["JudgementAnswer"] | null;
+            opinion: components["schemas"]["Opinion"] | null;
             truth: components["schemas"]["Truth"] | null;
             reason: components["schemas"]["Reason"] | null;
             /** Text */
@@ -1270,12 +1316,14 @@ export interface components {
         };
         /**
          * NewJudgement
-         * @description Judgement to record; an uncertain finding, or none, needs ``truth`` to give a label.
+         * @description Judgement to record: an ``answer`` to a reading, or an ``opinion`` where it is withheld.
          *
-         *     Of an image that was not read, ``answer`` says whether that was right.
+         *     An uncertain finding, or none, needs ``truth`` to give a label. Of an image that was not read,
+         *     ``answer`` says whether that was right.
          */
         NewJudgement: {
-            answer: components["schemas"]["JudgementAnswer"];
+            answer?: components["schemas"]["JudgementAnswer"] | null;
+            opinion?: components["schemas"]["Opinion"] | null;
             truth?: components["schemas"]["Truth"] | null;
             reason?: components["schemas"]["Reason"] | null;
             /** Text */
@@ -1354,6 +1402,12 @@ export interface components {
             /** Prevalence */
             prevalence: number | null;
         };
+        /**
+         * Opinion
+         * @description Opinion of a clinician who does not know the reading.
+         * @enum {string}
+         */
+        Opinion: "pneumonia" | "no pneumonia" | "not sure";
         /**
          * PasswordAndCode
          * @description Password and code again, before a change of the account.
@@ -1643,6 +1697,33 @@ export interface components {
          */
         Role: "clinician" | "reviewer" | "administrator" | "service";
         /**
+         * SavedJudgement
+         * @description Judgement as it was saved; ``others`` names who else judged the image a moment ago.
+         *
+         *     Theirs is kept, too.
+         */
+        SavedJudgement: {
+            /** User */
+            user: string;
+            /** Name */
+            name: string;
+            /** Version */
+            version: number;
+            answer: components["schemas"]["JudgementAnswer"] | null;
+            opinion: components["schemas"]["Opinion"] | null;
+            truth: components["schemas"]["Truth"] | null;
+            reason: components["schemas"]["Reason"] | null;
+            /** Text */
+            text: string | null;
+            /**
+             * Created
+             * Format: date-time
+             */
+            created: string;
+            /** Others */
+            others: string[];
+        };
+        /**
          * SecondFactorCode
          * @description Code of the second factor, or a recovery code.
          */
@@ -1717,6 +1798,9 @@ export interface components {
          * Site
          * @description Site; ``displayed`` is false while it is in shadow mode.
          *
+         *     With ``opinion_first``, clinicians see the readings of a study once they have saved their own
+         *     opinion of each of its images.
+         *
          *     ``unknown_age`` says which network reads radiographs of patients of unknown age, where the
          *     server chooses by age; with ``ask`` none does, and they are outside. ``prevalence`` is null
          *     while nobody has stated it; a range of 5 to 30 % is assumed then.
@@ -1728,6 +1812,8 @@ export interface components {
             name: string;
             /** Displayed */
             displayed: boolean;
+            /** Opinion First */
+            opinion_first: boolean;
             unknown_age: components["schemas"]["UnknownAge"];
             prevalence: components["schemas"]["Prevalence"] | null;
         };
@@ -1738,12 +1824,19 @@ export interface components {
         SiteUpdate: {
             /** Displayed */
             displayed?: boolean | null;
+            /** Opinion First */
+            opinion_first?: boolean | null;
             unknown_age?: components["schemas"]["UnknownAge"] | null;
             prevalence?: components["schemas"]["Prevalence"] | null;
         };
         /**
          * Study
          * @description Study with its images; ``probability`` is the highest of theirs.
+         *
+         *     ``needs_look``: an image could not be read, and nobody has reviewed the study since.
+         *     ``status_text`` is its progress in words, and ``in_review_by`` names who has it open. ``age`` is
+         *     that at the examination, or at receipt if its date is unknown. ``opinion_first``: readings are
+         *     withheld until you have saved your own opinion of each image.
          */
         Study: {
             /** Id */
@@ -1755,6 +1848,8 @@ export interface components {
             /** Accession */
             accession: string | null;
             patient: components["schemas"]["Patient"];
+            /** Age */
+            age: string | null;
             /** Acquired */
             acquired: string | null;
             /**
@@ -1765,20 +1860,46 @@ export interface components {
             /** Purged */
             purged: string | null;
             status: components["schemas"]["StudyStatus"];
+            /** Status Text */
+            status_text: string;
+            /** Needs Look */
+            needs_look: boolean;
+            /** In Review By */
+            in_review_by: string[];
             /** Probability */
             probability: number | null;
             /** Withheld */
             withheld: boolean;
+            /** Opinion First */
+            opinion_first: boolean;
             /** Images */
             images: components["schemas"]["Image"][];
         };
         /**
+         * StudyLease
+         * @description Names of the people who have a study open, you among them; nobody is blocked by it.
+         */
+        StudyLease: {
+            /** In Review By */
+            in_review_by: string[];
+        };
+        /**
+         * StudyOrder
+         * @description Order of the studies in a worklist, after the group of those that need a look.
+         * @enum {string}
+         */
+        StudyOrder: "urgency" | "study date" | "arrival";
+        /**
          * StudyPage
          * @description Page of studies; ``next`` is the cursor of the next page, null on the last one.
+         *
+         *     Studies that need a look come first; ``order`` says in words how the others are sorted.
          */
         StudyPage: {
             /** Studies */
             studies: components["schemas"]["Study"][];
+            /** Order */
+            order: string;
             /** Next */
             next: string | null;
         };
@@ -1802,9 +1923,29 @@ export interface components {
             disputed?: boolean;
             /**
              * Text
-             * @description part of a patient's identifier or name, or accession
+             * @description words, each part of a patient's identifier or name, or of the accession
              */
             text?: string | null;
+            /**
+             * Site
+             * @description only studies of this site
+             */
+            site?: string | null;
+            /**
+             * Since
+             * @description study date at or after this time
+             */
+            since?: string | null;
+            /**
+             * Until
+             * @description study date before this time
+             */
+            until?: string | null;
+            /**
+             * @description order after the studies that need a look
+             * @default urgency
+             */
+            sort?: components["schemas"]["StudyOrder"];
             /**
              * Cursor
              * @description `next` of a page
@@ -1818,10 +1959,12 @@ export interface components {
         };
         /**
          * StudyStatus
-         * @description Progress of a study: ``read`` by the network, ``reviewed`` by a person.
+         * @description Progress of a study: whether people have still to review it.
+         *
+         *     Reading is what a radiologist does, so that a study which only software has read awaits review.
          * @enum {string}
          */
-        StudyStatus: "new" | "read" | "reviewed";
+        StudyStatus: "awaiting review" | "reviewed";
         /**
          * Submission
          * @description Images accepted by one request, their job, and the files that were refused.
@@ -1998,6 +2141,7 @@ export type NewSite = components['schemas']['NewSite'];
 export type NewToken = components['schemas']['NewToken'];
 export type NewUser = components['schemas']['NewUser'];
 export type OperatingPoint = components['schemas']['OperatingPoint'];
+export type Opinion = components['schemas']['Opinion'];
 export type PasswordAndCode = components['schemas']['PasswordAndCode'];
 export type PasswordChange = components['schemas']['PasswordChange'];
 export type PasswordConfirmation = components['schemas']['PasswordConfirmation'];
@@ -2017,6 +2161,7 @@ export type RecoveryCodes = components['schemas']['RecoveryCodes'];
 export type RefusedFile = components['schemas']['RefusedFile'];
 export type Retention = components['schemas']['Retention'];
 export type Role = components['schemas']['Role'];
+export type SavedJudgement = components['schemas']['SavedJudgement'];
 export type SecondFactorCode = components['schemas']['SecondFactorCode'];
 export type SecondFactorSetup = components['schemas']['SecondFactorSetup'];
 export type Session = components['schemas']['Session'];
@@ -2027,6 +2172,8 @@ export type SingleSignOn = components['schemas']['SingleSignOn'];
 export type Site = components['schemas']['Site'];
 export type SiteUpdate = components['schemas']['SiteUpdate'];
 export type Study = components['schemas']['Study'];
+export type StudyLease = components['schemas']['StudyLease'];
+export type StudyOrder = components['schemas']['StudyOrder'];
 export type StudyPage = components['schemas']['StudyPage'];
 export type StudySearch = components['schemas']['StudySearch'];
 export type StudyStatus = components['schemas']['StudyStatus'];
@@ -3153,8 +3300,86 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["Judgement"];
+                    "application/json": components["schemas"]["SavedJudgement"];
                 };
+            };
+            /** @description The request is refused; the detail says why and what to do */
+            "4XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The server failed */
+            "5XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    update_study_lease: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                study_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["StudyLease"];
+                };
+            };
+            /** @description The request is refused; the detail says why and what to do */
+            "4XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The server failed */
+            "5XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    end_study_lease: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                study_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
             };
             /** @description The request is refused; the detail says why and what to do */
             "4XX": {

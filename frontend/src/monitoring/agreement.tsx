@@ -15,7 +15,16 @@ export function AgreementSection({ overview }: { overview: MonitoringOverview })
         <Plot
           title="Proportion of patients with agreement, by week"
           labels={agreement.map(({ days }) => lastDay(days))}
-          series={[{ name: "agree", points: agreement.map(({ agree }) => agree.estimate) }]}
+          series={[
+            {
+              name: "after seeing the reading",
+              points: agreement.map(({ agree }) => agree.estimate),
+            },
+            {
+              name: "before seeing it",
+              points: agreement.map(({ blind_agree }) => blind_agree.estimate),
+            },
+          ]}
           top={1}
         />
       </div>
@@ -25,8 +34,9 @@ export function AgreementSection({ overview }: { overview: MonitoringOverview })
       </details>
       <AccuracyTable overview={overview} />
       <p className="notice">
-        Biased: clinicians had seen the reading and chose which patients to judge. Neither line
-        replaces a study in which all patients are judged by clinicians who do not know the reading.
+        Answers given after seeing the reading are biased towards agreement; opinions given before
+        it was shown are not. Clinicians chose which patients to judge, so that no line replaces a
+        study in which all patients are judged by clinicians who do not know the reading.
       </p>
     </section>
   );
@@ -42,18 +52,28 @@ function AgreementTable({ weeks }: { weeks: Agreement[] }) {
         <thead>
           <tr>
             <th scope="col">Days</th>
-            <th scope="col">Agree or disagree</th>
+            <th scope="col">Judged after seeing the reading</th>
             <th scope="col">Agree</th>
             <th scope="col">Not sure</th>
+            <th scope="col">Judged before</th>
+            <th scope="col">Agree before</th>
+            <th scope="col">Not sure before</th>
+            <th scope="col">Changed their mind</th>
           </tr>
         </thead>
         <tbody>
-          {weeks.map(({ days, agree, uncertain }) => (
-            <tr key={days.last}>
-              <th scope="row">{formatDays(days)}</th>
-              <td>{agree.whole}</td>
-              <td>{formatEstimate(agree.estimate)}</td>
-              <td>{uncertain}</td>
+          {weeks.map((week) => (
+            <tr key={week.days.last}>
+              <th scope="row">{formatDays(week.days)}</th>
+              <td>{week.agree.whole}</td>
+              <td>{formatEstimate(week.agree.estimate)}</td>
+              <td>{week.uncertain}</td>
+              <td>{week.blind_agree.whole}</td>
+              <td>{formatEstimate(week.blind_agree.estimate)}</td>
+              <td>{week.blind_uncertain}</td>
+              <td>
+                {week.changed.part} of {week.changed.whole}
+              </td>
             </tr>
           ))}
         </tbody>
@@ -74,8 +94,8 @@ function AccuracyTable({
   return (
     <table className="accuracy">
       <caption>
-        {accuracy.judged} of {accuracy.patients} patients judged, at operating point{" "}
-        {operating_point}, with 95 % intervals
+        {accuracy.judged} of {accuracy.patients} patients judged, {accuracy.blind} of them without
+        knowledge of the reading; at operating point {operating_point}, with 95 % intervals
       </caption>
       <thead>
         <tr>

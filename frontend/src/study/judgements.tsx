@@ -1,45 +1,68 @@
-// The clinicians' judgements of a reading: an answer, the reason for it, and all versions. Of an
-// image that was not read, the answer is whether that was right.
+// The clinicians' judgements of an image: an answer to its reading, the reason for it, and all
+// versions. Where the reading is hidden, they give their own opinion. Of an image that was not read,
+// the answer is whether that was right.
 
 import { type FormEvent, useRef, useState } from "react";
 import { flushSync } from "react-dom";
 import { api, unwrap } from "../api/client.ts";
-import type { Image, Judgement, NewJudgement, Session } from "../api/schema.d.ts";
+import type { Image, Judgement, NewJudgement, Session, Study } from "../api/schema.d.ts";
 import { ErrorMessage } from "../shell/error-message.tsx";
 import { textOf } from "../shell/form.ts";
 import { formatTime, isRead } from "../shell/format.ts";
 import { useKeys } from "../shell/keyboard.tsx";
 import { useRequest } from "../shell/use-request.ts";
 import { dropDraft, getDraft, hasDrafts, keepDraft } from "./drafts.ts";
+import { NextStudyChoice, openNext } from "./next-study.tsx";
 
-type Answer = Judgement["answer"];
+type Answer = NonNullable<Judgement["answer"]>;
+type Opinion = NonNullable<Judgement["opinion"]>;
 type Reason = NonNullable<Judgement["reason"]>;
 type Truth = NonNullable<Judgement["truth"]>;
 
-const KEYS: [Answer, string][] = [
-  ["agree", "a"],
-  ["disagree", "d"],
-  ["uncertain", "n"],
-];
-
 interface Wording {
   question: string;
-  answers: Record<Answer, string>;
-  /** The choice of no correct finding. */
-  noTruth: string;
+  choices: { value: Answer | Opinion; key: string; name: string }[];
+  /** The choice of no correct finding; null where that is not asked. */
+  noTruth: string | null;
 }
 
 const OF_FINDING: Wording = {
   question: "Do you agree with the finding?",
-  answers: { agree: "Agree", disagree: "Disagree", uncertain: "Not sure" },
+  choices: [
+    { value: "agree", key: "a", name: "Agree" },
+    { value: "disagree", key: "d", name: "Disagree" },
+    { value: "uncertain", key: "n", name: "Not sure" },
+  ],
   noTruth: "as answered",
 };
 
 const OF_REFUSAL: Wording = {
   question: "Was it right not to read the image?",
-  answers: { agree: "Rightly not read", disagree: "Should be read", uncertain: "Not sure" },
+  choices: [
+    { value: "agree", key: "a", name: "Rightly not read" },
+    { value: "disagree", key: "d", name: "Should be read" },
+    { value: "uncertain", key: "n", name: "Not sure" },
+  ],
   noTruth: "not stated",
 };
+
+/** Without knowledge of the reading. */
+const OF_IMAGE: Wording = {
+  question: "What do you see?",
+  choices: [
+    { value: "pneumonia", key: "s", name: "Pneumonia" },
+    { value: "no pneumonia", key: "o", name: "No pneumonia" },
+    { value: "not sure", key: "n", name: "Not sure" },
+  ],
+  noTruth: null,
+};
+
+function wordingOf({ withheld, reading }: Image): Wording {
+  if (withheld) {
+    return OF_IMAGE;
+  }
+  return reading && !isRead(reading) ? OF_REFUSAL : OF_FINDING;
+}
 
 const REASONS: Reason[] = [
   "opacity missed",
@@ -57,12 +80,15 @@ addEventListener("beforeunload", (event) => {
 });
 
 interface Props {
+  study: Study;
   image: Image;
   session: Session;
+  /** Show another image of the study. */
+  showImage: (index: number) => void;
   changed: () => void;
 }
 
-export function Judgements({ image, session, changed }: Props) {
+export function Judgements({ study, image, session, showImage, changed }: Props) {
   const {
     value: judgements,
     error,
@@ -74,24 +100,41 @@ export function Judgements({ image, session, changed }: Props) {
       ),
     [image.id],
   );
-  const own = judgements?.findLast(({ name }) => name === session.name);
-  const wording = image.reading && !isRead(image.reading) ? OF_REFUSAL : OF_FINDING;
+  const [others, setOthers] = useState<string[]>([]);
+  const wording = wordingOf(image);
+  const kind = wording === OF_IMAGE ? "opinion" : "answer";
+  const own = judgements?.findLast(
+    (judgement) => judgement.name === session.name && judgement[kind] !== null,
+  );
+
+  function saved(simultaneous: string[]) {
+    setOthers(simultaneous);
+    reload();
+    changed();
+    // Whoever is told something must have time to read it.
+    if (simultaneous.length === 0) {
+      void openNext(study.id, image.id, showImage, session.name);
+    }
+  }
   return (
     <section className="judgement" aria-labelledby="judgement-heading">
-      <h2 id="judgement-heading">Your judgement</h2>
+      <h2 id="judgement-heading">{wording === OF_IMAGE ? "Your opinion" : "Your judgement"}</h2>
       <ErrorMessage error={error} />
+      {others.length > 0 && (
+        <p className="notice" role="status">
+          {others.join(", ")} saved a judgement of this image a moment ago. Both are kept.
+        </p>
+      )}
       {judgements && (
         <JudgementForm
-          key={own?.version ?? 0}
+          key={`${kind} ${own?.version ?? 0}`}
           image={image}
           own={own}
           wording={wording}
-          saved={() => {
-            reload();
-            changed();
-          }}
+          saved={saved}
         />
       )}
+      <NextStudyChoice user={session.name} />
       {judgements && judgements.length > 0 && <History judgements={judgements} wording={wording} />}
     </section>
   );
@@ -99,43 +142,47 @@ export function Judgements({ image, session, changed }: Props) {
 
 interface FormProps {
   image: Image;
-  /** The user's last judgement. */
+  /** The user's last judgement of this kind. */
   own: Judgement | undefined;
   wording: Wording;
-  saved: () => void;
+  saved: (others: string[]) => void;
 }
 
 function JudgementForm({ image, own, wording, saved }: FormProps) {
-  const [draft] = useState(getDraft(image.id));
+  const [draft] = useState(() => draftFor(image.id, wording));
   const initial = draft ?? own;
-  const [answer, setAnswer] = useState<Answer | null>(initial?.answer ?? null);
+  const [answer, setAnswer] = useState(initial?.answer ?? initial?.opinion ?? null);
   const [changed, setChanged] = useState(draft !== undefined);
   const [error, setError] = useState("");
   const form = useRef<HTMLFormElement>(null);
   const saveButton = useRef<HTMLButtonElement>(null);
   const reasonField = useRef<HTMLSelectElement>(null);
 
-  function change(chosen: Answer | null) {
+  function change(chosen: Answer | Opinion | null) {
     setAnswer(chosen);
     setChanged(true);
     if (form.current && chosen) {
-      keepDraft(image.id, judgementOf(form.current, chosen));
+      keepDraft(image.id, judgementOf(form.current, chosen, wording));
     }
   }
   useKeys("Judgement", [
-    ...KEYS.map(([chosen, key]) => ({
+    ...wording.choices.map(({ value, key, name }) => ({
       keys: [key],
-      description: `${wording.answers[chosen].toLowerCase()}; Enter then saves`,
+      description: `${name.toLowerCase()}; Enter then saves`,
       action: () => {
-        flushSync(() => change(chosen));
+        flushSync(() => change(value));
         saveButton.current?.focus();
       },
     })),
-    {
-      keys: ["t"],
-      description: "reason, once answered",
-      action: () => reasonField.current?.focus(),
-    },
+    ...(wording === OF_IMAGE
+      ? []
+      : [
+          {
+            keys: ["t"],
+            description: "reason, once answered",
+            action: () => reasonField.current?.focus(),
+          },
+        ]),
   ]);
 
   async function submit(event: FormEvent<HTMLFormElement>) {
@@ -144,11 +191,13 @@ function JudgementForm({ image, own, wording, saved }: FormProps) {
       return;
     }
     const params = { path: { image_id: image.id } };
-    const body = judgementOf(event.currentTarget, answer);
+    const body = judgementOf(event.currentTarget, answer, wording);
     try {
-      await api.POST("/v1/images/{image_id}/judgements", { params, body });
+      const { others } = await unwrap(
+        api.POST("/v1/images/{image_id}/judgements", { params, body }),
+      );
       dropDraft(image.id);
-      saved();
+      saved(others);
     } catch (problem) {
       setError((problem as Error).message);
     }
@@ -158,42 +207,46 @@ function JudgementForm({ image, own, wording, saved }: FormProps) {
     <form ref={form} onSubmit={submit} onChange={() => change(answer)}>
       <fieldset className="answers">
         <legend className={wording === OF_FINDING ? "hidden" : ""}>{wording.question}</legend>
-        {KEYS.map(([chosen, key]) => (
-          <label key={chosen} className={chosen}>
+        {wording.choices.map(({ value, key, name }) => (
+          <label key={value}>
             <input
               type="radio"
               name="answer"
-              value={chosen}
-              checked={answer === chosen}
+              value={value}
+              checked={answer === value}
               onChange={(event) => {
                 event.stopPropagation(); // the form's handler has the previous answer
-                change(chosen);
+                change(value);
               }}
             />
             <span>
-              {wording.answers[chosen]} <kbd>{key}</kbd>
+              {name} <kbd>{key}</kbd>
             </span>
           </label>
         ))}
       </fieldset>
       <div className="details" hidden={answer === null}>
-        <label>
-          Reason
-          <select ref={reasonField} name="reason" defaultValue={initial?.reason ?? ""}>
-            <option value="">none</option>
-            {REASONS.map((reason) => (
-              <option key={reason}>{reason}</option>
-            ))}
-          </select>
-        </label>
-        <label>
-          Correct finding
-          <select name="truth" defaultValue={initial?.truth ?? ""}>
-            <option value="">{wording.noTruth}</option>
-            <option value="PNEUMONIA">pneumonia</option>
-            <option value="NORMAL">no pneumonia</option>
-          </select>
-        </label>
+        {wording.noTruth !== null && (
+          <>
+            <label>
+              Reason
+              <select ref={reasonField} name="reason" defaultValue={initial?.reason ?? ""}>
+                <option value="">none</option>
+                {REASONS.map((reason) => (
+                  <option key={reason}>{reason}</option>
+                ))}
+              </select>
+            </label>
+            <label>
+              Correct finding
+              <select name="truth" defaultValue={initial?.truth ?? ""}>
+                <option value="">{wording.noTruth}</option>
+                <option value="PNEUMONIA">pneumonia</option>
+                <option value="NORMAL">no pneumonia</option>
+              </select>
+            </label>
+          </>
+        )}
         <label className="full-width">
           Comment
           <textarea name="text" rows={2} maxLength={4000} defaultValue={initial?.text ?? ""} />
@@ -209,15 +262,28 @@ function JudgementForm({ image, own, wording, saved }: FormProps) {
 }
 
 /** Return the judgement that a form contains. */
-function judgementOf(form: HTMLFormElement, answer: Answer): NewJudgement {
+function judgementOf(
+  form: HTMLFormElement,
+  answer: Answer | Opinion,
+  wording: Wording,
+): NewJudgement {
   const content = new FormData(form);
   const text = (name: string) => textOf(content, name).trim() || null;
+  if (wording === OF_IMAGE) {
+    return { opinion: answer as Opinion, text: text("text") };
+  }
   return {
-    answer,
+    answer: answer as Answer,
     truth: text("truth") as Truth | null,
     reason: text("reason") as Reason | null,
     text: text("text"),
   };
+}
+
+/** Return the draft for an image, unless its reading was shown or hidden since it was written. */
+function draftFor(image: string, wording: Wording): NewJudgement | undefined {
+  const draft = getDraft(image);
+  return Boolean(draft?.opinion) === (wording === OF_IMAGE) ? draft : undefined;
 }
 
 function History({ judgements, wording }: { judgements: Judgement[]; wording: Wording }) {
@@ -229,7 +295,7 @@ function History({ judgements, wording }: { judgements: Judgement[]; wording: Wo
           <Version
             key={`${judgement.user} ${judgement.version}`}
             judgement={judgement}
-            answers={wording.answers}
+            choices={judgement.opinion ? OF_IMAGE.choices : wording.choices}
           />
         ))}
       </ol>
@@ -239,16 +305,20 @@ function History({ judgements, wording }: { judgements: Judgement[]; wording: Wo
 
 interface VersionProps {
   judgement: Judgement;
-  answers: Wording["answers"];
+  choices: Wording["choices"];
 }
 
-function Version({ judgement, answers }: VersionProps) {
-  const { answer, name, version, created, reason, truth, text } = judgement;
+function Version({ judgement, choices }: VersionProps) {
+  const { answer, opinion, name, version, created, reason, truth, text } = judgement;
+  const said = answer ?? opinion;
+  const details = opinion
+    ? ["before the reading was shown", text]
+    : [reason, truth && (truth === "PNEUMONIA" ? "pneumonia" : "no pneumonia"), text];
   return (
     <li>
-      <b className={answer}>{answers[answer]}</b> <bdi>{name}</bdi>, version {version},{" "}
-      {formatTime(created)}
-      {[reason, truth?.toLowerCase(), text].filter(Boolean).map((detail) => (
+      <b className={answer ?? ""}>{choices.find(({ value }) => value === said)?.name}</b>{" "}
+      <bdi>{name}</bdi>, version {version}, {formatTime(created)}
+      {details.filter(Boolean).map((detail) => (
         <span key={detail}>
           {" "}
           · <bdi>{detail}</bdi>

@@ -170,8 +170,15 @@ export function ReadingRoom({ study, session, changed }: Props) {
           heatMap={heatMap}
           heatMapShown={heatMapWanted}
         />
-        {image.reading && (
-          <Judgements key={image.id} image={image} session={session} changed={changed} />
+        {image.state === "done" && (
+          <Judgements
+            key={image.id}
+            study={study}
+            image={image}
+            session={session}
+            showImage={setIndex}
+            changed={changed}
+          />
         )}
         {(model ? [model] : models).map((model) => (
           <ModelLimits key={model.bundle} model={model} />

@@ -17,10 +17,16 @@ export function ReadingPanel({ image, models, heatMap, heatMapShown }: Props) {
   return (
     <section className="reading" aria-labelledby="reading-heading">
       <h2 id="reading-heading">Reading</h2>
-      {image.withheld && (
+      {image.opinion_first && (
+        <p className="notice">
+          Save your own opinion of each image of this study first; then its readings are shown here.
+        </p>
+      )}
+      {image.withheld && !image.opinion_first && (
         <p className="notice">
           This site is in shadow mode: radiographs are read, but readings are hidden until an
-          administrator displays them.
+          administrator displays them. Your own opinion, given without them, measures how good they
+          are.
         </p>
       )}
       {!image.withheld && reading === null && <p>Waiting to be read.</p>}

@@ -15,6 +15,7 @@ import "../style/viewer.css";
 import { forgetImages } from "../viewer/cornerstone.ts";
 import { neighbourOf, rememberOpened } from "../worklist/navigation.ts";
 import { ReadingRoom } from "./reading-room.tsx";
+import { useLease } from "./use-lease.ts";
 
 const STEPS: [number, string][] = [
   [-1, "Previous study"],
@@ -33,6 +34,7 @@ export default function StudyPage({ id, session }: { id: string; session: Sessio
   const isWaiting = study?.images.some(({ state }) => state === "waiting") ?? false;
   useEffect(() => (isWaiting ? watchWorklist(reload) : undefined), [isWaiting, reload]);
   useEffect(() => forgetImages, []);
+  const others = useLease(id).filter((name) => name !== session.name);
   useEffect(() => {
     document.documentElement.dataset.room = "dark"; // the header, too, where the system is light
     return () => {
@@ -67,7 +69,7 @@ export default function StudyPage({ id, session }: { id: string; session: Sessio
       )}
       {study && (
         <>
-          <StudyHeader study={study} open={open} />
+          <StudyHeader study={study} others={others} open={open} />
           <ReadingRoom study={study} session={session} changed={reload} />
         </>
       )}
@@ -75,13 +77,25 @@ export default function StudyPage({ id, session }: { id: string; session: Sessio
   );
 }
 
-function StudyHeader({ study, open }: { study: Study; open: (step: number) => void }) {
+interface HeaderProps {
+  study: Study;
+  /** Names of the others who have the study open. */
+  others: string[];
+  open: (step: number) => void;
+}
+
+function StudyHeader({ study, others, open }: HeaderProps) {
   return (
     <header className="study-header">
       <h1>
         <bdi>{patientName(study.patient)}</bdi>
       </h1>
       <p>{description(study)}</p>
+      <p className="state" aria-live="polite">
+        {others.length > 0
+          ? `also in review by ${others.join(", ")}`
+          : study.status === "reviewed" && "reviewed"}
+      </p>
       <p className="steps">
         {STEPS.map(([step, name]) => (
           <button
@@ -99,11 +113,12 @@ function StudyHeader({ study, open }: { study: Study; open: (step: number) => vo
   );
 }
 
-function description({ patient, accession, site, acquired, received }: Study): string {
+function description({ patient, age, accession, site, acquired, received }: Study): string {
   return [
     patientIdentifier(patient),
     patient.birth_date,
     patient.sex,
+    age,
     accession && `accession ${accession}`,
     acquired ? `acquired ${formatTime(acquired)}` : `received ${formatTime(received)}`,
     site !== "default" && site,

@@ -67,7 +67,7 @@ function resultOf({ state, withheld, reading }: NonNullable<Item["image"]>): str
     return "accepted, waiting to be read";
   }
   if (withheld || reading === null) {
-    return "accepted and read; readings of this site are hidden";
+    return "accepted; its reading is hidden from you for now";
   }
   if (reading.probability === null) {
     return `not read: ${reading.reasons.join("; ")}`;

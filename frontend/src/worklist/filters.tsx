@@ -1,24 +1,32 @@
 import { useEffect, useRef, useState } from "react";
+import type { Site } from "../api/schema.d.ts";
 import { useKeys } from "../shell/keyboard.tsx";
 import type { Filter } from "./navigation.ts";
 
 const STATUSES: [Filter["status"], string][] = [
-  [null, "All"],
-  ["new", "New"],
-  ["read", "Read"],
+  ["awaiting review", "Awaiting review"],
   ["reviewed", "Reviewed"],
+  [null, "All"],
+];
+
+const SORTS: [NonNullable<Filter["sort"]>, string][] = [
+  ["urgency", "urgency"],
+  ["study date", "study date"],
+  ["arrival", "arrival"],
 ];
 
 const TYPING_PAUSE_MS = 250; // after the last letter, before searching
 
 interface Props {
   filter: Filter;
+  sites: Site[];
   change: (filter: Filter) => void;
 }
 
-export function Filters({ filter, change }: Props) {
+export function Filters({ filter, sites, change }: Props) {
   const searchField = useRef<HTMLInputElement>(null);
   const [text, setText] = useState(filter.text ?? "");
+  const [isWide] = useState(() => matchMedia("(width > 60rem)").matches);
 
   useEffect(() => {
     const typed = text.trim() || null;
@@ -36,7 +44,7 @@ export function Filters({ filter, change }: Props) {
 
   useKeys("Filters", [
     { keys: ["/"], description: "search", action: () => searchField.current?.focus() },
-    { keys: ["s"], description: "next status: all, new, read, reviewed", action: nextStatus },
+    { keys: ["s"], description: "next status: awaiting review, reviewed, all", action: nextStatus },
     {
       keys: ["x"],
       description: "only not read, or all",
@@ -57,7 +65,7 @@ export function Filters({ filter, change }: Props) {
           type="search"
           value={text}
           maxLength={64}
-          placeholder="Patient or accession number"
+          placeholder="Name, identifier, accession"
           aria-label="Search by patient or accession number"
           autoComplete="off"
           onChange={(event) => setText(event.target.value)}
@@ -95,6 +103,56 @@ export function Filters({ filter, change }: Props) {
             <span>Disputed</span>
           </label>
         </fieldset>
+        <details className="more" open={isWide}>
+          <summary>Dates and order</summary>
+          {sites.length > 1 && (
+            <label>
+              Site
+              <select
+                value={filter.site ?? ""}
+                onChange={(event) => change({ ...filter, site: event.target.value || null })}
+              >
+                <option value="">all</option>
+                {sites.map(({ id, name }) => (
+                  <option key={id} value={id}>
+                    {name}
+                  </option>
+                ))}
+              </select>
+            </label>
+          )}
+          <label>
+            Studies from
+            <input
+              type="date"
+              value={filter.first ?? ""}
+              onChange={(event) => change({ ...filter, first: event.target.value || null })}
+            />
+          </label>
+          <label>
+            to
+            <input
+              type="date"
+              value={filter.last ?? ""}
+              onChange={(event) => change({ ...filter, last: event.target.value || null })}
+            />
+          </label>
+          <label>
+            Sort by
+            <select
+              value={filter.sort}
+              onChange={(event) =>
+                change({ ...filter, sort: event.target.value as Filter["sort"] })
+              }
+            >
+              {SORTS.map(([sort, name]) => (
+                <option key={sort} value={sort}>
+                  {name}
+                </option>
+              ))}
+            </select>
+          </label>
+        </details>
       </form>
     </search>
   );

@@ -3,14 +3,43 @@
 
 import type { StudySearch } from "../api/schema.d.ts";
 
-/** What the worklist can be filtered by. */
-export type Filter = Required<Pick<StudySearch, "status" | "unread" | "disputed" | "text">>;
+/** What the worklist can be filtered and sorted by. */
+export interface Filter
+  extends Required<Pick<StudySearch, "status" | "unread" | "disputed" | "text" | "site" | "sort">> {
+  /** First and last study date, as a date field has them; null for any. */
+  first: string | null;
+  last: string | null;
+}
 
-export const NO_FILTER: Filter = { status: null, unread: false, disputed: false, text: null };
+/** The list at the beginning: what awaits review, by urgency. */
+export const NO_FILTER: Filter = {
+  status: "awaiting review",
+  unread: false,
+  disputed: false,
+  text: null,
+  site: null,
+  sort: "urgency",
+  first: null,
+  last: null,
+};
 
 let filter = NO_FILTER;
 let order: string[] = [];
 let opened: string | undefined;
+
+/** Return a filter as the server takes it: whole days here, until the beginning of the next. */
+export function searchOf({ first, last, ...filter }: Filter): StudySearch {
+  return { ...filter, since: startOfDay(first, 0), until: startOfDay(last, 1) };
+}
+
+function startOfDay(day: string | null, later: number): string | null {
+  if (day === null) {
+    return null;
+  }
+  const start = new Date(`${day}T00:00`);
+  start.setDate(start.getDate() + later);
+  return start.toISOString();
+}
 
 export function lastFilter(): Filter {
   return filter;

@@ -12,11 +12,14 @@ import {
 } from "../shell/format.ts";
 import { Link } from "../shell/router.tsx";
 
-const STATUS = { new: "New", read: "Read", reviewed: "Reviewed" };
-
 const MAX_REMARKS = 2; // the study's own page shows all
 
-export function Row({ study }: { study: Study }) {
+interface Props {
+  study: Study;
+  showSite: boolean;
+}
+
+export function Row({ study, showSite }: Props) {
   const { patient, images } = study;
   const details = [patientIdentifier(patient), patient.birth_date, patient.sex].filter(Boolean);
   return (
@@ -30,27 +33,36 @@ export function Row({ study }: { study: Study }) {
         </Link>
         <small>{details.join(" · ") || images[0]?.name}</small>
       </th>
+      <td className="age">{study.age}</td>
+      <td className="study-date">{study.acquired && formatTime(study.acquired)}</td>
+      <td className="images">{imagesOf(study)}</td>
       <td className="accession">{study.accession}</td>
+      {showSite && <td className="site">{study.site}</td>}
       <td className="remarks">
         <Remarks study={study} />
-      </td>
-      <td className="images">
-        {images.length}
-        <span className="unit"> {images.length === 1 ? "image" : "images"}</span>
       </td>
       <td className="received" title={formatTime(study.received)}>
         {formatAge(study.received, Date.now())}
       </td>
       <td className="status">
-        <span className={`chip ${study.status}`}>{statusOf(study)}</span>
+        <span
+          className={`chip ${study.in_review_by.length > 0 ? "open" : study.status}`}
+          title={study.status_text}
+        >
+          {study.status_text}
+        </span>
       </td>
     </tr>
   );
 }
 
-/** The status, without calling a study read whose images the network did not read. */
-function statusOf({ status, probability, withheld }: Study): string {
-  return status === "read" && probability === null && !withheld ? "Not read" : STATUS[status];
+/** The number of images and their views, and how many of several were not read. */
+function imagesOf({ images }: Study): string {
+  const views = new Set(images.map(({ reading }) => reading?.view).filter(Boolean));
+  const count = images.length === 1 ? "1" : `${images.length} images`;
+  const unreadCount = images.filter(({ reading }) => reading && !isRead(reading)).length;
+  const unread = images.length > 1 && unreadCount > 0 && `${unreadCount} not read`;
+  return [count, [...views].join(", "), unread].filter(Boolean).join(" · ");
 }
 
 /** The probability of pneumonia by which the worklist is sorted, or why there is none. */
@@ -59,7 +71,7 @@ function Urgency({ study }: { study: Study }) {
     return <span className="muted">hidden</span>;
   }
   if (study.probability === null) {
-    return <span className="muted">{study.status === "new" ? "waiting" : "not read"}</span>;
+    return <span className="muted">{isWaiting(study) ? "waiting" : "not read"}</span>;
   }
   const reading = mostUrgentImage(study)?.reading;
   return (
@@ -71,20 +83,30 @@ function Urgency({ study }: { study: Study }) {
   );
 }
 
-/** The reasons why images were not read or were flagged, each once. */
-function Remarks({ study }: { study: Study }) {
-  const readingOfReason = new Map<string, Reading>();
-  for (const { reading } of study.images) {
-    for (const reason of reading?.reasons ?? []) {
-      readingOfReason.set(reason, reading as Reading);
+function isWaiting({ images }: Study): boolean {
+  return images.some(({ state }) => state === "waiting");
+}
+
+/** The reasons why images were not read or were flagged, each once; those not read come first. */
+function Remarks({ study: { images } }: { study: Study }) {
+  const labelOfReason = new Map<string, [string, Reading]>();
+  const unreadFirst = images
+    .flatMap(({ reading }, place) => (reading ? [{ reading, place }] : []))
+    .toSorted((first, second) => Number(isRead(first.reading)) - Number(isRead(second.reading)));
+  for (const { reading, place } of unreadFirst) {
+    const image = images.length > 1 ? `image ${place + 1} ` : "";
+    for (const reason of reading.reasons) {
+      const label = isRead(reading) ? reading.status : `${image}not read`;
+      labelOfReason.set(`${label}: ${reason}`, [label, reading]);
     }
   }
-  const hiddenCount = readingOfReason.size - MAX_REMARKS;
+  const hiddenCount = labelOfReason.size - MAX_REMARKS;
   return (
     <>
-      {[...readingOfReason].slice(0, MAX_REMARKS).map(([reason, reading]) => (
-        <span key={reason} className={`remark ${reading.status}`} title={reason}>
-          <b>{isRead(reading) ? reading.status : "not read"}:</b> {reason}
+      {[...labelOfReason].slice(0, MAX_REMARKS).map(([remark, [label, reading]]) => (
+        <span key={remark} className={`remark ${reading.status}`} title={remark}>
+          <b>{label}:</b>
+          {remark.slice(label.length + 1)}
         </span>
       ))}
       {hiddenCount > 0 && <small>and {hiddenCount} more</small>}

@@ -69,7 +69,9 @@ def export_studies(
     status: Annotated[
         str | None,
         typer.Option(
-            metavar="new|read|reviewed", help="Status of the studies to export.", show_default="all"
+            metavar="STATUS",
+            help="Status of the studies to export: 'awaiting review' or 'reviewed'.",
+            show_default="all",
         ),
     ] = None,
     since: Annotated[

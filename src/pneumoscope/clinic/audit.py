@@ -58,6 +58,8 @@ class Action(StrEnum):
     UPLOAD_IMAGES = "hand in"
     VIEW_WORKLIST = "see worklist"
     VIEW_STUDY = "see study"
+    OPEN_STUDY = "open study"
+    CLOSE_STUDY = "close study"
     VIEW_PRIORS = "see priors"
     VIEW_FILE = "see file"
     VIEW_PIXELS = "see pixels"

@@ -46,14 +46,18 @@ def body_mask(pixels: NDArray[np.uint8], rows: int, columns: int) -> NDArray[np.
         return np.ones((rows, columns), np.bool_)
     body = _connected(inside.astype(np.uint8), _most_central(inside))[1:-1, 1:-1]
     picture = Image.fromarray(body.astype(np.uint8) * 255)
-    return np.asarray(picture.resize((columns, rows), Image.Resampling.BOX)) >= 128
+    mask: NDArray[np.bool_] = (
+        np.asarray(picture.resize((columns, rows), Image.Resampling.BOX)) >= 128
+    )
+    return mask
 
 
 def _connected(values: NDArray[np.uint8], seed: tuple[int, int]) -> NDArray[np.bool_]:
     """Return the places that equal places of the same value join to a column and a row."""
     picture = Image.fromarray(values).copy()  # an array's own memory is not written to
     ImageDraw.floodfill(picture, seed, _FILLED)
-    return np.asarray(picture) == _FILLED
+    connected: NDArray[np.bool_] = np.asarray(picture) == _FILLED
+    return connected
 
 
 def _most_central(mask: NDArray[np.bool_]) -> tuple[int, int]:

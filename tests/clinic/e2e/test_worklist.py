@@ -11,6 +11,7 @@ def test_the_worklist_is_sorted_filtered_and_searched(address: str, drive: Drive
         administrator=ADMINISTRATOR,
         studies=STUDIES,
         patient=PATIENTS[0][0],
+        names=["Phantom, Anna", "anna phantom", "PHANTOM^ANNA"],
         images=TWO_IMAGES,
         rejected={"name": REJECTED, "reason": "a blank image"},
     )

@@ -26,10 +26,10 @@ from pneumoscope.clinic.monitoring.reference import (
 )
 from pneumoscope.clinic.settings import Settings
 from pneumoscope.clinic.storage.tables import Image, Judgement, StoredReading, Study
-from pneumoscope.clinic.worklist.judgements import JudgementAnswer, Truth
+from pneumoscope.clinic.worklist.judgements import JudgementAnswer, Opinion, Truth
 from pneumoscope.dataset import Manifest
 from pneumoscope.evaluation.statistics.drift import ShiftSize
-from pneumoscope.reader import Bundle, find_bundle, open_reader, shipped_bundles
+from pneumoscope.reader import Bundle, Finding, find_bundle, open_reader, shipped_bundles
 from pneumoscope.support.errors import ClinicError
 
 from ..simulated import NOW, Simulated, brighter
@@ -242,6 +242,40 @@ def test_judgements_of_images_that_were_not_read_agree_with_no_finding(
     simulated.run(1, 1, 4, rejected=0.0, judged=1.0, agree=1.0)
     make_outside(simulated, 3)
     assert overview(simulated, days=7, periods=1).agreement[-1].agree.whole == 1
+
+
+def test_agreement_before_and_after_seeing_the_reading_and_changed_minds(
+    simulated: Simulated,
+) -> None:
+    """Two agree blind and stay; two contradict, of whom one changes; one is unsure, then agrees."""
+    simulated.run(1, 1, 6, rejected=0.0)
+    said = [
+        (True, JudgementAnswer.AGREE),
+        (True, JudgementAnswer.AGREE),
+        (False, JudgementAnswer.DISAGREE),
+        (False, JudgementAnswer.AGREE),
+        (None, JudgementAnswer.AGREE),
+        (True, None),  # in shadow mode
+    ]
+    yesterday = NOW - timedelta(days=1)
+    with simulated.database.writing() as session:
+        judge = create_user(session, "judge", Role.CLINICIAN, None, NOW).user_id
+        for image, (agrees, answer) in zip(session.scalars(select(Image)), said, strict=True):
+            image.reading.finding = str(Finding.SUSPECTED)
+            opinions = {True: Opinion.PNEUMONIA, False: Opinion.NO_PNEUMONIA}
+            opinion = opinions.get(agrees, Opinion.NOT_SURE)
+            versions = [Judgement(opinion=opinion, truth=opinion.truth)]
+            versions += [] if answer is None else [Judgement(answer=answer)]
+            for version, judgement in enumerate(versions, start=1):
+                judgement.image_id, judgement.user_id = image.id, judge
+                judgement.version, judgement.created = version, yesterday
+                session.add(judgement)
+    found = overview(simulated, days=7, periods=1)
+    week = found.agreement[-1]
+    assert (week.blind_agree.part, week.blind_agree.whole, week.blind_uncertain) == (3, 5, 1)
+    assert (week.agree.part, week.agree.whole, week.uncertain) == (4, 5, 0)
+    assert (week.changed.part, week.changed.whole) == (2, 5)
+    assert (found.accuracy.judged, found.accuracy.blind) == (6, 1)
 
 
 def test_accuracy_is_corrected_for_verification_bias(simulated: Simulated) -> None:

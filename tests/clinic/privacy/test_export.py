@@ -60,7 +60,7 @@ def add(
             patient_id=patient,
             patient_name=f"{patient}^Name",
             received=now,
-            status=options.pop("status", StudyStatus.READ),
+            status=options.pop("status", StudyStatus.AWAITING_REVIEW),
         )
         media_type = "application/dicom" if content[128:132] == b"DICM" else "image/png"
         image = Image(
@@ -168,7 +168,15 @@ def test_refused_images_are_listed_with_the_reason(
     database: Database, store: FileStore, phantoms: list[bytes]
 ) -> None:
     add(database, store, "P-1", dicom("P-1", BurnedInAnnotation="YES"))
-    add(database, store, "P-2", phantoms[0], minute=1, reading=None, status=StudyStatus.NEW)
+    add(
+        database,
+        store,
+        "P-2",
+        phantoms[0],
+        minute=1,
+        reading=None,
+        status=StudyStatus.AWAITING_REVIEW,
+    )
     add(database, store, "P-3", dicom("P-3"), minute=2, reading="failed")
     lost = add(database, store, "P-4", phantoms[2], minute=3)
     add(database, store, "P-5", phantoms[3], minute=4, reading="rejected")
@@ -190,7 +198,9 @@ def test_studies_are_selected_by_status_date_and_judgement(
 ) -> None:
     image_ids = [
         add(database, store, f"P-{n}", phantoms[n], minute=n, status=status)
-        for n, status in enumerate([StudyStatus.READ, StudyStatus.REVIEWED, StudyStatus.READ])
+        for n, status in enumerate(
+            [StudyStatus.AWAITING_REVIEW, StudyStatus.REVIEWED, StudyStatus.AWAITING_REVIEW]
+        )
     ]
     with database.writing() as session:
         anna = create_user(session, "anna", Role.REVIEWER, None, START)

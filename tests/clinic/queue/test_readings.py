@@ -1,4 +1,4 @@
-"""Stored readings, and the urgency and status of their studies."""
+"""Stored readings, and the urgency of their studies."""
 
 import time
 from collections.abc import Mapping
@@ -53,19 +53,19 @@ def store(database: Database, probabilities: Mapping[str, float | None]) -> None
         store_readings(session, readings, "screening", NOW)
 
 
-def studies(database: Database) -> list[tuple[float | None, str]]:
+def studies(database: Database) -> list[tuple[float | None, bool]]:
     with database.reading() as session:
-        rows = session.execute(select(Study.urgency, Study.status).order_by(Study.study_uid))
-        return [(urgency, str(status)) for urgency, status in rows]
+        rows = session.execute(select(Study.urgency, Study.needs_look).order_by(Study.study_uid))
+        return [(urgency, needs_look) for urgency, needs_look in rows]
 
 
-def test_a_study_has_the_highest_urgency_of_its_images_and_is_read_with_the_last(
+def test_a_study_has_the_highest_urgency_of_its_images_and_needs_a_look_for_one_not_read(
     database: Database, waiting: None
 ) -> None:
     store(database, {"a": None})
-    assert studies(database) == [(None, "new"), (None, "new")]
+    assert studies(database) == [(None, True), (None, False)]
     store(database, {"c": 0.0, "b": 0.7})
-    assert studies(database) == [(0.7, "read"), (0.0, "read")]
+    assert studies(database) == [(0.7, True), (0.0, False)]
     with database.reading() as session:
         assert [site.outcomes for site in count_changes(session)] == [2]
         assert sorted(session.scalars(select(StoredReading.image_id))) == ["a", "b", "c"]
@@ -74,7 +74,7 @@ def test_a_study_has_the_highest_urgency_of_its_images_and_is_read_with_the_last
 def test_urgency_never_falls(database: Database, waiting: None) -> None:
     store(database, {"b": 0.2, "a": 0.7})
     store(database, {"c": 0.1})
-    assert studies(database) == [(0.7, "read"), (0.1, "read")]
+    assert studies(database) == [(0.7, False), (0.1, False)]
 
 
 def test_studies_are_locked_in_the_order_of_their_uids(database: Database, waiting: None) -> None:

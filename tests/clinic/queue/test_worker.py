@@ -138,10 +138,10 @@ def test_every_image_gets_the_reading_of_the_reader(
                 heatmap = np.load(io.BytesIO(stored.heatmap or b""))
                 np.testing.assert_array_equal(heatmap, expected.heatmap)
                 assert image.study.urgency == expected.probability
-            assert image.study.status == StudyStatus.READ
+            assert image.study.status == StudyStatus.AWAITING_REVIEW
 
 
-def test_a_study_is_read_with_its_last_image_and_new_when_one_is_added(
+def test_a_reviewed_study_awaits_review_again_when_an_image_is_added(
     database: Database, store: FileStore, readers: Readers, phantoms: list[bytes]
 ) -> None:
     queue_images(database, store, phantoms[:2], study_uid="1.2.3")
@@ -151,11 +151,13 @@ def test_a_study_is_read_with_its_last_image_and_new_when_one_is_added(
         with database.reading() as session:
             return list(session.scalars(select(Study.status).order_by(Study.study_uid)))
 
-    assert statuses() == ["new", "new"]
+    assert statuses() == ["awaiting review", "awaiting review"]
     drain(Worker(database, store, readers, "screening", "a"))
-    assert statuses() == ["read", "read"]
+    with database.writing() as session:
+        for study in session.scalars(select(Study)):
+            study.status = StudyStatus.REVIEWED
     queue_images(database, store, phantoms[3:4], study_uid="1.2.3")
-    assert statuses() == ["new", "read"]
+    assert statuses() == ["awaiting review", "reviewed"]
     with database.reading() as session:
         urgency, probabilities = (
             session.scalar(select(Study.urgency).where(Study.study_uid == "1.2.3")),

@@ -14,7 +14,7 @@ from sqlalchemy.exc import IntegrityError
 from pneumoscope.clinic.privacy import tables as _privacy  # noqa: F401 (registers its tables)
 from pneumoscope.clinic.storage.database import MIGRATIONS, Database
 from pneumoscope.clinic.storage.table_base import Table
-from pneumoscope.clinic.storage.tables import Image, Job, Site, StoredReading
+from pneumoscope.clinic.storage.tables import Image, Job, Site, StoredReading, Study
 from pneumoscope.support.errors import ClinicError
 
 NOW = datetime(2026, 11, 25, 8, tzinfo=UTC)
@@ -124,7 +124,9 @@ def test_readings_of_earlier_versions_get_codes_of_refusals_and_the_words_of_fin
         insert = {name: table.insert() for name, table in tables.tables.items()}
         connection.execute(insert["site"], {"id": "s", "name": "Ward", "displayed": True})
         connection.execute(
-            insert["study"], {"id": "t", "site_id": "s", "received": NOW, "status": "read"}
+            insert["study"],
+            {"id": "t", "site_id": "s", "received": NOW, "status": "read"}
+            | {"patient_id": "P-1", "patient_name": "GRÜN^Ada"},
         )
         for status, quality in old.items():
             image = {"id": status, "study_id": "t", "sha256": "0", "name": "a", "size": 1}
@@ -145,5 +147,8 @@ def test_readings_of_earlier_versions_get_codes_of_refusals_and_the_words_of_fin
         flagged = session.scalars(select(StoredReading).where(StoredReading.id == "flagged")).one()
         assert (flagged.finding, flagged.low_confidence) == ("uncertain", ["p"])
         assert flagged.findings == {"p": "uncertain", "q": "no sign of pneumonia"}
+        (study,) = session.scalars(select(Study))
+        assert (study.status, study.needs_look) == ("awaiting review", True)
+        assert study.search_text == "p-1 grün ada"
     database.close()
     engine.dispose()

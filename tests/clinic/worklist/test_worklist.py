@@ -8,6 +8,7 @@ from sqlalchemy import select
 from pneumoscope.clinic.storage.database import Database
 from pneumoscope.clinic.storage.study_status import StudyStatus
 from pneumoscope.clinic.storage.tables import Image, Site, StoredReading, Study
+from pneumoscope.clinic.worklist.order import StudyOrder
 from pneumoscope.clinic.worklist.worklist import StudyFilter, worklist
 from pneumoscope.support.errors import ClinicError
 
@@ -27,8 +28,8 @@ def filled(database: Database) -> Database:
         study(shown, "calm", 0.1, 0, patient_id="P-10", patient_name="Okafor^Ada"),
         study(shown, "urgent late", 0.9, 5, patient_id="P_11", status=StudyStatus.REVIEWED),
         study(shown, "urgent early", 0.9, 3, patient_id="P%12"),
-        study(shown, "unread", None, 1, patient_id="Q-13"),
-        study(shadow, "secret", 0.99, 4, patient_id="Q-14"),
+        study(shown, "unread", None, 1, patient_id="Q-13", needs_look=True),
+        study(shadow, "secret", 0.99, 4, patient_id="Q-14", needs_look=True),
     ]
     rejected = Image(
         study=studies[0], sha256="0", name="x", media_type="image/png", size=1, received=START
@@ -49,21 +50,33 @@ def filled(database: Database) -> Database:
 
 
 def names(
-    database: Database, study_filter: StudyFilter = ALL, *, hide_shadow: bool = False
+    database: Database,
+    study_filter: StudyFilter = ALL,
+    *,
+    hide_shadow: bool = False,
+    order: StudyOrder = StudyOrder.URGENCY,
 ) -> list[str]:
     with database.reading() as session:
-        page = worklist(session, study_filter, 50, hide_shadow=hide_shadow)
+        page = worklist(session, study_filter, 50, hide_shadow=hide_shadow, order=order)
         return [str(row.accession) for row in page.studies]
 
 
-def test_studies_are_ordered_by_urgency_then_by_arrival(
-    filled: Database,
-) -> None:
-    assert names(filled) == ["secret", "urgent early", "urgent late", "calm", "unread"]
+def test_what_could_not_be_read_comes_first_then_the_most_urgent(filled: Database) -> None:
+    assert names(filled) == ["secret", "unread", "urgent early", "urgent late", "calm"]
+
+
+def test_studies_are_sorted_by_study_date_or_arrival(filled: Database) -> None:
+    with filled.writing() as session:
+        calm = session.scalars(select(Study).where(Study.accession == "calm")).one()
+        calm.acquired = START + timedelta(minutes=4)
+    by_date = ["secret", "unread", "urgent late", "calm", "urgent early"]
+    assert names(filled, order=StudyOrder.STUDY_DATE) == by_date
+    by_arrival = ["unread", "secret", "calm", "urgent early", "urgent late"]
+    assert names(filled, order=StudyOrder.ARRIVAL) == by_arrival
 
 
 def test_in_shadow_mode_the_order_reveals_nothing(filled: Database) -> None:
-    in_order = ["urgent early", "urgent late", "calm", "unread", "secret"]
+    in_order = ["unread", "urgent early", "urgent late", "calm", "secret"]
     assert names(filled, hide_shadow=True) == in_order
 
 
@@ -77,6 +90,24 @@ def test_filters_and_search(filled: Database) -> None:
     assert names(filled, StudyFilter(search="okafor")) == ["calm"]
     assert names(filled, StudyFilter(search="q-1")) == ["secret", "unread"]
     assert names(filled, StudyFilter(search="URGENT")) == ["urgent early", "urgent late"]
+    later = StudyFilter(since=START + timedelta(minutes=3), until=START + timedelta(minutes=5))
+    assert names(filled, later) == ["secret", "urgent early"]
+    with filled.reading() as session:
+        shadow = session.scalars(select(Site.id).where(Site.name == "Shadow")).one()
+    assert names(filled, StudyFilter(site=shadow)) == ["secret"]
+
+
+@pytest.mark.parametrize(
+    "search",
+    ["Kim, Tiny", "tiny kim", "KIM^TINY", "kim", "tiny=K", "öst", "ÖST", "O\u0308st", "k-7 kim"],
+)
+def test_a_search_finds_what_is_shown(filled: Database, search: str) -> None:
+    """In any case, order and notation, also beyond ASCII."""
+    with filled.writing() as session:
+        row = session.scalars(select(Study).where(Study.accession == "calm")).one()
+        row.patient_name, row.patient_id = "Kim^Tiny^^^Östra", "K-7"
+    assert names(filled, StudyFilter(search=search)) == ["calm"]
+    assert names(filled, StudyFilter(search=f"{search} bob")) == []
 
 
 @pytest.mark.parametrize(("search", "name"), [("P%", "urgent early"), ("P_", "urgent late")])
@@ -86,16 +117,31 @@ def test_sql_wildcards_are_searched_literally(filled: Database, search: str, nam
 
 @pytest.mark.parametrize("limit", [1, 2, 4, 5])
 @pytest.mark.parametrize("hide_shadow", [False, True])
-def test_pages_cover_the_whole_list(filled: Database, limit: int, hide_shadow: bool) -> None:
+@pytest.mark.parametrize("order", StudyOrder)
+def test_pages_cover_the_whole_list(
+    filled: Database, limit: int, hide_shadow: bool, order: StudyOrder
+) -> None:
     pages, cursor = [], None
     with filled.reading() as session:
         while True:
-            page = worklist(session, StudyFilter(), limit, cursor, hide_shadow=hide_shadow)
+            page = worklist(session, ALL, limit, cursor, hide_shadow=hide_shadow, order=order)
             pages += [str(row.accession) for row in page.studies]
             cursor = page.cursor
             if cursor is None:
                 break
-    assert pages == names(filled, hide_shadow=hide_shadow)
+    assert pages == names(filled, hide_shadow=hide_shadow, order=order)
+
+
+def test_a_cursor_of_another_search_is_refused(filled: Database) -> None:
+    with filled.reading() as session:
+        cursor = worklist(session, ALL, 1, hide_shadow=False).cursor
+        for study_filter, order, hide_shadow in (
+            (StudyFilter(search="calm"), StudyOrder.URGENCY, False),
+            (ALL, StudyOrder.ARRIVAL, False),
+            (ALL, StudyOrder.URGENCY, True),
+        ):
+            with pytest.raises(ClinicError, match="another search"):
+                worklist(session, study_filter, 1, cursor, hide_shadow=hide_shadow, order=order)
 
 
 @pytest.mark.parametrize("cursor", ["", "nonsense", "W10=", "WzEsICIyMDI2IiwgImEiXQ==", "\xff"])

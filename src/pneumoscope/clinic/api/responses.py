@@ -1,5 +1,8 @@
 """Rows of the database by identifier, and the responses of the API that are made from them."""
 
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
 from http import HTTPStatus
 from typing import Any, TypeVar
 
@@ -8,8 +11,15 @@ from sqlalchemy.orm import Session
 
 from pneumoscope.clinic.api import schemas
 from pneumoscope.clinic.api.problems import ProblemError
+from pneumoscope.clinic.api.security import visibility
+from pneumoscope.clinic.identity.accounts import Actor, Role
+from pneumoscope.clinic.queue.readings import UNREAD_STATUSES
+from pneumoscope.clinic.storage.study_status import StudyStatus, describe_status
 from pneumoscope.clinic.storage.table_base import Table
 from pneumoscope.clinic.storage.tables import Image, StoredReading, Study
+from pneumoscope.clinic.worklist.age import age_at_examination
+from pneumoscope.clinic.worklist.leases import reviewers
+from pneumoscope.clinic.worklist.visibility import Visibility, Withheld
 from pneumoscope.reader.reading import Finding, describe_finding
 from pneumoscope.report.post_test_probability import Prevalence
 
@@ -50,11 +60,32 @@ def column_values(row: Table, schema: type[BaseModel]) -> dict[str, Any]:
     return {name: getattr(row, name) for name in schema.model_fields if name in columns}
 
 
-def study_response(study: Study, *, sees_hidden: bool) -> schemas.Study:
-    """Return a study as somebody may see it, with or without readings of sites in shadow mode."""
-    withheld = not (sees_hidden or study.site.displayed)
+@dataclass(frozen=True, slots=True)
+class StudyContext:
+    """Context of responses about studies: visibility of readings, and who has them open."""
+
+    visibility: Visibility
+    """What the user may see of the readings."""
+    reviewers: Mapping[str, Sequence[str]]
+    """Names of the people who have a study open, by study; none are named to programs."""
+
+
+def study_context(session: Session, actor: Actor, studies: Sequence[Study]) -> StudyContext:
+    """Return what responses to a user about some studies need besides their rows."""
+    names: Mapping[str, Sequence[str]] = {}
+    if actor.role != Role.SERVICE:
+        names = reviewers(session, [study.id for study in studies], datetime.now(UTC))
+    return StudyContext(visibility(session, actor, studies), names)
+
+
+def study_response(study: Study, context: StudyContext) -> schemas.Study:
+    """Return a study as somebody may see it, with or without its readings."""
+    withheld = context.visibility.withheld(study)
+    images = [image_response(image, context.visibility) for image in study.images]
+    names = list(context.reviewers.get(study.id, ()))
     return schemas.Study(
-        **column_values(study, schemas.Study),
+        **column_values(study, schemas.Study)
+        | {"needs_look": study.needs_look and withheld is not Withheld.SHADOW_MODE},
         site=study.site.name,
         patient=schemas.Patient(
             id=study.patient_id,
@@ -62,23 +93,35 @@ def study_response(study: Study, *, sees_hidden: bool) -> schemas.Study:
             birth_date=study.birth_date,
             sex=study.sex,
         ),
+        status_text=describe_status(
+            StudyStatus(study.status),
+            images=len(images),
+            waiting=sum(image.state == "waiting" for image in images),
+            not_read=list(_reasons_not_read(images)),
+            reviewers=names,
+        ),
+        in_review_by=names,
+        age=age_at_examination(study.birth_date, study.acquired or study.received),
         probability=None if withheld else study.urgency,
-        withheld=withheld,
-        images=[image_response(image, sees_hidden=sees_hidden) for image in study.images],
+        withheld=withheld is not None,
+        opinion_first=withheld is Withheld.OPINION_FIRST,
+        images=images,
     )
 
 
-def image_response(image: Image, *, sees_hidden: bool) -> schemas.Image:
+def image_response(image: Image, visibility: Visibility) -> schemas.Image:
     """Return an image as somebody may see it; see `study_response`."""
-    withheld = not (sees_hidden or image.study.site.displayed)
+    withheld = visibility.withheld_image(image)
     row, reading = image.reading, None
-    if row is not None and not withheld:
+    if row is not None and withheld is None:
         reading = _reading_response(row, image.study.site.prevalence)
     return schemas.Image(
         **column_values(image, schemas.Image),
         study=image.study_id,
         state="waiting" if row is None else "done",
-        withheld=withheld,
+        withheld=withheld is not None,
+        opinion_first=withheld is Withheld.OPINION_FIRST,
+        judged=visibility.is_done(image),
         reading=reading,
     )
 
@@ -108,3 +151,10 @@ def _post_test(row: StoredReading, prevalence: Prevalence) -> schemas.PostTestPr
         prevalence_high=prevalence.high,
         words=str(share),
     )
+
+
+def _reasons_not_read(images: Iterable[schemas.Image]) -> Iterator[str]:
+    """Yield the reason of each image that could not be read."""
+    for image in images:
+        if image.reading is not None and image.reading.status in UNREAD_STATUSES:
+            yield (image.reading.reasons or [image.reading.refusal or image.reading.status])[0]

@@ -9,8 +9,9 @@ from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from pneumoscope.clinic.api.fields import Text
+from pneumoscope.clinic.api.fields import Identifier, Moment, Text
 from pneumoscope.clinic.storage.study_status import StudyStatus
+from pneumoscope.clinic.worklist.order import StudyOrder
 from pneumoscope.report.estimate import Estimate
 
 Finding = Literal["pneumonia suspected", "no sign of pneumonia", "uncertain"]
@@ -72,7 +73,11 @@ class Reading(BaseModel):
 
 
 class Image(BaseModel):
-    """Image; ``reading`` is null while it waits to be read and where readings are withheld."""
+    """Image; ``reading`` is null while it waits to be read and where readings are withheld.
+
+    ``opinion_first``: withheld until you have saved your own opinion. ``judged``: you have judged
+    the image, by an answer if its reading is shown; for a program: anybody has.
+    """
 
     id: str
     study: str
@@ -84,6 +89,8 @@ class Image(BaseModel):
     purged: datetime | None
     state: Literal["waiting", "done"]
     withheld: bool
+    opinion_first: bool
+    judged: bool
     reading: Reading | None
 
 
@@ -97,19 +104,30 @@ class Patient(BaseModel):
 
 
 class Study(BaseModel):
-    """Study with its images; ``probability`` is the highest of theirs."""
+    """Study with its images; ``probability`` is the highest of theirs.
+
+    ``needs_look``: an image could not be read, and nobody has reviewed the study since.
+    ``status_text`` is its progress in words, and ``in_review_by`` names who has it open. ``age`` is
+    that at the examination, or at receipt if its date is unknown. ``opinion_first``: readings are
+    withheld until you have saved your own opinion of each image.
+    """
 
     id: str
     site: str
     study_uid: str | None
     accession: str | None
     patient: Patient
+    age: str | None
     acquired: datetime | None
     received: datetime
     purged: datetime | None
     status: StudyStatus
+    status_text: str
+    needs_look: bool
+    in_review_by: list[str]
     probability: float | None
     withheld: bool
+    opinion_first: bool
     images: list[Image]
 
 
@@ -129,16 +147,29 @@ class StudySearch(BaseModel):
     ] = False
     text: Annotated[
         Text | None,
-        Field(max_length=64, description="part of a patient's identifier or name, or accession"),
+        Field(
+            max_length=64,
+            description="words, each part of a patient's identifier or name, or of the accession",
+        ),
     ] = None
+    site: Annotated[Identifier | None, Field(description="only studies of this site")] = None
+    since: Annotated[Moment | None, Field(description="study date at or after this time")] = None
+    until: Annotated[Moment | None, Field(description="study date before this time")] = None
+    sort: Annotated[StudyOrder, Field(description="order after the studies that need a look")] = (
+        StudyOrder.URGENCY
+    )
     cursor: Annotated[Text | None, Field(max_length=500, description="`next` of a page")] = None
     limit: Annotated[int, Field(ge=1, le=200)] = 50
 
 
 class StudyPage(BaseModel):
-    """Page of studies; ``next`` is the cursor of the next page, null on the last one."""
+    """Page of studies; ``next`` is the cursor of the next page, null on the last one.
+
+    Studies that need a look come first; ``order`` says in words how the others are sorted.
+    """
 
     studies: list[Study]
+    order: str
     next: str | None
 
 
@@ -166,7 +197,7 @@ class Submission(BaseModel):
 
 
 class Job(BaseModel):
-    """Progress of the images of one request."""
+    """Progress of the images of one request; ``by_status`` leaves out withheld readings."""
 
     id: str
     created: datetime

@@ -1,7 +1,7 @@
 """Authentication of requests, and authorization by role."""
 
 import hmac
-from collections.abc import Awaitable, Callable, Container
+from collections.abc import Awaitable, Callable, Container, Iterable
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from http import HTTPStatus
@@ -10,6 +10,7 @@ from typing import Annotated
 
 from fastapi import Depends, Request
 from fastapi.concurrency import run_in_threadpool
+from sqlalchemy.orm import Session
 from starlette.requests import HTTPConnection
 
 from pneumoscope.clinic.api.problems import ProblemError
@@ -25,6 +26,7 @@ from pneumoscope.clinic.identity.credentials import (
 from pneumoscope.clinic.identity.second_factor import is_active
 from pneumoscope.clinic.settings import Clinic
 from pneumoscope.clinic.storage.tables import Study
+from pneumoscope.clinic.worklist.visibility import Visibility, Withheld, visibility_of
 
 COOKIE = "__Host-pneumoscope"
 CSRF_HEADER = "X-CSRF-Token"
@@ -33,6 +35,12 @@ STAFF_ROLES = (Role.CLINICIAN, Role.REVIEWER, Role.ADMINISTRATOR)
 """Roles of people; ``service`` is another program."""
 
 _SAFE_METHODS = {"GET", "HEAD", "OPTIONS"}
+_WITHHELD = {
+    Withheld.SHADOW_MODE: "readings of this site are not displayed yet; it is in shadow mode",
+    Withheld.OPINION_FIRST: (
+        "this site shows a reading after your own opinion; save it for each image of the study"
+    ),
+}
 _CHALLENGE = {"WWW-Authenticate": "Bearer"}
 
 
@@ -177,13 +185,22 @@ def sees_hidden_readings(actor: Actor) -> bool:
     return actor.role in (Role.REVIEWER, Role.ADMINISTRATOR)
 
 
-def require_visible(study: Study, actor: Actor) -> None:
-    """Answer 403 if a study's site is in shadow mode and its readings are hidden from a user."""
-    if not (study.site.displayed or sees_hidden_readings(actor)):
+def visibility(session: Session, actor: Actor, studies: Iterable[Study]) -> Visibility:
+    """Return what a user may see of the readings of some studies."""
+    return visibility_of(session, actor, studies, sees_hidden=sees_hidden_readings(actor))
+
+
+def require_visible(session: Session, study: Study, actor: Actor) -> None:
+    """Answer 403 if the findings of a study are withheld from a user."""
+    withheld = visibility(session, actor, [study]).withheld(study)
+    if withheld is None:
+        return
+    if withheld is Withheld.OPINION_FIRST and actor.role is Role.SERVICE:
         raise ProblemError(
             HTTPStatus.FORBIDDEN,
-            "readings of this site are not displayed yet; it is in shadow mode",
+            "this site shows readings to programs once a person has judged each image of the study",
         )
+    raise ProblemError(HTTPStatus.FORBIDDEN, _WITHHELD[withheld])
 
 
 def require_not_purged(purged: datetime | None) -> None:

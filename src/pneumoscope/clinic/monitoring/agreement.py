@@ -1,7 +1,7 @@
 """Agreement of clinicians with readings over time, and the accuracy that their judgements imply."""
 
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 
@@ -15,8 +15,8 @@ from pneumoscope.clinic.monitoring.observations import (
 from pneumoscope.clinic.monitoring.periods import DateRange, Proportion
 from pneumoscope.clinic.storage.tables import Image, Judgement, StoredReading, Study
 from pneumoscope.clinic.worklist.judgements import (
-    JudgementAnswer,
     Truth,
+    agrees_with,
     latest_judgements,
     truth_of,
 )
@@ -31,11 +31,19 @@ from pneumoscope.report.operating_point import OperatingPoint
 
 @dataclass(frozen=True, slots=True)
 class JudgedReading:
-    """Reading of a bundle in use, with one clinician's latest judgement of it."""
+    """Reading of a bundle in use, with one clinician's latest judgement of it.
+
+    Of a clinician who first gave an opinion without the reading and then answered to it, there are
+    two: the opinion and the answer.
+    """
 
     patient: tuple[str, str] = field(repr=False)
     image: str
-    answer: JudgementAnswer
+    user: str = field(repr=False)
+    blind: bool
+    """Whether the clinician did not know the reading."""
+    agrees: bool | None
+    """Whether the clinician agrees with the reading; None if uncertain."""
     truth: Truth | None
     created: datetime
 
@@ -49,15 +57,23 @@ class Agreement:
     days
         Days in which the judgements were made.
     agree
-        Patients whose reading is agreed with, of those with agreement or disagreement. The first
-        judgement of each patient counts.
+        Patients whose reading is agreed with by somebody who has seen it, of those with agreement
+        or disagreement. The first judgement of each patient counts.
     uncertain
-        Number of patients whose first judgement is uncertain.
+        Number of patients whose first judgement of these is uncertain.
+    blind_agree, blind_uncertain
+        The same of opinions given without the reading, which it cannot have biased.
+    changed
+        Patients of whom a clinician said otherwise after seeing the reading than before, of those
+        with both an opinion and an answer of one clinician. The first answer counts.
     """
 
     days: DateRange
     agree: Proportion
     uncertain: int
+    blind_agree: Proportion
+    blind_uncertain: int
+    changed: Proportion
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,7 +85,10 @@ class JudgedAccuracy:
     patients
         Number of patients with a reading; the first image of each counts.
     judged
-        Number of them whose image has judgements that agree on the truth.
+        Number of them whose image has judgements that agree on the truth; each clinician's last
+        one counts.
+    blind
+        Number of those for whom nobody had seen the reading.
     among_judged
         Accuracy among the judged patients, as if they were a random sample.
     corrected
@@ -80,17 +99,30 @@ class JudgedAccuracy:
 
     patients: int
     judged: int
+    blind: int
     among_judged: DiagnosticAccuracy
     corrected: DiagnosticAccuracy
 
 
 def judged_readings(session: Session, bundle: str, site: str | None) -> list[JudgedReading]:
-    """Return the latest judgements of a bundle's findings at one or all sites, the oldest first.
+    """Return the judgements of a bundle's findings at one or all sites, the oldest first.
 
+    Of each clinician and image, the latest opinion without the reading and the latest answer to it.
     Judgements of images that were not read are left out: there is no finding to agree with.
     """
+    judged = [
+        reading
+        for blind in (True, False)
+        for reading in _judged_readings(session, bundle, site, blind=blind)
+    ]
+    return sorted(judged, key=lambda reading: reading.created)
+
+
+def _judged_readings(
+    session: Session, bundle: str, site: str | None, *, blind: bool
+) -> Iterator[JudgedReading]:
     statement = (
-        latest_judgements()
+        latest_judgements(blind=blind)
         .join(Image, Image.id == Judgement.image_id)
         .join(StoredReading, StoredReading.image_id == Image.id)
         .join(Study, Study.id == Image.study_id)
@@ -100,29 +132,45 @@ def judged_readings(session: Session, bundle: str, site: str | None) -> list[Jud
     )
     if site is not None:
         statement = statement.where(Study.site_id == site)
-    return [
-        JudgedReading(
+    for judgement, finding, study, site_id, patient in session.execute(statement):
+        yield JudgedReading(
             patient=patient_key(site_id, patient, study),
             image=judgement.image_id,
-            answer=JudgementAnswer(judgement.answer),
+            user=judgement.user_id,
+            blind=blind,
+            agrees=agrees_with(judgement, finding),
             truth=truth_of(judgement, finding),
             created=judgement.created,
         )
-        for judgement, finding, study, site_id, patient in session.execute(statement)
-    ]
 
 
-def agreement(days: DateRange, judged: Iterable[JudgedReading]) -> Agreement:
-    """Return the agreement of the judgements made in a range of days."""
-    first_answers: dict[tuple[str, str], JudgementAnswer] = {}
-    for reading in judged:
-        if days.begin <= reading.created < days.end:
-            first_answers.setdefault(reading.patient, reading.answer)
-    counts = Counter(first_answers.values())
-    agree, disagree = counts[JudgementAnswer.AGREE], counts[JudgementAnswer.DISAGREE]
-    return Agreement(
-        days, Proportion.of(agree, agree + disagree), counts[JudgementAnswer.UNCERTAIN]
+def agreement(days: DateRange, judged: Sequence[JudgedReading]) -> Agreement:
+    """Return the agreement of the judgements made in a range of days.
+
+    `changed` counts in the days of the answer.
+    """
+    in_days = [reading for reading in judged if days.begin <= reading.created < days.end]
+    agree, uncertain = _first_per_patient(reading for reading in in_days if not reading.blind)
+    blind_agree, blind_uncertain = _first_per_patient(
+        reading for reading in in_days if reading.blind
     )
+    opinions = {(reading.image, reading.user): reading.truth for reading in judged if reading.blind}
+    changes: dict[tuple[str, str], bool] = {}
+    for reading in in_days:
+        place = reading.image, reading.user
+        if not reading.blind and place in opinions:
+            changes.setdefault(reading.patient, opinions[place] is not reading.truth)
+    changed = Proportion.of(sum(changes.values()), len(changes))
+    return Agreement(days, agree, uncertain, blind_agree, blind_uncertain, changed)
+
+
+def _first_per_patient(judged: Iterable[JudgedReading]) -> tuple[Proportion, int]:
+    """Return the agreement by the first judgement of each patient, and how many are uncertain."""
+    first: dict[tuple[str, str], bool | None] = {}
+    for reading in judged:
+        first.setdefault(reading.patient, reading.agrees)
+    counts = Counter(first.values())
+    return Proportion.of(counts[True], counts[True] + counts[False]), counts[None]
 
 
 def judged_accuracy(
@@ -137,10 +185,16 @@ def judged_accuracy(
     below the threshold, in it from the threshold on, and above it. Images, the oldest first, that
     another bundle read are ignored, and so are judgements of other images.
     """
+    # The last judgement of each clinician: an answer replaces the opinion before it.
+    last = {(reading.image, reading.user): reading for reading in judged}
     truths: dict[str, set[Truth]] = {}
-    for reading in judged:
+    seen: set[str] = set()
+    for reading in last.values():
         if reading.truth is not None:
             truths.setdefault(reading.image, set()).add(reading.truth)
+        if not reading.blind:
+            seen.add(reading.image)
+    blind = 0
     counts: Counter[tuple[int, Truth | None]] = Counter()
     images = (
         observation
@@ -150,6 +204,7 @@ def judged_accuracy(
     for image in first_per_patient(images):
         of_image = truths.get(image.image, set())
         truth = next(iter(of_image)) if len(of_image) == 1 else None
+        blind += truth is not None and image.image not in seen
         counts[_stratum_number(image, point), truth] += 1
     strata = [
         Stratum(number >= 2, *(counts[number, truth] for truth in (*reversed(Truth), None)))
@@ -158,6 +213,7 @@ def judged_accuracy(
     return JudgedAccuracy(
         patients=counts.total(),
         judged=sum(stratum.verified for stratum in strata),
+        blind=blind,
         among_judged=accuracy_among_verified(strata),
         corrected=correct_verification_bias(strata),
     )

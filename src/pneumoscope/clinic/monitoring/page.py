@@ -169,15 +169,34 @@ def _drift_figures(overview: MonitoringOverview) -> tuple[FigureView, ...]:
 
 def _agreement_figure(overview: MonitoringOverview) -> FigureView:
     rows: tuple[Row, ...] = tuple(
-        (str(week.days), f"{week.agree.whole:,}", cell(week.agree.estimate), f"{week.uncertain:,}")
+        (
+            str(week.days),
+            f"{week.agree.whole:,}",
+            cell(week.agree.estimate),
+            f"{week.uncertain:,}",
+            f"{week.blind_agree.whole:,}",
+            cell(week.blind_agree.estimate),
+            f"{week.blind_uncertain:,}",
+            f"{week.changed.part:,} of {week.changed.whole:,}",
+        )
         for week in overview.agreement
     )
-    headings = ("Days", "Agree or disagree", "Agree", "Uncertain")
+    headings = (
+        "Days",
+        "Judged after seeing the reading",
+        "Agree",
+        "Uncertain",
+        "Judged before",
+        "Agree before",
+        "Uncertain before",
+        "Changed their mind",
+    )
     return FigureView.of(
         plots.plot_agreement(overview.agreement),
         "Agreement by week",
-        "Patients whose reading is agreed with, of those with agreement or disagreement; the first "
-        "judgement of each patient counts. With 95 % intervals.",
+        "Patients whose reading is agreed with, of those with agreement or disagreement, by "
+        "clinicians who had seen it, and by those who had not; the first judgement of each patient "
+        "counts. With 95 % intervals.",
         TableView("", headings, rows),
     )
 
@@ -192,7 +211,7 @@ def _accuracy_table(overview: MonitoringOverview) -> TableView:
         )
     )
     caption = (
-        f"{accuracy.judged:,} of {accuracy.patients:,} patients judged, operating point "
-        f"{overview.operating_point}"
+        f"{accuracy.judged:,} of {accuracy.patients:,} patients judged, {accuracy.blind:,} of them "
+        f"without knowledge of the reading; operating point {overview.operating_point}"
     )
     return TableView(caption, ("Patients", "Sensitivity", "Specificity"), rows)

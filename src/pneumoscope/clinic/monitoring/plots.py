@@ -97,7 +97,11 @@ def plot_distributions(shifts: Mapping[str, DistributionShift]) -> Figure:
 def plot_agreement(weeks: Sequence[Agreement]) -> Figure:
     """Plot the proportion of patients whose reading is agreed with, week by week."""
     figure, axes = panel("Agreement with readings, by week", _WIDE_INCHES)
-    _draw_proportions(axes, [week.agree for week in weeks])
+    _draw_proportions(axes, [week.agree for week in weeks], "after seeing the reading")
+    if any(week.blind_agree.whole for week in weeks):
+        blind = [week.blind_agree for week in weeks]
+        _draw_proportions(axes, blind, "before seeing it", colour=ORANGE, marker="s")
+        axes.legend(frameon=False, loc="lower left", fontsize=9)
     axes.set(ylabel="Proportion agreed with", ylim=(0, 1.02))
     _label_dates(axes, weeks)
     return figure
@@ -113,7 +117,14 @@ def _draw_durations(
     axes.plot(upper, ls=":", marker=marker, color=colour, label=label, markersize=3)
 
 
-def _draw_proportions(axes: Axes, proportions: Sequence[Proportion]) -> None:
+def _draw_proportions(
+    axes: Axes,
+    proportions: Sequence[Proportion],
+    name: str = "",
+    *,
+    colour: str = BLUE,
+    marker: str = "o",
+) -> None:
     defined = [
         (place, proportion.estimate.value, proportion.estimate.interval)
         for place, proportion in enumerate(proportions)
@@ -122,7 +133,7 @@ def _draw_proportions(axes: Axes, proportions: Sequence[Proportion]) -> None:
     for place, _, interval in defined:
         axes.plot((place, place), interval, color=GREY, lw=1.2)
     places, values = [place for place, *_ in defined], [value for _, value, _ in defined]
-    axes.plot(places, values, "o-", color=BLUE)
+    axes.plot(places, values, marker=marker, color=colour, label=name)
     axes.set_xlim(-0.5, len(proportions) - 0.5)
 
 

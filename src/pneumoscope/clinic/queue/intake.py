@@ -176,7 +176,7 @@ def _get_or_create_study(
             .with_for_update()
         )
     if study is not None:
-        study.status = StudyStatus.NEW
+        study.status = StudyStatus.AWAITING_REVIEW
         return study
     return Study(
         site=site,

@@ -7,11 +7,9 @@ from datetime import datetime
 
 import numpy as np
 from numpy.typing import NDArray
-from sqlalchemy import Float, bindparam, case, func, select, update
+from sqlalchemy import Boolean, Float, bindparam, case, func, select, update
 from sqlalchemy.orm import Session
 
-from pneumoscope.clinic.queue.tasks import has_waiting_image
-from pneumoscope.clinic.storage.study_status import StudyStatus
 from pneumoscope.clinic.storage.tables import Image, StoredReading, Study
 from pneumoscope.clinic.worklist.changes import note_new_reading
 from pneumoscope.reader import Reading, Status
@@ -28,13 +26,14 @@ UNREAD_STATUSES = tuple(_DECISIVE_SEVERITIES)
 """Statuses of readings without a finding."""
 
 _PROBABILITY = bindparam("probability", type_=Float)
-_RAISE_URGENCY = (
+_RAISE_PRIORITY = (
     update(Study)
     .where(Study.id == bindparam("study"))
     .values(
         urgency=case(
             (func.coalesce(Study.urgency, -1.0) < _PROBABILITY, _PROBABILITY), else_=Study.urgency
-        )
+        ),
+        needs_look=case((bindparam("unread", type_=Boolean), True), else_=Study.needs_look),
     )
 )
 
@@ -44,8 +43,8 @@ def store_readings(
 ) -> None:
     """Store readings and update their studies, in the transaction that empties the queue of them.
 
-    A study's urgency is the highest probability of its images; a study without waiting images
-    counts as read.
+    A study's urgency is the highest probability of its images; a study with an image that could not
+    be read needs a look.
     """
     if not readings:
         return
@@ -57,19 +56,15 @@ def store_readings(
     # In the order in which every transaction locks studies, to avoid deadlocks.
     images = sorted(images, key=lambda image: (image.study_uid or "", image.study_id))
     session.connection().execute(
-        _RAISE_URGENCY,
+        _RAISE_PRIORITY,
         [
-            {"study": image.study_id, "probability": readings[image.id].probability}
+            {
+                "study": image.study_id,
+                "probability": readings[image.id].probability,
+                "unread": readings[image.id].status in UNREAD_STATUSES,
+            }
             for image in images
         ],
-    )
-    # Now the studies are locked: of two workers with a study's last two images, one sees both.
-    studies = {image.study_id for image in images}
-    session.execute(
-        update(Study)
-        .where(Study.id.in_(studies), Study.status == StudyStatus.NEW, ~has_waiting_image())
-        .values(status=StudyStatus.READ)
-        .execution_options(synchronize_session=False)
     )
     session.add_all(
         _row(image_id, reading, operating_point, now) for image_id, reading in readings.items()

@@ -3,9 +3,10 @@
 from datetime import date, datetime
 from typing import Any
 
-from sqlalchemy import CheckConstraint, ForeignKey, Index, String, Text, UniqueConstraint
-from sqlalchemy.orm import Mapped, mapped_column, relationship
+from sqlalchemy import CheckConstraint, ForeignKey, Index, String, Text, UniqueConstraint, event
+from sqlalchemy.orm import Mapped, Mapper, mapped_column, relationship
 
+from pneumoscope.clinic.storage.search_text import fold_text
 from pneumoscope.clinic.storage.study_status import StudyStatus
 from pneumoscope.clinic.storage.table_base import HASH, ID, Table, new_id
 from pneumoscope.clinic.storage.unknown_age import UnknownAge
@@ -26,11 +27,13 @@ class Site(Table):
     id: Mapped[str] = mapped_column(ID, primary_key=True, default=new_id)
     name: Mapped[str] = mapped_column(String(100), unique=True)
     displayed: Mapped[bool] = mapped_column(default=False)
+    opinion_first: Mapped[bool] = mapped_column(default=False)
+    """Whether clinicians see a reading only after they have saved their own opinion."""
     unknown_age: Mapped[UnknownAge] = mapped_column(String(16), default=UnknownAge.ASK)
     arrivals: Mapped[int] = mapped_column(default=0)
-    """Number of changes of its worklist that everybody sees: new images."""
+    """Number of changes of its worklist that everybody sees: new images, and reviews."""
     outcomes: Mapped[int] = mapped_column(default=0)
-    """Number of changes that only those see who see its readings: readings and judgements."""
+    """Number of changes that only those see who see its readings: new readings."""
     prevalence_low: Mapped[float | None]
     prevalence_high: Mapped[float | None]
     """Ends of the prevalence of pneumonia among its patients; None if unknown."""
@@ -60,14 +63,27 @@ class Study(Table):
     sex: Mapped[str | None] = mapped_column(String(16))
     acquired: Mapped[datetime | None]
     received: Mapped[datetime] = mapped_column(index=True)
-    status: Mapped[StudyStatus] = mapped_column(String(16), default=StudyStatus.NEW, index=True)
+    status: Mapped[StudyStatus] = mapped_column(
+        String(16), default=StudyStatus.AWAITING_REVIEW, index=True
+    )
+    needs_look: Mapped[bool] = mapped_column(default=False)
+    """Whether an image could not be read and nobody has reviewed the study since."""
     urgency: Mapped[float | None] = mapped_column(index=True)
     """Highest probability of its images; None until one is read."""
+    search_text: Mapped[str] = mapped_column(Text, default="")
+    """What a search finds; identifier, name and accession number, folded; see below."""
     purged: Mapped[datetime | None]
     """Time at which all identifying data were purged."""
 
     site: Mapped[Site] = relationship()
     images: Mapped[list["Image"]] = relationship(back_populates="study", order_by="Image.received")
+
+
+@event.listens_for(Study, "before_insert")
+@event.listens_for(Study, "before_update")
+def _keep_search_text(_mapper: Mapper[Any], _connection: object, study: Study) -> None:
+    """Keep a study's searched text that of its columns, so that a purge empties it, too."""
+    study.search_text = fold_text(study.patient_id, study.patient_name, study.accession)
 
 
 class Image(Table):
@@ -90,6 +106,17 @@ class Image(Table):
 
     study: Mapped[Study] = relationship(back_populates="images")
     reading: Mapped["StoredReading | None"] = relationship(back_populates="image")
+
+
+class StudyLease(Table):
+    """Study that a user has open; a note for others, which blocks nobody."""
+
+    __tablename__ = "study_lease"
+
+    study_id: Mapped[str] = mapped_column(ForeignKey("study.id"), primary_key=True)
+    user_id: Mapped[str] = mapped_column(ForeignKey("user_account.id"), primary_key=True)
+    until: Mapped[datetime] = mapped_column(index=True)
+    """Time at which it ends unless it is renewed."""
 
 
 class Job(Table):
@@ -326,7 +353,10 @@ class AuditHead(Table):
 
 
 class Judgement(Table):
-    """Judgement of a reading by a clinician; a change adds a version and keeps the old ones."""
+    """Judgement of an image by a clinician: an answer to its reading, or an opinion without it.
+
+    A change adds a version and keeps the old ones; so does an answer after an opinion.
+    """
 
     __tablename__ = "judgement"
     __table_args__ = (UniqueConstraint("image_id", "user_id", "version"),)
@@ -335,7 +365,10 @@ class Judgement(Table):
     image_id: Mapped[str] = mapped_column(ForeignKey("image.id"), index=True)
     user_id: Mapped[str] = mapped_column(ForeignKey("user_account.id"), index=True)
     version: Mapped[int]
-    answer: Mapped[str] = mapped_column(String(16))
+    answer: Mapped[str | None] = mapped_column(String(16))
+    """Answer to the reading; None if the reading was hidden."""
+    opinion: Mapped[str | None] = mapped_column(String(16))
+    """Opinion given while the reading was hidden; None if it was shown."""
     truth: Mapped[str | None] = mapped_column(String(16))
     reason: Mapped[str | None] = mapped_column(String(32))
     text: Mapped[str | None] = mapped_column(Text)

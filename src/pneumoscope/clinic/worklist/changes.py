@@ -28,8 +28,16 @@ def note_new_study(session: Session, site_id: str) -> None:
     _increment(session, site_id, arrivals=Site.arrivals + 1)
 
 
+def note_review(session: Session, site_id: str) -> None:
+    """Count that somebody opened, closed or judged a study; call it as `note_new_study`.
+
+    Everybody sees that in the worklist, also where readings are hidden; it tells of no finding.
+    """
+    _increment(session, site_id, arrivals=Site.arrivals + 1)
+
+
 def note_new_reading(session: Session, site_id: str) -> None:
-    """Count a new reading or judgement at a site; call it where `note_new_study` is called."""
+    """Count a new reading at a site; call it where `note_new_study` is called."""
     _increment(session, site_id, outcomes=Site.outcomes + 1)
 
 

@@ -1,19 +1,26 @@
-"""Judgements of readings by clinicians, kept in versions, and the labels that follow from them."""
+"""Judgements of images by clinicians, kept in versions, and the labels that follow from them.
+
+A judgement is an answer to a reading, or an opinion given while the reading was hidden. In a site
+that asks for opinions first, an answer follows the opinion, and both are kept.
+"""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from enum import StrEnum
 
-from sqlalchemy import Select, func, select
+from sqlalchemy import Select, and_, func, or_, select
 from sqlalchemy.orm import Session, aliased
 
 from pneumoscope.clinic.identity.accounts import Actor
 from pneumoscope.clinic.storage.study_status import StudyStatus
-from pneumoscope.clinic.storage.tables import Image, Judgement, StoredReading, Study
-from pneumoscope.clinic.worklist.changes import note_new_reading
+from pneumoscope.clinic.storage.tables import Image, Judgement, StoredReading, Study, User
+from pneumoscope.clinic.worklist.changes import note_review
 from pneumoscope.reader import Finding
 from pneumoscope.support.errors import ClinicError
+
+MOMENT = timedelta(minutes=5)
+"""Time within which two people count as judging an image at once."""
 
 
 class JudgementAnswer(StrEnum):
@@ -24,11 +31,27 @@ class JudgementAnswer(StrEnum):
     UNCERTAIN = "uncertain"
 
 
+class Opinion(StrEnum):
+    """Opinion of a clinician who does not know the reading."""
+
+    PNEUMONIA = "pneumonia"
+    NO_PNEUMONIA = "no pneumonia"
+    NOT_SURE = "not sure"
+
+    @property
+    def truth(self) -> "Truth | None":
+        """Class of the image according to the opinion; None if it does not tell."""
+        return _TRUTHS.get(self)
+
+
 class Truth(StrEnum):
     """Class of an image according to the clinician, named as the network's classes."""
 
     NORMAL = "NORMAL"
     PNEUMONIA = "PNEUMONIA"
+
+
+_TRUTHS = {Opinion.PNEUMONIA: Truth.PNEUMONIA, Opinion.NO_PNEUMONIA: Truth.NORMAL}
 
 
 class Reason(StrEnum):
@@ -44,10 +67,10 @@ class Reason(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class JudgementContent:
-    """Content of a judgement."""
+    """Content of a judgement: an answer, or an opinion if the reading is hidden."""
 
-    answer: JudgementAnswer
-    """Answer to the reading."""
+    answer: JudgementAnswer | None = None
+    """Answer to the reading; None if it is hidden."""
     truth: Truth | None = None
     """Class of the image, where the answer does not imply it: for an uncertain finding, or an image
     that was not read."""
@@ -55,6 +78,8 @@ class JudgementContent:
     """Reason of a disagreement or uncertainty."""
     text: str | None = None
     """Explanation in words."""
+    opinion: Opinion | None = None
+    """Opinion without the reading; None if it is shown."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,7 +100,11 @@ def record_judgement(
     ------
     ClinicError
         If the image was not read yet, or was purged.
+    ValueError
+        If the content is not either an answer or an opinion.
     """
+    if (content.answer is None) == (content.opinion is None):
+        raise ValueError("a judgement is either an answer or an opinion")
     if image.reading is None:
         raise ClinicError("this image has no reading yet; judge it when it has one")
     # Locked, so that two simultaneous judgements of one user get consecutive versions.
@@ -93,17 +122,42 @@ def record_judgement(
         user_id=actor.user_id,
         version=(last_version or 0) + 1,
         answer=content.answer,
-        truth=content.truth,
+        opinion=content.opinion,
+        truth=content.opinion.truth if content.opinion else content.truth,
         reason=content.reason,
         text=content.text,
         created=now,
     )
     session.add(judgement)
     session.flush()
-    if all(judgement_history(session, sibling.id) for sibling in image.study.images):
+    if all(_is_reviewed(session, sibling) for sibling in image.study.images):
         image.study.status = StudyStatus.REVIEWED
-    note_new_reading(session, image.study.site_id)
+        image.study.needs_look = False
+    note_review(session, image.study.site_id)
     return judgement
+
+
+def _is_reviewed(session: Session, image: Image) -> bool:
+    """Return whether an image is judged; where readings are displayed, that needs an answer."""
+    history = judgement_history(session, image.id)
+    return any(row.answer is not None or not image.study.site.displayed for row in history)
+
+
+def names_of_others(session: Session, actor: Actor, image: Image, now: datetime) -> list[str]:
+    """Return the names of the others who judged an image a moment ago."""
+    return list(
+        session.scalars(
+            select(User.name)
+            .distinct()
+            .join(Judgement, Judgement.user_id == User.id)
+            .where(
+                Judgement.image_id == image.id,
+                Judgement.user_id != actor.user_id,
+                Judgement.created > now - MOMENT,
+            )
+            .order_by(User.name)
+        )
+    )
 
 
 def judgement_history(session: Session, image_id: str) -> Sequence[Judgement]:
@@ -115,17 +169,41 @@ def judgement_history(session: Session, image_id: str) -> Sequence[Judgement]:
     ).all()
 
 
-def latest_judgements() -> Select[Judgement]:
-    """Select the latest judgement of each user and image."""
+def latest_judgements(*, blind: bool | None = None) -> Select[Judgement]:
+    """Select the latest judgement of each user and image.
+
+    Only opinions given without the reading count if ``blind``, only answers to it if not; by
+    default both.
+    """
     later = aliased(Judgement)
-    return select(Judgement).where(
-        ~select(later.id)
-        .where(
-            later.image_id == Judgement.image_id,
-            later.user_id == Judgement.user_id,
-            later.version > Judgement.version,
-        )
-        .exists()
+    select_latest = select(Judgement)
+    newer = select(later.id).where(
+        later.image_id == Judgement.image_id,
+        later.user_id == Judgement.user_id,
+        later.version > Judgement.version,
+    )
+    if blind is not None:
+        select_latest = select_latest.where(Judgement.answer.is_(None) == blind)
+        newer = newer.where(later.answer.is_(None) == blind)
+    return select_latest.where(~newer.exists())
+
+
+def disputed_images() -> Select[str]:
+    """Select the identifiers of the images whose reading somebody disputes.
+
+    That is: disagrees with, is uncertain about, or contradicts by an opinion given without it.
+    """
+    latest = latest_judgements().subquery()
+    judged = aliased(Judgement, latest)
+    contradicts = or_(
+        judged.opinion == Opinion.NOT_SURE,
+        and_(judged.opinion == Opinion.PNEUMONIA, StoredReading.finding == Finding.NO_SIGN),
+        and_(judged.opinion == Opinion.NO_PNEUMONIA, StoredReading.finding == Finding.SUSPECTED),
+    )
+    return (
+        select(judged.image_id)
+        .join(StoredReading, StoredReading.image_id == judged.image_id)
+        .where(or_(judged.answer != JudgementAnswer.AGREE, contradicts))
     )
 
 
@@ -140,13 +218,30 @@ def truth_of(judgement: Judgement, finding: str | None) -> Truth | None:
     """
     if judgement.truth is not None:
         return Truth(judgement.truth)
-    if judgement.answer == JudgementAnswer.UNCERTAIN or finding not in (
+    if judgement.answer in (None, JudgementAnswer.UNCERTAIN) or finding not in (
         Finding.SUSPECTED,
         Finding.NO_SIGN,
     ):
         return None
     ill = (finding == Finding.SUSPECTED) == (judgement.answer == JudgementAnswer.AGREE)
     return Truth.PNEUMONIA if ill else Truth.NORMAL
+
+
+def agrees_with(judgement: Judgement, finding: str | None) -> bool | None:
+    """Return whether a judgement agrees with a finding; None if one of both is uncertain.
+
+    Examples
+    --------
+    >>> opinion = Judgement(opinion=Opinion.PNEUMONIA, truth=Opinion.PNEUMONIA.truth)
+    >>> [agrees_with(opinion, str(finding)) for finding in Finding]
+    [True, None, False]
+    """
+    if judgement.answer is not None:
+        answers = {JudgementAnswer.AGREE: True, JudgementAnswer.DISAGREE: False}
+        return answers.get(JudgementAnswer(judgement.answer))
+    if judgement.truth is None or finding not in (Finding.SUSPECTED, Finding.NO_SIGN):
+        return None
+    return (judgement.truth == Truth.PNEUMONIA) == (finding == Finding.SUSPECTED)
 
 
 def agreed_labels(session: Session) -> Iterator[Label]:

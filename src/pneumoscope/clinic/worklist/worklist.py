@@ -1,30 +1,36 @@
-"""Worklist: studies by urgency, with filters, search and pages."""
+"""Worklist: studies that need a look, then the most urgent; filters, search and pages."""
 
 import base64
 import binascii
 import json
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import astuple, dataclass
 from datetime import UTC, datetime
+from hashlib import sha256
 from typing import Any
 
-from sqlalchemy import ColumnElement, and_, case, func, or_, select
+from sqlalchemy import ColumnElement, and_, case, func, or_, select, true
 from sqlalchemy.orm import Session, selectinload
 
 from pneumoscope.clinic.queue.readings import UNREAD_STATUSES
+from pneumoscope.clinic.storage.search_text import fold_text
 from pneumoscope.clinic.storage.study_status import StudyStatus
 from pneumoscope.clinic.storage.tables import (
     Image,
-    Judgement,
     Site,
     StoredReading,
     Study,
 )
-from pneumoscope.clinic.worklist.judgements import JudgementAnswer, latest_judgements
+from pneumoscope.clinic.worklist.judgements import disputed_images
+from pneumoscope.clinic.worklist.order import StudyOrder, describe_order
+from pneumoscope.clinic.worklist.visibility import hides_order
 from pneumoscope.support.errors import ClinicError
 
 _NO_URGENCY = -1.0
 """Urgency of studies without a visible probability, which come last."""
+
+_STUDY_DATE = func.coalesce(Study.acquired, Study.received)
+"""Time of the examination; of arrival, where the files have none."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,15 +46,26 @@ class StudyFilter:
     """Whether to select only studies with a reading that somebody disagrees with or is uncertain
     about: the queue for review."""
     search: str | None = None
-    """Part of the patient's identifier or name, or of the accession number; case is ignored."""
+    """Words that must each be part of the patient's identifier or name, or of the accession number;
+    case and the separators of names are ignored."""
+    site: str | None = None
+    """Identifier of the site; None for all."""
+    since: datetime | None = None
+    """Earliest study date; None for any."""
+    until: datetime | None = None
+    """Time before which the study date is; None for any."""
 
 
 @dataclass(frozen=True, slots=True)
 class Page:
-    """Page of the worklist, with the cursor of the next page; None on the last one."""
+    """Page of the worklist, with its order in words and the cursor of the next page.
+
+    The cursor is None on the last page.
+    """
 
     studies: tuple[Study, ...]
     cursor: str | None
+    order: str
 
 
 def worklist(
@@ -58,29 +75,35 @@ def worklist(
     cursor: str | None = None,
     *,
     hide_shadow: bool,
+    order: StudyOrder = StudyOrder.URGENCY,
 ) -> Page:
-    """Return a page of studies, most urgent first; equally urgent ones by time of arrival.
+    """Return a page of studies: those that need a look first, then the others in an order.
 
-    The cursor comes from the previous page; an invalid one raises ClinicError. On demand, readings
-    of sites in shadow mode are hidden, in the order of the studies too.
+    Equally urgent studies are ordered by time of arrival. The cursor comes from the previous page
+    of the same search; any other raises ClinicError. On demand, the readings that sites withhold
+    are hidden in the order of the studies, too: in shadow mode the order is that of arrival; where
+    opinions are given first, studies that need a look still come first, since that tells of no
+    finding.
     """
-    urgency = _urgency(hide_shadow)
+    keys = _keys(order, hide_shadow)
+    search = _digest(study_filter, order, hide_shadow)
     statement = (
-        select(Study, urgency)
+        select(Study, *(key.column for key in keys))
         .join(Site)
         .where(*_conditions(study_filter, hide_shadow))
-        .order_by(urgency.desc(), Study.received, Study.id)
+        .order_by(*(key.column.desc() if key.descends else key.column for key in keys))
         .limit(limit + 1)
         .options(selectinload(Study.images).selectinload(Image.reading), selectinload(Study.site))
     )
     if cursor is not None:
-        statement = statement.where(_after(urgency, *_decode(cursor)))
+        statement = statement.where(_after(keys, _decode(cursor, search, order)))
     rows = session.execute(statement).all()
     next_cursor = None
     if len(rows) > limit:
-        last, last_urgency = rows[limit - 1]
-        next_cursor = _encode(last_urgency, last.received, last.id)
-    return Page(tuple(study for study, _ in rows[:limit]), next_cursor)
+        _, *last = rows[limit - 1]
+        next_cursor = _encode(search, last)
+    words = _order_in_words(session, study_filter, order, hide_shadow)
+    return Page(tuple(study for study, *_ in rows[:limit]), next_cursor, words)
 
 
 def prior_studies(session: Session, study: Study, limit: int) -> Sequence[Study]:
@@ -104,9 +127,39 @@ def prior_studies(session: Session, study: Study, limit: int) -> Sequence[Study]
     ).all()
 
 
-def _urgency(hide_shadow: bool) -> ColumnElement[float]:
-    urgency = func.coalesce(Study.urgency, _NO_URGENCY)
-    return case((Site.displayed, urgency), else_=_NO_URGENCY) if hide_shadow else urgency
+@dataclass(frozen=True, slots=True)
+class _Key:
+    """Sort key of the worklist."""
+
+    column: ColumnElement[Any]
+    descends: bool = False
+
+
+def _keys(order: StudyOrder, hide_shadow: bool) -> tuple[_Key, ...]:
+    """Return the sort keys of an order; together they tell any two studies apart."""
+    shows_look = Site.displayed.is_(True) if hide_shadow else true()
+    look = _Key(case((and_(Study.needs_look.is_(True), shows_look), 1), else_=0), descends=True)
+    arrival, identifier = _Key(Study.received.expression), _Key(Study.id.expression)
+    if order is StudyOrder.ARRIVAL:
+        return look, arrival, identifier
+    if order is StudyOrder.STUDY_DATE:
+        return look, _Key(_STUDY_DATE, descends=True), identifier
+    urgency: ColumnElement[float] = func.coalesce(Study.urgency, _NO_URGENCY)
+    if hide_shadow:
+        urgency = case((hides_order(), _NO_URGENCY), else_=urgency)
+    return look, _Key(urgency, descends=True), arrival, identifier
+
+
+def _order_in_words(
+    session: Session, study_filter: StudyFilter, order: StudyOrder, hide_shadow: bool
+) -> str:
+    if not hide_shadow:
+        return describe_order(order, ranked=True, hidden=False)
+    statement = select(case((hides_order(), 1), else_=0)).distinct()
+    if study_filter.site is not None:
+        statement = statement.where(Site.id == study_filter.site)
+    kinds = set(session.scalars(statement))
+    return describe_order(order, ranked=0 in kinds, hidden=1 in kinds)
 
 
 def _conditions(study_filter: StudyFilter, hide_shadow: bool) -> list[ColumnElement[bool]]:
@@ -116,38 +169,51 @@ def _conditions(study_filter: StudyFilter, hide_shadow: bool) -> list[ColumnElem
     if study_filter.unread:
         unread = StoredReading.status.in_(UNREAD_STATUSES)
         conditions.append(Study.images.any(Image.reading.has(unread)))
+        if hide_shadow:
+            conditions.append(Site.displayed.is_(True))
     if study_filter.disputed:
-        disputes = latest_judgements().where(Judgement.answer != JudgementAnswer.AGREE).subquery()
-        conditions.append(Study.images.any(Image.id.in_(select(disputes.c.image_id))))
-    if hide_shadow and (study_filter.unread or study_filter.disputed):
-        conditions.append(Site.displayed.is_(True))
-    if study_filter.search:
-        columns = (Study.patient_id, Study.patient_name, Study.accession)
-        conditions.append(
-            or_(*(column.icontains(study_filter.search, autoescape=True) for column in columns))
-        )
-    return conditions
+        conditions.append(Study.images.any(Image.id.in_(disputed_images())))
+        if hide_shadow:
+            conditions.append(~hides_order())
+    if study_filter.site is not None:
+        conditions.append(Study.site_id == study_filter.site)
+    if study_filter.since is not None:
+        conditions.append(study_filter.since <= _STUDY_DATE)
+    if study_filter.until is not None:
+        conditions.append(study_filter.until > _STUDY_DATE)
+    words = fold_text(study_filter.search).split()
+    return conditions + [Study.search_text.contains(word, autoescape=True) for word in words]
 
 
-def _after(
-    urgency: ColumnElement[float], last_urgency: float, received: datetime, study_id: str
-) -> ColumnElement[bool]:
-    return or_(
-        urgency < last_urgency,
-        and_(urgency == last_urgency, Study.received > received),
-        and_(urgency == last_urgency, Study.received == received, Study.id > study_id),
-    )
+def _after(keys: Sequence[_Key], last: Sequence[Any]) -> ColumnElement[bool]:
+    """Return the SQL condition that a study comes after the last one of a page."""
+    alternatives = []
+    for number, key in enumerate(keys):
+        same = [before.column == value for before, value in zip(keys[:number], last, strict=False)]
+        later = key.column < last[number] if key.descends else key.column > last[number]
+        alternatives.append(and_(*same, later))
+    return or_(*alternatives)
 
 
-def _encode(urgency: float, received: datetime, study_id: str) -> str:
-    text = json.dumps([urgency, received.isoformat(), study_id])
-    return base64.urlsafe_b64encode(text.encode()).decode()
+def _digest(study_filter: StudyFilter, order: StudyOrder, hide_shadow: bool) -> str:
+    """Return a digest of a search, by which its cursors are recognised."""
+    text = json.dumps([*astuple(study_filter), order, hide_shadow], default=str)
+    return sha256(text.encode()).hexdigest()[:16]
 
 
-def _decode(cursor: str) -> tuple[float, datetime, str]:
+def _encode(search: str, last: Sequence[Any]) -> str:
+    values = [value.isoformat() if isinstance(value, datetime) else value for value in last]
+    return base64.urlsafe_b64encode(json.dumps([search, *values]).encode()).decode()
+
+
+def _decode(cursor: str, search: str, order: StudyOrder) -> Sequence[Any]:
     try:
-        urgency, received, study_id = json.loads(base64.urlsafe_b64decode(cursor.encode()))
-        return float(urgency), _parse_time(received), bytes.fromhex(study_id).hex()
+        of_search, look, *values, study_id = json.loads(base64.urlsafe_b64decode(cursor.encode()))
+        if of_search != search:
+            raise ClinicError("this cursor is of another search; start again without one")
+        urgency = [float(values.pop(0))] if order is StudyOrder.URGENCY else []
+        (time,) = values
+        return [int(look), *urgency, _parse_time(time), bytes.fromhex(study_id).hex()]
     except (ValueError, TypeError, OverflowError, binascii.Error) as error:
         raise ClinicError("invalid cursor; start again without one") from error
 

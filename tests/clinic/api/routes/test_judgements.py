@@ -30,7 +30,9 @@ def test_a_judgement_is_created_changed_and_listed(as_: As, clinic: Clinic, imag
     assert (first.status_code, first.json()["version"]) == (201, 1)
     why = {"answer": "disagree", "reason": "artefact", "text": "<b>a tube</b>"}
     assert clinician.post(path, json=why).json()["version"] == 2
-    judgements = reviewer.get(path).json()
+    later = reviewer.post(path, json={"answer": "agree"}).json()
+    assert (later["version"], later["others"]) == (1, ["a clinician"])  # both are kept
+    judgements = reviewer.get(path).json()[:2]
     assert [(row["version"], row["answer"], row["text"]) for row in judgements] == [
         (1, "agree", None),
         (2, "disagree", "<b>a tube</b>"),
@@ -39,7 +41,7 @@ def test_a_judgement_is_created_changed_and_listed(as_: As, clinic: Clinic, imag
     assert [study["status"] for study in listed] == ["reviewed"]
     with clinic.database.reading() as session:
         trail = session.scalars(select(AuditEntry).where(AuditEntry.action == "judge")).all()
-    assert [entry.actor for entry in trail] == ["a clinician"] * 2
+    assert [entry.actor for entry in trail] == ["a clinician"] * 2 + ["a reviewer"]
     assert "tube" not in trail[1].detail
 
 
@@ -49,6 +51,8 @@ def test_a_judgement_is_created_changed_and_listed(as_: As, clinic: Clinic, imag
         {},
         {"answer": "perhaps"},
         {"answer": "agree", "x": 1},
+        {"answer": "agree", "opinion": "pneumonia"},
+        {"opinion": "pneumonia", "truth": "NORMAL"},
         {"answer": "agree", "text": "x" * 4001},
     ],
 )
@@ -57,16 +61,47 @@ def test_invalid_judgements_are_refused(as_: As, image: str, wrong: dict[str, ob
     assert answer.status_code == 422
 
 
-def test_programs_may_not_judge_nor_clinicians_in_shadow_mode(
+def test_programs_may_not_judge(as_: As, image: str) -> None:
+    path = f"/v1/images/{image}/judgements"
+    assert as_(Role.SERVICE).post(path, json={"answer": "agree"}).status_code == 403
+
+
+def test_in_shadow_mode_clinicians_give_their_opinion_and_see_no_answers(
     as_: As, clinic: Clinic, image: str
 ) -> None:
-    path, agrees = f"/v1/images/{image}/judgements", {"answer": "agree"}
-    assert as_(Role.SERVICE).post(path, json=agrees).status_code == 403
     with clinic.database.writing() as session:
         session.scalars(select(Site)).one().displayed = False
-    assert as_(Role.CLINICIAN).post(path, json=agrees).status_code == 403
-    assert as_(Role.CLINICIAN).get(path).status_code == 403
-    assert as_(Role.REVIEWER).post(path, json=agrees).status_code == 201
+    path, clinician, reviewer = (
+        f"/v1/images/{image}/judgements",
+        as_(Role.CLINICIAN),
+        as_(Role.REVIEWER),
+    )
+    assert clinician.post(path, json={"answer": "agree"}).status_code == 403
+    assert reviewer.post(path, json={"answer": "agree"}).status_code == 201
+    assert clinician.get(path).json() == []
+    saved = clinician.post(path, json={"opinion": "no pneumonia", "text": "clear"})
+    assert saved.status_code == 201
+    assert saved.json()["others"] == ["a reviewer"]
+    assert [row["opinion"] for row in clinician.get(path).json()] == ["no pneumonia"]
+    assert reviewer.post(path, json={"opinion": "pneumonia"}).status_code == 409
+    rows = reviewer.get(path).json()
+    assert [(row["answer"], row["opinion"], row["truth"]) for row in rows] == [
+        ("agree", None, None),
+        (None, "no pneumonia", "NORMAL"),
+    ]
+    found = clinician.get(f"/v1/readings/{image}").json()
+    assert (found["withheld"], found["reading"], found["judged"]) == (True, None, True)
+
+
+def test_an_opinion_alone_reviews_a_study_in_shadow_mode(
+    as_: As, clinic: Clinic, image: str
+) -> None:
+    with clinic.database.writing() as session:
+        session.scalars(select(Site)).one().displayed = False
+    clinician = as_(Role.CLINICIAN)
+    clinician.post(f"/v1/images/{image}/judgements", json={"opinion": "not sure"})
+    (study,) = clinician.post("/v1/studies/search", json={"status": "reviewed"}).json()["studies"]
+    assert study["status_text"] == "reviewed"
 
 
 def test_judgements_become_the_labels_of_a_dataset(

@@ -21,6 +21,13 @@ def files(*contents: bytes) -> list[tuple[str, tuple[str, bytes, str]]]:
     return [("files", (f"{i}.png", content, "image/png")) for i, content in enumerate(contents)]
 
 
+def blank_image() -> bytes:
+    """Return an image that is rejected."""
+    content = io.BytesIO()
+    Picture.new("L", (512, 512), 90).save(content, "PNG")
+    return content.getvalue()
+
+
 def test_a_radiograph_is_submitted_read_and_shown(
     as_: As, phantoms: list[bytes], reader: Reader, read_all: Callable[[], int]
 ) -> None:
@@ -170,8 +177,10 @@ def test_shadow_mode_hides_readings_from_clinicians_everywhere(
     with clinic.database.writing() as session:
         session.scalars(select(Site)).one().displayed = False
     service = as_(Role.SERVICE)
-    image = service.post("/v1/readings", files=files(phantoms[0])).json()["images"][0]
+    sent = files(phantoms[0], blank_image())
+    image, unread = (made := service.post("/v1/readings", files=sent).json())["images"]
     read_all()
+    assert service.get(f"/v1/jobs/{made['job']}").json()["by_status"] == {}
     for role, sees in [
         (Role.CLINICIAN, False),
         (Role.SERVICE, False),
@@ -184,8 +193,13 @@ def test_shadow_mode_hides_readings_from_clinicians_everywhere(
         study = client.get(f"/v1/studies/{image['study']}").json()
         assert (study["probability"] is not None) is sees
         assert (study["images"][0]["reading"] is not None) is sees
-        listed = client.post("/v1/studies/search", json={}).json()["studies"][0]
-        assert (listed["probability"] is not None) is sees
+        page = client.post("/v1/studies/search", json={"sort": "arrival"}).json()
+        listed = {study["id"]: study for study in page["studies"]}
+        assert (listed[image["study"]]["probability"] is not None) is sees
+        assert listed[unread["study"]]["needs_look"] is sees
+        assert listed[unread["study"]]["status_text"].startswith("not read: a blank") is sees
+        if not sees:
+            assert {study["status_text"] for study in listed.values()} == {"awaiting review"}
         expected = 200 if sees else 403
         assert client.get(f"/v1/studies/{image['study']}/report").status_code == expected
         assert client.get(f"/v1/images/{image['id']}/heatmap").status_code == expected

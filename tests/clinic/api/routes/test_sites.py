@@ -117,7 +117,11 @@ def test_an_image_that_is_outside_has_a_reason_and_nothing_else(
         assert client.get(f"/v1/images/{adult['id']}/{layer}").status_code == 404
     assert client.get(f"/v1/images/{adult['id']}/pixels").status_code == 200
     study = client.get(f"/v1/studies/{adult['study']}").json()
-    assert (study["status"], study["probability"]) == ("read", None)
+    assert (study["status_text"], study["probability"]) == (
+        f"not read: {reading['reasons'][0]}",
+        None,
+    )
+    assert study["needs_look"]
     unread = client.post("/v1/studies/search", json={"unread": True}).json()["studies"]
     assert [found["id"] for found in unread] == [adult["study"]]
 
@@ -129,7 +133,8 @@ def test_an_image_that_is_outside_is_judged_like_a_rejected_one(
     client = as_(Role.CLINICIAN)
     answer = client.post(f"/v1/images/{adult['id']}/judgements", json=judgement)
     assert answer.status_code == 201
-    assert client.get(f"/v1/studies/{adult['study']}").json()["status"] == "reviewed"
+    study = client.get(f"/v1/studies/{adult['study']}").json()
+    assert (study["status_text"], study["needs_look"]) == ("reviewed", False)
 
 
 def test_refusals_are_counted_for_prometheus(as_: As, adult: dict[str, str]) -> None:

@@ -122,7 +122,7 @@ def _open_image(
     with clinic.database.reading() as session:
         image = get_or_404(session, Image, image_id)
         if shows_reading:
-            require_visible(image.study, actor)
+            require_visible(session, image.study, actor)
         require_not_purged(image.purged)
         _ = image.reading  # loaded while the session is open
     record_access(clinic, actor, action, f"image {image_id}")

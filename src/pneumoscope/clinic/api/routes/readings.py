@@ -9,7 +9,7 @@ from http import HTTPStatus
 from typing import Annotated
 
 from fastapi import APIRouter, File, Form, Header, Query, UploadFile
-from sqlalchemy import func, select
+from sqlalchemy import ColumnElement, func, or_, select
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session, selectinload
 
@@ -21,7 +21,12 @@ from pneumoscope.clinic.api.problems import ProblemError
 from pneumoscope.clinic.api.rate_limits import require_queue_space
 from pneumoscope.clinic.api.request_metadata import RequestMetadata
 from pneumoscope.clinic.api.responses import get_or_404, image_response
-from pneumoscope.clinic.api.security import ClinicDep, CurrentActor, sees_hidden_readings
+from pneumoscope.clinic.api.security import (
+    ClinicDep,
+    CurrentActor,
+    sees_hidden_readings,
+    visibility,
+)
 from pneumoscope.clinic.audit import Action
 from pneumoscope.clinic.identity.accounts import Actor
 from pneumoscope.clinic.queue.intake import (
@@ -30,6 +35,7 @@ from pneumoscope.clinic.queue.intake import (
     register_image,
     store_upload,
 )
+from pneumoscope.clinic.queue.readings import UNREAD_STATUSES
 from pneumoscope.clinic.settings import Clinic
 from pneumoscope.clinic.storage.file_store import FileStore
 from pneumoscope.clinic.storage.held_files import keep_until_commit
@@ -128,13 +134,12 @@ def _parse_metadata(about: str) -> ImageMetadata:
 def _register(
     clinic: Clinic, submission: _Submission, refused: list[schemas.RefusedFile]
 ) -> schemas.Submission:
-    sees_hidden = sees_hidden_readings(submission.actor)
     with clinic.database.writing() as session:
         images = _earlier_images(session, submission)
         repeated = images is not None
         if images is None:
             images = _register_images(session, clinic.store, submission)
-        answers = [image_response(image, sees_hidden=sees_hidden) for image in images]
+        answers = _responses(session, submission.actor, images)
         job = images[0].job_id or ""
     if repeated:  # the images may have readings by now
         record_access(
@@ -209,7 +214,9 @@ def get_job(clinic: ClinicDep, actor: CurrentActor, job_id: Identifier) -> schem
         by_status = session.execute(
             select(StoredReading.status, func.count())
             .join(Image)
-            .where(in_job)
+            .join(Study)
+            .join(Site)
+            .where(in_job, *_shown(actor))
             .group_by(StoredReading.status)
         ).all()
         return schemas.Job(
@@ -232,7 +239,6 @@ def list_job_images(
     limit: Annotated[int, Query(ge=1, le=200)] = 50,
 ) -> schemas.ImagePage:
     """List the images of one request with their readings, a page at a time."""
-    sees_hidden = sees_hidden_readings(actor)
     with clinic.database.reading() as session:
         _own_job(session, actor, job_id)
         rows = session.scalars(
@@ -243,9 +249,10 @@ def list_job_images(
             .options(
                 selectinload(Image.reading),
                 selectinload(Image.study).selectinload(Study.site),
+                selectinload(Image.study).selectinload(Study.images).selectinload(Image.reading),
             )
         ).all()
-        images = [image_response(row, sees_hidden=sees_hidden) for row in rows[:limit]]
+        images = _responses(session, actor, rows[:limit])
     record_access(clinic, actor, Action.VIEW_READINGS, f"job {job_id}", images=_ids(images))
     return schemas.ImagePage(images=images, next=images[-1].id if len(rows) > limit else None)
 
@@ -255,7 +262,7 @@ def get_reading(clinic: ClinicDep, actor: CurrentActor, image_id: Identifier) ->
     """Return an image with its reading; the reading is null while the image is queued."""
     with clinic.database.reading() as session:
         row = get_or_404(session, Image, image_id)
-        image = image_response(row, sees_hidden=sees_hidden_readings(actor))
+        (image,) = _responses(session, actor, [row])
     record_access(clinic, actor, Action.VIEW_READING, f"image {image_id}")
     return image
 
@@ -266,6 +273,22 @@ def _own_job(session: Session, actor: Actor, job_id: str) -> Job:
     if job is None or job.created_by != actor.user_id:
         raise ProblemError(HTTPStatus.NOT_FOUND, "you have no such job")
     return job
+
+
+def _shown(actor: Actor) -> list[ColumnElement[bool]]:
+    """Return the SQL conditions of readings whose status a user may see.
+
+    Of sites that ask for opinions first, it is only that an image could not be read.
+    """
+    if sees_hidden_readings(actor):
+        return []
+    unread = StoredReading.status.in_(UNREAD_STATUSES)
+    return [Site.displayed.is_(True), or_(Site.opinion_first.is_(False), unread)]
+
+
+def _responses(session: Session, actor: Actor, images: Sequence[Image]) -> list[schemas.Image]:
+    seen = visibility(session, actor, {image.study for image in images})
+    return [image_response(image, seen) for image in images]
 
 
 def _ids(images: Sequence[schemas.Image]) -> list[str]:

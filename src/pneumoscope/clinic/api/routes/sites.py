@@ -1,4 +1,4 @@
-"""Sites: display of their readings, patients of unknown age, and the prevalence of pneumonia."""
+"""Sites: whether and when readings are displayed, unknown ages, and prevalences."""
 
 from datetime import UTC, datetime
 from http import HTTPStatus
@@ -16,6 +16,7 @@ from pneumoscope.clinic.api.security import Administrator, ClinicDep, CurrentAct
 from pneumoscope.clinic.audit import Action
 from pneumoscope.clinic.storage import tables
 from pneumoscope.clinic.storage.unknown_age import UnknownAge
+from pneumoscope.clinic.worklist.changes import note_review
 
 router = APIRouter(prefix="/v1", tags=["sites"])
 
@@ -44,12 +45,16 @@ class SiteUpdate(BaseModel):
     """Change of a site; what is null stays as it is."""
 
     displayed: bool | None = None
+    opinion_first: bool | None = None
     unknown_age: UnknownAge | None = None
     prevalence: Prevalence | None = None
 
 
 class Site(BaseModel):
     """Site; ``displayed`` is false while it is in shadow mode.
+
+    With ``opinion_first``, clinicians see the readings of a study once they have saved their own
+    opinion of each of its images.
 
     ``unknown_age`` says which network reads radiographs of patients of unknown age, where the
     server chooses by age; with ``ask`` none does, and they are outside. ``prevalence`` is null
@@ -59,6 +64,7 @@ class Site(BaseModel):
     id: str
     name: str
     displayed: bool
+    opinion_first: bool
     unknown_age: UnknownAge
     prevalence: Prevalence | None
 
@@ -99,11 +105,15 @@ def update_site(
         detail: dict[str, object] = {}
         if update.displayed is not None:
             row.displayed = detail["displayed"] = update.displayed
+        if update.opinion_first is not None:
+            row.opinion_first = detail["opinion first"] = update.opinion_first
         if update.unknown_age is not None:
             row.unknown_age = detail["unknown age"] = update.unknown_age
         if update.prevalence is not None:
             row.prevalence_low, row.prevalence_high = update.prevalence.low, update.prevalence.high
             detail["prevalence"] = update.prevalence.model_dump()
+        if update.opinion_first is not None:
+            note_review(session, site_id)  # the worklists of its clinicians change
         audit.record(session, actor.name, Action.CHANGE_SITE, f"site {site_id}", detail, now)
         return _site_response(row)
 

@@ -1,15 +1,17 @@
 """Worklist of studies, prior studies, and reports."""
 
+from collections.abc import Sequence
 from datetime import UTC, datetime
 from typing import Annotated
 
 from fastapi import APIRouter, Query
 from fastapi.responses import Response
+from sqlalchemy.orm import Session
 
 from pneumoscope.clinic.api import schemas
 from pneumoscope.clinic.api.access_log import record_access
 from pneumoscope.clinic.api.fields import Identifier
-from pneumoscope.clinic.api.responses import get_or_404, study_response
+from pneumoscope.clinic.api.responses import get_or_404, study_context, study_response
 from pneumoscope.clinic.api.security import (
     ClinicDep,
     CurrentActor,
@@ -19,6 +21,7 @@ from pneumoscope.clinic.api.security import (
 )
 from pneumoscope.clinic.audit import Action
 from pneumoscope.clinic.fhir import MEDIA_TYPE, diagnostic_report
+from pneumoscope.clinic.identity.accounts import Actor
 from pneumoscope.clinic.storage.tables import Study
 from pneumoscope.clinic.worklist.worklist import StudyFilter, prior_studies, worklist
 
@@ -29,14 +32,28 @@ router = APIRouter(prefix="/v1", tags=["worklist"])
 def search_studies(
     clinic: ClinicDep, actor: CurrentActor, search: schemas.StudySearch
 ) -> schemas.StudyPage:
-    """Search the worklist: the most urgent studies first, then the longest waiting."""
-    sees_hidden = sees_hidden_readings(actor)
-    filters = StudyFilter(search.status, search.unread, search.disputed, search.text)
+    """Search the worklist: studies that need a look first, then the most urgent, as asked for."""
+    filters = StudyFilter(
+        search.status,
+        search.unread,
+        search.disputed,
+        search.text,
+        search.site,
+        search.since,
+        search.until,
+    )
     with clinic.database.reading() as session:
-        page = worklist(session, filters, search.limit, search.cursor, hide_shadow=not sees_hidden)
-        studies = [study_response(study, sees_hidden=sees_hidden) for study in page.studies]
+        page = worklist(
+            session,
+            filters,
+            search.limit,
+            search.cursor,
+            hide_shadow=not sees_hidden_readings(actor),
+            order=search.sort,
+        )
+        studies = _responses(session, actor, page.studies)
     record_access(clinic, actor, Action.VIEW_WORKLIST, "worklist", studies=_ids(studies))
-    return schemas.StudyPage(studies=studies, next=page.cursor)
+    return schemas.StudyPage(studies=studies, order=page.order, next=page.cursor)
 
 
 @router.get("/studies/{study_id}")
@@ -44,7 +61,7 @@ def get_study(clinic: ClinicDep, actor: CurrentActor, study_id: Identifier) -> s
     """Return a study with its images and readings."""
     with clinic.database.reading() as session:
         row = get_or_404(session, Study, study_id)
-        study = study_response(row, sees_hidden=sees_hidden_readings(actor))
+        (study,) = _responses(session, actor, [row])
     record_access(clinic, actor, Action.VIEW_STUDY, f"study {study_id}")
     return study
 
@@ -57,10 +74,9 @@ def list_prior_studies(
     limit: Annotated[int, Query(ge=1, le=200)] = 50,
 ) -> list[schemas.Study]:
     """List the other studies of the same patient at the same site, the newest first."""
-    sees_hidden = sees_hidden_readings(actor)
     with clinic.database.reading() as session:
         rows = prior_studies(session, get_or_404(session, Study, study_id), limit)
-        studies = [study_response(row, sees_hidden=sees_hidden) for row in rows]
+        studies = _responses(session, actor, rows)
     record_access(clinic, actor, Action.VIEW_PRIORS, f"study {study_id}", studies=_ids(studies))
     return studies
 
@@ -76,11 +92,16 @@ def get_study_report(clinic: ClinicDep, actor: CurrentActor, study_id: Identifie
     """Return a study's readings as a FHIR R4 DiagnosticReport."""
     with clinic.database.reading() as session:
         study = get_or_404(session, Study, study_id)
-        require_visible(study, actor)
+        require_visible(session, study, actor)
         require_not_purged(study.purged)
         text = diagnostic_report(study, clinic.settings.operating_point, datetime.now(UTC))
     record_access(clinic, actor, Action.EXPORT_REPORT, f"study {study_id}")
     return Response(text, media_type=MEDIA_TYPE)
+
+
+def _responses(session: Session, actor: Actor, studies: Sequence[Study]) -> list[schemas.Study]:
+    context = study_context(session, actor, studies)
+    return [study_response(study, context) for study in studies]
 
 
 def _ids(studies: list[schemas.Study]) -> list[str]:
