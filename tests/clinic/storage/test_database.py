@@ -1,6 +1,7 @@
 """Opening, migrating and using the database."""
 
-from datetime import UTC, datetime, timedelta, timezone
+from contextlib import closing
+from datetime import UTC, date, datetime, timedelta, timezone
 from pathlib import Path
 
 import pytest
@@ -8,13 +9,13 @@ from alembic import command
 from alembic.autogenerate import compare_metadata
 from alembic.config import Config
 from alembic.migration import MigrationContext
-from sqlalchemy import MetaData, create_engine, select
+from sqlalchemy import Connection, Engine, MetaData, create_engine, select
 from sqlalchemy.exc import IntegrityError
 
 from pneumoscope.clinic.privacy import tables as _privacy  # noqa: F401 (registers its tables)
 from pneumoscope.clinic.storage.database import MIGRATIONS, Database
 from pneumoscope.clinic.storage.table_base import Table
-from pneumoscope.clinic.storage.tables import Image, Job, Site, StoredReading
+from pneumoscope.clinic.storage.tables import Image, Job, Site, StoredReading, Study
 from pneumoscope.support.errors import ClinicError
 
 NOW = datetime(2026, 11, 25, 8, tzinfo=UTC)
@@ -103,16 +104,48 @@ def test_a_database_of_a_newer_version_is_refused(tmp_path: Path) -> None:
         Database(url)
 
 
-def test_readings_of_earlier_versions_get_the_code_of_their_refusal(empty_url: str) -> None:
-    def migrate(revision: str) -> None:
-        with engine.begin() as connection:
-            config = Config()
-            config.set_main_option("script_location", str(MIGRATIONS))
-            config.attributes["connection"] = connection
-            command.upgrade(config, revision)
+def migrate(engine: Engine, revision: str) -> None:
+    with engine.begin() as connection:
+        config = Config()
+        config.set_main_option("script_location", str(MIGRATIONS))
+        config.attributes["connection"] = connection
+        command.upgrade(config, revision)
 
+
+def insert(connection: Connection, table: str, **values: object) -> None:
+    tables = MetaData()
+    tables.reflect(connection, only=[table])
+    connection.execute(tables.tables[table].insert(), values)
+
+
+def test_studies_of_earlier_versions_keep_their_dates(
+    empty_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("TZ", "Pacific/Auckland")  # UTC+13 in November
     engine = create_engine(empty_url)
-    migrate("0011")
+    migrate(engine, "0012")
+    evening = datetime(2026, 11, 24, 11, 30, tzinfo=UTC)
+    with engine.begin() as connection:
+        insert(connection, "site", id="s", name="Ward", displayed=True)
+        study = {"site_id": "s", "received": NOW, "status": "read", "study_uid": "1.2"}
+        insert(connection, "study", id="t", acquired=evening, **study)
+        insert(connection, "study", id="u", **study | {"study_uid": None})
+        image = {"study_id": "t", "sha256": "0", "name": "a", "size": 1, "media_type": "b"}
+        insert(connection, "image", id="i", received=NOW, **image)
+    engine.dispose()
+    with closing(Database(empty_url)) as database, database.reading() as session:
+        studies = {study.id: study for study in session.scalars(select(Study))}
+        assert studies["t"].site.time_zone == "Pacific/Auckland"
+        assert (studies["t"].study_date, studies["t"].utc_offset) == (date(2026, 11, 25), 780)
+        assert studies["t"].acquired == evening
+        assert [image.id for image in studies["t"].images] == ["i"]
+        assert (studies["t"].version, studies["t"].conflict) == (1, None)
+        assert (studies["u"].study_date, studies["u"].utc_offset) == (None, None)
+
+
+def test_readings_of_earlier_versions_get_the_code_of_their_refusal(empty_url: str) -> None:
+    engine = create_engine(empty_url)
+    migrate(engine, "0011")
     rejection = {"code": "blank", "severity": "reject", "message": ""}
     flag = {"code": "dark", "severity": "flag", "message": ""}
     old = {"flagged": [flag], "rejected": [flag, rejection], "failed": []}
@@ -132,7 +165,7 @@ def test_readings_of_earlier_versions_get_the_code_of_their_refusal(empty_url: s
             connection.execute(
                 insert["reading"], known | lists | {"status": status, "operating_point": "p"}
             )
-    migrate("head")
+    migrate(engine, "head")
     database = Database(empty_url)
     with database.reading() as session:
         codes = dict(session.execute(select(StoredReading.status, StoredReading.refusal)).all())

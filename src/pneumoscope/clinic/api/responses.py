@@ -1,5 +1,6 @@
 """Rows of the database by identifier, and the responses of the API that are made from them."""
 
+from dataclasses import asdict
 from http import HTTPStatus
 from typing import Any, TypeVar
 
@@ -8,8 +9,10 @@ from sqlalchemy.orm import Session
 
 from pneumoscope.clinic.api import schemas
 from pneumoscope.clinic.api.problems import ProblemError
+from pneumoscope.clinic.queue.patient_identity import PatientIdentity
 from pneumoscope.clinic.storage.table_base import Table
 from pneumoscope.clinic.storage.tables import Image, Study
+from pneumoscope.clinic.worklist.examination import acquisition_time, age_at_examination
 
 _Row = TypeVar("_Row", bound=Table)
 
@@ -52,14 +55,10 @@ def study_response(study: Study, *, sees_hidden: bool) -> schemas.Study:
     """Return a study as somebody may see it, with or without readings of sites in shadow mode."""
     withheld = not (sees_hidden or study.site.displayed)
     return schemas.Study(
-        **column_values(study, schemas.Study),
+        **column_values(study, schemas.Study) | {"acquired": acquisition_time(study)},
         site=study.site.name,
-        patient=schemas.Patient(
-            id=study.patient_id,
-            name=study.patient_name,
-            birth_date=study.birth_date,
-            sex=study.sex,
-        ),
+        patient=schemas.Patient(**asdict(PatientIdentity.of(study))),
+        age=age_at_examination(study),
         probability=None if withheld else study.urgency,
         withheld=withheld,
         images=[image_response(image, sees_hidden=sees_hidden) for image in study.images],
@@ -70,7 +69,7 @@ def image_response(image: Image, *, sees_hidden: bool) -> schemas.Image:
     """Return an image as somebody may see it; see `study_response`."""
     withheld = not (sees_hidden or image.study.site.displayed)
     row, reading = image.reading, None
-    if row is not None and not withheld:
+    if row is not None and image.withdrawn is None and not withheld:
         has_heatmap = row.heatmap is not None
         reading = schemas.Reading(**column_values(row, schemas.Reading), has_heatmap=has_heatmap)
     return schemas.Image(

@@ -7,12 +7,15 @@ beside that route.
 from datetime import date, datetime
 from typing import Annotated, Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, PlainSerializer
 
 from pneumoscope.clinic.api.fields import Text
 from pneumoscope.clinic.storage.study_status import StudyStatus
 
 Finding = Literal["pneumonia", "uncertain", "normal"]
+
+LocalTime = Annotated[datetime, PlainSerializer(datetime.isoformat, return_type=str)]
+"""Time on a clock, always with its offset from UTC in digits: ``2026-11-24T08:05:00+01:00``."""
 
 
 class QualityFinding(BaseModel):
@@ -59,31 +62,44 @@ class Image(BaseModel):
     sha256: str
     received: datetime
     purged: datetime | None
+    withdrawn: datetime | None
     state: Literal["waiting", "done"]
     withheld: bool
     reading: Reading | None
 
 
 class Patient(BaseModel):
-    """Patient, as far as the files identify one."""
+    """Patient, as far as the files identify one; ``issuer`` is that of the identifier."""
 
     id: str | None
+    issuer: str | None
     name: str | None
     birth_date: date | None
     sex: str | None
 
 
 class Study(BaseModel):
-    """Study with its images; ``probability`` is the highest of theirs."""
+    """Study with its images; ``probability`` is the highest of theirs.
+
+    ``conflict`` says why a person must check whose study it is; until then it has no report.
+    ``study_date`` is the date in the files, in no time zone; ``acquired`` is the time on the clock
+    of the site, with its offset. ``age`` is that at the examination, in words. ``withdrawn`` is set
+    when no image is left. ``version`` is to be sent with corrections.
+    """
 
     id: str
     site: str
     study_uid: str | None
     accession: str | None
     patient: Patient
-    acquired: datetime | None
+    conflict: str | None
+    age: str | None
+    study_date: date | None
+    acquired: LocalTime | None
     received: datetime
     purged: datetime | None
+    withdrawn: datetime | None
+    version: int
     status: StudyStatus
     probability: float | None
     withheld: bool
@@ -135,11 +151,16 @@ class RefusedFile(BaseModel):
 
 
 class Submission(BaseModel):
-    """Images accepted by one request, their job, and the files that were refused."""
+    """Images accepted by one request, their job, and the files that were refused.
+
+    ``images`` has one for each accepted file. ``already_here`` are the places of files that were
+    here before: their images are those, and nothing is read twice.
+    """
 
     job: str
     images: list[Image]
     refused: list[RefusedFile]
+    already_here: list[int]
 
 
 class Job(BaseModel):

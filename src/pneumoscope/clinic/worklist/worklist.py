@@ -11,6 +11,8 @@ from typing import Any
 from sqlalchemy import ColumnElement, and_, case, func, or_, select
 from sqlalchemy.orm import Session, selectinload
 
+from pneumoscope.clinic.queue.filing import has_patient
+from pneumoscope.clinic.queue.patient_identity import PatientIdentity, contradictions
 from pneumoscope.clinic.queue.readings import UNREAD_STATUSES
 from pneumoscope.clinic.storage.study_status import StudyStatus
 from pneumoscope.clinic.storage.tables import (
@@ -20,6 +22,7 @@ from pneumoscope.clinic.storage.tables import (
     StoredReading,
     Study,
 )
+from pneumoscope.clinic.worklist.examination import examination_day, is_earlier
 from pneumoscope.clinic.worklist.judgements import JudgementAnswer, latest_judgements
 from pneumoscope.support.errors import ClinicError
 
@@ -84,24 +87,34 @@ def worklist(
 
 
 def prior_studies(session: Session, study: Study, limit: int) -> Sequence[Study]:
-    """Return the other studies of a study's patient at its site, newest first.
+    """Return the earlier studies of a study's patient at its site, newest first.
 
-    Studies are ordered by time of acquisition, or of arrival where the files have none. Patients
-    without an identifier have no other studies.
+    A patient is an identifier with its issuer; patients without one have no other studies. Studies
+    that are held, or that contradict this one's name, birth date or sex, may be somebody else's and
+    are left out, and so are all of a study that is held itself.
     """
-    if study.patient_id is None:
+    patient = PatientIdentity.of(study)
+    if patient.id is None or study.conflict is not None:
         return []
-    return session.scalars(
+    rows = session.scalars(
         select(Study)
         .where(
-            Study.site_id == study.site_id,
-            Study.patient_id == study.patient_id,
+            *has_patient(study.site_id, patient),
             Study.id != study.id,
+            Study.conflict.is_(None),
+            Study.withdrawn.is_(None),
         )
-        .order_by(func.coalesce(Study.acquired, Study.received).desc(), Study.id)
-        .limit(limit)
-        .options(selectinload(Study.images).selectinload(Image.reading), selectinload(Study.site))
-    ).all()
+        .order_by(Study.id)
+        .options(selectinload(Study.site))
+    )
+    earlier = [
+        row
+        for row in rows
+        if is_earlier(row, study) and not contradictions(patient, PatientIdentity.of(row))
+    ]
+    earlier.sort(key=lambda row: row.acquired or row.received, reverse=True)
+    earlier.sort(key=examination_day, reverse=True)
+    return earlier[:limit]
 
 
 def _urgency(hide_shadow: bool) -> ColumnElement[float]:
@@ -110,7 +123,7 @@ def _urgency(hide_shadow: bool) -> ColumnElement[float]:
 
 
 def _conditions(study_filter: StudyFilter, hide_shadow: bool) -> list[ColumnElement[bool]]:
-    conditions: list[ColumnElement[bool]] = [Study.purged.is_(None)]
+    conditions: list[ColumnElement[bool]] = [Study.purged.is_(None), Study.withdrawn.is_(None)]
     if study_filter.status is not None:
         conditions.append(Study.status == study_filter.status)
     if study_filter.unread:

@@ -15,6 +15,7 @@ from pneumoscope.clinic.api.security import (
     ClinicDep,
     StaffMember,
     require_not_purged,
+    require_not_withdrawn,
     require_visible,
 )
 from pneumoscope.clinic.audit import Action
@@ -68,6 +69,7 @@ def create_judgement(
         image = get_or_404(session, tables.Image, image_id)
         require_visible(image.study, actor)
         require_not_purged(image.purged)
+        require_not_withdrawn(image.withdrawn)
         user = session.get_one(tables.User, actor.user_id)
         row = record_judgement(session, actor, image, JudgementContent(**dict(new)), now)
         judgement = _judgement_response(row, user)
@@ -82,6 +84,7 @@ def list_judgements(clinic: ClinicDep, actor: StaffMember, image_id: Identifier)
     with clinic.database.reading() as session:
         image = get_or_404(session, tables.Image, image_id)
         require_visible(image.study, actor)
+        require_not_withdrawn(image.withdrawn)
         judgements = [
             _judgement_response(row, session.get_one(tables.User, row.user_id))
             for row in judgement_history(session, image_id)

@@ -5,7 +5,7 @@ from http import HTTPStatus
 from typing import Annotated
 
 from fastapi import APIRouter
-from pydantic import BaseModel, Field
+from pydantic import AfterValidator, BaseModel, Field
 from sqlalchemy import select
 
 from pneumoscope.clinic import audit
@@ -15,9 +15,18 @@ from pneumoscope.clinic.api.responses import column_values, get_or_404
 from pneumoscope.clinic.api.security import Administrator, ClinicDep, CurrentActor
 from pneumoscope.clinic.audit import Action
 from pneumoscope.clinic.storage import tables
+from pneumoscope.clinic.storage.time_zone import host_time_zone, parse_time_zone
 from pneumoscope.clinic.storage.unknown_age import UnknownAge
 
 router = APIRouter(prefix="/v1", tags=["sites"])
+
+
+def _require_time_zone(name: str) -> str:
+    return parse_time_zone(name).key
+
+
+TimeZone = Annotated[Text, Field(max_length=64), AfterValidator(_require_time_zone)]
+"""IANA name of a time zone."""
 
 
 class NewSite(BaseModel):
@@ -25,6 +34,7 @@ class NewSite(BaseModel):
 
     name: Annotated[Text, Field(min_length=1, max_length=100)]
     unknown_age: UnknownAge = UnknownAge.ASK
+    time_zone: TimeZone = Field(default_factory=host_time_zone)
 
 
 class SiteUpdate(BaseModel):
@@ -32,19 +42,22 @@ class SiteUpdate(BaseModel):
 
     displayed: bool | None = None
     unknown_age: UnknownAge | None = None
+    time_zone: TimeZone | None = None
 
 
 class Site(BaseModel):
     """Site; ``displayed`` is false while it is in shadow mode.
 
     ``unknown_age`` says which network reads radiographs of patients of unknown age, where the
-    server chooses by age; with ``ask`` none does, and they are outside.
+    server chooses by age; with ``ask`` none does, and they are outside. ``time_zone`` is that of
+    the times in DICOM files that name none.
     """
 
     id: str
     name: str
     displayed: bool
     unknown_age: UnknownAge
+    time_zone: str
 
 
 @router.get("/sites")
@@ -64,10 +77,10 @@ def create_site(clinic: ClinicDep, actor: Administrator, new: NewSite) -> Site:
             raise ProblemError(
                 HTTPStatus.CONFLICT, "there is already a site of this name; choose another name"
             )
-        row = tables.Site(name=new.name, unknown_age=new.unknown_age)
+        row = tables.Site(name=new.name, unknown_age=new.unknown_age, time_zone=new.time_zone)
         session.add(row)
         session.flush()
-        detail = {"unknown age": new.unknown_age}
+        detail = {"unknown age": new.unknown_age, "time zone": new.time_zone}
         audit.record(session, actor.name, Action.CREATE_SITE, f"site {row.id}", detail, now)
         return Site(**column_values(row, Site))
 
@@ -76,7 +89,7 @@ def create_site(clinic: ClinicDep, actor: Administrator, new: NewSite) -> Site:
 def update_site(
     clinic: ClinicDep, actor: Administrator, site_id: Identifier, update: SiteUpdate
 ) -> Site:
-    """Display a site's readings to clinicians or hide them, or set what unknown ages mean."""
+    """Display or hide a site's readings, or set what unknown ages mean, or its time zone."""
     now = datetime.now(UTC)
     with clinic.database.writing() as session:
         row = get_or_404(session, tables.Site, site_id)
@@ -85,5 +98,7 @@ def update_site(
             row.displayed = detail["displayed"] = update.displayed
         if update.unknown_age is not None:
             row.unknown_age = detail["unknown age"] = update.unknown_age
+        if update.time_zone is not None:
+            row.time_zone = detail["time zone"] = update.time_zone
         audit.record(session, actor.name, Action.CHANGE_SITE, f"site {site_id}", detail, now)
         return Site(**column_values(row, Site))

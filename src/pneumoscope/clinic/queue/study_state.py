@@ -1,0 +1,45 @@
+"""State of a study after its images changed: withdrawn, restored, or moved to another study."""
+
+from datetime import datetime
+
+from sqlalchemy import delete, func, select
+from sqlalchemy.orm import Session
+
+from pneumoscope.clinic.queue.tasks import has_waiting_image
+from pneumoscope.clinic.storage.study_status import StudyStatus
+from pneumoscope.clinic.storage.tables import Image, Judgement, StoredReading, Study, Task
+from pneumoscope.clinic.storage.withdrawal import Withdrawal
+
+
+def withdraw_image(session: Session, image: Image, reason: Withdrawal, now: datetime) -> None:
+    """Take an image out of its study and out of the queue; its file and reading are kept."""
+    image.withdrawn = now
+    image.withdrawal = reason
+    session.execute(delete(Task).where(Task.image_id == image.id))
+
+
+def refresh_study(session: Session, study: Study, now: datetime) -> None:
+    """Recompute a study's urgency and status, and whether it has any images left.
+
+    The study must be locked.
+    """
+    session.flush()
+    session.expire(study, ["images"])
+    of_study = (Image.study_id == study.id, Image.withdrawn.is_(None))
+    images = session.scalar(select(func.count()).select_from(Image).where(*of_study))
+    study.urgency = session.scalar(
+        select(func.max(StoredReading.probability)).join(Image).where(*of_study)
+    )
+    unjudged = select(Image.id).where(
+        *of_study, ~select(Judgement.id).where(Judgement.image_id == Image.id).exists()
+    )
+    waiting = select(Study.id).where(Study.id == study.id, has_waiting_image())
+    if session.scalar(waiting) is not None:
+        study.status = StudyStatus.NEW
+    elif images and session.scalar(unjudged.limit(1)) is None:
+        study.status = StudyStatus.REVIEWED
+    else:
+        study.status = StudyStatus.READ
+    study.withdrawn = None if images else now
+    study.version += 1
+    session.flush()
