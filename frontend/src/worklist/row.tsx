@@ -6,7 +6,7 @@ import {
   formatTime,
   isRead,
   mostUrgentImage,
-  patientIdentifier,
+  patientDetails,
   patientName,
 } from "../shell/format.ts";
 import { Link } from "../shell/router.tsx";
@@ -17,7 +17,7 @@ const MAX_REMARKS = 2; // the study's own page shows all
 
 export function Row({ study }: { study: Study }) {
   const { patient, images } = study;
-  const details = [patientIdentifier(patient), patient.birth_date, patient.sex].filter(Boolean);
+  const details = patientDetails(study);
   return (
     <tr className={`study ${study.status}`}>
       <td className="urgency">
@@ -28,6 +28,7 @@ export function Row({ study }: { study: Study }) {
           <bdi>{patientName(patient)}</bdi>
         </Link>
         <small>{details.join(" · ") || images[0]?.name}</small>
+        {study.conflict && <small className="conflict">needs a person: {study.conflict}</small>}
       </th>
       <td className="accession">{study.accession}</td>
       <td className="remarks">

@@ -12,10 +12,8 @@ _MONTHS_BELOW_YEARS = 2
 
 def acquisition_time(study: Study) -> datetime | None:
     """Return the time of acquisition as the clock showed it from which it was read."""
-    if study.acquired is None:
-        return None
-    if study.utc_offset is None:
-        return study.acquired.astimezone(parse_time_zone(study.site.time_zone))
+    if study.acquired is None or study.utc_offset is None:
+        return study.acquired
     return study.acquired.astimezone(timezone(timedelta(minutes=study.utc_offset)))
 
 
