@@ -83,12 +83,8 @@ export function patientIdentifier({ issuer, ...patient }: Patient): string | nul
 /** Return what identifies a study's patient besides the name, with the age at the examination. */
 export function patientDetails({ patient, age }: Pick<Study, "patient" | "age">): string[] {
   const { birth_date, sex } = patient;
-  return [
-    patientIdentifier(patient),
-    birth_date && `born ${formatTime(birth_date)}`,
-    age,
-    sex,
-  ].filter((detail) => detail !== null && detail !== "");
+  const born = birth_date && `born ${formatTime(birth_date)}`;
+  return [patientIdentifier(patient), born, age, sex].filter((detail) => detail !== null);
 }
 
 /** Return when a study was acquired, or its date; when it was received if its files do not say. */

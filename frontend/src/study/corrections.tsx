@@ -39,7 +39,7 @@ export function Corrections({ study, changed }: Props) {
               <WithdrawalForm study={study} changed={changed} />
             </>
           )}
-          <History study={study} changed={changed} />
+          <History key={`history ${study.version}`} study={study} changed={changed} />
         </div>
       )}
     </details>
@@ -178,7 +178,7 @@ function History({ study, changed }: Props) {
       unwrap(
         api.GET("/v1/studies/{study_id}/corrections", { params: { path: { study_id: study.id } } }),
       ),
-    [study.id, study.version],
+    [study.id],
   );
   const [failure, run] = useAction(() => {
     reload();

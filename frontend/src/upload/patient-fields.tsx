@@ -22,15 +22,15 @@ function birthDates(): { min: string; max: string } {
 
 interface Props {
   form: Ref<HTMLFormElement>;
-  /** Whether the patient is being confirmed, and can no longer be changed. */
-  disabled: boolean;
+  /** Whether the patient is being confirmed, and cannot be changed meanwhile. */
+  hidden: boolean;
 }
 
 /** The patient and the site of files that do not name them themselves. */
-export function PatientFields({ form, disabled }: Props) {
+export function PatientFields({ form, hidden }: Props) {
   return (
-    <form ref={form} onSubmit={(event) => event.preventDefault()}>
-      <fieldset className="patient" disabled={disabled}>
+    <form ref={form} hidden={hidden} onSubmit={(event) => event.preventDefault()}>
+      <fieldset className="patient">
         <legend>1. Patient</legend>
         <p className="small">
           For JPEG, PNG and TIFF files, which name nobody: one patient at a time. DICOM files name

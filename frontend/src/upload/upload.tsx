@@ -27,6 +27,7 @@ export default function Upload() {
   const filePicker = useRef<HTMLInputElement>(null);
   const folderPicker = useRef<HTMLInputElement>(null);
   const patientForm = useRef<HTMLFormElement>(null);
+  const isCollecting = useRef(false);
 
   /** Collect files for the patient that the form names now, even if it takes longer. */
   async function collect(collecting: CollectedFile[] | Promise<CollectedFile[]>) {
@@ -34,9 +35,16 @@ export default function Upload() {
       setStatus("Nothing was uploaded: correct the patient's fields first.");
       return;
     }
+    if (isCollecting.current) {
+      setStatus("Nothing more was taken: wait until the first files are collected.");
+      return;
+    }
+    isCollecting.current = true;
     const { metadata, site } = readPatient(patientForm.current);
     setStatus("Collecting files"); // a folder of thousands takes seconds
-    const files = await collecting;
+    const files = await Promise.resolve(collecting).finally(() => {
+      isCollecting.current = false;
+    });
     setStatus(files.length === 0 ? "No files found." : "");
     if (files.length === 0) {
       return;
@@ -66,7 +74,7 @@ export default function Upload() {
   return (
     <main id="main" tabIndex={-1} className="upload">
       <h1>Upload</h1>
-      <PatientFields form={patientForm} disabled={!isChoosing} />
+      <PatientFields form={patientForm} hidden={!isChoosing} />
       {batch && (
         <ConfirmPatient {...batch} send={() => send(batch)} cancel={() => setBatch(null)} />
       )}

@@ -136,14 +136,22 @@ def send_studies(clinic: Clinic, folder: Path) -> None:
     """Hand in studies as a program does, and keep their radiographs by name."""
     client = TestClient(create_app(clinic), base_url="https://clinic.test")
     client.headers["Authorization"] = f"Bearer {service_token(clinic, 'modality')}"
-    files = radiographs(folder / "phantoms", len(PATIENT_OF_STUDY) + 1)
-    for file, patient in zip(files[:-1], PATIENT_OF_STUDY, strict=True):
+    files = radiographs(folder / "phantoms", len(PATIENT_OF_STUDY) + len(TWO_IMAGES))
+    single, two = files[: len(PATIENT_OF_STUDY)], files[len(PATIENT_OF_STUDY) :]
+    for file, patient in zip(single, PATIENT_OF_STUDY, strict=True):
         shutil.copy(file, folder / "radiographs" / file.name)
         send(client, dict(zip(FIELDS, PATIENTS[patient], strict=True)), (file.name, file))
-    send(client, {"study_uid": "2.25.7"}, *((name, files[-1]) for name in TWO_IMAGES))
+    send(client, {"study_uid": "2.25.7"}, *zip(TWO_IMAGES, two, strict=True))
     blank = folder / REJECTED
     Image.new("L", (512, 512), 90).save(blank)
     send(client, {}, (REJECTED, blank))
+
+
+def send_as_program(clinic: Clinic, about: dict[str, str], *files: tuple[str, Path]) -> None:
+    """Hand in a further study as a program does."""
+    client = TestClient(create_app(clinic), base_url="https://clinic.test")
+    client.headers["Authorization"] = f"Bearer {service_token(clinic, 'archive')}"
+    send(client, about, *files)
 
 
 def send(client: TestClient, about: dict[str, str], *files: tuple[str, Path]) -> None:
