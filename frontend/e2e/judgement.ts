@@ -72,7 +72,7 @@ export default defineSpec<JudgementTask>(
       await page.getByText("Correct the patient, or withdraw").click();
       await test.inspect("corrections");
       await page.getByLabel("Correct patient ID").fill("PH-2001");
-      await page.getByRole("button", { name: "Save and release" }).click();
+      await page.getByRole("button", { name: "Save the patient" }).click();
       await page.getByText(/patient ID PH-\d+ → PH-2001/).waitFor();
       assert.equal(await page.getByText("Needs a person:").count(), 0);
       await page.getByRole("button", { name: "Withdraw the image" }).click();

@@ -113,7 +113,7 @@ function PatientForm({ study, changed }: Props) {
         </label>
       )}
       <ErrorMessage error={error} />
-      <button type="submit">{study.conflict ? "Save and release" : "Save the patient"}</button>
+      <button type="submit">Save the patient</button>
     </form>
   );
 }
