@@ -235,6 +235,14 @@ def test_dates_and_times_are_those_of_the_site(
         f"2026-11-24T23:59:00{offset}",
     )
     assert (undated["study_date"], undated["acquired"]) == ("2026-11-24", None)
+    reported = [
+        service.get(f"/v1/studies/{image['study']}/report").json()["entry"][0]["resource"]
+        for image in (timed, dated)
+    ]
+    assert [report["effectiveDateTime"] for report in reported] == [
+        study["acquired"],
+        "2026-11-24",
+    ]
 
 
 @pytest.mark.parametrize(
