@@ -87,7 +87,9 @@ def test_failed_requests_are_retried_whole_with_the_same_key(
 
     def answer(request: httpx.Request) -> httpx.Response:
         requests.append(request)
-        return httpx.Response(202, json={"job": "j", "images": [], "refused": []})
+        return httpx.Response(
+            202, json={"job": "j", "images": [], "refused": [], "already_here": []}
+        )
 
     file = tmp_path / "chest.png"
     file.write_bytes(b"all of it" * 1000)

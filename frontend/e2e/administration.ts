@@ -49,11 +49,14 @@ export default defineSpec<Administration>(async (test) => {
     const unknownAge = page.getByLabel("Unknown age of patients of Outpatients");
     assert.equal(await unknownAge.inputValue(), "ask");
     await unknownAge.selectOption("adults");
+    const timeZone = page.getByLabel("Time zone of Outpatients");
+    await timeZone.selectOption("Pacific/Auckland");
     await page.reload();
     await page.waitForFunction(
-      () => document.querySelectorAll<HTMLSelectElement>(".sites select").length === 2,
+      () => document.querySelectorAll<HTMLSelectElement>(".sites select").length === 4,
     );
     assert.equal(await unknownAge.inputValue(), "adults");
+    assert.equal(await timeZone.inputValue(), "Pacific/Auckland");
   }
 
   async function choosePassword(link: string) {

@@ -3,7 +3,7 @@
 
 import assert from "node:assert/strict";
 import { type Account, defineSpec, type Task } from "./support/browser-test.ts";
-import { closeStudy, openStudy, searchWorklist, waitForCount } from "./support/studies.ts";
+import { closeStudy, openStudy, rowWith, searchWorklist, waitForCount } from "./support/studies.ts";
 
 interface JudgementTask extends Task {
   administrator: Account;
@@ -11,6 +11,8 @@ interface JudgementTask extends Task {
   patient: string;
   /** Another patient, with two studies. */
   other: string;
+  /** A patient whose study contradicts another. */
+  held: string;
 }
 
 const COMMENT = "<img src=x onerror=alert(1)> a tube";
@@ -32,6 +34,7 @@ export default defineSpec<JudgementTask>(
     await page.getByText(`${name}, version 2`).waitFor();
     await test.inspect("judged");
     await findDisputed();
+    await correctPatient();
     await test.signOut();
     await test.signIn(task.clinician);
     await giveOpinion();
@@ -63,6 +66,28 @@ export default defineSpec<JudgementTask>(
       await test.fillSignIn(task.administrator);
       await page.getByText("Draft: not saved yet.").waitFor();
       assert.equal(await comment.inputValue(), COMMENT);
+    }
+
+    /** A held study is shown with its conflict, released, and its image withdrawn and restored. */
+    async function correctPatient() {
+      await page.getByRole("checkbox", { name: "Disputed" }).uncheck({ force: true });
+      await page.keyboard.press("Escape");
+      await searchWorklist(page, task.held.split(",")[0] ?? "");
+      await rowWith(page, task.held).getByText("needs a person: other studies").waitFor();
+      await test.inspect("conflict-worklist");
+      await rowWith(page, task.held).getByRole("link").click();
+      await page.getByText("Needs a person:").waitFor();
+      await page.getByText("Correct the patient, or withdraw").click();
+      await test.inspect("corrections");
+      await page.getByLabel("Correct patient ID").fill("PH-2001");
+      await page.getByRole("button", { name: "Save the patient" }).click();
+      await page.getByText(/patient ID PH-\d+ → PH-2001/).waitFor();
+      assert.equal(await page.getByText("Needs a person:").count(), 0);
+      await page.getByRole("button", { name: "Withdraw the image" }).click();
+      await page.getByText("All images of this study were withdrawn").waitFor();
+      await test.inspect("withdrawn");
+      await page.getByRole("button", { name: "Restore" }).click();
+      await page.getByText("This radiograph is waiting to be read").waitFor();
     }
 
     async function findDisputed() {

@@ -19,7 +19,6 @@ export default defineSpec<Upload>(
     await page.getByText("No studies yet").waitFor();
     await page.keyboard.press("u");
     await page.getByRole("heading", { name: "Upload" }).waitFor();
-    await page.getByText("Patient and site, for files").click();
     const site = page.getByLabel("Site");
     for (const name of task.sites) {
       await site.selectOption(name); // waits until it is listed
@@ -31,8 +30,22 @@ export default defineSpec<Upload>(
     await page.getByText("Nothing was uploaded").waitFor();
     assert.equal(await page.locator(".outcomes").count(), 0);
     await age.fill("");
+    const birthDate = page.getByLabel("Birth date");
+    await birthDate.fill("2999-01-01");
+    await page.getByLabel("Files").setInputFiles(task.batches[0]?.paths ?? []);
+    await page.getByText("Nothing was uploaded").waitFor();
+    await birthDate.fill("");
     const sex = page.getByLabel("Sex");
     await sex.fill("F");
+    const patient = page.getByLabel("Patient name");
+    await patient.fill("Kim^Tiny");
+    await page.getByLabel("Files").setInputFiles(task.batches[0]?.paths ?? []);
+    await page.getByText("Are these files of this patient?").waitFor();
+    assert.equal(await page.locator(".confirm .patient-name").textContent(), "Kim, Tiny");
+    await test.inspect("upload-confirm");
+    await page.getByRole("button", { name: "No, send nothing" }).click();
+    assert.equal(await page.locator(".outcomes").count(), 0);
+    assert.equal(await patient.inputValue(), "Kim^Tiny"); // to be mended
     results.progress = await handIn(page, task.batches);
     assert.equal(await sex.inputValue(), ""); // the next files may be another patient's
     await page.getByText(task.summary).waitFor();
@@ -43,7 +56,6 @@ export default defineSpec<Upload>(
           [".name", ".outcome"].map((part) => item.querySelector(part)?.textContent),
         ),
       );
-    await page.getByText("Patient and site, for files").click();
     await test.inspect("upload");
   },
   [["/v1/readings", 415]],

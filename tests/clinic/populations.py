@@ -6,6 +6,7 @@ from datetime import date
 
 import numpy as np
 from PIL import Image
+from pydicom.uid import generate_uid
 
 from pneumoscope.clinic.storage.unknown_age import UnknownAge
 from pneumoscope.reader import AutomaticReader, Reader
@@ -35,10 +36,10 @@ def automatic_readers(children: Reader, adults: Reader) -> Readers:
 
 
 def dicom_of(picture: bytes, **attributes: object) -> bytes:
-    """Return a picture as a Computed Radiography object."""
+    """Return a picture as a Computed Radiography object, with a SOP Instance UID of its own."""
     pixels = np.asarray(Image.open(io.BytesIO(picture)).convert("L"))
-    dataset = computed_radiograph(pixels, Modality="CR", **attributes)
-    return save(dataset)
+    common = {"Modality": "CR", "SOPInstanceUID": generate_uid()}
+    return save(computed_radiograph(pixels, **(common | attributes)))
 
 
 def years_before(day: date, years: int) -> date:

@@ -23,14 +23,23 @@ export async function handIn(page: Page, batches: Batch[]): Promise<Progress[]> 
       await page.getByLabel(label).fill(value);
     }
     if (how === "drop") {
-      const drop = () => dropFiles(page, debuggerSession, paths);
+      const drop = async () => {
+        await dropFiles(page, debuggerSession, paths);
+        await confirmPatient(page);
+      };
       observed.push(...(await observeProgress(page, debuggerSession, drop)));
     } else {
       await page.getByLabel(how === "choose files" ? "Files" : "Folder").setInputFiles(paths);
+      await confirmPatient(page);
     }
   }
   await debuggerSession.detach();
   return observed;
+}
+
+/** Send the files, after a look at whose they are. */
+async function confirmPatient(page: Page) {
+  await page.getByRole("button", { name: "Yes, send" }).click();
 }
 
 /** Drop files with the browser's own events, so that the page sees its own files and folders. */
@@ -43,7 +52,7 @@ async function dropFiles(page: Page, debuggerSession: CDPSession, paths: string[
   await dispatch("dragOver");
   await page.locator(".drop.dragged-over").waitFor();
   await dispatch("drop");
-  await page.locator(".drop:not(.dragged-over)").waitFor();
+  await page.locator(".drop:not(.dragged-over)").waitFor({ state: "attached" });
 }
 
 /** Do something on a slow line; return the progress bars after each change. */

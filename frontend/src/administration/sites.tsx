@@ -1,11 +1,13 @@
 import { api, unwrap } from "../api/client.ts";
-import type { SiteUpdate, UnknownAge } from "../api/schema.d.ts";
+import type { Site, SiteUpdate, UnknownAge } from "../api/schema.d.ts";
 import { ErrorMessage } from "../shell/error-message.tsx";
 import { handleSubmit, textOf } from "../shell/form.ts";
 import { UnknownAgeChoice } from "../shell/unknown-age-choice.tsx";
 import { useAction } from "../shell/use-action.ts";
 import { useRequest } from "../shell/use-request.ts";
 import { PrevalenceFields } from "./prevalence-fields.tsx";
+
+const TIME_ZONES = ["UTC", ...Intl.supportedValuesOf("timeZone").filter((name) => name !== "UTC")];
 
 export function Sites() {
   const { value: sites, error: loadError, reload } = useRequest(() => unwrap(api.GET("/v1/sites")));
@@ -28,7 +30,7 @@ export function Sites() {
         readings of a study once they have saved their own opinion of each image: a reading that is
         seen first biases them. Reviewers and administrators see readings at once. Where several
         networks read, the patient's age decides; files without an age are treated as you choose for
-        the site.
+        the site. Times in DICOM files that name no time zone are in the site's.
       </p>
       <ErrorMessage error={loadError || error} />
       <ul className="sites">
@@ -66,6 +68,7 @@ export function Sites() {
                 change(site.id, { unknown_age: event.target.value as UnknownAge })
               }
             />
+            <TimeZoneChoice site={site} change={change} />
             <PrevalenceFields site={site} save={(prevalence) => change(site.id, { prevalence })} />
           </li>
         ))}
@@ -77,5 +80,28 @@ export function Sites() {
         <button type="submit">Create site</button>
       </form>
     </section>
+  );
+}
+
+interface TimeZoneProps {
+  site: Site;
+  change: (id: string, body: SiteUpdate) => void;
+}
+
+/** The time zone of a site; the server's own may have a name that the browser does not list. */
+function TimeZoneChoice({ site, change }: TimeZoneProps) {
+  const names = TIME_ZONES.includes(site.time_zone) ? TIME_ZONES : [site.time_zone, ...TIME_ZONES];
+  return (
+    <label className="unknown-age">
+      Time zone<span className="hidden"> of {site.name}</span>{" "}
+      <select
+        value={site.time_zone}
+        onChange={(event) => change(site.id, { time_zone: event.target.value })}
+      >
+        {names.map((name) => (
+          <option key={name}>{name}</option>
+        ))}
+      </select>
+    </label>
   );
 }

@@ -323,7 +323,7 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
-        /** List the other studies of the same patient at the same site, the newest first */
+        /** List the earlier studies of the same patient at the same site, the newest first */
         get: operations["list_prior_studies"];
         put?: never;
         post?: never;
@@ -434,6 +434,62 @@ export interface paths {
         put?: never;
         /** Judge a reading, give an opinion where it is withheld, or change an earlier judgement */
         post: operations["create_judgement"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/studies/{study_id}/patient": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        /**
+         * Give a study, or some of its images, to the right patient; return the study they are in
+         * @description Images are read again if the birth date changes. The answer is 409 if the study was changed
+         *     after the version that was seen.
+         */
+        patch: operations["correct_patient"];
+        trace?: never;
+    };
+    "/v1/images/{image_id}/withdrawal": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Withdraw an image that was sent by mistake; return its study, without it */
+        post: operations["withdraw_image"];
+        /** Put a withdrawn image back into its study */
+        delete: operations["restore_image"];
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/studies/{study_id}/corrections": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** List the corrections of a study, and the images that were taken out of it */
+        get: operations["list_corrections"];
+        put?: never;
+        post?: never;
         delete?: never;
         options?: never;
         head?: never;
@@ -952,6 +1008,42 @@ export interface components {
             current: boolean;
         };
         /**
+         * Correction
+         * @description Correction of a study's patient; ``before`` and ``after`` are null once they are purged.
+         */
+        Correction: {
+            /** User Name */
+            user_name: string;
+            /**
+             * Created
+             * Format: date-time
+             */
+            created: string;
+            /**
+             * Source Id
+             * @description study that the images were in before
+             */
+            source_id: string;
+            /** Before */
+            before: {
+                [key: string]: string | null;
+            } | null;
+            /** After */
+            after: {
+                [key: string]: string | null;
+            } | null;
+        };
+        /**
+         * Corrections
+         * @description Corrections of a study, and the images that were taken out of it, the oldest first.
+         */
+        Corrections: {
+            /** Corrections */
+            corrections: components["schemas"]["Correction"][];
+            /** Withdrawn */
+            withdrawn: components["schemas"]["WithdrawnImage"][];
+        };
+        /**
          * DateRange
          * @description Range of whole days in UTC; the first and the last day are included.
          */
@@ -1090,6 +1182,8 @@ export interface components {
             received: string;
             /** Purged */
             purged: string | null;
+            /** Withdrawn */
+            withdrawn: string | null;
             /**
              * State
              * @enum {string}
@@ -1350,6 +1444,8 @@ export interface components {
             name: string;
             /** @default ask */
             unknown_age?: components["schemas"]["UnknownAge"];
+            /** Time Zone */
+            time_zone?: string;
         };
         /**
          * NewToken
@@ -1373,6 +1469,19 @@ export interface components {
             /** Name */
             name: string;
             role: components["schemas"]["Role"];
+        };
+        /**
+         * NewWithdrawal
+         * @description Withdrawal of an image; ``version`` is that of its study as it was seen.
+         */
+        NewWithdrawal: {
+            /** Version */
+            version: number;
+            /**
+             * Reason
+             * @enum {string}
+             */
+            reason: "wrong patient" | "wrong file" | "duplicate" | "other";
         };
         /**
          * OperatingPoint
@@ -1461,11 +1570,13 @@ export interface components {
         };
         /**
          * Patient
-         * @description Patient, as far as the files identify one.
+         * @description Patient, as far as the files identify one; ``issuer`` is that of the identifier.
          */
         Patient: {
             /** Id */
             id: string | null;
+            /** Issuer */
+            issuer: string | null;
             /** Name */
             name: string | null;
             /** Birth Date */
@@ -1481,10 +1592,46 @@ export interface components {
             /** Patient Id */
             patient_id: string;
             /**
+             * Issuer
+             * @description issuer of the patient ID, where several gave it
+             */
+            issuer?: string | null;
+            /**
              * Site
              * @default default
              */
             site?: string;
+        };
+        /**
+         * PatientUpdate
+         * @description Patient whose study it really is; what is null is unknown.
+         *
+         *     ``version`` is that of the study as it was seen. ``images`` are those that are the patient's, if
+         *     not all. ``confirmed`` says that a person has checked the patient, whose other studies state
+         *     another name, birth date or sex.
+         */
+        PatientUpdate: {
+            /** Version */
+            version: number;
+            /** Patient Id */
+            patient_id: string | null;
+            /** Patient Id Issuer */
+            patient_id_issuer: string | null;
+            /** Patient Name */
+            patient_name: string | null;
+            /** Birth Date */
+            birth_date: string | null;
+            /** Sex */
+            sex: string | null;
+            /** Accession */
+            accession: string | null;
+            /** Images */
+            images?: string[] | null;
+            /**
+             * Confirmed
+             * @default false
+             */
+            confirmed?: boolean;
         };
         /**
          * Period
@@ -1803,7 +1950,8 @@ export interface components {
          *
          *     ``unknown_age`` says which network reads radiographs of patients of unknown age, where the
          *     server chooses by age; with ``ask`` none does, and they are outside. ``prevalence`` is null
-         *     while nobody has stated it; a range of 5 to 30 % is assumed then.
+         *     while nobody has stated it; a range of 5 to 30 % is assumed then. ``time_zone`` is that of the
+         *     times in DICOM files that name none.
          */
         Site: {
             /** Id */
@@ -1816,6 +1964,8 @@ export interface components {
             opinion_first: boolean;
             unknown_age: components["schemas"]["UnknownAge"];
             prevalence: components["schemas"]["Prevalence"] | null;
+            /** Time Zone */
+            time_zone: string;
         };
         /**
          * SiteUpdate
@@ -1828,15 +1978,22 @@ export interface components {
             opinion_first?: boolean | null;
             unknown_age?: components["schemas"]["UnknownAge"] | null;
             prevalence?: components["schemas"]["Prevalence"] | null;
+            /** Time Zone */
+            time_zone?: string | null;
         };
         /**
          * Study
          * @description Study with its images; ``probability`` is the highest of theirs.
          *
-         *     ``needs_look``: an image could not be read, and nobody has reviewed the study since.
-         *     ``status_text`` is its progress in words, and ``in_review_by`` names who has it open. ``age`` is
-         *     that at the examination, or at receipt if its date is unknown. ``opinion_first``: readings are
-         *     withheld until you have saved your own opinion of each image.
+         *     ``needs_look``: an image could not be read, and nobody has reviewed the study since, or
+         *     there is a conflict.
+         *     ``status_text`` is its progress in words, and ``in_review_by`` names who has it open.
+         *     ``opinion_first``: readings are withheld until you have saved your own opinion of each image.
+         *
+         *     ``conflict`` says why a person must check whose study it is; until then it has no report.
+         *     ``study_date`` is the date in the files, in no time zone; ``acquired`` is the time on the clock
+         *     of the site, with its offset. ``age`` is that at the examination, in words. ``withdrawn`` is set
+         *     when no image is left. ``version`` is to be sent with corrections.
          */
         Study: {
             /** Id */
@@ -1848,8 +2005,12 @@ export interface components {
             /** Accession */
             accession: string | null;
             patient: components["schemas"]["Patient"];
+            /** Conflict */
+            conflict: string | null;
             /** Age */
             age: string | null;
+            /** Study Date */
+            study_date: string | null;
             /** Acquired */
             acquired: string | null;
             /**
@@ -1859,6 +2020,10 @@ export interface components {
             received: string;
             /** Purged */
             purged: string | null;
+            /** Withdrawn */
+            withdrawn: string | null;
+            /** Version */
+            version: number;
             status: components["schemas"]["StudyStatus"];
             /** Status Text */
             status_text: string;
@@ -1968,6 +2133,9 @@ export interface components {
         /**
          * Submission
          * @description Images accepted by one request, their job, and the files that were refused.
+         *
+         *     ``images`` has one for each accepted file. ``already_here`` are the places of files that were
+         *     here before: their images are those, and nothing is read twice.
          */
         Submission: {
             /** Job */
@@ -1976,6 +2144,8 @@ export interface components {
             images: components["schemas"]["Image"][];
             /** Refused */
             refused: components["schemas"]["RefusedFile"][];
+            /** Already Here */
+            already_here: number[];
         };
         /**
          * Token
@@ -2043,6 +2213,28 @@ export interface components {
             active?: boolean | null;
         };
         /**
+         * Withdrawal
+         * @description Reason of a withdrawal; the last two are the server's own, when a new image takes over.
+         * @enum {string}
+         */
+        Withdrawal: "wrong patient" | "wrong file" | "duplicate" | "other" | "sent again" | "age corrected";
+        /**
+         * WithdrawnImage
+         * @description Image that was taken out of a study; its file is kept.
+         */
+        WithdrawnImage: {
+            /** Id */
+            id: string;
+            /** Name */
+            name: string;
+            /**
+             * Withdrawn
+             * Format: date-time
+             */
+            withdrawn: string;
+            withdrawal: components["schemas"]["Withdrawal"];
+        };
+        /**
          * Problem
          * @description Error, with what is wrong and what to do in ``detail`` (RFC 9457).
          */
@@ -2069,6 +2261,7 @@ export interface components {
          *
          *     ``age`` is in years at the time of the study. Birth date and age count in DICOM files, too,
          *     where the header has none; if they contradict it, the image gets no finding.
+         *     ``patient_id_issuer`` is the hospital or system that gave the patient's identifier.
          */
         RequestMetadata: {
             /**
@@ -2076,6 +2269,11 @@ export interface components {
              * @default null
              */
             patient_id?: string | null;
+            /**
+             * Patient Id Issuer
+             * @default null
+             */
+            patient_id_issuer?: string | null;
             /**
              * Patient Name
              * @default null
@@ -2120,6 +2318,8 @@ export type Alert = components['schemas']['Alert'];
 export type AlertRule = components['schemas']['AlertRule'];
 export type BodyCreateReadings = components['schemas']['Body_create_readings'];
 export type BrowserSession = components['schemas']['BrowserSession'];
+export type Correction = components['schemas']['Correction'];
+export type Corrections = components['schemas']['Corrections'];
 export type DateRange = components['schemas']['DateRange'];
 export type DiagnosticAccuracy = components['schemas']['DiagnosticAccuracy'];
 export type DistributionShift = components['schemas']['DistributionShift'];
@@ -2140,6 +2340,7 @@ export type NewSession = components['schemas']['NewSession'];
 export type NewSite = components['schemas']['NewSite'];
 export type NewToken = components['schemas']['NewToken'];
 export type NewUser = components['schemas']['NewUser'];
+export type NewWithdrawal = components['schemas']['NewWithdrawal'];
 export type OperatingPoint = components['schemas']['OperatingPoint'];
 export type Opinion = components['schemas']['Opinion'];
 export type PasswordAndCode = components['schemas']['PasswordAndCode'];
@@ -2149,6 +2350,7 @@ export type PasswordLink = components['schemas']['PasswordLink'];
 export type PasswordReset = components['schemas']['PasswordReset'];
 export type Patient = components['schemas']['Patient'];
 export type PatientToPurge = components['schemas']['PatientToPurge'];
+export type PatientUpdate = components['schemas']['PatientUpdate'];
 export type Period = components['schemas']['Period'];
 export type PostTestProbability = components['schemas']['PostTestProbability'];
 export type Prevalence = components['schemas']['Prevalence'];
@@ -2183,6 +2385,8 @@ export type Truth = components['schemas']['Truth'];
 export type UnknownAge = components['schemas']['UnknownAge'];
 export type User = components['schemas']['User'];
 export type UserUpdate = components['schemas']['UserUpdate'];
+export type Withdrawal = components['schemas']['Withdrawal'];
+export type WithdrawnImage = components['schemas']['WithdrawnImage'];
 export type Problem = components['schemas']['Problem'];
 export type RequestMetadata = components['schemas']['RequestMetadata'];
 export type $defs = Record<string, never>;
@@ -3301,6 +3505,174 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["SavedJudgement"];
+                };
+            };
+            /** @description The request is refused; the detail says why and what to do */
+            "4XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The server failed */
+            "5XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    correct_patient: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                study_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["PatientUpdate"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Study"];
+                };
+            };
+            /** @description The request is refused; the detail says why and what to do */
+            "4XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The server failed */
+            "5XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    withdraw_image: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                image_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["NewWithdrawal"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Study"];
+                };
+            };
+            /** @description The request is refused; the detail says why and what to do */
+            "4XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The server failed */
+            "5XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    restore_image: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                image_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Study"];
+                };
+            };
+            /** @description The request is refused; the detail says why and what to do */
+            "4XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The server failed */
+            "5XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    list_corrections: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                study_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Corrections"];
                 };
             };
             /** @description The request is refused; the detail says why and what to do */

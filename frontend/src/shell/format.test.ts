@@ -5,6 +5,8 @@ import {
   formatAge,
   formatEstimate,
   formatProbability,
+  formatTime,
+  patientDetails,
   patientIdentifier,
   patientName,
 } from "./format.ts";
@@ -33,6 +35,7 @@ test("an age is written in its largest unit", () => {
 const patient = (name: string | null, id: string | null = "P-1") => ({
   name,
   id,
+  issuer: null,
   birth_date: null,
   sex: null,
 });
@@ -56,6 +59,28 @@ test("a name in several scripts is written in each, all but the first in bracket
   );
   assert.equal(patientName(patient("=山田^太郎")), "山田, 太郎");
   assert.equal(patientName(patient("Doe^Jane==")), "Doe, Jane");
+});
+
+test("dates and the site's times do not move in a browser of another zone", () => {
+  const zone = process.env.TZ;
+  for (const browser of ["Pacific/Kiritimati", "America/Los_Angeles"]) {
+    process.env.TZ = browser;
+    assert.equal(formatTime("2026-11-24"), "24 Nov 2026");
+    assert.equal(formatTime("2026-11-24T23:59:00+14:00"), "24 Nov 2026, 23:59");
+    assert.equal(formatTime("2026-11-24T00:05:00.250000-08:00"), "24 Nov 2026, 00:05");
+    assert.equal(formatTime("2026-11-24T00:05:00+00:00"), "24 Nov 2026, 00:05");
+  }
+  process.env.TZ = zone ?? "UTC";
+});
+
+test("a patient is named with the issuer of the identifier and the age at the examination", () => {
+  const kim = { ...patient("Kim^Tiny"), issuer: "WEST", birth_date: "2023-01-05", sex: "F" };
+  assert.deepEqual(patientDetails({ patient: kim, age: "3 years" }), [
+    "P-1 (WEST)",
+    "born 5 Jan 2023",
+    "3 years",
+    "F",
+  ]);
 });
 
 test("an identifier is not written twice", () => {

@@ -35,8 +35,22 @@ export function formatAge(time: string, now: number): string {
 
 const DATE_AND_TIME = new Intl.DateTimeFormat("en-GB", { dateStyle: "medium", timeStyle: "short" });
 
+const DATE = new Intl.DateTimeFormat("en-GB", { dateStyle: "medium", timeZone: "UTC" });
+const LOCAL_TIME = /^(\d{4}-\d\d-\d\d)(?:T(\d\d:\d\d).*[+-]\d\d:\d\d)?$/;
+
+/**
+ * Return a time in words.
+ *
+ * A date, or a time with an offset such as +01:00, stands as it is: it is that of the site's clock,
+ * and in a browser elsewhere its date would move by a day. Times in UTC are shown in local time.
+ */
 export function formatTime(time: string): string {
-  return DATE_AND_TIME.format(new Date(time));
+  const [, day, clock] = LOCAL_TIME.exec(time) ?? [];
+  if (day === undefined) {
+    return DATE_AND_TIME.format(new Date(time));
+  }
+  const date = DATE.format(new Date(`${day}T00:00:00Z`));
+  return clock === undefined ? date : `${date}, ${clock}`;
 }
 
 /**
@@ -56,14 +70,26 @@ function formatName(name: string): string {
   return [family, otherParts.filter(Boolean).join(" ")].filter(Boolean).join(", ");
 }
 
-/** Return the patient's identifier; null where it already stands in the place of the name. */
-export function patientIdentifier(patient: Patient): string | null {
-  return patient.id === patientName(patient) ? null : patient.id;
+/**
+ * Return the patient's identifier with its issuer; null where it stands in the place of the name.
+ */
+export function patientIdentifier({ issuer, ...patient }: Patient): string | null {
+  if (issuer !== null && patient.id !== null) {
+    return `${patient.id} (${issuer})`;
+  }
+  return patient.id === patientName({ issuer, ...patient }) ? null : patient.id;
 }
 
-/** Return when a study was acquired; when it was received if its files do not say. */
+/** Return what identifies a study's patient besides the name, with the age at the examination. */
+export function patientDetails({ patient, age }: Pick<Study, "patient" | "age">): string[] {
+  const { birth_date, sex } = patient;
+  const born = birth_date && `born ${formatTime(birth_date)}`;
+  return [patientIdentifier(patient), born, age, sex].filter((detail) => detail !== null);
+}
+
+/** Return when a study was acquired, or its date; when it was received if its files do not say. */
 export function studyTime(study: Study): string {
-  return study.acquired ?? study.received;
+  return study.acquired ?? study.study_date ?? study.received;
 }
 
 export function formatBytes(size: number): string {

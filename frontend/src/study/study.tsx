@@ -1,11 +1,11 @@
 // A study: its radiographs, their readings, and the clinicians' judgements.
 
-import { useEffect } from "react";
+import { type ReactNode, useEffect } from "react";
 import { api, unwrap } from "../api/client.ts";
 import { watchWorklist } from "../api/live-updates.ts";
 import type { Session, Study } from "../api/schema.d.ts";
 import { ROUTES, studyPath } from "../routes.ts";
-import { formatTime, patientIdentifier, patientName } from "../shell/format.ts";
+import { formatTime, patientDetails, patientName, studyTime } from "../shell/format.ts";
 import { useKeys } from "../shell/keyboard.tsx";
 import { Link, navigate } from "../shell/router.tsx";
 import { usePageTitle } from "../shell/use-page-title.ts";
@@ -14,6 +14,7 @@ import "../style/study.css";
 import "../style/viewer.css";
 import { forgetImages } from "../viewer/cornerstone.ts";
 import { neighbourOf, rememberOpened } from "../worklist/navigation.ts";
+import { Corrections, mayCorrect } from "./corrections.tsx";
 import { ReadingRoom } from "./reading-room.tsx";
 import { useLease } from "./use-lease.ts";
 
@@ -69,8 +70,27 @@ export default function StudyPage({ id, session }: { id: string; session: Sessio
       )}
       {study && (
         <>
-          <StudyHeader study={study} others={others} open={open} />
-          <ReadingRoom study={study} session={session} changed={reload} />
+          <StudyHeader study={study} others={others} open={open}>
+            {study.conflict && (
+              <p role="alert" className="conflict">
+                <b>Needs a person:</b> {study.conflict}. Check whose radiographs these are
+                {mayCorrect(session)
+                  ? "; then correct or confirm the patient."
+                  : " with a reviewer."}
+              </p>
+            )}
+            {mayCorrect(session) && !study.purged && (
+              <Corrections key={study.id} study={study} changed={reload} />
+            )}
+          </StudyHeader>
+          {study.withdrawn ? (
+            <p role="alert" className="problem">
+              All images of this study were withdrawn, or moved to another study.{" "}
+              <Link href={ROUTES.worklist}>Back to the worklist</Link>
+            </p>
+          ) : (
+            <ReadingRoom study={study} session={session} changed={reload} />
+          )}
         </>
       )}
     </main>
@@ -82,9 +102,10 @@ interface HeaderProps {
   /** Names of the others who have the study open. */
   others: string[];
   open: (step: number) => void;
+  children: ReactNode;
 }
 
-function StudyHeader({ study, others, open }: HeaderProps) {
+function StudyHeader({ study, others, open, children }: HeaderProps) {
   return (
     <header className="study-header">
       <h1>
@@ -109,18 +130,17 @@ function StudyHeader({ study, others, open }: HeaderProps) {
           </button>
         ))}
       </p>
+      {children}
     </header>
   );
 }
 
-function description({ patient, age, accession, site, acquired, received }: Study): string {
+function description(study: Study): string {
+  const { accession, site, acquired, study_date } = study;
   return [
-    patientIdentifier(patient),
-    patient.birth_date,
-    patient.sex,
-    age,
+    ...patientDetails(study),
     accession && `accession ${accession}`,
-    acquired ? `acquired ${formatTime(acquired)}` : `received ${formatTime(received)}`,
+    `${(acquired ?? study_date) ? "acquired" : "received"} ${formatTime(studyTime(study))}`,
     site !== "default" && site,
   ]
     .filter(Boolean)

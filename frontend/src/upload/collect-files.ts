@@ -4,6 +4,11 @@ export type CollectedFile = { path: string; file: File } | { path: string; refus
 
 const comparePaths = new Intl.Collator("en", { numeric: true }).compare;
 
+/** Return whether a file's name says that it is a picture, which names no patient itself. */
+export function isPicture(path: string): boolean {
+  return /\.(jpe?g|png|tiff?)$/i.test(path);
+}
+
 /** Return the files of an input element. */
 export function chosenFiles(list: FileList | null): CollectedFile[] {
   return [...(list ?? [])].map((file) => ({ path: file.webkitRelativePath || file.name, file }));

@@ -39,7 +39,7 @@ const Line = memo(({ item }: { item: Item }) => (
   </li>
 ));
 
-function Outcome({ item: { image, refused, sentShare, path } }: { item: Item }) {
+function Outcome({ item: { image, alreadyHere, refused, sentShare, path } }: { item: Item }) {
   if (refused !== undefined) {
     return <span className="outcome refused">Refused: {refused}</span>;
   }
@@ -53,6 +53,7 @@ function Outcome({ item: { image, refused, sentShare, path } }: { item: Item }) 
   return (
     <span className="outcome">
       <span className={`finding ${image.reading?.finding ?? image.reading?.status ?? ""}`}>
+        {alreadyHere && "the same image was here already: "}
         {resultOf(image)}
       </span>
       <Link href={studyPath(image.study)}>

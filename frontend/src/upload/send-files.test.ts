@@ -65,7 +65,7 @@ function begin(t: TestContext, ...responses: FakeResponse[]) {
   };
 }
 
-const ACCEPTED = { status: 202, body: { job: "1", images: [], refused: [] } };
+const ACCEPTED = { status: 202, body: { job: "1", images: [], refused: [], already_here: [] } };
 
 test("the pauses that the server asks for are made, however many, with the same key", async (t) => {
   const pauses = Array.from({ length: 5 }, () => ({ status: 429, retryAfter: 60 }));
@@ -100,5 +100,5 @@ test("a request that the server refuses is not sent again", async (t) => {
 test("refused files are named one by one if none was accepted", async (t) => {
   const refused = [{ name: "a.png", place: 0, reason: "a PDF" }];
   const { answer } = begin(t, { status: 415, body: { detail: "none", refused } });
-  assert.deepEqual(await answer, { job: null, images: [], refused });
+  assert.deepEqual(await answer, { job: null, images: [], refused, already_here: [] });
 });

@@ -7,7 +7,7 @@ const READINGS: keyof paths = "/v1/readings";
 const MAX_ATTEMPTS = 3;
 const PAUSE_MS = 1_000; // after the first failure
 
-type Answer = Pick<Submission, "images" | "refused"> & { job: string | null };
+type Answer = Omit<Submission, "job"> & { job: string | null };
 
 interface Upload {
   files: File[];
@@ -39,7 +39,8 @@ export async function sendFiles(upload: Upload): Promise<Answer> {
     }
     const error = errorOf(status, body || JSON.stringify({ detail: UNREACHABLE }));
     if (Array.isArray(error.problem.refused)) {
-      return { job: null, images: [], refused: error.problem.refused as RefusedFile[] };
+      const refused = error.problem.refused as RefusedFile[];
+      return { job: null, images: [], refused, already_here: [] };
     }
     throw error;
   }

@@ -24,11 +24,11 @@ test("the files of a request are sent one after the other", () => {
 test("each file gets its own outcome, even if two have one name", () => {
   const images = [{ id: "1" }, { id: "2" }] as Image[];
   const refused = [{ name: "a", place: 1, reason: "a PDF" }];
-  const outcomes = outcomesOf(4, { images, refused });
+  const outcomes = outcomesOf(4, { images, refused, already_here: [2] });
   assert.deepEqual(outcomes.slice(0, 3), [
-    { image: images[0] },
+    { image: images[0], alreadyHere: false },
     { refused: "a PDF" },
-    { image: images[1] },
+    { image: images[1], alreadyHere: true },
   ]);
   assert.ok(outcomes[3] && "refused" in outcomes[3]);
 });

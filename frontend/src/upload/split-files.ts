@@ -36,12 +36,12 @@ export function sentShares(sizes: number[], requestShare: number): number[] {
   });
 }
 
-export type Outcome = { image: Image } | { refused: string };
+export type Outcome = { image: Image; alreadyHere: boolean } | { refused: string };
 
 /** Return the outcome of each file of a request; images are listed in the order of their files. */
 export function outcomesOf(
   fileCount: number,
-  { images, refused }: Pick<Submission, "images" | "refused">,
+  { images, refused, already_here }: Omit<Submission, "job">,
 ): Outcome[] {
   const reasons = new Map(refused.map(({ place, reason }) => [place, reason]));
   const accepted = [...images];
@@ -49,7 +49,7 @@ export function outcomesOf(
     const reason = reasons.get(place);
     const image = reason === undefined ? accepted.shift() : undefined;
     return image
-      ? { image }
+      ? { image, alreadyHere: already_here.includes(place) }
       : { refused: reason ?? "the server's answer does not mention it; send it again" };
   });
 }

@@ -5,42 +5,67 @@ import type { RequestMetadata } from "../api/schema.d.ts";
 import { useKeys } from "../shell/keyboard.tsx";
 import { usePageTitle } from "../shell/use-page-title.ts";
 import "../style/upload.css";
-import { type CollectedFile, chosenFiles, droppedFiles } from "./collect-files.ts";
+import { type CollectedFile, chosenFiles, droppedFiles, isPicture } from "./collect-files.ts";
+import { ConfirmPatient } from "./confirm-patient.tsx";
 import { Outcomes } from "./outcomes.tsx";
-import { PatientFields } from "./patient-fields.tsx";
+import { clearPatient, PatientFields, readPatient } from "./patient-fields.tsx";
 import { useFileDrop } from "./use-file-drop.ts";
 import { useUpload } from "./use-upload.ts";
+
+/** Files to be sent for one patient, once a person has looked at whose they are. */
+interface Batch {
+  files: CollectedFile[];
+  metadata: RequestMetadata;
+  site: string;
+}
 
 export default function Upload() {
   usePageTitle("Upload");
   const { items, add } = useUpload();
   const [status, setStatus] = useState("");
+  const [batch, setBatch] = useState<Batch | null>(null);
   const filePicker = useRef<HTMLInputElement>(null);
   const folderPicker = useRef<HTMLInputElement>(null);
   const patientForm = useRef<HTMLFormElement>(null);
+  const isCollecting = useRef(false);
 
-  /** Upload files with the patient that the form names now, even if collecting them takes longer. */
-  async function upload(collecting: CollectedFile[] | Promise<CollectedFile[]>) {
+  /** Collect files for the patient that the form names now, even if it takes longer. */
+  async function collect(collecting: CollectedFile[] | Promise<CollectedFile[]>) {
     if (patientForm.current?.reportValidity() === false) {
       setStatus("Nothing was uploaded: correct the patient's fields first.");
       return;
     }
-    const content = new FormData(patientForm.current ?? undefined);
-    const filledIn = [...content].filter(([, value]) => value);
-    const { site, age, ...named } = Object.fromEntries(filledIn);
-    const metadata = { ...named, ...(age && { age: Number(age) }) } as RequestMetadata;
-    setStatus("Collecting files"); // a folder of thousands takes seconds
-    const files = await collecting;
-    setStatus(files.length === 0 ? "No files found." : "");
-    if (files.length > 0) {
-      clearFields(patientForm.current);
+    if (isCollecting.current) {
+      setStatus("Nothing more was taken: wait until the first files are collected.");
+      return;
     }
-    void add(files, metadata, String(site ?? "default"));
+    isCollecting.current = true;
+    const { metadata, site } = readPatient(patientForm.current);
+    setStatus("Collecting files"); // a folder of thousands takes seconds
+    const files = await Promise.resolve(collecting).finally(() => {
+      isCollecting.current = false;
+    });
+    setStatus(files.length === 0 ? "No files found." : "");
+    if (files.length === 0) {
+      return;
+    }
+    if (files.some(({ path }) => isPicture(path)) || Object.keys(metadata).length > 0) {
+      setBatch({ files, metadata, site });
+    } else {
+      void add(files, metadata, site); // DICOM files name their patients themselves
+    }
   }
 
-  const isDraggedOver = useFileDrop((items) => void upload(droppedFiles(items)));
-  const chooseFiles = () => filePicker.current?.click();
-  const chooseFolder = () => folderPicker.current?.click();
+  function send({ files, metadata, site }: Batch) {
+    clearPatient(patientForm.current);
+    setBatch(null);
+    void add(files, metadata, site);
+  }
+
+  const isDraggedOver = useFileDrop((items) => batch === null && void collect(droppedFiles(items)));
+  const isChoosing = batch === null;
+  const chooseFiles = () => isChoosing && filePicker.current?.click();
+  const chooseFolder = () => isChoosing && folderPicker.current?.click();
   useKeys("Upload", [
     { keys: ["u"], description: "choose files", action: chooseFiles },
     { keys: ["f"], description: "choose a folder", action: chooseFolder },
@@ -49,8 +74,12 @@ export default function Upload() {
   return (
     <main id="main" tabIndex={-1} className="upload">
       <h1>Upload</h1>
-      <PatientFields form={patientForm} />
-      <div className={isDraggedOver ? "drop dragged-over" : "drop"}>
+      <PatientFields form={patientForm} hidden={!isChoosing} />
+      {batch && (
+        <ConfirmPatient {...batch} send={() => send(batch)} cancel={() => setBatch(null)} />
+      )}
+      <div hidden={!isChoosing} className={isDraggedOver ? "drop dragged-over" : "drop"}>
+        <h2>2. Files</h2>
         <p>Drop radiographs or whole folders here: DICOM, JPEG, PNG or TIFF, in any number</p>
         <div className="choose">
           <button type="button" className="main" onClick={chooseFiles}>
@@ -60,20 +89,13 @@ export default function Upload() {
             Choose a folder <kbd>f</kbd>
           </button>
         </div>
-        <Picker label="Files" input={filePicker} upload={upload} />
-        <Picker label="Folder" input={folderPicker} upload={upload} folders />
+        <Picker label="Files" input={filePicker} upload={collect} />
+        <Picker label="Folder" input={folderPicker} upload={collect} folders />
         <p role="status">{status}</p>
       </div>
       <Outcomes items={items} />
     </main>
   );
-}
-
-/** Clear the patient's fields: the next files may be another patient's. The site stays. */
-function clearFields(form: HTMLFormElement | null) {
-  for (const field of form?.querySelectorAll("input") ?? []) {
-    field.value = "";
-  }
 }
 
 interface PickerProps {

@@ -15,6 +15,8 @@ export interface Item {
   sentShare: number;
   refused?: string;
   image?: Image;
+  /** Whether the image was here before, and nothing new was stored. */
+  alreadyHere?: boolean;
 }
 
 interface SendableItem extends Item {

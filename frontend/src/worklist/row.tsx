@@ -7,7 +7,7 @@ import {
   formatTime,
   isRead,
   mostUrgentImage,
-  patientIdentifier,
+  patientDetails,
   patientName,
 } from "../shell/format.ts";
 import { Link } from "../shell/router.tsx";
@@ -21,7 +21,7 @@ interface Props {
 
 export function Row({ study, showSite }: Props) {
   const { patient, images } = study;
-  const details = [patientIdentifier(patient), patient.birth_date, patient.sex].filter(Boolean);
+  const details = patientDetails(study);
   return (
     <tr className={`study ${study.status}`}>
       <td className="urgency">
@@ -32,6 +32,7 @@ export function Row({ study, showSite }: Props) {
           <bdi>{patientName(patient)}</bdi>
         </Link>
         <small>{details.join(" · ") || images[0]?.name}</small>
+        {study.conflict && <small className="conflict">needs a person: {study.conflict}</small>}
       </th>
       <td className="age">{study.age}</td>
       <td className="study-date">{study.acquired && formatTime(study.acquired)}</td>

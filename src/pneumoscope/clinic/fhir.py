@@ -38,6 +38,7 @@ from fhir.resources.R4B.quantity import Quantity
 from fhir.resources.R4B.reference import Reference
 
 from pneumoscope.clinic.storage.tables import Image, StoredReading, Study
+from pneumoscope.clinic.worklist.examination import acquisition_time
 from pneumoscope.reader.reading import (
     OTHER_FINDINGS,
     Finding,
@@ -153,7 +154,7 @@ def _report(study: Study, point: str, issued: datetime) -> DiagnosticReport:
         category=[_RADIOLOGY],
         code=_CHEST_RADIOGRAPH,
         subject=_subject(study),
-        effectiveDateTime=study.acquired,
+        effectiveDateTime=acquisition_time(study) or study.study_date,
         issued=issued,
         result=[Reference(reference=f"urn:uuid:{_uuid(image.id)}") for image in images],
         imagingStudy=_imaging_study(study),
@@ -173,7 +174,7 @@ def _observation(image: Image, study: Study, point: str) -> Observation:
         category=[_IMAGING],
         code=_PROBABILITY,
         subject=_subject(study),
-        effectiveDateTime=study.acquired,
+        effectiveDateTime=acquisition_time(study) or study.study_date,
         issued=reading.created if reading else None,
         valueQuantity=_value(reading),
         dataAbsentReason=_data_absent_reason(reading),

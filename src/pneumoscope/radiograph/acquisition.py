@@ -11,7 +11,13 @@ _YEARS = {"D": 1 / 365.25, "W": 7 / 365.25, "M": 1 / 12, "Y": 1.0}
 _MAX_AGE = 120
 """Age in years above which it, or a date, is a placeholder, such as 999Y or a birth in 1800."""
 
-STUDY_DATES = ("StudyDate", "AcquisitionDate", "SeriesDate", "ContentDate")
+STUDY_DATES = (
+    "StudyDate",
+    "AcquisitionDate",
+    "AcquisitionDateTime",
+    "SeriesDate",
+    "ContentDate",
+)
 """Keywords of the dates that an age is computed for, in this order."""
 
 _FRONTAL_CODES = {
@@ -147,7 +153,8 @@ def _birthday(birth: date, year: int) -> date:
 
 
 def _date(dataset: Dataset, keyword: str) -> date | None:
-    digits = str(dataset.get(keyword) or "").strip().replace(".", "")
+    digits = str(dataset.get(keyword) or "").strip()
+    digits = digits[:8] if keyword.endswith("DateTime") else digits.replace(".", "")
     try:
         day = datetime.strptime(digits, "%Y%m%d").date()
     except ValueError:

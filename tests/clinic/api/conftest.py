@@ -1,8 +1,10 @@
 """A clinic with one user of each role, and a client for each."""
 
+import json
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
 import pytest
 from fastapi.testclient import TestClient
@@ -19,6 +21,8 @@ from pneumoscope.clinic.settings import Clinic, Settings
 from pneumoscope.clinic.storage.tables import Site
 
 from ..conftest import Readers
+from ..patients import Send
+from ..populations import dicom_of
 from ..simulated import Simulated, brighter
 
 PASSWORD = "correct horse battery staple"
@@ -87,3 +91,23 @@ def busy(clinic: Clinic, baseline: Baseline) -> Simulated:
     filled.run(56, 29, 8, judged=0.3)
     filled.run(28, 1, 8, change=brighter(0.08), judged=0.3)
     return filled
+
+
+@pytest.fixture
+def service(as_: Callable[[Role], TestClient]) -> TestClient:
+    return as_(Role.SERVICE)
+
+
+@pytest.fixture
+def send(service: TestClient, phantoms: list[bytes]) -> Send:
+    """Return a function that sends DICOM files with attributes, or other files, in one request."""
+
+    def send_all(*files: dict[str, str] | bytes, **about: str) -> dict[str, Any]:
+        contents = [
+            dicom_of(phantoms[0], **file) if isinstance(file, dict) else file for file in files
+        ]
+        parts = [("files", (f"{i}.dcm", content)) for i, content in enumerate(contents)]
+        answer = service.post("/v1/readings", files=parts, data={"about": json.dumps(about)})
+        return answer.json() | {"http": answer.status_code}
+
+    return send_all

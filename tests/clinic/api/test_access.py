@@ -72,7 +72,13 @@ MONITORING = {
     ("POST", "/v1/monitoring/check"),
 }
 OPERATORS = {("GET", "/metrics")}
-EXPORTS = {("POST", "/v1/exports")}
+OVERSEERS = {
+    ("POST", "/v1/exports"),
+    ("PATCH", "/v1/studies/{study_id}/patient"),
+    ("GET", "/v1/studies/{study_id}/corrections"),
+    ("POST", "/v1/images/{image_id}/withdrawal"),
+    ("DELETE", "/v1/images/{image_id}/withdrawal"),
+}
 ADMINISTRATORS = {
     ("GET", "/v1/users"),
     ("POST", "/v1/users"),
@@ -108,12 +114,12 @@ def status_of(client: TestClient, method: str, path: str) -> int:
 
 
 def test_every_route_has_a_role(anonymous: TestClient) -> None:
-    listed = NO_SIGN_IN | EVERY_ROLE | STAFF | OPERATORS | MONITORING | EXPORTS | ADMINISTRATORS
+    listed = NO_SIGN_IN | EVERY_ROLE | STAFF | OPERATORS | MONITORING | OVERSEERS | ADMINISTRATORS
     assert routes(anonymous) == listed
 
 
 def test_routes_need_a_sign_in(anonymous: TestClient) -> None:
-    for method, path in EVERY_ROLE | STAFF | OPERATORS | MONITORING | EXPORTS | ADMINISTRATORS:
+    for method, path in EVERY_ROLE | STAFF | OPERATORS | MONITORING | OVERSEERS | ADMINISTRATORS:
         assert status_of(anonymous, method, path) == 401, (method, path)
 
 
@@ -161,10 +167,10 @@ def test_metrics_are_for_administrators_and_programs(as_: As) -> None:
         assert as_(role).get("/metrics").status_code == (200 if allowed else 403)
 
 
-def test_exports_are_for_reviewers_and_administrators(as_: As) -> None:
+def test_exports_and_corrections_are_for_reviewers_and_administrators(as_: As) -> None:
     for role in Role:
         allowed = role in (Role.REVIEWER, Role.ADMINISTRATOR)
-        for method, path in sorted(EXPORTS):
+        for method, path in sorted(OVERSEERS):
             assert (status_of(as_(role), method, path) == 403) is not allowed, (role, method, path)
 
 

@@ -40,6 +40,7 @@ VERBS = {
     "check",
     "complete",
     "confirm",
+    "correct",
     "create",
     "delete",
     "end",
@@ -52,6 +53,8 @@ VERBS = {
     "search",
     "stream",
     "update",
+    "restore",
+    "withdraw",
 }
 """First words of operation ids."""
 

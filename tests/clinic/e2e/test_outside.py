@@ -28,7 +28,7 @@ def children_clinic(clinic: Clinic, reader: Reader, phantoms: list[bytes]) -> Cl
     """Return the filled clinic with an adult's radiograph, read with a bundle for children."""
     attributes = {"PatientAge": "045Y", "PatientID": "PH-2045", "PatientName": "Phantom^Emil"}
     content = io.BytesIO(dicom_of(phantoms[0], **attributes))
-    upload = store_upload(clinic.store, "adult.dcm", content, ImageMetadata())
+    upload = store_upload(clinic.store, "adult.dcm", content, ImageMetadata(), UTC)
     with clinic.database.writing() as session:
         site = session.scalars(select(Site)).one()
         site.displayed = True

@@ -94,7 +94,7 @@ def test_files_and_folders_are_uploaded_and_read(
     results = drive(
         "upload",
         server.address,
-        ["upload"],
+        ["upload-confirm", "upload"],
         administrator=administrator,
         batches=batches.batches,
         sites=["Outpatients", "default"],

@@ -5,7 +5,7 @@ import random
 import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
-from datetime import UTC, date, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta, tzinfo
 from pathlib import Path
 
 import numpy as np
@@ -60,6 +60,7 @@ PNG = b"\x89PNG\r\n\x1a\n"
 SECRETS = (
     "SECRET-ID",
     "SECRET-NAME",
+    "SECRET-ISSUER",
     "SECRET-ACC",
     "1.2.3.4711",
     "SECRET-FILE",
@@ -75,17 +76,19 @@ def store(tmp_path: Path) -> FileStore:
 
 def upload(
     content: bytes, number: int = 0, patient: str = "SECRET-ID"
-) -> tuple[str, io.BytesIO, ImageMetadata]:
+) -> tuple[str, io.BytesIO, ImageMetadata, tzinfo]:
     metadata = ImageMetadata(
         study_uid=f"1.2.3.4711.{number}",
         accession="SECRET-ACC",
         patient_id=patient,
+        patient_id_issuer="SECRET-ISSUER",
         patient_name="SECRET-NAME",
         birth_date=date(1957, 11, 3),
         sex="F",
+        study_date=START.date(),
         acquired=START,
     )
-    return "SECRET-FILE.png", io.BytesIO(PNG + content), metadata
+    return "SECRET-FILE.png", io.BytesIO(PNG + content), metadata, UTC
 
 
 def register(
@@ -194,7 +197,8 @@ def test_a_purged_study_has_no_identifying_data(
         assert verify_trail(session).broken_entry is None
         assert verify_trail(session).entries == 1
     assert not [secret for secret in SECRETS if secret in text]
-    assert (study.birth_date, study.sex, study.acquired) == (None, None, None)
+    assert (study.birth_date, study.sex, study.stated_age) == (None, None, None)
+    assert (study.study_date, study.acquired, study.utc_offset) == (None, None, None)
     assert study.status == StudyStatus.REVIEWED
     database.close()
     if url.startswith("sqlite"):  # nor is it left in free pages of the file

@@ -5,6 +5,7 @@ import re
 import zlib
 from datetime import UTC, date, datetime, timedelta, timezone
 from pathlib import Path
+from zoneinfo import ZoneInfo
 
 import pydicom
 import pytest
@@ -12,12 +13,8 @@ from pydicom.dataset import FileDataset, FileMetaDataset
 from pydicom.uid import UID, DeflatedExplicitVRLittleEndian, ExplicitVRLittleEndian, generate_uid
 from sqlalchemy import select
 
-from pneumoscope.clinic.queue.intake import (
-    ImageMetadata,
-    StoredUpload,
-    register_image,
-    store_upload,
-)
+from pneumoscope.clinic.queue.header import ImageMetadata
+from pneumoscope.clinic.queue.intake import StoredUpload, register_image, store_upload
 from pneumoscope.clinic.queue.stated_age import StatedAge
 from pneumoscope.clinic.storage.database import Database
 from pneumoscope.clinic.storage.file_store import FileStore
@@ -51,10 +48,14 @@ def store(tmp_path: Path) -> FileStore:
     return FileStore(tmp_path / "files")
 
 
+BERLIN = ZoneInfo("Europe/Berlin")
+"""Time zone of the site."""
+
+
 def stored(
     store: FileStore, content: bytes, name: str = "a", metadata: ImageMetadata | None = None
 ) -> StoredUpload:
-    return store_upload(store, name, io.BytesIO(content), metadata or ImageMetadata())
+    return store_upload(store, name, io.BytesIO(content), metadata or ImageMetadata(), BERLIN)
 
 
 def test_metadata_of_dicom_files_come_from_the_header(store: FileStore) -> None:
@@ -62,6 +63,7 @@ def test_metadata_of_dicom_files_come_from_the_header(store: FileStore) -> None:
         StudyInstanceUID="1.2.3",
         AccessionNumber=" A-7 ",
         PatientID="P-1",
+        IssuerOfPatientID="HOSPITAL-A",
         PatientName="Müller^Änne",
         SpecificCharacterSet="ISO_IR 192",
         PatientBirthDate="20200131",
@@ -76,17 +78,47 @@ def test_metadata_of_dicom_files_come_from_the_header(store: FileStore) -> None:
         sop_uid=metadata.sop_uid,
         accession="A-7",
         patient_id="P-1",
+        patient_id_issuer="HOSPITAL-A",
         patient_name="Müller^Änne",
         birth_date=date(2020, 1, 31),
         sex="F",
+        age=metadata.age,
+        study_date=date(2026, 11, 24),
         acquired=datetime(2026, 11, 24, 13, 5, 1, tzinfo=timezone(timedelta(hours=1))),
     )
 
 
-def test_times_without_a_zone_are_in_that_of_this_host(store: FileStore) -> None:
-    content = dicom(AcquisitionDate="20261124", AcquisitionTime="130501")
-    acquired = stored(store, content).metadata.acquired
-    assert acquired == datetime(2026, 11, 24, 13, 5, 1).astimezone()
+@pytest.mark.parametrize(
+    ("attributes", "time"),
+    # Berlin is at +01:00 in winter and +02:00 in summer (tz database).
+    [
+        ({"AcquisitionDate": "20261124", "AcquisitionTime": "233001"}, "2026-11-24T23:30:01+01:00"),
+        ({"StudyDate": "20260724", "StudyTime": "003000"}, "2026-07-24T00:30:00+02:00"),
+        ({"AcquisitionDateTime": "20261124130501.25"}, "2026-11-24T13:05:01.250000+01:00"),
+        ({"AcquisitionDateTime": "20261124130501-0500"}, "2026-11-24T13:05:01-05:00"),
+        (
+            {"AcquisitionDateTime": "20261124130501", "TimezoneOffsetFromUTC": "+0530"},
+            "2026-11-24T13:05:01+05:30",
+        ),
+        (
+            {"StudyDate": "20261124", "StudyTime": "12", "TimezoneOffsetFromUTC": "-0930"},
+            "2026-11-24T12:00:00-09:30",
+        ),
+        (  # the time of acquisition counts before that of the study
+            {"StudyDate": "20261124", "StudyTime": "11", "AcquisitionDateTime": "2026112412"},
+            "2026-11-24T12:00:00+01:00",
+        ),
+        ({"StudyDate": "20261124", "AcquisitionDateTime": "20261124"}, None),  # no hour
+        ({"StudyDate": "20261124", "StudyTime": ""}, None),
+    ],
+)
+def test_times_are_in_the_zone_of_the_file_or_else_of_the_site(
+    store: FileStore, attributes: dict[str, str], time: str | None
+) -> None:
+    metadata = stored(store, dicom(**attributes)).metadata
+    acquired = metadata.acquired
+    assert (acquired and acquired.isoformat()) == time
+    assert str(metadata.study_date) == (time or "2026-11-24")[:10]
 
 
 @pytest.mark.parametrize(

@@ -34,7 +34,7 @@ def outcome(
 ) -> StoredReading:
     """Return the reading of one image, sent to a site with a setting, with metadata."""
     now = datetime.now(UTC)
-    upload = store_upload(store, "a", io.BytesIO(content), ImageMetadata(**stated))
+    upload = store_upload(store, "a", io.BytesIO(content), ImageMetadata(**stated), UTC)
     with database.writing() as session:
         site = Site(name=str(setting), unknown_age=setting)
         job = Job(created=now, created_by="someone")
@@ -134,5 +134,5 @@ def test_a_birth_date_in_the_header_precedes_the_stated_one(
     stated = ImageMetadata(birth_date=date(2020, 2, 3))
     for in_file, kept in (("20190130", date(2019, 1, 30)), ("", date(2020, 2, 3))):
         content = dicom_of(phantoms[0], PatientBirthDate=in_file)
-        upload = store_upload(store, "a", io.BytesIO(content), stated)
+        upload = store_upload(store, "a", io.BytesIO(content), stated, UTC)
         assert upload.metadata.birth_date == kept

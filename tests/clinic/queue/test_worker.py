@@ -46,7 +46,7 @@ def queue_images(
     now = datetime.now(UTC)
     metadata = ImageMetadata(study_uid=study_uid)
     uploads = [
-        store_upload(store, f"{i}.png", io.BytesIO(content), metadata)
+        store_upload(store, f"{i}.png", io.BytesIO(content), metadata, UTC)
         for i, content in enumerate(files)
     ]
     with database.writing() as session:

@@ -1,6 +1,7 @@
 """Opening, migrating and using the database."""
 
-from datetime import UTC, datetime, timedelta, timezone
+from contextlib import closing
+from datetime import UTC, date, datetime, timedelta, timezone
 from pathlib import Path
 
 import pytest
@@ -8,7 +9,7 @@ from alembic import command
 from alembic.autogenerate import compare_metadata
 from alembic.config import Config
 from alembic.migration import MigrationContext
-from sqlalchemy import MetaData, create_engine, select
+from sqlalchemy import Connection, Engine, MetaData, create_engine, select
 from sqlalchemy.exc import IntegrityError
 
 from pneumoscope.clinic.privacy import tables as _privacy  # noqa: F401 (registers its tables)
@@ -103,18 +104,50 @@ def test_a_database_of_a_newer_version_is_refused(tmp_path: Path) -> None:
         Database(url)
 
 
+def migrate(engine: Engine, revision: str) -> None:
+    with engine.begin() as connection:
+        config = Config()
+        config.set_main_option("script_location", str(MIGRATIONS))
+        config.attributes["connection"] = connection
+        command.upgrade(config, revision)
+
+
+def insert(connection: Connection, table: str, **values: object) -> None:
+    tables = MetaData()
+    tables.reflect(connection, only=[table])
+    connection.execute(tables.tables[table].insert(), values)
+
+
+def test_studies_of_earlier_versions_keep_their_dates(
+    empty_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("TZ", "Pacific/Auckland")  # UTC+13 in November
+    engine = create_engine(empty_url)
+    migrate(engine, "0012")
+    evening = datetime(2026, 11, 24, 11, 30, tzinfo=UTC)
+    with engine.begin() as connection:
+        insert(connection, "site", id="s", name="Ward", displayed=True)
+        study = {"site_id": "s", "received": NOW, "status": "read", "study_uid": "1.2"}
+        insert(connection, "study", id="t", acquired=evening, **study)
+        insert(connection, "study", id="u", **study | {"study_uid": None})
+        image = {"study_id": "t", "sha256": "0", "name": "a", "size": 1, "media_type": "b"}
+        insert(connection, "image", id="i", received=NOW, **image)
+    engine.dispose()
+    with closing(Database(empty_url)) as database, database.reading() as session:
+        studies = {study.id: study for study in session.scalars(select(Study))}
+        assert studies["t"].site.time_zone == "Pacific/Auckland"
+        assert (studies["t"].study_date, studies["t"].utc_offset) == (date(2026, 11, 25), 780)
+        assert studies["t"].acquired == evening
+        assert [image.id for image in studies["t"].images] == ["i"]
+        assert (studies["t"].version, studies["t"].conflict) == (1, None)
+        assert (studies["u"].study_date, studies["u"].utc_offset) == (None, None)
+
+
 def test_readings_of_earlier_versions_get_codes_of_refusals_and_the_words_of_findings(
     empty_url: str,
 ) -> None:
-    def migrate(revision: str) -> None:
-        with engine.begin() as connection:
-            config = Config()
-            config.set_main_option("script_location", str(MIGRATIONS))
-            config.attributes["connection"] = connection
-            command.upgrade(config, revision)
-
     engine = create_engine(empty_url)
-    migrate("0011")
+    migrate(engine, "0011")
     rejection = {"code": "blank", "severity": "reject", "message": ""}
     flag = {"code": "dark", "severity": "flag", "message": ""}
     old = {"flagged": [flag], "rejected": [flag, rejection], "failed": []}
@@ -138,7 +171,7 @@ def test_readings_of_earlier_versions_get_codes_of_refusals_and_the_words_of_fin
             connection.execute(
                 insert["reading"], known | lists | {"status": status, "operating_point": "p"}
             )
-    migrate("head")
+    migrate(engine, "head")
     database = Database(empty_url)
     with database.reading() as session:
         codes = dict(session.execute(select(StoredReading.status, StoredReading.refusal)).all())

@@ -11,6 +11,7 @@ from pneumoscope.clinic.api.rate_limits import RateLimits
 from pneumoscope.clinic.api.refusal_log import LogRefusals, refusal_counter
 from pneumoscope.clinic.api.routes import (
     account,
+    corrections,
     events,
     exports,
     images,
@@ -72,6 +73,7 @@ def create_routes() -> FastAPI:
         studies,
         images,
         judgements,
+        corrections,
         leases,
         models,
         events,

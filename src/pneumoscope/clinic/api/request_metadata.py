@@ -13,11 +13,13 @@ class RequestMetadata(BaseModel):
 
     ``age`` is in years at the time of the study. Birth date and age count in DICOM files, too,
     where the header has none; if they contradict it, the image gets no finding.
+    ``patient_id_issuer`` is the hospital or system that gave the patient's identifier.
     """
 
     model_config = ConfigDict(extra="forbid")
 
     patient_id: Annotated[Text | None, Field(max_length=64)] = None
+    patient_id_issuer: Annotated[Text | None, Field(max_length=64)] = None
     patient_name: Annotated[Text | None, Field(max_length=255)] = None
     birth_date: date | None = None
     age: Annotated[float | None, Field(ge=0, le=130, allow_inf_nan=False)] = None

@@ -1,7 +1,7 @@
 """Rows of the database by identifier, and the responses of the API that are made from them."""
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from http import HTTPStatus
 from typing import Any, TypeVar
@@ -13,11 +13,12 @@ from pneumoscope.clinic.api import schemas
 from pneumoscope.clinic.api.problems import ProblemError
 from pneumoscope.clinic.api.security import visibility
 from pneumoscope.clinic.identity.accounts import Actor, Role
+from pneumoscope.clinic.queue.patient_identity import PatientIdentity
 from pneumoscope.clinic.queue.readings import UNREAD_STATUSES
 from pneumoscope.clinic.storage.study_status import StudyStatus, describe_status
 from pneumoscope.clinic.storage.table_base import Table
 from pneumoscope.clinic.storage.tables import Image, StoredReading, Study
-from pneumoscope.clinic.worklist.age import age_at_examination
+from pneumoscope.clinic.worklist.examination import acquisition_time, age_at_examination
 from pneumoscope.clinic.worklist.leases import reviewers
 from pneumoscope.clinic.worklist.visibility import Visibility, Withheld
 from pneumoscope.reader.reading import Finding, describe_finding
@@ -85,14 +86,13 @@ def study_response(study: Study, context: StudyContext) -> schemas.Study:
     names = list(context.reviewers.get(study.id, ()))
     return schemas.Study(
         **column_values(study, schemas.Study)
-        | {"needs_look": study.needs_look and withheld is not Withheld.SHADOW_MODE},
+        | {
+            "acquired": acquisition_time(study),
+            "needs_look": study.conflict is not None
+            or (study.needs_look and withheld is not Withheld.SHADOW_MODE),
+        },
         site=study.site.name,
-        patient=schemas.Patient(
-            id=study.patient_id,
-            name=study.patient_name,
-            birth_date=study.birth_date,
-            sex=study.sex,
-        ),
+        patient=schemas.Patient(**asdict(PatientIdentity.of(study))),
         status_text=describe_status(
             StudyStatus(study.status),
             images=len(images),
@@ -101,7 +101,7 @@ def study_response(study: Study, context: StudyContext) -> schemas.Study:
             reviewers=names,
         ),
         in_review_by=names,
-        age=age_at_examination(study.birth_date, study.acquired or study.received),
+        age=age_at_examination(study),
         probability=None if withheld else study.urgency,
         withheld=withheld is not None,
         opinion_first=withheld is Withheld.OPINION_FIRST,
@@ -113,7 +113,7 @@ def image_response(image: Image, visibility: Visibility) -> schemas.Image:
     """Return an image as somebody may see it; see `study_response`."""
     withheld = visibility.withheld_image(image)
     row, reading = image.reading, None
-    if row is not None and withheld is None:
+    if row is not None and image.withdrawn is None and withheld is None:
         reading = _reading_response(row, image.study.site.prevalence)
     return schemas.Image(
         **column_values(image, schemas.Image),

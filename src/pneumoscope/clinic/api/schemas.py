@@ -7,7 +7,7 @@ beside that route.
 from datetime import date, datetime
 from typing import Annotated, Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, PlainSerializer
 
 from pneumoscope.clinic.api.fields import Identifier, Moment, Text
 from pneumoscope.clinic.storage.study_status import StudyStatus
@@ -15,6 +15,9 @@ from pneumoscope.clinic.worklist.order import StudyOrder
 from pneumoscope.report.estimate import Estimate
 
 Finding = Literal["pneumonia suspected", "no sign of pneumonia", "uncertain"]
+
+LocalTime = Annotated[datetime, PlainSerializer(datetime.isoformat, return_type=str)]
+"""Time on a clock, always with its offset from UTC in digits: ``2026-11-24T08:05:00+01:00``."""
 
 
 class QualityFinding(BaseModel):
@@ -87,6 +90,7 @@ class Image(BaseModel):
     sha256: str
     received: datetime
     purged: datetime | None
+    withdrawn: datetime | None
     state: Literal["waiting", "done"]
     withheld: bool
     opinion_first: bool
@@ -95,9 +99,10 @@ class Image(BaseModel):
 
 
 class Patient(BaseModel):
-    """Patient, as far as the files identify one."""
+    """Patient, as far as the files identify one; ``issuer`` is that of the identifier."""
 
     id: str | None
+    issuer: str | None
     name: str | None
     birth_date: date | None
     sex: str | None
@@ -106,10 +111,15 @@ class Patient(BaseModel):
 class Study(BaseModel):
     """Study with its images; ``probability`` is the highest of theirs.
 
-    ``needs_look``: an image could not be read, and nobody has reviewed the study since.
-    ``status_text`` is its progress in words, and ``in_review_by`` names who has it open. ``age`` is
-    that at the examination, or at receipt if its date is unknown. ``opinion_first``: readings are
-    withheld until you have saved your own opinion of each image.
+    ``needs_look``: an image could not be read, and nobody has reviewed the study since, or
+    there is a conflict.
+    ``status_text`` is its progress in words, and ``in_review_by`` names who has it open.
+    ``opinion_first``: readings are withheld until you have saved your own opinion of each image.
+
+    ``conflict`` says why a person must check whose study it is; until then it has no report.
+    ``study_date`` is the date in the files, in no time zone; ``acquired`` is the time on the clock
+    of the site, with its offset. ``age`` is that at the examination, in words. ``withdrawn`` is set
+    when no image is left. ``version`` is to be sent with corrections.
     """
 
     id: str
@@ -117,10 +127,14 @@ class Study(BaseModel):
     study_uid: str | None
     accession: str | None
     patient: Patient
+    conflict: str | None
     age: str | None
-    acquired: datetime | None
+    study_date: date | None
+    acquired: LocalTime | None
     received: datetime
     purged: datetime | None
+    withdrawn: datetime | None
+    version: int
     status: StudyStatus
     status_text: str
     needs_look: bool
@@ -189,11 +203,16 @@ class RefusedFile(BaseModel):
 
 
 class Submission(BaseModel):
-    """Images accepted by one request, their job, and the files that were refused."""
+    """Images accepted by one request, their job, and the files that were refused.
+
+    ``images`` has one for each accepted file. ``already_here`` are the places of files that were
+    here before: their images are those, and nothing is read twice.
+    """
 
     job: str
     images: list[Image]
     refused: list[RefusedFile]
+    already_here: list[int]
 
 
 class Job(BaseModel):

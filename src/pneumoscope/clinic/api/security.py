@@ -211,6 +211,25 @@ def require_not_purged(purged: datetime | None) -> None:
         )
 
 
+def require_not_withdrawn(withdrawn: datetime | None) -> None:
+    """Answer 410, with the date, if an image or all images of a study were withdrawn."""
+    if withdrawn is not None:
+        raise ProblemError(
+            HTTPStatus.GONE,
+            f"this was withdrawn on {withdrawn:%Y-%m-%d}, as sent by mistake or moved to another "
+            "study; go back to the worklist",
+        )
+
+
+def require_no_conflict(study: Study) -> None:
+    """Answer 409, with the reason, if a person must check first whose study it is."""
+    if study.conflict is not None:
+        raise ProblemError(
+            HTTPStatus.CONFLICT,
+            f"needs a person: {study.conflict}; a reviewer must check whose study it is first",
+        )
+
+
 def require_administrator(
     actor: Annotated[Actor, Depends(require_role(Role.ADMINISTRATOR))],
     caller: CallerDep,

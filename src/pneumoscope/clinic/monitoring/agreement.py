@@ -126,15 +126,19 @@ def _judged_readings(
         .join(Image, Image.id == Judgement.image_id)
         .join(StoredReading, StoredReading.image_id == Image.id)
         .join(Study, Study.id == Image.study_id)
-        .add_columns(StoredReading.finding, Study.id, Study.site_id, Study.patient_id)
-        .where(StoredReading.bundle == bundle, StoredReading.finding.is_not(None))
+        .add_columns(StoredReading.finding, Study)
+        .where(
+            StoredReading.bundle == bundle,
+            StoredReading.finding.is_not(None),
+            Image.withdrawn.is_(None),
+        )
         .order_by(Judgement.created, Judgement.id)
     )
     if site is not None:
         statement = statement.where(Study.site_id == site)
-    for judgement, finding, study, site_id, patient in session.execute(statement):
+    for judgement, finding, study in session.execute(statement):
         yield JudgedReading(
-            patient=patient_key(site_id, patient, study),
+            patient=patient_key(study),
             image=judgement.image_id,
             user=judgement.user_id,
             blind=blind,

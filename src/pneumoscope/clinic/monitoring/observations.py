@@ -56,25 +56,27 @@ def observations_between(
             Image.id,
             Image.sha256,
             Image.received,
-            Study.id,
-            Study.site_id,
-            Study.patient_id,
+            Study,
             StoredReading,
         )
         .join(Image, Image.id == StoredReading.image_id)
         .join(Study, Study.id == Image.study_id)
-        .where(StoredReading.created >= begin, StoredReading.created < end)
+        .where(
+            StoredReading.created >= begin,
+            StoredReading.created < end,
+            Image.withdrawn.is_(None),
+        )
         .order_by(StoredReading.created, StoredReading.id)
     )
     if site is not None:
         statement = statement.where(Study.site_id == site)
     observations = []
-    for image, sha256, received, study, site_id, patient, reading in session.execute(statement):
+    for image, sha256, received, study, reading in session.execute(statement):
         observations.append(
             Observation(
                 image=image,
                 sha256=sha256,
-                patient=patient_key(site_id, patient, study),
+                patient=patient_key(study),
                 created=reading.created,
                 waited=(reading.created - received).total_seconds(),
                 milliseconds=reading.milliseconds,
@@ -96,9 +98,15 @@ def _values(reading: StoredReading) -> dict[str, float]:
     return values | (reading.inputs or {})
 
 
-def patient_key(site: str, patient: str | None, study: str) -> tuple[str, str]:
-    """Return the key of a patient: site and patient identifier, or study if there is none."""
-    return (site, f"patient {patient}") if patient is not None else (site, f"study {study}")
+def patient_key(study: Study) -> tuple[str, str]:
+    """Return the key of a study's patient: site, patient identifier and issuer.
+
+    It is the study where there is no identifier, or where a person must check whose study it is.
+    """
+    if study.patient_id is None or study.conflict is not None:
+        return (study.site_id, f"study {study.id}")
+    issuer = "" if study.patient_id_issuer is None else f" of {study.patient_id_issuer}"
+    return (study.site_id, f"patient {study.patient_id}{issuer}")
 
 
 def first_per_patient(observations: Iterable[Observation]) -> Iterator[Observation]:

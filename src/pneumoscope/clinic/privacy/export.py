@@ -162,7 +162,7 @@ def zip_writer(file: IO[bytes]) -> tuple[zipfile.ZipFile, FileWriter]:
 
 
 def _select_studies(session: Session, options: ExportOptions) -> Sequence[Study]:
-    conditions: list[ColumnElement[bool]] = []
+    conditions: list[ColumnElement[bool]] = [Study.withdrawn.is_(None)]
     if options.status is not None:
         conditions.append(Study.status == options.status)
     if options.since is not None:
@@ -180,12 +180,13 @@ def _select_studies(session: Session, options: ExportOptions) -> Sequence[Study]
 
 
 def _images_of(study: Study, pseudonyms: Pseudonyms) -> Iterator[_SelectedImage]:
-    # A study without a patient identifier counts as a patient of its own.
-    patient = pseudonyms.patient(study.site_id, study.patient_id or f"study {study.id}")
+    patient = pseudonyms.patient(study.site_id, _patient_of(study))
     for image in study.images:
         reading = image.reading
         refusal = None
-        if image.purged is not None:
+        if study.conflict is not None:
+            refusal = "needs a person: its patient is contradictory"
+        elif image.purged is not None:
             refusal = "was purged"
         elif reading is None:
             refusal = "was not read yet"
@@ -200,6 +201,17 @@ def _images_of(study: Study, pseudonyms: Pseudonyms) -> Iterator[_SelectedImage]
             ["" if reading is None else _text(getattr(reading, name)) for name in _READING_COLUMNS],
             refusal,
         )
+
+
+def _patient_of(study: Study) -> str:
+    """Return what identifies a study's patient at its site.
+
+    A study without a patient identifier, or that is held, counts as a patient of its own.
+    """
+    if study.patient_id is None or study.conflict is not None:
+        return f"study {study.id}"
+    issuer = study.patient_id_issuer
+    return study.patient_id if issuer is None else f"{study.patient_id} of {issuer}"
 
 
 def _export_image(

@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
-from sqlalchemy import ColumnElement, delete, select, update
+from sqlalchemy import ColumnElement, delete, null, or_, select, update
 from sqlalchemy.orm import Session, selectinload
 
 from pneumoscope.clinic import audit
@@ -21,7 +21,13 @@ from pneumoscope.clinic.queue.tasks import has_waiting_image
 from pneumoscope.clinic.storage.database import Database, lock
 from pneumoscope.clinic.storage.file_store import FileStore
 from pneumoscope.clinic.storage.held_files import file_lock_name
-from pneumoscope.clinic.storage.tables import IdempotentRequest, Image, Judgement, Study
+from pneumoscope.clinic.storage.tables import (
+    Correction,
+    IdempotentRequest,
+    Image,
+    Judgement,
+    Study,
+)
 from pneumoscope.support.errors import ClinicError
 
 _PURGED_NAME = "purged"
@@ -78,24 +84,36 @@ def purge_expired(
 
 
 def purge_patient(
-    database: Database, store: FileStore, site_id: str, patient_id: str, actor_name: str
+    database: Database,
+    store: FileStore,
+    site_id: str,
+    patient_id: str,
+    actor_name: str,
+    issuer: str | None = None,
 ) -> int:
     """Purge all studies of a patient at a site; return the number of studies.
 
     Raises
     ------
     ClinicError
-        If an image of the patient waits to be read; then nothing is purged.
+        If an image of the patient waits to be read, or if several issuers gave the identifier and
+        none is named; then nothing is purged.
     StorageError
         If a file cannot be removed; the next purge tries again.
     """
     now = datetime.now(UTC)
     with database.writing() as session:
         rows = session.execute(
-            select(Study.id, Study.study_uid).where(
+            select(Study.id, Study.study_uid, Study.patient_id_issuer).where(
                 Study.site_id == site_id, Study.patient_id == patient_id
             )
-        )
+        ).all()
+        if issuer is not None:
+            rows = [row for row in rows if row.patient_id_issuer == issuer]
+        elif len({row.patient_id_issuer for row in rows}) > 1:
+            raise ClinicError(
+                "several issuers gave this patient ID, perhaps to several patients; name the issuer"
+            )
         # In the order in which every transaction locks studies, to avoid deadlocks.
         rows_in_order = sorted(rows, key=lambda row: (row.study_uid or "", row.id))
         study_ids = [row.id for row in rows_in_order]
@@ -163,8 +181,15 @@ def _purge_file(session: Session, image: Image, now: datetime) -> None:
 
 def _purge_identity(session: Session, study: Study, images: Sequence[Image], now: datetime) -> None:
     study.purged = now
-    study.patient_id = study.patient_name = study.birth_date = study.sex = None
-    study.accession = study.study_uid = study.acquired = None
+    study.patient_id = study.patient_id_issuer = study.patient_name = None
+    study.birth_date = study.sex = study.stated_age = None
+    study.accession = study.study_uid = study.held_study_uid = None
+    study.study_date = study.acquired = study.utc_offset = None
+    session.execute(
+        update(Correction)
+        .where(or_(Correction.study_id == study.id, Correction.source_id == study.id))
+        .values(before=null(), after=null())
+    )
     for image in images:
         image.name, image.sha256, image.sop_uid = _PURGED_NAME, _PURGED_SHA256, None
         if image.reading is not None:

@@ -39,6 +39,7 @@ def enqueue(session: Session, image: Image, now: datetime, age: StatedAge | None
             available=now,
             stated_age=age.years,
             age_contradicted=age.contradicted,
+            age_corrected=age.corrected,
         )
     )
 

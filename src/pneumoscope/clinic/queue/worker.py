@@ -151,15 +151,19 @@ class _LeasedImage:
 def _leased_images(session: Session, leases: Sequence[Lease]) -> dict[str, _LeasedImage]:
     """Return the leased images by identifier."""
     rows = session.execute(
-        select(Image.id, Image.sha256, Task.stated_age, Task.age_contradicted, Site.unknown_age)
+        select(Image.id, Image.sha256, Task, Site.unknown_age)
         .join(Task, Task.image_id == Image.id)
         .join(Study, Study.id == Image.study_id)
         .join(Site, Site.id == Study.site_id)
         .where(Image.id.in_([lease.image_id for lease in leases]))
     )
     return {
-        image_id: _LeasedImage(sha256, StatedAge(years, contradicted), UnknownAge(unknown_age))
-        for image_id, sha256, years, contradicted, unknown_age in rows
+        image_id: _LeasedImage(
+            sha256,
+            StatedAge(task.stated_age, task.age_contradicted, task.age_corrected),
+            UnknownAge(unknown_age),
+        )
+        for image_id, sha256, task, unknown_age in rows
     }
 
 

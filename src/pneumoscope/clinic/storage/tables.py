@@ -9,7 +9,9 @@ from sqlalchemy.orm import Mapped, Mapper, mapped_column, relationship
 from pneumoscope.clinic.storage.search_text import fold_text
 from pneumoscope.clinic.storage.study_status import StudyStatus
 from pneumoscope.clinic.storage.table_base import HASH, ID, Table, new_id
+from pneumoscope.clinic.storage.time_zone import host_time_zone
 from pneumoscope.clinic.storage.unknown_age import UnknownAge
+from pneumoscope.clinic.storage.withdrawal import Withdrawal
 from pneumoscope.report.estimate import Estimate
 from pneumoscope.report.post_test_probability import (
     UNKNOWN_PREVALENCE,
@@ -30,6 +32,8 @@ class Site(Table):
     opinion_first: Mapped[bool] = mapped_column(default=False)
     """Whether clinicians see a reading only after they have saved their own opinion."""
     unknown_age: Mapped[UnknownAge] = mapped_column(String(16), default=UnknownAge.ASK)
+    time_zone: Mapped[str] = mapped_column(String(64), default=host_time_zone)
+    """IANA name of the time zone of its DICOM times, where a file names none."""
     arrivals: Mapped[int] = mapped_column(default=0)
     """Number of changes of its worklist that everybody sees: new images, and reviews."""
     outcomes: Mapped[int] = mapped_column(default=0)
@@ -56,12 +60,25 @@ class Study(Table):
     site_id: Mapped[str] = mapped_column(ForeignKey("site.id"))
     study_uid: Mapped[str | None] = mapped_column(String(64))
     """Study Instance UID of DICOM; None for files without one, each its own study."""
+    held_study_uid: Mapped[str | None] = mapped_column(String(64), index=True)
+    """Study Instance UID that its files state, but that belongs to another patient's study."""
     accession: Mapped[str | None] = mapped_column(String(64))
     patient_id: Mapped[str | None] = mapped_column(String(64), index=True)
+    patient_id_issuer: Mapped[str | None] = mapped_column(String(64))
+    """Issuer of Patient ID (0010,0021): two hospitals may give one ID to two patients."""
     patient_name: Mapped[str | None] = mapped_column(String(255))
     birth_date: Mapped[date | None]
     sex: Mapped[str | None] = mapped_column(String(16))
+    stated_age: Mapped[float | None]
+    """Age in years at the study as file or sender state it; the birth date counts first."""
+    conflict: Mapped[str | None] = mapped_column(String(255))
+    """Why a person must check whose study it is, without patient data; None if nothing is
+    contradictory. Until then it is held: nothing of it is attributed to any other patient."""
+    study_date: Mapped[date | None]
+    """Date of the study as its files state it, in no time zone."""
     acquired: Mapped[datetime | None]
+    utc_offset: Mapped[int | None]
+    """Minutes from UTC of the clock that ``acquired`` was read from."""
     received: Mapped[datetime] = mapped_column(index=True)
     status: Mapped[StudyStatus] = mapped_column(
         String(16), default=StudyStatus.AWAITING_REVIEW, index=True
@@ -74,9 +91,18 @@ class Study(Table):
     """What a search finds; identifier, name and accession number, folded; see below."""
     purged: Mapped[datetime | None]
     """Time at which all identifying data were purged."""
+    withdrawn: Mapped[datetime | None]
+    """Time since which it has no images: the last was withdrawn or moved to another study."""
+    version: Mapped[int] = mapped_column(default=1)
+    """Grows with each change of its patient or its images, so that nobody corrects unseen ones."""
 
     site: Mapped[Site] = relationship()
-    images: Mapped[list["Image"]] = relationship(back_populates="study", order_by="Image.received")
+    images: Mapped[list["Image"]] = relationship(
+        back_populates="study",
+        order_by="Image.received",
+        primaryjoin="and_(Study.id == Image.study_id, Image.withdrawn.is_(None))",
+    )
+    """Images, except withdrawn ones, which belong in no list, report or export."""
 
 
 @event.listens_for(Study, "before_insert")
@@ -99,10 +125,13 @@ class Image(Table):
     name: Mapped[str] = mapped_column(String(255))
     media_type: Mapped[str] = mapped_column(String(64))
     size: Mapped[int]
-    sop_uid: Mapped[str | None] = mapped_column(String(64))
+    sop_uid: Mapped[str | None] = mapped_column(String(64), index=True)
     received: Mapped[datetime]
     purged: Mapped[datetime | None]
     """Time at which its file was purged."""
+    withdrawn: Mapped[datetime | None]
+    """Time at which it was taken out of its study; file, reading and judgements are kept."""
+    withdrawal: Mapped[Withdrawal | None] = mapped_column(String(16))
 
     study: Mapped[Study] = relationship(back_populates="images")
     reading: Mapped["StoredReading | None"] = relationship(back_populates="image")
@@ -117,6 +146,22 @@ class StudyLease(Table):
     user_id: Mapped[str] = mapped_column(ForeignKey("user_account.id"), primary_key=True)
     until: Mapped[datetime] = mapped_column(index=True)
     """Time at which it ends unless it is renewed."""
+
+
+class Correction(Table):
+    """Correction of a study's patient; purged with the study, which the audit trail is not."""
+
+    __tablename__ = "correction"
+
+    id: Mapped[str] = mapped_column(ID, primary_key=True, default=new_id)
+    study_id: Mapped[str] = mapped_column(ForeignKey("study.id"), index=True)
+    source_id: Mapped[str] = mapped_column(ForeignKey("study.id"))
+    """Study that the images were in before."""
+    user_name: Mapped[str] = mapped_column(String(100))
+    created: Mapped[datetime]
+    before: Mapped[dict[str, Any] | None]
+    after: Mapped[dict[str, Any] | None]
+    """Patient and identifiers of the study before and after; None once purged."""
 
 
 class Job(Table):
@@ -146,6 +191,8 @@ class Task(Table):
     """Age in years at the time of the study, as the sender stated it."""
     age_contradicted: Mapped[bool] = mapped_column(default=False)
     """Whether the stated birth date contradicts the file or the stated age."""
+    age_corrected: Mapped[bool] = mapped_column(default=False)
+    """Whether a person corrected the age, which then counts instead of the file's."""
 
     image: Mapped[Image] = relationship()
 

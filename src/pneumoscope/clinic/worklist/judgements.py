@@ -109,9 +109,11 @@ def record_judgement(
         raise ClinicError("this image has no reading yet; judge it when it has one")
     # Locked, so that two simultaneous judgements of one user get consecutive versions.
     session.refresh(image.study, with_for_update=True)
-    session.refresh(image, ["purged"])
+    session.refresh(image, ["purged", "withdrawn"])
     if image.purged is not None:
         raise ClinicError("this image was purged; purged images cannot be judged")
+    if image.withdrawn is not None:
+        raise ClinicError("this image was withdrawn meanwhile; withdrawn images cannot be judged")
     last_version = session.scalar(
         select(func.max(Judgement.version)).where(
             Judgement.image_id == image.id, Judgement.user_id == actor.user_id
@@ -248,7 +250,8 @@ def agreed_labels(session: Session) -> Iterator[Label]:
     """Yield a label for every file on whose class all judgements that tell one agree.
 
     A file that was uploaded twice gets one label or none. Images with contradicting judgements get
-    none: nothing can be learned from them until they are reviewed.
+    none: nothing can be learned from them until they are reviewed. Neither do withdrawn images, and
+    those of studies that are held, whose patient nobody knows.
     """
     patient_names = _first_studies(session)
     rows = session.execute(
@@ -256,7 +259,7 @@ def agreed_labels(session: Session) -> Iterator[Label]:
         .join(Image, Image.id == Judgement.image_id)
         .join(StoredReading, StoredReading.image_id == Image.id)
         .join(Study, Study.id == Image.study_id)
-        .where(Image.purged.is_(None))
+        .where(Image.purged.is_(None), Image.withdrawn.is_(None), Study.conflict.is_(None))
         .add_columns(Image, StoredReading.finding, Study)
         .order_by(Image.received, Image.id)
     )
@@ -267,15 +270,15 @@ def agreed_labels(session: Session) -> Iterator[Label]:
             truths_by_file.setdefault(image.sha256, (study, set()))[1].add(truth)
     for sha256, (study, truths) in truths_by_file.items():
         if len(truths) == 1:
-            patient = patient_names.get((study.site_id, study.patient_id), study.id)
+            key = (study.site_id, study.patient_id, study.patient_id_issuer)
+            patient = patient_names.get(key, study.id)
             yield Label(sha256, truths.pop(), patient)
 
 
-def _first_studies(session: Session) -> dict[tuple[str, str | None], str]:
-    """Return the lowest study identifier of each patient, by site and patient."""
+def _first_studies(session: Session) -> dict[tuple[str, str | None, str | None], str]:
+    """Return the lowest study identifier of each patient, by site, identifier and its issuer."""
+    patient = (Study.site_id, Study.patient_id, Study.patient_id_issuer)
     rows = session.execute(
-        select(Study.site_id, Study.patient_id, func.min(Study.id))
-        .where(Study.patient_id.is_not(None))
-        .group_by(Study.site_id, Study.patient_id)
+        select(*patient, func.min(Study.id)).where(Study.patient_id.is_not(None)).group_by(*patient)
     )
-    return {(site_id, patient_id): study_id for site_id, patient_id, study_id in rows}
+    return {(site_id, number, issuer): study_id for site_id, number, issuer, study_id in rows}

@@ -12,6 +12,8 @@ from typing import Any
 from sqlalchemy import ColumnElement, and_, case, func, or_, select, true
 from sqlalchemy.orm import Session, selectinload
 
+from pneumoscope.clinic.queue.filing import has_patient
+from pneumoscope.clinic.queue.patient_identity import PatientIdentity, contradictions
 from pneumoscope.clinic.queue.readings import UNREAD_STATUSES
 from pneumoscope.clinic.storage.search_text import fold_text
 from pneumoscope.clinic.storage.study_status import StudyStatus
@@ -21,6 +23,7 @@ from pneumoscope.clinic.storage.tables import (
     StoredReading,
     Study,
 )
+from pneumoscope.clinic.worklist.examination import examination_day, is_earlier
 from pneumoscope.clinic.worklist.judgements import disputed_images
 from pneumoscope.clinic.worklist.order import StudyOrder, describe_order
 from pneumoscope.clinic.worklist.visibility import hides_order
@@ -107,24 +110,34 @@ def worklist(
 
 
 def prior_studies(session: Session, study: Study, limit: int) -> Sequence[Study]:
-    """Return the other studies of a study's patient at its site, newest first.
+    """Return the earlier studies of a study's patient at its site, newest first.
 
-    Studies are ordered by time of acquisition, or of arrival where the files have none. Patients
-    without an identifier have no other studies.
+    A patient is an identifier with its issuer; patients without one have no other studies. Studies
+    that are held, or that contradict this one's name, birth date or sex, may be somebody else's and
+    are left out, and so are all of a study that is held itself.
     """
-    if study.patient_id is None:
+    patient = PatientIdentity.of(study)
+    if patient.id is None or study.conflict is not None:
         return []
-    return session.scalars(
+    rows = session.scalars(
         select(Study)
         .where(
-            Study.site_id == study.site_id,
-            Study.patient_id == study.patient_id,
+            *has_patient(study.site_id, patient),
             Study.id != study.id,
+            Study.conflict.is_(None),
+            Study.withdrawn.is_(None),
         )
-        .order_by(func.coalesce(Study.acquired, Study.received).desc(), Study.id)
-        .limit(limit)
-        .options(selectinload(Study.images).selectinload(Image.reading), selectinload(Study.site))
-    ).all()
+        .order_by(Study.id)
+        .options(selectinload(Study.site))
+    )
+    earlier = [
+        row
+        for row in rows
+        if is_earlier(row, study) and not contradictions(patient, PatientIdentity.of(row))
+    ]
+    earlier.sort(key=lambda row: row.acquired or row.received, reverse=True)
+    earlier.sort(key=examination_day, reverse=True)
+    return earlier[:limit]
 
 
 @dataclass(frozen=True, slots=True)
@@ -138,7 +151,8 @@ class _Key:
 def _keys(order: StudyOrder, hide_shadow: bool) -> tuple[_Key, ...]:
     """Return the sort keys of an order; together they tell any two studies apart."""
     shows_look = Site.displayed.is_(True) if hide_shadow else true()
-    look = _Key(case((and_(Study.needs_look.is_(True), shows_look), 1), else_=0), descends=True)
+    needs_look = or_(Study.conflict.is_not(None), and_(Study.needs_look.is_(True), shows_look))
+    look = _Key(case((needs_look, 1), else_=0), descends=True)
     arrival, identifier = _Key(Study.received.expression), _Key(Study.id.expression)
     if order is StudyOrder.ARRIVAL:
         return look, arrival, identifier
@@ -163,7 +177,7 @@ def _order_in_words(
 
 
 def _conditions(study_filter: StudyFilter, hide_shadow: bool) -> list[ColumnElement[bool]]:
-    conditions: list[ColumnElement[bool]] = [Study.purged.is_(None)]
+    conditions: list[ColumnElement[bool]] = [Study.purged.is_(None), Study.withdrawn.is_(None)]
     if study_filter.status is not None:
         conditions.append(Study.status == study_filter.status)
     if study_filter.unread:

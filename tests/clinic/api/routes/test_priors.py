@@ -1,6 +1,6 @@
 import json
 from collections.abc import Callable
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 
 import pytest
 from fastapi.testclient import TestClient
@@ -16,14 +16,17 @@ NEW_YEAR = datetime(2026, 1, 1, tzinfo=UTC)
 
 @pytest.fixture
 def studies(clinic: Clinic) -> dict[str, str]:
-    """Create four studies of a patient, and others of other patients, of nobody, and elsewhere."""
+    """Create studies of a patient, and others that may not be offered as priors of them."""
     with clinic.database.writing() as session:
         here = session.scalars(select(Site)).one()
         there = Site(name="Ward 2", displayed=True)
 
-        def study(day: int, taken: int | None, patient: str | None, site: Site = here) -> Study:
+        def study(
+            day: int, taken: int | None, patient: str | None, site: Site = here, **more: object
+        ) -> Study:
             acquired = None if taken is None else NEW_YEAR + timedelta(days=taken)
             return Study(
+                **more,
                 site=site,
                 patient_id=patient,
                 received=NEW_YEAR + timedelta(days=day),
@@ -31,7 +34,7 @@ def studies(clinic: Clinic) -> dict[str, str]:
             )
 
         studies = {
-            "now": study(50, 50, "P-1"),
+            "now": study(50, 50, "P-1", sex="M", birth_date=date(2022, 1, 1)),
             "old, late sent": study(60, 1, "P-1"),
             "undated": study(20, None, "P-1"),
             "last year": study(9, -100, "P-1"),
@@ -39,13 +42,18 @@ def studies(clinic: Clinic) -> dict[str, str]:
             "nobody's": study(1, 1, None),
             "nobody's either": study(2, 2, None),
             "elsewhere": study(1, 1, "P-1", there),
+            "another hospital's": study(1, 1, "P-1", patient_id_issuer="B"),
+            "held": study(1, 1, "P-1", conflict="it states another name"),
+            "withdrawn": study(1, 1, "P-1", withdrawn=NEW_YEAR),
+            "a sister's": study(2, 2, "P-1", sex="F", birth_date=date(2023, 1, 1)),
+            "the same day, no time": study(60, None, "P-1", study_date=date(2026, 2, 20)),
         }
         session.add_all(studies.values())
         session.flush()
         return {name: study.id for name, study in studies.items()}
 
 
-def test_priors_are_the_patients_other_studies_at_the_site_newest_first(
+def test_priors_are_the_patients_earlier_studies_at_the_site_newest_first(
     as_: As, clinic: Clinic, studies: dict[str, str]
 ) -> None:
     clinician = as_(Role.CLINICIAN)
@@ -58,8 +66,8 @@ def test_priors_are_the_patients_other_studies_at_the_site_newest_first(
 
     assert priors_of("now") == ["undated", "old, late sent", "last year"]
     assert priors_of("now", limit=1) == ["undated"]
-    assert priors_of("last year") == ["now", "undated", "old, late sent"]
-    for name in ("elsewhere", "another's", "nobody's"):
+    assert priors_of("undated") == ["a sister's", "old, late sent", "last year"]
+    for name in ("last year", "elsewhere", "another's", "nobody's", "another hospital's", "held"):
         assert priors_of(name) == []
     with clinic.database.reading() as session:
         entries = session.scalars(

@@ -19,6 +19,7 @@ from pneumoscope.clinic.api.security import (
     ClinicDep,
     CurrentActor,
     require_not_purged,
+    require_not_withdrawn,
     require_visible,
 )
 from pneumoscope.clinic.audit import Action
@@ -124,6 +125,7 @@ def _open_image(
         if shows_reading:
             require_visible(session, image.study, actor)
         require_not_purged(image.purged)
+        require_not_withdrawn(image.withdrawn)
         _ = image.reading  # loaded while the session is open
     record_access(clinic, actor, action, f"image {image_id}")
     return image

@@ -16,6 +16,7 @@ from pneumoscope.clinic.api.security import (
     ClinicDep,
     StaffMember,
     require_not_purged,
+    require_not_withdrawn,
     visibility,
 )
 from pneumoscope.clinic.audit import Action
@@ -93,6 +94,7 @@ def create_judgement(
     with clinic.database.writing() as session:
         image = get_or_404(session, tables.Image, image_id)
         require_not_purged(image.purged)
+        require_not_withdrawn(image.withdrawn)
         withheld = visibility(session, actor, [image.study]).withheld_image(image)
         if withheld and new.answer is not None:
             raise ProblemError(
@@ -125,6 +127,7 @@ def list_judgements(clinic: ClinicDep, actor: StaffMember, image_id: Identifier)
     with clinic.database.reading() as session:
         image = get_or_404(session, tables.Image, image_id)
         only_own = visibility(session, actor, [image.study]).withheld(image.study) is not None
+        require_not_withdrawn(image.withdrawn)
         judgements = [
             _judgement_response(row, session.get_one(tables.User, row.user_id))
             for row in judgement_history(session, image_id)

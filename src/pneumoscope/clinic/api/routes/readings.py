@@ -1,9 +1,9 @@
 """Readings: submission of radiographs, progress of jobs, and results."""
 
 import json
-from collections.abc import Sequence
-from dataclasses import asdict, dataclass
-from datetime import UTC, datetime
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, field
+from datetime import UTC, datetime, tzinfo
 from hashlib import sha256
 from http import HTTPStatus
 from typing import Annotated
@@ -24,18 +24,23 @@ from pneumoscope.clinic.api.responses import get_or_404, image_response
 from pneumoscope.clinic.api.security import (
     ClinicDep,
     CurrentActor,
+    require_not_withdrawn,
     sees_hidden_readings,
     visibility,
 )
 from pneumoscope.clinic.audit import Action
 from pneumoscope.clinic.identity.accounts import Actor
-from pneumoscope.clinic.queue.intake import (
-    ImageMetadata,
-    StoredUpload,
-    register_image,
-    store_upload,
+from pneumoscope.clinic.queue.filing import lock_patients
+from pneumoscope.clinic.queue.header import ImageMetadata
+from pneumoscope.clinic.queue.instances import (
+    ImageRefusedError,
+    KnownImages,
+    needs_new_reading,
 )
+from pneumoscope.clinic.queue.intake import StoredUpload, register_image, store_upload
 from pneumoscope.clinic.queue.readings import UNREAD_STATUSES
+from pneumoscope.clinic.queue.stated_age import require_possible_birth_date
+from pneumoscope.clinic.queue.study_state import withdraw_image
 from pneumoscope.clinic.settings import Clinic
 from pneumoscope.clinic.storage.file_store import FileStore
 from pneumoscope.clinic.storage.held_files import keep_until_commit
@@ -48,6 +53,8 @@ from pneumoscope.clinic.storage.tables import (
     Study,
     Task,
 )
+from pneumoscope.clinic.storage.time_zone import parse_time_zone
+from pneumoscope.clinic.storage.withdrawal import Withdrawal
 from pneumoscope.clinic.worklist.changes import note_new_study
 from pneumoscope.support.errors import UnreadableRadiographError
 
@@ -74,21 +81,18 @@ def create_readings(
     """
     with clinic.database.reading() as session:  # before any file is stored
         require_queue_space(session, actor.user_id, len(files))
-    metadata = _parse_metadata(about)
-    uploads: list[StoredUpload] = []
+        zone = parse_time_zone(_site(session, site).time_zone)
+    metadata = _parse_metadata(about, zone)
+    uploads: dict[int, StoredUpload] = {}
     refused: list[schemas.RefusedFile] = []
     for place, file in enumerate(files):
         name = file.filename or ""
         try:
-            uploads.append(store_upload(clinic.store, name, file.file, metadata))
+            uploads[place] = store_upload(clinic.store, name, file.file, metadata, zone)
         except UnreadableRadiographError as error:
             refused.append(schemas.RefusedFile(name=name, place=place, reason=str(error)))
     if not uploads:
-        raise ProblemError(
-            HTTPStatus.UNSUPPORTED_MEDIA_TYPE,
-            "; ".join(f"{file.name}: {file.reason}" for file in refused[:3]),
-            refused=[file.model_dump() for file in refused],
-        )
+        raise _all_refused(HTTPStatus.UNSUPPORTED_MEDIA_TYPE, refused)
     submission = _Submission(actor, site, uploads, idempotency_key)
     try:
         return _register(clinic, submission, refused)
@@ -96,13 +100,21 @@ def create_readings(
         return _register(clinic, submission, refused)
 
 
+def _all_refused(status: HTTPStatus, refused: list[schemas.RefusedFile]) -> ProblemError:
+    return ProblemError(
+        status,
+        "; ".join(f"{file.name}: {file.reason}" for file in refused[:3]),
+        refused=[file.model_dump() for file in refused],
+    )
+
+
 @dataclass(frozen=True, slots=True)
 class _Submission:
-    """Accepted files of one request."""
+    """Files of one request that were stored, by their places in it."""
 
     actor: Actor
     site: str
-    uploads: Sequence[StoredUpload]
+    uploads: Mapping[int, StoredUpload]
     key: str | None
 
     @property
@@ -111,16 +123,19 @@ class _Submission:
 
         The order is the same in every request, so that no two requests wait for each other.
         """
-        return sorted(enumerate(self.uploads), key=lambda item: item[1].metadata.study_uid or "")
+        return sorted(self.uploads.items(), key=lambda item: item[1].metadata.study_uid or "")
 
     @property
     def digest(self) -> str:
         """Digest of the content, the same for all requests with one key."""
-        uploads = [[upload.name, upload.sha256, asdict(upload.metadata)] for upload in self.uploads]
+        uploads = [
+            [upload.name, upload.sha256, asdict(upload.metadata)]
+            for upload in self.uploads.values()
+        ]
         return sha256(json.dumps([self.site, *uploads], default=str).encode()).hexdigest()
 
 
-def _parse_metadata(about: str) -> ImageMetadata:
+def _parse_metadata(about: str, zone: tzinfo) -> ImageMetadata:
     try:
         metadata = RequestMetadata.model_validate_json(about)
     except ValueError as error:
@@ -128,28 +143,100 @@ def _parse_metadata(about: str) -> ImageMetadata:
             HTTPStatus.UNPROCESSABLE_ENTITY,
             "the field 'about' is not JSON of the schema RequestMetadata",
         ) from error
+    today = datetime.now(zone).date()
+    if metadata.birth_date is not None and metadata.birth_date > today:
+        raise ProblemError(
+            HTTPStatus.UNPROCESSABLE_ENTITY, "the birth date is in the future; correct it"
+        )
+    try:
+        require_possible_birth_date(metadata.birth_date, today)
+    except ValueError as error:
+        raise ProblemError(HTTPStatus.UNPROCESSABLE_ENTITY, f"{error}; correct it") from error
     return ImageMetadata(**dict(metadata))
+
+
+@dataclass(slots=True)
+class _Registered:
+    """Images of a request by the places of their files, and the files that were refused."""
+
+    job: str
+    images: dict[int, Image] = field(default_factory=dict)
+    already_here: list[int] = field(default_factory=list)
+    refused: list[schemas.RefusedFile] = field(default_factory=list)
+    repeated: bool = False
+    """Whether the request was sent before, with the same Idempotency-Key."""
+
+    def refuse(self, place: int, upload: StoredUpload, error: ImageRefusedError) -> None:
+        self.refused.append(schemas.RefusedFile(name=upload.name, place=place, reason=str(error)))
 
 
 def _register(
     clinic: Clinic, submission: _Submission, refused: list[schemas.RefusedFile]
 ) -> schemas.Submission:
+    actor = submission.actor
     with clinic.database.writing() as session:
-        images = _earlier_images(session, submission)
-        repeated = images is not None
-        if images is None:
-            images = _register_images(session, clinic.store, submission)
-        answers = _responses(session, submission.actor, images)
-        job = images[0].job_id or ""
-    if repeated:  # the images may have readings by now
-        record_access(
-            clinic, submission.actor, Action.VIEW_READINGS, f"job {job}", images=_ids(answers)
-        )
-    return schemas.Submission(job=job, images=answers, refused=refused)
+        registered = _register_images(session, clinic.store, submission)
+        images = [image for _, image in sorted(registered.images.items())]
+        job = _followed_job(session, actor, registered.job, images)
+        answers = _responses(session, actor, images)
+    refused = sorted([*refused, *registered.refused], key=lambda file: file.place)
+    if not answers:
+        raise _all_refused(HTTPStatus.CONFLICT, refused)
+    if registered.repeated or registered.already_here:  # the images may have readings by now
+        record_access(clinic, actor, Action.VIEW_READINGS, f"job {job}", images=_ids(answers))
+    return schemas.Submission(
+        job=job, images=answers, refused=refused, already_here=sorted(registered.already_here)
+    )
 
 
-def _earlier_images(session: Session, submission: _Submission) -> list[Image] | None:
-    """Return the images that the same request created before, if there was one."""
+def _followed_job(session: Session, actor: Actor, job_id: str, images: Sequence[Image]) -> str:
+    """Return the job by which the images can be followed: the earlier one if all are of it."""
+    jobs = {image.job_id for image in images}
+    if len(jobs) == 1 and (earlier := session.get(Job, jobs.pop())) is not None:
+        return earlier.id if earlier.created_by == actor.user_id else job_id
+    return job_id
+
+
+def _register_images(session: Session, store: FileStore, submission: _Submission) -> _Registered:
+    uploads = submission.uploads
+    contents = {upload.sha256: upload.content for upload in uploads.values()}
+    keep_until_commit(session, store, contents)
+    site = _site(session, submission.site)
+    lock_patients(session, site.id, [upload.metadata.patient for upload in uploads.values()])
+    known = KnownImages(session, site.id, list(uploads.values()))
+    earlier = _earlier_job(session, submission)
+    if earlier is not None:
+        return _find_again(session, submission, earlier, known)
+    now = datetime.now(UTC)
+    job = _add_job(session, submission, now)
+    registered = _Registered(job.id)
+    new: list[Image] = []
+    refusals: list[ImageRefusedError] = []
+    for place, upload in submission.sorted_by_study:
+        try:
+            image = known.find(upload)
+        except ImageRefusedError as error:
+            registered.refuse(place, upload, error)
+            refusals.append(error)
+            continue
+        if image is None or needs_new_reading(image, upload):
+            study = None if image is None else image.study
+            if image is not None:
+                withdraw_image(session, image, Withdrawal.SENT_AGAIN, now)
+            image = register_image(session, upload, site, job, now, study)
+            known.add(upload, image)
+            new.append(image)
+        elif image.job_id != job.id:
+            registered.already_here.append(place)
+        registered.images[place] = image
+    session.flush()
+    note_new_study(session, site.id)
+    _audit_submission(session, submission.actor, job, new, refusals, now)
+    return registered
+
+
+def _earlier_job(session: Session, submission: _Submission) -> Job | None:
+    """Return the job of the same request, if it was sent before with the same key."""
     if submission.key is None:
         return None
     earlier = session.get(IdempotentRequest, (submission.actor.user_id, submission.key))
@@ -160,23 +247,31 @@ def _earlier_images(session: Session, submission: _Submission) -> list[Image] | 
             HTTPStatus.UNPROCESSABLE_ENTITY,
             "this Idempotency-Key was used for other files; use a new one for each request",
         )
-    places = {
-        (upload.name, upload.sha256): place for place, upload in enumerate(submission.uploads)
+    return session.get_one(Job, earlier.job_id)
+
+
+def _find_again(
+    session: Session, submission: _Submission, job: Job, known: KnownImages
+) -> _Registered:
+    """Return what the same request was answered before, which changes nothing."""
+    registered = _Registered(job.id, repeated=True)
+    images = {
+        image.sha256: image
+        for image in session.scalars(select(Image).where(Image.job_id == job.id))
     }
-    images = session.scalars(select(Image).where(Image.job_id == earlier.job_id))
-    return sorted(images, key=lambda image: places[image.name, image.sha256])
+    for place, upload in submission.uploads.items():
+        try:
+            image = images.get(upload.sha256) or known.find(upload)
+        except ImageRefusedError as error:
+            registered.refuse(place, upload, error)
+            continue
+        if image is not None:
+            registered.images[place] = image
+            registered.already_here += [place] if image.job_id != job.id else []
+    return registered
 
 
-def _register_images(session: Session, store: FileStore, submission: _Submission) -> list[Image]:
-    contents = {upload.sha256: upload.content for upload in submission.uploads}
-    keep_until_commit(session, store, contents)
-    now = datetime.now(UTC)
-    site = session.scalar(select(Site).where(Site.name == submission.site))
-    if site is None:
-        raise ProblemError(
-            HTTPStatus.UNPROCESSABLE_ENTITY,
-            "there is no such site; ask an administrator to create it",
-        )
+def _add_job(session: Session, submission: _Submission, now: datetime) -> Job:
     job = Job(created=now, created_by=submission.actor.user_id)
     session.add(job)
     session.flush()
@@ -190,15 +285,37 @@ def _register_images(session: Session, store: FileStore, submission: _Submission
                 created=now,
             )
         )
-    images = {
-        place: register_image(session, upload, site, job, now)
-        for place, upload in submission.sorted_by_study
-    }
-    session.flush()
-    note_new_study(session, site.id)
-    detail = {"images": len(images)}
-    audit.record(session, submission.actor.name, Action.UPLOAD_IMAGES, f"job {job.id}", detail, now)
-    return [images[place] for place in range(len(images))]
+    return job
+
+
+def _audit_submission(
+    session: Session,
+    actor: Actor,
+    job: Job,
+    new: Sequence[Image],
+    refusals: Sequence[ImageRefusedError],
+    now: datetime,
+) -> None:
+    detail: dict[str, object] = {"images": len(new)}
+    audit.record(session, actor.name, Action.UPLOAD_IMAGES, f"job {job.id}", detail, now)
+    for refusal in refusals:
+        detail = {"why": str(refusal), "job": job.id}
+        object_ = f"image {refusal.image_id}"
+        audit.record(session, actor.name, Action.REFUSE_IMAGE, object_, detail, now)
+    held = {image.study_id: image.study.conflict for image in new if image.study.conflict}
+    for study_id, conflict in held.items():
+        detail = {"why": conflict, "job": job.id}
+        audit.record(session, actor.name, Action.HOLD_STUDY, f"study {study_id}", detail, now)
+
+
+def _site(session: Session, name: str) -> Site:
+    site = session.scalar(select(Site).where(Site.name == name))
+    if site is None:
+        raise ProblemError(
+            HTTPStatus.UNPROCESSABLE_ENTITY,
+            "there is no such site; ask an administrator to create it",
+        )
+    return site
 
 
 @router.get("/jobs/{job_id}")
@@ -262,6 +379,7 @@ def get_reading(clinic: ClinicDep, actor: CurrentActor, image_id: Identifier) ->
     """Return an image with its reading; the reading is null while the image is queued."""
     with clinic.database.reading() as session:
         row = get_or_404(session, Image, image_id)
+        require_not_withdrawn(row.withdrawn)
         (image,) = _responses(session, actor, [row])
     record_access(clinic, actor, Action.VIEW_READING, f"image {image_id}")
     return image

@@ -38,6 +38,10 @@ class PatientToPurge(BaseModel):
     model_config = ConfigDict(extra="forbid")
 
     patient_id: Annotated[Text, Field(min_length=1, max_length=64)]
+    issuer: Annotated[
+        Text | None,
+        Field(max_length=64, description="issuer of the patient ID, where several gave it"),
+    ] = None
     site: Annotated[Text, Field(max_length=100)] = DEFAULT_SITE
 
 
@@ -75,7 +79,12 @@ def purge_patient(clinic: ClinicDep, actor: Administrator, patient: PatientToPur
     if site_id is not None:
         try:
             studies = purge.purge_patient(
-                clinic.database, clinic.store, site_id, patient.patient_id, actor.name
+                clinic.database,
+                clinic.store,
+                site_id,
+                patient.patient_id,
+                actor.name,
+                patient.issuer,
             )
         except ClinicError as error:
             raise ProblemError(HTTPStatus.CONFLICT, str(error)) from error

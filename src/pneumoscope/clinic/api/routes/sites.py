@@ -5,7 +5,7 @@ from http import HTTPStatus
 from typing import Annotated, Self
 
 from fastapi import APIRouter
-from pydantic import BaseModel, Field, model_validator
+from pydantic import AfterValidator, BaseModel, Field, model_validator
 from sqlalchemy import select
 
 from pneumoscope.clinic import audit
@@ -15,10 +15,19 @@ from pneumoscope.clinic.api.responses import column_values, get_or_404
 from pneumoscope.clinic.api.security import Administrator, ClinicDep, CurrentActor
 from pneumoscope.clinic.audit import Action
 from pneumoscope.clinic.storage import tables
+from pneumoscope.clinic.storage.time_zone import host_time_zone, parse_time_zone
 from pneumoscope.clinic.storage.unknown_age import UnknownAge
 from pneumoscope.clinic.worklist.changes import note_review
 
 router = APIRouter(prefix="/v1", tags=["sites"])
+
+
+def _require_time_zone(name: str) -> str:
+    return parse_time_zone(name).key
+
+
+TimeZone = Annotated[Text, Field(max_length=64), AfterValidator(_require_time_zone)]
+"""IANA name of a time zone."""
 
 
 class NewSite(BaseModel):
@@ -26,6 +35,7 @@ class NewSite(BaseModel):
 
     name: Annotated[Text, Field(min_length=1, max_length=100)]
     unknown_age: UnknownAge = UnknownAge.ASK
+    time_zone: TimeZone = Field(default_factory=host_time_zone)
 
 
 class Prevalence(BaseModel):
@@ -48,6 +58,7 @@ class SiteUpdate(BaseModel):
     opinion_first: bool | None = None
     unknown_age: UnknownAge | None = None
     prevalence: Prevalence | None = None
+    time_zone: TimeZone | None = None
 
 
 class Site(BaseModel):
@@ -58,7 +69,8 @@ class Site(BaseModel):
 
     ``unknown_age`` says which network reads radiographs of patients of unknown age, where the
     server chooses by age; with ``ask`` none does, and they are outside. ``prevalence`` is null
-    while nobody has stated it; a range of 5 to 30 % is assumed then.
+    while nobody has stated it; a range of 5 to 30 % is assumed then. ``time_zone`` is that of the
+    times in DICOM files that name none.
     """
 
     id: str
@@ -67,6 +79,7 @@ class Site(BaseModel):
     opinion_first: bool
     unknown_age: UnknownAge
     prevalence: Prevalence | None
+    time_zone: str
 
 
 @router.get("/sites")
@@ -86,10 +99,10 @@ def create_site(clinic: ClinicDep, actor: Administrator, new: NewSite) -> Site:
             raise ProblemError(
                 HTTPStatus.CONFLICT, "there is already a site of this name; choose another name"
             )
-        row = tables.Site(name=new.name, unknown_age=new.unknown_age)
+        row = tables.Site(name=new.name, unknown_age=new.unknown_age, time_zone=new.time_zone)
         session.add(row)
         session.flush()
-        detail = {"unknown age": new.unknown_age}
+        detail = {"unknown age": new.unknown_age, "time zone": new.time_zone}
         audit.record(session, actor.name, Action.CREATE_SITE, f"site {row.id}", detail, now)
         return _site_response(row)
 
@@ -114,6 +127,8 @@ def update_site(
             detail["prevalence"] = update.prevalence.model_dump()
         if update.opinion_first is not None:
             note_review(session, site_id)  # the worklists of its clinicians change
+        if update.time_zone is not None:
+            row.time_zone = detail["time zone"] = update.time_zone
         audit.record(session, actor.name, Action.CHANGE_SITE, f"site {site_id}", detail, now)
         return _site_response(row)
 

@@ -15,7 +15,9 @@ from pneumoscope.clinic.api.responses import get_or_404, study_context, study_re
 from pneumoscope.clinic.api.security import (
     ClinicDep,
     CurrentActor,
+    require_no_conflict,
     require_not_purged,
+    require_not_withdrawn,
     require_visible,
     sees_hidden_readings,
 )
@@ -73,7 +75,7 @@ def list_prior_studies(
     study_id: Identifier,
     limit: Annotated[int, Query(ge=1, le=200)] = 50,
 ) -> list[schemas.Study]:
-    """List the other studies of the same patient at the same site, the newest first."""
+    """List the earlier studies of the same patient at the same site, the newest first."""
     with clinic.database.reading() as session:
         rows = prior_studies(session, get_or_404(session, Study, study_id), limit)
         studies = _responses(session, actor, rows)
@@ -94,6 +96,8 @@ def get_study_report(clinic: ClinicDep, actor: CurrentActor, study_id: Identifie
         study = get_or_404(session, Study, study_id)
         require_visible(session, study, actor)
         require_not_purged(study.purged)
+        require_not_withdrawn(study.withdrawn)
+        require_no_conflict(study)
         text = diagnostic_report(study, clinic.settings.operating_point, datetime.now(UTC))
     record_access(clinic, actor, Action.EXPORT_REPORT, f"study {study_id}")
     return Response(text, media_type=MEDIA_TYPE)

@@ -1,0 +1,81 @@
+"""Comparison of patients; the pairs of names are those of DICOM PS3.5 and of everyday mistakes."""
+
+from datetime import date
+
+import pytest
+
+from pneumoscope.clinic.queue.patient_identity import (
+    PatientIdentity,
+    contradictions,
+    differences,
+)
+
+
+@pytest.mark.parametrize(
+    ("first", "second"),
+    [
+        ("Kim^Tiny", "tiny kim"),
+        ("KIM^TINY^^^", "Kim, Tiny"),
+        ("Müller^Änne", "Mueller^Anne"),
+        ("Nuñez García^José", "NUNEZ-GARCIA^JOSE"),
+        ("Sørensen^Åse", "Sorensen^Aase"[:9] + "Ase"),
+        ("Kim^T", "Kim^Tiny"),  # an initial
+        ("Kim^Tiny^Anna^Dr", "Kim^Tiny"),  # middle name and title
+        ("van der Berg^Jan", "Vanderberg^Jan"),
+        ("Yamada^Tarou=山田^太郎=やまだ^たろう", "山田^太郎"),  # PS3.5, H.3
+        ("Yamada^Tarou", "山田^太郎"),  # different scripts cannot be compared
+        ("Hong^Gildong=洪^吉洞=홍^길동", "HONG^GILDONG"),  # PS3.5, I.2
+        ("Kim^Tiny", None),
+        ("Kim^Tiny", "^^^^"),
+    ],
+)
+def test_names_of_one_person_agree(first: str, second: str | None) -> None:
+    for pair in ((first, second), (second, first)):
+        assert contradictions(*(PatientIdentity("1", name=name) for name in pair)) == ()
+
+
+@pytest.mark.parametrize(
+    ("first", "second"),
+    [
+        ("Kim^Tiny", "Kim^Tim"),
+        ("Kim^Tiny", "Lee^Tiny"),
+        ("Smith^J", "Jones^S"),  # initials of each other's names
+        ("Smith^Baby", "Smith^John"),
+        ("Yamada^Tarou=山田^太郎", "Suzuki^Hanako=鈴木^花子"),
+    ],
+)
+def test_names_of_two_persons_contradict_each_other(first: str, second: str) -> None:
+    for pair in ((first, second), (second, first)):
+        assert contradictions(*(PatientIdentity("1", name=name) for name in pair)) == ("name",)
+
+
+@pytest.mark.parametrize(
+    ("first", "second", "contradictory"),
+    [("F", "M", True), ("f", "female", False), ("F", "O", False), ("F", None, False)],
+)
+def test_sexes(first: str, second: str | None, contradictory: bool) -> None:
+    found = contradictions(PatientIdentity(sex=first), PatientIdentity(sex=second))
+    assert found == (("sex",) if contradictory else ())
+
+
+ANNA = PatientIdentity("K001", "A", "Kim^Anna", date(2023, 1, 1), "F")
+
+
+@pytest.mark.parametrize(
+    ("study", "image", "expected"),
+    [
+        (ANNA, ANNA, ()),
+        (ANNA, PatientIdentity("K001"), ()),
+        (ANNA, PatientIdentity(), ()),  # says nothing of another patient
+        (ANNA, PatientIdentity("K999", "A"), ("patient ID",)),
+        (ANNA, PatientIdentity("K001", "B"), ("issuer of the patient ID",)),
+        (ANNA, PatientIdentity("K001", birth_date=date(2023, 1, 2)), ("birth date",)),
+        (PatientIdentity(), PatientIdentity("K001"), ("patient ID",)),
+        (PatientIdentity(), PatientIdentity(name="Kim^Anna"), ("patient",)),
+        (PatientIdentity(name="Kim"), PatientIdentity(name="Kim^Anna"), ()),
+    ],
+)
+def test_an_image_belongs_to_a_study_only_if_nothing_differs(
+    study: PatientIdentity, image: PatientIdentity, expected: tuple[str, ...]
+) -> None:
+    assert differences(study, image) == expected
