@@ -60,6 +60,7 @@ class Action(StrEnum):
     VIEW_STUDY = "see study"
     VIEW_PRIORS = "see priors"
     VIEW_FILE = "see file"
+    VIEW_HEADER = "see header"
     VIEW_PIXELS = "see pixels"
     VIEW_HEAT_MAP = "see heat map"
     VIEW_READING = "see reading"
