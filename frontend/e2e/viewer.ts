@@ -2,18 +2,36 @@
 
 import assert from "node:assert/strict";
 import type { Page } from "playwright-core";
-import { type Account, defineSpec, type Task } from "./support/browser-test.ts";
+import { type Account, DESKTOP, defineSpec, type Task } from "./support/browser-test.ts";
 import { measureHeatMap } from "./support/heat-map.ts";
 import { checkKeyboardHelp, STUDY_KEYS } from "./support/keyboard-help.ts";
-import { openStudy } from "./support/studies.ts";
+import { closeStudy, openOnlyStudy, openStudy } from "./support/studies.ts";
 
 interface ViewerTask extends Task {
   administrator: Account;
   /** A patient with a prior. */
   patient: string;
   /** Files for screenshots of the viewer, which the test compares with the radiograph. */
-  images: { plain: string; inverted: string };
+  images: { plain: string; inverted: string; flipped: string; unequal: string };
+  /** A DICOM study with pixels that are not square, and a prior of the same patient. */
+  measured: Measured;
 }
+
+interface Measured {
+  accession: string;
+  /** Size of the radiograph in millimetres. */
+  width: number;
+  height: number;
+  /** Lines to be drawn, in millimetres from the upper left corner. */
+  line: Line;
+  heart: Line;
+  thorax: Line;
+  /** Whose second leg is at a right angle. */
+  corner: [Millimetres, Millimetres, Millimetres];
+}
+
+type Millimetres = [right: number, down: number];
+type Line = [Millimetres, Millimetres];
 
 interface View {
   width: number;
@@ -32,11 +50,21 @@ export default defineSpec<ViewerTask>(async (test) => {
   await checkKeyboardHelp(page, STUDY_KEYS);
   await adjustView();
   await showHeatMap();
+  await turnHeatMap();
   await test.inspect("study");
   await comparePriors();
   await page.keyboard.press("h");
   await page.waitForTimeout(200);
   assert.equal((await measureHeatMap(page)).coloured, 0);
+  await closeStudy(page);
+  await openOnlyStudy(page, task.measured.accession);
+  await checkProportions();
+  await chooseWindows();
+  await measure();
+  await zoomByWheelAndFingers();
+  await readHeader();
+  await linkViews();
+  await checkPhone();
 
   async function takeScreenshots() {
     results.caption = await viewer.locator("figcaption span").textContent();
@@ -48,13 +76,32 @@ export default defineSpec<ViewerTask>(async (test) => {
     await viewer.screenshot({ path: task.images.plain });
     await page.keyboard.press("i");
     await page.waitForTimeout(500);
+    await hideNotices(true);
     await viewer.screenshot({ path: task.images.inverted });
+    await hideNotices(false);
+    await page.getByText("Inverted: black and white").waitFor();
     await page.keyboard.press("i");
+    await page.keyboard.press("x");
+    await page.getByText("Flipped: left and right").waitFor();
+    await hideNotices(true);
+    await viewer.screenshot({ path: task.images.flipped });
+    await hideNotices(false);
+    await page.keyboard.press("x");
     await setCaption("");
+  }
+
+  /** Notices are no part of the radiograph. */
+  async function hideNotices(hidden: boolean) {
+    await page.locator(".notices").evaluateAll((all, hidden) => {
+      for (const notices of all as HTMLElement[]) {
+        notices.style.visibility = hidden ? "hidden" : "";
+      }
+    }, hidden);
   }
 
   async function dragTools() {
     const initial = await viewText();
+    const { zoom } = await readView(page);
     await drag(120, 60);
     await page.waitForFunction(
       (initial) => document.querySelector("output")?.textContent !== initial,
@@ -62,7 +109,7 @@ export default defineSpec<ViewerTask>(async (test) => {
     );
     await page.keyboard.press("z");
     await drag(0, 80);
-    assert.ok(!(await viewText()).endsWith(" 1.0×"), "dragging the zoom tool does not zoom");
+    assert.notEqual((await readView(page)).zoom, zoom, "dragging the zoom tool does not zoom");
     await page.keyboard.press("r");
     await page.waitForFunction(
       (initial) => document.querySelector("output")?.textContent === initial,
@@ -92,8 +139,10 @@ export default defineSpec<ViewerTask>(async (test) => {
       ],
       ["ArrowUp", ({ level }) => level < initial.level - 5],
       ["ArrowDown ArrowDown", ({ level }) => level > initial.level + 5],
-      ["+ +", ({ zoom }) => zoom > 1.15],
-      ["z ArrowDown - - -", ({ zoom }) => zoom < 0.85],
+      ["+ +", ({ zoom }) => zoom > 1.15 * initial.zoom],
+      ["z ArrowDown - - -", ({ zoom }) => zoom < 0.85 * initial.zoom],
+      ["0", ({ zoom }) => zoom === 100],
+      ["f", ({ zoom }) => zoom === initial.zoom],
       ["r", (view) => JSON.stringify(view) === JSON.stringify(initial)],
     ];
     for (const [keys, expected] of steps) {
@@ -125,6 +174,206 @@ export default defineSpec<ViewerTask>(async (test) => {
     );
   }
 
+  /** The heat map stays on its place when the radiograph is flipped and turned. */
+  async function turnHeatMap() {
+    const { width, height } = await page
+      .locator("canvas.heat-map")
+      .first()
+      .evaluate(({ width, height }: HTMLCanvasElement) => ({ width, height }));
+    const before = await measureHeatMap(page);
+    await pressUntil(
+      page,
+      "x",
+      measureHeatMap,
+      ({ x, y }) => isClose(x, width - before.x) && isClose(y, before.y),
+    );
+    await pressUntil(page, "x", measureHeatMap, ({ x }) => isClose(x, before.x));
+    const from = [before.x - width / 2, before.y - height / 2] as const;
+    await pressUntil(page, ">", measureHeatMap, ({ x, y }) => {
+      const to = [x - width / 2, y - height / 2] as const;
+      const scale = Math.hypot(...to) / Math.hypot(...from);
+      // Turned to the right, what is above goes to the right; the image is fitted again.
+      return isClose(to[0], -from[1] * scale, 3) && isClose(to[1], from[0] * scale, 3);
+    });
+    await page.getByText("Turned by 90° to the right").waitFor();
+    await test.inspect("turned");
+    await pressUntil(
+      page,
+      "<",
+      measureHeatMap,
+      ({ x, y }) => isClose(x, before.x) && isClose(y, before.y),
+    );
+    await page.getByText("Turned by 90°").waitFor({ state: "detached" });
+  }
+
+  async function checkProportions() {
+    await page.locator("figcaption").evaluate((caption) => {
+      caption.style.visibility = "hidden";
+    });
+    await viewer.locator(".stage").screenshot({ path: task.images.unequal });
+    await page.locator("figcaption").evaluate((caption) => {
+      caption.style.visibility = "";
+    });
+  }
+
+  /** The windows of the file are offered, in its own units. */
+  async function chooseWindows() {
+    const windows = page.getByLabel("Windows");
+    results.windows = (await windows.locator("option").allTextContents()).slice(1, 3);
+    results.initialWindow = windowText(await viewText());
+    await page.keyboard.press("v");
+    await page.waitForFunction(() =>
+      document.querySelector("output")?.textContent?.includes("L 900"),
+    );
+    results.secondWindow = windowText(await viewText());
+    await windows.selectOption({ index: 1 });
+  }
+
+  /** Return the place of a point of the radiograph, which is fitted into its viewer. */
+  async function placeOf([right, down]: Millimetres): Promise<[number, number]> {
+    const box = await viewer.locator(".stage").boundingBox();
+    assert.ok(box);
+    const { width, height } = task.measured;
+    const scale = Math.min(box.width / width, box.height / height);
+    return [
+      box.x + box.width / 2 + (right - width / 2) * scale,
+      box.y + box.height / 2 + (down - height / 2) * scale,
+    ];
+  }
+
+  async function draw(...points: Millimetres[]) {
+    const [first, second, ...rest] = await Promise.all(points.map(placeOf));
+    assert.ok(first && second);
+    await page.mouse.move(...first);
+    await page.mouse.down();
+    await page.mouse.move((first[0] + second[0]) / 2, (first[1] + second[1]) / 2);
+    await page.mouse.move(...second);
+    await page.mouse.up();
+    for (const point of rest) {
+      await page.mouse.move((second[0] + point[0]) / 2, (second[1] + point[1]) / 2);
+      await page.mouse.move(...point);
+      await page.mouse.down();
+      await page.mouse.up();
+      await page.waitForTimeout(600); // a second click would make it a double click
+    }
+  }
+
+  async function measure() {
+    const list = viewer.locator(".measurements li");
+    const { line, heart, thorax, corner } = task.measured;
+    await page.keyboard.press("l");
+    await draw(...line);
+    await page.keyboard.press("g");
+    await draw(...corner);
+    await page.keyboard.press("o");
+    await page.getByText("Draw the greatest width of the heart").waitFor();
+    await draw(...heart);
+    await page.getByText("Now draw the greatest inner width").waitFor();
+    await draw(...thorax);
+    await page.getByText("Drag the ends of the two lines").waitFor();
+    results.measurements = await list.allTextContents();
+    results.labels = await viewer.locator(".svg-layer text").allTextContents();
+    await page.keyboard.press("x");
+    await page.getByText("Flipped").waitFor();
+    await test.inspect("measured");
+    assert.deepEqual(await list.allTextContents(), results.measurements);
+    await page.keyboard.press("r");
+    await list.first().waitFor({ state: "detached" });
+    await page.getByText("Flipped").waitFor({ state: "detached" });
+    await page.keyboard.press("u");
+    await list.nth(3).waitFor();
+    assert.deepEqual(await list.allTextContents(), results.measurements);
+    await page.keyboard.press("Delete");
+    await list.nth(3).waitFor({ state: "detached" });
+    await page.keyboard.press("w");
+  }
+
+  async function zoomByWheelAndFingers() {
+    const box = await viewer.locator(".stage").boundingBox();
+    assert.ok(box);
+    const [x, y] = [box.x + box.width / 2, box.y + box.height / 2];
+    const { zoom } = await readView(page);
+    await page.mouse.move(x, y);
+    await page.mouse.wheel(0, -100);
+    await pressUntil(page, "", readView, (view) => Math.abs(view.zoom / zoom - 1.16) < 0.04);
+    await page.keyboard.press("f");
+    const session = await page.context().newCDPSession(page);
+    const touch = (type: "touchStart" | "touchMove" | "touchEnd", apart: number) =>
+      session.send("Input.dispatchTouchEvent", {
+        type,
+        touchPoints:
+          type === "touchEnd"
+            ? []
+            : [
+                { x: x - apart / 2, y, id: 1 },
+                { x: x + apart / 2, y, id: 2 },
+              ],
+      });
+    await touch("touchStart", 100);
+    for (let apart = 110; apart <= 200; apart += 10) {
+      await touch("touchMove", apart);
+      await page.waitForTimeout(30);
+    }
+    await touch("touchEnd", 0);
+    // Twice as far apart: twice as large.
+    await pressUntil(page, "", readView, (view) => Math.abs(view.zoom / zoom - 2) < 0.2);
+    await session.detach();
+    await page.keyboard.press("f");
+  }
+
+  async function readHeader() {
+    await page.keyboard.press("e");
+    const dialog = page.getByRole("dialog", { name: "DICOM header" });
+    await dialog.getByRole("row").nth(10).waitFor();
+    await test.inspect("header");
+    await dialog.getByLabel("Search").fill("pixel spacing");
+    results.header = await dialog.locator("tbody tr").allTextContents();
+    await dialog.getByRole("button", { name: "Close" }).click();
+  }
+
+  async function linkViews() {
+    await page.keyboard.press("c");
+    const prior = page.locator("figure[data-state=shown]").nth(1);
+    await prior.waitFor();
+    results.identities = await page.locator(".identity").allTextContents();
+    await page.keyboard.press("l");
+    await prior.locator(".pixels").click({ trial: true });
+    await test.inspect("side by side");
+    const zoomOf = async (place: number) => {
+      const text = await page.locator("figure.viewer output").nth(place).textContent();
+      return Number(text?.match(/(\d+) %/)?.[1]);
+    };
+    const initial = await zoomOf(1);
+    const box = await viewer.locator(".stage").boundingBox();
+    assert.ok(box);
+    await page.mouse.move(box.x + box.width / 2, box.y + box.height / 2);
+    await page.mouse.wheel(0, -200);
+    await waitUntil(async () => (await zoomOf(1)) > 1.2 * initial, "the prior follows");
+    await page.keyboard.press("y");
+    const [first, linked] = [await zoomOf(0), await zoomOf(1)];
+    await page.mouse.wheel(0, -200);
+    await waitUntil(async () => (await zoomOf(0)) > 1.2 * first, "the current one zooms");
+    assert.equal(await zoomOf(1), linked);
+    await page.keyboard.press("r");
+    await page.keyboard.press("c");
+  }
+
+  /** On a phone, the patient and the image come first, then tools, reading and judgement. */
+  async function checkPhone() {
+    await page.setViewportSize({ width: 390, height: 844 });
+    const tops = [];
+    for (const part of [".study-header", "figure.viewer", ".toolbar", ".reading", ".judgement"]) {
+      tops.push((await page.locator(part).boundingBox())?.y ?? Number.NaN);
+    }
+    assert.deepEqual(
+      tops,
+      tops.toSorted((first, second) => first - second),
+    );
+    const image = await viewer.boundingBox();
+    assert.ok(image && image.y < 300 && image.y + image.height <= 844, JSON.stringify(image));
+    await page.setViewportSize(DESKTOP);
+  }
+
   async function comparePriors() {
     const second = page.locator("figure[data-state=shown]").nth(1);
     await page.keyboard.press("c");
@@ -140,8 +389,21 @@ export default defineSpec<ViewerTask>(async (test) => {
 });
 
 /** Compare numbers that are rounded, and positions of soft edges. */
-function isClose(first: number, second: number): boolean {
-  return Math.abs(first - second) <= 1;
+function isClose(first: number, second: number, tolerance = 1): boolean {
+  return Math.abs(first - second) <= tolerance;
+}
+
+/** Return width and level of a caption, without the zoom. */
+function windowText(caption: string): string {
+  return caption.split(" · ")[0] ?? "";
+}
+
+async function waitUntil(isTrue: () => Promise<boolean>, what: string) {
+  const deadline = Date.now() + 10_000;
+  while (!(await isTrue())) {
+    assert.ok(Date.now() < deadline, what);
+    await new Promise((resolve) => setTimeout(resolve, 50));
+  }
 }
 
 /** Read the window and the zoom from the caption of the radiograph. */
@@ -159,7 +421,7 @@ async function pressUntil<T>(
   measure: (page: Page) => Promise<T>,
   isExpected: (result: T) => boolean,
 ) {
-  for (const key of keys.split(" ")) {
+  for (const key of keys.split(" ").filter(Boolean)) {
     await page.keyboard.press(key);
   }
   const deadline = Date.now() + 10_000;

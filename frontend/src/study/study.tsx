@@ -10,6 +10,7 @@ import { useKeys } from "../shell/keyboard.tsx";
 import { Link, navigate } from "../shell/router.tsx";
 import { usePageTitle } from "../shell/use-page-title.ts";
 import { useRequest } from "../shell/use-request.ts";
+import "../style/print.css";
 import "../style/study.css";
 import "../style/viewer.css";
 import { forgetImages } from "../viewer/cornerstone.ts";
