@@ -62,7 +62,10 @@ export default defineSpec<ViewerTask>(async (test) => {
   await chooseWindows();
   await measure();
   await zoomByWheelAndFingers();
+  await magnify();
   await readHeader();
+  await fillScreen();
+  await printStudy();
   await linkViews();
   await checkPhone();
 
@@ -298,6 +301,7 @@ export default defineSpec<ViewerTask>(async (test) => {
     await pressUntil(page, "", readView, (view) => Math.abs(view.zoom / zoom - 1.16) < 0.04);
     await page.keyboard.press("f");
     const session = await page.context().newCDPSession(page);
+    await session.send("Emulation.setTouchEmulationEnabled", { enabled: true, maxTouchPoints: 2 });
     const touch = (type: "touchStart" | "touchMove" | "touchEnd", apart: number) =>
       session.send("Input.dispatchTouchEvent", {
         type,
@@ -309,6 +313,7 @@ export default defineSpec<ViewerTask>(async (test) => {
                 { x: x + apart / 2, y, id: 2 },
               ],
       });
+    await page.waitForTimeout(2100); // until then Cornerstone takes touches for those of a mouse
     await touch("touchStart", 100);
     for (let apart = 110; apart <= 200; apart += 10) {
       await touch("touchMove", apart);
@@ -317,8 +322,59 @@ export default defineSpec<ViewerTask>(async (test) => {
     await touch("touchEnd", 0);
     // Twice as far apart: twice as large.
     await pressUntil(page, "", readView, (view) => Math.abs(view.zoom / zoom - 2) < 0.2);
+    await session.send("Emulation.setTouchEmulationEnabled", { enabled: false });
     await session.detach();
     await page.keyboard.press("f");
+  }
+
+  async function magnify() {
+    await page.waitForTimeout(2100); // until then Cornerstone takes a mouse for a touch
+    await page.keyboard.press("m");
+    const [x, y] = await placeOf([75, 100]);
+    await page.mouse.move(x, y);
+    await page.mouse.down();
+    await page.locator(".magnifyTool canvas").waitFor();
+    await page.waitForTimeout(500);
+    await test.takePicture("magnified");
+    await page.mouse.up();
+    await page.locator(".magnifyTool").waitFor({ state: "detached" });
+    await page.keyboard.press("w");
+  }
+
+  /** On the full screen, patient and tools stay. */
+  async function fillScreen() {
+    await page.keyboard.press("s");
+    await page.locator(".reading-room:fullscreen").waitFor();
+    await page.locator("aside").waitFor({ state: "hidden" });
+    assert.ok(await page.getByRole("heading", { name: "Phantom, Emil" }).isVisible());
+    assert.ok(await page.getByRole("button", { name: "Length" }).isVisible());
+    await test.takePicture("full screen");
+    await page.keyboard.press("s");
+    await page.locator("aside").waitFor();
+  }
+
+  /** Paper has patient, image in its proportions, reading and warning, and no tools. */
+  async function printStudy() {
+    const canvas = viewer.locator(".cornerstone-canvas");
+    const shape = async () => {
+      const box = await canvas.boundingBox();
+      return box ? box.width / box.height : 0;
+    };
+    const shown = await shape();
+    await page.emulateMedia({ media: "print" });
+    assert.ok(Math.abs((await shape()) - shown) < 0.01, "the radiograph is distorted on paper");
+    for (const [part, isVisible] of [
+      [".study-header h1", true],
+      [".cornerstone-canvas", true],
+      [".reading", true],
+      [".printed", true],
+      [".toolbar", false],
+      [".judgement", false],
+    ] as const) {
+      assert.equal(await page.locator(part).first().isVisible(), isVisible, part);
+    }
+    await test.savePdf("printed");
+    await page.emulateMedia({ media: null });
   }
 
   async function readHeader() {

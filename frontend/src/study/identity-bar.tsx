@@ -61,6 +61,6 @@ function findingText({ withheld, reading }: Image): string {
     return "waiting to be read";
   }
   return reading.probability === null
-    ? `not read: ${reading.reasons[0] ?? reading.status}`
+    ? `not read: ${reading.reasons[0]?.split(";")[0] ?? reading.status}`
     : `${reading.finding}, ${formatProbability(reading.probability)}`;
 }

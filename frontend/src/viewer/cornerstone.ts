@@ -4,6 +4,7 @@ import { eventTarget, init as initCore, RenderingEngine, type Types } from "@cor
 import {
   AngleTool,
   addTool,
+  annotation,
   Enums,
   init as initTools,
   LengthTool,
@@ -74,6 +75,9 @@ export function renderingEngine(): RenderingEngine {
     for (const { toolName } of MEASURING_TOOLS) {
       group?.addTool(toolName, measuringConfiguration(toolName));
     }
+    const { style } = annotation.config;
+    const styles = style.getDefaultToolStyles();
+    style.setDefaultToolStyles({ ...styles, global: { ...styles.global, ...LABELS } });
     // The second line of the ratio follows the first.
     eventTarget.addEventListener(Events.ANNOTATION_COMPLETED, bindTools);
     eventTarget.addEventListener(Events.ANNOTATION_REMOVED, bindTools);
@@ -81,6 +85,9 @@ export function renderingEngine(): RenderingEngine {
   }
   return engine;
 }
+
+/** Labels are legible on black and on white. */
+const LABELS = { textBoxBackground: "rgb(0 0 0 / 65%)", textBoxMargin: "3", lineWidth: "1.5" };
 
 const MAGNIFIER = { magnifySize: MAGNIFICATION };
 

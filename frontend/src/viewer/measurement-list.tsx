@@ -15,7 +15,8 @@ interface Props {
 }
 
 export function MeasurementList({ imageId, measurements }: Props) {
-  const [open, setOpen] = useState(true);
+  // The numbers also stand at the lines; on a phone the list would hide the radiograph.
+  const [open, setOpen] = useState(() => matchMedia("(min-width: 60rem)").matches);
   const gone = countRemoved(imageId);
   if (measurements.length + gone === 0) {
     return null;

@@ -22,22 +22,20 @@ export class PacedZoomTool extends ZoomTool {
 
   override _pinchCallback(evt: ToolTypes.EventTypes.InteractionEventType): void {
     const detail = evt.detail as ToolTypes.EventTypes.TouchDragEventDetail;
-    const [first, second] = detail.currentPointsList.map(({ canvas }) => canvas);
-    if (first && second) {
-      const apart = Math.hypot(first[0] - second[0], first[1] - second[1]);
-      const wider = Math.max(
-        -apart,
-        spread(detail.currentPointsList) - spread(detail.lastPointsList),
-      );
-      const { clientHeight } = detail.element;
-      detail.deltaDistance.canvas = (wider / Math.max(apart, 1)) * (clientHeight / TOOL_FACTOR);
-    }
+    const apart = spread(detail.currentPointsList);
+    const before = spread(detail.lastPointsList);
+    // The scale shrinks by `1 - k`, so that it is as far as the fingers were, by as far as they are.
+    const wanted = apart && before ? 1 - before / apart : 0;
+    detail.deltaDistance = {
+      ...detail.deltaDistance,
+      canvas: (wanted * detail.element.clientHeight) / TOOL_FACTOR,
+    };
     super._pinchCallback(evt);
   }
 }
 
-/** Return the distance of the first two fingers on the screen. */
-function spread(points: ToolTypes.ITouchPoints[]): number {
+/** Return the distance of the first two fingers on the screen; null if there is only one. */
+function spread(points: ToolTypes.ITouchPoints[]): number | null {
   const [first, second] = points.map(({ canvas }) => canvas);
-  return first && second ? Math.hypot(first[0] - second[0], first[1] - second[1]) : 0;
+  return first && second ? Math.hypot(first[0] - second[0], first[1] - second[1]) : null;
 }

@@ -120,7 +120,7 @@ def test_radiographs_are_viewed_and_measured(
     results = drive(
         "viewer",
         address,
-        ["study", "turned", "compared", "measured", "header", "side by side"],
+        ["turned", "study", "compared", "measured", "header", "side by side"],
         administrator=ADMINISTRATOR,
         patient=PATIENTS[0][0],
         images={name: str(path) for name, path in screenshots.items()},
