@@ -154,6 +154,7 @@ export function ReadingRoom({ study, session, changed }: Props) {
         )}
       </section>
       <aside aria-label="Reading and judgement">
+        <Printed />
         <ReadingPanel
           image={image}
           models={models}
@@ -166,7 +167,6 @@ export function ReadingRoom({ study, session, changed }: Props) {
         {(model ? [model] : models).map((model) => (
           <ModelLimits key={model.bundle} model={model} />
         ))}
-        <Printed />
       </aside>
       {headerShown && usedImage && (
         <DicomHeader image={usedImage} close={() => setHeaderShown(false)} />

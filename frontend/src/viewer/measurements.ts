@@ -89,10 +89,10 @@ function annotationsOf(imageId: string): Annotation[] {
 }
 
 const uidOf = ({ annotationUID }: Annotation) => annotationUID ?? "";
-const placeOf = (one: Annotation) => begun.indexOf(uidOf(one));
+const placeOf = (drawing: Annotation) => begun.indexOf(uidOf(drawing));
 
 function finished(imageId: string): Annotation[] {
-  return annotationsOf(imageId).filter((one) => completed.has(uidOf(one)));
+  return annotationsOf(imageId).filter((drawing) => completed.has(uidOf(drawing)));
 }
 
 export interface Measurement {
@@ -102,9 +102,9 @@ export interface Measurement {
 
 /** Return the measurements of an image, the oldest first. */
 export function measurementsOf(imageId: string): Measurement[] {
-  return finished(imageId).map((one) => ({
-    id: uidOf(one),
-    text: `${kindOf(one)} ${textsOf(one.metadata?.toolName ?? "", one.data, imageId).join("; ")}`.trim(),
+  return finished(imageId).map((drawing) => ({
+    id: uidOf(drawing),
+    text: `${kindOf(drawing)} ${textsOf(drawing.metadata?.toolName ?? "", drawing.data, imageId).join("; ")}`.trim(),
   }));
 }
 
@@ -155,10 +155,10 @@ export function watchMeasurements(listener: () => void): () => void {
 export function cancelDrawing({ element }: Types.IStackViewport): void {
   const unfinished = annotation.state
     .getAllAnnotations()
-    .filter((one) => !completed.has(uidOf(one)));
+    .filter((drawing) => !completed.has(uidOf(drawing)));
   cancelActiveManipulations(element);
-  for (const one of unfinished) {
-    annotation.state.removeAnnotation(uidOf(one));
+  for (const drawing of unfinished) {
+    annotation.state.removeAnnotation(uidOf(drawing));
   }
 }
 
@@ -172,8 +172,8 @@ export function removeMeasurements(imageId: string, which: "all" | "last"): void
   if (some.length > 0) {
     removed.set(imageId, some);
   }
-  for (const one of some) {
-    annotation.state.removeAnnotation(uidOf(one));
+  for (const drawing of some) {
+    annotation.state.removeAnnotation(uidOf(drawing));
   }
 }
 
@@ -185,8 +185,8 @@ export function countRemoved(imageId: string): number {
 export function restoreMeasurements(imageId: string): void {
   const some = removed.get(imageId) ?? [];
   removed.delete(imageId);
-  for (const one of some) {
-    annotation.state.addAnnotation(one, one.metadata?.FrameOfReferenceUID ?? "");
+  for (const drawing of some) {
+    annotation.state.addAnnotation(drawing, drawing.metadata?.FrameOfReferenceUID ?? "");
   }
 }
 
