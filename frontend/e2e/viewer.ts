@@ -1,24 +1,18 @@
 // The viewer: window, zoom, pan, inversion, heat map and priors, with the mouse and the keyboard.
 
 import assert from "node:assert/strict";
-import type { Page } from "playwright-core";
 import { type Account, defineSpec, type Task } from "./support/browser-test.ts";
 import { measureHeatMap } from "./support/heat-map.ts";
 import { checkKeyboardHelp, STUDY_KEYS } from "./support/keyboard-help.ts";
 import { openStudy } from "./support/studies.ts";
+import { isClose, pressUntil, readView, type View } from "./support/views.ts";
 
 interface ViewerTask extends Task {
   administrator: Account;
   /** A patient with a prior. */
   patient: string;
   /** Files for screenshots of the viewer, which the test compares with the radiograph. */
-  images: { plain: string; inverted: string };
-}
-
-interface View {
-  width: number;
-  level: number;
-  zoom: number;
+  images: { plain: string; inverted: string; flipped: string };
 }
 
 export default defineSpec<ViewerTask>(async (test) => {
@@ -32,6 +26,7 @@ export default defineSpec<ViewerTask>(async (test) => {
   await checkKeyboardHelp(page, STUDY_KEYS);
   await adjustView();
   await showHeatMap();
+  await turnHeatMap();
   await test.inspect("study");
   await comparePriors();
   await page.keyboard.press("h");
@@ -48,13 +43,32 @@ export default defineSpec<ViewerTask>(async (test) => {
     await viewer.screenshot({ path: task.images.plain });
     await page.keyboard.press("i");
     await page.waitForTimeout(500);
+    await hideNotices(true);
     await viewer.screenshot({ path: task.images.inverted });
+    await hideNotices(false);
+    await page.getByText("Inverted: black and white").waitFor();
     await page.keyboard.press("i");
+    await page.keyboard.press("x");
+    await page.getByText("Flipped: left and right").waitFor();
+    await hideNotices(true);
+    await viewer.screenshot({ path: task.images.flipped });
+    await hideNotices(false);
+    await page.keyboard.press("x");
     await setCaption("");
+  }
+
+  /** Notices are no part of the radiograph. */
+  async function hideNotices(hidden: boolean) {
+    await page.locator(".notices").evaluateAll((all, hidden) => {
+      for (const notices of all as HTMLElement[]) {
+        notices.style.visibility = hidden ? "hidden" : "";
+      }
+    }, hidden);
   }
 
   async function dragTools() {
     const initial = await viewText();
+    const { zoom } = await readView(page);
     await drag(120, 60);
     await page.waitForFunction(
       (initial) => document.querySelector("output")?.textContent !== initial,
@@ -62,7 +76,7 @@ export default defineSpec<ViewerTask>(async (test) => {
     );
     await page.keyboard.press("z");
     await drag(0, 80);
-    assert.ok(!(await viewText()).endsWith(" 1.0×"), "dragging the zoom tool does not zoom");
+    assert.notEqual((await readView(page)).zoom, zoom, "dragging the zoom tool does not zoom");
     await page.keyboard.press("r");
     await page.waitForFunction(
       (initial) => document.querySelector("output")?.textContent === initial,
@@ -92,8 +106,10 @@ export default defineSpec<ViewerTask>(async (test) => {
       ],
       ["ArrowUp", ({ level }) => level < initial.level - 5],
       ["ArrowDown ArrowDown", ({ level }) => level > initial.level + 5],
-      ["+ +", ({ zoom }) => zoom > 1.15],
-      ["z ArrowDown - - -", ({ zoom }) => zoom < 0.85],
+      ["+ +", ({ zoom }) => zoom > 1.15 * initial.zoom],
+      ["z ArrowDown - - -", ({ zoom }) => zoom < 0.85 * initial.zoom],
+      ["0", ({ zoom }) => zoom === 100],
+      ["f", ({ zoom }) => zoom === initial.zoom],
       ["r", (view) => JSON.stringify(view) === JSON.stringify(initial)],
     ];
     for (const [keys, expected] of steps) {
@@ -125,6 +141,38 @@ export default defineSpec<ViewerTask>(async (test) => {
     );
   }
 
+  /** The heat map stays on its place when the radiograph is flipped and turned. */
+  async function turnHeatMap() {
+    const { width, height } = await page
+      .locator("canvas.heat-map")
+      .first()
+      .evaluate(({ width, height }: HTMLCanvasElement) => ({ width, height }));
+    const before = await measureHeatMap(page);
+    await pressUntil(
+      page,
+      "x",
+      measureHeatMap,
+      ({ x, y }) => isClose(x, width - before.x) && isClose(y, before.y),
+    );
+    await pressUntil(page, "x", measureHeatMap, ({ x }) => isClose(x, before.x));
+    const from = [before.x - width / 2, before.y - height / 2] as const;
+    await pressUntil(page, ">", measureHeatMap, ({ x, y }) => {
+      const to = [x - width / 2, y - height / 2] as const;
+      const scale = Math.hypot(...to) / Math.hypot(...from);
+      // Turned to the right, what is above goes to the right; the image is fitted again.
+      return isClose(to[0], -from[1] * scale, 3) && isClose(to[1], from[0] * scale, 3);
+    });
+    await page.getByText("Turned by 90° to the right").waitFor();
+    await test.inspect("turned");
+    await pressUntil(
+      page,
+      "<",
+      measureHeatMap,
+      ({ x, y }) => isClose(x, before.x) && isClose(y, before.y),
+    );
+    await page.getByText("Turned by 90°").waitFor({ state: "detached" });
+  }
+
   async function comparePriors() {
     const second = page.locator("figure[data-state=shown]").nth(1);
     await page.keyboard.press("c");
@@ -138,33 +186,3 @@ export default defineSpec<ViewerTask>(async (test) => {
     await second.waitFor({ state: "detached" });
   }
 });
-
-/** Compare numbers that are rounded, and positions of soft edges. */
-function isClose(first: number, second: number): boolean {
-  return Math.abs(first - second) <= 1;
-}
-
-/** Read the window and the zoom from the caption of the radiograph. */
-async function readView(page: Page): Promise<View> {
-  const text = await page.locator("figure.viewer output").first().textContent();
-  const [width, level, zoom] = text?.match(/-?[\d.]+/g)?.map(Number) ?? [];
-  assert.ok(width !== undefined && level !== undefined && zoom !== undefined, `${text}`);
-  return { width, level, zoom };
-}
-
-/** Press keys, then measure until the result is as expected: drawing takes time. */
-async function pressUntil<T>(
-  page: Page,
-  keys: string,
-  measure: (page: Page) => Promise<T>,
-  isExpected: (result: T) => boolean,
-) {
-  for (const key of keys.split(" ")) {
-    await page.keyboard.press(key);
-  }
-  const deadline = Date.now() + 10_000;
-  for (let result = await measure(page); !isExpected(result); result = await measure(page)) {
-    assert.ok(Date.now() < deadline, `${keys}: ${JSON.stringify(result)}`);
-    await page.waitForTimeout(50);
-  }
-}

@@ -129,6 +129,20 @@ export class BrowserTest<T extends Task> {
     }
   }
 
+  /** Take a screenshot of a state that axe-core need not see. */
+  async takePicture(name: string): Promise<void> {
+    if (this.task.screenshots !== null) {
+      await this.page.screenshot({ path: join(this.task.screenshots, `${name}.png`) });
+    }
+  }
+
+  /** Print the page into a file. */
+  async savePdf(name: string): Promise<void> {
+    if (this.task.screenshots !== null) {
+      await this.page.pdf({ path: join(this.task.screenshots, `${name}.pdf`), format: "A4" });
+    }
+  }
+
   private async runAxe(variant: string): Promise<void> {
     // Through the debugger, to which the page's Content-Security-Policy does not apply.
     await this.page.evaluate(readFileSync(this.task.axe, "utf8"));

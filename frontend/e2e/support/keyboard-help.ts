@@ -11,7 +11,7 @@ export const WORKLIST_KEYS = {
 };
 export const STUDY_KEYS = {
   Study: "j k Esc",
-  View: "w z p ← → ↑ ↓ + - i h , . r c b [ ]",
+  View: "w z p m l g o ← → ↑ ↓ + - v f 0 < > x i Delete Backspace u r h , . c b y ; [ ] s e P",
   Judgement: "a d n t",
   Everywhere: EVERYWHERE,
 };

@@ -30,6 +30,15 @@ export async function openStudy(page: Page, text: string): Promise<void> {
   await waitForRadiograph(page);
 }
 
+/** Open the only study that a search finds, and wait for its radiograph. */
+export async function openOnlyStudy(page: Page, text: string): Promise<void> {
+  await page.locator("tr.study").first().waitFor(); // the keys of the list work from then on
+  await searchWorklist(page, text);
+  await waitForCount(page, 1);
+  await page.locator("tr.study").getByRole("link").click();
+  await waitForRadiograph(page);
+}
+
 export function rowWith(page: Page, text: string): Locator {
   return page.locator("tr.study", { hasText: text }).first();
 }

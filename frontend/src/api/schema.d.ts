@@ -391,8 +391,25 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
-        /** Return an image's stored pixels as a PGM, with the file's window in its comment */
+        /** Return an image's stored pixels as a PGM; comments give windows, units and pixel size */
         get: operations["get_image_pixels"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/images/{image_id}/header": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Return the elements of a DICOM file before its pixels, as text; long values are cut */
+        get: operations["get_image_header"];
         put?: never;
         post?: never;
         delete?: never;
@@ -1068,6 +1085,16 @@ export interface components {
             specificity: components["schemas"]["Estimate"];
         };
         /**
+         * DicomHeader
+         * @description Elements of a DICOM file before its pixels; ``complete`` unless a limit was reached.
+         */
+        DicomHeader: {
+            /** Elements */
+            elements: components["schemas"]["HeaderElement"][];
+            /** Complete */
+            complete: boolean;
+        };
+        /**
          * DistributionShift
          * @description Shift of a sample's distribution from that of a reference.
          *
@@ -1139,6 +1166,25 @@ export interface components {
             low?: number | null;
             /** High */
             high?: number | null;
+        };
+        /**
+         * HeaderElement
+         * @description Element of a header.
+         *
+         *     ``depth`` is the number of sequences around it; ``value`` is cut after 200 characters, and the
+         *     size of binary data stands in its place.
+         */
+        HeaderElement: {
+            /** Tag */
+            tag: string;
+            /** Name */
+            name: string;
+            /** Vr */
+            vr: string;
+            /** Value */
+            value: string;
+            /** Depth */
+            depth: number;
         };
         /**
          * Highlights
@@ -2322,9 +2368,11 @@ export type Correction = components['schemas']['Correction'];
 export type Corrections = components['schemas']['Corrections'];
 export type DateRange = components['schemas']['DateRange'];
 export type DiagnosticAccuracy = components['schemas']['DiagnosticAccuracy'];
+export type DicomHeader = components['schemas']['DicomHeader'];
 export type DistributionShift = components['schemas']['DistributionShift'];
 export type DurationSummary = components['schemas']['DurationSummary'];
 export type Estimate = components['schemas']['Estimate'];
+export type HeaderElement = components['schemas']['HeaderElement'];
 export type Highlights = components['schemas']['Highlights'];
 export type Image = components['schemas']['Image'];
 export type ImagePage = components['schemas']['ImagePage'];
@@ -3381,6 +3429,46 @@ export interface operations {
                 };
                 content: {
                     "image/x-portable-graymap": string;
+                };
+            };
+            /** @description The request is refused; the detail says why and what to do */
+            "4XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The server failed */
+            "5XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    get_image_header: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                image_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["DicomHeader"];
                 };
             };
             /** @description The request is refused; the detail says why and what to do */

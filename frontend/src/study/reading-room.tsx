@@ -4,26 +4,24 @@ import { useEffect, useRef, useState } from "react";
 import { api, unwrap } from "../api/client.ts";
 import type { Image, Session, Study } from "../api/schema.d.ts";
 import { formatTime, mostUrgentImage, studyTime } from "../shell/format.ts";
-import { useKeys } from "../shell/keyboard.tsx";
 import { useRequest } from "../shell/use-request.ts";
-import { chooseTool, type Move, type Tool } from "../viewer/cornerstone.ts";
-import { type Handle, Viewer } from "../viewer/viewer.tsx";
+import { chooseTool, type Tool } from "../viewer/cornerstone.ts";
+import { Viewer } from "../viewer/viewer.tsx";
+import type { Preset } from "../viewer/window.ts";
+import { reset } from "./commands.ts";
+import { DicomHeader, hasHeader } from "./dicom-header.tsx";
+import { IdentityBar } from "./identity-bar.tsx";
 import { ImageTabs } from "./image-tabs.tsx";
 import { Judgements } from "./judgements.tsx";
 import { ModelLimits } from "./model-limits.tsx";
+import { Printed, usePrintSize } from "./printed.tsx";
 import { ReadingPanel } from "./reading.tsx";
 import { Toolbar } from "./toolbar.tsx";
 import { useHeatMap } from "./use-heat-map.ts";
+import { useViewers } from "./use-viewers.ts";
+import { useViewKeys } from "./view-keys.ts";
 
 const OPACITY = 0.55;
-const OPACITY_STEP = 0.1;
-
-const ARROWS: Record<string, Omit<Move, "tool">> = {
-  ArrowLeft: { right: -1 },
-  ArrowRight: { right: 1 },
-  ArrowUp: { up: 1 },
-  ArrowDown: { up: -1 },
-};
 
 interface Props {
   study: Study;
@@ -34,12 +32,10 @@ interface Props {
 export function ReadingRoom({ study, session, changed }: Props) {
   const [index, setIndex] = useState(() => study.images.indexOf(mostUrgentImage(study) as Image));
   const [tool, setTool] = useState<Tool>("window");
-  const [inverted, setInverted] = useState(false);
   const [heatMapWanted, setHeatMapWanted] = useState(false);
   const [opacity, setOpacity] = useState(OPACITY);
   const [prior, setPrior] = useState<Study | null>(null);
-  const viewer = useRef<Handle>(null);
-  const priorViewer = useRef<Handle>(null);
+  const [headerShown, setHeaderShown] = useState(false);
   const { value: models = [] } = useRequest(() => unwrap(api.GET("/v1/models")));
   const { value: priors = [] } = useRequest(
     () =>
@@ -52,93 +48,77 @@ export function ReadingRoom({ study, session, changed }: Props) {
   const image = study.images[index] ?? study.images[0];
   const priorImage =
     prior?.images.find(({ reading }) => reading?.view === image?.reading?.view) ?? prior?.images[0];
+  const viewers = useViewers(prior !== null && priorImage !== undefined);
+  const usedImage = viewers.used === "prior" ? priorImage : image;
   const heatMapAvailable = image?.reading?.has_heatmap ?? false;
   const heatMap = useHeatMap(image, heatMapWanted);
   const priorHeatMap = useHeatMap(priorImage, heatMapWanted);
 
+  const views = useRef<HTMLElement>(null);
+
+  usePrintSize(views);
   useEffect(() => chooseTool(tool), [tool]);
-  function reset() {
-    setInverted(false);
-    viewer.current?.reset();
-    priorViewer.current?.reset();
-  }
-  function move(by: Move) {
-    viewer.current?.move(by);
-    priorViewer.current?.move(by);
-  }
-  useKeys("View", [
-    { keys: ["w"], description: "window, by dragging or arrows", action: () => setTool("window") },
-    { keys: ["z"], description: "zoom, by dragging or arrows", action: () => setTool("zoom") },
-    { keys: ["p"], description: "pan, by dragging or arrows", action: () => setTool("pan") },
-    {
-      keys: ["ArrowLeft", "ArrowRight", "ArrowUp", "ArrowDown"],
-      description: "window (narrower, wider, brighter, darker), zoom or pan",
-      action: (key) => move({ tool, ...ARROWS[key] }),
+  const toggleHeatMap = () => setHeatMapWanted((on) => heatMapAvailable && !on);
+  const showPreset = ({ range }: Preset) =>
+    viewers.act((viewport) => viewport.setProperties({ voiRange: range }));
+  const openHeader = () => setHeaderShown(usedImage !== undefined && hasHeader(usedImage));
+  const resetAll = () => viewers.actOnAll(reset);
+  useViewKeys({
+    ...viewers,
+    tool,
+    chooseTool: setTool,
+    reset: resetAll,
+    nextPreset: () => {
+      const { presets = [], preset = -1 } = viewers.view ?? {};
+      const next = presets[(preset + 1) % presets.length];
+      if (next) {
+        showPreset(next);
+      }
     },
-    {
-      keys: ["+", "-"],
-      description: "zoom in, zoom out",
-      action: (key) => move({ tool: "zoom", up: key === "-" ? -1 : 1 }),
+    toggleHeatMap,
+    changeOpacity: (step) => setOpacity((now) => Math.min(1, Math.max(0, now + step))),
+    compareLast: () => setPrior((shown) => (shown ? null : (priors[0] ?? null))),
+    compareOlder: () =>
+      setPrior(priors[(priors.indexOf(prior as Study) + 1) % priors.length] ?? null),
+    openHeader,
+    showImage: (step) => {
+      const count = study.images.length;
+      setIndex((now) => (now + step + count) % count);
     },
-    { keys: ["i"], description: "invert", action: () => setInverted((on) => !on) },
-    {
-      keys: ["h"],
-      description: "heat map",
-      action: () => setHeatMapWanted((on) => heatMapAvailable && !on),
-    },
-    {
-      keys: [",", "."],
-      description: "heat map fainter, stronger",
-      action: (key) => {
-        const step = key === "." ? OPACITY_STEP : -OPACITY_STEP;
-        setOpacity((now) => Math.min(1, Math.max(0, now + step)));
-      },
-    },
-    { keys: ["r"], description: "reset the view", action: reset },
-    {
-      keys: ["c"],
-      description: "compare with the last prior",
-      action: () => setPrior((shown) => (shown ? null : (priors[0] ?? null))),
-    },
-    {
-      keys: ["b"],
-      description: "compare with the next older prior",
-      action: () => setPrior(priors[(priors.indexOf(prior as Study) + 1) % priors.length] ?? null),
-    },
-    {
-      keys: ["[", "]"],
-      description: "previous image, next image of the study",
-      action: (key) => {
-        const count = study.images.length;
-        setIndex((now) => (now + (key === "]" ? 1 : count - 1)) % count);
-      },
-    },
-  ]);
+  });
 
   if (image === undefined) {
     return null;
   }
   const whyNotShown = reasonNotShown(image);
-  const view = { inverted, opacity };
   const model = models.find(({ bundle }) => bundle === image.reading?.bundle);
+  const view = {
+    opacity,
+    tool,
+    use: viewers.use,
+    changed: viewers.changed,
+    shown: viewers.shown,
+  };
   return (
     <>
       <Toolbar
+        {...viewers}
         tool={tool}
         chooseTool={setTool}
-        inverted={inverted}
-        invert={() => setInverted(!inverted)}
-        reset={reset}
+        reset={resetAll}
+        showPreset={showPreset}
         heatMapShown={heatMapWanted && heatMapAvailable}
         heatMapAvailable={heatMapAvailable}
-        toggleHeatMap={() => setHeatMapWanted(!heatMapWanted)}
+        toggleHeatMap={toggleHeatMap}
         opacity={opacity}
         setOpacity={setOpacity}
         priors={priors}
         prior={prior}
         compare={setPrior}
+        hasHeader={usedImage !== undefined && hasHeader(usedImage)}
+        openHeader={openHeader}
       />
-      <section className={prior ? "views two" : "views"} aria-label="Radiographs">
+      <section ref={views} className={prior ? "views two" : "views"} aria-label="Radiographs">
         <ImageTabs images={study.images} index={index} choose={setIndex} />
         {whyNotShown ? (
           <p className="empty">{whyNotShown}</p>
@@ -149,21 +129,32 @@ export function ReadingRoom({ study, session, changed }: Props) {
             caption={`${image.name} · ${formatTime(studyTime(study))}`}
             image={image.id}
             heatMap={heatMap.bitmap}
-            handle={viewer}
+            act={viewers.current}
+            isUsed={viewers.used === "current"}
+            header={
+              prior && (
+                <IdentityBar which="Current" study={study} image={image} other={prior.patient} />
+              )
+            }
           />
         )}
         {prior && priorImage && (
           <Viewer
             {...view}
             name="prior"
-            caption={`Prior · ${formatTime(studyTime(prior))}`}
+            caption={`Prior · ${priorImage.name} · ${formatTime(studyTime(prior))}`}
             image={priorImage.id}
             heatMap={priorHeatMap.bitmap}
-            handle={priorViewer}
+            act={viewers.prior}
+            isUsed={viewers.used === "prior"}
+            header={
+              <IdentityBar which="Prior" study={prior} image={priorImage} other={study.patient} />
+            }
           />
         )}
       </section>
       <aside aria-label="Reading and judgement">
+        <Printed />
         <ReadingPanel
           image={image}
           models={models}
@@ -184,6 +175,9 @@ export function ReadingRoom({ study, session, changed }: Props) {
           <ModelLimits key={model.bundle} model={model} />
         ))}
       </aside>
+      {headerShown && usedImage && (
+        <DicomHeader image={usedImage} close={() => setHeaderShown(false)} />
+      )}
     </>
   );
 }

@@ -12,6 +12,7 @@ import { usePageTitle } from "../shell/use-page-title.ts";
 import { useRequest } from "../shell/use-request.ts";
 import "../style/study.css";
 import "../style/viewer.css";
+import "../style/print.css";
 import { forgetImages } from "../viewer/cornerstone.ts";
 import { neighbourOf, rememberOpened } from "../worklist/navigation.ts";
 import { Corrections, mayCorrect } from "./corrections.tsx";

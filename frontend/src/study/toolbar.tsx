@@ -1,13 +1,18 @@
 import type { Study } from "../api/schema.d.ts";
 import { formatTime, studyTime } from "../shell/format.ts";
 import type { Tool } from "../viewer/cornerstone.ts";
+import type { Act, ViewState } from "../viewer/viewer.tsx";
+import type { Preset } from "../viewer/window.ts";
+import { COMMANDS, type Command, TOOLS, toggleFullScreen } from "./commands.ts";
 
 interface Props {
   tool: Tool;
   chooseTool: (tool: Tool) => void;
-  inverted: boolean;
-  invert: () => void;
+  /** State of the radiograph that is used; undefined until it is shown. */
+  view: ViewState | undefined;
+  act: Act;
   reset: () => void;
+  showPreset: (preset: Preset) => void;
   heatMapShown: boolean;
   heatMapAvailable: boolean;
   toggleHeatMap: () => void;
@@ -16,13 +21,11 @@ interface Props {
   priors: Study[];
   prior: Study | null;
   compare: (prior: Study | null) => void;
+  isLinked: boolean;
+  toggleLink: () => void;
+  hasHeader: boolean;
+  openHeader: () => void;
 }
-
-const TOOLS: [Tool, string, string][] = [
-  ["window", "Window", "w"],
-  ["zoom", "Zoom", "z"],
-  ["pan", "Pan", "p"],
-];
 
 export function Toolbar(props: Props) {
   return (
@@ -39,17 +42,74 @@ export function Toolbar(props: Props) {
           </button>
         ))}
       </div>
+      <ViewTools {...props} />
+      <WindowChoice {...props} />
+      {props.heatMapAvailable && <HeatMapTools {...props} />}
       <div className="group">
-        <button type="button" aria-pressed={props.inverted} onClick={props.invert}>
-          Invert <kbd>i</kbd>
+        <button type="button" onClick={toggleFullScreen}>
+          Full screen <kbd>s</kbd>
         </button>
-        <button type="button" onClick={props.reset}>
-          Reset <kbd>r</kbd>
+        <button type="button" onClick={() => print()}>
+          Print <kbd>P</kbd>
+        </button>
+        <button
+          type="button"
+          disabled={!props.hasHeader}
+          title={props.hasHeader ? undefined : "Not a DICOM file: it has no header"}
+          onClick={props.openHeader}
+        >
+          DICOM header <kbd>e</kbd>
         </button>
       </div>
-      {props.heatMapAvailable && <HeatMapTools {...props} />}
       <PriorChoice {...props} />
     </fieldset>
+  );
+}
+
+function ViewTools({ view, act, reset }: Pick<Props, "view" | "act" | "reset">) {
+  const { fit, trueSize, left, right, flip, invert } = COMMANDS;
+  const button = ({ name, key, action }: Command, isPressed?: boolean) => (
+    <button key={key} type="button" aria-pressed={isPressed} onClick={() => act(action)}>
+      {name} <kbd>{key}</kbd>
+    </button>
+  );
+  return (
+    <div className="group">
+      {[fit, trueSize, left, right].map((command) => button(command))}
+      {button(flip, view?.flipped ?? false)}
+      {button(invert, view?.inverted ?? false)}
+      <button type="button" onClick={reset}>
+        Reset <kbd>r</kbd>
+      </button>
+    </div>
+  );
+}
+
+function WindowChoice({ view, showPreset }: Pick<Props, "view" | "showPreset">) {
+  const presets = view?.presets ?? [];
+  return (
+    <label className="presets">
+      Windows <kbd>v</kbd>
+      <select
+        value={view?.preset ?? -1}
+        disabled={presets.length === 0}
+        onChange={(event) => {
+          const preset = presets[Number(event.target.value)];
+          if (preset) {
+            showPreset(preset);
+          }
+        }}
+      >
+        <option value={-1} disabled>
+          chosen by hand
+        </option>
+        {presets.map(({ name }, index) => (
+          <option key={index} value={index}>
+            {name}
+          </option>
+        ))}
+      </select>
+    </label>
   );
 }
 
@@ -75,22 +135,29 @@ function HeatMapTools(props: Props) {
   );
 }
 
-function PriorChoice({ priors, prior, compare }: Pick<Props, "priors" | "prior" | "compare">) {
+function PriorChoice({ priors, prior, compare, isLinked, toggleLink }: Props) {
   return (
-    <label className="compare">
-      Compare with prior
-      <select
-        value={prior?.id ?? ""}
-        disabled={priors.length === 0}
-        onChange={(event) => compare(priors.find(({ id }) => id === event.target.value) ?? null)}
-      >
-        <option value="">{priors.length === 0 ? "no prior study" : "none"}</option>
-        {priors.map((study) => (
-          <option key={study.id} value={study.id}>
-            {formatTime(studyTime(study))}
-          </option>
-        ))}
-      </select>
-    </label>
+    <div className="group compare">
+      {prior && (
+        <button type="button" aria-pressed={isLinked} onClick={toggleLink}>
+          Link zoom and pan <kbd>y</kbd>
+        </button>
+      )}
+      <label>
+        Compare with prior
+        <select
+          value={prior?.id ?? ""}
+          disabled={priors.length === 0}
+          onChange={(event) => compare(priors.find(({ id }) => id === event.target.value) ?? null)}
+        >
+          <option value="">{priors.length === 0 ? "no prior study" : "none"}</option>
+          {priors.map((study) => (
+            <option key={study.id} value={study.id}>
+              {formatTime(studyTime(study))}
+            </option>
+          ))}
+        </select>
+      </label>
+    </div>
   );
 }

@@ -1,47 +1,64 @@
-// Cornerstone3D: the rendering engine, the mouse and keyboard tools, and the loading of images.
+// Cornerstone3D: the rendering engine, the tools and which of them the pointer uses.
 
+import { eventTarget, init as initCore, RenderingEngine, type Types } from "@cornerstonejs/core";
 import {
-  cache,
-  imageLoader,
-  init as initCore,
-  RenderingEngine,
-  type Types,
-  utilities,
-} from "@cornerstonejs/core";
-import {
+  AngleTool,
   addTool,
+  annotation,
   Enums,
   init as initTools,
+  LengthTool,
+  MagnifyTool,
   PanTool,
+  SynchronizerManager,
+  synchronizers,
   ToolGroupManager,
   WindowLevelTool,
-  ZoomTool,
 } from "@cornerstonejs/tools";
-import { api, unwrap } from "../api/client.ts";
-import { parseGreyMap } from "./grey-map.ts";
+import { forgetImages as forgetPixels } from "./images.ts";
+import {
+  cancelDrawing,
+  forgetMeasurements,
+  MEASURING_TOOLS,
+  measuringConfiguration,
+  nextRatioLine,
+} from "./measurements.ts";
+import { fit, isFitted } from "./view.ts";
+import { PacedZoomTool } from "./zoom-tool.ts";
 
-export type Tool = "window" | "zoom" | "pan";
+export type Tool = "window" | "zoom" | "pan" | "magnifier" | "length" | "angle" | "ratio";
 
-const TOOL_NAMES: Record<Tool, string> = {
-  window: WindowLevelTool.toolName,
-  zoom: ZoomTool.toolName,
-  pan: PanTool.toolName,
-};
 const GROUP = "radiographs";
-const { MouseBindings } = Enums;
+const LINK = "linked views";
+const { MouseBindings, Events } = Enums;
+
+const MOVING_TOOLS = [WindowLevelTool, PacedZoomTool, PanTool, MagnifyTool];
+
+const TOOL_NAMES: Record<Exclude<Tool, "ratio">, string> = {
+  window: WindowLevelTool.toolName,
+  zoom: PacedZoomTool.toolName,
+  pan: PanTool.toolName,
+  magnifier: MagnifyTool.toolName,
+  length: LengthTool.toolName,
+  angle: AngleTool.toolName,
+};
 
 /** Bindings that a tool always has; the primary button belongs to the tool that is chosen. */
-const FIXED_BINDINGS: Record<Tool, object[]> = {
-  window: [],
-  zoom: [
+const FIXED_BINDINGS: Record<string, object[]> = {
+  [PacedZoomTool.toolName]: [
     { mouseButton: MouseBindings.Secondary },
     { mouseButton: MouseBindings.Wheel },
     { numTouchPoints: 2 },
   ],
-  pan: [{ mouseButton: MouseBindings.Auxiliary }, { numTouchPoints: 3 }],
+  [PanTool.toolName]: [{ mouseButton: MouseBindings.Auxiliary }, { numTouchPoints: 3 }],
 };
 
+const MAGNIFICATION = 8; // of the tool, by the view's height: three to four times on a screen
+
 let engine: RenderingEngine | undefined;
+let chosen: Tool = "window";
+/** The viewport that the pointer used last. */
+let used = "";
 
 export function renderingEngine(): RenderingEngine {
   if (engine === undefined) {
@@ -49,56 +66,78 @@ export function renderingEngine(): RenderingEngine {
     initTools();
     engine = new RenderingEngine("clinic");
     const group = ToolGroupManager.createToolGroup(GROUP);
-    for (const tool of [WindowLevelTool, ZoomTool, PanTool]) {
+    for (const tool of [...MOVING_TOOLS, ...MEASURING_TOOLS]) {
       addTool(tool);
-      group?.addTool(tool.toolName);
     }
-    chooseTool("window");
+    for (const { toolName } of MOVING_TOOLS) {
+      group?.addTool(toolName, toolName === MagnifyTool.toolName ? MAGNIFIER : {});
+    }
+    for (const { toolName } of MEASURING_TOOLS) {
+      group?.addTool(toolName, measuringConfiguration(toolName));
+    }
+    const { style } = annotation.config;
+    const styles = style.getDefaultToolStyles();
+    style.setDefaultToolStyles({ ...styles, global: { ...styles.global, ...LABELS } });
+    // The second line of the ratio follows the first.
+    eventTarget.addEventListener(Events.ANNOTATION_COMPLETED, bindTools);
+    eventTarget.addEventListener(Events.ANNOTATION_REMOVED, bindTools);
+    bindTools();
   }
   return engine;
 }
 
+/** Labels are legible on black and on white. */
+const LABELS = { textBoxBackground: "rgb(0 0 0 / 65%)", textBoxMargin: "3", lineWidth: "1.5" };
+
+const MAGNIFIER = { magnifySize: MAGNIFICATION };
+
+export function viewportNamed(name: string): Types.IStackViewport | undefined {
+  return renderingEngine().getViewport(name) as Types.IStackViewport | undefined;
+}
+
+function viewports(): Types.IStackViewport[] {
+  return renderingEngine().getViewports() as Types.IStackViewport[];
+}
+
 /** Bind the primary mouse button, or one finger, to a tool. */
-export function chooseTool(chosen: Tool): void {
+export function chooseTool(tool: Tool): void {
+  for (const viewport of viewports()) {
+    cancelDrawing(viewport);
+  }
+  chosen = tool;
+  bindTools();
+}
+
+/** Say which viewport is about to be used: the ratio's next line depends on its image. */
+export function setUsedViewport(name: string): void {
+  if (name !== used) {
+    used = name;
+    bindTools();
+  }
+}
+
+function primaryTool(): string | undefined {
+  if (chosen !== "ratio") {
+    return TOOL_NAMES[chosen];
+  }
+  const imageId = viewportNamed(used)?.getCurrentImageId() ?? "";
+  return nextRatioLine(imageId)?.toolName;
+}
+
+function bindTools(): void {
   const group = ToolGroupManager.getToolGroup(GROUP);
-  for (const [tool, name] of Object.entries(TOOL_NAMES) as [Tool, string][]) {
-    const primary = tool === chosen ? [{ mouseButton: MouseBindings.Primary }] : [];
-    group?.setToolPassive(name, { removeAllBindings: true });
-    const bindings = [...primary, ...FIXED_BINDINGS[tool]];
+  const primary = primaryTool();
+  for (const { toolName } of [...MOVING_TOOLS, ...MEASURING_TOOLS]) {
+    const bindings = [
+      ...(toolName === primary ? [{ mouseButton: MouseBindings.Primary }] : []),
+      ...(FIXED_BINDINGS[toolName] ?? []),
+    ];
+    // Passive tools still let their measurements be corrected.
+    group?.setToolPassive(toolName, { removeAllBindings: true });
     if (bindings.length > 0) {
-      group?.setToolActive(name, { bindings });
+      group?.setToolActive(toolName, { bindings });
     }
   }
-}
-
-export interface Move {
-  tool: Tool;
-  /** Number of steps to the right; negative to the left. */
-  right?: number;
-  /** Number of steps up; negative down. */
-  up?: number;
-}
-
-const STEP_FACTOR = 1.1; // of the zoom and of the window's width
-const STEP_SHARE = 0.05; // of the window's width for the level, of the view's width for panning
-
-/** Use a tool by the keyboard, in steps. */
-export function moveView(viewport: Types.IStackViewport, { tool, right = 0, up = 0 }: Move): void {
-  const range = viewport.getProperties().voiRange;
-  if (tool === "zoom") {
-    viewport.setZoom(viewport.getZoom() * STEP_FACTOR ** (right + up));
-  } else if (tool === "pan") {
-    const [x, y] = viewport.getPan();
-    const step = STEP_SHARE * viewport.element.clientWidth;
-    viewport.setPan([x + right * step, y - up * step]);
-  } else if (range) {
-    // A lower level makes the image brighter.
-    const width = range.upper - range.lower;
-    const level = (range.upper + range.lower) / 2 - up * STEP_SHARE * width;
-    const half = (width * STEP_FACTOR ** right) / 2;
-    viewport.setProperties({ voiRange: { lower: level - half, upper: level + half } });
-  }
-  viewport.render();
 }
 
 export function joinTools(viewport: string): void {
@@ -109,49 +148,37 @@ export function leaveTools(viewport: string): void {
   ToolGroupManager.getToolGroup(GROUP)?.removeViewports(renderingEngine().id, viewport);
 }
 
-/** Adapt the viewports to new sizes; radiographs that were not moved are fitted again. */
+/** Zoom and pan two viewports together, from what the first shows now; return how to stop. */
+export function linkViews(first: string, second: string): () => void {
+  const synchronizer = synchronizers.createZoomPanSynchronizer(LINK);
+  const renderingEngineId = renderingEngine().id;
+  for (const viewportId of [first, second]) {
+    synchronizer.add({ renderingEngineId, viewportId });
+  }
+  const viewport = viewportNamed(first);
+  viewport?.setCamera(viewport.getCamera());
+  return () => SynchronizerManager.destroySynchronizer(LINK);
+}
+
+/** Adapt the viewports to new sizes; radiographs that were fitted are fitted again. */
 export function resizeAll(): void {
-  const viewports = renderingEngine().getViewports() as Types.IStackViewport[];
-  const unmoved = viewports.filter((viewport) => !isMoved(viewport));
+  const fitted = viewports().filter(isFitted);
   renderingEngine().resize(true, true);
-  for (const viewport of unmoved) {
-    viewport.resetCamera();
+  for (const viewport of fitted) {
+    fit(viewport);
     viewport.render();
   }
 }
 
-function isMoved(viewport: Types.IStackViewport): boolean {
-  const [right, down] = viewport.getPan();
-  return Math.abs(viewport.getZoom() - 1) > 0.01 || Math.hypot(right, down) > 1;
-}
-
-function loadPixels(id: string): Promise<ArrayBuffer> {
-  const params = { path: { image_id: id } };
-  return unwrap(api.GET("/v1/images/{image_id}/pixels", { params, parseAs: "arrayBuffer" }));
-}
-
-/** Load all grey values of an image; return Cornerstone's identifier of it. */
-export async function loadImage(id: string): Promise<string> {
-  const imageId = `clinic:${id}`;
-  if (cache.getImage(imageId) === undefined) {
-    const map = parseGreyMap(await loadPixels(id));
-    utilities.genericMetadataProvider.add(imageId, {
-      type: "generalSeriesModule",
-      metadata: { modality: "DX" },
-    });
-    const image: Types.IImage = imageLoader.createAndCacheLocalImage(imageId, {
-      scalarData: map.values,
-      dimensions: [map.width, map.height],
-      spacing: [1, 1],
-    });
-    // Width and centre of DICOM's linear function (PS3.3, C.11.2.1.2), as Cornerstone expects them.
-    image.windowWidth = map.high - map.low + 1;
-    image.windowCenter = (map.low + map.high + 1) / 2;
+/** Draw all viewports again, with their measurements. */
+export function drawAll(): void {
+  for (const viewport of viewports()) {
+    viewport.render();
   }
-  return imageId;
 }
 
-/** Forget all grey values, so that no patient stays in memory after the study is closed. */
+/** Forget pixels and measurements, so that no patient stays in memory after the study is closed. */
 export function forgetImages(): void {
-  cache.purgeCache();
+  forgetMeasurements();
+  forgetPixels();
 }

@@ -68,6 +68,7 @@ class Action(StrEnum):
     CLOSE_STUDY = "close study"
     VIEW_PRIORS = "see priors"
     VIEW_FILE = "see file"
+    VIEW_HEADER = "see header"
     VIEW_PIXELS = "see pixels"
     VIEW_HEAT_MAP = "see heat map"
     VIEW_READING = "see reading"

@@ -1,8 +1,9 @@
 """The VOI window of a DICOM image: which values are shown from black to white (PS3.3, C.11.2)."""
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import StrEnum
+from itertools import chain, repeat
 
 import numpy as np
 from numpy.typing import NDArray
@@ -28,6 +29,8 @@ class Window:
         Window Center (0028,1050) and Window Width (0028,1051).
     function
         VOI LUT Function.
+    explanation
+        Window Center & Width Explanation (0028,1055), the name of the window for people.
 
     References
     ----------
@@ -45,6 +48,7 @@ class Window:
     centre: float
     width: float
     function: VoiFunction = VoiFunction.LINEAR
+    explanation: str = field(default="", repr=False, compare=False)
 
     @classmethod
     def all_of(cls, dataset: Dataset) -> "tuple[Window, ...]":
@@ -64,9 +68,10 @@ class Window:
         function = VoiFunction(name) if known else VoiFunction.LINEAR
         min_width = 1 if function is VoiFunction.LINEAR else np.nextafter(0, 1)
         centres, widths = _numbers(dataset, "WindowCenter"), _numbers(dataset, "WindowWidth")
+        names = chain(_texts(dataset, "WindowCenterWidthExplanation"), repeat(""))
         return tuple(
-            cls(centre, width, function)
-            for centre, width in zip(centres, widths, strict=False)
+            cls(centre, width, function, explanation)
+            for centre, width, explanation in zip(centres, widths, names, strict=False)
             if np.isfinite(centre) and np.isfinite(width) and width >= min_width
         )
 
@@ -117,5 +122,14 @@ def _numbers(dataset: Dataset, keyword: str) -> Iterator[float]:
         value = dataset.get(keyword)
         numbers = value if isinstance(value, MultiValue) else [value]
         yield from [np.nan if number in (None, "") else float(number) for number in numbers]
+    except (ValueError, TypeError):
+        return
+
+
+def _texts(dataset: Dataset, keyword: str) -> Iterator[str]:
+    """Yield the texts of an element; none if it is damaged."""
+    try:
+        value = dataset.get(keyword) or ""
+        yield from [str(text).strip() for text in ([value] if isinstance(value, str) else value)]
     except (ValueError, TypeError):
         return

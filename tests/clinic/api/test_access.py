@@ -46,6 +46,7 @@ EVERY_ROLE = {
     ("GET", "/v1/studies/{study_id}/report"),
     ("GET", "/v1/studies/{study_id}/priors"),
     ("GET", "/v1/images/{image_id}/file"),
+    ("GET", "/v1/images/{image_id}/header"),
     ("GET", "/v1/images/{image_id}/heatmap"),
     ("GET", "/v1/images/{image_id}/highlights"),
     ("GET", "/v1/images/{image_id}/pixels"),

@@ -15,6 +15,8 @@ from pneumoscope.radiograph import decode_radiograph
 from pneumoscope.reader import Finding, Reader
 from pneumoscope.reader.overlay import SCALE, draw_overlay
 
+from ...populations import dicom_of
+
 As = Callable[[Role], TestClient]
 
 
@@ -45,6 +47,30 @@ def test_the_server_does_not_decode_files_that_failed(
         session.scalars(select(StoredReading)).one().status = "failed"
     answer = as_(Role.CLINICIAN).get(f"/v1/images/{image}/pixels")
     assert (answer.status_code, "cannot be decoded" in answer.json()["detail"]) == (409, True)
+
+
+def test_the_dicom_header_is_shown_once_the_file_was_read(
+    as_: As, clinic: Clinic, phantoms: list[bytes], read_all: Callable[[], int]
+) -> None:
+    clinician = as_(Role.CLINICIAN)
+    dicom = dicom_of(phantoms[0], PatientAge="003Y", PixelSpacing=[0.5, 0.25])
+    sent = [("files", ("a.dcm", dicom)), ("files", ("a.png", phantoms[1]))]
+    images = clinician.post("/v1/readings", files=sent).json()["images"]
+    file, picture = (f"/v1/images/{image['id']}/header" for image in images)
+    assert clinician.get(file).status_code == 409
+    read_all()
+    header = clinician.get(file).json()
+    assert header["complete"] is True
+    values = {element["tag"]: element["value"] for element in header["elements"]}
+    assert values["(0010,1010)"] == "003Y"
+    assert values["(0028,0030)"] == "0.5\\0.25"
+    assert "(7FE0,0010)" not in values
+    answer = clinician.get(picture)
+    assert (answer.status_code, "not a DICOM file" in answer.json()["detail"]) == (409, True)
+    with clinic.database.reading() as session:
+        entry = session.scalars(select(AuditEntry).where(AuditEntry.action == "see header")).first()
+    assert entry is not None
+    assert entry.object == f"image {images[0]['id']}"
 
 
 def set_finding(clinic: Clinic, finding: Finding) -> None:

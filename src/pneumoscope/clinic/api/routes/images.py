@@ -1,4 +1,4 @@
-"""Images: file, stored pixels, heat map and highlights."""
+"""Images: file, DICOM header, stored pixels, heat map and highlights."""
 
 import base64
 import io
@@ -28,9 +28,10 @@ from pneumoscope.clinic.queue.intake import MediaType
 from pneumoscope.clinic.settings import Clinic
 from pneumoscope.clinic.storage.tables import Image
 from pneumoscope.radiograph import decode_stored_pixels
+from pneumoscope.radiograph.dicom_header import DicomHeader, read_dicom_header
 from pneumoscope.reader import Finding, Status
 from pneumoscope.reader.overlay import draw_highlights
-from pneumoscope.support.errors import StorageError
+from pneumoscope.support.errors import StorageError, UnreadableRadiographError
 
 router = APIRouter(prefix="/v1", tags=["images"])
 
@@ -73,18 +74,28 @@ def get_image_heatmap(clinic: ClinicDep, actor: CurrentActor, image_id: Identifi
 
 @router.get("/images/{image_id}/pixels", response_class=Response, responses=file_response(PGM))
 def get_image_pixels(clinic: ClinicDep, actor: CurrentActor, image_id: Identifier) -> Response:
-    """Return an image's stored pixels as a PGM, with the file's window in its comment."""
+    """Return an image's stored pixels as a PGM; comments give windows, units and pixel size."""
     image = _open_image(clinic, actor, Action.VIEW_PIXELS, image_id)
-    # Only files that a worker has decoded are decoded here: one that kills a process must not kill
-    # the server.
-    if image.reading is None:
-        raise ProblemError(
-            HTTPStatus.CONFLICT, "this image is still queued; it can be shown once it was read"
-        )
-    if image.reading.status == Status.FAILED:
-        raise ProblemError(HTTPStatus.CONFLICT, "this image cannot be decoded; send it again")
+    _require_decoded(image)
     content = _read_file(clinic, image)
     return Response(decode_stored_pixels(content, image_id).to_pgm(), media_type=PGM)
+
+
+@router.get("/images/{image_id}/header")
+def get_image_header(clinic: ClinicDep, actor: CurrentActor, image_id: Identifier) -> DicomHeader:
+    """Return the elements of a DICOM file before its pixels, as text; long values are cut."""
+    image = _open_image(clinic, actor, Action.VIEW_HEADER, image_id)
+    if image.media_type != MediaType.DICOM:
+        raise ProblemError(
+            HTTPStatus.CONFLICT, "this image is not a DICOM file, so it has no DICOM header"
+        )
+    _require_decoded(image)
+    try:
+        return read_dicom_header(_read_file(clinic, image), image_id)
+    except UnreadableRadiographError as error:  # its message may quote the file
+        raise ProblemError(
+            HTTPStatus.CONFLICT, "the header of this file is damaged; get the file itself"
+        ) from error
 
 
 @router.get("/images/{image_id}/highlights")
@@ -129,6 +140,19 @@ def _open_image(
         _ = image.reading  # loaded while the session is open
     record_access(clinic, actor, action, f"image {image_id}")
     return image
+
+
+def _require_decoded(image: Image) -> None:
+    """Answer 409 unless a worker has decoded an image.
+
+    A file that kills a process must not kill the server.
+    """
+    if image.reading is None:
+        raise ProblemError(
+            HTTPStatus.CONFLICT, "this image is still queued; it can be shown once it was read"
+        )
+    if image.reading.status == Status.FAILED:
+        raise ProblemError(HTTPStatus.CONFLICT, "this image cannot be decoded; send it again")
 
 
 def _read_file(clinic: Clinic, image: Image) -> bytes:
