@@ -26,5 +26,5 @@ export default defineSpec<FirstStart>(async (test) => {
   await page.getByRole("heading", { name: "Sign in" }).waitFor();
   await test.inspect("sign-in");
   await test.signIn(task.administrator);
-  await page.getByText("No studies yet").waitFor();
+  await page.getByText("No studies await review").waitFor();
 });

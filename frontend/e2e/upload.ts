@@ -16,7 +16,7 @@ export default defineSpec<Upload>(
   async (test) => {
     const { page, task, results } = test;
     await test.begin(task.administrator);
-    await page.getByText("No studies yet").waitFor();
+    await page.getByText("No studies await review").waitFor();
     await page.keyboard.press("u");
     await page.getByRole("heading", { name: "Upload" }).waitFor();
     const site = page.getByLabel("Site");
