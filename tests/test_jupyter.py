@@ -96,7 +96,7 @@ def test_a_reading_shows_its_radiograph_and_no_more_than_it_may_answer(
     )
     page = Page(reading._repr_html_())
     assert f"{reading.probability:.1%}" in page.text
-    assert re.search(rf"screening\s+{reading.findings['screening']} ", page.text)
+    assert re.search(rf"screening\s+{reading.findings['screening']}\b", page.text)
     plain, heatmap = page.pictures
     assert np.ptp(np.asarray(plain.convert("L"))) > 100
     assert len(np.unique(np.asarray(heatmap.convert("L")))) > 20

@@ -114,7 +114,7 @@ def read(database: Database, *image_ids: str) -> None:
         ("of SECRET-FILE",),
         quality=(QualityFinding("age", Severity.OUTSIDE, "SECRET-AGE"),),
         probability=0.5,
-        findings={"screening": Finding.PNEUMONIA},
+        findings={"screening": Finding.SUSPECTED},
         heatmap=np.ones((2, 2), np.float32),
     )
     with database.writing() as session:

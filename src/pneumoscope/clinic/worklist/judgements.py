@@ -236,7 +236,7 @@ def agrees_with(judgement: Judgement, finding: str | None) -> bool | None:
     --------
     >>> opinion = Judgement(opinion=Opinion.PNEUMONIA, truth=Opinion.PNEUMONIA.truth)
     >>> [agrees_with(opinion, str(finding)) for finding in Finding]
-    [True, None, False]
+    [True, False, None]
     """
     if judgement.answer is not None:
         answers = {JudgementAnswer.AGREE: True, JudgementAnswer.DISAGREE: False}

@@ -84,7 +84,7 @@ def test_a_moved_image_is_the_other_patients_alone(
     moved = correct(reviewer, study, LEE, images=[second["id"]])
     assert [image["id"] for image in moved["images"]] == [second["id"]]
     assert (moved["patient"]["id"], moved["study_uid"]) == ("K999", None)
-    assert (moved["study_date"], moved["status"]) == ("2026-11-24", "read")
+    assert (moved["study_date"], moved["status"]) == ("2026-11-24", "awaiting review")
     assert moved["images"][0]["reading"] is not None  # the same age: its reading stands
     assert [image["id"] for image in study_of(reviewer, first)["images"]] == [first["id"]]
     with clinic.database.reading() as session:
@@ -142,7 +142,7 @@ def test_a_corrected_birth_date_lets_the_right_network_read_again(
     corrected = correct(reviewer, study_of(reviewer, image), KIM_CORRECTED)
     (successor,) = corrected["images"]
     assert (successor["id"] != image["id"], successor["reading"]) == (True, None)
-    assert (corrected["status"], corrected["probability"]) == ("new", None)
+    assert (corrected["status"], corrected["probability"]) == ("awaiting review", None)
     worker.step()
     (read,) = study_of(reviewer, image)["images"]
     assert read["reading"]["bundle"].startswith("children")
@@ -219,7 +219,7 @@ def test_a_withdrawn_image_is_nowhere_and_can_be_restored(
     assert (withdrawn["id"], withdrawn["withdrawal"]) == (image["id"], "wrong file")
     restored = reviewer.delete(f"{path}/withdrawal").json()
     assert restored["images"] == study["images"]
-    assert (restored["probability"], restored["status"]) == (study["probability"], "read")
+    assert (restored["probability"], restored["status"]) == (study["probability"], "awaiting review")
     assert reviewer.delete(f"{path}/withdrawal").status_code == 409
 
 
@@ -234,7 +234,7 @@ def test_an_image_that_is_withdrawn_while_it_waits_is_not_read(
     (image,) = study_of(reviewer, second)["images"]
     assert image["id"] == second["id"]
     reviewer.delete(f"/v1/images/{first['id']}/withdrawal")
-    assert study_of(reviewer, second)["status"] == "new"
+    assert study_of(reviewer, second)["status"] == "awaiting review"
     assert read_all() == 1
 
 

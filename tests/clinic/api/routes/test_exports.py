@@ -26,7 +26,7 @@ def test_a_reviewer_exports_studies_as_a_zip(
 ) -> None:
     submit(as_(Role.SERVICE), *phantoms[:2])
     read_all()
-    answer = as_(Role.REVIEWER).post("/v1/exports", json={"status": "read"})
+    answer = as_(Role.REVIEWER).post("/v1/exports", json={"status": "awaiting review"})
     assert answer.status_code == 200
     assert answer.headers["content-type"] == "application/zip"
     assert int(answer.headers["content-length"]) == len(answer.content)
