@@ -120,10 +120,10 @@ export default defineSpec<JudgementTask>(
         [path, task.clinician.name],
       );
       await test.inspect("opinion");
-      await page.keyboard.press("o");
+      await page.keyboard.press("8");
       await page.keyboard.press("Enter");
       await panel.getByText("before the reading was shown").waitFor();
-      await panel.locator(".reading strong", { hasText: "%" }).waitFor();
+      await panel.locator(".reading .result strong").waitFor();
       await page.keyboard.press("a");
       await test.inspect("answer");
       await page.keyboard.press("Enter");

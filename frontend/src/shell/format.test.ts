@@ -75,7 +75,7 @@ test("dates and the site's times do not move in a browser of another zone", () =
 
 test("a patient is named with the issuer of the identifier and the age at the examination", () => {
   const kim = { ...patient("Kim^Tiny"), issuer: "WEST", birth_date: "2023-01-05", sex: "F" };
-  assert.deepEqual(patientDetails({ patient: kim, age: "3 years" }), [
+  assert.deepEqual(patientDetails(kim, "3 years"), [
     "P-1 (WEST)",
     "born 5 Jan 2023",
     "3 years",

@@ -80,8 +80,8 @@ export function patientIdentifier({ issuer, ...patient }: Patient): string | nul
   return patient.id === patientName({ issuer, ...patient }) ? null : patient.id;
 }
 
-/** Return what identifies a study's patient besides the name, with the age at the examination. */
-export function patientDetails({ patient, age }: Pick<Study, "patient" | "age">): string[] {
+/** Return what identifies a study's patient besides the name, with an age where one is passed. */
+export function patientDetails(patient: Patient, age: string | null): string[] {
   const { birth_date, sex } = patient;
   const born = birth_date && `born ${formatTime(birth_date)}`;
   return [patientIdentifier(patient), born, age, sex].filter((detail) => detail !== null);

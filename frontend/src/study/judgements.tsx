@@ -50,9 +50,9 @@ const OF_REFUSAL: Wording = {
 const OF_IMAGE: Wording = {
   question: "What do you see?",
   choices: [
-    { value: "pneumonia", key: "s", name: "Pneumonia" },
-    { value: "no pneumonia", key: "o", name: "No pneumonia" },
-    { value: "not sure", key: "n", name: "Not sure" },
+    { value: "pneumonia", key: "7", name: "Pneumonia" },
+    { value: "no pneumonia", key: "8", name: "No pneumonia" },
+    { value: "not sure", key: "9", name: "Not sure" },
   ],
   noTruth: null,
 };

@@ -139,7 +139,7 @@ function StudyHeader({ study, others, open, children }: HeaderProps) {
 function description(study: Study): string {
   const { accession, site, acquired, study_date } = study;
   return [
-    ...patientDetails(study),
+    ...patientDetails(study.patient, study.age),
     accession && `accession ${accession}`,
     `${(acquired ?? study_date) ? "acquired" : "received"} ${formatTime(studyTime(study))}`,
     site !== "default" && site,

@@ -21,7 +21,8 @@ interface Props {
 
 export function Row({ study, showSite }: Props) {
   const { patient, images } = study;
-  const details = patientDetails(study);
+  const examined = study.acquired ?? study.study_date;
+  const details = patientDetails(patient, null);
   return (
     <tr className={`study ${study.status}`}>
       <td className="urgency">
@@ -35,7 +36,7 @@ export function Row({ study, showSite }: Props) {
         {study.conflict && <small className="conflict">needs a person: {study.conflict}</small>}
       </th>
       <td className="age">{study.age}</td>
-      <td className="study-date">{study.acquired && formatTime(study.acquired)}</td>
+      <td className="study-date">{examined && formatTime(examined)}</td>
       <td className="images">{imagesOf(study)}</td>
       <td className="accession">{study.accession}</td>
       {showSite && <td className="site">{study.site}</td>}

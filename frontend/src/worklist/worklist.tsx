@@ -185,7 +185,7 @@ function groupsOf(page: StudyPage | undefined): Group[] {
   if (look.length === 0) {
     return [["", "", others]];
   }
-  const explanation = "The software could not read an image, so that nobody has seen it.";
+  const explanation = "The software could not read an image, or nobody knows whose it is.";
   const groups: Group[] = [
     ["Needs a look", explanation, look],
     ["Other studies", order, others],

@@ -6,6 +6,7 @@ from sqlalchemy import or_, select
 from sqlalchemy.orm import Session, joinedload
 
 from pneumoscope.clinic.queue.intake import StoredUpload
+from pneumoscope.clinic.queue.patient_identity import PatientIdentity, contradictions
 from pneumoscope.clinic.storage.database import lock
 from pneumoscope.clinic.storage.tables import Image, Study
 from pneumoscope.clinic.storage.unknown_age import UnknownAge
@@ -118,4 +119,5 @@ def _is_same_examination(image: Image, upload: StoredUpload) -> bool:
         == (metadata.patient_id, metadata.patient_id_issuer)
         and (study.study_uid or study.held_study_uid) == metadata.study_uid
         and study.accession == metadata.accession
+        and not contradictions(PatientIdentity.of(study), metadata.patient)
     )

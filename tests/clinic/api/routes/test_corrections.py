@@ -219,7 +219,10 @@ def test_a_withdrawn_image_is_nowhere_and_can_be_restored(
     assert (withdrawn["id"], withdrawn["withdrawal"]) == (image["id"], "wrong file")
     restored = reviewer.delete(f"{path}/withdrawal").json()
     assert restored["images"] == study["images"]
-    assert (restored["probability"], restored["status"]) == (study["probability"], "awaiting review")
+    assert (restored["probability"], restored["status"]) == (
+        study["probability"],
+        "awaiting review",
+    )
     assert reviewer.delete(f"{path}/withdrawal").status_code == 409
 
 

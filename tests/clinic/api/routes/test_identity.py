@@ -187,6 +187,9 @@ def test_pictures_are_recognised_within_a_request_and_for_the_same_patient(
     assert ids(phantoms[0], patient_id="P-1") == [first]
     for other in ({"patient_id": "P-2"}, {"patient_id": "P-1", "accession": "7"}, {}):
         assert ids(phantoms[0], **other) != [first]
+    (named,) = ids(phantoms[1], patient_id="P-3", patient_name="Kim^Tiny")
+    (contradictory,) = ids(phantoms[1], patient_id="P-3", patient_name="Lee^Bo")
+    assert contradictory != named  # it is held, not taken for the other patient's
     unnamed = ids(phantoms[0])
     assert ids(phantoms[0]) != unnamed  # nobody knows whether it is the same patient
 
