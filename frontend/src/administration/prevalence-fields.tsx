@@ -17,7 +17,7 @@ export function PrevalenceFields({ site, save }: Props) {
   return (
     <form className="prevalence" onSubmit={handleSubmit(submit)}>
       <span>
-        Pneumonia among the patients of {site.name}, in %:{" "}
+        Prevalence of pneumonia at {site.name}, in %:{" "}
         {prevalence === null && "not stated, 5 to 30 assumed"}
       </span>
       <PercentField label="from" name="low" value={prevalence?.low} required />

@@ -71,7 +71,7 @@ function PatientForm({ study, changed }: Props) {
     });
   return (
     <form onSubmit={handleSubmit(save)}>
-      <h2>Whose radiographs these really are</h2>
+      <h2>Correct the patient</h2>
       <p className="small">
         The files stay as they are, and what was stored before is kept. If the birth date changes,
         the images are read again.
@@ -91,7 +91,7 @@ function PatientForm({ study, changed }: Props) {
         </label>
         <Field label="Correct patient ID" name="patient_id" value={patient.id} maxLength={64} />
         <Field
-          label="Issuer of it"
+          label="Issuer of the patient ID"
           name="patient_id_issuer"
           value={patient.issuer}
           maxLength={64}

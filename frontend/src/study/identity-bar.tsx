@@ -53,14 +53,16 @@ function differs(first: string | null, second: string | null): boolean {
 }
 
 /** Return an image's own finding in words, or why there is none. */
-function findingText({ withheld, reading }: Image): string {
+function findingText({ withheld, opinion_first, reading }: Image): string {
   if (withheld) {
-    return "reading hidden (shadow mode)";
+    return opinion_first
+      ? "reading hidden until you have saved your opinion"
+      : "reading hidden (shadow mode)";
   }
   if (reading === null) {
     return "waiting to be read";
   }
   return reading.probability === null
     ? `not read: ${reading.reasons[0]?.split(";")[0] ?? reading.status}`
-    : `${reading.finding}, ${formatProbability(reading.probability)}`;
+    : `${reading.description}, ${formatProbability(reading.probability)}`;
 }

@@ -63,8 +63,8 @@ function Result({ reading, models }: { reading: Reading; models: Model[] }) {
       )}
       {models.length > 0 && !model && (
         <p className="notice">
-          Read with another model, {reading.bundle}; the limits below are those of the models in use
-          now.
+          {isRead(reading) ? "Read" : "Refused"} by another model, {reading.bundle}; the limits
+          below are those of the models in use now.
         </p>
       )}
     </>
@@ -86,8 +86,10 @@ function Finding({ reading, finding, probability }: FindingProps) {
         <strong>{finding}</strong>
         {isLow && finding !== "uncertain" && <span className="low-confidence">low confidence</span>}
       </p>
-      {reading.post_test && (
+      {reading.post_test ? (
         <p className="meaning">{reading.post_test.words.replace(/^of/, "Of")}.</p>
+      ) : (
+        <p className="meaning">How often such a finding is right was not measured.</p>
       )}
       <p className="small">
         Other findings were not looked for. Probability {formatProbability(probability)}, at the

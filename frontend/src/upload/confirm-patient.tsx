@@ -25,8 +25,9 @@ export function ConfirmPatient({ files, metadata, site, send, cancel }: Props) {
     sex: null,
   });
   const details = [
-    patient_name && patient_id,
+    patient_name && (patient_id ?? "patient ID not stated: no earlier studies can be found"),
     birth_date && `born ${formatTime(birth_date)}`,
+    !birth_date && (age ?? null) === null && "age not stated: pictures may not be read",
     age !== undefined && age !== null && `${age} years when it was taken`,
     sex,
     accession && `accession ${accession}`,
@@ -47,7 +48,9 @@ export function ConfirmPatient({ files, metadata, site, send, cancel }: Props) {
         {pictures > 0 && (
           <li>
             {counted(pictures, "picture")}:{" "}
-            {isNamed ? "filed under this patient" : "each becomes a study of an unknown patient"}
+            {isNamed
+              ? "each becomes a study of this patient"
+              : "each becomes a study of an unknown patient"}
           </li>
         )}
         {others > 0 && (

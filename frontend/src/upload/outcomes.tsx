@@ -1,6 +1,7 @@
 import { memo } from "react";
+import type { Reading } from "../api/schema.d.ts";
 import { studyPath } from "../routes.ts";
-import { formatBytes, formatProbability, isRead } from "../shell/format.ts";
+import { findingClass, formatBytes, formatProbability, isRead } from "../shell/format.ts";
 import { Link } from "../shell/router.tsx";
 import type { Item } from "./use-upload.ts";
 
@@ -52,7 +53,7 @@ function Outcome({ item: { image, alreadyHere, refused, sentShare, path } }: { i
   }
   return (
     <span className="outcome">
-      <span className={`finding ${image.reading?.finding ?? image.reading?.status ?? ""}`}>
+      <span className={`finding ${classOf(image.reading)}`}>
         {alreadyHere && "the same image was here already: "}
         {resultOf(image)}
       </span>
@@ -74,5 +75,9 @@ function resultOf({ state, withheld, reading }: NonNullable<Item["image"]>): str
     return `not read: ${reading.reasons.join("; ")}`;
   }
   const flag = reading.status === "flagged" ? ", flagged" : "";
-  return `${formatProbability(reading.probability)} ${reading.finding}${flag}`;
+  return `${formatProbability(reading.probability)} ${reading.description}${flag}`;
+}
+
+function classOf(reading: Reading | null): string {
+  return reading?.finding ? findingClass(reading.finding) : (reading?.status ?? "");
 }

@@ -61,7 +61,7 @@ export function Row({ study, showSite }: Props) {
 /** The number of images and their views, and how many of several were not read. */
 function imagesOf({ images }: Study): string {
   const views = new Set(images.map(({ reading }) => reading?.view).filter(Boolean));
-  const count = images.length === 1 ? "1" : `${images.length} images`;
+  const count = images.length === 1 ? "1 image" : `${images.length} images`;
   const unreadCount = images.filter(({ reading }) => reading && !isRead(reading)).length;
   const unread = images.length > 1 && unreadCount > 0 && `${unreadCount} not read`;
   return [count, [...views].join(", "), unread].filter(Boolean).join(" · ");

@@ -39,7 +39,11 @@ def read(
     ] = None,
     heatmaps: Annotated[
         Path | None,
-        typer.Option(metavar="DIR", help="Folder to write a heat map (PNG) of each radiograph to."),
+        typer.Option(
+            metavar="DIR",
+            help="Folder to write a picture of each radiograph that was read to (PNG: heat map, finding, "
+            "warning).",
+        ),
     ] = None,
     bundle: options.AutomaticBundleOption = "auto",
     abstain: options.AbstainOption = False,
@@ -80,6 +84,7 @@ def read(
     from pneumoscope.reader import load
     from pneumoscope.reader.batch import read_files
     from pneumoscope.reader.listing import list_files
+    from pneumoscope.reader.reading import OTHER_FINDINGS
 
     reader = load(bundle, abstain=abstain)
     range_of_prevalence = options.prevalence_from_option(prevalence)
@@ -114,11 +119,13 @@ def read(
                 messages.print(notice, style="yellow")
             writer.write(row)
             counts[row.status] += 1
-            if row.finding is not None:
+            if row.finding is not None and not row.low_confidence and row.status == "read":
                 findings.add((row.bundle, row.finding))
             assumed += row.assumed_population is not None
     for line in _describe_findings(reader, findings, at, abstain, range_of_prevalence):
         messages.print(line)
+    if counts["read"] or counts["flagged"]:
+        messages.print(OTHER_FINDINGS)
     if assumed:
         messages.print(
             f"Patient's age unknown ({assumed} of {counts.total()} files): read with the "
@@ -141,19 +148,14 @@ def _describe_findings(
     prevalence: "Prevalence",
 ) -> Iterator[str]:
     """Yield what each finding of each bundle means at a prevalence."""
-    from pneumoscope.reader.reading import OTHER_FINDINGS, Finding, likelihood_ratio
+    from pneumoscope.reader.reading import UNKNOWN_MEANING, Finding, likelihood_ratio
     from pneumoscope.report.post_test_probability import post_test_probability
 
     for bundle in reader.bundles:
         point = bundle.record.operating_points[at]
-        for finding in Finding:
-            if (bundle.identity, finding) not in findings:
-                continue
-            ratio = likelihood_ratio(finding, point, abstain=abstain)
-            share = None if ratio is None else post_test_probability(ratio, prevalence)
-            if share is not None:
-                yield f"{bundle.record.name}, {finding}: {share}."
-            elif finding is not Finding.UNCERTAIN:
-                yield f"{bundle.record.name}, {finding}: the bundle does not state what it means."
-    if findings:
-        yield OTHER_FINDINGS
+        for finding in (Finding.SUSPECTED, Finding.NO_SIGN):
+            if (bundle.identity, finding) in findings:
+                ratio = likelihood_ratio(finding, point, abstain=abstain)
+                share = None if ratio is None else post_test_probability(ratio, prevalence)
+                meaning = UNKNOWN_MEANING if share is None else f"{share}."
+                yield f"{bundle.record.name}, {finding}: {meaning}"

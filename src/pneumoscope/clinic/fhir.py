@@ -41,6 +41,7 @@ from pneumoscope.clinic.storage.tables import Image, StoredReading, Study
 from pneumoscope.clinic.worklist.examination import acquisition_time
 from pneumoscope.reader.reading import (
     OTHER_FINDINGS,
+    UNKNOWN_MEANING,
     Finding,
     Status,
     describe_finding,
@@ -238,7 +239,7 @@ def _reading_text(reading: StoredReading | None, study: Study, point: str) -> st
         f"{format_probability(probability)}"
     )
     share = reading.post_test(study.site.prevalence) if point == reading.operating_point else None
-    text += f" ({share})" if share else ""
+    text += f" ({share or UNKNOWN_MEANING.removesuffix('.').lower()})"
     return f"{text}; reasons for doubt: {reasons}" if reasons else text
 
 

@@ -246,17 +246,20 @@ class Reader:
             name: finding_at(probability, point, abstain=self.abstain)
             for name, point in points.items()
         }
+        low_confidence = frozenset(
+            name for name, point in points.items() if is_low_confidence(probability, point)
+        )
+        # Those of all images say too much of doubtful ones.
         ratios = {
             name: likelihood_ratio(finding, points[name], abstain=self.abstain)
             for name, finding in findings.items()
+            if status is Status.READ and name not in low_confidence
         }
         return replace(
             reading,
             probability=probability,
             findings=findings,
-            low_confidence=frozenset(
-                name for name, point in points.items() if is_low_confidence(probability, point)
-            ),
+            low_confidence=low_confidence,
             likelihood_ratios={name: ratio for name, ratio in ratios.items() if ratio is not None},
             heatmap=_within_body(self.heatmap(output.heatmaps[row], reading.lungs), reading),
         )
@@ -349,8 +352,8 @@ def _familiarity_findings(
         yield QualityFinding(
             "unfamiliar",
             Severity.FLAG,
-            "unlike the radiographs that the network was trained on, so its accuracy on this one "
-            "is unknown: do not rely on the finding",
+            "do not rely on the software here: the image is unlike the radiographs that its "
+            "network was trained on",
         )
 
 

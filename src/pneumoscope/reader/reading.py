@@ -40,6 +40,9 @@ class Finding(StrEnum):
     UNCERTAIN = "uncertain"
 
 
+UNKNOWN_MEANING = "How often such a finding is right was not measured."
+"""Sentence in the place of what a finding means, where no likelihood ratio is stated."""
+
 OTHER_FINDINGS = "Other findings were not looked for."
 """Warning beside a finding: without a sign of pneumonia a radiograph need not be normal."""
 
@@ -63,8 +66,9 @@ class Reading:
     low_confidence
         Names of the operating points in whose uncertain band the probability lies.
     likelihood_ratios
-        Likelihood ratio of the finding by the name of the operating point, as the bundle states it:
-        by it and the prevalence, `post_test_probability` says what the finding means.
+        Likelihood ratio of the finding by the name of the operating point, if the bundle states it
+        of its test split: by it and the prevalence, `post_test_probability` says what the finding
+        means. Findings of low confidence and of flagged images have none: theirs is another.
     heatmap
         Log-odds that each place of the radiograph adds, float32, shape (rows, columns); 0 outside
         of the lungs if these are read alone (see `place_heatmap`), else outside of the body. None
@@ -166,7 +170,9 @@ def describe_finding(finding: Finding, *, low_confidence: bool) -> str:
 
 
 def likelihood_ratio(finding: Finding, point: OperatingPoint, *, abstain: bool) -> Estimate | None:
-    """Return the likelihood ratio of a finding as an operating point states it; None if none.
+    """Return the likelihood ratio of a finding on the test split; None if that was not read.
+
+    The ratio on the images that the threshold was chosen on would promise too much.
 
     Parameters
     ----------
@@ -178,7 +184,8 @@ def likelihood_ratio(finding: Finding, point: OperatingPoint, *, abstain: bool) 
         Whether no findings are made within the uncertain band.
     """
     names = {Finding.SUSPECTED: "lr_positive", Finding.NO_SIGN: "lr_negative"}
-    return point.stated(abstain=abstain).get(names.get(finding, ""))
+    tested = point.tested_abstaining if abstain else point.tested
+    return tested.get(names.get(finding, ""))
 
 
 CONFIDENCES = tuple(

@@ -58,9 +58,8 @@ class PostTestProbability:
 
     Examples
     --------
-    >>> ratio = Estimate(10.69, 7.66, 16.43)
-    >>> print(post_test_probability(ratio, Prevalence(0.1, 0.1)))
-    of 100 such patients about 54 (46 to 65) have pneumonia, at a prevalence of 10 %
+    >>> print(post_test_probability(Estimate(9.0, 6.0, 18.0), Prevalence(0.1, 0.1)))
+    of 100 such patients about 50 (40 to 67) have pneumonia, at a prevalence of 10 %
     >>> print(post_test_probability(Estimate(0.0071, 0.0015, 0.0139), UNKNOWN_PREVALENCE))
     of 100 such patients fewer than 1 have pneumonia, at a prevalence of 5 to 30 %
     """

@@ -99,6 +99,7 @@ def study_response(study: Study, context: StudyContext) -> schemas.Study:
             waiting=sum(image.state == "waiting" for image in images),
             not_read=list(_reasons_not_read(images)),
             reviewers=names,
+            conflict=study.conflict,
         ),
         in_review_by=names,
         age=age_at_examination(study),

@@ -31,9 +31,11 @@ def refresh_study(session: Session, study: Study, now: datetime) -> None:
     study.urgency = session.scalar(
         select(func.max(StoredReading.probability)).join(Image).where(*of_study)
     )
-    unjudged = select(Image.id).where(
-        *of_study, ~select(Judgement.id).where(Judgement.image_id == Image.id).exists()
-    )
+    # Where readings are displayed, an image is judged by an answer, not by an opinion alone.
+    judgement = select(Judgement.id).where(Judgement.image_id == Image.id)
+    if study.site.displayed:
+        judgement = judgement.where(Judgement.answer.is_not(None))
+    unjudged = select(Image.id).where(*of_study, ~judgement.exists())
     waiting = select(Study.id).where(Study.id == study.id, has_waiting_image())
     is_open = session.scalar(waiting) or not images or session.scalar(unjudged.limit(1))
     study.status = StudyStatus.AWAITING_REVIEW if is_open else StudyStatus.REVIEWED

@@ -21,6 +21,7 @@ def describe_status(
     waiting: int,
     not_read: Sequence[str],
     reviewers: Sequence[str],
+    conflict: str | None = None,
 ) -> str:
     """Return the words for the progress of a study: the same in the page, the API and the help.
 
@@ -34,6 +35,8 @@ def describe_status(
         Reason of each image that the software could not read.
     reviewers
         Names of the people who have the study open.
+    conflict
+        Reason why a person must check whose study it is.
 
     Examples
     --------
@@ -49,6 +52,8 @@ def describe_status(
     >>> describe_status(StudyStatus.REVIEWED, images=1, waiting=0, not_read=[], reviewers=[])
     'reviewed'
     """
+    if conflict is not None:
+        return f"needs a person: {conflict}"
     if status is StudyStatus.REVIEWED:
         return str(status)
     if reviewers:

@@ -131,7 +131,7 @@ def restore(session: Session, image: Image, now: datetime) -> Study:
     study = session.get_one(Study, image.study_id, with_for_update=True, populate_existing=True)
     session.refresh(image)
     if image.withdrawn is None:
-        raise ClinicError("this image is not withdrawn")
+        raise ClinicError("this image is not withdrawn; reload the study")
     if Withdrawal(image.withdrawal or "other").is_superseded:
         raise ClinicError("another image of the same file has taken the place of this one")
     image.withdrawn = image.withdrawal = None

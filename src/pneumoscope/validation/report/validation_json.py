@@ -8,7 +8,7 @@ from pneumoscope.evaluation.report.evaluation_json import estimates_json, evalua
 from pneumoscope.validation.local_validation import LocalValidation
 from pneumoscope.validation.report.stress_json import stress_tests_json
 
-SCHEMA = 2
+SCHEMA = 3
 """Version of the JSON; it changes only when a program for the old one would misread the new."""
 
 

@@ -47,7 +47,9 @@ class Prevalence(BaseModel):
     @model_validator(mode="after")
     def _ends_in_order(self) -> Self:
         if self.low > self.high:
-            raise ValueError("the lower end of the prevalence is above the higher end")
+            raise ValueError(
+                "the lower end of the prevalence is above the higher end; exchange them"
+            )
         return self
 
 
