@@ -137,7 +137,7 @@ def read_heatmap(reader: Reader, pixels: NDArray[np.float32]) -> NDArray[np.floa
     """Return the heat map of a radiograph, without the quality gate."""
     field: LungField | None = reader.preparation.find_lungs(pixels)
     square = reader.preparation.square(pixels, field)
-    return reader.heatmap(reader.run(square[np.newaxis]).heatmaps[0], field)
+    return reader.heatmap(reader.run(square[np.newaxis]).heatmaps[0], field, square)
 
 
 def pointing_row(

@@ -266,7 +266,7 @@ def test_a_probability_is_a_number_from_0_to_1(probability: float) -> None:
 
 def test_the_conclusion_has_the_probability_and_the_reasons_for_doubt() -> None:
     report, observation = resources(study(flagged("very dark")))
-    assert "probability 97.0%; reasons for doubt: very dark" in report["conclusion"]
+    assert "was not measured); reasons for doubt: very dark" in report["conclusion"]
     assert [note["text"] for note in observation["note"]] == [
         "SOP Instance UID 1.2.3.1",
         "very dark",
@@ -343,6 +343,10 @@ def test_a_report_is_registered_until_an_image_is_read() -> None:
 def test_patient_request_and_study_are_referenced_by_identifier() -> None:
     report, observation = resources(study(reading()))
     assert report["subject"] == {"type": "Patient", "identifier": {"value": "P-0815"}}
+    (east, _), (west, _) = (
+        resources(study(reading(), patient_id_issuer=name)) for name in ("EAST", "WEST")
+    )
+    assert east["subject"] != west["subject"]  # the same identifier of two hospitals
     assert observation["subject"] == report["subject"]
     assert report["basedOn"][0]["identifier"]["value"] == "A-1"
     assert report["imagingStudy"][0]["identifier"] == {

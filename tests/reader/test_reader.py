@@ -324,7 +324,7 @@ def test_findings_follow_threshold_and_band(reader: Reader, radiographs: Callabl
             # Of the test split alone, and not of doubtful findings: these would promise too much.
             metric = "lr_positive" if called else "lr_negative"
             doubtful = within or reading.status is Status.FLAGGED
-            stated = None if doubtful else point.tested.get(metric)
+            stated = None if doubtful else point.tested_abstaining.get(metric)
             assert reading.likelihood_ratios.get(name) == stated
 
 

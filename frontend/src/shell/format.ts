@@ -2,7 +2,7 @@
 
 import type { Estimate, Image, Patient, Reading, Study } from "../api/schema.d.ts";
 
-/** Return a probability, never 0 or 100 % (as `pneumoscope.reader.reading.percent`). */
+/** Return a probability, never 0 or 100 % (as `pneumoscope.reader.reading.format_probability`). */
 export function formatProbability(probability: number): string {
   if (probability < 0.001) {
     return "<0.1%";

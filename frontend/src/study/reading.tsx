@@ -89,7 +89,9 @@ function Finding({ reading, finding, probability }: FindingProps) {
       {reading.post_test ? (
         <p className="meaning">{reading.post_test.words.replace(/^of/, "Of")}.</p>
       ) : (
-        <p className="meaning">How often such a finding is right was not measured.</p>
+        finding !== "uncertain" && (
+          <p className="meaning">How often such a finding is right was not measured.</p>
+        )
       )}
       <p className="small">
         Other findings were not looked for. Probability {formatProbability(probability)}, at the

@@ -90,7 +90,8 @@ export default function StudyPage({ id, session }: { id: string; session: Sessio
               <Link href={ROUTES.worklist}>Back to the worklist</Link>
             </p>
           ) : (
-            <ReadingRoom study={study} session={session} changed={reload} />
+            // Anew after a correction: priors of the patient before must not stay.
+            <ReadingRoom key={study.version} study={study} session={session} changed={reload} />
           )}
         </>
       )}

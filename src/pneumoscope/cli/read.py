@@ -41,8 +41,8 @@ def read(
         Path | None,
         typer.Option(
             metavar="DIR",
-            help="Folder to write a picture of each radiograph that was read to (PNG: heat map, finding, "
-            "warning).",
+            help="Folder to write a picture of each radiograph that was read to (PNG: heat map, "
+            "finding, warning).",
         ),
     ] = None,
     bundle: options.AutomaticBundleOption = "auto",
@@ -122,7 +122,7 @@ def read(
             if row.finding is not None and not row.low_confidence and row.status == "read":
                 findings.add((row.bundle, row.finding))
             assumed += row.assumed_population is not None
-    for line in _describe_findings(reader, findings, at, abstain, range_of_prevalence):
+    for line in _describe_findings(reader, findings, at, range_of_prevalence):
         messages.print(line)
     if counts["read"] or counts["flagged"]:
         messages.print(OTHER_FINDINGS)
@@ -144,7 +144,6 @@ def _describe_findings(
     reader: "AnyReader",
     findings: Collection[tuple[str, str]],
     at: str,
-    abstain: bool,
     prevalence: "Prevalence",
 ) -> Iterator[str]:
     """Yield what each finding of each bundle means at a prevalence."""
@@ -155,7 +154,7 @@ def _describe_findings(
         point = bundle.record.operating_points[at]
         for finding in (Finding.SUSPECTED, Finding.NO_SIGN):
             if (bundle.identity, finding) in findings:
-                ratio = likelihood_ratio(finding, point, abstain=abstain)
+                ratio = likelihood_ratio(finding, point)
                 share = None if ratio is None else post_test_probability(ratio, prevalence)
                 meaning = UNKNOWN_MEANING if share is None else f"{share}."
                 yield f"{bundle.record.name}, {finding}: {meaning}"

@@ -98,8 +98,8 @@ _NOTICE = (
 def diagnostic_report(study: Study, operating_point: str, issued: datetime) -> str:
     """Return the readings of a study at an operating point as a FHIR R4 Bundle, in JSON.
 
-    The subject has only the patient's identifier, if known, without a system, since its issuer is
-    unknown. Name, birth date and sex are left out, as are file names and the reasons of failed
+    The subject has only the patient's identifier and its issuer, if known; without a system, since
+    issuers have no URL. Name, birth date and sex are left out, as are file names and the reasons of failed
     readings, which may quote them. The caller must check whether the site's readings may be shown.
     The DiagnosticReport is the first entry.
 
@@ -238,8 +238,9 @@ def _reading_text(reading: StoredReading | None, study: Study, point: str) -> st
         f"{_words(reading, finding, point)} at the operating point {point}, probability "
         f"{format_probability(probability)}"
     )
-    share = reading.post_test(study.site.prevalence) if point == reading.operating_point else None
-    text += f" ({share or UNKNOWN_MEANING.removesuffix('.').lower()})"
+    if point == reading.operating_point and finding is not Finding.UNCERTAIN:
+        meaning = reading.post_test(study.site.prevalence) or UNKNOWN_MEANING.removesuffix(".")
+        text += f" ({str(meaning)[0].lower()}{str(meaning)[1:]})"
     return f"{text}; reasons for doubt: {reasons}" if reasons else text
 
 
@@ -264,8 +265,12 @@ def _notes(image: Image) -> Iterator[str]:
 
 
 def _subject(study: Study) -> Reference | None:
-    patient = _printable(study.patient_id)
-    return Reference(type="Patient", identifier=Identifier(value=patient)) if patient else None
+    """Return the patient's identifier, with the issuer that tells those of two hospitals apart."""
+    patient, issuer = _printable(study.patient_id), _printable(study.patient_id_issuer)
+    if not patient:
+        return None
+    assigner = Reference(display=issuer) if issuer else None
+    return Reference(type="Patient", identifier=Identifier(value=patient, assigner=assigner))
 
 
 def _service_request(study: Study) -> list[Reference]:

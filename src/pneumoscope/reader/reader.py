@@ -180,7 +180,7 @@ class Reader:
         readings = [
             prepared.reading
             if output is None or prepared.pixels is None
-            else self._complete(prepared.reading, output, next(rows))
+            else self._complete(prepared.reading, prepared.pixels, output, next(rows))
             for prepared in batch
         ]
         seconds = (time.perf_counter() - start) / max(1, len(accepted))
@@ -218,7 +218,9 @@ class Reader:
             [self.prepare(decode_source(source, self.min_side)) for source in sources]
         )
 
-    def _complete(self, reading: Reading, output: NetworkOutput, row: int) -> Reading:
+    def _complete(
+        self, reading: Reading, square: NDArray[np.uint8], output: NetworkOutput, row: int
+    ) -> Reading:
         """Return the reading with the network's output for one image."""
         record = self.bundle.record
         # One image at a time: for several, NumPy would start threads of its own, which then spin
@@ -251,7 +253,7 @@ class Reader:
         )
         # Those of all images say too much of doubtful ones.
         ratios = {
-            name: likelihood_ratio(finding, points[name], abstain=self.abstain)
+            name: likelihood_ratio(finding, points[name])
             for name, finding in findings.items()
             if status is Status.READ and name not in low_confidence
         }
@@ -261,10 +263,12 @@ class Reader:
             findings=findings,
             low_confidence=low_confidence,
             likelihood_ratios={name: ratio for name, ratio in ratios.items() if ratio is not None},
-            heatmap=_within_body(self.heatmap(output.heatmaps[row], reading.lungs), reading),
+            heatmap=self.heatmap(output.heatmaps[row], reading.lungs, square),
         )
 
-    def heatmap(self, heatmap: NDArray[np.float32], field: LungField | None) -> NDArray[np.float32]:
+    def heatmap(
+        self, heatmap: NDArray[np.float32], field: LungField | None, square: NDArray[np.uint8]
+    ) -> NDArray[np.float32]:
         """Return the calibrated heat map of the whole radiograph, as `Reading.heatmap` is.
 
         Parameters
@@ -273,8 +277,13 @@ class Reader:
             Heat map of the network's square, float32, shape (rows, columns).
         field
             Lung field that the square was framed with; None for the whole image.
+        square
+            The network's input, uint8, shape (size, size).
         """
-        placed = heatmap if field is None else place_heatmap(heatmap, field)
+        if field is None:
+            placed = heatmap * body_mask(square, *heatmap.shape)
+        else:
+            placed = place_heatmap(heatmap, field)
         calibrated: NDArray[np.float32] = placed / np.float32(
             self.bundle.record.calibration.temperature
         )
@@ -301,14 +310,6 @@ def open_graph(graph: bytes, threads: int) -> onnxruntime.InferenceSession:
 def run_graph(session: onnxruntime.InferenceSession, pixels: NDArray[np.uint8]) -> NetworkOutput:
     """Run a graph on prepared pixels, uint8, shape (n, size, size)."""
     return NetworkOutput(*session.run(["logit", "heatmap", "features"], {"pixels": pixels}))
-
-
-def _within_body(heatmap: NDArray[np.float32], reading: Reading) -> NDArray[np.float32]:
-    """Return a heat map that is 0 outside of the body, if the network saw the whole image."""
-    if reading.lungs is not None or reading.square is None:
-        return heatmap
-    confined: NDArray[np.float32] = np.where(body_mask(reading.square, *heatmap.shape), heatmap, 0)
-    return confined
 
 
 def _decoding_finding(note: DecodingNote) -> QualityFinding:

@@ -169,10 +169,11 @@ def describe_finding(finding: Finding, *, low_confidence: bool) -> str:
     return f"{finding}, low confidence" if is_qualified else str(finding)
 
 
-def likelihood_ratio(finding: Finding, point: OperatingPoint, *, abstain: bool) -> Estimate | None:
-    """Return the likelihood ratio of a finding on the test split; None if that was not read.
+def likelihood_ratio(finding: Finding, point: OperatingPoint) -> Estimate | None:
+    """Return the likelihood ratio of a finding without low confidence; None if not stated.
 
-    The ratio on the images that the threshold was chosen on would promise too much.
+    It is that of the test split: on the images that the threshold was chosen on it would promise
+    too much. These findings are those of a reader that abstains.
 
     Parameters
     ----------
@@ -180,12 +181,9 @@ def likelihood_ratio(finding: Finding, point: OperatingPoint, *, abstain: bool) 
         Finding that is shown.
     point
         Operating point at which it was made.
-    abstain
-        Whether no findings are made within the uncertain band.
     """
     names = {Finding.SUSPECTED: "lr_positive", Finding.NO_SIGN: "lr_negative"}
-    tested = point.tested_abstaining if abstain else point.tested
-    return tested.get(names.get(finding, ""))
+    return point.tested_abstaining.get(names.get(finding, ""))
 
 
 CONFIDENCES = tuple(

@@ -72,8 +72,10 @@ class PostTestProbability:
     def __str__(self) -> str:
         """Return the share as a number of 100 patients, in words."""
         ends = [f"{100 * self.low:.0f}", f"{100 * self.high:.0f}"]
-        if ends[1] == "0" or self.high < 0.01:
+        if self.high < 0.01:
             share = "fewer than 1"
+        elif self.low > 0.99:
+            share = "more than 99"
         elif self.value is not None:
             share = f"about {100 * self.value:.0f} ({' to '.join(ends)})"
         else:

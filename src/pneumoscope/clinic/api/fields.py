@@ -3,7 +3,7 @@
 from datetime import UTC, datetime
 from typing import Annotated
 
-from pydantic import AfterValidator, AwareDatetime, StringConstraints
+from pydantic import AfterValidator, AwareDatetime, BeforeValidator, StringConstraints
 
 Identifier = Annotated[str, StringConstraints(pattern="^[0-9a-f]{32}$")]
 """Identifier of a row, 32 hexadecimal digits."""
@@ -25,6 +25,12 @@ def _convert_to_utc(moment: datetime) -> datetime:
 
 Text = Annotated[str, AfterValidator(_require_storable)]
 """Free text."""
+
+NonEmptyText = Annotated[
+    Text | None,
+    BeforeValidator(lambda text: text.strip() or None if isinstance(text, str) else text),
+]
+"""Free text without spaces around it; None if nothing is left."""
 
 Moment = Annotated[AwareDatetime, AfterValidator(_convert_to_utc)]
 """Point in time with a time zone, converted to UTC."""

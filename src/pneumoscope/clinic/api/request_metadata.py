@@ -5,7 +5,7 @@ from typing import Annotated
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from pneumoscope.clinic.api.fields import Text
+from pneumoscope.clinic.api.fields import NonEmptyText
 
 
 class RequestMetadata(BaseModel):
@@ -18,11 +18,11 @@ class RequestMetadata(BaseModel):
 
     model_config = ConfigDict(extra="forbid")
 
-    patient_id: Annotated[Text | None, Field(max_length=64)] = None
-    patient_id_issuer: Annotated[Text | None, Field(max_length=64)] = None
-    patient_name: Annotated[Text | None, Field(max_length=255)] = None
+    patient_id: Annotated[NonEmptyText, Field(max_length=64)] = None
+    patient_id_issuer: Annotated[NonEmptyText, Field(max_length=64)] = None
+    patient_name: Annotated[NonEmptyText, Field(max_length=255)] = None
     birth_date: date | None = None
     age: Annotated[float | None, Field(ge=0, le=130, allow_inf_nan=False)] = None
-    sex: Annotated[Text | None, Field(max_length=16)] = None
-    accession: Annotated[Text | None, Field(max_length=64)] = None
+    sex: Annotated[NonEmptyText, Field(max_length=16)] = None
+    accession: Annotated[NonEmptyText, Field(max_length=64)] = None
     study_uid: Annotated[str | None, Field(max_length=64, pattern=r"^[0-9.]+$")] = None

@@ -94,8 +94,9 @@ def _judgements(session: Session) -> Metric:
         "Number of latest judgements of readings by answer.",
         labels=["answer"],
     )
+    answer_or_opinion = func.coalesce(latest.c.answer, "opinion")
     for answer, count in session.execute(
-        select(latest.c.answer, func.count()).group_by(latest.c.answer)
+        select(answer_or_opinion, func.count()).group_by(answer_or_opinion)
     ):
         judgements.add_metric([answer], count)
     return judgements

@@ -112,10 +112,11 @@ def find_failures(
 
     def failure(row: int, radiograph: Radiograph) -> Failure:
         field = reader.preparation.find_lungs(radiograph.pixels)
-        output = reader.run(reader.preparation.square(radiograph.pixels, field)[None])
+        square = reader.preparation.square(radiograph.pixels, field)
+        output = reader.run(square[None])
         probability = float(probabilities[row])
         thumbnail = Radiograph(shrink(radiograph.pixels, _IMAGE_SIDE), radiograph.sha256)
-        heatmap = reader.heatmap(output.heatmaps[0], field)
+        heatmap = reader.heatmap(output.heatmaps[0], field, square)
         neighbours = () if known is None else known.nearest(output.features[0], _NEIGHBOURS)
         images = (_neighbour_image(neighbour) for neighbour in neighbours)
         return Failure(

@@ -108,6 +108,8 @@ def test_nothing_leaks_until_each_image_has_an_opinion(as_: As, study: dict[str,
     path = f"/v1/images/{study['a']}/judgements"
     assert clinician.post(path, json={"answer": "disagree"}).status_code == 403
     assert clinician.post(path, json={"opinion": "not sure"}).status_code == 201
+    metrics = as_(Role.SERVICE).get("/metrics")
+    assert 'pneumoscope_judgements{answer="opinion"} 1.0' in metrics.text
     images = clinician.get(f"/v1/studies/{study['study']}").json()["images"]
     assert [each["judged"] for each in images] == [True, False]
     assert leaks() == set()  # the reading of one image would bias the opinion of the next
