@@ -99,9 +99,9 @@ def diagnostic_report(study: Study, operating_point: str, issued: datetime) -> s
     """Return the readings of a study at an operating point as a FHIR R4 Bundle, in JSON.
 
     The subject has only the patient's identifier and its issuer, if known; without a system, since
-    issuers have no URL. Name, birth date and sex are left out, as are file names and the reasons of failed
-    readings, which may quote them. The caller must check whether the site's readings may be shown.
-    The DiagnosticReport is the first entry.
+    issuers have no URL. Name, birth date and sex are left out, as are file names and the reasons of
+    failed readings, which may quote them. The caller must check whether the site's readings may be
+    shown. The DiagnosticReport is the first entry.
 
     Raises
     ------

@@ -15,16 +15,14 @@ from .conftest import LABELS, PATIENTS, SCREENSHOTS, Drive, radiographs
 
 RADIOGRAPHS = 10
 
-SAME_UID = "monochrome1_synthetic.dcm"
-"""File with the SOP Instance UID of another one, and so refused beside it."""
+SCHOOLCHILD = (*PATIENTS[3][:2], "2014-04-22", *PATIENTS[3][3:])
+"""Patient born before the real DICOM file was made; with a later birth date it is refused."""
 
 
 def files(phantoms: Path) -> list[Path]:
-    """Return radiographs; where real ones are, with the DICOM files among them."""
+    """Return radiographs; where real ones are, with a DICOM file among them."""
     if SHARED_DATA.is_dir() and SCREENSHOTS is None:
-        dicom = sorted((SHARED_DATA / "dicom").glob("*.dcm"))
-        dicom = [file for file in dicom if file.name != SAME_UID]
-        return [*radiographs(phantoms, RADIOGRAPHS - len(dicom)), *dicom]
+        return [*radiographs(phantoms, RADIOGRAPHS - 1), SHARED_DATA / "dicom" / "dx_image.dcm"]
     return radiographs(phantoms, RADIOGRAPHS)
 
 
@@ -48,7 +46,7 @@ class Batches:
             ("choose files", files[:2], PATIENTS[0]),
             ("drop", files[2:5], PATIENTS[1]),
             ("drop", [dropped], PATIENTS[2]),
-            ("choose a folder", [chosen], PATIENTS[3]),
+            ("choose a folder", [chosen], SCHOOLCHILD),
         ]
         batches = [
             {
