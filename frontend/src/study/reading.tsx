@@ -175,8 +175,8 @@ function Legend({ reading, heatMap }: { reading: Reading; heatMap: HeatMap }) {
   return (
     <div className="legend">
       <p>
-        Heat map: what the model used, not where the disease is. The colours mean the same on every
-        image: log-odds of pneumonia if the whole image looked like the place.
+        Heat map: what the network used, not where the disease is. The colours mean the same on
+        every image: log-odds of pneumonia if the whole image looked like the place.
       </p>
       <div className="ramp" aria-hidden="true" />
       <p className="ends">

@@ -1,4 +1,4 @@
-"""The body on a radiograph, apart from the air and the collimator's shadow around it."""
+"""Body mask of a radiograph, without the air and the collimator's shadow around it."""
 
 import numpy as np
 from numpy.typing import NDArray
@@ -10,7 +10,7 @@ _DARK_SHARE = 0.1
 
 
 def body_mask(pixels: NDArray[np.uint8], rows: int, columns: int) -> NDArray[np.bool_]:
-    """Return where the body is: what is not dark, or is enclosed by it.
+    """Return the mask of the body: what is not dark, or is enclosed by it.
 
     Markers and labels apart from the body are left out.
 

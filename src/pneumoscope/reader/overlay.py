@@ -23,7 +23,7 @@ SCALE = (1.0, 16.0)
 place times the number of places, which is what the whole image would have if it were all like it.
 """
 
-LEGEND = "Coloured is what the model used, not where the disease is."
+LEGEND = "Coloured is what the network used, not where the disease is."
 
 WARNING = "Second opinion of software, not a diagnosis. Not a medical device."
 

@@ -66,13 +66,13 @@ class StudyContext:
     """Context of responses about studies: visibility of readings, and who has them open."""
 
     visibility: Visibility
-    """What the user may see of the readings."""
+    """Visibility of the readings to the user."""
     reviewers: Mapping[str, Sequence[str]]
     """Names of the people who have a study open, by study; none are named to programs."""
 
 
 def study_context(session: Session, actor: Actor, studies: Sequence[Study]) -> StudyContext:
-    """Return what responses to a user about some studies need besides their rows."""
+    """Return the context of responses to a user about some studies."""
     names: Mapping[str, Sequence[str]] = {}
     if actor.role != Role.SERVICE:
         names = reviewers(session, [study.id for study in studies], datetime.now(UTC))

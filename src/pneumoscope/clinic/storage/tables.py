@@ -88,7 +88,7 @@ class Study(Table):
     urgency: Mapped[float | None] = mapped_column(index=True)
     """Highest probability of its images; None until one is read."""
     search_text: Mapped[str] = mapped_column(Text, default="")
-    """What a search finds; identifier, name and accession number, folded; see below."""
+    """Searched text: identifier, name and accession number, folded (see `fold_text`)."""
     purged: Mapped[datetime | None]
     """Time at which all identifying data were purged."""
     withdrawn: Mapped[datetime | None]
