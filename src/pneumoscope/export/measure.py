@@ -37,8 +37,6 @@ def state_test_metrics(bundle: Bundle, test: Predictions, out: Path, source: str
     points = bundle.record.operating_points
     record = bundle.record.model_copy(
         update={
-            "created": change.created,
-            "pneumoscope": change.pneumoscope,
             "operating_points": {
                 name: with_test_metrics(point, test) for name, point in points.items()
             },
