@@ -13,6 +13,7 @@ from pneumoscope.evaluation.selection.operating_points import (
     choose_operating_points,
 )
 from pneumoscope.evaluation.statistics.discrimination import bootstrap_metrics
+from pneumoscope.evaluation.statistics.intervals import proportion, ratio
 from pneumoscope.reader.reading import (
     CONFIDENCES,
     Finding,
@@ -102,19 +103,26 @@ def _measure_likelihood_ratios(
 ) -> dict[str, Estimate]:
     """Return the stratum-specific likelihood ratio of each finding and confidence in words.
 
-    A finding that one of the classes never has, and whose ratio so has no interval, is left out.
+    Their intervals are those of two shares of patients, as if all images of a patient were alike: a
+    bootstrap of the few ill patients with no sign of pneumonia would be too narrow. A finding that
+    no image without pneumonia has is left out.
 
     References
     ----------
-    Peirce and Cornell, "Integrating stratum-specific likelihood ratios with the analysis of ROC
-    curves", Medical Decision Making 13, 141 (1993).
+    Peirce JC, Cornell RG. Integrating stratum-specific likelihood ratios with the analysis of ROC
+    curves. Medical Decision Making 13:141-151, 1993.
     """
     words = np.array([describe_probability(p, point) for p in predictions.probabilities.tolist()])
-    ratios = {
-        text: _measure_calls(predictions, (words == text).astype(float))["lr_positive"]
-        for text in CONFIDENCES
-    }
-    return {text: ratio for text, ratio in ratios.items() if ratio.interval is not None}
+    patients = np.array(predictions.patients)
+    ratios = {}
+    for text in CONFIDENCES:
+        shares = []
+        for label in (1, 0):
+            of_class = predictions.labels == label
+            count = len(set(patients[of_class].tolist()))
+            shares.append(proportion(float((words[of_class] == text).mean()) * count, count))
+        ratios[text] = ratio(*shares)
+    return {text: value for text, value in ratios.items() if value.interval is not None}
 
 
 def _low_confidence_share(predictions: Predictions, point: OperatingPoint) -> float:
