@@ -1,4 +1,4 @@
-"""Fixtures of the clinic: every database test runs on SQLite and on a real PostgreSQL server."""
+"""Fixtures of the clinic: database tests run on SQLite and on a real PostgreSQL server."""
 
 import shutil
 from collections.abc import Iterator, Mapping
@@ -70,9 +70,8 @@ def postgres_tables(postgres: str) -> str:
     return url
 
 
-@pytest.fixture(params=["sqlite", "postgresql"])
-def url(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str]:
-    """Yield the URL of a migrated database without rows.
+def make_url(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str]:
+    """Yield the URL of a migrated database without rows, of the kind that the parameter names.
 
     The tables are reused, since the migrations take longer than most tests.
     """
@@ -84,6 +83,16 @@ def url(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str]:
     yield tables
     with psycopg.connect(tables.replace("+psycopg", "")) as connection:
         connection.execute(EMPTY_TABLES)
+
+
+@pytest.fixture(params=["sqlite", "postgresql"])
+def url(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str]:
+    """Yield the URL of a migrated database without rows; tests run on both kinds of database."""
+    yield from make_url(request, tmp_path)
+
+
+on_both_databases = pytest.mark.parametrize("url", ["sqlite", "postgresql"], indirect=True)
+"""Mark of a test in api/ that a database could fail: one that locks, sorts, searches or counts."""
 
 
 @pytest.fixture

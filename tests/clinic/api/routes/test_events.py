@@ -23,6 +23,7 @@ from pneumoscope.clinic.storage.tables import AuditEntry, Site, UserSession
 from pneumoscope.clinic.worklist import listeners
 from pneumoscope.clinic.worklist.changes import SiteChanges, count_changes, note_new_reading
 
+from ...conftest import on_both_databases
 from ...running import wait_until
 from ...serving import served
 from ..conftest import PASSWORD
@@ -197,6 +198,7 @@ def test_shadow_mode_hides_events_of_readings(
     assert clinicians.changes()
 
 
+@on_both_databases
 def test_changes_by_another_server_are_events(
     listen: Listen, as_: As, clinic: Clinic, phantoms: list[bytes]
 ) -> None:
@@ -316,6 +318,7 @@ def test_losing_access_ends_the_stream(listen: Listen, as_: As, clinic: Clinic) 
     assert stays.stays_silent()
 
 
+@on_both_databases
 def test_a_changed_role_applies_to_open_streams(
     listen: Listen, as_: As, clinic: Clinic, phantoms: list[bytes], read_all: Callable[[], int]
 ) -> None:
@@ -331,6 +334,7 @@ def test_a_changed_role_applies_to_open_streams(
     assert stream.stays_silent()
 
 
+@on_both_databases
 def test_a_role_lost_during_a_poll_applies_to_its_changes(
     as_: As, clinic: Clinic, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -379,6 +383,7 @@ def test_listening_is_not_recorded(listen: Listen, as_: As, clinic: Clinic) -> N
         assert session.scalar(select(func.count()).select_from(AuditEntry)) == 0
 
 
+@on_both_databases
 def test_a_lost_database_ends_all_streams(
     listen: Listen, as_: As, monkeypatch: pytest.MonkeyPatch
 ) -> None:

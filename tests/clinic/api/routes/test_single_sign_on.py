@@ -25,6 +25,7 @@ from pneumoscope.clinic.identity.accounts import Role, create_user, deactivate
 from pneumoscope.clinic.settings import Clinic, OidcSettings
 from pneumoscope.clinic.storage.tables import AuditEntry, Identity, User
 
+from ...conftest import on_both_databases
 from ...issuer import CLIENT, ODD_SECRET, SECRET, Claims, Issuer, ec_key, rsa_key
 from ..conftest import PASSWORD
 
@@ -90,6 +91,7 @@ def refused(answer: httpx.Response, browser: TestClient, status: int) -> None:
     assert signed_in_user(browser) is None
 
 
+@on_both_databases
 def test_the_first_sign_in_creates_an_account_and_a_session(
     browser: TestClient, clinic: Clinic
 ) -> None:
@@ -189,6 +191,7 @@ def test_a_local_account_cannot_be_taken_over(
     assert browser.post("/v1/session", json=right).status_code == 200
 
 
+@on_both_databases
 def test_another_person_of_the_same_name_is_refused(browser: TestClient, issuer: Issuer) -> None:
     sign_in(browser)
     issuer.person["sub"] = "another"
@@ -344,6 +347,7 @@ def test_a_withdrawn_key_is_refused_after_ten_minutes(
     refused(sign_in(other := another(browser)), other, 502)
 
 
+@on_both_databases
 def test_a_callback_address_works_once(browser: TestClient, clinic: Clinic) -> None:
     address = sign_in_at_issuer(browser)
     kept = browser.cookies[BROWSER_COOKIE]
@@ -409,6 +413,7 @@ def test_a_client_secret_may_be_sent_in_the_body(clinic: Clinic, issuer: Issuer)
     assert sign_in(browser).status_code == 200
 
 
+@on_both_databases
 def test_sign_ins_begun_per_address_are_limited(browser: TestClient) -> None:
     statuses = [browser.get("/v1/oidc/login").status_code for _ in range(22)]
     assert statuses == [302] * 20 + [429] * 2
