@@ -3,6 +3,7 @@
 import shutil
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
+from functools import cache
 from pathlib import Path
 from uuid import uuid4
 
@@ -10,6 +11,7 @@ import psycopg
 import pytest
 from argon2 import PasswordHasher
 
+from pneumoscope.clinic import settings
 from pneumoscope.clinic.identity import passwords
 from pneumoscope.clinic.monitoring.overview import Baseline
 from pneumoscope.clinic.privacy import tables as _privacy  # noqa: F401 (registers its tables)
@@ -107,6 +109,18 @@ def database(url: str) -> Iterator[Database]:
 def quick_hashes(monkeypatch: pytest.MonkeyPatch) -> None:
     """Make password hashing fast; test_passwords checks the real parameters."""
     monkeypatch.setattr(passwords, "_HASHER", PasswordHasher(memory_cost=8, parallelism=1))
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _bundles_opened_once() -> Iterator[None]:
+    """Let all clinics of this process share the shipped bundles, whose bytes are checked once."""
+
+    class OpenedOnce(Bundle):
+        open = staticmethod(cache(Bundle.open))
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(settings, "Bundle", OpenedOnce)
+        yield
 
 
 @pytest.fixture(scope="session")
