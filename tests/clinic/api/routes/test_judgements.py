@@ -47,24 +47,17 @@ def test_a_judgement_is_created_changed_and_listed(as_: As, clinic: Clinic, imag
     assert "tube" not in trail[1].detail
 
 
-@pytest.mark.parametrize(
-    "wrong",
-    [
+def test_invalid_judgements_and_those_of_programs_are_refused(as_: As, image: str) -> None:
+    path, clinician = f"/v1/images/{image}/judgements", as_(Role.CLINICIAN)
+    for wrong in (
         {},
         {"answer": "perhaps"},
         {"answer": "agree", "x": 1},
         {"answer": "agree", "opinion": "pneumonia"},
         {"opinion": "pneumonia", "truth": "NORMAL"},
         {"answer": "agree", "text": "x" * 4001},
-    ],
-)
-def test_invalid_judgements_are_refused(as_: As, image: str, wrong: dict[str, object]) -> None:
-    answer = as_(Role.CLINICIAN).post(f"/v1/images/{image}/judgements", json=wrong)
-    assert answer.status_code == 422
-
-
-def test_programs_may_not_judge(as_: As, image: str) -> None:
-    path = f"/v1/images/{image}/judgements"
+    ):
+        assert clinician.post(path, json=wrong).status_code == 422, wrong
     assert as_(Role.SERVICE).post(path, json={"answer": "agree"}).status_code == 403
 
 
