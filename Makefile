@@ -57,7 +57,7 @@ default-model: $(VENV)/.train $(call TEXTS,default)
 	$(BIN)/pneumoscope data manifest $(RADIOGRAPHS) --out $(ANEW)/manifest.parquet
 	$(TRAIN) --out $(ANEW)/noise
 	$(TRAIN) --out $(ANEW)/grain --set augmentation.noise=0 --set augmentation.grain=0.2
-	rm -rf $(ANEW)/bundle $(ANEW)/outsiders
+	rm -rf $(ANEW)/bundle $(ANEW)/measured $(ANEW)/outsiders
 	if test -d $(ADULTS); then mkdir $(ANEW)/outsiders && \
 		awk -F, 'NR > 1 && $$4 >= 18 { print $$1 }' $(ADULTS)/labels.csv | \
 		xargs -I {} ln -s $(ADULTS)/images/{} $(ANEW)/outsiders; fi
@@ -66,7 +66,9 @@ default-model: $(VENV)/.train $(call TEXTS,default)
 		$$(test -d $(ANEW)/outsiders && echo --outsiders $(ANEW)/outsiders) \
 		--outsiders-population "$$(cat recipes/default/outsiders.txt)" --notice "$$(cat recipes/default/notice.txt)" \
 		--limit "$$(cat recipes/default/limit.txt)" --population "$$(cat recipes/default/population.txt)"
-	$(BIN)/pneumoscope bundles default $(ANEW)/bundle
+	$(BIN)/pneumoscope bundles measure $(ANEW)/bundle --data $(ANEW)/manifest.parquet --images $(RADIOGRAPHS) \
+		--out $(ANEW)/measured
+	$(BIN)/pneumoscope bundles default $(ANEW)/measured
 
 adults-model: default-model $(call TEXTS,adults) recipes/adults/ages.txt
 	$(BIN)/python -m benchmarks.adults --data $(dir $(abspath $(RADIOGRAPHS))) --start $(ANEW)/grain/efficientnet_lite0 \

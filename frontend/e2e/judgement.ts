@@ -73,9 +73,11 @@ export default defineSpec<JudgementTask>(
       await page.getByRole("checkbox", { name: "Disputed" }).uncheck({ force: true });
       await page.keyboard.press("Escape");
       await searchWorklist(page, task.held.split(",")[0] ?? "");
-      await rowWith(page, task.held).getByText("needs a person: other studies").waitFor();
+      const row = rowWith(page, task.held);
+      await row.locator(".conflict", { hasText: "other studies" }).waitFor();
+      await row.locator(".chip", { hasText: /^needs a person$/ }).waitFor();
       await test.inspect("conflict-worklist");
-      await rowWith(page, task.held).getByRole("link").click();
+      await row.getByRole("link").click();
       await page.getByText("Needs a person:").waitFor();
       await page.getByText("Correct the patient, or withdraw").click();
       await test.inspect("corrections");

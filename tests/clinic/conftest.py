@@ -1,8 +1,9 @@
-"""Fixtures of the clinic: every database test runs on SQLite and on a real PostgreSQL server."""
+"""Fixtures of the clinic: database tests run on SQLite and on a real PostgreSQL server."""
 
 import shutil
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
+from functools import cache
 from pathlib import Path
 from uuid import uuid4
 
@@ -10,6 +11,7 @@ import psycopg
 import pytest
 from argon2 import PasswordHasher
 
+from pneumoscope.clinic import settings
 from pneumoscope.clinic.identity import passwords
 from pneumoscope.clinic.monitoring.overview import Baseline
 from pneumoscope.clinic.privacy import tables as _privacy  # noqa: F401 (registers its tables)
@@ -70,9 +72,8 @@ def postgres_tables(postgres: str) -> str:
     return url
 
 
-@pytest.fixture(params=["sqlite", "postgresql"])
-def url(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str]:
-    """Yield the URL of a migrated database without rows.
+def make_url(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str]:
+    """Yield the URL of a migrated database without rows, of the kind that the parameter names.
 
     The tables are reused, since the migrations take longer than most tests.
     """
@@ -84,6 +85,16 @@ def url(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str]:
     yield tables
     with psycopg.connect(tables.replace("+psycopg", "")) as connection:
         connection.execute(EMPTY_TABLES)
+
+
+@pytest.fixture(params=["sqlite", "postgresql"])
+def url(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str]:
+    """Yield the URL of a migrated database without rows; tests run on both kinds of database."""
+    yield from make_url(request, tmp_path)
+
+
+on_both_databases = pytest.mark.parametrize("url", ["sqlite", "postgresql"], indirect=True)
+"""Mark of a test in api/ that a database could fail: one that locks, sorts, searches or counts."""
 
 
 @pytest.fixture
@@ -98,6 +109,18 @@ def database(url: str) -> Iterator[Database]:
 def quick_hashes(monkeypatch: pytest.MonkeyPatch) -> None:
     """Make password hashing fast; test_passwords checks the real parameters."""
     monkeypatch.setattr(passwords, "_HASHER", PasswordHasher(memory_cost=8, parallelism=1))
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _bundles_opened_once() -> Iterator[None]:
+    """Let all clinics of this process share the shipped bundles, whose bytes are checked once."""
+
+    class OpenedOnce(Bundle):
+        open = staticmethod(cache(Bundle.open))
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(settings, "Bundle", OpenedOnce)
+        yield
 
 
 @pytest.fixture(scope="session")

@@ -66,6 +66,7 @@ class Simulated:
             clinician = session.scalars(
                 select(User).where(User.name == f"clinician of {site}".lower())
             ).one()
+            judgements = []
             for days_ago in range(first, last - 1, -1):
                 day = self.now - timedelta(days_ago)
                 for _ in range(patients):
@@ -75,8 +76,9 @@ class Simulated:
                         image.reading.bundle = bundle
                     session.add(image)
                     if not refused and self._rng.random() < judged:
-                        session.flush()
-                        session.add(self._judgement(image, clinician, day, agree))
+                        judgements.append(self._judgement(image, clinician, day, agree))
+            session.flush()  # the images before their judgements
+            session.add_all(judgements)
 
     def _image(self, site: str, day: datetime, refused: bool, change: Change) -> Image:
         reference, point = self.baseline.reference, self.baseline.point

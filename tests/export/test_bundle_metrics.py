@@ -60,3 +60,25 @@ def test_counts_of_findings_add_up_to_the_figures() -> None:
         called_ill = ill["pneumonia suspected"] + ill["pneumonia suspected, low confidence"]
         assert point.measured["sensitivity"].value == called_ill / 200
         assert point.measured_abstaining["sensitivity"].value == ill["pneumonia suspected"] / 200
+
+
+def test_likelihood_ratios_are_those_of_findings_and_confidence() -> None:
+    """Counted here image by image; a finding that one class never has is left out."""
+    table = make_table(1.5)
+    ill = table.labels == 1
+    for point in choose_measured_points(table, table).values():
+        within = (table.probabilities >= point.low) & (table.probabilities <= point.high)
+        called = table.probabilities >= point.threshold
+        strata = {
+            "pneumonia suspected": called & ~within,
+            "pneumonia suspected, low confidence": called & within,
+            "no sign of pneumonia, low confidence": ~called & within,
+            "no sign of pneumonia": ~called & ~within,
+        }
+        assert point.likelihood_ratios
+        for words, ratio in point.likelihood_ratios.items():
+            share_ill, share_healthy = strata[words][ill].mean(), strata[words][~ill].mean()
+            assert ratio.value == pytest.approx(share_ill / share_healthy)
+            assert ratio.low <= ratio.value < ratio.high
+        for words in strata.keys() - point.likelihood_ratios:
+            assert not strata[words][~ill].any()

@@ -22,6 +22,7 @@ from pneumoscope.radiograph import (
 from pneumoscope.radiograph.body import body_mask
 from pneumoscope.reader import AutomaticReader, Bundle, Finding, Reader, Reading, Status
 from pneumoscope.reader.bundle import RefusalLimits
+from pneumoscope.reader.reading import CONFIDENCES
 from pneumoscope.reader.source import Source
 from pneumoscope.report.estimate import Estimate
 from pneumoscope.report.operating_point import OperatingPoint
@@ -313,18 +314,24 @@ def test_an_image_unlike_the_training_images_is_flagged(
 
 
 def test_findings_follow_threshold_and_band(reader: Reader, radiographs: Callable) -> None:
+    ratios = {words: Estimate(float(rank)) for rank, words in enumerate(CONFIDENCES)}
+    points = {
+        name: replace(point, likelihood_ratios=ratios)
+        for name, point in reader.bundle.record.operating_points.items()
+    }
+    record = reader.bundle.record.model_copy(update={"operating_points": points})
+    reader = Reader(replace(reader.bundle, record=record))
     for path in radiographs(10):
         reading = reader.read(path)
-        for name, point in reader.bundle.record.operating_points.items():
+        for name, point in points.items():
             called = reading.probability >= point.threshold
             finding = Finding.SUSPECTED if called else Finding.NO_SIGN
             assert reading.findings[name] is finding
             within = point.low <= reading.probability <= point.high
             assert (name in reading.low_confidence) is within
-            # Of the test split alone, and not of doubtful findings: these would promise too much.
-            metric = "lr_positive" if called else "lr_negative"
-            doubtful = within or reading.status is Status.FLAGGED
-            stated = None if doubtful else point.tested_abstaining.get(metric)
+            # Not of flagged images: those of all images would promise too much of them.
+            words = f"{finding}, low confidence" if within else str(finding)
+            stated = ratios[words] if reading.status is Status.READ else None
             assert reading.likelihood_ratios.get(name) == stated
 
 

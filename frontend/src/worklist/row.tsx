@@ -33,7 +33,7 @@ export function Row({ study, showSite }: Props) {
           <bdi>{patientName(patient)}</bdi>
         </Link>
         <small>{details.join(" · ") || images[0]?.name}</small>
-        {study.conflict && <small className="conflict">needs a person: {study.conflict}</small>}
+        {study.conflict && <small className="conflict">{study.conflict}</small>}
       </th>
       <td className="age">{study.age}</td>
       <td className="study-date">{examined && formatTime(examined)}</td>
@@ -51,7 +51,7 @@ export function Row({ study, showSite }: Props) {
           className={`chip ${study.in_review_by.length > 0 ? "open" : study.status}`}
           title={study.status_text}
         >
-          {study.status_text}
+          {study.conflict ? "needs a person" : study.status_text}
         </span>
       </td>
     </tr>

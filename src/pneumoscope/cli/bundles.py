@@ -6,7 +6,8 @@ from typing import Annotated, Any
 import typer
 from typer.core import TyperGroup
 
-from pneumoscope.support.terminal import results
+from pneumoscope.cli import options
+from pneumoscope.support.terminal import messages, results
 
 
 class _DefaultCommandGroup(TyperGroup):
@@ -20,7 +21,8 @@ class _DefaultCommandGroup(TyperGroup):
 
 app = typer.Typer(
     cls=_DefaultCommandGroup,
-    help="Compare bundles (the default), push them to the Hugging Face hub, or pull them from it.",
+    help="Compare bundles (the default), measure one on its test split, push one to the Hugging "
+    "Face hub, or pull one from it.",
 )
 
 
@@ -50,6 +52,57 @@ def compare(
 
     opened = [Bundle.open(find_bundle(name)) for name in names or shipped_bundles()]
     results.print(bundles_table(opened))
+
+
+@app.command("measure")
+def measure(
+    bundle: Annotated[
+        str, typer.Argument(metavar="BUNDLE", help="Bundle to measure: a folder, or its name.")
+    ],
+    data: Annotated[
+        Path,
+        typer.Option(metavar="SOURCE", help="Dataset that the bundle was trained on."),
+    ],
+    out: Annotated[
+        Path,
+        typer.Option(metavar="DIR", help="Folder to write the copy to; must not exist."),
+    ],
+    images: options.ImagesOption = None,
+) -> None:
+    """Measure a bundle on its test split, and write a copy that states the metrics.
+
+    Only such a bundle says what a finding means at a prevalence. The reading of the test split is
+    recorded in the bundle's folder. Network, calibration and thresholds stay as they are.
+
+    Examples:
+
+        pneumoscope bundles measure bundle --data chest_xray --out measured
+        pneumoscope bundles measure bundle --data manifest.csv --images chest_xray --out measured
+    """
+    from pneumoscope.cli.tables import bundles_table
+    from pneumoscope.export.measure import state_test_metrics
+    from pneumoscope.reader import open_reader
+    from pneumoscope.support.errors import BundleError
+    from pneumoscope.support.files import require_empty
+    from pneumoscope.workflows.evaluate import read_test_split
+
+    require_empty(out)
+    reader = open_reader(bundle)
+    manifest = options.open_source(data, images)
+    learned = reader.bundle.record.training_data.fingerprint
+    if manifest.fingerprint != learned:
+        raise BundleError(
+            f"{data}: its fingerprint is {manifest.fingerprint[:12]}, and {reader.bundle.identity} "
+            f"was trained on {learned[:12]}: it may have learned from these images. Pass the "
+            "dataset that it was trained on, or use 'pneumoscope validate' for images of your own"
+        )
+    model = read_test_split(reader, manifest)
+    if model.readings is not None:
+        messages.print(str(model.readings.recorded), style="yellow")
+    source = f"the data {manifest.fingerprint[:12]}"
+    measured = state_test_metrics(reader.bundle, model.subject.predictions, out, source)
+    results.print(bundles_table([measured]))
+    results.print(f"Bundle: {out}, {measured.identity}", soft_wrap=True)
 
 
 @app.command("push")

@@ -84,7 +84,7 @@ def read(
     from pneumoscope.reader import load
     from pneumoscope.reader.batch import read_files
     from pneumoscope.reader.listing import list_files
-    from pneumoscope.reader.reading import OTHER_FINDINGS
+    from pneumoscope.reader.reading import OTHER_FINDINGS, Finding, describe_finding
 
     reader = load(bundle, abstain=abstain)
     range_of_prevalence = options.prevalence_from_option(prevalence)
@@ -119,8 +119,11 @@ def read(
                 messages.print(notice, style="yellow")
             writer.write(row)
             counts[row.status] += 1
-            if row.finding is not None and not row.low_confidence and row.status == "read":
-                findings.add((row.bundle, row.finding))
+            if row.finding is not None and row.status == "read":
+                is_low = bool(row.low_confidence)
+                findings.add(
+                    (row.bundle, describe_finding(Finding(row.finding), low_confidence=is_low))
+                )
             assumed += row.assumed_population is not None
     for line in _describe_findings(reader, findings, at, range_of_prevalence):
         messages.print(line)
@@ -146,15 +149,15 @@ def _describe_findings(
     at: str,
     prevalence: "Prevalence",
 ) -> Iterator[str]:
-    """Yield what each finding of each bundle means at a prevalence."""
-    from pneumoscope.reader.reading import UNKNOWN_MEANING, Finding, likelihood_ratio
+    """Yield what each finding of each bundle, with its confidence, means at a prevalence."""
+    from pneumoscope.reader.reading import CONFIDENCES, UNKNOWN_MEANING
     from pneumoscope.report.post_test_probability import post_test_probability
 
     for bundle in reader.bundles:
-        point = bundle.record.operating_points[at]
-        for finding in (Finding.SUSPECTED, Finding.NO_SIGN):
+        ratios = bundle.record.operating_points[at].likelihood_ratios
+        for finding in CONFIDENCES:
             if (bundle.identity, finding) in findings:
-                ratio = likelihood_ratio(finding, point)
+                ratio = ratios.get(finding)
                 share = None if ratio is None else post_test_probability(ratio, prevalence)
                 meaning = UNKNOWN_MEANING if share is None else f"{share}."
                 yield f"{bundle.record.name}, {finding}: {meaning}"

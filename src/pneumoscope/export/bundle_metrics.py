@@ -13,7 +13,15 @@ from pneumoscope.evaluation.selection.operating_points import (
     choose_operating_points,
 )
 from pneumoscope.evaluation.statistics.discrimination import bootstrap_metrics
-from pneumoscope.reader.reading import Finding, count_findings, finding_at, is_low_confidence
+from pneumoscope.evaluation.statistics.intervals import proportion, ratio
+from pneumoscope.reader.reading import (
+    CONFIDENCES,
+    Finding,
+    count_findings,
+    describe_probability,
+    finding_at,
+    is_low_confidence,
+)
 from pneumoscope.report.estimate import Estimate
 from pneumoscope.report.operating_point import POINT_METRICS, OperatingPoint
 from pneumoscope.support.terminal import messages
@@ -68,14 +76,53 @@ def _measure(
         measured_abstaining=measure_abstention(calibrated, point),
         findings=count_findings(calibrated.labels, calibrated.probabilities, point),
     )
-    if test is None:
-        return measured
+    return measured if test is None else with_test_metrics(measured, test)
+
+
+def with_test_metrics(point: OperatingPoint, test: Predictions) -> OperatingPoint:
+    """Return an operating point with the metrics of what it shows of test images.
+
+    Parameters
+    ----------
+    point
+        Operating point.
+    test
+        Table with calibrated probabilities of images that nothing was chosen on.
+    """
     return replace(
-        measured,
+        point,
         tested=measure_findings(test, point),
         tested_abstaining=measure_abstention(test, point),
         tested_findings=count_findings(test.labels, test.probabilities, point),
+        likelihood_ratios=_measure_likelihood_ratios(test, point),
     )
+
+
+def _measure_likelihood_ratios(
+    predictions: Predictions, point: OperatingPoint
+) -> dict[str, Estimate]:
+    """Return the stratum-specific likelihood ratio of each finding and confidence in words.
+
+    Their intervals are those of two shares of patients, as if all images of a patient were alike: a
+    bootstrap of the few ill patients with no sign of pneumonia would be too narrow. A finding that
+    no image without pneumonia has is left out.
+
+    References
+    ----------
+    Peirce JC, Cornell RG. Integrating stratum-specific likelihood ratios with the analysis of ROC
+    curves. Medical Decision Making 13:141-151, 1993.
+    """
+    words = np.array([describe_probability(p, point) for p in predictions.probabilities.tolist()])
+    patients = np.array(predictions.patients)
+    ratios = {}
+    for text in CONFIDENCES:
+        shares = []
+        for label in (1, 0):
+            of_class = predictions.labels == label
+            count = len(set(patients[of_class].tolist()))
+            shares.append(proportion(float((words[of_class] == text).mean()) * count, count))
+        ratios[text] = ratio(*shares)
+    return {text: value for text, value in ratios.items() if value.interval is not None}
 
 
 def _low_confidence_share(predictions: Predictions, point: OperatingPoint) -> float:

@@ -3,6 +3,7 @@
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 from pneumoscope.reader.bundle import CROSS_VALIDATION, BundleRecord
+from pneumoscope.reader.reading import CONFIDENCES
 from pneumoscope.report.estimate import Estimate
 from pneumoscope.report.operating_point import POINT_METRICS, OperatingPoint
 
@@ -131,6 +132,7 @@ def _operating_points(record: BundleRecord) -> Iterator[str]:
     yield "| --- " * (1 + len(points)) + "|"
     yield from _metric_rows([point.tested for point in points.values()])
     yield from _finding_rows([point.tested_findings for point in points.values()])
+    yield from _likelihood_ratio_rows([point.likelihood_ratios for point in points.values()])
     yield from _abstention("tested_abstaining", points)
 
 
@@ -145,6 +147,15 @@ def _abstention(name: str, points: Mapping[str, OperatingPoint]) -> Iterator[str
     yield _row("", points)
     yield "| --- " * (1 + len(points)) + "|"
     yield from _metric_rows(columns)
+
+
+def _likelihood_ratio_rows(columns: Sequence[Mapping[str, Estimate]]) -> Iterator[str]:
+    """Yield the likelihood ratio of each finding and confidence that any of the points states."""
+    for finding in CONFIDENCES:
+        if any(finding in ratios for ratios in columns):
+            cells = [ratios.get(finding) for ratios in columns]
+            texts = ("not stated" if cell is None else str(cell) for cell in cells)
+            yield _row(f"Likelihood ratio of {finding}", texts)
 
 
 def _finding_rows(columns: Sequence[Mapping[str, Mapping[str, int]]]) -> Iterator[str]:

@@ -21,9 +21,9 @@ from pneumoscope.reader.quality_gate import QualityFinding, QualityGate, Severit
 from pneumoscope.reader.reading import (
     Reading,
     Status,
+    describe_finding,
     finding_at,
     is_low_confidence,
-    likelihood_ratio,
 )
 from pneumoscope.reader.readings import Readings, read_all
 from pneumoscope.reader.source import DecodedSource, Source, decode_source
@@ -251,18 +251,22 @@ class Reader:
         low_confidence = frozenset(
             name for name, point in points.items() if is_low_confidence(probability, point)
         )
-        # Those of all images say too much of doubtful ones.
-        ratios = {
-            name: likelihood_ratio(finding, points[name])
+        # Those of all images say too much of flagged ones.
+        words = {
+            name: describe_finding(finding, low_confidence=name in low_confidence)
             for name, finding in findings.items()
-            if status is Status.READ and name not in low_confidence
+            if status is Status.READ
         }
         return replace(
             reading,
             probability=probability,
             findings=findings,
             low_confidence=low_confidence,
-            likelihood_ratios={name: ratio for name, ratio in ratios.items() if ratio is not None},
+            likelihood_ratios={
+                name: points[name].likelihood_ratios[text]
+                for name, text in words.items()
+                if text in points[name].likelihood_ratios
+            },
             heatmap=self.heatmap(output.heatmaps[row], reading.lungs, square),
         )
 

@@ -66,9 +66,9 @@ class Reading:
     low_confidence
         Names of the operating points in whose uncertain band the probability lies.
     likelihood_ratios
-        Likelihood ratio of the finding by the name of the operating point, if the bundle states it
-        of its test split: by it and the prevalence, `post_test_probability` says what the finding
-        means. Findings of low confidence and of flagged images have none: theirs is another.
+        Likelihood ratio of the finding with its confidence by the name of the operating point, if
+        the bundle states it of its test split: by it and the prevalence, `post_test_probability`
+        says what the finding means. Flagged images have none: theirs is another.
     heatmap
         Log-odds that each place of the radiograph adds, float32, shape (rows, columns); 0 outside
         of the lungs if these are read alone (see `place_heatmap`), else outside of the body. None
@@ -169,21 +169,11 @@ def describe_finding(finding: Finding, *, low_confidence: bool) -> str:
     return f"{finding}, low confidence" if is_qualified else str(finding)
 
 
-def likelihood_ratio(finding: Finding, point: OperatingPoint) -> Estimate | None:
-    """Return the likelihood ratio of a finding without low confidence; None if not stated.
-
-    It is that of the test split: on the images that the threshold was chosen on it would promise
-    too much. These findings are those of a reader that abstains.
-
-    Parameters
-    ----------
-    finding
-        Finding that is shown.
-    point
-        Operating point at which it was made.
-    """
-    names = {Finding.SUSPECTED: "lr_positive", Finding.NO_SIGN: "lr_negative"}
-    return point.tested_abstaining.get(names.get(finding, ""))
+def describe_probability(probability: float, point: OperatingPoint) -> str:
+    """Return the finding of a probability at an operating point, with its confidence, in words."""
+    return describe_finding(
+        finding_at(probability, point), low_confidence=is_low_confidence(probability, point)
+    )
 
 
 CONFIDENCES = tuple(
@@ -228,10 +218,7 @@ def count_findings(
     """
     counts = {name: dict.fromkeys(CONFIDENCES, 0) for name in ("NORMAL", "PNEUMONIA")}
     for label, probability in zip(labels, probabilities.tolist(), strict=True):
-        finding = finding_at(probability, point)
-        low_confidence = is_low_confidence(probability, point)
-        words = describe_finding(finding, low_confidence=low_confidence)
-        counts["PNEUMONIA" if label else "NORMAL"][words] += 1
+        counts["PNEUMONIA" if label else "NORMAL"][describe_probability(probability, point)] += 1
     return counts
 
 

@@ -40,6 +40,9 @@ class OperatingPoint:
     findings, tested_findings
         Numbers of these validation images, and of the test split's, by class and by finding and
         confidence in words. Empty if not recorded.
+    likelihood_ratios
+        Likelihood ratio on the test split of each finding and confidence in words: the share of
+        images with pneumonia that have it over that of the others. Empty if that was not read.
     """
 
     rule: str
@@ -53,6 +56,7 @@ class OperatingPoint:
     tested_abstaining: Mapping[str, Estimate] = field(default_factory=dict)
     findings: Mapping[str, Mapping[str, int]] = field(default_factory=dict)
     tested_findings: Mapping[str, Mapping[str, int]] = field(default_factory=dict)
+    likelihood_ratios: Mapping[str, Estimate] = field(default_factory=dict)
 
     def stated(self, *, abstain: bool) -> Mapping[str, Estimate]:
         """Return the metrics of the findings that are shown, of the test split if it was read."""

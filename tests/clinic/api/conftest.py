@@ -20,12 +20,22 @@ from pneumoscope.clinic.serve import prepare_database
 from pneumoscope.clinic.settings import Clinic, Settings
 from pneumoscope.clinic.storage.tables import Site
 
-from ..conftest import Readers
+from ..conftest import Readers, make_url
 from ..patients import Send
 from ..populations import dicom_of
 from ..simulated import Simulated, brighter
 
 PASSWORD = "correct horse battery staple"
+
+
+@pytest.fixture(params=["sqlite", pytest.param("postgresql", marks=pytest.mark.thorough)])
+def url(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str]:
+    """Yield the URL of a migrated database without rows.
+
+    Routes use a database through functions that have tests on both kinds, so one is enough here,
+    unless a test is marked `on_both_databases`.
+    """
+    yield from make_url(request, tmp_path)
 
 
 @pytest.fixture

@@ -21,6 +21,7 @@ from pneumoscope.clinic.settings import Clinic
 from pneumoscope.clinic.storage.tables import AuditEntry, User
 from pneumoscope.clinic.worklist import listeners
 
+from ..conftest import on_both_databases
 from .conftest import PASSWORD
 
 As = Callable[[Role], TestClient]
@@ -258,6 +259,7 @@ def test_concurrent_sign_in_attempts_are_limited_too(anonymous: TestClient) -> N
     assert sorted(statuses) == [401] * 20 + [429] * 10
 
 
+@on_both_databases
 def test_hashing_a_password_blocks_no_writer(
     anonymous: TestClient, as_: As, clinic: Clinic, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -352,6 +354,7 @@ def test_the_last_administrator_cannot_be_removed(as_: As) -> None:
         assert "administrator" in answer.json()["detail"]
 
 
+@on_both_databases
 def test_characters_that_cannot_be_stored_are_refused(as_: As) -> None:
     administrator = as_(Role.ADMINISTRATOR)
     for path in ("/v1/studies/%00", "/v1/readings/" + "g" * 32, "/v1/users/..%2f/tokens"):

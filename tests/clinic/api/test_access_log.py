@@ -18,6 +18,8 @@ from pneumoscope.clinic.identity.accounts import Role
 from pneumoscope.clinic.settings import Clinic
 from pneumoscope.clinic.storage.tables import AuditEntry
 
+from ..conftest import on_both_databases
+
 As = Callable[[Role], TestClient]
 
 VIEWS = [
@@ -85,6 +87,7 @@ def test_each_view_is_recorded_once(viewer: Viewer, clinic: Clinic) -> None:
     assert {entry.actor for entry in trail} == {"a clinician"}
 
 
+@on_both_databases
 def test_what_cannot_be_recorded_is_not_sent(viewer: Viewer, clinic: Clinic) -> None:
     with clinic.database.writing() as session:
         session.execute(text("ALTER TABLE audit_entry RENAME TO elsewhere"))
@@ -97,6 +100,7 @@ def test_what_cannot_be_recorded_is_not_sent(viewer: Viewer, clinic: Clinic) -> 
         assert "P-1" not in answer.text
 
 
+@on_both_databases
 def test_lookups_do_not_block_writers(
     viewer: Viewer, clinic: Clinic, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -10,6 +10,8 @@ from pneumoscope.clinic.api import rate_limits
 from pneumoscope.clinic.identity.accounts import Role
 from pneumoscope.clinic.settings import Clinic
 
+from ..conftest import on_both_databases
+
 As = Callable[[Role], TestClient]
 
 
@@ -34,6 +36,7 @@ def test_requests_are_limited_per_account_not_per_token(
     assert as_(Role.REVIEWER).get("/v1/models").status_code == 200
 
 
+@on_both_databases
 def test_queued_images_are_limited_per_account(
     as_: As,
     phantoms: list[bytes],

@@ -2,12 +2,15 @@
 
 from collections.abc import Iterator
 from contextlib import contextmanager, nullcontext
+from functools import cache
 from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
 from alembic import command
 from alembic.config import Config
+from alembic.runtime.migration import MigrationContext
+from alembic.script import ScriptDirectory
 from alembic.util import CommandError
 from sqlalchemy import Connection, Engine, create_engine, event, func, make_url, select
 from sqlalchemy.exc import ArgumentError, DBAPIError, NoSuchModuleError
@@ -98,9 +101,11 @@ class Database:
         self._writes.dispose()
 
     def _migrate(self) -> None:
-        config = Config()
-        config.set_main_option("script_location", str(MIGRATIONS))
         with self._writes.begin() as connection:
+            if MigrationContext.configure(connection).get_current_revision() == _newest_revision():
+                return
+            config = Config()
+            config.set_main_option("script_location", str(MIGRATIONS))
             config.attributes["connection"] = connection
             try:
                 command.upgrade(config, "head")
@@ -109,6 +114,12 @@ class Database:
                     f"the database {self._writes.url.render_as_string()} was migrated by another "
                     f"version of pneumoscope ({error}); use that version or a newer one"
                 ) from error
+
+
+@cache
+def _newest_revision() -> str | None:
+    """Return the newest migration; to find it, all of them are loaded."""
+    return ScriptDirectory(MIGRATIONS).get_current_head()
 
 
 def lock(session: Session, name: str) -> None:

@@ -123,7 +123,9 @@ class Listeners:
 
     def _query(self, digests: set[str]) -> tuple[dict[str, Actor], list[SiteChanges]]:
         with self._database.reading() as session:
-            return users_of_tokens(session, digests, datetime.now(UTC)), count_changes(session)
+            # The users come last: they must not get to know changes made after they lost a role.
+            sites = count_changes(session)
+            return users_of_tokens(session, digests, datetime.now(UTC)), sites
 
     def _update(
         self, listener: Listener, actors: dict[str, Actor], sites: list[SiteChanges]

@@ -1,4 +1,4 @@
-"""Confidence intervals of proportions, and of weighted sums of independent estimates."""
+"""Confidence intervals of proportions, and of sums and ratios of independent estimates."""
 
 from collections.abc import Sequence
 from math import sqrt
@@ -9,8 +9,10 @@ Z = 1.959963984540054
 """The 97.5 % point of the standard normal distribution."""
 
 
-def proportion(count: int, total: int) -> Estimate:
+def proportion(count: float, total: float) -> Estimate:
     """Return ``count / total`` with Wilson's 95 % score interval; undefined where total is 0.
+
+    Effective numbers, such as those of patients behind images, need not be whole.
 
     References
     ----------
@@ -97,3 +99,40 @@ def weighted_sum(terms: Sequence[tuple[float, Estimate]]) -> Estimate:
         below += (weight * term.value - low) ** 2
         above += (high - weight * term.value) ** 2
     return Estimate(value, value - sqrt(below), value + sqrt(above)) if bounded else Estimate(value)
+
+
+def ratio(numerator: Estimate, denominator: Estimate) -> Estimate:
+    """Return the ratio of two independent proportions, with an interval from theirs (MOVER-R).
+
+    It has a width where the numerator is 0, too. Undefined if either is, or the denominator is 0.
+
+    Parameters
+    ----------
+    numerator, denominator
+        Proportions with their intervals, based on different images.
+
+    References
+    ----------
+    Donner A, Zou GY. Closed-form confidence intervals for functions of the normal mean and standard
+    deviation. Statistical Methods in Medical Research 21:347-359, 2012.
+
+    Examples
+    --------
+    >>> print(ratio(proportion(0, 50), proportion(10, 20)))
+    0.000 (0.000 to 0.156)
+    """
+    first, second = numerator.value, denominator.value
+    if first is None or not second:
+        return Estimate(None)
+    if numerator.interval is None or denominator.interval is None:
+        return Estimate(first / second)
+    (low, high), (least, most) = numerator.interval, denominator.interval
+    product = first * second
+    below = low * (2 * first - low)
+    root = sqrt(product**2 - below * most * (2 * second - most))
+    above, bound = high * (2 * first - high), least * (2 * second - least)
+    return Estimate(
+        first / second,
+        below / (product + root) if below else 0.0,
+        (product + sqrt(product**2 - above * bound)) / bound,
+    )

@@ -15,8 +15,11 @@ from pneumoscope.clinic.settings import Clinic
 from pneumoscope.clinic.storage.tables import AuditEntry, Correction, Study
 from pneumoscope.reader import Reader
 
+from ...conftest import on_both_databases
 from ...patients import KIM, Send, study_of
 from ...populations import automatic_readers, dicom_of
+
+pytestmark = on_both_databases
 
 As = Callable[[Role], TestClient]
 

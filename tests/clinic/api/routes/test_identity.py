@@ -18,6 +18,7 @@ from pneumoscope.clinic.settings import Clinic
 from pneumoscope.clinic.storage.tables import AuditEntry, Image, Task
 from pneumoscope.reader import Reader
 
+from ...conftest import on_both_databases
 from ...patients import KIM, Send, study_of
 from ...populations import automatic_readers, dicom_of
 
@@ -32,6 +33,7 @@ def audited(clinic: Clinic, action: str) -> list[tuple[str, dict[str, Any]]]:
         return [(row.object, json.loads(row.detail)) for row in rows]
 
 
+@on_both_databases
 @pytest.mark.parametrize(
     ("other", "words"),
     [
@@ -69,6 +71,7 @@ def test_a_file_of_another_patient_with_a_known_study_uid_is_held(
     assert not {"K001", "K999", "Kim", "Lee"} & set(json.dumps(detail).replace("^", " ").split())
 
 
+@on_both_databases
 def test_a_held_study_is_in_no_report_export_or_label_of_anybody(
     service: TestClient, as_: As, send: Send, clinic: Clinic, read_all: Callable[[], int]
 ) -> None:
@@ -89,6 +92,7 @@ def test_a_held_study_is_in_no_report_export_or_label_of_anybody(
     assert len({observation.patient for observation in found}) == 2
 
 
+@on_both_databases
 def test_another_birth_date_of_a_known_patient_id_is_a_conflict_and_no_prior(
     service: TestClient, send: Send
 ) -> None:
@@ -114,6 +118,7 @@ def test_another_birth_date_of_a_known_patient_id_is_a_conflict_and_no_prior(
     assert study_of(service, elsewhere)["conflict"] is None  # a patient ID of another hospital
 
 
+@on_both_databases
 def test_pictures_are_not_filed_under_another_patients_study(
     service: TestClient, send: Send, phantoms: list[bytes]
 ) -> None:
@@ -125,6 +130,7 @@ def test_pictures_are_not_filed_under_another_patients_study(
     assert study_of(service, other)["conflict"] is not None
 
 
+@on_both_databases
 def test_images_of_one_request_that_disagree_on_the_patient_are_parted(
     service: TestClient, send: Send
 ) -> None:
@@ -146,6 +152,7 @@ def waiting(clinic: Clinic) -> tuple[int, int]:
         return images, tasks
 
 
+@on_both_databases
 def test_an_image_that_is_sent_again_is_the_same_image(
     send: Send, clinic: Clinic, phantoms: list[bytes]
 ) -> None:
@@ -159,6 +166,7 @@ def test_an_image_that_is_sent_again_is_the_same_image(
     assert (only["http"], only["job"], only["already_here"]) == (202, first["job"], [0])
 
 
+@on_both_databases
 def test_the_same_uid_with_other_content_is_refused_and_audited(
     service: TestClient, send: Send, clinic: Clinic, phantoms: list[bytes]
 ) -> None:
@@ -176,6 +184,7 @@ def test_the_same_uid_with_other_content_is_refused_and_audited(
     assert "1.2.840.77" not in json.dumps(entries)
 
 
+@on_both_databases
 def test_pictures_are_recognised_within_a_request_and_for_the_same_patient(
     send: Send, phantoms: list[bytes]
 ) -> None:
@@ -194,6 +203,7 @@ def test_pictures_are_recognised_within_a_request_and_for_the_same_patient(
     assert ids(phantoms[0]) != unnamed  # nobody knows whether it is the same patient
 
 
+@on_both_databases
 def test_a_file_is_read_again_if_it_is_sent_with_the_missing_age(
     service: TestClient, send: Send, clinic: Clinic, phantoms: list[bytes], reader: Reader
 ) -> None:
@@ -217,6 +227,7 @@ def test_a_file_is_read_again_if_it_is_sent_with_the_missing_age(
     assert study["patient"]["birth_date"] == birth_date
 
 
+@on_both_databases
 @pytest.mark.parametrize("zone", ["Pacific/Kiritimati", "America/Los_Angeles"])
 def test_dates_and_times_are_those_of_the_site(
     service: TestClient, as_: As, send: Send, zone: str

@@ -1,5 +1,3 @@
-import subprocess
-import sys
 from collections.abc import Callable
 from pathlib import Path
 
@@ -12,6 +10,9 @@ from pneumoscope.clinic.settings import Clinic
 from pneumoscope.clinic.storage.tables import AuditEntry, Site
 from pneumoscope.dataset import open_dataset
 
+from ....conftest import Outcome
+from ...conftest import on_both_databases
+
 As = Callable[[Role], TestClient]
 
 
@@ -23,6 +24,7 @@ def image(as_: As, phantoms: list[bytes], read_all: Callable[[], int]) -> str:
     return str(made["id"])
 
 
+@on_both_databases
 def test_a_judgement_is_created_changed_and_listed(as_: As, clinic: Clinic, image: str) -> None:
     clinician, reviewer = as_(Role.CLINICIAN), as_(Role.REVIEWER)
     path = f"/v1/images/{image}/judgements"
@@ -45,24 +47,17 @@ def test_a_judgement_is_created_changed_and_listed(as_: As, clinic: Clinic, imag
     assert "tube" not in trail[1].detail
 
 
-@pytest.mark.parametrize(
-    "wrong",
-    [
+def test_invalid_judgements_and_those_of_programs_are_refused(as_: As, image: str) -> None:
+    path, clinician = f"/v1/images/{image}/judgements", as_(Role.CLINICIAN)
+    for wrong in (
         {},
         {"answer": "perhaps"},
         {"answer": "agree", "x": 1},
         {"answer": "agree", "opinion": "pneumonia"},
         {"opinion": "pneumonia", "truth": "NORMAL"},
         {"answer": "agree", "text": "x" * 4001},
-    ],
-)
-def test_invalid_judgements_are_refused(as_: As, image: str, wrong: dict[str, object]) -> None:
-    answer = as_(Role.CLINICIAN).post(f"/v1/images/{image}/judgements", json=wrong)
-    assert answer.status_code == 422
-
-
-def test_programs_may_not_judge(as_: As, image: str) -> None:
-    path = f"/v1/images/{image}/judgements"
+    ):
+        assert clinician.post(path, json=wrong).status_code == 422, wrong
     assert as_(Role.SERVICE).post(path, json={"answer": "agree"}).status_code == 403
 
 
@@ -105,7 +100,12 @@ def test_an_opinion_alone_reviews_a_study_in_shadow_mode(
 
 
 def test_judgements_become_the_labels_of_a_dataset(
-    as_: As, clinic: Clinic, phantoms: list[bytes], read_all: Callable[[], int], tmp_path: Path
+    as_: As,
+    clinic: Clinic,
+    phantoms: list[bytes],
+    read_all: Callable[[], int],
+    pneumoscope: Callable[..., Outcome],
+    tmp_path: Path,
 ) -> None:
     sent = [("files", (f"{i}.png", content, "image/png")) for i, content in enumerate(phantoms)]
     images = as_(Role.SERVICE).post("/v1/readings", files=sent).json()["images"]
@@ -117,12 +117,10 @@ def test_judgements_become_the_labels_of_a_dataset(
     out = tmp_path / "labels.csv"
     url = clinic.settings.database_url
     command = ["labels", "--data", clinic.settings.data, "--database", url, "--out", out]
-    subprocess.run([sys.executable, "-m", "pneumoscope", *command], check=True)
+    assert pneumoscope(*command).code == 0
     manifest = open_dataset(out, images=clinic.store.folder)
     labels = {entry.path.split("/")[1]: entry.label.name for entry in manifest.entries}
     assert labels == {image["sha256"]: truth for image, truth in zip(images, truths, strict=True)}
     assert len({entry.group for entry in manifest.entries}) == 6
-    again = subprocess.run(
-        [sys.executable, "-m", "pneumoscope", *command], capture_output=True, text=True
-    )
-    assert (again.returncode, "not empty" in again.stderr) == (1, True)
+    again = pneumoscope(*command)
+    assert (again.code, "not empty" in again.err) == (1, True)

@@ -11,7 +11,10 @@ from pneumoscope.clinic.identity.accounts import Role
 from pneumoscope.clinic.settings import Clinic
 from pneumoscope.clinic.storage.tables import AuditEntry, Site, Study, StudyLease, UserSession
 
+from ...conftest import on_both_databases
 from ..conftest import PASSWORD
+
+pytestmark = on_both_databases
 
 As = Callable[[Role], TestClient]
 

@@ -12,6 +12,7 @@ from pneumoscope.clinic.identity.accounts import Role
 from pneumoscope.clinic.settings import Clinic
 from pneumoscope.clinic.storage.tables import AuditEntry, Study
 
+from ...conftest import on_both_databases
 from ...simulated import Simulated
 
 As = Callable[[Role], TestClient]
@@ -27,6 +28,7 @@ def metrics(client: TestClient) -> dict[tuple[str, ...], float]:
     }
 
 
+@on_both_databases
 def test_metrics_count_the_queue_readings_and_judgements(
     as_: As, phantoms: list[bytes], read_all: Callable[[], int]
 ) -> None:
@@ -77,6 +79,7 @@ def test_the_overview_as_json(as_: As, busy: Simulated) -> None:
     assert overview["reference_patients"] == 561
 
 
+@on_both_databases
 def test_the_overview_of_one_site(as_: As, busy: Simulated) -> None:
     client = as_(Role.REVIEWER)
     busy.run(3, 1, 2, site="East")
@@ -91,6 +94,7 @@ def test_the_overview_of_one_site(as_: As, busy: Simulated) -> None:
         assert client.get(path, params={"windows": 27}).status_code == 422
 
 
+@on_both_databases
 def test_alerts_are_checked_listed_and_acknowledged(
     as_: As, busy: Simulated, clinic: Clinic
 ) -> None:

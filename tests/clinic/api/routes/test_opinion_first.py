@@ -20,6 +20,8 @@ from pneumoscope.clinic.storage.tables import (
     User,
 )
 
+from ...conftest import on_both_databases
+
 As = Callable[[Role], TestClient]
 
 START = datetime(2026, 11, 25, 8, tzinfo=UTC)
@@ -150,6 +152,7 @@ def test_overseers_see_readings_at_once(as_: As, study: dict[str, str]) -> None:
         assert (shown["withheld"], shown["probability"]) == (False, 0.87)
 
 
+@on_both_databases
 def test_the_order_is_that_of_arrival_after_what_needs_a_look(
     as_: As, study: dict[str, str]
 ) -> None:
@@ -179,6 +182,7 @@ def test_that_an_image_could_not_be_read_is_shown(as_: As, study: dict[str, str]
     assert as_(Role.CLINICIAN).post(path, json={"answer": "agree"}).status_code == 201
 
 
+@on_both_databases
 def test_disputes_are_no_way_to_learn_of_a_finding(as_: As, study: dict[str, str]) -> None:
     search = {"disputed": True}
     path = f"/v1/images/{study['a']}/judgements"

@@ -10,6 +10,10 @@ from pneumoscope.clinic.identity.accounts import Role
 from pneumoscope.clinic.settings import Clinic
 from pneumoscope.clinic.storage.tables import AuditEntry, Site, Study
 
+from ...conftest import on_both_databases
+
+pytestmark = on_both_databases
+
 As = Callable[[Role], TestClient]
 NEW_YEAR = datetime(2026, 1, 1, tzinfo=UTC)
 

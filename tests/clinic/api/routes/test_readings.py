@@ -14,6 +14,8 @@ from pneumoscope.clinic.settings import Clinic
 from pneumoscope.clinic.storage.tables import Image, Site
 from pneumoscope.reader import Reader
 
+from ...conftest import on_both_databases
+
 As = Callable[[Role], TestClient]
 
 
@@ -89,6 +91,7 @@ def count(clinic: Clinic) -> int:
         return session.scalar(select(func.count()).select_from(Image)) or 0
 
 
+@on_both_databases
 def test_a_repeated_request_is_read_once(as_: As, clinic: Clinic, phantoms: list[bytes]) -> None:
     service = as_(Role.SERVICE)
     key = {"Idempotency-Key": "ward-7-0001"}
@@ -108,6 +111,7 @@ def test_a_repeated_request_is_read_once(as_: As, clinic: Clinic, phantoms: list
     assert someone_else.status_code == 202
 
 
+@on_both_databases
 def test_concurrent_identical_requests_are_read_once(
     as_: As, clinic: Clinic, phantoms: list[bytes]
 ) -> None:
@@ -159,6 +163,7 @@ def test_an_unknown_site_is_refused(as_: As, phantoms: list[bytes]) -> None:
     assert "no such site" in answer.json()["detail"]
 
 
+@on_both_databases
 def test_images_of_a_job_are_paged(as_: As, phantoms: list[bytes]) -> None:
     service = as_(Role.SERVICE)
     job = service.post("/v1/readings", files=files(*phantoms[:5])).json()["job"]
@@ -171,6 +176,7 @@ def test_images_of_a_job_are_paged(as_: As, phantoms: list[bytes]) -> None:
     assert as_(Role.REVIEWER).get(f"/v1/jobs/{job}").status_code == 404  # another user's job
 
 
+@on_both_databases
 def test_shadow_mode_hides_readings_from_clinicians_everywhere(
     as_: As, clinic: Clinic, phantoms: list[bytes], read_all: Callable[[], int]
 ) -> None:

@@ -1,6 +1,4 @@
 import json
-import subprocess
-import sys
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -17,6 +15,11 @@ from pneumoscope.clinic.settings import Clinic
 from pneumoscope.clinic.storage.file_store import FileStore
 from pneumoscope.clinic.storage.tables import AuditEntry
 from pneumoscope.support.errors import StorageError
+
+from ....conftest import Outcome
+from ...conftest import on_both_databases
+
+pytestmark = on_both_databases
 
 As = Callable[[Role], TestClient]
 LATER = timedelta(days=400)
@@ -160,12 +163,13 @@ def test_a_file_purged_during_its_upload_is_kept(
     assert (shown.status_code, shown.content) == (200, phantoms[0])
 
 
-def test_the_purge_command_has_a_dry_run(as_: As, clinic: Clinic, image: dict[str, str]) -> None:
-    url, data = clinic.settings.database_url, str(clinic.settings.data)
-    command = [sys.executable, "-m", "pneumoscope", "purge", "--database", url, "--data", data]
+def test_the_purge_command_has_a_dry_run(
+    as_: As, clinic: Clinic, image: dict[str, str], pneumoscope: Callable[..., Outcome]
+) -> None:
+    command = ["purge", "--database", clinic.settings.database_url, "--data", clinic.settings.data]
     for options, message in [
         (["--dry-run"], "Would be purged: 0 studies"),
         ([], "Purged: 0 studies"),
     ]:
-        result = subprocess.run([*command, *options], capture_output=True, text=True)
-        assert (result.returncode, message in result.stdout) == (0, True), result
+        outcome = pneumoscope(*command, *options)
+        assert (outcome.code, message in outcome.out) == (0, True), outcome
