@@ -79,8 +79,13 @@ def _no_printing() -> Iterator[None]:
         yield
 
 
-def _write_empty_pdf(_: str, path: Path) -> None:
-    write_bytes(path, b"%PDF-")
+@pytest.fixture
+def no_figures(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Leave the figures of Runs empty: drawing takes longer than training on a few images.
+
+    tests/training/test_run.py draws.
+    """
+    monkeypatch.setattr("pneumoscope.training.evaluate.figure_png", lambda _: b"")
 
 
 @pytest.fixture(scope="session")
@@ -177,6 +182,14 @@ def write_dataset(root: Path, train: int = 24, test: int = 8, size: int = 64) ->
 def small_dataset(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Return a small learnable dataset; read-only."""
     return write_dataset(tmp_path_factory.mktemp("small") / "chest")
+
+
+@pytest.fixture(scope="session")
+def small_manifest(small_dataset: Path) -> "Manifest":
+    """Return the manifest of the small dataset."""
+    from pneumoscope.dataset import open_dataset
+
+    return open_dataset(small_dataset)
 
 
 @pytest.fixture(scope="session")

@@ -1,6 +1,7 @@
 """Search: folds by patient, an unread test split, and resuming without losses."""
 
 import csv
+import shutil
 from collections import Counter
 from collections.abc import Callable
 from dataclasses import replace
@@ -29,8 +30,21 @@ QUICK = ("image_size=64", "epochs=2", "precision=float32")
 
 
 @pytest.fixture(scope="module")
-def manifest(phantom_dataset: Path) -> Manifest:
-    return open_dataset(phantom_dataset)
+def few_phantoms(phantom_dataset: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Return a folder of every fourth phantom of each class and split."""
+    folder = tmp_path_factory.mktemp("few")
+    for path in sorted(phantom_dataset.rglob("*.png"))[::4]:
+        copy = folder / path.relative_to(phantom_dataset)
+        copy.parent.mkdir(parents=True, exist_ok=True)
+        shutil.copy(path, copy)
+    for file in phantom_dataset.glob("*.*"):
+        shutil.copy(file, folder)  # the description says that the images are synthetic
+    return folder
+
+
+@pytest.fixture(scope="module")
+def manifest(few_phantoms: Path) -> Manifest:
+    return open_dataset(few_phantoms)
 
 
 @pytest.fixture(scope="module")
@@ -334,13 +348,11 @@ def test_a_search_among_several_models(manifest: Manifest) -> None:
     assert plan.recipe({"model": "densenet121"}).model == "densenet121"
 
 
-def test_from_the_command_line(
-    pneumoscope: Callable, phantom_dataset: Path, tmp_path: Path
-) -> None:
+def test_from_the_command_line(pneumoscope: Callable, few_phantoms: Path, tmp_path: Path) -> None:
     words = [word for setting in QUICK for word in ("--set", setting)]
     outcome = pneumoscope(
         "tune",
-        phantom_dataset,
+        few_phantoms,
         "--out",
         tmp_path / "s",
         "--budget",
