@@ -25,9 +25,8 @@ from .test_bundle import without_limits
 
 
 @pytest.fixture(scope="module")
-def pixels(compact_run: Run, tmp_path_factory: pytest.TempPathFactory) -> np.ndarray:
-    store = ExampleStore(compact_run.manifest(), ArrayCache(tmp_path_factory.mktemp("cache")))
-    examples = store.pixels(Split.TRAIN, compact_run.recipe)
+def pixels(compact_run: Run, cache: ArrayCache) -> np.ndarray:
+    examples = ExampleStore(compact_run.manifest(), cache).pixels(Split.TRAIN, compact_run.recipe)
     return examples.inputs[examples.rows]
 
 

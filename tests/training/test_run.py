@@ -4,7 +4,6 @@ import csv
 import errno
 import json
 import os
-import shutil
 import signal
 import subprocess
 import sys
@@ -26,34 +25,7 @@ from pneumoscope.training import ExampleStore, Recipe, Run, evaluate_run, make_r
 from pneumoscope.training.evaluate import is_evaluated
 from pneumoscope.training.trainer import Trainer
 
-
-def quick(model: str = "model_4", *settings: str) -> Recipe:
-    return make_recipe(model, assignments=["image_size=64", "epochs=3", "weights=none", *settings])
-
-
-@pytest.fixture(scope="module")
-def store(small_manifest: Manifest, tmp_path_factory: pytest.TempPathFactory) -> ExampleStore:
-    return ExampleStore(small_manifest, ArrayCache(tmp_path_factory.mktemp("cache")))
-
-
-@pytest.fixture(scope="module")
-def trained_once(store: ExampleStore, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Return the folder of a finished Run of model 1, two epochs long; read-only."""
-    return train(
-        store, quick("model_1", "epochs=2"), tmp_path_factory.mktemp("runs") / "run"
-    ).folder
-
-
-@pytest.fixture
-def trained(trained_once: Path, tmp_path: Path) -> Run:
-    """Return a finished Run of model 1 that a test may damage."""
-    return Run.open(shutil.copytree(trained_once, tmp_path / "run"))
-
-
-@pytest.fixture(scope="module")
-def uninterrupted(store: ExampleStore, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Return the folder of a finished Run of `quick`; read-only."""
-    return train(store, quick(), tmp_path_factory.mktemp("runs") / "whole").folder
+from .conftest import quick
 
 
 def test_a_run_holds_all_inputs_and_results(
@@ -108,8 +80,7 @@ def test_class_balance_sets_sampling_weights(
         assert weights[ill].sum() == pytest.approx(weights[~ill].sum())
 
 
-def test_every_reading_of_the_test_split_is_recorded(store: ExampleStore, trained: Run) -> None:
-    run = trained
+def test_every_reading_of_the_test_split_is_recorded(store: ExampleStore, run: Run) -> None:
     readings = run.folder / "test_readings.csv"
     assert not readings.exists()
     assert not (run.folder / "predictions" / "test.csv").exists()
@@ -261,8 +232,7 @@ def test_a_folder_in_use_is_refused_and_left_alone(store: ExampleStore, tmp_path
     assert [path.name for path in (tmp_path / "run").iterdir()] == ["thesis.txt"]
 
 
-def test_a_run_of_another_version_is_refused(store: ExampleStore, trained: Run) -> None:
-    run = trained
+def test_a_run_of_another_version_is_refused(store: ExampleStore, run: Run) -> None:
     record = json.loads((run.folder / "run.json").read_text())
     (run.folder / "run.json").write_text(json.dumps({**record, "format": 99}))
     with pytest.raises(RunError, match=r"format 99.*reads formats 3 to 5"):
@@ -304,8 +274,7 @@ def test_a_damaged_record_is_named(tmp_path: Path, content: str) -> None:
 
 
 @pytest.mark.parametrize("damage", ["cut", "gone"])
-def test_damaged_weights_are_named(store: ExampleStore, trained: Run, damage: str) -> None:
-    run = trained
+def test_damaged_weights_are_named(store: ExampleStore, run: Run, damage: str) -> None:
     path = run.weights_path
     path.write_bytes(path.read_bytes()[:-9])
     if damage == "gone":
@@ -315,8 +284,7 @@ def test_damaged_weights_are_named(store: ExampleStore, trained: Run, damage: st
 
 
 @pytest.mark.parametrize("content", ["", "epoch,loss\n1,high\n"])
-def test_a_damaged_history_is_named(store: ExampleStore, trained: Run, content: str) -> None:
-    run = trained
+def test_a_damaged_history_is_named(store: ExampleStore, run: Run, content: str) -> None:
     (run.folder / "history.csv").write_text(content)
     with pytest.raises(RunError, match=r"history\.csv"):
         evaluate_run(run, store)
@@ -350,13 +318,13 @@ def test_a_file_at_the_run_s_path_is_refused(store: ExampleStore, tmp_path: Path
 
 
 def test_resuming_with_other_settings_or_data_is_refused(
-    store: ExampleStore, small_dataset: Path, trained: Run, tmp_path: Path
+    store: ExampleStore, small_dataset: Path, run: Run, tmp_path: Path
 ) -> None:
     with pytest.raises(RunError, match=r"another recipe \(learning_rate differ\)"):
-        train(store, quick("model_1", "epochs=2", "learning_rate=0.1"), trained.folder, resume=True)
+        train(store, quick("model_1", "epochs=2", "learning_rate=0.1"), run.folder, resume=True)
     other = ExampleStore(open_dataset(small_dataset, seed=1), ArrayCache(tmp_path / "cache"))
     with pytest.raises(RunError, match="other data or another split"):
-        train(other, quick("model_1", "epochs=2"), trained.folder, resume=True)
+        train(other, quick("model_1", "epochs=2"), run.folder, resume=True)
 
 
 def test_a_finished_run_goes_on_to_more_epochs_as_if_it_had_been_asked_for_so_many(
@@ -418,10 +386,9 @@ def test_a_run_that_cannot_go_on_is_refused_and_left_alone(
     epochs: int,
     reason: str,
     store: ExampleStore,
-    trained: Run,
+    run: Run,
     tmp_path: Path,
 ) -> None:
-    run = trained
     if settings:
         run = train(store, quick("model_1", *settings, "epochs=2"), tmp_path / "other")
     if "missing" in reason:
@@ -453,8 +420,8 @@ def test_an_unfinished_run_is_not_evaluated(store: ExampleStore, tmp_path: Path)
         evaluate_run(run, store)
 
 
-def test_no_patient_is_named_in_the_log(store: ExampleStore, trained: Run) -> None:
-    log = (trained.folder / "train.log").read_text()
+def test_no_patient_is_named_in_the_log(store: ExampleStore, run: Run) -> None:
+    log = (run.folder / "train.log").read_text()
     assert not any(entry.group in log for entry in store.manifest.entries)
 
 
