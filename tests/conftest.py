@@ -223,6 +223,19 @@ def phantom_dataset(made_once: Callable[..., Path]) -> Path:
 
 
 @pytest.fixture(scope="session")
+def few_phantoms(phantom_dataset: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Return a folder of every fourth synthetic radiograph of each class and split; read-only."""
+    folder = tmp_path_factory.mktemp("few")
+    for path in sorted(phantom_dataset.rglob("*.png"))[::4]:
+        copy = folder / path.relative_to(phantom_dataset)
+        copy.parent.mkdir(parents=True, exist_ok=True)
+        shutil.copy(path, copy)
+    for file in phantom_dataset.glob("*.*"):
+        shutil.copy(file, folder)  # one of them says that the images are synthetic
+    return folder
+
+
+@pytest.fixture(scope="session")
 def children(shared_data: Path, made_once: Callable[..., Path]) -> "Manifest":
     """Return the manifest of the real paediatric radiographs; opening them takes 8 s."""
     from pneumoscope.dataset import Manifest, open_dataset

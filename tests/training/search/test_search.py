@@ -1,7 +1,6 @@
 """Search: folds by patient, an unread test split, and resuming without losses."""
 
 import csv
-import shutil
 from collections import Counter
 from collections.abc import Callable
 from dataclasses import replace
@@ -27,19 +26,6 @@ from pneumoscope.training.search.study import STORAGE_FILE
 from pneumoscope.training.trainer import Trainer
 
 QUICK = ("image_size=64", "epochs=2", "precision=float32")
-
-
-@pytest.fixture(scope="module")
-def few_phantoms(phantom_dataset: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Return a folder of every fourth phantom of each class and split."""
-    folder = tmp_path_factory.mktemp("few")
-    for path in sorted(phantom_dataset.rglob("*.png"))[::4]:
-        copy = folder / path.relative_to(phantom_dataset)
-        copy.parent.mkdir(parents=True, exist_ok=True)
-        shutil.copy(path, copy)
-    for file in phantom_dataset.glob("*.*"):
-        shutil.copy(file, folder)  # the description says that the images are synthetic
-    return folder
 
 
 @pytest.fixture(scope="module")
