@@ -79,8 +79,13 @@ def _no_printing() -> Iterator[None]:
         yield
 
 
-def _write_empty_pdf(_: str, path: Path) -> None:
-    write_bytes(path, b"%PDF-")
+@pytest.fixture
+def no_figures(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Leave the figures of Runs empty: drawing takes longer than training on a few images.
+
+    tests/training/test_run.py draws.
+    """
+    monkeypatch.setattr("pneumoscope.training.evaluate.figure_png", lambda _: b"")
 
 
 @pytest.fixture(scope="session")
@@ -180,6 +185,14 @@ def small_dataset(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="session")
+def small_manifest(small_dataset: Path) -> "Manifest":
+    """Return the manifest of the small dataset."""
+    from pneumoscope.dataset import open_dataset
+
+    return open_dataset(small_dataset)
+
+
+@pytest.fixture(scope="session")
 def made_once(tmp_path_factory: pytest.TempPathFactory) -> Callable[..., Path]:
     """Return a function that gives a folder, filled by the first test process that needs it."""
     base = tmp_path_factory.getbasetemp()
@@ -207,6 +220,19 @@ def phantom_dataset(made_once: Callable[..., Path]) -> Path:
 
     made = made_once("phantoms", lambda at: generate_phantoms(at / "chest", count=160, size=128))
     return made / "chest"
+
+
+@pytest.fixture(scope="session")
+def few_phantoms(phantom_dataset: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Return a folder of every fourth synthetic radiograph of each class and split; read-only."""
+    folder = tmp_path_factory.mktemp("few")
+    for path in sorted(phantom_dataset.rglob("*.png"))[::4]:
+        copy = folder / path.relative_to(phantom_dataset)
+        copy.parent.mkdir(parents=True, exist_ok=True)
+        shutil.copy(path, copy)
+    for file in phantom_dataset.glob("*.*"):
+        shutil.copy(file, folder)  # one of them says that the images are synthetic
+    return folder
 
 
 @pytest.fixture(scope="session")

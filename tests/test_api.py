@@ -31,13 +31,14 @@ def test_importing_it_for_reading_loads_no_pytorch() -> None:
     assert done.stdout == "False\n"
 
 
+@pytest.mark.usefixtures("no_figures")
 def test_a_training_is_that_of_the_command_line(
-    phantom_dataset: Path, tmp_path: Path, pneumoscope: Callable
+    few_phantoms: Path, tmp_path: Path, pneumoscope: Callable
 ) -> None:
-    run = ps.train(str(phantom_dataset), "compact", tmp_path / "api", **SETTINGS)
+    run = ps.train(str(few_phantoms), "compact", tmp_path / "api", **SETTINGS)
     words = [word for name, value in SETTINGS.items() for word in ("--set", f"{name}={value}")]
     out = tmp_path / "cli"
-    outcome = pneumoscope("train", phantom_dataset, "--model", "compact", "--out", out, *words)
+    outcome = pneumoscope("train", few_phantoms, "--model", "compact", "--out", out, *words)
     assert outcome.code == 0
     ours, theirs = run.read_weights(), ps.load_run(str(out / "compact")).read_weights()
     assert ours.keys() == theirs.keys()
@@ -78,9 +79,9 @@ def test_a_run_is_evaluated_on_its_test_split(compact_run: Run) -> None:
     assert auc == pytest.approx(recorded["auc"])
 
 
-def test_an_experiment_returns_what_it_reports(phantom_dataset: Path, tmp_path: Path) -> None:
+def test_an_experiment_returns_what_it_reports(few_phantoms: Path, tmp_path: Path) -> None:
     out = tmp_path / "experiment"
-    result = ps.experiment(phantom_dataset, str(out), models=["model_1"], **SETTINGS)
+    result = ps.experiment(few_phantoms, str(out), models=["model_1"], **SETTINGS)
     assert result.choice.name == json.loads((out / "results.json").read_text())["chosen"]
     assert (out / "report.html").exists()
     view = result._repr_html_()

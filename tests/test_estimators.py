@@ -111,8 +111,8 @@ def test_checks_of_scikit_learn(estimator: BaseEstimator, check: Callable) -> No
     check(estimator)
 
 
-def test_a_classifier_learns_what_a_run_learns(phantom_dataset: Path, tmp_path: Path) -> None:
-    manifest = ps.load_manifest(phantom_dataset)
+def test_a_classifier_learns_what_a_run_learns(few_phantoms: Path, tmp_path: Path) -> None:
+    manifest = ps.load_manifest(few_phantoms)
     entries = [entry for entry in manifest.in_use if entry.split is not Split.TEST]
     images = [Image.open(manifest.root / entry.path).convert("L") for entry in entries]
     arrays = np.stack([np.asarray(image) for image in images])

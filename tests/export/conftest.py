@@ -2,11 +2,13 @@
 
 import hashlib
 from collections.abc import Callable
+from pathlib import Path
 
 import pytest
 from torch import nn
 
 from pneumoscope.export.onnx_graph import export_graph
+from pneumoscope.support.cache import ArrayCache
 
 
 def digest(network: nn.Module) -> str:
@@ -16,6 +18,17 @@ def digest(network: nn.Module) -> str:
         content.update(name.encode())
         content.update(tensor.detach().cpu().contiguous().view(-1).numpy().tobytes())
     return content.hexdigest()
+
+
+@pytest.fixture(autouse=True)
+def _no_figures(no_figures: None) -> None:
+    """Train without drawing."""
+
+
+@pytest.fixture(scope="session")
+def cache(exported: Path) -> ArrayCache:
+    """Return the cache of the phantoms' pixels that the exported bundle was made with."""
+    return ArrayCache(exported.parent / "cache")
 
 
 @pytest.fixture(scope="session")

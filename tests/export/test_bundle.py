@@ -49,19 +49,20 @@ THOROUGH = {"model_5", "model_6", "efficientnet_lite1", "efficientnet_lite2", "d
     ],
 )
 def test_the_graph_agrees_with_pytorch(name: str, phantom_pixels: np.ndarray) -> None:
+    pixels = phantom_pixels[::3]
     network = build_network(MODELS[name], 64, 0).eval()
     if (weights := MODELS[name].load_weights("none", 0)) is not None:
         weights.fill(network)
     dense = network.head.output
     with torch.no_grad():  # as if trained: logits of different images differ, around zero
-        logits = network(torch.from_numpy(phantom_pixels)[:, None] / 255)
+        logits = network(torch.from_numpy(pixels)[:, None] / 255)
         dense.weight.div_(logits.std())
         dense.bias.copy_((dense.bias - logits.mean()) / logits.std())
     deployed = DeployedNetwork(network)
-    output = run_graph(open_graph(export_graph(deployed, 64), 2), phantom_pixels)
+    output = run_graph(open_graph(export_graph(deployed, 64), 2), pixels)
     assert np.std(output.logits) == pytest.approx(1, abs=0.02)
-    assert require_agreement(deployed, phantom_pixels, output) < 1e-4
-    _, heatmaps, features = deployed(torch.from_numpy(phantom_pixels[:20]))
+    assert require_agreement(deployed, pixels, output) < 1e-4
+    _, heatmaps, features = deployed(torch.from_numpy(pixels[:20]))
     scale = float(np.abs(output.heatmaps).max())
     np.testing.assert_allclose(output.heatmaps[:20], heatmaps, atol=1e-4 * scale)
     np.testing.assert_allclose(output.features[:20], features, rtol=1e-3, atol=1e-5)
@@ -81,9 +82,8 @@ def test_a_graph_names_no_local_folder(exported: Path) -> None:
 
 
 @pytest.fixture(scope="module")
-def phantom_pixels(compact_run: Run, tmp_path_factory: pytest.TempPathFactory) -> np.ndarray:
-    store = ExampleStore(compact_run.manifest(), ArrayCache(tmp_path_factory.mktemp("cache")))
-    examples = store.pixels(Split.TRAIN, compact_run.recipe)
+def phantom_pixels(compact_run: Run, cache: ArrayCache) -> np.ndarray:
+    examples = ExampleStore(compact_run.manifest(), cache).pixels(Split.TRAIN, compact_run.recipe)
     return examples.inputs[examples.rows]
 
 
@@ -123,11 +123,12 @@ def read_split(reader: Reader, run: Run, split: Split) -> Predictions:
     return replace(table, probabilities=probabilities)
 
 
-def test_an_unread_test_split_has_no_metrics(compact_run: Run, tmp_path: Path) -> None:
+def test_an_unread_test_split_has_no_metrics(
+    compact_run: Run, cache: ArrayCache, tmp_path: Path
+) -> None:
     unread = tmp_path / "unread"
     shutil.copytree(compact_run.folder, unread)
     (unread / "metrics" / "test.json").unlink()
-    cache = ArrayCache(tmp_path / "cache")
     limits = ["Adults: not measured."]
     bundle = export_bundle([Run.open(unread)], tmp_path / "bundle", cache, "unread", limits=limits)
     card = (tmp_path / "bundle" / "MODEL_CARD.md").read_text()
@@ -149,18 +150,32 @@ def cropped_phantoms(phantom_dataset: Path, tmp_path_factory: pytest.TempPathFac
     return folder
 
 
-def test_a_bundle_refuses_its_outsiders(
-    compact_run: Run, cropped_phantoms: Path, phantom_dataset: Path, tmp_path: Path
+def test_a_bundle_refuses_its_outsiders_and_its_export_reads_no_test_split(
+    compact_run: Run,
+    cropped_phantoms: Path,
+    phantom_dataset: Path,
+    cache: ArrayCache,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
+    asked = []
+    prepared = ExampleStore.prepared
+
+    def watch(self: ExampleStore, split: Split, preparation: Preparation) -> object:
+        asked.append(split)
+        return prepared(self, split, preparation)
+
+    monkeypatch.setattr(ExampleStore, "prepared", watch)
     children = Population(name="children", min_age=1, max_age=5)
     bundle = export_bundle(
         [compact_run],
         tmp_path / "bundle",
-        ArrayCache(tmp_path / "cache"),
+        cache,
         "children",
         patients=children,
         outsiders=[cropped_phantoms],
     )
+    assert set(asked) == {Split.TRAIN, Split.VALIDATION}
     record = bundle.record
     assert record.population == children
     assert record.refusal.outsiders.endswith(f"radiographs ({cropped_phantoms.name})")
@@ -187,27 +202,12 @@ def test_without_a_population_the_card_says_so(exported: Path) -> None:
     assert "No radiographs of other patients were given" in card
 
 
-def test_the_export_does_not_read_the_test_split(
-    compact_run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    asked = []
-    prepared = ExampleStore.prepared
-
-    def watch(self: ExampleStore, split: Split, preparation: Preparation) -> object:
-        asked.append(split)
-        return prepared(self, split, preparation)
-
-    monkeypatch.setattr(ExampleStore, "prepared", watch)
-    export_bundle([compact_run], tmp_path / "bundle", ArrayCache(tmp_path / "cache"), "b")
-    assert set(asked) == {Split.TRAIN, Split.VALIDATION}
-
-
 def test_operating_points_hold_in_every_simulated_acquisition(
-    compact_run: Run, exported: Path
+    compact_run: Run, exported: Path, cache: ArrayCache
 ) -> None:
     reader = load(exported)
     points = reader.bundle.record.operating_points
-    store = ExampleStore(compact_run.manifest(), ArrayCache(exported.parent / "cache"))
+    store = ExampleStore(compact_run.manifest(), cache)
     examples = store.pixels(Split.VALIDATION, compact_run.recipe)
     pixels = examples.inputs[examples.rows].astype(np.uint8)
     temperature = reader.bundle.record.calibration.temperature
@@ -220,7 +220,9 @@ def test_operating_points_hold_in_every_simulated_acquisition(
     assert "in 8 simulated acquisitions" in points["screening"].rule
 
 
-def test_calibration_on_cross_validated_predictions(compact_run: Run, tmp_path: Path) -> None:
+def test_calibration_on_cross_validated_predictions(
+    compact_run: Run, cache: ArrayCache, tmp_path: Path
+) -> None:
     """The log-odds are twice the true ones, so the temperature is 2."""
     rng = np.random.default_rng(0)
     truth = rng.uniform(0.05, 0.95, 4000)
@@ -229,7 +231,6 @@ def test_calibration_on_cross_validated_predictions(compact_run: Run, tmp_path: 
     table = Predictions(
         files, (rng.random(4000) < truth).astype(np.int8), 1 / (1 + np.exp(-odds)), files
     )
-    cache = ArrayCache(tmp_path / "cache")
     bundle = export_bundle([compact_run], tmp_path / "all", cache, "all", fit_on=table)
     record = bundle.record
     assert record.calibration.temperature == pytest.approx(2, abs=0.15)
@@ -246,9 +247,12 @@ def test_calibration_on_cross_validated_predictions(compact_run: Run, tmp_path: 
 
 
 def test_an_ensemble_reads_the_mean_of_its_members(
-    compact_run: Run, exported: Path, tmp_path: Path, radiographs: Callable
+    compact_run: Run,
+    exported: Path,
+    cache: ArrayCache,
+    tmp_path: Path,
+    radiographs: Callable,
 ) -> None:
-    cache = ArrayCache(tmp_path / "cache")
     double = export_bundle([compact_run, compact_run], tmp_path / "two", cache, "two")
     assert len(double.record.members) == 2
     single, ensemble = load(exported), load(double.folder)
@@ -258,9 +262,8 @@ def test_an_ensemble_reads_the_mean_of_its_members(
 
 
 def test_runs_that_do_not_match_or_are_unfinished_are_refused(
-    compact_run: Run, tmp_path: Path
+    compact_run: Run, cache: ArrayCache, tmp_path: Path
 ) -> None:
-    cache = ArrayCache(tmp_path / "cache")
     larger = compact_run.recipe.model_copy(update={"image_size": 96})
     with pytest.raises(RunError, match="another size"):
         export_bundle(

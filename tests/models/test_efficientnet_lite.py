@@ -149,14 +149,12 @@ def test_random_weights_have_their_seed_and_no_licence() -> None:
     assert [spec.has_licensed_weights(weights) for weights in ("imagenet", "none")] == [True, False]
 
 
-def test_a_bundle_names_the_pretraining_and_its_licence(
-    phantom_dataset: Path, tmp_path: Path
-) -> None:
+def test_a_bundle_names_the_pretraining_and_its_licence(few_phantoms: Path, tmp_path: Path) -> None:
     require_package(LITE0)
     cache = ArrayCache(tmp_path / "cache")
     settings = ["image_size=64", "epochs=2", "head_epochs=1", "precision=float32"]
     recipe = make_recipe(LITE0.model, assignments=settings)
-    store = ExampleStore(open_dataset(phantom_dataset), cache)
+    store = ExampleStore(open_dataset(few_phantoms), cache)
     run = train(store, recipe, tmp_path / "run")
     published = load_efficientnet_lite(LITE0, "imagenet", seed=0).state
     trained = run.read_weights()["head.features._conv_head.weight"]

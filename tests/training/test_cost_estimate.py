@@ -29,7 +29,9 @@ def test_seconds_are_those_of_the_timed_steps(monkeypatch: pytest.MonkeyPatch) -
     assert cost.pass_seconds == 0
 
 
-def test_vgg16_runs_once_unless_images_are_augmented() -> None:
+def test_vgg16_runs_once_unless_images_are_augmented(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(cost_estimate, "predict", lambda *_: None)  # these take seconds
+    monkeypatch.setattr(Trainer, "run_epoch", lambda *_: SimpleNamespace(seconds=10))
     settings = ["image_size=64", "epochs=1", "batch_size=2"]
     once = make_recipe("model_5", assignments=settings)
     each = make_recipe("model_5", assignments=[*settings, "augmentation.flip=true"])

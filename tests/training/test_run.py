@@ -18,25 +18,23 @@ from pneumoscope.dataset import Manifest, Split, open_dataset
 from pneumoscope.evaluation.predictions import Predictions
 from pneumoscope.evaluation.statistics.metrics import measure
 from pneumoscope.models.vgg16 import load_vgg16
+from pneumoscope.report.html import figure_png
 from pneumoscope.support.cache import ArrayCache
 from pneumoscope.support.errors import RunError, RunInterruptedError, StorageError, WeightsError
 from pneumoscope.training import ExampleStore, Recipe, Run, evaluate_run, make_recipe, train
 from pneumoscope.training.evaluate import is_evaluated
 from pneumoscope.training.trainer import Trainer
 
-
-def quick(model: str = "model_4", *settings: str) -> Recipe:
-    return make_recipe(model, assignments=["image_size=64", "epochs=3", "weights=none", *settings])
+from .conftest import quick
 
 
-@pytest.fixture
-def store(small_dataset: Path, tmp_path: Path) -> ExampleStore:
-    return ExampleStore(open_dataset(small_dataset), ArrayCache(tmp_path / "cache"))
-
-
-def test_a_run_holds_all_inputs_and_results(store: ExampleStore, tmp_path: Path) -> None:
-    run = train(store, quick("model_6"), tmp_path / "run")
-    evaluate_run(run, store)
+def test_a_run_holds_all_inputs_and_results(
+    store: ExampleStore, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with monkeypatch.context() as patch:
+        patch.setattr("pneumoscope.training.evaluate.figure_png", figure_png)
+        run = train(store, quick("model_6"), tmp_path / "run")
+        evaluate_run(run, store)
     folder = tmp_path / "run"
     assert Recipe.read(folder / "recipe.yaml") == quick("model_6")
     assert Manifest.read(folder / "manifest.parquet").fingerprint == store.manifest.fingerprint
@@ -56,9 +54,13 @@ def test_a_run_holds_all_inputs_and_results(store: ExampleStore, tmp_path: Path)
         assert stored["auc"] == measure(table).value("auc")
         for figure in ("confusion", "roc", "precision_recall"):
             assert (folder / "figures" / f"{split}_{figure}.png").stat().st_size > 1000
-    assert (folder / "figures" / "history.png").exists()
+    assert (folder / "figures" / "history.png").stat().st_size > 1000
     assert "epoch 3/3" in (folder / "train.log").read_text()
     assert len(load_file(folder / "checkpoints" / "final.safetensors")) > 26
+    first = (folder / "predictions" / "test.csv").read_text()
+    again = Run.open(folder)
+    evaluate_run(again, ExampleStore(again.manifest(), ArrayCache(tmp_path / "another_cache")))
+    assert (folder / "predictions" / "test.csv").read_text() == first
 
 
 @pytest.mark.parametrize("balance", ["sampler", "acquisition"])
@@ -78,8 +80,7 @@ def test_class_balance_sets_sampling_weights(
         assert weights[ill].sum() == pytest.approx(weights[~ill].sum())
 
 
-def test_every_reading_of_the_test_split_is_recorded(store: ExampleStore, tmp_path: Path) -> None:
-    run = train(store, quick("model_1"), tmp_path / "run")
+def test_every_reading_of_the_test_split_is_recorded(store: ExampleStore, run: Run) -> None:
     readings = run.folder / "test_readings.csv"
     assert not readings.exists()
     assert not (run.folder / "predictions" / "test.csv").exists()
@@ -88,17 +89,6 @@ def test_every_reading_of_the_test_split_is_recorded(store: ExampleStore, tmp_pa
         rows = list(csv.DictReader(readings.open()))
         assert len(rows) == count
         assert rows[-1]["images"] == "16"
-
-
-def test_a_second_evaluation_gives_the_same_predictions(
-    store: ExampleStore, tmp_path: Path
-) -> None:
-    run = train(store, quick("model_5"), tmp_path / "run")
-    evaluate_run(run, store)
-    first = (run.folder / "predictions" / "test.csv").read_text()
-    again = Run.open(run.folder)
-    evaluate_run(again, ExampleStore(again.manifest(), ArrayCache(tmp_path / "another_cache")))
-    assert (run.folder / "predictions" / "test.csv").read_text() == first
 
 
 def weights(folder: Path) -> bytes:
@@ -149,7 +139,7 @@ def stop_in_epoch(monkeypatch: pytest.MonkeyPatch, number: int, error: BaseExcep
 
 
 def test_an_interruption_says_how_to_continue(
-    store: ExampleStore, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    store: ExampleStore, uninterrupted: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     with monkeypatch.context() as patch:
         stop_in_epoch(patch, 2, KeyboardInterrupt())
@@ -157,8 +147,7 @@ def test_an_interruption_says_how_to_continue(
             train(store, quick(), tmp_path / "run")
     run = train(store, quick(), tmp_path / "run", resume=True)
     assert [epoch.epoch for epoch in run.history()] == [1, 2, 3]
-    train(store, quick(), tmp_path / "whole")
-    assert weights(tmp_path / "run") == weights(tmp_path / "whole")
+    assert weights(tmp_path / "run") == weights(uninterrupted)
 
 
 def test_the_best_epoch_is_kept_even_if_the_training_was_interrupted_after_it(
@@ -189,7 +178,7 @@ def test_the_best_epoch_is_kept_even_if_the_training_was_interrupted_after_it(
 
 
 def test_a_full_disk_keeps_the_last_finished_epoch(
-    store: ExampleStore, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    store: ExampleStore, uninterrupted: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     calls = iter(range(1000))
     original = os.fsync
@@ -205,8 +194,7 @@ def test_a_full_disk_keeps_the_last_finished_epoch(
             train(store, quick(), tmp_path / "run")
     assert not list(tmp_path.rglob("*.part"))
     train(store, quick(), tmp_path / "run", resume=True)
-    train(store, quick(), tmp_path / "whole")
-    assert weights(tmp_path / "run") == weights(tmp_path / "whole")
+    assert weights(tmp_path / "run") == weights(uninterrupted)
 
 
 def test_a_disk_that_fills_up(
@@ -244,20 +232,20 @@ def test_a_folder_in_use_is_refused_and_left_alone(store: ExampleStore, tmp_path
     assert [path.name for path in (tmp_path / "run").iterdir()] == ["thesis.txt"]
 
 
-def test_a_run_of_another_version_is_refused(store: ExampleStore, tmp_path: Path) -> None:
-    run = train(store, quick("model_1"), tmp_path / "run")
+def test_a_run_of_another_version_is_refused(store: ExampleStore, run: Run) -> None:
     record = json.loads((run.folder / "run.json").read_text())
     (run.folder / "run.json").write_text(json.dumps({**record, "format": 99}))
     with pytest.raises(RunError, match=r"format 99.*reads formats 3 to 5"):
         Run.open(run.folder)
     with pytest.raises(RunError, match="format 99"):
-        train(store, quick("model_1"), run.folder, resume=True)
+        train(store, quick("model_1", "epochs=2"), run.folder, resume=True)
 
 
 def test_a_run_of_version_0_1_is_read_and_resumed(
     store: ExampleStore, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    recipe = quick("model_6", "class_balance=acquisition", "augmentation.random_erasing=1")
+    more = ("class_balance=acquisition", "augmentation.random_erasing=1", "epochs=2")
+    recipe = quick("model_6", *more)
     with monkeypatch.context() as patch:
         stop_in_epoch(patch, 2, KeyboardInterrupt())
         with pytest.raises(RunInterruptedError):
@@ -286,8 +274,7 @@ def test_a_damaged_record_is_named(tmp_path: Path, content: str) -> None:
 
 
 @pytest.mark.parametrize("damage", ["cut", "gone"])
-def test_damaged_weights_are_named(store: ExampleStore, tmp_path: Path, damage: str) -> None:
-    run = train(store, quick("model_1"), tmp_path / "run")
+def test_damaged_weights_are_named(store: ExampleStore, run: Run, damage: str) -> None:
     path = run.weights_path
     path.write_bytes(path.read_bytes()[:-9])
     if damage == "gone":
@@ -297,8 +284,7 @@ def test_damaged_weights_are_named(store: ExampleStore, tmp_path: Path, damage: 
 
 
 @pytest.mark.parametrize("content", ["", "epoch,loss\n1,high\n"])
-def test_a_damaged_history_is_named(store: ExampleStore, tmp_path: Path, content: str) -> None:
-    run = train(store, quick("model_1"), tmp_path / "run")
+def test_a_damaged_history_is_named(store: ExampleStore, run: Run, content: str) -> None:
     (run.folder / "history.csv").write_text(content)
     with pytest.raises(RunError, match=r"history\.csv"):
         evaluate_run(run, store)
@@ -309,7 +295,7 @@ def test_missing_weights_leave_no_folder(store: ExampleStore, tmp_path: Path) ->
     with pytest.raises(WeightsError):
         train(store, missing, tmp_path / "run")
     assert not (tmp_path / "run").exists()
-    train(store, quick("model_5"), tmp_path / "run")  # as the message suggests
+    train(store, quick("model_1"), tmp_path / "run")  # the folder is still free
 
 
 def test_resuming_with_other_pretrained_weights_is_refused(
@@ -332,14 +318,13 @@ def test_a_file_at_the_run_s_path_is_refused(store: ExampleStore, tmp_path: Path
 
 
 def test_resuming_with_other_settings_or_data_is_refused(
-    store: ExampleStore, small_dataset: Path, tmp_path: Path
+    store: ExampleStore, small_dataset: Path, run: Run, tmp_path: Path
 ) -> None:
-    train(store, quick("model_1"), tmp_path / "run")
     with pytest.raises(RunError, match=r"another recipe \(learning_rate differ\)"):
-        train(store, quick("model_1", "learning_rate=0.1"), tmp_path / "run", resume=True)
+        train(store, quick("model_1", "epochs=2", "learning_rate=0.1"), run.folder, resume=True)
     other = ExampleStore(open_dataset(small_dataset, seed=1), ArrayCache(tmp_path / "cache"))
     with pytest.raises(RunError, match="other data or another split"):
-        train(other, quick("model_1"), tmp_path / "run", resume=True)
+        train(other, quick("model_1", "epochs=2"), run.folder, resume=True)
 
 
 def test_a_finished_run_goes_on_to_more_epochs_as_if_it_had_been_asked_for_so_many(
@@ -397,9 +382,15 @@ def test_more_epochs_do_not_undo_early_stopping(
     ],
 )
 def test_a_run_that_cannot_go_on_is_refused_and_left_alone(
-    settings: list[str], epochs: int, reason: str, store: ExampleStore, tmp_path: Path
+    settings: list[str],
+    epochs: int,
+    reason: str,
+    store: ExampleStore,
+    run: Run,
+    tmp_path: Path,
 ) -> None:
-    run = train(store, quick("model_1", *settings, "epochs=2"), tmp_path / "run")
+    if settings:
+        run = train(store, quick("model_1", *settings, "epochs=2"), tmp_path / "other")
     if "missing" in reason:
         run.checkpoint_path.unlink()
     if "cannot be read" in reason:
@@ -429,9 +420,8 @@ def test_an_unfinished_run_is_not_evaluated(store: ExampleStore, tmp_path: Path)
         evaluate_run(run, store)
 
 
-def test_no_patient_is_named_in_the_log(store: ExampleStore, tmp_path: Path) -> None:
-    train(store, quick("model_1"), tmp_path / "run")
-    log = (tmp_path / "run" / "train.log").read_text()
+def test_no_patient_is_named_in_the_log(store: ExampleStore, run: Run) -> None:
+    log = (run.folder / "train.log").read_text()
     assert not any(entry.group in log for entry in store.manifest.entries)
 
 

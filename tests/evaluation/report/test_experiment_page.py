@@ -42,6 +42,14 @@ def render(result, errors=(), rivals=None) -> str:
     return render_experiment(result, evaluation, errors, rivals or {})
 
 
+@pytest.fixture(autouse=True)
+def _no_figures(monkeypatch):
+    """Do not draw but for `page`, as these tests read the text."""
+    for name in ("views", "experiment_page"):
+        module = f"pneumoscope.evaluation.report.{name}"
+        monkeypatch.setattr(f"{module}.figure_png", lambda *_, **__: PICTURE)
+
+
 def text_of(page: str) -> str:
     """Return what a page says, without its elements and with single spaces."""
     return re.sub(r"\s+", " ", re.sub(r"<style>.*?</style>|<[^>]*>", " ", page, flags=re.S))

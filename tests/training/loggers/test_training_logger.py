@@ -6,8 +6,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from pneumoscope.dataset import Split, open_dataset
-from pneumoscope.support.cache import ArrayCache
+from pneumoscope.dataset import Split
 from pneumoscope.support.errors import RunError, RunInterruptedError
 from pneumoscope.training import ExampleStore, Recipe, Run, make_recipe, train
 from pneumoscope.training.history import Epoch
@@ -42,11 +41,6 @@ class Recorder:
     @property
     def names(self) -> list[str]:
         return [call for call, _ in self.calls]
-
-
-@pytest.fixture
-def store(small_dataset: Path, tmp_path: Path) -> ExampleStore:
-    return ExampleStore(open_dataset(small_dataset), ArrayCache(tmp_path / "cache"))
 
 
 def recipe(*settings: str) -> Recipe:

@@ -29,8 +29,8 @@ QUICK = ("image_size=64", "epochs=2", "precision=float32")
 
 
 @pytest.fixture(scope="module")
-def manifest(phantom_dataset: Path) -> Manifest:
-    return open_dataset(phantom_dataset)
+def manifest(few_phantoms: Path) -> Manifest:
+    return open_dataset(few_phantoms)
 
 
 @pytest.fixture(scope="module")
@@ -334,13 +334,11 @@ def test_a_search_among_several_models(manifest: Manifest) -> None:
     assert plan.recipe({"model": "densenet121"}).model == "densenet121"
 
 
-def test_from_the_command_line(
-    pneumoscope: Callable, phantom_dataset: Path, tmp_path: Path
-) -> None:
+def test_from_the_command_line(pneumoscope: Callable, few_phantoms: Path, tmp_path: Path) -> None:
     words = [word for setting in QUICK for word in ("--set", setting)]
     outcome = pneumoscope(
         "tune",
-        phantom_dataset,
+        few_phantoms,
         "--out",
         tmp_path / "s",
         "--budget",
