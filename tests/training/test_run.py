@@ -24,6 +24,8 @@ from pneumoscope.training import ExampleStore, Recipe, Run, evaluate_run, make_r
 from pneumoscope.training.evaluate import is_evaluated
 from pneumoscope.training.trainer import Trainer
 
+from ..conftest import drawn_figures
+
 
 def quick(model: str = "model_4", *settings: str) -> Recipe:
     return make_recipe(model, assignments=["image_size=64", "epochs=3", "weights=none", *settings])
@@ -35,8 +37,9 @@ def store(small_dataset: Path, tmp_path: Path) -> ExampleStore:
 
 
 def test_a_run_holds_all_inputs_and_results(store: ExampleStore, tmp_path: Path) -> None:
-    run = train(store, quick("model_6"), tmp_path / "run")
-    evaluate_run(run, store)
+    with drawn_figures():
+        run = train(store, quick("model_6"), tmp_path / "run")
+        evaluate_run(run, store)
     folder = tmp_path / "run"
     assert Recipe.read(folder / "recipe.yaml") == quick("model_6")
     assert Manifest.read(folder / "manifest.parquet").fingerprint == store.manifest.fingerprint
