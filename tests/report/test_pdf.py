@@ -136,8 +136,14 @@ import sys
 from weasyprint import HTML
 pages = HTML(string=sys.stdin.read()).render().pages
 boxes = [box for page in pages for box in page._page_box.descendants()]
-print(len(pages))
-print(sum(box.element_tag == "img" for box in boxes if hasattr(box, "replacement")))
+print(
+    sum(
+        box.element_tag == "img" and box.position_y + box.height <= page.height
+        for page in pages
+        for box in page._page_box.descendants()
+        if hasattr(box, "replacement")
+    )
+)
 print(" ".join(box.text for box in boxes if hasattr(box, "text")))
 """
 
@@ -145,7 +151,7 @@ print(" ".join(box.text for box in boxes if hasattr(box, "text")))
 def test_nothing_behind_pages_or_folds_is_lost() -> None:
     """All pages of a gallery, the data of a figure and folded tables are printed.
 
-    The gallery breaks over pages; where it could not, pictures would lie beyond the first one.
+    Where the gallery did not break over pages, pictures would lie below the end of one.
     """
     images = [GalleryImage(f"image{number}.png", 0.9, PNG) for number in range(60)]
     others = [(f"other{number}.png", 0.6) for number in range(3)]
@@ -165,8 +171,7 @@ def test_nothing_behind_pages_or_folds_is_lost() -> None:
         text=True,
         check=True,
     )
-    pages, pictures, text = done.stdout.split("\n", 2)
-    assert int(pages) > 1
+    pictures, text = done.stdout.split("\n", 1)
     assert int(pictures) == 61
     for name in ("image0.png", "image59.png", "other0.png", "other2.png", "0.25", "0.75"):
         assert name in text
