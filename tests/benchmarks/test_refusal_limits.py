@@ -14,6 +14,7 @@ def test_the_images_are_those_that_the_bundle_was_trained_on(
     shared_data: Path, name: str, n_outsiders: int
 ) -> None:
     source, record = SOURCES[name](shared_data), Bundle.open(find_bundle(name)).record
+    assert not source.manifest.set_aside
     assert source.manifest.fingerprint == record.training_data.fingerprint
     assert len(source.outsiders) == n_outsiders
     assert record.refusal.outsiders == f"{n_outsiders:,} radiographs of {source.population}"
