@@ -8,17 +8,21 @@ from pathlib import Path
 
 import pytest
 
+from pneumoscope.evaluation.statistics.discrimination import bootstrap_metrics
+
 # Each experiment runs in a process of its own, forked from one that has imported everything.
-# Figures are not drawn, as in all tests; they show the values compared below.
+# Figures are not drawn, as in all tests, and intervals are those of 100 resamples.
 KILLED = """
 import json, os, sys
 import pneumoscope.workflows.experiment
 import torch._dynamo  # as training does
 import pneumoscope.report.html
 from pneumoscope.cli import main
+from pneumoscope.evaluation.statistics.discrimination import bootstrap_metrics
 from tests.conftest import UndrawnCanvas
 
 pneumoscope.report.html.FigureCanvasAgg = UndrawnCanvas
+bootstrap_metrics.__defaults__ = (100, 0)
 
 def run(writes, cache, words):
     os.environ["XDG_CACHE_HOME"] = cache
@@ -84,6 +88,7 @@ def test_an_experiment_killed_at_any_moment_resumes_to_the_same_end(
     writes: int,
 ) -> None:
     monkeypatch.setenv("XDG_CACHE_HOME", str(folders[writes].parent / "cache"))
+    monkeypatch.setattr(bootstrap_metrics, "__defaults__", (100, 0))
     outcome = pneumoscope(*words, "--out", folders[writes], "--resume")
     assert outcome.code == 0, outcome.err
     resumed, uninterrupted = contents(folders[writes]), contents(folders[ALL_WRITES])
