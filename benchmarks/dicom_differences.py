@@ -33,7 +33,7 @@ from pneumoscope.radiograph.window import VoiFunction, Window
 from pneumoscope.support.files import write_bytes
 from pneumoscope.support.terminal import track
 
-N_OBJECTS, N_SMALLEST_OBJECTS = 2_000, 200
+N_OBJECTS, N_SMALLEST_OBJECTS = 2_000, 80
 SIDES = (48, 64)
 
 TOLERANCE = 1e-3

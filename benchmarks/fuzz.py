@@ -30,7 +30,7 @@ from pneumoscope.support.files import write_bytes
 from pneumoscope.support.terminal import track
 
 DATA = CHECKOUT.parent / "shared" / "data"
-N_MUTATIONS, N_SMALLEST_MUTATIONS = 20_000, 500
+N_MUTATIONS, N_SMALLEST_MUTATIONS = 20_000, 200
 MAX_SECONDS = 5.0
 MAX_MEMORY_BYTES = 1_000_000_000
 """Memory that a worker may allocate beyond its memory after its imports."""

@@ -77,8 +77,7 @@ def run_trainings(arguments: argparse.Namespace, store: ExampleStore) -> Iterato
                 recipe = make_recipe(
                     model, seed=seed, weights=arguments.weights, l2=factor, precision="float32"
                 )
-                if arguments.epochs:
-                    recipe = recipe.model_copy(update={"epochs": arguments.epochs})
+                recipe = recipe.model_copy(update=arguments.changes)
                 folder = arguments.runs / f"{model}-l2-{factor:g}-seed-{seed}"
                 run = train(store, recipe, folder, resume=True)
                 if factor == own:
@@ -169,13 +168,13 @@ def main() -> None:
     parser.add_argument("--runs", type=Path, default=CHECKOUT / "runs" / "notebook_repeat")
     parser.add_argument("--picture", type=Path, help="file of the picture of the losses")
     arguments = parser.parse_args()
-    arguments.epochs = None
+    arguments.changes = {}
     with tempfile.TemporaryDirectory() as folder:
         if arguments.smallest:
             arguments.source = generate_phantoms(Path(folder) / "phantoms", 80, 64)
             arguments.runs = Path(folder) / "runs"
             arguments.models, arguments.seeds, arguments.factors = ["model_5"], [0], [0.02]
-            arguments.epochs, arguments.weights = 1, "none"
+            arguments.changes, arguments.weights = {"epochs": 1, "image_size": 64}, "none"
         store = ExampleStore(open_dataset(arguments.source), open_user_cache())
         trainings = list(run_trainings(arguments, store))
         own = [series for series in trainings if series.factor == make_recipe(series.model).l2]

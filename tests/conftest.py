@@ -6,15 +6,17 @@ import shutil
 import sys
 import threading
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack
+from contextlib import ExitStack, contextmanager
 from ctypes.util import find_library
 from dataclasses import dataclass
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, BinaryIO
 
 import numpy as np
 import pytest
+from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.figure import Figure
 from numpy.typing import NDArray
 from PIL import Image
 from pydicom import Dataset
@@ -66,6 +68,35 @@ def pneumoscope(capfd: pytest.CaptureFixture[str]) -> Callable[..., Outcome]:
     return call
 
 
+class UndrawnCanvas:
+    """Canvas that writes one grey pixel for a figure."""
+
+    def __init__(self, figure: Figure) -> None:
+        self.figure = figure
+
+    def print_png(self, file: BinaryIO, **_: object) -> None:
+        Image.new("L", (1, 1), 128).save(file, "png")
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _no_drawing() -> Iterator[None]:
+    """Leave figures undrawn: drawing takes most of the time of tests of what they show.
+
+    tests/report, where a page of every kind is shown, draws with `drawn_figures`.
+    """
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("pneumoscope.report.html.FigureCanvasAgg", UndrawnCanvas)
+        yield
+
+
+@contextmanager
+def drawn_figures() -> Iterator[None]:
+    """Draw figures as outside of the tests."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("pneumoscope.report.html.FigureCanvasAgg", FigureCanvasAgg)
+        yield
+
+
 @pytest.fixture(scope="session", autouse=True)
 def _no_printing() -> Iterator[None]:
     """Write empty PDF files: printing takes most of the time of the tests of other things.
@@ -77,15 +108,6 @@ def _no_printing() -> Iterator[None]:
             "pneumoscope.report.pdf.write_pdf", lambda _, path: write_bytes(path, b"%PDF-")
         )
         yield
-
-
-@pytest.fixture
-def no_figures(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Leave the figures of Runs empty: drawing takes longer than training on a few images.
-
-    tests/training/test_run.py draws.
-    """
-    monkeypatch.setattr("pneumoscope.training.evaluate.figure_png", lambda _: b"")
 
 
 @pytest.fixture(scope="session")

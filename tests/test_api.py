@@ -31,7 +31,6 @@ def test_importing_it_for_reading_loads_no_pytorch() -> None:
     assert done.stdout == "False\n"
 
 
-@pytest.mark.usefixtures("no_figures")
 def test_a_training_is_that_of_the_command_line(
     few_phantoms: Path, tmp_path: Path, pneumoscope: Callable
 ) -> None:

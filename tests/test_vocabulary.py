@@ -58,11 +58,16 @@ def place(file: Path, node: ast.AST) -> str:
     return f"{file.relative_to(ROOT)}:{getattr(node, 'lineno', 1)}"
 
 
+@cache
+def nodes(file: Path) -> tuple[ast.AST, ...]:
+    return tuple(ast.walk(tree(file)))
+
+
 Defined = ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef
 
 
 def definitions(file: Path) -> Iterator[Defined]:
-    return (node for node in ast.walk(tree(file)) if isinstance(node, Defined))
+    return (node for node in nodes(file) if isinstance(node, Defined))
 
 
 def constants(file: Path) -> Iterator[ast.Name]:
@@ -75,7 +80,7 @@ def constants(file: Path) -> Iterator[ast.Name]:
 
 
 def loop_names(file: Path) -> Iterator[ast.Name]:
-    for node in ast.walk(tree(file)):
+    for node in nodes(file):
         if isinstance(node, ast.For | ast.AsyncFor | ast.comprehension):
             for name in ast.walk(node.target):
                 if isinstance(name, ast.Name):

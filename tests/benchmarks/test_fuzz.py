@@ -1,4 +1,4 @@
-"""Decoders and reader under five hundred mutations, and the fuzzer under planted defects."""
+"""Decoders and reader under two hundred mutations, and the fuzzer under planted defects."""
 
 import faulthandler
 import os
@@ -14,8 +14,8 @@ def test_every_mutation_has_an_acceptable_outcome(run_benchmark: Callable) -> No
     (rows,) = run_benchmark("fuzz").values()
     counts = {row["outcome"]: row["files"] for row in rows}
     assert counts.keys() <= fuzz.ACCEPTABLE
-    assert sum(counts.values()) == 500
-    assert 20 < counts[fuzz.REFUSED] < 480  # some files are destroyed, some are still readable
+    assert sum(counts.values()) == 200
+    assert 8 < counts[fuzz.REFUSED] < 192  # some files are destroyed, some are still readable
 
 
 def hang(*_: object) -> None:

@@ -9,6 +9,7 @@ import json
 import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -66,8 +67,9 @@ def plain(text: str) -> str:
     return text.replace("**", "").replace("−", "-").replace("–", " to ").replace(",", "")
 
 
-def numbers_in(text: str) -> list[str]:
-    return NUMBER.findall(plain(text))
+@cache
+def numbers_in(text: str) -> tuple[str, ...]:
+    return tuple(NUMBER.findall(plain(text)))
 
 
 def read_results(path: Path) -> list[ResultsTable]:
@@ -94,6 +96,7 @@ def measured_numbers(cell: Any) -> tuple[float, ...]:
     return () if cell is None else (cell,)
 
 
+@cache
 def agrees(written: str, measured: float) -> bool:
     """Tell whether a number is a measured one, rounded to the digits that are written."""
     mantissa, _, exponent = written.partition("e")

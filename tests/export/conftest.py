@@ -20,11 +20,6 @@ def digest(network: nn.Module) -> str:
     return content.hexdigest()
 
 
-@pytest.fixture(autouse=True)
-def _no_figures(no_figures: None) -> None:
-    """Train without drawing."""
-
-
 @pytest.fixture(scope="session")
 def cache(exported: Path) -> ArrayCache:
     """Return the cache of the phantoms' pixels that the exported bundle was made with."""

@@ -14,11 +14,6 @@ COLOURS = {"image_mean": [0.4, 0.5, 0.6], "image_std": [0.2, 0.25, 0.3]}
 CONVNEXT = ConvNextV2Config(hidden_sizes=[8, 16, 24, 32], depths=[1, 1, 1, 1], num_labels=5)
 
 
-@pytest.fixture(autouse=True)
-def _no_figures(no_figures: None) -> None:
-    """Train without drawing."""
-
-
 @pytest.fixture(scope="session")
 def checkpoint(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Return a classifier of five classes in the hub's format, with its preprocessor."""

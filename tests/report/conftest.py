@@ -1,5 +1,6 @@
 """Report pages of small data, one of each kind, as their commands write them."""
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -7,27 +8,41 @@ import pytest
 
 from pneumoscope import cli
 
+from ..conftest import drawn_figures
+
 if TYPE_CHECKING:
     from pneumoscope.training import Run
 
 
 @pytest.fixture(scope="session")
 def pages(
-    tmp_path_factory: pytest.TempPathFactory,
-    phantom_dataset: Path,
-    compact_run: "Run",
-    exported: Path,
+    made_once: Callable[..., Path], phantom_dataset: Path, compact_run: "Run", exported: Path
 ) -> dict[str, Path]:
     """Return a page of each kind, by name; read-only."""
+
+    def fill(folder: Path) -> None:
+        with drawn_figures():
+            write_pages(folder, phantom_dataset, compact_run, exported)
+
+    folder = made_once("pages", fill)
+    return {
+        "report": folder / "out" / "report.html",
+        "summary": folder / "summary" / "summary.html",
+        "search": folder / "search" / "search.html",
+        "evaluation": folder / "evaluation" / "report.html",
+        "validation": folder / "validation" / "report.html",
+    }
+
+
+def write_pages(folder: Path, phantom_dataset: Path, run: "Run", bundle: Path) -> None:
     from pneumoscope.dataset import open_dataset
     from pneumoscope.dataset.phantoms.generate import generate_phantoms
     from pneumoscope.dataset.summary.page import write_summary
     from pneumoscope.support.cache import ArrayCache
     from pneumoscope.training import make_recipe
-    from pneumoscope.training.search import PAGE_FILE, Search, SearchPlan, write_page
+    from pneumoscope.training.search import Search, SearchPlan, write_page
     from pneumoscope.workflows.experiment import run_experiment
 
-    folder = tmp_path_factory.mktemp("pages")
     manifest = open_dataset(generate_phantoms(folder / "phantoms", count=40, size=64))
     recipe = make_recipe("model_1", assignments=["image_size=64", "epochs=1"])
     run_experiment(
@@ -37,14 +52,8 @@ def pages(
     search = Search(manifest, plan, folder / "search", ArrayCache(folder / "cache"), resume=False)
     search.run(seconds=600, trials=1)
     write_page(search)
-    judge_pages(folder, phantom_dataset, compact_run, exported)
-    return {
-        "report": folder / "out" / "report.html",
-        "summary": write_summary(manifest, folder / "summary"),
-        "search": search.out / PAGE_FILE,
-        "evaluation": folder / "evaluation" / "report.html",
-        "validation": folder / "validation" / "report.html",
-    }
+    write_summary(manifest, folder / "summary")
+    judge_pages(folder, phantom_dataset, run, bundle)
 
 
 def judge_pages(folder: Path, phantoms: Path, run: "Run", bundle: Path) -> None:

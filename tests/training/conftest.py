@@ -10,11 +10,6 @@ from pneumoscope.support.cache import ArrayCache
 from pneumoscope.training import ExampleStore, Recipe, Run, make_recipe, train
 
 
-@pytest.fixture(autouse=True)
-def _no_figures(no_figures: None) -> None:
-    """Train without drawing."""
-
-
 def quick(model: str = "model_4", *settings: str) -> Recipe:
     return make_recipe(model, assignments=["image_size=64", "epochs=3", "weights=none", *settings])
 

@@ -18,21 +18,18 @@ from pneumoscope.dataset import Manifest, Split, open_dataset
 from pneumoscope.evaluation.predictions import Predictions
 from pneumoscope.evaluation.statistics.metrics import measure
 from pneumoscope.models.vgg16 import load_vgg16
-from pneumoscope.report.html import figure_png
 from pneumoscope.support.cache import ArrayCache
 from pneumoscope.support.errors import RunError, RunInterruptedError, StorageError, WeightsError
 from pneumoscope.training import ExampleStore, Recipe, Run, evaluate_run, make_recipe, train
 from pneumoscope.training.evaluate import is_evaluated
 from pneumoscope.training.trainer import Trainer
 
+from ..conftest import drawn_figures
 from .conftest import quick
 
 
-def test_a_run_holds_all_inputs_and_results(
-    store: ExampleStore, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    with monkeypatch.context() as patch:
-        patch.setattr("pneumoscope.training.evaluate.figure_png", figure_png)
+def test_a_run_holds_all_inputs_and_results(store: ExampleStore, tmp_path: Path) -> None:
+    with drawn_figures():
         run = train(store, quick("model_6"), tmp_path / "run")
         evaluate_run(run, store)
     folder = tmp_path / "run"

@@ -68,40 +68,49 @@ def test_tables_of_predictions_are_evaluated_and_compared(
 
 
 WITHOUT_TRAINING_PACKAGES = """
-import sys
+import json, sys
 class Missing:
     def find_spec(self, name, path=None, target=None):
         if name in ("torch", "safetensors", "monai", "optuna", "transformers"):
             raise ModuleNotFoundError(f"No module named {name!r}", name=name)
 sys.meta_path.insert(0, Missing())
+import pneumoscope.report.pdf
 from pneumoscope.cli import main
-main(sys.argv[1:])
+pneumoscope.report.pdf.write_pdf = lambda html, path: None  # a process of its own prints
+for words in json.load(sys.stdin):
+    try:
+        main(words)
+    except SystemExit as ended:
+        if ended.code:
+            raise
 """
 
 
-@pytest.mark.parametrize("command", ["evaluate", "validate"])
 def test_evaluating_needs_no_training_packages(
-    command: str, phantom_dataset: Path, exported: Path, tmp_path: Path
+    phantom_dataset: Path, exported: Path, tmp_path: Path
 ):
-    if command == "evaluate":
-        words = [write_table(tmp_path / "theirs.csv", 1, 1.0)]
-    else:
-        images = sorted(phantom_dataset.glob("test/*/*.png"))
-        lines = [f"{image.relative_to(phantom_dataset)},{image.parent.name}" for image in images]
-        (tmp_path / "labels.csv").write_text("\n".join(["file,label", *lines]))
-        words = ["--labels", tmp_path / "labels.csv", "--images", phantom_dataset]
-        words += ["--bundle", exported, "--quick"]
+    images = sorted(phantom_dataset.glob("test/*/*.png"))
+    lines = [f"{image.relative_to(phantom_dataset)},{image.parent.name}" for image in images]
+    (tmp_path / "labels.csv").write_text("\n".join(["file,label", *lines]))
+    validate = ["validate", "--labels", tmp_path / "labels.csv", "--images", phantom_dataset]
+    commands = {
+        "evaluate": ["evaluate", write_table(tmp_path / "theirs.csv", 1, 1.0)],
+        "validate": [*validate, "--bundle", exported, "--quick"],
+    }
+    words = [
+        [*map(str, command), "--out", str(tmp_path / name), "--draws", "100"]
+        for name, command in commands.items()
+    ]
     done = subprocess.run(
-        [
-            *(sys.executable, "-c", WITHOUT_TRAINING_PACKAGES, command),
-            *map(str, words),
-            *("--out", str(tmp_path / "out"), "--draws", "100"),
-        ],
+        [sys.executable, "-c", WITHOUT_TRAINING_PACKAGES],
+        input=json.dumps(words),
         capture_output=True,
         text=True,
     )
     assert done.returncode == 0, done.stderr
-    assert (tmp_path / "out" / "report.html").exists()
+    assert "files have no label" in done.stderr  # those of the other splits
+    for name in commands:
+        assert (tmp_path / name / "report.html").exists()
 
 
 def test_a_run_is_evaluated_into_a_folder_with_its_documents(
@@ -252,7 +261,7 @@ def test_a_reading_that_cannot_be_recorded_is_stated_as_such(
 def test_validation_and_recalibration_on_local_radiographs(
     pneumoscope: Call, exported: Path, phantom_dataset: Path, tmp_path: Path
 ):
-    images = sorted(phantom_dataset.glob("train/*/*.png"))
+    images = sorted(phantom_dataset.glob("train/*/*.png"))[::2]
     labels = tmp_path / "labels.csv"
     lines = [f"{image.relative_to(phantom_dataset)},{image.parent.name}" for image in images]
     labels.write_text("\n".join(["file,label", *lines]))
@@ -272,12 +281,6 @@ def test_validation_and_recalibration_on_local_radiographs(
     point = printed["operating_points"][0]
     assert [row["prevalence"] for row in point["at_prevalence"]] == [0.1]
     assert {"verdict", "n", "positives", "auc", "auc_ci", "rejected"} <= printed.keys()
-    assert (
-        "files have no label"
-        in pneumoscope(
-            "validate", *words, "--out", tmp_path / "again", "--quick", "--draws", 100
-        ).err
-    )
     again = pneumoscope("validate", *words, "--out", out, "--quick")
     assert again.code == 1
     assert "not empty" in again.err

@@ -7,7 +7,6 @@ from collections import defaultdict
 from pathlib import Path
 
 import pytest
-from matplotlib.figure import Figure
 
 from pneumoscope.dataset import Split, open_dataset
 from pneumoscope.evaluation.report.experiment_results import ExperimentResult
@@ -30,9 +29,7 @@ def repeated(
     recipes = [recipe(model) for model in MODELS]
     cache = ArrayCache(out.parent / "cache")
     manifest = open_dataset(small_dataset)
-    with pytest.MonkeyPatch.context() as patch:  # figures would take most of the time
-        patch.setattr(Figure, "savefig", lambda figure, file, **_: file.write(b"figure"))
-        result = run_experiment(manifest, recipes, out, cache, min_recall=0.9, seeds=2, folds=2)
+    result = run_experiment(manifest, recipes, out, cache, min_recall=0.9, seeds=2, folds=2)
     return out, result
 
 

@@ -3,6 +3,7 @@
 import io
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
+from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 
 from pneumoscope.report.estimate import format_number
@@ -35,7 +36,10 @@ def figure_png(figure: Figure, dpi: int = 110) -> bytes:
     b'\x89PNG'
     """
     buffer = io.BytesIO()
-    figure.savefig(buffer, format="png", dpi=dpi, metadata={"Software": None})
+    figure.set_dpi(dpi)
+    # `savefig` draws a figure with a layout twice: it lays out in a first drawing that it discards.
+    canvas = FigureCanvasAgg(figure)
+    canvas.print_png(buffer, metadata={"Software": None})  # type: ignore[no-untyped-call]
     return buffer.getvalue()
 
 

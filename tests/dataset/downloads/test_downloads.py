@@ -207,6 +207,8 @@ def kaggle(site, monkeypatch, tmp_path):
     monkeypatch.setenv("NO_PROXY", "")
     monkeypatch.setenv("KAGGLE_API_TOKEN", "a-token-for-tests")
     monkeypatch.setenv("KAGGLEHUB_CACHE", str(tmp_path / "the user's own cache"))
+    # It names who calls, for which it looks at every module of the test process.
+    monkeypatch.setattr("kagglehub.clients.get_user_agent", lambda: "kagglehub/tests")
     site.files["http://localhost/archive.zip"] = zipped(KAGGLE_FILES)
     return site
 

@@ -3,6 +3,7 @@ import pytest
 import sklearn.metrics as reference
 from statsmodels.stats.proportion import proportion_confint
 
+from pneumoscope.evaluation.statistics import bootstrap
 from pneumoscope.evaluation.statistics.bootstrap import estimate_from_resamples, patient_draws
 from pneumoscope.evaluation.statistics.discrimination import bootstrap_metrics
 from pneumoscope.evaluation.statistics.metrics import RESULT_METRICS
@@ -110,6 +111,14 @@ def test_the_seed_decides(table):
     made = table(*rows_of(40, seed=2))
     assert bootstrap_metrics(made, 0.5, 300, seed=1) == bootstrap_metrics(made, 0.5, 300, 1)
     assert bootstrap_metrics(made, 0.5, 300, seed=1) != bootstrap_metrics(made, 0.5, 300, 2)
+
+
+def test_threads_give_the_same_resamples(table, monkeypatch):
+    made = table(*rows_of(40, seed=2))
+    alone = bootstrap_metrics(made, 0.5, 300, seed=1)
+    monkeypatch.setattr(bootstrap, "_MIN_PARALLEL", 40)
+    monkeypatch.setattr(bootstrap, "usable_cores", lambda: 3)
+    assert bootstrap_metrics(made, 0.5, 300, seed=1) == alone
 
 
 @pytest.mark.parametrize("infinite", [-np.inf, np.inf])

@@ -18,6 +18,10 @@ DRAWS = 2000
 """Default number of bootstrap resamples."""
 
 _PERCENTILES = (2.5, 97.5)
+_MIN_PARALLEL = 50_000
+"""Patients from which on threads gain time; with fewer they wait for Python's lock, up to twice as
+long as one thread works."""
+
 _MIN_TRACKED = 100_000_000
 """Images times resamples from which on it takes seconds, and progress is shown."""
 
@@ -95,8 +99,11 @@ def resample(
     rows: Iterable[NDArray[Number]] = ()
     if patients > 1:
         times = patient_draws(patients, draws, np.random.default_rng(seed))
-        threads = usable_cores()
-        rows = map_in_order(statistic, times, threads, ahead=4 * threads)
+        threads = usable_cores() if patients >= _MIN_PARALLEL else 1
+        if threads > 1:
+            rows = map_in_order(statistic, times, threads, ahead=4 * threads)
+        else:
+            rows = map(statistic, times)
         if draws * len(patient) >= _MIN_TRACKED:
             rows = track(rows, "Resampling", draws)
     return np.stack([statistic(np.ones(patients, np.int32)), *rows])
