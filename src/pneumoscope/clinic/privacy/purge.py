@@ -192,6 +192,7 @@ def _purge_identity(session: Session, study: Study, images: Sequence[Image], now
     )
     for image in images:
         image.name, image.sha256, image.sop_uid = _PURGED_NAME, _PURGED_SHA256, None
+        image.stated_age = None
         if image.reading is not None:
             reading = image.reading
             reading.reasons = []  # reasons may quote the file, and name the patient's age
