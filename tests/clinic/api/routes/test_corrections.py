@@ -264,6 +264,20 @@ def test_a_purge_finds_a_patient_whose_study_was_corrected_to_another(
     assert reviewer.get(f"/v1/images/{second['id']}/file").status_code == 410
 
 
+def test_a_purge_takes_the_withdrawn_images_that_stayed_with_the_patient(
+    reviewer: TestClient, as_: As, send: Send, read_all: Callable[[], int]
+) -> None:
+    first, second = send(KIM, KIM)["images"]
+    read_all()
+    body = {"version": study_of(reviewer, second)["version"], "reason": "wrong patient"}
+    reviewer.post(f"/v1/images/{second['id']}/withdrawal", json=body)
+    correct(reviewer, study_of(reviewer, first), LEE)
+    purge = as_(Role.ADMINISTRATOR).post("/v1/patients/purge", json={"patient_id": "K001"})
+    assert purge.json() == {"studies": 2}
+    assert reviewer.delete(f"/v1/images/{second['id']}/withdrawal").status_code == 410
+    assert reviewer.get(f"/v1/images/{first['id']}/file").status_code == 200
+
+
 def test_a_purge_leaves_nothing_of_an_image_that_was_moved_and_read_again(
     reviewer: TestClient, as_: As, send: Send, clinic: Clinic, read_all: Callable[[], int]
 ) -> None:
