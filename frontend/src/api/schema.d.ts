@@ -238,7 +238,7 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
-        /** Return the progress of the images of one request */
+        /** Return the progress of the images of one request, except withdrawn ones */
         get: operations["get_job"];
         put?: never;
         post?: never;
@@ -255,7 +255,10 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
-        /** List the images of one request with their readings, a page at a time */
+        /**
+         * List the images of one request with their readings, a page at a time
+         * @description Withdrawn images are left out.
+         */
         get: operations["list_job_images"];
         put?: never;
         post?: never;
@@ -489,7 +492,12 @@ export interface paths {
         put?: never;
         /** Withdraw an image that was sent by mistake; return its study, without it */
         post: operations["withdraw_image"];
-        /** Put a withdrawn image back into its study */
+        /**
+         * Put a withdrawn image back; return the study that it is in
+         * @description It is read again if the birth date was corrected meanwhile. If its study was given to another
+         *     patient meanwhile, it gets a study of its own of the patient before, which is held. The answer
+         *     is 409 if another image has its SOP Instance UID by now.
+         */
         delete: operations["restore_image"];
         options?: never;
         head?: never;
@@ -1650,8 +1658,9 @@ export interface components {
         };
         /**
          * PatientUpdate
-         * @description Patient whose study it really is; what is null is unknown.
+         * @description Patient whose study it really is; what is null is unknown, and empty texts are refused.
          *
+         *     Spaces around a text are removed, so that "K001 " is no other patient.
          *     ``version`` is that of the study as it was seen. ``images`` are those that are the patient's, if
          *     not all. ``confirmed`` says that a person has checked the patient, whose other studies state
          *     another name, birth date or sex.

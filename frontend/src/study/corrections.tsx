@@ -54,12 +54,12 @@ function PatientForm({ study, changed }: Props) {
       const image = textOf(content, "image");
       const body: PatientUpdate = {
         version: study.version,
-        patient_id: textOf(content, "patient_id") || null,
-        patient_id_issuer: textOf(content, "patient_id_issuer") || null,
-        patient_name: textOf(content, "patient_name") || null,
+        patient_id: textOf(content, "patient_id").trim() || null,
+        patient_id_issuer: textOf(content, "patient_id_issuer").trim() || null,
+        patient_name: textOf(content, "patient_name").trim() || null,
         birth_date: textOf(content, "birth_date") || null,
-        sex: textOf(content, "sex") || null,
-        accession: textOf(content, "accession") || null,
+        sex: textOf(content, "sex").trim() || null,
+        accession: textOf(content, "accession").trim() || null,
         confirmed: content.has("confirmed"),
         ...(image && { images: [image] }),
       };
@@ -185,16 +185,20 @@ function History({ study, changed }: Props) {
     changed();
   });
   const restore = (id: string) =>
-    run(() =>
-      api.DELETE("/v1/images/{image_id}/withdrawal", { params: { path: { image_id: id } } }),
-    );
+    run(async () => {
+      const params = { path: { image_id: id } };
+      const restored = await unwrap(api.DELETE("/v1/images/{image_id}/withdrawal", { params }));
+      if (restored.id !== study.id) {
+        navigate(studyPath(restored.id));
+      }
+    });
   const { corrections = [], withdrawn = [] } = value ?? {};
   return (
     <section aria-label="Earlier corrections">
       <ErrorMessage error={error || failure} />
       <ul>
         {corrections.map(({ created, user_name, before, after }) => (
-          <li key={created}>
+          <li key={`${created} ${JSON.stringify(before)}`}>
             {formatTime(created)}, {user_name}: {before && after ? change(before, after) : "purged"}
           </li>
         ))}

@@ -143,6 +143,56 @@ def test_studies_of_earlier_versions_keep_their_dates(
         assert (studies["u"].study_date, studies["u"].utc_offset) == (None, None)
 
 
+def test_ages_that_were_stated_or_corrected_survive_the_move_from_the_queue(empty_url: str) -> None:
+    engine = create_engine(empty_url)
+    migrate(engine, "0015")
+    with engine.begin() as connection:
+        insert(connection, "site", id="s", name="Ward", displayed=True)
+        study = {"site_id": "s", "received": NOW, "status": "awaiting review"}
+        insert(connection, "study", id="t", **study)
+        insert(connection, "study", id="u", **study)
+        image = {"sha256": "0", "name": "a", "size": 1, "media_type": "b", "received": NOW}
+        for name, study_id, withdrawn in (
+            ("stated", "t", None),
+            ("contradicted", "t", None),
+            ("corrected", "u", None),
+            ("before", "u", NOW - timedelta(hours=1)),
+            ("after", "u", NOW + timedelta(hours=1)),
+        ):
+            values = {"withdrawn": withdrawn, "withdrawal": withdrawn and "other"}
+            insert(connection, "image", id=name, study_id=study_id, **image, **values)
+        task = {"queued": NOW, "available": NOW, "attempts": 0}
+        ages = {"age_contradicted": False, "age_corrected": False}
+        insert(connection, "task", image_id="stated", stated_age=3.5, **task, **ages)
+        contradicted = ages | {"age_contradicted": True}
+        insert(connection, "task", image_id="contradicted", stated_age=3.5, **task, **contradicted)
+        corrected = ages | {"age_corrected": True}
+        insert(connection, "task", image_id="corrected", stated_age=46.0, **task, **corrected)
+        patient = {"id": "K001", "birth_date": "2023-01-05"}
+        insert(
+            connection,
+            "correction",
+            **{"id": "c", "study_id": "u", "source_id": "u", "user_name": "a", "created": NOW},
+            before=patient,
+            after=patient | {"birth_date": "1980-01-05"},
+        )
+    engine.dispose()
+    with closing(Database(empty_url)) as database, database.reading() as session:
+        images = {image.id: image for image in session.scalars(select(Image))}
+        ages_by_image = {
+            name: (image.stated_age, image.age_contradicted, image.study.age_corrected)
+            for name, image in images.items()
+        }
+        assert ages_by_image == {
+            "stated": (3.5, False, False),
+            "contradicted": (3.5, True, False),
+            "corrected": (None, False, True),
+            "before": (None, False, True),
+            "after": (None, False, True),
+        }
+        assert [name for name, image in images.items() if image.outdated] == ["before"]
+
+
 def test_readings_of_earlier_versions_get_codes_of_refusals_and_the_words_of_findings(
     empty_url: str,
 ) -> None:

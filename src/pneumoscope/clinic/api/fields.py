@@ -32,5 +32,12 @@ NonEmptyText = Annotated[
 ]
 """Free text without spaces around it; None if nothing is left."""
 
+StatedText = Annotated[
+    str,
+    StringConstraints(strip_whitespace=True, min_length=1),
+    AfterValidator(_require_storable),
+]
+"""Free text without spaces around it, which must not be empty."""
+
 Moment = Annotated[AwareDatetime, AfterValidator(_convert_to_utc)]
 """Point in time with a time zone, converted to UTC."""

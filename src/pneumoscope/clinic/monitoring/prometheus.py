@@ -12,7 +12,7 @@ from sqlalchemy.orm import Session
 
 from pneumoscope.clinic.monitoring.alerts import AlertRule
 from pneumoscope.clinic.storage.database import Database
-from pneumoscope.clinic.storage.tables import Alert, StoredReading, Task
+from pneumoscope.clinic.storage.tables import Alert, Image, StoredReading, Task
 from pneumoscope.clinic.worklist.judgements import latest_judgements
 
 
@@ -57,7 +57,7 @@ def _queue(session: Session) -> Iterator[Metric]:
 def _readings(session: Session) -> Iterator[Metric]:
     readings = CounterMetricFamily(
         "pneumoscope_readings",
-        "Number of readings by status and finding.",
+        "Number of readings made by status and finding, also of images withdrawn since.",
         labels=["status", "finding"],
     )
     for status, finding, count in session.execute(
@@ -91,12 +91,15 @@ def _judgements(session: Session) -> Metric:
     latest = latest_judgements().subquery()
     judgements = GaugeMetricFamily(
         "pneumoscope_judgements",
-        "Number of latest judgements of readings by answer.",
+        "Number of latest judgements by answer, except of withdrawn images.",
         labels=["answer"],
     )
     answer_or_opinion = func.coalesce(latest.c.answer, "opinion")
     for answer, count in session.execute(
-        select(answer_or_opinion, func.count()).group_by(answer_or_opinion)
+        select(answer_or_opinion, func.count())
+        .join(Image, Image.id == latest.c.image_id)
+        .where(Image.withdrawn.is_(None))
+        .group_by(answer_or_opinion)
     ):
         judgements.add_metric([answer], count)
     return judgements

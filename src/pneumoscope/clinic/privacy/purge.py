@@ -10,8 +10,9 @@ purge sees the new image, or the upload sees that the file is gone and stores it
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from typing import Literal
 
-from sqlalchemy import ColumnElement, delete, null, or_, select, update
+from sqlalchemy import ColumnElement, delete, null, select, update
 from sqlalchemy.orm import Session, selectinload
 
 from pneumoscope.clinic import audit
@@ -42,10 +43,8 @@ class PurgeCounts:
     studies: int
 
 
-_ACTIONS = {
-    Retained.PIXELS: audit.Action.PURGE_PIXELS,
-    Retained.STUDY: audit.Action.PURGE_STUDY,
-}
+_PURGE = audit.Action.PURGE_STUDY
+_ACTIONS = {Retained.PIXELS: audit.Action.PURGE_PIXELS, Retained.STUDY: _PURGE}
 
 
 def purge_expired(
@@ -93,6 +92,9 @@ def purge_patient(
 ) -> int:
     """Purge all studies of a patient at a site; return the number of studies.
 
+    Of studies that were corrected to another patient, only what corrections keep of this one is
+    purged; they count, too. Their images belong to the other patient.
+
     Raises
     ------
     ClinicError
@@ -108,9 +110,12 @@ def purge_patient(
                 Study.site_id == site_id, Study.patient_id == patient_id
             )
         ).all()
+        mentions = _mentions(session, site_id, patient_id)
+        issuers = {row.patient_id_issuer for row in rows} | {each.issuer for each in mentions}
         if issuer is not None:
             rows = [row for row in rows if row.patient_id_issuer == issuer]
-        elif len({row.patient_id_issuer for row in rows}) > 1:
+            mentions = [mention for mention in mentions if mention.issuer == issuer]
+        elif len(issuers) > 1:
             raise ClinicError(
                 "several issuers gave this patient ID, perhaps to several patients; name the issuer"
             )
@@ -122,11 +127,14 @@ def purge_patient(
                 raise ClinicError(
                     "an image of this patient waits to be read; purge again when it has a reading"
                 )
-        action, detail = audit.Action.PURGE_STUDY, {"why": "request"}
+        corrected = _purge_mentions(session, mentions) - set(study_ids)
         for study_id in study_ids:
-            audit.record(session, actor_name, action, f"study {study_id}", detail, now)
+            audit.record(session, actor_name, _PURGE, f"study {study_id}", {"why": "request"}, now)
+        detail = {"why": "request", "only": "corrections"}
+        for study_id in sorted(corrected):
+            audit.record(session, actor_name, _PURGE, f"study {study_id}", detail, now)
     remove_unused_files(database, store)
-    return len(study_ids)
+    return len(study_ids) + len(corrected)
 
 
 def remove_unused_files(database: Database, store: FileStore) -> None:
@@ -179,6 +187,45 @@ def _purge_file(session: Session, image: Image, now: datetime) -> None:
         image.reading.heatmap = None
 
 
+@dataclass(frozen=True, slots=True)
+class _Mention:
+    """Correction that keeps a patient's details, before or after it."""
+
+    correction: Correction
+    side: Literal["before", "after"]
+    issuer: str | None
+
+
+def _mentions(session: Session, site_id: str, patient_id: str) -> list[_Mention]:
+    """Return the corrections at a site that name a patient."""
+    found = []
+    sides: tuple[Literal["before", "after"], ...] = ("before", "after")
+    for side in sides:
+        rows = session.scalars(
+            select(Correction)
+            .join(Study, Study.id == Correction.study_id)
+            .where(
+                Study.site_id == site_id, getattr(Correction, side)["id"].as_string() == patient_id
+            )
+            .order_by(Correction.id)
+        )
+        for row in rows:
+            details = getattr(row, side)
+            found.append(_Mention(row, side, details.get("issuer")))
+    return found
+
+
+def _purge_mentions(session: Session, mentions: Sequence[_Mention]) -> set[str]:
+    """Purge a patient's details from corrections; return the studies that were corrected."""
+    for mention in mentions:
+        session.execute(
+            update(Correction)
+            .where(Correction.id == mention.correction.id)
+            .values({mention.side: null()})
+        )
+    return {mention.correction.study_id for mention in mentions}
+
+
 def _purge_identity(session: Session, study: Study, images: Sequence[Image], now: datetime) -> None:
     study.purged = now
     study.patient_id = study.patient_id_issuer = study.patient_name = None
@@ -187,11 +234,16 @@ def _purge_identity(session: Session, study: Study, images: Sequence[Image], now
     study.study_date = study.acquired = study.utc_offset = None
     session.execute(
         update(Correction)
-        .where(or_(Correction.study_id == study.id, Correction.source_id == study.id))
+        .where(Correction.study_id == study.id)
         .values(before=null(), after=null())
+    )
+    # What images that were moved to another study were taken for is this study's, the rest not.
+    session.execute(
+        update(Correction).where(Correction.source_id == study.id).values(before=null())
     )
     for image in images:
         image.name, image.sha256, image.sop_uid = _PURGED_NAME, _PURGED_SHA256, None
+        image.stated_age = None
         if image.reading is not None:
             reading = image.reading
             reading.reasons = []  # reasons may quote the file, and name the patient's age

@@ -17,6 +17,7 @@ from pneumoscope.clinic.queue.patient_identity import (
     differences,
 )
 from pneumoscope.clinic.storage.database import lock
+from pneumoscope.clinic.storage.table_base import new_id
 from pneumoscope.clinic.storage.tables import Site, Study
 
 
@@ -40,14 +41,22 @@ def file_under_study(session: Session, metadata: ImageMetadata, site: Site, now:
     for study in candidates:
         if not differences(PatientIdentity.of(study), metadata.patient):
             return add_details(session, study, metadata)
-    conflict = None
+    study = new_study(metadata, site, now)
     if candidates:
+        study.study_uid, study.held_study_uid = None, metadata.study_uid
         differing = differences(PatientIdentity.of(candidates[0]), metadata.patient)
-        conflict = describe_uid_conflict(differing)
+        study.conflict = describe_uid_conflict(differing)
+    else:
+        study.conflict = find_conflict(session, site.id, metadata.patient)
+    return study
+
+
+def new_study(metadata: ImageMetadata, site: Site, now: datetime) -> Study:
+    """Return a new study with what an image states of its patient and its examination."""
     return Study(
+        id=new_id(),
         site=site,
-        study_uid=None if candidates else metadata.study_uid,
-        held_study_uid=metadata.study_uid if candidates else None,
+        study_uid=metadata.study_uid,
         accession=metadata.accession,
         patient_id=metadata.patient_id,
         patient_id_issuer=metadata.patient_id_issuer,
@@ -55,27 +64,36 @@ def file_under_study(session: Session, metadata: ImageMetadata, site: Site, now:
         birth_date=metadata.birth_date,
         sex=metadata.sex,
         stated_age=metadata.age,
-        conflict=conflict or find_conflict(session, site.id, metadata.patient),
         study_date=metadata.study_date,
         acquired=metadata.acquired,
         utc_offset=_utc_offset(metadata.acquired),
         received=now,
+        version=1,
     )
 
 
 def add_details(session: Session, study: Study, metadata: ImageMetadata) -> Study:
-    """Add what a further image of a study's patient states and the earlier ones did not."""
-    before = PatientIdentity.of(study)
+    """Add what a further image of a study's patient states and the earlier ones did not.
+
+    Once a person has corrected the patient, files do not decide the age any more. A study whose
+    images were all withdrawn is compared with the others of its patient again.
+    """
+    before, returns = PatientIdentity.of(study), study.withdrawn is not None
     study.patient_name = study.patient_name or metadata.patient_name
-    study.birth_date = study.birth_date or metadata.birth_date
     study.sex = study.sex or metadata.sex
-    study.stated_age = metadata.age if study.stated_age is None else study.stated_age
-    after = PatientIdentity.of(study)
-    if after != before and study.conflict is None:
-        study.conflict = find_conflict(session, study.site_id, after, study.id)
+    if not study.age_corrected:
+        study.birth_date = study.birth_date or metadata.birth_date
+        study.stated_age = metadata.age if study.stated_age is None else study.stated_age
     study.withdrawn = None
+    recheck_identity(session, study, changed=returns or PatientIdentity.of(study) != before)
     study.version += 1
     return study
+
+
+def recheck_identity(session: Session, study: Study, *, changed: bool = True) -> None:
+    """Hold a changed study that contradicts the other studies of its patient."""
+    if changed and study.conflict is None:
+        study.conflict = find_conflict(session, study.site_id, PatientIdentity.of(study), study.id)
 
 
 def find_conflict(
@@ -132,6 +150,20 @@ def has_patient(site_id: str, patient: PatientIdentity) -> tuple[ColumnElement[b
         if patient.issuer is not None
         else Study.patient_id_issuer.is_(None),
     )
+
+
+def study_with_held_uid(session: Session, study: Study) -> Study | None:
+    """Return the study of the same patient that has the UID of a study that was held."""
+    if study.held_study_uid is None:
+        return None
+    other = session.scalar(
+        select(Study).where(Study.site_id == study.site_id, Study.study_uid == study.held_study_uid)
+    )
+    if other is None or other.withdrawn is not None:
+        return None
+    same = PatientIdentity.of(study)
+    mixed = differences(PatientIdentity.of(other), same) or same.id != other.patient_id
+    return None if mixed else other
 
 
 def _studies_of_uid(session: Session, site_id: str, uid: str | None) -> list[Study]:

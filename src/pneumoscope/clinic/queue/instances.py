@@ -1,14 +1,16 @@
 """Recognition of images that are already here, so that each is stored and read once."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
+from datetime import datetime
 
 from sqlalchemy import or_, select
 from sqlalchemy.orm import Session, joinedload
 
-from pneumoscope.clinic.queue.intake import StoredUpload
+from pneumoscope.clinic.queue.intake import StoredUpload, register_image
 from pneumoscope.clinic.queue.patient_identity import PatientIdentity, contradictions
+from pneumoscope.clinic.queue.study_state import is_superseded, refresh_study, withdraw_image
 from pneumoscope.clinic.storage.database import lock
-from pneumoscope.clinic.storage.tables import Image, Study
+from pneumoscope.clinic.storage.tables import Image, Job, Site, Study
 from pneumoscope.clinic.storage.unknown_age import UnknownAge
 from pneumoscope.clinic.storage.withdrawal import Withdrawal
 from pneumoscope.support.errors import ClinicError
@@ -26,13 +28,21 @@ class ImageRefusedError(ClinicError):
         """Identifier of the image that is here."""
 
 
+def lock_instances(session: Session, site_id: str, uids: Iterable[str | None]) -> None:
+    """Lock SOP instances until the transaction ends, so that none has two images.
+
+    The transaction may hold locks of files and patients, but of no row yet.
+    """
+    for uid in sorted({uid for uid in uids if uid is not None}):  # in one order: no deadlocks
+        lock(session, f"instance {site_id} {uid}")
+
+
 class KnownImages:
     """Images of a site with the SOP Instance UIDs or the contents of some uploads."""
 
     def __init__(self, session: Session, site_id: str, uploads: Sequence[StoredUpload]) -> None:
         uids = {uid for upload in uploads if (uid := upload.metadata.sop_uid) is not None}
-        for uid in sorted(uids):  # in one order, to avoid deadlocks
-            lock(session, f"instance {site_id} {uid}")
+        lock_instances(session, site_id, uids)
         contents = {upload.sha256 for upload in uploads if upload.metadata.sop_uid is None}
         images = session.scalars(
             select(Image)
@@ -84,8 +94,7 @@ class KnownImages:
                 present[0].id,
             )
         for image in earlier:
-            superseded = Withdrawal(image.withdrawal or "other").is_superseded
-            if image.sha256 == upload.sha256 and not superseded:
+            if image.sha256 == upload.sha256 and not is_superseded(image):
                 raise ImageRefusedError(
                     "this image was withdrawn by a reviewer, who can restore it on its study's "
                     "page",
@@ -108,6 +117,26 @@ def needs_new_reading(image: Image, upload: StoredUpload) -> bool:
         or upload.age.years is not None
         or image.study.site.unknown_age != UnknownAge.ASK
     )
+
+
+def register_again(
+    session: Session, image: Image, upload: StoredUpload, site: Site, job: Job, now: datetime
+) -> Image:
+    """Let a file that was sent again take the place of its image, to be read; return the new one.
+
+    ImageRefusedError is raised if somebody withdrew, moved or corrected the image at this moment.
+    """
+    session.flush()
+    study = session.get_one(Study, image.study_id, with_for_update=True, populate_existing=True)
+    session.refresh(image)
+    if image.withdrawn is not None or image.study_id != study.id:
+        raise ImageRefusedError(
+            "this image was corrected or withdrawn at this moment; send the file again", image.id
+        )
+    withdraw_image(session, image, Withdrawal.SENT_AGAIN, now)
+    again = register_image(session, upload, site, job, now, study)
+    refresh_study(session, study, now)
+    return again
 
 
 def _is_same_examination(image: Image, upload: StoredUpload) -> bool:

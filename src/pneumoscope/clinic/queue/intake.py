@@ -16,6 +16,7 @@ from pneumoscope.clinic.queue.header import (
     read_date,
     read_metadata,
 )
+from pneumoscope.clinic.queue.patient_age import age_of_study
 from pneumoscope.clinic.queue.patient_identity import PatientIdentity, differences
 from pneumoscope.clinic.queue.stated_age import StatedAge, require_possible_birth_date
 from pneumoscope.clinic.queue.tasks import enqueue
@@ -77,6 +78,11 @@ class StoredUpload:
     content: BinaryIO = field(repr=False)
     """Content, to store it again if it is purged before it is registered."""
 
+    @property
+    def sop_uid(self) -> str | None:
+        """SOP Instance UID of a DICOM file."""
+        return self.metadata.sop_uid
+
 
 def store_upload(
     store: FileStore, name: str, content: BinaryIO, metadata: ImageMetadata, zone: tzinfo
@@ -127,30 +133,51 @@ def register_image(
 ) -> Image:
     """Add an image to its study, which is created if necessary, and queue it to be read.
 
-    A given study is that of an earlier image of the same file. The transaction must hold the file;
-    see `keep_until_commit`. Once it is committed, the image will be read, whatever happens. Call
-    `pneumoscope.clinic.worklist.changes.note_new_study` at its end, once for all images.
+    A given study is that of an earlier image of the same file, perhaps corrected since. The
+    transaction must hold the file; see `keep_until_commit`. Once it is committed, the image will be
+    read, whatever happens. Call `pneumoscope.clinic.worklist.changes.note_new_study` at its end,
+    once for all images.
     """
+    age = upload.age
     if study is None:
         study = file_under_study(session, upload.metadata, site, now)
     elif not differences(PatientIdentity.of(study), upload.metadata.patient):
         add_details(session, study, upload.metadata)
+    else:
+        age = StatedAge()  # it was stated of the patient whom the file names, not of this one
+    if study.age_corrected and age_of_study(study) is None and not age.contradicted:
+        study.stated_age = age.years
     study.status = StudyStatus.AWAITING_REVIEW
+    return queue_image(session, study, upload, job.id, now, now, age)
+
+
+def queue_image(
+    session: Session,
+    study: Study,
+    file: StoredUpload | Image,
+    job_id: str | None,
+    received: datetime,
+    now: datetime,
+    age: StatedAge,
+) -> Image:
+    """Add an image of an uploaded file, or of an earlier image's file, and queue it to be read."""
     # Linked by relationships, so that one flush writes many images and none is queried again.
     image = Image(
         id=new_id(),
         study=study,
         reading=None,
-        job_id=job.id,
-        sha256=upload.sha256,
-        name=upload.name,
-        media_type=upload.media_type,
-        size=upload.size,
-        sop_uid=upload.metadata.sop_uid,
-        received=now,
+        job_id=job_id,
+        sha256=file.sha256,
+        name=file.name,
+        media_type=file.media_type,
+        size=file.size,
+        sop_uid=file.sop_uid,
+        received=received,
+        stated_age=age.years,
+        age_contradicted=age.contradicted,
     )
     session.add(image)
-    enqueue(session, image, now, upload.age)
+    enqueue(session, image, now)
     return image
 
 

@@ -1,20 +1,13 @@
 """Identity of a patient: the identifier with its issuer, and what name, birth date and sex say."""
 
-import unicodedata
-from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date
 
+from pneumoscope.clinic.queue.person_name import names_agree
 from pneumoscope.clinic.storage.tables import Study
 
 _STATED_SEXES = {"F", "M"}
 """Sexes that can contradict each other; O (other) is also sent where nobody knows."""
-
-_LETTERS = str.maketrans({"ø": "o", "ł": "l", "đ": "d", "æ": "ae", "œ": "oe", "þ": "th", "ı": "i"})
-"""Letters that Unicode does not decompose into a letter and an accent."""
-
-_UMLAUTS = {"ae": "a", "oe": "o", "ue": "u"}
-"""Ways to write umlauts without accents, as in Mueller for Müller."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,7 +51,7 @@ def contradictions(first: PatientIdentity, second: PatientIdentity) -> tuple[str
     """
     sexes = {_sex(first.sex), _sex(second.sex)}
     contradictory = {
-        "name": not _names_agree(first.name, second.name),
+        "name": not names_agree(first.name, second.name),
         "birth date": None not in (first.birth_date, second.birth_date)
         and first.birth_date != second.birth_date,
         "sex": sexes == _STATED_SEXES,
@@ -86,60 +79,3 @@ def differences(study: PatientIdentity, image: PatientIdentity) -> tuple[str, ..
 
 def _sex(sex: str | None) -> str:
     return (sex or "")[:1].upper()
-
-
-def _names_agree(first: str | None, second: str | None) -> bool:
-    """Return whether two names may be those of one person.
-
-    DICOM writes a name in up to three scripts (component groups). It is enough if one agrees;
-    names in different scripts cannot be compared, and contradict nothing.
-    """
-    pairs = [
-        (one_words, other_words)
-        for one_words in _groups(first)
-        for other_words in _groups(second)
-        if _is_latin(one_words) == _is_latin(other_words)
-    ]
-    return not pairs or any(_words_agree(*pair) for pair in pairs)
-
-
-def _groups(name: str | None) -> list[list[str]]:
-    groups = (_words(group) for group in (name or "").split("="))
-    return [group for group in groups if group]
-
-
-def _words(text: str) -> list[str]:
-    """Return the words of a name without case, accents and punctuation."""
-    decomposed = unicodedata.normalize("NFKD", text.casefold().translate(_LETTERS))
-    letters = (c if c.isalnum() else "" if unicodedata.combining(c) else " " for c in decomposed)
-    plain = "".join(letters)
-    for written, umlaut in _UMLAUTS.items():
-        plain = plain.replace(written, umlaut)
-    return plain.split()
-
-
-def _is_latin(words: Sequence[str]) -> bool:
-    return "".join(words).isascii()
-
-
-def _words_agree(first: Sequence[str], second: Sequence[str]) -> bool:
-    """Return whether all words of the shorter name are in the longer one, or are its initials.
-
-    One of them must be a whole word: J. Smith may be S. Jones by initials alone.
-    """
-    shorter, longer = sorted((first, second), key=len)
-    if not {word for word in shorter if len(word) > 1} & set(longer):
-        return "".join(shorter) == "".join(longer)
-    left = list(longer)
-    for word in sorted(shorter, key=len, reverse=True):  # initials last: they fit many words
-        fitting = next((other for other in left if _word_agrees(word, other)), None)
-        if fitting is None:
-            return "".join(shorter) == "".join(longer)  # Van der Berg, Vanderberg
-        left.remove(fitting)
-    return True
-
-
-def _word_agrees(first: str, second: str) -> bool:
-    if 1 in (len(first), len(second)):
-        return first[0] == second[0]
-    return first == second

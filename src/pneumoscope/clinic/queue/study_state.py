@@ -19,6 +19,11 @@ def withdraw_image(session: Session, image: Image, reason: Withdrawal, now: date
     session.execute(delete(Task).where(Task.image_id == image.id))
 
 
+def is_superseded(image: Image) -> bool:
+    """Return whether an image was withdrawn because another of the same file took its place."""
+    return image.withdrawal is not None and Withdrawal(image.withdrawal).is_superseded
+
+
 def refresh_study(session: Session, study: Study, now: datetime) -> None:
     """Recompute a study's urgency and status, whether it needs a look, and has any images left.
 

@@ -7,7 +7,6 @@ from datetime import datetime, timedelta
 from sqlalchemy import ColumnElement, delete, func, select, update
 from sqlalchemy.orm import Session
 
-from pneumoscope.clinic.queue.stated_age import StatedAge
 from pneumoscope.clinic.storage.tables import Image, Study, Task
 
 LEASE_DURATION = timedelta(minutes=2)
@@ -26,22 +25,9 @@ class Lease:
     """Number of leases of the image so far, this one included."""
 
 
-def enqueue(session: Session, image: Image, now: datetime, age: StatedAge | None = None) -> None:
-    """Queue an image to be read; workers see it once the transaction is committed.
-
-    The age of the patient is what the sender stated, besides what the file says.
-    """
-    age = age or StatedAge()
-    session.add(
-        Task(
-            image=image,
-            queued=now,
-            available=now,
-            stated_age=age.years,
-            age_contradicted=age.contradicted,
-            age_corrected=age.corrected,
-        )
-    )
+def enqueue(session: Session, image: Image, now: datetime) -> None:
+    """Queue an image to be read; workers see it once the transaction is committed."""
+    session.add(Task(image=image, queued=now, available=now))
 
 
 def count_waiting(session: Session, now: datetime, limit: int) -> int:

@@ -9,8 +9,9 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 
 from sqlalchemy import select
-from sqlalchemy.orm import Session
+from sqlalchemy.orm import Session, joinedload
 
+from pneumoscope.clinic.queue.patient_age import age_of_image
 from pneumoscope.clinic.queue.readings import store_readings
 from pneumoscope.clinic.queue.stated_age import StatedAge
 from pneumoscope.clinic.queue.tasks import (
@@ -23,7 +24,7 @@ from pneumoscope.clinic.queue.tasks import (
 )
 from pneumoscope.clinic.storage.database import Database
 from pneumoscope.clinic.storage.file_store import FileStore
-from pneumoscope.clinic.storage.tables import Image, Site, Study, Task
+from pneumoscope.clinic.storage.tables import Image, Study
 from pneumoscope.clinic.storage.unknown_age import UnknownAge
 from pneumoscope.radiograph import decode_radiograph, preprocess
 from pneumoscope.reader import (
@@ -150,20 +151,16 @@ class _LeasedImage:
 
 def _leased_images(session: Session, leases: Sequence[Lease]) -> dict[str, _LeasedImage]:
     """Return the leased images by identifier."""
-    rows = session.execute(
-        select(Image.id, Image.sha256, Task, Site.unknown_age)
-        .join(Task, Task.image_id == Image.id)
-        .join(Study, Study.id == Image.study_id)
-        .join(Site, Site.id == Study.site_id)
+    rows = session.scalars(
+        select(Image)
         .where(Image.id.in_([lease.image_id for lease in leases]))
+        .options(joinedload(Image.study).joinedload(Study.site))
     )
     return {
-        image_id: _LeasedImage(
-            sha256,
-            StatedAge(task.stated_age, task.age_contradicted, task.age_corrected),
-            UnknownAge(unknown_age),
+        image.id: _LeasedImage(
+            image.sha256, age_of_image(image), UnknownAge(image.study.site.unknown_age)
         )
-        for image_id, sha256, task, unknown_age in rows
+        for image in rows
     }
 
 

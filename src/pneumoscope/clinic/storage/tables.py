@@ -71,6 +71,8 @@ class Study(Table):
     sex: Mapped[str | None] = mapped_column(String(16))
     stated_age: Mapped[float | None]
     """Age in years at the study as file or sender state it; the birth date counts first."""
+    age_corrected: Mapped[bool] = mapped_column(default=False)
+    """Whether a person corrected the patient, whose age then counts instead of the files'."""
     conflict: Mapped[str | None] = mapped_column(String(255))
     """Why a person must check whose study it is, without patient data; None if nothing is
     contradictory. Until then it is held: nothing of it is attributed to any other patient."""
@@ -132,6 +134,12 @@ class Image(Table):
     withdrawn: Mapped[datetime | None]
     """Time at which it was taken out of its study; file, reading and judgements are kept."""
     withdrawal: Mapped[Withdrawal | None] = mapped_column(String(16))
+    outdated: Mapped[bool] = mapped_column(default=False)
+    """Whether the age was corrected while it was withdrawn, so that its reading does not count."""
+    stated_age: Mapped[float | None]
+    """Age in years at the time of the study, as the sender stated it with this file."""
+    age_contradicted: Mapped[bool] = mapped_column(default=False)
+    """Whether the stated birth date contradicts the file or the stated age."""
 
     study: Mapped[Study] = relationship(back_populates="images")
     reading: Mapped["StoredReading | None"] = relationship(back_populates="image")
@@ -187,12 +195,6 @@ class Task(Table):
     owner: Mapped[str | None] = mapped_column(String(64))
     """Worker that leased it last, the only one that may store its reading."""
     attempts: Mapped[int] = mapped_column(default=0)
-    stated_age: Mapped[float | None]
-    """Age in years at the time of the study, as the sender stated it."""
-    age_contradicted: Mapped[bool] = mapped_column(default=False)
-    """Whether the stated birth date contradicts the file or the stated age."""
-    age_corrected: Mapped[bool] = mapped_column(default=False)
-    """Whether a person corrected the age, which then counts instead of the file's."""
 
     image: Mapped[Image] = relationship()
 

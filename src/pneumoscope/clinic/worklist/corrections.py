@@ -1,10 +1,10 @@
-"""Corrections by reviewers: images and studies of the wrong patient, and images sent by mistake.
+"""Corrections by reviewers: images and studies of the wrong patient.
 
 Files are never changed, and what was stored before a correction is kept with it. A correction names
 the version of the study that its author saw: of two people who correct at once, the second is told.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from datetime import datetime
 from typing import Any
@@ -12,21 +12,40 @@ from typing import Any
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from pneumoscope.clinic.queue.filing import find_conflict, has_patient, lock_patients
-from pneumoscope.clinic.queue.patient_identity import PatientIdentity, differences
-from pneumoscope.clinic.queue.stated_age import StatedAge, require_possible_birth_date
-from pneumoscope.clinic.queue.study_state import refresh_study, withdraw_image
-from pneumoscope.clinic.queue.tasks import enqueue
+from pneumoscope.clinic.queue.filing import (
+    find_conflict,
+    has_patient,
+    lock_patients,
+    new_study,
+    study_with_held_uid,
+)
+from pneumoscope.clinic.queue.header import ImageMetadata
+from pneumoscope.clinic.queue.patient_identity import (
+    PatientIdentity,
+    contradictions,
+)
+from pneumoscope.clinic.queue.stated_age import require_possible_birth_date
+from pneumoscope.clinic.queue.study_state import is_superseded, refresh_study
 from pneumoscope.clinic.storage.table_base import new_id
-from pneumoscope.clinic.storage.tables import Correction, Image, Study, Task
-from pneumoscope.clinic.storage.withdrawal import Withdrawal
-from pneumoscope.clinic.worklist.examination import examination_day
-from pneumoscope.radiograph.acquisition import age_between
-from pneumoscope.support.errors import ClinicError
+from pneumoscope.clinic.storage.tables import Correction, Image, Study
+from pneumoscope.clinic.worklist.examination import acquisition_time, examination_day
+from pneumoscope.clinic.worklist.rereading import (
+    age_basis,
+    mark_outdated,
+    read_again,
+    withdrawn_images,
+)
+from pneumoscope.clinic.worklist.study_locks import (
+    StaleVersionError,
+    lock_studies,
+    require_version,
+)
 
-
-class StaleVersionError(ClinicError):
-    """A study was changed after the version that somebody saw."""
+UNCHECKED = (
+    "the study of this image was given to another patient while the image was withdrawn; check "
+    "whose it is"
+)
+"""Why a study is held whose images were restored after a correction that did not concern them."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,74 +91,36 @@ def correct_patient(
     ]
     if not images or len(images) < len(correction.images or ()):
         raise StaleVersionError("an image is not in this study any more; reload the study")
-    before, before_patient = _described(source), PatientIdentity.of(source)
+    before, patient_before, age_before = (
+        _described(source),
+        PatientIdentity.of(source),
+        age_basis(source),
+    )
     target = source
     if len(images) < len(source.images):
         target = _part_study(session, source, now)
+    elif not _is_same_patient(patient_before, correction.patient):
+        _part_unchecked(session, source, user_name, now)
     _set_patient(target, correction)
-    joined = _study_to_join(session, target)
+    joined = study_with_held_uid(session, target)
     target.conflict = (
         None
         if correction.confirmed
         else find_conflict(session, target.site_id, correction.patient, target.id)
     )
     after = _described(target)
-    target = joined or target
-    _move(images, target)
-    if correction.patient.birth_date != before_patient.birth_date:
-        for image in images:
-            _read_again(session, image, target, now)
-    stored = Correction(
-        id=new_id(),
-        study_id=target.id,
-        source_id=source.id,
-        user_name=user_name,
-        created=now,
-        before=before,
-        after=after,
-    )
-    session.add(stored)
+    if joined is not None:
+        _complete_patient(session, joined, target, user_name, now)
+        target = joined
+    _move(session, images, source, target)
+    if age_basis(target) != age_before:
+        read_again(session, images, target, now)
+        mark_outdated(session, source if joined else target)
+    stored = _store(session, target, source, user_name, before, after, now)
     for study in {source.id: source, target.id: target}.values():
         refresh_study(session, study, now)
-    _recheck_held(session, source.site_id, (before_patient, correction.patient), target.id)
+    _recheck_held(session, source.site_id, (patient_before, correction.patient), target.id)
     return stored
-
-
-def withdraw(
-    session: Session, image: Image, version: int, reason: Withdrawal, now: datetime
-) -> Study:
-    """Withdraw an image that was sent by mistake; return its study.
-
-    StaleVersionError is raised if the study is not the version that was seen.
-    """
-    _lock_tasks(session, image.study_id)
-    study = session.get_one(Study, image.study_id, with_for_update=True, populate_existing=True)
-    session.refresh(image)
-    if image.withdrawn is not None:
-        raise StaleVersionError("this image was withdrawn already; reload the study")
-    _require_version(study, version)
-    withdraw_image(session, image, reason, now)
-    refresh_study(session, study, now)
-    return study
-
-
-def restore(session: Session, image: Image, now: datetime) -> Study:
-    """Put a withdrawn image back into its study, and into the queue if it was not read yet.
-
-    ClinicError is raised if the image is not withdrawn, or if another image has taken its place.
-    """
-    study = session.get_one(Study, image.study_id, with_for_update=True, populate_existing=True)
-    session.refresh(image)
-    if image.withdrawn is None:
-        raise ClinicError("this image is not withdrawn; reload the study")
-    if Withdrawal(image.withdrawal or "other").is_superseded:
-        raise ClinicError("another image of the same file has taken the place of this one")
-    image.withdrawn = image.withdrawal = None
-    session.flush()
-    if image.reading is None:
-        enqueue(session, image, now, StatedAge(_years_of(study)))
-    refresh_study(session, study, now)
-    return study
 
 
 def changed_details(correction: Correction) -> list[str]:
@@ -154,39 +135,10 @@ def _locked_study(
     """Lock patients, tasks and studies, in the order in which every transaction locks them."""
     study = session.get_one(Study, study_id)
     lock_patients(session, study.site_id, (PatientIdentity.of(study), correction.patient))
-    _lock_tasks(session, study_id)
-    related = session.execute(
-        select(Study.id, Study.study_uid).where(
-            (Study.id == study_id)
-            | (
-                (Study.site_id == study.site_id)
-                & Study.study_uid.is_not(None)
-                & (Study.study_uid == study.held_study_uid)
-            )
-        )
-    ).all()
-    for row in sorted(related, key=lambda row: (row.study_uid or "", row.id)):
-        session.get_one(Study, row.id, with_for_update=True, populate_existing=True)
-    _require_version(study, version)
+    lock_studies(session, study)
+    require_version(study, version)
     session.expire(study, ["images"])
     return study
-
-
-def _lock_tasks(session: Session, study_id: str) -> None:
-    """Let no worker store a reading of a study's images until the transaction ends."""
-    session.execute(
-        select(Task.image_id)
-        .where(Task.image_id.in_(select(Image.id).where(Image.study_id == study_id)))
-        .order_by(Task.image_id)
-        .with_for_update()
-    )
-
-
-def _require_version(study: Study, version: int) -> None:
-    if study.version != version:
-        raise StaleVersionError(
-            "somebody else changed this study meanwhile; look at it again, then correct it"
-        )
 
 
 def _described(study: Study) -> dict[str, Any]:
@@ -197,82 +149,117 @@ def _described(study: Study) -> dict[str, Any]:
 
 
 def _set_patient(study: Study, correction: PatientCorrection) -> None:
+    """Set the patient of a study; an age that was stated of another one does not go along."""
     patient = correction.patient
-    if patient.birth_date != study.birth_date:
-        study.stated_age = None  # it was the age by the birth date before, or of somebody else
+    if patient.birth_date != study.birth_date or not _is_same_patient(
+        PatientIdentity.of(study), patient
+    ):
+        study.stated_age, study.age_corrected = None, True
     study.patient_id, study.patient_id_issuer = patient.id, patient.issuer
     study.patient_name, study.birth_date = patient.name, patient.birth_date
     study.sex, study.accession = patient.sex, correction.accession
 
 
+def _is_same_patient(before: PatientIdentity, after: PatientIdentity) -> bool:
+    """Return whether a correction keeps the patient, and changes only what is known of one.
+
+    That is the identifier; without one before, any patient whose name does not contradict.
+    """
+    if before.id is None:
+        return "name" not in contradictions(before, after)
+    issuers = {before.issuer, after.issuer} - {None}
+    return before.id == after.id and len(issuers) < 2
+
+
 def _part_study(session: Session, source: Study, now: datetime) -> Study:
-    """Return a new study for some images of another, whose Study Instance UID is not theirs."""
-    study = Study(
-        id=new_id(),
-        site=source.site,
-        patient_id=source.patient_id,
-        birth_date=source.birth_date,
-        stated_age=source.stated_age,
+    """Return a new study of the same patient for some images of another, without its UID."""
+    patient = PatientIdentity.of(source)
+    metadata = ImageMetadata(
+        accession=source.accession,
+        patient_id=patient.id,
+        patient_id_issuer=patient.issuer,
+        patient_name=patient.name,
+        birth_date=patient.birth_date,
+        sex=patient.sex,
         study_date=source.study_date,
-        acquired=source.acquired,
-        utc_offset=source.utc_offset,
-        received=now,
-        version=1,
+        acquired=acquisition_time(source),
+        age=source.stated_age,
     )
+    study = new_study(metadata, source.site, now)
+    study.age_corrected, study.utc_offset = source.age_corrected, source.utc_offset
     session.add(study)
     session.flush()
     return study
 
 
-def _study_to_join(session: Session, study: Study) -> Study | None:
-    """Return the study of the same patient that has the UID of a study that was held."""
-    if study.held_study_uid is None:
-        return None
-    other = session.scalar(
-        select(Study).where(Study.site_id == study.site_id, Study.study_uid == study.held_study_uid)
-    )
-    if other is None or other.withdrawn is not None:
-        return None
-    same = PatientIdentity.of(study)
-    mixed = differences(PatientIdentity.of(other), same) or same.id != other.patient_id
-    return None if mixed else other
+def _part_unchecked(session: Session, source: Study, user_name: str, now: datetime) -> None:
+    """Leave withdrawn images with the patient of before, since nobody has said that they change.
 
-
-def _move(images: Iterable[Image], study: Study) -> None:
+    They get a study of their own, which is held if one of them is restored.
+    """
+    images = [image for image in withdrawn_images(session, source) if not is_superseded(image)]
+    if not images:
+        return
+    study, before = _part_study(session, source, now), _described(source)
+    study.conflict, study.withdrawn = UNCHECKED, now
     for image in images:
         image.study = study
+    _store(session, study, source, user_name, before, _described(study), now)
 
 
-def _read_again(session: Session, image: Image, study: Study, now: datetime) -> None:
-    """Let a new image of the same file take the place of one that was read for another age.
+def _complete_patient(
+    session: Session, study: Study, held: Study, user_name: str, now: datetime
+) -> None:
+    """Add what a joining study states of the patient and this one does not."""
+    before, age_before = _described(study), age_basis(study)
+    study.patient_id_issuer = study.patient_id_issuer or held.patient_id_issuer
+    study.patient_name = study.patient_name or held.patient_name
+    study.birth_date = study.birth_date or held.birth_date
+    study.sex = study.sex or held.sex
+    study.accession = study.accession or held.accession
+    study.stated_age = held.stated_age if study.stated_age is None else study.stated_age
+    study.age_corrected = study.age_corrected or held.age_corrected
+    after = _described(study)
+    if after != before:
+        study.conflict = study.conflict or held.conflict
+        _store(session, study, study, user_name, before, after, now)
+    if age_basis(study) != age_before:
+        read_again(session, list(study.images), study, now)
+        mark_outdated(session, study)
 
-    The earlier reading and its judgements stay with the earlier image.
-    """
-    if image.purged is not None:
-        return
-    withdraw_image(session, image, Withdrawal.AGE_CORRECTED, now)
-    successor = Image(
+
+def _store(
+    session: Session,
+    study: Study,
+    source: Study,
+    user_name: str,
+    before: dict[str, Any],
+    after: dict[str, Any],
+    now: datetime,
+) -> Correction:
+    stored = Correction(
         id=new_id(),
-        study=study,
-        reading=None,
-        job_id=image.job_id,
-        sha256=image.sha256,
-        name=image.name,
-        media_type=image.media_type,
-        size=image.size,
-        sop_uid=image.sop_uid,
-        received=image.received,
+        study_id=study.id,
+        source_id=source.id,
+        user_name=user_name,
+        created=now,
+        before=before,
+        after=after,
     )
-    session.add(successor)
-    # The corrected birth date counts instead of the file's.
-    enqueue(session, successor, now, StatedAge(_years_of(study), corrected=True))
+    session.add(stored)
+    return stored
 
 
-def _years_of(study: Study) -> float | None:
-    """Return the age in years at a study: by the birth date, or else as stated."""
-    if study.birth_date is None:
-        return study.stated_age
-    return age_between(study.birth_date, examination_day(study))
+def _move(session: Session, images: Sequence[Image], source: Study, target: Study) -> None:
+    """Move images to another study, with the earlier images of the same files."""
+    files = {image.sha256 for image in images}
+    earlier = [
+        image
+        for image in withdrawn_images(session, source)
+        if is_superseded(image) and image.sha256 in files
+    ]
+    for image in (*images, *earlier):
+        image.study = target
 
 
 def _recheck_held(
@@ -280,7 +267,8 @@ def _recheck_held(
 ) -> None:
     """Release the studies of patients that a correction has reconciled with the others.
 
-    Studies with the Study Instance UID of another patient stay held: a person must decide.
+    Studies with the Study Instance UID of another patient, or whose images nobody has checked, stay
+    held: a person must decide.
     """
     for patient in patients:
         if patient.id is None:
@@ -290,6 +278,7 @@ def _recheck_held(
             .where(
                 *has_patient(site_id, patient),
                 Study.conflict.is_not(None),
+                Study.conflict != UNCHECKED,
                 Study.held_study_uid.is_(None),
                 Study.id != corrected,
             )

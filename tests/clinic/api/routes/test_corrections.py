@@ -3,7 +3,6 @@
 import json
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from typing import Any
 
 import pytest
 from fastapi.testclient import TestClient
@@ -12,40 +11,21 @@ from sqlalchemy import select
 from pneumoscope.clinic.identity.accounts import Role
 from pneumoscope.clinic.queue.worker import Worker
 from pneumoscope.clinic.settings import Clinic
-from pneumoscope.clinic.storage.tables import AuditEntry, Correction, Study
+from pneumoscope.clinic.storage.tables import AuditEntry, Correction, Image, Study
 from pneumoscope.reader import Reader
 
 from ...conftest import on_both_databases
-from ...patients import KIM, Send, study_of
+from ...patients import KIM, KIM_CORRECTED, LEE, LEE_FILE, Send, correct, study_of
 from ...populations import automatic_readers, dicom_of
 
 pytestmark = on_both_databases
 
 As = Callable[[Role], TestClient]
 
-KIM_CORRECTED = {
-    "patient_id": "K001",
-    "patient_id_issuer": None,
-    "patient_name": "Kim^Tiny",
-    "birth_date": "2023-01-05",
-    "sex": "F",
-    "accession": None,
-}
-LEE = KIM_CORRECTED | {"patient_id": "K999", "patient_name": "Lee^Bo", "sex": "M"}
-LEE_FILE = KIM | {"PatientID": "K999", "PatientName": "Lee^Bo", "PatientSex": "M"}
-
 
 @pytest.fixture
 def reviewer(as_: As) -> TestClient:
     return as_(Role.REVIEWER)
-
-
-def correct(
-    client: TestClient, study: dict[str, Any], patient: dict[str, Any], **more: Any
-) -> dict[str, Any]:
-    body = patient | {"version": study["version"]} | more
-    answer = client.patch(f"/v1/studies/{study['id']}/patient", json=body)
-    return answer.json() | {"http": answer.status_code}
 
 
 def test_a_held_study_of_another_patient_is_released_without_the_foreign_uid(
@@ -256,6 +236,63 @@ def test_corrections_of_a_purged_study_are_purged(
     assert (listed["before"], listed["after"]) == (None, None)
     with clinic.database.reading() as session:
         assert session.scalars(select(Study.patient_id)).all() == [None]
+
+
+def test_a_purge_finds_a_patient_whose_study_was_corrected_to_another(
+    reviewer: TestClient, as_: As, send: Send, clinic: Clinic, read_all: Callable[[], int]
+) -> None:
+    first, second = send(KIM, KIM)["images"]
+    read_all()
+    moved = correct(reviewer, study_of(reviewer, second), LEE, images=[second["id"]])
+    moved.pop("http")
+    whole = correct(reviewer, study_of(reviewer, first), LEE)
+    administrator = as_(Role.ADMINISTRATOR)
+    purge = {"patient_id": "K001"}
+    assert administrator.post("/v1/patients/purge", json=purge).json() == {"studies": 2}
+    with clinic.database.reading() as session:
+        corrections = session.scalars(select(Correction)).all()
+        assert [row.before for row in corrections] == [None, None]
+        assert {row.after and row.after["id"] for row in corrections} == {"K999"}
+        entries = session.scalars(select(AuditEntry).where(AuditEntry.action == "purge study"))
+        assert {(entry.object, entry.detail) for entry in entries} == {
+            (f"study {study['id']}", '{"only":"corrections","why":"request"}')
+            for study in (moved, whole)
+        }
+    assert administrator.post("/v1/patients/purge", json=purge).status_code == 404
+    # What belongs to the second patient is there until that one is purged.
+    assert study_of(reviewer, {"study": moved["id"]}) == moved
+    assert reviewer.get(f"/v1/images/{second['id']}/file").status_code == 200
+    lee = {"patient_id": "K999"}
+    assert administrator.post("/v1/patients/purge", json=lee).json() == {"studies": 2}
+    assert reviewer.get(f"/v1/images/{second['id']}/file").status_code == 410
+
+
+def test_a_purge_takes_the_withdrawn_images_that_stayed_with_the_patient(
+    reviewer: TestClient, as_: As, send: Send, read_all: Callable[[], int]
+) -> None:
+    first, second = send(KIM, KIM)["images"]
+    read_all()
+    body = {"version": study_of(reviewer, second)["version"], "reason": "wrong patient"}
+    reviewer.post(f"/v1/images/{second['id']}/withdrawal", json=body)
+    correct(reviewer, study_of(reviewer, first), LEE)
+    purge = as_(Role.ADMINISTRATOR).post("/v1/patients/purge", json={"patient_id": "K001"})
+    assert purge.json() == {"studies": 2}
+    assert reviewer.delete(f"/v1/images/{second['id']}/withdrawal").status_code == 410
+    assert reviewer.get(f"/v1/images/{first['id']}/file").status_code == 200
+
+
+def test_a_purge_leaves_nothing_of_an_image_that_was_moved_and_read_again(
+    reviewer: TestClient, as_: As, send: Send, clinic: Clinic, read_all: Callable[[], int]
+) -> None:
+    first, second = send(KIM, KIM)["images"]
+    adult = LEE | {"birth_date": "1980-01-05"}
+    correct(reviewer, study_of(reviewer, first), adult, images=[second["id"]])
+    read_all()
+    with clinic.database.reading() as session:
+        sha256 = session.get_one(Image, second["id"]).sha256
+    purge = {"patient_id": "K999"}
+    answer = as_(Role.ADMINISTRATOR).post("/v1/patients/purge", json=purge)
+    assert (answer.json(), clinic.store.path(sha256).exists()) == ({"studies": 1}, False)
 
 
 def test_a_patient_id_of_two_issuers_is_purged_for_one_of_them(

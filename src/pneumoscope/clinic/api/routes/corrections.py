@@ -14,7 +14,7 @@ from sqlalchemy.orm import Session
 from pneumoscope.clinic import audit
 from pneumoscope.clinic.api import schemas
 from pneumoscope.clinic.api.access_log import record_access
-from pneumoscope.clinic.api.fields import Identifier, Text
+from pneumoscope.clinic.api.fields import Identifier, StatedText
 from pneumoscope.clinic.api.problems import ProblemError
 from pneumoscope.clinic.api.responses import (
     column_values,
@@ -33,7 +33,7 @@ from pneumoscope.clinic.identity.accounts import Actor
 from pneumoscope.clinic.queue.patient_identity import PatientIdentity
 from pneumoscope.clinic.storage import tables
 from pneumoscope.clinic.storage.withdrawal import Withdrawal
-from pneumoscope.clinic.worklist import corrections
+from pneumoscope.clinic.worklist import corrections, withdrawals
 from pneumoscope.clinic.worklist.changes import note_new_study
 from pneumoscope.support.errors import ClinicError
 
@@ -41,8 +41,9 @@ router = APIRouter(prefix="/v1", tags=["corrections"])
 
 
 class PatientUpdate(BaseModel):
-    """Patient whose study it really is; what is null is unknown.
+    """Patient whose study it really is; what is null is unknown, and empty texts are refused.
 
+    Spaces around a text are removed, so that "K001 " is no other patient.
     ``version`` is that of the study as it was seen. ``images`` are those that are the patient's, if
     not all. ``confirmed`` says that a person has checked the patient, whose other studies state
     another name, birth date or sex.
@@ -51,12 +52,12 @@ class PatientUpdate(BaseModel):
     model_config = ConfigDict(extra="forbid")
 
     version: int
-    patient_id: Annotated[Text | None, Field(max_length=64)]
-    patient_id_issuer: Annotated[Text | None, Field(max_length=64)]
-    patient_name: Annotated[Text | None, Field(max_length=255)]
+    patient_id: Annotated[StatedText | None, Field(max_length=64)]
+    patient_id_issuer: Annotated[StatedText | None, Field(max_length=64)]
+    patient_name: Annotated[StatedText | None, Field(max_length=255)]
     birth_date: date | None
-    sex: Annotated[Text | None, Field(max_length=16)]
-    accession: Annotated[Text | None, Field(max_length=64)]
+    sex: Annotated[StatedText | None, Field(max_length=16)]
+    accession: Annotated[StatedText | None, Field(max_length=64)]
     images: Annotated[list[Identifier], Field(min_length=1, max_length=1000)] | None = None
     confirmed: bool = False
 
@@ -110,13 +111,13 @@ def correct_patient(
     now = datetime.now(UTC)
     correction = corrections.PatientCorrection(
         PatientIdentity(
-            id=update.patient_id or None,
-            issuer=update.patient_id_issuer or None,
-            name=update.patient_name or None,
+            id=update.patient_id,
+            issuer=update.patient_id_issuer,
+            name=update.patient_name,
             birth_date=update.birth_date,
-            sex=update.sex or None,
+            sex=update.sex,
         ),
-        update.accession or None,
+        update.accession,
         None if update.images is None else frozenset(update.images),
         update.confirmed,
     )
@@ -148,21 +149,27 @@ def withdraw_image(
     with clinic.database.writing() as session, _conflicts():
         image = get_or_404(session, tables.Image, image_id)
         require_not_purged(image.purged)
-        study = corrections.withdraw(session, image, withdrawal.version, withdrawal.reason, now)
+        study = withdrawals.withdraw(session, image, withdrawal.version, withdrawal.reason, now)
         object_, detail = f"image {image_id}", {"why": withdrawal.reason}
         return _audited(session, study, actor, Action.WITHDRAW_IMAGE, object_, detail)
 
 
 @router.delete("/images/{image_id}/withdrawal")
 def restore_image(clinic: ClinicDep, actor: Overseer, image_id: Identifier) -> schemas.Study:
-    """Put a withdrawn image back into its study."""
+    """Put a withdrawn image back; return the study that it is in.
+
+    It is read again if the birth date was corrected meanwhile. If its study was given to another
+    patient meanwhile, it gets a study of its own of the patient before, which is held. The answer
+    is 409 if another image has its SOP Instance UID by now.
+    """
     now = datetime.now(UTC)
     with clinic.database.writing() as session, _conflicts():
         image = get_or_404(session, tables.Image, image_id)
         require_not_purged(image.purged)
-        study = corrections.restore(session, image, now)
+        study = withdrawals.restore(session, image, now)
         object_ = f"image {image_id}"
-        return _audited(session, study, actor, Action.RESTORE_IMAGE, object_, {})
+        detail = {"why": study.conflict} if study.conflict else {}
+        return _audited(session, study, actor, Action.RESTORE_IMAGE, object_, detail)
 
 
 @router.get("/studies/{study_id}/corrections")
@@ -177,9 +184,13 @@ def list_corrections(clinic: ClinicDep, actor: Overseer, study_id: Identifier) -
             )
             .order_by(tables.Correction.created, tables.Correction.id)
         )
+        parted = select(tables.Correction.study_id).where(tables.Correction.source_id == study_id)
         images = session.scalars(
             select(tables.Image)
-            .where(tables.Image.study_id == study_id, tables.Image.withdrawn.is_not(None))
+            .where(
+                (tables.Image.study_id == study_id) | tables.Image.study_id.in_(parted),
+                tables.Image.withdrawn.is_not(None),
+            )
             .order_by(tables.Image.withdrawn, tables.Image.id)
         )
         listed = Corrections(

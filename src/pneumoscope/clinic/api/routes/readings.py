@@ -36,11 +36,11 @@ from pneumoscope.clinic.queue.instances import (
     ImageRefusedError,
     KnownImages,
     needs_new_reading,
+    register_again,
 )
 from pneumoscope.clinic.queue.intake import StoredUpload, register_image, store_upload
 from pneumoscope.clinic.queue.readings import UNREAD_STATUSES
 from pneumoscope.clinic.queue.stated_age import require_possible_birth_date
-from pneumoscope.clinic.queue.study_state import withdraw_image
 from pneumoscope.clinic.settings import Clinic
 from pneumoscope.clinic.storage.file_store import FileStore
 from pneumoscope.clinic.storage.held_files import keep_until_commit
@@ -54,7 +54,6 @@ from pneumoscope.clinic.storage.tables import (
     Task,
 )
 from pneumoscope.clinic.storage.time_zone import parse_time_zone
-from pneumoscope.clinic.storage.withdrawal import Withdrawal
 from pneumoscope.clinic.worklist.changes import note_new_study
 from pneumoscope.support.errors import UnreadableRadiographError
 
@@ -215,15 +214,15 @@ def _register_images(session: Session, store: FileStore, submission: _Submission
     for place, upload in submission.sorted_by_study:
         try:
             image = known.find(upload)
+            if image is None:
+                image = register_image(session, upload, site, job, now)
+            elif needs_new_reading(image, upload):
+                image = register_again(session, image, upload, site, job, now)
         except ImageRefusedError as error:
             registered.refuse(place, upload, error)
             refusals.append(error)
             continue
-        if image is None or needs_new_reading(image, upload):
-            study = None if image is None else image.study
-            if image is not None:
-                withdraw_image(session, image, Withdrawal.SENT_AGAIN, now)
-            image = register_image(session, upload, site, job, now, study)
+        if image.job_id == job.id and image not in new:
             known.add(upload, image)
             new.append(image)
         elif image.job_id != job.id:
@@ -257,7 +256,9 @@ def _find_again(
     registered = _Registered(job.id, repeated=True)
     images = {
         image.sha256: image
-        for image in session.scalars(select(Image).where(Image.job_id == job.id))
+        for image in session.scalars(
+            select(Image).where(Image.job_id == job.id, Image.withdrawn.is_(None))
+        )
     }
     for place, upload in submission.uploads.items():
         try:
@@ -320,20 +321,20 @@ def _site(session: Session, name: str) -> Site:
 
 @router.get("/jobs/{job_id}")
 def get_job(clinic: ClinicDep, actor: CurrentActor, job_id: Identifier) -> schemas.Job:
-    """Return the progress of the images of one request."""
+    """Return the progress of the images of one request, except withdrawn ones."""
     with clinic.database.reading() as session:
         job = _own_job(session, actor, job_id)
-        in_job = Image.job_id == job.id
-        images = session.scalar(select(func.count()).select_from(Image).where(in_job)) or 0
+        in_job = (Image.job_id == job.id, Image.withdrawn.is_(None))
+        images = session.scalar(select(func.count()).select_from(Image).where(*in_job)) or 0
         waiting = (
-            session.scalar(select(func.count()).select_from(Task).join(Image).where(in_job)) or 0
+            session.scalar(select(func.count()).select_from(Task).join(Image).where(*in_job)) or 0
         )
         by_status = session.execute(
             select(StoredReading.status, func.count())
             .join(Image)
             .join(Study)
             .join(Site)
-            .where(in_job, *_shown(actor))
+            .where(*in_job, *_shown(actor))
             .group_by(StoredReading.status)
         ).all()
         return schemas.Job(
@@ -355,12 +356,15 @@ def list_job_images(
     ] = "",
     limit: Annotated[int, Query(ge=1, le=200)] = 50,
 ) -> schemas.ImagePage:
-    """List the images of one request with their readings, a page at a time."""
+    """List the images of one request with their readings, a page at a time.
+
+    Withdrawn images are left out.
+    """
     with clinic.database.reading() as session:
         _own_job(session, actor, job_id)
         rows = session.scalars(
             select(Image)
-            .where(Image.job_id == job_id, Image.id > after)
+            .where(Image.job_id == job_id, Image.withdrawn.is_(None), Image.id > after)
             .order_by(Image.id)
             .limit(limit + 1)
             .options(

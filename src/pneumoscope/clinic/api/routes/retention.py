@@ -9,7 +9,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from sqlalchemy import select
 
 from pneumoscope.clinic import audit
-from pneumoscope.clinic.api.fields import Text
+from pneumoscope.clinic.api.fields import StatedText, Text
 from pneumoscope.clinic.api.problems import ProblemError
 from pneumoscope.clinic.api.routes.readings import DEFAULT_SITE
 from pneumoscope.clinic.api.security import Administrator, ClinicDep
@@ -37,9 +37,9 @@ class PatientToPurge(BaseModel):
 
     model_config = ConfigDict(extra="forbid")
 
-    patient_id: Annotated[Text, Field(min_length=1, max_length=64)]
+    patient_id: Annotated[StatedText, Field(max_length=64)]
     issuer: Annotated[
-        Text | None,
+        StatedText | None,
         Field(max_length=64, description="issuer of the patient ID, where several gave it"),
     ] = None
     site: Annotated[Text, Field(max_length=100)] = DEFAULT_SITE
