@@ -316,6 +316,23 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/v1/studies/{study_id}/version": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Return a study's version, to learn of changes while the study is open */
+        get: operations["get_study_version"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/v1/studies/{study_id}/priors": {
         parameters: {
             query?: never;
@@ -1308,7 +1325,9 @@ export interface components {
          * Judgement
          * @description Judgement of an image by one person; a changed mind is a further version.
          *
-         *     ``opinion`` was given before the reading was shown, ``answer`` after.
+         *     ``answer`` is given to the reading, ``opinion`` while it is withheld. ``blind``: an opinion
+         *     whose author had never been shown the reading; only such ones measure it. ``study_version`` is
+         *     that of the study as the author saw it.
          */
         Judgement: {
             /** User */
@@ -1317,8 +1336,12 @@ export interface components {
             name: string;
             /** Version */
             version: number;
+            /** Study Version */
+            study_version: number | null;
             answer: components["schemas"]["JudgementAnswer"] | null;
             opinion: components["schemas"]["Opinion"] | null;
+            /** Blind */
+            blind: boolean;
             truth: components["schemas"]["Truth"] | null;
             reason: components["schemas"]["Reason"] | null;
             /** Text */
@@ -1458,10 +1481,15 @@ export interface components {
          * NewJudgement
          * @description Judgement to record: an ``answer`` to a reading, or an ``opinion`` where it is withheld.
          *
+         *     ``study_version`` is the version of the image's study as you saw it; if patient or images of the
+         *     study were changed since, the answer is 409 and nothing is saved.
+         *
          *     An uncertain finding, or none, needs ``truth`` to give a label. Of an image that was not read,
          *     ``answer`` says whether that was right.
          */
         NewJudgement: {
+            /** Study Version */
+            study_version: number;
             answer?: components["schemas"]["JudgementAnswer"] | null;
             opinion?: components["schemas"]["Opinion"] | null;
             truth?: components["schemas"]["Truth"] | null;
@@ -1902,8 +1930,12 @@ export interface components {
             name: string;
             /** Version */
             version: number;
+            /** Study Version */
+            study_version: number | null;
             answer: components["schemas"]["JudgementAnswer"] | null;
             opinion: components["schemas"]["Opinion"] | null;
+            /** Blind */
+            blind: boolean;
             truth: components["schemas"]["Truth"] | null;
             reason: components["schemas"]["Reason"] | null;
             /** Text */
@@ -2039,7 +2071,8 @@ export interface components {
          *     ``conflict`` says why a person must check whose study it is; until then it has no report.
          *     ``study_date`` is the date in the files, in no time zone; ``acquired`` is the time on the clock
          *     of the site, with its offset. ``age`` is that at the examination, in words. ``withdrawn`` is set
-         *     when no image is left. ``version`` is to be sent with corrections.
+         *     when no image is left. ``version`` is to be sent with corrections, and
+         *     as ``study_version`` with judgements.
          */
         Study: {
             /** Id */
@@ -2143,15 +2176,15 @@ export interface components {
              */
             site?: string | null;
             /**
-             * Since
-             * @description study date at or after this time
+             * First Date
+             * @description first study date, by the calendar of the site
              */
-            since?: string | null;
+            first_date?: string | null;
             /**
-             * Until
-             * @description study date before this time
+             * Last Date
+             * @description last study date
              */
-            until?: string | null;
+            last_date?: string | null;
             /**
              * @description order after the studies that need a look
              * @default urgency
@@ -2176,6 +2209,20 @@ export interface components {
          * @enum {string}
          */
         StudyStatus: "awaiting review" | "reviewed";
+        /**
+         * StudyVersion
+         * @description Version of a study, which grows with each change of its patient or images.
+         *
+         *     ``change`` says the latest in words without patient data; null if the study is as it came.
+         */
+        StudyVersion: {
+            /** Version */
+            version: number;
+            /** Change */
+            change: string | null;
+            /** Changed */
+            changed: string | null;
+        };
         /**
          * Submission
          * @description Images accepted by one request, their job, and the files that were refused.
@@ -2427,6 +2474,7 @@ export type StudyOrder = components['schemas']['StudyOrder'];
 export type StudyPage = components['schemas']['StudyPage'];
 export type StudySearch = components['schemas']['StudySearch'];
 export type StudyStatus = components['schemas']['StudyStatus'];
+export type StudyVersion = components['schemas']['StudyVersion'];
 export type Submission = components['schemas']['Submission'];
 export type Token = components['schemas']['Token'];
 export type Truth = components['schemas']['Truth'];
@@ -3224,6 +3272,46 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["Study"];
+                };
+            };
+            /** @description The request is refused; the detail says why and what to do */
+            "4XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The server failed */
+            "5XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    get_study_version: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                study_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["StudyVersion"];
                 };
             };
             /** @description The request is refused; the detail says why and what to do */

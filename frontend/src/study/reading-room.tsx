@@ -1,6 +1,6 @@
 // The viewer with its tools, and the reading and the judgements beside it.
 
-import { useEffect, useRef, useState } from "react";
+import { type RefObject, useEffect, useRef, useState } from "react";
 import { api, unwrap } from "../api/client.ts";
 import type { Image, Session, Study } from "../api/schema.d.ts";
 import { formatTime, mostUrgentImage, studyTime } from "../shell/format.ts";
@@ -25,12 +25,17 @@ const OPACITY = 0.55;
 
 interface Props {
   study: Study;
+  /** The image that is shown, for the time after a change of the study. */
+  shown: RefObject<string | undefined>;
   session: Session;
   changed: () => void;
 }
 
-export function ReadingRoom({ study, session, changed }: Props) {
-  const [index, setIndex] = useState(() => study.images.indexOf(mostUrgentImage(study) as Image));
+export function ReadingRoom({ study, shown, session, changed }: Props) {
+  const [index, setIndex] = useState(() => {
+    const before = study.images.findIndex(({ id }) => id === shown.current);
+    return before >= 0 ? before : study.images.indexOf(mostUrgentImage(study) as Image);
+  });
   const [tool, setTool] = useState<Tool>("window");
   const [heatMapWanted, setHeatMapWanted] = useState(false);
   const [opacity, setOpacity] = useState(OPACITY);
@@ -46,6 +51,10 @@ export function ReadingRoom({ study, session, changed }: Props) {
   );
 
   const image = study.images[index] ?? study.images[0];
+  const imageId = image?.id;
+  useEffect(() => {
+    shown.current = imageId;
+  }, [shown, imageId]);
   const priorImage =
     prior?.images.find(({ reading }) => reading?.view === image?.reading?.view) ?? prior?.images[0];
   const viewers = useViewers(prior !== null && priorImage !== undefined);

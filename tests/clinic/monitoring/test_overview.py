@@ -264,18 +264,28 @@ def test_agreement_before_and_after_seeing_the_reading_and_changed_minds(
             image.reading.finding = str(Finding.SUSPECTED)
             opinions = {True: Opinion.PNEUMONIA, False: Opinion.NO_PNEUMONIA}
             opinion = opinions.get(agrees, Opinion.NOT_SURE)
-            versions = [Judgement(opinion=opinion, truth=opinion.truth)]
+            versions = [Judgement(opinion=opinion, truth=opinion.truth, blind=True)]
             versions += [] if answer is None else [Judgement(answer=answer)]
             for version, judgement in enumerate(versions, start=1):
                 judgement.image_id, judgement.user_id = image.id, judge
                 judgement.version, judgement.created = version, yesterday
                 session.add(judgement)
+        session.add(  # the last has seen the reading meanwhile, and contradicts it
+            Judgement(
+                image_id=image.id,
+                user_id=judge,
+                version=2,
+                opinion=Opinion.NO_PNEUMONIA,
+                truth=Opinion.NO_PNEUMONIA.truth,
+                created=yesterday + timedelta(hours=1),
+            )
+        )
     found = overview(simulated, days=7, periods=1)
     week = found.agreement[-1]
     assert (week.blind_agree.part, week.blind_agree.whole, week.blind_uncertain) == (3, 5, 1)
-    assert (week.agree.part, week.agree.whole, week.uncertain) == (4, 5, 0)
-    assert (week.changed.part, week.changed.whole) == (2, 5)
-    assert (found.accuracy.judged, found.accuracy.blind) == (6, 1)
+    assert (week.agree.part, week.agree.whole, week.uncertain) == (4, 6, 0)
+    assert (week.changed.part, week.changed.whole) == (3, 6)
+    assert (found.accuracy.judged, found.accuracy.blind) == (6, 0)
 
 
 def test_accuracy_is_corrected_for_verification_bias(simulated: Simulated) -> None:

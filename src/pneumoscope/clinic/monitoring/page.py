@@ -12,7 +12,7 @@ from pneumoscope.clinic.monitoring.rules import (
     SIGNIFICANCE_LEVEL,
     WINDOW_DAYS,
 )
-from pneumoscope.clinic.storage.tables import Alert
+from pneumoscope.clinic.monitoring.tables import Alert
 from pneumoscope.evaluation.report.cells import Cell, cell, percent
 from pneumoscope.evaluation.report.views import FigureView, Row, TableView
 from pneumoscope.evaluation.statistics.drift import MIN_PATIENTS

@@ -135,6 +135,8 @@ def register_image(
         study = file_under_study(session, upload.metadata, site, now)
     elif not differences(PatientIdentity.of(study), upload.metadata.patient):
         add_details(session, study, upload.metadata)
+    else:
+        study.version += 1
     study.status = StudyStatus.AWAITING_REVIEW
     # Linked by relationships, so that one flush writes many images and none is queried again.
     image = Image(

@@ -72,7 +72,7 @@ def correct_patient(
     ]
     if not images or len(images) < len(correction.images or ()):
         raise StaleVersionError("an image is not in this study any more; reload the study")
-    before, before_patient = _described(source), PatientIdentity.of(source)
+    before, before_patient = _describe_study(source), PatientIdentity.of(source)
     target = source
     if len(images) < len(source.images):
         target = _part_study(session, source, now)
@@ -83,7 +83,7 @@ def correct_patient(
         if correction.confirmed
         else find_conflict(session, target.site_id, correction.patient, target.id)
     )
-    after = _described(target)
+    after = _describe_study(target)
     target = joined or target
     _move(images, target)
     if correction.patient.birth_date != before_patient.birth_date:
@@ -189,7 +189,7 @@ def _require_version(study: Study, version: int) -> None:
         )
 
 
-def _described(study: Study) -> dict[str, Any]:
+def _describe_study(study: Study) -> dict[str, Any]:
     patient = {
         name: value and str(value) for name, value in asdict(PatientIdentity.of(study)).items()
     }
@@ -217,7 +217,7 @@ def _part_study(session: Session, source: Study, now: datetime) -> Study:
         acquired=source.acquired,
         utc_offset=source.utc_offset,
         received=now,
-        version=1,
+        version=source.version,
     )
     session.add(study)
     session.flush()
@@ -240,6 +240,8 @@ def _study_to_join(session: Session, study: Study) -> Study | None:
 
 def _move(images: Iterable[Image], study: Study) -> None:
     for image in images:
+        # The version that somebody saw an image with is never that of its study after a move.
+        study.version = max(study.version, image.study.version)
         image.study = study
 
 

@@ -5,7 +5,7 @@ import binascii
 import json
 from collections.abc import Sequence
 from dataclasses import astuple, dataclass
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
 from hashlib import sha256
 from typing import Any
 
@@ -32,8 +32,8 @@ from pneumoscope.support.errors import ClinicError
 _NO_URGENCY = -1.0
 """Urgency of studies without a visible probability, which come last."""
 
-_STUDY_DATE = func.coalesce(Study.acquired, Study.received)
-"""Time of the examination; of arrival, where the files have none."""
+_STUDY_TIME = func.coalesce(Study.acquired, Study.received)
+"""Time of the examination within its day; of arrival, where the files have none."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,10 +53,10 @@ class StudyFilter:
     case and the separators of names are ignored."""
     site: str | None = None
     """Identifier of the site; None for all."""
-    since: datetime | None = None
-    """Earliest study date; None for any."""
-    until: datetime | None = None
-    """Time before which the study date is; None for any."""
+    first_date: date | None = None
+    """First study date, by the calendar of the site; None for any."""
+    last_date: date | None = None
+    """Last study date; None for any."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -157,7 +157,8 @@ def _keys(order: StudyOrder, hide_shadow: bool) -> tuple[_Key, ...]:
     if order is StudyOrder.ARRIVAL:
         return look, arrival, identifier
     if order is StudyOrder.STUDY_DATE:
-        return look, _Key(_STUDY_DATE, descends=True), identifier
+        day, time = _Key(Study.examined.expression, descends=True), _Key(_STUDY_TIME, descends=True)
+        return look, day, time, identifier
     urgency: ColumnElement[float] = func.coalesce(Study.urgency, _NO_URGENCY)
     if hide_shadow:
         urgency = case((hides_order(), _NO_URGENCY), else_=urgency)
@@ -191,10 +192,10 @@ def _conditions(study_filter: StudyFilter, hide_shadow: bool) -> list[ColumnElem
             conditions.append(~hides_order())
     if study_filter.site is not None:
         conditions.append(Study.site_id == study_filter.site)
-    if study_filter.since is not None:
-        conditions.append(study_filter.since <= _STUDY_DATE)
-    if study_filter.until is not None:
-        conditions.append(study_filter.until > _STUDY_DATE)
+    if study_filter.first_date is not None:
+        conditions.append(study_filter.first_date <= Study.examined)
+    if study_filter.last_date is not None:
+        conditions.append(study_filter.last_date >= Study.examined)
     words = fold_text(study_filter.search).split()
     return conditions + [Study.search_text.contains(word, autoescape=True) for word in words]
 
@@ -216,7 +217,7 @@ def _digest(study_filter: StudyFilter, order: StudyOrder, hide_shadow: bool) -> 
 
 
 def _encode(search: str, last: Sequence[Any]) -> str:
-    values = [value.isoformat() if isinstance(value, datetime) else value for value in last]
+    values = [value.isoformat() if isinstance(value, date) else value for value in last]
     return base64.urlsafe_b64encode(json.dumps([search, *values]).encode()).decode()
 
 
@@ -225,9 +226,13 @@ def _decode(cursor: str, search: str, order: StudyOrder) -> Sequence[Any]:
         of_search, look, *values, study_id = json.loads(base64.urlsafe_b64decode(cursor.encode()))
         if of_search != search:
             raise ClinicError("this cursor is of another search; start again without one")
-        urgency = [float(values.pop(0))] if order is StudyOrder.URGENCY else []
+        first: list[float | date] = []
+        if order is StudyOrder.URGENCY:
+            first = [float(values.pop(0))]
+        elif order is StudyOrder.STUDY_DATE:
+            first = [date.fromisoformat(values.pop(0))]
         (time,) = values
-        return [int(look), *urgency, _parse_time(time), bytes.fromhex(study_id).hex()]
+        return [int(look), *first, _parse_time(time), bytes.fromhex(study_id).hex()]
     except (ValueError, TypeError, OverflowError, binascii.Error) as error:
         raise ClinicError("invalid cursor; start again without one") from error
 

@@ -136,7 +136,9 @@ def correct_patient(
         }
         corrected = session.get_one(tables.Study, stored.study_id)
         object_ = f"study {stored.study_id}"
-        return _audited(session, corrected, actor, Action.CORRECT_PATIENT, object_, detail)
+        return _record_correction(
+            session, corrected, actor, Action.CORRECT_PATIENT, object_, detail
+        )
 
 
 @router.post("/images/{image_id}/withdrawal")
@@ -150,7 +152,7 @@ def withdraw_image(
         require_not_purged(image.purged)
         study = corrections.withdraw(session, image, withdrawal.version, withdrawal.reason, now)
         object_, detail = f"image {image_id}", {"why": withdrawal.reason}
-        return _audited(session, study, actor, Action.WITHDRAW_IMAGE, object_, detail)
+        return _record_correction(session, study, actor, Action.WITHDRAW_IMAGE, object_, detail)
 
 
 @router.delete("/images/{image_id}/withdrawal")
@@ -162,7 +164,7 @@ def restore_image(clinic: ClinicDep, actor: Overseer, image_id: Identifier) -> s
         require_not_purged(image.purged)
         study = corrections.restore(session, image, now)
         object_ = f"image {image_id}"
-        return _audited(session, study, actor, Action.RESTORE_IMAGE, object_, {})
+        return _record_correction(session, study, actor, Action.RESTORE_IMAGE, object_, {})
 
 
 @router.get("/studies/{study_id}/corrections")
@@ -190,7 +192,7 @@ def list_corrections(clinic: ClinicDep, actor: Overseer, study_id: Identifier) -
     return listed
 
 
-def _audited(
+def _record_correction(
     session: Session,
     study: tables.Study,
     actor: Actor,
