@@ -340,7 +340,11 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
-        /** List the earlier studies of the same patient at the same site, the newest first */
+        /**
+         * List the earlier studies of the same patient at the same site, the newest first
+         * @description Those whose patient ID has no issuer, where the study's has one, are listed with a ``caution`` if
+         *     name, birth date and sex agree.
+         */
         get: operations["list_prior_studies"];
         put?: never;
         post?: never;
@@ -1304,6 +1308,9 @@ export interface components {
          *         one counts.
          *     blind
          *         Number of those for whom nobody had seen the reading.
+         *     uncertain
+         *         Number of patients whose finding is uncertain, since the server abstained: no call either
+         *         way. As in the figures of a bundle, they count as neither found nor cleared.
          *     among_judged
          *         Accuracy among the judged patients, as if they were a random sample.
          *     corrected
@@ -1318,6 +1325,8 @@ export interface components {
             judged: number;
             /** Blind */
             blind: number;
+            /** Uncertain */
+            uncertain: number;
             among_judged: components["schemas"]["DiagnosticAccuracy"];
             corrected: components["schemas"]["DiagnosticAccuracy"];
         };
@@ -1782,6 +1791,57 @@ export interface components {
             low: number;
             /** High */
             high: number;
+        };
+        /**
+         * PriorStudy
+         * @description Earlier study of the same patient; ``caution`` says why a person must check that it is.
+         */
+        PriorStudy: {
+            /** Id */
+            id: string;
+            /** Site */
+            site: string;
+            /** Study Uid */
+            study_uid: string | null;
+            /** Accession */
+            accession: string | null;
+            patient: components["schemas"]["Patient"];
+            /** Conflict */
+            conflict: string | null;
+            /** Age */
+            age: string | null;
+            /** Study Date */
+            study_date: string | null;
+            /** Acquired */
+            acquired: string | null;
+            /**
+             * Received
+             * Format: date-time
+             */
+            received: string;
+            /** Purged */
+            purged: string | null;
+            /** Withdrawn */
+            withdrawn: string | null;
+            /** Version */
+            version: number;
+            status: components["schemas"]["StudyStatus"];
+            /** Status Text */
+            status_text: string;
+            /** Needs Look */
+            needs_look: boolean;
+            /** In Review By */
+            in_review_by: string[];
+            /** Probability */
+            probability: number | null;
+            /** Withheld */
+            withheld: boolean;
+            /** Opinion First */
+            opinion_first: boolean;
+            /** Images */
+            images: components["schemas"]["Image"][];
+            /** Caution */
+            caution: string | null;
         };
         /**
          * Proportion
@@ -2449,6 +2509,7 @@ export type PatientUpdate = components['schemas']['PatientUpdate'];
 export type Period = components['schemas']['Period'];
 export type PostTestProbability = components['schemas']['PostTestProbability'];
 export type Prevalence = components['schemas']['Prevalence'];
+export type PriorStudy = components['schemas']['PriorStudy'];
 export type Proportion = components['schemas']['Proportion'];
 export type PurgeResult = components['schemas']['PurgeResult'];
 export type QualityFinding = components['schemas']['QualityFinding'];
@@ -3353,7 +3414,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["Study"][];
+                    "application/json": components["schemas"]["PriorStudy"][];
                 };
             };
             /** @description The request is refused; the detail says why and what to do */

@@ -2,7 +2,7 @@
 
 import { type RefObject, useEffect, useRef, useState } from "react";
 import { api, unwrap } from "../api/client.ts";
-import type { Image, Session, Study } from "../api/schema.d.ts";
+import type { Image, PriorStudy, Session, Study } from "../api/schema.d.ts";
 import { formatTime, mostUrgentImage, studyTime } from "../shell/format.ts";
 import { useRequest } from "../shell/use-request.ts";
 import { chooseTool, type Tool } from "../viewer/cornerstone.ts";
@@ -39,7 +39,7 @@ export function ReadingRoom({ study, shown, session, changed }: Props) {
   const [tool, setTool] = useState<Tool>("window");
   const [heatMapWanted, setHeatMapWanted] = useState(false);
   const [opacity, setOpacity] = useState(OPACITY);
-  const [prior, setPrior] = useState<Study | null>(null);
+  const [prior, setPrior] = useState<PriorStudy | null>(null);
   const [headerShown, setHeaderShown] = useState(false);
   const { value: models = [] } = useRequest(() => unwrap(api.GET("/v1/models")));
   const { value: priors = [] } = useRequest(
@@ -88,7 +88,7 @@ export function ReadingRoom({ study, shown, session, changed }: Props) {
     changeOpacity: (step) => setOpacity((now) => Math.min(1, Math.max(0, now + step))),
     compareLast: () => setPrior((shown) => (shown ? null : (priors[0] ?? null))),
     compareOlder: () =>
-      setPrior(priors[(priors.indexOf(prior as Study) + 1) % priors.length] ?? null),
+      setPrior(priors[(priors.indexOf(prior as PriorStudy) + 1) % priors.length] ?? null),
     openHeader,
     showImage: (step) => {
       const count = study.images.length;
@@ -157,7 +157,13 @@ export function ReadingRoom({ study, shown, session, changed }: Props) {
             act={viewers.prior}
             isUsed={viewers.used === "prior"}
             header={
-              <IdentityBar which="Prior" study={prior} image={priorImage} other={study.patient} />
+              <IdentityBar
+                which="Prior"
+                study={prior}
+                image={priorImage}
+                other={study.patient}
+                caution={prior.caution}
+              />
             }
           />
         )}

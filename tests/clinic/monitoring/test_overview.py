@@ -30,6 +30,7 @@ from pneumoscope.clinic.worklist.judgements import JudgementAnswer, Opinion, Tru
 from pneumoscope.dataset import Manifest
 from pneumoscope.evaluation.statistics.drift import ShiftSize
 from pneumoscope.reader import Bundle, Finding, find_bundle, open_reader, shipped_bundles
+from pneumoscope.reader.reading import finding_at
 from pneumoscope.support.errors import ClinicError
 
 from ..simulated import NOW, Simulated, brighter
@@ -320,6 +321,31 @@ def test_accuracy_is_corrected_for_verification_bias(simulated: Simulated) -> No
     assert naive.value > called / ill + 0.03
     assert corrected.low < called / ill < corrected.high
     assert found.corrected.specificity.value == 1.0
+
+
+def test_uncertain_findings_are_neither_found_nor_cleared(simulated: Simulated) -> None:
+    """Of 5 ill, 3 are suspected and 1 is uncertain; of 5 well, 2 are cleared and 2 uncertain."""
+    simulated.run(1, 1, 10, rejected=0.0)
+    point, name = simulated.baseline.point, simulated.baseline.name
+    suspected, cleared = (point.high + 1) / 2, point.low / 2
+    low_confidence = (point.low + point.high) / 2
+    ill = [suspected] * 3 + [low_confidence, cleared]
+    well = [cleared] * 2 + [low_confidence] * 2 + [suspected]
+    with simulated.database.writing() as session:
+        judge = create_user(session, "judge", Role.REVIEWER, None, NOW).user_id
+        images = session.scalars(select(Image)).all()
+        for number, (image, probability) in enumerate(zip(images, ill + well, strict=True)):
+            image.reading.probability = probability
+            image.reading.findings = {name: str(finding_at(probability, point, abstain=True))}
+            truth = Truth.PNEUMONIA if number < 5 else Truth.NORMAL
+            said = Judgement(answer=JudgementAnswer.UNCERTAIN, truth=truth, created=NOW)
+            said.image_id, said.user_id, said.version = image.id, judge, 1
+            session.add(said)
+    found = overview(simulated, days=1, periods=1).accuracy
+    assert (found.patients, found.judged, found.uncertain) == (10, 10, 3)
+    for rates in (found.among_judged, found.corrected):
+        assert rates.sensitivity.value == pytest.approx(3 / 5)
+        assert rates.specificity.value == pytest.approx(2 / 5)
 
 
 def test_contradicting_judgements_tell_no_truth(simulated: Simulated) -> None:

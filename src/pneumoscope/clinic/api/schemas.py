@@ -146,6 +146,12 @@ class Study(BaseModel):
     images: list[Image]
 
 
+class PriorStudy(Study):
+    """Earlier study of the same patient; ``caution`` says why a person must check that it is."""
+
+    caution: str | None
+
+
 class StudySearch(BaseModel):
     """Filters of the worklist; in the body, because addresses are logged."""
 

@@ -214,4 +214,9 @@ def _accuracy_table(overview: MonitoringOverview) -> TableView:
         f"{accuracy.judged:,} of {accuracy.patients:,} patients judged, {accuracy.blind:,} of them "
         f"without knowledge of the reading; operating point {overview.operating_point}"
     )
+    if accuracy.uncertain:
+        caption += (
+            f"; {accuracy.uncertain:,} patients with an uncertain finding count as neither found "
+            "nor cleared"
+        )
     return TableView(caption, ("Patients", "Sensitivity", "Specificity"), rows)

@@ -84,6 +84,28 @@ def differences(study: PatientIdentity, image: PatientIdentity) -> tuple[str, ..
     )
 
 
+def details_agree(first: PatientIdentity, second: PatientIdentity) -> bool:
+    """Return whether both state name, birth date and sex, and all of them agree.
+
+    Names in different scripts cannot be compared, so that they do not agree either.
+
+    Examples
+    --------
+    >>> first = PatientIdentity("1", "Ward", "Kim^Tiny", date(2020, 1, 1), "F")
+    >>> details_agree(first, PatientIdentity("1", None, "KIM^TINY", date(2020, 1, 1), "F"))
+    True
+    >>> details_agree(first, PatientIdentity("1", None, "KIM^TINY", date(2020, 1, 1), None))
+    False
+    """
+    return (
+        bool(_comparable_names(first.name, second.name))
+        and None not in (first.birth_date, second.birth_date)
+        and bool(_sex(first.sex))
+        and _sex(first.sex) == _sex(second.sex)
+        and not contradictions(first, second)
+    )
+
+
 def _sex(sex: str | None) -> str:
     return (sex or "")[:1].upper()
 
@@ -94,13 +116,18 @@ def _names_agree(first: str | None, second: str | None) -> bool:
     DICOM writes a name in up to three scripts (component groups). It is enough if one agrees;
     names in different scripts cannot be compared, and contradict nothing.
     """
-    pairs = [
+    pairs = _comparable_names(first, second)
+    return not pairs or any(_words_agree(*pair) for pair in pairs)
+
+
+def _comparable_names(first: str | None, second: str | None) -> list[tuple[list[str], list[str]]]:
+    """Return the words of two names for each pair of scripts in which both are written."""
+    return [
         (one_words, other_words)
         for one_words in _groups(first)
         for other_words in _groups(second)
         if _is_latin(one_words) == _is_latin(other_words)
     ]
-    return not pairs or any(_words_agree(*pair) for pair in pairs)
 
 
 def _groups(name: str | None) -> list[list[str]]:

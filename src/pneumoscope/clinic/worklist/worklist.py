@@ -4,7 +4,7 @@ import base64
 import binascii
 import json
 from collections.abc import Sequence
-from dataclasses import astuple, dataclass
+from dataclasses import astuple, dataclass, replace
 from datetime import UTC, date, datetime
 from hashlib import sha256
 from typing import Any
@@ -13,7 +13,11 @@ from sqlalchemy import ColumnElement, and_, case, func, or_, select, true
 from sqlalchemy.orm import Session, selectinload
 
 from pneumoscope.clinic.queue.filing import has_patient
-from pneumoscope.clinic.queue.patient_identity import PatientIdentity, contradictions
+from pneumoscope.clinic.queue.patient_identity import (
+    PatientIdentity,
+    contradictions,
+    details_agree,
+)
 from pneumoscope.clinic.queue.readings import UNREAD_STATUSES
 from pneumoscope.clinic.storage.search_text import fold_text
 from pneumoscope.clinic.storage.study_status import StudyStatus
@@ -31,6 +35,8 @@ from pneumoscope.support.errors import ClinicError
 
 _NO_URGENCY = -1.0
 """Urgency of studies without a visible probability, which come last."""
+
+_ISSUER_CAUTION = "patient ID without issuer: check that it is the same person"
 
 _STUDY_TIME = func.coalesce(Study.acquired, Study.received)
 """Time of the examination within its day; of arrival, where the files have none."""
@@ -109,20 +115,32 @@ def worklist(
     return Page(tuple(study for study, *_ in rows[:limit]), next_cursor, words)
 
 
-def prior_studies(session: Session, study: Study, limit: int) -> Sequence[Study]:
+@dataclass(frozen=True, slots=True)
+class PriorStudy:
+    """Earlier study of a patient, and why a person must check that it is the same; None if not."""
+
+    study: Study
+    caution: str | None
+
+
+def prior_studies(session: Session, study: Study, limit: int) -> Sequence[PriorStudy]:
     """Return the earlier studies of a study's patient at its site, newest first.
 
     A patient is an identifier with its issuer; patients without one have no other studies. Studies
     that are held, or that contradict this one's name, birth date or sex, may be somebody else's and
     are left out, and so are all of a study that is held itself.
+
+    Files of a site may begin to state an issuer. Earlier studies of the identifier without one are
+    returned with a caution if name, birth date and sex all agree.
     """
     patient = PatientIdentity.of(study)
     if patient.id is None or study.conflict is not None:
         return []
+    without_issuer = has_patient(study.site_id, replace(patient, issuer=None))
     rows = session.scalars(
         select(Study)
         .where(
-            *has_patient(study.site_id, patient),
+            or_(and_(*has_patient(study.site_id, patient)), and_(*without_issuer)),
             Study.id != study.id,
             Study.conflict.is_(None),
             Study.withdrawn.is_(None),
@@ -130,14 +148,20 @@ def prior_studies(session: Session, study: Study, limit: int) -> Sequence[Study]
         .order_by(Study.id)
         .options(selectinload(Study.site))
     )
-    earlier = [
-        row
-        for row in rows
-        if is_earlier(row, study) and not contradictions(patient, PatientIdentity.of(row))
-    ]
+    earlier = [row for row in rows if is_earlier(row, study) and _may_be_prior(patient, row)]
     earlier.sort(key=lambda row: row.acquired or row.received, reverse=True)
     earlier.sort(key=examination_day, reverse=True)
-    return earlier[:limit]
+    return [
+        PriorStudy(row, _ISSUER_CAUTION if row.patient_id_issuer != patient.issuer else None)
+        for row in earlier[:limit]
+    ]
+
+
+def _may_be_prior(patient: PatientIdentity, study: Study) -> bool:
+    other = PatientIdentity.of(study)
+    if other.issuer != patient.issuer:
+        return details_agree(patient, other)
+    return not contradictions(patient, other)
 
 
 @dataclass(frozen=True, slots=True)

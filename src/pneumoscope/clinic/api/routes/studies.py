@@ -104,11 +104,19 @@ def list_prior_studies(
     actor: CurrentActor,
     study_id: Identifier,
     limit: Annotated[int, Query(ge=1, le=200)] = 50,
-) -> list[schemas.Study]:
-    """List the earlier studies of the same patient at the same site, the newest first."""
+) -> list[schemas.PriorStudy]:
+    """List the earlier studies of the same patient at the same site, the newest first.
+
+    Those whose patient ID has no issuer, where the study's has one, are listed with a ``caution``
+    if name, birth date and sex agree.
+    """
     with clinic.database.reading() as session:
-        rows = prior_studies(session, get_or_404(session, Study, study_id), limit)
-        studies = _responses(session, actor, rows)
+        priors = prior_studies(session, get_or_404(session, Study, study_id), limit)
+        responses = _responses(session, actor, [prior.study for prior in priors])
+        studies = [
+            schemas.PriorStudy(**dict(response), caution=prior.caution)
+            for response, prior in zip(responses, priors, strict=True)
+        ]
     record_access(clinic, actor, Action.VIEW_PRIORS, f"study {study_id}", studies=_ids(studies))
     return studies
 
@@ -138,5 +146,5 @@ def _responses(session: Session, actor: Actor, studies: Sequence[Study]) -> list
     return [study_response(study, context) for study in studies]
 
 
-def _ids(studies: list[schemas.Study]) -> list[str]:
+def _ids(studies: Sequence[schemas.Study]) -> list[str]:
     return [study.id for study in studies]
