@@ -216,7 +216,7 @@ def test_the_period_counts_from_the_last_change(database: Database, store: FileS
         anna = create_user(session, "anna", Role.REVIEWER, None, START)
         image = session.get_one(Image, first)
         record_judgement(
-            session, anna, image, JudgementContent(JudgementAnswer.AGREE), 1, START + 40 * DAY
+            session, anna, image, JudgementContent(JudgementAnswer.AGREE), 2, START + 40 * DAY
         )
     assert purge(database, store, 69) == PurgeCounts(0, 0)
     assert len(files(store)) == 2
