@@ -164,7 +164,7 @@ class Clinician:
 
     async def _search(self) -> list[dict[str, Any]]:
         filters: dict[str, object] = self.rng.choice(
-            [{}, {}, {}, {"status": "read"}, {"disputed": True}, {"unread": True}]
+            [{}, {}, {}, {"status": "awaiting review"}, {"disputed": True}, {"unread": True}]
         )
         if self.rng.random() < 1 / 4:
             filters = {"text": self.rng.choice(_SEARCH_TEXTS)}
@@ -185,7 +185,10 @@ class Clinician:
         await asyncio.gather(*requests)
         if self.rng.random() < _JUDGED_SHARE:
             await asyncio.sleep(self.rng.uniform(*self.think))
-            judgement = {"answer": self.rng.choice(["agree", "disagree", "uncertain"])}
+            judgement = {
+                "answer": self.rng.choice(["agree", "disagree", "uncertain"]),
+                "study_version": study["version"],
+            }
             await self._request("judge", "POST", f"{address}/judgements", judgement)
 
     async def _request(

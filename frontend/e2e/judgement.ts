@@ -26,6 +26,7 @@ export default defineSpec<JudgementTask>(
     await page.getByLabel("Open the next study after saving").uncheck();
     await writeDraft();
     await returnToDraft();
+    await correctMeanwhile();
     await page.getByRole("button", { name: "Save" }).click();
     await page.getByText(`${name}, version 1`).waitFor();
     await page.getByText(`artefact · ${COMMENT}`).waitFor();
@@ -66,6 +67,31 @@ export default defineSpec<JudgementTask>(
       await test.fillSignIn(task.administrator);
       await page.getByText("Draft: not saved yet.").waitFor();
       assert.equal(await comment.inputValue(), COMMENT);
+    }
+
+    /** The open page tells of a correction by somebody else at once, and keeps the draft. */
+    async function correctMeanwhile() {
+      const status = await page.evaluate(
+        async (path) => {
+          const { csrf } = await (await fetch("/v1/session")).json();
+          const { patient, version } = await (await fetch(path)).json();
+          const { id, issuer, name, birth_date, sex } = patient;
+          const body = { patient_id: id, patient_id_issuer: issuer, patient_name: name };
+          const answer = await fetch(`${path}/patient`, {
+            method: "PATCH",
+            headers: { "Content-Type": "application/json", "X-CSRF-Token": csrf },
+            body: JSON.stringify({ ...body, version, birth_date, sex, accession: "A-77" }),
+          });
+          return answer.status;
+        },
+        `/v1${new URL(page.url()).pathname}`,
+      );
+      assert.equal(status, 200);
+      await page.getByText(`corrected by ${name}: accession number`).waitFor();
+      await page.getByText("accession A-77").waitFor();
+      await page.getByText("Draft: not saved yet.").waitFor();
+      assert.equal(await page.getByLabel("Comment").inputValue(), COMMENT);
+      await test.inspect("corrected-meanwhile");
     }
 
     /** A held study is shown with its conflict, released, and its image withdrawn and restored. */

@@ -13,6 +13,8 @@ from argon2 import PasswordHasher
 
 from pneumoscope.clinic import settings
 from pneumoscope.clinic.identity import passwords
+from pneumoscope.clinic.identity import tables as _identity  # noqa: F401 (registers)
+from pneumoscope.clinic.monitoring import tables as _monitoring  # noqa: F401 (registers)
 from pneumoscope.clinic.monitoring.overview import Baseline
 from pneumoscope.clinic.privacy import tables as _privacy  # noqa: F401 (registers its tables)
 from pneumoscope.clinic.settings import Settings

@@ -319,6 +319,23 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/v1/studies/{study_id}/version": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Return a study's version, to learn of changes while the study is open */
+        get: operations["get_study_version"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/v1/studies/{study_id}/priors": {
         parameters: {
             query?: never;
@@ -326,7 +343,11 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
-        /** List the earlier studies of the same patient at the same site, the newest first */
+        /**
+         * List the earlier studies of the same patient at the same site, the newest first
+         * @description Those whose patient ID has no issuer, where the study's has one, are listed with a ``caution``
+         *     if name, birth date and sex agree.
+         */
         get: operations["list_prior_studies"];
         put?: never;
         post?: never;
@@ -1295,6 +1316,9 @@ export interface components {
          *         one counts.
          *     blind
          *         Number of those for whom nobody had seen the reading.
+         *     uncertain
+         *         Number of patients whose finding is uncertain, since the server abstained: no call either
+         *         way. As in the figures of a bundle, they count as neither found nor cleared.
          *     among_judged
          *         Accuracy among the judged patients, as if they were a random sample.
          *     corrected
@@ -1309,6 +1333,8 @@ export interface components {
             judged: number;
             /** Blind */
             blind: number;
+            /** Uncertain */
+            uncertain: number;
             among_judged: components["schemas"]["DiagnosticAccuracy"];
             corrected: components["schemas"]["DiagnosticAccuracy"];
         };
@@ -1316,7 +1342,9 @@ export interface components {
          * Judgement
          * @description Judgement of an image by one person; a changed mind is a further version.
          *
-         *     ``opinion`` was given before the reading was shown, ``answer`` after.
+         *     ``answer`` is given to the reading, ``opinion`` while it is withheld. ``blind``: an opinion
+         *     whose author had never been shown the reading; only such ones measure it. ``study_version`` is
+         *     that of the study as the author saw it.
          */
         Judgement: {
             /** User */
@@ -1325,8 +1353,12 @@ export interface components {
             name: string;
             /** Version */
             version: number;
+            /** Study Version */
+            study_version: number | null;
             answer: components["schemas"]["JudgementAnswer"] | null;
             opinion: components["schemas"]["Opinion"] | null;
+            /** Blind */
+            blind: boolean;
             truth: components["schemas"]["Truth"] | null;
             reason: components["schemas"]["Reason"] | null;
             /** Text */
@@ -1466,10 +1498,15 @@ export interface components {
          * NewJudgement
          * @description Judgement to record: an ``answer`` to a reading, or an ``opinion`` where it is withheld.
          *
+         *     ``study_version`` is the version of the image's study as you saw it; if patient or images of the
+         *     study were changed since, the answer is 409 and nothing is saved.
+         *
          *     An uncertain finding, or none, needs ``truth`` to give a label. Of an image that was not read,
          *     ``answer`` says whether that was right.
          */
         NewJudgement: {
+            /** Study Version */
+            study_version: number;
             answer?: components["schemas"]["JudgementAnswer"] | null;
             opinion?: components["schemas"]["Opinion"] | null;
             truth?: components["schemas"]["Truth"] | null;
@@ -1765,6 +1802,57 @@ export interface components {
             high: number;
         };
         /**
+         * PriorStudy
+         * @description Earlier study of the same patient; ``caution`` says why a person must check that it is.
+         */
+        PriorStudy: {
+            /** Id */
+            id: string;
+            /** Site */
+            site: string;
+            /** Study Uid */
+            study_uid: string | null;
+            /** Accession */
+            accession: string | null;
+            patient: components["schemas"]["Patient"];
+            /** Conflict */
+            conflict: string | null;
+            /** Age */
+            age: string | null;
+            /** Study Date */
+            study_date: string | null;
+            /** Acquired */
+            acquired: string | null;
+            /**
+             * Received
+             * Format: date-time
+             */
+            received: string;
+            /** Purged */
+            purged: string | null;
+            /** Withdrawn */
+            withdrawn: string | null;
+            /** Version */
+            version: number;
+            status: components["schemas"]["StudyStatus"];
+            /** Status Text */
+            status_text: string;
+            /** Needs Look */
+            needs_look: boolean;
+            /** In Review By */
+            in_review_by: string[];
+            /** Probability */
+            probability: number | null;
+            /** Withheld */
+            withheld: boolean;
+            /** Opinion First */
+            opinion_first: boolean;
+            /** Images */
+            images: components["schemas"]["Image"][];
+            /** Caution */
+            caution: string | null;
+        };
+        /**
          * Proportion
          * @description Part of a whole, both as counts, with the estimate and Wilson's 95 % interval.
          */
@@ -1911,8 +1999,12 @@ export interface components {
             name: string;
             /** Version */
             version: number;
+            /** Study Version */
+            study_version: number | null;
             answer: components["schemas"]["JudgementAnswer"] | null;
             opinion: components["schemas"]["Opinion"] | null;
+            /** Blind */
+            blind: boolean;
             truth: components["schemas"]["Truth"] | null;
             reason: components["schemas"]["Reason"] | null;
             /** Text */
@@ -2048,7 +2140,8 @@ export interface components {
          *     ``conflict`` says why a person must check whose study it is; until then it has no report.
          *     ``study_date`` is the date in the files, in no time zone; ``acquired`` is the time on the clock
          *     of the site, with its offset. ``age`` is that at the examination, in words. ``withdrawn`` is set
-         *     when no image is left. ``version`` is to be sent with corrections.
+         *     when no image is left. ``version`` is to be sent with corrections, and
+         *     as ``study_version`` with judgements.
          */
         Study: {
             /** Id */
@@ -2152,15 +2245,15 @@ export interface components {
              */
             site?: string | null;
             /**
-             * Since
-             * @description study date at or after this time
+             * First Date
+             * @description first study date, by the calendar of the site
              */
-            since?: string | null;
+            first_date?: string | null;
             /**
-             * Until
-             * @description study date before this time
+             * Last Date
+             * @description last study date
              */
-            until?: string | null;
+            last_date?: string | null;
             /**
              * @description order after the studies that need a look
              * @default urgency
@@ -2185,6 +2278,20 @@ export interface components {
          * @enum {string}
          */
         StudyStatus: "awaiting review" | "reviewed";
+        /**
+         * StudyVersion
+         * @description Version of a study, which grows with each change of its patient or images.
+         *
+         *     ``change`` says the latest in words without patient data; null if the study is as it came.
+         */
+        StudyVersion: {
+            /** Version */
+            version: number;
+            /** Change */
+            change: string | null;
+            /** Changed */
+            changed: string | null;
+        };
         /**
          * Submission
          * @description Images accepted by one request, their job, and the files that were refused.
@@ -2411,6 +2518,7 @@ export type PatientUpdate = components['schemas']['PatientUpdate'];
 export type Period = components['schemas']['Period'];
 export type PostTestProbability = components['schemas']['PostTestProbability'];
 export type Prevalence = components['schemas']['Prevalence'];
+export type PriorStudy = components['schemas']['PriorStudy'];
 export type Proportion = components['schemas']['Proportion'];
 export type PurgeResult = components['schemas']['PurgeResult'];
 export type QualityFinding = components['schemas']['QualityFinding'];
@@ -2436,6 +2544,7 @@ export type StudyOrder = components['schemas']['StudyOrder'];
 export type StudyPage = components['schemas']['StudyPage'];
 export type StudySearch = components['schemas']['StudySearch'];
 export type StudyStatus = components['schemas']['StudyStatus'];
+export type StudyVersion = components['schemas']['StudyVersion'];
 export type Submission = components['schemas']['Submission'];
 export type Token = components['schemas']['Token'];
 export type Truth = components['schemas']['Truth'];
@@ -3255,6 +3364,46 @@ export interface operations {
             };
         };
     };
+    get_study_version: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                study_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["StudyVersion"];
+                };
+            };
+            /** @description The request is refused; the detail says why and what to do */
+            "4XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The server failed */
+            "5XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
     list_prior_studies: {
         parameters: {
             query?: {
@@ -3274,7 +3423,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["Study"][];
+                    "application/json": components["schemas"]["PriorStudy"][];
                 };
             };
             /** @description The request is refused; the detail says why and what to do */

@@ -96,6 +96,8 @@ function AccuracyTable({
       <caption>
         {accuracy.judged} of {accuracy.patients} patients judged, {accuracy.blind} of them without
         knowledge of the reading; at operating point {operating_point}, with 95 % intervals
+        {accuracy.uncertain > 0 &&
+          `; ${accuracy.uncertain} with an uncertain finding count as neither found nor cleared`}
       </caption>
       <thead>
         <tr>

@@ -3,7 +3,10 @@
 
 import type { NewJudgement } from "../api/schema.d.ts";
 
-const drafts = new Map<string, NewJudgement>();
+/** A judgement without the version of the study, which is that shown when it is saved. */
+export type JudgementDraft = Omit<NewJudgement, "study_version">;
+
+const drafts = new Map<string, JudgementDraft>();
 let author: string | undefined;
 
 /** Set who is signed in; the drafts of anybody else are forgotten. */
@@ -14,11 +17,11 @@ export function setDraftAuthor(name: string): void {
   author = name;
 }
 
-export function getDraft(image: string): NewJudgement | undefined {
+export function getDraft(image: string): JudgementDraft | undefined {
   return drafts.get(image);
 }
 
-export function keepDraft(image: string, judgement: NewJudgement): void {
+export function keepDraft(image: string, judgement: JudgementDraft): void {
   drafts.set(image, judgement);
 }
 

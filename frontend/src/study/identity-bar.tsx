@@ -9,9 +9,11 @@ interface Props {
   image: Image;
   /** The other patient; a difference is shown. */
   other: Patient;
+  /** Why a person must check that a prior is of the same patient. */
+  caution?: string | null;
 }
 
-export function IdentityBar({ which, study, image, other }: Props) {
+export function IdentityBar({ which, study, image, other, caution }: Props) {
   const { patient } = study;
   const differences = differencesOf(patient, other);
   return (
@@ -29,6 +31,11 @@ export function IdentityBar({ which, study, image, other }: Props) {
             .join(" · ")}
         </span>
       </p>
+      {caution && (
+        <p role="alert" className="mismatch">
+          {caution}
+        </p>
+      )}
       {which === "Prior" && differences.length > 0 && (
         <p role="alert" className="mismatch">
           Check the patient: {differences.join(" and ")}{" "}

@@ -4,14 +4,14 @@
 
 import { type FormEvent, useRef, useState } from "react";
 import { flushSync } from "react-dom";
-import { api, unwrap } from "../api/client.ts";
-import type { Image, Judgement, NewJudgement, Session, Study } from "../api/schema.d.ts";
+import { ApiError, api, unwrap } from "../api/client.ts";
+import type { Image, Judgement, Session, Study } from "../api/schema.d.ts";
 import { ErrorMessage } from "../shell/error-message.tsx";
 import { textOf } from "../shell/form.ts";
 import { formatTime, isRead } from "../shell/format.ts";
 import { useKeys } from "../shell/keyboard.tsx";
 import { useRequest } from "../shell/use-request.ts";
-import { dropDraft, getDraft, hasDrafts, keepDraft } from "./drafts.ts";
+import { dropDraft, getDraft, hasDrafts, type JudgementDraft, keepDraft } from "./drafts.ts";
 import { NextStudyChoice, openNext } from "./next-study.tsx";
 
 type Answer = NonNullable<Judgement["answer"]>;
@@ -73,6 +73,9 @@ const REASONS: Reason[] = [
   "other",
 ];
 
+/** Answers after which the study is shown anew: changed since it was opened, or withdrawn. */
+const CHANGED = new Set([409, 410]);
+
 addEventListener("beforeunload", (event) => {
   if (hasDrafts()) {
     event.preventDefault(); // browsers then ask whether to leave the page
@@ -129,9 +132,11 @@ export function Judgements({ study, image, session, showImage, changed }: Props)
         <JudgementForm
           key={`${kind} ${own?.version ?? 0}`}
           image={image}
+          studyVersion={study.version}
           own={own}
           wording={wording}
           saved={saved}
+          refused={changed}
         />
       )}
       <NextStudyChoice user={session.name} />
@@ -145,10 +150,14 @@ interface FormProps {
   /** The user's last judgement of this kind. */
   own: Judgement | undefined;
   wording: Wording;
+  /** The version of the study that is shown; a judgement of another one is refused. */
+  studyVersion: number;
   saved: (others: string[]) => void;
+  /** The study is not any more as it is shown. */
+  refused: () => void;
 }
 
-function JudgementForm({ image, own, wording, saved }: FormProps) {
+function JudgementForm({ image, own, wording, studyVersion, saved, refused }: FormProps) {
   const [draft] = useState(() => draftFor(image.id, wording));
   const initial = draft ?? own;
   const [answer, setAnswer] = useState(initial?.answer ?? initial?.opinion ?? null);
@@ -191,7 +200,8 @@ function JudgementForm({ image, own, wording, saved }: FormProps) {
       return;
     }
     const params = { path: { image_id: image.id } };
-    const body = judgementOf(event.currentTarget, answer, wording);
+    const judgement = judgementOf(event.currentTarget, answer, wording);
+    const body = { ...judgement, study_version: studyVersion };
     try {
       const { others } = await unwrap(
         api.POST("/v1/images/{image_id}/judgements", { params, body }),
@@ -200,6 +210,9 @@ function JudgementForm({ image, own, wording, saved }: FormProps) {
       saved(others);
     } catch (problem) {
       setError((problem as Error).message);
+      if (problem instanceof ApiError && CHANGED.has(problem.status)) {
+        refused(); // the draft stays
+      }
     }
   }
 
@@ -266,7 +279,7 @@ function judgementOf(
   form: HTMLFormElement,
   answer: Answer | Opinion,
   wording: Wording,
-): NewJudgement {
+): JudgementDraft {
   const content = new FormData(form);
   const text = (name: string) => textOf(content, name).trim() || null;
   if (wording === OF_IMAGE) {
@@ -281,7 +294,7 @@ function judgementOf(
 }
 
 /** Return the draft for an image, unless its reading was shown or hidden since it was written. */
-function draftFor(image: string, wording: Wording): NewJudgement | undefined {
+function draftFor(image: string, wording: Wording): JudgementDraft | undefined {
   const draft = getDraft(image);
   return Boolean(draft?.opinion) === (wording === OF_IMAGE) ? draft : undefined;
 }
@@ -309,10 +322,10 @@ interface VersionProps {
 }
 
 function Version({ judgement, choices }: VersionProps) {
-  const { answer, opinion, name, version, created, reason, truth, text } = judgement;
+  const { answer, opinion, blind, name, version, created, reason, truth, text } = judgement;
   const said = answer ?? opinion;
   const details = opinion
-    ? ["before the reading was shown", text]
+    ? [blind ? "before the reading was shown" : "after the reading could be seen", text]
     : [reason, truth && (truth === "PNEUMONIA" ? "pneumonia" : "no pneumonia"), text];
   return (
     <li>

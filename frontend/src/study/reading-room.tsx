@@ -1,8 +1,8 @@
 // The viewer with its tools, and the reading and the judgements beside it.
 
-import { useEffect, useRef, useState } from "react";
+import { type RefObject, useEffect, useRef, useState } from "react";
 import { api, unwrap } from "../api/client.ts";
-import type { Image, Session, Study } from "../api/schema.d.ts";
+import type { Image, PriorStudy, Session, Study } from "../api/schema.d.ts";
 import { formatTime, mostUrgentImage, studyTime } from "../shell/format.ts";
 import { useRequest } from "../shell/use-request.ts";
 import { chooseTool, type Tool } from "../viewer/cornerstone.ts";
@@ -25,16 +25,21 @@ const OPACITY = 0.55;
 
 interface Props {
   study: Study;
+  /** The image that is shown, for the time after a change of the study. */
+  shown: RefObject<string | undefined>;
   session: Session;
   changed: () => void;
 }
 
-export function ReadingRoom({ study, session, changed }: Props) {
-  const [index, setIndex] = useState(() => study.images.indexOf(mostUrgentImage(study) as Image));
+export function ReadingRoom({ study, shown, session, changed }: Props) {
+  const [index, setIndex] = useState(() => {
+    const before = study.images.findIndex(({ id }) => id === shown.current);
+    return before >= 0 ? before : study.images.indexOf(mostUrgentImage(study) as Image);
+  });
   const [tool, setTool] = useState<Tool>("window");
   const [heatMapWanted, setHeatMapWanted] = useState(false);
   const [opacity, setOpacity] = useState(OPACITY);
-  const [prior, setPrior] = useState<Study | null>(null);
+  const [prior, setPrior] = useState<PriorStudy | null>(null);
   const [headerShown, setHeaderShown] = useState(false);
   const { value: models = [] } = useRequest(() => unwrap(api.GET("/v1/models")));
   const { value: priors = [] } = useRequest(
@@ -46,6 +51,10 @@ export function ReadingRoom({ study, session, changed }: Props) {
   );
 
   const image = study.images[index] ?? study.images[0];
+  const imageId = image?.id;
+  useEffect(() => {
+    shown.current = imageId;
+  }, [shown, imageId]);
   const priorImage =
     prior?.images.find(({ reading }) => reading?.view === image?.reading?.view) ?? prior?.images[0];
   const viewers = useViewers(prior !== null && priorImage !== undefined);
@@ -79,7 +88,7 @@ export function ReadingRoom({ study, session, changed }: Props) {
     changeOpacity: (step) => setOpacity((now) => Math.min(1, Math.max(0, now + step))),
     compareLast: () => setPrior((shown) => (shown ? null : (priors[0] ?? null))),
     compareOlder: () =>
-      setPrior(priors[(priors.indexOf(prior as Study) + 1) % priors.length] ?? null),
+      setPrior(priors[(priors.indexOf(prior as PriorStudy) + 1) % priors.length] ?? null),
     openHeader,
     showImage: (step) => {
       const count = study.images.length;
@@ -148,7 +157,13 @@ export function ReadingRoom({ study, session, changed }: Props) {
             act={viewers.prior}
             isUsed={viewers.used === "prior"}
             header={
-              <IdentityBar which="Prior" study={prior} image={priorImage} other={study.patient} />
+              <IdentityBar
+                which="Prior"
+                study={prior}
+                image={priorImage}
+                other={study.patient}
+                caution={prior.caution}
+              />
             }
           />
         )}

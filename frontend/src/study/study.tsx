@@ -1,6 +1,6 @@
 // A study: its radiographs, their readings, and the clinicians' judgements.
 
-import { type ReactNode, useEffect } from "react";
+import { type ReactNode, useEffect, useRef } from "react";
 import { api, unwrap } from "../api/client.ts";
 import { watchWorklist } from "../api/live-updates.ts";
 import type { Session, Study } from "../api/schema.d.ts";
@@ -17,6 +17,7 @@ import { forgetImages } from "../viewer/cornerstone.ts";
 import { neighbourOf, rememberOpened } from "../worklist/navigation.ts";
 import { Corrections, mayCorrect } from "./corrections.tsx";
 import { ReadingRoom } from "./reading-room.tsx";
+import { StudyChangeNotice } from "./study-change.tsx";
 import { useLease } from "./use-lease.ts";
 
 const STEPS: [number, string][] = [
@@ -33,6 +34,7 @@ export default function StudyPage({ id, session }: { id: string; session: Sessio
     () => unwrap(api.GET("/v1/studies/{study_id}", { params: { path: { study_id: id } } })),
     [id],
   );
+  const shownImage = useRef<string>(undefined);
   const isWaiting = study?.images.some(({ state }) => state === "waiting") ?? false;
   useEffect(() => (isWaiting ? watchWorklist(reload) : undefined), [isWaiting, reload]);
   useEffect(() => forgetImages, []);
@@ -72,6 +74,7 @@ export default function StudyPage({ id, session }: { id: string; session: Sessio
       {study && (
         <>
           <StudyHeader study={study} others={others} open={open}>
+            <StudyChangeNotice key={study.id} study={study} reload={reload} />
             {study.conflict && (
               <p role="alert" className="conflict">
                 <b>Needs a person:</b> {study.conflict}. Check whose radiographs these are
@@ -91,7 +94,13 @@ export default function StudyPage({ id, session }: { id: string; session: Sessio
             </p>
           ) : (
             // Anew after a correction: priors of the patient before must not stay.
-            <ReadingRoom key={study.version} study={study} session={session} changed={reload} />
+            <ReadingRoom
+              key={study.version}
+              study={study}
+              shown={shownImage}
+              session={session}
+              changed={reload}
+            />
           )}
         </>
       )}

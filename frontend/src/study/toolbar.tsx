@@ -1,4 +1,4 @@
-import type { Study } from "../api/schema.d.ts";
+import type { PriorStudy } from "../api/schema.d.ts";
 import { formatTime, studyTime } from "../shell/format.ts";
 import type { Tool } from "../viewer/cornerstone.ts";
 import type { Act, ViewState } from "../viewer/viewer.tsx";
@@ -18,9 +18,9 @@ interface Props {
   toggleHeatMap: () => void;
   opacity: number;
   setOpacity: (opacity: number) => void;
-  priors: Study[];
-  prior: Study | null;
-  compare: (prior: Study | null) => void;
+  priors: PriorStudy[];
+  prior: PriorStudy | null;
+  compare: (prior: PriorStudy | null) => void;
   isLinked: boolean;
   toggleLink: () => void;
   hasHeader: boolean;
@@ -154,6 +154,7 @@ function PriorChoice({ priors, prior, compare, isLinked, toggleLink }: Props) {
           {priors.map((study) => (
             <option key={study.id} value={study.id}>
               {formatTime(studyTime(study))}
+              {study.caution && " (check the patient)"}
             </option>
           ))}
         </select>

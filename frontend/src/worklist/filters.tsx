@@ -125,16 +125,16 @@ export function Filters({ filter, sites, change }: Props) {
             Studies from
             <input
               type="date"
-              value={filter.first ?? ""}
-              onChange={(event) => change({ ...filter, first: event.target.value || null })}
+              value={filter.first_date ?? ""}
+              onChange={(event) => change({ ...filter, first_date: event.target.value || null })}
             />
           </label>
           <label>
             to
             <input
               type="date"
-              value={filter.last ?? ""}
-              onChange={(event) => change({ ...filter, last: event.target.value || null })}
+              value={filter.last_date ?? ""}
+              onChange={(event) => change({ ...filter, last_date: event.target.value || null })}
             />
           </label>
           <label>

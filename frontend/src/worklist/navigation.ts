@@ -4,12 +4,7 @@
 import type { StudySearch } from "../api/schema.d.ts";
 
 /** What the worklist can be filtered and sorted by. */
-export interface Filter
-  extends Required<Pick<StudySearch, "status" | "unread" | "disputed" | "text" | "site" | "sort">> {
-  /** First and last study date, as a date field has them; null for any. */
-  first: string | null;
-  last: string | null;
-}
+export type Filter = Required<Omit<StudySearch, "cursor" | "limit">>;
 
 /** The list at the beginning: what awaits review, by urgency. */
 export const NO_FILTER: Filter = {
@@ -19,27 +14,13 @@ export const NO_FILTER: Filter = {
   text: null,
   site: null,
   sort: "urgency",
-  first: null,
-  last: null,
+  first_date: null,
+  last_date: null,
 };
 
 let filter = NO_FILTER;
 let order: string[] = [];
 let opened: string | undefined;
-
-/** Return a filter as the server takes it: whole days here, until the beginning of the next. */
-export function searchOf({ first, last, ...filter }: Filter): StudySearch {
-  return { ...filter, since: startOfDay(first, 0), until: startOfDay(last, 1) };
-}
-
-function startOfDay(day: string | null, later: number): string | null {
-  if (day === null) {
-    return null;
-  }
-  const start = new Date(`${day}T00:00`);
-  start.setDate(start.getDate() + later);
-  return start.toISOString();
-}
 
 export function lastFilter(): Filter {
   return filter;

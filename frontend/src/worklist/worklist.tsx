@@ -18,7 +18,6 @@ import {
   NO_FILTER,
   rememberFilter,
   rememberOrder,
-  searchOf,
 } from "./navigation.ts";
 import { Row } from "./row.tsx";
 
@@ -38,7 +37,7 @@ const PAGE_SIZE = 50;
 const MAX_PAGE_SIZE = 200; // of the server
 
 function searchStudies(filter: Filter, cursor: string | null, limit: number): Promise<StudyPage> {
-  const body = { ...searchOf(filter), cursor, limit };
+  const body = { ...filter, cursor, limit };
   return unwrap(api.POST("/v1/studies/search", { body }));
 }
 

@@ -62,6 +62,7 @@ STAFF = {
     ("PUT", "/v1/account/second-factor"),
     ("POST", "/v1/account/second-factor/end"),
     ("GET", "/v1/events"),
+    ("GET", "/v1/studies/{study_id}/version"),
     ("PUT", "/v1/studies/{study_id}/lease"),
     ("DELETE", "/v1/studies/{study_id}/lease"),
     ("GET", "/v1/images/{image_id}/judgements"),

@@ -28,6 +28,7 @@ def test_opinions_and_judgements_are_given_and_patients_corrected(
     send_as_program(clinic, about, ("held.png", next(filled_clinic.radiographs.iterdir())))
     inspected = [
         "draft",
+        "corrected-meanwhile",
         "judged",
         "conflict-worklist",
         "corrections",

@@ -10,8 +10,9 @@ from sqlalchemy import select
 
 from pneumoscope.clinic.identity.accounts import Actor, Role, create_user, deactivate
 from pneumoscope.clinic.identity.password_reset import create_reset_token, redeem, user_of_token
+from pneumoscope.clinic.identity.tables import PasswordLink
 from pneumoscope.clinic.storage.database import Database
-from pneumoscope.clinic.storage.tables import Identity, PasswordLink
+from pneumoscope.clinic.storage.tables import Identity
 from pneumoscope.support.errors import ClinicError
 
 NOW = datetime(2026, 11, 25, 12, 0, tzinfo=UTC)

@@ -18,9 +18,9 @@ from pneumoscope.clinic.identity.accounts import (
 )
 from pneumoscope.clinic.identity.setup_link import complete_setup, create_setup_token
 from pneumoscope.clinic.identity.sign_in import check_password, sign_in
+from pneumoscope.clinic.identity.tables import SetupLink
 from pneumoscope.clinic.storage.database import Database
 from pneumoscope.clinic.storage.secret_box import SecretBox
-from pneumoscope.clinic.storage.tables import SetupLink
 from pneumoscope.support.errors import ClinicError
 
 pytestmark = pytest.mark.usefixtures("quick_hashes")

@@ -23,11 +23,12 @@ from pneumoscope.clinic.monitoring.rules import (
     unread_test,
 )
 from pneumoscope.clinic.monitoring.scheduler import MonitoringScheduler
+from pneumoscope.clinic.monitoring.tables import Alert
 from pneumoscope.clinic.settings import Clinic, Settings
 from pneumoscope.clinic.storage.database import Database
 from pneumoscope.clinic.storage.file_store import FileStore
 from pneumoscope.clinic.storage.secret_box import SecretBox
-from pneumoscope.clinic.storage.tables import Alert, AuditEntry, Image, Study, Task
+from pneumoscope.clinic.storage.tables import AuditEntry, Image, Study, Task
 from pneumoscope.evaluation.statistics.drift import ks_test
 from pneumoscope.reader import Bundle, find_bundle
 from pneumoscope.support.errors import ClinicError

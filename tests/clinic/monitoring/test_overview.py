@@ -30,6 +30,7 @@ from pneumoscope.clinic.worklist.judgements import JudgementAnswer, Opinion, Tru
 from pneumoscope.dataset import Manifest
 from pneumoscope.evaluation.statistics.drift import ShiftSize
 from pneumoscope.reader import Bundle, Finding, find_bundle, open_reader, shipped_bundles
+from pneumoscope.reader.reading import finding_at
 from pneumoscope.support.errors import ClinicError
 
 from ..simulated import NOW, Simulated, brighter
@@ -264,18 +265,28 @@ def test_agreement_before_and_after_seeing_the_reading_and_changed_minds(
             image.reading.finding = str(Finding.SUSPECTED)
             opinions = {True: Opinion.PNEUMONIA, False: Opinion.NO_PNEUMONIA}
             opinion = opinions.get(agrees, Opinion.NOT_SURE)
-            versions = [Judgement(opinion=opinion, truth=opinion.truth)]
+            versions = [Judgement(opinion=opinion, truth=opinion.truth, blind=True)]
             versions += [] if answer is None else [Judgement(answer=answer)]
             for version, judgement in enumerate(versions, start=1):
                 judgement.image_id, judgement.user_id = image.id, judge
                 judgement.version, judgement.created = version, yesterday
                 session.add(judgement)
+        session.add(  # the last has seen the reading meanwhile, and contradicts it
+            Judgement(
+                image_id=image.id,
+                user_id=judge,
+                version=2,
+                opinion=Opinion.NO_PNEUMONIA,
+                truth=Opinion.NO_PNEUMONIA.truth,
+                created=yesterday + timedelta(hours=1),
+            )
+        )
     found = overview(simulated, days=7, periods=1)
     week = found.agreement[-1]
     assert (week.blind_agree.part, week.blind_agree.whole, week.blind_uncertain) == (3, 5, 1)
-    assert (week.agree.part, week.agree.whole, week.uncertain) == (4, 5, 0)
-    assert (week.changed.part, week.changed.whole) == (2, 5)
-    assert (found.accuracy.judged, found.accuracy.blind) == (6, 1)
+    assert (week.agree.part, week.agree.whole, week.uncertain) == (4, 6, 0)
+    assert (week.changed.part, week.changed.whole) == (3, 6)
+    assert (found.accuracy.judged, found.accuracy.blind) == (6, 0)
 
 
 def test_accuracy_is_corrected_for_verification_bias(simulated: Simulated) -> None:
@@ -310,6 +321,31 @@ def test_accuracy_is_corrected_for_verification_bias(simulated: Simulated) -> No
     assert naive.value > called / ill + 0.03
     assert corrected.low < called / ill < corrected.high
     assert found.corrected.specificity.value == 1.0
+
+
+def test_uncertain_findings_are_neither_found_nor_cleared(simulated: Simulated) -> None:
+    """Of 5 ill, 3 are suspected and 1 is uncertain; of 5 well, 2 are cleared and 2 uncertain."""
+    simulated.run(1, 1, 10, rejected=0.0)
+    point, name = simulated.baseline.point, simulated.baseline.name
+    suspected, cleared = (point.high + 1) / 2, point.low / 2
+    low_confidence = (point.low + point.high) / 2
+    ill = [suspected] * 3 + [low_confidence, cleared]
+    well = [cleared] * 2 + [low_confidence] * 2 + [suspected]
+    with simulated.database.writing() as session:
+        judge = create_user(session, "judge", Role.REVIEWER, None, NOW).user_id
+        images = session.scalars(select(Image)).all()
+        for number, (image, probability) in enumerate(zip(images, ill + well, strict=True)):
+            image.reading.probability = probability
+            image.reading.findings = {name: str(finding_at(probability, point, abstain=True))}
+            truth = Truth.PNEUMONIA if number < 5 else Truth.NORMAL
+            said = Judgement(answer=JudgementAnswer.UNCERTAIN, truth=truth, created=NOW)
+            said.image_id, said.user_id, said.version = image.id, judge, 1
+            session.add(said)
+    found = overview(simulated, days=1, periods=1).accuracy
+    assert (found.patients, found.judged, found.uncertain) == (10, 10, 3)
+    for rates in (found.among_judged, found.corrected):
+        assert rates.sensitivity.value == pytest.approx(3 / 5)
+        assert rates.specificity.value == pytest.approx(2 / 5)
 
 
 def test_contradicting_judgements_tell_no_truth(simulated: Simulated) -> None:

@@ -209,6 +209,7 @@ def test_studies_are_selected_by_status_date_and_judgement(
             anna,
             session.get_one(Image, image_ids[2]),
             JudgementContent(JudgementAnswer.UNCERTAIN),
+            1,
             START,
         )
 
@@ -234,7 +235,7 @@ def test_exported_labels_open_as_a_dataset_grouped_by_patient(
         image_id = add(database, store, f"P-{n // 2}", phantoms[n], minute=n)
         with database.writing() as session:
             content = JudgementContent(JudgementAnswer.UNCERTAIN, truth)
-            record_judgement(session, anna, session.get_one(Image, image_id), content, START)
+            record_judgement(session, anna, session.get_one(Image, image_id), content, 1, START)
     add(database, store, "P-8", dicom("P-8"), minute=8)  # not judged
     refused = add(database, store, "P-9", dicom("P-9", BurnedInAnnotation="YES"), minute=9)
     with database.writing() as session:
@@ -243,6 +244,7 @@ def test_exported_labels_open_as_a_dataset_grouped_by_patient(
             anna,
             session.get_one(Image, refused),
             JudgementContent(JudgementAnswer.AGREE),
+            1,
             START,
         )
     with (tmp_path / "export.zip").open("wb") as file:

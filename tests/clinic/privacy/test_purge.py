@@ -183,6 +183,7 @@ def test_a_purged_study_has_no_identifying_data(
             anna,
             image,
             JudgementContent(JudgementAnswer.DISAGREE, text="SECRET-TEXT"),
+            1,
             START,
         )
     set_periods(database, pixels=5, studies=10)
@@ -215,7 +216,7 @@ def test_the_period_counts_from_the_last_change(database: Database, store: FileS
         anna = create_user(session, "anna", Role.REVIEWER, None, START)
         image = session.get_one(Image, first)
         record_judgement(
-            session, anna, image, JudgementContent(JudgementAnswer.AGREE), START + 40 * DAY
+            session, anna, image, JudgementContent(JudgementAnswer.AGREE), 2, START + 40 * DAY
         )
     assert purge(database, store, 69) == PurgeCounts(0, 0)
     assert len(files(store)) == 2
@@ -291,6 +292,7 @@ def test_purged_images_cannot_be_judged(database: Database, store: FileStore) ->
             anna,
             session.get_one(Image, image_id),
             JudgementContent(JudgementAnswer.AGREE),
+            1,
             START,
         )
 

@@ -1,5 +1,6 @@
 """Opening, migrating and using the database."""
 
+from collections.abc import Callable
 from contextlib import closing
 from datetime import UTC, date, datetime, timedelta, timezone
 from pathlib import Path
@@ -12,11 +13,24 @@ from alembic.migration import MigrationContext
 from sqlalchemy import Connection, Engine, MetaData, create_engine, select
 from sqlalchemy.exc import IntegrityError
 
+from pneumoscope.clinic.identity import tables as _identity  # noqa: F401 (registers)
+from pneumoscope.clinic.monitoring import tables as _monitoring  # noqa: F401 (registers)
 from pneumoscope.clinic.privacy import tables as _privacy  # noqa: F401 (registers its tables)
 from pneumoscope.clinic.storage.database import MIGRATIONS, Database
 from pneumoscope.clinic.storage.table_base import Table
-from pneumoscope.clinic.storage.tables import Image, Job, Site, StoredReading, Study
+from pneumoscope.clinic.storage.tables import (
+    Image,
+    Job,
+    Judgement,
+    Site,
+    StoredReading,
+    Study,
+    User,
+)
 from pneumoscope.support.errors import ClinicError
+
+Move = Callable[[Config, str], None]
+"""Upgrade or downgrade."""
 
 NOW = datetime(2026, 11, 25, 8, tzinfo=UTC)
 
@@ -104,12 +118,12 @@ def test_a_database_of_a_newer_version_is_refused(tmp_path: Path) -> None:
         Database(url)
 
 
-def migrate(engine: Engine, revision: str) -> None:
+def migrate(engine: Engine, revision: str, move: Move = command.upgrade) -> None:
     with engine.begin() as connection:
         config = Config()
         config.set_main_option("script_location", str(MIGRATIONS))
         config.attributes["connection"] = connection
-        command.upgrade(config, revision)
+        move(config, revision)
 
 
 def insert(connection: Connection, table: str, **values: object) -> None:
@@ -139,6 +153,8 @@ def test_studies_of_earlier_versions_keep_their_dates(
         assert (studies["t"].study_date, studies["t"].utc_offset) == (date(2026, 11, 25), 780)
         assert studies["t"].acquired == evening
         assert [image.id for image in studies["t"].images] == ["i"]
+        # 8:00 UTC is 21:00 in Auckland.
+        assert {study.examined for study in studies.values()} == {date(2026, 11, 25)}
         assert (studies["t"].version, studies["t"].conflict) == (1, None)
         assert (studies["u"].study_date, studies["u"].utc_offset) == (None, None)
 
@@ -191,6 +207,36 @@ def test_ages_that_were_stated_or_corrected_survive_the_move_from_the_queue(empt
             "after": (None, False, True),
         }
         assert [name for name, image in images.items() if image.outdated] == ["before"]
+
+
+def test_a_database_with_rows_can_go_back_and_forth(empty_url: str) -> None:
+    with closing(Database(empty_url)) as database, database.writing() as session:
+        site = Site(name="Ward", displayed=True, time_zone="Pacific/Auckland")
+        evening = datetime(2026, 11, 24, 11, 30, tzinfo=UTC)  # the 25th in Auckland
+        study = Study(site=site, received=evening, accession="A-1")
+        image = Image(
+            study=study, sha256="0" * 64, name="a", media_type="b", size=1, received=evening
+        )
+        reader = User(name="anna", role="clinician", created=NOW)
+        session.add_all([image, reader])
+        session.flush()
+        known = {"image_id": image.id, "user_id": reader.id, "created": NOW}
+        session.add(Judgement(**known, version=1, opinion="not sure", blind=True))
+        session.add(Judgement(**known, version=2, opinion="pneumonia", blind=False))
+        session.add(Judgement(**known, version=3, answer="agree"))
+    engine = create_engine(empty_url)
+    migrate(engine, "0015", command.downgrade)
+    migrate(engine, "head")
+    with engine.connect() as connection:
+        blind = connection.exec_driver_sql("SELECT blind FROM judgement ORDER BY version")
+        assert [bool(value) for value in blind.scalars()] == [True, False, False]
+    migrate(engine, "0013", command.downgrade)
+    migrate(engine, "head")
+    engine.dispose()
+    with closing(Database(empty_url)) as database, database.reading() as session:
+        (study,) = session.scalars(select(Study))
+        assert (study.accession, [image.name for image in study.images]) == ("A-1", ["a"])
+        assert [row.answer for row in session.scalars(select(Judgement))] == ["agree"]
 
 
 def test_readings_of_earlier_versions_get_codes_of_refusals_and_the_words_of_findings(

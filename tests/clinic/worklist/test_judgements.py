@@ -17,6 +17,7 @@ from pneumoscope.clinic.storage.tables import (
     StoredReading,
     Study,
 )
+from pneumoscope.clinic.worklist.corrections import StaleVersionError
 from pneumoscope.clinic.worklist.judgements import (
     JudgementAnswer,
     JudgementContent,
@@ -82,7 +83,9 @@ def judge(
 ) -> None:
     with database.writing() as session:
         judged = session.scalars(select(Image).where(Image.name == name)).one()
-        record_judgement(session, actor, judged, content, START + timedelta(minutes=minute))
+        record_judgement(
+            session, actor, judged, content, judged.study.version, START + timedelta(minutes=minute)
+        )
 
 
 def labels(database: Database) -> dict[str, str]:
@@ -97,13 +100,35 @@ def test_simultaneous_judgements_of_one_user_get_consecutive_versions(
     with ThreadPoolExecutor() as threads:
         with database.writing() as session:
             judged = session.scalars(select(Image).where(Image.name == "a")).one()
-            assert record_judgement(session, anna, judged, AGREE, START).version == 1
+            assert record_judgement(session, anna, judged, AGREE, 1, START).version == 1
             other = threads.submit(judge, database, anna, "a", DISAGREE)
             time.sleep(0.3)  # for the other transaction to start waiting
         other.result(30)
     with database.reading() as session:
         latest = [(row.version, row.answer) for row in session.scalars(latest_judgements())]
     assert latest == [(2, "disagree")]
+
+
+def test_a_judgement_that_waits_for_a_correction_is_refused(
+    database: Database, clinicians: tuple[Actor, Actor]
+) -> None:
+    def judge_as_seen() -> None:
+        with database.writing() as session:
+            judged = session.scalars(select(Image).where(Image.name == "a")).one()
+            record_judgement(session, clinicians[0], judged, AGREE, 1, START)
+
+    with ThreadPoolExecutor() as threads:
+        with database.writing() as session:
+            judged = session.scalars(select(Image).where(Image.name == "a")).one()
+            session.refresh(judged.study, with_for_update=True)
+            judged.study.version += 1
+            session.flush()
+            waiting = threads.submit(judge_as_seen)
+            time.sleep(0.3)  # for the other transaction to start waiting
+        with pytest.raises(StaleVersionError, match="nothing was saved"):
+            waiting.result(30)
+    with database.reading() as session:
+        assert session.scalars(select(Judgement)).all() == []
 
 
 def test_a_changed_judgement_adds_a_version_and_keeps_the_old_ones(

@@ -9,7 +9,7 @@ from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, PlainSerializer
 
-from pneumoscope.clinic.api.fields import Identifier, Moment, Text
+from pneumoscope.clinic.api.fields import Identifier, Text
 from pneumoscope.clinic.storage.study_status import StudyStatus
 from pneumoscope.clinic.worklist.order import StudyOrder
 from pneumoscope.report.estimate import Estimate
@@ -119,7 +119,8 @@ class Study(BaseModel):
     ``conflict`` says why a person must check whose study it is; until then it has no report.
     ``study_date`` is the date in the files, in no time zone; ``acquired`` is the time on the clock
     of the site, with its offset. ``age`` is that at the examination, in words. ``withdrawn`` is set
-    when no image is left. ``version`` is to be sent with corrections.
+    when no image is left. ``version`` is to be sent with corrections, and
+    as ``study_version`` with judgements.
     """
 
     id: str
@@ -145,6 +146,12 @@ class Study(BaseModel):
     images: list[Image]
 
 
+class PriorStudy(Study):
+    """Earlier study of the same patient; ``caution`` says why a person must check that it is."""
+
+    caution: str | None
+
+
 class StudySearch(BaseModel):
     """Filters of the worklist; in the body, because addresses are logged."""
 
@@ -167,8 +174,10 @@ class StudySearch(BaseModel):
         ),
     ] = None
     site: Annotated[Identifier | None, Field(description="only studies of this site")] = None
-    since: Annotated[Moment | None, Field(description="study date at or after this time")] = None
-    until: Annotated[Moment | None, Field(description="study date before this time")] = None
+    first_date: Annotated[
+        date | None, Field(description="first study date, by the calendar of the site")
+    ] = None
+    last_date: Annotated[date | None, Field(description="last study date")] = None
     sort: Annotated[StudyOrder, Field(description="order after the studies that need a look")] = (
         StudyOrder.URGENCY
     )

@@ -7,7 +7,8 @@ from sqlalchemy.orm import Session
 
 from pneumoscope.clinic.identity.accounts import Actor, Role, actor_of, uses_single_sign_on
 from pneumoscope.clinic.identity.credentials import digest, new_token
-from pneumoscope.clinic.storage.tables import PasswordLink, User
+from pneumoscope.clinic.identity.tables import PasswordLink
+from pneumoscope.clinic.storage.tables import User
 from pneumoscope.support.errors import ClinicError
 
 LINK_LIFETIME = timedelta(hours=24)

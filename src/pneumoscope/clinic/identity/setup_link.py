@@ -8,7 +8,8 @@ from sqlalchemy.orm import Session
 from pneumoscope.clinic.identity.accounts import Actor, Role, create_user
 from pneumoscope.clinic.identity.credentials import digest, new_token
 from pneumoscope.clinic.identity.passwords import PasswordHash
-from pneumoscope.clinic.storage.tables import SetupLink, User
+from pneumoscope.clinic.identity.tables import SetupLink
+from pneumoscope.clinic.storage.tables import User
 from pneumoscope.support.errors import ClinicError
 
 LINK_LIFETIME = timedelta(hours=24)

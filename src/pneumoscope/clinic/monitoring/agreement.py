@@ -1,7 +1,7 @@
 """Agreement of clinicians with readings over time, and the accuracy that their judgements imply."""
 
 from collections import Counter
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 
@@ -26,7 +26,11 @@ from pneumoscope.evaluation.statistics.verification_bias import (
     accuracy_among_verified,
     correct_verification_bias,
 )
+from pneumoscope.reader import Finding
 from pneumoscope.report.operating_point import OperatingPoint
+
+_UNCERTAIN = 4
+"""Number of the stratum of uncertain findings, after those of the probability."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,6 +93,9 @@ class JudgedAccuracy:
         one counts.
     blind
         Number of those for whom nobody had seen the reading.
+    uncertain
+        Number of patients whose finding is uncertain, since the server abstained: no call either
+        way. As in the figures of a bundle, they count as neither found nor cleared.
     among_judged
         Accuracy among the judged patients, as if they were a random sample.
     corrected
@@ -100,6 +107,7 @@ class JudgedAccuracy:
     patients: int
     judged: int
     blind: int
+    uncertain: int
     among_judged: DiagnosticAccuracy
     corrected: DiagnosticAccuracy
 
@@ -181,13 +189,15 @@ def judged_accuracy(
     observations: Sequence[Observation],
     judged: Iterable[JudgedReading],
     bundle: str,
+    name: str,
     point: OperatingPoint,
 ) -> JudgedAccuracy:
     """Estimate sensitivity and specificity at an operating point from judgements.
 
     The strata of patients are those that the finding distinguishes: below the uncertain band, in it
-    below the threshold, in it from the threshold on, and above it. Images, the oldest first, that
-    another bundle read are ignored, and so are judgements of other images.
+    below the threshold, in it from the threshold on, and above it; and those whose finding at the
+    named operating point is uncertain. Images, the oldest first, that another bundle read are
+    ignored, and so are judgements of other images.
     """
     # The last judgement of each clinician: an answer replaces the opinion before it.
     last = {(reading.image, reading.user): reading for reading in judged}
@@ -209,21 +219,42 @@ def judged_accuracy(
         of_image = truths.get(image.image, set())
         truth = next(iter(of_image)) if len(of_image) == 1 else None
         blind += truth is not None and image.image not in seen
-        counts[_stratum_number(image, point), truth] += 1
-    strata = [
-        Stratum(number >= 2, *(counts[number, truth] for truth in (*reversed(Truth), None)))
-        for number in range(4)
-    ]
+        counts[_stratum_number(image, name, point), truth] += 1
+    strata = _strata(counts, uncertain_called=False)
     return JudgedAccuracy(
         patients=counts.total(),
         judged=sum(stratum.verified for stratum in strata),
         blind=blind,
-        among_judged=accuracy_among_verified(strata),
-        corrected=correct_verification_bias(strata),
+        uncertain=sum(count for (number, _), count in counts.items() if number == _UNCERTAIN),
+        among_judged=_accuracy(counts, accuracy_among_verified),
+        corrected=_accuracy(counts, correct_verification_bias),
     )
 
 
-def _stratum_number(image: Observation, point: OperatingPoint) -> int:
+def _accuracy(
+    counts: Counter[tuple[int, Truth | None]],
+    estimate: Callable[[Sequence[Stratum]], DiagnosticAccuracy],
+) -> DiagnosticAccuracy:
+    """Return the share of the ill that are found, and of the well that are cleared."""
+    found, cleared = (
+        estimate(_strata(counts, uncertain_called=called)) for called in (False, True)
+    )
+    return DiagnosticAccuracy(found.sensitivity, cleared.specificity)
+
+
+def _strata(counts: Counter[tuple[int, Truth | None]], *, uncertain_called: bool) -> list[Stratum]:
+    return [
+        Stratum(
+            uncertain_called if number == _UNCERTAIN else number >= 2,
+            *(counts[number, truth] for truth in (*reversed(Truth), None)),
+        )
+        for number in range(_UNCERTAIN + 1)
+    ]
+
+
+def _stratum_number(image: Observation, name: str, point: OperatingPoint) -> int:
+    if image.findings.get(name) == Finding.UNCERTAIN:
+        return _UNCERTAIN
     probability = image.probability or 0.0
     if probability >= point.threshold:
         return 3 if probability > point.high else 2

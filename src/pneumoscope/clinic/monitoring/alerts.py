@@ -10,7 +10,8 @@ from sqlalchemy.orm import Session
 
 from pneumoscope.clinic import audit
 from pneumoscope.clinic.audit import Action
-from pneumoscope.clinic.storage.tables import Alert, Site
+from pneumoscope.clinic.monitoring.tables import Alert
+from pneumoscope.clinic.storage.tables import Site
 from pneumoscope.support.errors import ClinicError
 
 SERVER = "pneumoscope"

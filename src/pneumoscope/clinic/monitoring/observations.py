@@ -30,6 +30,8 @@ class Observation:
     status: str
     codes: tuple[str, ...]
     """Codes of the quality findings."""
+    findings: dict[str, str]
+    """Finding by name of the operating point, as it was shown."""
     refusal: str | None
     """Code of the first reason why the image was not read; None if it was."""
     values: dict[str, float]
@@ -83,6 +85,7 @@ def observations_between(
                 bundle=reading.bundle,
                 status=reading.status,
                 codes=tuple(str(finding["code"]) for finding in reading.quality),
+                findings=reading.findings,
                 refusal=reading.refusal,
                 values=_values(reading),
             )

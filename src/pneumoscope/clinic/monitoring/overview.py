@@ -137,7 +137,9 @@ def monitoring_overview(
             agreement(DateRange.before(now, _DAYS_PER_WEEK, back), judged)
             for back in reversed(range(weeks))
         ),
-        accuracy=judged_accuracy(observations, judged, baseline.bundle, baseline.point),
+        accuracy=judged_accuracy(
+            observations, judged, baseline.bundle, baseline.name, baseline.point
+        ),
     )
 
 

@@ -12,7 +12,7 @@ from pneumoscope.clinic.monitoring.rules import (
     SIGNIFICANCE_LEVEL,
     WINDOW_DAYS,
 )
-from pneumoscope.clinic.storage.tables import Alert
+from pneumoscope.clinic.monitoring.tables import Alert
 from pneumoscope.evaluation.report.cells import Cell, cell, percent
 from pneumoscope.evaluation.report.views import FigureView, Row, TableView
 from pneumoscope.evaluation.statistics.drift import MIN_PATIENTS
@@ -214,4 +214,9 @@ def _accuracy_table(overview: MonitoringOverview) -> TableView:
         f"{accuracy.judged:,} of {accuracy.patients:,} patients judged, {accuracy.blind:,} of them "
         f"without knowledge of the reading; operating point {overview.operating_point}"
     )
+    if accuracy.uncertain:
+        caption += (
+            f"; {accuracy.uncertain:,} patients with an uncertain finding count as neither found "
+            "nor cleared"
+        )
     return TableView(caption, ("Patients", "Sensitivity", "Specificity"), rows)

@@ -11,8 +11,9 @@ from sqlalchemy import case, func, select
 from sqlalchemy.orm import Session
 
 from pneumoscope.clinic.monitoring.alerts import AlertRule
+from pneumoscope.clinic.monitoring.tables import Alert
 from pneumoscope.clinic.storage.database import Database
-from pneumoscope.clinic.storage.tables import Alert, Image, StoredReading, Task
+from pneumoscope.clinic.storage.tables import Image, StoredReading, Task
 from pneumoscope.clinic.worklist.judgements import latest_judgements
 
 

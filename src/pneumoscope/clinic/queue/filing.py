@@ -97,12 +97,12 @@ def recheck_identity(session: Session, study: Study, *, changed: bool = True) ->
 
 
 def find_conflict(
-    session: Session, site_id: str, patient: PatientIdentity, but: str | None = None
+    session: Session, site_id: str, patient: PatientIdentity, excluded_id: str | None = None
 ) -> str | None:
     """Return in words how a patient contradicts the other studies of the same identifier.
 
     Of each detail, the latest study counts that states it: names change. Held studies do not count.
-    The study with the identifier ``but`` is left out.
+    The study with the identifier ``excluded_id`` is left out.
     """
     if patient.id is None:
         return None
@@ -110,7 +110,7 @@ def find_conflict(
         select(Study.patient_name, Study.birth_date, Study.sex)
         .where(
             *has_patient(site_id, patient),
-            Study.id != (but or ""),
+            Study.id != (excluded_id or ""),
             Study.conflict.is_(None),
             Study.withdrawn.is_(None),
         )
@@ -124,7 +124,7 @@ def find_conflict(
     contradictory = contradictions(known, patient)
     if not contradictory:
         return None
-    return f"other studies of this patient ID state another {_listed(contradictory)}"
+    return f"other studies of this patient ID state another {join_words(contradictory)}"
 
 
 def describe_uid_conflict(differing: Sequence[str]) -> str:
@@ -137,7 +137,7 @@ def describe_uid_conflict(differing: Sequence[str]) -> str:
     """
     return (
         "another patient's study has this Study Instance UID; it states another "
-        f"{_listed(differing)}"
+        f"{join_words(differing)}"
     )
 
 
@@ -187,6 +187,13 @@ def _utc_offset(time: datetime | None) -> int | None:
     return None if offset is None else round(offset.total_seconds() / 60)
 
 
-def _listed(words: Sequence[str]) -> str:
+def join_words(words: Sequence[str]) -> str:
+    """Return words as an enumeration.
+
+    Examples
+    --------
+    >>> join_words(["name", "birth date", "sex"])
+    'name, birth date and sex'
+    """
     *first, last = words
     return f"{', '.join(first)} and {last}" if first else last

@@ -145,6 +145,7 @@ def register_image(
         add_details(session, study, upload.metadata)
     else:
         age = StatedAge()  # it was stated of the patient whom the file names, not of this one
+        study.version += 1
     if study.age_corrected and age_of_study(study) is None and not age.contradicted:
         study.stated_age = age.years
     study.status = StudyStatus.AWAITING_REVIEW

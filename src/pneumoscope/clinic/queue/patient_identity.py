@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from datetime import date
 
-from pneumoscope.clinic.queue.person_name import names_agree
+from pneumoscope.clinic.queue.person_name import are_comparable, names_agree
 from pneumoscope.clinic.storage.tables import Study
 
 _STATED_SEXES = {"F", "M"}
@@ -74,6 +74,28 @@ def differences(study: PatientIdentity, image: PatientIdentity) -> tuple[str, ..
         ),
         *(["patient"] if image.is_stated and image.id is None and not study.is_stated else []),
         *contradictions(study, image),
+    )
+
+
+def details_agree(first: PatientIdentity, second: PatientIdentity) -> bool:
+    """Return whether both state name, birth date and sex, and all of them agree.
+
+    Names in different scripts cannot be compared, so that they do not agree either.
+
+    Examples
+    --------
+    >>> first = PatientIdentity("1", "Ward", "Kim^Tiny", date(2020, 1, 1), "F")
+    >>> details_agree(first, PatientIdentity("1", None, "KIM^TINY", date(2020, 1, 1), "F"))
+    True
+    >>> details_agree(first, PatientIdentity("1", None, "KIM^TINY", date(2020, 1, 1), None))
+    False
+    """
+    return (
+        are_comparable(first.name, second.name)
+        and None not in (first.birth_date, second.birth_date)
+        and bool(_sex(first.sex))
+        and _sex(first.sex) == _sex(second.sex)
+        and not contradictions(first, second)
     )
 
 

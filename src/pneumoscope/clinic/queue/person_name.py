@@ -107,12 +107,25 @@ def names_agree(first: str | None, second: str | None) -> bool:
     >>> names_agree("Yamada^Tarou=山田^太郎", "山田^太郎"), names_agree("Yamada^Tarou", "山田^太郎")
     (True, True)
     """
-    return all(
-        group.agrees_with(other)
-        for group in _groups(first)
-        for other in _groups(second)
-        if group.scripts == other.scripts
-    )
+    return all(group.agrees_with(other) for group, other in _comparable_groups(first, second))
+
+
+def are_comparable(first: str | None, second: str | None) -> bool:
+    """Return whether two names are both known, and written in one script.
+
+    Examples
+    --------
+    >>> are_comparable("Yamada^Tarou", "Yamada^Hanako"), are_comparable("Yamada^Tarou", "山田^太郎")
+    (True, False)
+    """
+    return any(True for _ in _comparable_groups(first, second))
+
+
+def _comparable_groups(first: str | None, second: str | None) -> Iterator[tuple[_Group, _Group]]:
+    for group in _groups(first):
+        for other in _groups(second):
+            if group.scripts == other.scripts:
+                yield group, other
 
 
 def _groups(name: str | None) -> Iterator[_Group]:

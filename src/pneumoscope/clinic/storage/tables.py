@@ -3,10 +3,21 @@
 from datetime import date, datetime
 from typing import Any
 
-from sqlalchemy import CheckConstraint, ForeignKey, Index, String, Text, UniqueConstraint, event
+from sqlalchemy import (
+    CheckConstraint,
+    Connection,
+    ForeignKey,
+    Index,
+    String,
+    Text,
+    UniqueConstraint,
+    event,
+    select,
+)
 from sqlalchemy.orm import Mapped, Mapper, mapped_column, relationship
 
 from pneumoscope.clinic.storage.search_text import fold_text
+from pneumoscope.clinic.storage.study_day import study_day
 from pneumoscope.clinic.storage.study_status import StudyStatus
 from pneumoscope.clinic.storage.table_base import HASH, ID, Table, new_id
 from pneumoscope.clinic.storage.time_zone import host_time_zone
@@ -38,9 +49,18 @@ class Site(Table):
     """Number of changes of its worklist that everybody sees: new images, and reviews."""
     outcomes: Mapped[int] = mapped_column(default=0)
     """Number of changes that only those see who see its readings: new readings."""
+    withheld_since: Mapped[datetime | None]
+    """Time before which readings may have been shown to anybody, whatever is withheld now; None if
+    it has withheld them from the first."""
     prevalence_low: Mapped[float | None]
     prevalence_high: Mapped[float | None]
     """Ends of the prevalence of pneumonia among its patients; None if unknown."""
+
+    def show_readings(self, *, displayed: bool, opinion_first: bool, now: datetime) -> None:
+        """Set to whom readings are shown; those that were displayed before may have been seen."""
+        if self.displayed and (displayed, opinion_first) != (True, self.opinion_first):
+            self.withheld_since = now
+        self.displayed, self.opinion_first = displayed, opinion_first
 
     @property
     def prevalence(self) -> Prevalence:
@@ -78,6 +98,9 @@ class Study(Table):
     contradictory. Until then it is held: nothing of it is attributed to any other patient."""
     study_date: Mapped[date | None]
     """Date of the study as its files state it, in no time zone."""
+    examined: Mapped[date] = mapped_column(index=True)
+    """Day of the examination by which studies are sorted and found: ``study_date``, or else the day
+    of arrival by the calendar of the site (see `_keep_derived_columns`)."""
     acquired: Mapped[datetime | None]
     utc_offset: Mapped[int | None]
     """Minutes from UTC of the clock that ``acquired`` was read from."""
@@ -109,9 +132,17 @@ class Study(Table):
 
 @event.listens_for(Study, "before_insert")
 @event.listens_for(Study, "before_update")
-def _keep_search_text(_mapper: Mapper[Any], _connection: object, study: Study) -> None:
-    """Keep a study's searched text that of its columns, so that a purge empties it, too."""
+def _keep_derived_columns(_mapper: Mapper[Any], connection: Connection, study: Study) -> None:
+    """Keep what a study is found by that of its columns, so that a purge empties it, too."""
     study.search_text = fold_text(study.patient_id, study.patient_name, study.accession)
+    zone = "UTC"
+    if study.study_date is None and study.acquired is None:
+        zone = connection.execute(
+            select(Site.time_zone).where(Site.id == study.site_id)
+        ).scalar_one()
+    study.examined = study_day(
+        study.study_date, study.acquired, study.utc_offset, study.received, zone
+    )
 
 
 class Image(Table):
@@ -354,26 +385,6 @@ class ApiToken(Table):
     revoked: Mapped[datetime | None]
 
 
-class SetupLink(Table):
-    """One-time link to create the first administrator."""
-
-    __tablename__ = "setup_link"
-
-    token_sha256: Mapped[str] = mapped_column(HASH, primary_key=True)
-    created: Mapped[datetime]
-    used: Mapped[datetime | None]
-
-
-class PasswordLink(Table):
-    """One-time link to set or reset a password; deleted when used."""
-
-    __tablename__ = "password_link"
-
-    token_sha256: Mapped[str] = mapped_column(HASH, primary_key=True)
-    user_id: Mapped[str] = mapped_column(ForeignKey("user_account.id"), unique=True)
-    created: Mapped[datetime]
-
-
 class AuditEntry(Table):
     """Entry of the audit trail: who did what, when, to what; a link of the hash chain."""
 
@@ -418,31 +429,11 @@ class Judgement(Table):
     """Answer to the reading; None if the reading was hidden."""
     opinion: Mapped[str | None] = mapped_column(String(16))
     """Opinion given while the reading was hidden; None if it was shown."""
+    blind: Mapped[bool] = mapped_column(default=False)
+    """Whether it is an opinion whose author had not been shown the reading before."""
+    study_version: Mapped[int | None]
+    """Version of the study that its author saw; None in judgements of old versions."""
     truth: Mapped[str | None] = mapped_column(String(16))
     reason: Mapped[str | None] = mapped_column(String(32))
     text: Mapped[str | None] = mapped_column(Text)
     created: Mapped[datetime] = mapped_column(index=True)
-
-
-class Alert(Table):
-    """Alert of the monitoring: one row from its beginning to its end."""
-
-    __tablename__ = "alert"
-    __table_args__ = (Index("ix_alert_began", "began", "id"),)
-
-    id: Mapped[str] = mapped_column(ID, primary_key=True, default=new_id)
-    rule: Mapped[str] = mapped_column(String(32))
-    site_id: Mapped[str | None] = mapped_column(ForeignKey("site.id"))
-    """Site concerned; None for the whole server."""
-    bundle: Mapped[str | None] = mapped_column(String(200))
-    """Identity of the bundle whose readings are concerned; None for those of all bundles."""
-    subject: Mapped[str] = mapped_column(String(32))
-    """Statistic concerned; empty if the rule has none."""
-    message: Mapped[str] = mapped_column(String(500))
-    """Description of the cause at the beginning."""
-    began: Mapped[datetime]
-    ended: Mapped[datetime | None] = mapped_column(index=True)
-    acknowledged: Mapped[datetime | None]
-    acknowledged_by: Mapped[str | None] = mapped_column(String(100))
-
-    site: Mapped[Site | None] = relationship()

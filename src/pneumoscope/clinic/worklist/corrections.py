@@ -92,7 +92,7 @@ def correct_patient(
     if not images or len(images) < len(correction.images or ()):
         raise StaleVersionError("an image is not in this study any more; reload the study")
     before, patient_before, age_before = (
-        _described(source),
+        _describe_study(source),
         PatientIdentity.of(source),
         age_basis(source),
     )
@@ -108,7 +108,7 @@ def correct_patient(
         if correction.confirmed
         else find_conflict(session, target.site_id, correction.patient, target.id)
     )
-    after = _described(target)
+    after = _describe_study(target)
     if joined is not None:
         _complete_patient(session, joined, target, user_name, now)
         target = joined
@@ -141,7 +141,7 @@ def _locked_study(
     return study
 
 
-def _described(study: Study) -> dict[str, Any]:
+def _describe_study(study: Study) -> dict[str, Any]:
     patient = {
         name: value and str(value) for name, value in asdict(PatientIdentity.of(study)).items()
     }
@@ -187,6 +187,7 @@ def _part_study(session: Session, source: Study, now: datetime) -> Study:
     )
     study = new_study(metadata, source.site, now)
     study.age_corrected, study.utc_offset = source.age_corrected, source.utc_offset
+    study.version = source.version
     session.add(study)
     session.flush()
     return study
@@ -200,18 +201,18 @@ def _part_unchecked(session: Session, source: Study, user_name: str, now: dateti
     images = [image for image in withdrawn_images(session, source) if not is_superseded(image)]
     if not images:
         return
-    study, before = _part_study(session, source, now), _described(source)
+    study, before = _part_study(session, source, now), _describe_study(source)
     study.conflict, study.withdrawn = UNCHECKED, now
     for image in images:
         image.study = study
-    _store(session, study, source, user_name, before, _described(study), now)
+    _store(session, study, source, user_name, before, _describe_study(study), now)
 
 
 def _complete_patient(
     session: Session, study: Study, held: Study, user_name: str, now: datetime
 ) -> None:
     """Add what a joining study states of the patient and this one does not."""
-    before, age_before = _described(study), age_basis(study)
+    before, age_before = _describe_study(study), age_basis(study)
     study.patient_id_issuer = study.patient_id_issuer or held.patient_id_issuer
     study.patient_name = study.patient_name or held.patient_name
     study.birth_date = study.birth_date or held.birth_date
@@ -219,7 +220,7 @@ def _complete_patient(
     study.accession = study.accession or held.accession
     study.stated_age = held.stated_age if study.stated_age is None else study.stated_age
     study.age_corrected = study.age_corrected or held.age_corrected
-    after = _described(study)
+    after = _describe_study(study)
     if after != before:
         study.conflict = study.conflict or held.conflict
         _store(session, study, study, user_name, before, after, now)
@@ -258,6 +259,8 @@ def _move(session: Session, images: Sequence[Image], source: Study, target: Stud
         for image in withdrawn_images(session, source)
         if is_superseded(image) and image.sha256 in files
     ]
+    # The version that somebody saw an image with is never that of its study after a move.
+    target.version = max(target.version, source.version)
     for image in (*images, *earlier):
         image.study = target
 

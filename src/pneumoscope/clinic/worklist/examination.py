@@ -1,9 +1,12 @@
 """Day, time and age at which a patient was examined, by the site's clock and calendar."""
 
-from datetime import date, datetime, timedelta, timezone
+from datetime import date, datetime
 
-from pneumoscope.clinic.storage.tables import Study
-from pneumoscope.clinic.storage.time_zone import parse_time_zone
+from sqlalchemy import select
+from sqlalchemy.orm import Session
+
+from pneumoscope.clinic.storage.study_day import local_acquisition_time, study_day
+from pneumoscope.clinic.storage.tables import Site, Study
 from pneumoscope.radiograph.acquisition import age_between
 
 _MONTHS_BELOW_YEARS = 2
@@ -12,17 +15,23 @@ _MONTHS_BELOW_YEARS = 2
 
 def acquisition_time(study: Study) -> datetime | None:
     """Return the time of acquisition as the clock showed it from which it was read."""
-    if study.acquired is None or study.utc_offset is None:
-        return study.acquired
-    return study.acquired.astimezone(timezone(timedelta(minutes=study.utc_offset)))
+    return local_acquisition_time(study.acquired, study.utc_offset)
 
 
 def examination_day(study: Study) -> date:
     """Return the date of a study; the day on which it came where its files have none."""
-    if study.study_date is not None:
-        return study.study_date
-    time = acquisition_time(study)
-    return (time or study.received.astimezone(parse_time_zone(study.site.time_zone))).date()
+    return study_day(
+        study.study_date, study.acquired, study.utc_offset, study.received, study.site.time_zone
+    )
+
+
+def date_undated_studies(session: Session, site: Site) -> None:
+    """Date the studies of a site whose files have no date, after its time zone has changed."""
+    undated = select(Study).where(
+        Study.site_id == site.id, Study.study_date.is_(None), Study.acquired.is_(None)
+    )
+    for study in session.scalars(undated.execution_options(yield_per=1000)):
+        study.examined = examination_day(study)
 
 
 def is_earlier(study: Study, than: Study) -> bool:
@@ -49,9 +58,9 @@ def age_at_examination(study: Study) -> str | None:
         return None
     years = study.stated_age
     if years >= _MONTHS_BELOW_YEARS:
-        return _counted(int(years), "year")
+        return _pluralise(int(years), "year")
     months = int(years * 12 + 1e-6)
-    return _counted(months, "month") if months else _counted(round(years * 365.25), "day")
+    return _pluralise(months, "month") if months else _pluralise(round(years * 365.25), "day")
 
 
 def format_age(birth: date, day: date) -> str | None:
@@ -69,9 +78,9 @@ def format_age(birth: date, day: date) -> str | None:
         return None
     months = 12 * (day.year - birth.year) + day.month - birth.month - (day.day < birth.day)
     if months >= 12 * _MONTHS_BELOW_YEARS:
-        return _counted(months // 12, "year")
-    return _counted(months, "month") if months else _counted((day - birth).days, "day")
+        return _pluralise(months // 12, "year")
+    return _pluralise(months, "month") if months else _pluralise((day - birth).days, "day")
 
 
-def _counted(number: int, unit: str) -> str:
+def _pluralise(number: int, unit: str) -> str:
     return f"{number} {unit}" if number == 1 else f"{number} {unit}s"

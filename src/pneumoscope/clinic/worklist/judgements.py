@@ -16,10 +16,11 @@ from pneumoscope.clinic.identity.accounts import Actor
 from pneumoscope.clinic.storage.study_status import StudyStatus
 from pneumoscope.clinic.storage.tables import Image, Judgement, StoredReading, Study, User
 from pneumoscope.clinic.worklist.changes import note_review
+from pneumoscope.clinic.worklist.study_changes import require_same_study
 from pneumoscope.reader import Finding
 from pneumoscope.support.errors import ClinicError
 
-MOMENT = timedelta(minutes=5)
+SIMULTANEITY_WINDOW = timedelta(minutes=5)
 """Time within which two people count as judging an image at once."""
 
 
@@ -92,12 +93,26 @@ class Label:
 
 
 def record_judgement(
-    session: Session, actor: Actor, image: Image, content: JudgementContent, now: datetime
+    session: Session,
+    actor: Actor,
+    image: Image,
+    content: JudgementContent,
+    study_version: int,
+    now: datetime,
 ) -> Judgement:
     """Store a judgement as a new version; earlier ones of the same user and image stay.
 
+    Parameters
+    ----------
+    session, actor, image, content, now
+        Transaction, author, judged image, judgement and time.
+    study_version
+        Version of the image's study that the author saw.
+
     Raises
     ------
+    StaleVersionError
+        If patient or images of the study were changed since, or the image was withdrawn.
     ClinicError
         If the image was not read yet, or was purged.
     ValueError
@@ -107,22 +122,21 @@ def record_judgement(
         raise ValueError("a judgement is either an answer or an opinion")
     if image.reading is None:
         raise ClinicError("this image has no reading yet; judge it when it has one")
-    # Locked, so that two simultaneous judgements of one user get consecutive versions.
+    # Locked, so that two simultaneous judgements of one user get consecutive versions, and no
+    # correction comes between; it may have moved the image before.
     session.refresh(image.study, with_for_update=True)
-    session.refresh(image, ["purged", "withdrawn"])
+    session.refresh(image, ["purged", "withdrawn", "study_id"])
+    session.expire(image, ["study"])
     if image.purged is not None:
         raise ClinicError("this image was purged; purged images cannot be judged")
-    if image.withdrawn is not None:
-        raise ClinicError("this image was withdrawn meanwhile; withdrawn images cannot be judged")
-    last_version = session.scalar(
-        select(func.max(Judgement.version)).where(
-            Judgement.image_id == image.id, Judgement.user_id == actor.user_id
-        )
-    )
+    require_same_study(session, image, study_version)
+    earlier = [row for row in judgement_history(session, image.id) if row.user_id == actor.user_id]
     judgement = Judgement(
         image_id=image.id,
         user_id=actor.user_id,
-        version=(last_version or 0) + 1,
+        version=max((row.version for row in earlier), default=0) + 1,
+        blind=content.opinion is not None and _is_unseen(image, image.reading, earlier),
+        study_version=study_version,
         answer=content.answer,
         opinion=content.opinion,
         truth=content.opinion.truth if content.opinion else content.truth,
@@ -137,6 +151,20 @@ def record_judgement(
         image.study.needs_look = False
     note_review(session, image.study.site_id)
     return judgement
+
+
+def _is_unseen(image: Image, reading: StoredReading, earlier: Sequence[Judgement]) -> bool:
+    """Return whether a withheld reading was certainly never shown to the author of an opinion.
+
+    Not if the site displayed readings when it was made or later. Nor if it can have been shown
+    after an earlier judgement of the author: in a site that asks for opinions first, it is once
+    each image has one, and withheld again when an image is added.
+    """
+    study = image.study
+    since = study.site.withheld_since
+    return (since is None or reading.created > since) and all(
+        row.blind and row.study_version == study.version for row in earlier
+    )
 
 
 def _is_reviewed(session: Session, image: Image) -> bool:
@@ -155,7 +183,7 @@ def names_of_others(session: Session, actor: Actor, image: Image, now: datetime)
             .where(
                 Judgement.image_id == image.id,
                 Judgement.user_id != actor.user_id,
-                Judgement.created > now - MOMENT,
+                Judgement.created > now - SIMULTANEITY_WINDOW,
             )
             .order_by(User.name)
         )
@@ -174,8 +202,8 @@ def judgement_history(session: Session, image_id: str) -> Sequence[Judgement]:
 def latest_judgements(*, blind: bool | None = None) -> Select[Judgement]:
     """Select the latest judgement of each user and image.
 
-    Only opinions given without the reading count if ``blind``, only answers to it if not; by
-    default both.
+    Only opinions of those who had not been shown the reading count if ``blind``, only the other
+    judgements if not; by default both.
     """
     later = aliased(Judgement)
     select_latest = select(Judgement)
@@ -185,8 +213,8 @@ def latest_judgements(*, blind: bool | None = None) -> Select[Judgement]:
         later.version > Judgement.version,
     )
     if blind is not None:
-        select_latest = select_latest.where(Judgement.answer.is_(None) == blind)
-        newer = newer.where(later.answer.is_(None) == blind)
+        select_latest = select_latest.where(Judgement.blind.is_(blind))
+        newer = newer.where(later.blind.is_(blind))
     return select_latest.where(~newer.exists())
 
 

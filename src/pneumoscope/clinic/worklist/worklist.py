@@ -4,8 +4,8 @@ import base64
 import binascii
 import json
 from collections.abc import Sequence
-from dataclasses import astuple, dataclass
-from datetime import UTC, datetime
+from dataclasses import astuple, dataclass, replace
+from datetime import UTC, date, datetime
 from hashlib import sha256
 from typing import Any
 
@@ -13,7 +13,11 @@ from sqlalchemy import ColumnElement, and_, case, func, or_, select, true
 from sqlalchemy.orm import Session, selectinload
 
 from pneumoscope.clinic.queue.filing import has_patient
-from pneumoscope.clinic.queue.patient_identity import PatientIdentity, contradictions
+from pneumoscope.clinic.queue.patient_identity import (
+    PatientIdentity,
+    contradictions,
+    details_agree,
+)
 from pneumoscope.clinic.queue.readings import UNREAD_STATUSES
 from pneumoscope.clinic.storage.search_text import fold_text
 from pneumoscope.clinic.storage.study_status import StudyStatus
@@ -32,8 +36,10 @@ from pneumoscope.support.errors import ClinicError
 _NO_URGENCY = -1.0
 """Urgency of studies without a visible probability, which come last."""
 
-_STUDY_DATE = func.coalesce(Study.acquired, Study.received)
-"""Time of the examination; of arrival, where the files have none."""
+_ISSUER_CAUTION = "patient ID without issuer: check that it is the same person"
+
+_STUDY_TIME = func.coalesce(Study.acquired, Study.received)
+"""Time of the examination within its day; of arrival, where the files have none."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,10 +59,10 @@ class StudyFilter:
     case and the separators of names are ignored."""
     site: str | None = None
     """Identifier of the site; None for all."""
-    since: datetime | None = None
-    """Earliest study date; None for any."""
-    until: datetime | None = None
-    """Time before which the study date is; None for any."""
+    first_date: date | None = None
+    """First study date, by the calendar of the site; None for any."""
+    last_date: date | None = None
+    """Last study date; None for any."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,20 +115,32 @@ def worklist(
     return Page(tuple(study for study, *_ in rows[:limit]), next_cursor, words)
 
 
-def prior_studies(session: Session, study: Study, limit: int) -> Sequence[Study]:
+@dataclass(frozen=True, slots=True)
+class PriorStudy:
+    """Earlier study of a patient, and why a person must check that it is the same; None if not."""
+
+    study: Study
+    caution: str | None
+
+
+def prior_studies(session: Session, study: Study, limit: int) -> Sequence[PriorStudy]:
     """Return the earlier studies of a study's patient at its site, newest first.
 
     A patient is an identifier with its issuer; patients without one have no other studies. Studies
     that are held, or that contradict this one's name, birth date or sex, may be somebody else's and
     are left out, and so are all of a study that is held itself.
+
+    Files of a site may begin to state an issuer. Earlier studies of the identifier without one are
+    returned with a caution if name, birth date and sex all agree.
     """
     patient = PatientIdentity.of(study)
     if patient.id is None or study.conflict is not None:
         return []
+    without_issuer = has_patient(study.site_id, replace(patient, issuer=None))
     rows = session.scalars(
         select(Study)
         .where(
-            *has_patient(study.site_id, patient),
+            or_(and_(*has_patient(study.site_id, patient)), and_(*without_issuer)),
             Study.id != study.id,
             Study.conflict.is_(None),
             Study.withdrawn.is_(None),
@@ -130,14 +148,20 @@ def prior_studies(session: Session, study: Study, limit: int) -> Sequence[Study]
         .order_by(Study.id)
         .options(selectinload(Study.site))
     )
-    earlier = [
-        row
-        for row in rows
-        if is_earlier(row, study) and not contradictions(patient, PatientIdentity.of(row))
-    ]
+    earlier = [row for row in rows if is_earlier(row, study) and _may_be_prior(patient, row)]
     earlier.sort(key=lambda row: row.acquired or row.received, reverse=True)
     earlier.sort(key=examination_day, reverse=True)
-    return earlier[:limit]
+    return [
+        PriorStudy(row, _ISSUER_CAUTION if row.patient_id_issuer != patient.issuer else None)
+        for row in earlier[:limit]
+    ]
+
+
+def _may_be_prior(patient: PatientIdentity, study: Study) -> bool:
+    other = PatientIdentity.of(study)
+    if other.issuer != patient.issuer:
+        return details_agree(patient, other)
+    return not contradictions(patient, other)
 
 
 @dataclass(frozen=True, slots=True)
@@ -157,7 +181,8 @@ def _keys(order: StudyOrder, hide_shadow: bool) -> tuple[_Key, ...]:
     if order is StudyOrder.ARRIVAL:
         return look, arrival, identifier
     if order is StudyOrder.STUDY_DATE:
-        return look, _Key(_STUDY_DATE, descends=True), identifier
+        day, time = _Key(Study.examined.expression, descends=True), _Key(_STUDY_TIME, descends=True)
+        return look, day, time, identifier
     urgency: ColumnElement[float] = func.coalesce(Study.urgency, _NO_URGENCY)
     if hide_shadow:
         urgency = case((hides_order(), _NO_URGENCY), else_=urgency)
@@ -191,10 +216,10 @@ def _conditions(study_filter: StudyFilter, hide_shadow: bool) -> list[ColumnElem
             conditions.append(~hides_order())
     if study_filter.site is not None:
         conditions.append(Study.site_id == study_filter.site)
-    if study_filter.since is not None:
-        conditions.append(study_filter.since <= _STUDY_DATE)
-    if study_filter.until is not None:
-        conditions.append(study_filter.until > _STUDY_DATE)
+    if study_filter.first_date is not None:
+        conditions.append(study_filter.first_date <= Study.examined)
+    if study_filter.last_date is not None:
+        conditions.append(study_filter.last_date >= Study.examined)
     words = fold_text(study_filter.search).split()
     return conditions + [Study.search_text.contains(word, autoescape=True) for word in words]
 
@@ -216,7 +241,7 @@ def _digest(study_filter: StudyFilter, order: StudyOrder, hide_shadow: bool) -> 
 
 
 def _encode(search: str, last: Sequence[Any]) -> str:
-    values = [value.isoformat() if isinstance(value, datetime) else value for value in last]
+    values = [value.isoformat() if isinstance(value, date) else value for value in last]
     return base64.urlsafe_b64encode(json.dumps([search, *values]).encode()).decode()
 
 
@@ -225,9 +250,13 @@ def _decode(cursor: str, search: str, order: StudyOrder) -> Sequence[Any]:
         of_search, look, *values, study_id = json.loads(base64.urlsafe_b64decode(cursor.encode()))
         if of_search != search:
             raise ClinicError("this cursor is of another search; start again without one")
-        urgency = [float(values.pop(0))] if order is StudyOrder.URGENCY else []
+        first: list[float | date] = []
+        if order is StudyOrder.URGENCY:
+            first = [float(values.pop(0))]
+        elif order is StudyOrder.STUDY_DATE:
+            first = [date.fromisoformat(values.pop(0))]
         (time,) = values
-        return [int(look), *urgency, _parse_time(time), bytes.fromhex(study_id).hex()]
+        return [int(look), *first, _parse_time(time), bytes.fromhex(study_id).hex()]
     except (ValueError, TypeError, OverflowError, binascii.Error) as error:
         raise ClinicError("invalid cursor; start again without one") from error
 

@@ -119,7 +119,7 @@ def test_a_corrected_birth_date_lets_the_right_network_read_again(
     worker.step()
     study = study_of(reviewer, image)
     assert study["images"][0]["reading"]["bundle"].startswith("adults")
-    judgement = {"answer": "agree"}
+    judgement = {"study_version": 1, "answer": "agree"}
     path = f"/v1/images/{image['id']}/judgements"
     assert reviewer.post(path, json=judgement).status_code == 201
     corrected = correct(reviewer, study_of(reviewer, image), KIM_CORRECTED)
@@ -192,7 +192,7 @@ def test_a_withdrawn_image_is_nowhere_and_can_be_restored(
     for part in ("pixels", "file", "heatmap", "highlights", "judgements"):
         gone = clinician.get(f"{path}/{part}")
         assert (gone.status_code, "withdrawn" in gone.json()["detail"]) == (410, True), part
-    judged = clinician.post(f"{path}/judgements", json={"answer": "agree"})
+    judged = clinician.post(f"{path}/judgements", json={"study_version": 1, "answer": "agree"})
     assert (judged.status_code, "withdrawn" in judged.json()["detail"]) == (410, True)
     assert clinician.get(f"/v1/studies/{study['id']}/report").status_code == 410
     assert clinician.post("/v1/studies/search", json={}).json()["studies"] == []

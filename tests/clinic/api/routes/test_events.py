@@ -156,7 +156,7 @@ def test_uploads_readings_and_judgements_are_events(
     read_all()
     assert stream.changes()
     assert stream.stays_silent()
-    clinician.post(f"/v1/images/{image}/judgements", json={"answer": "agree"})
+    clinician.post(f"/v1/images/{image}/judgements", json={"study_version": 1, "answer": "agree"})
     assert stream.changes()
     assert [line for line in stream.lines if line] == [
         word for number in range(1, 5) for word in ("event: worklist", f"data: {number}")
@@ -190,7 +190,7 @@ def test_shadow_mode_hides_events_of_readings(
     read_all()
     assert reviewers.changes()
     assert clinicians.stays_silent()
-    reviewer.post(f"/v1/images/{image}/judgements", json={"answer": "agree"})
+    reviewer.post(f"/v1/images/{image}/judgements", json={"study_version": 1, "answer": "agree"})
     assert reviewers.changes()
     assert clinicians.changes()  # of the status, which everybody sees
     site = administrator.get("/v1/sites").json()[0]["id"]

@@ -28,11 +28,11 @@ def image(as_: As, phantoms: list[bytes], read_all: Callable[[], int]) -> str:
 def test_a_judgement_is_created_changed_and_listed(as_: As, clinic: Clinic, image: str) -> None:
     clinician, reviewer = as_(Role.CLINICIAN), as_(Role.REVIEWER)
     path = f"/v1/images/{image}/judgements"
-    first = clinician.post(path, json={"answer": "agree"})
+    first = clinician.post(path, json={"study_version": 1, "answer": "agree"})
     assert (first.status_code, first.json()["version"]) == (201, 1)
-    why = {"answer": "disagree", "reason": "artefact", "text": "<b>a tube</b>"}
+    why = {"study_version": 1, "answer": "disagree", "reason": "artefact", "text": "<b>a tube</b>"}
     assert clinician.post(path, json=why).json()["version"] == 2
-    later = reviewer.post(path, json={"answer": "agree"}).json()
+    later = reviewer.post(path, json={"study_version": 1, "answer": "agree"}).json()
     assert (later["version"], later["others"]) == (1, ["a clinician"])  # both are kept
     judgements = reviewer.get(path).json()[:2]
     assert [(row["version"], row["answer"], row["text"]) for row in judgements] == [
@@ -51,14 +51,15 @@ def test_invalid_judgements_and_those_of_programs_are_refused(as_: As, image: st
     path, clinician = f"/v1/images/{image}/judgements", as_(Role.CLINICIAN)
     for wrong in (
         {},
-        {"answer": "perhaps"},
-        {"answer": "agree", "x": 1},
-        {"answer": "agree", "opinion": "pneumonia"},
-        {"opinion": "pneumonia", "truth": "NORMAL"},
-        {"answer": "agree", "text": "x" * 4001},
+        {"study_version": 1, "answer": "perhaps"},
+        {"study_version": 1, "answer": "agree", "x": 1},
+        {"study_version": 1, "answer": "agree", "opinion": "pneumonia"},
+        {"study_version": 1, "opinion": "pneumonia", "truth": "NORMAL"},
+        {"study_version": 1, "answer": "agree", "text": "x" * 4001},
     ):
         assert clinician.post(path, json=wrong).status_code == 422, wrong
-    assert as_(Role.SERVICE).post(path, json={"answer": "agree"}).status_code == 403
+    right = {"study_version": 1, "answer": "agree"}
+    assert as_(Role.SERVICE).post(path, json=right).status_code == 403
 
 
 def test_in_shadow_mode_clinicians_give_their_opinion_and_see_no_answers(
@@ -71,14 +72,16 @@ def test_in_shadow_mode_clinicians_give_their_opinion_and_see_no_answers(
         as_(Role.CLINICIAN),
         as_(Role.REVIEWER),
     )
-    assert clinician.post(path, json={"answer": "agree"}).status_code == 403
-    assert reviewer.post(path, json={"answer": "agree"}).status_code == 201
+    assert clinician.post(path, json={"study_version": 1, "answer": "agree"}).status_code == 403
+    assert reviewer.post(path, json={"study_version": 1, "answer": "agree"}).status_code == 201
     assert clinician.get(path).json() == []
-    saved = clinician.post(path, json={"opinion": "no pneumonia", "text": "clear"})
+    saved = clinician.post(
+        path, json={"study_version": 1, "opinion": "no pneumonia", "text": "clear"}
+    )
     assert saved.status_code == 201
     assert saved.json()["others"] == ["a reviewer"]
     assert [row["opinion"] for row in clinician.get(path).json()] == ["no pneumonia"]
-    assert reviewer.post(path, json={"opinion": "pneumonia"}).status_code == 409
+    assert reviewer.post(path, json={"study_version": 1, "opinion": "pneumonia"}).status_code == 409
     rows = reviewer.get(path).json()
     assert [(row["answer"], row["opinion"], row["truth"]) for row in rows] == [
         ("agree", None, None),
@@ -94,7 +97,9 @@ def test_an_opinion_alone_reviews_a_study_in_shadow_mode(
     with clinic.database.writing() as session:
         session.scalars(select(Site)).one().displayed = False
     clinician = as_(Role.CLINICIAN)
-    clinician.post(f"/v1/images/{image}/judgements", json={"opinion": "not sure"})
+    clinician.post(
+        f"/v1/images/{image}/judgements", json={"study_version": 1, "opinion": "not sure"}
+    )
     (study,) = clinician.post("/v1/studies/search", json={"status": "reviewed"}).json()["studies"]
     assert study["status_text"] == "reviewed"
 
@@ -112,7 +117,7 @@ def test_judgements_become_the_labels_of_a_dataset(
     read_all()
     truths = ["NORMAL", "PNEUMONIA"] * 3
     for image, truth in zip(images, truths, strict=True):
-        judgement = {"answer": "uncertain", "truth": truth}
+        judgement = {"study_version": 1, "answer": "uncertain", "truth": truth}
         as_(Role.REVIEWER).post(f"/v1/images/{image['id']}/judgements", json=judgement)
     out = tmp_path / "labels.csv"
     url = clinic.settings.database_url

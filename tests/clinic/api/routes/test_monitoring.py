@@ -43,7 +43,7 @@ def test_metrics_count_the_queue_readings_and_judgements(
 
     read_all()
     for answer in ("agree", "disagree", "uncertain"):  # the last one counts
-        judged = {"answer": answer}
+        judged = {"study_version": 1, "answer": answer}
         reviewer.post(f"/v1/images/{images[0]['id']}/judgements", json=judged)
     after = metrics(service)
     assert after["pneumoscope_waiting_images",] == 0

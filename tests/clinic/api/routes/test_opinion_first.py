@@ -14,11 +14,13 @@ from pneumoscope.clinic.storage.tables import (
     AuditEntry,
     Image,
     Job,
+    Judgement,
     Site,
     StoredReading,
     Study,
     User,
 )
+from pneumoscope.clinic.worklist.judgements import latest_judgements
 
 from ...conftest import on_both_databases
 
@@ -95,7 +97,7 @@ def bodies(client: TestClient, ids: dict[str, str]) -> list[str]:
 
 def test_nothing_leaks_until_each_image_has_an_opinion(as_: As, study: dict[str, str]) -> None:
     clinician, reviewer = as_(Role.CLINICIAN), as_(Role.REVIEWER)
-    other = {"answer": "agree", "truth": "PNEUMONIA", "text": "opacity"}
+    other = {"study_version": 1, "answer": "agree", "truth": "PNEUMONIA", "text": "opacity"}
     assert reviewer.post(f"/v1/images/{study['a']}/judgements", json=other).status_code == 201
 
     def leaks() -> set[str]:
@@ -108,8 +110,8 @@ def test_nothing_leaks_until_each_image_has_an_opinion(as_: As, study: dict[str,
 
     assert leaks() == set()
     path = f"/v1/images/{study['a']}/judgements"
-    assert clinician.post(path, json={"answer": "disagree"}).status_code == 403
-    assert clinician.post(path, json={"opinion": "not sure"}).status_code == 201
+    assert clinician.post(path, json={"study_version": 1, "answer": "disagree"}).status_code == 403
+    assert clinician.post(path, json={"study_version": 1, "opinion": "not sure"}).status_code == 201
     metrics = as_(Role.SERVICE).get("/metrics")
     assert 'pneumoscope_judgements{answer="opinion"} 1.0' in metrics.text
     images = clinician.get(f"/v1/studies/{study['study']}").json()["images"]
@@ -117,15 +119,24 @@ def test_nothing_leaks_until_each_image_has_an_opinion(as_: As, study: dict[str,
     assert leaks() == set()  # the reading of one image would bias the opinion of the next
     assert clinician.get(f"/v1/studies/{study['study']}/report").status_code == 403
     other_path = f"/v1/images/{study['b']}/judgements"
-    assert clinician.post(other_path, json={"opinion": "no pneumonia"}).status_code == 201
+    assert (
+        clinician.post(other_path, json={"study_version": 1, "opinion": "no pneumonia"}).status_code
+        == 201
+    )
     assert {"0.87", "opacity", "flagged"} <= leaks()
     shown = clinician.get(f"/v1/studies/{study['study']}").json()
     assert (shown["withheld"], shown["probability"]) == (False, 0.87)
     assert shown["status"] == "awaiting review"  # until the readings are answered, too
     assert [each["judged"] for each in shown["images"]] == [False, False]
     for each in (path, other_path):
-        assert clinician.post(each, json={"opinion": "pneumonia"}).status_code == 409
-        assert clinician.post(each, json={"answer": "agree"}).json()["version"] == 2
+        assert (
+            clinician.post(each, json={"study_version": 1, "opinion": "pneumonia"}).status_code
+            == 409
+        )
+        assert (
+            clinician.post(each, json={"study_version": 1, "answer": "agree"}).json()["version"]
+            == 2
+        )
     assert clinician.get(f"/v1/studies/{study['study']}").json()["status"] == "reviewed"
     own = [row for row in clinician.get(path).json() if row["name"] == "a clinician"]
     assert [(row["opinion"], row["answer"]) for row in own] == [
@@ -135,6 +146,67 @@ def test_nothing_leaks_until_each_image_has_an_opinion(as_: As, study: dict[str,
     assert own[0]["created"] < own[1]["created"]
 
 
+def blind(client: TestClient, ids: dict[str, str], name: str) -> list[bool]:
+    rows = client.get(f"/v1/images/{ids[name]}/judgements").json()
+    return [row["blind"] for row in rows if row["opinion"] is not None]
+
+
+def test_only_opinions_before_the_reading_was_shown_are_blind(
+    as_: As, clinic: Clinic, study: dict[str, str]
+) -> None:
+    clinician = as_(Role.CLINICIAN)
+
+    def give(name: str, version: int) -> None:
+        opinion = {"study_version": version, "opinion": "pneumonia"}
+        path = f"/v1/images/{study[name]}/judgements"
+        assert clinician.post(path, json=opinion).status_code == 201
+
+    give("a", 1)
+    give("a", 1)  # a changed mind, while the reading is still hidden
+    give("b", 1)
+    assert clinician.get(f"/v1/studies/{study['study']}").json()["probability"] == 0.87
+    with clinic.database.writing() as session:  # a further image hides the readings again
+        row = session.get_one(Study, study["study"])
+        row.images.append(image("f", "read", 0.3, 9))
+        row.version += 1
+        session.flush()
+        study["f"] = row.images[-1].id
+    assert clinician.get(f"/v1/studies/{study['study']}").json()["probability"] is None
+    give("a", 2)
+    give("f", 2)
+    assert blind(clinician, study, "a") == [True, True, False]
+    assert blind(clinician, study, "f") == [True]
+    with clinic.database.reading() as session:
+        first = session.scalars(latest_judgements(blind=True).order_by(Judgement.created)).all()
+    assert [(row.image_id, row.version) for row in first] == [
+        (study["a"], 2),
+        (study["b"], 1),
+        (study["f"], 1),
+    ]
+
+
+def test_readings_that_were_displayed_once_are_not_judged_blind_later(
+    as_: As, clinic: Clinic, study: dict[str, str]
+) -> None:
+    administrator, clinician = as_(Role.ADMINISTRATOR), as_(Role.CLINICIAN)
+    (site,) = administrator.get("/v1/sites").json()
+    for change in ({"opinion_first": False}, {"displayed": False}):
+        assert administrator.patch(f"/v1/sites/{site['id']}", json=change).status_code == 200
+    with clinic.database.writing() as session:
+        row = session.get_one(Study, study["study"])
+        for earlier in row.images:
+            earlier.reading.created = datetime.now(UTC) - timedelta(hours=1)
+        later = image("f", "read", 0.3, 9)
+        later.reading.created = datetime.now(UTC)
+        row.images.append(later)
+        session.flush()
+        study["f"] = later.id
+    for name in "af":
+        opinion = {"study_version": 1, "opinion": "pneumonia"}
+        saved = clinician.post(f"/v1/images/{study[name]}/judgements", json=opinion)
+        assert saved.json()["blind"] is (name == "f")
+
+
 def test_programs_see_a_reading_once_a_person_has_judged(as_: As, study: dict[str, str]) -> None:
     service, clinician = as_(Role.SERVICE), as_(Role.CLINICIAN)
     path = f"/v1/studies/{study['study']}"
@@ -142,7 +214,7 @@ def test_programs_see_a_reading_once_a_person_has_judged(as_: As, study: dict[st
         assert service.get(f"{path}/report").status_code == 403
         assert service.get(path).json()["probability"] is None
         judged = f"/v1/images/{study[name]}/judgements"
-        clinician.post(judged, json={"opinion": "not sure"})
+        clinician.post(judged, json={"study_version": 1, "opinion": "not sure"})
     assert service.get(path).json()["probability"] == 0.87
 
 
@@ -167,7 +239,7 @@ def test_the_order_is_that_of_arrival_after_what_needs_a_look(
     assert listed(reviewer) == (["late", "three", "calm"], "most urgent first")
     for name in "ab":
         path = f"/v1/images/{study[name]}/judgements"
-        clinician.post(path, json={"opinion": "pneumonia"})
+        clinician.post(path, json={"study_version": 1, "opinion": "pneumonia"})
     assert listed(clinician) == by_arrival  # moving it would tell of the others
 
 
@@ -179,14 +251,17 @@ def test_that_an_image_could_not_be_read_is_shown(as_: As, study: dict[str, str]
     assert (read["reading"], read["opinion_first"]) == (None, True)
     assert (rejected["reading"]["status"], rejected["withheld"]) == ("rejected", False)
     path = f"/v1/images/{study['c']}/judgements"
-    assert as_(Role.CLINICIAN).post(path, json={"answer": "agree"}).status_code == 201
+    assert (
+        as_(Role.CLINICIAN).post(path, json={"study_version": 1, "answer": "agree"}).status_code
+        == 201
+    )
 
 
 @on_both_databases
 def test_disputes_are_no_way_to_learn_of_a_finding(as_: As, study: dict[str, str]) -> None:
     search = {"disputed": True}
     path = f"/v1/images/{study['a']}/judgements"
-    as_(Role.CLINICIAN).post(path, json={"opinion": "no pneumonia"})
+    as_(Role.CLINICIAN).post(path, json={"study_version": 1, "opinion": "no pneumonia"})
     assert as_(Role.CLINICIAN).post("/v1/studies/search", json=search).json()["studies"] == []
     (disputed,) = as_(Role.REVIEWER).post("/v1/studies/search", json=search).json()["studies"]
     assert disputed["accession"] == "three"  # the opinion contradicts the finding

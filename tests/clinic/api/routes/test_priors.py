@@ -11,6 +11,7 @@ from pneumoscope.clinic.settings import Clinic
 from pneumoscope.clinic.storage.tables import AuditEntry, Site, Study
 
 from ...conftest import on_both_databases
+from ...patients import KIM, Send
 
 pytestmark = on_both_databases
 
@@ -80,6 +81,51 @@ def test_priors_are_the_patients_earlier_studies_at_the_site_newest_first(
     assert [entry.object for entry in entries[:2]] == [f"study {studies['now']}"] * 2
     assert json.loads(entries[1].detail) == {"studies": [studies["undated"]]}
     assert entries[0].actor == "a clinician"
+
+
+def test_priors_without_an_issuer_are_offered_with_a_caution_if_the_patient_agrees(
+    service: TestClient, send: Send
+) -> None:
+    def sent(number: int, **attributes: str) -> str:
+        day = {"StudyDate": f"202610{number:02}", "StudyInstanceUID": f"1.{number}"}
+        (image,) = send(KIM | day | attributes)["images"]
+        return str(image["study"])
+
+    agreeing = sent(1)
+    sent(2, PatientID="K002", PatientSex="")  # another's
+    sent(3, IssuerOfPatientID="WEST")
+    same = sent(4, IssuerOfPatientID="EAST")
+    now = sent(20, IssuerOfPatientID="EAST")
+
+    def priors() -> dict[str, str | None]:
+        found = service.get(f"/v1/studies/{now}/priors").json()
+        return {study["id"]: study["caution"] for study in found}
+
+    caution = "patient ID without issuer: check that it is the same person"
+    assert priors() == {same: None, agreeing: caution}
+    assert list(priors()) == [same, agreeing]
+    assert service.get(f"/v1/studies/{same}/priors").json()[0]["caution"] == caution
+
+
+@pytest.mark.parametrize(
+    "stated",
+    [
+        {"PatientName": ""},
+        {"PatientBirthDate": ""},
+        {"PatientSex": ""},
+        {"PatientName": "Lee^Bo"},
+        {"PatientBirthDate": "20230106"},
+        {"PatientSex": "M"},
+        {"PatientName": "김^작은"},  # in another script, which nothing compares
+    ],
+)
+def test_priors_without_an_issuer_are_never_offered_otherwise(
+    service: TestClient, send: Send, stated: dict[str, str]
+) -> None:
+    earlier = KIM | {"StudyDate": "20261001", "StudyInstanceUID": "1.1"} | stated
+    send(earlier | {"SpecificCharacterSet": "ISO_IR 192"})
+    (now,) = send(KIM | {"IssuerOfPatientID": "EAST"})["images"]
+    assert service.get(f"/v1/studies/{now['study']}/priors").json() == []
 
 
 def test_priors_hide_readings_in_shadow_mode(

@@ -63,7 +63,9 @@ def test_purged_pixels_leave_the_reading(as_: As, clinic: Clinic, image: dict[st
         answer = clinician.get(f"/v1/images/{image['id']}/{path}")
         assert answer.status_code == 410
         assert "purged" in answer.json()["detail"]
-    judged = clinician.post(f"/v1/images/{image['id']}/judgements", json={"answer": "agree"})
+    judged = clinician.post(
+        f"/v1/images/{image['id']}/judgements", json={"study_version": 1, "answer": "agree"}
+    )
     assert judged.status_code == 410
     study = clinician.get(f"/v1/studies/{image['study']}").json()
     assert (study["purged"], study["patient"]["id"]) == (None, "SECRET-7")

@@ -130,7 +130,7 @@ def test_an_image_that_is_outside_has_a_reason_and_nothing_else(
 def test_an_image_that_is_outside_is_judged_like_a_rejected_one(
     as_: As, adult: dict[str, str]
 ) -> None:
-    judgement = {"answer": "uncertain", "truth": "PNEUMONIA"}
+    judgement = {"study_version": 1, "answer": "uncertain", "truth": "PNEUMONIA"}
     client = as_(Role.CLINICIAN)
     answer = client.post(f"/v1/images/{adult['id']}/judgements", json=judgement)
     assert answer.status_code == 201

@@ -137,7 +137,9 @@ def correct_patient(
         }
         corrected = session.get_one(tables.Study, stored.study_id)
         object_ = f"study {stored.study_id}"
-        return _audited(session, corrected, actor, Action.CORRECT_PATIENT, object_, detail)
+        return _record_correction(
+            session, corrected, actor, Action.CORRECT_PATIENT, object_, detail
+        )
 
 
 @router.post("/images/{image_id}/withdrawal")
@@ -151,7 +153,7 @@ def withdraw_image(
         require_not_purged(image.purged)
         study = withdrawals.withdraw(session, image, withdrawal.version, withdrawal.reason, now)
         object_, detail = f"image {image_id}", {"why": withdrawal.reason}
-        return _audited(session, study, actor, Action.WITHDRAW_IMAGE, object_, detail)
+        return _record_correction(session, study, actor, Action.WITHDRAW_IMAGE, object_, detail)
 
 
 @router.delete("/images/{image_id}/withdrawal")
@@ -169,7 +171,7 @@ def restore_image(clinic: ClinicDep, actor: Overseer, image_id: Identifier) -> s
         study = withdrawals.restore(session, image, now)
         object_ = f"image {image_id}"
         detail = {"why": study.conflict} if study.conflict else {}
-        return _audited(session, study, actor, Action.RESTORE_IMAGE, object_, detail)
+        return _record_correction(session, study, actor, Action.RESTORE_IMAGE, object_, detail)
 
 
 @router.get("/studies/{study_id}/corrections")
@@ -201,7 +203,7 @@ def list_corrections(clinic: ClinicDep, actor: Overseer, study_id: Identifier) -
     return listed
 
 
-def _audited(
+def _record_correction(
     session: Session,
     study: tables.Study,
     actor: Actor,

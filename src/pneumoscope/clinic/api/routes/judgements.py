@@ -31,6 +31,7 @@ from pneumoscope.clinic.worklist.judgements import (
     names_of_others,
     record_judgement,
 )
+from pneumoscope.clinic.worklist.study_locks import StaleVersionError
 
 router = APIRouter(prefix="/v1", tags=["judgements"])
 
@@ -38,12 +39,16 @@ router = APIRouter(prefix="/v1", tags=["judgements"])
 class NewJudgement(BaseModel):
     """Judgement to record: an ``answer`` to a reading, or an ``opinion`` where it is withheld.
 
+    ``study_version`` is the version of the image's study as you saw it; if patient or images of the
+    study were changed since, the answer is 409 and nothing is saved.
+
     An uncertain finding, or none, needs ``truth`` to give a label. Of an image that was not read,
     ``answer`` says whether that was right.
     """
 
     model_config = ConfigDict(extra="forbid")
 
+    study_version: int
     answer: JudgementAnswer | None = None
     opinion: Opinion | None = None
     truth: Truth | None = None
@@ -62,14 +67,18 @@ class NewJudgement(BaseModel):
 class Judgement(BaseModel):
     """Judgement of an image by one person; a changed mind is a further version.
 
-    ``opinion`` was given before the reading was shown, ``answer`` after.
+    ``answer`` is given to the reading, ``opinion`` while it is withheld. ``blind``: an opinion
+    whose author had never been shown the reading; only such ones measure it. ``study_version`` is
+    that of the study as the author saw it.
     """
 
     user: str
     name: str
     version: int
+    study_version: int | None
     answer: JudgementAnswer | None
     opinion: Opinion | None
+    blind: bool
     truth: Truth | None
     reason: Reason | None
     text: str | None
@@ -108,7 +117,11 @@ def create_judgement(
                 "this reading is shown by now; say whether you agree with it, with an answer",
             )
         user = session.get_one(tables.User, actor.user_id)
-        row = record_judgement(session, actor, image, JudgementContent(**dict(new)), now)
+        content = JudgementContent(**new.model_dump(exclude={"study_version"}))
+        try:
+            row = record_judgement(session, actor, image, content, new.study_version, now)
+        except StaleVersionError as error:
+            raise ProblemError(HTTPStatus.CONFLICT, str(error)) from error
         others = names_of_others(session, actor, image, now)
         detail = {"version": row.version, "answer": row.answer}
         if row.opinion is not None:

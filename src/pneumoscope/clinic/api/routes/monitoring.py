@@ -26,6 +26,7 @@ from pneumoscope.clinic.monitoring.overview import (
     monitoring_overview,
 )
 from pneumoscope.clinic.monitoring.prometheus import prometheus_metrics
+from pneumoscope.clinic.monitoring.tables import Alert as AlertRow
 from pneumoscope.clinic.settings import Clinic
 from pneumoscope.clinic.storage import tables
 
@@ -121,12 +122,12 @@ def check_alert_rules(clinic: ClinicDep, overseer: Overseer) -> list[Alert]:
 def acknowledge_alert(clinic: ClinicDep, actor: Administrator, alert_id: Identifier) -> Alert:
     """Acknowledge an alert; it stays open until its condition ends."""
     with clinic.database.writing() as session:
-        alert = get_or_404(session, tables.Alert, alert_id, for_update=True)
+        alert = get_or_404(session, AlertRow, alert_id, for_update=True)
         alerts.acknowledge_alert(session, alert, actor.name, datetime.now(UTC))
         return _alert_response(alert)
 
 
-def _alert_response(row: tables.Alert) -> Alert:
+def _alert_response(row: AlertRow) -> Alert:
     site = None if row.site is None else row.site.name
     return Alert(**column_values(row, Alert), site=site)
 

@@ -155,7 +155,7 @@ def _parse_metadata(about: str, zone: tzinfo) -> ImageMetadata:
 
 
 @dataclass(slots=True)
-class _Registered:
+class _Registration:
     """Images of a request by the places of their files, and the files that were refused."""
 
     job: str
@@ -196,7 +196,7 @@ def _followed_job(session: Session, actor: Actor, job_id: str, images: Sequence[
     return job_id
 
 
-def _register_images(session: Session, store: FileStore, submission: _Submission) -> _Registered:
+def _register_images(session: Session, store: FileStore, submission: _Submission) -> _Registration:
     uploads = submission.uploads
     contents = {upload.sha256: upload.content for upload in uploads.values()}
     keep_until_commit(session, store, contents)
@@ -208,7 +208,7 @@ def _register_images(session: Session, store: FileStore, submission: _Submission
         return _find_again(session, submission, earlier, known)
     now = datetime.now(UTC)
     job = _add_job(session, submission, now)
-    registered = _Registered(job.id)
+    registered = _Registration(job.id)
     new: list[Image] = []
     refusals: list[ImageRefusedError] = []
     for place, upload in submission.sorted_by_study:
@@ -251,9 +251,9 @@ def _earlier_job(session: Session, submission: _Submission) -> Job | None:
 
 def _find_again(
     session: Session, submission: _Submission, job: Job, known: KnownImages
-) -> _Registered:
+) -> _Registration:
     """Return what the same request was answered before, which changes nothing."""
-    registered = _Registered(job.id, repeated=True)
+    registered = _Registration(job.id, repeated=True)
     images = {
         image.sha256: image
         for image in session.scalars(

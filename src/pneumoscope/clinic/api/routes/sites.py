@@ -18,6 +18,7 @@ from pneumoscope.clinic.storage import tables
 from pneumoscope.clinic.storage.time_zone import host_time_zone, parse_time_zone
 from pneumoscope.clinic.storage.unknown_age import UnknownAge
 from pneumoscope.clinic.worklist.changes import note_review
+from pneumoscope.clinic.worklist.examination import date_undated_studies
 
 router = APIRouter(prefix="/v1", tags=["sites"])
 
@@ -118,10 +119,17 @@ def update_site(
     with clinic.database.writing() as session:
         row = get_or_404(session, tables.Site, site_id)
         detail: dict[str, object] = {}
+        row.show_readings(
+            displayed=row.displayed if update.displayed is None else update.displayed,
+            opinion_first=(
+                row.opinion_first if update.opinion_first is None else update.opinion_first
+            ),
+            now=now,
+        )
         if update.displayed is not None:
-            row.displayed = detail["displayed"] = update.displayed
+            detail["displayed"] = update.displayed
         if update.opinion_first is not None:
-            row.opinion_first = detail["opinion first"] = update.opinion_first
+            detail["opinion first"] = update.opinion_first
         if update.unknown_age is not None:
             row.unknown_age = detail["unknown age"] = update.unknown_age
         if update.prevalence is not None:
@@ -131,6 +139,8 @@ def update_site(
             note_review(session, site_id)  # the worklists of its clinicians change
         if update.time_zone is not None:
             row.time_zone = detail["time zone"] = update.time_zone
+            session.flush()
+            date_undated_studies(session, row)
         audit.record(session, actor.name, Action.CHANGE_SITE, f"site {site_id}", detail, now)
         return _site_response(row)
 

@@ -5,6 +5,8 @@ from typing import Any, Literal
 from alembic import context
 from alembic.autogenerate.api import AutogenContext
 
+from pneumoscope.clinic.identity import tables as _identity  # noqa: F401 (registers)
+from pneumoscope.clinic.monitoring import tables as _monitoring  # noqa: F401 (registers)
 from pneumoscope.clinic.privacy import tables as _privacy  # noqa: F401 (registers its tables)
 from pneumoscope.clinic.storage import tables  # noqa: F401 (registers its tables)
 from pneumoscope.clinic.storage.table_base import Table, UtcDateTime

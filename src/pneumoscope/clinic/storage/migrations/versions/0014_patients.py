@@ -113,6 +113,5 @@ def downgrade() -> None:
         "site": ["time_zone"],
     }
     for table, names in columns.items():
-        with op.batch_alter_table(table, schema=None) as batch_op:
-            for name in names:
-                batch_op.drop_column(name)
+        for name in names:  # in place: SQLite cannot replace a table that others refer to
+            op.drop_column(table, name)
