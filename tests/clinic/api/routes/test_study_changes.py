@@ -9,7 +9,10 @@ from fastapi.testclient import TestClient
 
 from pneumoscope.clinic.identity.accounts import Role
 
+from ...conftest import on_both_databases
 from ...patients import KIM, Send, study_of
+
+pytestmark = on_both_databases
 
 As = Callable[[Role], TestClient]
 

@@ -16,8 +16,11 @@ from pneumoscope.clinic.settings import Clinic
 from pneumoscope.clinic.storage.tables import Image
 from pneumoscope.reader import Reader
 
+from ...conftest import on_both_databases
 from ...patients import KIM, KIM_CORRECTED, LEE, LEE_FILE, Send, correct, study_of
 from ...populations import automatic_readers, dicom_of
+
+pytestmark = on_both_databases
 
 As = Callable[[Role], TestClient]
 ADULT = KIM_CORRECTED | {"birth_date": "1980-01-05"}
@@ -252,7 +255,8 @@ def test_withdrawn_images_are_counted_nowhere(
     read_all()
     first, second = answer["images"]
     path = f"/v1/images/{second['id']}/judgements"
-    assert reviewer.post(path, json={"answer": "agree"}).status_code == 201
+    judgement = {"answer": "agree", "study_version": study_of(reviewer, second)["version"]}
+    assert reviewer.post(path, json=judgement).status_code == 201
     counted = b'pneumoscope_judgements{answer="agree"} 1.0'
     assert counted in prometheus_metrics(clinic.database)
     withdraw(reviewer, second)
