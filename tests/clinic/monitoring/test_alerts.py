@@ -142,6 +142,7 @@ def observations(patients: int, rejected: int) -> list[Observation]:
             codes=(),
             refusal="lateral" if number < rejected else None,
             values={},
+            findings={},
         )
         for number in range(patients)
     ]
