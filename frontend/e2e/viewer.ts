@@ -1,9 +1,10 @@
 // The viewer: window, zoom, pan, inversion, heat map and priors, with the mouse and the keyboard.
 
 import assert from "node:assert/strict";
-import { type Account, defineSpec, type Task } from "./support/browser-test.ts";
+import { type Account, DESKTOP, defineSpec, type Task } from "./support/browser-test.ts";
 import { measureHeatMap } from "./support/heat-map.ts";
 import { checkKeyboardHelp, STUDY_KEYS } from "./support/keyboard-help.ts";
+import { checkPrint } from "./support/print.ts";
 import { openStudy } from "./support/studies.ts";
 import { isClose, pressUntil, readView, type View } from "./support/views.ts";
 
@@ -35,26 +36,21 @@ export default defineSpec<ViewerTask>(async (test) => {
 
   async function takeScreenshots() {
     results.caption = await viewer.locator("figcaption span").textContent();
-    const setCaption = (visibility: string) =>
-      viewer.locator("figcaption").evaluate((caption, visibility) => {
-        caption.style.visibility = visibility;
-      }, visibility);
-    await setCaption("hidden");
-    await viewer.screenshot({ path: task.images.plain });
+    const stage = viewer.locator(".stage"); // with its edges, where no caption may lie
+    await stage.screenshot({ path: task.images.plain });
     await page.keyboard.press("i");
     await page.waitForTimeout(500);
     await hideNotices(true);
-    await viewer.screenshot({ path: task.images.inverted });
+    await stage.screenshot({ path: task.images.inverted });
     await hideNotices(false);
     await page.getByText("Inverted: black and white").waitFor();
     await page.keyboard.press("i");
     await page.keyboard.press("x");
     await page.getByText("Flipped: left and right").waitFor();
     await hideNotices(true);
-    await viewer.screenshot({ path: task.images.flipped });
+    await stage.screenshot({ path: task.images.flipped });
     await hideNotices(false);
     await page.keyboard.press("x");
-    await setCaption("");
   }
 
   /** Notices are no part of the radiograph. */
@@ -178,6 +174,10 @@ export default defineSpec<ViewerTask>(async (test) => {
     await page.keyboard.press("c");
     await second.waitFor();
     await test.inspect("compared");
+    await page.setViewportSize({ width: 390, height: 844 });
+    await page.waitForTimeout(150);
+    await checkPrint(page); // one below the other, as in a narrow window
+    await page.setViewportSize(DESKTOP);
     await page.keyboard.press("c");
     await second.waitFor({ state: "detached" });
     await page.keyboard.press("b");

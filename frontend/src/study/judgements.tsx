@@ -311,9 +311,13 @@ interface VersionProps {
 function Version({ judgement, choices }: VersionProps) {
   const { answer, opinion, name, version, created, reason, truth, text } = judgement;
   const said = answer ?? opinion;
-  const details = opinion
-    ? ["before the reading was shown", text]
-    : [reason, truth && (truth === "PNEUMONIA" ? "pneumonia" : "no pneumonia"), text];
+  const finding = truth && (truth === "PNEUMONIA" ? "pneumonia" : "no pneumonia");
+  const details = [
+    opinion ? "judged blind" : "judged having seen the reading",
+    reason,
+    finding,
+    text,
+  ];
   return (
     <li>
       <b className={answer ?? ""}>{choices.find(({ value }) => value === said)?.name}</b>{" "}

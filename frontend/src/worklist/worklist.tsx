@@ -28,7 +28,7 @@ const COLUMNS = [
   "Age",
   "Study date",
   "Images",
-  "Accession",
+  "Accession number",
   "Site",
   "Remarks",
   "Received",

@@ -163,7 +163,7 @@ class StudySearch(BaseModel):
         Text | None,
         Field(
             max_length=64,
-            description="words, each part of a patient's identifier or name, or of the accession",
+            description="words, each part of a patient ID, a name or an accession number",
         ),
     ] = None
     site: Annotated[Identifier | None, Field(description="only studies of this site")] = None
