@@ -2037,9 +2037,9 @@ export interface components {
          *     ``opinion_first``: readings are withheld until you have saved your own opinion of each image.
          *
          *     ``conflict`` says why a person must check whose study it is; until then it has no report.
-         *     ``study_date`` is the date in the files, in no time zone; ``acquired`` is the time on the clock
-         *     of the site, with its offset. ``age`` is that at the examination, in words. ``withdrawn`` is set
-         *     when no image is left. ``version`` is to be sent with corrections.
+         *     ``study_date`` is the date in the files, in no time zone; ``acquired`` and ``received`` are
+         *     times on the clock of the site, with its offset. ``age`` is that at the examination, in words.
+         *     ``withdrawn`` is set when no image is left. ``version`` is to be sent with corrections.
          */
         Study: {
             /** Id */
@@ -2059,10 +2059,7 @@ export interface components {
             study_date: string | null;
             /** Acquired */
             acquired: string | null;
-            /**
-             * Received
-             * Format: date-time
-             */
+            /** Received */
             received: string;
             /** Purged */
             purged: string | null;
@@ -2134,7 +2131,7 @@ export interface components {
             disputed?: boolean;
             /**
              * Text
-             * @description words, each part of a patient's identifier or name, or of the accession
+             * @description words, each part of a patient ID, a name or an accession number
              */
             text?: string | null;
             /**

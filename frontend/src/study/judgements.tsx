@@ -83,12 +83,14 @@ interface Props {
   study: Study;
   image: Image;
   session: Session;
+  /** Whether the image is on the screen, or cannot be: what nobody sees is not judged. */
+  canJudge: boolean;
   /** Show another image of the study. */
   showImage: (index: number) => void;
   changed: () => void;
 }
 
-export function Judgements({ study, image, session, showImage, changed }: Props) {
+export function Judgements({ study, image, session, canJudge, showImage, changed }: Props) {
   const {
     value: judgements,
     error,
@@ -125,7 +127,8 @@ export function Judgements({ study, image, session, showImage, changed }: Props)
           {others.join(", ")} saved a judgement of this image a moment ago. Both are kept.
         </p>
       )}
-      {judgements && (
+      {!canJudge && <p className="small">You can judge the radiograph once it is shown.</p>}
+      {judgements && canJudge && (
         <JudgementForm
           key={`${kind} ${own?.version ?? 0}`}
           image={image}

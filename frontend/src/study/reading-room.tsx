@@ -174,6 +174,7 @@ export function ReadingRoom({ study, session, changed }: Props) {
             study={study}
             image={image}
             session={session}
+            canJudge={whyNotShown !== null || viewers.images.current === image.id}
             showImage={setIndex}
             changed={changed}
           />
