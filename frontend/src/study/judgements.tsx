@@ -314,13 +314,14 @@ interface VersionProps {
 function Version({ judgement, choices }: VersionProps) {
   const { answer, opinion, name, version, created, reason, truth, text } = judgement;
   const said = answer ?? opinion;
-  const finding = truth && (truth === "PNEUMONIA" ? "pneumonia" : "no pneumonia");
-  const details = [
-    opinion ? "judged blind" : "judged having seen the reading",
-    reason,
-    finding,
-    text,
-  ];
+  const details = opinion
+    ? ["judged blind", text]
+    : [
+        "judged having seen the reading",
+        reason,
+        truth && (truth === "PNEUMONIA" ? "pneumonia" : "no pneumonia"),
+        text,
+      ];
   return (
     <li>
       <b className={answer ?? ""}>{choices.find(({ value }) => value === said)?.name}</b>{" "}

@@ -143,7 +143,7 @@ function description(study: Study): string {
     ...patientDetails(study.patient, study.age),
     accession && `accession number ${accession}`,
     studyTime(study),
-    site !== "default" && site,
+    site !== "default" && `site ${site}`,
   ]
     .filter(Boolean)
     .join(" · ");

@@ -38,7 +38,11 @@ export function Row({ study, showSite }: Props) {
         {study.conflict && <small className="conflict">needs a person: {study.conflict}</small>}
       </th>
       <td className="age">{study.age}</td>
-      <td className="study-date">{examined && formatTime(examined)}</td>
+      <td className="study-date">
+        {(examined === null ? [] : formatTime(examined).split(" ")).map((part) => (
+          <span key={part}>{part} </span>
+        ))}
+      </td>
       <td className="images">{imagesOf(study)}</td>
       <td className="accession">{study.accession}</td>
       {showSite && <td className="site">{study.site}</td>}
