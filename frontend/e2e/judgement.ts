@@ -150,7 +150,7 @@ export default defineSpec<JudgementTask>(
       await test.inspect("opinion");
       await page.keyboard.press("8");
       await page.keyboard.press("Enter");
-      await panel.getByText("before the reading was shown").waitFor();
+      await panel.getByText("judged blind").waitFor();
       await panel.locator(".reading .result strong").waitFor();
       await page.keyboard.press("a");
       await test.inspect("answer");

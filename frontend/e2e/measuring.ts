@@ -3,6 +3,7 @@
 
 import assert from "node:assert/strict";
 import { type Account, DESKTOP, defineSpec, type Task } from "./support/browser-test.ts";
+import { checkPrint } from "./support/print.ts";
 import { openOnlyStudy } from "./support/studies.ts";
 import { pressUntil, readView, waitUntil } from "./support/views.ts";
 
@@ -43,18 +44,12 @@ export default defineSpec<Measuring>(async (test) => {
   await checkPhone();
 
   async function checkProportions() {
-    await page.locator("figcaption").evaluate((caption) => {
-      caption.style.visibility = "hidden";
-    });
     await viewer.locator(".stage").screenshot({ path: task.image });
-    await page.locator("figcaption").evaluate((caption) => {
-      caption.style.visibility = "";
-    });
   }
 
   /** The windows of the file are offered, in its own units. */
   async function chooseWindows() {
-    const windows = page.getByLabel("Windows");
+    const windows = page.getByLabel("Preset");
     results.windows = (await windows.locator("option").allTextContents()).slice(1, 3);
     results.initialWindow = windowText(await viewText());
     await page.keyboard.press("v");
@@ -189,14 +184,10 @@ export default defineSpec<Measuring>(async (test) => {
 
   /** Paper has patient, image in its proportions, reading and warning, and no tools. */
   async function printStudy() {
-    const canvas = viewer.locator(".cornerstone-canvas");
-    const shape = async () => {
-      const box = await canvas.boundingBox();
-      return box ? box.width / box.height : 0;
-    };
-    const shown = await shape();
-    await page.emulateMedia({ media: "print" });
-    assert.ok(Math.abs((await shape()) - shown) < 0.01, "the radiograph is distorted on paper");
+    await checkPrint(page, checkPaper);
+  }
+
+  async function checkPaper() {
     for (const [part, isVisible] of [
       [".study-header h1", true],
       [".cornerstone-canvas", true],
@@ -208,7 +199,6 @@ export default defineSpec<Measuring>(async (test) => {
       assert.equal(await page.locator(part).first().isVisible(), isVisible, part);
     }
     await test.savePdf("printed");
-    await page.emulateMedia({ media: null });
   }
 
   async function readHeader() {

@@ -1823,10 +1823,7 @@ export interface components {
             study_date: string | null;
             /** Acquired */
             acquired: string | null;
-            /**
-             * Received
-             * Format: date-time
-             */
+            /** Received */
             received: string;
             /** Purged */
             purged: string | null;
@@ -2138,10 +2135,10 @@ export interface components {
          *     ``opinion_first``: readings are withheld until you have saved your own opinion of each image.
          *
          *     ``conflict`` says why a person must check whose study it is; until then it has no report.
-         *     ``study_date`` is the date in the files, in no time zone; ``acquired`` is the time on the clock
-         *     of the site, with its offset. ``age`` is that at the examination, in words. ``withdrawn`` is set
-         *     when no image is left. ``version`` is to be sent with corrections, and
-         *     as ``study_version`` with judgements.
+         *     ``study_date`` is the date in the files, in no time zone; ``acquired`` and ``received`` are
+         *     times on the clock of the site, with its offset. ``age`` is that at the examination, in words.
+         *     ``withdrawn`` is set when no image is left. ``version`` is to be sent with corrections, and as
+         *     ``study_version`` with judgements.
          */
         Study: {
             /** Id */
@@ -2161,10 +2158,7 @@ export interface components {
             study_date: string | null;
             /** Acquired */
             acquired: string | null;
-            /**
-             * Received
-             * Format: date-time
-             */
+            /** Received */
             received: string;
             /** Purged */
             purged: string | null;
@@ -2236,7 +2230,7 @@ export interface components {
             disputed?: boolean;
             /**
              * Text
-             * @description words, each part of a patient's identifier or name, or of the accession
+             * @description words, each part of a patient ID, a name or an accession number
              */
             text?: string | null;
             /**

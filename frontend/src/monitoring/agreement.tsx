@@ -17,11 +17,11 @@ export function AgreementSection({ overview }: { overview: MonitoringOverview })
           labels={agreement.map(({ days }) => lastDay(days))}
           series={[
             {
-              name: "after seeing the reading",
+              name: "having seen the reading",
               points: agreement.map(({ agree }) => agree.estimate),
             },
             {
-              name: "before seeing it",
+              name: "blind",
               points: agreement.map(({ blind_agree }) => blind_agree.estimate),
             },
           ]}
@@ -34,9 +34,10 @@ export function AgreementSection({ overview }: { overview: MonitoringOverview })
       </details>
       <AccuracyTable overview={overview} />
       <p className="notice">
-        Answers given after seeing the reading are biased towards agreement; opinions given before
-        it was shown are not. Clinicians chose which patients to judge, so that no line replaces a
-        study in which all patients are judged by clinicians who do not know the reading.
+        Answers of those who have seen the reading are biased towards agreement; opinions given
+        blind, before it was shown, are not. Clinicians chose which patients to judge, so that no
+        line replaces a study in which all patients are judged by clinicians who do not know the
+        reading.
       </p>
     </section>
   );
@@ -52,12 +53,12 @@ function AgreementTable({ weeks }: { weeks: Agreement[] }) {
         <thead>
           <tr>
             <th scope="col">Days</th>
-            <th scope="col">Judged after seeing the reading</th>
-            <th scope="col">Agree</th>
-            <th scope="col">Not sure</th>
-            <th scope="col">Judged before</th>
-            <th scope="col">Agree before</th>
-            <th scope="col">Not sure before</th>
+            <th scope="col">Judged having seen the reading</th>
+            <th scope="col">Agree, having seen it</th>
+            <th scope="col">Not sure, having seen it</th>
+            <th scope="col">Judged blind</th>
+            <th scope="col">Agree, blind</th>
+            <th scope="col">Not sure, blind</th>
             <th scope="col">Changed their mind</th>
           </tr>
         </thead>
@@ -94,8 +95,8 @@ function AccuracyTable({
   return (
     <table className="accuracy">
       <caption>
-        {accuracy.judged} of {accuracy.patients} patients judged, {accuracy.blind} of them without
-        knowledge of the reading; at operating point {operating_point}, with 95 % intervals
+        {accuracy.judged} of {accuracy.patients} patients judged, {accuracy.blind} of them blind; at
+        operating point {operating_point}, with 95 % intervals
         {accuracy.uncertain > 0 &&
           `; ${accuracy.uncertain} with an uncertain finding count as neither found nor cleared`}
       </caption>

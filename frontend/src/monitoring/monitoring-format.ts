@@ -2,13 +2,9 @@
 
 import type { DateRange, DurationSummary } from "../api/schema.d.ts";
 
-const DAY = new Intl.DateTimeFormat("en-GB", { day: "numeric", month: "short", timeZone: "UTC" });
-
-const formatDay = (day: string) => DAY.format(new Date(day));
-
-export const lastDay = ({ last }: DateRange): string => formatDay(last);
-export const formatDays = ({ first, last }: DateRange): string =>
-  `${formatDay(first)} to ${formatDay(last)}`;
+/** Return the last day without its year, for which an axis has no room. */
+export const lastDay = ({ last }: DateRange): string => last.slice("2026-".length);
+export const formatDays = ({ first, last }: DateRange): string => `${first} to ${last}`;
 
 /** Return a number with two significant digits, or up to four from 100 on. */
 export function formatShort(value: number): string {

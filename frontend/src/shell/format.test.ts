@@ -65,10 +65,10 @@ test("dates and the site's times do not move in a browser of another zone", () =
   const zone = process.env.TZ;
   for (const browser of ["Pacific/Kiritimati", "America/Los_Angeles"]) {
     process.env.TZ = browser;
-    assert.equal(formatTime("2026-11-24"), "24 Nov 2026");
-    assert.equal(formatTime("2026-11-24T23:59:00+14:00"), "24 Nov 2026, 23:59");
-    assert.equal(formatTime("2026-11-24T00:05:00.250000-08:00"), "24 Nov 2026, 00:05");
-    assert.equal(formatTime("2026-11-24T00:05:00+00:00"), "24 Nov 2026, 00:05");
+    assert.equal(formatTime("2026-11-24"), "2026-11-24");
+    assert.equal(formatTime("2026-11-24T23:59:00+14:00"), "2026-11-24 23:59");
+    assert.equal(formatTime("2026-11-24T00:05:00.250000-08:00"), "2026-11-24 00:05");
+    assert.equal(formatTime("2026-11-24T00:05:00+00:00"), "2026-11-24 00:05");
   }
   process.env.TZ = zone ?? "UTC";
 });
@@ -77,7 +77,7 @@ test("a patient is named with the issuer of the identifier and the age at the ex
   const kim = { ...patient("Kim^Tiny"), issuer: "WEST", birth_date: "2023-01-05", sex: "F" };
   assert.deepEqual(patientDetails(kim, "3 years"), [
     "P-1 (WEST)",
-    "born 5 Jan 2023",
+    "born 2023-01-05",
     "3 years",
     "F",
   ]);

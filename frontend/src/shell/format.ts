@@ -33,13 +33,10 @@ export function formatAge(time: string, now: number): string {
   return minutes < 48 * 60 ? `${Math.floor(minutes / 60)} h` : `${Math.floor(minutes / 1440)} d`;
 }
 
-const DATE_AND_TIME = new Intl.DateTimeFormat("en-GB", { dateStyle: "medium", timeStyle: "short" });
-
-const DATE = new Intl.DateTimeFormat("en-GB", { dateStyle: "medium", timeZone: "UTC" });
 const LOCAL_TIME = /^(\d{4}-\d\d-\d\d)(?:T(\d\d:\d\d).*[+-]\d\d:\d\d)?$/;
 
 /**
- * Return a time in words.
+ * Return a date or a time as ISO 8601 has it, to the minute: the only format that nobody misreads.
  *
  * A date, or a time with an offset such as +01:00, stands as it is: it is that of the site's clock,
  * and in a browser elsewhere its date would move by a day. Times in UTC are shown in local time.
@@ -47,10 +44,15 @@ const LOCAL_TIME = /^(\d{4}-\d\d-\d\d)(?:T(\d\d:\d\d).*[+-]\d\d:\d\d)?$/;
 export function formatTime(time: string): string {
   const [, day, clock] = LOCAL_TIME.exec(time) ?? [];
   if (day === undefined) {
-    return DATE_AND_TIME.format(new Date(time));
+    return localTime(new Date(time));
   }
-  const date = DATE.format(new Date(`${day}T00:00:00Z`));
-  return clock === undefined ? date : `${date}, ${clock}`;
+  return clock === undefined ? day : `${day} ${clock}`;
+}
+
+function localTime(time: Date): string {
+  const two = (number: number) => String(number).padStart(2, "0");
+  const day = [time.getFullYear(), two(time.getMonth() + 1), two(time.getDate())].join("-");
+  return `${day} ${two(time.getHours())}:${two(time.getMinutes())}`;
 }
 
 /**
@@ -87,9 +89,12 @@ export function patientDetails(patient: Patient, age: string | null): string[] {
   return [patientIdentifier(patient), born, age, sex].filter((detail) => detail !== null);
 }
 
-/** Return when a study was acquired, or its date; when it was received if its files do not say. */
-export function studyTime(study: Study): string {
-  return study.acquired ?? study.study_date ?? study.received;
+/** Return when a study was acquired; when it was received, and that, if its files do not say. */
+export function studyTime({ acquired, study_date, received }: Study): string {
+  const examined = acquired ?? study_date;
+  return examined === null
+    ? `received ${formatTime(received)}`
+    : `acquired ${formatTime(examined)}`;
 }
 
 export function formatBytes(size: number): string {

@@ -102,7 +102,12 @@ function PatientForm({ study, changed }: Props) {
           <input name="birth_date" type="date" defaultValue={patient.birth_date ?? ""} />
         </label>
         <Field label="Correct sex" name="sex" value={patient.sex} maxLength={16} />
-        <Field label="Correct accession" name="accession" value={study.accession} maxLength={64} />
+        <Field
+          label="Correct accession number"
+          name="accession"
+          value={study.accession}
+          maxLength={64}
+        />
       </div>
       {study.conflict && (
         <label className="switch">
@@ -223,7 +228,7 @@ const LABELS: Record<string, string> = {
   name: "name",
   birth_date: "birth date",
   sex: "sex",
-  accession: "accession",
+  accession: "accession number",
   study_uid: "study UID",
 };
 

@@ -1,7 +1,7 @@
 // Whose radiograph is shown, where two are side by side: never to be guessed from the place alone.
 
 import type { Image, Patient, Study } from "../api/schema.d.ts";
-import { formatProbability, formatTime, patientName, studyTime } from "../shell/format.ts";
+import { formatProbability, patientDetails, patientName, studyTime } from "../shell/format.ts";
 
 interface Props {
   which: "Current" | "Prior";
@@ -22,9 +22,9 @@ export function IdentityBar({ which, study, image, other, caution }: Props) {
         <strong>{which}</strong> <bdi>{patientName(patient)}</bdi>{" "}
         <span>
           {[
-            patient.birth_date ? `born ${patient.birth_date}` : "birth date unknown",
-            patient.sex,
-            formatTime(studyTime(study)),
+            ...patientDetails(patient, study.age),
+            patient.birth_date === null && "birth date unknown",
+            studyTime(study),
             findingText(image),
           ]
             .filter(Boolean)

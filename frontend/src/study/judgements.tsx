@@ -86,12 +86,14 @@ interface Props {
   study: Study;
   image: Image;
   session: Session;
+  /** Whether the image is on the screen, or cannot be: what nobody sees is not judged. */
+  canJudge: boolean;
   /** Show another image of the study. */
   showImage: (index: number) => void;
   changed: () => void;
 }
 
-export function Judgements({ study, image, session, showImage, changed }: Props) {
+export function Judgements({ study, image, session, canJudge, showImage, changed }: Props) {
   const {
     value: judgements,
     error,
@@ -128,7 +130,8 @@ export function Judgements({ study, image, session, showImage, changed }: Props)
           {others.join(", ")} saved a judgement of this image a moment ago. Both are kept.
         </p>
       )}
-      {judgements && (
+      {!canJudge && <p className="small">You can judge the radiograph once it is shown.</p>}
+      {judgements && canJudge && (
         <JudgementForm
           key={`${kind} ${own?.version ?? 0}`}
           image={image}
@@ -325,8 +328,13 @@ function Version({ judgement, choices }: VersionProps) {
   const { answer, opinion, blind, name, version, created, reason, truth, text } = judgement;
   const said = answer ?? opinion;
   const details = opinion
-    ? [blind ? "before the reading was shown" : "after the reading could be seen", text]
-    : [reason, truth && (truth === "PNEUMONIA" ? "pneumonia" : "no pneumonia"), text];
+    ? [blind ? "judged blind" : "judged after the reading could be seen", text]
+    : [
+        "judged having seen the reading",
+        reason,
+        truth && (truth === "PNEUMONIA" ? "pneumonia" : "no pneumonia"),
+        text,
+      ];
   return (
     <li>
       <b className={answer ?? ""}>{choices.find(({ value }) => value === said)?.name}</b>{" "}

@@ -1,4 +1,4 @@
-// A model in use: its limits, its training population and its measured accuracy.
+// A network in use: its limits, its training population and its measured accuracy.
 
 import { useId } from "react";
 import type { Model } from "../api/schema.d.ts";
@@ -16,7 +16,7 @@ export function ModelLimits({ model }: { model: Model }) {
   const heading = useId();
   return (
     <section className="limits" aria-labelledby={heading}>
-      <h2 id={heading}>The model for {model.applies_to} and its limits</h2>
+      <h2 id={heading}>The network for {model.applies_to} and its limits</h2>
       {model.notice && <p className="notice">{model.notice}</p>}
       <ul>
         {model.limitations.map((limitation) => (
@@ -32,8 +32,8 @@ export function ModelLimits({ model }: { model: Model }) {
         <p>Threshold rule: {point.rule}.</p>
         {Object.keys(point.metrics).length === 0 ? (
           <p>
-            This server gives no finding with low confidence, and the model does not state what that
-            makes of its figures.
+            This server gives no finding with low confidence, and the bundle does not state what
+            that makes of its figures.
           </p>
         ) : (
           <table>

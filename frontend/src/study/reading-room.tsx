@@ -3,7 +3,8 @@
 import { type RefObject, useEffect, useRef, useState } from "react";
 import { api, unwrap } from "../api/client.ts";
 import type { Image, PriorStudy, Session, Study } from "../api/schema.d.ts";
-import { formatTime, mostUrgentImage, studyTime } from "../shell/format.ts";
+import { ErrorMessage } from "../shell/error-message.tsx";
+import { mostUrgentImage, studyTime } from "../shell/format.ts";
 import { useRequest } from "../shell/use-request.ts";
 import { chooseTool, type Tool } from "../viewer/cornerstone.ts";
 import { Viewer } from "../viewer/viewer.tsx";
@@ -41,14 +42,17 @@ export function ReadingRoom({ study, shown, session, changed }: Props) {
   const [opacity, setOpacity] = useState(OPACITY);
   const [prior, setPrior] = useState<PriorStudy | null>(null);
   const [headerShown, setHeaderShown] = useState(false);
-  const { value: models = [] } = useRequest(() => unwrap(api.GET("/v1/models")));
-  const { value: priors = [] } = useRequest(
+  const { value: models = [], error: modelsError } = useRequest(() =>
+    unwrap(api.GET("/v1/models")),
+  );
+  const { value: priors, error: priorsError } = useRequest(
     () =>
       unwrap(
         api.GET("/v1/studies/{study_id}/priors", { params: { path: { study_id: study.id } } }),
       ),
     [study.id],
   );
+  const [last = null, ...older] = priors ?? [];
 
   const image = study.images[index] ?? study.images[0];
   const imageId = image?.id;
@@ -86,9 +90,9 @@ export function ReadingRoom({ study, shown, session, changed }: Props) {
     },
     toggleHeatMap,
     changeOpacity: (step) => setOpacity((now) => Math.min(1, Math.max(0, now + step))),
-    compareLast: () => setPrior((shown) => (shown ? null : (priors[0] ?? null))),
+    compareLast: () => setPrior((shown) => (shown ? null : last)),
     compareOlder: () =>
-      setPrior(priors[(priors.indexOf(prior as PriorStudy) + 1) % priors.length] ?? null),
+      setPrior([last, ...older][(priors ?? []).indexOf(prior as PriorStudy) + 1] ?? last),
     openHeader,
     showImage: (step) => {
       const count = study.images.length;
@@ -100,6 +104,7 @@ export function ReadingRoom({ study, shown, session, changed }: Props) {
     return null;
   }
   const whyNotShown = reasonNotShown(image);
+  const isShown = viewers.images[viewers.used] === usedImage?.id && !whyNotShown;
   const model = models.find(({ bundle }) => bundle === image.reading?.bundle);
   const view = {
     opacity,
@@ -112,6 +117,7 @@ export function ReadingRoom({ study, shown, session, changed }: Props) {
     <>
       <Toolbar
         {...viewers}
+        view={isShown ? viewers.view : undefined}
         tool={tool}
         chooseTool={setTool}
         reset={resetAll}
@@ -122,6 +128,7 @@ export function ReadingRoom({ study, shown, session, changed }: Props) {
         opacity={opacity}
         setOpacity={setOpacity}
         priors={priors}
+        priorsError={priorsError}
         prior={prior}
         compare={setPrior}
         hasHeader={usedImage !== undefined && hasHeader(usedImage)}
@@ -135,7 +142,7 @@ export function ReadingRoom({ study, shown, session, changed }: Props) {
           <Viewer
             {...view}
             name="current"
-            caption={`${image.name} · ${formatTime(studyTime(study))}`}
+            caption={`${image.name} · ${studyTime(study)}`}
             image={image.id}
             heatMap={heatMap.bitmap}
             act={viewers.current}
@@ -151,7 +158,7 @@ export function ReadingRoom({ study, shown, session, changed }: Props) {
           <Viewer
             {...view}
             name="prior"
-            caption={`Prior · ${priorImage.name} · ${formatTime(studyTime(prior))}`}
+            caption={`${priorImage.name} · ${studyTime(prior)}`}
             image={priorImage.id}
             heatMap={priorHeatMap.bitmap}
             act={viewers.prior}
@@ -169,7 +176,7 @@ export function ReadingRoom({ study, shown, session, changed }: Props) {
         )}
       </section>
       <aside aria-label="Reading and judgement">
-        <Printed />
+        <Printed image={image} />
         <ReadingPanel
           image={image}
           models={models}
@@ -182,10 +189,12 @@ export function ReadingRoom({ study, shown, session, changed }: Props) {
             study={study}
             image={image}
             session={session}
+            canJudge={whyNotShown !== null || viewers.images.current === image.id}
             showImage={setIndex}
             changed={changed}
           />
         )}
+        <ErrorMessage error={modelsError && `The limits cannot be shown: ${modelsError}`} />
         {(model ? [model] : models).map((model) => (
           <ModelLimits key={model.bundle} model={model} />
         ))}

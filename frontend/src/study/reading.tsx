@@ -1,12 +1,13 @@
 // The reading of one image, with the reasons to doubt it.
 
 import type { Image, Model, OperatingPoint, Reading } from "../api/schema.d.ts";
+import { ErrorMessage } from "../shell/error-message.tsx";
 import { findingClass, formatProbability, isRead } from "../shell/format.ts";
 import type { HeatMap } from "./use-heat-map.ts";
 
 interface Props {
   image: Image;
-  /** The models in use. */
+  /** The networks in use, with their limits. */
   models: Model[];
   heatMap: HeatMap;
   heatMapShown: boolean;
@@ -53,8 +54,8 @@ function Result({ reading, models }: { reading: Reading; models: Model[] }) {
       </p>
       {reading.assumed_population && isRead(reading) && (
         <p className="notice">
-          The patient's age is unknown. Read with the model for {reading.assumed_population}, by the
-          setting of this site.
+          The patient's age is unknown. Read with the network for {reading.assumed_population}, by
+          the setting of this site.
         </p>
       )}
       <Doubts reading={reading} />
@@ -63,8 +64,8 @@ function Result({ reading, models }: { reading: Reading; models: Model[] }) {
       )}
       {models.length > 0 && !model && (
         <p className="notice">
-          {isRead(reading) ? "Read" : "Refused"} by another model, {reading.bundle}; the limits
-          below are those of the models in use now.
+          {isRead(reading) ? "Read" : "Refused"} by another network, {reading.bundle}; the limits
+          below are those of the networks in use now.
         </p>
       )}
     </>
@@ -159,6 +160,9 @@ function Doubts({ reading }: { reading: Reading }) {
 }
 
 function Legend({ reading, heatMap }: { reading: Reading; heatMap: HeatMap }) {
+  if (heatMap.error) {
+    return <ErrorMessage error={`The heat map cannot be shown: ${heatMap.error}`} />;
+  }
   if (heatMap.highlights === null) {
     return <p className="small">Loading the heat map.</p>;
   }

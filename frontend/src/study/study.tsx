@@ -5,7 +5,7 @@ import { api, unwrap } from "../api/client.ts";
 import { watchWorklist } from "../api/live-updates.ts";
 import type { Session, Study } from "../api/schema.d.ts";
 import { ROUTES, studyPath } from "../routes.ts";
-import { formatTime, patientDetails, patientName, studyTime } from "../shell/format.ts";
+import { patientDetails, patientName, studyTime } from "../shell/format.ts";
 import { useKeys } from "../shell/keyboard.tsx";
 import { Link, navigate } from "../shell/router.tsx";
 import { usePageTitle } from "../shell/use-page-title.ts";
@@ -147,12 +147,12 @@ function StudyHeader({ study, others, open, children }: HeaderProps) {
 }
 
 function description(study: Study): string {
-  const { accession, site, acquired, study_date } = study;
+  const { accession, site } = study;
   return [
     ...patientDetails(study.patient, study.age),
-    accession && `accession ${accession}`,
-    `${(acquired ?? study_date) ? "acquired" : "received"} ${formatTime(studyTime(study))}`,
-    site !== "default" && site,
+    accession && `accession number ${accession}`,
+    studyTime(study),
+    site !== "default" && `site ${site}`,
   ]
     .filter(Boolean)
     .join(" · ");

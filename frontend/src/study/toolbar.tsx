@@ -1,5 +1,5 @@
 import type { PriorStudy } from "../api/schema.d.ts";
-import { formatTime, studyTime } from "../shell/format.ts";
+import { studyTime } from "../shell/format.ts";
 import type { Tool } from "../viewer/cornerstone.ts";
 import type { Act, ViewState } from "../viewer/viewer.tsx";
 import type { Preset } from "../viewer/window.ts";
@@ -18,7 +18,9 @@ interface Props {
   toggleHeatMap: () => void;
   opacity: number;
   setOpacity: (opacity: number) => void;
-  priors: PriorStudy[];
+  /** Undefined until they are known. */
+  priors: PriorStudy[] | undefined;
+  priorsError: string;
   prior: PriorStudy | null;
   compare: (prior: PriorStudy | null) => void;
   isLinked: boolean;
@@ -69,7 +71,13 @@ export function Toolbar(props: Props) {
 function ViewTools({ view, act, reset }: Pick<Props, "view" | "act" | "reset">) {
   const { fit, trueSize, left, right, flip, invert } = COMMANDS;
   const button = ({ name, key, action }: Command, isPressed?: boolean) => (
-    <button key={key} type="button" aria-pressed={isPressed} onClick={() => act(action)}>
+    <button
+      key={key}
+      type="button"
+      aria-pressed={isPressed}
+      disabled={view === undefined}
+      onClick={() => act(action)}
+    >
       {name} <kbd>{key}</kbd>
     </button>
   );
@@ -78,7 +86,7 @@ function ViewTools({ view, act, reset }: Pick<Props, "view" | "act" | "reset">) 
       {[fit, trueSize, left, right].map((command) => button(command))}
       {button(flip, view?.flipped ?? false)}
       {button(invert, view?.inverted ?? false)}
-      <button type="button" onClick={reset}>
+      <button type="button" disabled={view === undefined} onClick={reset}>
         Reset <kbd>r</kbd>
       </button>
     </div>
@@ -89,7 +97,7 @@ function WindowChoice({ view, showPreset }: Pick<Props, "view" | "showPreset">) 
   const presets = view?.presets ?? [];
   return (
     <label className="presets">
-      Windows <kbd>v</kbd>
+      Preset <kbd>v</kbd>
       <select
         value={view?.preset ?? -1}
         disabled={presets.length === 0}
@@ -101,7 +109,7 @@ function WindowChoice({ view, showPreset }: Pick<Props, "view" | "showPreset">) 
         }}
       >
         <option value={-1} disabled>
-          chosen by hand
+          {view ? "chosen by hand" : "no image"}
         </option>
         {presets.map(({ name }, index) => (
           <option key={index} value={index}>
@@ -135,7 +143,8 @@ function HeatMapTools(props: Props) {
   );
 }
 
-function PriorChoice({ priors, prior, compare, isLinked, toggleLink }: Props) {
+function PriorChoice(props: Props) {
+  const { priors = [], prior, compare, isLinked, toggleLink } = props;
   return (
     <div className="group compare">
       {prior && (
@@ -150,10 +159,10 @@ function PriorChoice({ priors, prior, compare, isLinked, toggleLink }: Props) {
           disabled={priors.length === 0}
           onChange={(event) => compare(priors.find(({ id }) => id === event.target.value) ?? null)}
         >
-          <option value="">{priors.length === 0 ? "no prior study" : "none"}</option>
+          <option value="">{priors.length === 0 ? whyNoPrior(props) : "none"}</option>
           {priors.map((study) => (
             <option key={study.id} value={study.id}>
-              {formatTime(studyTime(study))}
+              {studyTime(study)}
               {study.caution && " (check the patient)"}
             </option>
           ))}
@@ -161,4 +170,12 @@ function PriorChoice({ priors, prior, compare, isLinked, toggleLink }: Props) {
       </label>
     </div>
   );
+}
+
+/** "No prior study" is a statement, which is made only of an answer. */
+function whyNoPrior({ priors, priorsError }: Props): string {
+  if (priors !== undefined) {
+    return "no prior study";
+  }
+  return priorsError ? "priors could not be loaded" : "loading";
 }

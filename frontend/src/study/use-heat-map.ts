@@ -7,14 +7,15 @@ export interface HeatMap {
   bitmap: ImageBitmap | null;
   /** Null until the heat map is loaded. */
   highlights: Highlights | null;
+  error: string;
 }
 
-const NONE: HeatMap = { bitmap: null, highlights: null };
+const NONE: HeatMap = { bitmap: null, highlights: null, error: "" };
 
 async function loadHeatMap(id: string): Promise<HeatMap & { image: string }> {
   const params = { path: { image_id: id } };
   const highlights = await unwrap(api.GET("/v1/images/{image_id}/highlights", { params }));
-  return { bitmap: await decodeHeatMap(highlights), highlights, image: id };
+  return { bitmap: await decodeHeatMap(highlights), highlights, error: "", image: id };
 }
 
 /** Load the heat map of an image once it is to be shown. */
@@ -29,7 +30,9 @@ export function useHeatMap(image: Image | undefined, shown: boolean): HeatMap {
     let outdated = false;
     loadHeatMap(id)
       .then((loaded) => !outdated && setHeatMap(loaded))
-      .catch(() => !outdated && setHeatMap(NONE));
+      .catch(
+        (problem: Error) => !outdated && setHeatMap({ ...NONE, error: problem.message, image: id }),
+      );
     return () => {
       outdated = true;
     };

@@ -15,6 +15,8 @@ export interface Viewers {
   view: ViewState | undefined;
   changed: (name: ViewerName, state: ViewState) => void;
   shown: (name: ViewerName, image: string) => void;
+  /** Identifier of the image that a viewer shows. */
+  images: Partial<Record<ViewerName, string>>;
   act: Act;
   actOnAll: Act;
   isLinked: boolean;
@@ -60,6 +62,7 @@ export function useViewers(hasTwo: boolean): Viewers {
     view: states[used],
     changed,
     shown,
+    images,
     act: (action) => (used === "prior" ? prior : current).current?.(action),
     actOnAll: (action) => {
       current.current?.(action);

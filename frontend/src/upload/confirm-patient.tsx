@@ -30,7 +30,7 @@ export function ConfirmPatient({ files, metadata, site, send, cancel }: Props) {
     !birth_date && (age ?? null) === null && "age not stated: pictures may not be read",
     age !== undefined && age !== null && `${age} years when it was taken`,
     sex,
-    accession && `accession ${accession}`,
+    accession && `accession number ${accession}`,
     `site ${site}`,
   ].filter(Boolean);
   const pictures = files.filter(({ path }) => isPicture(path)).length;

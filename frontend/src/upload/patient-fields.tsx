@@ -38,7 +38,7 @@ export function PatientFields({ form, hidden }: Props) {
         </p>
         <div className="fields">
           <label>
-            Patient identifier <input name="patient_id" maxLength={64} autoComplete="off" />
+            Patient ID <input name="patient_id" maxLength={64} autoComplete="off" />
           </label>
           <label>
             Patient name <input name="patient_name" maxLength={255} autoComplete="off" />

@@ -167,13 +167,15 @@ export function Viewer(props: Props) {
         )}
         {!isShown && (
           <p className="loading" role="status">
-            {state === "loading" ? "Loading the radiograph" : state}
+            {state === "loading"
+              ? "Loading the radiograph"
+              : `The radiograph cannot be shown: ${state}. Reload the page; if that does not help, tell an administrator.`}
           </p>
         )}
       </div>
       <figcaption>
         <span>{caption}</span>
-        <output>{viewText}</output>
+        <output>{isShown && viewText}</output>
       </figcaption>
     </figure>
   );

@@ -65,8 +65,8 @@ export function Filters({ filter, sites, change }: Props) {
           type="search"
           value={text}
           maxLength={64}
-          placeholder="Name, identifier, accession"
-          aria-label="Search by patient or accession number"
+          placeholder="Name, patient ID or accession number"
+          aria-label="Search by name, patient ID or accession number"
           autoComplete="off"
           onChange={(event) => setText(event.target.value)}
         />

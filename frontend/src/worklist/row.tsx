@@ -12,6 +12,8 @@ import {
 } from "../shell/format.ts";
 import { Link } from "../shell/router.tsx";
 
+/** `status_text` that names a reason. */
+const WITH_REASON = /^(needs a person|(?:\d+ of \d+ images )?not read): /;
 const MAX_REMARKS = 2; // the study's own page shows all
 
 interface Props {
@@ -36,7 +38,11 @@ export function Row({ study, showSite }: Props) {
         {study.conflict && <small className="conflict">{study.conflict}</small>}
       </th>
       <td className="age">{study.age}</td>
-      <td className="study-date">{examined && formatTime(examined)}</td>
+      <td className="study-date">
+        {(examined === null ? [] : formatTime(examined).split(" ")).map((part) => (
+          <span key={part}>{part} </span>
+        ))}
+      </td>
       <td className="images">{imagesOf(study)}</td>
       <td className="accession">{study.accession}</td>
       {showSite && <td className="site">{study.site}</td>}
@@ -51,11 +57,18 @@ export function Row({ study, showSite }: Props) {
           className={`chip ${study.in_review_by.length > 0 ? "open" : study.status}`}
           title={study.status_text}
         >
-          {study.conflict ? "needs a person" : study.status_text}
+          {progressOf(study)}
         </span>
       </td>
     </tr>
   );
+}
+
+/** The progress of a study, without the reason where that stands in the same row already. */
+function progressOf({ status_text, conflict, images }: Study): string {
+  const hasRemarks = images.some(({ reading }) => reading && reading.reasons.length > 0);
+  const progress = conflict === null && !hasRemarks ? null : WITH_REASON.exec(status_text);
+  return progress?.[1] ?? status_text;
 }
 
 /** The number of images and their views, and how many of several were not read. */
@@ -106,7 +119,7 @@ function Remarks({ study: { images } }: { study: Study }) {
   return (
     <>
       {[...labelOfReason].slice(0, MAX_REMARKS).map(([remark, [label, reading]]) => (
-        <span key={remark} className={`remark ${reading.status}`} title={remark}>
+        <span key={remark} className={`remark ${reading.status}`}>
           <b>{label}:</b>
           {remark.slice(label.length + 1)}
         </span>

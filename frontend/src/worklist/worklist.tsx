@@ -27,7 +27,7 @@ const COLUMNS = [
   "Age",
   "Study date",
   "Images",
-  "Accession",
+  "Accession number",
   "Site",
   "Remarks",
   "Received",

@@ -46,7 +46,7 @@ SCREENSHOTS = os.environ.get("PNEUMOSCOPE_CLINIC_PICTURES")
 ADMINISTRATOR = {"name": "anna", "password": "four words and a number 7"}
 CLINICIAN = {"name": "berta", "password": "another four words, and an 8"}
 
-LABELS = ("Patient identifier", "Patient name", "Birth date", "Sex", "Accession number")
+LABELS = ("Patient ID", "Patient name", "Birth date", "Sex", "Accession number")
 _YEAR = datetime.now(UTC).year
 PATIENTS = [
     ("PH-1001", "Phantom^Anna", f"{_YEAR - 4}-04-02", "F", "A-2201"),

@@ -128,8 +128,9 @@ def test_radiographs_are_measured(
         "(0028,0030)Pixel SpacingDS0.5\\0.25"
     ]
     current, prior = results["identities"]
-    for bar, which, date in ((current, "Current", "1 Mar 2025"), (prior, "Prior", "1 Mar 2024")):
-        assert bar.startswith(f"{which} Phantom, Emil born 2021-05-01 · M · {date}"), bar
+    identity = "Phantom, Emil PH-2001 · born 2021-05-01"
+    assert current.startswith(f"Current {identity} · 3 years · M · acquired 2025-03-01"), current
+    assert prior.startswith(f"Prior {identity} · 2 years · M · acquired 2024-03-01"), prior
 
 
 def split_measurement(text: str) -> tuple[str, list[float]]:

@@ -71,11 +71,15 @@ def test_beyond_the_size_limit_files_are_listed(
 def test_pictures_are_the_radiograph_s_and_its_heat_map_s(
     shipped: Reader, files: list[Path], predictions: Predictions
 ) -> None:
-    failure = find_failures(shipped, files, predictions, 0.5).false_negatives[0]
-    picture = open_png(failure.png)
+    failures = find_failures(shipped, files, predictions, 0.5)
+    missed = failures.false_negatives[0]
+    picture = open_png(missed.png)
     np.testing.assert_array_equal(np.asarray(picture), np.asarray(Image.open(files[1])))
-    heatmap = open_png(failure.heatmap_png)
-    assert heatmap.size == picture.size
+    assert missed.heatmap_png is None, "below the threshold of a finding, nothing is drawn"
+    false_alarm = failures.false_positives[0]
+    assert false_alarm.heatmap_png is not None
+    heatmap = open_png(false_alarm.heatmap_png)
+    assert heatmap.size == open_png(false_alarm.png).size
     assert heatmap.mode == "RGB"
 
 

@@ -18,6 +18,7 @@ from pneumoscope.clinic.queue.readings import UNREAD_STATUSES
 from pneumoscope.clinic.storage.study_status import StudyStatus, describe_status
 from pneumoscope.clinic.storage.table_base import Table
 from pneumoscope.clinic.storage.tables import Image, StoredReading, Study
+from pneumoscope.clinic.storage.time_zone import parse_time_zone
 from pneumoscope.clinic.worklist.examination import acquisition_time, age_at_examination
 from pneumoscope.clinic.worklist.leases import reviewers
 from pneumoscope.clinic.worklist.visibility import Visibility, Withheld
@@ -88,6 +89,7 @@ def study_response(study: Study, context: StudyContext) -> schemas.Study:
         **column_values(study, schemas.Study)
         | {
             "acquired": acquisition_time(study),
+            "received": study.received.astimezone(parse_time_zone(study.site.time_zone)),
             "needs_look": study.conflict is not None
             or (study.needs_look and withheld is not Withheld.SHADOW_MODE),
         },

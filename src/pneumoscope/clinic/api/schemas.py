@@ -117,10 +117,10 @@ class Study(BaseModel):
     ``opinion_first``: readings are withheld until you have saved your own opinion of each image.
 
     ``conflict`` says why a person must check whose study it is; until then it has no report.
-    ``study_date`` is the date in the files, in no time zone; ``acquired`` is the time on the clock
-    of the site, with its offset. ``age`` is that at the examination, in words. ``withdrawn`` is set
-    when no image is left. ``version`` is to be sent with corrections, and
-    as ``study_version`` with judgements.
+    ``study_date`` is the date in the files, in no time zone; ``acquired`` and ``received`` are
+    times on the clock of the site, with its offset. ``age`` is that at the examination, in words.
+    ``withdrawn`` is set when no image is left. ``version`` is to be sent with corrections, and as
+    ``study_version`` with judgements.
     """
 
     id: str
@@ -132,7 +132,7 @@ class Study(BaseModel):
     age: str | None
     study_date: date | None
     acquired: LocalTime | None
-    received: datetime
+    received: LocalTime
     purged: datetime | None
     withdrawn: datetime | None
     version: int
@@ -170,7 +170,7 @@ class StudySearch(BaseModel):
         Text | None,
         Field(
             max_length=64,
-            description="words, each part of a patient's identifier or name, or of the accession",
+            description="words, each part of a patient ID, a name or an accession number",
         ),
     ] = None
     site: Annotated[Identifier | None, Field(description="only studies of this site")] = None

@@ -183,12 +183,12 @@ def _agreement_figure(overview: MonitoringOverview) -> FigureView:
     )
     headings = (
         "Days",
-        "Judged after seeing the reading",
-        "Agree",
-        "Uncertain",
-        "Judged before",
-        "Agree before",
-        "Uncertain before",
+        "Judged having seen the reading",
+        "Agree, having seen it",
+        "Uncertain, having seen it",
+        "Judged blind",
+        "Agree, blind",
+        "Uncertain, blind",
         "Changed their mind",
     )
     return FigureView.of(

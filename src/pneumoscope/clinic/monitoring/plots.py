@@ -97,10 +97,10 @@ def plot_distributions(shifts: Mapping[str, DistributionShift]) -> Figure:
 def plot_agreement(weeks: Sequence[Agreement]) -> Figure:
     """Plot the proportion of patients whose reading is agreed with, week by week."""
     figure, axes = panel("Agreement with readings, by week", _WIDE_INCHES)
-    _draw_proportions(axes, [week.agree for week in weeks], "after seeing the reading")
+    _draw_proportions(axes, [week.agree for week in weeks], "having seen the reading")
     if any(week.blind_agree.whole for week in weeks):
         blind = [week.blind_agree for week in weeks]
-        _draw_proportions(axes, blind, "before seeing it", colour=ORANGE, marker="s")
+        _draw_proportions(axes, blind, "blind", colour=ORANGE, marker="s")
         axes.legend(frameon=False, loc="lower left", fontsize=9)
     axes.set(ylabel="Proportion agreed with", ylim=(0, 1.02))
     _label_dates(axes, weeks)

@@ -96,22 +96,26 @@ def _evaluated(
 
 
 def _errors(failures: Failures, name: str, has_neighbours: bool) -> tuple[ErrorsView, ErrorsView]:
-    neighbours = " and with the training images most similar to it in the network's features"
-    more = f"; the worst with a heat map{neighbours if has_neighbours else ''}"
+    neighbours = "the training images most similar to it in the network's features"
+    missed = f"; the worst with {neighbours}" if has_neighbours else ""
+    false_alarms = (
+        f"; the worst with a heat map{f' and with {neighbours}' if has_neighbours else ''}"
+    )
+    no_map = ". They have no heat map: below the threshold of a finding, nothing is drawn"
     return (
         ErrorsView.of(
             "false_negatives",
             name,
             (*failures.false_negatives, *failures.further_false_negatives),
             failures.unshown_false_negatives,
-            more,
+            missed + no_map,
         ),
         ErrorsView.of(
             "false_positives",
             name,
             (*failures.false_positives, *failures.further_false_positives),
             failures.unshown_false_positives,
-            more,
+            false_alarms,
         ),
     )
 

@@ -1,4 +1,7 @@
-"""Galleries of false negatives and false positives, the worst with heat maps and neighbours."""
+"""Galleries of false negatives and false positives, the worst with neighbours and heat maps.
+
+A false negative has no heat map: below the threshold of a finding, nothing is drawn.
+"""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -55,8 +58,8 @@ class Failure:
     probability: float
     png: bytes
     """Thumbnail of the radiograph, at most 256 pixels long."""
-    heatmap_png: bytes
-    """Thumbnail with the network's heat map."""
+    heatmap_png: bytes | None
+    """Thumbnail with the network's heat map; None below the threshold, where readings draw none."""
     neighbours: tuple[NeighbourImage, ...]
     """Most similar known images, nearest first; empty if none are known."""
 
@@ -65,9 +68,9 @@ class Failure:
 class Failures:
     """Misclassified radiographs at a threshold, the worst of each kind first.
 
-    The threshold is the lowest probability that is called PNEUMONIA. The worst have heat maps, the
-    ``further`` ones thumbnails, as far as `MAX_GALLERY_BYTES` reach; the ``unshown`` ones are files
-    with their probabilities.
+    The threshold is the lowest probability that is called PNEUMONIA. The worst have neighbours, and
+    heat maps from the threshold on; the ``further`` ones have thumbnails, as far as
+    `MAX_GALLERY_BYTES` reach; the ``unshown`` ones are files with their probabilities.
     """
 
     threshold: float
@@ -90,7 +93,7 @@ def find_failures(
     known: FeatureIndex | None = None,
     limit: int = MAX_FAILURES,
 ) -> Failures:
-    """Return the false negatives and false positives, the worst of them with their heat maps.
+    """Return the false negatives and false positives, the worst positives with their heat maps.
 
     Parameters
     ----------
@@ -116,7 +119,10 @@ def find_failures(
         output = reader.run(square[None])
         probability = float(probabilities[row])
         thumbnail = Radiograph(shrink(radiograph.pixels, _IMAGE_SIDE), radiograph.sha256)
-        heatmap = reader.heatmap(output.heatmaps[0], field, square)
+        heatmap_png = None
+        if probability >= threshold:
+            heatmap = reader.heatmap(output.heatmaps[0], field, square)
+            heatmap_png = draw_overlay(thumbnail, heatmap)
         neighbours = () if known is None else known.nearest(output.features[0], _NEIGHBOURS)
         images = (_neighbour_image(neighbour) for neighbour in neighbours)
         return Failure(
@@ -124,7 +130,7 @@ def find_failures(
             int(predictions.labels[row]),
             probability,
             png_bytes(thumbnail.pixels),
-            draw_overlay(thumbnail, heatmap),
+            heatmap_png,
             tuple(image for image in images if image is not None),
         )
 
