@@ -88,7 +88,7 @@ export default defineSpec<JudgementTask>(
       );
       assert.equal(status, 200);
       await page.getByText(`corrected by ${name}: accession number`).waitFor();
-      await page.getByText("accession A-77").waitFor();
+      await page.getByText("accession number A-77").waitFor();
       await page.getByText("Draft: not saved yet.").waitFor();
       assert.equal(await page.getByLabel("Comment").inputValue(), COMMENT);
       await test.inspect("corrected-meanwhile");

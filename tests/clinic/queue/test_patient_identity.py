@@ -79,6 +79,9 @@ def test_names_of_one_person_agree(first: str, second: str | None) -> None:
         ("Yamada^Tarou=山田^太郎", "Suzuki^Hanako=鈴木^花子"),
         ("Yamada^Tarou=山田^太郎", "Yamada^Tarou=山田^太朗"),  # sounds the same
         ("山田^太郎", "山本^太郎"),
+        ("山田^花子", "鈴木^さくら"),  # a given name in kana beside ideographs
+        ("ヤマダ^ユーコ", "ヤマダ^ハナコ"),  # with the sign of a long vowel
+        ("Kealoha^Keʻala", "Smith^John"),  # with a letter that is an apostrophe to others
     ],
 )
 def test_names_of_two_persons_contradict_each_other(first: str, second: str) -> None:

@@ -10,7 +10,7 @@ from alembic import command
 from alembic.autogenerate import compare_metadata
 from alembic.config import Config
 from alembic.migration import MigrationContext
-from sqlalchemy import Connection, Engine, MetaData, create_engine, select
+from sqlalchemy import Connection, Engine, MetaData, create_engine, event, select
 from sqlalchemy.exc import IntegrityError
 
 from pneumoscope.clinic.identity import tables as _identity  # noqa: F401 (registers)
@@ -225,6 +225,8 @@ def test_a_database_with_rows_can_go_back_and_forth(empty_url: str) -> None:
         session.add(Judgement(**known, version=2, opinion="pneumonia", blind=False))
         session.add(Judgement(**known, version=3, answer="agree"))
     engine = create_engine(empty_url)
+    if engine.dialect.name == "sqlite":  # as the clinic opens it
+        event.listen(engine, "connect", lambda raw, _: raw.execute("PRAGMA foreign_keys=ON"))
     migrate(engine, "0015", command.downgrade)
     migrate(engine, "head")
     with engine.connect() as connection:

@@ -178,6 +178,7 @@ def _studies_of_uid(session: Session, site_id: str, uid: str | None) -> list[Stu
         )
         .order_by(Study.id)
         .with_for_update()
+        .execution_options(populate_existing=True)  # it may have been loaded before it was locked
     ).all()
     return sorted(studies, key=lambda study: study.study_uid is None)
 

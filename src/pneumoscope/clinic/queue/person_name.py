@@ -29,7 +29,7 @@ _FULL = str.maketrans({"ä": "ae", "ö": "oe", "ü": "ue", "ø": "oe", "å": "aa
 _HIRAGANA = {code: code - 0x60 for code in range(0x30A1, 0x30F7)}
 """Katakana, which write the same syllables."""
 
-_APOSTROPHES = str.maketrans(dict.fromkeys("'’ʼ`´"))
+_APOSTROPHES = str.maketrans(dict.fromkeys("'’‘ʼʻ`´"))
 
 _TITLES = {"dr", "prof", "mr", "mrs", "ms", "miss"}
 
@@ -226,7 +226,12 @@ def _unmarked(word: str) -> str:
 
 
 def _scripts(text: str) -> frozenset[str]:
-    """Return the scripts of a text, by the first words of its letters' names in Unicode."""
+    """Return the scripts of a text, by the first words of its letters' names in Unicode.
+
+    Kana beside ideographs are of the same group of a name, and signs such as the long vowel's are
+    of no script of their own.
+    """
     words = "".join(word.plain for word in _words(text))
     names = (unicodedata.name(letter, "").split(" ")[0] for letter in words if letter.isalpha())
-    return frozenset("CJK" if name == "IDEOGRAPHIC" else name for name in names)
+    scripts = {"CJK" if name == "IDEOGRAPHIC" else name for name in names}
+    return frozenset({"CJK"} if "CJK" in scripts else scripts - {"KATAKANA-HIRAGANA", "MODIFIER"})

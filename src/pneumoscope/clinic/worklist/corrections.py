@@ -187,7 +187,7 @@ def _part_study(session: Session, source: Study, now: datetime) -> Study:
     )
     study = new_study(metadata, source.site, now)
     study.age_corrected, study.utc_offset = source.age_corrected, source.utc_offset
-    study.version = source.version
+    study.version, study.received = source.version, source.received
     session.add(study)
     session.flush()
     return study

@@ -2,7 +2,7 @@
 
 from datetime import date, datetime
 
-from sqlalchemy import select
+from sqlalchemy import ColumnElement, func, select
 from sqlalchemy.orm import Session
 
 from pneumoscope.clinic.storage.study_day import local_acquisition_time, study_day
@@ -25,13 +25,28 @@ def examination_day(study: Study) -> date:
     )
 
 
+def lock_undated_studies(session: Session, site_id: str) -> None:
+    """Lock the studies of a site whose files have no date, before anything of the site is changed.
+
+    All transactions lock studies before sites, and studies in this order, to avoid deadlocks.
+    """
+    session.execute(
+        select(Study.id)
+        .where(*_undated(site_id))
+        .order_by(func.coalesce(Study.study_uid, ""), Study.id)
+        .with_for_update()
+    )
+
+
 def date_undated_studies(session: Session, site: Site) -> None:
     """Date the studies of a site whose files have no date, after its time zone has changed."""
-    undated = select(Study).where(
-        Study.site_id == site.id, Study.study_date.is_(None), Study.acquired.is_(None)
-    )
+    undated = select(Study).where(*_undated(site.id))
     for study in session.scalars(undated.execution_options(yield_per=1000)):
         study.examined = examination_day(study)
+
+
+def _undated(site_id: str) -> tuple[ColumnElement[bool], ...]:
+    return Study.site_id == site_id, Study.study_date.is_(None), Study.acquired.is_(None)
 
 
 def is_earlier(study: Study, than: Study) -> bool:

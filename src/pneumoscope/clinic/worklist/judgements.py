@@ -135,7 +135,8 @@ def record_judgement(
         image_id=image.id,
         user_id=actor.user_id,
         version=max((row.version for row in earlier), default=0) + 1,
-        blind=content.opinion is not None and _is_unseen(image, image.reading, earlier),
+        blind=content.opinion is not None
+        and _is_unseen(image, image.reading, _judgements_of_file(session, image, actor.user_id)),
         study_version=study_version,
         answer=content.answer,
         opinion=content.opinion,
@@ -153,17 +154,32 @@ def record_judgement(
     return judgement
 
 
+def _judgements_of_file(session: Session, image: Image, user_id: str) -> Sequence[Judgement]:
+    """Return what a user judged of an image, and of the earlier images of its file."""
+    return session.scalars(
+        select(Judgement)
+        .join(Image, Image.id == Judgement.image_id)
+        .where(
+            Image.study_id == image.study_id,
+            Image.sha256 == image.sha256,
+            Judgement.user_id == user_id,
+        )
+    ).all()
+
+
 def _is_unseen(image: Image, reading: StoredReading, earlier: Sequence[Judgement]) -> bool:
     """Return whether a withheld reading was certainly never shown to the author of an opinion.
 
     Not if the site displayed readings when it was made or later. Nor if it can have been shown
-    after an earlier judgement of the author: in a site that asks for opinions first, it is once
-    each image has one, and withheld again when an image is added.
+    after an earlier judgement of the author, of this image or an earlier one of the same file: in a
+    site that asks for opinions first, it is once each image has one, and withheld again when an
+    image is added.
     """
     study = image.study
     since = study.site.withheld_since
-    return (since is None or reading.created > since) and all(
-        row.blind and row.study_version == study.version for row in earlier
+    return (since is None or reading.created > since) and (
+        not study.site.displayed
+        or all(row.blind and row.study_version == study.version for row in earlier)
     )
 
 

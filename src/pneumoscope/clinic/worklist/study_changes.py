@@ -63,10 +63,11 @@ def require_same_study(session: Session, image: Image, version: int) -> None:
 
 
 def _corrections(session: Session, study: Study) -> Iterator[StudyChange]:
+    # What concerns this study first: of the same moment, that is what its reader must know.
     rows = session.scalars(
-        select(Correction).where(
-            or_(Correction.study_id == study.id, Correction.source_id == study.id)
-        )
+        select(Correction)
+        .where(or_(Correction.study_id == study.id, Correction.source_id == study.id))
+        .order_by(Correction.study_id != study.id)
     )
     for row in rows:
         details = [_DETAILS.get(name, name) for name in changed_details(row)]

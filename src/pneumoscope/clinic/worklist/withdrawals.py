@@ -67,6 +67,8 @@ def restore(session: Session, image: Image, now: datetime) -> Study:
         home = study_with_held_uid(session, study) or study
         recheck_identity(session, home)
     image.withdrawn = image.withdrawal = None
+    # The version that somebody saw the image with is never that of its study after a move.
+    home.version = max(home.version, study.version)
     image.study = home
     session.flush()
     if image.outdated or age_basis(home) != age_basis(study):

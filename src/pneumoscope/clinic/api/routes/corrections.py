@@ -186,7 +186,15 @@ def list_corrections(clinic: ClinicDep, actor: Overseer, study_id: Identifier) -
             )
             .order_by(tables.Correction.created, tables.Correction.id)
         )
-        parted = select(tables.Correction.study_id).where(tables.Correction.source_id == study_id)
+        # Those that stayed with the patient of before; others are of another patient's study.
+        parted = (
+            select(tables.Correction.study_id)
+            .join(tables.Study, tables.Study.id == tables.Correction.study_id)
+            .where(
+                tables.Correction.source_id == study_id,
+                tables.Study.conflict == corrections.UNCHECKED,
+            )
+        )
         images = session.scalars(
             select(tables.Image)
             .where(

@@ -18,7 +18,7 @@ from pneumoscope.clinic.storage import tables
 from pneumoscope.clinic.storage.time_zone import host_time_zone, parse_time_zone
 from pneumoscope.clinic.storage.unknown_age import UnknownAge
 from pneumoscope.clinic.worklist.changes import note_review
-from pneumoscope.clinic.worklist.examination import date_undated_studies
+from pneumoscope.clinic.worklist.examination import date_undated_studies, lock_undated_studies
 
 router = APIRouter(prefix="/v1", tags=["sites"])
 
@@ -118,6 +118,8 @@ def update_site(
     now = datetime.now(UTC)
     with clinic.database.writing() as session:
         row = get_or_404(session, tables.Site, site_id)
+        if update.time_zone is not None:
+            lock_undated_studies(session, site_id)
         detail: dict[str, object] = {}
         row.show_readings(
             displayed=row.displayed if update.displayed is None else update.displayed,

@@ -93,8 +93,7 @@ def downgrade() -> None:
         "JOIN study ON study.id = image.study_id WHERE image.id = task.image_id AND "
         "study.age_corrected)"
     )
-    with op.batch_alter_table("image", schema=None) as batch_op:
-        for name in ("outdated", "stated_age", "age_contradicted"):
-            batch_op.drop_column(name)
-    with op.batch_alter_table("study", schema=None) as batch_op:
-        batch_op.drop_column("age_corrected")
+    # Not in a batch: SQLite would drop the table, to which others refer.
+    for name in ("outdated", "stated_age", "age_contradicted"):
+        op.drop_column("image", name)
+    op.drop_column("study", "age_corrected")
