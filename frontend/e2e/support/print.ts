@@ -21,6 +21,7 @@ function measureStages(page: Page): Promise<Shape[]> {
 
 /** Check that all radiographs of the screen are on paper, undistorted; do more there. */
 export async function checkPrint(page: Page, check: () => Promise<void> = async () => {}) {
+  await page.waitForTimeout(300); // for the page to note the size in which it will print
   const shown = await measureStages(page);
   await page.emulateMedia({ media: "print" });
   const printed = await measureStages(page);
