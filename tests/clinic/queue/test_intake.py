@@ -11,8 +11,9 @@ import pydicom
 import pytest
 from pydicom.dataset import FileDataset, FileMetaDataset
 from pydicom.uid import UID, DeflatedExplicitVRLittleEndian, ExplicitVRLittleEndian, generate_uid
-from sqlalchemy import select
+from sqlalchemy import select, update
 
+from pneumoscope.clinic.queue.filing import file_under_study
 from pneumoscope.clinic.queue.header import ImageMetadata
 from pneumoscope.clinic.queue.intake import StoredUpload, register_image, store_upload
 from pneumoscope.clinic.queue.stated_age import StatedAge
@@ -175,6 +176,24 @@ def test_images_with_one_study_uid_form_one_study_per_site(
         counts = sorted(len(study.images) for study in session.scalars(select(Study)))
         assert counts == [1, 1, 1, 1, 2]
         assert len(session.scalars(select(Image)).all()) == 6
+
+
+def test_a_study_that_changed_before_it_was_locked_is_seen_as_it_stands(database: Database) -> None:
+    """Its row is changed past the session, as by a correction that commits first."""
+    metadata = ImageMetadata(study_uid="1.2.3", patient_id="K001", patient_name="Kim^Tiny")
+    now = datetime(2026, 11, 24, tzinfo=UTC)
+    with database.writing() as session:
+        site = Site(name="Ward")
+        study = file_under_study(session, metadata, site, now)
+        session.add(study)
+        session.flush()
+        change = update(Study).values(patient_id="K999", patient_name="Lee^Bo", version=7)
+        session.execute(change, execution_options={"synchronize_session": False})
+        other = file_under_study(session, metadata, site, now)
+        assert other is not study
+        assert (study.patient_id, study.version) == ("K999", 7)
+        assert other.conflict is not None
+        session.add(other)
 
 
 def test_a_dicom_file_without_a_preamble_is_accepted(store: FileStore) -> None:

@@ -207,6 +207,20 @@ def test_readings_that_were_displayed_once_are_not_judged_blind_later(
         assert saved.json()["blind"] is (name == "f")
 
 
+def test_where_nothing_is_displayed_a_changed_mind_is_blind_too(
+    as_: As, clinic: Clinic, study: dict[str, str]
+) -> None:
+    with clinic.database.writing() as session:
+        site = session.scalars(select(Site)).one()
+        site.displayed = site.opinion_first = False
+    clinician, path = as_(Role.CLINICIAN), f"/v1/images/{study['a']}/judgements"
+    for version, opinion in ((1, "not sure"), (2, "pneumonia")):
+        saved = clinician.post(path, json={"study_version": version, "opinion": opinion})
+        assert saved.json()["blind"] is True
+        with clinic.database.writing() as session:  # a second view arrives
+            session.get_one(Study, study["study"]).version += 1
+
+
 def test_programs_see_a_reading_once_a_person_has_judged(as_: As, study: dict[str, str]) -> None:
     service, clinician = as_(Role.SERVICE), as_(Role.CLINICIAN)
     path = f"/v1/studies/{study['study']}"

@@ -6,11 +6,14 @@ from typing import Any
 
 import pytest
 from fastapi.testclient import TestClient
+from sqlalchemy import select
 
 from pneumoscope.clinic.identity.accounts import Role
+from pneumoscope.clinic.settings import Clinic
+from pneumoscope.clinic.storage.tables import Site
 
 from ...conftest import on_both_databases
-from ...patients import KIM, Send, study_of
+from ...patients import KIM, KIM_CORRECTED, Send, study_of
 
 pytestmark = on_both_databases
 
@@ -103,6 +106,30 @@ def test_withdrawn_restored_and_added_images_change_a_study(
     send(KIM)
     assert change() == "an image was added"
     assert judge(clinician, seen)["http"] == 409
+
+
+def test_who_has_seen_a_reading_is_not_blind_after_its_age_was_corrected(
+    as_: As, clinic: Clinic, seen: dict[str, Any], read_all: Callable[[], int]
+) -> None:
+    """The image that takes the place of another has the same pixels."""
+    with clinic.database.writing() as session:
+        session.scalars(select(Site)).one().opinion_first = True
+    clinician, reviewer = as_(Role.CLINICIAN), as_(Role.REVIEWER)
+
+    def give_opinion(study: dict[str, Any], image: dict[str, Any]) -> bool:
+        opinion = {"study_version": study["version"], "opinion": "pneumonia"}
+        saved = clinician.post(f"/v1/images/{image['id']}/judgements", json=opinion)
+        return bool(saved.json()["blind"])
+
+    assert [give_opinion(seen, image) for image in seen["images"]] == [True, True]
+    younger = KIM_CORRECTED | {"birth_date": "2024-01-05", "version": seen["version"]}
+    reviewer.patch(f"/v1/studies/{seen['id']}/patient", json=younger)
+    read_all()
+    again = clinician.get(f"/v1/studies/{seen['id']}").json()
+    assert {image["id"] for image in again["images"]}.isdisjoint(
+        image["id"] for image in seen["images"]
+    )
+    assert [give_opinion(again, image) for image in again["images"]] == [False, False]
 
 
 def test_two_people_who_judge_at_once_are_both_kept(as_: As, seen: dict[str, Any]) -> None:
