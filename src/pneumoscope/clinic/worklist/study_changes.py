@@ -67,17 +67,27 @@ def _corrections(session: Session, study: Study) -> Iterator[StudyChange]:
     rows = session.scalars(
         select(Correction)
         .where(or_(Correction.study_id == study.id, Correction.source_id == study.id))
-        .order_by(Correction.study_id != study.id)
+        .order_by(Correction.study_id != study.id, Correction.source_id != study.id)
     )
     for row in rows:
         details = [_DETAILS.get(name, name) for name in changed_details(row)]
         if row.source_id == study.id != row.study_id:
             words = f"images were moved to another study by {row.user_name}"
+        elif _has_joined(session, row):
+            words = f"images of another study were added by {row.user_name}"
         elif details:
             words = f"corrected by {row.user_name}: {join_words(details)}"
         else:
             words = f"the patient was confirmed by {row.user_name}"
         yield StudyChange(row.created, words)
+
+
+def _has_joined(session: Session, correction: Correction) -> bool:
+    """Return whether a correction brought a held study into the one that has its UID."""
+    if correction.source_id == correction.study_id:
+        return False
+    source = session.get_one(Study, correction.source_id)
+    return source.held_study_uid is not None and source.withdrawn is not None
 
 
 def _withdrawals(session: Session, study: Study) -> Iterator[StudyChange]:

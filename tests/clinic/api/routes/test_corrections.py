@@ -49,6 +49,8 @@ def test_a_held_study_of_the_same_patient_joins_the_study_with_its_uid(
     read_all()
     joined = correct(reviewer, study_of(reviewer, held), KIM_CORRECTED)
     assert (joined["id"], len(joined["images"]), joined["conflict"]) == (kim["study"], 2, None)
+    told = reviewer.get(f"/v1/studies/{kim['study']}/version").json()["change"]
+    assert told == "images of another study were added by a reviewer"
     left = study_of(reviewer, held)
     assert (left["images"], left["probability"], left["withdrawn"] is None) == ([], None, False)
     shown = reviewer.post("/v1/studies/search", json={}).json()["studies"]

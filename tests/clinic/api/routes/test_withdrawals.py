@@ -13,7 +13,7 @@ from pneumoscope.clinic.identity.accounts import Role
 from pneumoscope.clinic.monitoring.prometheus import prometheus_metrics
 from pneumoscope.clinic.queue.worker import Worker
 from pneumoscope.clinic.settings import Clinic
-from pneumoscope.clinic.storage.tables import Image
+from pneumoscope.clinic.storage.tables import AuditEntry, Image
 from pneumoscope.reader import Reader
 
 from ...conftest import on_both_databases
@@ -156,7 +156,7 @@ def test_a_stated_age_does_not_go_along_to_another_patient(
 
 
 def test_what_was_typed_of_a_held_study_completes_the_study_that_it_joins(
-    reviewer: TestClient, send: Send, read: Callable[[], int]
+    reviewer: TestClient, send: Send, clinic: Clinic, read: Callable[[], int]
 ) -> None:
     bare = {"PatientID": "K001", "StudyInstanceUID": "1.2.840.1", "PatientAge": "003Y"}
     bare |= {"PatientName": "", "PatientBirthDate": "", "PatientSex": ""}
@@ -178,6 +178,14 @@ def test_what_was_typed_of_a_held_study_completes_the_study_that_it_joins(
         ("K001", "Kim^Tiny"),
         ("K0O1", "Kim^Tiny"),
     }
+    told = reviewer.get(f"/v1/studies/{kim['study']}/version").json()["change"]
+    assert told.startswith("corrected by a reviewer: name, birth date")
+    with clinic.database.reading() as session:
+        entries = select(AuditEntry).where(AuditEntry.action == "correct patient")
+        details = [json.loads(entry.detail) for entry in session.scalars(entries)]
+    changed = {detail["from"]: set(detail["changed"]) for detail in details}
+    assert changed[held["study"]] >= {"id", "name", "birth_date", "sex"}
+    assert changed[kim["study"]] == {"name", "birth_date", "sex", "accession"}
 
 
 def test_an_image_is_not_given_to_another_patient_while_it_is_withdrawn(

@@ -135,6 +135,7 @@ def correct_patient(
             "images": update.images,
             "confirmed": update.confirmed,
         }
+        _record_consequences(session, actor, stored, now)
         corrected = session.get_one(tables.Study, stored.study_id)
         object_ = f"study {stored.study_id}"
         return _record_correction(
@@ -168,9 +169,12 @@ def restore_image(clinic: ClinicDep, actor: Overseer, image_id: Identifier) -> s
     with clinic.database.writing() as session, _conflicts():
         image = get_or_404(session, tables.Image, image_id)
         require_not_purged(image.purged)
+        before = image.study_id
         study = withdrawals.restore(session, image, now)
         object_ = f"image {image_id}"
         detail = {"why": study.conflict} if study.conflict else {}
+        if study.id != before:
+            detail |= {"from": before, "to": study.id}
         return _record_correction(session, study, actor, Action.RESTORE_IMAGE, object_, detail)
 
 
@@ -209,6 +213,28 @@ def list_corrections(clinic: ClinicDep, actor: Overseer, study_id: Identifier) -
         )
     record_access(clinic, actor, Action.VIEW_CORRECTIONS, f"study {study_id}")
     return listed
+
+
+def _record_consequences(
+    session: Session, actor: Actor, stored: tables.Correction, now: datetime
+) -> None:
+    """Record what a correction changed of other studies: one it has joined, or left behind."""
+    others = session.scalars(
+        select(tables.Correction).where(
+            tables.Correction.created == stored.created,
+            tables.Correction.user_name == stored.user_name,
+            tables.Correction.id != stored.id,
+        )
+    )
+    for other in others:
+        detail = {
+            "correction": other.id,
+            "from": other.source_id,
+            "changed": corrections.changed_details(other),
+            "with": stored.id,
+        }
+        object_ = f"study {other.study_id}"
+        audit.record(session, actor.name, Action.CORRECT_PATIENT, object_, detail, now)
 
 
 def _record_correction(
