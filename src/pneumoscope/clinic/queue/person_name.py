@@ -24,7 +24,7 @@ _PLAIN = str.maketrans(
 """Letters that Unicode does not decompose into a letter and a mark."""
 
 _FULL = str.maketrans({"ä": "ae", "ö": "oe", "ü": "ue", "ø": "oe", "å": "aa", "ð": "dh"})
-"""How letters are transliterated, as in Mueller for Müller."""
+"""Transliterations of letters, as in Mueller for Müller."""
 
 _HIRAGANA = {code: code - 0x60 for code in range(0x30A1, 0x30F7)}
 """Katakana, which write the same syllables."""
