@@ -7,6 +7,7 @@ from pneumoscope.evaluation.predictions import Predictions
 from pneumoscope.export.bundle_metrics import choose_measured_points
 from pneumoscope.reader import Finding
 from pneumoscope.reader.reading import finding_at
+from pneumoscope.report.estimate import Estimate
 
 
 def make_table(separation: float) -> Predictions:
@@ -82,3 +83,10 @@ def test_likelihood_ratios_are_those_of_findings_and_confidence() -> None:
             assert ratio.low <= ratio.value < ratio.high
         for words in strata.keys() - point.likelihood_ratios:
             assert not strata[words][~ill].any()
+        # One quantity has one interval: a reader that abstains shows the findings that are sure.
+        for name, words in (
+            ("lr_positive", "pneumonia suspected"),
+            ("lr_negative", "no sign of pneumonia"),
+        ):
+            undefined = Estimate(None)
+            assert point.tested_abstaining[name] == point.likelihood_ratios.get(words, undefined)

@@ -165,9 +165,13 @@ def measure_abstention(predictions: Predictions, point: OperatingPoint) -> dict[
     suspected = _calls(predictions, point, {Finding.SUSPECTED}, abstain=True)
     uncleared = _calls(predictions, point, {Finding.SUSPECTED, Finding.UNCERTAIN}, abstain=True)
     found, cleared = (_measure_calls(predictions, calls) for calls in (suspected, uncleared))
+    # These findings are those without low confidence, so that their ratios are the same, too.
+    ratios = _measure_likelihood_ratios(predictions, point)
     return {
-        **{name: found[name] for name in ("sensitivity", "ppv", "lr_positive")},
-        **{name: cleared[name] for name in ("specificity", "npv", "lr_negative")},
+        **{name: found[name] for name in ("sensitivity", "ppv")},
+        "lr_positive": ratios.get(Finding.SUSPECTED, Estimate(None)),
+        **{name: cleared[name] for name in ("specificity", "npv")},
+        "lr_negative": ratios.get(Finding.NO_SIGN, Estimate(None)),
     }
 
 

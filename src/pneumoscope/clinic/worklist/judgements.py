@@ -130,13 +130,12 @@ def record_judgement(
     if image.purged is not None:
         raise ClinicError("this image was purged; purged images cannot be judged")
     require_same_study(session, image, study_version)
-    earlier = [row for row in judgement_history(session, image.id) if row.user_id == actor.user_id]
+    earlier = _judgements_of_file(session, image, actor.user_id)
     judgement = Judgement(
         image_id=image.id,
         user_id=actor.user_id,
-        version=max((row.version for row in earlier), default=0) + 1,
-        blind=content.opinion is not None
-        and _is_unseen(image, image.reading, _judgements_of_file(session, image, actor.user_id)),
+        version=max((row.version for row in earlier if row.image_id == image.id), default=0) + 1,
+        blind=content.opinion is not None and _is_unseen(image, image.reading, earlier),
         study_version=study_version,
         answer=content.answer,
         opinion=content.opinion,
